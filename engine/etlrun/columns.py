@@ -1,0 +1,234 @@
+"""Columns and their types: what every relation declares and every pass reasons about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+INTEGERS = ("tinyint", "smallint", "int", "bigint")
+FRACTIONS = ("float", "double")
+SCALARS = ("boolean", *INTEGERS, *FRACTIONS, "decimal", "string", "binary", "date", "timestamp")
+SPELLINGS = {
+    "bool": "boolean", "integer": "int", "long": "bigint", "short": "smallint", "byte": "tinyint", "real": "float",
+    "text": "string", "varchar": "string", "char": "string", "numeric": "decimal", "dec": "decimal",
+    "timestamp_ntz": "timestamp", "datetime": "timestamp",
+}  # fmt: skip
+
+
+class TypeTextError(ValueError):
+    """A text that names no type; `str()` says why, `name` is the word at fault."""
+
+    def __init__(self, message: str, name: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+@dataclass(frozen=True)
+class Type:
+    """A column's type, in Spark's vocabulary.
+
+    `timestamp` has no time zone, so that both engines give the same clock. `null` is the type of a bare NULL.
+    """
+
+    name: str
+    precision: int = 0
+    scale: int = 0
+    element: Type | None = None
+    fields: tuple[tuple[str, Type], ...] = ()
+
+    def __str__(self) -> str:
+        if self.name == "decimal":
+            return f"decimal({self.precision},{self.scale})"
+        if self.name == "array":
+            return f"array<{self.element}>"
+        if self.name == "struct":
+            return "struct<" + ", ".join(f"{name}: {kind}" for name, kind in self.fields) + ">"
+        return self.name
+
+    @property
+    def is_integer(self) -> bool:
+        return self.name in INTEGERS
+
+    @property
+    def is_numeric(self) -> bool:
+        return self.name in INTEGERS or self.name in FRACTIONS or self.name == "decimal"
+
+    @property
+    def is_orderable(self) -> bool:
+        return self.name in SCALARS or self.name == "null"
+
+
+BOOLEAN, TINYINT, SMALLINT, INT, BIGINT = (Type(name) for name in ("boolean", "tinyint", "smallint", "int", "bigint"))
+FLOAT, DOUBLE, STRING, BINARY, DATE, TIMESTAMP = (
+    Type(name) for name in ("float", "double", "string", "binary", "date", "timestamp")
+)
+NULL = Type("null")
+
+
+def decimal(precision: int, scale: int) -> Type:
+    return Type("decimal", precision, scale)
+
+
+def array(element: Type) -> Type:
+    return Type("array", element=element)
+
+
+def struct(*fields: tuple[str, Type]) -> Type:
+    return Type("struct", fields=tuple(fields))
+
+
+def parse_type(text: str) -> Type:
+    """Read a type such as `bigint`, `decimal(18,2)`, `array<string>` or `struct<a: int, b: string>`.
+
+    Raises TypeTextError, naming the word that is no type.
+    """
+    reader = _TypeReader(text)
+    found = reader.read()
+    if reader.rest():
+        raise TypeTextError(f"`{reader.rest()}` follows the type `{found}`", reader.rest())
+    return found
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a relation.
+
+    `domain` lists every value the column can hold, as text, where that is declared (a calendar, a mapping's labels).
+    """
+
+    name: str
+    type: Type
+    nullable: bool = True
+    description: str = ""
+    domain: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Group:
+    """A named set of columns, one per label: what `pivot` makes and `argmax`, `labels` and `sum(group)` use."""
+
+    name: str
+    columns: tuple[str, ...]
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The ordered columns of a relation, and the column groups among them. Names compare without case, as in Spark."""
+
+    items: tuple[Column, ...]
+    groups: tuple[Group, ...] = ()
+    unique: tuple[str, ...] = ()  # columns whose values no two rows share, where that is known
+    _index: dict[str, Column] = field(init=False, repr=False, compare=False, hash=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_index", {column.name.lower(): column for column in reversed(self.items)})
+
+    def __iter__(self) -> Iterator[Column]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __contains__(self, name: str) -> bool:
+        return name.lower() in self._index
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.items)
+
+    def get(self, name: str) -> Column | None:
+        return self._index.get(name.lower())
+
+    def group(self, name: str) -> Group | None:
+        return next((group for group in self.groups if group.name.lower() == name.lower()), None)
+
+    def with_column(self, column: Column) -> Columns:
+        """Add `column` at the end, or put it in the place of the column of that name."""
+        if column.name not in self:
+            return replace(self, items=(*self.items, column))
+        items = tuple(column if old.name.lower() == column.name.lower() else old for old in self.items)
+        touched = column.name.lower() in {name.lower() for name in self.unique}
+        return Columns(items, self.groups, () if touched else self.unique)
+
+    def with_group(self, group: Group) -> Columns:
+        return replace(self, groups=(*self.groups, group))
+
+    def with_unique(self, names: Iterable[str]) -> Columns:
+        return replace(self, unique=tuple(names))
+
+    def keep(self, names: Iterable[str]) -> Columns:
+        """Only the columns in `names`, in that order; a group or the known key stays while all of its columns do."""
+        items = tuple(column for name in names if (column := self.get(name)))
+        kept = {column.name.lower() for column in items}
+        groups = tuple(group for group in self.groups if all(name.lower() in kept for name in group.columns))
+        unique = self.unique if all(name.lower() in kept for name in self.unique) else ()
+        return Columns(items, groups, unique)
+
+
+class _TypeReader:
+    """A reader of type text, one token at a time."""
+
+    def __init__(self, text: str) -> None:
+        self.tokens = re.findall(r"[A-Za-z_][\w ]*?(?=\s*[<>(),:]|\s*$)|\d+|\S", text.strip())
+        self.at = 0
+
+    def rest(self) -> str:
+        return " ".join(self.tokens[self.at :])
+
+    def take(self, expected: str = "") -> str:
+        token = self.tokens[self.at] if self.at < len(self.tokens) else ""
+        if expected and token != expected:
+            raise TypeTextError(f"expected `{expected}` before `{token or 'the end'}`", token)
+        self.at += 1
+        return token
+
+    def peek(self) -> str:
+        return self.tokens[self.at] if self.at < len(self.tokens) else ""
+
+    def read(self) -> Type:
+        word = self.take()
+        name = SPELLINGS.get(word.lower(), word.lower())
+        if name == "array":
+            self.take("<")
+            element = self.read()
+            self.take(">")
+            return array(element)
+        if name == "struct":
+            return self.read_struct()
+        if name not in SCALARS:
+            raise TypeTextError(f"`{word}` is not a type", word)
+        if name == "decimal":
+            return self.read_decimal()
+        return Type(name)
+
+    def read_struct(self) -> Type:
+        self.take("<")
+        fields = []
+        while True:
+            name = self.take()
+            self.take(":")
+            fields.append((name, self.read()))
+            if self.take() != ",":
+                return struct(*fields)
+
+    def read_decimal(self) -> Type:
+        if self.peek() != "(":
+            return decimal(10, 0)
+        self.take("(")
+        precision = self.number()
+        scale = 0
+        if self.peek() == ",":
+            self.take(",")
+            scale = self.number()
+        self.take(")")
+        if not 1 <= precision <= 38 or scale > precision:
+            raise TypeTextError(f"decimal({precision},{scale}) does not fit: at most 38 digits, scale within them", "decimal")
+        return decimal(precision, scale)
+
+    def number(self) -> int:
+        token = self.take()
+        if not token.isdigit():
+            raise TypeTextError(f"expected a number of digits, not `{token}`", token)
+        return int(token)

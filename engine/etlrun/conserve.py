@@ -1,0 +1,63 @@
+"""`conserved` checks in the same pass as the data: the left sum rides along as a hidden column instead of a second scan.
+
+`sum(x)` over a relation equals the sum, over the groups made from it, of `sum(x)` in each group. So where the checked chain
+reads that relation directly and aggregates it once, the aggregate carries `sum(x)` under a hidden name, the following steps
+(which all keep their rows) pass it on, and the check adds it up over the staged result. Sinks never see hidden columns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from etlrun.check import Checked
+from etlrun.columns import Column, Columns
+from etlrun.expressions import type_of
+from etlrun.kinds import HIDDEN, named
+from etlrun.project import Use
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A sum that rides along in `chain`: added by the step at `index` under `column`, for the check at `check`."""
+
+    chain: str
+    index: int
+    column: Column
+    tree: exp.Expression
+    check: int
+
+    def ride_along(self, index: int, query: exp.Query) -> exp.Query:
+        """The tree of the aggregate step with the hidden sum as one more column; other steps as they are."""
+        if index != self.index or not isinstance(query, exp.Select):
+            return query
+        return query.select(named(self.tree.copy(), self.column.name), copy=False)
+
+    def follow(self, index: int, columns: Columns) -> Columns:
+        return columns.with_column(self.column) if index == self.index else columns
+
+
+def carry_sums(checked: Checked) -> tuple[Carried, ...]:
+    """The left sides of `conserved` checks that can ride along; the others are computed by a scan of their own."""
+    found: list[Carried] = []
+    for name, uses in checked.pipeline.checks.items():
+        for position, use in enumerate(uses):
+            carried = _carry(checked, name, position, use) if use.kind == "conserved" else None
+            if carried:
+                found.append(carried)
+    return tuple(found)
+
+
+def _carry(checked: Checked, name: str, position: int, use: Use) -> Carried | None:
+    chain = checked.pipeline.chains.get(name, ())
+    relation = use.value.left_relation
+    if len(chain) < 2 or tuple(other for other, _ in chain[0].value.reads()) != (relation,) or chain[1].kind != "aggregate":
+        return None
+    if not all(step.value.keeps_rows for step in chain[2:]):
+        return None
+    if any(list(step.value.reads()) for step in chain[2:]):
+        return None
+    tree = use.value.left_tree(checked.columns[relation], checked.scope(use.where))
+    column = Column(f"{HIDDEN}{name}_{position}", type_of(tree))
+    return Carried(name, 1, column, tree, position)

@@ -1,0 +1,97 @@
+"""Calendars: the days a source must have, and the path of each day's file."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from etlrun.fields import Described, Scalar, key
+
+MAX_DAYS = 4000
+
+
+class DatesError(ValueError):
+    """A calendar or path template that cannot be read; `str()` says why."""
+
+
+@dataclass(frozen=True)
+class Dates(Described):
+    """The days a source covers: months, days and ranges, optionally only some days of each month."""
+
+    short: ClassVar[str] = "months"
+
+    months: tuple[Scalar, ...] = key("months (2022-04), days (2022-04-30) or ranges of either (2022-04-01..2022-04-10)")
+    days: Scalar | None = key("only these days of each month: `1-14`, or `1,15`", default=None)
+
+
+def calendar(dates: Dates) -> tuple[datetime.date, ...]:
+    """Every day that `dates` names, in order, each once. Raises DatesError."""
+    wanted = set(_days_of_month(dates.days)) if dates.days else None
+    found = {day for text in dates.months for day in days_of(text) if wanted is None or day.day in wanted}
+    if not found:
+        raise DatesError("the calendar holds no day")
+    if len(found) > MAX_DAYS:
+        raise DatesError(f"the calendar holds {len(found):,} days; at most {MAX_DAYS:,} are read at once")
+    return tuple(sorted(found))
+
+
+def days_of(text: str) -> Iterator[datetime.date]:
+    """The days of one entry of a calendar. Raises DatesError."""
+    first, separator, last = text.partition("..")
+    start, end = _bounds(first.strip()), _bounds(last.strip() if separator else first.strip())
+    if end[1] < start[0]:
+        raise DatesError(f"the range `{text}` ends before it starts")
+    for ordinal in range(start[0].toordinal(), end[1].toordinal() + 1):
+        yield datetime.date.fromordinal(ordinal)
+
+
+PLACEHOLDER = re.compile(r"\{date:([^}]*)\}")
+DIGITS = {"yyyy": "%Y", "MM": "%m", "dd": "%d"}
+
+
+def day_path(template: str, day: datetime.date) -> str:
+    """The path of one day: `{date:yyyyMMdd}` filled in. Raises DatesError for a pattern with other letters."""
+    return PLACEHOLDER.sub(lambda found: day.strftime(_pattern(found.group(1))), template)
+
+
+def check_template(template: str) -> None:
+    """Raises DatesError unless the placeholders of a path tell every day apart."""
+    patterns = "".join(_pattern(found) for found in PLACEHOLDER.findall(template))
+    missing = [word for word, digits in DIGITS.items() if digits not in patterns]
+    if missing:
+        raise DatesError(f"the path does not tell the days apart: `{{date:...}}` lacks {', '.join(missing)}")
+
+
+def _pattern(text: str) -> str:
+    for word, digits in DIGITS.items():
+        text = text.replace(word, digits)
+    if re.search(r"(?<!%)[A-Za-z]", text):
+        raise DatesError(f"`{text}` is not a pattern of yyyy, MM and dd")
+    return text
+
+
+def _bounds(text: str) -> tuple[datetime.date, datetime.date]:
+    try:
+        if re.fullmatch(r"\d{4}-\d{2}", text):
+            first = datetime.date.fromisoformat(f"{text}-01")
+            return first, (first + datetime.timedelta(days=32)).replace(day=1) - datetime.timedelta(days=1)
+        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+            day = datetime.date.fromisoformat(text)
+            return day, day
+    except ValueError:
+        pass
+    raise DatesError(f"`{text}` is neither a month (2022-04) nor a day (2022-04-30)")
+
+
+def _days_of_month(text: str) -> Iterator[int]:
+    for part in text.split(","):
+        found = re.fullmatch(r"\s*(\d{1,2})\s*(?:-\s*(\d{1,2})\s*)?", part)
+        if not found:
+            raise DatesError(f"`{text}` does not name days of a month: write `1-14` or `1,15`")
+        first, last = int(found.group(1)), int(found.group(2) or found.group(1))
+        if not 1 <= first <= last <= 31:
+            raise DatesError(f"`{part.strip()}` is not a range within 1 to 31")
+        yield from range(first, last + 1)

@@ -1,0 +1,116 @@
+"""From one checked tree to the SQL of an engine: the only place where the engines' words differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+from sqlglot import exp
+from sqlglot.dialects.duckdb import DuckDB
+
+from etlrun.columns import BIGINT, DOUBLE, Type
+from etlrun.expressions import TYPE, Language
+from etlrun.functions import FUNCTIONS, Template
+
+
+class DuckDBWords(DuckDB):
+    """DuckDB's grammar with every function name left as written, for templates."""
+
+    class Parser(DuckDB.Parser):
+        FUNCTIONS = {}
+        FUNCTION_PARSERS = {name: parser for name, parser in DuckDB.Parser.FUNCTION_PARSERS.items() if name in ("CAST", "TRY_CAST")}
+        NO_PAREN_FUNCTION_PARSERS = {"CASE": DuckDB.Parser.NO_PAREN_FUNCTION_PARSERS["CASE"]}
+
+
+def spark_sql(tree: exp.Expression, pretty: bool = False) -> str:
+    """The tree as Spark 4 SQL."""
+    lowered = _rewrite(tree.copy(), _spark_call, SPARK_RULES)
+    return lowered.sql(dialect="spark", pretty=pretty, normalize_functions=False)
+
+
+def duckdb_sql(tree: exp.Expression, pretty: bool = False) -> str:
+    """The tree as DuckDB SQL that gives the same rows."""
+    lowered = _rewrite(tree.copy(), _duckdb_call, DUCKDB_RULES)
+    return lowered.sql(dialect="duckdb", pretty=pretty, normalize_functions=False)
+
+
+Rules = dict[type[exp.Expression], Callable[[exp.Expression], exp.Expression]]
+
+
+def _rewrite(tree: exp.Expression, call: Callable[[exp.Anonymous], exp.Expression], rules: Rules) -> exp.Expression:
+    """Replace, leaves first, every node that the engine says differently."""
+    for node in reversed(list(tree.walk(bfs=True))):
+        kind = node.meta.get(TYPE)
+        replacement = node
+        if isinstance(node, exp.Anonymous):
+            replacement = call(node)
+        elif type(node) in rules:
+            replacement = rules[type(node)](node)
+        if replacement is node:
+            continue
+        if kind is not None:
+            replacement.meta[TYPE] = kind
+        if node is tree:
+            tree = replacement
+        else:
+            node.replace(replacement)
+    return tree
+
+
+def _spark_call(node: exp.Anonymous) -> exp.Expression:
+    function = FUNCTIONS.get(node.name.lower())
+    return node if function is None or function.spark is None else _fill(function.spark, node, "spark")
+
+
+def _duckdb_call(node: exp.Anonymous) -> exp.Expression:
+    function = FUNCTIONS.get(node.name.lower())
+    if node.name.lower() == "sum" and node.meta.get(TYPE) is not None:
+        return exp.cast(node.copy(), _words(node.meta[TYPE]))
+    return node if function is None or function.duckdb is None else _fill(function.duckdb, node, "duckdb")
+
+
+def _words(kind: Type) -> exp.DataType:
+    from etlrun.expressions import data_type
+
+    return data_type(kind)
+
+
+def _fill(template: Template, node: exp.Anonymous, dialect: str) -> exp.Expression:
+    types = tuple(argument.meta.get(TYPE) for argument in node.expressions)
+    if not isinstance(template, str):
+        return template(node.expressions, types)  # type: ignore[arg-type]
+    tree = _template(template, dialect).copy()
+    for place in list(tree.find_all(exp.Column)):
+        name = place.name
+        if name.startswith("_") and name[1:].isdigit():
+            place.replace(node.expressions[int(name[1:]) - 1].copy())
+    return tree
+
+
+@lru_cache(maxsize=None)
+def _template(text: str, dialect: str) -> exp.Expression:
+    found = (DuckDBWords() if dialect == "duckdb" else Language()).parse(text)[0]
+    assert found is not None
+    return found
+
+
+def _duckdb_division(node: exp.Expression) -> exp.Expression:
+    tree = _template("case when _2 = 0 then error('division by zero') else cast(_1 as double) / cast(_2 as double) end", "duckdb").copy()
+    return _fill_operands(tree, node)
+
+
+def _fill_operands(tree: exp.Expression, node: exp.Expression) -> exp.Expression:
+    for place in list(tree.find_all(exp.Column)):
+        if place.name in ("_1", "_2"):
+            place.replace((node.this if place.name == "_1" else node.expression).copy())
+    return tree
+
+
+def _spark_division(node: exp.Expression) -> exp.Expression:
+    return _fill_operands(_template("cast(_1 as double) / cast(_2 as double)", "spark").copy(), node)
+
+
+SPARK_RULES: Rules = {exp.Div: _spark_division}
+DUCKDB_RULES: Rules = {exp.Div: _duckdb_division}
+
+_ = (BIGINT, DOUBLE)

@@ -1,0 +1,234 @@
+"""Expressions: Spark SQL text to a checked, typed tree that both engines can run.
+
+The only SQL a user may write passes through here: nodes outside the allow-list, functions outside the table and
+names outside the relation are refused, each with the place of the word at fault.
+"""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from sqlglot import exp
+from sqlglot.dialects.spark import Spark
+from sqlglot.errors import ParseError, TokenError
+
+from etlrun.columns import Type, parse_type
+
+TYPE = "etlrun.type"  # the key under which a node's `meta` holds its Type
+
+
+class Language(Spark):
+    """Spark's grammar, with every function call left as written: our table of functions gives it its meaning."""
+
+    class Parser(Spark.Parser):
+        STRICT_CAST = True
+        FUNCTIONS = {}
+        FUNCTION_PARSERS = {
+            name: parser for name, parser in Spark.Parser.FUNCTION_PARSERS.items() if name in ("CAST", "TRY_CAST")
+        }
+        NO_PAREN_FUNCTIONS = {}
+        NO_PAREN_FUNCTION_PARSERS = {
+            name: parser for name, parser in Spark.Parser.NO_PAREN_FUNCTION_PARSERS.items() if name == "CASE"
+        }
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake inside an expression; `start` and `end` are offsets into its text, end exclusive."""
+
+    code: str
+    message: str
+    start: int
+    end: int
+    fix: str = ""
+
+
+class ExpressionError(ValueError):
+    """An expression that cannot be used; `problems` holds every mistake found in it."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("; ".join(problem.message for problem in problems))
+        self.problems = problems
+
+
+def parse(text: str) -> exp.Expression:
+    """Parse one scalar or aggregate expression. Raises ExpressionError where the text is not one expression."""
+    return _parse_cached(text).copy()
+
+
+def parse_ordering(text: str) -> exp.Ordered:
+    """Parse `column`, `column desc` or `expression asc nulls last`. Nulls go first ascending and last descending, as in Spark."""
+    query = _parse_query(f"select 1 order by {text}", shift=len("select 1 order by "), text=text)
+    ordered = query.args["order"].expressions
+    if len(ordered) != 1:
+        raise ExpressionError((Problem("syntax", "one ordering a line: a list holds several", 0, len(text)),))
+    item: exp.Ordered = ordered[0]
+    for node in item.walk():
+        for key in ("start", "end"):
+            if key in node.meta:
+                node.meta[key] -= len("select 1 order by ")
+    descending = bool(item.args.get("desc"))
+    lowered = text.lower()
+    item.set("desc", descending)
+    item.set("nulls_first", "nulls first" in lowered or ("nulls last" not in lowered and not descending))
+    return item
+
+
+def bind(tree: exp.Expression, values: Mapping[str, Any], text: str = "") -> exp.Expression:
+    """Put the value of each `$name` in its place, as a literal.
+
+    Raises ExpressionError for a name that has no value, and for a known `$name` inside quotes, where it would stay text.
+    """
+    problems: list[Problem] = []
+    holder = exp.Paren(this=tree)
+    for node in list(holder.walk()):
+        if isinstance(node, exp.Parameter):
+            name = node.this.name
+            if name in values:
+                node.replace(_value_literal(values[name]))
+                continue
+            found = difflib.get_close_matches(name, list(values), n=1)
+            start = max(0, text.find(f"${name}"))
+            fix = f"did you mean `${found[0]}`?" if found else "declare it under `params:`"
+            problems.append(Problem("unknown-param", f"there is no param `{name}`", start, start + len(name) + 1, fix))
+        elif isinstance(node, exp.Literal) and node.is_string:
+            inside = next((name for name in values if re.search(rf"\$\{{?{re.escape(name)}\b", node.this)), None)
+            if inside:
+                start = max(0, text.find(f"${inside}"))
+                fix = f"write ${inside} without quotes"
+                message = f"`${inside}` stands inside quotes, where it stays text"
+                problems.append(Problem("quoted-param", message, start, start + len(inside) + 1, fix))
+    if problems:
+        raise ExpressionError(tuple(problems))
+    return holder.this.pop()
+
+
+def _value_literal(value: Any) -> exp.Expression:
+    if isinstance(value, datetime.datetime):
+        return cast(exp.Literal.string(value.isoformat(" ")), Type("timestamp"))
+    if isinstance(value, datetime.date):
+        return cast(exp.Literal.string(value.isoformat()), Type("date"))
+    if isinstance(value, Decimal):
+        return exp.Literal.number(str(value))
+    return literal(value)
+
+
+def parse_select(text: str) -> exp.Query:
+    """Parse one SELECT statement (unions and CTEs included)."""
+    return _parse_query(text, shift=0, text=text)
+
+
+def span(node: exp.Expression, text: str) -> tuple[int, int]:
+    """The offsets of the words that `node` and its parts stand at, or all of `text` where none are known."""
+    places = [(child.meta["start"], child.meta["end"] + 1) for child in node.walk() if "start" in child.meta]
+    if not places:
+        return 0, len(text)
+    return min(start for start, _ in places), max(end for _, end in places)
+
+
+def word(node: exp.Expression, text: str) -> tuple[int, int]:
+    """The offsets of the first word of `node`: a function's name, a column's name."""
+    for child in node.walk(bfs=True):
+        if "start" in child.meta:
+            return child.meta["start"], child.meta["end"] + 1
+    return 0, len(text)
+
+
+def column(name: str, table: str | None = None) -> exp.Column:
+    """A reference to a column, quoted so that any name works on any engine."""
+    return exp.column(exp.to_identifier(name, quoted=True), exp.to_identifier(table, quoted=True) if table else None)
+
+
+def call(name: str, *arguments: exp.Expression) -> exp.Expression:
+    """A call of a function of our table, as if the user had written it."""
+    return exp.Anonymous(this=name, expressions=list(arguments))
+
+
+def literal(value: object) -> exp.Expression:
+    """A value as a literal of the tree: text, number, boolean or NULL."""
+    if value is None:
+        return exp.Null()
+    if isinstance(value, bool):
+        return exp.Boolean(this=value)
+    if isinstance(value, (int, float)):
+        return exp.Literal.number(value) if value >= 0 else exp.Neg(this=exp.Literal.number(-value))
+    return exp.Literal.string(str(value))
+
+
+def cast(node: exp.Expression, kind: Type) -> exp.Cast:
+    return exp.Cast(this=node, to=data_type(kind))
+
+
+def data_type(kind: Type) -> exp.DataType:
+    """The tree's own form of a Type; `timestamp` is the one without a time zone."""
+    return _data_type_cached(kind).copy()
+
+
+def type_from_tree(tree: exp.DataType) -> Type:
+    """Read the type of a CAST. Raises TypeTextError for one we do not have."""
+    text = tree.sql(dialect="spark").lower()
+    return parse_type({"timestamp_ltz": "timestamp"}.get(text, text))
+
+
+def type_of(node: exp.Expression) -> Type:
+    """The type that checking gave to `node`."""
+    kind = node.meta[TYPE]
+    assert isinstance(kind, Type)
+    return kind
+
+
+def columns_in(node: exp.Expression) -> Iterator[str]:
+    """The names of the columns a tree reads, as written, struct fields left out."""
+    for found in node.find_all(exp.Column):
+        yield found.name
+
+
+@lru_cache(maxsize=4096)
+def _parse_cached(text: str) -> exp.Expression:
+    if not text.strip():
+        raise ExpressionError((Problem("syntax", "the expression is empty", 0, max(1, len(text))),))
+    try:
+        trees = Language().parse(text)
+    except (ParseError, TokenError) as error:
+        raise ExpressionError((_syntax_problem(error, text),)) from error
+    if len(trees) != 1 or trees[0] is None:
+        raise ExpressionError((Problem("syntax", "one expression is wanted, without `;`", 0, len(text)),))
+    return trees[0]
+
+
+def _parse_query(sql: str, shift: int, text: str) -> exp.Query:
+    try:
+        trees = Language().parse(sql)
+    except (ParseError, TokenError) as error:
+        raise ExpressionError((_syntax_problem(error, text, sql, shift),)) from error
+    if len(trees) != 1 or not isinstance(trees[0], exp.Query):
+        raise ExpressionError((Problem("syntax", "one SELECT statement is wanted", 0, len(text)),))
+    return trees[0]
+
+
+def _syntax_problem(error: ParseError | TokenError, text: str, sql: str = "", shift: int = 0) -> Problem:
+    """Phrase the parser's complaint and place it on the word at which it stopped."""
+    facts = error.errors[0] if isinstance(error, ParseError) and error.errors else {}
+    highlight = str(facts.get("highlight") or "")
+    line, last_column = int(facts.get("line") or 1), int(facts.get("col") or 0)
+    lines = (sql or text).split("\n")
+    end = sum(len(previous) + 1 for previous in lines[: line - 1]) + last_column - shift
+    start = max(0, end - len(highlight))
+    if not highlight or start >= len(text):
+        return Problem("syntax", "the expression ends too early or a quote is not closed", 0, len(text))
+    return Problem("syntax", f"`{highlight}` is not expected here", start, min(end, len(text)))
+
+
+@lru_cache(maxsize=256)
+def _data_type_cached(kind: Type) -> exp.DataType:
+    text = str(kind).replace("timestamp", "timestamp_ntz")
+    return exp.DataType.build("void" if kind.name == "null" else text, dialect="spark")
+
+

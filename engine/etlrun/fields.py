@@ -1,0 +1,283 @@
+"""Dataclass fields as YAML keys: the JSON Schema they describe, and the frozen value that a valid mapping builds."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
+
+from etlrun.located import Document, Keys
+
+Schema = dict[str, Any]
+Built = TypeVar("Built")
+SCALAR = ["string", "number", "boolean", "null"]
+REFERENCE = r"^\$[A-Za-z_][A-Za-z0-9_]*$"
+
+
+class Expr(str):
+    """A Spark SQL expression."""
+
+
+class Label(str):
+    """A text taken as written, whatever it looks like: `NO`, `012` and `2022-04` are themselves."""
+
+
+class Percent(float):
+    """A share between 0 and 1, written `20%` or `0.2`."""
+
+
+class Scalar(str):
+    """A text, number or boolean of YAML, kept as text."""
+
+
+def key(doc: str, *, yaml: str = "", default: Any = dataclasses.MISSING, factory: Any = dataclasses.MISSING) -> Any:
+    """A dataclass field that is a YAML key; `yaml` is its name there when Python reserves the word."""
+    metadata = {"doc": doc, "yaml": yaml}
+    if factory is not dataclasses.MISSING:
+        return field(default_factory=factory, metadata=metadata)
+    if default is not dataclasses.MISSING:
+        return field(default=default, metadata=metadata)
+    return field(metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Described:
+    """A value that YAML describes. `short` names the field that a bare value fills, where there is one."""
+
+    short: ClassVar[str] = ""
+
+
+def yaml_name(item: dataclasses.Field[Any]) -> str:
+    return item.metadata.get("yaml") or item.name
+
+
+@lru_cache(maxsize=None)
+def field_types(cls: type) -> dict[str, Any]:
+    """The evaluated annotation of every field of a dataclass, by YAML name."""
+    hints = typing.get_type_hints(cls)
+    return {yaml_name(item): hints[item.name] for item in dataclasses.fields(cls) if "doc" in item.metadata}
+
+
+def described_fields(cls: type) -> list[dataclasses.Field[Any]]:
+    return [item for item in dataclasses.fields(cls) if "doc" in item.metadata]
+
+
+def is_required(item: dataclasses.Field[Any]) -> bool:
+    return item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
+
+
+def schema_of(annotation: Any) -> Schema:
+    """The draft-07 schema of an annotation; a `$name` may stand for any number or word that is not plain text."""
+    if annotation in _SCHEMAS:
+        return dict(_SCHEMAS[annotation])
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return {"anyOf": [{"enum": list(arguments)}, {"type": "string", "pattern": REFERENCE}]}
+    if origin is tuple:
+        return _schema_of_list(arguments[0])
+    if origin in (dict, Mapping) or origin is typing.get_origin(Mapping[str, str]):
+        return {"type": "object", "additionalProperties": schema_of(arguments[1])}
+    if origin in (Union, types.UnionType):
+        return {"anyOf": [schema_of(choice) for choice in arguments if choice is not types.NoneType]}
+    if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
+        return schema_of_class(annotation)
+    raise TypeError(f"no schema for {annotation!r}")
+
+
+def schema_of_class(cls: type) -> Schema:
+    """The schema of a described class: its long form, or the bare value of its `short` field."""
+    hints = field_types(cls)
+    items = described_fields(cls)
+    long: Schema = {
+        "type": "object",
+        "properties": {yaml_name(item): _documented(hints[yaml_name(item)], item) for item in items},
+        "additionalProperties": False,
+    }
+    required = [yaml_name(item) for item in items if is_required(item)]
+    if required:
+        long["required"] = required
+    short: str = getattr(cls, "short", "")
+    if not short:
+        return long
+    return {"anyOf": [schema_of(hints[short]), long], "x-short": short}
+
+
+def build(annotation: Any, value: Any, where: Keys, origin: Origin) -> Any:
+    """Turn a valid YAML value into the value its annotation describes, with `$name` references filled in."""
+    if annotation in _BUILDERS:
+        return _BUILDERS[annotation](value, where, origin)
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return origin.fill(value, where)
+    if origin is tuple:
+        return _build_list(arguments[0], value, where, origin)
+    if origin in (Union, types.UnionType):
+        choice = next(choice for choice in arguments if choice is not types.NoneType and _fits(choice, value))
+        return build(choice, value, where, origin)
+    if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
+        return build_class(annotation, value, where, origin)
+    return {name: build(arguments[1], inner, (*where, name), origin) for name, inner in value.items()}
+
+
+def build_class(cls: type[Built], value: Any, where: Keys, origin: Origin) -> Built:
+    """Build a described class from its long or short form."""
+    hints = field_types(cls)
+    short: str = getattr(cls, "short", "")
+    if short and not _is_long_form(cls, value):
+        origin.aliases[(*where, short)] = where
+        value, where_of = {short: value}, {short: where}
+    else:
+        value, where_of = value or {}, {}
+    given = {}
+    for item in described_fields(cls):
+        name = yaml_name(item)
+        if name in value:
+            given[item.name] = build(hints[name], value[name], where_of.get(name, (*where, name)), origin)
+    return cls(**given)
+
+
+@dataclass
+class Origin:
+    """Where values come from: the document, and what `$name` stands for.
+
+    `aliases` maps a path in terms of fields to the path in the file where a short form made them differ.
+    """
+
+    document: Document
+    values: Mapping[str, Any]
+    unknown: Callable[[str, Keys], str] = lambda name, where: ""
+    aliases: dict[Keys, Keys] = field(default_factory=dict)
+
+    def fill(self, value: Any, where: Keys) -> Any:
+        """Replace `$name` in a text; a text that is only `$name` becomes the typed value."""
+        if not isinstance(value, str) or "$" not in value:
+            return value
+        if re.match(REFERENCE, value):
+            return self.value_of(value[1:], where)
+        return _INSIDE.sub(lambda found: str(self.value_of(found.group(1) or found.group(2), where)), value)
+
+    def value_of(self, name: str, where: Keys) -> Any:
+        return self.values[name] if name in self.values else self.unknown(name, where)
+
+    def in_file(self, where: Keys) -> Keys:
+        """The path in the file of a path in terms of fields."""
+        for length in range(len(where), 0, -1):
+            if where[:length] in self.aliases:
+                return (*self.aliases[where[:length]], *where[length:])
+        return where
+
+
+_INSIDE = re.compile(r"\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)\})")
+
+
+def _schema_of_list(item: Any) -> Schema:
+    inner = schema_of(item)
+    many: Schema = {"type": "array", "items": inner, "minItems": 1}
+    if _is_scalar(item):
+        return {"anyOf": [many, inner], "x-many": True}
+    return many
+
+
+def _documented(annotation: Any, item: dataclasses.Field[Any]) -> Schema:
+    schema = schema_of(annotation)
+    schema["description"] = item.metadata["doc"]
+    default = item.default
+    if isinstance(default, (str, int, float, bool)) and default != "":
+        schema["default"] = default
+    return schema
+
+
+def _is_scalar(annotation: Any) -> bool:
+    return annotation in _SCHEMAS
+
+
+def _build_list(item: Any, value: Any, where: Keys, origin: Origin) -> tuple[Any, ...]:
+    if not isinstance(value, list):
+        origin.aliases[(*where, 0)] = where
+        return (build(item, value, where, origin),)
+    return tuple(build(item, inner, (*where, index), origin) for index, inner in enumerate(value))
+
+
+def _is_long_form(cls: type, value: Any) -> bool:
+    if not isinstance(value, Mapping):
+        return False
+    hints = field_types(cls)
+    short: str = getattr(cls, "short", "")
+    takes_mapping = _fits(hints[short], {})
+    return (short in value and set(value) <= set(hints)) if takes_mapping else True
+
+
+def _fits(annotation: Any, value: Any) -> bool:
+    """Whether a value of YAML has the outer form of an annotation."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in (Union, types.UnionType):
+        return any(_fits(choice, value) for choice in arguments)
+    if isinstance(value, Mapping):
+        return (
+            dataclasses.is_dataclass(annotation) and not isinstance(value, str)
+        ) or origin is typing.get_origin(Mapping[str, str])
+    if isinstance(value, list):
+        return origin is tuple
+    if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
+        short: str = getattr(annotation, "short", "")
+        return bool(short) and _fits(field_types(annotation)[short], value)
+    if annotation is types.NoneType:
+        return value is None
+    if annotation is bool:
+        return isinstance(value, bool)
+    if annotation in (int, float):
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return origin is tuple and _fits(arguments[0], value) or origin is Literal or annotation in _SCHEMAS
+
+
+def _text(value: Any, where: Keys, origin: Origin) -> str:
+    filled = origin.fill(value, where)
+    if filled is value and where in origin.document.scalars:
+        return origin.document.scalars[where]
+    return str(filled)
+
+
+def _label(value: Any, where: Keys, origin: Origin) -> Label:
+    return Label(_text(value, where, origin))
+
+
+def _expr(value: Any, where: Keys, origin: Origin) -> Expr:
+    return Expr(origin.document.scalars.get(where, str(value)).rstrip("\n"))
+
+
+def _percent(value: Any, where: Keys, origin: Origin) -> Percent:
+    filled = origin.fill(value, where)
+    return Percent(float(filled[:-1]) / 100 if isinstance(filled, str) and filled.endswith("%") else float(filled))
+
+
+_SCHEMAS: dict[Any, Schema] = {
+    str: {"type": "string"},
+    Expr: {"type": ["string", "number", "boolean"]},
+    Label: {"type": SCALAR},
+    Scalar: {"type": ["string", "number", "boolean"]},
+    bool: {"anyOf": [{"type": "boolean"}, {"type": "string", "pattern": REFERENCE}]},
+    int: {"anyOf": [{"type": "integer"}, {"type": "string", "pattern": REFERENCE}]},
+    float: {"anyOf": [{"type": "number"}, {"type": "string", "pattern": REFERENCE}]},
+    Percent: {
+        "anyOf": [
+            {"type": "number", "minimum": 0, "maximum": 1},
+            {"type": "string", "pattern": r"^(\d+(\.\d+)?%|\$[A-Za-z_]\w*)$"},
+        ]
+    },
+}
+
+_BUILDERS: dict[Any, Callable[[Any, Keys, Origin], Any]] = {
+    str: _text,
+    Expr: _expr,
+    Label: _label,
+    Scalar: lambda value, where, origin: Scalar(_text(value, where, origin)),
+    bool: lambda value, where, origin: origin.fill(value, where),
+    int: lambda value, where, origin: int(origin.fill(value, where)),
+    float: lambda value, where, origin: float(origin.fill(value, where)),
+    Percent: _percent,
+}

@@ -1,0 +1,284 @@
+"""The kinds of thing a pipeline is made of, and what each is given while it is checked and lowered.
+
+A kind is one file in `sources/`, `steps/`, `checks/`, `sinks/`, `connections/` or `engines/`; the file's name is the YAML
+key and its class carries the same name in CamelCase. Kinds build SQL trees and never run anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from etlrun.columns import NULL, Column, Columns, Group, Type, TypeTextError, parse_type
+from etlrun.diagnostics import Diagnostic
+from etlrun.expressions import (
+    ExpressionError,
+    bind,
+    column,
+    parse,
+    parse_ordering,
+    type_of,
+)
+from etlrun.fields import Described, Expr, Origin, key
+from etlrun.located import Keys
+from etlrun.mappings import Mapping as LabelMapping
+from etlrun.typed import Names, check_expression, has_aggregate, has_window, nearest
+from sqlglot import exp
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
+HIDDEN = "__etlrun_"  # columns that the compiler adds to carry its own sums; no sink writes them
+At = str | Keys
+
+
+@dataclass
+class Scope:
+    """What one kind sees of its pipeline, and where its mistakes go.
+
+    `base` is the place of the kind in its file; `at` arguments are paths below it, in terms of fields.
+    """
+
+    origin: Origin
+    base: Keys
+    params: Mapping[str, Any]
+    relations: Mapping[str, Columns]
+    mappings: Callable[[str], LabelMapping | None]
+    mapping_names: tuple[str, ...] = ()
+    problems: list[Diagnostic] = field(default_factory=list)
+    root: Path = Path()
+
+    def below(self, *at: str | int) -> Scope:
+        """The same scope, further down the file; problems go to the same list."""
+        return replace(self, base=(*self.base, *at))
+
+    def error(self, at: At, code: str, message: str, fix: str = "") -> None:
+        self.problems.append(self.origin.document.diagnose(self.place(at), code, message, fix))
+
+    def error_at_key(self, at: At, code: str, message: str, fix: str = "") -> None:
+        self.problems.append(self.origin.document.diagnose_key(self.place(at), code, message, fix))
+
+    def place(self, at: At) -> Keys:
+        path = (at,) if isinstance(at, str) else at
+        return self.origin.in_file((*self.base, *path) if at else self.base)
+
+    # names
+
+    def column(self, columns: Columns, name: str, at: At) -> Column:
+        """The column of that name; where there is none, a mistake, and a column of unknown type in its stead."""
+        found = columns.get(name)
+        if found:
+            return found
+        shown = ", ".join(columns.names[:12]) + (", ..." if len(columns) > 12 else "")
+        fix = nearest(name, columns.names) or (f"the columns here are {shown}" if shown else "")
+        self.error(at, "unknown-column", f"there is no column `{name}` here", fix)
+        return Column(name, NULL)
+
+    def new_column(self, columns: Columns, name: str, at: At, *, is_key: bool = False) -> None:
+        """Complain where `name` would shadow a column that is there, or is no name."""
+        report = self.error_at_key if is_key else self.error
+        if not name or len(name) > 64 or name.startswith(HIDDEN) or any(ord(character) < 32 for character in name):
+            report(at, "bad-name", f"`{name}` cannot name a column", "use 1 to 64 characters, none of them control characters")
+        if name in columns:
+            report(at, "column-exists", f"there is a column `{columns.get(name).name}` already",  # type: ignore[union-attr]
+                   "choose another name, or `drop` or `rename` the old column first")  # fmt: skip
+
+    def relation(self, name: str, at: At) -> Columns:
+        """The columns of a relation; where there is none, a mistake, and no columns in their stead."""
+        if name in self.relations:
+            return self.relations[name]
+        fix = nearest(name, tuple(self.relations)) or "the relations are " + ", ".join(self.relations)
+        self.error(at, "unknown-relation", f"there is no source or step chain `{name}`", fix)
+        return Columns(())
+
+    def group(self, columns: Columns, name: str, at: At) -> Group | None:
+        found = columns.group(name)
+        if found is None:
+            groups = tuple(group.name for group in columns.groups)
+            fix = nearest(name, groups) or (f"the groups here are {', '.join(groups)}" if groups else "name one with `as:` in a `pivot`")
+            self.error(at, "unknown-group", f"there is no column group `{name}` here", fix)
+        return found
+
+    def mapping(self, name: str, at: At) -> LabelMapping | None:
+        found = self.mappings(name)
+        if found is None:
+            fix = nearest(name, self.mapping_names) or "put it into mappings/ as NAME.yaml"
+            self.error(at, "unknown-mapping", f"there is no mapping `{name}`", fix)
+        return found
+
+    def type(self, text: str, at: At) -> Type:
+        try:
+            return parse_type(text)
+        except TypeTextError as error:
+            from etlrun.columns import SCALARS, SPELLINGS
+
+            self.error(at, "unknown-type", str(error), nearest(error.name, (*SCALARS, *SPELLINGS)))
+            return NULL
+
+    # expressions
+
+    def tree(self, seen: Columns | Names, expression: Expr, at: At, *, may: Literal["scalar", "aggregate", "window"] = "scalar") -> exp.Expression | None:
+        """Parse, bind and type an expression; None where it has mistakes, which are then reported at their words."""
+        names: Names = (("", seen),) if isinstance(seen, Columns) else seen
+        try:
+            tree = check_expression(bind(parse(expression), self.params, expression), names, expression)
+        except ExpressionError as error:
+            self.report(error, at)
+            return None
+        return tree if self.may_stand(tree, at, may) else None
+
+    def ordering(self, columns: Columns, expression: Expr, at: At) -> exp.Ordered | None:
+        """Parse and type one `column desc`; None where it has mistakes."""
+        try:
+            ordered = parse_ordering(expression)
+            ordered.set("this", check_expression(bind(ordered.this, self.params, expression), (("", columns),), expression))
+        except ExpressionError as error:
+            self.report(error, at)
+            return None
+        return ordered
+
+    def report(self, error: ExpressionError, at: At) -> None:
+        place = self.place(at)
+        for problem in error.problems:
+            self.problems.append(
+                self.origin.document.diagnose_inside(
+                    place, problem.start, problem.end, problem.code, problem.message, problem.fix
+                )
+            )
+
+    def may_stand(self, tree: exp.Expression, at: At, may: str) -> bool:
+        if may != "aggregate" and has_aggregate(tree):
+            self.error(at, "not-allowed-here", "an aggregate cannot stand here", "use an `aggregate` step")
+            return False
+        if may != "window" and has_window(tree):
+            self.error(at, "not-allowed-here", "a window function cannot stand here", "use a `window` step")
+            return False
+        return True
+
+    def condition(self, seen: Columns | Names, expression: Expr, at: At) -> exp.Expression | None:
+        """Like `tree`, for an expression that must be true or false."""
+        tree = self.tree(seen, expression, at)
+        if tree is None or type_of(tree).name in ("boolean", "null"):
+            return tree
+        self.error(at, "type-mismatch", f"a condition is wanted here, and this is {type_of(tree)}", "compare it with something")
+        return None
+
+
+@dataclass(frozen=True)
+class Input:
+    """The relation a step reads: the name to select from, its columns, and the step's scope."""
+
+    name: str
+    columns: Columns
+    scope: Scope
+
+    def select(self, *expressions: exp.Expression) -> exp.Select:
+        """`SELECT expressions FROM input`."""
+        return exp.select(*expressions).from_(relation_table(self.name))
+
+    def all(self, *without: str) -> list[exp.Expression]:
+        """A reference to every column, in order, but those named."""
+        left_out = {name.lower() for name in without}
+        return [column(item.name) for item in self.columns if item.name.lower() not in left_out]
+
+    def tree(self, expression: Expr, at: At, *, may: Literal["scalar", "aggregate", "window"] = "scalar") -> exp.Expression:
+        """The typed tree of an expression that has been checked."""
+        tree = self.scope.tree(self.columns, expression, at, may=may)
+        assert tree is not None, f"`{expression}` was lowered without being checked"
+        return tree
+
+    def ordering(self, expression: Expr, at: At) -> exp.Ordered:
+        """The typed tree of an ordering that has been checked."""
+        tree = self.scope.ordering(self.columns, expression, at)
+        assert tree is not None, f"`{expression}` was lowered without being checked"
+        return tree
+
+
+def relation_table(name: str) -> exp.Table:
+    return exp.Table(this=exp.to_identifier(name, quoted=True))
+
+
+def named(tree: exp.Expression, name: str) -> exp.Expression:
+    """`tree AS name`, quoted."""
+    return exp.alias_(tree, exp.to_identifier(name, quoted=True))
+
+
+@dataclass(frozen=True)
+class Apply:
+    """A relation made by a Python function from another relation's rows, as Arrow."""
+
+    function: str
+    columns: Columns
+    batches: bool = False
+
+
+class Step(Described):
+    """One verb of a chain."""
+
+    keeps_rows: ClassVar[bool] = False  # every row of the input becomes exactly one row of the output
+
+    def output(self, columns: Columns, scope: Scope) -> Columns:
+        """The columns this step gives for `columns`; mistakes go to `scope`, and the best guess is returned."""
+        raise NotImplementedError
+
+    def lower(self, relation: Input) -> exp.Query | Apply:
+        """The step as one SELECT over `relation`."""
+        raise NotImplementedError
+
+    def reads(self) -> Iterable[tuple[str, At]]:
+        """The other relations this step reads, each with the place that names it."""
+        return ()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found: whether the statement holds, and the numbers that say so in one line."""
+
+    holds: bool
+    detail: str
+
+
+class Check(Described):
+    """A statement about a relation that must hold before anything is published.
+
+    `lower` gives a SELECT of one row over the relation; `judge` reads that row.
+    """
+
+    severity: Literal["error", "warn"]
+
+    def verify(self, columns: Columns, scope: Scope) -> None:
+        """Report the check's mistakes to `scope`."""
+        raise NotImplementedError
+
+    def lower(self, relation: Input) -> exp.Query:
+        raise NotImplementedError
+
+    def judge(self, row: Mapping[str, Any]) -> Verdict:
+        raise NotImplementedError
+
+    def reads(self) -> Iterable[tuple[str, At]]:
+        return ()
+
+
+def severity_key() -> Any:
+    return key("`error` refuses to publish, `warn` only says so", default="error")
+
+
+class Source(Described):
+    """Reads files or a table into a relation with declared columns."""
+
+    def output(self, scope: Scope) -> Columns:
+        """The columns of the relation; mistakes go to `scope`."""
+        raise NotImplementedError
+
+
+class Sink(Described):
+    """Publishes a relation. `from_` names it."""
+
+    from_: str
+    connection: str
+
+    def verify(self, columns: Columns, scope: Scope) -> None:
+        """Report the sink's mistakes to `scope`."""
+        raise NotImplementedError

@@ -1,0 +1,305 @@
+"""Text to located values: a strict YAML 1.2 reader that remembers where everything stands.
+
+Plain scalars follow the YAML 1.2 core schema (`no`, `on` and `2022-04` are text, `012` is twelve); tags and merge keys are
+refused, a duplicate key is an error, aliases and depth are bounded. Positions live in a table beside the data.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from etlrun.diagnostics import Diagnostic, Severity, SpecError
+
+Keys = tuple[str | int, ...]  # where a value stands in its document: ("steps", "watched", 2, "lookup")
+
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 50
+MAX_NODES = 100_000
+Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True)
+class Span:
+    """A piece of a document's text, by offsets; `end` is exclusive."""
+
+    start: int
+    end: int
+
+
+@dataclass
+class Document:
+    """A YAML file: its plain value and, beside it, the span of every value and key, and the text of every scalar."""
+
+    file: str
+    text: str
+    value: Any = None
+    values: dict[Keys, Span] = field(default_factory=dict)
+    keys: dict[Keys, Span] = field(default_factory=dict)
+    scalars: dict[Keys, str] = field(default_factory=dict)
+
+    def diagnose(
+        self, where: Keys, code: str, message: str, fix: str = "", *, severity: Severity = "error"
+    ) -> Diagnostic:
+        """A diagnostic at the value that stands at `where`, or at the nearest place above it."""
+        return self.at_span(self.span_of(where), code, message, fix, severity)
+
+    def diagnose_key(
+        self, where: Keys, code: str, message: str, fix: str = "", *, severity: Severity = "error"
+    ) -> Diagnostic:
+        """A diagnostic at the key that leads to `where`."""
+        return self.at_span(self.keys.get(where) or self.span_of(where), code, message, fix, severity)
+
+    def diagnose_inside(
+        self, where: Keys, start: int, end: int, code: str, message: str, fix: str = ""
+    ) -> Diagnostic:
+        """A diagnostic at characters `start` to `end` of the scalar that stands at `where`."""
+        span = self.span_of(where)
+        if where in self.scalars:
+            span = _narrow(self.text, span, self.scalars[where], start, end)
+        return self.at_span(span, code, message, fix)
+
+    def span_of(self, where: Keys) -> Span:
+        for length in range(len(where), -1, -1):
+            span = self.values.get(where[:length])
+            if span:
+                return span
+        return Span(0, 0)
+
+    def at_span(self, span: Span, code: str, message: str, fix: str = "", severity: Severity = "error") -> Diagnostic:
+        line = self.text.count("\n", 0, span.start) + 1
+        line_start = self.text.rfind("\n", 0, span.start) + 1
+        line_end = self.text.find("\n", line_start)
+        line_end = len(self.text) if line_end < 0 else line_end
+        column = span.start - line_start + 1
+        end = max(column + 1, min(span.end, line_end) - line_start + 1)
+        source = self.text[line_start:line_end].rstrip("\r")
+        return Diagnostic(self.file, line, column, end, code, message, fix, severity, source)
+
+
+def read_document(path: Path, shown: str = "") -> Document:
+    """Read the YAML file at `path`. Raises SpecError for a file that is missing, unreadable or not our YAML."""
+    shown = shown or str(path)
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise SpecError([_about_file(shown, "yaml-not-allowed", f"the file is larger than {MAX_BYTES:,} bytes")])
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise SpecError([_about_file(shown, "file-not-found", f"there is no file `{shown}`")]) from None
+    except UnicodeDecodeError as error:
+        message = f"the file is not UTF-8 (byte {error.start})"
+        raise SpecError([_about_file(shown, "yaml-syntax", message, "save it as UTF-8")]) from error
+    except OSError as error:
+        raise SpecError([_about_file(shown, "file-unreadable", f"cannot read `{shown}`: {error.strerror}")]) from error
+    return parse_document(text, shown)
+
+
+def parse_document(text: str, file: str) -> Document:
+    """Read YAML text. Raises SpecError with every mistake that can be told apart."""
+    document = Document(file, text)
+    reader = _Reader(document)
+    try:
+        document.value = reader.read_all(yaml.parse(text, Loader=Loader))
+    except _Stop as stop:
+        raise SpecError(reader.problems) from stop
+    except yaml.YAMLError as error:
+        raise SpecError([*reader.problems, _syntax_error(document, error)]) from error
+    if reader.problems:
+        raise SpecError(reader.problems)
+    return document
+
+
+def _about_file(file: str, code: str, message: str, fix: str = "") -> Diagnostic:
+    return Diagnostic(file, 1, 1, 2, code, message, fix)
+
+
+class _Stop(yaml.YAMLError):
+    """Raised inside the reader once a problem that cannot be read past is recorded."""
+
+
+@dataclass
+class _Reader:
+    """Builds plain values from parser events, filing spans as it goes."""
+
+    document: Document
+    problems: list[Diagnostic] = field(default_factory=list)
+    anchors: dict[str, list[yaml.Event]] = field(default_factory=dict)
+    open_anchors: set[str] = field(default_factory=set)
+    nodes: int = 0
+
+    def read_all(self, events: Iterator[yaml.Event]) -> Any:
+        value: Any = None
+        documents = 0
+        for event in events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    self.refuse(event, "a file holds one document", "remove the `---` between them")
+                following = next(events)
+                if not isinstance(following, yaml.DocumentEndEvent):
+                    value = self.read(following, events, ())
+        return value
+
+    def read(self, event: yaml.Event, events: Iterator[yaml.Event], where: Keys) -> Any:
+        self.nodes += 1
+        if len(where) > MAX_DEPTH or self.nodes > MAX_NODES:
+            self.refuse(event, f"the file nests deeper than {MAX_DEPTH} levels or unfolds to over {MAX_NODES:,} values")
+            raise _Stop
+        if isinstance(event, yaml.AliasEvent):
+            return self.replay(event, where)
+        if getattr(event, "tag", None) and not _is_plain_tag(event):
+            self.refuse(event, f"the tag `{event.tag}` is not read", "remove the tag; quote a value to make it text")
+        if event.anchor:
+            return self.record(event, events, where)
+        if isinstance(event, yaml.ScalarEvent):
+            return self.read_scalar(event, where)
+        if isinstance(event, yaml.SequenceStartEvent):
+            return self.read_sequence(event, events, where)
+        return self.read_mapping(event, events, where)
+
+    def read_scalar(self, event: yaml.ScalarEvent, where: Keys) -> Any:
+        self.file_span(where, event, event)
+        self.document.scalars[where] = event.value
+        return event.value if event.style else resolve_plain(event.value)
+
+    def read_sequence(self, start: yaml.Event, events: Iterator[yaml.Event], where: Keys) -> list[Any]:
+        items: list[Any] = []
+        for event in events:
+            if isinstance(event, yaml.SequenceEndEvent):
+                self.file_span(where, start, event)
+                break
+            items.append(self.read(event, events, (*where, len(items))))
+        return items
+
+    def read_mapping(self, start: yaml.Event, events: Iterator[yaml.Event], where: Keys) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for event in events:
+            if isinstance(event, yaml.MappingEndEvent):
+                self.file_span(where, start, event)
+                break
+            self.read_entry(event, events, where, result)
+        return result
+
+    def read_entry(
+        self, event: yaml.Event, events: Iterator[yaml.Event], where: Keys, result: dict[str, Any]
+    ) -> None:
+        if not isinstance(event, yaml.ScalarEvent):
+            self.refuse(event, "a key must be plain text")
+            raise _Stop
+        key = event.value
+        inside = (*where, key)
+        span = Span(event.start_mark.index, event.end_mark.index)
+        if key == "<<" and not event.style:
+            self.refuse(event, "merge keys (`<<`) are not read", "write the keys out")
+        if key in result:
+            first = self.document.at_span(self.document.keys[inside], "", "").line
+            self.problems.append(
+                self.document.at_span(span, "yaml-duplicate-key", f"`{key}` stands here twice (first in line {first})",
+                                      "remove one of them")
+            )  # fmt: skip
+        self.document.keys[inside] = span
+        result[key] = self.read(next(events), events, inside)
+
+    def record(self, event: yaml.Event, events: Iterator[yaml.Event], where: Keys) -> Any:
+        """Read an anchored value and keep its events for the aliases that follow."""
+        name, event.anchor = event.anchor, None
+        kept = [event]
+        depth = 1 if isinstance(event, (yaml.SequenceStartEvent, yaml.MappingStartEvent)) else 0
+        while depth:
+            kept.append(next(events))
+            depth += isinstance(kept[-1], (yaml.SequenceStartEvent, yaml.MappingStartEvent))
+            depth -= isinstance(kept[-1], (yaml.SequenceEndEvent, yaml.MappingEndEvent))
+        self.open_anchors.add(name)
+        replay = iter(kept)
+        value = self.read(next(replay), replay, where)
+        self.open_anchors.discard(name)
+        self.anchors[name] = kept
+        return value
+
+    def replay(self, event: yaml.AliasEvent, where: Keys) -> Any:
+        kept = self.anchors.get(event.anchor)
+        if kept is None or event.anchor in self.open_anchors:
+            self.refuse(event, f"the alias `*{event.anchor}` refers to itself or to nothing")
+            raise _Stop
+        events = iter(kept)
+        return self.read(next(events), events, where)
+
+    def file_span(self, where: Keys, start: yaml.Event, end: yaml.Event) -> None:
+        self.document.values[where] = Span(start.start_mark.index, end.end_mark.index)
+
+    def refuse(self, event: yaml.Event, message: str, fix: str = "") -> None:
+        span = Span(event.start_mark.index, event.end_mark.index)
+        self.problems.append(self.document.at_span(span, "yaml-not-allowed", message, fix))
+
+
+_INTEGER = re.compile(r"[-+]?[0-9]+\Z")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
+_WORDS: dict[str, bool | None] = {
+    "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
+    "null": None, "Null": None, "NULL": None, "~": None, "": None,
+}  # fmt: skip
+
+
+def resolve_plain(text: str) -> str | int | float | bool | None:
+    """The value of an unquoted scalar under the YAML 1.2 core schema (hexadecimal, octal and .inf stay text)."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INTEGER.match(text):
+        return int(text) if len(text) < 40 else text
+    if _FLOAT.match(text):
+        return float(text)
+    return text
+
+
+def _is_plain_tag(event: yaml.Event) -> bool:
+    return event.tag == "!" and isinstance(event, yaml.ScalarEvent)
+
+
+_SYNTAX = (
+    ("found character '\\t'", "a tab cannot indent YAML", "indent with spaces"),
+    ("cannot start any token", "this character cannot start a value", "put the value in quotes"),
+    ("mapping values are not allowed", "a `:` is not expected here", "put the value in quotes, or check the indentation"),
+    ("did not find expected key", "the indentation does not fit, or a key is missing",
+     "line the keys of one mapping up under each other"),
+    ("did not find expected '-' indicator", "the list ends here", "line the `-` of one list up under each other"),
+    ("could not find expected ':'", "a `:` is missing after this key", "write `key: value`"),
+    ("did not find expected ',' or", "a `,` or the closing bracket is missing", "close what was opened with `{` or `[`"),
+    ("unexpected end of stream", "a quote or bracket is not closed", "close it"),
+    ("undefined alias", "the alias refers to no anchor", "name the anchor first: `&name value`"),
+    ("control characters are not allowed", "a control character stands in the file", "remove it"),
+)  # fmt: skip
+
+
+def _syntax_error(document: Document, error: yaml.YAMLError) -> Diagnostic:
+    problem = str(getattr(error, "problem", "") or error)
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    start = mark.index if mark is not None else getattr(error, "position", 0) or 0
+    start = min(start, max(0, len(document.text) - 1))
+    for found, message, fix in _SYNTAX:
+        if found in problem:
+            return document.at_span(Span(start, start + 1), "yaml-syntax", message, fix)
+    return document.at_span(Span(start, start + 1), "yaml-syntax", "this is not YAML", "check quotes and indentation")
+
+
+def _narrow(text: str, span: Span, value: str, start: int, end: int) -> Span:
+    """The span of `value[start:end]` in the file, whatever quoting or folding stands between."""
+    at = span.start
+    if text[at : at + 1] in "|>" and "\n" in text[at : span.end]:
+        at = text.index("\n", at) + 1
+    offsets: list[int] = []
+    for character in value[: max(end, start + 1)]:
+        found = text.find(character, at, span.end)
+        if found < 0:  # a folded line break, or an escape: stay where we are
+            found = at
+        elif text[at:found].strip(" \n\r\t\\'\""):
+            found = at
+        offsets.append(found)
+        at = found + 1
+    if start >= len(offsets):
+        return span
+    return Span(offsets[start], offsets[min(end, len(offsets)) - 1] + 1)

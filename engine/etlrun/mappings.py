@@ -1,0 +1,46 @@
+"""Mappings: label to codes, one file each in `mappings/`, reviewed by people who know the content."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from etlrun.diagnostics import Diagnostic, SpecError
+from etlrun.located import Document
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """Labels in their order, each with the codes that belong to it."""
+
+    name: str
+    entries: tuple[tuple[str, tuple[str, ...]], ...]
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(label for label, _ in self.entries)
+
+
+def read_mapping(document: Document, name: str) -> Mapping:
+    """Read `label: [codes]` (one code may stand alone). Raises SpecError with every mistake in the file."""
+    problems: list[Diagnostic] = []
+    entries: list[tuple[str, tuple[str, ...]]] = []
+    owners: dict[str, str] = {}
+    if not isinstance(document.value, dict) or not document.value:
+        raise SpecError([document.diagnose((), "wrong-value", "a mapping is wanted: `label: [code, code]`")])
+    for label, codes in document.value.items():
+        places = [(label, index) for index in range(len(codes))] if isinstance(codes, list) else [(label,)]
+        found: list[str] = []
+        for place in places:
+            code = document.scalars.get(place)
+            if code is None:
+                problems.append(document.diagnose(place, "wrong-value", "a code is plain text", "write `label: [code, code]`"))
+                continue
+            if code in owners:
+                problems.append(document.diagnose(place, "yaml-duplicate-key", f"the code `{code}` belongs to `{owners[code]}` already"))
+            owners[code] = label
+            found.append(code)
+        entries.append((label, tuple(found)))
+    if problems:
+        raise SpecError(problems)
+    return Mapping(name, tuple(entries))

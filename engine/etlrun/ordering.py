@@ -1,0 +1,41 @@
+"""Total orders: an answer that depends on which row comes first must say which, whatever the ties."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlglot import exp
+
+from etlrun.columns import Columns
+from etlrun.expressions import call, column
+from etlrun.fields import Expr
+from etlrun.kinds import HIDDEN, Input, Scope, named
+
+RANK = f"{HIDDEN}rank"
+
+
+def check_order(order: tuple[Expr, ...], per: Iterable[str], columns: Columns, scope: Scope) -> None:
+    """Report every mistake of `order`, and an order under which two unlike rows of a group could tie.
+
+    The order is total when it and `per` cover the columns known to be unique, or every column (rows that tie are then equal).
+    """
+    covered = {name.lower() for name in per}
+    sound = True
+    for index, expression in enumerate(order):
+        tree = scope.ordering(columns, expression, ("order", index))
+        sound = sound and tree is not None
+        if tree is not None and isinstance(tree.this, exp.Column):
+            covered.add(tree.this.name.lower())
+    known = columns.unique or columns.names
+    missing = [name for name in known if name.lower() not in covered]
+    if sound and missing:
+        names = ", ".join(f"`{name}`" for name in missing)
+        scope.error("order", "no-total-order", "rows can tie here, and another one may win at every run", f"add {names} to `order`")
+
+
+def first_rows(relation: Input, per: tuple[str, ...], order: tuple[exp.Ordered, ...], n: int) -> exp.Query:
+    """The first `n` rows of each group, without a trace of the ranking."""
+    rank = exp.Window(this=call("row_number"), partition_by=[column(name) for name in per], order=exp.Order(expressions=list(order)))
+    ranked = relation.select(*relation.all(), named(rank, RANK))
+    within = exp.LTE(this=column(RANK), expression=exp.Literal.number(n))
+    return exp.select(*relation.all()).from_(ranked.subquery("ranked", copy=False)).where(within)

@@ -1,0 +1,80 @@
+"""Params: the typed values a pipeline is run with, from its defaults and `--set NAME=VALUE`."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import ClassVar, Literal
+
+from etlrun.fields import Described, Scalar, key
+
+Value = str | int | bool | Decimal | datetime.date | datetime.datetime
+
+
+@dataclass(frozen=True)
+class Param(Described):
+    """A value that a run may set; without a default it must be set."""
+
+    short: ClassVar[str] = "default"
+
+    type: Literal["month", "date", "timestamp", "int", "number", "string", "boolean"] = key(
+        "`month` (2022-04), `date` (2022-04-30), `timestamp`, `int`, `number`, `string` or `boolean`", default="string"
+    )
+    default: Scalar | None = key("the value of a run that does not set it", default=None)
+    description: str = key("what it means", default="")
+
+
+class ParamError(ValueError):
+    """A text that is no value of a param's type; `str()` says what is wanted."""
+
+
+def read_value(text: str, kind: str) -> Value:
+    """The value of `text` as a param of type `kind`. Raises ParamError."""
+    wanted, reader = READERS[kind]
+    try:
+        return reader(text.strip() if kind != "string" else text)
+    except (ValueError, KeyError, InvalidOperation):
+        raise ParamError(f"`{text}` is not a {kind}: write it as {wanted}") from None
+
+
+def sample_value(kind: str) -> Value:
+    """A value to check a pipeline with when a param has none yet."""
+    return read_value(SAMPLES[kind], kind)
+
+
+def _month(text: str) -> str:
+    if not re.fullmatch(r"\d{4}-\d{2}", text):
+        raise ValueError(text)
+    datetime.date(int(text[:4]), int(text[5:]), 1)
+    return text
+
+
+def _date(text: str) -> datetime.date:
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+        raise ValueError(text)
+    return datetime.date.fromisoformat(text)
+
+
+def _int(text: str) -> int:
+    value = int(text)
+    if not -(2**63) <= value < 2**63:
+        raise ValueError(text)
+    return value
+
+
+READERS: dict[str, tuple[str, Callable[[str], Value]]] = {
+    "month": ("2022-04", _month),
+    "date": ("2022-04-30", _date),
+    "timestamp": ("'2022-04-30 20:15:00'", datetime.datetime.fromisoformat),
+    "int": ("42", _int),
+    "number": ("1.5", Decimal),
+    "string": ("any text", str),
+    "boolean": ("true or false", lambda text: {"true": True, "false": False}[text.lower()]),
+}
+SAMPLES = {
+    "month": "2000-01", "date": "2000-01-01", "timestamp": "2000-01-01 00:00:00",
+    "int": "1", "number": "1", "string": "text", "boolean": "true",
+}  # fmt: skip

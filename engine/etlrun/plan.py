@@ -1,0 +1,152 @@
+"""Checked pipeline to plan: each relation as one SQL tree, in the order in which they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from sqlglot import exp
+
+from etlrun.check import Checked
+from etlrun.columns import Columns
+from etlrun.conserve import Carried, carry_sums
+from etlrun.dialects import duckdb_sql, spark_sql
+from etlrun.expressions import column
+from etlrun.kinds import Apply, Input, relation_table
+from etlrun.project import Use
+from etlrun.queries import check_query
+from etlrun.rewrites import rewrite
+
+DIALECTS = {"spark": spark_sql, "duckdb": duckdb_sql}
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A relation and what it is made from: files (`source`), other relations by SQL (`tree`) or a function (`apply`)."""
+
+    name: str
+    columns: Columns
+    source: Use | None = None
+    tree: exp.Query | None = None
+    apply: Apply | None = None
+    reads: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every relation of a pipeline, each after what it reads, and the sums that ride along for `conserved` checks."""
+
+    checked: Checked
+    relations: tuple[Relation, ...]
+    carried: tuple[Carried, ...] = ()
+
+    def relation(self, name: str) -> Relation:
+        return next(relation for relation in self.relations if relation.name == name)
+
+    def needed(self, names: tuple[str, ...]) -> tuple[Relation, ...]:
+        """The relations that `names` are made from, themselves included, in order."""
+        wanted = set(names)
+        for relation in reversed(self.relations):
+            if relation.name in wanted:
+                wanted.update(relation.reads)
+        return tuple(relation for relation in self.relations if relation.name in wanted)
+
+
+def make_plan(checked: Checked) -> Plan:
+    """Lower every step of a checked pipeline."""
+    carried = carry_sums(checked)
+    relations: list[Relation] = []
+    for name in checked.order:
+        if name in checked.pipeline.sources:
+            relations.append(Relation(name, checked.columns[name], source=checked.pipeline.sources[name]))
+        else:
+            relations.extend(_Chain(checked, name, carried).lower())
+    return Plan(checked, tuple(relations), carried)
+
+
+def prefix(checked: Checked, name: str, steps: int) -> Checked:
+    """The pipeline with the chain `name` cut after its first `steps` steps, to look at its rows there."""
+    chains = {**checked.pipeline.chains, name: checked.pipeline.chains[name][:steps]}
+    columns = {**checked.columns, name: checked.steps[name][steps - 1]}
+    return replace(checked, pipeline=replace(checked.pipeline, chains=chains), columns=columns)
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A step lowered: the name its rows go by inside the chain, and its tree."""
+
+    name: str
+    tree: exp.Query
+
+
+class _Chain:
+    """Lowers one chain: SQL steps become one statement with a CTE each; a Python step ends one and starts the next."""
+
+    def __init__(self, checked: Checked, name: str, carried: tuple[Carried, ...]) -> None:
+        self.checked = checked
+        self.name = name
+        self.carried = tuple(sum_ for sum_ in carried if sum_.chain == name)
+        self.uses = checked.pipeline.chains[name]
+        self.current = ""  # the relation or CTE that the next step reads
+        self.columns = Columns(())
+        self.pieces: list[_Piece] = []
+        self.done: list[Relation] = []
+
+    def lower(self) -> list[Relation]:
+        for index, use in enumerate(self.uses):
+            self.lower_step(index, use)
+        if not self.pieces:
+            tree = exp.select(*(column(item.name) for item in self.columns)).from_(relation_table(self.current))
+            self.add(_Piece(self.current, self.typed(tree, {self.current: self.columns})))
+        self.finish(self.name)
+        return self.done
+
+    def lower_step(self, index: int, use: Use) -> None:
+        reads = [other for other, _ in use.value.reads()]
+        if use.kind == "from" and len(reads) == 1:
+            self.current, self.columns = reads[0], self.checked.columns[reads[0]]
+            return
+        scope = self.checked.scope(use.where)
+        lowered = use.value.lower(Input(self.current, self.columns, scope))
+        if isinstance(lowered, Apply):
+            self.apply(index, lowered)
+            return
+        for sum_ in self.carried:
+            lowered = sum_.ride_along(index, lowered)
+        relations = {**self.checked.columns, self.current: self.columns} if self.current else dict(self.checked.columns)
+        tree = self.typed(rewrite(lowered, self.columns, scope), relations)
+        name = f"{index}_{use.kind}"
+        output = use.value.output(self.columns, scope)
+        for sum_ in self.carried:
+            output = sum_.follow(index, output)
+        self.add(_Piece(name, tree))
+        self.current, self.columns = name, output
+
+    def typed(self, tree: exp.Query, relations: Mapping[str, Columns]) -> exp.Query:
+        typed, _ = check_query(tree, relations)
+        return typed
+
+    def add(self, piece: _Piece) -> None:
+        self.pieces.append(piece)
+
+    def apply(self, index: int, apply: Apply) -> None:
+        """Close the statement so far under a name of its own, and hang the function behind it."""
+        if self.pieces:
+            self.finish(f"{self.name}.{index}")
+            self.current = f"{self.name}.{index}"
+        is_last = index == len(self.uses) - 1
+        name = self.name if is_last else f"{self.name}.{index + 1}"
+        self.done.append(Relation(name, apply.columns, apply=apply, reads=(self.current,)))
+        self.current, self.columns = name, apply.columns
+
+    def finish(self, name: str) -> None:
+        if not self.pieces:
+            return
+        *earlier, last = self.pieces
+        tree = last.tree
+        for piece in earlier:
+            tree = tree.with_(exp.to_identifier(piece.name, quoted=True), piece.tree, copy=False)
+        inside = {piece.name for piece in earlier}
+        reads = dict.fromkeys(table.name for table in tree.find_all(exp.Table) if table.name not in inside)
+        self.done.append(Relation(name, self.columns, tree=tree, reads=tuple(reads)))
+        self.pieces = []

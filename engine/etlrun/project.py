@@ -1,0 +1,218 @@
+"""The project file: where things are, and what differs between a laptop and production."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from etlrun.diagnostics import Diagnostic, SpecError
+from etlrun.fields import Described, Origin, Scalar, Schema, build, key, schema_of_class
+from etlrun.located import Document, Keys, read_document
+from etlrun.mappings import Mapping as LabelMapping
+from etlrun.mappings import read_mapping
+from etlrun.registry import Family, kinds
+from etlrun.schema import find_mistakes, kind_schema
+from etlrun.typed import nearest
+
+FILE = "etlrun.yaml"
+
+
+@dataclass(frozen=True)
+class Settings(Described):
+    """The plain keys of a project file."""
+
+    data: str = key("the folder that `$data` stands for", default="data")
+    runs: str = key("where run directories live; on a cluster a folder that driver and executors share", default=".etlrun/runs")
+    profile: str = key("the profile of a run that names none", default="local")
+    vars: Mapping[str, Scalar] = key("variables: `$name` in every pipeline", factory=dict)
+
+
+@dataclass(frozen=True)
+class Use:
+    """A kind in use: its name, the value built from YAML, and its place in the file."""
+
+    kind: str
+    value: Any
+    where: Keys
+
+
+@dataclass(frozen=True)
+class Profile:
+    """An engine and the connections of one surrounding."""
+
+    name: str
+    engine: Use
+    connections: Mapping[str, Use]
+
+
+@dataclass
+class Project:
+    """A folder with a project file (or none: then everything has its default)."""
+
+    root: Path
+    settings: Settings = field(default_factory=Settings)
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
+    document: Document | None = None
+    shown_root: str = ""
+
+    @property
+    def variables(self) -> dict[str, str]:
+        return {"data": self.settings.data, **self.settings.vars}
+
+    def path(self, text: str) -> Path:
+        """A path of a spec: relative ones start at the project's folder."""
+        return self.root / text
+
+    def profile(self, name: str = "") -> Profile:
+        """The profile of that name, or the default one. Raises SpecError for a name that is not there."""
+        wanted = name or os.environ.get("ETLRUN_PROFILE") or self.settings.profile
+        if wanted in self.profiles:
+            return self.profiles[wanted]
+        if not self.profiles:
+            return default_profile()
+        fix = nearest(wanted, tuple(self.profiles)) or f"the profiles are {', '.join(self.profiles)}"
+        file = self.document.file if self.document else FILE
+        raise SpecError([Diagnostic(file, 1, 1, 2, "unknown-profile", f"there is no profile `{wanted}`", fix)])
+
+    def mapping_names(self) -> tuple[str, ...]:
+        return tuple(sorted(path.stem for path in self.path("mappings").glob("*.yaml")))
+
+    def shown(self, path: Path) -> str:
+        """A path as a person at the current folder would write it."""
+        try:
+            return os.path.relpath(path)
+        except ValueError:
+            return str(path)
+
+
+def find_project(start: Path) -> Project:
+    """The project that `start` (a file or folder) belongs to: the nearest folder upwards with a project file.
+
+    Raises SpecError with every mistake of the project file.
+    """
+    folder = start.resolve() if start.is_dir() else start.resolve().parent
+    for candidate in (folder, *folder.parents):
+        if (candidate / FILE).is_file():
+            return read_project(candidate)
+    return Project(folder.parent if folder.name == "pipelines" else folder)
+
+
+@cache
+def read_project(root: Path) -> Project:
+    document = read_document(root / FILE, os.path.relpath(root / FILE))
+    if document.value is None:
+        document.value = {}
+    problems = find_mistakes(document, project_schema())
+    if problems:
+        raise SpecError(problems)
+    problems = list(_written_secrets(document))
+    if problems:
+        raise SpecError(problems)
+    origin = _Verbatim(document, {})
+    plain = {name: value for name, value in document.value.items() if name != "profiles"}
+    settings = build(Settings, plain, (), origin)
+    profiles = {
+        name: Profile(
+            name,
+            _use("engines", value.get("engine", {"spark": {}}), ("profiles", name, "engine"), origin),
+            {
+                inner: _use("connections", spec, ("profiles", name, "connections", inner), origin)
+                for inner, spec in value.get("connections", {}).items()
+            },
+        )
+        for name, value in document.value.get("profiles", {}).items()
+    }
+    return Project(root, settings, profiles, document)
+
+
+def default_profile() -> Profile:
+    """What a folder without a project file runs with: local Spark, and a DuckDB warehouse beside the data."""
+    origin = _Verbatim(Document("", ""), {})
+    warehouse = _use("connections", {"duckdb": {"path": "warehouse.duckdb"}}, (), origin)
+    return Profile("local", _use("engines", {"spark": {}}, (), origin), {"warehouse": warehouse})
+
+
+@cache
+def project_schema() -> Schema:
+    """The JSON Schema of a project file."""
+    settings = schema_of_class(Settings)
+    profile: Schema = {
+        "type": "object",
+        "properties": {
+            "engine": _family_schema("engines"),
+            "connections": {"type": "object", "additionalProperties": _family_schema("connections")},
+            "models": {"type": "object"},
+        },
+        "additionalProperties": False,
+    }
+    properties = {**settings["properties"], "profiles": {"type": "object", "additionalProperties": profile}}
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def load_mapping(project: Project, name: str) -> LabelMapping | None:
+    """The mapping in `mappings/NAME.yaml`, or None where there is no such file. Raises SpecError for its mistakes."""
+    path = project.path("mappings") / f"{name}.yaml"
+    if not re.fullmatch(r"[\w-]+", name) or not path.is_file():
+        return None
+    return read_mapping(read_document(path, project.shown(path)), name)
+
+
+class MissingVariable(Exception):
+    """An environment variable that the project file refers to and that is not set; `str()` is its name."""
+
+
+def from_environment(text: str) -> str:
+    """Fill `${NAME}` and `${NAME:-default}` from the environment. Raises MissingVariable."""
+
+    def value(found: re.Match[str]) -> str:
+        given = os.environ.get(found.group(1)) or found.group(2)
+        if given is None:
+            raise MissingVariable(found.group(1))
+        return given
+
+    return _ENVIRONMENT.sub(value, text)
+
+
+_ENVIRONMENT = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+_SECRET_KEYS = re.compile(r"(?i)(password|passwd|secret|token|api_?key|credential)")
+
+
+def _written_secrets(document: Document) -> list[Diagnostic]:
+    """Secrets written out in the project file instead of referred to."""
+    found = []
+    for where, text in document.scalars.items():
+        name = str(where[-1]) if where else ""
+        inside_url = re.search(r"://[^/@\s:]+:([^@\s]+)@", text)
+        literal = (_SECRET_KEYS.search(name) and text and "${" not in text) or (inside_url and "${" not in inside_url.group(1))
+        if literal and where[:1] == ("profiles",):
+            found.append(
+                document.diagnose(where, "secret-literal", f"`{name}` holds a secret written out", "write ${NAME} and set NAME in the environment")
+            )
+    return [_without_source(diagnostic) for diagnostic in found]
+
+
+def _without_source(diagnostic: Diagnostic) -> Diagnostic:
+    from dataclasses import replace
+
+    return replace(diagnostic, source="")
+
+
+class _Verbatim(Origin):
+    """A source whose `$` is left alone: the project file's `${NAME}` is read when a connection opens."""
+
+    def fill(self, value: Any, where: Keys) -> Any:
+        return value
+
+
+def _use(family: Family, spec: Mapping[str, Any], where: Keys, origin: Origin) -> Use:
+    (name, payload), *_ = spec.items()
+    return Use(name, build(kinds(family)[name], payload, (*where, name), origin), (*where, name))
+
+
+def _family_schema(family: Family) -> Schema:
+    return kind_schema((name, schema_of_class(cls)) for name, cls in kinds(family).items())

@@ -1,0 +1,175 @@
+"""`aggregate` - one row per group, with plain aggregates and one column per label of a pivot.
+
+Pivot columns come out by the alphabet of their names, whatever labels occur in the data; `fill` stands where a label does not
+occur. The group that `as` names keeps the labels in the order of the mapping or list. Nulls group together; without `by` there is
+one row, also for empty input.
+
+```yaml
+steps:
+  profile:
+    - from: views
+    - aggregate:
+        by: [contract]
+        pivot: {column: type, labels: [TV, Film, Sport], value: sum(seconds), name: "total_{label}", fill: 0, as: totals}
+        columns: {days: count(distinct day)}
+```
+
+```rows
+views: {contract: string, type: string, seconds: bigint, day: int}
+| contract | type | seconds | day |
+| A        | TV   | 10      | 1   |
+| A        | Film | 5       | 1   |
+| A        | TV   | 7       | 2   |
+| B        | Film | 1       | 1   |
+->
+| contract | total_Film | total_Sport | total_TV | days |
+| A        | 5          | 0           | 17       | 2    |
+| B        | 1          | 0           | 0        | 1    |
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from etlrun.columns import NULL, STRING, Column, Columns, Group
+from etlrun.expressions import call, cast, column, literal, type_of
+from etlrun.fields import Expr, Label, key
+from etlrun.functions import common_type
+from etlrun.kinds import Input, Scope, Step, named
+from etlrun.typed import has_aggregate
+
+
+@dataclass(frozen=True)
+class Pivot:
+    """One column per label of another column."""
+
+    column: str = key("the column that holds the label")
+    labels: str | tuple[Label, ...] = key("a mapping's name, or the list of labels")
+    value: Expr = key("the aggregate of each label's rows")
+    name: str = key("the name of each column; `{label}` stands for the label, spaces become `_`", default="{label}")
+    fill: Expr | None = key("the value where a group has no row of the label", default=None)
+    as_: str = key("the name of the column group", yaml="as", default="")
+
+
+@dataclass(frozen=True)
+class Aggregate(Step):
+    """One row per group, with plain aggregates and one column per label of a pivot."""
+
+    by: tuple[str, ...] = key("the columns whose values make a group", default=())
+    pivot: Pivot | None = key("one column per label", default=None)
+    columns: Mapping[str, Expr] = key("new column: aggregate expression", factory=dict)
+
+    def output(self, columns: Columns, scope: Scope) -> Columns:
+        keys = tuple(scope.column(columns, name, ("by", index)) for index, name in enumerate(self.by))
+        result = Columns(keys)
+        if not self.pivot and not self.columns and not self.by:
+            scope.error((), "missing-key", "`by`, `columns` or `pivot` is missing here")
+        if self.pivot:
+            result = self._pivot_output(self.pivot, columns, result, scope)
+        for name, expression in self.columns.items():
+            scope.new_column(result, name, ("columns", name), is_key=True)
+            tree = scope.tree(columns, expression, ("columns", name), may="aggregate")
+            self._must_aggregate(tree, ("columns", name), scope)
+            result = result.with_column(Column(name, type_of(tree) if tree else NULL))
+        return result.with_unique(column.name for column in keys)
+
+    def _must_aggregate(self, tree: exp.Expression | None, at: tuple[str, ...], scope: Scope) -> None:
+        loose = next(_outside_aggregates(tree), None) if tree is not None else None
+        if loose is not None and loose.name.lower() not in {name.lower() for name in self.by}:
+            scope.error(at, "not-grouped", f"`{loose.name}` is neither grouped nor aggregated", "aggregate it, e.g. with `max`, or add it to `by`")
+        elif tree is not None and loose is None and not has_aggregate(tree):
+            scope.error(at, "not-grouped", "an aggregate is wanted here", "use `sum`, `count`, `max`, ... or a `derive` step")
+
+    def _pivot_output(self, pivot: Pivot, columns: Columns, result: Columns, scope: Scope) -> Columns:
+        inside = scope.below("pivot")
+        label = inside.column(columns, pivot.column, "column")
+        if label.type not in (STRING, NULL):
+            inside.error("column", "type-mismatch", f"labels are text, and `{label.name}` is {label.type}", "cast it to string first")
+        labels = self._labels(pivot, label, inside)
+        tree = inside.tree(columns, pivot.value, "value", may="aggregate")
+        self._must_aggregate(tree, ("pivot", "value"), scope)
+        kind = type_of(tree) if tree is not None else NULL
+        if pivot.fill is not None and tree is not None:
+            fill = inside.tree(Columns(()), pivot.fill, "fill")
+            if fill is not None and common_type((kind, type_of(fill))) != kind:
+                inside.error("fill", "type-mismatch", f"the fill is {type_of(fill)}, and the value is {kind}")
+        if len(labels) > 1 and "{label}" not in pivot.name:
+            inside.error("name", "column-exists", "every label would get the same column", "put `{label}` into the name")
+            return result
+        for name in sorted(pivot_name(pivot, label) for label in labels):
+            inside.new_column(result, name, "name" if pivot.name != "{label}" else "labels")
+            result = result.with_column(Column(name, kind, nullable=pivot.fill is None))
+        if not pivot.as_:
+            return result
+        return result.with_group(Group(pivot.as_, tuple(pivot_name(pivot, label) for label in labels), labels))
+
+    def _labels(self, pivot: Pivot, label: Column, scope: Scope) -> tuple[str, ...]:
+        if isinstance(pivot.labels, str):
+            mapping = scope.mapping(pivot.labels, "labels")
+            return mapping.labels if mapping else ()
+        labels = tuple(pivot.labels)
+        for index, text in enumerate(labels):
+            if text in labels[:index]:
+                scope.error(("labels", index), "duplicate-name", f"the label `{text}` stands here twice")
+            if label.domain and text not in label.domain:
+                scope.error(("labels", index), "unknown-label", f"`{label.name}` never holds `{text}`",
+                            "its labels are " + ", ".join(label.domain))  # fmt: skip
+        return labels
+
+    def lower(self, relation: Input) -> exp.Query:
+        keys = [column(item.name) for item in self._keys(relation)]
+        outputs: list[exp.Expression] = [*keys]
+        if self.pivot:
+            outputs.extend(self._pivot_columns(self.pivot, relation))
+        for name, expression in self.columns.items():
+            outputs.append(named(relation.tree(expression, ("columns", name), may="aggregate"), name))
+        query = relation.select(*outputs)
+        return query.group_by(*(key.copy() for key in keys), copy=False) if keys else query
+
+    def _keys(self, relation: Input) -> Iterator[Column]:
+        for name in self.by:
+            found = relation.columns.get(name)
+            assert found is not None
+            yield found
+
+    def _pivot_columns(self, pivot: Pivot, relation: Input) -> Iterator[exp.Expression]:
+        scope = relation.scope.below("pivot")
+        value = scope.tree(relation.columns, pivot.value, "value", may="aggregate")
+        assert value is not None
+        labels = self._labels(pivot, scope.column(relation.columns, pivot.column, "column"), scope)
+        for label in sorted(labels, key=lambda label: pivot_name(pivot, label)):
+            condition = exp.EQ(this=column(pivot.column), expression=literal(label))
+            tree = _only_where(value.copy(), condition)
+            if pivot.fill is not None:
+                fill = scope.tree(Columns(()), pivot.fill, "fill")
+                assert fill is not None
+                tree = call("coalesce", tree, cast(fill, type_of(value)))
+            yield named(tree, pivot_name(pivot, label))
+
+
+def pivot_name(pivot: Pivot, label: str) -> str:
+    return pivot.name.replace("{label}", label.replace(" ", "_"))
+
+
+def _only_where(value: exp.Expression, condition: exp.Expression) -> exp.Expression:
+    """Give every aggregate in `value` the rows of one label."""
+    holder = exp.Paren(this=value)
+    for node in list(holder.walk()):
+        if isinstance(node, exp.Anonymous) and has_aggregate(node) and not any(has_aggregate(child) for child in node.expressions):
+            node.replace(exp.Filter(this=node.copy(), expression=exp.Where(this=condition.copy())))
+    inside = holder.this
+    assert isinstance(inside, exp.Expression)
+    return inside.pop()
+
+
+def _outside_aggregates(tree: exp.Expression) -> Iterator[exp.Column]:
+    """The columns that no aggregate encloses."""
+    if isinstance(tree, exp.Column):
+        yield tree
+    elif not (isinstance(tree, exp.Anonymous) and has_aggregate(tree) and not any(has_aggregate(child) for child in tree.expressions)):
+        for child in tree.iter_expressions():
+            yield from _outside_aggregates(child)

@@ -1,0 +1,71 @@
+"""`bucket` - name the band that a column falls into; the first case that holds wins.
+
+Each case is a condition without its left side, such as `"> 20"` or `between 10 and 20`. A null column falls into no case: it gets
+`else`, or null where there is no `else`.
+
+```yaml
+steps:
+  levels:
+    - from: people
+    - bucket: {column: days, as: level, cases: {High: "> 20", Medium: ">= 10"}, else: Low}
+```
+
+```rows
+people: {days: int}
+| days |
+| 21   |
+| 20   |
+| 3    |
+| null |
+->
+| days | level  |
+| 21   | High   |
+| 20   | Medium |
+| 3    | Low    |
+| null | Low    |
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from sqlglot import exp
+
+from etlrun.columns import STRING, Column, Columns
+from etlrun.expressions import literal
+from etlrun.fields import Expr, Label, key
+from etlrun.fragments import condition_on
+from etlrun.kinds import Input, Scope, Step, named
+
+
+@dataclass(frozen=True)
+class Bucket(Step):
+    """Name the band that a column falls into; the first case that holds wins."""
+
+    keeps_rows: ClassVar[bool] = True
+
+    column: str = key("the column that is judged")
+    as_: str = key("the new column that holds the band's name", yaml="as")
+    cases: Mapping[str, Expr] = key("band: condition without its left side")
+    else_: Label | None = key("the band of every other row; null where it is not given", yaml="else", default=None)
+
+    def output(self, columns: Columns, scope: Scope) -> Columns:
+        judged = scope.column(columns, self.column, "column")
+        for name, condition in self.cases.items():
+            if judged.name in columns:
+                condition_on(judged.name, condition, columns, ("cases", name), scope)
+        scope.new_column(columns, self.as_, "as")
+        bands = tuple(dict.fromkeys((*self.cases, *([self.else_] if self.else_ is not None else []))))
+        return columns.with_column(Column(self.as_, STRING, nullable=self.else_ is None, domain=bands))
+
+    def lower(self, relation: Input) -> exp.Query:
+        branches = []
+        for name, condition in self.cases.items():
+            tree = condition_on(self.column, condition, relation.columns, ("cases", name), relation.scope)
+            assert tree is not None
+            branches.append(exp.If(this=tree, true=literal(name)))
+        default = literal(self.else_) if self.else_ is not None else None
+        return relation.select(*relation.all(), named(exp.Case(ifs=branches, default=default), self.as_))

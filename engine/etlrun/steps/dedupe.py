@@ -1,0 +1,62 @@
+"""`dedupe` - one row for each value of some columns: the first under a total order.
+
+Without `by` rows that are equal in every column become one.
+
+```yaml
+steps:
+  latest:
+    - from: events
+    - dedupe: {by: [id], order: [at desc, kind]}
+```
+
+```rows
+events: {id: int, at: string, kind: string}
+| id | at    | kind  |
+| 1  | 10:00 | enter |
+| 1  | 11:00 | quit  |
+| 1  | 11:00 | enter |
+->
+| id | at    | kind  |
+| 1  | 11:00 | enter |
+```
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from sqlglot import exp
+
+from etlrun.columns import Columns
+from etlrun.fields import Expr, key
+from etlrun.kinds import Input, Scope, Step
+from etlrun.ordering import check_order, first_rows
+
+
+@dataclass(frozen=True)
+class Dedupe(Step):
+    """One row for each value of some columns: the first under a total order."""
+
+    short: ClassVar[str] = "by"
+
+    by: tuple[str, ...] = key("the columns that tell rows apart; without it all of them", default=())
+    order: tuple[Expr, ...] = key("which of several rows stays: the first under this order", default=())
+
+    def output(self, columns: Columns, scope: Scope) -> Columns:
+        for index, name in enumerate(self.by):
+            scope.column(columns, name, ("by", index))
+        for item in columns if not self.by else ():
+            if not item.type.is_orderable:
+                scope.error((), "type-mismatch", f"`{item.name}` is {item.type}, which has no equality on every engine", "give `by`")
+        if self.by:
+            check_order(self.order, self.by, columns, scope)
+        elif self.order:
+            scope.error("order", "missing-key", "`order` chooses among rows of equal `by`, and `by` is missing")
+        return columns.with_unique(self.by or columns.names)
+
+    def lower(self, relation: Input) -> exp.Query:
+        if not self.by:
+            return relation.select(*relation.all()).distinct(copy=False)
+        order = tuple(relation.ordering(item, ("order", index)) for index, item in enumerate(self.order))
+        return first_rows(relation, self.by, order, 1)

@@ -1,0 +1,55 @@
+"""`drop` - leave columns out.
+
+```yaml
+steps:
+  short:
+    - from: people
+    - drop: [city]
+```
+
+```rows
+people: {name: string, city: string}
+| name | city |
+| An   | Hue  |
+->
+| name |
+| An   |
+```
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from sqlglot import exp
+
+from etlrun.columns import Columns
+from etlrun.expressions import column
+from etlrun.fields import key
+from etlrun.kinds import Input, Scope, Step
+
+
+@dataclass(frozen=True)
+class Drop(Step):
+    """Leave columns out."""
+
+    short: ClassVar[str] = "columns"
+    keeps_rows: ClassVar[bool] = True
+
+    columns: tuple[str, ...] = key("the columns to leave out")
+
+    def output(self, columns: Columns, scope: Scope) -> Columns:
+        for index, name in enumerate(self.columns):
+            scope.column(columns, name, ("columns", index))
+        kept = self._kept(columns)
+        if columns.items and not kept.items:
+            scope.error("columns", "wrong-value", "no column would be left")
+        return kept
+
+    def _kept(self, columns: Columns) -> Columns:
+        dropped = {name.lower() for name in self.columns}
+        return columns.keep(item.name for item in columns if item.name.lower() not in dropped)
+
+    def lower(self, relation: Input) -> exp.Query:
+        return relation.select(*(column(item.name) for item in self._kept(relation.columns)))

@@ -1,0 +1,66 @@
+"""`lookup` - give each code its label from a mapping.
+
+`unmatched` says what becomes of a row whose code has no label: `drop` leaves it out, `null` keeps it without a label, and
+any other text is the label it gets. A null code is unmatched.
+
+```yaml
+steps:
+  typed:
+    - from: views
+    - lookup: {column: app, map: app_content, as: type, unmatched: drop}
+```
+
+```rows
+mapping app_content: {TV: [CHANNEL, KPLUS], Film: [VOD]}
+views: {app: string}
+| app     |
+| KPLUS   |
+| VOD     |
+| UNKNOWN |
+| null    |
+->
+| app     | type |
+| KPLUS   | TV   |
+| VOD     | Film |
+```
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from etlrun.columns import NULL, STRING, Column, Columns
+from etlrun.expressions import call, column, literal
+from etlrun.fields import Label, key
+from etlrun.kinds import Input, Scope, Step, named
+
+
+@dataclass(frozen=True)
+class Lookup(Step):
+    """Give each code its label from a mapping."""
+
+    column: str = key("the column that holds the code")
+    map: str = key("the mapping: a file in mappings/")
+    as_: str = key("the new column that holds the label", yaml="as")
+    unmatched: Label = key("`drop`, `null`, or the label of a code that has none")
+
+    def output(self, columns: Columns, scope: Scope) -> Columns:
+        code = scope.column(columns, self.column, "column")
+        if code.type not in (STRING, NULL):
+            scope.error("column", "type-mismatch", f"a code is text, and `{code.name}` is {code.type}", "cast it to string first")
+        mapping = scope.mapping(self.map, "map")
+        scope.new_column(columns, self.as_, "as")
+        labels = mapping.labels if mapping else ()
+        if self.unmatched not in ("drop", "null"):
+            labels = (*labels, self.unmatched) if self.unmatched not in labels else labels
+        return columns.with_column(Column(self.as_, STRING, nullable=self.unmatched == "null", domain=labels or None))
+
+    def lower(self, relation: Input) -> exp.Query:
+        label = call("label_of", column(self.column), literal(self.map))
+        if self.unmatched == "drop":
+            return relation.select(*relation.all(), named(label, self.as_)).where(label.copy().is_(exp.Null()).not_())
+        if self.unmatched != "null":
+            label = call("coalesce", label, literal(self.unmatched))
+        return relation.select(*relation.all(), named(label, self.as_))

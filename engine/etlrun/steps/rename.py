@@ -1,0 +1,77 @@
+"""`rename` - give columns other names: `old: new`. Everything else stays, in its place.
+
+```yaml
+steps:
+  renamed:
+    - from: people
+    - rename: {nm: name}
+```
+
+```rows
+people: {nm: string, age: int}
+| nm | age |
+| An | 30  |
+->
+| name | age |
+| An   | 30  |
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from sqlglot import exp
+
+from etlrun.columns import Columns
+from etlrun.expressions import column
+from etlrun.fields import key
+from etlrun.kinds import Input, Scope, Step, named
+
+
+@dataclass(frozen=True)
+class Rename(Step):
+    """Give columns other names: `old: new`."""
+
+    short: ClassVar[str] = "columns"
+    keeps_rows: ClassVar[bool] = True
+
+    columns: Mapping[str, str] = key("old name: new name")
+
+    def output(self, columns: Columns, scope: Scope) -> Columns:
+        for old, new in self.columns.items():
+            if old not in columns and new in columns:
+                scope.error_at_key(("columns", old), "unknown-column", f"there is no column `{old}` here", f"write it as `{new}: {old}`: old name first")
+                continue
+            if old not in columns:
+                scope.column(columns, old, ("columns", old))
+        names = self._names()
+        untouched = Columns(tuple(item for item in columns if item.name.lower() not in names))
+        taken = untouched
+        for old, new in self.columns.items():
+            scope.new_column(taken, new, ("columns", old))
+            found = columns.get(old)
+            if found:
+                taken = taken.with_column(replace(found, name=new))
+        return self._renamed(columns)
+
+    def _names(self) -> dict[str, str]:
+        return {old.lower(): new for old, new in self.columns.items()}
+
+    def _renamed(self, columns: Columns) -> Columns:
+        names = self._names()
+        items = tuple(replace(item, name=names.get(item.name.lower(), item.name)) for item in columns)
+        groups = tuple(
+            replace(group, columns=tuple(names.get(name.lower(), name) for name in group.columns)) for group in columns.groups
+        )
+        return Columns(items, groups, tuple(names.get(name.lower(), name) for name in columns.unique))
+
+    def lower(self, relation: Input) -> exp.Query:
+        names = self._names()
+        outputs: list[exp.Expression] = []
+        for item in relation.columns:
+            new = names.get(item.name.lower())
+            outputs.append(named(column(item.name), new) if new else column(item.name))
+        return relation.select(*outputs)

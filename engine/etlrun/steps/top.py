@@ -1,0 +1,57 @@
+"""`top` - the first rows of each group under a total order.
+
+The order must settle every tie: together with `per` it covers a key of the relation, or all of its columns. Nulls come first
+ascending and last descending, unless the order says `nulls first` or `nulls last`.
+
+```yaml
+steps:
+  most_searched:
+    - from: searches
+    - aggregate: {by: [user, keyword], columns: {hits: count(*)}}
+    - top: {n: 1, per: [user], order: [hits desc, keyword]}
+```
+
+```rows
+searches: {user: string, keyword: string}
+| user | keyword |
+| u1   | b       |
+| u1   | a       |
+| u2   | c       |
+->
+| user | keyword | hits |
+| u1   | a       | 1    |
+| u2   | c       | 1    |
+```
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from etlrun.columns import Columns
+from etlrun.fields import Expr, key
+from etlrun.kinds import Input, Scope, Step
+from etlrun.ordering import check_order, first_rows
+
+
+@dataclass(frozen=True)
+class Top(Step):
+    """The first rows of each group under a total order."""
+
+    order: tuple[Expr, ...] = key("what comes first: `column`, `column desc` or an expression of either")
+    n: int = key("how many rows of each group", default=1)
+    per: tuple[str, ...] = key("the columns whose values make a group; without it the whole relation is one", default=())
+
+    def output(self, columns: Columns, scope: Scope) -> Columns:
+        for index, name in enumerate(self.per):
+            scope.column(columns, name, ("per", index))
+        if self.n < 1:
+            scope.error("n", "wrong-value", "a number of at least 1 is wanted here")
+        check_order(self.order, self.per, columns, scope)
+        return columns.with_unique(self.per) if self.n == 1 and self.per else columns
+
+    def lower(self, relation: Input) -> exp.Query:
+        order = tuple(relation.ordering(item, ("order", index)) for index, item in enumerate(self.order))
+        return first_rows(relation, self.per, order, self.n)
