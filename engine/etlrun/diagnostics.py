@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -97,6 +98,13 @@ def format_sarif(diagnostics: Iterable[Diagnostic]) -> str:
     run = {"tool": {"driver": driver}, "results": [_as_sarif(diagnostic) for diagnostic in found]}
     log = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
     return json.dumps(log, ensure_ascii=False, indent=2)
+
+
+def nearest(name: str, choices: Sequence[str]) -> str:
+    """A `did you mean` for `name`, or nothing where no choice is near."""
+    folded = {choice.lower(): choice for choice in choices}
+    found = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
+    return f"did you mean `{folded[found[0]]}`?" if found else ""
 
 
 FORMATS = {"text": format_text, "json": format_json, "github": format_github, "sarif": format_sarif}

@@ -35,12 +35,12 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from etlrun.columns import NULL, STRING, Column, Columns, Group
-from etlrun.expressions import call, cast, column, literal, type_of
-from etlrun.fields import Expr, Label, key
-from etlrun.functions import common_type
-from etlrun.kinds import Input, Scope, Step, named
-from etlrun.typed import has_aggregate
+from etlrun.language.columns import NULL, STRING, Column, Columns, Group
+from etlrun.language.expressions import call, cast, column, literal, type_of
+from etlrun.language.functions import common_type
+from etlrun.language.typed import has_aggregate
+from etlrun.spec.fields import Expr, Label, key
+from etlrun.spec.kinds import Input, Scope, Step, named
 
 
 @dataclass(frozen=True)

@@ -33,10 +33,10 @@ from typing import ClassVar, Literal
 
 from sqlglot import exp
 
-from etlrun.columns import STRING, Column, Columns
-from etlrun.expressions import call, column, literal
-from etlrun.fields import key
-from etlrun.kinds import Input, Scope, Step, named
+from etlrun.language.columns import STRING, Column, Columns
+from etlrun.language.expressions import call, column, literal
+from etlrun.spec.fields import key
+from etlrun.spec.kinds import Input, Scope, Step, named
 
 
 @dataclass(frozen=True)

@@ -34,11 +34,11 @@ from typing import ClassVar
 
 from sqlglot import exp
 
-from etlrun.columns import STRING, Column, Columns
-from etlrun.expressions import literal
-from etlrun.fields import Expr, Label, key
-from etlrun.fragments import condition_on
-from etlrun.kinds import Input, Scope, Step, named
+from etlrun.language.columns import STRING, Column, Columns
+from etlrun.language.expressions import literal
+from etlrun.spec.fields import Expr, Label, key
+from etlrun.spec.fragments import condition_on
+from etlrun.spec.kinds import Input, Scope, Step, named
 
 
 @dataclass(frozen=True)

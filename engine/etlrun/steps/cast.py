@@ -27,11 +27,11 @@ from typing import ClassVar
 
 from sqlglot import exp
 
-from etlrun.columns import NULL, Columns, parse_type
-from etlrun.expressions import cast, column
-from etlrun.fields import key
-from etlrun.kinds import Input, Scope, Step, named
-from etlrun.typed import castable
+from etlrun.language.columns import NULL, Columns, parse_type
+from etlrun.language.expressions import cast, column
+from etlrun.language.typed import castable
+from etlrun.spec.fields import key
+from etlrun.spec.kinds import Input, Scope, Step, named
 
 
 @dataclass(frozen=True)

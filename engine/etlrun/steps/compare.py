@@ -42,10 +42,10 @@ from typing import Literal
 
 from sqlglot import exp
 
-from etlrun.columns import DATE, NULL, STRING, Column, Columns
-from etlrun.expressions import call, column, literal
-from etlrun.fields import Label, key
-from etlrun.kinds import HIDDEN, Input, Scope, Step, named
+from etlrun.language.columns import DATE, NULL, STRING, Column, Columns
+from etlrun.language.expressions import call, column, literal
+from etlrun.spec.fields import Label, key
+from etlrun.spec.kinds import HIDDEN, Input, Scope, Step, named
 
 
 @dataclass(frozen=True)

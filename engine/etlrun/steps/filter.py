@@ -28,9 +28,9 @@ from typing import ClassVar
 
 from sqlglot import exp
 
-from etlrun.columns import Columns
-from etlrun.fields import Expr, key
-from etlrun.kinds import Input, Scope, Step
+from etlrun.language.columns import Columns
+from etlrun.spec.fields import Expr, key
+from etlrun.spec.kinds import Input, Scope, Step
 
 
 @dataclass(frozen=True)

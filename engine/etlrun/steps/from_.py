@@ -30,10 +30,10 @@ from typing import ClassVar
 
 from sqlglot import exp
 
-from etlrun.columns import NULL, Columns
-from etlrun.expressions import column
-from etlrun.fields import key
-from etlrun.kinds import At, Input, Scope, Step, relation_table
+from etlrun.language.columns import NULL, Columns
+from etlrun.language.expressions import column
+from etlrun.spec.fields import key
+from etlrun.spec.kinds import At, Input, Scope, Step, relation_table
 
 
 @dataclass(frozen=True)

@@ -31,10 +31,10 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from etlrun.columns import NULL, STRING, Column, Columns
-from etlrun.expressions import call, column, literal
-from etlrun.fields import Label, key
-from etlrun.kinds import Input, Scope, Step, named
+from etlrun.language.columns import NULL, STRING, Column, Columns
+from etlrun.language.expressions import call, column, literal
+from etlrun.spec.fields import Label, key
+from etlrun.spec.kinds import Input, Scope, Step, named
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,10 @@ from typing import ClassVar
 
 from sqlglot import exp
 
-from etlrun.columns import Columns
-from etlrun.expressions import column
-from etlrun.fields import key
-from etlrun.kinds import Input, Scope, Step, named
+from etlrun.language.columns import Columns
+from etlrun.language.expressions import column
+from etlrun.spec.fields import key
+from etlrun.spec.kinds import Input, Scope, Step, named
 
 
 @dataclass(frozen=True)

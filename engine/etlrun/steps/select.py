@@ -27,10 +27,10 @@ from typing import ClassVar
 
 from sqlglot import exp
 
-from etlrun.columns import NULL, Column, Columns
-from etlrun.expressions import column, type_of
-from etlrun.fields import Expr, key
-from etlrun.kinds import Input, Scope, Step, named
+from etlrun.language.columns import NULL, Column, Columns
+from etlrun.language.expressions import column, type_of
+from etlrun.spec.fields import Expr, key
+from etlrun.spec.kinds import Input, Scope, Step, named
 
 
 @dataclass(frozen=True)

@@ -30,10 +30,10 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from etlrun.columns import Columns
-from etlrun.fields import Expr, key
-from etlrun.kinds import Input, Scope, Step
-from etlrun.ordering import check_order, first_rows
+from etlrun.language.columns import Columns
+from etlrun.spec.fields import Expr, key
+from etlrun.spec.kinds import Input, Scope, Step
+from etlrun.spec.ordering import check_order, first_rows
 
 
 @dataclass(frozen=True)

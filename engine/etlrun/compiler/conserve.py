@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from etlrun.check import Checked
-from etlrun.columns import Column, Columns
-from etlrun.expressions import type_of
-from etlrun.kinds import HIDDEN, named
-from etlrun.project import Use
+from etlrun.compiler.check import Checked
+from etlrun.language.columns import Column, Columns
+from etlrun.language.expressions import type_of
+from etlrun.spec.kinds import HIDDEN, named
+from etlrun.spec.project import Use
 
 
 @dataclass(frozen=True)

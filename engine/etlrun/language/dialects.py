@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 
 from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
 
-from etlrun.columns import BIGINT, DOUBLE, Type
-from etlrun.expressions import TYPE, Language
-from etlrun.functions import FUNCTIONS, Template
+from etlrun.language.columns import BIGINT, DOUBLE, Type
+from etlrun.language.expressions import TYPE, Language
+from etlrun.language.functions import FUNCTIONS, Template
 
 
 class DuckDBWords(DuckDB):
@@ -70,7 +70,7 @@ def _duckdb_call(node: exp.Anonymous) -> exp.Expression:
 
 
 def _words(kind: Type) -> exp.DataType:
-    from etlrun.expressions import data_type
+    from etlrun.language.expressions import data_type
 
     return data_type(kind)
 
@@ -87,7 +87,7 @@ def _fill(template: Template, node: exp.Anonymous, dialect: str) -> exp.Expressi
     return tree
 
 
-@lru_cache(maxsize=None)
+@cache
 def _template(text: str, dialect: str) -> exp.Expression:
     found = (DuckDBWords() if dialect == "duckdb" else Language()).parse(text)[0]
     assert found is not None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from etlrun.diagnostics import Diagnostic, SpecError
-from etlrun.located import Document
+from etlrun.spec.located import Document
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from etlrun.columns import BIGINT, DATE, Columns
-from etlrun.expressions import call, cast, literal
-from etlrun.kinds import Scope
+from etlrun.language.columns import BIGINT, DATE, Columns
+from etlrun.language.expressions import call, cast, literal
+from etlrun.spec.kinds import Scope
 
 Rewrite = Callable[[exp.Query, Columns, Scope], exp.Query]
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from sqlglot import exp
 
-from etlrun.columns import Columns
-from etlrun.expressions import call, column
-from etlrun.fields import Expr
-from etlrun.kinds import HIDDEN, Input, Scope, named
+from etlrun.language.columns import Columns
+from etlrun.language.expressions import call, column
+from etlrun.spec.fields import Expr
+from etlrun.spec.kinds import HIDDEN, Input, Scope, named
 
 RANK = f"{HIDDEN}rank"
 

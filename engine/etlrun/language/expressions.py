@@ -19,7 +19,7 @@ from sqlglot import exp
 from sqlglot.dialects.spark import Spark
 from sqlglot.errors import ParseError, TokenError
 
-from etlrun.columns import Type, parse_type
+from etlrun.language.columns import Type, parse_type
 
 TYPE = "etlrun.type"  # the key under which a node's `meta` holds its Type
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import ClassVar, Literal
 
-from etlrun.fields import Described, Scalar, key
+from etlrun.spec.fields import Described, Scalar, key
 
 Value = str | int | bool | Decimal | datetime.date | datetime.datetime
 

@@ -294,9 +294,7 @@ def _narrow(text: str, span: Span, value: str, start: int, end: int) -> Span:
     offsets: list[int] = []
     for character in value[: max(end, start + 1)]:
         found = text.find(character, at, span.end)
-        if found < 0:  # a folded line break, or an escape: stay where we are
-            found = at
-        elif text[at:found].strip(" \n\r\t\\'\""):
+        if found < 0 or text[at:found].strip(" \n\r\t\\'\""):  # a folded line break, or an escape: stay where we are
             found = at
         offsets.append(found)
         at = found + 1

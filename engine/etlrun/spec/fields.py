@@ -8,10 +8,10 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
 
-from etlrun.located import Document, Keys
+from etlrun.spec.located import Document, Keys
 
 Schema = dict[str, Any]
 Built = TypeVar("Built")
@@ -56,7 +56,7 @@ def yaml_name(item: dataclasses.Field[Any]) -> str:
     return item.metadata.get("yaml") or item.name
 
 
-@lru_cache(maxsize=None)
+@cache
 def field_types(cls: type) -> dict[str, Any]:
     """The evaluated annotation of every field of a dataclass, by YAML name."""
     hints = typing.get_type_hints(cls)
@@ -111,12 +111,12 @@ def build(annotation: Any, value: Any, where: Keys, origin: Origin) -> Any:
     """Turn a valid YAML value into the value its annotation describes, with `$name` references filled in."""
     if annotation in _BUILDERS:
         return _BUILDERS[annotation](value, where, origin)
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Literal:
+    outer, arguments = get_origin(annotation), get_args(annotation)
+    if outer is Literal:
         return origin.fill(value, where)
-    if origin is tuple:
+    if outer is tuple:
         return _build_list(arguments[0], value, where, origin)
-    if origin in (Union, types.UnionType):
+    if outer in (Union, types.UnionType):
         choice = next(choice for choice in arguments if choice is not types.NoneType and _fits(choice, value))
         return build(choice, value, where, origin)
     if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):

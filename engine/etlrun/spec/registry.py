@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from functools import lru_cache
+from functools import cache
 from typing import Literal
 
 Family = Literal["sources", "steps", "checks", "sinks", "connections", "engines"]
 FAMILIES: tuple[Family, ...] = ("sources", "steps", "checks", "sinks", "connections", "engines")
 
 
-@lru_cache(maxsize=None)
+@cache
 def kinds(family: Family) -> dict[str, type]:
     """The classes of a family by YAML key: built-in files first, then plugins in the order of their names.
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from etlrun.fields import Described, Scalar, key
+from etlrun.spec.fields import Described, Scalar, key
 
 MAX_DAYS = 4000
 

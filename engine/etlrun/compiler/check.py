@@ -6,16 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from etlrun.columns import Columns
-from etlrun.diagnostics import Diagnostic, SpecError
-from etlrun.graph import in_order
-from etlrun.kinds import NAME, Scope
-from etlrun.located import Keys
-from etlrun.mappings import Mapping as LabelMapping
-from etlrun.project import Profile, Project, Use, find_project, load_mapping
-from etlrun.spec import Pipeline, read_pipeline
+from etlrun.compiler.graph import in_order
+from etlrun.diagnostics import Diagnostic, SpecError, nearest
+from etlrun.language.columns import Columns
+from etlrun.spec.kinds import NAME, Scope
+from etlrun.spec.located import Keys
+from etlrun.spec.mappings import Mapping as LabelMapping
+from etlrun.spec.pipeline import Pipeline, read_pipeline
+from etlrun.spec.project import Profile, Project, Use, find_project, load_mapping
 from etlrun.steps.from_ import From
-from etlrun.typed import nearest
 
 
 @dataclass(frozen=True)

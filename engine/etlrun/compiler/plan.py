@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from etlrun.check import Checked
-from etlrun.columns import Columns
-from etlrun.conserve import Carried, carry_sums
-from etlrun.dialects import duckdb_sql, spark_sql
-from etlrun.expressions import column
-from etlrun.kinds import Apply, Input, relation_table
-from etlrun.project import Use
-from etlrun.queries import check_query
-from etlrun.rewrites import rewrite
+from etlrun.compiler.check import Checked
+from etlrun.compiler.conserve import Carried, carry_sums
+from etlrun.compiler.rewrites import rewrite
+from etlrun.language.columns import Columns
+from etlrun.language.dialects import duckdb_sql, spark_sql
+from etlrun.language.expressions import column
+from etlrun.language.queries import check_query
+from etlrun.spec.kinds import Apply, Input, relation_table
+from etlrun.spec.project import Use
 
 DIALECTS = {"spark": spark_sql, "duckdb": duckdb_sql}
 

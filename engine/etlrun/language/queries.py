@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from etlrun.columns import BOOLEAN, NULL, Column, Columns, Type
-from etlrun.expressions import ExpressionError, Problem, column, span, type_of, word
-from etlrun.functions import common_type
-from etlrun.typed import Names, check_expression, has_aggregate, nearest
+from etlrun.diagnostics import nearest
+from etlrun.language.columns import BOOLEAN, NULL, Column, Columns, Type
+from etlrun.language.expressions import ExpressionError, Problem, column, span, type_of, word
+from etlrun.language.functions import common_type
+from etlrun.language.typed import Names, check_expression, has_aggregate
 
 
 def check_query(query: exp.Query, relations: Mapping[str, Columns], text: str = "") -> tuple[exp.Query, Columns]:

@@ -14,7 +14,7 @@ from typing import Literal
 
 from sqlglot import exp
 
-from etlrun.columns import BIGINT, DOUBLE, INT, INTEGERS, STRING, TIMESTAMP, Type, decimal
+from etlrun.language.columns import BIGINT, DOUBLE, INT, INTEGERS, STRING, TIMESTAMP, Type, decimal
 
 Gives = Type | Callable[[tuple[Type, ...]], Type]
 Template = str | Callable[[Sequence[exp.Expression], tuple[Type, ...]], exp.Expression]

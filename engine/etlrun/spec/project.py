@@ -10,14 +10,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from etlrun.diagnostics import Diagnostic, SpecError
-from etlrun.fields import Described, Origin, Scalar, Schema, build, key, schema_of_class
-from etlrun.located import Document, Keys, read_document
-from etlrun.mappings import Mapping as LabelMapping
-from etlrun.mappings import read_mapping
-from etlrun.registry import Family, kinds
-from etlrun.schema import find_mistakes, kind_schema
-from etlrun.typed import nearest
+from etlrun.diagnostics import Diagnostic, SpecError, nearest
+from etlrun.spec.fields import Described, Origin, Scalar, Schema, build, key, schema_of_class
+from etlrun.spec.located import Document, Keys, read_document
+from etlrun.spec.mappings import Mapping as LabelMapping
+from etlrun.spec.mappings import read_mapping
+from etlrun.spec.registry import Family, kinds
+from etlrun.spec.schema import find_mistakes, kind_schema
 
 FILE = "etlrun.yaml"
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from etlrun.columns import Columns
-from etlrun.expressions import ExpressionError, Problem, bind, parse, type_of
-from etlrun.fields import Expr
-from etlrun.kinds import At, Scope
-from etlrun.typed import check_expression
+from etlrun.language.columns import Columns
+from etlrun.language.expressions import ExpressionError, Problem, bind, parse, type_of
+from etlrun.language.typed import check_expression
+from etlrun.spec.fields import Expr
+from etlrun.spec.kinds import At, Scope
 
 
 def condition_on(column: str, fragment: Expr, columns: Columns, at: At, scope: Scope) -> exp.Expression | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from etlrun.columns import (
+from etlrun.diagnostics import nearest
+from etlrun.language.columns import (
     BIGINT,
     BOOLEAN,
     DATE,
@@ -22,8 +22,8 @@ from etlrun.columns import (
     TypeTextError,
     decimal,
 )
-from etlrun.expressions import TYPE, ExpressionError, Problem, column, span, type_from_tree, word
-from etlrun.functions import FUNCTIONS, Function, as_decimal, common_type
+from etlrun.language.expressions import TYPE, ExpressionError, Problem, column, span, type_from_tree, word
+from etlrun.language.functions import FUNCTIONS, Function, as_decimal, common_type
 
 Names = tuple[tuple[str, Columns], ...]  # the relations an expression sees, by alias, nearest first
 
@@ -54,13 +54,6 @@ def has_aggregate(tree: exp.Expression) -> bool:
 
 def has_window(tree: exp.Expression) -> bool:
     return tree.find(exp.Window) is not None
-
-
-def nearest(name: str, choices: Sequence[str]) -> str:
-    """A `did you mean` for `name`, or nothing where no choice is near."""
-    folded = {choice.lower(): choice for choice in choices}
-    found = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
-    return f"did you mean `{folded[found[0]]}`?" if found else ""
 
 
 def _window_children(tree: exp.Window) -> list[exp.Expression]:
@@ -174,7 +167,7 @@ class _Checker:
             return self.complain(node, "unknown-type", str(error))
         if not castable(source, target):
             return self.complain(node, "type-mismatch", f"a {source} cannot be cast to {target}")
-        from etlrun.expressions import data_type
+        from etlrun.language.expressions import data_type
 
         node.set("to", data_type(target))
         return target

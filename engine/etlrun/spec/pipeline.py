@@ -9,14 +9,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from etlrun.diagnostics import Diagnostic, SpecError
-from etlrun.fields import Origin, Schema, build, schema_of_class
-from etlrun.located import Document, Keys, read_document
-from etlrun.params import Param, ParamError, Value, read_value, sample_value
-from etlrun.project import Project, Use
-from etlrun.registry import Family, kinds
-from etlrun.schema import find_mistakes, kind_schema
-from etlrun.typed import nearest
+from etlrun.diagnostics import Diagnostic, SpecError, nearest
+from etlrun.spec.fields import Origin, Schema, build, schema_of_class
+from etlrun.spec.located import Document, Keys, read_document
+from etlrun.spec.params import Param, ParamError, Value, read_value, sample_value
+from etlrun.spec.project import Project, Use
+from etlrun.spec.registry import Family, kinds
+from etlrun.spec.schema import find_mistakes, kind_schema
 
 TITLE = "an etlrun pipeline"
 

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from etlrun.columns import NULL, Column, Columns, Group, Type, TypeTextError, parse_type
-from etlrun.diagnostics import Diagnostic
-from etlrun.expressions import (
+from sqlglot import exp
+
+from etlrun.diagnostics import Diagnostic, nearest
+from etlrun.language.columns import NULL, Column, Columns, Group, Type, TypeTextError, parse_type
+from etlrun.language.expressions import (
     ExpressionError,
     bind,
     column,
@@ -22,11 +24,10 @@ from etlrun.expressions import (
     parse_ordering,
     type_of,
 )
-from etlrun.fields import Described, Expr, Origin, key
-from etlrun.located import Keys
-from etlrun.mappings import Mapping as LabelMapping
-from etlrun.typed import Names, check_expression, has_aggregate, has_window, nearest
-from sqlglot import exp
+from etlrun.language.typed import Names, check_expression, has_aggregate, has_window
+from etlrun.spec.fields import Described, Expr, Origin, key
+from etlrun.spec.located import Keys
+from etlrun.spec.mappings import Mapping as LabelMapping
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 HIDDEN = "__etlrun_"  # columns that the compiler adds to carry its own sums; no sink writes them
@@ -111,7 +112,7 @@ class Scope:
         try:
             return parse_type(text)
         except TypeTextError as error:
-            from etlrun.columns import SCALARS, SPELLINGS
+            from etlrun.language.columns import SCALARS, SPELLINGS
 
             self.error(at, "unknown-type", str(error), nearest(error.name, (*SCALARS, *SPELLINGS)))
             return NULL

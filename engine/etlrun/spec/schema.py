@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
-from etlrun.diagnostics import Diagnostic
-from etlrun.fields import Schema
-from etlrun.located import Document, Keys
-from etlrun.typed import nearest
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError
+
+from etlrun.diagnostics import Diagnostic, nearest
+from etlrun.spec.fields import Schema
+from etlrun.spec.located import Document, Keys
 
 
 def kind_schema(kinds: Iterable[tuple[str, Schema]]) -> Schema:

@@ -1,0 +1,1 @@
+"""etlrun: YAML pipelines, checked without data and compiled into one plan."""

@@ -1,0 +1,1 @@
+"""From a typed pipeline to SQL trees: checks, graph, lowering and rewrites."""

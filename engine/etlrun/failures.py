@@ -1,0 +1,40 @@
+"""Failures of a run: what happened, where in the spec, and what to do. A wrong spec is a SpecError instead."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Reason = Literal["source", "engine", "sink", "connection", "check", "interrupted", "usage"]
+
+EXIT_CODES: dict[Reason, int] = {
+    "source": 1,
+    "engine": 1,
+    "sink": 1,
+    "connection": 1,
+    "usage": 2,
+    "check": 3,
+    "interrupted": 130,
+}
+
+
+class RunFailure(Exception):
+    """A run that cannot go on. Nothing was published that was not whole.
+
+    `code` is stable, `fix` says what to do, and file, line and column point into the spec where it has a say.
+    """
+
+    def __init__(
+        self, reason: Reason, code: str, message: str, fix: str = "", *, file: str = "", line: int = 0, column: int = 0
+    ) -> None:
+        super().__init__(message)
+        self.reason: Reason = reason
+        self.code = code
+        self.message = message
+        self.fix = fix
+        self.file = file
+        self.line = line
+        self.column = column
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT_CODES[self.reason]

@@ -1,0 +1,1 @@
+"""The expression language: types, functions, parsing, checking, and each engine's words for it."""

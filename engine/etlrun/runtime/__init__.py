@@ -1,0 +1,1 @@
+"""Everything with effects: files, engines at work, stages, checks, publishing, the ledger."""

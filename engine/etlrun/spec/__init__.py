@@ -1,0 +1,1 @@
+"""What a spec file says: located text, fields and their schema, kinds, project and pipeline."""
