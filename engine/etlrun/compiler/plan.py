@@ -21,15 +21,38 @@ DIALECTS = {"spark": spark_sql, "duckdb": duckdb_sql}
 
 
 @dataclass(frozen=True)
+class Piece:
+    """A step lowered: the name its rows go by inside the statement, the step's position in its chain, and its tree."""
+
+    name: str
+    step: int
+    tree: exp.Query
+
+
+@dataclass(frozen=True)
 class Relation:
-    """A relation and what it is made from: files (`source`), other relations by SQL (`tree`) or a function (`apply`)."""
+    """A relation and what it is made from: files (`source`), other relations by SQL (`pieces`) or a function (`apply`).
+
+    Each piece reads the ones before it; the last one gives the relation's rows.
+    """
 
     name: str
     columns: Columns
     source: Use | None = None
-    tree: exp.Query | None = None
+    pieces: tuple[Piece, ...] = ()
     apply: Apply | None = None
+    step: int = 0
     reads: tuple[str, ...] = ()
+
+    @property
+    def tree(self) -> exp.Query | None:
+        """The relation as one SELECT with a CTE for each piece but the last; None where it is not made by SQL."""
+        if not self.pieces:
+            return None
+        tree = self.pieces[-1].tree.copy()
+        for piece in self.pieces[:-1]:
+            tree = tree.with_(exp.to_identifier(piece.name, quoted=True), piece.tree.copy(), copy=False)
+        return tree
 
 
 @dataclass(frozen=True)
@@ -71,14 +94,6 @@ def prefix(checked: Checked, name: str, steps: int) -> Checked:
     return replace(checked, pipeline=replace(checked.pipeline, chains=chains), columns=columns)
 
 
-@dataclass(frozen=True)
-class _Piece:
-    """A step lowered: the name its rows go by inside the chain, and its tree."""
-
-    name: str
-    tree: exp.Query
-
-
 class _Chain:
     """Lowers one chain: SQL steps become one statement with a CTE each; a Python step ends one and starts the next."""
 
@@ -89,22 +104,22 @@ class _Chain:
         self.uses = checked.pipeline.chains[name]
         self.current = ""  # the relation or CTE that the next step reads
         self.columns = Columns(())
-        self.pieces: list[_Piece] = []
+        self.pieces: list[Piece] = []
         self.done: list[Relation] = []
 
     def lower(self) -> list[Relation]:
         for index, use in enumerate(self.uses):
             self.lower_step(index, use)
-        if not self.pieces:
+        if not self.pieces and not self.done:
             tree = exp.select(*(column(item.name) for item in self.columns)).from_(relation_table(self.current))
-            self.add(_Piece(self.current, self.typed(tree, {self.current: self.columns})))
+            self.pieces.append(Piece(f"{self.name}.0", 0, self.typed(tree, {self.current: self.columns})))
         self.finish(self.name)
         return self.done
 
     def lower_step(self, index: int, use: Use) -> None:
-        reads = [other for other, _ in use.value.reads()]
-        if use.kind == "from" and len(reads) == 1:
-            self.current, self.columns = reads[0], self.checked.columns[reads[0]]
+        alias = use.value.alias()
+        if alias:
+            self.current, self.columns = alias, self.checked.columns[alias]
             return
         scope = self.checked.scope(use.where)
         lowered = use.value.lower(Input(self.current, self.columns, scope))
@@ -115,19 +130,16 @@ class _Chain:
             lowered = sum_.ride_along(index, lowered)
         relations = {**self.checked.columns, self.current: self.columns} if self.current else dict(self.checked.columns)
         tree = self.typed(rewrite(lowered, self.columns, scope), relations)
-        name = f"{index}_{use.kind}"
+        name = f"{self.name}.{index}_{use.kind}"
         output = use.value.output(self.columns, scope)
         for sum_ in self.carried:
             output = sum_.follow(index, output)
-        self.add(_Piece(name, tree))
+        self.pieces.append(Piece(name, index, tree))
         self.current, self.columns = name, output
 
     def typed(self, tree: exp.Query, relations: Mapping[str, Columns]) -> exp.Query:
         typed, _ = check_query(tree, relations)
         return typed
-
-    def add(self, piece: _Piece) -> None:
-        self.pieces.append(piece)
 
     def apply(self, index: int, apply: Apply) -> None:
         """Close the statement so far under a name of its own, and hang the function behind it."""
@@ -136,17 +148,14 @@ class _Chain:
             self.current = f"{self.name}.{index}"
         is_last = index == len(self.uses) - 1
         name = self.name if is_last else f"{self.name}.{index + 1}"
-        self.done.append(Relation(name, apply.columns, apply=apply, reads=(self.current,)))
+        self.done.append(Relation(name, apply.columns, apply=apply, step=index, reads=(self.current,)))
         self.current, self.columns = name, apply.columns
 
     def finish(self, name: str) -> None:
         if not self.pieces:
             return
-        *earlier, last = self.pieces
-        tree = last.tree
-        for piece in earlier:
-            tree = tree.with_(exp.to_identifier(piece.name, quoted=True), piece.tree, copy=False)
-        inside = {piece.name for piece in earlier}
-        reads = dict.fromkeys(table.name for table in tree.find_all(exp.Table) if table.name not in inside)
-        self.done.append(Relation(name, self.columns, tree=tree, reads=tuple(reads)))
+        inside = {piece.name for piece in self.pieces}
+        tables = (table.name for piece in self.pieces for table in piece.tree.find_all(exp.Table))
+        reads = dict.fromkeys(table for table in tables if table not in inside)
+        self.done.append(Relation(name, self.columns, pieces=tuple(self.pieces), reads=tuple(reads)))
         self.pieces = []

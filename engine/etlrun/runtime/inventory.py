@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from etlrun.spec.dates import PLACEHOLDER, day_path
+from etlrun.spec.dates import day_path
 
 MAGIC = (
     (b"\x1f\x8b", "gzip"), (b"PK\x03\x04", "zip"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"), (b"PAR1", "Parquet"),
@@ -162,10 +162,6 @@ def _doubles(files: Sequence[InputFile]) -> Iterator[Trouble]:
         plain = file.path.removesuffix(".gz")
         if plain != file.path and os.path.exists(plain):
             yield Trouble("double-file", file.path, "the same day is there twice, plain and compressed", "remove one of them")
-
-
-def has_placeholder(path: str) -> bool:
-    return bool(PLACEHOLDER.search(path))
 
 
 def shown(days: Iterable[datetime.date]) -> str:

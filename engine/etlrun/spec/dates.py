@@ -57,6 +57,11 @@ def day_path(template: str, day: datetime.date) -> str:
     return PLACEHOLDER.sub(lambda found: day.strftime(_pattern(found.group(1))), template)
 
 
+def has_placeholder(template: str) -> bool:
+    """Whether a path holds `{date:...}`."""
+    return bool(PLACEHOLDER.search(template))
+
+
 def check_template(template: str) -> None:
     """Raises DatesError unless the placeholders of a path tell every day apart."""
     patterns = "".join(_pattern(found) for found in PLACEHOLDER.findall(template))

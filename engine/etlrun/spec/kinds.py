@@ -64,6 +64,13 @@ class Scope:
         path = (at,) if isinstance(at, str) else at
         return self.origin.in_file((*self.base, *path) if at else self.base)
 
+    def written(self, at: At) -> Any:
+        """The value as the file has it at `at`."""
+        value = self.origin.document.value
+        for part in self.place(at):
+            value = value[part]
+        return value
+
     # names
 
     def column(self, columns: Columns, name: str, at: At) -> Column:
@@ -230,6 +237,10 @@ class Step(Described):
     def reads(self) -> Iterable[tuple[str, At]]:
         """The other relations this step reads, each with the place that names it."""
         return ()
+
+    def alias(self) -> str:
+        """The relation whose rows this step gives as they are; empty where it makes rows of its own."""
+        return ""
 
 
 @dataclass(frozen=True)

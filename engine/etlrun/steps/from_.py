@@ -47,6 +47,9 @@ class From(Step):
     def reads(self) -> Iterable[tuple[str, At]]:
         return [(name, ("relations", index)) for index, name in enumerate(self.relations)]
 
+    def alias(self) -> str:
+        return self.relations[0] if len(self.relations) == 1 else ""
+
     def output(self, columns: Columns, scope: Scope) -> Columns:
         found = [scope.relation(name, at) for name, at in self.reads()]
         first = found[0]

@@ -1,0 +1,33 @@
+"""`duckdb` - an embedded database in one file, made when it is missing.
+
+```yaml
+profiles:
+  local:
+    connections:
+      warehouse: {duckdb: {path: warehouse.duckdb}}
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from etlrun.spec.database import Connection, Database
+from etlrun.spec.fields import key
+
+
+@dataclass(frozen=True)
+class Duckdb(Connection):
+    """An embedded database in one file, made when it is missing."""
+
+    short: ClassVar[str] = "path"
+
+    path: str = key("the file, relative to the project's folder")
+
+    def open(self, name: str, root: Path, environment: Callable[[str], str], *, writing: bool) -> Database:
+        from etlrun.connections._duckdb import open_warehouse
+
+        return open_warehouse(name, root / environment(self.path), writing=writing)

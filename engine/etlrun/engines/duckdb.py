@@ -1,0 +1,32 @@
+"""`duckdb` - in this process, without a JVM: development, tests, data that fits one machine.
+
+```yaml
+profiles:
+  fast:
+    engine: {duckdb: {}}
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from etlrun.spec.engine import Engine, Session, Workspace
+from etlrun.spec.fields import key
+
+
+@dataclass(frozen=True)
+class Duckdb(Engine):
+    """In this process, without a JVM: development, tests, data that fits one machine."""
+
+    dialect: ClassVar[str] = "duckdb"
+
+    threads: int | None = key("threads to use; as many as there are cores where it is not given", default=None)
+    memory: str = key("memory to use at most, such as `4GB`; what exceeds it goes to the run directory", default="")
+
+    def start(self, workspace: Workspace, environment: Callable[[str], str]) -> Session:
+        from etlrun.engines._duckdb import start_session
+
+        return start_session(workspace, self.threads, environment(self.memory))

@@ -1,0 +1,41 @@
+"""`spark` - Apache Spark 4: in this process, on a cluster, or by Spark Connect.
+
+`remote` (or the variable SPARK_REMOTE) selects Connect; else `master` (or the one that spark-submit gave) is used. Statements run under
+ANSI rules in the UTC time zone, whatever `conf` says.
+
+```yaml
+profiles:
+  prod:
+    engine: {spark: {remote: "${SPARK_REMOTE}"}}
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from etlrun.spec.engine import Engine, Session, Workspace
+from etlrun.spec.fields import Scalar, key
+
+
+@dataclass(frozen=True)
+class Spark(Engine):
+    """Apache Spark 4: in this process, on a cluster, or by Spark Connect."""
+
+    dialect: ClassVar[str] = "spark"
+
+    master: str = key("the master's URL; `local[*]` where none is given from outside", default="")
+    remote: str = key("a Spark Connect server: `sc://host:port`", default="")
+    memory: str = key("the memory of a local driver", default="2g")
+    java: str = key("the folder of a Java 17 or later; else JAVA_HOME, PATH or the extra `etlrun[java]`", default="")
+    conf: Mapping[str, Scalar] = key("Spark's own settings", factory=dict)
+
+    def start(self, workspace: Workspace, environment: Callable[[str], str]) -> Session:
+        from etlrun.engines._spark import start_session
+
+        settings = {name: environment(value) for name, value in self.conf.items()}
+        return start_session(
+            workspace, environment(self.master), environment(self.remote), environment(self.memory), environment(self.java), settings
+        )

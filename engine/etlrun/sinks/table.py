@@ -1,0 +1,60 @@
+"""`table` - publishes a relation as a table of a connection, in one transaction.
+
+`write` says what becomes of the rows that are there: `replace` puts the new ones in their place; `replace_where` only replaces the
+rows that fulfil a condition, such as a month; `append` adds, once per run; `merge` replaces the rows of equal `key`. A reader sees
+the old rows or the new ones. A missing table is created with the declared types; an existing one is never altered.
+
+```yaml
+sinks:
+  interaction_data:
+    table: {from: profile, connection: warehouse, key: [Contract], write: replace}
+```
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from etlrun.language.columns import Columns
+from etlrun.spec.fields import Described, Expr, key
+from etlrun.spec.kinds import HIDDEN, NAME, Scope, Sink
+
+
+@dataclass(frozen=True)
+class ReplaceWhere(Described):
+    """The part of a table that a run owns."""
+
+    replace_where: Expr = key("a condition on the relation's columns: the rows that are replaced, and that the new rows must fulfil")
+
+
+@dataclass(frozen=True)
+class Table(Sink):
+    """Publishes a relation as a table of a connection, in one transaction."""
+
+    publishes_files: ClassVar[bool] = False
+
+    from_: str = key("the relation to publish", yaml="from")
+    connection: str = key("the connection, named in the profile")
+    write: Literal["replace", "append", "merge"] | ReplaceWhere = key(
+        "`replace`, `append`, `merge`, or `{replace_where: condition}`"
+    )
+    key: tuple[str, ...] = key("the columns that tell rows apart: the primary key", default=())
+    table: str = key("the table's name; the sink's own name where it is not given", default="")
+    min_rows: int = key("fewer rows than this are not published", default=1)
+
+    def verify(self, columns: Columns, scope: Scope) -> None:
+        for index, name in enumerate(self.key):
+            found = scope.column(columns, name, ("key", index))
+            if name in columns and not found.type.is_orderable:
+                scope.error(("key", index), "type-mismatch", f"`{found.name}` is {found.type}, which cannot be a key")
+        if self.table and not NAME.match(self.table):
+            scope.error("table", "bad-name", f"`{self.table}` is not a name", "use letters, digits and `_`, at most 64, no digit first")
+        for item in columns:
+            if item.type.name in ("array", "struct", "null") and not item.name.startswith(HIDDEN):
+                fix = "make it text first, e.g. with `array_join`" if item.type.name == "array" else "`drop` it, or make it text first"
+                scope.error("from", "type-mismatch", f"`{item.name}` is {item.type}, which a table cannot hold", fix)
+        if self.write == "merge" and not self.key:
+            scope.error("write", "missing-key", "`merge` replaces rows of equal key, and `key` is missing")
+        if isinstance(self.write, ReplaceWhere):
+            scope.condition(columns, self.write.replace_where, ("write", "replace_where"))

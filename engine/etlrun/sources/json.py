@@ -1,0 +1,51 @@
+"""`json` - files of JSON lines: one object a line, plain or gzip.
+
+Every line is a row, a broken record or blank. A line is broken when it is not one JSON object, when a declared value is not of its
+type (`"12"` and `1.5` are no bigint), when a column that is `not null` has no value, when a declared key stands twice or only in other
+case. A number or truth value in a text column becomes its text; a key that is absent is null. Keys that are not declared are left out.
+
+```yaml
+sources:
+  views:
+    json:
+      path: data/views/{date:yyyyMMdd}.json
+      dates: 2022-04
+      record: _source
+      columns:
+        contract: string not null
+        seconds: bigint
+        mac: {path: device.mac, type: string}
+```
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from etlrun.language.columns import Column, Type
+from etlrun.spec.fields import key
+from etlrun.spec.files import DeclaredColumn, TextSource
+from etlrun.spec.kinds import Scope
+
+
+@dataclass(frozen=True, kw_only=True)
+class Json(TextSource):
+    """Files of JSON lines: one object a line, plain or gzip."""
+
+    record: str = key("the object in each line that holds the columns: `_source`, or a path such as `hit.source`", default="")
+
+    def verify_type(self, name: str, declared: DeclaredColumn, column: Column, scope: Scope) -> None:
+        if not _is_readable(column.type):
+            fix = "declare its members as columns with a `path`" if column.type.name == "struct" else ""
+            scope.error(("columns", name), "type-mismatch", f"a JSON value is not read as {column.type}", fix)
+
+    def path_to(self, name: str) -> tuple[str, ...]:
+        """The keys from a line's object to the value of a column."""
+        inside = tuple(self.record.split(".")) if self.record else ()
+        return (*inside, *self.columns[name].steps(name))
+
+
+def _is_readable(kind: Type) -> bool:
+    if kind.name == "array":
+        return kind.element is not None and kind.element.name in ("string", "bigint", "double", "boolean")
+    return kind.name not in ("struct", "binary")

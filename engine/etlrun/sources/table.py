@@ -1,0 +1,37 @@
+"""`table` - a table of a connection.
+
+The declared columns must be in the table, with a type that fits.
+
+```yaml
+sources:
+  contracts:
+    table: {connection: warehouse, table: contracts, columns: {contract: string not null, since: date}}
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from etlrun.language.columns import Column, Columns
+from etlrun.spec.fields import key
+from etlrun.spec.files import DeclaredColumn
+from etlrun.spec.kinds import Scope, Source
+
+
+@dataclass(frozen=True)
+class Table(Source):
+    """A table of a connection."""
+
+    connection: str = key("the connection, named in the profile")
+    table: str = key("the table's name")
+    columns: Mapping[str, DeclaredColumn] = key("column: type, in the order of the relation")
+
+    def output(self, scope: Scope) -> Columns:
+        items: list[Column] = []
+        for name, declared in self.columns.items():
+            scope.new_column(Columns(tuple(items)), name, ("columns", name), is_key=True)
+            kind = scope.type(declared.type_text, ("columns", name))
+            items.append(Column(name, kind, not declared.is_required, declared.description))
+        return Columns(tuple(items))

@@ -1,0 +1,102 @@
+"""What a connection is: a kind in the profile, and the database behind it that tables are read from and published to."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from sqlglot import exp
+
+from etlrun.language.columns import Columns
+from etlrun.spec.fields import Described
+
+if TYPE_CHECKING:
+    import pyarrow
+
+Write = Literal["replace", "replace_where", "append", "merge"]
+LEDGER = "_etlrun_loads"  # one row per table and period, written in the transaction that publishes it
+
+
+@dataclass(frozen=True)
+class Load:
+    """A staged relation on its way into a table.
+
+    `files` are its Parquet parts, which may hold hidden columns besides `columns`; `rows` and `checksum` say what they hold.
+    `period` is the slice of the table that the load owns: empty for the whole table, else the text of `condition`.
+    """
+
+    table: str
+    columns: Columns
+    key: tuple[str, ...]
+    write: Write
+    condition: exp.Expression | None
+    period: str
+    files: tuple[Path, ...]
+    rows: int
+    checksum: str
+    run_id: str
+    pipeline: str
+    spec_hash: str
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of the ledger: what a run published. Times are UTC, `2022-04-30T20:15:00Z`."""
+
+    table: str
+    period: str
+    run_id: str
+    pipeline: str
+    write: str
+    rows: int
+    checksum: str
+    spec_hash: str
+    finished_at: str
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a publish did: the rows loaded, or that this very run was in the table already."""
+
+    rows: int
+    was_there: bool = False
+
+
+class Database(ABC):
+    """An open connection."""
+
+    @abstractmethod
+    def columns(self, table: str) -> Columns | None:
+        """The columns of a table; None where there is no such table."""
+
+    @abstractmethod
+    def read(self, table: str, columns: Columns) -> pyarrow.RecordBatchReader:
+        """The declared columns of a table, in the declared types, one batch after the other."""
+
+    @abstractmethod
+    def mismatches(self, load: Load) -> Sequence[tuple[str, str]]:
+        """Why `load` does not fit the table that is there: each with the statement that would mend it. Changes nothing."""
+
+    @abstractmethod
+    def publish(self, load: Load) -> Published:
+        """Put `load` into its table in one transaction with its ledger row. Raises RunFailure; then nothing has changed."""
+
+    @abstractmethod
+    def entries(self) -> list[Entry]:
+        """The ledger, latest first."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give the connection back."""
+
+
+class Connection(Described):
+    """A connection of a profile."""
+
+    def open(self, name: str, root: Path, environment: Callable[[str], str], *, writing: bool) -> Database:
+        """Open the database. `environment` fills in `${NAME}`. Raises RunFailure where it cannot be reached."""
+        raise NotImplementedError

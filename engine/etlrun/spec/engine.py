@@ -1,0 +1,96 @@
+"""What an engine is: a kind in the profile, and the session that runs statements for one pipeline."""
+
+from __future__ import annotations
+
+import datetime
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etlrun.language.columns import Columns
+from etlrun.spec.fields import Described
+
+if TYPE_CHECKING:
+    import pyarrow
+
+
+@dataclass(frozen=True)
+class ParquetFiles:
+    """Parquet files of one source with the same day (None where the source has no days, or the files hold the day)."""
+
+    paths: tuple[str, ...]
+    date: datetime.date | None = None
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where a session may write: its own log, and files that must not outlive the run."""
+
+    folder: Path
+
+
+Progress = Callable[[str, int, int], None]  # what is worked on, how much is done, of how much
+
+
+class StatementError(Exception):
+    """A statement that the engine could not finish.
+
+    `offset` points into the statement's text where the engine tells, `condition` is the kind of mistake (`overflow`,
+    `division-by-zero`, `bad-cast`, `engine`), and `detail` what the engine said, in one line.
+    """
+
+    def __init__(self, condition: str, detail: str, offset: int | None = None) -> None:
+        super().__init__(detail)
+        self.condition = condition
+        self.detail = detail
+        self.offset = offset
+
+
+class Session(ABC):
+    """An engine at work. Statements read relations by name; results leave as Parquet or as Arrow."""
+
+    dialect: str
+
+    @abstractmethod
+    def read_files(self, name: str, columns: Columns, files: Iterable[ParquetFiles]) -> None:
+        """Define the relation `name` as the rows of Parquet files, cast to the declared columns."""
+
+    @abstractmethod
+    def write(self, statement: str, folder: Path, progress: Progress) -> None:
+        """Write the rows of a statement as Parquet files into `folder`. Raises StatementError."""
+
+    @abstractmethod
+    def fetch(self, statement: str) -> pyarrow.Table:
+        """The rows of a statement that gives few. Raises StatementError."""
+
+    @abstractmethod
+    def batches(self, statement: str) -> Iterator[pyarrow.RecordBatch]:
+        """The rows of a statement, one Arrow batch after the other. Raises StatementError."""
+
+    @abstractmethod
+    def cancel(self) -> None:
+        """Stop what runs, from another thread."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give everything back."""
+
+    @property
+    @abstractmethod
+    def version(self) -> str:
+        """The engine's name and version."""
+
+
+class Engine(Described):
+    """An engine of a profile."""
+
+    dialect: str
+
+    def start(self, workspace: Workspace, environment: Callable[[str], str]) -> Session:
+        """A session; `environment` fills in `${NAME}`. Raises RunFailure where the engine cannot start."""
+        raise NotImplementedError
+
+
+Row = Mapping[str, object]

@@ -1,0 +1,133 @@
+"""What every source of files says: the path and its days, the declared columns, and how to take what is missing or broken."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from etlrun.language.columns import DATE, NULL, Column, Columns
+from etlrun.spec.dates import Dates, DatesError, calendar, check_template, has_placeholder
+from etlrun.spec.fields import Described, Percent, Scalar, key
+from etlrun.spec.kinds import Scope, Source
+
+DATE_COLUMN = "date"
+Absence = Literal["fail", "warn", "skip"] | tuple[Scalar, ...]
+
+
+@dataclass(frozen=True)
+class DeclaredColumn(Described):
+    """A column of a file: its type, where it stands, and what it means. `not null` after the type refuses rows without it."""
+
+    short: ClassVar[str] = "type"
+
+    type: str = key("the type, such as `bigint` or `string not null`")
+    path: str = key("where the value stands in a nested record: `device.mac`; the column's own name where it is not given", default="")
+    description: str = key("what the column holds", default="")
+
+    @property
+    def is_required(self) -> bool:
+        return _NOT_NULL.search(self.type) is not None
+
+    @property
+    def type_text(self) -> str:
+        return _NOT_NULL.sub("", self.type).strip()
+
+    def steps(self, name: str) -> tuple[str, ...]:
+        """The keys that lead to the value inside a record."""
+        return tuple(self.path.split(".")) if self.path else (name,)
+
+
+_NOT_NULL = re.compile(r"(?i)\s+not\s+null\s*\Z")
+
+
+@dataclass(frozen=True)
+class Days:
+    """The days whose absence is allowed: all of them, or these."""
+
+    every: bool
+    only: frozenset[datetime.date] = frozenset()
+
+    def __contains__(self, day: object) -> bool:
+        return self.every or day in self.only
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileSource(Source):
+    """Reads files into a relation with declared columns."""
+
+    path: str = key("the file or folder; `{date:yyyyMMdd}` stands for a day, `*` for any characters; relative to the project's folder")
+    columns: Mapping[str, DeclaredColumn] = key("column: type, in the order of the relation")
+    dates: Dates | None = key("the days that must be there; adds the column `date`", default=None)
+    missing: Absence = key("a day whose file is absent: `fail`, `warn`, `skip`, or the list of days that may be", default="fail")
+    empty: Absence = key("a day whose file is empty: `fail`, `warn`, `skip`, or the list of days that may be", default="fail")
+
+    def output(self, scope: Scope) -> Columns:
+        items: list[Column] = []
+        for name, declared in self.columns.items():
+            at = ("columns", name)
+            scope.new_column(Columns(tuple(items)), name, at, is_key=True)
+            place = at if isinstance(scope.written(at), str) else (*at, "type")
+            kind = scope.type(declared.type_text, place)
+            if kind != NULL:
+                self.verify_type(name, declared, Column(name, kind), scope)
+            items.append(Column(name, kind, not declared.is_required, declared.description))
+        days = self._calendar(scope)
+        if self.dates is not None:
+            if any(item.name.lower() == DATE_COLUMN for item in items):
+                scope.error_at_key(("columns", DATE_COLUMN), "column-exists", "`dates` adds the column `date`", "name the declared one otherwise")
+            items.append(Column(DATE_COLUMN, DATE, nullable=False, domain=tuple(str(day) for day in days) or None))
+        self._check_absences(scope)
+        return Columns(tuple(items))
+
+    def verify_type(self, name: str, declared: DeclaredColumn, column: Column, scope: Scope) -> None:
+        """Report a type that files of this kind cannot hold."""
+
+    def days(self) -> tuple[datetime.date, ...]:
+        return calendar(self.dates) if self.dates is not None else ()
+
+    def allowed(self, absence: Absence) -> Days:
+        """The days that `missing` or `empty` lets pass."""
+        if isinstance(absence, str):
+            return Days(absence != "fail") if absence in ("fail", "warn", "skip") else Days(False, frozenset({_day(absence)}))
+        return Days(False, frozenset(_day(text) for text in absence))
+
+    def _calendar(self, scope: Scope) -> tuple[datetime.date, ...]:
+        try:
+            if self.dates is not None and has_placeholder(self.path):
+                check_template(self.path)
+            if self.dates is not None and not has_placeholder(self.path):
+                scope.error("path", "wrong-value", "the path does not say where the day stands", "put `{date:yyyyMMdd}` into it")
+            if self.dates is None and has_placeholder(self.path):
+                scope.error("path", "missing-key", "the path holds a day, and `dates` is missing", "say which days: `dates: 2022-04`")
+        except DatesError as error:
+            scope.error("path", "wrong-value", str(error))
+        try:
+            return self.days()
+        except DatesError as error:
+            scope.error("dates", "wrong-value", str(error))
+            return ()
+
+    def _check_absences(self, scope: Scope) -> None:
+        for name, absence in (("missing", self.missing), ("empty", self.empty)):
+            try:
+                self.allowed(absence)
+            except ValueError:
+                fix = "write `fail`, `warn`, `skip` or days such as `[2022-04-30]`"
+                scope.error(name, "wrong-value", f"`{name}` names no day here", fix)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextSource(FileSource):
+    """Reads text files, in which a record can be broken."""
+
+    bad_rows: Literal["fail", "drop", "quarantine"] = key(
+        "a record that cannot be read: `fail` stops, `drop` only counts it, `quarantine` writes it down", default="quarantine"
+    )
+    max_bad_rows: Percent = key("the share of broken records above which the run stops", default=Percent(0.01))
+
+
+def _day(text: str) -> datetime.date:
+    return datetime.date.fromisoformat(text)
