@@ -39,12 +39,12 @@ class Table(Sink):
     write: Literal["replace", "append", "merge"] | ReplaceWhere = key(
         "`replace`, `append`, `merge`, or `{replace_where: condition}`"
     )
-    key: tuple[str, ...] = key("the columns that tell rows apart: the primary key", default=())
+    key_: tuple[str, ...] = key("the columns that tell rows apart: the primary key", yaml="key", default=())
     table: str = key("the table's name; the sink's own name where it is not given", default="")
     min_rows: int = key("fewer rows than this are not published", default=1)
 
     def verify(self, columns: Columns, scope: Scope) -> None:
-        for index, name in enumerate(self.key):
+        for index, name in enumerate(self.key_):
             found = scope.column(columns, name, ("key", index))
             if name in columns and not found.type.is_orderable:
                 scope.error(("key", index), "type-mismatch", f"`{found.name}` is {found.type}, which cannot be a key")
@@ -54,7 +54,7 @@ class Table(Sink):
             if item.type.name in ("array", "struct", "null") and not item.name.startswith(HIDDEN):
                 fix = "make it text first, e.g. with `array_join`" if item.type.name == "array" else "`drop` it, or make it text first"
                 scope.error("from", "type-mismatch", f"`{item.name}` is {item.type}, which a table cannot hold", fix)
-        if self.write == "merge" and not self.key:
+        if self.write == "merge" and not self.key_:
             scope.error("write", "missing-key", "`merge` replaces rows of equal key, and `key` is missing")
         if isinstance(self.write, ReplaceWhere):
             scope.condition(columns, self.write.replace_where, ("write", "replace_where"))
