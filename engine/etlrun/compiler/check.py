@@ -14,7 +14,6 @@ from etlrun.spec.located import Keys
 from etlrun.spec.mappings import Mapping as LabelMapping
 from etlrun.spec.pipeline import Pipeline, read_pipeline
 from etlrun.spec.project import Profile, Project, Use, find_project, load_mapping
-from etlrun.steps.from_ import From
 
 
 @dataclass(frozen=True)
@@ -121,11 +120,10 @@ class _Checker:
         columns = Columns(())
         found: list[Columns] = []
         for index, use in enumerate(chain):
-            starts = isinstance(use.value, From) or use.kind == "sql"
-            if index == 0 and not starts:
+            if index == 0 and use.value.stands == "later":
                 self.complain(use.where, "missing-key", f"`{name}` does not say what it reads", "start the chain with `- from: RELATION`")
-            if index > 0 and isinstance(use.value, From):
-                self.complain(use.where, "not-allowed-here", "`from` stands first in a chain", "start another chain")
+            if index > 0 and use.value.stands == "first":
+                self.complain(use.where, "not-allowed-here", f"`{use.kind}` stands first in a chain", "start another chain")
             columns = use.value.output(columns, self.scope(use.where))
             found.append(columns)
         self.columns[name], self.steps[name] = columns, tuple(found)

@@ -14,7 +14,7 @@ from sqlglot import exp
 from etlrun.compiler.check import Checked
 from etlrun.language.columns import Column, Columns
 from etlrun.language.expressions import type_of
-from etlrun.spec.kinds import HIDDEN, named
+from etlrun.spec.kinds import HIDDEN, SumCheck, named
 from etlrun.spec.project import Use
 
 
@@ -25,7 +25,7 @@ class Carried:
     chain: str
     index: int
     column: Column
-    tree: exp.Expression
+    tree: exp.Expr
     check: int
 
     def ride_along(self, index: int, query: exp.Query) -> exp.Query:
@@ -43,7 +43,7 @@ def carry_sums(checked: Checked) -> tuple[Carried, ...]:
     found: list[Carried] = []
     for name, uses in checked.pipeline.checks.items():
         for position, use in enumerate(uses):
-            carried = _carry(checked, name, position, use) if use.kind == "conserved" else None
+            carried = _carry(checked, name, position, use) if isinstance(use.value, SumCheck) else None
             if carried:
                 found.append(carried)
     return tuple(found)
@@ -52,7 +52,7 @@ def carry_sums(checked: Checked) -> tuple[Carried, ...]:
 def _carry(checked: Checked, name: str, position: int, use: Use) -> Carried | None:
     chain = checked.pipeline.chains.get(name, ())
     relation = use.value.left_relation
-    if len(chain) < 2 or tuple(other for other, _ in chain[0].value.reads()) != (relation,) or chain[1].kind != "aggregate":
+    if len(chain) < 2 or chain[0].value.alias() != relation or not chain[1].value.groups_rows:
         return None
     if not all(step.value.keeps_rows for step in chain[2:]):
         return None

@@ -24,6 +24,7 @@ from etlrun.language.expressions import (
     parse_ordering,
     type_of,
 )
+from etlrun.language.groups import spread_groups
 from etlrun.language.typed import Names, check_expression, has_aggregate, has_window
 from etlrun.spec.fields import Described, Expr, Origin, key
 from etlrun.spec.located import Keys
@@ -126,11 +127,12 @@ class Scope:
 
     # expressions
 
-    def tree(self, seen: Columns | Names, expression: Expr, at: At, *, may: Literal["scalar", "aggregate", "window"] = "scalar") -> exp.Expression | None:
+    def tree(self, seen: Columns | Names, expression: Expr, at: At, *, may: Literal["scalar", "aggregate", "window"] = "scalar") -> exp.Expr | None:
         """Parse, bind and type an expression; None where it has mistakes, which are then reported at their words."""
         names: Names = (("", seen),) if isinstance(seen, Columns) else seen
         try:
-            tree = check_expression(bind(parse(expression), self.params, expression), names, expression)
+            bound = bind(parse(expression), self.params, expression)
+            tree = check_expression(spread_groups(bound, names, over_rows=may == "aggregate"), names, expression)
         except ExpressionError as error:
             self.report(error, at)
             return None
@@ -140,7 +142,8 @@ class Scope:
         """Parse and type one `column desc`; None where it has mistakes."""
         try:
             ordered = parse_ordering(expression)
-            ordered.set("this", check_expression(bind(ordered.this, self.params, expression), (("", columns),), expression))
+            bound = spread_groups(bind(ordered.this, self.params, expression), (("", columns),))
+            ordered.set("this", check_expression(bound, (("", columns),), expression))
         except ExpressionError as error:
             self.report(error, at)
             return None
@@ -155,7 +158,7 @@ class Scope:
                 )
             )
 
-    def may_stand(self, tree: exp.Expression, at: At, may: str) -> bool:
+    def may_stand(self, tree: exp.Expr, at: At, may: str) -> bool:
         if may != "aggregate" and has_aggregate(tree):
             self.error(at, "not-allowed-here", "an aggregate cannot stand here", "use an `aggregate` step")
             return False
@@ -164,7 +167,7 @@ class Scope:
             return False
         return True
 
-    def condition(self, seen: Columns | Names, expression: Expr, at: At) -> exp.Expression | None:
+    def condition(self, seen: Columns | Names, expression: Expr, at: At) -> exp.Expr | None:
         """Like `tree`, for an expression that must be true or false."""
         tree = self.tree(seen, expression, at)
         if tree is None or type_of(tree).name in ("boolean", "null"):
@@ -181,16 +184,16 @@ class Input:
     columns: Columns
     scope: Scope
 
-    def select(self, *expressions: exp.Expression) -> exp.Select:
+    def select(self, *expressions: exp.Expr) -> exp.Select:
         """`SELECT expressions FROM input`."""
         return exp.select(*expressions).from_(relation_table(self.name))
 
-    def all(self, *without: str) -> list[exp.Expression]:
+    def all(self, *without: str) -> list[exp.Expr]:
         """A reference to every column, in order, but those named."""
         left_out = {name.lower() for name in without}
         return [column(item.name) for item in self.columns if item.name.lower() not in left_out]
 
-    def tree(self, expression: Expr, at: At, *, may: Literal["scalar", "aggregate", "window"] = "scalar") -> exp.Expression:
+    def tree(self, expression: Expr, at: At, *, may: Literal["scalar", "aggregate", "window"] = "scalar") -> exp.Expr:
         """The typed tree of an expression that has been checked."""
         tree = self.scope.tree(self.columns, expression, at, may=may)
         assert tree is not None, f"`{expression}` was lowered without being checked"
@@ -207,7 +210,7 @@ def relation_table(name: str) -> exp.Table:
     return exp.Table(this=exp.to_identifier(name, quoted=True))
 
 
-def named(tree: exp.Expression, name: str) -> exp.Expression:
+def named(tree: exp.Expr, name: str) -> exp.Expr:
     """`tree AS name`, quoted."""
     return exp.alias_(tree, exp.to_identifier(name, quoted=True))
 
@@ -225,6 +228,8 @@ class Step(Described):
     """One verb of a chain."""
 
     keeps_rows: ClassVar[bool] = False  # every row of the input becomes exactly one row of the output
+    groups_rows: ClassVar[bool] = False  # one GROUP BY in which every row of the input has its group; more aggregates may ride along
+    stands: ClassVar[Literal["first", "later", "anywhere"]] = "later"  # where in a chain the step may stand
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
         """The columns this step gives for `columns`; mistakes go to `scope`, and the best guess is returned."""
@@ -271,6 +276,31 @@ class Check(Described):
 
     def reads(self) -> Iterable[tuple[str, At]]:
         return ()
+
+
+class SumCheck(Check):
+    """A check that compares an aggregate over another relation with one over the checked relation.
+
+    The aggregate over all rows is the sum of itself over any groups of them, so it may ride along with the step that groups.
+    """
+
+    @property
+    def left_relation(self) -> str:
+        """The other relation; empty where the text names none."""
+        raise NotImplementedError
+
+    def left_tree(self, columns: Columns, scope: Scope) -> exp.Expr:
+        """The aggregate over the other relation, whose columns are `columns`."""
+        raise NotImplementedError
+
+    def lower_carried(self, relation: Input, carried: str) -> exp.Query:
+        """The check as one SELECT, where the column `carried` holds the other relation's aggregate for each row."""
+        raise NotImplementedError
+
+
+def of_rows(part: int, whole: int) -> str:
+    """`3 of 1,204 rows`."""
+    return f"{part:,} of {whole:,} rows"
 
 
 def severity_key() -> Any:

@@ -32,6 +32,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from sqlglot import exp
 
@@ -59,6 +60,8 @@ class Pivot:
 class Aggregate(Step):
     """One row per group, with plain aggregates and one column per label of a pivot."""
 
+    groups_rows: ClassVar[bool] = True
+
     by: tuple[str, ...] = key("the columns whose values make a group", default=())
     pivot: Pivot | None = key("one column per label", default=None)
     columns: Mapping[str, Expr] = key("new column: aggregate expression", factory=dict)
@@ -77,7 +80,7 @@ class Aggregate(Step):
             result = result.with_column(Column(name, type_of(tree) if tree else NULL))
         return result.with_unique(column.name for column in keys)
 
-    def _must_aggregate(self, tree: exp.Expression | None, at: tuple[str, ...], scope: Scope) -> None:
+    def _must_aggregate(self, tree: exp.Expr | None, at: tuple[str, ...], scope: Scope) -> None:
         loose = next(_outside_aggregates(tree), None) if tree is not None else None
         if loose is not None and loose.name.lower() not in {name.lower() for name in self.by}:
             scope.error(at, "not-grouped", f"`{loose.name}` is neither grouped nor aggregated", "aggregate it, e.g. with `max`, or add it to `by`")
@@ -122,7 +125,7 @@ class Aggregate(Step):
 
     def lower(self, relation: Input) -> exp.Query:
         keys = [column(item.name) for item in self._keys(relation)]
-        outputs: list[exp.Expression] = [*keys]
+        outputs: list[exp.Expr] = [*keys]
         if self.pivot:
             outputs.extend(self._pivot_columns(self.pivot, relation))
         for name, expression in self.columns.items():
@@ -136,7 +139,7 @@ class Aggregate(Step):
             assert found is not None
             yield found
 
-    def _pivot_columns(self, pivot: Pivot, relation: Input) -> Iterator[exp.Expression]:
+    def _pivot_columns(self, pivot: Pivot, relation: Input) -> Iterator[exp.Expr]:
         scope = relation.scope.below("pivot")
         value = scope.tree(relation.columns, pivot.value, "value", may="aggregate")
         assert value is not None
@@ -155,18 +158,18 @@ def pivot_name(pivot: Pivot, label: str) -> str:
     return pivot.name.replace("{label}", label.replace(" ", "_"))
 
 
-def _only_where(value: exp.Expression, condition: exp.Expression) -> exp.Expression:
+def _only_where(value: exp.Expr, condition: exp.Expr) -> exp.Expr:
     """Give every aggregate in `value` the rows of one label."""
     holder = exp.Paren(this=value)
     for node in list(holder.walk()):
         if isinstance(node, exp.Anonymous) and has_aggregate(node) and not any(has_aggregate(child) for child in node.expressions):
             node.replace(exp.Filter(this=node.copy(), expression=exp.Where(this=condition.copy())))
     inside = holder.this
-    assert isinstance(inside, exp.Expression)
+    assert isinstance(inside, exp.Expr)
     return inside.pop()
 
 
-def _outside_aggregates(tree: exp.Expression) -> Iterator[exp.Column]:
+def _outside_aggregates(tree: exp.Expr) -> Iterator[exp.Column]:
     """The columns that no aggregate encloses."""
     if isinstance(tree, exp.Column):
         yield tree

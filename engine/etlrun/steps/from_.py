@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from sqlglot import exp
 
@@ -41,6 +41,7 @@ class From(Step):
     """Name the relation a chain reads, or several whose rows are put together."""
 
     short: ClassVar[str] = "relations"
+    stands: ClassVar[Literal["first", "later", "anywhere"]] = "first"
 
     relations: tuple[str, ...] = key("a source or step chain, or a list of them")
 

@@ -1,0 +1,91 @@
+"""Column groups in expressions: `sum(totals)` stands for the sum over the group's columns, so no label is typed twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlglot import exp
+
+from etlrun.language.columns import BIGINT, Column
+from etlrun.language.expressions import call, cast, column, literal
+from etlrun.language.typed import Names
+
+
+def spread_groups(tree: exp.Expr, names: Names, *, over_rows: bool = False) -> exp.Expr:
+    """Write `sum(group)`, `min(group)` and `max(group)` out over the columns of the group.
+
+    Each is taken over one row, nulls left out (null where every column is null), or with `over_rows` over all rows.
+    A column of the same name comes first: then nothing is written out.
+    """
+    holder = exp.Paren(this=tree)
+    for node in list(holder.find_all(exp.Anonymous)):
+        members = _members(node, names)
+        if not members:
+            continue
+        value = _ACROSS[node.name.lower()](members)
+        spread = call(node.name, value) if over_rows else value
+        _keep_place(node, spread)
+        node.replace(spread)
+    inside = holder.this
+    assert isinstance(inside, exp.Expr)
+    return inside.pop()
+
+
+def _members(node: exp.Anonymous, names: Names) -> tuple[Column, ...]:
+    """The columns of the group that is the only argument of `node`; none where it is no such call."""
+    if node.name.lower() not in _ACROSS or len(node.expressions) != 1:
+        return ()
+    argument = node.expressions[0]
+    if not isinstance(argument, exp.Column) or len(argument.parts) != 1:
+        return ()
+    for _, columns in names:
+        group = columns.group(argument.name)
+        if group is not None and argument.name not in columns:
+            return tuple(found for name in group.columns if (found := columns.get(name)))
+    return ()
+
+
+def _total(members: tuple[Column, ...]) -> exp.Expr:
+    terms = [_term(member) for member in members]
+    total: exp.Expr = terms[0] if len(terms) > 1 else _value(members[0])
+    for term in terms[1:]:
+        total = exp.Add(this=total, expression=term)
+    if len(members) == 1 or not all(member.nullable for member in members):
+        return exp.paren(total, copy=False)
+    any_value = call("coalesce", *(column(member.name) for member in members))
+    return exp.Case(ifs=[exp.If(this=any_value.is_(exp.Null()).not_(), true=total)])
+
+
+def _term(member: Column) -> exp.Expr:
+    return call("coalesce", _value(member), cast(literal(0), member.type)) if member.nullable else _value(member)
+
+
+def _value(member: Column) -> exp.Expr:
+    """The column, wide enough that a sum of a few does not overflow before the sum over rows would."""
+    return cast(column(member.name), BIGINT) if member.type.is_integer and member.type != BIGINT else column(member.name)
+
+
+def _greatest(members: tuple[Column, ...]) -> exp.Expr:
+    return _most("greatest", members)
+
+
+def _least(members: tuple[Column, ...]) -> exp.Expr:
+    return _most("least", members)
+
+
+def _most(function: str, members: tuple[Column, ...]) -> exp.Expr:
+    names = [column(member.name) for member in members]
+    return call(function, *names) if len(names) > 1 else names[0]
+
+
+_ACROSS = {"sum": _total, "max": _greatest, "min": _least}
+
+
+def _keep_place(node: exp.Expr, spread: exp.Expr) -> None:
+    """Let mistakes in what was written out point at the word that was there."""
+    places: dict[str, Any] = {name: node.meta[name] for name in _PLACE if name in node.meta}
+    for child in spread.walk():
+        child.meta.update(places)
+
+
+_PLACE: tuple[str, ...] = ("line", "col", "start", "end")
