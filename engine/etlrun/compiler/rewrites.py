@@ -49,7 +49,7 @@ def filtered_aggregate_as_case(query: exp.Query, columns: Columns, scope: Scope)
         argument, condition = function.expressions[0], node.expression.this
         inner = argument.expressions[0] if isinstance(argument, exp.Distinct) and len(argument.expressions) == 1 else argument
         value = exp.Literal.number(1) if isinstance(inner, exp.Star) else inner.copy()
-        conditional = exp.Case(ifs=[exp.If(this=condition.copy(), true=value)])
+        conditional: exp.Expr = exp.Case(ifs=[exp.If(this=condition.copy(), true=value)])
         if isinstance(argument, exp.Distinct):
             if inner is argument:
                 continue

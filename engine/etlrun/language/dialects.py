@@ -22,22 +22,22 @@ class DuckDBWords(DuckDB):
         NO_PAREN_FUNCTION_PARSERS = {"CASE": DuckDB.Parser.NO_PAREN_FUNCTION_PARSERS["CASE"]}
 
 
-def spark_sql(tree: exp.Expression, pretty: bool = False) -> str:
+def spark_sql(tree: exp.Expr, pretty: bool = False) -> str:
     """The tree as Spark 4 SQL."""
     lowered = _rewrite(tree.copy(), _spark_call, SPARK_RULES)
     return lowered.sql(dialect="spark", pretty=pretty, normalize_functions=False)
 
 
-def duckdb_sql(tree: exp.Expression, pretty: bool = False) -> str:
+def duckdb_sql(tree: exp.Expr, pretty: bool = False) -> str:
     """The tree as DuckDB SQL that gives the same rows."""
     lowered = _rewrite(tree.copy(), _duckdb_call, DUCKDB_RULES)
     return lowered.sql(dialect="duckdb", pretty=pretty, normalize_functions=False)
 
 
-Rules = dict[type[exp.Expression], Callable[[exp.Expression], exp.Expression]]
+Rules = dict[type[exp.Expr], Callable[[exp.Expr], exp.Expr]]
 
 
-def _rewrite(tree: exp.Expression, call: Callable[[exp.Anonymous], exp.Expression], rules: Rules) -> exp.Expression:
+def _rewrite(tree: exp.Expr, call: Callable[[exp.Anonymous], exp.Expr], rules: Rules) -> exp.Expr:
     """Replace, leaves first, every node that the engine says differently."""
     for node in reversed(list(tree.walk(bfs=True))):
         kind = node.meta.get(TYPE)
@@ -57,12 +57,12 @@ def _rewrite(tree: exp.Expression, call: Callable[[exp.Anonymous], exp.Expressio
     return tree
 
 
-def _spark_call(node: exp.Anonymous) -> exp.Expression:
+def _spark_call(node: exp.Anonymous) -> exp.Expr:
     function = FUNCTIONS.get(node.name.lower())
     return node if function is None or function.spark is None else _fill(function.spark, node, "spark")
 
 
-def _duckdb_call(node: exp.Anonymous) -> exp.Expression:
+def _duckdb_call(node: exp.Anonymous) -> exp.Expr:
     function = FUNCTIONS.get(node.name.lower())
     if node.name.lower() == "sum" and node.meta.get(TYPE) is not None:
         return exp.cast(node.copy(), _words(node.meta[TYPE]))
@@ -75,7 +75,7 @@ def _words(kind: Type) -> exp.DataType:
     return data_type(kind)
 
 
-def _fill(template: Template, node: exp.Anonymous, dialect: str) -> exp.Expression:
+def _fill(template: Template, node: exp.Anonymous, dialect: str) -> exp.Expr:
     types = tuple(argument.meta.get(TYPE) for argument in node.expressions)
     if not isinstance(template, str):
         return template(node.expressions, types)  # type: ignore[arg-type]
@@ -88,25 +88,25 @@ def _fill(template: Template, node: exp.Anonymous, dialect: str) -> exp.Expressi
 
 
 @cache
-def _template(text: str, dialect: str) -> exp.Expression:
+def _template(text: str, dialect: str) -> exp.Expr:
     found = (DuckDBWords() if dialect == "duckdb" else Language()).parse(text)[0]
     assert found is not None
     return found
 
 
-def _duckdb_division(node: exp.Expression) -> exp.Expression:
+def _duckdb_division(node: exp.Expr) -> exp.Expr:
     tree = _template("case when _2 = 0 then error('division by zero') else cast(_1 as double) / cast(_2 as double) end", "duckdb").copy()
     return _fill_operands(tree, node)
 
 
-def _fill_operands(tree: exp.Expression, node: exp.Expression) -> exp.Expression:
+def _fill_operands(tree: exp.Expr, node: exp.Expr) -> exp.Expr:
     for place in list(tree.find_all(exp.Column)):
         if place.name in ("_1", "_2"):
             place.replace((node.this if place.name == "_1" else node.expression).copy())
     return tree
 
 
-def _spark_division(node: exp.Expression) -> exp.Expression:
+def _spark_division(node: exp.Expr) -> exp.Expr:
     return _fill_operands(_template("cast(_1 as double) / cast(_2 as double)", "spark").copy(), node)
 
 

@@ -58,7 +58,7 @@ class ExpressionError(ValueError):
         self.problems = problems
 
 
-def parse(text: str) -> exp.Expression:
+def parse(text: str) -> exp.Expr:
     """Parse one scalar or aggregate expression. Raises ExpressionError where the text is not one expression."""
     return _parse_cached(text).copy()
 
@@ -81,7 +81,7 @@ def parse_ordering(text: str) -> exp.Ordered:
     return item
 
 
-def bind(tree: exp.Expression, values: Mapping[str, Any], text: str = "") -> exp.Expression:
+def bind(tree: exp.Expr, values: Mapping[str, Any], text: str = "") -> exp.Expr:
     """Put the value of each `$name` in its place, as a literal.
 
     Raises ExpressionError for a name that has no value, and for a known `$name` inside quotes, where it would stay text.
@@ -110,7 +110,7 @@ def bind(tree: exp.Expression, values: Mapping[str, Any], text: str = "") -> exp
     return holder.this.pop()
 
 
-def _value_literal(value: Any) -> exp.Expression:
+def _value_literal(value: Any) -> exp.Expr:
     if isinstance(value, datetime.datetime):
         return cast(exp.Literal.string(value.isoformat(" ")), Type("timestamp"))
     if isinstance(value, datetime.date):
@@ -125,7 +125,7 @@ def parse_select(text: str) -> exp.Query:
     return _parse_query(text, shift=0, text=text)
 
 
-def span(node: exp.Expression, text: str) -> tuple[int, int]:
+def span(node: exp.Expr, text: str) -> tuple[int, int]:
     """The offsets of the words that `node` and its parts stand at, or all of `text` where none are known."""
     places = [(child.meta["start"], child.meta["end"] + 1) for child in node.walk() if "start" in child.meta]
     if not places:
@@ -133,7 +133,7 @@ def span(node: exp.Expression, text: str) -> tuple[int, int]:
     return min(start for start, _ in places), max(end for _, end in places)
 
 
-def word(node: exp.Expression, text: str) -> tuple[int, int]:
+def word(node: exp.Expr, text: str) -> tuple[int, int]:
     """The offsets of the first word of `node`: a function's name, a column's name."""
     for child in node.walk(bfs=True):
         if "start" in child.meta:
@@ -146,12 +146,12 @@ def column(name: str, table: str | None = None) -> exp.Column:
     return exp.column(exp.to_identifier(name, quoted=True), exp.to_identifier(table, quoted=True) if table else None)
 
 
-def call(name: str, *arguments: exp.Expression) -> exp.Expression:
+def call(name: str, *arguments: exp.Expr) -> exp.Expr:
     """A call of a function of our table, as if the user had written it."""
     return exp.Anonymous(this=name, expressions=list(arguments))
 
 
-def literal(value: object) -> exp.Expression:
+def literal(value: object) -> exp.Expr:
     """A value as a literal of the tree: text, number, boolean or NULL."""
     if value is None:
         return exp.Null()
@@ -162,7 +162,7 @@ def literal(value: object) -> exp.Expression:
     return exp.Literal.string(str(value))
 
 
-def cast(node: exp.Expression, kind: Type) -> exp.Cast:
+def cast(node: exp.Expr, kind: Type) -> exp.Cast:
     return exp.Cast(this=node, to=data_type(kind))
 
 
@@ -177,21 +177,21 @@ def type_from_tree(tree: exp.DataType) -> Type:
     return parse_type({"timestamp_ltz": "timestamp"}.get(text, text))
 
 
-def type_of(node: exp.Expression) -> Type:
+def type_of(node: exp.Expr) -> Type:
     """The type that checking gave to `node`."""
     kind = node.meta[TYPE]
     assert isinstance(kind, Type)
     return kind
 
 
-def columns_in(node: exp.Expression) -> Iterator[str]:
+def columns_in(node: exp.Expr) -> Iterator[str]:
     """The names of the columns a tree reads, as written, struct fields left out."""
     for found in node.find_all(exp.Column):
         yield found.name
 
 
 @lru_cache(maxsize=4096)
-def _parse_cached(text: str) -> exp.Expression:
+def _parse_cached(text: str) -> exp.Expr:
     if not text.strip():
         raise ExpressionError((Problem("syntax", "the expression is empty", 0, max(1, len(text))),))
     try:

@@ -17,7 +17,7 @@ from sqlglot import exp
 from etlrun.language.columns import BIGINT, DOUBLE, INT, INTEGERS, STRING, TIMESTAMP, Type, decimal
 
 Gives = Type | Callable[[tuple[Type, ...]], Type]
-Template = str | Callable[[Sequence[exp.Expression], tuple[Type, ...]], exp.Expression]
+Template = str | Callable[[Sequence[exp.Expr], tuple[Type, ...]], exp.Expr]
 
 
 @dataclass(frozen=True)

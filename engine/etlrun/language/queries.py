@@ -45,11 +45,11 @@ class _QueryChecker:
     text: str
     problems: list[Problem] = field(default_factory=list)
 
-    def complain(self, node: exp.Expression, code: str, message: str, fix: str = "") -> None:
+    def complain(self, node: exp.Expr, code: str, message: str, fix: str = "") -> None:
         start, end = word(node, self.text)
         self.problems.append(Problem(code, message, start, end, fix))
 
-    def query(self, query: exp.Expression, relations: Mapping[str, Columns]) -> Columns:
+    def query(self, query: exp.Expr, relations: Mapping[str, Columns]) -> Columns:
         known = dict(relations)
         with_ = query.args.get("with_") or query.args.get("with")
         if with_ is not None:
@@ -126,7 +126,7 @@ class _QueryChecker:
                 names.pop()
         return tuple(names)
 
-    def source(self, node: exp.Expression, relations: Mapping[str, Columns]) -> tuple[str, Columns]:
+    def source(self, node: exp.Expr, relations: Mapping[str, Columns]) -> tuple[str, Columns]:
         if isinstance(node, exp.Subquery):
             return node.alias, self.query(node.this, relations)
         if not isinstance(node, exp.Table) or not isinstance(node.this, exp.Identifier):
@@ -148,7 +148,7 @@ class _QueryChecker:
         return alias, relations[found]
 
     def expand_stars(self, query: exp.Select, names: Names) -> None:
-        expanded: list[exp.Expression] = []
+        expanded: list[exp.Expr] = []
         for item in query.expressions:
             is_star = isinstance(item, exp.Star) or (isinstance(item, exp.Column) and isinstance(item.this, exp.Star))
             if not is_star:
@@ -183,7 +183,7 @@ class _QueryChecker:
                                 domain=source.domain if source else None))  # fmt: skip
         return Columns(tuple(items))
 
-    def declared(self, tree: exp.Expression, names: Names) -> Column | None:
+    def declared(self, tree: exp.Expr, names: Names) -> Column | None:
         if not isinstance(tree, exp.Column):
             return None
         return next((columns.get(tree.name) for alias, columns in names if tree.name in columns and tree.table in ("", alias)), None)
@@ -202,7 +202,7 @@ class _QueryChecker:
             inner = item.this if isinstance(item, exp.Alias) else item
             self.grouped(inner, keys)
 
-    def grouped(self, node: exp.Expression, keys: list[exp.Expression]) -> None:
+    def grouped(self, node: exp.Expr, keys: list[exp.Expr]) -> None:
         """Complain about every column that is neither grouped nor inside an aggregate."""
         if any(node == key for key in keys) or isinstance(node, exp.Literal):
             return
@@ -227,10 +227,10 @@ class _QueryChecker:
                 continue
             self.expression(inner, names, replace=True)
 
-    def condition(self, clause: exp.Expression, names: Names) -> None:
+    def condition(self, clause: exp.Expr, names: Names) -> None:
         clause.set("this", self.expression(clause.this, names, BOOLEAN))
 
-    def expression(self, tree: exp.Expression, names: Names, wanted: Type | None = None, replace: bool = False) -> exp.Expression:
+    def expression(self, tree: exp.Expr, names: Names, wanted: Type | None = None, replace: bool = False) -> exp.Expr:
         """Type one expression; with `replace`, put the typed tree where the untyped one stood."""
         marker = exp.Placeholder()
         if replace:

@@ -28,7 +28,7 @@ from etlrun.language.functions import FUNCTIONS, Function, as_decimal, common_ty
 Names = tuple[tuple[str, Columns], ...]  # the relations an expression sees, by alias, nearest first
 
 
-def check_expression(tree: exp.Expression, names: Names, text: str = "") -> exp.Expression:
+def check_expression(tree: exp.Expr, names: Names, text: str = "") -> exp.Expr:
     """Resolve and type `tree` and return it; `expressions.type_of` tells its type.
 
     Column names are respelled as declared and every node's type is kept in its `meta`.
@@ -42,7 +42,7 @@ def check_expression(tree: exp.Expression, names: Names, text: str = "") -> exp.
     return holder.this.pop()
 
 
-def has_aggregate(tree: exp.Expression) -> bool:
+def has_aggregate(tree: exp.Expr) -> bool:
     """Whether `tree` calls an aggregate outside a window."""
     if isinstance(tree, exp.Window):
         return any(has_aggregate(child) for child in _window_children(tree))
@@ -52,11 +52,11 @@ def has_aggregate(tree: exp.Expression) -> bool:
     return any(has_aggregate(child) for child in tree.iter_expressions())
 
 
-def has_window(tree: exp.Expression) -> bool:
+def has_window(tree: exp.Expr) -> bool:
     return tree.find(exp.Window) is not None
 
 
-def _window_children(tree: exp.Window) -> list[exp.Expression]:
+def _window_children(tree: exp.Window) -> list[exp.Expr]:
     function = tree.this
     inside = list(function.expressions) if isinstance(function, exp.Anonymous) else [function]
     order = tree.args.get("order")
@@ -71,18 +71,18 @@ class _Checker:
     in_aggregate: bool = False
     in_window: bool = False
 
-    def visit(self, node: exp.Expression) -> Type:
+    def visit(self, node: exp.Expr) -> Type:
         rule = RULES.get(type(node))
         kind = rule(self, node) if rule else self.refuse(node)
         node.meta[TYPE] = kind
         return kind
 
-    def complain(self, node: exp.Expression, code: str, message: str, fix: str = "", whole: bool = True) -> Type:
+    def complain(self, node: exp.Expr, code: str, message: str, fix: str = "", whole: bool = True) -> Type:
         start, end = span(node, self.text) if whole else word(node, self.text)
         self.problems.append(Problem(code, message, start, end, fix))
         return NULL
 
-    def refuse(self, node: exp.Expression) -> Type:
+    def refuse(self, node: exp.Expr) -> Type:
         if isinstance(node, (exp.Query, exp.Exists)):
             return self.complain(node, "expression-not-allowed", "a subquery cannot stand in an expression", "use a `join` step")
         if isinstance(node, exp.Alias):
@@ -95,7 +95,7 @@ class _Checker:
 
     # names
 
-    def visit_column(self, node: exp.Expression) -> Type:
+    def visit_column(self, node: exp.Expr) -> Type:
         assert isinstance(node, exp.Column)
         parts = [part.name for part in node.parts]
         found = self.find(parts)
@@ -104,7 +104,7 @@ class _Checker:
         alias, columns, rest = found
         declared = columns.get(parts[rest - 1])
         assert declared is not None
-        resolved: exp.Expression = column(declared.name, alias or None)
+        resolved: exp.Expr = column(declared.name, alias or None)
         resolved.meta[TYPE] = kind = declared.type
         for name in parts[rest:]:
             member = next((item for item in kind.fields if item[0].lower() == name.lower()), None)
@@ -142,7 +142,7 @@ class _Checker:
 
     # values
 
-    def visit_literal(self, node: exp.Expression) -> Type:
+    def visit_literal(self, node: exp.Expr) -> Type:
         assert isinstance(node, exp.Literal)
         if node.is_string:
             return STRING
@@ -158,7 +158,7 @@ class _Checker:
             return self.complain(node, "type-mismatch", f"{text} does not fit into bigint", "cast a text: cast('...' as decimal(20,0))")
         return INT if value <= 2**31 - 1 else BIGINT
 
-    def visit_cast(self, node: exp.Expression) -> Type:
+    def visit_cast(self, node: exp.Expr) -> Type:
         assert isinstance(node, exp.Cast)
         source = self.visit(node.this)
         try:
@@ -174,18 +174,18 @@ class _Checker:
 
     # operators
 
-    def visit_boolean(self, node: exp.Expression) -> Type:
+    def visit_boolean(self, node: exp.Expr) -> Type:
         for child in node.iter_expressions():
             kind = self.visit(child)
             if kind not in (BOOLEAN, NULL):
                 self.complain(child, "type-mismatch", f"`{_word_of(node)}` joins conditions, and this is {kind}")
         return BOOLEAN
 
-    def visit_comparison(self, node: exp.Expression) -> Type:
+    def visit_comparison(self, node: exp.Expr) -> Type:
         self.comparable([child for child in node.iter_expressions()], node)
         return BOOLEAN
 
-    def comparable(self, operands: list[exp.Expression], node: exp.Expression) -> Type:
+    def comparable(self, operands: list[exp.Expr], node: exp.Expr) -> Type:
         """Type operands that are compared or chosen among; a text literal beside a date is read as a date."""
         types = [self.visit(operand) for operand in operands]
         moments = [kind for kind in types if kind in (DATE, TIMESTAMP)]
@@ -197,7 +197,7 @@ class _Checker:
             return self.complain(node, "type-mismatch", f"{names} do not compare", "cast one of them")
         return shared
 
-    def as_moment(self, operand: exp.Expression, kind: Type, moment: Type) -> Type:
+    def as_moment(self, operand: exp.Expr, kind: Type, moment: Type) -> Type:
         if kind != STRING or not isinstance(operand, exp.Literal):
             return kind
         replacement = exp.Cast(this=operand.copy(), to=exp.DataType.build(str(moment).replace("timestamp", "timestamp_ntz"), dialect="spark"))
@@ -208,7 +208,7 @@ class _Checker:
         operand.replace(replacement)
         return moment
 
-    def visit_arithmetic(self, node: exp.Expression) -> Type:
+    def visit_arithmetic(self, node: exp.Expr) -> Type:
         left, right = self.visit(node.this), self.visit(node.expression)
         for child, kind in ((node.this, left), (node.expression, right)):
             if not kind.is_numeric and kind != NULL:
@@ -223,45 +223,45 @@ class _Checker:
             return _decimal_arithmetic(node, as_decimal(left), as_decimal(right))
         return shared
 
-    def visit_negation(self, node: exp.Expression) -> Type:
+    def visit_negation(self, node: exp.Expr) -> Type:
         kind = self.visit(node.this)
         if not kind.is_numeric:
             return self.complain(node, "type-mismatch", f"`-` needs a number, and this is {kind}")
         return kind
 
-    def visit_bitwise(self, node: exp.Expression) -> Type:
+    def visit_bitwise(self, node: exp.Expr) -> Type:
         types = [self.visit(child) for child in node.iter_expressions()]
         if not all(kind.is_integer for kind in types):
             return self.complain(node, "type-mismatch", "bitwise operators need integers")
         return common_type(types) or types[0]
 
-    def visit_text(self, node: exp.Expression) -> Type:
+    def visit_text(self, node: exp.Expr) -> Type:
         for child in node.iter_expressions():
             kind = self.visit(child)
             if kind not in (STRING, NULL):
                 self.complain(child, "type-mismatch", f"text is wanted here, and this is {kind}", "cast it to string")
         return STRING if isinstance(node, exp.DPipe) else BOOLEAN
 
-    def visit_pattern(self, node: exp.Expression) -> Type:
+    def visit_pattern(self, node: exp.Expr) -> Type:
         self.visit_text(node)
         if not isinstance(node.expression, (exp.Literal, exp.RawString)):
             self.complain(node, "expression-not-allowed", "a pattern must be a literal text")
         return BOOLEAN
 
-    def visit_is(self, node: exp.Expression) -> Type:
+    def visit_is(self, node: exp.Expr) -> Type:
         kind = self.visit(node.this)
         if not isinstance(node.expression, exp.Null) and kind not in (BOOLEAN, NULL):
             return self.complain(node, "type-mismatch", f"`is true` needs a condition, and this is {kind}")
         self.visit(node.expression)
         return BOOLEAN
 
-    def visit_in(self, node: exp.Expression) -> Type:
+    def visit_in(self, node: exp.Expr) -> Type:
         if node.args.get("query") or node.args.get("field") or node.args.get("unnest"):
             return self.complain(node, "expression-not-allowed", "`in` takes a list of values", "use a `join` step for a relation")
         self.comparable([node.this, *node.expressions], node)
         return BOOLEAN
 
-    def visit_case(self, node: exp.Expression) -> Type:
+    def visit_case(self, node: exp.Expr) -> Type:
         assert isinstance(node, exp.Case)
         branches = list(node.args["ifs"])
         if node.this:
@@ -277,7 +277,7 @@ class _Checker:
 
     # calls
 
-    def visit_call(self, node: exp.Expression) -> Type:
+    def visit_call(self, node: exp.Expr) -> Type:
         assert isinstance(node, exp.Anonymous)
         function = FUNCTIONS.get(node.name.lower())
         if function is None:
@@ -307,7 +307,7 @@ class _Checker:
             return NULL
         return function.gives if isinstance(function.gives, Type) else function.gives(types)
 
-    def argument_types(self, node: exp.Anonymous, function: Function, arguments: list[exp.Expression]) -> tuple[Type, ...] | None:
+    def argument_types(self, node: exp.Anonymous, function: Function, arguments: list[exp.Expr]) -> tuple[Type, ...] | None:
         wanted = _expand(function.takes, len(arguments))
         if wanted is None:
             self.complain(node, "wrong-arguments", f"`{function.name}` takes {_signature(function)}, not {len(arguments)} arguments", whole=False)
@@ -337,7 +337,7 @@ class _Checker:
             message, fix = f"`{node.name}` gives another answer at every run", NOT_DETERMINISTIC[name]
         return self.complain(node, "unknown-function", message, fix, whole=False)
 
-    def visit_window(self, node: exp.Expression) -> Type:
+    def visit_window(self, node: exp.Expr) -> Type:
         assert isinstance(node, exp.Window)
         for part in node.args.get("partition_by", ()):
             self.visit(part)
@@ -352,13 +352,13 @@ class _Checker:
         self.in_window = False
         return kind
 
-    def visit_filter(self, node: exp.Expression) -> Type:
+    def visit_filter(self, node: exp.Expr) -> Type:
         condition = self.visit(node.expression.this)
         if condition not in (BOOLEAN, NULL):
             self.complain(node.expression, "type-mismatch", f"`filter (where ...)` needs a condition, and this is {condition}")
         return self.visit(node.this)
 
-    def visit_index(self, node: exp.Expression) -> Type:
+    def visit_index(self, node: exp.Expr) -> Type:
         kind = self.visit(node.this)
         for index in node.expressions:
             self.visit(index)
@@ -409,11 +409,11 @@ def _signature(function: Function) -> str:
     return "(" + ", ".join(kind.lstrip("=") for kind in function.takes) + ")"
 
 
-def _word_of(node: exp.Expression) -> str:
+def _word_of(node: exp.Expr) -> str:
     return {exp.And: "and", exp.Or: "or", exp.Not: "not"}.get(type(node), "condition")
 
 
-def _decimal_arithmetic(node: exp.Expression, left: Type, right: Type) -> Type:
+def _decimal_arithmetic(node: exp.Expr, left: Type, right: Type) -> Type:
     """Spark's rules for +, -, * and % of decimals, cut at 38 digits."""
     if isinstance(node, exp.Mul):
         return decimal(min(38, left.precision + right.precision + 1), min(38, left.scale + right.scale))
@@ -448,8 +448,8 @@ NOT_DETERMINISTIC = {
     "collect_list": "use `sort_array(collect_set(x))`",
 }  # fmt: skip
 
-Rule = Callable[[_Checker, exp.Expression], Type]
-RULES: dict[type[exp.Expression], Rule] = {
+Rule = Callable[[_Checker, exp.Expr], Type]
+RULES: dict[type[exp.Expr], Rule] = {
     exp.Column: _Checker.visit_column,
     exp.Literal: _Checker.visit_literal,
     exp.RawString: lambda checker, node: STRING,

@@ -32,7 +32,7 @@ class Load:
     columns: Columns
     key: tuple[str, ...]
     write: Write
-    condition: exp.Expression | None
+    condition: exp.Expr | None
     period: str
     files: tuple[Path, ...]
     rows: int

@@ -13,7 +13,7 @@ from etlrun.spec.fields import Expr
 from etlrun.spec.kinds import At, Scope
 
 
-def condition_on(column: str, fragment: Expr, columns: Columns, at: At, scope: Scope) -> exp.Expression | None:
+def condition_on(column: str, fragment: Expr, columns: Columns, at: At, scope: Scope) -> exp.Expr | None:
     """The typed condition `column fragment`; None where it has mistakes, which are then reported at their words."""
     quoted = "`" + column.replace("`", "``") + "`"
     text = f"{quoted} {fragment}"

@@ -114,7 +114,7 @@ class Compare(Step):
         periods = [self._period_value(relation, value) for value in self.periods.values()]
         grouped = grouped.where(exp.In(this=column(self.period), expressions=periods), copy=False)
         grouped = grouped.group_by(*(column(name) for name in self.by), copy=False)
-        outputs: list[exp.Expression] = [column(name) for name in self._keys(relation)]
+        outputs: list[exp.Expr] = [column(name) for name in self._keys(relation)]
         outputs += [column(f"{name}_{suffix}") for suffix in self.periods for name in self.columns]
         query = exp.select(*outputs, *self._trend(self.trend)).from_(grouped.subquery("sides", copy=False))
         if self.keep == "any":
@@ -128,11 +128,11 @@ class Compare(Step):
             assert found is not None
             yield found.name
 
-    def _period_value(self, relation: Input, value: str) -> exp.Expression:
+    def _period_value(self, relation: Input, value: str) -> exp.Expr:
         found = relation.columns.get(self.period)
         return exp.cast(literal(value), "date") if found and found.type == DATE else literal(value)
 
-    def _sides(self, relation: Input) -> Iterator[exp.Expression]:
+    def _sides(self, relation: Input) -> Iterator[exp.Expr]:
         for suffix, value in self.periods.items():
             here = exp.EQ(this=column(self.period), expression=self._period_value(relation, value))
             for name, source in self.columns.items():
@@ -141,7 +141,7 @@ class Compare(Step):
             seen = exp.Case(ifs=[exp.If(this=here.copy(), true=exp.Literal.number(1))])
             yield named(call("count", seen), f"{HIDDEN}seen_{suffix}")
 
-    def _trend(self, trend: Trend | None) -> Iterator[exp.Expression]:
+    def _trend(self, trend: Trend | None) -> Iterator[exp.Expr]:
         if trend is None:
             return
         before, after = (column(f"{trend.of}_{suffix}") for suffix in list(self.periods)[-2:])

@@ -56,7 +56,7 @@ class Derive(Step):
     def lower(self, relation: Input) -> exp.Query:
         """One SELECT; a derived column that another reads is put in its place, so no nesting is needed."""
         known = relation.columns
-        trees: dict[str, exp.Expression] = {}
+        trees: dict[str, exp.Expr] = {}
         for name, expression in self.columns.items():
             tree = relation.scope.tree(known, expression, ("columns", name))
             assert tree is not None
@@ -65,7 +65,7 @@ class Derive(Step):
         return relation.select(*relation.all(), *(named(trees[name.lower()], name) for name in self.columns))
 
 
-def _inline(tree: exp.Expression, earlier: dict[str, exp.Expression]) -> exp.Expression:
+def _inline(tree: exp.Expr, earlier: dict[str, exp.Expr]) -> exp.Expr:
     if not any(name.lower() in earlier for name in columns_in(tree)):
         return tree
     return tree.transform(lambda node: exp.paren(earlier[node.name.lower()].copy()) if isinstance(node, exp.Column) and node.name.lower() in earlier else node)

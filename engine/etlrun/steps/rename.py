@@ -70,7 +70,7 @@ class Rename(Step):
 
     def lower(self, relation: Input) -> exp.Query:
         names = self._names()
-        outputs: list[exp.Expression] = []
+        outputs: list[exp.Expr] = []
         for item in relation.columns:
             new = names.get(item.name.lower())
             outputs.append(named(column(item.name), new) if new else column(item.name))
