@@ -110,7 +110,22 @@ def _spark_division(node: exp.Expr) -> exp.Expr:
     return _fill_operands(_template("cast(_1 as double) / cast(_2 as double)", "spark").copy(), node)
 
 
-SPARK_RULES: Rules = {exp.Div: _spark_division}
+def _spark_elements(node: exp.Expr) -> exp.Expr:
+    """`JOIN UNNEST(array) WITH ORDINALITY` is LATERAL VIEW POSEXPLODE in Spark, which counts from 0."""
+    for join in [item for item in node.args.get("joins") or () if isinstance(item.this, exp.Unnest)]:
+        unnest = join.this
+        position = unnest.args["offset"]
+        for place in list(node.find_all(exp.Column)):
+            if place.name == position.name:
+                place.replace(exp.paren(exp.Add(this=place.copy(), expression=exp.Literal.number(1)), copy=False))
+        alias = exp.TableAlias(this=unnest.args["alias"].this, columns=[position, *unnest.args["alias"].columns])
+        view = exp.Lateral(this=exp.Anonymous(this="POSEXPLODE", expressions=unnest.expressions), view=True, outer=join.side == "LEFT", alias=alias)
+        join.pop()
+        node.append("laterals", view)
+    return node
+
+
+SPARK_RULES: Rules = {exp.Div: _spark_division, exp.Select: _spark_elements}
 DUCKDB_RULES: Rules = {exp.Div: _duckdb_division}
 
 _ = (BIGINT, DOUBLE)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 
 from etlrun.diagnostics import nearest
-from etlrun.language.columns import BOOLEAN, NULL, Column, Columns, Type
+from etlrun.language.columns import BIGINT, BOOLEAN, NULL, Column, Columns, Type
 from etlrun.language.expressions import ExpressionError, Problem, column, span, type_of, word
 from etlrun.language.functions import common_type
 from etlrun.language.typed import Names, check_expression, has_aggregate
@@ -111,7 +111,8 @@ class _QueryChecker:
             return ()
         names = [self.source(from_.this, relations)]
         for join in query.args.get("joins") or ():
-            side = self.source(join.this, relations)
+            is_ours = isinstance(join.this, exp.Unnest) and not self.text
+            side = self.elements(join.this, tuple(names)) if is_ours else self.source(join.this, relations)
             if join.args.get("method"):
                 self.complain(join.this, "expression-not-allowed", "NATURAL joins are not read", "name the columns with USING")
             names.append(side)
@@ -146,6 +147,12 @@ class _QueryChecker:
         alias = node.alias_or_name
         node.set("this", exp.to_identifier(found, quoted=True))
         return alias, relations[found]
+
+    def elements(self, node: exp.Expr, names: Names) -> tuple[str, Columns]:
+        """The elements of an array beside the rows that hold it, and their positions from 1; only our own trees have it."""
+        typed = self.expression(node.expressions[0], names, replace=True)
+        element, position = node.args["alias"].columns[0].name, node.args["offset"].name
+        return node.alias, Columns((Column(element, type_of(typed).element or NULL), Column(position, BIGINT)))
 
     def expand_stars(self, query: exp.Select, names: Names) -> None:
         expanded: list[exp.Expr] = []

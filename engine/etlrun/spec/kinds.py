@@ -206,8 +206,12 @@ class Input:
         return tree
 
 
-def relation_table(name: str) -> exp.Table:
-    return exp.Table(this=exp.to_identifier(name, quoted=True))
+def relation_table(name: str, alias: str = "") -> exp.Table:
+    """A relation as it stands behind FROM and JOIN."""
+    table = exp.Table(this=exp.to_identifier(name, quoted=True))
+    if alias:
+        table.set("alias", exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
+    return table
 
 
 def named(tree: exp.Expr, name: str) -> exp.Expr:

@@ -1,0 +1,83 @@
+"""`explode` - one row for each element of an array column.
+
+The element stands in the place of the array, under the name `as` (the array's own name where it is not given). `empty` says what
+becomes of a row whose array is empty or null: `drop` leaves it out, `keep` keeps it once, with a null element. `position` adds a
+column that counts the elements from 1; it is null in a row that `keep` kept.
+
+```yaml
+steps:
+  one_plan_a_row:
+    - from: users
+    - explode: {column: plans, as: plan, empty: keep, position: nth}
+```
+
+```rows
+users: {user: string, plans: array<string>}
+| user | plans        |
+| u1   | [TV, Sports] |
+| u2   | []           |
+| u3   | null         |
+| u4   | [null]       |
+->
+| user | plan   | nth  |
+| u1   | TV     | 1    |
+| u1   | Sports | 2    |
+| u2   | null   | null |
+| u3   | null   | null |
+| u4   | null   | 1    |
+```
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from sqlglot import exp
+
+from etlrun.language.columns import INT, NULL, Column, Columns
+from etlrun.language.expressions import cast, column
+from etlrun.spec.fields import key
+from etlrun.spec.kinds import HIDDEN, Input, Scope, Step, named, relation_table
+
+ELEMENT, POSITION = f"{HIDDEN}element", f"{HIDDEN}position"
+
+
+@dataclass(frozen=True)
+class Explode(Step):
+    """One row for each element of an array column."""
+
+    column: str = key("the array column")
+    empty: Literal["drop", "keep"] = key("what becomes of a row whose array is empty or null")
+    as_: str = key("the name of the element's column; the array's own where it is not given", yaml="as", default="")
+    position: str = key("a new column that counts the elements from 1", default="")
+
+    def output(self, columns: Columns, scope: Scope) -> Columns:
+        found = scope.column(columns, self.column, "column")
+        if found.type.element is None and found.type != NULL:
+            scope.error("column", "type-mismatch", f"an array is wanted here, and `{found.name}` is {found.type}")
+        rest = columns.keep(item.name for item in columns if item.name.lower() != found.name.lower())
+        if self.as_:
+            scope.new_column(rest, self.as_, "as")
+        element = Column(self.as_ or found.name, found.type.element or NULL)
+        result = replace(rest, items=tuple(element if item.name.lower() == found.name.lower() else item for item in columns), unique=())
+        if not self.position:
+            return result
+        scope.new_column(result, self.position, "position")
+        return result.with_column(Column(self.position, INT, nullable=self.empty == "keep"))
+
+    def lower(self, relation: Input) -> exp.Query:
+        found = relation.columns.get(self.column)
+        assert found is not None and found.type.element is not None
+        outputs: list[exp.Expr] = [
+            named(column(ELEMENT), self.as_ or found.name) if item is found else column(item.name) for item in relation.columns
+        ]
+        if self.position:
+            outputs.append(named(cast(column(POSITION), INT), self.position))
+        names = exp.TableAlias(this=exp.to_identifier("elements", quoted=True), columns=[exp.to_identifier(ELEMENT, quoted=True)])
+        elements = exp.Unnest(expressions=[column(found.name)], alias=names, offset=exp.to_identifier(POSITION, quoted=True))
+        if self.empty == "keep":
+            join = exp.Join(this=elements, side="LEFT", on=exp.Boolean(this=True))
+        else:
+            join = exp.Join(this=elements, kind="CROSS")
+        return exp.select(*outputs).from_(relation_table(relation.name, "rows")).join(join)
