@@ -84,11 +84,16 @@ class Document:
 
 def read_document(path: Path, shown: str = "") -> Document:
     """Read the YAML file at `path`. Raises SpecError for a file that is missing, unreadable or not our YAML."""
+    return parse_document(read_text(path, shown), shown or str(path))
+
+
+def read_text(path: Path, shown: str = "") -> str:
+    """The text of a file of the project. Raises SpecError for one that is missing, too large or not UTF-8."""
     shown = shown or str(path)
     try:
         if path.stat().st_size > MAX_BYTES:
             raise SpecError([_about_file(shown, "yaml-not-allowed", f"the file is larger than {MAX_BYTES:,} bytes")])
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise SpecError([_about_file(shown, "file-not-found", f"there is no file `{shown}`")]) from None
     except UnicodeDecodeError as error:
@@ -96,7 +101,6 @@ def read_document(path: Path, shown: str = "") -> Document:
         raise SpecError([_about_file(shown, "yaml-syntax", message, "save it as UTF-8")]) from error
     except OSError as error:
         raise SpecError([_about_file(shown, "file-unreadable", f"cannot read `{shown}`: {error.strerror}")]) from error
-    return parse_document(text, shown)
 
 
 def parse_document(text: str, file: str) -> Document:

@@ -92,7 +92,7 @@ def _is_outer_mismatch(inner: ValidationError, outer: ValidationError) -> bool:
 def _explain_unknown_keys(document: Document, error: ValidationError, where: Keys) -> Iterator[Diagnostic]:
     known = list(error.schema.get("properties", {}))
     is_kind = error.schema.get("x-kind")
-    place = _place_name(where)
+    place = _place_name(where, error.schema.get("x-place", "a pipeline"))
     for name in error.instance:
         if name in known:
             continue
@@ -123,9 +123,9 @@ def _family(where: Keys) -> str:
     return next((words[part] for part in reversed(where) if part in words), "kind")
 
 
-def _place_name(where: Keys) -> str:
+def _place_name(where: Keys, top: str) -> str:
     names = [part for part in where if isinstance(part, str)]
-    return f"`{names[-1]}`" if names else "a pipeline"
+    return f"`{names[-1]}`" if names else top
 
 
 def _phrase(error: ValidationError) -> str:
