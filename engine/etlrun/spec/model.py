@@ -1,0 +1,169 @@
+"""What a model is: a kind in the profile, and what answers the questions put to it.
+
+Two kinds of model exist. A *language model* is asked over the network, many keys a request, and costs money. A *finder*
+looks each key up by itself, at once and for nothing.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from etlrun.spec.fields import Described, key
+
+Ending = Literal["complete", "truncated", "blocked"]
+Cause = Literal["rate", "day", "service", "unreadable", "refused", "access", "model", "setup"]
+Environment = Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question to a language model: rules, one JSON document of keys, and the JSON Schema of the answer."""
+
+    system: str
+    user: str
+    schema: Mapping[str, Any]
+    max_output_tokens: int
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens of one request as the service counted them. `output` includes what the model thought."""
+
+    input: int = 0
+    output: int = 0
+    cached: int = 0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back: the text, how it ended (`reason` is the service's word for it), and what it took.
+
+    `usage` is None where the service did not say.
+    """
+
+    text: str
+    ending: Ending
+    reason: str
+    usage: Usage | None
+    version: str = ""
+
+
+class ModelError(Exception):
+    """A request without an answer.
+
+    `rate` and `day` are quotas, `service` an outage or a lost connection, `unreadable` a reply that is no reply, `refused` a
+    request the service does not take, `access` a key it does not take, `model` a name it does not know, `setup` a mistake
+    found before anything was sent. `wait` is how many seconds the service asks to wait; `may_be_billed` says that it may
+    have done the work.
+    """
+
+    def __init__(
+        self, cause: Cause, message: str, fix: str = "", *, wait: float | None = None, may_be_billed: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.cause: Cause = cause
+        self.message = message
+        self.fix = fix
+        self.wait = wait
+        self.may_be_billed = may_be_billed
+
+
+class Asker(ABC):
+    """An open language model. Every method raises ModelError and nothing else that a service can cause."""
+
+    @abstractmethod
+    async def answer(self, request: Request) -> Reply:
+        """Send one request, once."""
+
+    @abstractmethod
+    async def count_tokens(self, request: Request) -> int | None:
+        """The input tokens of a request; None where the service cannot count without answering."""
+
+    @abstractmethod
+    async def check(self) -> str:
+        """The model's own name for itself; raises ModelError where key or name are wrong."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Give the connections back."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a finder knows of a key: the answer by output column, and why."""
+
+    answer: Mapping[str, str]
+    reason: str
+
+
+class Finder(ABC):
+    """An open model that looks keys up by itself."""
+
+    @abstractmethod
+    def find(self, text: str) -> Finding | None:
+        """The answer for one key; None where it does not know."""
+
+
+@dataclass(frozen=True)
+class Price(Described):
+    """What a model costs, in US dollars per million tokens."""
+
+    input: float = key("US dollars per million input tokens")
+    output: float = key("US dollars per million output tokens, thoughts included")
+
+
+@dataclass(frozen=True)
+class Model(Described):
+    """A model of a profile."""
+
+    def identity(self, root: Path, environment: Environment) -> Mapping[str, str]:
+        """Everything about the model that can change an answer; a change asks again. Raises ModelError."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguageModel(Model):
+    """A model that is asked over the network, with the limits its account has."""
+
+    model: str = key("the model's name at the service")
+    batch: int = key("keys in one request, at most 100", default=50)
+    concurrency: int = key("requests under way at the same time", default=16)
+    requests_per_minute: int | None = key("requests a minute at most", default=None)
+    tokens_per_minute: int | None = key("input tokens a minute at most", default=None)
+    timeout: float = key("seconds to wait for one answer", default=120)
+    price: Price | None = key("what it costs, where the price list is out of date or does not know it", default=None)
+
+    def open(self, environment: Environment) -> Asker:
+        """The model, ready to be asked; `environment` fills in `${NAME}`. Raises ModelError with the cause `setup`."""
+        raise NotImplementedError
+
+    def model_name(self, environment: Environment) -> str:
+        """The name to ask for; raises ModelError where it refers to a variable that is not set."""
+        return filled(self.model, "model", environment)
+
+
+@dataclass(frozen=True)
+class LocalModel(Model):
+    """A model that looks keys up in something of the operator's own."""
+
+    def open(self, root: Path, outputs: Mapping[str, tuple[str, ...]]) -> Finder:
+        """The model, ready to be asked for the output columns and their labels. Raises SpecError for mistakes in its files."""
+        raise NotImplementedError
+
+
+def filled(text: str, field: str, environment: Environment) -> str:
+    """`text` with its `${NAME}` filled in. Raises ModelError where one is not set or nothing is left."""
+    from etlrun.spec.project import MissingVariable
+
+    try:
+        found = environment(text)
+    except MissingVariable as missing:
+        name = str(missing)
+        raise ModelError("setup", f"`{field}` refers to `{name}`, which is not set", f"set it: export {name}=...") from None
+    if not found:
+        raise ModelError("setup", f"`{field}` is empty", "give it a value, or refer to a variable: ${NAME}")
+    return found
