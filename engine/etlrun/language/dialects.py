@@ -125,7 +125,27 @@ def _spark_elements(node: exp.Expr) -> exp.Expr:
     return node
 
 
-SPARK_RULES: Rules = {exp.Div: _spark_division, exp.Select: _spark_elements}
-DUCKDB_RULES: Rules = {exp.Div: _duckdb_division}
+def _around_calls(node: exp.Expr) -> exp.Expr:
+    """Put OVER and FILTER back around the call itself, where the engine's words for it wrapped a cast or more around it."""
+    if _is_call_over_rows(node.this):
+        return node
+    holder = exp.Paren(this=node.this.copy())
+    for found in list(holder.walk(prune=_is_call_over_rows)):
+        if _is_call_over_rows(found):
+            wrapped = node.copy()
+            wrapped.set("this", found.copy())
+            found.replace(wrapped)
+    return holder.this.pop()  # type: ignore[no-any-return]
+
+
+def _is_call_over_rows(node: exp.Expr) -> bool:
+    if isinstance(node, (exp.Filter, exp.Window)):
+        return True
+    function = FUNCTIONS.get(node.name.lower()) if isinstance(node, exp.Anonymous) else None
+    return isinstance(node, exp.Anonymous) and (function is None or function.kind != "scalar")
+
+
+SPARK_RULES: Rules = {exp.Div: _spark_division, exp.Select: _spark_elements, exp.Window: _around_calls, exp.Filter: _around_calls}
+DUCKDB_RULES: Rules = {exp.Div: _duckdb_division, exp.Window: _around_calls, exp.Filter: _around_calls}
 
 _ = (BIGINT, DOUBLE)
