@@ -1,0 +1,166 @@
+"""`join` - put the columns of another relation beside the rows that it matches.
+
+`on` names the columns that must be equal: a list where both sides call them the same, a mapping `here: there` where they do not.
+The result has them once, under the name they have here. A null key matches nothing, not even another null.
+
+`how` says which rows stay: `inner` those with a match, `left` all rows here, `right` all rows there, `full` all rows of both, `semi`
+the rows here that have a match (once, however many), `anti` those that have none; `semi` and `anti` bring no columns. A row with
+three matches becomes three rows: `expect: one` refuses that before anything runs, unless the other relation is known to have at
+most one row for each key (it was made so by `aggregate`, `dedupe` or `top`).
+
+A column that both sides have is an error, until `columns` chooses what the other side brings (a list, or `new: old`) or
+`prefix` goes before all of their names.
+
+```yaml
+steps:
+  homes:
+    - from: cities
+    - dedupe: {by: [city], order: [region]}
+  named:
+    - from: people
+    - join: {with: homes, on: {home: city}, how: left, expect: one}
+```
+
+```rows
+people: {name: string, home: string}
+| name | home |
+| An   | Hue  |
+| Ba   | null |
+| Chi  | Rome |
+cities: {city: string, region: string}
+| city | region |
+| Hue  | middle |
+| null | none   |
+->
+| name | home | region |
+| An   | Hue  | middle |
+| Ba   | null | null   |
+| Chi  | Rome | null   |
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from sqlglot import exp
+
+from etlrun.language.columns import NULL, Column, Columns, Group
+from etlrun.language.expressions import call, column
+from etlrun.language.functions import common_type
+from etlrun.spec.fields import key
+from etlrun.spec.kinds import At, Input, Scope, Step, named, relation_table
+
+HERE, THERE = "here", "there"
+
+
+@dataclass(frozen=True)
+class Join(Step):
+    """Put the columns of another relation beside the rows that it matches."""
+
+    with_: str = key("the other relation: a source or step chain", yaml="with")
+    on: tuple[str, ...] | Mapping[str, str] = key("the columns that must be equal: a list, or `here: there`")
+    how: Literal["inner", "left", "right", "full", "semi", "anti"] = key("which rows stay", default="inner")
+    columns: tuple[str, ...] | Mapping[str, str] | None = key("what the other side brings: a list, or new name: its column", default=None)
+    prefix: str = key("goes before the name of every column that the other side brings", default="")
+    expect: Literal["one", "many"] = key("how many rows there one row here may match; `one` must be known to be so", default="many")
+
+    def reads(self) -> Iterable[tuple[str, At]]:
+        return [(self.with_, "with")]
+
+    def output(self, columns: Columns, scope: Scope) -> Columns:
+        other = scope.relation(self.with_, "with")
+        if self.with_ not in scope.relations:
+            return columns
+        for here, there, at in self._keys():
+            self._compare(columns, here, other, there, at, scope)
+        one = self._is_one(other)
+        if self.expect == "one" and not one:
+            names = ", ".join(f"`{there}`" for _, there, _ in self._keys())
+            scope.error("expect", "no-total-order", f"`{self.with_}` may have several rows of one {names}",
+                        "make them one first, with `aggregate`, `dedupe` or `top`")  # fmt: skip
+        result = self._here(columns, other)
+        if self.how in ("semi", "anti"):
+            if self.columns is not None or self.prefix:
+                scope.error("columns" if self.columns is not None else "prefix", "wrong-value", f"`how: {self.how}` brings no columns", "leave this out")
+            return result
+        for new, old, at in self._brings(other):
+            found = scope.column(other, old, at)
+            self._must_be_new(result, new, at, scope)
+            result = result.with_column(replace(found, name=new, nullable=found.nullable or self.how in ("left", "full")))
+        result = replace(result, groups=(*result.groups, *self._groups(columns, other)))
+        return result.with_unique(columns.unique if one and self.how in ("inner", "left") else ())
+
+    def _compare(self, columns: Columns, here: str, other: Columns, there: str, at: At, scope: Scope) -> None:
+        one, two = scope.column(columns, here, at), scope.column(other, there, at)
+        if NULL in (one.type, two.type):
+            return
+        if common_type((one.type, two.type)) is None or not (one.type.is_orderable and two.type.is_orderable):
+            message = f"`{one.name}` is {one.type} here and `{two.name}` is {two.type} in `{self.with_}`"
+            scope.error(at, "type-mismatch", message, "`cast` one of them first")
+
+    def _is_one(self, other: Columns) -> bool:
+        keys = {there.lower() for _, there, _ in self._keys()}
+        return bool(other.unique) and all(name.lower() in keys for name in other.unique)
+
+    def _here(self, columns: Columns, other: Columns) -> Columns:
+        """The columns of this side, the keys being whichever side's row there is."""
+        if self.how in ("semi", "anti", "inner", "left"):
+            return columns
+        keys = {here.lower(): there for here, there, _ in self._keys()}
+        items = []
+        for item in columns:
+            match = other.get(keys.get(item.name.lower(), "")) if item.name.lower() in keys else None
+            kind = common_type((item.type, match.type)) if match else None
+            items.append(Column(item.name, kind or item.type) if match else replace(item, nullable=True))
+        return Columns(tuple(items), columns.groups)
+
+    def _keys(self) -> Iterator[tuple[str, str, At]]:
+        if isinstance(self.on, tuple):
+            yield from ((name, name, ("on", index)) for index, name in enumerate(self.on))
+            return
+        yield from ((here, there, ("on", here)) for here, there in self.on.items())
+
+    def _brings(self, other: Columns) -> Iterator[tuple[str, str, At]]:
+        """New name, old name and place of every column that the other side brings."""
+        if isinstance(self.columns, tuple):
+            yield from ((self.prefix + name, name, ("columns", index)) for index, name in enumerate(self.columns))
+        elif self.columns is not None:
+            yield from ((self.prefix + new, old, ("columns", new)) for new, old in self.columns.items())
+        else:
+            keys = {there.lower() for _, there, _ in self._keys()}
+            yield from ((self.prefix + item.name, item.name, "with") for item in other if item.name.lower() not in keys)
+
+    def _must_be_new(self, result: Columns, name: str, at: At, scope: Scope) -> None:
+        if name in result and at == "with":
+            scope.error(at, "column-exists", f"both sides have a column `{name}`",
+                        "choose with `columns: [...]` what the other side brings, or give `prefix:`")  # fmt: skip
+        else:
+            scope.new_column(result, name, at)
+
+    def _groups(self, columns: Columns, other: Columns) -> Iterator[Group]:
+        """The groups of the other side whose columns all come along, under their new names."""
+        brought = {old.lower(): new for new, old, _ in self._brings(other)}
+        for group in other.groups:
+            if all(name.lower() in brought for name in group.columns) and columns.group(group.name) is None:
+                yield replace(group, columns=tuple(brought[name.lower()] for name in group.columns))
+
+    def lower(self, relation: Input) -> exp.Query:
+        other = relation.scope.relations[self.with_]
+        keys = {here.lower(): (here, there) for here, there, _ in self._keys()}
+        outputs: list[exp.Expr] = []
+        for item in relation.columns:
+            if item.name.lower() in keys and self.how in ("right", "full"):
+                there = keys[item.name.lower()][1]
+                outputs.append(named(call("coalesce", column(item.name, HERE), column(there, THERE)), item.name))
+            else:
+                outputs.append(column(item.name, HERE))
+        if self.how not in ("semi", "anti"):
+            outputs.extend(named(column(old, THERE), new) for new, old, _ in self._brings(other))
+        equal = [exp.EQ(this=column(here, HERE), expression=column(there, THERE)) for here, there in keys.values()]
+        kind, side = (self.how, "") if self.how in ("inner", "semi", "anti") else ("", self.how)
+        join = exp.Join(this=relation_table(self.with_, THERE), kind=kind.upper(), side=side.upper(), on=exp.and_(*equal, copy=False))
+        return exp.select(*outputs).from_(relation_table(relation.name, HERE)).join(join)
+
