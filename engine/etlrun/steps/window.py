@@ -1,0 +1,152 @@
+"""`window` - add columns computed over the rows around each row: ranks, running sums, the row before.
+
+Each expression is written without `over`: `per` names the columns whose values make a group and `order` the order inside it, for
+all of them. With an order an aggregate runs: it covers the rows up to this one, and rows that tie with it count too; without one it
+covers the whole group. `row_number`, `lag` and other functions whose answer depends on which of two tied rows comes first want a
+total order: together with `per` it covers a key of the relation, or all of its columns.
+
+```yaml
+steps:
+  numbered:
+    - from: visits
+    - window:
+        per: [user]
+        order: [day, page, seconds]
+        columns: {visit: row_number(), so_far: sum(seconds)}
+```
+
+```rows
+visits: {user: string, day: int, page: string, seconds: bigint}
+| user | day | page | seconds |
+| u1   | 2   | a    | 5       |
+| u1   | 1   | b    | 7       |
+| u1   | 1   | a    | null    |
+| u2   | 9   | a    | 1       |
+->
+| user | day | page | seconds | visit | so_far |
+| u1   | 1   | a    | null    | 1     | null   |
+| u1   | 1   | b    | 7       | 2     | 7      |
+| u1   | 2   | a    | 5       | 3     | 12     |
+| u2   | 9   | a    | 1       | 1     | 1      |
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from sqlglot import exp
+
+from etlrun.language.columns import NULL, Column, Columns
+from etlrun.language.expressions import ExpressionError, Problem, bind, column, parse, span, type_of, word
+from etlrun.language.functions import FUNCTIONS
+from etlrun.language.groups import spread_groups
+from etlrun.language.typed import check_expression, has_window
+from etlrun.spec.fields import Expr, key
+from etlrun.spec.kinds import Input, Scope, Step, named
+from etlrun.spec.ordering import check_order
+
+PEERS_AGREE = ("rank", "dense_rank", "percent_rank", "cume_dist")  # rows that tie get the same answer
+
+
+@dataclass(frozen=True)
+class Window(Step):
+    """Add columns computed over the rows around each row: ranks, running sums, the row before."""
+
+    keeps_rows: ClassVar[bool] = True
+
+    columns: Mapping[str, Expr] = key("new column: expression with window functions and aggregates, without `over`")
+    per: tuple[str, ...] = key("the columns whose values make a group; without it the whole relation is one", default=())
+    order: tuple[Expr, ...] = key("the order inside a group: `column` or `column desc`", default=())
+
+    def output(self, columns: Columns, scope: Scope) -> Columns:
+        for index, name in enumerate(self.per):
+            scope.column(columns, name, ("per", index))
+        if any(_needs_total_order(expression) for expression in self.columns.values()):
+            check_order(self.order, self.per, columns, scope)
+        else:
+            for index, item in enumerate(self.order):
+                scope.ordering(columns, item, ("order", index))
+        result = columns
+        for name, expression in self.columns.items():
+            scope.new_column(result, name, ("columns", name), is_key=True)
+            tree = self._tree(expression, name, columns, scope)
+            result = result.with_column(Column(name, type_of(tree) if tree is not None else NULL))
+        return result
+
+    def _tree(self, expression: Expr, name: str, columns: Columns, scope: Scope) -> exp.Expr | None:
+        """The typed expression with every outermost call of a window function or aggregate put over the window."""
+        at, names = ("columns", name), (("", columns),)
+        over = self._window(columns, scope)
+        if over is None:
+            return None
+        try:
+            bound = spread_groups(bind(parse(expression), scope.params, expression), names, over_rows=True)
+            tree = check_expression(_put_over(bound, over, expression), names, expression)
+        except ExpressionError as error:
+            scope.report(error, at)
+            return None
+        if not has_window(tree):
+            scope.error(at, "not-allowed-here", "a window function or aggregate is wanted here", "use a `derive` step")
+            return None
+        return tree if scope.may_stand(tree, at, "window") else None
+
+    def _window(self, columns: Columns, scope: Scope) -> exp.Window | None:
+        """The window without its function; None where `order` has mistakes, which are reported in its own place."""
+        silent = Scope(scope.origin, scope.base, scope.params, scope.relations, scope.mappings)
+        order = [silent.ordering(columns, item, ("order", index)) for index, item in enumerate(self.order)]
+        if any(item is None for item in order):
+            return None
+        for item in order:
+            for node in item.walk() if item is not None else ():
+                node.meta.pop("start", None)  # offsets into `order` mean nothing in an expression
+        partition = [column(found.name) for name in self.per if (found := columns.get(name))]
+        return exp.Window(partition_by=partition, order=exp.Order(expressions=order) if order else None)
+
+    def lower(self, relation: Input) -> exp.Query:
+        added = []
+        for name, expression in self.columns.items():
+            tree = self._tree(expression, name, relation.columns, relation.scope)
+            assert tree is not None, f"`{expression}` was lowered without being checked"
+            added.append(named(tree, name))
+        return relation.select(*relation.all(), *added)
+
+
+def _needs_total_order(expression: Expr) -> bool:
+    try:
+        calls = [node.name.lower() for node in parse(expression).find_all(exp.Anonymous)]
+    except ExpressionError:
+        return False
+    return any(name in FUNCTIONS and FUNCTIONS[name].ordered and name not in PEERS_AGREE for name in calls)
+
+
+def _put_over(tree: exp.Expr, over: exp.Window, text: str) -> exp.Expr:
+    """Put every outermost call over the window. Raises ExpressionError for what cannot stand in one."""
+    problems: list[Problem] = []
+
+    def visit(node: exp.Expr) -> exp.Expr:
+        if isinstance(node, exp.Window):
+            problems.append(Problem("not-allowed-here", "`over` has no place here", *span(node, text), "say it in `per` and `order`"))
+        elif isinstance(node, exp.Filter):
+            fix = "put the condition inside: `sum(case when condition then x end)`"
+            problems.append(Problem("not-allowed-here", "`filter` has no place in a window", *word(node, text), fix))
+        elif isinstance(node, exp.Anonymous) and node.name.lower() in FUNCTIONS and FUNCTIONS[node.name.lower()].kind != "scalar":
+            if node.find(exp.Distinct):
+                problems.append(Problem("not-allowed-here", "`distinct` has no place in a window", *word(node, text), "use an `aggregate` step"))
+            window = over.copy()
+            window.set("this", node)
+            return window
+        else:
+            for child in list(node.iter_expressions()):
+                replacement = visit(child)
+                if replacement is not child:
+                    child.replace(exp.Placeholder())
+                    node.find(exp.Placeholder).replace(replacement)  # type: ignore[union-attr]
+        return node
+
+    result = visit(tree)
+    if problems:
+        raise ExpressionError(tuple(problems))
+    return result
