@@ -1,0 +1,103 @@
+"""`unpivot` - turn columns into rows: one row for each of them, with its label and its value.
+
+`columns` names the columns (the label is the column's name), or `over` a column group (the label is the group's). All of them have
+one type. The other columns stay, in front. `nulls` says what becomes of a null value: `keep` gives it a row, `drop` does not.
+
+```yaml
+steps:
+  long:
+    - from: totals
+    - unpivot: {columns: [TV, Film], name: type, value: seconds}
+```
+
+```rows
+totals: {contract: string, Film: bigint, TV: bigint}
+| contract | Film | TV   |
+| A        | 5    | 2    |
+| B        | 1    | null |
+->
+| contract | type | seconds |
+| A        | TV   | 2       |
+| A        | Film | 5       |
+| B        | TV   | null    |
+| B        | Film | 1       |
+```
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlglot import exp
+
+from etlrun.language.columns import NULL, STRING, Column, Columns
+from etlrun.language.expressions import column, literal
+from etlrun.spec.fields import key
+from etlrun.spec.kinds import HIDDEN, At, Input, Scope, Step, named, relation_table
+
+LABEL = f"{HIDDEN}label"
+
+
+@dataclass(frozen=True)
+class Unpivot(Step):
+    """Turn columns into rows: one row for each of them, with its label and its value."""
+
+    name: str = key("the new column that holds the label")
+    value: str = key("the new column that holds the value")
+    columns: tuple[str, ...] = key("the columns that become rows", default=())
+    over: str = key("the column group whose columns become rows", default="")
+    nulls: Literal["keep", "drop"] = key("whether a null value gets a row", default="keep")
+
+    def output(self, columns: Columns, scope: Scope) -> Columns:
+        if bool(self.columns) == bool(self.over):
+            scope.error((), "missing-key", "one of `columns` and `over` is wanted here")
+        if self.over:
+            scope.group(columns, self.over, "over")
+        members = self._members(columns)
+        found = [scope.column(columns, name, self._place(index)) for index, (_, name) in enumerate(members)]
+        for index, item in enumerate(found):
+            if item.name.lower() in [earlier.name.lower() for earlier in found[:index]]:
+                scope.error(self._place(index), "column-exists", f"`{item.name}` stands here twice", "remove one of them")
+            elif item.type != found[0].type and NULL not in (item.type, found[0].type):
+                message = f"`{found[0].name}` is {found[0].type} and `{item.name}` is {item.type}"
+                scope.error(self._place(index), "type-mismatch", message, "`cast` them to one type first")
+        rest = self._rest(columns)
+        result = rest
+        labels = tuple(label for label, _ in members)
+        nullable = self.nulls == "keep" and any(item.nullable for item in found)
+        for at, new in (("name", Column(self.name, STRING, nullable=False, domain=labels or None)),
+                        ("value", Column(self.value, found[0].type if found else NULL, nullable=nullable))):  # fmt: skip
+            scope.new_column(result, new.name, at)
+            result = result.with_column(new)
+        return result.with_unique((*rest.unique, self.name) if rest.unique else ())
+
+    def _place(self, index: int) -> At:
+        return ("columns", index) if self.columns else "over"
+
+    def _members(self, columns: Columns) -> tuple[tuple[str, str], ...]:
+        """The label and the column of every row that one row becomes."""
+        group = columns.group(self.over) if self.over else None
+        if group is not None:
+            return tuple(zip(group.labels, group.columns, strict=True))
+        return tuple((found.name if (found := columns.get(name)) else name, name) for name in self.columns)
+
+    def _rest(self, columns: Columns) -> Columns:
+        gone = {name.lower() for _, name in self._members(columns)}
+        return columns.keep(item.name for item in columns if item.name.lower() not in gone)
+
+    def lower(self, relation: Input) -> exp.Query:
+        """The rows beside a list of the labels, each choosing its column: the input is read once."""
+        members = self._members(relation.columns)
+        labels: exp.Query = exp.select(named(literal(members[0][0]), LABEL))
+        for label, _ in members[1:]:
+            labels = exp.union(labels, exp.select(named(literal(label), LABEL)), distinct=False, copy=False)
+        choice = exp.Case(
+            ifs=[exp.If(this=exp.EQ(this=column(LABEL), expression=literal(label)), true=column(name)) for label, name in members]
+        )
+        rest = [column(item.name) for item in self._rest(relation.columns)]
+        rows = exp.select(*rest, named(column(LABEL), self.name), named(choice, self.value)).from_(relation_table(relation.name))
+        rows = rows.join(exp.Join(this=exp.Subquery(this=labels, alias=exp.TableAlias(this=exp.to_identifier("labels", quoted=True))), kind="CROSS"))
+        if self.nulls == "keep":
+            return rows
+        return rows.where(choice.copy().is_(exp.Null()).not_())
