@@ -1,0 +1,113 @@
+"""`sql` - one SELECT over relations of the pipeline, for what no other verb says.
+
+The text is Spark SQL and is checked like every expression: relations, columns, types and functions, at their places. It reads sources
+and step chains by name, and may start a chain. Later in a chain the rows made so far go by the name `input`. Window functions, CTEs,
+UNION and subqueries in FROM are read; what engines answer differently (LIMIT without ORDER BY, NATURAL joins, ...) is refused.
+
+```yaml
+steps:
+  loyal:
+    - from: visits
+    - filter: seconds > 0
+    - sql: |
+        select i.user, p.city, count(*) as visits
+        from input as i
+        join people as p on p.user = i.user
+        group by i.user, p.city
+```
+
+```rows
+visits: {user: string, seconds: bigint}
+| user | seconds |
+| u1   | 5       |
+| u1   | 7       |
+| u1   | 0       |
+| u2   | 1       |
+people: {user: string, city: string}
+| user | city |
+| u1   | Hue  |
+->
+| user | city | visits |
+| u1   | Hue  | 2      |
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from sqlglot import exp
+
+from etlrun.language.columns import Columns
+from etlrun.language.expressions import ExpressionError, Problem, bind, parse_select, word
+from etlrun.language.queries import check_query, tables_in
+from etlrun.spec.fields import Expr, key
+from etlrun.spec.kinds import NAME, At, Input, Scope, Step
+
+INPUT = "input"
+
+
+@dataclass(frozen=True)
+class Sql(Step):
+    """One SELECT over relations of the pipeline, for what no other verb says."""
+
+    short: ClassVar[str] = "query"
+    stands: ClassVar[Literal["first", "later", "anywhere"]] = "anywhere"
+
+    query: Expr = key("the SELECT; `input` names the rows that the chain has so far")
+
+    def reads(self) -> Iterable[tuple[str, At]]:
+        try:
+            query = parse_select(self.query)
+        except ExpressionError:
+            return ()  # `output` reports it
+        names = dict.fromkeys(name for name, _ in tables_in(query) if name.lower() != INPUT)
+        return [(name, "query") for name in names]
+
+    def output(self, columns: Columns, scope: Scope) -> Columns:
+        relations = {name: found for name, found in scope.relations.items() if name.lower() != INPUT}
+        if len(columns):
+            relations[INPUT] = columns
+        try:
+            query = self._parsed(scope)
+            self._check_names(query, relations, has_rows=bool(len(columns)))
+            _, result = check_query(query, relations, self.query)
+        except ExpressionError as error:
+            scope.report(error, "query")
+            return Columns(())
+        seen = Columns(())
+        for item in result:
+            scope.new_column(seen, item.name, "query")
+            seen = seen.with_column(item)
+        return result
+
+    def _parsed(self, scope: Scope) -> exp.Query:
+        query = bind(parse_select(self.query), scope.params, self.query)
+        assert isinstance(query, exp.Query)
+        return query
+
+    def _check_names(self, query: exp.Query, relations: Iterable[str], *, has_rows: bool) -> None:
+        """Raise ExpressionError where a name of the text means two things, or `input` means nothing."""
+        taken = {name.lower() for name in (*relations, INPUT)}
+        problems = []
+        for cte in query.find_all(exp.CTE):
+            if cte.alias.lower() in taken or not NAME.match(cte.alias):
+                said = f"`{cte.alias}` is a relation already" if cte.alias.lower() in taken else f"`{cte.alias}` is not a name"
+                problems.append(Problem("duplicate-name", said, *word(cte.args["alias"], self.query), "name the WITH part otherwise"))
+        for name, table in tables_in(query):
+            if name.lower() == INPUT and not has_rows:
+                message = "`input` names the rows that the chain has so far, and the chain starts here"
+                problems.append(Problem("unknown-relation", message, *word(table, self.query), "name a source or step chain"))
+        if problems:
+            raise ExpressionError(tuple(problems))
+
+    def lower(self, relation: Input) -> exp.Query:
+        query = self._parsed(relation.scope)
+        for name, table in tables_in(query):
+            if name.lower() == INPUT:
+                if not table.alias:
+                    table.set("alias", exp.TableAlias(this=exp.to_identifier(name, quoted=True)))
+                table.set("this", exp.to_identifier(relation.name, quoted=True))
+        return query
