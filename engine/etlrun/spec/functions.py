@@ -1,0 +1,85 @@
+"""Python functions that a spec names: found and looked at without importing or running anything."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+from etlrun.diagnostics import nearest
+
+REFERENCE = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)\Z")
+
+
+class FunctionMissing(ValueError):
+    """A reference that leads to no usable function; `str()` says why, and `fix` what to do."""
+
+    def __init__(self, message: str, fix: str = "") -> None:
+        super().__init__(message)
+        self.fix = fix
+
+
+def find_function(reference: str, root: Path) -> None:
+    """Make sure that `module:function` exists below `root` or among the installed modules, and takes one argument.
+
+    A function of a module without source text is taken on trust. Raises FunctionMissing.
+    """
+    match = REFERENCE.match(reference)
+    if match is None:
+        raise FunctionMissing(f"`{reference}` does not name a function", "write it as `module:function`")
+    module, name = match.groups()
+    path = _module_file(module, root)
+    if path is None:
+        return
+    try:
+        tree = ast.parse(path.read_bytes(), path.name)
+    except (SyntaxError, ValueError) as error:
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+        raise FunctionMissing(f"`{path.name}` is not Python{line}") from error
+    _check_function(tree, module, name)
+
+
+def _module_file(module: str, root: Path) -> Path | None:
+    """The source file of a module; None where it has none. Each package on the way is looked up, not imported."""
+    folders = [str(root), *sys.path]
+    spec = None
+    for part in module.split("."):
+        spec = PathFinder.find_spec(part, folders)
+        if spec is None:
+            break
+        folders = list(spec.submodule_search_locations or ())
+    if spec is None and module not in sys.builtin_module_names:
+        file = "/".join(module.split(".")) + ".py"
+        raise FunctionMissing(f"there is no module `{module}`", f"put it into {file} of the project's folder, or install it")
+    return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
+
+
+def _check_function(tree: ast.Module, module: str, name: str) -> None:
+    functions = {node.name: node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))}
+    if name not in functions:
+        if name in _other_names(tree):
+            return
+        known = ", ".join(f"`{found}`" for found in functions)
+        raise FunctionMissing(f"`{module}` has no function `{name}`", nearest(name, tuple(functions)) or (f"it has {known}" if known else ""))
+    function = functions[name]
+    if isinstance(function, ast.AsyncFunctionDef):
+        raise FunctionMissing(f"`{name}` is an async function", "write it as a plain `def`")
+    arguments = function.args
+    positional = [*arguments.posonlyargs, *arguments.args]
+    least = len(positional) - len(arguments.defaults)
+    unfilled = any(default is None for default in arguments.kw_defaults)
+    if unfilled or least > 1 or (not positional and arguments.vararg is None):
+        raise FunctionMissing(f"`{name}` must take one argument: the rows", f"write it as `def {name}(rows):`")
+
+
+def _other_names(tree: ast.Module) -> set[str]:
+    """Names that a module binds by importing or assigning at its top."""
+    found: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            found.update((alias.asname or alias.name.split(".")[0]) for alias in node.names)
+        elif isinstance(node, ast.Assign):
+            found.update(target.id for target in node.targets if isinstance(target, ast.Name))
+    return found

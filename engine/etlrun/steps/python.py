@@ -1,0 +1,66 @@
+"""`python` - hand the rows to a Python function, for what SQL cannot say.
+
+`function` is `module:function`, a file of the project's folder or an installed module. With `mode: table` it is given a
+`pyarrow.Table` of all the rows and returns one; with `batches` it is given an iterator of `pyarrow.RecordBatch` and yields them,
+so that the rows are never all in memory. The function has one argument, and its result has the columns declared here, in this order.
+`etlrun check` looks the function up without running or importing the file.
+
+```yaml
+steps:
+  numbered:
+    - from: people
+    - python: {function: "clean:initials", columns: {name: string, initial: string}}
+```
+
+```python clean
+def initials(people):
+    initial = [name[:1] if name else None for name in people["name"].to_pylist()]
+    return people.append_column("initial", [initial])
+```
+
+```rows
+people: {name: string}
+| name |
+| An   |
+| null |
+->
+| name | initial |
+| An   | A       |
+| null | null    |
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from etlrun.language.columns import Column, Columns, parse_type
+from etlrun.spec.fields import key
+from etlrun.spec.functions import FunctionMissing, find_function
+from etlrun.spec.kinds import Apply, Input, Scope, Step
+
+
+@dataclass(frozen=True)
+class Python(Step):
+    """Hand the rows to a Python function, for what SQL cannot say."""
+
+    function: str = key("`module:function`: a file of the project's folder, or an installed module")
+    columns: Mapping[str, str] = key("column: type, of the function's result and in its order")
+    mode: Literal["table", "batches"] = key("whether the function takes all rows at once or an iterator of batches", default="table")
+
+    def output(self, columns: Columns, scope: Scope) -> Columns:
+        try:
+            find_function(self.function, scope.root)
+        except FunctionMissing as error:
+            scope.error("function", "python-function", str(error), error.fix)
+        result = Columns(())
+        for name, text in self.columns.items():
+            scope.new_column(result, name, ("columns", name), is_key=True)
+            result = result.with_column(Column(name, scope.type(text, ("columns", name))))
+        return result
+
+    def lower(self, relation: Input) -> Apply:
+        declared = Columns(tuple(Column(name, parse_type(text)) for name, text in self.columns.items()))
+        return Apply(self.function, declared, batches=self.mode == "batches")
