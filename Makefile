@@ -1,0 +1,65 @@
+# Everything runs in .venv; nothing outside this folder is touched. `make` lists the targets.
+
+PYTHON ?= python3.11 python3.12 python3.13 python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench docs
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
+
+demo: .venv/run.stamp data/log_content  ## write sample logs, run a pipeline on them and show the result
+	@echo '$$ etlrun pipelines/interaction.yaml'
+	@$(BIN)/etlrun pipelines/interaction.yaml
+	@echo '$$ etlrun show pipelines/interaction.yaml profile -n 5'
+	@$(BIN)/etlrun show pipelines/interaction.yaml profile -n 5
+	@echo 'Now `. $(BIN)/activate`, and try:'
+	@echo '  etlrun pipelines/behavior.yaml                what each user searched most, this month against last'
+	@echo '  etlrun check                                  change a word in pipelines/interaction.yaml first'
+	@echo '  etlrun compile pipelines/interaction.yaml     the SQL that runs'
+	@echo '  etlrun --help                                 everything else; README.md says how to write a pipeline'
+
+test: check  ## run every test, after the linter and the type checker
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+check: .venv/dev.stamp  ## run the linter and the type checker
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+
+bench: .venv/dev.stamp  ## measure; the figures go into bench/README.md
+	@for file in bench/[a-z]*.py; do echo "$$file"; $(BIN)/python $$file || exit 1; done
+
+docs: .venv/run.stamp  ## write the reference pages in docs/ and the schema for editors
+	@$(BIN)/python docs/generate.py
+
+# data/log_content moves into place last: while it is absent, the logs are not complete.
+data/log_content: | .venv/run.stamp
+	@echo 'writing sample logs into data/'
+	@$(BIN)/etlrun sample-data data/.new --contracts 20000 --users 5000 --force
+	@test -e data/log_search || mv data/.new/log_search data/
+	@mv data/.new/log_content data/
+	@rm -rf data/.new
+
+.venv/run.stamp: setup.cfg pyproject.toml | .venv/venv.stamp
+	@echo 'installing etlrun, Spark, DuckDB and a Java into .venv (the first time this takes a few minutes)'
+	@$(PIP) --editable '.[java]'
+	@touch $@
+
+.venv/dev.stamp: setup.cfg pyproject.toml | .venv/venv.stamp
+	@echo 'installing etlrun and what its tests need into .venv (the first time this takes a few minutes)'
+	@$(PIP) --editable '.[java,connect,dev]'
+	@touch $@ .venv/run.stamp
+
+.venv/venv.stamp:
+	@for python in $(PYTHON); do \
+	  $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+	  name=$$python; \
+	  $$python -c 'import venv, ensurepip' 2>/dev/null || continue; \
+	  $$python -m venv .venv && touch $@ && exit 0; \
+	  exit 1; \
+	done; \
+	if [ "$$name" ]; then echo "$$name cannot make virtual environments; on Debian: apt-get install python3-venv (or $$name-venv)" >&2; \
+	else echo 'Python 3.11 or later is needed, and none of $(PYTHON) is one; name yours: make PYTHON=/path/to/python3' >&2; fi; \
+	exit 1
