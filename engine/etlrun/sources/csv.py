@@ -18,9 +18,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from etlrun.language.columns import Column
+from etlrun.language.columns import Column, Columns
+from etlrun.reading.intake import Intake, Order
+from etlrun.reading.source import DeclaredColumn, TextSource, declared_fields
 from etlrun.spec.fields import key
-from etlrun.spec.files import DeclaredColumn, TextSource
 from etlrun.spec.kinds import Scope
 
 
@@ -36,3 +37,8 @@ class Csv(TextSource):
             scope.error(("columns", name), "type-mismatch", f"a value of a CSV file is not read as {column.type}")
         if len(self.separator) != 1:
             scope.error("separator", "wrong-value", "one character is wanted here")
+
+    def read(self, order: Order, columns: Columns) -> Intake:
+        from etlrun.reading.separated import read_separated
+
+        return read_separated(order, columns, declared_fields(self, columns), self.separator, has_header=self.header == "yes")

@@ -22,9 +22,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from etlrun.language.columns import Column, Type
+from etlrun.language.columns import Column, Columns, Type
+from etlrun.reading.intake import Intake, Order
+from etlrun.reading.source import DeclaredColumn, TextSource, declared_fields
 from etlrun.spec.fields import key
-from etlrun.spec.files import DeclaredColumn, TextSource
 from etlrun.spec.kinds import Scope
 
 
@@ -39,10 +40,11 @@ class Json(TextSource):
             fix = "declare its members as columns with a `path`" if column.type.name == "struct" else ""
             scope.error(("columns", name), "type-mismatch", f"a JSON value is not read as {column.type}", fix)
 
-    def path_to(self, name: str) -> tuple[str, ...]:
-        """The keys from a line's object to the value of a column."""
-        inside = tuple(self.record.split(".")) if self.record else ()
-        return (*inside, *self.columns[name].steps(name))
+    def read(self, order: Order, columns: Columns) -> Intake:
+        from etlrun.reading.json_lines import read_json_lines
+
+        record = tuple(self.record.split(".")) if self.record else ()
+        return read_json_lines(order, columns, declared_fields(self, columns, record))
 
 
 def _is_readable(kind: Type) -> bool:

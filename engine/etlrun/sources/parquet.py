@@ -16,10 +16,20 @@ sources:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
-from etlrun.spec.files import FileSource
+from etlrun.language.columns import Columns
+from etlrun.reading.intake import Intake, Order
+from etlrun.reading.source import FileSource
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parquet(FileSource):
     """Files or folders of Parquet."""
+
+    form: ClassVar[Literal["text", "parquet"]] = "parquet"
+
+    def read(self, order: Order, columns: Columns) -> Intake:
+        from etlrun.reading.footers import read_footers
+
+        return read_footers(order, columns, {name: declared.keys(name)[-1] for name, declared in self.columns.items()})

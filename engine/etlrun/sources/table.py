@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from etlrun.language.columns import Column, Columns
+from etlrun.reading.source import DeclaredColumn
 from etlrun.spec.fields import key
-from etlrun.spec.files import DeclaredColumn
 from etlrun.spec.kinds import Scope, Source
 
 

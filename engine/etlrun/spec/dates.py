@@ -11,6 +11,7 @@ from typing import ClassVar
 from etlrun.spec.fields import Described, Scalar, key
 
 MAX_DAYS = 4000
+DATE_COLUMN = "date"  # the column that a source with days has besides its declared ones
 
 
 class DatesError(ValueError):
@@ -25,6 +26,17 @@ class Dates(Described):
 
     months: tuple[Scalar, ...] = key("months (2022-04), days (2022-04-30) or ranges of either (2022-04-01..2022-04-10)")
     days: Scalar | None = key("only these days of each month: `1-14`, or `1,15`", default=None)
+
+
+@dataclass(frozen=True)
+class Days:
+    """The days whose absence is allowed: all of them, or these."""
+
+    every: bool
+    only: frozenset[datetime.date] = frozenset()
+
+    def __contains__(self, day: object) -> bool:
+        return self.every or day in self.only
 
 
 def calendar(dates: Dates) -> tuple[datetime.date, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,10 +18,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ParquetFiles:
-    """Parquet files of one source with the same day (None where the source has no days, or the files hold the day)."""
+    """Parquet files of one source with the same day (None where the source has no days, or the files hold the day).
+
+    Rows whose column `marker` is not null are no rows of the source. `names` gives columns that the files name otherwise.
+    """
 
     paths: tuple[str, ...]
     date: datetime.date | None = None
+    marker: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def name_in_file(self, column: str) -> str:
+        return self.names.get(column, column)
 
 
 @dataclass(frozen=True)

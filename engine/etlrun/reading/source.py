@@ -6,14 +6,17 @@ import datetime
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Literal
 
 from etlrun.language.columns import DATE, NULL, Column, Columns
-from etlrun.spec.dates import Dates, DatesError, calendar, check_template, has_placeholder
+from etlrun.reading.intake import Intake, Order
+from etlrun.reading.inventory import Wanted
+from etlrun.reading.records import Field
+from etlrun.spec.dates import DATE_COLUMN, Dates, DatesError, Days, calendar, check_template, has_placeholder
 from etlrun.spec.fields import Described, Percent, Scalar, key
 from etlrun.spec.kinds import Scope, Source
 
-DATE_COLUMN = "date"
 Absence = Literal["fail", "warn", "skip"] | tuple[Scalar, ...]
 
 
@@ -35,7 +38,7 @@ class DeclaredColumn(Described):
     def type_text(self) -> str:
         return _NOT_NULL.sub("", self.type).strip()
 
-    def steps(self, name: str) -> tuple[str, ...]:
+    def keys(self, name: str) -> tuple[str, ...]:
         """The keys that lead to the value inside a record."""
         return tuple(self.path.split(".")) if self.path else (name,)
 
@@ -43,20 +46,11 @@ class DeclaredColumn(Described):
 _NOT_NULL = re.compile(r"(?i)\s+not\s+null\s*\Z")
 
 
-@dataclass(frozen=True)
-class Days:
-    """The days whose absence is allowed: all of them, or these."""
-
-    every: bool
-    only: frozenset[datetime.date] = frozenset()
-
-    def __contains__(self, day: object) -> bool:
-        return self.every or day in self.only
-
-
 @dataclass(frozen=True, kw_only=True)
 class FileSource(Source):
     """Reads files into a relation with declared columns."""
+
+    form: ClassVar[Literal["text", "parquet"]] = "text"
 
     path: str = key("the file or folder; `{date:yyyyMMdd}` stands for a day, `*` for any characters; relative to the project's folder")
     columns: Mapping[str, DeclaredColumn] = key("column: type, in the order of the relation")
@@ -81,6 +75,14 @@ class FileSource(Source):
             items.append(Column(DATE_COLUMN, DATE, nullable=False, domain=tuple(str(day) for day in days) or None))
         self._check_absences(scope)
         return Columns(tuple(items))
+
+    def read(self, order: Order, columns: Columns) -> Intake:
+        """Read the files of `order`; `columns` is the relation, as `output` gives it. Raises RunFailure."""
+        raise NotImplementedError
+
+    def wanted(self, root: Path) -> Wanted:
+        """The files this source is about; `root` is the project's folder."""
+        return Wanted(str(root / self.path), self.days(), self.allowed(self.missing), self.allowed(self.empty), self.form)
 
     def verify_type(self, name: str, declared: DeclaredColumn, column: Column, scope: Scope) -> None:
         """Report a type that files of this kind cannot hold."""
@@ -131,3 +133,12 @@ class TextSource(FileSource):
 
 def _day(text: str) -> datetime.date:
     return datetime.date.fromisoformat(text)
+
+def declared_fields(source: TextSource, columns: Columns, record: tuple[str, ...] = ()) -> tuple[Field, ...]:
+    """The declared columns of a text source, each with the keys that lead to its value below `record`."""
+    found = []
+    for name, declared in source.columns.items():
+        column = columns.get(name)
+        assert column is not None
+        found.append(Field(name, (*record, *declared.keys(name)), column.type, declared.is_required))
+    return tuple(found)

@@ -1,0 +1,57 @@
+"""Columns as Arrow: the schema in which rows leave and enter an engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from etlrun.language.columns import BIGINT, BINARY, BOOLEAN, DATE, DOUBLE, FLOAT, INT, SMALLINT, STRING, TIMESTAMP, TINYINT, Columns, Type, array, decimal, struct
+
+if TYPE_CHECKING:
+    import pyarrow
+
+
+def arrow_type(kind: Type) -> pyarrow.DataType:
+    """The Arrow type of a column; timestamps are microseconds without a zone."""
+    import pyarrow as pa
+
+    if kind.name == "decimal":
+        return pa.decimal128(kind.precision, kind.scale)
+    if kind.name == "array" and kind.element is not None:
+        return pa.list_(arrow_type(kind.element))
+    if kind.name == "struct":
+        return pa.struct([(name, arrow_type(inner)) for name, inner in kind.fields])
+    names = {"boolean": pa.bool_(), "tinyint": pa.int8(), "smallint": pa.int16(), "int": pa.int32(), "bigint": pa.int64(), "float": pa.float32(),
+             "double": pa.float64(), "string": pa.string(), "binary": pa.binary(), "date": pa.date32(), "timestamp": pa.timestamp("us"),
+             "null": pa.null()}  # fmt: skip
+    return names[kind.name]
+
+
+def arrow_schema(columns: Columns) -> pyarrow.Schema:
+    """The Arrow schema of a relation."""
+    import pyarrow as pa
+
+    return pa.schema([(item.name, arrow_type(item.type)) for item in columns])
+
+
+def type_of_arrow(found: pyarrow.DataType) -> Type | None:
+    """The column type of an Arrow type; None where we have none, such as a timestamp with a zone or a map."""
+    import pyarrow as pa
+
+    simple = {pa.bool_(): BOOLEAN, pa.int8(): TINYINT, pa.int16(): SMALLINT, pa.int32(): INT, pa.int64(): BIGINT, pa.float32(): FLOAT,
+              pa.float64(): DOUBLE, pa.string(): STRING, pa.large_string(): STRING, pa.string_view(): STRING, pa.binary(): BINARY,
+              pa.large_binary(): BINARY, pa.date32(): DATE, pa.uint8(): SMALLINT, pa.uint16(): INT, pa.uint32(): BIGINT}  # fmt: skip
+    if found in simple:
+        return simple[found]
+    if pa.types.is_timestamp(found) and found.tz is None:
+        return TIMESTAMP
+    if pa.types.is_decimal(found):
+        return decimal(found.precision, found.scale)
+    if pa.types.is_dictionary(found):
+        return type_of_arrow(found.value_type)
+    if pa.types.is_list(found) or pa.types.is_large_list(found):
+        element = type_of_arrow(found.value_type)
+        return array(element) if element is not None else None
+    if pa.types.is_struct(found):
+        members = [(field.name, type_of_arrow(field.type)) for field in found]
+        return struct(*((name, kind) for name, kind in members if kind is not None)) if all(kind for _, kind in members) else None
+    return None

@@ -1,0 +1,169 @@
+"""The files of a source: which days are there, missing or empty, and what must not be read.
+
+Everything here looks at names, sizes and first bytes only; a wrong file stops the run before any job starts.
+"""
+
+from __future__ import annotations
+
+import datetime
+import glob
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from etlrun.spec.dates import Days, day_path
+
+MAGIC = (
+    (b"\x1f\x8b", "gzip"), (b"PK\x03\x04", "zip"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"), (b"PAR1", "Parquet"),
+    (b"\x28\xb5\x2f\xfd", "zstd"), (b"BZh", "bzip2"), (b"\xfd7zXZ", "xz"), (b"ORC", "ORC"), (b"Obj\x01", "Avro"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file to read: its absolute path, the day it holds where the source has days, and its size in bytes."""
+
+    path: str
+    date: datetime.date | None
+    size: int
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A file or day that must not be read: a stable code, the path, what is wrong and what to do."""
+
+    code: str
+    path: str
+    message: str
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """The files of a source in order, the days without any, and what stands in the way of reading them."""
+
+    files: tuple[InputFile, ...]
+    missing: tuple[datetime.date, ...] = ()
+    empty: tuple[datetime.date, ...] = ()
+    troubles: tuple[Trouble, ...] = ()
+    may_be_empty: Days = Days(False)
+
+    @property
+    def bytes(self) -> int:
+        return sum(file.size for file in self.files)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a source says about its files: a path (a template where there are days), and how to take absences."""
+
+    template: str
+    days: tuple[datetime.date, ...]
+    may_miss: Days
+    may_be_empty: Days
+    form: Literal["text", "parquet"]
+
+
+def take_inventory(wanted: Wanted) -> Inventory:
+    """Look for the files that `wanted` describes."""
+    if not wanted.days:
+        files = list(_files_at(wanted.template, None, wanted.form))
+        troubles = [] if files else [_nothing_at(wanted.template)]
+        return _inspected(Inventory(tuple(files), troubles=tuple(troubles)), wanted)
+    files, missing = [], []
+    for day in wanted.days:
+        found = list(_files_at(day_path(wanted.template, day), day, wanted.form))
+        files.extend(found)
+        if not found:
+            missing.append(day)
+    troubles = [
+        Trouble("missing-day", day_path(wanted.template, day), f"the day {day} has no file",
+                f"put it there, or allow it: `missing: [{day}]`")
+        for day in missing
+        if day not in wanted.may_miss
+    ]  # fmt: skip
+    return _inspected(Inventory(tuple(files), tuple(missing), troubles=tuple(troubles)), wanted)
+
+
+def _nothing_at(path: str) -> Trouble:
+    return Trouble("missing-file", path, "there is no such file", "check the path; a relative one starts at the project's folder")
+
+
+def _files_at(path: str, day: datetime.date | None, form: str) -> Iterator[InputFile]:
+    """The files that a path names: itself, the files of the folder it is, or those that fit its `*`."""
+    if any(character in path for character in "*?["):
+        found = sorted(glob.glob(path))
+    elif os.path.isdir(path):
+        found = sorted(
+            os.path.join(path, name) for name in os.listdir(path) if not name.startswith(("_", ".")) and not name.endswith(".crc")
+        )
+    else:
+        found = [path] if os.path.exists(path) else _compressed(path)
+    for name in found:
+        if os.path.isdir(name):
+            yield from _files_at(name, day, form)
+        else:
+            yield InputFile(os.path.abspath(name), day, os.path.getsize(name))
+
+
+def _compressed(path: str) -> list[str]:
+    """`day.json.gz` where a spec says `day.json`."""
+    return [path + ".gz"] if os.path.exists(path + ".gz") else []
+
+
+def _inspected(inventory: Inventory, wanted: Wanted) -> Inventory:
+    troubles = list(inventory.troubles)
+    empty: list[datetime.date] = []
+    for file in inventory.files:
+        if file.size > 0:
+            troubles.extend(_trouble_in(file, wanted.form))
+        elif file.date is not None and file.date in wanted.may_be_empty:
+            empty.append(file.date)
+        elif not wanted.may_be_empty.every:
+            fix = f"allow it: `empty: [{file.date}]`" if file.date else "allow it: `empty: warn`"
+            troubles.append(Trouble("empty-file", file.path, "the file is empty", fix))
+    troubles.extend(_doubles(inventory.files))
+    kept = tuple(file for file in inventory.files if file.size > 0)
+    return Inventory(kept, inventory.missing, tuple(empty), tuple(troubles), wanted.may_be_empty)
+
+
+def _trouble_in(file: InputFile, form: str) -> Iterator[Trouble]:
+    if Path(file.path).name.startswith(("_", ".")):
+        yield Trouble("hidden-file", file.path, "a name that starts with `_` or `.` is passed over by Spark", "rename the file")
+    try:
+        with open(file.path, "rb") as stream:
+            head = stream.read(16)
+    except OSError as error:
+        yield Trouble("unreadable-file", file.path, f"the file cannot be read: {error.strerror}", "check its permissions")
+        return
+    found = next((name for magic, name in MAGIC if head.startswith(magic)), "")
+    is_gz = file.path.endswith(".gz")
+    if form == "parquet":
+        if found != "Parquet":
+            yield Trouble("wrong-format", file.path, f"the file is {found or 'not Parquet'}", "check the path and the kind of source")
+    elif is_gz and found != "gzip":
+        yield Trouble("wrong-format", file.path, "the name ends in .gz, and the file is not gzip", "rename it")
+    elif found == "gzip" and not is_gz:
+        yield Trouble("wrong-format", file.path, "the file is gzip, and its name does not say so", "let the name end in .gz")
+    elif found and not is_gz:
+        fix = "save it as UTF-8" if found == "UTF-16" else "check the path and the kind of source"
+        yield Trouble("wrong-format", file.path, f"the file is {found}, not text", fix)
+
+
+def _doubles(files: Sequence[InputFile]) -> Iterator[Trouble]:
+    seen: dict[tuple[int, int], str] = {}
+    for file in files:
+        status = os.stat(file.path)
+        identity = (status.st_dev, status.st_ino)
+        if identity in seen:
+            yield Trouble("double-file", file.path, f"the same file is read twice (also as {seen[identity]})", "remove one of them")
+        seen[identity] = file.path
+        plain = file.path.removesuffix(".gz")
+        if plain != file.path and os.path.exists(plain):
+            yield Trouble("double-file", file.path, "the same day is there twice, plain and compressed", "remove one of them")
+
+
+def shown(days: Iterable[datetime.date]) -> str:
+    return ", ".join(str(day) for day in days)

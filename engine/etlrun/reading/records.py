@@ -1,0 +1,242 @@
+"""Read one record exactly: the typed values of its declared columns, or why it is broken.
+
+This is the definition that every faster reader must agree with. Values come out as Python values that Arrow takes for the
+column's type; a text column takes a number or a truth value as its own text, and no other column takes a value of another kind.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from etlrun.language.columns import Type
+
+MAX_NESTING = 500
+RANGES = {"tinyint": 7, "smallint": 15, "int": 31, "bigint": 63}
+
+
+@dataclass(frozen=True)
+class Field:
+    """A declared column, and the keys that lead to its value."""
+
+    name: str
+    path: tuple[str, ...]
+    type: Type
+    required: bool
+
+
+class BrokenRecordError(ValueError):
+    """A record that cannot be read; `str()` is the reason."""
+
+
+class Number(str):
+    """A number of a JSON text, as it is spelled."""
+
+
+class _Object(dict[str, Any]):
+    """A JSON object that remembers the keys that stand in it more than once."""
+
+    twice: frozenset[str] = frozenset()
+
+
+def read_line(raw: bytes, fields: Sequence[Field]) -> tuple[Any, ...] | None:
+    """The values of one JSON line, or None where it is blank. Raises BrokenRecordError."""
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BrokenRecordError(f"not UTF-8 (byte {error.start + 1})") from None
+    text = text.strip(" \t\r\n")
+    if not text:
+        return None
+    found = _parse(text)
+    return tuple(_checked(_follow(found, field), field) for field in fields)
+
+
+def read_texts(values: Sequence[str | None], fields: Sequence[Field]) -> tuple[Any, ...]:
+    """The values of one line of texts, in the order of `fields`; None is null. Raises BrokenRecordError."""
+    return tuple(_checked_text(value, field) for value, field in zip(values, fields, strict=True))
+
+
+def _parse(text: str) -> _Object:
+    try:
+        found = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        if error.msg == "Extra data":
+            raise BrokenRecordError(f"something follows the object (column {error.pos + 1})") from None
+        raise BrokenRecordError(f"not JSON (column {error.pos + 1})") from None
+    except RecursionError:
+        raise BrokenRecordError("not JSON that nests reasonably") from None
+    if not isinstance(found, _Object):
+        raise BrokenRecordError(f"{_kind_of(found)} instead of an object")
+    return found
+
+
+def _object(pairs: list[tuple[str, Any]]) -> _Object:
+    found = _Object(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        found.twice = frozenset(name for name in found if names.count(name) > 1)
+    return found
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=Number, parse_float=Number, parse_constant=Number)
+
+
+def _follow(found: Any, field: Field) -> Any:
+    for depth, name in enumerate(field.path):
+        shown = ".".join(field.path[:depth])
+        if found is None:
+            return None
+        if not isinstance(found, _Object):
+            raise BrokenRecordError(f"`{shown}` is {_kind_of(found)}, and an object is wanted")
+        if name in found.twice:
+            raise BrokenRecordError(f"the key `{name}` stands twice")
+        if name not in found:
+            variant = next((other for other in found if other.lower() == name.lower()), None)
+            if variant is not None:
+                raise BrokenRecordError(f"the key is spelled `{variant}`, and `{name}` is declared")
+            return None
+        found = found[name]
+    return found
+
+
+def _checked(value: Any, field: Field) -> Any:
+    if value is None:
+        return _null(field)
+    read = _VALUES.get(field.type.name, _from_text)
+    try:
+        return read(value, field.type)
+    except _MisfitError as misfit:
+        raise BrokenRecordError(f"`{field.name}` is {_shown(value)}, and {str(misfit) or field.type} is wanted") from None
+
+
+def _checked_text(value: str | None, field: Field) -> Any:
+    if value is None:
+        return _null(field)
+    if field.type.name == "string":
+        return value
+    try:
+        if field.type.name in RANGES or field.type.name in ("double", "float"):
+            return _VALUES[field.type.name](Number(value), field.type)
+        if field.type.name == "boolean":
+            return _truth(value)
+        return _from_text(value, field.type)
+    except _MisfitError:
+        raise BrokenRecordError(f"`{field.name}` is {_shown(value)}, and {field.type} is wanted") from None
+
+
+def _null(field: Field) -> None:
+    if field.required:
+        raise BrokenRecordError(f"`{field.name}` has no value")
+
+
+class _MisfitError(ValueError):
+    """A value of another kind than the column's."""
+
+
+def _string(value: Any, kind: Type) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, str):
+        raise _MisfitError("a text")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise _MisfitError("a text without half characters") from None
+    return str(value)
+
+
+def _integer(value: Any, kind: Type) -> int:
+    if not isinstance(value, Number) or not re.fullmatch(r"-?[0-9]{1,19}", value):
+        raise _MisfitError
+    number, bits = int(value), RANGES[kind.name]
+    if not -(2**bits) <= number < 2**bits:
+        raise _MisfitError
+    return number
+
+
+def _fraction(value: Any, kind: Type) -> float:
+    if not isinstance(value, Number) or not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?", value):
+        raise _MisfitError
+    number = float(value)
+    if number in (float("inf"), float("-inf")) or (kind.name == "float" and abs(number) > 3.4028235677973366e38):
+        raise _MisfitError
+    return number
+
+
+def _truth(value: Any, kind: Type | None = None) -> bool:
+    if isinstance(value, bool):
+        return value
+    if kind is None and isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    raise _MisfitError
+
+
+def _array(value: Any, kind: Type) -> list[Any]:
+    if not isinstance(value, list):
+        raise _MisfitError
+    element = kind.element
+    assert element is not None
+    return [None if item is None else _VALUES[element.name](item, element) for item in value]
+
+
+def _from_text(value: Any, kind: Type) -> Any:
+    """A decimal, date or timestamp, from its text; a decimal may also be a number."""
+    if not isinstance(value, str) or (isinstance(value, Number) and kind.name != "decimal"):
+        raise _MisfitError
+    pattern, read = _TEXTS[kind.name]
+    if not re.fullmatch(pattern, value):
+        raise _MisfitError
+    try:
+        found = read(value)
+    except ValueError:
+        raise _MisfitError from None
+    if isinstance(found, Decimal):
+        _, digits, exponent = found.normalize().as_tuple()
+        if -int(exponent) > kind.scale or (found != 0 and len(digits) + int(exponent) > kind.precision - kind.scale):
+            raise _MisfitError
+    return found
+
+
+def _timestamp(text: str) -> datetime.datetime:
+    whole, _, part = text.partition(".")
+    found = datetime.datetime.fromisoformat(whole)
+    return found.replace(microsecond=int(part.ljust(6, "0"))) if part else found
+
+
+_TEXTS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "decimal": (r"-?[0-9]+(\.[0-9]+)?", Decimal),
+    "date": (r"[0-9]{4}-[0-9]{2}-[0-9]{2}", datetime.date.fromisoformat),
+    "timestamp": (r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?", _timestamp),
+}
+
+
+_VALUES: dict[str, Callable[[Any, Type], Any]] = {
+    "string": _string,
+    **dict.fromkeys(RANGES, _integer),
+    "double": _fraction,
+    "float": _fraction,
+    "boolean": _truth,
+    "array": _array,
+}
+
+
+def _kind_of(value: Any) -> str:
+    if isinstance(value, Number):
+        return "a number"
+    names = {str: "a text", bool: "a truth value", list: "a list", _Object: "an object", type(None): "null"}
+    return names[type(value)]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, (list, dict)):
+        return _kind_of(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = str(value) if len(str(value)) <= 40 else str(value)[:40] + "..."
+    return text if isinstance(value, Number) else json.dumps(text, ensure_ascii=False)
