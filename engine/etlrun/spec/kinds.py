@@ -127,12 +127,19 @@ class Scope:
 
     # expressions
 
-    def tree(self, seen: Columns | Names, expression: Expr, at: At, *, may: Literal["scalar", "aggregate", "window"] = "scalar") -> exp.Expr | None:
-        """Parse, bind and type an expression; None where it has mistakes, which are then reported at their words."""
+    def tree(
+        self, seen: Columns | Names, expression: Expr, at: At, *,
+        may: Literal["scalar", "aggregate", "window"] = "scalar", adapt: Callable[[exp.Expr], exp.Expr] | None = None,
+    ) -> exp.Expr | None:  # fmt: skip
+        """Parse, bind and type an expression; None where it has mistakes, which are then reported at their words.
+
+        `adapt` may change the parsed tree before its names and types are looked at, and raise ExpressionError.
+        """
         names: Names = (("", seen),) if isinstance(seen, Columns) else seen
         try:
             bound = bind(parse(expression), self.params, expression)
-            tree = check_expression(spread_groups(bound, names, over_rows=may == "aggregate"), names, expression)
+            adapted = adapt(bound) if adapt else bound
+            tree = check_expression(spread_groups(adapted, names, over_rows=may != "scalar"), names, expression)
         except ExpressionError as error:
             self.report(error, at)
             return None
@@ -302,9 +309,9 @@ class SumCheck(Check):
         raise NotImplementedError
 
 
-def of_rows(part: int, whole: int) -> str:
-    """`3 of 1,204 rows`."""
-    return f"{part:,} of {whole:,} rows"
+def of_rows(part: int, whole: int, one: str, many: str) -> str:
+    """`1 of 1,204 rows has`, `3 of 1,204 rows have`: the verb for one row and for many."""
+    return f"{part:,} of {whole:,} {'row' if whole == 1 else 'rows'} {one if part == 1 else many}"
 
 
 def severity_key() -> Any:
@@ -320,10 +327,10 @@ class Source(Described):
 
 
 class Sink(Described):
-    """Publishes a relation. `from_` names it."""
+    """Publishes a relation. `from_` names it; fewer rows than `min_rows` are not published."""
 
     from_: str
-    connection: str
+    min_rows: int
 
     def verify(self, columns: Columns, scope: Scope) -> None:
         """Report the sink's mistakes to `scope`."""

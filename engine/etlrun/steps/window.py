@@ -40,10 +40,9 @@ from typing import ClassVar
 from sqlglot import exp
 
 from etlrun.language.columns import NULL, Column, Columns
-from etlrun.language.expressions import ExpressionError, Problem, bind, column, parse, span, type_of, word
+from etlrun.language.expressions import ExpressionError, Problem, column, parse, span, type_of, word
 from etlrun.language.functions import FUNCTIONS
-from etlrun.language.groups import spread_groups
-from etlrun.language.typed import check_expression, has_window
+from etlrun.language.typed import has_window
 from etlrun.spec.fields import Expr, key
 from etlrun.spec.kinds import Input, Scope, Step, named
 from etlrun.spec.ordering import check_order
@@ -78,20 +77,15 @@ class Window(Step):
 
     def _tree(self, expression: Expr, name: str, columns: Columns, scope: Scope) -> exp.Expr | None:
         """The typed expression with every outermost call of a window function or aggregate put over the window."""
-        at, names = ("columns", name), (("", columns),)
         over = self._window(columns, scope)
         if over is None:
             return None
-        try:
-            bound = spread_groups(bind(parse(expression), scope.params, expression), names, over_rows=True)
-            tree = check_expression(_put_over(bound, over, expression), names, expression)
-        except ExpressionError as error:
-            scope.report(error, at)
-            return None
-        if not has_window(tree):
+        at = ("columns", name)
+        tree = scope.tree(columns, expression, at, may="window", adapt=lambda bound: _put_over(bound, over, expression))
+        if tree is not None and not has_window(tree):
             scope.error(at, "not-allowed-here", "a window function or aggregate is wanted here", "use a `derive` step")
             return None
-        return tree if scope.may_stand(tree, at, "window") else None
+        return tree
 
     def _window(self, columns: Columns, scope: Scope) -> exp.Window | None:
         """The window without its function; None where `order` has mistakes, which are reported in its own place."""
