@@ -1,0 +1,93 @@
+"""`accepted` - a column holds only these values.
+
+Values are written as the column's type: text, whole numbers, `true`, `2022-04-30`. A null is no value: `not_null` judges it.
+
+```yaml
+steps:
+  everyone:
+    - from: people
+checks:
+  everyone:
+    - accepted: {level: [High, Low], stars: [1, 2, 3]}
+```
+
+```rows
+people: {level: string, stars: int}
+| level | stars |
+| High  | 3     |
+| null  | null  |
+->
+holds: all 2 rows have accepted values in `level`, `stars`
+```
+
+```rows
+people: {level: string, stars: int}
+| level | stars |
+| High  | 3     |
+| Hihg  | 4     |
+| low   | 2     |
+->
+fails: 2 of 3 rows have another `level`, such as `Hihg`; 1 of 3 rows has another `stars`, such as `4`
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from sqlglot import exp
+
+from etlrun.language.columns import NULL, Columns
+from etlrun.language.expressions import call, column
+from etlrun.spec.fields import Label, key
+from etlrun.spec.kinds import Check, Input, Scope, Verdict, named, of_rows, severity_key
+from etlrun.spec.literals import NotOfType, literal_of
+
+
+@dataclass(frozen=True)
+class Accepted(Check):
+    """A column holds only these values."""
+
+    short: ClassVar[str] = "columns"
+
+    columns: Mapping[str, tuple[Label, ...]] = key("column: the values it may hold")
+    severity: Literal["error", "warn"] = severity_key()
+
+    def verify(self, columns: Columns, scope: Scope) -> None:
+        for name, values in self.columns.items():
+            kind = scope.column(columns, name, ("columns", name)).type
+            if kind == NULL:
+                continue
+            for index, value in enumerate(values):
+                try:
+                    literal_of(value, kind)
+                except NotOfType as error:
+                    scope.error(("columns", name, index), "type-mismatch", f"`{name}` is {kind}: {error}")
+
+    def lower(self, relation: Input) -> exp.Query:
+        outputs = [named(call("count", exp.Star()), "rows")]
+        for index, (name, values) in enumerate(self.columns.items()):
+            outputs.extend(self._counts(index, name, values, relation.columns))
+        return relation.select(*outputs)
+
+    def _counts(self, index: int, name: str, values: tuple[Label, ...], columns: Columns) -> Iterator[exp.Expr]:
+        """How many rows hold another value, and the least of those values."""
+        found = columns.get(name)
+        assert found is not None
+        accepted = exp.In(this=column(name), expressions=[literal_of(value, found.type) for value in values])
+        other = exp.Case(ifs=[exp.If(this=exp.Not(this=accepted), true=column(name))])
+        yield named(call("count", other), f"others_{index}")
+        yield named(call("min", other.copy()), f"example_{index}")
+
+    def judge(self, row: Mapping[str, Any]) -> Verdict:
+        said = [
+            f"{of_rows(row[f'others_{index}'], row['rows'], 'has', 'have')} another `{name}`, such as `{str(row[f'example_{index}'])[:40]}`"
+            for index, name in enumerate(self.columns)
+            if row[f"others_{index}"]
+        ]
+        if said:
+            return Verdict(False, "; ".join(said))
+        names = ", ".join(f"`{name}`" for name in self.columns)
+        return Verdict(True, f"all {row['rows']:,} rows have accepted values in {names}")

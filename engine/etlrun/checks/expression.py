@@ -1,0 +1,68 @@
+"""`expression` - a condition is true for every row.
+
+Null is not true: a row for which the condition is null does not fulfil it. A column group may be asked as in any expression: `sum(totals) > 0`.
+
+```yaml
+steps:
+  everyone:
+    - from: visits
+checks:
+  everyone:
+    - expression: seconds <= 86400 * days
+```
+
+```rows
+visits: {seconds: bigint, days: int}
+| seconds | days |
+| 86400   | 1    |
+| 0       | 0    |
+->
+holds: all 2 rows fulfil `seconds <= 86400 * days`
+```
+
+```rows
+visits: {seconds: bigint, days: int}
+| seconds | days |
+| 86401   | 1    |
+| null    | 1    |
+| 1       | 1    |
+->
+fails: 2 of 3 rows do not fulfil `seconds <= 86400 * days`
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from sqlglot import exp
+
+from etlrun.language.columns import Columns
+from etlrun.language.expressions import call, literal
+from etlrun.spec.fields import Expr, key
+from etlrun.spec.kinds import Check, Input, Scope, Verdict, named, of_rows, severity_key
+
+
+@dataclass(frozen=True)
+class Expression(Check):
+    """A condition is true for every row."""
+
+    short: ClassVar[str] = "condition"
+
+    condition: Expr = key("the condition")
+    severity: Literal["error", "warn"] = severity_key()
+
+    def verify(self, columns: Columns, scope: Scope) -> None:
+        scope.condition(columns, self.condition, "condition")
+
+    def lower(self, relation: Input) -> exp.Query:
+        met = exp.Case(ifs=[exp.If(this=relation.tree(self.condition, "condition"), true=literal(1))])
+        return relation.select(named(call("count", exp.Star()), "rows"), named(call("count", met), "met"))
+
+    def judge(self, row: Mapping[str, Any]) -> Verdict:
+        rows, unmet = row["rows"], row["rows"] - row["met"]
+        if unmet:
+            return Verdict(False, f"{of_rows(unmet, rows, 'does', 'do')} not fulfil `{self.condition}`")
+        return Verdict(True, f"all {rows:,} rows fulfil `{self.condition}`")

@@ -1,0 +1,69 @@
+"""`not_null` - every row has a value in each of these columns. An empty text is a value.
+
+```yaml
+steps:
+  everyone:
+    - from: people
+checks:
+  everyone:
+    - not_null: [name, city]
+```
+
+```rows
+people: {name: string, city: string}
+| name | city |
+| An   | Hue  |
+| ""   | Hue  |
+->
+holds: no `name`, `city` is missing in 2 rows
+```
+
+```rows
+people: {name: string, city: string}
+| name | city |
+| An   | null |
+| null | null |
+| Ba   | Hue  |
+->
+fails: 1 of 3 rows has no `name`; 2 of 3 rows have no `city`
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from sqlglot import exp
+
+from etlrun.language.columns import Columns
+from etlrun.language.expressions import call, column
+from etlrun.spec.fields import key
+from etlrun.spec.kinds import Check, Input, Scope, Verdict, named, of_rows, severity_key
+
+
+@dataclass(frozen=True)
+class NotNull(Check):
+    """Every row has a value in each of these columns."""
+
+    short: ClassVar[str] = "columns"
+
+    columns: tuple[str, ...] = key("the columns that must have a value")
+    severity: Literal["error", "warn"] = severity_key()
+
+    def verify(self, columns: Columns, scope: Scope) -> None:
+        for index, name in enumerate(self.columns):
+            scope.column(columns, name, ("columns", index))
+
+    def lower(self, relation: Input) -> exp.Query:
+        filled = [named(call("count", column(name)), f"filled_{index}") for index, name in enumerate(self.columns)]
+        return relation.select(named(call("count", exp.Star()), "rows"), *filled)
+
+    def judge(self, row: Mapping[str, Any]) -> Verdict:
+        missing = [(name, row["rows"] - row[f"filled_{index}"]) for index, name in enumerate(self.columns)]
+        said = [f"{of_rows(count, row['rows'], 'has', 'have')} no `{name}`" for name, count in missing if count]
+        if said:
+            return Verdict(False, "; ".join(said))
+        names = ", ".join(f"`{name}`" for name in self.columns)
+        return Verdict(True, f"no {names} is missing in {row['rows']:,} rows")

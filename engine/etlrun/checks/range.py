@@ -1,0 +1,113 @@
+"""`range` - the values of a column lie between two bounds, both included. Either bound may be left out.
+
+Bounds are written as the column's type: `0`, `1.5`, `2022-04-30`. A null is no value: `not_null` judges it.
+
+```yaml
+steps:
+  everyone:
+    - from: people
+checks:
+  everyone:
+    - range: {age: {min: 0, max: 120}, born: {min: 1900-01-01}}
+```
+
+```rows
+people: {age: int, born: date}
+| age | born       |
+| 0   | 1900-01-01 |
+| 120 | null       |
+->
+holds: all 2 rows are within range
+```
+
+```rows
+people: {age: int, born: date}
+| age  | born       |
+| -1   | 1999-12-31 |
+| 121  | 1899-12-31 |
+| null | null       |
+->
+fails: 2 of 3 rows have an `age` out of range: they go from -1 to 121; 1 of 3 rows has a `born` out of range: they go from 1899-12-31 to 1999-12-31
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from sqlglot import exp
+
+from etlrun.language.columns import NULL, Columns, Type
+from etlrun.language.expressions import call, column
+from etlrun.spec.fields import Described, Scalar, key
+from etlrun.spec.kinds import Check, Input, Scope, Verdict, named, of_rows, severity_key
+from etlrun.spec.literals import NotOfType, literal_of
+
+
+@dataclass(frozen=True)
+class Bounds(Described):
+    """The least and the greatest value that a column may hold."""
+
+    min: Scalar | None = key("the least value", default=None)
+    max: Scalar | None = key("the greatest value", default=None)
+
+
+@dataclass(frozen=True)
+class Range(Check):
+    """The values of a column lie between two bounds."""
+
+    short: ClassVar[str] = "columns"
+
+    columns: Mapping[str, Bounds] = key("column: {min: least value, max: greatest value}")
+    severity: Literal["error", "warn"] = severity_key()
+
+    def verify(self, columns: Columns, scope: Scope) -> None:
+        for name, bounds in self.columns.items():
+            found = scope.column(columns, name, ("columns", name))
+            if bounds.min is None and bounds.max is None:
+                scope.error(("columns", name), "missing-key", "`min` or `max` is missing here")
+            if found.type == NULL:
+                continue
+            if found.type.name in ("string", "boolean") or not found.type.is_orderable:
+                scope.error(("columns", name), "type-mismatch", f"`{found.name}` is {found.type}, which has no range", "use `accepted` or `expression`")
+                continue
+            for bound, text in (("min", bounds.min), ("max", bounds.max)):
+                try:
+                    _literal(text, found.type)
+                except NotOfType as error:
+                    scope.error(("columns", name, bound), "type-mismatch", f"`{name}` is {found.type}: {error}")
+
+    def lower(self, relation: Input) -> exp.Query:
+        outputs = [named(call("count", exp.Star()), "rows")]
+        for index, (name, bounds) in enumerate(self.columns.items()):
+            outputs.extend(self._counts(index, name, bounds, relation.columns))
+        return relation.select(*outputs)
+
+    def _counts(self, index: int, name: str, bounds: Bounds, columns: Columns) -> Iterator[exp.Expr]:
+        found = columns.get(name)
+        assert found is not None
+        least, greatest = _literal(bounds.min, found.type), _literal(bounds.max, found.type)
+        outside: list[exp.Expr] = [exp.LT(this=column(name), expression=least)] if least is not None else []
+        outside += [exp.GT(this=column(name), expression=greatest)] if greatest is not None else []
+        yield named(call("count", exp.Case(ifs=[exp.If(this=exp.or_(*outside, copy=False), true=column(name))])), f"outside_{index}")
+        yield named(call("min", column(name)), f"least_{index}")
+        yield named(call("max", column(name)), f"greatest_{index}")
+
+    def judge(self, row: Mapping[str, Any]) -> Verdict:
+        said = [
+            f"{of_rows(row[f'outside_{index}'], row['rows'], 'has', 'have')} {_article(name)} `{name}` out of range: "
+            f"they go from {row[f'least_{index}']} to {row[f'greatest_{index}']}"
+            for index, name in enumerate(self.columns)
+            if row[f"outside_{index}"]
+        ]
+        return Verdict(not said, "; ".join(said) or f"all {row['rows']:,} rows are within range")
+
+
+def _literal(text: Scalar | None, kind: Type) -> exp.Expr | None:
+    return None if text is None else literal_of(text, kind)
+
+
+def _article(name: str) -> str:
+    return "an" if name[:1].lower() in "aeiou" else "a"

@@ -1,0 +1,86 @@
+"""`share` - of all rows, at least or at most this share fulfils a condition.
+
+A row for which the condition is null does not fulfil it. No rows have no share: the check holds.
+
+```yaml
+steps:
+  everyone:
+    - from: people
+checks:
+  everyone:
+    - share: {where: category = 'Other', max: 20%, severity: warn}
+```
+
+```rows
+people: {category: string}
+| category |
+| Other    |
+| News     |
+| null     |
+| News     |
+| News     |
+->
+holds: 1 of 5 rows (20%) fulfils `category = 'Other'`
+```
+
+```rows
+people: {category: string}
+| category |
+| Other    |
+| Other    |
+| null     |
+->
+fails: 2 of 3 rows (66.67%) fulfil `category = 'Other'`, and at most 20% may
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlglot import exp
+
+from etlrun.language.columns import Columns
+from etlrun.language.expressions import call, literal
+from etlrun.spec.fields import Expr, Percent, key
+from etlrun.spec.kinds import Check, Input, Scope, Verdict, named, of_rows, severity_key
+
+
+@dataclass(frozen=True)
+class Share(Check):
+    """Of all rows, at least or at most this share fulfils a condition."""
+
+    where: Expr = key("the condition")
+    max: Percent | None = key("the greatest share that may fulfil it, such as `20%`", default=None)
+    min: Percent | None = key("the least share that must fulfil it", default=None)
+    severity: Literal["error", "warn"] = severity_key()
+
+    def verify(self, columns: Columns, scope: Scope) -> None:
+        scope.condition(columns, self.where, "where")
+        if self.max is None and self.min is None:
+            scope.error((), "missing-key", "`max` or `min` is missing here")
+        if self.max is not None and self.min is not None and self.min > self.max:
+            scope.error("min", "wrong-value", "`min` is above `max`: no share fits")
+
+    def lower(self, relation: Input) -> exp.Query:
+        met = exp.Case(ifs=[exp.If(this=relation.tree(self.where, "where"), true=literal(1))])
+        return relation.select(named(call("count", exp.Star()), "rows"), named(call("count", met), "met"))
+
+    def judge(self, row: Mapping[str, Any]) -> Verdict:
+        rows, met = row["rows"], row["met"]
+        if not rows:
+            return Verdict(True, "there are no rows")
+        share = met / rows
+        counted = of_rows(met, rows, f"({_percent(share)}) fulfils", f"({_percent(share)}) fulfil")
+        detail = f"{counted} `{self.where}`"
+        if self.max is not None and share > self.max:
+            return Verdict(False, f"{detail}, and at most {_percent(self.max)} may")
+        if self.min is not None and share < self.min:
+            return Verdict(False, f"{detail}, and at least {_percent(self.min)} must")
+        return Verdict(True, detail)
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.4g}%"

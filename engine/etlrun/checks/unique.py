@@ -1,0 +1,76 @@
+"""`unique` - no two rows have the same values in these columns.
+
+Nulls count as equal to each other, as they do when rows are grouped. No rows have no duplicates.
+
+```yaml
+steps:
+  everyone:
+    - from: people
+checks:
+  everyone:
+    - unique: [name, city]
+```
+
+```rows
+people: {name: string, city: string}
+| name | city |
+| An   | Hue  |
+| An   | null |
+| Ba   | Hue  |
+->
+holds: no two of 3 rows have the same `name`, `city`
+```
+
+```rows
+people: {name: string, city: string}
+| name | city |
+| An   | null |
+| An   | null |
+| Ba   | Hue  |
+->
+fails: 2 of 3 rows have the same `name`, `city` as another row
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from sqlglot import exp
+
+from etlrun.language.columns import Columns
+from etlrun.language.expressions import call, column, literal
+from etlrun.spec.fields import key
+from etlrun.spec.kinds import Check, Input, Scope, Verdict, named, of_rows, severity_key
+
+
+@dataclass(frozen=True)
+class Unique(Check):
+    """No two rows have the same values in these columns."""
+
+    short: ClassVar[str] = "columns"
+
+    columns: tuple[str, ...] = key("the columns whose values together tell rows apart")
+    severity: Literal["error", "warn"] = severity_key()
+
+    def verify(self, columns: Columns, scope: Scope) -> None:
+        for index, name in enumerate(self.columns):
+            found = scope.column(columns, name, ("columns", index))
+            if not found.type.is_orderable:
+                message = f"`{found.name}` is {found.type}, which has no equality on every engine"
+                scope.error(("columns", index), "type-mismatch", message)
+
+    def lower(self, relation: Input) -> exp.Query:
+        keys = [column(name) for name in self.columns]
+        groups = relation.select(named(call("count", exp.Star()), "size")).group_by(*keys, copy=False)
+        several = exp.Case(ifs=[exp.If(this=exp.GT(this=column("size"), expression=literal(1)), true=column("size"))])
+        rows, repeated = (call("coalesce", call("sum", size), literal(0)) for size in (column("size"), several))
+        return exp.select(named(rows, "rows"), named(repeated, "repeated")).from_(groups.subquery("groups", copy=False))
+
+    def judge(self, row: Mapping[str, Any]) -> Verdict:
+        names = ", ".join(f"`{name}`" for name in self.columns)
+        if row["repeated"]:
+            return Verdict(False, f"{of_rows(row['repeated'], row['rows'], 'has', 'have')} the same {names} as another row")
+        return Verdict(True, f"no two of {row['rows']:,} rows have the same {names}")
