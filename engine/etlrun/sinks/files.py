@@ -13,7 +13,7 @@ sinks:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 from etlrun.language.columns import Columns
 from etlrun.spec.fields import key
@@ -23,9 +23,6 @@ from etlrun.spec.kinds import Scope, Sink
 @dataclass(frozen=True)
 class Files(Sink):
     """Publishes a relation as files of a folder, which appears whole or not at all."""
-
-    publishes_files: ClassVar[bool] = True
-    connection: ClassVar[str] = ""
 
     from_: str = key("the relation to publish", yaml="from")
     path: str = key("the folder, relative to the project's folder; what etlrun wrote there before is replaced")

@@ -32,8 +32,6 @@ class ReplaceWhere(Described):
 class Table(Sink):
     """Publishes a relation as a table of a connection, in one transaction."""
 
-    publishes_files: ClassVar[bool] = False
-
     from_: str = key("the relation to publish", yaml="from")
     connection: str = key("the connection, named in the profile")
     write: Literal["replace", "append", "merge"] | ReplaceWhere = key(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import datetime
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from etlrun.language.columns import Columns
 from etlrun.spec.fields import Described
@@ -39,9 +39,6 @@ class Workspace:
     folder: Path
 
 
-Progress = Callable[[str, int, int], None]  # what is worked on, how much is done, of how much
-
-
 class StatementError(Exception):
     """A statement that the engine could not finish.
 
@@ -59,23 +56,21 @@ class StatementError(Exception):
 class Session(ABC):
     """An engine at work. Statements read relations by name; results leave as Parquet or as Arrow."""
 
-    dialect: str
-
     @abstractmethod
     def read_files(self, name: str, columns: Columns, files: Iterable[ParquetFiles]) -> None:
         """Define the relation `name` as the rows of Parquet files, cast to the declared columns."""
 
     @abstractmethod
-    def write(self, statement: str, folder: Path, progress: Progress) -> None:
-        """Write the rows of a statement as Parquet files into `folder`. Raises StatementError."""
+    def write(self, statement: str, folder: Path) -> None:
+        """Write the rows of a statement as Parquet files into the new folder `folder`. Raises StatementError."""
 
     @abstractmethod
     def fetch(self, statement: str) -> pyarrow.Table:
         """The rows of a statement that gives few. Raises StatementError."""
 
     @abstractmethod
-    def batches(self, statement: str) -> Iterator[pyarrow.RecordBatch]:
-        """The rows of a statement, one Arrow batch after the other. Raises StatementError."""
+    def progress(self) -> tuple[int, int]:
+        """How many of how many parts of the running statement are done; (0, 0) where that is not known. For another thread."""
 
     @abstractmethod
     def cancel(self) -> None:
@@ -92,13 +87,11 @@ class Session(ABC):
 
 
 class Engine(Described):
-    """An engine of a profile."""
+    """An engine of a profile. `dialect` is the name of its SQL: `spark` or `duckdb`."""
 
-    dialect: str
+    dialect: ClassVar[str]
 
     def start(self, workspace: Workspace, environment: Callable[[str], str]) -> Session:
         """A session; `environment` fills in `${NAME}`. Raises RunFailure where the engine cannot start."""
         raise NotImplementedError
 
-
-Row = Mapping[str, object]

@@ -1,0 +1,102 @@
+"""A DuckDB session: statements run in this process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from etlrun.language.columns import Column, Columns
+from etlrun.language.duckdb_words import name, text, type_name
+from etlrun.spec.engine import ParquetFiles, Session, StatementError, Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow
+
+SETTINGS = {"TimeZone": "UTC", "preserve_insertion_order": False, "enable_progress_bar": False, "default_null_order": "nulls_first"}
+
+
+def start_session(workspace: Workspace, threads: int | None, memory: str) -> DuckdbSession:
+    """A session whose overflow goes to the workspace."""
+    settings = {**SETTINGS, "temp_directory": str(workspace.folder / "spill"), "threads": threads or len(os.sched_getaffinity(0))}
+    if memory:
+        settings["memory_limit"] = memory
+    return DuckdbSession(duckdb.connect(":memory:", config=settings))
+
+
+class DuckdbSession(Session):
+    """DuckDB at work."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+
+    def read_files(self, relation: str, columns: Columns, files: Iterable[ParquetFiles]) -> None:
+        selects = [_select(columns, part) for part in files if part.paths] or [_nothing(columns)]
+        self.connection.execute(f"CREATE OR REPLACE VIEW {name(relation)} AS {' UNION ALL '.join(selects)}")
+
+    def write(self, statement: str, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        with _translated():
+            self.connection.execute(f"COPY ({statement}) TO {text(str(folder))} (FORMAT parquet, PER_THREAD_OUTPUT true, FILE_EXTENSION 'parquet')")
+
+    def fetch(self, statement: str) -> pyarrow.Table:
+        with _translated():
+            return self.connection.execute(statement).to_arrow_table()
+
+    def progress(self) -> tuple[int, int]:
+        share = self.connection.query_progress()
+        return (int(share), 100) if share >= 0 else (0, 0)
+
+    def cancel(self) -> None:
+        self.connection.interrupt()
+
+    def close(self) -> None:
+        self.connection.close()
+
+    @property
+    def version(self) -> str:
+        return f"duckdb {duckdb.__version__}"
+
+
+def _select(columns: Columns, part: ParquetFiles) -> str:
+    paths = ", ".join(text(path) for path in part.paths)
+    where = f" WHERE {name(part.marker)} IS NULL" if part.marker else ""
+    return f"SELECT {', '.join(_value(item, part) for item in columns)} FROM read_parquet([{paths}]){where}"
+
+
+def _value(item: Column, part: ParquetFiles) -> str:
+    if item.domain is not None and part.date is not None and item.name not in part.names:
+        return f"DATE {text(str(part.date))} AS {name(item.name)}"
+    return f"CAST({name(part.name_in_file(item.name))} AS {type_name(item.type)}) AS {name(item.name)}"
+
+
+def _nothing(columns: Columns) -> str:
+    values = (f"CAST(NULL AS {type_name(item.type)}) AS {name(item.name)}" for item in columns)
+    return f"SELECT {', '.join(values)} WHERE false"
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except duckdb.OutOfRangeException as error:
+        raise StatementError("overflow", _first_line(error)) from error
+    except duckdb.ConversionException as error:
+        raise StatementError("bad-cast", _first_line(error)) from error
+    except duckdb.InterruptException as error:
+        raise StatementError("interrupted", "the statement was interrupted") from error
+    except duckdb.Error as error:
+        detail = _first_line(error)
+        raise StatementError("division-by-zero" if "division by zero" in detail else "engine", detail) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).split("\n", 1)[0].split(": ", 1)[-1]
+
+
