@@ -13,7 +13,7 @@ from etlrun.compiler.rewrites import rewrite
 from etlrun.language.columns import Columns
 from etlrun.language.dialects import duckdb_sql, spark_sql
 from etlrun.language.expressions import column
-from etlrun.language.queries import check_query
+from etlrun.language.queries import check_query, tables_in
 from etlrun.spec.kinds import Apply, Input, relation_table
 from etlrun.spec.project import Use
 
@@ -155,7 +155,7 @@ class _Chain:
         if not self.pieces:
             return
         inside = {piece.name for piece in self.pieces}
-        tables = (table.name for piece in self.pieces for table in piece.tree.find_all(exp.Table))
-        reads = dict.fromkeys(table for table in tables if table not in inside)
+        tables = (name for piece in self.pieces for name, _ in tables_in(piece.tree))
+        reads = dict.fromkeys(name for name in tables if name not in inside)
         self.done.append(Relation(name, self.columns, pieces=tuple(self.pieces), reads=tuple(reads)))
         self.pieces = []

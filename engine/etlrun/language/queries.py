@@ -83,6 +83,8 @@ class _QueryChecker:
     def select(self, query: exp.Select, relations: Mapping[str, Columns]) -> Columns:
         self.refuse_clauses(query)
         names = self.sources(query, relations)
+        if any(not len(columns) for _, columns in names):
+            return Columns(())  # a relation that is not there: its columns are no further mistakes
         self.expand_stars(query, names)
         where = query.args.get("where")
         if where is not None:

@@ -41,7 +41,7 @@ from typing import ClassVar, Literal
 from sqlglot import exp
 
 from etlrun.language.columns import Columns
-from etlrun.language.expressions import ExpressionError, Problem, bind, parse_select, word
+from etlrun.language.expressions import ExpressionError, Problem, bind, column, parse_select, word
 from etlrun.language.queries import check_query, tables_in
 from etlrun.spec.fields import Expr, key
 from etlrun.spec.kinds import NAME, At, Input, Scope, Step
@@ -110,4 +110,8 @@ class Sql(Step):
                 if not table.alias:
                     table.set("alias", exp.TableAlias(this=exp.to_identifier(name, quoted=True)))
                 table.set("this", exp.to_identifier(relation.name, quoted=True))
-        return query
+        if not (query.args.get("with_") or query.args.get("with")):
+            return query
+        # The statement this becomes a part of has a WITH of its own, and one SELECT has no two.
+        columns = self.output(relation.columns, relation.scope)
+        return exp.select(*(column(item.name) for item in columns)).from_(query.subquery("query", copy=False))
