@@ -120,7 +120,7 @@ def _put_over(tree: exp.Expr, over: exp.Window, text: str) -> exp.Expr:
     """Put every outermost call over the window. Raises ExpressionError for what cannot stand in one."""
     problems: list[Problem] = []
 
-    def visit(node: exp.Expr) -> exp.Expr:
+    def visit(node: exp.Expr) -> None:
         if isinstance(node, exp.Window):
             problems.append(Problem("not-allowed-here", "`over` has no place here", *span(node, text), "say it in `per` and `order`"))
         elif isinstance(node, exp.Filter):
@@ -130,17 +130,14 @@ def _put_over(tree: exp.Expr, over: exp.Window, text: str) -> exp.Expr:
             if node.find(exp.Distinct):
                 problems.append(Problem("not-allowed-here", "`distinct` has no place in a window", *word(node, text), "use an `aggregate` step"))
             window = over.copy()
+            node.replace(window)
             window.set("this", node)
-            return window
         else:
             for child in list(node.iter_expressions()):
-                replacement = visit(child)
-                if replacement is not child:
-                    child.replace(exp.Placeholder())
-                    node.find(exp.Placeholder).replace(replacement)  # type: ignore[union-attr]
-        return node
+                visit(child)
 
-    result = visit(tree)
+    holder = exp.Paren(this=tree)
+    visit(holder.this)
     if problems:
         raise ExpressionError(tuple(problems))
-    return result
+    return holder.this.pop()  # type: ignore[no-any-return]
