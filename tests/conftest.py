@@ -1,10 +1,11 @@
-"""The two engines that tests run statements on."""
+"""The two engines that tests run statements on, and cases that run on both."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,3 +44,11 @@ def duck() -> Iterator[Any]:
     connection.execute("set TimeZone = 'UTC'")
     yield connection
     connection.close()
+
+
+@pytest.fixture
+def case(spark: Any, duck: Any, tmp_path: Path) -> Any:
+    """Runs a pipeline of literal rows on both engines: `case.gives(steps, rows)`."""
+    from cases import Case
+
+    return Case(spark, duck, tmp_path)

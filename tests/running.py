@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from sqlglot import exp
 
 from etlrun.compiler.check import Checked, check_file
 from etlrun.compiler.checks import lower_check
@@ -17,7 +18,8 @@ from etlrun.compiler.plan import Plan, Relation, make_plan
 from etlrun.language.arrow import arrow_schema, type_of_arrow
 from etlrun.language.columns import Type
 from etlrun.language.dialects import duckdb_sql, spark_sql
-from etlrun.spec.kinds import Apply, Verdict
+from etlrun.language.expressions import column
+from etlrun.spec.kinds import Apply, Verdict, relation_table
 from tables import Example, Row, Table
 
 
@@ -115,7 +117,7 @@ class Bench:
         loaded = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(loaded)
         function = getattr(loaded, name)
-        rows = self.fetch(f"select * from {relation.reads[0]}")
+        rows = self.fetch(self.dialect(exp.select("*").from_(relation_table(relation.reads[0]))))
         result = pa.Table.from_batches(function(iter(rows.to_batches()))) if apply.batches else function(rows)
         self.define(relation.name, result.cast(arrow_schema(apply.columns)))
 
@@ -134,12 +136,7 @@ class Bench:
         return verdict
 
 
-def _select(relation: Relation) -> Any:
-    from sqlglot import exp
-
-    from etlrun.language.expressions import column
-    from etlrun.spec.kinds import relation_table
-
+def _select(relation: Relation) -> exp.Query:
     return exp.select(*(column(item.name) for item in relation.columns)).from_(relation_table(relation.name))
 
 

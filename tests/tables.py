@@ -19,6 +19,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from textwrap import dedent
 from typing import Any
 
 import yaml
@@ -78,13 +79,14 @@ def examples(docstring: str) -> Iterator[Example]:
 
 
 def read_example(steps: str, block: str, modules: dict[str, str] | None = None) -> Example:
-    given, _, expected = block.partition("->\n")
+    given, _, expected = dedent(block).partition("->\n")
     mappings = dict(re.findall(r"^mapping (\w+): (.*)$", given, re.MULTILINE))
     tables: dict[str, Table] = {}
     parts = re.split(r"^(\w+): (\{.*\})\n", re.sub(r"^mapping .*\n", "", given, flags=re.MULTILINE), flags=re.MULTILINE)
     for name, types, text in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
         tables[name] = read_table(types, text)
-    return Example(steps, _outcome(expected), tables, mappings, modules or {})
+    outcome = _outcome(expected) if expected else Outcome()
+    return Example(steps, outcome, tables, mappings, modules or {})
 
 
 def read_table(types: str, text: str) -> Table:

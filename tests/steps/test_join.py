@@ -1,0 +1,205 @@
+"""`join`: which rows stay, what null keys do, how duplicates multiply, and which columns are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cases import Case, messages, refused
+
+ROWS = """
+    a: {k: string, x: int}
+    | k    | x |
+    | k1   | 1 |
+    | k2   | 2 |
+    | null | 3 |
+    b: {k: string, y: int}
+    | k    | y  |
+    | k1   | 10 |
+    | k1   | 11 |
+    | k3   | 30 |
+    | null | 40 |
+"""
+
+
+def steps(join: str) -> str:
+    return f"steps:\n  out:\n    - from: a\n    - join: {join}\n"
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        ("inner", "| k1 | 1 | 10 |\n| k1 | 1 | 11 |"),
+        ("left", "| k1 | 1 | 10 |\n| k1 | 1 | 11 |\n| k2 | 2 | null |\n| null | 3 | null |"),
+        ("right", "| k1 | 1 | 10 |\n| k1 | 1 | 11 |\n| k3 | null | 30 |\n| null | null | 40 |"),
+        ("full", "| k1 | 1 | 10 |\n| k1 | 1 | 11 |\n| k2 | 2 | null |\n| null | 3 | null |\n| k3 | null | 30 |\n| null | null | 40 |"),
+    ],
+)
+def test_null_keys_match_nothing_and_duplicates_multiply(how: str, expected: str, case: Case) -> None:
+    lines = expected.replace("\n", "\n    ")
+    case.gives(steps(f"{{with: b, on: [k], how: {how}}}"), f"{ROWS}    ->\n    | k | x | y |\n    {lines}\n")
+
+
+def test_semi_keeps_a_row_once_and_anti_keeps_null_keys(case: Case) -> None:
+    case.gives(steps("{with: b, on: k, how: semi}"), ROWS + "    ->\n    | k | x |\n    | k1 | 1 |\n")
+    case.gives(steps("{with: b, on: k, how: anti}"), ROWS + "    ->\n    | k | x |\n    | k2 | 2 |\n    | null | 3 |\n")
+
+
+def test_an_empty_side_leaves_what_the_other_side_has(case: Case) -> None:
+    case.gives(
+        steps("{with: b, on: [k], how: full}"),
+        """
+        a: {k: string, x: int}
+        b: {k: string, y: int}
+        | k  | y |
+        | k1 | 1 |
+        ->
+        | k  | x    | y |
+        | k1 | null | 1 |
+        """,
+    )
+
+
+def test_keys_of_different_widths_match_and_a_full_join_widens_them(case: Case) -> None:
+    case.gives(
+        steps("{with: b, on: {i: j}, how: full}"),
+        """
+        a: {i: int, x: string}
+        | i | x |
+        | 1 | a |
+        b: {j: bigint, y: string}
+        | j          | y |
+        | 1          | b |
+        | 9999999999 | c |
+        ->
+        | i: bigint  | x    | y |
+        | 1          | a    | b |
+        | 9999999999 | null | c |
+        """,
+    )
+
+
+def test_a_relation_joins_itself_and_renames_what_it_brings(case: Case) -> None:
+    case.gives(
+        steps("{with: a, on: {boss: id}, how: left, columns: {boss_name: name}}"),
+        """
+        a: {id: int, name: string, boss: int}
+        | id | name | boss |
+        | 1  | An   | null |
+        | 2  | Ba   | 1    |
+        ->
+        | id | name | boss | boss_name |
+        | 1  | An   | null | null      |
+        | 2  | Ba   | 1    | An        |
+        """,
+    )
+
+
+def test_a_prefix_goes_before_every_name(case: Case) -> None:
+    case.gives(
+        steps("{with: b, on: [k], prefix: b_}"),
+        """
+        a: {k: int, v: int}
+        | k | v |
+        | 1 | 2 |
+        b: {k: int, v: int, w: int}
+        | k | v | w |
+        | 1 | 3 | 4 |
+        ->
+        | k | v | b_v | b_w |
+        | 1 | 2 | 3   | 4   |
+        """,
+    )
+
+
+def test_a_group_of_the_other_side_comes_along_under_its_new_names(case: Case) -> None:
+    case.gives(
+        """
+        steps:
+          sums:
+            - from: b
+            - aggregate: {by: [k], pivot: {column: t, labels: [TV, Film], value: sum(v), fill: 0, as: totals}}
+          out:
+            - from: a
+            - join: {with: sums, on: [k], prefix: n_}
+            - argmax: {over: totals, as: most}
+        """,
+        """
+        a: {k: int}
+        | k |
+        | 1 |
+        b: {k: int, t: string, v: bigint}
+        | k | t    | v |
+        | 1 | TV   | 3 |
+        | 1 | Film | 4 |
+        ->
+        | k | n_Film | n_TV | most |
+        | 1 | 4      | 3    | Film |
+        """,
+    )
+
+
+CLASH = """
+    a: {k: string, v: int}
+    b: {k: string, v: int}
+"""
+
+
+def test_a_column_of_both_sides_is_refused_with_advice(tmp_path: Path) -> None:
+    assert refused(tmp_path, steps("{with: b, on: [k]}"), CLASH) == [("column-exists", "b")]
+    assert messages(tmp_path, steps("{with: b, on: [k]}"), CLASH) == [
+        "both sides have a column `v`; choose with `columns: [...]` what the other side brings, or give `prefix:`"
+    ]
+
+
+def test_names_that_differ_only_in_case_clash(tmp_path: Path) -> None:
+    assert refused(tmp_path, steps("{with: b, on: [k]}"), "    a: {k: int, V: int}\n    b: {k: int, v: int}\n") == [("column-exists", "b")]
+
+
+def test_expect_one_needs_a_known_key(tmp_path: Path) -> None:
+    assert refused(tmp_path, steps("{with: b, on: [k], columns: [], expect: one}".replace("columns: [], ", "columns: {w: v}, ")), CLASH) == [
+        ("no-total-order", "one")
+    ]
+
+
+def test_expect_one_is_kept_by_what_made_the_other_side_unique(case: Case) -> None:
+    case.gives(
+        """
+        steps:
+          sums:
+            - from: b
+            - aggregate: {by: [k], columns: {n: count(*)}}
+          out:
+            - from: a
+            - join: {with: sums, on: [k], how: left, expect: one}
+        """,
+        """
+        a: {k: int}
+        | k |
+        | 1 |
+        | 1 |
+        b: {k: int}
+        | k |
+        | 1 |
+        | 1 |
+        ->
+        | k | n |
+        | 1 | 2 |
+        | 1 | 2 |
+        """,
+    )
+
+
+def test_keys_of_types_that_do_not_compare_are_refused(tmp_path: Path) -> None:
+    rows = "    a: {k: string}\n    b: {k: int}\n"
+    assert refused(tmp_path, steps("{with: b, on: [k]}"), rows) == [("type-mismatch", "k")]
+
+
+def test_a_key_or_relation_that_is_not_there_is_named(tmp_path: Path) -> None:
+    assert refused(tmp_path, steps("{with: bb, on: [k]}"), CLASH) == [("unknown-relation", "bb")]
+    assert refused(tmp_path, steps("{with: b, on: [kk], columns: {w: v}}"), CLASH)[0] == ("unknown-column", "kk")
+
+
+def test_semi_brings_no_columns(tmp_path: Path) -> None:
+    assert refused(tmp_path, steps("{with: b, on: [k], how: semi, prefix: b_}"), CLASH) == [("wrong-value", "b_")]
