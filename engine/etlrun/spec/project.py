@@ -42,11 +42,12 @@ class Use:
 
 @dataclass(frozen=True)
 class Profile:
-    """An engine and the connections of one surrounding."""
+    """An engine, the connections and the models of one surrounding. Several models under one name are asked in their order."""
 
     name: str
     engine: Use
     connections: Mapping[str, Use]
+    models: Mapping[str, tuple[Use, ...]] = field(default_factory=dict)
 
 
 @dataclass
@@ -123,6 +124,7 @@ def read_project(root: Path) -> Project:
                 inner: _use("connections", spec, ("profiles", name, "connections", inner), origin)
                 for inner, spec in value.get("connections", {}).items()
             },
+            {inner: _cascade(spec, ("profiles", name, "models", inner), origin) for inner, spec in value.get("models", {}).items()},
         )
         for name, value in document.value.get("profiles", {}).items()
     }
@@ -145,7 +147,7 @@ def project_schema() -> Schema:
         "properties": {
             "engine": _family_schema("engines"),
             "connections": {"type": "object", "additionalProperties": _family_schema("connections")},
-            "models": {"type": "object"},
+            "models": {"type": "object", "additionalProperties": _one_or_more(_family_schema("models"))},
         },
         "additionalProperties": False,
     }
@@ -178,7 +180,7 @@ def from_environment(text: str) -> str:
 
 
 _ENVIRONMENT = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
-_SECRET_KEYS = re.compile(r"(?i)(password|passwd|secret|token|api_?key|credential)")
+_SECRET_KEYS = re.compile(r"(?i)(password|passwd|secret|token(?!s)|api_?key|credential)")
 
 
 def _written_secrets(document: Document) -> list[Diagnostic]:
@@ -211,6 +213,17 @@ class _Verbatim(Origin):
 def _use(family: Family, spec: Mapping[str, Any], where: Keys, origin: Origin) -> Use:
     (name, payload), *_ = spec.items()
     return Use(name, build(kinds(family)[name], payload, (*where, name), origin), (*where, name))
+
+
+def _cascade(spec: Any, where: Keys, origin: Origin) -> tuple[Use, ...]:
+    """One model, or several that are asked in their order until one knows."""
+    if isinstance(spec, list):
+        return tuple(_use("models", item, (*where, index), origin) for index, item in enumerate(spec))
+    return (_use("models", spec, where, origin),)
+
+
+def _one_or_more(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "array", "items": schema, "minItems": 1}]}
 
 
 def _family_schema(family: Family) -> Schema:

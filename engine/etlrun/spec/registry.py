@@ -7,8 +7,8 @@ import pkgutil
 from functools import cache
 from typing import Literal
 
-Family = Literal["sources", "steps", "checks", "sinks", "connections", "engines"]
-FAMILIES: tuple[Family, ...] = ("sources", "steps", "checks", "sinks", "connections", "engines")
+Family = Literal["sources", "steps", "checks", "sinks", "connections", "engines", "models"]
+FAMILIES: tuple[Family, ...] = ("sources", "steps", "checks", "sinks", "connections", "engines", "models")
 
 
 @cache
