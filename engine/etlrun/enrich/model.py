@@ -7,11 +7,12 @@ looks each key up by itself, at once and for nothing.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from etlrun.enrich.outputs import Output, Value
 from etlrun.spec.fields import Described, key
 
 Ending = Literal["complete", "truncated", "blocked"]
@@ -96,7 +97,7 @@ class Asker(ABC):
 class Finding:
     """What a finder knows of a key: the answer by output column, and why."""
 
-    answer: Mapping[str, str]
+    answer: Mapping[str, Value]
     reason: str
 
 
@@ -141,6 +142,14 @@ class LanguageModel(Model):
         """The model, ready to be asked; `environment` fills in `${NAME}`. Raises ModelError with the cause `setup`."""
         raise NotImplementedError
 
+    def thought_tokens(self, name: str) -> int:
+        """Tokens that the model, called `name` at its service, may spend on thinking before it answers."""
+        return 0
+
+    def tier(self) -> str:
+        """The service tier by which it is billed."""
+        return "standard"
+
     def model_name(self, environment: Environment) -> str:
         """The name to ask for; raises ModelError where it refers to a variable that is not set."""
         return filled(self.model, "model", environment)
@@ -150,8 +159,8 @@ class LanguageModel(Model):
 class LocalModel(Model):
     """A model that looks keys up in something of the operator's own."""
 
-    def open(self, root: Path, outputs: Mapping[str, tuple[str, ...]]) -> Finder:
-        """The model, ready to be asked for the output columns and their labels. Raises SpecError for mistakes in its files."""
+    def open(self, root: Path, outputs: Sequence[Output]) -> Finder:
+        """The model, ready to be asked for these outputs. Raises SpecError with every mistake in its files."""
         raise NotImplementedError
 
 

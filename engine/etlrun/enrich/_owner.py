@@ -1,0 +1,47 @@
+"""Which process holds a lease, and whether it is still alive."""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+LIFE = 60.0  # seconds without a sign of life after which a process is taken to be dead
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A process: an identity of its own, and where to look whether it lives."""
+
+    id: str
+    host: str
+    pid: int
+    until: float = 0.0
+
+    def is_alive(self, now: float) -> bool:
+        """Whether its leases count. On this machine a dead process is seen at once; elsewhere its time must run out."""
+        if self.until <= now:
+            return False
+        return self.host != this_host() or self.pid == os.getpid() or _answers(self.pid)
+
+
+def this_process() -> Owner:
+    return Owner(uuid.uuid4().hex, this_host(), os.getpid())
+
+
+def this_host() -> str:
+    """The machine, and on Linux the process namespace: in another container the same number is another process."""
+    namespace = Path("/proc/self/ns/pid")
+    return socket.gethostname() + (f"/{os.readlink(namespace)}" if namespace.exists() else "")
+
+
+def _answers(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

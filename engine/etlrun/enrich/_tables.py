@@ -1,0 +1,112 @@
+"""The tables of the label store, and how a SQLite file is opened."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+
+METADATA = sa.MetaData()
+
+
+def _text(length: int) -> Any:
+    """Text compared byte by byte: the collations of MySQL otherwise take `tình` and `tinh` for one key."""
+    exact = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")
+    return sa.String(length).with_variant(exact, "mysql", "mariadb")
+
+
+def _long_text() -> Any:
+    exact = mysql.MEDIUMTEXT(charset="utf8mb4", collation="utf8mb4_bin")
+    return sa.Text().with_variant(exact, "mysql", "mariadb")
+
+
+def _number() -> Any:
+    return sa.Float(53)
+
+
+QUESTIONS = sa.Table(
+    "etlrun_questions", METADATA,
+    sa.Column("id", _text(32), primary_key=True),
+    sa.Column("prompt", _text(200), nullable=False),
+    sa.Column("source", _text(200), nullable=False),
+    sa.Column("rules", _long_text(), nullable=False),
+    sa.Column("outputs", _long_text(), nullable=False),
+    sa.Column("at", _text(20), nullable=False),
+)  # fmt: skip
+
+ANSWERS = sa.Table(
+    "etlrun_answers", METADATA,
+    sa.Column("question", _text(32), primary_key=True),
+    sa.Column("key", _text(120), primary_key=True),
+    sa.Column("shown", _text(120), nullable=False),
+    sa.Column("status", _text(10), nullable=False),
+    sa.Column("answer", _long_text(), nullable=False),
+    sa.Column("reason", _text(200), nullable=False),
+    sa.Column("source", _text(200), nullable=False),
+    sa.Column("version", _text(100), nullable=False),
+    sa.Column("tokens", _number(), nullable=False),
+    sa.Column("usd", _number(), nullable=False),
+    sa.Column("run", _text(64), nullable=False),
+    sa.Column("at", _text(20), nullable=False),
+    sqlite_with_rowid=False,
+)  # fmt: skip
+
+REQUESTS = sa.Table(
+    "etlrun_requests", METADATA,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("question", _text(32), nullable=False),
+    sa.Column("run", _text(64), nullable=False),
+    sa.Column("batch", _text(16), nullable=False),
+    sa.Column("keys", sa.Integer, nullable=False, quote=True),
+    sa.Column("answered", sa.Integer, nullable=False),
+    sa.Column("outcome", _text(40), nullable=False),
+    sa.Column("input_tokens", sa.Integer, nullable=False),
+    sa.Column("output_tokens", sa.Integer, nullable=False),
+    sa.Column("cached_tokens", sa.Integer, nullable=False),
+    sa.Column("usd", _number(), nullable=False),
+    sa.Column("seconds", _number(), nullable=False),
+    sa.Column("version", _text(100), nullable=False),
+    sa.Column("at", _text(20), nullable=False),
+    sa.Index("etlrun_requests_question", "question"),
+)  # fmt: skip
+
+LEASES = sa.Table(
+    "etlrun_leases", METADATA,
+    sa.Column("question", _text(32), primary_key=True),
+    sa.Column("key", _text(120), primary_key=True),
+    sa.Column("owner", _text(32), nullable=False, index=True),
+    sqlite_with_rowid=False,
+)  # fmt: skip
+
+OWNERS = sa.Table(
+    "etlrun_owners", METADATA,
+    sa.Column("id", _text(32), primary_key=True),
+    sa.Column("host", _text(200), nullable=False),
+    sa.Column("pid", sa.BigInteger, nullable=False),
+    sa.Column("until", _number(), nullable=False, quote=True),
+)  # fmt: skip
+
+
+def sqlite_engine(path: Path) -> sa.Engine:
+    """An engine over a SQLite file that only its owner may read, in WAL mode: readers never wait for a writer."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), hide_parameters=True, connect_args={"timeout": 60})
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _: object) -> None:
+        connection.isolation_level = None  # transactions are begun below, not guessed by the driver
+        # A killed process loses nothing; after a power cut the last answers may be missing, never half there.
+        connection.executescript("pragma journal_mode = wal; pragma synchronous = normal;")
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        # A transaction that will write takes the lock at once: one that reads first could find it taken.
+        is_writing = connection.get_execution_options().get("etlrun_writes")
+        connection.exec_driver_sql("begin immediate" if is_writing else "begin")
+
+    return engine

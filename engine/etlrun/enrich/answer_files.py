@@ -1,0 +1,113 @@
+"""CSV files of keys with their answers: the titles of a catalogue, the overrides that people write, a golden set.
+
+The first column holds the keys and may have any name; the others are named like the outputs they answer.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from etlrun.diagnostics import Diagnostic, SpecError, nearest
+from etlrun.enrich.keys import normal_form
+from etlrun.enrich.outputs import Labels, NotAllowed, Output, Value, read_text
+from etlrun.spec import located
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A key with its answer, and the line it stands in."""
+
+    key: str
+    answer: Mapping[str, Value]
+    line: int
+
+
+def read_answers(path: Path, shown: str, outputs: Sequence[Output]) -> tuple[Answered, ...]:
+    """The keys of a CSV file, each with an answer for every output. Raises SpecError with every mistake, each in its line."""
+    text = located.read_text(path, shown)
+    reader = _Reader(text, shown, outputs)
+    found = tuple(reader.rows())
+    if reader.problems:
+        raise SpecError(reader.problems)
+    return found
+
+
+def overrides_path(root: Path, prompt: str) -> Path:
+    """Where the answers of people for a prompt stand."""
+    return root / "overrides" / f"{prompt}.csv"
+
+
+def read_overrides(root: Path, prompt: str, shown: str, outputs: Sequence[Output]) -> dict[str, Mapping[str, Value]]:
+    """The answers that people gave, by normal form of the key; empty where nobody wrote any."""
+    path = overrides_path(root, prompt)
+    if not path.is_file():
+        return {}
+    return {normal_form(answered.key): answered.answer for answered in read_answers(path, shown, outputs)}
+
+
+class _Reader:
+    """Reads one CSV file, noting what is wrong."""
+
+    def __init__(self, text: str, file: str, outputs: Sequence[Output]) -> None:
+        self.lines = text.splitlines()
+        self.file = file
+        self.outputs = outputs
+        self.problems: list[Diagnostic] = []
+        self.reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+
+    def rows(self) -> Iterator[Answered]:
+        try:
+            header = [name.strip() for name in next(self.reader, [])]
+            if self.is_header(header):
+                yield from self.answered(header)
+        except csv.Error as error:
+            self.complain("", f"this is not CSV: {error}", "check the quotes")
+
+    def is_header(self, header: list[str]) -> bool:
+        for name in header[1:]:
+            if name not in {output.name for output in self.outputs}:
+                names = [output.name for output in self.outputs]
+                self.complain(name, f"there is no output `{name}`", nearest(name, names) or f"the outputs are {', '.join(names)}", "unknown-column")
+        missing = [output.name for output in self.outputs if output.name not in header[1:]]
+        if missing:
+            quoted = ", ".join(f"`{name}`" for name in missing)
+            self.complain("", f"no column is called {quoted}", "name the columns in the first line: key," + ",".join(missing), "missing-key")
+        return not self.problems
+
+    def answered(self, header: list[str]) -> Iterator[Answered]:
+        seen: dict[str, int] = {}
+        for row in self.reader:
+            if not any(cell.strip() for cell in row):
+                continue
+            if len(row) != len(header):
+                self.complain("", f"{len(header)} cells are wanted here, not {len(row)}", 'put a cell with a comma into quotes: "a, b"')
+                continue
+            folded = normal_form(row[0])
+            if not folded:
+                self.complain("", "the key is empty", "remove the line")
+            elif folded in seen:
+                self.complain(row[0], f"`{row[0]}` stands here twice (first in line {seen[folded]})", "remove one of them", "duplicate-name")
+            seen.setdefault(folded, self.reader.line_num)
+            yield Answered(row[0], dict(self.values(header, row)), self.reader.line_num)
+
+    def values(self, header: list[str], row: list[str]) -> Iterator[tuple[str, Value]]:
+        for output in self.outputs:
+            cell = row[header.index(output.name, 1)].strip()
+            try:
+                yield output.name, read_text(output, cell)
+            except NotAllowed as error:
+                labels = tuple(output.labels) if isinstance(output, Labels) else ()
+                fix = nearest(cell, labels) or (f"the labels are {', '.join(labels)}" if labels else "")
+                self.complain(cell, f"`{cell}` is {error}", fix, "unknown-label" if labels else "wrong-value")
+
+    def complain(self, cell: str, message: str, fix: str, code: str = "wrong-value") -> None:
+        """Note a mistake in the line just read, under `cell` where it stands there."""
+        line = max(1, self.reader.line_num)
+        source = self.lines[line - 1] if line <= len(self.lines) else ""
+        at = source.rfind(cell) if cell else 0
+        at = max(0, at)
+        self.problems.append(Diagnostic(self.file, line, at + 1, at + 1 + max(1, len(cell)), code, message, fix, source=source))

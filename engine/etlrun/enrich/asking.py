@@ -1,0 +1,280 @@
+"""The asking loop: puts a question about many keys to a language model until each key is settled, or something says stop.
+
+Workers take batches of leased keys, wait for the limiter's leave, send one request each, check the reply item by item, commit what
+came of it, and ask again what is missing. No failure becomes a label: a key without a valid answer is refused, failed or pending.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from etlrun.enrich._owner import LIFE
+from etlrun.enrich.batches import Batch, FollowUp, after_error, after_verdict
+from etlrun.enrich.keys import Key
+from etlrun.enrich.limiter import CapReached, Closed, Limiter, Limits, Slot
+from etlrun.enrich.model import Asker, ModelError, Reply, Usage
+from etlrun.enrich.prices import Tariff
+from etlrun.enrich.questions import Question, Sheet, write_sheet
+from etlrun.enrich.recorder import Recorder
+from etlrun.enrich.replies import Verdict, judge
+from etlrun.enrich.report import Report, Stop
+from etlrun.enrich.store import SETTLED, Entry, Result, Sent, Store
+from etlrun.enrich.supply import Supply
+from etlrun.failures import RunFailure
+
+MOST_PAUSES = 20  # pauses in a row, without one answer, after which a quota is taken to be used up
+BARREN = 30  # requests in a row, without one answer, after which going on is taken to be useless
+TOKENS_PER_BYTE = 0.4  # of input, until the service has counted some
+
+Progress = Callable[[str, int, int], None]  # what is worked on, how much is done, of how much
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a run may spend: US dollars, and keys asked. None means no cap."""
+
+    usd: float | None = None
+    keys: int | None = None
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How a question is asked. None of it changes an answer."""
+
+    source: str
+    tariff: Tariff
+    limits: Limits = Limits()
+    batch: int = 50
+    budget: Budget = Budget()
+    run: str = ""
+    thoughts: int = 0  # tokens that the model may spend on thinking, in every request
+
+
+@dataclass
+class Tally:
+    """What has been counted so far."""
+
+    ok: int = 0
+    refused: int = 0
+    failed: int = 0
+    requests: int = 0
+    usage: Usage = Usage()
+    outcomes: Counter[str] = field(default_factory=Counter)
+    details: Counter[str] = field(default_factory=Counter)
+
+
+def no_progress(what: str, done: int, of: int) -> None:
+    """Say nothing."""
+
+
+async def ask(
+    question: Question, keys: Sequence[Key], asker: Asker, store: Store, terms: Terms,
+    *, progress: Progress = no_progress, chance: random.Random | None = None,
+) -> Report:  # fmt: skip
+    """Ask `keys`, the most frequent first, those that the store does not know yet. Raises RunFailure where the store fails.
+
+    What stops asking early is in the report: every answer that came before is in the store.
+    """
+    began = asyncio.get_running_loop().time()
+    with ThreadPoolExecutor(1, "label-store") as desk:
+        call = partial(asyncio.get_running_loop().run_in_executor, desk)
+        await call(store.add_question, question, terms.source)
+        known = await call(store.known, question.id, [key.normal for key in keys])
+        settled = {key for key, stored in known.items() if stored.status in SETTLED}
+        del known
+        wanted = [key for key in keys if key.normal not in settled][: terms.budget.keys]
+        loop = _Loop(question, asker, store, terms, desk, wanted, progress, chance or random.Random())
+        if wanted:
+            await loop.run()
+    tally = loop.tally
+    if loop.stopped is None and len(wanted) < len(keys) - len(settled):
+        left = len(keys) - len(settled) - len(wanted)
+        loop.stopped = Stop("budget", f"{left:,} keys are more than the budget of {terms.budget.keys:,} keys", "raise `budget: {keys: ...}`")
+    return Report(
+        question.id, terms.source, len(keys), len(settled), loop.supply.by_others, tally.ok, 0, tally.refused, tally.failed,
+        tally.requests, tally.usage.input, tally.usage.output, loop.limiter.spent,
+        asyncio.get_running_loop().time() - began, dict(tally.outcomes), dict(tally.details), loop.stopped,
+    )  # fmt: skip
+
+
+class _Loop:
+    """One run of the loop."""
+
+    def __init__(
+        self, question: Question, asker: Asker, store: Store, terms: Terms, desk: ThreadPoolExecutor, wanted: Sequence[Key],
+        progress: Progress, chance: random.Random,
+    ) -> None:  # fmt: skip
+        self.question = question
+        self.asker = asker
+        self.store = store
+        self.terms = terms
+        self.wanted = wanted
+        self.progress = progress
+        self.chance = chance
+        self.tally = Tally()
+        self.stopped: Stop | None = None
+        self.barren = 0
+        self.tokens_per_byte = TOKENS_PER_BYTE
+        self.limiter = Limiter(terms.limits, terms.budget.usd, chance)
+        self.recorder = Recorder(partial(store.record, question.id, terms.source, terms.run), desk)
+        self.call = partial(asyncio.get_running_loop().run_in_executor, desk)
+        self.supply = Supply(wanted, terms.batch, lambda names: self.call(store.lease, question.id, names), self.limiter.sleep)
+
+    async def run(self) -> None:
+        if self.terms.budget.usd is not None and self.terms.tariff.price is None:
+            fix = "add `price: {input: ..., output: ...}` to the model, in US dollars per million tokens"
+            self.stop(Stop("setup", f"a budget in usd needs a price, and none is known for {self.terms.source}", fix))
+            return
+        workers = min(self.terms.limits.concurrency, -(-len(self.wanted) // self.terms.batch))
+        async with self.alive():
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(workers):
+                        group.create_task(self.work())
+            except* RunFailure as failures:
+                raise failures.exceptions[0] from None
+
+    @contextlib.asynccontextmanager
+    async def alive(self) -> AsyncIterator[None]:
+        """Keep this process's leases for as long as the block runs."""
+        await self.call(self.store.beat)
+        beating = asyncio.create_task(self.keep_beating())
+        try:
+            yield
+        finally:
+            beating.cancel()
+            await asyncio.shield(self.call(self.store.release))
+
+    async def keep_beating(self) -> None:
+        while True:
+            await asyncio.sleep(LIFE / 4)
+            await self.call(self.store.beat)
+
+    async def work(self) -> None:
+        while batch := await self.supply.take():
+            open_batches = [batch]
+            while open_batches and self.stopped is None:
+                open_batches.extend(reversed((await self.settle(open_batches.pop())).again))
+
+    async def settle(self, batch: Batch) -> FollowUp:
+        """Send one request and commit what came of it."""
+        sheet = write_sheet(self.question, batch.keys, self.chance, self.terms.thoughts)
+        worst = self.terms.tariff.worst(sheet.request)
+        try:
+            slot = await self.limiter.enter(self.tokens(sheet), worst)
+        except Closed:
+            return FollowUp()
+        except CapReached:
+            fix = f"raise the budget; the next request may cost ${worst:.4f}"
+            self.stop(Stop("budget", f"${self.limiter.spent:.4f} of ${self.limiter.cap_usd:.4f} are spent", fix))
+            return FollowUp()
+        try:
+            reply = await self.asker.answer(sheet.request)
+        except ModelError as error:
+            return await self.fail(batch, sheet, slot, error)
+        except BaseException:
+            slot.settle(None, worst)  # sent, and nobody knows what it cost
+            raise
+        return await self.read(batch, sheet, slot, reply)
+
+    async def read(self, batch: Batch, sheet: Sheet, slot: Slot, reply: Reply) -> FollowUp:
+        usd = slot.usd if reply.usage is None else self.terms.tariff.cost(reply.usage)
+        slot.settle(reply.usage.input if reply.usage else None, usd)
+        verdict = judge(self.question, sheet, reply)
+        follow_up = after_verdict(batch, verdict)
+        self.tally.details.update(verdict.details)
+        if verdict.answers:
+            self.barren = 0
+            self.limiter.answered()
+        elif verdict.fault != "blocked":
+            self.count_barren("unusable", f"the model's answers are of no use: {verdict.reason or verdict.fault}")
+        await self.commit(batch, sheet, slot, verdict.fault or "complete", usd, follow_up, verdict, reply)
+        return follow_up
+
+    async def fail(self, batch: Batch, sheet: Sheet, slot: Slot, error: ModelError) -> FollowUp:
+        usd = slot.usd if error.may_be_billed else 0.0
+        slot.settle(None, usd)
+        follow_up = after_error(batch, error, was_answered_before=self.tally.ok > 0)
+        self.heed(slot, error)
+        await self.commit(batch, sheet, slot, error.cause, usd, follow_up)
+        if error.cause in ("service", "unreadable") and follow_up.again:
+            await self.limiter.sleep(self.limiter.backoff(batch.tries + 1))
+        return follow_up
+
+    def heed(self, slot: Slot, error: ModelError) -> None:
+        """Stop, slow down or go on, as a failure wants it."""
+        if error.cause == "rate":
+            self.limiter.pause(slot, error.wait)
+            if self.limiter.pauses > MOST_PAUSES:
+                self.stop(Stop("quota", f"the quota is used up: {error.message}", "run again later: it goes on where it stopped"))
+        elif error.cause == "day":
+            fix = error.fix or "run again tomorrow: it goes on where it stopped"
+            self.stop(Stop("quota", f"the quota of the day is used up: {error.message}", fix))
+        elif error.cause in ("access", "model", "setup"):
+            self.stop(Stop(error.cause, error.message, error.fix))
+        else:
+            self.count_barren("unusable" if error.cause == "refused" else "service", error.message, error.fix)
+
+    def count_barren(self, reason: Any, message: str, fix: str = "") -> None:
+        self.barren += 1
+        if self.barren >= max(BARREN, 3 * self.terms.limits.concurrency):
+            self.stop(Stop(reason, message, fix or "what was answered is kept: run again when it is mended"))
+
+    def stop(self, stop: Stop) -> None:
+        """Send nothing more; the first reason counts."""
+        self.stopped = self.stopped or stop
+        self.limiter.close()
+        self.supply.close()
+
+    def tokens(self, sheet: Sheet) -> int:
+        """The input tokens that a request probably has."""
+        return int(_size(sheet) * self.tokens_per_byte) + 1
+
+    async def commit(
+        self, batch: Batch, sheet: Sheet, slot: Slot, outcome: str, usd: float, follow_up: FollowUp,
+        verdict: Verdict | None = None, reply: Reply | None = None,
+    ) -> None:  # fmt: skip
+        usage = reply.usage if reply and reply.usage else Usage()
+        answers = verdict.answers if verdict else {}
+        seconds = asyncio.get_running_loop().time() - slot.entered
+        sent = Sent(sheet.batch, len(batch.keys), len(answers), outcome, usage.input, usage.output, usage.cached, usd, seconds,
+                    reply.version if reply else "")  # fmt: skip
+        settled = len(answers) + len(follow_up.given_up)
+        tokens = (usage.input + usage.output) / settled if settled else 0.0
+        each = usd / settled if settled else 0.0
+        results = [
+            Result(batch.keys[index].normal, batch.keys[index].shown, "ok", _json(answer), "", tokens, each) for index, answer in answers.items()
+        ]
+        results += (Result(lost.key.normal, lost.key.shown, lost.status, "", lost.reason, tokens, each) for lost in follow_up.given_up)
+        await self.recorder.commit(Entry(sent, results))
+        self.count(usage, outcome, results, sheet)
+
+    def count(self, usage: Usage, outcome: str, results: Sequence[Result], sheet: Sheet) -> None:
+        tally = self.tally
+        tally.requests += 1
+        tally.outcomes[outcome] += 1
+        tally.usage = Usage(tally.usage.input + usage.input, tally.usage.output + usage.output)
+        if usage.input:
+            self.tokens_per_byte = usage.input / _size(sheet)
+        statuses = Counter(result.status for result in results)
+        tally.ok += statuses["ok"]
+        tally.refused += statuses["refused"]
+        tally.failed += statuses["failed"]
+        self.progress(f"ask {self.terms.source}", tally.ok + tally.refused + tally.failed + self.supply.by_others, len(self.wanted))
+
+
+def _size(sheet: Sheet) -> int:
+    return len(sheet.request.system) + len(sheet.request.user)
+
+
+def _json(answer: Any) -> str:
+    return json.dumps(answer, ensure_ascii=False)

@@ -1,0 +1,98 @@
+"""Batches: what is asked again after a reply or a failure, and when a key is given up.
+
+Every follow-up has fewer keys or more tries behind it than the batch it comes from, and tries are bounded: it always ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from etlrun.enrich.keys import Key
+from etlrun.enrich.model import ModelError
+from etlrun.enrich.replies import Verdict
+from etlrun.enrich.store import Status
+
+TRIES = 6  # requests that bring a key no answer, after which it has failed
+PATIENCE = 2  # tries after which a batch that brings nothing readable is halved
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Keys asked together, and how often that brought nothing."""
+
+    keys: tuple[Key, ...]
+    tries: int = 0
+
+
+@dataclass(frozen=True)
+class GivenUp:
+    """A key without an answer."""
+
+    key: Key
+    status: Status
+    reason: str
+
+
+@dataclass(frozen=True)
+class FollowUp:
+    """What comes after a request: batches to ask again, and keys given up."""
+
+    again: tuple[Batch, ...] = ()
+    given_up: tuple[GivenUp, ...] = ()
+
+
+def after_verdict(batch: Batch, verdict: Verdict) -> FollowUp:
+    """What to do about the keys that a reply left without an answer."""
+    left = tuple(key for index, key in enumerate(batch.keys) if index not in verdict.answers)
+    if not left:
+        return FollowUp()
+    if verdict.fault == "blocked":
+        return _halves_or(Batch(left, batch.tries), "refused", f"blocked: {verdict.reason}")
+    if verdict.fault == "truncated" and verdict.answers:
+        return FollowUp((Batch(left, batch.tries),))
+    tried = Batch(left, batch.tries + 1)
+    if tried.tries >= TRIES:
+        return FollowUp((), _all(tried, "failed", verdict.reason or verdict.fault))
+    is_hopeless = verdict.fault in ("unreadable", "other-batch") and tried.tries >= PATIENCE
+    if len(left) > 1 and (verdict.fault in ("canary", "truncated") or is_hopeless):
+        return FollowUp(_halves(tried))
+    return FollowUp((tried,))
+
+
+def after_error(batch: Batch, error: ModelError, *, was_answered_before: bool) -> FollowUp:
+    """What to do about the keys of a request that failed.
+
+    A service that refuses a request for what it says may mean one key: the batch is halved. Before anything was answered it may as
+    well mean the way it is asked, so that a single key has then failed rather than been refused.
+    """
+    if error.cause in ("rate", "day", "access", "model", "setup"):
+        return FollowUp((batch,))
+    if error.cause == "refused":
+        return _halves_or(batch, "refused" if was_answered_before else "failed", error.message)
+    tried = Batch(batch.keys, batch.tries + 1)
+    if tried.tries >= TRIES:
+        return FollowUp((), _all(tried, "failed", error.message))
+    if error.cause == "unreadable" and tried.tries >= PATIENCE and len(batch.keys) > 1:
+        return FollowUp(_halves(tried))
+    return FollowUp((tried,))
+
+
+def _halves_or(batch: Batch, status: Status, reason: str) -> FollowUp:
+    if len(batch.keys) > 1:
+        return FollowUp(_halves(batch))
+    return FollowUp((), _all(batch, status, reason))
+
+
+def _halves(batch: Batch) -> tuple[Batch, ...]:
+    middle = (len(batch.keys) + 1) // 2
+    return tuple(Batch(keys, batch.tries) for keys in (batch.keys[:middle], batch.keys[middle:]))
+
+
+def _all(batch: Batch, status: Status, reason: str) -> tuple[GivenUp, ...]:
+    return tuple(GivenUp(key, status, reason) for key in batch.keys)
+
+
+def cut(keys: Sequence[Key], size: int) -> list[Batch]:
+    """Keys in batches of `size`, in their order."""
+    return [Batch(tuple(keys[start : start + size])) for start in range(0, len(keys), size)]

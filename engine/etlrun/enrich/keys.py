@@ -1,0 +1,125 @@
+"""Keys: when two spellings are one question, and which keys are never put to a model.
+
+The normal form is for finding an answer again, and never replaces what the data says. Diacritics stay: `yêu tinh` (goblin)
+and `yêu tình` (love) are two keys.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+NORMALISER = "1"  # part of every question's identity: change it when `normal_form` gives other keys
+MAX_CHARACTERS = 120
+EDGES = " .,;:!?…-–—_~·•|/\\'\"`´‘’“”„«»‹›()[]{}<>*^=。、，！？：；「」『』（）【】"
+
+# Control characters, those that only direct text (zero-width, bidirectional), surrogates, private use and variation selectors.
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff0-\ufffb\ud800-\uf8ff]")
+_SPACES = frozenset("\t\n\v\f\r\x1c\x1d\x1e\x1f\x85\u2028\u2029")
+_E_MAIL = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
+_LONG_NUMBER = re.compile(r"\+?\d(?:[\s.()/-]{0,2}\d){8,}")
+
+
+class Key(NamedTuple):
+    """A distinct key: its normal form, the commonest spelling (which a model sees), and the rows that carry it."""
+
+    normal: str
+    shown: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The distinct keys of a column.
+
+    `asked` are those worth asking, most rows first (ties by normal form); `raw` are the spellings as given and
+    `place[i]` is the index in `asked` of the key of `raw[i]`, or -1 where it is never asked.
+    """
+
+    raw: Sequence[str]
+    rows: Sequence[int]
+    asked: tuple[Key, ...]
+    place: array[int]
+
+
+def normal_form(text: str) -> str:
+    """The key under which the answer for `text` is kept.
+
+    `"  Sao   BĂNG! "` -> `"sao băng"`; composed and decomposed letters, letter case, compatibility forms, control characters,
+    runs of spaces and punctuation at the edges make no difference. At most 120 characters count.
+    """
+    if text.isascii():
+        if not text.isprintable():
+            text = _without_unseen(text)
+        text = text.lower()
+    else:
+        text = _fold(_without_unseen(text))
+    text = " ".join(text.split()).strip(EDGES)
+    return text if len(text) <= MAX_CHARACTERS else text[:MAX_CHARACTERS].strip(EDGES)
+
+
+def shown_form(text: str) -> str:
+    """What a model sees of a spelling: composed, on one line, without control characters, at most 120 characters."""
+    plain = " ".join(unicodedata.normalize("NFC", _without_unseen(text)).split())[:MAX_CHARACTERS].rstrip()
+    return text if plain == text else plain  # the same object: a million keys are held only once
+
+
+def is_asked(normal: str) -> bool:
+    """Whether a key is worth asking: not empty, not one character, not digits only, nothing personal."""
+    return len(normal) > 1 and not normal.replace(" ", "").isdigit() and not is_personal(normal)
+
+
+def is_personal(text: str) -> bool:
+    """Whether a key looks like an e-mail address, a phone number or any number of nine digits or more."""
+    if "@" in text and _E_MAIL.search(text):
+        return True
+    return len(text) >= 9 and bool(_LONG_NUMBER.search(text))
+
+
+def redact(text: str) -> str:
+    """`text` for a log or report: e-mail addresses and long numbers become `[hidden]`."""
+    return _LONG_NUMBER.sub("[hidden]", _E_MAIL.sub("[hidden]", text))
+
+
+def distinct_keys(spellings: Iterable[tuple[str, int]]) -> Keys:
+    """Gather distinct spellings, each with its number of rows, into keys."""
+    raw: list[str] = []
+    rows = array("q")
+    groups: dict[str, int] = {}  # normal form -> its number; columns of numbers, since there may be millions
+    group_of, best, total = array("q"), array("q"), array("q")
+    for index, (text, count) in enumerate(spellings):
+        raw.append(text)
+        rows.append(count)
+        normal = normal_form(text)
+        group = groups.setdefault(normal, len(groups))
+        group_of.append(group)
+        if group == len(best):
+            best.append(index)
+            total.append(count)
+            continue
+        total[group] += count
+        if (-count, text) < (-rows[best[group]], raw[best[group]]):
+            best[group] = index
+    names = sorted(normal for normal in groups if is_asked(normal))
+    names.sort(key=lambda normal: -total[groups[normal]])
+    position = array("q", [-1]) * len(groups)
+    for place, normal in enumerate(names):
+        position[groups[normal]] = place
+    asked = tuple(Key(normal, shown_form(raw[best[groups[normal]]]), total[groups[normal]]) for normal in names)
+    return Keys(raw, rows, asked, array("q", (position[group] for group in group_of)))
+
+
+def _without_unseen(text: str) -> str:
+    if not _UNSEEN.search(text):
+        return text
+    return _UNSEEN.sub(lambda match: " " if match.group() in _SPACES else "", text)
+
+
+def _fold(text: str) -> str:
+    """Compatibility forms and letter case away; a second round settles the letters that the first one makes."""
+    once = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return once if once.isascii() else unicodedata.normalize("NFKC", once.casefold())

@@ -1,0 +1,173 @@
+"""The limiter: one for all requests of a run. It holds back what would pass a limit of the account or the cap on money.
+
+Time is the running loop's own clock, so that a test's loop decides how fast it passes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from dataclasses import dataclass
+
+SLOWER = 0.7  # what is left of the rate after the service said: too many requests
+CREEP = 0.01  # how much of the full rate each answer gives back
+FIRST_WAIT = 0.5  # seconds; the ceiling of the first random wait, doubled each time
+LONGEST_WAIT = 60.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the account allows, and how patient to be. None means no limit."""
+
+    concurrency: int = 16
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    first_wait: float = FIRST_WAIT
+    longest_wait: float = LONGEST_WAIT
+
+
+class Closed(Exception):
+    """The limiter lets no request through any more."""
+
+
+class CapReached(Exception):
+    """The next request could cost more than the cap leaves."""
+
+
+@dataclass
+class Slot:
+    """The leave to send one request: what was reserved for it, and when."""
+
+    limiter: Limiter
+    tokens: int
+    usd: float
+    entered: float
+    is_open: bool = True
+
+    def settle(self, tokens: int | None, usd: float) -> None:
+        """Give the slot back; `tokens` is what the service counted (None: not known), `usd` what the request cost."""
+        if self.is_open:
+            self.is_open = False
+            self.limiter.leave(self, self.tokens if tokens is None else tokens, usd)
+
+
+class Limiter:
+    """Lets requests through as the limits allow, in the order they came."""
+
+    def __init__(self, limits: Limits, cap_usd: float | None, chance: random.Random) -> None:
+        self.limits = limits
+        self.cap_usd = cap_usd
+        self.chance = chance
+        self.spent = 0.0
+        self.reserved = 0.0
+        self.in_flight = 0
+        self.rate = 1.0  # the share of the limits in use
+        self.pauses = 0  # since the last answer
+        self.paused_until = 0.0
+        self.last_pause = -1.0
+        self.next_request = 0.0
+        self.next_tokens = 0.0
+        self.gate = asyncio.Lock()
+        self.freed = asyncio.Event()
+        self.closed = asyncio.Event()
+
+    async def enter(self, tokens: int, worst_usd: float) -> Slot:
+        """Wait for leave to send a request of so many input tokens that costs `worst_usd` at most.
+
+        Raises CapReached where the money does not suffice even when all that is under way comes back cheap, and Closed after `close`.
+        """
+        async with self.gate:
+            await self._until_free()
+            await self._until_paid(worst_usd)
+            await self._until_due(tokens)
+            if self.closed.is_set():
+                raise Closed
+            now = _now()
+            self.in_flight += 1
+            self.reserved += worst_usd
+            self._book(now, tokens)
+            return Slot(self, tokens, worst_usd, now)
+
+    def leave(self, slot: Slot, tokens: int, usd: float) -> None:
+        """Take a slot back: see Slot.settle."""
+        self.in_flight -= 1
+        self.reserved = self.reserved - slot.usd if self.in_flight else 0.0
+        self.spent += usd
+        if self.limits.tokens_per_minute:
+            self.next_tokens -= (slot.tokens - tokens) * 60 / (self.limits.tokens_per_minute * self.rate)
+        self.freed.set()
+
+    def answered(self) -> None:
+        """An answer came: the rate creeps back."""
+        self.rate = min(1.0, self.rate + CREEP)
+        self.pauses = 0
+
+    def pause(self, slot: Slot, wait: float | None) -> None:
+        """The service said that there were too many requests: everybody waits for `wait` seconds or, where it named none, a random while.
+
+        Requests that were sent before the last pause say nothing new: they prolong it, and do not slow the rate again.
+        """
+        is_news = slot.entered > self.last_pause
+        if is_news:
+            self.rate = max(0.01, self.rate * SLOWER)
+            self.pauses += 1
+            self.last_pause = _now()
+        seconds = self.backoff(self.pauses) if wait is None else wait
+        if is_news or wait is not None:
+            self.paused_until = max(self.paused_until, _now() + seconds)
+
+    def backoff(self, tries: int) -> float:
+        """Seconds to wait after `tries` failures in a row: anything up to a ceiling that doubles (full jitter)."""
+        ceiling = min(self.limits.longest_wait, self.limits.first_wait * 2 ** min(max(0, tries - 1), 20))
+        return self.chance.uniform(0, ceiling)
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep, or until the limiter closes."""
+        if seconds > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.closed.wait(), seconds)
+
+    def close(self) -> None:
+        """Let no further request through, and wake who waits."""
+        self.closed.set()
+        self.freed.set()
+
+    @property
+    def lanes(self) -> int:
+        """Requests that may be under way at the same time, at the present rate."""
+        return max(1, int(self.limits.concurrency * self.rate))
+
+    async def _until_free(self) -> None:
+        while self.in_flight >= self.lanes and not self.closed.is_set():
+            self.freed.clear()
+            await self.freed.wait()
+
+    async def _until_paid(self, worst_usd: float) -> None:
+        if self.cap_usd is None:
+            return
+        while not self.closed.is_set():
+            if self.spent + self.reserved + worst_usd <= self.cap_usd:
+                return
+            if self.spent + worst_usd > self.cap_usd or not self.in_flight:
+                raise CapReached
+            self.freed.clear()
+            await self.freed.wait()
+
+    async def _until_due(self, tokens: int) -> None:
+        while not self.closed.is_set():
+            due = max(self.paused_until, self.next_request, self.next_tokens)
+            if due <= _now():
+                return
+            await self.sleep(due - _now())
+
+    def _book(self, now: float, tokens: int) -> None:
+        """Requests are spread evenly: the next one is due when its share of the minute has passed."""
+        if self.limits.requests_per_minute:
+            self.next_request = max(now, self.next_request) + 60 / (self.limits.requests_per_minute * self.rate)
+        if self.limits.tokens_per_minute:
+            self.next_tokens = max(now, self.next_tokens) + tokens * 60 / (self.limits.tokens_per_minute * self.rate)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,161 @@
+"""The columns a prompt declares: which answers each may hold, and the check that an answer is one of them."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from etlrun.language.columns import BOOLEAN, DOUBLE, STRING, Type
+
+Value = str | float | bool
+
+
+class NotAllowed(Exception):
+    """An answer that the output column does not allow; `str()` says why."""
+
+
+@dataclass(frozen=True)
+class Output(ABC):
+    """A column that the model fills."""
+
+    name: str
+    about: str
+
+    @property
+    @abstractmethod
+    def type(self) -> Type:
+        """The type of the column."""
+
+    @property
+    @abstractmethod
+    def longest(self) -> int:
+        """The bytes of the longest answer: no answer takes more tokens."""
+
+    @abstractmethod
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of an answer."""
+
+    @abstractmethod
+    def read(self, value: object) -> Value:
+        """The answer in `value`. Raises NotAllowed."""
+
+    @abstractmethod
+    def wording(self) -> str:
+        """What the model is told about the column."""
+
+
+@dataclass(frozen=True)
+class Labels(Output):
+    """One of a fixed list of labels, each with a line that says what belongs to it."""
+
+    labels: Mapping[str, str]
+
+    type = STRING
+
+    @property
+    def longest(self) -> int:
+        return max(len(label.encode()) for label in self.labels) + 2
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "enum": list(self.labels)}
+
+    def read(self, value: object) -> str:
+        if isinstance(value, str) and value in self.labels:
+            return value
+        raise NotAllowed("not one of the labels")
+
+    def wording(self) -> str:
+        lines = (f"- {label}: {about}" for label, about in self.labels.items())
+        return "exactly one of these labels, written as here:\n" + "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Text(Output):
+    """A short text, on one line; `pattern` must match all of it where it is given."""
+
+    max: int
+    pattern: str = ""
+
+    type = STRING
+
+    @property
+    def longest(self) -> int:
+        return 4 * self.max + 2
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string"}
+
+    def read(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise NotAllowed("not a text")
+        if any(unicodedata.category(character)[0] == "C" for character in value):
+            raise NotAllowed("a text with control characters")
+        if len(value) > self.max:
+            raise NotAllowed(f"longer than {self.max} characters")
+        if self.pattern and not re.fullmatch(self.pattern, value):
+            raise NotAllowed("not of the wanted form")
+        return value
+
+    def wording(self) -> str:
+        form = f", matching the regular expression {self.pattern}" if self.pattern else ""
+        return f"a text of at most {self.max} characters on one line{form}"
+
+
+@dataclass(frozen=True)
+class Number(Output):
+    """A number between two limits, both included."""
+
+    min: float
+    max: float
+
+    type = DOUBLE
+    longest = 24
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "number"}
+
+    def read(self, value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            raise NotAllowed("not a number")
+        if not self.min <= value <= self.max:
+            raise NotAllowed(f"not between {self.min:g} and {self.max:g}")
+        return float(value)
+
+    def wording(self) -> str:
+        return f"a number from {self.min:g} to {self.max:g}"
+
+
+@dataclass(frozen=True)
+class Truth(Output):
+    """True or false."""
+
+    type = BOOLEAN
+    longest = 5
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "boolean"}
+
+    def read(self, value: object) -> bool:
+        if isinstance(value, bool):
+            return value
+        raise NotAllowed("neither true nor false")
+
+    def wording(self) -> str:
+        return "true or false"
+
+
+def read_text(output: Output, text: str) -> Value:
+    """The answer that a text cell (of a CSV file) holds. Raises NotAllowed."""
+    if isinstance(output, Truth):
+        return output.read({"true": True, "false": False}.get(text.strip().lower(), text))
+    if isinstance(output, Number):
+        try:
+            return output.read(float(text))
+        except ValueError:
+            raise NotAllowed("not a number") from None
+    return output.read(text)

@@ -1,0 +1,267 @@
+"""Prompt files: what a model is asked, the answers it may give, examples, and canaries that show it is awake.
+
+`prompts/NAME.md` opens with YAML between two lines of `---` and goes on with the instructions, in plain words:
+
+```markdown
+---
+task: Give each search keyword its content category.
+output:
+  category:
+    about: what the viewer wants to watch
+    labels:
+      Sports: matches, leagues, teams and players
+      Other: whatever fits no other label
+examples:
+  - {key: ngoại hạng anh, category: Sports}
+canaries:
+  - {key: champions league, category: Sports}
+---
+Keywords are typed by viewers in Vietnam, often without diacritics.
+```
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from etlrun.diagnostics import Diagnostic, SpecError, nearest
+from etlrun.enrich.keys import MAX_CHARACTERS, is_asked, normal_form, shown_form
+from etlrun.enrich.outputs import Labels, NotAllowed, Number, Output, Text, Truth, Value
+from etlrun.spec.fields import Described, Label, Origin, Schema, build, key, schema_of_class
+from etlrun.spec.kinds import NAME
+from etlrun.spec.located import Document, Keys, parse_document, read_text
+from etlrun.spec.schema import find_mistakes
+
+MAX_LABELS = 100
+MAX_LABEL = 60  # characters
+MAX_INSTRUCTIONS = 20_000  # characters; every request carries them
+TYPES = ("labels", "string", "number", "boolean")
+
+
+@dataclass(frozen=True)
+class TextLimits(Described):
+    """The limits of a text answer."""
+
+    max: int = key("characters at most, up to 200")
+    pattern: str = key("a regular expression that all of the text must match", default="")
+
+
+@dataclass(frozen=True)
+class NumberLimits(Described):
+    """The limits of a number, both included."""
+
+    min: float = key("the smallest number allowed")
+    max: float = key("the largest number allowed")
+
+
+@dataclass(frozen=True)
+class OutputColumn(Described):
+    """A column of answers: one of labels, string, number and boolean says which."""
+
+    about: str = key("what the answer means, for the model", default="")
+    labels: Mapping[str, Label] = key("the labels it may hold, each with a line of description", factory=dict)
+    string: TextLimits | None = key("a short text", default=None)
+    number: NumberLimits | None = key("a number", default=None)
+    boolean: bool = key("true or false", default=False)
+
+
+@dataclass(frozen=True)
+class Head(Described):
+    """The front matter of a prompt file."""
+
+    task: str = key("what is to be done with each key, in one sentence")
+    output: Mapping[str, OutputColumn] = key("the columns of answers")
+    examples: tuple[Mapping[str, Label], ...] = key("keys with their right answers, shown to the model", default=())
+    canaries: tuple[Mapping[str, Label], ...] = key("keys whose answer is beyond doubt, mixed into every request", default=())
+
+
+@dataclass(frozen=True)
+class Example:
+    """A key and the right answer by output column."""
+
+    key: str
+    answer: Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt file without mistakes."""
+
+    name: str
+    task: str
+    outputs: tuple[Output, ...]
+    examples: tuple[Example, ...]
+    canaries: tuple[Example, ...]
+    instructions: str
+
+    def output(self, name: str) -> Output:
+        return next(output for output in self.outputs if output.name == name)
+
+
+def read_prompt(path: Path, shown: str = "") -> Prompt:
+    """The prompt in a file. Raises SpecError with every mistake, each at its place in the file."""
+    return parse_prompt(read_text(path, shown), path.stem, shown or str(path))
+
+
+def parse_prompt(text: str, name: str, file: str) -> Prompt:
+    """The prompt in a text. Raises SpecError with every mistake."""
+    end = _end_of_head(text)
+    if end is None:
+        fix = "open the file with a line `---`, YAML, and another line `---`"
+        raise SpecError([Diagnostic(file, 1, 1, 2, "missing-key", "a prompt opens with its front matter", fix)])
+    document = parse_document(text[: end[0]], file)
+    problems = find_mistakes(document, prompt_schema())
+    if problems:
+        raise SpecError(problems)
+    head: Head = build(Head, document.value, (), _AsWritten(document, {}))
+    reader = _Reader(document, head)
+    prompt = Prompt(name, head.task.strip(), reader.outputs(), reader.answered("examples", head.examples),
+                    reader.answered("canaries", head.canaries), text[end[1] :].strip())  # fmt: skip
+    problems = [*reader.problems, *_against_the_whole(document, prompt)]
+    if problems:
+        raise SpecError(problems)
+    return prompt
+
+
+@cache
+def prompt_schema() -> Schema:
+    """The JSON Schema of a prompt's front matter."""
+    schema = schema_of_class(Head)
+    schema["x-place"] = "a prompt"
+    schema["properties"]["output"]["minProperties"] = 1
+    return schema
+
+
+class _AsWritten(Origin):
+    """A source whose `$` is left alone."""
+
+    def fill(self, value: Any, where: Keys) -> Any:
+        return value
+
+
+def _end_of_head(text: str) -> tuple[int, int] | None:
+    """Where the front matter ends and where the instructions begin."""
+    if not re.match(r"---[ \t]*\r?\n", text):
+        return None
+    end = re.compile(r"^---[ \t]*(\r?\n|\Z)", re.MULTILINE).search(text, 4)
+    return (end.start(), end.end()) if end else None
+
+
+class _Reader:
+    """Turns the front matter into outputs and examples, noting what is wrong."""
+
+    def __init__(self, document: Document, head: Head) -> None:
+        self.document = document
+        self.head = head
+        self.problems: list[Diagnostic] = []
+        self.by_name: dict[str, Output] = {}
+
+    def complain(self, where: Keys, message: str, fix: str = "", code: str = "wrong-value") -> None:
+        self.problems.append(self.document.diagnose(where, code, message, fix))
+
+    def outputs(self) -> tuple[Output, ...]:
+        for name, column in self.head.output.items():
+            where: Keys = ("output", name)
+            if not NAME.match(name) or name in ("i", "key"):
+                self.problems.append(
+                    self.document.diagnose_key(where, "bad-name", f"`{name}` cannot name an output", "use letters, digits and `_`; not `i` or `key`")
+                )
+            given = [kind for kind in TYPES if kind in self.document.value["output"][name]]
+            if len(given) != 1 or (given == ["boolean"] and not column.boolean):
+                fix = "give one of `labels`, `string`, `number`, `boolean: true`"
+                self.problems.append(self.document.diagnose_key(where, "wrong-value", f"`{name}` must say which answers it holds", fix))
+                continue
+            self.by_name[name] = self.output(name, column, (*where, given[0]))
+        return tuple(self.by_name.values())
+
+    def output(self, name: str, column: OutputColumn, where: Keys) -> Output:
+        if column.string:
+            if not 1 <= column.string.max <= 200:
+                self.complain((*where, "max"), "a text answer holds 1 to 200 characters")
+            try:
+                re.compile(column.string.pattern)
+            except re.error as error:
+                self.complain((*where, "pattern"), f"this is not a regular expression: {error}")
+            return Text(name, column.about, column.string.max, column.string.pattern)
+        if column.number:
+            if column.number.min >= column.number.max:
+                self.complain((*where, "max"), "the largest number must be above the smallest")
+            return Number(name, column.about, column.number.min, column.number.max)
+        if column.boolean:
+            return Truth(name, column.about)
+        self.check_labels(column, where)
+        return Labels(name, column.about, {label: str(about) for label, about in column.labels.items()})
+
+    def check_labels(self, column: OutputColumn, where: Keys) -> None:
+        if not 2 <= len(column.labels) <= MAX_LABELS:
+            self.complain(where, f"2 to {MAX_LABELS} labels are wanted, not {len(column.labels)}")
+        seen: dict[str, str] = {}
+        for label, about in column.labels.items():
+            place = (*where, label)
+            if not label.strip() or label != label.strip() or len(label) > MAX_LABEL or not label.isprintable():
+                self.complain(place, f"`{label}` cannot be a label", f"use 1 to {MAX_LABEL} characters on one line, no space at either end")
+            if not about.strip() or about == "null":
+                self.complain(place, f"`{label}` has no description", "say in one line what belongs to it: the model sees it")
+            folded = normal_form(label)
+            if folded in seen:
+                self.complain(place, f"`{label}` and `{seen[folded]}` differ in spelling only", "keep one of them", "duplicate-name")
+            seen.setdefault(folded, label)
+
+    def answered(self, family: str, items: tuple[Mapping[str, Label], ...]) -> tuple[Example, ...]:
+        """The examples or canaries, each with an answer for at least one output (an example: for all)."""
+        found: list[Example] = []
+        seen: set[str] = set()
+        for index, item in enumerate(items):
+            where: Keys = (family, index)
+            answer = dict(self.answer(item, where))
+            missing = [name for name in self.by_name if name not in item]
+            if missing and (family == "examples" or len(missing) == len(self.by_name)):
+                self.complain(where, f"the answer for `{missing[0]}` is missing", f"add `{missing[0]}: ...`", "missing-key")
+            text = str(item.get("key", ""))
+            if not text:
+                self.complain(where, "`key` is missing here", "write the keyword as `key: ...`", "missing-key")
+                continue
+            folded = normal_form(text)
+            if folded in seen:
+                self.complain((*where, "key"), f"`{text}` stands here twice", "remove one of them", "duplicate-name")
+            if not is_asked(folded) or len(text) > MAX_CHARACTERS:
+                self.complain((*where, "key"), f"`{text}` is a key that is never asked", "take an ordinary one of 2 to 120 characters")
+            seen.add(folded)
+            found.append(Example(shown_form(text), answer))
+        return tuple(found)
+
+    def answer(self, item: Mapping[str, Label], where: Keys) -> Iterator[tuple[str, Value]]:
+        for name in item:
+            if name == "key":
+                continue
+            output = self.by_name.get(name)
+            if output is None:
+                if name not in self.head.output:
+                    fix = nearest(name, tuple(self.by_name)) or "the outputs are " + ", ".join(self.by_name)
+                    self.problems.append(self.document.diagnose_key((*where, name), "unknown-column", f"there is no output `{name}`", fix))
+                continue
+            value = self.document.value[where[0]][where[1]][name]
+            try:
+                yield name, output.read(str(item[name]) if isinstance(output, (Labels, Text)) else value)
+            except NotAllowed as error:
+                choices = tuple(output.labels) if isinstance(output, Labels) else ()
+                fix = nearest(str(item[name]), choices) or (f"the labels are {', '.join(choices)}" if choices else "")
+                code = "unknown-label" if choices else "wrong-value"
+                self.complain((*where, name), f"`{item[name]}` is {error}", fix, code)
+
+
+def _against_the_whole(document: Document, prompt: Prompt) -> Iterator[Diagnostic]:
+    """What only shows when the parts of a prompt are seen together."""
+    if len(prompt.instructions) > MAX_INSTRUCTIONS:
+        message = f"the instructions are longer than {MAX_INSTRUCTIONS:,} characters"
+        yield document.diagnose((), "wrong-value", message, "shorten them: every request carries them")
+    examples = {normal_form(example.key) for example in prompt.examples}
+    for index, canary in enumerate(prompt.canaries):
+        if normal_form(canary.key) in examples:
+            fix = "a canary must be a key that the model is not told the answer of"
+            yield document.diagnose(("canaries", index, "key"), "duplicate-name", f"`{canary.key}` is an example too", fix)

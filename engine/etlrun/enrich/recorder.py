@@ -1,0 +1,50 @@
+"""The recorder: commits every reply before its asker goes on; replies that arrive while it writes share one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+
+from etlrun.enrich.store import Entry
+
+
+class Recorder:
+    """Writes entries in the thread of `desk`, one transaction at a time."""
+
+    def __init__(self, write: Callable[[Sequence[Entry]], None], desk: Executor) -> None:
+        self.write = write
+        self.desk = desk
+        self.waiting: list[tuple[Entry, asyncio.Future[None]]] = []
+        self.writing: asyncio.Task[None] | None = None
+
+    async def commit(self, entry: Entry) -> None:
+        """Come back when `entry` is committed. Raises what the store raises."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.waiting.append((entry, done))
+        if self.writing is None:
+            self.writing = asyncio.create_task(self._write_all())
+        await done
+
+    async def _write_all(self) -> None:
+        try:
+            while self.waiting:
+                now, self.waiting = self.waiting, []
+                try:
+                    await asyncio.get_running_loop().run_in_executor(self.desk, self.write, [entry for entry, _ in now])
+                except Exception as error:  # noqa: BLE001 - whoever waits for the commit gets the error
+                    _settle(now, error)
+                else:
+                    _settle(now, None)
+        finally:
+            self.writing = None
+
+
+def _settle(now: Sequence[tuple[Entry, asyncio.Future[None]]], error: Exception | None) -> None:
+    for _, done in now:
+        if done.done():
+            continue
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)

@@ -1,0 +1,137 @@
+"""Replies: which answers of a model's text are taken, and what was wrong with the rest.
+
+Nothing is taken by position. A reply must name the batch it answers; an item must name its index; an answer must be one that
+its output allows. A reply that misses a canary is refused whole.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from etlrun.enrich.model import Reply
+from etlrun.enrich.outputs import NotAllowed, Output, Value
+from etlrun.enrich.questions import Question, Sheet
+
+Fault = Literal["", "blocked", "truncated", "unreadable", "other-batch", "canary", "incomplete"]
+Answer = dict[str, Value]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a reply is worth: the answers taken, by index of the key, what was wrong with it, and counts of the details."""
+
+    answers: Mapping[int, Answer]
+    fault: Fault
+    details: Counter[str]
+    reason: str = ""
+
+
+def judge(question: Question, sheet: Sheet, reply: Reply) -> Verdict:
+    """Check a reply against the sheet that asked for it."""
+    details: Counter[str] = Counter()
+    if reply.ending == "blocked":
+        return Verdict({}, "blocked", Counter(["blocked"]), reply.reason)
+    found = _document(reply.text)
+    if found is None:
+        return Verdict({}, "truncated" if reply.ending == "truncated" else "unreadable", Counter(["unreadable"]), reply.reason)
+    batch, items, is_whole = found
+    if batch != sheet.batch:
+        return Verdict({}, "other-batch", Counter(["other-batch"]), "answers another batch")
+    answers = _answers(question, len(sheet.items), items, details)
+    missed = [place for place, known in sheet.canaries.items() if place in answers and not _agrees(answers[place], known)]
+    if missed or (is_whole and sheet.canaries and not sheet.canaries.keys() & answers.keys()):
+        return Verdict({}, "canary", Counter(["canary"]), "a canary was answered wrongly" if missed else "no canary was answered")
+    taken = {place: answers[item] for item, place in enumerate(sheet.items) if place is not None and item in answers}
+    if len(taken) == len(sheet.items) - len(sheet.canaries):
+        return Verdict(taken, "", details)
+    if reply.ending == "truncated" or not is_whole:
+        return Verdict(taken, "truncated", details, "the answer was cut off")
+    return Verdict(taken, "incomplete", details, ", ".join(sorted(details)) or "missing")
+
+
+def _document(text: str) -> tuple[str, Iterator[Any], bool] | None:
+    """The batch name and the items of a reply, as far as they can be read, and whether that is all of it."""
+    text = text.strip()
+    if text.startswith("```"):
+        text = text.strip("`").removeprefix("json").strip()
+    try:
+        whole = _DECODER.decode(text)
+    except ValueError:
+        return _salvage(text)
+    if not isinstance(whole, dict) or not isinstance(whole.get("batch"), str) or not isinstance(whole.get("labels"), list):
+        return None
+    return whole["batch"], iter(whole["labels"]), True
+
+
+def _salvage(text: str) -> tuple[str, Iterator[Any], bool] | None:
+    """The items of an answer that was cut off: those that are complete."""
+    head = re.match(r'\s*\{\s*"batch"\s*:\s*"([^"\\]*)"\s*,\s*"labels"\s*:\s*\[', text)
+    if not head:
+        return None
+    return head.group(1), _complete_items(text, head.end()), False
+
+
+def _complete_items(text: str, at: int) -> Iterator[Any]:
+    while True:
+        at = _skip(text, at)
+        try:
+            item, at = _DECODER.raw_decode(text, at)
+        except ValueError:
+            return
+        yield item
+
+
+def _skip(text: str, at: int) -> int:
+    while at < len(text) and text[at] in " \t\r\n,":
+        at += 1
+    return at
+
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | None:
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else None
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object)
+
+
+def _answers(question: Question, size: int, items: Iterator[Any], details: Counter[str]) -> dict[int, Answer]:
+    """The valid answers by item; an item answered in two ways is not answered."""
+    found: dict[int, Answer] = {}
+    in_conflict: set[int] = set()
+    for item in items:
+        index = item.get("i") if isinstance(item, dict) else None
+        if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < size:
+            details["unknown item"] += 1
+            continue
+        try:
+            answer = _read(question.fields, item)
+        except NotAllowed as error:
+            details[str(error)] += 1
+            in_conflict.add(index)  # a second, valid answer for the same item would be a guess
+            continue
+        if index in found:
+            details["item twice"] += 1
+            if found[index] != answer:
+                in_conflict.add(index)
+        found[index] = answer
+    return {index: answer for index, answer in found.items() if index not in in_conflict}
+
+
+def _read(fields: Mapping[str, Output], item: Mapping[str, Any]) -> Answer:
+    answer: Answer = {}
+    for field, output in fields.items():
+        if field not in item:
+            raise NotAllowed("a field is missing")
+        answer[output.name] = output.read(item[field])
+    return answer
+
+
+def _agrees(answer: Answer, known: Mapping[str, Any]) -> bool:
+    return all(answer[name] == value for name, value in known.items())

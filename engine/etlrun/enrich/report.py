@@ -1,0 +1,74 @@
+"""What asking came to: counts, cost, and why it stopped early where it did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+StopReason = Literal["budget", "quota", "access", "model", "setup", "service", "unusable"]
+
+EXIT_CODES: Mapping[StopReason, int] = {
+    "budget": 4, "quota": 4, "access": 2, "model": 2, "setup": 2, "service": 1, "unusable": 1,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Why asking ended before every key was asked: what happened, and what to do. What was answered is kept."""
+
+    reason: StopReason
+    message: str
+    fix: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        """4 where a later run goes on by itself, 2 where the spec or its surrounding is wrong, 1 where the service failed."""
+        return EXIT_CODES[self.reason]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of the keys of one question.
+
+    `known` were answered before, `by_others` by another process meanwhile; `ok`, `abstained`, `refused` and `failed` were settled
+    here, and `pending` were not. `outcomes` counts requests by how they ended, `details` what was wrong inside replies.
+    `usd` counts requests that may have been billed at the most they can have cost.
+    """
+
+    question: str
+    source: str
+    keys: int
+    known: int = 0
+    by_others: int = 0
+    ok: int = 0
+    abstained: int = 0
+    refused: int = 0
+    failed: int = 0
+    requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    usd: float = 0.0
+    seconds: float = 0.0
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+    details: Mapping[str, int] = field(default_factory=dict)
+    stopped: Stop | None = None
+
+    @property
+    def asked(self) -> int:
+        """Keys settled by this run's own questions."""
+        return self.ok + self.abstained + self.refused + self.failed
+
+    @property
+    def pending(self) -> int:
+        return self.keys - self.known - self.by_others - self.asked
+
+    def as_object(self) -> dict[str, Any]:
+        """The report for `--json` and the run record."""
+        names = ("source", "keys", "known", "by_others", "asked", "ok", "abstained", "refused", "failed", "pending", "requests",
+                 "input_tokens", "output_tokens")  # fmt: skip
+        found: dict[str, Any] = {name: getattr(self, name) for name in names}
+        found |= {"usd": round(self.usd, 6), "seconds": round(self.seconds, 3), "outcomes": dict(self.outcomes)}
+        if self.stopped:
+            found["stopped"] = {"reason": self.stopped.reason, "message": self.stopped.message, "fix": self.stopped.fix}
+        return found

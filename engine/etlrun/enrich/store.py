@@ -1,0 +1,177 @@
+"""The label store: every answer that was ever given, so that none is bought twice.
+
+By default it is a SQLite file of the project (`.etlrun/labels.sqlite`); teams share a table in MySQL or MariaDB, by URL. Its tables:
+
+| table | a row is |
+|---|---|
+| `etlrun_questions` | a question: prompt, source (provider and model), the rules as sent, its outputs |
+| `etlrun_answers` | a question and a key: status, answer (JSON by output), reason, source, version, tokens, usd, run, time |
+| `etlrun_requests` | a request: keys asked and answered, outcome, tokens, usd, seconds, run, time |
+| `etlrun_leases` | a question and a key that some process is asking at this moment |
+| `etlrun_owners` | such a process, and until when it is taken to be alive |
+
+An answer is replaced only by one that is worth as much: a failure never replaces an answer.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
+
+from etlrun.enrich.outputs import Value
+from etlrun.enrich.questions import Question
+
+if TYPE_CHECKING:
+    import pyarrow
+
+Status = Literal["ok", "abstained", "refused", "failed"]
+SETTLED: tuple[Status, ...] = ("ok", "abstained", "refused")  # not asked again
+WORTH: Mapping[str, int] = {"failed": 0, "abstained": 1, "refused": 1, "ok": 2}
+DEFAULT = ".etlrun/labels.sqlite"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a key: its normal form and the spelling that was asked; `answer` is JSON by output, `""` unless `ok`."""
+
+    key: str
+    shown: str
+    status: Status
+    answer: str = ""
+    reason: str = ""
+    tokens: float = 0.0
+    usd: float = 0.0
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A request as the store remembers it."""
+
+    batch: str
+    keys: int
+    answered: int
+    outcome: str
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    usd: float
+    seconds: float
+    version: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A request (None where nothing was sent) and what became of its keys: committed together."""
+
+    sent: Sent | None
+    results: Sequence[Result]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the store knows of a key."""
+
+    status: Status
+    answer: str
+    reason: str
+    source: str
+
+    @property
+    def values(self) -> Mapping[str, Value]:
+        """The answer by output; empty unless the status is `ok`."""
+        return _values(self.answer) if self.answer else {}
+
+
+@dataclass(frozen=True)
+class Leased:
+    """Keys that were asked for, apart: ours to ask, settled in the meantime, being asked by another process."""
+
+    ours: tuple[str, ...]
+    settled: tuple[str, ...]
+    others: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a question has cost so far."""
+
+    question: str
+    prompt: str
+    source: str
+    statuses: Mapping[str, int]
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    usd: float
+    last_at: str
+
+
+class Store(ABC):
+    """An open label store. Its methods may be called from any thread, and each is one transaction."""
+
+    @abstractmethod
+    def add_question(self, question: Question, source: str) -> None:
+        """Write down a question; nothing happens where it is known."""
+
+    @abstractmethod
+    def known(self, question: str, keys: Sequence[str]) -> dict[str, Stored]:
+        """What is known of `keys` (normal forms), failures included."""
+
+    @abstractmethod
+    def lease(self, question: str, keys: Sequence[str]) -> Leased:
+        """Try to reserve keys for this process."""
+
+    @abstractmethod
+    def beat(self) -> None:
+        """Say that this process is alive; without it, its leases lapse after a minute."""
+
+    @abstractmethod
+    def release(self) -> None:
+        """Give up every lease of this process."""
+
+    @abstractmethod
+    def record(self, question: str, source: str, run: str, entries: Sequence[Entry]) -> None:
+        """Commit requests and results."""
+
+    @abstractmethod
+    def rows(self, question: str) -> Iterator[tuple[str, str, Stored]]:
+        """Every key of a question: normal form, spelling asked, what is known; by key."""
+
+    @abstractmethod
+    def costs(self) -> list[Cost]:
+        """Every question, the latest first."""
+
+    @abstractmethod
+    def forget(self, question: str, keys: Sequence[str]) -> int:
+        """Remove the answers of keys, so that they are asked again; gives how many there were."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give the connections back."""
+
+    def table(self, question: Question) -> pyarrow.Table:
+        """The question's answers as a table: key, spelling, one column an output, status, reason, source."""
+        import pyarrow
+
+        rows = list(self.rows(question.id))
+        types = {"string": pyarrow.string(), "double": pyarrow.float64(), "boolean": pyarrow.bool_()}
+        columns: dict[str, pyarrow.Array] = {
+            "key": pyarrow.array([key for key, _, _ in rows], pyarrow.string()),
+            "shown": pyarrow.array([shown for _, shown, _ in rows], pyarrow.string()),
+        }
+        for output in question.prompt.outputs:
+            values = [stored.values.get(output.name) for _, _, stored in rows]
+            columns[output.name] = pyarrow.array(values, types[output.type.name])
+        for name in ("status", "reason", "source"):
+            columns[name] = pyarrow.array([getattr(stored, name) for _, _, stored in rows], pyarrow.string())
+        return pyarrow.table(columns)
+
+
+@lru_cache(maxsize=4096)
+def _values(answer: str) -> Mapping[str, Value]:
+    found: Mapping[str, Value] = json.loads(answer)
+    return found

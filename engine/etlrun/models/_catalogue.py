@@ -1,0 +1,165 @@
+"""Finding titles in search keywords: as written, among other words, or with one letter wrong."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from etlrun.enrich.answer_files import Answered
+from etlrun.enrich.keys import normal_form
+from etlrun.enrich.model import Finder, Finding
+from etlrun.enrich.outputs import Value
+
+# Words that say how a title is to be watched, not which.
+_AROUND = """
+    phim bo le xem full hd tap phan season part ss movie film vietsub thuyet minh long tieng anh viet nam han quoc trung hoat hinh
+    the series moi nhat tron cuoi ova live action ban goc kenh truc tiep
+"""
+AROUND = frozenset(_AROUND.split())
+SHORTEST_INSIDE = 5  # letters of a title that is looked for among other words
+SHORTEST_TYPO = 6  # letters of a title that may have one wrong
+SHORTEST_TONE = 10  # letters of a title in which one word may carry a wrong accent: `yêu tinh` is not `yêu tình`
+
+_WORDS = re.compile(r"[^\W_]+")
+
+
+@dataclass(frozen=True)
+class Title:
+    """A title: its words with and without diacritics, and its answer."""
+
+    text: str
+    words: tuple[str, ...]
+    plain: tuple[str, ...]
+    answer: Mapping[str, Value]
+
+
+class TitleFinder(Finder):
+    """Finds the titles of a list."""
+
+    def __init__(self, titles: Iterable[Answered], *, has_typos: bool) -> None:
+        self.by_words: dict[str, list[Title]] = defaultdict(list)
+        self.by_letters: dict[str, list[Title]] = defaultdict(list)
+        self.by_gap: dict[str, set[str]] = defaultdict(set)  # letters with one left out -> the letters of titles
+        self.longest = 1
+        for answered in titles:
+            self._add(answered, has_typos=has_typos)
+
+    def _add(self, answered: Answered, *, has_typos: bool) -> None:
+        words = words_of(answered.key)
+        plain = tuple(map(without_diacritics, words))
+        title = Title(answered.key, words, plain, answered.answer)
+        letters = "".join(plain)
+        self.by_words[" ".join(plain)].append(title)
+        self.by_letters[letters].append(title)
+        self.longest = max(self.longest, len(words))
+        if has_typos and len(letters) >= SHORTEST_TYPO:
+            for gap in (letters, *gaps(letters)):
+                self.by_gap[gap].add(letters)
+
+    def find(self, text: str) -> Finding | None:
+        words = words_of(text)
+        plain = tuple(map(without_diacritics, words))
+        return self._as_written(words, plain) or self._inside(words, plain) or self._nearly(words, plain)
+
+    def _as_written(self, words: Sequence[str], plain: Sequence[str]) -> Finding | None:
+        titles = self.by_words.get(" ".join(plain)) or []
+        found = _agreed([title for title in titles if _accents_fit(words, title)], "is the title")
+        if found:
+            return found
+        if len("".join(plain)) >= SHORTEST_INSIDE and len(words) < self.longest:
+            # The words run together, or apart: `onepiece`.
+            joined = [title for title in self.by_letters.get("".join(plain), ()) if title.plain != tuple(plain)]
+            if "".join(words) == "".join(plain):
+                return _agreed(joined, "is, spaces aside, the title")
+        return None
+
+    def _inside(self, words: Sequence[str], plain: Sequence[str]) -> Finding | None:
+        """The longest title whose words stand together in the key, where little else is said."""
+        for length in range(min(self.longest, len(words) - 1), 0, -1):
+            found: list[Title] = []
+            for start in range(len(words) - length + 1):
+                titles = self.by_words.get(" ".join(plain[start : start + length]))
+                if titles and _is_mostly(plain, start, length):
+                    found += (title for title in titles if _accents_fit(words[start : start + length], title))
+            if found:
+                return _agreed(found, "contains the title")
+        return None
+
+    def _nearly(self, words: Sequence[str], plain: Sequence[str]) -> Finding | None:
+        """The title that differs in one letter: one too many, too few, another, or two exchanged."""
+        letters = "".join(plain)
+        if len(letters) < SHORTEST_TYPO - 1 or not self.by_gap:
+            return None
+        near = {found for gap in (letters, *gaps(letters)) for found in self.by_gap.get(gap, ())}
+        titles = [
+            title
+            for found in near
+            if found != letters and is_one_edit(letters, found)
+            for title in self.by_letters[found]
+            if len(title.words) != len(words) or _wrong_accents(words, title) <= 1
+        ]
+        if titles:
+            return _agreed(titles, "is, but for one letter, the title")
+        if len(letters) >= SHORTEST_TONE:
+            same = [title for title in self.by_words.get(" ".join(plain), ()) if _wrong_accents(words, title) == 1]
+            return _agreed(same, "is, but for one accent, the title")
+        return None
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    return tuple(_WORDS.findall(normal_form(text)))
+
+
+def without_diacritics(word: str) -> str:
+    """`đường` -> `duong`."""
+    if word.isascii():
+        return word
+    plain = "".join(letter for letter in unicodedata.normalize("NFD", word) if not unicodedata.combining(letter))
+    return plain.replace("đ", "d")
+
+
+def gaps(letters: str) -> Iterator[str]:
+    """The letters with each one left out in turn; digits stay, for `penthouse 2` is not `penthouse 3`."""
+    return (letters[:index] + letters[index + 1 :] for index in range(len(letters)) if not letters[index].isdigit())
+
+
+def is_one_edit(left: str, right: str) -> bool:
+    """Whether two texts differ in one letter, or in two neighbours exchanged; differing digits are more than that."""
+    if re.sub(r"\D", "", left) != re.sub(r"\D", "", right):
+        return False
+    if len(left) > len(right):
+        left, right = right, left
+    same = next((index for index, pair in enumerate(zip(left, right)) if pair[0] != pair[1]), len(left))
+    if len(left) != len(right):
+        return len(right) - len(left) == 1 and left[same:] == right[same + 1 :]
+    if left[same + 1 :] == right[same + 1 :]:
+        return True
+    return left[same : same + 2] == right[same : same + 2][::-1] and left[same + 2 :] == right[same + 2 :]
+
+
+def _accents_fit(words: Sequence[str], title: Title) -> bool:
+    """Whether each word is written as in the title, or without any diacritics."""
+    return not _wrong_accents(words, title)
+
+
+def _wrong_accents(words: Sequence[str], title: Title) -> int:
+    return sum(word not in (wanted, plain) for word, wanted, plain in zip(words, title.words, title.plain))
+
+
+def _is_mostly(plain: Sequence[str], start: int, length: int) -> bool:
+    """Whether a title of `length` words is what the key is about: the rest says how to watch it, or is the smaller part."""
+    inside = sum(map(len, plain[start : start + length]))
+    rest = [word for word in (*plain[:start], *plain[start + length :]) if word not in AROUND and not word.isdigit()]
+    if inside < SHORTEST_INSIDE:
+        return not rest and inside >= 3
+    return sum(map(len, rest)) < inside
+
+
+def _agreed(titles: Sequence[Title], how: str) -> Finding | None:
+    """The answer of titles that agree on it."""
+    if not titles or any(title.answer != titles[0].answer for title in titles):
+        return None
+    return Finding(titles[0].answer, f"{how} `{titles[0].text}`")

@@ -1,0 +1,181 @@
+"""The Gemini API through google-genai: one request is one call, and every failure has a cause."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from etlrun.enrich.model import Asker, Ending, ModelError, Reply, Request, Usage
+from etlrun.models._gemini_thinking import Thinking, budget_of, family_of
+from etlrun.spec.secrets import Secret
+
+try:
+    import httpx2
+    from google import genai
+    from google.genai import errors, types
+except ImportError as error:
+    raise ModelError("setup", "the package google-genai is not installed", "pip install 'etlrun[gemini]'") from error
+
+BLOCKED = ("SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR")
+MODELS_PAGE = "https://ai.google.dev/gemini-api/docs/models"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to reach a model and how it answers. `key_reference` is what the project file says in place of the key."""
+
+    name: str
+    secret: Secret
+    key_reference: str
+    url: str
+    timeout: float
+    concurrency: int
+    temperature: float
+    thinking: Thinking
+    service_tier: str
+
+
+class GeminiAsker(Asker):
+    """An open Gemini model."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.name = settings.name
+        self.secret = settings.secret
+        self.has_schema = True  # until the service refuses it
+        limits = httpx2.Limits(max_connections=settings.concurrency + 4, max_keepalive_connections=settings.concurrency + 4)
+        options = types.HttpOptions(base_url=settings.url or None, timeout=int(settings.timeout * 1000), async_client_args={"limits": limits})
+        self.client = genai.Client(api_key=settings.secret.reveal(), http_options=options)
+
+    async def answer(self, request: Request) -> Reply:
+        try:
+            return await self._send(request)
+        except _SchemaRefused:
+            self.has_schema = False
+            return await self._send(request)
+
+    async def _send(self, request: Request) -> Reply:
+        with self.translated(may_be_billed=True):
+            response = await self.client.aio.models.generate_content(
+                model=self.name, contents=request.user, config=self.config(request)
+            )
+        return _reply(response)
+
+    def config(self, request: Request) -> types.GenerateContentConfig:
+        return types.GenerateContentConfig(
+            system_instruction=request.system,
+            temperature=self.settings.temperature,
+            max_output_tokens=request.max_output_tokens,
+            response_mime_type="application/json",
+            response_json_schema=dict(request.schema) if self.has_schema else None,
+            thinking_config=_thinking(self.name, self.settings.thinking),
+            service_tier=None if self.settings.service_tier == "standard" else types.ServiceTier(self.settings.service_tier),
+            automatic_continuation=False,
+        )
+
+    async def count_tokens(self, request: Request) -> int | None:
+        # The Gemini API counts contents only: the rules are counted as if they were said first.
+        with self.translated(may_be_billed=False):
+            counted = await self.client.aio.models.count_tokens(model=self.name, contents=[request.system, request.user])
+        return counted.total_tokens
+
+    async def check(self) -> str:
+        with self.translated(may_be_billed=False):
+            found = await self.client.aio.models.get(model=self.name)
+        return found.name or self.name
+
+    async def close(self) -> None:
+        await self.client.aio.aclose()
+
+    @contextlib.contextmanager
+    def translated(self, *, may_be_billed: bool) -> Iterator[None]:
+        """Turn whatever google-genai raises into a ModelError."""
+        try:
+            yield
+        except errors.APIError as error:
+            raise self.from_api(error) from None
+        except httpx2.ConnectError as error:
+            fix = "check the network, the proxy and the address"
+            raise ModelError("service", f"the service cannot be reached: {self.secret.hide_in(str(error))}", fix) from None
+        except httpx2.TransportError as error:
+            what = "did not answer in time" if isinstance(error, httpx2.TimeoutException) else "broke off the connection"
+            raise ModelError("service", f"the service {what}", may_be_billed=may_be_billed) from None
+        except ValueError as error:  # broken JSON, or JSON that is no reply
+            raise ModelError("unreadable", f"the reply is unreadable ({type(error).__name__})", may_be_billed=may_be_billed) from None
+
+    def from_api(self, error: errors.APIError) -> ModelError:
+        message = " ".join(self.secret.hide_in(str(error.message or error.status or "no reason given")).split())[:200]
+        details = _details(error)
+        reasons = {item.get("reason") for item in details}
+        if error.code == 429:
+            if any("PerDay" in str(item) for item in details):
+                return ModelError("day", message)
+            return ModelError("rate", message, wait=_wait(error, details))
+        if error.code in (401, 403) or "API_KEY_INVALID" in reasons or (error.code == 400 and "api key" in message.lower()):
+            return ModelError("access", f"the service does not take the key: {message}", f"check `api_key: {self.settings.key_reference}`")
+        if error.code == 404:
+            fix = f"it is misspelt, retired, or not open to this key; the names are at {MODELS_PAGE}"
+            return ModelError("model", f"there is no model `{self.name}`: {message}", fix)
+        if error.code == 400:
+            if self.has_schema and "schema" in message.lower():
+                return _SchemaRefused("refused", message)
+            return ModelError("refused", f"the service refuses the request: {message}")
+        return ModelError("service", f"the service failed with {error.code}: {message}")
+
+
+class _SchemaRefused(ModelError):
+    """The service does not take the schema of the answer."""
+
+
+def _reply(response: types.GenerateContentResponse) -> Reply:
+    counted = response.usage_metadata
+    usage = None
+    if counted is not None and counted.prompt_token_count is not None:
+        output = (counted.candidates_token_count or 0) + (counted.thoughts_token_count or 0)
+        usage = Usage(counted.prompt_token_count, output, counted.cached_content_token_count or 0)
+    version = response.model_version or ""
+    if not response.candidates:
+        feedback = response.prompt_feedback
+        is_blocked = feedback is not None and feedback.block_reason is not None
+        reason = feedback.block_reason.name if feedback and feedback.block_reason else "no candidate"
+        return Reply("", "blocked" if is_blocked else "complete", reason, usage, version)
+    candidate = response.candidates[0]
+    reason = candidate.finish_reason.name if candidate.finish_reason else ""
+    parts = candidate.content.parts if candidate.content and candidate.content.parts else ()
+    text = "".join(part.text for part in parts if part.text and not part.thought)
+    ending: Ending = "truncated" if reason == "MAX_TOKENS" else "blocked" if reason in BLOCKED else "complete"
+    return Reply(text, ending, reason, usage, version)
+
+
+def _thinking(name: str, thinking: Thinking) -> types.ThinkingConfig | None:
+    family = family_of(name)
+    if family == "none":
+        return None
+    if family == "level":
+        return types.ThinkingConfig(thinking_level=types.ThinkingLevel("LOW" if thinking == "off" else thinking.upper()))
+    return types.ThinkingConfig(thinking_budget=budget_of(family, thinking))
+
+
+def _details(error: errors.APIError) -> list[Mapping[str, Any]]:
+    body = error.details if isinstance(error.details, dict) else {}
+    inner = body.get("error", body)
+    found = inner.get("details") if isinstance(inner, dict) else None
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+
+def _wait(error: errors.APIError, details: list[Mapping[str, Any]]) -> float | None:
+    """Seconds to wait: RetryInfo in the body, else the header Retry-After."""
+    for item in details:
+        if str(item.get("@type", "")).endswith("RetryInfo"):
+            return _seconds(str(item.get("retryDelay", "")).rstrip("s"))
+    headers = getattr(error.response, "headers", None) or {}
+    return _seconds(headers.get("retry-after", ""))
+
+
+def _seconds(text: str) -> float | None:
+    try:
+        return min(3600.0, max(0.0, float(text)))
+    except ValueError:
+        return None

@@ -1,0 +1,178 @@
+"""The OpenAI chat API over plain HTTP: one request is one call, and every failure has a cause."""
+
+from __future__ import annotations
+
+import email.utils
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from etlrun.diagnostics import nearest
+from etlrun.enrich.model import Asker, Ending, ModelError, Reply, Request, Usage
+from etlrun.spec.secrets import Secret
+
+try:
+    import httpx2
+except ImportError as error:
+    raise ModelError("setup", "the package httpx2 is not installed", "pip install 'etlrun[openai]'") from error
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to reach a model and how it answers. `key_reference` is what the project file says in place of the key."""
+
+    name: str
+    secret: Secret
+    key_reference: str
+    url: str
+    timeout: float
+    concurrency: int
+    temperature: float
+
+
+class OpenaiAsker(Asker):
+    """An open model of a service that speaks the OpenAI chat API."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.name = settings.name
+        self.secret = settings.secret
+        self.has_schema = True  # until the service refuses it
+        self.limit = "max_tokens"  # or the newer name, where the service insists
+        headers = {"authorization": f"Bearer {settings.secret.reveal()}"} if settings.secret else {}
+        limits = httpx2.Limits(max_connections=settings.concurrency + 4, max_keepalive_connections=settings.concurrency + 4)
+        self.client = httpx2.AsyncClient(base_url=settings.url.rstrip("/"), headers=headers, limits=limits, timeout=settings.timeout)
+
+    async def answer(self, request: Request) -> Reply:
+        response = await self.post(request)
+        if response.status_code == 400 and self.adapts_to(response):
+            response = await self.post(request)
+        if response.status_code != 200:
+            raise self.from_response(response)
+        return _reply(_json(response))
+
+    async def post(self, request: Request) -> httpx2.Response:
+        body = {
+            "model": self.name,
+            "messages": [{"role": "system", "content": request.system}, {"role": "user", "content": request.user}],
+            "temperature": self.settings.temperature,
+            self.limit: request.max_output_tokens,
+            "response_format": _response_format(request.schema) if self.has_schema else {"type": "json_object"},
+        }
+        return await self.call("POST", "/chat/completions", body)
+
+    async def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> httpx2.Response:
+        try:
+            return await self.client.request(method, path, json=body)
+        except httpx2.ConnectError as error:
+            fix = f"check the network and `url: {self.settings.url}`"
+            raise ModelError("service", f"the service cannot be reached: {self.secret.hide_in(str(error))}", fix) from None
+        except httpx2.TransportError as error:
+            what = "did not answer in time" if isinstance(error, httpx2.TimeoutException) else "broke off the connection"
+            raise ModelError("service", f"the service {what}", may_be_billed=body is not None) from None
+
+    def adapts_to(self, response: httpx2.Response) -> bool:
+        """Whether a refusal is about the form of the request, which can be had in an older or newer way."""
+        message = response.text.lower()
+        if "max_completion_tokens" in message and self.limit == "max_tokens":
+            self.limit = "max_completion_tokens"
+            return True
+        if self.has_schema and ("schema" in message or "response_format" in message):
+            self.has_schema = False
+            return True
+        return False
+
+    async def count_tokens(self, request: Request) -> int | None:
+        return None
+
+    async def check(self) -> str:
+        response = await self.call("GET", "/models")
+        if response.status_code != 200:
+            raise self.from_response(response)
+        names = [str(item.get("id")) for item in _json(response).get("data") or ()]
+        if names and self.name not in names:
+            raise ModelError("model", f"there is no model `{self.name}`", nearest(self.name, names) or f"there is {', '.join(names[:12])}")
+        return self.name
+
+    async def close(self) -> None:
+        await self.client.aclose()
+
+    def from_response(self, response: httpx2.Response) -> ModelError:
+        error = _error_of(response)
+        message = " ".join(self.secret.hide_in(str(error.get("message") or response.reason_phrase)).split())[:200]
+        code = response.status_code
+        if code == 429:
+            if "insufficient_quota" in (error.get("code"), error.get("type")):
+                return ModelError("day", message, "the account has no credit left: add some, and run again")
+            return ModelError("rate", message, wait=_wait(response.headers.get("retry-after", "")))
+        if code in (401, 403):
+            return ModelError("access", f"the service does not take the key: {message}", f"check `api_key: {self.settings.key_reference}`")
+        if code == 404:
+            return ModelError("model", f"there is no model `{self.name}`, or no API at this address: {message}", "check `model` and `url`")
+        if code in (400, 413, 422):
+            return ModelError("refused", f"the service refuses the request: {message}")
+        return ModelError("service", f"the service failed with {code}: {message}")
+
+
+def _reply(body: Mapping[str, Any]) -> Reply:
+    try:
+        choice = body["choices"][0]
+        message = choice["message"]
+    except (KeyError, IndexError, TypeError):
+        raise ModelError("unreadable", "the reply holds no answer", may_be_billed=True) from None
+    counted = body.get("usage") or {}
+    usage = None
+    if counted.get("prompt_tokens") is not None:
+        cached = (counted.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+        usage = Usage(int(counted["prompt_tokens"]), int(counted.get("completion_tokens") or 0), int(cached))
+    reason = str(choice.get("finish_reason") or "")
+    is_blocked = reason == "content_filter" or bool(message.get("refusal"))
+    ending: Ending = "blocked" if is_blocked else "truncated" if reason == "length" else "complete"
+    return Reply(str(message.get("content") or ""), ending, reason, usage, str(body.get("model") or ""))
+
+
+def _json(response: httpx2.Response) -> Mapping[str, Any]:
+    try:
+        found = response.json()
+    except ValueError:
+        raise ModelError("unreadable", "the reply is not JSON", may_be_billed=True) from None
+    if not isinstance(found, dict):
+        raise ModelError("unreadable", "the reply holds no answer", may_be_billed=True)
+    return found
+
+
+def _error_of(response: httpx2.Response) -> Mapping[str, Any]:
+    try:
+        found = response.json()
+    except ValueError:
+        return {}
+    error = found.get("error", found) if isinstance(found, dict) else {}
+    return error if isinstance(error, dict) else {"message": error}
+
+
+def _response_format(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": _closed(schema)}}
+
+
+def _closed(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The same schema, with no properties but those it names: strict services insist on that."""
+    found = dict(schema)
+    if found.get("type") == "object":
+        found["properties"] = {name: _closed(inner) for name, inner in schema["properties"].items()}
+        found["additionalProperties"] = False
+    if "items" in found:
+        found["items"] = _closed(schema["items"])
+    return found
+
+
+def _wait(text: str) -> float | None:
+    """Seconds of a Retry-After header: a number, or a date."""
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
+    except ValueError:
+        return None

@@ -1,0 +1,49 @@
+"""`catalogue` - the operator's own list of titles: free, at once, and silent where it does not know.
+
+A key is a title as written (letter case and missing diacritics aside), a whole title among words like `phim` or `tập 3`, or a title with
+one letter wrong. Anything else it leaves unanswered, for the next model of a cascade or for nobody.
+
+The file's first column holds titles; the others are named like the outputs of the prompt. Each answer says which title it comes from.
+
+```yaml
+profiles:
+  local:
+    models:
+      categories: {catalogue: {titles: mappings/titles.csv}}
+```
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from etlrun.enrich.model import Environment, Finder, LocalModel
+from etlrun.enrich.outputs import Output
+from etlrun.spec.fields import key
+from etlrun.spec.located import read_text
+
+METHOD = "1"  # part of the identity: change it when the same file gives other answers
+
+
+@dataclass(frozen=True)
+class Catalogue(LocalModel):
+    """The operator's own list of titles: free, at once, and silent where it does not know."""
+
+    titles: str = key("a CSV file: titles, and a column for each output of the prompt")
+    typos: bool = key("whether a title with one letter wrong counts", default=True)
+
+    def identity(self, root: Path, environment: Environment) -> Mapping[str, str]:
+        path = root / self.titles
+        digest = hashlib.sha256(read_text(path, os.path.relpath(path)).encode()).hexdigest()
+        return {"provider": "catalogue", "titles": digest, "typos": str(self.typos), "method": METHOD}
+
+    def open(self, root: Path, outputs: Sequence[Output]) -> Finder:
+        from etlrun.enrich.answer_files import read_answers
+        from etlrun.models._catalogue import TitleFinder
+
+        path = root / self.titles
+        return TitleFinder(read_answers(path, os.path.relpath(path), outputs), has_typos=self.typos)

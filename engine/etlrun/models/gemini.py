@@ -1,0 +1,55 @@
+"""`gemini` - Google's Gemini, over the Gemini API.
+
+`thinking` is a level, and becomes what the model's family takes: a budget of tokens for 2.5, a level for later ones, where `off` is the
+lowest there is. Thoughts are billed as output.
+
+```yaml
+profiles:
+  prod:
+    models:
+      categories: {gemini: {model: "${GEMINI_MODEL}", api_key: "${GEMINI_API_KEY}"}}
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from etlrun.enrich.model import Asker, Environment, LanguageModel, filled
+from etlrun.models._gemini_thinking import Thinking, room_for
+from etlrun.spec.fields import key
+from etlrun.spec.secrets import Secret
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gemini(LanguageModel):
+    """Google's Gemini, over the Gemini API."""
+
+    api_key: str = key("the API key, as a reference to the environment", default="${GEMINI_API_KEY}")
+    url: str = key("another address of the service, such as a gateway", default="")
+    thinking: Thinking = key("how much the model thinks before it answers", default="off")
+    temperature: float = key("how freely it chooses among answers, from 0 to 2", default=0)
+    service_tier: Literal["standard", "flex", "priority"] = key("`flex` is half price and may be slow", default="standard")
+
+    def identity(self, root: Path, environment: Environment) -> Mapping[str, str]:
+        name = self.model_name(environment)
+        return {"provider": "gemini", "model": name, "thinking": self.thinking, "temperature": f"{self.temperature:g}"}
+
+    def open(self, environment: Environment) -> Asker:
+        secret = Secret(filled(self.api_key, "api_key", environment))
+        from etlrun.models._gemini import GeminiAsker, Settings
+
+        settings = Settings(
+            self.model_name(environment), secret, self.api_key, environment(self.url), self.timeout, self.concurrency,
+            self.temperature, self.thinking, self.service_tier,
+        )  # fmt: skip
+        return GeminiAsker(settings)
+
+    def thought_tokens(self, name: str) -> int:
+        return room_for(name, self.thinking)
+
+    def tier(self) -> str:
+        return self.service_tier
