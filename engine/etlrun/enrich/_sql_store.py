@@ -73,7 +73,8 @@ class SqlStore(Store):
         settled: set[str] = set()
         with self.writing() as connection:
             for part in _parts(keys):
-                held.update(connection.execute(sa.select(LEASES.c.key, LEASES.c.owner).where(_among(LEASES, question, part))).tuples())
+                leases = connection.execute(sa.select(LEASES.c.key, LEASES.c.owner).where(_among(LEASES, question, part)))
+                held.update({row.key: row.owner for row in leases})
                 is_settled = ANSWERS.c.status.in_(SETTLED)
                 settled.update(connection.scalars(sa.select(ANSWERS.c.key).where(_among(ANSWERS, question, part), is_settled)))
             living = self._bury_the_dead(connection) if held else {self.owner.id}

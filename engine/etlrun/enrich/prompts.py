@@ -265,3 +265,15 @@ def _against_the_whole(document: Document, prompt: Prompt) -> Iterator[Diagnosti
         if normal_form(canary.key) in examples:
             fix = "a canary must be a key that the model is not told the answer of"
             yield document.diagnose(("canaries", index, "key"), "duplicate-name", f"`{canary.key}` is an example too", fix)
+
+
+def load_prompt(root: Path, name: str, shown: str = "") -> Prompt | None:
+    """The prompt in `prompts/NAME.md` of a project, or None where there is no such file. Raises SpecError for its mistakes."""
+    path = root / "prompts" / f"{name}.md"
+    if not re.fullmatch(r"[\w-]+", name) or not path.is_file():
+        return None
+    return read_prompt(path, shown or str(path))
+
+
+def prompt_names(root: Path) -> tuple[str, ...]:
+    return tuple(sorted(path.stem for path in (root / "prompts").glob("*.md")))

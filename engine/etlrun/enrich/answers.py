@@ -1,0 +1,144 @@
+"""Answers for the keys of a column: overrides first, then each model of the cascade for what is still open, then the join's table."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etlrun.enrich.asking import Budget, Progress, ask, no_progress
+from etlrun.enrich.finding import look_up
+from etlrun.enrich.keys import Key, Keys
+from etlrun.enrich.model import Environment, LanguageModel, ModelError
+from etlrun.enrich.outputs import Output, Value
+from etlrun.enrich.report import Report, Stop
+from etlrun.enrich.store import Store, Stored
+from etlrun.enrich.tiers import Tier
+
+if TYPE_CHECKING:
+    import pyarrow
+
+OVERRIDE = "override"
+NO_CAP = Budget()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is known of a key: `ok`, `abstained`, `refused`, `failed` or `pending`, the values by output, and who said so."""
+
+    status: str
+    values: Mapping[str, Value]
+    source: str = ""
+
+
+NEVER_ASKED = Answer("abstained", {})
+PENDING = Answer("pending", {})
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The answers for the keys of a column, and what it took to get them, one report a model."""
+
+    keys: Keys
+    by_place: Sequence[Answer]
+    reports: tuple[Report, ...]
+
+    @property
+    def stopped(self) -> Stop | None:
+        """Why not everything was asked, where that is so."""
+        return next((report.stopped for report in self.reports if report.stopped), None)
+
+    def each(self) -> Iterator[tuple[str, int, Answer]]:
+        """Every spelling as it was given, its rows, and its answer."""
+        for text, rows, place in zip(self.keys.raw, self.keys.rows, self.keys.place):
+            yield text, rows, self.by_place[place] if place >= 0 else NEVER_ASKED
+
+    def rows_by_source(self) -> Counter[str]:
+        """How many rows carry an answer, by who gave it; `""` counts those without."""
+        found: Counter[str] = Counter()
+        for _, rows, answer in self.each():
+            found[answer.source if answer.status == "ok" else ""] += rows
+        return found
+
+    def table(self, outputs: Sequence[Output]) -> pyarrow.Table:
+        """What a relation joins with: `key` (each spelling as given, once), a column an output, `status` and `source`."""
+        import pyarrow
+
+        types = {"string": pyarrow.string(), "double": pyarrow.float64(), "boolean": pyarrow.bool_()}
+        found = [answer for _, _, answer in self.each()]
+        columns = {"key": pyarrow.array(self.keys.raw, pyarrow.string())}
+        for output in outputs:
+            columns[output.name] = pyarrow.array((answer.values.get(output.name) for answer in found), types[output.type.name])
+        columns["status"] = pyarrow.array((answer.status for answer in found), pyarrow.string())
+        columns["source"] = pyarrow.array((answer.source if answer.status == "ok" else None for answer in found), pyarrow.string())
+        return pyarrow.table(columns)
+
+
+def answer_keys(
+    keys: Keys, tiers: Sequence[Tier], store: Store, overrides: Mapping[str, Mapping[str, Value]], root: Path, environment: Environment,
+    *, budget: Budget = NO_CAP, run: str = "", progress: Progress = no_progress,
+) -> Answers:  # fmt: skip
+    """Ask what was never asked, and give the answer for every key.
+
+    Each model is asked what those before it left open. Where one stops early (budget, quota, a wrong key), the others are not asked any
+    more; what is known is given all the same. Raises RunFailure where the store fails, SpecError for a model's own files.
+    """
+    reports: list[Report] = []
+    open_keys = [key for key in keys.asked if key.normal not in overrides]
+    for tier in tiers:
+        left = replace(budget, usd=None if budget.usd is None else budget.usd - sum(report.usd for report in reports))
+        report = _ask_tier(tier, open_keys, store, root, environment, left, run, progress)
+        reports.append(report)
+        if report.stopped:
+            break
+        open_keys = _still_open(tier, open_keys, store)
+    return Answers(keys, known_answers(keys.asked, tiers, store, overrides), tuple(reports))
+
+
+def known_answers(
+    keys: Sequence[Key], tiers: Sequence[Tier], store: Store, overrides: Mapping[str, Mapping[str, Value]]
+) -> list[Answer]:
+    """What is known of each key without asking anybody: the first model that answered it, or why none did."""
+    found: dict[str, Answer] = {key: Answer("ok", values, OVERRIDE) for key, values in overrides.items()}
+    for tier in tiers:
+        wanted = [key.normal for key in keys if key.normal not in found or found[key.normal].status != "ok"]
+        for name, stored in store.known(tier.question.id, wanted).items():
+            found[name] = _answer(stored)
+    return [found.get(key.normal, PENDING) for key in keys]
+
+
+def _answer(stored: Stored) -> Answer:
+    return Answer(stored.status, stored.values, stored.source)
+
+
+def _ask_tier(
+    tier: Tier, keys: Sequence[Key], store: Store, root: Path, environment: Environment, budget: Budget, run: str, progress: Progress
+) -> Report:
+    if not isinstance(tier.model, LanguageModel):
+        return look_up(tier.question, keys, tier.model.open(root, tier.question.prompt.outputs), store, tier.source, run, progress)
+    return asyncio.run(_ask_model(tier, tier.model, keys, store, environment, budget, run, progress))
+
+
+async def _ask_model(
+    tier: Tier, model: LanguageModel, keys: Sequence[Key], store: Store, environment: Environment, budget: Budget, run: str, progress: Progress
+) -> Report:
+    known = store.known(tier.question.id, [key.normal for key in keys])
+    if all(key.normal in known and known[key.normal].status != "failed" for key in keys):
+        return Report(tier.question.id, tier.source, len(keys), len(keys))  # nothing to ask: no key is needed either
+    try:
+        asker = model.open(environment)
+    except ModelError as error:
+        settled = sum(stored.status != "failed" for stored in known.values())
+        return Report(tier.question.id, tier.source, len(keys), settled, stopped=Stop("setup", error.message, error.fix))
+    try:
+        return await ask(tier.question, keys, asker, store, tier.terms(budget, run), progress=progress)
+    finally:
+        await asker.close()
+
+
+def _still_open(tier: Tier, keys: Sequence[Key], store: Store) -> list[Key]:
+    known = store.known(tier.question.id, [key.normal for key in keys])
+    return [key for key in keys if key.normal not in known or known[key.normal].status != "ok"]

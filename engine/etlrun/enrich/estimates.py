@@ -1,0 +1,102 @@
+"""The bill before it is run up: how many keys each model would be asked, in how many requests, tokens, dollars and minutes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from etlrun.enrich.keys import Key
+from etlrun.enrich.model import Asker, LanguageModel, LocalModel
+from etlrun.enrich.outputs import Labels, Value
+from etlrun.enrich.questions import CANARIES, Question, write_sheet
+from etlrun.enrich.store import SETTLED, Store
+from etlrun.enrich.tiers import Tier
+
+TOKENS_PER_CHARACTER = 0.35  # of Vietnamese and English text, until a service has counted some
+ANSWER_TOKENS = 12  # of one item of an answer, its value aside
+SECONDS_A_REQUEST = 4.0
+
+
+@dataclass(frozen=True)
+class Bill:
+    """What asking a model would take. `usd` is None where no price is known; `minutes` is at the account's limits."""
+
+    source: str
+    keys: int
+    known: int
+    to_ask: int
+    requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    usd: float | None = 0.0
+    price_from: str = ""
+    minutes: float = 0.0
+
+
+def estimate(
+    keys: Sequence[Key], tiers: Sequence[Tier], store: Store | None, overrides: Mapping[str, Mapping[str, Value]], root: Path,
+    tokens_per_character: float = TOKENS_PER_CHARACTER,
+) -> list[Bill]:  # fmt: skip
+    """The bill of each model of a cascade. Calls no service: a model that looks up is asked for real, since that costs nothing.
+
+    `store` is None where there is none yet. Raises SpecError for mistakes in the files of a model.
+    """
+    bills: list[Bill] = []
+    still_open = [key for key in keys if key.normal not in overrides]
+    for tier in tiers:
+        known = store.known(tier.question.id, [key.normal for key in still_open]) if store else {}
+        fresh = [key for key in still_open if key.normal not in known or known[key.normal].status not in SETTLED]
+        bills.append(_bill(tier, len(still_open), fresh, tokens_per_character))
+        solved = {key for key, stored in known.items() if stored.status == "ok"}
+        if isinstance(tier.model, LocalModel):
+            finder = tier.model.open(root, tier.question.prompt.outputs)
+            solved |= {key.normal for key in fresh if finder.find(key.shown)}
+        else:
+            solved |= {key.normal for key in fresh}  # it is expected to answer them all
+        still_open = [key for key in still_open if key.normal not in solved]
+    return bills
+
+
+async def tokens_per_character(question: Question, keys: Sequence[Key], asker: Asker) -> float:
+    """What the service's own count says, from one free request about the first keys; raises ModelError."""
+    request = write_sheet(question, keys[:50], random.Random(0)).request
+    counted = await asker.count_tokens(request)
+    return counted / (len(request.system) + len(request.user)) if counted else TOKENS_PER_CHARACTER
+
+
+def _bill(tier: Tier, keys: int, fresh: Sequence[Key], tokens_per_character: float) -> Bill:
+    if isinstance(tier.model, LocalModel) or not fresh:
+        return Bill(tier.source, keys, keys - len(fresh), len(fresh))
+    model, question = tier.model, tier.question
+    requests = -(-len(fresh) // model.batch)
+    canaries = min(CANARIES, len(question.prompt.canaries))
+    items = len(fresh) + requests * canaries
+    characters = requests * (len(question.system) + 30) + sum(len(key.shown) for key in fresh) + 18 * items
+    taken = int(characters * tokens_per_character)
+    given = int(items * (ANSWER_TOKENS + _value_tokens(question)) + requests * (12 + _thought(tier, model)))
+    usd = tier.tariff.of(taken, given) if tier.tariff.price else None
+    return Bill(tier.source, keys, keys - len(fresh), len(fresh), requests, taken, given, usd, tier.tariff.origin, _minutes(model, requests, taken))
+
+
+def _value_tokens(question: Question) -> float:
+    """Tokens of the values of one answer: a label's letters by three, half the longest of anything else."""
+    total = 0.0
+    for output in question.prompt.outputs:
+        lengths = [len(label) for label in output.labels] if isinstance(output, Labels) else [output.longest / 2]
+        total += sum(lengths) / len(lengths) / 3
+    return total
+
+
+def _thought(tier: Tier, model: LanguageModel) -> float:
+    return model.thought_tokens(tier.name) / 4
+
+
+def _minutes(model: LanguageModel, requests: int, tokens: int) -> float:
+    found = requests * SECONDS_A_REQUEST / model.concurrency / 60
+    if model.requests_per_minute:
+        found = max(found, requests / model.requests_per_minute)
+    if model.tokens_per_minute:
+        found = max(found, tokens / model.tokens_per_minute)
+    return found

@@ -1,0 +1,43 @@
+"""Looking keys up with a finder: free, at once, and remembered like any other answer."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+
+from etlrun.enrich.asking import Progress, no_progress
+from etlrun.enrich.keys import Key
+from etlrun.enrich.model import Finder
+from etlrun.enrich.questions import Question
+from etlrun.enrich.report import Report
+from etlrun.enrich.store import SETTLED, Entry, Result, Store
+
+AT_ONCE = 5_000
+
+
+def look_up(
+    question: Question, keys: Sequence[Key], finder: Finder, store: Store, source: str, run: str = "", progress: Progress = no_progress
+) -> Report:
+    """Look `keys` up, those that the store does not know yet; a key that the finder does not know is `abstained`."""
+    began = time.monotonic()
+    store.add_question(question, source)
+    known = {key for key, stored in store.known(question.id, [key.normal for key in keys]).items() if stored.status in SETTLED}
+    wanted = [key for key in keys if key.normal not in known]
+    found = 0
+    for start in range(0, len(wanted), AT_ONCE):
+        results = list(_results(wanted[start : start + AT_ONCE], finder))
+        store.record(question.id, source, run, [Entry(None, results)])
+        found += sum(result.status == "ok" for result in results)
+        progress(f"ask {source}", start + len(results), len(wanted))
+    seconds = time.monotonic() - began
+    return Report(question.id, source, len(keys), len(known), ok=found, abstained=len(wanted) - found, seconds=seconds)
+
+
+def _results(keys: Sequence[Key], finder: Finder) -> Iterator[Result]:
+    for key in keys:
+        finding = finder.find(key.shown)
+        if finding is None:
+            yield Result(key.normal, key.shown, "abstained", reason="not in the catalogue")
+        else:
+            yield Result(key.normal, key.shown, "ok", json.dumps(dict(finding.answer), ensure_ascii=False), finding.reason)

@@ -1,0 +1,58 @@
+"""Tiers: the models of a cascade, each with the question that is put to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from etlrun.enrich.asking import Budget, Terms
+from etlrun.enrich.limiter import Limits
+from etlrun.enrich.model import Environment, LanguageModel, LocalModel, Model, ModelError
+from etlrun.enrich.prices import Tariff, tariff_of
+from etlrun.enrich.prompts import Prompt
+from etlrun.enrich.questions import Question
+
+MAX_BATCH = 100
+
+
+@dataclass(frozen=True)
+class Tier:
+    """A model of a cascade: its question, its name for people (`gemini gemini-2.5-flash`), and its terms where it costs money."""
+
+    question: Question
+    source: str
+    model: LanguageModel | LocalModel
+    name: str = ""
+
+    @property
+    def tariff(self) -> Tariff:
+        """What the model costs; nothing for one that looks up."""
+        if isinstance(self.model, LocalModel):
+            return Tariff(None, "")
+        return tariff_of(self.model, self.name, self.model.tier())
+
+    def terms(self, budget: Budget, run: str) -> Terms:
+        """How a language model is asked."""
+        model = self.model
+        assert isinstance(model, LanguageModel)
+        limits = Limits(model.concurrency, model.requests_per_minute, model.tokens_per_minute)
+        return Terms(self.source, self.tariff, limits, model.batch, budget, run, model.thought_tokens(self.name))
+
+
+def tiers_of(prompt: Prompt, models: Sequence[Model], root: Path, environment: Environment) -> tuple[Tier, ...]:
+    """The tiers of a cascade. Raises ModelError with the cause `setup`, and SpecError for the files of a model."""
+    return tuple(_tier(prompt, model, root, environment) for model in models)
+
+
+def _tier(prompt: Prompt, model: Model, root: Path, environment: Environment) -> Tier:
+    identity = model.identity(root, environment)
+    question = Question(prompt, identity)
+    if isinstance(model, LanguageModel):
+        if not 1 <= model.batch <= MAX_BATCH:
+            raise ModelError("setup", f"`batch: {model.batch}` is not possible", f"give 1 to {MAX_BATCH} keys a request")
+        if model.concurrency < 1:
+            raise ModelError("setup", f"`concurrency: {model.concurrency}` is not possible", "give at least 1")
+        return Tier(question, f"{identity['provider']} {identity['model']}", model, identity["model"])
+    assert isinstance(model, LocalModel)
+    return Tier(question, identity["provider"], model)

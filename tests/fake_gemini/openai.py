@@ -1,0 +1,50 @@
+"""The OpenAI chat API: chat/completions, models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .dialect import Answer, Asked, Dialect
+from .wire import Call, Response
+
+
+def _secret(call: Call) -> str:
+    return call.headers.get("authorization", "").removeprefix("Bearer ")
+
+
+def _model(call: Call) -> str:
+    return str((call.json() or {}).get("model", "")) if call.method == "POST" else ""
+
+
+def _asked(call: Call) -> Asked | None:
+    if not call.path.endswith("/chat/completions"):
+        return None
+    body = call.json()
+    system, user = (message["content"] for message in body["messages"])
+    return Asked(system, user, body.get("response_format", {}).get("json_schema", {}).get("schema"))
+
+
+def _answer(answer: Answer) -> Response:
+    reason = {"complete": "stop", "truncated": "length", "blocked": "content_filter", "blocked-prompt": "content_filter"}[answer.ending]
+    choice = {"index": 0, "finish_reason": reason, "message": {"role": "assistant", "content": answer.text}}
+    body: dict[str, Any] = {"model": "fake-001", "choices": [choice]}
+    if answer.has_usage:
+        body["usage"] = {"prompt_tokens": answer.taken, "completion_tokens": answer.given, "total_tokens": answer.taken + answer.given}
+    return Response(200, body)
+
+
+def _failure(status: int, message: str, delay: float) -> Response:
+    headers = {"Retry-After": f"{delay}"} if status == 429 else {}
+    return Response(status, {"error": {"message": message, "type": "fake_error", "code": None}}, headers)
+
+
+def _day() -> Response:
+    return Response(429, {"error": {"message": "you exceeded your quota", "type": "insufficient_quota", "code": "insufficient_quota"}})
+
+
+def _other(call: Call, models: Sequence[str]) -> Response:
+    return Response(200, {"object": "list", "data": [{"id": name, "object": "model"} for name in models]})
+
+
+DIALECT = Dialect(_secret, _model, _asked, _answer, _failure, _day, _other)
