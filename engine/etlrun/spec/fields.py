@@ -221,11 +221,11 @@ def _fits(annotation: Any, value: Any) -> bool:
         return (
             dataclasses.is_dataclass(annotation) and not isinstance(value, str)
         ) or origin is typing.get_origin(Mapping[str, str])
-    if isinstance(value, list):
-        return origin is tuple
     if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
         short: str = getattr(annotation, "short", "")
         return bool(short) and _fits(field_types(annotation)[short], value)
+    if isinstance(value, list):
+        return origin is tuple
     if annotation is types.NoneType:
         return value is None
     if annotation is bool:
