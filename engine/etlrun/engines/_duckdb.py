@@ -19,15 +19,21 @@ if TYPE_CHECKING:
 
     import pyarrow
 
-SETTINGS = {"TimeZone": "UTC", "preserve_insertion_order": False, "enable_progress_bar": False, "default_null_order": "nulls_first"}
+SETTINGS: dict[str, str | bool] = {"autoinstall_known_extensions": False, "preserve_insertion_order": False, "default_null_order": "nulls_first"}
 
 
 def start_session(workspace: Workspace, threads: int | None, memory: str) -> DuckdbSession:
     """A session whose overflow goes to the workspace."""
-    settings = {**SETTINGS, "temp_directory": str(workspace.folder / "spill"), "threads": threads or len(os.sched_getaffinity(0))}
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        **SETTINGS,
+        "temp_directory": str(workspace.folder / "spill"),
+        "threads": threads or len(os.sched_getaffinity(0)),
+    }
     if memory:
         settings["memory_limit"] = memory
-    return DuckdbSession(duckdb.connect(":memory:", config=settings))
+    connection = duckdb.connect(":memory:", config=settings)
+    connection.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
+    return DuckdbSession(connection)
 
 
 class DuckdbSession(Session):
@@ -47,7 +53,7 @@ class DuckdbSession(Session):
 
     def fetch(self, statement: str) -> pyarrow.Table:
         with _translated():
-            return self.connection.execute(statement).to_arrow_table()
+            return self.connection.sql(statement).to_arrow_table()
 
     def progress(self) -> tuple[int, int]:
         share = self.connection.query_progress()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from etlrun.reading.inventory import Inventory
+from etlrun.spec.database import Database
 from etlrun.spec.engine import ParquetFiles
 
 Progress = Callable[[str, int, int], None]
@@ -29,10 +30,14 @@ class Intake:
 
 @dataclass(frozen=True)
 class Order:
-    """What a source is asked to read: its name, its files, and the folders for its rows and for broken records."""
+    """What a source is asked to read: its name, its files, and where its rows and its broken records go.
+
+    `open_database` opens a connection of the profile for reading.
+    """
 
     name: str
     inventory: Inventory
     folder: Path
     quarantine: Path | None
     progress: Progress
+    open_database: Callable[[str], Database]

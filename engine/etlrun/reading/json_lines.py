@@ -97,9 +97,8 @@ class _Work:
                 yield from self.fast(connection, [file], f"{folder}-{index}")
             return
         self.folders.append(target)
-        lines = connection.execute(f"SELECT count(*) FROM read_parquet({text(str(target / '*.parquet'))})").fetchone()
-        assert lines is not None
-        self.settle(connection, target, lines[0])
+        ((lines,),) = connection.execute(f"SELECT count(*) FROM read_parquet({text(str(target / '*.parquet'))})").fetchall()
+        self.settle(connection, target, lines)
 
     def settle(self, connection: duckdb.DuckDBPyConnection, target: Path, lines: int) -> None:
         """Decide the lines that DuckDB left open, and count the others as rows."""

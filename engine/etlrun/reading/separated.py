@@ -109,11 +109,10 @@ class _Reader:
             detail = str(error).split("\n", 1)[0]
             raise RunFailure("source", "unreadable-file", f"`{self.source}`: the files cannot be read as separated values ({detail})",
                              "check the separator, and that the files are UTF-8") from error  # fmt: skip
-        counted = self.connection.execute(f"SELECT count(*), count({name(RAW)}) FROM read_parquet({self.pattern()})").fetchone()
-        assert counted is not None
+        ((lines, doubts),) = self.connection.execute(f"SELECT count(*), count({name(RAW)}) FROM read_parquet({self.pattern()})").fetchall()
         for broken in self.rejected():
             self.quarantine.add(broken)
-        return int(counted[0]) - int(counted[1]) + self.settle({file.path: file.date for file in files})
+        return int(lines) - int(doubts) + self.settle({file.path: file.date for file in files})
 
     def settle(self, days: dict[str, Any]) -> int:
         rows = 0

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from etlrun.language.columns import DATE, NULL, Column, Columns
-from etlrun.reading.intake import Intake, Order
 from etlrun.reading.inventory import Wanted
 from etlrun.reading.records import Field
 from etlrun.spec.dates import DATE_COLUMN, Dates, DatesError, Days, calendar, check_template, has_placeholder
@@ -75,10 +74,6 @@ class FileSource(Source):
             items.append(Column(DATE_COLUMN, DATE, nullable=False, domain=tuple(str(day) for day in days) or None))
         self._check_absences(scope)
         return Columns(tuple(items))
-
-    def read(self, order: Order, columns: Columns) -> Intake:
-        """Read the files of `order`; `columns` is the relation, as `output` gives it. Raises RunFailure."""
-        raise NotImplementedError
 
     def wanted(self, root: Path) -> Wanted:
         """The files this source is about; `root` is the project's folder."""

@@ -1,40 +1,89 @@
-"""`files` - publishes a relation as files of a folder, which appears whole or not at all.
+"""`files` - publishes a relation as one file, which is replaced in one step.
 
-The folder is written beside its place and then put there in one step. Rows are sorted by `order` (or by every column), so that equal
-rows give equal bytes.
+A reader sees the old file or the new one. Rows are sorted by `order` (or by every column), so that equal rows give equal bytes.
+In a CSV file a text that a spreadsheet would take for a formula (`=`, `+`, `-` or `@` first) gets a `'` in front.
 
 ```yaml
 sinks:
   profile_export:
-    files: {from: profile, path: out/profile, format: csv}
+    files: {from: profile, path: out/profile.csv}
 ```
 """
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
+from etlrun.language.duckdb_words import name, text
 from etlrun.spec.fields import key
 from etlrun.spec.kinds import Scope, Sink
+from etlrun.spec.publication import Publication
+
+FORMATS: tuple[Literal["parquet", "csv", "json"], ...] = ("parquet", "csv", "json")
 
 
 @dataclass(frozen=True)
 class Files(Sink):
-    """Publishes a relation as files of a folder, which appears whole or not at all."""
+    """Publishes a relation as one file, which is replaced in one step."""
 
     from_: str = key("the relation to publish", yaml="from")
-    path: str = key("the folder, relative to the project's folder; what etlrun wrote there before is replaced")
-    format: Literal["parquet", "csv", "json"] = key("the files' format", default="parquet")
+    path: str = key("the file, relative to the project's folder; its ending says the format: `.parquet`, `.csv` or `.json` (JSON lines)")
     order: tuple[str, ...] = key("the columns by which rows are sorted; all of them where it is not given", default=())
     min_rows: int = key("fewer rows than this are not published", default=1)
 
+    @property
+    def format(self) -> Literal["parquet", "csv", "json"] | None:
+        """What the path's ending says; None where it says nothing."""
+        return next((form for form in FORMATS if self.path.endswith(f".{form}")), None)
+
     def verify(self, columns: Columns, scope: Scope) -> None:
-        for index, name in enumerate(self.order):
-            scope.column(columns, name, ("order", index))
-        if not self.path.strip("/. "):
-            scope.error("path", "wrong-value", "a folder of its own is wanted here", "write e.g. `out/NAME`")
+        for index, column in enumerate(self.order):
+            scope.column(columns, column, ("order", index))
+        if self.format is None:
+            scope.error("path", "wrong-value", "the path does not say the format", "let it end in `.parquet`, `.csv` or `.json`")
         for item in columns:
             if item.type.name in ("array", "struct") and self.format == "csv":
-                scope.error("format", "type-mismatch", f"`{item.name}` is {item.type}, which a CSV file cannot hold", "choose `parquet` or `json`")
+                fix = "choose another format, or make it text first, e.g. with `array_join`"
+                scope.error("path", "type-mismatch", f"`{item.name}` is {item.type}, which a CSV file cannot hold", fix)
+
+    def publish(self, publication: Publication) -> dict[str, Any]:
+        import duckdb
+
+        target = (publication.root / self.path).resolve()
+        if not target.is_relative_to(publication.root.resolve()):
+            raise RunFailure("sink", "path-outside", f"{target} stands outside the project's folder", "choose a path inside it")
+        new = target.with_name(f".{target.name}.new")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with duckdb.connect() as connection:
+                connection.execute(f"COPY ({self._sorted_rows(publication)}) TO {text(str(new))} ({_OPTIONS[self.format or 'parquet']})")
+            with new.open("rb") as stream:
+                os.fsync(stream.fileno())
+            new.replace(target)
+        except (duckdb.Error, OSError) as error:
+            new.unlink(missing_ok=True)
+            said = str(error).split("\n", 1)[0]
+            raise RunFailure("sink", "publish-failed", f"{target} was not written ({said})", "the old file is untouched") from error
+        return {"file": self.path, "write": "replace", "rows": publication.rows, "checksum": publication.checksum}
+
+    def _sorted_rows(self, publication: Publication) -> str:
+        paths = ", ".join(text(str(path)) for path in publication.files)
+        values = ", ".join(_cell(item.name, is_text=item.type.name == "string" and self.format == "csv") for item in publication.columns)
+        rest = [item.name for item in publication.columns if item.name not in self.order]
+        order = ", ".join(name(column) for column in (*self.order, *rest))
+        return f"SELECT {values} FROM (SELECT * FROM read_parquet([{paths}]) ORDER BY {order})"
+
+
+_OPTIONS = {"parquet": "FORMAT parquet", "csv": "FORMAT csv, HEADER true", "json": "FORMAT json"}
+_FORMULA = "^[-=+@\t\r]"
+
+
+def _cell(column: str, *, is_text: bool) -> str:
+    quoted = name(column)
+    if not is_text:
+        return quoted
+    return f"CASE WHEN regexp_matches({quoted}, {text(_FORMULA)}) THEN {text(chr(39))} || {quoted} ELSE {quoted} END AS {quoted}"

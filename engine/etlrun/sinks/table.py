@@ -14,11 +14,14 @@ sinks:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, Literal
 
+from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
+from etlrun.spec.database import Load
 from etlrun.spec.fields import Described, Expr, key
 from etlrun.spec.kinds import HIDDEN, NAME, Scope, Sink
+from etlrun.spec.publication import Publication
 
 
 @dataclass(frozen=True)
@@ -56,3 +59,36 @@ class Table(Sink):
             scope.error("write", "missing-key", "`merge` replaces rows of equal key, and `key` is missing")
         if isinstance(self.write, ReplaceWhere):
             scope.condition(columns, self.write.replace_where, ("write", "replace_where"))
+
+    def look_ahead(self, publication: Publication) -> None:
+        database = publication.open_database(self.connection)
+        load = self._load(publication)
+        try:
+            problems = database.mismatches(load)
+        finally:
+            database.close()
+        if problems:
+            why = "; ".join(problem for problem, _ in problems)
+            statements = " ".join(f"{statement};" for _, statement in problems)
+            raise RunFailure("sink", "table-mismatch", f"the table `{load.table}` of `{self.connection}` does not fit: {why}", f"run: {statements}")
+
+    def publish(self, publication: Publication) -> dict[str, Any]:
+        load = self._load(publication)
+        database = publication.open_database(self.connection)
+        try:
+            published = database.publish(load)
+        finally:
+            database.close()
+        found = {"connection": self.connection, "table": load.table, "write": load.write, "rows": published.rows, "checksum": load.checksum}
+        return {**found, "period": load.period} if load.period else found
+
+    def _load(self, publication: Publication) -> Load:
+        condition, period = None, ""
+        if isinstance(self.write, ReplaceWhere):
+            condition = publication.scope.condition(publication.columns, self.write.replace_where, ("write", "replace_where"))
+            period = condition.sql(dialect="spark") if condition is not None else ""
+        write = "replace_where" if isinstance(self.write, ReplaceWhere) else self.write
+        return Load(
+            self.table or publication.sink, publication.columns, self.key_, write, condition, period, publication.files, publication.rows,
+            publication.checksum, publication.run_id, publication.pipeline, publication.spec_hash, publication.description,
+        )  # fmt: skip

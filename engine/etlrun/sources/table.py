@@ -14,8 +14,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import Column, Columns
+from etlrun.reading.intake import Intake, Order
 from etlrun.reading.source import DeclaredColumn
+from etlrun.spec.engine import ParquetFiles
 from etlrun.spec.fields import key
 from etlrun.spec.kinds import Scope, Source
 
@@ -35,3 +38,19 @@ class Table(Source):
             kind = scope.type(declared.type_text, ("columns", name))
             items.append(Column(name, kind, not declared.is_required, declared.description))
         return Columns(tuple(items))
+
+    def read(self, order: Order, columns: Columns) -> Intake:
+        import pyarrow.parquet as pq
+
+        order.folder.mkdir(parents=True, exist_ok=True)
+        path = order.folder / "rows.parquet"
+        rows = 0
+        database = order.open_database(self.connection)
+        try:
+            with pq.ParquetWriter(path, arrow_schema(columns)) as writer:
+                for batch in database.read(self.table, columns):
+                    writer.write_batch(batch)
+                    rows += batch.num_rows
+        finally:
+            database.close()
+        return Intake((ParquetFiles((str(path),)),), rows)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from sqlglot import exp
 
@@ -29,6 +29,11 @@ from etlrun.language.typed import Names, check_expression, has_aggregate, has_wi
 from etlrun.spec.fields import Described, Expr, Origin, key
 from etlrun.spec.located import Keys
 from etlrun.spec.mappings import Mapping as LabelMapping
+
+if TYPE_CHECKING:
+    from etlrun.reading.intake import Intake, Order
+    from etlrun.reading.inventory import Wanted
+    from etlrun.spec.publication import Publication
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 HIDDEN = "__etlrun_"  # columns that the compiler adds to carry its own sums; no sink writes them
@@ -325,6 +330,14 @@ class Source(Described):
         """The columns of the relation; mistakes go to `scope`."""
         raise NotImplementedError
 
+    def wanted(self, root: Path) -> Wanted | None:
+        """The files this source is about, below the project's folder `root`; None for a source without files."""
+        return None
+
+    def read(self, order: Order, columns: Columns) -> Intake:
+        """Read what `order` asks for; `columns` is the relation, as `output` gives it. Raises RunFailure."""
+        raise NotImplementedError
+
 
 class Sink(Described):
     """Publishes a relation. `from_` names it; fewer rows than `min_rows` are not published."""
@@ -334,4 +347,11 @@ class Sink(Described):
 
     def verify(self, columns: Columns, scope: Scope) -> None:
         """Report the sink's mistakes to `scope`."""
+        raise NotImplementedError
+
+    def look_ahead(self, publication: Publication) -> None:
+        """Make sure, before anything is computed, that the relation could be published. Raises RunFailure; changes nothing."""
+
+    def publish(self, publication: Publication) -> dict[str, Any]:
+        """Publish the relation whole and give what the record tells of it. Raises RunFailure, and then nothing has changed."""
         raise NotImplementedError

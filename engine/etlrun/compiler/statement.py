@@ -1,0 +1,90 @@
+"""A plan's relations as one statement of an engine's SQL, which remembers which step each part of the text comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from etlrun.compiler.plan import DIALECTS, Piece, Plan, Relation
+from etlrun.language.expressions import column
+from etlrun.spec.kinds import HIDDEN, relation_table
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of a statement: the relation and step it comes from, and where its text stands (end exclusive)."""
+
+    relation: str
+    step: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Statement:
+    """SQL text and the parts it is made of, in the order in which they read each other."""
+
+    text: str
+    parts: tuple[Part, ...]
+
+    def part_at(self, offset: int) -> Part | None:
+        """The part that an engine's offset points into."""
+        return next((part for part in self.parts if part.start <= offset < part.end), None)
+
+
+def relation_statement(plan: Plan, name: str, dialect: str, ready: Iterable[str], *, upto: int | None = None) -> Statement:
+    """The rows of the relation `name` as one SELECT; relations in `ready` are read by name, others are spelled out.
+
+    With `upto` only that many parts are kept, and the last of them gives the rows: how far a statement gets.
+    """
+    pieces = _pieces(plan, [name], frozenset(ready) - {name})[:upto]
+    if not pieces:
+        return Statement(DIALECTS[dialect](exp.select("*").from_(relation_table(name))), ())
+    *earlier, (relation, _, piece) = pieces
+    return _assemble(earlier, piece.tree, Part(relation.name, piece.step, 0, 0), dialect)
+
+
+def query_statement(plan: Plan, query: exp.Query, dialect: str, ready: Iterable[str]) -> Statement:
+    """A query over relations as one SELECT; relations in `ready` are read by name, others are spelled out."""
+    known = {relation.name for relation in plan.relations}
+    reads = [table.name for table in query.find_all(exp.Table) if table.name in known]
+    return _assemble(_pieces(plan, reads, frozenset(ready)), query, Part("", 0, 0, 0), dialect)
+
+
+_Piece = tuple[Relation, str, Piece]  # with the name that the piece's rows go by in the statement
+
+
+def _pieces(plan: Plan, names: Iterable[str], ready: frozenset[str]) -> list[_Piece]:
+    """Every piece that `names` need, each after what it reads."""
+    wanted = set(names) - ready
+    for relation in reversed(plan.relations):
+        if relation.name in wanted:
+            wanted.update(set(relation.reads) - ready)
+    found: list[_Piece] = []
+    for relation in plan.relations:
+        if relation.name in wanted:
+            last = len(relation.pieces) - 1
+            found += [(relation, relation.name if index == last else piece.name, piece) for index, piece in enumerate(relation.pieces)]
+    return found
+
+
+def _assemble(earlier: list[_Piece], final: exp.Query, end: Part, dialect: str) -> Statement:
+    write = DIALECTS[dialect]
+    text, parts = "", []
+    for relation, alias, piece in earlier:
+        text += f"{', ' if text else 'WITH '}{write(exp.to_identifier(alias, quoted=True))} AS (\n"
+        body = write(piece.tree, pretty=True)
+        parts.append(Part(relation.name, piece.step, len(text), len(text) + len(body)))
+        text += f"{body}\n)"
+    text += "\n" if text else ""
+    body = write(final, pretty=True)
+    parts.append(Part(end.relation, end.step, len(text), len(text) + len(body)))
+    return Statement(text + body, tuple(parts))
+
+
+def visible(plan: Plan, name: str) -> exp.Select:
+    """A SELECT of the columns of a ready relation that the specification speaks of, in order."""
+    names = [item.name for item in plan.checked.columns[name] if not item.name.startswith(HIDDEN)]
+    return exp.select(*(column(found) for found in names)).from_(relation_table(name))

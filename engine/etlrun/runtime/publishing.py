@@ -1,0 +1,54 @@
+"""Hand every sink its staged relation; a failure names the sink's place in the specification."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from etlrun.compiler.check import Checked
+from etlrun.failures import RunFailure
+from etlrun.runtime.connections import database_writer
+from etlrun.runtime.record import Record
+from etlrun.runtime.stage import Staged
+from etlrun.spec.kinds import HIDDEN
+from etlrun.spec.project import Use
+from etlrun.spec.publication import Publication
+
+
+def look_ahead(checked: Checked, record: Record) -> None:
+    """Ask every sink, before any work, whether it could publish. Raises RunFailure for one that could not."""
+    for sink, use in checked.pipeline.sinks.items():
+        try:
+            use.value.look_ahead(_publication(checked, sink, use, None, record))
+        except RunFailure as failure:
+            raise _at(checked, use, failure) from failure.__cause__
+
+
+def publish(checked: Checked, sink: str, use: Use, staged: Staged, record: Record) -> dict[str, Any]:
+    """Publish one sink; what is told of it in the record. Raises RunFailure, and then nothing has changed there."""
+    try:
+        if staged.rows < use.value.min_rows:
+            message = f"`{sink}` would be published with {staged.rows:,} rows, and at least {use.value.min_rows:,} are wanted"
+            raise RunFailure("sink", "too-few-rows", message, "look at what was read, or allow it: `min_rows: 0`")
+        told: dict[str, Any] = use.value.publish(_publication(checked, sink, use, staged, record))
+    except RunFailure as failure:
+        raise _at(checked, use, failure) from failure.__cause__
+    return told
+
+
+def _publication(checked: Checked, sink: str, use: Use, staged: Staged | None, record: Record) -> Publication:
+    declared = checked.columns[use.value.from_]
+    columns = staged.columns if staged else declared.keep(item.name for item in declared if not item.name.startswith(HIDDEN))
+    files: tuple[Path, ...] = staged.paths if staged else ()
+    return Publication(
+        sink, columns, files, staged.rows if staged else 0, staged.checksum if staged else "", record.run_id, checked.pipeline.name,
+        checked.pipeline.description, record.spec_hash, checked.project.root, checked.scope(use.where), database_writer(checked),
+    )  # fmt: skip
+
+
+def _at(checked: Checked, use: Use, failure: RunFailure) -> RunFailure:
+    """The failure with the place of the sink in the specification."""
+    if not failure.file:
+        place = checked.pipeline.document.diagnose_key(use.where, failure.code, failure.message)
+        failure.file, failure.line, failure.column = place.file, place.line, place.column
+    return failure

@@ -1,0 +1,59 @@
+"""The record of a run: what `--json` prints, the run folder keeps and `etlrun runs` lists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from etlrun.failures import RunFailure
+
+Status = Literal["running", "done", "dry-run", "failed", "refused", "interrupted", "killed"]
+
+
+@dataclass
+class Record:
+    """What is known of a run so far."""
+
+    pipeline: str
+    file: str
+    run_id: str
+    engine: str
+    profile: str
+    started_at: str
+    host: str
+    pid: int
+    spec_hash: str
+    version: str
+    params: dict[str, str] = field(default_factory=dict)
+    status: Status = "running"
+    seconds: float = 0.0
+    sources: dict[str, dict[str, Any]] = field(default_factory=dict)
+    relations: dict[str, dict[str, Any]] = field(default_factory=dict)
+    checks: list[dict[str, str]] = field(default_factory=list)
+    sinks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    models: dict[str, dict[str, Any]] = field(default_factory=dict)
+    error: dict[str, Any] | None = None
+
+    def fail(self, failure: RunFailure) -> None:
+        self.status = "refused" if failure.reason == "check" else "interrupted" if failure.reason == "interrupted" else "failed"
+        self.error = error_object(failure)
+
+    def as_json(self) -> dict[str, Any]:
+        """The object of `--json`; keys without a value are left out."""
+        found = {
+            "pipeline": self.pipeline, "run_id": self.run_id, "status": self.status, "engine": self.engine, "seconds": round(self.seconds, 2),
+            "sources": self.sources, "relations": self.relations, "checks": self.checks, "sinks": self.sinks, "models": self.models,
+        }  # fmt: skip
+        return {**found, "error": self.error} if self.error else found
+
+    def as_record(self) -> dict[str, Any]:
+        """The object that the run folder keeps."""
+        facts = {"file": self.file, "profile": self.profile, "params": self.params, "started_at": self.started_at, "host": self.host,
+                 "pid": self.pid, "spec_hash": self.spec_hash, "version": self.version}  # fmt: skip
+        return {**self.as_json(), **facts}
+
+
+def error_object(failure: RunFailure) -> dict[str, Any]:
+    """A failure as `--json` shows it."""
+    found = {"code": failure.code, "message": failure.message, "fix": failure.fix, "file": failure.file, "line": failure.line, "column": failure.column}
+    return {name: value for name, value in found.items() if value}

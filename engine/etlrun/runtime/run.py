@@ -1,0 +1,216 @@
+"""Run a checked pipeline: read, compute, check, publish - and leave a record, whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import etlrun
+from etlrun.compiler.check import Checked
+from etlrun.compiler.plan import Plan, Relation, make_plan
+from etlrun.compiler.statement import relation_statement
+from etlrun.failures import RunFailure
+from etlrun.runtime.blame import blame
+from etlrun.runtime.checking import judge, ready, run_checks
+from etlrun.runtime.connections import filled
+from etlrun.runtime.functions import apply_function
+from etlrun.runtime.publishing import look_ahead, publish
+from etlrun.runtime.record import Record
+from etlrun.runtime.run_folder import RunFolder, new_run, sweep_killed
+from etlrun.runtime.sources import account, find_files, read_sources
+from etlrun.runtime.stage import Staged, take_stock, verify_stage
+from etlrun.runtime.working import Reporter, work
+from etlrun.spec.engine import Engine, ParquetFiles, Session, StatementError, Workspace
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a run is for: to publish, or (`relations`) only to have some relations computed."""
+
+    publishes: bool = True
+    relations: tuple[str, ...] = ()
+
+
+def run_pipeline(checked: Checked, reporter: Reporter, wish: Wish) -> Record:
+    """Run a pipeline with the engine of its profile and give its record; a failure is in the record too, and raised as well."""
+    started = time.monotonic()
+    runs = checked.project.path(checked.project.settings.runs)
+    try:
+        sweep_killed(runs)
+        folder = new_run(runs)
+    except OSError as error:
+        raise RunFailure("engine", "run-folder", f"no run folder can be made below {runs} ({error.strerror})", "set `runs:` in etlrun.yaml") from error
+    record = _new_record(checked, folder)
+    try:
+        folder.write_record(record.as_record())
+        _Run(checked, reporter, folder, record).run(wish)
+        record.status = "done" if wish.publishes else "dry-run"
+    except RunFailure as failure:
+        record.fail(failure)
+        raise
+    except KeyboardInterrupt:
+        record.status = "interrupted"
+        raise
+    except OSError as error:
+        full = RunFailure("engine", "disk", f"the run's folder cannot be written: {error.strerror or error}", f"make room on the disk of {folder.path}")
+        record.fail(full)
+        raise full from error
+    finally:
+        record.seconds = time.monotonic() - started
+        folder.sweep(staged=record.status in ("done", "dry-run", "interrupted"))
+        with contextlib.suppress(OSError):
+            folder.write_record(record.as_record())
+    return record
+
+
+def _new_record(checked: Checked, folder: RunFolder) -> Record:
+    pipeline = checked.pipeline
+    return Record(
+        pipeline.name, checked.project.shown(pipeline.path), folder.id, checked.profile.engine.kind, checked.profile.name,
+        datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), socket.gethostname(), os.getpid(), spec_hash(checked), etlrun.__version__,
+        {name: str(value) for name, value in pipeline.values.items()},
+    )  # fmt: skip
+
+
+def spec_hash(checked: Checked) -> str:
+    """A digest of all that a result depends on besides its data: the pipeline's text, its params, and the mappings beside it."""
+    digest = hashlib.sha256(checked.pipeline.document.text.encode())
+    digest.update(repr(sorted((name, str(value)) for name, value in checked.pipeline.values.items())).encode())
+    for path in sorted(checked.project.path("mappings").glob("*.yaml")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+class _Run:
+    """One run under way."""
+
+    def __init__(self, checked: Checked, reporter: Reporter, folder: RunFolder, record: Record) -> None:
+        self.checked = checked
+        self.reporter = reporter
+        self.folder = folder
+        self.record = record
+        self.plan: Plan = make_plan(checked)
+        self.engine: Engine = checked.profile.engine.value
+        self.staged: dict[str, Staged] = {}
+
+    def run(self, wish: Wish) -> None:
+        targets = self.targets(wish)
+        if wish.publishes:
+            look_ahead(self.checked, self.record)
+        needed = self.plan.needed(targets)
+        sources = [relation.name for relation in needed if relation.source is not None]
+        inventories = find_files(self.checked, sources, self.reporter)
+        with ThreadPoolExecutor(1) as starter:
+            starting = starter.submit(self.engine.start, Workspace(self.folder.path), filled)
+            try:
+                intakes = read_sources(self.checked, inventories, sources, self.folder, self.reporter)
+            except BaseException:
+                _give_up(starting)
+                raise
+            session = starting.result()
+        try:
+            for name, intake in intakes.items():
+                self.record.sources[name] = account(intake, inventories[name])
+                session.read_files(name, self.plan.relation(name).columns, intake.files)
+            for relation in needed:
+                self.make(session, relation, targets)
+            self.check(session)
+        finally:
+            session.close()
+        if wish.publishes:
+            self.publish()
+
+    def targets(self, wish: Wish) -> tuple[str, ...]:
+        """The relations that are staged: what sinks publish; checks look at them, and at others where they say so."""
+        if wish.relations:
+            return wish.relations
+        published = [use.value.from_ for use in self.checked.pipeline.sinks.values()]
+        return tuple(dict.fromkeys([*published, *self.checked.pipeline.checks]))
+
+    def make(self, session: Session, relation: Relation, targets: tuple[str, ...]) -> None:
+        """Stage a relation that is wanted, run a function, or leave a relation to the statements that read it."""
+        columns = relation.columns
+        if relation.apply is not None:
+            self.apply(session, relation)
+        feeds_function = any(relation.name in other.reads for other in self.plan.relations if other.apply is not None)
+        if relation.name not in targets and not (feeds_function and relation.source is None):
+            return
+        folder = self.folder.stage(relation.name)
+        self.reporter.say(f"computing {relation.name}")
+        self.write(session, relation.name, folder)
+        self.staged[relation.name] = take_stock(relation.name, folder, columns)
+        self.record.relations[relation.name] = {"rows": self.staged[relation.name].rows}
+        session.read_files(relation.name, columns, [self.staged[relation.name].as_input()])
+
+    def write(self, session: Session, name: str, folder: Path) -> None:
+        known = ready(self.plan, self.staged)
+        statement = relation_statement(self.plan, name, self.engine.dialect, known)
+
+        def fails(parts: int) -> bool:
+            prefix = relation_statement(self.plan, name, self.engine.dialect, known, upto=parts)
+            try:
+                session.write(prefix.text, self.folder.work(f"blame-{parts}"))
+            except StatementError:
+                return True
+            return False
+
+        try:
+            self.wait(name, session, lambda: session.write(statement.text, folder))
+        except StatementError as error:
+            raise blame(self.plan, statement, error, fails) from error
+
+    def apply(self, session: Session, relation: Relation) -> None:
+        assert relation.apply is not None
+        (given,) = relation.reads
+        self.reporter.say(f"calling {relation.apply.function}")
+        columns = self.plan.relation(given).columns
+        if given not in self.staged:
+            folder = self.folder.work(given)
+            self.wait(given, session, lambda: session.write(relation_statement(self.plan, given, self.engine.dialect, ready(self.plan, {})).text, folder))
+            paths = [str(path) for path in sorted(folder.glob("*.parquet"))]
+        else:
+            paths = [str(path) for path in self.staged[given].paths]
+        path = apply_function(relation.apply, relation.name, paths, columns, self.checked.project.root, self.folder.work(f"{relation.name}-result"))
+        session.read_files(relation.name, relation.columns, [ParquetFiles((str(path),))])
+
+    def wait(self, name: str, session: Session, action: Callable[[], None]) -> None:
+        work(action, lambda: self.reporter.progress(f"computing {name}", *session.progress()), session.cancel)
+
+    def check(self, session: Session) -> None:
+        if not self.checked.pipeline.checks or not self.staged:
+            return
+        from etlrun.engines.duckdb import Duckdb
+
+        self.reporter.say("checking")
+        desk = Duckdb().start(Workspace(self.folder.path), filled)
+        try:
+            for name, staged in self.staged.items():
+                desk.read_files(name, self.plan.relation(name).columns, [staged.as_input()])
+            findings = run_checks(self.plan, self.staged, session, self.engine, desk)
+        finally:
+            desk.close()
+        self.record.checks += [
+            {"relation": finding.relation, "check": finding.check, "status": finding.status, "detail": finding.detail} for finding in findings
+        ]
+        judge(self.plan, findings, self.reporter)
+
+    def publish(self) -> None:
+        for staged in self.staged.values():
+            verify_stage(staged)
+        for sink, use in self.checked.pipeline.sinks.items():
+            self.reporter.say(f"publishing {sink}")
+            self.record.sinks[sink] = publish(self.checked, sink, use, self.staged[use.value.from_], self.record)
+
+
+def _give_up(starting: Future[Session]) -> None:
+    """Close a session that is not wanted any more."""
+    with contextlib.suppress(RunFailure):
+        starting.result().close()

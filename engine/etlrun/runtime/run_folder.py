@@ -1,0 +1,95 @@
+"""The folder of one run: what it read, staged and refused, and its record. Only the owner can look into it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+RECORD = "run.json"
+LEFT_BEHIND = ("sources", "spill", "work")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of the run `id`."""
+
+    id: str
+    path: Path
+
+    def sources(self, name: str) -> Path:
+        return self.path / "sources" / name
+
+    def stage(self, relation: str) -> Path:
+        return self.path / "stage" / relation
+
+    def work(self, name: str) -> Path:
+        return self.path / "work" / name
+
+    def quarantine(self, source: str) -> Path:
+        return self.path / "quarantine" / f"{source}.jsonl"
+
+    def write_record(self, record: dict[str, Any]) -> None:
+        """Put the record in its place at once, so that a reader never sees half of it."""
+        new = self.path / f"{RECORD}.new"
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
+            json.dump(record, stream, ensure_ascii=False, indent=1)
+            stream.flush()
+            os.fsync(stream.fileno())
+        new.replace(self.path / RECORD)
+
+    def sweep(self, *, staged: bool) -> None:
+        """Remove what only served the run; with `staged` also the rows it would have published."""
+        for name in (*LEFT_BEHIND, *(["stage"] if staged else [])):
+            shutil.rmtree(self.path / name, ignore_errors=True)
+
+
+def new_run(runs: Path) -> RunFolder:
+    """A new folder below `runs`; its id sorts by time. Raises OSError."""
+    started = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    folder = RunFolder(f"{started}-{secrets.token_hex(3)}", runs)
+    path = runs.resolve() / folder.id
+    runs.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.mkdir(mode=0o700)
+    return RunFolder(folder.id, path)
+
+
+def read_records(runs: Path) -> Iterator[dict[str, Any]]:
+    """The records of all runs, latest first. A run whose process is gone without a word counts as `killed`."""
+    for path in sorted(runs.glob(f"*/{RECORD}"), reverse=True):
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if record.get("status") == "running" and not _is_alive(record):
+            record["status"] = "killed"
+        yield record
+
+
+def sweep_killed(runs: Path) -> None:
+    """Remove what killed runs left behind; their records and quarantines stay."""
+    for record in read_records(runs):
+        if record["status"] == "killed":
+            folder = RunFolder(record["run_id"], runs / record["run_id"])
+            folder.sweep(staged=True)
+            folder.write_record(record)
+
+
+def _is_alive(record: dict[str, Any]) -> bool:
+    """Whether the process of a running record may still be at work; on another host nobody can tell."""
+    if record.get("host") != socket.gethostname():
+        return True
+    try:
+        os.kill(int(record.get("pid") or 0), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return int(record.get("pid") or 0) > 0

@@ -1,0 +1,100 @@
+"""Read every source of a run, before any work starts: what is missing, broken or wrong stops it here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from etlrun.compiler.check import Checked
+from etlrun.failures import RunFailure
+from etlrun.reading.intake import Intake, Order
+from etlrun.reading.inventory import Inventory, shown, take_inventory
+from etlrun.reading.source import FileSource, TextSource
+from etlrun.runtime.connections import database_reader
+from etlrun.runtime.run_folder import RunFolder
+from etlrun.runtime.working import Reporter
+from etlrun.spec.kinds import Source
+from etlrun.spec.project import Use
+
+SHOWN = 12
+
+
+def find_files(checked: Checked, names: list[str], reporter: Reporter) -> dict[str, Inventory]:
+    """The files of the sources in `names`. Raises RunFailure with everything that stands in the way of reading them."""
+    found: dict[str, Inventory] = {}
+    for name in names:
+        wanted = checked.pipeline.sources[name].value.wanted(checked.project.root)
+        found[name] = take_inventory(wanted) if wanted else Inventory(())
+    troubles = [(name, trouble) for name, inventory in found.items() for trouble in inventory.troubles]
+    if troubles:
+        name, first = troubles[0]
+        lines = [f"`{name}`: {trouble.message}: {trouble.path}" for name, trouble in troubles[:SHOWN]]
+        more = [f"and {len(troubles) - SHOWN} more"] if len(troubles) > SHOWN else []
+        raise _at(checked, checked.pipeline.sources[name], RunFailure("source", first.code, "\n".join([*lines, *more]), first.fix))
+    for name, inventory in found.items():
+        _tell_absences(name, checked.pipeline.sources[name].value, inventory, reporter)
+    return found
+
+
+def _tell_absences(name: str, source: Source, inventory: Inventory, reporter: Reporter) -> None:
+    if not isinstance(source, FileSource):
+        return
+    if inventory.missing and source.missing != "skip":
+        reporter.warn(f"`{name}`: no file for {shown(inventory.missing)}")
+    if inventory.empty and source.empty != "skip":
+        reporter.warn(f"`{name}`: an empty file for {shown(inventory.empty)}")
+
+
+def read_sources(checked: Checked, inventories: dict[str, Inventory], names: list[str], folder: RunFolder, reporter: Reporter) -> dict[str, Intake]:
+    """The rows of the sources in `names`. Raises RunFailure for what cannot be read, and for more broken records than are allowed."""
+    found: dict[str, Intake] = {}
+    for name in names:
+        use = checked.pipeline.sources[name]
+        try:
+            found[name] = _read(checked, use, name, inventories[name], folder, reporter)
+            if isinstance(use.value, TextSource):
+                _judge_bad_rows(name, use.value, found[name], folder, reporter)
+        except RunFailure as failure:
+            raise _at(checked, use, failure) from failure.__cause__
+    return found
+
+
+def _read(checked: Checked, use: Use, name: str, inventory: Inventory, folder: RunFolder, reporter: Reporter) -> Intake:
+    keep = isinstance(use.value, TextSource) and use.value.bad_rows != "drop"
+    order = Order(name, inventory, folder.sources(name), folder.quarantine(name) if keep else None, reporter.progress, database_reader(checked))
+    intake: Intake = use.value.read(order, checked.columns[name])
+    return intake
+
+
+def _judge_bad_rows(name: str, source: TextSource, intake: Intake, folder: RunFolder, reporter: Reporter) -> None:
+    if not intake.bad_rows:
+        return
+    records = (intake.rows or 0) + intake.bad_rows
+    share = intake.bad_rows / records
+    where = f"; see {folder.quarantine(name)}" if folder.quarantine(name).exists() else ""
+    reasons = ", ".join(f"{reason} ({count:,})" for reason, count in intake.reasons[:3])
+    found = f"`{name}`: {intake.bad_rows:,} of {records:,} records cannot be read: {reasons}{where}"
+    if source.bad_rows == "fail":
+        raise RunFailure("source", "bad-rows", found + "\n" + "\n".join(intake.samples), "mend the files, or let `bad_rows: quarantine` set them aside")
+    if share > source.max_bad_rows:
+        fix = f"mend the files, or allow more: `max_bad_rows: {share * 100:.2g}%`"
+        limit = f"{source.max_bad_rows * 100:g}%"
+        raise RunFailure("source", "too-many-bad-rows", f"{found}: more than the {limit} that may be\n" + "\n".join(intake.samples), fix)
+    reporter.warn(found)
+
+
+def account(intake: Intake, inventory: Inventory) -> dict[str, Any]:
+    """A source in the record of a run."""
+    found: dict[str, Any] = {"rows": intake.rows, "bad_rows": intake.bad_rows, "files": len(inventory.files)}
+    if intake.blank:
+        found["blank"] = intake.blank
+    if inventory.missing:
+        found["missing"] = [str(day) for day in inventory.missing]
+    return found
+
+
+def _at(checked: Checked, use: Use, failure: RunFailure) -> RunFailure:
+    """The failure with the place of the source in the specification."""
+    if not failure.file:
+        place = checked.pipeline.document.diagnose_key(use.where, failure.code, failure.message)
+        failure.file, failure.line, failure.column = place.file, place.line, place.column
+    return failure
