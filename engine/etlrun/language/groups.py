@@ -7,7 +7,7 @@ from typing import Any
 from sqlglot import exp
 
 from etlrun.language.columns import BIGINT, Column
-from etlrun.language.expressions import call, cast, column, literal
+from etlrun.language.expressions import ExpressionError, Problem, call, cast, column, literal
 from etlrun.language.typed import Names
 
 
@@ -16,6 +16,7 @@ def spread_groups(tree: exp.Expr, names: Names, *, over_rows: bool = False) -> e
 
     Each is taken over one row, nulls left out (null where every column is null), or with `over_rows` over all rows.
     A column of the same name comes first: then nothing is written out.
+    Raises ExpressionError for a group that stands anywhere else.
     """
     holder = exp.Paren(this=tree)
     for node in list(holder.find_all(exp.Anonymous)):
@@ -26,6 +27,9 @@ def spread_groups(tree: exp.Expr, names: Names, *, over_rows: bool = False) -> e
         spread = call(node.name, value) if over_rows else value
         _keep_place(node, spread)
         node.replace(spread)
+    loose = [node for node in holder.find_all(exp.Column) if _group_of(node, names)]
+    if loose:
+        raise ExpressionError(tuple(_alone(node) for node in loose))
     inside = holder.this
     assert isinstance(inside, exp.Expr)
     return inside.pop()
@@ -35,14 +39,25 @@ def _members(node: exp.Anonymous, names: Names) -> tuple[Column, ...]:
     """The columns of the group that is the only argument of `node`; none where it is no such call."""
     if node.name.lower() not in _ACROSS or len(node.expressions) != 1:
         return ()
-    argument = node.expressions[0]
-    if not isinstance(argument, exp.Column) or len(argument.parts) != 1:
+    return _group_of(node.expressions[0], names)
+
+
+def _group_of(node: exp.Expr, names: Names) -> tuple[Column, ...]:
+    """The columns of the group that a name stands for; none where it is a column, or something else."""
+    if not isinstance(node, exp.Column) or len(node.parts) != 1 or any(node.name in columns for _, columns in names):
         return ()
     for _, columns in names:
-        group = columns.group(argument.name)
-        if group is not None and argument.name not in columns:
+        group = columns.group(node.name)
+        if group is not None:
             return tuple(found for name in group.columns if (found := columns.get(name)))
     return ()
+
+
+def _alone(node: exp.Column) -> Problem:
+    name = node.name
+    start = min((part.meta["start"] for part in node.parts if "start" in part.meta), default=0)
+    fix = f"write sum({name}), min({name}) or max({name})"
+    return Problem("not-allowed-here", f"`{name}` is a column group, not a column", start, start + len(name), fix)
 
 
 def _total(members: tuple[Column, ...]) -> exp.Expr:

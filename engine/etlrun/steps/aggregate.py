@@ -103,7 +103,7 @@ class Aggregate(Step):
         if len(labels) > 1 and "{label}" not in pivot.name:
             inside.error("name", "column-exists", "every label would get the same column", "put `{label}` into the name")
             return result
-        for name in sorted(pivot_name(pivot, label) for label in labels):
+        for name in sorted(pivot_name(pivot, label) for label in dict.fromkeys(labels)):
             inside.new_column(result, name, "name" if pivot.name != "{label}" else "labels")
             result = result.with_column(Column(name, kind, nullable=pivot.fill is None))
         if not pivot.as_:

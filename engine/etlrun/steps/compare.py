@@ -79,6 +79,8 @@ class Compare(Step):
         for suffix in self.periods:
             for name, source in self.columns.items():
                 found = scope.column(columns, source, ("columns", name))
+                if not found.type.is_orderable and suffix == next(iter(self.periods)):
+                    scope.error(("columns", name), "type-mismatch", f"`{found.name}` is {found.type}, which cannot be compared")
                 scope.new_column(result, f"{name}_{suffix}", ("columns", name), is_key=True)
                 result = result.with_column(Column(f"{name}_{suffix}", found.type, domain=found.domain))
         if self.trend:
