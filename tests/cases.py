@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from etlrun.diagnostics import Diagnostic, SpecError
-from running import Bench, both, check
+from running import Bench, both, check, in_order
 from tables import read_example
 
 
@@ -23,7 +23,7 @@ class Case:
     duck: Any
     folder: Path
 
-    def gives(self, steps: str, rows: str, dates: Mapping[str, str] | None = None) -> None:
+    def gives(self, steps: str, rows: str, dates: Mapping[str, Any] | None = None) -> None:
         """The last chain of `steps` gives the table behind `->`, its names and types as declared, on both engines."""
         example = read_example(dedent(steps), rows)
         for bench in both(self.spark, self.duck, self.folder, example, dates):
@@ -31,7 +31,7 @@ class Case:
             declared = bench.plan.relation(relation).columns
             found = bench.rows(relation)
             assert (found.names, found.types) == (example.outcome.names, tuple(column.type for column in declared))
-            assert found.rows == sorted(example.outcome.rows(declared), key=repr)
+            assert found.rows == in_order(example.outcome.rows(declared))
 
     def finds(self, steps: str, rows: str) -> None:
         """The only check of `steps` gives the verdict behind `->` on both engines."""
@@ -41,7 +41,7 @@ class Case:
             verdict = bench.verdict(relation)
             assert f"{'holds' if verdict.holds else 'fails'}: {verdict.detail}" == example.outcome.verdict
 
-    def benches(self, steps: str, rows: str, dates: Mapping[str, str] | None = None) -> tuple[Bench, Bench]:
+    def benches(self, steps: str, rows: str, dates: Mapping[str, Any] | None = None) -> tuple[Bench, Bench]:
         """The pipeline set up on both engines, for questions of the test's own."""
         return both(self.spark, self.duck, self.folder, read_example(dedent(steps), rows), dates)
 

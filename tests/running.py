@@ -32,7 +32,7 @@ class Rows:
     rows: list[Row]
 
 
-def write_project(folder: Path, example: Example, dates: Mapping[str, str] | None = None) -> Path:
+def write_project(folder: Path, example: Example, dates: Mapping[str, Any] | None = None) -> Path:
     """Write the example as a project in `folder`; `dates` gives sources a calendar. Returns the pipeline's file."""
     (folder / "mappings").mkdir(exist_ok=True)
     (folder / "pipelines").mkdir(exist_ok=True)
@@ -46,7 +46,7 @@ def write_project(folder: Path, example: Example, dates: Mapping[str, str] | Non
     return path
 
 
-def _sources(tables: Mapping[str, Table], dates: Mapping[str, str]) -> str:
+def _sources(tables: Mapping[str, Table], dates: Mapping[str, Any]) -> str:
     lines = []
     for name, table in tables.items():
         calendar = dates.get(name)
@@ -58,7 +58,7 @@ def _sources(tables: Mapping[str, Table], dates: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
-def check(folder: Path, example: Example, dates: Mapping[str, str] | None = None, **settings: str) -> Checked:
+def check(folder: Path, example: Example, dates: Mapping[str, Any] | None = None, **settings: str) -> Checked:
     return check_file(write_project(folder, example, dates), settings=settings)
 
 
@@ -146,7 +146,7 @@ def in_order(rows: Any) -> list[Row]:
     return sorted(plain, key=repr)
 
 
-def both(spark: Any, duck: Any, folder: Path, example: Example, dates: Mapping[str, str] | None = None) -> tuple[Bench, Bench]:
+def both(spark: Any, duck: Any, folder: Path, example: Example, dates: Mapping[str, Any] | None = None) -> tuple[Bench, Bench]:
     """The example, checked and set up on DuckDB and on Spark."""
     plan = make_plan(check(folder, example, dates))
     return run_on_duckdb(duck, plan, example.tables), run_on_spark(spark, plan, example.tables)

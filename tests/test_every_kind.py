@@ -11,7 +11,7 @@ import pytest
 
 from etlrun.spec.fields import described_fields, yaml_name
 from etlrun.spec.registry import kinds
-from running import both, check
+from running import both, check, in_order
 from tables import Example, examples
 
 BUILT_IN = [
@@ -38,7 +38,7 @@ def test_the_example_holds_on_both_engines(name: str, example: Example, spark: A
         found = bench.rows(relation)
         assert declared.names == example.outcome.names
         assert {column.name: column.type for column in declared} | example.outcome.types == {column.name: column.type for column in declared}
-        assert found.rows == sorted(example.outcome.rows(declared), key=repr)
+        assert found.rows == in_order(example.outcome.rows(declared))
 
 
 @pytest.mark.parametrize(("name", "example"), EXAMPLES)

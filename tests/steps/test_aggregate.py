@@ -1,0 +1,152 @@
+"""`aggregate`: groups of nulls, empty input, pivots with and without fill, and the days counted as bits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cases import Case, messages, refused
+
+
+def steps(aggregate: str) -> str:
+    return f"steps:\n  out:\n    - from: a\n    - aggregate: {aggregate}\n"
+
+
+def test_nulls_make_a_group_and_are_left_out_of_aggregates(case: Case) -> None:
+    case.gives(
+        steps("{by: [k], columns: {n: count(*), known: count(x), total: sum(x), least: min(x), mean: avg(x)}}"),
+        """
+        a: {k: string, x: int}
+        | k    | x    |
+        | null | 1    |
+        | null | null |
+        | u    | null |
+        ->
+        | k    | n | known | total: bigint | least | mean |
+        | null | 2 | 1     | 1             | 1     | 1.0  |
+        | u    | 1 | 0     | null          | null  | null |
+        """,
+    )
+
+
+def test_without_by_empty_input_gives_one_row_and_with_by_none(case: Case) -> None:
+    given = "    a: {k: string, x: int}\n"
+    case.gives(steps("{columns: {n: count(*), total: sum(x)}}"), given + "    ->\n    | n | total |\n    | 0 | null |\n")
+    case.gives(steps("{by: [k], columns: {n: count(*)}}"), given + "    ->\n    | k | n |\n")
+    case.gives(
+        steps("{pivot: {column: k, labels: [A, B], value: sum(x), fill: 0}}"), given + "    ->\n    | A | B |\n    | 0 | 0 |\n"
+    )
+
+
+def test_by_alone_gives_the_distinct_values(case: Case) -> None:
+    case.gives(steps("{by: [k]}"), "    a: {k: string}\n    | k |\n    | u |\n    | u |\n    | null |\n    ->\n    | k |\n    | u |\n    | null |\n")
+
+
+def test_a_label_not_listed_gets_no_column_and_one_without_rows_gets_the_fill(case: Case) -> None:
+    rows = """
+        a: {k: int, t: string, x: bigint}
+        | k | t     | x    |
+        | 1 | TV    | 5    |
+        | 1 | Other | 7    |
+        | 1 | null  | 9    |
+        | 2 | Film  | null |
+        ->
+    """
+    case.gives(
+        steps("{by: [k], pivot: {column: t, labels: [TV, Film], value: sum(x), fill: 0}}"),
+        rows + "    | k | Film | TV |\n        | 1 | 0 | 5 |\n        | 2 | 0 | 0 |\n",
+    )
+    case.gives(
+        steps("{by: [k], pivot: {column: t, labels: [TV, Film], value: sum(x)}}"),
+        rows + "    | k | Film | TV |\n        | 1 | null | 5 |\n        | 2 | null | null |\n",
+    )
+
+
+def test_a_pivot_counts_rows_and_distinct_values(case: Case) -> None:
+    case.gives(
+        steps("{pivot: {column: t, labels: [TV], value: count(*), name: rows}, columns: {n: count(distinct x)}}"),
+        "    a: {t: string, x: int}\n    | t | x |\n    | TV | 1 |\n    | TV | 1 |\n    | Film | null |\n    ->\n    | rows | n |\n    | 2 | 1 |\n",
+    )
+    case.gives(
+        steps("{pivot: {column: t, labels: [TV, Film], value: count(distinct x)}}"),
+        "    a: {t: string, x: int}\n    | t | x |\n    | TV | 1 |\n    | TV | 1 |\n    | Film | null |\n    ->\n    | Film | TV |\n    | 0 | 1 |\n",
+    )
+
+
+def test_a_pivot_of_an_expression_of_aggregates(case: Case) -> None:
+    case.gives(
+        steps("{pivot: {column: t, labels: [TV, Film], value: sum(x) - min(x), fill: -1}}"),
+        "    a: {t: string, x: bigint}\n    | t | x |\n    | TV | 1 |\n    | TV | 5 |\n    ->\n    | Film | TV |\n    | -1 | 5 |\n",
+    )
+
+
+DAYS = """
+    a: {k: string, date: date}
+    | k    | date       |
+    | u    | 2022-04-01 |
+    | u    | 2022-04-01 |
+    | u    | 2022-05-31 |
+    | v    | null       |
+    | null | 2022-04-30 |
+    | null | null       |
+    ->
+    | k    | days |
+    | u    | 2    |
+    | v    | 0    |
+    | null | 1    |
+"""
+
+
+def test_days_of_a_declared_range_are_counted_the_same_as_bits(case: Case) -> None:
+    months = {"a": ["2022-04", "2022-05"]}
+    text = steps("{by: [k], columns: {days: count(distinct date)}}")
+    case.gives(text, DAYS)
+    for bench in case.benches(text, DAYS, months):
+        assert "bit_or" in bench.dialect(bench.plan.relation("out").tree)
+        assert bench.rows("out").rows == [("u", 2), ("v", 0), (None, 1)]
+
+
+def test_a_range_too_long_for_bits_is_counted_plainly(case: Case) -> None:
+    for bench in case.benches(steps("{by: [k], columns: {days: count(distinct date)}}"), DAYS, {"a": ["2022-04", "2022-06"]}):
+        assert "bit_or" not in bench.dialect(bench.plan.relation("out").tree)
+        assert bench.rows("out").rows == [("u", 2), ("v", 0), (None, 1)]
+
+
+def test_bits_of_no_rows_are_none(case: Case) -> None:
+    empty = "    a: {date: date}\n    ->\n    | days |\n    | 0 |\n"
+    for bench in case.benches(steps("{columns: {days: count(distinct date)}}"), empty, {"a": "2022-04"}):
+        assert bench.rows("out").rows == [(0,)]
+
+
+def test_a_sum_that_overflows_is_an_error_on_both(case: Case) -> None:
+    rows = "    a: {x: bigint}\n    | x |\n    | 9223372036854775807 |\n    | 1 |\n    ->\n    | total |\n"
+    for bench in case.benches(steps("{columns: {total: sum(x)}}"), rows):
+        try:
+            found = bench.rows("out")
+        except Exception as error:  # noqa: BLE001 - each engine has its own; what counts is that there is one
+            assert "overflow" in str(error).lower() or "range" in str(error).lower()
+        else:
+            raise AssertionError(found)
+
+
+GIVEN = "    a: {k: string, t: string, x: bigint}\n"
+
+
+def test_a_column_outside_the_groups_is_refused(tmp_path: Path) -> None:
+    assert refused(tmp_path, steps("{by: [k], columns: {y: x + 1}}"), GIVEN) == [("not-grouped", "x + 1")]
+    assert refused(tmp_path, steps("{by: [k], columns: {y: sum(x) + x}}"), GIVEN) == [("not-grouped", "sum(x) + x")]
+
+
+def test_a_sum_of_a_mapping_label_twice_is_refused(tmp_path: Path) -> None:
+    assert refused(tmp_path, steps("{pivot: {column: t, labels: [A, B, A], value: sum(x)}}"), GIVEN)[0] == ("duplicate-name", "A")
+
+
+def test_labels_whose_columns_would_share_a_name_are_refused(tmp_path: Path) -> None:
+    found = refused(tmp_path, steps("{pivot: {column: t, labels: [A B, A_B], value: sum(x)}}"), GIVEN)
+    assert {code for code, _ in found} == {"column-exists"}
+
+
+def test_a_group_that_stands_alone_says_where_it_may(tmp_path: Path) -> None:
+    text = steps("{by: [k], pivot: {column: t, labels: [A, B], value: sum(x), as: totals}}") + "    - derive: {y: totals + 1}\n"
+    assert messages(tmp_path, text, GIVEN) == [
+        "`totals` is a column group, not a column; write sum(totals), min(totals) or max(totals)"
+    ]
