@@ -27,7 +27,7 @@ people: {age: int, born: date}
 | 121  | 1899-12-31 |
 | null | null       |
 ->
-fails: 2 of 3 rows have an `age` out of range: they go from -1 to 121; 1 of 3 rows has a `born` out of range: they go from 1899-12-31 to 1999-12-31
+fails: 2 of 3 rows have `age` out of range: they go from -1 to 121; 1 of 3 rows has `born` out of range: they go from 1899-12-31 to 1999-12-31
 ```
 """
 
@@ -97,7 +97,7 @@ class Range(Check):
 
     def judge(self, row: Mapping[str, Any]) -> Verdict:
         said = [
-            f"{of_rows(row[f'outside_{index}'], row['rows'], 'has', 'have')} {_article(name)} `{name}` out of range: "
+            f"{of_rows(row[f'outside_{index}'], row['rows'], 'has', 'have')} `{name}` out of range: "
             f"they go from {row[f'least_{index}']} to {row[f'greatest_{index}']}"
             for index, name in enumerate(self.columns)
             if row[f"outside_{index}"]
@@ -108,6 +108,3 @@ class Range(Check):
 def _literal(text: Scalar | None, kind: Type) -> exp.Expr | None:
     return None if text is None else literal_of(text, kind)
 
-
-def _article(name: str) -> str:
-    return "an" if name[:1].lower() in "aeiou" else "a"
