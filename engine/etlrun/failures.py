@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 Reason = Literal["source", "engine", "sink", "connection", "check", "interrupted", "usage"]
 
@@ -20,7 +20,8 @@ EXIT_CODES: dict[Reason, int] = {
 class RunFailure(Exception):
     """A run that cannot go on. Nothing was published that was not whole.
 
-    `code` is stable, `fix` says what to do, and file, line and column point into the spec where it has a say.
+    `code` is stable, `fix` says what to do, and file, line and column point into the spec where it has a say. `record` is the
+    record of the run that failed; `is_told` says that it was printed already.
     """
 
     def __init__(
@@ -34,6 +35,8 @@ class RunFailure(Exception):
         self.file = file
         self.line = line
         self.column = column
+        self.record: dict[str, Any] | None = None
+        self.is_told = False
 
     @property
     def exit_code(self) -> int:

@@ -32,7 +32,7 @@ DDL = (
 def open_warehouse(connection: str, path: Path, *, writing: bool) -> DuckdbWarehouse:
     """Open the file at `path`, which is made for writing where it is missing. Raises RunFailure."""
     if not writing and not path.exists():
-        raise RunFailure("connection", "connection-failed", f"connection `{connection}`: there is no file {path}", "publish something there first")
+        raise RunFailure("connection", "connection-missing", f"connection `{connection}`: there is no file {path}", "publish something there first")
     path.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + WAIT_SECONDS
     while True:

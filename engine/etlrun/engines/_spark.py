@@ -41,6 +41,8 @@ AT_START = {
     "spark.sql.catalogImplementation": "in-memory",
 }
 
+LOOPBACK = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}  # a local driver needs no network
+
 
 def start_session(workspace: Workspace, master: str, remote: str, memory: str, java: str, settings: Mapping[str, str]) -> SparkSessionAtWork:
     """A session on Spark Connect (`remote`, or SPARK_REMOTE) or on a master. Raises RunFailure where none can be had."""
@@ -79,7 +81,7 @@ def _start_classic(workspace: Workspace, master: str, memory: str, settings: Map
     where = master or ("" if given else "local[*]")
     if where:
         builder = builder.master(where)
-    local = {"spark.driver.memory": memory, "spark.sql.shuffle.partitions": str(2 * _cores(where))} if where.startswith("local") else {}
+    local = {"spark.driver.memory": memory, "spark.sql.shuffle.partitions": str(2 * _cores(where)), **LOOPBACK} if where.startswith("local") else {}
     log = workspace.folder / "spark.log"
     quiet = {"spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_logging(workspace.folder, log).as_uri()}"}
     for key, value in {**local, **quiet, **settings, **AT_START, **RULES}.items():

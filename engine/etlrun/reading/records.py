@@ -53,7 +53,7 @@ def read_line(raw: bytes, fields: Sequence[Field]) -> tuple[Any, ...] | None:
     text = text.strip(" \t\r\n")
     if not text:
         return None
-    found = _parse(text)
+    found = parse_object(text)
     return tuple(_checked(_follow(found, field), field) for field in fields)
 
 
@@ -62,7 +62,8 @@ def read_texts(values: Sequence[str | None], fields: Sequence[Field]) -> tuple[A
     return tuple(_checked_text(value, field) for value, field in zip(values, fields, strict=True))
 
 
-def _parse(text: str) -> _Object:
+def parse_object(text: str) -> dict[str, Any]:
+    """A JSON object, its numbers as they are spelled (`Number`). Raises BrokenRecordError."""
     try:
         found = _DECODER.decode(text)
     except json.JSONDecodeError as error:

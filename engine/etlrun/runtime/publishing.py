@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from etlrun.compiler.check import Checked
@@ -18,10 +17,18 @@ from etlrun.spec.publication import Publication
 def look_ahead(checked: Checked, record: Record) -> None:
     """Ask every sink, before any work, whether it could publish. Raises RunFailure for one that could not."""
     for sink, use in checked.pipeline.sinks.items():
-        try:
-            use.value.look_ahead(_publication(checked, sink, use, None, record))
-        except RunFailure as failure:
-            raise _at(checked, use, failure) from failure.__cause__
+        foresee(checked, sink, use, record.run_id)
+
+
+def foresee(checked: Checked, sink: str, use: Use, run_id: str = "") -> str:
+    """What publishing a sink would do, in one line. Raises RunFailure where it cannot be done."""
+    declared = checked.columns[use.value.from_]
+    columns = declared.keep(item.name for item in declared if not item.name.startswith(HIDDEN))
+    try:
+        told: str = use.value.look_ahead(_publication(checked, sink, use, Staged(use.value.from_, columns, (), 0, ""), run_id, ""))
+    except RunFailure as failure:
+        raise _at(checked, use, failure) from failure.__cause__
+    return told
 
 
 def publish(checked: Checked, sink: str, use: Use, staged: Staged, record: Record) -> dict[str, Any]:
@@ -30,19 +37,16 @@ def publish(checked: Checked, sink: str, use: Use, staged: Staged, record: Recor
         if staged.rows < use.value.min_rows:
             message = f"`{sink}` would be published with {staged.rows:,} rows, and at least {use.value.min_rows:,} are wanted"
             raise RunFailure("sink", "too-few-rows", message, "look at what was read, or allow it: `min_rows: 0`")
-        told: dict[str, Any] = use.value.publish(_publication(checked, sink, use, staged, record))
+        told: dict[str, Any] = use.value.publish(_publication(checked, sink, use, staged, record.run_id, record.spec_hash))
     except RunFailure as failure:
         raise _at(checked, use, failure) from failure.__cause__
     return told
 
 
-def _publication(checked: Checked, sink: str, use: Use, staged: Staged | None, record: Record) -> Publication:
-    declared = checked.columns[use.value.from_]
-    columns = staged.columns if staged else declared.keep(item.name for item in declared if not item.name.startswith(HIDDEN))
-    files: tuple[Path, ...] = staged.paths if staged else ()
+def _publication(checked: Checked, sink: str, use: Use, staged: Staged, run_id: str, spec_hash: str) -> Publication:
     return Publication(
-        sink, columns, files, staged.rows if staged else 0, staged.checksum if staged else "", record.run_id, checked.pipeline.name,
-        checked.pipeline.description, record.spec_hash, checked.project.root, checked.scope(use.where), database_writer(checked),
+        sink, staged.columns, staged.paths, staged.rows, staged.checksum, run_id, checked.pipeline.name, checked.pipeline.description, spec_hash,
+        checked.project.root, checked.scope(use.where), database_writer(checked),
     )  # fmt: skip
 
 

@@ -33,10 +33,11 @@ from etlrun.spec.engine import Engine, ParquetFiles, Session, StatementError, Wo
 
 @dataclass(frozen=True)
 class Wish:
-    """What a run is for: to publish, or (`relations`) only to have some relations computed."""
+    """What a run is for: to publish, to go as far as that, or only to look at the staged rows of some relations."""
 
     publishes: bool = True
     relations: tuple[str, ...] = ()
+    look: Callable[[dict[str, Staged]], None] | None = None
 
 
 def run_pipeline(checked: Checked, reporter: Reporter, wish: Wish) -> Record:
@@ -54,7 +55,9 @@ def run_pipeline(checked: Checked, reporter: Reporter, wish: Wish) -> Record:
         _Run(checked, reporter, folder, record).run(wish)
         record.status = "done" if wish.publishes else "dry-run"
     except RunFailure as failure:
+        record.seconds = time.monotonic() - started
         record.fail(failure)
+        failure.record = record.as_json()
         raise
     except KeyboardInterrupt:
         record.status = "interrupted"
@@ -122,9 +125,12 @@ class _Run:
                 session.read_files(name, self.plan.relation(name).columns, intake.files)
             for relation in needed:
                 self.make(session, relation, targets)
-            self.check(session)
+            if not wish.relations:
+                self.check(session)
         finally:
             session.close()
+        if wish.look:
+            wish.look(self.staged)
         if wish.publishes:
             self.publish()
 

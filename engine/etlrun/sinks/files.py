@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from etlrun.failures import RunFailure
@@ -50,12 +51,13 @@ class Files(Sink):
                 fix = "choose another format, or make it text first, e.g. with `array_join`"
                 scope.error("path", "type-mismatch", f"`{item.name}` is {item.type}, which a CSV file cannot hold", fix)
 
+    def look_ahead(self, publication: Publication) -> str:
+        return f"{'replaces' if self._target(publication).exists() else 'writes'} the file {self.path}"
+
     def publish(self, publication: Publication) -> dict[str, Any]:
         import duckdb
 
-        target = (publication.root / self.path).resolve()
-        if not target.is_relative_to(publication.root.resolve()):
-            raise RunFailure("sink", "path-outside", f"{target} stands outside the project's folder", "choose a path inside it")
+        target = self._target(publication)
         new = target.with_name(f".{target.name}.new")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -69,6 +71,12 @@ class Files(Sink):
             said = str(error).split("\n", 1)[0]
             raise RunFailure("sink", "publish-failed", f"{target} was not written ({said})", "the old file is untouched") from error
         return {"file": self.path, "write": "replace", "rows": publication.rows, "checksum": publication.checksum}
+
+    def _target(self, publication: Publication) -> Path:
+        target = (publication.root / self.path).resolve()
+        if not target.is_relative_to(publication.root.resolve()):
+            raise RunFailure("sink", "path-outside", f"{target} stands outside the project's folder", "choose a path inside it")
+        return target
 
     def _sorted_rows(self, publication: Publication) -> str:
         paths = ", ".join(text(str(path)) for path in publication.files)

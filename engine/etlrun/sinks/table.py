@@ -60,10 +60,11 @@ class Table(Sink):
         if isinstance(self.write, ReplaceWhere):
             scope.condition(columns, self.write.replace_where, ("write", "replace_where"))
 
-    def look_ahead(self, publication: Publication) -> None:
+    def look_ahead(self, publication: Publication) -> str:
         database = publication.open_database(self.connection)
         load = self._load(publication)
         try:
+            is_there = database.columns(load.table) is not None
             problems = database.mismatches(load)
         finally:
             database.close()
@@ -71,6 +72,12 @@ class Table(Sink):
             why = "; ".join(problem for problem, _ in problems)
             statements = " ".join(f"{statement};" for _, statement in problems)
             raise RunFailure("sink", "table-mismatch", f"the table `{load.table}` of `{self.connection}` does not fit: {why}", f"run: {statements}")
+        where = f"the table {load.table} of {self.connection}"
+        if not is_there:
+            return f"creates {where} ({', '.join(f'{item.name} {item.type}' for item in load.columns)})"
+        doings = {"replace": f"replaces the rows of {where}", "replace_where": f"replaces the rows of {where} where {load.period}",
+                  "append": f"appends to {where}", "merge": f"merges into {where} by {', '.join(load.key)}"}  # fmt: skip
+        return doings[load.write]
 
     def publish(self, publication: Publication) -> dict[str, Any]:
         load = self._load(publication)

@@ -349,8 +349,9 @@ class Sink(Described):
         """Report the sink's mistakes to `scope`."""
         raise NotImplementedError
 
-    def look_ahead(self, publication: Publication) -> None:
-        """Make sure, before anything is computed, that the relation could be published. Raises RunFailure; changes nothing."""
+    def look_ahead(self, publication: Publication) -> str:
+        """What publishing would do, in one line, asked before anything is computed. Raises RunFailure where it cannot be done."""
+        raise NotImplementedError
 
     def publish(self, publication: Publication) -> dict[str, Any]:
         """Publish the relation whole and give what the record tells of it. Raises RunFailure, and then nothing has changed."""

@@ -78,13 +78,14 @@ def pipeline_schema() -> Schema:
 
 def schema_text() -> str:
     """The schema as a file, for editors."""
-    return json.dumps(_public(pipeline_schema()), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(public(pipeline_schema()), indent=1, ensure_ascii=False) + "\n"
 
 
-def _public(schema: Any) -> Any:
+def public(schema: Any) -> Any:
+    """A schema without what only our own messages read."""
     if isinstance(schema, dict):
-        return {name: _public(value) for name, value in schema.items() if not str(name).startswith("x-")}
-    return [_public(item) for item in schema] if isinstance(schema, list) else schema
+        return {name: public(value) for name, value in schema.items() if not str(name).startswith("x-")}
+    return [public(item) for item in schema] if isinstance(schema, list) else schema
 
 
 def _named(doc: str, schema: Schema, at_least: int = 0) -> Schema:

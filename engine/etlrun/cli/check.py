@@ -1,0 +1,59 @@
+"""`etlrun check`: every mistake of the specifications, at once, without data and without an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from etlrun.cli.options import choosing, read_settings
+from etlrun.compiler.check import check_file
+from etlrun.diagnostics import FORMATS, Diagnostic, SpecError
+from etlrun.spec.project import FILE
+
+
+@click.command("check")
+@click.argument("paths", metavar="[PATH...]", nargs=-1, type=click.Path(path_type=Path))
+@choosing
+@click.option("--format", "form", default="text", type=click.Choice(list(FORMATS)), show_default=True, help="How mistakes are written.")
+def command(paths: tuple[Path, ...], profile: str, engine: str, settings: tuple[str, ...], form: str) -> None:
+    """Check pipelines: files, or folders of them (pipelines/ where none is given).
+
+    All mistakes are shown, sorted by place, each with what to do. Exit code 0 when there is none, 2 otherwise; warnings do not count.
+    """
+    files = list(_files(paths or (Path("pipelines"),)))
+    if not files:
+        raise click.UsageError(f"there is no pipeline in {', '.join(map(str, paths)) or 'pipelines/'}")
+    found: set[Diagnostic] = set()
+    for file in files:
+        try:
+            found.update(check_file(file, profile, read_settings(settings)).warnings)
+        except SpecError as error:
+            found.update(error.diagnostics)
+    text = FORMATS[form](sorted(found))
+    if text:
+        click.echo(text)
+    errors = sum(diagnostic.severity == "error" for diagnostic in found)
+    if form == "text":
+        click.echo(_verdict(len(files), errors, len(found) - errors), err=True)
+    raise SystemExit(2 if errors else 0)
+
+
+def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            names = sorted((*path.rglob("*.yaml"), *path.rglob("*.yml")))
+            yield from (name for name in names if not name.name.endswith(".test.yaml") and name.name != FILE)
+        elif path.exists():
+            yield path
+        else:
+            raise click.BadParameter(f"there is no file or folder {path}", param_hint="PATH")
+
+
+def _verdict(files: int, errors: int, warnings: int) -> str:
+    pipelines = f"{files} pipeline{'s' if files != 1 else ''}"
+    if not errors and not warnings:
+        return f"{pipelines}: no mistakes"
+    parts = [f"{count} {word}{'s' if count != 1 else ''}" for count, word in ((errors, "mistake"), (warnings, "warning")) if count]
+    return f"{pipelines}: {', '.join(parts)}"

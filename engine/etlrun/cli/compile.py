@@ -1,0 +1,33 @@
+"""`etlrun compile`: the SQL of every relation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from etlrun.cli.options import PipelineFile, checked_pipeline, complete_relation
+
+
+@click.command("compile")
+@click.argument("pipeline", metavar="PIPELINE", type=PipelineFile())
+@click.argument("relation", metavar="[RELATION]", default="", shell_complete=complete_relation)
+@click.option("--dialect", default="spark", type=click.Choice(["spark", "duckdb"]), show_default=True, help="Whose SQL.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="The value of a param or variable; may be repeated.")
+def command(pipeline: Path, relation: str, dialect: str, settings: tuple[str, ...]) -> None:
+    """Print the SQL of every relation of PIPELINE, or of one, as the engine gets it."""
+    from etlrun.compiler.plan import DIALECTS, make_plan
+
+    plan = make_plan(checked_pipeline(pipeline, "", "", settings, runs=False))
+    found = [item for item in plan.relations if not relation or item.name.split(".")[0] == relation]
+    if not found:
+        known = ", ".join(item.name for item in plan.relations)
+        raise click.BadParameter(f"there is no relation `{relation}`: there is {known}", param_hint="RELATION")
+    for item in found:
+        tree = item.tree
+        if item.source is not None:
+            click.echo(f"-- {item.name}: read by the source `{item.source.kind}`\n")
+        elif item.apply is not None:
+            click.echo(f"-- {item.name}: made by {item.apply.function} from {', '.join(item.reads)}\n")
+        elif tree is not None:
+            click.echo(f"-- {item.name}\n{DIALECTS[dialect](tree, pretty=True)};\n")

@@ -1,0 +1,91 @@
+"""The command `etlrun`: finds the subcommand, and turns what went wrong into words and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import signal
+import sys
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+
+import etlrun
+from etlrun.cli.words import failure_text
+from etlrun.diagnostics import SpecError, format_text, nearest
+from etlrun.failures import RunFailure
+
+COMMANDS = ("run", "check", "plan", "compile", "show", "runs", "schema", "new", "sample-data")
+
+
+class Commands(click.Group):
+    """One file is one command, loaded when it is asked for. `etlrun FILE` means `etlrun run FILE`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"etlrun.cli.{cmd_name.replace('-', '_')}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and (args[0].endswith((".yaml", ".yml")) or "/" in args[0]):
+            args = ["run", *args]
+        elif args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"there is no command `{args[0]}` ({nearest(args[0], COMMANDS) or 'see etlrun --help'})")
+        return super().resolve_command(ctx, args)
+
+
+class TerminatedError(KeyboardInterrupt):
+    """The process was asked to end."""
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(etlrun.__version__, prog_name="etlrun")
+def group() -> None:
+    """Check YAML pipelines, compile them into one plan and run it.
+
+    `etlrun PIPELINE...` runs pipelines; the commands below do everything else.
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line of this process."""
+    signal.signal(signal.SIGTERM, _terminate)
+    as_json = "--json" in sys.argv
+    try:
+        code = group.main(prog_name="etlrun", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except SpecError as error:
+        first = error.diagnostics[0]
+        place = {"file": first.file, "line": first.line, "column": first.column}
+        _end(2, format_text(error.diagnostics), {"code": first.code, "message": first.message, "fix": first.fix, **place}, as_json=as_json)
+    except RunFailure as failure:
+        from etlrun.runtime.record import error_object
+
+        _end(failure.exit_code, failure_text(failure), error_object(failure), as_json=as_json and not failure.is_told)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except TerminatedError:
+        _end(143, "terminated: nothing more was published", {"code": "terminated", "message": "terminated"}, as_json=as_json)
+    except (click.Abort, KeyboardInterrupt):
+        _end(130, "interrupted: nothing more was published", {"code": "interrupted", "message": "interrupted"}, as_json=as_json)
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone, as `head` does
+        sys.exit(0)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise TerminatedError
+
+
+def _end(code: int, text: str, error: dict[str, Any], *, as_json: bool) -> NoReturn:
+    click.echo(text, err=True)
+    if as_json:
+        click.echo(json.dumps({"error": error}, ensure_ascii=False))
+    sys.exit(code)

@@ -1,0 +1,104 @@
+"""Options that several commands share, and what they choose: the checked pipeline with its profile and engine."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from etlrun.compiler.check import Checked, check_file
+from etlrun.diagnostics import SpecError, nearest
+from etlrun.failures import RunFailure
+from etlrun.spec.project import Use, find_project
+from etlrun.spec.registry import kinds
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class PipelineFile(click.ParamType):
+    """A pipeline's file; completion offers those of pipelines/."""
+
+    name = "pipeline"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path = Path(value)
+        if path.is_dir():
+            self.fail(f"{value} is a folder: name a file in it", param, ctx)
+        if not path.is_file():
+            known = [str(found) for found in Path("pipelines").glob("*.yaml")]
+            hint = nearest(str(value), known) or (f"there is {', '.join(sorted(known))}" if known else "")
+            self.fail(f"there is no file {value}" + (f" ({hint})" if hint else ""), param, ctx)
+        return path
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        found = sorted(str(path) for path in Path("pipelines").glob("*.yaml"))
+        ours = [CompletionItem(path) for path in found if path.startswith(incomplete)]
+        return ours or [CompletionItem(incomplete, type="file")]
+
+
+def _complete_profile(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    with contextlib.suppress(SpecError):
+        return [name for name in find_project(Path.cwd()).profiles if name.startswith(incomplete)]
+    return []
+
+
+def complete_relation(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """The relations of the pipeline that is named before."""
+    with contextlib.suppress(SpecError, OSError):
+        pipeline = check_file(Path(ctx.params["pipeline"])).pipeline
+        return [name for name in (*pipeline.sources, *pipeline.chains) if name.startswith(incomplete)]
+    return []
+
+
+def choosing(command: Command) -> Command:
+    """Add `--profile`, `--engine` and `--set`."""
+    options = (
+        click.option("--profile", default="", envvar="ETLRUN_PROFILE", shell_complete=_complete_profile, help="A profile of etlrun.yaml."),
+        click.option("--engine", default="", envvar="ETLRUN_ENGINE", type=click.Choice(["", "spark", "duckdb"]), metavar="[spark|duckdb]",
+                     help="Another engine than the profile's."),
+        click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="The value of a param or variable; may be repeated."),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def checked_pipeline(path: Path, profile: str, engine: str, settings: tuple[str, ...], *, runs: bool = True) -> Checked:
+    """The pipeline at `path` as the options choose it. Raises SpecError; with `runs` every param must have a value."""
+    chosen = read_settings(settings)
+    checked = check_file(path, profile, chosen)
+    known = {**checked.pipeline.params, **checked.project.variables}
+    for name in chosen:
+        if name not in known:
+            fix = nearest(name, tuple(known)) or f"there is {', '.join(known)}"
+            raise RunFailure("usage", "unknown-param", f"--set {name}: the pipeline `{checked.pipeline.name}` has no param `{name}`", fix)
+    if runs and checked.pipeline.unset:
+        document = checked.pipeline.document
+        raise SpecError(
+            document.diagnose_key(("params", name), "missing-param", f"the param `{name}` has no value", f"give one: --set {name}=VALUE")
+            for name in checked.pipeline.unset
+        )
+    return with_engine(checked, engine)
+
+
+def with_engine(checked: Checked, engine: str) -> Checked:
+    """The pipeline with another engine; the settings of the profile's own engine stay with it."""
+    if not engine or engine == checked.profile.engine.kind:
+        return checked
+    return replace(checked, profile=replace(checked.profile, engine=Use(engine, kinds("engines")[engine](), ())))
+
+
+def read_settings(settings: tuple[str, ...]) -> dict[str, str]:
+    """`NAME=VALUE` texts as a mapping. Raises BadParameter."""
+    found = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"`{setting}` is not NAME=VALUE", param_hint="--set")
+        found[name.strip()] = value
+    return found

@@ -1,0 +1,106 @@
+"""`etlrun plan`: what a run would read, compute and publish; it reads nothing but names, sizes and the ledger."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from etlrun.cli.options import PipelineFile, checked_pipeline, choosing
+from etlrun.failures import RunFailure
+
+if TYPE_CHECKING:
+    from etlrun.compiler.check import Checked
+    from etlrun.reading.inventory import Inventory
+
+
+@click.command("plan")
+@click.argument("pipeline", metavar="PIPELINE", type=PipelineFile())
+@choosing
+@click.option("--json", "as_json", is_flag=True, help="Print one object.")
+def command(pipeline: Path, profile: str, engine: str, settings: tuple[str, ...], as_json: bool) -> None:
+    """Say what a run of PIPELINE would read, how each relation is made, and what the sinks would do.
+
+    Exit code 1 when something stands in the way of the run.
+    """
+    checked = checked_pipeline(pipeline, profile, engine, settings)
+    sources = {name: _source(checked, name) for name in checked.pipeline.sources}
+    sinks = {name: _sink(checked, name) for name in checked.pipeline.sinks}
+    told = {"pipeline": checked.pipeline.name, "engine": checked.profile.engine.kind, "profile": checked.profile.name,
+            "params": {name: str(checked.pipeline.values[name]) for name in checked.pipeline.params},
+            "sources": sources, "relations": _relations(checked), "sinks": sinks}  # fmt: skip
+    click.echo(json.dumps(told, ensure_ascii=False) if as_json else _text(told))
+    raise SystemExit(1 if any(found.get("troubles") for found in (*sources.values(), *sinks.values())) else 0)
+
+
+def _source(checked: Checked, name: str) -> dict[str, Any]:
+    from etlrun.reading.inventory import take_inventory
+
+    use = checked.pipeline.sources[name]
+    wanted = use.value.wanted(checked.project.root)
+    if wanted is None:
+        return {"kind": use.kind, "connection": use.value.connection, "table": use.value.table}
+    inventory = take_inventory(wanted)
+    found = {"kind": use.kind, "files": len(inventory.files), "bytes": inventory.bytes, **_days(inventory, len(wanted.days))}
+    return {**found, "troubles": [f"{trouble.message}: {trouble.path}" for trouble in inventory.troubles]} if inventory.troubles else found
+
+
+def _days(inventory: Inventory, wanted: int) -> dict[str, Any]:
+    if not wanted:
+        return {}
+    found: dict[str, Any] = {"days": wanted, "present": len({file.date for file in inventory.files})}
+    if inventory.missing:
+        found["missing"] = [str(day) for day in inventory.missing]
+    if inventory.empty:
+        found["empty"] = [str(day) for day in inventory.empty]
+    return found
+
+
+def _relations(checked: Checked) -> dict[str, Any]:
+    chains = checked.pipeline.chains
+    return {
+        name: {"steps": [use.kind for use in chains[name]], "columns": {item.name: str(item.type) for item in checked.columns[name]}}
+        for name in checked.order
+        if name in chains
+    }
+
+
+def _sink(checked: Checked, name: str) -> dict[str, Any]:
+    from etlrun.runtime.publishing import foresee
+
+    use = checked.pipeline.sinks[name]
+    try:
+        return {"kind": use.kind, "from": use.value.from_, "does": foresee(checked, name, use)}
+    except RunFailure as failure:
+        return {"kind": use.kind, "from": use.value.from_, "does": "cannot be published", "troubles": [f"{failure.message} ({failure.fix})"]}
+
+
+def _text(told: dict[str, Any]) -> str:
+    params = "".join(f" {name}={value}" for name, value in told["params"].items())
+    lines = [f"{told['pipeline']} on {told['engine']} (profile {told['profile']}){params}", "", "reads"]
+    for name, source in told["sources"].items():
+        lines.append(f"  {name}: {_source_text(source)}")
+        lines += [f"    trouble: {trouble}" for trouble in source.get("troubles", ())]
+    lines += ["", "makes"]
+    for name, relation in told["relations"].items():
+        lines.append(f"  {name}: {' > '.join(relation['steps'])}")
+        lines.append(f"    {', '.join(f'{column} {kind}' for column, kind in relation['columns'].items())}")
+    lines += ["", "publishes"] if told["sinks"] else ["", "publishes nothing"]
+    for name, sink in told["sinks"].items():
+        lines.append(f"  {name}: {sink['does']}")
+        lines += [f"    trouble: {trouble}" for trouble in sink.get("troubles", ())]
+    return "\n".join(lines)
+
+
+def _source_text(source: dict[str, Any]) -> str:
+    if "table" in source:
+        return f"table {source['table']} of {source['connection']}"
+    text = f"{source['files']:,} {source['kind']} files, {source['bytes'] / 1e6:,.1f} MB"
+    if "days" in source:
+        text += f"; {source['present']} of {source['days']} days"
+    for word in ("missing", "empty"):
+        if source.get(word):
+            text += f"; {word}: {', '.join(source[word])}"
+    return text

@@ -1,0 +1,96 @@
+"""Tells a person how a run goes: a live line on a terminal, plain lines elsewhere. All of it goes to standard error."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from etlrun.runtime.working import Reporter
+
+EVERY_SECONDS = 10.0  # between plain lines about the same work
+
+
+@contextmanager
+def reporting(name: str, *, quiet: bool = False) -> Iterator[Reporter]:
+    """A reporter for the run of the pipeline `name`."""
+    stream = _own_stderr()
+    if quiet:
+        yield Lines(name, stream, told=False)
+    elif stream.isatty():
+        with _live(name, stream) as reporter:
+            yield reporter
+    else:
+        yield Lines(name, stream)
+
+
+def _own_stderr() -> TextIO:
+    """Standard error under a number of its own: while a JVM starts, the usual one leads to its log."""
+    try:
+        if sys.stderr.fileno() == 2:
+            return os.fdopen(os.dup(2), "w", encoding="utf-8", errors="backslashreplace", buffering=1)
+    except (OSError, ValueError):  # standard error is no file, as in a test
+        pass
+    return sys.stderr
+
+
+class Lines:
+    """One line for each piece of news."""
+
+    def __init__(self, name: str, stream: TextIO, *, told: bool = True) -> None:
+        self.name = name
+        self.stream = stream
+        self.told = told
+        self.last = time.monotonic()
+
+    def say(self, text: str) -> None:
+        if self.told:
+            self._line(text)
+
+    def warn(self, text: str) -> None:
+        self._line(f"warning: {text}")
+
+    def progress(self, label: str, done: int, total: int) -> None:
+        if self.told and total and 0 < done < total and time.monotonic() - self.last > EVERY_SECONDS:
+            self._line(f"{label}: {100 * done // total}%")
+
+    def _line(self, text: str) -> None:
+        self.stream.write(f"{self.name}: {text}\n")
+        self.stream.flush()
+        self.last = time.monotonic()
+
+
+@contextmanager
+def _live(name: str, stream: TextIO) -> Iterator[Live]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(file=stream), transient=True) as bars:
+        yield Live(name, bars)
+
+
+class Live:
+    """A line that moves."""
+
+    def __init__(self, name: str, bars: Progress) -> None:
+        self.name = name
+        self.bars = bars
+        self.task: TaskID = bars.add_task(name, total=None)
+
+    def say(self, text: str) -> None:
+        self.bars.update(self.task, description=f"{self.name}: {text}", total=None, completed=0)
+
+    def warn(self, text: str) -> None:
+        from rich.text import Text
+
+        self.bars.console.print(Text.assemble(("warning: ", "yellow"), text), soft_wrap=True)
+
+    def progress(self, label: str, done: int, total: int) -> None:
+        self.bars.update(self.task, description=f"{self.name}: {label}", total=total or None, completed=done)

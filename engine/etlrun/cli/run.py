@@ -1,0 +1,68 @@
+"""`etlrun run`: run pipelines and publish their results."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from etlrun.cli.options import PipelineFile, checked_pipeline, choosing
+from etlrun.cli.reporting import reporting
+from etlrun.failures import RunFailure
+
+if TYPE_CHECKING:
+    from etlrun.compiler.check import Checked
+
+
+@click.command("run")
+@click.argument("pipelines", metavar="PIPELINE...", nargs=-1, required=True, type=PipelineFile())
+@choosing
+@click.option("--dry-run", is_flag=True, help="Do everything but publish.")
+@click.option("--json", "as_json", is_flag=True, help="Print one object (with several pipelines an array) to standard output.")
+@click.option("-q", "--quiet", is_flag=True, help="Only say what went wrong.")
+def command(pipelines: tuple[Path, ...], profile: str, engine: str, settings: tuple[str, ...], dry_run: bool, as_json: bool, quiet: bool) -> None:
+    """Run PIPELINE... and publish their results.
+
+    Every pipeline is checked before the first one runs. Exit codes: 0 done, 1 the run failed, 2 the specification or the usage is
+    wrong, 3 a check refused to publish, 130 interrupted. Whatever happens, a table is the old one or the new one.
+    """
+    checked = [checked_pipeline(path, profile, engine, settings) for path in pipelines]
+    told: list[dict[str, Any]] = []
+    try:
+        for pipeline in checked:
+            told.append(_run(pipeline, dry_run=dry_run, quiet=quiet))
+    except RunFailure as failure:
+        if as_json and failure.record is not None:
+            told.append(failure.record)
+            failure.is_told = True
+        raise
+    finally:
+        if as_json and told:
+            click.echo(json.dumps(told if len(pipelines) > 1 else told[0], ensure_ascii=False))
+
+
+def _run(checked: Checked, *, dry_run: bool, quiet: bool) -> dict[str, Any]:
+    from etlrun.runtime.run import Wish, run_pipeline
+
+    with reporting(checked.pipeline.name, quiet=quiet) as reporter:
+        record = run_pipeline(checked, reporter, Wish(publishes=not dry_run))
+    if not quiet:
+        click.echo(_summary(record.as_json()), err=True)
+    return record.as_json()
+
+
+def _summary(record: dict[str, Any]) -> str:
+    """What a run did, in a few lines."""
+    lines = [f"{record['pipeline']}: {record['status']} in {record['seconds']:.1f} s on {record['engine']} (run {record['run_id']})"]
+    for name, source in record["sources"].items():
+        bad = f", {source['bad_rows']:,} broken" if source["bad_rows"] else ""
+        files = f" from {source['files']:,} files" if source["files"] else ""
+        lines.append(f"  read      {name}: {source['rows']:,} rows{files}{bad}")
+    for found in record["checks"]:
+        lines.append(f"  check     {found['relation']}: {found['check']}: {found['detail']}" + (" (warning)" if found["status"] == "warned" else ""))
+    for name, sink in record["sinks"].items():
+        where = f"{sink['connection']}.{sink['table']}" if "table" in sink else sink["file"]
+        lines.append(f"  published {name}: {sink['rows']:,} rows to {where} ({sink['write']})")
+    return "\n".join(lines)

@@ -1,0 +1,65 @@
+"""`etlrun runs`: what ran here, and what the connections' ledgers say was published."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from etlrun.cli.words import table_text
+from etlrun.failures import RunFailure
+from etlrun.spec.project import Profile, Project, find_project
+
+if TYPE_CHECKING:
+    from etlrun.spec.database import Entry
+
+
+@click.command("runs")
+@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="Whose connections are asked.")
+@click.option("-n", "--rows", default=20, show_default=True, type=click.IntRange(1), help="How many runs at most.")
+@click.option("--json", "as_json", is_flag=True, help="Print one object with `runs` and `ledger`.")
+def command(profile: str, rows: int, as_json: bool) -> None:
+    """List the runs of this project, latest first, and what its connections hold."""
+    from etlrun.runtime.run_folder import read_records
+
+    project = find_project(Path.cwd())
+    runs = list(islice(read_records(project.path(project.settings.runs)), rows))
+    ledgers = _ledgers(project, project.profile(profile))
+    if as_json:
+        entries = {name: [dataclasses.asdict(entry) for entry in found] for name, found in ledgers.items()}
+        click.echo(json.dumps({"runs": runs, "ledger": entries}, ensure_ascii=False))
+        return
+    names = ("run", "pipeline", "status", "engine", "seconds", "published")
+    click.echo(table_text(names, [_line(run) for run in runs]) if runs else "no runs yet")
+    for name, entries in ledgers.items():
+        rows_of = [(entry.table, entry.period or "whole table", entry.run_id, entry.rows, entry.finished_at) for entry in entries]
+        if rows_of:
+            click.echo(f"\nledger of {name}\n" + table_text(("table", "period", "run", "rows", "finished"), rows_of))
+
+
+def _line(run: dict[str, Any]) -> tuple[Any, ...]:
+    published = ", ".join(f"{name} ({sink['rows']:,})" for name, sink in run.get("sinks", {}).items())
+    return run["run_id"], run["pipeline"], run["status"], run["engine"], run["seconds"], published or "-"
+
+
+def _ledgers(project: Project, profile: Profile) -> dict[str, list[Entry]]:
+    """The ledger of every connection that can be asked; the others are named on standard error."""
+    from etlrun.runtime.connections import filled
+
+    found: dict[str, list[Entry]] = {}
+    for name, use in profile.connections.items():
+        try:
+            database = use.value.open(name, project.root, filled, writing=False)
+        except RunFailure as failure:
+            if failure.code != "connection-missing":
+                click.echo(f"{name}: {failure.message}", err=True)
+            continue
+        try:
+            found[name] = database.entries()
+        finally:
+            database.close()
+    return found

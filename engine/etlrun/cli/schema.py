@@ -1,0 +1,25 @@
+"""`etlrun schema`: the JSON Schema of pipelines, plugins included, and the functions of expressions."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+
+@click.command("schema")
+@click.option("--project", "of_project", is_flag=True, help="The schema of etlrun.yaml instead.")
+@click.option("--functions", is_flag=True, help="The functions that expressions may call instead.")
+def command(of_project: bool, functions: bool) -> None:
+    """Print the JSON Schema (draft-07) of a pipeline, for editors and CI."""
+    if functions:
+        from etlrun.language.functions import FUNCTIONS
+
+        for function in FUNCTIONS.values():
+            takes = ", ".join(kind.lstrip("=") for kind in function.takes)
+            click.echo(f"{function.name}({takes}): {function.doc}")
+        return
+    from etlrun.spec.pipeline import public, schema_text
+    from etlrun.spec.project import project_schema
+
+    click.echo(json.dumps(public(project_schema()), indent=1, ensure_ascii=False) if of_project else schema_text(), nl=of_project)

@@ -1,0 +1,98 @@
+"""`etlrun show`: rows at any point of a pipeline."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from etlrun.cli.options import PipelineFile, checked_pipeline, choosing, complete_relation
+from etlrun.cli.reporting import reporting
+from etlrun.cli.words import table_text
+from etlrun.diagnostics import nearest
+
+if TYPE_CHECKING:
+    from sqlglot import exp
+
+    from etlrun.compiler.check import Checked
+    from etlrun.runtime.stage import Staged
+
+
+@click.command("show")
+@click.argument("pipeline", metavar="PIPELINE", type=PipelineFile())
+@click.argument("relation", metavar="RELATION", shell_complete=complete_relation)
+@click.option("-n", "--rows", default=20, show_default=True, type=click.IntRange(0), help="How many rows at most; the first in the order of the columns.")
+@click.option("--where", default="", metavar="EXPR", help="Only rows for which this expression is true.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a row.")
+@choosing
+def command(pipeline: Path, relation: str, rows: int, where: str, as_json: bool, profile: str, engine: str, settings: tuple[str, ...]) -> None:
+    """Show rows of RELATION: a source, a chain, or a chain cut after its first steps (`profile.2`).
+
+    Nothing is checked or published. Rows are computed by duckdb, which gives the same ones, unless --engine says otherwise.
+    """
+    from etlrun.runtime.run import Wish, run_pipeline
+
+    checked, name = _cut(checked_pipeline(pipeline, profile, engine or "duckdb", settings), relation)
+    condition = _condition(checked, name, where)
+    found: list[tuple[list[str], list[dict[str, Any]], int]] = []
+    with reporting(checked.pipeline.name, quiet=True) as reporter:
+        run_pipeline(checked, reporter, Wish(publishes=False, relations=(name,), look=lambda staged: found.append(_look(staged[name], condition, rows))))
+    names, shown, total = found[0]
+    if as_json:
+        for row in shown:
+            click.echo(json.dumps(row, ensure_ascii=False, default=str))
+        return
+    click.echo(table_text(names, [[row[name] for name in names] for row in shown]))
+    click.echo(f"{len(shown):,} of {total:,} rows", err=True)
+
+
+def _cut(checked: Checked, relation: str) -> tuple[Checked, str]:
+    """The pipeline with the relation's chain cut where the name says so, and only what that relation needs to be right."""
+    from etlrun.compiler.plan import prefix
+
+    name, _, steps = relation.partition(".")
+    if name not in checked.columns:
+        known = tuple(checked.columns)
+        raise click.BadParameter(f"there is no relation `{name}` ({nearest(name, known) or 'there is ' + ', '.join(known)})", param_hint="RELATION")
+    bare = replace(checked, pipeline=replace(checked.pipeline, checks={}, sinks={}))
+    if not steps:
+        return bare, name
+    length = len(checked.pipeline.chains.get(name, ()))
+    if not steps.isdigit() or not 1 <= int(steps) <= length:
+        raise click.BadParameter(f"`{name}` has {length} steps: `{name}.1` to `{name}.{length}`", param_hint="RELATION")
+    return prefix(bare, name, int(steps)), name
+
+
+def _condition(checked: Checked, name: str, where: str) -> exp.Expr | None:
+    from etlrun.language.expressions import ExpressionError, bind, parse, type_of
+    from etlrun.language.typed import check_expression
+
+    if not where:
+        return None
+    try:
+        tree = check_expression(bind(parse(where), checked.pipeline.values, where), (("", checked.columns[name]),), where)
+    except ExpressionError as error:
+        problem = error.problems[0]
+        raise click.BadParameter(problem.message + (f" ({problem.fix})" if problem.fix else ""), param_hint="--where") from error
+    if type_of(tree).name != "boolean":
+        raise click.BadParameter(f"a condition is wanted, and this is {type_of(tree)}", param_hint="--where")
+    return tree
+
+
+def _look(staged: Staged, condition: exp.Expr | None, rows: int) -> tuple[list[str], list[dict[str, Any]], int]:
+    import duckdb
+
+    from etlrun.language.dialects import duckdb_sql
+    from etlrun.language.duckdb_words import name, text
+
+    paths = ", ".join(text(str(path)) for path in staged.paths)
+    names = [item.name for item in staged.columns]
+    where = f" WHERE {duckdb_sql(condition)}" if condition is not None else ""
+    with duckdb.connect() as connection:
+        source = f"(SELECT {', '.join(name(found) for found in names)} FROM read_parquet([{paths}])){where}"
+        ((total,),) = connection.execute(f"SELECT count(*) FROM {source}").fetchall()
+        table = connection.sql(f"SELECT * FROM {source} ORDER BY ALL LIMIT {rows}").to_arrow_table()
+    return names, table.to_pylist(), total

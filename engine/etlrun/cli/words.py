@@ -1,0 +1,52 @@
+"""How failures, records and rows are put on a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from etlrun.failures import RunFailure
+
+
+def failure_text(failure: RunFailure) -> str:
+    """A failure as text: its place, code and message, and below it what to do."""
+    place = f"{failure.file}:{failure.line}:{failure.column}: " if failure.file else ""
+    lines = [f"{place}{failure.code}: {failure.message}"]
+    return "\n".join([*lines, f"    = {failure.fix}"] if failure.fix else lines)
+
+
+def table_text(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Rows in columns as wide as they need; numbers to the right."""
+    cells = [[_shown(value) for value in row] for row in rows]
+    widths = [max([_width(name), *(_width(row[index]) for row in cells)]) for index, name in enumerate(names)]
+    right = [bool(cells) and all(_is_number(row[index]) or row[index] == "null" for row in cells) for index in range(len(names))]
+    lines = ["  ".join(_pad(name, width, to_right=side) for name, width, side in zip(names, widths, right, strict=True))]
+    lines += ["  ".join("-" * width for width in widths)]
+    lines += ["  ".join(_pad(cell, width, to_right=side) for cell, width, side in zip(row, widths, right, strict=True)) for row in cells]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return repr(value)
+    text = str(value).replace("\n", "\\n").replace("\t", "\\t")
+    return "".join(character if character.isprintable() else f"\\u{ord(character):04x}" for character in text)
+
+
+def _is_number(cell: str) -> bool:
+    return cell.removeprefix("-").replace(".", "", 1).isdigit()
+
+
+def _width(text: str) -> int:
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(character) else 2 if east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def _pad(text: str, width: int, *, to_right: bool) -> str:
+    space = " " * (width - _width(text))
+    return space + text if to_right else text + space
