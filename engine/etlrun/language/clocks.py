@@ -1,0 +1,86 @@
+"""Clocks: the date patterns of Spark (`yyyy-MM-dd HH:mm:ss`), kept to the letters that every engine reads and prints alike."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+PRINTED = {
+    "yyyy": "%Y", "yy": "%y", "MM": "%m", "M": "%-m", "MMM": "%b", "MMMM": "%B", "dd": "%d", "d": "%-d", "DDD": "%j", "D": "%-j",
+    "E": "%a", "EEE": "%a", "EEEE": "%A", "a": "%p", "HH": "%H", "H": "%-H", "hh": "%I", "h": "%-I", "mm": "%M", "m": "%-M",
+    "ss": "%S", "s": "%-S", "SSS": "%g", "SSSSSS": "%f",
+}  # fmt: skip
+READ = {
+    "yyyy": "[0-9]{4}", "MM": "[0-9]{2}", "dd": "[0-9]{2}", "HH": "[01][0-9]|2[0-3]", "mm": "[0-9]{2}", "ss": "[0-9]{2}",
+    "SSS": "[0-9]{1,3}", "SSSSSS": "[0-9]{1,6}",
+}  # fmt: skip
+_SLOTS = ("yyyy", "MM", "dd", "HH", "mm", "ss", "S")
+_DEFAULTS = ("1970", "01", "01", "00", "00", "00", "0")
+
+
+class ClockError(ValueError):
+    """A pattern that the engines do not read alike; `fix` says what to write instead."""
+
+    def __init__(self, message: str, fix: str) -> None:
+        super().__init__(message)
+        self.fix = fix
+
+
+@dataclass(frozen=True)
+class Clock:
+    """A pattern in pieces: (True, letters of a field) or (False, text that stands for itself)."""
+
+    pieces: tuple[tuple[bool, str], ...]
+
+    def to_print(self) -> str:
+        """The same pattern as `strftime` writes it. Raises ClockError for a field that cannot be printed alike."""
+        return "".join(self._known(text, PRINTED) if is_field else text.replace("%", "%%") for is_field, text in self.pieces)
+
+    def to_read(self) -> tuple[str, str]:
+        """A regular expression with a group a field, and the replacement that puts the fields into ISO order.
+
+        Raises ClockError for a field that cannot be read alike, and for one that occurs twice.
+        """
+        pattern = ""
+        groups: dict[str, str] = {}
+        for is_field, text in self.pieces:
+            if not is_field:
+                pattern += re.escape(text)
+                continue
+            field = self._known(text, READ)
+            slot = "S" if text.startswith("S") else text
+            if slot in groups:
+                raise ClockError(f"`{text}` occurs twice in the pattern", "name each field once")
+            groups[slot] = f"\\{len(groups) + 1}"
+            pattern += f"({field})"
+        if "yyyy" not in groups:
+            raise ClockError("the pattern has no year", "a date is read from yyyy, MM and dd")
+        year, month, day, hour, minute, second, fraction = (
+            groups.get(slot, default) for slot, default in zip(_SLOTS, _DEFAULTS, strict=True)
+        )
+        return pattern, f"{year}-{month}-{day} {hour}:{minute}:{second}.{fraction}"
+
+    def _known(self, letters: str, known: dict[str, str]) -> str:
+        if letters in known:
+            return known[letters]
+        raise ClockError(f"`{letters}` is not read alike by every engine", "the fields are " + ", ".join(known))
+
+
+def read_clock(pattern: str) -> Clock:
+    """Split a pattern into fields and text; text stands between single quotes, or is no letter. Raises ClockError."""
+    pieces: list[tuple[bool, str]] = []
+    rest = pattern
+    while rest:
+        found = re.match(r"([A-Za-z])\1*|'((?:[^']|'')*)'|[^A-Za-z'\[\]{}#]+", rest)
+        if found is None:
+            raise ClockError(f"`{rest[0]}` cannot stand in a date pattern", "put text between single quotes")
+        if found.group(1):
+            pieces.append((True, found.group()))
+        elif found.group(2) is not None:
+            pieces.append((False, found.group(2).replace("''", "'") or "'"))
+        else:
+            pieces.append((False, found.group()))
+        rest = rest[found.end() :]
+    if not pieces:
+        raise ClockError("the date pattern is empty", "such as 'yyyy-MM-dd'")
+    return Clock(tuple(pieces))
