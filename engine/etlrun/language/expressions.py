@@ -9,34 +9,33 @@ from __future__ import annotations
 import datetime
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlglot import exp
 from sqlglot.dialects.spark import Spark
 from sqlglot.errors import ParseError, TokenError
+from sqlglot.parsers.spark import SparkParser
 
 from etlrun.language.columns import Type, parse_type
 
 TYPE = "etlrun.type"  # the key under which a node's `meta` holds its Type
+DEEPEST = 60  # levels of a written expression; deeper ones would exhaust the stack of some pass
+LONGEST = 100_000  # characters
 
 
 class Language(Spark):
     """Spark's grammar, with every function call left as written: our table of functions gives it its meaning."""
 
-    class Parser(Spark.Parser):
+    class Parser(SparkParser):
         STRICT_CAST = True
-        FUNCTIONS = {}
-        FUNCTION_PARSERS = {
-            name: parser for name, parser in Spark.Parser.FUNCTION_PARSERS.items() if name in ("CAST", "TRY_CAST")
-        }
-        NO_PAREN_FUNCTIONS = {}
-        NO_PAREN_FUNCTION_PARSERS = {
-            name: parser for name, parser in Spark.Parser.NO_PAREN_FUNCTION_PARSERS.items() if name == "CASE"
-        }
+        FUNCTIONS: ClassVar[dict[str, Any]] = {}
+        FUNCTION_PARSERS = {name: SparkParser.FUNCTION_PARSERS[name] for name in ("CAST", "TRY_CAST")}
+        NO_PAREN_FUNCTIONS: ClassVar[dict[Any, Any]] = {}
+        NO_PAREN_FUNCTION_PARSERS = {"CASE": SparkParser.NO_PAREN_FUNCTION_PARSERS["CASE"]}
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,9 @@ def bind(tree: exp.Expr, values: Mapping[str, Any], text: str = "") -> exp.Expr:
                 problems.append(Problem("quoted-param", message, start, start + len(inside) + 1, fix))
     if problems:
         raise ExpressionError(tuple(problems))
-    return holder.this.pop()
+    bound = holder.this.pop()
+    assert isinstance(bound, exp.Expr)
+    return bound
 
 
 def _value_literal(value: Any) -> exp.Expr:
@@ -194,23 +195,59 @@ def columns_in(node: exp.Expr) -> Iterator[str]:
 def _parse_cached(text: str) -> exp.Expr:
     if not text.strip():
         raise ExpressionError((Problem("syntax", "the expression is empty", 0, max(1, len(text))),))
-    try:
-        trees = Language().parse(text)
-    except (ParseError, TokenError) as error:
-        raise ExpressionError((_syntax_problem(error, text),)) from error
+    trees = _trees(text, text)
     if len(trees) != 1 or trees[0] is None:
         raise ExpressionError((Problem("syntax", "one expression is wanted, without `;`", 0, len(text)),))
-    return trees[0]
+    return _plain(trees[0], text)
 
 
 def _parse_query(sql: str, shift: int, text: str) -> exp.Query:
-    try:
-        trees = Language().parse(sql)
-    except (ParseError, TokenError) as error:
-        raise ExpressionError((_syntax_problem(error, text, sql, shift),)) from error
+    trees = _trees(sql, text, shift)
     if len(trees) != 1 or not isinstance(trees[0], exp.Query):
         raise ExpressionError((Problem("syntax", "one SELECT statement is wanted", 0, len(text)),))
-    return trees[0]
+    found = _plain(trees[0], text)
+    assert isinstance(found, exp.Query)
+    return found
+
+
+def _trees(sql: str, text: str, shift: int = 0) -> Sequence[exp.Expr | None]:
+    if len(sql) > LONGEST:
+        raise ExpressionError((Problem("syntax", f"more than {LONGEST} characters are not read", 0, len(text)),))
+    try:
+        return Language().parse(sql)
+    except (ParseError, TokenError) as error:
+        raise ExpressionError((_syntax_problem(error, text, sql, shift),)) from error
+    except RecursionError as error:
+        raise _too_deep(text) from error
+
+
+def _too_deep(text: str) -> ExpressionError:
+    message = f"the expression is nested more than {DEEPEST} levels deep"
+    return ExpressionError((Problem("syntax", message, 0, len(text), "make columns of its parts first"),))
+
+
+def _plain(tree: exp.Expr, text: str) -> exp.Expr:
+    """The tree with raw texts as plain ones; refused where it is too deep. A chain of `and` is one level."""
+    holder = exp.Paren(this=tree)
+    level: list[exp.Expr] = [holder]
+    for _ in range(DEEPEST):
+        below = [child for node in level for child in _below(node)]
+        if not below:
+            break
+        level = below
+    else:
+        raise _too_deep(text)
+    for raw in list(holder.find_all(exp.RawString)):
+        plain = exp.Literal.string(raw.this)
+        plain.meta.update(raw.meta)
+        raw.replace(plain)
+    found = holder.this.pop()
+    assert isinstance(found, exp.Expr)
+    return found
+
+
+def _below(node: exp.Expr) -> Iterator[exp.Expr]:
+    return node.flatten(unnest=False) if isinstance(node, exp.Connector) else node.iter_expressions()
 
 
 def _syntax_problem(error: ParseError | TokenError, text: str, sql: str = "", shift: int = 0) -> Problem:

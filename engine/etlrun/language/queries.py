@@ -217,6 +217,8 @@ class _QueryChecker:
             return
         if isinstance(node, exp.Anonymous) and has_aggregate(node) and not any(has_aggregate(child) for child in node.expressions):
             return
+        if isinstance(node, exp.Filter) and has_aggregate(node.this):
+            return
         if isinstance(node, exp.Column):
             self.complain(node, "not-grouped", f"`{node.name}` is neither grouped nor aggregated", "add it to GROUP BY")
             return

@@ -1,0 +1,211 @@
+"""Rules of function calls, their windows and their filters."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from etlrun.diagnostics import nearest
+from etlrun.language.checking import Checker, Rule, said
+from etlrun.language.columns import BIGINT, BOOLEAN, DATE, NULL, TIMESTAMP, Type
+from etlrun.language.expressions import TYPE
+from etlrun.language.functions import FUNCTIONS, Function, common_type
+from etlrun.language.functions.left_out import NOT_DETERMINISTIC, NOT_EQUAL, NOT_SAFE
+from etlrun.language.operators import as_moment, comparable
+from etlrun.language.templates import text_of, whole_of
+
+_A = {
+    "string": "text", "integer": "a whole number", "numeric": "a number", "boolean": "a condition", "date": "a date",
+    "timestamp": "a timestamp", "moment": "a date or timestamp", "array": "an array", "orderable": "a value that has an order",
+    "double": "a double",
+}  # fmt: skip
+_UNORDERED = ("collect_set", "collect_list")
+_FRAMED = ("first_value", "last_value", "nth_value")
+
+
+def visit_call(checker: Checker, node: exp.Expr) -> Type:
+    assert isinstance(node, exp.Anonymous)
+    function = FUNCTIONS.get(node.name.lower())
+    if function is None:
+        for argument in node.expressions:
+            if not isinstance(argument, (exp.Star, exp.Lambda, exp.Distinct, exp.Query)):
+                checker.visit(argument)
+        return _unknown(checker, node)
+    _place(checker, node, function)
+    return _typed(checker, node, function)
+
+
+def _unknown(checker: Checker, node: exp.Anonymous) -> Type:
+    name = node.name.lower()
+    message, fix = f"there is no function `{node.name}`", nearest(name, tuple(FUNCTIONS))
+    if name in NOT_DETERMINISTIC:
+        message, fix = f"`{node.name}` can give another answer at every run", NOT_DETERMINISTIC[name]
+    elif name in NOT_EQUAL:
+        message, fix = f"`{node.name}` is not the same on every engine", NOT_EQUAL[name]
+    elif name in NOT_SAFE:
+        message, fix = f"`{node.name}` is refused: an expression runs no code, reads no file and stops no run", ""
+    return checker.complain(node, "unknown-function", message, fix, whole=False)
+
+
+def _place(checker: Checker, node: exp.Anonymous, function: Function) -> None:
+    """Complain about a call that cannot stand where it does."""
+    if function.kind == "window" and not checker.in_window:
+        fix = f"use `{'max_by' if function.name == 'last_value' else 'min_by'}(value, order)`" if function.name in _FRAMED else ""
+        checker.complain(node, "not-allowed-here", f"`{node.name}` needs `over (order by ...)`", fix, whole=False)
+    if function.kind == "scalar" and checker.in_window:
+        checker.complain(node, "not-allowed-here", f"`{node.name}` looks at one row and takes no `over`", whole=False)
+    if function.kind == "aggregate" and checker.in_aggregate and not checker.in_window:
+        checker.complain(node, "not-allowed-here", f"`{node.name}` stands inside another aggregate", whole=False)
+    if function.name in _UNORDERED:
+        parent = node.parent
+        while isinstance(parent, (exp.Paren, exp.Window, exp.Filter)):
+            parent = parent.parent
+        outer = FUNCTIONS.get(parent.name.lower()) if isinstance(parent, exp.Anonymous) else None
+        if outer is None or outer.name not in ("sort_array", "size"):
+            fix = f"write sort_array({function.name}(...))"
+            checker.complain(node, "no-total-order", f"`{node.name}` gives its values in another order at every run", fix, whole=False)
+
+
+def _typed(checker: Checker, node: exp.Anonymous, function: Function) -> Type:
+    if isinstance(node.args.get("this"), exp.Expr):
+        return checker.complain(node, "expression-not-allowed", f"`{said(node)}` is not part of the expression language")
+    arguments = arguments_of(node)
+    is_distinct = arguments != list(node.expressions)
+    if is_distinct and (not function.distinct or checker.in_window):
+        place = " over a window" if function.distinct else ""
+        checker.complain(node, "not-allowed-here", f"`{node.name}` has no `distinct`{place}", whole=False)
+    if function.name == "count" and len(arguments) == 1 and isinstance(arguments[0], exp.Star):
+        return BIGINT
+    if function.name == "count" and not arguments or len(arguments) > 1 and function.name == "count" and not is_distinct:
+        return checker.complain(node, "wrong-arguments", "`count` takes `*`, one value, or `distinct` and several", whole=False)
+    outside, in_window = checker.in_aggregate, checker.in_window
+    checker.in_aggregate, checker.in_window = outside or (function.kind == "aggregate" and not in_window), False
+    types = _argument_types(checker, node, function, arguments)
+    checker.in_aggregate, checker.in_window = outside, in_window
+    return NULL if types is None else function.result(arguments_of(node), types)
+
+
+def arguments_of(node: exp.Anonymous) -> list[exp.Expr]:
+    """The arguments of a call, those behind `distinct` included."""
+    arguments = list(node.expressions)
+    return list(arguments[0].expressions) if len(arguments) == 1 and isinstance(arguments[0], exp.Distinct) else arguments
+
+
+def _argument_types(checker: Checker, node: exp.Anonymous, function: Function, arguments: list[exp.Expr]) -> tuple[Type, ...] | None:
+    wanted = function.wants(len(arguments))
+    if wanted is None:
+        count = f"{len(arguments)} argument{'' if len(arguments) == 1 else 's'}"
+        checker.complain(node, "wrong-arguments", f"`{node.name}` takes {function.signature()}, not {count}", whole=False)
+        return None
+    before = len(checker.problems)
+    same = [argument for argument, kind in zip(arguments, wanted, strict=True) if kind == "same"]
+    if same:
+        comparable(checker, same, node)
+    for position, (argument, kind) in enumerate(zip(arguments, wanted, strict=True)):
+        if kind != "same":
+            _argument(checker, node, argument, kind, arguments[:position])
+    if len(checker.problems) > before:
+        return None
+    current = arguments_of(node)
+    types = tuple(argument.meta.get(TYPE, NULL) for argument in current)
+    complaint = function.verify(current, types) if function.verify else None
+    if complaint is None:
+        return types
+    place = current[complaint.position] if complaint.position < len(current) else node
+    checker.complain(place, complaint.code, f"`{node.name}`: {complaint.message}", complaint.fix)
+    return None
+
+
+def _argument(checker: Checker, node: exp.Anonymous, argument: exp.Expr, kind: str, before: list[exp.Expr]) -> None:
+    if kind.startswith("=") and not isinstance(argument, (exp.Literal, exp.Boolean)) and whole_of(argument) is None:
+        checker.complain(argument, "wrong-arguments", f"`{node.name}` wants a literal here")
+    found = checker.visit(argument)
+    kind = kind.lstrip("=")
+    if kind in ("date", "moment", "timestamp"):
+        has_clock = len(text_of(argument) or "") > len("2022-04-30")
+        found = as_moment(checker, argument, found, TIMESTAMP if kind == "timestamp" or has_clock and kind == "moment" else DATE)
+    if kind == "element":
+        element = before[-1].meta.get(TYPE, NULL).element or NULL
+        if common_type((element, found)) not in (element, NULL):
+            checker.complain(argument, "type-mismatch", f"the array holds {element}, and this is {found}", f"cast it to {element}")
+    elif not accepts(kind, found):
+        checker.complain(argument, "type-mismatch", f"`{node.name}` needs {_A[kind]} here, and this is {found}")
+
+
+def accepts(wanted: str, found: Type) -> bool:
+    """Whether an argument of type `found` may stand where the table says `wanted`."""
+    if wanted == "any" or found == NULL:
+        return True
+    if wanted == "integer":
+        return found.is_integer
+    if wanted == "numeric":
+        return found.is_numeric
+    if wanted == "moment":
+        return found in (DATE, TIMESTAMP)
+    if wanted == "orderable":
+        return found.is_orderable
+    return found.name == wanted
+
+
+def visit_match(checker: Checker, node: exp.Expr) -> Type:
+    """`text rlike 'pattern'` is the call rlike(text, 'pattern')."""
+    matching = exp.Anonymous(this="rlike", expressions=[node.this, node.expression])
+    matching.meta.update(node.meta)
+    node.replace(matching)
+    return checker.visit(matching)
+
+
+def visit_window(checker: Checker, node: exp.Expr) -> Type:
+    assert isinstance(node, exp.Window)
+    order = node.args.get("order")
+    for part in [*node.args.get("partition_by", ()), *((item.this for item in order.expressions) if order else ())]:
+        kind = checker.visit(part)
+        if not kind.is_orderable:
+            checker.complain(part, "type-mismatch", f"{kind} has no order")
+    called = node.this.this if isinstance(node.this, exp.Filter) else node.this
+    function = FUNCTIONS.get(called.name.lower()) if isinstance(called, exp.Anonymous) else None
+    if function is None and not isinstance(called, exp.Anonymous):
+        return checker.complain(node, "expression-not-allowed", f"`{said(called)}` takes no `over`")
+    if node.args.get("alias"):
+        checker.complain(node, "expression-not-allowed", "named windows are not read", "write the window inside `over (...)`")
+    if function is not None and function.ordered and not order:
+        checker.complain(node, "no-total-order", f"`{function.name}` needs `order by`: without it the answer depends on row order")
+    if function is not None:
+        _check_frame(checker, node, function)
+    outside, checker.in_window = checker.in_window, True
+    kind = checker.visit(node.this)
+    checker.in_window = outside
+    return kind
+
+
+def _check_frame(checker: Checker, node: exp.Window, function: Function) -> None:
+    frame = node.args.get("spec")
+    if frame is None:
+        return
+    if function.kind == "window" and function.name not in _FRAMED:
+        checker.complain(node, "not-allowed-here", f"`{function.name}` takes no frame", "leave `rows between ...` out")
+    bounds = [frame.args.get("start"), frame.args.get("end")]
+    numbers = [bound for bound in bounds if isinstance(bound, exp.Expr)]
+    if frame.args.get("exclude") or any(whole_of(bound) is None for bound in numbers):
+        checker.complain(node, "expression-not-allowed", "a frame is given by literal numbers of rows, `unbounded` and `current row`")
+    if frame.args.get("kind") == "RANGE" and numbers:
+        checker.complain(node, "expression-not-allowed", "`range` takes no numbers", "use `rows`")
+    if not node.args.get("order"):
+        checker.complain(node, "no-total-order", "a frame needs `order by`: without it the answer depends on row order")
+
+
+def visit_filter(checker: Checker, node: exp.Expr) -> Type:
+    condition = checker.visit(node.expression.this)
+    if condition not in (BOOLEAN, NULL):
+        checker.complain(node.expression, "type-mismatch", f"`filter (where ...)` needs a condition, and this is {condition}")
+    function = FUNCTIONS.get(node.this.name.lower()) if isinstance(node.this, exp.Anonymous) else None
+    if function is None or function.kind != "aggregate":
+        return checker.complain(node, "not-allowed-here", "`filter (where ...)` follows an aggregate")
+    return checker.visit(node.this)
+
+
+CALLS: dict[type[exp.Expr], Rule] = {
+    exp.Anonymous: visit_call,
+    exp.RegexpLike: visit_match,
+    exp.Window: visit_window,
+    exp.Filter: visit_filter,
+}

@@ -1,0 +1,133 @@
+"""Casts: which pairs of types convert alike on every engine, and how DuckDB is made to convert as Spark does."""
+
+from __future__ import annotations
+
+import re
+
+from sqlglot import exp
+
+from etlrun.language.columns import DATE, NULL, TIMESTAMP, Type
+from etlrun.language.expressions import data_type
+from etlrun.language.templates import duckdb, spark, text_of
+
+# Words that Spark reads as moments where a text is constant; but for the first they mean another moment at every run.
+MOMENT_WORDS = ("epoch", "now", "today", "tomorrow", "yesterday")
+
+_BLANK = r"[\x00-\x20\x7f]*"
+_NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+_DATE = r"([0-9]{4,6})(?:-([0-9]{1,2})(?:-([0-9]{1,2})"
+_CLOCK = r"([01]?[0-9]|2[0-3])(?::([0-9]{1,2})(?::([0-9]{1,2})(?:\.([0-9]{0,6})[0-9]*)?)?)?"
+_ZONE = r" ?(?:Z|UTC|GMT|[+-][0-9]{1,2}(?::?[0-9]{2})?)?"
+_NUMERIC_TEXT = {
+    "integer": _BLANK + "([+-]?[0-9]+)" + _BLANK,
+    "decimal": r"[\x00-\x20]*(" + _NUMBER + r")[\x00-\x20]*",
+    "fraction": r"[\x00-\x20]*(" + _NUMBER + r"|(?i:[+-]?(?:inf|infinity)|nan))[dDfF]?[\x00-\x20]*",
+}
+_DATE_TEXT = _BLANK + _DATE + "(?:[ T](?s:.*))?)?)?" + _BLANK
+_TIMESTAMP_TEXT = _BLANK + _DATE + "(?:[ T]" + _CLOCK + _ZONE + ")?)?)?" + _BLANK
+
+
+_INFINITE_AS_FLOAT = (
+    "case when isnan(_1) or abs(_1) < 3.4028235677973366e38 then _1 when _1 > 0 then cast('inf' as double) when _1 < 0 then cast('-inf' as double) end"
+)
+
+
+def castable(source: Type, target: Type) -> bool:
+    """Whether CAST means the same on both engines. Text of a double does not."""
+    if source in (NULL, target):
+        return target.name not in ("array", "struct") or source == target
+    if target.name == "string":
+        return source.name in ("boolean", "date", "timestamp") or source.is_integer or (source.name == "decimal" and source.scale < 38)
+    if target.is_numeric:
+        return source.is_numeric or source.name in ("string", "boolean")
+    if target.name in ("date", "timestamp"):
+        return source.name in ("string", "date", "timestamp")
+    return target.name == "boolean" and (source.is_integer or source.name == "string")
+
+
+def spark_cast(value: exp.Expr, source: Type, target: Type, *, safe: bool = False) -> exp.Expr:
+    """`value` cast by Spark, where the words for moments are kept from being read as such."""
+    is_computed = not isinstance(value, exp.Literal) and value.find(exp.Column) is None
+    if source.name == "string" and target in (DATE, TIMESTAMP) and is_computed:
+        value = spark(r"case when _1 rlike '^[\\x00-\\x20+-]*[0-9]' then _1 else concat('?', _1) end", value)
+    return _cast(value.copy(), target, safe=safe)
+
+
+def is_moment_word(value: exp.Expr) -> bool:
+    """Whether `value` is a literal text that names a moment instead of writing it."""
+    return (text_of(value) or "").strip().lower() in MOMENT_WORDS
+
+
+def duckdb_cast(value: exp.Expr, source: Type, target: Type, *, safe: bool = False) -> exp.Expr:
+    """`value` cast as Spark does under ANSI; with `safe`, null where that would be an error."""
+    return _cast(_prepared(value.copy(), source, target), target, safe=safe)
+
+
+def _cast(value: exp.Expr, target: Type, *, safe: bool) -> exp.Expr:
+    return exp.TryCast(this=value, to=data_type(target), safe=True) if safe else exp.Cast(this=value, to=data_type(target))
+
+
+def _prepared(value: exp.Expr, source: Type, target: Type) -> exp.Expr:
+    """`value` in a form that DuckDB's own cast to `target` reads as Spark reads `value`."""
+    if source.name == "string":
+        return value if _is_plain(value, target) else _prepared_text(value, target)
+    if target.is_integer and not source.is_integer and source.is_numeric:
+        return duckdb("trunc(_1)", value)
+    if source.name in ("float", "double") and target.name == "decimal":
+        return duckdb("cast(_1 as varchar)", value)
+    if source.name == "double" and target.name == "float":
+        return duckdb(_INFINITE_AS_FLOAT, value)
+    if source.name == "decimal" and target.name == "string" and source.precision == source.scale:
+        return duckdb(f"cast(_1 as decimal({source.precision + 1}, {source.scale}))", value)  # else it prints no zero before the point
+    if source.name == "decimal" and source.precision > 15 and target.name in ("float", "double"):
+        return duckdb("cast(_1 as varchar)", value)
+    return value
+
+
+def _is_plain(value: exp.Expr, target: Type) -> bool:
+    """Whether `value` is a literal that every engine reads alike."""
+    text = text_of(value)
+    usual = {"date": _USUAL_DAY, "timestamp": _USUAL_DAY + _USUAL_CLOCK}.get(target.name, "[+-]?[0-9]+")
+    return text is not None and re.fullmatch(usual, text, re.ASCII) is not None
+
+
+def _prepared_text(value: exp.Expr, target: Type) -> exp.Expr:
+    if target.is_integer:
+        return _guarded(value, _NUMERIC_TEXT["integer"], target)
+    if target.name == "decimal":
+        return _guarded(value, _NUMERIC_TEXT["decimal"], target)
+    if target.is_numeric:
+        return _guarded(value, _NUMERIC_TEXT["fraction"], target)
+    if target.name == "boolean":
+        return duckdb(
+            "case when regexp_full_match(_1, _2) then 'true' when regexp_full_match(_1, _3) then 'false' else 'not of type boolean: ' || _1 end",
+            value, _BLANK + "(?i:t|true|y|yes|1)" + _BLANK, _BLANK + "(?i:f|false|n|no|0)" + _BLANK,
+        )  # fmt: skip
+    if target in (DATE, TIMESTAMP):
+        return _moment(value, target)
+    return value
+
+
+def _guarded(value: exp.Expr, pattern: str, target: Type) -> exp.Expr:
+    return duckdb(f"case when regexp_full_match(_1, _2) then regexp_extract(_1, _2, 1) else 'not of type {target.name}: ' || _1 end", value, pattern)
+
+
+def _moment(value: exp.Expr, target: Type) -> exp.Expr:
+    """Text in the usual form as it is; other forms that Spark reads put into that form; anything else so that it cannot be read."""
+    written = _DAY_WRITTEN if target == DATE else _DAY_WRITTEN + _CLOCK_WRITTEN
+    usual = _USUAL_DAY if target == DATE else _USUAL_DAY + _USUAL_CLOCK
+    pattern = _DATE_TEXT if target == DATE else _TIMESTAMP_TEXT
+    return duckdb(
+        f"case when regexp_full_match(_1, _2) then _1 when regexp_full_match(_1, _3) then {written} else 'not of type {target}: ' || _1 end",
+        value, usual, pattern,
+    )  # fmt: skip
+
+
+def _group(number: int, default: str) -> str:
+    return f"coalesce(nullif(regexp_extract(_1, _3, {number}), ''), '{default}')"
+
+
+_USUAL_DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_USUAL_CLOCK = r" (?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?"
+_DAY_WRITTEN = f"{_group(1, '')} || '-' || {_group(2, '1')} || '-' || {_group(3, '1')}"
+_CLOCK_WRITTEN = f" || ' ' || {_group(4, '0')} || ':' || {_group(5, '0')} || ':' || {_group(6, '0')} || '.' || {_group(7, '0')}"

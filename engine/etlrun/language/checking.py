@@ -1,0 +1,136 @@
+"""The checker: walks an expression with one rule a kind of node, resolves names and gathers mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from etlrun.diagnostics import nearest
+from etlrun.language.columns import NULL, Columns, Type
+from etlrun.language.expressions import TYPE, Problem, column, span, word
+
+Names = tuple[tuple[str, Columns], ...]  # the relations an expression sees, by alias, nearest first
+
+
+@dataclass
+class Checker:
+    """One walk over one expression. `names` are the relations in sight; offsets of mistakes refer to `text`."""
+
+    names: Names
+    text: str
+    rules: Mapping[type[exp.Expr], Rule]
+    problems: list[Problem] = field(default_factory=list)
+    in_aggregate: bool = False
+    in_window: bool = False
+
+    def visit(self, node: exp.Expr) -> Type:
+        """The type of `node`, which is also kept in its `meta`."""
+        rule = self.rules.get(type(node))
+        kind = rule(self, node) if rule else self.refuse(node)
+        node.meta[TYPE] = kind
+        return kind
+
+    def complain(self, node: exp.Expr, code: str, message: str, fix: str = "", whole: bool = True) -> Type:
+        start, end = span(node, self.text) if whole else word(node, self.text)
+        self.problems.append(Problem(code, message, start, end, fix))
+        return NULL
+
+    def refuse(self, node: exp.Expr) -> Type:
+        if isinstance(node, (exp.Query, exp.Exists)):
+            return self.complain(node, "expression-not-allowed", "a subquery cannot stand in an expression", "use a `join` step")
+        if isinstance(node, exp.Alias):
+            return self.complain(node, "syntax", f"`as {node.alias}` has no place here: the key names the column")
+        if isinstance(node, exp.Concat):
+            return self.complain(node, "syntax", "two texts stand side by side", "a quote inside a text is written \\'")
+        if isinstance(node, exp.Star):
+            return self.complain(node, "expression-not-allowed", "`*` stands only in count(*)")
+        if isinstance(node, exp.ILike):
+            return self.complain(node, "expression-not-allowed", "`ilike` is not part of the expression language", "use lower(x) like '...'")
+        if isinstance(node, exp.Interval):
+            fix = "use `date_add`, `add_months` or `timestamp_seconds`"
+            return self.complain(node, "expression-not-allowed", "intervals are not part of the expression language", fix)
+        if isinstance(node, exp.Dot):
+            fix = "write the name alone" if isinstance(node.expression, exp.Anonymous) else "a field is read from a column: a.b"
+            return self.complain(node, "expression-not-allowed", f"`{said(node)}` is not part of the expression language", fix)
+        return self.complain(node, "expression-not-allowed", f"`{said(node)}` is not part of the expression language")
+
+
+Rule = Callable[[Checker, exp.Expr], Type]
+
+
+def said(node: exp.Expr) -> str:
+    """A node as Spark SQL, cut to a length that fits into a message."""
+    text = node.sql(dialect="spark", normalize_functions=False)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def visit_column(checker: Checker, node: exp.Expr) -> Type:
+    """Respell a column as declared, and turn the parts after it into fields."""
+    assert isinstance(node, exp.Column)
+    parts = [part.name for part in node.parts]
+    found = _find(checker, node, parts)
+    if found is None:
+        return NULL
+    alias, columns, rest = found
+    declared = columns.get(parts[rest - 1])
+    assert declared is not None
+    resolved: exp.Expr = column(declared.name, alias or None)
+    resolved.meta[TYPE] = kind = declared.type
+    for position, name in enumerate(parts[rest:], rest):
+        member = next((item for item in kind.fields if item[0].lower() == name.lower()), None)
+        if member is None:
+            names = [item[0] for item in kind.fields]
+            return checker.complain(node, "unknown-column", f"`{'.'.join(parts[:position])}` has no field `{name}`", nearest(name, names))
+        kind = member[1]
+        resolved = exp.Dot(this=resolved, expression=exp.to_identifier(member[0], quoted=True))
+        resolved.meta[TYPE] = kind
+    if isinstance(resolved, exp.Column):
+        resolved.this.meta.update(node.this.meta)  # its place in the text
+        node.set("this", resolved.this)
+        node.set("table", resolved.args.get("table"))
+    else:
+        node.replace(resolved)
+    return kind
+
+
+def visit_field(checker: Checker, node: exp.Expr) -> Type:
+    """A field of what stands before the dot."""
+    if not isinstance(node.expression, exp.Identifier):
+        return checker.refuse(node)
+    kind = checker.visit(node.this)
+    member = next((item for item in kind.fields if item[0].lower() == node.expression.name.lower()), None)
+    if member is None:
+        names = [item[0] for item in kind.fields]
+        return checker.complain(node, "unknown-column", f"`{said(node.this)}` has no field `{node.expression.name}`", nearest(node.expression.name, names))
+    node.set("expression", exp.to_identifier(member[0], quoted=True))
+    return member[1]
+
+
+def _find(checker: Checker, node: exp.Column, parts: list[str]) -> tuple[str, Columns, int] | None:
+    """The alias to write, the columns, and how many parts name the column; None, and a mistake, where there is not one."""
+    if len(parts) > 1:
+        for alias, columns in checker.names:
+            if alias and alias.lower() == parts[0].lower() and parts[1] in columns:
+                return alias, columns, 2
+    holders = [(alias, columns) for alias, columns in checker.names if parts[0] in columns]
+    if not holders:
+        _complain_unknown(checker, node, parts)
+        return None
+    alias, columns = holders[0]
+    if len(holders) > 1 and alias:
+        both = " and ".join(f"`{name}`" for name, _ in holders[:2])
+        fix = f"write {alias}.{parts[0]} or {holders[1][0]}.{parts[0]}"
+        checker.complain(node, "unknown-column", f"`{parts[0]}` is a column of both {both}", fix)
+        return None
+    return alias if len(checker.names) > 1 else "", columns, 1
+
+
+def _complain_unknown(checker: Checker, node: exp.Column, parts: list[str]) -> None:
+    is_alias = any(alias and alias.lower() == parts[0].lower() for alias, _ in checker.names)
+    name = parts[-1] if len(parts) == 1 or is_alias else parts[0]
+    choices = list(dict.fromkeys(item.name for _, columns in checker.names for item in columns))
+    shown = ", ".join(choices[:12]) + (", ..." if len(choices) > 12 else "")
+    fix = nearest(name, choices) or (f"the columns here are {shown}" if choices else "")
+    checker.complain(node, "unknown-column", f"there is no column `{name}` here", fix)

@@ -1,0 +1,216 @@
+"""How DuckDB says what the tree says, so that its rows are Spark's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlglot import exp
+
+from etlrun.language.calls import arguments_of
+from etlrun.language.casts import duckdb_cast
+from etlrun.language.columns import BIGINT, BOOLEAN, DATE, DOUBLE, INT, NULL, STRING, TIMESTAMP, Type, decimal
+from etlrun.language.expressions import TYPE
+from etlrun.language.functions import common_type
+from etlrun.language.functions.numbers import decimal_operand, duckdb_remainder
+from etlrun.language.lowering import fill_call, function_of, hang, kind_of
+from etlrun.language.templates import duckdb, whole_of
+
+RECAST = "etlrun.recast"  # the key under which the call inside a window or filter keeps the type to cast the whole to
+
+
+def lower(node: exp.Expr) -> exp.Expr:
+    """The node in DuckDB's words; the node itself where they are the same. Its children are lowered already."""
+    if isinstance(node, exp.Anonymous):
+        return _call(node)
+    rule = RULES.get(type(node))
+    return rule(node) if rule else node
+
+
+def _call(node: exp.Anonymous) -> exp.Expr:
+    function = function_of(node)
+    if function is None:
+        return node
+    arguments, wanted = arguments_of(node), function.wants(len(arguments_of(node))) or ()
+    widen(*(argument for argument, kind in zip(arguments, wanted, strict=False) if kind == "same"))
+    for argument, said in zip(arguments, wanted, strict=False):
+        _type_null(argument, NULLS.get(said.lstrip("="), NULL))
+    arguments = arguments_of(node)
+    if function.name == "count" and len(arguments) > 1:
+        return _count_of_several(arguments)
+    filled = fill_call(node, function, function.duckdb, "duckdb")
+    kind = kind_of(node)
+    if not function.recast or kind == NULL:
+        return filled
+    if isinstance(node.parent, (exp.Window, exp.Filter)) and node.arg_key == "this":
+        filled.meta[RECAST] = kind
+        return filled
+    return exp.cast(filled.copy(), _written(kind), dialect="duckdb")
+
+
+def _count_of_several(arguments: list[exp.Expr]) -> exp.Expr:
+    """Rows of distinct values, without those that have a null among them."""
+    known = exp.and_(*(exp.Not(this=exp.Is(this=argument.copy(), expression=exp.Null())) for argument in arguments))
+    row = exp.Anonymous(this="row", expressions=[argument.copy() for argument in arguments])
+    value = exp.Case(ifs=[exp.If(this=known, true=row)])
+    return exp.Anonymous(this="count", expressions=[exp.Distinct(expressions=[value])])
+
+
+def widen(*operands: exp.Expr) -> Type:
+    """Cast in place the operands that are not of the common type, which is returned: DuckDB widens less, and by the values of literals."""
+    types = [kind_of(operand) for operand in operands]
+    shared = common_type(types) or NULL
+    if shared == NULL or len(set(types)) == 1:
+        return shared
+    for operand, kind in zip(operands, types, strict=True):
+        if kind not in (shared, NULL):
+            replacement = duckdb_cast(operand, kind, shared)
+            replacement.meta[TYPE] = shared
+            operand.replace(replacement)
+    return shared
+
+
+def _type_null(node: exp.Expr, kind: Type) -> None:
+    """Give a bare NULL the type that is wanted where it stands: DuckDB looks functions up by it."""
+    if isinstance(node, exp.Null) and kind != NULL:
+        node.replace(exp.cast(exp.Null(), _written(kind)))
+
+
+def _text(node: exp.Expr) -> exp.Expr:
+    for child in (node.this, node.expression):
+        _type_null(child, STRING)
+    return node
+
+
+def _written(kind: Type) -> exp.DataType:
+    from etlrun.language.expressions import data_type
+
+    return data_type(kind)
+
+
+def _cast(node: exp.Expr) -> exp.Expr:
+    assert isinstance(node, exp.Cast)
+    source, target = kind_of(node.this), kind_of(node)
+    return node if NULL in (source, target) else duckdb_cast(node.this, source, target, safe=isinstance(node, exp.TryCast))
+
+
+def _literal(node: exp.Expr) -> exp.Expr:
+    """A decimal below 1 has a digit more in DuckDB."""
+    kind = kind_of(node)
+    is_small = kind.name == "decimal" and str(node.this).startswith(("0", "."))
+    return exp.cast(node.copy(), _written(kind)) if is_small else node
+
+
+def _arithmetic(node: exp.Expr) -> exp.Expr:
+    kind = kind_of(node)
+    if kind.name != "decimal":
+        widen(node.this, node.expression)
+        return node
+    for operand in (node.this, node.expression) if kind.precision > 18 else ():
+        own = decimal_operand(operand, kind_of(operand))  # DuckDB keeps the result of two short decimals short
+        operand.replace(exp.cast(operand.copy(), _written(decimal(max(19, own.precision), own.scale))))
+    return exp.cast(exp.paren(node.copy()), _written(kind))
+
+
+def _double(node: exp.Expr) -> exp.Expr:
+    kind = kind_of(node)
+    return node.copy() if kind == DOUBLE else duckdb_cast(node, kind, DOUBLE)
+
+
+def _division(node: exp.Expr) -> exp.Expr:
+    left, right = _double(node.this), _double(node.expression)
+    if whole_of(node.expression):
+        return duckdb("_1 / _2", left, right)
+    return duckdb("case when _2 = 0 then error('division by zero') else _1 / _3 end", left, node.expression, right)
+
+
+def _whole_division(node: exp.Expr) -> exp.Expr:
+    return duckdb("_1 // _2", *(child.copy() if kind_of(child) == BIGINT else exp.cast(child.copy(), "bigint") for child in (node.this, node.expression)))
+
+
+def _remainder(node: exp.Expr) -> exp.Expr:
+    types = (kind_of(node.this), kind_of(node.expression))
+    widen(node.this, node.expression)
+    lowered = duckdb_remainder((node.this, node.expression), types)
+    kind = kind_of(node)
+    return exp.cast(exp.paren(lowered), _written(kind)) if kind.name == "decimal" else lowered
+
+
+def _widened(node: exp.Expr) -> exp.Expr:
+    widen(*node.iter_expressions())
+    return node
+
+
+def _in(node: exp.Expr) -> exp.Expr:
+    widen(node.this, *node.expressions)
+    return node
+
+
+def _case(node: exp.Expr) -> exp.Expr:
+    branches = node.args["ifs"]
+    if node.this:
+        widen(node.this, *(branch.this for branch in branches))
+    default = node.args.get("default")
+    widen(*(branch.args["true"] for branch in branches), *([default] if default else []))
+    return node
+
+
+def _like(node: exp.Expr) -> exp.Expr:
+    """DuckDB's LIKE has no escape unless it is named."""
+    if "\\" not in str(node.expression.this) or isinstance(node.parent, exp.Escape):
+        return node
+    plain = exp.Like(this=node.this.copy(), expression=node.expression.copy())
+    escaped = exp.Escape(this=plain, expression=exp.Literal.string("\\"))
+    return exp.Not(this=escaped) if node.args.get("negate") else escaped
+
+
+def _index(node: exp.Expr) -> exp.Expr:
+    position = node.expressions[0]
+    return duckdb(
+        "case when _2 < 0 or _2 >= len(_1) then error('there is no such element in the array') else list_extract(_1, _2 + 1) end",
+        node.this, position,
+    )  # fmt: skip
+
+
+def _filter(node: exp.Expr) -> exp.Expr:
+    condition, kind = node.expression, node.this.meta.get(RECAST)
+    hung = hang(node.this.copy(), lambda call: exp.Filter(this=call, expression=condition.copy()))
+    if kind is None:
+        return hung
+    if isinstance(node.parent, exp.Window):
+        hung.meta[RECAST] = kind
+        return hung
+    return exp.cast(hung, _written(kind))
+
+
+def _window(node: exp.Expr) -> exp.Expr:
+    assert isinstance(node, exp.Window)
+    kind = node.this.meta.get(RECAST)
+
+    def over(call: exp.Expr) -> exp.Expr:
+        window = node.copy()
+        window.set("this", call)
+        return window
+
+    hung = hang(node.this.copy(), over)
+    return hung if kind is None else exp.cast(hung, _written(kind))
+
+
+NULLS = {"string": STRING, "integer": INT, "numeric": INT, "boolean": BOOLEAN, "double": DOUBLE, "date": DATE, "moment": DATE, "timestamp": TIMESTAMP}
+RULES: dict[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
+    exp.Cast: _cast,
+    exp.TryCast: _cast,
+    exp.Literal: _literal,
+    exp.Div: _division,
+    exp.IntDiv: _whole_division,
+    exp.Mod: _remainder,
+    exp.DPipe: _text,
+    exp.In: _in,
+    exp.Case: _case,
+    exp.Like: _like,
+    exp.Bracket: _index,
+    exp.Filter: _filter,
+    exp.Window: _window,
+    **dict.fromkeys((exp.Add, exp.Sub, exp.Mul), _arithmetic),
+    **dict.fromkeys((exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor), _widened),
+    **dict.fromkeys((exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Between), _widened),
+}

@@ -1,0 +1,28 @@
+"""The functions an expression may call, by name: a table in one file a subject, proved equal on every engine."""
+
+from __future__ import annotations
+
+from etlrun.language.functions.aggregates import AGGREGATES
+from etlrun.language.functions.arrays import ARRAYS
+from etlrun.language.functions.conditionals import CONDITIONALS
+from etlrun.language.functions.dates import DATES
+from etlrun.language.functions.function import Complaint, Function, as_decimal, common_type
+from etlrun.language.functions.matching import MATCHING
+from etlrun.language.functions.numbers import NUMBERS
+from etlrun.language.functions.text import TEXT
+from etlrun.language.functions.windows import WINDOWS
+
+SUBJECTS: dict[str, tuple[Function, ...]] = {
+    "aggregates": AGGREGATES,
+    "arrays": ARRAYS,
+    "conditionals": CONDITIONALS,
+    "dates": DATES,
+    "matching": MATCHING,
+    "numbers": NUMBERS,
+    "text": TEXT,
+    "windows": WINDOWS,
+}
+ROWS: tuple[Function, ...] = tuple(row for rows in SUBJECTS.values() for row in rows)
+FUNCTIONS: dict[str, Function] = {name: row for row in ROWS for name in (row.name, *row.aliases)}  # every alias is its row
+
+__all__ = ["FUNCTIONS", "ROWS", "SUBJECTS", "Complaint", "Function", "as_decimal", "common_type"]

@@ -1,0 +1,75 @@
+"""Functions of all the rows of a group."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from etlrun.language.columns import BIGINT, BOOLEAN, DOUBLE, Type, array, decimal
+from etlrun.language.functions.function import Arguments, Complaint, Function, Types, first
+from etlrun.language.templates import duckdb, spark
+
+
+def _sum_type(types: Types) -> Type:
+    if types[0].is_integer:
+        return BIGINT
+    if types[0].name == "decimal":
+        return decimal(min(38, types[0].precision + 10), types[0].scale)
+    return DOUBLE
+
+
+def _exact(types: Types) -> str:
+    """The type whose sum neither rounds nor depends on the order of the rows, where there is one."""
+    return "bigint" if types[0].is_integer else "double"
+
+
+def _spark_mean(arguments: Arguments, types: Types) -> exp.Expr:
+    if types[0].name == "decimal":
+        return spark("cast(sum(_1) as double) / count(_1)", *arguments)
+    return spark(f"cast(sum(cast(_1 as {_exact(types)})) as double) / count(_1)", *arguments)
+
+
+def _duckdb_mean(arguments: Arguments, types: Types) -> exp.Expr:
+    if types[0].name == "decimal":
+        total = f"cast(cast(sum(_1) as {_sum_type(types)}) as varchar)"
+    else:
+        total = f"cast(sum(_1) as {_exact(types)})"
+    return duckdb(f"cast({total} as double) / nullif(count(_1), 0)", *arguments)
+
+
+def _array_of_first(types: Types) -> Type:
+    return array(types[0])
+
+
+def _no_distinct_rows(arguments: Arguments, types: Types) -> Complaint | None:
+    return Complaint(1, "`count` of several columns wants `distinct`") if len(arguments) > 1 else None
+
+
+AGGREGATES = (
+    Function("count", ("any*",), BIGINT, "`count(*)`: rows; `count(x)`: rows where x is not null; `count(distinct x, ...)`: distinct values",
+             "aggregate", distinct=True),
+    Function("count_if", ("boolean",), BIGINT, "the rows where the condition is true", "aggregate",
+             duckdb="count(case when _1 then 1 end)"),
+    Function("sum", ("numeric",), _sum_type, "the sum; an overflow is an error. The last digits of a sum of doubles depend on the order of rows",
+             "aggregate", distinct=True, recast=True),
+    Function("avg", ("numeric",), DOUBLE, "the mean, as double; of integers and decimals, from their exact sum", "aggregate",
+             spark=_spark_mean, duckdb=_duckdb_mean, aliases=("mean",)),
+    Function("min", ("orderable",), first, "the least value", "aggregate"),
+    Function("max", ("orderable",), first, "the greatest value", "aggregate"),
+    Function("min_by", ("orderable", "orderable"), first,
+             "the first argument of the row with the least second one; among ties the least that is not null", "aggregate",
+             spark="min(case when _2 is not null then struct(_2 as y, _1 is null as n, _1 as x) end).x",
+             duckdb="min(case when _2 is not null then struct_pack(y := _2, n := _1 is null, x := _1) end)['x']"),
+    Function("max_by", ("orderable", "orderable"), first,
+             "the first argument of the row with the greatest second one; among ties the greatest that is not null", "aggregate",
+             spark="max(case when _2 is not null then struct(_2 as y, _1 is not null as n, _1 as x) end).x",
+             duckdb="max(case when _2 is not null then struct_pack(y := _2, n := _1 is not null, x := _1) end)['x']"),
+    Function("bool_and", ("boolean",), BOOLEAN, "whether every value is true, nulls left out", "aggregate", aliases=("every",)),
+    Function("bool_or", ("boolean",), BOOLEAN, "whether any value is true, nulls left out", "aggregate", aliases=("any", "some")),
+    Function("bit_and", ("integer",), first, "the bitwise and of all values", "aggregate"),
+    Function("bit_or", ("integer",), first, "the bitwise or of all values", "aggregate"),
+    Function("bit_xor", ("integer",), first, "the bitwise exclusive or of all values", "aggregate"),
+    Function("collect_set", ("orderable",), _array_of_first, "the distinct values, nulls left out; only inside `sort_array` or `size`",
+             "aggregate", duckdb="coalesce(list_filter(list(distinct _1), lambda value_: value_ is not null), [])", recast=True),
+    Function("collect_list", ("orderable",), _array_of_first, "every value, nulls left out; only inside `sort_array` or `size`",
+             "aggregate", duckdb="coalesce(list_filter(list(_1), lambda value_: value_ is not null), [])", recast=True),
+)  # fmt: skip

@@ -1,0 +1,27 @@
+"""Functions that choose among values."""
+
+from __future__ import annotations
+
+from etlrun.language.columns import BOOLEAN, Type
+from etlrun.language.functions.function import Function, Types, first, same
+
+
+def _same_but_first(types: Types) -> Type:
+    return same(types[1:])
+
+
+CONDITIONALS = (
+    Function("coalesce", ("same", "same*"), same, "the first argument that is not null"),
+    Function("ifnull", ("same", "same"), same, "the first argument, or the second where it is null", spark="coalesce(_1, _2)",
+             duckdb="coalesce(_1, _2)", aliases=("nvl",)),
+    Function("nvl2", ("any", "same", "same"), _same_but_first, "the second argument where the first is not null, else the third",
+             duckdb="case when _1 is not null then _2 else _3 end"),
+    Function("if", ("boolean", "same", "same"), _same_but_first, "the second argument where the first is true, else the third",
+             duckdb="case when _1 then _2 else _3 end", aliases=("iff",)),
+    Function("nullif", ("same", "same"), first, "null where both are equal, else the first argument", recast=True),
+    Function("greatest", ("same", "same", "same*"), same, "the greatest argument, nulls left out"),
+    Function("least", ("same", "same", "same*"), same, "the least argument, nulls left out"),
+    Function("isnull", ("any",), BOOLEAN, "whether the argument is null", spark="_1 is null", duckdb="_1 is null"),
+    Function("isnotnull", ("any",), BOOLEAN, "whether the argument is not null", spark="_1 is not null", duckdb="_1 is not null"),
+    Function("isnan", ("double",), BOOLEAN, "whether the argument is not a number; false for null", duckdb="coalesce(isnan(_1), false)"),
+)  # fmt: skip

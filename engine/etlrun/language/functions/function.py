@@ -1,0 +1,119 @@
+"""What a function of the expression language is: argument kinds, result type, and how each engine says it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlglot import exp
+
+from etlrun.language.columns import DOUBLE, INTEGERS, TIMESTAMP, Type, decimal
+
+Arguments = Sequence[exp.Expr]
+Types = tuple[Type, ...]
+Gives = Type | Callable[[Types], Type]
+Template = str | Callable[[Arguments, Types], exp.Expr]
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """What is wrong with the argument at `position`."""
+
+    position: int
+    message: str
+    fix: str = ""
+    code: str = "wrong-arguments"
+
+
+Verify = Callable[[Arguments, Types], Complaint | None]
+
+
+@dataclass(frozen=True)
+class Function:
+    """One row of the table.
+
+    `takes` names the kind of each argument: string, integer, numeric, boolean, date, timestamp, moment (date or
+    timestamp), array, orderable, any, element (of the array before it), or `same` (the common type of all `same`
+    arguments). A trailing `?` makes an argument optional, a trailing `*` lets it repeat, a leading `=` wants a literal.
+    `spark` and `duckdb` are templates in the engine's own SQL, or functions of (arguments, types) to a tree; an absent
+    one means the same name with the same arguments. With `recast`, DuckDB's result is cast to the type of the row.
+    """
+
+    name: str
+    takes: tuple[str, ...]
+    gives: Gives
+    doc: str
+    kind: Literal["scalar", "aggregate", "window"] = "scalar"
+    distinct: bool = False  # may be called with `distinct`
+    ordered: bool = False  # a window function that means nothing without `order by`
+    duckdb: Template | None = None
+    spark: Template | None = None
+    recast: bool = False
+    aliases: tuple[str, ...] = ()
+    verify: Verify | None = None
+    gives_for: Callable[[Arguments, Types], Type] | None = None  # where the type hangs on a literal argument
+
+    def wants(self, count: int) -> tuple[str, ...] | None:
+        """The kind of each of `count` arguments, or None where the function does not take so many."""
+        wanted: list[str] = []
+        for position, kind in enumerate(self.takes):
+            if kind.endswith("*"):
+                rest = len(self.takes) - position - 1
+                wanted.extend([kind[:-1]] * max(0, count - len(wanted) - rest))
+            elif not kind.endswith("?") or len(wanted) < count:
+                wanted.append(kind.rstrip("?"))
+        return tuple(wanted) if len(wanted) == count else None
+
+    def signature(self) -> str:
+        """The argument kinds as a person reads them: `(string, integer?)`."""
+        return "(" + ", ".join(kind.lstrip("=") for kind in self.takes) + ")"
+
+    def result(self, arguments: Arguments, types: Types) -> Type:
+        """The type of a call with these arguments."""
+        if self.gives_for is not None:
+            return self.gives_for(arguments, types)
+        return self.gives if isinstance(self.gives, Type) else self.gives(types)
+
+
+def common_type(types: Sequence[Type]) -> Type | None:
+    """The type both engines widen `types` to, or None where they have none without a cast."""
+    known = [kind for kind in types if kind.name != "null"]
+    if not known:
+        return types[0] if types else None
+    result = known[0]
+    for kind in known[1:]:
+        widened = _wider(result, kind)
+        if widened is None:
+            return None
+        result = widened
+    return result
+
+
+def _wider(one: Type, other: Type) -> Type | None:
+    if one == other:
+        return one
+    if one.is_integer and other.is_integer:
+        return max(one, other, key=lambda kind: INTEGERS.index(kind.name))
+    if not (one.is_numeric and other.is_numeric):
+        return TIMESTAMP if {one.name, other.name} == {"date", "timestamp"} else None
+    if {one.name, other.name} & {"float", "double"}:
+        return DOUBLE
+    one, other = as_decimal(one), as_decimal(other)
+    scale = max(one.scale, other.scale)
+    whole = max(one.precision - one.scale, other.precision - other.scale)
+    return decimal(whole + scale, scale) if whole + scale <= 38 else None
+
+
+def as_decimal(kind: Type) -> Type:
+    """The decimal that holds every value of an integer type; a decimal is itself."""
+    digits = {"tinyint": 3, "smallint": 5, "int": 10, "bigint": 20}
+    return decimal(digits[kind.name], 0) if kind.is_integer else kind
+
+
+def same(types: Types) -> Type:
+    return common_type(types) or types[0]
+
+
+def first(types: Types) -> Type:
+    return types[0]

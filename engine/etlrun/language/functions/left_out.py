@@ -1,0 +1,47 @@
+"""What the table leaves out on purpose, and what to write instead: the answer to `there is no function ...`."""
+
+from __future__ import annotations
+
+_RUN = "declare a param of type timestamp and use $name"
+_SUMS = "compute it from sum(x), sum(x * x) and count(*)"
+_STEP = "use a `python` step"
+
+# Another answer at every run, or at every order of the rows.
+NOT_DETERMINISTIC = {
+    **dict.fromkeys(("rand", "random", "randn", "uuid", "shuffle", "monotonically_increasing_id", "spark_partition_id", "uniform", "randstr"), ""),
+    **dict.fromkeys(("current_date", "curdate", "today"), "declare a param of type date and use $name"),
+    **dict.fromkeys(("now", "current_timestamp", "localtimestamp", "current_time", "unix_timestamp"), _RUN),
+    "first": "use `max_by`, `min_by` or a `top` step, which say which row comes first", "last": "use `max_by` or `min_by`",
+    "any_value": "use `min` or `max`", "mode": "use an `aggregate` and a `top` step",
+    "array_agg": "use `sort_array(collect_list(x))`", "listagg": "use `array_join(sort_array(collect_set(x)), ',')`",
+    "string_agg": "use `array_join(sort_array(collect_set(x)), ',')`",
+    **dict.fromkeys(("approx_count_distinct", "approx_percentile", "percentile_approx", "approx_top_k"), "use count(distinct x) or a `top` step"),
+}  # fmt: skip
+
+# Not the same on every engine, to the last digit or the last letter.
+NOT_EQUAL = {
+    **dict.fromkeys(("exp", "ln", "log", "log2", "log10", "log1p", "expm1", "sin", "cos", "tan", "cbrt"), _STEP),
+    **dict.fromkeys(("pow", "power"), "multiply: x * x"),
+    **dict.fromkeys(("stddev", "stddev_samp", "stddev_pop", "variance", "var_samp", "var_pop", "corr", "covar_pop", "covar_samp"), _SUMS),
+    **dict.fromkeys(("percentile", "median", "percentile_cont", "percentile_disc"), "use a `window` step with `ntile` or `percent_rank`"),
+    "bround": "use `round`", "initcap": "use upper(left(x, 1)) || lower(substring(x, 2))", "chr": "write the character", "char": "write the character",
+    "months_between": "use `datediff`, or year(x) * 12 + month(x)", "from_unixtime": "use date_format(timestamp_seconds(n), '...')",
+    "to_unix_timestamp": "use unix_seconds(to_timestamp(text, '...'))", "to_utc_timestamp": _STEP, "from_utc_timestamp": _STEP,
+    "format_number": "use cast(round(x, 2) as string)", "format_string": "use `concat`", "printf": "use `concat`",
+    "hash": "use `md5` or `sha2`", "xxhash64": "use `md5` or `sha2`", "crc32": "use `md5` or `sha2`",
+    "soundex": _STEP, "levenshtein": _STEP, "typeof": "declare the column's type", "ilike": "use lower(x) like '...'",
+    **dict.fromkeys(("timestampdiff", "timestampadd"), "use `datediff`, `date_add` or `unix_seconds`"),
+    **dict.fromkeys(("array_union", "array_intersect", "array_except", "flatten", "sequence", "transform", "filter", "aggregate", "exists"), _STEP),
+    **dict.fromkeys(("explode", "posexplode", "inline", "stack"), "use an `explode` step"),
+    **dict.fromkeys(("struct", "named_struct", "map", "map_from_arrays"), "keep the values in columns of their own"),
+    **dict.fromkeys(("string", "int", "bigint", "double", "date", "timestamp", "boolean", "decimal", "float"), "use cast(x as TYPE)"),
+    "extract": "use `year`, `month`, `day`, `hour`, ...", "date_part": "use `year`, `month`, `day`, `hour`, ...",
+}  # fmt: skip
+
+# Would run code, read files or stop the run.
+NOT_SAFE = dict.fromkeys(
+    ("reflect", "java_method", "try_reflect", "raise_error", "assert_true", "input_file_name", "current_user", "session_user", "user",
+     "current_database", "current_schema", "current_catalog", "version", "read_files", "getvariable", "getenv", "read_text", "read_csv",
+     "read_json", "read_parquet", "sql_keywords", "http_request", "ai_query", "secret"),
+    "",
+)  # fmt: skip

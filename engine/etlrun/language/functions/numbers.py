@@ -1,0 +1,127 @@
+"""Functions of numbers."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from etlrun.language.columns import BIGINT, DOUBLE, INT, NULL, STRING, Type, decimal
+from etlrun.language.functions.function import Arguments, Complaint, Function, Template, Types, as_decimal, first, same
+from etlrun.language.templates import duckdb, whole_of
+
+
+def decimal_operand(node: exp.Expr, kind: Type) -> Type:
+    """The decimal that an operand is read as beside a decimal: a literal integer takes no more digits than it has."""
+    value = whole_of(node)
+    if value is not None:
+        return decimal(len(str(abs(value))), 0)
+    return decimal(1, 0) if kind == NULL else as_decimal(kind)
+
+
+def decimal_remainder(left: Type, right: Type) -> Type:
+    """Spark's type of `left % right`."""
+    scale = max(left.scale, right.scale)
+    return decimal(min(38, min(left.precision - left.scale, right.precision - right.scale) + scale), scale)
+
+
+def duckdb_remainder(arguments: Arguments, types: Types) -> exp.Expr:
+    """`_1 % _2`, where a remainder by zero is an error for every type, as it is for DuckDB's integers."""
+    shared = same(types)
+    if shared.is_integer or whole_of(arguments[1]):
+        return duckdb("_1 % _2", *arguments)
+    return duckdb("case when _2 = 0 then error('division by zero') else _1 % _2 end", *arguments)
+
+
+def _digits(arguments: Arguments) -> int:
+    return (whole_of(arguments[1]) or 0) if len(arguments) > 1 else 0
+
+
+def _digits_in_reach(arguments: Arguments, types: Types) -> Complaint | None:
+    if 0 <= _digits(arguments) <= 20:
+        return None
+    return Complaint(1, "0 to 20 digits can be kept", "divide, round and multiply to round to tens")
+
+
+def _rounded_type(arguments: Arguments, types: Types) -> Type:
+    kind = types[0]
+    if kind.name != "decimal":
+        return kind
+    scale = min(_digits(arguments), kind.scale)
+    return decimal(min(38, kind.precision - kind.scale + 1 + scale), scale)
+
+
+def _duckdb_round(arguments: Arguments, types: Types) -> exp.Expr:
+    """Half away from zero on the number as it is written in digits, as Spark does, not on its binary form."""
+    if types[0].name not in ("float", "double"):
+        return arguments[0].copy()
+    through_digits = f"cast(cast(cast(_1 as varchar) as decimal(38, {_digits(arguments)})) as double)"
+    return duckdb(f"case when abs(_1) < 1e16 then {through_digits} else cast(_1 as double) end", arguments[0])
+
+
+def _whole_type(types: Types) -> Type:
+    kind = types[0]
+    return decimal(min(38, kind.precision - kind.scale + 1), 0) if kind.name == "decimal" else BIGINT
+
+
+def _remainder_type(arguments: Arguments, types: Types) -> Type:
+    shared = same(types)
+    if shared.name != "decimal":
+        return shared
+    left, right = (decimal_operand(argument, kind) for argument, kind in zip(arguments, types, strict=True))
+    return decimal_remainder(left, right)
+
+
+def _duckdb_sign(arguments: Arguments, types: Types) -> exp.Expr:
+    if types[0].name not in ("float", "double"):
+        return duckdb("sign(_1)", *arguments)
+    return duckdb("case when isnan(_1) then _1 else sign(_1) end", *arguments)
+
+
+def _duckdb_whole(name: str) -> Template:
+    def build(arguments: Arguments, types: Types) -> exp.Expr:
+        return arguments[0].copy() if types[0].is_integer else duckdb(f"{name}(_1)", *arguments)
+
+    return build
+
+
+def _at_least_int(types: Types) -> Type:
+    return BIGINT if types[0] == BIGINT else INT
+
+
+def _duckdb_shift_left(arguments: Arguments, types: Types) -> exp.Expr:
+    """Spark's shift loses the bits beyond the width; DuckDB's refuses, so it happens in twice the width."""
+    width = 64 if types[0] == BIGINT else 32
+    half, whole = 2 ** (width - 1), 2**width
+    moved = f"cast(_1 as hugeint) * cast(cast(1 as ubigint) << (cast(_2 as bigint) & {width - 1}) as hugeint)"
+    general = duckdb(f"cast(((({moved}) % {whole}) + {whole + half}) % {whole} - {half} as {'bigint' if width == 64 else 'integer'})", *arguments)
+    value = arguments[0].this if isinstance(arguments[0], exp.Cast) else arguments[0]
+    if whole_of(value) != 1 or width == 32:
+        return general
+    return duckdb("case when _1 between 0 and 62 then cast(1 as bigint) << _1 else _2 end", arguments[1], general)
+
+
+def _duckdb_shift_right(arguments: Arguments, types: Types) -> exp.Expr:
+    kind, mask = ("bigint", 63) if types[0] == BIGINT else ("integer", 31)
+    return duckdb(f"cast(_1 as {kind}) >> cast(cast(_2 as bigint) & {mask} as {kind})", *arguments)
+
+
+NUMBERS = (
+    Function("abs", ("numeric",), first, "the number without its sign", recast=True),
+    Function("sign", ("numeric",), DOUBLE, "-1, 0 or 1, as double", duckdb=_duckdb_sign, recast=True, aliases=("signum",)),
+    Function("round", ("numeric", "=integer?"), first, "to n digits after the point (0 if not given), half away from zero",
+             duckdb=_duckdb_round, gives_for=_rounded_type, verify=_digits_in_reach, recast=True),
+    Function("floor", ("numeric",), _whole_type, "the greatest whole number that is no greater", duckdb=_duckdb_whole("floor"), recast=True),
+    Function("ceil", ("numeric",), _whole_type, "the least whole number that is no less", duckdb=_duckdb_whole("ceil"), recast=True,
+             aliases=("ceiling",)),
+    Function("sqrt", ("numeric",), DOUBLE, "the square root; NaN for a number below zero", spark="sqrt(cast(_1 as double))",
+             duckdb="sqrt(cast(_1 as double))"),
+    Function("mod", ("same", "same"), same, "the remainder, with the sign of the first number", duckdb=duckdb_remainder,
+             gives_for=_remainder_type, recast=True),
+    Function("pmod", ("integer", "integer"), same, "the remainder, never below zero when the second number is positive",
+             duckdb="case when _1 % _2 < 0 then (cast(_1 % _2 as hugeint) + _2) % _2 else _1 % _2 end", recast=True),
+    Function("shiftleft", ("integer", "integer"), _at_least_int, "the bits moved to the left; those beyond the type's width are lost",
+             spark="shiftleft(_1, cast(_2 as int))", duckdb=_duckdb_shift_left),
+    Function("shiftright", ("integer", "integer"), _at_least_int, "the bits moved to the right, the sign kept",
+             spark="shiftright(_1, cast(_2 as int))", duckdb=_duckdb_shift_right),
+    Function("bit_count", ("integer",), INT, "the number of bits that are 1, of 64", duckdb="bit_count(cast(_1 as bigint))", recast=True),
+    Function("hex", ("integer",), STRING, "the number in base 16, in two's complement below zero", duckdb="hex(cast(_1 as bigint))"),
+)  # fmt: skip

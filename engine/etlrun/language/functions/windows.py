@@ -1,0 +1,41 @@
+"""Functions of the rows around a row: each needs `over (... order by ...)`, and the order should leave no ties."""
+
+from __future__ import annotations
+
+from etlrun.language.columns import DOUBLE, INT, Type
+from etlrun.language.functions.function import Arguments, Complaint, Function, Types, common_type, first
+from etlrun.language.templates import whole_of
+
+
+def _neighbour(types: Types) -> Type:
+    return types[0]
+
+
+def _neighbour_arguments(arguments: Arguments, types: Types) -> Complaint | None:
+    if len(arguments) == 3 and common_type((types[0], types[2])) != types[0]:
+        return Complaint(2, f"the default must be {types[0]}, and this is {types[2]}", "cast it")
+    if len(arguments) > 1 and (whole_of(arguments[1]) or 0) < 0:
+        return Complaint(1, "the distance cannot be negative")
+    return None
+
+
+def _positive(arguments: Arguments, types: Types) -> Complaint | None:
+    return Complaint(len(arguments) - 1, "a number from 1 on is wanted here") if (whole_of(arguments[-1]) or 0) < 1 else None
+
+
+WINDOWS = (
+    Function("row_number", (), INT, "1, 2, 3, ... in the window's order", "window", ordered=True, recast=True),
+    Function("rank", (), INT, "the place in the window's order; ties share it and leave a gap", "window", ordered=True, recast=True),
+    Function("dense_rank", (), INT, "the place in the window's order; ties share it and leave no gap", "window", ordered=True, recast=True),
+    Function("percent_rank", (), DOUBLE, "(rank - 1) / (rows - 1)", "window", ordered=True),
+    Function("cume_dist", (), DOUBLE, "the share of rows that come no later", "window", ordered=True),
+    Function("ntile", ("=integer",), INT, "the number of the row's part, of n parts of equal size", "window", ordered=True, recast=True,
+             verify=_positive),
+    Function("lag", ("any", "=integer?", "any?"), _neighbour, "the value n rows earlier (1 if not given), or the default", "window",
+             ordered=True, recast=True, verify=_neighbour_arguments),
+    Function("lead", ("any", "=integer?", "any?"), _neighbour, "the value n rows later (1 if not given), or the default", "window",
+             ordered=True, recast=True, verify=_neighbour_arguments),
+    Function("first_value", ("any",), first, "the value of the first row of the frame", "window", ordered=True),
+    Function("last_value", ("any",), first, "the value of the last row of the frame", "window", ordered=True),
+    Function("nth_value", ("any", "=integer"), first, "the value of the n-th row of the frame", "window", ordered=True, verify=_positive),
+)  # fmt: skip

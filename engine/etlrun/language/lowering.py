@@ -1,0 +1,60 @@
+"""What lowering to any engine shares: filling in calls, and hanging a window or filter on what became of an aggregate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlglot import exp
+
+from etlrun.language.calls import arguments_of
+from etlrun.language.columns import NULL, Type
+from etlrun.language.expressions import TYPE
+from etlrun.language.functions import FUNCTIONS, Function
+from etlrun.language.functions.function import Template
+from etlrun.language.templates import Engine, fill
+
+# The names by which the engines know what folds rows or looks at them; a template may hold several of them.
+FOLDING = frozenset(
+    (
+        *(name for name, row in FUNCTIONS.items() if row.kind != "scalar"),
+        "list",
+    )
+)
+
+
+def kind_of(node: exp.Expr) -> Type:
+    """The type that checking gave to `node`; null where it was never checked."""
+    kind = node.meta.get(TYPE, NULL)
+    assert isinstance(kind, Type)
+    return kind
+
+
+def function_of(node: exp.Expr) -> Function | None:
+    return FUNCTIONS.get(node.name.lower()) if isinstance(node, exp.Anonymous) else None
+
+
+def fill_call(node: exp.Anonymous, function: Function, template: Template | None, engine: Engine) -> exp.Expr:
+    """The call in the engine's words; without a template, the row's name with the same arguments."""
+    if template is None:
+        return node if node.this == function.name else exp.Anonymous(this=function.name, expressions=[part.copy() for part in node.expressions])
+    if isinstance(template, str):
+        return fill(template, engine, node.expressions)
+    return template(node.expressions, tuple(kind_of(argument) for argument in arguments_of(node)))
+
+
+def hang(tree: exp.Expr, wrap: Callable[[exp.Expr], exp.Expr]) -> exp.Expr:
+    """`tree` with every outermost call that folds rows wrapped: `sum(x) / count(x)` becomes two windows, not one of a quotient."""
+    if isinstance(tree, (exp.Anonymous, exp.Filter)) and tree.this and _folds(tree):
+        return wrap(tree)
+    holder = exp.Paren(this=tree)
+    for node in list(holder.walk(prune=_folds)):
+        if node is not holder and _folds(node):
+            node.replace(wrap(node.copy()))
+    found = holder.this
+    assert isinstance(found, exp.Expr)
+    return found
+
+
+def _folds(node: exp.Expr) -> bool:
+    called = node.this if isinstance(node, exp.Filter) else node
+    return isinstance(called, exp.Anonymous) and called.name.lower() in FOLDING

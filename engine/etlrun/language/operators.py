@@ -1,0 +1,255 @@
+"""Rules of literals, casts and operators."""
+
+from __future__ import annotations
+
+import datetime
+import re
+
+from sqlglot import exp
+
+from etlrun.language.casts import castable, is_moment_word
+from etlrun.language.checking import Checker, Rule, said
+from etlrun.language.columns import BIGINT, BOOLEAN, DATE, DOUBLE, INT, NULL, STRING, TIMESTAMP, Type, TypeTextError, decimal
+from etlrun.language.expressions import TYPE, cast, data_type, type_from_tree
+from etlrun.language.functions import common_type
+from etlrun.language.functions.numbers import decimal_operand, decimal_remainder
+from etlrun.language.templates import text_of
+
+_EXAMPLES = {DATE: "'2022-04-30'", TIMESTAMP: "'2022-04-30 20:15:00'"}
+_WORDS: dict[type[exp.Expr], str] = {exp.And: "and", exp.Or: "or", exp.Not: "not"}
+
+
+def visit_literal(checker: Checker, node: exp.Expr) -> Type:
+    assert isinstance(node, exp.Literal)
+    if node.is_string:
+        return STRING
+    return _number(checker, node, str(node.this))
+
+
+def _number(checker: Checker, node: exp.Expr, text: str) -> Type:
+    """The type of a number as it is written, its sign included."""
+    if "e" in text.lower():
+        return DOUBLE
+    if "." in text:
+        whole, _, fraction = text.lstrip("-").partition(".")
+        precision = max(len(whole.lstrip("0")) + len(fraction), 1)
+        if precision > 38:
+            return checker.complain(node, "type-mismatch", f"{text} has more than 38 digits")
+        return decimal(precision, len(fraction))
+    value = int(text)
+    if not -(2**63) <= value < 2**63:
+        return checker.complain(node, "type-mismatch", f"{text} does not fit into bigint", "cast a text: cast('...' as decimal(20,0))")
+    return INT if -(2**31) <= value < 2**31 else BIGINT
+
+
+def visit_negation(checker: Checker, node: exp.Expr) -> Type:
+    if isinstance(node.this, exp.Literal) and not node.this.is_string:
+        node.this.meta[TYPE] = kind = _number(checker, node, f"-{node.this.this}")
+        return kind
+    kind = checker.visit(node.this)
+    if not kind.is_numeric and kind != NULL:
+        return checker.complain(node, "type-mismatch", f"`-` needs a number, and this is {kind}")
+    return kind
+
+
+def visit_cast(checker: Checker, node: exp.Expr) -> Type:
+    assert isinstance(node, exp.Cast)
+    source = checker.visit(node.this)
+    try:
+        target = type_from_tree(node.to)
+    except TypeTextError as error:
+        return checker.complain(node, "unknown-type", str(error))
+    if not castable(source, target):
+        fix = "round it and cast it to decimal first" if target == STRING and source.is_numeric else ""
+        return checker.complain(node, "type-mismatch", f"a {source} cannot be cast to {target}", fix)
+    if target in (DATE, TIMESTAMP) and is_moment_word(node.this):
+        return checker.complain(node, "type-mismatch", f"{said(node.this)} names another moment at every run", "use a param of that type")
+    node.set("to", data_type(target))
+    return target
+
+
+def visit_boolean(checker: Checker, node: exp.Expr) -> Type:
+    # A long chain leans to the left: walk down it instead of calling down it.
+    operands = list(node.flatten(unnest=False)) if isinstance(node, exp.Connector) else [node.this]
+    for operand in operands:
+        kind = checker.visit(operand)
+        if kind not in (BOOLEAN, NULL):
+            checker.complain(operand, "type-mismatch", f"`{_WORDS[type(node)]}` joins conditions, and this is {kind}")
+    return BOOLEAN
+
+
+def visit_comparison(checker: Checker, node: exp.Expr) -> Type:
+    ordered(checker, comparable(checker, list(node.iter_expressions()), node), node)
+    return BOOLEAN
+
+
+def ordered(checker: Checker, kind: Type, node: exp.Expr) -> None:
+    """Complain about a comparison of arrays or structs: engines order the nulls inside them differently."""
+    if not kind.is_orderable:
+        checker.complain(node, "type-mismatch", f"{kind} has no order and no equality here", "compare its elements or fields")
+
+
+def comparable(checker: Checker, operands: list[exp.Expr], node: exp.Expr) -> Type:
+    """Type operands that are compared or chosen among; a text literal beside a date is read as a date."""
+    types = [checker.visit(operand) for operand in operands]
+    moments = [kind for kind in types if kind in (DATE, TIMESTAMP)]
+    if moments:
+        types = [as_moment(checker, operand, kind, moments[0]) for operand, kind in zip(operands, types, strict=True)]
+    shared = common_type(types)
+    if shared is None:
+        names = " and ".join(dict.fromkeys(str(kind) for kind in types if kind != NULL))
+        return checker.complain(node, "type-mismatch", f"{names} do not compare", "cast one of them")
+    return shared
+
+
+def as_moment(checker: Checker, operand: exp.Expr, kind: Type, moment: Type) -> Type:
+    """The type of `operand` beside a `moment`: a literal text is made one, in place."""
+    text = text_of(operand)
+    if kind != STRING or text is None:
+        return kind
+    if not _is_moment(text, moment):
+        return checker.complain(operand, "type-mismatch", f"'{text}' is not a {moment}", f"write it as {_EXAMPLES[moment]}")
+    replacement = cast(operand.copy(), moment)
+    replacement.this.meta[TYPE] = STRING
+    replacement.meta[TYPE] = moment
+    operand.replace(replacement)
+    return moment
+
+
+def _is_moment(text: str, moment: Type) -> bool:
+    shape = r"\d{4}-\d\d-\d\d" + ("" if moment == DATE else r"( \d\d:\d\d:\d\d(\.\d{1,6})?)?")
+    if not re.fullmatch(shape, text, re.ASCII):
+        return False
+    try:
+        datetime.datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def visit_arithmetic(checker: Checker, node: exp.Expr) -> Type:
+    left, right = checker.visit(node.this), checker.visit(node.expression)
+    for child, kind in ((node.this, left), (node.expression, right)):
+        if not kind.is_numeric and kind != NULL:
+            fix = "use date_add or datediff" if kind in (DATE, TIMESTAMP) else "cast it to a number"
+            return checker.complain(child, "type-mismatch", f"arithmetic needs numbers, and this is {kind}", fix)
+    if isinstance(node, exp.Div):
+        return DOUBLE
+    shared = common_type((left, right))
+    if isinstance(node, exp.IntDiv):
+        if shared is not None and (shared.is_integer or shared == NULL):
+            return BIGINT
+        return checker.complain(node, "type-mismatch", "`div` divides whole numbers", "use `/` and `floor`")
+    if shared is None or shared.name == "decimal":
+        return _decimal_arithmetic(checker, node, decimal_operand(node.this, left), decimal_operand(node.expression, right))
+    return shared
+
+
+def _decimal_arithmetic(checker: Checker, node: exp.Expr, left: Type, right: Type) -> Type:
+    """Spark's rules for +, -, * and % of decimals; results that would lose digits behind the point are refused."""
+    if isinstance(node, exp.Mod):
+        return decimal_remainder(left, right)
+    if isinstance(node, exp.Mul):
+        precision, scale = left.precision + right.precision + 1, left.scale + right.scale
+    else:
+        scale = max(left.scale, right.scale)
+        precision = max(left.precision - left.scale, right.precision - right.scale) + scale + 1
+    if precision > 38 and scale > 6:
+        message = f"the result would need {precision} digits, {scale} of them behind the point; 38 is the most"
+        return checker.complain(node, "type-mismatch", message, "cast an operand to a smaller decimal, or to double")
+    return decimal(min(38, precision), scale)
+
+
+def visit_bitwise(checker: Checker, node: exp.Expr) -> Type:
+    types = tuple(checker.visit(child) for child in node.iter_expressions())
+    if not all(kind.is_integer for kind in types):
+        return checker.complain(node, "type-mismatch", "bitwise operators need integers")
+    return common_type(types) or types[0]
+
+
+def visit_text(checker: Checker, node: exp.Expr) -> Type:
+    for child in node.iter_expressions():
+        kind = checker.visit(child)
+        if kind not in (STRING, NULL):
+            checker.complain(child, "type-mismatch", f"text is wanted here, and this is {kind}", "cast it to string")
+    return STRING if isinstance(node, exp.DPipe) else BOOLEAN
+
+
+def visit_like(checker: Checker, node: exp.Expr) -> Type:
+    visit_text(checker, node)
+    pattern = text_of(node.expression)
+    if pattern is None:
+        return checker.complain(node.expression, "expression-not-allowed", "a pattern must be a literal text")
+    if not re.fullmatch(r"(?:[^\\]|\\[%_\\])*", pattern, re.DOTALL):
+        fix = "write `\\\\` for the character"
+        return checker.complain(node.expression, "wrong-arguments", "in a pattern `\\` stands only before `%`, `_` and `\\`", fix)
+    return BOOLEAN
+
+
+def visit_is(checker: Checker, node: exp.Expr) -> Type:
+    kind = checker.visit(node.this)
+    if not isinstance(node.expression, (exp.Null, exp.Boolean)):
+        return checker.complain(node, "expression-not-allowed", f"`is {said(node.expression)}` is not part of the expression language")
+    if isinstance(node.expression, exp.Boolean) and kind not in (BOOLEAN, NULL):
+        return checker.complain(node, "type-mismatch", f"`is true` needs a condition, and this is {kind}")
+    checker.visit(node.expression)
+    return BOOLEAN
+
+
+def visit_in(checker: Checker, node: exp.Expr) -> Type:
+    if node.args.get("query") or node.args.get("field") or node.args.get("unnest"):
+        return checker.complain(node, "expression-not-allowed", "`in` takes a list of values", "use a `join` step for a relation")
+    ordered(checker, comparable(checker, [node.this, *node.expressions], node), node)
+    return BOOLEAN
+
+
+def visit_case(checker: Checker, node: exp.Expr) -> Type:
+    assert isinstance(node, exp.Case)
+    branches = list(node.args["ifs"])
+    if node.this:
+        ordered(checker, comparable(checker, [node.this, *(branch.this for branch in branches)], node), node)
+    else:
+        for branch in branches:
+            kind = checker.visit(branch.this)
+            if kind not in (BOOLEAN, NULL):
+                checker.complain(branch.this, "type-mismatch", f"`when` needs a condition, and this is {kind}")
+    results = [branch.args["true"] for branch in branches]
+    default = node.args.get("default")
+    return comparable(checker, [*results, *([default] if default else [])], node)
+
+
+def visit_index(checker: Checker, node: exp.Expr) -> Type:
+    kind = checker.visit(node.this)
+    if len(node.expressions) != 1:
+        return checker.complain(node, "expression-not-allowed", "`[...]` takes one position")
+    index = checker.visit(node.expressions[0])
+    if kind.element is None:
+        return checker.complain(node, "type-mismatch", f"`[...]` needs an array, and this is {kind}")
+    if not index.is_integer:
+        return checker.complain(node.expressions[0], "type-mismatch", f"a position is a whole number, and this is {index}")
+    return kind.element
+
+
+def visit_paren(checker: Checker, node: exp.Expr) -> Type:
+    return checker.visit(node.this)
+
+
+OPERATORS: dict[type[exp.Expr], Rule] = {
+    exp.Literal: visit_literal,
+    exp.Boolean: lambda checker, node: BOOLEAN,
+    exp.Null: lambda checker, node: NULL,
+    exp.Paren: visit_paren,
+    exp.Cast: visit_cast,
+    exp.TryCast: visit_cast,
+    exp.Case: visit_case,
+    exp.Is: visit_is,
+    exp.In: visit_in,
+    exp.Neg: visit_negation,
+    exp.DPipe: visit_text,
+    exp.Like: visit_like,
+    exp.Bracket: visit_index,
+    **dict.fromkeys((exp.And, exp.Or, exp.Not), visit_boolean),
+    **dict.fromkeys((exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Between), visit_comparison),
+    **dict.fromkeys((exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod), visit_arithmetic),
+    **dict.fromkeys((exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor, exp.BitwiseNot), visit_bitwise),
+}  # fmt: skip

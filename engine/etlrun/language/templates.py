@@ -1,0 +1,66 @@
+"""Templates: a piece of an engine's SQL with `_1`, `_2`, ... for the parts that are put in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, ClassVar, Literal
+
+from sqlglot import exp
+from sqlglot.dialects.duckdb import DuckDB
+from sqlglot.parsers.duckdb import DuckDBParser
+
+from etlrun.language.expressions import Language, literal
+
+Engine = Literal["spark", "duckdb"]
+
+
+class DuckDBWords(DuckDB):
+    """DuckDB's grammar with every function name left as written."""
+
+    class Parser(DuckDBParser):
+        FUNCTIONS: ClassVar[dict[str, Any]] = {}
+        FUNCTION_PARSERS = {name: DuckDBParser.FUNCTION_PARSERS[name] for name in ("CAST", "TRY_CAST")}
+        NO_PAREN_FUNCTION_PARSERS = {"CASE": DuckDBParser.NO_PAREN_FUNCTION_PARSERS["CASE"]}
+
+
+def fill(template: str, engine: Engine, parts: Sequence[exp.Expr | str | int]) -> exp.Expr:
+    """The tree of `template` with copies of `parts` in the places `_1`, `_2`, ...; text and numbers become literals."""
+    tree = exp.Paren(this=_parse(template, engine).copy())
+    for place in list(tree.find_all(exp.Column)):
+        if place.name.startswith("_") and place.name[1:].isdigit():
+            part = parts[int(place.name[1:]) - 1]
+            place.replace(part.copy() if isinstance(part, exp.Expr) else literal(part))
+    filled = tree.this.pop()
+    assert isinstance(filled, exp.Expr)
+    return filled
+
+
+def duckdb(template: str, *parts: exp.Expr | str | int) -> exp.Expr:
+    return fill(template, "duckdb", parts)
+
+
+def spark(template: str, *parts: exp.Expr | str | int) -> exp.Expr:
+    return fill(template, "spark", parts)
+
+
+def text_of(node: exp.Expr) -> str | None:
+    """The text of a literal text; None for anything else."""
+    return str(node.this) if isinstance(node, exp.Literal) and node.is_string else None
+
+
+def whole_of(node: exp.Expr) -> int | None:
+    """The value of a literal whole number, signed or not; None for anything else."""
+    if isinstance(node, exp.Neg):
+        value = whole_of(node.this)
+        return None if value is None else -value
+    if isinstance(node, exp.Literal) and not node.is_string and str(node.this).isdigit():
+        return int(node.this)
+    return None
+
+
+@cache
+def _parse(template: str, engine: Engine) -> exp.Expr:
+    found = (DuckDBWords() if engine == "duckdb" else Language()).parse(template)[0]
+    assert found is not None
+    return found
