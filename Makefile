@@ -13,8 +13,8 @@ help:  ## list the targets
 demo: .venv/run.stamp data/log_content  ## write sample logs, run a pipeline on them and show the result
 	@echo '$$ etlrun pipelines/interaction.yaml'
 	@$(BIN)/etlrun pipelines/interaction.yaml
-	@echo '$$ etlrun show pipelines/interaction.yaml profile -n 5'
-	@$(BIN)/etlrun show pipelines/interaction.yaml profile -n 5
+	@echo '$$ etlrun show pipelines/interaction.yaml profile -n 3 --where "Active = 29"'
+	@$(BIN)/etlrun show pipelines/interaction.yaml profile -n 3 --where "Active = 29"
 	@echo 'Now `. $(BIN)/activate`, and try:'
 	@echo '  etlrun pipelines/behavior.yaml                what each user searched most, this month against last'
 	@echo '  etlrun check                                  change a word in pipelines/interaction.yaml first'

@@ -1,0 +1,224 @@
+"""Writes the reference pages from what the product itself knows: `make docs`.
+
+A kind's page is its docstring and fields, the functions are the table that checks them, the commands are asked for their
+own help. A test compares the files with these pages.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import os
+import re
+import sys
+import types
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin
+
+import click
+
+from etlrun.cli.main import group as etlrun
+from etlrun.diagnostics import CODES
+from etlrun.failures import EXIT_CODES
+from etlrun.language.columns import Type
+from etlrun.language.functions import FUNCTIONS
+from etlrun.spec.fields import Expr, Label, Percent, Scalar, described_fields, field_types, is_required, yaml_name
+from etlrun.spec.pipeline import schema_text
+from etlrun.spec.registry import Family, kinds
+
+PROJECT = Path(__file__).resolve().parent.parent
+PACKAGE = PROJECT / "engine" / "etlrun"
+NOTE = "<!-- Written by `make docs`. -->\n"
+INTRODUCTIONS: dict[Family, str] = {
+    "sources": "A source reads files or a table into a relation with declared columns. It stands under `sources:` of a pipeline.",
+    "steps": "A step is one verb of a chain under `steps:` of a pipeline. The examples show rows that go in, `->`, and rows that come out.",
+    "checks": "A check is a statement about a relation that must hold before anything is published. It stands under `checks:` of a pipeline.",
+    "sinks": "A sink publishes a relation. It stands under `sinks:` of a pipeline.",
+    "connections": "A connection is a place that tables are read from and published to. It stands under `connections:` of a profile in `etlrun.yaml`.",
+    "models": "A model gives labels to keys, such as the category of a search keyword. It stands under `models:` of a profile in `etlrun.yaml`.",
+    "engines": "An engine runs the statements of a pipeline. It stands under `engine:` of a profile in `etlrun.yaml`.",
+}
+
+
+def pages() -> dict[Path, str]:
+    """Every generated file and its text."""
+    found = {PROJECT / "docs" / f"{family}.md": family_page(family) for family in INTRODUCTIONS}
+    found[PROJECT / "docs" / "functions.md"] = functions_page()
+    found[PROJECT / "docs" / "errors.md"] = errors_page()
+    found[PROJECT / "docs" / "cli.md"] = cli_page()
+    found[PACKAGE / "pipeline.schema.json"] = schema_text()
+    return found
+
+
+def family_page(family: Family) -> str:
+    """The built-in kinds of a family, in alphabetical order."""
+    built_in = {name: cls for name, cls in sorted(kinds(family).items()) if cls.__module__.startswith("etlrun.")}
+    rows = [[f"[`{name}`](#{name})", _sentence(_opening(cls)[0])] for name, cls in built_in.items()]
+    parts = [f"# {family.capitalize()}", INTRODUCTIONS[family], _table([family[:-1], "what it does"], rows)]
+    for name, cls in built_in.items():
+        first, rest = _opening(cls)
+        parts += [f"## {name}", _sentence(first), _plain_fences(rest), *_keys(cls)]
+    return _page(parts)
+
+
+def functions_page() -> str:
+    """The table of functions, one table for each kind."""
+    parts = [
+        "# Functions",
+        "Expressions are Spark SQL as Spark 4 runs it (ANSI), and give the same on every engine. These are the functions they may call. "
+        "`[x]` may be left out, `x...` may be repeated; `same` arguments are brought to one type.",
+    ]
+    for kind, title in (("scalar", "Of one row"), ("aggregate", "Of a group of rows"), ("window", "Of a window")):
+        rows = [_function_row(name, function) for name, function in sorted(FUNCTIONS.items()) if function.kind == kind and function.name == name]
+        if rows:
+            parts += [f"## {title}", _table(["call", "gives", "is"], rows)]
+    return _page(parts)
+
+
+def errors_page() -> str:
+    """The codes of mistakes in a spec, and those of a run that cannot go on."""
+    mistakes = [[f"`{code}`", doc] for code, doc in sorted(CODES.items())]
+    failures = [[f"`{code}`", str(status), " · ".join(messages)] for (code, status), messages in sorted(_messages_by_code().items())]
+    return _page([
+        "# Errors",
+        "Every mistake is shown with its file, line and column, and how to mend it where that is known. Codes do not change.",
+        "## Mistakes in a spec", "`etlrun check` finds them without data; the exit code is 2.", _table(["code", "means"], mistakes),
+        "## Failures of a run", "`…` stands for what the message names.", _table(["code", "exit code", "says"], failures),
+    ])  # fmt: skip
+
+
+def cli_page() -> str:
+    """What each command says of itself with --help."""
+    settings = {**etlrun.context_settings, "terminal_width": 100, "max_content_width": 100}
+    context = click.Context(etlrun, info_name="etlrun", **settings)
+    parts = ["# Command line", _block(etlrun.get_help(context))]
+    for name in etlrun.list_commands(context):
+        command = etlrun.get_command(context, name)
+        if command and not command.hidden:
+            inner = click.Context(command, info_name=name, parent=context, **settings)
+            parts += [f"## etlrun {name}", _block(command.get_help(inner))]
+    return _page(parts)
+
+
+def _opening(cls: type) -> tuple[str, str]:
+    """The first sentence of a kind's module, without the key that stands before it, and the rest."""
+    first, _, rest = (sys.modules[cls.__module__].__doc__ or "").strip().partition("\n")
+    return first.split(" - ", 1)[-1], rest.strip()
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _plain_fences(text: str) -> str:
+    """Without the language that only our tests read."""
+    return re.sub(r"^```(rows|python \w+)$", lambda found: "```python" if found.group(1) != "rows" else "```text", text, flags=re.MULTILINE)
+
+
+def _keys(cls: type) -> Iterator[str]:
+    """The table of a class's keys, and one for every class that stands inside it."""
+    items = described_fields(cls)
+    if not items:
+        return
+    hints = field_types(cls)
+    rows = [[f"`{yaml_name(item)}`", _phrase(hints[yaml_name(item)]), _default(item), item.metadata["doc"]] for item in items]
+    short: str = getattr(cls, "short", "")
+    if short:
+        yield f"A bare value is `{next(yaml_name(item) for item in items if item.name == short)}`."
+    yield _table(["key", "value", "default", "is"], rows)
+    for item in items:
+        for inner in dict.fromkeys(_classes(hints[yaml_name(item)])):
+            yield f"Keys of `{yaml_name(item)}`:"
+            yield from _keys(inner)
+
+
+def _classes(annotation: Any) -> Iterator[type]:
+    if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _classes(argument)
+
+
+def _phrase(annotation: Any) -> str:
+    """What may be written where a field has this annotation."""
+    words = {str: "text", Scalar: "text", Label: "text", Expr: "expression", bool: "true or false", int: "whole number", float: "number",
+             Percent: "share, such as `20%`"}  # fmt: skip
+    if annotation in words:
+        return words[annotation]
+    origin, arguments = get_origin(annotation), [item for item in get_args(annotation) if item is not types.NoneType]
+    if origin is Literal:
+        return " or ".join(f"`{choice}`" for choice in arguments)
+    if origin in (Union, types.UnionType):
+        return " or ".join(_phrase(choice) for choice in arguments)
+    if origin is tuple:
+        return f"{_phrase(arguments[0])}, or a list" if arguments[0] in words else f"list of {_phrase(arguments[0])}"
+    return f"mapping, name: {_phrase(arguments[1])}" if len(arguments) == 2 else "mapping"
+
+
+def _default(item: dataclasses.Field[Any]) -> str:
+    if is_required(item):
+        return "required"
+    empty = item.default in (dataclasses.MISSING, None, "", ())
+    return "" if empty else f"`{str(item.default).lower() if isinstance(item.default, bool) else item.default}`"
+
+
+def _function_row(name: str, function: Any) -> list[str]:
+    arguments = ", ".join(_argument(taken) for taken in function.takes)
+    gives = str(function.gives) if isinstance(function.gives, Type) else "as its arguments"
+    aliases = ", ".join(f"`{alias}`" for alias in getattr(function, "aliases", ()))
+    return [f"`{name}({arguments})`", gives, function.doc + (f"; also {aliases}" if aliases else "")]
+
+
+def _argument(taken: str) -> str:
+    word = taken.rstrip("?*").lstrip("=")
+    return f"[{word}]" if taken.endswith("?") else f"{word}..." if taken.endswith("*") else word
+
+
+CALLS = {"RunFailure": (1, 2), "Trouble": (0, 2)}  # where code and message stand; a trouble becomes a failure of its source
+
+
+def _messages_by_code() -> dict[tuple[str, int], list[str]]:
+    """The messages of every failure that the package raises with a code written out, by code and exit code."""
+    found: dict[tuple[str, int], list[str]] = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CALLS and len(node.args) > 2:
+                reason = "source" if node.func.id == "Trouble" else _message(node.args[0])
+                code, message = (_message(node.args[position]) for position in CALLS[node.func.id])
+                if code != "…" and reason in EXIT_CODES:
+                    messages = found.setdefault((code, EXIT_CODES[reason]), [])
+                    messages += [message] if message not in messages else []
+    return found
+
+
+def _message(node: ast.expr) -> str:
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_message(part) for part in node.values)
+    return "…"
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _block(text: str) -> str:
+    return f"```text\n{text.strip()}\n```"
+
+
+def _page(parts: list[str]) -> str:
+    return NOTE + "\n" + "\n\n".join(part for part in parts if part) + "\n"
+
+
+def write(texts: Mapping[Path, str]) -> None:
+    for path, text in texts.items():
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+            sys.stderr.write(f"wrote {os.path.relpath(path)}\n")
+
+
+if __name__ == "__main__":
+    write(pages())

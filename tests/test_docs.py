@@ -1,0 +1,61 @@
+"""The generated pages say what the product does today, and the links of the written ones lead somewhere."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import click
+import pytest
+
+from etlrun.cli.main import group as etlrun
+from etlrun.diagnostics import CODES
+from etlrun.language.functions import FUNCTIONS
+from etlrun.spec.fields import described_fields, yaml_name
+from etlrun.spec.registry import FAMILIES, kinds
+
+PROJECT = Path(__file__).parent.parent
+WRITTEN = ("README.md", "CHANGELOG.md", "engine/README.md", "docs/README.md", "mappings/README.md")
+
+
+def load_generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate", PROJECT / "docs" / "generate.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["generate"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+PAGES: dict[Path, str] = load_generator().pages()
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_a_generated_file_is_up_to_date(path: Path) -> None:
+    assert path.is_file() and path.read_text(encoding="utf-8") == PAGES[path], f"{path.name} is stale: run `make docs`"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_kind_has_a_section_with_all_its_keys(family: str) -> None:
+    page = PAGES[PROJECT / "docs" / f"{family}.md"]
+    for name, cls in kinds(family).items():  # type: ignore[arg-type]
+        section = page.split(f"\n## {name}\n", 1)[1].split("\n## ", 1)[0]
+        for item in described_fields(cls):
+            assert f"| `{yaml_name(item)}` |" in section
+
+
+def test_every_function_code_and_command_has_a_line() -> None:
+    functions, errors, commands = (PAGES[PROJECT / "docs" / f"{name}.md"] for name in ("functions", "errors", "cli"))
+    assert [name for name in FUNCTIONS if f"`{name}(" not in functions and f"`{name}`" not in functions] == []
+    assert [code for code in CODES if f"| `{code}` |" not in errors] == []
+    assert [name for name in etlrun.list_commands(click.Context(etlrun)) if f"## etlrun {name}\n" not in commands] == []
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_a_link_leads_to_a_file_that_is_there(name: str) -> None:
+    page = PROJECT / name
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
