@@ -23,6 +23,21 @@ def rewrite(query: exp.Query, columns: Columns, scope: Scope) -> exp.Query:
     return query
 
 
+def matched_as_in(query: exp.Query, columns: Columns, scope: Scope) -> exp.Query:
+    """`WHERE label_of(code, 'map') IS NOT NULL` becomes `WHERE code IN (...)`: one look-up a row, which a reader may push down."""
+    for where in list(query.find_all(exp.Where)):
+        found = where.this
+        inside = found.this if isinstance(found, exp.Not) else None
+        if not isinstance(inside, exp.Is) or not isinstance(inside.expression, exp.Null) or inside.this.name != "label_of":
+            continue
+        code, name = inside.this.expressions
+        mapping = scope.mappings(name.name)
+        assert mapping is not None, f"the mapping {name} was lowered without being checked"
+        codes = [literal(code_) for _, codes_ in mapping.entries for code_ in codes_]
+        found.replace(exp.In(this=code.copy(), expressions=codes) if codes else exp.false())
+    return query
+
+
 def mapping_as_case(query: exp.Query, columns: Columns, scope: Scope) -> exp.Query:
     """`label_of(code, 'map')` becomes `CASE WHEN code IN (...) THEN label ...`: no join, no shuffle, no map built a row."""
     for node in list(query.find_all(exp.Anonymous)):
@@ -89,4 +104,4 @@ def _first_day(node: exp.Anonymous, columns: Columns) -> datetime.date | None:
     return first if (last - first).days < MAX_BITS else None
 
 
-REWRITES: tuple[Rewrite, ...] = (mapping_as_case, filtered_aggregate_as_case, distinct_days_as_bits)
+REWRITES: tuple[Rewrite, ...] = (matched_as_in, mapping_as_case, filtered_aggregate_as_case, distinct_days_as_bits)
