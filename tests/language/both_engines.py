@@ -1,0 +1,98 @@
+"""Runs the same checked trees on both engines and says where they differ: in a value, in a type, or in what is an error."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+from pyspark.errors import PySparkException
+from sqlglot import exp
+
+from etlrun.language.arrow import arrow_schema, type_of_arrow
+from etlrun.language.columns import Column, Columns, Type, parse_type
+from etlrun.language.dialects import DUCKDB_SETTINGS, SPARK_SETTINGS, duckdb_sql, spark_sql
+from etlrun.language.expressions import parse_select
+from etlrun.language.queries import check_query
+
+AT_ONCE = 40  # expressions in one statement
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an engine gave for one expression: the type of the column and its values, or an error."""
+
+    type: Type | None = None
+    values: tuple[str, ...] = ()
+    is_error: bool = False
+
+
+FAILED = Answer(is_error=True)
+
+
+class Engines:
+    """Both engines over a table of literal rows, called `rows`."""
+
+    def __init__(self, spark: Any, duck: Any, columns: dict[str, str], rows: Sequence[Sequence[object]]) -> None:
+        self.spark, self.duck = spark, duck
+        self.columns = Columns(tuple(Column(name, parse_type(kind)) for name, kind in columns.items()))
+        schema = arrow_schema(self.columns)
+        table = pa.table([pa.array(list(values), field.type) for values, field in zip(zip(*rows, strict=True), schema, strict=True)], schema)
+        for name, value in SPARK_SETTINGS.items():
+            spark.conf.set(name, value)
+        for name, value in DUCKDB_SETTINGS.items():
+            duck.execute(f"set {name} = '{value}'")
+        spark.conf.set("spark.sql.timestampType", "TIMESTAMP_NTZ")
+        spark.createDataFrame(table).createOrReplaceTempView("rows")
+        duck.register("rows", table)
+
+    def differences(self, expressions: Sequence[str], tail: str = "from rows order by k") -> list[str]:
+        """One line for each expression that does not give the declared type and the same values on both engines."""
+        found: list[str] = []
+        for start in range(0, len(expressions), AT_ONCE):
+            some = expressions[start : start + AT_ONCE]
+            declared = [column.type for column in self._checked(some, tail)[1]]
+            for text, kind, spark, duck in zip(some, declared, self.spark_answers(some, tail), self.duck_answers(some, tail), strict=True):
+                if spark != duck or spark.is_error or spark.type != kind:
+                    found.append(f"{text}: {kind}\n    spark  {_shown(spark)}\n    duckdb {_shown(duck)}")
+        return found
+
+    def spark_answers(self, expressions: Sequence[str], tail: str = "from rows order by k") -> list[Answer]:
+        return _answers(expressions, lambda some: self.spark.sql(spark_sql(self._checked(some, tail)[0])).toArrow(), PySparkException)
+
+    def duck_answers(self, expressions: Sequence[str], tail: str = "from rows order by k") -> list[Answer]:
+        return _answers(expressions, lambda some: self.duck.sql(duckdb_sql(self._checked(some, tail)[0])).to_arrow_table(), duckdb.Error)
+
+    def _checked(self, expressions: Sequence[str], tail: str) -> tuple[exp.Query, Columns]:
+        sql = "select " + ", ".join(f"{text} as c{index}" for index, text in enumerate(expressions)) + f" {tail}"
+        return check_query(parse_select(sql), {"rows": self.columns}, sql)
+
+
+def _answers(expressions: Sequence[str], run: Any, failure: type[Exception]) -> list[Answer]:
+    """The answer for each expression; where the statement fails, its halves are run, down to the one at fault."""
+    try:
+        table = run(expressions)
+    except failure:
+        if len(expressions) == 1:
+            return [FAILED]
+        middle = len(expressions) // 2
+        return _answers(expressions[:middle], run, failure) + _answers(expressions[middle:], run, failure)
+    return [Answer(type_of_arrow(column.type), tuple(_plain(value) for value in _values(column))) for column in table.columns]
+
+
+def _values(column: pa.ChunkedArray) -> list[object]:
+    """The values of a column; moments as text, since Python has none after the year 9999."""
+    is_moment = pa.types.is_date(column.type) or pa.types.is_timestamp(column.type)
+    return (column.cast(pa.string()) if is_moment else column).to_pylist()
+
+
+def _plain(value: object) -> str:
+    """A value as text that tells types, signs of zero and digits apart; NaN equals itself."""
+    return "NaN" if isinstance(value, float) and math.isnan(value) else repr(value)
+
+
+def _shown(answer: Answer) -> str:
+    return "an error" if answer.is_error else f"{answer.type}: {', '.join(answer.values)}"
