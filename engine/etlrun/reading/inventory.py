@@ -100,17 +100,12 @@ def _files_at(path: str, day: datetime.date | None, form: str) -> Iterator[Input
             os.path.join(path, name) for name in os.listdir(path) if not name.startswith(("_", ".")) and not name.endswith(".crc")
         )
     else:
-        found = [path] if os.path.exists(path) else _compressed(path)
+        found = [name for name in (path, path + ".gz") if os.path.exists(name)]
     for name in found:
         if os.path.isdir(name):
             yield from _files_at(name, day, form)
         else:
             yield InputFile(os.path.abspath(name), day, os.path.getsize(name))
-
-
-def _compressed(path: str) -> list[str]:
-    """`day.json.gz` where a spec says `day.json`."""
-    return [path + ".gz"] if os.path.exists(path + ".gz") else []
 
 
 def _inspected(inventory: Inventory, wanted: Wanted) -> Inventory:

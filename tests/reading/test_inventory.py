@@ -1,0 +1,107 @@
+"""Which files a source has: missing, empty, doubled and wrong ones are found before anything is read."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from etlrun.reading.inventory import Inventory, Wanted, take_inventory
+from etlrun.spec.dates import Days
+
+DAY1, DAY2 = datetime.date(2022, 4, 1), datetime.date(2022, 4, 2)
+NEVER, ANY = Days(False), Days(True)
+
+
+def look(
+    template: Path, *days: datetime.date, may_miss: Days = NEVER, may_be_empty: Days = NEVER, form: Literal["text", "parquet"] = "text"
+) -> Inventory:
+    return take_inventory(Wanted(str(template), days, may_miss, may_be_empty, form))
+
+
+def codes(inventory: Inventory) -> list[str]:
+    return [trouble.code for trouble in inventory.troubles]
+
+
+def test_every_day_has_its_file(tmp_path: Path) -> None:
+    for day in (DAY1, DAY2):
+        (tmp_path / f"{day:%Y%m%d}.json").write_text("{}")
+    found = look(tmp_path / "{date:yyyyMMdd}.json", DAY1, DAY2)
+    assert [(Path(file.path).name, file.date) for file in found.files] == [("20220401.json", DAY1), ("20220402.json", DAY2)]
+    assert not found.troubles
+
+
+def test_a_missing_day_is_trouble_and_says_how_to_allow_it(tmp_path: Path) -> None:
+    (tmp_path / "20220401.json").write_text("{}")
+    found = look(tmp_path / "{date:yyyyMMdd}.json", DAY1, DAY2)
+    assert codes(found) == ["missing-day"]
+    assert "missing: [2022-04-02]" in found.troubles[0].fix
+
+
+@pytest.mark.parametrize("allowed", [ANY, Days(False, frozenset({DAY2}))])
+def test_a_missing_day_may_be_allowed(tmp_path: Path, allowed: Days) -> None:
+    (tmp_path / "20220401.json").write_text("{}")
+    found = look(tmp_path / "{date:yyyyMMdd}.json", DAY1, DAY2, may_miss=allowed)
+    assert (found.missing, codes(found)) == ((DAY2,), [])
+
+
+def test_an_empty_day_is_trouble_unless_it_is_allowed_by_name(tmp_path: Path) -> None:
+    (tmp_path / "20220401.json").write_text("{}")
+    (tmp_path / "20220402.json").touch()
+    assert codes(look(tmp_path / "{date:yyyyMMdd}.json", DAY1, DAY2)) == ["empty-file"]
+    allowed = look(tmp_path / "{date:yyyyMMdd}.json", DAY1, DAY2, may_be_empty=Days(False, frozenset({DAY2})))
+    assert (allowed.empty, len(allowed.files), codes(allowed)) == ((DAY2,), 1, [])
+
+
+def test_a_compressed_day_stands_in_for_a_plain_one(tmp_path: Path) -> None:
+    (tmp_path / "20220401.json.gz").write_bytes(b"\x1f\x8b\x08\x00")
+    assert [Path(file.path).name for file in look(tmp_path / "{date:yyyyMMdd}.json", DAY1).files] == ["20220401.json.gz"]
+
+
+def test_the_same_day_plain_and_compressed_is_trouble(tmp_path: Path) -> None:
+    (tmp_path / "20220401.json").write_text("{}")
+    (tmp_path / "20220401.json.gz").write_bytes(b"\x1f\x8b\x08\x00")
+    assert codes(look(tmp_path / "*")) == ["double-file"]
+    assert codes(look(tmp_path / "{date:yyyyMMdd}.json", DAY1)) == ["double-file"]
+
+
+def test_one_file_under_two_names_is_trouble(tmp_path: Path) -> None:
+    (tmp_path / "20220401.json").write_text("{}")
+    os.link(tmp_path / "20220401.json", tmp_path / "20220402.json")
+    assert codes(look(tmp_path / "{date:yyyyMMdd}.json", DAY1, DAY2)) == ["double-file"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.json", b"\x1f\x8b\x08\x00", "gzip, and its name does not say so"),
+        ("a.json.gz", b"{}", "is not gzip"),
+        ("a.json", "{}".encode("utf-16"), "UTF-16"),
+        ("a.json", b"PAR1xxxx", "Parquet"),
+        ("a.json", b"PK\x03\x04", "zip"),
+        ("_a.json", b"{}", "passed over by Spark"),
+    ],
+)
+def test_a_file_of_another_kind_is_trouble(tmp_path: Path, name: str, content: bytes, words: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    found = look(tmp_path / name)
+    assert len(found.troubles) == 1
+    assert words in found.troubles[0].message
+
+
+def test_text_is_no_parquet(tmp_path: Path) -> None:
+    (tmp_path / "a.parquet").write_text("a,b")
+    assert codes(look(tmp_path / "a.parquet", form="parquet")) == ["wrong-format"]
+
+
+def test_a_folder_gives_its_files_without_marks_and_checksums(tmp_path: Path) -> None:
+    for name in ("part-1.parquet", "_SUCCESS", ".part-1.parquet.crc"):
+        (tmp_path / name).write_bytes(b"PAR1" if name.startswith("part") else b"")
+    assert [Path(file.path).name for file in look(tmp_path, form="parquet").files] == ["part-1.parquet"]
+
+
+def test_nothing_at_a_path_is_trouble(tmp_path: Path) -> None:
+    assert codes(look(tmp_path / "none.json")) == ["missing-file"]

@@ -1,0 +1,105 @@
+"""Separated values: rows, nulls, broken lines."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from etlrun.failures import RunFailure
+from etlrun.language.columns import Column, Columns, parse_type
+from etlrun.reading.intake import Intake, Order
+from etlrun.reading.inventory import InputFile, Inventory
+from etlrun.reading.records import Field
+from etlrun.reading.separated import read_separated
+
+FIELDS = (
+    Field("shop", ("shop",), parse_type("string"), True),
+    Field("units", ("units",), parse_type("int"), False),
+    Field("price", ("price",), parse_type("decimal(6,2)"), False),
+)
+COLUMNS = Columns(tuple(Column(item.name, item.type) for item in FIELDS))
+
+
+def no_database(connection: str) -> Any:
+    raise AssertionError(connection)
+
+
+def read(folder: Path, *texts: bytes, separator: str = ",", has_header: bool = True) -> tuple[Intake, list[tuple[Any, ...]], list[dict[str, Any]]]:
+    files = []
+    for index, text in enumerate(texts):
+        path = folder / (f"{index}.csv.gz" if text.startswith(b"\x1f\x8b") else f"{index}.csv")
+        path.write_bytes(text)
+        files.append(InputFile(str(path), None, len(text)))
+    quarantine = folder / "quarantine.jsonl"
+    order = Order("sales", Inventory(tuple(files)), folder / "rows", quarantine, lambda *news: None, no_database)
+    intake = read_separated(order, COLUMNS, FIELDS, separator, has_header=has_header)
+    rows: list[tuple[Any, ...]] = []
+    with duckdb.connect() as connection:
+        for part in intake.files:
+            where = f' WHERE "{part.marker}" IS NULL' if part.marker else ""
+            rows += connection.execute(f"SELECT shop, units, CAST(price AS VARCHAR) FROM read_parquet({list(part.paths)}){where}").fetchall()
+    broken = [json.loads(line) for line in quarantine.read_text().splitlines()] if quarantine.exists() else []
+    return intake, sorted(rows, key=repr), broken
+
+
+def test_columns_are_found_by_the_header(tmp_path: Path) -> None:
+    intake, rows, _ = read(tmp_path, b"price,other,shop,units\n1.5,x,A,2\n,,B,\n")
+    assert rows == [("A", 2, "1.50"), ("B", None, None)]
+    assert (intake.rows, intake.bad_rows) == (2, 0)
+
+
+def test_files_may_order_their_columns_differently(tmp_path: Path) -> None:
+    _, rows, _ = read(tmp_path, b"shop,units,price\nA,1,1\n", b"units,price,shop\n2,2,B\n")
+    assert rows == [("A", 1, "1.00"), ("B", 2, "2.00")]
+
+
+def test_quotes_hold_separators_quotes_and_line_ends(tmp_path: Path) -> None:
+    _, rows, _ = read(tmp_path, 'shop,units,price\n"a,b",1,1\n"say ""hi""",2,2\n"two\nlines",3,3\nBún bò Huế,4,4\n'.encode())
+    assert [row[0] for row in sorted(rows, key=lambda row: row[1])] == ["a,b", 'say "hi"', "two\nlines", "Bún bò Huế"]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("A,1", "fewer values than the header has"),
+        ("A,1,2,3", "more values than the header has"),
+        ("A,1.5,2", '`units` is "1.5", and int is wanted'),
+        ("A,x,2", '`units` is "x", and int is wanted'),
+        ("A,1,1.234", '`price` is "1.234", and decimal(6,2) is wanted'),
+        (",1,2", "`shop` has no value"),
+    ],
+)
+def test_a_broken_line_is_set_aside_with_its_reason(tmp_path: Path, line: str, reason: str) -> None:
+    intake, rows, broken = read(tmp_path, f"shop,units,price\nok,1,1\n{line}\nok,2,2\n".encode())
+    assert (intake.rows, intake.bad_rows, len(rows)) == (2, 1, 2)
+    assert broken[0]["reason"] == reason
+    assert broken[0]["raw"].strip() == line
+
+
+def test_another_separator_no_header_and_gzip(tmp_path: Path) -> None:
+    _, rows, _ = read(tmp_path, gzip.compress(b"A;1;2\nB;3;4\n"), separator=";", has_header=False)
+    assert rows == [("A", 1, "2.00"), ("B", 3, "4.00")]
+
+
+def test_windows_line_ends_and_a_byte_order_mark(tmp_path: Path) -> None:
+    _, rows, _ = read(tmp_path, b"\xef\xbb\xbfshop,units,price\r\nA,1,2\r\n")
+    assert rows == [("A", 1, "2.00")]
+
+
+def test_a_header_without_a_declared_column_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunFailure) as caught:
+        read(tmp_path, b"shop,unit,price\nA,1,2\n")
+    assert caught.value.code == "missing-column"
+    assert "`units`" in caught.value.message
+    assert "shop, unit, price" in caught.value.fix
+
+
+def test_a_name_twice_in_the_header_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunFailure) as caught:
+        read(tmp_path, b"shop,units,price,units\nA,1,2,3\n")
+    assert caught.value.code == "double-column"
