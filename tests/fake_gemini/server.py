@@ -76,10 +76,11 @@ class FakeServer:
         self.loop.run_until_complete(self.listen())
         started.set()
         self.loop.run_forever()
-        for task in asyncio.all_tasks(self.loop):
-            task.cancel()
         self.listening.close()
-        self.loop.run_until_complete(asyncio.sleep(0))
+        open_connections = asyncio.all_tasks(self.loop)
+        for task in open_connections:
+            task.cancel()
+        self.loop.run_until_complete(asyncio.gather(*open_connections, return_exceptions=True))
 
     async def listen(self) -> None:
         """Open the port; `port` is then the one in use."""

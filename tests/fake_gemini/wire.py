@@ -47,7 +47,7 @@ async def serve_connection(reader: asyncio.StreamReader, writer: asyncio.StreamW
                 return
             writer.write(_bytes(response))
             await writer.drain()
-    except (ConnectionError, asyncio.IncompleteReadError):
+    except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
         return
     finally:
         writer.close()

@@ -206,8 +206,8 @@ class _Loop:
         follow_up = after_error(batch, error, was_answered_before=self.tally.ok > 0)
         self.heed(slot, error)
         await self.commit(batch, sheet, slot, error.cause, usd, follow_up)
-        if error.cause in ("service", "unreadable") and follow_up.again:
-            await self.limiter.sleep(self.limiter.backoff(batch.tries + 1))
+        if error.cause in ("service", "unreadable", "refused") and follow_up.again:
+            await self.limiter.sleep(self.limiter.backoff(batch.outages + 1))
         return follow_up
 
     def heed(self, slot: Slot, error: ModelError) -> None:

@@ -5,24 +5,24 @@ Every follow-up has fewer keys or more tries behind it than the batch it comes f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from etlrun.enrich.keys import Key
 from etlrun.enrich.model import ModelError
 from etlrun.enrich.replies import Verdict
 from etlrun.enrich.store import Status
 
-TRIES = 6  # requests that bring a key no answer, after which it has failed
+TRIES = 6  # replies that bring a key no answer, or outages in its way, after which it has failed
 PATIENCE = 2  # tries after which a batch that brings nothing readable is halved
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Keys asked together, and how often that brought nothing."""
+    """Keys asked together, how many replies brought them nothing, and how many outages stood in the way of a reply."""
 
     keys: tuple[Key, ...]
     tries: int = 0
+    outages: int = 0
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,10 @@ def after_verdict(batch: Batch, verdict: Verdict) -> FollowUp:
     if not left:
         return FollowUp()
     if verdict.fault == "blocked":
-        return _halves_or(Batch(left, batch.tries), "refused", f"blocked: {verdict.reason}")
+        return _halves_or(replace(batch, keys=left), "refused", f"blocked: {verdict.reason}")
     if verdict.fault == "truncated" and verdict.answers:
-        return FollowUp((Batch(left, batch.tries),))
-    tried = Batch(left, batch.tries + 1)
+        return FollowUp((replace(batch, keys=left),))
+    tried = replace(batch, keys=left, tries=batch.tries + 1)
     if tried.tries >= TRIES:
         return FollowUp((), _all(tried, "failed", verdict.reason or verdict.fault))
     is_hopeless = verdict.fault in ("unreadable", "other-batch") and tried.tries >= PATIENCE
@@ -64,16 +64,16 @@ def after_error(batch: Batch, error: ModelError, *, was_answered_before: bool) -
     """What to do about the keys of a request that failed.
 
     A service that refuses a request for what it says may mean one key: the batch is halved. Before anything was answered it may as
-    well mean the way it is asked, so that a single key has then failed rather than been refused.
+    well mean the way it is asked, so that a single key is then tried again, and has at last failed rather than been refused.
     """
     if error.cause in ("rate", "day", "access", "model", "setup"):
         return FollowUp((batch,))
-    if error.cause == "refused":
-        return _halves_or(batch, "refused" if was_answered_before else "failed", error.message)
-    tried = Batch(batch.keys, batch.tries + 1)
-    if tried.tries >= TRIES:
+    if error.cause == "refused" and (was_answered_before or len(batch.keys) > 1):
+        return _halves_or(batch, "refused", error.message)
+    tried = replace(batch, outages=batch.outages + 1)
+    if tried.outages >= TRIES:
         return FollowUp((), _all(tried, "failed", error.message))
-    if error.cause == "unreadable" and tried.tries >= PATIENCE and len(batch.keys) > 1:
+    if error.cause == "unreadable" and tried.outages >= PATIENCE and len(batch.keys) > 1:
         return FollowUp(_halves(tried))
     return FollowUp((tried,))
 
@@ -86,13 +86,8 @@ def _halves_or(batch: Batch, status: Status, reason: str) -> FollowUp:
 
 def _halves(batch: Batch) -> tuple[Batch, ...]:
     middle = (len(batch.keys) + 1) // 2
-    return tuple(Batch(keys, batch.tries) for keys in (batch.keys[:middle], batch.keys[middle:]))
+    return tuple(replace(batch, keys=keys) for keys in (batch.keys[:middle], batch.keys[middle:]))
 
 
 def _all(batch: Batch, status: Status, reason: str) -> tuple[GivenUp, ...]:
     return tuple(GivenUp(key, status, reason) for key in batch.keys)
-
-
-def cut(keys: Sequence[Key], size: int) -> list[Batch]:
-    """Keys in batches of `size`, in their order."""
-    return [Batch(tuple(keys[start : start + size])) for start in range(0, len(keys), size)]

@@ -176,3 +176,8 @@ def filled(text: str, field: str, environment: Environment) -> str:
     if not found:
         raise ModelError("setup", f"`{field}` is empty", "give it a value, or refer to a variable: ${NAME}")
     return found
+
+
+def written_reference(text: str) -> str:
+    """`api_key: ${NAME}` as the project file says it, and never the key itself."""
+    return f"api_key: {text}" if text.startswith("${") and text.endswith("}") else "api_key"

@@ -183,11 +183,7 @@ class _Reader:
         if column.string:
             if not 1 <= column.string.max <= 200:
                 self.complain((*where, "max"), "a text answer holds 1 to 200 characters")
-            try:
-                re.compile(column.string.pattern)
-            except re.error as error:
-                self.complain((*where, "pattern"), f"this is not a regular expression: {error}")
-            return Text(name, column.about, column.string.max, column.string.pattern)
+            return Text(name, column.about, column.string.max, self.pattern(column.string.pattern, where))
         if column.number:
             if column.number.min >= column.number.max:
                 self.complain((*where, "max"), "the largest number must be above the smallest")
@@ -196,6 +192,15 @@ class _Reader:
             return Truth(name, column.about)
         self.check_labels(column, where)
         return Labels(name, column.about, {label: str(about) for label, about in column.labels.items()})
+
+    def pattern(self, text: str, where: Keys) -> str:
+        """A regular expression, or none where it is none."""
+        try:
+            re.compile(text)
+        except re.error as error:
+            self.complain((*where, "pattern"), f"this is not a regular expression: {error}")
+            return ""
+        return text
 
     def check_labels(self, column: OutputColumn, where: Keys) -> None:
         if not 2 <= len(column.labels) <= MAX_LABELS:

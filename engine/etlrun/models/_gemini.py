@@ -114,7 +114,7 @@ class GeminiAsker(Asker):
                 return ModelError("day", message)
             return ModelError("rate", message, wait=_wait(error, details))
         if error.code in (401, 403) or "API_KEY_INVALID" in reasons or (error.code == 400 and "api key" in message.lower()):
-            return ModelError("access", f"the service does not take the key: {message}", f"check `api_key: {self.settings.key_reference}`")
+            return ModelError("access", f"the service does not take the key: {message}", f"check `{self.settings.key_reference}`")
         if error.code == 404:
             fix = f"it is misspelt, retired, or not open to this key; the names are at {MODELS_PAGE}"
             return ModelError("model", f"there is no model `{self.name}`: {message}", fix)

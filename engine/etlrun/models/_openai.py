@@ -107,7 +107,7 @@ class OpenaiAsker(Asker):
                 return ModelError("day", message, "the account has no credit left: add some, and run again")
             return ModelError("rate", message, wait=_wait(response.headers.get("retry-after", "")))
         if code in (401, 403):
-            return ModelError("access", f"the service does not take the key: {message}", f"check `api_key: {self.settings.key_reference}`")
+            return ModelError("access", f"the service does not take the key: {message}", f"check `{self.settings.key_reference}`")
         if code == 404:
             return ModelError("model", f"there is no model `{self.name}`, or no API at this address: {message}", "check `model` and `url`")
         if code in (400, 413, 422):

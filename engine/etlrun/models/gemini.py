@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from etlrun.enrich.model import Asker, Environment, LanguageModel, filled
+from etlrun.enrich.model import Asker, Environment, LanguageModel, filled, written_reference
 from etlrun.models._gemini_thinking import Thinking, room_for
 from etlrun.spec.fields import key
 from etlrun.spec.secrets import Secret
@@ -43,7 +43,7 @@ class Gemini(LanguageModel):
         from etlrun.models._gemini import GeminiAsker, Settings
 
         settings = Settings(
-            self.model_name(environment), secret, self.api_key, environment(self.url), self.timeout, self.concurrency,
+            self.model_name(environment), secret, written_reference(self.api_key), environment(self.url), self.timeout, self.concurrency,
             self.temperature, self.thinking, self.service_tier,
         )  # fmt: skip
         return GeminiAsker(settings)

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from etlrun.enrich.model import Asker, Environment, LanguageModel, filled
+from etlrun.enrich.model import Asker, Environment, LanguageModel, filled, written_reference
 from etlrun.spec.fields import key
 from etlrun.spec.secrets import Secret
 
@@ -38,7 +38,7 @@ class Openai(LanguageModel):
         from etlrun.models._openai import OpenaiAsker, Settings
 
         url = filled(self.url, "url", environment)
-        settings = Settings(self.model_name(environment), secret, self.api_key, url, self.timeout, self.concurrency, self.temperature)
+        settings = Settings(self.model_name(environment), secret, written_reference(self.api_key), url, self.timeout, self.concurrency, self.temperature)
         return OpenaiAsker(settings)
 
     def thought_tokens(self, name: str) -> int:

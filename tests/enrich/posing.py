@@ -1,0 +1,123 @@
+"""How the tests of this folder pose questions: a small prompt, keys, and a model that answers over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from etlrun.enrich.asking import Progress, Terms, ask, no_progress
+from etlrun.enrich.keys import Key, distinct_keys
+from etlrun.enrich.limiter import Limits
+from etlrun.enrich.model import LanguageModel, Price
+from etlrun.enrich.opening import open_store
+from etlrun.enrich.prices import Tariff
+from etlrun.enrich.prompts import Prompt, parse_prompt
+from etlrun.enrich.questions import Question
+from etlrun.enrich.report import Report
+from etlrun.enrich.store import Store, Stored
+from etlrun.models.gemini import Gemini
+from etlrun.models.openai import Openai
+from fake_gemini import FakeServer
+
+LABELS = ("Action", "Romance", "Comedy", "K Drama", "C Drama", "Sports", "Other")
+CANARIES = {"vtv1": "Other", "naruto": "Comedy", "fifa": "Sports"}
+PRICE = Price(input=0.30, output=2.50)  # what the server bills
+QUICK = Limits(concurrency=16, first_wait=0.002, longest_wait=0.02)
+
+TEXT = """\
+---
+task: Give each keyword its category.
+output:
+  category:
+    labels:
+{labels}
+canaries:
+{canaries}
+---
+Keywords are Vietnamese.
+""".format(
+    labels="\n".join(f"      {label}: what is {label}" for label in LABELS),
+    canaries="\n".join(f"  - {{key: {key}, category: {label}}}" for key, label in CANARIES.items()),
+)
+
+
+def prompt(text: str = TEXT) -> Prompt:
+    return parse_prompt(text, "small", "prompts/small.md")
+
+
+def keys(count: int, *others: str) -> list[Key]:
+    """`từ khoá 0`, `từ khoá 1`, ... with fewer and fewer rows, then the others."""
+    spellings = [(f"từ khoá {number}", count - number + 1) for number in range(count)]
+    return list(distinct_keys([*spellings, *((text, 1) for text in others)]).asked)
+
+
+def server(**settings: Any) -> FakeServer:
+    """A server that knows the canaries."""
+    return FakeServer(**{"known": CANARIES, **settings})
+
+
+def gemini(served: FakeServer, **settings: Any) -> Gemini:
+    return Gemini(**{"model": "gemini-2.5-flash", "api_key": "a-key", "url": served.url, **settings})
+
+
+def openai(served: FakeServer, **settings: Any) -> Openai:
+    return Openai(**{"model": "some-model", "url": served.url + "/v1", **settings})
+
+
+def as_written(text: str) -> str:
+    return text
+
+
+def question(model: LanguageModel, text: str = TEXT) -> Question:
+    return Question(prompt(text), model.identity(Path(), as_written))
+
+
+def terms(*, limits: Limits = QUICK, **settings: Any) -> Terms:
+    return replace(Terms("a model", Tariff(PRICE, "the test"), limits), **settings)
+
+
+def pose(
+    model: LanguageModel, asked: list[Key], store: Store, how: Terms | None = None, *, text: str = TEXT, seed: int = 0,
+    progress: Progress = no_progress,
+) -> Report:  # fmt: skip
+    """Ask keys over HTTP, in real time."""
+
+    async def work() -> Report:
+        asker = model.open(as_written)
+        try:
+            return await ask(question(model, text), asked, asker, store, how or terms(), chance=random.Random(seed), progress=progress)
+        finally:
+            await asker.close()
+
+    return asyncio.run(work())
+
+
+def stored(store: Store, model: LanguageModel, asked: list[Key], text: str = TEXT) -> Mapping[str, Stored]:
+    return store.known(question(model, text).id, [key.normal for key in asked])
+
+
+def wrong_labels(served: FakeServer, known: Mapping[str, Stored], asked: list[Key]) -> list[str]:
+    """Keys whose stored label is not the right one."""
+    shown = {key.normal: key.shown for key in asked}
+    return [
+        name
+        for name, found in known.items()
+        if found.status == "ok" and found.values["category"] != served.truth.label(shown[name], LABELS)
+    ]
+
+
+def statuses(known: Mapping[str, Stored]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for entry in known.values():
+        found[entry.status] = found.get(entry.status, 0) + 1
+    return found
+
+
+def new_store(folder: Path) -> Store:
+    return open_store(folder / "labels.sqlite")
+
+

@@ -1,0 +1,78 @@
+"""Keys: which spellings are one question, and which are none."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etlrun.enrich.keys import Key, distinct_keys, is_asked, normal_form, redact, shown_form
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["Sao Băng", "sao  băng", " SAO BĂNG ", unicodedata.normalize("NFD", "sao băng"), "sao\tbăng", "sao\u00a0băng", "“sao băng”",
+     "sao băng!", "sao\u200b băng", "ｓａｏ băng", "sao băng\x00"],
+)  # fmt: skip
+def test_spellings_of_one_keyword_share_one_key(spelling: str) -> None:
+    assert normal_form(spelling) == "sao băng"
+
+
+@pytest.mark.parametrize(("one", "other"), [("yêu tinh", "yêu tình"), ("ma", "mà"), ("one piece", "onepiece"), ("penthouse 2", "penthouse 3")])
+def test_words_that_differ_keep_keys_of_their_own(one: str, other: str) -> None:
+    assert normal_form(one) != normal_form(other)
+
+
+@given(st.text(max_size=200))
+def test_a_normal_form_is_its_own_normal_form_however_it_is_composed(text: str) -> None:
+    normal = normal_form(text)
+    assert normal_form(normal) == normal
+    assert normal_form(unicodedata.normalize("NFD", text)) == normal or len(text) > 100
+    assert len(normal) <= 120
+    assert not any(unicodedata.category(letter) in ("Cc", "Cs") for letter in normal)
+
+
+@given(st.text(max_size=300))
+def test_a_model_sees_one_line_of_at_most_120_printable_characters(text: str) -> None:
+    shown = shown_form(text)
+    assert len(shown) <= 120
+    assert not any(unicodedata.category(letter) in ("Cc", "Cs") for letter in shown)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "   ", "a", "ă", "7", "2022", "12 34", "...", "0912345678", "+84 91.234.56.78", "nguyen@example.com", "id 123456789"]
+)
+def test_what_names_nothing_or_somebody_is_never_asked(text: str) -> None:
+    assert not is_asked(normal_form(text))
+
+
+@pytest.mark.parametrize("text", ["vtv1", "phim 2022 tập 12", "1000 đêm", "90210 phim", "a@b"])
+def test_what_may_name_a_title_is_asked(text: str) -> None:
+    assert is_asked(normal_form(text))
+
+
+def test_a_log_shows_neither_addresses_nor_long_numbers() -> None:
+    assert redact("gọi 0912 345 678 hoặc a.b@c.vn, phim 2022") == "gọi [hidden] hoặc [hidden] phim 2022"
+
+
+def test_the_commonest_spelling_is_shown_and_rows_add_up() -> None:
+    found = distinct_keys([("Sao Băng", 2), ("sao băng", 5), ("SAO BĂNG", 1), ("7", 4)])
+    assert found.asked == (Key("sao băng", "sao băng", 8),)
+    assert list(found.place) == [0, 0, 0, -1]
+
+
+def test_keys_stand_most_rows_first_and_ties_by_name() -> None:
+    found = distinct_keys([("bb", 1), ("aa", 1), ("cc", 3)])
+    assert [key.normal for key in found.asked] == ["cc", "aa", "bb"]
+
+
+def test_no_keys_are_no_keys() -> None:
+    assert distinct_keys([]).asked == ()
+
+
+def test_long_keys_that_begin_alike_are_one_question() -> None:
+    found = distinct_keys([("phim " * 60 + "một", 1), ("phim " * 60 + "hai", 1)])
+    assert len(found.asked) == 1
+    assert len(found.asked[0].normal) <= 120

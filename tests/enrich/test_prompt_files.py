@@ -1,0 +1,107 @@
+"""Prompt files: what is read, and where each mistake is shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import posing
+import pytest
+
+from etlrun.diagnostics import SpecError
+from etlrun.enrich.outputs import Labels, Number, Text, Truth
+from etlrun.enrich.prompts import load_prompt, parse_prompt, prompt_names, read_prompt
+
+PROJECT = Path(__file__).parents[2]
+MANY = """\
+---
+task: Say what it is.
+output:
+  genre: {about: the genre, labels: {Film: films, Show: shows}}
+  country: {string: {max: 20, pattern: "[A-Z][a-z]+"}}
+  sure: {number: {min: 0, max: 1}}
+  adult: {boolean: true}
+examples:
+  - {key: sao băng, genre: Film, country: Korea, sure: 0.9, adult: false}
+canaries:
+  - {key: doraemon, adult: false}
+---
+Be brief.
+"""
+
+
+def mistakes(text: str) -> list[tuple[int, int, str, str]]:
+    with pytest.raises(SpecError) as caught:
+        parse_prompt(text, "p", "prompts/p.md")
+    assert {found.file for found in caught.value.diagnostics} == {"prompts/p.md"}
+    return [(found.line, found.column, found.code, found.message) for found in caught.value.diagnostics]
+
+
+def test_every_type_of_answer_is_read() -> None:
+    prompt = parse_prompt(MANY, "p", "prompts/p.md")
+    assert [type(output) for output in prompt.outputs] == [Labels, Text, Number, Truth]
+    assert prompt.examples[0].answer == {"genre": "Film", "country": "Korea", "sure": 0.9, "adult": False}
+    assert prompt.canaries[0].answer == {"adult": False}
+    assert prompt.instructions == "Be brief."
+
+
+def test_windows_line_ends_and_a_byte_order_mark_change_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "p.md"
+    path.write_bytes(b"\xef\xbb\xbf" + MANY.replace("\n", "\r\n").encode())
+    assert read_prompt(path) == parse_prompt(MANY, "p", "p.md")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("task:", "tusk:", (2, 1, "unknown-key", "`tusk` is not a key of a prompt")),
+        ("Film: films,", "Film: '',", (4, 44, "wrong-value", "`Film` has no description")),
+        ("Show: shows", "film: shows", (4, 57, "duplicate-name", "`film` and `Film` differ in spelling only")),
+        ("{boolean: true}", "{}", (7, 3, "wrong-value", "`adult` must say which answers it holds")),
+        ("max: 20", "max: 900", (5, 27, "wrong-value", "a text answer holds 1 to 200 characters")),
+        ("min: 0,", "min: 2,", (6, 32, "wrong-value", "the largest number must be above the smallest")),
+        ("genre: Film,", "genre: Fim,", (9, 28, "unknown-label", "`Fim` is not one of the labels")),
+        ("country: Korea", "country: korea", (9, 43, "wrong-value", "`korea` is not of the wanted form")),
+        ("sure: 0.9", "sure: 9", (9, 56, "wrong-value", "`9` is not between 0 and 1")),
+        ("sure: 0.9, ", "", (9, 5, "missing-key", "the answer for `sure` is missing")),
+        ("doraemon", "Sao  Băng", (11, 11, "duplicate-name", "`Sao Băng` is an example too")),
+        ("doraemon", "0912345678", (11, 11, "wrong-value", "`0912345678` is a key that is never asked")),
+        ("adult: false}\n---", "adlt: false}\n---", (11, 21, "unknown-column", "there is no output `adlt`")),
+        ("  genre:", "  i:", (4, 3, "bad-name", "`i` cannot name an output")),
+        ('"[A-Z][a-z]+"', '"("', (5, 40, "wrong-value", "this is not a regular expression: missing ), unterminated subpattern at position 0")),
+    ],
+)  # fmt: skip
+def test_each_mistake_stands_under_its_word(old: str, new: str, expected: tuple[int, int, str, str]) -> None:
+    assert old in MANY
+    assert expected in mistakes(MANY.replace(old, new, 1))
+
+
+def test_a_file_without_front_matter_says_how_to_begin() -> None:
+    assert mistakes("Be brief.") == [(1, 1, "missing-key", "a prompt opens with its front matter")]
+    assert mistakes("---\ntask: x\n") == [(1, 1, "missing-key", "a prompt opens with its front matter")]
+
+
+def test_instructions_that_cost_too_much_are_refused() -> None:
+    assert [found[2] for found in mistakes(MANY + "x" * 20_001)] == ["wrong-value"]
+
+
+def test_the_prompt_of_the_project_has_the_fourteen_categories() -> None:
+    prompt = load_prompt(PROJECT, "keyword_category")
+    assert prompt is not None
+    (category,) = prompt.outputs
+    assert isinstance(category, Labels)
+    assert list(category.labels) == [
+        "Action", "Romance", "Comedy", "Horror", "Animation", "Drama", "C Drama", "K Drama", "Sports", "Music", "Reality Show",
+        "TV Channel", "News", "Other",
+    ]  # fmt: skip
+    assert {example.answer["category"] for example in prompt.examples} == set(category.labels)
+    assert len(prompt.canaries) >= 2
+
+
+def test_a_prompt_is_found_by_name_only() -> None:
+    assert "keyword_category" in prompt_names(PROJECT)
+    assert load_prompt(PROJECT, "../prompts/keyword_category") is None
+    assert load_prompt(PROJECT, "absent") is None
+
+
+def test_the_small_prompt_of_these_tests_is_a_prompt() -> None:
+    assert tuple(posing.prompt().outputs[0].labels) == posing.LABELS  # type: ignore[attr-defined]
