@@ -147,11 +147,12 @@ class FakeServer:
             spoilt = self.last
         self.last = whole
         text, is_cut = written(fault, spoilt)
-        taken, given = len(asked.system + asked.user) // 3, len(text) // 3
+        is_toxic = any(TOXIC in key for key in keys)
+        taken, given = len(asked.system + asked.user) // 3, 0 if is_toxic else len(text) // 3
         self.billed_usd += (taken * INPUT_PRICE + given * OUTPUT_PRICE) / 1e6
         if fault == "drop-after":
             return Response(drops=True)
-        if any(TOXIC in key for key in keys):
+        if is_toxic:
             return dialect.answer(Answer("", "blocked", taken, 0))
         ending = "truncated" if is_cut else "complete"
         response = dialect.answer(Answer(text, ending, taken, given, has_usage=fault != "no-usage"))
