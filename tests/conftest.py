@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 
+from etlrun.engines._java import provide_java
+
 pytest.register_assert_rewrite("cases", "running", "tables")
 
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[Any]:
     """One Spark session for all tests, set as the product sets it: ANSI, UTC."""
-    os.environ["PYSPARK_PYTHON"] = sys.executable
+    os.environ.update(provide_java(), PYSPARK_PYTHON=sys.executable)
     from pyspark.sql import SparkSession
 
     settings = {
