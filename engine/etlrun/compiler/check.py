@@ -99,8 +99,9 @@ class _Checker:
 
     def check_graph(self) -> list[str]:
         reads: dict[str, list[str]] = {name: [] for name in self.pipeline.sources}
+        known = {name.lower(): name for name in (*self.pipeline.sources, *self.pipeline.chains)}  # SQL names relations in any case
         for name, chain in self.pipeline.chains.items():
-            reads[name] = [other for use in chain for other, _ in use.value.reads()]
+            reads[name] = [known.get(other.lower(), other) for use in chain for other, _ in use.value.reads()]
         order, cycles = in_order(reads)
         for cycle in cycles:
             path = " -> ".join(f"`{name}`" for name in cycle)
@@ -155,11 +156,12 @@ class _Checker:
 
     def unused(self) -> Iterator[Diagnostic]:
         """Relations that nothing reads, checks or publishes."""
-        used = {other for chain in self.pipeline.chains.values() for use in chain for other, _ in use.value.reads()}
-        used |= {use.value.from_ for use in self.pipeline.sinks.values()} | set(self.pipeline.checks)
+        uses = [use for group in (*self.pipeline.chains.values(), *self.pipeline.checks.values()) for use in group]
+        read = {other.lower() for use in uses for other, _ in use.value.reads()}
+        used = read | {use.value.from_.lower() for use in self.pipeline.sinks.values()} | {name.lower() for name in self.pipeline.checks}
         for family, names in (("sources", self.pipeline.sources), ("steps", self.pipeline.chains)):
             for name in names:
-                if name not in used:
+                if name.lower() not in used:
                     yield self.document.diagnose_key(
                         (family, name), "unused", f"nothing reads or publishes `{name}`", "remove it, or add a sink", severity="warning"
                     )
