@@ -98,7 +98,9 @@ class Aggregate(Step):
         kind = type_of(tree) if tree is not None else NULL
         if pivot.fill is not None and tree is not None:
             fill = inside.tree(Columns(()), pivot.fill, "fill")
-            if fill is not None and common_type((kind, type_of(fill))) != kind:
+            if fill is not None and type_of(fill) == NULL:
+                inside.error("fill", "type-mismatch", "null is what stands there without `fill`", "leave `fill` out")
+            elif fill is not None and common_type((kind, type_of(fill))) != kind:
                 inside.error("fill", "type-mismatch", f"the fill is {type_of(fill)}, and the value is {kind}")
         if len(labels) > 1 and "{label}" not in pivot.name:
             inside.error("name", "column-exists", "every label would get the same column", "put `{label}` into the name")

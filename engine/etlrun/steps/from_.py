@@ -30,7 +30,7 @@ from typing import ClassVar, Literal
 
 from sqlglot import exp
 
-from etlrun.language.columns import NULL, Columns
+from etlrun.language.columns import NULL, Column, Columns
 from etlrun.language.expressions import column
 from etlrun.spec.fields import key
 from etlrun.spec.kinds import At, Input, Scope, Step, relation_table
@@ -59,7 +59,11 @@ class From(Step):
                 self._compare(first, name, other, at, scope)
         if len(found) == 1:
             return first
-        return Columns(tuple(replace(item, domain=None) for item in first), first.groups)
+        return Columns(tuple(self._united(item, found) for item in first), first.groups)
+
+    def _united(self, item: Column, found: list[Columns]) -> Column:
+        others = [other.get(item.name) for other in found]
+        return replace(item, domain=None, nullable=any(other is None or other.nullable for other in others))
 
     def _compare(self, first: Columns, name: str, other: Columns, at: At, scope: Scope) -> None:
         for item in first:
