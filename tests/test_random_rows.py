@@ -28,7 +28,7 @@ ROWS = st.lists(
         st.none() | st.booleans(),
         st.none() | st.dates(datetime.date(2022, 4, 1), datetime.date(2022, 5, 31)),
     ),
-    max_size=25,
+    max_size=40,
 )
 STEPS = """
 steps:
@@ -73,7 +73,7 @@ checks:
 """
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(rows=ROWS)
 def test_both_engines_give_equal_rows_for_any_input(rows: list[Row], spark: Any, duck: Any, tmp_path: Path) -> None:
     example = Example(STEPS, Outcome(verdict="-"), {"a": Table(COLUMNS, tuple(rows))})
@@ -85,7 +85,7 @@ def test_both_engines_give_equal_rows_for_any_input(rows: list[Row], spark: Any,
         assert one.verdict("profile", position) == other.verdict("profile", position)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS)
 def test_a_profile_is_what_plain_python_says(rows: list[Row], duck: Any, tmp_path: Path) -> None:
     example = Example(STEPS, Outcome(verdict="-"), {"a": Table(COLUMNS, tuple(rows))})

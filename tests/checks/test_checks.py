@@ -94,3 +94,11 @@ def test_a_number_is_grouped_by_thousands(case: Case) -> None:
     )
     rows = "".join(f"    | 1 | {number} |\n" for number in range(40))
     case.finds(text, f"    a: {{one: int, x: int}}\n    | one | x |\n{rows}    ->\n    holds: no `x` is missing in 1,210 rows\n")
+
+
+def test_an_expression_may_ask_a_column_group(case: Case) -> None:
+    text = (
+        "steps:\n  out:\n    - from: a\n    - aggregate: {by: [k], pivot: {column: k, labels: [u, v], value: sum(x), as: totals}}\n"
+        "checks:\n  out:\n    - expression: sum(totals) > 0\n"
+    )
+    case.finds(text, f"{GIVEN}    ->\n    fails: 1 of 2 rows does not fulfil `sum(totals) > 0`\n")

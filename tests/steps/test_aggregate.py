@@ -150,3 +150,8 @@ def test_a_group_that_stands_alone_says_where_it_may(tmp_path: Path) -> None:
     assert messages(tmp_path, text, GIVEN) == [
         "`totals` is a column group, not a column; write sum(totals), min(totals) or max(totals)"
     ]
+
+
+def test_a_fill_of_null_or_of_another_type_is_refused(tmp_path: Path) -> None:
+    for fill in ("'null'", "1.5", '"\'none\'"'):
+        assert refused(tmp_path, steps(f"{{pivot: {{column: t, labels: [A], value: sum(x), fill: {fill}}}}}"), GIVEN)[0][0] == "type-mismatch"

@@ -12,7 +12,7 @@ import pytest
 from cases import Case, refused
 from etlrun.language.columns import BIGINT, STRING, Column, Columns, array
 from running import both
-from tables import Example, Outcome, Table
+from tables import Example, Outcome, Row, Table
 
 NAMES = {
     "blanks": "thời lượng xem",
@@ -35,7 +35,7 @@ def quoted(name: str) -> str:
 
 def tables(name: str) -> dict[str, Table]:
     columns = Columns((Column(name, STRING), Column("t", STRING), Column("v", BIGINT), Column("xs", array(STRING))))
-    rows = (("k1", "TV", 1, ["p", "q"]), ("k1", "Film", 2, []), ("k2", "TV", None, None), (None, "TV", 5, ["r"]))
+    rows: tuple[Row, ...] = (("k1", "TV", 1, ["p", "q"]), ("k1", "Film", 2, []), ("k2", "TV", None, None), (None, "TV", 5, ["r"]))
     return {"a": Table(columns, rows)}
 
 
