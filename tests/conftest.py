@@ -12,7 +12,7 @@ import pytest
 
 from etlrun.engines._java import provide_java
 
-pytest.register_assert_rewrite("cases", "running", "tables")
+pytest.register_assert_rewrite("cases", "projects", "running", "tables")
 
 
 @pytest.fixture(scope="session")

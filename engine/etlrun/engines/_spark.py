@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
@@ -10,15 +11,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 from etlrun.engines._java import provide_java
 from etlrun.failures import RunFailure
 from etlrun.language.arrow import arrow_schema
-from etlrun.language.columns import Columns
+from etlrun.language.columns import Column, Columns
 from etlrun.spec.engine import ParquetFiles, Session, StatementError, Workspace
 
 if TYPE_CHECKING:
     import pyarrow
+    from pyspark.sql import Column as SparkColumn
     from pyspark.sql import DataFrame, SparkSession
 
 # What a statement's meaning relies on; no setting of a profile overrides these.
@@ -41,6 +44,7 @@ AT_START = {
     "spark.sql.catalogImplementation": "in-memory",
 }
 
+PATH, DAY = "__etlrun_path", "__etlrun_day"  # the file a row stands in, and the day of that file
 LOOPBACK = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}  # a local driver needs no network
 
 
@@ -48,6 +52,8 @@ def start_session(workspace: Workspace, master: str, remote: str, memory: str, j
     """A session on Spark Connect (`remote`, or SPARK_REMOTE) or on a master. Raises RunFailure where none can be had."""
     remote = remote or os.environ.get("SPARK_REMOTE", "")
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    for chatter in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):  # ten kilobytes of stack for each analysis error
+        logging.getLogger(chatter).setLevel(logging.CRITICAL + 1)
     if remote:
         return SparkSessionAtWork(_connect(remote, settings), is_classic=False)
     os.environ.update(provide_java(java))
@@ -105,24 +111,37 @@ class SparkSessionAtWork(Session):
             spark.registerProgressHandler(self._note_progress)
 
     def read_files(self, relation: str, columns: Columns, files: Iterable[ParquetFiles]) -> None:
-        frames = [self._frame(columns, part) for part in files if part.paths]
+        parts = [part for part in files if part.paths]
+        dated = [part for part in parts if part.date is not None]
+        frames = [self._frame(columns, part) for part in parts if part.date is None]
+        frames += [self._dated_frame(columns, dated)] if dated else []
         frame = frames[0] if frames else self.spark.createDataFrame(arrow_schema(columns).empty_table())
         for other in frames[1:]:
             frame = frame.unionAll(other)
-        frame.createOrReplaceTempView(f"`{relation}`")
+        frame.createOrReplaceTempView(_quoted(relation))
 
     def _frame(self, columns: Columns, part: ParquetFiles) -> DataFrame:
         from pyspark.sql import functions as F
 
-        frame = self.spark.read.option("parquet.page.verify-checksum.enabled", "true").parquet(*(_escaped(path) for path in part.paths))
+        frame = self._read(part.paths)
         if part.marker:
             frame = frame.filter(F.col(_quoted(part.marker)).isNull())
-        values = []
-        for item in columns:
-            is_day = item.domain is not None and part.date is not None and item.name not in part.names
-            value = F.lit(part.date) if is_day else F.col(_quoted(part.name_in_file(item.name)))
-            values.append(value.cast(_type_text(str(item.type))).alias(item.name))
-        return frame.select(*values)
+        return frame.select(*(_typed(item, part) for item in columns))
+
+    def _dated_frame(self, columns: Columns, parts: list[ParquetFiles]) -> DataFrame:
+        """All days in one scan; the day of a row is looked up by the file it stands in."""
+        from pyspark.sql import functions as F
+
+        days = {path: part.date for part in parts for path in part.paths}
+        frame = self._read(tuple(days))
+        known = [(_plain_uri(uri), days[unquote(urlsplit(uri).path)]) for uri in frame.inputFiles()]
+        lookup = self.spark.createDataFrame(known, f"{PATH} string, {DAY} date")
+        here = F.regexp_replace(F.col("_metadata.file_path"), "^file:/+", "file:/")
+        values = [_typed(item, parts[0]) if item.name in parts[0].names or item.domain is None else F.col(DAY).alias(item.name) for item in columns]
+        return frame.withColumn(PATH, here).join(F.broadcast(lookup), PATH).select(*values)
+
+    def _read(self, paths: Iterable[str]) -> DataFrame:
+        return self.spark.read.option("parquet.page.verify-checksum.enabled", "true").parquet(*(_escaped(path) for path in paths))
 
     def write(self, statement: str, folder: Path) -> None:
         with self._working():
@@ -201,7 +220,9 @@ def _translated(error: Any) -> StatementError:
 
 def _said(text: str, code: str) -> str:
     found = re.search(rf"\[{re.escape(code)}[^\]]*\] ([^\n]*)", text) if code else None
-    return found.group(1).split(" If necessary")[0].strip() if found else text.split("\n", 1)[0]
+    if not found:
+        return text.split("\n", 1)[0]
+    return re.split(r" (?:Use [`']|Correct the value|If necessary|SQLSTATE)", found.group(1))[0].strip()
 
 
 def _first_line(error: Exception) -> str:
@@ -211,6 +232,16 @@ def _first_line(error: Exception) -> str:
 def _cores(master: str) -> int:
     found = re.match(r"local\[(\d+)", master)
     return int(found.group(1)) if found else len(os.sched_getaffinity(0))
+
+
+def _typed(item: Column, part: ParquetFiles) -> SparkColumn:
+    from pyspark.sql import functions as F
+
+    return F.col(_quoted(part.name_in_file(item.name))).cast(_type_text(str(item.type))).alias(item.name)
+
+
+def _plain_uri(uri: str) -> str:
+    return re.sub("^file:/+", "file:/", uri)
 
 
 def _escaped(path: str) -> str:

@@ -1,0 +1,102 @@
+"""Small projects on disk, and the real command run in them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+PROJECT = """profile: fast
+profiles:
+  fast: {engine: {duckdb: {threads: 2}}, connections: {warehouse: {duckdb: warehouse.duckdb}}}
+  local: {engine: {spark: {master: "local[2]", memory: 1g}}, connections: {warehouse: {duckdb: warehouse.duckdb}}}
+"""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command left: its exit code and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Project:
+    """A folder with etlrun.yaml, in which commands run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.write("etlrun.yaml", PROJECT)
+
+    def write(self, path: str, content: str | bytes) -> Path:
+        target = self.folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return target
+
+    def pipeline(self, text: str, name: str = "p") -> str:
+        """Write pipelines/NAME.yaml and give its path."""
+        self.write(f"pipelines/{name}.yaml", text if text.startswith("pipeline:") else f"pipeline: {name}\n{text}")
+        return f"pipelines/{name}.yaml"
+
+    def run(self, *arguments: str, limit: Callable[[], None] | None = None, **environment: str) -> Result:
+        """Run `etlrun` with these arguments to its end."""
+        done = subprocess.run(
+            self._command(arguments), cwd=self.folder, env=self._environment(environment), capture_output=True, text=True, timeout=300,
+            preexec_fn=limit, check=False,
+        )  # fmt: skip
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """Start `etlrun` and come back at once."""
+        return subprocess.Popen(
+            self._command(arguments), cwd=self.folder, env=self._environment(environment), text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+    def run_until(self, seen: str, number: signal.Signals, *arguments: str, **environment: str) -> Result:
+        """Start `etlrun`, send it a signal once `seen` stands on its standard error, and wait for its end."""
+        process = self.start(*arguments, **environment)
+        assert process.stderr is not None
+        lines = []
+        for line in process.stderr:
+            lines.append(line)
+            if seen in line:
+                process.send_signal(number)
+                break
+        out, err = process.communicate(timeout=60)
+        return Result(process.returncode, out, "".join(lines) + err)
+
+    def table(self, name: str, database: str = "warehouse.duckdb") -> list[tuple[Any, ...]]:
+        """The rows of a published table, in the order in which they stand."""
+        with duckdb.connect(str(self.folder / database), read_only=True) as connection:
+            return connection.execute(f'SELECT * FROM "{name}"').fetchall()
+
+    def _command(self, arguments: tuple[str, ...]) -> list[str]:
+        return [sys.executable, "-m", "etlrun", *arguments]
+
+    def _environment(self, given: dict[str, str]) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("ETLRUN_", "SPARK_", "PYSPARK_"))}
+        return {**inherited, **given}
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
+    """Come back once `condition` holds; fail when it never does."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.02)

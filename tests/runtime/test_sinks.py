@@ -1,0 +1,79 @@
+"""The sink `files` and the source `table`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import duckdb
+import pytest
+from projects import Project
+
+NOTES = """
+sources:
+  notes: {csv: {path: notes.csv, columns: {id: int, note: string}}}
+steps:
+  out:
+    - from: notes
+sinks:
+  export:
+    files: {from: out, path: PATH}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = Project(tmp_path)
+    project.write("notes.csv", 'id,note\n2,ngày\n1,=1+1\n3,"a,""b"""\n4,\n')
+    return project
+
+
+def test_csv_is_sorted_and_formulas_are_disarmed(project: Project) -> None:
+    assert project.run(project.pipeline(NOTES.replace("PATH", "out/notes.csv"))).code == 0
+    assert (project.folder / "out/notes.csv").read_text() == 'id,note\n1,\'=1+1\n2,ngày\n3,"a,""b"""\n4,\n'
+
+
+def test_json_lines_and_parquet(project: Project) -> None:
+    assert project.run(project.pipeline(NOTES.replace("PATH", "out/notes.json"))).code == 0
+    rows = [json.loads(line) for line in (project.folder / "out/notes.json").read_text().splitlines()]
+    assert rows[0] == {"id": 1, "note": "=1+1"}
+    assert project.run(project.pipeline(NOTES.replace("PATH", "out/notes.parquet"))).code == 0
+    found = duckdb.sql(f"SELECT * FROM read_parquet('{project.folder}/out/notes.parquet')").fetchall()
+    assert found == [(1, "=1+1"), (2, "ngày"), (3, 'a,"b"'), (4, None)]
+
+
+def test_a_second_run_gives_the_same_bytes(project: Project) -> None:
+    spec = project.pipeline(NOTES.replace("PATH", "out/notes.parquet"))
+    project.run(spec)
+    first = (project.folder / "out/notes.parquet").read_bytes()
+    assert project.run(spec).code == 0
+    assert (project.folder / "out/notes.parquet").read_bytes() == first
+    assert [path.name for path in (project.folder / "out").iterdir()] == ["notes.parquet"]
+
+
+def test_a_path_outside_the_project_is_refused(project: Project) -> None:
+    result = project.run(project.pipeline(NOTES.replace("PATH", "../notes.csv")))
+    assert result.code == 1
+    assert "path-outside" in result.err
+
+
+def test_a_table_is_read_with_the_declared_types(project: Project) -> None:
+    with duckdb.connect(str(project.folder / "warehouse.duckdb")) as connection:
+        connection.execute("CREATE TABLE people (id INTEGER, name VARCHAR, born DATE)")
+        connection.execute("INSERT INTO people VALUES (1, 'An', '1990-01-02'), (2, NULL, NULL)")
+    source = "table: {connection: warehouse, table: people, columns: {id: bigint, name: string, born: date}}"
+    text = NOTES.replace("csv: {path: notes.csv, columns: {id: int, note: string}}", source).replace("PATH", "out/people.csv")
+    result = project.run(project.pipeline(text), "--json")
+    assert result.code == 0, result.err
+    assert result.json["sources"]["notes"]["rows"] == 2
+    assert (project.folder / "out/people.csv").read_text() == "id,name,born\n1,An,1990-01-02\n2,,\n"
+
+
+def test_a_table_without_a_declared_column_says_what_it_has(project: Project) -> None:
+    with duckdb.connect(str(project.folder / "warehouse.duckdb")) as connection:
+        connection.execute("CREATE TABLE people (id INTEGER)")
+    source = "table: {connection: warehouse, table: people, columns: {id: bigint, name: string}}"
+    text = NOTES.replace("csv: {path: notes.csv, columns: {id: int, note: string}}", source).replace("PATH", "out/people.csv")
+    result = project.run(project.pipeline(text))
+    assert result.code == 1
+    assert "missing-column: the table `people` has no column `name`" in result.err
