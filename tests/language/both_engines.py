@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,14 +51,20 @@ class Engines:
 
     def differences(self, expressions: Sequence[str], tail: str = "from rows order by k") -> list[str]:
         """One line for each expression that does not give the declared type and the same values on both engines."""
-        found: list[str] = []
+        return [shown for shown, is_equal, failed in self._compare(expressions, tail) if failed or not is_equal]
+
+    def unlike(self, expressions: Sequence[str], tail: str = "from rows order by k") -> list[str]:
+        """Like `differences`, but an expression may fail where it fails on both."""
+        return [shown for shown, is_equal, _ in self._compare(expressions, tail) if not is_equal]
+
+    def _compare(self, expressions: Sequence[str], tail: str) -> Iterator[tuple[str, bool, bool]]:
+        """For each expression: what came out, whether it is as it should be on both engines, and whether Spark failed."""
         for start in range(0, len(expressions), AT_ONCE):
             some = expressions[start : start + AT_ONCE]
             declared = [column.type for column in self._checked(some, tail)[1]]
             for text, kind, spark, duck in zip(some, declared, self.spark_answers(some, tail), self.duck_answers(some, tail), strict=True):
-                if spark != duck or spark.is_error or spark.type != kind:
-                    found.append(f"{text}: {kind}\n    spark  {_shown(spark)}\n    duckdb {_shown(duck)}")
-        return found
+                shown = f"{text}: {kind}\n    spark  {_shown(spark)}\n    duckdb {_shown(duck)}"
+                yield shown, spark == duck and (spark.is_error or spark.type == kind), spark.is_error
 
     def spark_answers(self, expressions: Sequence[str], tail: str = "from rows order by k") -> list[Answer]:
         return _answers(expressions, lambda some: self.spark.sql(spark_sql(self._checked(some, tail)[0])).toArrow(), PySparkException)

@@ -19,7 +19,7 @@ CASTS = (
     "cast(2.99 as tinyint)", "cast(p as decimal(12,1))", "cast(1.005D as decimal(10,2))", "cast(1e-7D as decimal(10,7))", "cast(1e15D as decimal(20,2))", "cast(b as int)", "cast(n as boolean)",
     "cast(b as decimal(3,1))", "cast(b as string)", "cast(n as string)", "cast(m as string)", "cast(p as string)", "cast(0.00000001 as string)", "cast(d as string)", "cast(z as string)",
     "cast(d as timestamp)", "cast(z as date)", "cast(cast('12345678901234567890.123456' as decimal(38,6)) as double)", "cast(cast(1.5D as float) as double)", "cast(null as int)",
-    "cast('99999999999999999999999999999999999999' as decimal(38,0))", "cast(x as float)", "cast(y as decimal(5,2))", "cast('0.1' as float)", "cast('3.4e39' as float)",
+    "cast('99999999999999999999999999999999999999' as decimal(38,0))", "cast(x as float)", "cast(x * 0 as decimal(10,2))", "cast(cast(2.675 as float) as decimal(10,2))", "cast(y as decimal(5,2))", "cast('0.1' as float)", "cast('3.4e39' as float)",
 )  # fmt: skip
 _TEXTS = (
     "1", "-1", "+5", " 12 ", "1.5", "1.", ".5", "", " ", "x", "1e3", "1E-2", "149e-4", "1_000", "0x1F", "2147483648", "1,5", "0012", "-0", "NaN", "inf", "-Infinity", "nan", "1.5f", "2d",

@@ -53,7 +53,7 @@ SCALARS: dict[str, tuple[str, ...]] = {
     "split": ("split(s, ',')", "split(s, '[,.]')", "split(s, r'\\s')", "split(s, 'l+')", "split('', ',')", "split(s, r'\\.')"),
     "abs": ("abs(cast(n as bigint))", "abs(x)", "abs(p)", "abs(g)"),
     "sign": ("sign(n)", "signum(x)", "sign(p)", "sign(m)"),
-    "round": ("round(p, 1)", "round(p)", "round(p, 5)", "round(n, 2)", "round(m)", "round(1.005D, 2)", "round(2.5D)", "round(-2.5D)", "round(x, 1)", "round(2.675D, 2)"),
+    "round": ("round(p, 1)", "round(p)", "round(p, 5)", "round(n, 2)", "round(m)", "round(1.005D, 2)", "round(2.5D)", "round(-2.5D)", "round(x, 1)", "round(2.675D, 2)", "round(cast(2.675 as float), 2)", "round(floor(p), 1)"),
     "floor": ("floor(p)", "floor(n)", "floor(-1.5D)", "floor(cast(p as double))"),
     "ceil": ("ceil(p)", "ceiling(m)", "ceil(-1.5D)", "ceil(cast(p as double))"),
     "sqrt": ("sqrt(x)", "sqrt(n)", "sqrt(p)"),

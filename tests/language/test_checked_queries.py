@@ -1,0 +1,73 @@
+"""What a SELECT gives: names and types of its columns, which column a name means, and the same rows on both engines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import duckdb
+import pytest
+from both_engines import Engines
+
+from etlrun.language.columns import Column, Columns, parse_type
+from etlrun.language.expressions import ExpressionError, parse_select
+from etlrun.language.queries import check_query
+
+HERE = Columns((Column("k", parse_type("int")), Column("n", parse_type("int")), Column("s", parse_type("string"))))
+THERE = Columns((Column("k", parse_type("int")), Column("v", parse_type("bigint"))))
+ROWS = [(1, 10, "a"), (2, None, "b"), (None, 30, "c"), (2, 40, None)]
+
+
+def columns_of(sql: str) -> list[tuple[str, str]]:
+    _, columns = check_query(parse_select(sql), {"here": HERE, "there": THERE}, sql)
+    return [(column.name, str(column.type)) for column in columns]
+
+
+@pytest.fixture(scope="module")
+def engines(spark: Any) -> Iterator[Engines]:
+    with duckdb.connect() as connection:
+        yield Engines(spark, connection, {"k": "int", "n": "int", "s": "string"}, ROWS)
+
+
+@pytest.mark.parametrize(
+    ("sql", "columns"),
+    [
+        ("select * from here", [("k", "int"), ("n", "int"), ("s", "string")]),
+        ("select k, v from here join there using (k)", [("k", "int"), ("v", "bigint")]),
+        ("select * from here full join there using (k)", [("k", "int"), ("n", "int"), ("s", "string"), ("v", "bigint")]),
+        ("select h.*, v from here h left join there t on h.k = t.k", [("k", "int"), ("n", "int"), ("s", "string"), ("v", "bigint")]),
+        ("select K as Key, count(*) as rows from here group by k", [("Key", "int"), ("rows", "bigint")]),
+        ("with big as (select k, sum(n) as n from here group by k) select n from big", [("n", "bigint")]),
+        ("select n from here union all select v from there", [("n", "bigint")]),
+        ("select k from here left semi join there using (k)", [("k", "int")]),
+        ("select x.n + 1 as m from (select n from here) x", [("m", "int")]),
+        ("select s, sum(n) filter (where k > 1) as t from here group by s", [("s", "string"), ("t", "bigint")]),
+    ],
+)
+def test_a_query_gives_named_and_typed_columns(sql: str, columns: list[tuple[str, str]]) -> None:
+    assert columns_of(sql) == columns
+
+
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        ("select k from here join there on here.k = there.k", "`k` is a column of both `here` and `there`"),
+        ("select n from here join there using (n)", "there is no column `n` on both sides"),
+        ("select n from here where sum(n) > 1", "an aggregate cannot stand in WHERE"),
+        ("select n from here where rank() over (order by n) = 1", "a window function cannot stand in WHERE"),
+        ("select n from here h(n)", "`h(...)` renames columns"),
+        ("select n from here tablesample (5 rows)", "TABLESAMPLE is not read in a `sql` step"),
+        ("select n, count(*) as c from here group by k", "`n` is neither grouped nor aggregated"),
+        ("select sum(n) as n from here group by sum(n)", "GROUP BY takes what is known of each row"),
+    ],
+)
+def test_a_query_that_engines_would_read_differently_is_refused(sql: str, message: str) -> None:
+    with pytest.raises(ExpressionError) as caught:
+        columns_of(sql)
+    assert message in [problem.message for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize("join", ["left join", "right join", "full join", "join"])
+def test_a_merged_column_is_the_same_on_both_engines(join: str, engines: Engines) -> None:
+    tail = f"from rows x {join} (select k + 1 as k, s as s2 from rows) y using (k) order by k, n, x.s, s2"
+    assert engines.differences(["k", "n", "x.s", "s2"], tail) == []

@@ -1,0 +1,133 @@
+"""The type of every kind of expression, and the words under which mistakes are reported; no engine runs here."""
+
+from __future__ import annotations
+
+import pytest
+from edge_rows import COLUMNS
+
+from etlrun.language.columns import Column, Columns, parse_type
+from etlrun.language.expressions import ExpressionError, Problem, parse, type_of
+from etlrun.language.functions import ROWS
+from etlrun.language.typed import check_expression
+
+SEEN = Columns((*(Column(name, parse_type(kind)) for name, kind in COLUMNS.items()), Column("r", parse_type("struct<one: int, Two: struct<x: string>>"))))
+
+
+def type_text(text: str) -> str:
+    return str(type_of(check_expression(parse(text), (("rows", SEEN),), text)))
+
+
+def problems(text: str) -> tuple[Problem, ...]:
+    with pytest.raises(ExpressionError) as caught:
+        check_expression(parse(text), (("rows", SEEN),), text)
+    return caught.value.problems
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("n + m", "bigint"), ("y + y", "tinyint"), ("n / n", "double"), ("p / p", "double"), ("n div y", "bigint"), ("p + 1", "decimal(11,2)"),
+        ("p * p", "decimal(21,4)"), ("p % 3", "decimal(3,2)"), ("-2147483648", "int"), ("2147483648", "bigint"), ("1.50", "decimal(3,2)"), ("1e3", "double"),
+        ("coalesce(n, 1.5)", "decimal(11,1)"), ("coalesce(null, null)", "null"), ("case when b then y else m end", "bigint"), ("sum(n)", "bigint"),
+        ("sum(p)", "decimal(20,2)"), ("avg(p)", "double"), ("round(p, 1)", "decimal(10,1)"), ("floor(x)", "bigint"), ("max_by(d, n)", "date"),
+        ("sort_array(collect_set(s))", "array<string>"), ("split(s, ',')[0]", "string"), ("a[0]", "string"), ("rank() over (order by n)", "int"), ("r.two.x", "string"),
+        ("rows.r.one + 1", "int"), ("d > '2022-01-01'", "boolean"), ("datediff(d, '2022-01-01')", "int"), ("N", "int"), ("`n`", "int"), ("greatest(d, z)", "timestamp"),
+        ("null", "null"), ("count(distinct s, t)", "bigint"), ("s rlike 'a'", "boolean"), ("date_trunc('day', d)", "timestamp"), ("array(1, 2L)", "array<bigint>"),
+    ],
+)  # fmt: skip
+def test_an_expression_has_spark_s_type(text: str, kind: str) -> None:
+    assert type_text(text) == kind
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "word"),
+    [
+        ("upper(n)", "type-mismatch", "n"),
+        ("uper(s)", "unknown-function", "uper"),
+        ("n + s", "type-mismatch", "s"),
+        ("d + 1", "type-mismatch", "d"),
+        ("n = s", "type-mismatch", "n = s"),
+        ("missing > 1", "unknown-column", "missing"),
+        ("r.three", "unknown-column", "r.three"),
+        ("left(s)", "wrong-arguments", "left"),
+        ("lpad(s, 3, t)", "wrong-arguments", "t"),
+        ("lpad(s, 3, '')", "wrong-arguments", "''"),
+        ("sha2(s, 512)", "wrong-arguments", "512"),
+        ("trunc(d, 'day')", "wrong-arguments", "'day'"),
+        ("date_format(d, 'YYYY')", "wrong-arguments", "'YYYY'"),
+        ("to_date(s, 'dd')", "wrong-arguments", "'dd'"),
+        ("to_date('today')", "wrong-arguments", "'today'"),
+        ("cast('now' as timestamp)", "type-mismatch", "'now'"),
+        ("date 'tomorrow'", "type-mismatch", "'tomorrow'"),
+        ("s rlike '('", "wrong-arguments", "'('"),
+        ("s rlike t", "wrong-arguments", "t"),
+        ("s like t", "expression-not-allowed", "t"),
+        ("s like 'a\\\\b'", "wrong-arguments", r"'a\\b'"),
+        ("split(s, 'a*')", "wrong-arguments", "'a*'"),
+        ("regexp_extract(s, 'a', 1)", "wrong-arguments", "1"),
+        ("cast(x as string)", "type-mismatch", "x"),
+        ("cast(d as int)", "type-mismatch", "d"),
+        ("cast(s as money)", "syntax", "money"),
+        ("row_number()", "not-allowed-here", "row_number"),
+        ("row_number() over (partition by g)", "no-total-order", "row_number() over (partition by g"),
+        ("upper(s) over (order by n)", "not-allowed-here", "upper"),
+        ("sum(sum(n))", "not-allowed-here", "sum"),
+        ("sum(n) over (rows between 1 preceding and current row)", "no-total-order", "sum(n) over (rows between 1"),
+        ("sum(n) over (order by n range between 1 preceding and current row)", "expression-not-allowed", "sum(n) over (order by n range between 1"),
+        ("rank() over (order by n rows between 1 preceding and current row)", "not-allowed-here", "rank() over (order by n rows between 1"),
+        ("count(distinct n) over (partition by g)", "not-allowed-here", "count"),
+        ("max(distinct n)", "not-allowed-here", "max"),
+        ("collect_set(s)", "no-total-order", "collect_set"),
+        ("a = a", "type-mismatch", "a = a"),
+        ("array_contains(i, 'x')", "type-mismatch", "'x'"),
+        ("element_at(a, 0)", "wrong-arguments", "0"),
+        ("sort_array(array(array(1)))", "type-mismatch", "array(array(1"),
+        ("p * cast(p as decimal(38,10))", "type-mismatch", "p * cast(p as"),
+        ("99999999999999999999", "type-mismatch", "99999999999999999999"),
+        ("d > 'yesterday'", "type-mismatch", "'yesterday'"),
+        ("d > '2022-02-30'", "type-mismatch", "'2022-02-30'"),
+        ("n and b", "type-mismatch", "n"),
+        ("if(s, 1, 2)", "type-mismatch", "s"),
+        ("round(x, n)", "wrong-arguments", "n"),
+        ("round(x, -2)", "wrong-arguments", "2"),
+        ("case when n then 1 end", "type-mismatch", "n"),
+        ("n in (select 1)", "expression-not-allowed", "n in (select 1"),
+        ("s || n", "type-mismatch", "n"),
+        ("count(n, m)", "wrong-arguments", "count"),
+    ],
+)
+def test_a_mistake_stands_at_its_word(text: str, code: str, word: str) -> None:
+    found = problems(text)
+    assert (code, word) in [(problem.code, text[problem.start : problem.end]) for problem in found]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("uper(s)", "there is no function `uper`; did you mean `upper`?"),
+        ("pow(n, 2)", "`pow` is not the same on every engine; multiply: x * x"),
+        ("now()", "`now` can give another answer at every run; declare a param of type timestamp and use $name"),
+        ("first(s)", "`first` can give another answer at every run; use `max_by`, `min_by` or a `top` step, which say which row comes first"),
+        ("first_value(s)", "`first_value` needs `over (order by ...)`; use `min_by(value, order)`"),
+        ("s ilike 'a'", "`ilike` is not part of the expression language; use lower(x) like '...'"),
+        ("d + interval '1' day", "intervals are not part of the expression language; use `date_add`, `add_months` or `timestamp_seconds`"),
+        ("s rlike r'\\bx'", "`rlike`: `\\b` is not read alike by every engine, at character 1 of the pattern; "
+                            "word boundaries differ between engines; write the characters that stand around the word"),
+        ("split(s, 'a*')", "`split`: the pattern can match empty text, which the engines count differently; write `+` instead of `*`"),
+        ("to_date(s, 'yyyyDDD')", "`to_date`: `DDD` is not read alike by every engine; the fields are yyyy, MM, dd, HH, mm, ss, SSS, SSSSSS"),
+    ],
+)  # fmt: skip
+def test_a_mistake_says_what_to_do_instead(text: str, message: str) -> None:
+    assert message in [f"{problem.message}; {problem.fix}" for problem in problems(text)]
+
+
+def test_every_mistake_is_reported_at_once() -> None:
+    assert [problem.code for problem in problems("uper(s) = lowr(t) and missing > rand()")] == [
+        "unknown-function", "unknown-function", "unknown-column", "unknown-function",
+    ]  # fmt: skip
+
+
+def test_every_function_says_what_it_gives_and_no_name_is_taken_twice() -> None:
+    names = [name for row in ROWS for name in (row.name, *row.aliases)]
+    assert len(names) == len(set(names)) and all(name == name.lower() for name in names)
+    assert [row.name for row in ROWS if not row.doc or row.doc.endswith(".")] == []
