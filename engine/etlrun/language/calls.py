@@ -187,7 +187,7 @@ def _check_frame(checker: Checker, node: exp.Window, function: Function) -> None
     numbers = [bound for bound in bounds if isinstance(bound, exp.Expr)]
     if frame.args.get("exclude") or any(whole_of(bound) is None for bound in numbers):
         checker.complain(node, "expression-not-allowed", "a frame is given by literal numbers of rows, `unbounded` and `current row`")
-    if frame.args.get("kind") == "RANGE" and numbers:
+    if str(frame.args.get("kind")).upper() == "RANGE" and numbers:
         checker.complain(node, "expression-not-allowed", "`range` takes no numbers", "use `rows`")
     if not node.args.get("order"):
         checker.complain(node, "no-total-order", "a frame needs `order by`: without it the answer depends on row order")

@@ -74,7 +74,7 @@ def _prepared(value: exp.Expr, source: Type, target: Type) -> exp.Expr:
     if target.is_integer and not source.is_integer and source.is_numeric:
         return duckdb("trunc(_1)", value)
     if source.name in ("float", "double") and target.name == "decimal":
-        return duckdb("cast(_1 as varchar)", value)
+        return duckdb("case when isfinite(_1) then cast(cast(_1 as double) as varchar) end", value)
     if source.name == "double" and target.name == "float":
         return duckdb(_INFINITE_AS_FLOAT, value)
     if source.name == "decimal" and target.name == "string" and source.precision == source.scale:

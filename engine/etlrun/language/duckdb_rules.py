@@ -9,7 +9,7 @@ from sqlglot import exp
 from etlrun.language.calls import arguments_of
 from etlrun.language.casts import duckdb_cast
 from etlrun.language.columns import BIGINT, BOOLEAN, DATE, DOUBLE, INT, NULL, STRING, TIMESTAMP, Type, decimal
-from etlrun.language.expressions import TYPE
+from etlrun.language.expressions import TYPE, cast
 from etlrun.language.functions import common_type
 from etlrun.language.functions.numbers import decimal_operand, duckdb_remainder
 from etlrun.language.lowering import fill_call, function_of, hang, kind_of
@@ -44,7 +44,7 @@ def _call(node: exp.Anonymous) -> exp.Expr:
     if isinstance(node.parent, (exp.Window, exp.Filter)) and node.arg_key == "this":
         filled.meta[RECAST] = kind
         return filled
-    return exp.cast(filled.copy(), _written(kind), dialect="duckdb")
+    return _recast(filled, kind)
 
 
 def _count_of_several(arguments: list[exp.Expr]) -> exp.Expr:
@@ -72,7 +72,7 @@ def widen(*operands: exp.Expr) -> Type:
 def _type_null(node: exp.Expr, kind: Type) -> None:
     """Give a bare NULL the type that is wanted where it stands: DuckDB looks functions up by it."""
     if isinstance(node, exp.Null) and kind != NULL:
-        node.replace(exp.cast(exp.Null(), _written(kind)))
+        node.replace(_recast(node, kind))
 
 
 def _text(node: exp.Expr) -> exp.Expr:
@@ -81,10 +81,8 @@ def _text(node: exp.Expr) -> exp.Expr:
     return node
 
 
-def _written(kind: Type) -> exp.DataType:
-    from etlrun.language.expressions import data_type
-
-    return data_type(kind)
+def _recast(node: exp.Expr, kind: Type) -> exp.Cast:
+    return cast(node.copy(), kind)
 
 
 def _cast(node: exp.Expr) -> exp.Expr:
@@ -97,7 +95,7 @@ def _literal(node: exp.Expr) -> exp.Expr:
     """A decimal below 1 has a digit more in DuckDB."""
     kind = kind_of(node)
     is_small = kind.name == "decimal" and str(node.this).startswith(("0", "."))
-    return exp.cast(node.copy(), _written(kind)) if is_small else node
+    return _recast(node, kind) if is_small else node
 
 
 def _arithmetic(node: exp.Expr) -> exp.Expr:
@@ -107,8 +105,8 @@ def _arithmetic(node: exp.Expr) -> exp.Expr:
         return node
     for operand in (node.this, node.expression) if kind.precision > 18 else ():
         own = decimal_operand(operand, kind_of(operand))  # DuckDB keeps the result of two short decimals short
-        operand.replace(exp.cast(operand.copy(), _written(decimal(max(19, own.precision), own.scale))))
-    return exp.cast(exp.paren(node.copy()), _written(kind))
+        operand.replace(_recast(operand, decimal(max(19, own.precision), own.scale)))
+    return _recast(exp.paren(node.copy()), kind)
 
 
 def _double(node: exp.Expr) -> exp.Expr:
@@ -124,7 +122,7 @@ def _division(node: exp.Expr) -> exp.Expr:
 
 
 def _whole_division(node: exp.Expr) -> exp.Expr:
-    return duckdb("_1 // _2", *(child.copy() if kind_of(child) == BIGINT else exp.cast(child.copy(), "bigint") for child in (node.this, node.expression)))
+    return duckdb("_1 // _2", *(child.copy() if kind_of(child) == BIGINT else _recast(child, BIGINT) for child in (node.this, node.expression)))
 
 
 def _remainder(node: exp.Expr) -> exp.Expr:
@@ -132,7 +130,7 @@ def _remainder(node: exp.Expr) -> exp.Expr:
     widen(node.this, node.expression)
     lowered = duckdb_remainder((node.this, node.expression), types)
     kind = kind_of(node)
-    return exp.cast(exp.paren(lowered), _written(kind)) if kind.name == "decimal" else lowered
+    return _recast(exp.paren(lowered), kind) if kind.name == "decimal" else lowered
 
 
 def _widened(node: exp.Expr) -> exp.Expr:
@@ -179,7 +177,7 @@ def _filter(node: exp.Expr) -> exp.Expr:
     if isinstance(node.parent, exp.Window):
         hung.meta[RECAST] = kind
         return hung
-    return exp.cast(hung, _written(kind))
+    return _recast(hung, kind)
 
 
 def _window(node: exp.Expr) -> exp.Expr:
@@ -192,7 +190,7 @@ def _window(node: exp.Expr) -> exp.Expr:
         return window
 
     hung = hang(node.this.copy(), over)
-    return hung if kind is None else exp.cast(hung, _written(kind))
+    return hung if kind is None else _recast(hung, kind)
 
 
 NULLS = {"string": STRING, "integer": INT, "numeric": INT, "boolean": BOOLEAN, "double": DOUBLE, "date": DATE, "moment": DATE, "timestamp": TIMESTAMP}

@@ -53,7 +53,7 @@ def _duckdb_round(arguments: Arguments, types: Types) -> exp.Expr:
     """Half away from zero on the number as it is written in digits, as Spark does, not on its binary form."""
     if types[0].name not in ("float", "double"):
         return arguments[0].copy()
-    through_digits = f"cast(cast(cast(_1 as varchar) as decimal(38, {_digits(arguments)})) as double)"
+    through_digits = f"cast(cast(cast(cast(_1 as double) as varchar) as decimal(38, {_digits(arguments)})) as double)"
     return duckdb(f"case when abs(_1) < 1e16 then {through_digits} else cast(_1 as double) end", arguments[0])
 
 
