@@ -11,7 +11,7 @@ from etlrun.diagnostics import nearest
 from etlrun.language.columns import BIGINT, BOOLEAN, NULL, Column, Columns, Type
 from etlrun.language.expressions import ExpressionError, Problem, column, span, type_of, word
 from etlrun.language.functions import common_type
-from etlrun.language.typed import Names, check_expression, has_aggregate
+from etlrun.language.typed import Names, check_expression, has_aggregate, has_window
 
 
 def check_query(query: exp.Query, relations: Mapping[str, Columns], text: str = "") -> tuple[exp.Query, Columns]:
@@ -56,6 +56,8 @@ class _QueryChecker:
             if with_.args.get("recursive"):
                 self.complain(query, "expression-not-allowed", "a recursive WITH is not read")
             for cte in with_.expressions:
+                if cte.args["alias"].columns:
+                    self.complain(cte, "expression-not-allowed", f"`{cte.alias}(...)` renames columns", "name them with `as` in its SELECT")
                 known[cte.alias] = self.query(cte.this, known)
         if isinstance(query, exp.SetOperation):
             return self.set_operation(query, known)
@@ -88,12 +90,12 @@ class _QueryChecker:
         self.expand_stars(query, names)
         where = query.args.get("where")
         if where is not None:
-            self.condition(where, names)
+            self.condition(where, names, "WHERE")
         outputs = self.projections(query, names)
         self.grouping(query, names)
         having = query.args.get("having")
         if having is not None:
-            self.condition(having, names)
+            self.condition(having, names, "HAVING")
         self.order(query, names, outputs)
         return outputs
 
@@ -121,15 +123,32 @@ class _QueryChecker:
             condition = join.args.get("on")
             if condition is not None:
                 join.set("on", self.expression(condition, tuple(names), BOOLEAN))
-            for item in join.args.get("using") or ():
-                for _, columns in names[-2:]:
-                    if item.name not in columns:
-                        self.complain(item, "unknown-column", f"there is no column `{item.name}` on both sides")
+                if has_aggregate(join.args["on"]) or has_window(join.args["on"]):
+                    self.complain(join, "not-allowed-here", "ON takes what is known of each row", "put it into a subquery first")
+            merged = self.merged(join, names)
             if join.kind.lower() in ("semi", "anti") or join.side.lower() in ("semi", "anti"):
                 names.pop()
+            elif merged:
+                names.insert(0, ("", merged))
         return tuple(names)
 
+    def merged(self, join: exp.Join, names: list[tuple[str, Columns]]) -> Columns | None:
+        """The columns that USING makes one of two; they are read without an alias."""
+        merged = []
+        for item in join.args.get("using") or ():
+            here = next((found for _, columns in names[:-1] if (found := columns.get(item.name))), None)
+            there = names[-1][1].get(item.name)
+            if here is None or there is None:
+                self.complain(item, "unknown-column", f"there is no column `{item.name}` on both sides")
+            elif here.type != there.type:
+                message = f"`{item.name}` is {here.type} on one side and {there.type} on the other"
+                self.complain(item, "type-mismatch", message, "cast one of them, or use ON")
+            else:
+                merged.append(Column(here.name, here.type))
+        return Columns(tuple(merged)) if merged else None
+
     def source(self, node: exp.Expr, relations: Mapping[str, Columns]) -> tuple[str, Columns]:
+        self.refuse_trimmings(node)
         if isinstance(node, exp.Subquery):
             return node.alias, self.query(node.this, relations)
         if not isinstance(node, exp.Table) or not isinstance(node.this, exp.Identifier):
@@ -150,6 +169,17 @@ class _QueryChecker:
         node.set("this", exp.to_identifier(found, quoted=True))
         return alias, relations[found]
 
+    def refuse_trimmings(self, node: exp.Expr) -> None:
+        """Complain about what may stand behind a table and changes its rows or the names of its columns."""
+        kept = {"this", "alias", "db", "catalog", "with_"}
+        found = next((key for key, value in node.args.items() if value and key not in kept), "")
+        alias = node.args.get("alias")
+        if isinstance(alias, exp.TableAlias) and alias.columns:
+            self.complain(node, "expression-not-allowed", f"`{alias.name}(...)` renames columns", "name them with `as` in a SELECT")
+        if found:
+            said = REFUSED.get(found, found.strip("_").upper())
+            self.complain(node, "expression-not-allowed", f"{said} is not read in a `sql` step")
+
     def elements(self, node: exp.Expr, names: Names) -> tuple[str, Columns]:
         """The elements of an array beside the rows that hold it, and their positions from 1; only our own trees have it."""
         typed = self.expression(node.expressions[0], names, replace=True)
@@ -164,10 +194,12 @@ class _QueryChecker:
                 expanded.append(item)
                 continue
             wanted = item.table if isinstance(item, exp.Column) else ""
+            shared = {found.name.lower() for alias, columns in names if not alias for found in columns} if len(names) > 1 else set()
             for alias, columns in names:
                 if not wanted or alias.lower() == wanted.lower():
                     table = alias if len(names) > 1 else None
-                    expanded.extend(column(found.name, table) for found in columns)
+                    hidden = shared if alias and not wanted else set()
+                    expanded.extend(column(found.name, table) for found in columns if found.name.lower() not in hidden)
         query.set("expressions", expanded)
 
     def projections(self, query: exp.Select, names: Names) -> Columns:
@@ -205,6 +237,9 @@ class _QueryChecker:
         if group is not None and any(group.args.get(word) for word in ("cube", "rollup", "grouping_sets", "all")):
             self.complain(query, "expression-not-allowed", "CUBE, ROLLUP, GROUPING SETS and GROUP BY ALL are not read")
         keys = [self.expression(key, names, replace=True) for key in list(group.expressions)] if group is not None else []
+        for key in keys:
+            if has_aggregate(key) or has_window(key):
+                self.complain(key, "not-allowed-here", "GROUP BY takes what is known of each row", "put it into a subquery first")
         if any(isinstance(key, exp.Literal) for key in keys):
             self.complain(query, "expression-not-allowed", "GROUP BY takes columns, not positions")
         for item in query.expressions:
@@ -238,8 +273,12 @@ class _QueryChecker:
                 continue
             self.expression(inner, names, replace=True)
 
-    def condition(self, clause: exp.Expr, names: Names) -> None:
+    def condition(self, clause: exp.Expr, names: Names, said: str) -> None:
         clause.set("this", self.expression(clause.this, names, BOOLEAN))
+        if has_window(clause.this):
+            self.complain(clause, "not-allowed-here", f"a window function cannot stand in {said}", "put it into a subquery first")
+        if said != "HAVING" and has_aggregate(clause.this):
+            self.complain(clause, "not-allowed-here", f"an aggregate cannot stand in {said}", "use HAVING")
 
     def expression(self, tree: exp.Expr, names: Names, wanted: Type | None = None, replace: bool = False) -> exp.Expr:
         """Type one expression; with `replace`, put the typed tree where the untyped one stood."""
