@@ -19,6 +19,7 @@ SPARK_SETTINGS: dict[str, str] = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.caseSensitive": "false",
     "spark.sql.parser.escapedStringLiterals": "false",
+    "spark.sql.variable.substitute": "false",
     "spark.sql.legacy.timeParserPolicy": "CORRECTED",
     "spark.sql.decimalOperations.allowPrecisionLoss": "true",
 }
@@ -37,6 +38,11 @@ class SparkWords(Spark):
     """Spark's SQL with the place of nulls always written out."""
 
     class Generator(SparkGenerator):
+        def literal_sql(self, expression: exp.Literal) -> str:
+            # Spark puts variables of the process into `${...}`, inside texts too.
+            text = super().literal_sql(expression)
+            return text.replace("${", "$\\{") if expression.is_string else text
+
         def ordered_sql(self, expression: exp.Ordered) -> str:
             return _ordered(self.sql(expression, "this"), expression)
 
