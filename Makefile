@@ -49,7 +49,7 @@ data/log_content: | .venv/run.stamp
 
 .venv/dev.stamp: setup.cfg pyproject.toml | .venv/venv.stamp
 	@echo 'installing etlrun and what its tests need into .venv (the first time this takes a few minutes)'
-	@$(PIP) --editable '.[java,connect,gemini,openai,dev]'
+	@$(PIP) --editable '.[java,connect,mysql,gemini,openai,dev]'
 	@touch $@ .venv/run.stamp
 
 .venv/venv.stamp:
