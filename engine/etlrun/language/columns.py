@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 INTEGERS = ("tinyint", "smallint", "int", "bigint")
@@ -165,6 +165,16 @@ class Columns:
         groups = tuple(group for group in self.groups if all(name.lower() in kept for name in group.columns))
         unique = self.unique if all(name.lower() in kept for name in self.unique) else ()
         return Columns(items, groups, unique)
+
+    def renamed(self, names: Mapping[str, str]) -> Columns:
+        """The same columns, groups and key under other names; `names` maps an old name, in lower case, to the new one."""
+
+        def new(name: str) -> str:
+            return names.get(name.lower(), name)
+
+        items = tuple(replace(item, name=new(item.name)) for item in self.items)
+        groups = tuple(replace(group, columns=tuple(new(name) for name in group.columns)) for group in self.groups)
+        return Columns(items, groups, tuple(new(name) for name in self.unique))
 
 
 class _TypeReader:

@@ -47,7 +47,7 @@ from typing import Literal
 
 from sqlglot import exp
 
-from etlrun.language.columns import NULL, Column, Columns, Group
+from etlrun.language.columns import NULL, Column, Columns
 from etlrun.language.expressions import call, column
 from etlrun.language.functions import common_type
 from etlrun.spec.fields import key
@@ -86,11 +86,13 @@ class Join(Step):
             if self.columns is not None or self.prefix:
                 scope.error("columns" if self.columns is not None else "prefix", "wrong-value", f"`how: {self.how}` brings no columns", "leave this out")
             return result
+        brought = {old.lower(): new for new, old, _ in self._brings(other)}
+        for group in other.keep(brought).renamed(brought).groups:
+            result = result.with_group(group) if result.group(group.name) is None else result
         for new, old, at in self._brings(other):
             found = scope.column(other, old, at)
             self._must_be_new(result, new, at, scope)
             result = result.with_column(replace(found, name=new, nullable=found.nullable or self.how in ("left", "full")))
-        result = replace(result, groups=(*result.groups, *self._groups(columns, other)))
         return result.with_unique(columns.unique if one and self.how in ("inner", "left") else ())
 
     def _compare(self, columns: Columns, here: str, other: Columns, there: str, at: At, scope: Scope) -> None:
@@ -115,13 +117,13 @@ class Join(Step):
             match = other.get(keys.get(item.name.lower(), "")) if item.name.lower() in keys else None
             kind = common_type((item.type, match.type)) if match else None
             items.append(Column(item.name, kind or item.type) if match else replace(item, nullable=True))
-        return Columns(tuple(items), columns.groups)
+        return replace(columns, items=tuple(items))
 
     def _keys(self) -> Iterator[tuple[str, str, At]]:
         if isinstance(self.on, tuple):
             yield from ((name, name, ("on", index)) for index, name in enumerate(self.on))
-            return
-        yield from ((here, there, ("on", here)) for here, there in self.on.items())
+        else:
+            yield from ((here, there, ("on", here)) for here, there in self.on.items())
 
     def _brings(self, other: Columns) -> Iterator[tuple[str, str, At]]:
         """New name, old name and place of every column that the other side brings."""
@@ -139,13 +141,6 @@ class Join(Step):
                         "choose with `columns: [...]` what the other side brings, or give `prefix:`")  # fmt: skip
         else:
             scope.new_column(result, name, at)
-
-    def _groups(self, columns: Columns, other: Columns) -> Iterator[Group]:
-        """The groups of the other side whose columns all come along, under their new names."""
-        brought = {old.lower(): new for new, old, _ in self._brings(other)}
-        for group in other.groups:
-            if all(name.lower() in brought for name in group.columns) and columns.group(group.name) is None:
-                yield replace(group, columns=tuple(brought[name.lower()] for name in group.columns))
 
     def lower(self, relation: Input) -> exp.Query:
         other = relation.scope.relations[self.with_]

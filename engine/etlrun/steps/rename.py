@@ -55,18 +55,10 @@ class Rename(Step):
             found = columns.get(old)
             if found:
                 taken = taken.with_column(replace(found, name=new))
-        return self._renamed(columns)
+        return columns.renamed(names)
 
     def _names(self) -> dict[str, str]:
         return {old.lower(): new for old, new in self.columns.items()}
-
-    def _renamed(self, columns: Columns) -> Columns:
-        names = self._names()
-        items = tuple(replace(item, name=names.get(item.name.lower(), item.name)) for item in columns)
-        groups = tuple(
-            replace(group, columns=tuple(names.get(name.lower(), name) for name in group.columns)) for group in columns.groups
-        )
-        return Columns(items, groups, tuple(names.get(name.lower(), name) for name in columns.unique))
 
     def lower(self, relation: Input) -> exp.Query:
         names = self._names()

@@ -34,7 +34,7 @@ visits: {user: string, day: int, page: string, seconds: bigint}
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from sqlglot import exp
@@ -89,7 +89,7 @@ class Window(Step):
 
     def _window(self, columns: Columns, scope: Scope) -> exp.Window | None:
         """The window without its function; None where `order` has mistakes, which are reported in its own place."""
-        silent = Scope(scope.origin, scope.base, scope.params, scope.relations, scope.mappings)
+        silent = replace(scope, problems=[])
         order = [silent.ordering(columns, item, ("order", index)) for index, item in enumerate(self.order)]
         if any(item is None for item in order):
             return None
