@@ -43,21 +43,15 @@ class Document:
     keys: dict[Keys, Span] = field(default_factory=dict)
     scalars: dict[Keys, str] = field(default_factory=dict)
 
-    def diagnose(
-        self, where: Keys, code: str, message: str, fix: str = "", *, severity: Severity = "error"
-    ) -> Diagnostic:
+    def diagnose(self, where: Keys, code: str, message: str, fix: str = "", *, severity: Severity = "error") -> Diagnostic:
         """A diagnostic at the value that stands at `where`, or at the nearest place above it."""
         return self.at_span(self.span_of(where), code, message, fix, severity)
 
-    def diagnose_key(
-        self, where: Keys, code: str, message: str, fix: str = "", *, severity: Severity = "error"
-    ) -> Diagnostic:
+    def diagnose_key(self, where: Keys, code: str, message: str, fix: str = "", *, severity: Severity = "error") -> Diagnostic:
         """A diagnostic at the key that leads to `where`."""
         return self.at_span(self.keys.get(where) or self.span_of(where), code, message, fix, severity)
 
-    def diagnose_inside(
-        self, where: Keys, start: int, end: int, code: str, message: str, fix: str = ""
-    ) -> Diagnostic:
+    def diagnose_inside(self, where: Keys, start: int, end: int, code: str, message: str, fix: str = "") -> Diagnostic:
         """A diagnostic at characters `start` to `end` of the scalar that stands at `where`."""
         span = self.span_of(where)
         if where in self.scalars:
@@ -134,6 +128,7 @@ class _Reader:
     problems: list[Diagnostic] = field(default_factory=list)
     anchors: dict[str, list[yaml.Event]] = field(default_factory=dict)
     open_anchors: set[str] = field(default_factory=set)
+    unfolding: yaml.Event | None = None  # the alias that is being read, where one is
     nodes: int = 0
 
     def read_all(self, events: Iterator[yaml.Event]) -> Any:
@@ -152,13 +147,16 @@ class _Reader:
     def read(self, event: yaml.Event, events: Iterator[yaml.Event], where: Keys) -> Any:
         self.nodes += 1
         if len(where) > MAX_DEPTH or self.nodes > MAX_NODES:
-            self.refuse(event, f"the file nests deeper than {MAX_DEPTH} levels or unfolds to over {MAX_NODES:,} values")
+            message = f"more than {MAX_DEPTH} levels" if len(where) > MAX_DEPTH else f"more than {MAX_NODES:,} values, aliases unfolded"
+            self.refuse(self.unfolding or event, f"the file holds {message}", "make it smaller")
             raise _Stop
         if isinstance(event, yaml.AliasEvent):
             return self.replay(event, where)
-        if getattr(event, "tag", None) and not _is_plain_tag(event):
-            self.refuse(event, f"the tag `{event.tag}` is not read", "remove the tag; quote a value to make it text")
-        if event.anchor:
+        tag = getattr(event, "tag", None)
+        if tag and not (tag == "!" and isinstance(event, yaml.ScalarEvent)):
+            shown = tag.replace("tag:yaml.org,2002:", "!!")
+            self.refuse(event, f"the tag `{shown}` is not read", "remove the tag; quote a value to make it text")
+        if getattr(event, "anchor", None):
             return self.record(event, events, where)
         if isinstance(event, yaml.ScalarEvent):
             return self.read_scalar(event, where)
@@ -195,9 +193,9 @@ class _Reader:
         if not isinstance(event, yaml.ScalarEvent):
             self.refuse(event, "a key must be plain text")
             raise _Stop
-        key = event.value
+        key = str(event.value)
         inside = (*where, key)
-        span = Span(event.start_mark.index, event.end_mark.index)
+        span = _span(event, event)
         if key == "<<" and not event.style:
             self.refuse(event, "merge keys (`<<`) are not read", "write the keys out")
         if key in result:
@@ -211,7 +209,8 @@ class _Reader:
 
     def record(self, event: yaml.Event, events: Iterator[yaml.Event], where: Keys) -> Any:
         """Read an anchored value and keep its events for the aliases that follow."""
-        name, event.anchor = event.anchor, None
+        name = str(event.anchor)  # type: ignore[attr-defined]
+        event.anchor = None  # type: ignore[attr-defined]
         kept = [event]
         depth = 1 if isinstance(event, (yaml.SequenceStartEvent, yaml.MappingStartEvent)) else 0
         while depth:
@@ -226,19 +225,29 @@ class _Reader:
         return value
 
     def replay(self, event: yaml.AliasEvent, where: Keys) -> Any:
-        kept = self.anchors.get(event.anchor)
-        if kept is None or event.anchor in self.open_anchors:
-            self.refuse(event, f"the alias `*{event.anchor}` refers to itself or to nothing")
+        name = str(event.anchor)
+        kept = self.anchors.get(name)
+        if kept is None or name in self.open_anchors:
+            said = "to itself" if name in self.open_anchors else "to nothing"
+            self.refuse(event, f"the alias `*{name}` refers {said}", f"name a value before it: `&{name}`")
             raise _Stop
-        events = iter(kept)
-        return self.read(next(events), events, where)
+        events, outer = iter(kept), self.unfolding
+        self.unfolding = outer or event
+        value = self.read(next(events), events, where)
+        self.unfolding = outer
+        return value
 
     def file_span(self, where: Keys, start: yaml.Event, end: yaml.Event) -> None:
-        self.document.values[where] = Span(start.start_mark.index, end.end_mark.index)
+        self.document.values[where] = _span(start, end)
 
     def refuse(self, event: yaml.Event, message: str, fix: str = "") -> None:
-        span = Span(event.start_mark.index, event.end_mark.index)
-        self.problems.append(self.document.at_span(span, "yaml-not-allowed", message, fix))
+        self.problems.append(self.document.at_span(_span(event, event), "yaml-not-allowed", message, fix))
+
+
+def _span(start: yaml.Event, end: yaml.Event) -> Span:
+    """From the start of one event to the end of another; the parser marks every event."""
+    assert start.start_mark is not None and end.end_mark is not None
+    return Span(start.start_mark.index, end.end_mark.index)
 
 
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z")
@@ -260,12 +269,7 @@ def resolve_plain(text: str) -> str | int | float | bool | None:
     return text
 
 
-def _is_plain_tag(event: yaml.Event) -> bool:
-    return event.tag == "!" and isinstance(event, yaml.ScalarEvent)
-
-
 _SYNTAX = (
-    ("found character '\\t'", "a tab cannot indent YAML", "indent with spaces"),
     ("cannot start any token", "this character cannot start a value", "put the value in quotes"),
     ("mapping values are not allowed", "a `:` is not expected here", "put the value in quotes, or check the indentation"),
     ("did not find expected key", "the indentation does not fit, or a key is missing",
@@ -273,7 +277,7 @@ _SYNTAX = (
     ("did not find expected '-' indicator", "the list ends here", "line the `-` of one list up under each other"),
     ("could not find expected ':'", "a `:` is missing after this key", "write `key: value`"),
     ("did not find expected ',' or", "a `,` or the closing bracket is missing", "close what was opened with `{` or `[`"),
-    ("unexpected end of stream", "a quote or bracket is not closed", "close it"),
+    ("unexpected end of stream", "this quote is not closed", "close it"),
     ("undefined alias", "the alias refers to no anchor", "name the anchor first: `&name value`"),
     ("control characters are not allowed", "a control character stands in the file", "remove it"),
 )  # fmt: skip
@@ -282,12 +286,17 @@ _SYNTAX = (
 def _syntax_error(document: Document, error: yaml.YAMLError) -> Diagnostic:
     problem = str(getattr(error, "problem", "") or error)
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    if "end of stream" in problem:
+        mark = getattr(error, "context_mark", None) or mark  # where the quote was opened
     start = mark.index if mark is not None else getattr(error, "position", 0) or 0
     start = min(start, max(0, len(document.text) - 1))
+    span = Span(start, start + 1)
+    if document.text[start : start + 1] == "\t":
+        return document.at_span(span, "yaml-syntax", "a tab cannot indent YAML", "indent with spaces")
     for found, message, fix in _SYNTAX:
         if found in problem:
-            return document.at_span(Span(start, start + 1), "yaml-syntax", message, fix)
-    return document.at_span(Span(start, start + 1), "yaml-syntax", "this is not YAML", "check quotes and indentation")
+            return document.at_span(span, "yaml-syntax", message, fix)
+    return document.at_span(span, "yaml-syntax", "this is not YAML", "check quotes and indentation")
 
 
 def _narrow(text: str, span: Span, value: str, start: int, end: int) -> Span:

@@ -28,7 +28,11 @@ class Param(Described):
 
 
 class ParamError(ValueError):
-    """A text that is no value of a param's type; `str()` says what is wanted."""
+    """A text that is no value of a param's type; `fix` says how one is written."""
+
+    def __init__(self, message: str, fix: str) -> None:
+        super().__init__(message)
+        self.fix = fix
 
 
 def read_value(text: str, kind: str) -> Value:
@@ -37,7 +41,7 @@ def read_value(text: str, kind: str) -> Value:
     try:
         return reader(text.strip() if kind != "string" else text)
     except (ValueError, KeyError, InvalidOperation):
-        raise ParamError(f"`{text}` is not a {kind}: write it as {wanted}") from None
+        raise ParamError(f"`{text}` is not {'an' if kind == 'int' else 'a'} {kind}", f"write it as {wanted}") from None
 
 
 def sample_value(kind: str) -> Value:
