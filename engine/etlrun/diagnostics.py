@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -100,11 +100,17 @@ def format_sarif(diagnostics: Iterable[Diagnostic]) -> str:
     return json.dumps(log, ensure_ascii=False, indent=2)
 
 
-def nearest(name: str, choices: Sequence[str]) -> str:
+def nearest(name: str, choices: Iterable[str]) -> str:
     """A `did you mean` for `name`, or nothing where no choice is near."""
+    found = closest(name, choices)
+    return f"did you mean `{found}`?" if found is not None else ""
+
+
+def closest(name: str, choices: Iterable[str]) -> str | None:
+    """The choice that `name` most likely stands for; None where none is near."""
     folded = {choice.lower(): choice for choice in choices}
     found = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
-    return f"did you mean `{folded[found[0]]}`?" if found else ""
+    return folded[found[0]] if found else None
 
 
 FORMATS = {"text": format_text, "json": format_json, "github": format_github, "sarif": format_sarif}

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from etlrun.compiler.graph import in_order
-from etlrun.diagnostics import Diagnostic, SpecError, nearest
+from etlrun.diagnostics import Diagnostic, SpecError, closest, nearest
 from etlrun.language.columns import Columns
 from etlrun.spec.kinds import NAME, Scope
 from etlrun.spec.located import Keys
 from etlrun.spec.mappings import Mapping as LabelMapping
 from etlrun.spec.pipeline import Pipeline, read_pipeline
 from etlrun.spec.project import Profile, Project, Use, find_project, load_mapping
+from etlrun.spec.sight import Sight, without_consequences
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Checked:
 
     def scope(self, where: Keys) -> Scope:
         """The scope of the kind that stands at `where`."""
-        return _scope(self.pipeline, self.project, where, self.columns, [])
+        return _scope(self.pipeline, self.project, where, self.columns, [], Sight())
 
 
 def check_file(path: Path, profile: str = "", settings: Mapping[str, str] | None = None) -> Checked:
@@ -40,7 +41,7 @@ def check_file(path: Path, profile: str = "", settings: Mapping[str, str] | None
 
 
 def check_pipeline(pipeline: Pipeline, project: Project, profile: Profile) -> Checked:
-    """Check every name, column and type. Raises SpecError with every mistake found."""
+    """Check every name, column and type. Raises SpecError with every mistake found, those of the pipeline's form included."""
     checker = _Checker(pipeline, project, profile)
     checker.check_names()
     order = checker.check_graph()
@@ -54,17 +55,19 @@ def check_pipeline(pipeline: Pipeline, project: Project, profile: Profile) -> Ch
 
 
 def _scope(
-    pipeline: Pipeline, project: Project, where: Keys, relations: Mapping[str, Columns], problems: list[Diagnostic]
+    pipeline: Pipeline, project: Project, where: Keys, relations: Mapping[str, Columns], problems: list[Diagnostic], sight: Sight
 ) -> Scope:
     def mapping(name: str) -> LabelMapping | None:
         try:
             return load_mapping(project, name)
         except SpecError as error:
             problems.extend(error.diagnostics)
+            sight.is_blind = True
             return LabelMapping(name, ())
 
+    names = (*pipeline.sources, *pipeline.chains)
     return Scope(
-        pipeline.origin, where, pipeline.values, relations, mapping, project.mapping_names(), problems, project.root
+        pipeline.origin, where, pipeline.values, relations, mapping, project.mapping_names, problems, project.root, names, sight
     )
 
 
@@ -74,13 +77,14 @@ class _Checker:
         self.project = project
         self.profile = profile
         self.document = pipeline.document
-        self.problems: list[Diagnostic] = []
+        self.problems: list[Diagnostic] = list(pipeline.mistakes)
         self.columns: dict[str, Columns] = {}
         self.steps: dict[str, tuple[Columns, ...]] = {}
+        self.sights: dict[str, Sight] = {}
 
-    def scope(self, where: Keys, relations: Mapping[str, Columns] | None = None) -> Scope:
+    def scope(self, where: Keys, sight: Sight, relations: Mapping[str, Columns] | None = None) -> Scope:
         known = self.columns if relations is None else relations
-        return _scope(self.pipeline, self.project, where, known, self.problems)
+        return _scope(self.pipeline, self.project, where, known, self.problems, sight)
 
     def complain(self, where: Keys, code: str, message: str, fix: str = "") -> None:
         self.problems.append(self.document.diagnose_key(where, code, message, fix))
@@ -89,13 +93,15 @@ class _Checker:
         for family in ("sources", "steps", "sinks", "params"):
             for name in self.document.value.get(family) or {}:
                 if not NAME.match(name):
-                    fix = "use letters, digits and `_`, at most 64, no digit first"
+                    fix = "use letters a to z, digits and `_`, at most 64, no digit first"
                     self.complain((family, name), "bad-name", f"`{name}` is not a name", fix)
-        taken = {name.lower(): name for name in self.pipeline.sources}
+        taken = {name.lower(): ("source", name) for name in self.pipeline.sources}
         for name in self.pipeline.chains:
             if name.lower() in taken:
-                self.complain(("steps", name), "duplicate-name", f"there is a source `{taken[name.lower()]}` already")
-            taken[name.lower()] = name
+                kind, other = taken[name.lower()]
+                message = f"there is a {kind} `{other}` already, and names compare without case"
+                self.complain(("steps", name), "duplicate-name", message, "name one of them otherwise")
+            taken[name.lower()] = ("step chain", name)
 
     def check_graph(self) -> list[str]:
         reads: dict[str, list[str]] = {name: [] for name in self.pipeline.sources}
@@ -106,48 +112,79 @@ class _Checker:
         for cycle in cycles:
             path = " -> ".join(f"`{name}`" for name in cycle)
             self.complain(("steps", cycle[0]), "cycle", f"a relation is made from itself: {path}", "read another relation in one of them")
+            for name in cycle:  # until its turn comes nothing is known of it, and that is said once
+                self.columns[name], self.sights[name] = Columns(()), Sight(is_blurred=True, is_blind=True)
         return order
 
     def check_relations(self, order: Iterable[str]) -> None:
-        # A chain may read only what is made before it, but a misspelt name is looked for among all of them.
         for name in order:
             if name in self.pipeline.sources:
-                use = self.pipeline.sources[name]
-                self.columns[name] = use.value.output(self.scope(use.where, {}))
+                self.check_source(name, self.pipeline.sources[name])
             else:
                 self.check_chain(name, self.pipeline.chains[name])
 
+    def check_source(self, name: str, use: Use) -> None:
+        before, sight = len(self.problems), Sight()
+        scope = self.scope(use.where, sight, {})
+        self.columns[name], self.sights[name] = use.value.output(scope), sight
+        self.check_connection(use, scope)
+        sight.is_blurred |= len(self.problems) > before
+        sight.look_at(self.columns[name])
+
     def check_chain(self, name: str, chain: tuple[Use, ...]) -> None:
-        columns = Columns(())
+        columns, sight = Columns(()), Sight()
         found: list[Columns] = []
         for index, use in enumerate(chain):
-            if index == 0 and use.value.stands == "later":
-                self.complain(use.where, "missing-key", f"`{name}` does not say what it reads", "start the chain with `- from: RELATION`")
-            if index > 0 and use.value.stands == "first":
-                self.complain(use.where, "not-allowed-here", f"`{use.kind}` stands first in a chain", "start another chain")
-            columns = use.value.output(columns, self.scope(use.where))
+            before = len(self.problems)
+            for other, _ in use.value.reads():
+                sight.follow(self.sight_of(other))
+            self.check_place(name, index, use, sight)
+            columns = use.value.output(columns, self.scope(use.where, sight))
+            self.problems[before:] = without_consequences(self.problems[before:])
+            sight.is_blurred |= len(self.problems) > before
+            sight.look_at(columns)
             found.append(columns)
-        self.columns[name], self.steps[name] = columns, tuple(found)
+        self.columns[name], self.steps[name], self.sights[name] = columns, tuple(found), sight
+
+    def sight_of(self, name: str) -> Sight:
+        """What is known of a relation, or of the one that a misspelt name means."""
+        return self.sights.get(name) or self.sights.get(closest(name, self.sights) or "") or Sight()
+
+    def check_place(self, name: str, index: int, use: Use, sight: Sight) -> None:
+        if index == 0 and use.value.stands == "later":
+            self.complain(use.where, "missing-key", f"`{name}` does not say what it reads", "start the chain with `- from: RELATION`")
+            sight.is_blind = True
+        if index > 0 and use.value.stands == "first":
+            fix = "start another chain; `join` brings in the columns of another relation"
+            self.complain(use.where, "not-allowed-here", f"`{use.kind}` stands first in a chain", fix)
 
     def check_checks(self) -> None:
         for name, uses in self.pipeline.checks.items():
-            columns = self.relation(name, ("checks", name), is_key=True)
-            for use in uses:
-                if columns is not None:
-                    use.value.verify(columns, self.scope(use.where))
+            columns = self.relation(name, ("checks", name))
+            for use in uses if columns is not None else ():
+                sight = Sight()
+                for other in (name, *(other for other, _ in use.value.reads())):
+                    sight.follow(self.sight_of(other))
+                use.value.verify(columns, self.scope(use.where, sight))
 
     def check_sinks(self) -> None:
         for use in self.pipeline.sinks.values():
-            scope = self.scope(use.where)
+            sight = Sight()
+            sight.follow(self.sight_of(use.value.from_))
+            scope = self.scope(use.where, sight)
             columns = scope.relation(use.value.from_, "from")
-            connection = getattr(use.value, "connection", "")
-            if connection and connection not in self.profile.connections:
-                known = tuple(self.profile.connections)
-                fix = nearest(connection, known) or f"the profile `{self.profile.name}` has {', '.join(known) or 'none'}"
-                scope.error("connection", "unknown-connection", f"there is no connection `{connection}`", fix)
+            self.check_connection(use, scope)
             use.value.verify(columns, scope)
 
-    def relation(self, name: str, where: Keys, *, is_key: bool) -> Columns | None:
+    def check_connection(self, use: Use, scope: Scope) -> None:
+        """A source or sink that names a connection names one of the profile."""
+        connection = getattr(use.value, "connection", "")
+        if connection and connection not in self.profile.connections:
+            known = tuple(self.profile.connections)
+            fix = nearest(connection, known) or f"the profile `{self.profile.name}` has {', '.join(known) or 'none'}"
+            scope.error("connection", "unknown-connection", f"there is no connection `{connection}`", fix)
+
+    def relation(self, name: str, where: Keys) -> Columns | None:
         if name in self.columns:
             return self.columns[name]
         fix = nearest(name, tuple(self.columns)) or "the relations are " + ", ".join(self.columns)

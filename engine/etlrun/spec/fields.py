@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
 
+from etlrun.diagnostics import SpecError
 from etlrun.spec.located import Document, Keys
 
 Schema = dict[str, Any]
@@ -113,7 +114,7 @@ def build(annotation: Any, value: Any, where: Keys, origin: Origin) -> Any:
         return _BUILDERS[annotation](value, where, origin)
     outer, arguments = get_origin(annotation), get_args(annotation)
     if outer is Literal:
-        return origin.fill(value, where)
+        return _choice(arguments, value, where, origin)
     if outer is tuple:
         return _build_list(arguments[0], value, where, origin)
     if outer in (Union, types.UnionType):
@@ -126,7 +127,8 @@ def build(annotation: Any, value: Any, where: Keys, origin: Origin) -> Any:
 
 def build_class(cls: type[Built], value: Any, where: Keys, origin: Origin) -> Built:
     """Build a described class from its long or short form."""
-    hints = field_types(cls)
+    plain: type = cls
+    hints = field_types(plain)
     short: str = getattr(cls, "short", "")
     if short and not _is_long_form(cls, value):
         origin.aliases[(*where, short)] = where
@@ -145,12 +147,14 @@ def build_class(cls: type[Built], value: Any, where: Keys, origin: Origin) -> Bu
 class Origin:
     """Where values come from: the document, and what `$name` stands for.
 
+    `unknown` gives what stands for a name without a value, and `unfit` is told of a value that does not fit its place.
     `aliases` maps a path in terms of fields to the path in the file where a short form made them differ.
     """
 
     document: Document
     values: Mapping[str, Any]
     unknown: Callable[[str, Keys], str] = lambda name, where: ""
+    unfit: Callable[[Keys, str], None] | None = None
     aliases: dict[Keys, Keys] = field(default_factory=dict)
 
     def fill(self, value: Any, where: Keys) -> Any:
@@ -163,6 +167,13 @@ class Origin:
 
     def value_of(self, name: str, where: Keys) -> Any:
         return self.values[name] if name in self.values else self.unknown(name, where)
+
+    def refuse(self, value: Any, filled: Any, wanted: str, where: Keys) -> None:
+        """Tell that what a `$name` stands for is not what is wanted at `where`."""
+        message = f"{wanted} is wanted here, and `{value}` is `{filled}`"
+        if self.unfit is None:
+            raise SpecError([self.document.diagnose(where, "type-mismatch", message)])
+        self.unfit(where, message)
 
     def in_file(self, where: Keys) -> Keys:
         """The path in the file of a path in terms of fields."""
@@ -250,24 +261,65 @@ def _expr(value: Any, where: Keys, origin: Origin) -> Expr:
     return Expr(origin.document.scalars.get(where, str(value)).rstrip("\n"))
 
 
+def _choice(choices: tuple[Any, ...], value: Any, where: Keys, origin: Origin) -> Any:
+    filled = origin.fill(value, where)
+    if filled not in choices:
+        origin.refuse(value, filled, "one of " + ", ".join(f"`{choice}`" for choice in choices), where)
+        return choices[0]
+    return filled
+
+
+def _boolean(value: Any, where: Keys, origin: Origin) -> bool:
+    filled = origin.fill(value, where)
+    if str(filled).lower() not in ("true", "false"):
+        origin.refuse(value, filled, "true or false", where)
+    return str(filled).lower() == "true"
+
+
+def _whole_number(value: Any, where: Keys, origin: Origin) -> int:
+    filled = origin.fill(value, where)
+    try:
+        return int(str(filled))
+    except ValueError:
+        origin.refuse(value, filled, "a whole number", where)
+        return 0
+
+
+def _number(value: Any, where: Keys, origin: Origin) -> float:
+    filled = origin.fill(value, where)
+    try:
+        return float(str(filled))
+    except ValueError:
+        origin.refuse(value, filled, "a number", where)
+        return 0.0
+
+
 def _percent(value: Any, where: Keys, origin: Origin) -> Percent:
     filled = origin.fill(value, where)
-    return Percent(float(filled[:-1]) / 100 if isinstance(filled, str) and filled.endswith("%") else float(filled))
+    text = str(filled)
+    try:
+        share = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        origin.refuse(value, filled, "a share such as `20%`", where)
+    return Percent(share)
 
 
 _SCHEMAS: dict[Any, Schema] = {
     str: {"type": "string"},
-    Expr: {"type": ["string", "number", "boolean"]},
-    Label: {"type": SCALAR},
-    Scalar: {"type": ["string", "number", "boolean"]},
+    Expr: {"type": ["string", "number", "boolean"], "x-form": "an expression"},
+    Label: {"type": SCALAR, "x-form": "a text"},
+    Scalar: {"type": ["string", "number", "boolean"], "x-form": "a text or number"},
     bool: {"anyOf": [{"type": "boolean"}, {"type": "string", "pattern": REFERENCE}]},
     int: {"anyOf": [{"type": "integer"}, {"type": "string", "pattern": REFERENCE}]},
     float: {"anyOf": [{"type": "number"}, {"type": "string", "pattern": REFERENCE}]},
     Percent: {
         "anyOf": [
             {"type": "number", "minimum": 0, "maximum": 1},
-            {"type": "string", "pattern": r"^(\d+(\.\d+)?%|\$[A-Za-z_]\w*)$"},
-        ]
+            {"type": "string", "pattern": r"^((100(\.0+)?|\d{1,2}(\.\d+)?)%|\$[A-Za-z_]\w*)$"},
+        ],
+        "x-form": "a share such as `20%`",
     },
 }
 
@@ -276,8 +328,8 @@ _BUILDERS: dict[Any, Callable[[Any, Keys, Origin], Any]] = {
     Expr: _expr,
     Label: _label,
     Scalar: lambda value, where, origin: Scalar(_text(value, where, origin)),
-    bool: lambda value, where, origin: origin.fill(value, where),
-    int: lambda value, where, origin: int(origin.fill(value, where)),
-    float: lambda value, where, origin: float(origin.fill(value, where)),
+    bool: _boolean,
+    int: _whole_number,
+    float: _number,
     Percent: _percent,
 }

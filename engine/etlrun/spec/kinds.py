@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from sqlglot import exp
 
-from etlrun.diagnostics import Diagnostic, nearest
+from etlrun.diagnostics import Diagnostic, closest, nearest
 from etlrun.language.columns import NULL, Column, Columns, Group, Type, TypeTextError, parse_type
 from etlrun.language.expressions import (
     ExpressionError,
@@ -29,6 +29,7 @@ from etlrun.language.typed import Names, check_expression, has_aggregate, has_wi
 from etlrun.spec.fields import Described, Expr, Origin, key
 from etlrun.spec.located import Keys
 from etlrun.spec.mappings import Mapping as LabelMapping
+from etlrun.spec.sight import Sight
 
 if TYPE_CHECKING:
     from etlrun.reading.intake import Intake, Order
@@ -52,19 +53,23 @@ class Scope:
     params: Mapping[str, Any]
     relations: Mapping[str, Columns]
     mappings: Callable[[str], LabelMapping | None]
-    mapping_names: tuple[str, ...] = ()
+    mapping_names: Callable[[], tuple[str, ...]] = tuple
     problems: list[Diagnostic] = field(default_factory=list)
     root: Path = Path()
+    relation_names: tuple[str, ...] = ()
+    sight: Sight = field(default_factory=Sight)
 
     def below(self, *at: str | int) -> Scope:
         """The same scope, further down the file; problems go to the same list."""
         return replace(self, base=(*self.base, *at))
 
     def error(self, at: At, code: str, message: str, fix: str = "") -> None:
-        self.problems.append(self.origin.document.diagnose(self.place(at), code, message, fix))
+        if not self.sight.hides(code, message):
+            self.problems.append(self.origin.document.diagnose(self.place(at), code, message, fix))
 
     def error_at_key(self, at: At, code: str, message: str, fix: str = "") -> None:
-        self.problems.append(self.origin.document.diagnose_key(self.place(at), code, message, fix))
+        if not self.sight.hides(code, message):
+            self.problems.append(self.origin.document.diagnose_key(self.place(at), code, message, fix))
 
     def place(self, at: At) -> Keys:
         path = (at,) if isinstance(at, str) else at
@@ -80,14 +85,15 @@ class Scope:
     # names
 
     def column(self, columns: Columns, name: str, at: At) -> Column:
-        """The column of that name; where there is none, a mistake, and a column of unknown type in its stead."""
+        """The column of that name; where there is none, a mistake, and the one that was meant or one of unknown type in its stead."""
         found = columns.get(name)
         if found:
             return found
+        meant = columns.get(closest(name, columns.names) or "")
         shown = ", ".join(columns.names[:12]) + (", ..." if len(columns) > 12 else "")
         fix = nearest(name, columns.names) or (f"the columns here are {shown}" if shown else "")
         self.error(at, "unknown-column", f"there is no column `{name}` here", fix)
-        return Column(name, NULL)
+        return meant or Column(name, NULL)
 
     def new_column(self, columns: Columns, name: str, at: At, *, is_key: bool = False) -> None:
         """Complain where `name` would shadow a column that is there, or is no name."""
@@ -99,12 +105,15 @@ class Scope:
                    "choose another name, or `drop` or `rename` the old column first")  # fmt: skip
 
     def relation(self, name: str, at: At) -> Columns:
-        """The columns of a relation; where there is none, a mistake, and no columns in their stead."""
+        """The columns of a relation; where there is none, a mistake, and those of the one that was meant or none in their stead."""
         if name in self.relations:
             return self.relations[name]
-        fix = nearest(name, tuple(self.relations)) or "the relations are " + ", ".join(self.relations)
+        known = [found for found in self.relation_names or self.relations if self.base[:2] != ("steps", found)]
+        fix = nearest(name, known) or ("the relations are " + ", ".join(known) if known else "")
         self.error(at, "unknown-relation", f"there is no source or step chain `{name}`", fix)
-        return Columns(())
+        meant = self.relations.get(closest(name, known) or "")
+        self.sight.is_blind |= meant is None
+        return meant or Columns(())
 
     def group(self, columns: Columns, name: str, at: At) -> Group | None:
         found = columns.group(name)
@@ -117,8 +126,12 @@ class Scope:
     def mapping(self, name: str, at: At) -> LabelMapping | None:
         found = self.mappings(name)
         if found is None:
-            fix = nearest(name, self.mapping_names) or "put it into mappings/ as NAME.yaml"
+            names = self.mapping_names()
+            fix = nearest(name, names) or "put it into mappings/ as NAME.yaml"
             self.error(at, "unknown-mapping", f"there is no mapping `{name}`", fix)
+            meant = closest(name, names)
+            found = self.mappings(meant) if meant else None
+            self.sight.is_blind |= found is None
         return found
 
     def type(self, text: str, at: At) -> Type:
@@ -146,7 +159,7 @@ class Scope:
             adapted = adapt(bound) if adapt else bound
             tree = check_expression(spread_groups(adapted, names, over_rows=may != "scalar"), names, expression)
         except ExpressionError as error:
-            self.report(error, at)
+            self.report(error, at, expression)
             return None
         return tree if self.may_stand(tree, at, may) else None
 
@@ -157,13 +170,15 @@ class Scope:
             bound = spread_groups(bind(ordered.this, self.params, expression), (("", columns),))
             ordered.set("this", check_expression(bound, (("", columns),), expression))
         except ExpressionError as error:
-            self.report(error, at)
+            self.report(error, at, expression)
             return None
         return ordered
 
-    def report(self, error: ExpressionError, at: At) -> None:
+    def report(self, error: ExpressionError, at: At, expression: str = "") -> None:
         place = self.place(at)
         for problem in error.problems:
+            if self.sight.hides(problem.code, expression or problem.message):
+                continue
             self.problems.append(
                 self.origin.document.diagnose_inside(
                     place, problem.start, problem.end, problem.code, problem.message, problem.fix

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from etlrun.diagnostics import Diagnostic, SpecError, nearest
+from etlrun.diagnostics import Diagnostic, SpecError, closest, nearest
 from etlrun.spec.fields import Origin, Schema, build, schema_of_class
 from etlrun.spec.located import Document, Keys, read_document
 from etlrun.spec.params import Param, ParamError, Value, read_value, sample_value
 from etlrun.spec.project import Project, Use
 from etlrun.spec.registry import Family, kinds
-from etlrun.spec.schema import find_mistakes, kind_schema
+from etlrun.spec.schema import kind_schema, located_mistakes
+from etlrun.spec.unread import UnreadSource, UnreadStep
 
 TITLE = "an etlrun pipeline"
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """One pipeline file, valid in form; names and types are the checker's business."""
+    """One pipeline file, valid in form; names and types are the checker's business.
+
+    What is not valid is left out, or has a stand-in: `mistakes` are then told together with what the checker finds.
+    """
 
     name: str
     description: str
@@ -36,6 +40,7 @@ class Pipeline:
     checks: Mapping[str, tuple[Use, ...]]
     sinks: Mapping[str, Use]
     origin: Origin
+    mistakes: tuple[Diagnostic, ...] = ()
 
     @property
     def document(self) -> Document:
@@ -45,13 +50,27 @@ class Pipeline:
 def read_pipeline(path: Path, project: Project, settings: Mapping[str, str]) -> Pipeline:
     """Read a pipeline file with `settings` (from --set) in place of its defaults.
 
-    Raises SpecError with every mistake of its form.
+    Mistakes in one part of the file are kept in `mistakes`. Raises SpecError for a file without parts that can be told apart.
     """
     document = read_document(path, project.shown(path))
-    problems = find_mistakes(document, pipeline_schema())
-    if problems:
-        raise SpecError(problems)
-    return _Builder(document, project, settings).pipeline(path)
+    found = list(located_mistakes(document, pipeline_schema()))
+    mistakes = [mistake for _, mistake in found]
+    if any(_concerns_all(where, document) for where, _ in found):
+        raise SpecError(mistakes)
+    broken = {where[: _DEPTH.get(str(where[0]), 1)] for where, _ in found}
+    return _Builder(document, project, settings, mistakes, frozenset(broken)).pipeline(path)
+
+
+_DEPTH = {"sources": 2, "params": 2, "sinks": 2, "steps": 3, "checks": 3}  # how deep a part stands that can be left out
+
+
+def _concerns_all(where: Keys, document: Document) -> bool:
+    """Whether a mistake leaves nothing to go on with: a whole family that is missing or misspelt."""
+    if not where:
+        return True
+    if len(where) > 1:
+        return where[0] == "params"
+    return where[0] in _DEPTH or closest(str(where[0]), ("sources", "steps", "params")) is not None
 
 
 @cache
@@ -99,11 +118,14 @@ def _kinds(family: Family) -> Schema:
 class _Builder:
     """Builds the typed pipeline from a valid document, collecting what is wrong with params."""
 
-    def __init__(self, document: Document, project: Project, settings: Mapping[str, str]) -> None:
+    def __init__(
+        self, document: Document, project: Project, settings: Mapping[str, str], mistakes: list[Diagnostic], broken: frozenset[Keys]
+    ) -> None:
         self.document = document
         self.project = project
         self.settings = settings
-        self.problems: list[Diagnostic] = []
+        self.problems = mistakes
+        self.broken = broken
         self.unset: list[str] = []
 
     def pipeline(self, path: Path) -> Pipeline:
@@ -111,24 +133,14 @@ class _Builder:
         params = self.params(spec.get("params") or {})
         values = {name: self.value(name, param) for name, param in params.items()}
         variables = {name: self.settings.get(name, value) for name, value in self.project.variables.items()}
-        origin = Origin(self.document, {**variables, **values}, self.unknown)
-        uses = {
-            family: {name: self.use(family, item, (family, name), origin) for name, item in (spec.get(family) or {}).items()}
-            for family in ("sources", "sinks")
-        }
-        lists = {
-            family: {
-                name: tuple(self.use(family, item, (family, name, index), origin) for index, item in enumerate(items))
-                for name, items in (spec.get(family) or {}).items()
-            }
-            for family in ("steps", "checks")
-        }
-        if self.problems:
-            raise SpecError(self.problems)
+        origin = Origin(self.document, {**variables, **values}, self.unknown, self.unfit)
+        sources = {name: self.use("sources", item, ("sources", name), origin) for name, item in self.given("sources")}
+        sinks = {name: self.use("sinks", item, ("sinks", name), origin) for name, item in self.given("sinks")}
+        chains = {name: tuple(self.uses("steps", name, items, origin)) for name, items in self.given("steps")}
+        checks = {name: tuple(self.uses("checks", name, items, origin)) for name, items in self.given("checks")}
         return Pipeline(
-            spec["pipeline"], spec.get("description", ""), spec.get("owner", ""), path, params,
-            {**{name: value for name, value in variables.items() if name not in params}, **values}, tuple(self.unset),
-            uses["sources"], lists["steps"], lists["checks"], uses["sinks"], origin,
+            spec.get("pipeline", ""), spec.get("description", ""), spec.get("owner", ""), path, params, {**variables, **values}, tuple(self.unset),
+            sources, chains, {name: _read(uses) for name, uses in checks.items()}, _read(sinks), origin, tuple(self.problems),
         )  # fmt: skip
 
     def params(self, spec: Mapping[str, Any]) -> dict[str, Param]:
@@ -136,9 +148,8 @@ class _Builder:
         params: dict[str, Param] = {}
         for name, value in spec.items():
             if name in self.project.variables:
-                self.problems.append(
-                    self.document.diagnose_key(("params", name), "duplicate-name", f"`{name}` is a variable of the project")
-                )
+                message = f"`{name}` is a variable of the project"
+                self.problems.append(self.document.diagnose_key(("params", name), "duplicate-name", message, "choose another name"))
             params[name] = build(Param, value, ("params", name), plain)
         return params
 
@@ -154,13 +165,31 @@ class _Builder:
             if name not in self.settings and isinstance(self.document.value["params"][name], dict):
                 where = (*where, "default")
             message = f"--set {name}: {error}" if name in self.settings else str(error)
-            self.problems.append(self.document.diagnose(where, "wrong-value", message))
+            self.problems.append(self.document.diagnose(where, "wrong-value", message, error.fix))
             return sample_value(param.type)
 
-    def use(self, family: str, item: Mapping[str, Any], where: Keys, origin: Origin) -> Use:
+    def given(self, family: str) -> Iterator[tuple[str, Any]]:
+        yield from (self.document.value.get(family) or {}).items()
+
+    def uses(self, family: Family, name: str, items: Any, origin: Origin) -> Iterator[Use]:
+        """The kinds of a list; a list that is none has one stand-in."""
+        if (family, name) in self.broken or not isinstance(items, list):
+            yield Use(UNREAD, _STAND_INS.get(family), (family, name))
+            return
+        for index, item in enumerate(items):
+            yield self.use(family, item, (family, name, index), origin)
+
+    def use(self, family: Family, item: Any, where: Keys, origin: Origin) -> Use:
+        """The kind that stands at `where`; a stand-in where its form is wrong or a `$name` in it does not fit."""
+        if where in self.broken:
+            return Use(UNREAD, _STAND_INS.get(family), where)
         (name, payload), *_ = item.items()
-        place = (*where, name)
-        return Use(name, build(kinds(family)[name], payload, place, origin), place)  # type: ignore[index,arg-type]
+        place, before = (*where, name), len(self.problems)
+        value = build(kinds(family)[name], payload, place, origin)
+        return Use(name, value, place) if len(self.problems) == before else Use(UNREAD, _STAND_INS.get(family), where)
+
+    def unfit(self, where: Keys, message: str) -> None:
+        self.problems.append(self.document.diagnose(where, "type-mismatch", message))
 
     def unknown(self, name: str, where: Keys) -> str:
         known = tuple(self.document.value.get("params") or {}) + tuple(self.project.variables)
@@ -171,3 +200,15 @@ class _Builder:
             self.document.diagnose_inside(where, start, start + len(name) + 1, "unknown-param", f"there is no param `{name}`", fix)
         )
         return "0"
+
+
+UNREAD = "unread"
+_STAND_INS: dict[str, Any] = {"sources": UnreadSource(), "steps": UnreadStep()}
+_Uses = TypeVar("_Uses", tuple[Use, ...], dict[str, Use])
+
+
+def _read(uses: _Uses) -> _Uses:
+    """The checks or sinks that were read; the others need no stand-in."""
+    if isinstance(uses, tuple):
+        return tuple(use for use in uses if use.kind != UNREAD)
+    return {name: use for name, use in uses.items() if use.kind != UNREAD}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass, field, replace
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,6 @@ class Project:
     settings: Settings = field(default_factory=Settings)
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     document: Document | None = None
-    shown_root: str = ""
 
     @property
     def variables(self) -> dict[str, str]:
@@ -76,10 +75,15 @@ class Project:
         if not self.profiles:
             return default_profile()
         fix = nearest(wanted, tuple(self.profiles)) or f"the profiles are {', '.join(self.profiles)}"
-        file = self.document.file if self.document else FILE
-        raise SpecError([Diagnostic(file, 1, 1, 2, "unknown-profile", f"there is no profile `{wanted}`", fix)])
+        message = f"there is no profile `{wanted}`"
+        if self.document is None:
+            raise SpecError([Diagnostic(FILE, 1, 1, 2, "unknown-profile", message, fix)])
+        if wanted == self.settings.profile and "profile" in self.document.value:
+            raise SpecError([self.document.diagnose(("profile",), "unknown-profile", message, fix)])
+        raise SpecError([self.document.diagnose_key(("profiles",), "unknown-profile", message, fix)])
 
     def mapping_names(self) -> tuple[str, ...]:
+        """The mappings that the project has."""
         return tuple(sorted(path.stem for path in self.path("mappings").glob("*.yaml")))
 
     def shown(self, path: Path) -> str:
@@ -152,7 +156,7 @@ def project_schema() -> Schema:
         "additionalProperties": False,
     }
     properties = {**settings["properties"], "profiles": {"type": "object", "additionalProperties": profile}}
-    return {"type": "object", "properties": properties, "additionalProperties": False}
+    return {"type": "object", "properties": properties, "additionalProperties": False, "x-place": "the project file"}
 
 
 def load_mapping(project: Project, name: str) -> LabelMapping | None:
@@ -160,7 +164,14 @@ def load_mapping(project: Project, name: str) -> LabelMapping | None:
     path = project.path("mappings") / f"{name}.yaml"
     if not re.fullmatch(r"[\w-]+", name) or not path.is_file():
         return None
-    return read_mapping(read_document(path, project.shown(path)), name)
+    found = path.stat()
+    return _mapping(path, project.shown(path), (found.st_mtime_ns, found.st_size))
+
+
+@lru_cache(maxsize=256)
+def _mapping(path: Path, shown: str, stamp: tuple[int, int]) -> LabelMapping:
+    """Many pipelines use one mapping: it is read once, and again when the file has changed."""
+    return read_mapping(read_document(path, shown), path.stem)
 
 
 class MissingVariable(Exception):
@@ -198,8 +209,6 @@ def _written_secrets(document: Document) -> list[Diagnostic]:
 
 
 def _without_source(diagnostic: Diagnostic) -> Diagnostic:
-    from dataclasses import replace
-
     return replace(diagnostic, source="")
 
 

@@ -1,0 +1,205 @@
+"""What a JSON Schema finds wrong, in the words of someone who writes YAML: what happened, under which word, and what to write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+from jsonschema.exceptions import ValidationError
+
+from etlrun.diagnostics import Diagnostic, closest, nearest
+from etlrun.spec.fields import Schema
+from etlrun.spec.located import Document, Keys, Span
+
+Mistake = tuple[Keys, Diagnostic]  # with the path of the value that is wrong
+
+
+def explain(document: Document, error: ValidationError) -> Iterator[Mistake]:
+    """The mistakes behind one finding of the schema; none where another finding tells the same."""
+    where: Keys = tuple(error.absolute_path)
+    rule, schema = str(error.validator), _schema(error)
+    if rule == "anyOf" and "x-form" not in schema:
+        yield from _explain_choice(document, error, where)
+    elif rule == "additionalProperties":
+        yield from _explain_unknown_keys(document, error, where)
+    elif rule == "required":
+        yield from _explain_missing(document, error, where)
+    elif rule in ("maxProperties", "minProperties"):
+        yield from _explain_kind_count(document, error, where)
+    elif error.instance is None and _has_its_keys_beside_it(document, schema, where):
+        return
+    elif error.instance is None and where and _is_cut(str(where[-1])):
+        message = f"`{where[-1]}` has no value: inside `{{...}}` a `,` ends the value before it"
+        yield where, document.diagnose_key(where, "wrong-value", message, "put the whole expression in quotes")
+    else:
+        yield where, document.diagnose(where, "wrong-value", *_phrase(error, schema))
+
+
+def _explain_choice(document: Document, error: ValidationError, where: Keys) -> Iterator[Mistake]:
+    """Follow the alternative that the value resembles; where it resembles none, list them."""
+    branches: dict[Any, list[ValidationError]] = {}
+    for inner in error.context or ():
+        branches.setdefault(inner.schema_path[0], []).append(inner)
+    for inners in sorted(branches.values(), key=len):
+        if not any(_is_outer_mismatch(inner, error) for inner in inners):
+            for inner in inners:
+                yield from explain(document, inner)
+            return
+    if error.instance is None and _has_its_keys_beside_it(document, _schema(error), where):
+        return
+    yield where, document.diagnose(where, "wrong-value", *_phrase(error, _schema(error)))
+
+
+def _is_outer_mismatch(inner: ValidationError, outer: ValidationError) -> bool:
+    """Whether an alternative fails on the value itself rather than on something inside it."""
+    same_place = len(inner.absolute_path) == len(outer.absolute_path)
+    if inner.validator == "anyOf" and same_place:
+        return all(_is_outer_mismatch(deeper, outer) for deeper in inner.context or ())
+    return same_place and inner.validator in ("type", "enum", "pattern", "const")
+
+
+def _explain_unknown_keys(document: Document, error: ValidationError, where: Keys) -> Iterator[Mistake]:
+    schema, given = _schema(error), _given(error)
+    known: Schema = schema.get("properties", {})
+    is_kind = schema.get("x-kind")
+    names = [part for part in where if isinstance(part, str)]
+    place = f"`{names[-1]}`" if names else schema.get("x-place", "a pipeline")
+    empty = next((name for name, value in given.items() if name in known and value is None), None)
+    for name in given:
+        inside = (*where, name)
+        if name in known:
+            continue
+        if is_kind and empty and name in _keys_of(known[empty]):
+            fix = f"indent it deeper than `{empty}`"
+            yield inside, document.diagnose_key(inside, "unknown-key", f"`{name}` stands beside `{empty}`, not inside it", fix)
+        elif is_kind:
+            fix = nearest(name, known) or "there is " + ", ".join(known)
+            yield inside, document.diagnose_key(inside, "unknown-kind", f"there is no {_family(where)} `{name}`", fix)
+        else:
+            fix = nearest(name, known) or _known_keys(known)
+            yield inside, document.diagnose_key(inside, "unknown-key", f"`{name}` is not a key of {place}", fix)
+
+
+def _explain_missing(document: Document, error: ValidationError, where: Keys) -> Iterator[Mistake]:
+    """The keys that are missing, but for those that are only misspelt."""
+    properties: Schema = _schema(error).get("properties", {})
+    wanted, given = cast("list[str]", error.validator_value), _given(error)
+    meant = {closest(name, properties) for name in given if name not in properties}
+    missing = [name for name in wanted if name not in given and name not in meant]
+    if not missing:
+        return
+    names = ", ".join(f"`{name}`" for name in missing)
+    message = f"{names} {'is' if len(missing) == 1 else 'are'} missing here"
+    said = properties[missing[0]].get("description", "")
+    fix = f"`{missing[0]}:` {said}" if said else ""
+    if where:
+        yield where, document.diagnose_key(where, "missing-key", message, fix)
+    else:
+        yield (missing[0],), document.at_span(Span(0, 0), "missing-key", message, fix)
+
+
+def _explain_kind_count(document: Document, error: ValidationError, where: Keys) -> Iterator[Mistake]:
+    schema, given = _schema(error), list(_given(error))
+    if not given:
+        missing = f"a {_family(where)} is missing here" if "x-kind" in schema else "this must not be empty"
+        yield where, document.diagnose(where, "missing-key", missing)
+    elif all(name in schema.get("properties", {}) for name in given):
+        names = " and ".join(f"`{name}`" for name in given)
+        second = (*where, given[1])
+        fix = "give each an item of its own: `- verb: ...`" if isinstance(where[-1], int) else "leave one of them"
+        yield second, document.diagnose_key(second, "wrong-value", f"{names} stand in one item", fix)
+
+
+def _schema(error: ValidationError) -> Schema:
+    return error.schema if isinstance(error.schema, dict) else {}
+
+
+def _given(error: ValidationError) -> dict[str, Any]:
+    return cast("dict[str, Any]", error.instance)
+
+
+def _family(where: Keys) -> str:
+    words = {"sources": "source", "steps": "step", "checks": "check", "sinks": "sink", "connections": "connection",
+             "engine": "engine", "models": "model"}  # fmt: skip
+    return next((words[str(part)] for part in reversed(where) if part in words), "kind")
+
+
+def _has_its_keys_beside_it(document: Document, schema: Schema, where: Keys) -> bool:
+    """Whether a value is absent because its keys are not indented: they are told of, it is not."""
+    parent: Any = document.value
+    for part in where[:-1]:
+        parent = parent[part]
+    return isinstance(parent, dict) and any(name in _keys_of(schema) for name in parent if name != where[-1])
+
+
+def _is_cut(name: str) -> bool:
+    """Whether a key is the rest of an expression that a comma cut in two."""
+    return name.count(")") > name.count("(") or name.count("'") % 2 == 1
+
+
+def _forms(schema: Schema) -> Iterator[Schema]:
+    """A schema and every alternative it gives."""
+    yield schema
+    for choice in schema.get("anyOf", ()):
+        yield from _forms(choice)
+
+
+def _keys_of(schema: Schema) -> list[str]:
+    """The keys that a value may have, in whichever of its forms has some."""
+    return [name for form in _forms(schema) for name in form.get("properties", {})]
+
+
+def _known_keys(names: Any) -> str:
+    return ("the keys here are " if len(names) > 1 else "the only key here is ") + ", ".join(names)
+
+
+def _phrase(error: ValidationError, schema: Schema) -> tuple[str, str]:
+    """The message, and what to do."""
+    rule, value = str(error.validator), error.instance
+    if rule == "minItems" or value == "":
+        return "this must not be empty", "fill it, or leave the key out"
+    if rule in ("minimum", "maximum") and "x-form" not in schema:
+        return f"a number of at {'least' if rule == 'minimum' else 'most'} {error.validator_value} is wanted here", ""
+    return f"{_describe(schema)} is wanted here, not {_name(value)}", _fix(schema, value)
+
+
+def _fix(schema: Schema, value: Any) -> str:
+    if schema.get("x-form") == _SHARE and isinstance(value, (int, float)) and 1 < value <= 100:
+        return f"write `{value}%`"
+    choices = [str(choice) for form in _forms(schema) for choice in form.get("enum", ())]
+    if choices:
+        return nearest(str(value), choices)
+    items = schema.get("items", {})
+    if isinstance(value, dict) and items.get("x-kind"):
+        return f"write each as an item: `- {next(iter(value), 'verb')}: ...`"
+    if any(form.get("type") == "object" and "properties" not in form for form in _forms(schema)):
+        return "write `name: value` for each"
+    keys = _keys_of(schema)
+    return _known_keys(keys) if keys else ""
+
+
+_SHARE = "a share such as `20%`"
+
+
+def _describe(schema: Schema) -> str:
+    """A schema in words: `a text`, `one of drop, null`, `a list`."""
+    if "x-form" in schema:
+        return str(schema["x-form"])
+    if "anyOf" in schema:
+        found = [_describe(choice) for choice in schema["anyOf"] if choice.get("pattern") is None]
+        return " or ".join(dict.fromkeys(found))
+    if "enum" in schema:
+        return "one of " + ", ".join(f"`{choice}`" for choice in schema["enum"])
+    return {"string": "a text", "integer": "a whole number", "number": "a number", "boolean": "true or false", "array": "a list",
+            "object": "a mapping `key: value`"}.get(str(schema.get("type")), "another value")  # fmt: skip
+
+
+def _name(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return f"`{text if len(text) <= 60 else text[:57] + '...'}`"
