@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 OPERATORS = (
+    "pmod(k + 1, 3)", "datediff(d, date_add(date'2022-01-01', k))", "isnull(n) = b", "-mod(k, 3)", "k % (y + 200)", "not isnull(n)", "s not like 'a\\\\%' and b", "p * datediff(d, d)",
+    "2 * if(b, k + 1, 2)", "1.5 * mod(k + 2, 3) - p", "k - unix_date(d) % 7", "concat(s, t) || s = t", "isnull(s) or b", "-(k - 1) - -k",
     "cast(n as bigint) + m % 5", "y + 1", "g * g", "p + 1", "p * p", "p * 2", "p - 0.5", "p + y", "-x", "-p", "n / 3", "p / 3", "x / 2", "n div 3", "y div 5", "m div 7",
     "n % 7", "p % 0.3", "x % 2", "-7 % 3", "n = m", "n = p", "x > n", "p >= x", "s = t", "s < 'b'", "s <=> null", "n <=> m", "s is distinct from t", "d = '2022-04-03'",
     "z > '2022-01-01'", "d < z", "b = true", "b and n > 0", "b or n > 0", "not b", "b is true", "b is not false", "s is null", "n between 0 and m", "p between 0 and 1.5",

@@ -44,21 +44,25 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 LITERALS, PATTERNS = st.integers(1, 7).map(str), st.sampled_from(["'([a-c]+)'", "'(,|;)'", r"r'(\d)\d*'", r"r'(\s+)'", "'(ế|🍥|.)'", "'(a)|b$'"])
 DEPTH = 3
+ALONE = re.compile(r"(?:\w+|date)?'[^']*'|[\w.]+|\w+\([^()]*(?:\([^()]*(?:\([^()]*\)[^()]*)*\)[^()]*)*\)")
 
 
 @st.composite
 def expression(draw: st.DrawFn, kind: str, depth: int = DEPTH) -> str:
-    """An expression of a kind, in parentheses where it holds others."""
+    """An expression of a kind; its parts are in parentheses only where an operator needs them, as people write."""
     shallow = [text for text in TEMPLATES[kind] if "{" not in text or text == "{L}"]
     template = draw(st.sampled_from(shallow if depth == 0 and shallow else TEMPLATES[kind]))
 
     def part(found: re.Match[str]) -> str:
         if found.group(1) == "L":
             return draw(LITERALS)
-        return draw(PATTERNS) if found.group(1) == "R" else draw(expression(found.group(1), max(0, depth - 1)))
+        if found.group(1) == "R":
+            return draw(PATTERNS)
+        inner = draw(expression(found.group(1), max(0, depth - 1)))
+        is_argument = template[: found.start()].endswith(("(", ", ")) and template[found.end() :].startswith((")", ",", " as "))
+        return inner if is_argument or ALONE.fullmatch(inner) else f"({inner})"
 
-    filled = re.sub(r"\{(\w)\}", part, template).replace("over w", "over (partition by g order by k)")
-    return f"({filled})" if "{" in template and " " in filled else filled
+    return re.sub(r"\{(\w)\}", part, template).replace("over w", "over (partition by g order by k)")
 
 
 def maybe(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:

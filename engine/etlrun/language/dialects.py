@@ -12,6 +12,7 @@ from sqlglot.generators.spark import SparkGenerator
 
 from etlrun.language import duckdb_rules, spark_rules
 from etlrun.language.expressions import TYPE
+from etlrun.language.templates import put_in_place
 
 # What the equality of the engines relies on: each engine sets these before it runs a statement.
 SPARK_SETTINGS: dict[str, str] = {
@@ -81,7 +82,7 @@ def _lower(tree: exp.Expr, rule: Lower) -> exp.Expr:
             continue
         if TYPE in node.meta:
             replacement.meta[TYPE] = node.meta[TYPE]
-        node.replace(replacement)
+        put_in_place(node, replacement)
     lowered = holder.this
     assert isinstance(lowered, exp.Expr)
     return lowered

@@ -13,6 +13,7 @@ from sqlglot.parsers.duckdb import DuckDBParser
 from etlrun.language.expressions import Language, literal
 
 Engine = Literal["spark", "duckdb"]
+_OPERATORS = (exp.Binary, exp.Neg, exp.Not, exp.BitwiseNot, exp.Between, exp.In, exp.Bracket)
 
 
 class DuckDBWords(DuckDB):
@@ -30,10 +31,20 @@ def fill(template: str, engine: Engine, parts: Sequence[exp.Expr | str | int]) -
     for place in list(tree.find_all(exp.Column)):
         if place.name.startswith("_") and place.name[1:].isdigit():
             part = parts[int(place.name[1:]) - 1]
-            place.replace(part.copy() if isinstance(part, exp.Expr) else literal(part))
+            put_in_place(place, part.copy() if isinstance(part, exp.Expr) else literal(part))
     filled = tree.this.pop()
     assert isinstance(filled, exp.Expr)
     return filled
+
+
+def put_in_place(node: exp.Expr, replacement: exp.Expr) -> None:
+    """Replace `node`, in parentheses where an operator would otherwise come between operands that are not its own."""
+    is_loose = isinstance(replacement, _OPERATORS) and not isinstance(replacement, (exp.Dot, exp.Bracket))
+    if is_loose and isinstance(node.parent, _OPERATORS) and type(replacement) is not type(node):
+        wrapped = exp.Paren(this=replacement)
+        wrapped.meta.update(replacement.meta)
+        replacement = wrapped
+    node.replace(replacement)
 
 
 def duckdb(template: str, *parts: exp.Expr | str | int) -> exp.Expr:
