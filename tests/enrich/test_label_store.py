@@ -36,11 +36,11 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def result(key: str, status: str = "ok", label: str = "Action") -> Result:
     answer = f'{{"category": "{label}"}}' if status == "ok" else ""
-    return Result(key, key.upper(), status, answer, "why", 6.0, 0.125)  # type: ignore[arg-type]
+    return Result(key, key.upper(), status, answer, "why")  # type: ignore[arg-type]
 
 
-def record(store: Store, *results: Result, sent: Sent | None = SENT, question: Question = QUESTION) -> None:
-    store.record(question.id, "gemini m", "run-1", [Entry(sent, results)])
+def record(store: Store, *results: Result, sent: Sent = SENT, question: Question = QUESTION) -> None:
+    store.record(question.id, "run-1", [Entry(sent, results)])
 
 
 def known(store: Store, *keys: str) -> dict[str, tuple[str, object]]:
@@ -51,11 +51,11 @@ def test_an_answer_is_kept_with_where_it_came_from(store: Store, tmp_path: Path)
     store.add_question(QUESTION, "gemini m")
     record(store, result("sao băng"))
     with sqlite3.connect(tmp_path / "state" / "labels.sqlite") as connection:
-        names = "key, shown, status, answer, source, version, tokens, usd, run"
-        (row,) = connection.execute(f"select {names} from etlrun_answers").fetchall()
-        (sent,) = connection.execute("select batch, keys, answered, outcome, input_tokens, output_tokens, usd, run from etlrun_requests").fetchall()
+        names = "prompt, source, key, shown, status, answer, reason, version, tokens, usd, run"
+        (row,) = connection.execute(f"select {names} from etlrun_labels").fetchall()
+        (sent,) = connection.execute("select batch, asked, answered, outcome, input_tokens, output_tokens, usd, run from etlrun_requests").fetchall()
     connection.close()
-    assert row == ("sao băng", "SAO BĂNG", "ok", '{"category": "Action"}', "gemini m", "m-001", 6.0, 0.125, "run-1")
+    assert row == ("small", "gemini m", "sao băng", "SAO BĂNG", "ok", '{"category": "Action"}', "why", "m-001", 60.0, 0.125, "run-1")
     assert sent == ("a91f3c", 2, 1, "complete", 100, 20, 0.25, "run-1")
 
 
@@ -191,6 +191,7 @@ def test_the_leases_of_another_machine_hold_until_it_has_been_silent_for_a_minut
 
 
 def test_the_store_is_readable_as_a_table(store: Store) -> None:
+    store.add_question(QUESTION, "gemini m")
     record(store, result("b"), result("a", "refused"))
     assert store.table(QUESTION).to_pylist() == [
         {"key": "a", "shown": "A", "category": None, "status": "refused", "reason": "why", "source": "gemini m"},

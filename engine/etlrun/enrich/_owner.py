@@ -28,7 +28,7 @@ class Owner:
 
 
 def this_process() -> Owner:
-    return Owner(uuid.uuid4().hex, this_host(), os.getpid())
+    return Owner(uuid.uuid4().hex[:16], this_host(), os.getpid())
 
 
 def this_host() -> str:

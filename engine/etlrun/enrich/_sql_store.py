@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -14,13 +15,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from etlrun.enrich._owner import LIFE, Owner, this_process
-from etlrun.enrich._tables import ANSWERS, LEASES, METADATA, OWNERS, QUESTIONS, REQUESTS, sqlite_engine
+from etlrun.enrich._tables import ANSWERS, LEASES, OWNERS, QUESTIONS, REQUESTS, create_all, sqlite_engine
 from etlrun.enrich.questions import Question
-from etlrun.enrich.store import SETTLED, WORTH, Cost, Entry, Leased, Result, Store, Stored
+from etlrun.enrich.store import SETTLED, WORTH, Cost, Entry, Leased, Result, Sent, Store, Stored
 from etlrun.failures import RunFailure
 from etlrun.spec.secrets import Secret
 
 AT_ONCE = 500  # keys in one `in (...)`
+SCAN = 5_000  # keys for which one pass over all answers may be quicker than looking each up
 ATTEMPTS = 5  # of a transaction that another process's transaction got in the way of
 
 
@@ -32,7 +34,7 @@ class SqlStore(Store):
         self.engine = sqlite_engine(where) if isinstance(where, Path) else sa.create_engine(where.reveal(), hide_parameters=True)
         try:
             with self.writing() as connection:
-                METADATA.create_all(connection)
+                create_all(connection)
         except sa.exc.DBAPIError as error:
             place = str(where) if isinstance(where, Path) else "the database"
             fix = "check the path and its permissions" if isinstance(where, Path) else "check the URL, the password and the account's rights"
@@ -51,13 +53,33 @@ class SqlStore(Store):
                 connection.execute(sa.insert(QUESTIONS), row)
 
     def known(self, question: str, keys: Sequence[str]) -> dict[str, Stored]:
-        columns = (ANSWERS.c.key, ANSWERS.c.status, ANSWERS.c.answer, ANSWERS.c.reason, ANSWERS.c.source)
-        found: dict[str, Stored] = {}
+        names = ("key", "status", "answer", "reason")
         with self.engine.begin() as connection:
-            for part in _parts(keys):
-                rows = connection.execute(sa.select(*columns).where(_among(ANSWERS, question, part))).all()
-                found.update((key, Stored(status, answer, reason, source)) for key, status, answer, reason, source in rows)
-        return found
+            source = self._source(connection, question)
+            rows = self._all_of(connection, names, question, keys) if len(keys) > SCAN else None
+            if rows is None:
+                rows = (row for part in _parts(keys) for row in self._among(connection, ANSWERS, names, question, part))
+            return {row[0]: Stored(row[1], row[2], row[3], source) for row in rows}
+
+    def _source(self, connection: sa.Connection, question: str) -> str:
+        return connection.scalar(sa.select(QUESTIONS.c.source).where(QUESTIONS.c.id == question)) or ""
+
+    def _all_of(self, connection: sa.Connection, names: Sequence[str], question: str, keys: Sequence[str]) -> Iterator[Any] | None:
+        """The rows of `keys` out of one pass over all answers of the question; None where it has many more of them than keys."""
+        count = connection.scalar(sa.select(sa.func.count()).where(ANSWERS.c.question == question)) or 0
+        if count > 5 * len(keys):
+            return None
+        wanted = set(keys)
+        statement = sa.select(*(ANSWERS.c[name] for name in names)).where(ANSWERS.c.question == question)
+        return (row for row in connection.execution_options(yield_per=10_000).execute(statement) if row[0] in wanted)
+
+    def _among(self, connection: sa.Connection, table: sa.Table, names: Sequence[str], question: str, keys: Sequence[str]) -> Sequence[Any]:
+        """The rows of a few keys. Written out, since an `in (...)` of hundreds takes longer to build than to answer."""
+        quote = connection.dialect.identifier_preparer.quote
+        marks = ", ".join([self._mark] * len(keys))
+        columns = ", ".join(map(quote, names))
+        statement = f"select {columns} from {table.name} where question = {self._mark} and {quote('key')} in ({marks})"
+        return connection.exec_driver_sql(statement, (question, *keys)).all()
 
     def lease(self, question: str, keys: Sequence[str]) -> Leased:
         for attempt in range(ATTEMPTS):
@@ -73,16 +95,13 @@ class SqlStore(Store):
         settled: set[str] = set()
         with self.writing() as connection:
             for part in _parts(keys):
-                leases = connection.execute(sa.select(LEASES.c.key, LEASES.c.owner).where(_among(LEASES, question, part)))
-                held.update({row.key: row.owner for row in leases})
-                is_settled = ANSWERS.c.status.in_(SETTLED)
-                settled.update(connection.scalars(sa.select(ANSWERS.c.key).where(_among(ANSWERS, question, part), is_settled)))
+                held.update((row[0], row[1]) for row in self._among(connection, LEASES, ("key", "owner"), question, part))
+                found = self._among(connection, ANSWERS, ("key", "status"), question, part)
+                settled.update(row[0] for row in found if row[1] in SETTLED)
             living = self._bury_the_dead(connection) if held else {self.owner.id}
             taken = {key for key, owner in held.items() if owner in living}
             ours = [key for key in keys if key not in settled and (key not in taken or held[key] == self.owner.id)]
-            fresh = [{"question": question, "key": key, "owner": self.owner.id} for key in ours if key not in taken]
-            if fresh:
-                connection.execute(sa.insert(LEASES), fresh)
+            self._insert(connection, "insert", LEASES, sorted((question, key, self.owner.id) for key in ours if key not in taken))
         mine = set(ours)
         others = tuple(key for key in keys if key not in mine and key not in settled)
         return Leased(tuple(ours), tuple(key for key in keys if key in settled), others)
@@ -104,46 +123,52 @@ class SqlStore(Store):
 
     def release(self) -> None:
         with self.writing() as connection:
-            connection.execute(sa.delete(LEASES).where(LEASES.c.owner == self.owner.id))
             connection.execute(sa.delete(OWNERS).where(OWNERS.c.id == self.owner.id))
+            if self._bury_the_dead(connection) == {self.owner.id}:
+                connection.execute(sa.delete(LEASES))  # all of them: much quicker than one by one
+            else:
+                connection.execute(sa.delete(LEASES).where(LEASES.c.owner == self.owner.id))
 
-    def record(self, question: str, source: str, run: str, entries: Sequence[Entry]) -> None:
-        results = [(entry, result) for entry in entries for result in entry.results]
+    def record(self, question: str, run: str, entries: Sequence[Entry]) -> None:
+        requests = [(secrets.randbits(62), entry) for entry in entries]
+        at = _now()
+        sent = [_request_row(number, question, run, at, entry.sent) for number, entry in requests]
         with self.writing() as connection:
-            keys = [result.key for _, result in results]
-            outranked = self._outranked(connection, question, [result for _, result in results if result.status != "ok"])
-            for part in _parts([key for key in keys if key not in outranked]):
-                connection.execute(sa.delete(ANSWERS).where(_among(ANSWERS, question, part)))
-            at = _now()
-            rows = [
-                {
-                    "question": question, "key": result.key, "shown": result.shown, "status": result.status, "answer": result.answer,
-                    "reason": result.reason[:200], "source": source, "version": entry.sent.version[:100] if entry.sent else "",
-                    "tokens": result.tokens, "usd": result.usd, "run": run, "at": at,
-                }
-                for entry, result in results
+            outranked = self._outranked(connection, question, [result for entry in entries for result in entry.results if result.status != "ok"])
+            answers = sorted(
+                (question, result.key, result.shown, result.status, result.answer, result.reason[:200], number)
+                for number, entry in requests
+                for result in entry.results
                 if result.key not in outranked
-            ]  # fmt: skip
-            if rows:
-                connection.execute(sa.insert(ANSWERS), rows)
-            sent = [_request_row(question, run, at, entry) for entry in entries if entry.sent]
-            if sent:
-                connection.execute(sa.insert(REQUESTS), sent)
+            )
+            self._insert(connection, "replace", ANSWERS, answers)
+            self._insert(connection, "insert", REQUESTS, sent)
+
+    def _insert(self, connection: sa.Connection, verb: str, table: sa.Table, rows: list[tuple[Any, ...]]) -> None:
+        """Insert rows, or `replace` those that are there: both SQLite and MySQL know the word. Rows go to the driver as they are."""
+        if rows:
+            columns = ", ".join(connection.dialect.identifier_preparer.quote(column.name) for column in table.columns)
+            marks = ", ".join([self._mark] * len(table.columns))
+            connection.exec_driver_sql(f"{verb} into {table.name} ({columns}) values ({marks})", rows)
+
+    @property
+    def _mark(self) -> str:
+        return "?" if self.engine.dialect.paramstyle == "qmark" else "%s"
 
     def _outranked(self, connection: sa.Connection, question: str, results: Sequence[Result]) -> set[str]:
         """Keys of `results` of which the store knows something better."""
         worth: dict[str, int] = {}
         for part in _parts([result.key for result in results]):
-            rows = connection.execute(sa.select(ANSWERS.c.key, ANSWERS.c.status).where(_among(ANSWERS, question, part)))
-            worth.update((key, WORTH[status]) for key, status in rows)
+            worth.update((row[0], WORTH[row[1]]) for row in self._among(connection, ANSWERS, ("key", "status"), question, part))
         return {result.key for result in results if worth.get(result.key, -1) > WORTH[result.status]}
 
     def rows(self, question: str) -> Iterator[tuple[str, str, Stored]]:
-        columns = (ANSWERS.c.key, ANSWERS.c.shown, ANSWERS.c.status, ANSWERS.c.answer, ANSWERS.c.reason, ANSWERS.c.source)
+        columns = (ANSWERS.c.key, ANSWERS.c.shown, ANSWERS.c.status, ANSWERS.c.answer, ANSWERS.c.reason)
         with self.engine.begin() as connection:
+            source = self._source(connection, question)
             statement = sa.select(*columns).where(ANSWERS.c.question == question).order_by(ANSWERS.c.key)
             for row in connection.execution_options(yield_per=10_000).execute(statement):
-                yield row.key, row.shown, Stored(row.status, row.answer, row.reason, row.source)
+                yield row.key, row.shown, Stored(row.status, row.answer, row.reason, source)
 
     def costs(self) -> list[Cost]:
         statuses: dict[str, dict[str, int]] = defaultdict(dict)
@@ -164,13 +189,13 @@ class SqlStore(Store):
 
     def forget(self, question: str, keys: Sequence[str]) -> int:
         with self.writing() as connection:
-            return sum(connection.execute(sa.delete(ANSWERS).where(_among(ANSWERS, question, part))).rowcount for part in _parts(keys))
+            return sum(connection.execute(sa.delete(ANSWERS).where(_of(ANSWERS, question, part))).rowcount for part in _parts(keys))
 
     def close(self) -> None:
         self.engine.dispose()
 
 
-def _among(table: sa.Table, question: str, keys: Sequence[str]) -> sa.ColumnElement[bool]:
+def _of(table: sa.Table, question: str, keys: Sequence[str]) -> sa.ColumnElement[bool]:
     return sa.and_(table.c.question == question, table.c.key.in_(keys))
 
 
@@ -178,14 +203,9 @@ def _parts(keys: Sequence[str]) -> Iterator[Sequence[str]]:
     return (keys[start : start + AT_ONCE] for start in range(0, len(keys), AT_ONCE))
 
 
-def _request_row(question: str, run: str, at: str, entry: Entry) -> dict[str, Any]:
-    sent = entry.sent
-    assert sent is not None
-    return {
-        "question": question, "run": run, "at": at, "batch": sent.batch, "keys": sent.keys, "answered": sent.answered,
-        "outcome": sent.outcome[:40], "input_tokens": sent.input_tokens, "output_tokens": sent.output_tokens,
-        "cached_tokens": sent.cached_tokens, "usd": sent.usd, "seconds": sent.seconds, "version": sent.version[:100],
-    }  # fmt: skip
+def _request_row(number: int, question: str, run: str, at: str, sent: Sent) -> tuple[Any, ...]:
+    counts = (sent.keys, sent.answered, sent.outcome[:40], sent.input_tokens, sent.output_tokens, sent.cached_tokens, sent.usd, sent.seconds)
+    return (number, question, run, sent.batch, *counts, sent.version[:100], at)
 
 
 def _now() -> str:

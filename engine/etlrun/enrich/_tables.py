@@ -30,7 +30,7 @@ def _number() -> Any:
 
 QUESTIONS = sa.Table(
     "etlrun_questions", METADATA,
-    sa.Column("id", _text(32), primary_key=True),
+    sa.Column("id", _text(16), primary_key=True),
     sa.Column("prompt", _text(200), nullable=False),
     sa.Column("source", _text(200), nullable=False),
     sa.Column("rules", _long_text(), nullable=False),
@@ -40,28 +40,23 @@ QUESTIONS = sa.Table(
 
 ANSWERS = sa.Table(
     "etlrun_answers", METADATA,
-    sa.Column("question", _text(32), primary_key=True),
+    sa.Column("question", _text(16), primary_key=True),
     sa.Column("key", _text(120), primary_key=True),
     sa.Column("shown", _text(120), nullable=False),
     sa.Column("status", _text(10), nullable=False),
     sa.Column("answer", _long_text(), nullable=False),
     sa.Column("reason", _text(200), nullable=False),
-    sa.Column("source", _text(200), nullable=False),
-    sa.Column("version", _text(100), nullable=False),
-    sa.Column("tokens", _number(), nullable=False),
-    sa.Column("usd", _number(), nullable=False),
-    sa.Column("run", _text(64), nullable=False),
-    sa.Column("at", _text(20), nullable=False),
+    sa.Column("request", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )  # fmt: skip
 
 REQUESTS = sa.Table(
     "etlrun_requests", METADATA,
-    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
-    sa.Column("question", _text(32), nullable=False),
+    sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("question", _text(16), nullable=False),
     sa.Column("run", _text(64), nullable=False),
     sa.Column("batch", _text(16), nullable=False),
-    sa.Column("keys", sa.Integer, nullable=False, quote=True),
+    sa.Column("asked", sa.Integer, nullable=False),
     sa.Column("answered", sa.Integer, nullable=False),
     sa.Column("outcome", _text(40), nullable=False),
     sa.Column("input_tokens", sa.Integer, nullable=False),
@@ -76,19 +71,44 @@ REQUESTS = sa.Table(
 
 LEASES = sa.Table(
     "etlrun_leases", METADATA,
-    sa.Column("question", _text(32), primary_key=True),
+    sa.Column("question", _text(16), primary_key=True),
     sa.Column("key", _text(120), primary_key=True),
-    sa.Column("owner", _text(32), nullable=False, index=True),
+    sa.Column("owner", _text(16), nullable=False),
     sqlite_with_rowid=False,
 )  # fmt: skip
 
 OWNERS = sa.Table(
     "etlrun_owners", METADATA,
-    sa.Column("id", _text(32), primary_key=True),
+    sa.Column("id", _text(16), primary_key=True),
     sa.Column("host", _text(200), nullable=False),
     sa.Column("pid", sa.BigInteger, nullable=False),
     sa.Column("until", _number(), nullable=False, quote=True),
 )  # fmt: skip
+
+
+LABELS = "etlrun_labels"
+
+
+def labels_view() -> sa.Select[Any]:
+    """One row for each question and key, with its share of what the request cost."""
+    each = sa.case((REQUESTS.c.asked > 0, REQUESTS.c.asked), else_=1)
+    tokens = (REQUESTS.c.input_tokens + REQUESTS.c.output_tokens) * 1.0 / each
+    return (
+        sa.select(
+            QUESTIONS.c.prompt, QUESTIONS.c.source, ANSWERS.c.question, ANSWERS.c.key, ANSWERS.c.shown, ANSWERS.c.status, ANSWERS.c.answer,
+            ANSWERS.c.reason, REQUESTS.c.version, tokens.label("tokens"), (REQUESTS.c.usd / each).label("usd"), REQUESTS.c.run, REQUESTS.c.at,
+        )
+        .join_from(ANSWERS, QUESTIONS, QUESTIONS.c.id == ANSWERS.c.question)
+        .join(REQUESTS, REQUESTS.c.id == ANSWERS.c.request)
+    )  # fmt: skip
+
+
+def create_all(connection: sa.Connection) -> None:
+    """Create what is missing: tables, and the view."""
+    METADATA.create_all(connection)
+    if LABELS not in sa.inspect(connection).get_view_names():
+        text = labels_view().compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
+        connection.exec_driver_sql(f"create view {LABELS} as {str(text).replace('%', '%%')}")
 
 
 def sqlite_engine(path: Path) -> sa.Engine:
@@ -101,7 +121,7 @@ def sqlite_engine(path: Path) -> sa.Engine:
     def prepare(connection: sqlite3.Connection, _: object) -> None:
         connection.isolation_level = None  # transactions are begun below, not guessed by the driver
         # A killed process loses nothing; after a power cut the last answers may be missing, never half there.
-        connection.executescript("pragma journal_mode = wal; pragma synchronous = normal;")
+        connection.executescript("pragma journal_mode = wal; pragma synchronous = normal; pragma cache_size = -65536;")
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:

@@ -6,16 +6,17 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from etlrun.enrich.asking import Budget, Progress, ask, no_progress
+from etlrun.enrich.asking import Budget, Progress, ask, no_progress, settled_keys
 from etlrun.enrich.finding import look_up
 from etlrun.enrich.keys import Key, Keys
 from etlrun.enrich.model import Environment, LanguageModel, ModelError
 from etlrun.enrich.outputs import Output, Value
 from etlrun.enrich.report import Report, Stop
-from etlrun.enrich.store import Store, Stored
+from etlrun.enrich.store import Status, Store, Stored
 from etlrun.enrich.tiers import Tier
 
 if TYPE_CHECKING:
@@ -25,8 +26,7 @@ OVERRIDE = "override"
 NO_CAP = Budget()
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What is known of a key: `ok`, `abstained`, `refused`, `failed` or `pending`, the values by output, and who said so."""
 
     status: str
@@ -88,13 +88,14 @@ def answer_keys(
     """
     reports: list[Report] = []
     open_keys = [key for key in keys.asked if key.normal not in overrides]
-    for tier in tiers:
+    for number, tier in enumerate(tiers):
+        if number:
+            open_keys = _still_open(tiers[number - 1], open_keys, store)
         left = replace(budget, usd=None if budget.usd is None else budget.usd - sum(report.usd for report in reports))
         report = _ask_tier(tier, open_keys, store, root, environment, left, run, progress)
         reports.append(report)
         if report.stopped:
             break
-        open_keys = _still_open(tier, open_keys, store)
     return Answers(keys, known_answers(keys.asked, tiers, store, overrides), tuple(reports))
 
 
@@ -106,12 +107,13 @@ def known_answers(
     for tier in tiers:
         wanted = [key.normal for key in keys if key.normal not in found or found[key.normal].status != "ok"]
         for name, stored in store.known(tier.question.id, wanted).items():
-            found[name] = _answer(stored)
+            found[name] = _answer(stored.status, stored.answer, stored.source)
     return [found.get(key.normal, PENDING) for key in keys]
 
 
-def _answer(stored: Stored) -> Answer:
-    return Answer(stored.status, stored.values, stored.source)
+@lru_cache(maxsize=4096)  # a million keys share a few answers: each is held once
+def _answer(status: Status, answer: str, source: str) -> Answer:
+    return Answer(status, Stored(status, answer, "", source).values, source)
 
 
 def _ask_tier(
@@ -125,16 +127,15 @@ def _ask_tier(
 async def _ask_model(
     tier: Tier, model: LanguageModel, keys: Sequence[Key], store: Store, environment: Environment, budget: Budget, run: str, progress: Progress
 ) -> Report:
-    known = store.known(tier.question.id, [key.normal for key in keys])
-    if all(key.normal in known and known[key.normal].status != "failed" for key in keys):
+    settled = settled_keys(store, tier.question, keys)
+    if len(settled) == len(keys):
         return Report(tier.question.id, tier.source, len(keys), len(keys))  # nothing to ask: no key is needed either
     try:
         asker = model.open(environment)
     except ModelError as error:
-        settled = sum(stored.status != "failed" for stored in known.values())
-        return Report(tier.question.id, tier.source, len(keys), settled, stopped=Stop("setup", error.message, error.fix))
+        return Report(tier.question.id, tier.source, len(keys), len(settled), stopped=Stop("setup", error.message, error.fix))
     try:
-        return await ask(tier.question, keys, asker, store, tier.terms(budget, run), progress=progress)
+        return await ask(tier.question, keys, asker, store, tier.terms(budget, run), settled=settled, progress=progress)
     finally:
         await asker.close()
 

@@ -11,10 +11,10 @@ import contextlib
 import json
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from etlrun.enrich._owner import LIFE
@@ -22,6 +22,7 @@ from etlrun.enrich.batches import Batch, FollowUp, after_error, after_verdict
 from etlrun.enrich.keys import Key
 from etlrun.enrich.limiter import CapReached, Closed, Limiter, Limits, Slot
 from etlrun.enrich.model import Asker, ModelError, Reply, Usage
+from etlrun.enrich.outputs import Value
 from etlrun.enrich.prices import Tariff
 from etlrun.enrich.questions import Question, Sheet, write_sheet
 from etlrun.enrich.recorder import Recorder
@@ -78,19 +79,19 @@ def no_progress(what: str, done: int, of: int) -> None:
 
 async def ask(
     question: Question, keys: Sequence[Key], asker: Asker, store: Store, terms: Terms,
-    *, progress: Progress = no_progress, chance: random.Random | None = None,
+    *, settled: Collection[str] | None = None, progress: Progress = no_progress, chance: random.Random | None = None,
 ) -> Report:  # fmt: skip
     """Ask `keys`, the most frequent first, those that the store does not know yet. Raises RunFailure where the store fails.
 
-    What stops asking early is in the report: every answer that came before is in the store.
+    `settled` are the normal forms that need not be asked, where the caller has looked already. What stops asking early is in the
+    report: every answer that came before is in the store.
     """
     began = asyncio.get_running_loop().time()
     with ThreadPoolExecutor(1, "label-store") as desk:
         call = partial(asyncio.get_running_loop().run_in_executor, desk)
         await call(store.add_question, question, terms.source)
-        known = await call(store.known, question.id, [key.normal for key in keys])
-        settled = {key for key, stored in known.items() if stored.status in SETTLED}
-        del known
+        if settled is None:
+            settled = await call(settled_keys, store, question, keys)
         wanted = [key for key in keys if key.normal not in settled][: terms.budget.keys]
         loop = _Loop(question, asker, store, terms, desk, wanted, progress, chance or random.Random())
         if wanted:
@@ -104,6 +105,12 @@ async def ask(
         tally.requests, tally.usage.input, tally.usage.output, loop.limiter.spent,
         asyncio.get_running_loop().time() - began, dict(tally.outcomes), dict(tally.details), loop.stopped,
     )  # fmt: skip
+
+
+def settled_keys(store: Store, question: Question, keys: Sequence[Key]) -> set[str]:
+    """The normal forms of `keys` that need not be asked (again)."""
+    known = store.known(question.id, [key.normal for key in keys])
+    return {name for name, stored in known.items() if stored.status in SETTLED}
 
 
 class _Loop:
@@ -125,7 +132,7 @@ class _Loop:
         self.barren = 0
         self.tokens_per_byte = TOKENS_PER_BYTE
         self.limiter = Limiter(terms.limits, terms.budget.usd, chance)
-        self.recorder = Recorder(partial(store.record, question.id, terms.source, terms.run), desk)
+        self.recorder = Recorder(partial(store.record, question.id, terms.run), desk)
         self.call = partial(asyncio.get_running_loop().run_in_executor, desk)
         self.supply = Supply(wanted, terms.batch, lambda names: self.call(store.lease, question.id, names), self.limiter.sleep)
 
@@ -248,13 +255,8 @@ class _Loop:
         seconds = asyncio.get_running_loop().time() - slot.entered
         sent = Sent(sheet.batch, len(batch.keys), len(answers), outcome, usage.input, usage.output, usage.cached, usd, seconds,
                     reply.version if reply else "")  # fmt: skip
-        settled = len(answers) + len(follow_up.given_up)
-        tokens = (usage.input + usage.output) / settled if settled else 0.0
-        each = usd / settled if settled else 0.0
-        results = [
-            Result(batch.keys[index].normal, batch.keys[index].shown, "ok", _json(answer), "", tokens, each) for index, answer in answers.items()
-        ]
-        results += (Result(lost.key.normal, lost.key.shown, lost.status, "", lost.reason, tokens, each) for lost in follow_up.given_up)
+        results = [Result(batch.keys[index].normal, batch.keys[index].shown, "ok", _json(tuple(answer.items()))) for index, answer in answers.items()]
+        results += (Result(lost.key.normal, lost.key.shown, lost.status, "", lost.reason) for lost in follow_up.given_up)
         await self.recorder.commit(Entry(sent, results))
         self.count(usage, outcome, results, sheet)
 
@@ -276,5 +278,6 @@ def _size(sheet: Sheet) -> int:
     return len(sheet.request.system) + len(sheet.request.user)
 
 
-def _json(answer: Any) -> str:
-    return json.dumps(answer, ensure_ascii=False)
+@lru_cache(maxsize=4096)  # a few labels are the answers of a million keys
+def _json(answer: tuple[tuple[str, Value], ...]) -> str:
+    return json.dumps(dict(answer), ensure_ascii=False)

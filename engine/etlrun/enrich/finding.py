@@ -11,7 +11,7 @@ from etlrun.enrich.keys import Key
 from etlrun.enrich.model import Finder
 from etlrun.enrich.questions import Question
 from etlrun.enrich.report import Report
-from etlrun.enrich.store import SETTLED, Entry, Result, Store
+from etlrun.enrich.store import SETTLED, Entry, Result, Sent, Store
 
 AT_ONCE = 5_000
 
@@ -27,8 +27,9 @@ def look_up(
     found = 0
     for start in range(0, len(wanted), AT_ONCE):
         results = list(_results(wanted[start : start + AT_ONCE], finder))
-        store.record(question.id, source, run, [Entry(None, results)])
-        found += sum(result.status == "ok" for result in results)
+        known_now = sum(result.status == "ok" for result in results)
+        store.record(question.id, run, [Entry(Sent("", len(results), known_now, "looked up"), results)])
+        found += known_now
         progress(f"ask {source}", start + len(results), len(wanted))
     seconds = time.monotonic() - began
     return Report(question.id, source, len(keys), len(known), ok=found, abstained=len(wanted) - found, seconds=seconds)

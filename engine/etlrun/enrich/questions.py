@@ -33,10 +33,10 @@ class Question:
 
     @cached_property
     def id(self) -> str:
-        """32 hexadecimal digits over everything that can change an answer: not limits, batches or canaries."""
+        """16 hexadecimal digits over everything that can change an answer: not limits, batches or canaries."""
         parts = {"system": self.system, "schema": self.schema, "normaliser": NORMALISER, "model": dict(self.model)}
         text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @cached_property
     def system(self) -> str:

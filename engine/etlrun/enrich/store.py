@@ -5,11 +5,12 @@ By default it is a SQLite file of the project (`.etlrun/labels.sqlite`); teams s
 | table | a row is |
 |---|---|
 | `etlrun_questions` | a question: prompt, source (provider and model), the rules as sent, its outputs |
-| `etlrun_answers` | a question and a key: status, answer (JSON by output), reason, source, version, tokens, usd, run, time |
-| `etlrun_requests` | a request: keys asked and answered, outcome, tokens, usd, seconds, run, time |
+| `etlrun_answers` | a question and a key: status, answer (JSON by output), reason, the request that brought it |
+| `etlrun_requests` | a request: run, keys asked and answered, outcome, tokens, usd, seconds, model version, time |
 | `etlrun_leases` | a question and a key that some process is asking at this moment |
 | `etlrun_owners` | such a process, and until when it is taken to be alive |
 
+The view `etlrun_labels` puts the first three together: one row for each question and key, with its share of the request's tokens and money.
 An answer is replaced only by one that is worth as much: a failure never replaces an answer.
 """
 
@@ -20,7 +21,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from etlrun.enrich.outputs import Value
 from etlrun.enrich.questions import Question
@@ -34,8 +35,7 @@ WORTH: Mapping[str, int] = {"failed": 0, "abstained": 1, "refused": 1, "ok": 2}
 DEFAULT = ".etlrun/labels.sqlite"
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """What became of a key: its normal form and the spelling that was asked; `answer` is JSON by output, `""` unless `ok`."""
 
     key: str
@@ -43,36 +43,33 @@ class Result:
     status: Status
     answer: str = ""
     reason: str = ""
-    tokens: float = 0.0
-    usd: float = 0.0
 
 
 @dataclass(frozen=True)
 class Sent:
-    """A request as the store remembers it."""
+    """A request as the store remembers it; looking keys up counts as one that costs nothing."""
 
     batch: str
     keys: int
     answered: int
     outcome: str
-    input_tokens: int
-    output_tokens: int
-    cached_tokens: int
-    usd: float
-    seconds: float
-    version: str
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    usd: float = 0.0
+    seconds: float = 0.0
+    version: str = ""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A request (None where nothing was sent) and what became of its keys: committed together."""
+    """A request and what became of its keys: committed together."""
 
-    sent: Sent | None
+    sent: Sent
     results: Sequence[Result]
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """What the store knows of a key."""
 
     status: Status
@@ -134,7 +131,7 @@ class Store(ABC):
         """Give up every lease of this process."""
 
     @abstractmethod
-    def record(self, question: str, source: str, run: str, entries: Sequence[Entry]) -> None:
+    def record(self, question: str, run: str, entries: Sequence[Entry]) -> None:
         """Commit requests and results."""
 
     @abstractmethod
