@@ -127,7 +127,7 @@ def test_a_check_that_does_not_hold_refuses_to_publish(project: Project) -> None
 
 def test_a_check_that_only_warns_does_not(project: Project) -> None:
     sell(project, "2022-04,A,-1")
-    checks = "checks:\n  totals:\n    - range: {units: {min: 0}, severity: warn}\n"
+    checks = "checks:\n  totals:\n    - range: {columns: {units: {min: 0}}, severity: warn}\n"
     result = project.run(project.pipeline(SALES.replace("WRITE", "replace").replace("sinks:", checks + "sinks:")), "--json")
     assert result.code == 0, result.err
     assert result.json["checks"][0]["status"] == "warned"

@@ -71,9 +71,9 @@ def main() -> NoReturn:
     except click.ClickException as error:
         error.show()
         sys.exit(2)
-    except TerminatedError:
-        _end(143, "terminated: nothing more was published", {"code": "terminated", "message": "terminated"}, as_json=as_json)
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as error:
+        if isinstance(error.__cause__ or error.__context__, TerminatedError):  # click has wrapped it
+            _end(143, "terminated: nothing more was published", {"code": "terminated", "message": "terminated"}, as_json=as_json)
         _end(130, "interrupted: nothing more was published", {"code": "interrupted", "message": "interrupted"}, as_json=as_json)
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has gone, as `head` does

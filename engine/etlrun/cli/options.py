@@ -20,7 +20,7 @@ from etlrun.spec.registry import kinds
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class PipelineFile(click.ParamType):
+class PipelineFile(click.ParamType[Path]):
     """A pipeline's file; completion offers those of pipelines/."""
 
     name = "pipeline"

@@ -30,8 +30,8 @@ def command(profile: str, rows: int, as_json: bool) -> None:
     runs = list(islice(read_records(project.path(project.settings.runs)), rows))
     ledgers = _ledgers(project, project.profile(profile))
     if as_json:
-        entries = {name: [dataclasses.asdict(entry) for entry in found] for name, found in ledgers.items()}
-        click.echo(json.dumps({"runs": runs, "ledger": entries}, ensure_ascii=False))
+        told = {name: [dataclasses.asdict(entry) for entry in found] for name, found in ledgers.items()}
+        click.echo(json.dumps({"runs": runs, "ledger": told}, ensure_ascii=False))
         return
     names = ("run", "pipeline", "status", "engine", "seconds", "published")
     click.echo(table_text(names, [_line(run) for run in runs]) if runs else "no runs yet")

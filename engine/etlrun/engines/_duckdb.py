@@ -94,7 +94,8 @@ def _translated() -> Iterator[None]:
     except duckdb.OutOfRangeException as error:
         raise StatementError("overflow", _first_line(error)) from error
     except duckdb.ConversionException as error:
-        raise StatementError("bad-cast", _first_line(error)) from error
+        detail = _first_line(error)
+        raise StatementError("overflow" if "out of range" in detail else "bad-cast", detail) from error
     except duckdb.InterruptException as error:
         raise StatementError("interrupted", "the statement was interrupted") from error
     except duckdb.Error as error:

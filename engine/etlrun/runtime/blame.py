@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from etlrun.compiler.check import Checked
 from etlrun.compiler.plan import Plan
 from etlrun.compiler.statement import Part, Statement
 from etlrun.failures import RunFailure
 from etlrun.spec.engine import StatementError
+from etlrun.spec.located import Keys
 
 MEANING = {
     "overflow": ("a number does not fit its type", "cast to a wider type first, such as bigint or decimal(38,0)"),
@@ -32,10 +34,17 @@ def blame(plan: Plan, statement: Statement, error: StatementError, fails: Callab
 
 def _failure(plan: Plan, part: Part | None, error: StatementError) -> RunFailure:
     said, fix = MEANING[error.condition]
-    chain = plan.checked.pipeline.chains.get(part.relation.split(".")[0]) if part else None
+    chain = plan.checked.pipeline.chains.get(part.relation.partition(".")[0]) if part else None
     if part is None or chain is None:
         return RunFailure("engine", error.condition, f"{said}: {error.detail}", fix)
     use = chain[part.step]
-    place = plan.checked.pipeline.document.diagnose_key(use.where, error.condition, said)
     message = f"{said} in `{use.kind}` of `{part.relation}`: {error.detail}"
-    return RunFailure("engine", error.condition, message, fix, file=place.file, line=place.line, column=place.column)
+    return located(plan.checked, use.where, RunFailure("engine", error.condition, message, fix))
+
+
+def located(checked: Checked, where: Keys, failure: RunFailure) -> RunFailure:
+    """The failure with the place of `where` in the specification, unless it has a place already."""
+    if not failure.file:
+        place = checked.pipeline.document.diagnose_key(where, failure.code, failure.message)
+        failure.file, failure.line, failure.column = place.file, place.line, place.column
+    return failure

@@ -10,6 +10,7 @@ from etlrun.compiler.checks import lower_check
 from etlrun.compiler.plan import DIALECTS, Plan
 from etlrun.compiler.statement import query_statement
 from etlrun.failures import RunFailure
+from etlrun.runtime.blame import located
 from etlrun.runtime.stage import Staged
 from etlrun.runtime.working import Reporter
 from etlrun.spec.engine import Engine, Session
@@ -74,6 +75,5 @@ def judge(plan: Plan, findings: list[Finding], reporter: Reporter) -> None:
     if not failed:
         return
     lines = [f"check `{finding.check}` of `{finding.relation}`: {finding.detail}" for finding in failed[:SHOWN]]
-    place = plan.checked.pipeline.document.diagnose_key(failed[0].where, "check-failed", "")
-    raise RunFailure("check", "check-failed", "\n".join(lines), "nothing was published; the staged rows are in the run's folder",
-                     file=place.file, line=place.line, column=place.column)  # fmt: skip
+    failure = RunFailure("check", "check-failed", "\n".join(lines), "nothing was published; the staged rows are in the run's folder")
+    raise located(plan.checked, failed[0].where, failure)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 
-def apply_function(apply: Apply, relation: str, given: list[str], columns: Columns, root: Path, folder: Path) -> Path:
+def apply_function(apply: Apply, given: list[str], columns: Columns, root: Path, folder: Path) -> Path:
     """Run the function over the Parquet files in `given`, whose columns are `columns`; its rows go to a file below `folder`.
 
     Raises RunFailure where it fails or returns something else than it declares.
@@ -40,7 +41,7 @@ def apply_function(apply: Apply, relation: str, given: list[str], columns: Colum
     except pa.ArrowException as error:
         raise _failure(apply.function, f"its result does not fit the declared columns ({error})") from error
     except Exception as error:
-        raise _failure(apply.function, f"{type(error).__name__}: {error} ({_line_of(error)})") from error
+        raise _failure(apply.function, f"{type(error).__name__}: {error} ({_line_of(error, function)})") from error
     return path
 
 
@@ -81,8 +82,8 @@ def _failure(function: str, message: str) -> RunFailure:
     return RunFailure("engine", "python-failed", f"the function `{function}` failed: {message}", "mend the function")
 
 
-def _line_of(error: BaseException) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "no place"
+def _line_of(error: BaseException, function: Callable[[Any], Any]) -> str:
+    """The last line of the function's own file that the error went through."""
+    file = function.__code__.co_filename if hasattr(function, "__code__") else ""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    return f"{Path(file).name}:{lines[-1]}" if lines else "outside its file"

@@ -6,6 +6,7 @@ from typing import Any
 
 from etlrun.compiler.check import Checked
 from etlrun.failures import RunFailure
+from etlrun.runtime.blame import located
 from etlrun.runtime.connections import database_writer
 from etlrun.runtime.record import Record
 from etlrun.runtime.stage import Staged
@@ -27,7 +28,7 @@ def foresee(checked: Checked, sink: str, use: Use, run_id: str = "") -> str:
     try:
         told: str = use.value.look_ahead(_publication(checked, sink, use, Staged(use.value.from_, columns, (), 0, ""), run_id, ""))
     except RunFailure as failure:
-        raise _at(checked, use, failure) from failure.__cause__
+        raise located(checked, use.where, failure) from failure.__cause__
     return told
 
 
@@ -39,7 +40,7 @@ def publish(checked: Checked, sink: str, use: Use, staged: Staged, record: Recor
             raise RunFailure("sink", "too-few-rows", message, "look at what was read, or allow it: `min_rows: 0`")
         told: dict[str, Any] = use.value.publish(_publication(checked, sink, use, staged, record.run_id, record.spec_hash))
     except RunFailure as failure:
-        raise _at(checked, use, failure) from failure.__cause__
+        raise located(checked, use.where, failure) from failure.__cause__
     return told
 
 
@@ -48,11 +49,3 @@ def _publication(checked: Checked, sink: str, use: Use, staged: Staged, run_id: 
         sink, staged.columns, staged.paths, staged.rows, staged.checksum, run_id, checked.pipeline.name, checked.pipeline.description, spec_hash,
         checked.project.root, checked.scope(use.where), database_writer(checked),
     )  # fmt: skip
-
-
-def _at(checked: Checked, use: Use, failure: RunFailure) -> RunFailure:
-    """The failure with the place of the sink in the specification."""
-    if not failure.file:
-        place = checked.pipeline.document.diagnose_key(use.where, failure.code, failure.message)
-        failure.file, failure.line, failure.column = place.file, place.line, place.column
-    return failure

@@ -18,7 +18,7 @@ from etlrun.compiler.check import Checked
 from etlrun.compiler.plan import Plan, Relation, make_plan
 from etlrun.compiler.statement import relation_statement
 from etlrun.failures import RunFailure
-from etlrun.runtime.blame import blame
+from etlrun.runtime.blame import blame, located
 from etlrun.runtime.checking import judge, ready, run_checks
 from etlrun.runtime.connections import filled
 from etlrun.runtime.functions import apply_function
@@ -150,7 +150,7 @@ class _Run:
         if relation.name not in targets and not (feeds_function and relation.source is None):
             return
         folder = self.folder.stage(relation.name)
-        self.reporter.say(f"computing {relation.name}")
+        self.reporter.say(f"computing {_shown(relation)}")
         self.write(session, relation.name, folder)
         self.staged[relation.name] = take_stock(relation.name, folder, columns)
         self.record.relations[relation.name] = {"rows": self.staged[relation.name].rows}
@@ -169,7 +169,7 @@ class _Run:
             return False
 
         try:
-            self.wait(name, session, lambda: session.write(statement.text, folder))
+            self.wait(_shown(self.plan.relation(name)), session, lambda: session.write(statement.text, folder))
         except StatementError as error:
             raise blame(self.plan, statement, error, fails) from error
 
@@ -184,7 +184,11 @@ class _Run:
             paths = [str(path) for path in sorted(folder.glob("*.parquet"))]
         else:
             paths = [str(path) for path in self.staged[given].paths]
-        path = apply_function(relation.apply, relation.name, paths, columns, self.checked.project.root, self.folder.work(f"{relation.name}-result"))
+        try:
+            path = apply_function(relation.apply, paths, columns, self.checked.project.root, self.folder.work(f"{relation.name}-result"))
+        except RunFailure as failure:
+            use = self.checked.pipeline.chains[relation.name.partition(".")[0]][relation.step]
+            raise located(self.checked, use.where, failure) from failure.__cause__
         session.read_files(relation.name, relation.columns, [ParquetFiles((str(path),))])
 
     def wait(self, name: str, session: Session, action: Callable[[], None]) -> None:
@@ -214,6 +218,12 @@ class _Run:
         for sink, use in self.checked.pipeline.sinks.items():
             self.reporter.say(f"publishing {sink}")
             self.record.sinks[sink] = publish(self.checked, sink, use, self.staged[use.value.from_], self.record)
+
+
+def _shown(relation: Relation) -> str:
+    """A relation's name, or how far its chain is where only a part of it is meant."""
+    chain, _, step = relation.name.partition(".")
+    return f"{chain} up to step {step}" if step else chain
 
 
 def _give_up(starting: Future[Session]) -> None:

@@ -9,6 +9,7 @@ from etlrun.failures import RunFailure
 from etlrun.reading.intake import Intake, Order
 from etlrun.reading.inventory import Inventory, shown, take_inventory
 from etlrun.reading.source import FileSource, TextSource
+from etlrun.runtime.blame import located
 from etlrun.runtime.connections import database_reader
 from etlrun.runtime.run_folder import RunFolder
 from etlrun.runtime.working import Reporter
@@ -29,7 +30,8 @@ def find_files(checked: Checked, names: list[str], reporter: Reporter) -> dict[s
         name, first = troubles[0]
         lines = [f"`{name}`: {trouble.message}: {trouble.path}" for name, trouble in troubles[:SHOWN]]
         more = [f"and {len(troubles) - SHOWN} more"] if len(troubles) > SHOWN else []
-        raise _at(checked, checked.pipeline.sources[name], RunFailure("source", first.code, "\n".join([*lines, *more]), first.fix))
+        failure = RunFailure("source", first.code, "\n".join([*lines, *more]), first.fix)
+        raise located(checked, checked.pipeline.sources[name].where, failure)
     for name, inventory in found.items():
         _tell_absences(name, checked.pipeline.sources[name].value, inventory, reporter)
     return found
@@ -54,7 +56,7 @@ def read_sources(checked: Checked, inventories: dict[str, Inventory], names: lis
             if isinstance(use.value, TextSource):
                 _judge_bad_rows(name, use.value, found[name], folder, reporter)
         except RunFailure as failure:
-            raise _at(checked, use, failure) from failure.__cause__
+            raise located(checked, use.where, failure) from failure.__cause__
     return found
 
 
@@ -90,11 +92,3 @@ def account(intake: Intake, inventory: Inventory) -> dict[str, Any]:
     if inventory.missing:
         found["missing"] = [str(day) for day in inventory.missing]
     return found
-
-
-def _at(checked: Checked, use: Use, failure: RunFailure) -> RunFailure:
-    """The failure with the place of the source in the specification."""
-    if not failure.file:
-        place = checked.pipeline.document.diagnose_key(use.where, failure.code, failure.message)
-        failure.file, failure.line, failure.column = place.file, place.line, place.column
-    return failure

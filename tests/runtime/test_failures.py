@@ -1,0 +1,206 @@
+"""What stops a run says what, where and what to do; the published table stays as it was."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import resource
+import signal
+from pathlib import Path
+
+import pytest
+from projects import Project, wait_for
+
+VIEWS = """
+params:
+  month: {type: month, default: 2022-04}
+sources:
+  views:
+    json:
+      path: data/{date:yyyyMMdd}.json
+      dates: {months: [$month], days: 1-3}
+      columns: {contract: string, seconds: bigint not null}OPTIONS
+steps:
+  totals:
+    - from: views
+    - aggregate: {by: [contract], columns: {seconds: sum(seconds), days: count(distinct date)}}
+sinks:
+  totals:
+    table: {from: totals, connection: warehouse, key: [contract], write: replace}
+"""
+OLD = [("A", 3, 3)]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Three days of logs, and a table that a first run published."""
+    project = Project(tmp_path)
+    for day in (1, 2, 3):
+        project.write(f"data/2022040{day}.json", '{"contract": "A", "seconds": 1}\n')
+    result = project.run(spec(project), "-q")
+    assert result.code == 0, result.err
+    return project
+
+
+def spec(project: Project, options: str = "") -> str:
+    return project.pipeline(VIEWS.replace("OPTIONS", "".join(f"\n      {line}" for line in options.splitlines())))
+
+
+def refuses(project: Project, code: str, *words: str, options: str = "") -> str:
+    """The run ends with exit code 1 and this code at the source, and the table is the old one."""
+    result = project.run(spec(project, options))
+    assert result.code == 1, result.err
+    assert f"p.yaml:7:5: {code}: " in result.err
+    for word in words:
+        assert word in result.err
+    assert project.table("totals") == OLD
+    return result.err
+
+
+def test_a_missing_day(project: Project) -> None:
+    (project.folder / "data/20220402.json").unlink()
+    refuses(project, "missing-day", "2022-04-02", "data/20220402.json", "missing: [2022-04-02]")
+
+
+def test_a_missing_day_that_is_allowed_by_name_is_told(project: Project) -> None:
+    (project.folder / "data/20220402.json").unlink()
+    result = project.run(spec(project, "missing: [2022-04-02]"), "--json")
+    assert result.code == 0, result.err
+    assert "warning: `views`: no file for 2022-04-02" in result.err
+    assert result.json["sources"]["views"]["missing"] == ["2022-04-02"]
+    assert project.table("totals") == [("A", 2, 2)]
+
+
+def test_an_empty_day(project: Project) -> None:
+    project.write("data/20220402.json", "")
+    refuses(project, "empty-file", "data/20220402.json", "empty: [2022-04-02]")
+
+
+def test_a_cut_gzip_file(project: Project) -> None:
+    (project.folder / "data/20220402.json").unlink()
+    whole = gzip.compress(b'{"contract": "A", "seconds": 1}\n' * 1000)
+    project.write("data/20220402.json.gz", whole[: len(whole) // 2])
+    refuses(project, "damaged-file", "20220402.json.gz", "cut or damaged")
+
+
+def test_all_wrong_files_are_named_at_once(project: Project) -> None:
+    (project.folder / "data/20220401.json").unlink()
+    project.write("data/20220402.json", "")
+    project.write("data/20220403.json", b"PAR1")
+    told = refuses(project, "missing-day", "20220401.json", "20220402.json", "20220403.json")
+    assert "the file is Parquet, not text" in told
+
+
+def test_more_broken_records_than_allowed(project: Project) -> None:
+    project.write("data/20220402.json", '{"contract": "A", "seconds": 1}\n' * 50 + "x\n")
+    told = refuses(project, "too-many-bad-rows", "1 of 53 records", "20220402.json:51: not JSON (column 1)", "max_bad_rows: 1.9%")
+    assert "quarantine/views.jsonl" in told
+
+
+def test_broken_records_may_be_forbidden(project: Project) -> None:
+    project.write("data/20220402.json", '{"contract": "A", "seconds": 1}\n' * 500 + "x\n")
+    refuses(project, "bad-rows", "20220402.json:501", options="bad_rows: fail")
+
+
+def test_broken_records_may_be_dropped_and_are_counted(project: Project) -> None:
+    project.write("data/20220402.json", '{"contract": "A", "seconds": 1}\n' * 500 + "x\n\n")
+    result = project.run(spec(project, "bad_rows: drop"), "--json")
+    assert result.code == 0, result.err
+    assert result.json["sources"]["views"] == {"rows": 502, "bad_rows": 1, "files": 3, "blank": 1}
+    assert not list(project.folder.glob(".etlrun/runs/*/quarantine/*"))
+
+
+def test_a_full_disk(project: Project) -> None:
+    lines = "".join(json.dumps({"contract": f"C{number * 7919 % 1000003}", "seconds": number}) + "\n" for number in range(60_000))
+    project.write("data/20220402.json", lines)
+
+    def no_room() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    result = project.run(spec(project), limit=no_room)
+    assert result.code == 1
+    assert "Traceback" not in result.err
+    assert "File too large" in result.err
+    assert project.table("totals") == OLD
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "spark"])
+def test_an_overflow_is_blamed_on_its_step(project: Project, engine: str) -> None:
+    project.write("data/20220402.json", '{"contract": "A", "seconds": 9223372036854775807}\n')
+    result = project.run(spec(project), "--engine", engine)
+    assert result.code == 1
+    assert "p.yaml:14:7: overflow: a number does not fit its type in `aggregate` of `totals`" in result.err
+    assert "SQLSTATE" not in result.err
+    assert "Traceback" not in result.err
+    assert project.table("totals") == OLD
+
+
+def test_a_failure_is_one_object_of_json(project: Project) -> None:
+    (project.folder / "data/20220402.json").unlink()
+    result = project.run(spec(project), "--json")
+    found = result.json
+    assert found["status"] == "failed"
+    assert found["error"]["code"] == "missing-day"
+    assert (found["error"]["file"], found["error"]["line"], found["error"]["column"]) == ("pipelines/p.yaml", 7, 5)
+
+
+def test_a_variable_of_the_environment_that_is_not_set(project: Project) -> None:
+    project.write("etlrun.yaml", 'profiles:\n  prod: {engine: {duckdb: {}}, connections: {warehouse: {duckdb: "${WAREHOUSE_FILE}"}}}\nprofile: prod\n')
+    result = project.run(spec(project))
+    assert result.code == 2
+    assert "missing-variable: the environment variable `WAREHOUSE_FILE` is not set" in result.err
+    assert project.run(spec(project), WAREHOUSE_FILE="other.duckdb").code == 0
+    assert project.table("totals", "other.duckdb") == OLD
+
+
+SLOW = """
+import time
+
+def slow(rows):
+    time.sleep(30)
+    return rows
+"""
+
+
+@pytest.mark.parametrize(("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")])
+def test_an_interrupted_run_ends_at_once_and_publishes_nothing(project: Project, number: signal.Signals, code: int, word: str) -> None:
+    project.write("mine.py", SLOW)
+    columns = "{contract: string, seconds: bigint, days: bigint}"
+    step = f'    - python: {{function: "mine:slow", columns: {columns}}}\nsinks:'
+    path = project.pipeline(VIEWS.replace("OPTIONS", "").replace("sinks:", step, 1))
+    result = project.run_until("calling mine:slow", number, path)
+    assert result.code == code
+    assert word in result.err
+    assert "Traceback" not in result.err
+    assert project.table("totals") == OLD
+    wait_for(lambda: project.run("runs", "--json").json["runs"][0]["status"] == "interrupted")
+
+
+def test_an_interrupted_spark_job_is_cancelled(project: Project) -> None:
+    step = "    - python: {function: 'mine:slow', columns: {contract: string, seconds: bigint, days: bigint}}\nsinks:"
+    project.write("mine.py", SLOW)
+    path = project.pipeline(VIEWS.replace("OPTIONS", "").replace("sinks:", step, 1))
+    result = project.run_until("calling mine:slow", signal.SIGINT, path, "--profile", "local")
+    assert result.code == 130, result.err
+    assert project.table("totals") == OLD
+
+
+def test_a_python_function_that_fails_is_named(project: Project) -> None:
+    project.write("mine.py", "def broken(rows):\n    return rows['nothing']\n")
+    step = '    - python: {function: "mine:broken", columns: {contract: string}}\nsinks:'
+    text = VIEWS.replace("OPTIONS", "").replace("sinks:", step, 1).replace("key: [contract]", "key: [contract], table: other")
+    result = project.run(project.pipeline(text))
+    assert result.code == 1
+    assert "p.yaml:15:7: python-failed: the function `mine:broken` failed: KeyError" in result.err
+    assert "mine.py:2" in result.err
+
+
+def test_nothing_that_a_run_leaves_can_be_read_by_others(project: Project) -> None:
+    project.write("data/20220402.json", '{"contract": "A", "seconds": 1}\n' * 500 + "x\n")
+    assert project.run(spec(project)).code == 0
+    (run, *_) = sorted(project.folder.glob(".etlrun/runs/*"), reverse=True)
+    assert run.stat().st_mode & 0o777 == 0o700
+    kept = [path for path in run.rglob("*") if path.is_file()]
+    assert {path.name for path in kept} >= {"run.json", "views.jsonl"}
+    assert all(path.stat().st_mode & 0o077 == 0 for path in kept)
