@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-HOW = "if the change is meant, write the files anew: ETLRUN_GOLDEN=write pytest tests/plans"
+HOW = "if the change is meant, write the files anew: ETLRUN_GOLDEN=write pytest tests/plans tests/errors"
 
 
 def compare_with_file(path: Path, text: str) -> None:

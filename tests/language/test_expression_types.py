@@ -67,7 +67,7 @@ def test_an_expression_has_spark_s_type(text: str, kind: str) -> None:
         ("regexp_extract(s, 'a', 1)", "wrong-arguments", "1"),
         ("cast(x as string)", "type-mismatch", "x"),
         ("cast(d as int)", "type-mismatch", "d"),
-        ("cast(s as money)", "syntax", "money"),
+        ("cast(s as money)", "unknown-type", "money"),
         ("row_number()", "not-allowed-here", "row_number"),
         ("row_number() over (partition by g)", "no-total-order", "row_number() over (partition by g"),
         ("upper(s) over (order by n)", "not-allowed-here", "upper"),

@@ -10,6 +10,7 @@ from sqlglot import exp
 from etlrun.diagnostics import nearest
 from etlrun.language.columns import NULL, Columns, Type
 from etlrun.language.expressions import TYPE, Problem, column, span, word
+from etlrun.language.functions.left_out import NOT_DETERMINISTIC
 
 Names = tuple[tuple[str, Columns], ...]  # the relations an expression sees, by alias, nearest first
 
@@ -127,7 +128,13 @@ def _find(checker: Checker, node: exp.Column, parts: list[str]) -> tuple[str, Co
     return alias if len(checker.names) > 1 else "", columns, 1
 
 
+_CLOCKS = ("current_date", "current_timestamp", "current_time", "localtimestamp")  # Spark calls them without brackets
+
+
 def _complain_unknown(checker: Checker, node: exp.Column, parts: list[str]) -> None:
+    if len(parts) == 1 and parts[0].lower() in _CLOCKS:
+        checker.complain(node, "unknown-function", f"`{parts[0]}` can give another answer at every run", NOT_DETERMINISTIC[parts[0].lower()])
+        return
     is_alias = any(alias and alias.lower() == parts[0].lower() for alias, _ in checker.names)
     name = parts[-1] if len(parts) == 1 or is_alias else parts[0]
     choices = list(dict.fromkeys(item.name for _, columns in checker.names for item in columns))

@@ -10,7 +10,6 @@ import datetime
 import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -21,6 +20,10 @@ from sqlglot.errors import ParseError, TokenError
 from sqlglot.parsers.spark import SparkParser
 
 from etlrun.language.columns import Type, parse_type
+from etlrun.language.problems import ExpressionError, Problem
+from etlrun.language.syntax import syntax_problem
+
+__all__ = ["ExpressionError", "Problem"]  # beside what is defined here
 
 TYPE = "etlrun.type"  # the key under which a node's `meta` holds its Type
 DEEPEST = 60  # levels of a written expression; deeper ones would exhaust the stack of some pass
@@ -36,25 +39,6 @@ class Language(Spark):
         FUNCTION_PARSERS = {name: SparkParser.FUNCTION_PARSERS[name] for name in ("CAST", "TRY_CAST")}
         NO_PAREN_FUNCTIONS: ClassVar[dict[Any, Any]] = {}
         NO_PAREN_FUNCTION_PARSERS = {"CASE": SparkParser.NO_PAREN_FUNCTION_PARSERS["CASE"]}
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One mistake inside an expression; `start` and `end` are offsets into its text, end exclusive."""
-
-    code: str
-    message: str
-    start: int
-    end: int
-    fix: str = ""
-
-
-class ExpressionError(ValueError):
-    """An expression that cannot be used; `problems` holds every mistake found in it."""
-
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
-        super().__init__("; ".join(problem.message for problem in problems))
-        self.problems = problems
 
 
 def parse(text: str) -> exp.Expr:
@@ -216,7 +200,7 @@ def _trees(sql: str, text: str, shift: int = 0) -> Sequence[exp.Expr | None]:
     try:
         return Language().parse(sql)
     except (ParseError, TokenError) as error:
-        raise ExpressionError((_syntax_problem(error, text, sql, shift),)) from error
+        raise ExpressionError((syntax_problem(error, text, sql, shift),)) from error
     except RecursionError as error:
         raise _too_deep(text) from error
 
@@ -248,19 +232,6 @@ def _plain(tree: exp.Expr, text: str) -> exp.Expr:
 
 def _below(node: exp.Expr) -> Iterator[exp.Expr]:
     return node.flatten(unnest=False) if isinstance(node, exp.Connector) else node.iter_expressions()
-
-
-def _syntax_problem(error: ParseError | TokenError, text: str, sql: str = "", shift: int = 0) -> Problem:
-    """Phrase the parser's complaint and place it on the word at which it stopped."""
-    facts = error.errors[0] if isinstance(error, ParseError) and error.errors else {}
-    highlight = str(facts.get("highlight") or "")
-    line, last_column = int(facts.get("line") or 1), int(facts.get("col") or 0)
-    lines = (sql or text).split("\n")
-    end = sum(len(previous) + 1 for previous in lines[: line - 1]) + last_column - shift
-    start = max(0, end - len(highlight))
-    if not highlight or start >= len(text):
-        return Problem("syntax", "the expression ends too early or a quote is not closed", 0, len(text))
-    return Problem("syntax", f"`{highlight}` is not expected here", start, min(end, len(text)))
 
 
 @lru_cache(maxsize=256)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 _RUN = "declare a param of type timestamp and use $name"
 _SUMS = "compute it from sum(x), sum(x * x) and count(*)"
+_HASH = "make it from a column, e.g. with `md5`"
 _STEP = "use a `python` step"
 
 # Another answer at every run, or at every order of the rows.
 NOT_DETERMINISTIC = {
-    **dict.fromkeys(("rand", "random", "randn", "uuid", "shuffle", "monotonically_increasing_id", "spark_partition_id", "uniform", "randstr"), ""),
+    **dict.fromkeys(("rand", "random", "randn", "uuid", "shuffle", "monotonically_increasing_id", "spark_partition_id", "uniform", "randstr"), _HASH),
     **dict.fromkeys(("current_date", "curdate", "today"), "declare a param of type date and use $name"),
     **dict.fromkeys(("now", "current_timestamp", "localtimestamp", "current_time", "unix_timestamp"), _RUN),
     "first": "use `max_by`, `min_by` or a `top` step, which say which row comes first", "last": "use `max_by` or `min_by`",

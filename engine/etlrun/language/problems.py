@@ -1,0 +1,24 @@
+"""Mistakes inside an expression: what is wrong, at which characters, and what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake inside an expression; `start` and `end` are offsets into its text, end exclusive."""
+
+    code: str
+    message: str
+    start: int
+    end: int
+    fix: str = ""
+
+
+class ExpressionError(ValueError):
+    """An expression that cannot be used; `problems` holds every mistake found in it."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("; ".join(problem.message for problem in problems))
+        self.problems = problems

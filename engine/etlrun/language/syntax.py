@@ -1,0 +1,85 @@
+"""What is wrong with a text that the parser does not read, at the word where a person would look."""
+
+from __future__ import annotations
+
+import re
+
+from sqlglot.errors import ParseError, TokenError
+
+from etlrun.diagnostics import nearest
+from etlrun.language.columns import SCALARS, SPELLINGS
+from etlrun.language.problems import Problem
+
+_INSTEAD = {"&&": "write `and`", "!": "write `not`", "=>": "write `>=`", "=<": "write `<=`", "?": "write `case when ... then ... else ... end`"}
+_QUOTES = "in a list or in braces an expression with a `,` stands in quotes"
+
+
+def syntax_problem(error: ParseError | TokenError, text: str, sql: str = "", shift: int = 0) -> Problem:
+    """The parser's complaint about `text`, which stands at `shift` in the `sql` that was parsed."""
+    opened = _left_open(text)
+    if opened is not None and text[opened] != "(":
+        fix = "close it; a quote inside a text is written \\'" if text[opened] != "`" else "close it"
+        return Problem("syntax", "this quote is not closed", opened, len(text), fix)
+    facts = error.errors[0] if isinstance(error, ParseError) and error.errors else {}
+    said, word = str(facts.get("description") or ""), str(facts.get("highlight") or "")
+    if opened is not None and ("Expecting )" in said or not word):
+        return Problem("syntax", "this `(` is not closed", opened, opened + 1, f"close it with `)`; {_QUOTES}")
+    start, end = _place(facts, word, text, sql or text, shift)
+    if not word or start >= len(text):
+        return Problem("syntax", "the expression ends too early", 0, len(text), "finish it")
+    return _phrase(said, word, start, min(end, len(text)))
+
+
+def _phrase(said: str, word: str, start: int, end: int) -> Problem:
+    if "Expected TYPE" in said:
+        fix = nearest(word, (*SCALARS, *SPELLINGS)) or "the types are " + ", ".join(SCALARS)
+        return Problem("unknown-type", f"`{word}` is not a type", start, end, fix)
+    expected = re.match(r"Expected (\w+) after", said)
+    if expected:
+        keyword = expected.group(1).lower()
+        return Problem("syntax", f"`{keyword}` is missing {'before' if keyword == 'as' else 'after'} `{word}`", start, end, f"add `{keyword}`")
+    if "'high' missing" in said:
+        return Problem("syntax", "`between` wants two bounds", start, end, "write `between 1 and 2`")
+    if "Required keyword" in said:
+        return Problem("syntax", f"a value is missing beside `{word}`", start, end, "write what stands on either side")
+    if word == ")":
+        return Problem("syntax", "this `)` closes nothing", start, end, f"remove it; {_QUOTES}")
+    return Problem("syntax", f"`{word}` is not expected here", start, end, _INSTEAD.get(word, ""))
+
+
+def _place(facts: dict[str, object], word: str, text: str, sql: str, shift: int) -> tuple[int, int]:
+    """The offsets in `text` of the word at which the parser stopped."""
+    line, last_column = int(str(facts.get("line") or 1)), int(str(facts.get("col") or 0))
+    end = sum(len(previous) + 1 for previous in sql.split("\n")[: line - 1]) + last_column - shift
+    return max(0, end - len(word)), end
+
+
+def _left_open(text: str) -> int | None:
+    """Where the quote or bracket stands that is opened and never closed."""
+    brackets: list[int] = []
+    position = 0
+    while position < len(text):
+        character = text[position]
+        if character in "'\"`":
+            closed = _closing(text, position)
+            if closed < 0:
+                return position
+            position = closed
+        elif character == "(":
+            brackets.append(position)
+        elif character == ")" and brackets:
+            brackets.pop()
+        position += 1
+    return brackets[-1] if brackets else None
+
+
+def _closing(text: str, opening: int) -> int:
+    """Where the quote that opens at `opening` closes; -1 where it does not. A backslash guards the next character of a text."""
+    quote, position = text[opening], opening + 1
+    while position < len(text):
+        if text[position] == "\\" and quote != "`":
+            position += 1
+        elif text[position] == quote:
+            return position
+        position += 1
+    return -1
