@@ -55,9 +55,12 @@ def write_pipeline(name: str, sketch: Sketch, connection: str) -> str:
     for column, kind, path in sketch.columns:
         value = f"{{path: {_scalar(path)}, type: {_scalar(kind)}}}" if path != column else _scalar(kind)
         lines.append(f"        {_scalar(column)}: {value}")
-    lines += ["", "steps:", f"  {name}:", "    - from: rows", "", "checks:", f"  {name}:", "    - row_count: {min: 1}", ""]
+    lists = [column for column, kind, _ in sketch.columns if kind.startswith(("array", "struct"))]
+    lines += ["", "steps:", f"  {name}:", "    - from: rows        # next: filter, derive, aggregate, ..."]
+    lines += [f"    - drop: [{', '.join(map(_scalar, lists))}]        # a table holds no lists: `explode` them, or make them text"] if lists else []
+    lines += ["", "checks:", f"  {name}:", "    - row_count: {min: 1}", ""]
     lines += ["sinks:", f"  {name}:", f"    table: {{from: {name}, connection: {connection}, write: replace}}", ""]
-    return "\n".join(lines).replace(f"  {name}:\n    - from: rows", f"  {name}:\n    - from: rows        # next: filter, derive, aggregate, ...")
+    return "\n".join(lines)
 
 
 def _kind_of(file: Path) -> str:

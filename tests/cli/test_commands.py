@@ -1,0 +1,217 @@
+"""The command line as scripts and people depend on it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import duckdb
+import pytest
+from projects import Project
+
+SALES = """pipeline: sales
+description: units by shop
+params:
+  least: {type: int, default: 1}
+sources:
+  sales:
+    csv: {path: sales.csv, columns: {shop: string not null, units: int}}
+steps:
+  big:
+    - from: sales
+    - filter: units >= $least
+  totals:
+    - from: big
+    - aggregate: {by: [shop], columns: {units: sum(units)}}
+checks:
+  totals:
+    - unique: shop
+sinks:
+  totals:
+    table: {from: totals, connection: warehouse, key: shop, write: replace}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = Project(tmp_path)
+    project.write("sales.csv", "shop,units\nA,1\nA,2\nB,3\nHuế,0\n")
+    project.write("pipelines/sales.yaml", SALES)
+    return project
+
+
+def test_a_file_alone_means_run(project: Project) -> None:
+    result = project.run("pipelines/sales.yaml")
+    assert result.code == 0
+    assert result.out == ""
+    assert "published totals: 2 rows to warehouse.totals (replace)" in result.err
+    assert project.table("totals") == [("A", 3), ("B", 3)]
+
+
+def test_json_is_one_object_of_the_promised_shape(project: Project) -> None:
+    found = project.run("run", "pipelines/sales.yaml", "--json").json
+    assert found["pipeline"] == "sales"
+    assert (found["status"], found["engine"]) == ("done", "duckdb")
+    assert isinstance(found["run_id"], str)
+    assert isinstance(found["seconds"], float)
+    assert found["sources"] == {"sales": {"rows": 4, "bad_rows": 0, "files": 1}}
+    assert found["relations"] == {"totals": {"rows": 2}}
+    assert found["checks"] == [{"relation": "totals", "check": "unique", "status": "ok", "detail": "no two of 2 rows have the same `shop`"}]
+    assert {**found["sinks"]["totals"], "checksum": ""} == {
+        "connection": "warehouse", "table": "totals", "write": "replace", "rows": 2, "checksum": "",
+    }  # fmt: skip
+    assert found["models"] == {}
+
+
+def test_several_pipelines_give_an_array(project: Project) -> None:
+    project.write("pipelines/other.yaml", SALES.replace("pipeline: sales", "pipeline: other").replace("key: shop", "key: shop, table: other"))
+    found = project.run("pipelines/sales.yaml", "pipelines/other.yaml", "--json").json
+    assert [record["pipeline"] for record in found] == ["sales", "other"]
+
+
+def test_every_pipeline_is_checked_before_the_first_one_runs(project: Project) -> None:
+    project.write("pipelines/other.yaml", SALES.replace("from: big", "from: bgi"))
+    result = project.run("pipelines/sales.yaml", "pipelines/other.yaml")
+    assert result.code == 2
+    assert "did you mean `big`?" in result.err
+    assert not (project.folder / "warehouse.duckdb").exists()
+
+
+def test_set_gives_a_param_its_value(project: Project) -> None:
+    assert project.run("pipelines/sales.yaml", "--set", "least=3").code == 0
+    assert project.table("totals") == [("B", 3)]
+
+
+def test_set_of_an_unknown_param_names_the_nearest(project: Project) -> None:
+    result = project.run("pipelines/sales.yaml", "--set", "lest=3")
+    assert result.code == 2
+    assert "did you mean `least`?" in result.err
+
+
+def test_set_of_a_wrong_value_says_what_is_wanted(project: Project) -> None:
+    result = project.run("pipelines/sales.yaml", "--set", "least=many")
+    assert result.code == 2
+    assert "`many` is not a int" in result.err or "`many` is not an int" in result.err
+
+
+def test_a_param_without_a_value_is_asked_for(project: Project) -> None:
+    project.write("pipelines/sales.yaml", SALES.replace("{type: int, default: 1}", "{type: int}"))
+    assert project.run("check").code == 0
+    result = project.run("pipelines/sales.yaml")
+    assert result.code == 2
+    assert "sales.yaml:4:3: missing-param: the param `least` has no value" in result.err
+    assert "--set least=VALUE" in result.err
+    assert project.run("pipelines/sales.yaml", "--set", "least=1").code == 0
+
+
+def test_the_environment_chooses_profile_and_engine(project: Project) -> None:
+    assert project.run("plan", "pipelines/sales.yaml", "--json", ETLRUN_PROFILE="local").json["engine"] == "spark"
+    assert project.run("plan", "pipelines/sales.yaml", "--json", ETLRUN_PROFILE="local", ETLRUN_ENGINE="duckdb").json["engine"] == "duckdb"
+    assert project.run("plan", "pipelines/sales.yaml", "--profile", "fast", "--json", ETLRUN_PROFILE="local").json["engine"] == "duckdb"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("rnu",), "did you mean `run`?"),
+        (("run", "pipelines/sale.yaml"), "did you mean `pipelines/sales.yaml`?"),
+        (("pipelines/sales.yaml", "--profile", "lcoal"), "did you mean `local`?"),
+        (("pipelines/sales.yaml", "--engine", "spork"), "spork"),
+        (("show", "pipelines/sales.yaml", "totls"), "did you mean `totals`?"),
+        (("show", "pipelines/sales.yaml", "totals", "--where", "unit > 1"), "did you mean `units`?"),
+        (("compile", "pipelines/sales.yaml", "nothing"), "there is no relation `nothing`"),
+        (("check", "nowhere"), "there is no file or folder nowhere"),
+        (("run",), "PIPELINE"),
+    ],
+)
+def test_wrong_usage_exits_with_2_and_a_hint(project: Project, arguments: tuple[str, ...], words: str) -> None:
+    result = project.run(*arguments)
+    assert result.code == 2
+    assert words in result.err
+    assert "Traceback" not in result.err
+
+
+def test_check_is_silent_about_what_is_right(project: Project) -> None:
+    result = project.run("check")
+    assert (result.code, result.out, result.err) == (0, "", "1 pipeline: no mistakes\n")
+
+
+def test_show_gives_rows_at_any_point(project: Project) -> None:
+    assert project.run("show", "pipelines/sales.yaml", "sales").out == "shop  units\n----  -----\nA         1\nA         2\nB         3\nHuế       0\n"
+    assert project.run("show", "pipelines/sales.yaml", "totals.1", "-n", "1").out == "shop  units\n----  -----\nA         1\n"
+    found = project.run("show", "pipelines/sales.yaml", "big", "--where", "shop = 'B'", "--json")
+    assert json.loads(found.out) == {"shop": "B", "units": 3}
+    assert not (project.folder / "warehouse.duckdb").exists()
+
+
+def test_compile_prints_sql_that_runs(project: Project) -> None:
+    result = project.run("compile", "pipelines/sales.yaml", "--dialect", "duckdb")
+    assert result.code == 0
+    _, big, totals = result.out.split("-- ")[1:]
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE sales AS SELECT * FROM (VALUES ('A', 1), ('A', 2), ('B', 0)) AS t(shop, units)")
+        connection.execute(f"CREATE VIEW big AS {big.partition(chr(10))[2]}")
+        assert connection.execute(totals.partition("\n")[2]).fetchall() == [("A", 3)]
+    assert "`units` >= 1" in project.run("compile", "pipelines/sales.yaml", "big").out
+
+
+def test_plan_says_what_would_happen_and_does_none_of_it(project: Project) -> None:
+    result = project.run("plan", "pipelines/sales.yaml")
+    assert result.code == 0
+    assert "sales: 1 csv files, 0.0 MB" in result.out
+    assert "totals: from > aggregate" in result.out
+    assert "totals: creates the table totals of warehouse (shop string, units bigint)" in result.out
+    project.run("pipelines/sales.yaml", "-q")
+    assert "totals: replaces the rows of the table totals of warehouse" in project.run("plan", "pipelines/sales.yaml").out
+
+
+def test_plan_finds_what_stands_in_the_way(project: Project) -> None:
+    (project.folder / "sales.csv").unlink()
+    result = project.run("plan", "pipelines/sales.yaml")
+    assert result.code == 1
+    assert "trouble: there is no such file: " in result.out
+
+
+def test_new_writes_a_pipeline_that_checks_and_runs(project: Project) -> None:
+    project.write("in/visits-2022-05-03.json", '{"_id": 1, "_source": {"user": "An", "score": 1.5, "tags": ["x"], "n": 3}}\n')
+    result = project.run("new", "visits", "--from", "in/visits-2022-05-03.json")
+    assert result.code == 0, result.err
+    text = (project.folder / "pipelines/visits.yaml").read_text()
+    assert "path: in/visits-{date:yyyy-MM-dd}.json" in text
+    assert "record: _source" in text
+    assert "default: 2022-05" in text
+    assert project.run("check", "pipelines/visits.yaml").code == 0
+    again = project.run("new", "visits", "--from", "in/visits-2022-05-03.json")
+    assert (again.code, "exists" in again.err) == (2, True)
+
+
+def test_new_from_csv_runs_as_it_stands(project: Project) -> None:
+    project.write("people.csv", "id,name,born,zip,score\n1,An,1990-01-02,00123,1.5\n2,,2000-01-01,70000,2\n")
+    assert project.run("new", "people", "--from", "people.csv").code == 0
+    result = project.run("pipelines/people.yaml")
+    assert result.code == 0, result.err
+    assert "id: bigint" in (project.folder / "pipelines/people.yaml").read_text()
+    assert "zip: string" in (project.folder / "pipelines/people.yaml").read_text()
+    assert len(project.table("people")) == 2
+
+
+def test_schema_is_what_the_checker_uses(project: Project) -> None:
+    found = project.run("schema").json
+    assert found["$schema"] == "http://json-schema.org/draft-07/schema#"
+    assert set(found["properties"]) == {"pipeline", "description", "owner", "params", "sources", "steps", "checks", "sinks"}
+    assert "profiles" in project.run("schema", "--project").json["properties"]
+    assert "sum(numeric)" in project.run("schema", "--functions").out
+
+
+def test_no_colour_and_no_escape_codes_where_nobody_looks(project: Project) -> None:
+    result = project.run("pipelines/sales.yaml", FORCE_COLOR="", NO_COLOR="1")
+    assert "\x1b" not in result.err + result.out
+
+
+def test_completion_offers_pipelines_relations_and_profiles(project: Project) -> None:
+    def offered(words: str, current: int) -> str:
+        return project.run(_ETLRUN_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=str(current)).out
+
+    assert "pipelines/sales.yaml" in offered("etlrun run pipe", 2)
+    assert "totals" in offered("etlrun show pipelines/sales.yaml to", 3)
+    assert "local" in offered("etlrun run pipelines/sales.yaml --profile lo", 4)
