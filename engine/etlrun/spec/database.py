@@ -67,7 +67,9 @@ class Published:
 
 
 class Database(ABC):
-    """An open connection."""
+    """An open connection. `notices` are lines for a person, about what went well in another way than usual."""
+
+    notices: Sequence[str] = ()
 
     @abstractmethod
     def columns(self, table: str) -> Columns | None:
