@@ -1,0 +1,1 @@
+"""A MySQL or MariaDB server as a warehouse: proved before commit, published in one transaction, exactly once."""

@@ -1,0 +1,67 @@
+"""Read ahead: what one thread makes while another sends what was made before."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+DEPTH = 4
+
+
+class Ahead(Generic[Item]):
+    """The items of an iterator, made by a thread of their own from the moment that the block is entered.
+
+    At most four items wait. An exception of the iterator comes out where its item would have. Leaving the block early calls
+    `cancel`, which must end the iterator's wait.
+    """
+
+    def __init__(self, items: Iterator[Item], cancel: Callable[[], None]) -> None:
+        self._items = items
+        self._cancel = cancel
+        self._made: queue.Queue[tuple[Item | None, BaseException | None]] = queue.Queue(DEPTH)
+        self._is_left = threading.Event()
+        self._thread = threading.Thread(target=self._make, name="etlrun-ahead", daemon=True)
+        self._is_done = False
+
+    def __enter__(self) -> Ahead[Item]:
+        self._thread.start()
+        return self
+
+    def __iter__(self) -> Iterator[Item]:
+        while not self._is_done:
+            item, error = self._made.get()
+            if error is not None:
+                self._is_done = True
+                raise error
+            if item is None:
+                self._is_done = True
+                return
+            yield item
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self._is_left.set()
+        while self._thread.is_alive():
+            self._cancel()
+            self._thread.join(0.05)
+
+    def _make(self) -> None:
+        try:
+            for item in self._items:
+                if not self._put(item, None):
+                    return
+            self._put(None, None)
+        except BaseException as error:  # noqa: BLE001 - it is raised in the thread that reads
+            self._put(None, error)
+
+    def _put(self, item: Item | None, error: BaseException | None) -> bool:
+        while not self._is_left.is_set():
+            try:
+                self._made.put((item, error), timeout=0.05)
+            except queue.Full:
+                continue
+            return True
+        return False

@@ -1,0 +1,106 @@
+"""What a server or a line can say, which of it is worth another try, and how a person mends the rest."""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+
+from pymysql import err
+
+from etlrun.connections._mysql.address import Address
+
+LOST = 2013
+TRANSIENT = frozenset((0, 1040, 1053, 1158, 1159, 1160, 1161, 1205, 1213, 1927, 2002, 2003, 2006, LOST, 2055, 4031))
+FAILOVER = frozenset((1290, 1792, 1836))  # read-only: another server may be taking over
+NO_LOCAL_FILES = frozenset((1148, 3948, 4166))
+DUPLICATE = frozenset((1062, 1586, 1859))
+LOCK_WAIT = 1205
+UNVERIFIED = 2026
+
+_WHAT: dict[int, tuple[str, str]] = {
+    1021: ("the server's disk is full", "make room there"),
+    1040: ("the server has too many connections", "try again later, or raise max_connections"),
+    1044: ("the account may not use this database", "grant it SELECT, INSERT and DELETE on the target and the ledger"),
+    1045: ("the server refuses the user or the password", "check both in the environment, and that the account may come from this host"),
+    1049: ("there is no such database", "create it, or check its name in the URL"),
+    1053: ("the server is shutting down", "try again when it is back"),
+    1114: ("the server's disk or tablespace is full", "make room there"),
+    1142: ("the account lacks a right on this table", "grant it SELECT, INSERT and DELETE on the target and the ledger, and CREATE while a table is missing"),
+    1153: ("a row is larger than the server takes at once", "raise max_allowed_packet on the server"),
+    1205: ("another transaction holds rows of the table", "let it end, or end it"),
+    1213: ("another transaction got in the way", "try again"),
+    1227: ("the account lacks a right", "ask who manages the server"),
+    1290: ("the server is read-only", "point the connection at the primary server"),
+    1451: ("rows of another table refer to rows that would be replaced", "drop the foreign key, or publish with `merge`"),
+    1665: ("the server logs statements, which READ COMMITTED forbids", "set binlog_format=ROW on the server"),
+    1698: ("the account logs in by the name of the system's user, not by password", "use an account with a password"),
+    1792: ("the transaction is read-only", "point the connection at the primary server"),
+    1836: ("the server is read-only", "point the connection at the primary server"),
+    1927: ("the server ended the connection", "try again"),
+    2002: ("the server's socket does not answer", "check that the server runs"),
+    2003: ("the server cannot be reached", "check host and port, and that the server runs"),
+    2006: ("the connection broke", "check the network and the server's log"),
+    LOST: ("the connection broke", "check the network and the server's log"),
+    2055: ("the connection broke", "check the network and the server's log"),
+    UNVERIFIED: ("the server could not prove who it is", "give the certificate of its authority as `ca`; `tls: verify_ca` does without the host's name"),
+    2061: ("the server asks for the password in clear", "use TLS with `tls: verify_identity`, or another kind of account"),
+    2068: ("the server asked for a file of this machine, and was refused", "this is no trustworthy server; check the host"),
+    3098: ("the server's group accepts only InnoDB tables with a primary key", "give the sink a `key`"),
+    3750: ("the server wants a primary key on every table", "give the sink a `key`"),
+    3819: ("a CHECK constraint of the table is violated", "look at the table's constraints"),
+    3948: ("the server does not take LOAD DATA LOCAL", "set local_infile=ON on the server, or `loader: insert`"),
+    4025: ("a CHECK constraint of the table is violated", "look at the table's constraints"),
+    4031: ("the server ended the connection, which was idle", "raise wait_timeout on the server"),
+    4166: ("the server does not take LOAD DATA LOCAL", "set local_infile=ON on the server, or `loader: insert`"),
+}  # fmt: skip
+
+
+class ServerError(Exception):
+    """A statement or a connection that failed: the code of MySQL's lists, and what was said, which may hold values of rows."""
+
+    def __init__(self, code: int, said: str) -> None:
+        super().__init__(f"{code}: {masked(said)}")
+        self.code = code
+        self.said = said
+
+    @property
+    def is_transient(self) -> bool:
+        return self.code in TRANSIENT or self.code in FAILOVER
+
+
+def server_error(error: Exception) -> ServerError:
+    """The error of PyMySQL or of the socket below it, in MySQL's numbers."""
+    original = getattr(error, "original_exception", error)
+    if isinstance(original, ssl.SSLError):
+        return ServerError(UNVERIFIED, str(original.reason or original))
+    if isinstance(original, socket.gaierror):
+        return ServerError(2003, f"its name is not known ({original.strerror})")
+    if isinstance(error, err.MySQLError) and error.args and isinstance(error.args[0], int):
+        said = str(original.strerror or original) if isinstance(original, OSError) else str(error.args[-1])
+        return ServerError(error.args[0], said)
+    return ServerError(LOST, str(error))
+
+
+def is_of_the_line(error: Exception) -> bool:
+    """Whether an exception is PyMySQL's or the socket's, and none of ours. A line that is cut shows as an attribute of None as well."""
+    return isinstance(error, (err.MySQLError, OSError)) or (isinstance(error, AttributeError) and "'NoneType'" in str(error))
+
+
+def explain(error: ServerError, address: Address) -> tuple[str, str]:
+    """What happened in words of ours, with the code that finds it in MySQL's manual; and what to do."""
+    what, fix = _WHAT.get(error.code, (f"the server refused: {masked(error.said)}", "look the number up in the manual of the server"))
+    detail = f": {error.said}" if error.code in _WITHOUT_VALUES else ""
+    if error.code == 1045 and not address.password:
+        fix = "the URL has no password: put it there, or under `password`, as ${NAME}"
+    return f"{what} ({error.code}{detail})", fix
+
+
+def masked(text: str) -> str:
+    """`text` with quoted values, and numbers that could be somebody's, made unreadable; names of columns and keys stay."""
+    values = re.sub(r"(entry|value:?) '.*'(?= for |$)", r"\1 '***'", text)
+    quoted = re.sub(r"(?<!column )(?<!key )'[^']*'", "'***'", values)
+    return re.sub(r"\d{9,}", "***", quoted)
+
+
+_WITHOUT_VALUES = frozenset((1142, 1290, 2003, UNVERIFIED))

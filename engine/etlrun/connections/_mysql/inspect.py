@@ -1,0 +1,127 @@
+"""Look at the staged rows before anything is sent: every value must be one that its column keeps as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from etlrun.connections._mysql.encode import Field, has_special, literal
+from etlrun.connections._mysql.stage import Stage
+from etlrun.connections._mysql.tables import Definition
+from etlrun.connections._mysql.types import BLOBS, TEXTS, Stored
+from etlrun.failures import RunFailure
+from etlrun.language.columns import Column
+
+FIRST, LAST = "0001-01-01", "9999-12-31"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a stage: its columns as they travel, in the order of the load, and the literals between which its first key lies."""
+
+    fields: tuple[Field, ...]
+    first_key: tuple[str, str] | None
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """What must hold for no row: `bad` is a condition on the stage, `why` completes `column` ..."""
+
+    column: str
+    bad: str
+    why: str
+    fix: str
+
+
+def inspect(stage: Stage, there: Definition, exact: frozenset[str]) -> Facts:
+    """The facts of the stage. Raises RunFailure for values that the table would not keep; `exact` are the columns that tell rows apart."""
+    rules = [rule for item in stage.load.columns for rule in _rules(stage, item, there, exact)]
+    texts = [item for item in stage.load.columns if item.type.name == "string"]
+    counts = [f"count(*) FILTER ({rule.bad})" for rule in rules]
+    specials = [f"coalesce(bool_or({has_special(stage.staged(item.name))}), false)" for item in texts]
+    rows, *found = stage.one(f"SELECT {', '.join(['count(*)', *counts, *specials])} FROM stage")
+    if rows != stage.load.rows:
+        raise RunFailure("sink", "stage-damaged", f"the stage holds {rows:,} rows, and {stage.load.rows:,} were written", "run the pipeline again")
+    for rule, count in zip(rules, found, strict=False):
+        if count:
+            raise _refused(stage, rule, int(count))
+    escaped = {item.name for item, is_special in zip(texts, found[len(rules) :], strict=True) if is_special}
+    fields = tuple(_field(stage, item, there, item.name in escaped) for item in stage.load.columns)
+    return Facts(fields, _first_key(stage, fields) if rows else None)
+
+
+def _field(stage: Stage, item: Column, there: Definition, is_special: bool) -> Field:
+    stored = there.column(item.name)
+    assert stored is not None
+    return Field(stored.name, item.type, stage.staged(item.name), is_special, stored.is_nullable)
+
+
+def _rules(stage: Stage, item: Column, there: Definition, exact: frozenset[str]) -> Iterator[_Rule]:
+    staged, stored, kind = stage.staged(item.name), there.column(item.name), item.type.name
+    assert stored is not None
+    if not stored.is_nullable or item.name.lower() in {key.lower() for key in stage.load.key}:
+        yield _Rule(item.name, f"{staged} IS NULL", "is null", "give it a value, or `filter` such rows out")
+    if kind in ("string", "binary"):
+        limit, unit, length = _limit(stored, staged, is_text=kind == "string")
+        fix = f"make the column of the table wider; it is {stored.written}"
+        yield _Rule(item.name, f"{length} > {limit}", f"is longer than {limit:,} {unit}", fix)
+    if kind == "string" and item.name.lower() in exact:
+        yield _Rule(item.name, f"ends_with({staged}, ' ')", "ends with a space, which MySQL takes for the same key as without", "`trim` it")
+    if kind in ("float", "double"):
+        yield _Rule(item.name, f"NOT isfinite({staged})", "is not a number or is infinite", "make it null, or `filter` such rows out")
+    if kind in ("date", "timestamp"):
+        day = f"CAST({staged} AS DATE)"
+        bad = f"NOT isfinite({staged}) OR {day} < DATE '{FIRST}' OR {day} > DATE '{LAST}'"
+        yield _Rule(item.name, bad, f"is outside {FIRST} to {LAST}", "make it null, or `filter` such rows out")
+
+
+def _limit(stored: Stored, staged: str, *, is_text: bool) -> tuple[int, str, str]:
+    """How much a column takes, in which unit, and how that is counted in the stage."""
+    bytes_ = f"strlen({staged})" if is_text else f"octet_length({staged})"
+    if stored.kind in TEXTS or stored.kind in BLOBS:
+        return {**TEXTS, **BLOBS}[stored.kind], "bytes", bytes_
+    return stored.limit or 0, "characters" if is_text else "bytes", f"length({staged})" if is_text else bytes_
+
+
+def _refused(stage: Stage, rule: _Rule, count: int) -> RunFailure:
+    keys = stage.load.key or (rule.column,)
+    shown = ", ".join(f"CAST({stage.staged(key)} AS VARCHAR)" for key in keys)
+    (sample,) = stage.rows(f"SELECT {shown} FROM stage WHERE {rule.bad} ORDER BY ALL LIMIT 1")
+    named = f"the table `{stage.load.table}` was not published"
+    rows = f"{count:,} {'row' if count == 1 else 'rows'}"
+    return RunFailure("sink", "value-refused", f"{named}: in {rows} `{rule.column}` {rule.why}, e.g. where {sample_key(keys, sample)}", rule.fix)
+
+
+def equal_keys(stage: Stage) -> str:
+    """Two rows of the stage with the same key, with the key masked; nothing where there are none."""
+    keys = ", ".join(stage.staged(key) for key in stage.load.key)
+    shown = ", ".join(f"CAST({stage.staged(key)} AS VARCHAR)" for key in stage.load.key)
+    found = stage.rows(f"SELECT {shown}, count(*) FROM stage GROUP BY {keys}, {shown} HAVING count(*) > 1 ORDER BY ALL LIMIT 1") if keys else []
+    return f"{found[0][-1]} rows have {sample_key(stage.load.key, found[0][:-1])}" if found else ""
+
+
+def sample_key(keys: tuple[str, ...], values: tuple[str | None, ...]) -> str:
+    """`Contract` = HN*****12: enough to find the row, too little to give it away."""
+    return ", ".join(f"`{key}` = {masked_value(value)}" for key, value in zip(keys, values, strict=True))
+
+
+def masked_value(value: str | None) -> str:
+    """A value with all but its ends as `*`."""
+    if value is None:
+        return "null"
+    shown = "".join(character if character.isprintable() else "?" for character in value[:20])
+    if len(shown) <= 4:
+        return shown[:1] + "*" * (len(shown) - 1)
+    return shown[:2] + "*" * (len(shown) - 4) + shown[-2:] + ("…" if len(value) > len(shown) else "")
+
+
+def _first_key(stage: Stage, fields: tuple[Field, ...]) -> tuple[str, str] | None:
+    """The smallest and the largest value of the first key column, as literals."""
+    if not stage.load.key:
+        return None
+    wanted = stage.load.columns.get(stage.load.key[0])
+    field = next(field for field in fields if wanted and field.staged == stage.staged(wanted.name))
+    query = f"SELECT min({field.staged}) AS low, max({field.staged}) AS high FROM stage"
+    low, high = (literal(Field(field.name, field.type, side, field.is_special, False)) for side in ("low", "high"))
+    found = stage.one(f"SELECT {low}, {high} FROM ({query})")
+    return str(found[0]), str(found[1])

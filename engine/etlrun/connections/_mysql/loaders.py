@@ -1,0 +1,74 @@
+"""The two ways in which rows travel: one LOAD DATA LOCAL that streams them, or INSERTs of about a megabyte."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from etlrun.connections._mysql.ahead import Ahead
+from etlrun.connections._mysql.encode import Field
+from etlrun.connections._mysql.errors import masked
+from etlrun.connections._mysql.faults import point
+from etlrun.connections._mysql.session import Session
+from etlrun.connections._mysql.words import name, names
+
+BYTES = 1 << 20
+
+
+class LoadRefused(Exception):
+    """The server took the rows otherwise than they are; `str()` says how."""
+
+
+def load_data(session: Session, table: str, fields: tuple[Field, ...], lines: Ahead[memoryview], rows: int) -> None:
+    """Stream the lines into the table. Raises LoadRefused, ServerError."""
+    binary = {field.name: f"@v{number}" for number, field in enumerate(fields) if field.type.name == "binary"}
+    targets = ", ".join(binary.get(field.name, name(field.name)) for field in fields)
+    unhexed = ", ".join(f"{name(column)} = UNHEX({variable})" for column, variable in binary.items())
+    statement = (
+        f"LOAD DATA LOCAL INFILE '{{file}}' INTO TABLE {name(table)} CHARACTER SET utf8mb4 FIELDS TERMINATED BY x'09' ESCAPED BY x'5c' "
+        f"LINES TERMINATED BY x'0a' ({targets}){f' SET {unhexed}' if unhexed else ''}"
+    )
+    loaded, warnings = session.stream(statement, _watched(lines))
+    if warnings or loaded != rows:
+        raise LoadRefused(_complaint(session, loaded, warnings, rows))
+
+
+def insert(session: Session, table: str, fields: tuple[Field, ...], tuples: Ahead[list[bytes]], rows: int) -> None:
+    """Send the rows as INSERT statements. Raises LoadRefused, ServerError."""
+    head = f"INSERT INTO {name(table)} ({names(tuple(field.name for field in fields))}) VALUES ".encode()
+    most = min(BYTES, int(session.one("SELECT @@max_allowed_packet")[0]) // 2)
+    total = 0
+    for values in _packets(tuples, most):
+        point("loading")
+        loaded, warnings = session.change(head + values)
+        total += loaded
+        if warnings:
+            raise LoadRefused(_complaint(session, total, warnings, rows))
+    if total != rows:
+        raise LoadRefused(_complaint(session, total, 0, rows))
+
+
+def _watched(lines: Ahead[memoryview]) -> Iterator[memoryview]:
+    for chunk in lines:
+        point("loading")
+        yield chunk
+
+
+def _packets(tuples: Ahead[list[bytes]], most: int) -> Iterator[bytes]:
+    """The tuples with commas between, in pieces of about `most` bytes."""
+    piece: list[bytes] = []
+    size = 0
+    for batch in tuples:
+        for one in batch:
+            if piece and size + len(one) >= most:
+                yield b",".join(piece)
+                piece, size = [], 0
+            piece.append(one)
+            size += len(one) + 1
+    if piece:
+        yield b",".join(piece)
+
+
+def _complaint(session: Session, loaded: int, warnings: int, rows: int) -> str:
+    said = session.rows("SHOW WARNINGS LIMIT 1") if warnings else []
+    why = f", and the server warned {warnings:,} {'time' if warnings == 1 else 'times'}: {masked(str(said[0][2]))} ({said[0][1]})" if said else ""
+    return f"{loaded:,} of {rows:,} rows were taken{why}"

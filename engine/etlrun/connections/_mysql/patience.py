@@ -1,0 +1,24 @@
+"""How often and how long to try again; the clock can be put in from outside."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Patience:
+    """At most `tries` tries, with pauses that double from `first` to `most` seconds, each shortened by up to half at random."""
+
+    tries: int = 5
+    first: float = 1.0
+    most: float = 10.0
+    sleep: Callable[[float], None] = time.sleep
+    chance: Callable[[], float] = random.random
+
+    def pauses(self) -> Iterator[float]:
+        """The seconds to wait after each try but the last."""
+        for number in range(self.tries - 1):
+            yield min(self.most, self.first * 2**number) * (1 - self.chance() / 2)

@@ -1,0 +1,171 @@
+"""The protocol: one transaction per table and period, proved before COMMIT, with its ledger row; tried again as a whole.
+
+Any failure ends in a rollback, and another try starts with a new connection: InnoDB rolls back only the statement that waited too
+long for a lock, so a COMMIT after it would keep half of the work. Where the reply to COMMIT is lost, the next try finds this very
+run in the ledger, or does not.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Literal
+
+from etlrun.connections._mysql.address import Address
+from etlrun.connections._mysql.errors import FAILOVER, NO_LOCAL_FILES, ServerError, explain
+from etlrun.connections._mysql.faults import point
+from etlrun.connections._mysql.inspect import Facts, inspect
+from etlrun.connections._mysql.ledger import find_entries, period_key, record
+from etlrun.connections._mysql.loaders import LoadRefused
+from etlrun.connections._mysql.locks import blockers, take_lock
+from etlrun.connections._mysql.patience import Patience
+from etlrun.connections._mysql.preparing import prepare
+from etlrun.connections._mysql.session import Session
+from etlrun.connections._mysql.stage import Stage
+from etlrun.connections._mysql.transfer import Transfer, refusal
+from etlrun.failures import RunFailure
+from etlrun.spec.database import Load, Published
+
+Loader = Literal["auto", "insert", "load_data"]
+FAILOVER_TRIES = 2
+
+
+@dataclass
+class Publisher:
+    """Publishes loads over sessions of one connection; what a person should know of a publish that went well is in `notices`."""
+
+    label: str
+    address: Address
+    open_session: Callable[[], Session]
+    loader: Loader = "auto"
+    patience: Patience = field(default_factory=Patience)
+    notices: list[str] = field(default_factory=list)
+
+    def publish(self, load: Load) -> Published:
+        """Publish, and try again what may go better then. Raises RunFailure; then nothing has changed, unless it says that this is unknown."""
+        with tempfile.TemporaryDirectory(prefix=".publish-", dir=load.files[0].parent if load.files else None) as spill:
+            stage = Stage(load, Path(spill))
+            try:
+                return _Publish(self, load, stage).run()
+            finally:
+                stage.close()
+
+
+class _Publish:
+    """One publish under way."""
+
+    def __init__(self, publisher: Publisher, load: Load, stage: Stage) -> None:
+        self.publisher = publisher
+        self.load = load
+        self.stage = stage
+        self.loader = publisher.loader
+        self.facts: Facts | None = None
+        self.is_in_doubt = False  # a COMMIT was sent, and nobody knows what became of it
+        self.blocked_by = ""
+
+    def run(self) -> Published:
+        pauses = self.publisher.patience.pauses()
+        for number in count(1):
+            try:
+                return self.attempt()
+            except ServerError as error:
+                pause = next(pauses, None) if self.may_try_again(error, number) else None
+                if pause is None:
+                    raise self.failure(error) from error
+                self.note(f"publishing `{self.load.table}` again: {explain(error, self.publisher.address)[0]}")
+                self.publisher.patience.sleep(pause)
+        raise AssertionError
+
+    def may_try_again(self, error: ServerError, number: int) -> bool:
+        if error.code in NO_LOCAL_FILES and self.publisher.loader == "auto" and self.loader != "insert":
+            self.loader = "insert"
+            return True
+        return error.is_transient and (error.code not in FAILOVER or number < FAILOVER_TRIES)
+
+    def attempt(self) -> Published:
+        session = self.publisher.open_session()
+        try:
+            published = self.work(session)
+        except (RunFailure, ServerError, LoadRefused) as error:
+            self.give_up(session, error)
+            refused = None if isinstance(error, RunFailure) else refusal(self.stage, error)
+            if refused is not None:
+                raise refused from error
+            raise
+        except BaseException:
+            session.hang_up()
+            raise
+        session.close()
+        return published
+
+    def work(self, session: Session) -> Published:
+        point("connected")
+        prepared = prepare(session, self.load, self.publisher.label)
+        if self.facts is None:
+            self.facts = inspect(self.stage, prepared.definition, prepared.exact)
+        point("prepared")
+        take_lock(session, self.load, self.publisher.label)
+        point("locked")
+        return self.transact(session, Transfer(self.load, self.stage, prepared.definition, self.facts, self.chosen_loader(session)))
+
+    def transact(self, session: Session, transfer: Transfer) -> Published:
+        with transfer.reading():
+            session.run("START TRANSACTION")
+            point("begun")
+            if self.is_done(session):
+                session.run("ROLLBACK")
+                return Published(self.load.rows, was_there=True)
+            point("ledger-read")
+            transfer.run(session)
+            record(session, self.load)
+            point("recorded")
+            self.is_in_doubt = True
+            session.run("COMMIT")
+            self.is_in_doubt = False
+            point("committed")
+        return Published(self.load.rows)
+
+    def is_done(self, session: Session) -> bool:
+        """Whether this very run is in the table. Raises RunFailure where a later one is."""
+        found = find_entries(session, self.load)
+        self.is_in_doubt = False
+        if (period_key(self.load.period), self.load.run_id) in found:
+            return True
+        newer = max((run for _, run in found if run > self.load.run_id), default="")
+        if newer and self.load.write != "append":
+            raise RunFailure("sink", "newer-run", f"the table `{self.load.table}` holds the rows of {newer}, which started after this run",
+                             "its rows are newer; run the pipeline again if these are wanted")  # fmt: skip
+        return False
+
+    def chosen_loader(self, session: Session) -> Literal["insert", "load_data"]:
+        if self.loader == "auto":
+            is_allowed = bool(session.one("SELECT @@GLOBAL.local_infile")[0])
+            self.loader = "load_data" if is_allowed else "insert"
+            if not is_allowed:
+                self.note(f"`{self.load.table}` is published with INSERT, which is slower: the server has local_infile=OFF")
+        return self.loader
+
+    def give_up(self, session: Session, error: Exception) -> None:
+        """Roll back. The line may be gone; then the server does it."""
+        try:
+            if session.is_open:
+                session.run("ROLLBACK")
+            if session.is_open and isinstance(error, ServerError):
+                self.blocked_by = blockers(session, error)
+        except ServerError:
+            session.hang_up()
+        session.close()
+
+    def note(self, text: str) -> None:
+        self.publisher.notices.append(text)
+
+    def failure(self, error: ServerError) -> RunFailure:
+        what, fix = explain(error, self.publisher.address)
+        named = f"the table `{self.load.table}` of connection `{self.publisher.label}` ({self.publisher.address.place})"
+        if self.is_in_doubt:
+            return RunFailure("sink", "publish-unknown", f"whether {named} was published is not known: the server went away while it committed ({what})",
+                              "publish this run again when it is back: if the rows are there already, nothing happens")  # fmt: skip
+        return RunFailure("sink", "publish-failed", f"{named} was not published, its old rows are untouched: {what}{self.blocked_by}", fix)

@@ -1,0 +1,145 @@
+"""A connection to the server with the settings that the protocol relies on. Failures come as ServerError."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pymysql import cursors
+
+from etlrun.connections._mysql.address import Address
+from etlrun.connections._mysql.errors import is_of_the_line, server_error
+from etlrun.connections._mysql.wire import Line
+from etlrun.failures import RunFailure
+
+Tls = Literal["auto", "verify_identity", "verify_ca", "insecure"]
+SQL_MODE = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+LIVES = 28_800  # seconds that the server keeps an idle session, while the rows are being sorted
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a session is opened: `ca` is a file, the rest are seconds but for `tls`."""
+
+    tls: Tls = "auto"
+    ca: str = ""
+    connect_timeout: int = 10
+    timeout: int = 600
+    lock_timeout: int = 30
+
+
+class Session:
+    """An open connection in strict mode, READ COMMITTED and UTC."""
+
+    def __init__(self, address: Address, settings: Settings) -> None:
+        self.address = address
+        context = _tls(address, settings)
+        with _in_our_words():
+            self._line = _connect(address, settings, context)
+        try:
+            self._set_up(settings)
+        except BaseException:
+            self.hang_up()
+            raise
+
+    def _set_up(self, settings: Settings) -> None:
+        self.run(
+            f"SET SESSION sql_mode='{SQL_MODE}', innodb_lock_wait_timeout={settings.lock_timeout}, lock_wait_timeout={settings.lock_timeout}, "
+            f"time_zone='+00:00', wait_timeout={LIVES}, foreign_key_checks=1, unique_checks=1"
+        )
+        self.run("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+
+    def run(self, statement: str) -> int:
+        """Run a statement; gives the number of rows that it touched."""
+        with _in_our_words(), self._line.cursor() as cursor:
+            cursor.execute(statement)
+            return int(cursor.rowcount)
+
+    def change(self, statement: str | bytes) -> tuple[int, int]:
+        """Run a statement; gives the number of rows that it touched, and of warnings."""
+        with _in_our_words(), self._line.cursor() as cursor:
+            cursor.execute(statement)
+            return int(cursor.rowcount), int(cursor.warning_count)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with _in_our_words(), self._line.cursor() as cursor:
+            cursor.execute(query)
+            return list(cursor.fetchall())
+
+    def one(self, query: str) -> tuple[Any, ...]:
+        """The only row of a query."""
+        (row,) = self.rows(query)
+        return row
+
+    def stream(self, statement: str, chunks: Iterable[memoryview]) -> tuple[int, int]:
+        """Run a LOAD DATA LOCAL INFILE '{file}'; gives the number of rows loaded, and of warnings."""
+        with _in_our_words():
+            return self._line.stream(statement, chunks)
+
+    def pages(self, query: str, size: int) -> Iterator[list[tuple[bytes | None, ...]]]:
+        """The rows of a query as the server writes them, `size` at a time, while the server keeps the rest."""
+        with _in_our_words():
+            cursor = self._line.cursor(cursors.SSCursor)
+            self._line.decoders, self._line.use_unicode = {}, False
+            cursor.execute(query)
+        while True:
+            with _in_our_words():
+                page = cursor.fetchmany(size)
+            if not page:
+                return
+            yield page
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the line was up when it was used last."""
+        return bool(self._line.open)
+
+    @property
+    def thread(self) -> int:
+        """The number of this session on the server."""
+        return int(self._line.thread_id())
+
+    def close(self) -> None:
+        """Say goodbye. The server rolls back what is open, and releases the locks."""
+        if self._line.open:
+            self._line.close()
+
+    def hang_up(self) -> None:
+        """Cut the line without a word, in whatever state it is."""
+        self._line.hang_up()
+
+
+def _connect(address: Address, settings: Settings, context: ssl.SSLContext | None) -> Line:
+    protection: dict[str, Any] = {"ssl": context} if context is not None else {"ssl_disabled": settings.tls != "insecure"}
+    where = {"unix_socket": address.socket} if address.socket else {"host": address.host, "port": address.port}
+    return Line(
+        is_verified=context is not None and context.check_hostname, user=address.user, password=address.password.reveal(),
+        database=address.database, charset="utf8mb4", collation="utf8mb4_bin", autocommit=True, connect_timeout=settings.connect_timeout,
+        read_timeout=settings.timeout, write_timeout=settings.timeout, **where, **protection,
+    )  # fmt: skip
+
+
+def _tls(address: Address, settings: Settings) -> ssl.SSLContext | None:
+    """What the server's certificate is verified with; None where it is not: within this machine, and where the profile says so."""
+    if settings.tls == "insecure" or (settings.tls == "auto" and address.is_local):
+        return None
+    try:
+        context = ssl.create_default_context(cafile=settings.ca or None)
+    except OSError as error:
+        raise RunFailure("usage", "wrong-ca", f"the certificate {settings.ca} cannot be read ({error.strerror or 'it is not in PEM form'})",
+                         "`ca` is a file of certificates in PEM form") from error  # fmt: skip
+    context.check_hostname = settings.tls != "verify_ca"
+    return context
+
+
+@contextmanager
+def _in_our_words() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if not is_of_the_line(error):
+            raise
+        raise server_error(error) from None

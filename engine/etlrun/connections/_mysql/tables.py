@@ -1,0 +1,134 @@
+"""Tables that are there, the statement that makes one that is missing, and where the two differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+from sqlalchemy.schema import CreateColumn, CreateTable
+
+from etlrun.connections._mysql.session import Session
+from etlrun.connections._mysql.types import CHARSET, COLLATION, MOST_SCALE, Stored, key_length, mysql_type
+from etlrun.connections._mysql.words import name, names, text
+from etlrun.language.columns import Column, Columns
+from etlrun.spec.database import Load
+
+_DIALECT = mysql.dialect(paramstyle="named")  # other styles double every `%`
+COMMENT, TABLE_COMMENT = 1024, 2048  # characters
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A table or view as the server describes it; `key` is the primary key."""
+
+    table: str
+    is_view: bool
+    engine: str
+    columns: tuple[Stored, ...]
+    key: tuple[str, ...]
+
+    def column(self, wanted: str) -> Stored | None:
+        return next((column for column in self.columns if column.name.lower() == wanted.lower()), None)
+
+
+def read_definition(session: Session, table: str) -> Definition | None:
+    """The table or view `table` of the session's database; None where there is none."""
+    here = f"table_schema = DATABASE() AND table_name = {text(table)}"
+    found = {row[0]: row for row in session.rows(f"SELECT table_name, table_type, engine FROM information_schema.tables WHERE {here}")}
+    if not found:
+        return None
+    ignores_case = bool(session.one("SELECT @@lower_case_table_names")[0])
+    row = found.get(table) or (next(iter(found.values())) if ignores_case else None)
+    if row is None:
+        return None
+    here = f"table_schema = DATABASE() AND table_name = {text(row[0])}"
+    columns = session.rows(
+        "SELECT table_name, column_name, LOWER(data_type), LOWER(column_type), is_nullable, column_default, LOWER(extra), character_maximum_length, "
+        f"collation_name, numeric_precision, numeric_scale, datetime_precision FROM information_schema.columns WHERE {here} ORDER BY ordinal_position"
+    )
+    keys = session.rows(
+        "SELECT table_name, column_name FROM information_schema.key_column_usage "
+        f"WHERE {here} AND constraint_name = 'PRIMARY' ORDER BY ordinal_position"
+    )
+    key = tuple(str(column) for of, column in keys if of == row[0])
+    return Definition(row[0], row[1] != "BASE TABLE", row[2] or "", tuple(_stored(column) for column in columns if column[0] == row[0]), key)
+
+
+def _stored(row: tuple[object, ...]) -> Stored:
+    _, column, kind, written, nullable, default, extra, limit, collation, precision, scale, fraction = row
+    is_nullable = nullable == "YES"
+    has_default = is_nullable or default is not None or "auto_increment" in str(extra) or "generated" in str(extra)
+    is_generated = " generated" in f" {extra}" and "default_generated" not in str(extra)
+    numbers = [int(str(number)) if number is not None else 0 for number in (precision, scale, fraction)]
+    length = int(str(limit)) if limit is not None else None
+    return Stored(str(column), str(kind), str(written), is_nullable, has_default, is_generated, length, str(collation or ""), *numbers)
+
+
+def create_statement(load: Load, narrow: frozenset[str]) -> str:
+    """The statement that makes the table of `load`; texts in `narrow` have a length, so that they can be indexed."""
+    table = sa.Table(
+        load.table, sa.MetaData(), *(_declared(item, load, narrow) for item in load.columns), mysql_engine="InnoDB", mysql_charset=CHARSET,
+        mysql_collate=COLLATION, comment=load.description[:TABLE_COMMENT] or None,
+    )  # fmt: skip
+    if load.key:
+        table.append_constraint(sa.PrimaryKeyConstraint(*(_spelled(load.columns, key) for key in load.key)))
+    return " ".join(str(CreateTable(table, if_not_exists=True).compile(dialect=_DIALECT)).split("\n")).replace("\t", "").strip()
+
+
+def mismatches(load: Load, there: Definition, narrow: frozenset[str]) -> Iterator[tuple[str, str]]:
+    """Why `load` does not fit the table that is there, each with the statement that would mend it."""
+    table = name(there.table)
+    if there.is_view:
+        yield f"`{there.table}` is a view", f"RENAME TABLE {table} TO {name(there.table + '_view')}"
+        return
+    if there.engine.lower() != "innodb":
+        yield f"its engine is {there.engine}, which has no transactions", f"ALTER TABLE {table} ENGINE=InnoDB"
+    for item in load.columns:
+        found = there.column(item.name)
+        wanted = written(item, load, narrow)
+        if found is None:
+            yield f"it has no column `{item.name}`", f"ALTER TABLE {table} ADD COLUMN {wanted}"
+        elif not found.takes(item.type, is_exact=item.name.lower() in narrow):
+            shown = f"{found.written}{f' {found.collation}' if found.collation else ''}{' generated' if found.is_generated else ''}"
+            yield f"`{found.name}` is {shown}, and {item.type} is published", f"ALTER TABLE {table} MODIFY COLUMN {wanted}"
+    for found in there.columns:
+        if found.name not in load.columns and not found.has_default:
+            yield (f"it has a column `{found.name}` that must have a value and is not published",
+                   f"ALTER TABLE {table} MODIFY COLUMN {name(found.name)} {found.written} NULL")  # fmt: skip
+    if load.key and {key.lower() for key in load.key} != {key.lower() for key in there.key}:
+        drop = "DROP PRIMARY KEY, " if there.key else ""
+        shown = f"is ({', '.join(there.key)})" if there.key else "is missing"
+        keys = tuple(_spelled(load.columns, key) for key in load.key)
+        yield f"its primary key {shown}, and the key is ({', '.join(keys)})", f"ALTER TABLE {table} {drop}ADD PRIMARY KEY ({names(keys)})"
+
+
+def unfit(columns: Columns) -> Iterator[str]:
+    """What MySQL cannot hold at all, whatever the table."""
+    for item in columns:
+        if item.type.name == "decimal" and item.type.scale > MOST_SCALE:
+            yield f"`{item.name}` is {item.type}, and MySQL has at most {MOST_SCALE} digits after the point"
+        if any(ord(character) > 0xFFFF for character in item.name) or item.name != item.name.rstrip(" "):
+            yield f"`{item.name}` cannot name a column in MySQL"
+
+
+def written(item: Column, load: Load, narrow: frozenset[str]) -> str:
+    """The column as it stands in CREATE TABLE and ALTER TABLE."""
+    column = _declared(item, load, narrow)
+    sa.Table(load.table, sa.MetaData(), column)
+    return str(CreateColumn(column).compile(dialect=_DIALECT)).strip()
+
+
+def _declared(item: Column, load: Load, narrow: frozenset[str]) -> sa.Column[object]:
+    keys = {key.lower() for key in load.key}
+    is_key = item.name.lower() in keys
+    types = tuple(column.type for column in load.columns if column.name.lower() in (keys if is_key else {item.name.lower()}))
+    length = key_length(types) if item.name.lower() in narrow else 0
+    kind = mysql_type(item.type, length)
+    return sa.Column(item.name, kind, nullable=not is_key, autoincrement=False, quote=True, comment=item.description[:COMMENT] or None)
+
+
+def _spelled(columns: Columns, wanted: str) -> str:
+    found = columns.get(wanted)
+    return found.name if found else wanted

@@ -1,0 +1,110 @@
+"""Inside the transaction: the old rows go, the new ones come, and what the server then holds is compared with the stage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from etlrun.connections._mysql.ahead import Ahead
+from etlrun.connections._mysql.conditions import mysql_condition
+from etlrun.connections._mysql.errors import DUPLICATE, ServerError, masked
+from etlrun.connections._mysql.faults import point
+from etlrun.connections._mysql.inspect import Facts, equal_keys
+from etlrun.connections._mysql.loaders import LoadRefused, insert, load_data
+from etlrun.connections._mysql.proof import NOTHING, State, state_of
+from etlrun.connections._mysql.session import Session
+from etlrun.connections._mysql.stage import Stage, Sum
+from etlrun.connections._mysql.tables import Definition
+from etlrun.connections._mysql.words import name
+from etlrun.failures import RunFailure
+from etlrun.spec.database import Load
+
+KEYS_AT_ONCE = 500
+REFUSED = frozenset((1048, 1264, 1265, 1292, 1366, 1406, 3819, 4025, *DUPLICATE))  # the server refused a value
+
+
+class Transfer:
+    """The rows of a stage on their way into their table."""
+
+    def __init__(self, load: Load, stage: Stage, there: Definition, facts: Facts, loader: Literal["insert", "load_data"]) -> None:
+        self.load = load
+        self.stage = stage
+        self.table = there.table
+        self.facts = facts
+        self.loader = loader
+        self.sent = Sum()
+        self.order = tuple(stage.staged(key) for key in there.key if key in load.columns)
+        self.rows: Ahead[Any] | None = None
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Inside, the stage is being sorted and written as text, whatever else happens."""
+        read = self.stage.lines if self.loader == "load_data" else self.stage.tuples
+        with Ahead(read(self.facts.fields, self.order, self.sent), self.stage.interrupt) as self.rows:
+            yield
+
+    def run(self, session: Session) -> None:
+        """Replace and prove. Raises RunFailure, LoadRefused, ServerError."""
+        assert self.rows is not None
+        self.remove(session)
+        point("deleted")
+        owned = self.owned()
+        before = NOTHING if self.load.write in ("replace", "replace_where") else self.state(session, owned)
+        take = load_data if self.loader == "load_data" else insert
+        take(session, self.table, self.facts.fields, self.rows, self.load.rows)
+        point("loaded")
+        self.prove(self.state(session, owned) - before)
+        point("proved")
+
+    def remove(self, session: Session) -> None:
+        """Delete what the load replaces."""
+        if self.load.write == "replace":
+            session.run(f"DELETE FROM {name(self.table)}")
+        elif self.load.write == "replace_where":
+            session.run(f"DELETE FROM {name(self.table)} WHERE {self.owned()}")
+        elif self.load.write == "merge":
+            fields = tuple(field for key in self.load.key for field in self.facts.fields if field.staged == self.stage.staged(key))
+            for keys in self.stage.keys(fields):
+                for start in range(0, len(keys), KEYS_AT_ONCE):
+                    same = " OR ".join(f"({key})" for key in keys[start : start + KEYS_AT_ONCE])
+                    session.run(f"DELETE FROM {name(self.table)} WHERE {same}")
+
+    def owned(self) -> str:
+        """The part of the table in which the new rows are: as a condition, or nothing for all of it."""
+        if self.load.condition is not None:
+            return mysql_condition(self.load.condition)
+        if self.load.write == "replace" or self.facts.first_key is None:
+            return ""
+        low, high = self.facts.first_key
+        key = next(field.name for field in self.facts.fields if field.staged == self.stage.staged(self.load.key[0]))
+        return f"{name(key)} BETWEEN {low} AND {high}"
+
+    def state(self, session: Session, owned: str) -> State:
+        return state_of(session, self.table, self.facts.fields, owned)
+
+    def prove(self, arrived: State) -> None:
+        """Compare what the server holds with what left the stage. Raises RunFailure where they differ."""
+        if arrived == State(self.sent.rows, self.sent.crc) and self.sent.rows == self.load.rows:
+            return
+        named = f"the table `{self.load.table}` was not published"
+        if arrived.rows != self.load.rows:
+            fix = "the rows must fulfil the condition of `replace_where`" if self.load.write == "replace_where" else "somebody else writes to it; run again"
+            raise RunFailure("sink", "rows-differ", f"{named}: it would hold {arrived.rows:,} rows of {self.load.rows:,}", fix)
+        raise RunFailure("sink", "values-differ", f"{named}: it would hold other values than were computed",
+                         "look for a trigger or a default that changes rows")  # fmt: skip
+
+
+def refusal(stage: Stage, error: ServerError | LoadRefused) -> RunFailure | None:
+    """The failure that tells of rows which the table does not take; None for an error that is not about rows."""
+    if isinstance(error, ServerError) and error.code not in REFUSED:
+        return None
+    named = f"the table `{stage.load.table}` was not published"
+    twins = equal_keys(stage) if stage.load.key else ""
+    if twins:
+        return RunFailure("sink", "key-not-unique", f"{named}: {twins}", "make them one first, with `top`, `dedupe` or `aggregate`")
+    if isinstance(error, ServerError) and error.code in DUPLICATE:
+        return RunFailure("sink", "key-exists", f"{named}: a key of the new rows is there already, in a row that is not replaced",
+                          "look at the unique keys of the table, or publish with `merge`")  # fmt: skip
+    said = masked(error.said) if isinstance(error, ServerError) else str(error)
+    return RunFailure("sink", "rows-refused", f"{named}: {said}", "look at the types and constraints of the table")

@@ -1,0 +1,112 @@
+"""How declared types become MySQL's, and which columns that are there take them.
+
+A text is TEXT, and VARCHAR where the column is part of the key: 255 characters, or less where several share the 3072 bytes that
+an index may have. All text is utf8mb4 with the collation utf8mb4_bin: others take `nhật ký` and `NHAT KY` for one key. A `float`
+becomes DOUBLE, because MySQL shows only six digits of a FLOAT. A `timestamp` becomes DATETIME(6), which knows no time zone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.dialects import mysql
+
+from etlrun.language.columns import (
+    BIGINT,
+    BINARY,
+    BOOLEAN,
+    DATE,
+    DOUBLE,
+    FLOAT,
+    INT,
+    INTEGERS,
+    SMALLINT,
+    STRING,
+    TIMESTAMP,
+    TINYINT,
+    Type,
+    decimal,
+)
+
+CHARSET, COLLATION = "utf8mb4", "utf8mb4_bin"
+INDEX_BYTES = 3072
+LONGEST_KEY = 255
+MOST_SCALE = 30
+TEXTS = {"tinytext": 255, "text": 65_535, "mediumtext": 16_777_215, "longtext": 4_294_967_295}
+BLOBS = {"tinyblob": 255, "blob": 65_535, "mediumblob": 16_777_215, "longblob": 4_294_967_295}
+_BYTES = {"boolean": 1, "tinyint": 1, "smallint": 2, "int": 4, "bigint": 8, "float": 8, "double": 8, "decimal": 17, "date": 3, "timestamp": 8}
+_READ = {"smallint": SMALLINT, "mediumint": INT, "int": INT, "bigint": BIGINT, "year": INT, "float": FLOAT, "double": DOUBLE, "date": DATE,
+         "datetime": TIMESTAMP, "timestamp": TIMESTAMP, "char": STRING, "varchar": STRING, "enum": STRING, "set": STRING, "json": STRING,
+         "binary": BINARY, "varbinary": BINARY, **dict.fromkeys(TEXTS, STRING), **dict.fromkeys(BLOBS, BINARY)}  # fmt: skip
+_UNSIGNED = {TINYINT: SMALLINT, SMALLINT: INT, INT: BIGINT, BIGINT: decimal(20, 0)}
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A column of a table that is there. `kind` is MySQL's word for the type, `written` the type in full, `limit` characters or bytes."""
+
+    name: str
+    kind: str
+    written: str
+    is_nullable: bool
+    has_default: bool
+    is_generated: bool
+    limit: int | None
+    collation: str
+    precision: int
+    scale: int
+    fraction: int
+
+    @property
+    def is_unsigned(self) -> bool:
+        return "unsigned" in self.written
+
+    @property
+    def type(self) -> Type | None:
+        """The type its values have in a relation; None for one that no relation can hold."""
+        if self.kind == "tinyint":
+            found: Type | None = BOOLEAN if self.written.startswith("tinyint(1)") else TINYINT
+        elif self.kind == "decimal":
+            return decimal(self.precision, self.scale) if self.precision <= 38 else None
+        else:
+            found = _READ.get(self.kind)
+        return _UNSIGNED.get(found, found) if self.is_unsigned and found is not None else found
+
+    def takes(self, wanted: Type, *, is_exact: bool) -> bool:
+        """Whether every value of `wanted` is kept as it is; `is_exact` columns tell rows apart, so no two texts may be equal there."""
+        if self.is_generated:
+            return False
+        if wanted == STRING:
+            is_text = self.kind == "varchar" or self.kind in TEXTS
+            return is_text and self.collation.startswith(CHARSET) and (self.collation == COLLATION or not is_exact)
+        if wanted == BINARY:
+            return self.kind == "varbinary" or self.kind in BLOBS
+        if wanted == TIMESTAMP:
+            return self.kind == "datetime" and self.fraction == 6
+        if self.is_unsigned or self.type is None:
+            return False
+        if wanted.name in INTEGERS and self.type.name in INTEGERS:
+            return INTEGERS.index(self.type.name) >= INTEGERS.index(wanted.name)
+        return self.type == wanted or (wanted == FLOAT and self.type == DOUBLE)
+
+
+def key_length(types: tuple[Type, ...]) -> int:
+    """How many characters each text of a key of these types may have."""
+    texts = sum(1 for kind in types if kind.name in ("string", "binary"))
+    rest = INDEX_BYTES - sum(_BYTES.get(kind.name, 0) for kind in types)
+    return min(LONGEST_KEY, rest // (4 * max(1, texts)))
+
+
+def mysql_type(kind: Type, length: int = 0) -> Any:
+    """The SQLAlchemy type of a column; with `length` a text has at most so many characters."""
+    if kind == STRING:
+        held: dict[str, Any] = {"charset": CHARSET, "collation": COLLATION}
+        return mysql.VARCHAR(length, **held) if length else mysql.TEXT(**held)
+    if kind == BINARY:
+        return mysql.VARBINARY(length) if length else mysql.LONGBLOB()
+    if kind.name == "decimal":
+        return mysql.DECIMAL(kind.precision, kind.scale)
+    return {"boolean": mysql.TINYINT(display_width=1), "tinyint": mysql.TINYINT(), "smallint": mysql.SMALLINT(), "int": mysql.INTEGER(),
+            "bigint": mysql.BIGINT(), "float": mysql.DOUBLE(), "double": mysql.DOUBLE(), "date": mysql.DATE(),
+            "timestamp": mysql.DATETIME(fsp=6)}[kind.name]  # fmt: skip

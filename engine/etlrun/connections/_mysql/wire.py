@@ -1,0 +1,92 @@
+"""The line to the server: PyMySQL's connection, made safe against what a server may ask of its client.
+
+A server may answer any statement with a request for a local file. This connection opens no file: it sends what was handed to
+`stream`, once, under a name that nobody can guess, and hangs up on any other request. Where the producer of the data fails in
+the middle, it hangs up too: PyMySQL itself would then tell the server that the data is complete. A password in clear leaves
+only over a line whose other end has been verified.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from typing import Any
+
+from pymysql import err
+from pymysql.connections import Connection, MySQLResult
+from pymysql.constants import CLIENT, CR
+from pymysql.protocol import LoadLocalPacketWrapper
+
+PACKET = 1 << 20
+IN_CLEAR = (b"mysql_clear_password", b"dialog")
+
+
+class Line(Connection):  # type: ignore[misc]
+    """A connection that streams data to LOAD DATA LOCAL and never opens a file."""
+
+    def __init__(self, *, is_verified: bool, **settings: Any) -> None:
+        self._is_verified = is_verified
+        self._offered: tuple[bytes, Iterable[memoryview]] | None = None
+        flags = settings.pop("client_flag", 0) | CLIENT.LOCAL_FILES
+        super().__init__(client_flag=flags, local_infile=False, **settings)
+
+    def stream(self, statement: str, chunks: Iterable[memoryview]) -> tuple[int, int]:
+        """Run a LOAD DATA LOCAL INFILE '{file}' with `chunks` as the file; gives the rows loaded and the number of warnings."""
+        file = "etlrun-" + secrets.token_hex(16)
+        self._offered = (file.encode(), chunks)
+        try:
+            with self.cursor() as cursor:
+                cursor.execute(statement.replace("{file}", file, 1))
+                return cursor.rowcount, cursor.warning_count
+        finally:
+            self._offered = None
+
+    def hang_up(self) -> None:
+        """Cut the line; the server rolls back what is open."""
+        self._force_close()
+
+    def take_offer(self, asked: bytes) -> Iterable[memoryview]:
+        """What was offered under the name `asked`; hangs up where it was not offered."""
+        offered, self._offered = self._offered, None
+        if offered is None or offered[0] != asked:
+            self._force_close()
+            raise err.OperationalError(CR.CR_LOAD_DATA_LOCAL_INFILE_REJECTED, "the server asked for a file that was not offered")
+        return offered[1]
+
+    def _read_query_result(self, unbuffered: bool = False) -> int:
+        self._result = None
+        result = _Result(self)
+        if unbuffered:
+            result.init_unbuffered_query()
+        else:
+            result.read()
+        self._result = result
+        if result.server_status is not None:
+            self.server_status = result.server_status
+        affected: int = result.affected_rows
+        return affected
+
+    def _process_auth(self, plugin_name: bytes, auth_packet: Any, handler: Any = None) -> Any:
+        if plugin_name in IN_CLEAR and not self._is_verified:
+            self._force_close()
+            raise err.OperationalError(CR.CR_AUTH_PLUGIN_ERR, "the server asked for the password in clear over a line that is not verified")
+        return super()._process_auth(plugin_name, auth_packet, handler)
+
+
+class _Result(MySQLResult):  # type: ignore[misc]
+    def _read_load_local_packet(self, first_packet: Any) -> None:
+        line: Line = self.connection
+        chunks = line.take_offer(LoadLocalPacketWrapper(first_packet).filename)
+        try:
+            for chunk in chunks:
+                for start in range(0, len(chunk), PACKET):
+                    line.write_packet(bytes(chunk[start : start + PACKET]))
+            line.write_packet(b"")  # the end of the data, said only after all of it
+        except BaseException:
+            line.hang_up()
+            raise
+        answer = line._read_packet()
+        if not answer.is_ok_packet():
+            line.hang_up()
+            raise err.OperationalError(CR.CR_COMMANDS_OUT_OF_SYNC, "the server did not confirm the data")
+        self._read_ok_packet(answer)
