@@ -1,0 +1,109 @@
+"""A line between client and server that can be cut at any byte, hang, or lose the server's last word."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+Direction = Literal["up", "down"]  # to the server, to the client
+COMMIT = b"\x03COMMIT"  # the statement as it stands on the line
+SETTLE = 0.03  # seconds for the other side to work on what has arrived before the line is cut
+
+
+@dataclass
+class Fault:
+    """What goes wrong, once: the line is `cut` or `hang`s after `after` bytes in one direction, all connections together.
+
+    `lost-commit` cuts it when COMMIT is on its way and has not arrived, `lost-reply` when the server's answer to it comes back.
+    """
+
+    kind: Literal["cut", "hang", "lost-commit", "lost-reply"]
+    direction: Direction = "up"
+    after: int = 0
+
+
+class Proxy:
+    """A proxy in front of 127.0.0.1:`port`; `bytes` counts what went through since the last `arm`."""
+
+    def __init__(self, port: int) -> None:
+        self.upstream = port
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self.listener.getsockname()[1])
+        self.fault: Fault | None = None
+        self.has_struck = False
+        self.is_committing = False
+        self.connections = 0
+        self.bytes: dict[Direction, int] = {"up": 0, "down": 0}
+        self.sockets: list[socket.socket] = []
+        self.lock = threading.Lock()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def arm(self, fault: Fault | None) -> None:
+        with self.lock:
+            self.fault, self.has_struck, self.is_committing, self.connections = fault, False, False, 0
+            self.bytes = {"up": 0, "down": 0}
+
+    def close(self) -> None:
+        self.listener.close()
+        for one in self.sockets:
+            one.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self.listener.accept()
+                server = socket.create_connection(("127.0.0.1", self.upstream))
+            except OSError:
+                if self.listener.fileno() < 0:
+                    return
+                client.close()
+                continue
+            self.connections += 1
+            self.sockets += [client, server]
+            threading.Thread(target=self._pump, args=(client, server, "up"), daemon=True).start()
+            threading.Thread(target=self._pump, args=(server, client, "down"), daemon=True).start()
+
+    def _pump(self, source: socket.socket, target: socket.socket, direction: Direction) -> None:
+        try:
+            while data := source.recv(65536):
+                passes = self._passes(data, direction)
+                if passes is None:
+                    target.sendall(data)
+                    continue
+                target.sendall(data[:passes])
+                if self.fault is not None and self.fault.kind == "hang":
+                    return  # both sockets stay open, and nothing comes through any more
+                time.sleep(SETTLE)
+                for one in (source, target):
+                    with contextlib.suppress(OSError):
+                        one.shutdown(socket.SHUT_RDWR)
+                return
+        except OSError:
+            pass
+        with contextlib.suppress(OSError):
+            target.shutdown(socket.SHUT_WR)
+
+    def _passes(self, data: bytes, direction: Direction) -> int | None:
+        """How many bytes still pass before the fault strikes; None for all, without a fault."""
+        with self.lock:
+            before = self.bytes[direction]
+            self.bytes[direction] += len(data)
+            fault = self.fault
+            if fault is None or self.has_struck:
+                return None
+            if fault.kind in ("cut", "hang"):
+                strikes = fault.direction == direction and before + len(data) > fault.after
+                self.has_struck = strikes
+                return fault.after - before if strikes else None
+            if direction == "up" and COMMIT in data:
+                self.is_committing = True
+                self.has_struck = fault.kind == "lost-commit"
+                return 0 if self.has_struck else None
+            if direction == "down" and self.is_committing:
+                self.has_struck = True
+                return 0
+            return None

@@ -1,0 +1,141 @@
+"""A private MariaDB or MySQL server, in a folder of its own, on a port of its own; it dies with the tests.
+
+`ETLRUN_TEST_MYSQLD` names the program of a MySQL or MariaDB server to use instead of the MariaDB that is installed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+
+VARIABLE = "ETLRUN_TEST_MYSQLD"
+FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/usr/libexec", "/usr/local/opt/mariadb/bin", "/opt/homebrew/opt/mariadb/bin")
+QUICK = (
+    "--innodb-flush-log-at-trx-commit=0", "--innodb-data-file-path=ibdata1:10M:autoextend", "--innodb-doublewrite=0", "--innodb-log-file-size=64M",
+)  # fmt: skip
+SETTINGS = (
+    "--bind-address=127.0.0.1", "--skip-name-resolve", "--skip-log-bin", "--local-infile=1", "--innodb-buffer-pool-size=128M",
+    "--max-allowed-packet=64M", "--character-set-server=utf8mb4", "--lower-case-table-names=0", "--performance-schema=OFF",
+)  # fmt: skip
+SYSTEM_TABLES = ("system_tables", "performance_tables", "system_tables_data")
+
+
+def find_program() -> str:
+    """The server's program. Without one the tests fail and say how to get it."""
+    given = os.environ.get(VARIABLE)
+    if given:
+        return given
+    found = next((path for folder in (*os.environ.get("PATH", "").split(os.pathsep), *FOLDERS) if (path := Path(folder) / "mariadbd").exists()), None)
+    if found is None:
+        pytest.fail("there is no mariadbd for these tests; on Debian: apt-get install --no-install-recommends mariadb-server-core", pytrace=False)
+    return str(found)
+
+
+def is_mysql() -> bool:
+    """Whether the program is Oracle's MySQL."""
+    return b"MariaDB" not in subprocess.run([find_program(), "--version"], capture_output=True, check=True).stdout
+
+
+class Server:
+    """A server in `folder`, whose path must be short: a socket's path has at most 107 characters."""
+
+    def __init__(self, folder: Path, settings: Sequence[str] = ()) -> None:
+        self.folder = folder
+        self.data = folder / "data"
+        self.settings = settings
+        self.port = 0
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def make(self) -> None:
+        """Write the system's tables."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if is_mysql():
+            subprocess.run([find_program(), "--no-defaults", *_as_root(), "--initialize-insecure", f"--datadir={self.data}"], capture_output=True, check=True)
+            return
+        self.data.mkdir()
+        share = Path(find_program()).resolve().parents[1] / "share"
+        texts = ["create database if not exists mysql;\nuse mysql;\nSET @auth_root_socket=NULL;\n"]
+        for table in SYSTEM_TABLES:
+            places = [share / folder / f"{prefix}_{table}.sql" for folder in ("mysql", "mariadb") for prefix in ("mariadb", "mysql")]
+            texts.append(next(place for place in places if place.exists()).read_text())
+        command = [find_program(), "--no-defaults", "--bootstrap", *_as_root(), f"--datadir={self.data}", f"--tmpdir={self.data}", "--log-warnings=0",
+                   "--enforce-storage-engine=", "--max-allowed-packet=8M", "--net-buffer-length=16K", *QUICK]  # fmt: skip
+        subprocess.run(command, input="".join(texts).encode(), capture_output=True, check=True)
+
+    def copy(self, folder: Path, settings: Sequence[str] = ()) -> Server:
+        """A server of the same content, not started yet. This one must be stopped."""
+        other = Server(folder, settings)
+        folder.mkdir(parents=True)
+        shutil.copytree(self.data, other.data)
+        return other
+
+    def start(self) -> Server:
+        self.port = self.port or free_port()
+        command = [find_program(), "--no-defaults", *_as_root(), f"--datadir={self.data}", f"--socket={self.folder / 's'}", f"--port={self.port}",
+                   f"--pid-file={self.folder / 'pid'}", f"--log-error={self.folder / 'log'}", f"--tmpdir={self.folder}",
+                   *([] if is_mysql() else QUICK), *(["--mysqlx=OFF"] if is_mysql() else []), *SETTINGS, *self.settings]  # fmt: skip
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=_die_with_us)  # noqa: PLW1509 - it sets one flag
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                self.connect().close()
+                return self
+            except pymysql.err.OperationalError:
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError((self.folder / "log").read_text()[-3000:]) from None
+                time.sleep(0.02)
+
+    def connect(self, database: str | None = None, **settings: Any) -> Any:
+        """A connection of an administrator, in PyMySQL."""
+        given = {"user": "root", "port": self.port, "ssl_disabled": True, "connect_timeout": 5, "autocommit": True, **settings}
+        return pymysql.connect(host="127.0.0.1", database=database, charset="utf8mb4", **given)
+
+    def run(self, *statements: str, database: str | None = None) -> list[tuple[Any, ...]]:
+        """Run statements as an administrator; gives the rows of the last."""
+        connection = self.connect(database)
+        try:
+            with connection.cursor() as cursor:
+                for statement in statements:
+                    cursor.execute(statement)
+                return list(cursor.fetchall())
+        finally:
+            connection.close()
+
+    def kill(self) -> None:
+        """SIGKILL: as if the machine had lost its power."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _as_root() -> list[str]:
+    return ["--user=root"] if os.getuid() == 0 else []
+
+
+def _die_with_us() -> None:
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)

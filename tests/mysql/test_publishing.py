@@ -1,0 +1,163 @@
+"""What each way of writing leaves in the table and in the ledger."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import pytest
+
+from etlrun.failures import RunFailure
+from etlrun.spec.database import Published
+
+from .loads import Place, make_load, many
+
+APRIL, MAY = many("2022-04", 3), many("2022-05", 2)
+LOADERS = pytest.mark.parametrize("loader", ["insert", "load_data"])
+FIRST, SECOND, THIRD = ("20220501T000000Z-a", "20220502T000000Z-b", "20220503T000000Z-c")
+
+
+@LOADERS
+def test_replace_puts_the_new_rows_in_the_place_of_all_old_ones(place: Place, tmp_path: Path, loader: str) -> None:
+    warehouse = place.warehouse(loader=loader)
+    assert warehouse.publish(make_load(tmp_path, APRIL, run_id=FIRST)) == Published(3)
+    assert place.rows() == APRIL
+    assert warehouse.publish(make_load(tmp_path, MAY, run_id=SECOND)) == Published(2)
+    assert place.rows() == MAY
+    assert place.ledger() == [("", SECOND, 2)]
+
+
+@LOADERS
+def test_replace_where_replaces_its_part_only(place: Place, tmp_path: Path, loader: str) -> None:
+    warehouse = place.warehouse(loader=loader)
+    warehouse.publish(make_load(tmp_path, APRIL, where="month = '2022-04'", run_id=FIRST))
+    warehouse.publish(make_load(tmp_path, MAY, where="month = '2022-05'", run_id=SECOND))
+    warehouse.publish(make_load(tmp_path, many("2022-04", 1, 9), where="month = '2022-04'", run_id=THIRD))
+    assert place.rows() == [*many("2022-04", 1, 9), *MAY]
+    assert place.ledger() == [("`month` = '2022-04'", THIRD, 1), ("`month` = '2022-05'", SECOND, 2)]
+
+
+@LOADERS
+def test_append_adds_once_per_run(place: Place, tmp_path: Path, loader: str) -> None:
+    warehouse = place.warehouse(loader=loader)
+    warehouse.publish(make_load(tmp_path, APRIL, write="append", run_id=FIRST))
+    warehouse.publish(make_load(tmp_path, MAY, write="append", run_id=SECOND))
+    assert warehouse.publish(make_load(tmp_path, APRIL, write="append", run_id=FIRST)) == Published(3, was_there=True)
+    assert place.rows() == [*APRIL, *MAY]
+    assert place.ledger() == [("", FIRST, 3), ("", SECOND, 2)]
+
+
+@LOADERS
+def test_append_without_a_key_keeps_equal_rows(place: Place, tmp_path: Path, loader: str) -> None:
+    warehouse = place.warehouse(loader=loader)
+    warehouse.publish(make_load(tmp_path, APRIL, key=(), write="append", run_id=FIRST))
+    warehouse.publish(make_load(tmp_path, [APRIL[0], APRIL[0]], key=(), write="append", run_id=SECOND))
+    assert place.rows() == [APRIL[0], APRIL[0], *APRIL]
+
+
+@LOADERS
+def test_merge_replaces_rows_of_equal_key(place: Place, tmp_path: Path, loader: str) -> None:
+    warehouse = place.warehouse(loader=loader)
+    warehouse.publish(make_load(tmp_path, [("2022-04", "A", 1), ("2022-04", "B", 1), ("2022-05", "A", 1)], run_id=FIRST))
+    warehouse.publish(make_load(tmp_path, [("2022-04", "B", 2), ("2022-06", "C", 2)], write="merge", run_id=SECOND))
+    assert place.rows() == [("2022-04", "A", 1), ("2022-04", "B", 2), ("2022-05", "A", 1), ("2022-06", "C", 2)]
+
+
+def test_merge_of_a_thousand_keys_of_odd_types(place: Place, tmp_path: Path) -> None:
+    declared = {"name": "string", "day": "date", "flag": "boolean", "value": "double"}
+    def rows(value: float) -> list[tuple[object, ...]]:
+        start = datetime.date(2022, 1, 1)
+        return [(f"o'\\{number}", start + datetime.timedelta(number % 7), number % 2 == 0, value) for number in range(1200)]
+
+    warehouse = place.warehouse()
+    warehouse.publish(make_load(tmp_path, rows(0.5), declared, key=("name", "day", "flag"), run_id=FIRST))
+    warehouse.publish(make_load(tmp_path, rows(1.5)[:1100], declared, key=("name", "day", "flag"), write="merge", run_id=SECOND))
+    assert place.run("SELECT value, COUNT(*) FROM profile GROUP BY value ORDER BY value") == [(0.5, 100), (1.5, 1100)]
+
+
+def test_the_same_run_again_changes_nothing(place: Place, tmp_path: Path) -> None:
+    warehouse = place.warehouse()
+    load = make_load(tmp_path, APRIL)
+    warehouse.publish(load)
+    place.run("UPDATE profile SET seconds = 7 WHERE contract = 'C000001'")
+    assert warehouse.publish(load) == Published(3, was_there=True)
+    assert ("2022-04", "C000001", 7) in place.rows()
+
+
+@pytest.mark.parametrize("write", ["replace", "merge"])
+def test_an_older_run_does_not_replace_the_rows_of_a_newer_one(place: Place, tmp_path: Path, write: str) -> None:
+    warehouse = place.warehouse()
+    warehouse.publish(make_load(tmp_path, MAY, run_id=SECOND))
+    with pytest.raises(RunFailure) as failure:
+        warehouse.publish(make_load(tmp_path, APRIL, write=write, run_id=FIRST))
+    assert failure.value.code == "newer-run" and SECOND in failure.value.message
+    assert place.rows() == MAY
+
+
+def test_an_older_month_is_published_after_a_newer_run_of_another_month(place: Place, tmp_path: Path) -> None:
+    warehouse = place.warehouse()
+    warehouse.publish(make_load(tmp_path, MAY, where="month = '2022-05'", run_id=SECOND))
+    warehouse.publish(make_load(tmp_path, APRIL, where="month = '2022-04'", run_id=FIRST))
+    assert place.rows() == [*APRIL, *MAY]
+
+
+def test_an_older_month_is_refused_after_a_newer_run_of_the_whole_table(place: Place, tmp_path: Path) -> None:
+    warehouse = place.warehouse()
+    warehouse.publish(make_load(tmp_path, MAY, run_id=SECOND))
+    with pytest.raises(RunFailure, match=SECOND):
+        warehouse.publish(make_load(tmp_path, APRIL, where="month = '2022-04'", run_id=FIRST))
+    assert place.rows() == MAY
+
+
+@LOADERS
+def test_rows_outside_the_condition_are_refused(place: Place, tmp_path: Path, loader: str) -> None:
+    warehouse = place.warehouse(loader=loader)
+    warehouse.publish(make_load(tmp_path, APRIL, where="month = '2022-04'", run_id=FIRST))
+    with pytest.raises(RunFailure, match="2 rows of 4") as failure:
+        warehouse.publish(make_load(tmp_path, [*many("2022-04", 2, 8), *MAY], where="month = '2022-04'", run_id=SECOND))
+    assert failure.value.fix == "the rows must fulfil the condition of `replace_where`"
+    assert place.rows() == APRIL
+    assert place.ledger() == [("`month` = '2022-04'", FIRST, 3)]
+
+
+def test_no_rows_replace_all_rows(place: Place, tmp_path: Path) -> None:
+    warehouse = place.warehouse()
+    warehouse.publish(make_load(tmp_path, APRIL, run_id=FIRST))
+    assert warehouse.publish(make_load(tmp_path, [], run_id=SECOND)) == Published(0)
+    assert place.rows() == []
+
+
+def test_a_condition_may_join_comparisons_of_every_type(place: Place, tmp_path: Path) -> None:
+    declared = {"id": "int", "day": "date", "flag": "boolean", "value": "double", "name": "string"}
+    old = [(1, datetime.date(2022, 4, 1), True, 1.5, "a"), (2, datetime.date(2022, 5, 1), False, 2.5, "b"), (3, None, None, None, None)]
+    where = "(day >= date '2022-04-01' and day < date '2022-05-01' and flag and value between -1 and 2 and name in ('a', 'b')) or name is null"
+    warehouse = place.warehouse()
+    warehouse.publish(make_load(tmp_path, old, declared, key=("id",), run_id=FIRST))
+    warehouse.publish(make_load(tmp_path, [(4, datetime.date(2022, 4, 2), True, -0.5, "b")], declared, key=("id",), where=where, run_id=SECOND))
+    assert place.rows(columns="id, name") == [(2, "b"), (4, "b")]
+
+
+def test_a_condition_that_servers_take_in_another_way_is_refused_before_anything_happens(place: Place, tmp_path: Path) -> None:
+    load = make_load(tmp_path, APRIL, where="upper(month) = '2022-04'")
+    with pytest.raises(RunFailure, match="UPPER") as failure:
+        place.warehouse().mismatches(load)
+    assert failure.value.fix == "compare columns with constants in `replace_where`; compute the rest into a column first"
+
+
+def test_the_ledger_tells_what_was_published(place: Place, tmp_path: Path) -> None:
+    warehouse = place.warehouse()
+    assert warehouse.entries() == []
+    warehouse.publish(make_load(tmp_path, APRIL, run_id=FIRST))
+    (entry,) = warehouse.entries()
+    assert (entry.table, entry.period, entry.run_id, entry.pipeline, entry.write) == ("profile", "", FIRST, "interaction", "replace")
+    assert (entry.rows, entry.checksum, entry.spec_hash, entry.finished_at[-1]) == (3, "abc", "0123", "Z")
+
+
+def test_a_period_of_any_length_is_told_apart(place: Place, tmp_path: Path) -> None:
+    warehouse = place.warehouse()
+    many_values = ", ".join(f"'C{number:06}'" for number in range(300))
+    where = f"month = '2022-04' and contract in ({many_values})"
+    load = make_load(tmp_path, APRIL, where=where, run_id=FIRST)
+    warehouse.publish(load)
+    assert warehouse.publish(load).was_there is True
+    assert warehouse.publish(make_load(tmp_path, APRIL, where=where.replace("C000299", "C000298"), run_id=SECOND)).was_there is False
