@@ -14,7 +14,7 @@ CODES: dict[str, str] = {
     "yaml-syntax": "the file is not YAML",
     "yaml-duplicate-key": "a mapping has the same key twice",
     "yaml-not-allowed": "tags, merge keys and unbounded aliases are not read",
-    "file-not-found": "a file that the spec names does not exist",
+    "file-not-found": "a file that the spec or the command names does not exist",
     "file-unreadable": "a file that the spec names cannot be read, or stands outside the project",
     "unknown-key": "a key that this place does not have",
     "missing-key": "a key that must be given",

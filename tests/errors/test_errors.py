@@ -2,21 +2,56 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from commanding import etlrun
+from etlrun.diagnostics import CODES
 from golden import compare_with_file
 
 HERE = Path(__file__).parent
+ENGINE = HERE.parent.parent / "engine" / "etlrun"
+# Which argument of a call is a code: what makes a diagnostic, and what hands one on.
+CODE_ARGUMENT = {
+    ".diagnose": 1, ".diagnose_key": 1, ".diagnose_inside": 3, ".at_span": 1, ".error": 1, ".error_at_key": 1, ".complain": 1,
+    "Diagnostic": 4, "_about_file": 1, "Problem": 0, "Complaint": 3, "report": 1,
+}  # fmt: skip
 SPECS = sorted(HERE.glob("*.yaml"))
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda path: path.stem)
 def test_a_broken_spec_gives_this_text(spec: Path, tmp_path: Path) -> None:
     compare_with_file(HERE / f"{spec.stem}.txt", told_about(spec, tmp_path))
+
+
+def test_every_code_has_a_text_and_every_text_a_code() -> None:
+    told = {code for spec in SPECS for code in re.findall(r"^\S+:\d+:\d+: (?:warning: )?([a-z-]+): ", _text_of(spec), re.MULTILINE)}
+    assert told == set(CODES)
+
+
+def test_every_code_that_the_engine_speaks_is_listed_and_used() -> None:
+    """A code is the text literal that stands where a diagnostic or a problem of an expression takes its code."""
+    spoken = {code for file in ENGINE.rglob("*.py") for code in _codes_in(ast.parse(file.read_text(encoding="utf-8")))}
+    assert spoken == set(CODES)
+
+
+def _codes_in(module: ast.Module) -> Iterator[str]:
+    for node in ast.walk(module):
+        if isinstance(node, ast.Call):
+            name = f".{node.func.attr}" if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            position = CODE_ARGUMENT.get(name)
+            given = node.args[position] if position is not None and position < len(node.args) else None
+            if isinstance(given, ast.Constant) and isinstance(given.value, str) and re.fullmatch(r"[a-z]+(-[a-z]+)*", given.value):
+                yield given.value
+
+
+def _text_of(spec: Path) -> str:
+    return spec.with_suffix(".txt").read_text(encoding="utf-8")
 
 
 def told_about(spec: Path, folder: Path) -> str:

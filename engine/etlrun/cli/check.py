@@ -9,7 +9,7 @@ import click
 
 from etlrun.cli.options import choosing, read_settings
 from etlrun.compiler.check import check_file
-from etlrun.diagnostics import FORMATS, Diagnostic, SpecError
+from etlrun.diagnostics import FORMATS, Diagnostic, SpecError, nearest
 from etlrun.spec.project import FILE
 
 
@@ -22,10 +22,11 @@ def command(paths: tuple[Path, ...], profile: str, engine: str, settings: tuple[
 
     All mistakes are shown, sorted by place, each with what to do. Exit code 0 when there is none, 2 otherwise; warnings do not count.
     """
-    files = list(_files(paths or (Path("pipelines"),)))
-    if not files:
-        raise click.UsageError(f"there is no pipeline in {', '.join(map(str, paths)) or 'pipelines/'}")
-    found: set[Diagnostic] = set()
+    given = paths or (Path("pipelines"),)
+    found = {_missing(path) for path in given if not path.exists()}
+    files = list(dict.fromkeys(file for path in given for file in _files(path)))
+    if not files and not found:
+        raise click.UsageError(f"there is no pipeline in {', '.join(map(str, given))}")
     for file in files:
         try:
             found.update(check_file(file, profile, read_settings(settings)).warnings)
@@ -40,15 +41,20 @@ def command(paths: tuple[Path, ...], profile: str, engine: str, settings: tuple[
     raise SystemExit(2 if errors else 0)
 
 
-def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
-    for path in paths:
-        if path.is_dir():
-            names = sorted((*path.rglob("*.yaml"), *path.rglob("*.yml")))
-            yield from (name for name in names if not name.name.endswith(".test.yaml") and name.name != FILE)
-        elif path.exists():
-            yield path
-        else:
-            raise click.BadParameter(f"there is no file or folder {path}", param_hint="PATH")
+def _files(path: Path) -> Iterator[Path]:
+    """The pipelines of a folder, those further down included; a file is one whatever its name."""
+    if not path.is_dir():
+        yield from (path,) if path.exists() else ()
+        return
+    for name in sorted((*path.rglob("*.yaml"), *path.rglob("*.yml"))):
+        if not name.is_dir() and not name.name.endswith((".test.yaml", ".test.yml")) and name.name != FILE:
+            yield name
+
+
+def _missing(path: Path) -> Diagnostic:
+    known = [str(file) for file in _files(Path("pipelines"))]
+    fix = nearest(str(path), known) or (f"there is {', '.join(known)}" if known else "run the command in the project's folder")
+    return Diagnostic(str(path), 1, 1, 2, "file-not-found", f"there is no file or folder `{path}`", fix)
 
 
 def _verdict(files: int, errors: int, warnings: int) -> str:

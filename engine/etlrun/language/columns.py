@@ -190,7 +190,7 @@ class _TypeReader:
     def take(self, expected: str = "") -> str:
         token = self.tokens[self.at] if self.at < len(self.tokens) else ""
         if expected and token != expected:
-            raise TypeTextError(f"expected `{expected}` before `{token or 'the end'}`", token)
+            raise TypeTextError(f"a `{expected}` is missing " + (f"before `{token}`" if token else "at the end"), token)
         self.at += 1
         return token
 

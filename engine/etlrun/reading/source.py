@@ -100,11 +100,11 @@ class FileSource(Source):
             if self.dates is None and has_placeholder(self.path):
                 scope.error("path", "missing-key", "the path holds a day, and `dates` is missing", "say which days: `dates: 2022-04`")
         except DatesError as error:
-            scope.error("path", "wrong-value", str(error))
+            scope.error("path", "wrong-value", str(error), error.fix)
         try:
             return self.days()
         except DatesError as error:
-            scope.error("dates", "wrong-value", str(error))
+            scope.error(("dates", *error.at), "wrong-value", str(error), error.fix)
             return ()
 
     def _check_absences(self, scope: Scope) -> None:

@@ -44,6 +44,8 @@ class Files(Sink):
     def verify(self, columns: Columns, scope: Scope) -> None:
         for index, column in enumerate(self.order):
             scope.column(columns, column, ("order", index))
+        if not (scope.root / self.path).resolve().is_relative_to(scope.root.resolve()):
+            scope.error("path", "file-unreadable", "the path leads out of the project's folder", "choose a path inside it")
         if self.format is None:
             scope.error("path", "wrong-value", "the path does not say the format", "let it end in `.parquet`, `.csv` or `.json`")
         for item in columns:

@@ -15,7 +15,12 @@ DATE_COLUMN = "date"  # the column that a source with days has besides its decla
 
 
 class DatesError(ValueError):
-    """A calendar or path template that cannot be read; `str()` says why."""
+    """A calendar or path template that cannot be read; `str()` says why, `fix` what to write and `at` which field is wrong."""
+
+    def __init__(self, message: str, fix: str = "", at: tuple[str | int, ...] = ()) -> None:
+        super().__init__(message)
+        self.fix = fix
+        self.at = at
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,12 @@ class Days:
 def calendar(dates: Dates) -> tuple[datetime.date, ...]:
     """Every day that `dates` names, in order, each once. Raises DatesError."""
     wanted = set(_days_of_month(dates.days)) if dates.days else None
-    found = {day for text in dates.months for day in days_of(text) if wanted is None or day.day in wanted}
+    found: set[datetime.date] = set()
+    for index, text in enumerate(dates.months):
+        try:
+            found.update(day for day in days_of(text) if wanted is None or day.day in wanted)
+        except DatesError as error:
+            raise DatesError(str(error), error.fix, ("months", index)) from error
     if not found:
         raise DatesError("the calendar holds no day")
     if len(found) > MAX_DAYS:
@@ -55,7 +65,7 @@ def days_of(text: str) -> Iterator[datetime.date]:
     first, separator, last = text.partition("..")
     start, end = _bounds(first.strip()), _bounds(last.strip() if separator else first.strip())
     if end[1] < start[0]:
-        raise DatesError(f"the range `{text}` ends before it starts")
+        raise DatesError(f"the range `{text}` ends before it starts", "write the earlier one first")
     for ordinal in range(start[0].toordinal(), end[1].toordinal() + 1):
         yield datetime.date.fromordinal(ordinal)
 
@@ -79,15 +89,16 @@ def check_template(template: str) -> None:
     patterns = "".join(_pattern(found) for found in PLACEHOLDER.findall(template))
     missing = [word for word, digits in DIGITS.items() if digits not in patterns]
     if missing:
-        raise DatesError(f"the path does not tell the days apart: `{{date:...}}` lacks {', '.join(missing)}")
+        raise DatesError(f"the path does not tell the days apart: `{{date:...}}` lacks {', '.join(missing)}", "write `{date:yyyyMMdd}`")
 
 
 def _pattern(text: str) -> str:
+    pattern = text
     for word, digits in DIGITS.items():
-        text = text.replace(word, digits)
-    if re.search(r"(?<!%)[A-Za-z]", text):
-        raise DatesError(f"`{text}` is not a pattern of yyyy, MM and dd")
-    return text
+        pattern = pattern.replace(word, digits)
+    if re.search(r"(?<!%)[A-Za-z]", pattern):
+        raise DatesError(f"`{text}` is not a pattern of yyyy, MM and dd", "write `{date:yyyyMMdd}`, in this case of the letters")
+    return pattern
 
 
 def _bounds(text: str) -> tuple[datetime.date, datetime.date]:
@@ -100,15 +111,15 @@ def _bounds(text: str) -> tuple[datetime.date, datetime.date]:
             return day, day
     except ValueError:
         pass
-    raise DatesError(f"`{text}` is neither a month (2022-04) nor a day (2022-04-30)")
+    raise DatesError(f"`{text}` is neither a month nor a day", "write 2022-04, 2022-04-30 or a range: 2022-04..2022-06")
 
 
 def _days_of_month(text: str) -> Iterator[int]:
     for part in text.split(","):
         found = re.fullmatch(r"\s*(\d{1,2})\s*(?:-\s*(\d{1,2})\s*)?", part)
         if not found:
-            raise DatesError(f"`{text}` does not name days of a month: write `1-14` or `1,15`")
+            raise DatesError(f"`{text}` does not name days of a month", "write `1-14` or `1,15`", ("days",))
         first, last = int(found.group(1)), int(found.group(2) or found.group(1))
         if not 1 <= first <= last <= 31:
-            raise DatesError(f"`{part.strip()}` is not a range within 1 to 31")
+            raise DatesError(f"`{part.strip()}` is not a range within 1 to 31", "write `1-14` or `1,15`", ("days",))
         yield from range(first, last + 1)

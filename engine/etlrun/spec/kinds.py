@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from sqlglot import exp
 
 from etlrun.diagnostics import Diagnostic, closest, nearest
-from etlrun.language.columns import NULL, Column, Columns, Group, Type, TypeTextError, parse_type
+from etlrun.language.columns import NULL, SCALARS, SPELLINGS, Column, Columns, Group, Type, TypeTextError, parse_type
 from etlrun.language.expressions import (
     ExpressionError,
     bind,
@@ -138,9 +138,8 @@ class Scope:
         try:
             return parse_type(text)
         except TypeTextError as error:
-            from etlrun.language.columns import SCALARS, SPELLINGS
-
-            self.error(at, "unknown-type", str(error), nearest(error.name, (*SCALARS, *SPELLINGS)))
+            fix = nearest(error.name, (*SCALARS, *SPELLINGS)) or "the types are " + ", ".join(SCALARS)
+            self.error(at, "unknown-type", str(error), fix if f"`{error.name}` is not a type" == str(error) else "")
             return NULL
 
     # expressions

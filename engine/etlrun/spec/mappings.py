@@ -37,7 +37,8 @@ def read_mapping(document: Document, name: str) -> Mapping:
                 problems.append(document.diagnose(place, "wrong-value", "a code is plain text", "write `label: [code, code]`"))
                 continue
             if code in owners:
-                problems.append(document.diagnose(place, "yaml-duplicate-key", f"the code `{code}` belongs to `{owners[code]}` already", "leave it under one label"))
+                message = f"the code `{code}` belongs to `{owners[code]}` already"
+                problems.append(document.diagnose(place, "yaml-duplicate-key", message, "leave it under one label"))
             owners[code] = label
             found.append(code)
         entries.append((label, tuple(found)))

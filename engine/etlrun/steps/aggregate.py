@@ -36,6 +36,7 @@ from typing import ClassVar
 
 from sqlglot import exp
 
+from etlrun.diagnostics import nearest
 from etlrun.language.columns import NULL, STRING, Column, Columns, Group
 from etlrun.language.expressions import call, cast, column, literal, type_of
 from etlrun.language.functions import common_type
@@ -104,7 +105,7 @@ class Aggregate(Step):
                 inside.error("fill", "type-mismatch", f"the fill is {type_of(fill)}, and the value is {kind}")
         if len(labels) > 1 and "{label}" not in pivot.name:
             inside.error("name", "column-exists", "every label would get the same column", "put `{label}` into the name")
-            return result
+            return result.with_group(Group(pivot.as_, (), labels)) if pivot.as_ else result
         for name in sorted(pivot_name(pivot, label) for label in dict.fromkeys(labels)):
             inside.new_column(result, name, "name" if pivot.name != "{label}" else "labels")
             result = result.with_column(Column(name, kind, nullable=pivot.fill is None))
@@ -119,10 +120,10 @@ class Aggregate(Step):
         labels = tuple(pivot.labels)
         for index, text in enumerate(labels):
             if text in labels[:index]:
-                scope.error(("labels", index), "duplicate-name", f"the label `{text}` stands here twice")
+                scope.error(("labels", index), "duplicate-name", f"the label `{text}` stands here twice", "remove one of them")
             if label.domain and text not in label.domain:
                 scope.error(("labels", index), "unknown-label", f"`{label.name}` never holds `{text}`",
-                            "its labels are " + ", ".join(label.domain))  # fmt: skip
+                            nearest(text, label.domain) or "its labels are " + ", ".join(label.domain))  # fmt: skip
         return labels
 
     def lower(self, relation: Input) -> exp.Query:

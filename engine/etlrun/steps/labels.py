@@ -54,7 +54,7 @@ class Labels(Step):
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
         group = scope.group(columns, self.over, "over")
-        if group is not None:
+        if group is not None and group.columns:
             condition_on(group.columns[0], self.where, columns, "where", scope)
         scope.new_column(columns, self.as_, "as")
         return columns.with_column(Column(self.as_, STRING, nullable=False))
