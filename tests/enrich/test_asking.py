@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 
 import posing
@@ -12,6 +13,7 @@ from etlrun.enrich.asking import Budget
 from etlrun.enrich.batches import TRIES
 from etlrun.enrich.limiter import Limits
 from etlrun.enrich.model import LanguageModel
+from etlrun.failures import RunFailure
 from fake_gemini import ALL
 
 
@@ -198,6 +200,17 @@ def test_progress_is_told_after_each_commit(tmp_path: Path) -> None:
         posing.pose(model, posing.keys(200), store, progress=lambda *said: told.append(said))
     assert [done for _, done, _ in told] == [50, 100, 150, 200]
     assert {(what, of) for what, _, of in told} == {("ask a model", 200)}
+
+
+def test_a_store_that_breaks_ends_the_run_with_one_failure(tmp_path: Path) -> None:
+    with posing.server() as served, sqlite3.connect(tmp_path / "labels.sqlite") as connection:
+        store = posing.new_store(tmp_path)
+        connection.execute("drop table etlrun_requests")
+        connection.commit()
+        with pytest.raises(RunFailure, match="no such table") as caught:
+            posing.pose(posing.gemini(served), posing.keys(2_000), store)
+        assert (caught.value.code, caught.value.exit_code) == ("label-store", 1)
+    connection.close()
 
 
 def test_a_run_without_keys_does_nothing(tmp_path: Path) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+import random
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -21,6 +21,7 @@ from etlrun.enrich.store import SETTLED, WORTH, Cost, Entry, Leased, Result, Sen
 from etlrun.failures import RunFailure
 from etlrun.spec.secrets import Secret
 
+Made = TypeVar("Made")
 AT_ONCE = 500  # keys in one `in (...)`
 SCAN = 5_000  # keys for which one pass over all answers may be quicker than looking each up
 ATTEMPTS = 5  # of a transaction that another process's transaction got in the way of
@@ -31,26 +32,42 @@ class SqlStore(Store):
 
     def __init__(self, where: Path | Secret) -> None:
         self.owner: Owner = this_process()
-        self.engine = sqlite_engine(where) if isinstance(where, Path) else sa.create_engine(where.reveal(), hide_parameters=True)
-        try:
-            with self.writing() as connection:
-                create_all(connection)
-        except sa.exc.DBAPIError as error:
-            place = str(where) if isinstance(where, Path) else "the database"
-            fix = "check the path and its permissions" if isinstance(where, Path) else "check the URL, the password and the account's rights"
-            raise RunFailure("connection", "label-store", f"the label store in {place} cannot be opened: {error.orig}", fix) from None
+        self.place = str(where) if isinstance(where, Path) else "the database"
+        if isinstance(where, Path):
+            self.engine = sqlite_engine(where)
+        else:
+            self.engine = sa.create_engine(where.reveal(), hide_parameters=True, isolation_level="READ COMMITTED", pool_pre_ping=True)
+        self._write(create_all)
 
-    def writing(self) -> AbstractContextManager[sa.Connection]:
-        return self.engine.execution_options(etlrun_writes=True).begin()
+    def _write(self, work: Callable[[sa.Connection], Made]) -> Made:
+        """Do `work` in one transaction; again, where another process's transaction got in its way. Raises RunFailure."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with self.engine.execution_options(etlrun_writes=True).begin() as connection:
+                    return work(connection)
+            except (sa.exc.IntegrityError, sa.exc.OperationalError) as error:
+                if attempt == ATTEMPTS or not _is_passing(error):
+                    raise self._failure(error) from None
+                time.sleep(random.uniform(0, 0.02 * 2**attempt))
+            except sa.exc.DBAPIError as error:
+                raise self._failure(error) from None
+        raise AssertionError
+
+    def _failure(self, error: sa.exc.DBAPIError) -> RunFailure:
+        fix = "check the URL, the password and the account's rights"
+        if self.engine.dialect.name == "sqlite":
+            fix = "check the path, its permissions and the space on the disk"
+        return RunFailure("connection", "label-store", f"the label store in {self.place} fails: {error.orig}", fix)
 
     def add_question(self, question: Question, source: str) -> None:
-        row = {
-            "id": question.id, "prompt": question.prompt.name, "source": source, "rules": question.system,
-            "outputs": json.dumps([output.name for output in question.prompt.outputs]), "at": _now(),
-        }  # fmt: skip
-        with self.writing() as connection:
+        outputs = json.dumps([output.name for output in question.prompt.outputs])
+        row = (question.id, question.prompt.name, source, question.system, outputs, _now())
+
+        def work(connection: sa.Connection) -> None:
             if connection.execute(sa.select(QUESTIONS.c.id).where(QUESTIONS.c.id == question.id)).first() is None:
-                connection.execute(sa.insert(QUESTIONS), row)
+                self._insert(connection, "replace", QUESTIONS, [row])
+
+        self._write(work)
 
     def known(self, question: str, keys: Sequence[str]) -> dict[str, Stored]:
         names = ("key", "status", "answer", "reason")
@@ -82,59 +99,57 @@ class SqlStore(Store):
         return connection.exec_driver_sql(statement, (question, *keys)).all()
 
     def lease(self, question: str, keys: Sequence[str]) -> Leased:
-        for attempt in range(ATTEMPTS):
-            try:
-                return self._lease(question, keys)
-            except (sa.exc.IntegrityError, sa.exc.OperationalError):  # another process leased one of them between our look and our word
-                if attempt == ATTEMPTS - 1:
-                    raise
-        raise AssertionError
+        return self._write(lambda connection: self._lease(connection, question, keys))
 
-    def _lease(self, question: str, keys: Sequence[str]) -> Leased:
+    def _lease(self, connection: sa.Connection, question: str, keys: Sequence[str]) -> Leased:
         held: dict[str, str] = {}
         settled: set[str] = set()
-        with self.writing() as connection:
-            for part in _parts(keys):
-                held.update((row[0], row[1]) for row in self._among(connection, LEASES, ("key", "owner"), question, part))
-                found = self._among(connection, ANSWERS, ("key", "status"), question, part)
-                settled.update(row[0] for row in found if row[1] in SETTLED)
-            living = self._bury_the_dead(connection) if held else {self.owner.id}
-            taken = {key for key, owner in held.items() if owner in living}
-            ours = [key for key in keys if key not in settled and (key not in taken or held[key] == self.owner.id)]
-            self._insert(connection, "insert", LEASES, sorted((question, key, self.owner.id) for key in ours if key not in taken))
-        mine = set(ours)
-        others = tuple(key for key in keys if key not in mine and key not in settled)
+        for part in _parts(keys):
+            held.update((row[0], row[1]) for row in self._among(connection, LEASES, ("key", "owner"), question, part))
+            found = self._among(connection, ANSWERS, ("key", "status"), question, part)
+            settled.update(row[0] for row in found if row[1] in SETTLED)
+        living = self._living(connection) if held else set()
+        self._bury(connection, set(held.values()) - living - {self.owner.id})
+        taken = {key for key, owner in held.items() if owner in living}
+        others = tuple(key for key in keys if key in taken and key not in settled)
+        ours = [key for key in keys if key not in settled and key not in taken]
+        mine = [key for key in ours if held.get(key) != self.owner.id]
+        self._insert(connection, "insert", LEASES, sorted((question, key, self.owner.id) for key in mine))
         return Leased(tuple(ours), tuple(key for key in keys if key in settled), others)
 
-    def _bury_the_dead(self, connection: sa.Connection) -> set[str]:
-        """Remove the leases of processes that are gone; gives those that live."""
+    def _living(self, connection: sa.Connection) -> set[str]:
+        """The other processes whose leases count."""
         now = time.time()
         owners = [Owner(row.id, row.host, row.pid, row.until) for row in connection.execute(sa.select(OWNERS))]
-        living = {owner.id for owner in owners if owner.is_alive(now)} | {self.owner.id}
-        connection.execute(sa.delete(LEASES).where(LEASES.c.owner.not_in(living)))
-        connection.execute(sa.delete(OWNERS).where(OWNERS.c.id.not_in(living)))
-        return living
+        return {owner.id for owner in owners if owner.is_alive(now) and owner.id != self.owner.id}
+
+    def _bury(self, connection: sa.Connection, dead: set[str]) -> None:
+        if dead:
+            connection.execute(sa.delete(LEASES).where(LEASES.c.owner.in_(dead)))
+            connection.execute(sa.delete(OWNERS).where(OWNERS.c.id.in_(dead)))
 
     def beat(self) -> None:
-        row = {"id": self.owner.id, "host": self.owner.host, "pid": self.owner.pid, "until": time.time() + LIFE}
-        with self.writing() as connection:
-            connection.execute(sa.delete(OWNERS).where(OWNERS.c.id == self.owner.id))
-            connection.execute(sa.insert(OWNERS), row)
+        row = (self.owner.id, self.owner.host, self.owner.pid, time.time() + LIFE)
+        self._write(lambda connection: self._insert(connection, "replace", OWNERS, [row]))
 
     def release(self) -> None:
-        with self.writing() as connection:
+        def work(connection: sa.Connection) -> None:
             connection.execute(sa.delete(OWNERS).where(OWNERS.c.id == self.owner.id))
-            if self._bury_the_dead(connection) == {self.owner.id}:
-                connection.execute(sa.delete(LEASES))  # all of them: much quicker than one by one
-            else:
-                connection.execute(sa.delete(LEASES).where(LEASES.c.owner == self.owner.id))
+            leases = sa.delete(LEASES)
+            # Alone in a file, whose writers take turns: all of them, which is much quicker than one by one.
+            is_alone = self.engine.dialect.name == "sqlite" and not self._living(connection)
+            connection.execute(leases if is_alone else leases.where(LEASES.c.owner == self.owner.id))
+
+        self._write(work)
 
     def record(self, question: str, run: str, entries: Sequence[Entry]) -> None:
         requests = [(secrets.randbits(62), entry) for entry in entries]
         at = _now()
         sent = [_request_row(number, question, run, at, entry.sent) for number, entry in requests]
-        with self.writing() as connection:
-            outranked = self._outranked(connection, question, [result for entry in entries for result in entry.results if result.status != "ok"])
+        unsure = [result for entry in entries for result in entry.results if result.status != "ok"]
+
+        def work(connection: sa.Connection) -> None:
+            outranked = self._outranked(connection, question, unsure)
             answers = sorted(
                 (question, result.key, result.shown, result.status, result.answer, result.reason[:200], number)
                 for number, entry in requests
@@ -143,6 +158,8 @@ class SqlStore(Store):
             )
             self._insert(connection, "replace", ANSWERS, answers)
             self._insert(connection, "insert", REQUESTS, sent)
+
+        self._write(work)
 
     def _insert(self, connection: sa.Connection, verb: str, table: sa.Table, rows: list[tuple[Any, ...]]) -> None:
         """Insert rows, or `replace` those that are there: both SQLite and MySQL know the word. Rows go to the driver as they are."""
@@ -188,11 +205,19 @@ class SqlStore(Store):
         return found
 
     def forget(self, question: str, keys: Sequence[str]) -> int:
-        with self.writing() as connection:
+        def work(connection: sa.Connection) -> int:
             return sum(connection.execute(sa.delete(ANSWERS).where(_of(ANSWERS, question, part))).rowcount for part in _parts(keys))
+
+        return self._write(work)
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _is_passing(error: sa.exc.DBAPIError) -> bool:
+    """Whether an error may be gone at the next attempt: a deadlock, a lock not got in time, a row or table that another process was first to make."""
+    words = ("deadlock", "lock wait", "locked", "already exists")
+    return isinstance(error, sa.exc.IntegrityError) or any(word in str(error.orig).lower() for word in words)
 
 
 def _of(table: sa.Table, question: str, keys: Sequence[str]) -> sa.ColumnElement[bool]:

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 Status = Literal["ok", "abstained", "refused", "failed"]
 SETTLED: tuple[Status, ...] = ("ok", "abstained", "refused")  # not asked again
 WORTH: Mapping[str, int] = {"failed": 0, "abstained": 1, "refused": 1, "ok": 2}
-DEFAULT = ".etlrun/labels.sqlite"
 
 
 class Result(NamedTuple):

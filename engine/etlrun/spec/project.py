@@ -19,6 +19,7 @@ from etlrun.spec.registry import Family, kinds
 from etlrun.spec.schema import find_mistakes, kind_schema
 
 FILE = "etlrun.yaml"
+LABELS = ".etlrun/labels.sqlite"  # the label store, where a profile names none
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Profile:
     engine: Use
     connections: Mapping[str, Use]
     models: Mapping[str, tuple[Use, ...]] = field(default_factory=dict)
+    labels: str = LABELS
 
 
 @dataclass
@@ -129,6 +131,7 @@ def read_project(root: Path) -> Project:
                 for inner, spec in value.get("connections", {}).items()
             },
             {inner: _cascade(spec, ("profiles", name, "models", inner), origin) for inner, spec in value.get("models", {}).items()},
+            value.get("labels", LABELS),
         )
         for name, value in document.value.get("profiles", {}).items()
     }
@@ -152,6 +155,7 @@ def project_schema() -> Schema:
             "engine": _family_schema("engines"),
             "connections": {"type": "object", "additionalProperties": _family_schema("connections")},
             "models": {"type": "object", "additionalProperties": _one_or_more(_family_schema("models"))},
+            "labels": {"type": "string", "minLength": 1, "description": "the label store: a SQLite file, or the URL of a database that a team shares"},
         },
         "additionalProperties": False,
     }
