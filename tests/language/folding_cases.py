@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 AGGREGATES: dict[str, tuple[str, ...]] = {
-    "count": ("count(*)", "count(s)", "count(distinct g)", "count(distinct g, b)", "count(distinct x)", "count(1)", "count(*) filter (where b)"),
+    "count": ("count(*)", "count(s)", "count(distinct g)", "count(distinct g, b)", "count(distinct x)", "count(distinct g, not b)", "count(1)", "count(*) filter (where b)"),
     "count_if": ("count_if(b)", "count_if(n > 0)", "count_if(b) filter (where n > 0)"),
     "sum": ("sum(y)", "sum(p)", "sum(distinct g)", "sum(if(k < 5, x, null))", "sum(n)", "sum(p) filter (where n > 0)", "sum(cast(p as double)) + 1"),
     "avg": ("avg(n)", "avg(p)", "mean(if(k < 5, x, null))", "avg(y) filter (where b)", "avg(n) + 1"),
@@ -34,5 +34,5 @@ WINDOWS: dict[str, tuple[str, ...]] = {
     "over": (f"sum(n) {_BY_K}", f"avg(p) {_BY_K}", "count(*) over ()", f"min(s) {_BY_K}", f"max(x) {_BY_K}", "sum(y) over (order by g)", f"count_if(b) {_BY_K}",
              "sum(k) over (order by k rows between 2 preceding and current row)", f"max_by(s, n) {_BY_K}", f"size(collect_set(b) {_BY_K})",
              "sum(n) filter (where b) over (partition by g)", "sum(k) over (partition by b)",
-             "max(k) over (order by z range between unbounded preceding and current row)", f"bool_or(b) {_BY_K}", "n - avg(n) over (partition by g)"),
+             "count(*) over (partition by x / (k + 1), p % (k + 1), element_at(array(k), 1))", "max(k) over (order by z range between unbounded preceding and current row)", f"bool_or(b) {_BY_K}", "n - avg(n) over (partition by g)"),
 }  # fmt: skip

@@ -11,9 +11,9 @@ from etlrun.language.casts import duckdb_cast
 from etlrun.language.columns import BIGINT, BOOLEAN, DATE, DOUBLE, INT, NULL, STRING, TIMESTAMP, Type, decimal
 from etlrun.language.expressions import TYPE, cast
 from etlrun.language.functions import common_type
-from etlrun.language.functions.numbers import decimal_operand, duckdb_remainder
+from etlrun.language.functions.numbers import decimal_operand, division_by_zero, duckdb_remainder
 from etlrun.language.lowering import fill_call, function_of, hang, kind_of
-from etlrun.language.templates import duckdb, whole_of
+from etlrun.language.templates import duckdb, is_never_zero
 
 RECAST = "etlrun.recast"  # the key under which the call inside a window or filter keeps the type to cast the whole to
 
@@ -49,7 +49,7 @@ def _call(node: exp.Anonymous) -> exp.Expr:
 
 def _count_of_several(arguments: list[exp.Expr]) -> exp.Expr:
     """Rows of distinct values, without those that have a null among them."""
-    known = exp.and_(*(exp.Not(this=exp.Is(this=argument.copy(), expression=exp.Null())) for argument in arguments))
+    known = exp.and_(*(duckdb("_1 is not null", argument) for argument in arguments))
     row = exp.Anonymous(this="row", expressions=[argument.copy() for argument in arguments])
     value = exp.Case(ifs=[exp.If(this=known, true=row)])
     return exp.Anonymous(this="count", expressions=[exp.Distinct(expressions=[value])])
@@ -116,9 +116,9 @@ def _double(node: exp.Expr) -> exp.Expr:
 
 def _division(node: exp.Expr) -> exp.Expr:
     left, right = _double(node.this), _double(node.expression)
-    if whole_of(node.expression):
+    if is_never_zero(node.expression):
         return duckdb("_1 / _2", left, right)
-    return duckdb("case when _2 = 0 then error('division by zero') else _1 / _3 end", left, node.expression, right)
+    return duckdb(f"_1 / case when _2 = 0 then {division_by_zero(DOUBLE)} else _2 end", left, right)
 
 
 def _whole_division(node: exp.Expr) -> exp.Expr:
@@ -164,7 +164,7 @@ def _like(node: exp.Expr) -> exp.Expr:
 def _index(node: exp.Expr) -> exp.Expr:
     position = node.expressions[0]
     return duckdb(
-        "case when _2 < 0 or _2 >= len(_1) then error('there is no such element in the array') else list_extract(_1, _2 + 1) end",
+        "list_extract(_1, case when _2 < 0 or _2 >= len(_1) then cast('there is no such element' as bigint) else _2 + 1 end)",
         node.this, position,
     )  # fmt: skip
 

@@ -70,6 +70,13 @@ def whole_of(node: exp.Expr) -> int | None:
     return None
 
 
+def is_never_zero(node: exp.Expr) -> bool:
+    """Whether `node` is a literal number other than 0, cast or not."""
+    while isinstance(node, (exp.Cast, exp.Paren, exp.Neg)):
+        node = node.this
+    return isinstance(node, exp.Literal) and not node.is_string and float(node.this) != 0
+
+
 @cache
 def _parse(template: str, engine: Engine) -> exp.Expr:
     found = (DuckDBWords() if engine == "duckdb" else Language()).parse(template)[0]

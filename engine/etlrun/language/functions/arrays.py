@@ -56,7 +56,7 @@ _CONTAINS = (
     "case when _1 is null or _2 is null then null when list_contains(_1, _2) then true when len(_1) <> list_count(_1) then null else false end"
 )
 _POSITION = "case when _1 is null or _2 is null then null else coalesce(list_position(_1, _2), 0) end"
-_ELEMENT = "case when _2 = 0 or abs(_2) > len(_1) then error('there is no such element in the array') else list_extract(_1, _2) end"
+_ELEMENT = "list_extract(_1, case when _2 = 0 or abs(_2) > len(_1) then cast('there is no such element' as bigint) else _2 end)"
 
 ARRAYS = (
     Function("array", ("same", "same*"), _of_same, "the arguments as an array", duckdb=_duckdb_array),

@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from etlrun.language.columns import BIGINT, DOUBLE, INT, NULL, STRING, Type, decimal
 from etlrun.language.functions.function import Arguments, Complaint, Function, Template, Types, as_decimal, first, same
-from etlrun.language.templates import duckdb, whole_of
+from etlrun.language.templates import duckdb, is_never_zero, whole_of
 
 
 def decimal_operand(node: exp.Expr, kind: Type) -> Type:
@@ -26,9 +26,14 @@ def decimal_remainder(left: Type, right: Type) -> Type:
 def duckdb_remainder(arguments: Arguments, types: Types) -> exp.Expr:
     """`_1 % _2`, where a remainder by zero is an error for every type, as it is for DuckDB's integers."""
     shared = same(types)
-    if shared.is_integer or whole_of(arguments[1]):
+    if shared.is_integer or is_never_zero(arguments[1]):
         return duckdb("_1 % _2", *arguments)
-    return duckdb("case when _2 = 0 then error('division by zero') else _1 % _2 end", *arguments)
+    return duckdb(f"_1 % case when _2 = 0 then {division_by_zero(shared)} else _2 end", *arguments)
+
+
+def division_by_zero(kind: Type) -> str:
+    """A value of a type that is an error where it is needed. DuckDB's own `error` is volatile, and refused in a window's partition."""
+    return f"cast('division by zero' as {kind})"
 
 
 def _digits(arguments: Arguments) -> int:
