@@ -45,7 +45,7 @@ def measure(command: list[str], folder: Path) -> Cost:
 
 def contestants(engine: str, logs: Path, folder: Path) -> dict[str, list[str]]:
     etlrun = [sys.executable, "-m", "etlrun", "pipelines/interaction.yaml", "--engine", engine, "--set", f"data={logs}", "-q"]
-    script = [sys.executable, str(HERE / f"expert_{engine}.py"), str(logs / "log_content"), str(folder / f"expert_{engine}")]
+    script = [sys.executable, str(HERE / "by_hand" / f"{engine}_job.py"), str(logs / "log_content"), str(folder / f"by_hand_{engine}")]
     return {f"script ({engine})": script, f"etlrun ({engine})": etlrun}
 
 

@@ -9,6 +9,7 @@ import signal
 from pathlib import Path
 
 import pytest
+
 from projects import Project, wait_for
 
 VIEWS = """

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from projects import Project
 
 HERE = Path(__file__).parent.parent.parent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from etlrun.compiler.check import Checked
@@ -9,8 +10,8 @@ from etlrun.failures import RunFailure
 from etlrun.runtime.blame import located
 from etlrun.runtime.connections import database_writer
 from etlrun.runtime.record import Record
-from etlrun.runtime.stage import Staged
-from etlrun.spec.kinds import HIDDEN
+from etlrun.runtime.stage import Staged, shown_columns, verify_stage
+from etlrun.runtime.working import Reporter
 from etlrun.spec.project import Use
 from etlrun.spec.publication import Publication
 
@@ -23,13 +24,21 @@ def look_ahead(checked: Checked, record: Record) -> None:
 
 def foresee(checked: Checked, sink: str, use: Use, run_id: str = "") -> str:
     """What publishing a sink would do, in one line. Raises RunFailure where it cannot be done."""
-    declared = checked.columns[use.value.from_]
-    columns = declared.keep(item.name for item in declared if not item.name.startswith(HIDDEN))
+    columns = shown_columns(checked.columns[use.value.from_])
     try:
         told: str = use.value.look_ahead(_publication(checked, sink, use, Staged(use.value.from_, columns, (), 0, ""), run_id, ""))
     except RunFailure as failure:
         raise located(checked, use.where, failure) from failure.__cause__
     return told
+
+
+def publish_all(checked: Checked, staged: Mapping[str, Staged], record: Record, reporter: Reporter) -> None:
+    """Publish every sink that the record does not tell of yet. Raises RunFailure; what was published before stays whole."""
+    for sink, use in checked.pipeline.sinks.items():
+        if sink not in record.sinks:
+            reporter.say(f"publishing {sink}")
+            verify_stage(staged[use.value.from_])
+            record.sinks[sink] = publish(checked, sink, use, staged[use.value.from_], record)
 
 
 def publish(checked: Checked, sink: str, use: Use, staged: Staged, record: Record) -> dict[str, Any]:

@@ -32,7 +32,13 @@ class Record:
     checks: list[dict[str, str]] = field(default_factory=list)
     sinks: dict[str, dict[str, Any]] = field(default_factory=dict)
     models: dict[str, dict[str, Any]] = field(default_factory=dict)
+    staged: dict[str, Any] = field(default_factory=dict)  # what a later `etlrun resume` would publish
     error: dict[str, Any] | None = None
+
+    @property
+    def keeps_stage(self) -> bool:
+        """Whether the staged rows are still of use: to look at what a check refused, or to publish them later."""
+        return self.status == "refused" or (self.status == "failed" and bool(self.staged))
 
     def fail(self, failure: RunFailure) -> None:
         self.status = "refused" if failure.reason == "check" else "interrupted" if failure.reason == "interrupted" else "failed"
@@ -49,7 +55,7 @@ class Record:
     def as_record(self) -> dict[str, Any]:
         """The object that the run folder keeps."""
         facts = {"file": self.file, "profile": self.profile, "params": self.params, "started_at": self.started_at, "host": self.host,
-                 "pid": self.pid, "spec_hash": self.spec_hash, "version": self.version}  # fmt: skip
+                 "pid": self.pid, "spec_hash": self.spec_hash, "version": self.version, "staged": self.staged}  # fmt: skip
         return {**self.as_json(), **facts}
 
 

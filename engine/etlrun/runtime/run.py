@@ -22,11 +22,11 @@ from etlrun.runtime.blame import blame, located
 from etlrun.runtime.checking import judge, ready, run_checks
 from etlrun.runtime.connections import filled
 from etlrun.runtime.functions import apply_function
-from etlrun.runtime.publishing import look_ahead, publish
+from etlrun.runtime.publishing import look_ahead, publish_all
 from etlrun.runtime.record import Record
-from etlrun.runtime.run_folder import RunFolder, new_run, sweep_killed
+from etlrun.runtime.run_folder import RunFolder, new_run, sweep_old
 from etlrun.runtime.sources import account, find_files, read_sources
-from etlrun.runtime.stage import Staged, take_stock, verify_stage
+from etlrun.runtime.stage import Staged, take_stock
 from etlrun.runtime.working import Reporter, work
 from etlrun.spec.engine import Engine, ParquetFiles, Session, StatementError, Workspace
 
@@ -45,7 +45,7 @@ def run_pipeline(checked: Checked, reporter: Reporter, wish: Wish) -> Record:
     started = time.monotonic()
     runs = checked.project.path(checked.project.settings.runs)
     try:
-        sweep_killed(runs)
+        sweep_old(runs)
         folder = new_run(runs)
     except OSError as error:
         raise RunFailure("engine", "run-folder", f"no run folder can be made below {runs} ({error.strerror})", "set `runs:` in etlrun.yaml") from error
@@ -68,7 +68,7 @@ def run_pipeline(checked: Checked, reporter: Reporter, wish: Wish) -> Record:
         raise full from error
     finally:
         record.seconds = time.monotonic() - started
-        folder.sweep(staged=record.status in ("done", "dry-run", "interrupted"))
+        folder.sweep(staged=not record.keeps_stage)
         with contextlib.suppress(OSError):
             folder.write_record(record.as_record())
     return record
@@ -213,11 +213,10 @@ class _Run:
         judge(self.plan, findings, self.reporter)
 
     def publish(self) -> None:
-        for staged in self.staged.values():
-            verify_stage(staged)
-        for sink, use in self.checked.pipeline.sinks.items():
-            self.reporter.say(f"publishing {sink}")
-            self.record.sinks[sink] = publish(self.checked, sink, use, self.staged[use.value.from_], self.record)
+        published = {use.value.from_ for use in self.checked.pipeline.sinks.values()}
+        self.record.staged = {name: staged.as_record() for name, staged in self.staged.items() if name in published}
+        self.folder.write_record(self.record.as_record())
+        publish_all(self.checked, self.staged, self.record, self.reporter)
 
 
 def _shown(relation: Relation) -> str:

@@ -9,11 +9,12 @@ import shutil
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 RECORD = "run.json"
+KEEP_DAYS = 7  # of a stage that nobody resumed
 LEFT_BEHIND = ("sources", "spill", "work")
 
 
@@ -73,13 +74,16 @@ def read_records(runs: Path) -> Iterator[dict[str, Any]]:
         yield record
 
 
-def sweep_killed(runs: Path) -> None:
-    """Remove what killed runs left behind; their records and quarantines stay."""
+def sweep_old(runs: Path, days: int = KEEP_DAYS) -> None:
+    """Remove what killed runs left behind, and stages older than `days` days; records and quarantines stay."""
+    oldest = (datetime.now(UTC) - timedelta(days=days)).strftime("%Y%m%dT%H%M%SZ")
     for record in read_records(runs):
-        if record["status"] == "killed":
-            folder = RunFolder(record["run_id"], runs / record["run_id"])
+        folder = RunFolder(record["run_id"], runs / record["run_id"])
+        if record["status"] == "killed" and not record.get("staged"):
             folder.sweep(staged=True)
             folder.write_record(record)
+        elif record["status"] != "running" and record["run_id"] < oldest:
+            folder.sweep(staged=True)
 
 
 def _is_alive(record: dict[str, Any]) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
@@ -36,8 +37,23 @@ class Staged:
     def paths(self) -> tuple[Path, ...]:
         return tuple(Path(file.path) for file in self.files)
 
+    def as_record(self) -> dict[str, Any]:
+        """What the record of a run keeps of it."""
+        return {"rows": self.rows, "checksum": self.checksum, "files": [asdict(file) for file in self.files]}
+
     def as_input(self) -> ParquetFiles:
         return ParquetFiles(tuple(file.path for file in self.files))
+
+
+def from_record(relation: str, columns: Columns, record: dict[str, Any]) -> Staged:
+    """The stage that a record tells of; `columns` may hold hidden ones."""
+    files = tuple(StagedFile(**file) for file in record["files"])
+    return Staged(relation, shown_columns(columns), files, record["rows"], record["checksum"])
+
+
+def shown_columns(columns: Columns) -> Columns:
+    """The columns that the specification speaks of: those that only carry sums for checks are left out."""
+    return columns.keep(item.name for item in columns if not item.name.startswith(HIDDEN))
 
 
 def take_stock(relation: str, folder: Path, columns: Columns) -> Staged:
@@ -52,7 +68,7 @@ def take_stock(relation: str, folder: Path, columns: Columns) -> Staged:
         except (pa.ArrowInvalid, OSError) as error:
             raise RunFailure("engine", "stage-damaged", f"{path} is not a whole Parquet file", "run again") from error
         files.append(StagedFile(str(path), rows, _digest(path)))
-    shown = columns.keep(item.name for item in columns if not item.name.startswith(HIDDEN))
+    shown = shown_columns(columns)
     rows = sum(file.rows for file in files)
     return Staged(relation, shown, tuple(files), rows, _checksum(folder, shown) if rows else "0")
 

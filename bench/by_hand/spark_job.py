@@ -1,4 +1,4 @@
-"""The interaction job as an expert writes it by hand for Spark: `python expert_spark.py LOGS OUT`."""
+"""The interaction job as an expert writes it by hand for Spark: `python spark_job.py LOGS OUT`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The interaction job as an expert writes it by hand for DuckDB: `python expert_duckdb.py LOGS OUT`."""
+"""The interaction job as an expert writes it by hand for DuckDB: `python duckdb_job.py LOGS OUT`."""
 
 import sys
 

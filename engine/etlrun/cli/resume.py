@@ -1,0 +1,34 @@
+"""`etlrun resume`: publish what a run staged."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from etlrun.cli.reporting import reporting
+from etlrun.spec.project import find_project
+
+
+@click.command("resume")
+@click.argument("run", metavar="RUN")
+@click.option("--json", "as_json", is_flag=True, help="Print one object to standard output.")
+def command(run: str, as_json: bool) -> None:
+    """Publish the checked rows of RUN (an id of `etlrun runs`, or its beginning), whose publish failed or was killed.
+
+    Nothing is read or computed again; a sink that was published already is left alone.
+    """
+    from etlrun.cli.options import checked_pipeline
+    from etlrun.runtime.resume import find_run, resume
+
+    project = find_project(Path.cwd())
+    folder, record = find_run(project.path(project.settings.runs), run)
+    settings = tuple(f"{name}={value}" for name, value in record.params.items())
+    checked = checked_pipeline(Path(record.file), record.profile, "", settings)
+    with reporting(record.pipeline) as reporter:
+        record = resume(checked, folder, record, reporter)
+    if as_json:
+        click.echo(json.dumps(record.as_json(), ensure_ascii=False))
+    else:
+        click.echo(f"{record.pipeline}: published the rows of run {record.run_id}", err=True)

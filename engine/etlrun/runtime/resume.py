@@ -1,0 +1,51 @@
+"""Publish the staged rows of a run whose publish failed or was killed, without computing anything again."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import fields
+from pathlib import Path
+
+from etlrun.compiler.check import Checked
+from etlrun.compiler.plan import make_plan
+from etlrun.failures import RunFailure
+from etlrun.runtime.publishing import publish_all
+from etlrun.runtime.record import Record
+from etlrun.runtime.run import spec_hash
+from etlrun.runtime.run_folder import RECORD, RunFolder
+from etlrun.runtime.stage import from_record
+from etlrun.runtime.working import Reporter
+
+
+def find_run(runs: Path, run: str) -> tuple[RunFolder, Record]:
+    """The run whose id is `run`, or begins so. Raises RunFailure where there is none, or several."""
+    found = sorted(path.parent for path in runs.resolve().glob(f"{run}*/{RECORD}"))
+    if len(found) != 1:
+        what = "there is no run" if not found else f"{len(found)} runs begin with"
+        raise RunFailure("usage", "unknown-run", f"{what} `{run}`", "`etlrun runs` lists them")
+    known = {item.name for item in fields(Record)}
+    told = json.loads((found[0] / RECORD).read_text(encoding="utf-8"))
+    return RunFolder(found[0].name, found[0]), Record(**{name: value for name, value in told.items() if name in known})
+
+
+def resume(checked: Checked, folder: RunFolder, record: Record, reporter: Reporter) -> Record:
+    """Publish what the run staged, under the run's own id. Raises RunFailure where it has no stage or the specification changed."""
+    if not record.staged:
+        raise RunFailure("usage", "nothing-staged", f"the run `{folder.id}` ({record.status}) has no checked rows to publish", "run the pipeline again")
+    if spec_hash(checked) != record.spec_hash:
+        raise RunFailure("usage", "spec-changed", f"the pipeline has changed since the run `{folder.id}`", "run the pipeline again")
+    started = time.monotonic()
+    plan = make_plan(checked)
+    staged = {name: from_record(name, plan.relation(name).columns, told) for name, told in record.staged.items()}
+    try:
+        publish_all(checked, staged, record, reporter)
+    except RunFailure as failure:
+        record.fail(failure)
+        folder.write_record(record.as_record())
+        raise
+    record.status, record.error, record.staged = "done", None, {}
+    record.seconds += time.monotonic() - started
+    folder.write_record(record.as_record())
+    folder.sweep(staged=True)
+    return record

@@ -1,0 +1,102 @@
+"""A publish that failed goes on later, from the rows that were staged and checked."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import duckdb
+import pytest
+from projects import Project
+
+SPEC = """
+sources:
+  sales: {csv: {path: sales.csv, columns: {shop: string not null, units: int}}}
+steps:
+  totals:
+    - from: sales
+    - aggregate: {by: [shop], columns: {units: sum(units)}}
+sinks:
+  first:
+    files: {from: totals, path: out/totals.csv}
+  totals:
+    table: {from: totals, connection: warehouse, key: [shop], write: append}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A run whose table could not be published, since its key was there already."""
+    project = Project(tmp_path)
+    project.write("sales.csv", "shop,units\nA,1\nB,2\n")
+    with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as connection:
+        connection.execute("CREATE TABLE totals (shop VARCHAR, units BIGINT)")
+        connection.execute("INSERT INTO totals VALUES ('A', 100)")
+    assert project.run(project.pipeline(SPEC)).code == 1
+    return project
+
+
+def run_id(project: Project) -> str:
+    return str(project.run("runs", "--json").json["runs"][0]["run_id"])
+
+
+def mend(project: Project) -> None:
+    with duckdb.connect(str(project.folder / "warehouse.duckdb")) as connection:
+        connection.execute("DELETE FROM totals")
+
+
+def test_resume_publishes_the_staged_rows_without_reading_again(project: Project) -> None:
+    mend(project)
+    (project.folder / "sales.csv").unlink()
+    written = (project.folder / "out/totals.csv").stat().st_mtime_ns
+    result = project.run("resume", run_id(project), "--json")
+    assert result.code == 0, result.err
+    assert project.table("totals") == [("A", 1), ("B", 2)]
+    assert (project.folder / "out/totals.csv").stat().st_mtime_ns == written
+    assert result.json["status"] == "done"
+    assert list(project.folder.glob(".etlrun/runs/*/stage")) == []
+
+
+def test_resume_twice_publishes_once(project: Project) -> None:
+    mend(project)
+    assert project.run("resume", run_id(project)).code == 0
+    again = project.run("resume", run_id(project))
+    assert again.code == 2
+    assert "nothing-staged" in again.err
+    assert len(project.table("totals")) == 2
+
+
+def test_resume_that_fails_again_can_be_resumed(project: Project) -> None:
+    assert project.run("resume", run_id(project)).code == 1
+    mend(project)
+    assert project.run("resume", run_id(project)[:12]).code == 0
+
+
+def test_a_changed_pipeline_is_not_mixed_with_old_rows(project: Project) -> None:
+    mend(project)
+    project.pipeline(SPEC.replace("sum(units)", "max(units)"))
+    result = project.run("resume", run_id(project))
+    assert result.code == 2
+    assert "spec-changed" in result.err
+
+
+@pytest.mark.parametrize("spoil", ["remove", "flip"])
+def test_a_damaged_stage_is_refused(project: Project, spoil: str) -> None:
+    mend(project)
+    (part, *_) = project.folder.glob(".etlrun/runs/*/stage/totals/*.parquet")
+    if spoil == "remove":
+        shutil.move(part, project.folder / "elsewhere")
+    else:
+        content = bytearray(part.read_bytes())
+        content[20] ^= 1
+        part.write_bytes(content)
+    result = project.run("resume", run_id(project))
+    assert result.code == 1
+    assert "stage-damaged" in result.err
+    assert project.table("totals") == []
+
+
+def test_an_unknown_run_is_named(project: Project) -> None:
+    result = project.run("resume", "2000")
+    assert result.code == 2
+    assert "there is no run `2000`" in result.err
