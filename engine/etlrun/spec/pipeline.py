@@ -53,18 +53,18 @@ def read_pipeline(path: Path, project: Project, settings: Mapping[str, str]) -> 
     Mistakes in one part of the file are kept in `mistakes`. Raises SpecError for a file without parts that can be told apart.
     """
     document = read_document(path, project.shown(path))
-    found = list(located_mistakes(document, pipeline_schema()))
-    mistakes = [mistake for _, mistake in found]
-    if any(_concerns_all(where, document) for where, _ in found):
+    found = located_mistakes(document, pipeline_schema())
+    mistakes = [mistake.diagnostic for mistake in found]
+    if any(_concerns_all(mistake.where) for mistake in found):
         raise SpecError(mistakes)
-    broken = {where[: _DEPTH.get(str(where[0]), 1)] for where, _ in found}
+    broken = {mistake.where[: _DEPTH.get(str(mistake.where[0]), 1)] for mistake in found}
     return _Builder(document, project, settings, mistakes, frozenset(broken)).pipeline(path)
 
 
 _DEPTH = {"sources": 2, "params": 2, "sinks": 2, "steps": 3, "checks": 3}  # how deep a part stands that can be left out
 
 
-def _concerns_all(where: Keys, document: Document) -> bool:
+def _concerns_all(where: Keys) -> bool:
     """Whether a mistake leaves nothing to go on with: a whole family that is missing or misspelt."""
     if not where:
         return True

@@ -9,7 +9,7 @@ from jsonschema import Draft7Validator
 
 from etlrun.diagnostics import Diagnostic
 from etlrun.spec.fields import Schema
-from etlrun.spec.located import Document
+from etlrun.spec.located import Document, Keys
 from etlrun.spec.wording import Mistake, explain
 
 
@@ -27,14 +27,19 @@ def kind_schema(kinds: Iterable[tuple[str, Schema]]) -> Schema:
 
 def find_mistakes(document: Document, schema: Schema) -> list[Diagnostic]:
     """Everything in `document` that its schema does not allow, each at its place."""
-    return [diagnostic for _, diagnostic in located_mistakes(document, schema)]
+    return [mistake.diagnostic for mistake in located_mistakes(document, schema)]
 
 
 def located_mistakes(document: Document, schema: Schema) -> list[Mistake]:
     """What `find_mistakes` tells, each with the path of the value that is wrong."""
     errors = _validator(_Held(schema)).iter_errors(document.value)
     found = [mistake for error in errors for mistake in explain(document, error)]
-    return list(dict.fromkeys(found))
+    misplaced = {mistake.where for mistake in found if mistake.is_misplaced}
+    return [mistake for mistake in dict.fromkeys(found) if mistake.is_misplaced or not _stands_in(mistake.where, misplaced)]
+
+
+def _stands_in(where: Keys, places: set[Keys]) -> bool:
+    return any(where[:length] in places for length in range(1, len(where) + 1))
 
 
 class _Held:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from jsonschema.exceptions import ValidationError
 
@@ -11,7 +11,13 @@ from etlrun.diagnostics import Diagnostic, closest, nearest
 from etlrun.spec.fields import Schema
 from etlrun.spec.located import Document, Keys, Span
 
-Mistake = tuple[Keys, Diagnostic]  # with the path of the value that is wrong
+
+class Mistake(NamedTuple):
+    """A diagnostic with the path of the value that is wrong. `is_misplaced`: what stands below that path belongs elsewhere."""
+
+    where: Keys
+    diagnostic: Diagnostic
+    is_misplaced: bool = False
 
 
 def explain(document: Document, error: ValidationError) -> Iterator[Mistake]:
@@ -26,13 +32,13 @@ def explain(document: Document, error: ValidationError) -> Iterator[Mistake]:
         yield from _explain_missing(document, error, where)
     elif rule in ("maxProperties", "minProperties"):
         yield from _explain_kind_count(document, error, where)
-    elif error.instance is None and _has_its_keys_beside_it(document, schema, where):
-        return
+    elif error.instance is None and (beside := _keys_beside(document, schema, where)):
+        yield from _explain_misplaced(document, where, beside)
     elif error.instance is None and where and _is_cut(str(where[-1])):
         message = f"`{where[-1]}` has no value: inside `{{...}}` a `,` ends the value before it"
-        yield where, document.diagnose_key(where, "wrong-value", message, "put the whole expression in quotes")
+        yield Mistake(where, document.diagnose_key(where, "wrong-value", message, "put the whole expression in quotes"))
     else:
-        yield where, document.diagnose(where, "wrong-value", *_phrase(error, schema))
+        yield Mistake(where, document.diagnose(where, "wrong-value", *_phrase(error, schema)))
 
 
 def _explain_choice(document: Document, error: ValidationError, where: Keys) -> Iterator[Mistake]:
@@ -45,9 +51,11 @@ def _explain_choice(document: Document, error: ValidationError, where: Keys) -> 
             for inner in inners:
                 yield from explain(document, inner)
             return
-    if error.instance is None and _has_its_keys_beside_it(document, _schema(error), where):
-        return
-    yield where, document.diagnose(where, "wrong-value", *_phrase(error, _schema(error)))
+    beside = _keys_beside(document, _schema(error), where) if error.instance is None else []
+    if beside:
+        yield from _explain_misplaced(document, where, beside)
+    else:
+        yield Mistake(where, document.diagnose(where, "wrong-value", *_phrase(error, _schema(error))))
 
 
 def _is_outer_mismatch(inner: ValidationError, outer: ValidationError) -> bool:
@@ -64,20 +72,17 @@ def _explain_unknown_keys(document: Document, error: ValidationError, where: Key
     is_kind = schema.get("x-kind")
     names = [part for part in where if isinstance(part, str)]
     place = f"`{names[-1]}`" if names else schema.get("x-place", "a pipeline")
-    empty = next((name for name, value in given.items() if name in known and value is None), None)
+    empty = [name for name, value in given.items() if name in known and value is None]
     for name in given:
         inside = (*where, name)
-        if name in known:
-            continue
-        if is_kind and empty and name in _keys_of(known[empty]):
-            fix = f"indent it deeper than `{empty}`"
-            yield inside, document.diagnose_key(inside, "unknown-key", f"`{name}` stands beside `{empty}`, not inside it", fix)
-        elif is_kind:
+        if name in known or any(name in _keys_of(known[other]) for other in empty):
+            continue  # a key that belongs into an empty value beside it is told of there
+        if is_kind:
             fix = nearest(name, known) or "there is " + ", ".join(known)
-            yield inside, document.diagnose_key(inside, "unknown-kind", f"there is no {_family(where)} `{name}`", fix)
+            yield Mistake(inside, document.diagnose_key(inside, "unknown-kind", f"there is no {_family(where)} `{name}`", fix))
         else:
             fix = nearest(name, known) or _known_keys(known)
-            yield inside, document.diagnose_key(inside, "unknown-key", f"`{name}` is not a key of {place}", fix)
+            yield Mistake(inside, document.diagnose_key(inside, "unknown-key", f"`{name}` is not a key of {place}", fix))
 
 
 def _explain_missing(document: Document, error: ValidationError, where: Keys) -> Iterator[Mistake]:
@@ -93,21 +98,21 @@ def _explain_missing(document: Document, error: ValidationError, where: Keys) ->
     said = properties[missing[0]].get("description", "")
     fix = f"`{missing[0]}:` {said}" if said else ""
     if where:
-        yield where, document.diagnose_key(where, "missing-key", message, fix)
+        yield Mistake(where, document.diagnose_key(where, "missing-key", message, fix))
     else:
-        yield (missing[0],), document.at_span(Span(0, 0), "missing-key", message, fix)
+        yield Mistake((missing[0],), document.at_span(Span(0, 0), "missing-key", message, fix))
 
 
 def _explain_kind_count(document: Document, error: ValidationError, where: Keys) -> Iterator[Mistake]:
     schema, given = _schema(error), list(_given(error))
     if not given:
         missing = f"a {_family(where)} is missing here" if "x-kind" in schema else "this must not be empty"
-        yield where, document.diagnose(where, "missing-key", missing)
+        yield Mistake(where, document.diagnose(where, "missing-key", missing))
     elif all(name in schema.get("properties", {}) for name in given):
         names = " and ".join(f"`{name}`" for name in given)
         second = (*where, given[1])
         fix = "give each an item of its own: `- verb: ...`" if isinstance(where[-1], int) else "leave one of them"
-        yield second, document.diagnose_key(second, "wrong-value", f"{names} stand in one item", fix)
+        yield Mistake(second, document.diagnose_key(second, "wrong-value", f"{names} stand in one item", fix))
 
 
 def _schema(error: ValidationError) -> Schema:
@@ -124,12 +129,21 @@ def _family(where: Keys) -> str:
     return next((words[str(part)] for part in reversed(where) if part in words), "kind")
 
 
-def _has_its_keys_beside_it(document: Document, schema: Schema, where: Keys) -> bool:
-    """Whether a value is absent because its keys are not indented: they are told of, it is not."""
+def _keys_beside(document: Document, schema: Schema, where: Keys) -> list[str]:
+    """The keys of an absent value that stand beside it, because they are not indented."""
     parent: Any = document.value
     for part in where[:-1]:
         parent = parent[part]
-    return isinstance(parent, dict) and any(name in _keys_of(schema) for name in parent if name != where[-1])
+    return [name for name in parent if name in _keys_of(schema)] if isinstance(parent, dict) else []
+
+
+def _explain_misplaced(document: Document, where: Keys, beside: list[str]) -> Iterator[Mistake]:
+    for name in beside:
+        inside = (*where[:-1], name)
+        message, fix = f"`{name}` stands beside `{where[-1]}`, not inside it", f"indent it deeper than `{where[-1]}`"
+        diagnostic = document.diagnose_key(inside, "unknown-key", message, fix)
+        yield Mistake(where, diagnostic)
+        yield Mistake(inside, diagnostic, is_misplaced=True)
 
 
 def _is_cut(name: str) -> bool:
