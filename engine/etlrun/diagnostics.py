@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
+from unicodedata import combining, east_asian_width
+from urllib.parse import quote
 
 Severity = Literal["error", "warning"]
 
@@ -95,7 +97,8 @@ def format_sarif(diagnostics: Iterable[Diagnostic]) -> str:
         "name": "etlrun",
         "rules": [{"id": code, "shortDescription": {"text": CODES.get(code, code)}} for code in used],
     }
-    run = {"tool": {"driver": driver}, "results": [_as_sarif(diagnostic) for diagnostic in found]}
+    results = [_as_sarif(diagnostic) for diagnostic in found]
+    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
     log = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
     return json.dumps(log, ensure_ascii=False, indent=2)
 
@@ -116,20 +119,30 @@ def closest(name: str, choices: Iterable[str]) -> str | None:
 FORMATS = {"text": format_text, "json": format_json, "github": format_github, "sarif": format_sarif}
 
 
+def shown_width(text: str) -> int:
+    """How many columns of a terminal `text` takes: none for a combining mark, two for a wide letter."""
+    return sum(0 if combining(character) else 2 if east_asian_width(character) in "WF" else 1 for character in text)
+
+
 def _as_text(diagnostic: Diagnostic) -> str:
     kind = "warning: " if diagnostic.severity == "warning" else ""
     place = f"{diagnostic.file}:{diagnostic.line}:{diagnostic.column}"
-    lines = [f"{place}: {kind}{diagnostic.code}: {diagnostic.message}"]
+    lines = [f"{place}: {kind}{diagnostic.code}: {_harmless(diagnostic.message)}"]
     if diagnostic.source.strip():
         gutter = f"{diagnostic.line:>5} | "
-        # Tabs and wide text keep the caret in place only if the padding repeats what stands above it.
-        before = diagnostic.source[: diagnostic.column - 1]
-        padding = "".join("\t" if character == "\t" else " " for character in before)
-        width = max(1, min(diagnostic.end_column, len(diagnostic.source) + 1) - diagnostic.column)
-        lines += [gutter + diagnostic.source, " " * len(gutter) + padding + "^" * width]
+        source = _harmless(diagnostic.source)
+        before, word = source[: diagnostic.column - 1], source[diagnostic.column - 1 : diagnostic.end_column - 1]
+        # A tab keeps the caret in place only where a tab stands below it.
+        padding = "".join("\t" if character == "\t" else " " * shown_width(character) for character in before)
+        lines += [gutter + source, " " * len(gutter) + padding + "^" * max(1, shown_width(word))]
     if diagnostic.fix:
-        lines.append(f"    = {diagnostic.fix}")
+        lines.append(f"    = {_harmless(diagnostic.fix)}")
     return "\n".join(lines)
+
+
+def _harmless(text: str) -> str:
+    """Text for a terminal, with a mark for each character that could move its cursor or turn its text around."""
+    return "".join(character if character.isprintable() or character == "\t" else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def _as_object(diagnostic: Diagnostic) -> dict[str, str | int]:
@@ -147,10 +160,16 @@ def _as_object(diagnostic: Diagnostic) -> dict[str, str | int]:
 
 def _as_github(diagnostic: Diagnostic) -> str:
     message = diagnostic.message + (f" ({diagnostic.fix})" if diagnostic.fix else "")
-    for plain, escaped in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A")):
-        message = message.replace(plain, escaped)
-    place = f"file={diagnostic.file},line={diagnostic.line},col={diagnostic.column},endColumn={diagnostic.end_column}"
-    return f"::{diagnostic.severity} {place},title={diagnostic.code}::{message}"
+    file = _escaped(diagnostic.file, (":", ","))
+    place = f"file={file},line={diagnostic.line},col={diagnostic.column},endColumn={diagnostic.end_column}"
+    return f"::{diagnostic.severity} {place},title={diagnostic.code}::{_escaped(message)}"
+
+
+def _escaped(text: str, more: tuple[str, ...] = ()) -> str:
+    """Text of a workflow command: what would end it, and in a property what would end that, by number."""
+    for character in ("%", "\r", "\n", *more):
+        text = text.replace(character, f"%{ord(character):02X}")
+    return text
 
 
 def _as_sarif(diagnostic: Diagnostic) -> dict[str, object]:
@@ -159,7 +178,7 @@ def _as_sarif(diagnostic: Diagnostic) -> dict[str, object]:
         "startColumn": diagnostic.column,
         "endColumn": diagnostic.end_column,
     }
-    location = {"physicalLocation": {"artifactLocation": {"uri": diagnostic.file}, "region": region}}
+    location = {"physicalLocation": {"artifactLocation": {"uri": quote(diagnostic.file)}, "region": region}}
     text = diagnostic.message + (f". {diagnostic.fix}" if diagnostic.fix else "")
     return {
         "ruleId": diagnostic.code,

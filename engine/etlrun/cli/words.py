@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from etlrun.diagnostics import shown_width
 from etlrun.failures import RunFailure
 
 
@@ -18,7 +19,7 @@ def failure_text(failure: RunFailure) -> str:
 def table_text(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Rows in columns as wide as they need; numbers to the right."""
     cells = [[_shown(value) for value in row] for row in rows]
-    widths = [max([_width(name), *(_width(row[index]) for row in cells)]) for index, name in enumerate(names)]
+    widths = [max([shown_width(name), *(shown_width(row[index]) for row in cells)]) for index, name in enumerate(names)]
     right = [bool(cells) and all(_is_number(row[index]) or row[index] == "null" for row in cells) for index in range(len(names))]
     lines = ["  ".join(_pad(name, width, to_right=side) for name, width, side in zip(names, widths, right, strict=True))]
     lines += ["  ".join("-" * width for width in widths)]
@@ -41,12 +42,6 @@ def _is_number(cell: str) -> bool:
     return cell.removeprefix("-").replace(".", "", 1).isdigit()
 
 
-def _width(text: str) -> int:
-    from unicodedata import combining, east_asian_width
-
-    return sum(0 if combining(character) else 2 if east_asian_width(character) in "WF" else 1 for character in text)
-
-
 def _pad(text: str, width: int, *, to_right: bool) -> str:
-    space = " " * (width - _width(text))
+    space = " " * (width - shown_width(text))
     return space + text if to_right else text + space
