@@ -115,6 +115,13 @@ def test_a_refused_schema_is_left_out_and_the_rules_stay(tmp_path: Path) -> None
             assert posing.wrong_labels(served, posing.stored(store, model, asked), asked) == []
 
 
+@pytest.mark.parametrize("kind", [posing.gemini, posing.openai])
+def test_requests_under_way_when_a_schema_is_refused_are_sent_again_without_it(kind: type, tmp_path: Path) -> None:
+    with posing.server(takes_schema=False, latency=0.05) as served:
+        report = posing.pose(kind(served), posing.keys(500), posing.new_store(tmp_path))
+        assert (report.ok, dict(report.outcomes)) == (500, {"complete": 10})
+
+
 @pytest.mark.parametrize("word", ["poison", "toxic", "forbidden"])
 def test_a_key_that_blocks_its_batch_is_found_by_halving_and_refused_alone(word: str, tmp_path: Path) -> None:
     with posing.server() as served:

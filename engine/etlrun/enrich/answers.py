@@ -102,12 +102,19 @@ def answer_keys(
 def known_answers(
     keys: Sequence[Key], tiers: Sequence[Tier], store: Store, overrides: Mapping[str, Mapping[str, Value]]
 ) -> list[Answer]:
-    """What is known of each key without asking anybody: the first model that answered it, or why none did."""
+    """What is known of each key without asking anybody: the first model's answer or, where none has one, why the last has none.
+
+    A key that the last model has not been asked is `pending`, whatever those before it said.
+    """
     found: dict[str, Answer] = {key: Answer("ok", values, OVERRIDE) for key, values in overrides.items()}
+    wanted = [key.normal for key in keys if key.normal not in found]
     for tier in tiers:
-        wanted = [key.normal for key in keys if key.normal not in found or found[key.normal].status != "ok"]
-        for name, stored in store.known(tier.question.id, wanted).items():
-            found[name] = _answer(stored.status, stored.answer, stored.source)
+        rows = store.known(tier.question.id, wanted)
+        found.update((name, _answer(stored.status, stored.answer, stored.source)) for name, stored in rows.items())
+        for name in wanted:
+            if name not in rows:
+                found[name] = PENDING
+        wanted = [name for name in wanted if found[name].status != "ok"]
     return [found.get(key.normal, PENDING) for key in keys]
 
 

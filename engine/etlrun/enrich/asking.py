@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from typing import Any
 
 from etlrun.enrich._owner import LIFE
 from etlrun.enrich.batches import Batch, FollowUp, after_error, after_verdict
@@ -27,14 +26,14 @@ from etlrun.enrich.prices import Tariff
 from etlrun.enrich.questions import Question, Sheet, write_sheet
 from etlrun.enrich.recorder import Recorder
 from etlrun.enrich.replies import Verdict, judge
-from etlrun.enrich.report import Report, Stop
+from etlrun.enrich.report import Report, Stop, StopReason
 from etlrun.enrich.store import SETTLED, Entry, Result, Sent, Store
 from etlrun.enrich.supply import Supply
 from etlrun.failures import RunFailure
 
 MOST_PAUSES = 20  # pauses in a row, without one answer, after which a quota is taken to be used up
 BARREN = 30  # requests in a row, without one answer, after which going on is taken to be useless
-TOKENS_PER_BYTE = 0.4  # of input, until the service has counted some
+TOKENS_PER_CHARACTER = 0.4  # of input, until the service has counted some
 
 Progress = Callable[[str, int, int], None]  # what is worked on, how much is done, of how much
 
@@ -130,7 +129,7 @@ class _Loop:
         self.tally = Tally()
         self.stopped: Stop | None = None
         self.barren = 0
-        self.tokens_per_byte = TOKENS_PER_BYTE
+        self.tokens_per_character = TOKENS_PER_CHARACTER
         self.limiter = Limiter(terms.limits, terms.budget.usd, chance)
         self.recorder = Recorder(partial(store.record, question.id, terms.run), desk)
         self.call = partial(asyncio.get_running_loop().run_in_executor, desk)
@@ -232,7 +231,7 @@ class _Loop:
         else:
             self.count_barren("unusable" if error.cause == "refused" else "service", error.message, error.fix)
 
-    def count_barren(self, reason: Any, message: str, fix: str = "") -> None:
+    def count_barren(self, reason: StopReason, message: str, fix: str = "") -> None:
         self.barren += 1
         if self.barren >= max(BARREN, 3 * self.terms.limits.concurrency):
             self.stop(Stop(reason, message, fix or "what was answered is kept: run again when it is mended"))
@@ -245,7 +244,7 @@ class _Loop:
 
     def tokens(self, sheet: Sheet) -> int:
         """The input tokens that a request probably has."""
-        return int(_size(sheet) * self.tokens_per_byte) + 1
+        return int(_size(sheet) * self.tokens_per_character) + 1
 
     async def commit(
         self, batch: Batch, sheet: Sheet, slot: Slot, outcome: str, usd: float, follow_up: FollowUp,
@@ -267,7 +266,7 @@ class _Loop:
         tally.outcomes[outcome] += 1
         tally.usage = Usage(tally.usage.input + usage.input, tally.usage.output + usage.output)
         if usage.input:
-            self.tokens_per_byte = usage.input / _size(sheet)
+            self.tokens_per_character = usage.input / _size(sheet)
         statuses = Counter(result.status for result in results)
         tally.ok += statuses["ok"]
         tally.refused += statuses["refused"]

@@ -50,26 +50,28 @@ class GeminiAsker(Asker):
         self.client = genai.Client(api_key=settings.secret.reveal(), http_options=options)
 
     async def answer(self, request: Request) -> Reply:
-        try:
-            return await self._send(request)
-        except _SchemaRefused:
-            self.has_schema = False
-            return await self._send(request)
+        if self.has_schema:
+            try:
+                return await self._send(request, has_schema=True)
+            except ModelError as error:
+                if error.cause != "refused" or "schema" not in error.message.lower():
+                    raise
+                self.has_schema = False
+        return await self._send(request, has_schema=False)
 
-    async def _send(self, request: Request) -> Reply:
+    async def _send(self, request: Request, *, has_schema: bool) -> Reply:
         with self.translated(may_be_billed=True):
-            response = await self.client.aio.models.generate_content(
-                model=self.name, contents=request.user, config=self.config(request)
-            )
+            config = self.config(request, has_schema=has_schema)
+            response = await self.client.aio.models.generate_content(model=self.name, contents=request.user, config=config)
         return _reply(response)
 
-    def config(self, request: Request) -> types.GenerateContentConfig:
+    def config(self, request: Request, *, has_schema: bool) -> types.GenerateContentConfig:
         return types.GenerateContentConfig(
             system_instruction=request.system,
             temperature=self.settings.temperature,
             max_output_tokens=request.max_output_tokens,
             response_mime_type="application/json",
-            response_json_schema=dict(request.schema) if self.has_schema else None,
+            response_json_schema=dict(request.schema) if has_schema else None,
             thinking_config=_thinking(self.name, self.settings.thinking),
             service_tier=None if self.settings.service_tier == "standard" else types.ServiceTier(self.settings.service_tier),
             automatic_continuation=False,
@@ -119,14 +121,8 @@ class GeminiAsker(Asker):
             fix = f"it is misspelt, retired, or not open to this key; the names are at {MODELS_PAGE}"
             return ModelError("model", f"there is no model `{self.name}`: {message}", fix)
         if error.code == 400:
-            if self.has_schema and "schema" in message.lower():
-                return _SchemaRefused("refused", message)
             return ModelError("refused", f"the service refuses the request: {message}")
         return ModelError("service", f"the service failed with {error.code}: {message}")
-
-
-class _SchemaRefused(ModelError):
-    """The service does not take the schema of the answer."""
 
 
 def _reply(response: types.GenerateContentResponse) -> Reply:

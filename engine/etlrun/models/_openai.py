@@ -5,8 +5,8 @@ from __future__ import annotations
 import email.utils
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from etlrun.diagnostics import nearest
 from etlrun.enrich.model import Asker, Ending, ModelError, Reply, Request, Usage
@@ -31,6 +31,14 @@ class Settings:
     temperature: float
 
 
+@dataclass(frozen=True)
+class Form:
+    """In which of the ways that services differ a request is written: with a schema, and the name of the limit."""
+
+    has_schema: bool = True
+    limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+
+
 class OpenaiAsker(Asker):
     """An open model of a service that speaks the OpenAI chat API."""
 
@@ -38,27 +46,28 @@ class OpenaiAsker(Asker):
         self.settings = settings
         self.name = settings.name
         self.secret = settings.secret
-        self.has_schema = True  # until the service refuses it
-        self.limit = "max_tokens"  # or the newer name, where the service insists
+        self.form = Form()
         headers = {"authorization": f"Bearer {settings.secret.reveal()}"} if settings.secret else {}
         limits = httpx2.Limits(max_connections=settings.concurrency + 4, max_keepalive_connections=settings.concurrency + 4)
         self.client = httpx2.AsyncClient(base_url=settings.url.rstrip("/"), headers=headers, limits=limits, timeout=settings.timeout)
 
     async def answer(self, request: Request) -> Reply:
-        response = await self.post(request)
-        if response.status_code == 400 and self.adapts_to(response):
-            response = await self.post(request)
+        form = self.form
+        response = await self.post(request, form)
+        if response.status_code == 400 and (other := _other_form(form, response.text.lower())) is not None:
+            self.form = other
+            response = await self.post(request, other)
         if response.status_code != 200:
             raise self.from_response(response)
         return _reply(_json(response))
 
-    async def post(self, request: Request) -> httpx2.Response:
+    async def post(self, request: Request, form: Form) -> httpx2.Response:
         body = {
             "model": self.name,
             "messages": [{"role": "system", "content": request.system}, {"role": "user", "content": request.user}],
             "temperature": self.settings.temperature,
-            self.limit: request.max_output_tokens,
-            "response_format": _response_format(request.schema) if self.has_schema else {"type": "json_object"},
+            form.limit: request.max_output_tokens,
+            "response_format": _response_format(request.schema) if form.has_schema else {"type": "json_object"},
         }
         return await self.call("POST", "/chat/completions", body)
 
@@ -71,17 +80,6 @@ class OpenaiAsker(Asker):
         except httpx2.TransportError as error:
             what = "did not answer in time" if isinstance(error, httpx2.TimeoutException) else "broke off the connection"
             raise ModelError("service", f"the service {what}", may_be_billed=body is not None) from None
-
-    def adapts_to(self, response: httpx2.Response) -> bool:
-        """Whether a refusal is about the form of the request, which can be had in an older or newer way."""
-        message = response.text.lower()
-        if "max_completion_tokens" in message and self.limit == "max_tokens":
-            self.limit = "max_completion_tokens"
-            return True
-        if self.has_schema and ("schema" in message or "response_format" in message):
-            self.has_schema = False
-            return True
-        return False
 
     async def count_tokens(self, request: Request) -> int | None:
         return None
@@ -113,6 +111,15 @@ class OpenaiAsker(Asker):
         if code in (400, 413, 422):
             return ModelError("refused", f"the service refuses the request: {message}")
         return ModelError("service", f"the service failed with {code}: {message}")
+
+
+def _other_form(form: Form, refusal: str) -> Form | None:
+    """The form to write a request in after a refusal that is about its form."""
+    if "max_completion_tokens" in refusal and form.limit == "max_tokens":
+        return replace(form, limit="max_completion_tokens")
+    if form.has_schema and ("schema" in refusal or "response_format" in refusal):
+        return replace(form, has_schema=False)
+    return None
 
 
 def _reply(body: Mapping[str, Any]) -> Reply:
