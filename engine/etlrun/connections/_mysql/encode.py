@@ -60,16 +60,19 @@ def values(fields: tuple[Field, ...]) -> str:
 
 
 def literal(field: Field) -> str:
-    """A value as a literal of MySQL, quoted unless it is a whole number: `2022-04-01` without quotes is 2017."""
+    """A value as a literal of MySQL, quoted unless it is a whole number: `2022-04-01` without quotes is 2017.
+
+    Joined with `||`, because `concat` takes NULL for an empty text.
+    """
     text = _text(field)
     if field.type.name in BARE:
         return f"coalesce({text}, 'NULL')"
     if field.type.name == "binary":
-        return f"coalesce(concat('X''', {text}, ''''), 'NULL')"
+        return f"coalesce('X''' || {text} || '''', 'NULL')"
     if field.type.name == "string":
         for character, written in (("chr(92)", "chr(92) || chr(92)"), ("''''", "chr(92) || ''''"), ("chr(0)", "chr(92) || '0'")):
             text = f"replace({text}, {character}, {written})"
-    return f"coalesce(concat('''', {text}, ''''), 'NULL')"
+    return f"coalesce('''' || {text} || '''', 'NULL')"
 
 
 def _line(parts: list[str]) -> str:
@@ -92,8 +95,8 @@ def _text(field: Field) -> str:
         return staged
     if kind.name == "boolean":
         return f"CAST(CAST({staged} AS INTEGER) AS VARCHAR)"
-    if kind.name == "float":
-        return f"CAST(CAST({staged} AS DOUBLE) AS VARCHAR)"
+    if kind.name in FRACTIONS:
+        return f"CAST({_number(staged)} AS VARCHAR)"
     if kind.name == "decimal" and kind.precision == kind.scale:  # DuckDB leaves out the zero before the point
         return f"CAST(CAST({staged} AS DECIMAL({kind.precision + 1}, {kind.scale})) AS VARCHAR)"
     if kind.name == "timestamp":
@@ -104,7 +107,12 @@ def _text(field: Field) -> str:
 
 
 def _bits(staged: str) -> str:
-    return f"hex(CAST(CAST(CAST({staged} AS DOUBLE) AS BIT) AS BLOB))"
+    return f"hex(CAST(CAST({_number(staged)} AS BIT) AS BLOB))"
+
+
+def _number(staged: str) -> str:
+    """A fraction as DOUBLE. Servers do not keep the sign of zero, and `-0.0 + 0.0` is 0.0."""
+    return f"(CAST({staged} AS DOUBLE) + CAST(0 AS DOUBLE))"
 
 
 def _served(field: Field) -> str:

@@ -98,7 +98,9 @@ def explain(error: ServerError, address: Address) -> tuple[str, str]:
 
 def masked(text: str) -> str:
     """`text` with quoted values, and numbers that could be somebody's, made unreadable; names of columns and keys stay."""
-    values = re.sub(r"(entry|value:?) '.*'(?= for |$)", r"\1 '***'", text)
+    values, count = re.subn(r"(entry|value:?) '.*'(?= for )", r"\1 '***'", text)  # the value may hold quotes
+    if not count:
+        values = re.sub(r"(entry|value:?) '.*'", r"\1 '***'", text)
     quoted = re.sub(r"(?<!column )(?<!key )'[^']*'", "'***'", values)
     return re.sub(r"\d{9,}", "***", quoted)
 

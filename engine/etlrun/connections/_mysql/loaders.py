@@ -15,7 +15,11 @@ BYTES = 1 << 20
 
 
 class LoadRefused(Exception):
-    """The server took the rows otherwise than they are; `str()` says how."""
+    """The server took the rows otherwise than they are; `str()` says how, `code` is that of its first warning."""
+
+    def __init__(self, said: str, code: int = 0) -> None:
+        super().__init__(said)
+        self.code = code
 
 
 def load_data(session: Session, table: str, fields: tuple[Field, ...], lines: Ahead[memoryview], rows: int) -> None:
@@ -29,7 +33,7 @@ def load_data(session: Session, table: str, fields: tuple[Field, ...], lines: Ah
     )
     loaded, warnings = session.stream(statement, _watched(lines))
     if warnings or loaded != rows:
-        raise LoadRefused(_complaint(session, loaded, warnings, rows))
+        raise _complaint(session, loaded, warnings, rows)
 
 
 def insert(session: Session, table: str, fields: tuple[Field, ...], tuples: Ahead[list[bytes]], rows: int) -> None:
@@ -42,9 +46,9 @@ def insert(session: Session, table: str, fields: tuple[Field, ...], tuples: Ahea
         loaded, warnings = session.change(head + values)
         total += loaded
         if warnings:
-            raise LoadRefused(_complaint(session, total, warnings, rows))
+            raise _complaint(session, total, warnings, rows)
     if total != rows:
-        raise LoadRefused(_complaint(session, total, 0, rows))
+        raise _complaint(session, total, 0, rows)
 
 
 def _watched(lines: Ahead[memoryview]) -> Iterator[memoryview]:
@@ -68,7 +72,7 @@ def _packets(tuples: Ahead[list[bytes]], most: int) -> Iterator[bytes]:
         yield b",".join(piece)
 
 
-def _complaint(session: Session, loaded: int, warnings: int, rows: int) -> str:
+def _complaint(session: Session, loaded: int, warnings: int, rows: int) -> LoadRefused:
     said = session.rows("SHOW WARNINGS LIMIT 1") if warnings else []
     why = f", and the server warned {warnings:,} {'time' if warnings == 1 else 'times'}: {masked(str(said[0][2]))} ({said[0][1]})" if said else ""
-    return f"{loaded:,} of {rows:,} rows were taken{why}"
+    return LoadRefused(f"{loaded:,} of {rows:,} rows were taken{why}", int(said[0][1]) if said else 0)

@@ -92,7 +92,8 @@ def mismatches(load: Load, there: Definition, narrow: frozenset[str]) -> Iterato
             yield f"it has no column `{item.name}`", f"ALTER TABLE {table} ADD COLUMN {wanted}"
         elif not found.takes(item.type, is_exact=item.name.lower() in narrow):
             shown = f"{found.written}{f' {found.collation}' if found.collation else ''}{' generated' if found.is_generated else ''}"
-            yield f"`{found.name}` is {shown}, and {item.type} is published", f"ALTER TABLE {table} MODIFY COLUMN {wanted}"
+            change = f"DROP COLUMN {name(found.name)}, ADD COLUMN {wanted}" if found.is_generated else f"MODIFY COLUMN {wanted}"
+            yield f"`{found.name}` is {shown}, and {item.type} is published", f"ALTER TABLE {table} {change}"
     for found in there.columns:
         if found.name not in load.columns and not found.has_default:
             yield (f"it has a column `{found.name}` that must have a value and is not published",

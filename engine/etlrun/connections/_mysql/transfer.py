@@ -103,7 +103,7 @@ def refusal(stage: Stage, error: ServerError | LoadRefused) -> RunFailure | None
     twins = equal_keys(stage) if stage.load.key else ""
     if twins:
         return RunFailure("sink", "key-not-unique", f"{named}: {twins}", "make them one first, with `top`, `dedupe` or `aggregate`")
-    if isinstance(error, ServerError) and error.code in DUPLICATE:
+    if error.code in DUPLICATE:
         return RunFailure("sink", "key-exists", f"{named}: a key of the new rows is there already, in a row that is not replaced",
                           "look at the unique keys of the table, or publish with `merge`")  # fmt: skip
     said = masked(error.said) if isinstance(error, ServerError) else str(error)

@@ -45,6 +45,12 @@ class Line(Connection):  # type: ignore[misc]
         """Cut the line; the server rolls back what is open."""
         self._force_close()
 
+    def _force_close(self) -> None:
+        result = getattr(self, "_result", None)
+        if result is not None:
+            result.unbuffered_active = False  # or it would be read to its end when it is collected
+        super()._force_close()
+
     def take_offer(self, asked: bytes) -> Iterable[memoryview]:
         """What was offered under the name `asked`; hangs up where it was not offered."""
         offered, self._offered = self._offered, None

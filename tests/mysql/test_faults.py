@@ -1,0 +1,262 @@
+"""Crashes of the client, the server and the line: the table holds the old rows or the new ones, and the same command again ends well."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from etlrun.connections._mysql.errors import ServerError
+from etlrun.connections._mysql.faults import FaultError
+from etlrun.failures import RunFailure
+from etlrun.spec.database import Published
+
+from .loads import Place, make_load, many
+from .proxy import Fault, Proxy
+from .publish_process import start
+from .server import Server
+from .watching import Watch
+
+OLD, NEW = many("2022-04", 40, 1), many("2022-04", 30, 2)
+FIRST, SECOND = "20220501T000000Z-a", "20220502T000000Z-b"
+STATE = "SELECT COUNT(*), COUNT(DISTINCT contract), COALESCE(MIN(seconds), 0), COALESCE(MAX(seconds), 0) FROM profile"
+OLD_STATE, NEW_STATE = (40, 40, 1, 1), (30, 30, 2, 2)
+POINTS = ("connected", "prepared", "locked", "begun", "ledger-read", "deleted", "loading", "loaded", "proved", "recorded", "committed")
+DURABLE = ["--innodb-flush-log-at-trx-commit=1"]  # or a server that is killed may forget what it committed
+LOADERS = pytest.mark.parametrize("loader", ["insert", "load_data"])
+
+
+def put_old_rows(place: Place, folder: Path) -> None:
+    place.warehouse().publish(make_load(folder, OLD, run_id=FIRST))
+
+
+def state(place: Place) -> tuple[tuple[Any, ...], list[tuple[str, str, int]]]:
+    return place.run(STATE)[0], place.ledger()
+
+
+AS_OLD = (OLD_STATE, [("", FIRST, 40)])
+AS_NEW = (NEW_STATE, [("", SECOND, 30)])
+
+
+@pytest.mark.parametrize("point", POINTS)
+@LOADERS
+def test_an_exception_at_any_point_leaves_old_or_new_rows(
+    place: Place, tmp_path: Path, point: str, loader: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_old_rows(place, tmp_path)
+    load = make_load(tmp_path, NEW, run_id=SECOND)
+    monkeypatch.setenv("ETLRUN_FAULT", f"{point}:raise")
+    with Watch(place, STATE) as watch, pytest.raises(FaultError):
+        monkeypatch.setattr("etlrun.connections._mysql.faults._hits", {})
+        place.warehouse(loader=loader).publish(load)
+    monkeypatch.delenv("ETLRUN_FAULT")
+    assert state(place) == (AS_NEW if point == "committed" else AS_OLD)
+    assert watch.errors == [] and watch.states() <= {OLD_STATE, NEW_STATE}
+    place.warehouse(loader=loader).publish(load)
+    assert state(place) == AS_NEW
+    assert list(load.files[0].parent.glob(".publish-*")) == []
+
+
+@pytest.mark.parametrize("point", ["locked", "deleted", "loading", "loaded", "recorded", "committed"])
+def test_a_killed_process_leaves_old_or_new_rows_and_the_next_one_does_not_wait(place: Place, tmp_path: Path, point: str) -> None:
+    put_old_rows(place, tmp_path)
+    wish = {"rows": 30, "seconds": 2, "run_id": SECOND, "where": ""}
+    with Watch(place, STATE) as watch:
+        killed = start(place, tmp_path, fault=f"{point}:kill", **wish)
+        said = killed.communicate(timeout=60)
+    assert killed.returncode == -signal.SIGKILL, said
+    assert state(place) == (AS_NEW if point == "committed" else AS_OLD)
+    again = start(place, tmp_path, **wish)
+    assert json.loads(again.communicate(timeout=60)[0]) == {"rows": 30, "was_there": point == "committed"}
+    assert state(place) == AS_NEW
+    assert watch.errors == [] and watch.states() <= {OLD_STATE, NEW_STATE}
+
+
+def test_a_server_that_is_killed_at_any_moment_comes_back_with_old_or_new_rows(spare: Callable[..., Server], tmp_path: Path) -> None:
+    server = spare(DURABLE)
+    server.run("CREATE DATABASE w")
+    place = Place(server, "w", server.port, pause=0.5)
+    put_old_rows(place, tmp_path)
+    chance = random.Random(4)
+    rows, seconds, entry = 40, 1, ("", FIRST, 40)
+    for number in range(6):
+        count, run_id = 20_000 + number, f"2022060{number}T000000Z-c"
+        load = make_load(tmp_path, many("2022-04", count, number), run_id=run_id)
+        failures: list[RunFailure] = []
+        published: list[Published] = []
+
+        def publish(load: Any = load, failures: list[RunFailure] = failures, published: list[Published] = published) -> None:
+            try:
+                published.append(place.warehouse().publish(load))
+            except RunFailure as failure:
+                failures.append(failure)
+
+        thread = threading.Thread(target=publish)
+        thread.start()
+        time.sleep(chance.uniform(0.05, 0.5))
+        server.kill()
+        server.start()
+        thread.join()
+        old = ((rows, rows, seconds, seconds), [entry])
+        rows, seconds, entry = count, number, ("", run_id, count)
+        new = ((rows, rows, seconds, seconds), [entry])
+        assert state(place) in ((old, new) if failures else (new,))
+        assert place.warehouse().publish(load).rows == count
+        assert state(place) == new
+
+
+@pytest.mark.parametrize("kind", ["lost-commit", "lost-reply"])
+@LOADERS
+def test_a_commit_whose_answer_is_lost_is_settled_by_the_ledger(place: Place, proxy: Proxy, tmp_path: Path, kind: Any, loader: str) -> None:
+    put_old_rows(place, tmp_path)
+    warehouse = place.through(proxy.port).warehouse(loader=loader)
+    proxy.arm(Fault(kind))
+    with Watch(place, STATE) as watch:
+        published = warehouse.publish(make_load(tmp_path, NEW, run_id=SECOND))
+    assert proxy.has_struck is True
+    assert published == Published(30, was_there=kind == "lost-reply")
+    assert state(place) == AS_NEW
+    assert watch.errors == [] and watch.states() <= {OLD_STATE, NEW_STATE}
+    assert len(warehouse.notices) == 1 and "the connection broke" in warehouse.notices[0]
+
+
+def test_an_answer_that_stays_unknown_is_said_to_be_unknown(place: Place, proxy: Proxy, tmp_path: Path) -> None:
+    put_old_rows(place, tmp_path)
+    load = make_load(tmp_path, NEW, run_id=SECOND)
+    away = place.through(proxy.port)
+    proxy.arm(Fault("lost-reply"))
+    warehouse = away.warehouse()
+    original = warehouse._publisher.open_session
+    opened: list[int] = []
+
+    def open_once() -> Any:
+        opened.append(1)
+        if len(opened) > 1:
+            raise ServerError(2003, "Connection refused")
+        return original()
+
+    warehouse._publisher.open_session = open_once
+    with pytest.raises(RunFailure) as failure:
+        warehouse.publish(load)
+    assert failure.value.code == "publish-unknown"
+    assert len(opened) == 5
+    assert place.warehouse().publish(load) == Published(30, was_there=True)
+
+
+def test_a_server_that_does_not_come_back_is_a_clear_failure_after_five_tries(spare: Callable[..., Server], tmp_path: Path) -> None:
+    server = spare(DURABLE)
+    server.run("CREATE DATABASE w")
+    place = Place(server, "w", server.port)
+    put_old_rows(place, tmp_path)
+    load = make_load(tmp_path, NEW, run_id=SECOND)
+    warehouse = place.warehouse()
+    server.kill()
+    with pytest.raises(RunFailure) as failure:
+        warehouse.publish(load)
+    assert failure.value.exit_code == 1
+    assert f"127.0.0.1:{server.port}, database `w`" in failure.value.message and "the server cannot be reached (2003" in failure.value.message
+    assert len(place.slept) == 4 and all(0.5 <= one <= 10 for one in place.slept)
+    assert all(path.exists() for path in load.files)
+    server.start()
+    assert state(place) == AS_OLD
+    place.warehouse().publish(load)
+    assert state(place) == AS_NEW
+
+
+def test_a_read_only_server_is_terminal_after_two_tries(place: Place, tmp_path: Path) -> None:
+    put_old_rows(place, tmp_path)
+    user = f"etl_{place.database}"
+    place.run(f"CREATE USER {user}@'%' IDENTIFIED BY 'x1'", f"GRANT SELECT, INSERT, DELETE, CREATE ON {place.database}.* TO {user}@'%'")
+    place.run("SET GLOBAL read_only = 1")
+    try:
+        warehouse = place.warehouse(user=user, password="x1")
+        with pytest.raises(RunFailure, match="the server is read-only") as failure:
+            warehouse.publish(make_load(tmp_path, NEW, run_id=SECOND))
+    finally:
+        place.run("SET GLOBAL read_only = 0")
+    assert failure.value.fix == "point the connection at the primary server"
+    assert len(place.slept) == 1
+    assert state(place) == AS_OLD
+
+
+def test_a_full_tablespace_is_terminal(spare: Callable[..., Server], tmp_path: Path) -> None:
+    server = spare(["--innodb-file-per-table=0", "--innodb-data-file-path=ibdata1:10M:autoextend:max:24M"])
+    server.run("CREATE DATABASE w")
+    place = Place(server, "w", server.port)
+    put_old_rows(place, tmp_path)
+    rows = [("2022-04", f"{'x' * 200}{number:08}", 2) for number in range(100_000)]
+    with pytest.raises(RunFailure, match="full") as failure:
+        place.warehouse().publish(make_load(tmp_path, rows, run_id=SECOND))
+    assert failure.value.fix == "make room there"
+    assert place.slept == []
+    assert state(place) == AS_OLD
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_a_line_that_hangs_is_given_up(spare: Callable[..., Server], tmp_path: Path, direction: Any) -> None:
+    server = spare(["--net-read-timeout=2"])
+    server.run("CREATE DATABASE w")
+    place = Place(server, "w", server.port, pause=0.5)
+    put_old_rows(place, tmp_path)
+    proxy = Proxy(server.port)
+    load = make_load(tmp_path, many("2022-04", 60_000, 2), run_id=SECOND)
+    proxy.arm(Fault("hang", direction, 500_000 if direction == "up" else 1_500))
+    warehouse = place.through(proxy.port).warehouse(timeout=3, lock_timeout=5)
+    assert warehouse.publish(load).rows == 60_000
+    assert proxy.has_struck and len(warehouse.notices) >= 1
+    assert state(place) == ((60_000, 60_000, 2, 2), [("", SECOND, 60_000)])
+    proxy.close()
+
+
+def test_ctrl_c_in_the_middle_rolls_back_and_frees_the_table(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_old_rows(place, tmp_path)
+    load = make_load(tmp_path, NEW, run_id=SECOND)
+
+    def interrupt(name: str) -> None:
+        if name == "loading":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("etlrun.connections._mysql.loaders.point", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        place.warehouse().publish(load)
+    monkeypatch.undo()
+    assert state(place) == AS_OLD
+    place.warehouse().publish(load)
+    assert state(place) == AS_NEW
+
+
+def test_the_producer_that_fails_in_the_middle_of_load_data_loads_nothing(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.run("CREATE TABLE plain (id INT PRIMARY KEY) ENGINE=InnoDB")
+
+    def chunks() -> Any:
+        yield memoryview(b"1\n2\n3\n")
+        raise ValueError("a bug in the encoder")
+
+    with place.warehouse()._asking() as session:
+        with pytest.raises(ValueError, match="a bug in the encoder"):
+            session.stream("LOAD DATA LOCAL INFILE '{file}' INTO TABLE plain", chunks())
+        assert session.is_open is False
+    assert place.run("SELECT COUNT(*) FROM plain") == [(0,)]
+
+
+def test_nothing_but_a_fault_variable_arms_a_fault_point() -> None:
+    program = "from etlrun.connections._mysql.faults import point; point('loaded'); print('went on')"
+    plain = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert plain.stdout == "went on\n"
+
+
+def test_every_point_of_the_list_is_in_the_protocol(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reached: list[str] = []
+    for module in ("publish", "transfer", "loaders"):
+        monkeypatch.setattr(f"etlrun.connections._mysql.{module}.point", reached.append)
+    place.warehouse().publish(make_load(tmp_path, NEW, run_id=SECOND))
+    assert tuple(dict.fromkeys(reached)) == POINTS

@@ -1,0 +1,18 @@
+"""The line is cut at many bytes of the protocol; `python -m tests.mysql.sweep --all` does it at every byte."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .loads import Place
+from .sweep import sweep
+
+
+@pytest.mark.parametrize("loader", ["insert", "load_data"])
+def test_a_line_that_is_cut_anywhere_costs_another_try_and_nothing_else(place: Place, tmp_path: Path, loader: Any) -> None:
+    swept = sweep(place, tmp_path, loader, is_whole=False)
+    assert swept.wrong == []
+    assert swept.points > 60

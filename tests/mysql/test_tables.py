@@ -1,0 +1,171 @@
+"""Tables that are made, and tables that are there and do not fit: each with the statement that mends it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from etlrun.failures import RunFailure
+from etlrun.language.columns import Columns
+
+from .loads import Place, make_load, many
+
+ROWS = many("2022-04", 2)
+GOOD = {
+    "month": "month VARCHAR(255) COLLATE utf8mb4_bin NOT NULL", "contract": "contract VARCHAR(255) COLLATE utf8mb4_bin NOT NULL", "seconds": "seconds BIGINT",
+}  # fmt: skip
+SHORT = {"month": "month VARCHAR(20) COLLATE utf8mb4_bin NOT NULL", "contract": "contract VARCHAR(20) COLLATE utf8mb4_bin NOT NULL"}
+UTF8 = "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+
+
+def table(*, key: str = "PRIMARY KEY (month, contract)", extra: str = "", options: str = "ENGINE=InnoDB CHARACTER SET utf8mb4", **columns: str) -> str:
+    parts = [*({**GOOD, **columns}[name] for name in GOOD), *([extra] if extra else []), *([key] if key else [])]
+    return f"CREATE TABLE profile ({', '.join(part for part in parts if part)}) {options}"
+
+
+MISFITS = {
+    "MyISAM": (table(**SHORT, options="ENGINE=MyISAM"), "its engine is MyISAM", "ALTER TABLE `profile` ENGINE=InnoDB"),
+    "another key": (table(key="PRIMARY KEY (contract)"), "its primary key is (contract), and the key is (month, contract)",
+                    "ALTER TABLE `profile` DROP PRIMARY KEY, ADD PRIMARY KEY (`month`, `contract`)"),
+    "no key": (table(key=""), "its primary key is missing", "ALTER TABLE `profile` ADD PRIMARY KEY (`month`, `contract`)"),
+    "a column that must have a value": (table(extra="owner INT NOT NULL"), "a column `owner` that must have a value and is not published",
+                                        "ALTER TABLE `profile` MODIFY COLUMN `owner` int(11) NULL"),
+    "a column too few": (table(seconds=""), "it has no column `seconds`", "ALTER TABLE `profile` ADD COLUMN `seconds` BIGINT"),
+    "a shorter number": (table(seconds="seconds INT"), "`seconds` is int(11), and bigint is published", "ALTER TABLE `profile` MODIFY COLUMN `seconds` BIGINT"),
+    "an unsigned number": (table(seconds="seconds BIGINT UNSIGNED"), "`seconds` is bigint(20) unsigned", "ALTER TABLE `profile` MODIFY COLUMN `seconds` BIGINT"),
+    "a computed column": (table(seconds="seconds BIGINT AS (1)"), "`seconds` is bigint(20) generated", "ALTER TABLE `profile` DROP COLUMN `seconds`, ADD COLUMN `seconds` BIGINT"),
+    "latin1": (table(month="month VARCHAR(20) CHARACTER SET latin1 NOT NULL"), "`month` is varchar(20) latin1_swedish_ci",
+               f"ALTER TABLE `profile` MODIFY COLUMN `month` VARCHAR(255) {UTF8} NOT NULL"),
+    "utf8mb3": (table(contract="contract VARCHAR(20) CHARACTER SET utf8mb3 COLLATE utf8mb3_bin NOT NULL"), "`contract` is varchar(20) utf8mb3_bin",
+                f"ALTER TABLE `profile` MODIFY COLUMN `contract` VARCHAR(255) {UTF8} NOT NULL"),
+    "a key without case": (table(contract="contract VARCHAR(20) COLLATE utf8mb4_general_ci NOT NULL"), "`contract` is varchar(20) utf8mb4_general_ci",
+                           f"ALTER TABLE `profile` MODIFY COLUMN `contract` VARCHAR(255) {UTF8} NOT NULL"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MISFITS)
+def test_a_table_that_does_not_fit_is_told_with_the_statement_that_mends_it(place: Place, tmp_path: Path, case: str) -> None:
+    made, why, statement = MISFITS[case]
+    place.run(made)
+    before = place.run("SHOW CREATE TABLE profile")
+    warehouse, load = place.warehouse(), make_load(tmp_path, ROWS)
+    ((found, said),) = [(problem, mend) for problem, mend in warehouse.mismatches(load) if why in problem]
+    assert said == statement or said.replace("int NULL", "int(11) NULL") == statement
+    with pytest.raises(RunFailure) as failure:
+        warehouse.publish(load)
+    assert failure.value.code == "table-mismatch" and found in failure.value.message and said in failure.value.fix
+    assert place.run("SHOW CREATE TABLE profile") == before
+    for _, mend in warehouse.mismatches(load):
+        place.run(mend)
+    warehouse.publish(load)
+    assert place.rows(columns="month, contract, seconds") == ROWS
+
+
+def test_a_view_is_not_published_to(place: Place, tmp_path: Path) -> None:
+    place.run(table(), "RENAME TABLE profile TO base", "CREATE VIEW profile AS SELECT * FROM base")
+    load = make_load(tmp_path, ROWS)
+    assert place.warehouse().mismatches(load) == [("`profile` is a view", "RENAME TABLE `profile` TO `profile_view`")]
+    place.run("RENAME TABLE `profile` TO `profile_view`")
+    place.warehouse().publish(load)
+    assert place.rows() == ROWS
+
+
+def test_a_column_of_the_condition_must_tell_case_apart(place: Place, tmp_path: Path) -> None:
+    place.run("CREATE TABLE profile (id INT PRIMARY KEY, month VARCHAR(9) COLLATE utf8mb4_general_ci) ENGINE=InnoDB")
+    load = make_load(tmp_path, [(1, "A")], {"id": "int", "month": "string"}, key=("id",), where="month = 'A'")
+    ((why, mend),) = place.warehouse().mismatches(load)
+    assert why == "`month` is varchar(9) utf8mb4_general_ci, and string is published"
+    assert mend == f"ALTER TABLE `profile` MODIFY COLUMN `month` VARCHAR(255) {UTF8}"
+
+
+def test_a_missing_table_is_no_mismatch_and_is_made_with_types_key_and_comments(place: Place, tmp_path: Path) -> None:
+    columns = (("Contract", "string"), ("day", "date"), ("Tổng", "bigint"), ("taste", "string"), ("share", "float"), ("paid", "boolean"), ("at", "timestamp"))
+    rows = [("A", None, 1, "x", 0.5, True, None)]
+    load = make_load(tmp_path, rows, dict(columns), key=("Contract",), description="who watched what, 100% of it\\ 'all'")
+    described = Columns(tuple(dataclasses.replace(item, description="tổng số giây") if item.name == "Tổng" else item for item in load.columns))
+    load = dataclasses.replace(load, columns=described)
+    assert place.warehouse().mismatches(load) == []
+    assert place.warehouse().columns("profile") is None
+    place.warehouse().publish(load)
+    found = place.run(
+        "SELECT column_name, column_type, collation_name, column_key, column_comment FROM information_schema.columns "
+        "WHERE table_schema = DATABASE() AND table_name = 'profile' ORDER BY ordinal_position"
+    )
+    bigint = "bigint" if found[2][1] == "bigint" else "bigint(20)"
+    assert found == [
+        ("Contract", "varchar(255)", "utf8mb4_bin", "PRI", ""), ("day", "date", None, "", ""), ("Tổng", bigint, None, "", "tổng số giây"),
+        ("taste", "text", "utf8mb4_bin", "", ""), ("share", "double", None, "", ""), ("paid", "tinyint(1)", None, "", ""), ("at", "datetime(6)", None, "", ""),
+    ]  # fmt: skip
+    ((engine, comment),) = place.run("SELECT engine, table_comment FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'profile'")
+    assert (engine, comment) == ("InnoDB", "who watched what, 100% of it\\ 'all'")
+    assert place.warehouse().mismatches(load) == []
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 16])
+def test_keys_of_several_texts_share_the_bytes_of_an_index(place: Place, tmp_path: Path, count: int) -> None:
+    declared = {f"k{number}": "string" for number in range(count)}
+    place.warehouse().publish(make_load(tmp_path, [("x",) * count], declared, key=tuple(declared)))
+    (length,) = set(place.run("SELECT character_maximum_length FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = 'profile'"))
+    assert length == (min(255, 768 // count),)
+
+
+def test_names_with_marks_and_reserved_words_name_columns(place: Place, tmp_path: Path) -> None:
+    declared = {"select": "int", "a`b": "string", "Loại giải trí": "string", "50% of %s": "string", "it's \"x\"": "double"}
+    rows = [(1, "a", "b", "c", 0.5), (2, None, None, None, None)]
+    for loader in ("insert", "load_data"):
+        load = make_load(tmp_path, rows, declared, key=("select",), table=f"order_{loader}", where="`a``b` = 'a' or `a``b` is null")
+        place.warehouse(loader=loader).publish(load)
+        assert sorted(place.run(f"SELECT * FROM order_{loader}")) == rows
+
+
+@pytest.mark.parametrize(("name", "kind", "why"), [("😀", "int", "cannot name a column"), ("part", "decimal(38,31)", "at most 30 digits after the point")])
+def test_what_no_table_can_hold_is_refused_ahead(place: Place, tmp_path: Path, name: str, kind: str, why: str) -> None:
+    load = make_load(tmp_path, [], {"id": "int", name: kind}, key=("id",))
+    with pytest.raises(RunFailure, match=why):
+        place.warehouse().mismatches(load)
+
+
+def test_wider_columns_take_what_is_published(place: Place, tmp_path: Path) -> None:
+    place.run(
+        "CREATE TABLE profile (id BIGINT PRIMARY KEY, name LONGTEXT, short VARCHAR(3), many INT, seen INT DEFAULT 7, serial INT AUTO_INCREMENT UNIQUE) "
+        "ENGINE=InnoDB CHARACTER SET utf8mb4"
+    )
+    load = make_load(tmp_path, [(1, "a", "abc", 5)], {"ID": "int", "name": "string", "short": "string", "many": "tinyint"}, key=("ID",))
+    place.warehouse().publish(load)
+    assert place.rows() == [(1, "a", "abc", 5, 7, 1)]
+
+
+def test_an_account_without_the_right_to_make_tables_is_told_the_statement(place: Place, tmp_path: Path) -> None:
+    user = f"reader_{place.database}"
+    place.run(f"CREATE USER {user}@'%' IDENTIFIED BY 'x1'", f"GRANT SELECT, INSERT, DELETE ON {place.database}.* TO {user}@'%'")
+    load = make_load(tmp_path, ROWS)
+    statements = []
+    while True:
+        try:
+            place.warehouse(user=user, password="x1").publish(load)
+            break
+        except RunFailure as failure:
+            assert failure.code == "no-right" and len(statements) < 3
+            statements.append(failure.fix.split("run: ", 1)[1])
+            place.run(statements[-1].rstrip(";"))
+    assert len(statements) == 3
+    assert place.rows() == ROWS
+
+
+def test_the_columns_of_a_table_have_the_types_of_a_relation(place: Place) -> None:
+    place.run(
+        "CREATE TABLE t (a INT UNSIGNED, b BIGINT UNSIGNED, c TINYINT(1), d TINYINT, e ENUM('x'), f DECIMAL(40,2), g VARBINARY(3), h TIMESTAMP NULL, "
+        "i YEAR, j FLOAT, k MEDIUMINT NOT NULL, l TIME)"
+    )
+    assert [(column.name, str(column.type), column.nullable) for column in place.warehouse().columns("t") or ()] == [
+        ("a", "bigint", True), ("b", "decimal(20,0)", True), ("c", "boolean", True), ("d", "tinyint", True), ("e", "string", True), ("g", "binary", True),
+        ("h", "timestamp", True), ("i", "int", True), ("j", "float", True), ("k", "int", False),
+    ]  # fmt: skip
+
+
+def test_columns_are_found_whatever_their_case(place: Place, tmp_path: Path) -> None:
+    place.run("CREATE TABLE profile (CONTRACT VARCHAR(9) COLLATE utf8mb4_bin PRIMARY KEY, Seconds BIGINT) ENGINE=InnoDB")
+    place.warehouse().publish(make_load(tmp_path, [("A", 1)], {"contract": "string", "seconds": "bigint"}, key=("Contract",)))
+    assert place.rows() == [("A", 1)]

@@ -1,0 +1,244 @@
+"""Every value arrives as it is, or nothing is published and the message names the column and a key."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from etlrun.connections._mysql.encode import Field
+from etlrun.connections._mysql.proof import state_of
+from etlrun.failures import RunFailure
+
+from .loads import Place, Rows, columns_of, make_load
+from .server import Server
+
+LOADERS = pytest.mark.parametrize("loader", ["insert", "load_data"])
+FIRST, SECOND = "20220501T000000Z-a", "20220502T000000Z-b"
+TEXTS = [
+    "", None, "NULL", "\\N", "\\", "\\\\", "\\n", "a\\", "'", '"', "''", "\n", "\r\n", "\t", "\0", "a\0b", "\x1a", "\x08", "\x7f", "😀",
+    "👨‍👩‍👧‍👦", "nhật ký", "nha\u0323\u0302t ky\u0301", "\u0301", "\ufeffbom", "\u2028", "\u202e rtl", "\U0010ffff", "%s %(x)s %%",
+    "; DROP TABLE t; --", "/*!50000 x*/", " lead", "trail ", "=1+1", "\u200b", "é", "e\u0301", "日本語", "ÿ", "a,b", "\x00\x01\x02" * 3, "x" * 5000,
+]  # fmt: skip
+EVERY_TYPE = {
+    "id": "int", "flag": "boolean", "tiny": "tinyint", "small": "smallint", "big": "bigint", "single": "float", "whole": "double",
+    "money": "decimal(12,3)", "part": "decimal(5,5)", "huge": "decimal(38,10)", "name": "string", "bytes": "binary", "day": "date", "at": "timestamp",
+}  # fmt: skip
+EDGES: Rows = [
+    (1, True, 127, 32767, 2**63 - 1, 3.4028234663852886e38, math.pi, Decimal("999999999.999"), Decimal("0.99999"), Decimal("9" * 28 + "." + "9" * 10),
+     "nhật ký", b"\x00\xff\\\t\n'", datetime.date(9999, 12, 31), datetime.datetime(9999, 12, 31, 23, 59, 59, 999999)),
+    (2, False, -128, -32768, -(2**63), 1.401298464324817e-45, 5e-324, Decimal("-0.001"), Decimal("0.00000"), Decimal("-0.0000000001"),
+     "", b"", datetime.date(1, 1, 1), datetime.datetime(1, 1, 1)),
+    (3, None, None, None, None, None, None, None, None, None, None, None, None, None),
+    (4, True, 0, 0, 0, -0.0, 1.7976931348623157e308, Decimal("0.000"), Decimal("-0.00001"), Decimal("0E-10"),
+     "\\N", b"NULL", datetime.date(2024, 2, 29), datetime.datetime(2022, 4, 1, 2, 30, 0, 1)),
+    (5, False, 1, 1, 1, 16777216.0, 0.1, Decimal("1.500"), Decimal("0.50000"), Decimal("1.5000000000"),
+     "x" * 60_000, bytes(range(256)), datetime.date(1970, 1, 1), datetime.datetime(1969, 12, 31, 23, 59, 59)),
+    (6, False, 1, 1, 1, 2.0**66, 1e20, Decimal("1.500"), Decimal("0.50000"), Decimal("1.5000000000"), "%", b"%", datetime.date(1582, 10, 10),
+     datetime.datetime(1900, 1, 1, 0, 0, 0, 120000)),
+]  # fmt: skip
+
+
+def read_back(place: Place, declared: dict[str, str], table: str = "profile") -> list[tuple[Any, ...]]:
+    rows = place.warehouse().read(table, columns_of(declared)).read_all().to_pylist()
+    return sorted((tuple(row.values()) for row in rows), key=lambda row: row[0])
+
+
+@LOADERS
+def test_odd_texts_arrive_as_they_are(place: Place, tmp_path: Path, loader: str) -> None:
+    rows = list(enumerate(TEXTS))
+    place.warehouse(loader=loader).publish(make_load(tmp_path, rows, {"id": "int", "value": "string"}, key=("id",)))
+    assert sorted(place.run("SELECT id, value FROM profile")) == rows
+    assert read_back(place, {"id": "int", "value": "string"}) == rows
+
+
+@LOADERS
+def test_odd_texts_arrive_where_the_server_has_no_backslash_escapes(spare: Callable[..., Server], tmp_path: Path, loader: str) -> None:
+    server = spare(["--sql-mode=NO_BACKSLASH_ESCAPES,ANSI_QUOTES"])
+    server.run("CREATE DATABASE w")
+    place = Place(server, "w", server.port)
+    rows = list(enumerate(TEXTS))
+    place.warehouse(loader=loader).publish(make_load(tmp_path, rows, {"id": "int", "value": "string"}, key=("id",)))
+    assert sorted(place.run("SELECT id, value FROM profile")) == rows
+
+
+@LOADERS
+def test_the_edges_of_every_type_arrive_as_they_are(place: Place, tmp_path: Path, loader: str) -> None:
+    warehouse = place.warehouse(loader=loader)
+    warehouse.publish(make_load(tmp_path, EDGES, EVERY_TYPE, key=("id",)))
+    found = read_back(place, EVERY_TYPE)
+    assert found == EDGES
+    assert [str(column.type) for column in warehouse.columns("profile") or ()] == [
+        "double" if kind == "float" else kind for kind in EVERY_TYPE.values()
+    ]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Ho_Chi_Minh", "America/New_York"])
+@LOADERS
+def test_clocks_do_not_move_with_the_zone_of_the_process(
+    place: Place, tmp_path: Path, loader: str, zone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        rows = [(1, datetime.datetime(2022, 3, 13, 2, 30)), (2, datetime.datetime(2022, 11, 6, 1, 30))]
+        place.warehouse(loader=loader).publish(make_load(tmp_path, rows, {"id": "int", "at": "timestamp"}, key=("id",)))
+        assert sorted(place.run("SET time_zone = '-05:00'", "SELECT id, at FROM profile")) == rows
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+KEYED = {"contract": "string", "value": "string", "ratio": "double", "day": "date"}
+REFUSED = {
+    "a null in the key": ((None, "x", 0.5, None), "in 1 row `contract` is null, e.g. where `contract` = null"),
+    "a key that is too long": (("K" * 256, "x", 0.5, None), "`contract` is longer than 255 characters, e.g. where `contract` = KK****************KK…"),
+    "a text that is too long": (("HNH579912", "ệ" * 22_000, 0.5, None), "`value` is longer than 65,535 bytes, e.g. where `contract` = HN*****12"),
+    "a key with a space at its end": (("HNH579912 ", "x", 0.5, None), "`contract` ends with a space, which MySQL takes for the same key as without"),
+    "a fraction that is no number": (("A", "x", math.nan, None), "`ratio` is not a number or is infinite, e.g. where `contract` = A"),
+    "an infinite fraction": (("A", "x", -math.inf, None), "`ratio` is not a number or is infinite"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+@LOADERS
+def test_what_the_table_would_not_keep_is_refused(place: Place, tmp_path: Path, loader: str, case: str) -> None:
+    row, said = REFUSED[case]
+    warehouse = place.warehouse(loader=loader)
+    old = [("B", "old", 1.5, datetime.date(2022, 4, 1))]
+    warehouse.publish(make_load(tmp_path, old, KEYED, key=("contract",), run_id=FIRST))
+    with pytest.raises(RunFailure) as failure:
+        warehouse.publish(make_load(tmp_path, [("C", "new", 2.5, None), row], KEYED, key=("contract",), run_id=SECOND))
+    assert said in failure.value.message and failure.value.code == "value-refused" and failure.value.fix
+    assert place.rows() == old
+    assert place.ledger() == [("", FIRST, 1)]
+
+
+@LOADERS
+def test_two_rows_of_one_key_are_refused_with_the_key(place: Place, tmp_path: Path, loader: str) -> None:
+    warehouse = place.warehouse(loader=loader)
+    warehouse.publish(make_load(tmp_path, [("2022-04", "OLD", 1)], run_id=FIRST))
+    rows = [("2022-05", "A", 1), ("2022-05", "HNH579912", 1), ("2022-05", "HNH579912", 2)]
+    with pytest.raises(RunFailure) as failure:
+        warehouse.publish(make_load(tmp_path, rows, run_id=SECOND))
+    assert failure.value.code == "key-not-unique"
+    assert failure.value.message == "the table `profile` was not published: 2 rows have `month` = 20***05, `contract` = HN*****12"
+    assert place.rows() == [("2022-04", "OLD", 1)]
+
+
+@LOADERS
+def test_keys_that_differ_in_case_or_accents_only_are_two_keys(place: Place, tmp_path: Path, loader: str) -> None:
+    rows = [("k", key, 1) for key in ("NHAT KY", "nhat ky", "nha\u0323\u0302t ky\u0301", "nhật ký")]
+    place.warehouse(loader=loader).publish(make_load(tmp_path, rows))
+    assert place.rows() == sorted(rows, key=repr)
+
+
+@LOADERS
+def test_a_key_that_is_there_outside_of_what_is_replaced_is_refused(place: Place, tmp_path: Path, loader: str) -> None:
+    warehouse = place.warehouse(loader=loader)
+    warehouse.publish(make_load(tmp_path, [("2022-04", "A", 1)], key=("contract",), where="month = '2022-04'", run_id=FIRST))
+    with pytest.raises(RunFailure) as failure:
+        warehouse.publish(make_load(tmp_path, [("2022-05", "A", 1), ("2022-05", "B", 1)], key=("contract",), where="month = '2022-05'", run_id=SECOND))
+    assert failure.value.code == "key-exists"
+    assert place.rows() == [("2022-04", "A", 1)]
+
+
+@LOADERS
+def test_a_second_unique_key_of_the_table_holds(place: Place, tmp_path: Path, loader: str) -> None:
+    warehouse = place.warehouse(loader=loader)
+    warehouse.publish(make_load(tmp_path, [("2022-04", "A", 1)], run_id=FIRST))
+    place.run("ALTER TABLE profile ADD UNIQUE (seconds)")
+    with pytest.raises(RunFailure) as failure:
+        warehouse.publish(make_load(tmp_path, [("2022-04", "A", 2), ("2022-04", "B", 2)], run_id=SECOND))
+    assert failure.value.code == "key-exists"
+    assert place.rows() == [("2022-04", "A", 1)]
+
+
+@LOADERS
+def test_a_trigger_that_changes_a_value_is_found_out_before_commit(place: Place, tmp_path: Path, loader: str) -> None:
+    warehouse = place.warehouse(loader=loader)
+    warehouse.publish(make_load(tmp_path, [("2022-04", "A", 1)], run_id=FIRST))
+    place.run("CREATE TRIGGER bit BEFORE INSERT ON profile FOR EACH ROW SET NEW.seconds = NEW.seconds ^ (NEW.contract = 'B')")
+    with pytest.raises(RunFailure) as failure:
+        warehouse.publish(make_load(tmp_path, [("2022-04", "A", 1), ("2022-04", "B", 2), ("2022-04", "C", 3)], run_id=SECOND))
+    assert failure.value.code == "values-differ"
+    assert place.rows() == [("2022-04", "A", 1)]
+
+
+@LOADERS
+def test_a_check_constraint_holds(place: Place, tmp_path: Path, loader: str) -> None:
+    warehouse = place.warehouse(loader=loader)
+    warehouse.publish(make_load(tmp_path, [("2022-04", "A", 1)], run_id=FIRST))
+    place.run("ALTER TABLE profile ADD CONSTRAINT positive CHECK (seconds > 0)")
+    with pytest.raises(RunFailure) as failure:
+        warehouse.publish(make_load(tmp_path, [("2022-04", "A", 2), ("2022-04", "B", -987_654_321)], run_id=SECOND))
+    assert failure.value.code == "rows-refused" and "987" not in failure.value.message
+    assert place.rows() == [("2022-04", "A", 1)]
+
+
+def test_the_checksum_notices_any_one_value_that_changes(place: Place, tmp_path: Path) -> None:
+    warehouse = place.warehouse()
+    warehouse.publish(make_load(tmp_path, EDGES, EVERY_TYPE, key=("id",)))
+    columns = columns_of(EVERY_TYPE)
+    fields = tuple(Field(column.name, column.type, "", column.type.name == "string", True) for column in columns)
+    changes = {
+        "flag": "NOT flag", "tiny": "tiny - 1", "small": "small - 1", "big": "big - 1", "single": "single / 2", "whole": "whole * 0.9999999999999999e0",
+        "money": "money - 0.001", "part": "part - 0.00001", "huge": "huge - 0.0000000001", "name": "CONCAT(name, ' ')", "bytes": "CONCAT(bytes, x'00')",
+        "day": "DATE_SUB(day, INTERVAL 1 DAY)", "at": "DATE_SUB(at, INTERVAL 1 MICROSECOND)",
+    }  # fmt: skip
+    with warehouse._asking() as session:
+        whole = state_of(session, "profile", fields, "")
+        for column, change in {**changes, **dict.fromkeys(changes, "NULL")}.items():
+            session.run("START TRANSACTION")
+            assert session.run(f"UPDATE profile SET `{column}` = {change} WHERE id = 1") == 1
+            assert state_of(session, "profile", fields, "").crc != whole.crc, column
+            session.run("ROLLBACK")
+        assert state_of(session, "profile", fields, "") == whole
+
+
+def test_texts_of_several_collations_are_proved_together(place: Place, tmp_path: Path) -> None:
+    place.run(
+        "CREATE TABLE profile (id INT PRIMARY KEY, a VARCHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci, "
+        "b VARCHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci, c TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin) ENGINE=InnoDB"
+    )
+    rows = [(1, "ký", "KÝ", "ky"), (2, "a\tb", "\\", "\n"), (3, None, "", None)]
+    place.warehouse().publish(make_load(tmp_path, rows, {"id": "int", "a": "string", "b": "string", "c": "string"}, key=("id",)))
+    assert sorted(place.run("SELECT * FROM profile")) == rows
+
+
+def test_rows_that_are_gone_from_the_stage_are_missed(place: Place, tmp_path: Path) -> None:
+    load = make_load(tmp_path, [("2022-04", "A", 1), ("2022-04", "B", 1)])
+    load.files[0].write_bytes(load.files[1].read_bytes())
+    with load.files[1].open("wb") as stream:
+        stream.write(b"PAR1")
+    with pytest.raises(RunFailure) as failure:
+        place.warehouse().publish(load)
+    assert failure.value.code == "stage-damaged"
+
+
+def test_a_stage_of_fewer_rows_than_were_counted_is_refused(place: Place, tmp_path: Path) -> None:
+    import dataclasses
+
+    load = make_load(tmp_path, [("2022-04", "A", 1), ("2022-04", "B", 1)])
+    with pytest.raises(RunFailure, match="holds 2 rows, and 3 were written"):
+        place.warehouse().publish(dataclasses.replace(load, rows=3))
+    assert place.rows() == []
+
+
+def test_a_value_larger_than_the_server_takes_at_once_is_a_clear_refusal(place: Place, tmp_path: Path) -> None:
+    (packet,) = place.run("SELECT @@GLOBAL.max_allowed_packet")
+    place.run("CREATE TABLE profile (id INT PRIMARY KEY, value LONGTEXT COLLATE utf8mb4_bin) ENGINE=InnoDB")
+    place.run("SET GLOBAL max_allowed_packet = 1048576")
+    try:
+        load = make_load(tmp_path, [(1, "x" * 3_000_000)], {"id": "int", "value": "string"}, key=("id",))
+        with pytest.raises(RunFailure):
+            place.warehouse(loader="insert").publish(load)
+        assert place.rows() == []
+    finally:
+        place.run(f"SET GLOBAL max_allowed_packet = {packet[0]}")
