@@ -42,10 +42,12 @@ def command(paths: tuple[Path, ...], profile: str, engine: str, settings: tuple[
 
 
 def _files(path: Path) -> Iterator[Path]:
-    """The pipelines of a folder, those further down included; a file is one whatever its name."""
+    """The pipelines of a folder, those further down included; of a project those in pipelines/. A file is one whatever its name."""
     if not path.is_dir():
         yield from (path,) if path.exists() else ()
         return
+    if (path / FILE).is_file():
+        path = path / "pipelines"
     for name in sorted((*path.rglob("*.yaml"), *path.rglob("*.yml"))):
         if not name.is_dir() and not name.name.endswith((".test.yaml", ".test.yml")) and name.name != FILE:
             yield name

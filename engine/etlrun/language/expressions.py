@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import difflib
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -24,6 +25,8 @@ from etlrun.language.problems import ExpressionError, Problem
 from etlrun.language.syntax import syntax_problem
 
 __all__ = ["ExpressionError", "Problem"]  # beside what is defined here
+
+logging.getLogger("sqlglot").addHandler(logging.NullHandler())  # what it warns of is a mistake that we tell
 
 TYPE = "etlrun.type"  # the key under which a node's `meta` holds its Type
 DEEPEST = 60  # levels of a written expression; deeper ones would exhaust the stack of some pass

@@ -118,8 +118,9 @@ def build(annotation: Any, value: Any, where: Keys, origin: Origin) -> Any:
     if outer is tuple:
         return _build_list(arguments[0], value, where, origin)
     if outer in (Union, types.UnionType):
-        choice = next(choice for choice in arguments if choice is not types.NoneType and _fits(choice, value))
-        return build(choice, value, where, origin)
+        choices = [choice for choice in arguments if choice is not types.NoneType]
+        meant = origin.fill(value, where) if isinstance(value, str) and re.match(REFERENCE, value) else value
+        return build(next((choice for choice in choices if _fits(choice, meant)), choices[0]), value, where, origin)
     if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
         return build_class(annotation, value, where, origin)
     return {name: build(arguments[1], inner, (*where, name), origin) for name, inner in value.items()}
@@ -243,7 +244,9 @@ def _fits(annotation: Any, value: Any) -> bool:
         return isinstance(value, bool)
     if annotation in (int, float):
         return isinstance(value, (int, float)) and not isinstance(value, bool)
-    return origin is tuple and _fits(arguments[0], value) or origin is Literal or annotation in _SCHEMAS
+    if origin is Literal:
+        return value in arguments
+    return annotation in _SCHEMAS or (origin is tuple and _fits(arguments[0], value))
 
 
 def _text(value: Any, where: Keys, origin: Origin) -> str:

@@ -162,10 +162,12 @@ class _Builder:
             return read_value(text, param.type)
         except ParamError as error:
             where: Keys = ("params", name)
-            if name not in self.settings and isinstance(self.document.value["params"][name], dict):
-                where = (*where, "default")
-            message = f"--set {name}: {error}" if name in self.settings else str(error)
-            self.problems.append(self.document.diagnose(where, "wrong-value", message, error.fix))
+            if name in self.settings:
+                found = self.document.diagnose_key(where, "wrong-value", f"--set {name}: {error}", error.fix)
+            else:
+                is_long = isinstance(self.document.value["params"][name], dict)
+                found = self.document.diagnose((*where, "default") if is_long else where, "wrong-value", str(error), error.fix)
+            self.problems.append(found)
             return sample_value(param.type)
 
     def given(self, family: str) -> Iterator[tuple[str, Any]]:
