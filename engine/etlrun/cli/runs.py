@@ -54,12 +54,11 @@ def _ledgers(project: Project, profile: Profile) -> dict[str, list[Entry]]:
     for name, use in profile.connections.items():
         try:
             database = use.value.open(name, project.root, filled, writing=False)
+            try:
+                found[name] = database.entries()
+            finally:
+                database.close()
         except RunFailure as failure:
             if failure.code != "connection-missing":
                 click.echo(f"{name}: {failure.message}", err=True)
-            continue
-        try:
-            found[name] = database.entries()
-        finally:
-            database.close()
     return found

@@ -87,7 +87,8 @@ class Table(Sink):
         finally:
             database.close()
         found = {"connection": self.connection, "table": load.table, "write": load.write, "rows": published.rows, "checksum": load.checksum}
-        return {**found, "period": load.period} if load.period else found
+        period = {"period": load.period} if load.period else {}
+        return {**found, **period, **({"notices": list(database.notices)} if database.notices else {})}
 
     def _load(self, publication: Publication) -> Load:
         condition, period = None, ""

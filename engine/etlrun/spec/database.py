@@ -100,5 +100,5 @@ class Connection(Described):
     """A connection of a profile."""
 
     def open(self, name: str, root: Path, environment: Callable[[str], str], *, writing: bool) -> Database:
-        """Open the database. `environment` fills in `${NAME}`. Raises RunFailure where it cannot be reached."""
+        """Open the database. `environment` fills in `${NAME}`. Raises RunFailure where it cannot be reached, or its first use does."""
         raise NotImplementedError
