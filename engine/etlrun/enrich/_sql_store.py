@@ -76,7 +76,12 @@ class SqlStore(Store):
             rows = self._all_of(connection, names, question, keys) if len(keys) > SCAN else None
             if rows is None:
                 rows = (row for part in _parts(keys) for row in self._among(connection, ANSWERS, names, question, part))
-            return {row[0]: Stored(row[1], row[2], row[3], source) for row in rows}
+            shared: dict[tuple[str, str, str], Stored] = {}  # a million keys share a few answers
+            found: dict[str, Stored] = {}
+            for key, status, answer, reason in rows:
+                said = (status, answer, reason)
+                found[key] = shared.get(said) or shared.setdefault(said, Stored(status, answer, reason, source))
+            return found
 
     def _source(self, connection: sa.Connection, question: str) -> str:
         return connection.scalar(sa.select(QUESTIONS.c.source).where(QUESTIONS.c.id == question)) or ""

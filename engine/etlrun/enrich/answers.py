@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from etlrun.enrich.asking import Budget, Progress, ask, no_progress, settled_keys
+from etlrun.enrich.collector import not_collecting
 from etlrun.enrich.finding import look_up
 from etlrun.enrich.keys import Key, Keys
 from etlrun.enrich.model import Environment, LanguageModel, ModelError
@@ -106,6 +107,13 @@ def known_answers(
 
     A key that the last model has not been asked is `pending`, whatever those before it said.
     """
+    with not_collecting():
+        return _known_answers(keys, tiers, store, overrides)
+
+
+def _known_answers(
+    keys: Sequence[Key], tiers: Sequence[Tier], store: Store, overrides: Mapping[str, Mapping[str, Value]]
+) -> list[Answer]:
     found: dict[str, Answer] = {key: Answer("ok", values, OVERRIDE) for key, values in overrides.items()}
     wanted = [key.normal for key in keys if key.normal not in found]
     for tier in tiers:

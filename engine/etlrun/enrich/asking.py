@@ -18,6 +18,7 @@ from functools import lru_cache, partial
 
 from etlrun.enrich._owner import LIFE
 from etlrun.enrich.batches import Batch, FollowUp, after_error, after_verdict
+from etlrun.enrich.collector import passing_over_what_is_there
 from etlrun.enrich.keys import Key
 from etlrun.enrich.limiter import CapReached, Closed, Limiter, Limits, Slot
 from etlrun.enrich.model import Asker, ModelError, Reply, Usage
@@ -94,7 +95,8 @@ async def ask(
         wanted = [key for key in keys if key.normal not in settled][: terms.budget.keys]
         loop = _Loop(question, asker, store, terms, desk, wanted, progress, chance or random.Random())
         if wanted:
-            await loop.run()
+            with passing_over_what_is_there():
+                await loop.run()
     tally = loop.tally
     if loop.stopped is None and len(wanted) < len(keys) - len(settled):
         left = len(keys) - len(settled) - len(wanted)

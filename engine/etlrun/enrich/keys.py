@@ -13,6 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from etlrun.enrich.collector import not_collecting
+
 NORMALISER = "1"  # part of every question's identity: change it when `normal_form` gives other keys
 MAX_CHARACTERS = 120
 EDGES = " .,;:!?…-–—_~·•|/\\'\"`´‘’“”„«»‹›()[]{}<>*^=。、，！？：；「」『』（）【】"
@@ -87,6 +89,11 @@ def redact(text: str) -> str:
 
 def distinct_keys(spellings: Iterable[tuple[str, int]]) -> Keys:
     """Gather distinct spellings, each with its number of rows, into keys."""
+    with not_collecting():
+        return _distinct_keys(spellings)
+
+
+def _distinct_keys(spellings: Iterable[tuple[str, int]]) -> Keys:
     raw: list[str] = []
     rows = array("q")
     groups: dict[str, int] = {}  # normal form -> its number; columns of numbers, since there may be millions
