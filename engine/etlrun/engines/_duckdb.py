@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from etlrun.language.columns import Column, Columns
+from etlrun.language.dialects import DUCKDB_SETTINGS
 from etlrun.language.duckdb_words import name, text, type_name
 from etlrun.spec.engine import ParquetFiles, Session, StatementError, Workspace
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     import pyarrow
 
-SETTINGS: dict[str, str | bool] = {"autoinstall_known_extensions": False, "preserve_insertion_order": False, "default_null_order": "nulls_first"}
+SETTINGS: dict[str, str | bool] = {"autoinstall_known_extensions": False, "preserve_insertion_order": False}
 
 
 def start_session(workspace: Workspace, threads: int | None, memory: str) -> DuckdbSession:
@@ -32,6 +33,8 @@ def start_session(workspace: Workspace, threads: int | None, memory: str) -> Duc
     if memory:
         settings["memory_limit"] = memory
     connection = duckdb.connect(":memory:", config=settings)
+    for key, value in DUCKDB_SETTINGS.items():
+        connection.execute(f"SET {key} = {text(value)}")
     connection.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
     return DuckdbSession(connection)
 
@@ -91,16 +94,20 @@ def _nothing(columns: Columns) -> str:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except duckdb.OutOfRangeException as error:
-        raise StatementError("overflow", _first_line(error)) from error
-    except duckdb.ConversionException as error:
-        detail = _first_line(error)
-        raise StatementError("overflow" if "out of range" in detail else "bad-cast", detail) from error
     except duckdb.InterruptException as error:
         raise StatementError("interrupted", "the statement was interrupted") from error
     except duckdb.Error as error:
         detail = _first_line(error)
-        raise StatementError("division-by-zero" if "division by zero" in detail else "engine", detail) from error
+        raise StatementError(_condition(error, detail), detail) from error
+
+
+def _condition(error: duckdb.Error, detail: str) -> str:
+    """The kind of mistake. Where DuckDB would give null, our SQL casts the text `division by zero` to make it an error."""
+    if "division by zero" in detail.lower():
+        return "division-by-zero"
+    if isinstance(error, duckdb.OutOfRangeException) or "out of range" in detail:
+        return "overflow"
+    return "bad-cast" if isinstance(error, duckdb.ConversionException) else "engine"
 
 
 def _first_line(error: Exception) -> str:

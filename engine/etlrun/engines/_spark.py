@@ -17,6 +17,7 @@ from etlrun.engines._java import provide_java
 from etlrun.failures import RunFailure
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import Column, Columns
+from etlrun.language.dialects import SPARK_SETTINGS
 from etlrun.spec.engine import ParquetFiles, Session, StatementError, Workspace
 
 if TYPE_CHECKING:
@@ -26,11 +27,8 @@ if TYPE_CHECKING:
 
 # What a statement's meaning relies on; no setting of a profile overrides these.
 RULES = {
-    "spark.sql.ansi.enabled": "true",
-    "spark.sql.session.timeZone": "UTC",
+    **SPARK_SETTINGS,
     "spark.sql.timestampType": "TIMESTAMP_NTZ",
-    "spark.sql.caseSensitive": "false",
-    "spark.sql.variable.substitute": "false",  # else `${env:NAME}` in a text or name reads the environment
     "spark.sql.files.ignoreCorruptFiles": "false",
     "spark.sql.files.ignoreMissingFiles": "false",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",

@@ -15,6 +15,7 @@ from etlrun.language.expressions import TYPE
 from etlrun.language.templates import put_in_place
 
 # What the equality of the engines relies on: each engine sets these before it runs a statement.
+# Without `substitute` off, `${env:NAME}` in a text or name would read the environment.
 SPARK_SETTINGS: dict[str, str] = {
     "spark.sql.ansi.enabled": "true",
     "spark.sql.session.timeZone": "UTC",
@@ -29,7 +30,6 @@ DUCKDB_SETTINGS: dict[str, str] = {
     "ieee_floating_point_ops": "true",
     "integer_division": "false",
     "default_collation": "",
-    "TimeZone": "UTC",
 }
 
 Lower = Callable[[exp.Expr], exp.Expr]
