@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from contextlib import contextmanager
 from pathlib import Path
@@ -102,15 +103,20 @@ def _translated() -> Iterator[None]:
 
 
 def _condition(error: duckdb.Error, detail: str) -> str:
-    """The kind of mistake. Where DuckDB would give null, our SQL casts the text `division by zero` to make it an error."""
+    """The kind of mistake."""
     if "division by zero" in detail.lower():
         return "division-by-zero"
+    if "no such element" in detail:
+        return "bad-index"
     if isinstance(error, duckdb.OutOfRangeException) or "out of range" in detail:
         return "overflow"
     return "bad-cast" if isinstance(error, duckdb.ConversionException) else "engine"
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).split("\n", 1)[0].split(": ", 1)[-1]
+    """What DuckDB says; where our SQL makes an error by casting the words that tell of it, those words."""
+    said = str(error).split("\n", 1)[0].split(": ", 1)[-1]
+    own = re.match(r"Could not convert string '((?:division by zero|not of type|there is no such).*)' to \w+$", said)
+    return own.group(1) if own else said
 
 

@@ -198,6 +198,8 @@ CONDITIONS = {
     "REMAINDER_BY_ZERO": "division-by-zero",
     "CAST_INVALID_INPUT": "bad-cast",
     "CANNOT_PARSE_TIMESTAMP": "bad-cast",
+    "INVALID_ARRAY_INDEX": "bad-index",
+    "INVALID_ARRAY_INDEX_IN_ELEMENT_AT": "bad-index",
 }
 
 

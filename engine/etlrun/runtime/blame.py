@@ -15,6 +15,7 @@ MEANING = {
     "overflow": ("a number does not fit its type", "cast to a wider type first, such as bigint or decimal(38,0)"),
     "division-by-zero": ("a division by zero", "divide by `nullif(x, 0)`, which gives null instead"),
     "bad-cast": ("a value that cannot be cast", "use `try_cast`, which gives null instead, or filter such rows out"),
+    "bad-index": ("an array has no such element", "ask for its `size` first"),
     "engine": ("the engine gave up", "see the run's folder for what it said"),
 }
 

@@ -43,7 +43,7 @@ class StatementError(Exception):
     """A statement that the engine could not finish.
 
     `offset` points into the statement's text where the engine tells, `condition` is the kind of mistake (`overflow`,
-    `division-by-zero`, `bad-cast`, `engine`), and `detail` what the engine said, in one line.
+    `division-by-zero`, `bad-cast`, `bad-index`, `interrupted`, `engine`), and `detail` what the engine said, in one line.
     """
 
     def __init__(self, condition: str, detail: str, offset: int | None = None) -> None:
