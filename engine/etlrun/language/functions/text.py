@@ -9,9 +9,8 @@ from etlrun.language.functions.function import Arguments, Complaint, Function, T
 from etlrun.language.templates import duckdb, text_of, whole_of
 
 # Letters whose upper case is more than one letter: Unicode's SpecialCasing, which never changes. DuckDB maps one to one.
-_GROWING = {
-    letter: letter.upper() for code in range(0x80, 0x10000) if len((letter := chr(code)).upper()) > 1
-}  # fmt: skip
+_HOMES = (range(0x80, 0x600), range(0x1E00, 0x2000), range(0xFB00, 0xFB20))  # the only blocks that hold any
+_GROWING = {letter: letter.upper() for block in _HOMES for code in block if len((letter := chr(code)).upper()) > 1}
 _GROWING_CLASS = "[" + "".join(_GROWING) + "]"
 _KEYS = ", ".join(f"'{letter}'" for letter in _GROWING)
 _VALUES = ", ".join(f"'{grown}'" for grown in _GROWING.values())
