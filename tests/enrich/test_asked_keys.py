@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import unicodedata
 
 import pytest
@@ -66,6 +67,17 @@ def test_the_commonest_spelling_is_shown_and_rows_add_up() -> None:
 def test_keys_stand_most_rows_first_and_ties_by_name() -> None:
     found = distinct_keys([("bb", 1), ("aa", 1), ("cc", 3)])
     assert [key.normal for key in found.asked] == ["cc", "aa", "bb"]
+
+
+def test_gathering_leaves_the_garbage_collector_as_it_was() -> None:
+    distinct_keys([("aa", 1)])
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        distinct_keys([("aa", 1)])
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
 
 
 def test_no_keys_are_no_keys() -> None:
