@@ -13,7 +13,8 @@ from jsonschema import Draft7Validator
 
 from etlrun.compiler.check import Checked, check_file
 from etlrun.diagnostics import SpecError
-from etlrun.spec.fields import Described, Expr, Label, Origin, Percent, Scalar, build_class, key, schema_of_class
+from etlrun.spec.building import Origin, build_class
+from etlrun.spec.fields import Described, Expr, Label, Percent, Scalar, key, schema_of_class
 from etlrun.spec.located import parse_document
 from etlrun.spec.schema import find_mistakes
 

@@ -19,7 +19,7 @@ from etlrun.language.columns import Column, Columns
 from etlrun.language.dialects import duckdb_sql
 from etlrun.language.expressions import parse_select
 from etlrun.language.queries import check_query
-from etlrun.spec.fields import Origin
+from etlrun.spec.building import Origin
 from etlrun.spec.kinds import Scope
 from etlrun.spec.located import Document
 from etlrun.spec.mappings import Mapping

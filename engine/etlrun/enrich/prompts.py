@@ -32,7 +32,8 @@ from typing import Any
 from etlrun.diagnostics import Diagnostic, SpecError, nearest
 from etlrun.enrich.keys import MAX_CHARACTERS, is_asked, normal_form, shown_form
 from etlrun.enrich.outputs import Labels, NotAllowed, Number, Output, Text, Truth, Value
-from etlrun.spec.fields import Described, Label, Origin, Schema, build, key, schema_of_class
+from etlrun.spec.building import Origin, build
+from etlrun.spec.fields import Described, Label, Schema, key, schema_of_class
 from etlrun.spec.kinds import NAME
 from etlrun.spec.located import Document, Keys, parse_document, read_text
 from etlrun.spec.schema import find_mistakes

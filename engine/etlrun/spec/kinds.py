@@ -6,200 +6,24 @@ key and its class carries the same name in CamelCase. Kinds build SQL trees and 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from sqlglot import exp
 
-from etlrun.diagnostics import Diagnostic, closest, nearest
-from etlrun.language.columns import NULL, SCALARS, SPELLINGS, Column, Columns, Group, Type, TypeTextError, parse_type
-from etlrun.language.expressions import (
-    ExpressionError,
-    bind,
-    column,
-    parse,
-    parse_ordering,
-    type_of,
-)
-from etlrun.language.groups import spread_groups
-from etlrun.language.typed import Names, check_expression, has_aggregate, has_window
-from etlrun.spec.fields import Described, Expr, Origin, key
-from etlrun.spec.located import Keys
-from etlrun.spec.mappings import Mapping as LabelMapping
-from etlrun.spec.sight import Sight
+from etlrun.language.columns import Columns
+from etlrun.language.expressions import column
+from etlrun.spec.fields import Described, Expr, key
+from etlrun.spec.scope import HIDDEN, NAME, At, Scope
 
 if TYPE_CHECKING:
     from etlrun.reading.intake import Intake, Order
     from etlrun.reading.inventory import Wanted
     from etlrun.spec.publication import Publication
 
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
-HIDDEN = "__etlrun_"  # columns that the compiler adds to carry its own sums; no sink writes them
-At = str | Keys
-
-
-@dataclass
-class Scope:
-    """What one kind sees of its pipeline, and where its mistakes go.
-
-    `base` is the place of the kind in its file; `at` arguments are paths below it, in terms of fields.
-    """
-
-    origin: Origin
-    base: Keys
-    params: Mapping[str, Any]
-    relations: Mapping[str, Columns]
-    mappings: Callable[[str], LabelMapping | None]
-    mapping_names: Callable[[], tuple[str, ...]] = tuple
-    problems: list[Diagnostic] = field(default_factory=list)
-    root: Path = Path()
-    relation_names: tuple[str, ...] = ()
-    sight: Sight = field(default_factory=Sight)
-
-    def below(self, *at: str | int) -> Scope:
-        """The same scope, further down the file; problems go to the same list."""
-        return replace(self, base=(*self.base, *at))
-
-    def error(self, at: At, code: str, message: str, fix: str = "") -> None:
-        if not self.sight.hides(code, message):
-            self.problems.append(self.origin.document.diagnose(self.place(at), code, message, fix))
-
-    def error_at_key(self, at: At, code: str, message: str, fix: str = "") -> None:
-        if not self.sight.hides(code, message):
-            self.problems.append(self.origin.document.diagnose_key(self.place(at), code, message, fix))
-
-    def place(self, at: At) -> Keys:
-        path = (at,) if isinstance(at, str) else at
-        return self.origin.in_file((*self.base, *path) if at else self.base)
-
-    def written(self, at: At) -> Any:
-        """The value as the file has it at `at`."""
-        value = self.origin.document.value
-        for part in self.place(at):
-            value = value[part]
-        return value
-
-    # names
-
-    def column(self, columns: Columns, name: str, at: At) -> Column:
-        """The column of that name; where there is none, a mistake, and the one that was meant or one of unknown type in its stead."""
-        found = columns.get(name)
-        if found:
-            return found
-        meant = columns.get(closest(name, columns.names) or "")
-        shown = ", ".join(columns.names[:12]) + (", ..." if len(columns) > 12 else "")
-        fix = nearest(name, columns.names) or (f"the columns here are {shown}" if shown else "")
-        self.error(at, "unknown-column", f"there is no column `{name}` here", fix)
-        return meant or Column(name, NULL)
-
-    def new_column(self, columns: Columns, name: str, at: At, *, is_key: bool = False) -> None:
-        """Complain where `name` would shadow a column that is there, or is no name."""
-        report = self.error_at_key if is_key else self.error
-        if not name or len(name) > 64 or name.startswith(HIDDEN) or any(ord(character) < 32 for character in name):
-            report(at, "bad-name", f"`{name}` cannot name a column", "use 1 to 64 characters, none of them control characters")
-        if name in columns:
-            report(at, "column-exists", f"there is a column `{columns.get(name).name}` already",  # type: ignore[union-attr]
-                   "choose another name, or `drop` or `rename` the old column first")  # fmt: skip
-
-    def relation(self, name: str, at: At) -> Columns:
-        """The columns of a relation; where there is none, a mistake, and those of the one that was meant or none in their stead."""
-        if name in self.relations:
-            return self.relations[name]
-        known = [found for found in self.relation_names or self.relations if self.base[:2] != ("steps", found)]
-        fix = nearest(name, known) or ("the relations are " + ", ".join(known) if known else "")
-        self.error(at, "unknown-relation", f"there is no source or step chain `{name}`", fix)
-        meant = self.relations.get(closest(name, known) or "")
-        self.sight.is_blind |= meant is None
-        return meant or Columns(())
-
-    def group(self, columns: Columns, name: str, at: At) -> Group | None:
-        found = columns.group(name)
-        if found is None:
-            groups = tuple(group.name for group in columns.groups)
-            fix = nearest(name, groups) or (f"the groups here are {', '.join(groups)}" if groups else "name one with `as:` in a `pivot`")
-            self.error(at, "unknown-group", f"there is no column group `{name}` here", fix)
-        return found
-
-    def mapping(self, name: str, at: At) -> LabelMapping | None:
-        found = self.mappings(name)
-        if found is None:
-            names = self.mapping_names()
-            fix = nearest(name, names) or "put it into mappings/ as NAME.yaml"
-            self.error(at, "unknown-mapping", f"there is no mapping `{name}`", fix)
-            meant = closest(name, names)
-            found = self.mappings(meant) if meant else None
-            self.sight.is_blind |= found is None
-        return found
-
-    def type(self, text: str, at: At) -> Type:
-        try:
-            return parse_type(text)
-        except TypeTextError as error:
-            fix = nearest(error.name, (*SCALARS, *SPELLINGS)) or "the types are " + ", ".join(SCALARS)
-            self.error(at, "unknown-type", str(error), fix if f"`{error.name}` is not a type" == str(error) else "")
-            return NULL
-
-    # expressions
-
-    def tree(
-        self, seen: Columns | Names, expression: Expr, at: At, *,
-        may: Literal["scalar", "aggregate", "window"] = "scalar", adapt: Callable[[exp.Expr], exp.Expr] | None = None,
-    ) -> exp.Expr | None:  # fmt: skip
-        """Parse, bind and type an expression; None where it has mistakes, which are then reported at their words.
-
-        `adapt` may change the parsed tree before its names and types are looked at, and raise ExpressionError.
-        """
-        names: Names = (("", seen),) if isinstance(seen, Columns) else seen
-        try:
-            bound = bind(parse(expression), self.params, expression)
-            adapted = adapt(bound) if adapt else bound
-            tree = check_expression(spread_groups(adapted, names, over_rows=may != "scalar"), names, expression)
-        except ExpressionError as error:
-            self.report(error, at, expression)
-            return None
-        return tree if self.may_stand(tree, at, may) else None
-
-    def ordering(self, columns: Columns, expression: Expr, at: At) -> exp.Ordered | None:
-        """Parse and type one `column desc`; None where it has mistakes."""
-        try:
-            ordered = parse_ordering(expression)
-            bound = spread_groups(bind(ordered.this, self.params, expression), (("", columns),))
-            ordered.set("this", check_expression(bound, (("", columns),), expression))
-        except ExpressionError as error:
-            self.report(error, at, expression)
-            return None
-        return ordered
-
-    def report(self, error: ExpressionError, at: At, expression: str = "") -> None:
-        place = self.place(at)
-        for problem in error.problems:
-            if self.sight.hides(problem.code, expression or problem.message):
-                continue
-            self.problems.append(
-                self.origin.document.diagnose_inside(
-                    place, problem.start, problem.end, problem.code, problem.message, problem.fix
-                )
-            )
-
-    def may_stand(self, tree: exp.Expr, at: At, may: str) -> bool:
-        if may != "aggregate" and has_aggregate(tree):
-            self.error(at, "not-allowed-here", "an aggregate cannot stand here", "use an `aggregate` step")
-            return False
-        if may != "window" and has_window(tree):
-            self.error(at, "not-allowed-here", "a window function cannot stand here", "use a `window` step")
-            return False
-        return True
-
-    def condition(self, seen: Columns | Names, expression: Expr, at: At) -> exp.Expr | None:
-        """Like `tree`, for an expression that must be true or false."""
-        tree = self.tree(seen, expression, at)
-        if tree is None or type_of(tree).name in ("boolean", "null"):
-            return tree
-        self.error(at, "type-mismatch", f"a condition is wanted here, and this is {type_of(tree)}", "compare it with something")
-        return None
+__all__ = ["HIDDEN", "NAME", "At", "Scope"]  # beside what is defined here: a kind imports what it is made of from one place
 
 
 @dataclass(frozen=True)

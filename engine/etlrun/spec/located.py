@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from etlrun.diagnostics import Diagnostic, Severity, SpecError
+from etlrun.spec.yaml_wording import SYNTAX
 
 Keys = tuple[str | int, ...]  # where a value stands in its document: ("steps", "watched", 2, "lookup")
 
@@ -187,9 +188,7 @@ class _Reader:
             self.read_entry(event, events, where, result)
         return result
 
-    def read_entry(
-        self, event: yaml.Event, events: Iterator[yaml.Event], where: Keys, result: dict[str, Any]
-    ) -> None:
+    def read_entry(self, event: yaml.Event, events: Iterator[yaml.Event], where: Keys, result: dict[str, Any]) -> None:
         if not isinstance(event, yaml.ScalarEvent):
             self.refuse(event, "a key must be plain text")
             raise _Stop
@@ -200,10 +199,8 @@ class _Reader:
             self.refuse(event, "merge keys (`<<`) are not read", "write the keys out")
         if key in result:
             first = self.document.at_span(self.document.keys[inside], "", "").line
-            self.problems.append(
-                self.document.at_span(span, "yaml-duplicate-key", f"`{key}` stands here twice (first in line {first})",
-                                      "remove one of them")
-            )  # fmt: skip
+            message = f"`{key}` stands here twice (first in line {first})"
+            self.problems.append(self.document.at_span(span, "yaml-duplicate-key", message, "remove one of them"))
         self.document.keys[inside] = span
         result[key] = self.read(next(events), events, inside)
 
@@ -269,20 +266,6 @@ def resolve_plain(text: str) -> str | int | float | bool | None:
     return text
 
 
-_SYNTAX = (
-    ("cannot start any token", "this character cannot start a value", "put the value in quotes"),
-    ("mapping values are not allowed", "a `:` is not expected here", "put the value in quotes, or check the indentation"),
-    ("did not find expected key", "the indentation does not fit, or a key is missing",
-     "line the keys of one mapping up under each other"),
-    ("did not find expected '-' indicator", "the list ends here", "line the `-` of one list up under each other"),
-    ("could not find expected ':'", "a `:` is missing after this key", "write `key: value`"),
-    ("did not find expected ',' or", "a `,` or the closing bracket is missing", "close what was opened with `{` or `[`"),
-    ("unexpected end of stream", "this quote is not closed", "close it"),
-    ("undefined alias", "the alias refers to no anchor", "name the anchor first: `&name value`"),
-    ("control characters are not allowed", "a control character stands in the file", "remove it"),
-)  # fmt: skip
-
-
 def _syntax_error(document: Document, error: yaml.YAMLError) -> Diagnostic:
     problem = str(getattr(error, "problem", "") or error)
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
@@ -293,7 +276,7 @@ def _syntax_error(document: Document, error: yaml.YAMLError) -> Diagnostic:
     span = Span(start, start + 1)
     if document.text[start : start + 1] == "\t":
         return document.at_span(span, "yaml-syntax", "a tab cannot indent YAML", "indent with spaces")
-    for found, message, fix in _SYNTAX:
+    for found, message, fix in SYNTAX:
         if found in problem:
             return document.at_span(span, "yaml-syntax", message, fix)
     return document.at_span(span, "yaml-syntax", "this is not YAML", "check quotes and indentation")

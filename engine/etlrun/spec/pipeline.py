@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from etlrun.diagnostics import Diagnostic, SpecError, closest, nearest
-from etlrun.spec.fields import Origin, Schema, build, schema_of_class
+from etlrun.spec.building import Origin, build
+from etlrun.spec.fields import Schema, schema_of_class
 from etlrun.spec.located import Document, Keys, read_document
 from etlrun.spec.params import Param, ParamError, Value, read_value, sample_value
 from etlrun.spec.project import Project, Use

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from etlrun.diagnostics import Diagnostic, SpecError, nearest
-from etlrun.spec.fields import Described, Origin, Scalar, Schema, build, key, schema_of_class
+from etlrun.spec.building import Origin, build
+from etlrun.spec.fields import Described, Scalar, Schema, key, schema_of_class
 from etlrun.spec.located import Document, Keys, read_document
 from etlrun.spec.mappings import Mapping as LabelMapping
 from etlrun.spec.mappings import read_mapping
