@@ -239,6 +239,7 @@ def report(keys: int) -> str:
         "",
         f"The first row has no wire. {LATENCY * 1000:.0f} ms / {CONCURRENCY} leave {LATENCY * 1000 / CONCURRENCY:.2f} ms of one core for a request:",
         "where client and loop take more, they and not the service set the pace. A real model takes seconds, beside which either is nothing.",
+        "CPU is the whole process's, start-up, reading back and table included. Two cores that other programs use too make every ratio larger.",
         "",
         "| single parts | |",
         "|---|---|",
