@@ -33,7 +33,7 @@ class Spark(Engine):
     conf: Mapping[str, Scalar] = key("Spark's own settings", factory=dict)
 
     def start(self, workspace: Workspace, environment: Callable[[str], str]) -> Session:
-        from etlrun.engines._spark import start_session
+        from etlrun.engines._spark.starting import start_session
 
         settings = {name: environment(value) for name, value in self.conf.items()}
         return start_session(

@@ -1,0 +1,49 @@
+"""What Spark says went wrong, as facts: the kind of mistake, one line, and the place in the statement."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from etlrun.spec.engine import StatementError
+
+CONDITIONS = {
+    "ARITHMETIC_OVERFLOW": "overflow",
+    "CAST_OVERFLOW": "overflow",
+    "NUMERIC_VALUE_OUT_OF_RANGE": "overflow",
+    "DECIMAL_PRECISION_EXCEEDS_MAX_PRECISION": "overflow",
+    "DIVIDE_BY_ZERO": "division-by-zero",
+    "REMAINDER_BY_ZERO": "division-by-zero",
+    "CAST_INVALID_INPUT": "bad-cast",
+    "CANNOT_PARSE_TIMESTAMP": "bad-cast",
+    "INVALID_ARRAY_INDEX": "bad-index",
+    "INVALID_ARRAY_INDEX_IN_ELEMENT_AT": "bad-index",
+}
+
+
+def translated(error: Any) -> StatementError:
+    """The facts of a Spark error: its condition, its first line, and where in the statement it arose."""
+    text = str(error)
+    code = str(error.getCondition() or "")
+    if code.split(".", maxsplit=1)[0] not in CONDITIONS:
+        found = re.search(r"\[([A-Z_]+)[\].]", text)
+        code = found.group(1) if found and found.group(1) in CONDITIONS else code
+    offset = None
+    for context in error.getQueryContext() or ():
+        offset = context.startIndex() if str(context.contextType()).endswith("SQL") else None
+        break
+    if "cancelled" in text and "job group" in text.lower() or code == "OPERATION_CANCELED":
+        return StatementError("interrupted", "the statement was interrupted")
+    return StatementError(CONDITIONS.get(code.split(".")[0], "engine"), _said(text, code), offset)
+
+
+def _said(text: str, code: str) -> str:
+    found = re.search(rf"\[{re.escape(code)}[^\]]*\] ([^\n]*)", text) if code else None
+    if not found:
+        return text.split("\n", 1)[0]
+    return re.split(r" (?:Use [`']|Correct the value|If necessary|SQLSTATE)", found.group(1))[0].strip()
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error that says something."""
+    return next((line for line in str(error).split("\n") if line.strip()), type(error).__name__)

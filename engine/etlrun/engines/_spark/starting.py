@@ -1,0 +1,157 @@
+"""Start a Spark session: classic or Connect, quiet, and with the rules that a statement's meaning relies on."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import socket
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from etlrun.engines._java import provide_java
+from etlrun.engines._spark.errors import first_line
+from etlrun.engines._spark.session import SparkSessionAtWork
+from etlrun.failures import RunFailure
+from etlrun.language.dialects import SPARK_SETTINGS
+from etlrun.spec.engine import Workspace
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+# What a statement's meaning relies on; no setting of a profile overrides these.
+RULES = {
+    **SPARK_SETTINGS,
+    "spark.sql.timestampType": "TIMESTAMP_NTZ",
+    "spark.sql.files.ignoreCorruptFiles": "false",
+    "spark.sql.files.ignoreMissingFiles": "false",
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+}
+# What can only be said before a session starts: nothing that a specification says may reach files, classes or the log.
+AT_START = {
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.sql.runSQLOnFiles": "false",
+    "spark.sql.reflect.allowList": "a^",
+    "spark.redaction.regex": "(?i)secret|pass|token|key|credential|url",
+    "spark.sql.catalogImplementation": "in-memory",
+}
+
+CONNECT_PORT, KNOCK_SECONDS = 15002, 10.0
+LOOPBACK = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}  # a local driver needs no network
+
+
+def start_session(workspace: Workspace, master: str, remote: str, memory: str, java: str, settings: Mapping[str, str]) -> SparkSessionAtWork:
+    """A session on Spark Connect (`remote`, or SPARK_REMOTE) or on a master. Raises RunFailure where none can be had."""
+    remote = remote or os.environ.get("SPARK_REMOTE", "")
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    for chatter in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):  # ten kilobytes of stack for each analysis error
+        logging.getLogger(chatter).setLevel(logging.CRITICAL + 1)
+    if remote:
+        return SparkSessionAtWork(_connect(remote, settings), is_classic=False)
+    os.environ.update(provide_java(java))
+    return SparkSessionAtWork(_start_classic(workspace, master, memory, settings), is_classic=True)
+
+
+def _connect(remote: str, settings: Mapping[str, str]) -> SparkSession:
+    from pyspark.errors import PySparkException
+    from pyspark.sql import SparkSession
+
+    _knock(remote)
+    try:
+        spark = SparkSession.builder.remote(remote).getOrCreate()
+        with warnings.catch_warnings():  # a server tells of every setting that it would rather not see changed
+            warnings.simplefilter("ignore")
+            for key, value in {**settings, **RULES}.items():
+                spark.conf.set(key, value)
+    except (ImportError, PySparkException) as error:
+        missing = isinstance(error, ImportError) or "PACKAGE_NOT_INSTALLED" in str(error)
+        if missing:
+            said = f"Spark Connect needs more packages ({first_line(error)})"
+            raise RunFailure("engine", "connect-missing", said, "pip install 'etlrun[connect]'") from error
+        raise _unreachable(remote, first_line(error)) from error
+    return spark
+
+
+def _knock(remote: str) -> None:
+    """Raises RunFailure where nothing listens at the address: Spark's own client would try for minutes."""
+    address = urlsplit(remote)
+    try:
+        with socket.create_connection((address.hostname or "", address.port or CONNECT_PORT), KNOCK_SECONDS):
+            return
+    except OSError as error:
+        raise _unreachable(remote, error.strerror or str(error)) from error
+
+
+def _unreachable(remote: str, why: str) -> RunFailure:
+    address = urlsplit(remote)
+    where = f"{address.hostname}:{address.port or CONNECT_PORT}"  # what follows may hold a token
+    fix = "check the address, and that the server runs Spark 4"
+    return RunFailure("engine", "engine-unreachable", f"no Spark Connect server answers at {where} ({why})", fix)
+
+
+def _start_classic(workspace: Workspace, master: str, memory: str, settings: Mapping[str, str]) -> SparkSession:
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
+    from pyspark.sql import SparkSession
+
+    given = bool(os.environ.get("PYSPARK_GATEWAY_PORT") or os.environ.get("MASTER"))
+    builder = SparkSession.builder.appName("etlrun")
+    where = master or ("" if given else "local[*]")
+    if where:
+        builder = builder.master(where)
+    local = {"spark.driver.memory": memory, "spark.sql.shuffle.partitions": str(2 * _cores(where)), **LOOPBACK} if where.startswith("local") else {}
+    log = workspace.folder / "spark.log"
+    quiet = {"spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_logging(workspace.folder, log).as_uri()}"}
+    for key, value in {**local, **quiet, **settings, **AT_START, **RULES}.items():
+        builder = builder.config(key, value)
+    try:
+        with _noise_to(log):
+            return builder.getOrCreate()
+    except (PySparkException, Py4JError, OSError) as error:
+        raise RunFailure("engine", "engine-unreachable", f"Spark does not start ({first_line(error)})", f"see {log}") from error
+
+
+def _cores(master: str) -> int:
+    found = re.match(r"local\[(\d+)", master)
+    return int(found.group(1)) if found else len(os.sched_getaffinity(0))
+
+
+def _logging(folder: Path, log: Path) -> Path:
+    path = folder / "log4j2.properties"
+    path.write_text(LOGGING.format(log=log), encoding="utf-8")
+    return path
+
+
+LOGGING = """rootLogger.level = warn
+rootLogger.appenderRef.file.ref = file
+appender.file.type = File
+appender.file.name = file
+appender.file.fileName = {log}
+appender.file.layout.type = PatternLayout
+appender.file.layout.pattern = %d{{HH:mm:ss}} %p %c{{1}}: %m%n%ex{{3}}
+logger.query.name = SQLQueryContextLogger
+logger.query.level = off
+logger.frame.name = DataFrameQueryContextLogger
+logger.frame.level = off
+"""
+
+
+@contextmanager
+def _noise_to(log: Path) -> Iterator[None]:
+    """What the starting JVM writes to standard error goes to a file."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        os.dup2(target, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(target)

@@ -1,0 +1,121 @@
+"""The same rows from a Spark Connect server and from a standalone cluster."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyspark
+import pytest
+
+from etlrun.engines._java import provide_java
+from projects import Project, wait_for
+
+SPARK_CLASS = Path(pyspark.__file__).parent / "bin" / "spark-class"
+SPEC = """
+sources:
+  sales: {csv: {path: sales.csv, columns: {shop: string not null, units: int}}}
+  days: {parquet: {path: "days/{date:yyyyMMdd}", dates: "2022-04-01..2022-04-03", columns: {shop: string, n: bigint}}}
+steps:
+  totals:
+    - from: sales
+    - join: {with: days, on: [shop], how: left}
+    - aggregate: {by: [shop], columns: {units: sum(units), n: sum(n), days: count(distinct date)}}
+  doubled:
+    - from: totals
+    - python: {function: "mine:same", columns: {shop: string, units: bigint, n: bigint, days: bigint}}
+sinks:
+  doubled:
+    table: {from: doubled, connection: warehouse, key: [shop], write: replace}
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as tried:
+        return tried.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def serving(folder: Path, *command: str) -> Iterator[None]:
+    """A server of Spark's for as long as the block lasts; its words go to a file."""
+    environment = {**os.environ, **provide_java(), "SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
+    with (folder / "server.log").open("a") as log:
+        process = subprocess.Popen([str(SPARK_CLASS), *command], env=environment, cwd=folder, stdout=log, stderr=log, start_new_session=True)
+        try:
+            yield
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A project whose table was published by DuckDB, and whose profile `cluster` takes the address from the environment."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    project = Project(tmp_path)
+    text = (tmp_path / "etlrun.yaml").read_text()
+    clusters = '  connect: {engine: {spark: {}}, connections: {warehouse: {duckdb: warehouse.duckdb}}}\n'
+    clusters += '  cluster: {engine: {spark: {master: "${MASTER_URL}"}}, connections: {warehouse: {duckdb: warehouse.duckdb}}}\n'
+    project.write("etlrun.yaml", text + clusters)
+    project.write("mine.py", "def same(rows):\n    return rows\n")
+    project.write("sales.csv", "shop,units\nA,1\nA,2\nB,3\nHuế,\n")
+    for day in (1, 2, 3):
+        folder = tmp_path / f"days/2022040{day}"
+        folder.mkdir(parents=True)
+        pq.write_table(pa.table({"shop": ["A", "B"], "n": [day, None]}), folder / "part a.parquet")
+    result = project.run(project.pipeline(SPEC), "-q")
+    assert result.code == 0, result.err
+    return project
+
+
+def test_spark_connect_gives_the_same_rows(project: Project, tmp_path: Path) -> None:
+    expected, port = project.table("doubled"), free_port()
+    connect = ("org.apache.spark.deploy.SparkSubmit", "--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "--master", "local[2]",
+               "--conf", f"spark.connect.grpc.binding.port={port}", "--conf", "spark.connect.grpc.binding.address=127.0.0.1",
+               "--conf", "spark.ui.enabled=false", "--conf", "spark.driver.memory=1g", "spark-internal")  # fmt: skip
+    with serving(tmp_path, *connect):
+        wait_for(lambda: is_open(port), 120)
+        result = project.run("pipelines/p.yaml", "--profile", "connect", "--json", SPARK_REMOTE=f"sc://127.0.0.1:{port}")
+        project.write("sales.csv", "shop,units\nA,2147483647\nA,2147483647\n")
+        text = SPEC.replace("units: sum(units)", "units: sum(units + units)").replace("units: bigint, n", "units: bigint, n")
+        overflow = project.run(project.pipeline(text, "over"), "--profile", "connect", SPARK_REMOTE=f"sc://127.0.0.1:{port}")
+    assert result.code == 0, result.err
+    assert result.json["engine"] == "spark"
+    assert project.table("doubled") == expected
+    assert overflow.code == 1
+    assert "over.yaml:10:7: overflow: " in overflow.err
+
+
+def test_a_connect_server_that_is_not_there_is_one_line(project: Project) -> None:
+    result = project.run("pipelines/p.yaml", "--profile", "connect", SPARK_REMOTE=f"sc://127.0.0.1:{free_port()}")
+    assert result.code == 1
+    assert "engine-unreachable" in result.err
+    assert "Traceback" not in result.err
+
+
+def test_a_standalone_cluster_gives_the_same_rows(project: Project, tmp_path: Path) -> None:
+    expected, port = project.table("doubled"), free_port()
+    master = f"spark://127.0.0.1:{port}"
+    quiet = ("--webui-port", "0")
+    with (
+        serving(tmp_path, "org.apache.spark.deploy.master.Master", "--host", "127.0.0.1", "--port", str(port), *quiet),
+        serving(tmp_path, "org.apache.spark.deploy.worker.Worker", "--host", "127.0.0.1", "--cores", "2", "--memory", "1g", *quiet, master),
+    ):
+        wait_for(lambda: is_open(port), 60)
+        result = project.run("pipelines/p.yaml", "--profile", "cluster", "--json", MASTER_URL=master, SPARK_LOCAL_IP="127.0.0.1")
+    assert result.code == 0, result.err
+    assert project.table("doubled") == expected
