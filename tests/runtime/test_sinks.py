@@ -54,8 +54,8 @@ def test_a_second_run_gives_the_same_bytes(project: Project) -> None:
 
 def test_a_path_outside_the_project_is_refused(project: Project) -> None:
     result = project.run(project.pipeline(NOTES.replace("PATH", "../notes.csv")))
-    assert result.code == 1
-    assert "path-outside" in result.err
+    assert result.code == 2
+    assert "the path leads out of the project's folder" in result.err
 
 
 def test_a_table_is_read_with_the_declared_types(project: Project) -> None:
