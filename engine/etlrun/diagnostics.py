@@ -30,6 +30,8 @@ CODES: dict[str, str] = {
     "bad-name": "a name that some engine or database cannot hold",
     "unknown-connection": "a connection that the profile does not declare",
     "unknown-profile": "a profile that the project does not declare",
+    "unknown-model": "a model that the profile does not declare",
+    "unknown-prompt": "a prompt that is not in prompts/",
     "unknown-mapping": "a mapping that is not in mappings/",
     "unknown-label": "a label that the mapping does not have",
     "unknown-group": "a column group that no pivot named",

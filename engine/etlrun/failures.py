@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-Reason = Literal["source", "engine", "sink", "connection", "check", "interrupted", "usage"]
+Reason = Literal["source", "engine", "sink", "connection", "model", "check", "stopped", "interrupted", "usage"]
 
 EXIT_CODES: dict[Reason, int] = {
     "source": 1,
     "engine": 1,
     "sink": 1,
     "connection": 1,
+    "model": 1,
     "usage": 2,
     "check": 3,
+    "stopped": 4,
     "interrupted": 130,
 }
 

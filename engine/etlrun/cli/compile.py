@@ -29,5 +29,8 @@ def command(pipeline: Path, relation: str, dialect: str, settings: tuple[str, ..
             click.echo(f"-- {item.name}: read by the source `{item.source.kind}`\n")
         elif item.apply is not None:
             click.echo(f"-- {item.name}: made by {item.apply.function} from {', '.join(item.reads)}\n")
+        elif item.ask is not None:
+            given, models = ", ".join(item.reads), ", then ".join(item.ask.models)
+            click.echo(f"-- {item.name}: the answers of {models} to prompts/{item.ask.prompt}.md for each distinct `{item.ask.key}` of {given}\n")
         elif tree is not None:
             click.echo(f"-- {item.name}\n{DIALECTS[dialect](tree, pretty=True)};\n")

@@ -9,16 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+import click
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
-
-    from etlrun.runtime.working import Reporter
 
 EVERY_SECONDS = 10.0  # between plain lines about the same work
 
 
 @contextmanager
-def reporting(name: str, *, quiet: bool = False) -> Iterator[Reporter]:
+def reporting(name: str, *, quiet: bool = False) -> Iterator[Lines | Live]:
     """A reporter for the run of the pipeline `name`."""
     stream = _own_stderr()
     if quiet:
@@ -56,6 +56,10 @@ class Lines:
     def warn(self, text: str) -> None:
         self._line(f"warning: {text}")
 
+    def confirm(self, text: str) -> bool:
+        """Nobody is there to be asked."""
+        return False
+
     def progress(self, label: str, done: int, total: int) -> None:
         if self.told and total and 0 < done < total and time.monotonic() - self.last > EVERY_SECONDS:
             self._line(f"{label}: {100 * done // total}%")
@@ -91,6 +95,17 @@ class Live:
         from rich.text import Text
 
         self.bars.console.print(Text.assemble(("warning: ", "yellow"), text), soft_wrap=True)
+
+    def confirm(self, text: str) -> bool:
+        """Whether the person at the terminal agrees to what `text` says."""
+        if not sys.stdin.isatty():
+            return False
+        self.bars.stop()
+        try:
+            click.echo(text, err=True)
+            return click.confirm("Ask now?", err=True)
+        finally:
+            self.bars.start()
 
     def progress(self, label: str, done: int, total: int) -> None:
         self.bars.update(self.task, description=f"{self.name}: {label}", total=total or None, completed=done)

@@ -20,19 +20,28 @@ if TYPE_CHECKING:
 @click.argument("pipelines", metavar="PIPELINE...", nargs=-1, required=True, type=PipelineFile())
 @choosing
 @click.option("--dry-run", is_flag=True, help="Do everything but publish.")
+@click.option("--yes", is_flag=True, help="Ask models whatever it costs within the budgets of the pipeline.")
+@click.option("--max-usd", type=click.FloatRange(min=0), metavar="USD", help="Ask models for so many US dollars at most, in each pipeline.")
 @click.option("--json", "as_json", is_flag=True, help="Print one object (with several pipelines an array) to standard output.")
 @click.option("-q", "--quiet", is_flag=True, help="Only say what went wrong.")
-def command(pipelines: tuple[Path, ...], profile: str, engine: str, settings: tuple[str, ...], dry_run: bool, as_json: bool, quiet: bool) -> None:
+def command(
+    pipelines: tuple[Path, ...], profile: str, engine: str, settings: tuple[str, ...], dry_run: bool, yes: bool, max_usd: float | None,
+    as_json: bool, quiet: bool,
+) -> None:  # fmt: skip
     """Run PIPELINE... and publish their results.
 
     Every pipeline is checked before the first one runs. Exit codes: 0 done, 1 the run failed, 2 the specification or the usage is
-    wrong, 3 a check refused to publish, 130 interrupted. Whatever happens, a table is the old one or the new one.
+    wrong, 3 a check refused to publish, 4 asking models stopped at a budget or quota and goes on with the next run, 130 interrupted.
+    Whatever happens, a table is the old one or the new one.
+
+    Before models are asked for more than `confirm_above_usd` of etlrun.yaml, a person at the terminal must agree; elsewhere give --yes or
+    --max-usd.
     """
     checked = [checked_pipeline(path, profile, engine, settings) for path in pipelines]
     told: list[dict[str, Any]] = []
     try:
         for pipeline in checked:
-            told.append(_run(pipeline, dry_run=dry_run, quiet=quiet))
+            told.append(_run(pipeline, dry_run=dry_run, quiet=quiet, yes=yes, max_usd=max_usd))
     except RunFailure as failure:
         if as_json and failure.record is not None:
             told.append(failure.record)
@@ -43,11 +52,13 @@ def command(pipelines: tuple[Path, ...], profile: str, engine: str, settings: tu
             click.echo(json.dumps(told if len(pipelines) > 1 else told[0], ensure_ascii=False))
 
 
-def _run(checked: Checked, *, dry_run: bool, quiet: bool) -> dict[str, Any]:
+def _run(checked: Checked, *, dry_run: bool, quiet: bool, yes: bool, max_usd: float | None) -> dict[str, Any]:
+    from etlrun.runtime.asking import Consent
     from etlrun.runtime.run import Wish, run_pipeline
 
     with reporting(checked.pipeline.name, quiet=quiet) as reporter:
-        record = run_pipeline(checked, reporter, Wish(publishes=not dry_run))
+        consent = Consent(yes, max_usd, reporter.confirm)
+        record = run_pipeline(checked, reporter, Wish(publishes=not dry_run, consent=consent))
     if not quiet:
         click.echo(_summary(record.as_json()), err=True)
     return record.as_json()
@@ -60,9 +71,25 @@ def _summary(record: dict[str, Any]) -> str:
         bad = f", {source['bad_rows']:,} broken" if source["bad_rows"] else ""
         files = f" from {source['files']:,} files" if source["files"] else ""
         lines.append(f"  read      {name}: {source['rows']:,} rows{files}{bad}")
+    for name, told in record["models"].items():
+        lines += _asked(name, told)
     for found in record["checks"]:
         lines.append(f"  check     {found['relation']}: {found['check']}: {found['detail']}" + (" (warning)" if found["status"] == "warned" else ""))
     for name, sink in record["sinks"].items():
         where = f"{sink['connection']}.{sink['table']}" if "table" in sink else sink["file"]
         lines.append(f"  published {name}: {sink['rows']:,} rows to {where} ({sink['write']})")
     return "\n".join(lines)
+
+
+def _asked(name: str, told: dict[str, Any]) -> list[str]:
+    """What share of rows and keys carries an answer, who gave it, what it took, and how to get the rest."""
+    from etlrun.runtime.asking import most_given, percent
+
+    rows, keys = told["rows"], told["keys"]
+    share = f"{percent(told['coverage']['rows'])} of {rows:,} rows and {percent(told['coverage']['keys'])} of {keys:,} distinct keys carry an answer"
+    lines = [f"  answered  {told['prompt']}: {share}" + (f" ({given})" if (given := most_given(told)) else "")]
+    if told["requests"]:
+        lines.append(f"            {told['asked']:,} keys asked in {told['requests']:,} requests for ${told['usd']:,.4f}; {told['cached']:,} were known")
+    if told["labelled_keys"] < keys:
+        lines.append(f"            for the rest: another model under `{name}` in etlrun.yaml, or overrides/{told['prompt']}.csv (`etlrun llm review`)")
+    return lines

@@ -139,7 +139,9 @@ class _Checker:
             for other, _ in use.value.reads():
                 sight.follow(self.sight_of(other))
             self.check_place(name, index, use, sight)
-            columns = use.value.output(columns, self.scope(use.where, sight))
+            scope = self.scope(use.where, sight)
+            self.check_models(use, scope)
+            columns = use.value.output(columns, scope)
             self.problems[before:] = without_consequences(self.problems[before:])
             sight.is_blurred |= len(self.problems) > before
             sight.look_at(columns)
@@ -183,6 +185,14 @@ class _Checker:
             known = tuple(self.profile.connections)
             fix = nearest(connection, known) or f"the profile `{self.profile.name}` has {', '.join(known) or 'none'}"
             scope.error("connection", "unknown-connection", f"there is no connection `{connection}`", fix)
+
+    def check_models(self, use: Use, scope: Scope) -> None:
+        """A step that asks models names those of the profile."""
+        for name, at in use.value.models():
+            if name not in self.profile.models:
+                known = tuple(self.profile.models)
+                fix = nearest(name, known) or f"the profile `{self.profile.name}` has {', '.join(known) or 'none'}"
+                scope.error(at, "unknown-model", f"there is no model `{name}`", fix)
 
     def relation(self, name: str, where: Keys) -> Columns | None:
         if name in self.columns:

@@ -14,10 +14,12 @@ from etlrun.language.columns import Columns
 from etlrun.language.dialects import duckdb_sql, spark_sql
 from etlrun.language.expressions import column
 from etlrun.language.queries import check_query, tables_in
-from etlrun.spec.kinds import Apply, Input, relation_table
+from etlrun.spec.kinds import Apply, Ask, Input, named, relation_table
 from etlrun.spec.project import Use
 
 DIALECTS = {"spark": spark_sql, "duckdb": duckdb_sql}
+ANSWERS = "_answers"  # after the step that asks: the relation of its answers
+HERE, THERE = "asked", "answers"  # the two sides of their join
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Relation:
-    """A relation and what it is made from: files (`source`), other relations by SQL (`pieces`) or a function (`apply`).
+    """A relation and what it is made from: files (`source`), other relations by SQL (`pieces`), by a function (`apply`) or by asking (`ask`).
 
     Each piece reads the ones before it; the last one gives the relation's rows.
     """
@@ -41,8 +43,14 @@ class Relation:
     source: Use | None = None
     pieces: tuple[Piece, ...] = ()
     apply: Apply | None = None
+    ask: Ask | None = None
     step: int = 0
     reads: tuple[str, ...] = ()
+
+    @property
+    def is_made_outside(self) -> bool:
+        """Whether its rows come from somewhere else than SQL."""
+        return bool(self.source or self.apply or self.ask)
 
     @property
     def tree(self) -> exp.Query | None:
@@ -95,7 +103,7 @@ def prefix(checked: Checked, name: str, steps: int) -> Checked:
 
 
 class _Chain:
-    """Lowers one chain: SQL steps become one statement with a CTE each; a Python step ends one and starts the next."""
+    """Lowers one chain: SQL steps become one statement with a CTE each; a Python step ends one and starts the next, and so does asking."""
 
     def __init__(self, checked: Checked, name: str, carried: tuple[Carried, ...]) -> None:
         self.checked = checked
@@ -106,6 +114,7 @@ class _Chain:
         self.columns = Columns(())
         self.pieces: list[Piece] = []
         self.done: list[Relation] = []
+        self.asked: dict[str, Columns] = {}  # relations of answers
 
     def lower(self) -> list[Relation]:
         for index, use in enumerate(self.uses):
@@ -126,9 +135,13 @@ class _Chain:
         if isinstance(lowered, Apply):
             self.apply(index, lowered)
             return
+        if isinstance(lowered, Ask):
+            lowered = self.ask(index, lowered)
         for sum_ in self.carried:
             lowered = sum_.ride_along(index, lowered)
-        relations = {**self.checked.columns, self.current: self.columns} if self.current else dict(self.checked.columns)
+        relations = {**self.checked.columns, **self.asked}
+        if self.current:
+            relations[self.current] = self.columns
         tree = self.typed(rewrite(lowered, self.columns, scope), relations)
         name = f"{self.name}.{index}_{use.kind}"
         output = use.value.output(self.columns, scope)
@@ -143,13 +156,29 @@ class _Chain:
 
     def apply(self, index: int, apply: Apply) -> None:
         """Close the statement so far under a name of its own, and hang the function behind it."""
-        if self.pieces:
-            self.finish(f"{self.name}.{index}")
-            self.current = f"{self.name}.{index}"
+        self.close(index)
         is_last = index == len(self.uses) - 1
         name = self.name if is_last else f"{self.name}.{index + 1}"
         self.done.append(Relation(name, apply.columns, apply=apply, step=index, reads=(self.current,)))
         self.current, self.columns = name, apply.columns
+
+    def ask(self, index: int, ask: Ask) -> exp.Query:
+        """Close the statement so far, hang the relation of answers behind it, and go on with the join of the two."""
+        self.close(index)
+        answers = f"{self.name}.{index}{ANSWERS}"
+        self.done.append(Relation(answers, ask.answers, ask=ask, step=index, reads=(self.current,)))
+        self.asked[answers] = ask.answers
+        outputs = [column(item.name, HERE) for item in self.columns]
+        added = [named(column(old, THERE), new) for new, old in ask.adds.items()]
+        equal = exp.EQ(this=column(ask.key, HERE), expression=column("key", THERE))
+        join = exp.Join(this=relation_table(answers, THERE), side="LEFT", on=equal)
+        return exp.select(*outputs, *added).from_(relation_table(self.current, HERE)).join(join)
+
+    def close(self, index: int) -> None:
+        """End the statement so far, which then goes by a name of its own."""
+        if self.pieces:
+            self.finish(f"{self.name}.{index}")
+            self.current = f"{self.name}.{index}"
 
     def finish(self, name: str) -> None:
         if not self.pieces:

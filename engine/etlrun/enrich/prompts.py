@@ -41,6 +41,7 @@ from etlrun.spec.schema import find_mistakes
 MAX_LABELS = 100
 MAX_LABEL = 60  # characters
 MAX_INSTRUCTIONS = 20_000  # characters; every request carries them
+RESERVED = ("i", "key", "status", "source")
 TYPES = ("labels", "string", "number", "boolean")
 
 
@@ -168,10 +169,9 @@ class _Reader:
     def outputs(self) -> tuple[Output, ...]:
         for name, column in self.head.output.items():
             where: Keys = ("output", name)
-            if not NAME.match(name) or name in ("i", "key"):
-                self.problems.append(
-                    self.document.diagnose_key(where, "bad-name", f"`{name}` cannot name an output", "use letters, digits and `_`; not `i` or `key`")
-                )
+            if not NAME.match(name) or name.lower() in RESERVED:
+                fix = "use letters, digits and `_`; not `i`, `key`, `status` or `source`"
+                self.problems.append(self.document.diagnose_key(where, "bad-name", f"`{name}` cannot name an output", fix))
             given = [kind for kind in TYPES if kind in self.document.value["output"][name]]
             if len(given) != 1 or (given == ["boolean"] and not column.boolean):
                 fix = "give one of `labels`, `string`, `number`, `boolean: true`"

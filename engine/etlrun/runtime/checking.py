@@ -62,8 +62,8 @@ def _first_row(plan: Plan, query: exp.Query, staged: dict[str, Staged], session:
 
 
 def ready(plan: Plan, staged: dict[str, Staged]) -> set[str]:
-    """The relations that a session knows by name: sources, results of functions and staged ones."""
-    return {relation.name for relation in plan.relations if relation.source or relation.apply} | set(staged)
+    """The relations that a session knows by name: sources, results of functions, answers and staged ones."""
+    return {relation.name for relation in plan.relations if relation.is_made_outside} | set(staged)
 
 
 def judge(plan: Plan, findings: list[Finding], reporter: Reporter) -> None:

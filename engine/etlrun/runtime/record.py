@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from etlrun.failures import RunFailure
+from etlrun.failures import Reason, RunFailure
 
-Status = Literal["running", "done", "dry-run", "failed", "refused", "interrupted", "killed"]
+Status = Literal["running", "done", "dry-run", "failed", "refused", "stopped", "interrupted", "killed"]
+STATUS_OF: dict[Reason, Status] = {"check": "refused", "stopped": "stopped", "interrupted": "interrupted"}
 
 
 @dataclass
@@ -41,7 +42,7 @@ class Record:
         return self.status == "refused" or (self.status == "failed" and bool(self.staged))
 
     def fail(self, failure: RunFailure) -> None:
-        self.status = "refused" if failure.reason == "check" else "interrupted" if failure.reason == "interrupted" else "failed"
+        self.status = STATUS_OF.get(failure.reason, "failed")
         self.error = error_object(failure)
 
     def as_json(self) -> dict[str, Any]:

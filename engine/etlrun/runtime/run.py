@@ -17,7 +17,9 @@ import etlrun
 from etlrun.compiler.check import Checked
 from etlrun.compiler.plan import Plan, Relation, make_plan
 from etlrun.compiler.statement import relation_statement
+from etlrun.diagnostics import SpecError
 from etlrun.failures import RunFailure
+from etlrun.runtime.asking import Consent, answer_relation
 from etlrun.runtime.blame import blame, located
 from etlrun.runtime.checking import judge, ready, run_checks
 from etlrun.runtime.connections import filled
@@ -29,6 +31,7 @@ from etlrun.runtime.sources import account, find_files, read_sources
 from etlrun.runtime.stage import Staged, take_stock
 from etlrun.runtime.working import Reporter, work
 from etlrun.spec.engine import Engine, ParquetFiles, Session, StatementError, Workspace
+from etlrun.spec.kinds import Ask
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Wish:
     publishes: bool = True
     relations: tuple[str, ...] = ()
     look: Callable[[dict[str, Staged]], None] | None = None
+    consent: Consent = Consent(may_ask=False)
 
 
 def run_pipeline(checked: Checked, reporter: Reporter, wish: Wish) -> Record:
@@ -62,6 +66,9 @@ def run_pipeline(checked: Checked, reporter: Reporter, wish: Wish) -> Record:
     except KeyboardInterrupt:
         record.status = "interrupted"
         raise
+    except SpecError:  # in a file that only a run opens, such as a model's
+        record.status = "failed"
+        raise
     except OSError as error:
         full = RunFailure("engine", "disk", f"the run's folder cannot be written: {error.strerror or error}", f"make room on the disk of {folder.path}")
         record.fail(full)
@@ -84,11 +91,12 @@ def _new_record(checked: Checked, folder: RunFolder) -> Record:
 
 
 def spec_hash(checked: Checked) -> str:
-    """A digest of all that a result depends on besides its data: the pipeline's text, its params, and the mappings beside it."""
+    """A digest of all that a result depends on besides its data: the pipeline's text, its params, and the mappings, prompts and overrides beside it."""
     digest = hashlib.sha256(checked.pipeline.document.text.encode())
     digest.update(repr(sorted((name, str(value)) for name, value in checked.pipeline.values.items())).encode())
-    for path in sorted(checked.project.path("mappings").glob("*.yaml")):
-        digest.update(path.read_bytes())
+    for pattern in ("mappings/*.yaml", "prompts/*.md", "overrides/*.csv"):
+        for path in sorted(checked.project.root.glob(pattern)):
+            digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -124,7 +132,7 @@ class _Run:
                 self.record.sources[name] = account(intake, inventories[name])
                 session.read_files(name, self.plan.relation(name).columns, intake.files)
             for relation in needed:
-                self.make(session, relation, targets)
+                self.make(session, relation, targets, wish)
             if not wish.relations:
                 self.check(session)
         finally:
@@ -141,13 +149,16 @@ class _Run:
         published = [use.value.from_ for use in self.checked.pipeline.sinks.values()]
         return tuple(dict.fromkeys([*published, *self.checked.pipeline.checks]))
 
-    def make(self, session: Session, relation: Relation, targets: tuple[str, ...]) -> None:
-        """Stage a relation that is wanted, run a function, or leave a relation to the statements that read it."""
+    def make(self, session: Session, relation: Relation, targets: tuple[str, ...], wish: Wish) -> None:
+        """Stage a relation that is wanted, run a function, ask models, or leave a relation to the statements that read it."""
         columns = relation.columns
         if relation.apply is not None:
             self.apply(session, relation)
-        feeds_function = any(relation.name in other.reads for other in self.plan.relations if other.apply is not None)
-        if relation.name not in targets and not (feeds_function and relation.source is None):
+        if relation.ask is not None:
+            self.ask(session, relation, relation.ask, wish.consent)
+            return
+        is_taken_out = any(relation.name in other.reads for other in self.plan.relations if other.apply or other.ask)
+        if relation.name not in targets and not (is_taken_out and relation.source is None):
             return
         folder = self.folder.stage(relation.name)
         self.reporter.say(f"computing {_shown(relation)}")
@@ -177,19 +188,45 @@ class _Run:
         assert relation.apply is not None
         (given,) = relation.reads
         self.reporter.say(f"calling {relation.apply.function}")
-        columns = self.plan.relation(given).columns
-        if given not in self.staged:
-            folder = self.folder.work(given)
-            self.wait(given, session, lambda: session.write(relation_statement(self.plan, given, self.engine.dialect, ready(self.plan, {})).text, folder))
-            paths = [str(path) for path in sorted(folder.glob("*.parquet"))]
-        else:
-            paths = [str(path) for path in self.staged[given].paths]
+        paths, columns = self.written(session, given), self.plan.relation(given).columns
         try:
             path = apply_function(relation.apply, paths, columns, self.checked.project.root, self.folder.work(f"{relation.name}-result"))
         except RunFailure as failure:
-            use = self.checked.pipeline.chains[relation.name.partition(".")[0]][relation.step]
-            raise located(self.checked, use.where, failure) from failure.__cause__
+            raise self.at_step(relation, failure) from failure.__cause__
         session.read_files(relation.name, relation.columns, [ParquetFiles((str(path),))])
+
+    def ask(self, session: Session, relation: Relation, ask: Ask, consent: Consent) -> None:
+        """Get the answers for the distinct keys of the relation before, and hand them to the session. Raises RunFailure where that must stop."""
+        (given,) = relation.reads
+        paths = self.written(session, given)
+        self.reporter.say(f"asking {', '.join(ask.models)} about `{ask.key}`")
+        spent = sum(told["usd"] for told in self.record.models.values())
+        name = ", ".join(ask.models)
+        try:
+            path, told, failure = answer_relation(
+                self.checked, ask, paths, self.folder.work(f"{relation.name}-result"), self.folder.id, consent, spent, self.reporter
+            )
+            self.record.models[name if name not in self.record.models else f"{name} in {relation.name}"] = told
+            if failure:
+                raise failure
+        except RunFailure as failure:
+            raise self.at_step(relation, failure) from failure.__cause__
+        session.read_files(relation.name, relation.columns, [ParquetFiles((str(path),))])
+
+    def written(self, session: Session, given: str) -> list[str]:
+        """The Parquet files of a relation, for what is no SQL."""
+        if given in self.staged:
+            return [str(path) for path in self.staged[given].paths]
+        folder = self.folder.work(given)
+        if not folder.exists():
+            statement = relation_statement(self.plan, given, self.engine.dialect, ready(self.plan, {}))
+            self.wait(given, session, lambda: session.write(statement.text, folder))
+        return [str(path) for path in sorted(folder.glob("*.parquet"))]
+
+    def at_step(self, relation: Relation, failure: RunFailure) -> RunFailure:
+        """The failure at the place of the step that makes the relation."""
+        use = self.checked.pipeline.chains[relation.name.partition(".")[0]][relation.step]
+        return located(self.checked, use.where, failure)
 
     def wait(self, name: str, session: Session, action: Callable[[], None]) -> None:
         work(action, lambda: self.reporter.progress(f"computing {name}", *session.progress()), session.cancel)

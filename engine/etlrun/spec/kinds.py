@@ -78,6 +78,25 @@ class Apply:
     batches: bool = False
 
 
+@dataclass(frozen=True)
+class Ask:
+    """Columns that models answer: each distinct value of the column `key` is asked once, and the answers join the rows by it.
+
+    `answers` are the columns of the relation of answers, which has the values under `key`; `adds` names what each new column
+    takes from it. `models` are names of the profile, asked in this order until one knows. `usd` and `keys` are what a run may
+    spend, and `min_coverage` is the share of rows that must carry an answer.
+    """
+
+    key: str
+    prompt: str
+    models: tuple[str, ...]
+    answers: Columns
+    adds: Mapping[str, str]
+    usd: float | None = None
+    keys: int | None = None
+    min_coverage: float = 0.0
+
+
 class Step(Described):
     """One verb of a chain."""
 
@@ -89,12 +108,16 @@ class Step(Described):
         """The columns this step gives for `columns`; mistakes go to `scope`, and the best guess is returned."""
         raise NotImplementedError
 
-    def lower(self, relation: Input) -> exp.Query | Apply:
-        """The step as one SELECT over `relation`."""
+    def lower(self, relation: Input) -> exp.Query | Apply | Ask:
+        """The step as one SELECT over `relation`, or what makes its rows outside of SQL."""
         raise NotImplementedError
 
     def reads(self) -> Iterable[tuple[str, At]]:
         """The other relations this step reads, each with the place that names it."""
+        return ()
+
+    def models(self) -> Iterable[tuple[str, At]]:
+        """The models of the profile that this step asks, each with the place that names it."""
         return ()
 
     def alias(self) -> str:

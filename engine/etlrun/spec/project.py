@@ -30,6 +30,7 @@ class Settings(Described):
     data: str = key("the folder that `$data` stands for", default="data")
     runs: str = key("where run directories live; on a cluster a folder that driver and executors share", default=".etlrun/runs")
     profile: str = key("the profile of a run that names none", default="local")
+    confirm_above_usd: float = key("US dollars that a run may spend on asking models without --yes, --max-usd or a person's word", default=1.0)
     vars: Mapping[str, Scalar] = key("variables: `$name` in every pipeline", factory=dict)
 
 

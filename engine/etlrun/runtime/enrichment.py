@@ -1,0 +1,120 @@
+"""An enrichment set up: the prompt, the models behind the names of the profile, what people overrode, and the label store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from etlrun.compiler.check import Checked
+from etlrun.enrich.answer_files import overrides_path, read_overrides
+from etlrun.enrich.answers import Answers, answer_keys, known_answers
+from etlrun.enrich.asking import Budget, Progress
+from etlrun.enrich.estimates import Bill, estimate
+from etlrun.enrich.keys import Keys, distinct_keys
+from etlrun.enrich.model import LocalModel, Model, ModelError
+from etlrun.enrich.opening import open_labels
+from etlrun.enrich.outputs import Value
+from etlrun.enrich.prompts import Prompt, load_prompt
+from etlrun.enrich.store import Store
+from etlrun.enrich.tiers import Tier, tiers_of
+from etlrun.failures import RunFailure
+from etlrun.spec.kinds import Ask
+from etlrun.spec.project import Profile, Project, from_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True)
+class Enrichment:
+    """Everything that answers a prompt in a project."""
+
+    project: Project
+    prompt: Prompt
+    tiers: tuple[Tier, ...]
+    overrides: Mapping[str, Mapping[str, Value]]
+    store: Store
+
+    def bills(self, keys: Keys) -> list[Bill]:
+        """What asking would take, one bill a model; calls no service."""
+        return estimate(keys.asked, self.tiers, self.store, self.overrides, self.project.root)
+
+    def ask(self, keys: Keys, budget: Budget, run: str, progress: Progress) -> Answers:
+        """Ask what was never asked. Raises RunFailure where the store fails."""
+        root = self.project.root
+        return answer_keys(keys, self.tiers, self.store, self.overrides, root, from_environment, budget=budget, run=run, progress=progress)
+
+    def look_up(self, keys: Keys, run: str, progress: Progress) -> Answers:
+        """The answers that cost nothing: those that are known, and those of models that look up."""
+        free = replace(self, tiers=tuple(tier for tier in self.tiers if isinstance(tier.model, LocalModel)))
+        reports = free.ask(keys, Budget(), run, progress).reports
+        return Answers(keys, known_answers(keys.asked, self.tiers, self.store, self.overrides), reports)
+
+
+@contextmanager
+def open_enrichment(project: Project, profile: Profile, ask: Ask) -> Iterator[Enrichment]:
+    """What `ask` needs, open for as long as the block runs. Raises RunFailure, and SpecError for mistakes in files."""
+    with opened(project, profile, ask.prompt, models_of(profile, ask.models)) as found:
+        yield found
+
+
+@contextmanager
+def opened(project: Project, profile: Profile, prompt: str, models: Sequence[Model]) -> Iterator[Enrichment]:
+    """A prompt put to some models. Raises RunFailure, and SpecError for mistakes in files."""
+    found = load_prompt(project.root, prompt, os.path.relpath(project.root / "prompts" / f"{prompt}.md"))
+    if found is None:
+        raise RunFailure("usage", "unknown-prompt", f"there is no prompt `{prompt}`", "put it into prompts/ as NAME.md")
+    overrides = read_overrides(project.root, prompt, os.path.relpath(overrides_path(project.root, prompt)), found.outputs)
+    try:
+        tiers = tiers_of(found, models, project.root, from_environment)
+    except ModelError as error:
+        raise RunFailure("usage", "model-setup", error.message, error.fix) from None
+    store = open_labels(profile.labels, project.root, from_environment)
+    try:
+        yield Enrichment(project, found, tiers, overrides, store)
+    finally:
+        store.close()
+
+
+def models_of(profile: Profile, names: tuple[str, ...]) -> tuple[Model, ...]:
+    """The models behind names of a profile, in the order in which they are asked."""
+    return tuple(use.value for name in names for use in profile.models[name])
+
+
+def read_keys(paths: Sequence[str], column: str) -> Keys:
+    """The distinct texts of a column of Parquet files, each with its number of rows. Rows without a text are left out."""
+    import duckdb
+
+    from etlrun.language.duckdb_words import name, text
+
+    if not paths:
+        return distinct_keys(())
+    files = ", ".join(text(path) for path in paths)
+    query = f"SELECT {name(column)}, count(*) FROM read_parquet([{files}]) WHERE {name(column)} IS NOT NULL GROUP BY 1 ORDER BY 1"
+    with duckdb.connect() as connection:
+        connection.execute("SET threads = 2")
+        return distinct_keys(_rows(connection.execute(query)))
+
+
+def count_rows(paths: Sequence[str]) -> int:
+    """The rows of Parquet files."""
+    import pyarrow.parquet as pq
+
+    return sum(pq.ParquetFile(path).metadata.num_rows for path in paths)
+
+
+def _rows(cursor: object) -> Iterator[tuple[str, int]]:
+    while batch := cursor.fetchmany(50_000):  # type: ignore[attr-defined]
+        yield from batch
+
+
+def find_asks(checked: Checked) -> Iterator[tuple[str, Ask]]:
+    """The relation of answers and the question of every step of a pipeline that asks models."""
+    from etlrun.compiler.plan import make_plan
+
+    for relation in make_plan(checked).relations:
+        if relation.ask is not None:
+            yield relation.name, relation.ask

@@ -1,0 +1,157 @@
+"""`enrich` - columns that a model answers for a text, such as the category of a search keyword.
+
+Each distinct text of `key` is asked once, ever; spellings that differ in letter case, spaces or the form of their letters count as one.
+Answers are kept in the label store, so that a second run asks nothing. The prompt, a file in prompts/, says which columns come out and
+what they may hold. Where nobody knows an answer its columns are null: no failure and no guess becomes a label.
+
+`model` names a model of the profile, or several that are asked in this order until one knows. `overrides/PROMPT.csv` goes before all.
+A budget that is used up ends the run with exit code 4 before anything is published; the next run goes on where it stopped.
+
+`status` and `source` ask for columns of that name: `ok`, `abstained` (nobody knows, or it is no text worth asking), `refused` or
+`failed`, and who gave the answer. Both are null where the key is.
+
+```yaml
+steps:
+  shown:
+    - from: searches
+    - enrich: {key: keyword, prompt: show_kind, model: titles, status: how}
+```
+
+```markdown prompts/show_kind.md
+---
+task: Say whether a keyword names a film or a series.
+output:
+  kind:
+    labels: {Film: a film, Series: a series of episodes}
+---
+```
+
+```csv titles.csv
+title,kind
+Running Man,Series
+Tình yêu,Film
+```
+
+```rows
+searches: {user: string, keyword: string}
+| user | keyword      |
+| u1   | running  MAN |
+| u2   | Running Man  |
+| u3   | tinh yeu     |
+| u4   | what is this |
+| u5   | null         |
+->
+| user | keyword      | kind   | how       |
+| u1   | running  MAN | Series | ok        |
+| u2   | Running Man  | Series | ok        |
+| u3   | tinh yeu     | Film   | ok        |
+| u4   | what is this | null   | abstained |
+| u5   | null         | null   | null      |
+```
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import get_args
+
+from etlrun.diagnostics import SpecError, closest, nearest
+from etlrun.enrich.outputs import Labels, Output
+from etlrun.enrich.prompts import Prompt, load_prompt, prompt_names
+from etlrun.enrich.store import Status
+from etlrun.language.columns import NULL, STRING, Column, Columns
+from etlrun.spec.fields import Described, Percent, key
+from etlrun.spec.kinds import Ask, At, Input, Scope, Step
+
+STATUSES = (*get_args(Status), "pending")
+
+
+@dataclass(frozen=True)
+class Spending(Described):
+    """What one run may spend on asking; more ends it with exit code 4, and the next run goes on."""
+
+    usd: float | None = key("US dollars, never passed", default=None)
+    keys: int | None = key("texts asked, the most frequent first", default=None)
+
+
+@dataclass(frozen=True)
+class Enrich(Step):
+    """Columns that a model answers for a text, each distinct one asked once."""
+
+    keeps_rows = True
+
+    key_: str = key("the column that holds the text", yaml="key")
+    prompt: str = key("the prompt: a file in prompts/")
+    model: tuple[str, ...] = key("the model of the profile that is asked, or several in their order")
+    budget: Spending | None = key("what one run may spend", default=None)
+    min_coverage: Percent = key("the share of rows that must carry an answer before anything is published", default=Percent(0))
+    as_: Mapping[str, str] = key("other names for the new columns: output of the prompt: column", yaml="as", factory=dict)
+    status: str = key("a new column that says how the answer came about", default="")
+    source: str = key("a new column that says who gave the answer", default="")
+
+    def models(self) -> Iterator[tuple[str, At]]:
+        for index, name in enumerate(self.model):
+            yield name, ("model", index)
+
+    def output(self, columns: Columns, scope: Scope) -> Columns:
+        found = scope.column(columns, self.key_, "key")
+        if found.type not in (STRING, NULL):
+            scope.error("key", "type-mismatch", f"a key is text, and `{found.name}` is {found.type}", "cast it to string first")
+        if self.budget:
+            self._check_budget(self.budget, scope.below("budget"))
+        outputs = self._outputs(scope)
+        self._check_names(outputs, scope)
+        for new, column, at in self._new_columns(outputs):
+            scope.new_column(columns, new, at)
+            columns = columns.with_column(Column(new, column.type, domain=column.domain))
+        return columns
+
+    def _check_budget(self, budget: Spending, scope: Scope) -> None:
+        if budget.usd is not None and not budget.usd >= 0:
+            scope.error("usd", "wrong-value", "a budget is 0 or more")
+        if budget.keys is not None and budget.keys < 0:
+            scope.error("keys", "wrong-value", "a budget is 0 or more")
+
+    def _check_names(self, outputs: tuple[Output, ...], scope: Scope) -> None:
+        known = tuple(output.name for output in outputs)
+        for name in self.as_ if outputs else ():
+            if name not in known:
+                fix = nearest(name, known) or f"the outputs are {', '.join(known)}"
+                scope.error_at_key(("as", name), "unknown-column", f"there is no output `{name}` in the prompt `{self.prompt}`", fix)
+
+    def _outputs(self, scope: Scope) -> tuple[Output, ...]:
+        """The outputs of the prompt; where there is no such prompt, a mistake, and those of the one that was meant."""
+        names = prompt_names(scope.root)
+        meant = self.prompt if self.prompt in names else closest(self.prompt, names) or ""
+        if self.prompt not in names:
+            fix = nearest(self.prompt, names) or "put it into prompts/ as NAME.md"
+            scope.error("prompt", "unknown-prompt", f"there is no prompt `{self.prompt}`", fix)
+        prompt: Prompt | None = None
+        try:
+            prompt = load_prompt(scope.root, meant, os.path.relpath(scope.root / "prompts" / f"{meant}.md"))
+        except SpecError as error:
+            scope.problems.extend(error.diagnostics)
+        scope.sight.is_blind |= prompt is None
+        return prompt.outputs if prompt else ()
+
+    def _new_columns(self, outputs: tuple[Output, ...]) -> Iterator[tuple[str, Column, At]]:
+        """The name, the column of answers and the place of every column that comes new."""
+        for output in outputs:
+            labels = tuple(output.labels) if isinstance(output, Labels) else None
+            at: At = ("as", output.name) if output.name in self.as_ else "prompt"
+            yield self.as_.get(output.name, output.name), Column(output.name, output.type, domain=labels), at
+        if self.status:
+            yield self.status, Column("status", STRING, domain=STATUSES), "status"
+        if self.source:
+            yield self.source, Column("source", STRING), "source"
+
+    def lower(self, relation: Input) -> Ask:
+        key_column = relation.columns.get(self.key_)
+        assert key_column is not None
+        outputs = self._outputs(relation.scope)
+        answers = [Column("key", STRING), *(Column(output.name, output.type) for output in outputs), Column("status", STRING), Column("source", STRING)]
+        adds = {new: column.name for new, column, _ in self._new_columns(outputs)}
+        budget = self.budget or Spending()
+        return Ask(key_column.name, self.prompt, self.model, Columns(tuple(answers), unique=("key",)), adds, budget.usd, budget.keys, self.min_coverage)
