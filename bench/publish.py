@@ -1,0 +1,135 @@
+"""What a publish to MySQL costs: 1.92 million rows of 10 columns from a run directory, against a bare LOAD DATA of a ready file.
+
+Starts a private MariaDB below the system's temporary folder (see tests/mysql/server.py) and writes the table into bench/publish.md.
+The bare LOAD DATA reads a CSV file that is already sorted by key, checks nothing, and commits. Both go into an empty table, and then
+again over the rows that are there, where a DELETE comes first. `ROWS=100000 python bench/publish.py` takes other sizes.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(PROJECT / "tests"))
+
+import duckdb  # noqa: E402 - the tests' server is found through the path above
+
+from etlrun.spec.database import Load  # noqa: E402
+from mysql.loads import Place, columns_of  # noqa: E402
+from mysql.server import Server  # noqa: E402
+
+ROWS = int(os.environ.get("ROWS", "1920000"))
+ROUNDS = int(os.environ.get("ROUNDS", "3"))
+DECLARED = {
+    "Contract": "string", "Total_Giai_Tri": "bigint", "Total_Phim_Truyen": "bigint", "Total_The_Thao": "bigint", "Total_Thieu_Nhi": "bigint",
+    "Total_Truyen_Hinh": "bigint", "Most_watched": "string", "Taste": "string", "Active": "bigint", "Level_Activeness": "string",
+}  # fmt: skip
+ROWS_QUERY = f"""
+SELECT upper(substr(md5(n::VARCHAR), 1, 12)) AS Contract, hash(n) % 86400 AS a, hash(n + 1) % 86400 AS b, hash(n + 2) % 86400 AS c,
+  hash(n + 3) % 86400 AS d, hash(n + 4) % 86400 AS e, ['Giải Trí', 'Phim Truyện', 'Thể Thao', 'Thiếu Nhi', 'Truyền Hình'][(1 + hash(n) % 5)::INT] AS m,
+  ['Giải Trí-Thể Thao', 'Phim Truyện', 'Giải Trí-Phim Truyện-Thiếu Nhi'][(1 + hash(n) % 3)::INT] AS t, 1 + hash(n) % 30 AS f,
+  ['High', 'Medium', 'Low'][(1 + hash(n) % 3)::INT] AS l FROM range({ROWS}) AS numbers(n)
+"""
+
+
+def stage(folder: Path) -> Load:
+    """The run directory, in four Parquet files; and beside it `ready.csv`, sorted by key."""
+    names = ", ".join(f"CAST({letter} AS {kind.replace('string', 'varchar')}) AS \"{name}\""
+                      for letter, (name, kind) in zip(("Contract", *"abcdemtfl"), DECLARED.items(), strict=True))  # fmt: skip
+    with duckdb.connect() as connection:
+        connection.execute(f"CREATE TABLE made AS SELECT {names} FROM ({ROWS_QUERY})")
+        for part in range(4):
+            connection.execute(f"COPY (SELECT * FROM made WHERE hash(Contract) % 4 = {part}) TO '{folder}/part-{part}.parquet'")
+        connection.execute(f"COPY (SELECT * FROM made ORDER BY Contract) TO '{folder}/ready.csv' (HEADER false)")
+    files = tuple(sorted(folder.glob("*.parquet")))
+    return Load("profile", columns_of(DECLARED), ("Contract",), "replace", None, "", files, ROWS, "", "run-0", "bench", "")
+
+
+def bare(place: Place, folder: Path) -> None:
+    """LOAD DATA of the ready file, by PyMySQL itself."""
+    connection = place.server.connect(place.database, autocommit=False, local_infile=True)
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM plain")
+        cursor.execute(f"LOAD DATA LOCAL INFILE '{folder}/ready.csv' INTO TABLE plain CHARACTER SET utf8mb4 FIELDS TERMINATED BY ','")
+        connection.commit()
+    connection.close()
+
+
+def publish(place: Place, folder: Path, number: int, loader: str) -> float:
+    """The product's publish, in a process of its own; gives the most memory that it had, in MB."""
+    program = [sys.executable, __file__, "publish", str(folder), str(place.port), place.database, f"run-{number:06}", loader]
+    return float(subprocess.run(program, check=True, capture_output=True, text=True).stdout.split()[-1])
+
+
+def publish_here(folder: str, port: str, database: str, run_id: str, loader: str) -> None:
+    files = tuple(sorted(Path(folder).glob("*.parquet")))
+    load = Load("profile", columns_of(DECLARED), ("Contract",), "replace", None, "", files, ROWS, "", run_id, "bench", "")
+    place = Place(Server(Path(folder)), database, int(port))
+    place.warehouse(loader=loader, timeout=3600).publish(load)
+    most = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))  # ru_maxrss counts the parent's too
+    sys.stdout.write(f"{int(most.split()[1]) / 1024}\n")
+
+
+def main() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="etlrun-bench-"))
+    server = Server(folder / "server", ["--innodb-buffer-pool-size=1G", "--innodb-log-file-size=512M"])
+    try:
+        load = stage(folder)
+        server.make()
+        server.start()
+        server.run("CREATE DATABASE w")
+        place = Place(server, "w", server.port)
+        names = ", ".join(f"`{name}` {'BIGINT' if kind == 'bigint' else 'TEXT'}" for name, kind in list(DECLARED.items())[1:])
+        made = f"CREATE TABLE plain (Contract VARCHAR(255) PRIMARY KEY, {names}) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+        seconds: dict[tuple[str, str], list[float]] = {}
+        most = []
+        runs = itertools.count(1)
+        for number in range(ROUNDS):
+            place.run("DROP TABLE IF EXISTS plain, profile", made)
+            for into in ("an empty table", "a table with as many rows"):
+                for how in ("bare", "load_data", *(["insert"] if not number else [])):
+                    if how == "insert" and into == "an empty table":
+                        place.run("DROP TABLE profile")
+                    started = time.monotonic()
+                    if how == "bare":
+                        bare(place, folder)
+                    else:
+                        most.append(publish(place, folder, next(runs), how))
+                    seconds.setdefault((into, how), []).append(time.monotonic() - started)
+                    sys.stdout.write(f"{into}, {how}: {seconds[into, how][-1]:.1f} s\n")
+        assert place.run("SELECT COUNT(*) FROM profile") == [(load.rows,)]
+        write(seconds, max(most))
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def write(seconds: dict[tuple[str, str], list[float]], memory: float) -> None:
+    """The table of bench/publish.md."""
+    lines = [
+        f"{ROWS:,} rows of {len(DECLARED)} columns into MariaDB on the same machine, medians of {ROUNDS} rounds, side by side: `python bench/publish.py`.",
+        "A publish is a whole process: start-up, a look at every staged row, the sort by key, the load, the checksum on the server, COMMIT.", "",
+        "| into | what | seconds | against the bare LOAD DATA |", "|---|---|---|---|",
+    ]  # fmt: skip
+    for (what, how), took in seconds.items():
+        ratio = statistics.median(one / base for one, base in zip(took, seconds[what, "bare"], strict=False))
+        shown = "LOAD DATA of a ready file, sorted by key, nothing checked" if how == "bare" else f"publish, loader `{how}`"
+        lines.append(f"| {what} | {shown} | {statistics.median(took):.1f} | {ratio:.2f} x |")
+    lines += ["", f"The most memory that a publishing process had: {memory:.0f} MB."]
+    (PROJECT / "bench" / "publish.md").write_text("\n".join(lines) + "\n")
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["publish"]:
+        publish_here(*sys.argv[2:])
+    else:
+        main()
