@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +16,14 @@ from sqlglot import exp
 from etlrun.compiler.check import Checked, check_file
 from etlrun.compiler.checks import lower_check
 from etlrun.compiler.plan import Plan, Relation, make_plan
+from etlrun.enrich.asking import no_progress
+from etlrun.enrich.keys import distinct_keys
 from etlrun.language.arrow import arrow_schema, type_of_arrow
 from etlrun.language.columns import Type
 from etlrun.language.dialects import duckdb_sql, spark_sql
 from etlrun.language.expressions import column
-from etlrun.spec.kinds import Apply, Verdict, relation_table
+from etlrun.runtime.enrichment import open_enrichment
+from etlrun.spec.kinds import Apply, Ask, Verdict, relation_table
 from tables import Example, Row, Table
 
 
@@ -36,7 +40,10 @@ def write_project(folder: Path, example: Example, dates: Mapping[str, Any] | Non
     """Write the example as a project in `folder`; `dates` gives sources a calendar. Returns the pipeline's file."""
     (folder / "mappings").mkdir(exist_ok=True)
     (folder / "pipelines").mkdir(exist_ok=True)
-    (folder / "etlrun.yaml").write_text("profiles: {local: {engine: {duckdb: {}}}}\n")
+    (folder / "etlrun.yaml").write_text("profiles: {local: {engine: {duckdb: {}}, models: {titles: {catalogue: {titles: titles.csv}}}}}\n")
+    for name, text in example.files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
     for name, text in example.mappings.items():
         (folder / "mappings" / f"{name}.yaml").write_text(text + "\n")
     for name, text in example.modules.items():
@@ -106,6 +113,8 @@ class Bench:
         for relation in self.plan.relations:
             if relation.apply is not None:
                 self.apply(relation, relation.apply)
+            elif relation.ask is not None:
+                self.ask(relation, relation.ask)
             elif relation.tree is not None:
                 self.define(relation.name, self.dialect(relation.tree))
         return self
@@ -120,6 +129,12 @@ class Bench:
         rows = self.fetch(self.dialect(exp.select("*").from_(relation_table(relation.reads[0]))))
         result = pa.Table.from_batches(function(iter(rows.to_batches()))) if apply.batches else function(rows)
         self.define(relation.name, result.cast(arrow_schema(apply.columns)))
+
+    def ask(self, relation: Relation, ask: Ask) -> None:
+        rows = self.fetch(self.dialect(exp.select(column(ask.key)).from_(relation_table(relation.reads[0]))))
+        keys = distinct_keys(Counter(text for text in rows[ask.key].to_pylist() if text is not None).items())
+        with open_enrichment(self.plan.checked.project, self.plan.checked.profile, ask) as enrichment:
+            self.define(relation.name, enrichment.look_up(keys, "", no_progress).table(enrichment.prompt.outputs))
 
     def rows(self, name: str) -> Rows:
         """The declared columns of a relation, and its rows."""

@@ -17,7 +17,7 @@ import datetime
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from textwrap import dedent
 from typing import Any
@@ -67,15 +67,17 @@ class Example:
     tables: dict[str, Table] = field(default_factory=dict)
     mappings: dict[str, str] = field(default_factory=dict)
     modules: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
 
 
 def examples(docstring: str) -> Iterator[Example]:
-    """The examples of a docstring: the `yaml` block with each `rows` block, and its `python` blocks as modules."""
+    """The examples of a docstring: the `yaml` block with each `rows` block, its `python` blocks as modules and named ones as files."""
     steps = re.search(r"```yaml\n(.*?)```", docstring, re.DOTALL)
     assert steps is not None, "the docstring has no ```yaml block"
     modules = dict(re.findall(r"```python (\w+)\n(.*?)```", docstring, re.DOTALL))
+    files = dict(re.findall(r"```(?:markdown|csv) (\S+)\n(.*?)```", docstring, re.DOTALL))
     for block in re.findall(r"```rows\n(.*?)```", docstring, re.DOTALL):
-        yield read_example(steps.group(1), block, modules)
+        yield replace(read_example(steps.group(1), block, modules), files=files)
 
 
 def read_example(steps: str, block: str, modules: dict[str, str] | None = None) -> Example:
