@@ -63,7 +63,7 @@ class _Work:
         paths = [path for folder in self.folders for path in sorted(folder.glob("*.parquet"))]
         settled = tuple(str(path) for path in paths if path.name == SETTLED)
         lines = tuple(str(path) for path in paths if path.name != SETTLED)
-        files = (*([ParquetFiles(lines, marker=RAW)] if lines else []), *([ParquetFiles(settled)] if settled else []))
+        files = (*([ParquetFiles(lines, marker=RAW, ours=True)] if lines else []), *([ParquetFiles(settled, ours=True)] if settled else []))
         return Intake(files, self.rows, quarantine.count, self.blank, tuple(quarantine.reasons.most_common()), tuple(quarantine.samples))
 
     def read(self, files: Sequence[InputFile]) -> None:

@@ -56,7 +56,7 @@ def read_separated(order: Order, columns: Columns, fields: Sequence[Field], sepa
     paths = [path for group in groups for path in sorted(group.glob("*.parquet"))]
     plain = tuple(str(path) for path in paths if path.name != SETTLED)
     settled = tuple(str(path) for path in paths if path.name == SETTLED)
-    found = (*([ParquetFiles(plain, marker=RAW)] if plain else []), *([ParquetFiles(settled)] if settled else []))
+    found = (*([ParquetFiles(plain, marker=RAW, ours=True)] if plain else []), *([ParquetFiles(settled, ours=True)] if settled else []))
     return Intake(found, rows, quarantine.count, 0, tuple(quarantine.reasons.most_common()), tuple(quarantine.samples))
 
 

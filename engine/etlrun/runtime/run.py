@@ -193,7 +193,7 @@ class _Run:
             path = apply_function(relation.apply, paths, columns, self.checked.project.root, self.folder.work(f"{relation.name}-result"))
         except RunFailure as failure:
             raise self.at_step(relation, failure) from failure.__cause__
-        session.read_files(relation.name, relation.columns, [ParquetFiles((str(path),))])
+        session.read_files(relation.name, relation.columns, [ParquetFiles((str(path),), ours=True)])
 
     def ask(self, session: Session, relation: Relation, ask: Ask, consent: Consent) -> None:
         """Get the answers for the distinct keys of the relation before, and hand them to the session. Raises RunFailure where that must stop."""
@@ -211,7 +211,7 @@ class _Run:
                 raise failure
         except RunFailure as failure:
             raise self.at_step(relation, failure) from failure.__cause__
-        session.read_files(relation.name, relation.columns, [ParquetFiles((str(path),))])
+        session.read_files(relation.name, relation.columns, [ParquetFiles((str(path),), ours=True)])
 
     def written(self, session: Session, given: str) -> list[str]:
         """The Parquet files of a relation, for what is no SQL."""

@@ -42,7 +42,7 @@ class Staged:
         return {"rows": self.rows, "checksum": self.checksum, "files": [asdict(file) for file in self.files]}
 
     def as_input(self) -> ParquetFiles:
-        return ParquetFiles(tuple(file.path for file in self.files))
+        return ParquetFiles(tuple(file.path for file in self.files), ours=True)
 
 
 def from_record(relation: str, columns: Columns, record: dict[str, Any]) -> Staged:

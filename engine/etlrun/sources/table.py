@@ -53,4 +53,4 @@ class Table(Source):
                     rows += batch.num_rows
         finally:
             database.close()
-        return Intake((ParquetFiles((str(path),)),), rows)
+        return Intake((ParquetFiles((str(path),), ours=True),), rows)

@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 class ParquetFiles:
     """Parquet files of one source with the same day (None where the source has no days, or the files hold the day).
 
-    Rows whose column `marker` is not null are no rows of the source. `names` gives columns that the files name otherwise.
+    Rows whose column `marker` (a text) is not null are no rows of the source. `names` gives columns that the files name otherwise.
+    Where the files are `ours` they hold the declared types exactly, so that nobody needs to look.
     """
 
     paths: tuple[str, ...]
     date: datetime.date | None = None
     marker: str = ""
     names: Mapping[str, str] = field(default_factory=dict)
+    ours: bool = False
 
     def name_in_file(self, column: str) -> str:
         return self.names.get(column, column)

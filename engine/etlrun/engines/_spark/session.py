@@ -47,7 +47,7 @@ class SparkSessionAtWork(Session):
     def _frame(self, columns: Columns, part: ParquetFiles) -> DataFrame:
         from pyspark.sql import functions as F
 
-        frame = self._read(part.paths)
+        frame = self._read(part.paths, _schema(columns, part) if part.ours else "")
         if part.marker:
             frame = frame.filter(F.col(_quoted(part.marker)).isNull())
         return frame.select(*(_typed(item, part) for item in columns))
@@ -57,15 +57,17 @@ class SparkSessionAtWork(Session):
         from pyspark.sql import functions as F
 
         days = {path: part.date for part in parts for path in part.paths}
-        frame = self._read(tuple(days))
+        frame = self._read(tuple(days), "")
         known = [(_plain_uri(uri), days[unquote(urlsplit(uri).path)]) for uri in frame.inputFiles()]
         lookup = self.spark.createDataFrame(known, f"{PATH} string, {DAY} date")
         here = F.regexp_replace(F.col("_metadata.file_path"), "^file:/+", "file:/")
         values = [_typed(item, parts[0]) if item.name in parts[0].names or item.domain is None else F.col(DAY).alias(item.name) for item in columns]
         return frame.withColumn(PATH, here).join(F.broadcast(lookup), PATH).select(*values)
 
-    def _read(self, paths: Iterable[str]) -> DataFrame:
-        return self.spark.read.option("parquet.page.verify-checksum.enabled", "true").parquet(*(_escaped(path) for path in paths))
+    def _read(self, paths: Iterable[str], schema: str) -> DataFrame:
+        """The files as they are. With a schema no job is needed to find one."""
+        reader = self.spark.read.option("parquet.page.verify-checksum.enabled", "true")
+        return (reader.schema(schema) if schema else reader).parquet(*(_escaped(path) for path in paths))
 
     def write(self, statement: str, folder: Path) -> None:
         with self._working():
@@ -118,6 +120,12 @@ def _typed(item: Column, part: ParquetFiles) -> SparkColumn:
     from pyspark.sql import functions as F
 
     return F.col(_quoted(part.name_in_file(item.name))).cast(_type_text(str(item.type))).alias(item.name)
+
+
+def _schema(columns: Columns, part: ParquetFiles) -> str:
+    """The columns of our own files as Spark's DDL."""
+    kinds = [f"{_quoted(item.name)} {_type_text(str(item.type))}" for item in columns]
+    return ", ".join([*kinds, *([f"{_quoted(part.marker)} string"] if part.marker else [])])
 
 
 def _plain_uri(uri: str) -> str:
