@@ -1,14 +1,19 @@
-"""`etlrun plan`: what a run would read, compute and publish; it reads nothing but names, sizes and the ledger."""
+"""`etlrun plan`: what a run would read, ask, compute and publish.
+
+It reads nothing but names, sizes and the ledger, except where models would be asked: then it computes their keys, and asks nobody.
+"""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from etlrun.cli.options import PipelineFile, checked_pipeline, choosing
+from etlrun.cli.reporting import reporting
 from etlrun.failures import RunFailure
 
 if TYPE_CHECKING:
@@ -21,18 +26,23 @@ if TYPE_CHECKING:
 @choosing
 @click.option("--json", "as_json", is_flag=True, help="Print one object.")
 def command(pipeline: Path, profile: str, engine: str, settings: tuple[str, ...], as_json: bool) -> None:
-    """Say what a run of PIPELINE would read, how each relation is made, and what the sinks would do.
+    """Say what a run of PIPELINE would read, how each relation is made, what asking models would cost, and what the sinks would do.
+
+    Nothing is asked and nothing is published. For a pipeline that asks models the data is read, by duckdb, to count the keys that are
+    not known yet.
 
     Exit code 1 when something stands in the way of the run.
     """
     checked = checked_pipeline(pipeline, profile, engine, settings)
     sources = {name: _source(checked, name) for name in checked.pipeline.sources}
     sinks = {name: _sink(checked, name) for name in checked.pipeline.sinks}
-    told = {"pipeline": checked.pipeline.name, "engine": checked.profile.engine.kind, "profile": checked.profile.name,
+    told: dict[str, Any] = {"pipeline": checked.pipeline.name, "engine": checked.profile.engine.kind, "profile": checked.profile.name,
             "params": {name: str(checked.pipeline.values[name]) for name in checked.pipeline.params},
             "sources": sources, "relations": _relations(checked), "sinks": sinks}  # fmt: skip
+    if not any(source.get("troubles") for source in sources.values()):
+        told["models"] = _models(checked)
     click.echo(json.dumps(told, ensure_ascii=False) if as_json else _text(told))
-    raise SystemExit(1 if any(found.get("troubles") for found in (*sources.values(), *sinks.values())) else 0)
+    raise SystemExit(1 if any(found.get("troubles") for found in (*sources.values(), *sinks.values(), told.get("models", {}))) else 0)
 
 
 def _source(checked: Checked, name: str) -> dict[str, Any]:
@@ -67,6 +77,20 @@ def _relations(checked: Checked) -> dict[str, Any]:
     }
 
 
+def _models(checked: Checked) -> dict[str, Any]:
+    """The bills of every step that asks models; `troubles` where they cannot be drawn up."""
+    from etlrun.runtime.bills import find_bills
+
+    if not any(list(use.value.models()) for chain in checked.pipeline.chains.values() for use in chain):
+        return {}
+    try:
+        with reporting(checked.pipeline.name, quiet=True) as reporter:
+            bills = find_bills(checked, reporter)
+    except RunFailure as failure:
+        return {"troubles": [f"{failure.message} ({failure.fix})"]}
+    return {name: [asdict(bill) for bill in found] for name, found in bills.items()}
+
+
 def _sink(checked: Checked, name: str) -> dict[str, Any]:
     from etlrun.runtime.publishing import foresee
 
@@ -87,11 +111,27 @@ def _text(told: dict[str, Any]) -> str:
     for name, relation in told["relations"].items():
         lines.append(f"  {name}: {' > '.join(relation['steps'])}")
         lines.append(f"    {', '.join(f'{column} {kind}' for column, kind in relation['columns'].items())}")
+    lines += _models_text(told.get("models", {}))
     lines += ["", "publishes"] if told["sinks"] else ["", "publishes nothing"]
     for name, sink in told["sinks"].items():
         lines.append(f"  {name}: {sink['does']}")
         lines += [f"    trouble: {trouble}" for trouble in sink.get("troubles", ())]
     return "\n".join(lines)
+
+
+def _models_text(models: dict[str, Any]) -> list[str]:
+    from etlrun.enrich.estimates import Bill
+    from etlrun.runtime.asking import bill_text
+
+    if not models:
+        return []
+    lines = ["", "asks (nobody was asked for this; the keys were computed by duckdb)"]
+    lines += [f"  trouble: {trouble}" for trouble in models.get("troubles", ())]
+    for name, bills in models.items():
+        if name != "troubles":
+            lines.append(f"  {name.rpartition('.')[0]}")
+            lines += [f"    {line}" for line in bill_text([Bill(**bill) for bill in bills])]
+    return lines
 
 
 def _source_text(source: dict[str, Any]) -> str:

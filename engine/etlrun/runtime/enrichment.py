@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from etlrun.compiler.check import Checked
 from etlrun.enrich.answer_files import overrides_path, read_overrides
 from etlrun.enrich.answers import Answers, answer_keys, known_answers
 from etlrun.enrich.asking import Budget, Progress
@@ -109,12 +108,3 @@ def count_rows(paths: Sequence[str]) -> int:
 def _rows(cursor: object) -> Iterator[tuple[str, int]]:
     while batch := cursor.fetchmany(50_000):  # type: ignore[attr-defined]
         yield from batch
-
-
-def find_asks(checked: Checked) -> Iterator[tuple[str, Ask]]:
-    """The relation of answers and the question of every step of a pipeline that asks models."""
-    from etlrun.compiler.plan import make_plan
-
-    for relation in make_plan(checked).relations:
-        if relation.ask is not None:
-            yield relation.name, relation.ask
