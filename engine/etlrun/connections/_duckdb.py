@@ -16,7 +16,7 @@ from etlrun.language.arrow import arrow_schema, type_of_arrow
 from etlrun.language.columns import Column, Columns
 from etlrun.language.dialects import duckdb_sql
 from etlrun.language.duckdb_words import name, text, type_name
-from etlrun.spec.database import LEDGER, Database, Entry, Load, Published
+from etlrun.spec.database import LEDGER, Database, Entry, Finding, Load, Published
 
 if TYPE_CHECKING:
     import pyarrow
@@ -179,6 +179,10 @@ class DuckdbWarehouse(Database):
             return []
         rows = self.connection.execute(f"SELECT {', '.join(COLUMNS)} FROM {LEDGER} ORDER BY finished_at DESC, run_id DESC").fetchall()
         return [Entry(*row) for row in rows]
+
+    def examine(self) -> Sequence[Finding]:
+        tables = [row[0] for row in self.connection.execute("SELECT table_name FROM duckdb_tables() ORDER BY ALL").fetchall()]
+        return (Finding("ok", "duckdb", f"version {duckdb.__version__}, {len(tables)} tables"),)
 
     def close(self) -> None:
         self.connection.close()

@@ -12,10 +12,11 @@ profiles:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from etlrun.spec.database import Finding
 from etlrun.spec.engine import Engine, Session, Workspace
 from etlrun.spec.fields import Scalar, key
 
@@ -31,6 +32,17 @@ class Spark(Engine):
     memory: str = key("the memory of a local driver", default="2g")
     java: str = key("the folder of a Java 17 or later; else JAVA_HOME, PATH or the extra `etlrun[java]`", default="")
     conf: Mapping[str, Scalar] = key("Spark's own settings", factory=dict)
+
+    def examine(self) -> Iterator[Finding]:
+        import os
+
+        from etlrun.engines._java import find_java
+
+        if self.remote or os.environ.get("SPARK_REMOTE"):
+            yield Finding("ok", "spark", "Spark Connect, which needs no Java here")
+            return
+        java = find_java(self.java)
+        yield Finding("ok", "java", f"version {java.version} at {java.home}")
 
     def start(self, workspace: Workspace, environment: Callable[[str], str]) -> Session:
         from etlrun.engines._spark.starting import start_session

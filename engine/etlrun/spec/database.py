@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 Write = Literal["replace", "replace_where", "append", "merge"]
+Level = Literal["ok", "warning", "trouble"]
 LEDGER = "_etlrun_loads"  # one row per table and period, written in the transaction that publishes it
 
 
@@ -66,6 +67,16 @@ class Published:
     was_there: bool = False
 
 
+@dataclass(frozen=True)
+class Finding:
+    """What an examination found: all is well, something to know, or something that stands in the way; and what to do."""
+
+    level: Level
+    about: str
+    detail: str
+    fix: str = ""
+
+
 class Database(ABC):
     """An open connection. `notices` are lines for a person, about what went well in another way than usual."""
 
@@ -90,6 +101,10 @@ class Database(ABC):
     @abstractmethod
     def entries(self) -> list[Entry]:
         """The ledger, latest first."""
+
+    def examine(self) -> Sequence[Finding]:
+        """What `etlrun doctor` tells of the database: its version, the account's rights, settings that matter. Changes nothing."""
+        return ()
 
     @abstractmethod
     def close(self) -> None:

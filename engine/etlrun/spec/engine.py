@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from etlrun.language.columns import Columns
+from etlrun.spec.database import Finding
 from etlrun.spec.fields import Described
 
 if TYPE_CHECKING:
@@ -96,4 +97,8 @@ class Engine(Described):
     def start(self, workspace: Workspace, environment: Callable[[str], str]) -> Session:
         """A session; `environment` fills in `${NAME}`. Raises RunFailure where the engine cannot start."""
         raise NotImplementedError
+
+    def examine(self) -> Iterator[Finding]:
+        """What `etlrun doctor` tells of the engine, without starting it. Raises RunFailure for what stands in the way."""
+        return iter(())
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from etlrun.connections._mysql.address import Address
 from etlrun.connections._mysql.errors import ServerError, explain
+from etlrun.connections._mysql.health import examine
 from etlrun.connections._mysql.ledger import entries, has_ledger
 from etlrun.connections._mysql.patience import Patience
 from etlrun.connections._mysql.preparing import find_mismatches
@@ -17,7 +18,7 @@ from etlrun.connections._mysql.session import Session, Settings
 from etlrun.connections._mysql.tables import read_definition
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Column, Columns
-from etlrun.spec.database import Database, Entry, Load, Published
+from etlrun.spec.database import Database, Entry, Finding, Load, Published
 
 if TYPE_CHECKING:
     import pyarrow
@@ -59,6 +60,10 @@ class MysqlWarehouse(Database):
     def entries(self) -> list[Entry]:
         with self._asking() as session:
             return entries(session) if has_ledger(session) else []
+
+    def examine(self) -> Sequence[Finding]:
+        with self._asking() as session:
+            return tuple(examine(session))
 
     def close(self) -> None:
         if self._open is not None:

@@ -1,0 +1,33 @@
+"""`etlrun doctor`: what a run would rely on, examined."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import click
+
+from etlrun.spec.project import find_project
+
+SIGNS = {"ok": "ok     ", "warning": "warning", "trouble": "TROUBLE"}
+
+
+@click.command("doctor")
+@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile to examine.")
+@click.option("--json", "as_json", is_flag=True, help="Print one array.")
+def command(profile: str, as_json: bool) -> None:
+    """Examine Python, Java, disk, engine, connections and models of a profile. Nothing is changed, and no secret is shown.
+
+    Exit code 1 when something stands in the way of a run.
+    """
+    from etlrun.runtime.doctor import examine
+
+    project = find_project(Path.cwd())
+    findings = list(examine(project, project.profile(profile)))
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(found) for found in findings], ensure_ascii=False))
+    else:
+        for found in findings:
+            click.echo(f"{SIGNS[found.level]}  {found.about}: {found.detail}" + (f"\n         = {found.fix}" if found.fix else ""))
+    raise SystemExit(1 if any(found.level == "trouble" for found in findings) else 0)

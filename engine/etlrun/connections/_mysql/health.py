@@ -1,0 +1,72 @@
+"""What a server is, and what the account may do: less than it needs stands in the way, more than it needs is worth knowing."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+
+from etlrun.connections._mysql.session import Session
+from etlrun.spec.database import Finding, Level
+
+NEEDED = ("SELECT", "INSERT", "DELETE")
+FOR_THE_FIRST_RUN = ("CREATE",)
+TOO_MUCH = ("ALL PRIVILEGES", "SUPER", "FILE", "DROP", "GRANT OPTION", "SHUTDOWN", "PROCESS")
+OLDEST = {"MariaDB": (10, 6), "MySQL": (8, 4)}
+SMALLEST_PACKET = 16 * 1024 * 1024
+CLOCK_SECONDS = 5
+
+
+def examine(session: Session) -> Iterator[Finding]:
+    """Ask the server; nothing is changed."""
+    yield _version(session)
+    yield from _variables(session)
+    yield from _rights(session)
+    (there,) = session.one("SELECT UNIX_TIMESTAMP()")
+    apart = abs(time.time() - float(there))
+    yield Finding("ok" if apart <= CLOCK_SECONDS else "warning", "clock", f"{apart:.0f} seconds apart from this machine")
+
+
+def _version(session: Session) -> Finding:
+    (version,) = session.one("SELECT VERSION()")
+    product = "MariaDB" if "mariadb" in str(version).lower() else "MySQL"
+    found = tuple(int(part) for part in re.findall(r"\d+", str(version))[:2])
+    oldest = OLDEST[product]
+    if found < oldest:
+        return Finding("trouble", "version", f"{product} {version}", f"{product} {'.'.join(map(str, oldest))} or later is needed")
+    return Finding("ok", "version", f"{product} {version}")
+
+
+def _variables(session: Session) -> Iterator[Finding]:
+    local_infile, packet, read_only = session.one("SELECT @@GLOBAL.local_infile, @@GLOBAL.max_allowed_packet, @@GLOBAL.read_only")
+    if int(read_only):
+        yield Finding("trouble", "read_only", "the server takes no writes", "connect to the primary server")
+    if not int(local_infile):
+        yield Finding("warning", "local_infile", "OFF: rows travel by INSERT, which takes longer", "SET GLOBAL local_infile = ON")
+    else:
+        yield Finding("ok", "local_infile", "ON: rows travel by LOAD DATA")
+    level: Level = "ok" if int(packet) >= SMALLEST_PACKET else "warning"
+    yield Finding(level, "max_allowed_packet", f"{int(packet):,} bytes", "" if level == "ok" else "64M suits long texts")
+
+
+def _rights(session: Session) -> Iterator[Finding]:
+    grants = [str(row[0]).upper() for row in session.rows("SHOW GRANTS")]
+    held = {right for grant in grants for right in _listed(grant)}
+    everything = "ALL PRIVILEGES" in held
+    missing = [] if everything else [right for right in NEEDED if right not in held]
+    if missing:
+        yield Finding("trouble", "rights", f"the account may not {', '.join(missing)}", "GRANT SELECT, INSERT, DELETE ON database.* TO the account")
+    elif not everything and not any(right in held for right in FOR_THE_FIRST_RUN):
+        yield Finding("warning", "rights", "the account may not CREATE: tables and the ledger must be there before the first run")
+    excess = [right for right in TOO_MUCH if right in held]
+    if excess:
+        yield Finding("warning", "rights", f"the account may do more than it needs: {', '.join(excess)}", "SELECT, INSERT, DELETE (and CREATE once) suffice")
+    if not missing and not excess:
+        yield Finding("ok", "rights", "what is needed, and no more")
+
+
+def _listed(grant: str) -> list[str]:
+    """The rights of one line of SHOW GRANTS."""
+    found = re.match(r"GRANT (.*?) ON ", grant)
+    rights = [re.sub(r"\s*\(.*\)", "", right.strip()) for right in found.group(1).split(",")] if found else []
+    return [*rights, *(["GRANT OPTION"] if "WITH GRANT OPTION" in grant else [])]

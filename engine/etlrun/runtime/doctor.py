@@ -1,0 +1,90 @@
+"""Examine everything that a run of a profile relies on, and change none of it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+
+from etlrun.failures import RunFailure
+from etlrun.runtime.connections import filled
+from etlrun.spec.database import Finding, Level
+from etlrun.spec.project import Profile, Project
+
+LEAST_DISK = 1_000_000_000
+PACKAGES = ("pyspark", "duckdb", "pyarrow", "sqlglot", "sqlalchemy", "pymysql", "google-genai")
+
+
+def examine(project: Project, profile: Profile) -> Iterator[Finding]:
+    """What is found, in the order in which a run would need it."""
+    yield Finding("ok", "python", f"{platform.python_version()} at {sys.executable}")
+    yield Finding("ok", "packages", ", ".join(_packages()))
+    yield from _disk(project)
+    yield from _asked(f"engine {profile.engine.kind}", profile.engine.value.examine)
+    for name, use in profile.connections.items():
+        yield from _connection(project, name, use.value.open)
+    for name, uses in profile.models.items():
+        for use in uses:
+            yield from _references(f"model {name} ({use.kind})", use.value)
+    yield _clock()
+
+
+def _packages() -> Iterator[str]:
+    for name in PACKAGES:
+        try:
+            yield f"{name} {version(name)}"
+        except PackageNotFoundError:
+            continue
+
+
+def _disk(project: Project) -> Iterator[Finding]:
+    runs = project.path(project.settings.runs)
+    there = next(folder for folder in (runs, *runs.resolve().parents) if folder.exists())
+    free = shutil.disk_usage(there).free
+    if not os.access(there, os.W_OK):
+        yield Finding("trouble", "run folders", f"{there} cannot be written", "set `runs:` in etlrun.yaml")
+    level: Level = "ok" if free >= LEAST_DISK else "warning"
+    yield Finding(level, "disk", f"{free / 1e9:,.1f} GB free for {runs}", "" if level == "ok" else "a run stages its sources and results there")
+
+
+def _connection(project: Project, name: str, open_: Callable[..., object]) -> Iterator[Finding]:
+    def ask() -> Iterator[Finding]:
+        database = open_(name, project.root, filled, writing=False)
+        try:
+            yield from database.examine()  # type: ignore[attr-defined]
+        finally:
+            database.close()  # type: ignore[attr-defined]
+
+    for found in _asked(f"connection {name}", ask):
+        about = found.about if found.about.startswith("connection") else f"connection {name}: {found.about}"
+        yield Finding(found.level, about, found.detail, found.fix)
+
+
+def _asked(about: str, ask: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """What `ask` finds; a failure is a finding too."""
+    try:
+        yield from ask()
+    except RunFailure as failure:
+        level: Level = "warning" if failure.code == "connection-missing" else "trouble"
+        yield Finding(level, about, failure.message, failure.fix)
+
+
+def _references(about: str, value: object) -> Iterator[Finding]:
+    """Whether every variable that a model's settings refer to is set. Values are never shown."""
+    for text in vars(value).values():
+        if isinstance(text, str) and "${" in text:
+            try:
+                filled(text)
+            except RunFailure as failure:
+                yield Finding("trouble", about, failure.message, failure.fix)
+                return
+    yield Finding("ok", about, "its settings are complete; `etlrun llm doctor` asks it three questions")
+
+
+def _clock() -> Finding:
+    year = time.gmtime().tm_year
+    return Finding("ok" if year >= 2024 else "trouble", "clock", time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()), "" if year >= 2024 else "set the clock")
