@@ -94,6 +94,13 @@ def test_an_older_run_does_not_replace_the_rows_of_a_newer_one(place: Place, tmp
     assert place.rows() == MAY
 
 
+def test_runs_of_the_same_second_replace_each_other_in_any_order(place: Place, tmp_path: Path) -> None:
+    warehouse = place.warehouse()
+    warehouse.publish(make_load(tmp_path, APRIL, run_id="20220501T000000Z-f"))
+    warehouse.publish(make_load(tmp_path, MAY, run_id="20220501T000000Z-0"))
+    assert place.rows() == MAY
+
+
 def test_an_older_month_is_published_after_a_newer_run_of_another_month(place: Place, tmp_path: Path) -> None:
     warehouse = place.warehouse()
     warehouse.publish(make_load(tmp_path, MAY, where="month = '2022-05'", run_id=SECOND))

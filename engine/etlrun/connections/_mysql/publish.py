@@ -134,7 +134,7 @@ class _Publish:
         self.is_in_doubt = False
         if (period_key(self.load.period), self.load.run_id) in found:
             return True
-        newer = max((run for _, run in found if run > self.load.run_id), default="")
+        newer = max((run for _, run in found if started(run) > started(self.load.run_id)), default="")
         if newer and self.load.write != "append":
             raise RunFailure("sink", "newer-run", f"the table `{self.load.table}` holds the rows of {newer}, which started after this run",
                              "its rows are newer; run the pipeline again if these are wanted")  # fmt: skip
@@ -169,3 +169,8 @@ class _Publish:
             return RunFailure("sink", "publish-unknown", f"whether {named} was published is not known: the server went away while it committed ({what})",
                               "publish this run again when it is back: if the rows are there already, nothing happens")  # fmt: skip
         return RunFailure("sink", "publish-failed", f"{named} was not published, its old rows are untouched: {what}{self.blocked_by}", fix)
+
+
+def started(run_id: str) -> str:
+    """The part of a run's id that says when it started; the rest only tells runs of one second apart."""
+    return run_id.rpartition("-")[0] or run_id
