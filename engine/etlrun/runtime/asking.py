@@ -49,7 +49,11 @@ def answer_relation(
         else:
             answers = enrichment.look_up(keys, run, reporter.progress)
         told = told_of(answers, ask, rows)
-        failure = _stop(answers.stopped) if answers.stopped else _too_few(told, ask) if consent.may_ask else None
+        failure = _stop(answers.stopped) if answers.stopped else None
+        if consent.may_ask:
+            failure = failure or _no_answer(enrichment, answers) or _too_few(told, ask)
+        if told["statuses"]["failed"] and not failure:
+            reporter.warn(f"{told['statuses']['failed']:,} keys got no answer from a service that failed; the next run asks them again")
         return _write(answers, enrichment, folder), told, failure
 
 
@@ -69,8 +73,10 @@ def told_of(answers: Answers, ask: Ask, rows: int) -> dict[str, Any]:
     statuses = dict.fromkeys(("ok", "abstained", "refused", "failed", "pending"), 0)
     for answer in found:
         statuses[answer.status] += 1
+    settled = statuses["ok"] + statuses["abstained"] + statuses["refused"]
+    settled_here = sum(report.ok + report.refused for report in reports if report.requests)
     return {
-        "prompt": ask.prompt, "keys": len(found), "cached": max(0, len(found) - asked - statuses["pending"]), "asked": asked,
+        "prompt": ask.prompt, "keys": len(found), "cached": max(0, settled - settled_here), "asked": asked,
         "requests": sum(report.requests for report in reports), "usd": round(sum(report.usd for report in reports), 6),
         "rows": rows, "labelled_rows": labelled["rows"], "labelled_keys": labelled["keys"],
         "coverage": {"rows": _share(labelled["rows"], rows), "keys": _share(labelled["keys"], len(found))},
@@ -121,6 +127,17 @@ def _stop(stop: Stop) -> RunFailure:
         kept = "what was answered is kept, nothing was published, and the next run goes on from there"
         return RunFailure("stopped", f"{stop.reason}-reached", f"enrichment stopped: {stop.message}", f"{stop.fix}; {kept}")
     return RunFailure(reason, f"model-{stop.reason}", stop.message, stop.fix)
+
+
+def _no_answer(enrichment: Enrichment, answers: Answers) -> RunFailure | None:
+    """A service that answered nothing at all: publishing then would put nothing where answers belong."""
+    for tier, report in zip(enrichment.tiers, answers.reports):
+        if report.failed and not report.ok:
+            known = enrichment.store.known(tier.question.id, [key.normal for key in answers.keys.asked])
+            reason = next((stored.reason for stored in known.values() if stored.status == "failed" and stored.reason), "no answer came")
+            fix = "nothing was published; run again when it is mended"
+            return RunFailure("model", "model-no-answer", f"{tier.source} answered none of {report.failed:,} keys: {reason}", fix)
+    return None
 
 
 def _too_few(told: dict[str, Any], ask: Ask) -> RunFailure | None:
