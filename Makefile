@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs
+.PHONY: help demo test test-mysql sweep check bench docs
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
@@ -21,8 +21,14 @@ demo: .venv/run.stamp data/log_content  ## write sample logs, run a pipeline on 
 	@echo '  etlrun compile pipelines/interaction.yaml     the SQL that runs'
 	@echo '  etlrun --help                                 everything else; README.md says how to write a pipeline'
 
-test: check  ## run every test, after the linter and the type checker
+test: check .venv/mariadb.stamp  ## run every test, after the linter and the type checker
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+test-mysql: .venv/dev.stamp  ## run the tests of the warehouse on MySQL itself: make test-mysql MYSQLD=/path/to/mysqld
+	@ETLRUN_TEST_MYSQLD=$(or $(MYSQLD),$(shell command -v mysqld)) $(BIN)/python -m pytest -q tests/mysql
+
+sweep: .venv/dev.stamp .venv/mariadb.stamp  ## cut the line to the warehouse at every byte of a publish (long)
+	@cd tests && ../$(BIN)/python -m mysql.sweep --all
 
 check: .venv/dev.stamp  ## run the linter and the type checker
 	@$(BIN)/ruff check --quiet .
@@ -51,6 +57,14 @@ data/log_content: | .venv/run.stamp
 	@echo 'installing etlrun and what its tests need into .venv (the first time this takes a few minutes)'
 	@$(PIP) --editable '.[java,connect,mysql,gemini,openai,dev]'
 	@touch $@ .venv/run.stamp
+
+# The tests of the warehouse start a private MariaDB; where none is installed and we may, Debian's is.
+.venv/mariadb.stamp: | .venv/venv.stamp
+	@command -v mariadbd >/dev/null || test -x /usr/sbin/mariadbd || { \
+	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo 'installing mariadb-server-core' && apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mariadb-server-core >/dev/null; } || \
+	  { echo 'the tests need MariaDB; on Debian: apt-get install --no-install-recommends mariadb-server-core' >&2; exit 1; }
+	@touch $@
 
 .venv/venv.stamp:
 	@for python in $(PYTHON); do \

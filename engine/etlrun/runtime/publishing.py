@@ -39,6 +39,8 @@ def publish_all(checked: Checked, staged: Mapping[str, Staged], record: Record, 
             reporter.say(f"publishing {sink}")
             verify_stage(staged[use.value.from_])
             record.sinks[sink] = publish(checked, sink, use, staged[use.value.from_], record)
+            for notice in record.sinks[sink].get("notices", ()):
+                reporter.warn(notice)
 
 
 def publish(checked: Checked, sink: str, use: Use, staged: Staged, record: Record) -> dict[str, Any]:
