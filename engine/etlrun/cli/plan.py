@@ -121,7 +121,7 @@ def _text(told: dict[str, Any]) -> str:
 
 def _models_text(models: dict[str, Any]) -> list[str]:
     from etlrun.enrich.estimates import Bill
-    from etlrun.runtime.asking import bill_text
+    from etlrun.runtime.consent import bill_text
 
     if not models:
         return []

@@ -53,7 +53,7 @@ def command(
 
 
 def _run(checked: Checked, *, dry_run: bool, quiet: bool, yes: bool, max_usd: float | None) -> dict[str, Any]:
-    from etlrun.runtime.asking import Consent
+    from etlrun.runtime.consent import Consent
     from etlrun.runtime.run import Wish, run_pipeline
 
     with reporting(checked.pipeline.name, quiet=quiet) as reporter:

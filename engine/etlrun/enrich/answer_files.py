@@ -1,6 +1,7 @@
 """CSV files of keys with their answers: the titles of a catalogue, the overrides that people write, a golden set.
 
-The first column holds the keys and may have any name; the others are named like the outputs they answer.
+The first column holds the keys and may have any name; the others are named like the outputs they answer. The columns that
+`etlrun llm review` adds for a person to read are passed over, and so are its lines without an answer.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from etlrun.diagnostics import Diagnostic, SpecError, nearest
 from etlrun.enrich.keys import normal_form
 from etlrun.enrich.outputs import Labels, NotAllowed, Output, Value, read_text
 from etlrun.spec import located
+
+REVIEW = ("rows", "status", "source")  # columns that tell a person about a key
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class _Reader:
 
     def is_header(self, header: list[str]) -> bool:
         for name in header[1:]:
-            if name not in {output.name for output in self.outputs}:
+            if name not in {*(output.name for output in self.outputs), *REVIEW}:
                 names = [output.name for output in self.outputs]
                 self.complain(name, f"there is no output `{name}`", nearest(name, names) or f"the outputs are {', '.join(names)}", "unknown-column")
         missing = [output.name for output in self.outputs if output.name not in header[1:]]
@@ -85,6 +88,8 @@ class _Reader:
                 continue
             if len(row) != len(header):
                 self.complain("", f"{len(header)} cells are wanted here, not {len(row)}", 'put a cell with a comma into quotes: "a, b"')
+                continue
+            if set(header) & set(REVIEW) and not any(row[header.index(output.name, 1)].strip() for output in self.outputs):
                 continue
             folded = normal_form(row[0])
             if not folded:

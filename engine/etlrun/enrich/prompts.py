@@ -41,7 +41,7 @@ from etlrun.spec.schema import find_mistakes
 MAX_LABELS = 100
 MAX_LABEL = 60  # characters
 MAX_INSTRUCTIONS = 20_000  # characters; every request carries them
-RESERVED = ("i", "key", "status", "source")
+RESERVED = ("i", "key", "rows", "status", "source")
 TYPES = ("labels", "string", "number", "boolean")
 
 
@@ -170,7 +170,7 @@ class _Reader:
         for name, column in self.head.output.items():
             where: Keys = ("output", name)
             if not NAME.match(name) or name.lower() in RESERVED:
-                fix = "use letters, digits and `_`; not `i`, `key`, `status` or `source`"
+                fix = "use letters, digits and `_`; not `i`, `key`, `rows`, `status` or `source`"
                 self.problems.append(self.document.diagnose_key(where, "bad-name", f"`{name}` cannot name an output", fix))
             given = [kind for kind in TYPES if kind in self.document.value["output"][name]]
             if len(given) != 1 or (given == ["boolean"] and not column.boolean):

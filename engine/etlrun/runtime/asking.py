@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from etlrun.compiler.check import Checked
 from etlrun.enrich.answers import OVERRIDE, Answers
 from etlrun.enrich.asking import Budget
-from etlrun.enrich.estimates import Bill
-from etlrun.enrich.keys import Keys
-from etlrun.enrich.report import Stop
-from etlrun.failures import Reason, RunFailure
+from etlrun.failures import RunFailure
+from etlrun.runtime.consent import Consent, after_spending, agree, stop_failure
 from etlrun.runtime.enrichment import Enrichment, count_rows, open_enrichment, read_keys
+from etlrun.runtime.evaluation import check_accuracy
 from etlrun.runtime.working import Reporter
 from etlrun.spec.kinds import Ask
-
-REASONS: Mapping[int, Reason] = {4: "stopped", 2: "usage", 1: "model"}
-
-
-@dataclass(frozen=True)
-class Consent:
-    """What asking may cost. Above `threshold` US dollars a person must have agreed: by `is_given`, by `max_usd`, or by saying so to `decide`."""
-
-    is_given: bool = False
-    max_usd: float | None = None
-    decide: Callable[[str], bool] | None = None
-    may_ask: bool = True  # whether models that cost money are asked at all
 
 
 def answer_relation(
@@ -44,12 +30,15 @@ def answer_relation(
     keys = read_keys(paths, ask.key)
     with open_enrichment(checked.project, checked.profile, ask) as enrichment:
         if consent.may_ask:
-            budget = _agree(enrichment, keys, ask, consent, spent, checked.project.settings.confirm_above_usd)
+            threshold = checked.project.settings.confirm_above_usd
+            if ask.golden:
+                spent += check_accuracy(enrichment, ask, after_spending(consent, spent), threshold, run, reporter)
+            budget = agree(enrichment, keys, Budget(ask.usd, ask.keys), after_spending(consent, spent), threshold)
             answers = enrichment.ask(keys, budget, run, reporter.progress)
         else:
             answers = enrichment.look_up(keys, run, reporter.progress)
         told = told_of(answers, ask, rows)
-        failure = _stop(answers.stopped) if answers.stopped else None
+        failure = stop_failure(answers.stopped) if answers.stopped else None
         if consent.may_ask:
             failure = failure or _no_answer(enrichment, answers) or _too_few(told, ask)
         if told["statuses"]["failed"] and not failure:
@@ -82,51 +71,6 @@ def told_of(answers: Answers, ask: Ask, rows: int) -> dict[str, Any]:
         "coverage": {"rows": _share(labelled["rows"], rows), "keys": _share(labelled["keys"], len(found))},
         "statuses": statuses, "by_source": by_source, "reports": [report.as_object() for report in reports],
     }  # fmt: skip
-
-
-def bill_text(bills: Sequence[Bill]) -> list[str]:
-    """The bill of a cascade, a line a model."""
-    lines = []
-    for bill in bills:
-        text = f"{bill.source}: {bill.keys:,} keys, {bill.known:,} known, {bill.to_ask:,} to ask"
-        if bill.requests:
-            money = "at an unknown price" if bill.usd is None else f"about ${bill.usd:,.2f} ({bill.price_from})"
-            tokens = f"{bill.input_tokens:,} tokens in, {bill.output_tokens:,} out"
-            text += f" in {bill.requests:,} requests: {tokens}, {money}, {max(0.1, bill.minutes):,.1f} minutes"
-        elif bill.to_ask:
-            text += ", looked up here for nothing"
-        lines.append(text)
-    return lines
-
-
-def _agree(enrichment: Enrichment, keys: Keys, ask: Ask, consent: Consent, spent: float, threshold: float) -> Budget:
-    """What may be spent. Raises RunFailure where a person has not agreed to what it would probably be."""
-    left = None if consent.max_usd is None else max(0.0, consent.max_usd - spent)
-    caps = [cap for cap in (ask.usd, left) if cap is not None]
-    budget = Budget(min(caps) if caps else None, ask.keys)
-    if consent.is_given or consent.max_usd is not None:
-        return budget
-    bills = enrichment.bills(keys)
-    prices = [bill.usd for bill in bills if bill.requests]
-    likely = None if None in prices else sum(price for price in prices if price is not None)
-    if budget.usd is not None:
-        likely = budget.usd if likely is None else min(likely, budget.usd)
-    if not prices or (likely is not None and likely <= threshold):
-        return budget
-    text = "\n".join(bill_text(bills))
-    if consent.decide and consent.decide(text):
-        return budget
-    cost = "an unknown amount" if likely is None else f"about ${likely:,.2f}"
-    message = f"asking would cost {cost}, and nobody agreed to more than ${threshold:,.2f} (`confirm_above_usd`)\n{text}"
-    raise RunFailure("usage", "not-agreed", message, "run it with --yes, or with --max-usd USD as a cap; nothing was asked")
-
-
-def _stop(stop: Stop) -> RunFailure:
-    reason = REASONS[stop.exit_code]
-    if reason == "stopped":
-        kept = "what was answered is kept, nothing was published, and the next run goes on from there"
-        return RunFailure("stopped", f"{stop.reason}-reached", f"enrichment stopped: {stop.message}", f"{stop.fix}; {kept}")
-    return RunFailure(reason, f"model-{stop.reason}", stop.message, stop.fix)
 
 
 def _no_answer(enrichment: Enrichment, answers: Answers) -> RunFailure | None:

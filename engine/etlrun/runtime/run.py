@@ -19,10 +19,11 @@ from etlrun.compiler.plan import Plan, Relation, make_plan
 from etlrun.compiler.statement import relation_statement
 from etlrun.diagnostics import SpecError
 from etlrun.failures import RunFailure
-from etlrun.runtime.asking import Consent, answer_relation
+from etlrun.runtime.asking import answer_relation
 from etlrun.runtime.blame import blame, located
 from etlrun.runtime.checking import judge, ready, run_checks
 from etlrun.runtime.connections import filled
+from etlrun.runtime.consent import Consent
 from etlrun.runtime.functions import apply_function
 from etlrun.runtime.publishing import look_ahead, publish_all
 from etlrun.runtime.record import Record

@@ -54,7 +54,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
 from etlrun.diagnostics import SpecError, closest, nearest
@@ -77,6 +77,14 @@ class Spending(Described):
 
 
 @dataclass(frozen=True)
+class Golden(Described):
+    """What the models must get right before they are asked for more."""
+
+    golden: str = key("a CSV file: keys, and a column with the right answer for each output")
+    min_accuracy: Percent = key("the share of golden keys whose answer must be right")
+
+
+@dataclass(frozen=True)
 class Enrich(Step):
     """Columns that a model answers for a text, each distinct one asked once."""
 
@@ -87,6 +95,7 @@ class Enrich(Step):
     model: tuple[str, ...] = key("the model of the profile that is asked, or several in their order")
     budget: Spending | None = key("what one run may spend", default=None)
     min_coverage: Percent = key("the share of rows that must carry an answer before anything is published", default=Percent(0))
+    eval: Golden | None = key("golden keys that decide whether the run goes on", default=None)
     as_: Mapping[str, str] = key("other names for the new columns: output of the prompt: column", yaml="as", factory=dict)
     status: str = key("a new column that says how the answer came about", default="")
     source: str = key("a new column that says who gave the answer", default="")
@@ -101,6 +110,8 @@ class Enrich(Step):
             scope.error("key", "type-mismatch", f"a key is text, and `{found.name}` is {found.type}", "cast it to string first")
         if self.budget:
             self._check_budget(self.budget, scope.below("budget"))
+        if self.eval and not (scope.root / self.eval.golden).is_file():
+            scope.error(("eval", "golden"), "file-not-found", f"there is no file {self.eval.golden}", "paths start at the project's folder")
         outputs = self._outputs(scope)
         self._check_names(outputs, scope)
         for new, column, at in self._new_columns(outputs):
@@ -154,4 +165,6 @@ class Enrich(Step):
         answers = [Column("key", STRING), *(Column(output.name, output.type) for output in outputs), Column("status", STRING), Column("source", STRING)]
         adds = {new: column.name for new, column, _ in self._new_columns(outputs)}
         budget = self.budget or Spending()
-        return Ask(key_column.name, self.prompt, self.model, Columns(tuple(answers), unique=("key",)), adds, budget.usd, budget.keys, self.min_coverage)
+        joined = Columns(tuple(answers), unique=("key",))
+        ask = Ask(key_column.name, self.prompt, self.model, joined, adds, budget.usd, budget.keys, self.min_coverage)
+        return replace(ask, golden=self.eval.golden, min_accuracy=self.eval.min_accuracy) if self.eval else ask

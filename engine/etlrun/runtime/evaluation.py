@@ -1,0 +1,61 @@
+"""Hold the answers of models against a golden set: keys with answers that people are sure of."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from etlrun.enrich.answer_files import read_answers
+from etlrun.enrich.asking import Budget, Progress
+from etlrun.enrich.keys import distinct_keys, normal_form
+from etlrun.enrich.scores import Score, score
+from etlrun.failures import RunFailure
+from etlrun.runtime.consent import Consent, agree, stop_failure
+from etlrun.runtime.enrichment import Enrichment
+from etlrun.runtime.working import Reporter
+from etlrun.spec.kinds import Ask
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The score of every output, and what asking for it took."""
+
+    scores: Mapping[str, Score]
+    requests: int
+    usd: float
+
+
+def evaluate(enrichment: Enrichment, golden: Path, consent: Consent, budget: Budget, threshold: float, run: str, progress: Progress) -> Evaluation:
+    """Ask what is not known of the golden keys, and score all answers; overrides do not count. Raises RunFailure, and SpecError for the file."""
+    answered = read_answers(golden, os.path.relpath(golden), enrichment.prompt.outputs)
+    if not answered:
+        raise RunFailure("usage", "golden-empty", f"{os.path.relpath(golden)} holds no keys", "add lines: a key, and its right answer")
+    alone = replace(enrichment, overrides={})
+    keys = distinct_keys((entry.key, 1) for entry in answered)
+    allowed = agree(alone, keys, budget, consent, threshold)
+    answers = alone.ask(keys, allowed, run, progress)
+    if answers.stopped:
+        raise stop_failure(answers.stopped)
+    found = {normal_form(text): answer.values for text, _, answer in answers.each()}
+    scores = {
+        output.name: score((entry.answer[output.name], found[normal_form(entry.key)].get(output.name)) for entry in answered)
+        for output in enrichment.prompt.outputs
+    }
+    reports = answers.reports
+    return Evaluation(scores, sum(report.requests for report in reports), sum(report.usd for report in reports))
+
+
+def check_accuracy(enrichment: Enrichment, ask: Ask, consent: Consent, threshold: float, run: str, reporter: Reporter) -> float:
+    """Evaluate before anything else is asked; gives the US dollars that took. Raises RunFailure where a score is below what is wanted."""
+    golden = enrichment.project.path(ask.golden)
+    found = evaluate(enrichment, golden, consent, Budget(ask.usd, ask.keys), threshold, run, reporter.progress)
+    for name, scored in found.scores.items():
+        low, high = scored.interval
+        told = f"`{name}` is right for {scored.right:,} of {scored.keys:,} golden keys ({scored.accuracy:.1%}, likely {low:.1%} to {high:.1%})"
+        if scored.accuracy < ask.min_accuracy:
+            fix = f"`etlrun llm eval` shows what is taken for what in {ask.golden}; nothing was published"
+            raise RunFailure("check", "accuracy-too-low", f"{told}, and {ask.min_accuracy:.1%} are wanted", fix)
+        reporter.say(told)
+    return found.usd
