@@ -46,7 +46,7 @@ def read(folder: Path, *contents: bytes, suffix: str = ".json") -> tuple[Intake,
         files.append(InputFile(str(path), None, len(content)))
     quarantine = folder / "quarantine.jsonl"
     intake = read_json_lines(Order("views", Inventory(tuple(files)), folder / "rows", quarantine, lambda *news: None, no_database), COLUMNS, FIELDS)
-    broken = [json.loads(line) for line in quarantine.read_text().splitlines()] if quarantine.exists() else []
+    broken = [json.loads(line) for line in quarantine.read_text().split("\n")[:-1]] if quarantine.exists() else []
     return intake, rows_of(intake), broken
 
 
@@ -96,7 +96,7 @@ def lines(draw: Any) -> bytes:
     outer = {"price": "1.25", "ratio": "0.5", "day": '"2022-04-01"', "is_live": "true", "tags": '["x"]'}
     for name in draw(st.lists(st.sampled_from([*members, *outer]), max_size=3)):
         (members if name in members else outer)[name] = draw(literals)
-    for name in draw(st.lists(st.sampled_from([*members, *outer]), max_size=1)):
+    for name in draw(st.lists(st.sampled_from([*members, *outer]), max_size=2)):
         (members if name in members else outer).pop(name, None)
     inside = ", ".join(f'"{name}": {value}' for name, value in members.items())
     inside += draw(st.sampled_from(["", "", "", ', "seconds": 1', ', "Seconds": 1', ', "other": {"seconds": 1}', ","]))
@@ -107,9 +107,12 @@ def lines(draw: Any) -> bytes:
     return found.replace("\n", " ").replace("\r", " ").encode("utf-8", errors="surrogatepass")
 
 
+@pytest.mark.parametrize("many", [0, 1000])
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(found=st.lists(lines(), min_size=1, max_size=40))
-def test_both_ways_agree_on_any_lines(tmp_path_factory: pytest.TempPathFactory, found: list[bytes]) -> None:
+def test_all_ways_agree_on_any_lines(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, many: int, found: list[bytes]) -> None:
+    """With `many` at 0 the patient statement runs over whatever the strict one left open."""
+    monkeypatch.setattr("etlrun.reading.json_lines.MANY", many)
     folder = tmp_path_factory.mktemp("lines")
     intake, rows, broken = read(folder, b"\n".join([GOOD, *found]))
     wanted, bad, blank = exactly([GOOD, *found])
@@ -172,3 +175,12 @@ def test_a_long_text_is_read_whole(tmp_path: Path) -> None:
     text = "x" * 20_000_000
     _, rows, _ = read(tmp_path, b'{"s": {"contract": "' + text.encode() + b'", "seconds": 5}, "price": null, "ratio": null, "day": null, "is_live": null, "tags": null}')
     assert rows[0][0] == text
+
+
+def test_lines_without_some_key_are_read_without_looking_at_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bytes] = []
+    monkeypatch.setattr("etlrun.reading.json_lines.read_line", lambda raw, fields: seen.append(raw))
+    short = b'{"s": {"seconds": 5}, "ratio": 0.5}'
+    intake, rows, _ = read(tmp_path, b"\n".join([GOOD, *[short] * 2000]))
+    assert (intake.rows, len(rows), seen) == (2001, 2001, [])
+    assert rows.count((None, 5, None, 0.5, None, None, None)) == 2000

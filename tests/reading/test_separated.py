@@ -43,7 +43,7 @@ def read(folder: Path, *texts: bytes, separator: str = ",", has_header: bool = T
         for part in intake.files:
             where = f' WHERE "{part.marker}" IS NULL' if part.marker else ""
             rows += connection.execute(f"SELECT shop, units, CAST(price AS VARCHAR) FROM read_parquet({list(part.paths)}){where}").fetchall()
-    broken = [json.loads(line) for line in quarantine.read_text().splitlines()] if quarantine.exists() else []
+    broken = [json.loads(line) for line in quarantine.read_text().split("\n")[:-1]] if quarantine.exists() else []
     return intake, sorted(rows, key=repr), broken
 
 

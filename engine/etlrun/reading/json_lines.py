@@ -6,7 +6,6 @@ two could take differently. So the fast way never decides a doubtful case, and b
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,20 +17,18 @@ from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import name, text
 from etlrun.reading.intake import Intake, Order
 from etlrun.reading.inventory import InputFile
+from etlrun.reading.json_statements import FILE, RAW, patient_statement, strict_statement
 from etlrun.reading.lines import check_gzip, raw_lines
 from etlrun.reading.quarantine import BrokenRecord, Quarantine, with_line_numbers
 from etlrun.reading.records import BrokenRecordError, Field, read_line
 from etlrun.reading.rows import RowWriter
-from etlrun.reading.spellings import doubtful, leaf_shape, value_of
 from etlrun.spec.engine import ParquetFiles
 
 if TYPE_CHECKING:
     import duckdb
 
-RAW, FILE = "__etlrun_raw", "__etlrun_file"  # of a line that DuckDB leaves to `records`; null in every other row
 SETTLED = "settled.parquet"  # the rows that `records` read
-MAX_LINE = 64_000_000
-_TRAILING_COMMA = r",\s*[}\]]"
+MANY = 1_000  # open lines for which a second statement is worth its while
 
 
 def read_json_lines(order: Order, columns: Columns, fields: Sequence[Field]) -> Intake:
@@ -88,7 +85,7 @@ class _Work:
         target = self.order.folder / folder
         target.mkdir()
         try:
-            connection.execute(_statement(files, self.columns, self.fields, target))
+            connection.execute(strict_statement(files, self.columns, self.fields, target))
         except duckdb.Error:
             if len(files) == 1:
                 yield files[0]
@@ -96,24 +93,42 @@ class _Work:
             for index, file in enumerate(files):
                 yield from self.fast(connection, [file], f"{folder}-{index}")
             return
-        self.folders.append(target)
-        ((lines,),) = connection.execute(f"SELECT count(*) FROM read_parquet({text(str(target / '*.parquet'))})").fetchall()
-        self.settle(connection, target, lines)
+        self.settle(connection, self.take(connection, target, files))
 
-    def settle(self, connection: duckdb.DuckDBPyConnection, target: Path, lines: int) -> None:
-        """Decide the lines that DuckDB left open, and count the others as rows."""
+    def take(self, connection: duckdb.DuckDBPyConnection, target: Path, files: Sequence[InputFile]) -> Path:
+        """Count the rows that DuckDB was sure of, and give the folder with the lines that are still open.
+
+        Where many are, a more patient statement takes those in which nothing but a key is absent.
+        """
+        self.folders.append(target)
+        lines, doubts = self.counted(connection, target)
+        self.rows += lines - doubts
+        if doubts <= MANY:
+            return target
+        patient = target.with_name(f"{target.name}-patient")
+        patient.mkdir()
+        connection.execute(patient_statement(target, files, self.columns, self.fields, patient))
+        self.folders.append(patient)
+        lines, doubts = self.counted(connection, patient)
+        self.rows += lines - doubts
+        return patient
+
+    def counted(self, connection: duckdb.DuckDBPyConnection, target: Path) -> tuple[int, int]:
+        """How many lines a statement wrote, and how many of them are open."""
+        ((lines, doubts),) = connection.execute(f"SELECT count(*), count({name(RAW)}) FROM read_parquet({text(str(target / '*.parquet'))})").fetchall()
+        return lines, doubts
+
+    def settle(self, connection: duckdb.DuckDBPyConnection, target: Path) -> None:
+        """Decide the lines that DuckDB left open."""
         days = {file.path: file.date for file in self.order.inventory.files}
         doubts = connection.execute(
             f"SELECT {name(FILE)}, {name(RAW)} FROM read_parquet({text(str(target / '*.parquet'))}) WHERE {name(RAW)} IS NOT NULL"
         )
         broken: list[BrokenRecord] = []
-        seen = 0
         with RowWriter(target / SETTLED, self.columns) as writer:
             while found := doubts.fetchmany(10_000):
-                seen += len(found)
                 for file, raw in found:
                     self.line(raw.encode(), file, 0, days[file], writer, broken.append)
-        self.rows += lines - seen
         for record in with_line_numbers(broken):
             self.quarantine.add(record)
 
@@ -151,38 +166,3 @@ def _reading(path: str, read: Callable[[], None]) -> None:
         raise RunFailure("source", "damaged-file", f"{path}: the file is cut or damaged ({error})", fix) from error
     except OSError as error:
         raise RunFailure("source", "unreadable-file", f"{path}: {error.strerror or error}", "check the disk and the file's permissions") from error
-
-
-def _statement(files: Sequence[InputFile], columns: Columns, fields: Sequence[Field], target: Path) -> str:
-    """One pass over all lines: typed values where they are beyond doubt, the raw line where they are not."""
-    leaves = ", ".join(f"{_member(item.path)} AS {name(f'v{index}')}" for index, item in enumerate(fields))
-    doubts = " OR ".join(doubtful(name(f"v{index}"), item) for index, item in enumerate(fields))
-    values = [f"{value_of(name(f'v{index}'), item.type)} AS {name(item.name)}" for index, item in enumerate(fields)]
-    if len(columns) > len(fields):
-        values.append(f"{name('day')} AS {name(columns.items[-1].name)}")
-    trailing_comma = f"regexp_matches(l, {text(_TRAILING_COMMA)})"  # which DuckDB's reader lets pass
-    doubt = f"(u IS NULL OR {trailing_comma} OR {doubts})"
-    days = ", ".join(f"({text(file.path)}, {f'DATE {text(str(file.date))}' if file.date else 'NULL::DATE'})" for file in files)
-    paths = ", ".join(text(file.path) for file in files)
-    shape = text(json.dumps(_shape(fields), ensure_ascii=False))
-    return (
-        f"COPY (SELECT {', '.join(values)}, CASE WHEN doubt THEN coalesce(l, '') END AS {name(RAW)}, CASE WHEN doubt THEN f END AS {name(FILE)} "
-        f"FROM (SELECT *, {doubt} AS doubt FROM (SELECT {leaves}, l, f, u FROM (SELECT l, f, unnest([TRY(json_transform_strict(l, {shape}))]) AS u "
-        f"FROM (SELECT l, filename AS f FROM read_csv([{paths}], columns = {{l: 'VARCHAR'}}, delim = chr(1), quote = '', escape = '', header = false, "
-        f"auto_detect = false, filename = true, max_line_size = {MAX_LINE})))))"
-        f"JOIN (VALUES {days}) AS days(f, day) USING (f)) TO {text(str(target))} (FORMAT parquet, PER_THREAD_OUTPUT true, FILE_EXTENSION 'parquet')"
-    )
-
-
-def _member(path: Sequence[str]) -> str:
-    return ".".join(("u", *(name(part) for part in path)))
-
-
-def _shape(fields: Sequence[Field]) -> dict[str, Any]:
-    shape: dict[str, Any] = {}
-    for item in fields:
-        inside = shape
-        for part in item.path[:-1]:
-            inside = inside.setdefault(part, {})
-        inside[item.path[-1]] = leaf_shape(item.type)
-    return shape

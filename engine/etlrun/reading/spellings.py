@@ -21,7 +21,7 @@ def leaf_shape(kind: Type) -> str | list[str]:
 
 def doubtful(value: str, item: Field) -> str:
     """A condition, never null: whether `value` (as `leaf_shape` gives it) must be left to `records`."""
-    broken = f"coalesce({_misfits(value, item.type)}, false)"
+    broken = f"coalesce({value} IS NOT NULL AND {_misfits(value, item.type)}, false)"
     return f"({value} IS NULL OR {broken})" if item.required else broken
 
 
@@ -58,7 +58,7 @@ def _misfits(value: str, kind: Type) -> str:
 
 def doubtful_text(value: str, item: Field) -> str:
     """Like `doubtful`, for a value that is text whatever its type, as in a CSV file."""
-    broken = "false" if item.type.name == "string" else f"coalesce({_misspelt(value, item.type)}, false)"
+    broken = "false" if item.type.name == "string" else f"coalesce({value} IS NOT NULL AND {_misspelt(value, item.type)}, false)"
     return f"({value} IS NULL OR {broken})" if item.required else broken
 
 
