@@ -28,7 +28,7 @@ test-mysql: .venv/dev.stamp  ## run the tests of the warehouse on MySQL itself: 
 	@ETLRUN_TEST_MYSQLD=$(or $(MYSQLD),$(shell command -v mysqld)) $(BIN)/python -m pytest -q tests/mysql
 
 sweep: .venv/dev.stamp .venv/mariadb.stamp  ## cut the line to the warehouse at every byte of a publish (long)
-	@cd tests && ../$(BIN)/python -m mysql.sweep --all
+	@$(BIN)/python -m tests.mysql.sweep --all
 
 check: .venv/dev.stamp  ## run the linter and the type checker
 	@$(BIN)/ruff check --quiet .
