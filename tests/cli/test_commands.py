@@ -159,7 +159,7 @@ def test_compile_prints_sql_that_runs(project: Project) -> None:
 def test_plan_says_what_would_happen_and_does_none_of_it(project: Project) -> None:
     result = project.run("plan", "pipelines/sales.yaml")
     assert result.code == 0
-    assert "sales: 1 csv files, 0.0 MB" in result.out
+    assert "sales: 1 csv file, 0.0 MB" in result.out
     assert "totals: from > aggregate" in result.out
     assert "totals: creates the table totals of warehouse (shop string, units bigint)" in result.out
     project.run("pipelines/sales.yaml", "-q")

@@ -14,6 +14,7 @@ import click
 
 from etlrun.cli.options import PipelineFile, checked_pipeline, choosing
 from etlrun.cli.reporting import reporting
+from etlrun.cli.words import counted
 from etlrun.failures import RunFailure
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def _models_text(models: dict[str, Any]) -> list[str]:
 def _source_text(source: dict[str, Any]) -> str:
     if "table" in source:
         return f"table {source['table']} of {source['connection']}"
-    text = f"{source['files']:,} {source['kind']} files, {source['bytes'] / 1e6:,.1f} MB"
+    text = f"{counted(source['files'], source['kind'] + ' file')}, {source['bytes'] / 1e6:,.1f} MB"
     if "days" in source:
         text += f"; {source['present']} of {source['days']} days"
     for word in ("missing", "empty"):

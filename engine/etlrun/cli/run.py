@@ -10,6 +10,7 @@ import click
 
 from etlrun.cli.options import PipelineFile, checked_pipeline, choosing
 from etlrun.cli.reporting import reporting
+from etlrun.cli.words import counted
 from etlrun.failures import RunFailure
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def _summary(record: dict[str, Any]) -> str:
     lines = [f"{record['pipeline']}: {record['status']} in {record['seconds']:.1f} s on {record['engine']} (run {record['run_id']})"]
     for name, source in record["sources"].items():
         bad = f", {source['bad_rows']:,} broken" if source["bad_rows"] else ""
-        files = f" from {source['files']:,} files" if source["files"] else ""
+        files = f" from {counted(source['files'], 'file')}" if source["files"] else ""
         lines.append(f"  read      {name}: {source['rows']:,} rows{files}{bad}")
     for name, told in record["models"].items():
         lines += _asked(name, told)

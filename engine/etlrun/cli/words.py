@@ -16,6 +16,11 @@ def failure_text(failure: RunFailure) -> str:
     return "\n".join([*lines, f"    = {failure.fix}"] if failure.fix else lines)
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 file`, `30 files`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def table_text(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Rows in columns as wide as they need; numbers to the right."""
     cells = [[_shown(value) for value in row] for row in rows]
