@@ -92,13 +92,20 @@ def cli_page() -> str:
     """What each command says of itself with --help."""
     settings = {**etlrun.context_settings, "terminal_width": 100, "max_content_width": 100}
     context = click.Context(etlrun, info_name="etlrun", **settings)
-    parts = ["# Command line", _block(etlrun.get_help(context))]
-    for name in etlrun.list_commands(context):
-        command = etlrun.get_command(context, name)
+    parts = ["# Command line", _block(etlrun.get_help(context)), *_commands_of(etlrun, context, settings)]
+    return _page(parts)
+
+
+def _commands_of(group: click.Group, context: click.Context, settings: dict[str, Any]) -> Iterator[str]:
+    """The help of each command of a group, and of those inside it."""
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         if command and not command.hidden:
             inner = click.Context(command, info_name=name, parent=context, **settings)
-            parts += [f"## etlrun {name}", _block(command.get_help(inner))]
-    return _page(parts)
+            yield f"## {inner.command_path}"
+            yield _block(command.get_help(inner))
+            if isinstance(command, click.Group):
+                yield from _commands_of(command, inner, settings)
 
 
 def _opening(cls: type) -> tuple[str, str]:

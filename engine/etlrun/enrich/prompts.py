@@ -282,4 +282,5 @@ def load_prompt(root: Path, name: str, shown: str = "") -> Prompt | None:
 
 
 def prompt_names(root: Path) -> tuple[str, ...]:
-    return tuple(sorted(path.stem for path in (root / "prompts").glob("*.md")))
+    """The prompts of a project; a README.md beside them is none."""
+    return tuple(sorted(path.stem for path in (root / "prompts").glob("*.md") if path.stem != "README"))

@@ -1,0 +1,42 @@
+"""`etlrun llm doctor`: whether the models of a profile can be asked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from etlrun.cli.llm_options import chosen_models
+from etlrun.spec.project import find_project
+
+
+@click.command("doctor")
+@click.argument("prompt", metavar="[PROMPT]", default="")
+@click.option("--model", "models", multiple=True, metavar="NAME", help="A model of the profile; all of them, if left out.")
+@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="A profile of etlrun.yaml.")
+@click.option("--json", "as_json", is_flag=True, help="Print an array of findings.")
+def command(prompt: str, models: tuple[str, ...], profile: str, as_json: bool) -> None:
+    """Check the models of a profile: settings, key, name, and three items of PROMPT in one request, which costs next to nothing.
+
+    Answers are not kept. Without PROMPT every prompt of the project is tried. Exit code 2 where a key or name is wrong, 1 where a service
+    fails or answers wrongly.
+    """
+    from etlrun.enrich.prompts import prompt_names
+    from etlrun.runtime.trying_models import examine
+
+    project = find_project(Path.cwd())
+    chosen = project.profile(profile)
+    names = chosen_models(chosen, models) if models else tuple(chosen.models)
+    if not names:
+        raise click.BadParameter(f"the profile `{chosen.name}` has no models", param_hint="--profile")
+    prompts = (prompt,) if prompt else prompt_names(project.root)
+    findings = [finding for name in names for wanted in prompts for finding in examine(project, chosen, name, wanted)]
+    if as_json:
+        click.echo(json.dumps([finding.as_object() for finding in findings], ensure_ascii=False))
+    else:
+        for finding in findings:
+            click.echo(f"{'ok     ' if finding.code == 0 else 'trouble'} {finding.model} x {finding.prompt}: {finding.text}")
+            if finding.fix:
+                click.echo(f"        = {finding.fix}")
+    raise SystemExit(max((finding.code for finding in findings), default=0))

@@ -1,0 +1,81 @@
+"""`etlrun llm eval`: how right the answers of models are, held against a golden set."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from etlrun.cli.llm_options import asking, chosen_models, consent_of
+from etlrun.cli.reporting import reporting
+from etlrun.cli.words import table_text
+from etlrun.spec.project import find_project
+
+if TYPE_CHECKING:
+    from etlrun.enrich.scores import Score
+
+
+@click.command("eval")
+@click.argument("prompt", metavar="PROMPT")
+@click.argument("golden", metavar="GOLDEN.csv", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@asking
+@click.option("--min-accuracy", type=click.FloatRange(0, 100), metavar="PERCENT", help="Exit with code 3 below this share of right answers.")
+@click.option("--json", "as_json", is_flag=True, help="Print one object.")
+def command(
+    prompt: str, golden: Path, models: tuple[str, ...], profile: str, yes: bool, max_usd: float | None, min_accuracy: float | None, as_json: bool
+) -> None:
+    """Score the answers to PROMPT for the keys of GOLDEN.csv, whose other columns hold the right answers.
+
+    Keys that were never asked are asked now. A key without an answer counts as wrong; overrides do not count. The interval is the one
+    that holds the true accuracy in 95 of 100 samples.
+    """
+    from etlrun.enrich.asking import Budget
+    from etlrun.runtime.enrichment import models_of, opened
+    from etlrun.runtime.evaluation import evaluate
+
+    project = find_project(Path.cwd())
+    chosen = project.profile(profile)
+    names = chosen_models(chosen, models)
+    with reporting("llm eval") as reporter, opened(project, chosen, prompt, models_of(chosen, names)) as enrichment:
+        consent = consent_of(reporter, yes=yes, max_usd=max_usd)
+        found = evaluate(enrichment, golden, consent, Budget(), project.settings.confirm_above_usd, "eval", reporter.progress)
+    if as_json:
+        told = {name: _object(score) for name, score in found.scores.items()}
+        click.echo(json.dumps({"prompt": prompt, "models": names, "requests": found.requests, "usd": round(found.usd, 6), "outputs": told}, ensure_ascii=False))
+    else:
+        for name, score in found.scores.items():
+            click.echo(_text(name, score))
+    if min_accuracy is not None and any(score.accuracy * 100 < min_accuracy for score in found.scores.values()):
+        click.echo(f"below the wanted {min_accuracy:g}%", err=True)
+        raise SystemExit(3)
+
+
+def _object(score: Score) -> dict[str, Any]:
+    labels = [
+        {"label": item.label, "given": item.given, "wanted": item.wanted, "right": item.right, "precision": item.precision, "recall": item.recall}
+        for item in score.labels
+    ]
+    confusion = [{"right": true, "given": said or None, "keys": count} for (true, said), count in sorted(score.confusion.items())]
+    return {"keys": score.keys, "answered": score.answered, "right": score.right, "accuracy": score.accuracy, "interval": score.interval,
+            "precision": score.precision, "labels": labels, "confusion": confusion}  # fmt: skip
+
+
+def _text(name: str, score: Score) -> str:
+    low, high = score.interval
+    lines = [
+        f"{name}: {score.right:,} of {score.keys:,} right ({score.accuracy:.1%}, 95% interval {low:.1%} to {high:.1%})",
+        f"  {score.answered:,} answered, of which {score.precision:.1%} are right",
+        "",
+        table_text(("label", "wanted", "given", "right", "precision", "recall"),
+                   [(item.label, item.wanted, item.given, item.right, _share(item.precision), _share(item.recall)) for item in score.labels]),
+    ]  # fmt: skip
+    wrong = sorted(((count, true, said) for (true, said), count in score.confusion.items() if true != said), key=lambda item: (-item[0], item[1:]))
+    if wrong:
+        lines += ["", table_text(("right is", "given was", "keys"), [(true, said or "(no answer)", count) for count, true, said in wrong])]
+    return "\n".join(lines) + "\n"
+
+
+def _share(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"

@@ -1,0 +1,52 @@
+"""Options of the commands that may ask models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from etlrun.diagnostics import nearest
+from etlrun.spec.project import Profile
+
+if TYPE_CHECKING:
+    from etlrun.cli.reporting import Lines, Live
+    from etlrun.runtime.consent import Consent
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def asking(command: Command) -> Command:
+    """Add `--model`, `--profile`, `--yes` and `--max-usd`."""
+    options = (
+        click.option("--model", "models", multiple=True, metavar="NAME",
+                     help="A model of the profile; several are asked in their order. The only one, if left out."),
+        click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="A profile of etlrun.yaml."),
+        click.option("--yes", is_flag=True, help="Ask models whatever it costs."),
+        click.option("--max-usd", type=click.FloatRange(min=0), metavar="USD", help="Ask models for so many US dollars at most."),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def chosen_models(profile: Profile, models: tuple[str, ...]) -> tuple[str, ...]:
+    """The names given, or the only model of the profile. Raises BadParameter."""
+    known = tuple(profile.models)
+    for name in models:
+        if name not in known:
+            fix = nearest(name, known) or f"the profile `{profile.name}` has {', '.join(known) or 'none'}"
+            raise click.BadParameter(f"there is no model `{name}` ({fix})", param_hint="--model")
+    if models:
+        return models
+    if len(known) != 1:
+        raise click.BadParameter(f"the profile `{profile.name}` has {', '.join(known) or 'no models'}: name one", param_hint="--model")
+    return known
+
+
+def consent_of(reporter: Lines | Live, *, yes: bool, max_usd: float | None) -> Consent:
+    """What the options allow."""
+    from etlrun.runtime.consent import Consent
+
+    return Consent(yes, max_usd, reporter.confirm)

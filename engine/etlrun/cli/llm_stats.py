@@ -1,0 +1,45 @@
+"""`etlrun llm stats`: what the label store knows, and what it cost."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from etlrun.cli.words import table_text
+from etlrun.spec.project import find_project, from_environment
+
+
+@click.command("stats")
+@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="Whose label store is asked.")
+@click.option("--json", "as_json", is_flag=True, help="Print an array of questions.")
+def command(profile: str, as_json: bool) -> None:
+    """List the questions that were ever asked, the latest first: answers by status, requests, tokens and money.
+
+    A question is a prompt as it was worded, put to a model; an edited prompt is another one.
+    """
+    from etlrun.enrich.opening import open_labels
+
+    project = find_project(Path.cwd())
+    store = open_labels(project.profile(profile).labels, project.root, from_environment)
+    try:
+        costs = store.costs()
+    finally:
+        store.close()
+    if as_json:
+        click.echo(json.dumps([asdict(cost) for cost in costs], ensure_ascii=False))
+        return
+    if not costs:
+        click.echo("nothing was asked yet")
+        return
+    statuses = ("ok", "abstained", "refused", "failed")
+    names = ("question", "prompt", "source", *statuses, "requests", "tokens in", "tokens out", "usd", "last")
+    lines = [
+        (cost.question, cost.prompt, cost.source, *(cost.statuses.get(status, 0) for status in statuses), cost.requests, cost.input_tokens,
+         cost.output_tokens, f"{cost.usd:.4f}", cost.last_at)
+        for cost in costs
+    ]  # fmt: skip
+    click.echo(table_text(names, lines))
+    click.echo(f"{sum(cost.statuses.get('ok', 0) for cost in costs):,} answers for ${sum(cost.usd for cost in costs):,.4f}", err=True)

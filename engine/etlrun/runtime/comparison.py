@@ -1,0 +1,79 @@
+"""What an edited prompt or another model would change: a sample asked anew, held against the answers of before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from etlrun.compiler.check import Checked
+from etlrun.enrich.asking import Budget
+from etlrun.enrich.keys import distinct_keys
+from etlrun.enrich.outputs import Value
+from etlrun.enrich.store import Cost
+from etlrun.failures import RunFailure
+from etlrun.runtime.bills import asking_relations, gather_keys
+from etlrun.runtime.consent import Consent, agree, stop_failure
+from etlrun.runtime.enrichment import Enrichment, open_enrichment
+from etlrun.runtime.working import Reporter
+
+
+class Change(NamedTuple):
+    """A key that gets another answer; an empty text stands for none."""
+
+    key: str
+    before: str
+    after: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The changes, those with the most rows first, among how many keys and rows, and what was compared."""
+
+    changes: tuple[Change, ...]
+    keys: int
+    rows: int
+    before: str
+    after: str
+
+
+def compare_answers(checked: Checked, models: tuple[str, ...], before: str, count: int, consent: Consent, reporter: Reporter) -> Comparison:
+    """Compare for the first enrich step of a pipeline; `models` stand in for its own. Raises RunFailure."""
+    asking = asking_relations(checked)
+    if not asking or asking[0].ask is None:
+        raise RunFailure("usage", "nothing-asked", f"the pipeline `{checked.pipeline.name}` asks no model", "name one with an `enrich` step")
+    ask = replace(asking[0].ask, models=models or asking[0].ask.models)
+    sample = gather_keys(checked, reporter)[asking[0].name].asked[:count]
+    keys = distinct_keys((key.shown, key.rows) for key in sample)
+    with open_enrichment(checked.project, checked.profile, ask) as enrichment:
+        alone = replace(enrichment, overrides={})
+        old = _question_before(alone, before)
+        known = alone.store.known(old.question, [key.normal for key in keys.asked])
+        budget = agree(alone, keys, Budget(), consent, checked.project.settings.confirm_above_usd)
+        answers = alone.ask(keys, budget, "diff", reporter.progress)
+        if answers.stopped:
+            raise stop_failure(answers.stopped)
+    changes = []
+    for key, answer in zip(keys.asked, answers.by_place, strict=True):
+        was, now = _text(known[key.normal].values if key.normal in known else {}), _text(answer.values)
+        if key.normal in known and was != now:
+            changes.append(Change(key.shown, was, now, key.rows))
+    compared = [key for key in keys.asked if key.normal in known]
+    after = ", then ".join(f"{tier.source} ({tier.question.id})" for tier in alone.tiers)
+    return Comparison(tuple(changes), len(compared), sum(key.rows for key in compared), f"{old.source} ({old.question})", after)
+
+
+def _question_before(enrichment: Enrichment, before: str) -> Cost:
+    """The question whose answers are compared with. Raises RunFailure where there is none."""
+    now = {tier.question.id for tier in enrichment.tiers}
+    costs = [cost for cost in enrichment.store.costs() if cost.prompt == enrichment.prompt.name and cost.statuses.get("ok")]
+    wanted = [cost for cost in costs if (cost.question == before if before else cost.question not in now)]
+    if not wanted:
+        what = f"there are no answers of a question `{before}`" if before else f"no other question of the prompt `{enrichment.prompt.name}` was answered yet"
+        raise RunFailure("usage", "nothing-to-compare", what, "run the pipeline before the edit, or name one of `etlrun llm stats` with --before")
+    return wanted[0]
+
+
+def _text(values: Mapping[str, Value]) -> str:
+    return ", ".join(str(value) for value in values.values())

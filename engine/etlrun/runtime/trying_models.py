@@ -1,0 +1,78 @@
+"""Try a model with three items of a prompt: settings, key, name, and the form of the answer. Nothing is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from etlrun.enrich.keys import Key, normal_form
+from etlrun.enrich.model import LanguageModel, LocalModel, ModelError, Reply
+from etlrun.enrich.prompts import Prompt, load_prompt
+from etlrun.enrich.questions import Sheet, write_sheet
+from etlrun.enrich.replies import judge
+from etlrun.enrich.tiers import Tier, tiers_of
+from etlrun.failures import RunFailure
+from etlrun.spec.project import Profile, Project, from_environment
+
+CODES = {"access": 2, "model": 2, "setup": 2}
+ITEMS = 3
+SPARE = ("vtv1", "phim hay", "bóng đá")  # where a prompt has too few examples of its own
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What came of trying a model: a line, what to do, and the exit code it is worth."""
+
+    model: str
+    prompt: str
+    text: str
+    fix: str = ""
+    code: int = 0
+
+    def as_object(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def examine(project: Project, profile: Profile, name: str, prompt: str) -> Iterator[Finding]:
+    """A finding for each model under a name of the profile. Raises RunFailure for a prompt that is not there, SpecError for mistakes in files."""
+    found = load_prompt(project.root, prompt, os.path.relpath(project.root / "prompts" / f"{prompt}.md"))
+    if found is None:
+        raise RunFailure("usage", "unknown-prompt", f"there is no prompt `{prompt}`", "put it into prompts/ as NAME.md")
+    for use in profile.models[name]:
+        try:
+            (tier,) = tiers_of(found, [use.value], project.root, from_environment)
+            text, fix, code = _try_out(project, found, tier)
+        except ModelError as error:
+            text, fix, code = error.message, error.fix, CODES.get(error.cause, 1)
+        yield Finding(name, prompt, text, fix, code)
+
+
+def _try_out(project: Project, prompt: Prompt, tier: Tier) -> tuple[str, str, int]:
+    texts = [example.key for example in (*prompt.examples, *prompt.canaries)]
+    chosen = [*texts, *(text for text in SPARE if text not in texts)][:ITEMS]
+    if isinstance(tier.model, LocalModel):
+        finder = tier.model.open(project.root, prompt.outputs)
+        known = sum(finder.find(text) is not None for text in chosen)
+        return f"{tier.source} can be read; it knows {known} of {len(chosen)} keys", "", 0
+    assert isinstance(tier.model, LanguageModel)
+    sheet = write_sheet(tier.question, [Key(normal_form(text), text, 1) for text in chosen], random.Random(), tier.model.thought_tokens(tier.name))
+    called, reply = asyncio.run(_ask(tier.model, sheet))
+    verdict = judge(tier.question, sheet, reply)
+    cost = f"${tier.tariff.cost(reply.usage):.6f}" if reply.usage and tier.tariff.price else "an unknown price"
+    told = f"{tier.source} ({called}) answered {len(verdict.answers)} of {len(chosen)} items for {cost}"
+    if verdict.fault:
+        return f"{told}: {verdict.fault} {verdict.reason}".rstrip(), "try another model, or look at the prompt", 1
+    answers = ", ".join(f"{chosen[index]}: {'/'.join(str(value) for value in answer.values())}" for index, answer in sorted(verdict.answers.items()))
+    return f"{told} ({answers})", "", 0
+
+
+async def _ask(model: LanguageModel, sheet: Sheet) -> tuple[str, Reply]:
+    asker = model.open(from_environment)
+    try:
+        return await asker.check(), await asker.answer(sheet.request)
+    finally:
+        await asker.close()
