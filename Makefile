@@ -71,7 +71,7 @@ data/log_content: | .venv/run.stamp
 	  $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
 	  name=$$python; \
 	  $$python -c 'import venv, ensurepip' 2>/dev/null || continue; \
-	  $$python -m venv .venv && touch $@ && exit 0; \
+	  $$python -m venv .venv && $(PIP) wheel && touch $@ && exit 0; \
 	  exit 1; \
 	done; \
 	if [ "$$name" ]; then echo "$$name cannot make virtual environments; on Debian: apt-get install python3-venv (or $$name-venv)" >&2; \
