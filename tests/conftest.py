@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from etlrun.engines._java import provide_java
 
-pytest.register_assert_rewrite("cases", "projects", "running", "tables")
+# The machine decides how long an example takes; it must not decide what a test says.
+settings.register_profile("etlrun", deadline=None, derandomize=True)
+settings.load_profile("etlrun")
+pytest.register_assert_rewrite("asked", "cases", "projects", "running", "tables")
 
 
 @pytest.fixture(scope="session")
