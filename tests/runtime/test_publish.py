@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import time
@@ -176,5 +177,6 @@ def test_a_run_killed_at_any_moment_leaves_the_old_table_or_the_new_one(project:
     assert publish(project) == new
     statuses = {run["status"] for run in project.run("runs", "--json", "-n", "50").json["runs"]}
     assert statuses <= {"killed", "done"}
-    left = [path for path in project.folder.glob(".etlrun/runs/*/*") if path.name in ("sources", "stage", "work")]
-    assert left == []
+    assert [path for path in project.folder.glob(".etlrun/runs/*/*") if path.name in ("sources", "spill", "work")] == []
+    stages = [path.parent / "run.json" for path in project.folder.glob(".etlrun/runs/*/stage")]
+    assert all(json.loads(record.read_text())["staged"] for record in stages), "a stage that nobody can resume was kept"

@@ -148,8 +148,8 @@ class _Loop:
                 async with asyncio.TaskGroup() as group:
                     for _ in range(workers):
                         group.create_task(self.work())
-            except* RunFailure as failures:
-                raise failures.exceptions[0] from None
+            except BaseExceptionGroup as failures:  # `except*` would wrap what it raises in a group again
+                raise next((error for error in failures.exceptions if isinstance(error, RunFailure)), failures) from None
 
     @contextlib.asynccontextmanager
     async def alive(self) -> AsyncIterator[None]:

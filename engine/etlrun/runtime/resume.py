@@ -13,7 +13,7 @@ from etlrun.failures import RunFailure
 from etlrun.runtime.publishing import publish_all
 from etlrun.runtime.record import Record
 from etlrun.runtime.run import spec_hash
-from etlrun.runtime.run_folder import RECORD, RunFolder
+from etlrun.runtime.run_folder import RECORD, RunFolder, is_alive
 from etlrun.runtime.stage import from_record
 from etlrun.runtime.working import Reporter
 
@@ -31,6 +31,8 @@ def find_run(runs: Path, run: str) -> tuple[RunFolder, Record]:
 
 def resume(checked: Checked, folder: RunFolder, record: Record, reporter: Reporter) -> Record:
     """Publish what the run staged, under the run's own id. Raises RunFailure where it has no stage or the specification changed."""
+    if record.status == "running" and is_alive({"host": record.host, "pid": record.pid}):
+        raise RunFailure("usage", "run-alive", f"the run `{folder.id}` is still at work on {record.host}", "wait until it is done")
     if not record.staged:
         raise RunFailure("usage", "nothing-staged", f"the run `{folder.id}` ({record.status}) has no checked rows to publish", "run the pipeline again")
     if spec_hash(checked) != record.spec_hash:

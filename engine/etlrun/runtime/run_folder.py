@@ -69,24 +69,27 @@ def read_records(runs: Path) -> Iterator[dict[str, Any]]:
             record = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
-        if record.get("status") == "running" and not _is_alive(record):
+        if record.get("status") == "running" and not is_alive(record):
             record["status"] = "killed"
         yield record
 
 
 def sweep_old(runs: Path, days: int = KEEP_DAYS) -> None:
-    """Remove what killed runs left behind, and stages older than `days` days; records and quarantines stay."""
+    """Remove what killed runs left behind, and stages older than `days` days; records and quarantines stay.
+
+    A stage that was checked stays for `etlrun resume` meanwhile.
+    """
     oldest = (datetime.now(UTC) - timedelta(days=days)).strftime("%Y%m%dT%H%M%SZ")
     for record in read_records(runs):
         folder = RunFolder(record["run_id"], runs / record["run_id"])
-        if record["status"] == "killed" and not record.get("staged"):
-            folder.sweep(staged=True)
+        if record["status"] == "killed":
+            folder.sweep(staged=not record.get("staged"))
             folder.write_record(record)
         elif record["status"] != "running" and record["run_id"] < oldest:
             folder.sweep(staged=True)
 
 
-def _is_alive(record: dict[str, Any]) -> bool:
+def is_alive(record: dict[str, Any]) -> bool:
     """Whether the process of a running record may still be at work; on another host nobody can tell."""
     if record.get("host") != socket.gethostname():
         return True
