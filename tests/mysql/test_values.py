@@ -161,10 +161,11 @@ def test_a_second_unique_key_of_the_table_holds(place: Place, tmp_path: Path, lo
 
 
 @LOADERS
-def test_a_trigger_that_changes_a_value_is_found_out_before_commit(place: Place, tmp_path: Path, loader: str) -> None:
+@pytest.mark.parametrize("change", ["NEW.seconds ^ (NEW.contract = 'B')", "NULLIF(NEW.seconds, 2)"])
+def test_a_trigger_that_changes_a_value_is_found_out_before_commit(place: Place, tmp_path: Path, loader: str, change: str) -> None:
     warehouse = place.warehouse(loader=loader)
     warehouse.publish(make_load(tmp_path, [("2022-04", "A", 1)], run_id=FIRST))
-    place.run("CREATE TRIGGER bit BEFORE INSERT ON profile FOR EACH ROW SET NEW.seconds = NEW.seconds ^ (NEW.contract = 'B')")
+    place.run("CREATE TRIGGER bit BEFORE INSERT ON profile FOR EACH ROW SET NEW.seconds = " + change)
     with pytest.raises(RunFailure) as failure:
         warehouse.publish(make_load(tmp_path, [("2022-04", "A", 1), ("2022-04", "B", 2), ("2022-04", "C", 3)], run_id=SECOND))
     assert failure.value.code == "values-differ"

@@ -23,14 +23,14 @@ BARE = ("boolean", "tinyint", "smallint", "int", "bigint")
 class Field:
     """A column on its way: its name in the table, its type, and its name in the stage.
 
-    `is_special` says that a text of the stage holds a character that a line escapes, `is_nullable` that the table may hold a NULL.
+    `is_special` says that a text of the stage holds a character that a line escapes, `has_nulls` that one of its values is NULL.
     """
 
     name: str
     type: Type
     staged: str
     is_special: bool
-    is_nullable: bool
+    has_nulls: bool
 
 
 def has_special(staged: str) -> str:
@@ -49,7 +49,10 @@ def proof_line(fields: tuple[Field, ...]) -> str:
 
 
 def server_line(fields: tuple[Field, ...]) -> str:
-    """The row that the server stores, as the checksum takes it."""
+    """The row that the server stores, as the checksum takes it.
+
+    Where the stage has no NULL, one that the server stores is left out of its line, which then has a tab too few for any line of the stage.
+    """
     values = [_served(field) for field in fields]
     return f"CONCAT_WS('\\t', {', '.join([*values[:-1], _ended(values[-1])])})"
 
@@ -129,7 +132,7 @@ def _served(field: Field) -> str:
         text = column
     else:
         text = f"CAST({column} AS CHAR)"
-    return f"IFNULL({text}, '\\\\N')" if field.is_nullable else text
+    return f"IFNULL({text}, '\\\\N')" if field.has_nulls else text
 
 
 def _ended(value: str) -> str:

@@ -39,21 +39,26 @@ def inspect(stage: Stage, there: Definition, exact: frozenset[str]) -> Facts:
     texts = [item for item in stage.load.columns if item.type.name == "string"]
     counts = [f"count(*) FILTER ({rule.bad})" for rule in rules]
     specials = [f"coalesce(bool_or({has_special(stage.staged(item.name))}), false)" for item in texts]
-    rows, *found = stage.one(f"SELECT {', '.join(['count(*)', *counts, *specials])} FROM stage")
+    nulls = [f"count(*) - count({stage.staged(item.name)})" for item in stage.load.columns]
+    rows, *found = stage.one(f"SELECT {', '.join(['count(*)', *counts, *specials, *nulls])} FROM stage")
     if rows != stage.load.rows:
         raise RunFailure("sink", "stage-damaged", f"the stage holds {rows:,} rows, and {stage.load.rows:,} were written", "run the pipeline again")
     for rule, count in zip(rules, found, strict=False):
         if count:
             raise _refused(stage, rule, int(count))
-    escaped = {item.name for item, is_special in zip(texts, found[len(rules) :], strict=True) if is_special}
-    fields = tuple(_field(stage, item, there, item.name in escaped) for item in stage.load.columns)
+    special, missing = found[len(rules) : -len(nulls)], found[-len(nulls) :]
+    escaped = {item.name for item, is_special in zip(texts, special, strict=True) if is_special}
+    fields = tuple(
+        _field(stage, item, there, is_special=item.name in escaped, has_nulls=count > 0)
+        for item, count in zip(stage.load.columns, missing, strict=True)
+    )
     return Facts(fields, _first_key(stage, fields) if rows else None)
 
 
-def _field(stage: Stage, item: Column, there: Definition, is_special: bool) -> Field:
+def _field(stage: Stage, item: Column, there: Definition, *, is_special: bool, has_nulls: bool) -> Field:
     stored = there.column(item.name)
     assert stored is not None
-    return Field(stored.name, item.type, stage.staged(item.name), is_special, stored.is_nullable)
+    return Field(stored.name, item.type, stage.staged(item.name), is_special, has_nulls)
 
 
 def _rules(stage: Stage, item: Column, there: Definition, exact: frozenset[str]) -> Iterator[_Rule]:
