@@ -1,4 +1,4 @@
-"""The SQL of the interaction pipeline in both dialects, and what each rewrite makes of a tree."""
+"""The SQL of the two pipelines in both dialects, and what each rewrite makes of a tree."""
 
 from __future__ import annotations
 
@@ -33,10 +33,11 @@ MAPPING = Mapping("content", (("TV", ("CHANNEL", "KPLUS")), ("Film", ("VOD",)), 
 DAYS = tuple(f"2022-04-{day:02}" for day in range(1, 31))
 
 
+@pytest.mark.parametrize("pipeline", ["interaction", "behavior"])
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_the_interaction_pipeline_compiles_to_this_text(dialect: str) -> None:
-    plan = make_plan(check_file(PROJECT / "pipelines" / "interaction.yaml"))
-    compare_with_file(HERE / f"interaction.{dialect}.sql", _text_of(plan, dialect))
+def test_the_pipelines_compile_to_this_text(dialect: str, pipeline: str) -> None:
+    plan = make_plan(check_file(PROJECT / "pipelines" / f"{pipeline}.yaml"))
+    compare_with_file(HERE / f"{pipeline}.{dialect}.sql", _text_of(plan, dialect))
 
 
 def _text_of(plan: Plan, dialect: str) -> str:
