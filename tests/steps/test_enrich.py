@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from etlrun.enrich.store import Status
+from etlrun.steps.enrich import STATUSES
 from running import both, in_order
 from tables import Example, examples
 
@@ -129,3 +131,7 @@ holds: both sides are 5
     for bench in both(spark, duck, tmp_path, example(steps, rows)):
         assert bench.verdict("shown").holds
         assert len(bench.plan.carried) == 1
+
+
+def test_the_status_column_knows_every_status_of_the_store() -> None:
+    assert (*get_args(Status), "pending") == STATUSES
