@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -14,6 +15,8 @@ import pytest
 from asked import CANARIES, FEW, FILE, PROJECT, PROMPT, SECRET, asking_project, enrich, many, run, searches, service
 from fake_gemini import FakeServer
 from projects import Project, Result, wait_for
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -141,6 +144,38 @@ def test_an_edited_prompt_has_a_price_and_the_old_answers_stay(project: Project)
     assert again.json["models"]["kinds"]["cached"] == 5
 
 
+def test_several_sinks_checks_and_joins_on_the_answers_ask_once(project: Project) -> None:
+    project.pipeline(
+        """\
+sources:
+  searches: {csv: {path: data/searches.csv, columns: {user: string, keyword: string}}}
+steps:
+  labelled:
+    - from: searches
+    - enrich: {key: keyword, prompt: kind, model: kinds}
+  films:
+    - from: labelled
+    - filter: kind = 'Film'
+  both:
+    - from: labelled
+    - enrich: {key: keyword, prompt: kind, model: kinds, as: {kind: again}}
+    - join: {with: films, on: [user], columns: {other: kind}, how: left, expect: many}
+checks:
+  both:
+    - expression: kind = again
+    - row_count: {min: 1}
+sinks:
+  labelled: {table: {from: labelled, connection: warehouse, write: replace}}
+  films: {table: {from: films, connection: warehouse, write: replace}}
+  both: {table: {from: both, connection: warehouse, write: replace}}
+"""
+    )
+    with service() as served:
+        result = run(project, served)
+        assert (result.code, len(served.records), asked(served)) == (0, 1, 5), result.err
+    assert [told["requests"] for told in result.json["models"].values()] == [1, 0]
+
+
 # what stops a run
 
 
@@ -247,6 +282,34 @@ def test_a_run_that_is_stopped_in_the_middle_keeps_what_it_bought(project: Proje
         assert len(served.records) - before <= 100 - 40 + 2 * 16
     assert len(rows(project)) == 1_000
     assert {row[3] for row in rows(project)} == {"ok"}
+
+
+# the pipeline that ships
+
+
+def test_behavior_runs_on_a_fresh_machine_without_a_key(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    for name in ("pipelines", "mappings", "prompts"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    shutil.copy(ROOT / "etlrun.yaml", tmp_path)
+    assert project.run("sample-data", "data", "--contracts", "1", "--users", "300").code == 0
+    project.write("mappings/titles.csv", "".join((ROOT / "mappings" / "titles.csv").read_text("utf-8").splitlines(keepends=True)[:60]))
+    result = project.run("pipelines/behavior.yaml", "--profile", "fast", "--json")
+    assert result.code == 0, result.err
+    told = result.json["models"]["categories"]
+    assert 0 < told["coverage"]["rows"] < 1
+    assert told["by_source"] == {"catalogue": {"rows": told["labelled_rows"], "keys": told["labelled_keys"]}}
+    trends = set()
+    for user, before, before_category, after, after_category, trend, change in project.table("behavior_data"):
+        assert None not in (user, before, after)
+        if before_category is None or after_category is None:
+            assert (trend, change) == (None, None)
+        elif before_category == after_category:
+            assert (trend, change) == ("Unchanged", "Unchanged")
+        else:
+            assert (trend, change) == ("Changed", f"{before_category}-{after_category}")
+        trends.add(trend)
+    assert trends == {None, "Changed", "Unchanged"}
 
 
 # what must not be seen
