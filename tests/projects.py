@@ -65,7 +65,7 @@ class Project:
         """Start `etlrun` and come back at once."""
         return subprocess.Popen(
             self._command(arguments), cwd=self.folder, env=self._environment(environment), text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_heed_interrupts,
         )  # fmt: skip
 
     def run_until(self, seen: str, number: signal.Signals, *arguments: str, **environment: str) -> Result:
@@ -92,6 +92,11 @@ class Project:
     def _environment(self, given: dict[str, str]) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("ETLRUN_", "SPARK_", "PYSPARK_"))}
         return {**inherited, **given}
+
+
+def _heed_interrupts() -> None:
+    """Let Ctrl-C reach a command even where the tests themselves run in the background, which ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:

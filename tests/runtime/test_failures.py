@@ -205,3 +205,15 @@ def test_nothing_that_a_run_leaves_can_be_read_by_others(project: Project) -> No
     kept = [path for path in run.rglob("*") if path.is_file()]
     assert {path.name for path in kept} >= {"run.json", "views.jsonl"}
     assert all(path.stat().st_mode & 0o077 == 0 for path in kept)
+
+
+def test_reading_is_interrupted_too(project: Project) -> None:
+    line = '{"contract": "A", "seconds": 1, "other": "' + "x" * 400 + '"}\n'
+    project.write("data/20220402.json", line * 600_000)
+    process = project.start(spec(project))
+    wait_for(lambda: any(project.folder.glob(".etlrun/runs/*/sources/views/lines/*.parquet")))
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert (out, "Traceback" in err) == ("", False)
+    assert project.table("totals") == OLD

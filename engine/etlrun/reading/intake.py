@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from etlrun.reading.inventory import Inventory
 from etlrun.spec.database import Database
 from etlrun.spec.engine import ParquetFiles
 
+if TYPE_CHECKING:
+    import duckdb
+
+Answer = TypeVar("Answer")
 Progress = Callable[[str, int, int], None]
 
 
@@ -28,6 +33,35 @@ class Intake:
     samples: tuple[str, ...] = ()  # `file:line: reason` of the first few
 
 
+class Control:
+    """How another thread watches and stops a reader that is at work; the reader says on which connection it works."""
+
+    def __init__(self) -> None:
+        self.connection: duckdb.DuckDBPyConnection | None = None
+
+    def follow(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Watch and stop what runs on this connection."""
+        connection.execute("SET enable_progress_bar = true")
+        connection.execute("SET enable_progress_bar_print = false")
+        self.connection = connection
+
+    def percent(self) -> float:
+        """How much of the running statement is done; negative where that is not known."""
+        return self._ask(lambda connection: connection.query_progress(), -1.0)
+
+    def interrupt(self) -> None:
+        """Stop the running statement."""
+        self._ask(lambda connection: connection.interrupt(), None)
+
+    def _ask(self, question: Callable[[duckdb.DuckDBPyConnection], Answer], otherwise: Answer) -> Answer:
+        import duckdb
+
+        try:
+            return question(self.connection) if self.connection is not None else otherwise
+        except duckdb.ConnectionException:  # closed meanwhile: the reader is done
+            return otherwise
+
+
 @dataclass(frozen=True)
 class Order:
     """What a source is asked to read: its name, its files, and where its rows and its broken records go.
@@ -41,3 +75,4 @@ class Order:
     quarantine: Path | None
     progress: Progress
     open_database: Callable[[str], Database]
+    control: Control = field(default_factory=Control)

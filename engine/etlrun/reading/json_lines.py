@@ -66,15 +66,13 @@ class _Work:
     def read(self, files: Sequence[InputFile]) -> None:
         import duckdb
 
-        total = sum(file.size for file in files)
-        self.order.progress(f"reading {self.order.name}", 0, total)
         for file in files:
             if file.path.endswith(".gz"):
                 _reading(file.path, lambda path=file.path: check_gzip(path))  # type: ignore[misc]
         with duckdb.connect() as connection:
+            self.order.control.follow(connection)
             for group in self.fast(connection, files, "lines"):
                 self.slow(group)
-        self.order.progress(f"reading {self.order.name}", total, total)
 
     def fast(self, connection: duckdb.DuckDBPyConnection, files: Sequence[InputFile], folder: str) -> Iterator[InputFile]:
         """Read `files` by DuckDB; gives back those it cannot take as lines of text at all."""
@@ -86,6 +84,8 @@ class _Work:
         target.mkdir()
         try:
             connection.execute(strict_statement(files, self.columns, self.fields, target))
+        except duckdb.InterruptException:
+            raise
         except duckdb.Error:
             if len(files) == 1:
                 yield files[0]

@@ -45,6 +45,7 @@ def read_separated(order: Order, columns: Columns, fields: Sequence[Field], sepa
     groups: list[Path] = []
     try:
         with duckdb.connect() as connection:
+            order.control.follow(connection)
             for header, group in groupby(files, key=lambda file: headers[file.path]):
                 groups.append(order.folder / f"rows-{len(groups)}")
                 groups[-1].mkdir()
@@ -52,7 +53,6 @@ def read_separated(order: Order, columns: Columns, fields: Sequence[Field], sepa
                 rows += reader.read(tuple(group), header)
     finally:
         quarantine.close()
-    order.progress(f"reading {order.name}", order.inventory.bytes, order.inventory.bytes)
     paths = [path for group in groups for path in sorted(group.glob("*.parquet"))]
     plain = tuple(str(path) for path in paths if path.name != SETTLED)
     settled = tuple(str(path) for path in paths if path.name == SETTLED)
@@ -105,6 +105,8 @@ class _Reader:
 
         try:
             self.connection.execute(self.statement(files, header))
+        except duckdb.InterruptException:
+            raise
         except duckdb.Error as error:
             detail = str(error).split("\n", 1)[0]
             raise RunFailure("source", "unreadable-file", f"`{self.source}`: the files cannot be read as separated values ({detail})",

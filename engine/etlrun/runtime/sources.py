@@ -12,7 +12,7 @@ from etlrun.reading.source import FileSource, TextSource
 from etlrun.runtime.blame import located
 from etlrun.runtime.connections import database_reader
 from etlrun.runtime.run_folder import RunFolder
-from etlrun.runtime.working import Reporter
+from etlrun.runtime.working import Reporter, work
 from etlrun.spec.kinds import Source
 from etlrun.spec.project import Use
 
@@ -63,8 +63,16 @@ def read_sources(checked: Checked, inventories: dict[str, Inventory], names: lis
 def _read(checked: Checked, use: Use, name: str, inventory: Inventory, folder: RunFolder, reporter: Reporter) -> Intake:
     keep = isinstance(use.value, TextSource) and use.value.bad_rows != "drop"
     order = Order(name, inventory, folder.sources(name), folder.quarantine(name) if keep else None, reporter.progress, database_reader(checked))
-    intake: Intake = use.value.read(order, checked.columns[name])
-    return intake
+
+    def look() -> None:
+        percent = order.control.percent()
+        reporter.progress(f"reading {name}", max(0, int(percent)), 100 if percent >= 0 else 0)
+
+    def read() -> Intake:
+        intake: Intake = use.value.read(order, checked.columns[name])
+        return intake
+
+    return work(read, look, order.control.interrupt)
 
 
 def _judge_bad_rows(name: str, source: TextSource, intake: Intake, folder: RunFolder, reporter: Reporter) -> None:

@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 
 Result = TypeVar("Result")
 EVERY_SECONDS = 0.1
+PATIENCE_SECONDS = 10.0  # for work that was cancelled
 
 
 class Reporter(Protocol):
@@ -33,16 +34,18 @@ def work(action: Callable[[], Result], look: Callable[[], None], cancel: Callabl
             results.append(action())
         except BaseException as error:  # noqa: BLE001 - carried over to the thread that waits
             errors.append(error)
+        finally:
+            done.set()
 
-    thread = threading.Thread(target=run, name="etlrun-work", daemon=True)
-    thread.start()
+    # Not `join`: interrupted, it takes the thread for ended (Python 3.11).
+    done = threading.Event()
+    threading.Thread(target=run, name="etlrun-work", daemon=True).start()
     try:
-        while thread.is_alive():
-            thread.join(EVERY_SECONDS)
+        while not done.wait(EVERY_SECONDS):
             look()
     except KeyboardInterrupt:
         cancel()
-        thread.join(10)
+        done.wait(PATIENCE_SECONDS)
         raise
     if errors:
         raise errors[0]
