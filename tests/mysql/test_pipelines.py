@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from projects import Project, wait_for
 
 from .loads import Place
