@@ -85,7 +85,7 @@ class Server:
         command = [find_program(), "--no-defaults", *_as_root(), f"--datadir={self.data}", f"--socket={self.folder / 's'}", f"--port={self.port}",
                    f"--pid-file={self.folder / 'pid'}", f"--log-error={self.folder / 'log'}", f"--tmpdir={self.folder}",
                    *([] if is_mysql() else QUICK), *(["--mysqlx=OFF"] if is_mysql() else []), *SETTINGS, *self.settings]  # fmt: skip
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=_die_with_us)  # noqa: PLW1509 - it sets one flag
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=_die_with_us)
         deadline = time.monotonic() + 60
         while True:
             try:
