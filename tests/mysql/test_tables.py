@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -31,11 +32,11 @@ MISFITS = {
                     "ALTER TABLE `profile` DROP PRIMARY KEY, ADD PRIMARY KEY (`month`, `contract`)"),
     "no key": (table(key=""), "its primary key is missing", "ALTER TABLE `profile` ADD PRIMARY KEY (`month`, `contract`)"),
     "a column that must have a value": (table(extra="owner INT NOT NULL"), "a column `owner` that must have a value and is not published",
-                                        "ALTER TABLE `profile` MODIFY COLUMN `owner` int(11) NULL"),
+                                        "ALTER TABLE `profile` MODIFY COLUMN `owner` int NULL"),
     "a column too few": (table(seconds=""), "it has no column `seconds`", "ALTER TABLE `profile` ADD COLUMN `seconds` BIGINT"),
-    "a shorter number": (table(seconds="seconds INT"), "`seconds` is int(11), and bigint is published", "ALTER TABLE `profile` MODIFY COLUMN `seconds` BIGINT"),
-    "an unsigned number": (table(seconds="seconds BIGINT UNSIGNED"), "`seconds` is bigint(20) unsigned", "ALTER TABLE `profile` MODIFY COLUMN `seconds` BIGINT"),
-    "a computed column": (table(seconds="seconds BIGINT AS (1)"), "`seconds` is bigint(20) generated", "ALTER TABLE `profile` DROP COLUMN `seconds`, ADD COLUMN `seconds` BIGINT"),
+    "a shorter number": (table(seconds="seconds INT"), "`seconds` is int, and bigint is published", "ALTER TABLE `profile` MODIFY COLUMN `seconds` BIGINT"),
+    "an unsigned number": (table(seconds="seconds BIGINT UNSIGNED"), "`seconds` is bigint unsigned", "ALTER TABLE `profile` MODIFY COLUMN `seconds` BIGINT"),
+    "a computed column": (table(seconds="seconds BIGINT AS (1)"), "`seconds` is bigint generated", "ALTER TABLE `profile` DROP COLUMN `seconds`, ADD COLUMN `seconds` BIGINT"),
     "latin1": (table(month="month VARCHAR(20) CHARACTER SET latin1 NOT NULL"), "`month` is varchar(20) latin1_swedish_ci",
                f"ALTER TABLE `profile` MODIFY COLUMN `month` VARCHAR(255) {UTF8} NOT NULL"),
     "utf8mb3": (table(contract="contract VARCHAR(20) CHARACTER SET utf8mb3 COLLATE utf8mb3_bin NOT NULL"), "`contract` is varchar(20) utf8mb3_bin",
@@ -45,14 +46,19 @@ MISFITS = {
 }  # fmt: skip
 
 
+def without_widths(text: str) -> str:
+    """MariaDB shows a width behind whole numbers, MySQL does not."""
+    return re.sub(r"int\(\d+\)", "int", text)
+
+
 @pytest.mark.parametrize("case", MISFITS)
 def test_a_table_that_does_not_fit_is_told_with_the_statement_that_mends_it(place: Place, tmp_path: Path, case: str) -> None:
     made, why, statement = MISFITS[case]
     place.run(made)
     before = place.run("SHOW CREATE TABLE profile")
     warehouse, load = place.warehouse(), make_load(tmp_path, ROWS)
-    ((found, said),) = [(problem, mend) for problem, mend in warehouse.mismatches(load) if why in problem]
-    assert said == statement or said.replace("int NULL", "int(11) NULL") == statement
+    ((found, said),) = [(problem, mend) for problem, mend in warehouse.mismatches(load) if why in without_widths(problem)]
+    assert without_widths(said) == statement
     with pytest.raises(RunFailure) as failure:
         warehouse.publish(load)
     assert failure.value.code == "table-mismatch" and found in failure.value.message and said in failure.value.fix
@@ -93,10 +99,9 @@ def test_a_missing_table_is_no_mismatch_and_is_made_with_types_key_and_comments(
         "SELECT column_name, column_type, collation_name, column_key, column_comment FROM information_schema.columns "
         "WHERE table_schema = DATABASE() AND table_name = 'profile' ORDER BY ordinal_position"
     )
-    bigint = "bigint" if found[2][1] == "bigint" else "bigint(20)"
-    assert found == [
-        ("Contract", "varchar(255)", "utf8mb4_bin", "PRI", ""), ("day", "date", None, "", ""), ("Tổng", bigint, None, "", "tổng số giây"),
-        ("taste", "text", "utf8mb4_bin", "", ""), ("share", "double", None, "", ""), ("paid", "tinyint(1)", None, "", ""), ("at", "datetime(6)", None, "", ""),
+    assert [(name, without_widths(kind), *rest) for name, kind, *rest in found] == [
+        ("Contract", "varchar(255)", "utf8mb4_bin", "PRI", ""), ("day", "date", None, "", ""), ("Tổng", "bigint", None, "", "tổng số giây"),
+        ("taste", "text", "utf8mb4_bin", "", ""), ("share", "double", None, "", ""), ("paid", "tinyint", None, "", ""), ("at", "datetime(6)", None, "", ""),
     ]  # fmt: skip
     ((engine, comment),) = place.run("SELECT engine, table_comment FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'profile'")
     assert (engine, comment) == ("InnoDB", "who watched what, 100% of it\\ 'all'")
