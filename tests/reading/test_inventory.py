@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import multiprocessing
 import os
+import shutil
+import tempfile
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -105,3 +108,25 @@ def test_a_folder_gives_its_files_without_marks_and_checksums(tmp_path: Path) ->
 
 def test_nothing_at_a_path_is_trouble(tmp_path: Path) -> None:
     assert codes(look(tmp_path / "none.json")) == ["missing-file"]
+
+
+def _look_as_nobody(template: str, told: Any) -> None:
+    if os.getuid() == 0:
+        os.setuid(65534)
+    told.send(codes(look(Path(template), DAY1, may_miss=ANY)))
+
+
+def test_a_closed_folder_is_trouble_even_where_days_may_be_missing() -> None:
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))
+    try:
+        (folder / "logs").mkdir(mode=0o000)
+        folder.chmod(0o755)
+        here, there = multiprocessing.get_context("fork").Pipe()
+        process = multiprocessing.get_context("fork").Process(target=_look_as_nobody, args=(str(folder / "logs/{date:yyyyMMdd}.json"), there))
+        process.start()
+        assert here.poll(30)
+        assert here.recv() == ["unreadable-file"]
+        process.join()
+    finally:
+        (folder / "logs").chmod(0o700)
+        shutil.rmtree(folder)

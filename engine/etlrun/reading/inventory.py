@@ -69,22 +69,27 @@ class Wanted:
 def take_inventory(wanted: Wanted) -> Inventory:
     """Look for the files that `wanted` describes."""
     if not wanted.days:
-        files = list(_files_at(wanted.template, None, wanted.form))
-        troubles = [] if files else [_nothing_at(wanted.template)]
-        return _inspected(Inventory(tuple(files), troubles=tuple(troubles)), wanted)
-    files, missing = [], []
-    for day in wanted.days:
-        found = list(_files_at(day_path(wanted.template, day), day, wanted.form))
-        files.extend(found)
-        if not found:
-            missing.append(day)
-    troubles = [
-        Trouble("missing-day", day_path(wanted.template, day), f"the day {day} has no file",
-                f"put it there, or allow it: `missing: [{day}]`")
-        for day in missing
-        if day not in wanted.may_miss
-    ]  # fmt: skip
-    return _inspected(Inventory(tuple(files), tuple(missing), troubles=tuple(troubles)), wanted)
+        found = _look(wanted.template, None, wanted.form)
+        troubles = found.troubles if found.files or found.troubles else (_nothing_at(wanted.template),)
+        return _inspected(Inventory(found.files, troubles=troubles), wanted)
+    by_day = {day: _look(day_path(wanted.template, day), day, wanted.form) for day in wanted.days}
+    closed = dict.fromkeys(trouble for found in by_day.values() for trouble in found.troubles)
+    missing = tuple(day for day, found in by_day.items() if not found.files and not found.troubles)
+    absent = tuple(_no_day(wanted, day) for day in missing if day not in wanted.may_miss)
+    files = tuple(file for found in by_day.values() for file in found.files)
+    return _inspected(Inventory(files, missing, troubles=(*closed, *absent)), wanted)
+
+
+def _look(path: str, day: datetime.date | None, form: str) -> Inventory:
+    """What a path holds; a folder that is closed to us hides whether there is anything, and that is trouble whatever may be missing."""
+    closed = next((str(folder) for folder in (Path(path), *Path(path).parents) if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK)), "")
+    if closed:
+        return Inventory((), troubles=(Trouble("unreadable-file", closed, "the folder cannot be looked into", "check its permissions"),))
+    return Inventory(tuple(_files_at(path, day, form)))
+
+
+def _no_day(wanted: Wanted, day: datetime.date) -> Trouble:
+    return Trouble("missing-day", day_path(wanted.template, day), f"the day {day} has no file", f"put it there, or allow it: `missing: [{day}]`")
 
 
 def _nothing_at(path: str) -> Trouble:
