@@ -36,20 +36,19 @@ class Proxy:
         self.fault: Fault | None = None
         self.has_struck = False
         self.is_committing = False
-        self.connections = 0
         self.bytes: dict[Direction, int] = {"up": 0, "down": 0}
-        self.sockets: list[socket.socket] = []
+        self.sockets: set[socket.socket] = set()
         self.lock = threading.Lock()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def arm(self, fault: Fault | None) -> None:
         with self.lock:
-            self.fault, self.has_struck, self.is_committing, self.connections = fault, False, False, 0
+            self.fault, self.has_struck, self.is_committing = fault, False, False
             self.bytes = {"up": 0, "down": 0}
 
     def close(self) -> None:
         self.listener.close()
-        for one in self.sockets:
+        for one in list(self.sockets):
             one.close()
 
     def _accept(self) -> None:
@@ -62,10 +61,19 @@ class Proxy:
                     return
                 client.close()
                 continue
-            self.connections += 1
-            self.sockets += [client, server]
-            threading.Thread(target=self._pump, args=(client, server, "up"), daemon=True).start()
-            threading.Thread(target=self._pump, args=(server, client, "down"), daemon=True).start()
+            self.sockets |= {client, server}
+            threading.Thread(target=self._carry, args=(client, server), daemon=True).start()
+
+    def _carry(self, client: socket.socket, server: socket.socket) -> None:
+        """Carry one connection in both directions; close it when both have come to an end, and leave it as it is where it hangs."""
+        down = threading.Thread(target=self._pump, args=(server, client, "down"), daemon=True)
+        down.start()
+        self._pump(client, server, "up")
+        down.join()
+        if self.fault is None or self.fault.kind != "hang":
+            for one in (client, server):
+                one.close()
+                self.sockets.discard(one)
 
     def _pump(self, source: socket.socket, target: socket.socket, direction: Direction) -> None:
         try:

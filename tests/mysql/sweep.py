@@ -1,4 +1,4 @@
-"""Cut the line once, after every byte of a publish, in both directions: `python -m tests.mysql.sweep --all`.
+"""Cut the line once, after every byte of a publish, in both directions: `python -m tests.mysql.sweep --all`, or `--every 4` bytes.
 
 Whatever the byte, the publish must succeed by trying again, the rows must be there once, with one row in the ledger, and readers may
 see the old rows or the new ones only. That is some 16,000 publishes of 20 rows each, and takes the better part of an hour. Without
@@ -10,7 +10,6 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
@@ -23,7 +22,7 @@ from .server import Server
 from .watching import Watch
 
 Loader = Literal["insert", "load_data"]
-ROWS = {True: 20, False: 300}  # in a whole sweep, and in a coarse one
+ROWS, FEW_ROWS = 300, 20  # in a coarse sweep, and in one at every byte or so
 STATE = "SELECT COUNT(*), COUNT(DISTINCT contract), MIN(seconds), MAX(seconds) FROM profile"
 
 
@@ -36,17 +35,17 @@ class Swept:
     wrong: list[str] = field(default_factory=list)
 
 
-def sweep(place: Place, folder: Path, loader: Loader, *, is_whole: bool) -> Swept:
-    """Publish once for every cut point, each time with other rows than are there."""
+def sweep(place: Place, folder: Path, loader: Loader, every: int | None = None) -> Swept:
+    """Publish once for each cut point, each time with other rows than are there: at `every` so many bytes, or at the coarse points."""
     proxy = Proxy(place.port)
-    swept = Swept(ROWS[is_whole])
+    swept = Swept(FEW_ROWS if every else ROWS)
     try:
         _publish(place, folder, loader, swept, 0)
         proxy.arm(None)
         _publish(place.through(proxy.port), folder, loader, swept, 1)
         sizes = dict(proxy.bytes)
         for direction in get_args(Direction):
-            for after in _points(sizes[direction], is_whole=is_whole):
+            for after in range(0, sizes[direction] + 1, every) if every else _points(sizes[direction]):
                 swept.points += 1
                 _cut(place, proxy, folder, loader, Fault("cut", direction, after), swept)
     finally:
@@ -84,16 +83,13 @@ def _run_id(number: int) -> str:
     return f"{number:08}-run"
 
 
-def _points(size: int, *, is_whole: bool) -> Iterator[int]:
-    if is_whole:
-        yield from range(size + 1)
-        return
-    steps = {*range(0, size, max(1, size // 25)), *range(max(0, size - 90), size + 1, 9)}
-    yield from sorted(steps)
+def _points(size: int) -> list[int]:
+    return sorted({*range(0, size, max(1, size // 25)), *range(max(0, size - 90), size + 1, 9)})
 
 
 def main() -> int:
     """Sweep with both loaders; the exit code is 1 where anything was wrong."""
+    every = 1 if "--all" in sys.argv else int(sys.argv[sys.argv.index("--every") + 1]) if "--every" in sys.argv else None
     folder = Path(tempfile.mkdtemp(prefix="etlrun-sweep-", dir="/tmp"))
     server = Server(folder / "server")
     try:
@@ -102,9 +98,10 @@ def main() -> int:
         found = []
         for loader in get_args(Loader):
             server.run(f"CREATE DATABASE by_{loader}")
-            found.append(sweep(Place(server, f"by_{loader}", server.port), folder / loader, loader, is_whole="--all" in sys.argv))
+            found.append(sweep(Place(server, f"by_{loader}", server.port), folder / loader, loader, every))
             sys.stdout.write(f"{loader}: {found[-1].points} cut points, {len(found[-1].wrong)} wrong\n")
             sys.stdout.writelines(f"  {line}\n" for line in found[-1].wrong)
+            sys.stdout.flush()
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)

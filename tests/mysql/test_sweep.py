@@ -13,6 +13,6 @@ from .sweep import sweep
 
 @pytest.mark.parametrize("loader", ["insert", "load_data"])
 def test_a_line_that_is_cut_anywhere_costs_another_try_and_nothing_else(place: Place, tmp_path: Path, loader: Any) -> None:
-    swept = sweep(place, tmp_path, loader, is_whole=False)
+    swept = sweep(place, tmp_path, loader)
     assert swept.wrong == []
     assert swept.points > 60

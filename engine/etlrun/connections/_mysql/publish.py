@@ -46,7 +46,8 @@ class Publisher:
 
     def publish(self, load: Load) -> Published:
         """Publish, and try again what may go better then. Raises RunFailure; then nothing has changed, unless it says that this is unknown."""
-        with tempfile.TemporaryDirectory(prefix=".publish-", dir=load.files[0].parent if load.files else None) as spill:
+        beside = load.files[0].parent if load.files else None
+        with tempfile.TemporaryDirectory(prefix=".publish-", dir=beside, ignore_cleanup_errors=True) as spill:
             stage = Stage(load, Path(spill))
             try:
                 return _Publish(self, load, stage).run()
