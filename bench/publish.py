@@ -2,7 +2,9 @@
 
 Starts a private MariaDB below the system's temporary folder (see tests/mysql/server.py) and writes the table into bench/publish.md.
 The bare LOAD DATA reads a CSV file that is already sorted by key, checks nothing, and commits. Both go into an empty table, and then
-again over the rows that are there, where a DELETE comes first. `ROWS=100000 python bench/publish.py` takes other sizes.
+again over the rows that are there, where a DELETE comes first. Where Debian's `libmariadb-java` is installed, Spark's own JDBC writer
+(two tasks, rewriteBatchedStatements) puts the same Parquet files into an empty table, once; its start-up does not count.
+`ROWS=100000 python bench/publish.py` takes other sizes.
 """
 
 from __future__ import annotations
@@ -27,6 +29,9 @@ from mysql.loads import Place, columns_of  # noqa: E402
 from mysql.server import Server  # noqa: E402
 
 ROWS = int(os.environ.get("ROWS", "1920000"))
+CONNECTOR = Path("/usr/share/java/mariadb-java-client.jar")
+SHOWN = {"bare": "LOAD DATA of a ready file, sorted by key, nothing checked", "jdbc": "Spark's JDBC writer, nothing checked, no transaction"}
+LOADERS = ("load_data", "insert")
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 DECLARED = {
     "Contract": "string", "Total_Giai_Tri": "bigint", "Total_Phim_Truyen": "bigint", "Total_The_Thao": "bigint", "Total_Thieu_Nhi": "bigint",
@@ -81,6 +86,27 @@ def publish_here(folder: str, port: str, database: str, run_id: str, loader: str
     sys.stdout.write(f"{seconds} {int(most.split()[1]) / 1024}\n")
 
 
+def jdbc(place: Place, folder: Path) -> float:
+    """The seconds that Spark's JDBC writer takes, in a process of its own."""
+    place.run("DELETE FROM plain")
+    program = [sys.executable, __file__, "jdbc", str(folder), str(place.port), place.database]
+    return float(subprocess.run(program, check=True, stdout=subprocess.PIPE, text=True).stdout)
+
+
+def jdbc_here(folder: str, port: str, database: str) -> None:
+    from pyspark.sql import SparkSession
+
+    session = SparkSession.builder.master("local[2]").config("spark.driver.extraClassPath", str(CONNECTOR)).config("spark.ui.enabled", "false").getOrCreate()
+    rows = session.read.parquet(*(str(path) for path in sorted(Path(folder).glob("*.parquet")))).repartition(2)
+    rows.count()
+    url = f"jdbc:mysql://127.0.0.1:{port}/{database}?rewriteBatchedStatements=true&useSSL=false"
+    settings = {"user": "root", "password": "", "driver": "org.mariadb.jdbc.Driver", "batchsize": "10000"}
+    started = time.monotonic()
+    rows.write.jdbc(url, "plain", "append", settings)
+    sys.stdout.write(f"{time.monotonic() - started}\n")
+    session.stop()
+
+
 def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="etlrun-bench-"))
     server = Server(folder / "server", ["--innodb-buffer-pool-size=1G", "--innodb-log-file-size=512M"])
@@ -98,16 +124,19 @@ def main() -> None:
         for number in range(ROUNDS):
             place.run("DROP TABLE IF EXISTS plain, profile", made)
             for into in ("an empty table", "a table with as many rows"):
-                for how in ("bare", "load_data", *(["insert"] if not number else [])):
-                    if how == "insert" and into == "an empty table":
+                is_first = number == 0 and into == "an empty table"
+                for how in ("bare", "load_data", *(["insert"] if not number else []), *(["jdbc"] if is_first and CONNECTOR.exists() else [])):
+                    if how == "insert" and is_first:
                         place.run("DROP TABLE profile")
                     started = time.monotonic()
-                    if how == "bare":
-                        bare(place, folder)
-                        took = time.monotonic() - started
-                    else:
+                    if how in LOADERS:
                         took, used = publish(place, folder, next(runs), how)
                         most.append(used)
+                    elif how == "jdbc":
+                        took = jdbc(place, folder)
+                    else:
+                        bare(place, folder)
+                        took = time.monotonic() - started
                     seconds.setdefault((into, how), []).append(took)
                     sys.stdout.write(f"{into}, {how}: {seconds[into, how][-1]:.1f} s\n")
         assert place.run("SELECT COUNT(*) FROM profile") == [(load.rows,)]
@@ -126,7 +155,7 @@ def write(seconds: dict[tuple[str, str], list[float]], memory: float) -> None:
     ]  # fmt: skip
     for (what, how), took in seconds.items():
         ratio = statistics.median(one / base for one, base in zip(took, seconds[what, "bare"], strict=False))
-        shown = "LOAD DATA of a ready file, sorted by key, nothing checked" if how == "bare" else f"publish, loader `{how}`"
+        shown = SHOWN.get(how, f"publish, loader `{how}`")
         lines.append(f"| {what} | {shown} | {statistics.median(took):.1f} | {ratio:.2f} x |")
     lines += ["", f"The most memory that a publishing process had: {memory:.0f} MB."]
     (PROJECT / "bench" / "publish.md").write_text("\n".join(lines) + "\n")
@@ -136,5 +165,7 @@ def write(seconds: dict[tuple[str, str], list[float]], memory: float) -> None:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["publish"]:
         publish_here(*sys.argv[2:])
+    elif sys.argv[1:2] == ["jdbc"]:
+        jdbc_here(*sys.argv[2:])
     else:
         main()
