@@ -17,17 +17,15 @@ from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import name, text
 from etlrun.reading.intake import Intake, Order
 from etlrun.reading.inventory import InputFile
-from etlrun.reading.json_statements import FILE, RAW, patient_statement, strict_statement
+from etlrun.reading.json_statements import patient_statement, strict_statement
 from etlrun.reading.lines import check_gzip, raw_lines
 from etlrun.reading.quarantine import BrokenRecord, Quarantine, with_line_numbers
 from etlrun.reading.records import BrokenRecordError, Field, read_line
-from etlrun.reading.rows import RowWriter
-from etlrun.spec.engine import ParquetFiles
+from etlrun.reading.rows import FILE, RAW, SETTLED, RowWriter, written_parts
 
 if TYPE_CHECKING:
     import duckdb
 
-SETTLED = "settled.parquet"  # the rows that `records` read
 MANY = 1_000  # open lines for which a second statement is worth its while
 
 
@@ -57,11 +55,7 @@ class _Work:
 
     def intake(self) -> Intake:
         quarantine = self.quarantine
-        paths = [path for folder in self.folders for path in sorted(folder.glob("*.parquet"))]
-        settled = tuple(str(path) for path in paths if path.name == SETTLED)
-        lines = tuple(str(path) for path in paths if path.name != SETTLED)
-        files = (*([ParquetFiles(lines, marker=RAW, ours=True)] if lines else []), *([ParquetFiles(settled, ours=True)] if settled else []))
-        return Intake(files, self.rows, quarantine.count, self.blank, tuple(quarantine.reasons.most_common()), tuple(quarantine.samples))
+        return Intake(written_parts(self.folders), self.rows, quarantine.count, self.blank, tuple(quarantine.reasons.most_common()), tuple(quarantine.samples))
 
     def read(self, files: Sequence[InputFile]) -> None:
         import duckdb

@@ -11,9 +11,9 @@ from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import name, text
 from etlrun.reading.inventory import InputFile
 from etlrun.reading.records import Field
+from etlrun.reading.rows import FILE, RAW
 from etlrun.reading.spellings import doubtful, leaf_shape, value_of
 
-RAW, FILE = "__etlrun_raw", "__etlrun_file"  # of a line that is left open; null in every other row
 MAX_LINE = 64_000_000
 _TRAILING_COMMA = r",\s*[}\]]"  # which DuckDB's reader lets pass
 

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import Columns
+from etlrun.spec.engine import ParquetFiles
 
 if TYPE_CHECKING:
     import pyarrow.parquet
 
 ROWS_AT_ONCE = 50_000
+RAW, FILE = "__etlrun_raw", "__etlrun_file"  # of a record that DuckDB leaves to `records`; null in every other row
+SETTLED = "settled.parquet"  # the rows that `records` read
+
+
+def written_parts(folders: Iterable[Path]) -> tuple[ParquetFiles, ...]:
+    """What reading wrote into `folders`: the rows of DuckDB, among which some are left open, and those that `records` settled."""
+    paths = [path for folder in folders for path in sorted(folder.glob("*.parquet"))]
+    settled = tuple(str(path) for path in paths if path.name == SETTLED)
+    taken = tuple(str(path) for path in paths if path.name != SETTLED)
+    parts = (ParquetFiles(taken, marker=RAW, ours=True), ParquetFiles(settled, ours=True))
+    return tuple(part for part in parts if part.paths)
 
 
 class RowWriter:

@@ -19,15 +19,12 @@ from etlrun.reading.inventory import InputFile
 from etlrun.reading.lines import check_gzip, raw_lines
 from etlrun.reading.quarantine import BrokenRecord, Quarantine
 from etlrun.reading.records import BrokenRecordError, Field, read_texts
-from etlrun.reading.rows import RowWriter
+from etlrun.reading.rows import FILE, RAW, SETTLED, RowWriter, written_parts
 from etlrun.reading.spellings import doubtful_text, value_of_text
-from etlrun.spec.engine import ParquetFiles
 
 if TYPE_CHECKING:
     import duckdb
 
-RAW, FILE = "__etlrun_raw", "__etlrun_file"  # of a row with a doubtful value; null in every other row
-SETTLED = "settled.parquet"
 
 
 def read_separated(order: Order, columns: Columns, fields: Sequence[Field], separator: str, *, has_header: bool) -> Intake:
@@ -53,11 +50,7 @@ def read_separated(order: Order, columns: Columns, fields: Sequence[Field], sepa
                 rows += reader.read(tuple(group), header)
     finally:
         quarantine.close()
-    paths = [path for group in groups for path in sorted(group.glob("*.parquet"))]
-    plain = tuple(str(path) for path in paths if path.name != SETTLED)
-    settled = tuple(str(path) for path in paths if path.name == SETTLED)
-    found = (*([ParquetFiles(plain, marker=RAW, ours=True)] if plain else []), *([ParquetFiles(settled, ours=True)] if settled else []))
-    return Intake(found, rows, quarantine.count, 0, tuple(quarantine.reasons.most_common()), tuple(quarantine.samples))
+    return Intake(written_parts(groups), rows, quarantine.count, 0, tuple(quarantine.reasons.most_common()), tuple(quarantine.samples))
 
 
 def _header(path: str, fields: Sequence[Field], separator: str, *, has_header: bool) -> tuple[str, ...]:
