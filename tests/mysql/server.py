@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import shutil
 import signal
@@ -21,13 +22,13 @@ import pytest
 
 VARIABLE = "ETLRUN_TEST_MYSQLD"
 FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/usr/libexec", "/usr/local/opt/mariadb/bin", "/opt/homebrew/opt/mariadb/bin")
-QUICK = (
-    "--innodb-flush-log-at-trx-commit=0", "--innodb-data-file-path=ibdata1:10M:autoextend", "--innodb-doublewrite=0", "--innodb-log-file-size=64M",
-)  # fmt: skip
+QUICK = ("--innodb-flush-log-at-trx-commit=0", "--innodb-data-file-path=ibdata1:10M:autoextend", "--innodb-doublewrite=0")
 SETTINGS = (
     "--bind-address=127.0.0.1", "--skip-name-resolve", "--skip-log-bin", "--local-infile=1", "--innodb-buffer-pool-size=128M",
     "--max-allowed-packet=64M", "--character-set-server=utf8mb4", "--lower-case-table-names=0", "--performance-schema=OFF",
 )  # fmt: skip
+ONLY_MYSQL = ("--mysqlx=OFF", "--secure-file-priv=NULL")
+ADMINISTRATOR = "root@'127.0.0.1'"  # without names of hosts, the `root@localhost` of MySQL comes through the socket only
 SYSTEM_TABLES = ("system_tables", "performance_tables", "system_tables_data")
 
 
@@ -42,6 +43,7 @@ def find_program() -> str:
     return str(found)
 
 
+@functools.cache
 def is_mysql() -> bool:
     """Whether the program is Oracle's MySQL."""
     return b"MariaDB" not in subprocess.run([find_program(), "--version"], capture_output=True, check=True).stdout
@@ -61,8 +63,18 @@ class Server:
         """Write the system's tables."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if is_mysql():
-            subprocess.run([find_program(), "--no-defaults", *_as_root(), "--initialize-insecure", f"--datadir={self.data}"], capture_output=True, check=True)
-            return
+            self._make_mysql()
+        else:
+            self._make_mariadb()
+
+    def _make_mysql(self) -> None:
+        accounts = self.folder / "accounts.sql"
+        accounts.write_text(f"CREATE USER {ADMINISTRATOR};\nGRANT ALL ON *.* TO {ADMINISTRATOR} WITH GRANT OPTION;\n")
+        command = [find_program(), "--no-defaults", *_as_root(), "--initialize-insecure", f"--datadir={self.data}", f"--init-file={accounts}",
+                   *ONLY_MYSQL, *QUICK]  # fmt: skip
+        _run(command)
+
+    def _make_mariadb(self) -> None:
         self.data.mkdir()
         share = Path(find_program()).resolve().parents[1] / "share"
         texts = ["create database if not exists mysql;\nuse mysql;\nSET @auth_root_socket=NULL;\n"]
@@ -70,8 +82,8 @@ class Server:
             places = [share / folder / f"{prefix}_{table}.sql" for folder in ("mysql", "mariadb") for prefix in ("mariadb", "mysql")]
             texts.append(next(place for place in places if place.exists()).read_text())
         command = [find_program(), "--no-defaults", "--bootstrap", *_as_root(), f"--datadir={self.data}", f"--tmpdir={self.data}", "--log-warnings=0",
-                   "--enforce-storage-engine=", "--max-allowed-packet=8M", "--net-buffer-length=16K", *QUICK]  # fmt: skip
-        subprocess.run(command, input="".join(texts).encode(), capture_output=True, check=True)
+                   "--enforce-storage-engine=", "--max-allowed-packet=8M", "--net-buffer-length=16K", *QUICK, redo_log(64)]  # fmt: skip
+        _run(command, "".join(texts))
 
     def copy(self, folder: Path, settings: Sequence[str] = ()) -> Server:
         """A server of the same content, not started yet. This one must be stopped."""
@@ -84,8 +96,9 @@ class Server:
         self.port = self.port or free_port()
         command = [find_program(), "--no-defaults", *_as_root(), f"--datadir={self.data}", f"--socket={self.folder / 's'}", f"--port={self.port}",
                    f"--pid-file={self.folder / 'pid'}", f"--log-error={self.folder / 'log'}", f"--tmpdir={self.folder}",
-                   *([] if is_mysql() else QUICK), *(["--mysqlx=OFF"] if is_mysql() else []), *SETTINGS, *self.settings]  # fmt: skip
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=_die_with_us)
+                   *QUICK, redo_log(64), *(ONLY_MYSQL if is_mysql() else ()), *SETTINGS, *self.settings]  # fmt: skip
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=_die_with_us)
         deadline = time.monotonic() + 60
         while True:
             try:
@@ -127,10 +140,22 @@ class Server:
                 self.kill()
 
 
+def redo_log(megabytes: int) -> str:
+    """The setting that gives the server a redo log of this size."""
+    return f"--innodb-redo-log-capacity={megabytes}M" if is_mysql() else f"--innodb-log-file-size={megabytes}M"
+
+
 def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
+
+
+def _run(command: list[str], said: str = "") -> None:
+    """Run a program to its end. One that fails is told with what it wrote."""
+    done = subprocess.run(command, check=False, input=said, capture_output=True, encoding="utf-8", errors="replace")
+    if done.returncode:
+        raise RuntimeError(f"{command[0]} failed ({done.returncode}): {done.stderr[-3000:]}")
 
 
 def _as_root() -> list[str]:
