@@ -32,8 +32,22 @@ class Writer:
 
     run_id: str
     host: str
+    pid: int
     thread: int
     since: str
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether its process was on this machine and is gone; of another machine nobody can tell."""
+        if self.host != socket.gethostname():
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            pass
+        return False
 
 
 def period_key(period: str) -> str:
@@ -95,7 +109,14 @@ def note_writer(session: Session, load: Load, lock: str) -> None:
     session.run(f"REPLACE INTO {name(WRITERS)} VALUES ({texts}, {os.getpid()}, {session.thread}, {NOW})")
 
 
+def other_locks(session: Session, load: Load, own: str) -> list[str]:
+    """The locks under which others may write to what `load` owns: its periods for the whole table, the whole table for a period."""
+    if load.write == "replace_where":
+        return [lock_name(session, load, is_whole=True)]
+    return [str(row[0]) for row in session.rows(f"SELECT lock_name FROM {name(WRITERS)} WHERE tbl = {text(load.table)} AND lock_name <> {text(own)}")]
+
+
 def find_writer(session: Session, lock: str, thread: int) -> Writer | None:
     """Who noted that session `thread` holds the lock."""
-    found = session.rows(f"SELECT run_id, host, thread, since FROM {name(WRITERS)} WHERE lock_name = {text(lock)} AND thread = {thread}")
+    found = session.rows(f"SELECT run_id, host, pid, thread, since FROM {name(WRITERS)} WHERE lock_name = {text(lock)} AND thread = {thread}")
     return Writer(*found[0]) if found else None

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import time
+
 from etlrun.connections._mysql.errors import LOCK_WAIT, ServerError
-from etlrun.connections._mysql.ledger import find_writer, lock_name, note_writer
+from etlrun.connections._mysql.ledger import Writer, find_writer, lock_name, note_writer, other_locks
 from etlrun.connections._mysql.session import Session
 from etlrun.connections._mysql.words import text
 from etlrun.failures import RunFailure
 from etlrun.spec.database import Load
 
+EVERY_SECONDS = 0.1  # a look at a lock that is waited for
+
 
 def take_lock(session: Session, load: Load, label: str) -> None:
-    """Take the lock of what `load` owns. Raises RunFailure, which says who has it and since when."""
+    """Take the lock of what `load` owns. Raises RunFailure, which says who has it, or one that overlaps it, and since when."""
     lock = lock_name(session, load)
-    whole = lock_name(session, load, is_whole=True)
-    if whole != lock:
-        _refuse_holder(session, load, label, whole)
-    if not _get(session, lock, 0):
-        _refuse_holder(session, load, label, lock)
-        seconds = int(session.one("SELECT @@innodb_lock_wait_timeout")[0])
-        if not _get(session, lock, seconds):  # held by a line of this very run that broke, and that the server has not noticed yet
-            raise ServerError(LOCK_WAIT, "an earlier connection of this run still holds the table")
-    note_writer(session, load, lock)
+    while not _get(session, lock):
+        _wait_for_the_dead(session, load, label, lock)
+    note_writer(session, load, lock)  # before the others are looked at: of two that come at once, one sees the other
+    for other in other_locks(session, load, lock):
+        _wait_for_the_dead(session, load, label, other)
 
 
 def blockers(session: Session, error: ServerError) -> str:
@@ -39,18 +39,29 @@ def blockers(session: Session, error: ServerError) -> str:
     return f"; open transactions: {'; '.join(shown)} (KILL and the number ends one)" if shown else ""
 
 
-def _get(session: Session, lock: str, seconds: int) -> bool:
-    return bool(session.one(f"SELECT GET_LOCK({text(lock)}, {seconds})")[0])
+def _get(session: Session, lock: str) -> bool:
+    return bool(session.one(f"SELECT GET_LOCK({text(lock)}, 0)")[0])
 
 
-def _refuse_holder(session: Session, load: Load, label: str, lock: str) -> None:
-    """Raises RunFailure where another run has the lock."""
-    holder = session.one(f"SELECT IS_USED_LOCK({text(lock)})")[0]
-    if holder is None or int(holder) == session.thread:
-        return
-    writer = find_writer(session, lock, int(holder))
-    if writer is not None and writer.run_id == load.run_id:
-        return
+def _wait_for_the_dead(session: Session, load: Load, label: str, lock: str) -> None:
+    """Come back once nobody else has the lock.
+
+    Only a session is waited for whose client is gone, which the server has not noticed yet: one of this very run that broke, or of
+    a process that was killed. Raises RunFailure where another run has the lock, ServerError where this one has it for too long.
+    """
+    deadline = time.monotonic() + int(session.one("SELECT @@innodb_lock_wait_timeout")[0])
+    while (holder := session.one(f"SELECT IS_USED_LOCK({text(lock)})")[0]) is not None and int(holder) != session.thread:
+        writer = find_writer(session, lock, int(holder))
+        is_ours = writer is not None and writer.run_id == load.run_id
+        is_late = time.monotonic() > deadline
+        if is_ours and is_late:
+            raise ServerError(LOCK_WAIT, "an earlier connection of this run still holds the table")
+        if not is_ours and (is_late or writer is None or not writer.is_dead):
+            raise _busy(load, label, writer, int(holder))
+        time.sleep(EVERY_SECONDS)
+
+
+def _busy(load: Load, label: str, writer: Writer | None, holder: int) -> RunFailure:
     known = f"by {writer.run_id} since {writer.since} on {writer.host}, " if writer else "by "
-    raise RunFailure("sink", "table-busy", f"the table `{load.table}` of connection `{label}` is held {known}session {holder} of the server",
-                     f"wait until it is done; if that run is dead, KILL {holder} on the server frees the table")  # fmt: skip
+    return RunFailure("sink", "table-busy", f"the table `{load.table}` of connection `{label}` is held {known}session {holder} of the server",
+                      f"wait until it is done; if that run is dead, KILL {holder} on the server frees the table")  # fmt: skip
