@@ -82,10 +82,11 @@ def sweep_old(runs: Path, days: int = KEEP_DAYS) -> None:
     oldest = (datetime.now(UTC) - timedelta(days=days)).strftime("%Y%m%dT%H%M%SZ")
     for record in read_records(runs):
         folder = RunFolder(record["run_id"], runs / record["run_id"])
+        is_old = record["run_id"] < oldest
         if record["status"] == "killed":
-            folder.sweep(staged=not record.get("staged"))
+            folder.sweep(staged=is_old or not record.get("staged"))
             folder.write_record(record)
-        elif record["status"] != "running" and record["run_id"] < oldest:
+        elif record["status"] != "running" and is_old:
             folder.sweep(staged=True)
 
 
