@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, islice
 
 from etlrun.connections._mysql.ahead import Ahead
 from etlrun.connections._mysql.encode import Field
@@ -12,6 +13,7 @@ from etlrun.connections._mysql.session import Session
 from etlrun.connections._mysql.words import name, names
 
 BYTES = 1 << 20
+CHUNKS = 50  # of the stage, that one LOAD DATA takes: a million rows
 
 
 class LoadRefused(Exception):
@@ -23,7 +25,7 @@ class LoadRefused(Exception):
 
 
 def load_data(session: Session, table: str, fields: tuple[Field, ...], lines: Ahead[memoryview], rows: int) -> None:
-    """Stream the lines into the table. Raises LoadRefused, ServerError."""
+    """Stream the lines into the table, about a million in one statement. Raises LoadRefused, ServerError."""
     binary = {field.name: f"@v{number}" for number, field in enumerate(fields) if field.type.name == "binary"}
     targets = ", ".join(binary.get(field.name, name(field.name)) for field in fields)
     unhexed = ", ".join(f"{name(column)} = UNHEX({variable})" for column, variable in binary.items())
@@ -31,9 +33,15 @@ def load_data(session: Session, table: str, fields: tuple[Field, ...], lines: Ah
         f"LOAD DATA LOCAL INFILE '{{file}}' INTO TABLE {name(table)} CHARACTER SET utf8mb4 FIELDS TERMINATED BY x'09' ESCAPED BY x'5c' "
         f"LINES TERMINATED BY x'0a' ({targets}){f' SET {unhexed}' if unhexed else ''}"
     )
-    loaded, warnings = session.stream(statement, _watched(lines))
-    if warnings or loaded != rows:
-        raise _complaint(session, loaded, warnings, rows)
+    chunks = _watched(lines)
+    total = 0
+    for first in chunks:
+        loaded, warnings = session.stream(statement, chain((first,), islice(chunks, CHUNKS - 1)))
+        total += loaded
+        if warnings:
+            raise _complaint(session, total, warnings, rows)
+    if total != rows:
+        raise _complaint(session, total, 0, rows)
 
 
 def insert(session: Session, table: str, fields: tuple[Field, ...], tuples: Ahead[list[bytes]], rows: int) -> None:

@@ -46,11 +46,14 @@ class Transfer:
 
     def run(self, session: Session) -> None:
         """Replace and prove. Raises RunFailure, LoadRefused, ServerError."""
-        assert self.rows is not None
         self.remove(session)
         point("deleted")
         owned = self.owned()
-        before = NOTHING if self.load.write in ("replace", "replace_where") else self.state(session, owned)
+        self.add(session, owned, NOTHING if self.load.write in ("replace", "replace_where") else self.state(session, owned))
+
+    def add(self, session: Session, owned: str, before: State = NOTHING) -> None:
+        """Load the rows and prove them: they are what came to the part `owned` of the table since `before`. Raises as `run` does."""
+        assert self.rows is not None
         take = load_data if self.loader == "load_data" else insert
         take(session, self.table, self.facts.fields, self.rows, self.load.rows)
         point("loaded")
