@@ -30,7 +30,9 @@ def start(place: Place, folder: Path, *, fault: str = "", **settings: object) ->
 def main(folder: str, port: str, database: str, settings: str) -> None:
     given = json.loads(settings)
     rows = given.pop("rows")
-    load = make_load(Path(folder), [("2022-04", f"C{number:06}", given["seconds"]) for number in range(rows)], run_id=given["run_id"], where=given["where"])
+    made = [("2022-04", f"C{number:06}", given["seconds"]) for number in range(rows)]
+    load = make_load(Path(folder), made, run_id=given["run_id"], where=given["where"])
+    load = dataclasses.replace(load, publish=given.get("publish", "transaction"), keep=given.get("keep", 1))
     published = Place(Server(Path(folder)), database, int(port)).warehouse().publish(load)
     sys.stdout.write(json.dumps(dataclasses.asdict(published)))
 

@@ -3,7 +3,8 @@
 A publish is one transaction: readers see the old rows or the new ones, and after any crash the table holds one of them. Row count,
 unique keys and a checksum of all values are compared before COMMIT. A missing table is made: texts of the key are VARCHAR(255), or
 shorter where several share the 3072 bytes of an index, other texts are TEXT, all in utf8mb4_bin. The account needs SELECT, INSERT
-and DELETE on the tables and on `_etlrun_loads` and `_etlrun_writers`, and CREATE for the first run.
+and DELETE on the tables and on those whose names start with `_etlrun_`, and for the first run CREATE (and CREATE VIEW for sinks that
+`publish: pointer`).
 
 ```yaml
 profiles:

@@ -9,6 +9,17 @@ sinks:
   interaction_data:
     table: {from: profile, connection: warehouse, key: [Contract], write: replace}
 ```
+
+`publish: pointer` is for very large tables in MySQL and MariaDB. What has the table's name is a view then. The rows are loaded beside
+those that it shows, into `NAME__data`, in transactions of about a million; a last one, of a few rows, makes the view show them. The
+rows before stay, and `etlrun rollback NAME` shows them again at once. It takes twice the room, a `key`, and for the first run the
+right to CREATE VIEW. In DuckDB every publish is one transaction, and nothing is kept.
+
+```yaml
+sinks:
+  interaction_data:
+    table: {from: profile, connection: warehouse, key: [Contract], write: replace, publish: pointer, keep: 2}
+```
 """
 
 from __future__ import annotations
@@ -18,7 +29,7 @@ from typing import Any, Literal
 
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
-from etlrun.spec.database import Load
+from etlrun.spec.database import Load, Publish
 from etlrun.spec.fields import Described, Expr, key
 from etlrun.spec.kinds import HIDDEN, NAME, Scope, Sink
 from etlrun.spec.publication import Publication
@@ -43,6 +54,10 @@ class Table(Sink):
     key_: tuple[str, ...] = key("the columns that tell rows apart: the primary key", yaml="key", default=())
     table: str = key("the table's name; the sink's own name where it is not given", default="")
     min_rows: int = key("fewer rows than this are not published", default=1)
+    publish_: Publish = key(
+        "`transaction` replaces the rows; `pointer` loads beside them and then shows the new ones", yaml="publish", default="transaction"
+    )
+    keep: int = key("with `publish: pointer`: how many publishes `etlrun rollback` can undo", default=1)
 
     def verify(self, columns: Columns, scope: Scope) -> None:
         for index, name in enumerate(self.key_):
@@ -59,6 +74,17 @@ class Table(Sink):
             scope.error("write", "missing-key", "`merge` replaces rows of equal key, and `key` is missing")
         if isinstance(self.write, ReplaceWhere):
             scope.condition(columns, self.write.replace_where, ("write", "replace_where"))
+        if self.publish_ == "pointer":
+            self._verify_pointer(scope)
+
+    def _verify_pointer(self, scope: Scope) -> None:
+        if self.write in ("append", "merge"):
+            scope.error("write", "wrong-value", f"`publish: pointer` shows other rows instead of those that are there, and `{self.write}` keeps them",
+                        "use `replace` or `replace_where`, or `publish: transaction`")  # fmt: skip
+        if not self.key_:
+            scope.error("publish", "missing-key", "`publish: pointer` needs a `key`")
+        if self.keep < 0:
+            scope.error("keep", "wrong-value", f"`keep` is {self.keep}, and must be 0 or more")
 
     def look_ahead(self, publication: Publication) -> str:
         database = publication.open_database(self.connection)
@@ -98,5 +124,5 @@ class Table(Sink):
         write = "replace_where" if isinstance(self.write, ReplaceWhere) else self.write
         return Load(
             self.table or publication.sink, publication.columns, self.key_, write, condition, period, publication.files, publication.rows,
-            publication.checksum, publication.run_id, publication.pipeline, publication.spec_hash, publication.description,
+            publication.checksum, publication.run_id, publication.pipeline, publication.spec_hash, publication.description, self.publish_, self.keep,
         )  # fmt: skip

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from sqlglot import exp
 
+from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.spec.fields import Described
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 Write = Literal["replace", "replace_where", "append", "merge"]
+Publish = Literal["transaction", "pointer"]
 Level = Literal["ok", "warning", "trouble"]
 LEDGER = "_etlrun_loads"  # one row per table and period, written in the transaction that publishes it
 
@@ -26,7 +28,8 @@ class Load:
     """A staged relation on its way into a table.
 
     `files` are its Parquet parts, which may hold hidden columns besides `columns`; `rows` and `checksum` say what they hold.
-    `period` is the slice of the table that the load owns: empty for the whole table, else the text of `condition`.
+    `period` is the slice of the table that the load owns: empty for the whole table, else the text of `condition`. Published by
+    `pointer`, the old rows stay beside the new ones, and so do those of `keep` publishes before.
     """
 
     table: str
@@ -42,6 +45,8 @@ class Load:
     pipeline: str
     spec_hash: str
     description: str = ""
+    publish: Publish = "transaction"
+    keep: int = 1
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,16 @@ class Published:
 
     rows: int
     was_there: bool = False
+
+
+@dataclass(frozen=True)
+class Version:
+    """Rows of a table or of a period of it that a connection keeps: those that readers see, or others that could take their place."""
+
+    period: str
+    run_id: str
+    rows: int
+    is_current: bool
 
 
 @dataclass(frozen=True)
@@ -101,6 +116,17 @@ class Database(ABC):
     @abstractmethod
     def entries(self) -> list[Entry]:
         """The ledger, latest first."""
+
+    def versions(self, table: str) -> Sequence[Version]:
+        """The versions of a table that are kept, latest first; none for a table that is not published by `pointer`."""
+        return ()
+
+    def roll_back(self, table: str, period: str | None, run: str) -> Sequence[Version]:
+        """Let readers see earlier rows of a table: those of `run`, or those before the last publish, of `period` where it is given.
+
+        Gives the versions of the table as they are then. Raises RunFailure; then nothing has changed.
+        """
+        raise RunFailure("usage", "no-versions", f"nothing is kept of what the table `{table}` held before", "publish it with `publish: pointer`")
 
     def examine(self) -> Sequence[Finding]:
         """What `etlrun doctor` tells of the database: its version, the account's rights, settings that matter. Changes nothing."""

@@ -6,6 +6,7 @@ import hashlib
 import os
 import socket
 from dataclasses import dataclass
+from typing import Protocol
 
 from etlrun.connections._mysql.session import Session
 from etlrun.connections._mysql.words import name, text
@@ -24,6 +25,27 @@ DDL = {
     "run_id VARCHAR(64) NOT NULL, host VARCHAR(255) NOT NULL, pid BIGINT NOT NULL, thread BIGINT NOT NULL, since VARCHAR(20) NOT NULL, "
     "PRIMARY KEY (lock_name)) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin COMMENT='which run of etlrun writes to a table, or did last'",
 }  # fmt: skip
+
+
+class Line(Protocol):
+    """What a row of the ledger tells, but for the time."""
+
+    @property
+    def table(self) -> str: ...
+    @property
+    def period(self) -> str: ...
+    @property
+    def run_id(self) -> str: ...
+    @property
+    def pipeline(self) -> str: ...
+    @property
+    def write(self) -> str: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def checksum(self) -> str: ...
+    @property
+    def spec_hash(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -85,13 +107,17 @@ def find_entries(session: Session, load: Load) -> list[tuple[str, str]]:
     return [(str(period), str(run)) for period, run in (*own, *whole)]
 
 
-def record(session: Session, load: Load) -> None:
+def forget(session: Session, load: Line) -> None:
+    """Remove the row of what `load` owns: of the whole table, or of a period."""
+    period = "" if load.write == "replace" else f" AND period = {text(period_key(load.period))}"
+    session.run(f"DELETE FROM {LEDGER} WHERE tbl = {text(load.table)}{period}")
+
+
+def record(session: Session, load: Line) -> None:
     """Write the row of `load`, in place of those whose rows it replaced."""
     period = period_key(load.period)
-    if load.write == "replace":
-        session.run(f"DELETE FROM {LEDGER} WHERE tbl = {text(load.table)}")
-    elif load.write != "append":
-        session.run(f"DELETE FROM {LEDGER} WHERE tbl = {text(load.table)} AND period = {text(period)}")
+    if load.write != "append":
+        forget(session, load)
     texts = ", ".join(text(value) for value in (load.table, period, load.run_id, load.pipeline, load.write))
     session.run(f"INSERT INTO {LEDGER} ({COLUMNS}) VALUES ({texts}, {load.rows}, {text(load.checksum)}, {text(load.spec_hash)}, {NOW})")
 

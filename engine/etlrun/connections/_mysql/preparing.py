@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from etlrun.connections._mysql.conditions import condition_columns, mysql_condition
@@ -9,10 +10,13 @@ from etlrun.connections._mysql.errors import ServerError
 from etlrun.connections._mysql.ledger import missing_tables
 from etlrun.connections._mysql.session import Session
 from etlrun.connections._mysql.tables import Definition, create_statement, mismatches, read_definition, unfit
+from etlrun.connections._mysql.versions import DDL, SUFFIX, VERSIONS, view_statement, with_numbers
+from etlrun.connections._mysql.words import name
 from etlrun.failures import RunFailure
 from etlrun.spec.database import Load
 
 DENIED = frozenset((1044, 1142, 1227))
+LONGEST_NAME = 64
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,22 @@ def find_mismatches(session: Session, load: Load) -> list[tuple[str, str]]:
     if load.condition is not None:
         mysql_condition(load.condition)
     there = read_definition(session, load.table)
-    return list(mismatches(load, there, exact_columns(load))) if there is not None else []
+    if load.publish == "transaction":
+        return list(mismatches(load, there, exact_columns(load))) if there is not None else []
+    rows = with_numbers(load)
+    if len(rows.table) > LONGEST_NAME:
+        raise RunFailure("sink", "unfit-name", f"the table `{load.table}` cannot be published by pointer: `{rows.table}` is longer than a name may be",
+                         f"a name of at most {LONGEST_NAME - len(SUFFIX)} characters leaves room")  # fmt: skip
+    data = read_definition(session, rows.table)
+    return [*_unlike_view(load, there), *(mismatches(rows, data, exact_columns(load)) if data is not None else [])]
+
+
+def _unlike_view(load: Load, there: Definition | None) -> Iterator[tuple[str, str]]:
+    """Why what has the table's name is not the view that shows its versions."""
+    if there is not None and not there.is_view:
+        yield "it is a table, and a view of its name is to show what is published", f"RENAME TABLE {name(load.table)} TO {name(load.table + '__before')}"
+    elif there is not None and [column.name for column in there.columns] != [item.name for item in load.columns]:
+        yield "its view shows other columns", view_statement(load, is_there=True)
 
 
 def prepare(session: Session, load: Load, label: str) -> Prepared:
@@ -48,12 +67,23 @@ def prepare(session: Session, load: Load, label: str) -> Prepared:
     exact = exact_columns(load)
     for statement in missing_tables(session):
         _make(session, statement)
-    there = read_definition(session, load.table)
-    if there is None:
-        _make(session, create_statement(load, exact))
-        there = read_definition(session, load.table)
-        assert there is not None
+    if load.publish == "transaction":
+        return Prepared(_made(session, load.table, create_statement(load, exact)), exact)
+    rows = with_numbers(load)
+    _made(session, VERSIONS, DDL)
+    there = _made(session, rows.table, create_statement(rows, exact))
+    _made(session, load.table, view_statement(load))
     return Prepared(there, exact)
+
+
+def _made(session: Session, table: str, statement: str) -> Definition:
+    """The table or view, made by `statement` where it is missing."""
+    there = read_definition(session, table)
+    if there is None:
+        _make(session, statement)
+        there = read_definition(session, table)
+        assert there is not None
+    return there
 
 
 def _make(session: Session, statement: str) -> None:

@@ -1,5 +1,7 @@
 """The protocol: one transaction per table and period, proved before COMMIT, with its ledger row; tried again as a whole.
 
+The transaction replaces rows, or the pointer to them where they were loaded before it.
+
 Any failure ends in a rollback, and another try starts with a new connection: InnoDB rolls back only the statement that waited too
 long for a lock, so a COMMIT after it would keep half of the work. Where the reply to COMMIT is lost, the next try finds this very
 run in the ledger, or does not.
@@ -22,10 +24,12 @@ from etlrun.connections._mysql.ledger import find_entries, period_key, record
 from etlrun.connections._mysql.loaders import LoadRefused
 from etlrun.connections._mysql.locks import blockers, take_lock
 from etlrun.connections._mysql.patience import Patience
+from etlrun.connections._mysql.pointer import Pointing
 from etlrun.connections._mysql.preparing import prepare
 from etlrun.connections._mysql.session import Session
 from etlrun.connections._mysql.stage import Stage
 from etlrun.connections._mysql.transfer import Transfer, refusal
+from etlrun.connections._mysql.versions import Kept
 from etlrun.failures import RunFailure
 from etlrun.spec.database import Load, Published
 
@@ -66,6 +70,7 @@ class _Publish:
         self.facts: Facts | None = None
         self.is_in_doubt = False  # a COMMIT was sent, and nobody knows what became of it
         self.blocked_by = ""
+        self.uploaded: Kept | None = None  # by a try before this one, where the load is published by pointer
 
     def run(self) -> Published:
         pauses = self.publisher.patience.pauses()
@@ -110,23 +115,38 @@ class _Publish:
         point("prepared")
         take_lock(session, self.load, self.publisher.label)
         point("locked")
-        return self.transact(session, Transfer(self.load, self.stage, prepared.definition, self.facts, self.chosen_loader(session)))
-
-    def transact(self, session: Session, transfer: Transfer) -> Published:
+        parts = (self.load, self.stage, prepared.definition, self.facts, self.chosen_loader(session))
+        if self.load.publish == "pointer":
+            return self.move_pointer(session, Pointing(*parts))
+        transfer = Transfer(*parts)
         with transfer.reading():
-            session.run("START TRANSACTION")
-            point("begun")
-            if self.is_done(session):
-                session.run("ROLLBACK")
-                return Published(self.load.rows, was_there=True)
-            point("ledger-read")
-            transfer.run(session)
-            record(session, self.load)
-            point("recorded")
-            self.is_in_doubt = True
-            session.run("COMMIT")
-            self.is_in_doubt = False
-            point("committed")
+            return self.transact(session, transfer.run)
+
+    def move_pointer(self, session: Session, pointing: Pointing) -> Published:
+        if self.is_done(session):
+            return Published(self.load.rows, was_there=True)
+        self.uploaded = new = pointing.upload(session, self.uploaded)
+        published = self.transact(session, lambda session: pointing.show(session, new))
+        try:
+            pointing.tidy(session)
+        except ServerError as error:
+            self.note(f"rows that `{self.load.table}` held before are there still ({explain(error, self.publisher.address)[0]}); the next publish removes them")
+        return published
+
+    def transact(self, session: Session, change: Callable[[Session], None]) -> Published:
+        session.run("START TRANSACTION")
+        point("begun")
+        if self.is_done(session):
+            session.run("ROLLBACK")
+            return Published(self.load.rows, was_there=True)
+        point("ledger-read")
+        change(session)
+        record(session, self.load)
+        point("recorded")
+        self.is_in_doubt = True
+        session.run("COMMIT")
+        self.is_in_doubt = False
+        point("committed")
         return Published(self.load.rows)
 
     def is_done(self, session: Session) -> bool:

@@ -14,11 +14,12 @@ from etlrun.connections._mysql.patience import Patience
 from etlrun.connections._mysql.preparing import find_mismatches
 from etlrun.connections._mysql.publish import Loader, Publisher
 from etlrun.connections._mysql.reading import read_table
+from etlrun.connections._mysql.rollback import find_versions, roll_back
 from etlrun.connections._mysql.session import Session, Settings
 from etlrun.connections._mysql.tables import read_definition
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Column, Columns
-from etlrun.spec.database import Database, Entry, Finding, Load, Published
+from etlrun.spec.database import Database, Entry, Finding, Load, Published, Version
 
 if TYPE_CHECKING:
     import pyarrow
@@ -60,6 +61,19 @@ class MysqlWarehouse(Database):
     def entries(self) -> list[Entry]:
         with self._asking() as session:
             return entries(session) if has_ledger(session) else []
+
+    def versions(self, table: str) -> Sequence[Version]:
+        with self._asking() as session:
+            return find_versions(session, table)
+
+    def roll_back(self, table: str, period: str | None, run: str) -> Sequence[Version]:
+        session = self._session_of_its_own()
+        try:
+            return roll_back(session, table, period, run)
+        except ServerError as error:
+            raise self._failure(error) from error
+        finally:
+            session.close()
 
     def examine(self) -> Sequence[Finding]:
         with self._asking() as session:

@@ -1,0 +1,69 @@
+"""Going back: what readers see of a table that is published by pointer becomes what they saw before, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from etlrun.connections._mysql import versions
+from etlrun.connections._mysql.faults import point
+from etlrun.connections._mysql.ledger import forget, record
+from etlrun.connections._mysql.session import Session
+from etlrun.connections._mysql.tables import read_definition
+from etlrun.connections._mysql.versions import VERSIONS, Kept
+from etlrun.failures import RunFailure
+from etlrun.spec.database import Version
+
+SHOWN = ("current", "earlier", "withdrawn")
+
+
+def find_versions(session: Session, table: str) -> Sequence[Version]:
+    """What is kept of a table, the latest publish first."""
+    kept = versions.find(session, table) if read_definition(session, VERSIONS) is not None else []
+    return tuple(Version(one.period, one.run_id, one.rows, one.state == "current") for one in kept if one.state in SHOWN)
+
+
+def roll_back(session: Session, table: str, period: str | None, run: str) -> Sequence[Version]:
+    """Undo the last publish of a table, or of a period of it; with `run` show the rows of that run again. Raises RunFailure, ServerError.
+
+    The session must be closed after a failure: what is open in its transaction is rolled back then.
+    """
+    if not find_versions(session, table):
+        raise RunFailure("usage", "no-versions", f"nothing is kept of what the table `{table}` held before", "publish it with `publish: pointer`")
+    session.run("START TRANSACTION")
+    kept = [one for one in versions.find(session, table, locked=True) if one.state in SHOWN and period in (None, one.period)]
+    if run:
+        _show_again(session, table, kept, run)
+    else:
+        _undo(session, table, kept)
+    point("rolled-back")
+    session.run("COMMIT")
+    return find_versions(session, table)
+
+
+def _undo(session: Session, table: str, kept: list[Kept]) -> None:
+    last = next((one for one in kept if one.state == "current"), None)
+    if last is None:
+        raise RunFailure("usage", "unknown-period", f"the table `{table}` has no such period", "`--dry-run` lists what is kept")
+    changed = versions.withdraw(last, versions.find(session, table))
+    if len(changed) == 1:
+        raise RunFailure("usage", "no-versions", f"nothing is kept of what `{table}` held before run {last.run_id}",
+                         "`keep:` of the sink says how many publishes are kept")  # fmt: skip
+    versions.write(session, changed)
+    forget(session, last)
+    for restored in changed[1:]:
+        record(session, restored)
+
+
+def _show_again(session: Session, table: str, kept: list[Kept], run: str) -> None:
+    found = [one for one in kept if one.run_id.startswith(run)]
+    if not found:
+        known = ", ".join(dict.fromkeys(one.run_id for one in kept))
+        raise RunFailure("usage", "unknown-run", f"no rows of run `{run}` are kept of the table `{table}`", f"there is {known}" if known else "")
+    if len({(one.period, one.run_id) for one in found}) > 1:
+        raise RunFailure("usage", "several-runs", f"several publishes of `{table}` are of run `{run}`", "write the whole id, and the `--period`")
+    if any(one.state == "current" for one in found):
+        raise RunFailure("usage", "already-current", f"the table `{table}` shows the rows of run {found[0].run_id} already", "`--dry-run` lists what is kept")
+    again = versions.insert(session, replace(found[0], version=0))
+    versions.write(session, versions.publish(again, versions.find(session, table)))
+    record(session, again)

@@ -1,0 +1,131 @@
+"""What is kept of a table that is published by pointer: its versions, of which a view shows the current ones.
+
+The rows of all versions are in the table `NAME__data`, each with the number of its load. `_etlrun_versions` tells of every publish of
+a period which load it made current, and which publish took its place. Rows are written with INSERT and REPLACE, so that an account
+needs no right to UPDATE.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from etlrun.connections._mysql.ledger import period_key
+from etlrun.connections._mysql.session import Session
+from etlrun.connections._mysql.words import name, text
+from etlrun.language.columns import BIGINT, Column, Columns
+from etlrun.spec.database import Load
+
+VERSIONS = "_etlrun_versions"
+NUMBER = "__etlrun_load"
+SUFFIX = "__data"
+State = Literal["loading", "current", "earlier", "withdrawn", "gone"]
+COLUMNS = "version, tbl, period, load_id, state, replaced_by, run_id, pipeline, write_mode, row_count, checksum, spec_hash"
+DDL = (
+    f"CREATE TABLE IF NOT EXISTS {VERSIONS} (version BIGINT NOT NULL AUTO_INCREMENT, tbl VARCHAR(64) NOT NULL, period VARCHAR(600) NOT NULL, "
+    "load_id BIGINT NOT NULL, state VARCHAR(16) NOT NULL, replaced_by BIGINT NULL, run_id VARCHAR(64) NOT NULL, pipeline VARCHAR(255) NOT NULL, "
+    "write_mode VARCHAR(16) NOT NULL, row_count BIGINT NOT NULL, checksum VARCHAR(64) NOT NULL, spec_hash VARCHAR(64) NOT NULL, "
+    "PRIMARY KEY (version), KEY (tbl, state)) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin "
+    "COMMENT='what views of etlrun show, and what they showed before'"
+)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A publish of a period: `load` numbers its rows, `replaced_by` the publish that took its place."""
+
+    version: int
+    table: str
+    period: str
+    load: int
+    state: State
+    replaced_by: int | None
+    run_id: str
+    pipeline: str
+    write: str
+    rows: int
+    checksum: str
+    spec_hash: str
+
+
+def data_table(table: str) -> str:
+    """The table with the rows of all versions of `table`."""
+    return table + SUFFIX
+
+
+def with_numbers(load: Load) -> Load:
+    """`load` as it goes into the table of all versions."""
+    number = Column(NUMBER, BIGINT, nullable=False, description="the version that the row belongs to")
+    columns = Columns((number, *load.columns))
+    return replace(load, table=data_table(load.table), columns=columns, key=(NUMBER, *load.key))
+
+
+def view_statement(load: Load, *, is_there: bool = False) -> str:
+    """The statement that makes the view of the current versions."""
+    shown = ", ".join(f"d.{name(item.name)} AS {name(item.name)}" for item in load.columns)
+    head = f"{'CREATE OR REPLACE' if is_there else 'CREATE'} VIEW {name(load.table)}"
+    rows = f"{name(data_table(load.table))} d JOIN {VERSIONS} v ON v.load_id = d.{name(NUMBER)}"
+    return f"{head} AS SELECT {shown} FROM {rows} WHERE v.tbl = {text(load.table)} AND v.state = 'current'"
+
+
+def find(session: Session, table: str, *, locked: bool = False) -> list[Kept]:
+    """The versions of a table, the latest publish first; `locked` until the transaction ends."""
+    query = f"SELECT {COLUMNS} FROM {VERSIONS} WHERE tbl = {text(table)}{' FOR UPDATE' if locked else ''}"
+    return sorted((Kept(*row) for row in session.rows(query)), key=lambda kept: -kept.version)
+
+
+def register(session: Session, load: Load) -> Kept:
+    """Give a load that is about to begin its number."""
+    values = (load.run_id, load.pipeline, load.write, load.rows, load.checksum, load.spec_hash)
+    new = insert(session, Kept(0, load.table, period_key(load.period), 0, "loading", None, *values))
+    numbered = replace(new, load=new.version)
+    write(session, (numbered,))
+    return numbered
+
+
+def insert(session: Session, new: Kept) -> Kept:
+    """Write a version that is new; gives it with its number."""
+    session.run(f"INSERT INTO {VERSIONS} ({COLUMNS}) VALUES {_values(new)}")
+    return replace(new, version=int(session.one("SELECT LAST_INSERT_ID()")[0]))
+
+
+def write(session: Session, changed: Iterable[Kept]) -> None:
+    """Write what is known of versions now."""
+    values = ", ".join(map(_values, changed))
+    if values:
+        session.run(f"REPLACE INTO {VERSIONS} ({COLUMNS}) VALUES {values}")
+
+
+def publish(new: Kept, kept: list[Kept]) -> list[Kept]:
+    """The versions that change when `new` becomes current: itself, and those whose place it takes."""
+    taken = [one for one in kept if one.state == "current" and (new.write == "replace" or one.period == new.period)]
+    return [replace(new, state="current", replaced_by=None), *(replace(one, state="earlier", replaced_by=new.version) for one in taken)]
+
+
+def withdraw(last: Kept, kept: list[Kept]) -> list[Kept]:
+    """The versions that change when the publish `last` is undone: itself, and those whose place it had taken."""
+    return [replace(last, state="withdrawn"), *(replace(one, state="current", replaced_by=None) for one in kept if one.replaced_by == last.version)]
+
+
+def outlived(kept: list[Kept], keep: int) -> list[Kept]:
+    """The versions that nobody goes back to: withdrawn ones, and those that more than `keep` publishes have replaced since."""
+    known = {one.version: one for one in kept}
+
+    def age(one: Kept) -> int:
+        steps = 0
+        while one.state == "earlier" and one.replaced_by in known:
+            one, steps = known[one.replaced_by], steps + 1
+        return steps
+
+    return [one for one in kept if one.state in ("withdrawn", "gone") or (one.state == "earlier" and age(one) > keep)]
+
+
+def _values(kept: Kept) -> str:
+    texts = ", ".join(map(text, (kept.run_id, kept.pipeline, kept.write)))
+    replaced = "NULL" if kept.replaced_by is None else str(kept.replaced_by)
+    version = str(kept.version) if kept.version else "NULL"
+    return (
+        f"({version}, {text(kept.table)}, {text(kept.period)}, {kept.load}, {text(kept.state)}, {replaced}, {texts}, {kept.rows}, "
+        f"{text(kept.checksum)}, {text(kept.spec_hash)})"
+    )
