@@ -1,0 +1,66 @@
+"""`etlrun rollback`: let readers of a table see what it held before its last publish."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from etlrun.cli.words import table_text
+from etlrun.diagnostics import nearest
+from etlrun.failures import RunFailure
+from etlrun.spec.project import Profile, find_project
+
+if TYPE_CHECKING:
+    from etlrun.spec.database import Version
+
+
+@click.command("rollback")
+@click.argument("table", metavar="TABLE")
+@click.option("--to", "run", default="", metavar="RUN", help="Show the rows of this run (an id that --dry-run lists, or its beginning), also after a rollback.")
+@click.option("--period", default=None, metavar="TEXT", help="Undo the last publish of this period, as `etlrun runs` spells it.")
+@click.option("--connection", default="", metavar="NAME", help="The table's connection, where the profile has several.")
+@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="Whose connections are meant.")
+@click.option("--dry-run", is_flag=True, help="List what is kept, and change nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print one object with `versions`.")
+def command(table: str, run: str, period: str | None, connection: str, profile: str, dry_run: bool, as_json: bool) -> None:
+    """Undo the last publish of TABLE, which a sink publishes with `publish: pointer`.
+
+    Readers see the rows before it at once; nothing is loaded, and the rows that are withdrawn are kept until the next publish.
+    """
+    from etlrun.runtime.connections import filled
+
+    project = find_project(Path.cwd())
+    chosen = project.profile(profile)
+    name = _connection(chosen, connection)
+    database = chosen.connections[name].value.open(name, project.root, filled, writing=not dry_run)
+    try:
+        versions = database.versions(table) if dry_run else database.roll_back(table, period, run)
+    finally:
+        database.close()
+    if as_json:
+        told = {"connection": name, "table": table, "versions": [dataclasses.asdict(one) for one in versions]}
+        click.echo(json.dumps(told, ensure_ascii=False))
+        return
+    click.echo(_listed(versions) if versions else f"nothing is kept of what `{table}` held before")
+
+
+def _connection(profile: Profile, wanted: str) -> str:
+    """The name of the connection that is meant. Raises RunFailure."""
+    known = tuple(profile.connections)
+    if wanted in known:
+        return wanted
+    if not wanted and len(known) == 1:
+        return known[0]
+    what = f"the profile `{profile.name}` has no connection `{wanted}`" if wanted else f"the profile `{profile.name}` has {len(known)} connections"
+    fix = nearest(wanted, known) if wanted and known else f"name one: --connection {'|'.join(known)}" if known else "name another --profile"
+    raise RunFailure("usage", "unknown-connection", what, fix or f"there is {', '.join(known)}")
+
+
+def _listed(versions: Sequence[Version]) -> str:
+    lines = [("readers see it" if one.is_current else "kept", one.period or "whole table", one.run_id, f"{one.rows:,}") for one in versions]
+    return table_text(("state", "period", "run", "rows"), lines)
