@@ -16,8 +16,6 @@ from etlrun.failures import RunFailure
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import Column, Columns
 
-PAGE = 50_000
-
 
 def read_table(session: Session, there: Definition, columns: Columns, failure: Callable[[ServerError], RunFailure]) -> pa.RecordBatchReader:
     """The columns of a table; the session belongs to the reader, which closes it. Raises RunFailure, also while it is read."""
@@ -26,8 +24,8 @@ def read_table(session: Session, there: Definition, columns: Columns, failure: C
 
     def batches() -> Iterator[pa.RecordBatch]:
         try:
-            for page in session.pages(query, PAGE):
-                arrays = [_array(there, item, values) for item, values in zip(columns, zip(*page, strict=True), strict=True)]
+            for page in session.pages(query):
+                arrays = [_array(there, item, values) for item, values in zip(columns, page, strict=True)]
                 yield pa.RecordBatch.from_arrays(arrays, schema=arrow_schema(columns))
         except ServerError as error:
             raise failure(error) from error
@@ -50,10 +48,9 @@ def _selected(column: Stored) -> str:
     return f"{name(column.name)} + 0e0" if column.kind == "float" else name(column.name)
 
 
-def _array(there: Definition, item: Column, values: tuple[bytes | None, ...]) -> pa.Array:
+def _array(there: Definition, item: Column, found: pa.BinaryArray) -> pa.Array:
     wanted: Any = arrow_schema(Columns((item,))).field(0).type
     try:
-        found = pa.array(values, pa.binary())
         return found if wanted == pa.binary() else found.cast(pa.string()).cast(wanted)
     except pa.ArrowInvalid as error:
         raise RunFailure("source", "wrong-columns", f"the column `{item.name}` of the table `{there.table}` does not hold {item.type} in every row",

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pymysql import cursors
+import pyarrow as pa
 
 from etlrun.connections._mysql.address import Address
 from etlrun.connections._mysql.errors import is_of_the_line, server_error
+from etlrun.connections._mysql.rows import read_rows
 from etlrun.connections._mysql.wire import Line
 from etlrun.failures import RunFailure
 
@@ -79,18 +80,10 @@ class Session:
         with _in_our_words():
             return self._line.stream(statement, chunks)
 
-    def pages(self, query: str, size: int) -> Iterator[list[tuple[bytes | None, ...]]]:
-        """The rows of a query as the server writes them, `size` at a time, while the server keeps the rest."""
+    def pages(self, query: str) -> Iterator[list[pa.BinaryArray]]:
+        """The rows of a query as the server writes them, some at a time, column by column, while the server keeps the rest."""
         with _in_our_words():
-            cursor = self._line.cursor(cursors.SSCursor)
-            self._line.decoders, self._line.use_unicode = {}, False
-            cursor.execute(query)
-        while True:
-            with _in_our_words():
-                page = cursor.fetchmany(size)
-            if not page:
-                return
-            yield page
+            yield from read_rows(self._line, self._line.start_rows(query))
 
     @property
     def is_open(self) -> bool:
@@ -110,6 +103,10 @@ class Session:
     def hang_up(self) -> None:
         """Cut the line without a word, in whatever state it is."""
         self._line.hang_up()
+
+    def cut(self) -> None:
+        """Cut the line from another thread."""
+        self._line.cut()
 
 
 def _connect(address: Address, settings: Settings, context: ssl.SSLContext | None) -> Line:

@@ -8,13 +8,15 @@ only over a line whose other end has been verified.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+import socket
 from collections.abc import Iterable
 from typing import Any
 
 from pymysql import err
 from pymysql.connections import Connection, MySQLResult
-from pymysql.constants import CLIENT, CR
+from pymysql.constants import CLIENT, COMMAND, CR
 from pymysql.protocol import LoadLocalPacketWrapper
 
 PACKET = 1 << 20
@@ -27,6 +29,8 @@ class Line(Connection):  # type: ignore[misc]
     def __init__(self, *, is_verified: bool, **settings: Any) -> None:
         self._is_verified = is_verified
         self._offered: tuple[bytes, Iterable[memoryview]] | None = None
+        self._result: _Result | None = None
+        self._may_hold_rows = False
         flags = settings.pop("client_flag", 0) | CLIENT.LOCAL_FILES
         super().__init__(client_flag=flags, local_infile=False, **settings)
 
@@ -41,9 +45,48 @@ class Line(Connection):  # type: ignore[misc]
         finally:
             self._offered = None
 
+    def start_rows(self, query: str) -> int:
+        """Send a query; gives the number of its columns. Its rows then come by `receive`, until `end_rows` says that they have ended."""
+        self._execute_command(COMMAND.COM_QUERY, query)
+        self._read_query_result(unbuffered=True)
+        assert self._result is not None
+        self._may_hold_rows = True
+        return int(self._result.field_count)
+
+    def receive(self, view: memoryview) -> int:
+        """Fill `view` with what the server sends, as far as there is something; gives the number of bytes."""
+        try:
+            if self._may_hold_rows:  # read together with what describes the columns; `readinto1` would wait for more
+                held = self._rfile.read1(len(view))
+                count = len(held)
+                view[:count] = held
+                self._may_hold_rows = False
+            else:
+                count = self._rfile.raw.readinto(view)
+        except OSError as error:
+            self._force_close()
+            raise err.OperationalError(CR.CR_SERVER_LOST, f"Lost connection to MySQL server during query ({error})") from None
+        if not count:
+            self._force_close()
+            raise err.OperationalError(CR.CR_SERVER_LOST, "Lost connection to MySQL server during query")
+        return int(count)
+
+    def end_rows(self) -> None:
+        """Make the line ready for the next statement."""
+        assert self._result is not None
+        self._result.unbuffered_active = False
+        self._result.connection = None
+
     def hang_up(self) -> None:
         """Cut the line; the server rolls back what is open."""
         self._force_close()
+
+    def cut(self) -> None:
+        """Cut the line from another thread: whoever waits for the server gets an error at once."""
+        sock = self._sock
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
 
     def _force_close(self) -> None:
         result = getattr(self, "_result", None)
