@@ -1,8 +1,8 @@
 """Cut the line once, after every byte of a publish, in both directions: `python -m tests.mysql.sweep --all`, or `--every 4` bytes.
 
 Whatever the byte, the publish must succeed by trying again, the rows must be there once, with one row in the ledger, and readers may
-see the old rows or the new ones only. That is some 16,000 publishes of 20 rows each, and takes the better part of an hour. Without
-`--all` the points are those that the tests use: some all over the protocol, and more around the COMMIT at its end.
+see the old rows or the new ones only. That is some 40,000 publishes of 20 rows each, and takes hours. Without `--all` the points are
+those that the tests use: some all over the protocol, and more around the COMMIT.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from typing import Literal, get_args
 
 from etlrun.failures import RunFailure
+from etlrun.spec.database import Publish
 
 from .loads import Place, make_load, many
 from .proxy import Direction, Fault, Proxy
@@ -30,15 +32,16 @@ STATE = "SELECT COUNT(*), COUNT(DISTINCT contract), MIN(seconds), MAX(seconds) F
 class Swept:
     """What came of a sweep: the number of cut points, and what was wrong at some of them."""
 
+    publish: Publish
     rows: int
     points: int = 0
     wrong: list[str] = field(default_factory=list)
 
 
-def sweep(place: Place, folder: Path, loader: Loader, every: int | None = None) -> Swept:
+def sweep(place: Place, folder: Path, loader: Loader, publish: Publish, every: int | None = None) -> Swept:
     """Publish once for each cut point, each time with other rows than are there: at `every` so many bytes, or at the coarse points."""
     proxy = Proxy(place.port)
-    swept = Swept(FEW_ROWS if every else ROWS)
+    swept = Swept(publish, FEW_ROWS if every else ROWS)
     try:
         _publish(place, folder, loader, swept, 0)
         proxy.arm(None)
@@ -72,7 +75,7 @@ def _cut(place: Place, proxy: Proxy, folder: Path, loader: Loader, fault: Fault,
 
 def _publish(place: Place, folder: Path, loader: Loader, swept: Swept, number: int) -> None:
     """Publish rows that all hold `number`."""
-    load = make_load(folder, many("2022-04", swept.rows, number), run_id=_run_id(number), parts=1)
+    load = replace(make_load(folder, many("2022-04", swept.rows, number), run_id=_run_id(number), parts=1), publish=swept.publish)
     try:
         place.warehouse(loader=loader).publish(load)
     finally:
@@ -88,7 +91,7 @@ def _points(size: int) -> list[int]:
 
 
 def main() -> int:
-    """Sweep with both loaders; the exit code is 1 where anything was wrong."""
+    """Sweep both ways to publish with both loaders; the exit code is 1 where anything was wrong."""
     every = 1 if "--all" in sys.argv else int(sys.argv[sys.argv.index("--every") + 1]) if "--every" in sys.argv else None
     folder = Path(tempfile.mkdtemp(prefix="etlrun-sweep-", dir="/tmp"))
     server = Server(folder / "server")
@@ -96,10 +99,11 @@ def main() -> int:
         server.make()
         server.start()
         found = []
-        for loader in get_args(Loader):
-            server.run(f"CREATE DATABASE by_{loader}")
-            found.append(sweep(Place(server, f"by_{loader}", server.port), folder / loader, loader, every))
-            sys.stdout.write(f"{loader}: {found[-1].points} cut points, {len(found[-1].wrong)} wrong\n")
+        for publish, loader in product(get_args(Publish), get_args(Loader)):
+            database = f"{publish}_by_{loader}"
+            server.run(f"CREATE DATABASE {database}")
+            found.append(sweep(Place(server, database, server.port), folder / database, loader, publish, every))
+            sys.stdout.write(f"{publish}, {loader}: {found[-1].points} cut points, {len(found[-1].wrong)} wrong\n")
             sys.stdout.writelines(f"  {line}\n" for line in found[-1].wrong)
             sys.stdout.flush()
     finally:

@@ -12,7 +12,8 @@ from .sweep import sweep
 
 
 @pytest.mark.parametrize("loader", ["insert", "load_data"])
-def test_a_line_that_is_cut_anywhere_costs_another_try_and_nothing_else(place: Place, tmp_path: Path, loader: Any) -> None:
-    swept = sweep(place, tmp_path, loader)
+@pytest.mark.parametrize("publish", ["transaction", "pointer"])
+def test_a_line_that_is_cut_anywhere_costs_another_try_and_nothing_else(place: Place, tmp_path: Path, loader: Any, publish: Any) -> None:
+    swept = sweep(place, tmp_path, loader, publish)
     assert swept.wrong == []
     assert swept.points > 60
