@@ -203,13 +203,15 @@ def test_the_checksum_notices_any_one_value_that_changes(place: Place, tmp_path:
         assert state_of(session, "profile", fields, "") == whole
 
 
-def test_texts_of_several_collations_are_proved_together(place: Place, tmp_path: Path) -> None:
-    place.run(
-        "CREATE TABLE profile (id INT PRIMARY KEY, a VARCHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci, "
-        "b VARCHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci, c TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin) ENGINE=InnoDB"
-    )
-    rows = [(1, "ký", "KÝ", "ky"), (2, "a\tb", "\\", "\n"), (3, None, "", None)]
-    place.warehouse().publish(make_load(tmp_path, rows, {"id": "int", "a": "string", "b": "string", "c": "string"}, key=("id",)))
+def test_texts_of_every_collation_are_proved_together(place: Place, tmp_path: Path) -> None:
+    found = place.run("SELECT collation_name FROM information_schema.collations WHERE collation_name LIKE 'utf8mb4%' ORDER BY 1")
+    columns = {f"c{number}": collation for number, (collation,) in enumerate(found)}
+    assert {"utf8mb4_bin", "utf8mb4_general_ci"} < set(columns.values())
+    place.run(f"CREATE TABLE profile (id INT PRIMARY KEY, {', '.join(f'{name} VARCHAR(20) COLLATE {columns[name]}' for name in columns)}) ENGINE=InnoDB")
+    texts = ("ký", "KÝ", "a\tb", "\\", "\0\n", " ", "", "😀 x", "ß")
+    rows = [(row, *(texts[(row + column) % len(texts)] for column in range(len(columns)))) for row in range(len(texts))]
+    rows.append((len(texts), *[None] * len(columns)))
+    place.warehouse().publish(make_load(tmp_path, rows, {"id": "int", **dict.fromkeys(columns, "string")}, key=("id",)))
     assert sorted(place.run("SELECT * FROM profile")) == rows
 
 

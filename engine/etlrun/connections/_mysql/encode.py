@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from etlrun.connections._mysql.types import COLLATION
 from etlrun.connections._mysql.words import name
 from etlrun.language.columns import Type
 
@@ -121,7 +122,7 @@ def _number(staged: str) -> str:
 def _served(field: Field) -> str:
     column = name(field.name)
     if field.type.name == "string":
-        text = column
+        text = f"{column} COLLATE {COLLATION}"  # or columns of several collations could not stand in one line
         for character, written, _ in SPECIALS if field.is_special else ():
             text = f"REPLACE({text}, {_mysql_character(character)}, '{''.join(_mysql_escape(part) for part in written)}')"
     elif field.type.name == "binary":
