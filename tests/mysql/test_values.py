@@ -17,7 +17,7 @@ from etlrun.connections._mysql.proof import state_of
 from etlrun.failures import RunFailure
 
 from .loads import Place, Rows, columns_of, make_load
-from .server import Server
+from .server import Server, is_mysql
 
 LOADERS = pytest.mark.parametrize("loader", ["insert", "load_data"])
 FIRST, SECOND = "20220501T000000Z-a", "20220502T000000Z-b"
@@ -137,6 +137,18 @@ def test_keys_that_differ_in_case_or_accents_only_are_two_keys(place: Place, tmp
     rows = [("k", key, 1) for key in ("NHAT KY", "nhat ky", "nha\u0323\u0302t ky\u0301", "nhật ký")]
     place.warehouse(loader=loader).publish(make_load(tmp_path, rows))
     assert place.rows() == sorted(rows, key=repr)
+
+
+@LOADERS
+def test_keys_that_differ_in_a_space_at_the_end_are_two_keys_where_the_collation_says_so(place: Place, tmp_path: Path, loader: str) -> None:
+    collation = "utf8mb4_0900_bin" if is_mysql() else "utf8mb4_nopad_bin"
+    place.run(f"CREATE TABLE profile (contract VARCHAR(20) COLLATE {collation} PRIMARY KEY, seconds BIGINT) ENGINE=InnoDB")
+    rows = [(key, 1) for key in ("A", "A ", "a", "ký", "KÝ")]
+    declared = {"contract": "string", "seconds": "bigint"}
+    warehouse = place.warehouse(loader=loader)
+    warehouse.publish(make_load(tmp_path, rows, declared, key=("contract",), run_id=FIRST))
+    warehouse.publish(make_load(tmp_path, [("A ", 2)], declared, key=("contract",), write="merge", run_id=SECOND))
+    assert place.rows() == sorted([("A", 1), ("A ", 2), ("a", 1), ("ký", 1), ("KÝ", 1)], key=repr)
 
 
 @LOADERS

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from etlrun.connections._mysql.encode import Field, has_special, literal
 from etlrun.connections._mysql.stage import Stage
 from etlrun.connections._mysql.tables import Definition
-from etlrun.connections._mysql.types import BLOBS, TEXTS, Stored
+from etlrun.connections._mysql.types import BLOBS, TEXTS, WITH_SPACES, Stored
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Column
 
@@ -70,7 +70,7 @@ def _rules(stage: Stage, item: Column, there: Definition, exact: frozenset[str])
         limit, unit, length = _limit(stored, staged, is_text=kind == "string")
         fix = f"make the column of the table wider; it is {stored.written}"
         yield _Rule(item.name, f"{length} > {limit}", f"is longer than {limit:,} {unit}", fix)
-    if kind == "string" and item.name.lower() in exact:
+    if kind == "string" and item.name.lower() in exact and stored.collation not in WITH_SPACES:
         yield _Rule(item.name, f"ends_with({staged}, ' ')", "ends with a space, which MySQL takes for the same key as without", "`trim` it")
     if kind in ("float", "double"):
         yield _Rule(item.name, f"NOT isfinite({staged})", "is not a number or is infinite", "make it null, or `filter` such rows out")

@@ -1,7 +1,8 @@
 """How declared types become MySQL's, and which columns that are there take them.
 
 A text is TEXT, and VARCHAR where the column is part of the key: 255 characters, or less where several share the 3072 bytes that
-an index may have. All text is utf8mb4 with the collation utf8mb4_bin: others take `nhật ký` and `NHAT KY` for one key. A `float`
+an index may have. All text is utf8mb4 with the collation utf8mb4_bin: others take `nhật ký` and `NHAT KY` for one key. A table that
+is there may also have MySQL's utf8mb4_0900_bin or MariaDB's utf8mb4_nopad_bin, to which a space at the end is a character. A `float`
 becomes DOUBLE, because MySQL shows only six digits of a FLOAT. A `timestamp` becomes DATETIME(6), which knows no time zone.
 """
 
@@ -30,6 +31,7 @@ from etlrun.language.columns import (
 )
 
 CHARSET, COLLATION = "utf8mb4", "utf8mb4_bin"
+WITH_SPACES = ("utf8mb4_0900_bin", "utf8mb4_nopad_bin")  # exact, and a space at the end counts
 INDEX_BYTES = 3072
 LONGEST_KEY = 255
 MOST_SCALE = 30
@@ -79,7 +81,7 @@ class Stored:
             return False
         if wanted == STRING:
             is_text = self.kind == "varchar" or self.kind in TEXTS
-            return is_text and self.collation.startswith(CHARSET) and (self.collation == COLLATION or not is_exact)
+            return is_text and self.collation.startswith(CHARSET) and (self.collation in (COLLATION, *WITH_SPACES) or not is_exact)
         if wanted == BINARY:
             return self.kind == "varbinary" or self.kind in BLOBS
         if wanted == TIMESTAMP:
