@@ -3,9 +3,10 @@
 PYTHON ?= python3.11 python3.12 python3.13 python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+LOCK := UV_CUSTOM_COMPILE_COMMAND='make lock' .venv/tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-mysql sweep check bench docs
+.PHONY: help demo test test-mysql sweep check bench docs lock audit
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
@@ -40,6 +41,15 @@ bench: .venv/dev.stamp  ## measure; the figures go into bench/README.md
 docs: .venv/run.stamp  ## write the reference pages in docs/ and the schema for editors
 	@$(BIN)/python docs/generate.py
 
+lock: .venv/tools.stamp  ## choose new versions within the ranges of setup.cfg, with the hashes of their files
+	@$(LOCK) --extra java -o requirements.lock setup.cfg
+	@$(LOCK) --all-extras -o requirements-dev.lock setup.cfg
+
+audit: .venv/dev.stamp .venv/tools.stamp  ## look for known weaknesses in what is installed, and list it (build/sbom.json)
+	@mkdir -p build
+	@.venv/tools/bin/cyclonedx-py environment .venv/bin/python -o build/sbom.json
+	@.venv/tools/bin/pip-audit --disable-pip --require-hashes -r requirements-dev.lock
+
 # data/log_content moves into place last: while it is absent, the logs are not complete.
 data/log_content: | .venv/run.stamp
 	@echo 'writing sample logs into data/'
@@ -48,15 +58,22 @@ data/log_content: | .venv/run.stamp
 	@mv data/.new/log_content data/
 	@rm -rf data/.new
 
-.venv/run.stamp: setup.cfg pyproject.toml | .venv/venv.stamp
+.venv/run.stamp: setup.cfg pyproject.toml requirements.lock | .venv/venv.stamp
 	@echo 'installing etlrun, Spark, DuckDB and a Java into .venv (the first time this takes a few minutes)'
-	@$(PIP) --editable '.[java]'
+	@$(PIP) --require-hashes -r requirements.lock
+	@$(PIP) --no-deps --editable .
 	@touch $@
 
-.venv/dev.stamp: setup.cfg pyproject.toml | .venv/venv.stamp
+.venv/dev.stamp: setup.cfg pyproject.toml requirements-dev.lock | .venv/venv.stamp
 	@echo 'installing etlrun and what its tests need into .venv (the first time this takes a few minutes)'
-	@$(PIP) --editable '.[java,connect,mysql,gemini,openai,dev]'
+	@$(PIP) --require-hashes -r requirements-dev.lock
+	@$(PIP) --no-deps --editable .
 	@touch $@ .venv/run.stamp
+
+.venv/tools.stamp: | .venv/venv.stamp
+	@$(BIN)/python -m venv .venv/tools
+	@.venv/tools/bin/pip install --quiet --disable-pip-version-check uv pip-audit cyclonedx-bom
+	@touch $@
 
 # The tests of the warehouse start a private MariaDB; where none is installed and we may, Debian's is.
 .venv/mariadb.stamp: | .venv/venv.stamp
