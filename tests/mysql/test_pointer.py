@@ -273,11 +273,15 @@ def test_readers_see_one_version_or_the_other_while_a_table_goes_back_and_forth(
     assert watch.errors == [] and watch.states() == {OLD_STATE, NEW_STATE}
 
 
-def test_an_account_needs_no_right_to_update(place: Place, tmp_path: Path) -> None:
-    place.warehouse().publish(pointed(tmp_path, OLD, FIRST))
+def test_an_account_needs_rights_to_create_once_and_none_to_update(place: Place, tmp_path: Path) -> None:
     account = f"narrow_{place.database}"
-    place.run(f"CREATE USER {account}@'%' IDENTIFIED BY 'secret'", f"GRANT SELECT, INSERT, DELETE ON {place.database}.* TO {account}@'%'")
+    place.run(f"CREATE USER {account}@'%' IDENTIFIED BY 'secret'", f"GRANT SELECT, INSERT, DELETE, CREATE ON {place.database}.* TO {account}@'%'")
     warehouse = place.warehouse(user=account, password="secret")
+    with pytest.raises(RunFailure, match="may not make a view") as failure:
+        warehouse.publish(pointed(tmp_path, OLD, FIRST))
+    statement = failure.value.fix.partition("let somebody run: ")[2].rstrip(";")
+    place.run(statement, f"REVOKE CREATE ON {place.database}.* FROM {account}@'%'")
+    warehouse.publish(pointed(tmp_path, OLD, FIRST))
     warehouse.publish(pointed(tmp_path, NEW, SECOND))
     warehouse.roll_back("profile", None, "")
     assert place.rows() == sorted(OLD)

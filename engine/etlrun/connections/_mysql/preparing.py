@@ -92,5 +92,7 @@ def _make(session: Session, statement: str) -> None:
     except ServerError as error:
         if error.code not in DENIED:
             raise
-        raise RunFailure("sink", "no-right", f"the account may not make a table that is missing ({error.code})",
-                         f"grant it CREATE for the first run, or let somebody run: {statement};") from error  # fmt: skip
+        kind = "view" if statement.startswith("CREATE VIEW") else "table"
+        right = "CREATE VIEW" if kind == "view" else "CREATE"
+        raise RunFailure("sink", "no-right", f"the account may not make a {kind} that is missing ({error.code})",
+                         f"grant it {right} for the first run, or let somebody run: {statement};") from error  # fmt: skip
