@@ -106,6 +106,7 @@ class Server:
                 return self
             except pymysql.err.OperationalError:
                 if self.process.poll() is not None or time.monotonic() > deadline:
+                    self.stop()
                     raise RuntimeError((self.folder / "log").read_text()[-3000:]) from None
                 time.sleep(0.02)
 

@@ -26,7 +26,7 @@ from etlrun.spec.secrets import Secret
 
 from .loads import Place, make_load, many
 from .rogue import FILE, Rogue
-from .server import Server
+from .server import Server, is_mysql
 
 CANARY = "c4n4ry-pässwörd"
 
@@ -133,6 +133,19 @@ def test_a_certificate_for_another_name_passes_only_where_the_profile_says_so(sp
     assert rows_of(place, tls="verify_ca", ca=str(authority.path))[0][1]
     assert rows_of(place, tls="insecure")[0][1]
     assert [len(place.warehouse(tls=tls).notices) for tls in ("auto", "verify_identity", "verify_ca", "insecure")] == [0, 0, 1, 1]
+
+
+def test_a_server_that_wants_tls_says_so_and_gets_it(spare: Callable[..., Server], authority: Authority, tmp_path: Path) -> None:
+    server = spare(authority.settings("127.0.0.1"))
+    server.run("CREATE DATABASE w", "CREATE USER etl IDENTIFIED BY 'x1'", "GRANT ALL ON w.* TO etl", "SET GLOBAL require_secure_transport = ON")
+    place = Place(server, "w", server.port)
+    said = r"the server wants TLS \(3159\)" if is_mysql() else r"refuses the user or the password \(1045\)"
+    with pytest.raises(RunFailure, match=said) as failure:
+        place.warehouse(user="etl", password="x1").columns("t")
+    assert "`tls: verify_ca`" in failure.value.fix
+    for number, tls in enumerate(("verify_ca", "insecure")):
+        load = make_load(tmp_path, many("2022-04", 3), run_id=f"2022050{number + 1}T000000Z-a")
+        assert place.warehouse(user="etl", password="x1", tls=tls, ca=str(authority.path)).publish(load).rows == 3
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from etlrun.failures import RunFailure
 
 Tls = Literal["auto", "verify_identity", "verify_ca", "insecure"]
 SQL_MODE = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+NO_TIME_LIMIT = "/*!50708 , max_execution_time=0 */ /*M!100101 , max_statement_time=0 */"  # MySQL reads the first, MariaDB the second
 LIVES = 28_800  # seconds that the server keeps an idle session, while the rows are being sorted
 
 
@@ -49,7 +50,7 @@ class Session:
     def _set_up(self, settings: Settings) -> None:
         self.run(
             f"SET SESSION sql_mode='{SQL_MODE}', innodb_lock_wait_timeout={settings.lock_timeout}, lock_wait_timeout={settings.lock_timeout}, "
-            f"time_zone='+00:00', wait_timeout={LIVES}, foreign_key_checks=1, unique_checks=1"
+            f"time_zone='+00:00', wait_timeout={LIVES}, foreign_key_checks=1, unique_checks=1{NO_TIME_LIMIT}"
         )
         self.run("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
 
