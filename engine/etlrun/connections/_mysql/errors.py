@@ -87,7 +87,8 @@ def server_error(error: Exception) -> ServerError:
     """The error of PyMySQL or of the socket below it, in MySQL's numbers."""
     original = getattr(error, "original_exception", error)
     if isinstance(original, ssl.SSLError):
-        return ServerError(UNVERIFIED, str(original.reason or original))
+        why = getattr(original, "verify_message", "") or original.reason or original
+        return ServerError(UNVERIFIED, str(why).rstrip("."))
     if isinstance(original, socket.gaierror):
         return ServerError(2003, f"its name is not known ({original.strerror})")
     if isinstance(error, err.MySQLError) and error.args and isinstance(error.args[0], int):
