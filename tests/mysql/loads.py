@@ -13,6 +13,7 @@ from sqlglot import exp
 
 from etlrun.connections._mysql.address import Address
 from etlrun.connections._mysql.patience import Patience
+from etlrun.connections._mysql.reading import Parallel
 from etlrun.connections._mysql.session import Settings
 from etlrun.connections._mysql.warehouse import MysqlWarehouse
 from etlrun.language.arrow import arrow_schema
@@ -68,10 +69,12 @@ class Place:
     slept: list[float] = field(default_factory=list)
     pause: float = 0.0
 
-    def warehouse(self, *, loader: Any = "auto", user: str = "root", password: str = "", **settings: Any) -> MysqlWarehouse:
+    def warehouse(
+        self, *, loader: Any = "auto", user: str = "root", password: str = "", parallel: Parallel | None = None, **settings: Any
+    ) -> MysqlWarehouse:  # fmt: skip
         address = Address("127.0.0.1", self.port, "", self.database, user, Secret(password))
         given = Settings(**{"lock_timeout": 1, "timeout": 20, "connect_timeout": 5, **settings})
-        return MysqlWarehouse("warehouse", address, given, loader, Patience(sleep=self._sleep))
+        return MysqlWarehouse("warehouse", address, given, loader, Patience(sleep=self._sleep), parallel)
 
     def through(self, port: int) -> Place:
         return replace(self, port=port, slept=[])

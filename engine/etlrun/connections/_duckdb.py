@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 
 from etlrun.failures import RunFailure
-from etlrun.language.arrow import arrow_schema, type_of_arrow
+from etlrun.language.arrow import arrow_schema, type_of_arrow, write_parquet
 from etlrun.language.columns import Column, Columns
 from etlrun.language.dialects import duckdb_sql
 from etlrun.language.duckdb_words import name, text, type_name
-from etlrun.spec.database import LEDGER, Database, Entry, Finding, Load, Published
-
-if TYPE_CHECKING:
-    import pyarrow
+from etlrun.spec.database import LEDGER, Copy, Database, Entry, Finding, Load, Published
 
 WAIT_SECONDS = 10.0  # for another process that has the file open
 COLUMNS = ("tbl", "period", "run_id", "pipeline", "write_mode", "row_count", "checksum", "spec_hash", "finished_at")
@@ -70,7 +67,7 @@ class DuckdbWarehouse(Database):
         kinds = ((field.name, type_of_arrow(field.type)) for field in schema)
         return Columns(tuple(Column(column, kind) for column, kind in kinds if kind is not None))
 
-    def read(self, table: str, columns: Columns) -> pyarrow.RecordBatchReader:
+    def copy(self, table: str, columns: Columns, folder: Path) -> Copy:
         there = self.columns(table)
         if there is None:
             raise RunFailure("source", "missing-table", f"connection `{self.label}` has no table `{table}`", "check the name")
@@ -79,11 +76,16 @@ class DuckdbWarehouse(Database):
             raise RunFailure("source", "missing-column", f"the table `{table}` has no column {', '.join(f'`{found}`' for found in missing)}",
                              f"it has {', '.join(there.names)}")  # fmt: skip
         values = ", ".join(f"CAST({name(item.name)} AS {type_name(item.type)}) AS {name(item.name)}" for item in columns)
+        path = folder / "rows.parquet"
         try:
-            reader: pyarrow.RecordBatchReader = self.connection.sql(f"SELECT {values} FROM {name(table)}").to_arrow_reader(100_000)
+            reader = self.connection.sql(f"SELECT {values} FROM {name(table)}").to_arrow_reader(100_000)
+            return Copy((path,), write_parquet(path, columns, reader.cast(arrow_schema(columns))))
         except duckdb.Error as error:
             raise RunFailure("source", "wrong-columns", f"the table `{table}` does not hold the declared types ({_said(error)})", "declare its own") from error
-        return reader.cast(arrow_schema(columns)) if reader.schema != arrow_schema(columns) else reader
+
+    def interrupt(self) -> None:
+        with suppress(duckdb.ConnectionException):  # closed meanwhile
+            self.connection.interrupt()
 
     def mismatches(self, load: Load) -> Sequence[tuple[str, str]]:
         there = self.columns(load.table)

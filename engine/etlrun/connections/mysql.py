@@ -6,6 +6,10 @@ shorter where several share the 3072 bytes of an index, other texts are TEXT, al
 and DELETE on the tables and on those whose names start with `_etlrun_`, and for the first run CREATE (and CREATE VIEW for sinks that
 `publish: pointer`).
 
+A table of 100,000 rows or more is read over several connections at once, each of which takes ranges of the primary key; all of them
+see the table as it was at one moment. That needs the right LOCK TABLES, held for the moment in which they start; an account without
+it reads over one connection, and so is read what has no primary key of numbers, texts, dates or bytes, and what somebody is writing.
+
 ```yaml
 profiles:
   prod:
@@ -42,15 +46,20 @@ class Mysql(Connection):
     loader: Literal["auto", "insert", "load_data"] = key(
         "how rows travel: `load_data` streams them, and needs local_infile=ON on the server; `auto` falls back to `insert`", default="auto"
     )
+    readers: int | None = key(
+        "how many connections read a large table at once; as many as there are cores, and at most 4, where it is not given", default=None
+    )
     connect_timeout: int = key("seconds until a server that does not answer counts as unreachable", default=10)
     timeout: int = key("seconds that one statement may take", default=600)
     lock_timeout: int = key("seconds to wait for rows that another transaction holds", default=30)
 
     def open(self, name: str, root: Path, environment: Callable[[str], str], *, writing: bool) -> Database:
         from etlrun.connections._mysql.address import read_address
+        from etlrun.connections._mysql.reading import Parallel
         from etlrun.connections._mysql.session import Settings
         from etlrun.connections._mysql.warehouse import MysqlWarehouse
 
         address = read_address(name, environment(self.url), environment(self.password))
         ca = str(root / environment(self.ca)) if self.ca else ""
-        return MysqlWarehouse(name, address, Settings(self.tls, ca, self.connect_timeout, self.timeout, self.lock_timeout), self.loader)
+        settings = Settings(self.tls, ca, self.connect_timeout, self.timeout, self.lock_timeout)
+        return MysqlWarehouse(name, address, settings, self.loader, parallel=Parallel(self.readers))

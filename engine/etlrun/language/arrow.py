@@ -1,7 +1,9 @@
-"""Columns as Arrow: the schema in which rows leave and enter an engine."""
+"""Columns as Arrow: the schema in which rows leave and enter an engine, and the files in which they do."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etlrun.language.columns import (
@@ -48,6 +50,18 @@ def arrow_schema(columns: Columns) -> pyarrow.Schema:
     import pyarrow as pa
 
     return pa.schema([(item.name, arrow_type(item.type)) for item in columns])
+
+
+def write_parquet(path: Path, columns: Columns, batches: Iterable[pyarrow.RecordBatch]) -> int:
+    """Write the rows of a relation as one Parquet file; gives their number."""
+    import pyarrow.parquet as pq
+
+    rows = 0
+    with pq.ParquetWriter(path, arrow_schema(columns)) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+            rows += batch.num_rows
+    return rows
 
 
 def type_of_arrow(found: pyarrow.DataType) -> Type | None:

@@ -22,7 +22,7 @@ Progress = Callable[[str, int, int], None]
 class Intake:
     """A source that has been read: its rows, and how many records were broken or blank.
 
-    `rows` is None where nobody has counted them yet (Parquet files are read by the engine itself).
+    `rows` is None where nobody has counted them yet (Parquet files are read by the engine itself). `notices` are lines for a person.
     """
 
     files: tuple[ParquetFiles, ...]
@@ -31,6 +31,7 @@ class Intake:
     blank: int = 0
     reasons: tuple[tuple[str, int], ...] = ()
     samples: tuple[str, ...] = ()  # `file:line: reason` of the first few
+    notices: tuple[str, ...] = ()
 
 
 class Control:
@@ -38,6 +39,7 @@ class Control:
 
     def __init__(self) -> None:
         self.connection: duckdb.DuckDBPyConnection | None = None
+        self.database: Database | None = None
 
     def follow(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Watch and stop what runs on this connection."""
@@ -45,12 +47,18 @@ class Control:
         connection.execute("SET enable_progress_bar_print = false")
         self.connection = connection
 
+    def follow_database(self, database: Database) -> None:
+        """Stop what is read from this database."""
+        self.database = database
+
     def percent(self) -> float:
         """How much of the running statement is done; negative where that is not known."""
         return self._ask(lambda connection: connection.query_progress(), -1.0)
 
     def interrupt(self) -> None:
         """Stop the running statement."""
+        if self.database is not None:
+            self.database.interrupt()
         self._ask(lambda connection: connection.interrupt(), None)
 
     def _ask(self, question: Callable[[duckdb.DuckDBPyConnection], Answer], otherwise: Answer) -> Answer:

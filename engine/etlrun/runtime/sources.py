@@ -53,6 +53,8 @@ def read_sources(checked: Checked, inventories: dict[str, Inventory], names: lis
         use = checked.pipeline.sources[name]
         try:
             found[name] = _read(checked, use, name, inventories[name], folder, reporter)
+            for notice in found[name].notices:
+                reporter.warn(notice)
             if isinstance(use.value, TextSource):
                 _judge_bad_rows(name, use.value, found[name], folder, reporter)
         except RunFailure as failure:

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import Column, Columns
 from etlrun.reading.intake import Intake, Order
 from etlrun.reading.source import DeclaredColumn
@@ -40,17 +39,12 @@ class Table(Source):
         return Columns(tuple(items))
 
     def read(self, order: Order, columns: Columns) -> Intake:
-        import pyarrow.parquet as pq
-
         order.folder.mkdir(parents=True, exist_ok=True)
-        path = order.folder / "rows.parquet"
-        rows = 0
         database = order.open_database(self.connection)
+        order.control.follow_database(database)
         try:
-            with pq.ParquetWriter(path, arrow_schema(columns)) as writer:
-                for batch in database.read(self.table, columns):
-                    writer.write_batch(batch)
-                    rows += batch.num_rows
+            copied = database.copy(self.table, columns, order.folder)
         finally:
             database.close()
-        return Intake((ParquetFiles((str(path),), ours=True),), rows)
+        paths = tuple(str(path) for path in copied.files)
+        return Intake((ParquetFiles(paths, ours=True),), copied.rows, notices=tuple(database.notices))

@@ -6,16 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from sqlglot import exp
 
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.spec.fields import Described
-
-if TYPE_CHECKING:
-    import pyarrow
 
 Write = Literal["replace", "replace_where", "append", "merge"]
 Publish = Literal["transaction", "pointer"]
@@ -47,6 +44,14 @@ class Load:
     description: str = ""
     publish: Publish = "transaction"
     keep: int = 1
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A table as it was at one moment: Parquet files, and how many rows they hold together."""
+
+    files: tuple[Path, ...]
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -102,8 +107,12 @@ class Database(ABC):
         """The columns of a table; None where there is no such table."""
 
     @abstractmethod
-    def read(self, table: str, columns: Columns) -> pyarrow.RecordBatchReader:
-        """The declared columns of a table, in the declared types, one batch after the other."""
+    def copy(self, table: str, columns: Columns, folder: Path) -> Copy:
+        """Write the declared columns of a table, in the declared types, as Parquet files into `folder`. Raises RunFailure."""
+
+    @abstractmethod
+    def interrupt(self) -> None:
+        """Let `copy` fail at once; for another thread."""
 
     @abstractmethod
     def mismatches(self, load: Load) -> Sequence[tuple[str, str]]:

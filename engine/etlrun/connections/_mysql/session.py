@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import pyarrow as pa
+from pymysql import cursors
 
 from etlrun.connections._mysql.address import Address
 from etlrun.connections._mysql.errors import is_of_the_line, server_error
@@ -75,6 +76,13 @@ class Session:
         """The only row of a query."""
         (row,) = self.rows(query)
         return row
+
+    def told(self, query: str) -> dict[str, Any]:
+        """The only row of a query, by the names of its columns."""
+        with _in_our_words(), self._line.cursor(cursors.DictCursor) as cursor:
+            cursor.execute(query)
+            (row,) = cursor.fetchall()
+            return dict(row)
 
     def stream(self, statement: str, chunks: Iterable[memoryview]) -> tuple[int, int]:
         """Run a LOAD DATA LOCAL INFILE '{file}'; gives the number of rows loaded, and of warnings."""

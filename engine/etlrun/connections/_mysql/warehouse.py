@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from etlrun.connections._mysql.address import Address
 from etlrun.connections._mysql.errors import ServerError, explain
@@ -13,27 +13,28 @@ from etlrun.connections._mysql.ledger import entries, has_ledger
 from etlrun.connections._mysql.patience import Patience
 from etlrun.connections._mysql.preparing import find_mismatches
 from etlrun.connections._mysql.publish import Loader, Publisher
-from etlrun.connections._mysql.reading import read_table
+from etlrun.connections._mysql.reading import Parallel, Reader, Selection
 from etlrun.connections._mysql.rollback import find_versions, roll_back
 from etlrun.connections._mysql.session import Session, Settings
 from etlrun.connections._mysql.tables import read_definition
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Column, Columns
-from etlrun.spec.database import Database, Entry, Finding, Load, Published, Version
-
-if TYPE_CHECKING:
-    import pyarrow
+from etlrun.spec.database import Copy, Database, Entry, Finding, Load, Published, Version
 
 
 class MysqlWarehouse(Database):
     """A database that is reached when it is first asked for something."""
 
-    def __init__(self, label: str, address: Address, settings: Settings, loader: Loader = "auto", patience: Patience | None = None) -> None:
+    def __init__(
+        self, label: str, address: Address, settings: Settings, loader: Loader = "auto", patience: Patience | None = None,
+        parallel: Parallel | None = None,
+    ) -> None:  # fmt: skip
         self.label = label
         self.address = address
         self.settings = settings
         self.notices: list[str] = list(_warnings(label, address, settings))
         self._publisher = Publisher(label, address, self._connect, loader, patience or Patience(), self.notices)
+        self._reader = Reader(label, self._connect, self._failure, parallel or Parallel(), self.notices)
         self._open: Session | None = None
 
     def columns(self, table: str) -> Columns | None:
@@ -44,12 +45,15 @@ class MysqlWarehouse(Database):
         kinds = ((column, column.type) for column in there.columns)
         return Columns(tuple(Column(column.name, kind, column.is_nullable) for column, kind in kinds if kind is not None))
 
-    def read(self, table: str, columns: Columns) -> pyarrow.RecordBatchReader:
+    def copy(self, table: str, columns: Columns, folder: Path) -> Copy:
         with self._asking() as session:
             there = read_definition(session, table)
         if there is None:
             raise RunFailure("source", "missing-table", f"connection `{self.label}` has no table `{table}`", "check the name")
-        return read_table(self._session_of_its_own(), there, columns, self._failure)
+        return self._reader.copy(Selection(there, columns), folder)
+
+    def interrupt(self) -> None:
+        self._reader.interrupt()
 
     def mismatches(self, load: Load) -> Sequence[tuple[str, str]]:
         with self._asking() as session:

@@ -1,0 +1,151 @@
+"""The key space of a table cut into ranges of about as many rows, by looks at the index alone.
+
+A range whose rows are all alike in the first column of the key is cut by the next column. The first and the last range are open, so
+that the ranges hold every key there can be; the server, with the collation of the column, says what lies between two bounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from itertools import takewhile
+from typing import Literal, TypeVar
+
+from etlrun.connections._mysql.session import Session
+from etlrun.connections._mysql.tables import Definition
+from etlrun.connections._mysql.types import CHARSET
+from etlrun.connections._mysql.words import name, text
+
+CUT = ("tinyint", "smallint", "mediumint", "int", "bigint", "char", "varchar", "date", "datetime", "timestamp", "binary", "varbinary")
+MOST_LOOKS = 8  # for each range that is wanted
+EVEN = 1.5  # a range may have so many times the rows of an even one
+SURROGATES = range(0xD800, 0xE000)
+
+Value = int | str | date | bytes
+Letters = TypeVar("Letters", bound=Sequence[int])
+
+
+@dataclass(frozen=True)
+class Range:
+    """Keys whose first columns equal `same`, and whose next one is at least `low` and less than `high`; None is open."""
+
+    same: tuple[Value, ...] = ()
+    low: Value | None = None
+    high: Value | None = None
+
+    def condition(self, key: Sequence[str]) -> str:
+        """The range in SQL; nothing for all keys."""
+        column = name(key[min(len(self.same), len(key) - 1)])
+        parts = [f"{name(each)} = {_literal(value)}" for each, value in zip(key, self.same, strict=False)]
+        parts += [f"{column} >= {_literal(self.low)}"] if self.low is not None else []
+        parts += [f"{column} < {_literal(self.high)}"] if self.high is not None else []
+        return " AND ".join(parts)
+
+
+class Cutter:
+    """Cuts the keys of one table; `session` should see what those see who read the ranges."""
+
+    def __init__(self, session: Session, there: Definition) -> None:
+        self.session = session
+        self.there = there
+
+    def cut(self, wanted: int) -> tuple[str, ...]:
+        """About as many conditions as are wanted, in the order of the key; a single one where the key cannot be cut."""
+        ranges = [Range()]
+        rows = {ranges[0]: self.estimate(ranges[0])}
+        enough = EVEN * rows[ranges[0]] / wanted
+        whole: set[Range] = set()
+        for _ in range(MOST_LOOKS * wanted):
+            largest = max((each for each in ranges if each not in whole), key=lambda each: rows[each], default=None)
+            if largest is None or rows[largest] <= enough:
+                break
+            parts = self._parts(largest)
+            if not parts:
+                whole.add(largest)
+                continue
+            at = ranges.index(largest)
+            ranges[at : at + 1] = parts
+            rows.update((part, self.estimate(part)) for part in parts)
+        return tuple(each.condition(self.there.key) for each in ranges)
+
+    def estimate(self, within: Range) -> int:
+        """How many rows a range has, as the server's optimizer takes it. MySQL does not look where it is forced to an index."""
+        rows = self._from(within, hint="USE")
+        told = self.session.told(f"EXPLAIN FORMAT=TRADITIONAL SELECT {name(self.there.key[0])} FROM {rows}")
+        return int(told["rows"] or 0)
+
+    def _parts(self, within: Range) -> tuple[Range, ...]:
+        """The range in smaller ones; nothing where that cannot be done."""
+        if len(within.same) == len(self.there.key) or not self._is_cut(len(within.same)):
+            return ()
+        low, high = self._ends(within)
+        if not isinstance(low, Value) or type(low) is not type(high):
+            return ()
+        middle = self._first(within, low, self._middle(len(within.same), low, high))
+        if middle is None:  # as where the server's order is another one
+            middle = self._first(within, low, None)
+        if middle is None:  # all rows are alike in this column
+            return (Range((*within.same, low)),)
+        return replace(within, high=middle), replace(within, low=middle)
+
+    def _is_cut(self, column: int) -> bool:
+        stored = self.there.column(self.there.key[column])
+        return stored is not None and stored.kind in CUT
+
+    def _ends(self, within: Range) -> tuple[object, ...]:
+        """The smallest and the largest value of the column by which a range is cut next."""
+        column = name(self.there.key[len(within.same)])
+        ordered = f"SELECT {column} FROM {self._from(within)} ORDER BY {column}"
+        return self.session.one(f"SELECT ({ordered} LIMIT 1), ({ordered} DESC LIMIT 1)")
+
+    def _first(self, within: Range, above: Value, from_: Value | None) -> Value | None:
+        """The first value of a range that is above one, and not below the other."""
+        column = name(self.there.key[len(within.same)])
+        wanted = f"{column} > {_literal(above)}" + (f" AND {column} >= {_literal(from_)}" if from_ is not None else "")
+        found = self.session.rows(f"SELECT {column} FROM {self._from(within, wanted)} ORDER BY {column} LIMIT 1")
+        return next((row[0] for row in found if isinstance(row[0], Value)), None)
+
+    def _from(self, within: Range, more: str = "", *, hint: Literal["FORCE", "USE"] = "FORCE") -> str:
+        """The table by its key, and never by all of its rows."""
+        conditions = " AND ".join(part for part in (within.condition(self.there.key), more) if part)
+        return f"{name(self.there.table)} {hint} INDEX (PRIMARY)" + (f" WHERE {conditions}" if conditions else "")
+
+    def _middle(self, column: int, low: Value, high: object) -> Value | None:
+        """A value between two others, the larger one included; None where the server's order is not known well enough."""
+        if isinstance(low, str) and isinstance(high, str):
+            stored = self.there.column(self.there.key[column])
+            assert stored is not None
+            is_by_code = stored.collation.endswith("_bin")
+            found = middle_text(low, high) if is_by_code else middle_text(low.upper(), high.upper())
+            return found if found.isascii() or stored.collation.startswith(CHARSET) else None
+        if isinstance(low, bytes) and isinstance(high, bytes):
+            return bytes(_middle_letters(low, high))
+        if isinstance(low, date) and isinstance(high, date):  # a datetime is one
+            return high - (high - low) / 2
+        return (low + high + 1) // 2 if isinstance(low, int) and isinstance(high, int) else None
+
+
+def middle_text(low: str, high: str) -> str:
+    """A text between two others by the numbers of their characters, the larger one included."""
+    letters = list(_middle_letters([ord(letter) for letter in low], [ord(letter) for letter in high]))
+    if letters and letters[-1] in SURROGATES:  # which are no characters
+        letters[-1] = SURROGATES.stop
+    return "".join(map(chr, letters))
+
+
+def _middle_letters(low: Sequence[int], high: Sequence[int]) -> Iterator[int]:
+    """What both begin with, and then one letter above that of the smaller one."""
+    alike = list(takewhile(lambda pair: pair[0] == pair[1], zip(low, high, strict=False)))
+    yield from (letter for letter, _ in alike)
+    before = low[len(alike)] if len(low) > len(alike) else -1
+    if len(high) > len(alike):
+        yield (before + high[len(alike)] + 1) // 2
+
+
+def _literal(value: Value) -> str:
+    if isinstance(value, bytes):
+        return f"x'{value.hex()}'"
+    if isinstance(value, datetime):
+        return text(value.isoformat(" "))
+    return str(value) if isinstance(value, int) else text(str(value))
