@@ -24,14 +24,20 @@ sys.path.insert(0, str(PROJECT / "tests"))
 
 import duckdb  # noqa: E402 - the tests' server is found through the path above
 
-from etlrun.spec.database import Load  # noqa: E402
+from etlrun.spec.database import Load, Publish  # noqa: E402
 from mysql.loads import Place, columns_of  # noqa: E402
 from mysql.server import Server  # noqa: E402
 
 ROWS = int(os.environ.get("ROWS", "1920000"))
 CONNECTOR = Path("/usr/share/java/mariadb-java-client.jar")
-SHOWN = {"bare": "LOAD DATA of a ready file, sorted by key, nothing checked", "jdbc": "Spark's JDBC writer, nothing checked, no transaction"}
+SHOWN = {"bare": "LOAD DATA of a ready file, sorted by key, nothing checked", "jdbc": "Spark's JDBC writer, nothing checked, no transaction",
+         "pointer": "publish by pointer; beside the rows of the publish before, and those before them are removed"}  # fmt: skip
 LOADERS = ("load_data", "insert")
+TABLES = {"load_data": "profile", "insert": "profile", "pointer": "pointed"}  # what a publish fills
+QUERIES = {
+    "the whole of it, `SELECT Most_watched, SUM(Total_Giai_Tri) ... GROUP BY 1`": "SELECT Most_watched, SUM(Total_Giai_Tri) FROM {} GROUP BY 1",
+    "2,000 contracts, one after the other, by key": "SELECT * FROM {} WHERE Contract = '{}'",
+}  # fmt: skip
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 DECLARED = {
     "Contract": "string", "Total_Giai_Tri": "bigint", "Total_Phim_Truyen": "bigint", "Total_The_Thao": "bigint", "Total_Thieu_Nhi": "bigint",
@@ -77,10 +83,11 @@ def publish(place: Place, folder: Path, number: int, loader: str) -> tuple[float
 
 def publish_here(folder: str, port: str, database: str, run_id: str, loader: str) -> None:
     files = tuple(sorted(Path(folder).glob("*.parquet")))
-    load = Load("profile", columns_of(DECLARED), ("Contract",), "replace", None, "", files, ROWS, "", run_id, "bench", "")
+    mode: Publish = "pointer" if loader == "pointer" else "transaction"
+    load = Load(TABLES[loader], columns_of(DECLARED), ("Contract",), "replace", None, "", files, ROWS, "", run_id, "bench", "", publish=mode)
     place = Place(Server(Path(folder)), database, int(port))
     started = time.monotonic()
-    place.warehouse(loader=loader, timeout=3600).publish(load)
+    place.warehouse(loader="auto" if loader == "pointer" else loader, timeout=3600).publish(load)
     seconds = time.monotonic() - started
     most = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))  # ru_maxrss counts the parent's too
     sys.stdout.write(f"{seconds} {int(most.split()[1]) / 1024}\n")
@@ -125,11 +132,11 @@ def main() -> None:
             place.run("DROP TABLE IF EXISTS plain, profile", made)
             for into in ("an empty table", "a table with as many rows"):
                 is_first = number == 0 and into == "an empty table"
-                for how in ("bare", "load_data", *(["insert"] if not number else []), *(["jdbc"] if is_first and CONNECTOR.exists() else [])):
+                for how in ("bare", "load_data", "pointer", *(["insert"] if not number else []), *(["jdbc"] if is_first and CONNECTOR.exists() else [])):
                     if how == "insert" and is_first:
                         place.run("DROP TABLE profile")
                     started = time.monotonic()
-                    if how in LOADERS:
+                    if how in TABLES:
                         took, used = publish(place, folder, next(runs), how)
                         most.append(used)
                     elif how == "jdbc":
@@ -139,14 +146,34 @@ def main() -> None:
                         took = time.monotonic() - started
                     seconds.setdefault((into, how), []).append(took)
                     sys.stdout.write(f"{into}, {how}: {seconds[into, how][-1]:.1f} s\n")
-        assert place.run("SELECT COUNT(*) FROM profile") == [(load.rows,)]
-        write(seconds, max(most))
+        assert [place.run(f"SELECT COUNT(*) FROM {table}") for table in ("profile", "pointed")] == [[(load.rows,)], [(load.rows,)]]
+        write(seconds, max(most), read(place))
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def write(seconds: dict[tuple[str, str], list[float]], memory: float) -> None:
+def read(place: Place) -> list[tuple[str, float]]:
+    """What reading the view of a table that is published by pointer costs, against reading a table."""
+    keys = [row[0] for row in place.run("SELECT Contract FROM profile LIMIT 2000")]
+    ratios: dict[str, list[float]] = {what: [] for what in QUERIES}
+    connection = place.server.connect(place.database)
+    with connection.cursor() as cursor:
+        for _ in range(ROUNDS + 2):
+            for what, query in QUERIES.items():
+                took = {}
+                for table in ("profile", "pointed"):
+                    started = time.monotonic()
+                    for key in keys if "'{}'" in query else [""]:
+                        cursor.execute(query.format(table, key))
+                        cursor.fetchall()
+                    took[table] = time.monotonic() - started
+                ratios[what].append(took["pointed"] / took["profile"])
+    connection.close()
+    return [(what, statistics.median(found)) for what, found in ratios.items()]
+
+
+def write(seconds: dict[tuple[str, str], list[float]], memory: float, reading: list[tuple[str, float]]) -> None:
     """The table of bench/publish.md."""
     lines = [
         f"{ROWS:,} rows of {len(DECLARED)} columns into MariaDB on the same machine, medians of {ROUNDS} rounds, side by side: `python bench/publish.py`.",
@@ -157,7 +184,9 @@ def write(seconds: dict[tuple[str, str], list[float]], memory: float) -> None:
         ratio = statistics.median(one / base for one, base in zip(took, seconds[what, "bare"], strict=False))
         shown = SHOWN.get(how, f"publish, loader `{how}`")
         lines.append(f"| {what} | {shown} | {statistics.median(took):.1f} | {ratio:.2f} x |")
-    lines += ["", f"The most memory that a publishing process had: {memory:.0f} MB."]
+    lines += ["", f"The most memory that a publishing process had: {memory:.0f} MB.", ""]
+    lines += ["Reading the view of a table that is published by pointer, against a table:", ""]
+    lines += [f"* {what}: {ratio:.2f} x" for what, ratio in reading]
     (PROJECT / "bench" / "publish.md").write_text("\n".join(lines) + "\n")
     sys.stdout.write("\n".join(lines) + "\n")
 
