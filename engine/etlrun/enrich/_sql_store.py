@@ -8,6 +8,7 @@ import secrets
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,7 +16,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from etlrun.enrich._owner import LIFE, Owner, this_process
-from etlrun.enrich._tables import ANSWERS, LEASES, OWNERS, QUESTIONS, REQUESTS, create_all, sqlite_engine
+from etlrun.enrich._tables import ANSWERS, LEASES, OWNERS, QUESTIONS, REQUESTS, create_all, server_engine, sqlite_engine
 from etlrun.enrich.questions import Question
 from etlrun.enrich.store import SETTLED, WORTH, Cost, Entry, Leased, Result, Sent, Store, Stored
 from etlrun.failures import RunFailure
@@ -33,10 +34,7 @@ class SqlStore(Store):
     def __init__(self, where: Path | Secret) -> None:
         self.owner: Owner = this_process()
         self.place = str(where) if isinstance(where, Path) else "the database"
-        if isinstance(where, Path):
-            self.engine = sqlite_engine(where)
-        else:
-            self.engine = sa.create_engine(where.reveal(), hide_parameters=True, isolation_level="READ COMMITTED", pool_pre_ping=True)
+        self.engine = sqlite_engine(where) if isinstance(where, Path) else server_engine(where)
         self._write(create_all)
 
     def _write(self, work: Callable[[sa.Connection], Made]) -> Made:
@@ -45,16 +43,23 @@ class SqlStore(Store):
             try:
                 with self.engine.execution_options(etlrun_writes=True).begin() as connection:
                     return work(connection)
-            except (sa.exc.IntegrityError, sa.exc.OperationalError) as error:
+            except sa.exc.DBAPIError as error:
                 if attempt == ATTEMPTS or not _is_passing(error):
                     raise self._failure(error) from None
                 time.sleep(random.uniform(0, 0.02 * 2**attempt))
-            except sa.exc.DBAPIError as error:
-                raise self._failure(error) from None
         raise AssertionError
 
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        """A transaction that changes nothing. Raises RunFailure."""
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except sa.exc.DBAPIError as error:
+            raise self._failure(error) from None
+
     def _failure(self, error: sa.exc.DBAPIError) -> RunFailure:
-        fix = "check the URL, the password and the account's rights"
+        fix = "check the URL, the password and the account's rights: SELECT, INSERT, DELETE, and CREATE for the first run"
         if self.engine.dialect.name == "sqlite":
             fix = "check the path, its permissions and the space on the disk"
         return RunFailure("connection", "label-store", f"the label store in {self.place} fails: {error.orig}", fix)
@@ -71,7 +76,7 @@ class SqlStore(Store):
 
     def known(self, question: str, keys: Sequence[str]) -> dict[str, Stored]:
         names = ("key", "status", "answer", "reason")
-        with self.engine.begin() as connection:
+        with self._reading() as connection:
             source = self._source(connection, question)
             rows = self._all_of(connection, names, question, keys) if len(keys) > SCAN else None
             if rows is None:
@@ -186,7 +191,7 @@ class SqlStore(Store):
 
     def rows(self, question: str) -> Iterator[tuple[str, str, Stored]]:
         columns = (ANSWERS.c.key, ANSWERS.c.shown, ANSWERS.c.status, ANSWERS.c.answer, ANSWERS.c.reason)
-        with self.engine.begin() as connection:
+        with self._reading() as connection:
             source = self._source(connection, question)
             statement = sa.select(*columns).where(ANSWERS.c.question == question).order_by(ANSWERS.c.key)
             for row in connection.execution_options(yield_per=10_000).execute(statement):
@@ -194,7 +199,7 @@ class SqlStore(Store):
 
     def costs(self) -> list[Cost]:
         statuses: dict[str, dict[str, int]] = defaultdict(dict)
-        with self.engine.begin() as connection:
+        with self._reading() as connection:
             counted = sa.select(ANSWERS.c.question, ANSWERS.c.status, sa.func.count()).group_by(ANSWERS.c.question, ANSWERS.c.status)
             for question, status, count in connection.execute(counted):
                 statuses[question][status] = count
@@ -221,7 +226,7 @@ class SqlStore(Store):
 
 def _is_passing(error: sa.exc.DBAPIError) -> bool:
     """Whether an error may be gone at the next attempt: a deadlock, a lock not got in time, a row or table that another process was first to make."""
-    words = ("deadlock", "lock wait", "locked", "already exists")
+    words = ("deadlock", "lock wait", "locked", "already exists", "concurrent ddl")
     return isinstance(error, sa.exc.IntegrityError) or any(word in str(error.orig).lower() for word in words)
 
 

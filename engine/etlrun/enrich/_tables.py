@@ -1,4 +1,4 @@
-"""The tables of the label store, and how a SQLite file is opened."""
+"""The tables of the label store, and how the file or the server that they are in is opened."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
+from etlrun.failures import RunFailure
+from etlrun.spec.secrets import Secret
+
 METADATA = sa.MetaData()
+DRIVERS = ("mysql", "mysql+pymysql", "mariadb", "mariadb+pymysql")
+FORM = "mysql+pymysql://user@host:3306/database, or as the path of a file"
+COMMAND_DENIED = 1142
 
 
 def _text(length: int) -> Any:
@@ -66,7 +72,7 @@ REQUESTS = sa.Table(
     sa.Column("seconds", _number(), nullable=False),
     sa.Column("version", _text(100), nullable=False),
     sa.Column("at", _text(20), nullable=False),
-    sa.Index("etlrun_requests_question", "question"),
+    sa.UniqueConstraint("question", "id", name="etlrun_requests_question"),  # an index that is made with its table, and so needs no right of its own
 )  # fmt: skip
 
 LEASES = sa.Table(
@@ -104,11 +110,29 @@ def labels_view() -> sa.Select[Any]:
 
 
 def create_all(connection: sa.Connection) -> None:
-    """Create what is missing: tables, and the view."""
+    """Create what is missing: tables, and the view, which nothing of ours reads: an account that may not make one does without."""
     METADATA.create_all(connection)
     if LABELS not in sa.inspect(connection).get_view_names():
         text = labels_view().compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
-        connection.exec_driver_sql(f"create view {LABELS} as {str(text).replace('%', '%%')}")
+        try:
+            connection.exec_driver_sql(f"create view {LABELS} as {str(text).replace('%', '%%')}")
+        except sa.exc.DBAPIError as error:
+            if error.orig is None or error.orig.args[:1] != (COMMAND_DENIED,):
+                raise
+
+
+def server_engine(where: Secret) -> sa.Engine:
+    """An engine over a database on a MySQL or MariaDB server. Raises RunFailure, whose text has nothing of the URL but its scheme."""
+    try:
+        url = sa.make_url(where.reveal())
+    except (sa.exc.ArgumentError, ValueError):  # their texts may quote the password
+        raise RunFailure("usage", "wrong-url", "the label store: `labels` is not a URL", f"write it as {FORM}") from None
+    if url.drivername not in DRIVERS:
+        raise RunFailure("usage", "wrong-url", f"the label store: `{url.drivername}` is no database that it can be in", f"write it as {FORM}")
+    try:
+        return sa.create_engine(url.set(drivername="mysql+pymysql"), hide_parameters=True, isolation_level="READ COMMITTED", pool_pre_ping=True)
+    except ImportError as error:
+        raise RunFailure("usage", "missing-package", f"the label store needs the package {error.name}", "pip install 'etlrun[mysql]'") from error
 
 
 def sqlite_engine(path: Path) -> sa.Engine:
