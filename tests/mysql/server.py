@@ -25,7 +25,7 @@ FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/usr/libexec", "/usr/local/opt/maria
 QUICK = ("--innodb-flush-log-at-trx-commit=0", "--innodb-data-file-path=ibdata1:10M:autoextend", "--innodb-doublewrite=0")
 SETTINGS = (
     "--bind-address=127.0.0.1", "--skip-name-resolve", "--skip-log-bin", "--local-infile=1", "--innodb-buffer-pool-size=128M",
-    "--max-allowed-packet=64M", "--character-set-server=utf8mb4", "--lower-case-table-names=0", "--performance-schema=OFF",
+    "--max-allowed-packet=64M", "--character-set-server=utf8mb4", "--lower-case-table-names=0",
 )  # fmt: skip
 ONLY_MYSQL = ("--mysqlx=OFF", "--secure-file-priv=NULL")
 ADMINISTRATOR = "root@'127.0.0.1'"  # without names of hosts, the `root@localhost` of MySQL comes through the socket only
