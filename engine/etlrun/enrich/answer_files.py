@@ -14,7 +14,7 @@ from pathlib import Path
 
 from etlrun.diagnostics import Diagnostic, SpecError, nearest
 from etlrun.enrich.keys import normal_form
-from etlrun.enrich.outputs import Labels, NotAllowed, Output, Value, read_text
+from etlrun.enrich.outputs import NotAllowed, Output, Value, read_text, refusal
 from etlrun.spec import located
 
 REVIEW = ("rows", "status", "source")  # columns that tell a person about a key
@@ -105,9 +105,8 @@ class _Reader:
             try:
                 yield output.name, read_text(output, cell)
             except NotAllowed as error:
-                labels = tuple(output.labels) if isinstance(output, Labels) else ()
-                fix = nearest(cell, labels) or (f"the labels are {', '.join(labels)}" if labels else "")
-                self.complain(cell, f"`{cell}` is {error}", fix, "unknown-label" if labels else "wrong-value")
+                code, message, fix = refusal(output, cell, error)
+                self.complain(cell, message, fix, code)
 
     def complain(self, cell: str, message: str, fix: str, code: str = "wrong-value") -> None:
         """Note a mistake in the line just read, under `cell` where it stands there."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from etlrun.diagnostics import nearest
 from etlrun.language.columns import BOOLEAN, DOUBLE, STRING, Type
 
 Value = str | float | bool
@@ -159,3 +160,10 @@ def read_text(output: Output, text: str) -> Value:
         except ValueError:
             raise NotAllowed("not a number") from None
     return output.read(text)
+
+
+def refusal(output: Output, text: str, error: NotAllowed) -> tuple[str, str, str]:
+    """The code, the message and the fix of a mistake: `text` stands where an answer belongs, and the output does not allow it."""
+    labels = tuple(output.labels) if isinstance(output, Labels) else ()
+    fix = nearest(text, labels) or (f"the labels are {', '.join(labels)}" if labels else "")
+    return "unknown-label" if labels else "wrong-value", f"`{text}` is {error}", fix

@@ -31,7 +31,7 @@ from typing import Any
 
 from etlrun.diagnostics import Diagnostic, SpecError, nearest
 from etlrun.enrich.keys import MAX_CHARACTERS, is_asked, normal_form, shown_form
-from etlrun.enrich.outputs import Labels, NotAllowed, Number, Output, Text, Truth, Value
+from etlrun.enrich.outputs import Labels, NotAllowed, Number, Output, Text, Truth, Value, refusal
 from etlrun.spec.building import Origin, build
 from etlrun.spec.fields import Described, Label, Schema, key, schema_of_class
 from etlrun.spec.kinds import NAME
@@ -255,10 +255,8 @@ class _Reader:
             try:
                 yield name, output.read(str(item[name]) if isinstance(output, (Labels, Text)) else value)
             except NotAllowed as error:
-                choices = tuple(output.labels) if isinstance(output, Labels) else ()
-                fix = nearest(str(item[name]), choices) or (f"the labels are {', '.join(choices)}" if choices else "")
-                code = "unknown-label" if choices else "wrong-value"
-                self.complain((*where, name), f"`{item[name]}` is {error}", fix, code)
+                code, message, fix = refusal(output, str(item[name]), error)
+                self.complain((*where, name), message, fix, code)
 
 
 def _against_the_whole(document: Document, prompt: Prompt) -> Iterator[Diagnostic]:
