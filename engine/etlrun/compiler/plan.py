@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from sqlglot import exp
@@ -74,11 +74,11 @@ class Plan:
     def relation(self, name: str) -> Relation:
         return next(relation for relation in self.relations if relation.name == name)
 
-    def needed(self, names: tuple[str, ...]) -> tuple[Relation, ...]:
-        """The relations that `names` are made from, themselves included, in order."""
+    def needed(self, names: Iterable[str], given: Container[str] = ()) -> tuple[Relation, ...]:
+        """The relations that `names` are made from, themselves included, in order; those in `given` are made from nothing."""
         wanted = set(names)
         for relation in reversed(self.relations):
-            if relation.name in wanted:
+            if relation.name in wanted and relation.name not in given:
                 wanted.update(relation.reads)
         return tuple(relation for relation in self.relations if relation.name in wanted)
 

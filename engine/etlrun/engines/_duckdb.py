@@ -50,6 +50,9 @@ class DuckdbSession(Session):
         selects = [_select(columns, part) for part in files if part.paths] or [_nothing(columns)]
         self.connection.execute(f"CREATE OR REPLACE VIEW {name(relation)} AS {' UNION ALL '.join(selects)}")
 
+    def take_rows(self, relation: str, rows: pyarrow.Table) -> None:
+        self.connection.register(relation, rows)
+
     def write(self, statement: str, folder: Path) -> None:
         folder.mkdir(parents=True)
         with _translated():

@@ -23,26 +23,41 @@ def apply_function(apply: Apply, given: list[str], columns: Columns, root: Path,
 
     Raises RunFailure where it fails or returns something else than it declares.
     """
-    import pyarrow as pa
     import pyarrow.dataset as ds
     import pyarrow.parquet as pq
 
-    function = _load(apply.function, root)
     rows = ds.dataset(given, schema=arrow_schema(columns), format="parquet")
     folder.mkdir(parents=True)
     path = folder / "rows.parquet"
+    with pq.ParquetWriter(path, arrow_schema(apply.columns)) as writer:
+        for part in _parts(apply, rows, root):
+            writer.write_table(part)
+    return path
+
+
+def apply_to_rows(apply: Apply, rows: pyarrow.Table, root: Path) -> pyarrow.Table:
+    """The rows that the function makes of these. Raises RunFailure as `apply_function` does."""
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+
+    return pa.concat_tables([arrow_schema(apply.columns).empty_table(), *_parts(apply, ds.dataset(rows), root)])
+
+
+def _parts(apply: Apply, rows: Any, root: Path) -> Iterator[pyarrow.Table]:
+    """What the function returns, in the declared columns."""
+    import pyarrow as pa
+
+    function = _load(apply.function, root)
     wanted = arrow_schema(apply.columns)
     try:
-        with pq.ParquetWriter(path, wanted) as writer:
-            for part in _results(function, rows, batches=apply.batches):
-                writer.write_table(_fitting(part, wanted, apply.function))
+        for part in _results(function, rows, batches=apply.batches):
+            yield _fitting(part, wanted, apply.function)
     except RunFailure:
         raise
     except pa.ArrowException as error:
         raise _failure(apply.function, f"its result does not fit the declared columns ({error})") from error
     except Exception as error:
         raise _failure(apply.function, f"{type(error).__name__}: {error} ({_line_of(error, function)})") from error
-    return path
 
 
 def _results(function: Callable[[Any], Any], rows: Any, *, batches: bool) -> Iterator[Any]:

@@ -64,6 +64,10 @@ class Session(ABC):
         """Define the relation `name` as the rows of Parquet files, cast to the declared columns."""
 
     @abstractmethod
+    def take_rows(self, name: str, rows: pyarrow.Table) -> None:
+        """Define the relation `name` as these rows, whatever it was before."""
+
+    @abstractmethod
     def write(self, statement: str, folder: Path) -> None:
         """Write the rows of a statement as Parquet files into the new folder `folder`. Raises StatementError."""
 

@@ -69,6 +69,9 @@ class SparkSessionAtWork(Session):
         reader = self.spark.read.option("parquet.page.verify-checksum.enabled", "true")
         return (reader.schema(schema) if schema else reader).parquet(*(_escaped(path) for path in paths))
 
+    def take_rows(self, relation: str, rows: pyarrow.Table) -> None:
+        self.spark.createDataFrame(rows).createOrReplaceTempView(_quoted(relation))
+
     def write(self, statement: str, folder: Path) -> None:
         with self._working():
             self.spark.sql(statement).write.parquet(folder.as_uri())

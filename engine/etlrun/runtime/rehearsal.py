@@ -1,0 +1,110 @@
+"""A plan over rows that are given instead of read: what it makes of them, in memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from etlrun.compiler.checks import lower_check
+from etlrun.compiler.plan import Plan, Relation
+from etlrun.compiler.statement import Statement, query_statement, relation_statement
+from etlrun.enrich.keys import Keys, distinct_keys
+from etlrun.language.arrow import arrow_schema
+from etlrun.language.expressions import column
+from etlrun.runtime.blame import blame
+from etlrun.runtime.functions import apply_to_rows
+from etlrun.spec.engine import Session, StatementError
+from etlrun.spec.kinds import HIDDEN, Apply, Ask, Verdict, relation_table
+
+if TYPE_CHECKING:
+    import pyarrow
+
+Answering = Callable[[Ask, Keys], "pyarrow.Table"]
+
+
+class Rehearsal:
+    """A plan at work in a session; nothing is written. `answer` stands in for the models."""
+
+    def __init__(self, plan: Plan, session: Session, dialect: str, given: Mapping[str, pyarrow.Table], answer: Answering) -> None:
+        self.plan = plan
+        self.session = session
+        self.dialect = dialect
+        self.given = given
+        self.answer = answer
+        self.ready: set[str] = set()  # the relations that the session knows by name
+
+    def make(self, names: Iterable[str]) -> None:
+        """Compute the relations `names`. Raises RunFailure at the step that cannot be computed, and whatever `answer` raises."""
+        wanted = tuple(names)
+        for relation in self.plan.needed(wanted, self.given):
+            if relation.name in self.given:
+                self._define(relation.name, self.given[relation.name])
+            elif relation.apply is not None:
+                self._define(relation.name, self._applied(relation, relation.apply))
+            elif relation.ask is not None:
+                self._define(relation.name, self._answered(relation, relation.ask))
+            elif relation.name in wanted:
+                self._define(relation.name, self._fetch(relation.name))
+
+    def rows(self, name: str) -> pyarrow.Table:
+        """The rows of a relation that was made, in the columns that the specification speaks of."""
+        names = [item.name for item in self.plan.relation(name).columns if not item.name.startswith(HIDDEN)]
+        return self._read(name, names)
+
+    def verdict(self, name: str, position: int) -> Verdict:
+        """What the check at `position` of a relation finds; it, and what else the check reads, were made."""
+        carried = tuple(sum_ for sum_ in self.plan.carried if sum_.chain not in self.given)  # given rows carry none
+        query = lower_check(replace(self.plan, carried=carried), name, position)
+        statement = query_statement(self.plan, query, self.dialect, self.ready)
+        try:
+            (row,) = self.session.fetch(statement.text).to_pylist()
+        except StatementError as error:
+            raise blame(self.plan, statement, error, lambda parts: False) from error
+        verdict: Verdict = self.plan.checked.pipeline.checks[name][position].value.judge(row)
+        return verdict
+
+    def _define(self, name: str, rows: pyarrow.Table) -> None:
+        self.session.take_rows(name, rows)
+        self.ready.add(name)
+
+    def _fetch(self, name: str) -> pyarrow.Table:
+        statement = self._statement(name)
+
+        def fails(parts: int) -> bool:
+            try:
+                self.session.fetch(self._statement(name, parts).text)
+            except StatementError:
+                return True
+            return False
+
+        try:
+            return self.session.fetch(statement.text)
+        except StatementError as error:
+            raise blame(self.plan, statement, error, fails) from error
+
+    def _statement(self, name: str, upto: int | None = None) -> Statement:
+        return relation_statement(self.plan, name, self.dialect, self.ready, upto=upto)
+
+    def _applied(self, relation: Relation, apply: Apply) -> pyarrow.Table:
+        (before,) = relation.reads
+        columns = self.plan.relation(before).columns
+        return apply_to_rows(apply, self._before(before).select(columns.names).cast(arrow_schema(columns)), self.plan.checked.project.root)
+
+    def _answered(self, relation: Relation, ask: Ask) -> pyarrow.Table:
+        (before,) = relation.reads
+        texts = self._before(before)[ask.key].to_pylist()
+        return self.answer(ask, distinct_keys(Counter(text for text in texts if text is not None).items()))
+
+    def _before(self, name: str) -> pyarrow.Table:
+        """All rows of the relation that is taken out of SQL; it is kept for the statements that follow."""
+        if name not in self.ready:
+            self._define(name, self._fetch(name))
+        return self._read(name, [item.name for item in self.plan.relation(name).columns])
+
+    def _read(self, name: str, columns: list[str]) -> pyarrow.Table:
+        query = exp.select(*(column(item) for item in columns)).from_(relation_table(name))
+        return self.session.fetch(query_statement(self.plan, query, self.dialect, self.ready).text)
