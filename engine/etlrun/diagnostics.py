@@ -24,6 +24,7 @@ CODES: dict[str, str] = {
     "unknown-kind": "a source, step, check, sink, connection or engine that does not exist",
     "unknown-param": "`$name` that is neither a param nor a variable",
     "missing-param": "a param without a default that was not given by --set",
+    "unknown-pipeline": "a pipeline that is not in pipelines/",
     "unknown-relation": "a relation that is neither a source nor a step chain",
     "duplicate-name": "two things share one name",
     "cycle": "relations that are made from each other",

@@ -27,15 +27,38 @@ def test_without_a_path_the_folder_pipelines_is_checked(project: Path) -> None:
     assert (outcome.out, outcome.err, outcome.code) == ("", "1 pipeline: no mistakes\n", 0)
 
 
-def test_a_folder_is_checked_with_what_is_below_it_but_no_tests(project: Path) -> None:
+def test_a_folder_is_checked_with_what_is_below_it(project: Path) -> None:
     spoil(project, "b.yaml")
     spoil(project, "below/a.yml")
-    spoil(project, "c.test.yaml")
     (project / "pipelines" / "folder.yaml").mkdir()
     outcome = etlrun(project, "check", "pipelines")
     assert places(outcome.out) == ["pipelines/b.yaml:6:13", "pipelines/below/a.yml:6:13"]
     assert outcome.err == "3 pipelines: 2 mistakes\n"
     assert outcome.code == 2
+
+
+def test_tests_are_checked_as_tests_and_counted_apart(project: Path) -> None:
+    (project / "pipelines" / "sound.test.yaml").write_text(
+        "pipeline: sound\ntests:\n  - name: none\n    given: {views: []}\n    expect: {totals: []}\n", encoding="utf-8"
+    )
+    assert etlrun(project, "check").err == "1 pipeline, 1 file of tests: no mistakes\n"
+    (project / "pipelines" / "sound.test.yaml").write_text(
+        "pipeline: sound\ntests:\n  - name: none\n    given: {veiws: []}\n    expect: {totals: []}\n", encoding="utf-8"
+    )
+    for given in ((), ("pipelines/sound.test.yaml",)):
+        outcome = etlrun(project, "check", *given)
+        assert places(outcome.out) == ["pipelines/sound.test.yaml:4:13"]
+        assert "did you mean `views`?" in outcome.out
+        assert outcome.code == 2
+
+
+def test_a_test_of_a_pipeline_with_mistakes_is_told_of_those_once(project: Path) -> None:
+    spoil(project, "b.yaml")
+    (project / "pipelines" / "b.test.yaml").write_text(
+        "pipeline: b\ntests:\n  - name: none\n    given: {views: []}\n    expect: {totals: []}\n", encoding="utf-8"
+    )
+    assert places(etlrun(project, "check").out) == ["pipelines/b.yaml:6:13"]
+    assert places(etlrun(project, "check", "pipelines/b.test.yaml").out) == ["pipelines/b.yaml:6:13"]
 
 
 def test_a_file_named_twice_is_told_of_once(project: Path) -> None:

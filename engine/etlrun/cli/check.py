@@ -1,15 +1,18 @@
-"""`etlrun check`: every mistake of the specifications, at once, without data and without an engine."""
+"""`etlrun check`: every mistake of the specifications and their tests, at once, without data and without an engine."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
 from etlrun.cli.options import choosing, read_settings
+from etlrun.cli.words import counted
+from etlrun.compiler.cases import check_cases
 from etlrun.compiler.check import check_file
 from etlrun.diagnostics import FORMATS, Diagnostic, SpecError, nearest
+from etlrun.spec.cases import case_files_below, is_case_file, pipelines_below
 from etlrun.spec.project import FILE
 
 
@@ -18,7 +21,7 @@ from etlrun.spec.project import FILE
 @choosing
 @click.option("--format", "form", default="text", type=click.Choice(list(FORMATS)), show_default=True, help="How mistakes are written.")
 def command(paths: tuple[Path, ...], profile: str, engine: str, settings: tuple[str, ...], form: str) -> None:
-    """Check pipelines: files, or folders of them (pipelines/ where none is given).
+    """Check pipelines and their tests: files, or folders of them (pipelines/ where none is given).
 
     All mistakes are shown, sorted by place, each with what to do. Exit code 0 when there is none, 2 otherwise; warnings do not count.
     """
@@ -29,7 +32,7 @@ def command(paths: tuple[Path, ...], profile: str, engine: str, settings: tuple[
         raise click.UsageError(f"there is no pipeline in {', '.join(map(str, given))}")
     for file in files:
         try:
-            found.update(check_file(file, profile, read_settings(settings)).warnings)
+            found.update(check_cases(file, profile).warnings if is_case_file(file) else check_file(file, profile, read_settings(settings)).warnings)
         except SpecError as error:
             found.update(error.diagnostics)
     text = FORMATS[form](sorted(found))
@@ -37,20 +40,19 @@ def command(paths: tuple[Path, ...], profile: str, engine: str, settings: tuple[
         click.echo(text)
     errors = sum(diagnostic.severity == "error" for diagnostic in found)
     if form == "text":
-        click.echo(_verdict(len(files), errors, len(found) - errors), err=True)
+        click.echo(f"{_counted(files)}: {_verdict(errors, len(found) - errors)}", err=True)
     raise SystemExit(2 if errors else 0)
 
 
 def _files(path: Path) -> Iterator[Path]:
-    """The pipelines of a folder, those further down included; of a project those in pipelines/. A file is one whatever its name."""
+    """The pipelines and tests of a folder, those further down included; of a project those in pipelines/. A file is one whatever its name."""
     if not path.is_dir():
         yield from (path,) if path.exists() else ()
         return
     if (path / FILE).is_file():
         path = path / "pipelines"
-    for name in sorted((*path.rglob("*.yaml"), *path.rglob("*.yml"))):
-        if not name.is_dir() and not name.name.endswith((".test.yaml", ".test.yml")) and name.name != FILE:
-            yield name
+    yield from pipelines_below(path)
+    yield from case_files_below(path)
 
 
 def _missing(path: Path) -> Diagnostic:
@@ -59,9 +61,13 @@ def _missing(path: Path) -> Diagnostic:
     return Diagnostic(str(path), 1, 1, 2, "file-not-found", f"there is no file or folder `{path}`", fix)
 
 
-def _verdict(files: int, errors: int, warnings: int) -> str:
-    pipelines = f"{files} pipeline{'s' if files != 1 else ''}"
+def _counted(files: Sequence[Path]) -> str:
+    tests = sum(is_case_file(file) for file in files)
+    pipelines = counted(len(files) - tests, "pipeline")
+    return f"{pipelines}, {counted(tests, 'file')} of tests" if tests else pipelines
+
+
+def _verdict(errors: int, warnings: int) -> str:
     if not errors and not warnings:
-        return f"{pipelines}: no mistakes"
-    parts = [f"{count} {word}{'s' if count != 1 else ''}" for count, word in ((errors, "mistake"), (warnings, "warning")) if count]
-    return f"{pipelines}: {', '.join(parts)}"
+        return "no mistakes"
+    return ", ".join(counted(count, word) for count, word in ((errors, "mistake"), (warnings, "warning")) if count)

@@ -14,6 +14,7 @@ from click.shell_completion import CompletionItem
 from etlrun.compiler.check import Checked, check_file
 from etlrun.diagnostics import SpecError, nearest
 from etlrun.failures import RunFailure
+from etlrun.spec.cases import is_case_file, pipelines_below
 from etlrun.spec.project import Use, find_project
 from etlrun.spec.registry import kinds
 
@@ -30,15 +31,21 @@ class PipelineFile(click.ParamType[Path]):
         if path.is_dir():
             self.fail(f"{value} is a folder: name a file in it", param, ctx)
         if not path.is_file():
-            known = [str(found) for found in Path("pipelines").glob("*.yaml")]
-            hint = nearest(str(value), known) or (f"there is {', '.join(sorted(known))}" if known else "")
+            known = known_pipelines()
+            hint = nearest(str(value), known) or (f"there is {', '.join(known)}" if known else "")
             self.fail(f"there is no file {value}" + (f" ({hint})" if hint else ""), param, ctx)
+        if is_case_file(path):
+            self.fail(f"{value} holds tests: etlrun test {value}", param, ctx)
         return path
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        found = sorted(str(path) for path in Path("pipelines").glob("*.yaml"))
-        ours = [CompletionItem(path) for path in found if path.startswith(incomplete)]
+        ours = [CompletionItem(path) for path in known_pipelines() if path.startswith(incomplete)]
         return ours or [CompletionItem(incomplete, type="file")]
+
+
+def known_pipelines() -> list[str]:
+    """The paths of the pipelines in pipelines/."""
+    return [str(path) for path in pipelines_below(Path("pipelines"))]
 
 
 def _complete_profile(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -57,11 +64,16 @@ def complete_relation(ctx: click.Context, param: click.Parameter, incomplete: st
 
 def choosing(command: Command) -> Command:
     """Add `--profile`, `--engine` and `--set`."""
+    setting = click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="The value of a param or variable; may be repeated.")
+    return choosing_engine(setting(command))
+
+
+def choosing_engine(command: Command) -> Command:
+    """Add `--profile` and `--engine`."""
     options = (
         click.option("--profile", default="", envvar="ETLRUN_PROFILE", shell_complete=_complete_profile, help="A profile of etlrun.yaml."),
         click.option("--engine", default="", envvar="ETLRUN_ENGINE", type=click.Choice(["", "spark", "duckdb"]), metavar="[spark|duckdb]",
                      help="Another engine than the profile's."),
-        click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="The value of a param or variable; may be repeated."),
     )  # fmt: skip
     for option in reversed(options):
         command = option(command)

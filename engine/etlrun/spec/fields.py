@@ -32,6 +32,14 @@ class Scalar(str):
     """A text, number or boolean of YAML, kept as text."""
 
 
+class Rows(tuple[Mapping[str, Any], ...]):
+    """Rows of a test, each `column: value`; what a value may be is the column's business."""
+
+
+class Reply(dict[str, Any]):
+    """What a test lets a model answer, by output; null where nobody knows."""
+
+
 def key(doc: str, *, yaml: str = "", default: Any = dataclasses.MISSING, factory: Any = dataclasses.MISSING) -> Any:
     """A dataclass field that is a YAML key; `yaml` is its name there when Python reserves the word."""
     metadata = {"doc": doc, "yaml": yaml}
@@ -141,4 +149,10 @@ _SCHEMAS: dict[Any, Schema] = {
         ],
         "x-form": "a share such as `20%`",
     },
+    Rows: {
+        "type": "array",
+        "items": {"type": "object", "x-form": "a row `{column: value}`"},
+        "x-form": "a list of rows `- {column: value}`",
+    },
+    Reply: {"type": ["object", "null"], "x-form": "an answer `{output: value}`, or null"},
 }

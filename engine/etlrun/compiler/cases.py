@@ -1,0 +1,275 @@
+"""Valid to checked tests: every name, row and answer of a `*.test.yaml`, held against its pipeline, without an engine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from etlrun.compiler.case_rows import Expected, Given, RowReader
+from etlrun.compiler.check import Checked, check_file
+from etlrun.compiler.plan import Plan, make_plan
+from etlrun.diagnostics import Diagnostic, SpecError, closest, nearest
+from etlrun.enrich.keys import is_asked, normal_form
+from etlrun.enrich.outputs import Labels, NotAllowed, Output, Text, Value, refusal
+from etlrun.enrich.prompts import load_prompt
+from etlrun.spec.cases import Case, CaseFile, is_pipeline_file, pipelines_below, read_cases
+from etlrun.spec.fields import Reply
+from etlrun.spec.located import Keys
+from etlrun.spec.params import ParamError, read_value
+from etlrun.spec.project import Project, find_project
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What a test lists for a prompt: the answers by normal form of the key, None where nobody knows, and the prompt's outputs."""
+
+    outputs: tuple[Output, ...]
+    answers: Mapping[str, Mapping[str, Value] | None]
+
+
+@dataclass(frozen=True)
+class CheckedCase:
+    """A test without mistakes, and the pipeline as the test sets it.
+
+    `verdicts` says of a relation's checks, by kind, whether they hold.
+    """
+
+    file: CaseFile
+    case: Case
+    checked: Checked
+    plan: Plan
+    given: Mapping[str, Given]
+    listed: Mapping[str, Listed]
+    expected: Mapping[str, Expected]
+    verdicts: Mapping[tuple[str, str], bool]
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The relations whose rows the test looks at, itself or by a check."""
+        return _targets(self.checked, self.case)
+
+
+@dataclass(frozen=True)
+class CheckedCases:
+    """The tests of a file, and what is odd about them."""
+
+    cases: tuple[CheckedCase, ...]
+    warnings: tuple[Diagnostic, ...]
+
+
+def check_cases(path: Path, profile: str = "") -> CheckedCases:
+    """Read and check a file of tests with its pipeline. Raises SpecError with every mistake of both."""
+    project = find_project(path)
+    file = read_cases(path, project)
+    found = _pipeline_file(file, project)
+    if isinstance(found, Diagnostic):
+        raise SpecError([*file.mistakes, found])
+    try:
+        variants = _Variants(found, profile)
+    except SpecError as error:
+        raise SpecError([*file.mistakes, *error.diagnostics]) from error
+    checkers = [_CaseChecker(file, case, variants) for case in file.tests]
+    cases = tuple(checker.case_checked() for checker in checkers)
+    problems = [*file.mistakes, *(problem for checker in checkers for problem in checker.problems)]
+    if problems:
+        raise SpecError(problems)
+    return CheckedCases(cases, tuple(sorted(warning for checker in checkers for warning in checker.warnings)))
+
+
+def _pipeline_file(file: CaseFile, project: Project) -> Path | Diagnostic:
+    """The pipeline's file, beside the tests or in pipelines/; a mistake where there is none."""
+    known: dict[str, Path] = {}
+    for folder, paths in ((project.path("pipelines"), pipelines_below(project.path("pipelines"))), (file.path.parent, _beside(file.path))):
+        known |= {path.relative_to(folder).with_suffix("").as_posix(): path for path in paths}
+    if file.pipeline in known:
+        return known[file.pipeline]
+    fix = nearest(file.pipeline, known) or f"the pipelines are {', '.join(sorted(known))}"
+    message = f"there is no pipeline `{file.pipeline}` in pipelines/"
+    return file.document.diagnose(("pipeline",), "unknown-pipeline", message, fix if known else "its file is pipelines/NAME.yaml")
+
+
+def _beside(path: Path) -> Iterator[Path]:
+    folder = path.parent
+    yield from (found for found in sorted((*folder.glob("*.yaml"), *folder.glob("*.yml"))) if is_pipeline_file(found))
+
+
+def _targets(checked: Checked, case: Case) -> tuple[str, ...]:
+    found = dict.fromkeys(name for name in case.expect if name in checked.columns)
+    known = {name.lower(): name for name in checked.columns}
+    for relation, kinds in case.checks.items():
+        for use in checked.pipeline.checks.get(relation, ()):
+            if use.kind in kinds:
+                found |= dict.fromkeys([relation, *(known[other.lower()] for other, _ in use.value.reads())])
+    return tuple(found)
+
+
+class _Variants:
+    """A pipeline under the settings of tests: checked and planned once for each."""
+
+    def __init__(self, path: Path, profile: str) -> None:
+        self.path = path
+        self.profile = profile
+        self.known: dict[tuple[tuple[str, str], ...], tuple[Checked, Plan]] = {}
+        self.plain, _ = self.under({})
+
+    def under(self, settings: Mapping[str, str]) -> tuple[Checked, Plan]:
+        """Raises SpecError where the settings do not fit, or the pipeline has mistakes."""
+        name = tuple(sorted(settings.items()))
+        if name not in self.known:
+            checked = check_file(self.path, self.profile, settings)
+            self.known[name] = (checked, make_plan(checked))
+        return self.known[name]
+
+
+class _CaseChecker:
+    """Holds one test against its pipeline, noting what is wrong."""
+
+    def __init__(self, file: CaseFile, case: Case, variants: _Variants) -> None:
+        self.file = file
+        self.document = file.document
+        self.case = case
+        self.problems: list[Diagnostic] = []
+        self.warnings: list[Diagnostic] = []
+        self.checked, self.plan = variants.under(self._settings(variants.plain))
+
+    def complain(self, at: Keys, code: str, message: str, fix: str = "") -> None:
+        self.problems.append(self.document.diagnose((*self.case.where, *at), code, message, fix))
+
+    def complain_of_key(self, at: Keys, code: str, message: str, fix: str = "") -> None:
+        self.problems.append(self.document.diagnose_key((*self.case.where, *at), code, message, fix))
+
+    def case_checked(self) -> CheckedCase:
+        rows = RowReader(self.document, self.problems)
+        sources = self.checked.pipeline.sources
+        given = {
+            name: rows.given((*self.case.where, "given", name), self.checked.columns[name], is_source=name in sources)
+            for name in self._relations("given", self.case.given)
+        }
+        expect = self._relations("expect", self.case.expect)
+        expected = {name: rows.expected((*self.case.where, "expect", name), self.checked.columns[name]) for name in expect}
+        verdicts = dict(self._verdicts())
+        listed = dict(self._listed())
+        self._check_graph()
+        return CheckedCase(self.file, self.case, self.checked, self.plan, given, listed, expected, verdicts)
+
+    def _settings(self, plain: Checked) -> dict[str, str]:
+        """The settings that fit; the others are mistakes."""
+        found: dict[str, str] = {}
+        params, variables = plain.pipeline.params, plain.project.variables
+        for name, text in self.case.set_.items():
+            at: Keys = ("set", name)
+            try:
+                if name in params:
+                    read_value(text, params[name].type)
+                elif name not in variables:
+                    known = (*params, *variables)
+                    fix = nearest(name, known) or f"there is {', '.join(known)}"
+                    self.complain_of_key(at, "unknown-param", f"the pipeline `{plain.pipeline.name}` has no param `{name}`", fix)
+                    continue
+                found[name] = text
+            except ParamError as error:
+                self.complain(at, "wrong-value", str(error), error.fix)
+        missing = [name for name in plain.pipeline.unset if name not in self.case.set_]
+        for name in missing:
+            self.complain_of_key((), "missing-param", f"the param `{name}` has no value", f"give the test one: `set: {{{name}: ...}}`")
+        return found
+
+    def _relations(self, part: str, named: Iterable[str]) -> Iterator[str]:
+        """The names that are relations; the others are mistakes."""
+        known = (*self.checked.pipeline.sources, *self.checked.pipeline.chains)
+        for name in named:
+            if name in known:
+                yield name
+                continue
+            fix = nearest(name, known) or "the relations are " + ", ".join(known)
+            self.complain_of_key((part, name), "unknown-relation", f"there is no source or step chain `{name}`", fix)
+
+    def _verdicts(self) -> Iterator[tuple[tuple[str, str], bool]]:
+        for relation in self._relations("checks", self.case.checks):
+            kinds = dict.fromkeys(use.kind for use in self.checked.pipeline.checks.get(relation, ()))
+            for kind, finding in self.case.checks[relation].items():
+                if kind in kinds:
+                    yield (relation, kind), finding == "holds"
+                    continue
+                fix = nearest(kind, kinds) or (f"its checks are {', '.join(kinds)}" if kinds else "it has none")
+                self.complain_of_key(("checks", relation, kind), "unknown-kind", f"`{relation}` has no check `{kind}`", fix)
+
+    def _check_graph(self) -> None:
+        """Something is expected, of relations that are not given, and every source behind them is given."""
+        if not self.case.expect and not self.case.checks:
+            fix = "say which rows come out: `expect: {RELATION: [...]}`"
+            self.complain_of_key((), "missing-key", "nothing is expected here", fix)
+        for name in self.case.expect:
+            if name in self.case.given:
+                message = f"`{name}` is given, so that nothing of it is left to expect"
+                self.complain_of_key(("expect", name), "wrong-value", message, "expect a relation that is made from it")
+        targets = _targets(self.checked, self.case)
+        needed = self.plan.needed(targets, self.case.given)
+        meant = {*self.case.given, *(closest(name, self.checked.columns) for name in self.case.given if name not in self.checked.columns)}
+        for relation in needed:
+            if relation.source is not None and relation.name not in meant:
+                at: Keys = ("given",) if self.case.given else ()
+                message = f"{_these(targets)} made from the source `{relation.name}`, which is not given"
+                self.complain_of_key(at, "missing-key", message, f"add it below `given:`; `{relation.name}: []` gives it no rows")
+        for name in self.case.given:
+            if targets and name in self.checked.columns and name not in {relation.name for relation in needed}:
+                where = (*self.case.where, "given", name)
+                message = f"nothing that is expected is made from `{name}`"
+                self.warnings.append(self.document.diagnose_key(where, "unused", message, "leave it out", severity="warning"))
+
+    def _listed(self) -> Iterator[tuple[str, Listed]]:
+        asked = dict.fromkeys(relation.ask.prompt for relation in self.plan.relations if relation.ask is not None)
+        for prompt in self.case.enrich:
+            if prompt not in asked:
+                fix = nearest(prompt, asked) or (f"it asks {', '.join(asked)}" if asked else "it asks none")
+                message = f"the pipeline `{self.checked.pipeline.name}` does not ask the prompt `{prompt}`"
+                self.complain_of_key(("enrich", prompt), "unknown-prompt", message, fix)
+        for prompt in asked:
+            yield prompt, self._answers(prompt, self.case.enrich.get(prompt, {}))
+
+    def _answers(self, prompt: str, answers: Mapping[str, Reply | None]) -> Listed:
+        root = self.checked.project.root
+        found = load_prompt(root, prompt, os.path.relpath(root / "prompts" / f"{prompt}.md"))
+        assert found is not None, "a checked pipeline asks prompts that are there"
+        listed: dict[str, Mapping[str, Value] | None] = {}
+        for key in answers:
+            at: Keys = ("enrich", prompt, key)
+            folded = normal_form(key)
+            if not is_asked(folded):
+                fix = "leave it out: too short, only digits or personal, it never gets an answer"
+                self.complain_of_key(at, "wrong-value", f"`{key}` is a key that is never asked", fix)
+            elif folded in listed:
+                self.complain_of_key(at, "duplicate-name", f"`{key}` is listed twice: spellings are one key", "remove one of them")
+            else:
+                answer = answers[key]
+                listed[folded] = None if answer is None else dict(self._answer(answer, found.outputs, at))
+        return Listed(found.outputs, listed)
+
+    def _answer(self, answer: Reply, outputs: tuple[Output, ...], at: Keys) -> Iterator[tuple[str, Value]]:
+        names = tuple(output.name for output in outputs)
+        for name in answer:
+            if name not in names:
+                fix = nearest(name, names) or f"the outputs are {', '.join(names)}"
+                self.complain_of_key((*at, name), "unknown-column", f"there is no output `{name}` in the prompt `{at[1]}`", fix)
+        meant = {closest(name, names) for name in answer if name not in names}
+        for output in outputs:
+            if answer.get(output.name) is None and output.name in meant:
+                continue
+            if answer.get(output.name) is None:
+                fix = f"add `{output.name}: ...`, or write `{at[-1]}: null` where nobody knows"
+                self.complain_of_key(at, "missing-key", f"the answer for `{output.name}` is missing", fix)
+                continue
+            inside = (*at, output.name)
+            text = self.document.scalars.get((*self.case.where, *inside), "")
+            try:
+                yield output.name, output.read(text if isinstance(output, (Labels, Text)) else answer[output.name])
+            except NotAllowed as error:
+                code, message, fix = refusal(output, text, error)
+                self.complain(inside, code, message, fix)
+
+
+def _these(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names) + (" is" if len(names) == 1 else " are")
+

@@ -1,0 +1,173 @@
+"""Tests of a pipeline: the rows that go in, and the rows that must come out.
+
+A file `NAME.test.yaml` holds tests of one pipeline, and `etlrun test` runs them: in memory, without a network, and reading nothing of what
+the pipeline reads.
+
+```yaml
+pipeline: sales                                # pipelines/sales.yaml, or sales.yaml beside this file
+tests:
+  - name: a shop that sold nothing is left out
+    set: {least: 1}
+    given:
+      sales:
+        - {shop: Hanoi, units: 3}
+        - {shop: Hue, units: 0}
+    expect:
+      totals:
+        - {shop: Hanoi, units: 3}
+```
+
+`given` stands in the place of a source, or of a step chain: nothing before it is computed then. Every source that the result is made from
+must be given; `[]` gives it no rows. A column that a row leaves out is null.
+
+`expect` compares all rows of a relation, in any order and counting equal ones. Only the columns that some expected row names are compared;
+a row that leaves out one of them has null there. `[]` expects no rows. Numbers of type `float` and `double` are equal when they differ by rounding
+only, all other values when they are the same.
+
+Values are written as what their column declares: `2022-04-30` for a date, `2022-04-30 20:15:00` for a timestamp, `[a, b]` for an array,
+`{a: 1}` for a struct, `0x48656c` for binary. A text that looks like a number, such as `20220401`, needs no quotes; the text `null` does.
+
+`enrich` lists what models answer: no model is asked, and neither overrides nor the label store are looked at. A key that would be asked and
+is not listed fails the test. `null` says that nobody knows an answer. Who answered (the column `source`) is called `test`.
+
+```yaml
+    enrich:
+      keyword_category:                        # the prompt
+        vtv3: {category: TV Channel}
+        asdfgh: null
+```
+
+`checks` says of a check what it finds in the rows: `holds` or `fails`, whatever its severity. Where a relation has several checks of a kind,
+`holds` is said of all of them and `fails` of at least one.
+
+```yaml
+    checks:
+      totals: {unique: holds, not_null: fails}
+```
+
+`etlrun test --update` writes what came out into the `expect` of the tests that differ, and leaves all else in the file as it is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from etlrun.diagnostics import Diagnostic, SpecError
+from etlrun.spec.fields import Described, Reply, Rows, Scalar, Schema, key, schema_of_class
+from etlrun.spec.located import Document, Keys, read_document
+from etlrun.spec.pipeline import public
+from etlrun.spec.project import FILE, Project
+from etlrun.spec.schema import located_mistakes
+
+SUFFIXES = (".test.yaml", ".test.yml")
+Finding = Literal["holds", "fails"]
+
+
+@dataclass(frozen=True)
+class Case(Described):
+    """One test. `where` is its place in the file."""
+
+    name: str = key("what the test shows, in words; `-k TEXT` picks by it")
+    description: str = key("more about it", default="")
+    set_: Mapping[str, Scalar] = key("the values of params, as by `--set`", yaml="set", factory=dict)
+    given: Mapping[str, Rows] = key("the rows of sources, or of step chains in whose place they stand", factory=dict)
+    enrich: Mapping[str, Mapping[str, Reply | None]] = key("what models answer: prompt: key: `{output: value}`, or null where nobody knows", factory=dict)
+    expect: Mapping[str, Rows] = key("the rows that come out, by relation", factory=dict)
+    checks: Mapping[str, Mapping[str, Finding]] = key("what checks find, by relation: check: `holds` or `fails`", factory=dict)
+    where: Keys = field(default=(), kw_only=True)
+
+
+@dataclass(frozen=True)
+class CaseFile(Described):
+    """A file of tests, valid in form; tests that are not are left out, and `mistakes` tells of them."""
+
+    pipeline: str = key("the pipeline: its file in pipelines/, without `.yaml`")
+    tests: tuple[Case, ...] = key("the tests, each with a name of its own")
+    path: Path = field(default=Path(), kw_only=True)
+    document: Document = field(kw_only=True)
+    mistakes: tuple[Diagnostic, ...] = field(default=(), kw_only=True)
+
+
+def is_case_file(path: Path) -> bool:
+    """Whether a file holds tests, by its name."""
+    return path.name.endswith(SUFFIXES)
+
+
+def is_pipeline_file(path: Path) -> bool:
+    """Whether a YAML file among pipelines is one: no file of tests, and no project."""
+    return not is_case_file(path) and path.name != FILE and not path.is_dir()
+
+
+def pipelines_below(folder: Path) -> Iterator[Path]:
+    """The pipelines of a folder, those further down included, in the order of their paths."""
+    yield from (path for path in _yaml_below(folder) if is_pipeline_file(path))
+
+
+def case_files_below(folder: Path) -> Iterator[Path]:
+    """The files of tests in a folder, those further down included, in the order of their paths."""
+    yield from (path for path in _yaml_below(folder) if is_case_file(path) and not path.is_dir())
+
+
+def _yaml_below(folder: Path) -> list[Path]:
+    return sorted((*folder.rglob("*.yaml"), *folder.rglob("*.yml")))
+
+
+def read_cases(path: Path, project: Project) -> CaseFile:
+    """Read a file of tests. Raises SpecError for a file without tests that can be told apart."""
+    document = read_document(path, project.shown(path))
+    found = located_mistakes(document, case_schema())
+    mistakes = [mistake.diagnostic for mistake in found]
+    if any(mistake.where[:1] != ("tests",) or len(mistake.where) < 2 for mistake in found):
+        raise SpecError(mistakes)
+    broken = {mistake.where[1] for mistake in found}
+    mistakes += _named_twice(document)
+    cases = tuple(_case(document, index) for index in range(len(document.value["tests"])) if index not in broken)
+    return CaseFile(document.scalars["pipeline",], cases, path=path, document=document, mistakes=tuple(mistakes))
+
+
+@cache
+def case_schema() -> Schema:
+    """The JSON Schema of a file of tests."""
+    schema: Schema = {
+        "$schema": "http://json-schema.org/draft-07/schema#", "title": "tests of an etlrun pipeline",
+        **schema_of_class(CaseFile), "x-place": "a file of tests",
+    }  # fmt: skip
+    case = schema["properties"]["tests"]["items"]
+    case["properties"]["name"]["minLength"] = 1
+    case["properties"]["checks"]["additionalProperties"]["additionalProperties"] = {"enum": ["holds", "fails"]}
+    case["x-place"] = "a test"
+    return schema
+
+
+def schema_text() -> str:
+    """The schema as a file, for editors."""
+    return json.dumps(public(case_schema()), indent=1, ensure_ascii=False) + "\n"
+
+
+def _case(document: Document, index: int) -> Case:
+    where: Keys = ("tests", index)
+    spec = document.value["tests"][index]
+    settings = {name: Scalar(document.scalars[*where, "set", name]) for name in spec.get("set", {})}
+    rows = {part: {name: Rows(rows) for name, rows in spec.get(part, {}).items()} for part in ("given", "expect")}
+    replies = {prompt: _replies(keys) for prompt, keys in spec.get("enrich", {}).items()}
+    checks = cast("Mapping[str, Mapping[str, Finding]]", spec.get("checks", {}))
+    return Case(spec["name"], spec.get("description", ""), settings, rows["given"], replies, rows["expect"], checks, where=where)
+
+
+def _replies(spec: Mapping[str, Any]) -> dict[str, Reply | None]:
+    return {key: None if answer is None else Reply(answer) for key, answer in spec.items()}
+
+
+def _named_twice(document: Document) -> Iterator[Diagnostic]:
+    first: dict[Any, int] = {}
+    for index, test in enumerate(document.value["tests"]):
+        name = test.get("name") if isinstance(test, dict) else None
+        if name is not None and name in first:
+            message = f"there is a test `{name}` already"
+            yield document.diagnose(("tests", index, "name"), "duplicate-name", message, "give each test a name of its own")
+        first.setdefault(name, index)
