@@ -16,7 +16,7 @@ from etlrun.cli.words import failure_text
 from etlrun.diagnostics import SpecError, format_text, nearest
 from etlrun.failures import RunFailure
 
-COMMANDS = ("run", "check", "plan", "compile", "show", "runs", "resume", "rollback", "doctor", "llm", "schema", "new", "sample-data")
+COMMANDS = ("run", "check", "plan", "compile", "show", "test", "runs", "resume", "rollback", "doctor", "llm", "schema", "new", "sample-data")
 
 
 class Commands(click.Group):

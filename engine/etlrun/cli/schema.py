@@ -9,8 +9,9 @@ import click
 
 @click.command("schema")
 @click.option("--project", "of_project", is_flag=True, help="The schema of etlrun.yaml instead.")
+@click.option("--tests", "of_tests", is_flag=True, help="The schema of `*.test.yaml` instead.")
 @click.option("--functions", is_flag=True, help="The functions that expressions may call instead.")
-def command(of_project: bool, functions: bool) -> None:
+def command(of_project: bool, of_tests: bool, functions: bool) -> None:
     """Print the JSON Schema (draft-07) of a pipeline, for editors and CI."""
     if functions:
         from etlrun.language.functions import FUNCTIONS
@@ -19,7 +20,10 @@ def command(of_project: bool, functions: bool) -> None:
             takes = ", ".join(kind.lstrip("=") for kind in function.takes)
             click.echo(f"{function.name}({takes}): {function.doc}")
         return
-    from etlrun.spec.pipeline import public, schema_text
+    from etlrun.spec import cases, pipeline
     from etlrun.spec.project import project_schema
 
-    click.echo(json.dumps(public(project_schema()), indent=1, ensure_ascii=False) if of_project else schema_text(), nl=of_project)
+    if of_project:
+        click.echo(json.dumps(pipeline.public(project_schema()), indent=1, ensure_ascii=False))
+        return
+    click.echo(cases.schema_text() if of_tests else pipeline.schema_text(), nl=False)

@@ -1,0 +1,139 @@
+"""`etlrun test`: run the tests of pipelines."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from etlrun.cli.options import choosing_engine, known_pipelines, with_engine
+from etlrun.cli.test_report import Report, Status, Told, as_object
+from etlrun.compiler.cases import CheckedCase, check_cases
+from etlrun.diagnostics import Diagnostic, SpecError, nearest
+from etlrun.spec.cases import case_files_below, is_case_file
+from etlrun.spec.project import FILE
+
+if TYPE_CHECKING:
+    from etlrun.runtime.testing import Outcome
+
+EXAMPLE = """pipeline: {name}
+tests:
+  - name: what it shows
+    given:
+      SOURCE:
+        - {{column: value}}
+    expect:
+      RELATION:
+        - {{column: value}}
+"""
+
+
+class CasePath(click.ParamType[Path]):
+    """A file of tests, or a folder; completion offers the files of pipelines/."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path = Path(value)
+        if not path.exists():
+            known = [str(found) for found in case_files_below(Path("pipelines"))]
+            hint = nearest(str(value), known) or (f"there is {', '.join(known)}" if known else "")
+            self.fail(f"there is no file or folder {value}" + (f" ({hint})" if hint else ""), param, ctx)
+        if path.is_file() and not is_case_file(path):
+            self.fail(f"{value} is no file of tests: their names end in .test.yaml", param, ctx)
+        return path
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        ours = [CompletionItem(str(path)) for path in case_files_below(Path("pipelines")) if str(path).startswith(incomplete)]
+        return ours or [CompletionItem(incomplete, type="file")]
+
+
+@click.command("test")
+@click.argument("paths", metavar="[PATH...]", nargs=-1, type=CasePath())
+@click.option("-k", "text", default="", metavar="TEXT", help="Only tests with this text in their names, or in those of their pipelines.")
+@click.option("--update", is_flag=True, help="Write what came out into the `expect` of the tests that differ; all else in the files stays as it is.")
+@choosing_engine
+@click.option("--json", "as_json", is_flag=True, help="Print one object to standard output, and the text to standard error.")
+def command(paths: tuple[Path, ...], text: str, update: bool, profile: str, engine: str, as_json: bool) -> None:
+    """Run tests of pipelines: `*.test.yaml` files, or folders of them (pipelines/ where none is given).
+
+    A test gives rows and says which rows come out of them. It reads no data, calls no model and no database, and leaves nothing behind.
+    All tests are checked before the first one runs, on duckdb unless --engine says otherwise. Exit codes: 0 all passed (or were
+    updated), 1 some failed, 2 a specification or the usage is wrong, or there is no test.
+    """
+    from etlrun.runtime.testing import run_cases
+
+    started = time.monotonic()
+    cases = _chosen(_checked(_files(paths), profile), text)
+    report = Report(is_result=not as_json)
+    told: list[Told] = []
+    outcomes = run_cases(cases, lambda case: with_engine(case.checked, engine or "duckdb").profile.engine.value)
+    for item in _updated(list(outcomes)) if update else (Told(outcome, "ok" if outcome.is_ok else "failed") for outcome in outcomes):
+        told.append(item)
+        report.tell(item)
+    seconds = time.monotonic() - started
+    report.sum_up(told, seconds, updates=update)
+    if as_json:
+        click.echo(json.dumps(as_object(told, engine or "duckdb", seconds), ensure_ascii=False))
+    raise SystemExit(1 if any(item.status == "failed" for item in told) else 0)
+
+
+def _files(paths: Sequence[Path]) -> list[Path]:
+    """The files of tests below the paths. Raises UsageError where there is none."""
+    given = paths or (Path("pipelines"),)
+    folders = {path: path / "pipelines" if (path / FILE).is_file() else path for path in given}
+    found = [file for path, folder in folders.items() for file in (case_files_below(folder) if path.is_dir() else (path,))]
+    if not found:
+        name = next((Path(path).stem for path in known_pipelines()), "NAME")
+        hint = EXAMPLE.format(name=name)
+        raise click.UsageError(f"there is no test in {', '.join(map(str, given))}; write one, such as pipelines/{name}.test.yaml:\n\n{hint}")
+    return list(dict.fromkeys(found))
+
+
+def _checked(files: Sequence[Path], profile: str) -> list[CheckedCase]:
+    """The tests of all files. Raises SpecError with every mistake in them."""
+    cases: list[CheckedCase] = []
+    problems: list[Diagnostic] = []
+    for file in files:
+        try:
+            cases += check_cases(file, profile).cases
+        except SpecError as error:
+            problems += error.diagnostics
+    if problems:
+        raise SpecError(problems)
+    return cases
+
+
+def _chosen(cases: Sequence[CheckedCase], text: str) -> list[CheckedCase]:
+    """The tests that `-k` picks. Raises BadParameter where it picks none."""
+    chosen = [case for case in cases if text.lower() in f"{case.file.pipeline}: {case.case.name}".lower()]
+    if not chosen:
+        names = "".join(f"\n  {case.file.pipeline}: {case.case.name}" for case in cases)
+        raise click.BadParameter(f"no test has `{text}` in its name; there is{names or ' none'}", param_hint="-k")
+    return chosen
+
+
+def _updated(outcomes: Sequence[Outcome]) -> list[Told]:
+    """Write what came out into the files: tests in which only rows differ are then right."""
+    from etlrun.runtime.rewriting import CannotRewriteError, rewrite_expected
+
+    differing = [outcome for outcome in outcomes if outcome.differences and not outcome.complaints]
+    refused: dict[Path, str] = {}
+    for path in dict.fromkeys(outcome.case.file.path for outcome in differing):
+        ours = [outcome for outcome in differing if outcome.case.file.path == path]
+        found = [(outcome.case.case.where, difference) for outcome in ours for difference in outcome.differences]
+        try:
+            rewrite_expected(ours[0].case.file, found)
+        except CannotRewriteError as error:
+            refused[path] = str(error)
+    updated = [outcome for outcome in differing if outcome.case.file.path not in refused]
+    told = []
+    for outcome in outcomes:
+        status: Status = "ok" if outcome.is_ok else "updated" if outcome in updated else "failed"
+        told.append(Told(outcome, status, refused.get(outcome.case.file.path, "") if outcome in differing else ""))
+    return told

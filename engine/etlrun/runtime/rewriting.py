@@ -1,0 +1,252 @@
+"""Write what came out of tests into their `expect`, and leave every other character of the file as it is."""
+
+from __future__ import annotations
+
+import copy
+import re
+from codecs import BOM_UTF8
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from etlrun.compiler.case_rows import ExpectedRow, Row, RowReader
+from etlrun.diagnostics import Diagnostic, SpecError
+from etlrun.runtime.differences import Difference, Pair, compare_rows
+from etlrun.spec.cases import CaseFile
+from etlrun.spec.located import Document, Keys, parse_document
+from etlrun.spec.values import value_text
+
+WIDTH = 140  # of a row on one line; a longer one goes on below
+
+
+class CannotRewriteError(Exception):
+    """Rows that stand in a form which cannot be rewritten safely; `str()` says which."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Characters `start` to `end` of a text give way to others."""
+
+    start: int
+    end: int
+    text: str
+
+
+Found = tuple[Keys, Difference]  # with the place of its test in the file
+
+
+def rewrite_expected(file: CaseFile, differences: Sequence[Found]) -> None:
+    """Write what came out into a file of tests, once it is certain that it reads back as that. Raises CannotRewriteError."""
+    text = rewritten(file.document, differences)
+    _verify(file.document, text, differences)
+    raw = file.path.read_bytes()
+    before = raw.decode("utf-8-sig")
+    if before.replace("\r\n", "\n") != file.document.text:
+        raise CannotRewriteError("the file was changed meanwhile")
+    with file.path.open("w", encoding="utf-8-sig" if raw.startswith(BOM_UTF8) else "utf-8", newline="\r\n" if "\r\n" in before else "\n") as stream:
+        stream.write(text)
+
+
+def rewritten(document: Document, differences: Iterable[Found]) -> str:
+    """The text of a file in which the rows of `expect` are those that came out. Raises CannotRewriteError."""
+    edits = [edit for where, difference in differences for edit in _Rows(document, where, difference).edits()]
+    text = document.text
+    for edit in sorted(edits, key=lambda edit: (edit.start, edit.end), reverse=True):
+        text = text[: edit.start] + edit.text + text[edit.end :]
+    return text
+
+
+def _verify(document: Document, text: str, differences: Sequence[Found]) -> None:
+    """Raises CannotRewriteError unless `text` says the same as before, but for the rows, and the rows are those that came out."""
+    problems: list[Diagnostic] = []
+    try:
+        after = parse_document(text, document.file)
+        places: list[Keys] = [(*where, "expect", difference.relation) for where, difference in differences]
+        if _without(document.value, places) != _without(after.value, places):
+            raise CannotRewriteError(_UNCERTAIN)
+        for place, (_, difference) in zip(places, differences):
+            expected = RowReader(after, problems).expected(place, difference.columns)
+            at = [difference.columns.names.index(name) for name in expected.columns.names]
+            if problems or compare_rows("", expected, [tuple(row[index] for index in at) for row in difference.actual]):
+                raise CannotRewriteError(_UNCERTAIN)
+    except SpecError as error:
+        raise CannotRewriteError(_UNCERTAIN) from error
+
+
+_UNCERTAIN = "the rows stand in a form that cannot be rewritten with certainty"
+
+
+def _without(value: Any, places: Iterable[Keys]) -> Any:
+    """A document's value with nothing at some places."""
+    changed = copy.deepcopy(value)
+    for *above, last in places:
+        inside = changed
+        for part in above:
+            inside = inside[part]
+        inside[last] = None
+    return changed
+
+
+class _Rows:
+    """The rows that a test expects of one relation, as they stand in the file."""
+
+    def __init__(self, document: Document, test: Keys, difference: Difference) -> None:
+        self.document = document
+        self.text = document.text
+        self.where: Keys = (*test, "expect", difference.relation)
+        self.names = difference.columns.names
+        self.difference = difference
+        self.span = document.values[self.where]
+
+    def edits(self) -> Iterator[Edit]:
+        """Cells that differ are replaced where they stand, rows that did not come out are taken away, and new ones follow the last."""
+        self._refuse_aliases()
+        pairs, missing, new = self._paired()
+        has_rows = any(key[: len(self.where)] == self.where and len(key) == len(self.where) + 1 for key in self.document.values)
+        if self._is_flow(self.where) and (missing or new or not has_rows):
+            yield self._whole()
+            return
+        count = len(self._value(self.where))
+        if missing and len(missing) == count:
+            yield from self._emptied()
+            return
+        for pair in pairs:
+            yield from self._changed(pair)
+        yield from (self._removed(row) for row in missing)
+        if new:
+            yield self._added(new, count)
+
+    def _paired(self) -> tuple[list[Pair], list[ExpectedRow], list[Row]]:
+        """Where rows are missing and others unexpected, one takes the place of the other."""
+        missing, new = list(self.difference.missing), list(self.difference.unexpected)
+        both = min(len(missing), len(new))
+        every = tuple(range(len(self.names)))
+        pairs = [*self.difference.pairs, *(Pair(row, other, every) for row, other in zip(missing[:both], new[:both]))]
+        return pairs, missing[both:], new[both:]
+
+    def _changed(self, pair: Pair) -> Iterator[Edit]:
+        where = pair.expected.where
+        written = self._value(where)
+        by_column = {name.lower(): name for name in written}
+        cells = [(self.names[at], by_column.get(self.names[at].lower()), pair.actual[at]) for at in pair.unequal]
+        if all(name is not None and self._is_simple((*where, name)) for _, name, _ in cells):
+            for _, name, value in cells:
+                span = self.document.values[*where, str(name)]
+                blank = "" if span.end > span.start or self.text[span.start - 1 : span.start] in (" ", "") else " "
+                yield Edit(span.start, span.end, blank + value_text(value))
+            return
+        start = self.document.values[where].start
+        yield Edit(start, self._end(where), self._row(pair.actual, self._column_of(start)))
+
+    def _removed(self, row: ExpectedRow) -> Edit:
+        """The lines of a row, with what stands behind it in its last line."""
+        start = self.text.rfind("\n", 0, self.document.values[row.where].start) + 1
+        end = self.text.find("\n", self._end(row.where))
+        return Edit(start, len(self.text) if end < 0 else end + 1, "")
+
+    def _added(self, rows: Sequence[Row], count: int) -> Edit:
+        """More items behind the last one, indented as it is."""
+        last: Keys = (*self.where, count - 1)
+        start = self.document.values[last].start
+        line = self.text.rfind("\n", 0, start) + 1
+        indent = self.text[line : line + len(self.text[line:]) - len(self.text[line:].lstrip(" "))]
+        end = self.text.find("\n", self._end(last))
+        end = len(self.text) if end < 0 else end
+        return Edit(end, end, "".join(f"\n{indent}- {self._row(row, len(indent) + 2)}" for row in rows))
+
+    def _emptied(self) -> Iterator[Edit]:
+        """No row is left: `[]`, in the line of the relation."""
+        end = self.document.keys[self.where].end
+        colon = self.text.index(":", end) + 1
+        yield Edit(colon, colon, " []")
+        yield from (self._removed(ExpectedRow((), (*self.where, index))) for index in range(len(self._value(self.where))))
+
+    def _whole(self) -> Edit:
+        """All rows anew: below the relation as items or, inside of braces, in brackets."""
+        rows = self._all_rows()
+        if any(self._is_flow(self.where[:length]) for length in range(1, len(self.where))):
+            column = self._column_of(self.span.start) + 1
+            inside = (",\n" + " " * column).join(self._row(row, column) for row in rows)
+            return Edit(self.span.start, self.span.end, f"[{inside}]")
+        indent = " " * (self._column_of(self.document.keys[self.where].start) + 2)
+        items = "".join(f"\n{indent}- {self._row(row, len(indent) + 2)}" for row in rows)
+        start = self.text.index(":", self.document.keys[self.where].end) + 1
+        return Edit(start if items else self.span.start, self.span.end, items or "[]")
+
+    def _all_rows(self) -> list[Row]:
+        """What came out: the expected rows that did, those that differ as they are, and the others."""
+        changed = {pair.expected.where: pair.actual for pair in self.difference.pairs}
+        gone = {row.where for row in self.difference.missing}
+        kept = [(*self.where, index) for index in range(len(self._value(self.where)))]
+        rows = [changed.get(where) or self._written(where) for where in kept if where not in gone]
+        return [*rows, *self.difference.unexpected]
+
+    def _written(self, where: Keys) -> Row:
+        """A row of the file as it is; its values are written again as they stand."""
+        by_column = {name.lower(): name for name in self._value(where)}
+        found: list[Any] = []
+        for name in self.names:
+            inside = (*where, by_column.get(name.lower(), name))
+            span = self.document.values.get(inside)
+            found.append(_AsWritten(self.text[span.start : span.end]) if span and span.end > span.start else None)
+        return tuple(found)
+
+    def _row(self, row: Row, column: int) -> str:
+        """A row in braces that starts at `column` of its line; what is too long goes on below."""
+        cells = [f"{value_text(name)}: {value.text if isinstance(value, _AsWritten) else value_text(value)}" for name, value in zip(self.names, row)]
+        lines, line = [], "{"
+        for at, cell in enumerate(cells):
+            piece = cell + (", " if at < len(cells) - 1 else "}")
+            if len(line) > 1 and column + len(line) + len(piece.rstrip()) > WIDTH:
+                lines.append(line.rstrip())
+                line = " "
+            line += piece
+        return ("\n" + " " * column).join([*lines, line])
+
+    # the text around a place
+
+    def _value(self, where: Keys) -> Any:
+        value: Any = self.document.value
+        for part in where:
+            value = value[part]
+        return value
+
+    def _is_flow(self, where: Keys) -> bool:
+        span = self.document.values.get(where)
+        return span is not None and self.text[span.start : span.start + 1] in ("[", "{")
+
+    def _is_simple(self, where: Keys) -> bool:
+        """Whether a value has clear ends: a text on one line, or something in brackets."""
+        span = self.document.values[where]
+        first = self.text[span.start : span.start + 1]
+        return first in ("[", "{") or (where in self.document.scalars and first not in ("|", ">"))
+
+    def _end(self, where: Keys) -> int:
+        """Where a value ends. The parser takes a block to end where the next thing begins, comments included."""
+        if self._is_flow(where) or where in self.document.scalars:
+            span = self.document.values[where]
+            return span.end if self._is_simple(where) else len(self.text[: span.end].rstrip())
+        inside = [key for key in self.document.values if key[: len(where)] == where and len(key) == len(where) + 1]
+        ends = [max(self._end(key), self.document.keys[key].end + 1 if key in self.document.keys else 0) for key in inside]
+        return max(ends)
+
+    def _column_of(self, offset: int) -> int:
+        return offset - (self.text.rfind("\n", 0, offset) + 1)
+
+    def _refuse_aliases(self) -> None:
+        """What an alias brings stands elsewhere in the file, where it may mean more than this test."""
+        inside = [key for key in self.document.values if key[: len(self.where)] == self.where]
+        outer = self.document.values[self.where[:2]]
+        for key in inside:
+            span, parent = self.document.values[key], self.document.values[key[:-1]]
+            if not (parent.start <= span.start and span.end <= parent.end and outer.start <= span.start <= outer.end):
+                raise CannotRewriteError(f"the rows of `{self.where[-1]}` are written with an alias")
+        if re.match(r"\s*&", self.text[self.document.keys[self.where].end + 1 : self.span.start + 1]):
+            raise CannotRewriteError(f"the rows of `{self.where[-1]}` have an anchor, and may be used elsewhere")
+
+
+@dataclass(frozen=True)
+class _AsWritten:
+    """A value's own text."""
+
+    text: str

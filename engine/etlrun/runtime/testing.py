@@ -1,0 +1,170 @@
+"""Run tests of pipelines: the given rows go through the plan, and what comes out is held against what is expected."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etlrun.compiler.case_rows import Given
+from etlrun.compiler.cases import CheckedCase, Listed
+from etlrun.diagnostics import nearest
+from etlrun.enrich.keys import Keys
+from etlrun.failures import RunFailure
+from etlrun.language.arrow import arrow_schema
+from etlrun.runtime.connections import filled
+from etlrun.runtime.differences import Difference, compare_rows
+from etlrun.runtime.rehearsal import Rehearsal
+from etlrun.spec.engine import Engine, Session, Workspace
+from etlrun.spec.kinds import Ask
+from etlrun.spec.located import Keys as Where
+from etlrun.spec.values import value_text
+
+if TYPE_CHECKING:
+    import pyarrow
+
+TEST = "test"  # who answers in a test
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """Something else than a row that is not as expected: its place, what it is, and what to do about it."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a test gave."""
+
+    case: CheckedCase
+    seconds: float
+    differences: tuple[Difference, ...] = ()
+    complaints: tuple[Complaint, ...] = ()
+
+    @property
+    def is_ok(self) -> bool:
+        return not self.differences and not self.complaints
+
+
+class UnansweredError(Exception):
+    """A prompt would be asked for keys that the test does not list."""
+
+    def __init__(self, prompt: str, keys: tuple[str, ...]) -> None:
+        super().__init__(prompt)
+        self.prompt = prompt
+        self.keys = keys
+
+
+def run_cases(cases: Sequence[CheckedCase], engine_of: Callable[[CheckedCase], Engine]) -> Iterator[Outcome]:
+    """Run tests one after the other, those with equal engines in one session. Raises RunFailure where an engine does not start."""
+    for engine, group in _by_engine(cases, engine_of):
+        with tempfile.TemporaryDirectory(prefix="etlrun-test-") as folder:
+            session = engine.start(Workspace(Path(folder)), filled)
+            try:
+                for case in group:
+                    yield run_case(case, session, engine.dialect)
+            finally:
+                session.close()
+
+
+def _by_engine(cases: Sequence[CheckedCase], engine_of: Callable[[CheckedCase], Engine]) -> list[tuple[Engine, list[CheckedCase]]]:
+    found: list[tuple[Engine, list[CheckedCase]]] = []
+    for case in cases:
+        engine = engine_of(case)
+        group = next((group for known, group in found if known == engine), None)
+        if group is None:
+            group = []
+            found.append((engine, group))
+        group.append(case)
+    return found
+
+
+def run_case(case: CheckedCase, session: Session, dialect: str) -> Outcome:
+    """Run one test in a session."""
+    started = time.monotonic()
+    given = {name: _table(given) for name, given in case.given.items()}
+    rehearsal = Rehearsal(case.plan, session, dialect, given, lambda ask, keys: _answers(case.listed[ask.prompt], ask, keys))
+    differences: tuple[Difference, ...] = ()
+    try:
+        rehearsal.make(case.targets)
+        differences = tuple(_differences(case, rehearsal))
+        complaints = tuple(_wrong_verdicts(case, rehearsal))
+    except UnansweredError as error:
+        complaints = (_unanswered(case, error),)
+    except RunFailure as failure:
+        complaints = (_failed(case, failure),)
+    return Outcome(case, time.monotonic() - started, differences, complaints)
+
+
+def _table(given: Given) -> pyarrow.Table:
+    import pyarrow as pa
+
+    schema = arrow_schema(given.columns)
+    values = list(zip(*given.rows, strict=True)) or [()] * len(schema)
+    return pa.table([pa.array(list(column), field.type) for column, field in zip(values, schema, strict=True)], schema)
+
+
+def _answers(listed: Listed, ask: Ask, keys: Keys) -> pyarrow.Table:
+    """The relation of answers for some keys. Raises UnansweredError for those that are not listed."""
+    from etlrun.enrich.answers import Answer, Answers
+
+    unknown = tuple(key.shown for key in keys.asked if key.normal not in listed.answers)
+    if unknown:
+        raise UnansweredError(ask.prompt, unknown)
+    found = [listed.answers[key.normal] for key in keys.asked]
+    by_place = [Answer("abstained", {}) if values is None else Answer("ok", values, TEST) for values in found]
+    return Answers(keys, by_place, ()).table(listed.outputs)
+
+
+def _differences(case: CheckedCase, rehearsal: Rehearsal) -> Iterator[Difference]:
+    for name, expected in case.expected.items():
+        rows = rehearsal.rows(name).select(list(expected.columns.names))
+        found = compare_rows(name, expected, list(zip(*(column.to_pylist() for column in rows.columns), strict=True)))
+        if found is not None:
+            yield found
+
+
+def _wrong_verdicts(case: CheckedCase, rehearsal: Rehearsal) -> Iterator[Complaint]:
+    for (relation, kind), holds in case.verdicts.items():
+        positions = [at for at, use in enumerate(case.checked.pipeline.checks[relation]) if use.kind == kind]
+        verdicts = [rehearsal.verdict(relation, position) for position in positions]
+        if all(verdict.holds for verdict in verdicts) != holds:
+            details = "; ".join(verdict.detail for verdict in verdicts if verdict.holds != holds)
+            said = "fails, and is expected to hold" if holds else "holds, and is expected to fail"
+            yield _complaint(case, ("checks", relation, kind), f"the check `{kind}` of `{relation}` {said}: {details}")
+
+
+def _unanswered(case: CheckedCase, error: UnansweredError) -> Complaint:
+    listed = case.listed[error.prompt]
+    keys = ", ".join(f"`{key}`" for key in error.keys)
+    answer = ", ".join(f"{output.name}: ..." for output in listed.outputs)
+    entries = [f"{value_text(key)}: {{{answer}}}" for key in error.keys]
+    near = [hint for key in error.keys if (hint := nearest(key, case.case.enrich.get(error.prompt, {})))]
+    where = "`enrich:`" if error.prompt in case.case.enrich else "the test, below `enrich:`"
+    fix = "\n".join([*near, f"add to `{error.prompt}:` of {where}, or `key: null` where nobody knows:", *(f"    {entry}" for entry in entries)])
+    message = f"the prompt `{error.prompt}` is asked for {keys}, and the test lists no answer"
+    return _complaint(case, ("enrich", error.prompt), message, fix)
+
+
+def _failed(case: CheckedCase, failure: RunFailure) -> Complaint:
+    if failure.file:
+        return Complaint(failure.file, failure.line, failure.column, failure.message, failure.fix)
+    return _complaint(case, (), failure.message, failure.fix)
+
+
+def _complaint(case: CheckedCase, at: Where, message: str, fix: str = "") -> Complaint:
+    """A complaint at a key of the test, or at the nearest place above it that is there."""
+    document = case.file.document
+    where = (*case.case.where, *at)
+    while where not in document.keys and where not in document.values:
+        where = where[:-1]
+    place = document.diagnose_key(where, "", "")
+    return Complaint(place.file, place.line, place.column, message, fix)
