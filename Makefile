@@ -2,14 +2,15 @@
 
 PYTHON ?= python3.11 python3.12 python3.13 python3
 BIN := .venv/bin
+MYSQLD ?= $(shell command -v mysqld)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCK := UV_CUSTOM_COMPILE_COMMAND='make lock' .venv/tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-mysql sweep check bench docs lock audit
+.PHONY: help demo test test-mysql mysqld sweep check bench docs lock audit
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
 
 demo: .venv/run.stamp data/log_content  ## write sample logs, run a pipeline on them and show the result
 	@echo '$$ etlrun pipelines/interaction.yaml'
@@ -25,8 +26,16 @@ demo: .venv/run.stamp data/log_content  ## write sample logs, run a pipeline on 
 test: check .venv/mariadb.stamp  ## run every test, after the linter and the type checker
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
-test-mysql: .venv/dev.stamp  ## run the tests of the warehouse on MySQL itself: make test-mysql MYSQLD=/path/to/mysqld
-	@ETLRUN_TEST_MYSQLD=$(or $(MYSQLD),$(shell command -v mysqld)) $(BIN)/python -m pytest -q tests/mysql
+test-mysql: mysqld .venv/dev.stamp  ## run the tests of the warehouse on MySQL itself: make test-mysql MYSQLD=/path/to/mysqld
+	@ETLRUN_TEST_MYSQLD='$(MYSQLD)' $(BIN)/python -m pytest -q tests/mysql
+
+mysqld:
+	@case "$$('$(MYSQLD)' --version 2>&1)" in \
+	  *MariaDB*) wrong='$(MYSQLD) is MariaDB, on which `make test` runs these tests' ;; \
+	  *mysqld*Ver*) exit 0 ;; \
+	  *) wrong='$(if $(MYSQLD),$(MYSQLD) is no program of a MySQL server that runs here,there is no mysqld on the PATH)' ;; \
+	esac; \
+	echo "$$wrong; name one: make test-mysql MYSQLD=/path/to/mysqld (on Debian, sh tests/mysql/unpack_mysql.sh FOLDER puts one into FOLDER and installs nothing)" >&2; exit 1
 
 sweep: .venv/dev.stamp .venv/mariadb.stamp  ## cut the line to the warehouse at every byte of a publish (long)
 	@$(BIN)/python -m tests.mysql.sweep --all
