@@ -18,6 +18,8 @@ EXIT_CODES: dict[Reason, int] = {
     "interrupted": 130,
 }
 
+INTERRUPTED_QUERY = "Query interrupted"  # the RuntimeError that DuckDB puts in the place of what a signal's handler raises
+
 
 class RunFailure(Exception):
     """A run that cannot go on. Nothing was published that was not whole.

@@ -6,6 +6,7 @@ import importlib
 import json
 import signal
 import sys
+import threading
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -14,7 +15,7 @@ import click
 import etlrun
 from etlrun.cli.words import failure_text
 from etlrun.diagnostics import SpecError, format_text, nearest
-from etlrun.failures import RunFailure
+from etlrun.failures import INTERRUPTED_QUERY, RunFailure
 
 COMMANDS = ("run", "check", "plan", "compile", "show", "test", "runs", "resume", "rollback", "doctor", "llm", "schema", "new", "sample-data")
 
@@ -44,6 +45,9 @@ class TerminatedError(KeyboardInterrupt):
     """The process was asked to end."""
 
 
+_terminated = threading.Event()
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(etlrun.__version__, prog_name="etlrun")
 def group() -> None:
@@ -55,6 +59,7 @@ def group() -> None:
 
 def main() -> NoReturn:
     """Run the command line of this process."""
+    _terminated.clear()
     signal.signal(signal.SIGTERM, _terminate)
     as_json = "--json" in sys.argv
     try:
@@ -71,17 +76,25 @@ def main() -> NoReturn:
     except click.ClickException as error:
         error.show()
         sys.exit(2)
-    except (click.Abort, KeyboardInterrupt) as error:
-        if isinstance(error.__cause__ or error.__context__, TerminatedError):  # click has wrapped it
-            _end(143, "terminated: nothing more was published", {"code": "terminated", "message": "terminated"}, as_json=as_json)
-        _end(130, "interrupted: nothing more was published", {"code": "interrupted", "message": "interrupted"}, as_json=as_json)
+    except (click.Abort, KeyboardInterrupt):
+        _end_by_signal(as_json=as_json)
+    except RuntimeError as error:
+        if str(error) != INTERRUPTED_QUERY:
+            raise
+        _end_by_signal(as_json=as_json)
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has gone, as `head` does
         sys.exit(0)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
+    _terminated.set()
     raise TerminatedError
+
+
+def _end_by_signal(*, as_json: bool) -> NoReturn:
+    code, word = (143, "terminated") if _terminated.is_set() else (130, "interrupted")
+    _end(code, f"{word}: nothing more was published", {"code": word, "message": word}, as_json=as_json)
 
 
 def _end(code: int, text: str, error: dict[str, Any], *, as_json: bool) -> NoReturn:

@@ -18,10 +18,10 @@ from etlrun.compiler.check import Checked
 from etlrun.compiler.plan import Plan, Relation, make_plan
 from etlrun.compiler.statement import relation_statement
 from etlrun.diagnostics import SpecError
-from etlrun.failures import RunFailure
+from etlrun.failures import INTERRUPTED_QUERY, RunFailure
 from etlrun.runtime.asking import answer_relation
 from etlrun.runtime.blame import blame, located
-from etlrun.runtime.checking import judge, ready, run_checks
+from etlrun.runtime.checking import Finding, judge, ready, run_checks
 from etlrun.runtime.connections import filled
 from etlrun.runtime.consent import Consent
 from etlrun.runtime.functions import apply_function
@@ -67,6 +67,11 @@ def run_pipeline(checked: Checked, reporter: Reporter, wish: Wish) -> Record:
     except KeyboardInterrupt:
         record.status = "interrupted"
         raise
+    except RuntimeError as error:
+        if str(error) != INTERRUPTED_QUERY:
+            raise
+        record.status = "interrupted"
+        raise KeyboardInterrupt from error
     except SpecError:  # in a file that only a run opens, such as a model's
         record.status = "failed"
         raise
@@ -242,13 +247,20 @@ class _Run:
         try:
             for name, staged in self.staged.items():
                 desk.read_files(name, self.plan.relation(name).columns, [staged.as_input()])
-            findings = run_checks(self.plan, self.staged, session, self.engine, desk)
+            findings = self.wait_for_checks(session, desk)
         finally:
             desk.close()
         self.record.checks += [
             {"relation": finding.relation, "check": finding.check, "status": finding.status, "detail": finding.detail} for finding in findings
         ]
         judge(self.plan, findings, self.reporter)
+
+    def wait_for_checks(self, session: Session, desk: Session) -> list[Finding]:
+        def cancel() -> None:
+            desk.cancel()
+            session.cancel()
+
+        return work(lambda: run_checks(self.plan, self.staged, session, self.engine, desk), lambda: None, cancel)
 
     def publish(self) -> None:
         published = {use.value.from_ for use in self.checked.pipeline.sinks.values()}

@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from etlrun.connections._mysql.ahead import Ahead
 from etlrun.connections._mysql.encode import Field, line, literal, proof_line, values
 from etlrun.failures import RunFailure
 from etlrun.language.duckdb_words import name, text, type_name
@@ -50,17 +51,21 @@ class Stage:
 
     def one(self, query: str) -> tuple[Any, ...]:
         """The only row of a query over `stage`. Raises RunFailure where the files cannot be read."""
-        try:
-            (row,) = self._connection.execute(query).fetchall()
-        except duckdb.Error as error:
-            raise _damaged(error) from error
-        return tuple(row)
+        (row,) = self.rows(query)
+        return row
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        try:
-            return self._connection.execute(query).fetchall()
-        except duckdb.Error as error:
-            raise _damaged(error) from error
+        """The rows of a query, in a thread of its own: DuckDB would not let Ctrl-C through to this one."""
+
+        def answer() -> Iterator[list[tuple[Any, ...]]]:
+            try:
+                yield self._connection.execute(query).fetchall()
+            except duckdb.Error as error:
+                raise _damaged(error) from error
+
+        with Ahead(answer(), self.interrupt) as ahead:
+            (rows,) = ahead
+        return rows
 
     def lines(self, fields: tuple[Field, ...], order: tuple[str, ...], so_far: Sum) -> Iterator[memoryview]:
         """The rows as lines for LOAD DATA, sorted by the columns `order`."""
@@ -80,8 +85,10 @@ class Stage:
         """The keys of the rows as conditions: `a`='x' AND `b`=1. May be read while the rows are."""
         parts = ", ' AND ', ".join(f"concat({text('`' + field.name.replace('`', '``') + '`=')}, {literal(field)})" for field in fields)
         with self._connection.cursor() as cursor:
-            for batch in self._batches(cursor, f"concat({parts})", tuple(field.staged for field in fields)):
-                yield batch.column(0).to_pylist()
+            batches = self._batches(cursor, f"concat({parts})", tuple(field.staged for field in fields))
+            with Ahead(batches, cursor.interrupt) as ahead:  # or Ctrl-C would wait until the keys are sorted
+                for batch in ahead:
+                    yield batch.column(0).to_pylist()
 
     def interrupt(self) -> None:
         """End the query that another thread waits for."""

@@ -1,0 +1,102 @@
+"""Ctrl-C and SIGTERM end a run in whatever phase it is: nothing is published, and what was checked can be resumed."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from projects import Project, Result, wait_for
+
+SPEC = """
+sources:
+  sales: {csv: {path: sales.csv, columns: {shop: string not null, units: int}}}
+steps:
+  totals:
+    - from: sales
+    - STEP
+checks:
+  totals:
+    - expression: CHECK
+sinks:
+  totals:
+    table: {from: totals, connection: warehouse, key: [shop], write: replace}
+"""
+QUICK_STEP, QUICK_CHECK = "filter: units > 0", "units > 0"
+ENDLESS_STEP = (
+    "sql: select a.shop, cast(count(*) as int) as units from sales as a join sales as b on a.units < b.units join sales as c on b.units < c.units "
+    "join sales as d on c.units < d.units group by a.shop"
+)
+ENDLESS_CHECK = " and ".join(f"sha2(repeat(shop, {1_500 + number}), 256) <> shop" for number in range(10))
+SIGNALS = pytest.mark.parametrize(("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")])
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A table that a first run published, and ten times the rows for the next."""
+    project = Project(tmp_path)
+    sell(project, 10)
+    result = project.run(spec(project), "-q")
+    assert result.code == 0, result.err
+    sell(project, 300_000)
+    return project
+
+
+def sell(project: Project, count: int) -> None:
+    project.write("sales.csv", "shop,units\n" + "".join(f"S{number:06},{number + 1}\n" for number in range(count)))
+
+
+def spec(project: Project, step: str = QUICK_STEP, check: str = QUICK_CHECK) -> str:
+    return project.pipeline(SPEC.replace("STEP", step).replace("CHECK", check))
+
+
+def signalled(project: Project, seen: str, number: signal.Signals, *arguments: str) -> Result:
+    """The run that gets a signal while it is deep in what it announced as `seen`, and would not end for minutes."""
+    process = project.start(*arguments)
+    assert process.stderr is not None
+    told = ""
+    while seen not in told:
+        told += (line := process.stderr.readline())
+        assert line, told
+    time.sleep(2)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    return Result(process.returncode, out, told + err)
+
+
+def ended(project: Project, result: Result, code: int, word: str) -> None:
+    """The run ended by the signal, said so in one line, and the table is the old one."""
+    assert result.code == code, result.err
+    assert f"{word}: " in result.err and "Traceback" not in result.err
+    assert len(project.table("totals")) == 10
+    assert project.run("runs", "--json").json["runs"][0]["status"] == "interrupted"
+
+
+@SIGNALS
+@pytest.mark.parametrize("engine", ["duckdb", "spark"])
+def test_while_rows_are_computed(project: Project, number: signal.Signals, code: int, word: str, engine: str) -> None:
+    ended(project, signalled(project, "computing totals", number, spec(project, ENDLESS_STEP), "--engine", engine), code, word)
+
+
+@SIGNALS
+def test_while_checks_are_computed(project: Project, number: signal.Signals, code: int, word: str) -> None:
+    ended(project, signalled(project, ": checking", number, spec(project, check=ENDLESS_CHECK)), code, word)
+
+
+def test_while_files_are_read(project: Project) -> None:
+    project.write("sales.csv", "shop,units\n" + "".join(f"S{number},{number},{'x' * 200}\n" for number in range(1_000_000)))
+    process = project.start(spec(project))
+    wait_for(lambda: any(project.folder.glob(".etlrun/runs/*/sources/sales/*")))
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    ended(project, Result(process.returncode, out, err), 143, "terminated")
+
+
+def test_while_spark_starts(project: Project) -> None:
+    process = project.start(spec(project), "--engine", "spark")
+    wait_for(lambda: any(project.folder.glob(".etlrun/runs/*/spark.log")))
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    ended(project, Result(process.returncode, out, err), 143, "terminated")
