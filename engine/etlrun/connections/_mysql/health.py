@@ -50,19 +50,31 @@ def _variables(session: Session) -> Iterator[Finding]:
 
 
 def _rights(session: Session) -> Iterator[Finding]:
-    grants = [str(row[0]).upper() for row in session.rows("SHOW GRANTS")]
-    held = {right for grant in grants for right in _listed(grant)}
+    (database,) = session.one("SELECT DATABASE()")
+    grants = [str(row[0]) for row in session.rows("SHOW GRANTS")]
+    held = {right for grant in grants if _covers(grant, str(database)) for right in _listed(grant)}
     everything = "ALL PRIVILEGES" in held
     missing = [] if everything else [right for right in NEEDED if right not in held]
     if missing:
         yield Finding("trouble", "rights", f"the account may not {', '.join(missing)}", "GRANT SELECT, INSERT, DELETE ON database.* TO the account")
     elif not everything and not any(right in held for right in FOR_THE_FIRST_RUN):
         yield Finding("warning", "rights", "the account may not CREATE: tables and the ledger must be there before the first run")
-    excess = [right for right in TOO_MUCH if right in held]
+    everywhere = {right for grant in grants for right in _listed(grant)}
+    excess = [right for right in TOO_MUCH if right in everywhere]
     if excess:
         yield Finding("warning", "rights", f"the account may do more than it needs: {', '.join(excess)}", "SELECT, INSERT, DELETE (and CREATE once) suffice")
     if not missing and not excess:
         yield Finding("ok", "rights", "what is needed, and no more")
+
+
+def _covers(grant: str, database: str) -> bool:
+    """Whether a line of SHOW GRANTS is about tables of the database. Its name is a pattern there, as LIKE has it."""
+    found = re.search(r" ON (?:TABLE )?(?:(\*)|`((?:[^`]|``)*)`)\.", grant)
+    if found is None or found.group(1):
+        return found is not None
+    parts = re.findall(r"\\?.", found.group(2).replace("``", "`"))
+    pattern = "".join({"%": ".*", "_": "."}.get(part) or re.escape(part[-1]) for part in parts)
+    return re.fullmatch(pattern, database, re.IGNORECASE) is not None
 
 
 def _listed(grant: str) -> list[str]:
