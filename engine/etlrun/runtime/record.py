@@ -39,7 +39,7 @@ class Record:
     @property
     def keeps_stage(self) -> bool:
         """Whether the staged rows are still of use: to look at what a check refused, or to publish them later."""
-        return self.status == "refused" or (self.status == "failed" and bool(self.staged))
+        return self.status == "refused" or (self.status in ("failed", "interrupted") and bool(self.staged))
 
     def fail(self, failure: RunFailure) -> None:
         self.status = STATUS_OF.get(failure.reason, "failed")
