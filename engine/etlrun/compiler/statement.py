@@ -79,9 +79,11 @@ def _assemble(earlier: list[_Piece], final: exp.Query, end: Part, dialect: str) 
         parts.append(Part(relation.name, piece.step, len(text), len(text) + len(body)))
         text += f"{body}\n)"
     text += "\n" if text else ""
-    body = write(final, pretty=True)
+    body, behind = write(final, pretty=True), ""
+    if text and final.find(exp.With):  # a dialect may move it to the front, where one stands already
+        text, behind = f"{text}SELECT * FROM (\n", f"\n) AS {write(exp.to_identifier('result', quoted=True))}"
     parts.append(Part(end.relation, end.step, len(text), len(text) + len(body)))
-    return Statement(text + body, tuple(parts))
+    return Statement(text + body + behind, tuple(parts))
 
 
 def visible(plan: Plan, name: str) -> exp.Select:
