@@ -18,7 +18,7 @@ from etlrun.language.expressions import column
 from etlrun.runtime.blame import blame
 from etlrun.runtime.functions import apply_to_rows
 from etlrun.spec.engine import Session, StatementError
-from etlrun.spec.kinds import HIDDEN, Apply, Ask, Verdict, relation_table
+from etlrun.spec.kinds import Apply, Ask, Verdict, relation_table
 
 if TYPE_CHECKING:
     import pyarrow
@@ -41,6 +41,8 @@ class Rehearsal:
         """Compute the relations `names`. Raises RunFailure at the step that cannot be computed, and whatever `answer` raises."""
         wanted = tuple(names)
         for relation in self.plan.needed(wanted, self.given):
+            if relation.name in self.ready:
+                continue
             if relation.name in self.given:
                 self._define(relation.name, self.given[relation.name])
             elif relation.apply is not None:
@@ -51,9 +53,9 @@ class Rehearsal:
                 self._define(relation.name, self._fetch(relation.name))
 
     def rows(self, name: str) -> pyarrow.Table:
-        """The rows of a relation that was made, in the columns that the specification speaks of."""
-        names = [item.name for item in self.plan.relation(name).columns if not item.name.startswith(HIDDEN)]
-        return self._read(name, names)
+        """The rows of a relation that was made, in the columns of the plan."""
+        query = exp.select(*(column(item.name) for item in self.plan.relation(name).columns)).from_(relation_table(name))
+        return self.session.fetch(query_statement(self.plan, query, self.dialect, self.ready).text)
 
     def verdict(self, name: str, position: int) -> Verdict:
         """What the check at `position` of a relation finds; it, and what else the check reads, were made."""
@@ -92,7 +94,7 @@ class Rehearsal:
     def _applied(self, relation: Relation, apply: Apply) -> pyarrow.Table:
         (before,) = relation.reads
         columns = self.plan.relation(before).columns
-        return apply_to_rows(apply, self._before(before).select(columns.names).cast(arrow_schema(columns)), self.plan.checked.project.root)
+        return apply_to_rows(apply, self._before(before).cast(arrow_schema(columns)), self.plan.checked.project.root)
 
     def _answered(self, relation: Relation, ask: Ask) -> pyarrow.Table:
         (before,) = relation.reads
@@ -103,8 +105,4 @@ class Rehearsal:
         """All rows of the relation that is taken out of SQL; it is kept for the statements that follow."""
         if name not in self.ready:
             self._define(name, self._fetch(name))
-        return self._read(name, [item.name for item in self.plan.relation(name).columns])
-
-    def _read(self, name: str, columns: list[str]) -> pyarrow.Table:
-        query = exp.select(*(column(item) for item in columns)).from_(relation_table(name))
-        return self.session.fetch(query_statement(self.plan, query, self.dialect, self.ready).text)
+        return self.rows(name)

@@ -90,7 +90,7 @@ def _by_engine(cases: Sequence[CheckedCase], engine_of: Callable[[CheckedCase], 
 def run_case(case: CheckedCase, session: Session, dialect: str) -> Outcome:
     """Run one test in a session."""
     started = time.monotonic()
-    given = {name: _table(given) for name, given in case.given.items()}
+    given = {name: table_of(given) for name, given in case.given.items()}
     rehearsal = Rehearsal(case.plan, session, dialect, given, lambda ask, keys: _answers(case.listed[ask.prompt], ask, keys))
     differences: tuple[Difference, ...] = ()
     try:
@@ -104,7 +104,8 @@ def run_case(case: CheckedCase, session: Session, dialect: str) -> Outcome:
     return Outcome(case, time.monotonic() - started, differences, complaints)
 
 
-def _table(given: Given) -> pyarrow.Table:
+def table_of(given: Given) -> pyarrow.Table:
+    """Rows in the Arrow types of their columns."""
     import pyarrow as pa
 
     schema = arrow_schema(given.columns)
