@@ -63,8 +63,8 @@ def _missing(path: Path) -> Diagnostic:
 
 def _counted(files: Sequence[Path]) -> str:
     tests = sum(is_case_file(file) for file in files)
-    pipelines = counted(len(files) - tests, "pipeline")
-    return f"{pipelines}, {counted(tests, 'file')} of tests" if tests else pipelines
+    parts = [counted(len(files) - tests, "pipeline")] if len(files) > tests or not tests else []
+    return ", ".join([*parts, f"{counted(tests, 'file')} of tests"] if tests else parts)
 
 
 def _verdict(errors: int, warnings: int) -> str:

@@ -152,7 +152,7 @@ _SCHEMAS: dict[Any, Schema] = {
     Rows: {
         "type": "array",
         "items": {"type": "object", "x-form": "a row `{column: value}`"},
-        "x-form": "a list of rows `- {column: value}`",
+        "x-form": "a list of rows `- {column: value}`, or `[]` for none,",
     },
     Reply: {"type": ["object", "null"], "x-form": "an answer `{output: value}`, or null"},
 }
