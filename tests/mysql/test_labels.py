@@ -156,7 +156,7 @@ def test_a_server_that_is_gone_is_a_failure_in_words_of_ours(spare: Callable[...
     record(store, result("a"))
     server.kill()
     for act in (lambda: known(store, "a"), store.costs, lambda: list(store.rows(QUESTION.id)), lambda: record(store, result("b"))):
-        with pytest.raises(RunFailure, match="the label store in the database fails"):
+        with pytest.raises(RunFailure, match=rf"the label store in 127.0.0.1:{server.port}, database `w`, fails: .* \(\d+\)"):
             act()
     server.start()
     assert known(store, "a", "b") == {"a": ("ok", "Action")}
@@ -191,12 +191,13 @@ def test_a_profile_names_the_store_as_it_names_a_warehouse(place: Place, tmp_pat
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        ("mysql+pymysql://nobody:s3cr3t-pw@127.0.0.1:{port}/{database}", "1045"), ("mysql+pymysql://root:s3cr3t-pw@127.0.0.1:1/{database}", "2003"),
+        ("mysql+pymysql://nobody:s3cr3t-pw@127.0.0.1:{port}/{database}", "the label store in 127.0.0.1:{port}, database `{database}`, fails: Access denied for user"),
+        ("mysql+pymysql://root:s3cr3t-pw@127.0.0.1:1/{database}", "the label store in 127.0.0.1:1, database `{database}`, fails: Can't connect to MySQL server"),
         ("postgresql://nobody:s3cr3t-pw@127.0.0.1/{database}", "`postgresql` is no database that it can be in"), ("mysql://s3cr3t-pw:x:y@z:z/", "is not a URL"),
     ],
 )  # fmt: skip
 def test_a_store_that_cannot_be_opened_says_so_without_its_secret(place: Place, written: str, said: str) -> None:
     with pytest.raises(RunFailure) as failure:
         open_store(Secret(written.format(port=place.port, database=place.database)))
-    assert said in failure.value.message and failure.value.fix
+    assert said.format(port=place.port, database=place.database) in failure.value.message and failure.value.fix
     assert "s3cr3t-pw" not in failure.value.message + failure.value.fix

@@ -33,8 +33,9 @@ class SqlStore(Store):
 
     def __init__(self, where: Path | Secret) -> None:
         self.owner: Owner = this_process()
-        self.place = str(where) if isinstance(where, Path) else "the database"
         self.engine = sqlite_engine(where) if isinstance(where, Path) else server_engine(where)
+        url = self.engine.url
+        self.place = str(where) if isinstance(where, Path) else f"{url.host or 'localhost'}:{url.port or 3306}, database `{url.database}`,"
         self._write(create_all)
 
     def _write(self, work: Callable[[sa.Connection], Made]) -> Made:
@@ -62,7 +63,7 @@ class SqlStore(Store):
         fix = "check the URL, the password and the account's rights: SELECT, INSERT, DELETE, and CREATE for the first run"
         if self.engine.dialect.name == "sqlite":
             fix = "check the path, its permissions and the space on the disk"
-        return RunFailure("connection", "label-store", f"the label store in {self.place} fails: {error.orig}", fix)
+        return RunFailure("connection", "label-store", f"the label store in {self.place} fails: {_said(error)}", fix)
 
     def add_question(self, question: Question, source: str) -> None:
         outputs = json.dumps([output.name for output in question.prompt.outputs])
@@ -222,6 +223,12 @@ class SqlStore(Store):
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _said(error: sa.exc.DBAPIError) -> str:
+    """What the file or the server said; a server's number, which finds it in the manual, stands behind."""
+    said = error.orig.args if error.orig is not None else ()
+    return f"{said[1]} ({said[0]})" if len(said) == 2 else str(error.orig)
 
 
 def _is_passing(error: sa.exc.DBAPIError) -> bool:
