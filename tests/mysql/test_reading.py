@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import datetime
+import socket
 import threading
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pymysql.err import OperationalError
 
 from etlrun.connections._mysql.reading import Parallel
-from etlrun.connections._mysql.rows import LONGEST, PAGE
+from etlrun.connections._mysql.rows import LONGEST, PAGE, read_rows
+from etlrun.connections._mysql.wire import Line
 from etlrun.failures import RunFailure
 from etlrun.spec.database import Copy
 from projects import wait_for
@@ -106,6 +109,28 @@ def test_a_read_that_is_interrupted_ends_at_once(place: Place, proxy: Proxy, tmp
     assert failures
     with pytest.raises(RunFailure):  # and so does what was not begun yet
         warehouse.copy("profile", columns_of(KINDS), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [b"", b"\x02a", b"\x01a", b"\x01a\x05b", b"\x01a\xfc", b"\x01a\xfc\xff\xff", b"\xfd\xff\xff\xff\x01a", b"\x01a\x01b\x01c", b"\x01a\xffb",
+     b"\x01a" + b"\xfd" + b"\xff" * 3 + b"b" * PAGE, b"\x01a\xff" + b"b" * PAGE, b"\x01" + b"b" * PAGE],
+    ids=lambda row: repr(row[:8]) + ("..." if len(row) > 8 else ""),
+)  # fmt: skip
+def test_a_row_that_is_not_as_long_as_it_says_is_refused(row: bytes) -> None:
+    """Lengths come from the server, and none may lead out of its row."""
+    ours, theirs = socket.socketpair()
+    line = Line(is_verified=False, defer_connect=True)
+    line._sock, line._rfile = ours, ours.makefile("rb")
+    packets = [b"\x01a\x01b", row, b"\xfe\x00\x00\x00\x00"]
+    said = b"".join(len(packet).to_bytes(3, "little") + b"\x00" + packet for packet in packets)
+    speaker = threading.Thread(target=theirs.sendall, args=(said,))
+    speaker.start()
+    with pytest.raises(OperationalError, match="not as long as it says"):
+        list(read_rows(line, 2))
+    line.hang_up()
+    theirs.close()
+    speaker.join()
 
 
 def read_files(copied: Copy) -> pa.Table:

@@ -20,12 +20,13 @@ from cryptography.x509.oid import NameOID
 
 from etlrun.connections._mysql.address import Address, read_address
 from etlrun.connections._mysql.errors import masked
+from etlrun.connections._mysql.reading import Parallel
 from etlrun.connections._mysql.session import Settings, _tls
 from etlrun.connections.mysql import Mysql
 from etlrun.failures import RunFailure
 from etlrun.spec.secrets import Secret
 
-from .loads import Place, make_load, many
+from .loads import Place, columns_of, make_load, many
 from .rogue import FILE, Rogue
 from .server import Server, is_mysql
 
@@ -123,6 +124,10 @@ def test_only_a_server_that_proves_its_name_is_talked_to(spare: Callable[..., Se
         load = make_load(tmp_path, many("2022-04", 3_000), run_id=f"20220501T000000Z-{loader}")
         assert place.warehouse(loader=loader, tls="verify_identity", ca=str(authority.path)).publish(load).rows == 3_000
     assert len(place.rows()) == 3_000
+    place.run("ANALYZE TABLE profile")
+    readers = place.warehouse(tls="verify_identity", ca=str(authority.path), parallel=Parallel(2, least=1))
+    copied = readers.copy("profile", columns_of({"contract": "string"}), tmp_path)
+    assert (len(copied.files) > 1, copied.rows) == (True, 3_000)
 
 
 def test_a_certificate_for_another_name_passes_only_where_the_profile_says_so(spare: Callable[..., Server], authority: Authority) -> None:

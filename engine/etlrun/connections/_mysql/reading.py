@@ -1,6 +1,6 @@
 """Tables as Parquet files in the declared types: a large one over several connections at once, each of which reads ranges of the key.
 
-The threads of one process suffice: the work on a row happens outside of Python's lock, but for a fifteenth of a second in a million.
+The threads of one process suffice: the work on a row happens outside of Python's lock, but for a sixth of a second in a million rows.
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ HEADER = 4
 LONGEST = 0xFFFFFF  # of a packet; a row of as much goes on in the next one
 END_BYTES = 9
 NULL, TWO_BYTES, THREE_BYTES, EIGHT_BYTES, ERROR = 251, 252, 253, 254, 255
+BYTES = {TWO_BYTES: 2, THREE_BYTES: 3, EIGHT_BYTES: 8}
 _word = Struct("<I").unpack_from
 
 
@@ -53,7 +54,7 @@ def read_rows(line: Line, width: int) -> Iterator[list[pa.BinaryArray]]:
             line.end_rows()
             return
         if filled == PAGE and not done:
-            yield [pa.array([value], pa.binary()) for value in _values(_long_packet(line, page), width)]
+            yield [pa.array([value], pa.binary()) for value in _long_row(line, page, width)]
             filled = 0
         elif filled == PAGE:
             rest = filled - done
@@ -92,9 +93,12 @@ def _columns(page: bytearray, starts: list[int], width: int) -> list[pa.BinaryAr
     at = pc.add(begin, HEADER)
     end = pc.add(at, _number(octets, begin, 3))
     spans = []
-    for _ in range(width):
-        spans.append(_span(octets, at))
-        at = spans[-1].end
+    try:
+        for _ in range(width):
+            spans.append(_span(octets, at))
+            at = spans[-1].end
+    except pa.ArrowIndexError as error:
+        raise _malformed() from error
     if not at.equals(end):  # or a length could lead out of the page
         raise _malformed()
     every_other = pc.subtract(pc.cumulative_sum(pa.repeat(pa.scalar(2, pa.int32()), len(starts))), 2)
@@ -135,6 +139,14 @@ def _taken(memory: pa.Buffer, span: _Span, every_other: pa.Int32Array) -> pa.Bin
     return turns.take(chosen)
 
 
+def _long_row(line: Line, page: bytearray, width: int) -> list[bytes | None]:
+    """The row that begins in a page and is larger."""
+    try:
+        return list(_values(_long_packet(line, page), width))
+    except LookupError as error:
+        raise _malformed() from error
+
+
 def _long_packet(line: Line, page: bytearray) -> bytes:
     """The packet that begins in a page and is larger."""
     held, parts = bytes(page[:PAGE]), []
@@ -165,7 +177,7 @@ def _values(packet: bytes, width: int) -> Iterator[bytes | None]:
             yield None
             continue
         if length > NULL:
-            count = {TWO_BYTES: 2, THREE_BYTES: 3, EIGHT_BYTES: 8}[length]
+            count = BYTES[length]
             length, at = int.from_bytes(packet[at : at + count], "little"), at + count
         yield packet[at : at + length]
         at += length
