@@ -23,8 +23,8 @@ from etlrun.diagnostics import CODES
 from etlrun.failures import EXIT_CODES
 from etlrun.language.columns import Type
 from etlrun.language.functions import FUNCTIONS
-from etlrun.spec.fields import Expr, Label, Percent, Scalar, described_fields, field_types, is_required, yaml_name
-from etlrun.spec.pipeline import schema_text
+from etlrun.spec import cases, pipeline
+from etlrun.spec.fields import Expr, Label, Percent, Reply, Rows, Scalar, described_fields, field_types, is_required, yaml_name
 from etlrun.spec.registry import Family, kinds
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -47,7 +47,9 @@ def pages() -> dict[Path, str]:
     found[PROJECT / "docs" / "functions.md"] = functions_page()
     found[PROJECT / "docs" / "errors.md"] = errors_page()
     found[PROJECT / "docs" / "cli.md"] = cli_page()
-    found[PACKAGE / "pipeline.schema.json"] = schema_text()
+    found[PROJECT / "docs" / "tests.md"] = tests_page()
+    found[PACKAGE / "pipeline.schema.json"] = pipeline.schema_text()
+    found[PACKAGE / "test.schema.json"] = cases.schema_text()
     return found
 
 
@@ -74,6 +76,12 @@ def functions_page() -> str:
         if rows:
             parts += [f"## {title}", _table(["call", "gives", "is"], rows)]
     return _page(parts)
+
+
+def tests_page() -> str:
+    """What a file of tests says."""
+    first, _, rest = (cases.__doc__ or "").strip().partition("\n")
+    return _page(["# Tests", first, rest.strip(), "## Keys", *_keys(cases.CaseFile)])
 
 
 def errors_page() -> str:
@@ -150,7 +158,7 @@ def _classes(annotation: Any) -> Iterator[type]:
 def _phrase(annotation: Any) -> str:
     """What may be written where a field has this annotation."""
     words = {str: "text", Scalar: "text", Label: "text", Expr: "expression", bool: "true or false", int: "whole number", float: "number",
-             Percent: "share, such as `20%`"}  # fmt: skip
+             Percent: "share, such as `20%`", Rows: "list of rows `{column: value}`", Reply: "answer `{output: value}`"}  # fmt: skip
     if annotation in words:
         return words[annotation]
     origin, arguments = get_origin(annotation), [item for item in get_args(annotation) if item is not types.NoneType]

@@ -14,6 +14,7 @@ import pytest
 from etlrun.cli.main import group as etlrun
 from etlrun.diagnostics import CODES
 from etlrun.language.functions import FUNCTIONS
+from etlrun.spec.cases import Case, CaseFile
 from etlrun.spec.fields import described_fields, yaml_name
 from etlrun.spec.registry import FAMILIES, kinds
 
@@ -52,6 +53,11 @@ def test_every_function_code_and_command_has_a_line() -> None:
     assert [name for name in FUNCTIONS if f"`{name}(" not in functions and f"`{name}`" not in functions] == []
     assert [code for code in CODES if f"| `{code}` |" not in errors] == []
     assert [name for name in etlrun.list_commands(click.Context(etlrun)) if f"## etlrun {name}\n" not in commands] == []
+
+
+def test_every_key_of_a_test_has_a_line() -> None:
+    page = PAGES[PROJECT / "docs" / "tests.md"]
+    assert [yaml_name(item) for cls in (CaseFile, Case) for item in described_fields(cls) if f"| `{yaml_name(item)}` |" not in page] == []
 
 
 @pytest.mark.parametrize("name", WRITTEN)

@@ -154,11 +154,13 @@ def test_the_finder_sees_imports_everywhere_and_knows_when_they_run() -> None:
     assert sorted(found) == [("duckdb", True), ("etlrun.cli.main", False), ("etlrun.spec.fields", True)]
 
 
-def test_checking_a_pipeline_loads_no_heavy_package() -> None:
+def test_checking_a_pipeline_or_its_tests_loads_no_heavy_package() -> None:
     program = (
         "import sys, pathlib\n"
+        "from etlrun.compiler.cases import check_cases\n"
         "from etlrun.compiler.check import check_file\n"
-        "check_file(pathlib.Path(sys.argv[1]))\n"
+        "path = pathlib.Path(sys.argv[1])\n"
+        "check_cases(path) if path.name.endswith('.test.yaml') else check_file(path)\n"
         f"print(sorted({HEAVY!r} & set(sys.modules)))\n"
     )
     for pipeline in sorted((PROJECT / "pipelines").glob("*.yaml")):

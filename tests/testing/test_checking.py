@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from commanding import etlrun
 from shop import run_one, write_test
+
+from commanding import etlrun
 
 
 def told(project: Path, body: str, pipeline: str = "shop") -> list[str]:

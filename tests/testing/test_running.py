@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from shop import run_one, write_test
 
+from commanding import etlrun
 from etlrun.compiler.cases import check_cases
 from etlrun.engines._duckdb import DuckdbSession
 from etlrun.engines._spark.session import SparkSessionAtWork
 from etlrun.runtime.testing import run_case
-from shop import run_one, write_test
+from etlrun.spec import cases
 
 SHIPPED = Path(__file__).parent.parent.parent / "pipelines"
 
@@ -31,9 +35,9 @@ def failure(project: Path, body: str, pipeline: str = "shop") -> str:
 
 @pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.test.yaml")), ids=lambda path: path.name)
 def test_the_tests_of_the_project_pass_on_both_engines(path: Path, spark: Any, duck: Any) -> None:
-    cases = check_cases(path).cases
+    checked = check_cases(path).cases
     for session, dialect in ((DuckdbSession(duck), "duckdb"), (SparkSessionAtWork(spark, is_classic=True), "spark")):
-        outcomes = [run_case(case, session, dialect) for case in cases]
+        outcomes = [run_case(case, session, dialect) for case in checked]
         assert [outcome.case.case.name for outcome in outcomes if not outcome.is_ok] == []
 
 
@@ -47,6 +51,27 @@ def test_every_type_and_python_go_through_both_engines(project: Path, spark: Any
             (case,) = check_cases(path).cases
             outcome = run_case(case, session, dialect)
             assert (outcome.differences, outcome.complaints) == ((), ()), (path, dialect)
+
+
+def test_the_example_of_the_documentation_passes(project: Path) -> None:
+    example, answers, checks = re.findall(r"```yaml\n(.*?)```", cases.__doc__ or "", re.DOTALL)
+    pipeline = """pipeline: sales
+params: {least: {type: int}}
+sources:
+  sales: {parquet: {path: $data/sales, columns: {shop: string, units: int}}}
+steps:
+  totals:
+    - from: sales
+    - filter: units >= $least
+    - aggregate: {by: [shop], columns: {units: sum(units)}}
+checks:
+  totals: [{unique: shop}, {not_null: units}]
+"""
+    (project / "pipelines" / "sales.yaml").write_text(pipeline)
+    (project / "pipelines" / "sales.test.yaml").write_text(example + checks.replace("not_null: fails", "not_null: holds"))
+    outcome = etlrun(project, "test")
+    assert (outcome.code, outcome.out[:12]) == (0, "ok      sale"), outcome
+    assert yaml.safe_load(answers) == {"enrich": {"keyword_category": {"vtv3": {"category": "TV Channel"}, "asdfgh": None}}}
 
 
 def test_order_never_counts_and_equal_rows_are_counted(project: Path) -> None:

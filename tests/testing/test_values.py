@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from shop import run_one
+
 from etlrun.language.columns import Type, parse_type
 from etlrun.spec.located import parse_document
 from etlrun.spec.values import ValueReader, value_text
