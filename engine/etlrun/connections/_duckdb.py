@@ -144,7 +144,8 @@ class DuckdbWarehouse(Database):
 
     def _record(self, load: Load) -> None:
         if load.write != "append":
-            self.connection.execute(f"DELETE FROM {LEDGER} WHERE tbl = ? AND period = ?", [load.table, load.period])
+            kept = " AND write_mode <> 'append'" if load.write == "merge" else ""  # what was appended stays known until it is replaced
+            self.connection.execute(f"DELETE FROM {LEDGER} WHERE tbl = ? AND period = ?{kept}", [load.table, load.period])
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         values = [load.table, load.period, load.run_id, load.pipeline, load.write, load.rows, load.checksum, load.spec_hash, now]
         self.connection.execute(f"INSERT INTO {LEDGER} ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(values))})", values)

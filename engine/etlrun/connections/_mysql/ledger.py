@@ -102,15 +102,17 @@ def find_entries(session: Session, load: Load) -> list[tuple[str, str]]:
     query = f"SELECT period, run_id FROM {LEDGER} WHERE {here}"
     if load.write == "replace":
         return [(str(period), str(run)) for period, run in session.rows(f"{query} FOR UPDATE")]
-    own = session.rows(f"{query} AND period = {text(period_key(load.period))} FOR UPDATE")
+    others = f" AND (write_mode = 'replace' OR run_id = {text(load.run_id)})" if load.write == "append" else ""  # appends do not replace each other
+    own = session.rows(f"{query} AND period = {text(period_key(load.period))}{others} FOR UPDATE")
     whole = session.rows(f"{query} AND period = ''") if load.period else []
     return [(str(period), str(run)) for period, run in (*own, *whole)]
 
 
 def forget(session: Session, load: Line) -> None:
-    """Remove the row of what `load` owns: of the whole table, or of a period."""
+    """Remove the row of what `load` owns: of the whole table, or of a period. What was appended is known for as long as it is not replaced."""
     period = "" if load.write == "replace" else f" AND period = {text(period_key(load.period))}"
-    session.run(f"DELETE FROM {LEDGER} WHERE tbl = {text(load.table)}{period}")
+    kept = " AND write_mode <> 'append'" if load.write == "merge" else ""
+    session.run(f"DELETE FROM {LEDGER} WHERE tbl = {text(load.table)}{period}{kept}")
 
 
 def record(session: Session, load: Line) -> None:

@@ -156,7 +156,7 @@ class _Publish:
         if (period_key(self.load.period), self.load.run_id) in found:
             return True
         newer = max((run for _, run in found if started(run) > started(self.load.run_id)), default="")
-        if newer and self.load.write != "append":
+        if newer:
             raise RunFailure("sink", "newer-run", f"the table `{self.load.table}` holds the rows of {newer}, which started after this run",
                              "its rows are newer; run the pipeline again if these are wanted")  # fmt: skip
         return False
