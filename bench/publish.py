@@ -1,6 +1,7 @@
 """What a publish to MySQL costs: 1.92 million rows of 10 columns from a run directory, against a bare LOAD DATA of a ready file.
 
-Starts a private MariaDB below the system's temporary folder (see tests/mysql/server.py) and writes the table into bench/publish.md.
+Starts a private server below the system's temporary folder and writes its table into bench/publish.md: the MariaDB that is installed,
+or the program that ETLRUN_TEST_MYSQLD names (see tests/mysql/server.py).
 The bare LOAD DATA reads a CSV file that is already sorted by key, checks nothing, and commits. Both go into an empty table, and then
 again over the rows that are there, where a DELETE comes first. Where Debian's `libmariadb-java` is installed, Spark's own JDBC writer
 (two tasks, rewriteBatchedStatements) puts the same Parquet files into an empty table, once; its start-up does not count.
@@ -26,10 +27,14 @@ import duckdb  # noqa: E402 - the tests' server is found through the path above
 
 from etlrun.spec.database import Load, Publish  # noqa: E402
 from mysql.loads import Place, columns_of  # noqa: E402
-from mysql.server import Server  # noqa: E402
+from mysql.server import Server, redo_log  # noqa: E402
 
 ROWS = int(os.environ.get("ROWS", "1920000"))
 CONNECTOR = Path("/usr/share/java/mariadb-java-client.jar")
+INTRODUCTION = """`python bench/publish.py` wrote the table of a server, `ETLRUN_TEST_MYSQLD=/path/to/mysqld python bench/publish.py` that of another.
+A publish is: connect, a look at every staged row, the sort by key, the load, the checksum on the server, COMMIT.
+
+"""
 SHOWN = {"bare": "LOAD DATA of a ready file, sorted by key, nothing checked", "jdbc": "Spark's JDBC writer, nothing checked, no transaction",
          "pointer": "publish by pointer; beside the rows of the publish before, and those before them are removed"}  # fmt: skip
 LOADERS = ("load_data", "insert")
@@ -116,7 +121,7 @@ def jdbc_here(folder: str, port: str, database: str) -> None:
 
 def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="etlrun-bench-"))
-    server = Server(folder / "server", ["--innodb-buffer-pool-size=1G", "--innodb-log-file-size=512M"])
+    server = Server(folder / "server", ["--innodb-buffer-pool-size=1G", redo_log(512)])
     try:
         load = stage(folder)
         server.make()
@@ -147,7 +152,7 @@ def main() -> None:
                     seconds.setdefault((into, how), []).append(took)
                     sys.stdout.write(f"{into}, {how}: {seconds[into, how][-1]:.1f} s\n")
         assert [place.run(f"SELECT COUNT(*) FROM {table}") for table in ("profile", "pointed")] == [[(load.rows,)], [(load.rows,)]]
-        write(seconds, max(most), read(place))
+        write(product(place), seconds, max(most), read(place))
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
@@ -173,11 +178,16 @@ def read(place: Place) -> list[tuple[str, float]]:
     return [(what, statistics.median(found)) for what, found in ratios.items()]
 
 
-def write(seconds: dict[tuple[str, str], list[float]], memory: float, reading: list[tuple[str, float]]) -> None:
-    """The table of bench/publish.md."""
+def product(place: Place) -> str:
+    """The server as a heading names it: `MySQL 9.7.4`."""
+    ((version,),) = place.run("SELECT VERSION()")
+    return f"{'MariaDB' if 'MariaDB' in version else 'MySQL'} {version.partition('-')[0]}"
+
+
+def write(server: str, seconds: dict[tuple[str, str], list[float]], memory: float, reading: list[tuple[str, float]]) -> None:
+    """The table of bench/publish.md for a server; those of other servers stay."""
     lines = [
-        f"{ROWS:,} rows of {len(DECLARED)} columns into MariaDB on the same machine, medians of {ROUNDS} rounds, side by side: `python bench/publish.py`.",
-        "A publish is: connect, a look at every staged row, the sort by key, the load, the checksum on the server, COMMIT.", "",
+        f"## {server}", "", f"{ROWS:,} rows of {len(DECLARED)} columns into a server on the same machine, medians of {ROUNDS} rounds, side by side.", "",
         "| into | what | seconds | against the bare LOAD DATA |", "|---|---|---|---|",
     ]  # fmt: skip
     for (what, how), took in seconds.items():
@@ -185,10 +195,12 @@ def write(seconds: dict[tuple[str, str], list[float]], memory: float, reading: l
         shown = SHOWN.get(how, f"publish, loader `{how}`")
         lines.append(f"| {what} | {shown} | {statistics.median(took):.1f} | {ratio:.2f} x |")
     lines += ["", f"The most memory that a publishing process had: {memory:.0f} MB.", ""]
-    lines += ["Reading the view of a table that is published by pointer, against a table:", ""]
-    lines += [f"* {what}: {ratio:.2f} x" for what, ratio in reading]
-    (PROJECT / "bench" / "publish.md").write_text("\n".join(lines) + "\n")
+    lines += ["Reading the view of a table that is published by pointer, against a table:", "", *(f"* {what}: {ratio:.2f} x" for what, ratio in reading)]
     sys.stdout.write("\n".join(lines) + "\n")
+    path = PROJECT / "bench" / "publish.md"
+    tables = [f"## {table}" for table in path.read_text().split("## ")[1:]] if path.exists() else []
+    others = [table for table in tables if not table.startswith(f"## {server.split(maxsplit=1)[0]} ")]
+    path.write_text(INTRODUCTION + "\n\n".join(table.strip() for table in sorted([*others, "\n".join(lines)])) + "\n")
 
 
 if __name__ == "__main__":
