@@ -3,7 +3,8 @@
 A server may answer any statement with a request for a local file. This connection opens no file: it sends what was handed to
 `stream`, once, under a name that nobody can guess, and hangs up on any other request. Where the producer of the data fails in
 the middle, it hangs up too: PyMySQL itself would then tell the server that the data is complete. A password in clear leaves
-only over a line whose other end has been verified.
+only over a line whose other end has been verified. MySQL's own kind of account, caching_sha2_password, gives its password within
+TLS or encrypted with the key that the server shows: there it is `tls` that says who must prove to be the server.
 """
 
 from __future__ import annotations
