@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,15 +10,18 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from commanding import etlrun
+from etlrun.compiler.cases import check_cases
 from etlrun.compiler.check import check_file
 from etlrun.diagnostics import Diagnostic, SpecError
 
 PROJECT = Path(__file__).parent.parent / "errors" / "project"
+ROOT = PROJECT.parent.parent.parent
 SOUND = (PROJECT / "pipelines" / "sound.yaml").read_text(encoding="utf-8")
 GOOD = (
     SOUND,
-    *((PROJECT.parent.parent.parent / "pipelines" / f"{name}.yaml").read_text(encoding="utf-8") for name in ("interaction", "behavior")),
+    *((ROOT / "pipelines" / f"{name}.yaml").read_text(encoding="utf-8") for name in ("interaction", "behavior")),
 )
+TESTS = tuple(path.read_text(encoding="utf-8") for path in sorted((ROOT / "pipelines").glob("*.test.yaml")))
 FRAGMENTS = (
     "- from: views", "- filter: seconds >", "  - top: {n: $least}", "- sql: select * from", "params: {x: {type: month}}", "? a", "*a", "&a [*a]",
     "!!set {a}", "<<: {a: 1}", "{{{", "]", "'", '"', "|", "\t", "\x00", "\x85", "\u2028", "🎬", "e\u0301", "columns: null", "- ", "null", "- labels: {over: x}",
@@ -27,9 +31,9 @@ FRAGMENTS = (
 
 
 @st.composite
-def broken_specs(draw: st.DrawFn) -> bytes:
+def broken_specs(draw: st.DrawFn, good: tuple[str, ...] = GOOD) -> bytes:
     """A good spec with a few lines deleted, doubled, moved, replaced or spoilt."""
-    lines = draw(st.sampled_from(GOOD)).split("\n")
+    lines = draw(st.sampled_from(good)).split("\n")
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, len(lines) - 1))
         change = draw(st.sampled_from(("delete", "double", "move", "replace", "insert", "cut", "indent", "characters")))
@@ -66,6 +70,26 @@ def test_a_broken_spec_gives_diagnostics_inside_their_lines(project: Path, text:
         assert found.column <= len(found.source) + 1
         assert found.message
         assert found.message.strip() == found.message
+
+
+@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(broken_specs(TESTS))
+@example(b"pipeline: behavior\ntests: [{name: a, expect: {behavior: [{}]}, given: {searches: [{}, {date: }]}, enrich: {keyword_category: {a: {}}}}]\n")
+@example(b"pipeline: ../behavior\ntests: [1]\n")
+def test_a_broken_test_gives_diagnostics_inside_their_lines(tmp_path: Path, text: bytes) -> None:
+    for folder in ("pipelines", "prompts", "mappings"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, dirs_exist_ok=True)
+    shutil.copy(ROOT / "etlrun.yaml", tmp_path)
+    path = tmp_path / "pipelines" / "behavior.test.yaml"
+    path.write_bytes(text)
+    try:
+        found = check_cases(path).warnings
+    except SpecError as error:
+        found = error.diagnostics
+    for diagnostic in found:
+        assert 1 <= diagnostic.column < diagnostic.end_column
+        assert diagnostic.column <= len(diagnostic.source) + 1
+        assert diagnostic.message.strip() == diagnostic.message != ""
 
 
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])

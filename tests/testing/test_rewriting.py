@@ -163,6 +163,18 @@ def updated(folder: Path, expect: str, head: str = HEAD) -> str:
             """
     expect:
       totals:
+        - {}
+            """, """
+    expect:
+      totals:
+        - {}
+        - {}
+            """, id="rows without columns",
+        ),
+        pytest.param(
+            """
+    expect:
+      totals:
         - shop: |
             A
           units: 3
@@ -193,12 +205,23 @@ def test_the_last_line_may_lack_its_end(tmp_path: Path) -> None:
     assert updated(tmp_path, "    expect:\n      totals:\n        - {shop: A}") == "    expect:\n      totals:\n        - {shop: A}\n        - {shop: B}"
 
 
-def test_line_ends_and_the_mark_of_utf_8_stay(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_line_ends_and_the_mark_of_utf_8_stay(tmp_path: Path, mark: bytes, end: bytes) -> None:
     path = write_project(tmp_path) / "pipelines" / "shop.test.yaml"
     text = HEAD + "    expect:\n      totals:\n        - {shop: Ã, units: 3}\n        - {shop: B, units: 9}\n"
-    path.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    path.write_bytes(mark + text.encode().replace(b"\n", end))
     assert etlrun(tmp_path, "test", "--update").code == 0
-    assert path.read_bytes() == b"\xef\xbb\xbf" + text.replace("Ã", "A").replace("\n", "\r\n").encode()
+    assert path.read_bytes() == mark + text.replace("Ã", "A").encode().replace(b"\n", end)
+
+
+def test_lines_that_end_in_several_ways_are_left_alone(tmp_path: Path) -> None:
+    path = write_project(tmp_path) / "pipelines" / "shop.test.yaml"
+    text = (HEAD + "    expect: {totals: []}\n").encode().replace(b"\n", b"\r\n", 3)
+    path.write_bytes(text)
+    outcome = etlrun(tmp_path, "test", "--update")
+    assert "  not updated: the file was changed meanwhile, or its lines end in several ways\n" in outcome.out
+    assert (outcome.code, path.read_bytes()) == (1, text)
 
 
 @pytest.mark.parametrize(

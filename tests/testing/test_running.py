@@ -93,6 +93,13 @@ def test_only_columns_that_some_row_names_are_compared(project: Path) -> None:
     )
 
 
+def test_rows_that_name_no_column_are_counted(project: Path) -> None:
+    given = sales("units: 1", "units: 2")
+    assert run_one(project, f"{given}expect: {{sold: [{{}}, {{}}]}}").code == 0
+    assert "1 row not expected" in failure(project, f"{given}expect: {{sold: [{{}}]}}")
+    assert "1 row missing" in failure(project, f"{given}expect: {{sold: [{{}}, {{}}, {{}}]}}")
+
+
 def test_numbers_with_rounding_errors_are_close_and_exact_ones_are_not(project: Path) -> None:
     given = sales("units: 1, weight: 0.1, small: 0.1, price: 0.10", "units: 1, weight: 0.2, price: 0.20")
     assert run_one(project, f"{given}expect: {{totals: [{{weight: 0.3, price: 0.3}}], sold: [{{small: 0.1}}, {{}}]}}").code == 0

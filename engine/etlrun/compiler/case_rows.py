@@ -74,7 +74,7 @@ class RowReader:
         """The rows at `where`, in the columns that some of them names; where there are none, in all."""
         read = [(place, self._row(place, row, columns)) for place, row in self._rows(where)]
         named = tuple(dict.fromkeys(name for _, row in read for name in row))
-        shown = named or tuple(name for name in columns.names if not name.startswith(HIDDEN))
+        shown = named if read else tuple(name for name in columns.names if not name.startswith(HIDDEN))
         return Expected(columns.keep(shown), tuple(ExpectedRow(tuple(row.get(name) for name in shown), place) for place, row in read))
 
     def _rows(self, where: Keys) -> Iterator[tuple[Keys, dict[str, Any]]]:

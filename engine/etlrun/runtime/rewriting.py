@@ -39,12 +39,12 @@ def rewrite_expected(file: CaseFile, differences: Sequence[Found]) -> None:
     """Write what came out into a file of tests, once it is certain that it reads back as that. Raises CannotRewriteError."""
     text = rewritten(file.document, differences)
     _verify(file.document, text, differences)
-    raw = file.path.read_bytes()
-    before = raw.decode("utf-8-sig")
-    if before.replace("\r\n", "\n") != file.document.text:
-        raise CannotRewriteError("the file was changed meanwhile")
-    with file.path.open("w", encoding="utf-8-sig" if raw.startswith(BOM_UTF8) else "utf-8", newline="\r\n" if "\r\n" in before else "\n") as stream:
-        stream.write(text)
+    before = file.path.read_bytes()
+    mark = BOM_UTF8 if before.startswith(BOM_UTF8) else b""
+    ends = b"\r\n" if b"\r\n" in before else b"\n" if b"\n" in before else b"\r"
+    if mark + file.document.text.encode().replace(b"\n", ends) != before:
+        raise CannotRewriteError("the file was changed meanwhile, or its lines end in several ways")
+    file.path.write_bytes(mark + text.encode().replace(b"\n", ends))
 
 
 def rewritten(document: Document, differences: Iterable[Found]) -> str:
@@ -194,7 +194,7 @@ class _Rows:
     def _row(self, row: Row, column: int) -> str:
         """A row in braces that starts at `column` of its line; what is too long goes on below."""
         cells = [f"{value_text(name)}: {value.text if isinstance(value, _AsWritten) else value_text(value)}" for name, value in zip(self.names, row)]
-        lines, line = [], "{"
+        lines, line = [], "{" if cells else "{}"
         for at, cell in enumerate(cells):
             piece = cell + (", " if at < len(cells) - 1 else "}")
             if len(line) > 1 and column + len(line) + len(piece.rstrip()) > WIDTH:

@@ -127,8 +127,9 @@ def _answers(listed: Listed, ask: Ask, keys: Keys) -> pyarrow.Table:
 
 def _differences(case: CheckedCase, rehearsal: Rehearsal) -> Iterator[Difference]:
     for name, expected in case.expected.items():
-        rows = rehearsal.rows(name).select(list(expected.columns.names))
-        found = compare_rows(name, expected, list(zip(*(column.to_pylist() for column in rows.columns), strict=True)))
+        table = rehearsal.rows(name).select(list(expected.columns.names))
+        rows = zip(*(column.to_pylist() for column in table.columns), strict=True) if table.num_columns else [()] * table.num_rows
+        found = compare_rows(name, expected, list(rows))
         if found is not None:
             yield found
 

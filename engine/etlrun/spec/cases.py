@@ -21,8 +21,8 @@ tests:
 must be given; `[]` gives it no rows. A column that a row leaves out is null.
 
 `expect` compares all rows of a relation, in any order and counting equal ones. Only the columns that some expected row names are compared;
-a row that leaves out one of them has null there. `[]` expects no rows. Numbers of type `float` and `double` are equal when they differ by rounding
-only, all other values when they are the same.
+a row that leaves out one of them has null there. `[]` expects no rows, and `[{}, {}]` any two. Numbers of type
+`float` and `double` are equal when they differ by rounding only, all other values when they are the same.
 
 Values are written as what their column declares: `2022-04-30` for a date, `2022-04-30 20:15:00` for a timestamp, `[a, b]` for an array,
 `{a: 1}` for a struct, `0x48656c` for binary. A text that looks like a number, such as `20220401`, needs no quotes; the text `null` does.
