@@ -20,7 +20,7 @@ def test_every_column_that_a_row_lacks_is_named_at_once(project: Path) -> None:
     found = told(project, "given: {sales: [{shop: A}, {units: null, date: 2022-04-01}]}\nexpect: {sold: []}")
     assert found == [
         "4:21: missing-key: `units`, `date` are missing, and never null in `sales`",
-        "4:39: wrong-value: `units` is never null in `sales`",
+        "4:40: wrong-value: `units` is never null in `sales`",
     ]
 
 
