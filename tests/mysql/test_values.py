@@ -18,6 +18,7 @@ from etlrun.failures import RunFailure
 
 from .loads import Place, Rows, columns_of, make_load
 from .server import Server, is_mysql
+from .test_reading import read_files
 
 LOADERS = pytest.mark.parametrize("loader", ["insert", "load_data"])
 FIRST, SECOND = "20220501T000000Z-a", "20220502T000000Z-b"
@@ -45,8 +46,8 @@ EDGES: Rows = [
 ]  # fmt: skip
 
 
-def read_back(place: Place, declared: dict[str, str], table: str = "profile") -> list[tuple[Any, ...]]:
-    rows = place.warehouse().read(table, columns_of(declared)).read_all().to_pylist()
+def read_back(place: Place, declared: dict[str, str], folder: Path, table: str = "profile") -> list[tuple[Any, ...]]:
+    rows = read_files(place.warehouse().copy(table, columns_of(declared), folder)).to_pylist()
     return sorted((tuple(row.values()) for row in rows), key=lambda row: row[0])
 
 
@@ -55,7 +56,7 @@ def test_odd_texts_arrive_as_they_are(place: Place, tmp_path: Path, loader: str)
     rows = list(enumerate(TEXTS))
     place.warehouse(loader=loader).publish(make_load(tmp_path, rows, {"id": "int", "value": "string"}, key=("id",)))
     assert sorted(place.run("SELECT id, value FROM profile")) == rows
-    assert read_back(place, {"id": "int", "value": "string"}) == rows
+    assert read_back(place, {"id": "int", "value": "string"}, tmp_path) == rows
 
 
 @LOADERS
@@ -72,7 +73,7 @@ def test_odd_texts_arrive_where_the_server_has_no_backslash_escapes(spare: Calla
 def test_the_edges_of_every_type_arrive_as_they_are(place: Place, tmp_path: Path, loader: str) -> None:
     warehouse = place.warehouse(loader=loader)
     warehouse.publish(make_load(tmp_path, EDGES, EVERY_TYPE, key=("id",)))
-    found = read_back(place, EVERY_TYPE)
+    found = read_back(place, EVERY_TYPE, tmp_path)
     assert found == EDGES
     assert [str(column.type) for column in warehouse.columns("profile") or ()] == [
         "double" if kind == "float" else kind for kind in EVERY_TYPE.values()
