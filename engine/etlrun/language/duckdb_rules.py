@@ -98,6 +98,12 @@ def _literal(node: exp.Expr) -> exp.Expr:
     return _recast(node, kind) if is_small else node
 
 
+def _negation(node: exp.Expr) -> exp.Expr:
+    """The smallest INTEGER is the negation of a number that is none: DuckDB 2.0.1 takes it for a BIGINT."""
+    is_smallest = isinstance(node.this, exp.Literal) and not node.this.is_string and node.this.this == SMALLEST_INT
+    return _recast(node.copy(), INT) if is_smallest else node
+
+
 def _arithmetic(node: exp.Expr) -> exp.Expr:
     kind = kind_of(node)
     if kind.name != "decimal":
@@ -193,11 +199,13 @@ def _window(node: exp.Expr) -> exp.Expr:
     return hung if kind is None else _recast(hung, kind)
 
 
+SMALLEST_INT = "2147483648"  # without its sign
 NULLS = {"string": STRING, "integer": INT, "numeric": INT, "boolean": BOOLEAN, "double": DOUBLE, "date": DATE, "moment": DATE, "timestamp": TIMESTAMP}
 RULES: dict[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
     exp.Cast: _cast,
     exp.TryCast: _cast,
     exp.Literal: _literal,
+    exp.Neg: _negation,
     exp.Div: _division,
     exp.IntDiv: _whole_division,
     exp.Mod: _remainder,
