@@ -23,7 +23,7 @@ from etlrun.diagnostics import CODES
 from etlrun.failures import EXIT_CODES
 from etlrun.language.columns import Type
 from etlrun.language.functions import FUNCTIONS
-from etlrun.spec import cases, pipeline
+from etlrun.spec import cases, pipeline, project
 from etlrun.spec.fields import Expr, Label, Percent, Reply, Rows, Scalar, described_fields, field_types, is_required, yaml_name
 from etlrun.spec.registry import Family, kinds
 
@@ -48,6 +48,7 @@ def pages() -> dict[Path, str]:
     found[PROJECT / "docs" / "errors.md"] = errors_page()
     found[PROJECT / "docs" / "cli.md"] = cli_page()
     found[PROJECT / "docs" / "tests.md"] = tests_page()
+    found[PROJECT / "docs" / "project.md"] = project_page()
     found[PACKAGE / "pipeline.schema.json"] = pipeline.schema_text()
     found[PACKAGE / "test.schema.json"] = cases.schema_text()
     return found
@@ -82,6 +83,27 @@ def tests_page() -> str:
     """What a file of tests says."""
     first, _, rest = (cases.__doc__ or "").strip().partition("\n")
     return _page(["# Tests", first, rest.strip(), "## Keys", *_keys(cases.CaseFile)])
+
+
+def project_page() -> str:
+    """The keys of a project file, and what every run of a project leaves."""
+    return _page([
+        "# Project",
+        "`etlrun.yaml` says where things are, and what differs between a laptop and production. All its keys may be left out.",
+        *_keys(project.Settings),
+        "Under `profiles:` every name has an `engine`, `connections`, `models` and `labels` (the label store): "
+        "[engines](engines.md), [connections](connections.md), [models](models.md).",
+        "## What a run leaves",
+        "Every run has a folder below `runs:`, which only its owner can look into:",
+        _table(["file", "holds"], [
+            ["`run.json`", "the record: id, digest of the specification, versions of etlrun and of the engine, rows of every relation, checks, "
+             "checksums, what was published"],
+            ["`inputs.json`", "each file that was read: source, path, size, time of its last change (UTC), rows and broken rows; each table: connection, name, "
+             "rows. With `hash_inputs: true` also the SHA-256 of each file. The rows of a file are absent where several text files hold the same day or none"],
+            ["`quarantine/SOURCE.jsonl`", "every broken record with file, line, reason and text"],
+            ["`stage/`", "rows that were not published, for a week: `etlrun resume` publishes them"],
+        ]),
+    ])  # fmt: skip
 
 
 def errors_page() -> str:

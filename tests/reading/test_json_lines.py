@@ -43,7 +43,7 @@ def read(folder: Path, *contents: bytes, suffix: str = ".json") -> tuple[Intake,
     for index, content in enumerate(contents):
         path = folder / f"{index}{suffix}"
         path.write_bytes(content)
-        files.append(InputFile(str(path), None, len(content)))
+        files.append(InputFile(str(path), None, len(content), 0))
     quarantine = folder / "quarantine.jsonl"
     intake = read_json_lines(Order("views", Inventory(tuple(files)), folder / "rows", quarantine, lambda *news: None, no_database), COLUMNS, FIELDS)
     broken = [json.loads(line) for line in quarantine.read_text().split("\n")[:-1]] if quarantine.exists() else []

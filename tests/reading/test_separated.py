@@ -34,7 +34,7 @@ def read(folder: Path, *texts: bytes, separator: str = ",", has_header: bool = T
     for index, text in enumerate(texts):
         path = folder / (f"{index}.csv.gz" if text.startswith(b"\x1f\x8b") else f"{index}.csv")
         path.write_bytes(text)
-        files.append(InputFile(str(path), None, len(text)))
+        files.append(InputFile(str(path), None, len(text), 0))
     quarantine = folder / "quarantine.jsonl"
     order = Order("sales", Inventory(tuple(files)), folder / "rows", quarantine, lambda *news: None, no_database)
     intake = read_separated(order, COLUMNS, FIELDS, separator, has_header=has_header)

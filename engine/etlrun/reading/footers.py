@@ -29,7 +29,7 @@ def read_footers(order: Order, columns: Columns, names: Mapping[str, str]) -> In
     import pyarrow.parquet as pq
 
     problems: list[str] = []
-    rows = 0
+    rows: dict[str, int] = {}
     by_day: dict[datetime.date | None, list[str]] = {}
     files = order.inventory.files
     for index, file in enumerate(files):
@@ -39,7 +39,7 @@ def read_footers(order: Order, columns: Columns, names: Mapping[str, str]) -> In
         except (pa.ArrowInvalid, OSError) as error:
             raise RunFailure("source", "damaged-file", f"{file.path}: not a whole Parquet file ({_first_line(error)})", "fetch it again") from error
         problems.extend(f"{file.path}: {problem}" for problem in _misfits(footer.schema_arrow, columns, names))
-        rows += footer.metadata.num_rows
+        rows[file.path] = footer.metadata.num_rows
         by_day.setdefault(file.date, []).append(file.path)
     order.progress(f"looking at {order.name}", len(files), len(files))
     if problems:
@@ -47,7 +47,7 @@ def read_footers(order: Order, columns: Columns, names: Mapping[str, str]) -> In
         fix = "declare what the files hold, or write them again"
         raise RunFailure("source", "wrong-columns", "; ".join(problems[:SHOWN]) + more, fix)
     _refuse_empty_days(order, by_day)
-    return Intake(tuple(ParquetFiles(tuple(paths), day, names=names) for day, paths in by_day.items()), rows)
+    return Intake(tuple(ParquetFiles(tuple(paths), day, names=names) for day, paths in by_day.items()), sum(rows.values()), rows_of=rows)
 
 
 def _misfits(schema: pyarrow.Schema, columns: Columns, names: Mapping[str, str]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -22,7 +22,8 @@ Progress = Callable[[str, int, int], None]
 class Intake:
     """A source that has been read: its rows, and how many records were broken or blank.
 
-    `rows` is None where nobody has counted them yet (Parquet files are read by the engine itself). `notices` are lines for a person.
+    `rows` is None where nobody has counted them yet (Parquet files are read by the engine itself). `rows_of` and `bad_rows_of` are those
+    of single files, by path, as far as they are known. `notices` are lines for a person.
     """
 
     files: tuple[ParquetFiles, ...]
@@ -32,6 +33,8 @@ class Intake:
     reasons: tuple[tuple[str, int], ...] = ()
     samples: tuple[str, ...] = ()  # `file:line: reason` of the first few
     notices: tuple[str, ...] = ()
+    rows_of: Mapping[str, int] = field(default_factory=dict)
+    bad_rows_of: Mapping[str, int] = field(default_factory=dict)
 
 
 class Control:

@@ -23,11 +23,12 @@ MAGIC = (
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file to read: its absolute path, the day it holds where the source has days, and its size in bytes."""
+    """A file to read: its absolute path, the day it holds where the source has days, its size in bytes, and when it changed last (ns since 1970)."""
 
     path: str
     date: datetime.date | None
     size: int
+    modified: int
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,8 @@ def _files_at(path: str, day: datetime.date | None, form: str) -> Iterator[Input
         if os.path.isdir(name):
             yield from _files_at(name, day, form)
         else:
-            yield InputFile(os.path.abspath(name), day, os.path.getsize(name))
+            found_there = os.stat(name)
+            yield InputFile(os.path.abspath(name), day, found_there.st_size, found_there.st_mtime_ns)
 
 
 def _inspected(inventory: Inventory, wanted: Wanted) -> Inventory:

@@ -55,7 +55,8 @@ class _Work:
 
     def intake(self) -> Intake:
         quarantine = self.quarantine
-        return Intake(written_parts(self.folders), self.rows, quarantine.count, self.blank, tuple(quarantine.reasons.most_common()), tuple(quarantine.samples))
+        return Intake(written_parts(self.folders), self.rows, quarantine.count, self.blank, tuple(quarantine.reasons.most_common()), tuple(quarantine.samples),
+                      bad_rows_of=quarantine.files)  # fmt: skip
 
     def read(self, files: Sequence[InputFile]) -> None:
         import duckdb

@@ -35,12 +35,14 @@ class Quarantine:
     path: Path | None
     count: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    files: Counter[str] = field(default_factory=Counter)
     samples: list[str] = field(default_factory=list)
     _stream: IO[str] | None = None
 
     def add(self, broken: BrokenRecord) -> None:
         self.count += 1
         self.reasons[_general(broken.reason)] += 1
+        self.files[broken.file] += 1
         if len(self.samples) < SAMPLES:
             place = f"{broken.file}:{broken.line}" if broken.line else broken.file
             self.samples.append(f"{place}: {broken.reason}")

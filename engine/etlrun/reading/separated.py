@@ -50,7 +50,8 @@ def read_separated(order: Order, columns: Columns, fields: Sequence[Field], sepa
                 rows += reader.read(tuple(group), header)
     finally:
         quarantine.close()
-    return Intake(written_parts(groups), rows, quarantine.count, 0, tuple(quarantine.reasons.most_common()), tuple(quarantine.samples))
+    return Intake(written_parts(groups), rows, quarantine.count, 0, tuple(quarantine.reasons.most_common()), tuple(quarantine.samples),
+                  bad_rows_of=quarantine.files)  # fmt: skip
 
 
 def _header(path: str, fields: Sequence[Field], separator: str, *, has_header: bool) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ class Record:
     spec_hash: str
     version: str
     params: dict[str, str] = field(default_factory=dict)
+    engine_version: str = ""  # once it has started
     status: Status = "running"
     seconds: float = 0.0
     sources: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -56,7 +57,8 @@ class Record:
     def as_record(self) -> dict[str, Any]:
         """The object that the run folder keeps."""
         facts = {"file": self.file, "profile": self.profile, "params": self.params, "started_at": self.started_at, "host": self.host,
-                 "pid": self.pid, "spec_hash": self.spec_hash, "version": self.version, "staged": self.staged}  # fmt: skip
+                 "pid": self.pid, "spec_hash": self.spec_hash, "version": self.version,
+                 "engine_version": self.engine_version, "staged": self.staged}  # fmt: skip
         return {**self.as_json(), **facts}
 
 

@@ -25,6 +25,7 @@ from etlrun.runtime.checking import Finding, judge, ready, run_checks
 from etlrun.runtime.connections import filled
 from etlrun.runtime.consent import Consent
 from etlrun.runtime.functions import apply_function
+from etlrun.runtime.inputs import Inputs
 from etlrun.runtime.publishing import look_ahead, publish_all
 from etlrun.runtime.record import Record
 from etlrun.runtime.run_folder import RunFolder, new_run, sweep_old
@@ -125,28 +126,41 @@ class _Run:
         needed = self.plan.needed(targets)
         sources = [relation.name for relation in needed if relation.source is not None]
         inventories = find_files(self.checked, sources, self.reporter)
+        with Inputs(self.checked, inventories, self.folder, self.reporter) as inputs:
+            session = self.read(inputs)
+            try:
+                for relation in needed:
+                    self.make(session, relation, targets, wish)
+                if not wish.relations:
+                    self.check(session)
+            finally:
+                session.close()
+            inputs.finish()
+        if wish.look:
+            wish.look(self.staged)
+        if wish.publishes:
+            self.publish()
+
+    def read(self, inputs: Inputs) -> Session:
+        """A session that knows the sources, which are read while it starts."""
         with ThreadPoolExecutor(1) as starter:
             starting = starter.submit(self.engine.start, Workspace(self.folder.path), filled)
             try:
-                intakes = read_sources(self.checked, inventories, sources, self.folder, self.reporter)
+                intakes = read_sources(self.checked, inputs.inventories, list(inputs.inventories), self.folder, self.reporter)
+                inputs.count(intakes)
             except BaseException:
                 _give_up(starting)
                 raise
             session = starting.result()
         try:
+            self.record.engine_version = session.version
             for name, intake in intakes.items():
-                self.record.sources[name] = account(intake, inventories[name])
+                self.record.sources[name] = account(intake, inputs.inventories[name])
                 session.read_files(name, self.plan.relation(name).columns, intake.files)
-            for relation in needed:
-                self.make(session, relation, targets, wish)
-            if not wish.relations:
-                self.check(session)
-        finally:
+        except BaseException:
             session.close()
-        if wish.look:
-            wish.look(self.staged)
-        if wish.publishes:
-            self.publish()
+            raise
+        return session
 
     def targets(self, wish: Wish) -> tuple[str, ...]:
         """The relations that are staged: what sinks publish; checks look at them, and at others where they say so."""

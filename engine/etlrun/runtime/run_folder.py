@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 RECORD = "run.json"
+INPUTS = "inputs.json"
 KEEP_DAYS = 7  # of a stage that nobody resumed
 LEFT_BEHIND = ("sources", "spill", "work")
 
@@ -38,13 +39,20 @@ class RunFolder:
         return self.path / "quarantine" / f"{source}.jsonl"
 
     def write_record(self, record: dict[str, Any]) -> None:
-        """Put the record in its place at once, so that a reader never sees half of it."""
-        new = self.path / f"{RECORD}.new"
+        self._write(RECORD, record)
+
+    def write_inputs(self, inputs: list[dict[str, Any]]) -> None:
+        """Keep the list of what the run read beside its record."""
+        self._write(INPUTS, inputs)
+
+    def _write(self, name: str, content: Any) -> None:
+        """Put a file in its place at once, so that a reader never sees half of it."""
+        new = self.path / f"{name}.new"
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
-            json.dump(record, stream, ensure_ascii=False, indent=1)
+            json.dump(content, stream, ensure_ascii=False, indent=1)
             stream.flush()
             os.fsync(stream.fileno())
-        new.replace(self.path / RECORD)
+        new.replace(self.path / name)
 
     def sweep(self, *, staged: bool) -> None:
         """Remove what only served the run; with `staged` also the rows it would have published."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from pathlib import Path
@@ -30,6 +30,7 @@ class Settings(Described):
     data: str = key("the folder that `$data` stands for", default="data")
     runs: str = key("where run directories live; on a cluster a folder that driver and executors share", default=".etlrun/runs")
     profile: str = key("the profile of a run that names none", default="local")
+    hash_inputs: bool = key("whether the list of inputs in a run's folder has the SHA-256 of every file; it reads each of them once more", default=False)
     confirm_above_usd: float = key("US dollars that a run may spend on asking models without --yes, --max-usd or a person's word", default=1.0)
     vars: Mapping[str, Scalar] = key("variables: `$name` in every pipeline", factory=dict)
 
@@ -118,7 +119,7 @@ def read_project(root: Path) -> Project:
     problems = find_mistakes(document, project_schema())
     if problems:
         raise SpecError(problems)
-    problems = list(_written_secrets(document))
+    problems = [*_written_secrets(document), *_wrong_labels(document)]
     if problems:
         raise SpecError(problems)
     origin = _Verbatim(document, {})
@@ -157,7 +158,7 @@ def project_schema() -> Schema:
             "engine": _family_schema("engines"),
             "connections": {"type": "object", "additionalProperties": _family_schema("connections")},
             "models": {"type": "object", "additionalProperties": _one_or_more(_family_schema("models"))},
-            "labels": {"type": "string", "minLength": 1, "description": "the label store: a SQLite file, or the URL of a database that a team shares"},
+            "labels": {"type": "string", "minLength": 1, "description": "the label store: a SQLite file, or the name of a `mysql` connection whose database a team shares"},
         },
         "additionalProperties": False,
     }
@@ -212,6 +213,24 @@ def _written_secrets(document: Document) -> list[Diagnostic]:
                 document.diagnose(where, "secret-literal", f"`{name}` holds a secret written out", "write ${NAME} and set NAME in the environment")
             )
     return [_without_source(diagnostic) for diagnostic in found]
+
+
+def _wrong_labels(document: Document) -> Iterator[Diagnostic]:
+    for name, profile in document.value.get("profiles", {}).items():
+        wrong = wrong_labels(profile.get("labels", LABELS), tuple(profile.get("connections", {})))
+        if wrong:
+            yield _without_source(document.diagnose(("profiles", name, "labels"), *wrong))
+
+
+def wrong_labels(text: str, connections: Collection[str]) -> tuple[str, str, str] | None:
+    """Why `text` is no label store: a code, what is wrong, and what to do. It is a connection's name or a path, which has a `.` or `/`."""
+    if "://" in text:
+        fix = "put the URL under `connections`, as NAME: {mysql: {url: ...}}, and give `labels` that name"
+        return "wrong-value", "`labels` is a URL, and the label store is in a file or a connection", fix
+    if text in connections or re.search(r"[./$]", text):
+        return None
+    fix = nearest(text, tuple(connections)) or "a file's path has a `.` or a `/`"
+    return "unknown-connection", f"`labels` names `{text}`, and there is no such connection", fix
 
 
 def _without_source(diagnostic: Diagnostic) -> Diagnostic:

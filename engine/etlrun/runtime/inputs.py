@@ -1,0 +1,171 @@
+"""The inputs of a run, kept beside its record: every file with its size, time and rows, and every table with its rows.
+
+The list is there before anything is read, has rows once they are read, and digests (where the project wants them) before anything is
+published. A thread of its own takes the digests, while the run goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Any
+
+from etlrun.compiler.check import Checked
+from etlrun.language.duckdb_words import name, text
+from etlrun.reading.intake import Intake
+from etlrun.reading.inventory import InputFile, Inventory
+from etlrun.reading.source import FileSource, TextSource
+from etlrun.runtime.run_folder import RunFolder
+from etlrun.runtime.working import Reporter, work
+from etlrun.spec.dates import DATE_COLUMN
+
+CHUNK = 1 << 20
+
+
+class Inputs:
+    """What a run reads. Used as a context: at its end the list in the run's folder says what is known, however the run ended."""
+
+    def __init__(self, checked: Checked, inventories: dict[str, Inventory], folder: RunFolder, reporter: Reporter) -> None:
+        self.checked = checked
+        self.inventories = inventories
+        self.folder = folder
+        self.reporter = reporter
+        self.intakes: Mapping[str, Intake] = {}
+        self.rows: dict[str, int] = {}
+        files = [file for inventory in inventories.values() for file in inventory.files]
+        self.digests = Digests([file.path for file in files] if checked.project.settings.hash_inputs else [])
+
+    def __enter__(self) -> Inputs:
+        self.write()
+        self.digests.start()
+        return self
+
+    def count(self, intakes: Mapping[str, Intake]) -> None:
+        """Take over what reading counted."""
+        self.intakes = intakes
+        for source, intake in intakes.items():
+            self.rows.update(_rows_of_files(intake, self.inventories[source].files))
+        self.write()
+
+    def finish(self) -> None:
+        """Wait for the digests, and warn of a file that did not stay as it was."""
+        work(self.digests.wait, lambda: self.reporter.progress("hashing the inputs", self.digests.done, len(self.digests.paths)), self.digests.stop)
+        for file in (file for inventory in self.inventories.values() for file in inventory.files if _has_changed(file)):
+            self.reporter.warn(f"the file changed while the run read it: {file.path}")
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.digests.stop()
+        self.digests.wait()
+        self.write()
+
+    def write(self) -> None:
+        self.folder.write_inputs([told for source in self.inventories for told in self.listed(source)])
+
+    def listed(self, source: str) -> list[dict[str, Any]]:
+        """The files of a source, or its table; a key without a value is left out."""
+        value, intake = self.checked.pipeline.sources[source].value, self.intakes.get(source)
+        if not isinstance(value, FileSource):
+            table = {"source": source, "connection": value.connection, "table": value.table, "rows": intake.rows if intake else None}
+            return [_without_nothing(table)]
+        counted = intake if isinstance(value, TextSource) else None
+        return [
+            _without_nothing({
+                "source": source, "path": file.path, "size": file.size, "mtime": _time(file.modified), "rows": self.rows.get(file.path),
+                "bad_rows": counted.bad_rows_of.get(file.path, 0) if counted else None, "sha256": self.digests.found.get(file.path),
+                "changed": True if intake and _has_changed(file) else None,
+            })
+            for file in self.inventories[source].files
+        ]  # fmt: skip
+
+
+@dataclass
+class Digests:
+    """The SHA-256 of files, as hexadecimal digits by path; those of files that cannot be read are absent."""
+
+    paths: Sequence[str]
+    found: dict[str, str] = field(default_factory=dict)
+    done: int = 0
+
+    def __post_init__(self) -> None:
+        self._stopped = threading.Event()
+        self._ended = threading.Event()
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name="etlrun-digests", daemon=True).start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def wait(self) -> None:
+        self._ended.wait()
+
+    def _run(self) -> None:
+        try:
+            for path in self.paths:
+                digest = self._digest(path)
+                if digest:
+                    self.found[path] = digest
+                self.done += 1
+        finally:
+            self._ended.set()
+
+    def _digest(self, path: str) -> str:
+        digest = hashlib.sha256()
+        try:
+            with open(path, "rb") as stream:
+                while chunk := stream.read(CHUNK):
+                    if self._stopped.is_set():
+                        return ""
+                    digest.update(chunk)
+        except OSError:  # the reader of the source says so
+            return ""
+        return digest.hexdigest()
+
+
+def _rows_of_files(intake: Intake, files: Sequence[InputFile]) -> dict[str, int]:
+    """The rows of each file: as its reader counted, or from the only file, or from the days where each has one file."""
+    if intake.rows_of:
+        return dict(intake.rows_of)
+    if len(files) == 1 and intake.rows is not None:
+        return {files[0].path: intake.rows}
+    days = Counter(file.date for file in files)
+    if None in days or not files:
+        return {}
+    counted = _rows_of_days(intake)
+    return {file.path: counted[str(file.date)] for file in files if days[file.date] == 1}
+
+
+def _rows_of_days(intake: Intake) -> Counter[str]:
+    import duckdb
+
+    found: Counter[str] = Counter()
+    with duckdb.connect() as connection:
+        for part in intake.files:
+            paths = ", ".join(text(path) for path in part.paths)
+            where = f" WHERE {name(part.marker)} IS NULL" if part.marker else ""
+            rows = connection.execute(f"SELECT {name(DATE_COLUMN)}, count(*) FROM read_parquet([{paths}]){where} GROUP BY ALL").fetchall()
+            found.update({str(day): count for day, count in rows})
+    return found
+
+
+def _has_changed(file: InputFile) -> bool:
+    try:
+        now = os.stat(file.path)
+    except OSError:
+        return True
+    return (now.st_size, now.st_mtime_ns) != (file.size, file.modified)
+
+
+def _time(nanoseconds: int) -> str:
+    """A time in UTC, to the microsecond."""
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=nanoseconds // 1000)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _without_nothing(found: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in found.items() if value is not None}
