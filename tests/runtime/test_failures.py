@@ -200,10 +200,10 @@ def test_a_python_function_that_fails_is_named(project: Project) -> None:
 def test_nothing_that_a_run_leaves_can_be_read_by_others(project: Project) -> None:
     project.write("data/20220402.json", '{"contract": "A", "seconds": 1}\n' * 500 + "x\n")
     assert project.run(spec(project)).code == 0
-    (run, *_) = sorted(project.folder.glob(".etlrun/runs/*"), reverse=True)
-    assert run.stat().st_mode & 0o777 == 0o700
-    kept = [path for path in run.rglob("*") if path.is_file()]
-    assert {path.name for path in kept} >= {"run.json", "views.jsonl"}
+    runs = list(project.folder.glob(".etlrun/runs/*"))
+    assert all(run.stat().st_mode & 0o777 == 0o700 for run in runs)
+    kept = [path for run in runs for path in run.rglob("*") if path.is_file()]
+    assert {path.name for path in kept} >= {"run.json", "inputs.json", "views.jsonl"}
     assert all(path.stat().st_mode & 0o077 == 0 for path in kept)
 
 
