@@ -17,6 +17,7 @@ from etlrun.language.columns import Column, Columns
 from etlrun.language.dialects import duckdb_sql
 from etlrun.language.duckdb_words import name, text, type_name
 from etlrun.spec.database import LEDGER, Copy, Database, Entry, Finding, Load, Published
+from etlrun.spec.fencing import is_published
 
 WAIT_SECONDS = 10.0  # for another process that has the file open
 COLUMNS = ("tbl", "period", "run_id", "pipeline", "write_mode", "row_count", "checksum", "spec_hash", "finished_at")
@@ -99,7 +100,7 @@ class DuckdbWarehouse(Database):
             raise RunFailure("sink", "table-mismatch", f"the table `{load.table}` of connection `{self.label}` does not fit: {why}", fix)
         self._run(DDL)
         with self._transaction(load):
-            if self._is_done(load):
+            if is_published(load, load.period, self._found(load)):
                 return Published(load.rows, was_there=True)
             self._write(load)
             self._prove(load)
@@ -138,14 +139,20 @@ class DuckdbWarehouse(Database):
             raise RunFailure("sink", "key-not-unique", f"the table `{load.table}` would hold {double[-1]} rows of {shown}",
                              "make them one first, with `top`, `dedupe` or `aggregate`")  # fmt: skip
 
-    def _is_done(self, load: Load) -> bool:
-        query = f"SELECT count(*) FROM {LEDGER} WHERE tbl = ? AND period = ? AND run_id = ?"
-        return bool(self._one(query, load.table, load.period, load.run_id)[0])
+    def _found(self, load: Load) -> list[tuple[str, str]]:
+        """Period and run of what the ledger has for the rows that `load` would replace or add to."""
+        query = f"SELECT period, run_id FROM {LEDGER} WHERE tbl = ?"
+        if load.write == "replace":
+            return self.connection.execute(query, [load.table]).fetchall()
+        others = " AND (write_mode = 'replace' OR run_id = ?)" if load.write == "append" else ""  # appends do not replace each other
+        own = [load.run_id] if others else []
+        return self.connection.execute(f"{query} AND period IN (?, ''){others}", [load.table, load.period, *own]).fetchall()
 
     def _record(self, load: Load) -> None:
         if load.write != "append":
+            owned = " AND period = ?" if load.write != "replace" else ""  # a run of the whole table replaces what others published of it
             kept = " AND write_mode <> 'append'" if load.write == "merge" else ""  # what was appended stays known until it is replaced
-            self.connection.execute(f"DELETE FROM {LEDGER} WHERE tbl = ? AND period = ?{kept}", [load.table, load.period])
+            self.connection.execute(f"DELETE FROM {LEDGER} WHERE tbl = ?{owned}{kept}", [load.table, *([load.period] if owned else [])])
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         values = [load.table, load.period, load.run_id, load.pipeline, load.write, load.rows, load.checksum, load.spec_hash, now]
         self.connection.execute(f"INSERT INTO {LEDGER} ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(values))})", values)

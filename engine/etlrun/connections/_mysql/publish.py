@@ -32,6 +32,7 @@ from etlrun.connections._mysql.transfer import Transfer, refusal
 from etlrun.connections._mysql.versions import Kept
 from etlrun.failures import RunFailure
 from etlrun.spec.database import Load, Published
+from etlrun.spec.fencing import is_published
 
 Loader = Literal["auto", "insert", "load_data"]
 FAILOVER_TRIES = 2
@@ -153,13 +154,7 @@ class _Publish:
         """Whether this very run is in the table. Raises RunFailure where a later one is."""
         found = find_entries(session, self.load)
         self.is_in_doubt = False
-        if (period_key(self.load.period), self.load.run_id) in found:
-            return True
-        newer = max((run for _, run in found if started(run) > started(self.load.run_id)), default="")
-        if newer:
-            raise RunFailure("sink", "newer-run", f"the table `{self.load.table}` holds the rows of {newer}, which started after this run",
-                             "its rows are newer; run the pipeline again if these are wanted")  # fmt: skip
-        return False
+        return is_published(self.load, period_key(self.load.period), found)
 
     def chosen_loader(self, session: Session) -> Literal["insert", "load_data"]:
         if self.loader == "auto":
@@ -190,8 +185,3 @@ class _Publish:
             return RunFailure("sink", "publish-unknown", f"whether {named} was published is not known: the server went away while it committed ({what})",
                               "publish this run again when it is back: if the rows are there already, nothing happens")  # fmt: skip
         return RunFailure("sink", "publish-failed", f"{named} was not published, its old rows are untouched: {what}{self.blocked_by}", fix)
-
-
-def started(run_id: str) -> str:
-    """The part of a run's id that says when it started; the rest only tells runs of one second apart."""
-    return run_id.rpartition("-")[0] or run_id
