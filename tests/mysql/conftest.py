@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from .authority import Authority
 from .loads import Place
 from .proxy import Proxy
 from .server import Server
@@ -65,3 +66,8 @@ def proxy(server: Server) -> Iterator[Proxy]:
     proxy = Proxy(server.port)
     yield proxy
     proxy.close()
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path / "authority")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
 import inspect
-import ipaddress
 import ssl
 import traceback
 from collections.abc import Callable
@@ -13,10 +11,6 @@ from typing import Any
 
 import pymysql.connections
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from etlrun.connections._mysql.address import Address, read_address
 from etlrun.connections._mysql.errors import masked
@@ -26,49 +20,12 @@ from etlrun.connections.mysql import Mysql
 from etlrun.failures import RunFailure
 from etlrun.spec.secrets import Secret
 
+from .authority import Authority
 from .loads import Place, columns_of, make_load, many
 from .rogue import FILE, Rogue
 from .server import Server, is_mysql
 
 CANARY = "c4n4ry-pässwörd"
-
-
-class Authority:
-    """An authority that signs certificates for servers, into a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        folder.mkdir()
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"authority {folder.name}")])
-        self.certificate = self._sign(self.name, self.key, None)
-        self.path = folder / "ca.pem"
-        self.path.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
-
-    def settings(self, address: str) -> list[str]:
-        """The settings of a server at an IP address."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        certificate = self._sign(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "server")]), key, address)
-        (self.folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        (self.folder / "key.pem").write_bytes(
-            key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption())
-        )
-        return [f"--ssl-ca={self.path}", f"--ssl-cert={self.folder / 'cert.pem'}", f"--ssl-key={self.folder / 'key.pem'}"]
-
-    def _sign(self, name: x509.Name, key: ec.EllipticCurvePrivateKey, address: str | None) -> x509.Certificate:
-        now = datetime.datetime.now(datetime.UTC)
-        builder = x509.CertificateBuilder().subject_name(name).issuer_name(self.name).public_key(key.public_key())
-        builder = builder.serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(days=1))
-        builder = builder.not_valid_after(now + datetime.timedelta(days=9))
-        builder = builder.add_extension(x509.BasicConstraints(ca=address is None, path_length=None), critical=True)
-        if address:
-            builder = builder.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), critical=False)
-        return builder.sign(self.key, hashes.SHA256())
-
-
-@pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    return Authority(tmp_path / "authority")
 
 
 def rows_of(place: Place, **settings: Any) -> list[tuple[Any, ...]]:
@@ -202,6 +159,12 @@ def test_a_password_is_in_no_message_and_no_traceback(place: Place, tmp_path: Pa
         told = [failure.value.message, failure.value.fix, repr(failure.value), repr(warehouse), *traceback.format_exception(failure.value)]
         assert CANARY not in "\n".join(told)
     assert failure.value.exit_code == 2
+
+
+@pytest.mark.parametrize("password", ["pässwörd", "mật khẩu", "пароль", "😀"])
+def test_a_password_may_have_every_letter(place: Place, password: str) -> None:
+    place.run(f"CREATE USER u_{place.database}@'%' IDENTIFIED BY '{password}'", f"GRANT SELECT ON {place.database}.* TO u_{place.database}@'%'")
+    assert place.warehouse(user=f"u_{place.database}", password=password).columns("t") is None
 
 
 FAILURES = {

@@ -122,7 +122,7 @@ def _connect(address: Address, settings: Settings, context: ssl.SSLContext | Non
     protection: dict[str, Any] = {"ssl": context} if context is not None else {"ssl_disabled": settings.tls != "insecure"}
     where = {"unix_socket": address.socket} if address.socket else {"host": address.host, "port": address.port}
     return Line(
-        is_verified=context is not None and context.check_hostname, user=address.user, password=address.password.reveal(),
+        is_verified=context is not None and context.check_hostname, user=address.user, password=address.password.reveal().encode(),
         database=address.database, charset="utf8mb4", collation="utf8mb4_bin", autocommit=True, connect_timeout=settings.connect_timeout,
         read_timeout=settings.timeout, write_timeout=settings.timeout, **where, **protection,
     )  # fmt: skip
