@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from etlrun.cli.words import table_text
-from etlrun.spec.project import find_project, from_environment
+from etlrun.spec.project import find_project
 
 
 @click.command("stats")
@@ -20,10 +20,10 @@ def command(profile: str, as_json: bool) -> None:
 
     A question is a prompt as it was worded, put to a model; an edited prompt is another one.
     """
-    from etlrun.enrich.opening import open_labels
+    from etlrun.runtime.labels import open_labels
 
     project = find_project(Path.cwd())
-    store = open_labels(project.profile(profile).labels, project.root, from_environment)
+    store = open_labels(project, project.profile(profile))
     try:
         costs = store.costs()
     finally:

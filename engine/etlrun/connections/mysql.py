@@ -10,6 +10,9 @@ A table of 100,000 rows or more is read over several connections at once, each o
 see the table as it was at one moment. That needs the right LOCK TABLES, held for the moment in which they start; an account without
 it reads over one connection, and so is read what has no primary key of numbers, texts, dates or bytes, and what somebody is writing.
 
+With `labels: warehouse` beside `connections`, the answers of models are kept in this database as well, in tables whose names start with
+`etlrun_`, and everybody who uses it shares them. Their line is the same: `tls`, `ca` and the timeouts hold for it too.
+
 ```yaml
 profiles:
   prod:
@@ -23,10 +26,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from etlrun.spec.database import Connection, Database
+from etlrun.spec.database import Connection, Database, Lines
 from etlrun.spec.fields import key
+
+if TYPE_CHECKING:
+    from etlrun.connections._mysql.address import Address
+    from etlrun.connections._mysql.session import Settings
 
 
 @dataclass(frozen=True)
@@ -54,12 +61,21 @@ class Mysql(Connection):
     lock_timeout: int = key("seconds to wait for rows that another transaction holds", default=30)
 
     def open(self, name: str, root: Path, environment: Callable[[str], str], *, writing: bool) -> Database:
-        from etlrun.connections._mysql.address import read_address
         from etlrun.connections._mysql.reading import Parallel
-        from etlrun.connections._mysql.session import Settings
         from etlrun.connections._mysql.warehouse import MysqlWarehouse
+
+        address, settings = self._target(name, root, environment)
+        return MysqlWarehouse(name, address, settings, self.loader, parallel=Parallel(self.readers))
+
+    def lines(self, name: str, root: Path, environment: Callable[[str], str]) -> Lines:
+        from etlrun.connections._mysql.lines import lines_to
+
+        return lines_to(*self._target(name, root, environment))
+
+    def _target(self, name: str, root: Path, environment: Callable[[str], str]) -> tuple[Address, Settings]:
+        from etlrun.connections._mysql.address import read_address
+        from etlrun.connections._mysql.session import Settings
 
         address = read_address(name, environment(self.url), environment(self.password))
         ca = str(root / environment(self.ca)) if self.ca else ""
-        settings = Settings(self.tls, ca, self.connect_timeout, self.timeout, self.lock_timeout)
-        return MysqlWarehouse(name, address, settings, self.loader, parallel=Parallel(self.readers))
+        return address, Settings(self.tls, ca, self.connect_timeout, self.timeout, self.lock_timeout)

@@ -20,7 +20,7 @@ from etlrun.enrich._tables import ANSWERS, LEASES, OWNERS, QUESTIONS, REQUESTS, 
 from etlrun.enrich.questions import Question
 from etlrun.enrich.store import SETTLED, WORTH, Cost, Entry, Leased, Result, Sent, Store, Stored
 from etlrun.failures import RunFailure
-from etlrun.spec.secrets import Secret
+from etlrun.spec.database import Lines
 
 Made = TypeVar("Made")
 AT_ONCE = 500  # keys in one `in (...)`
@@ -31,11 +31,11 @@ ATTEMPTS = 5  # of a transaction that another process's transaction got in the w
 class SqlStore(Store):
     """A label store that SQLAlchemy reaches."""
 
-    def __init__(self, where: Path | Secret) -> None:
+    def __init__(self, where: Path | Lines) -> None:
         self.owner: Owner = this_process()
         self.engine = sqlite_engine(where) if isinstance(where, Path) else server_engine(where)
-        url = self.engine.url
-        self.place = str(where) if isinstance(where, Path) else f"{url.host or 'localhost'}:{url.port or 3306}, database `{url.database}`,"
+        self.place = str(where) if isinstance(where, Path) else f"{where.place},"
+        self._explain = _explain_file if isinstance(where, Path) else where.explain
         self._write(create_all)
 
     def _write(self, work: Callable[[sa.Connection], Made]) -> Made:
@@ -60,10 +60,10 @@ class SqlStore(Store):
             raise self._failure(error) from None
 
     def _failure(self, error: sa.exc.DBAPIError) -> RunFailure:
-        fix = "check the URL, the password and the account's rights: SELECT, INSERT, DELETE, and CREATE for the first run"
-        if self.engine.dialect.name == "sqlite":
-            fix = "check the path, its permissions and the space on the disk"
-        return RunFailure("connection", "label-store", f"the label store in {self.place} fails: {_said(error)}", fix)
+        original = error.orig
+        assert isinstance(original, Exception)
+        what, fix = self._explain(original)
+        return RunFailure("connection", "label-store", f"the label store in {self.place} fails: {what}", fix)
 
     def add_question(self, question: Question, source: str) -> None:
         outputs = json.dumps([output.name for output in question.prompt.outputs])
@@ -225,10 +225,8 @@ class SqlStore(Store):
         self.engine.dispose()
 
 
-def _said(error: sa.exc.DBAPIError) -> str:
-    """What the file or the server said; a server's number, which finds it in the manual, stands behind."""
-    said = error.orig.args if error.orig is not None else ()
-    return f"{said[1]} ({said[0]})" if len(said) == 2 else str(error.orig)
+def _explain_file(error: Exception) -> tuple[str, str]:
+    return str(error), "check the path, its permissions and the space on the disk"
 
 
 def _is_passing(error: sa.exc.DBAPIError) -> bool:

@@ -10,12 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from etlrun.failures import RunFailure
-from etlrun.spec.secrets import Secret
+from etlrun.spec.database import Lines
 
 METADATA = sa.MetaData()
-DRIVERS = ("mysql", "mysql+pymysql", "mariadb", "mariadb+pymysql")
-FORM = "mysql+pymysql://user@host:3306/database, or as the path of a file"
 COMMAND_DENIED = 1142
 
 
@@ -121,18 +118,9 @@ def create_all(connection: sa.Connection) -> None:
                 raise
 
 
-def server_engine(where: Secret) -> sa.Engine:
-    """An engine over a database on a MySQL or MariaDB server. Raises RunFailure, whose text has nothing of the URL but its scheme."""
-    try:
-        url = sa.make_url(where.reveal())
-    except (sa.exc.ArgumentError, ValueError):  # their texts may quote the password
-        raise RunFailure("usage", "wrong-url", "the label store: `labels` is not a URL", f"write it as {FORM}") from None
-    if url.drivername not in DRIVERS:
-        raise RunFailure("usage", "wrong-url", f"the label store: `{url.drivername}` is no database that it can be in", f"write it as {FORM}")
-    try:
-        return sa.create_engine(url.set(drivername="mysql+pymysql"), hide_parameters=True, isolation_level="READ COMMITTED", pool_pre_ping=True)
-    except ImportError as error:
-        raise RunFailure("usage", "missing-package", f"the label store needs the package {error.name}", "pip install 'etlrun[mysql]'") from error
+def server_engine(lines: Lines) -> sa.Engine:
+    """An engine over a database on a MySQL or MariaDB server, on whose lines a transaction is READ COMMITTED."""
+    return sa.create_engine("mysql+pymysql://", creator=lines.open, hide_parameters=True, pool_pre_ping=True)
 
 
 def sqlite_engine(path: Path) -> sa.Engine:

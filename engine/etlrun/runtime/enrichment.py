@@ -14,12 +14,12 @@ from etlrun.enrich.asking import Budget, Progress
 from etlrun.enrich.estimates import Bill, estimate
 from etlrun.enrich.keys import Keys, distinct_keys
 from etlrun.enrich.model import LocalModel, Model, ModelError
-from etlrun.enrich.opening import open_labels
 from etlrun.enrich.outputs import Value
 from etlrun.enrich.prompts import Prompt, load_prompt
 from etlrun.enrich.store import Store
 from etlrun.enrich.tiers import Tier, tiers_of
 from etlrun.failures import RunFailure
+from etlrun.runtime.labels import open_labels
 from etlrun.spec.kinds import Ask
 from etlrun.spec.project import Profile, Project, from_environment
 
@@ -71,7 +71,7 @@ def opened(project: Project, profile: Profile, prompt: str, models: Sequence[Mod
         tiers = tiers_of(found, models, project.root, from_environment)
     except ModelError as error:
         raise RunFailure("usage", "model-setup", error.message, error.fix) from None
-    store = open_labels(profile.labels, project.root, from_environment)
+    store = open_labels(project, profile)
     try:
         yield Enrichment(project, found, tiers, overrides, store)
     finally:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from sqlglot import exp
 
@@ -146,9 +146,27 @@ class Database(ABC):
         """Give the connection back."""
 
 
+@dataclass(frozen=True)
+class Lines:
+    """Lines to a MySQL or MariaDB database, for what keeps tables of its own there: the label store.
+
+    `place` is the database as messages name it. `open` gives a connection of Python's DB-API; `explain` says of an exception of it
+    what happened and what to do.
+    """
+
+    place: str
+    open: Callable[[], Any]
+    explain: Callable[[Exception], tuple[str, str]]
+
+
 class Connection(Described):
     """A connection of a profile."""
 
     def open(self, name: str, root: Path, environment: Callable[[str], str], *, writing: bool) -> Database:
         """Open the database. `environment` fills in `${NAME}`. Raises RunFailure where it cannot be reached, or its first use does."""
         raise NotImplementedError
+
+    def lines(self, name: str, root: Path, environment: Callable[[str], str]) -> Lines:
+        """Lines to the server that the connection names; their first use reaches it. Raises RunFailure."""
+        raise RunFailure("usage", "no-labels", f"connection `{name}` is no server that the label store could be in",
+                         "give `labels` the name of a `mysql` connection, or the path of a file")  # fmt: skip

@@ -158,10 +158,13 @@ def project_schema() -> Schema:
             "engine": _family_schema("engines"),
             "connections": {"type": "object", "additionalProperties": _family_schema("connections")},
             "models": {"type": "object", "additionalProperties": _one_or_more(_family_schema("models"))},
-            "labels": {"type": "string", "minLength": 1, "description": "the label store: a SQLite file, or the name of a `mysql` connection whose database a team shares"},
+            "labels": {
+                "type": "string", "minLength": 1,
+                "description": "the label store: a SQLite file, or the name of a `mysql` connection whose database a team shares",
+            },
         },
         "additionalProperties": False,
-    }
+    }  # fmt: skip
     properties = {**settings["properties"], "profiles": {"type": "object", "additionalProperties": profile}}
     return {"type": "object", "properties": properties, "additionalProperties": False, "x-place": "the project file"}
 

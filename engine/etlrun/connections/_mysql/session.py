@@ -39,21 +39,8 @@ class Session:
 
     def __init__(self, address: Address, settings: Settings) -> None:
         self.address = address
-        context = _tls(address, settings)
         with _in_our_words():
-            self._line = _connect(address, settings, context)
-        try:
-            self._set_up(settings)
-        except BaseException:
-            self.hang_up()
-            raise
-
-    def _set_up(self, settings: Settings) -> None:
-        self.run(
-            f"SET SESSION sql_mode='{SQL_MODE}', innodb_lock_wait_timeout={settings.lock_timeout}, lock_wait_timeout={settings.lock_timeout}, "
-            f"time_zone='+00:00', wait_timeout={LIVES}, foreign_key_checks=1, unique_checks=1{NO_TIME_LIMIT}"
-        )
-        self.run("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+            self._line = open_line(address, settings)
 
     def run(self, statement: str) -> int:
         """Run a statement; gives the number of rows that it touched."""
@@ -116,6 +103,22 @@ class Session:
     def cut(self) -> None:
         """Cut the line from another thread."""
         self._line.cut()
+
+
+def open_line(address: Address, settings: Settings) -> Line:
+    """A line in strict mode, READ COMMITTED and UTC. The one way to a server; failures come as PyMySQL's, a wrong `ca` as RunFailure."""
+    line = _connect(address, settings, _tls(address, settings))
+    try:
+        with line.cursor() as cursor:
+            cursor.execute(
+                f"SET SESSION sql_mode='{SQL_MODE}', innodb_lock_wait_timeout={settings.lock_timeout}, lock_wait_timeout={settings.lock_timeout}, "
+                f"time_zone='+00:00', wait_timeout={LIVES}, foreign_key_checks=1, unique_checks=1{NO_TIME_LIMIT}"
+            )
+            cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+    except BaseException:
+        line.hang_up()
+        raise
+    return line
 
 
 def _connect(address: Address, settings: Settings, context: ssl.SSLContext | None) -> Line:
