@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from etlrun.connections._mysql.health import judge_version
 from etlrun.spec.database import Finding
 
 from .loads import Place
-from .server import is_mysql
+from .server import Server, is_mysql
 
 ALL = "SELECT, INSERT, DELETE, CREATE"
 RIGHTS = {
@@ -58,3 +61,36 @@ def test_a_server_that_takes_no_files_is_slow_and_no_trouble(place: Place) -> No
 def test_the_product_and_its_version_are_named(place: Place) -> None:
     ((version,),) = place.run("SELECT VERSION()")
     assert findings(place, "version") == [Finding("ok", "version", f"{'MySQL' if is_mysql() else 'MariaDB'} {version}")]
+
+
+@pytest.mark.parametrize(
+    ("version", "level", "fix"),
+    [
+        ("10.5.28-MariaDB-log", "trouble", "MariaDB 10.6 or later is needed"), ("10.6.0-MariaDB", "ok", ""), ("11.4.2-MariaDB-ubu2404", "ok", ""),
+        ("8.0.41", "trouble", "MySQL 8.4 or later is needed"), ("5.7.44-log", "trouble", "MySQL 8.4 or later is needed"), ("8.4.0", "ok", ""), ("9.1.0", "ok", ""),
+    ],
+)  # fmt: skip
+def test_a_server_that_is_too_old_is_trouble(version: str, level: str, fix: str) -> None:
+    found = judge_version(version)
+    assert (found.level, found.about, found.fix) == (level, "version", fix)
+    assert found.detail.endswith(f" {version}")
+
+
+def place_on(server: Server) -> Place:
+    server.run("CREATE DATABASE d", "CREATE USER u@'%' IDENTIFIED BY 'x1'", "GRANT SELECT, INSERT, DELETE ON d.* TO u@'%'")
+    return Place(server, "d", server.port)
+
+
+def test_packets_that_are_too_small_are_worth_knowing(place: Place, spare: Callable[..., Server]) -> None:
+    assert findings(place, "max_allowed_packet") == [Finding("ok", "max_allowed_packet", "67,108,864 bytes")]
+    small = place_on(spare(["--max-allowed-packet=1M"]))
+    assert findings(small, "max_allowed_packet") == [Finding("warning", "max_allowed_packet", "1,048,576 bytes", "64M suits long texts")]
+
+
+def test_a_clock_that_goes_wrong_is_worth_knowing(place: Place, spare: Callable[..., Server]) -> None:
+    (found,) = findings(place, "clock")
+    assert found.level == "ok"
+    wrong = place_on(spare(["--init-connect=SET timestamp = 1000000000"]))  # for accounts that are no administrators
+    (found,) = findings(wrong, "clock", "u", "x1")
+    assert found.level == "warning"
+    assert int(found.detail.split()[0]) > 10**8 and found.detail.endswith(" seconds apart from this machine")

@@ -30,7 +30,7 @@ def examine(project: Project, profile: Profile) -> Iterator[Finding]:
     for name, uses in profile.models.items():
         for use in uses:
             yield from _references(f"model {name} ({use.kind})", use.value)
-    yield _clock()
+    yield judge_clock(time.time())
 
 
 def _packages() -> Iterator[str]:
@@ -45,7 +45,7 @@ def _disk(project: Project) -> Iterator[Finding]:
     runs = project.path(project.settings.runs)
     there = next(folder for folder in (runs, *runs.resolve().parents) if folder.exists())
     free = shutil.disk_usage(there).free
-    if not os.access(there, os.W_OK):
+    if not there.is_dir() or not os.access(there, os.W_OK):
         yield Finding("trouble", "run folders", f"{there} cannot be written", "set `runs:` in etlrun.yaml")
     level: Level = "ok" if free >= LEAST_DISK else "warning"
     yield Finding(level, "disk", f"{free / 1e9:,.1f} GB free for {runs}", "" if level == "ok" else "a run stages its sources and results there")
@@ -85,6 +85,8 @@ def _references(about: str, value: object) -> Iterator[Finding]:
     yield Finding("ok", about, "its settings are complete; `etlrun llm doctor` asks it three questions")
 
 
-def _clock() -> Finding:
-    year = time.gmtime().tm_year
-    return Finding("ok" if year >= 2024 else "trouble", "clock", time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()), "" if year >= 2024 else "set the clock")
+def judge_clock(now: float) -> Finding:
+    """Whether this machine's clock, in seconds since 1970, can be right."""
+    told = time.gmtime(now)
+    is_late_enough = told.tm_year >= 2024
+    return Finding("ok" if is_late_enough else "trouble", "clock", time.strftime("%Y-%m-%d %H:%M:%S UTC", told), "" if is_late_enough else "set the clock")

@@ -19,7 +19,7 @@ CLOCK_SECONDS = 5
 
 def examine(session: Session) -> Iterator[Finding]:
     """Ask the server; nothing is changed."""
-    yield _version(session)
+    yield judge_version(str(session.one("SELECT VERSION()")[0]))
     yield from _variables(session)
     yield from _rights(session)
     (there,) = session.one("SELECT UNIX_TIMESTAMP()")
@@ -27,10 +27,10 @@ def examine(session: Session) -> Iterator[Finding]:
     yield Finding("ok" if apart <= CLOCK_SECONDS else "warning", "clock", f"{apart:.0f} seconds apart from this machine")
 
 
-def _version(session: Session) -> Finding:
-    (version,) = session.one("SELECT VERSION()")
-    product = "MariaDB" if "mariadb" in str(version).lower() else "MySQL"
-    found = tuple(int(part) for part in re.findall(r"\d+", str(version))[:2])
+def judge_version(version: str) -> Finding:
+    """Whether a server of this version will do: `10.11.6-MariaDB`, `8.4.2`."""
+    product = "MariaDB" if "mariadb" in version.lower() else "MySQL"
+    found = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
     oldest = OLDEST[product]
     if found < oldest:
         return Finding("trouble", "version", f"{product} {version}", f"{product} {'.'.join(map(str, oldest))} or later is needed")
