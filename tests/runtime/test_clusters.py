@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import pyspark
 import pytest
 
-from etlrun.engines._java import provide_java
+from clusters import MASTER, QUIET, WORKER, free_port, is_open, serving
 from projects import Project, wait_for
 
-SPARK_CLASS = Path(pyspark.__file__).parent / "bin" / "spark-class"
 SPEC = """
 sources:
   sales: {csv: {path: sales.csv, columns: {shop: string not null, units: int}}}
@@ -34,30 +25,6 @@ sinks:
   doubled:
     table: {from: doubled, connection: warehouse, key: [shop], write: replace}
 """
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-def is_open(port: int) -> bool:
-    with socket.socket() as tried:
-        return tried.connect_ex(("127.0.0.1", port)) == 0
-
-
-@contextmanager
-def serving(folder: Path, *command: str) -> Iterator[None]:
-    """A server of Spark's for as long as the block lasts; its words go to a file."""
-    environment = {**os.environ, **provide_java(), "SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
-    with (folder / "server.log").open("a") as log:
-        process = subprocess.Popen([str(SPARK_CLASS), *command], env=environment, cwd=folder, stdout=log, stderr=log, start_new_session=True)
-        try:
-            yield
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
 
 
 @pytest.fixture
@@ -110,10 +77,9 @@ def test_a_connect_server_that_is_not_there_is_one_line(project: Project) -> Non
 def test_a_standalone_cluster_gives_the_same_rows(project: Project, tmp_path: Path) -> None:
     expected, port = project.table("doubled"), free_port()
     master = f"spark://127.0.0.1:{port}"
-    quiet = ("--webui-port", "0")
     with (
-        serving(tmp_path, "org.apache.spark.deploy.master.Master", "--host", "127.0.0.1", "--port", str(port), *quiet),
-        serving(tmp_path, "org.apache.spark.deploy.worker.Worker", "--host", "127.0.0.1", "--cores", "2", "--memory", "1g", *quiet, master),
+        serving(tmp_path, MASTER, "--host", "127.0.0.1", "--port", str(port), *QUIET),
+        serving(tmp_path, WORKER, "--host", "127.0.0.1", "--cores", "2", "--memory", "1g", *QUIET, master),
     ):
         wait_for(lambda: is_open(port), 60)
         result = project.run("pipelines/p.yaml", "--profile", "cluster", "--json", MASTER_URL=master, SPARK_LOCAL_IP="127.0.0.1")

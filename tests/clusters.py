@@ -1,0 +1,44 @@
+"""Servers of Spark's own: a Connect server, or the master and the workers of a standalone cluster."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyspark
+
+from etlrun.engines._java import provide_java
+
+SPARK_CLASS = Path(pyspark.__file__).parent / "bin" / "spark-class"
+MASTER, WORKER = "org.apache.spark.deploy.master.Master", "org.apache.spark.deploy.worker.Worker"
+QUIET = ("--webui-port", "0")
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as tried:
+        return tried.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def serving(folder: Path, *command: str, **given: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A server of Spark's for as long as the block lasts; its words go to a file."""
+    environment = {**os.environ, **provide_java(), "SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable, **given}
+    with (folder / "server.log").open("a") as log:
+        process = subprocess.Popen([str(SPARK_CLASS), *command], env=environment, cwd=folder, stdout=log, stderr=log, start_new_session=True)
+        try:
+            yield process
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
