@@ -17,7 +17,7 @@ from etlrun.connections._mysql.proof import state_of
 from etlrun.failures import RunFailure
 
 from .loads import Place, Rows, columns_of, make_load
-from .server import Server, is_mysql
+from .server import Server
 from .test_reading import read_files
 
 LOADERS = pytest.mark.parametrize("loader", ["insert", "load_data"])
@@ -119,58 +119,6 @@ def test_what_the_table_would_not_keep_is_refused(place: Place, tmp_path: Path, 
     assert said in failure.value.message and failure.value.code == "value-refused" and failure.value.fix
     assert place.rows() == old
     assert place.ledger() == [("", FIRST, 1)]
-
-
-@LOADERS
-def test_two_rows_of_one_key_are_refused_with_the_key(place: Place, tmp_path: Path, loader: str) -> None:
-    warehouse = place.warehouse(loader=loader)
-    warehouse.publish(make_load(tmp_path, [("2022-04", "OLD", 1)], run_id=FIRST))
-    rows = [("2022-05", "A", 1), ("2022-05", "HNH579912", 1), ("2022-05", "HNH579912", 2)]
-    with pytest.raises(RunFailure) as failure:
-        warehouse.publish(make_load(tmp_path, rows, run_id=SECOND))
-    assert failure.value.code == "key-not-unique"
-    assert failure.value.message == "the table `profile` was not published: 2 rows have `month` = 20***05, `contract` = HN*****12"
-    assert place.rows() == [("2022-04", "OLD", 1)]
-
-
-@LOADERS
-def test_keys_that_differ_in_case_or_accents_only_are_two_keys(place: Place, tmp_path: Path, loader: str) -> None:
-    rows = [("k", key, 1) for key in ("NHAT KY", "nhat ky", "nha\u0323\u0302t ky\u0301", "nhật ký")]
-    place.warehouse(loader=loader).publish(make_load(tmp_path, rows))
-    assert place.rows() == sorted(rows, key=repr)
-
-
-@LOADERS
-def test_keys_that_differ_in_a_space_at_the_end_are_two_keys_where_the_collation_says_so(place: Place, tmp_path: Path, loader: str) -> None:
-    collation = "utf8mb4_0900_bin" if is_mysql() else "utf8mb4_nopad_bin"
-    place.run(f"CREATE TABLE profile (contract VARCHAR(20) COLLATE {collation} PRIMARY KEY, seconds BIGINT) ENGINE=InnoDB")
-    rows = [(key, 1) for key in ("A", "A ", "a", "ký", "KÝ")]
-    declared = {"contract": "string", "seconds": "bigint"}
-    warehouse = place.warehouse(loader=loader)
-    warehouse.publish(make_load(tmp_path, rows, declared, key=("contract",), run_id=FIRST))
-    warehouse.publish(make_load(tmp_path, [("A ", 2)], declared, key=("contract",), write="merge", run_id=SECOND))
-    assert place.rows() == sorted([("A", 1), ("A ", 2), ("a", 1), ("ký", 1), ("KÝ", 1)], key=repr)
-
-
-@LOADERS
-def test_a_key_that_is_there_outside_of_what_is_replaced_is_refused(place: Place, tmp_path: Path, loader: str) -> None:
-    warehouse = place.warehouse(loader=loader)
-    warehouse.publish(make_load(tmp_path, [("2022-04", "A", 1)], key=("contract",), where="month = '2022-04'", run_id=FIRST))
-    with pytest.raises(RunFailure) as failure:
-        warehouse.publish(make_load(tmp_path, [("2022-05", "A", 1), ("2022-05", "B", 1)], key=("contract",), where="month = '2022-05'", run_id=SECOND))
-    assert failure.value.code == "key-exists"
-    assert place.rows() == [("2022-04", "A", 1)]
-
-
-@LOADERS
-def test_a_second_unique_key_of_the_table_holds(place: Place, tmp_path: Path, loader: str) -> None:
-    warehouse = place.warehouse(loader=loader)
-    warehouse.publish(make_load(tmp_path, [("2022-04", "A", 1)], run_id=FIRST))
-    place.run("ALTER TABLE profile ADD UNIQUE (seconds)")
-    with pytest.raises(RunFailure) as failure:
-        warehouse.publish(make_load(tmp_path, [("2022-04", "A", 2), ("2022-04", "B", 2)], run_id=SECOND))
-    assert failure.value.code == "key-exists"
-    assert place.rows() == [("2022-04", "A", 1)]
 
 
 @LOADERS

@@ -25,12 +25,13 @@ class Facts:
 
 @dataclass(frozen=True)
 class _Rule:
-    """What must hold for no row: `bad` is a condition on the stage, `why` completes `column` ..."""
+    """What must hold for no row: `bad` is a condition on the stage, `why` completes `column` ...; `is_padded` says that it is a space too much."""
 
     column: str
     bad: str
     why: str
     fix: str
+    is_padded: bool = False
 
 
 def inspect(stage: Stage, there: Definition, exact: frozenset[str]) -> Facts:
@@ -45,7 +46,7 @@ def inspect(stage: Stage, there: Definition, exact: frozenset[str]) -> Facts:
         raise RunFailure("sink", "stage-damaged", f"the stage holds {rows:,} rows, and {stage.load.rows:,} were written", "run the pipeline again")
     for rule, count in zip(rules, found, strict=False):
         if count:
-            raise _refused(stage, rule, int(count))
+            raise _refused(stage, there, rule, int(count))
     special, missing = found[len(rules) : -len(nulls)], found[-len(nulls) :]
     escaped = {item.name for item, is_special in zip(texts, special, strict=True) if is_special}
     fields = tuple(
@@ -71,7 +72,7 @@ def _rules(stage: Stage, item: Column, there: Definition, exact: frozenset[str])
         fix = f"make the column of the table wider; it is {stored.written}"
         yield _Rule(item.name, f"{length} > {limit}", f"is longer than {limit:,} {unit}", fix)
     if kind == "string" and item.name.lower() in exact and stored.collation not in WITH_SPACES:
-        yield _Rule(item.name, f"ends_with({staged}, ' ')", "ends with a space, which MySQL takes for the same key as without", "`trim` it")
+        yield _Rule(item.name, f"ends_with({staged}, ' ')", "ends with a space, which MySQL takes for the same key as without", "`trim` it", is_padded=True)
     if kind in ("float", "double"):
         yield _Rule(item.name, f"NOT isfinite({staged})", "is not a number or is infinite", "make it null, or `filter` such rows out")
     if kind in ("date", "timestamp"):
@@ -88,19 +89,43 @@ def _limit(stored: Stored, staged: str, *, is_text: bool) -> tuple[int, str, str
     return stored.limit or 0, "characters" if is_text else "bytes", f"length({staged})" if is_text else bytes_
 
 
-def _refused(stage: Stage, rule: _Rule, count: int) -> RunFailure:
+def _refused(stage: Stage, there: Definition, rule: _Rule, count: int) -> RunFailure:
     keys = stage.load.key or (rule.column,)
-    shown = ", ".join(f"CAST({stage.staged(key)} AS VARCHAR)" for key in keys)
-    (sample,) = stage.rows(f"SELECT {shown} FROM stage WHERE {rule.bad} ORDER BY ALL LIMIT 1")
+    pair = _twins(stage, there, rule) if rule.is_padded else None
+    sample, twin = pair or (stage.rows(f"SELECT {_shown(stage, keys)} FROM stage WHERE {rule.bad} ORDER BY ALL LIMIT 1")[0], None)
+    found = sample_key(keys, sample) + (f"; another row has {sample_key(keys, twin)}" if twin else "")
     named = f"the table `{stage.load.table}` was not published"
     rows = f"{count:,} {'row' if count == 1 else 'rows'}"
-    return RunFailure("sink", "value-refused", f"{named}: in {rows} `{rule.column}` {rule.why}, e.g. where {sample_key(keys, sample)}", rule.fix)
+    return RunFailure("sink", "value-refused", f"{named}: in {rows} `{rule.column}` {rule.why}, e.g. where {found}", rule.fix)
+
+
+def _twins(stage: Stage, there: Definition, rule: _Rule) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+    """The keys of two rows that differ in spaces at the end only, the first of which breaks `rule`; None where there are none."""
+    keys = stage.load.key
+    staged = [stage.staged(key) for key in keys]
+    alike = " AND ".join(f"{_padded(stage, there, key, 'a')} = {_padded(stage, there, key, 'b')}" for key in keys)
+    others = " OR ".join(f"a.{column} <> b.{column}" for column in staged)
+    pairs = f"(SELECT {', '.join(staged)} FROM stage WHERE {rule.bad}) a JOIN stage b ON {alike}"
+    shown = f"{_shown(stage, keys, 'a.')}, {_shown(stage, keys, 'b.')}"
+    found = stage.rows(f"SELECT {shown} FROM {pairs} WHERE {others} ORDER BY ALL LIMIT 1") if keys else []
+    return (found[0][: len(keys)], found[0][len(keys) :]) if found else None
+
+
+def _padded(stage: Stage, there: Definition, key: str, side: str) -> str:
+    """A column of the key as the table compares it."""
+    stored, wanted, staged = there.column(key), stage.load.columns.get(key), f"{side}.{stage.staged(key)}"
+    is_text = wanted is not None and wanted.type.name == "string" and stored is not None and stored.collation not in WITH_SPACES
+    return f"rtrim({staged}, ' ')" if is_text else staged
+
+
+def _shown(stage: Stage, keys: tuple[str, ...], side: str = "") -> str:
+    return ", ".join(f"CAST({side}{stage.staged(key)} AS VARCHAR)" for key in keys)
 
 
 def equal_keys(stage: Stage) -> str:
     """Two rows of the stage with the same key, with the key masked; nothing where there are none."""
     keys = ", ".join(stage.staged(key) for key in stage.load.key)
-    shown = ", ".join(f"CAST({stage.staged(key)} AS VARCHAR)" for key in stage.load.key)
+    shown = _shown(stage, stage.load.key)
     found = stage.rows(f"SELECT {shown}, count(*) FROM stage GROUP BY {keys}, {shown} HAVING count(*) > 1 ORDER BY ALL LIMIT 1") if keys else []
     return f"{found[0][-1]} rows have {sample_key(stage.load.key, found[0][:-1])}" if found else ""
 
