@@ -16,6 +16,7 @@ from etlrun.connections._mysql.encode import Field
 from etlrun.connections._mysql.proof import state_of
 from etlrun.failures import RunFailure
 
+from .authority import Authority
 from .loads import Place, Rows, columns_of, make_load
 from .server import Server
 from .test_reading import read_files
@@ -57,6 +58,25 @@ def test_odd_texts_arrive_as_they_are(place: Place, tmp_path: Path, loader: str)
     place.warehouse(loader=loader).publish(make_load(tmp_path, rows, {"id": "int", "value": "string"}, key=("id",)))
     assert sorted(place.run("SELECT id, value FROM profile")) == rows
     assert read_back(place, {"id": "int", "value": "string"}, tmp_path) == rows
+
+
+def test_odd_texts_and_the_edges_of_every_type_arrive_over_tls(spare: Callable[..., Server], authority: Authority, tmp_path: Path) -> None:
+    """The line to a warehouse on another machine is another one to the drivers: packets are cut into records, and are read from their buffer."""
+    server = spare(authority.settings("127.0.0.1"))
+    server.run("CREATE DATABASE w")
+    place = Place(server, "w", server.port)
+    texts = {"id": "int", "value": "string"}
+    for loader in ("insert", "load_data"):
+        warehouse = place.warehouse(loader=loader, tls="verify_identity", ca=str(authority.path))
+        with warehouse._asking() as session:
+            assert session.rows("SHOW SESSION STATUS LIKE 'Ssl_cipher'")[0][1]
+        for table, rows, declared in (("texts", list(enumerate(TEXTS)), texts), ("edges", EDGES, EVERY_TYPE)):
+            load = make_load(tmp_path, rows, declared, key=("id",), table=f"{table}_{loader}", run_id=f"20220501T000000Z-{table}-{loader}")
+            warehouse.publish(load)
+            found = read_files(warehouse.copy(load.table, load.columns, tmp_path)).to_pylist()
+            assert sorted((tuple(row.values()) for row in found), key=lambda row: row[0]) == list(rows)
+        assert sorted(place.run(f"SELECT id, value FROM texts_{loader}")) == list(enumerate(TEXTS))
+        warehouse.close()
 
 
 @LOADERS
