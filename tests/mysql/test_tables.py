@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,44 @@ def test_a_table_that_does_not_fit_is_told_with_the_statement_that_mends_it(plac
         place.run(mend)
     warehouse.publish(load)
     assert place.rows(columns="month, contract, seconds") == ROWS
+
+
+NARROWER = {
+    "a decimal of fewer digits": ("decimal(12,3)", "DECIMAL(11,3)", "decimal(11,3)", "DECIMAL(12, 3)", Decimal("999999999.999")),
+    "a decimal of fewer digits after the point": ("decimal(12,3)", "DECIMAL(12,2)", "decimal(12,2)", "DECIMAL(12, 3)", Decimal("0.001")),
+    "a decimal of more digits after the point and fewer before": ("decimal(12,3)", "DECIMAL(12,4)", "decimal(12,4)", "DECIMAL(12, 3)", Decimal("999999999.999")),
+    "a whole number for a decimal": ("decimal(12,3)", "BIGINT", "bigint", "DECIMAL(12, 3)", Decimal("0.500")),
+    "a whole number for a fraction": ("double", "BIGINT", "bigint", "DOUBLE", 0.5),
+    "a short fraction for a fraction": ("double", "FLOAT", "float", "DOUBLE", 0.1),
+    "a decimal for a fraction": ("double", "DECIMAL(30,10)", "decimal(30,10)", "DOUBLE", 1e-12),
+    "a fraction for a decimal": ("decimal(38,10)", "DOUBLE", "double", "DECIMAL(38, 10)", Decimal("0.1000000001")),
+    "a fraction for a whole number": ("bigint", "DOUBLE", "double", "BIGINT", 2**53 + 1),
+    "a time without a fraction": ("timestamp", "DATETIME", "datetime", "DATETIME(6)", datetime(2022, 4, 1, 23, 59, 59, 999_999)),
+    "a time of milliseconds": ("timestamp", "DATETIME(3)", "datetime(3)", "DATETIME(6)", datetime(2022, 4, 1, 23, 59, 59, 999_999)),
+    "a time that knows a zone": ("timestamp", "TIMESTAMP(6) NULL", "timestamp(6)", "DATETIME(6)", datetime(1900, 1, 1)),
+    "a date for a time": ("timestamp", "DATE", "date", "DATETIME(6)", datetime(2022, 4, 1, 12)),
+    "a time for a date": ("date", "DATETIME(6)", "datetime(6)", "DATE", date(2022, 4, 1)),
+    "a short text for bytes": ("binary", "VARCHAR(9)", "varchar(9)", "LONGBLOB", b"\xff"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", NARROWER)
+@pytest.mark.parametrize("loader", ["insert", "load_data"])
+def test_a_column_that_would_not_keep_every_value_is_told_before_anything_is_sent(place: Place, tmp_path: Path, case: str, loader: str) -> None:
+    kind, made, found, wanted, value = NARROWER[case]
+    place.run(f"CREATE TABLE profile (id INT PRIMARY KEY, value {made}) ENGINE=InnoDB CHARACTER SET utf8mb4", "INSERT INTO profile VALUES (1, NULL)")
+    before = place.run("SHOW CREATE TABLE profile")
+    warehouse, load = place.warehouse(loader=loader), make_load(tmp_path, [(2, value)], {"id": "int", "value": kind}, key=("id",))
+    ((why, mend),) = warehouse.mismatches(load)
+    assert without_widths(why).startswith(f"`value` is {found}") and why.endswith(f", and {kind} is published")
+    assert mend == f"ALTER TABLE `profile` MODIFY COLUMN `value` {wanted}"
+    with pytest.raises(RunFailure) as failure:
+        warehouse.publish(load)
+    assert failure.value.code == "table-mismatch" and why in failure.value.message
+    assert (place.run("SHOW CREATE TABLE profile"), place.rows()) == (before, [(1, None)])
+    place.run(mend)
+    warehouse.publish(load)
+    assert place.rows() == [(2, value)]
 
 
 def test_a_view_is_not_published_to(place: Place, tmp_path: Path) -> None:
