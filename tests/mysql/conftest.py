@@ -6,6 +6,7 @@ import itertools
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -63,9 +64,15 @@ def place(server: Server) -> Iterator[Place]:
 @pytest.fixture
 def proxy(server: Server) -> Iterator[Proxy]:
     """A line to the shared server that can be cut."""
-    proxy = Proxy(server.port)
-    yield proxy
-    proxy.close()
+    with Proxy(server.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    """What a test enters here is left when it ends, however it ends."""
+    with ExitStack() as stack:
+        yield stack
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import socket
 import threading
 import time
 from dataclasses import dataclass
-from typing import Literal
+from types import TracebackType
+from typing import Literal, Self
 
 Direction = Literal["up", "down"]  # to the server, to the client
 COMMIT = b"\x03COMMIT"  # the statement as it stands on the line
@@ -27,7 +28,7 @@ class Fault:
 
 
 class Proxy:
-    """A proxy in front of 127.0.0.1:`port`; `bytes` counts what went through since the last `arm`."""
+    """A proxy in front of 127.0.0.1:`port`, until it is closed; `bytes` counts what went through since the last `arm`."""
 
     def __init__(self, port: int) -> None:
         self.upstream = port
@@ -39,7 +40,15 @@ class Proxy:
         self.bytes: dict[Direction, int] = {"up": 0, "down": 0}
         self.sockets: set[socket.socket] = set()
         self.lock = threading.Lock()
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.is_over = threading.Event()
+        self.threads = [threading.Thread(target=self._accept, daemon=True)]
+        self.threads[0].start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
 
     def arm(self, fault: Fault | None) -> None:
         with self.lock:
@@ -47,22 +56,33 @@ class Proxy:
             self.bytes = {"up": 0, "down": 0}
 
     def close(self) -> None:
-        self.listener.close()
+        """End everything that was begun here: no thread and no socket is left."""
+        if not self.is_over.is_set():
+            self.is_over.set()
+            socket.create_connection(("127.0.0.1", self.port)).close()  # wakes the thread that waits for a client
+        self.threads[0].join()
         for one in list(self.sockets):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        for thread in self.threads:
+            thread.join()
+        for one in (self.listener, *self.sockets):
             one.close()
 
     def _accept(self) -> None:
         while True:
+            client, _ = self.listener.accept()
+            if self.is_over.is_set():
+                client.close()
+                return
             try:
-                client, _ = self.listener.accept()
                 server = socket.create_connection(("127.0.0.1", self.upstream))
             except OSError:
-                if self.listener.fileno() < 0:
-                    return
                 client.close()
                 continue
             self.sockets |= {client, server}
-            threading.Thread(target=self._carry, args=(client, server), daemon=True).start()
+            self.threads.append(threading.Thread(target=self._carry, args=(client, server), daemon=True))
+            self.threads[-1].start()
 
     def _carry(self, client: socket.socket, server: socket.socket) -> None:
         """Carry one connection in both directions; close it when both have come to an end, and leave it as it is where it hangs."""

@@ -23,25 +23,32 @@ class Rogue:
         self.got = b""
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self.listener.getsockname()[1])
-        self.threads: list[threading.Thread] = []
+        self.clients: list[socket.socket] = []
+        self.threads = [threading.Thread(target=self._accept, daemon=True)]
+        self.is_over = threading.Event()
 
     def __enter__(self) -> Rogue:
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.threads[0].start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
-        with contextlib.suppress(OSError):
-            self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
+        self.is_over.set()
+        socket.create_connection(("127.0.0.1", self.port)).close()  # wakes the thread that waits for a client
+        self.threads[0].join()
+        for client in self.clients:
+            with contextlib.suppress(OSError):
+                client.shutdown(socket.SHUT_RDWR)
         for thread in self.threads:
-            thread.join(5)
+            thread.join()
+        self.listener.close()
 
     def _accept(self) -> None:
         while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
+            client, _ = self.listener.accept()
+            if self.is_over.is_set():
+                client.close()
                 return
+            self.clients.append(client)
             self.threads.append(threading.Thread(target=self._serve, args=(client,), daemon=True))
             self.threads[-1].start()
 

@@ -99,14 +99,20 @@ class Server:
                    *QUICK, redo_log(64), *(ONLY_MYSQL if is_mysql() else ()), *SETTINGS, *self.settings]  # fmt: skip
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=_die_with_us)
+        try:
+            self._wait_for_it(self.process)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def _wait_for_it(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + 60
         while True:
             try:
-                self.connect().close()
-                return self
+                return self.connect().close()
             except pymysql.err.OperationalError:
-                if self.process.poll() is not None or time.monotonic() > deadline:
-                    self.stop()
+                if process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError((self.folder / "log").read_text()[-3000:]) from None
                 time.sleep(0.02)
 

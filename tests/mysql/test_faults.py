@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -202,19 +203,18 @@ def test_a_full_tablespace_is_terminal(spare: Callable[..., Server], tmp_path: P
 
 
 @pytest.mark.parametrize("direction", ["up", "down"])
-def test_a_line_that_hangs_is_given_up(spare: Callable[..., Server], tmp_path: Path, direction: Any) -> None:
+def test_a_line_that_hangs_is_given_up(spare: Callable[..., Server], tmp_path: Path, direction: Any, stack: ExitStack) -> None:
     server = spare(["--net-read-timeout=2"])
     server.run("CREATE DATABASE w")
     place = Place(server, "w", server.port, pause=0.5)
     put_old_rows(place, tmp_path)
-    proxy = Proxy(server.port)
+    proxy = stack.enter_context(Proxy(server.port))
     load = make_load(tmp_path, many("2022-04", 60_000, 2), run_id=SECOND)
     proxy.arm(Fault("hang", direction, 500_000 if direction == "up" else 1_500))
     warehouse = place.through(proxy.port).warehouse(timeout=3, lock_timeout=5)
     assert warehouse.publish(load).rows == 60_000
     assert proxy.has_struck and len(warehouse.notices) >= 1
     assert state(place) == ((60_000, 60_000, 2, 2), [("", SECOND, 60_000)])
-    proxy.close()
 
 
 def test_ctrl_c_in_the_middle_rolls_back_and_frees_the_table(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -182,12 +182,12 @@ def test_a_deadlock_starts_the_whole_publish_again(place: Place, tmp_path: Path,
     assert warehouse.notices == ["publishing `profile` again: another transaction got in the way (1213)"]
 
 
-def test_the_next_run_names_a_session_whose_client_has_fallen_silent(spare: Callable[..., Server], tmp_path: Path) -> None:
+def test_the_next_run_names_a_session_whose_client_has_fallen_silent(spare: Callable[..., Server], tmp_path: Path, stack: ExitStack) -> None:
     server = spare(["--net-read-timeout=3"])
     server.run("CREATE DATABASE w")
     place = Place(server, "w", server.port)
     place.warehouse().publish(make_load(tmp_path, OLD, run_id=FIRST))
-    proxy = Proxy(server.port)
+    proxy = stack.enter_context(Proxy(server.port))
     proxy.arm(Fault("hang", "up", 300_000))
     silent = make_load(tmp_path, many("2022-04", 60_000, 2), run_id=SECOND)
     quiet = place.through(proxy.port).warehouse(timeout=60)

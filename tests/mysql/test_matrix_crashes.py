@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -107,8 +108,8 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
-def test_etlrun_is_killed(project: Project, place: Place) -> None:
-    line = Trigger(place.port)
+def test_etlrun_is_killed(project: Project, place: Place, stack: ExitStack) -> None:
+    line = stack.enter_context(Trigger(place.port))
     shop = Shop(project, place, line)
     killed = 0
     for moment in shop.moments():
@@ -120,14 +121,13 @@ def test_etlrun_is_killed(project: Project, place: Place) -> None:
         killed += started[0].returncode == -9
         shop.check_after(started[0].returncode)
     assert killed == MOMENTS
-    line.close()
 
 
-def test_the_server_is_killed_and_comes_back(project: Project, spare: Callable[..., Server]) -> None:
+def test_the_server_is_killed_and_comes_back(project: Project, spare: Callable[..., Server], stack: ExitStack) -> None:
     server = spare(DURABLE)
     server.run("CREATE DATABASE w")
     place = Place(server, "w", server.port)
-    line = Trigger(server.port)
+    line = stack.enter_context(Trigger(server.port))
     shop = Shop(project, place, line)
     for moment in shop.moments():
         shop.stock()
@@ -141,12 +141,11 @@ def test_the_server_is_killed_and_comes_back(project: Project, spare: Callable[.
         server.start()
         runs.join()
         shop.check_after(done[0].code)
-    line.close()
 
 
 @pytest.mark.parametrize("kind", ["cut", "lost-commit", "lost-reply"])
-def test_the_line_is_cut(project: Project, place: Place, kind: Any) -> None:
-    line = Proxy(place.port)
+def test_the_line_is_cut(project: Project, place: Place, kind: Any, stack: ExitStack) -> None:
+    line = stack.enter_context(Proxy(place.port))
     shop = Shop(project, place, line)
     for moment in [*shop.moments()] if kind == "cut" else [0]:
         shop.stock()
@@ -154,4 +153,3 @@ def test_the_line_is_cut(project: Project, place: Place, kind: Any) -> None:
         done = project.run(shop.spec, "-q", WAREHOUSE_URL=shop.url)
         assert line.has_struck
         shop.check_after(done.code)
-    line.close()

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +85,8 @@ def project_in(folder: Path) -> Project:
 
 
 @pytest.mark.parametrize("share", [1, 5, 9])
-def test_while_rows_travel(watched: Watched, share: int) -> None:
-    line = Trigger(watched.place.port)
+def test_while_rows_travel(watched: Watched, share: int, stack: ExitStack) -> None:
+    line = stack.enter_context(Trigger(watched.place.port))
     reached: list[subprocess.Popen[str]] = []
 
     def terminate() -> None:
@@ -100,7 +101,6 @@ def test_while_rows_travel(watched: Watched, share: int) -> None:
     wait_for(watched.is_free)
     assert watched.units() == OLD
     watched.resume()
-    line.close()
 
 
 def test_while_somebody_holds_the_rows(watched: Watched) -> None:
@@ -116,11 +116,11 @@ def test_while_somebody_holds_the_rows(watched: Watched) -> None:
     watched.resume()
 
 
-def test_between_two_tries(tmp_path: Path, spare: Callable[..., Server]) -> None:
+def test_between_two_tries(tmp_path: Path, spare: Callable[..., Server], stack: ExitStack) -> None:
     server = spare(["--innodb-flush-log-at-trx-commit=1"])
     server.run("CREATE DATABASE w")
     watched = Watched(project_in(tmp_path), Place(server, "w", server.port))
-    line = Trigger(server.port)
+    line = stack.enter_context(Trigger(server.port))
     line.set(200_000, server.kill)
     process = watched.start(line.port)
     assert line.has_acted.wait(60)
@@ -129,7 +129,6 @@ def test_between_two_tries(tmp_path: Path, spare: Callable[..., Server]) -> None
     server.start()
     assert watched.units() == OLD
     watched.resume()
-    line.close()
 
 
 class BeforeCommit(Proxy):
@@ -143,19 +142,17 @@ class BeforeCommit(Proxy):
         return super()._passes(data, direction)
 
 
-def test_while_the_server_commits(watched: Watched) -> None:
-    other = watched.place.server.connect()
-    line = BeforeCommit(watched.place.port)
-    line.act = lambda: other.cursor().execute("FLUSH TABLES WITH READ LOCK")
-    process = watched.start(line.port)
-    wait_for(lambda: statements(watched.place, "COMMIT") == 1, 60)
-    watched.terminate(process)
-    assert watched.units() == OLD
-    other.close()
+def test_while_the_server_commits(watched: Watched, stack: ExitStack) -> None:
+    line = stack.enter_context(BeforeCommit(watched.place.port))
+    with closing(watched.place.server.connect()) as other:
+        line.act = lambda: other.cursor().execute("FLUSH TABLES WITH READ LOCK")
+        process = watched.start(line.port)
+        wait_for(lambda: statements(watched.place, "COMMIT") == 1, 60)
+        watched.terminate(process)
+        assert watched.units() == OLD
     wait_for(watched.is_free, 60)
     assert watched.units() in (OLD, NEW)
     watched.resume()
-    line.close()
 
 
 def statements(place: Place, like: str) -> int:
