@@ -49,6 +49,7 @@ CODES: dict[str, str] = {
     "no-total-order": "an answer that would depend on the order of rows",
     "python-function": "a Python function that cannot be found",
     "secret-literal": "a password or key written out instead of referred to",
+    "secret-shown": "a password or key where others on the machine can read it",
     "unused": "something declared and never used",
     "quoted-param": "`$name` inside quotes, where it stays text",
 }

@@ -1,7 +1,9 @@
 """`spark` - Apache Spark 4: in this process, on a cluster, or by Spark Connect.
 
 `remote` (or the variable SPARK_REMOTE) selects Connect; else `master` (or the one that spark-submit gave) is used. Statements run under
-ANSI rules in the UTC time zone, whatever `conf` says.
+ANSI rules in the UTC time zone, whatever `conf` says. What `conf` takes from the environment (`${NAME}`) stands in no command line and in
+no event log. Java's own options (`extraJavaOptions`) are the exception: they are a command line, and what looks like a secret in them is
+refused.
 
 ```yaml
 profiles:
@@ -47,7 +49,8 @@ class Spark(Engine):
     def start(self, workspace: Workspace, environment: Callable[[str], str]) -> Session:
         from etlrun.engines._spark.starting import start_session
 
-        settings = {name: environment(value) for name, value in self.conf.items()}
+        settings = {name: value for name, value in self.conf.items() if "${" not in value}
+        secrets = {name: environment(value) for name, value in self.conf.items() if name not in settings}
         return start_session(
-            workspace, environment(self.master), environment(self.remote), environment(self.memory), environment(self.java), settings
+            workspace, environment(self.master), environment(self.remote), environment(self.memory), environment(self.java), settings, secrets
         )

@@ -202,6 +202,7 @@ def from_environment(text: str) -> str:
 
 _ENVIRONMENT = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _SECRET_KEYS = re.compile(r"(?i)(password|passwd|secret|token(?!s)|api_?key|credential)")
+_SECRET_OPTION = re.compile(r"(?i)-D([\w.]*(?:password|passwd|secret|token|api_?key|credential)[\w.]*)=")
 
 
 def _written_secrets(document: Document) -> list[Diagnostic]:
@@ -215,6 +216,10 @@ def _written_secrets(document: Document) -> list[Diagnostic]:
             found.append(
                 document.diagnose(where, "secret-literal", f"`{name}` holds a secret written out", "write ${NAME} and set NAME in the environment")
             )
+        option = _SECRET_OPTION.search(text) if name.endswith("JavaOptions") else None
+        if option and where[:1] == ("profiles",):
+            message = f"`{name}` would show `{option.group(1)}` to everybody on the machine: Java's options are its command line"
+            found.append(document.diagnose(where, "secret-shown", message, "let Java take it from a file or a key store"))
     return [_without_source(diagnostic) for diagnostic in found]
 
 

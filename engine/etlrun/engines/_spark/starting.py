@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from etlrun.engines._java import provide_java
 from etlrun.engines._spark.errors import first_line
+from etlrun.engines._spark.hiding import handed_over, redaction
 from etlrun.engines._spark.session import SparkSessionAtWork
 from etlrun.failures import RunFailure
 from etlrun.language.dialects import SPARK_SETTINGS
@@ -46,16 +47,21 @@ CONNECT_PORT, KNOCK_SECONDS = 15002, 10.0
 LOOPBACK = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}  # a local driver needs no network
 
 
-def start_session(workspace: Workspace, master: str, remote: str, memory: str, java: str, settings: Mapping[str, str]) -> SparkSessionAtWork:
-    """A session on Spark Connect (`remote`, or SPARK_REMOTE) or on a master. Raises RunFailure where none can be had."""
+def start_session(
+    workspace: Workspace, master: str, remote: str, memory: str, java: str, settings: Mapping[str, str], secrets: Mapping[str, str]
+) -> SparkSessionAtWork:
+    """A session on Spark Connect (`remote`, or SPARK_REMOTE) or on a master. Raises RunFailure where none can be had.
+
+    `secrets` are settings that came from the environment.
+    """
     remote = remote or os.environ.get("SPARK_REMOTE", "")
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     for chatter in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):  # ten kilobytes of stack for each analysis error
         logging.getLogger(chatter).setLevel(logging.CRITICAL + 1)
     if remote:
-        return SparkSessionAtWork(_connect(remote, settings), is_classic=False)
+        return SparkSessionAtWork(_connect(remote, {**settings, **secrets}), is_classic=False)
     os.environ.update(provide_java(java))
-    return SparkSessionAtWork(_start_classic(workspace, master, memory, settings), is_classic=True)
+    return SparkSessionAtWork(_start_classic(workspace, master, memory, settings, secrets), is_classic=True)
 
 
 def _connect(remote: str, settings: Mapping[str, str]) -> SparkSession:
@@ -95,7 +101,7 @@ def _unreachable(remote: str, why: str) -> RunFailure:
     return RunFailure("engine", "engine-unreachable", f"no Spark Connect server answers at {where} ({why})", fix)
 
 
-def _start_classic(workspace: Workspace, master: str, memory: str, settings: Mapping[str, str]) -> SparkSession:
+def _start_classic(workspace: Workspace, master: str, memory: str, settings: Mapping[str, str], secrets: Mapping[str, str]) -> SparkSession:
     from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
@@ -108,11 +114,12 @@ def _start_classic(workspace: Workspace, master: str, memory: str, settings: Map
     local = {"spark.driver.memory": memory, "spark.sql.shuffle.partitions": str(2 * _cores(where)), **LOOPBACK} if where.startswith("local") else {}
     log = workspace.folder / "spark.log"
     quiet = {"spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_logging(workspace.folder, log).as_uri()}"}
-    for key, value in {**local, **quiet, **settings, **AT_START, **RULES}.items():
-        builder = builder.config(key, value)
+    shown = {name: value for name, value in {**local, **quiet, **settings}.items() if name not in secrets}
+    rules = {**AT_START, "spark.redaction.regex": redaction(AT_START["spark.redaction.regex"], secrets), **RULES}
+    hidden = {name: value for name, value in secrets.items() if name not in rules}
     try:
-        with _noise_to(log):
-            return builder.getOrCreate()
+        with handed_over(hidden, workspace.folder) as told, _noise_to(log):
+            return builder.config(map={**shown, **told, **rules}).getOrCreate()
     except (PySparkException, Py4JError, OSError) as error:
         raise RunFailure("engine", "engine-unreachable", f"Spark does not start ({first_line(error)})", f"see {log}") from error
 

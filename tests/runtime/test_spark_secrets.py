@@ -1,0 +1,73 @@
+"""Settings of Spark's that come from the environment reach it, and nobody else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from projects import Project
+
+# The secret is one that no name and no mark gives away, with characters that a file of properties takes for its own.
+VALUE = "canary =:#!\\u0041 Huế 😀 \\"
+PROFILE = """
+  secret:
+    engine:
+      spark:
+        master: "local[1]"
+        memory: 512m
+        conf: {spark.hadoop.fs.canary.sas: "${CANARY}", spark.eventLog.enabled: true, spark.eventLog.dir: "EVENTS", spark.eventLog.compress: false}
+    connections: {warehouse: {duckdb: warehouse.duckdb}}
+"""
+SPEC = """
+sources:
+  sales: {csv: {path: sales.csv, columns: {shop: string}}}
+steps:
+  seen:
+    - from: sales
+    - python: {function: "mine:look", columns: {shop: string}}
+sinks:
+  seen: {files: {from: seen, path: seen.csv}}
+"""
+LOOK = """import os, pathlib
+
+def look(rows):
+    from pyspark.sql import SparkSession
+    spark = SparkSession.builder.getOrCreate()
+    assert spark.conf.get("spark.plain") == "from the defaults"
+    pathlib.Path("seen.txt").write_text(spark.conf.get("spark.hadoop.fs.canary.sas"))
+    lines = [path.read_bytes() for path in pathlib.Path("/proc").glob("[0-9]*/cmdline") if str(os.getpid()) in parent_of(path)]
+    pathlib.Path("lines.txt").write_bytes(b"".join(lines))
+    return rows
+
+def parent_of(path):
+    try:
+        return path.with_name("stat").read_text().rpartition(")")[2].split()[1:2]
+    except OSError:
+        return []
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = Project(tmp_path)
+    (tmp_path / "events").mkdir()
+    project.write("etlrun.yaml", (tmp_path / "etlrun.yaml").read_text() + PROFILE.replace("EVENTS", (tmp_path / "events").as_uri()))
+    project.write("sales.csv", "shop\nA\n")
+    project.write("mine.py", LOOK)
+    project.write("defaults/spark-defaults.conf", "spark.plain from the defaults\n")
+    return project
+
+
+def test_what_a_setting_takes_from_the_environment_stands_in_no_command_line_and_no_file(project: Project) -> None:
+    result = project.run(project.pipeline(SPEC), "--profile", "secret", CANARY=VALUE, SPARK_CONF_DIR=str(project.folder / "defaults"))
+    assert result.code == 0, result.err
+    seen, lines = project.folder / "seen.txt", project.folder / "lines.txt"
+    assert seen.read_text() == VALUE
+    seen.unlink()
+    assert b"SparkSubmit" in lines.read_bytes()
+    assert b"SparkListenerEnvironmentUpdate" in b"".join(path.read_bytes() for path in project.folder.glob("events/**/*") if path.is_file())
+    left = [path for path in project.folder.rglob("*") if path.is_file() and path.name != "mine.py" and b"canary =" in path.read_bytes()]
+    assert left == []
+    assert "canary =" not in result.out + result.err
+    assert not list(project.folder.rglob("spark.properties"))
