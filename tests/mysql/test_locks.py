@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+from etlrun.connections._mysql.address import Address
+from etlrun.connections._mysql.session import Settings, open_line
+from etlrun.connections._mysql.wire import Line
 from etlrun.failures import RunFailure
 
 from .loads import Place, make_load, many
@@ -84,6 +87,28 @@ def test_two_first_loads_of_different_months_both_succeed_at_the_same_time(
         assert place.run("SELECT month, COUNT(*) FROM profile GROUP BY month ORDER BY month") == [("2022-04", 500), ("2022-05", 700)]
         place.run("DELETE FROM profile", "DELETE FROM _etlrun_loads")
     assert place.slept == []
+
+
+def test_under_repeatable_read_a_first_load_would_wait_for_another_month(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Why sessions are READ COMMITTED: a DELETE that finds no rows would hold the gap in the index into which the other month is loaded."""
+    place.warehouse().publish(make_load(tmp_path, [], run_id=FIRST))
+    april = make_load(tmp_path, many("2022-04", 500), where="month = '2022-04'", run_id=SECOND)
+    may = make_load(tmp_path, many("2022-05", 700), where="month = '2022-05'", run_id=THIRD)
+    forced: list[str] = []
+
+    def open_repeatable(address: Address, settings: Settings) -> Line:
+        line = open_line(address, settings)
+        with line.cursor() as cursor:
+            cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        forced.append(address.database)
+        return line
+
+    monkeypatch.setattr("etlrun.connections._mysql.session.open_line", open_repeatable)
+    with held_at(place, monkeypatch, april) as outcome, pytest.raises(RunFailure) as failure:
+        place.warehouse().publish(may)
+    assert "another transaction holds rows of the table (1205)" in failure.value.message
+    assert len(forced) >= 2 and outcome[0].rows == 500
+    assert place.run("SELECT month, COUNT(*) FROM profile GROUP BY month") == [("2022-04", 500)]
 
 
 def test_a_month_is_not_published_while_the_whole_table_is(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
