@@ -22,7 +22,7 @@ from .rogue import FILE as WANTED
 from .rogue import Rogue
 from .server import Server
 from .test_labels import QUESTION, known, record, result
-from .test_matrix_session import LOOSE, VARIABLES
+from .test_session import LOOSE, VARIABLES
 
 CANARY = "c4n4ry-pässwörd"
 

@@ -1,0 +1,98 @@
+"""SELECT, INSERT and DELETE are enough after the first run, for every way of writing, and for everything that looks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from etlrun.failures import RunFailure
+from projects import Project
+
+from .loads import Place, make_load, many
+from .test_locks import locking
+from .test_pipelines import PROJECT, SPEC
+
+FIRST = "20220501T000000Z-a"
+LEAST = "SELECT, INSERT, DELETE"
+
+
+class Account:
+    """An account of the database with the least rights, after somebody else's first run."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.name = f"least_{place.database}"
+        place.run(f"CREATE USER {self.name}@'%' IDENTIFIED BY 'x1'")
+
+    def grant(self, *objects: str) -> None:
+        self.place.run(*(f"GRANT {LEAST} ON {self.place.database}.{what} TO {self.name}@'%'" for what in objects))
+
+
+@pytest.fixture
+def account(place: Place) -> Iterator[Account]:
+    account = Account(place)
+    yield account
+    place.run(f"DROP USER {account.name}@'%'")
+
+
+@pytest.mark.parametrize("loader", ["insert", "load_data"])
+@pytest.mark.parametrize("objects", [("*",), ("profile", "_etlrun_loads", "_etlrun_writers")])
+def test_they_are_enough_to_write_in_every_way(place: Place, account: Account, tmp_path: Path, loader: str, objects: tuple[str, ...]) -> None:
+    place.warehouse().publish(make_load(tmp_path, many("2022-04", 3, 1), run_id=FIRST))
+    account.grant(*objects)
+    warehouse = place.warehouse(user=account.name, password="x1", loader=loader)
+    loads = [
+        make_load(tmp_path, many("2022-04", 4, 2), run_id="20220502T000000Z-a"),
+        make_load(tmp_path, many("2022-05", 2, 3), where="month = '2022-05'", run_id="20220503T000000Z-a"),
+        make_load(tmp_path, many("2022-06", 1, 4), write="append", run_id="20220504T000000Z-a"),
+        make_load(tmp_path, many("2022-05", 1, 5), write="merge", run_id="20220505T000000Z-a"),
+    ]
+    assert [warehouse.publish(load).rows for load in loads] == [4, 2, 1, 1]
+    assert place.run("SELECT month, seconds, COUNT(*) FROM profile GROUP BY month, seconds ORDER BY month, seconds") == [
+        ("2022-04", 2, 4), ("2022-05", 3, 1), ("2022-05", 5, 1), ("2022-06", 4, 1),
+    ]  # fmt: skip
+    assert [warehouse.publish(load).was_there for load in loads[2:]] == [True, True]
+    assert warehouse.notices == []
+
+
+@pytest.mark.parametrize("missing", ["SELECT", "INSERT", "DELETE"])
+def test_each_of_them_is_needed_and_its_lack_leaves_the_old_rows(place: Place, account: Account, tmp_path: Path, missing: str) -> None:
+    place.warehouse().publish(make_load(tmp_path, many("2022-04", 3, 1), run_id=FIRST))
+    account.grant("*")
+    place.run(f"REVOKE {missing} ON {place.database}.* FROM {account.name}@'%'")
+    with pytest.raises(RunFailure) as failure:
+        place.warehouse(user=account.name, password="x1").publish(make_load(tmp_path, many("2022-04", 4, 2), run_id="20220502T000000Z-a"))
+    assert failure.value.exit_code == 1 and "grant it" in failure.value.fix
+    assert place.rows() == many("2022-04", 3, 1)
+
+
+def test_without_process_the_blocker_stays_unnamed_and_the_message_says_why(place: Place, account: Account, tmp_path: Path) -> None:
+    place.warehouse().publish(make_load(tmp_path, many("2022-04", 3, 1), run_id=FIRST))
+    account.grant("*")
+    with locking(place, "UPDATE profile SET seconds = 9"), pytest.raises(RunFailure) as failure:
+        place.warehouse(user=account.name, password="x1").publish(make_load(tmp_path, many("2022-04", 4, 2), run_id="20220502T000000Z-a"))
+    assert "this account may not see (it lacks PROCESS)" in failure.value.message
+    assert place.rows() == many("2022-04", 3, 1)
+
+
+def test_they_are_enough_for_every_command(place: Place, account: Account, tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.write("etlrun.yaml", PROJECT)
+    spec = project.pipeline(SPEC)
+    url = f"mysql://{{}}@127.0.0.1:{place.port}/{place.database}"
+    project.write("sales.csv", "month,shop,units\n2022-04,A,1\n")
+    assert project.run(spec, WAREHOUSE_URL=url.format("root")).code == 0
+    account.grant("*")
+    least = url.format(f"{account.name}:x1")
+    project.write("sales.csv", "month,shop,units\n2022-04,A,2\n2022-04,B,3\n")
+    for words in (("plan", spec), (spec,), ("doctor",)):
+        done = project.run(*words, WAREHOUSE_URL=least)
+        assert done.code == 0, done.err + done.out
+    runs = project.run("runs", WAREHOUSE_URL=least)
+    local, ledger = runs.out.split("\nledger of warehouse\n")
+    assert local.count("done") == 2 and "totals (2)" in local and "totals (1)" in local
+    assert [line.split()[0] for line in ledger.splitlines()[2:]] == ["totals"]
+    assert "whole table" in ledger
+    assert place.rows("totals") == [("2022-04", "A", 2), ("2022-04", "B", 3)]
