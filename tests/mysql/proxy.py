@@ -55,15 +55,19 @@ class Proxy:
             self.fault, self.has_struck, self.is_committing = fault, False, False
             self.bytes = {"up": 0, "down": 0}
 
+    def cut(self) -> None:
+        """Cut the connections that there are; new ones come through."""
+        for one in list(self.sockets):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """End everything that was begun here: no thread and no socket is left."""
         if not self.is_over.is_set():
             self.is_over.set()
             socket.create_connection(("127.0.0.1", self.port)).close()  # wakes the thread that waits for a client
         self.threads[0].join()
-        for one in list(self.sockets):
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+        self.cut()
         for thread in self.threads:
             thread.join()
         for one in (self.listener, *self.sockets):

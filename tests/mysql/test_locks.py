@@ -242,7 +242,7 @@ def test_the_next_run_names_a_session_whose_client_has_fallen_silent(spare: Call
         except RunFailure as busy:
             assert busy.code == "table-busy"
             time.sleep(0.1)
-    proxy.close()
+    proxy.cut()
     thread.join(30)
     assert not thread.is_alive()
     assert [one.code for one in failures] in ([], ["newer-run"])  # it published before the newer run did, or gave way to it
