@@ -32,12 +32,12 @@ def command(table: str, run: str, period: str | None, connection: str, profile: 
 
     Readers see the rows before it at once; nothing is loaded, and the rows that are withdrawn are kept until the next publish.
     """
-    from etlrun.runtime.connections import filled
+    from etlrun.runtime.connections import open_connection
 
     project = find_project(Path.cwd())
     chosen = project.profile(profile)
     name = _connection(chosen, connection)
-    database = chosen.connections[name].value.open(name, project.root, filled, writing=not dry_run)
+    database = open_connection(project, chosen, name, writing=not dry_run)
     try:
         versions = database.versions(table) if dry_run else database.roll_back(table, period, run)
     finally:

@@ -48,12 +48,12 @@ def _line(run: dict[str, Any]) -> tuple[Any, ...]:
 
 def _ledgers(project: Project, profile: Profile) -> dict[str, list[Entry]]:
     """The ledger of every connection that can be asked; the others are named on standard error."""
-    from etlrun.runtime.connections import filled
+    from etlrun.runtime.connections import open_connection
 
     found: dict[str, list[Entry]] = {}
-    for name, use in profile.connections.items():
+    for name in profile.connections:
         try:
-            database = use.value.open(name, project.root, filled, writing=False)
+            database = open_connection(project, profile, name, writing=False)
             try:
                 found[name] = database.entries()
             finally:

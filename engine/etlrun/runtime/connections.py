@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from etlrun.compiler.check import Checked
 from etlrun.failures import RunFailure
-from etlrun.spec.database import Connection, Database
-from etlrun.spec.project import MissingVariable, from_environment
+from etlrun.spec.database import Database
+from etlrun.spec.project import MissingVariable, Profile, Project, from_environment
 
 
-def open_database(checked: Checked, connection: str, *, writing: bool) -> Database:
-    """The database behind a connection of the chosen profile. Raises RunFailure."""
-    kind = checked.profile.connections[connection].value
-    assert isinstance(kind, Connection)
-    return kind.open(connection, checked.project.root, filled, writing=writing)
+def open_connection(project: Project, profile: Profile, name: str, *, writing: bool) -> Database:
+    """The database behind a connection of a profile. Raises RunFailure."""
+    with needing_packages(profile.connections[name].kind, f"connection `{name}`"):
+        database: Database = profile.connections[name].value.open(name, project.root, filled, writing=writing)
+    return database
+
+
+@contextmanager
+def needing_packages(extra: str, user: str) -> Iterator[None]:
+    """Inside, a package that is missing is a RunFailure that says how to get what `user` needs."""
+    try:
+        yield
+    except ImportError as error:
+        raise RunFailure("usage", "missing-package", f"{user} needs the package {error.name}", f"pip install 'etlrun[{extra}]'") from error
 
 
 def database_reader(checked: Checked) -> Callable[[str], Database]:
     """What opens a connection of the profile for reading."""
-    return lambda connection: open_database(checked, connection, writing=False)
+    return lambda connection: open_connection(checked.project, checked.profile, connection, writing=False)
 
 
 def database_writer(checked: Checked) -> Callable[[str], Database]:
     """What opens a connection of the profile for writing."""
-    return lambda connection: open_database(checked, connection, writing=True)
+    return lambda connection: open_connection(checked.project, checked.profile, connection, writing=True)
 
 
 def filled(text: str) -> str:

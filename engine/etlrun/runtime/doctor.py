@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 
 from etlrun.failures import RunFailure
-from etlrun.runtime.connections import filled
+from etlrun.runtime.connections import filled, open_connection
 from etlrun.spec.database import Finding, Level
 from etlrun.spec.project import Profile, Project
 
@@ -25,8 +25,8 @@ def examine(project: Project, profile: Profile) -> Iterator[Finding]:
     yield Finding("ok", "packages", ", ".join(_packages()))
     yield from _disk(project)
     yield from _asked(f"engine {profile.engine.kind}", profile.engine.value.examine)
-    for name, use in profile.connections.items():
-        yield from _connection(project, name, use.value.open)
+    for name in profile.connections:
+        yield from _connection(project, profile, name)
     for name, uses in profile.models.items():
         for use in uses:
             yield from _references(f"model {name} ({use.kind})", use.value)
@@ -51,13 +51,13 @@ def _disk(project: Project) -> Iterator[Finding]:
     yield Finding(level, "disk", f"{free / 1e9:,.1f} GB free for {runs}", "" if level == "ok" else "a run stages its sources and results there")
 
 
-def _connection(project: Project, name: str, open_: Callable[..., object]) -> Iterator[Finding]:
+def _connection(project: Project, profile: Profile, name: str) -> Iterator[Finding]:
     def ask() -> Iterator[Finding]:
-        database = open_(name, project.root, filled, writing=False)
+        database = open_connection(project, profile, name, writing=False)
         try:
-            yield from database.examine()  # type: ignore[attr-defined]
+            yield from database.examine()
         finally:
-            database.close()  # type: ignore[attr-defined]
+            database.close()
 
     for found in _asked(f"connection {name}", ask):
         about = found.about if found.about.startswith("connection") else f"connection {name}: {found.about}"

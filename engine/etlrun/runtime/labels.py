@@ -5,7 +5,7 @@ from __future__ import annotations
 from etlrun.enrich.opening import open_store
 from etlrun.enrich.store import Store
 from etlrun.failures import RunFailure
-from etlrun.runtime.connections import filled
+from etlrun.runtime.connections import filled, needing_packages
 from etlrun.spec.project import Profile, Project, wrong_labels
 
 
@@ -18,9 +18,6 @@ def open_labels(project: Project, profile: Profile) -> Store:
     named = profile.connections.get(text)
     if named is None:
         return open_store(project.root / text)
-    try:
+    with needing_packages(named.kind, f"the label store in the connection `{text}`"):
         lines = named.value.lines(text, project.root, filled)
-    except ImportError as error:
-        raise RunFailure("usage", "missing-package", f"the label store in the connection `{text}` needs the package {error.name}",
-                         f"pip install 'etlrun[{named.kind}]'") from error  # fmt: skip
     return open_store(lines)
