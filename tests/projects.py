@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import duckdb
 
@@ -61,11 +61,11 @@ class Project:
         )  # fmt: skip
         return Result(done.returncode, done.stdout, done.stderr)
 
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        """Start `etlrun` and come back at once."""
+    def start(self, *arguments: str, output: int | IO[str] = subprocess.PIPE, **environment: str) -> subprocess.Popen[str]:
+        """Start `etlrun`, which writes to `output`, and come back at once."""
         return subprocess.Popen(
             self._command(arguments), cwd=self.folder, env=self._environment(environment), text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_heed_interrupts,
+            stdout=output, stderr=subprocess.PIPE, preexec_fn=_heed_interrupts,
         )  # fmt: skip
 
     def run_until(self, seen: str, number: signal.Signals, *arguments: str, **environment: str) -> Result:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
+import os
 import signal
 import sys
 import threading
@@ -85,6 +87,11 @@ def main() -> NoReturn:
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has gone, as `head` does
         sys.exit(0)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        sys.stderr.write("disk-full: there is no room for what this command writes\n")
+        os._exit(1)  # what waits in standard output cannot be written either
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -65,8 +66,9 @@ class Lines:
             self._line(f"{label}: {100 * done // total}%")
 
     def _line(self, text: str) -> None:
-        self.stream.write(f"{self.name}: {text}\n")
-        self.stream.flush()
+        with contextlib.suppress(OSError):  # a run goes on when nobody reads its news any more
+            self.stream.write(f"{self.name}: {text}\n")
+            self.stream.flush()
         self.last = time.monotonic()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,7 +62,8 @@ def _run(checked: Checked, *, dry_run: bool, quiet: bool, yes: bool, max_usd: fl
         consent = Consent(yes, max_usd, reporter.confirm)
         record = run_pipeline(checked, reporter, Wish(publishes=not dry_run, consent=consent))
     if not quiet:
-        click.echo(_summary(record.as_json()), err=True)
+        with contextlib.suppress(OSError):  # what was published is published, whoever reads of it
+            click.echo(_summary(record.as_json()), err=True)
     return record.as_json()
 
 
