@@ -19,6 +19,7 @@ demo: .venv/run.stamp data/log_content  ## write sample logs, run a pipeline on 
 	@$(BIN)/etlrun show pipelines/interaction.yaml profile -n 3 --where "Active = 29"
 	@echo 'Now `. $(BIN)/activate`, and try:'
 	@echo '  etlrun pipelines/behavior.yaml                what each user searched most, this month against last'
+	@echo '  etlrun test                                   the tests that stand beside the pipelines'
 	@echo '  etlrun check                                  change a word in pipelines/interaction.yaml first'
 	@echo '  etlrun compile pipelines/interaction.yaml     the SQL that runs'
 	@echo '  etlrun --help                                 everything else; README.md says how to write a pipeline'
