@@ -14,9 +14,11 @@ from pathlib import Path
 import pyspark
 
 from etlrun.engines._java import provide_java
+from projects import wait_for
 
 SPARK_CLASS = Path(pyspark.__file__).parent / "bin" / "spark-class"
 MASTER, WORKER = "org.apache.spark.deploy.master.Master", "org.apache.spark.deploy.worker.Worker"
+CONNECT = "org.apache.spark.sql.connect.service.SparkConnectServer"
 QUIET = ("--webui-port", "0")
 
 
@@ -29,6 +31,18 @@ def free_port() -> int:
 def is_open(port: int) -> bool:
     with socket.socket() as tried:
         return tried.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def connect_server(folder: Path) -> Iterator[str]:
+    """The address of a Spark Connect server, for as long as the block lasts."""
+    port = free_port()
+    settings = {"spark.connect.grpc.binding.port": port, "spark.connect.grpc.binding.address": "127.0.0.1", "spark.ui.enabled": "false",
+                "spark.driver.memory": "1g"}  # fmt: skip
+    given = [word for name, value in settings.items() for word in ("--conf", f"{name}={value}")]
+    with serving(folder, "org.apache.spark.deploy.SparkSubmit", "--class", CONNECT, "--master", "local[2]", *given, "spark-internal"):
+        wait_for(lambda: is_open(port), 120)
+        yield f"sc://127.0.0.1:{port}"
 
 
 @contextmanager

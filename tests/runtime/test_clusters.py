@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clusters import MASTER, QUIET, WORKER, free_port, is_open, serving
+from clusters import MASTER, QUIET, WORKER, connect_server, free_port, is_open, serving
 from projects import Project, wait_for
 
 SPEC = """
@@ -50,16 +50,12 @@ def project(tmp_path: Path) -> Project:
 
 
 def test_spark_connect_gives_the_same_rows(project: Project, tmp_path: Path) -> None:
-    expected, port = project.table("doubled"), free_port()
-    connect = ("org.apache.spark.deploy.SparkSubmit", "--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "--master", "local[2]",
-               "--conf", f"spark.connect.grpc.binding.port={port}", "--conf", "spark.connect.grpc.binding.address=127.0.0.1",
-               "--conf", "spark.ui.enabled=false", "--conf", "spark.driver.memory=1g", "spark-internal")  # fmt: skip
-    with serving(tmp_path, *connect):
-        wait_for(lambda: is_open(port), 120)
-        result = project.run("pipelines/p.yaml", "--profile", "connect", "--json", SPARK_REMOTE=f"sc://127.0.0.1:{port}")
+    expected = project.table("doubled")
+    with connect_server(tmp_path) as address:
+        result = project.run("pipelines/p.yaml", "--profile", "connect", "--json", SPARK_REMOTE=address)
         project.write("sales.csv", "shop,units\nA,2147483647\nA,2147483647\n")
         text = SPEC.replace("units: sum(units)", "units: sum(units + units)").replace("units: bigint, n", "units: bigint, n")
-        overflow = project.run(project.pipeline(text, "over"), "--profile", "connect", SPARK_REMOTE=f"sc://127.0.0.1:{port}")
+        overflow = project.run(project.pipeline(text, "over"), "--profile", "connect", SPARK_REMOTE=address)
     assert result.code == 0, result.err
     assert result.json["engine"] == "spark"
     assert project.table("doubled") == expected

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from clusters import connect_server
 from projects import Project
 
 PROFILE = """profiles:
@@ -18,6 +19,8 @@ PROFILE = """profiles:
         memory: 512m
         conf: {spark.sql.runSQLOnFiles: true, spark.sql.reflect.allowList: ".*"}
     connections: {warehouse: {duckdb: warehouse.duckdb}}
+  remote:
+    engine: {spark: {conf: {spark.sql.runSQLOnFiles: true}}}
 """
 SPEC = """
 sources:
@@ -49,20 +52,37 @@ CALLS = tuple(CALL.format(function) for function in ("reflect", "java_method", "
 FILES = "SELECT * FROM text.`{0}`", "SELECT * FROM csv.`file:{0}`", "SELECT * FROM parquet.`{0}`", "SELECT * FROM binaryFile.`{0}`"
 
 
-def test_a_session_calls_no_java_and_opens_no_file_that_a_statement_names(tmp_path: Path) -> None:
-    project = Project(tmp_path)
+def said_by_a_session(folder: Path, profile: str, **environment: str) -> dict[str, str]:
+    """What a session of the product answers to each statement."""
+    project = Project(folder)
     project.write("etlrun.yaml", PROFILE)
     project.write("sales.csv", "shop\nA\n")
     project.write("mine.py", TRY)
-    (secret := tmp_path / "secret.txt").write_text("c4n4ry")
-    files = tuple(statement.format(secret) for statement in FILES)
-    project.write("statements.json", json.dumps(["SELECT 1 AS one", *CALLS, *files]))
-    done = project.run(project.pipeline(SPEC), "--profile", "loose")
+    project.write("secret.txt", "c4n4ry")
+    project.write("statements.json", json.dumps(["SELECT 1 AS one", *CALLS, *files_below(folder)]))
+    done = project.run(project.pipeline(SPEC), "--profile", profile, **environment)
     assert done.code == 0, done.err
-    said = json.loads((tmp_path / "said.json").read_text())
+    said: dict[str, str] = json.loads((folder / "said.json").read_text())
     assert said["SELECT 1 AS one"] == "[Row(one=1)]"
+    return said
+
+
+def files_below(folder: Path) -> tuple[str, ...]:
+    return tuple(statement.format(folder / "secret.txt") for statement in FILES)
+
+
+def test_a_session_calls_no_java_and_opens_no_file_that_a_statement_names(tmp_path: Path) -> None:
+    said = said_by_a_session(tmp_path, "loose")
     for statement in CALLS:
         assert "METHOD_NOT_ALLOWED" in said[statement]
-    for statement in files:
+    for statement in files_below(tmp_path):
+        assert said[statement].startswith("[TABLE_OR_VIEW_NOT_FOUND]")
+    assert "c4n4ry" not in "".join(said.values())
+
+
+def test_a_session_of_a_connect_server_opens_no_file_either(tmp_path: Path) -> None:
+    with connect_server(tmp_path) as address:
+        said = said_by_a_session(tmp_path, "remote", SPARK_REMOTE=address)
+    for statement in files_below(tmp_path):
         assert said[statement].startswith("[TABLE_OR_VIEW_NOT_FOUND]")
     assert "c4n4ry" not in "".join(said.values())

@@ -32,12 +32,12 @@ RULES = {
     "spark.sql.files.ignoreCorruptFiles": "false",
     "spark.sql.files.ignoreMissingFiles": "false",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    "spark.sql.runSQLOnFiles": "false",
 }
-# What can only be said before a session starts: nothing that a specification says may reach files, classes or the log.
+# What can only be said before a session starts: nothing that a specification says may reach classes or the log.
 AT_START = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
-    "spark.sql.runSQLOnFiles": "false",
     "spark.sql.reflect.allowList": "a^",
     "spark.redaction.regex": "(?i)secret|pass|token|key|credential|url",
     "spark.sql.catalogImplementation": "in-memory",
