@@ -137,7 +137,8 @@ def main() -> None:
             place.run("DROP TABLE IF EXISTS plain, profile", made)
             for into in ("an empty table", "a table with as many rows"):
                 is_first = number == 0 and into == "an empty table"
-                for how in ("bare", "load_data", "pointer", *(["insert"] if not number else []), *(["jdbc"] if into == "an empty table" and CONNECTOR.exists() else [])):
+                others = [*(["insert"] if not number else []), *(["jdbc"] if into == "an empty table" and CONNECTOR.exists() else [])]
+                for how in ("bare", "load_data", "pointer", *others):
                     if how == "insert" and is_first:
                         place.run("DROP TABLE profile")
                     started = time.monotonic()
