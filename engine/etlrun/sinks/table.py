@@ -11,7 +11,7 @@ sinks:
 ```
 
 `publish: pointer` is for very large tables in MySQL and MariaDB. What has the table's name is a view then. The rows are loaded beside
-those that it shows, into `NAME__data`, in transactions of about a million; a last one, of a few rows, makes the view show them. The
+those that it shows, into `NAME__data`, in transactions of at most a million or so; a last one, of a few rows, makes the view show them. The
 rows before stay, and `etlrun rollback NAME` shows them again at once. It takes twice the room, a `key`, and for the first run the
 right to CREATE VIEW. In DuckDB every publish is one transaction, and nothing is kept.
 

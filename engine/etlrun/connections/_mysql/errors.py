@@ -97,9 +97,12 @@ def server_error(error: Exception) -> ServerError:
     return ServerError(LOST, str(error))
 
 
+OF_THE_LINE = (err.MySQLError, OSError, AttributeError)
+
+
 def is_of_the_line(error: Exception) -> bool:
     """Whether an exception is PyMySQL's or the socket's, and none of ours. A line that is cut shows as an attribute of None as well."""
-    return isinstance(error, (err.MySQLError, OSError)) or (isinstance(error, AttributeError) and "'NoneType'" in str(error))
+    return isinstance(error, OF_THE_LINE) and (not isinstance(error, AttributeError) or "'NoneType'" in str(error))
 
 
 def explain(error: ServerError, address: Address) -> tuple[str, str]:

@@ -40,10 +40,10 @@ class Pointing:
 
     def upload(self, session: Session, earlier: Kept | None) -> Kept:
         """The load's rows in the table of versions, proved and seen by nobody; those of an `earlier` try where they are there still."""
-        for one in versions.find(session, self.load.table):
-            if one == earlier:
-                return one
-        remove(session, [one for one in self.kept(session) if one.state == "loading"])
+        kept = versions.find(session, self.load.table)
+        if earlier is not None and earlier in kept:
+            return earlier
+        remove(session, [one for one in kept if one.state == "loading" and one.period == period_key(self.load.period)])
         new = versions.register(session, self.load)
         point("registered")
         number = Field(NUMBER, BIGINT, str(new.load), is_special=False, has_nulls=False)
@@ -52,10 +52,6 @@ class Pointing:
         with transfer.reading():
             transfer.add(session, f"{name(NUMBER)} = {new.load}")
         return new
-
-    def kept(self, session: Session) -> list[Kept]:
-        """The versions of what the load owns."""
-        return [one for one in versions.find(session, self.load.table) if one.period == period_key(self.load.period)]
 
     def show(self, session: Session, new: Kept) -> None:
         """Make `new` current, in a transaction that is open. Raises RunFailure where its rows and others that stay do not go together."""

@@ -12,7 +12,7 @@ import pyarrow as pa
 from pymysql import cursors
 
 from etlrun.connections._mysql.address import Address
-from etlrun.connections._mysql.errors import is_of_the_line, server_error
+from etlrun.connections._mysql.errors import OF_THE_LINE, is_of_the_line, server_error
 from etlrun.connections._mysql.rows import read_rows
 from etlrun.connections._mysql.wire import Line
 from etlrun.failures import RunFailure
@@ -150,7 +150,7 @@ def _tls(address: Address, settings: Settings) -> ssl.SSLContext | None:
 def _in_our_words() -> Iterator[None]:
     try:
         yield
-    except Exception as error:
+    except OF_THE_LINE as error:
         if not is_of_the_line(error):
             raise
         raise server_error(error) from None
