@@ -9,7 +9,7 @@ from fake_gemini import FakeServer
 from projects import Project, Result
 
 FILE = "pipelines/p.yaml"
-SECRET = "AIza-planted-secret-9f3c"
+SECRET = "planted-canary-9f3c"
 CANARIES = {"vtv1": "Channel", "naruto": "Film"}
 PROMPT = """\
 ---

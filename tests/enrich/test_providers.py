@@ -20,7 +20,7 @@ from etlrun.spec.project import from_environment
 from etlrun.spec.secrets import Secret
 from fake_gemini import FakeServer
 
-SECRET = "AIza-very-secret-0123456789"
+SECRET = "planted-canary-0123456789"
 
 
 def request(model: LanguageModel, *keys: str) -> Request:
