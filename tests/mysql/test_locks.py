@@ -245,7 +245,8 @@ def test_the_next_run_names_a_session_whose_client_has_fallen_silent(spare: Call
     proxy.cut()
     thread.join(30)
     assert not thread.is_alive()
-    assert [one.code for one in failures] in ([], ["newer-run"])  # it published before the newer run did, or gave way to it
+    # it published before the newer run did, or came back while that held the table, or after it
+    assert [one.code for one in failures] in ([], ["table-busy"], ["newer-run"])
     assert place.run(STATE) == [(30, 2, 2)]
 
 

@@ -47,6 +47,9 @@ PROFILE = """
         memory: 512m
         conf:
           spark.executor.memory: 512m
+          spark.cores.max: 2
+          spark.scheduler.minRegisteredResourcesRatio: 1.0  # no task before both executors are there
+          spark.scheduler.maxRegisteredResourcesWaitingTime: 120s
           spark.eventLog.enabled: true
           spark.eventLog.dir: "EVENTS"
           spark.eventLog.compress: false
