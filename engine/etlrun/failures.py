@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from etlrun.secrets import hide_secrets
+
 Reason = Literal["source", "engine", "sink", "connection", "model", "check", "stopped", "interrupted", "usage"]
 
 EXIT_CODES: dict[Reason, int] = {
@@ -31,11 +33,11 @@ class RunFailure(Exception):
     def __init__(
         self, reason: Reason, code: str, message: str, fix: str = "", *, file: str = "", line: int = 0, column: int = 0
     ) -> None:
-        super().__init__(message)
+        super().__init__(hide_secrets(message))
         self.reason: Reason = reason
         self.code = code
-        self.message = message
-        self.fix = fix
+        self.message = hide_secrets(message)
+        self.fix = hide_secrets(fix)
         self.file = file
         self.line = line
         self.column = column

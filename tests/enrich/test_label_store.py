@@ -103,6 +103,13 @@ def test_the_file_is_its_owners_alone(store: Store, tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
 
 
+def test_a_folder_that_others_may_write_to_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    with pytest.raises(RunFailure, match="others may write to .*/open "):
+        open_store(tmp_path / "open/labels.sqlite")
+
+
 def test_a_store_that_cannot_be_opened_says_so_without_its_secret(tmp_path: Path) -> None:
     (tmp_path / "labels.sqlite").write_text("not a database, and long enough to be taken for one" * 20)
     with pytest.raises(RunFailure, match="the label store in .* fails") as caught:

@@ -16,8 +16,8 @@ from etlrun.enrich.model import LanguageModel, ModelError, Reply, Request
 from etlrun.enrich.questions import write_sheet
 from etlrun.models._gemini_thinking import room_for
 from etlrun.models.gemini import Gemini
+from etlrun.secrets import Secret, hide_secrets
 from etlrun.spec.project import from_environment
-from etlrun.spec.secrets import Secret
 from fake_gemini import FakeServer
 
 SECRET = "planted-canary-0123456789"
@@ -165,7 +165,7 @@ def test_the_key_comes_from_the_project_file_and_not_from_what_the_environment_h
 def test_a_secret_shows_itself_nowhere() -> None:
     secret = Secret(SECRET)
     assert SECRET not in f"{secret} {secret!r} {[secret]} {vars(Gemini(model='m'))}"
-    assert secret.hide_in(f"Bearer {SECRET}") == "Bearer ***"
+    assert hide_secrets(f"Bearer {SECRET}") == "Bearer ***"
     assert secret.reveal() == SECRET
     with pytest.raises(TypeError, match="not written anywhere"):
         pickle.dumps(secret)

@@ -20,8 +20,8 @@ from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import Column, Columns, parse_type
 from etlrun.language.expressions import parse
 from etlrun.language.typed import check_expression
+from etlrun.secrets import Secret
 from etlrun.spec.database import Load, Write
-from etlrun.spec.secrets import Secret
 
 from .server import Server
 

@@ -18,7 +18,7 @@ from etlrun.connections._mysql.reading import Parallel
 from etlrun.connections._mysql.session import Settings, _tls
 from etlrun.connections.mysql import Mysql
 from etlrun.failures import RunFailure
-from etlrun.spec.secrets import Secret
+from etlrun.secrets import Secret
 
 from .authority import Authority
 from .loads import Place, columns_of, make_load, many

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import resource
 import signal
+import stat
 from pathlib import Path
 
 import pytest
@@ -205,6 +207,22 @@ def test_nothing_that_a_run_leaves_can_be_read_by_others(project: Project) -> No
     kept = [path for run in runs for path in run.rglob("*") if path.is_file()]
     assert {path.name for path in kept} >= {"run.json", "inputs.json", "views.jsonl"}
     assert all(path.stat().st_mode & 0o077 == 0 for path in kept)
+
+
+def test_a_folder_of_runs_that_others_may_write_to_is_refused(project: Project) -> None:
+    text = spec(project)
+    assert project.run(text, limit=lambda: os.umask(0o002) and None).code == 0
+    assert stat.S_IMODE((project.folder / ".etlrun").stat().st_mode) == 0o700
+    runs = project.folder / ".etlrun/runs"
+    run = next(runs.iterdir())
+    runs.chmod(0o770)
+    for command in ((text,), ("resume", run.name)):
+        result = project.run(*command)
+        assert result.code == 2
+        assert f"open-folder: others may write to {runs.resolve()} (its mode is 770)" in result.err
+        assert f"= chmod go-w {runs.resolve()}" in result.err
+    runs.chmod(0o750)
+    assert project.run(text).code == 0
 
 
 def test_reading_is_interrupted_too(project: Project) -> None:

@@ -9,7 +9,8 @@ import os
 import signal
 import sys
 import threading
-from types import FrameType
+import traceback
+from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
 import click
@@ -18,6 +19,7 @@ import etlrun
 from etlrun.cli.words import failure_text
 from etlrun.diagnostics import SpecError, format_text, nearest
 from etlrun.failures import INTERRUPTED_QUERY, RunFailure
+from etlrun.secrets import hide_secrets
 
 COMMANDS = ("run", "check", "plan", "compile", "show", "test", "runs", "resume", "rollback", "doctor", "llm", "schema", "new", "sample-data")
 
@@ -63,6 +65,7 @@ def main() -> NoReturn:
     """Run the command line of this process."""
     _terminated.clear()
     signal.signal(signal.SIGTERM, _terminate)
+    sys.excepthook = _tell_of_a_bug
     as_json = "--json" in sys.argv
     try:
         code = group.main(prog_name="etlrun", standalone_mode=False)
@@ -102,6 +105,12 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 def _end_by_signal(*, as_json: bool) -> NoReturn:
     code, word = (143, "terminated") if _terminated.is_set() else (130, "interrupted")
     _end(code, f"{word}: nothing more was published", {"code": word, "message": word}, as_json=as_json)
+
+
+def _tell_of_a_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Write the traceback of what nobody foresaw, without secrets; Python then ends with exit code 1."""
+    lines = "".join(traceback.format_exception(kind, error, trace))
+    sys.stderr.write(f"{hide_secrets(lines)}internal-error: this is a mistake of etlrun {etlrun.__version__}; please report it with the lines above\n")
 
 
 def _end(code: int, text: str, error: dict[str, Any], *, as_json: bool) -> NoReturn:

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
+from etlrun.private import private_folder
 from etlrun.spec.database import Lines
 
 METADATA = sa.MetaData()
@@ -125,7 +126,7 @@ def server_engine(lines: Lines) -> sa.Engine:
 
 def sqlite_engine(path: Path) -> sa.Engine:
     """An engine over a SQLite file that only its owner may read, in WAL mode: readers never wait for a writer."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private_folder(path.parent)
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), hide_parameters=True, connect_args={"timeout": 60})
 

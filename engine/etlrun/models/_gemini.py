@@ -9,7 +9,7 @@ from typing import Any
 
 from etlrun.enrich.model import Asker, Ending, ModelError, Reply, Request, Usage
 from etlrun.models._gemini_thinking import Thinking, budget_of, family_of
-from etlrun.spec.secrets import Secret
+from etlrun.secrets import Secret, hide_secrets
 
 try:
     import httpx2
@@ -100,7 +100,7 @@ class GeminiAsker(Asker):
             raise self.from_api(error) from None
         except httpx2.ConnectError as error:
             fix = "check the network, the proxy and the address"
-            raise ModelError("service", f"the service cannot be reached: {self.secret.hide_in(str(error))}", fix) from None
+            raise ModelError("service", f"the service cannot be reached: {hide_secrets(str(error))}", fix) from None
         except httpx2.TransportError as error:
             what = "did not answer in time" if isinstance(error, httpx2.TimeoutException) else "broke off the connection"
             raise ModelError("service", f"the service {what}", may_be_billed=may_be_billed) from None
@@ -108,7 +108,7 @@ class GeminiAsker(Asker):
             raise ModelError("unreadable", f"the reply is unreadable ({type(error).__name__})", may_be_billed=may_be_billed) from None
 
     def from_api(self, error: errors.APIError) -> ModelError:
-        message = " ".join(self.secret.hide_in(str(error.message or error.status or "no reason given")).split())[:200]
+        message = " ".join(hide_secrets(str(error.message or error.status or "no reason given")).split())[:200]
         details = _details(error)
         reasons = {item.get("reason") for item in details}
         if error.code == 429:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from etlrun.diagnostics import nearest
 from etlrun.enrich.model import Asker, Ending, ModelError, Reply, Request, Usage
-from etlrun.spec.secrets import Secret
+from etlrun.secrets import Secret, hide_secrets
 
 try:
     import httpx2
@@ -76,7 +76,7 @@ class OpenaiAsker(Asker):
             return await self.client.request(method, path, json=body)
         except httpx2.ConnectError as error:
             fix = f"check the network and `url: {self.settings.url}`"
-            raise ModelError("service", f"the service cannot be reached: {self.secret.hide_in(str(error))}", fix) from None
+            raise ModelError("service", f"the service cannot be reached: {hide_secrets(str(error))}", fix) from None
         except httpx2.TransportError as error:
             what = "did not answer in time" if isinstance(error, httpx2.TimeoutException) else "broke off the connection"
             raise ModelError("service", f"the service {what}", may_be_billed=body is not None) from None
@@ -98,7 +98,7 @@ class OpenaiAsker(Asker):
 
     def from_response(self, response: httpx2.Response) -> ModelError:
         error = _error_of(response)
-        message = " ".join(self.secret.hide_in(str(error.get("message") or response.reason_phrase)).split())[:200]
+        message = " ".join(hide_secrets(str(error.get("message") or response.reason_phrase)).split())[:200]
         code = response.status_code
         if code == 429:
             if "insufficient_quota" in (error.get("code"), error.get("type")):

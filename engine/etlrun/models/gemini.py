@@ -20,8 +20,8 @@ from typing import Literal
 
 from etlrun.enrich.model import Asker, Environment, LanguageModel, filled, written_reference
 from etlrun.models._gemini_thinking import Thinking, room_for
+from etlrun.secrets import Secret
 from etlrun.spec.fields import key
-from etlrun.spec.secrets import Secret
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from etlrun.enrich.model import Asker, Environment, LanguageModel, filled, written_reference
+from etlrun.secrets import Secret
 from etlrun.spec.fields import key
-from etlrun.spec.secrets import Secret
 
 
 @dataclass(frozen=True, kw_only=True)

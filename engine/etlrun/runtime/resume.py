@@ -10,6 +10,7 @@ from pathlib import Path
 from etlrun.compiler.check import Checked
 from etlrun.compiler.plan import make_plan
 from etlrun.failures import RunFailure
+from etlrun.private import refuse_open
 from etlrun.runtime.publishing import publish_all
 from etlrun.runtime.record import Record
 from etlrun.runtime.run import spec_hash
@@ -24,6 +25,7 @@ def find_run(runs: Path, run: str) -> tuple[RunFolder, Record]:
     if len(found) != 1:
         what = "there is no run" if not found else f"{len(found)} runs begin with"
         raise RunFailure("usage", "unknown-run", f"{what} `{run}`", "`etlrun runs` lists them")
+    refuse_open(runs)
     known = {item.name for item in fields(Record)}
     told = json.loads((found[0] / RECORD).read_text(encoding="utf-8"))
     return RunFolder(found[0].name, found[0]), Record(**{name: value for name, value in told.items() if name in known})

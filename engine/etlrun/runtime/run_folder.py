@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from etlrun.private import private_folder
+
 RECORD = "run.json"
 INPUTS = "inputs.json"
 KEEP_DAYS = 7  # of a stage that nobody resumed
@@ -61,11 +63,10 @@ class RunFolder:
 
 
 def new_run(runs: Path) -> RunFolder:
-    """A new folder below `runs`; its id sorts by time. Raises OSError."""
+    """A new folder below `runs`; its id sorts by time. Raises OSError, and RunFailure where others may write to `runs`."""
     started = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     folder = RunFolder(f"{started}-{secrets.token_hex(3)}", runs)
-    path = runs.resolve() / folder.id
-    runs.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = private_folder(runs.resolve()) / folder.id
     path.mkdir(mode=0o700)
     return RunFolder(folder.id, path)
 

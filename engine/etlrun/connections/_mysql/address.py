@@ -6,7 +6,7 @@ import ipaddress
 from dataclasses import dataclass
 
 from etlrun.failures import RunFailure
-from etlrun.spec.secrets import Secret
+from etlrun.secrets import Secret
 
 DRIVERS = ("mysql", "mysql+pymysql", "mariadb", "mariadb+pymysql")
 OPTIONS = ("charset", "unix_socket")

@@ -1,0 +1,43 @@
+"""No text that a person or a file gets to see holds a secret of this process, whoever put it there."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from etlrun.failures import RunFailure
+from etlrun.secrets import Secret, hide_secrets
+
+BROKEN = """
+import etlrun.cli.main as main
+from etlrun.secrets import Secret
+
+key = Secret("planted-in-a-bug")
+
+def broken(**_):
+    raise ValueError(f"nobody foresaw {key.reveal()}")
+
+main.group.main = broken
+main.main()
+"""
+
+
+def test_a_failure_never_says_a_secret() -> None:
+    Secret("planted")
+    Secret("planted-and-longer")
+    failure = RunFailure("connection", "x", "mysql://u:planted@h", "look at planted-and-longer")
+    assert (failure.message, str(failure), failure.fix) == ("mysql://u:***@h", "mysql://u:***@h", "look at ***")
+
+
+def test_a_secret_that_is_too_short_does_not_eat_ordinary_words() -> None:
+    Secret("a")
+    Secret("")
+    assert hide_secrets("a table") == "a table"
+
+
+def test_a_mistake_of_the_program_is_told_as_one_without_secrets() -> None:
+    done = subprocess.run([sys.executable, "-c", BROKEN], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "ValueError: nobody foresaw ***" in done.stderr
+    assert "planted-in-a-bug" not in done.stderr.replace('key = Secret("planted-in-a-bug")', "")
+    assert "internal-error: this is a mistake of etlrun" in done.stderr
