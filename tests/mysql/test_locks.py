@@ -89,6 +89,37 @@ def test_two_first_loads_of_different_months_both_succeed_at_the_same_time(
     assert place.slept == []
 
 
+OVERLAPPING = (
+    ("month = '2022-04'", "month = '2022-04' AND contract < 'D'"),
+    ("month <= '2022-04'", "month = '2022-04'"),
+    ("month IN ('2022-03', '2022-04')", "'2022-04' = month"),
+)
+APART = (
+    ("month < '2022-05'", "month >= '2022-05'"),
+    ("month = '2022-04' AND contract < 'D'", "month = '2022-05' AND contract < 'D'"),
+)
+
+
+@pytest.mark.parametrize(("first", "second"), [*OVERLAPPING, *((second, first) for first, second in OVERLAPPING)])
+def test_a_period_that_may_share_rows_with_one_at_work_is_refused(
+    place: Place, tmp_path: Path, first: str, second: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.warehouse().publish(make_load(tmp_path, [], run_id=FIRST))
+    with held_at(place, monkeypatch, make_load(tmp_path, many("2022-04", 40), where=first, run_id=SECOND)):
+        with pytest.raises(RunFailure) as failure:
+            place.warehouse().publish(make_load(tmp_path, many("2022-04", 5), where=second, run_id=THIRD))
+        assert failure.value.code == "table-busy" and f"is held by {SECOND} since" in failure.value.message
+    assert place.run("SELECT COUNT(*) FROM profile") == [(40,)]
+
+
+@pytest.mark.parametrize(("first", "second"), APART)
+def test_periods_that_are_plainly_apart_go_together(place: Place, tmp_path: Path, first: str, second: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.warehouse().publish(make_load(tmp_path, [], run_id=FIRST))
+    with held_at(place, monkeypatch, make_load(tmp_path, many("2022-04", 40), where=first, run_id=SECOND)):
+        place.warehouse().publish(make_load(tmp_path, many("2022-05", 5), where=second, run_id=THIRD))
+    assert place.run("SELECT month, COUNT(*) FROM profile GROUP BY 1 ORDER BY 1") == [("2022-04", 40), ("2022-05", 5)]
+
+
 def test_under_repeatable_read_a_first_load_would_wait_for_another_month(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Why sessions are READ COMMITTED: a DELETE that finds no rows would hold the gap in the index into which the other month is loaded."""
     place.warehouse().publish(make_load(tmp_path, [], run_id=FIRST))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from sqlglot import exp, parse_one
-from sqlglot.errors import SqlglotError
+from sqlglot import exp
 
 from etlrun.connections._mysql.words import name, text
 from etlrun.failures import RunFailure
@@ -18,28 +17,6 @@ _MOMENTS = (exp.DType.DATE, exp.DType.TIMESTAMP, exp.DType.TIMESTAMPTZ, exp.DTyp
 def condition_columns(condition: exp.Expr | None) -> tuple[str, ...]:
     """The columns that a condition speaks of, in lower case."""
     return tuple(dict.fromkeys(column.name.lower() for column in condition.find_all(exp.Column))) if condition is not None else ()
-
-
-def are_apart(condition: exp.Expr, period: str) -> bool:
-    """Whether no row fulfils both a condition and the one that a period's text says; False where that is not plain to see."""
-    if not period:
-        return False
-    try:
-        other = parse_one(period, dialect="spark")
-    except SqlglotError:  # a period whose text was cut
-        return False
-    mine, its = _equality(condition), _equality(other)
-    return mine is not None and its is not None and mine[0] == its[0] and mine[1] != its[1]
-
-
-def _equality(condition: exp.Expr) -> tuple[str, str] | None:
-    """The column and the constant of `column = 'text'` or `column = 4`; a text without the spaces at its end, which servers overlook."""
-    condition = condition.unnest()
-    if not isinstance(condition, exp.EQ) or not isinstance(condition.this, exp.Column):
-        return None
-    constant = condition.expression
-    is_plain = isinstance(constant, exp.Literal) and (constant.is_string or constant.is_int)
-    return (condition.this.name.lower(), constant.this.rstrip(" ") if constant.is_string else str(int(constant.this))) if is_plain else None
 
 
 def mysql_condition(node: exp.Expr) -> str:

@@ -8,6 +8,7 @@ import socket
 from dataclasses import dataclass
 from typing import Protocol
 
+from etlrun.connections._mysql.apart import are_apart
 from etlrun.connections._mysql.session import Session
 from etlrun.connections._mysql.words import name, text
 from etlrun.spec.database import LEDGER, Entry, Load
@@ -138,10 +139,12 @@ def note_writer(session: Session, load: Load, lock: str) -> None:
 
 
 def other_locks(session: Session, load: Load, own: str) -> list[str]:
-    """The locks under which others may write to what `load` owns: its periods for the whole table, the whole table for a period."""
-    if load.write == "replace_where":
-        return [lock_name(session, load, is_whole=True)]
-    return [str(row[0]) for row in session.rows(f"SELECT lock_name FROM {name(WRITERS)} WHERE tbl = {text(load.table)} AND lock_name <> {text(own)}")]
+    """The locks that are held at this moment by others who may write to what `load` owns: to the table, or to a period that is not plainly apart."""
+    held = f"tbl = {text(load.table)} AND lock_name <> {text(own)} AND IS_USED_LOCK(lock_name) IS NOT NULL"
+    found = session.rows(f"SELECT lock_name, period FROM {name(WRITERS)} WHERE {held}")
+    periods = [(str(lock), str(period)) for lock, period in found if load.condition is None or not are_apart(load.condition, str(period))]
+    whole = [lock_name(session, load, is_whole=True)] if load.write == "replace_where" else []  # also of one who has not noted it yet
+    return list(dict.fromkeys([*whole, *(lock for lock, _ in periods)]))
 
 
 def find_writer(session: Session, lock: str, thread: int) -> Writer | None:

@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Literal
 
 from etlrun.connections._mysql import versions
-from etlrun.connections._mysql.conditions import are_apart, condition_columns, mysql_condition
+from etlrun.connections._mysql.apart import are_apart
+from etlrun.connections._mysql.conditions import condition_columns, mysql_condition
 from etlrun.connections._mysql.encode import Field
 from etlrun.connections._mysql.faults import point
 from etlrun.connections._mysql.inspect import Facts
