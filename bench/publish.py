@@ -1,7 +1,8 @@
 """What a publish to MySQL costs: 1.92 million rows of 10 columns from a run directory, against a bare LOAD DATA of a ready file.
 
-Starts a private server below the system's temporary folder and writes its table into bench/publish.md: the MariaDB that is installed,
-or the program that ETLRUN_TEST_MYSQLD names (see tests/mysql/server.py).
+Starts private servers below the system's temporary folder and writes their tables into bench/publish.md: the MariaDB that is installed,
+or the program that ETLRUN_TEST_MYSQLD names (see tests/mysql/server.py); once with the sizes that a server has as it is installed, and
+once with memory for the whole table.
 The bare LOAD DATA reads a CSV file that is already sorted by key, checks nothing, and commits. Both go into an empty table, and then
 again over the rows that are there, where a DELETE comes first. Where Debian's `libmariadb-java` is installed, Spark's own JDBC writer
 (two tasks, rewriteBatchedStatements) puts the same Parquet files into an empty table; its start-up does not count.
@@ -43,6 +44,10 @@ QUERIES = {
     "the whole of it, `SELECT Most_watched, SUM(Total_Giai_Tri) ... GROUP BY 1`": "SELECT Most_watched, SUM(Total_Giai_Tri) FROM {} GROUP BY 1",
     "2,000 contracts, one after the other, by key": "SELECT * FROM {} WHERE Contract = '{}'",
 }  # fmt: skip
+SIZES = {
+    "as it is installed": ["--innodb-buffer-pool-size=128M", redo_log(96), "--innodb-flush-log-at-trx-commit=1", "--innodb-doublewrite=1"],
+    "with memory for the table": ["--innodb-buffer-pool-size=1G", redo_log(512)],
+}
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 DECLARED = {
     "Contract": "string", "Total_Giai_Tri": "bigint", "Total_Phim_Truyen": "bigint", "Total_The_Thao": "bigint", "Total_Thieu_Nhi": "bigint",
@@ -120,8 +125,13 @@ def jdbc_here(folder: str, port: str, database: str) -> None:
 
 
 def main() -> None:
+    for size, settings in SIZES.items():
+        measure(size, settings)
+
+
+def measure(size: str, settings: list[str]) -> None:
     folder = Path(tempfile.mkdtemp(prefix="etlrun-bench-"))
-    server = Server(folder / "server", ["--innodb-buffer-pool-size=1G", redo_log(512)])
+    server = Server(folder / "server", settings)
     try:
         load = stage(folder)
         server.make()
@@ -153,7 +163,7 @@ def main() -> None:
                     seconds.setdefault((into, how), []).append(took)
                     sys.stdout.write(f"{into}, {how}: {seconds[into, how][-1]:.1f} s\n")
         assert [place.run(f"SELECT COUNT(*) FROM {table}") for table in ("profile", "pointed")] == [[(load.rows,)], [(load.rows,)]]
-        write(product(place), seconds, max(most), read(place))
+        write(f"{product(place)}, {size}", seconds, max(most), read(place))
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
@@ -195,12 +205,16 @@ def write(server: str, seconds: dict[tuple[str, str], list[float]], memory: floa
         ratio = statistics.median(one / base for one, base in zip(took, seconds[what, "bare"], strict=False))
         shown = SHOWN.get(how, f"publish, loader `{how}`")
         lines.append(f"| {what} | {shown} | {statistics.median(took):.1f} | {ratio:.2f} x |")
+    if jdbc := seconds.get(("an empty table", "jdbc")):
+        ratios = sorted(other / ours for other, ours in zip(jdbc, seconds["an empty table", "load_data"], strict=True))
+        lines += ["", f"The JDBC writer takes {statistics.median(ratios):.1f} x as long as the publish ({ratios[0]:.1f} to {ratios[-1]:.1f})."]
     lines += ["", f"The most memory that a publishing process had: {memory:.0f} MB.", ""]
     lines += ["Reading the view of a table that is published by pointer, against a table:", "", *(f"* {what}: {ratio:.2f} x" for what, ratio in reading)]
     sys.stdout.write("\n".join(lines) + "\n")
     path = PROJECT / "bench" / "publish.md"
     tables = [f"## {table}" for table in path.read_text().split("## ")[1:]] if path.exists() else []
-    others = [table for table in tables if not table.startswith(f"## {server.split(maxsplit=1)[0]} ")]
+    kind, size = server.split(maxsplit=1)[0], server.partition(", ")[2]
+    others = [table for table in tables if not (table.startswith(f"## {kind} ") and table.split("\n", 1)[0].endswith(f", {size}"))]
     path.write_text(INTRODUCTION + "\n\n".join(table.strip() for table in sorted([*others, "\n".join(lines)])) + "\n")
 
 

@@ -1,8 +1,9 @@
 """Cut the line once, after every byte of a publish, in both directions: `python -m tests.mysql.sweep --all`, or `--every 4` bytes.
 
-Whatever the byte, the publish must succeed by trying again, the rows must be there once, with one row in the ledger, and readers may
-see the old rows or the new ones only. That is some 40,000 publishes of 20 rows each, and takes hours. Without `--all` the points are
-those that the tests use: some all over the protocol, and more around the COMMIT.
+It does so with rows that go as a whole, and with rows in slices that a second connection proves. Whatever the byte, the publish must
+succeed by trying again, the rows must be there once, with one row in the ledger, and readers may see the old rows or the new ones
+only. That is some 80,000 publishes of 20 rows each, and takes hours. Without `--all` the points are those that the tests use: some all
+over the protocol, and more around the COMMIT.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from itertools import product
 from pathlib import Path
 from typing import Literal, get_args
 
+from etlrun.connections._mysql import slices
 from etlrun.failures import RunFailure
 from etlrun.spec.database import Publish
 
@@ -99,11 +101,12 @@ def main() -> int:
         server.make()
         server.start()
         found = []
-        for publish, loader in product(get_args(Publish), get_args(Loader)):
-            database = f"{publish}_by_{loader}"
+        for publish, loader, least in product(get_args(Publish), get_args(Loader), (slices.LEAST, 1)):
+            slices.LEAST = least
+            database = f"{publish}_by_{loader}_{least}"
             server.run(f"CREATE DATABASE {database}")
             found.append(sweep(Place(server, database, server.port), folder / database, loader, publish, every))
-            sys.stdout.write(f"{publish}, {loader}: {found[-1].points} cut points, {len(found[-1].wrong)} wrong\n")
+            sys.stdout.write(f"{publish}, {loader}, slices from {least:,} rows on: {found[-1].points} cut points, {len(found[-1].wrong)} wrong\n")
             sys.stdout.writelines(f"  {line}\n" for line in found[-1].wrong)
             sys.stdout.flush()
     finally:

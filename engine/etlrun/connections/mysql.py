@@ -1,10 +1,12 @@
 """`mysql` - a MySQL (8.4 and later) or MariaDB (10.6 and later) server.
 
 A publish is one transaction: readers see the old rows or the new ones, and after any crash the table holds one of them. Row count,
-unique keys and a checksum of all values are compared before COMMIT. A missing table is made: texts of the key are VARCHAR(255), or
-shorter where several share the 3072 bytes of an index, other texts are TEXT, all in utf8mb4_bin. The account needs SELECT, INSERT
-and DELETE on the tables and on those whose names start with `_etlrun_`, and for the first run CREATE (and CREATE VIEW for sinks that
-`publish: pointer`).
+unique keys and a checksum of all values are compared before COMMIT; of 200,000 rows or more a second connection compares what has
+arrived while the rest is on its way, and where the account may open only one, the first does it at the end.
+
+A missing table is made: texts of the key are VARCHAR(255), or shorter where several share the 3072 bytes of an index, other texts are
+TEXT, all in utf8mb4_bin. The account needs SELECT, INSERT and DELETE on the tables and on those whose names start with `_etlrun_`, and
+for the first run CREATE (and CREATE VIEW for sinks that `publish: pointer`).
 
 A table of 100,000 rows or more is read over several connections at once, each of which takes ranges of the primary key; all of them
 see the table as it was at one moment. That needs the right LOCK TABLES, held for the moment in which they start; an account without

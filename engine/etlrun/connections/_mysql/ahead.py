@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from types import TracebackType
 from typing import Generic, TypeVar
 
@@ -13,13 +14,13 @@ DEPTH = 4
 
 
 class Ahead(Generic[Item]):
-    """The items of an iterator, made by a thread of their own from the moment that the block is entered.
+    """The items of a generator, made by a thread of their own from the moment that the block is entered.
 
-    At most four items wait. An exception of the iterator comes out where its item would have. Leaving the block early calls
-    `cancel`, which must end the iterator's wait.
+    At most four items wait. An exception of the generator comes out where its item would have. Leaving the block early calls
+    `cancel`, which must end the generator's wait; it is closed when the block has been left.
     """
 
-    def __init__(self, items: Iterator[Item], cancel: Callable[[], None]) -> None:
+    def __init__(self, items: Generator[Item, None, None], cancel: Callable[[], None]) -> None:
         self._items = items
         self._cancel = cancel
         self._made: queue.Queue[tuple[Item | None, BaseException | None]] = queue.Queue(DEPTH)
@@ -50,9 +51,10 @@ class Ahead(Generic[Item]):
 
     def _make(self) -> None:
         try:
-            for item in self._items:
-                if not self._put(item, None):
-                    return
+            with closing(self._items):
+                for item in self._items:
+                    if not self._put(item, None):
+                        return
             self._put(None, None)
         except BaseException as error:  # noqa: BLE001 - it is raised in the thread that reads
             self._put(None, error)

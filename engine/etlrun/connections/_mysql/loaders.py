@@ -1,11 +1,10 @@
-"""The two ways in which rows travel: one LOAD DATA LOCAL that streams them, or INSERTs of about a megabyte."""
+"""The two ways in which rows travel: LOAD DATA LOCAL, which streams them, or INSERTs of about a megabyte."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain, islice
 
-from etlrun.connections._mysql.ahead import Ahead
 from etlrun.connections._mysql.encode import Field
 from etlrun.connections._mysql.errors import masked
 from etlrun.connections._mysql.faults import point
@@ -24,8 +23,8 @@ class LoadRefused(Exception):
         self.code = code
 
 
-def load_data(session: Session, table: str, fields: tuple[Field, ...], lines: Ahead[memoryview], rows: int) -> None:
-    """Stream the lines into the table, about a million in one statement. Raises LoadRefused, ServerError."""
+def load_data(session: Session, table: str, fields: tuple[Field, ...], lines: Iterator[memoryview]) -> int:
+    """Stream the lines into the table, about a million in one statement; gives how many rows it took. Raises LoadRefused, ServerError."""
     binary = {field.name: f"@v{number}" for number, field in enumerate(fields) if field.type.name == "binary"}
     targets = ", ".join(binary.get(field.name, name(field.name)) for field in fields)
     unhexed = ", ".join(f"{name(column)} = UNHEX({variable})" for column, variable in binary.items())
@@ -39,13 +38,12 @@ def load_data(session: Session, table: str, fields: tuple[Field, ...], lines: Ah
         loaded, warnings = session.stream(statement, chain((first,), islice(chunks, CHUNKS - 1)))
         total += loaded
         if warnings:
-            raise _complaint(session, total, warnings, rows)
-    if total != rows:
-        raise _complaint(session, total, 0, rows)
+            raise _complaint(session, warnings)
+    return total
 
 
-def insert(session: Session, table: str, fields: tuple[Field, ...], tuples: Ahead[list[bytes]], rows: int) -> None:
-    """Send the rows as INSERT statements. Raises LoadRefused, ServerError."""
+def insert(session: Session, table: str, fields: tuple[Field, ...], tuples: Iterator[list[bytes]]) -> int:
+    """Send the rows as INSERT statements; gives how many rows it took. Raises LoadRefused, ServerError."""
     head = f"INSERT INTO {name(table)} ({names(tuple(field.name for field in fields))}) VALUES ".encode()
     most = min(BYTES, int(session.one("SELECT @@max_allowed_packet")[0]) // 2)
     total = 0
@@ -54,18 +52,17 @@ def insert(session: Session, table: str, fields: tuple[Field, ...], tuples: Ahea
         loaded, warnings = session.change(head + values)
         total += loaded
         if warnings:
-            raise _complaint(session, total, warnings, rows)
-    if total != rows:
-        raise _complaint(session, total, 0, rows)
+            raise _complaint(session, warnings)
+    return total
 
 
-def _watched(lines: Ahead[memoryview]) -> Iterator[memoryview]:
+def _watched(lines: Iterator[memoryview]) -> Iterator[memoryview]:
     for chunk in lines:
         point("loading")
         yield chunk
 
 
-def _packets(tuples: Ahead[list[bytes]], most: int) -> Iterator[bytes]:
+def _packets(tuples: Iterator[list[bytes]], most: int) -> Iterator[bytes]:
     """The tuples with commas between, in pieces of about `most` bytes."""
     piece: list[bytes] = []
     size = 0
@@ -80,7 +77,7 @@ def _packets(tuples: Ahead[list[bytes]], most: int) -> Iterator[bytes]:
         yield b",".join(piece)
 
 
-def _complaint(session: Session, loaded: int, warnings: int, rows: int) -> LoadRefused:
-    said = session.rows("SHOW WARNINGS LIMIT 1") if warnings else []
-    why = f", and the server warned {warnings:,} {'time' if warnings == 1 else 'times'}: {masked(str(said[0][2]))} ({said[0][1]})" if said else ""
-    return LoadRefused(f"{loaded:,} of {rows:,} rows were taken{why}", int(said[0][1]) if said else 0)
+def _complaint(session: Session, warnings: int) -> LoadRefused:
+    said = session.rows("SHOW WARNINGS LIMIT 1")
+    times = f"the server warned {warnings:,} {'time' if warnings == 1 else 'times'}"
+    return LoadRefused(f"{times}: {masked(str(said[0][2]))} ({said[0][1]})", int(said[0][1])) if said else LoadRefused(times)

@@ -6,6 +6,7 @@ the next publish of its period removes it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
@@ -32,12 +33,15 @@ ROWS_AT_ONCE = 10_000  # that one DELETE removes
 class Pointing:
     """The versions of a table while a load becomes the current one. The lock of what the load owns is held."""
 
-    def __init__(self, load: Load, stage: Stage, there: Definition, facts: Facts, loader: Literal["insert", "load_data"]) -> None:
+    def __init__(
+        self, load: Load, stage: Stage, there: Definition, facts: Facts, loader: Literal["insert", "load_data"], connect: Callable[[], Session]
+    ) -> None:  # fmt: skip
         self.load = load
         self.stage = stage
         self.there = there
         self.facts = facts
         self.loader = loader
+        self.connect = connect
 
     def upload(self, session: Session, earlier: Kept | None) -> Kept:
         """The load's rows in the table of versions, proved and seen by nobody; those of an `earlier` try where they are there still."""
@@ -49,7 +53,7 @@ class Pointing:
         point("registered")
         number = Field(NUMBER, BIGINT, str(new.load), is_special=False, has_nulls=False)
         facts = replace(self.facts, fields=(number, *self.facts.fields))
-        transfer = Transfer(self.load, self.stage, self.there, facts, self.loader)
+        transfer = Transfer(self.load, self.stage, self.there, facts, self.loader, self.connect)
         with transfer.reading():
             transfer.add(session, f"{name(NUMBER)} = {new.load}")
         return new

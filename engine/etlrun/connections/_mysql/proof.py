@@ -24,8 +24,16 @@ class State:
 NOTHING = State(0, 0)
 
 
+def count(session: Session, table: str, where: str) -> int:
+    """The number of the rows that fulfil `where`, or of all rows where it is empty."""
+    return int(session.one(f"SELECT COUNT(*) FROM {name(table)}{_part(where)}")[0])
+
+
 def state_of(session: Session, table: str, fields: tuple[Field, ...], where: str) -> State:
     """The state of the rows that fulfil `where`, or of all rows where it is empty."""
-    part = f" WHERE {where}" if where else ""
-    rows, crc = session.one(f"SELECT COUNT(*), COALESCE(SUM(CRC32({server_line(fields)})), 0) FROM {name(table)}{part}")
+    rows, crc = session.one(f"SELECT COUNT(*), COALESCE(SUM(CRC32({server_line(fields)})), 0) FROM {name(table)}{_part(where)}")
     return State(int(rows), int(crc))
+
+
+def _part(where: str) -> str:
+    return f" WHERE {where}" if where else ""

@@ -116,7 +116,7 @@ class _Publish:
         point("prepared")
         take_lock(session, self.load, self.publisher.label)
         point("locked")
-        parts = (self.load, self.stage, prepared.definition, self.facts, self.chosen_loader(session))
+        parts = (self.load, self.stage, prepared.definition, self.facts, self.chosen_loader(session), self.publisher.open_session)
         if self.load.publish == "pointer":
             return self.move_pointer(session, Pointing(*parts))
         transfer = Transfer(*parts)

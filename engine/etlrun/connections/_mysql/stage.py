@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ class Stage:
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """The rows of a query, in a thread of its own: DuckDB would not let Ctrl-C through to this one."""
 
-        def answer() -> Iterator[list[tuple[Any, ...]]]:
+        def answer() -> Generator[list[tuple[Any, ...]], None, None]:
             try:
                 yield self._connection.execute(query).fetchall()
             except duckdb.Error as error:
@@ -67,17 +67,17 @@ class Stage:
             (rows,) = ahead
         return rows
 
-    def lines(self, fields: tuple[Field, ...], order: tuple[str, ...], so_far: Sum) -> Iterator[memoryview]:
-        """The rows as lines for LOAD DATA, sorted by the columns `order`."""
+    def lines(self, fields: tuple[Field, ...], order: tuple[str, ...], so_far: Sum, where: str = "") -> Iterator[memoryview]:
+        """The rows that fulfil `where`, or all, as lines for LOAD DATA, sorted by the columns `order`."""
         sent, proved = line(fields), proof_line(fields)
         proof = "" if sent == proved else f", {proved}"
-        for batch in self._batches(self._connection, f"{sent}{proof}", order):
+        for batch in self._batches(self._connection, f"{sent}{proof}", order, where):
             yield _bytes_of(batch.column(0))
             _add(so_far, batch.column(batch.num_columns - 1))
 
-    def tuples(self, fields: tuple[Field, ...], order: tuple[str, ...], so_far: Sum) -> Iterator[list[bytes]]:
-        """The rows as `(1,'a')` for INSERT, sorted by the columns `order`."""
-        for batch in self._batches(self._connection, f"concat('(', {values(fields)}, ')'), {proof_line(fields)}", order):
+    def tuples(self, fields: tuple[Field, ...], order: tuple[str, ...], so_far: Sum, where: str = "") -> Iterator[list[bytes]]:
+        """The rows that fulfil `where`, or all, as `(1,'a')` for INSERT, sorted by the columns `order`."""
+        for batch in self._batches(self._connection, f"concat('(', {values(fields)}, ')'), {proof_line(fields)}", order, where):
             yield batch.column(0).cast(pa.binary()).to_pylist()
             _add(so_far, batch.column(1))
 
@@ -98,10 +98,13 @@ class Stage:
         self._connection.close()
 
     @staticmethod
-    def _batches(connection: duckdb.DuckDBPyConnection, values_: str, order: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+    def _batches(connection: duckdb.DuckDBPyConnection, values_: str, order: tuple[str, ...], where: str = "") -> Generator[pa.RecordBatch, None, None]:
+        """The values of rows, some at a time, and never none."""
+        only = f" WHERE {where}" if where else ""
         by = f" ORDER BY {', '.join(order)}" if order else ""
         try:
-            yield from connection.sql(f"SELECT {values_} FROM (SELECT * FROM stage{by})").to_arrow_reader(BATCH)
+            with connection.sql(f"SELECT {values_} FROM (SELECT * FROM stage{only}{by})").to_arrow_reader(BATCH) as batches:
+                yield from (batch for batch in batches if batch.num_rows)
         except duckdb.Error as error:
             raise _damaged(error) from error
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from typing import Any, Literal
 
 from etlrun.connections._mysql.ahead import Ahead
@@ -12,8 +13,10 @@ from etlrun.connections._mysql.errors import DUPLICATE, ServerError, masked
 from etlrun.connections._mysql.faults import point
 from etlrun.connections._mysql.inspect import Facts, equal_keys
 from etlrun.connections._mysql.loaders import LoadRefused, insert, load_data
-from etlrun.connections._mysql.proof import NOTHING, State, state_of
+from etlrun.connections._mysql.proof import NOTHING, State, count, state_of
+from etlrun.connections._mysql.proving import Prover
 from etlrun.connections._mysql.session import Session
+from etlrun.connections._mysql.slices import cut
 from etlrun.connections._mysql.stage import Stage, Sum
 from etlrun.connections._mysql.tables import Definition
 from etlrun.connections._mysql.words import name
@@ -27,22 +30,32 @@ REFUSED = frozenset((1048, 1264, 1265, 1292, 1366, 1406, 3819, 4025, *DUPLICATE)
 class Transfer:
     """The rows of a stage on their way into their table."""
 
-    def __init__(self, load: Load, stage: Stage, there: Definition, facts: Facts, loader: Literal["insert", "load_data"]) -> None:
+    def __init__(
+        self, load: Load, stage: Stage, there: Definition, facts: Facts, loader: Literal["insert", "load_data"], connect: Callable[[], Session]
+    ) -> None:  # fmt: skip
         self.load = load
         self.stage = stage
         self.table = there.table
         self.facts = facts
         self.loader = loader
+        self.connect = connect
         self.sent = Sum()
         self.order = tuple(stage.staged(key) for key in there.key if key in load.columns)
+        self.slices = cut(stage, tuple(field for staged in self.order for field in facts.fields if field.staged == staged))
         self.rows: Ahead[Any] | None = None
 
     @contextmanager
     def reading(self) -> Iterator[None]:
         """Inside, the stage is being sorted and written as text, whatever else happens."""
-        read = self.stage.lines if self.loader == "load_data" else self.stage.tuples
-        with Ahead(read(self.facts.fields, self.order, self.sent), self.stage.interrupt) as self.rows:
+        with Ahead(self.read(), self.stage.interrupt) as self.rows:
             yield
+
+    def read(self) -> Generator[Any, None, None]:
+        """The rows of one slice after the other, with an empty item at the end of each."""
+        read = self.stage.lines if self.loader == "load_data" else self.stage.tuples
+        for part in self.slices:
+            yield from read(self.facts.fields, self.order, self.sent, part.staged)
+            yield ()
 
     def run(self, session: Session) -> None:
         """Replace and prove. Raises RunFailure, LoadRefused, ServerError."""
@@ -55,9 +68,18 @@ class Transfer:
         """Load the rows and prove them: they are what came to the part `owned` of the table since `before`. Raises as `run` does."""
         assert self.rows is not None
         take = load_data if self.loader == "load_data" else insert
-        take(session, self.table, self.facts.fields, self.rows, self.load.rows)
-        point("loaded")
-        self.prove(self.state(session, owned) - before)
+        rows, loaded = iter(self.rows), 0
+        with Prover(self.connect, self.table, self.facts.fields, owned) as prover:
+            for part in self.slices:
+                loaded += take(session, self.table, self.facts.fields, takewhile(len, rows))
+                if len(self.slices) > 1 and before == NOTHING:
+                    prover.prove(part)
+            if loaded != self.load.rows:
+                raise LoadRefused(f"{loaded:,} of {self.load.rows:,} rows were taken")
+            point("loaded")
+            is_proved = prover.state() == self.wanted() and count(session, self.table, owned) == self.load.rows
+        if not is_proved:
+            self.prove(self.state(session, owned) - before)
         point("proved")
 
     def remove(self, session: Session) -> None:
@@ -86,9 +108,13 @@ class Transfer:
     def state(self, session: Session, owned: str) -> State:
         return state_of(session, self.table, self.facts.fields, owned)
 
+    def wanted(self) -> State:
+        """What has left the stage."""
+        return State(self.sent.rows, self.sent.crc)
+
     def prove(self, arrived: State) -> None:
         """Compare what the server holds with what left the stage. Raises RunFailure where they differ."""
-        if arrived == State(self.sent.rows, self.sent.crc) and self.sent.rows == self.load.rows:
+        if arrived == self.wanted() and arrived.rows == self.load.rows:
             return
         named = f"the table `{self.load.table}` was not published"
         if arrived.rows != self.load.rows:

@@ -1,0 +1,62 @@
+"""Prove slices of a load while others are on their way, over a line that sees what is not committed yet.
+
+What it finds stands for the whole only where it agrees with what was sent: nobody can change rows of an open transaction meanwhile,
+and rows of others that came between are counted at the end. Where it does not agree, or the line fails, or leads to another server,
+the load itself proves everything once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
+
+from etlrun.connections._mysql.encode import Field
+from etlrun.connections._mysql.errors import ServerError
+from etlrun.connections._mysql.proof import State, state_of
+from etlrun.connections._mysql.session import Session
+from etlrun.connections._mysql.slices import Slice
+from etlrun.connections._mysql.snapshots import Sessions
+from etlrun.failures import RunFailure
+
+
+class Prover:
+    """Takes slices that have been loaded into the part `owned` of a table. Its line is opened for the first, and closed with the block."""
+
+    def __init__(self, connect: Callable[[], Session], table: str, fields: tuple[Field, ...], owned: str) -> None:
+        self._sessions = Sessions(connect)
+        self._session: Session | None = None
+        self._table = table
+        self._fields = fields
+        self._owned = owned
+        self._pool = ThreadPoolExecutor(1, "etlrun-prove")
+        self._states: list[Future[State]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def prove(self, part: Slice) -> None:
+        """Begin to look at what the server holds of a slice."""
+        self._states.append(self._pool.submit(self._state, part))
+
+    def state(self) -> State | None:
+        """What the server holds of all slices together; None where that is not known."""
+        try:
+            states = [state.result() for state in self._states]
+        except (ServerError, RunFailure):
+            return None
+        if self._session is not None:
+            self._session.close()
+        return State(sum(state.rows for state in states), sum(state.crc for state in states)) if states else None
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self._sessions.cut()
+        self._pool.shutdown(cancel_futures=True)
+        self._sessions.hang_up()
+
+    def _state(self, part: Slice) -> State:
+        if self._session is None:
+            self._session = self._sessions.open()
+            self._session.run("SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED")
+        return state_of(self._session, self._table, self._fields, " AND ".join(each for each in (self._owned, part.there) if each))

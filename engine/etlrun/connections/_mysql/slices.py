@@ -1,0 +1,64 @@
+"""The rows of a large load cut into slices of the key, so that one is on its way while the next is sorted and the last is proved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from etlrun.connections._mysql.encode import Field, literal
+from etlrun.connections._mysql.stage import Stage
+from etlrun.connections._mysql.words import name
+from etlrun.language.duckdb_words import text, type_name
+
+LEAST = 200_000  # rows that are worth it
+CUTS = (0.2, 0.5, 0.8)  # small ones at the ends: nothing is sent before the first is sorted, and nobody is left to wait for but the last
+SAMPLE = 10_000  # rows that show where to cut
+TYPES = ("tinyint", "smallint", "int", "bigint", "decimal", "string", "date", "timestamp")
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A part of the rows, as a condition on the stage and as the same one on the table; nothing for all of them."""
+
+    staged: str = ""
+    there: str = ""
+
+
+WHOLE = Slice()
+
+
+def cut(stage: Stage, key: tuple[Field, ...]) -> tuple[Slice, ...]:
+    """The slices in the order of the key: by its first column that is not the same in every row. One where the rows are few, or cannot be cut."""
+    same: list[str] = []
+    for field in key if stage.load.rows >= LEAST else ():
+        if field.type.name not in TYPES:
+            break
+        bounds = _bounds(stage, field)
+        if bounds:
+            return tuple(_slice(field, same, *ends) for ends in zip((None, *bounds), (*bounds, None), strict=True))
+        found = stage.one(f"SELECT min({field.staged}) = max({field.staged}), {literal(replace(field, staged=f'min({field.staged})'))} FROM stage")
+        if not found[0]:
+            break
+        same.append(f"{name(field.name)} = {found[1]}")
+    return (WHOLE,)
+
+
+def _bounds(stage: Stage, field: Field) -> list[tuple[str, str]]:
+    """Where to cut, for the stage and for the server; nothing where most rows are alike."""
+    sample = f"SELECT {field.staged} AS bound FROM stage USING SAMPLE reservoir({SAMPLE} ROWS) REPEATABLE (1)"
+    quantiles = f"SELECT DISTINCT unnest(quantile_disc(bound, {list(CUTS)})) AS bound FROM ({sample})"
+    shown = f"'CAST(' || {_quoted('CAST(bound AS VARCHAR)')} || ' AS {type_name(field.type)})', {literal(replace(field, staged='bound'))}"
+    found = stage.rows(f"SELECT {shown} FROM ({quantiles}) WHERE bound > (SELECT min({field.staged}) FROM stage) ORDER BY bound")
+    return [(str(here), str(there)) for here, there in found]
+
+
+def _quoted(value: str) -> str:
+    """A text as DuckDB writes one."""
+    quote = text("'")
+    return f"({quote} || replace({value}, {quote}, {quote} || {quote}) || {quote})"
+
+
+def _slice(field: Field, same: list[str], low: tuple[str, str] | None, high: tuple[str, str] | None) -> Slice:
+    ends = [(sign, bound) for sign, bound in ((">=", low), ("<", high)) if bound is not None]
+    staged = [f"{field.staged} {sign} {here}" for sign, (here, _) in ends]
+    there = [*same, *(f"{name(field.name)} {sign} {value}" for sign, (_, value) in ends)]
+    return Slice(" AND ".join(staged), " AND ".join(there))
