@@ -104,6 +104,20 @@ def test_an_existing_table_of_another_shape_is_not_touched_and_the_ddl_is_printe
     assert project.table("totals") == []
 
 
+@pytest.mark.parametrize(("kind", "value"), [("TIMESTAMP WITH TIME ZONE", "'2022-04-01 00:00:00+00'"), ("UBIGINT", "7"), ("MAP(INTEGER, INTEGER)", "MAP {1: 2}")])
+def test_a_column_of_a_type_that_pipelines_do_not_know_is_not_emptied(project: Project, kind: str, value: str) -> None:
+    with duckdb.connect(str(project.folder / "warehouse.duckdb")) as connection:
+        connection.execute(f"CREATE TABLE totals (month {kind}, shop VARCHAR, units BIGINT, extra {kind})")
+        connection.execute(f"INSERT INTO totals VALUES ({value}, 'A', 1, {value})")
+    sell(project, "2022-04,A,2")
+    result = project.run(project.pipeline(SALES.replace("WRITE", "replace")))
+    assert result.code == 1
+    assert f"`month` is {kind}, and string is published; it has a column `extra` that is not published" in result.err
+    assert 'ALTER TABLE "totals" ALTER COLUMN "month" TYPE TEXT; ALTER TABLE "totals" DROP COLUMN "extra";' in result.err
+    with duckdb.connect(str(project.folder / "warehouse.duckdb"), read_only=True) as connection:
+        assert connection.execute("SELECT shop, units, count(extra) FROM totals GROUP BY ALL").fetchall() == [("A", 1, 1)]
+
+
 def test_no_rows_are_not_published_unless_the_spec_says_so(project: Project) -> None:
     sell(project, "2022-04,A,1")
     publish(project)

@@ -90,7 +90,10 @@ class DuckdbWarehouse(Database):
 
     def mismatches(self, load: Load) -> Sequence[tuple[str, str]]:
         there = self.columns(load.table)
-        return [] if there is None else list(_mismatches(load, there))
+        if there is None:
+            return []
+        query = "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? AND schema_name = 'main' ORDER BY column_index"
+        return list(_mismatches(load, there, dict(self.connection.execute(query, [load.table]).fetchall())))
 
     def publish(self, load: Load) -> Published:
         problems = self.mismatches(load)
@@ -204,18 +207,20 @@ def _rows(load: Load) -> str:
     return f"SELECT {values} FROM read_parquet([{paths}])"
 
 
-def _mismatches(load: Load, there: Columns) -> Iterator[tuple[str, str]]:
+def _mismatches(load: Load, there: Columns, declared: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """What does not fit, and the statement that mends it; `declared` has every column of the table, with types that pipelines do not know too."""
     table = name(load.table)
+    names = {column.lower(): column for column in declared}
     for item in load.columns:
-        found = there.get(item.name)
-        if found is None:
+        found, column = there.get(item.name), names.get(item.name.lower())
+        if column is None:
             yield f"it has no column `{item.name}`", f"ALTER TABLE {table} ADD COLUMN {name(item.name)} {type_name(item.type)}"
-        elif found.type != item.type:
-            yield (f"`{found.name}` is {found.type}, and {item.type} is published",
-                   f"ALTER TABLE {table} ALTER COLUMN {name(found.name)} TYPE {type_name(item.type)}")  # fmt: skip
-    for found in there:
-        if found.name not in load.columns:
-            yield f"it has a column `{found.name}` that is not published", f"ALTER TABLE {table} DROP COLUMN {name(found.name)}"
+        elif found is None or found.type != item.type:
+            yield (f"`{column}` is {found.type if found is not None else declared[column]}, and {item.type} is published",
+                   f"ALTER TABLE {table} ALTER COLUMN {name(column)} TYPE {type_name(item.type)}")  # fmt: skip
+    for column in declared:
+        if column not in load.columns:
+            yield f"it has a column `{column}` that is not published", f"ALTER TABLE {table} DROP COLUMN {name(column)}"
 
 
 def _said(error: Exception) -> str:
