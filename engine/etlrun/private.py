@@ -22,7 +22,7 @@ def private_folder(path: Path) -> Path:
 
 
 def refuse_open(path: Path) -> None:
-    """Raises RunFailure where others may write to the folder `path`."""
+    """Raises RunFailure where others may write to the file or folder `path`."""
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & OTHERS_WRITE:
         raise RunFailure("usage", "open-folder", f"others may write to {path} (its mode is {mode:o}), and change what runs will publish or trust",

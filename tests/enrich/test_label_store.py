@@ -110,6 +110,22 @@ def test_a_folder_that_others_may_write_to_is_refused(tmp_path: Path) -> None:
         open_store(tmp_path / "open/labels.sqlite")
 
 
+def test_a_file_that_others_may_write_to_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "labels.sqlite").touch()
+    (tmp_path / "labels.sqlite").chmod(0o666)
+    with pytest.raises(RunFailure, match="others may write to .*/labels.sqlite "):
+        open_store(tmp_path / "labels.sqlite")
+
+
+@pytest.mark.parametrize("name", ["folder", "file/labels.sqlite", "x" * 300, "a\0b"])
+def test_what_is_no_place_for_a_file_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(RunFailure, match="the label store .* cannot be opened") as caught:
+        open_store(tmp_path / name)
+    assert caught.value.code == "label-store" and "`labels`" in caught.value.fix
+
+
 def test_a_store_that_cannot_be_opened_says_so_without_its_secret(tmp_path: Path) -> None:
     (tmp_path / "labels.sqlite").write_text("not a database, and long enough to be taken for one" * 20)
     with pytest.raises(RunFailure, match="the label store in .* fails") as caught:

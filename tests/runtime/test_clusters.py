@@ -70,6 +70,14 @@ def test_a_connect_server_that_is_not_there_is_one_line(project: Project) -> Non
     assert "Traceback" not in result.err
 
 
+@pytest.mark.parametrize("address", ["sc://127.0.0.1:99999/;token=planted", "sc://[::1;token=planted"])
+def test_an_address_that_is_none_is_one_line_without_its_token(project: Project, address: str) -> None:
+    result = project.run("pipelines/p.yaml", "--profile", "connect", SPARK_REMOTE=address)
+    assert result.code == 2
+    assert "wrong-remote: `remote` is no address" in result.err
+    assert "planted" not in result.err and "Traceback" not in result.err
+
+
 def test_a_standalone_cluster_gives_the_same_rows(project: Project, tmp_path: Path) -> None:
     expected, port = project.table("doubled"), free_port()
     master = f"spark://127.0.0.1:{port}"

@@ -10,7 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from etlrun.private import private_folder
+from etlrun.failures import RunFailure
+from etlrun.private import private_folder, refuse_open
 from etlrun.spec.database import Lines
 
 METADATA = sa.MetaData()
@@ -125,9 +126,15 @@ def server_engine(lines: Lines) -> sa.Engine:
 
 
 def sqlite_engine(path: Path) -> sa.Engine:
-    """An engine over a SQLite file that only its owner may read, in WAL mode: readers never wait for a writer."""
-    private_folder(path.parent)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    """An engine over a SQLite file that only its owner may read, in WAL mode: readers never wait for a writer. Raises RunFailure."""
+    try:
+        private_folder(path.parent)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        refuse_open(path)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise RunFailure("connection", "label-store", f"the label store {str(path)!r} cannot be opened ({why})",
+                         "`labels` of the profile names a file, or a connection") from error  # fmt: skip
     engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), hide_parameters=True, connect_args={"timeout": 60})
 
     @sa.event.listens_for(engine, "connect")

@@ -86,17 +86,26 @@ def _connect(remote: str, settings: Mapping[str, str]) -> SparkSession:
 
 def _knock(remote: str) -> None:
     """Raises RunFailure where nothing listens at the address: Spark's own client would try for minutes."""
-    address = urlsplit(remote)
+    host, port = _address(remote)
     try:
-        with socket.create_connection((address.hostname or "", address.port or CONNECT_PORT), KNOCK_SECONDS):
+        with socket.create_connection((host, port), KNOCK_SECONDS):
             return
     except OSError as error:
         raise _unreachable(remote, error.strerror or str(error)) from error
 
 
+def _address(remote: str) -> tuple[str, int]:
+    """Host and port of a URL. Raises RunFailure, which does not show it: it may hold a token."""
+    try:
+        address = urlsplit(remote)
+        return address.hostname or "", address.port or CONNECT_PORT
+    except ValueError as error:
+        raise RunFailure("usage", "wrong-remote", "`remote` is no address of a Spark Connect server", "write it as sc://HOST:PORT") from error
+
+
 def _unreachable(remote: str, why: str) -> RunFailure:
-    address = urlsplit(remote)
-    where = f"{address.hostname}:{address.port or CONNECT_PORT}"  # what follows may hold a token
+    host, port = _address(remote)
+    where = f"{host}:{port}"  # what follows may hold a token
     fix = "check the address, and that the server runs Spark 4"
     return RunFailure("engine", "engine-unreachable", f"no Spark Connect server answers at {where} ({why})", fix)
 
