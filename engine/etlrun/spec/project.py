@@ -13,11 +13,12 @@ from typing import Any
 from etlrun.diagnostics import Diagnostic, SpecError, nearest
 from etlrun.spec.building import Origin, build
 from etlrun.spec.fields import Described, Scalar, Schema, key, schema_of_class
-from etlrun.spec.located import Document, Keys, read_document
+from etlrun.spec.located import Document, Keys, parse_document, read_document, read_text
 from etlrun.spec.mappings import Mapping as LabelMapping
 from etlrun.spec.mappings import read_mapping
 from etlrun.spec.registry import Family, kinds
 from etlrun.spec.schema import find_mistakes, kind_schema
+from etlrun.spec.secrecy import ENVIRONMENT, hide_lines, secret_mistakes
 
 FILE = "etlrun.yaml"
 LABELS = ".etlrun/labels.sqlite"  # the label store, where a profile names none
@@ -113,13 +114,19 @@ def find_project(start: Path) -> Project:
 
 @cache
 def read_project(root: Path) -> Project:
-    document = read_document(root / FILE, os.path.relpath(root / FILE))
+    """The project of a folder with a project file. Raises SpecError with every mistake, and shows no line that may hold a secret."""
+    text = read_text(root / FILE, os.path.relpath(root / FILE))
+    try:
+        return _read(root, text)
+    except SpecError as error:
+        raise SpecError(hide_lines(error.diagnostics, text)) from None
+
+
+def _read(root: Path, text: str) -> Project:
+    document = parse_document(text, os.path.relpath(root / FILE))
     if document.value is None:
         document.value = {}
-    problems = find_mistakes(document, project_schema())
-    if problems:
-        raise SpecError(problems)
-    problems = [*_written_secrets(document), *_wrong_labels(document)]
+    problems = find_mistakes(document, project_schema()) or [*map(_without_source, secret_mistakes(document)), *_wrong_labels(document)]
     if problems:
         raise SpecError(problems)
     origin = _Verbatim(document, {})
@@ -197,30 +204,7 @@ def from_environment(text: str) -> str:
             raise MissingVariable(found.group(1))
         return given
 
-    return _ENVIRONMENT.sub(value, text)
-
-
-_ENVIRONMENT = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
-_SECRET_KEYS = re.compile(r"(?i)(password|passwd|secret|token(?!s)|api_?key|credential)")
-_SECRET_OPTION = re.compile(r"(?i)-D([\w.]*(?:password|passwd|secret|token|api_?key|credential)[\w.]*)=")
-
-
-def _written_secrets(document: Document) -> list[Diagnostic]:
-    """Secrets written out in the project file instead of referred to."""
-    found = []
-    for where, text in document.scalars.items():
-        name = str(where[-1]) if where else ""
-        inside_url = re.search(r"://[^/@\s:]+:([^@\s]+)@", text)
-        literal = (_SECRET_KEYS.search(name) and text and "${" not in text) or (inside_url and "${" not in inside_url.group(1))
-        if literal and where[:1] == ("profiles",):
-            found.append(
-                document.diagnose(where, "secret-literal", f"`{name}` holds a secret written out", "write ${NAME} and set NAME in the environment")
-            )
-        option = _SECRET_OPTION.search(text) if name.endswith("JavaOptions") else None
-        if option and where[:1] == ("profiles",):
-            message = f"`{name}` would show `{option.group(1)}` to everybody on the machine: Java's options are its command line"
-            found.append(document.diagnose(where, "secret-shown", message, "let Java take it from a file or a key store"))
-    return [_without_source(diagnostic) for diagnostic in found]
+    return ENVIRONMENT.sub(value, text)
 
 
 def _wrong_labels(document: Document) -> Iterator[Diagnostic]:
