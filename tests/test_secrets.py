@@ -5,8 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from etlrun.failures import RunFailure
-from etlrun.secrets import Secret, hide_secrets
+from etlrun.secrets import Secret, hide_secrets, shown_address
 
 BROKEN = """
 import etlrun.cli.main as main
@@ -41,3 +43,18 @@ def test_a_mistake_of_the_program_is_told_as_one_without_secrets() -> None:
     assert "ValueError: nobody foresaw ***" in done.stderr
     assert "planted-in-a-bug" not in done.stderr.replace('key = Secret("planted-in-a-bug")', "")
     assert "internal-error: this is a mistake of etlrun" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://127.0.0.1:11434/v1", "http://127.0.0.1:11434/v1"),
+        ("http://u:planted@127.0.0.1:1/v1", "http://127.0.0.1:1/v1"),
+        ("https://h/v1?key=planted", "https://h/v1"),
+        ("http://u:plan?ted@h/v1", "..."),
+        ("http://u:plan/ted@h/v1", "..."),
+        ("u:planted@h", "..."),
+    ],
+)
+def test_an_address_is_shown_without_its_user_and_its_query(url: str, shown: str) -> None:
+    assert shown_address(url) == shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 SHORTEST = 6  # characters; what is shorter would take the middle out of ordinary words
@@ -33,8 +34,15 @@ class Secret:
     def __reduce__(self) -> str:
         raise TypeError("a secret is not written anywhere")
 
+
 def hide_secrets(text: str) -> str:
     """`text` with every secret of this process, where it occurs, replaced by `***`. Nobody should have put one there."""
     for secret in sorted(_known, key=len, reverse=True):  # one may be part of another
         text = text.replace(secret, "***")
     return text
+
+
+def shown_address(url: str) -> str:
+    """An address without its user part and its query, either of which may hold a secret; `...` where these cannot be told from the rest."""
+    found = re.fullmatch(r"([\w+.-]+://)(?:[^/?#@]*@)?([^?#@]*)(?:[?#][^@]*)?", url)
+    return found.group(1) + found.group(2) if found else "..."

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from etlrun.diagnostics import nearest
 from etlrun.enrich.model import Asker, Ending, ModelError, Reply, Request, Usage
-from etlrun.secrets import Secret, hide_secrets
+from etlrun.secrets import Secret, hide_secrets, shown_address
 
 try:
     import httpx2
@@ -75,7 +75,7 @@ class OpenaiAsker(Asker):
         try:
             return await self.client.request(method, path, json=body)
         except httpx2.ConnectError as error:
-            fix = f"check the network and `url: {self.settings.url}`"
+            fix = f"check the network and `url: {shown_address(self.settings.url)}`"
             raise ModelError("service", f"the service cannot be reached: {hide_secrets(str(error))}", fix) from None
         except httpx2.TransportError as error:
             what = "did not answer in time" if isinstance(error, httpx2.TimeoutException) else "broke off the connection"
