@@ -209,6 +209,13 @@ def test_a_url_that_cannot_be_used_is_told(url: str, said: str) -> None:
     assert said in failure.value.message and failure.value.exit_code == 2
 
 
+@pytest.mark.parametrize("url", ["w0rd@planted@h:1/db", "w0rd@planted/x@h/db", "w0rd@x/se?planted=1@h/db"])
+def test_an_at_sign_that_a_password_holds_as_it_is_shows_none_of_it(url: str) -> None:
+    with pytest.raises(RunFailure, match="more than one `@`") as failure:
+        read_address("warehouse", f"mysql://u:{url}", "")
+    assert "planted" not in failure.value.message + failure.value.fix
+
+
 def test_a_url_gives_every_part_of_the_address() -> None:
     found = read_address("warehouse", "mariadb+pymysql://etl:p%40ss@db.example.com:3307/customer360?charset=utf8mb4", "unused")
     assert (found.host, found.port, found.database, found.user, found.password.reveal()) == ("db.example.com", 3307, "customer360", "etl", "p@ss")

@@ -54,6 +54,9 @@ def read_address(connection: str, url: str, password: str) -> Address:
         raise RunFailure("usage", "wrong-url", f"connection `{connection}`: its `url` is not a URL", f"write it as {FORM}") from None
     if found.drivername not in DRIVERS:
         raise RunFailure("usage", "wrong-url", f"connection `{connection}`: `{found.drivername}` is not MySQL", f"write it as {FORM}")
+    if "@" in f"{found.host} {found.database} {dict(found.query)}":  # what follows the first one may be the rest of a password
+        raise RunFailure("usage", "wrong-url", f"connection `{connection}`: its `url` has more than one `@`, so that its password has no end",
+                         "write an `@` of the password as %40, or give `password` a key of its own")  # fmt: skip
     unknown = sorted(option for option in found.query if option not in OPTIONS)
     if unknown:
         raise RunFailure("usage", "wrong-url", f"connection `{connection}`: the URL has the unknown option `{unknown[0]}`",
