@@ -130,7 +130,7 @@ def shown_width(text: str) -> int:
 
 def _as_text(diagnostic: Diagnostic) -> str:
     kind = "warning: " if diagnostic.severity == "warning" else ""
-    place = f"{diagnostic.file}:{diagnostic.line}:{diagnostic.column}"
+    place = f"{_harmless(diagnostic.file)}:{diagnostic.line}:{diagnostic.column}"
     lines = [f"{place}: {kind}{diagnostic.code}: {_harmless(diagnostic.message)}"]
     if diagnostic.source.strip():
         gutter = f"{diagnostic.line:>5} | "
@@ -173,7 +173,7 @@ def _escaped(text: str, more: tuple[str, ...] = ()) -> str:
     """Text of a workflow command: what would end it, and in a property what would end that, by number."""
     for character in ("%", "\r", "\n", *more):
         text = text.replace(character, f"%{ord(character):02X}")
-    return text
+    return _harmless(text)
 
 
 def _as_sarif(diagnostic: Diagnostic) -> dict[str, object]:

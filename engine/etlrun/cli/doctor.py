@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from etlrun.cli.words import tell
 from etlrun.spec.project import find_project
 
 SIGNS = {"ok": "ok     ", "warning": "warning", "trouble": "TROUBLE"}
@@ -29,5 +30,5 @@ def command(profile: str, as_json: bool) -> None:
         click.echo(json.dumps([dataclasses.asdict(found) for found in findings], ensure_ascii=False))
     else:
         for found in findings:
-            click.echo(f"{SIGNS[found.level]}  {found.about}: {found.detail}" + (f"\n         = {found.fix}" if found.fix else ""))
+            tell(f"{SIGNS[found.level]}  {found.about}: {found.detail}" + (f"\n         = {found.fix}" if found.fix else ""))
     raise SystemExit(1 if any(found.level == "trouble" for found in findings) else 0)

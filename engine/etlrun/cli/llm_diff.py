@@ -10,7 +10,7 @@ import click
 from etlrun.cli.llm_options import asking, chosen_models, consent_of
 from etlrun.cli.options import PipelineFile, checked_pipeline
 from etlrun.cli.reporting import reporting
-from etlrun.cli.words import table_text
+from etlrun.cli.words import table_text, tell
 
 
 @click.command("diff")
@@ -39,7 +39,7 @@ def command(
         return
     changed_rows = sum(change.rows for change in found.changes)
     click.echo(f"{len(found.changes):,} of {found.keys:,} keys get another answer, {changed_rows:,} of {found.rows:,} rows")
-    click.echo(f"before: {found.before}; now: {found.after}")
+    tell(f"before: {found.before}; now: {found.after}")
     if found.changes:
         lines = [(change.key, change.before or "(no answer)", change.after or "(no answer)", change.rows) for change in found.changes]
         click.echo("\n" + table_text(("key", "before", "now", "rows"), lines))

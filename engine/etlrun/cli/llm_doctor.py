@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from etlrun.cli.llm_options import chosen_models
+from etlrun.cli.words import tell
 from etlrun.spec.project import find_project
 
 
@@ -36,7 +37,7 @@ def command(prompt: str, models: tuple[str, ...], profile: str, as_json: bool) -
         click.echo(json.dumps([finding.as_object() for finding in findings], ensure_ascii=False))
     else:
         for finding in findings:
-            click.echo(f"{'ok     ' if finding.code == 0 else 'trouble'} {finding.model} x {finding.prompt}: {finding.text}")
+            tell(f"{'ok     ' if finding.code == 0 else 'trouble'} {finding.model} x {finding.prompt}: {finding.text}")
             if finding.fix:
-                click.echo(f"        = {finding.fix}")
+                tell(f"        = {finding.fix}")
     raise SystemExit(max((finding.code for finding in findings), default=0))

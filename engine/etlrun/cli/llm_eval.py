@@ -10,7 +10,7 @@ import click
 
 from etlrun.cli.llm_options import asking, chosen_models, consent_of
 from etlrun.cli.reporting import reporting
-from etlrun.cli.words import table_text
+from etlrun.cli.words import table_text, tell
 from etlrun.spec.project import find_project
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def command(
         click.echo(json.dumps({"prompt": prompt, "models": names, "requests": found.requests, "usd": round(found.usd, 6), "outputs": told}, ensure_ascii=False))
     else:
         for name, score in found.scores.items():
-            click.echo(_text(name, score))
+            tell(_text(name, score))
     if min_accuracy is not None and any(score.accuracy * 100 < min_accuracy for score in found.scores.values()):
         click.echo(f"below the wanted {min_accuracy:g}%", err=True)
         raise SystemExit(3)

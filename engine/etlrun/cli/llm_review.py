@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 from pathlib import Path
 
 import click
 
 from etlrun.cli.options import PipelineFile, checked_pipeline, choosing
 from etlrun.cli.reporting import reporting
+from etlrun.cli.words import harmless
 
 
 @click.command("review")
@@ -34,5 +36,6 @@ def command(pipeline: Path, count: int, only_open: bool, profile: str, engine: s
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(chosen[:count])
-        click.echo(text.getvalue(), nl=False)
+        lines_of_csv = text.getvalue()
+        click.echo(harmless(lines_of_csv) if sys.stdout.isatty() else lines_of_csv, nl=False)
         click.echo(f"{min(count, len(chosen)):,} of {len(chosen):,} keys; corrections go into overrides/{prompt}.csv", err=True)

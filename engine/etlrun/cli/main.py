@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import json
 import os
 import signal
@@ -16,7 +17,7 @@ from typing import Any, NoReturn
 import click
 
 import etlrun
-from etlrun.cli.words import failure_text
+from etlrun.cli.words import failure_text, harmless, tell
 from etlrun.diagnostics import SpecError, format_text, nearest
 from etlrun.failures import INTERRUPTED_QUERY, RunFailure
 from etlrun.secrets import hide_secrets
@@ -79,7 +80,8 @@ def main() -> NoReturn:
 
         _end(failure.exit_code, failure_text(failure), error_object(failure), as_json=as_json and not failure.is_told)
     except click.ClickException as error:
-        error.show()
+        error.show(said := io.StringIO())  # it may quote names of the specification
+        tell(said.getvalue().rstrip("\n"), err=True)
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         _end_by_signal(as_json=as_json)
@@ -110,11 +112,12 @@ def _end_by_signal(*, as_json: bool) -> NoReturn:
 def _tell_of_a_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Write the traceback of what nobody foresaw, without secrets; Python then ends with exit code 1."""
     lines = "".join(traceback.format_exception(kind, error, trace))
-    sys.stderr.write(f"{hide_secrets(lines)}internal-error: this is a mistake of etlrun {etlrun.__version__}; please report it with the lines above\n")
+    plea = f"internal-error: this is a mistake of etlrun {etlrun.__version__}; please report it with the lines above\n"
+    sys.stderr.write(harmless(hide_secrets(lines)) + plea)
 
 
 def _end(code: int, text: str, error: dict[str, Any], *, as_json: bool) -> NoReturn:
-    click.echo(text, err=True)
+    tell(text, err=True)
     if as_json:
         click.echo(json.dumps({"error": error}, ensure_ascii=False))
     sys.exit(code)

@@ -14,7 +14,7 @@ import click
 
 from etlrun.cli.options import PipelineFile, checked_pipeline, choosing
 from etlrun.cli.reporting import reporting
-from etlrun.cli.words import counted
+from etlrun.cli.words import counted, tell
 from etlrun.failures import RunFailure
 
 if TYPE_CHECKING:
@@ -42,7 +42,10 @@ def command(pipeline: Path, profile: str, engine: str, settings: tuple[str, ...]
             "sources": sources, "relations": _relations(checked), "sinks": sinks}  # fmt: skip
     if not any(source.get("troubles") for source in sources.values()):
         told["models"] = _models(checked)
-    click.echo(json.dumps(told, ensure_ascii=False) if as_json else _text(told))
+    if as_json:
+        click.echo(json.dumps(told, ensure_ascii=False))
+    else:
+        tell(_text(told))
     raise SystemExit(1 if any(found.get("troubles") for found in (*sources.values(), *sinks.values(), told.get("models", {}))) else 0)
 
 

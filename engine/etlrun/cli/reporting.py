@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from etlrun.cli.words import harmless, tell
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -67,7 +69,7 @@ class Lines:
 
     def _line(self, text: str) -> None:
         with contextlib.suppress(OSError):  # a run goes on when nobody reads its news any more
-            self.stream.write(f"{self.name}: {text}\n")
+            self.stream.write(harmless(f"{self.name}: {text}\n"))
             self.stream.flush()
         self.last = time.monotonic()
 
@@ -77,7 +79,7 @@ def _live(name: str, stream: TextIO) -> Iterator[Live]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn())
     with Progress(*columns, console=Console(file=stream), transient=True) as bars:
         yield Live(name, bars)
 
@@ -88,15 +90,15 @@ class Live:
     def __init__(self, name: str, bars: Progress) -> None:
         self.name = name
         self.bars = bars
-        self.task: TaskID = bars.add_task(name, total=None)
+        self.task: TaskID = bars.add_task(harmless(name), total=None)
 
     def say(self, text: str) -> None:
-        self.bars.update(self.task, description=f"{self.name}: {text}", total=None, completed=0)
+        self.bars.update(self.task, description=harmless(f"{self.name}: {text}"), total=None, completed=0)
 
     def warn(self, text: str) -> None:
         from rich.text import Text
 
-        self.bars.console.print(Text.assemble(("warning: ", "yellow"), text), soft_wrap=True)
+        self.bars.console.print(Text.assemble(("warning: ", "yellow"), harmless(text)), soft_wrap=True)
 
     def confirm(self, text: str) -> bool:
         """Whether the person at the terminal agrees to what `text` says."""
@@ -104,10 +106,10 @@ class Live:
             return False
         self.bars.stop()
         try:
-            click.echo(text, err=True)
+            tell(text, err=True)
             return click.confirm("Ask now?", err=True)
         finally:
             self.bars.start()
 
     def progress(self, label: str, done: int, total: int) -> None:
-        self.bars.update(self.task, description=f"{self.name}: {label}", total=total or None, completed=done)
+        self.bars.update(self.task, description=harmless(f"{self.name}: {label}"), total=total or None, completed=done)

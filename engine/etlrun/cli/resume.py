@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from etlrun.cli.reporting import reporting
+from etlrun.cli.words import tell
 from etlrun.spec.project import find_project
 
 
@@ -31,4 +32,4 @@ def command(run: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(record.as_json(), ensure_ascii=False))
     else:
-        click.echo(f"{record.pipeline}: published the rows of run {record.run_id}", err=True)
+        tell(f"{record.pipeline}: published the rows of run {record.run_id}", err=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from etlrun.cli.words import table_text
+from etlrun.cli.words import table_text, tell
 from etlrun.diagnostics import nearest
 from etlrun.failures import RunFailure
 from etlrun.spec.project import Profile, find_project
@@ -46,7 +46,7 @@ def command(table: str, run: str, period: str | None, connection: str, profile: 
         told = {"connection": name, "table": table, "versions": [dataclasses.asdict(one) for one in versions]}
         click.echo(json.dumps(told, ensure_ascii=False))
         return
-    click.echo(_listed(versions) if versions else f"nothing is kept of what `{table}` held before")
+    tell(_listed(versions) if versions else f"nothing is kept of what `{table}` held before")
 
 
 def _connection(profile: Profile, wanted: str) -> str:

@@ -11,7 +11,7 @@ import click
 
 from etlrun.cli.options import PipelineFile, checked_pipeline, choosing
 from etlrun.cli.reporting import reporting
-from etlrun.cli.words import counted
+from etlrun.cli.words import counted, tell
 from etlrun.failures import RunFailure
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _run(checked: Checked, *, dry_run: bool, quiet: bool, yes: bool, max_usd: fl
         record = run_pipeline(checked, reporter, Wish(publishes=not dry_run, consent=consent))
     if not quiet:
         with contextlib.suppress(OSError):  # what was published is published, whoever reads of it
-            click.echo(_summary(record.as_json()), err=True)
+            tell(_summary(record.as_json()), err=True)
     return record.as_json()
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from etlrun.cli.words import table_text
+from etlrun.cli.words import table_text, tell
 from etlrun.failures import RunFailure
 from etlrun.spec.project import Profile, Project, find_project
 
@@ -38,7 +38,7 @@ def command(profile: str, rows: int, as_json: bool) -> None:
     for name, entries in ledgers.items():
         rows_of = [(entry.table, entry.period or "whole table", entry.run_id, entry.rows, entry.finished_at) for entry in entries]
         if rows_of:
-            click.echo(f"\nledger of {name}\n" + table_text(("table", "period", "run", "rows", "finished"), rows_of))
+            tell(f"\nledger of {name}\n" + table_text(("table", "period", "run", "rows", "finished"), rows_of))
 
 
 def _line(run: dict[str, Any]) -> tuple[Any, ...]:
@@ -60,5 +60,5 @@ def _ledgers(project: Project, profile: Profile) -> dict[str, list[Entry]]:
                 database.close()
         except RunFailure as failure:
             if failure.code != "connection-missing":
-                click.echo(f"{name}: {failure.message}", err=True)
+                tell(f"{name}: {failure.message}", err=True)
     return found

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from etlrun.cli.words import counted
+from etlrun.cli.words import counted, harmless
 from etlrun.spec.values import value_text
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Report:
         """One line of a test and, where it is not ok, what is wrong."""
         word, colour = {"ok": ("ok", GREEN), "updated": ("updated", YELLOW), "failed": ("FAILED", RED)}[told.status]
         outcome = told.outcome
-        name = f"{outcome.case.file.pipeline}: {outcome.case.case.name}"
+        name = harmless(f"{outcome.case.file.pipeline}: {outcome.case.case.name}")
         self._say(f"{self._painted(colour, f'{word:<7}')} {name} {self._painted(DIM, f'({outcome.seconds:.2f} s)')}")
         for difference in outcome.differences:
             self._say_all(_difference(outcome.case, difference))
@@ -75,7 +75,7 @@ class Report:
         click.echo(text, err=not self.is_result, color=self.has_colour)
 
     def _painted(self, colour: str, text: str) -> str:
-        return click.style(text, fg=colour) if colour and self.has_colour else text
+        return click.style(harmless(text), fg=colour) if colour and self.has_colour else harmless(text)
 
 
 def as_object(told: Sequence[Told], engine: str, seconds: float) -> dict[str, Any]:

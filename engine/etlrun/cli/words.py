@@ -5,8 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import click
+
 from etlrun.diagnostics import shown_width
 from etlrun.failures import RunFailure
+
+
+def tell(text: str, *, err: bool = False) -> None:
+    """Print text for people; what names, data or a service put into it cannot steer their terminal."""
+    click.echo(harmless(text), err=err)
+
+
+def harmless(text: str) -> str:
+    """Text for a terminal or a log: characters that could steer either, turn text around or hide in it are spelled `\\u001b`.
+
+    Lines and tabs stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() or character in "\n\t" else f"\\u{ord(character):04x}" for character in text)
 
 
 def failure_text(failure: RunFailure) -> str:
@@ -23,6 +40,7 @@ def counted(count: int, noun: str) -> str:
 
 def table_text(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Rows in columns as wide as they need; numbers to the right."""
+    names = [_shown(name) for name in names]
     cells = [[_shown(value) for value in row] for row in rows]
     widths = [max([shown_width(name), *(shown_width(row[index]) for row in cells)]) for index, name in enumerate(names)]
     right = [bool(cells) and all(_is_number(row[index]) or row[index] == "null" for row in cells) for index in range(len(names))]
@@ -39,8 +57,7 @@ def _shown(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, float):
         return repr(value)
-    text = str(value).replace("\n", "\\n").replace("\t", "\\t")
-    return "".join(character if character.isprintable() else f"\\u{ord(character):04x}" for character in text)
+    return harmless(str(value).replace("\n", "\\n").replace("\t", "\\t"))
 
 
 def _is_number(cell: str) -> bool:
