@@ -224,6 +224,17 @@ def test_lines_that_end_in_several_ways_are_left_alone(tmp_path: Path) -> None:
     assert (outcome.code, path.read_bytes()) == (1, text)
 
 
+def test_a_file_outside_the_project_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "inside").mkdir()
+    path = write_project(tmp_path / "inside") / "pipelines" / "shop.test.yaml"
+    text = HEAD + "    expect: {totals: []}\n"
+    (tmp_path / "other.test.yaml").write_text(text, encoding="utf-8")
+    path.symlink_to(tmp_path / "other.test.yaml")
+    outcome = etlrun(tmp_path / "inside", "test", "--update")
+    assert "  not updated: the file is a link that leads out of the project's folder\n" in outcome.out
+    assert (outcome.code, (tmp_path / "other.test.yaml").read_text(encoding="utf-8")) == (1, text)
+
+
 @pytest.mark.parametrize(
     ("expect", "reason"),
     [

@@ -16,6 +16,7 @@ from etlrun.diagnostics import Diagnostic, SpecError, nearest
 from etlrun.enrich.keys import normal_form
 from etlrun.enrich.outputs import NotAllowed, Output, Value, read_text, refusal
 from etlrun.spec import located
+from etlrun.spec.paths import refuse_outside
 
 REVIEW = ("rows", "status", "source")  # columns that tell a person about a key
 
@@ -49,6 +50,7 @@ def read_overrides(root: Path, prompt: str, shown: str, outputs: Sequence[Output
     path = overrides_path(root, prompt)
     if not path.is_file():
         return {}
+    refuse_outside(root, path, shown)
     return {normal_form(answered.key): answered.answer for answered in read_answers(path, shown, outputs)}
 
 

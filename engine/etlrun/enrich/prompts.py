@@ -36,6 +36,7 @@ from etlrun.spec.building import Origin, build
 from etlrun.spec.fields import Described, Label, Schema, key, schema_of_class
 from etlrun.spec.kinds import NAME
 from etlrun.spec.located import Document, Keys, parse_document, read_text
+from etlrun.spec.paths import refuse_outside
 from etlrun.spec.schema import find_mistakes
 
 MAX_LABELS = 100
@@ -276,6 +277,7 @@ def load_prompt(root: Path, name: str, shown: str = "") -> Prompt | None:
     path = root / "prompts" / f"{name}.md"
     if not re.fullmatch(r"[\w-]+", name) or not path.is_file():
         return None
+    refuse_outside(root, path, shown or str(path))
     return read_prompt(path, shown or str(path))
 
 

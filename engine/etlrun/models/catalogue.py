@@ -25,6 +25,7 @@ from etlrun.enrich.model import Environment, Finder, LocalModel
 from etlrun.enrich.outputs import Output
 from etlrun.spec.fields import key
 from etlrun.spec.located import read_text
+from etlrun.spec.paths import refuse_outside
 
 METHOD = "1"  # part of the identity: change it when the same file gives other answers
 
@@ -37,7 +38,7 @@ class Catalogue(LocalModel):
     typos: bool = key("whether a title with one letter wrong counts", default=True)
 
     def identity(self, root: Path, environment: Environment) -> Mapping[str, str]:
-        path = root / self.titles
+        path = self._file(root)
         digest = hashlib.sha256(read_text(path, os.path.relpath(path)).encode()).hexdigest()
         return {"provider": "catalogue", "titles": digest, "typos": str(self.typos), "method": METHOD}
 
@@ -45,5 +46,11 @@ class Catalogue(LocalModel):
         from etlrun.enrich.answer_files import read_answers
         from etlrun.models._catalogue import TitleFinder
 
-        path = root / self.titles
+        path = self._file(root)
         return TitleFinder(read_answers(path, os.path.relpath(path), outputs), has_typos=self.typos)
+
+    def _file(self, root: Path) -> Path:
+        """The file of titles. Raises SpecError where it stands outside the project."""
+        path = root / self.titles
+        refuse_outside(root, path, os.path.relpath(path))
+        return path

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from etlrun.enrich.opening import open_store
 from etlrun.enrich.store import Store
 from etlrun.failures import RunFailure
 from etlrun.runtime.connections import filled, needing_packages
+from etlrun.spec.paths import path_inside
 from etlrun.spec.project import Profile, Project, wrong_labels
 
 
@@ -17,7 +21,16 @@ def open_labels(project: Project, profile: Profile) -> Store:
         raise RunFailure("usage", *wrong)
     named = profile.connections.get(text)
     if named is None:
-        return open_store(project.root / text)
+        return open_store(_file(project.root, text))
     with needing_packages(named.kind, f"the label store in the connection `{text}`"):
         lines = named.value.lines(text, project.root, filled)
     return open_store(lines)
+
+
+def _file(root: Path, text: str) -> Path:
+    """The file of a store, which `labels` may say to stand anywhere. Raises RunFailure where a link inside the project leads out of it."""
+    path = root / text
+    if Path(os.path.abspath(path)).is_relative_to(root) and path_inside(root, path) is None:
+        fix = "name the file that is meant in `labels` of the profile, or remove the link"
+        raise RunFailure("usage", "path-outside", f"the label store {text} is a link that leads out of the project's folder", fix)
+    return path

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import os
 import re
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from etlrun.compiler.case_rows import ExpectedRow, Row, RowReader
@@ -14,6 +16,8 @@ from etlrun.diagnostics import Diagnostic, SpecError
 from etlrun.runtime.differences import Difference, Pair, compare_rows
 from etlrun.spec.cases import CaseFile
 from etlrun.spec.located import Document, Keys, parse_document
+from etlrun.spec.paths import path_inside
+from etlrun.spec.project import FILE
 from etlrun.spec.values import value_text
 
 WIDTH = 140  # of a row on one line; a longer one goes on below
@@ -39,6 +43,10 @@ def rewrite_expected(file: CaseFile, differences: Sequence[Found]) -> None:
     """Write what came out into a file of tests, once it is certain that it reads back as that. Raises CannotRewriteError."""
     text = rewritten(file.document, differences)
     _verify(file.document, text, differences)
+    path = Path(os.path.abspath(file.path))
+    root = next((folder for folder in path.parents if (folder / FILE).is_file()), path.parent)
+    if path_inside(root, path) is None:
+        raise CannotRewriteError("the file is a link that leads out of the project's folder")
     before = file.path.read_bytes()
     mark = BOM_UTF8 if before.startswith(BOM_UTF8) else b""
     ends = b"\r\n" if b"\r\n" in before else b"\n" if b"\n" in before else b"\r"

@@ -22,6 +22,7 @@ from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import name, text
 from etlrun.spec.fields import key
 from etlrun.spec.kinds import Scope, Sink
+from etlrun.spec.paths import OUTSIDE, path_inside
 from etlrun.spec.publication import Publication
 
 FORMATS: tuple[Literal["parquet", "csv", "json"], ...] = ("parquet", "csv", "json")
@@ -44,8 +45,8 @@ class Files(Sink):
     def verify(self, columns: Columns, scope: Scope) -> None:
         for index, column in enumerate(self.order):
             scope.column(columns, column, ("order", index))
-        if not (scope.root / self.path).resolve().is_relative_to(scope.root.resolve()):
-            scope.error("path", "file-unreadable", "the path leads out of the project's folder", "choose a path inside it")
+        if path_inside(scope.root, self.path) is None:
+            scope.error("path", "file-unreadable", OUTSIDE, "choose a path inside it")
         if self.format is None:
             scope.error("path", "wrong-value", "the path does not say the format", "let it end in `.parquet`, `.csv` or `.json`")
         for item in columns:
@@ -75,9 +76,9 @@ class Files(Sink):
         return {"file": self.path, "write": "replace", "rows": publication.rows, "checksum": publication.checksum}
 
     def _target(self, publication: Publication) -> Path:
-        target = (publication.root / self.path).resolve()
-        if not target.is_relative_to(publication.root.resolve()):
-            raise RunFailure("sink", "path-outside", f"{target} stands outside the project's folder", "choose a path inside it")
+        target = path_inside(publication.root, self.path)
+        if target is None:
+            raise RunFailure("sink", "path-outside", f"{self.path} stands outside the project's folder", "choose a path inside it")
         return target
 
     def _sorted_rows(self, publication: Publication) -> str:

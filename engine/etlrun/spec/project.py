@@ -16,6 +16,7 @@ from etlrun.spec.fields import Described, Scalar, Schema, key, schema_of_class
 from etlrun.spec.located import Document, Keys, parse_document, read_document, read_text
 from etlrun.spec.mappings import Mapping as LabelMapping
 from etlrun.spec.mappings import read_mapping
+from etlrun.spec.paths import refuse_outside
 from etlrun.spec.registry import Family, kinds
 from etlrun.spec.schema import find_mistakes, kind_schema
 from etlrun.spec.secrecy import ENVIRONMENT, hide_lines, secret_mistakes
@@ -181,6 +182,7 @@ def load_mapping(project: Project, name: str) -> LabelMapping | None:
     path = project.path("mappings") / f"{name}.yaml"
     if not re.fullmatch(r"[\w-]+", name) or not path.is_file():
         return None
+    refuse_outside(project.root, path, project.shown(path))
     found = path.stat()
     return _mapping(path, project.shown(path), (found.st_mtime_ns, found.st_size))
 

@@ -62,6 +62,7 @@ from etlrun.enrich.prompts import Prompt, load_prompt, prompt_names
 from etlrun.language.columns import NULL, STRING, Column, Columns
 from etlrun.spec.fields import Described, Percent, key
 from etlrun.spec.kinds import Ask, At, Input, Scope, Step
+from etlrun.spec.paths import OUTSIDE, path_inside
 
 STATUSES = ("ok", "abstained", "refused", "failed", "pending")  # as in enrich/store.py, which is slow to import
 
@@ -108,7 +109,9 @@ class Enrich(Step):
             scope.error("key", "type-mismatch", f"a key is text, and `{found.name}` is {found.type}", "cast it to string first")
         if self.budget:
             self._check_budget(self.budget, scope.below("budget"))
-        if self.eval and not (scope.root / self.eval.golden).is_file():
+        if self.eval and path_inside(scope.root, self.eval.golden) is None:
+            scope.error(("eval", "golden"), "file-unreadable", OUTSIDE, "put the file into the project")
+        elif self.eval and not (scope.root / self.eval.golden).is_file():
             scope.error(("eval", "golden"), "file-not-found", f"there is no file {self.eval.golden}", "paths start at the project's folder")
         outputs = self._outputs(scope)
         self._check_names(outputs, scope)
