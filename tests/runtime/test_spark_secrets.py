@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from projects import Project
+from projects import Project, wait_for
 
 # The secret is one that no name and no mark gives away, with characters that a file of properties takes for its own.
 VALUE = "canary =:#!\\u0041 Huế 😀 \\"
@@ -70,4 +70,15 @@ def test_what_a_setting_takes_from_the_environment_stands_in_no_command_line_and
     left = [path for path in project.folder.rglob("*") if path.is_file() and path.name != "mine.py" and b"canary =" in path.read_bytes()]
     assert left == []
     assert "canary =" not in result.out + result.err
+    assert not list(project.folder.rglob("spark.properties"))
+
+
+def test_the_run_after_one_that_was_killed_while_spark_started_removes_the_secrets_it_left(project: Project) -> None:
+    spec = project.pipeline(SPEC)
+    killed = project.start("run", spec, "--profile", "secret", CANARY=VALUE)
+    wait_for(lambda: any(path.stat().st_size for path in project.folder.rglob("spark.properties")))
+    killed.kill()
+    killed.communicate()
+    assert list(project.folder.rglob("spark.properties"))
+    project.run(spec, "--profile", "fast")
     assert not list(project.folder.rglob("spark.properties"))

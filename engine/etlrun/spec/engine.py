@@ -41,6 +41,11 @@ class Workspace:
 
     folder: Path
 
+    @property
+    def fleeting(self) -> Path:
+        """A folder, which may be missing yet, that is gone after the run, and before the next one where the run was killed."""
+        return self.folder / "work"
+
 
 class StatementError(Exception):
     """A statement that the engine could not finish.

@@ -23,6 +23,7 @@ def handed_over(secrets: Mapping[str, str], folder: Path) -> Iterator[Mapping[st
     if not secrets or SparkContext._gateway is not None or "PYSPARK_GATEWAY_PORT" in os.environ:
         yield secrets
         return
+    folder.mkdir(mode=0o700, exist_ok=True)
     path, given = folder / "spark.properties", os.environ.get(SUBMIT)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as stream:
         stream.writelines(f"{_escaped(name)}={_escaped(value)}\n" for name, value in secrets.items())

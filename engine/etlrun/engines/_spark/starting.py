@@ -127,7 +127,7 @@ def _start_classic(workspace: Workspace, master: str, memory: str, settings: Map
     rules = {**AT_START, "spark.redaction.regex": redaction(AT_START["spark.redaction.regex"], secrets), **RULES}
     hidden = {name: value for name, value in secrets.items() if name not in rules}
     try:
-        with handed_over(hidden, workspace.folder) as told, _noise_to(log):
+        with handed_over(hidden, workspace.fleeting) as told, _noise_to(log):
             return builder.config(map={**shown, **told, **rules}).getOrCreate()
     except (PySparkException, Py4JError, OSError) as error:
         raise RunFailure("engine", "engine-unreachable", f"Spark does not start ({first_line(error)})", f"see {log}") from error
