@@ -43,3 +43,43 @@ def test_a_line_with_references_only_is_shown(tmp_path: Path) -> None:
     assert "password: '${PASSWORD}', tsl" not in told  # the URL has a user
     told = check(tmp_path, "profiles:\n  local:\n    connections: {warehouse: {mysql: {url: '${URL}', password: '${PASSWORD}', tsl: auto}}}\n")
     assert "password: '${PASSWORD}', tsl" in told
+
+
+WRITTEN_OUT = {
+    "an account's key": f"engine: {{spark: {{conf: {{spark.hadoop.fs.azure.account.key.x.dfs.core.windows.net: {SECRET}}}}}}}",
+    "a shared access signature": f"engine: {{spark: {{conf: {{spark.hadoop.fs.azure.sas.box.x: {SECRET}}}}}}}",
+    "a setting that ends in key": f"engine: {{spark: {{conf: {{spark.hadoop.fs.s3a.server-side-encryption.key: {SECRET}}}}}}}",
+    "a token in an address": f"engine: {{spark: {{remote: 'sc://127.0.0.1:1/;token={SECRET}'}}}}",
+    "a default": f"connections: {{warehouse: {{mysql: {{url: '${{U}}', password: '${{P:-{SECRET}}}'}}}}}}",
+    "an address as a default": f"connections: {{warehouse: {{mysql: '${{U:-{URL}}}'}}}}",
+    "an address without a user": f"connections: {{warehouse: {{mysql: 'mysql://:{SECRET}@h/db'}}}}",
+    "a password in a query": f"connections: {{warehouse: {{mysql: 'mysql://u@h/db?password={SECRET}'}}}}",
+    "a password as Java's option": f"engine: {{spark: {{conf: {{spark.driver.extraJavaOptions: '-Dstore.pass={SECRET}'}}}}}}",
+    "the environment in Java's options": "engine: {spark: {conf: {spark.driver.extraJavaOptions: '-Dplain=${PLAIN}'}}}",
+}
+
+
+@pytest.mark.parametrize("profile", WRITTEN_OUT.values(), ids=WRITTEN_OUT.keys())
+def test_a_secret_that_is_written_out_is_refused(profile: str, tmp_path: Path) -> None:
+    told = check(tmp_path, f"profiles:\n  local: {{{profile}}}\n")
+    assert told.startswith("2\netlrun.yaml:2:") and ": secret-" in told
+    assert SECRET not in told
+
+
+def test_a_variable_is_no_place_for_a_secret(tmp_path: Path) -> None:
+    told = check(tmp_path, f"vars: {{password: {SECRET}}}\n")
+    assert "etlrun.yaml:1:18: secret-literal: the variable `password` holds a secret written out" in told and SECRET not in told
+
+
+def test_what_only_sounds_like_a_secret_is_taken(tmp_path: Path) -> None:
+    settings = {
+        "spark.sql.mapKeyDedupPolicy": "LAST_WIN", "spark.sql.optimizer.excludedRules.keys": "a", "spark.network.crypto.keyLength": "128",
+        "spark.hadoop.fs.s3a.aws.credentials.provider": "org.example.Provider", "spark.ssl.keyStore": "/etc/keys.jks",
+        "spark.security.credentials.hive.enabled": "false", "spark.kubernetes.authenticate.oauthTokenFile": "/run/token", "spark.compass": "north",
+        "spark.hadoop.fs.s3a.secret.key": "${KEY}", "spark.hadoop.header": "Bearer ${TOKEN}", "spark.hadoop.my.token": "pre-${TOKEN}-post",
+        "spark.hadoop.other.password": "${env:PASSWORD}", "spark.driver.extraJavaOptions": "-Dlog=${spark.yarn.app.container.log.dir} -Xss4m",
+    }  # fmt: skip
+    conf = ", ".join(f"{name}: '{value}'" for name, value in settings.items())
+    connections = "{warehouse: {mysql: {url: '${URL:-mysql://u@h/db}', password: '${PASSWORD:-}'}}, other: {mysql: 'mysql://${U}:${P}@h/db'}}"
+    told = check(tmp_path, f"vars: {{key: keyword, sort_key: user}}\nprofiles:\n  local: {{engine: {{spark: {{conf: {{{conf}}}}}}}, connections: {connections}}}\n")
+    assert "etlrun.yaml" not in told

@@ -2,9 +2,9 @@
 
 `remote` (or the variable SPARK_REMOTE) selects Connect; else `master` (or the one that spark-submit gave) is used. Statements run under
 ANSI rules in the UTC time zone, whatever `conf` says. What `conf` takes from the environment (`${NAME}`) stands in no command line and in
-no event log. Java's own options (`extraJavaOptions`) are the exception: they are a command line, and what looks like a secret in them is
-refused. A server of Spark Connect decides itself what can only be set before it starts: give it `spark.sql.reflect.allowList=a^`, which
-shuts Java's methods off behind the checks of etlrun, as the other ways of running do.
+no event log. Java's own options (`extraJavaOptions`) are the exception: they are a command line, and what looks like a secret in them, or
+comes from the environment, is refused. A server of Spark Connect decides itself what can only be set before it starts: give it
+`spark.sql.reflect.allowList=a^`, which shuts Java's methods off behind the checks of etlrun, as the other ways of running do.
 
 ```yaml
 profiles:

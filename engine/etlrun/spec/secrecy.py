@@ -5,31 +5,69 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import pairwise
 
 from etlrun.diagnostics import Diagnostic
 from etlrun.spec.located import Document, Keys
 
 ENVIRONMENT = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
-_SECRET_KEYS = re.compile(r"(?i)(password|passwd|secret|token(?!s)|api_?key|credential)")
-_SECRET_OPTION = re.compile(r"(?i)-D([\w.]*(?:password|passwd|secret|token|api_?key|credential)[\w.]*)=")
+# What names a secret, wherever it stands in a name; and words that do only as a whole, since `monkey` and `compass` are no secrets.
+_LONG = re.compile(r"(?i)password|passwd|passphrase|secret|token(?!s)|api_?key|credential")
+_SHORT = {"pass", "pwd", "sas"}
+_KINDS_OF_KEY = {"access", "account", "api", "encryption", "master", "private", "shared", "signing"}
+# A last word that says what stands there is about a secret, and is none: a file of it, its length, the class that gets it.
+_ABOUT = {"algorithm", "bits", "class", "dir", "enabled", "endpoint", "file", "length", "path", "policy", "provider", "size", "store", "type", "uri", "url"}
+_USER_PART = re.compile(r"://[^/@\s:]*:([^@\s]+)@")
+_IN_QUERY = re.compile(r"[?&;]([\w.-]+)=([^&;\s]+)")
+_JAVA_OPTION = re.compile(r"-D([\w.-]+)=")
+_REFERENCE = "\0"  # stands for what the environment gives
 
 
 def secret_mistakes(document: Document) -> Iterator[Diagnostic]:
     """Secrets that the project file writes out instead of referring to them, or puts where others can read them."""
     for where, text in document.scalars.items():
-        if where[:1] == ("profiles",):
-            yield from _in_scalar(document, where, text)
+        name = str(where[-1]) if where else ""
+        if where[:1] == ("vars",) and _is_written_out(name, text):
+            message = f"the variable `{name}` holds a secret written out, and what a pipeline says is shown"
+            yield document.diagnose(where, "secret-literal", message, "put it where it is used, under `profiles`, as ${NAME}")
+        elif where[:1] == ("profiles",):
+            yield from _in_profile(document, where, name, text)
 
 
-def _in_scalar(document: Document, where: Keys, text: str) -> Iterator[Diagnostic]:
-    name = str(where[-1])
-    inside_url = re.search(r"://[^/@\s:]+:([^@\s]+)@", text)
-    if (_SECRET_KEYS.search(name) and text and "${" not in text) or (inside_url and "${" not in inside_url.group(1)):
+def _in_profile(document: Document, where: Keys, name: str, text: str) -> Iterator[Diagnostic]:
+    if name.endswith("JavaOptions"):
+        shown = next((option for option in _JAVA_OPTION.findall(text) if names_secret(option)), None)
+        if shown is not None or ENVIRONMENT.search(text):
+            what = f"`{shown}`" if shown is not None else "what the environment holds"
+            message = f"`{name}` would show {what} to everybody on the machine: Java's options are its command line"
+            yield document.diagnose(where, "secret-shown", message, "let Java take it from a file or a key store")
+            return
+    if _is_written_out(name, text):
         yield document.diagnose(where, "secret-literal", f"`{name}` holds a secret written out", "write ${NAME} and set NAME in the environment")
-    option = _SECRET_OPTION.search(text) if name.endswith("JavaOptions") else None
-    if option:
-        message = f"`{name}` would show `{option.group(1)}` to everybody on the machine: Java's options are its command line"
-        yield document.diagnose(where, "secret-shown", message, "let Java take it from a file or a key store")
+
+
+def _is_written_out(name: str, text: str) -> bool:
+    """Whether a text holds a secret, or a reference that falls back to one."""
+    defaults = [found.group(2) for found in ENVIRONMENT.finditer(text) if found.group(2)]
+    if names_secret(name) and text not in ("", "true", "false") and (defaults or "${" not in text):
+        return True
+    plain = ENVIRONMENT.sub(lambda found: found.group(2) or _REFERENCE, text)
+    values = [found.group(1) for found in _USER_PART.finditer(plain)]
+    values += [found.group(2) for found in _IN_QUERY.finditer(plain) if found.group(1).lower() in ("key", "sig") or names_secret(found.group(1))]
+    return not all(_REFERENCE in value or "${" in value for value in values)  # Spark has references of its own: `${env:NAME}`
+
+
+def names_secret(name: str) -> bool:
+    """Whether a key, a setting or a variable of that name holds a secret: `spark.ssl.keyPassword` does, `spark.ssl.keyStoreType` does not.
+
+    A key counts where it says of what (`account.key`, `apiKey`) or ends a setting (`server-side-encryption.key`); `key` alone is a column.
+    """
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+", name)
+    lower = [word.lower() for word in words]
+    if not lower or lower[-1] in _ABOUT or "ref" in lower:
+        return False
+    is_key = any(word == "key" and before in _KINDS_OF_KEY for before, word in pairwise(lower)) or ("." in name and lower[-1] == "key")
+    return bool(_LONG.search(name)) or not _SHORT.isdisjoint(lower) or is_key
 
 
 # Generous, since a line that is not shown costs little: a name that sounds like one of a secret's, misspelt ones included, with a value
