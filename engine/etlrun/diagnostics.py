@@ -29,6 +29,7 @@ CODES: dict[str, str] = {
     "duplicate-name": "two things share one name",
     "cycle": "relations that are made from each other",
     "bad-name": "a name that some engine or database cannot hold",
+    "shared-sink": "two sinks that write to the same table or file",
     "unknown-connection": "a connection that the profile does not declare",
     "unknown-profile": "a profile that the project does not declare",
     "unknown-model": "a model that the profile does not declare",

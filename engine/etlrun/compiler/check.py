@@ -170,13 +170,21 @@ class _Checker:
                 use.value.verify(columns, self.scope(use.where, sight))
 
     def check_sinks(self) -> None:
-        for use in self.pipeline.sinks.values():
+        taken: dict[tuple[str, str], dict[str, str]] = {}  # the parts of each table or file, and the sinks that write them
+        for name, use in self.pipeline.sinks.items():
             sight = Sight()
             sight.follow(self.sight_of(use.value.from_))
             scope = self.scope(use.where, sight)
             columns = scope.relation(use.value.from_, "from")
             self.check_connection(use, scope)
             use.value.verify(columns, scope)
+            *place, part = use.value.place(name)
+            others = taken.setdefault((place[0], place[1].lower()), {})
+            other = next((sink for written, sink in others.items() if not (written and part) or written == part), None)
+            if other is not None:
+                fix = "publish one relation there (`union` joins several), or another part of a table with each: `write: {replace_where: ...}`"
+                self.complain(use.where, "shared-sink", f"`{name}` writes to `{place[1]}`, and so does `{other}`", fix)
+            others.setdefault(part, name)
 
     def check_connection(self, use: Use, scope: Scope) -> None:
         """A source or sink that names a connection names one of the profile."""

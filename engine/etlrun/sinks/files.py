@@ -54,6 +54,9 @@ class Files(Sink):
                 fix = "choose another format, or make it text first, e.g. with `array_join`"
                 scope.error("path", "type-mismatch", f"`{item.name}` is {item.type}, which a CSV file cannot hold", fix)
 
+    def place(self, name: str) -> tuple[str, str, str]:
+        return "", self.path, ""
+
     def look_ahead(self, publication: Publication) -> str:
         return f"{'replaces' if self._target(publication).exists() else 'writes'} the file {self.path}"
 

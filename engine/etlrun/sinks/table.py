@@ -86,6 +86,9 @@ class Table(Sink):
         if self.keep < 0:
             scope.error("keep", "wrong-value", f"`keep` is {self.keep}, and must be 0 or more")
 
+    def place(self, name: str) -> tuple[str, str, str]:
+        return self.connection, self.table or name, str(self.write.replace_where) if isinstance(self.write, ReplaceWhere) else ""
+
     def look_ahead(self, publication: Publication) -> str:
         database = publication.open_database(self.connection)
         load = self._load(publication)

@@ -213,6 +213,10 @@ class Sink(Described):
         """Report the sink's mistakes to `scope`."""
         raise NotImplementedError
 
+    def place(self, name: str) -> tuple[str, str, str]:
+        """What a sink of that name writes to: connection, table or file, and the part of it; nothing for all. Two sinks share no place."""
+        raise NotImplementedError
+
     def look_ahead(self, publication: Publication) -> str:
         """What publishing would do, in one line, asked before anything is computed. Raises RunFailure where it cannot be done."""
         raise NotImplementedError
