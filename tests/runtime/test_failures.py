@@ -79,6 +79,23 @@ def test_an_empty_day(project: Project) -> None:
     refuses(project, "empty-file", "data/20220402.json", "empty: [2022-04-02]")
 
 
+def test_a_day_of_blank_lines(project: Project) -> None:
+    project.write("data/20220402.json", "\n\n")
+    refuses(project, "empty-file", "no row of `views` is of 2022-04-02", "empty: [2022-04-02]")
+    assert project.run(spec(project, "empty: [2022-04-02]")).code == 0
+    assert project.table("totals") == [("A", 2, 2)]
+
+
+def test_a_day_of_a_header_alone(project: Project) -> None:
+    for day, rows in ((1, "A,1\n"), (2, ""), (3, "A,1\n")):
+        project.write(f"data/2022040{day}.csv", f"contract,seconds\n{rows}")
+    text = VIEWS.replace("OPTIONS", "").replace("json:", "csv:").replace(".json", ".csv")
+    result = project.run(project.pipeline(text))
+    assert result.code == 1
+    assert "empty-file: no row of `views` is of 2022-04-02" in result.err
+    assert project.table("totals") == OLD
+
+
 def test_a_cut_gzip_file(project: Project) -> None:
     (project.folder / "data/20220402.json").unlink()
     whole = gzip.compress(b'{"contract": "A", "seconds": 1}\n' * 1000)

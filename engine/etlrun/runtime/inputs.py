@@ -137,11 +137,12 @@ def _rows_of_files(intake: Intake, files: Sequence[InputFile]) -> dict[str, int]
     days = Counter(file.date for file in files)
     if None in days or not files:
         return {}
-    counted = _rows_of_days(intake)
+    counted = rows_of_days(intake)
     return {file.path: counted[str(file.date)] for file in files if days[file.date] == 1}
 
 
-def _rows_of_days(intake: Intake) -> Counter[str]:
+def rows_of_days(intake: Intake) -> Counter[str]:
+    """The rows of each day, written as 2022-04-01, of a source whose files have days."""
     import duckdb
 
     found: Counter[str] = Counter()

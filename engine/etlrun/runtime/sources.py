@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from etlrun.compiler.check import Checked
@@ -11,6 +12,7 @@ from etlrun.reading.inventory import Inventory, shown, take_inventory
 from etlrun.reading.source import FileSource, TextSource
 from etlrun.runtime.blame import located
 from etlrun.runtime.connections import database_reader
+from etlrun.runtime.inputs import rows_of_days
 from etlrun.runtime.run_folder import RunFolder
 from etlrun.runtime.working import Reporter, work
 from etlrun.spec.kinds import Source
@@ -57,6 +59,7 @@ def read_sources(checked: Checked, inventories: dict[str, Inventory], names: lis
                 reporter.warn(notice)
             if isinstance(use.value, TextSource):
                 _judge_bad_rows(name, use.value, found[name], folder, reporter)
+                _refuse_empty_days(name, found[name], inventories[name])
         except RunFailure as failure:
             raise located(checked, use.where, failure) from failure.__cause__
     return found
@@ -92,6 +95,18 @@ def _judge_bad_rows(name: str, source: TextSource, intake: Intake, folder: RunFo
         limit = f"{source.max_bad_rows * 100:g}%"
         raise RunFailure("source", "too-many-bad-rows", f"{found}: more than the {limit} that may be\n" + "\n".join(intake.samples), fix)
     reporter.warn(found)
+
+
+def _refuse_empty_days(name: str, intake: Intake, inventory: Inventory) -> None:
+    """A day whose files hold a header or blank lines only is as empty as a file of no bytes."""
+    days: dict[date, int] = {}
+    for file in inventory.files:
+        if file.date is not None and file.date not in inventory.may_be_empty:
+            days[file.date] = days.get(file.date, 0) + intake.bad_rows_of.get(file.path, 0)
+    counted = rows_of_days(intake) if days else {}
+    bare = sorted(day for day, bad_rows in days.items() if not bad_rows and not counted.get(str(day)))
+    if bare:
+        raise RunFailure("source", "empty-file", f"no row of `{name}` is of {shown(bare)}", f"allow it: `empty: [{', '.join(map(str, bare[:SHOWN]))}]`")
 
 
 def account(intake: Intake, inventory: Inventory) -> dict[str, Any]:
