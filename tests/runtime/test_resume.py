@@ -46,6 +46,16 @@ def mend(project: Project) -> None:
         connection.execute("DELETE FROM totals")
 
 
+def test_a_publish_that_fails_says_what_was_published_and_how_to_go_on(project: Project) -> None:
+    with duckdb.connect(str(project.folder / "warehouse.duckdb")) as connection:
+        connection.execute("DROP TABLE totals")
+        connection.execute("CREATE TABLE totals (shop VARCHAR, units BIGINT, CHECK (units < 2))")
+    result = project.run(project.pipeline(SPEC))
+    assert result.code == 1
+    assert "publish-failed" in result.err and "; published before: first" in result.err
+    assert f"; then `etlrun resume {run_id(project)}` publishes what is left, without computing it again" in result.err
+
+
 def test_resume_publishes_the_staged_rows_without_reading_again(project: Project) -> None:
     mend(project)
     (project.folder / "sales.csv").unlink()

@@ -32,15 +32,30 @@ def foresee(checked: Checked, sink: str, use: Use, run_id: str = "") -> str:
     return told
 
 
+RESUMABLE = frozenset(("publish-failed", "publish-unknown", "table-busy", "table-mismatch", "no-right", "connection-failed", "connection-busy"))
+
+
 def publish_all(checked: Checked, staged: Mapping[str, Staged], record: Record, reporter: Reporter) -> None:
     """Publish every sink that the record does not tell of yet. Raises RunFailure; what was published before stays whole."""
     for sink, use in checked.pipeline.sinks.items():
         if sink not in record.sinks:
             reporter.say(f"publishing {sink}")
             verify_stage(staged[use.value.from_])
-            record.sinks[sink] = publish(checked, sink, use, staged[use.value.from_], record)
+            try:
+                record.sinks[sink] = publish(checked, sink, use, staged[use.value.from_], record)
+            except RunFailure as failure:
+                _tell_what_is_left(failure, record)
+                raise
             for notice in record.sinks[sink].get("notices", ()):
                 reporter.warn(notice)
+
+
+def _tell_what_is_left(failure: RunFailure, record: Record) -> None:
+    """Add to a failure what was published before it, and how the rest gets there where the staged rows are right."""
+    if record.sinks:
+        failure.message += f"; published before: {', '.join(record.sinks)}"
+    if failure.code in RESUMABLE:
+        failure.fix += f"; then `etlrun resume {record.run_id}` publishes what is left, without computing it again"
 
 
 def publish(checked: Checked, sink: str, use: Use, staged: Staged, record: Record) -> dict[str, Any]:
