@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Callable
+
+import pytest
+
+from etlrun.failures import RunFailure
 
 from .loads import Place
 from .server import Server
@@ -29,3 +35,18 @@ def test_the_settings_of_a_session(spare: Callable[..., Server]) -> None:
         "time_zone": "+00:00", "lock_wait_timeout": "7", "innodb_lock_wait_timeout": "7", "autocommit": "ON", "character_set_client": "utf8mb4",
         "character_set_connection": "utf8mb4", "foreign_key_checks": "ON", "unique_checks": "ON",
     }  # fmt: skip
+
+
+def test_a_server_that_takes_the_call_and_says_nothing_is_given_up_soon(place: Place) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        started = time.monotonic()
+        with pytest.raises(RunFailure) as failure:
+            place.through(mute.getsockname()[1]).warehouse(connect_timeout=1, timeout=60).columns("profile")
+        assert failure.value.code == "connection-failed"
+        assert time.monotonic() - started < 30
+
+
+def test_a_server_may_think_for_longer_than_it_may_take_to_answer_the_call(place: Place) -> None:
+    session = place.warehouse(connect_timeout=1, timeout=20)._connect()
+    assert session.one("SELECT SLEEP(1.5)") == (0,)
+    session.close()

@@ -124,11 +124,13 @@ def open_line(address: Address, settings: Settings) -> Line:
 def _connect(address: Address, settings: Settings, context: ssl.SSLContext | None) -> Line:
     protection: dict[str, Any] = {"ssl": context} if context is not None else {"ssl_disabled": settings.tls != "insecure"}
     where = {"unix_socket": address.socket} if address.socket else {"host": address.host, "port": address.port}
-    return Line(
+    line = Line(
         is_verified=context is not None and context.check_hostname, user=address.user, password=address.password.reveal().encode(),
         database=address.database, charset="utf8mb4", collation="utf8mb4_bin", autocommit=True, connect_timeout=settings.connect_timeout,
-        read_timeout=settings.timeout, write_timeout=settings.timeout, **where, **protection,
+        read_timeout=settings.connect_timeout, write_timeout=settings.timeout, **where, **protection,
     )  # fmt: skip
+    line.wait_at_most(settings.timeout)
+    return line
 
 
 def _tls(address: Address, settings: Settings) -> ssl.SSLContext | None:

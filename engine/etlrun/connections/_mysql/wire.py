@@ -78,6 +78,10 @@ class Line(Connection):  # type: ignore[misc]
         self._result.unbuffered_active = False
         self._result.connection = None
 
+    def wait_at_most(self, seconds: int) -> None:
+        """How long the server may be silent from now on; until then it was as long as the line was given to open."""
+        self._read_timeout = seconds
+
     def hang_up(self) -> None:
         """Cut the line; the server rolls back what is open."""
         self._force_close()
