@@ -137,6 +137,20 @@ def test_check_is_silent_about_what_is_right(project: Project) -> None:
     assert (result.code, result.out, result.err) == (0, "", "1 pipeline: no mistakes\n")
 
 
+def test_show_looks_into_a_chain_that_another_reads_whole(project: Project) -> None:
+    longer = "  more:\n    - from: totals\n    - filter: units > 0\n    - select: [units]\nchecks:"
+    project.write("pipelines/sales.yaml", SALES.replace("checks:", longer, 1))
+    result = project.run("show", "pipelines/sales.yaml", "totals.1", "-n", "1")
+    assert (result.code, result.out) == (0, "shop  units\n----  -----\nA         1\n"), result.err
+
+
+def test_a_profile_is_asked_for_where_nothing_declares_one(project: Project) -> None:
+    (project.folder / "etlrun.yaml").unlink()
+    result = project.run("plan", "pipelines/sales.yaml", "--profile", "prod")
+    assert result.code == 2
+    assert "unknown-profile: there is no profile `prod`" in result.err and "= etlrun.yaml declares none" in result.err
+
+
 def test_show_gives_rows_at_any_point(project: Project) -> None:
     assert project.run("show", "pipelines/sales.yaml", "sales").out == "shop  units\n----  -----\nA         1\nA         2\nB         3\nHuế       0\n"
     assert project.run("show", "pipelines/sales.yaml", "totals.1", "-n", "1").out == "shop  units\n----  -----\nA         1\n"

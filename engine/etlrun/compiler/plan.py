@@ -96,10 +96,11 @@ def make_plan(checked: Checked) -> Plan:
 
 
 def prefix(checked: Checked, name: str, steps: int) -> Checked:
-    """The pipeline with the chain `name` cut after its first `steps` steps, to look at its rows there."""
+    """The pipeline with the chain `name` cut after its first `steps` steps, to look at its rows there, and without what comes after it."""
     chains = {**checked.pipeline.chains, name: checked.pipeline.chains[name][:steps]}
     columns = {**checked.columns, name: checked.steps[name][steps - 1]}
-    return replace(checked, pipeline=replace(checked.pipeline, chains=chains), columns=columns)
+    order = checked.order[: checked.order.index(name) + 1]
+    return replace(checked, pipeline=replace(checked.pipeline, chains=chains), columns=columns, order=order)
 
 
 class _Chain:

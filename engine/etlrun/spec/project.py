@@ -79,9 +79,9 @@ class Project:
         wanted = name or os.environ.get("ETLRUN_PROFILE") or self.settings.profile
         if wanted in self.profiles:
             return self.profiles[wanted]
-        if not self.profiles:
+        if not self.profiles and wanted == self.settings.profile:
             return default_profile()
-        fix = nearest(wanted, tuple(self.profiles)) or f"the profiles are {', '.join(self.profiles)}"
+        fix = nearest(wanted, tuple(self.profiles)) or f"the profiles are {', '.join(self.profiles)}" if self.profiles else f"{FILE} declares none"
         message = f"there is no profile `{wanted}`"
         if self.document is None:
             raise SpecError([Diagnostic(FILE, 1, 1, 2, "unknown-profile", message, fix)])
