@@ -49,7 +49,7 @@ class RunFolder:
 
     def _write(self, name: str, content: Any) -> None:
         """Put a file in its place at once, so that a reader never sees half of it."""
-        new = self.path / f"{name}.new"
+        new = self.path / f"{name}.{os.getpid()}"  # another process may mark the same run as killed
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
             json.dump(content, stream, ensure_ascii=False, indent=1)
             stream.flush()
@@ -94,7 +94,8 @@ def sweep_old(runs: Path, days: int = KEEP_DAYS) -> None:
         is_old = record["run_id"] < oldest
         if record["status"] == "killed":
             folder.sweep(staged=is_old or not record.get("staged"))
-            folder.write_record(record)
+            if json.loads((folder.path / RECORD).read_text(encoding="utf-8"))["status"] != "killed":
+                folder.write_record(record)
         elif record["status"] != "running" and is_old:
             folder.sweep(staged=True)
 
