@@ -30,7 +30,7 @@ def open_labels(project: Project, profile: Profile) -> Store:
 def _file(root: Path, text: str) -> Path:
     """The file of a store, which `labels` may say to stand anywhere. Raises RunFailure where a link inside the project leads out of it."""
     path = root / text
-    if Path(os.path.abspath(path)).is_relative_to(root) and path_inside(root, path) is None:
+    if "\0" not in text and Path(os.path.abspath(path)).is_relative_to(root) and path_inside(root, path) is None:
         fix = "name the file that is meant in `labels` of the profile, or remove the link"
         raise RunFailure("usage", "path-outside", f"the label store {text} is a link that leads out of the project's folder", fix)
     return path
