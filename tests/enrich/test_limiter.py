@@ -169,3 +169,21 @@ def test_a_slot_is_given_back_once() -> None:
         return limits.in_flight, limits.spent
 
     assert run(work()) == (0, 0.2)
+
+
+def test_a_service_that_costs_more_than_it_may_is_found_out_by_one_request() -> None:
+    async def scenario() -> tuple[float, int, bool]:
+        found, sent = limiter(0.5), 0
+
+        async def one() -> None:
+            nonlocal sent
+            slot = await found.enter(100, 0.01)
+            sent += 1
+            await asyncio.sleep(1)
+            slot.settle(100, 1.0)
+
+        ended = await asyncio.gather(*(one() for _ in range(6)), return_exceptions=True)
+        assert [type(error) for error in ended if error] == [CapReached] * 5
+        return found.spent, sent, found.is_overspent
+
+    assert run(scenario()) == (1.0, 1, True)

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from asked import CANARIES, FEW, FILE, PROJECT, PROMPT, SECRET, asking_project, enrich, many, run, searches, service
+from asked import CANARIES, FEW, FILE, PIPELINE, PROJECT, PROMPT, SECRET, asking_project, enrich, many, run, searches, service
 from fake_gemini import FakeServer
 from projects import Project, Result, wait_for
 
@@ -255,6 +255,30 @@ def test_above_the_threshold_nobody_is_asked_until_someone_agrees(project: Proje
         assert "5 to ask in 1 requests" in refused.json["error"]["message"]
         agreed = run(project, served, FILE, "--json", "--yes")
         assert (agreed.code, len(served.records)) == (0, 1)
+
+
+def test_without_a_word_a_run_spends_no_more_than_the_threshold(project: Project) -> None:
+    searches(project, *many(60))
+    project.write("etlrun.yaml", "confirm_above_usd: 0.0034\n" + PROJECT)
+    with service() as served:
+        stopped = run(project, served)
+        assert (stopped.code, stopped.json["error"]["code"]) == (4, "budget-reached"), stopped.err
+        assert "--yes" in stopped.json["error"]["fix"]
+        assert 0 < served.billed_usd <= 0.0034
+        assert run(project, served, FILE, "--json", "--yes").code == 0
+
+
+def test_what_earlier_steps_spent_counts_too(project: Project) -> None:
+    searches(project, *many(300))
+    project.write("prompts/tone.md", PROMPT.replace("kind:", "tone:").replace("Say what", "Guess what"))
+    project.pipeline(PIPELINE.replace("MODEL", "kinds").replace(" MORE}", "}\n    - enrich: {key: keyword, prompt: tone, model: kinds}"))
+    with service() as served:
+        (first, second) = (bills[0]["usd"] for bills in run(project, served, "plan", FILE, "--json").json["models"].values())
+        project.write("etlrun.yaml", f"confirm_above_usd: {first + second / 2}\n" + PROJECT)
+        refused = run(project, served)
+        assert (refused.code, refused.json["error"]["code"]) == (2, "not-agreed"), refused.err
+        assert "that are spent, and nobody agreed to more than" in refused.json["error"]["message"]
+        assert asked(served) == 300
 
 
 def test_too_few_answers_refuse_to_publish(project: Project) -> None:

@@ -90,6 +90,19 @@ def test_golden_keys_in_the_pipeline_stop_a_run_before_anything_else_is_asked(pr
         assert run(project, served).code == 0
 
 
+def test_golden_keys_count_into_the_budget_and_the_money_of_a_run(project: Project) -> None:
+    enrich(project, more="budget: {keys: 6}, eval: {golden: golden.csv, min_accuracy: 0%}")
+    golden(project, dict.fromkeys(("một", "hai", "ba"), "Film"))
+    with service() as served:
+        stopped = run(project, served)
+        assert (stopped.code, stopped.json["error"]["code"]) == (4, "budget-reached")
+        assert sum(count for key, count in served.calls.items() if key not in CANARIES) == 6
+        (told,) = stopped.json["models"].values()
+        assert (told["asked"], told["requests"]) == (6, 2)
+        assert told["usd"] == pytest.approx(served.billed_usd, abs=1e-6)
+        assert run(project, served).code == 0
+
+
 def test_diff_shows_what_an_edited_prompt_changes_and_a_run_does_not_buy_it_again(project: Project) -> None:
     with service() as served:
         assert run(project, served).code == 0

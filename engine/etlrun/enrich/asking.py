@@ -13,7 +13,7 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 
 from etlrun.enrich._owner import LIFE
@@ -41,10 +41,17 @@ Progress = Callable[[str, int, int], None]  # what is worked on, how much is don
 
 @dataclass(frozen=True)
 class Budget:
-    """What a run may spend: US dollars, and keys asked. None means no cap."""
+    """What a run may spend: US dollars, and keys asked. None means no cap. `fix` is what gives it more dollars."""
 
     usd: float | None = None
     keys: int | None = None
+    fix: str = "raise the budget"
+
+    def after(self, usd: float, keys: int) -> Budget:
+        """What is left after so much is spent."""
+        return replace(
+            self, usd=None if self.usd is None else max(0.0, self.usd - usd), keys=None if self.keys is None else max(0, self.keys - keys)
+        )
 
 
 @dataclass(frozen=True)
@@ -98,9 +105,12 @@ async def ask(
             with passing_over_what_is_there():
                 await loop.run()
     tally = loop.tally
+    if loop.stopped is None and loop.limiter.is_overspent:
+        message = f"${loop.limiter.spent:.4f} are spent, more than the ${loop.limiter.cap_usd:.4f} allowed: the service counts more than a request can take"
+        loop.stopped = Stop("budget", message, terms.budget.fix)
     if loop.stopped is None and len(wanted) < len(keys) - len(settled):
         left = len(keys) - len(settled) - len(wanted)
-        loop.stopped = Stop("budget", f"{left:,} keys are more than the budget of {terms.budget.keys:,} keys", "raise `budget: {keys: ...}`")
+        loop.stopped = Stop("budget", f"{left:,} keys are more than the {terms.budget.keys:,} that may be asked", "raise `budget: {keys: ...}`")
     return Report(
         question.id, terms.source, len(keys), len(settled), loop.supply.by_others, tally.ok, 0, tally.refused, tally.failed,
         tally.requests, tally.usage.input, tally.usage.output, loop.limiter.spent,
@@ -183,7 +193,7 @@ class _Loop:
         except Closed:
             return FollowUp()
         except CapReached:
-            fix = f"raise the budget; the next request may cost ${worst:.4f}"
+            fix = f"{self.terms.budget.fix}; the next request may cost ${worst * self.limiter.dearer:.4f}"
             self.stop(Stop("budget", f"${self.limiter.spent:.4f} of ${self.limiter.cap_usd:.4f} are spent", fix))
             return FollowUp()
         try:

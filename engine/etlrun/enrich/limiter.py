@@ -71,6 +71,8 @@ class Limiter:
         self.gate = asyncio.Lock()
         self.freed = asyncio.Event()
         self.closed = asyncio.Event()
+        self.is_proven = False  # whether it is known what a request costs
+        self.dearer = 1.0  # how many times its worst price a request has cost
 
     async def enter(self, tokens: int, worst_usd: float) -> Slot:
         """Wait for leave to send a request of so many input tokens that costs `worst_usd` at most.
@@ -94,6 +96,9 @@ class Limiter:
         self.in_flight -= 1
         self.reserved = self.reserved - slot.usd if self.in_flight else 0.0
         self.spent += usd
+        self.is_proven = True
+        if slot.usd:
+            self.dearer = max(self.dearer, usd / slot.usd)
         if self.limits.tokens_per_minute:
             self.next_tokens -= (slot.tokens - tokens) * 60 / (self.limits.tokens_per_minute * self.rate)
         self.freed.set()
@@ -138,6 +143,11 @@ class Limiter:
         """Requests that may be under way at the same time, at the present rate."""
         return max(1, int(self.limits.concurrency * self.rate))
 
+    @property
+    def is_overspent(self) -> bool:
+        """Whether requests have cost more than the cap, which their worst prices kept to."""
+        return self.cap_usd is not None and self.spent > self.cap_usd
+
     async def _until_free(self) -> None:
         while self.in_flight >= self.lanes and not self.closed.is_set():
             self.freed.clear()
@@ -147,10 +157,11 @@ class Limiter:
         if self.cap_usd is None:
             return
         while not self.closed.is_set():
-            if self.spent + self.reserved + worst_usd <= self.cap_usd:
-                return
-            if self.spent + worst_usd > self.cap_usd or not self.in_flight:
-                raise CapReached
+            if self.is_proven or not self.in_flight:  # the first one shows whether the worst price is to be trusted
+                if self.spent + (self.reserved + worst_usd) * self.dearer <= self.cap_usd:
+                    return
+                if self.spent + worst_usd * self.dearer > self.cap_usd or not self.in_flight:
+                    raise CapReached
             self.freed.clear()
             await self.freed.wait()
 

@@ -13,7 +13,7 @@ from etlrun.enrich.asking import Budget
 from etlrun.failures import RunFailure
 from etlrun.runtime.consent import Consent, after_spending, agree, stop_failure
 from etlrun.runtime.enrichment import Enrichment, count_rows, open_enrichment, read_keys
-from etlrun.runtime.evaluation import check_accuracy
+from etlrun.runtime.evaluation import NOTHING_EVALUATED, Evaluation, check_accuracy
 from etlrun.runtime.working import Reporter
 from etlrun.spec.kinds import Ask
 
@@ -29,15 +29,18 @@ def answer_relation(
     rows = count_rows(paths)
     keys = read_keys(paths, ask.key)
     with open_enrichment(checked.project, checked.profile, ask) as enrichment:
+        golden = NOTHING_EVALUATED
         if consent.may_ask:
             threshold = checked.project.settings.confirm_above_usd
+            consent = after_spending(consent, spent)
             if ask.golden:
-                spent += check_accuracy(enrichment, ask, after_spending(consent, spent), threshold, run, reporter)
-            budget = agree(enrichment, keys, Budget(ask.usd, ask.keys), after_spending(consent, spent), threshold)
+                golden = check_accuracy(enrichment, ask, consent, threshold, run, reporter)
+            budget = Budget(ask.usd, ask.keys).after(golden.usd, golden.asked)
+            budget = agree(enrichment, keys, budget, after_spending(consent, golden.usd), threshold)
             answers = enrichment.ask(keys, budget, run, reporter.progress)
         else:
             answers = enrichment.look_up(keys, run, reporter.progress)
-        told = told_of(answers, ask, rows)
+        told = told_of(answers, ask, rows, golden)
         failure = stop_failure(answers.stopped) if answers.stopped else None
         if consent.may_ask:
             failure = failure or _no_answer(enrichment, answers) or _too_few(told, ask)
@@ -46,8 +49,11 @@ def answer_relation(
         return _write(answers, enrichment, folder), told, failure
 
 
-def told_of(answers: Answers, ask: Ask, rows: int) -> dict[str, Any]:
-    """What a record tells of an enrichment: keys, requests, money, and the share of rows and keys that carry an answer, by who gave it."""
+def told_of(answers: Answers, ask: Ask, rows: int, golden: Evaluation) -> dict[str, Any]:
+    """What a record tells of an enrichment: keys, requests, money, and the share of rows and keys that carry an answer, by who gave it.
+
+    What was asked for `golden` before counts into requests, keys asked and money.
+    """
     reports = answers.reports
     found = answers.by_place
     by_source: dict[str, dict[str, int]] = {}
@@ -58,7 +64,7 @@ def told_of(answers: Answers, ask: Ask, rows: int) -> dict[str, Any]:
         if source:
             by_source.setdefault(source, {"rows": 0, "keys": 0})["rows"] += count
     labelled = {"rows": sum(part["rows"] for part in by_source.values()), "keys": sum(part["keys"] for part in by_source.values())}
-    asked = sum(report.asked for report in reports if report.requests)
+    asked = golden.asked + sum(report.asked for report in reports if report.requests)
     statuses = dict.fromkeys(("ok", "abstained", "refused", "failed", "pending"), 0)
     for answer in found:
         statuses[answer.status] += 1
@@ -66,7 +72,7 @@ def told_of(answers: Answers, ask: Ask, rows: int) -> dict[str, Any]:
     settled_here = sum(report.ok + report.refused for report in reports if report.requests)
     return {
         "prompt": ask.prompt, "keys": len(found), "cached": max(0, settled - settled_here), "asked": asked,
-        "requests": sum(report.requests for report in reports), "usd": round(sum(report.usd for report in reports), 6),
+        "requests": golden.requests + sum(report.requests for report in reports), "usd": round(golden.usd + sum(report.usd for report in reports), 6),
         "rows": rows, "labelled_rows": labelled["rows"], "labelled_keys": labelled["keys"],
         "coverage": {"rows": _share(labelled["rows"], rows), "keys": _share(labelled["keys"], len(found))},
         "statuses": statuses, "by_source": by_source, "reports": [report.as_object() for report in reports],

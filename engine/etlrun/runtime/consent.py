@@ -17,16 +17,23 @@ REASONS: Mapping[int, Reason] = {4: "stopped", 2: "usage", 1: "model"}
 
 @dataclass(frozen=True)
 class Consent:
-    """What asking may cost. Above `threshold` US dollars a person must have agreed: by `is_given`, by `max_usd`, or by saying so to `decide`."""
+    """What asking may cost. Above a threshold a person must have agreed: by `is_given`, by `max_usd`, or by saying so to `decide`.
+
+    `spent` are the US dollars that the run has spent before; they count too.
+    """
 
     is_given: bool = False
     max_usd: float | None = None
     decide: Callable[[str], bool] | None = None
     may_ask: bool = True  # whether models that cost money are asked at all
+    spent: float = 0.0
 
 
 def agree(enrichment: Enrichment, keys: Keys, budget: Budget, consent: Consent, threshold: float) -> Budget:
-    """What may be spent of a budget. Raises RunFailure where a person has not agreed to what it would probably be."""
+    """What may be spent of a budget: without a person's word no more than leaves the run at `threshold` US dollars.
+
+    Raises RunFailure where a person has not agreed to what it would probably be.
+    """
     if consent.max_usd is not None:
         budget = replace(budget, usd=consent.max_usd if budget.usd is None else min(budget.usd, consent.max_usd))
     if consent.is_given or consent.max_usd is not None:
@@ -36,19 +43,33 @@ def agree(enrichment: Enrichment, keys: Keys, budget: Budget, consent: Consent, 
     likely = None if None in prices else sum(price for price in prices if price is not None)
     if budget.usd is not None:
         likely = budget.usd if likely is None else min(likely, budget.usd)
-    if not prices or (likely is not None and likely <= threshold):
-        return budget
+    if not prices or (likely is not None and consent.spent + likely <= threshold):
+        return _within(budget, max(0.0, threshold - consent.spent))
     text = "\n".join(bill_text(bills))
     if consent.decide and consent.decide(text):
         return budget
-    cost = "an unknown amount" if likely is None else f"about ${likely:,.2f}"
-    message = f"asking would cost {cost}, and nobody agreed to more than ${threshold:,.2f} (`confirm_above_usd`)\n{text}"
-    raise RunFailure("usage", "not-agreed", message, "run it with --yes, or with --max-usd USD as a cap; nothing was asked")
+    cost = "an unknown amount" if likely is None else f"about {_dollars(likely)}"
+    before = f" after {_dollars(consent.spent)} that are spent" if consent.spent else ""
+    message = f"asking would cost {cost}{before}, and nobody agreed to more than {_dollars(threshold)} (`confirm_above_usd`)\n{text}"
+    kept = "what was answered is kept" if consent.spent else "nothing was asked"
+    raise RunFailure("usage", "not-agreed", message, f"run it with --yes, or with --max-usd USD as a cap; {kept}")
 
 
 def after_spending(consent: Consent, spent: float) -> Consent:
-    """The consent after so many US dollars are spent."""
-    return consent if consent.max_usd is None else replace(consent, max_usd=max(0.0, consent.max_usd - spent))
+    """The consent after so many US dollars more are spent."""
+    left = None if consent.max_usd is None else max(0.0, consent.max_usd - spent)
+    return replace(consent, max_usd=left, spent=consent.spent + spent)
+
+
+def _within(budget: Budget, usd: float) -> Budget:
+    """The budget, or `usd` US dollars of it, which is all that may be spent without a person's word."""
+    if budget.usd is not None and budget.usd <= usd:
+        return budget
+    return replace(budget, usd=usd, fix="run it with --yes, or with --max-usd USD as a cap: nobody agreed to more (`confirm_above_usd`)")
+
+
+def _dollars(usd: float) -> str:
+    return f"${usd:,.2f}" if usd >= 0.1 or not usd else f"${usd:,.4f}"
 
 
 def bill_text(bills: Sequence[Bill]) -> list[str]:

@@ -25,6 +25,10 @@ class Evaluation:
     scores: Mapping[str, Score]
     requests: int
     usd: float
+    asked: int  # keys
+
+
+NOTHING_EVALUATED = Evaluation({}, 0, 0.0, 0)
 
 
 def evaluate(enrichment: Enrichment, golden: Path, consent: Consent, budget: Budget, threshold: float, run: str, progress: Progress) -> Evaluation:
@@ -44,11 +48,12 @@ def evaluate(enrichment: Enrichment, golden: Path, consent: Consent, budget: Bud
         for output in enrichment.prompt.outputs
     }
     reports = answers.reports
-    return Evaluation(scores, sum(report.requests for report in reports), sum(report.usd for report in reports))
+    asked = sum(report.asked for report in reports if report.requests)
+    return Evaluation(scores, sum(report.requests for report in reports), sum(report.usd for report in reports), asked)
 
 
-def check_accuracy(enrichment: Enrichment, ask: Ask, consent: Consent, threshold: float, run: str, reporter: Reporter) -> float:
-    """Evaluate before anything else is asked; gives the US dollars that took. Raises RunFailure where a score is below what is wanted."""
+def check_accuracy(enrichment: Enrichment, ask: Ask, consent: Consent, threshold: float, run: str, reporter: Reporter) -> Evaluation:
+    """Evaluate before anything else is asked; gives what that took. Raises RunFailure where a score is below what is wanted."""
     golden = enrichment.project.path(ask.golden)
     found = evaluate(enrichment, golden, consent, Budget(ask.usd, ask.keys), threshold, run, reporter.progress)
     for name, scored in found.scores.items():
@@ -58,4 +63,4 @@ def check_accuracy(enrichment: Enrichment, ask: Ask, consent: Consent, threshold
             fix = f"`etlrun llm eval` shows what is taken for what in {ask.golden}; nothing was published"
             raise RunFailure("check", "accuracy-too-low", f"{told}, and {ask.min_accuracy:.1%} are wanted", fix)
         reporter.say(told)
-    return found.usd
+    return found
