@@ -67,7 +67,7 @@ class SqlStore(Store):
 
     def add_question(self, question: Question, source: str) -> None:
         outputs = json.dumps([output.name for output in question.prompt.outputs])
-        row = (question.id, question.prompt.name, source, question.system, outputs, _now())
+        row = (question.id, question.prompt.name, source[:200], question.system, outputs, _now())
 
         def work(connection: sa.Connection) -> None:
             if connection.execute(sa.select(QUESTIONS.c.id).where(QUESTIONS.c.id == question.id)).first() is None:

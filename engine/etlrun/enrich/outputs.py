@@ -121,11 +121,15 @@ class Number(Output):
         return {"type": "number"}
 
     def read(self, value: object) -> float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        try:
+            number = math.nan if isinstance(value, bool) or not isinstance(value, (int, float)) else float(value)
+        except OverflowError:  # a whole number of hundreds of digits
+            number = math.inf
+        if not math.isfinite(number):
             raise NotAllowed("not a number")
-        if not self.min <= value <= self.max:
+        if not self.min <= number <= self.max:
             raise NotAllowed(f"not between {self.min:g} and {self.max:g}")
-        return float(value)
+        return number
 
     def wording(self) -> str:
         return f"a number from {self.min:g} to {self.max:g}"

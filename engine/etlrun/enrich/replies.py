@@ -19,6 +19,7 @@ from etlrun.enrich.questions import Question, Sheet
 
 Fault = Literal["", "blocked", "truncated", "unreadable", "other-batch", "canary", "incomplete"]
 Answer = dict[str, Value]
+BROKEN = (ValueError, RecursionError)  # what the decoder raises: the second for `[[[[...`
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def _document(text: str) -> tuple[str, Iterator[Any], bool] | None:
         text = text.strip("`").removeprefix("json").strip()
     try:
         whole = _DECODER.decode(text)
-    except ValueError:
+    except BROKEN:
         return _salvage(text)
     if not isinstance(whole, dict) or not isinstance(whole.get("batch"), str) or not isinstance(whole.get("labels"), list):
         return None
@@ -81,7 +82,7 @@ def _complete_items(text: str, at: int) -> Iterator[Any]:
         at = _skip(text, at)
         try:
             item, at = _DECODER.raw_decode(text, at)
-        except ValueError:
+        except BROKEN:
             return
         yield item
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from etlrun.enrich.model import Asker, Ending, ModelError, Reply, Request, Usage
+from etlrun.enrich.said import MOST, said_count, said_seconds, said_text
 from etlrun.models._gemini_thinking import Thinking, budget_of, family_of
-from etlrun.secrets import Secret, hide_secrets
+from etlrun.secrets import Secret
 
 try:
     import httpx2
@@ -19,6 +21,8 @@ except ImportError as error:
     raise ModelError("setup", "the package google-genai is not installed", "pip install 'etlrun[gemini]'") from error
 
 BLOCKED = ("SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR")
+# What google-genai makes of broken JSON, of JSON that is no reply, and of a body that cannot be decompressed.
+UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError, httpx2.RequestError)
 MODELS_PAGE = "https://ai.google.dev/gemini-api/docs/models"
 
 
@@ -45,6 +49,8 @@ class GeminiAsker(Asker):
         self.name = settings.name
         self.secret = settings.secret
         self.has_schema = True  # until the service refuses it
+        # google-genai prints an ending that it does not know, as the service wrote it, escape sequences included
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"google\.genai\._common")
         limits = httpx2.Limits(max_connections=settings.concurrency + 4, max_keepalive_connections=settings.concurrency + 4)
         options = types.HttpOptions(base_url=settings.url or None, timeout=int(settings.timeout * 1000), async_client_args={"limits": limits})
         self.client = genai.Client(api_key=settings.secret.reveal(), http_options=options)
@@ -81,12 +87,12 @@ class GeminiAsker(Asker):
         # The Gemini API counts contents only: the rules are counted as if they were said first.
         with self.translated(may_be_billed=False):
             counted = await self.client.aio.models.count_tokens(model=self.name, contents=[request.system, request.user])
-        return counted.total_tokens
+        return said_count(counted.total_tokens)
 
     async def check(self) -> str:
         with self.translated(may_be_billed=False):
             found = await self.client.aio.models.get(model=self.name)
-        return found.name or self.name
+        return said_text(found.name) or self.name
 
     async def close(self) -> None:
         await self.client.aio.aclose()
@@ -100,17 +106,17 @@ class GeminiAsker(Asker):
             raise self.from_api(error) from None
         except httpx2.ConnectError as error:
             fix = "check the network, the proxy and the address"
-            raise ModelError("service", f"the service cannot be reached: {hide_secrets(str(error))}", fix) from None
+            raise ModelError("service", f"the service cannot be reached: {said_text(str(error))}", fix) from None
         except httpx2.TransportError as error:
             what = "did not answer in time" if isinstance(error, httpx2.TimeoutException) else "broke off the connection"
             raise ModelError("service", f"the service {what}", may_be_billed=may_be_billed) from None
-        except ValueError as error:  # broken JSON, or JSON that is no reply
+        except UNREADABLE as error:
             raise ModelError("unreadable", f"the reply is unreadable ({type(error).__name__})", may_be_billed=may_be_billed) from None
 
     def from_api(self, error: errors.APIError) -> ModelError:
-        message = " ".join(hide_secrets(str(error.message or error.status or "no reason given")).split())[:200]
+        message = said_text(error.message) or said_text(error.status) or "no reason given"
         details = _details(error)
-        reasons = {item.get("reason") for item in details}
+        reasons = [item.get("reason") for item in details]
         if error.code == 429:
             if any("PerDay" in str(item) for item in details):
                 return ModelError("day", message)
@@ -122,27 +128,31 @@ class GeminiAsker(Asker):
             return ModelError("model", f"there is no model `{self.name}`: {message}", fix)
         if error.code == 400:
             return ModelError("refused", f"the service refuses the request: {message}")
-        return ModelError("service", f"the service failed with {error.code}: {message}")
+        return ModelError("service", f"the service failed with {said_count(error.code) or 'no code'}: {message}")
 
 
 def _reply(response: types.GenerateContentResponse) -> Reply:
-    counted = response.usage_metadata
-    usage = None
-    if counted is not None and counted.prompt_token_count is not None:
-        output = (counted.candidates_token_count or 0) + (counted.thoughts_token_count or 0)
-        usage = Usage(counted.prompt_token_count, output, counted.cached_content_token_count or 0)
-    version = response.model_version or ""
+    usage, version = _usage(response.usage_metadata), said_text(response.model_version)
     if not response.candidates:
         feedback = response.prompt_feedback
         is_blocked = feedback is not None and feedback.block_reason is not None
-        reason = feedback.block_reason.name if feedback and feedback.block_reason else "no candidate"
+        reason = said_text(feedback.block_reason.name) if feedback and feedback.block_reason else "no candidate"
         return Reply("", "blocked" if is_blocked else "complete", reason, usage, version)
     candidate = response.candidates[0]
-    reason = candidate.finish_reason.name if candidate.finish_reason else ""
+    reason = said_text(candidate.finish_reason.name) if candidate.finish_reason else ""
     parts = candidate.content.parts if candidate.content and candidate.content.parts else ()
     text = "".join(part.text for part in parts if part.text and not part.thought)
     ending: Ending = "truncated" if reason == "MAX_TOKENS" else "blocked" if reason in BLOCKED else "complete"
     return Reply(text, ending, reason, usage, version)
+
+
+def _usage(counted: types.GenerateContentResponseUsageMetadata | None) -> Usage | None:
+    """What the service counted; None where it did not."""
+    taken = said_count(counted.prompt_token_count) if counted else None
+    if counted is None or taken is None:
+        return None
+    output = (said_count(counted.candidates_token_count) or 0) + (said_count(counted.thoughts_token_count) or 0)
+    return Usage(taken, min(output, MOST), said_count(counted.cached_content_token_count) or 0)
 
 
 def _thinking(name: str, thinking: Thinking) -> types.ThinkingConfig | None:
@@ -165,13 +175,6 @@ def _wait(error: errors.APIError, details: list[Mapping[str, Any]]) -> float | N
     """Seconds to wait: RetryInfo in the body, else the header Retry-After."""
     for item in details:
         if str(item.get("@type", "")).endswith("RetryInfo"):
-            return _seconds(str(item.get("retryDelay", "")).rstrip("s"))
+            return said_seconds(str(item.get("retryDelay", "")).rstrip("s"))
     headers = getattr(error.response, "headers", None) or {}
-    return _seconds(headers.get("retry-after", ""))
-
-
-def _seconds(text: str) -> float | None:
-    try:
-        return min(3600.0, max(0.0, float(text)))
-    except ValueError:
-        return None
+    return said_seconds(headers.get("retry-after"))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import email.utils
-import time
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from etlrun.diagnostics import nearest
 from etlrun.enrich.model import Asker, Ending, ModelError, Reply, Request, Usage
-from etlrun.secrets import Secret, hide_secrets, shown_address
+from etlrun.enrich.said import said_count, said_seconds, said_text
+from etlrun.secrets import Secret, shown_address
 
 try:
     import httpx2
@@ -76,10 +76,12 @@ class OpenaiAsker(Asker):
             return await self.client.request(method, path, json=body)
         except httpx2.ConnectError as error:
             fix = f"check the network and `url: {shown_address(self.settings.url)}`"
-            raise ModelError("service", f"the service cannot be reached: {hide_secrets(str(error))}", fix) from None
+            raise ModelError("service", f"the service cannot be reached: {said_text(str(error))}", fix) from None
         except httpx2.TransportError as error:
             what = "did not answer in time" if isinstance(error, httpx2.TimeoutException) else "broke off the connection"
             raise ModelError("service", f"the service {what}", may_be_billed=body is not None) from None
+        except httpx2.RequestError:  # a body that cannot be decompressed
+            raise ModelError("unreadable", "the reply cannot be decoded", may_be_billed=body is not None) from None
 
     async def count_tokens(self, request: Request) -> int | None:
         return None
@@ -88,7 +90,7 @@ class OpenaiAsker(Asker):
         response = await self.call("GET", "/models")
         if response.status_code != 200:
             raise self.from_response(response)
-        names = [str(item.get("id")) for item in _json(response).get("data") or ()]
+        names = _names(_json(response).get("data"))
         if names and self.name not in names:
             raise ModelError("model", f"there is no model `{self.name}`", nearest(self.name, names) or f"there is {', '.join(names[:12])}")
         return self.name
@@ -98,12 +100,12 @@ class OpenaiAsker(Asker):
 
     def from_response(self, response: httpx2.Response) -> ModelError:
         error = _error_of(response)
-        message = " ".join(hide_secrets(str(error.get("message") or response.reason_phrase)).split())[:200]
+        message = said_text(error.get("message")) or said_text(response.reason_phrase)
         code = response.status_code
         if code == 429:
             if "insufficient_quota" in (error.get("code"), error.get("type")):
                 return ModelError("day", message, "the account has no credit left: add some, and run again")
-            return ModelError("rate", message, wait=_wait(response.headers.get("retry-after", "")))
+            return ModelError("rate", message, wait=said_seconds(response.headers.get("retry-after")))
         if code in (401, 403):
             return ModelError("access", f"the service does not take the key: {message}", f"check `{self.settings.key_reference}`")
         if code == 404:
@@ -122,40 +124,56 @@ def _other_form(form: Form, refusal: str) -> Form | None:
     return None
 
 
+def _names(models: object) -> list[str]:
+    """The names in a list of models."""
+    return [said_text(item.get("id")) for item in models if isinstance(item, dict)] if isinstance(models, list) else []
+
+
 def _reply(body: Mapping[str, Any]) -> Reply:
     try:
         choice = body["choices"][0]
         message = choice["message"]
     except (KeyError, IndexError, TypeError):
-        raise ModelError("unreadable", "the reply holds no answer", may_be_billed=True) from None
-    counted = body.get("usage") or {}
-    usage = None
-    if counted.get("prompt_tokens") is not None:
-        cached = (counted.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
-        usage = Usage(int(counted["prompt_tokens"]), int(counted.get("completion_tokens") or 0), int(cached))
-    reason = str(choice.get("finish_reason") or "")
+        message = None
+    if not isinstance(message, dict):
+        raise ModelError("unreadable", "the reply holds no answer", may_be_billed=True)
+    reason, text = said_text(choice.get("finish_reason")), message.get("content")
     is_blocked = reason == "content_filter" or bool(message.get("refusal"))
     ending: Ending = "blocked" if is_blocked else "truncated" if reason == "length" else "complete"
-    return Reply(str(message.get("content") or ""), ending, reason, usage, str(body.get("model") or ""))
+    return Reply(text if isinstance(text, str) else "", ending, reason, _usage(body.get("usage")), said_text(body.get("model")))
+
+
+def _usage(counted: object) -> Usage | None:
+    """What the service counted; None where it did not, or where what it says are no counts."""
+    if not isinstance(counted, dict):
+        return None
+    details = counted.get("prompt_tokens_details")
+    cached = details.get("cached_tokens") if isinstance(details, dict) else None
+    taken, given = said_count(counted.get("prompt_tokens")), said_count(counted.get("completion_tokens") or 0)
+    return None if taken is None or given is None else Usage(taken, given, said_count(cached) or 0)
 
 
 def _json(response: httpx2.Response) -> Mapping[str, Any]:
-    try:
-        found = response.json()
-    except ValueError:
-        raise ModelError("unreadable", "the reply is not JSON", may_be_billed=True) from None
+    found = _parsed(response)
+    if found is None:
+        raise ModelError("unreadable", "the reply is not JSON", may_be_billed=True)
     if not isinstance(found, dict):
         raise ModelError("unreadable", "the reply holds no answer", may_be_billed=True)
     return found
 
 
 def _error_of(response: httpx2.Response) -> Mapping[str, Any]:
-    try:
-        found = response.json()
-    except ValueError:
-        return {}
+    found = _parsed(response)
     error = found.get("error", found) if isinstance(found, dict) else {}
     return error if isinstance(error, dict) else {"message": error}
+
+
+def _parsed(response: httpx2.Response) -> object:
+    """The JSON of a reply; None where it is none, or nested deeper than anything that could be meant."""
+    try:
+        return json.loads(response.content)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _response_format(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -171,15 +189,3 @@ def _closed(schema: Mapping[str, Any]) -> dict[str, Any]:
     if "items" in found:
         found["items"] = _closed(schema["items"])
     return found
-
-
-def _wait(text: str) -> float | None:
-    """Seconds of a Retry-After header: a number, or a date."""
-    try:
-        return max(0.0, float(text))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
-    except ValueError:
-        return None

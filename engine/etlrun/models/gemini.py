@@ -18,9 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from etlrun.enrich.model import Asker, Environment, LanguageModel, filled, written_reference
+from etlrun.enrich.model import Asker, Environment, LanguageModel, secret_key, written_reference
 from etlrun.models._gemini_thinking import Thinking, room_for
-from etlrun.secrets import Secret
 from etlrun.spec.fields import key
 
 
@@ -39,7 +38,7 @@ class Gemini(LanguageModel):
         return {"provider": "gemini", "model": name, "thinking": self.thinking, "temperature": f"{self.temperature:g}"}
 
     def open(self, environment: Environment) -> Asker:
-        secret = Secret(filled(self.api_key, "api_key", environment))
+        secret = secret_key(self.api_key, environment)
         from etlrun.models._gemini import GeminiAsker, Settings
 
         settings = Settings(

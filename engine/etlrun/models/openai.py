@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from etlrun.enrich.model import Asker, Environment, LanguageModel, filled, written_reference
+from etlrun.enrich.model import Asker, Environment, LanguageModel, filled, secret_key, written_reference
 from etlrun.secrets import Secret
 from etlrun.spec.fields import key
 
@@ -34,7 +34,7 @@ class Openai(LanguageModel):
         return {"provider": "openai", "url": environment(self.url), "model": name, "temperature": f"{self.temperature:g}"}
 
     def open(self, environment: Environment) -> Asker:
-        secret = Secret(filled(self.api_key, "api_key", environment) if self.api_key else "")
+        secret = secret_key(self.api_key, environment) if self.api_key else Secret("")
         from etlrun.models._openai import OpenaiAsker, Settings
 
         url = filled(self.url, "url", environment)
