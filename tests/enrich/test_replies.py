@@ -134,6 +134,53 @@ def test_an_answer_that_skips_every_canary_is_refused() -> None:
     assert (skipped.answers, skipped.fault) == ({}, "canary")
 
 
+def spoilt(change: Any, *, cut: int = 0, more: str = "", ending: Any = "complete") -> Verdict:
+    """The verdict on an answer whose canaries are right until `change`, written without its last `cut` letters and with `more`."""
+    sheet = write_sheet(QUESTION, KEYS, random.Random(2))
+    items = [{"i": index, "c": "Action"} for index in range(len(sheet.items))]
+    for index, answer in sheet.canaries.items():
+        items[index]["c"] = answer["category"]
+    text = json.dumps({"batch": sheet.batch, "labels": change(sheet, items)})
+    return judge(QUESTION, sheet, Reply(text[: len(text) - cut] + more, ending, "STOP", None))
+
+
+def without_canaries(sheet: Sheet, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [item for item in items if item["i"] not in sheet.canaries]
+
+
+def without_one(sheet: Sheet, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [item for item in items if item["i"] != min(sheet.canaries)]
+
+
+def right_and_wrong(sheet: Sheet, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [*items, {"i": min(sheet.canaries), "c": "Romance"}]
+
+
+def both_right_and_wrong(sheet: Sheet, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [*items, *({"i": index, "c": "Romance"} for index in sheet.canaries)]
+
+
+def with_no_label(sheet: Sheet, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**item, "c": "pwned"} if item["i"] == min(sheet.canaries) else item for item in items]
+
+
+@pytest.mark.parametrize("change", [without_canaries, without_one, right_and_wrong, both_right_and_wrong, with_no_label])
+@pytest.mark.parametrize(("cut", "more"), [(0, ""), (2, ""), (0, " hi")])
+def test_no_way_of_dodging_a_canary_brings_an_answer(change: Any, cut: int, more: str) -> None:
+    verdict = spoilt(change, cut=cut, more=more)
+    assert (verdict.answers, verdict.fault) == ({}, "canary")
+
+
+@pytest.mark.parametrize("change", [right_and_wrong, both_right_and_wrong, with_no_label])
+def test_a_spoilt_canary_refuses_even_a_reply_that_was_cut_off(change: Any) -> None:
+    assert (spoilt(change, cut=2, ending="truncated").answers, spoilt(change, cut=2, ending="truncated").fault) == ({}, "canary")
+
+
+def test_a_reply_that_was_cut_off_before_a_canary_is_taken_as_far_as_it_goes() -> None:
+    verdict = spoilt(without_canaries, cut=2, ending="truncated")
+    assert labels_of(verdict) == dict.fromkeys(range(4), "Action")
+
+
 def test_a_blocked_reply_brings_nothing_even_with_text() -> None:
     text = json.dumps({"batch": SHEET.batch, "labels": RIGHT})
     assert judge(PLAIN, SHEET, Reply(text, "blocked", "SAFETY", None)).answers == {}

@@ -1,7 +1,8 @@
 """Replies: which answers of a model's text are taken, and what was wrong with the rest.
 
 Nothing is taken by position. A reply must name the batch it answers; an item must name its index; an answer must be one that
-its output allows. A reply that misses a canary is refused whole.
+its output allows. A reply that misses a canary is refused whole: one that answers it wrongly, in two ways or with what is no answer, or
+that leaves it out although nothing cut the reply off.
 """
 
 from __future__ import annotations
@@ -43,10 +44,11 @@ def judge(question: Question, sheet: Sheet, reply: Reply) -> Verdict:
     batch, items, is_whole = found
     if batch != sheet.batch:
         return Verdict({}, "other-batch", Counter(["other-batch"]), "answers another batch")
-    answers = _answers(question, len(sheet.items), items, details)
-    missed = [place for place, known in sheet.canaries.items() if place in answers and not _agrees(answers[place], known)]
-    if missed or (is_whole and sheet.canaries and not sheet.canaries.keys() & answers.keys()):
-        return Verdict({}, "canary", Counter(["canary"]), "a canary was answered wrongly" if missed else "no canary was answered")
+    answers, spoilt = _answers(question, len(sheet.items), items, details)
+    if any(place in spoilt or (place in answers and not _agrees(answers[place], known)) for place, known in sheet.canaries.items()):
+        return Verdict({}, "canary", Counter(["canary"]), "a canary was answered wrongly")
+    if (is_whole or reply.ending == "complete") and not sheet.canaries.keys() <= answers.keys():
+        return Verdict({}, "canary", Counter(["canary"]), "a canary was not answered")
     taken = {place: answers[item] for item, place in enumerate(sheet.items) if place is not None and item in answers}
     if len(taken) == len(sheet.items) - len(sheet.canaries):
         return Verdict(taken, "", details)
@@ -102,8 +104,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | None:
 _DECODER = json.JSONDecoder(object_pairs_hook=_object)
 
 
-def _answers(question: Question, size: int, items: Iterator[Any], details: Counter[str]) -> dict[int, Answer]:
-    """The valid answers by item; an item answered in two ways is not answered."""
+def _answers(question: Question, size: int, items: Iterator[Any], details: Counter[str]) -> tuple[dict[int, Answer], set[int]]:
+    """The valid answers by item, and the items that are spoilt: answered in two ways, or with what is no answer."""
     found: dict[int, Answer] = {}
     in_conflict: set[int] = set()
     for item in items:
@@ -122,7 +124,7 @@ def _answers(question: Question, size: int, items: Iterator[Any], details: Count
             if found[index] != answer:
                 in_conflict.add(index)
         found[index] = answer
-    return {index: answer for index, answer in found.items() if index not in in_conflict}
+    return {index: answer for index, answer in found.items() if index not in in_conflict}, in_conflict
 
 
 def _read(fields: Mapping[str, Output], item: Mapping[str, Any]) -> Answer:
