@@ -13,10 +13,11 @@ from etlrun.enrich.answer_files import read_overrides
 from etlrun.enrich.answers import Answers, answer_keys, known_answers
 from etlrun.enrich.asking import Budget
 from etlrun.enrich.estimates import estimate
+from etlrun.enrich.finding import look_up
 from etlrun.enrich.keys import distinct_keys
 from etlrun.enrich.model import Model, ModelError
 from etlrun.enrich.outputs import Value
-from etlrun.enrich.store import Store
+from etlrun.enrich.store import Entry, Result, Sent, Store
 from etlrun.enrich.tiers import Tier, tiers_of
 from etlrun.models.catalogue import Catalogue
 from etlrun.models.gemini import Gemini
@@ -90,6 +91,17 @@ def test_what_one_model_refuses_the_next_is_asked(root: Path) -> None:
         found = answer_keys(keys, tiers(root, *models), posing.new_store(root), {}, root, posing.as_written)
         assert [(answer.status, answer.source) for _, _, answer in found.each()] == [("refused", "openai second"), ("ok", "gemini gemini-2.5-flash")]
         assert sum("một toxic từ" in record.keys for record in liberal.records) == 1
+
+
+def test_what_a_model_failed_stays_failed_where_the_next_only_abstains(root: Path) -> None:
+    keys = distinct_keys([("phim lẻ", 1), ("sao băng", 1)])
+    store, (model, catalogue) = posing.new_store(root), tiers(root, Gemini(model="m", api_key="k"), CATALOGUE)
+    lost = [Result(key.normal, key.shown, "failed") for key in keys.asked]
+    store.record(model.question.id, "r0", [Entry(Sent("", 2, 0, "service"), lost)])
+    look_up(catalogue.question, keys.asked, CATALOGUE.open(root, posing.prompt().outputs), store, "catalogue")
+    found = known_answers(keys.asked, [model, catalogue], store, {})
+    told = {key.shown: (answer.status, answer.source) for key, answer in zip(keys.asked, found, strict=True)}
+    assert told == {"phim lẻ": ("failed", ""), "sao băng": ("ok", "catalogue")}
 
 
 def test_where_a_model_stops_the_next_is_not_asked_and_what_is_known_is_given(root: Path) -> None:

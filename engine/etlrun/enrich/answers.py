@@ -105,7 +105,8 @@ def known_answers(
 ) -> list[Answer]:
     """What is known of each key without asking anybody: the first model's answer or, where none has one, why the last has none.
 
-    A key that the last model has not been asked is `pending`, whatever those before it said.
+    A key that the last model has not been asked is `pending`, whatever those before it said. One that a model failed stays `failed` where
+    those after it only abstain: it is asked again.
     """
     with not_collecting():
         return _known_answers(keys, tiers, store, overrides)
@@ -118,7 +119,12 @@ def _known_answers(
     wanted = [key.normal for key in keys if key.normal not in found]
     for tier in tiers:
         rows = store.known(tier.question.id, wanted)
-        found.update((name, _answer(stored.status, stored.answer, stored.source)) for name, stored in rows.items())
+        failed = {name for name in wanted if name in found and found[name].status == "failed"}
+        found.update(
+            (name, _answer(stored.status, stored.answer, stored.source))
+            for name, stored in rows.items()
+            if not (stored.status == "abstained" and name in failed)
+        )
         for name in wanted:
             if name not in rows:
                 found[name] = PENDING
