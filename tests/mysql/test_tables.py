@@ -71,6 +71,25 @@ def test_a_table_that_does_not_fit_is_told_with_the_statement_that_mends_it(plac
     assert place.rows(columns="month, contract, seconds") == ROWS
 
 
+def test_the_statements_work_in_the_order_in_which_they_are_told(place: Place, tmp_path: Path) -> None:
+    place.run("CREATE TABLE profile (shop VARCHAR(20) NOT NULL, month VARCHAR(20), PRIMARY KEY (shop)) CHARACTER SET utf8mb4")
+    warehouse, load = place.warehouse(), make_load(tmp_path, ROWS)
+    for _, mend in warehouse.mismatches(load):
+        place.run(mend)
+    assert list(warehouse.mismatches(load)) == []
+    warehouse.publish(load)
+    assert place.rows(columns="month, contract, seconds") == ROWS
+
+
+def test_a_decimal_of_more_digits_before_the_point_is_as_good(place: Place, tmp_path: Path) -> None:
+    place.run("CREATE TABLE profile (id INT PRIMARY KEY, value DECIMAL(20,3)) ENGINE=InnoDB CHARACTER SET utf8mb4")
+    rows = [(1, Decimal("-999999999.999")), (2, Decimal("0.010")), (3, None)]
+    for loader in ("insert", "load_data"):
+        load = make_load(tmp_path, rows, {"id": "int", "value": "decimal(12,3)"}, key=("id",), run_id=f"20220501T000000Z-{loader}")
+        place.warehouse(loader=loader).publish(load)
+        assert place.rows() == rows
+
+
 NARROWER = {
     "a decimal of fewer digits": ("decimal(12,3)", "DECIMAL(11,3)", "decimal(11,3)", "DECIMAL(12, 3)", Decimal("999999999.999")),
     "a decimal of fewer digits after the point": ("decimal(12,3)", "DECIMAL(12,2)", "decimal(12,2)", "DECIMAL(12, 3)", Decimal("0.001")),

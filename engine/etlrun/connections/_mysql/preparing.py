@@ -46,7 +46,7 @@ def find_mismatches(session: Session, load: Load) -> list[tuple[str, str]]:
         raise RunFailure("sink", "unfit-name", f"the table `{load.table}` cannot be published by pointer: `{rows.table}` is longer than a name may be",
                          f"a name of at most {LONGEST_NAME - len(SUFFIX)} characters leaves room")  # fmt: skip
     data = read_definition(session, rows.table)
-    return [*_unlike_view(load, there), *(mismatches(rows, data, exact_columns(load)) if data is not None else [])]
+    return [*(mismatches(rows, data, exact_columns(load)) if data is not None else []), *_unlike_view(load, there)]
 
 
 def _unlike_view(load: Load, there: Definition | None) -> Iterator[tuple[str, str]]:

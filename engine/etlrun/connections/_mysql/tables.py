@@ -78,7 +78,7 @@ def create_statement(load: Load, narrow: frozenset[str]) -> str:
 
 
 def mismatches(load: Load, there: Definition, narrow: frozenset[str]) -> Iterator[tuple[str, str]]:
-    """Why `load` does not fit the table that is there, each with the statement that would mend it."""
+    """Why `load` does not fit the table that is there, each with the statement that would mend it, in an order in which they work."""
     table = name(there.table)
     if there.is_view:
         yield f"`{there.table}` is a view", f"RENAME TABLE {table} TO {name(there.table + '_view')}"
@@ -94,15 +94,15 @@ def mismatches(load: Load, there: Definition, narrow: frozenset[str]) -> Iterato
             shown = f"{found.written}{f' {found.collation}' if found.collation else ''}{' generated' if found.is_generated else ''}"
             change = f"DROP COLUMN {name(found.name)}, ADD COLUMN {wanted}" if found.is_generated else f"MODIFY COLUMN {wanted}"
             yield f"`{found.name}` is {shown}, and {item.type} is published", f"ALTER TABLE {table} {change}"
-    for found in there.columns:
-        if found.name not in load.columns and not found.has_default:
-            yield (f"it has a column `{found.name}` that must have a value and is not published",
-                   f"ALTER TABLE {table} MODIFY COLUMN {name(found.name)} {found.written} NULL")  # fmt: skip
     if load.key and {key.lower() for key in load.key} != {key.lower() for key in there.key}:
         drop = "DROP PRIMARY KEY, " if there.key else ""
         shown = f"is ({', '.join(there.key)})" if there.key else "is missing"
         keys = tuple(_spelled(load.columns, key) for key in load.key)
         yield f"its primary key {shown}, and the key is ({', '.join(keys)})", f"ALTER TABLE {table} {drop}ADD PRIMARY KEY ({names(keys)})"
+    for found in there.columns:
+        if found.name not in load.columns and not found.has_default:
+            yield (f"it has a column `{found.name}` that must have a value and is not published",
+                   f"ALTER TABLE {table} MODIFY COLUMN {name(found.name)} {found.written} NULL")  # fmt: skip
 
 
 def unfit(columns: Columns) -> Iterator[str]:

@@ -90,6 +90,8 @@ class Stored:
             return False
         if wanted.name in INTEGERS and self.type.name in INTEGERS:
             return INTEGERS.index(self.type.name) >= INTEGERS.index(wanted.name)
+        if wanted.name == self.type.name == "decimal":
+            return self.type.scale == wanted.scale and self.type.precision >= wanted.precision
         return self.type == wanted or (wanted == FLOAT and self.type == DOUBLE)
 
 
