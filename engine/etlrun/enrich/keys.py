@@ -14,16 +14,20 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from etlrun.enrich.collector import not_collecting
+from etlrun.enrich.personal import is_personal
 
 NORMALISER = "1"  # part of every question's identity: change it when `normal_form` gives other keys
 MAX_CHARACTERS = 120
 EDGES = " .,;:!?…-–—_~·•|/\\'\"`´‘’“”„«»‹›()[]{}<>*^=。、，！？：；「」『』（）【】"
 
-# Control characters, those that only direct text (zero-width, bidirectional), surrogates, private use and variation selectors.
-_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff0-\ufffb\ud800-\uf8ff]")
+# Control characters, those that only direct or mark text (zero-width, bidirectional, tags), variation selectors, surrogates, private
+# use, and what is no character at all. Listed rather than looked up: a key must be the same under every version of Python.
+_UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\uf8ff"
+    "\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\ufff0-\ufffb\ufffe\uffff\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U0001fffe\U0001ffff\U0002fffe\U0002ffff\U0003fffe-\U0010ffff]"
+)
 _SPACES = frozenset("\t\n\v\f\r\x1c\x1d\x1e\x1f\x85\u2028\u2029")
-_E_MAIL = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
-_LONG_NUMBER = re.compile(r"\+?\d(?:[\s.()/-]{0,2}\d){8,}")
 
 
 class Key(NamedTuple):
@@ -65,26 +69,17 @@ def normal_form(text: str) -> str:
 
 
 def shown_form(text: str) -> str:
-    """What a model sees of a spelling: composed, on one line, without control characters, at most 120 characters."""
-    plain = " ".join(unicodedata.normalize("NFC", _without_unseen(text)).split())[:MAX_CHARACTERS].rstrip()
+    """What a model sees of a spelling: composed, on one line, nothing that cannot be seen, at most 120 characters."""
+    plain = " ".join(unicodedata.normalize("NFC", _without_unseen(text)).split())
+    if not plain.isprintable():  # unassigned, as far as this Python knows
+        plain = "".join(letter for letter in plain if letter.isprintable())
+    plain = plain.strip()[:MAX_CHARACTERS].rstrip()
     return text if plain == text else plain  # the same object: a million keys are held only once
 
 
 def is_asked(normal: str) -> bool:
     """Whether a key is worth asking: not empty, not one character, not digits only, nothing personal."""
     return len(normal) > 1 and not normal.replace(" ", "").isdigit() and not is_personal(normal)
-
-
-def is_personal(text: str) -> bool:
-    """Whether a key looks like an e-mail address, a phone number or any number of nine digits or more."""
-    if "@" in text and _E_MAIL.search(text):
-        return True
-    return len(text) >= 9 and bool(_LONG_NUMBER.search(text))
-
-
-def redact(text: str) -> str:
-    """`text` for a log or report: e-mail addresses and long numbers become `[hidden]`."""
-    return _LONG_NUMBER.sub("[hidden]", _E_MAIL.sub("[hidden]", text))
 
 
 def distinct_keys(spellings: Iterable[tuple[str, int]]) -> Keys:
@@ -111,13 +106,18 @@ def _distinct_keys(spellings: Iterable[tuple[str, int]]) -> Keys:
         total[group] += count
         if (-count, text) < (-rows[best[group]], raw[best[group]]):
             best[group] = index
-    names = sorted(normal for normal in groups if is_asked(normal))
+    names = sorted(normal for normal, group in groups.items() if is_asked(normal) and _may_be_shown(raw[best[group]], normal))
     names.sort(key=lambda normal: -total[groups[normal]])
     position = array("q", [-1]) * len(groups)
     for place, normal in enumerate(names):
         position[groups[normal]] = place
     asked = tuple(Key(normal, shown_form(raw[best[groups[normal]]]), total[groups[normal]]) for normal in names)
     return Keys(raw, rows, asked, array("q", (position[group] for group in group_of)))
+
+
+def _may_be_shown(spelling: str, normal: str) -> bool:
+    """Whether a spelling shows something, and nothing personal: the whole of it counts, for the cut may leave a part of a number."""
+    return (spelling == normal or not is_personal(spelling)) and (spelling.isprintable() or shown_form(spelling) != "")
 
 
 def _without_unseen(text: str) -> str:
