@@ -49,6 +49,16 @@ def test_a_server_that_takes_no_writes_is_trouble(place: Place) -> None:
         place.run("SET GLOBAL read_only = 0")
 
 
+def test_a_server_that_may_lose_commits_is_told_of(place: Place) -> None:
+    before = place.run("SELECT @@GLOBAL.innodb_flush_log_at_trx_commit")[0][0]
+    try:
+        for value, levels in ((0, ["warning"]), (2, ["warning"]), (1, [])):
+            place.run(f"SET GLOBAL innodb_flush_log_at_trx_commit = {value}")
+            assert [found.level for found in findings(place, "durability")] == levels
+    finally:
+        place.run(f"SET GLOBAL innodb_flush_log_at_trx_commit = {before}")
+
+
 def test_a_server_that_takes_no_files_is_slow_and_no_trouble(place: Place) -> None:
     assert [found.level for found in findings(place, "local_infile")] == ["ok"]
     place.run("SET GLOBAL local_infile = 0")

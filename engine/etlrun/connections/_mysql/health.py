@@ -45,6 +45,9 @@ def _variables(session: Session) -> Iterator[Finding]:
         yield Finding("warning", "local_infile", "OFF: rows travel by INSERT, which takes longer", "SET GLOBAL local_infile = ON")
     else:
         yield Finding("ok", "local_infile", "ON: rows travel by LOAD DATA")
+    if int(session.one("SELECT @@GLOBAL.innodb_flush_log_at_trx_commit")[0]) != 1:
+        yield Finding("warning", "durability", "a server that crashes may lose what it said was committed in the last second, whole publishes among it",
+                      "SET GLOBAL innodb_flush_log_at_trx_commit = 1")  # fmt: skip
     level: Level = "ok" if int(packet) >= SMALLEST_PACKET else "warning"
     yield Finding(level, "max_allowed_packet", f"{int(packet):,} bytes", "" if level == "ok" else "64M suits long texts")
 
