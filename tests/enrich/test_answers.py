@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import posing
 import pytest
@@ -102,6 +104,34 @@ def test_what_a_model_failed_stays_failed_where_the_next_only_abstains(root: Pat
     found = known_answers(keys.asked, [model, catalogue], store, {})
     told = {key.shown: (answer.status, answer.source) for key, answer in zip(keys.asked, found, strict=True)}
     assert told == {"phim lẻ": ("failed", ""), "sao băng": ("ok", "catalogue")}
+
+
+POISON = [
+    ("ok", '{"category": "<script>"}'), ("ok", '{"category": 5}'), ("ok", "zzz"), ("ok", "[1]"), ("ok", "5"), ("ok", ""), ("ok", '{"x": "Action"}'),
+    ("ok", "[" * 100_000), ("weird", '{"category": "Action"}'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "answer"), POISON)
+def test_what_others_wrote_into_the_store_is_not_known_and_asked_again(status: Any, answer: str, root: Path) -> None:
+    with posing.server() as served:
+        keys, store, cascade = distinct_keys([("phim lẻ", 1)]), posing.new_store(root), tiers(root, posing.gemini(served))
+        store.record(cascade[0].question.id, "r0", [Entry(Sent("", 1, 1, "complete"), [Result("phim lẻ", "phim lẻ", "ok", '{"category": "Action"}')])])
+        assert known_answers(keys.asked, cascade, store, {})[0].status == "ok"
+        with sqlite3.connect(root / "labels.sqlite") as connection:
+            connection.execute("update etlrun_answers set status = ?, answer = ?", (status, answer))
+        connection.close()
+        assert known_answers(keys.asked, cascade, store, {})[0].status == "pending"
+        assert [bill.to_ask for bill in estimate(keys.asked, cascade, store, {}, root)] == [1]
+        found = answer_keys(keys, cascade, store, {}, root, posing.as_written).by_place[0]
+        assert (found.status, found.values) == ("ok", {"category": served.truth.label("phim lẻ", posing.LABELS)})
+        assert len(served.records) == 1
+
+
+def test_a_label_beside_a_refusal_is_not_given(root: Path) -> None:
+    keys, store, cascade = distinct_keys([("phim lẻ", 1)]), posing.new_store(root), tiers(root, CATALOGUE)
+    store.record(cascade[0].question.id, "r0", [Entry(Sent("", 1, 0, ""), [Result("phim lẻ", "phim lẻ", "refused", '{"category": "Action"}')])])
+    assert known_answers(keys.asked, cascade, store, {})[0].values == {}
 
 
 def test_where_a_model_stops_the_next_is_not_asked_and_what_is_known_is_given(root: Path) -> None:

@@ -187,7 +187,7 @@ class SqlStore(Store):
         """Keys of `results` of which the store knows something better."""
         worth: dict[str, int] = {}
         for part in _parts([result.key for result in results]):
-            worth.update((row[0], WORTH[row[1]]) for row in self._among(connection, ANSWERS, ("key", "status"), question, part))
+            worth.update((row[0], WORTH.get(row[1], -1)) for row in self._among(connection, ANSWERS, ("key", "status"), question, part))
         return {result.key for result in results if worth.get(result.key, -1) > WORTH[result.status]}
 
     def rows(self, question: str) -> Iterator[tuple[str, str, Stored]]:

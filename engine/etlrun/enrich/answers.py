@@ -118,7 +118,7 @@ def _known_answers(
     found: dict[str, Answer] = {key: Answer("ok", values, OVERRIDE) for key, values in overrides.items()}
     wanted = [key.normal for key in keys if key.normal not in found]
     for tier in tiers:
-        rows = store.known(tier.question.id, wanted)
+        rows = store.judged(tier.question, wanted)
         failed = {name for name in wanted if name in found and found[name].status == "failed"}
         found.update(
             (name, _answer(stored.status, stored.answer, stored.source))
@@ -162,5 +162,5 @@ async def _ask_model(
 
 
 def _still_open(tier: Tier, keys: Sequence[Key], store: Store) -> list[Key]:
-    known = store.known(tier.question.id, [key.normal for key in keys])
+    known = store.judged(tier.question, [key.normal for key in keys])
     return [key for key in keys if key.normal not in known or known[key.normal].status != "ok"]

@@ -119,8 +119,8 @@ async def ask(
 
 
 def settled_keys(store: Store, question: Question, keys: Sequence[Key]) -> set[str]:
-    """The normal forms of `keys` that need not be asked (again)."""
-    known = store.known(question.id, [key.normal for key in keys])
+    """The normal forms of `keys` that need not be asked (again); a stored answer that the question does not allow is removed."""
+    known = store.sifted(question, [key.normal for key in keys])
     return {name for name, stored in known.items() if stored.status in SETTLED}
 
 

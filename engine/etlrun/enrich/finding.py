@@ -22,7 +22,7 @@ def look_up(
     """Look `keys` up, those that the store does not know yet; a key that the finder does not know is `abstained`."""
     began = time.monotonic()
     store.add_question(question, source)
-    known = {key for key, stored in store.known(question.id, [key.normal for key in keys]).items() if stored.status in SETTLED}
+    known = {key for key, stored in store.sifted(question, [key.normal for key in keys]).items() if stored.status in SETTLED}
     wanted = [key for key in keys if key.normal not in known]
     found = 0
     for start in range(0, len(wanted), AT_ONCE):

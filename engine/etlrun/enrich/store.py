@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from etlrun.enrich.outputs import Value
+from etlrun.enrich.outputs import NotAllowed, Value
 from etlrun.enrich.questions import Question
 
 if TYPE_CHECKING:
@@ -78,8 +78,19 @@ class Stored(NamedTuple):
 
     @property
     def values(self) -> Mapping[str, Value]:
-        """The answer by output; empty unless the status is `ok`."""
-        return _values(self.answer) if self.answer else {}
+        """The answer by output; empty unless the status is `ok`, and where what is stored is no answer."""
+        return _values(self.answer) if self.status == "ok" else {}
+
+    def is_allowed(self, question: Question) -> bool:
+        """Whether it is something that asking `question` can have brought: others may write to the store."""
+        if self.status != "ok":
+            return self.status in WORTH
+        try:
+            for output in question.prompt.outputs:
+                output.read(self.values.get(output.name))
+        except NotAllowed:
+            return False
+        return True
 
 
 @dataclass(frozen=True)
@@ -116,6 +127,20 @@ class Store(ABC):
     @abstractmethod
     def known(self, question: str, keys: Sequence[str]) -> dict[str, Stored]:
         """What is known of `keys` (normal forms), failures included."""
+
+    def judged(self, question: Question, keys: Sequence[str]) -> dict[str, Stored]:
+        """What is known of `keys`, without what the question does not allow: a key of which that is said is not known."""
+        known = self.known(question.id, keys)
+        wrong = _not_allowed(question, known)
+        return {key: stored for key, stored in known.items() if key not in wrong} if wrong else known
+
+    def sifted(self, question: Question, keys: Sequence[str]) -> dict[str, Stored]:
+        """The same, and what the question does not allow is removed, so that its keys are asked again."""
+        known = self.known(question.id, keys)
+        wrong = _not_allowed(question, known)
+        if wrong:
+            self.forget(question.id, list(wrong))
+        return {key: stored for key, stored in known.items() if key not in wrong} if wrong else known
 
     @abstractmethod
     def lease(self, question: str, keys: Sequence[str]) -> Leased:
@@ -167,7 +192,16 @@ class Store(ABC):
         return pyarrow.table(columns)
 
 
+def _not_allowed(question: Question, known: Mapping[str, Stored]) -> set[str]:
+    each = {id(stored): stored for stored in known.values()}  # a million keys share a few answers
+    wrong = {number for number, stored in each.items() if not stored.is_allowed(question)}
+    return {key for key, stored in known.items() if id(stored) in wrong} if wrong else set()
+
+
 @lru_cache(maxsize=4096)
 def _values(answer: str) -> Mapping[str, Value]:
-    found: Mapping[str, Value] = json.loads(answer)
-    return found
+    try:
+        found = json.loads(answer)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
