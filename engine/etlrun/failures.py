@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 from etlrun.secrets import hide_secrets
@@ -21,6 +22,14 @@ EXIT_CODES: dict[Reason, int] = {
 }
 
 INTERRUPTED_QUERY = "Query interrupted"  # the RuntimeError that DuckDB puts in the place of what a signal's handler raises
+
+
+_PERSONAL = re.compile(r"[^\s@'\"]+@[^\s@'\"]+\.[^\s@'\"]+|\d{9,}")
+
+
+def without_personal(text: str) -> str:
+    """Text that quotes values of rows, with `***` for e-mail addresses and for numbers of nine digits or more, as telephones have."""
+    return _PERSONAL.sub("***", text)
 
 
 class RunFailure(Exception):

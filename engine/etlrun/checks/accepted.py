@@ -39,6 +39,7 @@ from typing import Any, ClassVar, Literal
 
 from sqlglot import exp
 
+from etlrun.failures import without_personal
 from etlrun.language.columns import NULL, Columns
 from etlrun.language.expressions import call, column
 from etlrun.spec.fields import Label, key
@@ -83,7 +84,7 @@ class Accepted(Check):
 
     def judge(self, row: Mapping[str, Any]) -> Verdict:
         said = [
-            f"{of_rows(row[f'others_{index}'], row['rows'], 'has', 'have')} another `{name}`, such as `{str(row[f'example_{index}'])[:40]}`"
+            f"{of_rows(row[f'others_{index}'], row['rows'], 'has', 'have')} another `{name}`, such as `{without_personal(str(row[f'example_{index}']))[:40]}`"
             for index, name in enumerate(self.columns)
             if row[f"others_{index}"]
         ]

@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 
-from etlrun.failures import RunFailure
+from etlrun.failures import RunFailure, without_personal
 from etlrun.language.arrow import arrow_schema, type_of_arrow, write_parquet
 from etlrun.language.columns import Column, Columns
 from etlrun.language.dialects import duckdb_sql
@@ -224,4 +224,4 @@ def _mismatches(load: Load, there: Columns, declared: dict[str, str]) -> Iterato
 
 
 def _said(error: Exception) -> str:
-    return str(error).split("\n", 1)[0]
+    return without_personal(str(error).split("\n", 1)[0])

@@ -11,7 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etlrun.failures import RunFailure
+from etlrun.failures import RunFailure, without_personal
 from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import name, text
 from etlrun.reading.intake import Intake, Order
@@ -102,7 +102,7 @@ class _Reader:
         except duckdb.InterruptException:
             raise
         except duckdb.Error as error:
-            detail = str(error).split("\n", 1)[0]
+            detail = without_personal(str(error).split("\n", 1)[0])
             raise RunFailure("source", "unreadable-file", f"`{self.source}`: the files cannot be read as separated values ({detail})",
                              "check the separator, and that the files are UTF-8") from error  # fmt: skip
         ((lines, doubts),) = self.connection.execute(f"SELECT count(*), count({name(RAW)}) FROM read_parquet({self.pattern()})").fetchall()

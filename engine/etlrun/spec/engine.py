@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from etlrun.failures import without_personal
 from etlrun.language.columns import Columns
 from etlrun.spec.database import Finding
 from etlrun.spec.fields import Described
@@ -51,13 +52,14 @@ class StatementError(Exception):
     """A statement that the engine could not finish.
 
     `offset` points into the statement's text where the engine tells, `condition` is the kind of mistake (`overflow`,
-    `division-by-zero`, `bad-cast`, `bad-index`, `interrupted`, `engine`), and `detail` what the engine said, in one line.
+    `division-by-zero`, `bad-cast`, `bad-index`, `interrupted`, `engine`), and `detail` what the engine said, in one line,
+    without what could tell who a row is about.
     """
 
     def __init__(self, condition: str, detail: str, offset: int | None = None) -> None:
-        super().__init__(detail)
+        self.detail = without_personal(detail)
+        super().__init__(self.detail)
         self.condition = condition
-        self.detail = detail
         self.offset = offset
 
 
