@@ -160,19 +160,24 @@ def both_right_and_wrong(sheet: Sheet, items: list[dict[str, Any]]) -> list[dict
     return [*items, *({"i": index, "c": "Romance"} for index in sheet.canaries)]
 
 
-def with_no_label(sheet: Sheet, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{**item, "c": "pwned"} if item["i"] == min(sheet.canaries) else item for item in items]
+def with_no_labels(sheet: Sheet, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**item, "c": "pwned"} if item["i"] in sheet.canaries else item for item in items]
 
 
-@pytest.mark.parametrize("change", [without_canaries, without_one, right_and_wrong, both_right_and_wrong, with_no_label])
+@pytest.mark.parametrize("change", [without_canaries, both_right_and_wrong, with_no_labels])
 @pytest.mark.parametrize(("cut", "more"), [(0, ""), (2, ""), (0, " hi")])
 def test_no_way_of_dodging_a_canary_brings_an_answer(change: Any, cut: int, more: str) -> None:
     verdict = spoilt(change, cut=cut, more=more)
     assert (verdict.answers, verdict.fault) == ({}, "canary")
 
 
-@pytest.mark.parametrize("change", [right_and_wrong, both_right_and_wrong, with_no_label])
-def test_a_spoilt_canary_refuses_even_a_reply_that_was_cut_off(change: Any) -> None:
+@pytest.mark.parametrize("change", [without_one, right_and_wrong])
+def test_a_reply_that_stumbles_over_one_canary_is_taken_where_the_other_is_right(change: Any) -> None:
+    assert labels_of(spoilt(change)) == dict.fromkeys(range(4), "Action")
+
+
+@pytest.mark.parametrize("change", [both_right_and_wrong, with_no_labels])
+def test_spoilt_canaries_refuse_even_a_reply_that_was_cut_off(change: Any) -> None:
     assert (spoilt(change, cut=2, ending="truncated").answers, spoilt(change, cut=2, ending="truncated").fault) == ({}, "canary")
 
 

@@ -1,8 +1,8 @@
 """Replies: which answers of a model's text are taken, and what was wrong with the rest.
 
 Nothing is taken by position. A reply must name the batch it answers; an item must name its index; an answer must be one that
-its output allows. A reply that misses a canary is refused whole: one that answers it wrongly, in two ways or with what is no answer, or
-that leaves it out although nothing cut the reply off.
+its output allows. A reply that misses a canary is refused whole: one that answers it wrongly, or none of
+them in one way and with what is an answer, although nothing cut the reply off before.
 """
 
 from __future__ import annotations
@@ -45,10 +45,11 @@ def judge(question: Question, sheet: Sheet, reply: Reply) -> Verdict:
     if batch != sheet.batch:
         return Verdict({}, "other-batch", Counter(["other-batch"]), "answers another batch")
     answers, spoilt = _answers(question, len(sheet.items), items, details)
-    if any(place in spoilt or (place in answers and not _agrees(answers[place], known)) for place, known in sheet.canaries.items()):
+    if any(place in answers and not _agrees(answers[place], known) for place, known in sheet.canaries.items()):
         return Verdict({}, "canary", Counter(["canary"]), "a canary was answered wrongly")
-    if (is_whole or reply.ending == "complete") and not sheet.canaries.keys() <= answers.keys():
-        return Verdict({}, "canary", Counter(["canary"]), "a canary was not answered")
+    is_all_there = is_whole or reply.ending == "complete" or bool(spoilt & sheet.canaries.keys())
+    if is_all_there and sheet.canaries and not sheet.canaries.keys() & answers.keys():
+        return Verdict({}, "canary", Counter(["canary"]), "no canary was answered")
     taken = {place: answers[item] for item, place in enumerate(sheet.items) if place is not None and item in answers}
     if len(taken) == len(sheet.items) - len(sheet.canaries):
         return Verdict(taken, "", details)
