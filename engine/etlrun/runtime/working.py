@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Protocol, TypeVar
 
 Result = TypeVar("Result")
@@ -41,8 +44,11 @@ def work(action: Callable[[], Result], look: Callable[[], None], cancel: Callabl
     done = threading.Event()
     threading.Thread(target=run, name="etlrun-work", daemon=True).start()
     try:
-        while not done.wait(EVERY_SECONDS):
-            look()
+        with _signals() as was_asked_to_stop:
+            while not done.wait(EVERY_SECONDS):
+                look()
+                if was_asked_to_stop.is_set():
+                    raise KeyboardInterrupt
     except KeyboardInterrupt:
         cancel()
         done.wait(PATIENCE_SECONDS)
@@ -50,3 +56,29 @@ def work(action: Callable[[], Result], look: Callable[[], None], cancel: Callabl
     if errors:
         raise errors[0]
     return results[0]
+
+
+@contextmanager
+def _signals() -> Iterator[threading.Event]:
+    """An event that is set once a signal came, also where Python lost the exception of its handler: in a finalizer it only prints it."""
+    came = threading.Event()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    if threading.current_thread() is not threading.main_thread():
+        yield came
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        came.set()
+        handler = handlers[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+
+    for number, handler in handlers.items():
+        if callable(handler):
+            signal.signal(number, note)
+    try:
+        yield came
+    finally:
+        for number, handler in handlers.items():
+            if callable(handler):
+                signal.signal(number, handler)
