@@ -178,12 +178,12 @@ class _Checker:
             columns = scope.relation(use.value.from_, "from")
             self.check_connection(use, scope)
             use.value.verify(columns, scope)
-            *place, part = use.value.place(name)
-            others = taken.setdefault((place[0], place[1].lower()), {})
+            connection, target, part = use.value.place(name)
+            others = taken.setdefault((connection, target), {})
             other = next((sink for written, sink in others.items() if not (written and part) or written == part), None)
             if other is not None:
                 fix = "publish one relation there (`union` joins several), or another part of a table with each: `write: {replace_where: ...}`"
-                self.complain(use.where, "shared-sink", f"`{name}` writes to `{place[1]}`, and so does `{other}`", fix)
+                self.complain(use.where, "shared-sink", f"`{name}` writes to `{target}`, and so does `{other}`", fix)
             others.setdefault(part, name)
 
     def check_connection(self, use: Use, scope: Scope) -> None:

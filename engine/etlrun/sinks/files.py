@@ -13,6 +13,7 @@ sinks:
 from __future__ import annotations
 
 import os
+import posixpath
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -55,7 +56,7 @@ class Files(Sink):
                 scope.error("path", "type-mismatch", f"`{item.name}` is {item.type}, which a CSV file cannot hold", fix)
 
     def place(self, name: str) -> tuple[str, str, str]:
-        return "", self.path, ""
+        return "", posixpath.normpath(self.path), ""
 
     def look_ahead(self, publication: Publication) -> str:
         return f"{'replaces' if self._target(publication).exists() else 'writes'} the file {self.path}"

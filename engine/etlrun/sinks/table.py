@@ -27,8 +27,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from sqlglot import exp
+
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
+from etlrun.language.expressions import ExpressionError, parse
 from etlrun.spec.database import Load, Publish
 from etlrun.spec.fields import Described, Expr, key
 from etlrun.spec.kinds import HIDDEN, NAME, Scope, Sink
@@ -87,7 +90,8 @@ class Table(Sink):
             scope.error("keep", "wrong-value", f"`keep` is {self.keep}, and must be 0 or more")
 
     def place(self, name: str) -> tuple[str, str, str]:
-        return self.connection, self.table or name, str(self.write.replace_where) if isinstance(self.write, ReplaceWhere) else ""
+        part = _one_spelling(self.write.replace_where) if isinstance(self.write, ReplaceWhere) else ""
+        return self.connection, (self.table or name).lower(), part
 
     def look_ahead(self, publication: Publication) -> str:
         database = publication.open_database(self.connection)
@@ -129,3 +133,14 @@ class Table(Sink):
             self.table or publication.sink, publication.columns, self.key_, write, condition, period, publication.files, publication.rows,
             publication.checksum, publication.run_id, publication.pipeline, publication.spec_hash, publication.description, self.publish_, self.keep,
         )  # fmt: skip
+
+
+def _one_spelling(condition: str) -> str:
+    """A condition without what does not matter: spaces, and the case of words and columns. As it is where it is none; `verify` says so."""
+    try:
+        tree = parse(condition)
+    except ExpressionError:
+        return condition
+    for found in tree.find_all(exp.Identifier):
+        found.set("this", found.name.lower())
+    return tree.sql(dialect="spark")
