@@ -226,6 +226,23 @@ def test_nothing_that_a_run_leaves_can_be_read_by_others(project: Project) -> No
     assert all(path.stat().st_mode & 0o077 == 0 for path in kept)
 
 
+def test_runs_that_start_together_all_mark_what_was_killed(project: Project) -> None:
+    runs = project.folder / ".etlrun/runs"
+    done = json.loads(next(runs.glob("*/run.json")).read_text())
+    killed = [f"20220401T0000{number:02}Z-abc" for number in range(20)]
+    for run in killed:
+        project.write(f".etlrun/runs/{run}/run.json", json.dumps({**done, "run_id": run, "status": "running", "pid": 2**22 + 1}))
+    path = spec(project)
+    together = [project.start(path, "-q", "--dry-run") for _ in range(4)]
+    ends = [(process.communicate()[1], process.returncode) for process in together]
+    assert [code for _, code in ends] == [0] * 4, ends
+    marked = {run: (runs / run / "run.json") for run in killed}
+    assert {json.loads(file.read_text())["status"] for file in marked.values()} == {"killed"}
+    before = {run: file.stat().st_mtime_ns for run, file in marked.items()}
+    assert project.run(path, "-q", "--dry-run").code == 0
+    assert {run: file.stat().st_mtime_ns for run, file in marked.items()} == before
+
+
 def test_a_folder_of_runs_that_others_may_write_to_is_refused(project: Project) -> None:
     text = spec(project)
     assert project.run(text, limit=lambda: os.umask(0o002) and None).code == 0

@@ -73,14 +73,23 @@ def new_run(runs: Path) -> RunFolder:
 
 def read_records(runs: Path) -> Iterator[dict[str, Any]]:
     """The records of all runs, latest first. A run whose process is gone without a word counts as `killed`."""
-    for path in sorted(runs.glob(f"*/{RECORD}"), reverse=True):
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        if record.get("status") == "running" and not is_alive(record):
+    for record in _records(runs):
+        if _is_lost(record):
             record["status"] = "killed"
         yield record
+
+
+def _records(runs: Path) -> Iterator[dict[str, Any]]:
+    """The records as they stand."""
+    for path in sorted(runs.glob(f"*/{RECORD}"), reverse=True):
+        try:
+            yield json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+
+
+def _is_lost(record: dict[str, Any]) -> bool:
+    return record.get("status") == "running" and not is_alive(record)
 
 
 def sweep_old(runs: Path, days: int = KEEP_DAYS) -> None:
@@ -89,13 +98,14 @@ def sweep_old(runs: Path, days: int = KEEP_DAYS) -> None:
     A stage that was checked stays for `etlrun resume` meanwhile.
     """
     oldest = (datetime.now(UTC) - timedelta(days=days)).strftime("%Y%m%dT%H%M%SZ")
-    for record in read_records(runs):
+    for record in _records(runs):
         folder = RunFolder(record["run_id"], runs / record["run_id"])
         is_old = record["run_id"] < oldest
+        if _is_lost(record):
+            record["status"] = "killed"
+            folder.write_record(record)
         if record["status"] == "killed":
             folder.sweep(staged=is_old or not record.get("staged"))
-            if json.loads((folder.path / RECORD).read_text(encoding="utf-8"))["status"] != "killed":
-                folder.write_record(record)
         elif record["status"] != "running" and is_old:
             folder.sweep(staged=True)
 
