@@ -30,17 +30,14 @@ class Recorder:
         try:
             while self.waiting:
                 now, self.waiting = self.waiting, []
-                try:
-                    await asyncio.get_running_loop().run_in_executor(self.desk, self.write, [entry for entry, _ in now])
-                except Exception as error:  # noqa: BLE001 - whoever waits for the commit gets the error
-                    _settle(now, error)
-                else:
-                    _settle(now, None)
+                written = asyncio.get_running_loop().run_in_executor(self.desk, self.write, [entry for entry, _ in now])
+                await asyncio.wait((written,))
+                _settle(now, written.exception())
         finally:
             self.writing = None
 
 
-def _settle(now: Sequence[tuple[Entry, asyncio.Future[None]]], error: Exception | None) -> None:
+def _settle(now: Sequence[tuple[Entry, asyncio.Future[None]]], error: BaseException | None) -> None:
     for _, done in now:
         if done.done():
             continue
