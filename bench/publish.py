@@ -1,8 +1,8 @@
 """What a publish to MySQL costs: 1.92 million rows of 10 columns from a run directory, against a bare LOAD DATA of a ready file.
 
 Starts private servers below the system's temporary folder and writes their tables into bench/publish.md: the MariaDB that is installed,
-or the program that ETLRUN_TEST_MYSQLD names (see tests/mysql/server.py); once with the sizes that a server has as it is installed, and
-once with memory for the whole table.
+or the program that ETLRUN_TEST_MYSQLD names (see tests/mysql/server.py); with 256 MB for pages, with the sizes that a server has as it is
+installed, and with memory for the whole table.
 The bare LOAD DATA reads a CSV file that is already sorted by key, checks nothing, and commits. Both go into an empty table, and then
 again over the rows that are there, where a DELETE comes first. Where Debian's `libmariadb-java` is installed, Spark's own JDBC writer
 (two tasks, rewriteBatchedStatements) puts the same Parquet files into an empty table; its start-up does not count.
@@ -45,6 +45,7 @@ QUERIES = {
     "2,000 contracts, one after the other, by key": "SELECT * FROM {} WHERE Contract = '{}'",
 }  # fmt: skip
 SIZES = {
+    "with 256 MB for pages": ["--innodb-buffer-pool-size=256M"],
     "as it is installed": ["--innodb-buffer-pool-size=128M", redo_log(96), "--innodb-flush-log-at-trx-commit=1", "--innodb-doublewrite=1"],
     "with memory for the table": ["--innodb-buffer-pool-size=1G", redo_log(512)],
 }
