@@ -131,8 +131,7 @@ class Store(ABC):
     def judged(self, question: Question, keys: Sequence[str]) -> dict[str, Stored]:
         """What is known of `keys`, without what the question does not allow: a key of which that is said is not known."""
         known = self.known(question.id, keys)
-        wrong = _not_allowed(question, known)
-        return {key: stored for key, stored in known.items() if key not in wrong} if wrong else known
+        return _without(known, _not_allowed(question, known))
 
     def sifted(self, question: Question, keys: Sequence[str]) -> dict[str, Stored]:
         """The same, and what the question does not allow is removed, so that its keys are asked again."""
@@ -140,7 +139,7 @@ class Store(ABC):
         wrong = _not_allowed(question, known)
         if wrong:
             self.forget(question.id, list(wrong))
-        return {key: stored for key, stored in known.items() if key not in wrong} if wrong else known
+        return _without(known, wrong)
 
     @abstractmethod
     def lease(self, question: str, keys: Sequence[str]) -> Leased:
@@ -190,6 +189,10 @@ class Store(ABC):
         for name in ("status", "reason", "source"):
             columns[name] = pyarrow.array([getattr(stored, name) for _, _, stored in rows], pyarrow.string())
         return pyarrow.table(columns)
+
+
+def _without(known: dict[str, Stored], wrong: set[str]) -> dict[str, Stored]:
+    return {key: stored for key, stored in known.items() if key not in wrong} if wrong else known
 
 
 def _not_allowed(question: Question, known: Mapping[str, Stored]) -> set[str]:

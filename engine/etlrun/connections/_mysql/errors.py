@@ -9,6 +9,7 @@ import ssl
 from pymysql import err
 
 from etlrun.connections._mysql.address import Address
+from etlrun.failures import without_personal
 
 LOST = 2013
 TRANSIENT = frozenset((0, 1040, 1053, 1158, 1159, 1160, 1161, 1205, 1213, 1927, 2002, 2003, 2006, LOST, 2055, 4031))
@@ -122,7 +123,7 @@ def masked(text: str) -> str:
     if not count:
         values = re.sub(r"(entry|value:?) '.*'", r"\1 '***'", text)
     quoted = re.sub(r"(?<!column )(?<!key )'[^']*'", "'***'", values)
-    return re.sub(r"\d{9,}", "***", quoted)
+    return without_personal(quoted)
 
 
 _WITHOUT_VALUES = frozenset((1142, 1290, 2003, UNVERIFIED))

@@ -38,14 +38,15 @@ def judge_version(version: str) -> Finding:
 
 
 def _variables(session: Session) -> Iterator[Finding]:
-    local_infile, packet, read_only = session.one("SELECT @@GLOBAL.local_infile, @@GLOBAL.max_allowed_packet, @@GLOBAL.read_only")
+    names = ("local_infile", "max_allowed_packet", "read_only", "innodb_flush_log_at_trx_commit")
+    local_infile, packet, read_only, flush = session.one(f"SELECT {', '.join(f'@@GLOBAL.{each}' for each in names)}")
     if int(read_only):
         yield Finding("trouble", "read_only", "the server takes no writes", "connect to the primary server")
     if not int(local_infile):
         yield Finding("warning", "local_infile", "OFF: rows travel by INSERT, which takes longer", "SET GLOBAL local_infile = ON")
     else:
         yield Finding("ok", "local_infile", "ON: rows travel by LOAD DATA")
-    if int(session.one("SELECT @@GLOBAL.innodb_flush_log_at_trx_commit")[0]) != 1:
+    if int(flush) != 1:
         yield Finding("warning", "durability", "a server that crashes may lose what it said was committed in the last second, whole publishes among it",
                       "SET GLOBAL innodb_flush_log_at_trx_commit = 1")  # fmt: skip
     level: Level = "ok" if int(packet) >= SMALLEST_PACKET else "warning"

@@ -46,13 +46,14 @@ class Prover:
             states = [state.result() for state in self._states]
         except (ServerError, RunFailure):
             return None
-        if self._session is not None:
-            self._session.close()
         return State(sum(state.rows for state in states), sum(state.crc for state in states)) if states else None
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
-        self._sessions.cut()
+        if kind is not None:
+            self._sessions.cut()
         self._pool.shutdown(cancel_futures=True)
+        if kind is None and self._session is not None:
+            self._session.close()  # with a goodbye
         self._sessions.hang_up()
 
     def _state(self, part: Slice) -> State:
