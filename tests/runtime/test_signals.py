@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from pathlib import Path
+from subprocess import Popen
 
 import pytest
 
@@ -54,6 +56,14 @@ def spec(project: Project, step: str = QUICK_STEP, check: str = QUICK_CHECK) -> 
 
 def signalled(project: Project, seen: str, number: signal.Signals, *arguments: str) -> Result:
     """The run that gets a signal while it is deep in what it announced as `seen`, and would not end for minutes."""
+    process, told = deep_in(project, seen, *arguments)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    return Result(process.returncode, out, told + err)
+
+
+def deep_in(project: Project, seen: str, *arguments: str) -> tuple[Popen[str], str]:
+    """A run that is deep in what it announced as `seen`, and what it told so far."""
     process = project.start(*arguments)
     assert process.stderr is not None
     told = ""
@@ -61,9 +71,7 @@ def signalled(project: Project, seen: str, number: signal.Signals, *arguments: s
         told += (line := process.stderr.readline())
         assert line, told
     time.sleep(2)
-    process.send_signal(number)
-    out, err = process.communicate(timeout=60)
-    return Result(process.returncode, out, told + err)
+    return process, told
 
 
 def ended(project: Project, result: Result, code: int, word: str) -> None:
@@ -100,3 +108,16 @@ def test_while_spark_starts(project: Project) -> None:
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)
     ended(project, Result(process.returncode, out, err), 143, "terminated")
+
+
+@pytest.mark.parametrize(("also", "code", "said"), [(None, 1, "engine-lost: "), (signal.SIGTERM, 143, "terminated: ")])
+def test_while_the_process_of_spark_is_killed(project: Project, also: signal.Signals | None, code: int, said: str) -> None:
+    process, _ = deep_in(project, "computing totals", spec(project, ENDLESS_STEP), "--engine", "spark")
+    (java,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    if also:
+        process.send_signal(also)
+    os.kill(int(java), signal.SIGKILL)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    assert said in err and "Traceback" not in err
+    assert len(project.table("totals")) == 10

@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Protocol, TypeVar
 
 Result = TypeVar("Result")
+Handler = Callable[[int, "FrameType | None"], object]
 EVERY_SECONDS = 0.1
 PATIENCE_SECONDS = 10.0  # for work that was cancelled
 
@@ -44,11 +45,11 @@ def work(action: Callable[[], Result], look: Callable[[], None], cancel: Callabl
     done = threading.Event()
     threading.Thread(target=run, name="etlrun-work", daemon=True).start()
     try:
-        with _signals() as was_asked_to_stop:
+        with _signals_put_off() as obey:
             while not done.wait(EVERY_SECONDS):
                 look()
-                if was_asked_to_stop.is_set():
-                    raise KeyboardInterrupt
+                obey()
+        obey()
     except KeyboardInterrupt:
         cancel()
         done.wait(PATIENCE_SECONDS)
@@ -59,26 +60,33 @@ def work(action: Callable[[], Result], look: Callable[[], None], cancel: Callabl
 
 
 @contextmanager
-def _signals() -> Iterator[threading.Event]:
-    """An event that is set once a signal came, also where Python lost the exception of its handler: in a finalizer it only prints it."""
-    came = threading.Event()
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+def _signals_put_off() -> Iterator[Callable[[], None]]:
+    """Inside, a first signal waits for a call of what this yields, which raises what its handler raises.
+
+    An exception out of a handler would tear a command to the engine's own process in two, and is lost where it meets a finalizer. Whoever
+    signals twice is heard at once, as `look` may hang.
+    """
+    came: list[tuple[Handler, int, FrameType | None]] = []
     if threading.current_thread() is not threading.main_thread():
-        yield came
+        yield lambda: None
         return
+    found = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: handler for number, handler in found.items() if callable(handler)}
 
     def note(number: int, frame: FrameType | None) -> None:
-        came.set()
         handler = handlers[signal.Signals(number)]
-        if callable(handler):
+        if came:
+            handler(number, frame)
+        came.append((handler, number, frame))
+
+    def obey() -> None:
+        for handler, number, frame in came:
             handler(number, frame)
 
-    for number, handler in handlers.items():
-        if callable(handler):
-            signal.signal(number, note)
+    for number in handlers:
+        signal.signal(number, note)
     try:
-        yield came
+        yield obey
     finally:
         for number, handler in handlers.items():
-            if callable(handler):
-                signal.signal(number, handler)
+            signal.signal(number, handler)

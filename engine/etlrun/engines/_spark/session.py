@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from etlrun.engines._spark.errors import first_line, translated
+from etlrun.engines._spark.errors import translated
+from etlrun.engines._spark.lost import in_touch, lost_errors
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import Column, Columns
-from etlrun.spec.engine import ParquetFiles, Session, StatementError
+from etlrun.spec.engine import ParquetFiles, Session
 
 if TYPE_CHECKING:
     import pyarrow
@@ -34,6 +35,7 @@ class SparkSessionAtWork(Session):
         if not is_classic:
             spark.registerProgressHandler(self._note_progress)
 
+    @in_touch()
     def read_files(self, relation: str, columns: Columns, files: Iterable[ParquetFiles]) -> None:
         parts = [part for part in files if part.paths]
         dated = [part for part in parts if part.date is not None]
@@ -69,6 +71,7 @@ class SparkSessionAtWork(Session):
         reader = self.spark.read.option("parquet.page.verify-checksum.enabled", "true")
         return (reader.schema(schema) if schema else reader).parquet(*(_escaped(path) for path in paths))
 
+    @in_touch()
     def take_rows(self, relation: str, rows: pyarrow.Table) -> None:
         self.spark.createDataFrame(rows).createOrReplaceTempView(_quoted(relation))
 
@@ -83,8 +86,10 @@ class SparkSessionAtWork(Session):
     def progress(self) -> tuple[int, int]:
         if not self.is_classic:
             return self.done
-        tracker = self.spark.sparkContext.statusTracker()
-        stages = [tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds()]
+        stages: list[Any] = []
+        with suppress(*lost_errors()):  # the statement that runs says so
+            tracker = self.spark.sparkContext.statusTracker()
+            stages = [tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds()]
         return sum(stage.numCompletedTasks for stage in stages if stage), sum(stage.numTasks for stage in stages if stage)
 
     def _note_progress(self, stages: Any, inflight_tasks: int = 0, operation_id: str | None = None, done: bool = False) -> None:
@@ -92,13 +97,15 @@ class SparkSessionAtWork(Session):
         self.done = (sum(stage.num_completed_tasks for stage in found), sum(stage.num_tasks for stage in found))
 
     def cancel(self) -> None:
-        if self.is_classic:
-            self.spark.sparkContext.cancelJobGroup(self.group)
-        else:
-            self.spark.interruptAll()
+        with suppress(*lost_errors()):
+            if self.is_classic:
+                self.spark.sparkContext.cancelJobGroup(self.group)
+            else:
+                self.spark.interruptAll()
 
     def close(self) -> None:
-        self.spark.stop()
+        with suppress(*lost_errors()):
+            self.spark.stop()
 
     @property
     def version(self) -> str:
@@ -106,17 +113,15 @@ class SparkSessionAtWork(Session):
 
     @contextmanager
     def _working(self) -> Iterator[None]:
-        from py4j.protocol import Py4JError
         from pyspark.errors import PySparkException
 
-        if self.is_classic:
-            self.spark.sparkContext.setJobGroup(self.group, "etlrun", interruptOnCancel=True)
-        try:
-            yield
-        except PySparkException as error:
-            raise translated(error) from error
-        except Py4JError as error:
-            raise StatementError("engine", first_line(error)) from error
+        with in_touch():
+            if self.is_classic:
+                self.spark.sparkContext.setJobGroup(self.group, "etlrun", interruptOnCancel=True)
+            try:
+                yield
+            except PySparkException as error:
+                raise translated(error) from error
 
 
 def _typed(item: Column, part: ParquetFiles) -> SparkColumn:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from etlrun.engines._java import provide_java
 from etlrun.engines._spark.errors import first_line
 from etlrun.engines._spark.hiding import handed_over, redaction
+from etlrun.engines._spark.lost import hush
 from etlrun.engines._spark.session import SparkSessionAtWork
 from etlrun.failures import RunFailure
 from etlrun.language.dialects import SPARK_SETTINGS
@@ -61,6 +62,7 @@ def start_session(
     if remote:
         return SparkSessionAtWork(_connect(remote, {**settings, **secrets}), is_classic=False)
     os.environ.update(provide_java(java))
+    hush()
     return SparkSessionAtWork(_start_classic(workspace, master, memory, settings, secrets), is_classic=True)
 
 
