@@ -187,6 +187,33 @@ def test_plan_finds_what_stands_in_the_way(project: Project) -> None:
     assert "trouble: there is no such file: " in result.out
 
 
+TABLE_SPEC = """
+sources:
+  sales: {csv: {path: sales.csv, columns: {shop: string, units: int}}}
+  shops: {table: {connection: warehouse, table: shops, columns: {shop: string not null, city: string}}}
+steps:
+  sold:
+    - from: sales
+    - join: {with: shops, on: [shop], how: left}
+sinks:
+  sold: {table: {from: sold, connection: warehouse, write: replace}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("there", "said"), [("", "connection `warehouse` has no table `shops`"), ("CREATE TABLE shops (shop varchar)", "the table `shops` has no column `city`")]
+)
+def test_plan_and_run_look_for_the_tables_they_read_before_they_read_files(project: Project, there: str, said: str) -> None:
+    with duckdb.connect(str(project.folder / "warehouse.duckdb")) as connection:
+        connection.execute(there or "SELECT 1")
+    spec = project.pipeline(TABLE_SPEC, "sold")
+    plan, run = project.run("plan", spec), project.run(spec)
+    assert (plan.code, run.code) == (1, 1)
+    assert f"    trouble: {said}" in plan.out
+    assert f"pipelines/sold.yaml:5:11: missing-{'column' if there else 'table'}: {said}" in run.err
+    assert not any(project.folder.glob(".etlrun/runs/*/sources/sales/*"))
+
+
 def test_new_writes_a_pipeline_that_checks_and_runs(project: Project) -> None:
     project.write("in/visits-2022-05-03.json", '{"_id": 1, "_source": {"user": "An", "score": 1.5, "tags": ["x"], "n": 3}}\n')
     result = project.run("new", "visits", "--from", "in/visits-2022-05-03.json")

@@ -203,6 +203,15 @@ def test_a_commit_whose_answer_is_lost_is_settled_by_the_ledger(place: Place, pr
     assert loads(place) == [40, 30]
 
 
+def test_months_that_a_table_holds_are_said_to_stay_behind(place: Place, tmp_path: Path) -> None:
+    warehouse = place.warehouse()
+    april = make_load(tmp_path, OLD, where="month = '2022-04'", run_id=FIRST)
+    warehouse.publish(april)
+    with pytest.raises(RunFailure, match="stay behind until their runs publish again"):
+        warehouse.publish(replace(april, publish="pointer", run_id=SECOND))
+    assert place.rows() == sorted(OLD)
+
+
 def test_a_table_of_that_name_is_left_alone(place: Place, tmp_path: Path) -> None:
     warehouse = place.warehouse()
     warehouse.publish(make_load(tmp_path, OLD, run_id=FIRST))

@@ -55,10 +55,22 @@ def _source(checked: Checked, name: str) -> dict[str, Any]:
     use = checked.pipeline.sources[name]
     wanted = use.value.wanted(checked.project.root)
     if wanted is None:
-        return {"kind": use.kind, "connection": use.value.connection, "table": use.value.table}
+        return _table(checked, name)
     inventory = take_inventory(wanted)
     found = {"kind": use.kind, "files": len(inventory.files), "bytes": inventory.bytes, **_days(inventory, len(wanted.days))}
     return {**found, "troubles": [f"{trouble.message}: {trouble.path}" for trouble in inventory.troubles]} if inventory.troubles else found
+
+
+def _table(checked: Checked, name: str) -> dict[str, Any]:
+    from etlrun.runtime.sources import look_at_tables
+
+    use = checked.pipeline.sources[name]
+    found = {"kind": use.kind, "connection": use.value.connection, "table": use.value.table}
+    try:
+        look_at_tables(checked, [name])
+    except RunFailure as failure:
+        return {**found, "troubles": [f"{failure.message} ({failure.fix})"]}
+    return found
 
 
 def _days(inventory: Inventory, wanted: int) -> dict[str, Any]:

@@ -68,7 +68,7 @@ class DuckdbWarehouse(Database):
         kinds = ((field.name, type_of_arrow(field.type)) for field in schema)
         return Columns(tuple(Column(column, kind) for column, kind in kinds if kind is not None))
 
-    def copy(self, table: str, columns: Columns, folder: Path) -> Copy:
+    def verify(self, table: str, columns: Columns) -> None:
         there = self.columns(table)
         if there is None:
             raise RunFailure("source", "missing-table", f"connection `{self.label}` has no table `{table}`", "check the name")
@@ -76,6 +76,9 @@ class DuckdbWarehouse(Database):
         if missing:
             raise RunFailure("source", "missing-column", f"the table `{table}` has no column {', '.join(f'`{found}`' for found in missing)}",
                              f"it has {', '.join(there.names)}")  # fmt: skip
+
+    def copy(self, table: str, columns: Columns, folder: Path) -> Copy:
+        self.verify(table, columns)
         values = ", ".join(f"CAST({name(item.name)} AS {type_name(item.type)}) AS {name(item.name)}" for item in columns)
         path = folder / "rows.parquet"
         try:

@@ -29,7 +29,7 @@ from etlrun.runtime.inputs import Inputs
 from etlrun.runtime.publishing import look_ahead, publish_all
 from etlrun.runtime.record import Record
 from etlrun.runtime.run_folder import RunFolder, new_run, sweep_old
-from etlrun.runtime.sources import account, find_files, read_sources
+from etlrun.runtime.sources import account, find_files, look_at_tables, read_sources
 from etlrun.runtime.stage import Staged, take_stock
 from etlrun.runtime.working import Reporter, work
 from etlrun.spec.engine import Engine, ParquetFiles, Session, StatementError, Workspace
@@ -125,6 +125,7 @@ class _Run:
             look_ahead(self.checked, self.record)
         needed = self.plan.needed(targets)
         sources = [relation.name for relation in needed if relation.source is not None]
+        look_at_tables(self.checked, sources)
         inventories = find_files(self.checked, sources, self.reporter)
         with Inputs(self.checked, inventories, self.folder, self.reporter) as inputs:
             session = self.read(inputs)

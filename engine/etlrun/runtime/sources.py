@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
@@ -19,6 +20,16 @@ from etlrun.spec.kinds import Source
 from etlrun.spec.project import Use
 
 SHOWN = 12
+
+
+def look_at_tables(checked: Checked, names: Iterable[str]) -> None:
+    """Ask, before any work, whether the sources in `names` that are no files are there. Raises RunFailure for the first that is not."""
+    for name in names:
+        use = checked.pipeline.sources[name]
+        try:
+            use.value.look_ahead(checked.columns[name], database_reader(checked))
+        except RunFailure as failure:
+            raise located(checked, use.where, failure) from failure.__cause__
 
 
 def find_files(checked: Checked, names: list[str], reporter: Reporter) -> dict[str, Inventory]:

@@ -11,12 +11,13 @@ sources:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from etlrun.language.columns import Column, Columns
 from etlrun.reading.intake import Intake, Order
 from etlrun.reading.source import DeclaredColumn
+from etlrun.spec.database import Database
 from etlrun.spec.engine import ParquetFiles
 from etlrun.spec.fields import key
 from etlrun.spec.kinds import Scope, Source
@@ -37,6 +38,13 @@ class Table(Source):
             kind = scope.type(declared.type_text, ("columns", name))
             items.append(Column(name, kind, not declared.is_required, declared.description))
         return Columns(tuple(items))
+
+    def look_ahead(self, columns: Columns, open_database: Callable[[str], Database]) -> None:
+        database = open_database(self.connection)
+        try:
+            database.verify(self.table, columns)
+        finally:
+            database.close()
 
     def read(self, order: Order, columns: Columns) -> Intake:
         order.folder.mkdir(parents=True, exist_ok=True)

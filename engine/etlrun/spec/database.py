@@ -107,6 +107,10 @@ class Database(ABC):
         """The columns of a table; None where there is no such table."""
 
     @abstractmethod
+    def verify(self, table: str, columns: Columns) -> None:
+        """Raises RunFailure where a table that has the declared columns is not there."""
+
+    @abstractmethod
     def copy(self, table: str, columns: Columns, folder: Path) -> Copy:
         """Write the declared columns of a table, in the declared types, as Parquet files into `folder`. Raises RunFailure."""
 

@@ -6,7 +6,7 @@ key and its class carries the same name in CamelCase. Kinds build SQL trees and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -21,6 +21,7 @@ from etlrun.spec.scope import HIDDEN, NAME, At, Scope
 if TYPE_CHECKING:
     from etlrun.reading.intake import Intake, Order
     from etlrun.reading.inventory import Wanted
+    from etlrun.spec.database import Database
     from etlrun.spec.publication import Publication
 
 __all__ = ["HIDDEN", "NAME", "At", "Scope"]  # beside what is defined here: a kind imports what it is made of from one place
@@ -197,6 +198,9 @@ class Source(Described):
     def wanted(self, root: Path) -> Wanted | None:
         """The files this source is about, below the project's folder `root`; None for a source without files."""
         return None
+
+    def look_ahead(self, columns: Columns, open_database: Callable[[str], Database]) -> None:
+        """Raises RunFailure, before anything is read, for what besides files stands in the way."""
 
     def read(self, order: Order, columns: Columns) -> Intake:
         """Read what `order` asks for; `columns` is the relation, as `output` gives it. Raises RunFailure."""

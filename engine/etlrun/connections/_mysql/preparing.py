@@ -52,7 +52,9 @@ def find_mismatches(session: Session, load: Load) -> list[tuple[str, str]]:
 def _unlike_view(load: Load, there: Definition | None) -> Iterator[tuple[str, str]]:
     """Why what has the table's name is not the view that shows its versions."""
     if there is not None and not there.is_view:
-        yield "it is a table, and a view of its name is to show what is published", f"RENAME TABLE {name(load.table)} TO {name(load.table + '__before')}"
+        others = ", and only that: rows of other periods stay behind until their runs publish again" if load.write == "replace_where" else ""
+        why = f"it is a table, and a view of its name is to show what is published{others}"
+        yield why, f"RENAME TABLE {name(load.table)} TO {name(load.table + '__before')}"
     elif there is not None and [column.name for column in there.columns] != [item.name for item in load.columns]:
         yield "its view shows other columns", view_statement(load, is_there=True)
 

@@ -45,12 +45,18 @@ class MysqlWarehouse(Database):
         kinds = ((column, column.type) for column in there.columns)
         return Columns(tuple(Column(column.name, kind, column.is_nullable) for column, kind in kinds if kind is not None))
 
+    def verify(self, table: str, columns: Columns) -> None:
+        self._select(table, columns)
+
     def copy(self, table: str, columns: Columns, folder: Path) -> Copy:
+        return self._reader.copy(self._select(table, columns), folder)
+
+    def _select(self, table: str, columns: Columns) -> Selection:
         with self._asking() as session:
             there = read_definition(session, table)
         if there is None:
             raise RunFailure("source", "missing-table", f"connection `{self.label}` has no table `{table}`", "check the name")
-        return self._reader.copy(Selection(there, columns), folder)
+        return Selection(there, columns)
 
     def interrupt(self) -> None:
         self._reader.interrupt()
