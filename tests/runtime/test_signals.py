@@ -10,6 +10,7 @@ from subprocess import Popen
 
 import pytest
 
+from clusters import connect_server
 from projects import Project, Result, wait_for
 
 SPEC = """
@@ -62,9 +63,9 @@ def signalled(project: Project, seen: str, number: signal.Signals, *arguments: s
     return Result(process.returncode, out, told + err)
 
 
-def deep_in(project: Project, seen: str, *arguments: str) -> tuple[Popen[str], str]:
+def deep_in(project: Project, seen: str, *arguments: str, **variables: str) -> tuple[Popen[str], str]:
     """A run that is deep in what it announced as `seen`, and what it told so far."""
-    process = project.start(*arguments)
+    process = project.start(*arguments, **variables)
     assert process.stderr is not None
     told = ""
     while seen not in told:
@@ -120,4 +121,15 @@ def test_while_the_process_of_spark_is_killed(project: Project, also: signal.Sig
     _, err = process.communicate(timeout=60)
     assert process.returncode == code, err
     assert said in err and "Traceback" not in err
+    assert len(project.table("totals")) == 10
+
+
+def test_while_the_server_of_spark_connect_is_gone(project: Project) -> None:
+    with connect_server(project.folder) as address:
+        process, _ = deep_in(project, "computing totals", spec(project, ENDLESS_STEP), "--engine", "spark", SPARK_REMOTE=address)
+    time.sleep(1)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 143, err
+    assert "terminated: " in err and "Traceback" not in err and "Warning" not in err
     assert len(project.table("totals")) == 10

@@ -1,36 +1,67 @@
-"""The process of Spark that went away while it was wanted: killed, out of memory, crashed."""
+"""The process or the server of Spark that went away while it was wanted: killed, out of memory, unreachable."""
 
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from etlrun.engines._spark.errors import first_line
 from etlrun.failures import RunFailure
-from etlrun.spec.engine import StatementError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+TRIES, FEW_TRIES = 7, 3  # two minutes, and one second: each waits four times as long as the one before, a minute at most
 
 
-def lost_errors() -> tuple[type[Exception], ...]:
-    """What py4j raises, at whichever call, once nobody answers it."""
-    from py4j.protocol import Py4JError
+def is_lost(error: Exception) -> bool:
+    """Whether an error is about the way to Spark, and not of Spark."""
+    from py4j.protocol import Py4JError, Py4JJavaError
 
-    return Py4JError, ConnectionError
+    is_of_java = isinstance(error, (Py4JError, ConnectionError)) and not isinstance(error, Py4JJavaError)
+    return is_of_java or "StatusCode.UNAVAILABLE" in str(error)
 
 
 @contextmanager
 def in_touch() -> Iterator[None]:
-    """Raises StatementError for an error that Java tells of, and RunFailure where Java tells nothing any more."""
-    from py4j.protocol import Py4JJavaError
+    """Raises RunFailure where Spark tells nothing any more; what it tells of is raised as it is."""
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
 
     try:
         yield
-    except Py4JJavaError as error:
-        raise StatementError("engine", first_line(error)) from error
-    except lost_errors() as error:
-        said = f"Spark's own process ended, or cannot be reached any more ({first_line(error)})"
+    except (Py4JError, ConnectionError, PySparkException) as error:
+        if not is_lost(error):
+            raise
+        if isinstance(error, PySparkException):
+            raise _lost("the Spark Connect server cannot be reached any more", "look whether it runs; what it had of this run is gone with it") from error
         fix = "look whether the system was short of memory (`memory:` of the profile's engine), and into spark.log of the run's folder"
-        raise RunFailure("engine", "engine-lost", said, fix) from error
+        raise _lost(f"Spark's own process ended ({first_line(error)})", fix) from error
+
+
+def _lost(message: str, fix: str) -> RunFailure:
+    return RunFailure("engine", "engine-lost", message, fix)
+
+
+@contextmanager
+def whoever_answers() -> Iterator[None]:
+    """For what needs no answer, such as the end of a session: nothing is raised where nobody is there to hear it."""
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
+
+    with suppress(Py4JError, ConnectionError, PySparkException):
+        yield
+
+
+def be_patient(spark: SparkSession, tries: int) -> None:
+    """Let a session of Spark Connect try that often to reach its server. Its own way, 15 times, takes ten minutes for each call."""
+    from pyspark.sql.connect.client.retries import DefaultPolicy
+
+    warnings.filterwarnings("ignore", message=r"\[RETRIES_EXCEEDED\]")
+    spark.client.set_retry_policies([DefaultPolicy(max_retries=tries)])
 
 
 def hush() -> None:

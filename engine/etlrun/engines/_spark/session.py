@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from etlrun.engines._spark.errors import translated
-from etlrun.engines._spark.lost import in_touch, lost_errors
+from etlrun.engines._spark.errors import first_line, translated
+from etlrun.engines._spark.lost import FEW_TRIES, be_patient, in_touch, is_lost, whoever_answers
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import Column, Columns
-from etlrun.spec.engine import ParquetFiles, Session
+from etlrun.spec.engine import ParquetFiles, Session, StatementError
 
 if TYPE_CHECKING:
     import pyarrow
@@ -87,7 +87,7 @@ class SparkSessionAtWork(Session):
         if not self.is_classic:
             return self.done
         stages: list[Any] = []
-        with suppress(*lost_errors()):  # the statement that runs says so
+        with whoever_answers():  # the statement that runs says so
             tracker = self.spark.sparkContext.statusTracker()
             stages = [tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds()]
         return sum(stage.numCompletedTasks for stage in stages if stage), sum(stage.numTasks for stage in stages if stage)
@@ -97,14 +97,17 @@ class SparkSessionAtWork(Session):
         self.done = (sum(stage.num_completed_tasks for stage in found), sum(stage.num_tasks for stage in found))
 
     def cancel(self) -> None:
-        with suppress(*lost_errors()):
+        with whoever_answers():
             if self.is_classic:
                 self.spark.sparkContext.cancelJobGroup(self.group)
             else:
+                be_patient(self.spark, FEW_TRIES)
                 self.spark.interruptAll()
 
     def close(self) -> None:
-        with suppress(*lost_errors()):
+        with whoever_answers():
+            if not self.is_classic:
+                be_patient(self.spark, FEW_TRIES)
             self.spark.stop()
 
     @property
@@ -113,6 +116,7 @@ class SparkSessionAtWork(Session):
 
     @contextmanager
     def _working(self) -> Iterator[None]:
+        from py4j.protocol import Py4JError
         from pyspark.errors import PySparkException
 
         with in_touch():
@@ -120,8 +124,10 @@ class SparkSessionAtWork(Session):
                 self.spark.sparkContext.setJobGroup(self.group, "etlrun", interruptOnCancel=True)
             try:
                 yield
-            except PySparkException as error:
-                raise translated(error) from error
+            except (PySparkException, Py4JError) as error:
+                if is_lost(error):
+                    raise
+                raise (translated(error) if isinstance(error, PySparkException) else StatementError("engine", first_line(error))) from error
 
 
 def _typed(item: Column, part: ParquetFiles) -> SparkColumn:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from etlrun.engines._java import provide_java
 from etlrun.engines._spark.errors import first_line
 from etlrun.engines._spark.hiding import handed_over, redaction
-from etlrun.engines._spark.lost import hush
+from etlrun.engines._spark.lost import TRIES, be_patient, hush
 from etlrun.engines._spark.session import SparkSessionAtWork
 from etlrun.failures import RunFailure
 from etlrun.language.dialects import SPARK_SETTINGS
@@ -73,6 +73,7 @@ def _connect(remote: str, settings: Mapping[str, str]) -> SparkSession:
     _knock(remote)
     try:
         spark = SparkSession.builder.remote(remote).getOrCreate()
+        be_patient(spark, TRIES)
         with warnings.catch_warnings():  # a server tells of every setting that it would rather not see changed
             warnings.simplefilter("ignore")
             for key, value in {**settings, **RULES}.items():
