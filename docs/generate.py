@@ -21,10 +21,11 @@ import click
 from etlrun.cli.main import group as etlrun
 from etlrun.diagnostics import CODES
 from etlrun.failures import EXIT_CODES
-from etlrun.language.columns import Type
+from etlrun.language.columns import SCALARS, SPELLINGS, Type
 from etlrun.language.functions import FUNCTIONS
 from etlrun.spec import cases, pipeline, project
 from etlrun.spec.fields import Expr, Label, Percent, Reply, Rows, Scalar, described_fields, field_types, is_required, yaml_name
+from etlrun.spec.params import Param
 from etlrun.spec.registry import Family, kinds
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -44,6 +45,7 @@ INTRODUCTIONS: dict[Family, str] = {
 def pages() -> dict[Path, str]:
     """Every generated file and its text."""
     found = {PROJECT / "docs" / f"{family}.md": family_page(family) for family in INTRODUCTIONS}
+    found[PROJECT / "docs" / "pipeline.md"] = pipeline_page()
     found[PROJECT / "docs" / "functions.md"] = functions_page()
     found[PROJECT / "docs" / "errors.md"] = errors_page()
     found[PROJECT / "docs" / "cli.md"] = cli_page()
@@ -83,6 +85,39 @@ def tests_page() -> str:
     """What a file of tests says."""
     first, _, rest = (cases.__doc__ or "").strip().partition("\n")
     return _page(["# Tests", first, rest.strip(), "## Keys", *_keys(cases.CaseFile)])
+
+
+TYPES = {
+    "boolean": "true or false",
+    "tinyint": "whole numbers of 8 bits", "smallint": "of 16 bits", "int": "of 32 bits", "bigint": "of 64 bits",
+    "float": "numbers of 32 bits, about 7 digits", "double": "of 64 bits, about 15 digits",
+    "decimal": "`decimal(10,2)`: exact, 10 digits, 2 of them behind the point; at most 38",
+    "string": "text", "binary": "bytes",
+    "date": "a day", "timestamp": "a day and a time, to the microsecond, without a time zone",
+}  # fmt: skip
+
+
+def pipeline_page() -> str:
+    """The keys of a pipeline file, and what every part of one is written with."""
+    described = pipeline.pipeline_schema()
+    rows = [[f"`{name}`", "required" if name in described["required"] else "", found["description"]] for name, found in described["properties"].items()]
+    assert tuple(TYPES) == SCALARS
+    return _page([
+        "# Pipeline",
+        "A pipeline is one YAML file: `etlrun check FILE` checks it without data, `etlrun FILE` runs it. The name of a source or of a chain is that "
+        "of its relation: a table that other parts read by that name.",
+        _table(["key", "", "is"], rows),
+        "The parts: [sources](sources.md), [steps](steps.md), [checks](checks.md), [sinks](sinks.md).",
+        "## params",
+        "A param is a value that a run may set: `--set month=2022-05`. `$month`, or `${month}` where a letter follows, stands for it in values and "
+        "expressions; names from `vars:` of [the project file](project.md) do too. One without a default must be set.",
+        *_keys(Param),
+        "## Types",
+        "Columns are declared with Spark's types: `shop: string`, and `shop: string not null` where a row without one is broken.",
+        _table(["type", "holds"], [[f"`{name}`", doc] for name, doc in TYPES.items()]),
+        "`array<string>` and `struct<name: string>` can be computed with, and are made text before a table takes them. Other spellings: "
+        + ", ".join(f"`{spelling}` ({name})" for spelling, name in SPELLINGS.items()) + ".",
+    ])  # fmt: skip
 
 
 def project_page() -> str:

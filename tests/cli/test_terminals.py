@@ -141,3 +141,8 @@ def test_the_name_of_a_model_is_no_markup(tmp_path: Path) -> None:
     with refusing() as url:
         code, got = on_a_terminal(project, "run", FILE, "--yes", SERVICE=url, SERVICE_KEY=SECRET)
     assert (code, "Traceback" in got, "ask gemini m[/red]" in got) == (2, False, True)
+
+
+def test_what_a_service_says_on_several_lines_gives_no_orders_to_a_log() -> None:
+    told = failure_text(RunFailure("engine", "refused", "it says: no\n::error::pwned", "ask\n::stop-commands::x"))
+    assert told == "refused: it says: no\n    ::error::pwned\n    = ask\n    ::stop-commands::x"

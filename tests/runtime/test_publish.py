@@ -165,6 +165,18 @@ def test_the_ledger_tells_what_was_published(project: Project) -> None:
     assert (entry["table"], entry["rows"], entry["run_id"], entry["write"]) == ("totals", 2, found["runs"][0]["run_id"], "replace")
 
 
+def test_of_a_long_ledger_the_latest_rows_are_told(project: Project) -> None:
+    for shop in "ABC":
+        sell(project, f"2022-04,{shop},1")
+        publish(project, "append")
+    latest = project.run("runs", "-n", "2")
+    assert latest.code == 0, latest.err
+    runs, ledger = latest.out.split("ledger of warehouse")
+    assert (runs.count(" done "), ledger.count("totals ")) == (2, 2)
+    assert "and 1 more: -n 3" in ledger
+    assert len(project.run("runs", "-n", "2", "--json").json["ledger"]["warehouse"]) == 2
+
+
 def test_a_database_that_another_process_holds_is_named(project: Project) -> None:
     sell(project, "2022-04,A,1")
     with duckdb.connect(str(project.folder / "warehouse.duckdb")):

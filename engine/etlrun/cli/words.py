@@ -27,10 +27,10 @@ def harmless(text: str) -> str:
 
 
 def failure_text(failure: RunFailure) -> str:
-    """A failure as text: its place, code and message, and below it what to do."""
+    """A failure as text: its place, code and message, and below it what to do. Further lines are set in: a log may take orders at the margin."""
     place = f"{failure.file}:{failure.line}:{failure.column}: " if failure.file else ""
-    lines = [f"{place}{failure.code}: {failure.message}"]
-    return "\n".join([*lines, f"    = {failure.fix}"] if failure.fix else lines)
+    told = f"{place}{failure.code}: {failure.message}" + (f"\n= {failure.fix}" if failure.fix else "")
+    return told.replace("\n", "\n    ")
 
 
 def counted(count: int, noun: str) -> str:

@@ -85,7 +85,7 @@ def pipeline_schema() -> Schema:
             "pipeline": {"type": "string", "minLength": 1, "description": "the pipeline's name"},
             "description": {"type": "string", "description": "what its result is, in one line"},
             "owner": {"type": "string", "description": "who answers for it"},
-            "params": _named("params", schema_of_class(Param)),
+            "params": _named("values that a run may set", schema_of_class(Param)),
             "sources": _named("relations read from files or tables", _kinds("sources"), at_least=1),
             "steps": _named("chains of verbs; each is a relation", {"type": "array", "items": _kinds("steps"), "minItems": 1}),
             "checks": _named("what must hold before anything is published", {"type": "array", "items": _kinds("checks"), "minItems": 1}),
