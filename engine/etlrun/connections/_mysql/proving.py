@@ -46,7 +46,7 @@ class Prover:
             states = [state.result() for state in self._states]
         except (ServerError, RunFailure):
             return None
-        return State(sum(state.rows for state in states), sum(state.crc for state in states)) if states else None
+        return State(sum(state.rows for state in states), sum(state.crc for state in states))
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
         if kind is not None:

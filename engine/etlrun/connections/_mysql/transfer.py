@@ -69,15 +69,17 @@ class Transfer:
         assert self.rows is not None
         take = load_data if self.loader == "load_data" else insert
         rows, loaded = iter(self.rows), 0
+        in_slices = len(self.slices) > 1 and before == NOTHING
         with Prover(self.connect, self.table, self.facts.fields, owned) as prover:
             for part in self.slices:
                 loaded += take(session, self.table, self.facts.fields, takewhile(len, rows))
-                if len(self.slices) > 1 and before == NOTHING:
+                if in_slices:
                     prover.prove(part)
             if loaded != self.load.rows:
                 raise LoadRefused(f"{loaded:,} of {self.load.rows:,} rows were taken")
             point("loaded")
-            is_proved = prover.state() == self.wanted() and count(session, self.table, owned) == self.load.rows
+            # counted while the last slice is being proved
+            is_proved = in_slices and count(session, self.table, owned) == self.load.rows and prover.state() == self.wanted()
         if not is_proved:
             self.prove(self.state(session, owned) - before)
         point("proved")
