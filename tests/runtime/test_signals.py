@@ -114,7 +114,7 @@ def test_while_spark_starts(project: Project) -> None:
 @pytest.mark.parametrize(("also", "code", "said"), [(None, 1, "engine-lost: "), (signal.SIGTERM, 143, "terminated: ")])
 def test_while_the_process_of_spark_is_killed(project: Project, also: signal.Signals | None, code: int, said: str) -> None:
     process, _ = deep_in(project, "computing totals", spec(project, ENDLESS_STEP), "--engine", "spark")
-    (java,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    (java,) = (child for task in Path(f"/proc/{process.pid}/task").iterdir() for child in (task / "children").read_text().split())
     if also:
         process.send_signal(also)
     os.kill(int(java), signal.SIGKILL)
