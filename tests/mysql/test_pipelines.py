@@ -159,11 +159,10 @@ def test_a_server_that_cannot_be_used_is_one_clear_line(project: Project, place:
 
 
 def test_a_password_never_leaves_the_process(project: Project, place: Place) -> None:
-    place.server.run(
-        f"CREATE USER IF NOT EXISTS 'canary'@'%' IDENTIFIED BY '{PASSWORD}'", f"GRANT SELECT, INSERT, DELETE, CREATE ON {place.database}.* TO 'canary'@'%'"
-    )
+    user = f"canary_{place.database}"
+    place.server.run(f"CREATE USER {user}@'%' IDENTIFIED BY '{PASSWORD}'", f"GRANT SELECT, INSERT, DELETE, CREATE ON {place.database}.* TO {user}@'%'")
     sell(project, 3, 1)
-    address = url(place).replace("root@", f"canary:{PASSWORD}@")
+    address = url(place).replace("root@", f"{user}:{PASSWORD}@")
     spec = project.pipeline(SPEC)
     told = [project.run(*words, WAREHOUSE_URL=address) for words in ((spec, "--json"), ("plan", spec), ("runs",), ("doctor",), ("doctor", "--json"))]
     assert [result.code for result in told] == [0, 0, 0, 0, 0], told

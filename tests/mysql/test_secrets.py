@@ -38,18 +38,19 @@ class Vault:
         self.events.mkdir()
         self.project.write("etlrun.yaml", PROJECT.replace("EVENTS", self.events.as_uri()))
         self.spec = self.project.pipeline(SPEC)
-        place.run(f"CREATE USER canary@'%' IDENTIFIED BY '{PASSWORD}'", f"GRANT SELECT, INSERT, DELETE, CREATE ON {place.database}.* TO canary@'%'")
+        self.user = f"canary_{place.database}"
+        place.run(f"CREATE USER {self.user}@'%' IDENTIFIED BY '{PASSWORD}'", f"GRANT SELECT, INSERT, DELETE, CREATE ON {place.database}.* TO {self.user}@'%'")
         self.project.write("sales.csv", "month,shop,units\n2022-04,A,1\n2022-04,B,2\n")
         self.told: list[str] = []
 
     def close(self) -> None:
-        self.place.run("DROP USER canary@'%'")
+        self.place.run(f"DROP USER {self.user}@'%'")
 
     def run(self, *arguments: str, password: str = PASSWORD, port: int = 0) -> Result:
         where = f"127.0.0.1:{port or self.place.port}/{self.place.database}"
         result = self.project.run(
-            *arguments, WAREHOUSE_URL=f"mysql+pymysql://canary:{password}@{where}", BARE_URL=f"mysql://canary@{where}", WAREHOUSE_PASSWORD=password,
-            MODEL_KEY=KEY,
+            *arguments, WAREHOUSE_URL=f"mysql+pymysql://{self.user}:{password}@{where}", BARE_URL=f"mysql://{self.user}@{where}",
+            WAREHOUSE_PASSWORD=password, MODEL_KEY=KEY,
         )  # fmt: skip
         self.told += [result.out, result.err]
         return result
@@ -92,7 +93,7 @@ def test_the_commands_that_look(vault: Vault, profile: str) -> None:
 def broken(vault: Vault) -> Result:
     """A run that dies of an exception in the middle of a publish, with its traceback."""
     return vault.project.run(
-        vault.spec, "--profile", "separate", BARE_URL=f"mysql://canary@127.0.0.1:{vault.place.port}/{vault.place.database}",
+        vault.spec, "--profile", "separate", BARE_URL=f"mysql://{vault.user}@127.0.0.1:{vault.place.port}/{vault.place.database}",
         WAREHOUSE_PASSWORD=PASSWORD, MODEL_KEY=KEY, ETLRUN_FAULT="loaded:raise",
     )  # fmt: skip
 
