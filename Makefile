@@ -41,8 +41,9 @@ mysqld:
 sweep: .venv/dev.stamp .venv/mariadb.stamp  ## cut the line to the warehouse at every byte of a publish (long)
 	@$(BIN)/python -m tests.mysql.sweep --all
 
-check: .venv/dev.stamp  ## run the linter and the type checker
+check: .venv/dev.stamp  ## run the linter, the formatter (`ruff format .` repairs) and the type checker
 	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy --no-error-summary
 
 bench: .venv/dev.stamp  ## measure; the figures go into bench/README.md

@@ -81,11 +81,15 @@ def write_pipelines(folder: Path, count: int) -> Path:
     for name in ("etlrun.yaml", "mappings/app_content.yaml"):
         (folder / name).write_bytes((ROOT / name).read_bytes())
     for number in range(count):
-        (folder / "pipelines" / f"generated_{number:04}.yaml").write_text(PIPELINE.format(number=number), encoding="utf-8")
+        (folder / "pipelines" / f"generated_{number:04}.yaml").write_text(
+            PIPELINE.format(number=number), encoding="utf-8"
+        )
     return folder
 
 
-def measure(commands: dict[str, tuple[list[str], Path]], rounds: int, environment: dict[str, str]) -> dict[str, tuple[float, float]]:
+def measure(
+    commands: dict[str, tuple[list[str], Path]], rounds: int, environment: dict[str, str]
+) -> dict[str, tuple[float, float]]:
     """The median seconds of each command, by the clock and of the processor; a first round that is not counted fills the caches."""
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
     for round_ in range(rounds + 1):
@@ -109,7 +113,9 @@ def print_table(measured: dict[str, tuple[float, float]]) -> None:
     print("| whole process | seconds | more than the first | times the first | processor seconds | times the first |")
     print("|---|---:|---:|---:|---:|---:|")
     for name, (wall, cpu) in measured.items():
-        print(f"| {name} | {wall:.2f} | {wall - base_wall:.2f} | {wall / base_wall:.1f} | {cpu:.2f} | {cpu / base_cpu:.1f} |")
+        print(
+            f"| {name} | {wall:.2f} | {wall - base_wall:.2f} | {wall / base_wall:.1f} | {cpu:.2f} | {cpu / base_cpu:.1f} |"
+        )
 
 
 if __name__ == "__main__":

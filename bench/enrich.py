@@ -61,7 +61,12 @@ class Waiting(Asker):
     async def answer(self, request: Request) -> Reply:
         await asyncio.sleep(LATENCY)
         document = json.loads(request.user)
-        known = {"vtv1": "TV Channel", "naruto": "Animation", "champions league": "Sports", "running man": "Reality Show"}
+        known = {
+            "vtv1": "TV Channel",
+            "naruto": "Animation",
+            "champions league": "Sports",
+            "running man": "Reality Show",
+        }
         labels = [{"i": item["i"], "c": known.get(item["q"], "Other")} for item in document["items"]]
         return Reply(json.dumps({"batch": document["batch"], "labels": labels}), "complete", "STOP", Usage(1_000, 600))
 
@@ -107,7 +112,11 @@ def ask(keys: Keys, model: LanguageModel, folder: Path) -> dict[str, Any]:
     found = answer_keys(keys, tiers_of(prompt, [model], ROOT, as_written), store, {}, ROOT, as_written)
     table = found.table(prompt.outputs)
     store.close()
-    return {"report": found.reports[0].as_object(), "rows": table.num_rows, "known": sum(answer.status == "ok" for _, _, answer in found.each())}
+    return {
+        "report": found.reports[0].as_object(),
+        "rows": table.num_rows,
+        "known": sum(answer.status == "ok" for _, _, answer in found.each()),
+    }
 
 
 # measurements, each in a process of its own
@@ -117,7 +126,9 @@ def measure_requests(url: str, _: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         model, first = models(url)["openai"], spellings(30_000, 11_000)
         runs = [ask(distinct_keys(first), model, Path(folder)) for _ in range(2)]
-        later = [(text, rows) for text, rows in spellings(30_000, 12_000)[1_000:]]  # next month: 10,000 known, 1,000 new
+        later = [
+            (text, rows) for text, rows in spellings(30_000, 12_000)[1_000:]
+        ]  # next month: 10,000 known, 1,000 new
         runs.append(ask(distinct_keys(later), model, Path(folder)))
     return {"requests": [run["report"]["requests"] for run in runs], "asked": [run["report"]["asked"] for run in runs]}
 
@@ -133,10 +144,17 @@ def measure_loop(name: str) -> Callable[[str, int], dict[str, Any]]:
         report, whole, memory = found["report"], time.perf_counter() - began, _memory()
         bare, bare_cpu = asyncio.run(bare_seconds(models(url)[name], keys, max(200, report["requests"] // 5)))
         return {
-            "answered": found["known"], "requests": report["requests"], "dictated": report["requests"] * LATENCY / CONCURRENCY,
-            "bare": bare * report["requests"], "asking": report["seconds"], "gathering": gathered - began, "whole": whole, "memory_mb": memory,
-            "cpu": cpu / report["requests"], "bare_cpu": bare_cpu,
-        }  # fmt: skip
+            "answered": found["known"],
+            "requests": report["requests"],
+            "dictated": report["requests"] * LATENCY / CONCURRENCY,
+            "bare": bare * report["requests"],
+            "asking": report["seconds"],
+            "gathering": gathered - began,
+            "whole": whole,
+            "memory_mb": memory,
+            "cpu": cpu / report["requests"],
+            "bare_cpu": bare_cpu,
+        }
 
     return measure
 
@@ -172,8 +190,14 @@ def measure_normaliser(_: str, count: int) -> dict[str, Any]:
 def measure_catalogue(_: str, count: int) -> dict[str, Any]:
     prompt: Prompt = read_prompt(PROMPT)
     finder: Finder = Catalogue(titles="mappings/titles.csv").open(ROOT, prompt.outputs)
-    titles = [line.split(",")[0].strip('"') for line in (ROOT / "mappings" / "titles.csv").read_text(encoding="utf-8").splitlines()[1:]]
-    texts = [f"phim {titles[number % len(titles)]} tập {number}" if number % 3 else f"từ khoá khác hẳn {number}" for number in range(count)]
+    titles = [
+        line.split(",")[0].strip('"')
+        for line in (ROOT / "mappings" / "titles.csv").read_text(encoding="utf-8").splitlines()[1:]
+    ]
+    texts = [
+        f"phim {titles[number % len(titles)]} tập {number}" if number % 3 else f"từ khoá khác hẳn {number}"
+        for number in range(count)
+    ]
     rates = []
     for _round in range(5):
         began = time.perf_counter()
@@ -233,7 +257,15 @@ def report(keys: int) -> str:
         dictated, bare, asking = found["dictated"], found["bare"], found["asking"]
         over = (f"{asking / dictated - 1:.0%}", f"{asking / bare - 1:.0%}")
         cpu = f"{found['bare_cpu'] * 1000:.2f} -> {found['cpu'] * 1000:.2f} ms"
-        cells = (f"{dictated:.1f}", f"{bare:.1f}", f"{asking:.1f}", *over, f"{found['whole']:.1f}", cpu, f"{found['memory_mb']:.0f}")
+        cells = (
+            f"{dictated:.1f}",
+            f"{bare:.1f}",
+            f"{asking:.1f}",
+            *over,
+            f"{found['whole']:.1f}",
+            cpu,
+            f"{found['memory_mb']:.0f}",
+        )
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     lines += [
         "",

@@ -44,8 +44,23 @@ def measure(command: list[str], folder: Path) -> Cost:
 
 
 def contestants(engine: str, logs: Path, folder: Path) -> dict[str, list[str]]:
-    etlrun = [sys.executable, "-m", "etlrun", "pipelines/interaction.yaml", "--engine", engine, "--set", f"data={logs}", "-q"]
-    script = [sys.executable, str(HERE / "by_hand" / f"{engine}_job.py"), str(logs / "log_content"), str(folder / f"by_hand_{engine}")]
+    etlrun = [
+        sys.executable,
+        "-m",
+        "etlrun",
+        "pipelines/interaction.yaml",
+        "--engine",
+        engine,
+        "--set",
+        f"data={logs}",
+        "-q",
+    ]
+    script = [
+        sys.executable,
+        str(HERE / "by_hand" / f"{engine}_job.py"),
+        str(logs / "log_content"),
+        str(folder / f"by_hand_{engine}"),
+    ]
     return {f"script ({engine})": script, f"etlrun ({engine})": etlrun}
 
 
@@ -69,7 +84,20 @@ def main() -> None:
         prepare(folder)
         logs = chosen.logs or folder / "logs"
         if chosen.logs is None:
-            subprocess.run([sys.executable, "-m", "etlrun", "sample-data", str(logs), "--contracts", str(chosen.contracts), "--users", "0"], check=True)
+            subprocess.run(
+                [
+                    sys.executable,
+                    "-m",
+                    "etlrun",
+                    "sample-data",
+                    str(logs),
+                    "--contracts",
+                    str(chosen.contracts),
+                    "--users",
+                    "0",
+                ],
+                check=True,
+            )
         for engine in chosen.engines.split(","):
             runs: dict[str, list[Cost]] = {name: [] for name in contestants(engine, logs, folder)}
             for _ in range(chosen.rounds):

@@ -36,24 +36,40 @@ INTRODUCTION = """`python bench/publish.py` wrote the table of a server, `ETLRUN
 A publish is: connect, a look at every staged row, the sort by key, the load, the checksum on the server, COMMIT.
 
 """
-SHOWN = {"bare": "LOAD DATA of a ready file, sorted by key, nothing checked", "jdbc": "Spark's JDBC writer, nothing checked, no transaction",
-         "pointer": "publish by pointer; beside the rows of the publish before, and those before them are removed"}  # fmt: skip
+SHOWN = {
+    "bare": "LOAD DATA of a ready file, sorted by key, nothing checked",
+    "jdbc": "Spark's JDBC writer, nothing checked, no transaction",
+    "pointer": "publish by pointer; beside the rows of the publish before, and those before them are removed",
+}
 LOADERS = ("load_data", "insert")
 TABLES = {"load_data": "profile", "insert": "profile", "pointer": "pointed"}  # what a publish fills
 QUERIES = {
     "the whole of it, `SELECT Most_watched, SUM(Total_Giai_Tri) ... GROUP BY 1`": "SELECT Most_watched, SUM(Total_Giai_Tri) FROM {} GROUP BY 1",
     "2,000 contracts, one after the other, by key": "SELECT * FROM {} WHERE Contract = '{}'",
-}  # fmt: skip
+}
 SIZES = {
     "with 256 MB for pages": ["--innodb-buffer-pool-size=256M"],
-    "as it is installed": ["--innodb-buffer-pool-size=128M", redo_log(96), "--innodb-flush-log-at-trx-commit=1", "--innodb-doublewrite=1"],
+    "as it is installed": [
+        "--innodb-buffer-pool-size=128M",
+        redo_log(96),
+        "--innodb-flush-log-at-trx-commit=1",
+        "--innodb-doublewrite=1",
+    ],
     "with memory for the table": ["--innodb-buffer-pool-size=1G", redo_log(512)],
 }
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 DECLARED = {
-    "Contract": "string", "Total_Giai_Tri": "bigint", "Total_Phim_Truyen": "bigint", "Total_The_Thao": "bigint", "Total_Thieu_Nhi": "bigint",
-    "Total_Truyen_Hinh": "bigint", "Most_watched": "string", "Taste": "string", "Active": "bigint", "Level_Activeness": "string",
-}  # fmt: skip
+    "Contract": "string",
+    "Total_Giai_Tri": "bigint",
+    "Total_Phim_Truyen": "bigint",
+    "Total_The_Thao": "bigint",
+    "Total_Thieu_Nhi": "bigint",
+    "Total_Truyen_Hinh": "bigint",
+    "Most_watched": "string",
+    "Taste": "string",
+    "Active": "bigint",
+    "Level_Activeness": "string",
+}
 ROWS_QUERY = f"""
 SELECT upper(substr(md5(n::VARCHAR), 1, 12)) AS Contract, hash(n) % 86400 AS a, hash(n + 1) % 86400 AS b, hash(n + 2) % 86400 AS c,
   hash(n + 3) % 86400 AS d, hash(n + 4) % 86400 AS e, ['Giải Trí', 'Phim Truyện', 'Thể Thao', 'Thiếu Nhi', 'Truyền Hình'][(1 + hash(n) % 5)::INT] AS m,
@@ -64,15 +80,21 @@ SELECT upper(substr(md5(n::VARCHAR), 1, 12)) AS Contract, hash(n) % 86400 AS a, 
 
 def stage(folder: Path) -> Load:
     """The run directory, in four Parquet files; and beside it `ready.csv`, sorted by key."""
-    names = ", ".join(f"CAST({letter} AS {kind.replace('string', 'varchar')}) AS \"{name}\""
-                      for letter, (name, kind) in zip(("Contract", *"abcdemtfl"), DECLARED.items(), strict=True))  # fmt: skip
+    names = ", ".join(
+        f'CAST({letter} AS {kind.replace("string", "varchar")}) AS "{name}"'
+        for letter, (name, kind) in zip(("Contract", *"abcdemtfl"), DECLARED.items(), strict=True)
+    )
     with duckdb.connect() as connection:
         connection.execute(f"CREATE TABLE made AS SELECT {names} FROM ({ROWS_QUERY})")
         for part in range(4):
-            connection.execute(f"COPY (SELECT * FROM made WHERE hash(Contract) % 4 = {part}) TO '{folder}/part-{part}.parquet'")
+            connection.execute(
+                f"COPY (SELECT * FROM made WHERE hash(Contract) % 4 = {part}) TO '{folder}/part-{part}.parquet'"
+            )
         connection.execute(f"COPY (SELECT * FROM made ORDER BY Contract) TO '{folder}/ready.csv' (HEADER false)")
     files = tuple(sorted(folder.glob("*.parquet")))
-    return Load("profile", columns_of(DECLARED), ("Contract",), "replace", None, "", files, ROWS, "", "run-0", "bench", "")
+    return Load(
+        "profile", columns_of(DECLARED), ("Contract",), "replace", None, "", files, ROWS, "", "run-0", "bench", ""
+    )
 
 
 def bare(place: Place, folder: Path) -> None:
@@ -80,14 +102,25 @@ def bare(place: Place, folder: Path) -> None:
     connection = place.server.connect(place.database, autocommit=False, local_infile=True)
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM plain")
-        cursor.execute(f"LOAD DATA LOCAL INFILE '{folder}/ready.csv' INTO TABLE plain CHARACTER SET utf8mb4 FIELDS TERMINATED BY ','")
+        cursor.execute(
+            f"LOAD DATA LOCAL INFILE '{folder}/ready.csv' INTO TABLE plain CHARACTER SET utf8mb4 FIELDS TERMINATED BY ','"
+        )
         connection.commit()
     connection.close()
 
 
 def publish(place: Place, folder: Path, number: int, loader: str) -> tuple[float, float]:
     """The product's publish, in a process of its own; gives its seconds, and the most memory that the process had, in MB."""
-    program = [sys.executable, __file__, "publish", str(folder), str(place.port), place.database, f"{number:06}-run", loader]
+    program = [
+        sys.executable,
+        __file__,
+        "publish",
+        str(folder),
+        str(place.port),
+        place.database,
+        f"{number:06}-run",
+        loader,
+    ]
     seconds, memory = subprocess.run(program, check=True, capture_output=True, text=True).stdout.split()
     return float(seconds), float(memory)
 
@@ -95,12 +128,28 @@ def publish(place: Place, folder: Path, number: int, loader: str) -> tuple[float
 def publish_here(folder: str, port: str, database: str, run_id: str, loader: str) -> None:
     files = tuple(sorted(Path(folder).glob("*.parquet")))
     mode: Publish = "pointer" if loader == "pointer" else "transaction"
-    load = Load(TABLES[loader], columns_of(DECLARED), ("Contract",), "replace", None, "", files, ROWS, "", run_id, "bench", "", publish=mode)
+    load = Load(
+        TABLES[loader],
+        columns_of(DECLARED),
+        ("Contract",),
+        "replace",
+        None,
+        "",
+        files,
+        ROWS,
+        "",
+        run_id,
+        "bench",
+        "",
+        publish=mode,
+    )
     place = Place(Server(Path(folder)), database, int(port))
     started = time.monotonic()
     place.warehouse(loader="auto" if loader == "pointer" else loader, timeout=3600).publish(load)
     seconds = time.monotonic() - started
-    most = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))  # ru_maxrss counts the parent's too
+    most = next(
+        line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")
+    )  # ru_maxrss counts the parent's too
     sys.stdout.write(f"{seconds} {int(most.split()[1]) / 1024}\n")
 
 
@@ -114,7 +163,12 @@ def jdbc(place: Place, folder: Path, made: str) -> float:
 def jdbc_here(folder: str, port: str, database: str) -> None:
     from pyspark.sql import SparkSession
 
-    session = SparkSession.builder.master("local[2]").config("spark.driver.extraClassPath", str(CONNECTOR)).config("spark.ui.enabled", "false").getOrCreate()
+    session = (
+        SparkSession.builder.master("local[2]")
+        .config("spark.driver.extraClassPath", str(CONNECTOR))
+        .config("spark.ui.enabled", "false")
+        .getOrCreate()
+    )
     rows = session.read.parquet(*(str(path) for path in sorted(Path(folder).glob("*.parquet")))).repartition(2)
     rows.count()
     url = f"jdbc:mysql://127.0.0.1:{port}/{database}?rewriteBatchedStatements=true&useSSL=false"
@@ -139,7 +193,9 @@ def measure(size: str, settings: list[str]) -> None:
         server.start()
         server.run("CREATE DATABASE w")
         place = Place(server, "w", server.port)
-        names = ", ".join(f"`{name}` {'BIGINT' if kind == 'bigint' else 'TEXT'}" for name, kind in list(DECLARED.items())[1:])
+        names = ", ".join(
+            f"`{name}` {'BIGINT' if kind == 'bigint' else 'TEXT'}" for name, kind in list(DECLARED.items())[1:]
+        )
         made = f"CREATE TABLE plain (Contract VARCHAR(255) PRIMARY KEY, {names}) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
         seconds: dict[tuple[str, str], list[float]] = {}
         most = []
@@ -148,7 +204,10 @@ def measure(size: str, settings: list[str]) -> None:
             place.run("DROP TABLE IF EXISTS plain, profile", made)
             for into in ("an empty table", "a table with as many rows"):
                 is_first = number == 0 and into == "an empty table"
-                others = [*(["insert"] if not number else []), *(["jdbc"] if into == "an empty table" and CONNECTOR.exists() else [])]
+                others = [
+                    *(["insert"] if not number else []),
+                    *(["jdbc"] if into == "an empty table" and CONNECTOR.exists() else []),
+                ]
                 for how in ("bare", "load_data", "pointer", *others):
                     if how == "insert" and is_first:
                         place.run("DROP TABLE profile")
@@ -163,7 +222,10 @@ def measure(size: str, settings: list[str]) -> None:
                         took = time.monotonic() - started
                     seconds.setdefault((into, how), []).append(took)
                     sys.stdout.write(f"{into}, {how}: {seconds[into, how][-1]:.1f} s\n")
-        assert [place.run(f"SELECT COUNT(*) FROM {table}") for table in ("profile", "pointed")] == [[(load.rows,)], [(load.rows,)]]
+        assert [place.run(f"SELECT COUNT(*) FROM {table}") for table in ("profile", "pointed")] == [
+            [(load.rows,)],
+            [(load.rows,)],
+        ]
         write(f"{product(place)}, {size}", seconds, max(most), read(place))
     finally:
         server.stop()
@@ -196,26 +258,43 @@ def product(place: Place) -> str:
     return f"{'MariaDB' if 'MariaDB' in version else 'MySQL'} {version.partition('-')[0]}"
 
 
-def write(server: str, seconds: dict[tuple[str, str], list[float]], memory: float, reading: list[tuple[str, float]]) -> None:
+def write(
+    server: str, seconds: dict[tuple[str, str], list[float]], memory: float, reading: list[tuple[str, float]]
+) -> None:
     """The table of bench/publish.md for a server; those of other servers stay."""
     lines = [
-        f"## {server}", "", f"{ROWS:,} rows of {len(DECLARED)} columns into a server on the same machine, medians of {ROUNDS} rounds, side by side.", "",
-        "| into | what | seconds | against the bare LOAD DATA |", "|---|---|---|---|",
-    ]  # fmt: skip
+        f"## {server}",
+        "",
+        f"{ROWS:,} rows of {len(DECLARED)} columns into a server on the same machine, medians of {ROUNDS} rounds, side by side.",
+        "",
+        "| into | what | seconds | against the bare LOAD DATA |",
+        "|---|---|---|---|",
+    ]
     for (what, how), took in seconds.items():
         ratio = statistics.median(one / base for one, base in zip(took, seconds[what, "bare"], strict=False))
         shown = SHOWN.get(how, f"publish, loader `{how}`")
         lines.append(f"| {what} | {shown} | {statistics.median(took):.1f} | {ratio:.2f} x |")
     if jdbc := seconds.get(("an empty table", "jdbc")):
         ratios = sorted(other / ours for other, ours in zip(jdbc, seconds["an empty table", "load_data"], strict=True))
-        lines += ["", f"The JDBC writer takes {statistics.median(ratios):.1f} x as long as the publish ({ratios[0]:.1f} to {ratios[-1]:.1f})."]
+        lines += [
+            "",
+            f"The JDBC writer takes {statistics.median(ratios):.1f} x as long as the publish ({ratios[0]:.1f} to {ratios[-1]:.1f}).",
+        ]
     lines += ["", f"The most memory that a publishing process had: {memory:.0f} MB.", ""]
-    lines += ["Reading the view of a table that is published by pointer, against a table:", "", *(f"* {what}: {ratio:.2f} x" for what, ratio in reading)]
+    lines += [
+        "Reading the view of a table that is published by pointer, against a table:",
+        "",
+        *(f"* {what}: {ratio:.2f} x" for what, ratio in reading),
+    ]
     sys.stdout.write("\n".join(lines) + "\n")
     path = PROJECT / "bench" / "publish.md"
     tables = [f"## {table}" for table in path.read_text().split("## ")[1:]] if path.exists() else []
     kind, size = server.split(maxsplit=1)[0], server.partition(", ")[2]
-    others = [table for table in tables if not (table.startswith(f"## {kind} ") and table.split("\n", 1)[0].endswith(f", {size}"))]
+    others = [
+        table
+        for table in tables
+        if not (table.startswith(f"## {kind} ") and table.split("\n", 1)[0].endswith(f", {size}"))
+    ]
     path.write_text(INTRODUCTION + "\n\n".join(table.strip() for table in sorted([*others, "\n".join(lines)])) + "\n")
 
 

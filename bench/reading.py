@@ -37,9 +37,17 @@ LINE = 10_000_000  # bytes a second
 PAGE = 50_000
 HOW = {"tuples": "PyMySQL, a tuple for each row", "1": "`readers: 1`", "2": "`readers: 2`", "4": "`readers: 4`"}
 DECLARED = {
-    "Contract": "string", "Total_Giai_Tri": "bigint", "Total_Phim_Truyen": "bigint", "Total_The_Thao": "bigint", "Total_Thieu_Nhi": "bigint",
-    "Total_Truyen_Hinh": "bigint", "Most_watched": "string", "Taste": "string", "Active": "bigint", "Level_Activeness": "string",
-}  # fmt: skip
+    "Contract": "string",
+    "Total_Giai_Tri": "bigint",
+    "Total_Phim_Truyen": "bigint",
+    "Total_The_Thao": "bigint",
+    "Total_Thieu_Nhi": "bigint",
+    "Total_Truyen_Hinh": "bigint",
+    "Most_watched": "string",
+    "Taste": "string",
+    "Active": "bigint",
+    "Level_Activeness": "string",
+}
 FILL = f"""
 INSERT INTO profile SELECT upper(substr(md5(seq), 1, 12)), seq * 7919 % 86400, seq * 31 % 86400, seq * 13 % 86400, seq * 17 % 86400, seq % 86400,
   elt(1 + seq % 5, 'Giải Trí', 'Phim Truyện', 'Thể Thao', 'Thiếu Nhi', 'Truyền Hình'),
@@ -92,7 +100,11 @@ def read_here(port: str, folder: str, how: str) -> None:
     if how == "tuples":
         rows = read_tuples(place, Path(folder))
     else:
-        rows = place.warehouse(parallel=Parallel(int(how)), timeout=600).copy("profile", columns_of(DECLARED), Path(folder)).rows
+        rows = (
+            place.warehouse(parallel=Parallel(int(how)), timeout=600)
+            .copy("profile", columns_of(DECLARED), Path(folder))
+            .rows
+        )
     seconds, processor = time.monotonic() - started, time.process_time() - before
     assert rows == ROWS
     most = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
@@ -121,10 +133,16 @@ def main() -> None:
     try:
         server.make()
         server.start()
-        columns = ", ".join(f"`{name}` {'BIGINT' if kind == 'bigint' else 'TEXT'}" for name, kind in list(DECLARED.items())[1:])
+        columns = ", ".join(
+            f"`{name}` {'BIGINT' if kind == 'bigint' else 'TEXT'}" for name, kind in list(DECLARED.items())[1:]
+        )
         server.run("CREATE DATABASE w")
-        server.run(f"CREATE TABLE profile (Contract VARCHAR(255) PRIMARY KEY, {columns}) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
-                   FILL, "ANALYZE TABLE profile", database="w")  # fmt: skip
+        server.run(
+            f"CREATE TABLE profile (Contract VARCHAR(255) PRIMARY KEY, {columns}) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+            FILL,
+            "ANALYZE TABLE profile",
+            database="w",
+        )
         lines = {"on the same machine": server.port, "over lines of 10 MB a second": SlowLine(server.port).port}
         took: dict[tuple[str, str], list[tuple[float, float, float]]] = {}
         for _ in range(ROUNDS):
@@ -142,14 +160,21 @@ def write(took: dict[tuple[str, str], list[tuple[float, float, float]]]) -> None
     """The table of bench/reading.md."""
     lines = [
         f"{ROWS:,} rows of {len(DECLARED)} columns from MariaDB into Parquet, medians of {ROUNDS} rounds, side by side: `python bench/reading.py`.",
-        "Processor time is that of the reading process; the server's share of the same two cores is not in it.", "",
-        "| server | how | seconds | against tuples | processor s | against tuples | most MB |", "|---|---|---|---|---|---|---|",
-    ]  # fmt: skip
+        "Processor time is that of the reading process; the server's share of the same two cores is not in it.",
+        "",
+        "| server | how | seconds | against tuples | processor s | against tuples | most MB |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for (line, how), rounds in took.items():
         base = took[line, "tuples"]
-        ratios = [statistics.median(one[index] / other[index] for one, other in zip(rounds, base, strict=True)) for index in (0, 1)]
+        ratios = [
+            statistics.median(one[index] / other[index] for one, other in zip(rounds, base, strict=True))
+            for index in (0, 1)
+        ]
         seconds, processor, memory = (statistics.median(one[index] for one in rounds) for index in (0, 1, 2))
-        lines.append(f"| {line} | {HOW[how]} | {seconds:.1f} | {ratios[0]:.2f} x | {processor:.1f} | {ratios[1]:.2f} x | {memory:.0f} |")
+        lines.append(
+            f"| {line} | {HOW[how]} | {seconds:.1f} | {ratios[0]:.2f} x | {processor:.1f} | {ratios[1]:.2f} x | {memory:.0f} |"
+        )
     (PROJECT / "bench" / "reading.md").write_text("\n".join(lines) + "\n")
     sys.stdout.write("\n".join(lines) + "\n")
 

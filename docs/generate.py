@@ -24,7 +24,18 @@ from etlrun.failures import EXIT_CODES
 from etlrun.language.columns import SCALARS, SPELLINGS, Type
 from etlrun.language.functions import FUNCTIONS
 from etlrun.spec import cases, pipeline, project
-from etlrun.spec.fields import Expr, Label, Percent, Reply, Rows, Scalar, described_fields, field_types, is_required, yaml_name
+from etlrun.spec.fields import (
+    Expr,
+    Label,
+    Percent,
+    Reply,
+    Rows,
+    Scalar,
+    described_fields,
+    field_types,
+    is_required,
+    yaml_name,
+)
 from etlrun.spec.params import Param
 from etlrun.spec.registry import Family, kinds
 
@@ -75,7 +86,11 @@ def functions_page() -> str:
         "`[x]` may be left out, `x...` may be repeated; `same` arguments are brought to one type.",
     ]
     for kind, title in (("scalar", "Of one row"), ("aggregate", "Of a group of rows"), ("window", "Of a window")):
-        rows = [_function_row(name, function) for name, function in sorted(FUNCTIONS.items()) if function.kind == kind and function.name == name]
+        rows = [
+            _function_row(name, function)
+            for name, function in sorted(FUNCTIONS.items())
+            if function.kind == kind and function.name == name
+        ]
         if rows:
             parts += [f"## {title}", _table(["call", "gives", "is"], rows)]
     return _page(parts)
@@ -89,68 +104,101 @@ def tests_page() -> str:
 
 TYPES = {
     "boolean": "true or false",
-    "tinyint": "whole numbers of 8 bits", "smallint": "of 16 bits", "int": "of 32 bits", "bigint": "of 64 bits",
-    "float": "numbers of 32 bits, about 7 digits", "double": "of 64 bits, about 15 digits",
+    "tinyint": "whole numbers of 8 bits",
+    "smallint": "of 16 bits",
+    "int": "of 32 bits",
+    "bigint": "of 64 bits",
+    "float": "numbers of 32 bits, about 7 digits",
+    "double": "of 64 bits, about 15 digits",
     "decimal": "`decimal(10,2)`: exact, 10 digits, 2 of them behind the point; at most 38",
-    "string": "text", "binary": "bytes",
-    "date": "a day", "timestamp": "a day and a time, to the microsecond, without a time zone",
-}  # fmt: skip
+    "string": "text",
+    "binary": "bytes",
+    "date": "a day",
+    "timestamp": "a day and a time, to the microsecond, without a time zone",
+}
 
 
 def pipeline_page() -> str:
     """The keys of a pipeline file, and what every part of one is written with."""
     described = pipeline.pipeline_schema()
-    rows = [[f"`{name}`", "required" if name in described["required"] else "", found["description"]] for name, found in described["properties"].items()]
+    rows = [
+        [f"`{name}`", "required" if name in described["required"] else "", found["description"]]
+        for name, found in described["properties"].items()
+    ]
     assert tuple(TYPES) == SCALARS
-    return _page([
-        "# Pipeline",
-        "A pipeline is one YAML file: `etlrun check FILE` checks it without data, `etlrun FILE` runs it. The name of a source or of a chain is that "
-        "of its relation: a table that other parts read by that name.",
-        _table(["key", "", "is"], rows),
-        "The parts: [sources](sources.md), [steps](steps.md), [checks](checks.md), [sinks](sinks.md).",
-        "## params",
-        "A param is a value that a run may set: `--set month=2022-05`. `$month`, or `${month}` where a letter follows, stands for it in values and "
-        "expressions; names from `vars:` of [the project file](project.md) do too. One without a default must be set.",
-        *_keys(Param),
-        "## Types",
-        "Columns are declared with Spark's types: `shop: string`, and `shop: string not null` where a row without one is broken.",
-        _table(["type", "holds"], [[f"`{name}`", doc] for name, doc in TYPES.items()]),
-        "`array<string>` and `struct<name: string>` can be computed with, and are made text before a table takes them. Other spellings: "
-        + ", ".join(f"`{spelling}` ({name})" for spelling, name in SPELLINGS.items()) + ".",
-    ])  # fmt: skip
+    return _page(
+        [
+            "# Pipeline",
+            "A pipeline is one YAML file: `etlrun check FILE` checks it without data, `etlrun FILE` runs it. The name of a source or of a chain is that "
+            "of its relation: a table that other parts read by that name.",
+            _table(["key", "", "is"], rows),
+            "The parts: [sources](sources.md), [steps](steps.md), [checks](checks.md), [sinks](sinks.md).",
+            "## params",
+            "A param is a value that a run may set: `--set month=2022-05`. `$month`, or `${month}` where a letter follows, stands for it in values and "
+            "expressions; names from `vars:` of [the project file](project.md) do too. One without a default must be set.",
+            *_keys(Param),
+            "## Types",
+            "Columns are declared with Spark's types: `shop: string`, and `shop: string not null` where a row without one is broken.",
+            _table(["type", "holds"], [[f"`{name}`", doc] for name, doc in TYPES.items()]),
+            "`array<string>` and `struct<name: string>` can be computed with, and are made text before a table takes them. Other spellings: "
+            + ", ".join(f"`{spelling}` ({name})" for spelling, name in SPELLINGS.items())
+            + ".",
+        ]
+    )
 
 
 def project_page() -> str:
     """The keys of a project file, and what every run of a project leaves."""
-    return _page([
-        "# Project",
-        "`etlrun.yaml` says where things are, and what differs between a laptop and production. All its keys may be left out.",
-        *_keys(project.Settings),
-        "Under `profiles:` every name has an `engine`, `connections`, `models` and `labels` (the label store): "
-        "[engines](engines.md), [connections](connections.md), [models](models.md).",
-        "## What a run leaves",
-        "Every run has a folder below `runs:`, which only its owner can look into:",
-        _table(["file", "holds"], [
-            ["`run.json`", "the record: id, digest of the specification, versions of etlrun and of the engine, rows of every relation, checks, "
-             "checksums, what was published"],
-            ["`inputs.json`", "each file that was read: source, path, size, time of its last change (UTC), rows and broken rows; each table: connection, name, "
-             "rows. With `hash_inputs: true` also the SHA-256 of each file. The rows of a file are absent where several text files hold the same day or none"],
-            ["`quarantine/SOURCE.jsonl`", "every broken record with file, line, reason and text"],
-            ["`stage/`", "rows that were not published, for a week: `etlrun resume` publishes them"],
-        ]),
-    ])  # fmt: skip
+    return _page(
+        [
+            "# Project",
+            "`etlrun.yaml` says where things are, and what differs between a laptop and production. All its keys may be left out.",
+            *_keys(project.Settings),
+            "Under `profiles:` every name has an `engine`, `connections`, `models` and `labels` (the label store): "
+            "[engines](engines.md), [connections](connections.md), [models](models.md).",
+            "## What a run leaves",
+            "Every run has a folder below `runs:`, which only its owner can look into:",
+            _table(
+                ["file", "holds"],
+                [
+                    [
+                        "`run.json`",
+                        "the record: id, digest of the specification, versions of etlrun and of the engine, rows of every relation, checks, "
+                        "checksums, what was published",
+                    ],
+                    [
+                        "`inputs.json`",
+                        "each file that was read: source, path, size, time of its last change (UTC), rows and broken rows; each table: connection, name, "
+                        "rows. With `hash_inputs: true` also the SHA-256 of each file. The rows of a file are absent where several text files hold "
+                        "the same day or none",
+                    ],
+                    ["`quarantine/SOURCE.jsonl`", "every broken record with file, line, reason and text"],
+                    ["`stage/`", "rows that were not published, for a week: `etlrun resume` publishes them"],
+                ],
+            ),
+        ]
+    )
 
 
 def errors_page() -> str:
     """The codes of mistakes in a spec, and those of a run that cannot go on."""
     mistakes = [[f"`{code}`", doc] for code, doc in sorted(CODES.items())]
-    failures = [[f"`{code}`", str(status), " · ".join(messages)] for (code, status), messages in sorted(_messages_by_code().items())]
-    return _page([
-        "# Errors",
-        "Every mistake is shown with its file, line and column, and how to mend it where that is known. Codes do not change.",
-        "## Mistakes in a spec", "`etlrun check` finds them without data; the exit code is 2.", _table(["code", "means"], mistakes),
-        "## Failures of a run", "`…` stands for what the message names.", _table(["code", "exit code", "says"], failures),
-    ])  # fmt: skip
+    failures = [
+        [f"`{code}`", str(status), " · ".join(messages)]
+        for (code, status), messages in sorted(_messages_by_code().items())
+    ]
+    return _page(
+        [
+            "# Errors",
+            "Every mistake is shown with its file, line and column, and how to mend it where that is known. Codes do not change.",
+            "## Mistakes in a spec",
+            "`etlrun check` finds them without data; the exit code is 2.",
+            _table(["code", "means"], mistakes),
+            "## Failures of a run",
+            "`…` stands for what the message names.",
+            _table(["code", "exit code", "says"], failures),
+        ]
+    )
 
 
 def cli_page() -> str:
@@ -185,7 +233,12 @@ def _sentence(text: str) -> str:
 
 def _plain_fences(text: str) -> str:
     """Without the language that only our tests read."""
-    return re.sub(r"^```(rows|python \w+)$", lambda found: "```python" if found.group(1) != "rows" else "```text", text, flags=re.MULTILINE)
+    return re.sub(
+        r"^```(rows|python \w+)$",
+        lambda found: "```python" if found.group(1) != "rows" else "```text",
+        text,
+        flags=re.MULTILINE,
+    )
 
 
 def _keys(cls: type) -> Iterator[str]:
@@ -194,7 +247,10 @@ def _keys(cls: type) -> Iterator[str]:
     if not items:
         return
     hints = field_types(cls)
-    rows = [[f"`{yaml_name(item)}`", _phrase(hints[yaml_name(item)]), _default(item), item.metadata["doc"]] for item in items]
+    rows = [
+        [f"`{yaml_name(item)}`", _phrase(hints[yaml_name(item)]), _default(item), item.metadata["doc"]]
+        for item in items
+    ]
     short: str = getattr(cls, "short", "")
     if short:
         yield f"A bare value is `{next(yaml_name(item) for item in items if item.name == short)}`."
@@ -214,8 +270,18 @@ def _classes(annotation: Any) -> Iterator[type]:
 
 def _phrase(annotation: Any) -> str:
     """What may be written where a field has this annotation."""
-    words = {str: "text", Scalar: "text", Label: "text", Expr: "expression", bool: "true or false", int: "whole number", float: "number",
-             Percent: "share, such as `20%`", Rows: "list of rows `{column: value}`", Reply: "answer `{output: value}`"}  # fmt: skip
+    words = {
+        str: "text",
+        Scalar: "text",
+        Label: "text",
+        Expr: "expression",
+        bool: "true or false",
+        int: "whole number",
+        float: "number",
+        Percent: "share, such as `20%`",
+        Rows: "list of rows `{column: value}`",
+        Reply: "answer `{output: value}`",
+    }
     if annotation in words:
         return words[annotation]
     origin, arguments = get_origin(annotation), [item for item in get_args(annotation) if item is not types.NoneType]
@@ -247,7 +313,10 @@ def _argument(taken: str) -> str:
     return f"[{word}]" if taken.endswith("?") else f"{word}..." if taken.endswith("*") else word
 
 
-CALLS = {"RunFailure": (1, 2), "Trouble": (0, 2)}  # where code and message stand; a trouble becomes a failure of its source
+CALLS = {
+    "RunFailure": (1, 2),
+    "Trouble": (0, 2),
+}  # where code and message stand; a trouble becomes a failure of its source
 
 
 def _messages_by_code() -> dict[tuple[str, int], list[str]]:
@@ -255,7 +324,12 @@ def _messages_by_code() -> dict[tuple[str, int], list[str]]:
     found: dict[tuple[str, int], list[str]] = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CALLS and len(node.args) > 2:
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id in CALLS
+                and len(node.args) > 2
+            ):
                 reason = "source" if node.func.id == "Trouble" else _message(node.args[0])
                 code, message = (_message(node.args[position]) for position in CALLS[node.func.id])
                 if code != "…" and reason in EXIT_CODES:
@@ -274,7 +348,9 @@ def _message(node: ast.expr) -> str:
 
 def _table(header: list[str], rows: list[list[str]]) -> str:
     lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return "\n".join(
+        "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in line) + " |" for line in lines
+    )
 
 
 def _block(text: str) -> str:

@@ -69,7 +69,10 @@ def asking_project(folder: Path) -> Project:
 
 
 def searches(project: Project, *keywords: str) -> None:
-    project.write("data/searches.csv", "user,keyword\n" + "".join(f'u{number},"{keyword}"\n' for number, keyword in enumerate(keywords)))
+    project.write(
+        "data/searches.csv",
+        "user,keyword\n" + "".join(f'u{number},"{keyword}"\n' for number, keyword in enumerate(keywords)),
+    )
 
 
 def many(count: int) -> tuple[str, ...]:

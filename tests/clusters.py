@@ -37,10 +37,23 @@ def is_open(port: int) -> bool:
 def connect_server(folder: Path) -> Iterator[str]:
     """The address of a Spark Connect server, for as long as the block lasts."""
     port = free_port()
-    settings = {"spark.connect.grpc.binding.port": port, "spark.connect.grpc.binding.address": "127.0.0.1", "spark.ui.enabled": "false",
-                "spark.driver.memory": "1g"}  # fmt: skip
+    settings = {
+        "spark.connect.grpc.binding.port": port,
+        "spark.connect.grpc.binding.address": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.driver.memory": "1g",
+    }
     given = [word for name, value in settings.items() for word in ("--conf", f"{name}={value}")]
-    with serving(folder, "org.apache.spark.deploy.SparkSubmit", "--class", CONNECT, "--master", "local[2]", *given, "spark-internal"):
+    with serving(
+        folder,
+        "org.apache.spark.deploy.SparkSubmit",
+        "--class",
+        CONNECT,
+        "--master",
+        "local[2]",
+        *given,
+        "spark-internal",
+    ):
         wait_for(lambda: is_open(port), 120)
         yield f"sc://127.0.0.1:{port}"
 
@@ -48,9 +61,17 @@ def connect_server(folder: Path) -> Iterator[str]:
 @contextmanager
 def serving(folder: Path, *command: str, **given: str) -> Iterator[subprocess.Popen[bytes]]:
     """A server of Spark's for as long as the block lasts; its words go to a file."""
-    environment = {**os.environ, **provide_java(), "SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable, **given}
+    environment = {
+        **os.environ,
+        **provide_java(),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "PYSPARK_PYTHON": sys.executable,
+        **given,
+    }
     with (folder / "server.log").open("a") as log:
-        process = subprocess.Popen([str(SPARK_CLASS), *command], env=environment, cwd=folder, stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(
+            [str(SPARK_CLASS), *command], env=environment, cwd=folder, stdout=log, stderr=log, start_new_session=True
+        )
         try:
             yield process
         finally:

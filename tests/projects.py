@@ -56,17 +56,30 @@ class Project:
     def run(self, *arguments: str, limit: Callable[[], None] | None = None, **environment: str) -> Result:
         """Run `etlrun` with these arguments to its end."""
         done = subprocess.run(
-            self._command(arguments), cwd=self.folder, env=self._environment(environment), capture_output=True, text=True, timeout=300,
-            preexec_fn=limit, check=False,
-        )  # fmt: skip
+            self._command(arguments),
+            cwd=self.folder,
+            env=self._environment(environment),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            preexec_fn=limit,
+            check=False,
+        )
         return Result(done.returncode, done.stdout, done.stderr)
 
-    def start(self, *arguments: str, output: int | IO[str] = subprocess.PIPE, **environment: str) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str, output: int | IO[str] = subprocess.PIPE, **environment: str
+    ) -> subprocess.Popen[str]:
         """Start `etlrun`, which writes to `output`, and come back at once."""
         return subprocess.Popen(
-            self._command(arguments), cwd=self.folder, env=self._environment(environment), text=True,
-            stdout=output, stderr=subprocess.PIPE, preexec_fn=_heed_interrupts,
-        )  # fmt: skip
+            self._command(arguments),
+            cwd=self.folder,
+            env=self._environment(environment),
+            text=True,
+            stdout=output,
+            stderr=subprocess.PIPE,
+            preexec_fn=_heed_interrupts,
+        )
 
     def run_until(self, seen: str, number: signal.Signals, *arguments: str, **environment: str) -> Result:
         """Start `etlrun`, send it a signal once `seen` stands on its standard error, and wait for its end."""
@@ -90,7 +103,9 @@ class Project:
         return [sys.executable, "-m", "etlrun", *arguments]
 
     def _environment(self, given: dict[str, str]) -> dict[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("ETLRUN_", "SPARK_", "PYSPARK_"))}
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith(("ETLRUN_", "SPARK_", "PYSPARK_"))
+        }
         return {**inherited, **given}
 
 

@@ -41,7 +41,9 @@ def write_project(folder: Path, example: Example, dates: Mapping[str, Any] | Non
     """Write the example as a project in `folder`; `dates` gives sources a calendar. Returns the pipeline's file."""
     (folder / "mappings").mkdir(exist_ok=True)
     (folder / "pipelines").mkdir(exist_ok=True)
-    (folder / "etlrun.yaml").write_text("profiles: {local: {engine: {duckdb: {}}, models: {titles: {catalogue: {titles: titles.csv}}}}}\n")
+    (folder / "etlrun.yaml").write_text(
+        "profiles: {local: {engine: {duckdb: {}}, models: {titles: {catalogue: {titles: titles.csv}}}}}\n"
+    )
     for name, text in example.files.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
@@ -61,7 +63,9 @@ def _sources(tables: Mapping[str, Table], dates: Mapping[str, Any]) -> str:
         source: dict[str, Any] = {"path": f"{name}/{{date:yyyyMMdd}}" if calendar else name}
         if calendar:
             source["dates"] = calendar
-        source["columns"] = {column.name: str(column.type) for column in table.columns if not (calendar and column.name == "date")}
+        source["columns"] = {
+            column.name: str(column.type) for column in table.columns if not (calendar and column.name == "date")
+        }
         lines.append(f"  {name}: " + json.dumps({"parquet": source}, ensure_ascii=False))
     return "\n".join(lines)
 
@@ -99,7 +103,11 @@ class Bench:
         self.rehearsal.make([name])
         table = self.rehearsal.rows(name)
         values = [column.to_pylist() for column in table.columns]
-        return Rows(tuple(table.column_names), tuple(type_of_arrow(field.type) for field in table.schema), in_order(zip(*values, strict=True)))
+        return Rows(
+            tuple(table.column_names),
+            tuple(type_of_arrow(field.type) for field in table.schema),
+            in_order(zip(*values, strict=True)),
+        )
 
     def verdict(self, name: str, position: int = 0) -> Verdict:
         """What the check at `position` of a relation finds."""
@@ -114,7 +122,9 @@ def in_order(rows: Any) -> list[Row]:
     return sorted(plain, key=repr)
 
 
-def both(spark: Any, duck: Any, folder: Path, example: Example, dates: Mapping[str, Any] | None = None) -> tuple[Bench, Bench]:
+def both(
+    spark: Any, duck: Any, folder: Path, example: Example, dates: Mapping[str, Any] | None = None
+) -> tuple[Bench, Bench]:
     """The example, checked and set up on DuckDB and on Spark."""
     plan = make_plan(check(folder, example, dates))
     return run_on_duckdb(duck, plan, example.tables), run_on_spark(spark, plan, example.tables)

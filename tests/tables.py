@@ -55,7 +55,9 @@ class Outcome:
         return {name.split(": ")[0]: parse_type(name.split(": ", 1)[1]) for name in self.header if ": " in name}
 
     def rows(self, columns: Columns) -> tuple[Row, ...]:
-        return tuple(tuple(value_of(cell, column.type) for cell, column in zip(row, columns, strict=True)) for row in self.cells)
+        return tuple(
+            tuple(value_of(cell, column.type) for cell, column in zip(row, columns, strict=True)) for row in self.cells
+        )
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,10 @@ def read_table(types: str, text: str) -> Table:
     header, *lines = [_cells(line) for line in text.strip().splitlines()] or [tuple(declared)]
     assert header == tuple(declared), f"the header {header} is not the declaration {tuple(declared)}"
     columns = Columns(tuple(Column(name, kind) for name, kind in declared.items()))
-    return Table(columns, tuple(tuple(value_of(cell, column.type) for cell, column in zip(row, columns, strict=True)) for row in lines))
+    return Table(
+        columns,
+        tuple(tuple(value_of(cell, column.type) for cell, column in zip(row, columns, strict=True)) for row in lines),
+    )
 
 
 def value_of(cell: str, kind: Type) -> Any:
@@ -111,8 +116,13 @@ def value_of(cell: str, kind: Type) -> Any:
         return int(cell)
     if kind.name in ("double", "float"):
         return float(cell)
-    readers = {"decimal": Decimal, "boolean": {"true": True, "false": False}.__getitem__, "date": datetime.date.fromisoformat,
-               "timestamp": datetime.datetime.fromisoformat, "binary": lambda text: text.encode()}  # fmt: skip
+    readers = {
+        "decimal": Decimal,
+        "boolean": {"true": True, "false": False}.__getitem__,
+        "date": datetime.date.fromisoformat,
+        "timestamp": datetime.datetime.fromisoformat,
+        "binary": lambda text: text.encode(),
+    }
     if kind.name in readers:
         return readers[kind.name](cell)  # type: ignore[operator]
     return json.loads(cell) if cell.startswith('"') else cell

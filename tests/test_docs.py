@@ -57,7 +57,12 @@ def test_every_function_code_and_command_has_a_line() -> None:
 
 def test_every_key_of_a_test_has_a_line() -> None:
     page = PAGES[PROJECT / "docs" / "tests.md"]
-    assert [yaml_name(item) for cls in (CaseFile, Case) for item in described_fields(cls) if f"| `{yaml_name(item)}` |" not in page] == []
+    assert [
+        yaml_name(item)
+        for cls in (CaseFile, Case)
+        for item in described_fields(cls)
+        if f"| `{yaml_name(item)}` |" not in page
+    ] == []
 
 
 @pytest.mark.parametrize("name", WRITTEN)

@@ -15,18 +15,25 @@ from running import both, check, in_order
 from tables import Example, examples
 
 BUILT_IN = [
-    (family, name, cls) for family in ("steps", "checks") for name, cls in kinds(family).items() if cls.__module__.startswith("etlrun.")
+    (family, name, cls)
+    for family in ("steps", "checks")
+    for name, cls in kinds(family).items()
+    if cls.__module__.startswith("etlrun.")
 ]
 EXAMPLES = [
     pytest.param(name, example, id=f"{family}-{name}-{number}")
     for family, name, cls in BUILT_IN
     for number, example in enumerate(examples(sys.modules[cls.__module__].__doc__ or ""))
 ]
-each_kind = pytest.mark.parametrize(("family", "name", "cls"), BUILT_IN, ids=[f"{family}-{name}" for family, name, _ in BUILT_IN])
+each_kind = pytest.mark.parametrize(
+    ("family", "name", "cls"), BUILT_IN, ids=[f"{family}-{name}" for family, name, _ in BUILT_IN]
+)
 
 
 @pytest.mark.parametrize(("name", "example"), EXAMPLES)
-def test_the_example_holds_on_both_engines_with_the_columns_it_declares(name: str, example: Example, spark: Any, duck: Any, tmp_path: Path) -> None:
+def test_the_example_holds_on_both_engines_with_the_columns_it_declares(
+    name: str, example: Example, spark: Any, duck: Any, tmp_path: Path
+) -> None:
     for bench in both(spark, duck, tmp_path, example):
         for relation in bench.plan.checked.pipeline.chains:
             declared = bench.plan.relation(relation).columns

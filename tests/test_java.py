@@ -114,7 +114,10 @@ def test_a_java_without_the_vector_module_starts_without_that_argument(tmp_path:
 def test_the_script_stands_in_a_private_folder(tmp_path: Path) -> None:
     shim = Path(provide_java()["JAVA_HOME"])
     assert shim.is_relative_to(tmp_path / "cache" / "etlrun")
-    assert [(tmp_path / "cache" / "etlrun").stat().st_mode & 0o777, (shim / "bin" / "java").stat().st_mode & 0o777] == [0o700, 0o700]
+    assert [(tmp_path / "cache" / "etlrun").stat().st_mode & 0o777, (shim / "bin" / "java").stat().st_mode & 0o777] == [
+        0o700,
+        0o700,
+    ]
     assert provide_java() == {"JAVA_HOME": str(shim)}
 
 
@@ -150,7 +153,9 @@ print(spark.sql("select java_method('java.lang.System', 'getProperty', 'java.hom
 spark.stop()
 """
     surroundings = {"PATH": str(tmp_path / "path"), "HOME": str(tmp_path), "PYSPARK_PYTHON": sys.executable}
-    done = subprocess.run([sys.executable, "-c", program], env=surroundings, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=surroundings, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert str(WHEEL) in done.stdout
     assert "=45" in done.stdout

@@ -57,7 +57,10 @@ def imports_of(module: str, text: str, known: set[str]) -> Iterator[Import]:
     """The imports of a module's text, those inside functions included."""
     tree = ast.parse(text)
     later = _inside(tree, lambda node: isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
-    for_types = _inside(tree, lambda node: isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING")
+    for_types = _inside(
+        tree,
+        lambda node: isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING",
+    )
     for node in ast.walk(tree):
         if id(node) in for_types:
             continue
@@ -84,7 +87,11 @@ def _target(package: str, name: str, known: set[str]) -> str:
 
 def all_imports() -> list[Import]:
     known = modules()
-    return [found for name, path in known.items() for found in imports_of(name, path.read_text(encoding="utf-8"), set(known))]
+    return [
+        found
+        for name, path in known.items()
+        for found in imports_of(name, path.read_text(encoding="utf-8"), set(known))
+    ]
 
 
 def own(imports: list[Import]) -> Iterator[tuple[Import, str]]:
@@ -133,7 +140,9 @@ def test_no_module_imports_itself_by_a_detour() -> None:
 def kinds_of(known: Iterable[str]) -> set[str]:
     """The modules that are kinds: files of a kind's folder, but those with a `_` in front, which belong to one."""
     places = [module.split(".") for module in known]
-    return {".".join(place) for place in places if place[0] in KINDS and len(place) == 2 and not place[1].startswith("_")}
+    return {
+        ".".join(place) for place in places if place[0] in KINDS and len(place) == 2 and not place[1].startswith("_")
+    }
 
 
 def test_a_kind_imports_no_other_kind() -> None:
@@ -143,8 +152,14 @@ def test_a_kind_imports_no_other_kind() -> None:
 
 def test_what_check_reaches_imports_no_heavy_package_at_start() -> None:
     imports = all_imports()
-    reached = reached_at_start(kinds_of(modules()) | {"compiler.plan", "cli.main", "cli.check", "cli.sample_data"}, imports)
-    heavy = [str(found) for found in imports if found.module in reached and found.at_start and found.target.split(".")[0] in HEAVY]
+    reached = reached_at_start(
+        kinds_of(modules()) | {"compiler.plan", "cli.main", "cli.check", "cli.sample_data"}, imports
+    )
+    heavy = [
+        str(found)
+        for found in imports
+        if found.module in reached and found.at_start and found.target.split(".")[0] in HEAVY
+    ]
     assert {"spec.pipeline", "language.expressions", "steps.filter"} <= reached
     assert heavy == []
 
@@ -165,5 +180,7 @@ def test_checking_a_pipeline_or_its_tests_loads_no_heavy_package() -> None:
         f"print(sorted({HEAVY!r} & set(sys.modules)))\n"
     )
     for pipeline in sorted((PROJECT / "pipelines").glob("*.yaml")):
-        done = subprocess.run([sys.executable, "-c", program, str(pipeline)], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(pipeline)], capture_output=True, text=True, check=False
+        )
         assert (done.stdout, done.stderr) == ("[]\n", "")

@@ -34,14 +34,19 @@ def locked(name: str) -> dict[str, list[tuple[str, int]]]:
 
 @pytest.mark.parametrize(
     ("name", "extras"),
-    [("requirements.lock", ("java",)), ("requirements-dev.lock", ("java", "connect", "llm", "gemini", "openai", "mysql", "dev"))],
+    [
+        ("requirements.lock", ("java",)),
+        ("requirements-dev.lock", ("java", "connect", "llm", "gemini", "openai", "mysql", "dev")),
+    ],
 )
 def test_a_lock_file_fits_what_setup_cfg_asks_for(name: str, extras: tuple[str, ...]) -> None:
     versions = locked(name)
     for requirement in asked_for(extras):
         found = versions.get(requirement.name.lower().replace("_", "-"), [])
         assert found, f"{requirement} is not in {name}; {HOW}"
-        assert all(requirement.specifier.contains(version) for version, _ in found), f"{name} has {found} of {requirement}; {HOW}"
+        assert all(requirement.specifier.contains(version) for version, _ in found), (
+            f"{name} has {found} of {requirement}; {HOW}"
+        )
     assert [package for package, found in versions.items() if not all(hashes for _, hashes in found)] == []
 
 

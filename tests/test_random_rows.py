@@ -15,8 +15,16 @@ from etlrun.language.columns import BIGINT, BOOLEAN, DATE, DOUBLE, STRING, Colum
 from running import check, run_on_duckdb, run_on_spark
 from tables import Example, Outcome, Row, Table
 
-COLUMNS = Columns((Column("who", STRING), Column("type", STRING), Column("seconds", BIGINT), Column("score", DOUBLE),
-                   Column("live", BOOLEAN), Column("date", DATE)))  # fmt: skip
+COLUMNS = Columns(
+    (
+        Column("who", STRING),
+        Column("type", STRING),
+        Column("seconds", BIGINT),
+        Column("score", DOUBLE),
+        Column("live", BOOLEAN),
+        Column("date", DATE),
+    )
+)
 LABELS = ("Phim", "TV", "Khác")
 TEXTS = ["", " ", "a", "A", "ß", "thể", "the\u0302\u0309", "🎬", "it's", 'say "hi"', "0"]
 ROWS = st.lists(
@@ -73,7 +81,9 @@ checks:
 """
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(rows=ROWS)
 def test_both_engines_give_equal_rows_for_any_input(rows: list[Row], spark: Any, duck: Any, tmp_path: Path) -> None:
     example = Example(STEPS, Outcome(verdict="-"), {"a": Table(COLUMNS, tuple(rows))})
@@ -92,7 +102,9 @@ def test_a_profile_is_what_plain_python_says(rows: list[Row], duck: Any, tmp_pat
     plan = make_plan(check(tmp_path, example, {"a": ["2022-04", "2022-05"]}))
     found = run_on_duckdb(duck, plan, example.tables).rows("profile")
     places = [found.names.index(name) for name in ("who", *LABELS, "days", "most", "taste", "level", "total")]
-    assert sorted((tuple(row[place] for place in places) for row in found.rows), key=repr) == sorted(profile(rows), key=repr)
+    assert sorted((tuple(row[place] for place in places) for row in found.rows), key=repr) == sorted(
+        profile(rows), key=repr
+    )
 
 
 def profile(rows: list[Row]) -> list[Row]:

@@ -21,7 +21,12 @@ ETLRUN = Path(sys.executable).with_name("etlrun")
 def commands(part: str) -> list[tuple[str, str]]:
     """The commands of the console blocks of a part of the README, each with what it says there."""
     blocks = re.findall(r"```console\n(.*?)```", part, re.DOTALL)
-    found = [re.match(r"\$ etlrun ([^\n]*)\n(.*)", text, re.DOTALL) for block in blocks for text in re.split(r"(?m)^(?=\$ )", block) if text]
+    found = [
+        re.match(r"\$ etlrun ([^\n]*)\n(.*)", text, re.DOTALL)
+        for block in blocks
+        for text in re.split(r"(?m)^(?=\$ )", block)
+        if text
+    ]
     return [(match.group(1), match.group(2)) for match in found if match]
 
 
@@ -32,9 +37,14 @@ def block_of(form: str) -> str:
 def call(folder: Path, arguments: str, surroundings: Mapping[str, str]) -> str:
     """What a command says, with its time, engine and run taken out."""
     done = subprocess.run(
-        [ETLRUN, *shlex.split(arguments)], cwd=folder, env={**os.environ, **surroundings}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, check=False,
-    )  # fmt: skip
+        [ETLRUN, *shlex.split(arguments)],
+        cwd=folder,
+        env={**os.environ, **surroundings},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
     return without_chance(done.stdout)
 
 
@@ -62,7 +72,9 @@ def test_a_run_and_its_rows_and_a_mistake_look_as_shown(project: Path) -> None:
     assert call(project, run, {"ETLRUN_PROFILE": "fast"}) == without_chance(ran)
     assert call(project, show, {}) == showed
     pipeline = project / "pipelines" / "interaction.yaml"
-    pipeline.write_text(pipeline.read_text(encoding="utf-8").replace("column: AppName,", "column: AppNam,"), encoding="utf-8")
+    pipeline.write_text(
+        pipeline.read_text(encoding="utf-8").replace("column: AppName,", "column: AppNam,"), encoding="utf-8"
+    )
     assert call(project, check, {}) == mistake
 
 
@@ -81,7 +93,9 @@ def test_a_pipeline_of_your_own_works_as_told(project: Path) -> None:
 
 
 def test_the_two_commands_to_set_up_are_targets_of_the_makefile() -> None:
-    listed = subprocess.run(["make", "--no-print-directory", "help"], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=PROJECT, capture_output=True, text=True, check=True
+    ).stdout
     targets = re.findall(r"^make (\w+)", README, re.MULTILINE)
     assert targets == ["demo", "test"]
     assert all(re.search(rf"^make {target} ", listed, re.MULTILINE) for target in targets)

@@ -15,14 +15,18 @@ TYPES = {
 }
 
 spark = (
-    SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").config("spark.driver.memory", "2g")
-    .config("spark.sql.shuffle.partitions", "4").getOrCreate()
-)  # fmt: skip
+    SparkSession.builder.master("local[2]")
+    .config("spark.ui.enabled", "false")
+    .config("spark.driver.memory", "2g")
+    .config("spark.sql.shuffle.partitions", "4")
+    .getOrCreate()
+)
 views = (
-    spark.read.schema("_source struct<Contract string, TotalDuration bigint, AppName string>").json(LOGS)
+    spark.read.schema("_source struct<Contract string, TotalDuration bigint, AppName string>")
+    .json(LOGS)
     .select("_source.*", F.regexp_extract(F.input_file_name(), r"(\d{8})\.json", 1).alias("day"))
     .where("Contract <> '0'")
-)  # fmt: skip
+)
 kind = F.lit(None).cast("string")
 for label, codes in TYPES.items():
     kind = F.when(F.col("AppName").isin(codes), label).otherwise(kind)

@@ -147,7 +147,9 @@ def _as_text(diagnostic: Diagnostic) -> str:
 
 def _harmless(text: str) -> str:
     """Text for a terminal, with a mark for each character that could move its cursor or turn its text around."""
-    return "".join(character if character.isprintable() or character == "\t" else "\N{REPLACEMENT CHARACTER}" for character in text)
+    return "".join(
+        character if character.isprintable() or character == "\t" else "\N{REPLACEMENT CHARACTER}" for character in text
+    )
 
 
 def _as_object(diagnostic: Diagnostic) -> dict[str, str | int]:
@@ -178,16 +180,7 @@ def _escaped(text: str, more: tuple[str, ...] = ()) -> str:
 
 
 def _as_sarif(diagnostic: Diagnostic) -> dict[str, object]:
-    region = {
-        "startLine": diagnostic.line,
-        "startColumn": diagnostic.column,
-        "endColumn": diagnostic.end_column,
-    }
+    region = {"startLine": diagnostic.line, "startColumn": diagnostic.column, "endColumn": diagnostic.end_column}
     location = {"physicalLocation": {"artifactLocation": {"uri": quote(diagnostic.file)}, "region": region}}
     text = diagnostic.message + (f". {diagnostic.fix}" if diagnostic.fix else "")
-    return {
-        "ruleId": diagnostic.code,
-        "level": diagnostic.severity,
-        "message": {"text": text},
-        "locations": [location],
-    }
+    return {"ruleId": diagnostic.code, "level": diagnostic.severity, "message": {"text": text}, "locations": [location]}

@@ -21,7 +21,9 @@ EXIT_CODES: dict[Reason, int] = {
     "interrupted": 130,
 }
 
-INTERRUPTED_QUERY = "Query interrupted"  # the RuntimeError that DuckDB puts in the place of what a signal's handler raises
+INTERRUPTED_QUERY = (
+    "Query interrupted"  # the RuntimeError that DuckDB puts in the place of what a signal's handler raises
+)
 
 
 _PERSONAL = re.compile(r"[^\s@'\"]+@[^\s@'\"]+\.[^\s@'\"]+|\d{9,}")

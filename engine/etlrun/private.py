@@ -25,5 +25,9 @@ def refuse_open(path: Path) -> None:
     """Raises RunFailure where others may write to the file or folder `path`."""
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & OTHERS_WRITE:
-        raise RunFailure("usage", "open-folder", f"others may write to {path} (its mode is {mode:o}), and change what runs will publish or trust",
-                         f"chmod go-w {path}")  # fmt: skip
+        raise RunFailure(
+            "usage",
+            "open-folder",
+            f"others may write to {path} (its mode is {mode:o}), and change what runs will publish or trust",
+            f"chmod go-w {path}",
+        )

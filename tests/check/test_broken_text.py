@@ -23,11 +23,43 @@ GOOD = (
 )
 TESTS = tuple(path.read_text(encoding="utf-8") for path in sorted((ROOT / "pipelines").glob("*.test.yaml")))
 FRAGMENTS = (
-    "- from: views", "- filter: seconds >", "  - top: {n: $least}", "- sql: select * from", "params: {x: {type: month}}", "? a", "*a", "&a [*a]",
-    "!!set {a}", "<<: {a: 1}", "{{{", "]", "'", '"', "|", "\t", "\x00", "\x85", "\u2028", "🎬", "e\u0301", "columns: null", "- ", "null", "- labels: {over: x}",
-    "- aggregate: {pivot: {column: type, labels: nothing, value: sum(1)}}", "- argmax: {over: totals, as: totals}", "$month: $month", "data: $data",
-    "- derive: {a: \"$least '$least'\", b: ((((}", "- join: {with: views, on: {contract: }}", "- python: {function: 'x:y'}", "\ufeff", "---", "...", "%YAML 1.1",
-)  # fmt: skip
+    "- from: views",
+    "- filter: seconds >",
+    "  - top: {n: $least}",
+    "- sql: select * from",
+    "params: {x: {type: month}}",
+    "? a",
+    "*a",
+    "&a [*a]",
+    "!!set {a}",
+    "<<: {a: 1}",
+    "{{{",
+    "]",
+    "'",
+    '"',
+    "|",
+    "\t",
+    "\x00",
+    "\x85",
+    "\u2028",
+    "🎬",
+    "e\u0301",
+    "columns: null",
+    "- ",
+    "null",
+    "- labels: {over: x}",
+    "- aggregate: {pivot: {column: type, labels: nothing, value: sum(1)}}",
+    "- argmax: {over: totals, as: totals}",
+    "$month: $month",
+    "data: $data",
+    "- derive: {a: \"$least '$least'\", b: ((((}",
+    "- join: {with: views, on: {contract: }}",
+    "- python: {function: 'x:y'}",
+    "\ufeff",
+    "---",
+    "...",
+    "%YAML 1.1",
+)
 
 
 @st.composite
@@ -57,7 +89,9 @@ def broken_specs(draw: st.DrawFn, good: tuple[str, ...] = GOOD) -> bytes:
     return "\n".join(lines).encode("utf-8", "surrogatepass")
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(broken_specs())
 @example(b"")
 @example(b"\xff\xfe")
@@ -72,9 +106,13 @@ def test_a_broken_spec_gives_diagnostics_inside_their_lines(project: Path, text:
         assert found.message.strip() == found.message
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(broken_specs(TESTS))
-@example(b"pipeline: behavior\ntests: [{name: a, expect: {behavior: [{}]}, given: {searches: [{}, {date: }]}, enrich: {keyword_category: {a: {}}}}]\n")
+@example(
+    b"pipeline: behavior\ntests: [{name: a, expect: {behavior: [{}]}, given: {searches: [{}, {date: }]}, enrich: {keyword_category: {a: {}}}}]\n"
+)
 @example(b"pipeline: ../behavior\ntests: [1]\n")
 def test_a_broken_test_gives_diagnostics_inside_their_lines(tmp_path: Path, text: bytes) -> None:
     for folder in ("pipelines", "prompts", "mappings"):
@@ -114,13 +152,15 @@ def test_random_bytes_give_diagnostics(project: Path, noise: bytes, at: int) -> 
         (b"a: 1\n---\nb: 2\n", "yaml-not-allowed", "a file holds one document"),
     ],
     ids=["empty", "only-a-comment", "a-list", "nul", "utf-16", "latin-1", "huge", "deep", "very-deep", "two-documents"],
-)  # fmt: skip
+)
 def test_a_text_that_is_no_spec_is_refused_in_words(project: Path, text: bytes, code: str, message: str) -> None:
     first = diagnostics(project, text)[0]
     assert (first.code, first.message) == (code, message)
 
 
-@pytest.mark.parametrize("text", [b"\xef\xbb\xbf" + SOUND.encode(), SOUND.replace("\n", "\r\n").encode()], ids=["bom", "windows"])
+@pytest.mark.parametrize(
+    "text", [b"\xef\xbb\xbf" + SOUND.encode(), SOUND.replace("\n", "\r\n").encode()], ids=["bom", "windows"]
+)
 def test_a_spec_from_a_windows_editor_is_sound(project: Path, text: bytes) -> None:
     assert diagnostics(project, text) == []
 
@@ -140,14 +180,27 @@ def test_a_character_beyond_the_first_plane_is_one_column_wide(project: Path) ->
 
 
 @pytest.mark.parametrize("name", ["etlrun.yaml", "mappings/app_content.yaml"])
-@pytest.mark.parametrize("text", [b"", b"\xff", b"[]", b"a: {b: {c: d}}", b"a: [1, [2]]", b"profiles: {local: {engine: {spark: {memory: $x}}}}", b"profiles: 1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b"a: {b: {c: d}}",
+        b"a: [1, [2]]",
+        b"profiles: {local: {engine: {spark: {memory: $x}}}}",
+        b"profiles: 1",
+    ],
+)
 def test_a_broken_file_beside_the_pipeline_is_told_of_in_its_own_name(project: Path, name: str, text: bytes) -> None:
     sound = (project / name).read_bytes()
     (project / name).write_bytes(text)
     outcome = etlrun(project, "check", "pipelines/sound.yaml")
     (project / name).write_bytes(sound)
     assert outcome.code in (0, 2)
-    assert all(line.startswith((name, "pipelines/sound.yaml")) for line in outcome.out.splitlines() if line[:1].isalpha())
+    assert all(
+        line.startswith((name, "pipelines/sound.yaml")) for line in outcome.out.splitlines() if line[:1].isalpha()
+    )
 
 
 def diagnostics(project: Path, text: bytes) -> list[Diagnostic]:

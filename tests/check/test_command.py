@@ -77,7 +77,9 @@ def test_paths_are_shown_as_they_lead_from_the_current_folder(project: Path) -> 
 
 def test_warnings_are_told_and_do_not_fail(project: Path) -> None:
     sound = (project / "pipelines" / "sound.yaml").read_text(encoding="utf-8")
-    (project / "pipelines" / "sound.yaml").write_text(sound.replace("steps:\n", "steps:\n  loose:\n    - from: views\n"), encoding="utf-8")
+    (project / "pipelines" / "sound.yaml").write_text(
+        sound.replace("steps:\n", "steps:\n  loose:\n    - from: views\n"), encoding="utf-8"
+    )
     outcome = etlrun(project, "check")
     assert outcome.out.startswith("pipelines/sound.yaml:5:3: warning: unused: nothing reads or publishes `loose`\n")
     assert (outcome.err, outcome.code) == ("1 pipeline: 1 warning\n", 0)
@@ -106,7 +108,9 @@ def test_an_empty_folder_is_a_mistake_of_use(project: Path) -> None:
 
 def test_a_value_from_outside_is_checked_like_a_default(project: Path) -> None:
     text = (project / "pipelines" / "sound.yaml").read_text(encoding="utf-8")
-    (project / "pipelines" / "sound.yaml").write_text(text.replace("sources:", "params: {least: {type: int, default: 1}}\nsources:"), encoding="utf-8")
+    (project / "pipelines" / "sound.yaml").write_text(
+        text.replace("sources:", "params: {least: {type: int, default: 1}}\nsources:"), encoding="utf-8"
+    )
     assert etlrun(project, "check", "--set", "least=3").code == 0
     outcome = etlrun(project, "check", "--set", "least=three")
     assert "pipelines/sound.yaml:2:10: wrong-value: --set least: `three` is not an int" in outcome.out
@@ -114,7 +118,9 @@ def test_a_value_from_outside_is_checked_like_a_default(project: Path) -> None:
 
 def test_a_param_without_a_default_is_fine_here_and_demanded_by_a_run(project: Path) -> None:
     text = (project / "pipelines" / "sound.yaml").read_text(encoding="utf-8")
-    (project / "pipelines" / "sound.yaml").write_text(text.replace("sources:", "params: {least: {type: int}}\nsources:"), encoding="utf-8")
+    (project / "pipelines" / "sound.yaml").write_text(
+        text.replace("sources:", "params: {least: {type: int}}\nsources:"), encoding="utf-8"
+    )
     assert etlrun(project, "check").code == 0
     outcome = etlrun(project, "run", "pipelines/sound.yaml")
     assert "pipelines/sound.yaml:2:10: missing-param: the param `least` has no value" in outcome.err
@@ -122,7 +128,9 @@ def test_a_param_without_a_default_is_fine_here_and_demanded_by_a_run(project: P
 
 
 def test_the_process_says_what_the_command_says(project: Path) -> None:
-    (project / "pipelines" / "hostile.yaml").write_bytes((ROOT / "tests" / "errors" / "expression_hostile.yaml").read_bytes())
+    (project / "pipelines" / "hostile.yaml").write_bytes(
+        (ROOT / "tests" / "errors" / "expression_hostile.yaml").read_bytes()
+    )
     inside = etlrun(project, "check", "pipelines/hostile.yaml")
     command = [sys.executable, "-c", "from etlrun.cli.main import main; main()", "check", "pipelines/hostile.yaml"]
     outside = subprocess.run(command, cwd=project, capture_output=True, text=True, encoding="utf-8", check=False)
@@ -139,7 +147,9 @@ def test_checking_loads_no_engine_no_database_and_no_model(project: Path) -> Non
         f"finally:\n    print(sorted(name for name in {HEAVY!r} if name in sys.modules), len(sys.modules) > 100)\n"
     )
     folders = [str(ROOT / "pipelines"), str(project / "pipelines")]
-    found = subprocess.run([sys.executable, "-c", script, *folders], cwd=ROOT, capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        [sys.executable, "-c", script, *folders], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert found.stdout.splitlines()[-1] == "[] True", found.stderr
 
 

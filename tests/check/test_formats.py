@@ -30,52 +30,83 @@ UNUSED = BROKEN.replace("contrct", "contract")
 
 # The parts of SARIF 2.1.0 that we write, and what it demands of them.
 NUMBER = {"type": "integer", "minimum": 1}
-TEXT = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string", "minLength": 1}}, "additionalProperties": False}
+TEXT = {
+    "type": "object",
+    "required": ["text"],
+    "properties": {"text": {"type": "string", "minLength": 1}},
+    "additionalProperties": False,
+}
 REGION = {
-    "type": "object", "required": ["startLine", "startColumn", "endColumn"], "additionalProperties": False,
+    "type": "object",
+    "required": ["startLine", "startColumn", "endColumn"],
+    "additionalProperties": False,
     "properties": {"startLine": NUMBER, "startColumn": NUMBER, "endColumn": NUMBER},
-}  # fmt: skip
+}
 PLACE = {
-    "type": "object", "required": ["artifactLocation", "region"], "additionalProperties": False,
+    "type": "object",
+    "required": ["artifactLocation", "region"],
+    "additionalProperties": False,
     "properties": {
-        "artifactLocation": {"type": "object", "required": ["uri"], "properties": {"uri": {"type": "string", "pattern": r"^[\w./%~-]+$"}}},
+        "artifactLocation": {
+            "type": "object",
+            "required": ["uri"],
+            "properties": {"uri": {"type": "string", "pattern": r"^[\w./%~-]+$"}},
+        },
         "region": REGION,
     },
-}  # fmt: skip
+}
 RESULT = {
-    "type": "object", "required": ["ruleId", "level", "message", "locations"], "additionalProperties": False,
+    "type": "object",
+    "required": ["ruleId", "level", "message", "locations"],
+    "additionalProperties": False,
     "properties": {
-        "ruleId": {"enum": list(CODES)}, "level": {"enum": ["error", "warning"]}, "message": TEXT,
+        "ruleId": {"enum": list(CODES)},
+        "level": {"enum": ["error", "warning"]},
+        "message": TEXT,
         "locations": {
-            "type": "array", "minItems": 1, "maxItems": 1,
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 1,
             "items": {"type": "object", "required": ["physicalLocation"], "properties": {"physicalLocation": PLACE}},
         },
     },
-}  # fmt: skip
-RULE = {"type": "object", "required": ["id", "shortDescription"], "properties": {"id": {"enum": list(CODES)}, "shortDescription": TEXT}}
+}
+RULE = {
+    "type": "object",
+    "required": ["id", "shortDescription"],
+    "properties": {"id": {"enum": list(CODES)}, "shortDescription": TEXT},
+}
 DRIVER = {
-    "type": "object", "required": ["name", "rules"],
+    "type": "object",
+    "required": ["name", "rules"],
     "properties": {"name": {"const": "etlrun"}, "rules": {"type": "array", "items": RULE, "uniqueItems": True}},
-}  # fmt: skip
+}
 RUN = {
-    "type": "object", "required": ["tool", "results", "columnKind"], "additionalProperties": False,
+    "type": "object",
+    "required": ["tool", "results", "columnKind"],
+    "additionalProperties": False,
     "properties": {
         "tool": {"type": "object", "required": ["driver"], "properties": {"driver": DRIVER}},
         "columnKind": {"const": "unicodeCodePoints"},  # SARIF counts UTF-16 units where nothing is said
         "results": {"type": "array", "items": RESULT},
     },
-}  # fmt: skip
+}
 SARIF = {
-    "type": "object", "required": ["$schema", "version", "runs"], "additionalProperties": False,
+    "type": "object",
+    "required": ["$schema", "version", "runs"],
+    "additionalProperties": False,
     "properties": {
-        "$schema": {"type": "string", "format": "uri"}, "version": {"const": "2.1.0"},
+        "$schema": {"type": "string", "format": "uri"},
+        "version": {"const": "2.1.0"},
         "runs": {"type": "array", "items": RUN, "minItems": 1, "maxItems": 1},
     },
-}  # fmt: skip
+}
 
 
 def one(**given: Any) -> Diagnostic:
-    return Diagnostic(**{"file": "a.yaml", "line": 3, "column": 5, "end_column": 9, "code": "syntax", "message": "no", **given})
+    return Diagnostic(
+        **{"file": "a.yaml", "line": 3, "column": 5, "end_column": 9, "code": "syntax", "message": "no", **given}
+    )
 
 
 def test_json_gives_every_field_of_every_mistake_in_the_order_of_the_file(project: Path) -> None:
@@ -83,10 +114,16 @@ def test_json_gives_every_field_of_every_mistake_in_the_order_of_the_file(projec
     outcome = etlrun(project, "check", "--format", "json", "pipelines/broken.yaml")
     assert json.loads(outcome.out) == [
         {
-            "file": "pipelines/broken.yaml", "line": 7, "column": 30, "end_column": 37, "code": "unknown-column", "severity": "error",
-            "message": "there is no column `contrct` here", "fix": "did you mean `contract`?",
-        },
-    ]  # fmt: skip
+            "file": "pipelines/broken.yaml",
+            "line": 7,
+            "column": 30,
+            "end_column": 37,
+            "code": "unknown-column",
+            "severity": "error",
+            "message": "there is no column `contrct` here",
+            "fix": "did you mean `contract`?",
+        }
+    ]
     assert (outcome.err, outcome.code) == ("", 2)
 
 
@@ -102,7 +139,10 @@ def test_github_gets_one_command_a_mistake(project: Path) -> None:
     (project / "pipelines" / "broken.yaml").write_text(UNUSED, encoding="utf-8")
     outcome = etlrun(project, "check", "--format", "github", "pipelines/broken.yaml")
     place = "file=pipelines/broken.yaml,line=8,col=3,endColumn=8"
-    assert outcome.out == f"::warning {place},title=unused::nothing reads or publishes `loose` (remove it, or add a sink)\n"
+    assert (
+        outcome.out
+        == f"::warning {place},title=unused::nothing reads or publishes `loose` (remove it, or add a sink)\n"
+    )
     assert outcome.code == 0
 
 
@@ -125,7 +165,10 @@ def test_sarif_holds_for_every_code_and_any_name_of_a_file() -> None:
     log = json.loads(format_sarif([one(code=code, file="a dir/tên #1.yaml") for code in CODES]))
     assert list(Draft7Validator(SARIF).iter_errors(log)) == []
     assert [rule["id"] for rule in log["runs"][0]["tool"]["driver"]["rules"]] == sorted(CODES)
-    assert unquote(log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]) == "a dir/tên #1.yaml"
+    assert (
+        unquote(log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"])
+        == "a dir/tên #1.yaml"
+    )
 
 
 def test_a_secret_written_out_is_shown_in_no_form(project: Path) -> None:
@@ -149,7 +192,7 @@ def test_a_secret_written_out_is_shown_in_no_form(project: Path) -> None:
         ("'🎬': 片名", 6, 8, "      ^^^^"),
     ],
     ids=["tab", "past-the-end", "behind-the-end", "vietnamese", "combining", "wide", "wide-word"],
-)  # fmt: skip
+)
 def test_the_caret_stands_under_the_word_as_a_terminal_shows_it(source: str, column: int, end: int, caret: str) -> None:
     shown = format_text([one(source=source, column=column, end_column=end)]).split("\n")
     assert shown[1] == f"    3 | {source}"

@@ -33,15 +33,24 @@ def check(folder: Path, project: str) -> str:
 
 @pytest.mark.parametrize("connection", MISTAKES.values(), ids=MISTAKES.keys())
 def test_a_mistake_beside_a_secret_is_told_without_its_line(connection: str, tmp_path: Path) -> None:
-    told = check(tmp_path, f"profiles:\n  local:\n    engine: {{duckdb: {{}}}}\n    connections:\n      warehouse:\n        {connection}\n")
+    told = check(
+        tmp_path,
+        f"profiles:\n  local:\n    engine: {{duckdb: {{}}}}\n    connections:\n      warehouse:\n        {connection}\n",
+    )
     assert told.startswith("2\netlrun.yaml:")
     assert SECRET not in told
 
 
 def test_a_line_with_references_only_is_shown(tmp_path: Path) -> None:
-    told = check(tmp_path, "profiles:\n  local:\n    connections: {warehouse: {mysql: {url: 'mysql://u@h/d', password: '${PASSWORD}', tsl: auto}}}\n")
+    told = check(
+        tmp_path,
+        "profiles:\n  local:\n    connections: {warehouse: {mysql: {url: 'mysql://u@h/d', password: '${PASSWORD}', tsl: auto}}}\n",
+    )
     assert "password: '${PASSWORD}', tsl" not in told  # the URL has a user
-    told = check(tmp_path, "profiles:\n  local:\n    connections: {warehouse: {mysql: {url: '${URL}', password: '${PASSWORD}', tsl: auto}}}\n")
+    told = check(
+        tmp_path,
+        "profiles:\n  local:\n    connections: {warehouse: {mysql: {url: '${URL}', password: '${PASSWORD}', tsl: auto}}}\n",
+    )
     assert "password: '${PASSWORD}', tsl" in told
 
 
@@ -68,18 +77,32 @@ def test_a_secret_that_is_written_out_is_refused(profile: str, tmp_path: Path) -
 
 def test_a_variable_is_no_place_for_a_secret(tmp_path: Path) -> None:
     told = check(tmp_path, f"vars: {{password: {SECRET}}}\n")
-    assert "etlrun.yaml:1:18: secret-literal: the variable `password` holds a secret written out" in told and SECRET not in told
+    assert (
+        "etlrun.yaml:1:18: secret-literal: the variable `password` holds a secret written out" in told
+        and SECRET not in told
+    )
 
 
 def test_what_only_sounds_like_a_secret_is_taken(tmp_path: Path) -> None:
     settings = {
-        "spark.sql.mapKeyDedupPolicy": "LAST_WIN", "spark.sql.optimizer.excludedRules.keys": "a", "spark.network.crypto.keyLength": "128",
-        "spark.hadoop.fs.s3a.aws.credentials.provider": "org.example.Provider", "spark.ssl.keyStore": "/etc/keys.jks",
-        "spark.security.credentials.hive.enabled": "false", "spark.kubernetes.authenticate.oauthTokenFile": "/run/token", "spark.compass": "north",
-        "spark.hadoop.fs.s3a.secret.key": "${KEY}", "spark.hadoop.header": "Bearer ${TOKEN}", "spark.hadoop.my.token": "pre-${TOKEN}-post",
-        "spark.hadoop.other.password": "${env:PASSWORD}", "spark.driver.extraJavaOptions": "-Dlog=${spark.yarn.app.container.log.dir} -Xss4m",
-    }  # fmt: skip
+        "spark.sql.mapKeyDedupPolicy": "LAST_WIN",
+        "spark.sql.optimizer.excludedRules.keys": "a",
+        "spark.network.crypto.keyLength": "128",
+        "spark.hadoop.fs.s3a.aws.credentials.provider": "org.example.Provider",
+        "spark.ssl.keyStore": "/etc/keys.jks",
+        "spark.security.credentials.hive.enabled": "false",
+        "spark.kubernetes.authenticate.oauthTokenFile": "/run/token",
+        "spark.compass": "north",
+        "spark.hadoop.fs.s3a.secret.key": "${KEY}",
+        "spark.hadoop.header": "Bearer ${TOKEN}",
+        "spark.hadoop.my.token": "pre-${TOKEN}-post",
+        "spark.hadoop.other.password": "${env:PASSWORD}",
+        "spark.driver.extraJavaOptions": "-Dlog=${spark.yarn.app.container.log.dir} -Xss4m",
+    }
     conf = ", ".join(f"{name}: '{value}'" for name, value in settings.items())
     connections = "{warehouse: {mysql: {url: '${URL:-mysql://u@h/db}', password: '${PASSWORD:-}'}}, other: {mysql: 'mysql://${U}:${P}@h/db'}}"
-    told = check(tmp_path, f"vars: {{key: keyword, sort_key: user}}\nprofiles:\n  local: {{engine: {{spark: {{conf: {{{conf}}}}}}}, connections: {connections}}}\n")
+    told = check(
+        tmp_path,
+        f"vars: {{key: keyword, sort_key: user}}\nprofiles:\n  local: {{engine: {{spark: {{conf: {{{conf}}}}}}}, connections: {connections}}}\n",
+    )
     assert "etlrun.yaml" not in told

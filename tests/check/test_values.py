@@ -49,8 +49,15 @@ class Thing(Described):
 
 
 VALUES: dict[str, Any] = {
-    "n": 5, "x": Decimal("1.5"), "yes": True, "word": "two", "month": "2022-04", "share": Decimal("0.25"), "text": "20%", "digits": "7",
-}  # fmt: skip
+    "n": 5,
+    "x": Decimal("1.5"),
+    "yes": True,
+    "word": "two",
+    "month": "2022-04",
+    "share": Decimal("0.25"),
+    "text": "20%",
+    "digits": "7",
+}
 
 
 def built(text: str) -> Thing:
@@ -104,10 +111,12 @@ SCHEMA = schema_of_class(Thing)
         ("days: $month", "days", ("2022-04",)),
         ("days: [$month]", "days", ("2022-04",)),
     ],
-)  # fmt: skip
+)
 def test_a_value_becomes_what_its_field_holds(text: str, field: str | None, value: object) -> None:
     if field is None:
-        assert [found.message for found in find_mistakes(parse_document(text, "a.yaml"), SCHEMA)] == ["a text is wanted here, not `12`"]
+        assert [found.message for found in find_mistakes(parse_document(text, "a.yaml"), SCHEMA)] == [
+            "a text is wanted here, not `12`"
+        ]
         return
     found = getattr(built(text), field)
     assert found == value
@@ -148,7 +157,11 @@ def test_a_name_whose_value_does_not_fit_is_told_of(text: str, message: str) -> 
         ("either: {days: [1], nam: x}", "`nam` is not a key of `either`", "did you mean `name`?"),
         ("window: {days: [1], nam: x}", "`nam` is not a key of `window`", "did you mean `name`?"),
         ("window: {name: x}", "`days` is missing here", "`days:` days"),
-        ("window:", "a list or a text or number or a mapping `key: value` is wanted here, not nothing", "the keys here are days, name"),
+        (
+            "window:",
+            "a list or a text or number or a mapping `key: value` is wanted here, not nothing",
+            "the keys here are days, name",
+        ),
     ],
 )
 def test_a_value_of_the_wrong_form_is_told_of_once(text: str, message: str, fix: str) -> None:
@@ -161,7 +174,9 @@ def test_the_schema_is_draft_07() -> None:
 
 
 def test_params_reach_every_sort_of_key(project: Path) -> None:
-    checked = check(project, """
+    checked = check(
+        project,
+        """
         pipeline: typed
         params:
           previous: {type: month, default: 2022-06}
@@ -184,7 +199,8 @@ def test_params_reach_every_sort_of_key(project: Path) -> None:
             - row_count: {min: $least}
         sinks:
           out: {table: {from: totals, connection: warehouse, write: replace, min_rows: $least}}
-    """)  # fmt: skip
+    """,
+    )
     source = checked.pipeline.sources["views"].value
     assert (source.dates.months, source.dates.days, source.max_bad_rows) == (("2022-06", "2022-07"), "1-14", 0.05)
     assert [use.value.how for use in checked.pipeline.chains["totals"] if use.kind == "join"] == ["semi"]

@@ -30,11 +30,17 @@ NOTHING = "    a: {k: string, x: bigint, d: date, f: double}\n"
         ("unique: {columns: [k, x], severity: warn}", "holds: no two of 3 rows have the same `k`, `x`"),
         ("not_null: [k, x]", "fails: 1 of 3 rows has no `k`; 1 of 3 rows has no `x`"),
         ("accepted: {k: [u]}", "holds: all 3 rows have accepted values in `k`"),
-        ("accepted: {x: [1], d: [2022-04-01]}", "fails: 1 of 3 rows has another `x`, such as `3`; 1 of 3 rows has another `d`, such as `2022-04-30`"),
+        (
+            "accepted: {x: [1], d: [2022-04-01]}",
+            "fails: 1 of 3 rows has another `x`, such as `3`; 1 of 3 rows has another `d`, such as `2022-04-30`",
+        ),
         ("accepted: {columns: {k: [v]}, severity: warn}", "fails: 2 of 3 rows have another `k`, such as `u`"),
         ("range: {x: {min: 1, max: 3}}", "holds: all 3 rows are within range"),
         ("range: {x: {max: 2}}", "fails: 1 of 3 rows has `x` out of range: they go from 1 to 3"),
-        ("range: {d: {min: 2022-04-02}}", "fails: 1 of 3 rows has `d` out of range: they go from 2022-04-01 to 2022-04-30"),
+        (
+            "range: {d: {min: 2022-04-02}}",
+            "fails: 1 of 3 rows has `d` out of range: they go from 2022-04-01 to 2022-04-30",
+        ),
         ("range: {f: {min: 0, max: 1.5}}", "fails: 1 of 3 rows has `f` out of range: they go from 0.5 to nan"),
         ("share: {where: x > 1, min: 50%}", "fails: 1 of 3 rows (33.33%) fulfils `x > 1`, and at least 50% must"),
         ("share: {where: x > 1, max: 0.34}", "holds: 1 of 3 rows (33.33%) fulfils `x > 1`"),
@@ -89,11 +95,12 @@ def test_a_mistake_is_reported_at_its_word(check: str, code: str, word: str, tmp
 
 
 def test_a_number_is_grouped_by_thousands(case: Case) -> None:
-    text = (
-        "steps:\n  out:\n    - from: a\n    - join: {with: a, on: [one], columns: {y: x}}\n    - filter: x = y or x < 30\nchecks:\n  out:\n    - not_null: [x]\n"
-    )
+    text = "steps:\n  out:\n    - from: a\n    - join: {with: a, on: [one], columns: {y: x}}\n    - filter: x = y or x < 30\nchecks:\n  out:\n    - not_null: [x]\n"
     rows = "".join(f"    | 1 | {number} |\n" for number in range(40))
-    case.finds(text, f"    a: {{one: int, x: int}}\n    | one | x |\n{rows}    ->\n    holds: no `x` is missing in 1,210 rows\n")
+    case.finds(
+        text,
+        f"    a: {{one: int, x: int}}\n    | one | x |\n{rows}    ->\n    holds: no `x` is missing in 1,210 rows\n",
+    )
 
 
 def test_an_expression_may_ask_a_column_group(case: Case) -> None:

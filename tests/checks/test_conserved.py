@@ -42,7 +42,9 @@ def test_a_carried_sum_adds_no_column_that_others_see(case: Case) -> None:
         assert bench.plan.relation("after").columns.names == ("k", "TV", "m")
 
 
-@pytest.mark.parametrize("rest", ["filter: TV > 0", "top: {per: [k], order: [TV, k]}", "unpivot: {over: totals, name: t, value: x}"])
+@pytest.mark.parametrize(
+    "rest", ["filter: TV > 0", "top: {per: [k], order: [TV, k]}", "unpivot: {over: totals, name: t, value: x}"]
+)
 def test_a_sum_does_not_ride_through_a_step_that_changes_rows(rest: str, case: Case) -> None:
     right = "sum(x)" if "unpivot" in rest else "sum(totals)"
     duck, spark = case.benches(steps(rest, right=right), ROWS + "    ->\n    -\n")

@@ -57,15 +57,24 @@ def test_json_is_one_object_of_the_promised_shape(project: Project) -> None:
     assert isinstance(found["seconds"], float)
     assert found["sources"] == {"sales": {"rows": 4, "bad_rows": 0, "files": 1}}
     assert found["relations"] == {"totals": {"rows": 2}}
-    assert found["checks"] == [{"relation": "totals", "check": "unique", "status": "ok", "detail": "no two of 2 rows have the same `shop`"}]
+    assert found["checks"] == [
+        {"relation": "totals", "check": "unique", "status": "ok", "detail": "no two of 2 rows have the same `shop`"}
+    ]
     assert {**found["sinks"]["totals"], "checksum": ""} == {
-        "connection": "warehouse", "table": "totals", "write": "replace", "rows": 2, "checksum": "",
-    }  # fmt: skip
+        "connection": "warehouse",
+        "table": "totals",
+        "write": "replace",
+        "rows": 2,
+        "checksum": "",
+    }
     assert found["models"] == {}
 
 
 def test_several_pipelines_give_an_array(project: Project) -> None:
-    project.write("pipelines/other.yaml", SALES.replace("pipeline: sales", "pipeline: other").replace("key: shop", "key: shop, table: other"))
+    project.write(
+        "pipelines/other.yaml",
+        SALES.replace("pipeline: sales", "pipeline: other").replace("key: shop", "key: shop, table: other"),
+    )
     found = project.run("pipelines/sales.yaml", "pipelines/other.yaml", "--json").json
     assert [record["pipeline"] for record in found] == ["sales", "other"]
 
@@ -107,8 +116,18 @@ def test_a_param_without_a_value_is_asked_for(project: Project) -> None:
 
 def test_the_environment_chooses_profile_and_engine(project: Project) -> None:
     assert project.run("plan", "pipelines/sales.yaml", "--json", ETLRUN_PROFILE="local").json["engine"] == "spark"
-    assert project.run("plan", "pipelines/sales.yaml", "--json", ETLRUN_PROFILE="local", ETLRUN_ENGINE="duckdb").json["engine"] == "duckdb"
-    assert project.run("plan", "pipelines/sales.yaml", "--profile", "fast", "--json", ETLRUN_PROFILE="local").json["engine"] == "duckdb"
+    assert (
+        project.run("plan", "pipelines/sales.yaml", "--json", ETLRUN_PROFILE="local", ETLRUN_ENGINE="duckdb").json[
+            "engine"
+        ]
+        == "duckdb"
+    )
+    assert (
+        project.run("plan", "pipelines/sales.yaml", "--profile", "fast", "--json", ETLRUN_PROFILE="local").json[
+            "engine"
+        ]
+        == "duckdb"
+    )
 
 
 @pytest.mark.parametrize(
@@ -152,8 +171,14 @@ def test_a_profile_is_asked_for_where_nothing_declares_one(project: Project) -> 
 
 
 def test_show_gives_rows_at_any_point(project: Project) -> None:
-    assert project.run("show", "pipelines/sales.yaml", "sales").out == "shop  units\n----  -----\nA         1\nA         2\nB         3\nHuế       0\n"
-    assert project.run("show", "pipelines/sales.yaml", "totals.1", "-n", "1").out == "shop  units\n----  -----\nA         1\n"
+    assert (
+        project.run("show", "pipelines/sales.yaml", "sales").out
+        == "shop  units\n----  -----\nA         1\nA         2\nB         3\nHuế       0\n"
+    )
+    assert (
+        project.run("show", "pipelines/sales.yaml", "totals.1", "-n", "1").out
+        == "shop  units\n----  -----\nA         1\n"
+    )
     found = project.run("show", "pipelines/sales.yaml", "big", "--where", "shop = 'B'", "--json")
     assert json.loads(found.out) == {"shop": "B", "units": 3}
     assert not (project.folder / "warehouse.duckdb").exists()
@@ -164,7 +189,9 @@ def test_compile_prints_sql_that_runs(project: Project) -> None:
     assert result.code == 0
     _, big, totals = result.out.split("-- ")[1:]
     with duckdb.connect() as connection:
-        connection.execute("CREATE TABLE sales AS SELECT * FROM (VALUES ('A', 1), ('A', 2), ('B', 0)) AS t(shop, units)")
+        connection.execute(
+            "CREATE TABLE sales AS SELECT * FROM (VALUES ('A', 1), ('A', 2), ('B', 0)) AS t(shop, units)"
+        )
         connection.execute(f"CREATE VIEW big AS {big.partition(chr(10))[2]}")
         assert connection.execute(totals.partition("\n")[2]).fetchall() == [("A", 3)]
     assert "`units` >= 1" in project.run("compile", "pipelines/sales.yaml", "big").out
@@ -177,7 +204,9 @@ def test_plan_says_what_would_happen_and_does_none_of_it(project: Project) -> No
     assert "totals: from > aggregate" in result.out
     assert "totals: creates the table totals of warehouse (shop string, units bigint)" in result.out
     project.run("pipelines/sales.yaml", "-q")
-    assert "totals: replaces the rows of the table totals of warehouse" in project.run("plan", "pipelines/sales.yaml").out
+    assert (
+        "totals: replaces the rows of the table totals of warehouse" in project.run("plan", "pipelines/sales.yaml").out
+    )
 
 
 def test_plan_finds_what_stands_in_the_way(project: Project) -> None:
@@ -201,9 +230,15 @@ sinks:
 
 
 @pytest.mark.parametrize(
-    ("there", "said"), [("", "connection `warehouse` has no table `shops`"), ("CREATE TABLE shops (shop varchar)", "the table `shops` has no column `city`")]
+    ("there", "said"),
+    [
+        ("", "connection `warehouse` has no table `shops`"),
+        ("CREATE TABLE shops (shop varchar)", "the table `shops` has no column `city`"),
+    ],
 )
-def test_plan_and_run_look_for_the_tables_they_read_before_they_read_files(project: Project, there: str, said: str) -> None:
+def test_plan_and_run_look_for_the_tables_they_read_before_they_read_files(
+    project: Project, there: str, said: str
+) -> None:
     with duckdb.connect(str(project.folder / "warehouse.duckdb")) as connection:
         connection.execute(there or "SELECT 1")
     spec = project.pipeline(TABLE_SPEC, "sold")
@@ -215,7 +250,9 @@ def test_plan_and_run_look_for_the_tables_they_read_before_they_read_files(proje
 
 
 def test_new_writes_a_pipeline_that_checks_and_runs(project: Project) -> None:
-    project.write("in/visits-2022-05-03.json", '{"_id": 1, "_source": {"user": "An", "score": 1.5, "tags": ["x"], "n": 3}}\n')
+    project.write(
+        "in/visits-2022-05-03.json", '{"_id": 1, "_source": {"user": "An", "score": 1.5, "tags": ["x"], "n": 3}}\n'
+    )
     result = project.run("new", "visits", "--from", "in/visits-2022-05-03.json")
     assert result.code == 0, result.err
     text = (project.folder / "pipelines/visits.yaml").read_text()
@@ -240,7 +277,16 @@ def test_new_from_csv_runs_as_it_stands(project: Project) -> None:
 def test_schema_is_what_the_checker_uses(project: Project) -> None:
     found = project.run("schema").json
     assert found["$schema"] == "http://json-schema.org/draft-07/schema#"
-    assert set(found["properties"]) == {"pipeline", "description", "owner", "params", "sources", "steps", "checks", "sinks"}
+    assert set(found["properties"]) == {
+        "pipeline",
+        "description",
+        "owner",
+        "params",
+        "sources",
+        "steps",
+        "checks",
+        "sinks",
+    }
     assert "profiles" in project.run("schema", "--project").json["properties"]
     assert "sum(numeric)" in project.run("schema", "--functions").out
 

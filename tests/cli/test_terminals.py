@@ -24,7 +24,10 @@ from projects import Project
 HOSTILE = "\x1b]0;pwned\x07\x1b[2J\u202eevil\x9b31m\r"
 SHOWN = "\\u001b]0;pwned\\u0007\\u001b[2J\\u202eevil\\u009b31m\\u000d"
 STEPS = "steps:\n  x:\n    - from: s\n"
-PIPELINE = f"sources:\n  s: {{csv: {{path: s.csv, columns: {{k: string}}}}}}\n{STEPS}CAST" "sinks:\n  x: {table: {from: x, connection: warehouse, write: replace}}\n"
+PIPELINE = (
+    f"sources:\n  s: {{csv: {{path: s.csv, columns: {{k: string}}}}}}\n{STEPS}CAST"
+    "sinks:\n  x: {table: {from: x, connection: warehouse, write: replace}}\n"
+)
 TEST = 'pipeline: p\ntests:\n  - name: "\\e]0;pwned\\a\\e[2J"\n    given:\n      s: [{k: a}]\n    expect:\n      x: [{k: b}]\n'
 
 
@@ -33,7 +36,12 @@ def on_a_terminal(project: Project, *arguments: str, **environment: str) -> tupl
     ours, theirs = pty.openpty()
     surroundings = {**os.environ, "TERM": "xterm", "COLUMNS": "200", **environment}
     process = subprocess.Popen(
-        [sys.executable, "-m", "etlrun", *arguments], cwd=project.folder, env=surroundings, stdin=theirs, stdout=theirs, stderr=theirs
+        [sys.executable, "-m", "etlrun", *arguments],
+        cwd=project.folder,
+        env=surroundings,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
     )
     os.close(theirs)
     got = b""

@@ -19,7 +19,9 @@ def main() -> None:
     url, where, first, count, batch = sys.argv[1:]
     model = Gemini(model="gemini-2.5-flash", api_key="a-key", url=url)
     asked = posing.keys(int(first) + int(count))[int(first) :]
-    report = posing.pose(model, asked, open_store(Path(where)), posing.terms(batch=int(batch)), seed=random.randrange(1 << 30))
+    report = posing.pose(
+        model, asked, open_store(Path(where)), posing.terms(batch=int(batch)), seed=random.randrange(1 << 30)
+    )
     sys.stdout.write(json.dumps(report.as_object()) + "\n")
 
 

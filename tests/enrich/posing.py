@@ -81,15 +81,29 @@ def terms(*, limits: Limits = QUICK, **settings: Any) -> Terms:
 
 
 def pose(
-    model: LanguageModel, asked: list[Key], store: Store, how: Terms | None = None, *, text: str = TEXT, seed: int = 0,
+    model: LanguageModel,
+    asked: list[Key],
+    store: Store,
+    how: Terms | None = None,
+    *,
+    text: str = TEXT,
+    seed: int = 0,
     progress: Progress = no_progress,
-) -> Report:  # fmt: skip
+) -> Report:
     """Ask keys over HTTP, in real time."""
 
     async def work() -> Report:
         asker = model.open(as_written)
         try:
-            return await ask(question(model, text), asked, asker, store, how or terms(), chance=random.Random(seed), progress=progress)
+            return await ask(
+                question(model, text),
+                asked,
+                asker,
+                store,
+                how or terms(),
+                chance=random.Random(seed),
+                progress=progress,
+            )
         finally:
             await asker.close()
 
@@ -119,5 +133,3 @@ def statuses(known: Mapping[str, Stored]) -> dict[str, int]:
 
 def new_store(folder: Path) -> Store:
     return open_store(folder / "labels.sqlite")
-
-

@@ -40,10 +40,21 @@ def tiers(root: Path, *models: Model) -> Sequence[Tier]:
 
 
 def answered(
-    root: Path, store: Store, models: Sequence[Model], overrides: Mapping[str, Mapping[str, Value]] | None = None, budget: Budget | None = None
+    root: Path,
+    store: Store,
+    models: Sequence[Model],
+    overrides: Mapping[str, Mapping[str, Value]] | None = None,
+    budget: Budget | None = None,
 ) -> Answers:
     return answer_keys(
-        distinct_keys(ROWS), tiers(root, *models), store, overrides or {}, root, posing.as_written, budget=budget or Budget(), run="r1"
+        distinct_keys(ROWS),
+        tiers(root, *models),
+        store,
+        overrides or {},
+        root,
+        posing.as_written,
+        budget=budget or Budget(),
+        run="r1",
     )
 
 
@@ -91,7 +102,10 @@ def test_what_one_model_refuses_the_next_is_asked(root: Path) -> None:
         keys = distinct_keys([("một toxic từ", 1), ("phim lẻ", 1)])
         models = [posing.gemini(strict), posing.openai(liberal, model="second")]
         found = answer_keys(keys, tiers(root, *models), posing.new_store(root), {}, root, posing.as_written)
-        assert [(answer.status, answer.source) for _, _, answer in found.each()] == [("refused", "openai second"), ("ok", "gemini gemini-2.5-flash")]
+        assert [(answer.status, answer.source) for _, _, answer in found.each()] == [
+            ("refused", "openai second"),
+            ("ok", "gemini gemini-2.5-flash"),
+        ]
         assert sum("một toxic từ" in record.keys for record in liberal.records) == 1
 
 
@@ -107,16 +121,31 @@ def test_what_a_model_failed_stays_failed_where_the_next_only_abstains(root: Pat
 
 
 POISON = [
-    ("ok", '{"category": "<script>"}'), ("ok", '{"category": 5}'), ("ok", "zzz"), ("ok", "[1]"), ("ok", "5"), ("ok", ""), ("ok", '{"x": "Action"}'),
-    ("ok", "[" * 100_000), ("weird", '{"category": "Action"}'),
-]  # fmt: skip
+    ("ok", '{"category": "<script>"}'),
+    ("ok", '{"category": 5}'),
+    ("ok", "zzz"),
+    ("ok", "[1]"),
+    ("ok", "5"),
+    ("ok", ""),
+    ("ok", '{"x": "Action"}'),
+    ("ok", "[" * 100_000),
+    ("weird", '{"category": "Action"}'),
+]
 
 
 @pytest.mark.parametrize(("status", "answer"), POISON)
 def test_what_others_wrote_into_the_store_is_not_known_and_asked_again(status: Any, answer: str, root: Path) -> None:
     with posing.server() as served:
-        keys, store, cascade = distinct_keys([("phim lẻ", 1)]), posing.new_store(root), tiers(root, posing.gemini(served))
-        store.record(cascade[0].question.id, "r0", [Entry(Sent("", 1, 1, "complete"), [Result("phim lẻ", "phim lẻ", "ok", '{"category": "Action"}')])])
+        keys, store, cascade = (
+            distinct_keys([("phim lẻ", 1)]),
+            posing.new_store(root),
+            tiers(root, posing.gemini(served)),
+        )
+        store.record(
+            cascade[0].question.id,
+            "r0",
+            [Entry(Sent("", 1, 1, "complete"), [Result("phim lẻ", "phim lẻ", "ok", '{"category": "Action"}')])],
+        )
         assert known_answers(keys.asked, cascade, store, {})[0].status == "ok"
         with sqlite3.connect(root / "labels.sqlite") as connection:
             connection.execute("update etlrun_answers set status = ?, answer = ?", (status, answer))
@@ -130,7 +159,11 @@ def test_what_others_wrote_into_the_store_is_not_known_and_asked_again(status: A
 
 def test_a_label_beside_a_refusal_is_not_given(root: Path) -> None:
     keys, store, cascade = distinct_keys([("phim lẻ", 1)]), posing.new_store(root), tiers(root, CATALOGUE)
-    store.record(cascade[0].question.id, "r0", [Entry(Sent("", 1, 0, ""), [Result("phim lẻ", "phim lẻ", "refused", '{"category": "Action"}')])])
+    store.record(
+        cascade[0].question.id,
+        "r0",
+        [Entry(Sent("", 1, 0, ""), [Result("phim lẻ", "phim lẻ", "refused", '{"category": "Action"}')])],
+    )
     assert known_answers(keys.asked, cascade, store, {})[0].values == {}
 
 
@@ -149,7 +182,9 @@ def test_a_missing_key_stops_only_where_there_is_something_to_ask(root: Path, mo
     with posing.server() as served:
         store, keys = posing.new_store(root), distinct_keys(ROWS)
         answer_keys(keys, tiers(root, posing.gemini(served)), store, {}, root, posing.as_written)
-        keyless = tiers_of(posing.prompt(), [Gemini(model="gemini-2.5-flash", api_key="${ETLRUN_TEST_ABSENT}")], root, from_environment)
+        keyless = tiers_of(
+            posing.prompt(), [Gemini(model="gemini-2.5-flash", api_key="${ETLRUN_TEST_ABSENT}")], root, from_environment
+        )
         assert answer_keys(keys, keyless, store, {}, root, from_environment).stopped is None
         more = answer_keys(distinct_keys([*ROWS, ("mới", 1)]), keyless, store, {}, root, from_environment)
         assert more.stopped is not None
@@ -160,7 +195,9 @@ def test_a_missing_key_stops_only_where_there_is_something_to_ask(root: Path, mo
 
 def test_overrides_win_over_everything_and_are_not_asked(root: Path) -> None:
     (root / "overrides").mkdir()
-    (root / "overrides" / "small.csv").write_text("keyword,category\nSAO BĂNG,Sports\nphim lẻ,Other\n", encoding="utf-8")
+    (root / "overrides" / "small.csv").write_text(
+        "keyword,category\nSAO BĂNG,Sports\nphim lẻ,Other\n", encoding="utf-8"
+    )
     overrides = read_overrides(root, "small", "overrides/small.csv", posing.prompt().outputs)
     with posing.server() as served:
         found = shown(answered(root, posing.new_store(root), [CATALOGUE, posing.gemini(served)], overrides))
@@ -175,7 +212,13 @@ def test_an_override_with_a_label_that_does_not_exist_is_a_mistake_in_its_line(r
     with pytest.raises(SpecError) as caught:
         read_overrides(root, "small", "overrides/small.csv", posing.prompt().outputs)
     (found,) = caught.value.diagnostics
-    assert (found.file, found.line, found.column, found.code, found.fix) == ("overrides/small.csv", 2, 9, "unknown-label", "did you mean `Other`?")
+    assert (found.file, found.line, found.column, found.code, found.fix) == (
+        "overrides/small.csv",
+        2,
+        9,
+        "unknown-label",
+        "did you mean `Other`?",
+    )
 
 
 def test_no_overrides_are_none(root: Path) -> None:
@@ -196,15 +239,21 @@ def test_the_table_has_each_spelling_once_as_it_was_given(root: Path) -> None:
 def test_reading_what_is_known_asks_nobody(root: Path) -> None:
     with posing.server() as served:
         keys, cascade = distinct_keys(ROWS), tiers(root, posing.gemini(served))
-        assert {answer.status for answer in known_answers(keys.asked, cascade, posing.new_store(root), {})} == {"pending"}
+        assert {answer.status for answer in known_answers(keys.asked, cascade, posing.new_store(root), {})} == {
+            "pending"
+        }
         assert len(served.records) == 0
 
 
 def test_the_budget_is_shared_by_the_models_of_a_cascade(root: Path) -> None:
     with posing.server() as first, posing.server() as second:
-        keys = distinct_keys([(f"từ toxic {number}", 1) for number in range(40)])  # the first model answers none of them
+        keys = distinct_keys(
+            [(f"từ toxic {number}", 1) for number in range(40)]
+        )  # the first model answers none of them
         models = [posing.gemini(first, price=posing.PRICE), posing.openai(second, price=posing.PRICE)]
-        found = answer_keys(keys, tiers(root, *models), posing.new_store(root), {}, root, posing.as_written, budget=Budget(usd=0.01))
+        found = answer_keys(
+            keys, tiers(root, *models), posing.new_store(root), {}, root, posing.as_written, budget=Budget(usd=0.01)
+        )
         assert found.stopped is not None
         assert 0.005 < sum(report.usd for report in found.reports) <= 0.01
         assert first.billed_usd + second.billed_usd <= 0.01
@@ -219,7 +268,13 @@ def test_the_bill_counts_only_what_is_new_and_comes_near_the_truth(root: Path) -
         cascade, store = tiers(root, CATALOGUE, posing.gemini(served, requests_per_minute=10)), posing.new_store(root)
         free, paid = estimate(keys.asked, cascade, store, {}, root)
         assert (free.keys, free.to_ask, free.requests, free.usd) == (1_001, 1_001, 0, 0.0)
-        assert (paid.source, paid.keys, paid.known, paid.to_ask, paid.requests) == ("gemini gemini-2.5-flash", 1_000, 0, 1_000, 20)
+        assert (paid.source, paid.keys, paid.known, paid.to_ask, paid.requests) == (
+            "gemini gemini-2.5-flash",
+            1_000,
+            0,
+            1_000,
+            20,
+        )
         assert paid.minutes == pytest.approx(2.0)
         assert len(served.records) == 0
         unhurried = tiers(root, CATALOGUE, posing.gemini(served))
@@ -235,7 +290,10 @@ def test_without_a_price_the_bill_says_so(root: Path) -> None:
         assert (bill.usd, bill.price_from, bill.to_ask) == (None, "", 3)
 
 
-@pytest.mark.parametrize(("settings", "words"), [({"batch": 101}, "`batch: 101`"), ({"batch": 0}, "`batch: 0`"), ({"concurrency": 0}, "`concurrency: 0`")])
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [({"batch": 101}, "`batch: 101`"), ({"batch": 0}, "`batch: 0`"), ({"concurrency": 0}, "`concurrency: 0`")],
+)
 def test_impossible_settings_are_named(root: Path, settings: dict[str, int], words: str) -> None:
     with pytest.raises(ModelError, match=words):
         tiers(root, Gemini(model="m", api_key="k", **settings))  # type: ignore[arg-type]

@@ -14,14 +14,28 @@ from etlrun.enrich.keys import Key, distinct_keys, is_asked, normal_form, shown_
 
 @pytest.mark.parametrize(
     "spelling",
-    ["Sao Băng", "sao  băng", " SAO BĂNG ", unicodedata.normalize("NFD", "sao băng"), "sao\tbăng", "sao\u00a0băng", "“sao băng”",
-     "sao băng!", "sao\u200b băng", "ｓａｏ băng", "sao băng\x00"],
-)  # fmt: skip
+    [
+        "Sao Băng",
+        "sao  băng",
+        " SAO BĂNG ",
+        unicodedata.normalize("NFD", "sao băng"),
+        "sao\tbăng",
+        "sao\u00a0băng",
+        "“sao băng”",
+        "sao băng!",
+        "sao\u200b băng",
+        "ｓａｏ băng",
+        "sao băng\x00",
+    ],
+)
 def test_spellings_of_one_keyword_share_one_key(spelling: str) -> None:
     assert normal_form(spelling) == "sao băng"
 
 
-@pytest.mark.parametrize(("one", "other"), [("yêu tinh", "yêu tình"), ("ma", "mà"), ("one piece", "onepiece"), ("penthouse 2", "penthouse 3")])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("yêu tinh", "yêu tình"), ("ma", "mà"), ("one piece", "onepiece"), ("penthouse 2", "penthouse 3")],
+)
 def test_words_that_differ_keep_keys_of_their_own(one: str, other: str) -> None:
     assert normal_form(one) != normal_form(other)
 
@@ -42,7 +56,23 @@ def test_a_model_sees_one_line_of_at_most_120_printable_characters(text: str) ->
     assert not any(unicodedata.category(letter) in ("Cc", "Cs") for letter in shown)
 
 
-@pytest.mark.parametrize("text", ["", "   ", "a", "ă", "7", "2022", "12 34", "...", "0912345678", "+84 91.234.56.78", "nguyen@example.com", "id 123456789"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "   ",
+        "a",
+        "ă",
+        "7",
+        "2022",
+        "12 34",
+        "...",
+        "0912345678",
+        "+84 91.234.56.78",
+        "nguyen@example.com",
+        "id 123456789",
+    ],
+)
 def test_what_names_nothing_or_somebody_is_never_asked(text: str) -> None:
     assert not is_asked(normal_form(text))
 
@@ -53,7 +83,21 @@ def test_what_may_name_a_title_is_asked(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "unseen", ["\u200b", "\u202e", "\x1b", "\u0600", "\u06dd", "\U0001d173", "\ue000", "\U000f0000", "\ufdd0", "\U0001ffff", "\ufe0f", "\U000e0100"]
+    "unseen",
+    [
+        "\u200b",
+        "\u202e",
+        "\x1b",
+        "\u0600",
+        "\u06dd",
+        "\U0001d173",
+        "\ue000",
+        "\U000f0000",
+        "\ufdd0",
+        "\U0001ffff",
+        "\ufe0f",
+        "\U000e0100",
+    ],
 )
 def test_a_model_sees_nothing_that_a_reader_does_not(unseen: str) -> None:
     assert distinct_keys([(f"ph{unseen}im", 1)]).asked == (Key("phim", "phim", 1),)

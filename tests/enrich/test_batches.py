@@ -47,7 +47,11 @@ def test_asking_ends_whatever_happens_and_settles_every_key_once(data: st.DataOb
         else:
             fault = data.draw(st.sampled_from(FAULTS))
             may_answer = fault in ("truncated", "incomplete")
-            answered = data.draw(st.sets(st.integers(0, len(batch.keys) - 1), max_size=len(batch.keys) - 1)) if may_answer else set()
+            answered = (
+                data.draw(st.sets(st.integers(0, len(batch.keys) - 1), max_size=len(batch.keys) - 1))
+                if may_answer
+                else set()
+            )
             follow_up = after_verdict(batch, Verdict({index: {} for index in answered}, fault, Counter(), "why"))
         settled.update(batch.keys[index].normal for index in answered)
         settled.update(lost.key.normal for lost in follow_up.given_up)
@@ -89,11 +93,15 @@ def test_one_key_that_breaks_every_answer_costs_few_others() -> None:
 
 
 def test_a_quota_costs_no_try() -> None:
-    assert after_error(Batch(KEYS, 3, 2), ModelError("rate", "429"), was_answered_before=True) == FollowUp((Batch(KEYS, 3, 2),))
+    assert after_error(Batch(KEYS, 3, 2), ModelError("rate", "429"), was_answered_before=True) == FollowUp(
+        (Batch(KEYS, 3, 2),)
+    )
 
 
 def test_outages_leave_the_tries_of_an_answer_alone() -> None:
-    assert after_error(Batch(KEYS, 3, 2), ModelError("service", "503"), was_answered_before=True) == FollowUp((Batch(KEYS, 3, 3),))
+    assert after_error(Batch(KEYS, 3, 2), ModelError("service", "503"), was_answered_before=True) == FollowUp(
+        (Batch(KEYS, 3, 3),)
+    )
 
 
 def test_a_request_refused_before_anything_was_answered_fails_rather_than_blames_the_key() -> None:

@@ -69,10 +69,21 @@ def test_a_title_is_found_and_the_answer_says_how(finder: Finder, text: str, lab
     "text",
     [
         "yêu tình",  # love, not the goblin
-        "anh hùng anna và những người bạn", "bananna", "an na", "penthouse x hai ba bốn năm", "taxy", "running men xyz", "phim", "ma", "",
-        "sao", "băng sao", "piece", "tôi đi xem taxi ở đâu đó",
+        "anh hùng anna và những người bạn",
+        "bananna",
+        "an na",
+        "penthouse x hai ba bốn năm",
+        "taxy",
+        "running men xyz",
+        "phim",
+        "ma",
+        "",
+        "sao",
+        "băng sao",
+        "piece",
+        "tôi đi xem taxi ở đâu đó",
     ],
-)  # fmt: skip
+)
 def test_what_it_does_not_know_it_leaves_alone(finder: Finder, text: str) -> None:
     assert finder.find(text) is None
 
@@ -97,9 +108,18 @@ def test_no_text_breaks_it(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("one", "other", "is_one"),
-    [("naruto", "naruto", True), ("naruto", "narutoo", True), ("naruto", "nartuo", True), ("naruto", "nxruto", True),
-     ("naruto", "nxxuto", False), ("part2", "part3", False), ("part2", "part", False), ("", "a", True), ("ab", "ba", True)],
-)  # fmt: skip
+    [
+        ("naruto", "naruto", True),
+        ("naruto", "narutoo", True),
+        ("naruto", "nartuo", True),
+        ("naruto", "nxruto", True),
+        ("naruto", "nxxuto", False),
+        ("part2", "part3", False),
+        ("part2", "part", False),
+        ("", "a", True),
+        ("ab", "ba", True),
+    ],
+)
 def test_one_letter_is_one_letter(one: str, other: str, is_one: bool) -> None:
     assert (is_one_edit(one, other), is_one_edit(other, one)) == (is_one, is_one)
 
@@ -107,18 +127,37 @@ def test_one_letter_is_one_letter(one: str, other: str, is_one: bool) -> None:
 @pytest.mark.parametrize(
     ("titles", "expected"),
     [
-        ("title,category\nx y,Actoin\n", (2, 5, "unknown-label", "`Actoin` is not one of the labels", "did you mean `Action`?")),
-        ("title,catgory\nx y,Action\n", (1, 7, "unknown-column", "there is no output `catgory`", "did you mean `category`?")),
-        ("title,category\nx y,Action,more\n", (2, 1, "wrong-value", "2 cells are wanted here, not 3", 'put a cell with a comma into quotes: "a, b"')),
-        ("title,category\nX y,Action\nx  Y,Action\n", (3, 1, "duplicate-name", "`x  Y` stands here twice (first in line 2)", "remove one of them")),
+        (
+            "title,category\nx y,Actoin\n",
+            (2, 5, "unknown-label", "`Actoin` is not one of the labels", "did you mean `Action`?"),
+        ),
+        (
+            "title,catgory\nx y,Action\n",
+            (1, 7, "unknown-column", "there is no output `catgory`", "did you mean `category`?"),
+        ),
+        (
+            "title,category\nx y,Action,more\n",
+            (2, 1, "wrong-value", "2 cells are wanted here, not 3", 'put a cell with a comma into quotes: "a, b"'),
+        ),
+        (
+            "title,category\nX y,Action\nx  Y,Action\n",
+            (3, 1, "duplicate-name", "`x  Y` stands here twice (first in line 2)", "remove one of them"),
+        ),
         ("title,category\n,Action\n", (2, 1, "wrong-value", "the key is empty", "remove the line")),
-        ('title,category\n"x y,Action\n', (2, 1, "wrong-value", "this is not CSV: unexpected end of data", "check the quotes")),
+        (
+            'title,category\n"x y,Action\n',
+            (2, 1, "wrong-value", "this is not CSV: unexpected end of data", "check the quotes"),
+        ),
     ],
-)  # fmt: skip
-def test_a_mistake_in_the_file_stands_in_its_line(tmp_path: Path, titles: str, expected: tuple[int, int, str, str, str]) -> None:
+)
+def test_a_mistake_in_the_file_stands_in_its_line(
+    tmp_path: Path, titles: str, expected: tuple[int, int, str, str, str]
+) -> None:
     with pytest.raises(SpecError) as caught:
         catalogue(tmp_path, titles)
-    assert expected in [(found.line, found.column, found.code, found.message, found.fix) for found in caught.value.diagnostics]
+    assert expected in [
+        (found.line, found.column, found.code, found.message, found.fix) for found in caught.value.diagnostics
+    ]
 
 
 def test_another_list_of_titles_is_another_question(tmp_path: Path) -> None:

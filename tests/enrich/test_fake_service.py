@@ -18,7 +18,9 @@ ROOT = Path(__file__).parents[2]
 @contextmanager
 def command(*options: str) -> Iterator[str]:
     """The address of `python -m tests.fake_gemini OPTIONS`."""
-    process = subprocess.Popen([sys.executable, "-m", "tests.fake_gemini", *options], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.fake_gemini", *options], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout
     try:
         yield process.stdout.readline().strip()
@@ -41,6 +43,10 @@ def test_it_serves_the_prompt_of_the_project_and_tells_what_was_asked(tmp_path: 
 
 def test_a_misspelt_fault_is_refused() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.fake_gemini", "--faults", "rat=1"], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "tests.fake_gemini", "--faults", "rat=1"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (1, "there is no fault `rat`\n")

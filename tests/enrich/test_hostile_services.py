@@ -57,12 +57,25 @@ def sent(model: LanguageModel) -> Any:
 
 
 UNREADABLE = [
-    (posing.openai, DEEP), (posing.openai, 5), (posing.openai, None), (posing.openai, {"choices": "x"}), (posing.openai, {"choices": [5]}),
-    (posing.openai, of_openai(None)), (posing.openai, of_openai("hi")), (posing.openai, of_openai({"content": ["x"]})),
-    (posing.openai, of_openai({"content": DEEP.decode()})), (posing.openai, b'{"choices":[{"finish_reason":"\\ud800","message":{"content":"x"}}]}'),
-    (posing.gemini, DEEP), (posing.gemini, 5), (posing.gemini, None), (posing.gemini, [1, 2]), (posing.gemini, {"candidates": "x"}),
-    (posing.gemini, {"candidates": [None]}), (posing.gemini, of_gemini(DEEP.decode())), (posing.gemini, of_gemini("x", finishReason="\x1b[31m")),
-]  # fmt: skip
+    (posing.openai, DEEP),
+    (posing.openai, 5),
+    (posing.openai, None),
+    (posing.openai, {"choices": "x"}),
+    (posing.openai, {"choices": [5]}),
+    (posing.openai, of_openai(None)),
+    (posing.openai, of_openai("hi")),
+    (posing.openai, of_openai({"content": ["x"]})),
+    (posing.openai, of_openai({"content": DEEP.decode()})),
+    (posing.openai, b'{"choices":[{"finish_reason":"\\ud800","message":{"content":"x"}}]}'),
+    (posing.gemini, DEEP),
+    (posing.gemini, 5),
+    (posing.gemini, None),
+    (posing.gemini, [1, 2]),
+    (posing.gemini, {"candidates": "x"}),
+    (posing.gemini, {"candidates": [None]}),
+    (posing.gemini, of_gemini(DEEP.decode())),
+    (posing.gemini, of_gemini("x", finishReason="\x1b[31m")),
+]
 
 
 @pytest.mark.parametrize(("kind", "body"), UNREADABLE)
@@ -77,7 +90,10 @@ def test_a_body_that_is_no_answer_fails_its_keys_and_nothing_else(kind: Any, bod
 
 
 @pytest.mark.parametrize("kind", [posing.openai, posing.gemini])
-@pytest.mark.parametrize("body", [DEEP, 5, [1], {"error": {"code": "x", "message": {"a": 1}, "details": [{"reason": [1]}, 5]}}, b"<html>\x1b[31m"])
+@pytest.mark.parametrize(
+    "body",
+    [DEEP, 5, [1], {"error": {"code": "x", "message": {"a": 1}, "details": [{"reason": [1]}, 5]}}, b"<html>\x1b[31m"],
+)
 @pytest.mark.parametrize("status", [400, 401, 429, 503])
 def test_a_failure_that_says_anything_at_all_is_still_a_failure_with_a_cause(kind: Any, body: Any, status: int) -> None:
     with Saying(body, status=status) as served, pytest.raises(ModelError) as caught:
@@ -98,7 +114,10 @@ COUNTS = [(10**30, MOST), (2**63, MOST), (-(10**9), 0)]
 @pytest.mark.parametrize(("count", "kept"), COUNTS)
 def test_counts_are_kept_as_far_as_they_can_be(count: int, kept: int, tmp_path: Path) -> None:
     openai = {**of_openai({"content": "x"}), "usage": {"prompt_tokens": count, "completion_tokens": count}}
-    gemini = {**of_gemini("x"), "usageMetadata": {"promptTokenCount": count, "candidatesTokenCount": count, "thoughtsTokenCount": count}}
+    gemini = {
+        **of_gemini("x"),
+        "usageMetadata": {"promptTokenCount": count, "candidatesTokenCount": count, "thoughtsTokenCount": count},
+    }
     for kind, body in ((posing.openai, openai), (posing.gemini, gemini)):
         with Saying(body) as served:
             store = posing.new_store(tmp_path / kind.__name__)
@@ -108,7 +127,10 @@ def test_counts_are_kept_as_far_as_they_can_be(count: int, kept: int, tmp_path: 
             assert report.usd >= 0
 
 
-@pytest.mark.parametrize("usage", ["10", [1], {"prompt_tokens": "abc"}, {"prompt_tokens": 1.5}, {"prompt_tokens": 1, "completion_tokens": [2]}])
+@pytest.mark.parametrize(
+    "usage",
+    ["10", [1], {"prompt_tokens": "abc"}, {"prompt_tokens": 1.5}, {"prompt_tokens": 1, "completion_tokens": [2]}],
+)
 def test_a_usage_that_is_no_usage_is_as_good_as_none(usage: Any) -> None:
     with Saying({**of_openai({"content": "x"}), "usage": usage}) as served:
         assert sent(posing.openai(served)).usage is None
@@ -116,7 +138,10 @@ def test_a_usage_that_is_no_usage_is_as_good_as_none(usage: Any) -> None:
 
 def test_a_key_that_a_service_repeats_and_what_cannot_be_written_are_not_stored(tmp_path: Path) -> None:
     word = f"\ud800{SECRET}\x1b" + "x" * 500
-    bodies = [(posing.openai, {**of_openai({"content": "x"}, finish_reason=word), "model": word}), (posing.gemini, {**of_gemini("x", finishReason=word[1:]), "modelVersion": word})]
+    bodies = [
+        (posing.openai, {**of_openai({"content": "x"}, finish_reason=word), "model": word}),
+        (posing.gemini, {**of_gemini("x", finishReason=word[1:]), "modelVersion": word}),
+    ]
     for kind, body in bodies:
         with Saying(body) as served:
             folder = tmp_path / kind.__name__

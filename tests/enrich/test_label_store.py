@@ -52,19 +52,39 @@ def test_an_answer_is_kept_with_where_it_came_from(store: Store, tmp_path: Path)
     with sqlite3.connect(tmp_path / "state" / "labels.sqlite") as connection:
         names = "prompt, source, key, shown, status, answer, reason, version, tokens, usd, run"
         (row,) = connection.execute(f"select {names} from etlrun_labels").fetchall()
-        (sent,) = connection.execute("select batch, asked, answered, outcome, input_tokens, output_tokens, usd, run from etlrun_requests").fetchall()
+        (sent,) = connection.execute(
+            "select batch, asked, answered, outcome, input_tokens, output_tokens, usd, run from etlrun_requests"
+        ).fetchall()
     connection.close()
-    assert row == ("small", "gemini m", "sao băng", "SAO BĂNG", "ok", '{"category": "Action"}', "why", "m-001", 60.0, 0.125, "run-1")
+    assert row == (
+        "small",
+        "gemini m",
+        "sao băng",
+        "SAO BĂNG",
+        "ok",
+        '{"category": "Action"}',
+        "why",
+        "m-001",
+        60.0,
+        0.125,
+        "run-1",
+    )
     assert sent == ("a91f3c", 2, 1, "complete", 100, 20, 0.25, "run-1")
 
 
 @pytest.mark.parametrize(
     ("before", "after", "kept"),
     [
-        ("ok", "failed", "ok"), ("ok", "refused", "ok"), ("ok", "abstained", "ok"), ("refused", "failed", "refused"),
-        ("failed", "ok", "ok"), ("failed", "refused", "refused"), ("refused", "ok", "ok"), ("failed", "failed", "failed"),
+        ("ok", "failed", "ok"),
+        ("ok", "refused", "ok"),
+        ("ok", "abstained", "ok"),
+        ("refused", "failed", "refused"),
+        ("failed", "ok", "ok"),
+        ("failed", "refused", "refused"),
+        ("refused", "ok", "ok"),
+        ("failed", "failed", "failed"),
     ],
-)  # fmt: skip
+)
 def test_a_failure_never_replaces_an_answer(store: Store, before: str, after: str, kept: str) -> None:
     record(store, result("a b", before))
     record(store, result("a b", after), result("c d", after))
@@ -83,12 +103,29 @@ def test_each_question_has_answers_of_its_own(store: Store) -> None:
     assert store.known(OTHER.id, ["a b"]) == {}
 
 
-ODD = ["yêu tinh", "yêu tình", "yeu tinh", "it's", 'say "hi"', "100% phim", "a\\b", "\U0001f600 phim", "đ", "ı", "straße", "null", ":name", "?"]
+ODD = [
+    "yêu tinh",
+    "yêu tình",
+    "yeu tinh",
+    "it's",
+    'say "hi"',
+    "100% phim",
+    "a\\b",
+    "\U0001f600 phim",
+    "đ",
+    "ı",
+    "straße",
+    "null",
+    ":name",
+    "?",
+]
 
 
 def test_odd_keys_are_themselves(store: Store) -> None:
     record(store, *(result(key, label=f"l{number}") for number, key in enumerate(ODD)))
-    assert {key: values for key, (_, values) in known(store, *ODD).items()} == {key: f"l{number}" for number, key in enumerate(ODD)}
+    assert {key: values for key, (_, values) in known(store, *ODD).items()} == {
+        key: f"l{number}" for number, key in enumerate(ODD)
+    }
 
 
 def test_many_keys_are_found_among_more(store: Store) -> None:

@@ -20,7 +20,11 @@ COSTLY: dict[Fault, float] = {**ALL, "drop-after": 0.15, "half-json": 0.1, "no-u
 @pytest.mark.parametrize("faults", [{}, COSTLY], ids=["without faults", "with faults"])
 def test_the_cap_is_never_passed(concurrency: int, faults: dict[Fault, float], tmp_path: Path) -> None:
     with posing.server(faults=faults, seed=concurrency, latency=0.005) as served:
-        model, asked, store = posing.gemini(served, concurrency=concurrency), posing.keys(4_000), posing.new_store(tmp_path)
+        model, asked, store = (
+            posing.gemini(served, concurrency=concurrency),
+            posing.keys(4_000),
+            posing.new_store(tmp_path),
+        )
         limits = replace(posing.QUICK, concurrency=concurrency)
         report = posing.pose(model, asked, store, posing.terms(limits=limits, budget=Budget(usd=CAP)))
         assert report.stopped is not None
@@ -33,7 +37,9 @@ def test_the_cap_is_never_passed(concurrency: int, faults: dict[Fault, float], t
 
 def test_the_cap_is_used_and_not_only_reserved(tmp_path: Path) -> None:
     with posing.server() as served:
-        report = posing.pose(posing.gemini(served), posing.keys(4_000), posing.new_store(tmp_path), posing.terms(budget=Budget(usd=CAP)))
+        report = posing.pose(
+            posing.gemini(served), posing.keys(4_000), posing.new_store(tmp_path), posing.terms(budget=Budget(usd=CAP))
+        )
         assert report.usd > 0.6 * CAP
 
 

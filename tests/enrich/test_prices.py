@@ -40,7 +40,9 @@ def test_flex_is_half_price_and_an_unknown_tier_has_no_price() -> None:
 
 
 def test_the_projects_own_price_goes_first_and_an_unknown_model_has_none() -> None:
-    assert tariff_of(Gemini(model="gemini-2.5-flash", price=Price(9, 9)), "gemini-2.5-flash") == Tariff(Price(9, 9), "the project file")
+    assert tariff_of(Gemini(model="gemini-2.5-flash", price=Price(9, 9)), "gemini-2.5-flash") == Tariff(
+        Price(9, 9), "the project file"
+    )
     assert tariff_of(Openai(model="qwen", url="http://h/v1"), "qwen").price is None
 
 

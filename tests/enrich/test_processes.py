@@ -79,7 +79,9 @@ def test_what_a_killed_process_had_leased_is_asked_by_one_that_runs_beside_it(tm
         first.communicate()
         report = finish(second)
         assert report["pending"] == 0
-        assert posing.statuses(posing.stored(open_store(where), posing.gemini(served), posing.keys(2_000))) == {"ok": 2_000}
+        assert posing.statuses(posing.stored(open_store(where), posing.gemini(served), posing.keys(2_000))) == {
+            "ok": 2_000
+        }
 
 
 def test_an_interrupt_leaves_no_lease_behind(tmp_path: Path) -> None:

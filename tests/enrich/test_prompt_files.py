@@ -67,9 +67,18 @@ def test_windows_line_ends_and_a_byte_order_mark_change_nothing(tmp_path: Path) 
         ("doraemon", "0912345678", (11, 11, "wrong-value", "`0912345678` is a key that is never asked")),
         ("adult: false}\n---", "adlt: false}\n---", (11, 21, "unknown-column", "there is no output `adlt`")),
         ("  genre:", "  i:", (4, 3, "bad-name", "`i` cannot name an output")),
-        ('"[A-Z][a-z]+"', '"("', (5, 40, "wrong-value", "this is not a regular expression: missing ), unterminated subpattern at position 0")),
+        (
+            '"[A-Z][a-z]+"',
+            '"("',
+            (
+                5,
+                40,
+                "wrong-value",
+                "this is not a regular expression: missing ), unterminated subpattern at position 0",
+            ),
+        ),
     ],
-)  # fmt: skip
+)
 def test_each_mistake_stands_under_its_word(old: str, new: str, expected: tuple[int, int, str, str]) -> None:
     assert old in MANY
     assert expected in mistakes(MANY.replace(old, new, 1))
@@ -90,9 +99,21 @@ def test_the_prompt_of_the_project_has_the_fourteen_categories() -> None:
     (category,) = prompt.outputs
     assert isinstance(category, Labels)
     assert list(category.labels) == [
-        "Action", "Romance", "Comedy", "Horror", "Animation", "Drama", "C Drama", "K Drama", "Sports", "Music", "Reality Show",
-        "TV Channel", "News", "Other",
-    ]  # fmt: skip
+        "Action",
+        "Romance",
+        "Comedy",
+        "Horror",
+        "Animation",
+        "Drama",
+        "C Drama",
+        "K Drama",
+        "Sports",
+        "Music",
+        "Reality Show",
+        "TV Channel",
+        "News",
+        "Other",
+    ]
     assert {example.answer["category"] for example in prompt.examples} == set(category.labels)
     assert len(prompt.canaries) >= 2
 

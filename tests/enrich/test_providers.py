@@ -75,7 +75,9 @@ def test_a_request_to_gemini_carries_rules_schema_and_limits_and_nothing_else() 
         assert record.secret == SECRET
         assert record.body["serviceTier"] == "flex"
         assert (config["temperature"], config["responseMimeType"]) == (0, "application/json")
-        assert config["responseJsonSchema"]["properties"]["labels"]["items"]["properties"]["c"]["enum"] == list(posing.LABELS)
+        assert config["responseJsonSchema"]["properties"]["labels"]["items"]["properties"]["c"]["enum"] == list(
+            posing.LABELS
+        )
         assert "tools" not in record.body
 
 
@@ -85,7 +87,10 @@ def test_a_request_to_an_openai_service_carries_a_closed_schema() -> None:
         record = served.records[0]
         schema = record.body["response_format"]["json_schema"]["schema"]
         assert record.secret == SECRET
-        assert (schema["additionalProperties"], schema["properties"]["labels"]["items"]["additionalProperties"]) == (False, False)
+        assert (schema["additionalProperties"], schema["properties"]["labels"]["items"]["additionalProperties"]) == (
+            False,
+            False,
+        )
         assert [message["role"] for message in record.body["messages"]] == ["system", "user"]
 
 
@@ -94,7 +99,12 @@ def test_usage_and_version_come_from_the_reply(kind: Any) -> None:
     with posing.server(script=[None, "no-usage"]) as served:
         reply = sent(kind(served))
         assert reply.usage is not None
-        assert (reply.usage.input > 0, reply.usage.output > 0, reply.version, reply.ending) == (True, True, "fake-001", "complete")
+        assert (reply.usage.input > 0, reply.usage.output > 0, reply.version, reply.ending) == (
+            True,
+            True,
+            "fake-001",
+            "complete",
+        )
         assert sent(kind(served)).usage is None
 
 
@@ -102,11 +112,18 @@ def test_usage_and_version_come_from_the_reply(kind: Any) -> None:
 @pytest.mark.parametrize(
     ("fault", "cause", "may_be_billed"),
     [
-        ("rate", "rate", False), ("rate-header", "rate", False), ("day", "day", False), ("unavailable", "service", False),
-        ("drop-before", "service", True), ("drop-after", "service", True), ("half-json", "unreadable", True), ("no-key", "access", False),
-        ("no-model", "model", False), ("bad-request", "refused", False),
+        ("rate", "rate", False),
+        ("rate-header", "rate", False),
+        ("day", "day", False),
+        ("unavailable", "service", False),
+        ("drop-before", "service", True),
+        ("drop-after", "service", True),
+        ("half-json", "unreadable", True),
+        ("no-key", "access", False),
+        ("no-model", "model", False),
+        ("bad-request", "refused", False),
     ],
-)  # fmt: skip
+)
 def test_every_failure_has_a_cause(kind: Any, fault: Any, cause: str, may_be_billed: bool) -> None:
     with posing.server(faults={fault: 1.0}, retry_delay=1.5) as served:
         error = failure(served, kind, api_key=SECRET)
@@ -127,7 +144,11 @@ def test_an_answer_that_takes_too_long_is_an_outage_that_may_be_billed() -> None
     with posing.server(latency=1.0) as served:
         for kind in (posing.gemini, posing.openai):
             error = failure(served, kind, timeout=0.1)
-            assert (error.cause, error.may_be_billed, error.message) == ("service", True, "the service did not answer in time")
+            assert (error.cause, error.may_be_billed, error.message) == (
+                "service",
+                True,
+                "the service did not answer in time",
+            )
 
 
 def test_a_wrong_key_is_told_by_the_reference_not_by_the_key() -> None:
@@ -138,7 +159,9 @@ def test_a_wrong_key_is_told_by_the_reference_not_by_the_key() -> None:
 
 
 @pytest.mark.parametrize("name", ["api_key", "model"])
-def test_a_variable_that_is_not_set_is_named_before_anything_is_sent(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_that_is_not_set_is_named_before_anything_is_sent(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("ETLRUN_TEST_ABSENT", raising=False)
     with pytest.raises(ModelError) as caught:
         Gemini(**{"model": "m", "api_key": "k", name: "${ETLRUN_TEST_ABSENT}"}).open(from_environment)
@@ -147,7 +170,9 @@ def test_a_variable_that_is_not_set_is_named_before_anything_is_sent(name: str, 
     assert "export ETLRUN_TEST_ABSENT=" in caught.value.fix
 
 
-def test_the_key_comes_from_the_project_file_and_not_from_what_the_environment_holds_besides(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_comes_from_the_project_file_and_not_from_what_the_environment_holds_besides(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(os.environ, "GOOGLE_API_KEY", "another")
     monkeypatch.setitem(os.environ, "ETLRUN_TEST_KEY", SECRET)
     with posing.server() as served:
@@ -191,6 +216,11 @@ def test_a_model_says_who_it_is_or_that_it_is_not_there(kind: Any) -> None:
 
 def test_identity_holds_what_changes_an_answer_and_no_more() -> None:
     base = Gemini(model="m").identity(Path(), posing.as_written)
-    assert Gemini(model="m", concurrency=1, batch=10, timeout=1, api_key="x", url="http://h").identity(Path(), posing.as_written) == base
+    assert (
+        Gemini(model="m", concurrency=1, batch=10, timeout=1, api_key="x", url="http://h").identity(
+            Path(), posing.as_written
+        )
+        == base
+    )
     others = [Gemini(model="n"), Gemini(model="m", thinking="low"), Gemini(model="m", temperature=1)]
     assert base not in [other.identity(Path(), posing.as_written) for other in others]

@@ -19,7 +19,12 @@ QUESTION = Question(posing.prompt(), {"model": "m"})
 PLAIN = Question(posing.prompt(posing.TEXT.replace("canaries:", "examples:")), {"model": "m"})  # no canaries
 KEYS = posing.keys(4)
 SHEET = write_sheet(PLAIN, KEYS, random.Random(1))
-RIGHT: list[dict[str, Any]] = [{"i": 0, "c": "Action"}, {"i": 1, "c": "Comedy"}, {"i": 2, "c": "Other"}, {"i": 3, "c": "Sports"}]
+RIGHT: list[dict[str, Any]] = [
+    {"i": 0, "c": "Action"},
+    {"i": 1, "c": "Comedy"},
+    {"i": 2, "c": "Other"},
+    {"i": 3, "c": "Sports"},
+]
 
 
 def taken(labels: Any, *, batch: str | None = None, ending: Any = "complete") -> Verdict:
@@ -56,7 +61,9 @@ def test_an_unknown_index_is_refused(index: Any) -> None:
     assert labels_of(taken([*RIGHT[1:], {"i": index, "c": "Action"}])) == {1: "Comedy", 2: "Other", 3: "Sports"}
 
 
-@pytest.mark.parametrize("label", ["Sci-Fi", "action", "Action ", "", None, 1, ["Action"], {"a": 1}, "Actions and more"])
+@pytest.mark.parametrize(
+    "label", ["Sci-Fi", "action", "Action ", "", None, 1, ["Action"], {"a": 1}, "Actions and more"]
+)
 def test_what_is_not_a_label_is_never_taken(label: Any) -> None:
     assert labels_of(taken([{"i": 0, "c": label}, *RIGHT[1:]])) == {1: "Comedy", 2: "Other", 3: "Sports"}
 
@@ -91,7 +98,10 @@ def test_an_answer_in_a_fence_is_read() -> None:
     assert labels_of(taken("```json\n" + json.dumps({"batch": SHEET.batch, "labels": RIGHT}) + "\n```")) == ALL_RIGHT
 
 
-@pytest.mark.parametrize("text", ["", "null", "[]", "Sorry, I cannot.", '{"labels": []}', '{"batch": 1, "labels": []}', '{"batch":"x"}', "{" * 50])
+@pytest.mark.parametrize(
+    "text",
+    ["", "null", "[]", "Sorry, I cannot.", '{"labels": []}', '{"batch": 1, "labels": []}', '{"batch":"x"}', "{" * 50],
+)
 def test_what_is_no_answer_is_unreadable(text: str) -> None:
     assert (taken(text).answers, taken(text).fault) == ({}, "unreadable")
 
@@ -178,7 +188,10 @@ def test_a_reply_that_stumbles_over_one_canary_is_taken_where_the_other_is_right
 
 @pytest.mark.parametrize("change", [both_right_and_wrong, with_no_labels])
 def test_spoilt_canaries_refuse_even_a_reply_that_was_cut_off(change: Any) -> None:
-    assert (spoilt(change, cut=2, ending="truncated").answers, spoilt(change, cut=2, ending="truncated").fault) == ({}, "canary")
+    assert (spoilt(change, cut=2, ending="truncated").answers, spoilt(change, cut=2, ending="truncated").fault) == (
+        {},
+        "canary",
+    )
 
 
 def test_a_reply_that_was_cut_off_before_a_canary_is_taken_as_far_as_it_goes() -> None:
@@ -199,7 +212,9 @@ def test_every_output_of_an_item_must_be_allowed() -> None:
     bad = [{"a": "z"}, {"n": 2}, {"n": True}, {"n": float("nan")}, {"t": "abcd"}, {"t": "a\n"}, {"t": 1}, {"b": "true"}]
     for change in bad:
         labels = [{"i": 0, **right, **change}, {"i": 1, **right}]
-        verdict = judge(question, sheet, Reply(json.dumps({"batch": sheet.batch, "labels": labels}), "complete", "STOP", None))
+        verdict = judge(
+            question, sheet, Reply(json.dumps({"batch": sheet.batch, "labels": labels}), "complete", "STOP", None)
+        )
         assert verdict.answers == {1: right}
     missing = json.dumps({"batch": sheet.batch, "labels": [{"i": 0, "a": "x", "n": 0.5, "t": "a"}]})
     assert judge(question, sheet, Reply(missing, "complete", "STOP", None)).answers == {}

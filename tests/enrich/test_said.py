@@ -20,9 +20,18 @@ def test_any_text_becomes_one_line_that_can_be_stored(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("said", "shown"),
-    [("STOP", "STOP"), (" a\r\n::error::b ", "a ::error::b"), ("\x1b[31mred\u202e", "[31mred"), ("\ud800", ""), ("x" * 999, "x" * LONGEST),
-     (None, ""), (5, ""), (["a"], ""), ({"a": 1}, "")],
-)  # fmt: skip
+    [
+        ("STOP", "STOP"),
+        (" a\r\n::error::b ", "a ::error::b"),
+        ("\x1b[31mred\u202e", "[31mred"),
+        ("\ud800", ""),
+        ("x" * 999, "x" * LONGEST),
+        (None, ""),
+        (5, ""),
+        (["a"], ""),
+        ({"a": 1}, ""),
+    ],
+)
 def test_what_is_no_text_says_nothing_and_the_rest_is_one_short_line(said: Any, shown: str) -> None:
     assert said_text(said) == shown
 
@@ -34,7 +43,8 @@ def test_a_secret_that_a_service_repeats_is_not_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "count"), [(7, 7), (0, 0), (-5, 0), (10**30, MOST), (None, None), ("7", None), (7.5, None), (True, None), ([7], None)]
+    ("said", "count"),
+    [(7, 7), (0, 0), (-5, 0), (10**30, MOST), (None, None), ("7", None), (7.5, None), (True, None), ([7], None)],
 )
 def test_a_count_is_never_negative_and_always_fits(said: Any, count: int | None) -> None:
     assert said_count(said) == count
@@ -42,8 +52,20 @@ def test_a_count_is_never_negative_and_always_fits(said: Any, count: int | None)
 
 @pytest.mark.parametrize(
     ("said", "seconds"),
-    [("1.5", 1.5), ("-5", 0.0), ("inf", 3600.0), ("100000", 3600.0), ("1e400", 3600.0), ("nan", None), ("", None), ("soon", None), (None, None),
-     ("Fri, 31 Dec 9999 23:59:59 GMT", 3600.0), ("Fri, 31 Dec 99999999999999999999 23:59:59 GMT", None), ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0)],
-)  # fmt: skip
+    [
+        ("1.5", 1.5),
+        ("-5", 0.0),
+        ("inf", 3600.0),
+        ("100000", 3600.0),
+        ("1e400", 3600.0),
+        ("nan", None),
+        ("", None),
+        ("soon", None),
+        (None, None),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 3600.0),
+        ("Fri, 31 Dec 99999999999999999999 23:59:59 GMT", None),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
+    ],
+)
 def test_a_wait_is_an_hour_at_most(said: Any, seconds: float | None) -> None:
     assert said_seconds(said) == seconds

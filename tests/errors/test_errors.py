@@ -18,9 +18,19 @@ HERE = Path(__file__).parent
 ENGINE = HERE.parent.parent / "engine" / "etlrun"
 # Which argument of a call is a code: what makes a diagnostic, and what hands one on.
 CODE_ARGUMENT = {
-    ".diagnose": 1, ".diagnose_key": 1, ".diagnose_inside": 3, ".at_span": 1, ".error": 1, ".error_at_key": 1, ".complain": 1,
-    "Diagnostic": 4, "_about_file": 1, "Problem": 0, "Complaint": 3, "report": 1,
-}  # fmt: skip
+    ".diagnose": 1,
+    ".diagnose_key": 1,
+    ".diagnose_inside": 3,
+    ".at_span": 1,
+    ".error": 1,
+    ".error_at_key": 1,
+    ".complain": 1,
+    "Diagnostic": 4,
+    "_about_file": 1,
+    "Problem": 0,
+    "Complaint": 3,
+    "report": 1,
+}
 SPECS = sorted(HERE.glob("*.yaml"))
 
 
@@ -30,7 +40,11 @@ def test_a_broken_spec_gives_this_text(spec: Path, tmp_path: Path) -> None:
 
 
 def test_every_code_has_a_text_and_every_text_a_code() -> None:
-    told = {code for spec in SPECS for code in re.findall(r"^\S+:\d+:\d+: (?:warning: )?([a-z-]+): ", _text_of(spec), re.MULTILINE)}
+    told = {
+        code
+        for spec in SPECS
+        for code in re.findall(r"^\S+:\d+:\d+: (?:warning: )?([a-z-]+): ", _text_of(spec), re.MULTILINE)
+    }
     assert told == set(CODES)
 
 
@@ -46,7 +60,11 @@ def _codes_in(module: ast.Module) -> Iterator[str]:
             name = f".{node.func.attr}" if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             position = CODE_ARGUMENT.get(name)
             given = node.args[position] if position is not None and position < len(node.args) else None
-            if isinstance(given, ast.Constant) and isinstance(given.value, str) and re.fullmatch(r"[a-z]+(-[a-z]+)*", given.value):
+            if (
+                isinstance(given, ast.Constant)
+                and isinstance(given.value, str)
+                and re.fullmatch(r"[a-z]+(-[a-z]+)*", given.value)
+            ):
                 yield given.value
 
 

@@ -20,21 +20,39 @@ def main() -> None:
     parser.add_argument("--faults", default="none", help=f"none, all, or NAME=SHARE,... of {', '.join(FAULTS)}")
     parser.add_argument("--script", default="", help="faults of the first requests, in their order: NAME,NAME,...")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
-    parser.add_argument("--prompt", type=Path, action="append", default=[], help="a prompt file, whose canaries and examples are answered rightly")
+    parser.add_argument(
+        "--prompt",
+        type=Path,
+        action="append",
+        default=[],
+        help="a prompt file, whose canaries and examples are answered rightly",
+    )
     parser.add_argument("--model", action="append", default=[], help="a model that exists (default: any)")
     parser.add_argument("--key", default="", help="the API key to insist on")
     parser.add_argument("--no-schema", action="store_true", help="refuse every schema")
     given = parser.parse_args()
     server = FakeServer(
-        faults=_rates(given.faults), seed=given.seed, script=_script(given.script), latency=given.latency, known=known_answers(given.prompt),
-        models=given.model, secret=given.key, port=given.port, takes_schema=not given.no_schema,
-    )  # fmt: skip
+        faults=_rates(given.faults),
+        seed=given.seed,
+        script=_script(given.script),
+        latency=given.latency,
+        known=known_answers(given.prompt),
+        models=given.model,
+        secret=given.key,
+        port=given.port,
+        takes_schema=not given.no_schema,
+    )
     asyncio.run(_serve(server))
 
 
 def known_answers(prompts: list[Path]) -> dict[str, str]:
     """The answers that the canaries and examples of prompt files give."""
-    examples = [example for path in prompts for prompt in [read_prompt(path)] for example in (*prompt.canaries, *prompt.examples)]
+    examples = [
+        example
+        for path in prompts
+        for prompt in [read_prompt(path)]
+        for example in (*prompt.canaries, *prompt.examples)
+    ]
     return {example.key: str(next(iter(example.answer.values()))) for example in examples}
 
 

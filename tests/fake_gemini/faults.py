@@ -9,18 +9,52 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 Fault = Literal[
-    "rate", "rate-header", "day", "unavailable", "drop-before", "drop-after", "half-json", "foreign-label", "shuffled", "missing", "extra",
-    "duplicate", "conflicting", "other-batch", "truncated", "asleep", "canary-dropped", "fenced", "no-usage", "schema", "no-model",
-    "no-key", "bad-request",
-]  # fmt: skip
+    "rate",
+    "rate-header",
+    "day",
+    "unavailable",
+    "drop-before",
+    "drop-after",
+    "half-json",
+    "foreign-label",
+    "shuffled",
+    "missing",
+    "extra",
+    "duplicate",
+    "conflicting",
+    "other-batch",
+    "truncated",
+    "asleep",
+    "canary-dropped",
+    "fenced",
+    "no-usage",
+    "schema",
+    "no-model",
+    "no-key",
+    "bad-request",
+]
 FAULTS: tuple[Fault, ...] = get_args(Fault)
 
 # One request in two is struck by something.
 ALL: Mapping[Fault, float] = {
-    "rate": 0.04, "rate-header": 0.02, "unavailable": 0.04, "drop-before": 0.02, "drop-after": 0.03, "half-json": 0.03, "foreign-label": 0.04,
-    "shuffled": 0.04, "missing": 0.05, "extra": 0.03, "duplicate": 0.03, "conflicting": 0.04, "other-batch": 0.03, "truncated": 0.04,
-    "asleep": 0.02, "fenced": 0.02, "no-usage": 0.01,
-}  # fmt: skip
+    "rate": 0.04,
+    "rate-header": 0.02,
+    "unavailable": 0.04,
+    "drop-before": 0.02,
+    "drop-after": 0.03,
+    "half-json": 0.03,
+    "foreign-label": 0.04,
+    "shuffled": 0.04,
+    "missing": 0.05,
+    "extra": 0.03,
+    "duplicate": 0.03,
+    "conflicting": 0.04,
+    "other-batch": 0.03,
+    "truncated": 0.04,
+    "asleep": 0.02,
+    "fenced": 0.02,
+    "no-usage": 0.01,
+}
 
 
 @dataclass

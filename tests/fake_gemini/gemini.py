@@ -9,7 +9,14 @@ from typing import Any
 from .dialect import Answer, Asked, Dialect
 from .wire import Call, Response
 
-STATUSES = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED", 503: "UNAVAILABLE"}
+STATUSES = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    429: "RESOURCE_EXHAUSTED",
+    503: "UNAVAILABLE",
+}
 TYPE = "type.googleapis.com/google.rpc."
 
 
@@ -37,7 +44,11 @@ def _text(content: Any) -> str:
 def _answer(answer: Answer) -> Response:
     body: dict[str, Any] = {"modelVersion": "fake-001", "responseId": "fake"}
     if answer.has_usage:
-        body["usageMetadata"] = {"promptTokenCount": answer.taken, "candidatesTokenCount": answer.given, "totalTokenCount": answer.taken + answer.given}
+        body["usageMetadata"] = {
+            "promptTokenCount": answer.taken,
+            "candidatesTokenCount": answer.given,
+            "totalTokenCount": answer.taken + answer.given,
+        }
     if answer.ending == "blocked-prompt":
         return Response(200, {**body, "promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}})
     reason = {"complete": "STOP", "truncated": "MAX_TOKENS", "blocked": "SAFETY"}[answer.ending]
@@ -49,20 +60,35 @@ def _answer(answer: Answer) -> Response:
 
 def _failure(status: int, message: str, delay: float) -> Response:
     details = [{"@type": TYPE + "RetryInfo", "retryDelay": f"{delay}s"}] if status == 429 else []
-    return Response(status, {"error": {"code": status, "status": STATUSES[status], "message": message, "details": details}})
+    return Response(
+        status, {"error": {"code": status, "status": STATUSES[status], "message": message, "details": details}}
+    )
 
 
 def _day() -> Response:
     quota = {"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier", "quotaValue": "250"}
-    details = [{"@type": TYPE + "QuotaFailure", "violations": [quota]}, {"@type": TYPE + "RetryInfo", "retryDelay": "20s"}]
-    return Response(429, {"error": {"code": 429, "status": STATUSES[429], "message": "the quota is exceeded", "details": details}})
+    details = [
+        {"@type": TYPE + "QuotaFailure", "violations": [quota]},
+        {"@type": TYPE + "RetryInfo", "retryDelay": "20s"},
+    ]
+    return Response(
+        429, {"error": {"code": 429, "status": STATUSES[429], "message": "the quota is exceeded", "details": details}}
+    )
 
 
 def _other(call: Call, models: Sequence[str]) -> Response:
     if call.path.split("?")[0].endswith(":countTokens"):
         letters = sum(len(_text(content)) for content in call.json()["contents"])
         return Response(200, {"totalTokens": letters // 3})
-    return Response(200, {"name": f"models/{_model(call)}", "displayName": "Fake", "inputTokenLimit": 1_000_000, "outputTokenLimit": 65_536})
+    return Response(
+        200,
+        {
+            "name": f"models/{_model(call)}",
+            "displayName": "Fake",
+            "inputTokenLimit": 1_000_000,
+            "outputTokenLimit": 65_536,
+        },
+    )
 
 
 DIALECT = Dialect(_secret, _model, _asked, _answer, _failure, _day, _other)

@@ -26,11 +26,20 @@ def _asked(call: Call) -> Asked | None:
 
 
 def _answer(answer: Answer) -> Response:
-    reason = {"complete": "stop", "truncated": "length", "blocked": "content_filter", "blocked-prompt": "content_filter"}[answer.ending]
+    reason = {
+        "complete": "stop",
+        "truncated": "length",
+        "blocked": "content_filter",
+        "blocked-prompt": "content_filter",
+    }[answer.ending]
     choice = {"index": 0, "finish_reason": reason, "message": {"role": "assistant", "content": answer.text}}
     body: dict[str, Any] = {"model": "fake-001", "choices": [choice]}
     if answer.has_usage:
-        body["usage"] = {"prompt_tokens": answer.taken, "completion_tokens": answer.given, "total_tokens": answer.taken + answer.given}
+        body["usage"] = {
+            "prompt_tokens": answer.taken,
+            "completion_tokens": answer.given,
+            "total_tokens": answer.taken + answer.given,
+        }
     return Response(200, body)
 
 
@@ -40,7 +49,10 @@ def _failure(status: int, message: str, delay: float) -> Response:
 
 
 def _day() -> Response:
-    return Response(429, {"error": {"message": "you exceeded your quota", "type": "insufficient_quota", "code": "insufficient_quota"}})
+    return Response(
+        429,
+        {"error": {"message": "you exceeded your quota", "type": "insufficient_quota", "code": "insufficient_quota"}},
+    )
 
 
 def _other(call: Call, models: Sequence[str]) -> Response:

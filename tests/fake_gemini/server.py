@@ -17,7 +17,11 @@ from .truth import Truth, fields_of
 from .wire import Call, Response, serve_connection
 
 INPUT_PRICE, OUTPUT_PRICE = 0.30, 2.50  # US dollars per million tokens
-POISON, TOXIC, FORBIDDEN = "poison", "toxic", "forbidden"  # words in a key: blocked before, blocked after, refused with 400
+POISON, TOXIC, FORBIDDEN = (
+    "poison",
+    "toxic",
+    "forbidden",
+)  # words in a key: blocked before, blocked after, refused with 400
 LATE: frozenset[Fault | None] = frozenset({"drop-after", "half-json"})  # the work is done, and billed
 
 
@@ -36,10 +40,19 @@ class FakeServer:
     """A server in a thread of its own: `with FakeServer() as server: ... server.url`."""
 
     def __init__(
-        self, *, faults: Mapping[Fault, float] | None = None, seed: int = 0, script: Sequence[Fault | None] = (), latency: float = 0.0,
-        known: Mapping[str, str] | None = None, models: Sequence[str] = (), secret: str = "", retry_delay: float = 0.02, port: int = 0,
+        self,
+        *,
+        faults: Mapping[Fault, float] | None = None,
+        seed: int = 0,
+        script: Sequence[Fault | None] = (),
+        latency: float = 0.0,
+        known: Mapping[str, str] | None = None,
+        models: Sequence[str] = (),
+        secret: str = "",
+        retry_delay: float = 0.02,
+        port: int = 0,
         takes_schema: bool = True,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.plan = Plan(faults or {}, seed, script)
         self.truth = Truth(known or {})
         self.latency = latency
@@ -84,7 +97,9 @@ class FakeServer:
 
     async def listen(self) -> None:
         """Open the port; `port` is then the one in use."""
-        self.listening = await asyncio.start_server(lambda r, w: serve_connection(r, w, self.handle), "127.0.0.1", self.port, limit=1 << 22)
+        self.listening = await asyncio.start_server(
+            lambda r, w: serve_connection(r, w, self.handle), "127.0.0.1", self.port, limit=1 << 22
+        )
         self.port = self.listening.sockets[0].getsockname()[1]
 
     @property
@@ -133,7 +148,9 @@ class FakeServer:
             return dialect.answer(Answer("", "blocked-prompt", len(asked.system + asked.user) // 3, 0))
         return self.written(fault, document, keys, asked, dialect)
 
-    def written(self, fault: Fault | None, document: Mapping[str, Any], keys: tuple[str, ...], asked: Asked, dialect: Dialect) -> Response:
+    def written(
+        self, fault: Fault | None, document: Mapping[str, Any], keys: tuple[str, ...], asked: Asked, dialect: Dialect
+    ) -> Response:
         fields = fields_of(self.schema, asked.system)
         items = [{"i": item["i"], **self.truth.answer(item["q"], fields)} for item in document["items"]]
         whole = {"batch": document["batch"], "labels": [dict(item) for item in items]}
@@ -168,7 +185,9 @@ class FakeServer:
         if fault == "rate":
             return dialect.failure(429, "too many requests", self.retry_delay)
         if fault == "rate-header":
-            return Response(429, {"error": {"code": 429, "message": "too many requests"}}, {"Retry-After": f"{self.retry_delay}"})
+            return Response(
+                429, {"error": {"code": 429, "message": "too many requests"}}, {"Retry-After": f"{self.retry_delay}"}
+            )
         if fault == "day":
             return dialect.day()
         if fault == "schema":
@@ -177,4 +196,9 @@ class FakeServer:
 
     def state(self) -> dict[str, Any]:
         """What a test in another process wants to know."""
-        return {"requests": len(self.records), "calls": dict(self.calls), "billed_usd": self.billed_usd, "most_in_flight": self.most_in_flight}
+        return {
+            "requests": len(self.records),
+            "calls": dict(self.calls),
+            "billed_usd": self.billed_usd,
+            "most_in_flight": self.most_in_flight,
+        }

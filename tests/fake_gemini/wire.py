@@ -34,7 +34,15 @@ class Response:
 
 
 Handler = Callable[[Call], Awaitable[Response]]
-REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 429: "Too Many Requests", 503: "Service Unavailable"}
+REASONS = {
+    200: "OK",
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    429: "Too Many Requests",
+    503: "Service Unavailable",
+}
 
 
 async def serve_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handler: Handler) -> None:
@@ -60,7 +68,9 @@ async def _read(reader: asyncio.StreamReader) -> Call | None:
         return None
     first, *lines = head.split("\r\n")
     method, path, _ = first.split(" ", 2)
-    headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
+    headers = {
+        name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)
+    }
     if headers.get("transfer-encoding") == "chunked":
         return Call(method, path, headers, await _chunks(reader))
     return Call(method, path, headers, await reader.readexactly(int(headers.get("content-length", 0))))
@@ -76,6 +86,10 @@ async def _chunks(reader: asyncio.StreamReader) -> bytes:
 
 def _bytes(response: Response) -> bytes:
     body = json.dumps(response.body, ensure_ascii=False).encode() if response.raw is None else response.raw
-    head = [f"HTTP/1.1 {response.status} {REASONS.get(response.status, 'Status')}", "Content-Type: application/json", f"Content-Length: {len(body)}"]
+    head = [
+        f"HTTP/1.1 {response.status} {REASONS.get(response.status, 'Status')}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+    ]
     head += (f"{name}: {value}" for name, value in response.headers.items())
     return "\r\n".join(head).encode() + b"\r\n\r\n" + body

@@ -40,7 +40,10 @@ class Engines:
         self.spark, self.duck = spark, duck
         self.columns = Columns(tuple(Column(name, parse_type(kind)) for name, kind in columns.items()))
         schema = arrow_schema(self.columns)
-        table = pa.table([pa.array(list(values), field.type) for values, field in zip(zip(*rows, strict=True), schema, strict=True)], schema)
+        table = pa.table(
+            [pa.array(list(values), field.type) for values, field in zip(zip(*rows, strict=True), schema, strict=True)],
+            schema,
+        )
         for name, value in SPARK_SETTINGS.items():
             spark.conf.set(name, value)
         for name, value in DUCKDB_SETTINGS.items():
@@ -62,15 +65,25 @@ class Engines:
         for start in range(0, len(expressions), AT_ONCE):
             some = expressions[start : start + AT_ONCE]
             declared = [column.type for column in self._checked(some, tail)[1]]
-            for text, kind, spark, duck in zip(some, declared, self.spark_answers(some, tail), self.duck_answers(some, tail), strict=True):
+            for text, kind, spark, duck in zip(
+                some, declared, self.spark_answers(some, tail), self.duck_answers(some, tail), strict=True
+            ):
                 shown = f"{text}: {kind}\n    spark  {_shown(spark)}\n    duckdb {_shown(duck)}"
                 yield shown, spark == duck and (spark.is_error or spark.type == kind), spark.is_error
 
     def spark_answers(self, expressions: Sequence[str], tail: str = "from rows order by k") -> list[Answer]:
-        return _answers(expressions, lambda some: self.spark.sql(spark_sql(self._checked(some, tail)[0])).toArrow(), PySparkException)
+        return _answers(
+            expressions,
+            lambda some: self.spark.sql(spark_sql(self._checked(some, tail)[0])).toArrow(),
+            PySparkException,
+        )
 
     def duck_answers(self, expressions: Sequence[str], tail: str = "from rows order by k") -> list[Answer]:
-        return _answers(expressions, lambda some: self.duck.sql(duckdb_sql(self._checked(some, tail)[0])).to_arrow_table(), duckdb.Error)
+        return _answers(
+            expressions,
+            lambda some: self.duck.sql(duckdb_sql(self._checked(some, tail)[0])).to_arrow_table(),
+            duckdb.Error,
+        )
 
     def _checked(self, expressions: Sequence[str], tail: str) -> tuple[exp.Query, Columns]:
         sql = "select " + ", ".join(f"{text} as c{index}" for index, text in enumerate(expressions)) + f" {tail}"
@@ -86,7 +99,10 @@ def _answers(expressions: Sequence[str], run: Any, failure: type[Exception]) -> 
             return [FAILED]
         middle = len(expressions) // 2
         return _answers(expressions[:middle], run, failure) + _answers(expressions[middle:], run, failure)
-    return [Answer(type_of_arrow(column.type), tuple(_plain(value) for value in _values(column))) for column in table.columns]
+    return [
+        Answer(type_of_arrow(column.type), tuple(_plain(value) for value in _values(column)))
+        for column in table.columns
+    ]
 
 
 def _values(column: pa.ChunkedArray) -> list[object]:

@@ -34,8 +34,14 @@ def engines(spark: Any) -> Iterator[Engines]:
     [
         ("select * from here", [("k", "int"), ("n", "int"), ("s", "string")]),
         ("select k, v from here join there using (k)", [("k", "int"), ("v", "bigint")]),
-        ("select * from here full join there using (k)", [("k", "int"), ("n", "int"), ("s", "string"), ("v", "bigint")]),
-        ("select h.*, v from here h left join there t on h.k = t.k", [("k", "int"), ("n", "int"), ("s", "string"), ("v", "bigint")]),
+        (
+            "select * from here full join there using (k)",
+            [("k", "int"), ("n", "int"), ("s", "string"), ("v", "bigint")],
+        ),
+        (
+            "select h.*, v from here h left join there t on h.k = t.k",
+            [("k", "int"), ("n", "int"), ("s", "string"), ("v", "bigint")],
+        ),
         ("select K as Key, count(*) as rows from here group by k", [("Key", "int"), ("rows", "bigint")]),
         ("with big as (select k, sum(n) as n from here group by k) select n from big", [("n", "bigint")]),
         ("select n from here union all select v from there", [("n", "bigint")]),

@@ -25,7 +25,14 @@ def engines(spark: Any) -> Iterator[Engines]:
         yield Engines(spark, connection, COLUMNS, ROWS)
 
 
-@pytest.mark.parametrize(("kind", "cases"), [("scalar", SCALARS), ("aggregate", AGGREGATES), ("window", {name: WINDOWS[name] for name in WINDOWS if name != "over"})])
+@pytest.mark.parametrize(
+    ("kind", "cases"),
+    [
+        ("scalar", SCALARS),
+        ("aggregate", AGGREGATES),
+        ("window", {name: WINDOWS[name] for name in WINDOWS if name != "over"}),
+    ],
+)
 def test_every_row_of_the_table_has_cases(kind: str, cases: dict[str, tuple[str, ...]]) -> None:
     few = [row.name for row in FUNCTIONS if row.kind == kind and len(cases.get(row.name, ())) < FEWEST]
     assert few == []
@@ -34,7 +41,9 @@ def test_every_row_of_the_table_has_cases(kind: str, cases: dict[str, tuple[str,
 
 def test_every_alias_is_tried() -> None:
     tried = " ".join(chain(*SCALARS.values(), *AGGREGATES.values(), *WINDOWS.values()))
-    assert [alias for row in FUNCTIONS for alias in row.aliases if f"{alias}(" not in tried and f" {alias} " not in tried] == []
+    assert [
+        alias for row in FUNCTIONS for alias in row.aliases if f"{alias}(" not in tried and f" {alias} " not in tried
+    ] == []
 
 
 def test_scalar_functions(engines: Engines) -> None:
@@ -68,5 +77,8 @@ def test_windows(engines: Engines) -> None:
 
 @pytest.mark.parametrize("expressions", [ERRORS, AGGREGATE_ERRORS], ids=["rows", "groups"])
 def test_what_must_fail_fails_on_both(engines: Engines, expressions: tuple[str, ...]) -> None:
-    answers = {text: (engines.spark_answers([text], "from rows")[0], engines.duck_answers([text], "from rows")[0]) for text in expressions}
+    answers = {
+        text: (engines.spark_answers([text], "from rows")[0], engines.duck_answers([text], "from rows")[0])
+        for text in expressions
+    }
     assert {text: pair for text, pair in answers.items() if not (pair[0].is_error and pair[1].is_error)} == {}

@@ -25,7 +25,27 @@ def test_a_pattern_is_printed_by_strftime(pattern: str, printed: str) -> None:
     assert read_clock(pattern).to_print() == printed
 
 
-@pytest.mark.parametrize("pattern", ["", "YYYY-MM-dd", "yyyy-MM-DD'", "[yyyy]", "yyyyy", "z", "VV", "QQ", "LLL", "w", "u", "G", "SS", "kk", "{yyyy}", "#"])
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "",
+        "YYYY-MM-dd",
+        "yyyy-MM-DD'",
+        "[yyyy]",
+        "yyyyy",
+        "z",
+        "VV",
+        "QQ",
+        "LLL",
+        "w",
+        "u",
+        "G",
+        "SS",
+        "kk",
+        "{yyyy}",
+        "#",
+    ],
+)
 def test_a_field_that_differs_is_refused(pattern: str) -> None:
     with pytest.raises(ClockError):
         read_clock(pattern).to_print()
@@ -37,7 +57,10 @@ def test_reading_picks_each_field_and_puts_it_into_iso_order() -> None:
     assert found is not None and found.expand(order) == "2022-04-30 20:15:00.0"
 
 
-@pytest.mark.parametrize(("pattern", "text"), [("yyyyMMdd", "2022411"), ("yyyy-MM-dd", "2022-4-1"), ("HH yyyy", "24 2022"), ("yyyy.MM", "2022x04")])
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [("yyyyMMdd", "2022411"), ("yyyy-MM-dd", "2022-4-1"), ("HH yyyy", "24 2022"), ("yyyy.MM", "2022x04")],
+)
 def test_text_of_another_form_is_not_read(pattern: str, text: str) -> None:
     assert re.fullmatch(read_clock(pattern).to_read()[0], text) is None
 

@@ -10,7 +10,12 @@ from etlrun.language.expressions import ExpressionError, Problem, parse, type_of
 from etlrun.language.functions import ROWS
 from etlrun.language.typed import check_expression
 
-SEEN = Columns((*(Column(name, parse_type(kind)) for name, kind in COLUMNS.items()), Column("r", parse_type("struct<one: int, Two: struct<x: string>>"))))
+SEEN = Columns(
+    (
+        *(Column(name, parse_type(kind)) for name, kind in COLUMNS.items()),
+        Column("r", parse_type("struct<one: int, Two: struct<x: string>>")),
+    )
+)
 
 
 def type_text(text: str) -> str:
@@ -26,15 +31,45 @@ def problems(text: str) -> tuple[Problem, ...]:
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
-        ("n + m", "bigint"), ("y + y", "tinyint"), ("n / n", "double"), ("p / p", "double"), ("n div y", "bigint"), ("p + 1", "decimal(11,2)"),
-        ("p * p", "decimal(21,4)"), ("p % 3", "decimal(3,2)"), ("-2147483648", "int"), ("2147483648", "bigint"), ("1.50", "decimal(3,2)"), ("1e3", "double"),
-        ("coalesce(n, 1.5)", "decimal(11,1)"), ("coalesce(null, null)", "null"), ("case when b then y else m end", "bigint"), ("sum(n)", "bigint"),
-        ("sum(p)", "decimal(20,2)"), ("avg(p)", "double"), ("round(p, 1)", "decimal(10,1)"), ("floor(x)", "bigint"), ("max_by(d, n)", "date"),
-        ("sort_array(collect_set(s))", "array<string>"), ("split(s, ',')[0]", "string"), ("a[0]", "string"), ("rank() over (order by n)", "int"), ("r.two.x", "string"),
-        ("rows.r.one + 1", "int"), ("d > '2022-01-01'", "boolean"), ("datediff(d, '2022-01-01')", "int"), ("N", "int"), ("`n`", "int"), ("greatest(d, z)", "timestamp"),
-        ("null", "null"), ("count(distinct s, t)", "bigint"), ("s rlike 'a'", "boolean"), ("date_trunc('day', d)", "timestamp"), ("array(1, 2L)", "array<bigint>"),
+        ("n + m", "bigint"),
+        ("y + y", "tinyint"),
+        ("n / n", "double"),
+        ("p / p", "double"),
+        ("n div y", "bigint"),
+        ("p + 1", "decimal(11,2)"),
+        ("p * p", "decimal(21,4)"),
+        ("p % 3", "decimal(3,2)"),
+        ("-2147483648", "int"),
+        ("2147483648", "bigint"),
+        ("1.50", "decimal(3,2)"),
+        ("1e3", "double"),
+        ("coalesce(n, 1.5)", "decimal(11,1)"),
+        ("coalesce(null, null)", "null"),
+        ("case when b then y else m end", "bigint"),
+        ("sum(n)", "bigint"),
+        ("sum(p)", "decimal(20,2)"),
+        ("avg(p)", "double"),
+        ("round(p, 1)", "decimal(10,1)"),
+        ("floor(x)", "bigint"),
+        ("max_by(d, n)", "date"),
+        ("sort_array(collect_set(s))", "array<string>"),
+        ("split(s, ',')[0]", "string"),
+        ("a[0]", "string"),
+        ("rank() over (order by n)", "int"),
+        ("r.two.x", "string"),
+        ("rows.r.one + 1", "int"),
+        ("d > '2022-01-01'", "boolean"),
+        ("datediff(d, '2022-01-01')", "int"),
+        ("N", "int"),
+        ("`n`", "int"),
+        ("greatest(d, z)", "timestamp"),
+        ("null", "null"),
+        ("count(distinct s, t)", "bigint"),
+        ("s rlike 'a'", "boolean"),
+        ("date_trunc('day', d)", "timestamp"),
+        ("array(1, 2L)", "array<bigint>"),
     ],
-)  # fmt: skip
+)
 def test_an_expression_has_spark_s_type(text: str, kind: str) -> None:
     assert type_text(text) == kind
 
@@ -73,8 +108,16 @@ def test_an_expression_has_spark_s_type(text: str, kind: str) -> None:
         ("upper(s) over (order by n)", "not-allowed-here", "upper"),
         ("sum(sum(n))", "not-allowed-here", "sum"),
         ("sum(n) over (rows between 1 preceding and current row)", "no-total-order", "sum(n) over (rows between 1"),
-        ("sum(n) over (order by n range between 1 preceding and current row)", "expression-not-allowed", "sum(n) over (order by n range between 1"),
-        ("rank() over (order by n rows between 1 preceding and current row)", "not-allowed-here", "rank() over (order by n rows between 1"),
+        (
+            "sum(n) over (order by n range between 1 preceding and current row)",
+            "expression-not-allowed",
+            "sum(n) over (order by n range between 1",
+        ),
+        (
+            "rank() over (order by n rows between 1 preceding and current row)",
+            "not-allowed-here",
+            "rank() over (order by n rows between 1",
+        ),
         ("count(distinct n) over (partition by g)", "not-allowed-here", "count"),
         ("max(distinct n)", "not-allowed-here", "max"),
         ("collect_set(s)", "no-total-order", "collect_set"),
@@ -107,24 +150,42 @@ def test_a_mistake_stands_at_its_word(text: str, code: str, word: str) -> None:
         ("uper(s)", "there is no function `uper`; did you mean `upper`?"),
         ("pow(n, 2)", "`pow` is not the same on every engine; multiply: x * x"),
         ("now()", "`now` can give another answer at every run; declare a param of type timestamp and use $name"),
-        ("first(s)", "`first` can give another answer at every run; use `max_by`, `min_by` or a `top` step, which say which row comes first"),
+        (
+            "first(s)",
+            "`first` can give another answer at every run; use `max_by`, `min_by` or a `top` step, which say which row comes first",
+        ),
         ("first_value(s)", "`first_value` needs `over (order by ...)`; use `min_by(value, order)`"),
         ("s ilike 'a'", "`ilike` is not part of the expression language; use lower(x) like '...'"),
-        ("d + interval '1' day", "intervals are not part of the expression language; use `date_add`, `add_months` or `timestamp_seconds`"),
-        ("s rlike r'\\bx'", "`rlike`: `\\b` is not read alike by every engine, at character 1 of the pattern; "
-                            "word boundaries differ between engines; write the characters that stand around the word"),
-        ("split(s, 'a*')", "`split`: the pattern can match empty text, which the engines count differently; write `+` instead of `*`"),
-        ("to_date(s, 'yyyyDDD')", "`to_date`: `DDD` is not read alike by every engine; the fields are yyyy, MM, dd, HH, mm, ss, SSS, SSSSSS"),
+        (
+            "d + interval '1' day",
+            "intervals are not part of the expression language; use `date_add`, `add_months` or `timestamp_seconds`",
+        ),
+        (
+            "s rlike r'\\bx'",
+            "`rlike`: `\\b` is not read alike by every engine, at character 1 of the pattern; "
+            "word boundaries differ between engines; write the characters that stand around the word",
+        ),
+        (
+            "split(s, 'a*')",
+            "`split`: the pattern can match empty text, which the engines count differently; write `+` instead of `*`",
+        ),
+        (
+            "to_date(s, 'yyyyDDD')",
+            "`to_date`: `DDD` is not read alike by every engine; the fields are yyyy, MM, dd, HH, mm, ss, SSS, SSSSSS",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_mistake_says_what_to_do_instead(text: str, message: str) -> None:
     assert message in [f"{problem.message}; {problem.fix}" for problem in problems(text)]
 
 
 def test_every_mistake_is_reported_at_once() -> None:
     assert [problem.code for problem in problems("uper(s) = lowr(t) and missing > rand()")] == [
-        "unknown-function", "unknown-function", "unknown-column", "unknown-function",
-    ]  # fmt: skip
+        "unknown-function",
+        "unknown-function",
+        "unknown-column",
+        "unknown-function",
+    ]
 
 
 def test_every_function_says_what_it_gives_and_no_name_is_taken_twice() -> None:

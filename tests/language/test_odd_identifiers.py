@@ -12,8 +12,45 @@ from etlrun.language.expressions import call, column, literal, parse, parse_sele
 from etlrun.language.queries import check_query
 from etlrun.language.typed import check_expression
 
-NAMES = ("plain", "two words", 'double "quote"', "back`tick", "o'clock", "Tiếng Việt", "select", "a.b", "100%", "tab\there", "$x", "back\\slash", "ORDER", "null", "1", "_1", "🍥")
-TEXTS = ("", "a", "o'clock", 'a "b"', "back\\slash", "\\n", "line\nend", "tab\t", "\\'", "%_", "ế🍥", "--", "/* */", "${x}", "${env:HOME}", "$x", "\\\\", "a\\")
+NAMES = (
+    "plain",
+    "two words",
+    'double "quote"',
+    "back`tick",
+    "o'clock",
+    "Tiếng Việt",
+    "select",
+    "a.b",
+    "100%",
+    "tab\there",
+    "$x",
+    "back\\slash",
+    "ORDER",
+    "null",
+    "1",
+    "_1",
+    "🍥",
+)
+TEXTS = (
+    "",
+    "a",
+    "o'clock",
+    'a "b"',
+    "back\\slash",
+    "\\n",
+    "line\nend",
+    "tab\t",
+    "\\'",
+    "%_",
+    "ế🍥",
+    "--",
+    "/* */",
+    "${x}",
+    "${env:HOME}",
+    "$x",
+    "\\\\",
+    "a\\",
+)
 
 
 def test_a_column_of_any_name_can_be_read_and_named(spark: Any, duck: Any) -> None:
@@ -21,10 +58,18 @@ def test_a_column_of_any_name_can_be_read_and_named(spark: Any, duck: Any) -> No
     spark.createDataFrame(rows).createOrReplaceTempView("odd")
     duck.register("odd", rows)
     quoted = ["`" + name.replace("`", "``") + "`" for name in NAMES]
-    items = ", ".join(f"`an alias`.{name}, upper({name}) as `{index} of {name[1:]}" for index, name in enumerate(quoted))
+    items = ", ".join(
+        f"`an alias`.{name}, upper({name}) as `{index} of {name[1:]}" for index, name in enumerate(quoted)
+    )
     sql = f"select {items} from odd as `an alias` where {' and '.join(f'{name} is not null' for name in quoted)} order by {', '.join(quoted)}"
-    query, columns = check_query(parse_select(sql), {"odd": Columns(tuple(Column(name, STRING) for name in NAMES))}, sql)
-    wanted = [(name, values) for index, name in enumerate(NAMES) for name, values in ((name, ["a", "b"]), (f"{index} of {name}", ["A", "B"]))]
+    query, columns = check_query(
+        parse_select(sql), {"odd": Columns(tuple(Column(name, STRING) for name in NAMES))}, sql
+    )
+    wanted = [
+        (name, values)
+        for index, name in enumerate(NAMES)
+        for name, values in ((name, ["a", "b"]), (f"{index} of {name}", ["A", "B"]))
+    ]
     assert columns.names == tuple(name for name, _ in wanted)
     for found in (spark.sql(spark_sql(query)).toArrow(), duck.sql(duckdb_sql(query)).to_arrow_table()):
         assert found.to_pydict() == dict(wanted)
@@ -45,7 +90,12 @@ def test_a_text_arrives_as_it_is_written(spark: Any, duck: Any) -> None:
 
 def test_an_order_says_where_nulls_go_in_both_dialects() -> None:
     seen = {"t": Columns((Column("a", STRING),))}
-    for text, said in (("a", "NULLS FIRST"), ("a desc", "DESC NULLS LAST"), ("a nulls last", "NULLS LAST"), ("a desc nulls first", "DESC NULLS FIRST")):
+    for text, said in (
+        ("a", "NULLS FIRST"),
+        ("a desc", "DESC NULLS LAST"),
+        ("a nulls last", "NULLS LAST"),
+        ("a desc nulls first", "DESC NULLS FIRST"),
+    ):
         sql = f"select rank() over (order by {text}) as r from t order by {text}"
         query, _ = check_query(parse_select(sql), seen, sql)
         assert spark_sql(query).count(said) == 2 and duckdb_sql(query).count(said) == 2

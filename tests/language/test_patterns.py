@@ -37,11 +37,33 @@ def test_each_engine_gets_its_spelling(text: str, java: str, re2: str) -> None:
 @pytest.mark.parametrize(
     ("text", "at"),
     [
-        ("a(?=b)", 1), ("(?i)a", 0), ("(?<name>a)", 0), ("(?<!a)b", 0), (r"a\b", 1), (r"(a)\1", 3), (r"\Qa\E", 0), ("a++", 2), ("a**", 2),
-        ("*a", 0), ("a{1001}", 0), ("(a*)*", 0), ("(a", 2), ("a)", 1), ("[a", 0), ("[]", 0), ("[a[b]]", 0), ("[a&&b]", 0), ("[z-a]", 1), (r"\x41", 0),
-        (r"\p{IsLatin}", 0), ("a\\", 1), ("^*", 0), ("{", 0), ("(" * 21 + ")" * 21, 21),
+        ("a(?=b)", 1),
+        ("(?i)a", 0),
+        ("(?<name>a)", 0),
+        ("(?<!a)b", 0),
+        (r"a\b", 1),
+        (r"(a)\1", 3),
+        (r"\Qa\E", 0),
+        ("a++", 2),
+        ("a**", 2),
+        ("*a", 0),
+        ("a{1001}", 0),
+        ("(a*)*", 0),
+        ("(a", 2),
+        ("a)", 1),
+        ("[a", 0),
+        ("[]", 0),
+        ("[a[b]]", 0),
+        ("[a&&b]", 0),
+        ("[z-a]", 1),
+        (r"\x41", 0),
+        (r"\p{IsLatin}", 0),
+        ("a\\", 1),
+        ("^*", 0),
+        ("{", 0),
+        ("(" * 21 + ")" * 21, 21),
     ],
-)  # fmt: skip
+)
 def test_what_engines_read_differently_is_refused_at_its_place(text: str, at: int) -> None:
     with pytest.raises(PatternError) as caught:
         read_pattern(text)
@@ -50,7 +72,16 @@ def test_what_engines_read_differently_is_refused_at_its_place(text: str, at: in
 
 @pytest.mark.parametrize(
     ("text", "may_be_empty"),
-    [("a*", True), ("a|", True), ("(a?)(b{0,2})", True), ("^$", True), ("a+", False), ("(a|b)c*", False), ("a{1,}", False), ("a?b", False)],
+    [
+        ("a*", True),
+        ("a|", True),
+        ("(a?)(b{0,2})", True),
+        ("^$", True),
+        ("a+", False),
+        ("(a|b)c*", False),
+        ("a{1,}", False),
+        ("a?b", False),
+    ],
 )
 def test_it_knows_whether_a_pattern_can_match_nothing(text: str, may_be_empty: bool) -> None:
     assert read_pattern(text).may_be_empty is may_be_empty
@@ -58,7 +89,14 @@ def test_it_knows_whether_a_pattern_can_match_nothing(text: str, may_be_empty: b
 
 @pytest.mark.parametrize(
     ("text", "java", "re2"),
-    [("x", "x", "x"), ("$1-$0", "$1-$0", r"\1-\0"), (r"\$5", r"\$5", "$5"), (r"\\", r"\\", r"\\"), ("", "", ""), ("$12", "$12", r"\12")],
+    [
+        ("x", "x", "x"),
+        ("$1-$0", "$1-$0", r"\1-\0"),
+        (r"\$5", r"\$5", "$5"),
+        (r"\\", r"\\", r"\\"),
+        ("", "", ""),
+        ("$12", "$12", r"\12"),
+    ],
 )
 def test_a_replacement_names_groups(text: str, java: str, re2: str) -> None:
     assert read_replacement(text, groups=1) == (java, re2)

@@ -30,9 +30,15 @@ class Authority:
         certificate = self._sign(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "server")]), key, address)
         (self.folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         (self.folder / "key.pem").write_bytes(
-            key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption())
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+            )
         )
-        return [f"--ssl-ca={self.path}", f"--ssl-cert={self.folder / 'cert.pem'}", f"--ssl-key={self.folder / 'key.pem'}"]
+        return [
+            f"--ssl-ca={self.path}",
+            f"--ssl-cert={self.folder / 'cert.pem'}",
+            f"--ssl-key={self.folder / 'key.pem'}",
+        ]
 
     def _sign(self, name: x509.Name, key: ec.EllipticCurvePrivateKey, address: str | None) -> x509.Certificate:
         now = datetime.datetime.now(datetime.UTC)
@@ -41,5 +47,7 @@ class Authority:
         builder = builder.not_valid_after(now + datetime.timedelta(days=9))
         builder = builder.add_extension(x509.BasicConstraints(ca=address is None, path_length=None), critical=True)
         if address:
-            builder = builder.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), critical=False)
+            builder = builder.add_extension(
+                x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), critical=False
+            )
         return builder.sign(self.key, hashes.SHA256())

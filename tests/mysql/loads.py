@@ -38,9 +38,18 @@ def condition_of(text: str, columns: Columns) -> exp.Expr | None:
 
 
 def make_load(
-    folder: Path, rows: Rows, declared: Mapping[str, str] | None = None, *, key: tuple[str, ...] = ("month", "contract"), write: Write = "replace",
-    where: str = "", run_id: str = "20220501T000000Z-000001", table: str = "profile", description: str = "", parts: int = 2,
-) -> Load:  # fmt: skip
+    folder: Path,
+    rows: Rows,
+    declared: Mapping[str, str] | None = None,
+    *,
+    key: tuple[str, ...] = ("month", "contract"),
+    write: Write = "replace",
+    where: str = "",
+    run_id: str = "20220501T000000Z-000001",
+    table: str = "profile",
+    description: str = "",
+    parts: int = 2,
+) -> Load:
     """A load of `rows`, staged in `folder` as Parquet files in no order, with a hidden column besides."""
     columns = columns_of(declared or COLUMNS)
     stage = folder / run_id
@@ -52,11 +61,27 @@ def make_load(
         arrays = [pa.array([row[index] for row in some], kind.type) for index, kind in enumerate(schema)]
         hidden = pa.array(range(len(some)), pa.int64())
         files.append(stage / f"part-{part}.parquet")
-        pq.write_table(pa.table([*arrays, hidden], schema=schema.append(pa.field("__etlrun_sum", pa.int64()))), files[-1])
+        pq.write_table(
+            pa.table([*arrays, hidden], schema=schema.append(pa.field("__etlrun_sum", pa.int64()))), files[-1]
+        )
     condition = condition_of(where, columns)
     period = condition.sql(dialect="spark") if condition is not None else ""
     kind: Write = "replace_where" if where else write
-    return Load(table, columns, key, kind, condition, period, tuple(files), len(rows), "abc", run_id, "interaction", "0123", description)
+    return Load(
+        table,
+        columns,
+        key,
+        kind,
+        condition,
+        period,
+        tuple(files),
+        len(rows),
+        "abc",
+        run_id,
+        "interaction",
+        "0123",
+        description,
+    )
 
 
 @dataclass
@@ -70,8 +95,14 @@ class Place:
     pause: float = 0.0
 
     def warehouse(
-        self, *, loader: Any = "auto", user: str = "root", password: str = "", parallel: Parallel | None = None, **settings: Any
-    ) -> MysqlWarehouse:  # fmt: skip
+        self,
+        *,
+        loader: Any = "auto",
+        user: str = "root",
+        password: str = "",
+        parallel: Parallel | None = None,
+        **settings: Any,
+    ) -> MysqlWarehouse:
         address = Address("127.0.0.1", self.port, "", self.database, user, Secret(password))
         given = Settings(**{"lock_timeout": 1, "timeout": 20, "connect_timeout": 5, **settings})
         return MysqlWarehouse("warehouse", address, given, loader, Patience(sleep=self._sleep), parallel)

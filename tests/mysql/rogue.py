@@ -10,7 +10,9 @@ from types import TracebackType
 from typing import Literal
 
 Trick = Literal["file", "clear", "dialog"]
-CAPABILITIES = 0x0001 | 0x0008 | 0x0080 | 0x0200 | 0x8000 | 0x0008_0000  # long password, database, local files, 4.1, secure, plugins
+CAPABILITIES = (
+    0x0001 | 0x0008 | 0x0080 | 0x0200 | 0x8000 | 0x0008_0000
+)  # long password, database, local files, 4.1, secure, plugins
 OK = b"\x00\x00\x00\x02\x00\x00\x00"
 FILE = b"/etc/hostname"
 
@@ -31,7 +33,9 @@ class Rogue:
         self.threads[0].start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.is_over.set()
         socket.create_connection(("127.0.0.1", self.port)).close()  # wakes the thread that waits for a client
         self.threads[0].join()
@@ -56,12 +60,22 @@ class Rogue:
         with client, contextlib.suppress(OSError):
             client.settimeout(5)
             low, high = CAPABILITIES & 0xFFFF, CAPABILITIES >> 16
-            hello = b"\x0a8.4.0\x00" + struct.pack("<I", 7) + b"12345678\x00" + struct.pack("<HBHHB", low, 45, 2, high, 21) + bytes(10)
+            hello = (
+                b"\x0a8.4.0\x00"
+                + struct.pack("<I", 7)
+                + b"12345678\x00"
+                + struct.pack("<HBHHB", low, 45, 2, high, 21)
+                + bytes(10)
+            )
             self._say(client, hello + b"123456789012\x00mysql_native_password\x00", 0)
             sequence = self._hear(client)
             if self.trick != "file":
                 plugin = b"mysql_clear_password" if self.trick == "clear" else b"dialog"
-                self._say(client, b"\xfe" + plugin + b"\x00" + (b"\x04Password: " if self.trick == "dialog" else b""), sequence + 1)
+                self._say(
+                    client,
+                    b"\xfe" + plugin + b"\x00" + (b"\x04Password: " if self.trick == "dialog" else b""),
+                    sequence + 1,
+                )
                 sequence = self._hear(client)
             self._say(client, OK, sequence + 1)
             while True:

@@ -21,14 +21,32 @@ import pymysql
 import pytest
 
 VARIABLE = "ETLRUN_TEST_MYSQLD"
-FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/usr/libexec", "/usr/local/opt/mariadb/bin", "/opt/homebrew/opt/mariadb/bin")
-QUICK = ("--innodb-flush-log-at-trx-commit=0", "--innodb-data-file-path=ibdata1:10M:autoextend", "--innodb-doublewrite=0")
+FOLDERS = (
+    "/usr/sbin",
+    "/usr/local/sbin",
+    "/usr/libexec",
+    "/usr/local/opt/mariadb/bin",
+    "/opt/homebrew/opt/mariadb/bin",
+)
+QUICK = (
+    "--innodb-flush-log-at-trx-commit=0",
+    "--innodb-data-file-path=ibdata1:10M:autoextend",
+    "--innodb-doublewrite=0",
+)
 SETTINGS = (
-    "--bind-address=127.0.0.1", "--skip-name-resolve", "--skip-log-bin", "--local-infile=1", "--innodb-buffer-pool-size=128M",
-    "--max-allowed-packet=64M", "--character-set-server=utf8mb4", "--lower-case-table-names=0",
-)  # fmt: skip
+    "--bind-address=127.0.0.1",
+    "--skip-name-resolve",
+    "--skip-log-bin",
+    "--local-infile=1",
+    "--innodb-buffer-pool-size=128M",
+    "--max-allowed-packet=64M",
+    "--character-set-server=utf8mb4",
+    "--lower-case-table-names=0",
+)
 ONLY_MYSQL = ("--mysqlx=OFF", "--secure-file-priv=NULL")
-ADMINISTRATOR = "root@'127.0.0.1'"  # without names of hosts, the `root@localhost` of MySQL comes through the socket only
+ADMINISTRATOR = (
+    "root@'127.0.0.1'"  # without names of hosts, the `root@localhost` of MySQL comes through the socket only
+)
 SYSTEM_TABLES = ("system_tables", "performance_tables", "system_tables_data")
 
 
@@ -37,9 +55,19 @@ def find_program() -> str:
     given = os.environ.get(VARIABLE)
     if given:
         return given
-    found = next((path for folder in (*os.environ.get("PATH", "").split(os.pathsep), *FOLDERS) if (path := Path(folder) / "mariadbd").exists()), None)
+    found = next(
+        (
+            path
+            for folder in (*os.environ.get("PATH", "").split(os.pathsep), *FOLDERS)
+            if (path := Path(folder) / "mariadbd").exists()
+        ),
+        None,
+    )
     if found is None:
-        pytest.fail("there is no mariadbd for these tests; on Debian: apt-get install --no-install-recommends mariadb-server-core", pytrace=False)
+        pytest.fail(
+            "there is no mariadbd for these tests; on Debian: apt-get install --no-install-recommends mariadb-server-core",
+            pytrace=False,
+        )
     return str(found)
 
 
@@ -70,8 +98,16 @@ class Server:
     def _make_mysql(self) -> None:
         accounts = self.folder / "accounts.sql"
         accounts.write_text(f"CREATE USER {ADMINISTRATOR};\nGRANT ALL ON *.* TO {ADMINISTRATOR} WITH GRANT OPTION;\n")
-        command = [find_program(), "--no-defaults", *_as_root(), "--initialize-insecure", f"--datadir={self.data}", f"--init-file={accounts}",
-                   *ONLY_MYSQL, *QUICK]  # fmt: skip
+        command = [
+            find_program(),
+            "--no-defaults",
+            *_as_root(),
+            "--initialize-insecure",
+            f"--datadir={self.data}",
+            f"--init-file={accounts}",
+            *ONLY_MYSQL,
+            *QUICK,
+        ]
         _run(command)
 
     def _make_mariadb(self) -> None:
@@ -79,10 +115,26 @@ class Server:
         share = Path(find_program()).resolve().parents[1] / "share"
         texts = ["create database if not exists mysql;\nuse mysql;\nSET @auth_root_socket=NULL;\n"]
         for table in SYSTEM_TABLES:
-            places = [share / folder / f"{prefix}_{table}.sql" for folder in ("mysql", "mariadb") for prefix in ("mariadb", "mysql")]
+            places = [
+                share / folder / f"{prefix}_{table}.sql"
+                for folder in ("mysql", "mariadb")
+                for prefix in ("mariadb", "mysql")
+            ]
             texts.append(next(place for place in places if place.exists()).read_text())
-        command = [find_program(), "--no-defaults", "--bootstrap", *_as_root(), f"--datadir={self.data}", f"--tmpdir={self.data}", "--log-warnings=0",
-                   "--enforce-storage-engine=", "--max-allowed-packet=8M", "--net-buffer-length=16K", *QUICK, redo_log(64)]  # fmt: skip
+        command = [
+            find_program(),
+            "--no-defaults",
+            "--bootstrap",
+            *_as_root(),
+            f"--datadir={self.data}",
+            f"--tmpdir={self.data}",
+            "--log-warnings=0",
+            "--enforce-storage-engine=",
+            "--max-allowed-packet=8M",
+            "--net-buffer-length=16K",
+            *QUICK,
+            redo_log(64),
+        ]
         _run(command, "".join(texts))
 
     def copy(self, folder: Path, settings: Sequence[str] = ()) -> Server:
@@ -94,11 +146,26 @@ class Server:
 
     def start(self) -> Server:
         self.port = self.port or free_port()
-        command = [find_program(), "--no-defaults", *_as_root(), f"--datadir={self.data}", f"--socket={self.folder / 's'}", f"--port={self.port}",
-                   f"--pid-file={self.folder / 'pid'}", f"--log-error={self.folder / 'log'}", f"--tmpdir={self.folder}",
-                   *QUICK, redo_log(64), *(ONLY_MYSQL if is_mysql() else ()), *SETTINGS, *self.settings]  # fmt: skip
+        command = [
+            find_program(),
+            "--no-defaults",
+            *_as_root(),
+            f"--datadir={self.data}",
+            f"--socket={self.folder / 's'}",
+            f"--port={self.port}",
+            f"--pid-file={self.folder / 'pid'}",
+            f"--log-error={self.folder / 'log'}",
+            f"--tmpdir={self.folder}",
+            *QUICK,
+            redo_log(64),
+            *(ONLY_MYSQL if is_mysql() else ()),
+            *SETTINGS,
+            *self.settings,
+        ]
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=_die_with_us)
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=_die_with_us
+            )
         try:
             self._wait_for_it(self.process)
         except BaseException:
@@ -118,7 +185,14 @@ class Server:
 
     def connect(self, database: str | None = None, **settings: Any) -> Any:
         """A connection of an administrator, in PyMySQL."""
-        given = {"user": "root", "port": self.port, "ssl_disabled": True, "connect_timeout": 5, "autocommit": True, **settings}
+        given = {
+            "user": "root",
+            "port": self.port,
+            "ssl_disabled": True,
+            "connect_timeout": 5,
+            "autocommit": True,
+            **settings,
+        }
         return pymysql.connect(host="127.0.0.1", database=database, charset="utf8mb4", **given)
 
     def run(self, *statements: str, database: str | None = None) -> list[tuple[Any, ...]]:

@@ -77,7 +77,9 @@ def _cut(place: Place, proxy: Proxy, folder: Path, loader: Loader, fault: Fault,
 
 def _publish(place: Place, folder: Path, loader: Loader, swept: Swept, number: int) -> None:
     """Publish rows that all hold `number`."""
-    load = replace(make_load(folder, many("2022-04", swept.rows, number), run_id=_run_id(number), parts=1), publish=swept.publish)
+    load = replace(
+        make_load(folder, many("2022-04", swept.rows, number), run_id=_run_id(number), parts=1), publish=swept.publish
+    )
     try:
         place.warehouse(loader=loader).publish(load)
     finally:
@@ -94,7 +96,9 @@ def _points(size: int) -> list[int]:
 
 def main() -> int:
     """Sweep both ways to publish with both loaders; the exit code is 1 where anything was wrong."""
-    every = 1 if "--all" in sys.argv else int(sys.argv[sys.argv.index("--every") + 1]) if "--every" in sys.argv else None
+    every = (
+        1 if "--all" in sys.argv else int(sys.argv[sys.argv.index("--every") + 1]) if "--every" in sys.argv else None
+    )
     folder = Path(tempfile.mkdtemp(prefix="etlrun-sweep-", dir="/tmp"))
     server = Server(folder / "server")
     try:
@@ -106,7 +110,9 @@ def main() -> int:
             database = f"{publish}_by_{loader}_{least}"
             server.run(f"CREATE DATABASE {database}")
             found.append(sweep(Place(server, database, server.port), folder / database, loader, publish, every))
-            sys.stdout.write(f"{publish}, {loader}, slices from {least:,} rows on: {found[-1].points} cut points, {len(found[-1].wrong)} wrong\n")
+            sys.stdout.write(
+                f"{publish}, {loader}, slices from {least:,} rows on: {found[-1].points} cut points, {len(found[-1].wrong)} wrong\n"
+            )
             sys.stdout.writelines(f"  {line}\n" for line in found[-1].wrong)
             sys.stdout.flush()
     finally:

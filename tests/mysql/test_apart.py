@@ -66,12 +66,20 @@ def test_they_are_not_or_nobody_can_tell(one: str, other: str) -> None:
 
 
 def comparisons() -> st.SearchStrategy[str]:
-    columns = {"day": [f"'{day}'" for day in DAYS], "shop": [f"'{shop}'" for shop in SHOPS], "n": [str(number) for number in NUMBERS]}
+    columns = {
+        "day": [f"'{day}'" for day in DAYS],
+        "shop": [f"'{shop}'" for shop in SHOPS],
+        "n": [str(number) for number in NUMBERS],
+    }
 
     def one(column: str) -> st.SearchStrategy[str]:
         value = st.sampled_from(columns[column])
-        compared = st.builds(lambda sign, constant: f"{column} {sign} {constant}", st.sampled_from(["=", "<", "<=", ">", ">="]), value)
-        mirrored = st.builds(lambda sign, constant: f"{constant} {sign} {column}", st.sampled_from(["=", "<", ">="]), value)
+        compared = st.builds(
+            lambda sign, constant: f"{column} {sign} {constant}", st.sampled_from(["=", "<", "<=", ">", ">="]), value
+        )
+        mirrored = st.builds(
+            lambda sign, constant: f"{constant} {sign} {column}", st.sampled_from(["=", "<", ">="]), value
+        )
         listed = st.builds(lambda some: f"{column} IN ({', '.join(some)})", st.lists(value, min_size=1, max_size=3))
         between = st.builds(lambda low, high: f"{column} BETWEEN {low} AND {high}", value, value)
         return st.one_of(compared, mirrored, listed, between)
@@ -81,7 +89,9 @@ def comparisons() -> st.SearchStrategy[str]:
 
 def periods() -> st.SearchStrategy[str]:
     def joined(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-        return st.builds(lambda one, sign, other: f"({one}) {sign} ({other})", inner, st.sampled_from(["AND", "AND", "OR"]), inner)
+        return st.builds(
+            lambda one, sign, other: f"({one}) {sign} ({other})", inner, st.sampled_from(["AND", "AND", "OR"]), inner
+        )
 
     return st.recursive(comparisons(), joined, max_leaves=4)
 
@@ -91,6 +101,8 @@ def periods() -> st.SearchStrategy[str]:
 def test_no_row_fulfils_two_periods_that_are_taken_to_be_apart(one: str, other: str) -> None:
     if not apart(one, other):
         return
-    rows = " UNION ALL ".join(f"SELECT '{day}' AS day, '{shop}' AS shop, {n} AS n" for day, shop, n in itertools.product(DAYS, SHOPS, NUMBERS))
+    rows = " UNION ALL ".join(
+        f"SELECT '{day}' AS day, '{shop}' AS shop, {n} AS n" for day, shop, n in itertools.product(DAYS, SHOPS, NUMBERS)
+    )
     with duckdb.connect() as connection:
         assert connection.execute(f"SELECT count(*) FROM ({rows}) WHERE ({one}) AND ({other})").fetchone() == (0,)

@@ -31,7 +31,19 @@ OLD, NEW = many("2022-04", 40, 1), many("2022-04", 30, 2)
 FIRST, SECOND = "20220501T000000Z-a", "20220502T000000Z-b"
 STATE = "SELECT COUNT(*), COUNT(DISTINCT contract), COALESCE(MIN(seconds), 0), COALESCE(MAX(seconds), 0) FROM profile"
 OLD_STATE, NEW_STATE = (40, 40, 1, 1), (30, 30, 2, 2)
-POINTS = ("connected", "prepared", "locked", "begun", "ledger-read", "deleted", "loading", "loaded", "proved", "recorded", "committed")
+POINTS = (
+    "connected",
+    "prepared",
+    "locked",
+    "begun",
+    "ledger-read",
+    "deleted",
+    "loading",
+    "loaded",
+    "proved",
+    "recorded",
+    "committed",
+)
 DURABLE = ["--innodb-flush-log-at-trx-commit=1"]  # or a server that is killed may forget what it committed
 LOADERS = pytest.mark.parametrize("loader", ["insert", "load_data"])
 
@@ -68,7 +80,9 @@ def test_an_exception_at_any_point_leaves_old_or_new_rows(
 
 
 @pytest.mark.parametrize("point", ["locked", "deleted", "loading", "loaded", "recorded", "committed"])
-def test_a_killed_process_leaves_old_or_new_rows_and_the_next_one_does_not_wait(place: Place, tmp_path: Path, point: str) -> None:
+def test_a_killed_process_leaves_old_or_new_rows_and_the_next_one_does_not_wait(
+    place: Place, tmp_path: Path, point: str
+) -> None:
     put_old_rows(place, tmp_path)
     wish = {"rows": 30, "seconds": 2, "run_id": SECOND, "where": ""}
     with Watch(place, STATE) as watch:
@@ -82,7 +96,9 @@ def test_a_killed_process_leaves_old_or_new_rows_and_the_next_one_does_not_wait(
     assert watch.errors == [] and watch.states() <= {OLD_STATE, NEW_STATE}
 
 
-def test_a_server_that_is_killed_at_any_moment_comes_back_with_old_or_new_rows(spare: Callable[..., Server], tmp_path: Path) -> None:
+def test_a_server_that_is_killed_at_any_moment_comes_back_with_old_or_new_rows(
+    spare: Callable[..., Server], tmp_path: Path
+) -> None:
     server = spare(DURABLE)
     server.run("CREATE DATABASE w")
     place = Place(server, "w", server.port, pause=0.5)
@@ -95,7 +111,9 @@ def test_a_server_that_is_killed_at_any_moment_comes_back_with_old_or_new_rows(s
         failures: list[RunFailure] = []
         published: list[Published] = []
 
-        def publish(load: Any = load, failures: list[RunFailure] = failures, published: list[Published] = published) -> None:
+        def publish(
+            load: Any = load, failures: list[RunFailure] = failures, published: list[Published] = published
+        ) -> None:
             try:
                 published.append(place.warehouse().publish(load))
             except RunFailure as failure:
@@ -117,7 +135,9 @@ def test_a_server_that_is_killed_at_any_moment_comes_back_with_old_or_new_rows(s
 
 @pytest.mark.parametrize("kind", ["lost-commit", "lost-reply"])
 @LOADERS
-def test_a_commit_whose_answer_is_lost_is_settled_by_the_ledger(place: Place, proxy: Proxy, tmp_path: Path, kind: Any, loader: str) -> None:
+def test_a_commit_whose_answer_is_lost_is_settled_by_the_ledger(
+    place: Place, proxy: Proxy, tmp_path: Path, kind: Any, loader: str
+) -> None:
     put_old_rows(place, tmp_path)
     warehouse = place.through(proxy.port).warehouse(loader=loader)
     proxy.arm(Fault(kind))
@@ -153,7 +173,9 @@ def test_an_answer_that_stays_unknown_is_said_to_be_unknown(place: Place, proxy:
     assert place.warehouse().publish(load) == Published(30, was_there=True)
 
 
-def test_a_server_that_does_not_come_back_is_a_clear_failure_after_five_tries(spare: Callable[..., Server], tmp_path: Path) -> None:
+def test_a_server_that_does_not_come_back_is_a_clear_failure_after_five_tries(
+    spare: Callable[..., Server], tmp_path: Path
+) -> None:
     server = spare(DURABLE)
     server.run("CREATE DATABASE w")
     place = Place(server, "w", server.port)
@@ -164,7 +186,10 @@ def test_a_server_that_does_not_come_back_is_a_clear_failure_after_five_tries(sp
     with pytest.raises(RunFailure) as failure:
         warehouse.publish(load)
     assert failure.value.exit_code == 1
-    assert f"127.0.0.1:{server.port}, database `w`" in failure.value.message and "the server cannot be reached (2003" in failure.value.message
+    assert (
+        f"127.0.0.1:{server.port}, database `w`" in failure.value.message
+        and "the server cannot be reached (2003" in failure.value.message
+    )
     assert len(place.slept) == 4 and all(0.5 <= one <= 10 for one in place.slept)
     assert all(path.exists() for path in load.files)
     server.start()
@@ -176,7 +201,10 @@ def test_a_server_that_does_not_come_back_is_a_clear_failure_after_five_tries(sp
 def test_a_read_only_server_is_terminal_after_two_tries(place: Place, tmp_path: Path) -> None:
     put_old_rows(place, tmp_path)
     user = f"etl_{place.database}"
-    place.run(f"CREATE USER {user}@'%' IDENTIFIED BY 'x1'", f"GRANT SELECT, INSERT, DELETE, CREATE ON {place.database}.* TO {user}@'%'")
+    place.run(
+        f"CREATE USER {user}@'%' IDENTIFIED BY 'x1'",
+        f"GRANT SELECT, INSERT, DELETE, CREATE ON {place.database}.* TO {user}@'%'",
+    )
     place.run("SET GLOBAL read_only = 1")
     try:
         warehouse = place.warehouse(user=user, password="x1")
@@ -203,7 +231,9 @@ def test_a_full_tablespace_is_terminal(spare: Callable[..., Server], tmp_path: P
 
 
 @pytest.mark.parametrize("direction", ["up", "down"])
-def test_a_line_that_hangs_is_given_up(spare: Callable[..., Server], tmp_path: Path, direction: Any, stack: ExitStack) -> None:
+def test_a_line_that_hangs_is_given_up(
+    spare: Callable[..., Server], tmp_path: Path, direction: Any, stack: ExitStack
+) -> None:
     server = spare(["--net-read-timeout=2"])
     server.run("CREATE DATABASE w")
     place = Place(server, "w", server.port, pause=0.5)
@@ -217,7 +247,9 @@ def test_a_line_that_hangs_is_given_up(spare: Callable[..., Server], tmp_path: P
     assert state(place) == ((60_000, 60_000, 2, 2), [("", SECOND, 60_000)])
 
 
-def test_ctrl_c_in_the_middle_rolls_back_and_frees_the_table(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_in_the_middle_rolls_back_and_frees_the_table(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     put_old_rows(place, tmp_path)
     load = make_load(tmp_path, NEW, run_id=SECOND)
 
@@ -234,7 +266,9 @@ def test_ctrl_c_in_the_middle_rolls_back_and_frees_the_table(place: Place, tmp_p
     assert state(place) == AS_NEW
 
 
-def test_the_producer_that_fails_in_the_middle_of_load_data_loads_nothing(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_producer_that_fails_in_the_middle_of_load_data_loads_nothing(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     place.run("CREATE TABLE plain (id INT PRIMARY KEY) ENGINE=InnoDB")
 
     def chunks() -> Any:
@@ -254,7 +288,9 @@ def test_nothing_but_a_fault_variable_arms_a_fault_point() -> None:
     assert plain.stdout == "went on\n"
 
 
-def test_every_point_of_the_list_is_in_the_protocol(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_point_of_the_list_is_in_the_protocol(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     reached: list[str] = []
     for module in ("publish", "transfer", "loaders"):
         monkeypatch.setattr(f"etlrun.connections._mysql.{module}.point", reached.append)

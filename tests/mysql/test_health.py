@@ -16,14 +16,38 @@ ALL = "SELECT, INSERT, DELETE, CREATE"
 RIGHTS = {
     "on the database": ([f"GRANT {ALL} ON {{here}}.* TO {{user}}"], "ok", "what is needed, and no more"),
     "by a pattern": ([f"GRANT {ALL} ON `{{here}}%`.* TO {{user}}"], "ok", "what is needed, and no more"),
-    "on another database": ([f"GRANT {ALL} ON elsewhere.* TO {{user}}", "GRANT SELECT ON {here}.* TO {user}"], "trouble", "the account may not INSERT, DELETE"),
-    "by another pattern": ([f"GRANT {ALL} ON `{{here}}\\_%`.* TO {{user}}", "GRANT SELECT ON {here}.* TO {user}"], "trouble", "the account may not INSERT, DELETE"),
-    "without CREATE": (["GRANT SELECT, INSERT, DELETE ON {here}.* TO {user}"], "warning", "the account may not CREATE: tables and the ledger must be there before the first run"),
-    "too many": ([f"GRANT {ALL}, DROP ON {{here}}.* TO {{user}}"], "warning", "the account may do more than it needs: DROP"),
+    "on another database": (
+        [f"GRANT {ALL} ON elsewhere.* TO {{user}}", "GRANT SELECT ON {here}.* TO {user}"],
+        "trouble",
+        "the account may not INSERT, DELETE",
+    ),
+    "by another pattern": (
+        [f"GRANT {ALL} ON `{{here}}\\_%`.* TO {{user}}", "GRANT SELECT ON {here}.* TO {user}"],
+        "trouble",
+        "the account may not INSERT, DELETE",
+    ),
+    "without CREATE": (
+        ["GRANT SELECT, INSERT, DELETE ON {here}.* TO {user}"],
+        "warning",
+        "the account may not CREATE: tables and the ledger must be there before the first run",
+    ),
+    "too many": (
+        [f"GRANT {ALL}, DROP ON {{here}}.* TO {{user}}"],
+        "warning",
+        "the account may do more than it needs: DROP",
+    ),
     "everywhere": (["GRANT ALL ON *.* TO {user}"], "warning", "the account may do more than it needs"),
-    "by a role": (["CREATE ROLE r_{here}", f"GRANT {ALL} ON {{here}}.* TO r_{{here}}", "GRANT r_{here} TO {user}", "SET DEFAULT ROLE r_{here} {to} {user}"],
-                  "ok", "what is needed, and no more"),
-}  # fmt: skip
+    "by a role": (
+        [
+            "CREATE ROLE r_{here}",
+            f"GRANT {ALL} ON {{here}}.* TO r_{{here}}",
+            "GRANT r_{here} TO {user}",
+            "SET DEFAULT ROLE r_{here} {to} {user}",
+        ],
+        "ok",
+        "what is needed, and no more",
+    ),
+}
 
 
 def findings(place: Place, about: str, user: str = "root", password: str = "") -> list[Finding]:
@@ -44,7 +68,9 @@ def test_a_server_that_takes_no_writes_is_trouble(place: Place) -> None:
     assert findings(place, "read_only") == []
     place.run("SET GLOBAL read_only = 1")
     try:
-        assert findings(place, "read_only") == [Finding("trouble", "read_only", "the server takes no writes", "connect to the primary server")]
+        assert findings(place, "read_only") == [
+            Finding("trouble", "read_only", "the server takes no writes", "connect to the primary server")
+        ]
     finally:
         place.run("SET GLOBAL read_only = 0")
 
@@ -63,7 +89,9 @@ def test_a_server_that_takes_no_files_is_slow_and_no_trouble(place: Place) -> No
     assert [found.level for found in findings(place, "local_infile")] == ["ok"]
     place.run("SET GLOBAL local_infile = 0")
     try:
-        assert [(found.level, found.fix) for found in findings(place, "local_infile")] == [("warning", "SET GLOBAL local_infile = ON")]
+        assert [(found.level, found.fix) for found in findings(place, "local_infile")] == [
+            ("warning", "SET GLOBAL local_infile = ON")
+        ]
     finally:
         place.run("SET GLOBAL local_infile = 1")
 
@@ -76,10 +104,15 @@ def test_the_product_and_its_version_are_named(place: Place) -> None:
 @pytest.mark.parametrize(
     ("version", "level", "fix"),
     [
-        ("10.5.28-MariaDB-log", "trouble", "MariaDB 10.6 or later is needed"), ("10.6.0-MariaDB", "ok", ""), ("11.4.2-MariaDB-ubu2404", "ok", ""),
-        ("8.0.41", "trouble", "MySQL 8.4 or later is needed"), ("5.7.44-log", "trouble", "MySQL 8.4 or later is needed"), ("8.4.0", "ok", ""), ("9.1.0", "ok", ""),
+        ("10.5.28-MariaDB-log", "trouble", "MariaDB 10.6 or later is needed"),
+        ("10.6.0-MariaDB", "ok", ""),
+        ("11.4.2-MariaDB-ubu2404", "ok", ""),
+        ("8.0.41", "trouble", "MySQL 8.4 or later is needed"),
+        ("5.7.44-log", "trouble", "MySQL 8.4 or later is needed"),
+        ("8.4.0", "ok", ""),
+        ("9.1.0", "ok", ""),
     ],
-)  # fmt: skip
+)
 def test_a_server_that_is_too_old_is_trouble(version: str, level: str, fix: str) -> None:
     found = judge_version(version)
     assert (found.level, found.about, found.fix) == (level, "version", fix)
@@ -87,14 +120,18 @@ def test_a_server_that_is_too_old_is_trouble(version: str, level: str, fix: str)
 
 
 def place_on(server: Server) -> Place:
-    server.run("CREATE DATABASE d", "CREATE USER u@'%' IDENTIFIED BY 'x1'", "GRANT SELECT, INSERT, DELETE ON d.* TO u@'%'")
+    server.run(
+        "CREATE DATABASE d", "CREATE USER u@'%' IDENTIFIED BY 'x1'", "GRANT SELECT, INSERT, DELETE ON d.* TO u@'%'"
+    )
     return Place(server, "d", server.port)
 
 
 def test_packets_that_are_too_small_are_worth_knowing(place: Place, spare: Callable[..., Server]) -> None:
     assert findings(place, "max_allowed_packet") == [Finding("ok", "max_allowed_packet", "67,108,864 bytes")]
     small = place_on(spare(["--max-allowed-packet=1M"]))
-    assert findings(small, "max_allowed_packet") == [Finding("warning", "max_allowed_packet", "1,048,576 bytes", "64M suits long texts")]
+    assert findings(small, "max_allowed_packet") == [
+        Finding("warning", "max_allowed_packet", "1,048,576 bytes", "64M suits long texts")
+    ]
 
 
 def test_a_clock_that_goes_wrong_is_worth_knowing(place: Place, spare: Callable[..., Server]) -> None:

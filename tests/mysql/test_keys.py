@@ -13,10 +13,18 @@ from .server import is_mysql
 from .test_values import FIRST, LOADERS, SECOND
 
 TWINS = {
-    "beside itself without": ([("HNH579912 ", 1), ("HNH579912", 2), ("B ", 3)], "in 2 rows", "`contract` = HN******2 ; another row has `contract` = HN*****12"),
-    "beside itself with more": ([("A  ", 1), ("A ", 2)], "in 2 rows", "`contract` = A*; another row has `contract` = A**"),
+    "beside itself without": (
+        [("HNH579912 ", 1), ("HNH579912", 2), ("B ", 3)],
+        "in 2 rows",
+        "`contract` = HN******2 ; another row has `contract` = HN*****12",
+    ),
+    "beside itself with more": (
+        [("A  ", 1), ("A ", 2)],
+        "in 2 rows",
+        "`contract` = A*; another row has `contract` = A**",
+    ),
     "alone": ([("HNH579912 ", 1), ("HNH579913", 2)], "in 1 row", "`contract` = HN******2 "),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", TWINS)
@@ -34,7 +42,9 @@ def test_a_twin_has_the_same_values_in_the_other_columns_of_the_key(place: Place
     declared = {"month": "string", "day": "int", "contract": "string", "seconds": "bigint"}
     with pytest.raises(RunFailure) as failure:
         place.warehouse().publish(make_load(tmp_path, rows, declared, key=("month", "day", "contract")))
-    twins = "`month` = 20****5 , `day` = 3, `contract` = B*; another row has `month` = 20***05, `day` = 3, `contract` = B"
+    twins = (
+        "`month` = 20****5 , `day` = 3, `contract` = B*; another row has `month` = 20***05, `day` = 3, `contract` = B"
+    )
     assert failure.value.message.endswith(twins)
 
 
@@ -46,7 +56,10 @@ def test_two_rows_of_one_key_are_refused_with_the_key(place: Place, tmp_path: Pa
     with pytest.raises(RunFailure) as failure:
         warehouse.publish(make_load(tmp_path, rows, run_id=SECOND))
     assert failure.value.code == "key-not-unique"
-    assert failure.value.message == "the table `profile` was not published: 2 rows have `month` = 20***05, `contract` = HN*****12"
+    assert (
+        failure.value.message
+        == "the table `profile` was not published: 2 rows have `month` = 20***05, `contract` = HN*****12"
+    )
     assert place.rows() == [("2022-04", "OLD", 1)]
 
 
@@ -58,9 +71,13 @@ def test_keys_that_differ_in_case_or_accents_only_are_two_keys(place: Place, tmp
 
 
 @LOADERS
-def test_keys_that_differ_in_a_space_at_the_end_are_two_keys_where_the_collation_says_so(place: Place, tmp_path: Path, loader: str) -> None:
+def test_keys_that_differ_in_a_space_at_the_end_are_two_keys_where_the_collation_says_so(
+    place: Place, tmp_path: Path, loader: str
+) -> None:
     collation = "utf8mb4_0900_bin" if is_mysql() else "utf8mb4_nopad_bin"
-    place.run(f"CREATE TABLE profile (contract VARCHAR(20) COLLATE {collation} PRIMARY KEY, seconds BIGINT) ENGINE=InnoDB")
+    place.run(
+        f"CREATE TABLE profile (contract VARCHAR(20) COLLATE {collation} PRIMARY KEY, seconds BIGINT) ENGINE=InnoDB"
+    )
     rows = [(key, 1) for key in ("A", "A ", "a", "ký", "KÝ")]
     declared = {"contract": "string", "seconds": "bigint"}
     warehouse = place.warehouse(loader=loader)
@@ -72,9 +89,19 @@ def test_keys_that_differ_in_a_space_at_the_end_are_two_keys_where_the_collation
 @LOADERS
 def test_a_key_that_is_there_outside_of_what_is_replaced_is_refused(place: Place, tmp_path: Path, loader: str) -> None:
     warehouse = place.warehouse(loader=loader)
-    warehouse.publish(make_load(tmp_path, [("2022-04", "A", 1)], key=("contract",), where="month = '2022-04'", run_id=FIRST))
+    warehouse.publish(
+        make_load(tmp_path, [("2022-04", "A", 1)], key=("contract",), where="month = '2022-04'", run_id=FIRST)
+    )
     with pytest.raises(RunFailure) as failure:
-        warehouse.publish(make_load(tmp_path, [("2022-05", "A", 1), ("2022-05", "B", 1)], key=("contract",), where="month = '2022-05'", run_id=SECOND))
+        warehouse.publish(
+            make_load(
+                tmp_path,
+                [("2022-05", "A", 1), ("2022-05", "B", 1)],
+                key=("contract",),
+                where="month = '2022-05'",
+                run_id=SECOND,
+            )
+        )
     assert failure.value.code == "key-exists"
     assert place.rows() == [("2022-04", "A", 1)]
 

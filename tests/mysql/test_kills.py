@@ -133,7 +133,9 @@ def test_the_server_is_killed_and_comes_back(project: Project, spare: Callable[.
         shop.stock()
         line.set(moment, server.kill)
         done: list[Result] = []
-        runs = threading.Thread(target=lambda done=done: done.append(project.run(shop.spec, "-q", WAREHOUSE_URL=shop.url)))  # type: ignore[misc]
+        runs = threading.Thread(
+            target=lambda done=done: done.append(project.run(shop.spec, "-q", WAREHOUSE_URL=shop.url))
+        )  # type: ignore[misc]
         runs.start()
         assert line.has_acted.wait(60)
         assert server.process is not None

@@ -27,7 +27,24 @@ output: {category: {labels: {Action: fights, Sports: games}}}
 """
 QUESTION = Question(parse_prompt(PROMPT, "small", "prompts/small.md"), {"model": "m"})
 SENT = Sent("a91f3c", 2, 1, "complete", 100, 20, 0, 0.25, 1.5, "m-001")
-ODD = ["yêu tinh", "yêu tình", "yeu tinh", "it's", 'say "hi"', "100% phim %s", "a\\b", "\U0001f600 phim", "đ", "d", "ı", "straße", "strasse", "?", "a", "a "]
+ODD = [
+    "yêu tinh",
+    "yêu tình",
+    "yeu tinh",
+    "it's",
+    'say "hi"',
+    "100% phim %s",
+    "a\\b",
+    "\U0001f600 phim",
+    "đ",
+    "d",
+    "ı",
+    "straße",
+    "strasse",
+    "?",
+    "a",
+    "a ",
+]
 
 
 def lines(place: Place, account: str = "root") -> Lines:
@@ -69,12 +86,37 @@ def test_an_answer_is_kept_with_where_it_came_from(place: Place, opened: Callabl
     assert known(opened(), "sao băng") == {"sao băng": ("ok", "Action")}
     names = "prompt, source, `key`, shown, status, answer, reason, version, CAST(tokens AS DOUBLE), usd, run"
     assert place.run(f"SELECT {names} FROM etlrun_labels") == [
-        ("small", "gemini m", "sao băng", "SAO BĂNG", "ok", '{"category": "Action"}', "why", "m-001", 60.0, 0.125, "run-1")
+        (
+            "small",
+            "gemini m",
+            "sao băng",
+            "SAO BĂNG",
+            "ok",
+            '{"category": "Action"}',
+            "why",
+            "m-001",
+            60.0,
+            0.125,
+            "run-1",
+        )
     ]
     (cost,) = store.costs()
-    assert (cost.source, cost.statuses, cost.requests, cost.input_tokens, cost.usd) == ("gemini m", {"ok": 1}, 1, 100, 0.25)
+    assert (cost.source, cost.statuses, cost.requests, cost.input_tokens, cost.usd) == (
+        "gemini m",
+        {"ok": 1},
+        1,
+        100,
+        0.25,
+    )
     assert store.table(QUESTION).to_pylist() == [
-        {"key": "sao băng", "shown": "SAO BĂNG", "category": "Action", "status": "ok", "reason": "why", "source": "gemini m"}
+        {
+            "key": "sao băng",
+            "shown": "SAO BĂNG",
+            "category": "Action",
+            "status": "ok",
+            "reason": "why",
+            "source": "gemini m",
+        }
     ]
 
 
@@ -82,7 +124,9 @@ def test_odd_keys_are_themselves(opened: Callable[..., Store]) -> None:
     store = opened()
     odd = [key for key in ODD if key == key.strip()]
     record(store, *(result(key, label=f"l{number}") for number, key in enumerate(odd)))
-    assert {key: value for key, (_, value) in known(store, *odd).items()} == {key: f"l{number}" for number, key in enumerate(odd)}
+    assert {key: value for key, (_, value) in known(store, *odd).items()} == {
+        key: f"l{number}" for number, key in enumerate(odd)
+    }
     assert store.forget(QUESTION.id, ["yêu tình", "d"]) == 2
     assert set(known(store, *odd)) == set(odd) - {"yêu tình", "d"}
 
@@ -158,8 +202,15 @@ def test_a_server_that_is_gone_is_a_failure_in_words_of_ours(spare: Callable[...
     store = open_store(lines(Place(server, "w", server.port)))
     record(store, result("a"))
     server.kill()
-    for act in (lambda: known(store, "a"), store.costs, lambda: list(store.rows(QUESTION.id)), lambda: record(store, result("b"))):
-        with pytest.raises(RunFailure, match=rf"the label store in 127.0.0.1:{server.port}, database `w`, fails: .* \(20\d\d(:.*)?\)"):
+    for act in (
+        lambda: known(store, "a"),
+        store.costs,
+        lambda: list(store.rows(QUESTION.id)),
+        lambda: record(store, result("b")),
+    ):
+        with pytest.raises(
+            RunFailure, match=rf"the label store in 127.0.0.1:{server.port}, database `w`, fails: .* \(20\d\d(:.*)?\)"
+        ):
             act()
     server.start()
     assert known(store, "a", "b") == {"a": ("ok", "Action")}
@@ -168,7 +219,10 @@ def test_a_server_that_is_gone_is_a_failure_in_words_of_ours(spare: Callable[...
 
 def test_the_account_needs_four_rights_only(place: Place, opened: Callable[..., Store]) -> None:
     user = f"labels_{place.database}"
-    place.run(f"CREATE USER {user}@'%' IDENTIFIED BY 'x1'", f"GRANT SELECT, INSERT, DELETE, CREATE ON {place.database}.* TO {user}@'%'")
+    place.run(
+        f"CREATE USER {user}@'%' IDENTIFIED BY 'x1'",
+        f"GRANT SELECT, INSERT, DELETE, CREATE ON {place.database}.* TO {user}@'%'",
+    )
     store = opened(f"{user}:x1")
     store.beat()
     store.add_question(QUESTION, "gemini m")
@@ -180,4 +234,6 @@ def test_the_account_needs_four_rights_only(place: Place, opened: Callable[..., 
     assert sorted(place.run(indexed)) == [("id",), ("question",)]
     assert place.run("SELECT table_name FROM information_schema.views WHERE table_schema = DATABASE()") == []
     opened().close()
-    assert place.run("SELECT table_name FROM information_schema.views WHERE table_schema = DATABASE()") == [("etlrun_labels",)]
+    assert place.run("SELECT table_name FROM information_schema.views WHERE table_schema = DATABASE()") == [
+        ("etlrun_labels",)
+    ]

@@ -43,7 +43,10 @@ def cipher(store: Store) -> str:
 
 
 def test_a_server_that_answers_with_a_request_for_a_file_gets_nothing(tmp_path: Path) -> None:
-    with Rogue("file") as rogue, pytest.raises(RunFailure, match=r"the label store in .* fails: the server asked for a file of this machine"):
+    with (
+        Rogue("file") as rogue,
+        pytest.raises(RunFailure, match=r"the label store in .* fails: the server asked for a file of this machine"),
+    ):
         opened(tmp_path, rogue.port)
     assert rogue.got != b"" and Path(WANTED.decode()).read_bytes().strip() not in rogue.got
 
@@ -64,7 +67,9 @@ def test_a_server_without_tls_does_not_even_learn_the_user(tmp_path: Path, tls: 
     assert rogue.got == b""
 
 
-def test_only_a_server_that_proves_its_name_gets_the_answers(spare: Callable[..., Server], authority: Authority, tmp_path: Path) -> None:
+def test_only_a_server_that_proves_its_name_gets_the_answers(
+    spare: Callable[..., Server], authority: Authority, tmp_path: Path
+) -> None:
     server = spare(authority.settings("127.0.0.1"))
     server.run("CREATE DATABASE w")
     ca = str(authority.path.relative_to(tmp_path))
@@ -119,7 +124,13 @@ def test_a_profile_names_the_connection_and_its_password_by_reference(
     place.run(f"CREATE USER {user}@'%' IDENTIFIED BY '{CANARY}'", f"GRANT ALL ON {place.database}.* TO {user}@'%'")
     monkeypatch.setenv("LABELS_PASSWORD", CANARY)
     account = f"{user}:${{LABELS_PASSWORD}}" if written == "url" else user
-    store = opened(tmp_path, place.port, place.database, account, **({"password": "${LABELS_PASSWORD}"} if written == "password" else {}))
+    store = opened(
+        tmp_path,
+        place.port,
+        place.database,
+        account,
+        **({"password": "${LABELS_PASSWORD}"} if written == "password" else {}),
+    )
     record(store, result("a"))
     assert known(store, "a") == {"a": ("ok", "Action")}
     assert place.run("SELECT question, `key` FROM etlrun_answers") == [(QUESTION.id, "a")]
@@ -133,17 +144,22 @@ def test_a_profile_names_the_connection_and_its_password_by_reference(
         ("root:s3cr3t-pw", 1, "fails: the server cannot be reached (2003: Connection refused)"),
     ],
 )
-def test_a_store_that_cannot_be_opened_says_so_without_its_secret(place: Place, tmp_path: Path, account: str, port: int, said: str) -> None:
+def test_a_store_that_cannot_be_opened_says_so_without_its_secret(
+    place: Place, tmp_path: Path, account: str, port: int, said: str
+) -> None:
     with pytest.raises(RunFailure) as failure:
         opened(tmp_path, port or place.port, place.database, account)
-    assert failure.value.message == f"the label store in 127.0.0.1:{port or place.port}, database `{place.database}`, {said}"
+    assert (
+        failure.value.message
+        == f"the label store in 127.0.0.1:{port or place.port}, database `{place.database}`, {said}"
+    )
     assert (failure.value.code, failure.value.fix != "") == ("label-store", True)
     assert "s3cr3t-pw" not in failure.value.message + failure.value.fix
 
 
 def test_a_run_keeps_its_answers_in_the_connection_that_labels_names(place: Place, tmp_path: Path) -> None:
     project = asking_project(tmp_path)
-    connections = "{warehouse: {duckdb: warehouse.duckdb}, team: {mysql: \"${TEAM_URL}\"}}\n    labels: team"
+    connections = '{warehouse: {duckdb: warehouse.duckdb}, team: {mysql: "${TEAM_URL}"}}\n    labels: team'
     text = (tmp_path / "etlrun.yaml").read_text().replace("{warehouse: {duckdb: warehouse.duckdb}}", connections)
     project.write("etlrun.yaml", text)
     enrich(project, "titles")

@@ -14,13 +14,21 @@ from .test_publishing import FIRST, SECOND, THIRD
 
 
 def test_an_append_before_a_merge_is_not_added_again(place: Place, tmp_path: Path) -> None:
-    place.run("CREATE TABLE profile (month VARCHAR(9) COLLATE utf8mb4_bin, contract VARCHAR(9) COLLATE utf8mb4_bin, seconds BIGINT) ENGINE=InnoDB")
+    place.run(
+        "CREATE TABLE profile (month VARCHAR(9) COLLATE utf8mb4_bin, contract VARCHAR(9) COLLATE utf8mb4_bin, seconds BIGINT) ENGINE=InnoDB"
+    )
     warehouse = place.warehouse()
     added = make_load(tmp_path, many("2022-04", 3), key=(), write="append", run_id=FIRST)
     warehouse.publish(added)
     place.run("ALTER TABLE profile ADD COLUMN n INT AUTO_INCREMENT UNIQUE, ADD PRIMARY KEY (month, contract, n)")
-    merged = make_load(tmp_path, [("2022-05", "A", 1, 100)], {"month": "string", "contract": "string", "seconds": "bigint", "n": "int"},
-                       key=("month", "contract", "n"), write="merge", run_id=SECOND)  # fmt: skip
+    merged = make_load(
+        tmp_path,
+        [("2022-05", "A", 1, 100)],
+        {"month": "string", "contract": "string", "seconds": "bigint", "n": "int"},
+        key=("month", "contract", "n"),
+        write="merge",
+        run_id=SECOND,
+    )
     warehouse.publish(merged)
     assert warehouse.publish(added).was_there is True
     assert warehouse.publish(merged).was_there is True
@@ -47,8 +55,9 @@ def test_a_file_of_duckdb_keeps_what_was_appended_as_well(tmp_path: Path) -> Non
         project.write(f"{name}.csv", "shop,units\n" + rows)
         spec = project.pipeline(
             f"sources:\n  sales: {{csv: {{path: {name}.csv, columns: {{shop: string not null, units: int}}}}}}\n"
-            f"sinks:\n  sales:\n    table: {{from: sales, connection: warehouse, table: sales, key: [shop], write: {write}}}\n", name
-        )  # fmt: skip
+            f"sinks:\n  sales:\n    table: {{from: sales, connection: warehouse, table: sales, key: [shop], write: {write}}}\n",
+            name,
+        )
         assert project.run(spec, "-q").code == 0
 
     publish("added", "append", "A,1\n")

@@ -74,7 +74,10 @@ def test_a_server_that_turns_load_data_off_in_the_middle_gets_the_rows_by_insert
 
 def test_the_command_line_says_it_in_one_line(closed: Place, tmp_path: Path) -> None:
     project = Project(tmp_path)
-    project.write("etlrun.yaml", 'profile: prod\nprofiles:\n  prod: {engine: {duckdb: {}}, connections: {warehouse: {mysql: "${WAREHOUSE_URL}"}}}\n')
+    project.write(
+        "etlrun.yaml",
+        'profile: prod\nprofiles:\n  prod: {engine: {duckdb: {}}, connections: {warehouse: {mysql: "${WAREHOUSE_URL}"}}}\n',
+    )
     project.write("sales.csv", "shop,units\nA,1\n")
     spec = project.pipeline(
         "sources:\n  sales: {csv: {path: sales.csv, columns: {shop: string not null, units: int}}}\n"

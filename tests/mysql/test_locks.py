@@ -66,7 +66,10 @@ def test_the_second_writer_of_a_table_is_told_who_holds_it_and_since_when(
         with pytest.raises(RunFailure) as failure:
             place.warehouse().publish(make_load(tmp_path, OLD, run_id=THIRD))
         assert failure.value.code == "table-busy"
-        assert f"is held by {SECOND} since 20" in failure.value.message and f"on {socket.gethostname()}, session" in failure.value.message
+        assert (
+            f"is held by {SECOND} since 20" in failure.value.message
+            and f"on {socket.gethostname()}, session" in failure.value.message
+        )
         assert "KILL" in failure.value.fix
         assert place.slept == []
     assert outcome[0].rows == 30
@@ -84,7 +87,10 @@ def test_two_first_loads_of_different_months_both_succeed_at_the_same_time(
         with held_at(place, monkeypatch, april, point) as outcome:
             assert place.warehouse().publish(may).rows == 700
         assert outcome[0].rows == 500
-        assert place.run("SELECT month, COUNT(*) FROM profile GROUP BY month ORDER BY month") == [("2022-04", 500), ("2022-05", 700)]
+        assert place.run("SELECT month, COUNT(*) FROM profile GROUP BY month ORDER BY month") == [
+            ("2022-04", 500),
+            ("2022-05", 700),
+        ]
         place.run("DELETE FROM profile", "DELETE FROM _etlrun_loads")
     assert place.slept == []
 
@@ -113,14 +119,18 @@ def test_a_period_that_may_share_rows_with_one_at_work_is_refused(
 
 
 @pytest.mark.parametrize(("first", "second"), APART)
-def test_periods_that_are_plainly_apart_go_together(place: Place, tmp_path: Path, first: str, second: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_periods_that_are_plainly_apart_go_together(
+    place: Place, tmp_path: Path, first: str, second: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     place.warehouse().publish(make_load(tmp_path, [], run_id=FIRST))
     with held_at(place, monkeypatch, make_load(tmp_path, many("2022-04", 40), where=first, run_id=SECOND)):
         place.warehouse().publish(make_load(tmp_path, many("2022-05", 5), where=second, run_id=THIRD))
     assert place.run("SELECT month, COUNT(*) FROM profile GROUP BY 1 ORDER BY 1") == [("2022-04", 40), ("2022-05", 5)]
 
 
-def test_under_repeatable_read_a_first_load_would_wait_for_another_month(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_under_repeatable_read_a_first_load_would_wait_for_another_month(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Why sessions are READ COMMITTED: a DELETE that finds no rows would hold the gap in the index into which the other month is loaded."""
     place.warehouse().publish(make_load(tmp_path, [], run_id=FIRST))
     april = make_load(tmp_path, many("2022-04", 500), where="month = '2022-04'", run_id=SECOND)
@@ -142,20 +152,30 @@ def test_under_repeatable_read_a_first_load_would_wait_for_another_month(place: 
     assert place.run("SELECT month, COUNT(*) FROM profile GROUP BY month") == [("2022-04", 500)]
 
 
-def test_a_month_is_not_published_while_the_whole_table_is(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_month_is_not_published_while_the_whole_table_is(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     place.warehouse().publish(make_load(tmp_path, OLD, run_id=FIRST))
-    with held_at(place, monkeypatch, make_load(tmp_path, NEW, run_id=SECOND)), pytest.raises(RunFailure, match=f"held by {SECOND}"):
+    with (
+        held_at(place, monkeypatch, make_load(tmp_path, NEW, run_id=SECOND)),
+        pytest.raises(RunFailure, match=f"held by {SECOND}"),
+    ):
         place.warehouse().publish(make_load(tmp_path, many("2022-05", 2), where="month = '2022-05'", run_id=THIRD))
     assert place.run(STATE) == [(30, 2, 2)]
 
 
-def test_an_older_run_whose_lock_is_lost_gives_way_to_a_newer_one(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_older_run_whose_lock_is_lost_gives_way_to_a_newer_one(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     place.warehouse().publish(make_load(tmp_path, OLD, run_id=FIRST))
     with held_at(place, monkeypatch, make_load(tmp_path, OLD, run_id=SECOND)) as outcome:
         ((thread,),) = place.run("SELECT thread FROM _etlrun_writers")
         place.run(f"KILL {thread}")
         deadline = time.monotonic() + 10
-        while place.run(f"SELECT id FROM information_schema.processlist WHERE id = {thread}") and time.monotonic() < deadline:
+        while (
+            place.run(f"SELECT id FROM information_schema.processlist WHERE id = {thread}")
+            and time.monotonic() < deadline
+        ):
             time.sleep(0.01)
         assert place.warehouse().publish(make_load(tmp_path, NEW, run_id=THIRD)).rows == 30
     assert outcome[0].code == "newer-run"
@@ -176,7 +196,10 @@ def locking(place: Place, statement: str) -> Iterator[Any]:
 
 def test_rows_that_somebody_holds_too_long_are_a_failure_that_names_the_session(place: Place, tmp_path: Path) -> None:
     place.warehouse().publish(make_load(tmp_path, OLD, run_id=FIRST))
-    with locking(place, "UPDATE profile SET seconds = 9 WHERE contract = 'C000039'") as holder, Watch(place, STATE) as watch:
+    with (
+        locking(place, "UPDATE profile SET seconds = 9 WHERE contract = 'C000039'") as holder,
+        Watch(place, STATE) as watch,
+    ):
         with pytest.raises(RunFailure) as failure:
             place.warehouse().publish(make_load(tmp_path, NEW, run_id=SECOND))
         thread = holder.thread_id()
@@ -200,9 +223,14 @@ def test_rows_that_somebody_lets_go_in_time_are_replaced(place: Place, tmp_path:
     assert warehouse.notices == ["publishing `profile` again: another transaction holds rows of the table (1205)"]
 
 
-def test_a_deadlock_starts_the_whole_publish_again(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deadlock_starts_the_whole_publish_again(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     place.warehouse().publish(make_load(tmp_path, OLD, run_id=FIRST))
-    place.run("CREATE TABLE ballast (id INT PRIMARY KEY, v INT) ENGINE=InnoDB", f"INSERT INTO ballast VALUES {', '.join(f'({number}, 0)' for number in range(1, 2001))}")
+    place.run(
+        "CREATE TABLE ballast (id INT PRIMARY KEY, v INT) ENGINE=InnoDB",
+        f"INSERT INTO ballast VALUES {', '.join(f'({number}, 0)' for number in range(1, 2001))}",
+    )
     place.run("CREATE TRIGGER also AFTER INSERT ON profile FOR EACH ROW UPDATE ballast SET v = v + 1 WHERE id = 1")
     waiting = threading.Event()
     other = place.server.connect(place.database, autocommit=False)
@@ -238,7 +266,9 @@ def test_a_deadlock_starts_the_whole_publish_again(place: Place, tmp_path: Path,
     assert warehouse.notices == ["publishing `profile` again: another transaction got in the way (1213)"]
 
 
-def test_the_next_run_names_a_session_whose_client_has_fallen_silent(spare: Callable[..., Server], tmp_path: Path, stack: ExitStack) -> None:
+def test_the_next_run_names_a_session_whose_client_has_fallen_silent(
+    spare: Callable[..., Server], tmp_path: Path, stack: ExitStack
+) -> None:
     server = spare(["--net-read-timeout=3"])
     server.run("CREATE DATABASE w")
     place = Place(server, "w", server.port)
@@ -264,7 +294,10 @@ def test_the_next_run_names_a_session_whose_client_has_fallen_silent(spare: Call
     with pytest.raises(RunFailure) as failure:
         place.warehouse().publish(third)
     ((session,),) = place.run("SELECT thread FROM _etlrun_writers")
-    assert f"held by {SECOND} since" in failure.value.message and f"session {session} of the server" in failure.value.message
+    assert (
+        f"held by {SECOND} since" in failure.value.message
+        and f"session {session} of the server" in failure.value.message
+    )
     assert place.run(STATE) == [(40, 1, 1)]
     while time.monotonic() < deadline:
         try:
@@ -298,10 +331,14 @@ def test_readers_at_every_level_see_the_old_rows_or_the_new_ones(place: Place, t
 def test_readers_of_one_month_never_wait_for_another(place: Place, tmp_path: Path) -> None:
     query = "SELECT month, COUNT(*), MIN(seconds), MAX(seconds) FROM profile GROUP BY month"
     for month in ("2022-04", "2022-05"):
-        place.warehouse().publish(make_load(tmp_path, many(month, 2_000, 1), where=f"month = '{month}'", run_id=FIRST + month))
+        place.warehouse().publish(
+            make_load(tmp_path, many(month, 2_000, 1), where=f"month = '{month}'", run_id=FIRST + month)
+        )
     with Watch(place, query) as watch:
         for number in range(2, 6):
-            load = make_load(tmp_path, many("2022-05", 2_000, number), where="month = '2022-05'", run_id=f"{SECOND}{number}")
+            load = make_load(
+                tmp_path, many("2022-05", 2_000, number), where="month = '2022-05'", run_id=f"{SECOND}{number}"
+            )
             place.warehouse().publish(load)
     assert watch.errors == []
     assert watch.states() == {("2022-04", 2_000, 1, 1), *(("2022-05", 2_000, number, number) for number in range(1, 6))}

@@ -41,13 +41,17 @@ def test_the_whole_table_is_not_published_while_a_month_is(
     assert outcome[0].rows == 30
     assert place.run(MONTHS) == [("2022-04", 40, 1), ("2022-05", 30, 2)]
     assert place.warehouse().publish(whole).rows == 20
-    expected = {"replace": [("2022-06", 20, 3)]}.get(write, [("2022-04", 40, 1), ("2022-05", 30, 2), ("2022-06", 20, 3)])
+    expected = {"replace": [("2022-06", 20, 3)]}.get(
+        write, [("2022-04", 40, 1), ("2022-05", 30, 2), ("2022-06", 20, 3)]
+    )
     assert place.run(MONTHS) == expected
 
 
 def test_months_that_were_published_before_hold_nothing(place: Place, tmp_path: Path) -> None:
     for number, month in enumerate(("2022-04", "2022-05")):
-        place.warehouse().publish(make_load(tmp_path, many(month, 3), where=f"month = '{month}'", run_id=FIRST + str(number)))
+        place.warehouse().publish(
+            make_load(tmp_path, many(month, 3), where=f"month = '{month}'", run_id=FIRST + str(number))
+        )
     assert place.warehouse().publish(make_load(tmp_path, many("2022-06", 2, 3), run_id=SECOND)).rows == 2
     assert place.run(MONTHS) == [("2022-06", 2, 3)]
 
@@ -85,8 +89,12 @@ def dead_pid() -> int:
     return process.pid
 
 
-def test_a_run_that_was_killed_is_waited_for_until_the_server_has_noticed(place: Place, tmp_path: Path, dead_pid: int) -> None:
-    old, new = (make_load(tmp_path, many("2022-04", count, count), run_id=run) for count, run in ((4, FIRST), (3, SECOND)))
+def test_a_run_that_was_killed_is_waited_for_until_the_server_has_noticed(
+    place: Place, tmp_path: Path, dead_pid: int
+) -> None:
+    old, new = (
+        make_load(tmp_path, many("2022-04", count, count), run_id=run) for count, run in ((4, FIRST), (3, SECOND))
+    )
     with a_session_that_holds(place, old, dead_pid, socket.gethostname()) as ends:
         threading.Timer(0.5, ends.set).start()
         assert place.warehouse(lock_timeout=30).publish(new).rows == 3
@@ -96,17 +104,27 @@ def test_a_run_that_was_killed_is_waited_for_until_the_server_has_noticed(place:
 
 
 def test_a_run_that_was_killed_and_stays_on_the_server_is_named(place: Place, tmp_path: Path, dead_pid: int) -> None:
-    old, new = (make_load(tmp_path, many("2022-04", count, count), run_id=run) for count, run in ((4, FIRST), (3, SECOND)))
+    old, new = (
+        make_load(tmp_path, many("2022-04", count, count), run_id=run) for count, run in ((4, FIRST), (3, SECOND))
+    )
     with a_session_that_holds(place, old, dead_pid, socket.gethostname()), pytest.raises(RunFailure) as failure:
         place.warehouse().publish(new)
-    assert failure.value.code == "table-busy" and f"held by {FIRST}" in failure.value.message and "KILL" in failure.value.fix
+    assert (
+        failure.value.code == "table-busy"
+        and f"held by {FIRST}" in failure.value.message
+        and "KILL" in failure.value.fix
+    )
     assert place.run(MONTHS) == [("2022-04", 4, 4)]
 
 
 @pytest.mark.parametrize("place_of_it", ["here, alive", "elsewhere"])
-def test_a_run_that_may_be_alive_is_not_waited_for(place: Place, tmp_path: Path, dead_pid: int, place_of_it: str) -> None:
+def test_a_run_that_may_be_alive_is_not_waited_for(
+    place: Place, tmp_path: Path, dead_pid: int, place_of_it: str
+) -> None:
     pid, host = (os.getpid(), socket.gethostname()) if place_of_it == "here, alive" else (dead_pid, "another-host")
-    old, new = (make_load(tmp_path, many("2022-04", count, count), run_id=run) for count, run in ((4, FIRST), (3, SECOND)))
+    old, new = (
+        make_load(tmp_path, many("2022-04", count, count), run_id=run) for count, run in ((4, FIRST), (3, SECOND))
+    )
     with a_session_that_holds(place, old, pid, host) as ends:
         timer = threading.Timer(20, ends.set)
         timer.start()

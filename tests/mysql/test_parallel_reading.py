@@ -29,30 +29,71 @@ from .server import Server
 THREE = Parallel(readers=3, least=1)
 ROWS = 4000
 _random = random.Random(7)
-WORDS = ["nhật ký", "NHAT KY", "Ánh", "zoë", "đường", "a", "ß", "Straße", "it's", "back\\slash", "%d", "🎬 phim", "tab\t", ""]
+WORDS = [
+    "nhật ký",
+    "NHAT KY",
+    "Ánh",
+    "zoë",
+    "đường",
+    "a",
+    "ß",
+    "Straße",
+    "it's",
+    "back\\slash",
+    "%d",
+    "🎬 phim",
+    "tab\t",
+    "",
+]
 PAIRS: dict[str, tuple[str, str, Sequence[Any]]] = {
     "integers": ("INT NOT NULL", "int", range(ROWS)),
     "integers with gaps": ("INT NOT NULL", "int", [*range(ROWS // 2), *range(10**9, 10**9 + ROWS // 2)]),
     "negative integers": ("BIGINT NOT NULL", "bigint", [-(2**63), *range(-ROWS, ROWS), 2**63 - 1]),
     "zero among them": ("INT NOT NULL", "int", range(-1, ROWS, 2)),
     "unsigned integers": ("BIGINT UNSIGNED NOT NULL", "decimal(20,0)", [*range(ROWS), *range(2**64 - ROWS, 2**64)]),
-    "contracts": ("VARCHAR(60) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL", "string", [f"HN{_random.getrandbits(40):012X}" for _ in range(ROWS)]),
-    "texts by their letters": ("VARCHAR(60) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL", "string",
-                               [f"{_random.choice(WORDS)}-{number:x}" for number in range(ROWS)]),
-    "texts without case": ("VARCHAR(60) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci NOT NULL", "string",
-                           [f"{_random.choice(WORDS)}-{number:x}" for number in range(ROWS)]),
-    "texts of another character set": ("VARCHAR(60) CHARACTER SET latin1 COLLATE latin1_swedish_ci NOT NULL", "string",
-                                       [f"{_random.choice('aÖßzÅ')}-{number:x}" for number in range(ROWS)]),
-    "days": ("DATE NOT NULL", "date", [datetime.date(2001, 1, 1) + datetime.timedelta(days=number) for number in range(ROWS)]),
-    "moments": ("DATETIME(6) NOT NULL", "timestamp", [datetime.datetime(2022, 4, 1, microsecond=number) for number in range(ROWS)]),
+    "contracts": (
+        "VARCHAR(60) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL",
+        "string",
+        [f"HN{_random.getrandbits(40):012X}" for _ in range(ROWS)],
+    ),
+    "texts by their letters": (
+        "VARCHAR(60) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL",
+        "string",
+        [f"{_random.choice(WORDS)}-{number:x}" for number in range(ROWS)],
+    ),
+    "texts without case": (
+        "VARCHAR(60) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci NOT NULL",
+        "string",
+        [f"{_random.choice(WORDS)}-{number:x}" for number in range(ROWS)],
+    ),
+    "texts of another character set": (
+        "VARCHAR(60) CHARACTER SET latin1 COLLATE latin1_swedish_ci NOT NULL",
+        "string",
+        [f"{_random.choice('aÖßzÅ')}-{number:x}" for number in range(ROWS)],
+    ),
+    "days": (
+        "DATE NOT NULL",
+        "date",
+        [datetime.date(2001, 1, 1) + datetime.timedelta(days=number) for number in range(ROWS)],
+    ),
+    "moments": (
+        "DATETIME(6) NOT NULL",
+        "timestamp",
+        [datetime.datetime(2022, 4, 1, microsecond=number) for number in range(ROWS)],
+    ),
     "bytes": ("BINARY(16) NOT NULL", "binary", [_random.randbytes(16) for _ in range(ROWS)]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("pair", PAIRS)
 def test_any_key_gives_the_same_rows_from_several_connections(place: Place, tmp_path: Path, pair: str) -> None:
     declared, kind, keys = PAIRS[pair]
-    make_table(place, {"k": declared, "value": "TEXT"}, ("k",), [(key, None if number % 7 == 0 else f"v{number}") for number, key in enumerate(keys)])
+    make_table(
+        place,
+        {"k": declared, "value": "TEXT"},
+        ("k",),
+        [(key, None if number % 7 == 0 else f"v{number}") for number, key in enumerate(keys)],
+    )
     copied, alone = copy_both(place, tmp_path, {"k": kind, "value": "string"})
     assert len(copied.files) > 3
     assert copied.rows == len(keys)
@@ -60,9 +101,20 @@ def test_any_key_gives_the_same_rows_from_several_connections(place: Place, tmp_
 
 
 def test_a_key_of_several_columns_is_cut_by_the_next_where_the_first_is_all_alike(place: Place, tmp_path: Path) -> None:
-    rows = [("2022-04", 7, f"C{number:06}", number) for number in range(ROWS)] + [("2022-03", 1, "C1", 1), ("2022-05", 1, "C1", 1), ("2022-05", 2, "C1", 1)]
-    make_table(place, {"month": "VARCHAR(7) NOT NULL", "n": "INT NOT NULL", "contract": "VARCHAR(20) NOT NULL", "seconds": "INT"}, ("month", "n", "contract"), rows)
-    copied, alone = copy_both(place, tmp_path, {"month": "string", "n": "int", "contract": "string", "seconds": "bigint"})
+    rows = [("2022-04", 7, f"C{number:06}", number) for number in range(ROWS)] + [
+        ("2022-03", 1, "C1", 1),
+        ("2022-05", 1, "C1", 1),
+        ("2022-05", 2, "C1", 1),
+    ]
+    make_table(
+        place,
+        {"month": "VARCHAR(7) NOT NULL", "n": "INT NOT NULL", "contract": "VARCHAR(20) NOT NULL", "seconds": "INT"},
+        ("month", "n", "contract"),
+        rows,
+    )
+    copied, alone = copy_both(
+        place, tmp_path, {"month": "string", "n": "int", "contract": "string", "seconds": "bigint"}
+    )
     assert max(pq.read_metadata(path).num_rows for path in copied.files) < ROWS / 4
     assert read_files(copied).equals(read_files(alone))
 
@@ -70,7 +122,12 @@ def test_a_key_of_several_columns_is_cut_by_the_next_where_the_first_is_all_alik
 def test_texts_that_a_collation_takes_for_one_stay_together(place: Place, tmp_path: Path) -> None:
     """`a`, `A` and `á` are one value of the first column to the server, and three to us."""
     rows = [(spelling, number) for number in range(ROWS) for spelling in ("aAá"[number % 3],)]
-    make_table(place, {"k": "VARCHAR(9) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci NOT NULL", "n": "INT NOT NULL"}, ("k", "n"), rows)
+    make_table(
+        place,
+        {"k": "VARCHAR(9) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci NOT NULL", "n": "INT NOT NULL"},
+        ("k", "n"),
+        rows,
+    )
     copied, alone = copy_both(place, tmp_path, {"k": "string", "n": "int"})
     assert len(copied.files) > 3
     assert read_files(copied).equals(read_files(alone))
@@ -85,8 +142,20 @@ def test_every_type_is_the_same_from_several_connections(place: Place, tmp_path:
         f"'2022-04-01' + INTERVAL i DAY, '2022-04-01 00:00:00' + INTERVAL i MICROSECOND, REPEAT({text('ữ')}, i), REPEAT(x'00ff', i), 1 + i % 2, i FROM n",
         "ANALYZE TABLE t",
     )
-    kinds = {"k": "int", "a": "boolean", "b": "smallint", "c": "decimal(30,10)", "d": "double", "e": "float", "f": "date", "g": "timestamp", "h": "string",
-             "i": "binary", "j": "string", "l": "decimal(20,0)"}  # fmt: skip
+    kinds = {
+        "k": "int",
+        "a": "boolean",
+        "b": "smallint",
+        "c": "decimal(30,10)",
+        "d": "double",
+        "e": "float",
+        "f": "date",
+        "g": "timestamp",
+        "h": "string",
+        "i": "binary",
+        "j": "string",
+        "l": "decimal(20,0)",
+    }
     copied, alone = copy_both(place, tmp_path, kinds)
     assert len(copied.files) > 3
     assert read_files(copied).equals(read_files(alone))
@@ -136,7 +205,12 @@ def test_a_range_that_is_cut_stays_the_same_rows(place: Place) -> None:
 
 
 def test_readers_see_one_version_while_a_table_is_published_again_and_again(place: Place, tmp_path: Path) -> None:
-    loads = [make_load(tmp_path, [("2022-04", f"C{number:06}", second) for number in range(3000 + second)], run_id=f"run-{second}") for second in range(8)]
+    loads = [
+        make_load(
+            tmp_path, [("2022-04", f"C{number:06}", second) for number in range(3000 + second)], run_id=f"run-{second}"
+        )
+        for second in range(8)
+    ]
     place.warehouse().publish(loads[0])
     place.run("ANALYZE TABLE profile")
     is_done = threading.Event()
@@ -155,7 +229,9 @@ def test_readers_see_one_version_while_a_table_is_published_again_and_again(plac
         for number in range(25):
             folder = tmp_path / f"read-{number}"
             folder.mkdir()
-            copied = place.warehouse(parallel=THREE).copy("profile", columns_of({"contract": "string", "seconds": "bigint"}), folder)
+            copied = place.warehouse(parallel=THREE).copy(
+                "profile", columns_of({"contract": "string", "seconds": "bigint"}), folder
+            )
             shared += len(copied.files) > 1
             (version,) = set(read_files(copied).column("seconds").to_pylist())
             seen.add(version)
@@ -180,7 +256,10 @@ def test_a_writer_that_does_not_end_is_not_waited_for(place: Place, tmp_path: Pa
 
 def test_without_the_right_to_lock_one_connection_reads_and_says_so(place: Place, tmp_path: Path) -> None:
     make_table(place, {"k": "INT NOT NULL"}, ("k",), [(number,) for number in range(ROWS)])
-    place.run(f"CREATE USER '{place.database}r'@'%' IDENTIFIED BY 'pw'", f"GRANT SELECT ON {place.database}.* TO '{place.database}r'@'%'")
+    place.run(
+        f"CREATE USER '{place.database}r'@'%' IDENTIFIED BY 'pw'",
+        f"GRANT SELECT ON {place.database}.* TO '{place.database}r'@'%'",
+    )
     account = {"user": f"{place.database}r", "password": "pw"}
     warehouse = place.warehouse(parallel=THREE, **account)
     assert len(warehouse.copy("t", columns_of({"k": "int"}), tmp_path).files) == 1
@@ -196,19 +275,28 @@ def test_fewer_connections_than_wanted_are_no_failure(spare: Callable[..., Serve
     server.run("CREATE DATABASE w", "CREATE USER 'r'@'%' IDENTIFIED BY 'pw'", "GRANT ALL ON w.* TO 'r'@'%'")
     place = Place(server, "w", server.port)
     make_table(place, {"k": "INT NOT NULL"}, ("k",), [(number,) for number in range(ROWS)])
-    copied = place.warehouse(parallel=Parallel(8, least=1), user="r", password="pw").copy("t", columns_of({"k": "int"}), tmp_path)
+    copied = place.warehouse(parallel=Parallel(8, least=1), user="r", password="pw").copy(
+        "t", columns_of({"k": "int"}), tmp_path
+    )
     assert (len(copied.files), copied.rows) == (1, ROWS)
 
 
-def test_a_connection_that_is_killed_fails_the_read_and_ends_the_others(place: Place, proxy: Proxy, tmp_path: Path) -> None:
+def test_a_connection_that_is_killed_fails_the_read_and_ends_the_others(
+    place: Place, proxy: Proxy, tmp_path: Path
+) -> None:
     make_table(place, {"k": "INT NOT NULL", "value": "TEXT"}, ("k",), [(number, "x" * 500) for number in range(ROWS)])
     proxy.arm(Fault("cut", "down", 1_000_000))
-    with closing(place.through(proxy.port).warehouse(parallel=THREE)) as warehouse, pytest.raises(RunFailure, match="the connection broke"):
+    with (
+        closing(place.through(proxy.port).warehouse(parallel=THREE)) as warehouse,
+        pytest.raises(RunFailure, match="the connection broke"),
+    ):
         warehouse.copy("t", columns_of({"k": "int", "value": "string"}), tmp_path)
     wait_for(lambda: not others(place))
 
 
-def test_a_session_that_the_server_kills_fails_the_read(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_session_that_the_server_kills_fails_the_read(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make_table(place, {"k": "INT NOT NULL", "value": "TEXT"}, ("k",), [(number, "x" * 500) for number in range(ROWS)])
     read = Selection.batches
     killed = []
@@ -220,12 +308,17 @@ def test_a_session_that_the_server_kills_fails_the_read(place: Place, tmp_path: 
             place.run(f"KILL {session.thread}")
 
     monkeypatch.setattr(Selection, "batches", kill_one)
-    with closing(place.warehouse(parallel=THREE)) as warehouse, pytest.raises(RunFailure, match="the connection broke|the server ended the connection"):
+    with (
+        closing(place.warehouse(parallel=THREE)) as warehouse,
+        pytest.raises(RunFailure, match="the connection broke|the server ended the connection"),
+    ):
         warehouse.copy("t", columns_of({"k": "int", "value": "string"}), tmp_path)
     wait_for(lambda: not others(place))
 
 
-def test_rows_that_the_ranges_leave_out_are_a_failure(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_that_the_ranges_leave_out_are_a_failure(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make_table(place, {"k": "INT NOT NULL"}, ("k",), [(number,) for number in range(ROWS)])
     cut = Cutter.cut
     monkeypatch.setattr(Cutter, "cut", lambda self, wanted: cut(self, wanted)[1:])
@@ -234,8 +327,16 @@ def test_rows_that_the_ranges_leave_out_are_a_failure(place: Place, tmp_path: Pa
 
 
 def test_a_value_of_another_type_is_named_whoever_reads_it(place: Place, tmp_path: Path) -> None:
-    make_table(place, {"k": "INT NOT NULL", "value": "TEXT"}, ("k",), [(number, "x" if number == ROWS - 2 else "1") for number in range(ROWS)])
-    with closing(place.warehouse(parallel=THREE)) as warehouse, pytest.raises(RunFailure, match="`value` of the table `t` does not hold int"):
+    make_table(
+        place,
+        {"k": "INT NOT NULL", "value": "TEXT"},
+        ("k",),
+        [(number, "x" if number == ROWS - 2 else "1") for number in range(ROWS)],
+    )
+    with (
+        closing(place.warehouse(parallel=THREE)) as warehouse,
+        pytest.raises(RunFailure, match="`value` of the table `t` does not hold int"),
+    ):
         warehouse.copy("t", columns_of({"k": "int", "value": "int"}), tmp_path)
     wait_for(lambda: not others(place))
 
@@ -243,7 +344,9 @@ def test_a_value_of_another_type_is_named_whoever_reads_it(place: Place, tmp_pat
 def make_table(place: Place, declared: dict[str, str], key: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
     """The table `t` of these rows, which come in no order; the server knows how many there are."""
     columns = ", ".join(f"`{column}` {kind}" for column, kind in declared.items())
-    place.run(f"CREATE TABLE t ({columns}, PRIMARY KEY ({', '.join(key)}))" if rows or key else f"CREATE TABLE t ({columns})")
+    place.run(
+        f"CREATE TABLE t ({columns}, PRIMARY KEY ({', '.join(key)}))" if rows or key else f"CREATE TABLE t ({columns})"
+    )
     shuffled = random.Random(1).sample(list(rows), len(rows))
     connection = place.server.connect(place.database)
     with connection.cursor() as cursor:
@@ -267,4 +370,6 @@ def read_files(copied: Copy) -> pa.Table:
 
 def others(place: Place) -> list[tuple[Any, ...]]:
     """The sessions that others have in the database of a test."""
-    return place.run(f"SELECT id FROM information_schema.processlist WHERE db = '{place.database}' AND id <> CONNECTION_ID()")
+    return place.run(
+        f"SELECT id FROM information_schema.processlist WHERE db = '{place.database}' AND id <> CONNECTION_ID()"
+    )

@@ -42,7 +42,9 @@ def project(tmp_path: Path) -> Project:
 
 
 def sell(project: Project, count: int, units: int) -> None:
-    project.write("sales.csv", "month,shop,units\n" + "".join(f"2022-04,Tiệm {number},{units}\n" for number in range(count)))
+    project.write(
+        "sales.csv", "month,shop,units\n" + "".join(f"2022-04,Tiệm {number},{units}\n" for number in range(count))
+    )
 
 
 def url(place: Place, port: int | None = None) -> str:
@@ -62,7 +64,9 @@ def test_a_table_appears_with_types_key_and_comments(project: Project, place: Pl
     assert "PRIMARY KEY (`month`,`shop`)" in ddl
     assert "utf8mb4_bin" in ddl
     assert "units by shop and month" in ddl
-    assert place.server.run("SELECT shop, units FROM totals ORDER BY shop LIMIT 1", database=place.database) == [("Tiệm 0", 1)]
+    assert place.server.run("SELECT shop, units FROM totals ORDER BY shop LIMIT 1", database=place.database) == [
+        ("Tiệm 0", 1)
+    ]
     ledger = project.run("runs", "--json", WAREHOUSE_URL=url(place)).json["ledger"]["warehouse"]
     assert [(entry["table"], entry["rows"]) for entry in ledger] == [("totals", 3)]
 
@@ -115,7 +119,9 @@ def test_a_run_killed_at_any_moment_leaves_old_or_new_and_the_next_one_is_right(
     assert units(place) == [(2, 5000)]
 
 
-def test_a_server_that_dies_before_the_publish_leaves_a_run_to_resume(project: Project, spare: Callable[..., Server]) -> None:
+def test_a_server_that_dies_before_the_publish_leaves_a_run_to_resume(
+    project: Project, spare: Callable[..., Server]
+) -> None:
     server = spare()
     server.run("CREATE DATABASE w")
     place = Place(server, "w", server.port)
@@ -147,7 +153,9 @@ def test_a_server_that_dies_before_the_publish_leaves_a_run_to_resume(project: P
         (("/w", "/nothing_"), "database"),
     ],
 )
-def test_a_server_that_cannot_be_used_is_one_clear_line(project: Project, place: Place, change: tuple[str, str], words: str) -> None:
+def test_a_server_that_cannot_be_used_is_one_clear_line(
+    project: Project, place: Place, change: tuple[str, str], words: str
+) -> None:
     sell(project, 3, 1)
     address = url(place, 1) if change[1].endswith(":1") else url(place).replace(*change)
     result = project.run(project.pipeline(SPEC), WAREHOUSE_URL=address)
@@ -160,11 +168,17 @@ def test_a_server_that_cannot_be_used_is_one_clear_line(project: Project, place:
 
 def test_a_password_never_leaves_the_process(project: Project, place: Place) -> None:
     user = f"canary_{place.database}"
-    place.server.run(f"CREATE USER {user}@'%' IDENTIFIED BY '{PASSWORD}'", f"GRANT SELECT, INSERT, DELETE, CREATE ON {place.database}.* TO {user}@'%'")
+    place.server.run(
+        f"CREATE USER {user}@'%' IDENTIFIED BY '{PASSWORD}'",
+        f"GRANT SELECT, INSERT, DELETE, CREATE ON {place.database}.* TO {user}@'%'",
+    )
     sell(project, 3, 1)
     address = url(place).replace("root@", f"{user}:{PASSWORD}@")
     spec = project.pipeline(SPEC)
-    told = [project.run(*words, WAREHOUSE_URL=address) for words in ((spec, "--json"), ("plan", spec), ("runs",), ("doctor",), ("doctor", "--json"))]
+    told = [
+        project.run(*words, WAREHOUSE_URL=address)
+        for words in ((spec, "--json"), ("plan", spec), ("runs",), ("doctor",), ("doctor", "--json"))
+    ]
     assert [result.code for result in told] == [0, 0, 0, 0, 0], told
     assert "what is needed, and no more" in told[3].out
     assert not any(PASSWORD in result.out + result.err for result in told)

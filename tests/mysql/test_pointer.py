@@ -22,7 +22,21 @@ from .watching import Watch
 FIRST, SECOND, THIRD, FOURTH = (f"2022050{number}T000000Z-{letter}" for number, letter in enumerate("abcd", 1))
 OLD, NEW, LATEST = many("2022-04", 40, 1), many("2022-04", 30, 2), many("2022-04", 20, 3)
 MAY = many("2022-05", 10, 1)
-POINTS = ("connected", "prepared", "locked", "registered", "loading", "loaded", "proved", "begun", "ledger-read", "shown", "recorded", "committed", "tidying")
+POINTS = (
+    "connected",
+    "prepared",
+    "locked",
+    "registered",
+    "loading",
+    "loaded",
+    "proved",
+    "begun",
+    "ledger-read",
+    "shown",
+    "recorded",
+    "committed",
+    "tidying",
+)
 STATE = "SELECT COUNT(*), COUNT(DISTINCT contract), MIN(seconds), MAX(seconds) FROM profile"
 OLD_STATE, NEW_STATE = (40, 40, 1, 1), (30, 30, 2, 2)
 LOADERS = pytest.mark.parametrize("loader", ["insert", "load_data"])
@@ -38,7 +52,10 @@ def versions(place: Place) -> list[tuple[str, str, bool]]:
 
 def loads(place: Place) -> list[int]:
     """How many rows each load has that is still there, in the order of their numbers."""
-    return [int(row[0]) for row in place.run("SELECT COUNT(*) FROM profile__data GROUP BY __etlrun_load ORDER BY __etlrun_load")]
+    return [
+        int(row[0])
+        for row in place.run("SELECT COUNT(*) FROM profile__data GROUP BY __etlrun_load ORDER BY __etlrun_load")
+    ]
 
 
 @LOADERS
@@ -50,7 +67,9 @@ def test_readers_see_the_rows_of_the_last_publish_through_a_view(place: Place, t
     assert watch.errors == [] and watch.states() <= {OLD_STATE, NEW_STATE}
     assert place.rows() == sorted(NEW)
     assert place.ledger() == [("", SECOND, 30)]
-    assert place.run("SELECT table_type FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'profile'") == [("VIEW",)]
+    assert place.run(
+        "SELECT table_type FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'profile'"
+    ) == [("VIEW",)]
     assert loads(place) == [40, 30]
 
 
@@ -156,7 +175,9 @@ def test_a_key_of_two_periods_is_refused(place: Place, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("point", POINTS)
 @LOADERS
-def test_an_exception_at_any_point_leaves_old_or_new_rows(place: Place, tmp_path: Path, point: str, loader: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exception_at_any_point_leaves_old_or_new_rows(
+    place: Place, tmp_path: Path, point: str, loader: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     place.warehouse().publish(pointed(tmp_path, OLD, FIRST))
     load = pointed(tmp_path, NEW, SECOND, keep=0)
     monkeypatch.setenv("ETLRUN_FAULT", f"{point}:raise")
@@ -175,7 +196,9 @@ def test_an_exception_at_any_point_leaves_old_or_new_rows(place: Place, tmp_path
 
 
 @pytest.mark.parametrize("point", ["registered", "loading", "proved", "shown", "recorded", "committed", "tidying"])
-def test_a_killed_process_leaves_old_or_new_rows_and_the_next_one_removes_its_rest(place: Place, tmp_path: Path, point: str) -> None:
+def test_a_killed_process_leaves_old_or_new_rows_and_the_next_one_removes_its_rest(
+    place: Place, tmp_path: Path, point: str
+) -> None:
     place.warehouse().publish(pointed(tmp_path, OLD, FIRST))
     wish = {"rows": 30, "seconds": 2, "run_id": SECOND, "where": "", "publish": "pointer", "keep": 0}
     with Watch(place, STATE) as watch:
@@ -194,7 +217,9 @@ def test_a_killed_process_leaves_old_or_new_rows_and_the_next_one_removes_its_re
 
 @pytest.mark.parametrize("kind", ["lost-commit", "lost-reply"])
 @LOADERS
-def test_a_commit_whose_answer_is_lost_is_settled_by_the_ledger(place: Place, proxy: Proxy, tmp_path: Path, kind: Any, loader: str) -> None:
+def test_a_commit_whose_answer_is_lost_is_settled_by_the_ledger(
+    place: Place, proxy: Proxy, tmp_path: Path, kind: Any, loader: str
+) -> None:
     place.warehouse().publish(pointed(tmp_path, OLD, FIRST))
     proxy.arm(Fault(kind, "up"))
     published = place.through(proxy.port).warehouse(loader=loader).publish(pointed(tmp_path, NEW, SECOND))
@@ -228,7 +253,12 @@ def test_a_table_of_that_name_is_left_alone(place: Place, tmp_path: Path) -> Non
 def test_a_column_that_is_new_is_told_with_the_statements_for_rows_and_view(place: Place, tmp_path: Path) -> None:
     warehouse = place.warehouse()
     warehouse.publish(pointed(tmp_path, OLD, FIRST))
-    wider = pointed(tmp_path, [(*row, 7) for row in NEW], SECOND, declared={"month": "string", "contract": "string", "seconds": "bigint", "days": "int"})
+    wider = pointed(
+        tmp_path,
+        [(*row, 7) for row in NEW],
+        SECOND,
+        declared={"month": "string", "contract": "string", "seconds": "bigint", "days": "int"},
+    )
     with pytest.raises(RunFailure) as failure:
         warehouse.publish(wider)
     statements = failure.value.fix.removeprefix("run: ").rstrip(";").split("; ")
@@ -240,7 +270,9 @@ def test_a_column_that_is_new_is_told_with_the_statements_for_rows_and_view(plac
 
 @pytest.mark.parametrize("rows", [[*OLD, OLD[0]], [(None, "A", 1)]])
 @LOADERS
-def test_rows_that_a_table_would_refuse_are_refused_here_too(place: Place, tmp_path: Path, loader: str, rows: Any) -> None:
+def test_rows_that_a_table_would_refuse_are_refused_here_too(
+    place: Place, tmp_path: Path, loader: str, rows: Any
+) -> None:
     place.warehouse().publish(pointed(tmp_path, OLD, FIRST))
     with pytest.raises(RunFailure, match="was not published"):
         place.warehouse(loader=loader).publish(pointed(tmp_path, rows, SECOND))
@@ -284,7 +316,10 @@ def test_readers_see_one_version_or_the_other_while_a_table_goes_back_and_forth(
 
 def test_an_account_needs_rights_to_create_once_and_none_to_update(place: Place, tmp_path: Path) -> None:
     account = f"narrow_{place.database}"
-    place.run(f"CREATE USER {account}@'%' IDENTIFIED BY 'secret'", f"GRANT SELECT, INSERT, DELETE, CREATE ON {place.database}.* TO {account}@'%'")
+    place.run(
+        f"CREATE USER {account}@'%' IDENTIFIED BY 'secret'",
+        f"GRANT SELECT, INSERT, DELETE, CREATE ON {place.database}.* TO {account}@'%'",
+    )
     warehouse = place.warehouse(user=account, password="secret")
     with pytest.raises(RunFailure, match="may not make a view") as failure:
         warehouse.publish(pointed(tmp_path, OLD, FIRST))

@@ -60,7 +60,9 @@ def rows_of(period: str, count: int, number: int) -> Rows:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_any_history_shows_what_a_list_of_publishes_says(place: Place, tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_history_shows_what_a_list_of_publishes_says(
+    place: Place, tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     chance, history, warehouse = random.Random(seed), History(), place.warehouse()
     for number in range(40):
         monkeypatch.setattr("etlrun.connections._mysql.faults._hits", {})
@@ -92,7 +94,9 @@ def test_any_history_shows_what_a_list_of_publishes_says(place: Place, tmp_path:
                 history.publish(Publish(period, run, rows))
         if history.known:
             assert (place.rows(), place.ledger()) == (history.rows(), history.ledger()), f"step {number}"
-            stray = "SELECT COUNT(*) FROM profile__data WHERE __etlrun_load NOT IN (SELECT load_id FROM _etlrun_versions)"
+            stray = (
+                "SELECT COUNT(*) FROM profile__data WHERE __etlrun_load NOT IN (SELECT load_id FROM _etlrun_versions)"
+            )
             assert place.run(stray) == [(0,)]
     assert len(history.known) > 10
 
@@ -101,12 +105,18 @@ def test_months_published_at_the_same_time_are_all_there(place: Place, tmp_path:
     place.warehouse().publish(pointed(tmp_path, [], "20220401T000000Z-x", where="month = '2022-01'"))
     for turn in range(3):
         loads = [
-            pointed(tmp_path, many(f"2022-0{month}", 300, turn), f"202205{turn:02}T00000{month}Z-x", where=f"month = '2022-0{month}'") for month in range(2, 6)
+            pointed(
+                tmp_path,
+                many(f"2022-0{month}", 300, turn),
+                f"202205{turn:02}T00000{month}Z-x",
+                where=f"month = '2022-0{month}'",
+            )
+            for month in range(2, 6)
         ]
         with ThreadPoolExecutor(len(loads)) as pool:
             published = list(pool.map(lambda load: place.warehouse().publish(load), loads))
         assert published == [Published(300)] * 4
-        assert place.run("SELECT month, COUNT(*), MIN(seconds), MAX(seconds) FROM profile GROUP BY month ORDER BY month") == [
-            (f"2022-0{month}", 300, turn, turn) for month in range(2, 6)
-        ]
+        assert place.run(
+            "SELECT month, COUNT(*), MIN(seconds), MAX(seconds) FROM profile GROUP BY month ORDER BY month"
+        ) == [(f"2022-0{month}", 300, turn, turn) for month in range(2, 6)]
     assert place.run("SELECT COUNT(DISTINCT __etlrun_load) FROM profile__data") == [(8,)]

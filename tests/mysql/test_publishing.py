@@ -58,20 +58,27 @@ def test_append_without_a_key_keeps_equal_rows(place: Place, tmp_path: Path, loa
 @LOADERS
 def test_merge_replaces_rows_of_equal_key(place: Place, tmp_path: Path, loader: str) -> None:
     warehouse = place.warehouse(loader=loader)
-    warehouse.publish(make_load(tmp_path, [("2022-04", "A", 1), ("2022-04", "B", 1), ("2022-05", "A", 1)], run_id=FIRST))
+    warehouse.publish(
+        make_load(tmp_path, [("2022-04", "A", 1), ("2022-04", "B", 1), ("2022-05", "A", 1)], run_id=FIRST)
+    )
     warehouse.publish(make_load(tmp_path, [("2022-04", "B", 2), ("2022-06", "C", 2)], write="merge", run_id=SECOND))
     assert place.rows() == [("2022-04", "A", 1), ("2022-04", "B", 2), ("2022-05", "A", 1), ("2022-06", "C", 2)]
 
 
 def test_merge_of_a_thousand_keys_of_odd_types(place: Place, tmp_path: Path) -> None:
     declared = {"name": "string", "day": "date", "flag": "boolean", "value": "double"}
+
     def rows(value: float) -> list[tuple[object, ...]]:
         start = datetime.date(2022, 1, 1)
-        return [(f"o'\\{number}", start + datetime.timedelta(number % 7), number % 2 == 0, value) for number in range(1200)]
+        return [
+            (f"o'\\{number}", start + datetime.timedelta(number % 7), number % 2 == 0, value) for number in range(1200)
+        ]
 
     warehouse = place.warehouse()
     warehouse.publish(make_load(tmp_path, rows(0.5), declared, key=("name", "day", "flag"), run_id=FIRST))
-    warehouse.publish(make_load(tmp_path, rows(1.5)[:1100], declared, key=("name", "day", "flag"), write="merge", run_id=SECOND))
+    warehouse.publish(
+        make_load(tmp_path, rows(1.5)[:1100], declared, key=("name", "day", "flag"), write="merge", run_id=SECOND)
+    )
     assert place.run("SELECT value, COUNT(*) FROM profile GROUP BY value ORDER BY value") == [(0.5, 100), (1.5, 1100)]
 
 
@@ -136,19 +143,36 @@ def test_no_rows_replace_all_rows(place: Place, tmp_path: Path) -> None:
 
 def test_a_condition_may_join_comparisons_of_every_type(place: Place, tmp_path: Path) -> None:
     declared = {"id": "int", "day": "date", "flag": "boolean", "value": "double", "name": "string"}
-    old = [(1, datetime.date(2022, 4, 1), True, 1.5, "a"), (2, datetime.date(2022, 5, 1), False, 2.5, "b"), (3, None, None, None, None)]
+    old = [
+        (1, datetime.date(2022, 4, 1), True, 1.5, "a"),
+        (2, datetime.date(2022, 5, 1), False, 2.5, "b"),
+        (3, None, None, None, None),
+    ]
     where = "(day >= date '2022-04-01' and day < date '2022-05-01' and flag and value between -1 and 2 and name in ('a', 'b')) or name is null"
     warehouse = place.warehouse()
     warehouse.publish(make_load(tmp_path, old, declared, key=("id",), run_id=FIRST))
-    warehouse.publish(make_load(tmp_path, [(4, datetime.date(2022, 4, 2), True, -0.5, "b")], declared, key=("id",), where=where, run_id=SECOND))
+    warehouse.publish(
+        make_load(
+            tmp_path,
+            [(4, datetime.date(2022, 4, 2), True, -0.5, "b")],
+            declared,
+            key=("id",),
+            where=where,
+            run_id=SECOND,
+        )
+    )
     assert place.rows(columns="id, name") == [(2, "b"), (4, "b")]
 
 
-def test_a_condition_that_servers_take_in_another_way_is_refused_before_anything_happens(place: Place, tmp_path: Path) -> None:
+def test_a_condition_that_servers_take_in_another_way_is_refused_before_anything_happens(
+    place: Place, tmp_path: Path
+) -> None:
     load = make_load(tmp_path, APRIL, where="upper(month) = '2022-04'")
     with pytest.raises(RunFailure, match="UPPER") as failure:
         place.warehouse().mismatches(load)
-    assert failure.value.fix == "compare columns with constants in `replace_where`; compute the rest into a column first"
+    assert (
+        failure.value.fix == "compare columns with constants in `replace_where`; compute the rest into a column first"
+    )
 
 
 def test_the_ledger_tells_what_was_published(place: Place, tmp_path: Path) -> None:
@@ -156,7 +180,13 @@ def test_the_ledger_tells_what_was_published(place: Place, tmp_path: Path) -> No
     assert warehouse.entries() == []
     warehouse.publish(make_load(tmp_path, APRIL, run_id=FIRST))
     (entry,) = warehouse.entries()
-    assert (entry.table, entry.period, entry.run_id, entry.pipeline, entry.write) == ("profile", "", FIRST, "interaction", "replace")
+    assert (entry.table, entry.period, entry.run_id, entry.pipeline, entry.write) == (
+        "profile",
+        "",
+        FIRST,
+        "interaction",
+        "replace",
+    )
     assert (entry.rows, entry.checksum, entry.spec_hash, entry.finished_at[-1]) == (3, "abc", "0123", "Z")
 
 
@@ -167,4 +197,9 @@ def test_a_period_of_any_length_is_told_apart(place: Place, tmp_path: Path) -> N
     load = make_load(tmp_path, APRIL, where=where, run_id=FIRST)
     warehouse.publish(load)
     assert warehouse.publish(load).was_there is True
-    assert warehouse.publish(make_load(tmp_path, APRIL, where=where.replace("C000299", "C000298"), run_id=SECOND)).was_there is False
+    assert (
+        warehouse.publish(
+            make_load(tmp_path, APRIL, where=where.replace("C000299", "C000298"), run_id=SECOND)
+        ).was_there
+        is False
+    )

@@ -28,7 +28,9 @@ KINDS = {"id": "bigint", "name": "string", "at": "timestamp"}
 def test_a_large_table_comes_in_pages(place: Place, tmp_path: Path) -> None:
     rows = [(number, f"n{number}" + "x" * 100, datetime.datetime(2022, 4, 1)) for number in range(120_000)]
     place.warehouse().publish(make_load(tmp_path, rows, KINDS, key=("id",)))
-    copied = place.warehouse(parallel=Parallel(readers=1)).copy("profile", columns_of({"name": "string", "ID": "int"}), tmp_path)
+    copied = place.warehouse(parallel=Parallel(readers=1)).copy(
+        "profile", columns_of({"name": "string", "ID": "int"}), tmp_path
+    )
     (file,) = copied.files
     assert copied.rows == len(rows)
     assert pq.read_metadata(file).num_row_groups > 1
@@ -39,10 +41,27 @@ def test_a_large_table_comes_in_pages(place: Place, tmp_path: Path) -> None:
 
 def test_values_of_every_length_are_read_as_they_are(place: Place, tmp_path: Path) -> None:
     """Around each length at which the server writes lengths in another way, and where a packet or a page is full."""
-    lengths = [0, 1, 250, 251, 252, 253, 255, 256, 65_535, 65_536, *range(PAGE - 14, PAGE - 8), PAGE, *range(LONGEST - 16, LONGEST - 11), LONGEST + 1]
+    lengths = [
+        0,
+        1,
+        250,
+        251,
+        252,
+        253,
+        255,
+        256,
+        65_535,
+        65_536,
+        *range(PAGE - 14, PAGE - 8),
+        PAGE,
+        *range(LONGEST - 16, LONGEST - 11),
+        LONGEST + 1,
+    ]
     place.run("CREATE TABLE t (id INT PRIMARY KEY, before_it INT, value LONGBLOB, after_it TEXT)")
     for number, length in enumerate(lengths):
-        place.run(f"INSERT INTO t VALUES ({2 * number}, NULL, REPEAT(0x{128 + number:02x}, {length}), 'é'), ({2 * number + 1}, 7, NULL, '')")
+        place.run(
+            f"INSERT INTO t VALUES ({2 * number}, NULL, REPEAT(0x{128 + number:02x}, {length}), 'é'), ({2 * number + 1}, 7, NULL, '')"
+        )
     kinds = {"id": "int", "before_it": "int", "value": "binary", "after_it": "string"}
     table = read_files(place.warehouse().copy("t", columns_of(kinds), tmp_path))
     assert table.column("id").to_pylist() == list(range(2 * len(lengths)))
@@ -50,7 +69,10 @@ def test_values_of_every_length_are_read_as_they_are(place: Place, tmp_path: Pat
     assert table.column("after_it").to_pylist() == ["é", ""] * len(lengths)
     values = table.column("value").to_pylist()
     assert values[1::2] == [None] * len(lengths)
-    assert all(value == bytes((128 + number,)) * length for number, (value, length) in enumerate(zip(values[::2], lengths, strict=True)))
+    assert all(
+        value == bytes((128 + number,)) * length
+        for number, (value, length) in enumerate(zip(values[::2], lengths, strict=True))
+    )
 
 
 def test_an_empty_table_has_the_declared_schema(place: Place, tmp_path: Path) -> None:
@@ -61,7 +83,9 @@ def test_an_empty_table_has_the_declared_schema(place: Place, tmp_path: Path) ->
 
 def test_a_float_is_read_with_all_its_digits(place: Place, tmp_path: Path) -> None:
     place.run("CREATE TABLE t (value FLOAT)", "INSERT INTO t VALUES (16777215)")
-    assert read_files(place.warehouse().copy("t", columns_of({"value": "double"}), tmp_path)).to_pylist() == [{"value": 16777215.0}]
+    assert read_files(place.warehouse().copy("t", columns_of({"value": "double"}), tmp_path)).to_pylist() == [
+        {"value": 16777215.0}
+    ]
 
 
 def test_a_table_or_column_that_is_not_there_is_named(place: Place, tmp_path: Path) -> None:
@@ -73,14 +97,20 @@ def test_a_table_or_column_that_is_not_there_is_named(place: Place, tmp_path: Pa
     assert failure.value.fix == "it has id, name"
 
 
-@pytest.mark.parametrize(("value", "kind"), [("'x'", "int"), ("300", "tinyint"), ("'2022-02-30'", "date"), ("1.25", "decimal(3,1)")])
-def test_a_value_that_is_not_of_the_declared_type_is_a_failure(place: Place, tmp_path: Path, value: str, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("value", "kind"), [("'x'", "int"), ("300", "tinyint"), ("'2022-02-30'", "date"), ("1.25", "decimal(3,1)")]
+)
+def test_a_value_that_is_not_of_the_declared_type_is_a_failure(
+    place: Place, tmp_path: Path, value: str, kind: str
+) -> None:
     place.run("CREATE TABLE t (value TEXT)", f"INSERT INTO t VALUES ({value})")
     with pytest.raises(RunFailure, match="`value` of the table `t`"):
         place.warehouse().copy("t", columns_of({"value": kind}), tmp_path)
 
 
-def test_a_line_that_breaks_in_the_middle_is_a_failure_and_not_the_end(place: Place, proxy: Proxy, tmp_path: Path) -> None:
+def test_a_line_that_breaks_in_the_middle_is_a_failure_and_not_the_end(
+    place: Place, proxy: Proxy, tmp_path: Path
+) -> None:
     rows = [(number, "x" * 50, None) for number in range(60_000)]
     place.warehouse().publish(make_load(tmp_path, rows, KINDS, key=("id",)))
     proxy.arm(Fault("cut", "down", 1_500_000))
@@ -89,7 +119,9 @@ def test_a_line_that_breaks_in_the_middle_is_a_failure_and_not_the_end(place: Pl
 
 
 def test_a_read_that_is_interrupted_ends_at_once(place: Place, proxy: Proxy, tmp_path: Path) -> None:
-    place.warehouse().publish(make_load(tmp_path, [(number, "x" * 50, None) for number in range(60_000)], KINDS, key=("id",)))
+    place.warehouse().publish(
+        make_load(tmp_path, [(number, "x" * 50, None) for number in range(60_000)], KINDS, key=("id",))
+    )
     proxy.arm(Fault("hang", "down", 1_500_000))
     warehouse = place.through(proxy.port).warehouse(timeout=600)
     failures = []
@@ -113,10 +145,22 @@ def test_a_read_that_is_interrupted_ends_at_once(place: Place, proxy: Proxy, tmp
 
 @pytest.mark.parametrize(
     "row",
-    [b"", b"\x02a", b"\x01a", b"\x01a\x05b", b"\x01a\xfc", b"\x01a\xfc\xff\xff", b"\xfd\xff\xff\xff\x01a", b"\x01a\x01b\x01c", b"\x01a\xffb",
-     b"\x01a" + b"\xfd" + b"\xff" * 3 + b"b" * PAGE, b"\x01a\xff" + b"b" * PAGE, b"\x01" + b"b" * PAGE],
+    [
+        b"",
+        b"\x02a",
+        b"\x01a",
+        b"\x01a\x05b",
+        b"\x01a\xfc",
+        b"\x01a\xfc\xff\xff",
+        b"\xfd\xff\xff\xff\x01a",
+        b"\x01a\x01b\x01c",
+        b"\x01a\xffb",
+        b"\x01a" + b"\xfd" + b"\xff" * 3 + b"b" * PAGE,
+        b"\x01a\xff" + b"b" * PAGE,
+        b"\x01" + b"b" * PAGE,
+    ],
     ids=lambda row: repr(row[:8]) + ("..." if len(row) > 8 else ""),
-)  # fmt: skip
+)
 def test_a_row_that_is_not_as_long_as_it_says_is_refused(row: bytes) -> None:
     """Lengths come from the server, and none may lead out of its row."""
     ours, theirs = socket.socketpair()

@@ -43,9 +43,14 @@ def visits(place: Place) -> Place:
     """A place with the table `visits`."""
     connection = place.server.connect(place.database)
     with connection.cursor() as cursor:
-        cursor.execute("CREATE TABLE visits (id BIGINT PRIMARY KEY, shop VARCHAR(20), at DATETIME(6)) CHARACTER SET utf8mb4")
+        cursor.execute(
+            "CREATE TABLE visits (id BIGINT PRIMARY KEY, shop VARCHAR(20), at DATETIME(6)) CHARACTER SET utf8mb4"
+        )
         for start in range(0, ROWS, 20_000):
-            values = ", ".join(f"({3 * number}, 'Tiệm {number % 7}', '2022-04-01' + INTERVAL {number} SECOND)" for number in range(start, start + 20_000))
+            values = ", ".join(
+                f"({3 * number}, 'Tiệm {number % 7}', '2022-04-01' + INTERVAL {number} SECOND)"
+                for number in range(start, start + 20_000)
+            )
             cursor.execute(f"INSERT INTO visits VALUES {values}")
         cursor.execute("ANALYZE TABLE visits")
     connection.close()
@@ -86,7 +91,9 @@ def test_an_account_without_the_right_is_told_which_one(project: Project, visits
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("profile", ["fast", "alone"])
-def test_a_signal_ends_a_read_that_waits_for_the_server(project: Project, visits: Place, proxy: Proxy, profile: str, number: signal.Signals, code: int) -> None:
+def test_a_signal_ends_a_read_that_waits_for_the_server(
+    project: Project, visits: Place, proxy: Proxy, profile: str, number: signal.Signals, code: int
+) -> None:
     proxy.arm(Fault("hang", "down", 1_000_000))
     process = project.start(project.pipeline(SPEC), "--profile", profile, WAREHOUSE_URL=url(visits, port=proxy.port))
     wait_for(lambda: proxy.has_struck)

@@ -19,7 +19,7 @@ ACCOUNTS = {
     "one query an hour": ("WITH MAX_QUERIES_PER_HOUR 1", "the account has used up what it may do in an hour"),
     "TLS only": ("REQUIRE SSL", "the server refuses the user or the password (1045)"),
     "another host": ("", "the server refuses the user or the password (1045)"),
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -40,7 +40,9 @@ def logged(spare: Callable[..., Server]) -> Callable[..., Place]:
 def test_an_account_that_may_not_come_in_is_told_why(place: Place, case: str) -> None:
     limit, said = ACCOUNTS[case]
     user, host = f"etl_{place.database}", "192.0.2.1" if case == "another host" else "%"
-    place.run(f"CREATE USER {user}@'{host}' IDENTIFIED BY 'x1' {limit}", f"GRANT ALL ON {place.database}.* TO {user}@'{host}'")
+    place.run(
+        f"CREATE USER {user}@'{host}' IDENTIFIED BY 'x1' {limit}", f"GRANT ALL ON {place.database}.* TO {user}@'{host}'"
+    )
     with pytest.raises(RunFailure) as failure:
         place.warehouse(user=user, password="x1").columns("t")
     assert failure.value.code == "connection-failed" and said in failure.value.message
@@ -78,14 +80,19 @@ def test_a_log_of_statements_is_a_clear_refusal(logged: Callable[..., Place], tm
 
 def test_a_limit_on_the_time_of_queries_does_not_end_a_publish(spare: Callable[..., Server], tmp_path: Path) -> None:
     server = spare()
-    server.run("CREATE DATABASE w", "SET GLOBAL max_execution_time = 1" if is_mysql() else "SET GLOBAL max_statement_time = 0.001")
+    server.run(
+        "CREATE DATABASE w",
+        "SET GLOBAL max_execution_time = 1" if is_mysql() else "SET GLOBAL max_statement_time = 0.001",
+    )
     place = Place(server, "w", server.port)
     assert place.warehouse().publish(make_load(tmp_path, many("2022-04", 60_000))).rows == 60_000
     assert place.warehouse().entries()[0].rows == 60_000
 
 
 @pytest.mark.parametrize("is_full", [True, False])
-def test_a_table_without_a_key_on_a_server_that_gives_every_table_one(spare: Callable[..., Server], tmp_path: Path, is_full: bool) -> None:
+def test_a_table_without_a_key_on_a_server_that_gives_every_table_one(
+    spare: Callable[..., Server], tmp_path: Path, is_full: bool
+) -> None:
     settings = ["--sql-generate-invisible-primary-key=ON", "--sql-require-primary-key=ON"] if is_mysql() else []
     server = spare(settings)
     server.run("CREATE DATABASE w")

@@ -39,7 +39,9 @@ def account(place: Place) -> Iterator[Account]:
 
 @pytest.mark.parametrize("loader", ["insert", "load_data"])
 @pytest.mark.parametrize("objects", [("*",), ("profile", "_etlrun_loads", "_etlrun_writers")])
-def test_they_are_enough_to_write_in_every_way(place: Place, account: Account, tmp_path: Path, loader: str, objects: tuple[str, ...]) -> None:
+def test_they_are_enough_to_write_in_every_way(
+    place: Place, account: Account, tmp_path: Path, loader: str, objects: tuple[str, ...]
+) -> None:
     place.warehouse().publish(make_load(tmp_path, many("2022-04", 3, 1), run_id=FIRST))
     account.grant(*objects)
     warehouse = place.warehouse(user=account.name, password="x1", loader=loader)
@@ -50,29 +52,37 @@ def test_they_are_enough_to_write_in_every_way(place: Place, account: Account, t
         make_load(tmp_path, many("2022-05", 1, 5), write="merge", run_id="20220505T000000Z-a"),
     ]
     assert [warehouse.publish(load).rows for load in loads] == [4, 2, 1, 1]
-    assert place.run("SELECT month, seconds, COUNT(*) FROM profile GROUP BY month, seconds ORDER BY month, seconds") == [
-        ("2022-04", 2, 4), ("2022-05", 3, 1), ("2022-05", 5, 1), ("2022-06", 4, 1),
-    ]  # fmt: skip
+    assert place.run(
+        "SELECT month, seconds, COUNT(*) FROM profile GROUP BY month, seconds ORDER BY month, seconds"
+    ) == [("2022-04", 2, 4), ("2022-05", 3, 1), ("2022-05", 5, 1), ("2022-06", 4, 1)]
     assert [warehouse.publish(load).was_there for load in loads[2:]] == [True, True]
     assert warehouse.notices == []
 
 
 @pytest.mark.parametrize("missing", ["SELECT", "INSERT", "DELETE"])
-def test_each_of_them_is_needed_and_its_lack_leaves_the_old_rows(place: Place, account: Account, tmp_path: Path, missing: str) -> None:
+def test_each_of_them_is_needed_and_its_lack_leaves_the_old_rows(
+    place: Place, account: Account, tmp_path: Path, missing: str
+) -> None:
     place.warehouse().publish(make_load(tmp_path, many("2022-04", 3, 1), run_id=FIRST))
     account.grant("*")
     place.run(f"REVOKE {missing} ON {place.database}.* FROM {account.name}@'%'")
     with pytest.raises(RunFailure) as failure:
-        place.warehouse(user=account.name, password="x1").publish(make_load(tmp_path, many("2022-04", 4, 2), run_id="20220502T000000Z-a"))
+        place.warehouse(user=account.name, password="x1").publish(
+            make_load(tmp_path, many("2022-04", 4, 2), run_id="20220502T000000Z-a")
+        )
     assert failure.value.exit_code == 1 and "grant it" in failure.value.fix
     assert place.rows() == many("2022-04", 3, 1)
 
 
-def test_without_process_the_blocker_stays_unnamed_and_the_message_says_why(place: Place, account: Account, tmp_path: Path) -> None:
+def test_without_process_the_blocker_stays_unnamed_and_the_message_says_why(
+    place: Place, account: Account, tmp_path: Path
+) -> None:
     place.warehouse().publish(make_load(tmp_path, many("2022-04", 3, 1), run_id=FIRST))
     account.grant("*")
     with locking(place, "UPDATE profile SET seconds = 9"), pytest.raises(RunFailure) as failure:
-        place.warehouse(user=account.name, password="x1").publish(make_load(tmp_path, many("2022-04", 4, 2), run_id="20220502T000000Z-a"))
+        place.warehouse(user=account.name, password="x1").publish(
+            make_load(tmp_path, many("2022-04", 4, 2), run_id="20220502T000000Z-a")
+        )
     assert "this account may not see (it lacks PROCESS)" in failure.value.message
     assert place.rows() == many("2022-04", 3, 1)
 

@@ -36,15 +36,20 @@ def test_a_table_goes_back_and_forth(project: Project, place: Place) -> None:
     assert units(place) == [(2, 2)]
     listed = project.run("rollback", "totals", "--dry-run", WAREHOUSE_URL=url(place))
     assert [line.split() for line in listed.out.splitlines()[2:]] == [
-        ["readers", "see", "it", "whole", "table", second, "2"], ["kept", "whole", "table", first, "3"],
-    ]  # fmt: skip
+        ["readers", "see", "it", "whole", "table", second, "2"],
+        ["kept", "whole", "table", first, "3"],
+    ]
     assert units(place) == [(2, 2)]
     back = project.run("rollback", "totals", "--json", WAREHOUSE_URL=url(place))
     assert back.code == 0, back.err
     assert back.json == {
-        "connection": "warehouse", "table": "totals",
-        "versions": [{"period": "", "run_id": second, "rows": 2, "is_current": False}, {"period": "", "run_id": first, "rows": 3, "is_current": True}],
-    }  # fmt: skip
+        "connection": "warehouse",
+        "table": "totals",
+        "versions": [
+            {"period": "", "run_id": second, "rows": 2, "is_current": False},
+            {"period": "", "run_id": first, "rows": 3, "is_current": True},
+        ],
+    }
     assert units(place) == [(3, 3)]
     ledger = project.run("runs", "--json", WAREHOUSE_URL=url(place)).json["ledger"]["warehouse"]
     assert [(entry["run_id"], entry["rows"]) for entry in ledger] == [(first, 3)]
@@ -70,7 +75,10 @@ def test_what_cannot_go_back_is_told_in_one_line(project: Project, place: Place)
 
 
 def test_a_connection_that_keeps_nothing_says_so(project: Project) -> None:
-    project.write("etlrun.yaml", "profile: dev\nprofiles:\n  dev: {engine: {duckdb: {}}, connections: {warehouse: {duckdb: {path: w.duckdb}}}}\n")
+    project.write(
+        "etlrun.yaml",
+        "profile: dev\nprofiles:\n  dev: {engine: {duckdb: {}}, connections: {warehouse: {duckdb: {path: w.duckdb}}}}\n",
+    )
     sell(project, 3, 1)
     assert project.run(project.pipeline(POINTED)).code == 0
     result = project.run("rollback", "totals")

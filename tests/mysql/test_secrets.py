@@ -39,7 +39,10 @@ class Vault:
         self.project.write("etlrun.yaml", PROJECT.replace("EVENTS", self.events.as_uri()))
         self.spec = self.project.pipeline(SPEC)
         self.user = f"canary_{place.database}"
-        place.run(f"CREATE USER {self.user}@'%' IDENTIFIED BY '{PASSWORD}'", f"GRANT SELECT, INSERT, DELETE, CREATE ON {place.database}.* TO {self.user}@'%'")
+        place.run(
+            f"CREATE USER {self.user}@'%' IDENTIFIED BY '{PASSWORD}'",
+            f"GRANT SELECT, INSERT, DELETE, CREATE ON {place.database}.* TO {self.user}@'%'",
+        )
         self.project.write("sales.csv", "month,shop,units\n2022-04,A,1\n2022-04,B,2\n")
         self.told: list[str] = []
 
@@ -49,9 +52,12 @@ class Vault:
     def run(self, *arguments: str, password: str = PASSWORD, port: int = 0) -> Result:
         where = f"127.0.0.1:{port or self.place.port}/{self.place.database}"
         result = self.project.run(
-            *arguments, WAREHOUSE_URL=f"mysql+pymysql://{self.user}:{password}@{where}", BARE_URL=f"mysql://{self.user}@{where}",
-            WAREHOUSE_PASSWORD=password, MODEL_KEY=KEY,
-        )  # fmt: skip
+            *arguments,
+            WAREHOUSE_URL=f"mysql+pymysql://{self.user}:{password}@{where}",
+            BARE_URL=f"mysql://{self.user}@{where}",
+            WAREHOUSE_PASSWORD=password,
+            MODEL_KEY=KEY,
+        )
         self.told += [result.out, result.err]
         return result
 
@@ -59,7 +65,10 @@ class Vault:
         """Where a secret stands in clear: among what was said, and in the files that are left."""
         said = [text[:200] for text in self.told if PASSWORD in text or KEY in text]
         files = [path for path in self.project.folder.rglob("*") if path.is_file()]
-        return [*said, *(str(path) for path in files if any(secret.encode() in content(path) for secret in (PASSWORD, KEY)))]
+        return [
+            *said,
+            *(str(path) for path in files if any(secret.encode() in content(path) for secret in (PASSWORD, KEY))),
+        ]
 
 
 def content(path: Path) -> bytes:
@@ -82,7 +91,14 @@ def test_a_run_on_spark_with_its_event_log_on(vault: Vault) -> None:
 
 @pytest.mark.parametrize("profile", ["spark", "separate"])
 def test_the_commands_that_look(vault: Vault, profile: str) -> None:
-    for words in (("plan", vault.spec), ("plan", vault.spec, "--json"), ("compile", vault.spec), ("runs", "--json"), ("doctor",), ("doctor", "--json")):
+    for words in (
+        ("plan", vault.spec),
+        ("plan", vault.spec, "--json"),
+        ("compile", vault.spec),
+        ("runs", "--json"),
+        ("doctor",),
+        ("doctor", "--json"),
+    ):
         vault.run(*words, "--profile", profile)
     vault.run("check")
     assert len([text for text in vault.told if "canary" in text]) == 0
@@ -93,9 +109,14 @@ def test_the_commands_that_look(vault: Vault, profile: str) -> None:
 def broken(vault: Vault) -> Result:
     """A run that dies of an exception in the middle of a publish, with its traceback."""
     return vault.project.run(
-        vault.spec, "--profile", "separate", BARE_URL=f"mysql://{vault.user}@127.0.0.1:{vault.place.port}/{vault.place.database}",
-        WAREHOUSE_PASSWORD=PASSWORD, MODEL_KEY=KEY, ETLRUN_FAULT="loaded:raise",
-    )  # fmt: skip
+        vault.spec,
+        "--profile",
+        "separate",
+        BARE_URL=f"mysql://{vault.user}@127.0.0.1:{vault.place.port}/{vault.place.database}",
+        WAREHOUSE_PASSWORD=PASSWORD,
+        MODEL_KEY=KEY,
+        ETLRUN_FAULT="loaded:raise",
+    )
 
 
 def misfit(vault: Vault) -> Result:
@@ -104,7 +125,10 @@ def misfit(vault: Vault) -> Result:
 
 
 FAILURES = {
-    "a wrong password": (lambda vault: vault.run(vault.spec, "--profile", "separate", "--json", password=PASSWORD + "x"), "refuses the user or the password"),
+    "a wrong password": (
+        lambda vault: vault.run(vault.spec, "--profile", "separate", "--json", password=PASSWORD + "x"),
+        "refuses the user or the password",
+    ),
     "nobody listens": (lambda vault: vault.run(vault.spec, "--profile", "separate", port=1), "cannot be reached"),
     "a bug of ours": (broken, "Traceback"),
     "a table that does not fit": (misfit, "table-mismatch"),

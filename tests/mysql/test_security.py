@@ -66,7 +66,9 @@ def test_a_server_without_tls_does_not_even_learn_the_user(tmp_path: Path, tls: 
     assert rogue.got == b""
 
 
-def test_only_a_server_that_proves_its_name_is_talked_to(spare: Callable[..., Server], authority: Authority, tmp_path: Path) -> None:
+def test_only_a_server_that_proves_its_name_is_talked_to(
+    spare: Callable[..., Server], authority: Authority, tmp_path: Path
+) -> None:
     server = spare(authority.settings("127.0.0.1"))
     server.run("CREATE DATABASE w")
     place = Place(server, "w", server.port)
@@ -87,20 +89,37 @@ def test_only_a_server_that_proves_its_name_is_talked_to(spare: Callable[..., Se
     assert (len(copied.files) > 1, copied.rows) == (True, 3_000)
 
 
-def test_a_certificate_for_another_name_passes_only_where_the_profile_says_so(spare: Callable[..., Server], authority: Authority) -> None:
+def test_a_certificate_for_another_name_passes_only_where_the_profile_says_so(
+    spare: Callable[..., Server], authority: Authority
+) -> None:
     server = spare(authority.settings("192.0.2.1"))
     server.run("CREATE DATABASE w")
     place = Place(server, "w", server.port)
-    with pytest.raises(RunFailure, match=r"could not prove who it is \(2026: IP address mismatch, certificate is not valid for '127.0.0.1'\)"):
+    with pytest.raises(
+        RunFailure,
+        match=r"could not prove who it is \(2026: IP address mismatch, certificate is not valid for '127.0.0.1'\)",
+    ):
         rows_of(place, tls="verify_identity", ca=str(authority.path))
     assert rows_of(place, tls="verify_ca", ca=str(authority.path))[0][1]
     assert rows_of(place, tls="insecure")[0][1]
-    assert [len(place.warehouse(tls=tls).notices) for tls in ("auto", "verify_identity", "verify_ca", "insecure")] == [0, 0, 1, 1]
+    assert [len(place.warehouse(tls=tls).notices) for tls in ("auto", "verify_identity", "verify_ca", "insecure")] == [
+        0,
+        0,
+        1,
+        1,
+    ]
 
 
-def test_a_server_that_wants_tls_says_so_and_gets_it(spare: Callable[..., Server], authority: Authority, tmp_path: Path) -> None:
+def test_a_server_that_wants_tls_says_so_and_gets_it(
+    spare: Callable[..., Server], authority: Authority, tmp_path: Path
+) -> None:
     server = spare(authority.settings("127.0.0.1"))
-    server.run("CREATE DATABASE w", "CREATE USER etl IDENTIFIED BY 'x1'", "GRANT ALL ON w.* TO etl", "SET GLOBAL require_secure_transport = ON")
+    server.run(
+        "CREATE DATABASE w",
+        "CREATE USER etl IDENTIFIED BY 'x1'",
+        "GRANT ALL ON w.* TO etl",
+        "SET GLOBAL require_secure_transport = ON",
+    )
     place = Place(server, "w", server.port)
     said = r"the server wants TLS \(3159\)" if is_mysql() else r"refuses the user or the password \(1045\)"
     with pytest.raises(RunFailure, match=said) as failure:
@@ -131,7 +150,15 @@ def test_the_certificates_that_a_server_makes_itself_pass_whatever_the_python(
 
 @pytest.mark.parametrize(
     ("host", "is_local"),
-    [("localhost", True), ("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("10.0.0.1", False), ("db", False), ("localhost.example.com", False)],
+    [
+        ("localhost", True),
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("::1", True),
+        ("10.0.0.1", False),
+        ("db", False),
+        ("localhost.example.com", False),
+    ],
 )
 def test_the_line_to_another_machine_is_verified_by_default(host: str, is_local: bool) -> None:
     address = Address(host, 3306, "", "w", "etl", Secret(""))
@@ -154,16 +181,27 @@ def test_a_password_is_in_no_message_and_no_traceback(place: Place, tmp_path: Pa
     for written, act in cases:
         warehouse = None
         with pytest.raises(RunFailure) as failure:
-            warehouse = Mysql("${URL}").open("warehouse", tmp_path, lambda text, written=written: text.replace("${URL}", written), writing=True)
+            warehouse = Mysql("${URL}").open(
+                "warehouse", tmp_path, lambda text, written=written: text.replace("${URL}", written), writing=True
+            )
             act(warehouse)
-        told = [failure.value.message, failure.value.fix, repr(failure.value), repr(warehouse), *traceback.format_exception(failure.value)]
+        told = [
+            failure.value.message,
+            failure.value.fix,
+            repr(failure.value),
+            repr(warehouse),
+            *traceback.format_exception(failure.value),
+        ]
         assert CANARY not in "\n".join(told)
     assert failure.value.exit_code == 2
 
 
 @pytest.mark.parametrize("password", ["pässwörd", "mật khẩu", "пароль", "😀"])
 def test_a_password_may_have_every_letter(place: Place, password: str) -> None:
-    place.run(f"CREATE USER u_{place.database}@'%' IDENTIFIED BY '{password}'", f"GRANT SELECT ON {place.database}.* TO u_{place.database}@'%'")
+    place.run(
+        f"CREATE USER u_{place.database}@'%' IDENTIFIED BY '{password}'",
+        f"GRANT SELECT ON {place.database}.* TO u_{place.database}@'%'",
+    )
     assert place.warehouse(user=f"u_{place.database}", password=password).columns("t") is None
 
 
@@ -172,7 +210,7 @@ FAILURES = {
     "no such database": ({"database": "nowhere"}, "there is no such database (1049)"),
     "no rights": ({"user": "u", "password": "yes"}, "the account may not use this database (1044)"),
     "nobody listens": ({"port": 1}, "the server cannot be reached (2003: Connection refused)"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", FAILURES)
@@ -191,18 +229,24 @@ def test_a_connection_that_fails_says_where_and_what_to_do(place: Place, case: s
 
 def test_a_host_without_an_address_is_named() -> None:
     opened = Mysql("mysql://etl@nowhere.invalid/w").open("warehouse", Path(), lambda text: text, writing=False)
-    with pytest.raises(RunFailure, match=r"nowhere\.invalid:3306, database `w`\): the server cannot be reached \(2003: its name is not known"):
+    with pytest.raises(
+        RunFailure,
+        match=r"nowhere\.invalid:3306, database `w`\): the server cannot be reached \(2003: its name is not known",
+    ):
         opened.columns("t")
 
 
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("mysql+pymysql://etl:pw@db/w?local_infile=1", "unknown option `local_infile`"), ("sqlite:///w.db", "`sqlite` is not MySQL"),
-        ("mysql://etl@db", "names no database"), ("mysql://db/w", "names no user"), ("warehouse", "is not a URL"),
+        ("mysql+pymysql://etl:pw@db/w?local_infile=1", "unknown option `local_infile`"),
+        ("sqlite:///w.db", "`sqlite` is not MySQL"),
+        ("mysql://etl@db", "names no database"),
+        ("mysql://db/w", "names no user"),
+        ("warehouse", "is not a URL"),
         ("mysql://etl@db/w?charset=latin1", "a character set that cannot hold every text"),
     ],
-)  # fmt: skip
+)
 def test_a_url_that_cannot_be_used_is_told(url: str, said: str) -> None:
     with pytest.raises(RunFailure) as failure:
         read_address("warehouse", url, "")
@@ -217,11 +261,23 @@ def test_an_at_sign_that_a_password_holds_as_it_is_shows_none_of_it(url: str) ->
 
 
 def test_a_url_gives_every_part_of_the_address() -> None:
-    found = read_address("warehouse", "mariadb+pymysql://etl:p%40ss@db.example.com:3307/customer360?charset=utf8mb4", "unused")
-    assert (found.host, found.port, found.database, found.user, found.password.reveal()) == ("db.example.com", 3307, "customer360", "etl", "p@ss")
+    found = read_address(
+        "warehouse", "mariadb+pymysql://etl:p%40ss@db.example.com:3307/customer360?charset=utf8mb4", "unused"
+    )
+    assert (found.host, found.port, found.database, found.user, found.password.reveal()) == (
+        "db.example.com",
+        3307,
+        "customer360",
+        "etl",
+        "p@ss",
+    )
     assert found.place == "db.example.com:3307, database `customer360`"
     separate = read_address("warehouse", "mysql://etl@[::1]/w", "secret")
-    assert (separate.place, separate.password.reveal(), separate.is_local) == ("[::1]:3306, database `w`", "secret", True)
+    assert (separate.place, separate.password.reveal(), separate.is_local) == (
+        "[::1]:3306, database `w`",
+        "secret",
+        True,
+    )
     assert read_address("warehouse", "mysql://etl@/w?unix_socket=/run/db.sock", "").socket == "/run/db.sock"
 
 
@@ -235,7 +291,10 @@ def test_a_socket_is_a_way_to_the_server(place: Place, tmp_path: Path) -> None:
 
 def test_messages_of_the_server_lose_the_values_that_they_quote() -> None:
     assert masked("Duplicate entry 'O'Brien-1' for key 'PRIMARY'") == "Duplicate entry '***' for key 'PRIMARY'"
-    assert masked("Incorrect integer value: 'a'b' for column `w`.`t`.`n` at row 1") == "Incorrect integer value: '***' for column `w`.`t`.`n` at row 1"
+    assert (
+        masked("Incorrect integer value: 'a'b' for column `w`.`t`.`n` at row 1")
+        == "Incorrect integer value: '***' for column `w`.`t`.`n` at row 1"
+    )
     assert masked("Data too long for column 'name' at row 579912000") == "Data too long for column 'name' at row ***"
 
 

@@ -13,9 +13,26 @@ from etlrun.failures import RunFailure
 from .loads import Place
 from .server import Server
 
-LOOSE = ["--sql-mode=", "--transaction-isolation=REPEATABLE-READ", "--default-time-zone=-05:00", "--lock-wait-timeout=9999", "--innodb-lock-wait-timeout=9999"]
-VARIABLES = ("sql_mode", "tx_isolation", "transaction_isolation", "time_zone", "lock_wait_timeout", "innodb_lock_wait_timeout", "autocommit",
-             "character_set_client", "character_set_connection", "foreign_key_checks", "unique_checks")  # fmt: skip
+LOOSE = [
+    "--sql-mode=",
+    "--transaction-isolation=REPEATABLE-READ",
+    "--default-time-zone=-05:00",
+    "--lock-wait-timeout=9999",
+    "--innodb-lock-wait-timeout=9999",
+]
+VARIABLES = (
+    "sql_mode",
+    "tx_isolation",
+    "transaction_isolation",
+    "time_zone",
+    "lock_wait_timeout",
+    "innodb_lock_wait_timeout",
+    "autocommit",
+    "character_set_client",
+    "character_set_connection",
+    "foreign_key_checks",
+    "unique_checks",
+)
 
 
 def test_the_settings_of_a_session(spare: Callable[..., Server]) -> None:
@@ -29,12 +46,22 @@ def test_the_settings_of_a_session(spare: Callable[..., Server]) -> None:
     isolation = {found.pop(name) for name in ("tx_isolation", "transaction_isolation") if name in found}
     assert isolation == {"READ-COMMITTED"}
     assert set(found.pop("sql_mode").split(",")) == {
-        "STRICT_ALL_TABLES", "NO_ZERO_DATE", "NO_ZERO_IN_DATE", "ERROR_FOR_DIVISION_BY_ZERO", "NO_ENGINE_SUBSTITUTION",
-    }  # fmt: skip
+        "STRICT_ALL_TABLES",
+        "NO_ZERO_DATE",
+        "NO_ZERO_IN_DATE",
+        "ERROR_FOR_DIVISION_BY_ZERO",
+        "NO_ENGINE_SUBSTITUTION",
+    }
     assert found == {
-        "time_zone": "+00:00", "lock_wait_timeout": "7", "innodb_lock_wait_timeout": "7", "autocommit": "ON", "character_set_client": "utf8mb4",
-        "character_set_connection": "utf8mb4", "foreign_key_checks": "ON", "unique_checks": "ON",
-    }  # fmt: skip
+        "time_zone": "+00:00",
+        "lock_wait_timeout": "7",
+        "innodb_lock_wait_timeout": "7",
+        "autocommit": "ON",
+        "character_set_client": "utf8mb4",
+        "character_set_connection": "utf8mb4",
+        "foreign_key_checks": "ON",
+        "unique_checks": "ON",
+    }
 
 
 def test_a_server_that_takes_the_call_and_says_nothing_is_given_up_soon(place: Place) -> None:

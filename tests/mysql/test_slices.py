@@ -64,7 +64,9 @@ def proofs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def slices_of(load: Load, folder: Path) -> tuple[tuple[Slice, ...], list[int]]:
     """The slices of a load, and how many of its rows are in each."""
     stage = Stage(load, folder)
-    key = tuple(Field(name, kind.type, stage.staged(name), True, False) for name in load.key if (kind := load.columns.get(name)))
+    key = tuple(
+        Field(name, kind.type, stage.staged(name), True, False) for name in load.key if (kind := load.columns.get(name))
+    )
     slices = cut(stage, key)
     counts = [int(stage.one(f"SELECT count(*) FROM stage WHERE {part.staged or 'true'}")[0]) for part in slices]
     stage.close()
@@ -72,7 +74,9 @@ def slices_of(load: Load, folder: Path) -> tuple[tuple[Slice, ...], list[int]]:
 
 
 @pytest.mark.parametrize("kind", KEYS)
-def test_every_row_is_in_one_slice_here_and_on_the_server(place: Place, tmp_path: Path, kind: str, proofs: list[str]) -> None:
+def test_every_row_is_in_one_slice_here_and_on_the_server(
+    place: Place, tmp_path: Path, kind: str, proofs: list[str]
+) -> None:
     rows = [(value, number) for number, value in enumerate(KEYS[kind])]
     random.Random(4).shuffle(rows)
     load = make_load(tmp_path, rows, {"id": kind, "n": "int"}, key=("id",))
@@ -80,7 +84,9 @@ def test_every_row_is_in_one_slice_here_and_on_the_server(place: Place, tmp_path
     assert len(slices) == 4 and all(counts) and sum(counts) == len(rows)
     for loader in ("insert", "load_data"):
         place.warehouse(loader=loader).publish(replace(load, run_id=f"{FIRST}-{loader}"))
-        assert place.run("SELECT COUNT(*), COUNT(DISTINCT id), SUM(n) FROM profile") == [(len(rows), len(rows), sum(range(len(rows))))]
+        assert place.run("SELECT COUNT(*), COUNT(DISTINCT id), SUM(n) FROM profile") == [
+            (len(rows), len(rows), sum(range(len(rows))))
+        ]
         assert [place.run(f"SELECT COUNT(*) FROM profile WHERE {part.there}")[0][0] for part in slices] == counts
     assert proofs == ["slice"] * 8
 
@@ -107,10 +113,16 @@ def test_what_cannot_be_cut_goes_as_a_whole(tmp_path: Path, rows: Rows, key: tup
 
 @LOADERS
 @pytest.mark.parametrize("publish", ["transaction", "pointer"])
-def test_every_way_to_write_goes_in_slices(place: Place, tmp_path: Path, loader: str, publish: Any, proofs: list[str]) -> None:
+def test_every_way_to_write_goes_in_slices(
+    place: Place, tmp_path: Path, loader: str, publish: Any, proofs: list[str]
+) -> None:
     warehouse = place.warehouse(loader=loader)
-    warehouse.publish(replace(make_load(tmp_path, many("2022-04", 60, 1), where="month = '2022-04'", run_id=FIRST), publish=publish))
-    may = replace(make_load(tmp_path, many("2022-05", 40, 2), where="month = '2022-05'", run_id=SECOND), publish=publish)
+    warehouse.publish(
+        replace(make_load(tmp_path, many("2022-04", 60, 1), where="month = '2022-04'", run_id=FIRST), publish=publish)
+    )
+    may = replace(
+        make_load(tmp_path, many("2022-05", 40, 2), where="month = '2022-05'", run_id=SECOND), publish=publish
+    )
     with Watch(place, STATE, ("READ COMMITTED", "REPEATABLE READ")) as watch:
         warehouse.publish(may)
     assert watch.errors == [] and watch.states() <= {(60, 60, 1, 1), (100, 60, 1, 2)}
@@ -131,7 +143,10 @@ def test_a_changed_value_in_any_slice_is_found_out(place: Place, tmp_path: Path)
     warehouse = place.warehouse()
     warehouse.publish(make_load(tmp_path, many("2022-04", 60, 1), run_id=FIRST))
     for contract in ("C000000", "C000030", "C000059"):
-        place.run("DROP TRIGGER IF EXISTS bit", f"CREATE TRIGGER bit BEFORE INSERT ON profile FOR EACH ROW SET NEW.seconds = NEW.seconds + (NEW.contract = '{contract}')")
+        place.run(
+            "DROP TRIGGER IF EXISTS bit",
+            f"CREATE TRIGGER bit BEFORE INSERT ON profile FOR EACH ROW SET NEW.seconds = NEW.seconds + (NEW.contract = '{contract}')",
+        )
         with pytest.raises(RunFailure) as failure:
             warehouse.publish(make_load(tmp_path, many("2022-04", 60, 5), run_id=SECOND))
         assert failure.value.code == "values-differ"
@@ -139,7 +154,9 @@ def test_a_changed_value_in_any_slice_is_found_out(place: Place, tmp_path: Path)
 
 
 @pytest.mark.parametrize("contract", ["A", "C000030x", "D"])
-def test_a_row_of_somebody_else_in_a_slice_that_is_proved_is_found_out(place: Place, tmp_path: Path, contract: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_of_somebody_else_in_a_slice_that_is_proved_is_found_out(
+    place: Place, tmp_path: Path, contract: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     warehouse = place.warehouse()
     warehouse.publish(make_load(tmp_path, many("2022-04", 60, 1), run_id=FIRST))
 
@@ -155,8 +172,16 @@ def test_a_row_of_somebody_else_in_a_slice_that_is_proved_is_found_out(place: Pl
 
 
 def test_without_a_second_connection_all_is_proved_at_the_end(place: Place, tmp_path: Path, proofs: list[str]) -> None:
-    place.run("CREATE USER IF NOT EXISTS single@'%' IDENTIFIED BY 'x' WITH MAX_USER_CONNECTIONS 1", f"GRANT ALL ON `{place.database}`.* TO single@'%'")
-    assert place.warehouse(user="single", password="x").publish(make_load(tmp_path, many("2022-04", 60), run_id=FIRST)).rows == 60
+    place.run(
+        "CREATE USER IF NOT EXISTS single@'%' IDENTIFIED BY 'x' WITH MAX_USER_CONNECTIONS 1",
+        f"GRANT ALL ON `{place.database}`.* TO single@'%'",
+    )
+    assert (
+        place.warehouse(user="single", password="x")
+        .publish(make_load(tmp_path, many("2022-04", 60), run_id=FIRST))
+        .rows
+        == 60
+    )
     assert proofs == ["all"]
     assert place.slept == []
 
@@ -187,4 +212,6 @@ def test_no_session_stays_behind(place: Place, tmp_path: Path) -> None:
     warehouse.publish(make_load(tmp_path, many("2022-04", 60, 1), run_id=FIRST))
     with pytest.raises(RunFailure):
         warehouse.publish(make_load(tmp_path, [*many("2022-04", 60, 5), ("2022-04", "C000059", 1)], run_id=SECOND))
-    assert place.run("SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()") == [(0,)]
+    assert place.run(
+        "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()"
+    ) == [(0,)]

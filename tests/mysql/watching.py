@@ -41,7 +41,9 @@ class Watch:
             self.is_over.wait(0.005)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         so_far = dict(self.looks)
         while any(self.looks[level] < so_far[level] + 2 for level in self.levels) and not self.errors:
             self.is_over.wait(0.005)

@@ -64,7 +64,9 @@ def test_each_rewrite_turns_the_text_before_into_the_text_after(rewrite: Rewrite
     again = first
     for case in cases:
         before = case.partition("-- after\n")[0].strip()
-        again += f"-- before\n{before}\n-- after\n{_rewritten(rewrite, before, table.columns).sql('spark', pretty=True)}\n\n"
+        again += (
+            f"-- before\n{before}\n-- after\n{_rewritten(rewrite, before, table.columns).sql('spark', pretty=True)}\n\n"
+        )
     compare_with_file(path, again.rstrip("\n") + "\n")
 
 
@@ -74,7 +76,12 @@ def test_a_rewrite_keeps_the_rows(rewrite: Rewrite, number: int, before: str, du
 
     text = (HERE / "rewrites" / f"{rewrite.__name__}.sql").read_text(encoding="utf-8")
     table = _given(text.partition("-- before\n")[0])
-    duck.register("a", pa.Table.from_pylist([dict(zip(table.columns.names, row, strict=True)) for row in table.rows], arrow_schema(table.columns)))
+    duck.register(
+        "a",
+        pa.Table.from_pylist(
+            [dict(zip(table.columns.names, row, strict=True)) for row in table.rows], arrow_schema(table.columns)
+        ),
+    )
     rows = [f"('{code}', '{label}')" for label, codes in MAPPING.entries for code in codes]
     duck.execute(f"create table codes as select * from (values {', '.join(rows)}) as codes(one, label)")
     duck.execute("create macro label_of(wanted, mapping) as (select label from codes where one = wanted)")

@@ -20,7 +20,11 @@ NEVER, ANY = Days(False), Days(True)
 
 
 def look(
-    template: Path, *days: datetime.date, may_miss: Days = NEVER, may_be_empty: Days = NEVER, form: Literal["text", "parquet"] = "text"
+    template: Path,
+    *days: datetime.date,
+    may_miss: Days = NEVER,
+    may_be_empty: Days = NEVER,
+    form: Literal["text", "parquet"] = "text",
 ) -> Inventory:
     return take_inventory(Wanted(str(template), days, may_miss, may_be_empty, form))
 
@@ -33,7 +37,10 @@ def test_every_day_has_its_file(tmp_path: Path) -> None:
     for day in (DAY1, DAY2):
         (tmp_path / f"{day:%Y%m%d}.json").write_text("{}")
     found = look(tmp_path / "{date:yyyyMMdd}.json", DAY1, DAY2)
-    assert [(Path(file.path).name, file.date) for file in found.files] == [("20220401.json", DAY1), ("20220402.json", DAY2)]
+    assert [(Path(file.path).name, file.date) for file in found.files] == [
+        ("20220401.json", DAY1),
+        ("20220402.json", DAY2),
+    ]
     assert not found.troubles
 
 
@@ -61,7 +68,9 @@ def test_an_empty_day_is_trouble_unless_it_is_allowed_by_name(tmp_path: Path) ->
 
 def test_a_compressed_day_stands_in_for_a_plain_one(tmp_path: Path) -> None:
     (tmp_path / "20220401.json.gz").write_bytes(b"\x1f\x8b\x08\x00")
-    assert [Path(file.path).name for file in look(tmp_path / "{date:yyyyMMdd}.json", DAY1).files] == ["20220401.json.gz"]
+    assert [Path(file.path).name for file in look(tmp_path / "{date:yyyyMMdd}.json", DAY1).files] == [
+        "20220401.json.gz"
+    ]
 
 
 def test_the_same_day_plain_and_compressed_is_trouble(tmp_path: Path) -> None:
@@ -122,7 +131,9 @@ def test_a_closed_folder_is_trouble_even_where_days_may_be_missing() -> None:
         (folder / "logs").mkdir(mode=0o000)
         folder.chmod(0o755)
         here, there = multiprocessing.get_context("fork").Pipe()
-        process = multiprocessing.get_context("fork").Process(target=_look_as_nobody, args=(str(folder / "logs/{date:yyyyMMdd}.json"), there))
+        process = multiprocessing.get_context("fork").Process(
+            target=_look_as_nobody, args=(str(folder / "logs/{date:yyyyMMdd}.json"), there)
+        )
         process.start()
         assert here.poll(30)
         assert here.recv() == ["unreadable-file"]

@@ -37,7 +37,9 @@ def no_database(connection: str) -> Any:
     raise AssertionError(connection)
 
 
-def read(folder: Path, *contents: bytes, suffix: str = ".json") -> tuple[Intake, list[tuple[Any, ...]], list[dict[str, Any]]]:
+def read(
+    folder: Path, *contents: bytes, suffix: str = ".json"
+) -> tuple[Intake, list[tuple[Any, ...]], list[dict[str, Any]]]:
     """The intake of files with these contents, its rows, and what went into quarantine."""
     files = []
     for index, content in enumerate(contents):
@@ -45,7 +47,11 @@ def read(folder: Path, *contents: bytes, suffix: str = ".json") -> tuple[Intake,
         path.write_bytes(content)
         files.append(InputFile(str(path), None, len(content), 0))
     quarantine = folder / "quarantine.jsonl"
-    intake = read_json_lines(Order("views", Inventory(tuple(files)), folder / "rows", quarantine, lambda *news: None, no_database), COLUMNS, FIELDS)
+    intake = read_json_lines(
+        Order("views", Inventory(tuple(files)), folder / "rows", quarantine, lambda *news: None, no_database),
+        COLUMNS,
+        FIELDS,
+    )
     broken = [json.loads(line) for line in quarantine.read_text().split("\n")[:-1]] if quarantine.exists() else []
     return intake, rows_of(intake), broken
 
@@ -82,11 +88,19 @@ def countable(rows: list[tuple[Any, ...]]) -> Counter[str]:
 
 
 GOOD = b'{"s": {"contract": "A", "seconds": 5}, "price": 1.25, "ratio": 0.5, "day": "2022-04-01", "is_live": true, "tags": ["x"]}'
-texts = st.one_of(st.text(max_size=8), st.sampled_from(["ngày", "nga\u0300y", "1.2.3.4", "3.5", "{x", "[", "NaN", "", "0", 'a"b', "\\", "],"]))
-numbers = st.one_of(
-    st.integers(-(2**65), 2**65).map(str), st.sampled_from(["1.50", "-0.0", "1e5", "1E400", "0.1", "-7", "123.456", "9999.99", "10000", "01", "+1", "NaN"])
+texts = st.one_of(
+    st.text(max_size=8),
+    st.sampled_from(["ngày", "nga\u0300y", "1.2.3.4", "3.5", "{x", "[", "NaN", "", "0", 'a"b', "\\", "],"]),
 )
-literals = st.one_of(texts.map(json.dumps), numbers, st.sampled_from(["null", "true", "false", "{}", "[]", '{"x": 1}', '["a", 1.5, null]', "[{}]", '"2022-02-30"']))
+numbers = st.one_of(
+    st.integers(-(2**65), 2**65).map(str),
+    st.sampled_from(["1.50", "-0.0", "1e5", "1E400", "0.1", "-7", "123.456", "9999.99", "10000", "01", "+1", "NaN"]),
+)
+literals = st.one_of(
+    texts.map(json.dumps),
+    numbers,
+    st.sampled_from(["null", "true", "false", "{}", "[]", '{"x": 1}', '["a", 1.5, null]', "[{}]", '"2022-02-30"']),
+)
 
 
 @st.composite
@@ -103,14 +117,28 @@ def lines(draw: Any) -> bytes:
     text = "{" + ", ".join([f'"s": {{{inside}}}', *(f'"{name}": {value}' for name, value in outer.items())]) + "}"
     spoil = draw(st.sampled_from(["", "", "", "", "cut", "twice", "list", "after", "space", "blank"]))
     cut = draw(st.integers(0, len(text)))
-    found = {"cut": text[:cut], "twice": text + text, "list": f"[{text}]", "after": text + " x", "space": f"  {text}\t", "blank": " "}.get(spoil, text)
+    found = {
+        "cut": text[:cut],
+        "twice": text + text,
+        "list": f"[{text}]",
+        "after": text + " x",
+        "space": f"  {text}\t",
+        "blank": " ",
+    }.get(spoil, text)
     return found.replace("\n", " ").replace("\r", " ").encode("utf-8", errors="surrogatepass")
 
 
 @pytest.mark.parametrize("many", [0, 1000])
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(found=st.lists(lines(), min_size=1, max_size=40))
-def test_all_ways_agree_on_any_lines(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, many: int, found: list[bytes]) -> None:
+def test_all_ways_agree_on_any_lines(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, many: int, found: list[bytes]
+) -> None:
     """With `many` at 0 the patient statement runs over whatever the strict one left open."""
     monkeypatch.setattr("etlrun.reading.json_lines.MANY", many)
     folder = tmp_path_factory.mktemp("lines")
@@ -129,7 +157,14 @@ def test_a_broken_record_is_kept_with_file_line_reason_and_text(tmp_path: Path) 
     assert (intake.rows, intake.bad_rows, intake.blank) == (4, 1, 1)
     assert len(rows) == 4
     assert broken == [
-        {"source": "views", "file": str(tmp_path / "1.json"), "line": 3, "reason": '`seconds` is "12", and bigint is wanted', "raw": bad.decode(), "cut": False}
+        {
+            "source": "views",
+            "file": str(tmp_path / "1.json"),
+            "line": 3,
+            "reason": '`seconds` is "12", and bigint is wanted',
+            "raw": bad.decode(),
+            "cut": False,
+        }
     ]
     assert (tmp_path / "quarantine.jsonl").stat().st_mode & 0o777 == 0o600
 
@@ -173,11 +208,18 @@ def test_a_damaged_gzip_file_is_refused(tmp_path: Path, spoil: str) -> None:
 
 def test_a_long_text_is_read_whole(tmp_path: Path) -> None:
     text = "x" * 20_000_000
-    _, rows, _ = read(tmp_path, b'{"s": {"contract": "' + text.encode() + b'", "seconds": 5}, "price": null, "ratio": null, "day": null, "is_live": null, "tags": null}')
+    _, rows, _ = read(
+        tmp_path,
+        b'{"s": {"contract": "'
+        + text.encode()
+        + b'", "seconds": 5}, "price": null, "ratio": null, "day": null, "is_live": null, "tags": null}',
+    )
     assert rows[0][0] == text
 
 
-def test_lines_without_some_key_are_read_without_looking_at_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_without_some_key_are_read_without_looking_at_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[bytes] = []
     monkeypatch.setattr("etlrun.reading.json_lines.read_line", lambda raw, fields: seen.append(raw))
     short = b'{"s": {"seconds": 5}, "ratio": 0.5}'

@@ -12,10 +12,16 @@ from etlrun.reading.records import BrokenRecordError, Field, read_line, read_tex
 
 
 def fields(**types: str) -> tuple[Field, ...]:
-    return tuple(Field(name, (name,), parse_type(text.removesuffix(" not null")), text.endswith("not null")) for name, text in types.items())
+    return tuple(
+        Field(name, (name,), parse_type(text.removesuffix(" not null")), text.endswith("not null"))
+        for name, text in types.items()
+    )
 
 
-VIEW = (Field("contract", ("_source", "contract"), parse_type("string"), False), Field("seconds", ("_source", "seconds"), parse_type("bigint"), True))
+VIEW = (
+    Field("contract", ("_source", "contract"), parse_type("string"), False),
+    Field("seconds", ("_source", "seconds"), parse_type("bigint"), True),
+)
 
 
 def test_declared_values_are_found_by_their_path() -> None:
@@ -35,7 +41,9 @@ def test_an_absent_object_makes_its_values_null() -> None:
     assert read_line(b'{"a": null}', fields(a="string", b="int")) == (None, None)
 
 
-@pytest.mark.parametrize(("spelled", "text"), [(b"579912", "579912"), (b"1.50", "1.50"), (b"1e3", "1e3"), (b"true", "true"), (b'"x"', "x")])
+@pytest.mark.parametrize(
+    ("spelled", "text"), [(b"579912", "579912"), (b"1.50", "1.50"), (b"1e3", "1e3"), (b"true", "true"), (b'"x"', "x")]
+)
 def test_a_text_column_takes_a_number_as_it_is_spelled(spelled: bytes, text: str) -> None:
     assert read_line(b'{"a": ' + spelled + b"}", fields(a="string")) == (text,)
 
@@ -49,7 +57,10 @@ def test_a_text_column_takes_a_number_as_it_is_spelled(spelled: bytes, text: str
         (b'{"_source": {"contract": "A", "seconds": 1e3}}', "`seconds` is 1e3, and bigint is wanted"),
         (b'{"_source": {"contract": "A", "seconds": [1]}}', "`seconds` is a list, and bigint is wanted"),
         (b'{"_source": {"contract": "A", "seconds": NaN}}', "`seconds` is NaN, and bigint is wanted"),
-        (b'{"_source": {"contract": "A", "seconds": 9223372036854775808}}', "`seconds` is 9223372036854775808, and bigint is wanted"),
+        (
+            b'{"_source": {"contract": "A", "seconds": 9223372036854775808}}',
+            "`seconds` is 9223372036854775808, and bigint is wanted",
+        ),
         (b'{"_source": {"contract": "A", "seconds": null}}', "`seconds` has no value"),
         (b'{"_source": {"contract": "A"}}', "`seconds` has no value"),
         (b'{"_source": {"contract": {}, "seconds": 1}}', "`contract` is an object, and a text is wanted"),
@@ -123,11 +134,24 @@ def test_a_value_of_another_kind_is_broken(kind: str, spelled: bytes) -> None:
 
 
 def test_texts_are_read_by_the_type_of_their_column() -> None:
-    row = read_texts(["x", "12", "1.5", "TRUE", "2022-04-30", None], fields(a="string", b="int", c="double", d="boolean", e="date", f="int"))
+    row = read_texts(
+        ["x", "12", "1.5", "TRUE", "2022-04-30", None],
+        fields(a="string", b="int", c="double", d="boolean", e="date", f="int"),
+    )
     assert row == ("x", 12, 1.5, True, datetime.date(2022, 4, 30), None)
 
 
-@pytest.mark.parametrize(("kind", "text"), [("int", " 12"), ("int", "1.0"), ("int", "2147483648"), ("boolean", "yes"), ("double", "nan"), ("date", "30/04/2022")])
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("int", " 12"),
+        ("int", "1.0"),
+        ("int", "2147483648"),
+        ("boolean", "yes"),
+        ("double", "nan"),
+        ("date", "30/04/2022"),
+    ],
+)
 def test_a_text_that_does_not_fit_is_broken(kind: str, text: str) -> None:
     with pytest.raises(BrokenRecordError, match="is wanted"):
         read_texts([text], fields(a=kind))

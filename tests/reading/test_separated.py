@@ -29,7 +29,9 @@ def no_database(connection: str) -> Any:
     raise AssertionError(connection)
 
 
-def read(folder: Path, *texts: bytes, separator: str = ",", has_header: bool = True) -> tuple[Intake, list[tuple[Any, ...]], list[dict[str, Any]]]:
+def read(
+    folder: Path, *texts: bytes, separator: str = ",", has_header: bool = True
+) -> tuple[Intake, list[tuple[Any, ...]], list[dict[str, Any]]]:
     files = []
     for index, text in enumerate(texts):
         path = folder / (f"{index}.csv.gz" if text.startswith(b"\x1f\x8b") else f"{index}.csv")
@@ -42,7 +44,9 @@ def read(folder: Path, *texts: bytes, separator: str = ",", has_header: bool = T
     with duckdb.connect() as connection:
         for part in intake.files:
             where = f' WHERE "{part.marker}" IS NULL' if part.marker else ""
-            rows += connection.execute(f"SELECT shop, units, CAST(price AS VARCHAR) FROM read_parquet({list(part.paths)}){where}").fetchall()
+            rows += connection.execute(
+                f"SELECT shop, units, CAST(price AS VARCHAR) FROM read_parquet({list(part.paths)}){where}"
+            ).fetchall()
     broken = [json.loads(line) for line in quarantine.read_text().split("\n")[:-1]] if quarantine.exists() else []
     return intake, sorted(rows, key=repr), broken
 
@@ -59,7 +63,9 @@ def test_files_may_order_their_columns_differently(tmp_path: Path) -> None:
 
 
 def test_quotes_hold_separators_quotes_and_line_ends(tmp_path: Path) -> None:
-    _, rows, _ = read(tmp_path, 'shop,units,price\n"a,b",1,1\n"say ""hi""",2,2\n"two\nlines",3,3\nBún bò Huế,4,4\n'.encode())
+    _, rows, _ = read(
+        tmp_path, 'shop,units,price\n"a,b",1,1\n"say ""hi""",2,2\n"two\nlines",3,3\nBún bò Huế,4,4\n'.encode()
+    )
     assert [row[0] for row in sorted(rows, key=lambda row: row[1])] == ["a,b", 'say "hi"', "two\nlines", "Bún bò Huế"]
 
 

@@ -35,7 +35,7 @@ def project(tmp_path: Path) -> Project:
 
     project = Project(tmp_path)
     text = (tmp_path / "etlrun.yaml").read_text()
-    clusters = '  connect: {engine: {spark: {}}, connections: {warehouse: {duckdb: warehouse.duckdb}}}\n'
+    clusters = "  connect: {engine: {spark: {}}, connections: {warehouse: {duckdb: warehouse.duckdb}}}\n"
     clusters += '  cluster: {engine: {spark: {master: "${MASTER_URL}"}}, connections: {warehouse: {duckdb: warehouse.duckdb}}}\n'
     project.write("etlrun.yaml", text + clusters)
     project.write("mine.py", "def same(rows):\n    return rows\n")
@@ -54,7 +54,9 @@ def test_spark_connect_gives_the_same_rows(project: Project, tmp_path: Path) -> 
     with connect_server(tmp_path) as address:
         result = project.run("pipelines/p.yaml", "--profile", "connect", "--json", SPARK_REMOTE=address)
         project.write("sales.csv", "shop,units\nA,2147483647\nA,2147483647\n")
-        text = SPEC.replace("units: sum(units)", "units: sum(units + units)").replace("units: bigint, n", "units: bigint, n")
+        text = SPEC.replace("units: sum(units)", "units: sum(units + units)").replace(
+            "units: bigint, n", "units: bigint, n"
+        )
         overflow = project.run(project.pipeline(text, "over"), "--profile", "connect", SPARK_REMOTE=address)
     assert result.code == 0, result.err
     assert result.json["engine"] == "spark"
@@ -86,6 +88,8 @@ def test_a_standalone_cluster_gives_the_same_rows(project: Project, tmp_path: Pa
         serving(tmp_path, WORKER, "--host", "127.0.0.1", "--cores", "2", "--memory", "1g", *QUIET, master),
     ):
         wait_for(lambda: is_open(port), 60)
-        result = project.run("pipelines/p.yaml", "--profile", "cluster", "--json", MASTER_URL=master, SPARK_LOCAL_IP="127.0.0.1")
+        result = project.run(
+            "pipelines/p.yaml", "--profile", "cluster", "--json", MASTER_URL=master, SPARK_LOCAL_IP="127.0.0.1"
+        )
     assert result.code == 0, result.err
     assert project.table("doubled") == expected

@@ -28,7 +28,12 @@ def examined(project: Project, *arguments: str, **environment: str) -> tuple[Res
 def test_python_and_the_packages_are_named(project: Project) -> None:
     result, found = examined(project)
     assert result.code == 0, result.err
-    assert found["python"] == {"level": "ok", "about": "python", "detail": f"{platform.python_version()} at {sys.executable}", "fix": ""}
+    assert found["python"] == {
+        "level": "ok",
+        "about": "python",
+        "detail": f"{platform.python_version()} at {sys.executable}",
+        "fix": "",
+    }
     assert "duckdb " in found["packages"]["detail"] and "pyspark " in found["packages"]["detail"]
     assert [name for name in found if found[name]["level"] == "ok"] == ["python", "packages", "disk", "clock"]
     assert not (project.folder / ".etlrun").exists()
@@ -38,7 +43,12 @@ def test_a_disk_without_room_is_worth_knowing(project: Project) -> None:
     assert os.statvfs("/proc").f_bavail == 0
     project.write("etlrun.yaml", "runs: /proc/runs\n" + PROJECT)
     _, found = examined(project)
-    assert found["disk"] == {"level": "warning", "about": "disk", "detail": "0.0 GB free for /proc/runs", "fix": "a run stages its sources and results there"}
+    assert found["disk"] == {
+        "level": "warning",
+        "about": "disk",
+        "detail": "0.0 GB free for /proc/runs",
+        "fix": "a run stages its sources and results there",
+    }
 
 
 def test_run_folders_that_cannot_be_made_are_trouble(project: Project) -> None:

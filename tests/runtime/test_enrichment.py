@@ -12,7 +12,21 @@ from typing import Any
 import duckdb
 import pytest
 
-from asked import CANARIES, FEW, FILE, PIPELINE, PROJECT, PROMPT, SECRET, asking_project, enrich, many, run, searches, service
+from asked import (
+    CANARIES,
+    FEW,
+    FILE,
+    PIPELINE,
+    PROJECT,
+    PROMPT,
+    SECRET,
+    asking_project,
+    enrich,
+    many,
+    run,
+    searches,
+    service,
+)
 from fake_gemini import FakeServer
 from projects import Project, Result, wait_for
 
@@ -204,7 +218,9 @@ def test_what_cannot_be_asked_is_one_line_and_publishes_nothing(
 def test_a_service_that_cannot_be_reached_is_told_and_publishes_nothing(project: Project) -> None:
     result = run(project, None)
     assert (result.code, result.json["status"], result.json["error"]["code"]) == (1, "failed", "model-no-answer")
-    assert result.json["error"]["message"].startswith("gemini gemini-2.5-flash answered none of 5 keys: the service cannot be reached")
+    assert result.json["error"]["message"].startswith(
+        "gemini gemini-2.5-flash answered none of 5 keys: the service cannot be reached"
+    )
     assert "labelled" not in tables(project)
     with service() as served:
         assert (run(project, served).code, asked(served)) == (0, 5)
@@ -212,7 +228,15 @@ def test_a_service_that_cannot_be_reached_is_told_and_publishes_nothing(project:
 
 def test_faults_of_the_service_give_no_wrong_answer(project: Project) -> None:
     searches(project, *many(300))
-    faults = {"rate": 0.1, "unavailable": 0.1, "shuffled": 0.1, "missing": 0.1, "conflicting": 0.1, "other-batch": 0.1, "truncated": 0.1}
+    faults = {
+        "rate": 0.1,
+        "unavailable": 0.1,
+        "shuffled": 0.1,
+        "missing": 0.1,
+        "conflicting": 0.1,
+        "other-batch": 0.1,
+        "truncated": 0.1,
+    }
     with service(faults=faults, seed=7) as served:
         result = run(project, served)
         assert result.code == 0, result.err
@@ -241,7 +265,11 @@ def test_money_is_a_cap_and_what_was_bought_is_kept(project: Project) -> None:
     searches(project, *many(60))
     with service() as served:
         stopped = run(project, served, FILE, "--json", "--max-usd", "0.0025")
-        assert (stopped.code, stopped.json["status"], stopped.json["error"]["code"]) == (4, "stopped", "budget-reached"), stopped.err
+        assert (stopped.code, stopped.json["status"], stopped.json["error"]["code"]) == (
+            4,
+            "stopped",
+            "budget-reached",
+        ), stopped.err
         assert served.billed_usd <= 0.0025
         done = run(project, served)
         assert (done.code, asked(served)) == (0, 60)
@@ -271,9 +299,15 @@ def test_without_a_word_a_run_spends_no_more_than_the_threshold(project: Project
 def test_what_earlier_steps_spent_counts_too(project: Project) -> None:
     searches(project, *many(300))
     project.write("prompts/tone.md", PROMPT.replace("kind:", "tone:").replace("Say what", "Guess what"))
-    project.pipeline(PIPELINE.replace("MODEL", "kinds").replace(" MORE}", "}\n    - enrich: {key: keyword, prompt: tone, model: kinds}"))
+    project.pipeline(
+        PIPELINE.replace("MODEL", "kinds").replace(
+            " MORE}", "}\n    - enrich: {key: keyword, prompt: tone, model: kinds}"
+        )
+    )
     with service() as served:
-        (first, second) = (bills[0]["usd"] for bills in run(project, served, "plan", FILE, "--json").json["models"].values())
+        (first, second) = (
+            bills[0]["usd"] for bills in run(project, served, "plan", FILE, "--json").json["models"].values()
+        )
         project.write("etlrun.yaml", f"confirm_above_usd: {first + second / 2}\n" + PROJECT)
         refused = run(project, served)
         assert (refused.code, refused.json["error"]["code"]) == (2, "not-agreed"), refused.err
@@ -317,7 +351,10 @@ def test_behavior_runs_on_a_fresh_machine_without_a_key(tmp_path: Path) -> None:
         shutil.copytree(ROOT / name, tmp_path / name)
     shutil.copy(ROOT / "etlrun.yaml", tmp_path)
     assert project.run("sample-data", "data", "--contracts", "1", "--users", "300").code == 0
-    project.write("mappings/titles.csv", "".join((ROOT / "mappings" / "titles.csv").read_text("utf-8").splitlines(keepends=True)[:60]))
+    project.write(
+        "mappings/titles.csv",
+        "".join((ROOT / "mappings" / "titles.csv").read_text("utf-8").splitlines(keepends=True)[:60]),
+    )
     result = project.run("pipelines/behavior.yaml", "--profile", "fast", "--json")
     assert result.code == 0, result.err
     told = result.json["models"]["categories"]
@@ -340,7 +377,10 @@ def test_behavior_runs_on_a_fresh_machine_without_a_key(tmp_path: Path) -> None:
 
 
 def test_unknown_is_never_unchanged(project: Project) -> None:
-    project.write("data/searches.csv", "user,month,keyword\nu1,6,vtv3\nu1,7,running man\nu2,6,phim hay\nu2,7,phim hay\nu3,6,vtv3\nu3,7,vtv3\n")
+    project.write(
+        "data/searches.csv",
+        "user,month,keyword\nu1,6,vtv3\nu1,7,running man\nu2,6,phim hay\nu2,7,phim hay\nu3,6,vtv3\nu3,7,vtv3\n",
+    )
     project.pipeline(
         """\
 sources:

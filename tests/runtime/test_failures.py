@@ -113,7 +113,9 @@ def test_all_wrong_files_are_named_at_once(project: Project) -> None:
 
 def test_more_broken_records_than_allowed(project: Project) -> None:
     project.write("data/20220402.json", '{"contract": "A", "seconds": 1}\n' * 50 + "x\n")
-    told = refuses(project, "too-many-bad-rows", "1 of 53 records", "20220402.json:51: not JSON (column 1)", "max_bad_rows: 1.9%")
+    told = refuses(
+        project, "too-many-bad-rows", "1 of 53 records", "20220402.json:51: not JSON (column 1)", "max_bad_rows: 1.9%"
+    )
     assert "quarantine/views.jsonl" in told
 
 
@@ -131,7 +133,9 @@ def test_broken_records_may_be_dropped_and_are_counted(project: Project) -> None
 
 
 def test_a_full_disk(project: Project) -> None:
-    lines = "".join(json.dumps({"contract": f"C{number * 7919 % 1000003}", "seconds": number}) + "\n" for number in range(60_000))
+    lines = "".join(
+        json.dumps({"contract": f"C{number * 7919 % 1000003}", "seconds": number}) + "\n" for number in range(60_000)
+    )
     project.write("data/20220402.json", lines)
 
     def no_room() -> None:
@@ -166,7 +170,10 @@ def test_a_failure_is_one_object_of_json(project: Project) -> None:
 
 
 def test_a_variable_of_the_environment_that_is_not_set(project: Project) -> None:
-    project.write("etlrun.yaml", 'profiles:\n  prod: {engine: {duckdb: {}}, connections: {warehouse: {duckdb: "${WAREHOUSE_FILE}"}}}\nprofile: prod\n')
+    project.write(
+        "etlrun.yaml",
+        'profiles:\n  prod: {engine: {duckdb: {}}, connections: {warehouse: {duckdb: "${WAREHOUSE_FILE}"}}}\nprofile: prod\n',
+    )
     result = project.run(spec(project))
     assert result.code == 2
     assert "missing-variable: the environment variable `WAREHOUSE_FILE` is not set" in result.err
@@ -183,8 +190,12 @@ def slow(rows):
 """
 
 
-@pytest.mark.parametrize(("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")])
-def test_an_interrupted_run_ends_at_once_and_publishes_nothing(project: Project, number: signal.Signals, code: int, word: str) -> None:
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_an_interrupted_run_ends_at_once_and_publishes_nothing(
+    project: Project, number: signal.Signals, code: int, word: str
+) -> None:
     project.write("mine.py", SLOW)
     columns = "{contract: string, seconds: bigint, days: bigint}"
     step = f'    - python: {{function: "mine:slow", columns: {columns}}}\nsinks:'
@@ -209,7 +220,11 @@ def test_an_interrupted_spark_job_is_cancelled(project: Project) -> None:
 def test_a_python_function_that_fails_is_named(project: Project) -> None:
     project.write("mine.py", "def broken(rows):\n    return rows['nothing']\n")
     step = '    - python: {function: "mine:broken", columns: {contract: string}}\nsinks:'
-    text = VIEWS.replace("OPTIONS", "").replace("sinks:", step, 1).replace("key: [contract]", "key: [contract], table: other")
+    text = (
+        VIEWS.replace("OPTIONS", "")
+        .replace("sinks:", step, 1)
+        .replace("key: [contract]", "key: [contract], table: other")
+    )
     result = project.run(project.pipeline(text))
     assert result.code == 1
     assert "p.yaml:15:7: python-failed: the function `mine:broken` failed: KeyError" in result.err
@@ -231,7 +246,9 @@ def test_runs_that_start_together_all_mark_what_was_killed(project: Project) -> 
     done = json.loads(next(runs.glob("*/run.json")).read_text())
     killed = [f"20220401T0000{number:02}Z-abc" for number in range(20)]
     for run in killed:
-        project.write(f".etlrun/runs/{run}/run.json", json.dumps({**done, "run_id": run, "status": "running", "pid": 2**22 + 1}))
+        project.write(
+            f".etlrun/runs/{run}/run.json", json.dumps({**done, "run_id": run, "status": "running", "pid": 2**22 + 1})
+        )
     path = spec(project)
     together = [project.start(path, "-q", "--dry-run") for _ in range(4)]
     ends = [(process.communicate()[1], process.returncode) for process in together]

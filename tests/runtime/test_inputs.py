@@ -52,7 +52,10 @@ def project(tmp_path: Path) -> Project:
         project.write(path, text)
     (tmp_path / "stock").mkdir()
     for number, shops in enumerate((["A"], ["B", "C"])):
-        pq.write_table(pa.table({"shop": shops, "units": pa.array([1] * len(shops), pa.int32())}), tmp_path / f"stock/{number}.parquet")
+        pq.write_table(
+            pa.table({"shop": shops, "units": pa.array([1] * len(shops), pa.int32())}),
+            tmp_path / f"stock/{number}.parquet",
+        )
     with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as connection:
         connection.execute("CREATE TABLE shops AS SELECT 'A' AS shop, 1::INTEGER AS units")
     for path in ("views/20220401.json", "sales.csv"):
@@ -71,7 +74,12 @@ def inputs(project: Project) -> list[dict[str, Any]]:
 
 
 def brief(told: dict[str, Any]) -> tuple[Any, ...]:
-    return told["source"], Path(told["path"]).name if "path" in told else told["table"], told.get("rows"), told.get("bad_rows")
+    return (
+        told["source"],
+        Path(told["path"]).name if "path" in told else told["table"],
+        told.get("rows"),
+        told.get("bad_rows"),
+    )
 
 
 def test_every_file_and_table_is_listed_with_its_rows(project: Project) -> None:
@@ -79,13 +87,36 @@ def test_every_file_and_table_is_listed_with_its_rows(project: Project) -> None:
     assert result.code == 0, result.err
     found = inputs(project)
     assert [brief(told) for told in found] == [
-        ("views", "20220401.json", 2, 1), ("views", "20220402.json", 1, 0), ("sales", "sales.csv", 2, 1),
-        ("parts", "1.csv", None, 0), ("parts", "2.csv", None, 0), ("stock", "0.parquet", 1, None), ("stock", "1.parquet", 2, None), ("shops", "shops", 1, None),
-    ]  # fmt: skip
-    assert found[2] == {"source": "sales", "path": str(project.folder / "sales.csv"), "size": len(FILES["sales.csv"]),
-                        "mtime": "2022-01-02T00:05:06.123456Z", "rows": 2, "bad_rows": 1}  # fmt: skip
+        ("views", "20220401.json", 2, 1),
+        ("views", "20220402.json", 1, 0),
+        ("sales", "sales.csv", 2, 1),
+        ("parts", "1.csv", None, 0),
+        ("parts", "2.csv", None, 0),
+        ("stock", "0.parquet", 1, None),
+        ("stock", "1.parquet", 2, None),
+        ("shops", "shops", 1, None),
+    ]
+    assert found[2] == {
+        "source": "sales",
+        "path": str(project.folder / "sales.csv"),
+        "size": len(FILES["sales.csv"]),
+        "mtime": "2022-01-02T00:05:06.123456Z",
+        "rows": 2,
+        "bad_rows": 1,
+    }
     assert found[-1] == {"source": "shops", "connection": "warehouse", "table": "shops", "rows": 1}
-    assert set(result.json) == {"pipeline", "run_id", "status", "engine", "seconds", "sources", "relations", "checks", "sinks", "models"}
+    assert set(result.json) == {
+        "pipeline",
+        "run_id",
+        "status",
+        "engine",
+        "seconds",
+        "sources",
+        "relations",
+        "checks",
+        "sinks",
+        "models",
+    }
     assert set(result.json["sources"]["views"]) == {"rows", "bad_rows", "files"}
 
 
@@ -94,7 +125,9 @@ def test_a_project_can_have_digests_of_its_inputs(project: Project) -> None:
     result = project.run(project.pipeline(SPEC), "-q")
     assert result.code == 0, result.err
     files = [told for told in inputs(project) if "path" in told]
-    assert [told["sha256"] for told in files] == [hashlib.sha256(Path(told["path"]).read_bytes()).hexdigest() for told in files]
+    assert [told["sha256"] for told in files] == [
+        hashlib.sha256(Path(told["path"]).read_bytes()).hexdigest() for told in files
+    ]
 
 
 def test_a_run_that_failed_while_it_read_lists_what_was_there(project: Project) -> None:

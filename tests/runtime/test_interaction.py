@@ -15,7 +15,13 @@ DAYS = [f"202204{day:02d}" for day in range(1, 31)]
 
 
 def view(contract: object, app: str, seconds: object) -> str:
-    return json.dumps({"_index": "history", "_score": 0, "_source": {"Contract": contract, "Mac": "x", "TotalDuration": seconds, "AppName": app}})
+    return json.dumps(
+        {
+            "_index": "history",
+            "_score": 0,
+            "_source": {"Contract": contract, "Mac": "x", "TotalDuration": seconds, "AppName": app},
+        }
+    )
 
 
 @pytest.fixture
@@ -69,8 +75,21 @@ def test_activity_levels(project: Project, days: int, level: str) -> None:
 
 def test_both_engines_publish_the_same_bytes_and_a_second_run_changes_nothing(project: Project) -> None:
     for day in range(1, 31):
-        add(project, day, *(view(f"C{number}", ("VOD", "KPLUS", "RELAX", "X")[number % 4], number * day) for number in range(day)))
-        add(project, day, "", "not json", view("C1", "VOD", "12"), view(579912, "VOD", 3), view("3.5", "VOD", 2), view(None, "VOD", 2))
+        add(
+            project,
+            day,
+            *(view(f"C{number}", ("VOD", "KPLUS", "RELAX", "X")[number % 4], number * day) for number in range(day)),
+        )
+        add(
+            project,
+            day,
+            "",
+            "not json",
+            view("C1", "VOD", "12"),
+            view(579912, "VOD", 3),
+            view("3.5", "VOD", 2),
+            view(None, "VOD", 2),
+        )
     spec = project.folder / "pipelines/interaction.yaml"
     spec.write_text(spec.read_text().replace("bad_rows: quarantine", "max_bad_rows: 20%\n      bad_rows: quarantine"))
     first = project.run("pipelines/interaction.yaml", "--json", "--set", "data=data")
@@ -83,6 +102,9 @@ def test_both_engines_publish_the_same_bytes_and_a_second_run_changes_nothing(pr
     assert first.json["sources"] == spark.json["sources"]
     assert first.json["sources"]["views"]["bad_rows"] == 60
     assert [check["detail"] for check in first.json["checks"]] == [check["detail"] for check in spark.json["checks"]]
-    quarantines = [sorted(path.read_text().splitlines()) for path in sorted(project.folder.glob(".etlrun/runs/*/quarantine/views.jsonl"))]
+    quarantines = [
+        sorted(path.read_text().splitlines())
+        for path in sorted(project.folder.glob(".etlrun/runs/*/quarantine/views.jsonl"))
+    ]
     assert len(quarantines) == 3
     assert quarantines[0] == quarantines[1] == quarantines[2]

@@ -40,6 +40,8 @@ def test_a_path_is_a_file_of_the_project(tmp_path: Path, labels: str) -> None:
         ('"${LABELS}"', "", 2, "the environment variable `LABELS` is not set"),
     ],
 )
-def test_what_is_neither_a_file_nor_a_server_is_refused(tmp_path: Path, labels: str, given: str, code: int, said: str) -> None:
+def test_what_is_neither_a_file_nor_a_server_is_refused(
+    tmp_path: Path, labels: str, given: str, code: int, said: str
+) -> None:
     found, told = asking(tmp_path, labels, LABELS=given)
     assert (found, said in told) == (code, True), told

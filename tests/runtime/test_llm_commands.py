@@ -39,7 +39,12 @@ def test_stats_tell_answers_and_money_by_question(project: Project) -> None:
         assert run(project, served).code == 0
         billed = served.billed_usd
     (question,) = project.run("llm", "stats", "--json").json
-    assert (question["prompt"], question["source"], question["statuses"], question["requests"]) == ("kind", "gemini gemini-2.5-flash", {"ok": 5}, 1)
+    assert (question["prompt"], question["source"], question["statuses"], question["requests"]) == (
+        "kind",
+        "gemini gemini-2.5-flash",
+        {"ok": 5},
+        1,
+    )
     assert question["usd"] == pytest.approx(billed)
     assert "5 answers for $" in project.run("llm", "stats").err
 
@@ -57,8 +62,18 @@ def test_review_lists_keys_by_rows_and_its_lines_work_as_overrides(project: Proj
     ]
     project.write("overrides/kind.csv", result.out.replace("bóng đá,,", "bóng đá,Sport,"))
     assert project.run(FILE).code == 0
-    assert [row[2] for row in sorted(project.table("labelled"))] == ["Sport", "Sport", "Sport", "Channel", "Channel", None]
-    assert [line.split(",")[0] for line in project.run("llm", "review", FILE, "--open").out.splitlines()] == ["key", "running man"]
+    assert [row[2] for row in sorted(project.table("labelled"))] == [
+        "Sport",
+        "Sport",
+        "Sport",
+        "Channel",
+        "Channel",
+        None,
+    ]
+    assert [line.split(",")[0] for line in project.run("llm", "review", FILE, "--open").out.splitlines()] == [
+        "key",
+        "running man",
+    ]
 
 
 def test_eval_scores_answers_and_its_exit_code_gates(project: Project) -> None:
@@ -72,7 +87,9 @@ def test_eval_scores_answers_and_its_exit_code_gates(project: Project) -> None:
     score = told["outputs"]["kind"]
     assert (score["keys"], score["answered"], score["right"], score["accuracy"]) == (5, 5, 4, 0.8)
     assert score["interval"] == pytest.approx([0.3755, 0.9638], abs=1e-4)
-    wrong = [(item["right"], item["given"], item["keys"]) for item in score["confusion"] if item["right"] != item["given"]]
+    wrong = [
+        (item["right"], item["given"], item["keys"]) for item in score["confusion"] if item["right"] != item["given"]
+    ]
     assert wrong == [(another(right["bóng đá"]), right["bóng đá"], 1)]
     assert (passed.code, failed.code) == (0, 3)
     assert "kind: 4 of 5 right (80.0%, 95% interval 37.6% to 96.4%)" in passed.out

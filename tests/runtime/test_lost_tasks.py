@@ -84,7 +84,10 @@ class Cluster:
 
     def have_worked(self) -> bool:
         """Whether both executors hold rows for the next stage, of tasks that are done."""
-        executors = {path.relative_to(self.folder).parts[2] for path in self.folder.glob("local/*/executor-*/blockmgr-*/*/shuffle_*.data")}
+        executors = {
+            path.relative_to(self.folder).parts[2]
+            for path in self.folder.glob("local/*/executor-*/blockmgr-*/*/shuffle_*.data")
+        }
         return len(executors) == len(self.executors()) == len(HOSTS)
 
 
@@ -97,9 +100,33 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         wait_for(lambda: is_open(port), 60)
         workers = []
         for host in HOSTS:
-            command = (WORKER, "--host", host, "--cores", "1", "--memory", "600m", "--work-dir", str(folder / "work"), *QUIET, master)
-            workers.append(servers.enter_context(serving(folder, *command, SPARK_LOCAL_IP=host, SPARK_LOCAL_DIRS=str(folder / "local"), JAVA_TOOL_OPTIONS=QUICK)).pid)
-        wait_for(lambda: (folder / "server.log").read_text().count("Successfully registered with master") == len(HOSTS), 60)
+            command = (
+                WORKER,
+                "--host",
+                host,
+                "--cores",
+                "1",
+                "--memory",
+                "600m",
+                "--work-dir",
+                str(folder / "work"),
+                *QUIET,
+                master,
+            )
+            workers.append(
+                servers.enter_context(
+                    serving(
+                        folder,
+                        *command,
+                        SPARK_LOCAL_IP=host,
+                        SPARK_LOCAL_DIRS=str(folder / "local"),
+                        JAVA_TOOL_OPTIONS=QUICK,
+                    )
+                ).pid
+            )
+        wait_for(
+            lambda: (folder / "server.log").read_text().count("Successfully registered with master") == len(HOSTS), 60
+        )
         yield Cluster(folder, master, tuple(workers))
 
 
@@ -110,13 +137,21 @@ def project(tmp_path: Path, cluster: Cluster) -> Project:
     (tmp_path / "events").mkdir()
     profiles = ""
     for name, speculation in (("cluster", "false"), ("speculating", "true")):
-        text = PROFILE.replace("MASTER", cluster.master).replace("EVENTS", (tmp_path / "events").as_uri()).replace("SPECULATION", speculation)
+        text = (
+            PROFILE.replace("MASTER", cluster.master)
+            .replace("EVENTS", (tmp_path / "events").as_uri())
+            .replace("SPECULATION", speculation)
+        )
         profiles += f"  {name}:{text}"
     project.write("etlrun.yaml", (tmp_path / "etlrun.yaml").read_text() + profiles)
     (tmp_path / "sales").mkdir()
     for number in range(FILES):
         first = range(number * ROWS, (number + 1) * ROWS)
-        rows = {"shop": [f"shop {row % SHOPS}" for row in first], "units": list(first), "price": [row / 7 for row in first]}
+        rows = {
+            "shop": [f"shop {row % SHOPS}" for row in first],
+            "units": list(first),
+            "price": [row / 7 for row in first],
+        }
         pq.write_table(pa.table(rows), tmp_path / f"sales/{number:03}.parquet")
     project.pipeline(SPEC)
     return project
@@ -124,14 +159,23 @@ def project(tmp_path: Path, cluster: Cluster) -> Project:
 
 def events(project: Project) -> list[dict[str, Any]]:
     """What Spark has told of the jobs so far."""
-    lines = [line for path in (project.folder / "events").rglob("*") if path.is_file() for line in path.read_text().splitlines(keepends=True)]
+    lines = [
+        line
+        for path in (project.folder / "events").rglob("*")
+        if path.is_file()
+        for line in path.read_text().splitlines(keepends=True)
+    ]
     return [json.loads(line) for line in lines if line.endswith("\n") and line.startswith("{")]
 
 
 def published(project: Project) -> tuple[Any, ...]:
     """The rows of both tables, and their number and checksum as the ledger has them."""
     ledger = project.run("runs", "--json").json["ledger"]["warehouse"]
-    return project.table("totals"), project.table("dear"), sorted((entry["table"], entry["rows"], entry["checksum"]) for entry in ledger)
+    return (
+        project.table("totals"),
+        project.table("dear"),
+        sorted((entry["table"], entry["rows"], entry["checksum"]) for entry in ledger),
+    )
 
 
 def expected(project: Project) -> tuple[Any, ...]:
@@ -147,7 +191,9 @@ def expected(project: Project) -> tuple[Any, ...]:
 @contextmanager
 def running(project: Project, profile: str) -> Iterator[subprocess.Popen[str]]:
     """The run, with its own JVM; it ends with the block."""
-    process = project.start("pipelines/p.yaml", "-q", "--profile", profile, SPARK_LOCAL_IP="127.0.0.1", JAVA_TOOL_OPTIONS=QUICK)
+    process = project.start(
+        "pipelines/p.yaml", "-q", "--profile", profile, SPARK_LOCAL_IP="127.0.0.1", JAVA_TOOL_OPTIONS=QUICK
+    )
     try:
         yield process
     finally:
@@ -166,7 +212,9 @@ def test_executors_that_are_killed_after_their_work_change_no_row(project: Proje
         _, err = process.communicate(timeout=LONG)
     assert process.returncode == 0, err
     assert published(project) == wanted
-    reasons = Counter(event["Task End Reason"]["Reason"] for event in events(project) if event["Event"] == "SparkListenerTaskEnd")
+    reasons = Counter(
+        event["Task End Reason"]["Reason"] for event in events(project) if event["Event"] == "SparkListenerTaskEnd"
+    )
     assert reasons["Resubmitted"] > 0, reasons
     assert len([event for event in events(project) if event["Event"] == "SparkListenerExecutorRemoved"]) == 2
 
@@ -175,7 +223,9 @@ def test_tasks_that_run_twice_at_once_change_no_row(project: Project, cluster: C
     wanted = expected(project)
 
     def is_doubled() -> bool:
-        return any(event["Event"] == "SparkListenerTaskEnd" and event["Task Info"]["Speculative"] for event in events(project))
+        return any(
+            event["Event"] == "SparkListenerTaskEnd" and event["Task Info"]["Speculative"] for event in events(project)
+        )
 
     with running(project, "speculating") as process:
         wait_for(cluster.have_worked, LONG)

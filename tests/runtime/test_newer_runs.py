@@ -30,7 +30,9 @@ def rows(warehouse: DuckdbWarehouse) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.parametrize("write", ["replace", "merge", "append"])
-def test_an_older_run_does_not_write_over_a_newer_one_of_the_whole_table(warehouse: DuckdbWarehouse, tmp_path: Path, write: str) -> None:
+def test_an_older_run_does_not_write_over_a_newer_one_of_the_whole_table(
+    warehouse: DuckdbWarehouse, tmp_path: Path, write: str
+) -> None:
     warehouse.publish(make_load(tmp_path, MAY, run_id=SECOND))
     with pytest.raises(RunFailure) as failure:
         warehouse.publish(make_load(tmp_path, APRIL, write=write, run_id=FIRST))
@@ -40,14 +42,18 @@ def test_an_older_run_does_not_write_over_a_newer_one_of_the_whole_table(warehou
     assert [entry.run_id for entry in warehouse.entries()] == [SECOND]
 
 
-def test_an_older_month_is_published_after_a_newer_run_of_another_month(warehouse: DuckdbWarehouse, tmp_path: Path) -> None:
+def test_an_older_month_is_published_after_a_newer_run_of_another_month(
+    warehouse: DuckdbWarehouse, tmp_path: Path
+) -> None:
     warehouse.publish(make_load(tmp_path, MAY, where="month = '2022-05'", run_id=SECOND))
     warehouse.publish(make_load(tmp_path, APRIL, where="month = '2022-04'", run_id=FIRST))
     assert rows(warehouse) == [*APRIL, *MAY]
 
 
 @pytest.mark.parametrize("where", ["month = '2022-04'", ""])
-def test_an_older_month_gives_way_to_a_newer_run_of_it_or_of_all(warehouse: DuckdbWarehouse, tmp_path: Path, where: str) -> None:
+def test_an_older_month_gives_way_to_a_newer_run_of_it_or_of_all(
+    warehouse: DuckdbWarehouse, tmp_path: Path, where: str
+) -> None:
     warehouse.publish(make_load(tmp_path, APRIL, where=where, run_id=SECOND))
     with pytest.raises(RunFailure, match=SECOND):
         warehouse.publish(make_load(tmp_path, many("2022-04", 5), where="month = '2022-04'", run_id=FIRST))
@@ -61,7 +67,9 @@ def test_an_older_run_of_all_gives_way_to_a_newer_month(warehouse: DuckdbWarehou
     assert rows(warehouse) == MAY
 
 
-def test_a_month_that_a_later_run_of_all_replaced_is_not_taken_for_published(warehouse: DuckdbWarehouse, tmp_path: Path) -> None:
+def test_a_month_that_a_later_run_of_all_replaced_is_not_taken_for_published(
+    warehouse: DuckdbWarehouse, tmp_path: Path
+) -> None:
     april = make_load(tmp_path, APRIL, where="month = '2022-04'", run_id=FIRST)
     warehouse.publish(april)
     warehouse.publish(make_load(tmp_path, MAY, run_id=SECOND))
@@ -71,7 +79,10 @@ def test_a_month_that_a_later_run_of_all_replaced_is_not_taken_for_published(war
 
 
 def test_appends_are_added_in_any_order_and_once(warehouse: DuckdbWarehouse, tmp_path: Path) -> None:
-    added = {run: make_load(tmp_path, many(month, 1), write="append", run_id=run) for run, month in ((SECOND, "2022-05"), (FIRST, "2022-04"))}
+    added = {
+        run: make_load(tmp_path, many(month, 1), write="append", run_id=run)
+        for run, month in ((SECOND, "2022-05"), (FIRST, "2022-04"))
+    }
     assert [warehouse.publish(load) for load in added.values()] == [Published(1), Published(1)]
     assert [warehouse.publish(load) for load in added.values()] == [Published(1, was_there=True)] * 2
     assert rows(warehouse) == [*many("2022-04", 1), *many("2022-05", 1)]
@@ -86,9 +97,14 @@ def test_runs_of_the_same_second_replace_each_other_in_any_order(warehouse: Duck
 def test_an_old_run_is_not_resumed_over_the_rows_of_a_newer_one(tmp_path: Path) -> None:
     project = Project(tmp_path)
     spec = "sources:\n  sales: {csv: {path: sales.csv, columns: {shop: string not null, units: int}}}\n"
-    spec += "sinks:\n  totals: {table: {from: sales, connection: warehouse, table: totals, key: [shop], write: WRITE}}\n"
+    spec += (
+        "sinks:\n  totals: {table: {from: sales, connection: warehouse, table: totals, key: [shop], write: WRITE}}\n"
+    )
     project.write("sales.csv", "shop,units\nA,1\n")
-    replacing, adding = project.pipeline(spec.replace("WRITE", "replace"), "replacing"), project.pipeline(spec.replace("WRITE", "append"), "adding")
+    replacing, adding = (
+        project.pipeline(spec.replace("WRITE", "replace"), "replacing"),
+        project.pipeline(spec.replace("WRITE", "append"), "adding"),
+    )
     assert project.run(replacing, "-q").code == 0
     assert "key-not-unique" in project.run(adding).err
     (old,) = (run["run_id"] for run in project.run("runs", "--json").json["runs"] if run["status"] == "failed")

@@ -51,7 +51,12 @@ def test_a_link_that_leads_out_is_not_read(link: str, project: Project, outside:
     enrich(project, "titles")
     if link.startswith("mappings"):
         text = (project.folder / FILE).read_text()
-        project.write(FILE, text.replace("    - enrich", "    - lookup: {column: keyword, map: bands, as: band, unmatched: drop}\n    - enrich"))
+        project.write(
+            FILE,
+            text.replace(
+                "    - enrich", "    - lookup: {column: keyword, map: bands, as: band, unmatched: drop}\n    - enrich"
+            ),
+        )
     path = project.folder / link
     path.parent.mkdir(exist_ok=True)
     path.unlink(missing_ok=True)
@@ -69,7 +74,9 @@ def test_the_label_store_is_not_made_through_a_link(project: Project, tmp_path: 
 
 
 @pytest.mark.parametrize("labels", ["../shared/labels.sqlite", "SHARED/labels.sqlite"])
-def test_a_label_store_that_the_profile_puts_outside_is_made_there(labels: str, project: Project, tmp_path: Path) -> None:
+def test_a_label_store_that_the_profile_puts_outside_is_made_there(
+    labels: str, project: Project, tmp_path: Path
+) -> None:
     named = labels.replace("SHARED", str(tmp_path / "shared"))
     project.write("etlrun.yaml", PROJECT.replace("    models:\n", f"    labels: {named}\n    models:\n", 1))
     enrich(project, "titles")

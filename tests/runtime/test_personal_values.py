@@ -22,7 +22,9 @@ sinks:
 
 
 def test_addresses_and_long_numbers_are_masked_and_nothing_else() -> None:
-    assert without_personal("'goi 0912345678 a.b@c.vn' to INT32 at 2022-04-01") == "'goi *** ***' to INT32 at 2022-04-01"
+    assert (
+        without_personal("'goi 0912345678 a.b@c.vn' to INT32 at 2022-04-01") == "'goi *** ***' to INT32 at 2022-04-01"
+    )
     assert without_personal("12345678 rows, 1,234,567,890 bytes, a @ b") == "12345678 rows, 1,234,567,890 bytes, a @ b"
 
 
@@ -33,7 +35,9 @@ def test_addresses_and_long_numbers_are_masked_and_nothing_else() -> None:
         ("checks:\n  x:\n    - accepted: {k: [a, b]}", 3, "such as `goi *** ***`"),
     ],
 )
-def test_neither_the_screen_nor_the_record_tells_who_a_row_is_about(tmp_path: Path, more: str, code: int, said: str) -> None:
+def test_neither_the_screen_nor_the_record_tells_who_a_row_is_about(
+    tmp_path: Path, more: str, code: int, said: str
+) -> None:
     project = Project(tmp_path)
     project.write("s.csv", "k\ngoi 0912345678 a@b.vn\n")
     result = project.run("run", project.pipeline(PIPELINE.replace("MORE", more)), "--json")

@@ -55,7 +55,11 @@ def test_replace_where_leaves_other_months_alone(project: Project) -> None:
     sell(project, "2022-03,A,1", "2022-04,A,1")
     publish(project)
     sell(project, "2022-04,A,7", "2022-04,B,8")
-    assert publish(project, "{replace_where: month = $month}") == [("2022-03", "A", 1), ("2022-04", "A", 7), ("2022-04", "B", 8)]
+    assert publish(project, "{replace_where: month = $month}") == [
+        ("2022-03", "A", 1),
+        ("2022-04", "A", 7),
+        ("2022-04", "B", 8),
+    ]
 
 
 def test_rows_outside_the_period_are_refused_and_nothing_changes(project: Project) -> None:
@@ -104,7 +108,14 @@ def test_an_existing_table_of_another_shape_is_not_touched_and_the_ddl_is_printe
     assert project.table("totals") == []
 
 
-@pytest.mark.parametrize(("kind", "value"), [("TIMESTAMP WITH TIME ZONE", "'2022-04-01 00:00:00+00'"), ("UBIGINT", "7"), ("MAP(INTEGER, INTEGER)", "MAP {1: 2}")])
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("TIMESTAMP WITH TIME ZONE", "'2022-04-01 00:00:00+00'"),
+        ("UBIGINT", "7"),
+        ("MAP(INTEGER, INTEGER)", "MAP {1: 2}"),
+    ],
+)
 def test_a_column_of_a_type_that_pipelines_do_not_know_is_not_emptied(project: Project, kind: str, value: str) -> None:
     with duckdb.connect(str(project.folder / "warehouse.duckdb")) as connection:
         connection.execute(f"CREATE TABLE totals (month {kind}, shop VARCHAR, units BIGINT, extra {kind})")
@@ -113,9 +124,13 @@ def test_a_column_of_a_type_that_pipelines_do_not_know_is_not_emptied(project: P
     result = project.run(project.pipeline(SALES.replace("WRITE", "replace")))
     assert result.code == 1
     assert f"`month` is {kind}, and string is published; it has a column `extra` that is not published" in result.err
-    assert 'ALTER TABLE "totals" ALTER COLUMN "month" TYPE TEXT; ALTER TABLE "totals" DROP COLUMN "extra";' in result.err
+    assert (
+        'ALTER TABLE "totals" ALTER COLUMN "month" TYPE TEXT; ALTER TABLE "totals" DROP COLUMN "extra";' in result.err
+    )
     with duckdb.connect(str(project.folder / "warehouse.duckdb"), read_only=True) as connection:
-        assert connection.execute("SELECT shop, units, count(extra) FROM totals GROUP BY ALL").fetchall() == [("A", 1, 1)]
+        assert connection.execute("SELECT shop, units, count(extra) FROM totals GROUP BY ALL").fetchall() == [
+            ("A", 1, 1)
+        ]
 
 
 def test_no_rows_are_not_published_unless_the_spec_says_so(project: Project) -> None:
@@ -144,7 +159,9 @@ def test_a_check_that_does_not_hold_refuses_to_publish(project: Project) -> None
 def test_a_check_that_only_warns_does_not(project: Project) -> None:
     sell(project, "2022-04,A,-1")
     checks = "checks:\n  totals:\n    - range: {columns: {units: {min: 0}}, severity: warn}\n"
-    result = project.run(project.pipeline(SALES.replace("WRITE", "replace").replace("sinks:", checks + "sinks:")), "--json")
+    result = project.run(
+        project.pipeline(SALES.replace("WRITE", "replace").replace("sinks:", checks + "sinks:")), "--json"
+    )
     assert result.code == 0, result.err
     assert result.json["checks"][0]["status"] == "warned"
 
@@ -162,7 +179,12 @@ def test_the_ledger_tells_what_was_published(project: Project) -> None:
     found = project.run("runs", "--json").json
     assert [run["status"] for run in found["runs"]] == ["done"]
     (entry,) = found["ledger"]["warehouse"]
-    assert (entry["table"], entry["rows"], entry["run_id"], entry["write"]) == ("totals", 2, found["runs"][0]["run_id"], "replace")
+    assert (entry["table"], entry["rows"], entry["run_id"], entry["write"]) == (
+        "totals",
+        2,
+        found["runs"][0]["run_id"],
+        "replace",
+    )
 
 
 def test_of_a_long_ledger_the_latest_rows_are_told(project: Project) -> None:

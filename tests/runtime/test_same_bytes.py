@@ -31,10 +31,16 @@ profiles:
   s1: {engine: {spark: {master: "local[1]", memory: 1g, conf: {spark.sql.shuffle.partitions: 1}}}, connections: {warehouse: {duckdb: warehouse.duckdb}}}
   s2: {engine: {spark: {master: "local[2]", memory: 1g, conf: {spark.sql.shuffle.partitions: 7}}}, connections: {warehouse: {duckdb: warehouse.duckdb}}}
 """
-ZONES = ("UTC", "Asia/Ho_Chi_Minh", "America/New_York")  # 2022-03-13 02:30 does not exist there, 2022-11-06 01:30 does twice
+ZONES = (
+    "UTC",
+    "Asia/Ho_Chi_Minh",
+    "America/New_York",
+)  # 2022-03-13 02:30 does not exist there, 2022-11-06 01:30 does twice
 ROWS = [
     f"C{number % 40:03},2022-{month:02}-{day:02} {hour:02}:30:00.000001,{number},{number / 7}"
-    for number, (month, day, hour) in enumerate((month, day, hour) for month, day in ((3, 13), (11, 6), (4, 30)) for hour in range(24) for _ in range(5))
+    for number, (month, day, hour) in enumerate(
+        (month, day, hour) for month, day in ((3, 13), (11, 6), (4, 30)) for hour in range(24) for _ in range(5)
+    )
 ]
 
 
@@ -53,14 +59,21 @@ def deal(project: Project, files: int, seed: int) -> None:
     rows = list(ROWS)
     random.Random(seed).shuffle(rows)
     for number in range(files):
-        project.write(f"visits/{seed}-{number}.csv", "contract,at,seconds,share\n" + "".join(f"{row}\n" for row in rows[number::files]))
+        project.write(
+            f"visits/{seed}-{number}.csv",
+            "contract,at,seconds,share\n" + "".join(f"{row}\n" for row in rows[number::files]),
+        )
 
 
 def made(project: Project, profile: str, zone: str) -> tuple[bytes, str, list[tuple[object, ...]]]:
     """The bytes of the file, the checksum of the rows and the table that a run makes."""
     result = project.run("pipelines/p.yaml", "--profile", profile, "--json", TZ=zone)
     assert result.code == 0, result.err
-    return (project.folder / "out/rows.csv").read_bytes(), result.json["sinks"]["days"]["checksum"], sorted(project.table("days"))
+    return (
+        (project.folder / "out/rows.csv").read_bytes(),
+        result.json["sinks"]["days"]["checksum"],
+        sorted(project.table("days")),
+    )
 
 
 def test_duckdb_in_any_zone_with_any_cores_and_files(project: Project) -> None:

@@ -33,7 +33,9 @@ ENDLESS_STEP = (
     "join sales as d on c.units < d.units group by a.shop"
 )
 ENDLESS_CHECK = " and ".join(f"sha2(repeat(shop, {1_500 + number}), 256) <> shop" for number in range(10))
-SIGNALS = pytest.mark.parametrize(("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")])
+SIGNALS = pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
 
 
 @pytest.fixture
@@ -86,7 +88,12 @@ def ended(project: Project, result: Result, code: int, word: str) -> None:
 @SIGNALS
 @pytest.mark.parametrize("engine", ["duckdb", "spark"])
 def test_while_rows_are_computed(project: Project, number: signal.Signals, code: int, word: str, engine: str) -> None:
-    ended(project, signalled(project, "computing totals", number, spec(project, ENDLESS_STEP), "--engine", engine), code, word)
+    ended(
+        project,
+        signalled(project, "computing totals", number, spec(project, ENDLESS_STEP), "--engine", engine),
+        code,
+        word,
+    )
 
 
 @SIGNALS
@@ -95,7 +102,9 @@ def test_while_checks_are_computed(project: Project, number: signal.Signals, cod
 
 
 def test_while_files_are_read(project: Project) -> None:
-    project.write("sales.csv", "shop,units\n" + "".join(f"S{number},{number},{'x' * 200}\n" for number in range(1_000_000)))
+    project.write(
+        "sales.csv", "shop,units\n" + "".join(f"S{number},{number},{'x' * 200}\n" for number in range(1_000_000))
+    )
     process = project.start(spec(project))
     wait_for(lambda: any(project.folder.glob(".etlrun/runs/*/sources/sales/*")))
     process.send_signal(signal.SIGTERM)
@@ -112,9 +121,15 @@ def test_while_spark_starts(project: Project) -> None:
 
 
 @pytest.mark.parametrize(("also", "code", "said"), [(None, 1, "engine-lost: "), (signal.SIGTERM, 143, "terminated: ")])
-def test_while_the_process_of_spark_is_killed(project: Project, also: signal.Signals | None, code: int, said: str) -> None:
+def test_while_the_process_of_spark_is_killed(
+    project: Project, also: signal.Signals | None, code: int, said: str
+) -> None:
     process, _ = deep_in(project, "computing totals", spec(project, ENDLESS_STEP), "--engine", "spark")
-    (java,) = (child for task in Path(f"/proc/{process.pid}/task").iterdir() for child in (task / "children").read_text().split())
+    (java,) = (
+        child
+        for task in Path(f"/proc/{process.pid}/task").iterdir()
+        for child in (task / "children").read_text().split()
+    )
     if also:
         process.send_signal(also)
     os.kill(int(java), signal.SIGKILL)
@@ -126,7 +141,9 @@ def test_while_the_process_of_spark_is_killed(project: Project, also: signal.Sig
 
 def test_while_the_server_of_spark_connect_is_gone(project: Project) -> None:
     with connect_server(project.folder) as address:
-        process, _ = deep_in(project, "computing totals", spec(project, ENDLESS_STEP), "--engine", "spark", SPARK_REMOTE=address)
+        process, _ = deep_in(
+            project, "computing totals", spec(project, ENDLESS_STEP), "--engine", "spark", SPARK_REMOTE=address
+        )
     time.sleep(1)
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=60)

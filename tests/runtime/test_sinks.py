@@ -63,7 +63,9 @@ def test_a_table_is_read_with_the_declared_types(project: Project) -> None:
         connection.execute("CREATE TABLE people (id INTEGER, name VARCHAR, born DATE)")
         connection.execute("INSERT INTO people VALUES (1, 'An', '1990-01-02'), (2, NULL, NULL)")
     source = "table: {connection: warehouse, table: people, columns: {id: bigint, name: string, born: date}}"
-    text = NOTES.replace("csv: {path: notes.csv, columns: {id: int, note: string}}", source).replace("PATH", "out/people.csv")
+    text = NOTES.replace("csv: {path: notes.csv, columns: {id: int, note: string}}", source).replace(
+        "PATH", "out/people.csv"
+    )
     result = project.run(project.pipeline(text), "--json")
     assert result.code == 0, result.err
     assert result.json["sources"]["notes"]["rows"] == 2
@@ -74,7 +76,9 @@ def test_a_table_without_a_declared_column_says_what_it_has(project: Project) ->
     with duckdb.connect(str(project.folder / "warehouse.duckdb")) as connection:
         connection.execute("CREATE TABLE people (id INTEGER)")
     source = "table: {connection: warehouse, table: people, columns: {id: bigint, name: string}}"
-    text = NOTES.replace("csv: {path: notes.csv, columns: {id: int, note: string}}", source).replace("PATH", "out/people.csv")
+    text = NOTES.replace("csv: {path: notes.csv, columns: {id: int, note: string}}", source).replace(
+        "PATH", "out/people.csv"
+    )
     result = project.run(project.pipeline(text))
     assert result.code == 1
     assert "missing-column: the table `people` has no column `name`" in result.err

@@ -49,7 +49,12 @@ def try_all(rows):
 """
 CALL = "SELECT {}('java.lang.System', 'getProperty', 'user.dir')"
 CALLS = tuple(CALL.format(function) for function in ("reflect", "java_method", "try_reflect"))
-FILES = "SELECT * FROM text.`{0}`", "SELECT * FROM csv.`file:{0}`", "SELECT * FROM parquet.`{0}`", "SELECT * FROM binaryFile.`{0}`"
+FILES = (
+    "SELECT * FROM text.`{0}`",
+    "SELECT * FROM csv.`file:{0}`",
+    "SELECT * FROM parquet.`{0}`",
+    "SELECT * FROM binaryFile.`{0}`",
+)
 
 
 def said_by_a_session(folder: Path, profile: str, **environment: str) -> dict[str, str]:

@@ -52,7 +52,10 @@ def parent_of(path):
 def project(tmp_path: Path) -> Project:
     project = Project(tmp_path)
     (tmp_path / "events").mkdir()
-    project.write("etlrun.yaml", (tmp_path / "etlrun.yaml").read_text() + PROFILE.replace("EVENTS", (tmp_path / "events").as_uri()))
+    project.write(
+        "etlrun.yaml",
+        (tmp_path / "etlrun.yaml").read_text() + PROFILE.replace("EVENTS", (tmp_path / "events").as_uri()),
+    )
     project.write("sales.csv", "shop\nA\n")
     project.write("mine.py", LOOK)
     project.write("defaults/spark-defaults.conf", "spark.plain from the defaults\n")
@@ -60,14 +63,22 @@ def project(tmp_path: Path) -> Project:
 
 
 def test_what_a_setting_takes_from_the_environment_stands_in_no_command_line_and_no_file(project: Project) -> None:
-    result = project.run(project.pipeline(SPEC), "--profile", "secret", CANARY=VALUE, SPARK_CONF_DIR=str(project.folder / "defaults"))
+    result = project.run(
+        project.pipeline(SPEC), "--profile", "secret", CANARY=VALUE, SPARK_CONF_DIR=str(project.folder / "defaults")
+    )
     assert result.code == 0, result.err
     seen, lines = project.folder / "seen.txt", project.folder / "lines.txt"
     assert seen.read_text() == VALUE
     seen.unlink()
     assert b"SparkSubmit" in lines.read_bytes()
-    assert b"SparkListenerEnvironmentUpdate" in b"".join(path.read_bytes() for path in project.folder.glob("events/**/*") if path.is_file())
-    left = [path for path in project.folder.rglob("*") if path.is_file() and path.name != "mine.py" and b"canary =" in path.read_bytes()]
+    assert b"SparkListenerEnvironmentUpdate" in b"".join(
+        path.read_bytes() for path in project.folder.glob("events/**/*") if path.is_file()
+    )
+    left = [
+        path
+        for path in project.folder.rglob("*")
+        if path.is_file() and path.name != "mine.py" and b"canary =" in path.read_bytes()
+    ]
     assert left == []
     assert "canary =" not in result.out + result.err
     assert not list(project.folder.rglob("spark.properties"))

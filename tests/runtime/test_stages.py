@@ -32,8 +32,17 @@ def run_of(project: Project, days_ago: int, status: str, *, is_staged: bool = Tr
     """The folder of a run that ended, or was cut off, some days ago; `running` with no process behind it is a killed run."""
     run = f"{datetime.now(UTC) - timedelta(days=days_ago):%Y%m%dT%H%M%SZ}-abc{days_ago:03}"
     staged = {"sales": {"rows": 1, "checksum": "1", "files": []}} if is_staged else {}
-    record = {"run_id": run, "pipeline": "p", "status": status, "engine": "duckdb", "seconds": 1.0, "sinks": {}, "staged": staged,
-              "host": host or socket.gethostname(), "pid": NOBODY}  # fmt: skip
+    record = {
+        "run_id": run,
+        "pipeline": "p",
+        "status": status,
+        "engine": "duckdb",
+        "seconds": 1.0,
+        "sinks": {},
+        "staged": staged,
+        "host": host or socket.gethostname(),
+        "pid": NOBODY,
+    }
     project.write(f".etlrun/runs/{run}/run.json", json.dumps(record))
     for name in ("stage/sales/part.parquet", "work/x", "quarantine/sales.jsonl"):
         project.write(f".etlrun/runs/{run}/{name}", b"x")

@@ -40,7 +40,9 @@ def searches(folder: Path) -> duckdb.DuckDBPyRelation:
 
 def ask(folder: Path, question: str) -> tuple[object, ...]:
     """The one row that answers a question about `searches`."""
-    (row,) = duckdb.sql(f"with searches as (from read_parquet('{folder}/log_search/*/*.parquet')) {question}").fetchall()
+    (row,) = duckdb.sql(
+        f"with searches as (from read_parquet('{folder}/log_search/*/*.parquet')) {question}"
+    ).fetchall()
     return tuple(row)
 
 
@@ -62,12 +64,17 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_other_ones(tmp_path
 
 
 def test_a_viewing_log_is_one_file_a_day_of_one_object_a_line(logs: Path) -> None:
-    assert [file.name for file in sorted((logs / "log_content").iterdir())] == [f"202204{day:02}.json" for day in range(1, 31)]
+    assert [file.name for file in sorted((logs / "log_content").iterdir())] == [
+        f"202204{day:02}.json" for day in range(1, 31)
+    ]
     line = json.loads((logs / "log_content" / "20220401.json").read_text(encoding="utf-8").splitlines()[0])
     assert list(line) == ["_index", "_type", "_id", "_score", "_source"]
     assert {name: type(value) for name, value in line["_source"].items()} == {
-        "Contract": str, "Mac": str, "TotalDuration": int, "AppName": str,
-    }  # fmt: skip
+        "Contract": str,
+        "Mac": str,
+        "TotalDuration": int,
+        "AppName": str,
+    }
 
 
 def test_contracts_are_distinct_and_some_are_zero_blank_or_an_address(logs: Path) -> None:
@@ -92,7 +99,9 @@ def test_contracts_are_active_on_many_on_some_and_on_few_days(logs: Path) -> Non
     for file in (logs / "log_content").iterdir():
         for view in views(logs, file.stem):
             days.setdefault(str(view["Contract"]), set()).add(file.stem)
-    levels = Counter("high" if len(active) > 20 else "medium" if len(active) >= 10 else "low" for active in days.values())
+    levels = Counter(
+        "high" if len(active) > 20 else "medium" if len(active) >= 10 else "low" for active in days.values()
+    )
     assert min(levels["high"], levels["medium"], levels["low"]) > 300
 
 
@@ -127,18 +136,34 @@ def test_a_broken_line_never_stands_inside_another(tmp_path: Path) -> None:
 
 
 def test_a_search_log_is_one_folder_a_day_with_the_columns_of_the_real_one(logs: Path) -> None:
-    assert [folder.name for folder in sorted((logs / "log_search").iterdir())] == [f"{day:%Y%m%d}" for day in SEARCH_DAYS]
+    assert [folder.name for folder in sorted((logs / "log_search").iterdir())] == [
+        f"{day:%Y%m%d}" for day in SEARCH_DAYS
+    ]
     found = searches(logs)
     assert dict(zip(found.columns, map(str, found.types), strict=True)) == {
-        "eventID": "VARCHAR", "datetime": "VARCHAR", "user_id": "VARCHAR", "keyword": "VARCHAR", "category": "VARCHAR",
-        "proxy_isp": "VARCHAR", "platform": "VARCHAR", "networkType": "VARCHAR", "action": "VARCHAR", "userPlansMap": "VARCHAR[]",
-    }  # fmt: skip
-    (odd,) = ask(logs, r"select count(*) from searches where not regexp_full_match(datetime, '2022-0[67]-\d\d \d\d:\d\d:\d\d(\.\d*[1-9])?')")
+        "eventID": "VARCHAR",
+        "datetime": "VARCHAR",
+        "user_id": "VARCHAR",
+        "keyword": "VARCHAR",
+        "category": "VARCHAR",
+        "proxy_isp": "VARCHAR",
+        "platform": "VARCHAR",
+        "networkType": "VARCHAR",
+        "action": "VARCHAR",
+        "userPlansMap": "VARCHAR[]",
+    }
+    (odd,) = ask(
+        logs,
+        r"select count(*) from searches where not regexp_full_match(datetime, '2022-0[67]-\d\d \d\d:\d\d:\d\d(\.\d*[1-9])?')",
+    )
     assert odd == 0
 
 
 def test_a_quarter_of_the_searches_has_no_user_and_one_in_sixteen_no_keyword(logs: Path) -> None:
-    shares = ask(logs, "select avg(if(user_id is null, 1.0, 0)), avg(if(keyword is null, 1.0, 0)), count_if(trim(keyword) = '') from searches")
+    shares = ask(
+        logs,
+        "select avg(if(user_id is null, 1.0, 0)), avg(if(keyword is null, 1.0, 0)), count_if(trim(keyword) = '') from searches",
+    )
     users, keywords, blank = (float(str(share)) for share in shares)
     assert 0.23 < users < 0.27
     assert 0.05 < keywords < 0.07
@@ -146,12 +171,15 @@ def test_a_quarter_of_the_searches_has_no_user_and_one_in_sixteen_no_keyword(log
 
 
 def test_one_user_in_five_has_a_tie_for_the_most_searched_keyword(logs: Path) -> None:
-    (share,) = ask(logs, """, counted as (
+    (share,) = ask(
+        logs,
+        """, counted as (
             select user_id, substr(datetime, 1, 7) as month, keyword, count(*) as hits
             from searches where user_id is not null and trim(keyword) <> '' group by all
         ), ranked as (select *, rank() over (partition by user_id, month order by hits desc) as place from counted)
         select avg(if(leaders > 1, 1.0, 0)) from (select count_if(place = 1) as leaders from ranked group by user_id, month)
-    """)
+    """,
+    )
     assert 0.15 < float(str(share)) < 0.25
 
 
@@ -164,14 +192,28 @@ def test_keywords_come_in_every_spelling(logs: Path) -> None:
 
 
 def test_the_command_says_what_it_wrote_on_stderr(tmp_path: Path) -> None:
-    result = call(tmp_path / "new", "--contracts", 10, "--users", 10, "--days", "1-2", "--search-months", "2022-06", "--search-days", "3")
+    result = call(
+        tmp_path / "new",
+        "--contracts",
+        10,
+        "--users",
+        10,
+        "--days",
+        "1-2",
+        "--search-months",
+        "2022-06",
+        "--search-days",
+        "3",
+    )
     assert (result.exit_code, result.stdout) == (0, "")
     assert "log_content: " in result.stderr
     assert "2 days" in result.stderr
     assert sorted(files_of(tmp_path / "new")) == [
-        "log_content/20220401.json", "log_content/20220402.json",
-        "log_search/20220603/part-00000.parquet", "log_search/20220603/part-00001.parquet",
-    ]  # fmt: skip
+        "log_content/20220401.json",
+        "log_content/20220402.json",
+        "log_search/20220603/part-00000.parquet",
+        "log_search/20220603/part-00001.parquet",
+    ]
 
 
 def test_a_folder_that_holds_something_is_refused_unless_forced(tmp_path: Path) -> None:

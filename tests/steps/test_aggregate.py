@@ -30,15 +30,21 @@ def test_nulls_make_a_group_and_are_left_out_of_aggregates(case: Case) -> None:
 
 def test_without_by_empty_input_gives_one_row_and_with_by_none(case: Case) -> None:
     given = "    a: {k: string, x: int}\n"
-    case.gives(steps("{columns: {n: count(*), total: sum(x)}}"), given + "    ->\n    | n | total |\n    | 0 | null |\n")
+    case.gives(
+        steps("{columns: {n: count(*), total: sum(x)}}"), given + "    ->\n    | n | total |\n    | 0 | null |\n"
+    )
     case.gives(steps("{by: [k], columns: {n: count(*)}}"), given + "    ->\n    | k | n |\n")
     case.gives(
-        steps("{pivot: {column: k, labels: [A, B], value: sum(x), fill: 0}}"), given + "    ->\n    | A | B |\n    | 0 | 0 |\n"
+        steps("{pivot: {column: k, labels: [A, B], value: sum(x), fill: 0}}"),
+        given + "    ->\n    | A | B |\n    | 0 | 0 |\n",
     )
 
 
 def test_by_alone_gives_the_distinct_values(case: Case) -> None:
-    case.gives(steps("{by: [k]}"), "    a: {k: string}\n    | k |\n    | u |\n    | u |\n    | null |\n    ->\n    | k |\n    | u |\n    | null |\n")
+    case.gives(
+        steps("{by: [k]}"),
+        "    a: {k: string}\n    | k |\n    | u |\n    | u |\n    | null |\n    ->\n    | k |\n    | u |\n    | null |\n",
+    )
 
 
 def test_a_label_not_listed_gets_no_column_and_one_without_rows_gets_the_fill(case: Case) -> None:
@@ -106,7 +112,9 @@ def test_days_of_a_declared_range_are_counted_the_same_as_bits(case: Case) -> No
 
 
 def test_a_range_too_long_for_bits_is_counted_plainly(case: Case) -> None:
-    for bench in case.benches(steps("{by: [k], columns: {days: count(distinct date)}}"), DAYS, {"a": ["2022-04", "2022-06"]}):
+    for bench in case.benches(
+        steps("{by: [k], columns: {days: count(distinct date)}}"), DAYS, {"a": ["2022-04", "2022-06"]}
+    ):
         assert "bit_or" not in bench.dialect(bench.plan.relation("out").tree)
         assert bench.rows("out").rows == [("u", 2), ("v", 0), (None, 1)]
 
@@ -137,7 +145,10 @@ def test_a_column_outside_the_groups_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_sum_of_a_mapping_label_twice_is_refused(tmp_path: Path) -> None:
-    assert refused(tmp_path, steps("{pivot: {column: t, labels: [A, B, A], value: sum(x)}}"), GIVEN)[0] == ("duplicate-name", "A")
+    assert refused(tmp_path, steps("{pivot: {column: t, labels: [A, B, A], value: sum(x)}}"), GIVEN)[0] == (
+        "duplicate-name",
+        "A",
+    )
 
 
 def test_labels_whose_columns_would_share_a_name_are_refused(tmp_path: Path) -> None:
@@ -146,12 +157,18 @@ def test_labels_whose_columns_would_share_a_name_are_refused(tmp_path: Path) -> 
 
 
 def test_a_group_that_stands_alone_says_where_it_may(tmp_path: Path) -> None:
-    text = steps("{by: [k], pivot: {column: t, labels: [A, B], value: sum(x), as: totals}}") + "    - derive: {y: totals + 1}\n"
+    text = (
+        steps("{by: [k], pivot: {column: t, labels: [A, B], value: sum(x), as: totals}}")
+        + "    - derive: {y: totals + 1}\n"
+    )
     assert messages(tmp_path, text, GIVEN) == [
         "`totals` is a column group, not a column; write sum(totals), min(totals) or max(totals)"
     ]
 
 
 def test_a_fill_of_null_or_of_another_type_is_refused(tmp_path: Path) -> None:
-    for fill in ("'null'", "1.5", '"\'none\'"'):
-        assert refused(tmp_path, steps(f"{{pivot: {{column: t, labels: [A], value: sum(x), fill: {fill}}}}}"), GIVEN)[0][0] == "type-mismatch"
+    for fill in ("'null'", "1.5", "\"'none'\""):
+        assert (
+            refused(tmp_path, steps(f"{{pivot: {{column: t, labels: [A], value: sum(x), fill: {fill}}}}}"), GIVEN)[0][0]
+            == "type-mismatch"
+        )

@@ -21,7 +21,10 @@ ROWS = """
 
 
 def test_dropping_leaves_only_elements(case: Case) -> None:
-    case.gives(steps("{column: xs, empty: drop}"), ROWS + "    ->\n    | k | xs | z |\n    | 1 | 7 | p |\n    | 1 | null | p |\n")
+    case.gives(
+        steps("{column: xs, empty: drop}"),
+        ROWS + "    ->\n    | k | xs | z |\n    | 1 | 7 | p |\n    | 1 | null | p |\n",
+    )
 
 
 def test_positions_count_from_one(case: Case) -> None:
@@ -34,7 +37,8 @@ def test_positions_count_from_one(case: Case) -> None:
 def test_a_kept_row_has_neither_element_nor_position(case: Case) -> None:
     case.gives(
         steps("{column: xs, as: x, empty: keep, position: n}"),
-        ROWS + "    ->\n    | k | x | z | n |\n    | 1 | 7 | p | 1 |\n    | 1 | null | p | 2 |\n    | 2 | null | q | null |\n    | 3 | null | r | null |\n",
+        ROWS
+        + "    ->\n    | k | x | z | n |\n    | 1 | 7 | p | 1 |\n    | 1 | null | p | 2 |\n    | 2 | null | q | null |\n    | 3 | null | r | null |\n",
     )
 
 

@@ -38,7 +38,8 @@ def test_a_row_is_added_up_without_its_nulls(case: Case) -> None:
 def test_a_filled_group_has_no_null(case: Case) -> None:
     case.gives(
         steps("derive: {total: sum(totals)}", ", fill: 0"),
-        ROWS + "    ->\n    | k | A | B | total |\n    | 1 | 5 | 2 | 7 |\n    | 2 | 0 | 3 | 3 |\n    | 3 | 0 | 0 | 0 |\n",
+        ROWS
+        + "    ->\n    | k | A | B | total |\n    | 1 | 5 | 2 | 7 |\n    | 2 | 0 | 3 | 3 |\n    | 3 | 0 | 0 | 0 |\n",
     )
 
 
@@ -67,5 +68,6 @@ def test_a_group_of_one_label(case: Case) -> None:
     case.gives(
         "steps:\n  out:\n    - from: a\n    - aggregate: {by: [k], pivot: {column: t, labels: [A], value: sum(x), as: totals}}\n"
         "    - derive: {total: sum(totals), most: max(totals)}\n",
-        ROWS + "    ->\n    | k | A | total | most |\n    | 1 | 5 | 5 | 5 |\n    | 2 | null | null | null |\n    | 3 | null | null | null |\n",
+        ROWS
+        + "    ->\n    | k | A | total | most |\n    | 1 | 5 | 5 | 5 |\n    | 2 | null | null | null |\n    | 3 | null | null | null |\n",
     )

@@ -33,7 +33,10 @@ def steps(join: str) -> str:
         ("inner", "| k1 | 1 | 10 |\n| k1 | 1 | 11 |"),
         ("left", "| k1 | 1 | 10 |\n| k1 | 1 | 11 |\n| k2 | 2 | null |\n| null | 3 | null |"),
         ("right", "| k1 | 1 | 10 |\n| k1 | 1 | 11 |\n| k3 | null | 30 |\n| null | null | 40 |"),
-        ("full", "| k1 | 1 | 10 |\n| k1 | 1 | 11 |\n| k2 | 2 | null |\n| null | 3 | null |\n| k3 | null | 30 |\n| null | null | 40 |"),
+        (
+            "full",
+            "| k1 | 1 | 10 |\n| k1 | 1 | 11 |\n| k2 | 2 | null |\n| null | 3 | null |\n| k3 | null | 30 |\n| null | null | 40 |",
+        ),
     ],
 )
 def test_null_keys_match_nothing_and_duplicates_multiply(how: str, expected: str, case: Case) -> None:
@@ -154,13 +157,17 @@ def test_a_column_of_both_sides_is_refused_with_advice(tmp_path: Path) -> None:
 
 
 def test_names_that_differ_only_in_case_clash(tmp_path: Path) -> None:
-    assert refused(tmp_path, steps("{with: b, on: [k]}"), "    a: {k: int, V: int}\n    b: {k: int, v: int}\n") == [("column-exists", "b")]
+    assert refused(tmp_path, steps("{with: b, on: [k]}"), "    a: {k: int, V: int}\n    b: {k: int, v: int}\n") == [
+        ("column-exists", "b")
+    ]
 
 
 def test_expect_one_needs_a_known_key(tmp_path: Path) -> None:
-    assert refused(tmp_path, steps("{with: b, on: [k], columns: [], expect: one}".replace("columns: [], ", "columns: {w: v}, ")), CLASH) == [
-        ("no-total-order", "one")
-    ]
+    assert refused(
+        tmp_path,
+        steps("{with: b, on: [k], columns: [], expect: one}".replace("columns: [], ", "columns: {w: v}, ")),
+        CLASH,
+    ) == [("no-total-order", "one")]
 
 
 def test_expect_one_is_kept_by_what_made_the_other_side_unique(case: Case) -> None:

@@ -24,18 +24,28 @@ def steps(rest: str, fill: str = ", fill: 0") -> str:
 
 
 def test_a_tie_goes_to_the_label_listed_first_or_to_the_alphabet(case: Case) -> None:
-    case.gives(steps("argmax: {over: totals, as: m}"), ROWS + "    ->\n    | k | m |\n    | 1 | b |\n    | 2 | C |\n    | 3 | C |\n")
     case.gives(
-        steps("argmax: {over: totals, as: m, ties: alphabetical}"), ROWS + "    ->\n    | k | m |\n    | 1 | A |\n    | 2 | C |\n    | 3 | A |\n"
+        steps("argmax: {over: totals, as: m}"),
+        ROWS + "    ->\n    | k | m |\n    | 1 | b |\n    | 2 | C |\n    | 3 | C |\n",
+    )
+    case.gives(
+        steps("argmax: {over: totals, as: m, ties: alphabetical}"),
+        ROWS + "    ->\n    | k | m |\n    | 1 | A |\n    | 2 | C |\n    | 3 | A |\n",
     )
 
 
 def test_nulls_lose_and_only_nulls_have_no_label(case: Case) -> None:
-    case.gives(steps("argmax: {over: totals, as: m}", ""), ROWS + "    ->\n    | k | m |\n    | 1 | b |\n    | 2 | C |\n    | 3 | null |\n")
+    case.gives(
+        steps("argmax: {over: totals, as: m}", ""),
+        ROWS + "    ->\n    | k | m |\n    | 1 | b |\n    | 2 | C |\n    | 3 | null |\n",
+    )
 
 
 def test_labels_stand_in_the_alphabet_or_as_listed(case: Case) -> None:
-    case.gives(steps('labels: {over: totals, where: "> 0", as: l}'), ROWS + '    ->\n    | k | l |\n    | 1 | A-b |\n    | 2 | C |\n    | 3 | "" |\n')
+    case.gives(
+        steps('labels: {over: totals, where: "> 0", as: l}'),
+        ROWS + '    ->\n    | k | l |\n    | 1 | A-b |\n    | 2 | C |\n    | 3 | "" |\n',
+    )
     case.gives(
         steps('labels: {over: totals, where: ">= 1", as: l, separator: " | ", order: label order}'),
         ROWS + '    ->\n    | k | l |\n    | 1 | "b | A" |\n    | 2 | C |\n    | 3 | "" |\n',
@@ -43,8 +53,14 @@ def test_labels_stand_in_the_alphabet_or_as_listed(case: Case) -> None:
 
 
 def test_a_null_column_has_no_label(case: Case) -> None:
-    case.gives(steps('labels: {over: totals, where: "> 0", as: l}', ""), ROWS + '    ->\n    | k | l |\n    | 1 | A-b |\n    | 2 | C |\n    | 3 | "" |\n')
-    case.gives(steps('labels: {over: totals, where: "is null", as: l}', ""), ROWS + "    ->\n    | k | l |\n    | 1 | C |\n    | 2 | A-b |\n    | 3 | A-C-b |\n")
+    case.gives(
+        steps('labels: {over: totals, where: "> 0", as: l}', ""),
+        ROWS + '    ->\n    | k | l |\n    | 1 | A-b |\n    | 2 | C |\n    | 3 | "" |\n',
+    )
+    case.gives(
+        steps('labels: {over: totals, where: "is null", as: l}', ""),
+        ROWS + "    ->\n    | k | l |\n    | 1 | C |\n    | 2 | A-b |\n    | 3 | A-C-b |\n",
+    )
 
 
 @pytest.mark.parametrize("step", ["argmax: {over: totals, as: m}", 'labels: {over: totals, where: "> 0", as: m}'])
@@ -92,13 +108,12 @@ LOOKUP = """
 """
 
 
-@pytest.mark.parametrize(
-    ("unmatched", "label"), [("'null'", "null"), ("Unknown", "Unknown"), ("TV", "TV")]
-)
+@pytest.mark.parametrize(("unmatched", "label"), [("'null'", "null"), ("Unknown", "Unknown"), ("TV", "TV")])
 def test_a_code_must_be_equal_in_every_letter(unmatched: str, label: str, case: Case) -> None:
     case.gives(
         f"steps:\n  out:\n    - from: a\n    - lookup: {{column: code, map: m, as: l, unmatched: {unmatched}}}\n",
-        LOOKUP + f'    | code | l |\n    | VOD | Phim |\n    | vod | {label} |\n    | " VOD" | {label} |\n    | null | {label} |\n    | CHANNEL | TV |\n',
+        LOOKUP
+        + f'    | code | l |\n    | VOD | Phim |\n    | vod | {label} |\n    | " VOD" | {label} |\n    | null | {label} |\n    | CHANNEL | TV |\n',
     )
 
 

@@ -35,16 +35,32 @@ def quoted(name: str) -> str:
 
 def tables(name: str) -> dict[str, Table]:
     columns = Columns((Column(name, STRING), Column("t", STRING), Column("v", BIGINT), Column("xs", array(STRING))))
-    rows: tuple[Row, ...] = (("k1", "TV", 1, ["p", "q"]), ("k1", "Film", 2, []), ("k2", "TV", None, None), (None, "TV", 5, ["r"]))
+    rows: tuple[Row, ...] = (
+        ("k1", "TV", 1, ["p", "q"]),
+        ("k1", "Film", 2, []),
+        ("k2", "TV", None, None),
+        (None, "TV", 5, ["r"]),
+    )
     return {"a": Table(columns, rows)}
 
 
 def chains(name: str) -> dict[str, list[Any]]:
     """One chain per family of steps; `NAME` is the odd name wherever a step takes one."""
     by, start = [name], {"from": "a"}
-    totals = {"column": "t", "labels": ["TV", "Film"], "value": "sum(v)", "name": name + " {label}", "fill": 0, "as": "totals"}
+    totals = {
+        "column": "t",
+        "labels": ["TV", "Film"],
+        "value": "sum(v)",
+        "name": name + " {label}",
+        "fill": 0,
+        "as": "totals",
+    }
     return {
-        "derived": [start, {"derive": {name + "2": f"concat({quoted(name)}, 'x')"}}, {"filter": f"{quoted(name)} is not null"}],
+        "derived": [
+            start,
+            {"derive": {name + "2": f"concat({quoted(name)}, 'x')"}},
+            {"filter": f"{quoted(name)} is not null"},
+        ],
         "renamed": [start, {"rename": {name: name + "3"}}, {"cast": {"v": "int"}}, {"drop": ["xs"]}],
         "computed": [start, {"select": {name + "4": quoted(name), "v": "v + 1"}}],
         "sums": [start, {"aggregate": {"by": by, "pivot": totals}}, {"argmax": {"over": "totals", "as": name + "5"}}],
@@ -52,18 +68,37 @@ def chains(name: str) -> dict[str, list[Any]]:
         "first": [start, {"drop": "xs"}, {"top": {"per": by, "order": ["v desc", "t"]}}],
         "single": [start, {"drop": "xs"}, {"dedupe": {"by": by, "order": ["t", "v"]}}],
         "joined": [start, {"join": {"with": "single", "on": by, "how": "full", "columns": {name + "7": "t"}}}],
-        "windowed": [start, {"drop": "xs"}, {"window": {"per": by, "order": ["t", "v"], "columns": {name + "8": "row_number()"}}}],
+        "windowed": [
+            start,
+            {"drop": "xs"},
+            {"window": {"per": by, "order": ["t", "v"], "columns": {name + "8": "row_number()"}}},
+        ],
         "long": [{"from": "sums"}, {"unpivot": {"over": "totals", "name": name + "9", "value": "v"}}],
         "elements": [start, {"explode": {"column": "xs", "as": name + "10", "empty": "keep", "position": name + "11"}}],
         "written": [start, {"sql": f"select i.{quoted(name)}, count(*) as n from input i group by i.{quoted(name)}"}],
-        "sides": [start, {"drop": "xs"}, {"dedupe": {"by": [name, "t"], "order": ["v"]}},
-                  {"compare": {"by": by, "period": "t", "periods": {"A": "TV", "B": "Film"}, "columns": {name + "12": "v"}, "keep": "any"}}],
-    }  # fmt: skip
+        "sides": [
+            start,
+            {"drop": "xs"},
+            {"dedupe": {"by": [name, "t"], "order": ["v"]}},
+            {
+                "compare": {
+                    "by": by,
+                    "period": "t",
+                    "periods": {"A": "TV", "B": "Film"},
+                    "columns": {name + "12": "v"},
+                    "keep": "any",
+                }
+            },
+        ],
+    }
 
 
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 def test_a_column_of_any_name_passes_through_every_step(name: str, case: Case) -> None:
-    spec = {"steps": chains(name), "checks": {"single": [{"unique": [name]}, {"not_null": [name]}, {"accepted": {name: ["k1", "k2"]}}]}}
+    spec = {
+        "steps": chains(name),
+        "checks": {"single": [{"unique": [name]}, {"not_null": [name]}, {"accepted": {name: ["k1", "k2"]}}]},
+    }
     text = "\n".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in spec.items())
     duck, spark = both(case.spark, case.duck, case.folder, Example(text, Outcome(verdict="-"), tables(name)))
     for chain in chains(name):
@@ -79,8 +114,12 @@ def test_a_column_of_any_name_passes_through_every_step(name: str, case: Case) -
 def test_composed_and_decomposed_names_are_two_columns(case: Case) -> None:
     composed, decomposed = unicodedata.normalize("NFC", "thể"), unicodedata.normalize("NFD", "thể")
     columns = Columns((Column(composed, BIGINT), Column(decomposed, BIGINT)))
-    text = "steps: " + json.dumps({"out": [{"from": "a"}, {"derive": {"both": f"{quoted(composed)} * 10 + {quoted(decomposed)}"}}]})
-    for bench in both(case.spark, case.duck, case.folder, Example(text, Outcome(verdict="-"), {"a": Table(columns, ((1, 2),))})):
+    text = "steps: " + json.dumps(
+        {"out": [{"from": "a"}, {"derive": {"both": f"{quoted(composed)} * 10 + {quoted(decomposed)}"}}]}
+    )
+    for bench in both(
+        case.spark, case.duck, case.folder, Example(text, Outcome(verdict="-"), {"a": Table(columns, ((1, 2),))})
+    ):
         assert bench.rows("out").rows == [(1, 2, 12)]
 
 

@@ -71,7 +71,10 @@ def test_rows_go_through_the_function_and_on(function: str, mode: str, case: Cas
     [
         ("work:doubel", "`work` has no function `doubel`; did you mean `double`?"),
         ("wrok:double", "there is no module `wrok`; put it into wrok.py of the project's folder, or install it"),
-        ("work.deeper:double", "there is no module `work.deeper`; put it into work/deeper.py of the project's folder, or install it"),
+        (
+            "work.deeper:double",
+            "there is no module `work.deeper`; put it into work/deeper.py of the project's folder, or install it",
+        ),
         ("work", "`work` does not name a function; write it as `module:function`"),
         ("work:none", "`none` must take one argument: the rows; write it as `def none(rows):`"),
         ("work:two", "`two` must take one argument: the rows; write it as `def two(rows):`"),
@@ -86,7 +89,10 @@ def test_a_function_that_cannot_be_called_is_a_mistake_of_the_spec(function: str
 
 
 def test_checking_runs_no_code(tmp_path: Path) -> None:
-    check(tmp_path, example("work:double", module="raise SystemExit('imported')\n\n\ndef double(rows):\n    return rows\n"))
+    check(
+        tmp_path,
+        example("work:double", module="raise SystemExit('imported')\n\n\ndef double(rows):\n    return rows\n"),
+    )
 
 
 def test_a_file_that_is_not_python_is_named_with_its_line(tmp_path: Path) -> None:

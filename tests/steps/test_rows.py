@@ -29,18 +29,31 @@ def test_relations_of_other_columns_or_types_do_not_unite(tmp_path: Path) -> Non
 
 def test_derived_columns_see_those_above_them(case: Case) -> None:
     case.gives(
-        steps("derive: {y: x + 1, z: y * y, w: z - y}"), "    a: {x: bigint}\n    | x |\n    | 2 |\n    | null |\n    ->\n    | x | y | z | w |\n    | 2 | 3 | 9 | 6 |\n    | null | null | null | null |\n"
+        steps("derive: {y: x + 1, z: y * y, w: z - y}"),
+        "    a: {x: bigint}\n    | x |\n    | 2 |\n    | null |\n    ->\n    | x | y | z | w |\n    | 2 | 3 | 9 | 6 |\n    | null | null | null | null |\n",
     )
 
 
 def test_a_condition_that_is_null_leaves_the_row_out(case: Case) -> None:
-    case.gives(steps("filter: x <> 1"), "    a: {x: int}\n    | x |\n    | 1 |\n    | 2 |\n    | null |\n    ->\n    | x |\n    | 2 |\n")
-    case.gives(steps("filter: not (x = 1)"), "    a: {x: int}\n    | x |\n    | 1 |\n    | 2 |\n    | null |\n    ->\n    | x |\n    | 2 |\n")
+    case.gives(
+        steps("filter: x <> 1"),
+        "    a: {x: int}\n    | x |\n    | 1 |\n    | 2 |\n    | null |\n    ->\n    | x |\n    | 2 |\n",
+    )
+    case.gives(
+        steps("filter: not (x = 1)"),
+        "    a: {x: int}\n    | x |\n    | 1 |\n    | 2 |\n    | null |\n    ->\n    | x |\n    | 2 |\n",
+    )
 
 
 def test_a_selection_may_swap_names(case: Case) -> None:
-    case.gives(steps("select: {x: y, y: x}"), "    a: {x: int, y: string}\n    | x | y |\n    | 1 | p |\n    ->\n    | x | y |\n    | p | 1 |\n")
-    case.gives(steps("rename: {x: y, y: x}"), "    a: {x: int, y: string}\n    | x | y |\n    | 1 | p |\n    ->\n    | y | x |\n    | 1 | p |\n")
+    case.gives(
+        steps("select: {x: y, y: x}"),
+        "    a: {x: int, y: string}\n    | x | y |\n    | 1 | p |\n    ->\n    | x | y |\n    | p | 1 |\n",
+    )
+    case.gives(
+        steps("rename: {x: y, y: x}"),
+        "    a: {x: int, y: string}\n    | x | y |\n    | 1 | p |\n    ->\n    | y | x |\n    | 1 | p |\n",
+    )
 
 
 def test_nulls_come_first_ascending_and_last_descending(case: Case) -> None:
@@ -52,7 +65,10 @@ def test_nulls_come_first_ascending_and_last_descending(case: Case) -> None:
 
 
 def test_equal_rows_are_rows_of_their_own_to_top(case: Case) -> None:
-    case.gives(steps("top: {n: 2, order: [x]}"), "    a: {x: int}\n    | x |\n    | 1 |\n    | 1 |\n    | 1 |\n    ->\n    | x |\n    | 1 |\n    | 1 |\n")
+    case.gives(
+        steps("top: {n: 2, order: [x]}"),
+        "    a: {x: int}\n    | x |\n    | 1 |\n    | 1 |\n    | 1 |\n    ->\n    | x |\n    | 1 |\n    | 1 |\n",
+    )
 
 
 def test_a_null_group_has_its_own_first_row(case: Case) -> None:
@@ -62,7 +78,9 @@ def test_a_null_group_has_its_own_first_row(case: Case) -> None:
     )
 
 
-@pytest.mark.parametrize("step", ["top: {order: [x]}", "dedupe: {by: [k], order: [x]}", "dedupe: {}", "filter: x > 0", "cast: {x: bigint}"])
+@pytest.mark.parametrize(
+    "step", ["top: {order: [x]}", "dedupe: {by: [k], order: [x]}", "dedupe: {}", "filter: x > 0", "cast: {x: bigint}"]
+)
 def test_empty_input_gives_no_rows(step: str, case: Case) -> None:
     case.gives(steps(step.replace("[x]", "[x, k]")), "    a: {k: string, x: int}\n    ->\n    | k | x |\n")
 
@@ -89,7 +107,9 @@ def test_texts_become_numbers_and_dates(case: Case) -> None:
     )
 
 
-@pytest.mark.parametrize(("text", "kind"), [("1.5", "int"), ("", "int"), ("9999999999", "int"), ("2022-02-30", "date"), ("x", "double")])
+@pytest.mark.parametrize(
+    ("text", "kind"), [("1.5", "int"), ("", "int"), ("9999999999", "int"), ("2022-02-30", "date"), ("x", "double")]
+)
 def test_a_text_that_does_not_fit_is_an_error_on_both(text: str, kind: str, case: Case) -> None:
     rows = f'    a: {{x: string}}\n    | x |\n    | "{text}" |\n    ->\n    | x |\n'
     for bench in case.benches(steps(f"cast: {{x: {kind}}}"), rows):
@@ -109,7 +129,9 @@ MONTHLY = """
     | null | 7 | A | 1    |
     | u4   | 5 | A | 9    |
 """
-COMPARE = "compare: {by: u, period: m, periods: {P: '6', Q: '7'}, columns: {c: c, n: n}, keep: %s, trend: {of: %s, as: t%s}}"
+COMPARE = (
+    "compare: {by: u, period: m, periods: {P: '6', Q: '7'}, columns: {c: c, n: n}, keep: %s, trend: {of: %s, as: t%s}}"
+)
 ONCE = "dedupe: {by: [u, m], order: [c, n]}"
 
 
@@ -144,7 +166,10 @@ def test_any_keeps_who_is_seen_in_one_period_and_a_number_may_have_a_trend(case:
 
 def test_any_type_of_column_may_be_compared(case: Case) -> None:
     case.gives(
-        steps("dedupe: {by: [u, m], order: [b, d]}", "compare: {by: u, period: m, periods: {P: 2022-06-01, Q: 2022-07-01}, columns: {b: b, d: d}, trend: {of: b, as: t}}"),
+        steps(
+            "dedupe: {by: [u, m], order: [b, d]}",
+            "compare: {by: u, period: m, periods: {P: 2022-06-01, Q: 2022-07-01}, columns: {b: b, d: d}, trend: {of: b, as: t}}",
+        ),
         """
         a: {u: int, m: date, b: boolean, d: timestamp}
         | u | m          | b     | d                   |
@@ -159,7 +184,14 @@ def test_any_type_of_column_may_be_compared(case: Case) -> None:
 
 def test_what_has_no_greatest_value_is_not_compared(tmp_path: Path) -> None:
     text = steps("aggregate: {by: [u, m, xs]}", "compare: {by: u, period: m, periods: {P: '6'}, columns: {x: xs}}")
-    assert "type-mismatch" in {code for code, _ in refused(tmp_path, text.replace("    - aggregate: {by: [u, m, xs]}\n", "    - top: {per: [u, m], order: [u, m, xs]}\n"), "    a: {u: int, m: string, xs: array<string>}\n")}
+    assert "type-mismatch" in {
+        code
+        for code, _ in refused(
+            tmp_path,
+            text.replace("    - aggregate: {by: [u, m, xs]}\n", "    - top: {per: [u, m], order: [u, m, xs]}\n"),
+            "    a: {u: int, m: string, xs: array<string>}\n",
+        )
+    }
 
 
 def test_several_rows_of_a_period_are_refused(tmp_path: Path) -> None:
@@ -167,4 +199,7 @@ def test_several_rows_of_a_period_are_refused(tmp_path: Path) -> None:
 
 
 def test_empty_periods_give_no_rows(case: Case) -> None:
-    case.gives(steps(ONCE, COMPARE % ("any", "c", "")), "    a: {u: string, m: string, c: string, n: bigint}\n    ->\n    | u | c_P | n_P | c_Q | n_Q | t |\n")
+    case.gives(
+        steps(ONCE, COMPARE % ("any", "c", "")),
+        "    a: {u: string, m: string, c: string, n: bigint}\n    ->\n    | u | c_P | n_P | c_Q | n_Q | t |\n",
+    )

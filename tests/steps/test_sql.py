@@ -34,14 +34,20 @@ def test_a_chain_may_start_with_it_and_go_on(case: Case) -> None:
 
 def test_its_own_ctes_may_read_the_rows_so_far(case: Case) -> None:
     case.gives(
-        steps("with sums as (select k, sum(x) as total from input group by k)\nselect k from sums where total = 3", "    - from: a\n    - filter: x < 5\n"),
+        steps(
+            "with sums as (select k, sum(x) as total from input group by k)\nselect k from sums where total = 3",
+            "    - from: a\n    - filter: x < 5\n",
+        ),
         ROWS + "    ->\n    | k |\n    | u |\n",
     )
 
 
 def test_the_rows_so_far_may_be_read_twice(case: Case) -> None:
     case.gives(
-        steps("select one.k, two.x from input as one join input two on one.x = two.x - 1", "    - from: a\n    - filter: x < 5\n"),
+        steps(
+            "select one.k, two.x from input as one join input two on one.x = two.x - 1",
+            "    - from: a\n    - filter: x < 5\n",
+        ),
         ROWS + "    ->\n    | k | x |\n    | u | 2 |\n",
     )
 
@@ -91,7 +97,9 @@ def test_what_it_cannot_say_is_refused_at_its_word(query: str, code: str, word: 
 
 
 def test_a_misspelt_relation_is_named(tmp_path: Path) -> None:
-    assert messages(tmp_path, steps("select k from aa"), ROWS) == ["there is no source or step chain `aa`; did you mean `a`?"]
+    assert messages(tmp_path, steps("select k from aa"), ROWS) == [
+        "there is no source or step chain `aa`; did you mean `a`?"
+    ]
 
 
 def test_chains_that_read_each_other_are_a_cycle(tmp_path: Path) -> None:

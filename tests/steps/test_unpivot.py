@@ -53,19 +53,29 @@ def test_empty_input_gives_no_rows(case: Case) -> None:
 
 
 def test_every_column_may_be_unpivoted(case: Case) -> None:
-    case.gives(steps("{columns: [y, X], name: n, value: v}"), "    a: {x: int, y: int}\n    | x | y |\n    | 1 | 2 |\n    ->\n    | n | v |\n    | y | 2 |\n    | x | 1 |\n")
+    case.gives(
+        steps("{columns: [y, X], name: n, value: v}"),
+        "    a: {x: int, y: int}\n    | x | y |\n    | 1 | 2 |\n    ->\n    | n | v |\n    | y | 2 |\n    | x | 1 |\n",
+    )
 
 
 def test_mixed_types_are_refused(tmp_path: Path) -> None:
-    assert refused(tmp_path, steps("{columns: [x, y], name: n, value: v}"), "    a: {x: int, y: bigint}\n") == [("type-mismatch", "y")]
+    assert refused(tmp_path, steps("{columns: [x, y], name: n, value: v}"), "    a: {x: int, y: bigint}\n") == [
+        ("type-mismatch", "y")
+    ]
 
 
 def test_a_column_that_stands_twice_is_refused(tmp_path: Path) -> None:
-    assert refused(tmp_path, steps("{columns: [x, X], name: n, value: v}"), "    a: {x: int}\n") == [("column-exists", "X")]
+    assert refused(tmp_path, steps("{columns: [x, X], name: n, value: v}"), "    a: {x: int}\n") == [
+        ("column-exists", "X")
+    ]
 
 
 def test_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
-    assert refused(tmp_path, steps("{columns: [x], name: k, value: k}"), "    a: {k: int, x: int}\n")[0] == ("column-exists", "k")
+    assert refused(tmp_path, steps("{columns: [x], name: k, value: k}"), "    a: {k: int, x: int}\n")[0] == (
+        "column-exists",
+        "k",
+    )
 
 
 def test_columns_and_a_group_together_are_refused(tmp_path: Path) -> None:

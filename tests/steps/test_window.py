@@ -100,7 +100,9 @@ GIVEN = "    a: {g: string, t: int, x: bigint}\n"
 
 
 def test_a_rank_that_ties_could_decide_is_refused(tmp_path: Path) -> None:
-    assert refused(tmp_path, steps("{per: [g], order: [t], columns: {n: row_number()}}"), GIVEN) == [("no-total-order", "[t]")]
+    assert refused(tmp_path, steps("{per: [g], order: [t], columns: {n: row_number()}}"), GIVEN) == [
+        ("no-total-order", "[t]")
+    ]
 
 
 def test_a_rank_without_an_order_is_refused(tmp_path: Path) -> None:
@@ -110,7 +112,9 @@ def test_a_rank_without_an_order_is_refused(tmp_path: Path) -> None:
 
 def test_over_and_filter_and_distinct_are_refused_at_their_words(tmp_path: Path) -> None:
     assert refused(tmp_path, steps('{columns: {n: "sum(x) over (partition by g)"}}'), GIVEN)[0][0] == "not-allowed-here"
-    assert refused(tmp_path, steps('{columns: {n: "sum(x) filter (where t > 1)"}}'), GIVEN) == [("not-allowed-here", "sum")]
+    assert refused(tmp_path, steps('{columns: {n: "sum(x) filter (where t > 1)"}}'), GIVEN) == [
+        ("not-allowed-here", "sum")
+    ]
     assert refused(tmp_path, steps("{columns: {n: count(distinct x)}}"), GIVEN) == [("not-allowed-here", "count")]
 
 

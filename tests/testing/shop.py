@@ -96,10 +96,15 @@ def double(rows):
 def write_project(folder: Path) -> Path:
     """The project in `folder`; titles and overrides in it contradict every test that lists answers."""
     files = {
-        "etlrun.yaml": PROJECT, "pipelines/shop.yaml": SHOP, "pipelines/asking.yaml": ASKING, "pipelines/calling.yaml": CALLING,
-        "prompts/show_kind.md": PROMPT, "calls_of_tests.py": FUNCTION, "titles.csv": "key,kind,sure\nrunning man,Film,false\n",
+        "etlrun.yaml": PROJECT,
+        "pipelines/shop.yaml": SHOP,
+        "pipelines/asking.yaml": ASKING,
+        "pipelines/calling.yaml": CALLING,
+        "prompts/show_kind.md": PROMPT,
+        "calls_of_tests.py": FUNCTION,
+        "titles.csv": "key,kind,sure\nrunning man,Film,false\n",
         "overrides/show_kind.csv": "key,kind,sure\nrunning man,Film,false\nblue,Film,false\n",
-    }  # fmt: skip
+    }
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
@@ -109,7 +114,9 @@ def write_project(folder: Path) -> Path:
 def write_test(folder: Path, body: str, pipeline: str = "shop") -> Path:
     """Write the only test `it` of a pipeline, its keys being `body`, and give the file."""
     path = folder / "pipelines" / f"{pipeline}.test.yaml"
-    path.write_text(f"pipeline: {pipeline}\ntests:\n  - name: it\n{indent(dedent(body).strip(chr(10)), '    ')}\n", encoding="utf-8")
+    path.write_text(
+        f"pipeline: {pipeline}\ntests:\n  - name: it\n{indent(dedent(body).strip(chr(10)), '    ')}\n", encoding="utf-8"
+    )
     return path
 
 

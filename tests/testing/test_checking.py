@@ -31,18 +31,18 @@ def test_a_chain_that_is_given_may_leave_out_any_column(project: Path) -> None:
 def test_only_sources_that_the_expected_is_made_from_must_be_given(project: Path) -> None:
     assert told(project, "given: {sales: []}\nexpect: {totals: []}") == []
     assert told(project, "given: {sales: []}\nexpect: {owned: []}") == [
-        "4:5: missing-key: `owned` is made from the source `shops`, which is not given",
+        "4:5: missing-key: `owned` is made from the source `shops`, which is not given"
     ]
     assert told(project, "given: {totals: [], shops: []}\nexpect: {owned: []}") == []
     assert told(project, "given: {totals: [], sales: [], shops: []}\nexpect: {owned: []}") == [
-        "4:25: warning: unused: nothing that is expected is made from `sales`",
+        "4:25: warning: unused: nothing that is expected is made from `sales`"
     ]
 
 
 def test_a_check_needs_what_it_compares_with(project: Path) -> None:
     assert told(project, "given: {totals: []}\nchecks: {totals: {unique: holds}}") == []
     assert told(project, "given: {totals: []}\nchecks: {totals: {conserved: holds}}") == [
-        "4:5: missing-key: `totals`, `sold` are made from the source `sales`, which is not given",
+        "4:5: missing-key: `totals`, `sold` are made from the source `sales`, which is not given"
     ]
 
 
@@ -90,7 +90,9 @@ def test_answers_are_held_against_the_prompt(project: Path) -> None:
         "11:9: wrong-value: `7` is a key that is never asked",
         "12:7: unknown-prompt: the pipeline `asking` does not ask the prompt `show_kinds`",
     ]
-    assert told(project, body, "asking") == ["12:13: wrong-value: an answer `{output: value}`, or null is wanted here, not `Film`"]
+    assert told(project, body, "asking") == [
+        "12:13: wrong-value: an answer `{output: value}`, or null is wanted here, not `Film`"
+    ]
 
 
 def test_a_label_that_can_never_come_out_is_told_of(project: Path) -> None:

@@ -44,13 +44,15 @@ def updated(folder: Path, expect: str, head: str = HEAD) -> str:
         # the first
         - {shop: A,   units: 4,  size: small}   # and why
         - {"shop": B, 'units': 9, size: "small"}
-            """, """
+            """,
+            """
     expect:
       totals:   # by shop
         # the first
         - {shop: A,   units: 3,  size: small}   # and why
         - {"shop": B, 'units': 9, size: large}
-            """, id="only the cells that differ",
+            """,
+            id="only the cells that differ",
         ),
         pytest.param(
             """
@@ -63,7 +65,8 @@ def updated(folder: Path, expect: str, head: str = HEAD) -> str:
           units:
         # the end
     description: more
-            """, """
+            """,
+            """
     expect:
       totals:
         - shop: A          # one
@@ -73,7 +76,8 @@ def updated(folder: Path, expect: str, head: str = HEAD) -> str:
           units: 9
         # the end
     description: more
-            """, id="rows of one line a column",
+            """,
+            id="rows of one line a column",
         ),
         pytest.param(
             """
@@ -85,7 +89,8 @@ def updated(folder: Path, expect: str, head: str = HEAD) -> str:
            weight: 3}   # with what stands behind it
         # and one is new
       sold: [{shop: A}, {shop: B}]
-            """, """
+            """,
+            """
     expect:
       totals:
         - {shop: A, units: 3, weight: 0.5}
@@ -94,7 +99,8 @@ def updated(folder: Path, expect: str, head: str = HEAD) -> str:
            weight: null}   # with what stands behind it
         # and one is new
       sold: [{shop: A}, {shop: B}]
-            """, id="a row in the place of another",
+            """,
+            id="a row in the place of another",
         ),
         pytest.param(
             """
@@ -108,7 +114,8 @@ def updated(folder: Path, expect: str, head: str = HEAD) -> str:
   - name: other
     given: {sold: []}
     expect: {totals: []}
-            """, """
+            """,
+            """
     expect:
       totals:
         - {shop: A, units: 3}
@@ -117,7 +124,8 @@ def updated(folder: Path, expect: str, head: str = HEAD) -> str:
   - name: other
     given: {sold: []}
     expect: {totals: []}
-            """, id="rows that did not come out",
+            """,
+            id="rows that did not come out",
         ),
         pytest.param(
             """
@@ -125,20 +133,23 @@ def updated(folder: Path, expect: str, head: str = HEAD) -> str:
       totals:
         - {shop: A, units: 3}   # the only one
     # behind it
-            """, """
+            """,
+            """
     expect:
       totals:
         - {shop: A, units: 3}   # the only one
         - {shop: B, units: 9}
     # behind it
-            """, id="rows that are new",
+            """,
+            id="rows that are new",
         ),
         pytest.param(
             """
     expect:
       sold: []   # none so far
       totals: [{shop: A}]
-            """, """
+            """,
+            """
     expect:
       sold:
         - {shop: A, units: 3, price: null, weight: 0.5, small: null, open: null, at: null, tags: null, place: null, raw: null,
@@ -148,28 +159,33 @@ def updated(folder: Path, expect: str, head: str = HEAD) -> str:
       totals:
         - {shop: A}
         - {shop: B}
-            """, id="no rows so far",
+            """,
+            id="no rows so far",
         ),
         pytest.param(
             """
     expect: {totals: [{shop: A, units: 1}], shares: [{share: 1}]}
-            """, """
+            """,
+            """
     expect: {totals: [{shop: A, units: 3},
                       {shop: B, units: 9}], shares: [{share: -25.0},
                                                      {share: 50.0}]}
-            """, id="inside of braces",
+            """,
+            id="inside of braces",
         ),
         pytest.param(
             """
     expect:
       totals:
         - {}
-            """, """
+            """,
+            """
     expect:
       totals:
         - {}
         - {}
-            """, id="rows without columns",
+            """,
+            id="rows without columns",
         ),
         pytest.param(
             """
@@ -180,29 +196,38 @@ def updated(folder: Path, expect: str, head: str = HEAD) -> str:
           units: 3
         - {shop: >-
             B, units: 1}
-            """.replace("{shop: >-\n            B, units: 1}", "shop: >-\n            B\n          units: 1"), """
+            """.replace("{shop: >-\n            B, units: 1}", "shop: >-\n            B\n          units: 1"),
+            """
     expect:
       totals:
         - {shop: A, units: 3}
         - shop: >-
             B
           units: 9
-            """, id="texts of several lines",
+            """,
+            id="texts of several lines",
         ),
     ],
-)  # fmt: skip
+)
 def test_what_came_out_is_written_and_all_else_stays(tmp_path: Path, before: str, after: str) -> None:
     assert updated(tmp_path, before.strip("\n").rstrip(" ")) == after.strip("\n").rstrip(" ")
 
 
 def test_no_row_that_is_left_becomes_brackets(tmp_path: Path) -> None:
     head = "pipeline: shop\ntests:\n  - name: it\n    given: {sold: []}\n"
-    before = "    expect:\n      totals:\n        # two\n        - {shop: A}\n        - shop: B\n      sizes: []\n".replace("      sizes: []\n", "")
+    before = (
+        "    expect:\n      totals:\n        # two\n        - {shop: A}\n        - shop: B\n      sizes: []\n".replace(
+            "      sizes: []\n", ""
+        )
+    )
     assert updated(tmp_path, before, head) == "    expect:\n      totals: []\n        # two\n"
 
 
 def test_the_last_line_may_lack_its_end(tmp_path: Path) -> None:
-    assert updated(tmp_path, "    expect:\n      totals:\n        - {shop: A}") == "    expect:\n      totals:\n        - {shop: A}\n        - {shop: B}"
+    assert (
+        updated(tmp_path, "    expect:\n      totals:\n        - {shop: A}")
+        == "    expect:\n      totals:\n        - {shop: A}\n        - {shop: B}"
+    )
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
@@ -240,12 +265,16 @@ def test_a_file_outside_the_project_is_left_alone(tmp_path: Path) -> None:
     [
         ("expect: {totals: *rows}", "the rows of `totals` are written with an alias"),
         ("expect:\n      totals: [*row, *row]", "the rows of `totals` are written with an alias"),
-        ("expect:\n      totals: &mine\n        - {shop: A}", "the rows of `totals` have an anchor, and may be used elsewhere"),
+        (
+            "expect:\n      totals: &mine\n        - {shop: A}",
+            "the rows of `totals` have an anchor, and may be used elsewhere",
+        ),
     ],
 )
 def test_rows_that_mean_more_than_this_test_are_left_alone(tmp_path: Path, expect: str, reason: str) -> None:
     path = write_project(tmp_path) / "pipelines" / "shop.test.yaml"
-    text = dedent("""\
+    text = (
+        dedent("""\
         pipeline: shop
         tests:
           - name: it
@@ -253,7 +282,9 @@ def test_rows_that_mean_more_than_this_test_are_left_alone(tmp_path: Path, expec
               sold: &rows
                 - &row {shop: B}
                 - {shop: B}
-            """) + f"    {expect}\n"
+            """)
+        + f"    {expect}\n"
+    )
     path.write_text(text)
     outcome = etlrun(tmp_path, "test", "--update")
     assert outcome.code == 1, outcome

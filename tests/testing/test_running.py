@@ -43,7 +43,10 @@ def test_the_tests_of_the_project_pass_on_both_engines(path: Path, spark: Any, d
 
 def test_every_type_and_python_go_through_both_engines(project: Path, spark: Any, duck: Any) -> None:
     row = "{shop: a, units: 3, price: 1.50, weight: 1e3, small: .5, open: true, at: 2022-04-30 20:15:00, tags: [a, null], place: {city: b}, raw: 0x00ff, date: 2022-04-30}"
-    typed = write_test(project, f"given: {{sales: [{row}, {{units: 1, date: 2022-04-01}}]}}\nexpect: {{sold: [{{units: 1, date: 2022-04-01}}, {row}]}}")
+    typed = write_test(
+        project,
+        f"given: {{sales: [{row}, {{units: 1, date: 2022-04-01}}]}}\nexpect: {{sold: [{{units: 1, date: 2022-04-01}}, {row}]}}",
+    )
     called = write_test(project, "given: {numbers: [{n: 1}, {n: 2}, {}]}\nexpect: {doubled: [{n: 4}]}", "calling")
     asked = write_test(project, ASKED, "asking")
     for session, dialect in ((DuckdbSession(duck), "duckdb"), (SparkSessionAtWork(spark, is_classic=True), "spark")):
@@ -68,10 +71,14 @@ checks:
   totals: [{unique: shop}, {not_null: units}]
 """
     (project / "pipelines" / "sales.yaml").write_text(pipeline)
-    (project / "pipelines" / "sales.test.yaml").write_text(example + checks.replace("not_null: fails", "not_null: holds"))
+    (project / "pipelines" / "sales.test.yaml").write_text(
+        example + checks.replace("not_null: fails", "not_null: holds")
+    )
     outcome = etlrun(project, "test")
     assert (outcome.code, outcome.out[:12]) == (0, "ok      sale"), outcome
-    assert yaml.safe_load(answers) == {"enrich": {"keyword_category": {"vtv3": {"category": "TV Channel"}, "asdfgh": None}}}
+    assert yaml.safe_load(answers) == {
+        "enrich": {"keyword_category": {"vtv3": {"category": "TV Channel"}, "asdfgh": None}}
+    }
 
 
 def test_order_never_counts_and_equal_rows_are_counted(project: Path) -> None:
@@ -80,9 +87,9 @@ def test_order_never_counts_and_equal_rows_are_counted(project: Path) -> None:
     assert failure(project, f"{given}expect: {{sold: [{{units: 2}}, {{units: 1}}]}}") == (
         "  `sold`: 1 row not expected (- expected, + came out)\n    not expected:\n      + {units: 1}\n"
     )
-    assert failure(project, f"{given}expect: {{sold: [{{units: 2}}, {{units: 1}}, {{units: 1}}, {{units: 1}}]}}").endswith(
-        "pipelines/shop.test.yaml:9:57: this row did not come out\n      - {units: 1}\n"
-    )
+    assert failure(
+        project, f"{given}expect: {{sold: [{{units: 2}}, {{units: 1}}, {{units: 1}}, {{units: 1}}]}}"
+    ).endswith("pipelines/shop.test.yaml:9:57: this row did not come out\n      - {units: 1}\n")
 
 
 def test_only_columns_that_some_row_names_are_compared(project: Path) -> None:
@@ -102,7 +109,10 @@ def test_rows_that_name_no_column_are_counted(project: Path) -> None:
 
 def test_numbers_with_rounding_errors_are_close_and_exact_ones_are_not(project: Path) -> None:
     given = sales("units: 1, weight: 0.1, small: 0.1, price: 0.10", "units: 1, weight: 0.2, price: 0.20")
-    assert run_one(project, f"{given}expect: {{totals: [{{weight: 0.3, price: 0.3}}], sold: [{{small: 0.1}}, {{}}]}}").code == 0
+    assert (
+        run_one(project, f"{given}expect: {{totals: [{{weight: 0.3, price: 0.3}}], sold: [{{small: 0.1}}, {{}}]}}").code
+        == 0
+    )
     assert "+ price: 0.30" in failure(project, f"{given}expect: {{totals: [{{weight: 0.3, price: 0.31}}]}}")
     assert "+ weight: 0.3" in failure(project, f"{given}expect: {{totals: [{{weight: 0.30001, price: 0.3}}]}}")
 
@@ -148,7 +158,9 @@ def test_checks_are_asked_about_the_rows(project: Path) -> None:
 
 
 def test_a_check_of_given_rows_needs_no_sum_that_rides_along(project: Path) -> None:
-    body = "given:\n  sold: [{shop: A, units: 3}]\n  totals: [{shop: A, units: 4}]\nchecks: {totals: {conserved: fails}}"
+    body = (
+        "given:\n  sold: [{shop: A, units: 3}]\n  totals: [{shop: A, units: 4}]\nchecks: {totals: {conserved: fails}}"
+    )
     assert run_one(project, body).code == 0
 
 
@@ -167,7 +179,9 @@ ASKED = """
 def test_answers_come_from_the_test_alone(project: Path) -> None:
     before = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
     assert run_one(project, ASKED, "asking").code == 0
-    after = {path: path.read_bytes() for path in project.rglob("*") if path.is_file() and path.name != "asking.test.yaml"}
+    after = {
+        path: path.read_bytes() for path in project.rglob("*") if path.is_file() and path.name != "asking.test.yaml"
+    }
     assert after == before
 
 

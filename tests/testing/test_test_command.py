@@ -45,7 +45,10 @@ def test_one_line_a_test_and_one_for_all(project: Path) -> None:
         "    not expected:\n"
         "      + {units: 3}\n"
     )
-    assert without_seconds(outcome.err) == "3 tests: 1 failed, 2 passed in 0 s\nwhere what came out is right: etlrun test --update\n"
+    assert (
+        without_seconds(outcome.err)
+        == "3 tests: 1 failed, 2 passed in 0 s\nwhere what came out is right: etlrun test --update\n"
+    )
     assert outcome.code == 1
 
 
@@ -68,15 +71,23 @@ def test_nothing_runs_while_any_file_has_a_mistake(project: Path) -> None:
 
 def test_where_there_is_no_test_it_says_how_to_write_one(project: Path) -> None:
     outcome = etlrun(project, "test")
-    assert "there is no test in pipelines; write one, such as pipelines/asking.test.yaml:\n\npipeline: asking\ntests:\n  - name: what it shows\n" in outcome.err
+    assert (
+        "there is no test in pipelines; write one, such as pipelines/asking.test.yaml:\n\npipeline: asking\ntests:\n  - name: what it shows\n"
+        in outcome.err
+    )
     assert outcome.code == 2
 
 
 @pytest.mark.parametrize(
     ("path", "words"),
-    [("pipelines/shop.yaml", "pipelines/shop.yaml is no file of tests: their names end in .test.yaml"),
-     ("pipelines/shp.test.yaml", "there is no file or folder pipelines/shp.test.yaml (did you mean `pipelines/shop.test.yaml`?)")],
-)  # fmt: skip
+    [
+        ("pipelines/shop.yaml", "pipelines/shop.yaml is no file of tests: their names end in .test.yaml"),
+        (
+            "pipelines/shp.test.yaml",
+            "there is no file or folder pipelines/shp.test.yaml (did you mean `pipelines/shop.test.yaml`?)",
+        ),
+    ],
+)
 def test_a_path_that_holds_no_tests_is_told_of(project: Path, path: str, words: str) -> None:
     write_test(project, GOOD)
     outcome = etlrun(project, "test", path)
@@ -98,10 +109,28 @@ def test_json_is_one_object_and_the_text_goes_beside_it(project: Path) -> None:
     (test,) = found.pop("tests")
     assert {**found, "seconds": 0} == {"engine": "duckdb", "seconds": 0, "ok": 0, "failed": 1, "updated": 0}
     assert {**test, "seconds": 0} == {
-        "file": "pipelines/shop.test.yaml", "line": 3, "pipeline": "shop", "name": "it", "status": "failed", "seconds": 0, "complaints": [],
-        "differences": [{"relation": "totals", "missing": [], "unexpected": [], "differ": [
-            {"line": 5, "expected": {"shop": "A", "units": 4, "price": "1.5"}, "actual": {"shop": "A", "units": 3, "price": None}}]}],
-    }  # fmt: skip
+        "file": "pipelines/shop.test.yaml",
+        "line": 3,
+        "pipeline": "shop",
+        "name": "it",
+        "status": "failed",
+        "seconds": 0,
+        "complaints": [],
+        "differences": [
+            {
+                "relation": "totals",
+                "missing": [],
+                "unexpected": [],
+                "differ": [
+                    {
+                        "line": 5,
+                        "expected": {"shop": "A", "units": 4, "price": "1.5"},
+                        "actual": {"shop": "A", "units": 3, "price": None},
+                    }
+                ],
+            }
+        ],
+    }
     assert outcome.err.startswith("FAILED  shop: it (")
     assert outcome.code == 1
 
@@ -144,7 +173,15 @@ def test_spark_runs_the_same_tests_and_leaves_nothing_behind(tmp_path: Path) -> 
 def test_the_schema_is_what_the_checker_uses(project: Path) -> None:
     found = json.loads(etlrun(project, "schema", "--tests").out)
     assert set(found["properties"]) == {"pipeline", "tests"}
-    assert set(found["properties"]["tests"]["items"]["properties"]) == {"name", "description", "set", "given", "enrich", "expect", "checks"}
+    assert set(found["properties"]["tests"]["items"]["properties"]) == {
+        "name",
+        "description",
+        "set",
+        "given",
+        "enrich",
+        "expect",
+        "checks",
+    }
     assert found["properties"]["tests"]["items"]["required"] == ["name"]
 
 

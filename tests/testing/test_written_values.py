@@ -20,9 +20,23 @@ ROW = (
 def test_a_value_of_every_type_comes_out_as_it_went_in(project: Path) -> None:
     body = f"given:\n  sales:\n    - {ROW}\nexpect:\n  sold:\n    - {ROW}\n"
     assert run_one(project, body).code == 0
-    for other, wrong in (("units: 3", "units: 4"), ("1.50", "1.51"), ("1e3", "1e4"), (".5", ".75"), ("true", "false"), ("20:15:00", "20:15:01"),
-                         ("012", "12"), ("no: 3", "no: 4"), ("0x00ff", "0xff00"), ("2022-04-30}", "2022-04-29}"), ("20220401", "20220402")):  # fmt: skip
-        assert run_one(project, body[: body.index("expect")] + body[body.index("expect") :].replace(other, wrong)).code == 1, wrong
+    for other, wrong in (
+        ("units: 3", "units: 4"),
+        ("1.50", "1.51"),
+        ("1e3", "1e4"),
+        (".5", ".75"),
+        ("true", "false"),
+        ("20:15:00", "20:15:01"),
+        ("012", "12"),
+        ("no: 3", "no: 4"),
+        ("0x00ff", "0xff00"),
+        ("2022-04-30}", "2022-04-29}"),
+        ("20220401", "20220402"),
+    ):
+        assert (
+            run_one(project, body[: body.index("expect")] + body[body.index("expect") :].replace(other, wrong)).code
+            == 1
+        ), wrong
 
 
 @pytest.mark.parametrize(
@@ -60,18 +74,73 @@ def test_a_value_of_another_type_is_told_of(project: Path, column: str, text: st
 
 @pytest.mark.parametrize(
     ("kind", "text", "value"),
-    [("string", "null", None), ("string", '"null"', "null"), ("string", "true", "true"), ("string", '""', ""), ("string", "", None),
-     ("string", "0x1f", "0x1f"), ("string", "1_000", "1_000"), ("double", ".inf", float("inf")), ("timestamp", "2022-04-30", "2022-04-30 00:00:00"),
-     ("tinyint", "-128", -128), ("int", "+7", 7), ("float", "0.1", 0.10000000149011612), ("decimal(5,1)", "-0.50", "-0.50"),
-     ("array<int>", "[]", []), ("struct<a: int, b: int>", "{b: 1}", {"a": None, "b": 1})],
-)  # fmt: skip
+    [
+        ("string", "null", None),
+        ("string", '"null"', "null"),
+        ("string", "true", "true"),
+        ("string", '""', ""),
+        ("string", "", None),
+        ("string", "0x1f", "0x1f"),
+        ("string", "1_000", "1_000"),
+        ("double", ".inf", float("inf")),
+        ("timestamp", "2022-04-30", "2022-04-30 00:00:00"),
+        ("tinyint", "-128", -128),
+        ("int", "+7", 7),
+        ("float", "0.1", 0.10000000149011612),
+        ("decimal(5,1)", "-0.50", "-0.50"),
+        ("array<int>", "[]", []),
+        ("struct<a: int, b: int>", "{b: 1}", {"a": None, "b": 1}),
+    ],
+)
 def test_yaml_is_read_in_the_words_of_the_type(kind: str, text: str, value: object) -> None:
     found = read(text, parse_type(kind))
     assert (str(found) if isinstance(value, str) else found) == value
 
 
-@pytest.mark.parametrize("text", ["", " a", "a ", "a: b", "a #b", "- a", "'", '"', "\\", "null", "~", "12", "1e5", "2022-04", "yes", "True", "[a]", "{a", "a,b", "*a", "&a",
-                                  "!a", "%a", "@a", "`a`", "|", ">", "?", "a\nb", "\ta", "\u2028", "\x7f", "\ufeff", "🎬", "the\u0302\u0309", "Tình yêu", "0x1f", "K-Drama", "<<"])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " a",
+        "a ",
+        "a: b",
+        "a #b",
+        "- a",
+        "'",
+        '"',
+        "\\",
+        "null",
+        "~",
+        "12",
+        "1e5",
+        "2022-04",
+        "yes",
+        "True",
+        "[a]",
+        "{a",
+        "a,b",
+        "*a",
+        "&a",
+        "!a",
+        "%a",
+        "@a",
+        "`a`",
+        "|",
+        ">",
+        "?",
+        "a\nb",
+        "\ta",
+        "\u2028",
+        "\x7f",
+        "\ufeff",
+        "🎬",
+        "the\u0302\u0309",
+        "Tình yêu",
+        "0x1f",
+        "K-Drama",
+        "<<",
+    ],
+)
 def test_a_text_that_is_written_reads_back_as_itself(text: str) -> None:
     assert read(value_text(text), Type("string")) == text
     assert read(value_text([text, {"a": text}]), parse_type("array<string>"), only=0) == text

@@ -79,13 +79,24 @@ class Conserved(SumCheck):
             if self.left_relation in scope.relations:
                 self._sum(other, self.left, "left", scope)
         elif scope.tree(Columns(()), self.left, "left", may="aggregate") is not None:
-            scope.error("left", "unknown-relation", "the left side does not name a relation", "write it as `sum(RELATION.COLUMN)`")
+            scope.error(
+                "left",
+                "unknown-relation",
+                "the left side does not name a relation",
+                "write it as `sum(RELATION.COLUMN)`",
+            )
 
     def _sum(self, columns: Columns, expression: Expr, at: str, scope: Scope) -> exp.Expr | None:
-        tree = scope.tree(columns, expression, at, may="aggregate", adapt=self._without_relation if at == "left" else None)
+        tree = scope.tree(
+            columns, expression, at, may="aggregate", adapt=self._without_relation if at == "left" else None
+        )
         if tree is None:
             return None
-        is_sum = isinstance(tree, exp.Anonymous) and tree.name.lower() in ("sum", "count") and tree.find(exp.Distinct) is None
+        is_sum = (
+            isinstance(tree, exp.Anonymous)
+            and tree.name.lower() in ("sum", "count")
+            and tree.find(exp.Distinct) is None
+        )
         if not is_sum:
             scope.error(at, "wrong-arguments", "one `sum` or `count` is wanted here", "only these add up over groups")
         return tree if is_sum else None
@@ -95,7 +106,9 @@ class Conserved(SumCheck):
         for found in list(tree.find_all(exp.Column)):
             first, *rest = found.parts
             if rest and first.name == self.left_relation:
-                bare = exp.Column(**dict(zip(("this", "table", "db"), (part.copy() for part in reversed(rest)), strict=False)))
+                bare = exp.Column(
+                    **dict(zip(("this", "table", "db"), (part.copy() for part in reversed(rest)), strict=False))
+                )
                 found.replace(bare)
         return tree
 
@@ -106,7 +119,11 @@ class Conserved(SumCheck):
 
     def lower(self, relation: Input) -> exp.Query:
         left = self.left_tree(relation.scope.relations[self.left_relation], relation.scope)
-        sides = exp.select(named(_or_zero(left), "left")).from_(relation_table(self.left_relation)).subquery("one", copy=False)
+        sides = (
+            exp.select(named(_or_zero(left), "left"))
+            .from_(relation_table(self.left_relation))
+            .subquery("one", copy=False)
+        )
         other = relation.select(named(_or_zero(self._right(relation)), "right")).subquery("two", copy=False)
         return exp.select(column("left"), column("right")).from_(sides).join(exp.Join(this=other, kind="CROSS"))
 

@@ -71,7 +71,12 @@ class Range(Check):
             if found.type == NULL:
                 continue
             if found.type.name in ("string", "boolean") or not found.type.is_orderable:
-                scope.error(("columns", name), "type-mismatch", f"`{found.name}` is {found.type}, which has no range", "use `accepted` or `expression`")
+                scope.error(
+                    ("columns", name),
+                    "type-mismatch",
+                    f"`{found.name}` is {found.type}, which has no range",
+                    "use `accepted` or `expression`",
+                )
                 continue
             for bound, text in (("min", bounds.min), ("max", bounds.max)):
                 try:
@@ -91,7 +96,10 @@ class Range(Check):
         least, greatest = _literal(bounds.min, found.type), _literal(bounds.max, found.type)
         outside: list[exp.Expr] = [exp.LT(this=column(name), expression=least)] if least is not None else []
         outside += [exp.GT(this=column(name), expression=greatest)] if greatest is not None else []
-        yield named(call("count", exp.Case(ifs=[exp.If(this=exp.or_(*outside, copy=False), true=column(name))])), f"outside_{index}")
+        yield named(
+            call("count", exp.Case(ifs=[exp.If(this=exp.or_(*outside, copy=False), true=column(name))])),
+            f"outside_{index}",
+        )
         yield named(call("min", column(name)), f"least_{index}")
         yield named(call("max", column(name)), f"greatest_{index}")
 
@@ -107,4 +115,3 @@ class Range(Check):
 
 def _literal(text: Scalar | None, kind: Type) -> exp.Expr | None:
     return None if text is None else literal_of(text, kind)
-

@@ -72,5 +72,7 @@ class Unique(Check):
     def judge(self, row: Mapping[str, Any]) -> Verdict:
         names = ", ".join(f"`{name}`" for name in self.columns)
         if row["repeated"]:
-            return Verdict(False, f"{of_rows(row['repeated'], row['rows'], 'has', 'have')} the same {names} as another row")
+            return Verdict(
+                False, f"{of_rows(row['repeated'], row['rows'], 'has', 'have')} the same {names} as another row"
+            )
         return Verdict(True, f"no two of {row['rows']:,} rows have the same {names}")

@@ -19,7 +19,14 @@ from etlrun.spec.project import FILE
 @click.command("check")
 @click.argument("paths", metavar="[PATH...]", nargs=-1, type=click.Path(path_type=Path))
 @choosing
-@click.option("--format", "form", default="text", type=click.Choice(list(FORMATS)), show_default=True, help="How mistakes are written.")
+@click.option(
+    "--format",
+    "form",
+    default="text",
+    type=click.Choice(list(FORMATS)),
+    show_default=True,
+    help="How mistakes are written.",
+)
 def command(paths: tuple[Path, ...], profile: str, engine: str, settings: tuple[str, ...], form: str) -> None:
     """Check pipelines and their tests: files, or folders of them (pipelines/ where none is given).
 
@@ -32,7 +39,11 @@ def command(paths: tuple[Path, ...], profile: str, engine: str, settings: tuple[
         raise click.UsageError(f"there is no pipeline in {', '.join(map(str, given))}")
     for file in files:
         try:
-            found.update(check_cases(file, profile).warnings if is_case_file(file) else check_file(file, profile, read_settings(settings)).warnings)
+            found.update(
+                check_cases(file, profile).warnings
+                if is_case_file(file)
+                else check_file(file, profile, read_settings(settings)).warnings
+            )
         except SpecError as error:
             found.update(error.diagnostics)
     text = FORMATS[form](sorted(found))
@@ -57,7 +68,9 @@ def _files(path: Path) -> Iterator[Path]:
 
 def _missing(path: Path) -> Diagnostic:
     known = [str(file) for file in _files(Path("pipelines"))]
-    fix = nearest(str(path), known) or (f"there is {', '.join(known)}" if known else "run the command in the project's folder")
+    fix = nearest(str(path), known) or (
+        f"there is {', '.join(known)}" if known else "run the command in the project's folder"
+    )
     return Diagnostic(str(path), 1, 1, 2, "file-not-found", f"there is no file or folder `{path}`", fix)
 
 

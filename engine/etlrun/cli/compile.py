@@ -12,8 +12,12 @@ from etlrun.cli.options import PipelineFile, checked_pipeline, complete_relation
 @click.command("compile")
 @click.argument("pipeline", metavar="PIPELINE", type=PipelineFile())
 @click.argument("relation", metavar="[RELATION]", default="", shell_complete=complete_relation)
-@click.option("--dialect", default="spark", type=click.Choice(["spark", "duckdb"]), show_default=True, help="Whose SQL.")
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="The value of a param or variable; may be repeated.")
+@click.option(
+    "--dialect", default="spark", type=click.Choice(["spark", "duckdb"]), show_default=True, help="Whose SQL."
+)
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="The value of a param or variable; may be repeated."
+)
 def command(pipeline: Path, relation: str, dialect: str, settings: tuple[str, ...]) -> None:
     """Print the SQL of every relation of PIPELINE, or of one, as the engine gets it."""
     from etlrun.compiler.plan import DIALECTS, make_plan
@@ -31,6 +35,8 @@ def command(pipeline: Path, relation: str, dialect: str, settings: tuple[str, ..
             click.echo(f"-- {item.name}: made by {item.apply.function} from {', '.join(item.reads)}\n")
         elif item.ask is not None:
             given, models = ", ".join(item.reads), ", then ".join(item.ask.models)
-            click.echo(f"-- {item.name}: the answers of {models} to prompts/{item.ask.prompt}.md for each distinct `{item.ask.key}` of {given}\n")
+            click.echo(
+                f"-- {item.name}: the answers of {models} to prompts/{item.ask.prompt}.md for each distinct `{item.ask.key}` of {given}\n"
+            )
         elif tree is not None:
             click.echo(f"-- {item.name}\n{DIALECTS[dialect](tree, pretty=True)};\n")

@@ -30,5 +30,8 @@ def command(profile: str, as_json: bool) -> None:
         click.echo(json.dumps([dataclasses.asdict(found) for found in findings], ensure_ascii=False))
     else:
         for found in findings:
-            tell(f"{SIGNS[found.level]}  {found.about}: {found.detail}" + (f"\n         = {found.fix}" if found.fix else ""))
+            tell(
+                f"{SIGNS[found.level]}  {found.about}: {found.detail}"
+                + (f"\n         = {found.fix}" if found.fix else "")
+            )
     raise SystemExit(1 if any(found.level == "trouble" for found in findings) else 0)

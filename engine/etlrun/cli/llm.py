@@ -24,7 +24,9 @@ class LlmCommands(click.Group):
         assert isinstance(command, click.Command)
         return command
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             ctx.fail(f"there is no command `llm {args[0]}` ({nearest(args[0], COMMANDS) or 'see etlrun llm --help'})")
         return super().resolve_command(ctx, args)

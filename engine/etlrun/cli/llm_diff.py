@@ -16,12 +16,35 @@ from etlrun.cli.words import table_text, tell
 @click.command("diff")
 @click.argument("pipeline", metavar="PIPELINE", type=PipelineFile())
 @asking
-@click.option("-n", "--keys", "count", default=200, show_default=True, type=click.IntRange(1), help="Keys in the sample; those with the most rows.")
-@click.option("--before", default="", metavar="QUESTION", help="The question to compare with (`etlrun llm stats`); the latest other one, if left out.")
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="The value of a param or variable; may be repeated.")
+@click.option(
+    "-n",
+    "--keys",
+    "count",
+    default=200,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Keys in the sample; those with the most rows.",
+)
+@click.option(
+    "--before",
+    default="",
+    metavar="QUESTION",
+    help="The question to compare with (`etlrun llm stats`); the latest other one, if left out.",
+)
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="The value of a param or variable; may be repeated."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one object a change.")
 def command(
-    pipeline: Path, models: tuple[str, ...], profile: str, yes: bool, max_usd: float | None, count: int, before: str, settings: tuple[str, ...], as_json: bool
+    pipeline: Path,
+    models: tuple[str, ...],
+    profile: str,
+    yes: bool,
+    max_usd: float | None,
+    count: int,
+    before: str,
+    settings: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Ask a sample of the keys of PIPELINE as prompt and model are now, and say which answers differ from those of before.
 
@@ -38,8 +61,13 @@ def command(
             click.echo(json.dumps(change._asdict(), ensure_ascii=False))
         return
     changed_rows = sum(change.rows for change in found.changes)
-    click.echo(f"{len(found.changes):,} of {found.keys:,} keys get another answer, {changed_rows:,} of {found.rows:,} rows")
+    click.echo(
+        f"{len(found.changes):,} of {found.keys:,} keys get another answer, {changed_rows:,} of {found.rows:,} rows"
+    )
     tell(f"before: {found.before}; now: {found.after}")
     if found.changes:
-        lines = [(change.key, change.before or "(no answer)", change.after or "(no answer)", change.rows) for change in found.changes]
+        lines = [
+            (change.key, change.before or "(no answer)", change.after or "(no answer)", change.rows)
+            for change in found.changes
+        ]
         click.echo("\n" + table_text(("key", "before", "now", "rows"), lines))

@@ -14,7 +14,9 @@ from etlrun.spec.project import find_project
 
 @click.command("doctor")
 @click.argument("prompt", metavar="[PROMPT]", default="")
-@click.option("--model", "models", multiple=True, metavar="NAME", help="A model of the profile; all of them, if left out.")
+@click.option(
+    "--model", "models", multiple=True, metavar="NAME", help="A model of the profile; all of them, if left out."
+)
 @click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="A profile of etlrun.yaml.")
 @click.option("--json", "as_json", is_flag=True, help="Print an array of findings.")
 def command(prompt: str, models: tuple[str, ...], profile: str, as_json: bool) -> None:

@@ -21,10 +21,22 @@ if TYPE_CHECKING:
 @click.argument("prompt", metavar="PROMPT")
 @click.argument("golden", metavar="GOLDEN.csv", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @asking
-@click.option("--min-accuracy", type=click.FloatRange(0, 100), metavar="PERCENT", help="Exit with code 3 below this share of right answers.")
+@click.option(
+    "--min-accuracy",
+    type=click.FloatRange(0, 100),
+    metavar="PERCENT",
+    help="Exit with code 3 below this share of right answers.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one object.")
 def command(
-    prompt: str, golden: Path, models: tuple[str, ...], profile: str, yes: bool, max_usd: float | None, min_accuracy: float | None, as_json: bool
+    prompt: str,
+    golden: Path,
+    models: tuple[str, ...],
+    profile: str,
+    yes: bool,
+    max_usd: float | None,
+    min_accuracy: float | None,
+    as_json: bool,
 ) -> None:
     """Score the answers to PROMPT for the keys of GOLDEN.csv, whose other columns hold the right answers.
 
@@ -40,10 +52,23 @@ def command(
     names = chosen_models(chosen, models)
     with reporting("llm eval") as reporter, opened(project, chosen, prompt, models_of(chosen, names)) as enrichment:
         consent = consent_of(reporter, yes=yes, max_usd=max_usd)
-        found = evaluate(enrichment, golden, consent, Budget(), project.settings.confirm_above_usd, "eval", reporter.progress)
+        found = evaluate(
+            enrichment, golden, consent, Budget(), project.settings.confirm_above_usd, "eval", reporter.progress
+        )
     if as_json:
         told = {name: _object(score) for name, score in found.scores.items()}
-        click.echo(json.dumps({"prompt": prompt, "models": names, "requests": found.requests, "usd": round(found.usd, 6), "outputs": told}, ensure_ascii=False))
+        click.echo(
+            json.dumps(
+                {
+                    "prompt": prompt,
+                    "models": names,
+                    "requests": found.requests,
+                    "usd": round(found.usd, 6),
+                    "outputs": told,
+                },
+                ensure_ascii=False,
+            )
+        )
     else:
         for name, score in found.scores.items():
             tell(_text(name, score))
@@ -54,12 +79,29 @@ def command(
 
 def _object(score: Score) -> dict[str, Any]:
     labels = [
-        {"label": item.label, "given": item.given, "wanted": item.wanted, "right": item.right, "precision": item.precision, "recall": item.recall}
+        {
+            "label": item.label,
+            "given": item.given,
+            "wanted": item.wanted,
+            "right": item.right,
+            "precision": item.precision,
+            "recall": item.recall,
+        }
         for item in score.labels
     ]
-    confusion = [{"right": true, "given": said or None, "keys": count} for (true, said), count in sorted(score.confusion.items())]
-    return {"keys": score.keys, "answered": score.answered, "right": score.right, "accuracy": score.accuracy, "interval": score.interval,
-            "precision": score.precision, "labels": labels, "confusion": confusion}  # fmt: skip
+    confusion = [
+        {"right": true, "given": said or None, "keys": count} for (true, said), count in sorted(score.confusion.items())
+    ]
+    return {
+        "keys": score.keys,
+        "answered": score.answered,
+        "right": score.right,
+        "accuracy": score.accuracy,
+        "interval": score.interval,
+        "precision": score.precision,
+        "labels": labels,
+        "confusion": confusion,
+    }
 
 
 def _text(name: str, score: Score) -> str:
@@ -68,12 +110,25 @@ def _text(name: str, score: Score) -> str:
         f"{name}: {score.right:,} of {score.keys:,} right ({score.accuracy:.1%}, 95% interval {low:.1%} to {high:.1%})",
         f"  {score.answered:,} answered, of which {score.precision:.1%} are right",
         "",
-        table_text(("label", "wanted", "given", "right", "precision", "recall"),
-                   [(item.label, item.wanted, item.given, item.right, _share(item.precision), _share(item.recall)) for item in score.labels]),
-    ]  # fmt: skip
-    wrong = sorted(((count, true, said) for (true, said), count in score.confusion.items() if true != said), key=lambda item: (-item[0], item[1:]))
+        table_text(
+            ("label", "wanted", "given", "right", "precision", "recall"),
+            [
+                (item.label, item.wanted, item.given, item.right, _share(item.precision), _share(item.recall))
+                for item in score.labels
+            ],
+        ),
+    ]
+    wrong = sorted(
+        ((count, true, said) for (true, said), count in score.confusion.items() if true != said),
+        key=lambda item: (-item[0], item[1:]),
+    )
     if wrong:
-        lines += ["", table_text(("right is", "given was", "keys"), [(true, said or "(no answer)", count) for count, true, said in wrong])]
+        lines += [
+            "",
+            table_text(
+                ("right is", "given was", "keys"), [(true, said or "(no answer)", count) for count, true, said in wrong]
+            ),
+        ]
     return "\n".join(lines) + "\n"
 
 

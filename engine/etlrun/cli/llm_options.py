@@ -20,12 +20,19 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 def asking(command: Command) -> Command:
     """Add `--model`, `--profile`, `--yes` and `--max-usd`."""
     options = (
-        click.option("--model", "models", multiple=True, metavar="NAME",
-                     help="A model of the profile; several are asked in their order. The only one, if left out."),
+        click.option(
+            "--model",
+            "models",
+            multiple=True,
+            metavar="NAME",
+            help="A model of the profile; several are asked in their order. The only one, if left out.",
+        ),
         click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="A profile of etlrun.yaml."),
         click.option("--yes", is_flag=True, help="Ask models whatever it costs."),
-        click.option("--max-usd", type=click.FloatRange(min=0), metavar="USD", help="Ask models for so many US dollars at most."),
-    )  # fmt: skip
+        click.option(
+            "--max-usd", type=click.FloatRange(min=0), metavar="USD", help="Ask models for so many US dollars at most."
+        ),
+    )
     for option in reversed(options):
         command = option(command)
     return command
@@ -41,7 +48,9 @@ def chosen_models(profile: Profile, models: tuple[str, ...]) -> tuple[str, ...]:
     if models:
         return models
     if len(known) != 1:
-        raise click.BadParameter(f"the profile `{profile.name}` has {', '.join(known) or 'no models'}: name one", param_hint="--model")
+        raise click.BadParameter(
+            f"the profile `{profile.name}` has {', '.join(known) or 'no models'}: name one", param_hint="--model"
+        )
     return known
 
 

@@ -16,7 +16,15 @@ from etlrun.cli.words import harmless
 
 @click.command("review")
 @click.argument("pipeline", metavar="PIPELINE", type=PipelineFile())
-@click.option("-n", "--rows", "count", default=200, show_default=True, type=click.IntRange(1), help="How many keys at most; those with the most rows first.")
+@click.option(
+    "-n",
+    "--rows",
+    "count",
+    default=200,
+    show_default=True,
+    type=click.IntRange(1),
+    help="How many keys at most; those with the most rows first.",
+)
 @click.option("--open", "only_open", is_flag=True, help="Only keys without an answer.")
 @choosing
 def command(pipeline: Path, count: int, only_open: bool, profile: str, engine: str, settings: tuple[str, ...]) -> None:
@@ -38,4 +46,6 @@ def command(pipeline: Path, count: int, only_open: bool, profile: str, engine: s
         writer.writerows(chosen[:count])
         lines_of_csv = text.getvalue()
         click.echo(harmless(lines_of_csv) if sys.stdout.isatty() else lines_of_csv, nl=False)
-        click.echo(f"{min(count, len(chosen)):,} of {len(chosen):,} keys; corrections go into overrides/{prompt}.csv", err=True)
+        click.echo(
+            f"{min(count, len(chosen)):,} of {len(chosen):,} keys; corrections go into overrides/{prompt}.csv", err=True
+        )

@@ -37,9 +37,21 @@ def command(profile: str, as_json: bool) -> None:
     statuses = ("ok", "abstained", "refused", "failed")
     names = ("question", "prompt", "source", *statuses, "requests", "tokens in", "tokens out", "usd", "last")
     lines = [
-        (cost.question, cost.prompt, cost.source, *(cost.statuses.get(status, 0) for status in statuses), cost.requests, cost.input_tokens,
-         cost.output_tokens, f"{cost.usd:.4f}", cost.last_at)
+        (
+            cost.question,
+            cost.prompt,
+            cost.source,
+            *(cost.statuses.get(status, 0) for status in statuses),
+            cost.requests,
+            cost.input_tokens,
+            cost.output_tokens,
+            f"{cost.usd:.4f}",
+            cost.last_at,
+        )
         for cost in costs
-    ]  # fmt: skip
+    ]
     click.echo(table_text(names, lines))
-    click.echo(f"{sum(cost.statuses.get('ok', 0) for cost in costs):,} answers for ${sum(cost.usd for cost in costs):,.4f}", err=True)
+    click.echo(
+        f"{sum(cost.statuses.get('ok', 0) for cost in costs):,} answers for ${sum(cost.usd for cost in costs):,.4f}",
+        err=True,
+    )

@@ -22,7 +22,22 @@ from etlrun.diagnostics import SpecError, format_text, nearest
 from etlrun.failures import INTERRUPTED_QUERY, RunFailure
 from etlrun.secrets import hide_secrets
 
-COMMANDS = ("run", "check", "plan", "compile", "show", "test", "runs", "resume", "rollback", "doctor", "llm", "schema", "new", "sample-data")
+COMMANDS = (
+    "run",
+    "check",
+    "plan",
+    "compile",
+    "show",
+    "test",
+    "runs",
+    "resume",
+    "rollback",
+    "doctor",
+    "llm",
+    "schema",
+    "new",
+    "sample-data",
+)
 
 
 class Commands(click.Group):
@@ -38,7 +53,9 @@ class Commands(click.Group):
         assert isinstance(command, click.Command)
         return command
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and (args[0].endswith((".yaml", ".yml")) or "/" in args[0]):
             args = ["run", *args]
         elif args and args[0] not in COMMANDS and not args[0].startswith("-"):
@@ -74,7 +91,12 @@ def main() -> NoReturn:
     except SpecError as error:
         first = error.diagnostics[0]
         place = {"file": first.file, "line": first.line, "column": first.column}
-        _end(2, format_text(error.diagnostics), {"code": first.code, "message": first.message, "fix": first.fix, **place}, as_json=as_json)
+        _end(
+            2,
+            format_text(error.diagnostics),
+            {"code": first.code, "message": first.message, "fix": first.fix, **place},
+            as_json=as_json,
+        )
     except RunFailure as failure:
         from etlrun.runtime.record import error_object
 

@@ -12,7 +12,14 @@ from etlrun.spec.project import find_project
 
 @click.command("new")
 @click.argument("name", metavar="NAME")
-@click.option("--from", "file", required=True, type=click.Path(exists=True, path_type=Path), metavar="FILE", help="A data file: .csv, .json or .parquet.")
+@click.option(
+    "--from",
+    "file",
+    required=True,
+    type=click.Path(exists=True, path_type=Path),
+    metavar="FILE",
+    help="A data file: .csv, .json or .parquet.",
+)
 def command(name: str, file: Path) -> None:
     """Write pipelines/NAME.yaml, which reads FILE and publishes its rows; then edit it.
 
@@ -21,12 +28,16 @@ def command(name: str, file: Path) -> None:
     from etlrun.reading.sketch import sketch_source, write_pipeline
 
     if not NAME.match(name):
-        raise click.BadParameter(f"`{name}` is not a name: use letters, digits and `_`, no digit first", param_hint="NAME")
+        raise click.BadParameter(
+            f"`{name}` is not a name: use letters, digits and `_`, no digit first", param_hint="NAME"
+        )
     project = find_project(Path.cwd())
     target = project.path("pipelines") / f"{name}.yaml"
     if target.exists():
         raise click.UsageError(f"{project.shown(target)} exists: choose another name, or remove it")
-    text = write_pipeline(name, sketch_source(file, project.root), next(iter(project.profile().connections), "warehouse"))
+    text = write_pipeline(
+        name, sketch_source(file, project.root), next(iter(project.profile().connections), "warehouse")
+    )
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding="utf-8")
     shown = project.shown(target)

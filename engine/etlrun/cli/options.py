@@ -64,17 +64,35 @@ def complete_relation(ctx: click.Context, param: click.Parameter, incomplete: st
 
 def choosing(command: Command) -> Command:
     """Add `--profile`, `--engine` and `--set`."""
-    setting = click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="The value of a param or variable; may be repeated.")
+    setting = click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="The value of a param or variable; may be repeated.",
+    )
     return choosing_engine(setting(command))
 
 
 def choosing_engine(command: Command) -> Command:
     """Add `--profile` and `--engine`."""
     options = (
-        click.option("--profile", default="", envvar="ETLRUN_PROFILE", shell_complete=_complete_profile, help="A profile of etlrun.yaml."),
-        click.option("--engine", default="", envvar="ETLRUN_ENGINE", type=click.Choice(["", "spark", "duckdb"]), metavar="[spark|duckdb]",
-                     help="Another engine than the profile's."),
-    )  # fmt: skip
+        click.option(
+            "--profile",
+            default="",
+            envvar="ETLRUN_PROFILE",
+            shell_complete=_complete_profile,
+            help="A profile of etlrun.yaml.",
+        ),
+        click.option(
+            "--engine",
+            default="",
+            envvar="ETLRUN_ENGINE",
+            type=click.Choice(["", "spark", "duckdb"]),
+            metavar="[spark|duckdb]",
+            help="Another engine than the profile's.",
+        ),
+    )
     for option in reversed(options):
         command = option(command)
     return command
@@ -88,11 +106,18 @@ def checked_pipeline(path: Path, profile: str, engine: str, settings: tuple[str,
     for name in chosen:
         if name not in known:
             fix = nearest(name, tuple(known)) or f"there is {', '.join(known)}"
-            raise RunFailure("usage", "unknown-param", f"--set {name}: the pipeline `{checked.pipeline.name}` has no param `{name}`", fix)
+            raise RunFailure(
+                "usage",
+                "unknown-param",
+                f"--set {name}: the pipeline `{checked.pipeline.name}` has no param `{name}`",
+                fix,
+            )
     if runs and checked.pipeline.unset:
         document = checked.pipeline.document
         raise SpecError(
-            document.diagnose_key(("params", name), "missing-param", f"the param `{name}` has no value", f"give one: --set {name}=VALUE")
+            document.diagnose_key(
+                ("params", name), "missing-param", f"the param `{name}` has no value", f"give one: --set {name}=VALUE"
+            )
             for name in checked.pipeline.unset
         )
     return with_engine(checked, engine)

@@ -37,16 +37,24 @@ def command(pipeline: Path, profile: str, engine: str, settings: tuple[str, ...]
     checked = checked_pipeline(pipeline, profile, engine, settings)
     sources = {name: _source(checked, name) for name in checked.pipeline.sources}
     sinks = {name: _sink(checked, name) for name in checked.pipeline.sinks}
-    told: dict[str, Any] = {"pipeline": checked.pipeline.name, "engine": checked.profile.engine.kind, "profile": checked.profile.name,
-            "params": {name: str(checked.pipeline.values[name]) for name in checked.pipeline.params},
-            "sources": sources, "relations": _relations(checked), "sinks": sinks}  # fmt: skip
+    told: dict[str, Any] = {
+        "pipeline": checked.pipeline.name,
+        "engine": checked.profile.engine.kind,
+        "profile": checked.profile.name,
+        "params": {name: str(checked.pipeline.values[name]) for name in checked.pipeline.params},
+        "sources": sources,
+        "relations": _relations(checked),
+        "sinks": sinks,
+    }
     if not any(source.get("troubles") for source in sources.values()):
         told["models"] = _models(checked)
     if as_json:
         click.echo(json.dumps(told, ensure_ascii=False))
     else:
         tell(_text(told))
-    raise SystemExit(1 if any(found.get("troubles") for found in (*sources.values(), *sinks.values(), told.get("models", {}))) else 0)
+    raise SystemExit(
+        1 if any(found.get("troubles") for found in (*sources.values(), *sinks.values(), told.get("models", {}))) else 0
+    )
 
 
 def _source(checked: Checked, name: str) -> dict[str, Any]:
@@ -57,8 +65,17 @@ def _source(checked: Checked, name: str) -> dict[str, Any]:
     if wanted is None:
         return _table(checked, name)
     inventory = take_inventory(wanted)
-    found = {"kind": use.kind, "files": len(inventory.files), "bytes": inventory.bytes, **_days(inventory, len(wanted.days))}
-    return {**found, "troubles": [f"{trouble.message}: {trouble.path}" for trouble in inventory.troubles]} if inventory.troubles else found
+    found = {
+        "kind": use.kind,
+        "files": len(inventory.files),
+        "bytes": inventory.bytes,
+        **_days(inventory, len(wanted.days)),
+    }
+    return (
+        {**found, "troubles": [f"{trouble.message}: {trouble.path}" for trouble in inventory.troubles]}
+        if inventory.troubles
+        else found
+    )
 
 
 def _table(checked: Checked, name: str) -> dict[str, Any]:
@@ -87,7 +104,10 @@ def _days(inventory: Inventory, wanted: int) -> dict[str, Any]:
 def _relations(checked: Checked) -> dict[str, Any]:
     chains = checked.pipeline.chains
     return {
-        name: {"steps": [use.kind for use in chains[name]], "columns": {item.name: str(item.type) for item in checked.columns[name]}}
+        name: {
+            "steps": [use.kind for use in chains[name]],
+            "columns": {item.name: str(item.type) for item in checked.columns[name]},
+        }
         for name in checked.order
         if name in chains
     }
@@ -114,7 +134,12 @@ def _sink(checked: Checked, name: str) -> dict[str, Any]:
     try:
         return {"kind": use.kind, "from": use.value.from_, "does": foresee(checked, name, use)}
     except RunFailure as failure:
-        return {"kind": use.kind, "from": use.value.from_, "does": "cannot be published", "troubles": [f"{failure.message} ({failure.fix})"]}
+        return {
+            "kind": use.kind,
+            "from": use.value.from_,
+            "does": "cannot be published",
+            "troubles": [f"{failure.message} ({failure.fix})"],
+        }
 
 
 def _text(told: dict[str, Any]) -> str:

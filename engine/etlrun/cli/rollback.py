@@ -21,13 +21,23 @@ if TYPE_CHECKING:
 
 @click.command("rollback")
 @click.argument("table", metavar="TABLE")
-@click.option("--to", "run", default="", metavar="RUN", help="Show the rows of this run (an id that --dry-run lists, or its beginning), also after a rollback.")
-@click.option("--period", default=None, metavar="TEXT", help="Undo the last publish of this period, as `etlrun runs` spells it.")
+@click.option(
+    "--to",
+    "run",
+    default="",
+    metavar="RUN",
+    help="Show the rows of this run (an id that --dry-run lists, or its beginning), also after a rollback.",
+)
+@click.option(
+    "--period", default=None, metavar="TEXT", help="Undo the last publish of this period, as `etlrun runs` spells it."
+)
 @click.option("--connection", default="", metavar="NAME", help="The table's connection, where the profile has several.")
 @click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="Whose connections are meant.")
 @click.option("--dry-run", is_flag=True, help="List what is kept, and change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one object with `versions`.")
-def command(table: str, run: str, period: str | None, connection: str, profile: str, dry_run: bool, as_json: bool) -> None:
+def command(
+    table: str, run: str, period: str | None, connection: str, profile: str, dry_run: bool, as_json: bool
+) -> None:
     """Undo the last publish of TABLE, which a sink publishes with `publish: pointer`.
 
     Readers see the rows before it at once; nothing is loaded, and the rows that are withdrawn are kept until the next publish.
@@ -56,11 +66,24 @@ def _connection(profile: Profile, wanted: str) -> str:
         return wanted
     if not wanted and len(known) == 1:
         return known[0]
-    what = f"the profile `{profile.name}` has no connection `{wanted}`" if wanted else f"the profile `{profile.name}` has {len(known)} connections"
-    fix = nearest(wanted, known) if wanted and known else f"name one: --connection {'|'.join(known)}" if known else "name another --profile"
+    what = (
+        f"the profile `{profile.name}` has no connection `{wanted}`"
+        if wanted
+        else f"the profile `{profile.name}` has {len(known)} connections"
+    )
+    fix = (
+        nearest(wanted, known)
+        if wanted and known
+        else f"name one: --connection {'|'.join(known)}"
+        if known
+        else "name another --profile"
+    )
     raise RunFailure("usage", "unknown-connection", what, fix or f"there is {', '.join(known)}")
 
 
 def _listed(versions: Sequence[Version]) -> str:
-    lines = [("readers see it" if one.is_current else "kept", one.period or "whole table", one.run_id, f"{one.rows:,}") for one in versions]
+    lines = [
+        ("readers see it" if one.is_current else "kept", one.period or "whole table", one.run_id, f"{one.rows:,}")
+        for one in versions
+    ]
     return table_text(("state", "period", "run", "rows"), lines)

@@ -23,13 +23,27 @@ if TYPE_CHECKING:
 @choosing
 @click.option("--dry-run", is_flag=True, help="Do everything but publish.")
 @click.option("--yes", is_flag=True, help="Ask models whatever it costs within the budgets of the pipeline.")
-@click.option("--max-usd", type=click.FloatRange(min=0), metavar="USD", help="Ask models for so many US dollars at most, in each pipeline.")
-@click.option("--json", "as_json", is_flag=True, help="Print one object (with several pipelines an array) to standard output.")
+@click.option(
+    "--max-usd",
+    type=click.FloatRange(min=0),
+    metavar="USD",
+    help="Ask models for so many US dollars at most, in each pipeline.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one object (with several pipelines an array) to standard output."
+)
 @click.option("-q", "--quiet", is_flag=True, help="Only say what went wrong.")
 def command(
-    pipelines: tuple[Path, ...], profile: str, engine: str, settings: tuple[str, ...], dry_run: bool, yes: bool, max_usd: float | None,
-    as_json: bool, quiet: bool,
-) -> None:  # fmt: skip
+    pipelines: tuple[Path, ...],
+    profile: str,
+    engine: str,
+    settings: tuple[str, ...],
+    dry_run: bool,
+    yes: bool,
+    max_usd: float | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
     """Run PIPELINE... and publish their results.
 
     Every pipeline is checked before the first one runs. Exit codes: 0 done, 1 the run failed, 2 the specification or the usage is
@@ -69,7 +83,9 @@ def _run(checked: Checked, *, dry_run: bool, quiet: bool, yes: bool, max_usd: fl
 
 def _summary(record: dict[str, Any]) -> str:
     """What a run did, in a few lines."""
-    lines = [f"{record['pipeline']}: {record['status']} in {record['seconds']:.1f} s on {record['engine']} (run {record['run_id']})"]
+    lines = [
+        f"{record['pipeline']}: {record['status']} in {record['seconds']:.1f} s on {record['engine']} (run {record['run_id']})"
+    ]
     for name, source in record["sources"].items():
         bad = f", {source['bad_rows']:,} broken" if source["bad_rows"] else ""
         files = f" from {counted(source['files'], 'file')}" if source["files"] else ""
@@ -77,7 +93,10 @@ def _summary(record: dict[str, Any]) -> str:
     for name, told in record["models"].items():
         lines += _asked(name, told)
     for found in record["checks"]:
-        lines.append(f"  check     {found['relation']}: {found['check']}: {found['detail']}" + (" (warning)" if found["status"] == "warned" else ""))
+        lines.append(
+            f"  check     {found['relation']}: {found['check']}: {found['detail']}"
+            + (" (warning)" if found["status"] == "warned" else "")
+        )
     for name, sink in record["sinks"].items():
         where = f"{sink['connection']}.{sink['table']}" if "table" in sink else sink["file"]
         lines.append(f"  published {name}: {sink['rows']:,} rows to {where} ({sink['write']})")
@@ -92,7 +111,11 @@ def _asked(name: str, told: dict[str, Any]) -> list[str]:
     share = f"{percent(told['coverage']['rows'])} of {rows:,} rows and {percent(told['coverage']['keys'])} of {keys:,} distinct keys carry an answer"
     lines = [f"  answered  {told['prompt']}: {share}" + (f" ({given})" if (given := most_given(told)) else "")]
     if told["requests"]:
-        lines.append(f"            {told['asked']:,} keys asked in {told['requests']:,} requests for ${told['usd']:,.4f}; {told['cached']:,} were known")
+        lines.append(
+            f"            {told['asked']:,} keys asked in {told['requests']:,} requests for ${told['usd']:,.4f}; {told['cached']:,} were known"
+        )
     if told["labelled_keys"] < keys:
-        lines.append(f"            for the rest: another model under `{name}` in etlrun.yaml, or overrides/{told['prompt']}.csv (`etlrun llm review`)")
+        lines.append(
+            f"            for the rest: another model under `{name}` in etlrun.yaml, or overrides/{told['prompt']}.csv (`etlrun llm review`)"
+        )
     return lines

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
 @click.command("runs")
 @click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="Whose connections are asked.")
-@click.option("-n", "--rows", default=20, show_default=True, type=click.IntRange(1), help="How many runs, and rows of each ledger, at most.")
+@click.option(
+    "-n",
+    "--rows",
+    default=20,
+    show_default=True,
+    type=click.IntRange(1),
+    help="How many runs, and rows of each ledger, at most.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one object with `runs` and `ledger`.")
 def command(profile: str, rows: int, as_json: bool) -> None:
     """List the runs of this project, latest first, and what its connections hold."""
@@ -36,7 +43,10 @@ def command(profile: str, rows: int, as_json: bool) -> None:
     names = ("run", "pipeline", "status", "engine", "seconds", "published")
     click.echo(table_text(names, [_line(run) for run in runs]) if runs else "no runs yet")
     for name, entries in ledgers.items():
-        rows_of = [(entry.table, entry.period or "whole table", entry.run_id, entry.rows, entry.finished_at) for entry in entries[:rows]]
+        rows_of = [
+            (entry.table, entry.period or "whole table", entry.run_id, entry.rows, entry.finished_at)
+            for entry in entries[:rows]
+        ]
         more = f"\nand {len(entries) - rows:,} more: -n {len(entries)}" if len(entries) > rows else ""
         if rows_of:
             tell(f"\nledger of {name}\n" + table_text(("table", "period", "run", "rows", "finished"), rows_of) + more)

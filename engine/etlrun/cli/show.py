@@ -24,11 +24,27 @@ if TYPE_CHECKING:
 @click.command("show")
 @click.argument("pipeline", metavar="PIPELINE", type=PipelineFile())
 @click.argument("relation", metavar="RELATION", shell_complete=complete_relation)
-@click.option("-n", "--rows", default=20, show_default=True, type=click.IntRange(0), help="How many rows at most; the first in the order of the columns.")
+@click.option(
+    "-n",
+    "--rows",
+    default=20,
+    show_default=True,
+    type=click.IntRange(0),
+    help="How many rows at most; the first in the order of the columns.",
+)
 @click.option("--where", default="", metavar="EXPR", help="Only rows for which this expression is true.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a row.")
 @choosing
-def command(pipeline: Path, relation: str, rows: int, where: str, as_json: bool, profile: str, engine: str, settings: tuple[str, ...]) -> None:
+def command(
+    pipeline: Path,
+    relation: str,
+    rows: int,
+    where: str,
+    as_json: bool,
+    profile: str,
+    engine: str,
+    settings: tuple[str, ...],
+) -> None:
     """Show rows of RELATION: a source, a chain, or a chain cut after its first steps (`profile.2`).
 
     Nothing is checked or published. Rows are computed by duckdb, which gives the same ones, unless --engine says otherwise.
@@ -39,7 +55,15 @@ def command(pipeline: Path, relation: str, rows: int, where: str, as_json: bool,
     condition = _condition(checked, name, where)
     found: list[tuple[list[str], list[dict[str, Any]], int]] = []
     with reporting(checked.pipeline.name, quiet=True) as reporter:
-        run_pipeline(checked, reporter, Wish(publishes=False, relations=(name,), look=lambda staged: found.append(_look(staged[name], condition, rows))))
+        run_pipeline(
+            checked,
+            reporter,
+            Wish(
+                publishes=False,
+                relations=(name,),
+                look=lambda staged: found.append(_look(staged[name], condition, rows)),
+            ),
+        )
     names, shown, total = found[0]
     if as_json:
         for row in shown:
@@ -56,7 +80,10 @@ def _cut(checked: Checked, relation: str) -> tuple[Checked, str]:
     name, _, steps = relation.partition(".")
     if name not in checked.columns:
         known = tuple(checked.columns)
-        raise click.BadParameter(f"there is no relation `{name}` ({nearest(name, known) or 'there is ' + ', '.join(known)})", param_hint="RELATION")
+        raise click.BadParameter(
+            f"there is no relation `{name}` ({nearest(name, known) or 'there is ' + ', '.join(known)})",
+            param_hint="RELATION",
+        )
     bare = replace(checked, pipeline=replace(checked.pipeline, checks={}, sinks={}))
     if not steps:
         return bare, name
@@ -73,10 +100,14 @@ def _condition(checked: Checked, name: str, where: str) -> exp.Expr | None:
     if not where:
         return None
     try:
-        tree = check_expression(bind(parse(where), checked.pipeline.values, where), (("", checked.columns[name]),), where)
+        tree = check_expression(
+            bind(parse(where), checked.pipeline.values, where), (("", checked.columns[name]),), where
+        )
     except ExpressionError as error:
         problem = error.problems[0]
-        raise click.BadParameter(problem.message + (f" ({problem.fix})" if problem.fix else ""), param_hint="--where") from error
+        raise click.BadParameter(
+            problem.message + (f" ({problem.fix})" if problem.fix else ""), param_hint="--where"
+        ) from error
     if type_of(tree).name != "boolean":
         raise click.BadParameter(f"a condition is wanted, and this is {type_of(tree)}", param_hint="--where")
     return tree

@@ -49,16 +49,32 @@ class CasePath(click.ParamType[Path]):
         return path
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        ours = [CompletionItem(str(path)) for path in case_files_below(Path("pipelines")) if str(path).startswith(incomplete)]
+        ours = [
+            CompletionItem(str(path))
+            for path in case_files_below(Path("pipelines"))
+            if str(path).startswith(incomplete)
+        ]
         return ours or [CompletionItem(incomplete, type="file")]
 
 
 @click.command("test")
 @click.argument("paths", metavar="[PATH...]", nargs=-1, type=CasePath())
-@click.option("-k", "text", default="", metavar="TEXT", help="Only tests with this text in their names, or in those of their pipelines.")
-@click.option("--update", is_flag=True, help="Write what came out into the `expect` of the tests that differ; all else in the files stays as it is.")
+@click.option(
+    "-k",
+    "text",
+    default="",
+    metavar="TEXT",
+    help="Only tests with this text in their names, or in those of their pipelines.",
+)
+@click.option(
+    "--update",
+    is_flag=True,
+    help="Write what came out into the `expect` of the tests that differ; all else in the files stays as it is.",
+)
 @choosing_engine
-@click.option("--json", "as_json", is_flag=True, help="Print one object to standard output, and the text to standard error.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one object to standard output, and the text to standard error."
+)
 def command(paths: tuple[Path, ...], text: str, update: bool, profile: str, engine: str, as_json: bool) -> None:
     """Run tests of pipelines: `*.test.yaml` files, or folders of them (pipelines/ where none is given).
 
@@ -73,7 +89,11 @@ def command(paths: tuple[Path, ...], text: str, update: bool, profile: str, engi
     report = Report(is_result=not as_json)
     told: list[Told] = []
     outcomes = run_cases(cases, lambda case: with_engine(case.checked, engine or "duckdb").profile.engine.value)
-    for item in _updated(list(outcomes)) if update else (Told(outcome, "ok" if outcome.is_ok else "failed") for outcome in outcomes):
+    for item in (
+        _updated(list(outcomes))
+        if update
+        else (Told(outcome, "ok" if outcome.is_ok else "failed") for outcome in outcomes)
+    ):
         told.append(item)
         report.tell(item)
     seconds = time.monotonic() - started
@@ -87,11 +107,15 @@ def _files(paths: Sequence[Path]) -> list[Path]:
     """The files of tests below the paths. Raises UsageError where there is none."""
     given = paths or (Path("pipelines"),)
     folders = {path: path / "pipelines" if (path / FILE).is_file() else path for path in given}
-    found = [file for path, folder in folders.items() for file in (case_files_below(folder) if path.is_dir() else (path,))]
+    found = [
+        file for path, folder in folders.items() for file in (case_files_below(folder) if path.is_dir() else (path,))
+    ]
     if not found:
         name = next((Path(path).stem for path in known_pipelines()), "NAME")
         hint = EXAMPLE.format(name=name)
-        raise click.UsageError(f"there is no test in {', '.join(map(str, given))}; write one, such as pipelines/{name}.test.yaml:\n\n{hint}")
+        raise click.UsageError(
+            f"there is no test in {', '.join(map(str, given))}; write one, such as pipelines/{name}.test.yaml:\n\n{hint}"
+        )
     return list(dict.fromkeys(found))
 
 

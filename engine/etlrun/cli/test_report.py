@@ -61,7 +61,11 @@ class Report:
     def sum_up(self, told: Sequence[Told], seconds: float, *, updates: bool) -> None:
         """The last line, and how to go on."""
         count = _count(told)
-        parts = [f"{count[status]:,} {word}" for status, word in (("failed", "failed"), ("updated", "updated")) if count[status]]
+        parts = [
+            f"{count[status]:,} {word}"
+            for status, word in (("failed", "failed"), ("updated", "updated"))
+            if count[status]
+        ]
         parts.append(f"{count['ok']:,} passed")
         click.echo(f"{counted(len(told), 'test')}: {', '.join(parts)} in {seconds:.1f} s", err=True)
         if not updates and any(item.outcome.differences for item in told):
@@ -131,7 +135,9 @@ def _equal(difference: Difference, pair: Pair) -> str:
 def _named(case: CheckedCase, row: ExpectedRow) -> set[str]:
     """The columns that an expected row names, in lower case."""
     length = len(row.where)
-    return {str(key[-1]).lower() for key in case.file.document.keys if len(key) == length + 1 and key[:length] == row.where}
+    return {
+        str(key[-1]).lower() for key in case.file.document.keys if len(key) == length + 1 and key[:length] == row.where
+    }
 
 
 def _row(names: Sequence[str], values: Row) -> str:
@@ -153,13 +159,18 @@ def _object(told: Told) -> dict[str, Any]:
     outcome = told.outcome
     place = outcome.case.file.document.diagnose(outcome.case.case.where, "", "")
     return {
-        "file": place.file, "line": place.line, "pipeline": outcome.case.file.pipeline, "name": outcome.case.case.name,
-        "status": told.status, "seconds": round(outcome.seconds, 3),
+        "file": place.file,
+        "line": place.line,
+        "pipeline": outcome.case.file.pipeline,
+        "name": outcome.case.case.name,
+        "status": told.status,
+        "seconds": round(outcome.seconds, 3),
         "differences": [_difference_object(outcome.case, difference) for difference in outcome.differences],
         "complaints": [
-            {"file": item.file, "line": item.line, "column": item.column, "message": item.message, "fix": item.fix} for item in outcome.complaints
+            {"file": item.file, "line": item.line, "column": item.column, "message": item.message, "fix": item.fix}
+            for item in outcome.complaints
         ],
-    }  # fmt: skip
+    }
 
 
 def _difference_object(case: CheckedCase, difference: Difference) -> dict[str, Any]:
@@ -171,7 +182,10 @@ def _difference_object(case: CheckedCase, difference: Difference) -> dict[str, A
 
     return {
         "relation": difference.relation,
-        "differ": [{"line": line(pair.expected), "expected": row(pair.expected.values), "actual": row(pair.actual)} for pair in difference.pairs],
+        "differ": [
+            {"line": line(pair.expected), "expected": row(pair.expected.values), "actual": row(pair.actual)}
+            for pair in difference.pairs
+        ],
         "missing": [{"line": line(expected), "expected": row(expected.values)} for expected in difference.missing],
         "unexpected": [{"actual": row(values)} for values in difference.unexpected],
     }

@@ -23,7 +23,10 @@ def harmless(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(character if character.isprintable() or character in "\n\t" else f"\\u{ord(character):04x}" for character in text)
+    return "".join(
+        character if character.isprintable() or character in "\n\t" else f"\\u{ord(character):04x}"
+        for character in text
+    )
 
 
 def failure_text(failure: RunFailure) -> str:
@@ -43,10 +46,18 @@ def table_text(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     names = [_shown(name) for name in names]
     cells = [[_shown(value) for value in row] for row in rows]
     widths = [max([shown_width(name), *(shown_width(row[index]) for row in cells)]) for index, name in enumerate(names)]
-    right = [bool(cells) and all(_is_number(row[index]) or row[index] == "null" for row in cells) for index in range(len(names))]
-    lines = ["  ".join(_pad(name, width, to_right=side) for name, width, side in zip(names, widths, right, strict=True))]
+    right = [
+        bool(cells) and all(_is_number(row[index]) or row[index] == "null" for row in cells)
+        for index in range(len(names))
+    ]
+    lines = [
+        "  ".join(_pad(name, width, to_right=side) for name, width, side in zip(names, widths, right, strict=True))
+    ]
     lines += ["  ".join("-" * width for width in widths)]
-    lines += ["  ".join(_pad(cell, width, to_right=side) for cell, width, side in zip(row, widths, right, strict=True)) for row in cells]
+    lines += [
+        "  ".join(_pad(cell, width, to_right=side) for cell, width, side in zip(row, widths, right, strict=True))
+        for row in cells
+    ]
     return "\n".join(line.rstrip() for line in lines)
 
 

@@ -67,15 +67,22 @@ class RowReader:
         for name, value in row.items():
             column = columns.get(name)
             if value is None and column is not None and not column.nullable:
-                place = next(key for key in self.document.keys if key[:-1] == where and str(key[-1]).lower() == name.lower())
-                self.problems.append(self.document.diagnose(place, "wrong-value", f"`{name}` is never null in `{where[-2]}`"))
+                place = next(
+                    key for key in self.document.keys if key[:-1] == where and str(key[-1]).lower() == name.lower()
+                )
+                self.problems.append(
+                    self.document.diagnose(place, "wrong-value", f"`{name}` is never null in `{where[-2]}`")
+                )
 
     def expected(self, where: Keys, columns: Columns) -> Expected:
         """The rows at `where`, in the columns that some of them names; where there are none, in all."""
         read = [(place, self._row(place, row, columns)) for place, row in self._rows(where)]
         named = tuple(dict.fromkeys(name for _, row in read for name in row))
         shown = named if read else tuple(name for name in columns.names if not name.startswith(HIDDEN))
-        return Expected(columns.keep(shown), tuple(ExpectedRow(tuple(row.get(name) for name in shown), place) for place, row in read))
+        return Expected(
+            columns.keep(shown),
+            tuple(ExpectedRow(tuple(row.get(name) for name in shown), place) for place, row in read),
+        )
 
     def _rows(self, where: Keys) -> Iterator[tuple[Keys, dict[str, Any]]]:
         value: Any = self.document.value
@@ -100,7 +107,12 @@ class RowReader:
 
     def _complain_of_name(self, where: Keys, name: str, column: Column | None, columns: Columns) -> None:
         if column is not None:
-            found = self.document.diagnose_key(where, "duplicate-name", f"`{name}` stands here twice: columns compare without case", "remove one of them")
+            found = self.document.diagnose_key(
+                where,
+                "duplicate-name",
+                f"`{name}` stands here twice: columns compare without case",
+                "remove one of them",
+            )
         else:
             shown = ", ".join(columns.names[:12]) + (", ..." if len(columns) > 12 else "")
             fix = nearest(name, columns.names) or f"the columns of `{where[-3]}` are {shown}"
@@ -113,9 +125,18 @@ class RowReader:
             return
         if column.type.name == "date":
             first, last = min(column.domain), max(column.domain)
-            days = f"the {len(column.domain)} days are from {first} to {last}" if len(column.domain) > 1 else f"the only day is {first}"
-            message, fix = f"`{value}` is none of the days of `{column.name}`", f"{days}; other values of params make others: `set:`"
+            days = (
+                f"the {len(column.domain)} days are from {first} to {last}"
+                if len(column.domain) > 1
+                else f"the only day is {first}"
+            )
+            message, fix = (
+                f"`{value}` is none of the days of `{column.name}`",
+                f"{days}; other values of params make others: `set:`",
+            )
             self.problems.append(self.document.diagnose(where, "wrong-value", message, fix))
             return
         fix = nearest(str(value), column.domain) or f"the labels are {', '.join(column.domain[:20])}"
-        self.problems.append(self.document.diagnose(where, "unknown-label", f"`{value}` is none of the labels of `{column.name}`", fix))
+        self.problems.append(
+            self.document.diagnose(where, "unknown-label", f"`{value}` is none of the labels of `{column.name}`", fix)
+        )

@@ -81,13 +81,18 @@ def check_cases(path: Path, profile: str = "") -> CheckedCases:
 def _pipeline_file(file: CaseFile, project: Project) -> Path | Diagnostic:
     """The pipeline's file, beside the tests or in pipelines/; a mistake where there is none."""
     known: dict[str, Path] = {}
-    for folder, paths in ((project.path("pipelines"), pipelines_below(project.path("pipelines"))), (file.path.parent, _beside(file.path))):
+    for folder, paths in (
+        (project.path("pipelines"), pipelines_below(project.path("pipelines"))),
+        (file.path.parent, _beside(file.path)),
+    ):
         known |= {path.relative_to(folder).with_suffix("").as_posix(): path for path in paths}
     if file.pipeline in known:
         return known[file.pipeline]
     fix = nearest(file.pipeline, known) or f"the pipelines are {', '.join(sorted(known))}"
     message = f"there is no pipeline `{file.pipeline}` in pipelines/"
-    return file.document.diagnose(("pipeline",), "unknown-pipeline", message, fix if known else "its file is pipelines/NAME.yaml")
+    return file.document.diagnose(
+        ("pipeline",), "unknown-pipeline", message, fix if known else "its file is pipelines/NAME.yaml"
+    )
 
 
 def _beside(path: Path) -> Iterator[Path]:
@@ -148,7 +153,9 @@ class _CaseChecker:
             for name in self._relations("given", self.case.given)
         }
         expect = self._relations("expect", self.case.expect)
-        expected = {name: rows.expected((*self.case.where, "expect", name), self.checked.columns[name]) for name in expect}
+        expected = {
+            name: rows.expected((*self.case.where, "expect", name), self.checked.columns[name]) for name in expect
+        }
         verdicts = dict(self._verdicts())
         listed = dict(self._listed())
         self._check_graph()
@@ -166,14 +173,18 @@ class _CaseChecker:
                 elif name not in variables:
                     known = (*params, *variables)
                     fix = nearest(name, known) or f"there is {', '.join(known)}"
-                    self.complain_of_key(at, "unknown-param", f"the pipeline `{plain.pipeline.name}` has no param `{name}`", fix)
+                    self.complain_of_key(
+                        at, "unknown-param", f"the pipeline `{plain.pipeline.name}` has no param `{name}`", fix
+                    )
                     continue
                 found[name] = text
             except ParamError as error:
                 self.complain(at, "wrong-value", str(error), error.fix)
         missing = [name for name in plain.pipeline.unset if name not in self.case.set_]
         for name in missing:
-            self.complain_of_key((), "missing-param", f"the param `{name}` has no value", f"give the test one: `set: {{{name}: ...}}`")
+            self.complain_of_key(
+                (), "missing-param", f"the param `{name}` has no value", f"give the test one: `set: {{{name}: ...}}`"
+            )
         return found
 
     def _relations(self, part: str, named: Iterable[str]) -> Iterator[str]:
@@ -194,7 +205,9 @@ class _CaseChecker:
                     yield (relation, kind), finding == "holds"
                     continue
                 fix = nearest(kind, kinds) or (f"its checks are {', '.join(kinds)}" if kinds else "it has none")
-                self.complain_of_key(("checks", relation, kind), "unknown-kind", f"`{relation}` has no check `{kind}`", fix)
+                self.complain_of_key(
+                    ("checks", relation, kind), "unknown-kind", f"`{relation}` has no check `{kind}`", fix
+                )
 
     def _check_graph(self) -> None:
         """Something is expected, of relations that are not given, and every source behind them is given."""
@@ -207,17 +220,24 @@ class _CaseChecker:
                 self.complain_of_key(("expect", name), "wrong-value", message, "expect a relation that is made from it")
         targets = _targets(self.checked, self.case)
         needed = self.plan.needed(targets, self.case.given)
-        meant = {*self.case.given, *(closest(name, self.checked.columns) for name in self.case.given if name not in self.checked.columns)}
+        meant = {
+            *self.case.given,
+            *(closest(name, self.checked.columns) for name in self.case.given if name not in self.checked.columns),
+        }
         for relation in needed:
             if relation.source is not None and relation.name not in meant:
                 at: Keys = ("given",) if self.case.given else ()
                 message = f"{_these(targets)} made from the source `{relation.name}`, which is not given"
-                self.complain_of_key(at, "missing-key", message, f"add it below `given:`; `{relation.name}: []` gives it no rows")
+                self.complain_of_key(
+                    at, "missing-key", message, f"add it below `given:`; `{relation.name}: []` gives it no rows"
+                )
         for name in self.case.given:
             if targets and name in self.checked.columns and name not in {relation.name for relation in needed}:
                 where = (*self.case.where, "given", name)
                 message = f"nothing that is expected is made from `{name}`"
-                self.warnings.append(self.document.diagnose_key(where, "unused", message, "leave it out", severity="warning"))
+                self.warnings.append(
+                    self.document.diagnose_key(where, "unused", message, "leave it out", severity="warning")
+                )
 
     def _listed(self) -> Iterator[tuple[str, Listed]]:
         asked = dict.fromkeys(relation.ask.prompt for relation in self.plan.relations if relation.ask is not None)
@@ -241,7 +261,9 @@ class _CaseChecker:
                 fix = "leave it out: too short, only digits or personal, it never gets an answer"
                 self.complain_of_key(at, "wrong-value", f"`{key}` is a key that is never asked", fix)
             elif folded in listed:
-                self.complain_of_key(at, "duplicate-name", f"`{key}` is listed twice: spellings are one key", "remove one of them")
+                self.complain_of_key(
+                    at, "duplicate-name", f"`{key}` is listed twice: spellings are one key", "remove one of them"
+                )
             else:
                 answer = answers[key]
                 listed[folded] = None if answer is None else dict(self._answer(answer, found.outputs, at))
@@ -252,7 +274,9 @@ class _CaseChecker:
         for name in answer:
             if name not in names:
                 fix = nearest(name, names) or f"the outputs are {', '.join(names)}"
-                self.complain_of_key((*at, name), "unknown-column", f"there is no output `{name}` in the prompt `{at[1]}`", fix)
+                self.complain_of_key(
+                    (*at, name), "unknown-column", f"there is no output `{name}` in the prompt `{at[1]}`", fix
+                )
         meant = {closest(name, names) for name in answer if name not in names}
         for output in outputs:
             if answer.get(output.name) is None and output.name in meant:
@@ -272,4 +296,3 @@ class _CaseChecker:
 
 def _these(names: tuple[str, ...]) -> str:
     return ", ".join(f"`{name}`" for name in names) + (" is" if len(names) == 1 else " are")
-

@@ -55,7 +55,12 @@ def check_pipeline(pipeline: Pipeline, project: Project, profile: Profile) -> Ch
 
 
 def _scope(
-    pipeline: Pipeline, project: Project, where: Keys, relations: Mapping[str, Columns], problems: list[Diagnostic], sight: Sight
+    pipeline: Pipeline,
+    project: Project,
+    where: Keys,
+    relations: Mapping[str, Columns],
+    problems: list[Diagnostic],
+    sight: Sight,
 ) -> Scope:
     def mapping(name: str) -> LabelMapping | None:
         try:
@@ -67,7 +72,16 @@ def _scope(
 
     names = (*pipeline.sources, *pipeline.chains)
     return Scope(
-        pipeline.origin, where, pipeline.values, relations, mapping, project.mapping_names, problems, project.root, names, sight
+        pipeline.origin,
+        where,
+        pipeline.values,
+        relations,
+        mapping,
+        project.mapping_names,
+        problems,
+        project.root,
+        names,
+        sight,
     )
 
 
@@ -105,13 +119,20 @@ class _Checker:
 
     def check_graph(self) -> list[str]:
         reads: dict[str, list[str]] = {name: [] for name in self.pipeline.sources}
-        known = {name.lower(): name for name in (*self.pipeline.sources, *self.pipeline.chains)}  # SQL names relations in any case
+        known = {
+            name.lower(): name for name in (*self.pipeline.sources, *self.pipeline.chains)
+        }  # SQL names relations in any case
         for name, chain in self.pipeline.chains.items():
             reads[name] = [known.get(other.lower(), other) for use in chain for other, _ in use.value.reads()]
         order, cycles = in_order(reads)
         for cycle in cycles:
             path = " -> ".join(f"`{name}`" for name in cycle)
-            self.complain(("steps", cycle[0]), "cycle", f"a relation is made from itself: {path}", "read another relation in one of them")
+            self.complain(
+                ("steps", cycle[0]),
+                "cycle",
+                f"a relation is made from itself: {path}",
+                "read another relation in one of them",
+            )
             for name in cycle:  # until its turn comes nothing is known of it, and that is said once
                 self.columns[name], self.sights[name] = Columns(()), Sight(is_blurred=True, is_blind=True)
         return order
@@ -154,7 +175,12 @@ class _Checker:
 
     def check_place(self, name: str, index: int, use: Use, sight: Sight) -> None:
         if index == 0 and use.value.stands == "later":
-            self.complain(use.where, "missing-key", f"`{name}` does not say what it reads", "start the chain with `- from: RELATION`")
+            self.complain(
+                use.where,
+                "missing-key",
+                f"`{name}` does not say what it reads",
+                "start the chain with `- from: RELATION`",
+            )
             sight.is_blind = True
         if index > 0 and use.value.stands == "first":
             fix = "start another chain; `join` brings in the columns of another relation"
@@ -170,7 +196,9 @@ class _Checker:
                 use.value.verify(columns, self.scope(use.where, sight))
 
     def check_sinks(self) -> None:
-        taken: dict[tuple[str, str], dict[str, str]] = {}  # the parts of each table or file, and the sinks that write them
+        taken: dict[
+            tuple[str, str], dict[str, str]
+        ] = {}  # the parts of each table or file, and the sinks that write them
         for name, use in self.pipeline.sinks.items():
             sight = Sight()
             sight.follow(self.sight_of(use.value.from_))
@@ -213,10 +241,18 @@ class _Checker:
         """Relations that nothing reads, checks or publishes."""
         uses = [use for group in (*self.pipeline.chains.values(), *self.pipeline.checks.values()) for use in group]
         read = {other.lower() for use in uses for other, _ in use.value.reads()}
-        used = read | {use.value.from_.lower() for use in self.pipeline.sinks.values()} | {name.lower() for name in self.pipeline.checks}
+        used = (
+            read
+            | {use.value.from_.lower() for use in self.pipeline.sinks.values()}
+            | {name.lower() for name in self.pipeline.checks}
+        )
         for family, names in (("sources", self.pipeline.sources), ("steps", self.pipeline.chains)):
             for name in names:
                 if name.lower() not in used:
                     yield self.document.diagnose_key(
-                        (family, name), "unused", f"nothing reads or publishes `{name}`", "remove it, or add a sink", severity="warning"
+                        (family, name),
+                        "unused",
+                        f"nothing reads or publishes `{name}`",
+                        "remove it, or add a sink",
+                        severity="warning",
                     )

@@ -28,7 +28,11 @@ def matched_as_in(query: exp.Query, columns: Columns, scope: Scope) -> exp.Query
     for where in list(query.find_all(exp.Where)):
         found = where.this
         inside = found.this if isinstance(found, exp.Not) else None
-        if not isinstance(inside, exp.Is) or not isinstance(inside.expression, exp.Null) or inside.this.name != "label_of":
+        if (
+            not isinstance(inside, exp.Is)
+            or not isinstance(inside.expression, exp.Null)
+            or inside.this.name != "label_of"
+        ):
             continue
         code, name = inside.this.expressions
         mapping = scope.mappings(name.name)
@@ -62,7 +66,11 @@ def filtered_aggregate_as_case(query: exp.Query, columns: Columns, scope: Scope)
         if not isinstance(function, exp.Anonymous) or len(function.expressions) != 1:
             continue
         argument, condition = function.expressions[0], node.expression.this
-        inner = argument.expressions[0] if isinstance(argument, exp.Distinct) and len(argument.expressions) == 1 else argument
+        inner = (
+            argument.expressions[0]
+            if isinstance(argument, exp.Distinct) and len(argument.expressions) == 1
+            else argument
+        )
         value = exp.Literal.number(1) if isinstance(inner, exp.Star) else inner.copy()
         conditional: exp.Expr = exp.Case(ifs=[exp.If(this=condition.copy(), true=value)])
         if isinstance(argument, exp.Distinct):

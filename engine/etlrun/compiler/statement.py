@@ -34,7 +34,9 @@ class Statement:
         return next((part for part in self.parts if part.start <= offset < part.end), None)
 
 
-def relation_statement(plan: Plan, name: str, dialect: str, ready: Iterable[str], *, upto: int | None = None) -> Statement:
+def relation_statement(
+    plan: Plan, name: str, dialect: str, ready: Iterable[str], *, upto: int | None = None
+) -> Statement:
     """The rows of the relation `name` as one SELECT; relations in `ready` are read by name, others are spelled out.
 
     With `upto` only that many parts are kept, and the last of them gives the rows: how far a statement gets.
@@ -66,7 +68,10 @@ def _pieces(plan: Plan, names: Iterable[str], ready: frozenset[str]) -> list[_Pi
     for relation in plan.relations:
         if relation.name in wanted:
             last = len(relation.pieces) - 1
-            found += [(relation, relation.name if index == last else piece.name, piece) for index, piece in enumerate(relation.pieces)]
+            found += [
+                (relation, relation.name if index == last else piece.name, piece)
+                for index, piece in enumerate(relation.pieces)
+            ]
     return found
 
 

@@ -30,7 +30,12 @@ DDL = (
 def open_warehouse(connection: str, path: Path, *, writing: bool) -> DuckdbWarehouse:
     """Open the file at `path`, which is made for writing where it is missing. Raises RunFailure."""
     if not writing and not path.exists():
-        raise RunFailure("connection", "connection-missing", f"connection `{connection}`: there is no file {path}", "publish something there first")
+        raise RunFailure(
+            "connection",
+            "connection-missing",
+            f"connection `{connection}`: there is no file {path}",
+            "publish something there first",
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
@@ -49,9 +54,18 @@ def _cannot_open(connection: str, path: Path, error: Exception) -> RunFailure:
     said = str(error).split("\n", 1)[0]
     if "lock" in said.lower():
         holder = said[said.find("held in") :].split(" See also")[0] if "held in" in said else "by another process"
-        return RunFailure("connection", "connection-busy", f"connection `{connection}`: {path} is {holder.replace('held in', 'held by')}",
-                          "wait until that process is done, or close it")  # fmt: skip
-    return RunFailure("connection", "connection-failed", f"connection `{connection}`: {path} cannot be opened ({said})", "check the path and its permissions")
+        return RunFailure(
+            "connection",
+            "connection-busy",
+            f"connection `{connection}`: {path} is {holder.replace('held in', 'held by')}",
+            "wait until that process is done, or close it",
+        )
+    return RunFailure(
+        "connection",
+        "connection-failed",
+        f"connection `{connection}`: {path} cannot be opened ({said})",
+        "check the path and its permissions",
+    )
 
 
 class DuckdbWarehouse(Database):
@@ -62,7 +76,9 @@ class DuckdbWarehouse(Database):
         self.connection = connection
 
     def columns(self, table: str) -> Columns | None:
-        if not self._one("SELECT count(*) FROM duckdb_tables() WHERE table_name = ? AND schema_name = 'main'", table)[0]:
+        if not self._one("SELECT count(*) FROM duckdb_tables() WHERE table_name = ? AND schema_name = 'main'", table)[
+            0
+        ]:
             return None
         schema = self.connection.sql(f"SELECT * FROM {name(table)} LIMIT 0").to_arrow_table().schema
         kinds = ((field.name, type_of_arrow(field.type)) for field in schema)
@@ -71,21 +87,34 @@ class DuckdbWarehouse(Database):
     def verify(self, table: str, columns: Columns) -> None:
         there = self.columns(table)
         if there is None:
-            raise RunFailure("source", "missing-table", f"connection `{self.label}` has no table `{table}`", "check the name")
+            raise RunFailure(
+                "source", "missing-table", f"connection `{self.label}` has no table `{table}`", "check the name"
+            )
         missing = [item.name for item in columns if item.name not in there]
         if missing:
-            raise RunFailure("source", "missing-column", f"the table `{table}` has no column {', '.join(f'`{found}`' for found in missing)}",
-                             f"it has {', '.join(there.names)}")  # fmt: skip
+            raise RunFailure(
+                "source",
+                "missing-column",
+                f"the table `{table}` has no column {', '.join(f'`{found}`' for found in missing)}",
+                f"it has {', '.join(there.names)}",
+            )
 
     def copy(self, table: str, columns: Columns, folder: Path) -> Copy:
         self.verify(table, columns)
-        values = ", ".join(f"CAST({name(item.name)} AS {type_name(item.type)}) AS {name(item.name)}" for item in columns)
+        values = ", ".join(
+            f"CAST({name(item.name)} AS {type_name(item.type)}) AS {name(item.name)}" for item in columns
+        )
         path = folder / "rows.parquet"
         try:
             reader = self.connection.sql(f"SELECT {values} FROM {name(table)}").to_arrow_reader(100_000)
             return Copy((path,), write_parquet(path, columns, reader.cast(arrow_schema(columns))))
         except duckdb.Error as error:
-            raise RunFailure("source", "wrong-columns", f"the table `{table}` does not hold the declared types ({_said(error)})", "declare its own") from error
+            raise RunFailure(
+                "source",
+                "wrong-columns",
+                f"the table `{table}` does not hold the declared types ({_said(error)})",
+                "declare its own",
+            ) from error
 
     def interrupt(self) -> None:
         with suppress(duckdb.ConnectionException):  # closed meanwhile
@@ -103,7 +132,12 @@ class DuckdbWarehouse(Database):
         if problems:
             why = "; ".join(problem for problem, _ in problems)
             fix = "run: " + " ".join(f"{statement};" for _, statement in problems)
-            raise RunFailure("sink", "table-mismatch", f"the table `{load.table}` of connection `{self.label}` does not fit: {why}", fix)
+            raise RunFailure(
+                "sink",
+                "table-mismatch",
+                f"the table `{load.table}` of connection `{self.label}` does not fit: {why}",
+                fix,
+            )
         self._run(DDL)
         with self._transaction(load):
             if is_published(load, load.period, self._found(load)):
@@ -131,37 +165,73 @@ class DuckdbWarehouse(Database):
 
     def _prove(self, load: Load) -> None:
         """Compare the table with the stage before COMMIT: the number of rows, and that no two share a key."""
-        owned = f" WHERE {duckdb_sql(load.condition)}" if load.write == "replace_where" and load.condition is not None else ""
+        owned = (
+            f" WHERE {duckdb_sql(load.condition)}"
+            if load.write == "replace_where" and load.condition is not None
+            else ""
+        )
         (counted,) = self._one(f"SELECT count(*) FROM {name(load.table)}{owned}")
         if load.write in ("replace", "replace_where") and counted != load.rows:
-            raise RunFailure("sink", "rows-differ", f"the table `{load.table}` would hold {counted:,} rows of {load.rows:,}",
-                             "the rows must fulfil the condition of `replace_where`" if owned else "")  # fmt: skip
+            raise RunFailure(
+                "sink",
+                "rows-differ",
+                f"the table `{load.table}` would hold {counted:,} rows of {load.rows:,}",
+                "the rows must fulfil the condition of `replace_where`" if owned else "",
+            )
         if not load.key:
             return
         keys = ", ".join(name(key) for key in load.key)
-        query = f"SELECT {keys}, count(*) FROM {name(load.table)} GROUP BY {keys} HAVING count(*) > 1 ORDER BY ALL LIMIT 1"
+        query = (
+            f"SELECT {keys}, count(*) FROM {name(load.table)} GROUP BY {keys} HAVING count(*) > 1 ORDER BY ALL LIMIT 1"
+        )
         for double in self.connection.execute(query).fetchall():
             shown = ", ".join(f"{key} = {value!r}" for key, value in zip(load.key, double, strict=False))
-            raise RunFailure("sink", "key-not-unique", f"the table `{load.table}` would hold {double[-1]} rows of {shown}",
-                             "make them one first, with `top`, `dedupe` or `aggregate`")  # fmt: skip
+            raise RunFailure(
+                "sink",
+                "key-not-unique",
+                f"the table `{load.table}` would hold {double[-1]} rows of {shown}",
+                "make them one first, with `top`, `dedupe` or `aggregate`",
+            )
 
     def _found(self, load: Load) -> list[tuple[str, str]]:
         """Period and run of what the ledger has for the rows that `load` would replace or add to."""
         query = f"SELECT period, run_id FROM {LEDGER} WHERE tbl = ?"
         if load.write == "replace":
             return self.connection.execute(query, [load.table]).fetchall()
-        others = " AND (write_mode = 'replace' OR run_id = ?)" if load.write == "append" else ""  # appends do not replace each other
+        others = (
+            " AND (write_mode = 'replace' OR run_id = ?)" if load.write == "append" else ""
+        )  # appends do not replace each other
         own = [load.run_id] if others else []
-        return self.connection.execute(f"{query} AND period IN (?, ''){others}", [load.table, load.period, *own]).fetchall()
+        return self.connection.execute(
+            f"{query} AND period IN (?, ''){others}", [load.table, load.period, *own]
+        ).fetchall()
 
     def _record(self, load: Load) -> None:
         if load.write != "append":
-            owned = " AND period = ?" if load.write != "replace" else ""  # a run of the whole table replaces what others published of it
-            kept = " AND write_mode <> 'append'" if load.write == "merge" else ""  # what was appended stays known until it is replaced
-            self.connection.execute(f"DELETE FROM {LEDGER} WHERE tbl = ?{owned}{kept}", [load.table, *([load.period] if owned else [])])
+            owned = (
+                " AND period = ?" if load.write != "replace" else ""
+            )  # a run of the whole table replaces what others published of it
+            kept = (
+                " AND write_mode <> 'append'" if load.write == "merge" else ""
+            )  # what was appended stays known until it is replaced
+            self.connection.execute(
+                f"DELETE FROM {LEDGER} WHERE tbl = ?{owned}{kept}", [load.table, *([load.period] if owned else [])]
+            )
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        values = [load.table, load.period, load.run_id, load.pipeline, load.write, load.rows, load.checksum, load.spec_hash, now]
-        self.connection.execute(f"INSERT INTO {LEDGER} ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(values))})", values)
+        values = [
+            load.table,
+            load.period,
+            load.run_id,
+            load.pipeline,
+            load.write,
+            load.rows,
+            load.checksum,
+            load.spec_hash,
+            now,
+        ]
+        self.connection.execute(
+            f"INSERT INTO {LEDGER} ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(values))})", values
+        )
 
     def _run(self, statement: str) -> None:
         self.connection.execute(statement)
@@ -179,7 +249,12 @@ class DuckdbWarehouse(Database):
             self._run("COMMIT")
         except duckdb.Error as error:
             self._roll_back()
-            raise RunFailure("sink", "publish-failed", f"the table `{load.table}` was not published ({_said(error)})", "the old rows are untouched") from error
+            raise RunFailure(
+                "sink",
+                "publish-failed",
+                f"the table `{load.table}` was not published ({_said(error)})",
+                "the old rows are untouched",
+            ) from error
         except BaseException:
             self._roll_back()
             raise
@@ -193,11 +268,15 @@ class DuckdbWarehouse(Database):
     def entries(self) -> list[Entry]:
         if self.columns(LEDGER) is None:
             return []
-        rows = self.connection.execute(f"SELECT {', '.join(COLUMNS)} FROM {LEDGER} ORDER BY finished_at DESC, run_id DESC").fetchall()
+        rows = self.connection.execute(
+            f"SELECT {', '.join(COLUMNS)} FROM {LEDGER} ORDER BY finished_at DESC, run_id DESC"
+        ).fetchall()
         return [Entry(*row) for row in rows]
 
     def examine(self) -> Sequence[Finding]:
-        tables = [row[0] for row in self.connection.execute("SELECT table_name FROM duckdb_tables() ORDER BY ALL").fetchall()]
+        tables = [
+            row[0] for row in self.connection.execute("SELECT table_name FROM duckdb_tables() ORDER BY ALL").fetchall()
+        ]
         return (Finding("ok", "duckdb", f"version {duckdb.__version__}, {len(tables)} tables"),)
 
     def close(self) -> None:
@@ -206,7 +285,9 @@ class DuckdbWarehouse(Database):
 
 def _rows(load: Load) -> str:
     paths = ", ".join(text(str(path)) for path in load.files)
-    values = ", ".join(f"CAST({name(item.name)} AS {type_name(item.type)}) AS {name(item.name)}" for item in load.columns)
+    values = ", ".join(
+        f"CAST({name(item.name)} AS {type_name(item.type)}) AS {name(item.name)}" for item in load.columns
+    )
     return f"SELECT {values} FROM read_parquet([{paths}])"
 
 
@@ -217,10 +298,15 @@ def _mismatches(load: Load, there: Columns, declared: dict[str, str]) -> Iterato
     for item in load.columns:
         found, column = there.get(item.name), names.get(item.name.lower())
         if column is None:
-            yield f"it has no column `{item.name}`", f"ALTER TABLE {table} ADD COLUMN {name(item.name)} {type_name(item.type)}"
+            yield (
+                f"it has no column `{item.name}`",
+                f"ALTER TABLE {table} ADD COLUMN {name(item.name)} {type_name(item.type)}",
+            )
         elif found is None or found.type != item.type:
-            yield (f"`{column}` is {found.type if found is not None else declared[column]}, and {item.type} is published",
-                   f"ALTER TABLE {table} ALTER COLUMN {name(column)} TYPE {type_name(item.type)}")  # fmt: skip
+            yield (
+                f"`{column}` is {found.type if found is not None else declared[column]}, and {item.type} is published",
+                f"ALTER TABLE {table} ALTER COLUMN {name(column)} TYPE {type_name(item.type)}",
+            )
     for column in declared:
         if column not in load.columns:
             yield f"it has a column `{column}` that is not published", f"ALTER TABLE {table} DROP COLUMN {name(column)}"

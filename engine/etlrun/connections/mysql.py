@@ -51,12 +51,17 @@ class Mysql(Connection):
         "`verify_ca` leaves the name out, `insecure` verifies nothing",
         default="auto",
     )
-    ca: str = key("the file of the authority that signed the server's certificate; the system's authorities where it is not given", default="")
+    ca: str = key(
+        "the file of the authority that signed the server's certificate; the system's authorities where it is not given",
+        default="",
+    )
     loader: Literal["auto", "insert", "load_data"] = key(
-        "how rows travel: `load_data` streams them, and needs local_infile=ON on the server; `auto` falls back to `insert`", default="auto"
+        "how rows travel: `load_data` streams them, and needs local_infile=ON on the server; `auto` falls back to `insert`",
+        default="auto",
     )
     readers: int | None = key(
-        "how many connections read a large table at once; as many as there are cores, and at most 4, where it is not given", default=None
+        "how many connections read a large table at once; as many as there are cores, and at most 4, where it is not given",
+        default=None,
     )
     connect_timeout: int = key("seconds until a server that does not answer counts as unreachable", default=10)
     timeout: int = key("seconds that one statement may take", default=600)

@@ -56,7 +56,9 @@ class DuckdbSession(Session):
     def write(self, statement: str, folder: Path) -> None:
         folder.mkdir(parents=True)
         with _translated():
-            self.connection.execute(f"COPY ({statement}) TO {text(str(folder))} (FORMAT parquet, PER_THREAD_OUTPUT true, FILE_EXTENSION 'parquet')")
+            self.connection.execute(
+                f"COPY ({statement}) TO {text(str(folder))} (FORMAT parquet, PER_THREAD_OUTPUT true, FILE_EXTENSION 'parquet')"
+            )
 
     def fetch(self, statement: str) -> pyarrow.Table:
         with _translated():
@@ -121,5 +123,3 @@ def _first_line(error: Exception) -> str:
     said = str(error).split("\n", 1)[0].split(": ", 1)[-1]
     own = re.match(r"Could not convert string '((?:division by zero|not of type|there is no such).*)' to \w+$", said)
     return own.group(1) if own else said
-
-

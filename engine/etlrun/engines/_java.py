@@ -77,9 +77,13 @@ def inspect_java(home: Path) -> Java | None:
 def _explicit(home: Path) -> Java:
     java = inspect_java(home)
     if java is None:
-        raise RunFailure("engine", "java-missing", f"there is no Java in `{home}`", "name the folder that holds bin/java")
+        raise RunFailure(
+            "engine", "java-missing", f"there is no Java in `{home}`", "name the folder that holds bin/java"
+        )
     if java.version < OLDEST:
-        raise RunFailure("engine", "java-missing", f"Spark needs Java {OLDEST} or later: `{home}` is Java {java.version}", FIX)
+        raise RunFailure(
+            "engine", "java-missing", f"Spark needs Java {OLDEST} or later: `{home}` is Java {java.version}", FIX
+        )
     return java
 
 
@@ -108,7 +112,9 @@ def _release_file(home: Path) -> dict[str, str]:
 def _own_words(home: Path) -> dict[str, str]:
     """What a Java says of itself; its modules stay unknown."""
     try:
-        said = subprocess.run([home / "bin" / "java", "-version"], capture_output=True, text=True, timeout=60, check=False).stderr
+        said = subprocess.run(
+            [home / "bin" / "java", "-version"], capture_output=True, text=True, timeout=60, check=False
+        ).stderr
     except (OSError, subprocess.TimeoutExpired):
         return {}
     found = re.search(r'version "([^"]+)"', said)

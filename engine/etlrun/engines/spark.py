@@ -53,5 +53,11 @@ class Spark(Engine):
         settings = {name: value for name, value in self.conf.items() if "${" not in value}
         secrets = {name: environment(value) for name, value in self.conf.items() if name not in settings}
         return start_session(
-            workspace, environment(self.master), environment(self.remote), environment(self.memory), environment(self.java), settings, secrets
+            workspace,
+            environment(self.master),
+            environment(self.remote),
+            environment(self.memory),
+            environment(self.java),
+            settings,
+            secrets,
         )

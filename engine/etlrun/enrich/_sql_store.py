@@ -92,7 +92,9 @@ class SqlStore(Store):
     def _source(self, connection: sa.Connection, question: str) -> str:
         return connection.scalar(sa.select(QUESTIONS.c.source).where(QUESTIONS.c.id == question)) or ""
 
-    def _all_of(self, connection: sa.Connection, names: Sequence[str], question: str, keys: Sequence[str]) -> Iterator[Any] | None:
+    def _all_of(
+        self, connection: sa.Connection, names: Sequence[str], question: str, keys: Sequence[str]
+    ) -> Iterator[Any] | None:
         """The rows of `keys` out of one pass over all answers of the question; None where it has many more of them than keys."""
         count = connection.scalar(sa.select(sa.func.count()).where(ANSWERS.c.question == question)) or 0
         if count > 5 * len(keys):
@@ -101,7 +103,9 @@ class SqlStore(Store):
         statement = sa.select(*(ANSWERS.c[name] for name in names)).where(ANSWERS.c.question == question)
         return (row for row in connection.execution_options(yield_per=10_000).execute(statement) if row[0] in wanted)
 
-    def _among(self, connection: sa.Connection, table: sa.Table, names: Sequence[str], question: str, keys: Sequence[str]) -> Sequence[Any]:
+    def _among(
+        self, connection: sa.Connection, table: sa.Table, names: Sequence[str], question: str, keys: Sequence[str]
+    ) -> Sequence[Any]:
         """The rows of a few keys. Written out, since an `in (...)` of hundreds takes longer to build than to answer."""
         quote = connection.dialect.identifier_preparer.quote
         marks = ", ".join([self._mark] * len(keys))
@@ -187,7 +191,10 @@ class SqlStore(Store):
         """Keys of `results` of which the store knows something better."""
         worth: dict[str, int] = {}
         for part in _parts([result.key for result in results]):
-            worth.update((row[0], WORTH.get(row[1], -1)) for row in self._among(connection, ANSWERS, ("key", "status"), question, part))
+            worth.update(
+                (row[0], WORTH.get(row[1], -1))
+                for row in self._among(connection, ANSWERS, ("key", "status"), question, part)
+            )
         return {result.key for result in results if worth.get(result.key, -1) > WORTH[result.status]}
 
     def rows(self, question: str) -> Iterator[tuple[str, str, Stored]]:
@@ -201,23 +208,39 @@ class SqlStore(Store):
     def costs(self) -> list[Cost]:
         statuses: dict[str, dict[str, int]] = defaultdict(dict)
         with self._reading() as connection:
-            counted = sa.select(ANSWERS.c.question, ANSWERS.c.status, sa.func.count()).group_by(ANSWERS.c.question, ANSWERS.c.status)
+            counted = sa.select(ANSWERS.c.question, ANSWERS.c.status, sa.func.count()).group_by(
+                ANSWERS.c.question, ANSWERS.c.status
+            )
             for question, status, count in connection.execute(counted):
                 statuses[question][status] = count
-            sums = (sa.func.count(), *(sa.func.sum(REQUESTS.c[name]) for name in ("input_tokens", "output_tokens", "usd")))
-            spent = {row[0]: tuple(row)[1:] for row in connection.execute(
-                sa.select(REQUESTS.c.question, *sums, sa.func.max(REQUESTS.c.at)).group_by(REQUESTS.c.question))}  # fmt: skip
+            sums = (
+                sa.func.count(),
+                *(sa.func.sum(REQUESTS.c[name]) for name in ("input_tokens", "output_tokens", "usd")),
+            )
+            spent = {
+                row[0]: tuple(row)[1:]
+                for row in connection.execute(
+                    sa.select(REQUESTS.c.question, *sums, sa.func.max(REQUESTS.c.at)).group_by(REQUESTS.c.question)
+                )
+            }
             asked = connection.execute(sa.select(QUESTIONS).order_by(QUESTIONS.c.at.desc(), QUESTIONS.c.id)).all()
         found = []
         for row in asked:
             sums_of = spent.get(row.id, (0, 0, 0, 0.0, row.at))
             requests, taken, given, usd, last = (sums_of[index] for index in range(5))
-            found.append(Cost(row.id, row.prompt, row.source, statuses[row.id], requests, int(taken), int(given), float(usd), last))
+            found.append(
+                Cost(
+                    row.id, row.prompt, row.source, statuses[row.id], requests, int(taken), int(given), float(usd), last
+                )
+            )
         return found
 
     def forget(self, question: str, keys: Sequence[str]) -> int:
         def work(connection: sa.Connection) -> int:
-            return sum(connection.execute(sa.delete(ANSWERS).where(_of(ANSWERS, question, part))).rowcount for part in _parts(keys))
+            return sum(
+                connection.execute(sa.delete(ANSWERS).where(_of(ANSWERS, question, part))).rowcount
+                for part in _parts(keys)
+            )
 
         return self._write(work)
 
@@ -244,7 +267,16 @@ def _parts(keys: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _request_row(number: int, question: str, run: str, at: str, sent: Sent) -> tuple[Any, ...]:
-    counts = (sent.keys, sent.answered, sent.outcome[:40], sent.input_tokens, sent.output_tokens, sent.cached_tokens, sent.usd, sent.seconds)
+    counts = (
+        sent.keys,
+        sent.answered,
+        sent.outcome[:40],
+        sent.input_tokens,
+        sent.output_tokens,
+        sent.cached_tokens,
+        sent.usd,
+        sent.seconds,
+    )
     return (number, question, run, sent.batch, *counts, sent.version[:100], at)
 
 

@@ -34,17 +34,19 @@ def _number() -> Any:
 
 
 QUESTIONS = sa.Table(
-    "etlrun_questions", METADATA,
+    "etlrun_questions",
+    METADATA,
     sa.Column("id", _text(16), primary_key=True),
     sa.Column("prompt", _text(200), nullable=False),
     sa.Column("source", _text(200), nullable=False),
     sa.Column("rules", _long_text(), nullable=False),
     sa.Column("outputs", _long_text(), nullable=False),
     sa.Column("at", _text(20), nullable=False),
-)  # fmt: skip
+)
 
 ANSWERS = sa.Table(
-    "etlrun_answers", METADATA,
+    "etlrun_answers",
+    METADATA,
     sa.Column("question", _text(16), primary_key=True),
     sa.Column("key", _text(120), primary_key=True),
     sa.Column("shown", _text(120), nullable=False),
@@ -53,10 +55,11 @@ ANSWERS = sa.Table(
     sa.Column("reason", _text(200), nullable=False),
     sa.Column("request", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,
-)  # fmt: skip
+)
 
 REQUESTS = sa.Table(
-    "etlrun_requests", METADATA,
+    "etlrun_requests",
+    METADATA,
     sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("question", _text(16), nullable=False),
     sa.Column("run", _text(64), nullable=False),
@@ -71,24 +74,28 @@ REQUESTS = sa.Table(
     sa.Column("seconds", _number(), nullable=False),
     sa.Column("version", _text(100), nullable=False),
     sa.Column("at", _text(20), nullable=False),
-    sa.UniqueConstraint("question", "id", name="etlrun_requests_question"),  # an index that is made with its table, and so needs no right of its own
-)  # fmt: skip
+    sa.UniqueConstraint(
+        "question", "id", name="etlrun_requests_question"
+    ),  # an index that is made with its table, and so needs no right of its own
+)
 
 LEASES = sa.Table(
-    "etlrun_leases", METADATA,
+    "etlrun_leases",
+    METADATA,
     sa.Column("question", _text(16), primary_key=True),
     sa.Column("key", _text(120), primary_key=True),
     sa.Column("owner", _text(16), nullable=False),
     sqlite_with_rowid=False,
-)  # fmt: skip
+)
 
 OWNERS = sa.Table(
-    "etlrun_owners", METADATA,
+    "etlrun_owners",
+    METADATA,
     sa.Column("id", _text(16), primary_key=True),
     sa.Column("host", _text(200), nullable=False),
     sa.Column("pid", sa.BigInteger, nullable=False),
     sa.Column("until", _number(), nullable=False, quote=True),
-)  # fmt: skip
+)
 
 
 LABELS = "etlrun_labels"
@@ -100,12 +107,23 @@ def labels_view() -> sa.Select[Any]:
     tokens = (REQUESTS.c.input_tokens + REQUESTS.c.output_tokens) * 1.0 / each
     return (
         sa.select(
-            QUESTIONS.c.prompt, QUESTIONS.c.source, ANSWERS.c.question, ANSWERS.c.key, ANSWERS.c.shown, ANSWERS.c.status, ANSWERS.c.answer,
-            ANSWERS.c.reason, REQUESTS.c.version, tokens.label("tokens"), (REQUESTS.c.usd / each).label("usd"), REQUESTS.c.run, REQUESTS.c.at,
+            QUESTIONS.c.prompt,
+            QUESTIONS.c.source,
+            ANSWERS.c.question,
+            ANSWERS.c.key,
+            ANSWERS.c.shown,
+            ANSWERS.c.status,
+            ANSWERS.c.answer,
+            ANSWERS.c.reason,
+            REQUESTS.c.version,
+            tokens.label("tokens"),
+            (REQUESTS.c.usd / each).label("usd"),
+            REQUESTS.c.run,
+            REQUESTS.c.at,
         )
         .join_from(ANSWERS, QUESTIONS, QUESTIONS.c.id == ANSWERS.c.question)
         .join(REQUESTS, REQUESTS.c.id == ANSWERS.c.request)
-    )  # fmt: skip
+    )
 
 
 def create_all(connection: sa.Connection) -> None:
@@ -133,9 +151,15 @@ def sqlite_engine(path: Path) -> sa.Engine:
         refuse_open(path)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
-        raise RunFailure("connection", "label-store", f"the label store {str(path)!r} cannot be opened ({why})",
-                         "`labels` of the profile names a file, or a connection") from error  # fmt: skip
-    engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), hide_parameters=True, connect_args={"timeout": 60})
+        raise RunFailure(
+            "connection",
+            "label-store",
+            f"the label store {str(path)!r} cannot be opened ({why})",
+            "`labels` of the profile names a file, or a connection",
+        ) from error
+    engine = sa.create_engine(
+        sa.URL.create("sqlite", database=str(path)), hide_parameters=True, connect_args={"timeout": 60}
+    )
 
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _: object) -> None:

@@ -76,11 +76,21 @@ class _Reader:
         for name in header[1:]:
             if name not in {*(output.name for output in self.outputs), *REVIEW}:
                 names = [output.name for output in self.outputs]
-                self.complain(name, f"there is no output `{name}`", nearest(name, names) or f"the outputs are {', '.join(names)}", "unknown-column")
+                self.complain(
+                    name,
+                    f"there is no output `{name}`",
+                    nearest(name, names) or f"the outputs are {', '.join(names)}",
+                    "unknown-column",
+                )
         missing = [output.name for output in self.outputs if output.name not in header[1:]]
         if missing:
             quoted = ", ".join(f"`{name}`" for name in missing)
-            self.complain("", f"no column is called {quoted}", "name the columns in the first line: key," + ",".join(missing), "missing-key")
+            self.complain(
+                "",
+                f"no column is called {quoted}",
+                "name the columns in the first line: key," + ",".join(missing),
+                "missing-key",
+            )
         return not self.problems
 
     def answered(self, header: list[str]) -> Iterator[Answered]:
@@ -89,15 +99,26 @@ class _Reader:
             if not any(cell.strip() for cell in row):
                 continue
             if len(row) != len(header):
-                self.complain("", f"{len(header)} cells are wanted here, not {len(row)}", 'put a cell with a comma into quotes: "a, b"')
+                self.complain(
+                    "",
+                    f"{len(header)} cells are wanted here, not {len(row)}",
+                    'put a cell with a comma into quotes: "a, b"',
+                )
                 continue
-            if set(header) & set(REVIEW) and not any(row[header.index(output.name, 1)].strip() for output in self.outputs):
+            if set(header) & set(REVIEW) and not any(
+                row[header.index(output.name, 1)].strip() for output in self.outputs
+            ):
                 continue
             folded = normal_form(row[0])
             if not folded:
                 self.complain("", "the key is empty", "remove the line")
             elif folded in seen:
-                self.complain(row[0], f"`{row[0]}` stands here twice (first in line {seen[folded]})", "remove one of them", "duplicate-name")
+                self.complain(
+                    row[0],
+                    f"`{row[0]}` stands here twice (first in line {seen[folded]})",
+                    "remove one of them",
+                    "duplicate-name",
+                )
             seen.setdefault(folded, self.reader.line_num)
             yield Answered(row[0], dict(self.values(header, row)), self.reader.line_num)
 
@@ -116,4 +137,6 @@ class _Reader:
         source = self.lines[line - 1] if line <= len(self.lines) else ""
         at = source.rfind(cell) if cell else 0
         at = max(0, at)
-        self.problems.append(Diagnostic(self.file, line, at + 1, at + 1 + max(1, len(cell)), code, message, fix, source=source))
+        self.problems.append(
+            Diagnostic(self.file, line, at + 1, at + 1 + max(1, len(cell)), code, message, fix, source=source)
+        )

@@ -72,16 +72,28 @@ class Answers:
         found = [answer for _, _, answer in self.each()]
         columns = {"key": pyarrow.array(self.keys.raw, pyarrow.string())}
         for output in outputs:
-            columns[output.name] = pyarrow.array((answer.values.get(output.name) for answer in found), types[output.type.name])
+            columns[output.name] = pyarrow.array(
+                (answer.values.get(output.name) for answer in found), types[output.type.name]
+            )
         columns["status"] = pyarrow.array((answer.status for answer in found), pyarrow.string())
-        columns["source"] = pyarrow.array((answer.source if answer.status == "ok" else None for answer in found), pyarrow.string())
+        columns["source"] = pyarrow.array(
+            (answer.source if answer.status == "ok" else None for answer in found), pyarrow.string()
+        )
         return pyarrow.table(columns)
 
 
 def answer_keys(
-    keys: Keys, tiers: Sequence[Tier], store: Store, overrides: Mapping[str, Mapping[str, Value]], root: Path, environment: Environment,
-    *, budget: Budget = NO_CAP, run: str = "", progress: Progress = no_progress,
-) -> Answers:  # fmt: skip
+    keys: Keys,
+    tiers: Sequence[Tier],
+    store: Store,
+    overrides: Mapping[str, Mapping[str, Value]],
+    root: Path,
+    environment: Environment,
+    *,
+    budget: Budget = NO_CAP,
+    run: str = "",
+    progress: Progress = no_progress,
+) -> Answers:
     """Ask what was never asked, and give the answer for every key.
 
     Each model is asked what those before it left open. Where one stops early (budget, quota, a wrong key), the others are not asked any
@@ -138,15 +150,31 @@ def _answer(status: Status, answer: str, source: str) -> Answer:
 
 
 def _ask_tier(
-    tier: Tier, keys: Sequence[Key], store: Store, root: Path, environment: Environment, budget: Budget, run: str, progress: Progress
+    tier: Tier,
+    keys: Sequence[Key],
+    store: Store,
+    root: Path,
+    environment: Environment,
+    budget: Budget,
+    run: str,
+    progress: Progress,
 ) -> Report:
     if not isinstance(tier.model, LanguageModel):
-        return look_up(tier.question, keys, tier.model.open(root, tier.question.prompt.outputs), store, tier.source, run, progress)
+        return look_up(
+            tier.question, keys, tier.model.open(root, tier.question.prompt.outputs), store, tier.source, run, progress
+        )
     return asyncio.run(_ask_model(tier, tier.model, keys, store, environment, budget, run, progress))
 
 
 async def _ask_model(
-    tier: Tier, model: LanguageModel, keys: Sequence[Key], store: Store, environment: Environment, budget: Budget, run: str, progress: Progress
+    tier: Tier,
+    model: LanguageModel,
+    keys: Sequence[Key],
+    store: Store,
+    environment: Environment,
+    budget: Budget,
+    run: str,
+    progress: Progress,
 ) -> Report:
     settled = settled_keys(store, tier.question, keys)
     if len(settled) == len(keys):
@@ -154,7 +182,9 @@ async def _ask_model(
     try:
         asker = model.open(environment)
     except ModelError as error:
-        return Report(tier.question.id, tier.source, len(keys), len(settled), stopped=Stop("setup", error.message, error.fix))
+        return Report(
+            tier.question.id, tier.source, len(keys), len(settled), stopped=Stop("setup", error.message, error.fix)
+        )
     try:
         return await ask(tier.question, keys, asker, store, tier.terms(budget, run), settled=settled, progress=progress)
     finally:

@@ -50,7 +50,9 @@ class Budget:
     def after(self, usd: float, keys: int) -> Budget:
         """What is left after so much is spent."""
         return replace(
-            self, usd=None if self.usd is None else max(0.0, self.usd - usd), keys=None if self.keys is None else max(0, self.keys - keys)
+            self,
+            usd=None if self.usd is None else max(0.0, self.usd - usd),
+            keys=None if self.keys is None else max(0, self.keys - keys),
         )
 
 
@@ -85,9 +87,16 @@ def no_progress(what: str, done: int, of: int) -> None:
 
 
 async def ask(
-    question: Question, keys: Sequence[Key], asker: Asker, store: Store, terms: Terms,
-    *, settled: Collection[str] | None = None, progress: Progress = no_progress, chance: random.Random | None = None,
-) -> Report:  # fmt: skip
+    question: Question,
+    keys: Sequence[Key],
+    asker: Asker,
+    store: Store,
+    terms: Terms,
+    *,
+    settled: Collection[str] | None = None,
+    progress: Progress = no_progress,
+    chance: random.Random | None = None,
+) -> Report:
     """Ask `keys`, the most frequent first, those that the store does not know yet. Raises RunFailure where the store fails.
 
     `settled` are the normal forms that need not be asked, where the caller has looked already. What stops asking early is in the
@@ -110,12 +119,30 @@ async def ask(
         loop.stopped = Stop("budget", message, terms.budget.fix)
     if loop.stopped is None and len(wanted) < len(keys) - len(settled):
         left = len(keys) - len(settled) - len(wanted)
-        loop.stopped = Stop("budget", f"{left:,} keys are more than the {terms.budget.keys:,} that may be asked", "raise `budget: {keys: ...}`")
+        loop.stopped = Stop(
+            "budget",
+            f"{left:,} keys are more than the {terms.budget.keys:,} that may be asked",
+            "raise `budget: {keys: ...}`",
+        )
     return Report(
-        question.id, terms.source, len(keys), len(settled), loop.supply.by_others, tally.ok, 0, tally.refused, tally.failed,
-        tally.requests, tally.usage.input, tally.usage.output, loop.limiter.spent,
-        asyncio.get_running_loop().time() - began, dict(tally.outcomes), dict(tally.details), loop.stopped,
-    )  # fmt: skip
+        question.id,
+        terms.source,
+        len(keys),
+        len(settled),
+        loop.supply.by_others,
+        tally.ok,
+        0,
+        tally.refused,
+        tally.failed,
+        tally.requests,
+        tally.usage.input,
+        tally.usage.output,
+        loop.limiter.spent,
+        asyncio.get_running_loop().time() - began,
+        dict(tally.outcomes),
+        dict(tally.details),
+        loop.stopped,
+    )
 
 
 def settled_keys(store: Store, question: Question, keys: Sequence[Key]) -> set[str]:
@@ -128,9 +155,16 @@ class _Loop:
     """One run of the loop."""
 
     def __init__(
-        self, question: Question, asker: Asker, store: Store, terms: Terms, desk: ThreadPoolExecutor, wanted: Sequence[Key],
-        progress: Progress, chance: random.Random,
-    ) -> None:  # fmt: skip
+        self,
+        question: Question,
+        asker: Asker,
+        store: Store,
+        terms: Terms,
+        desk: ThreadPoolExecutor,
+        wanted: Sequence[Key],
+        progress: Progress,
+        chance: random.Random,
+    ) -> None:
         self.question = question
         self.asker = asker
         self.store = store
@@ -145,7 +179,9 @@ class _Loop:
         self.limiter = Limiter(terms.limits, terms.budget.usd, chance)
         self.recorder = Recorder(partial(store.record, question.id, terms.run), desk)
         self.call = partial(asyncio.get_running_loop().run_in_executor, desk)
-        self.supply = Supply(wanted, terms.batch, lambda names: self.call(store.lease, question.id, names), self.limiter.sleep)
+        self.supply = Supply(
+            wanted, terms.batch, lambda names: self.call(store.lease, question.id, names), self.limiter.sleep
+        )
 
     async def run(self) -> None:
         if self.terms.budget.usd is not None and self.terms.tariff.price is None:
@@ -159,7 +195,9 @@ class _Loop:
                     for _ in range(workers):
                         group.create_task(self.work())
             except BaseExceptionGroup as failures:  # `except*` would wrap what it raises in a group again
-                raise next((error for error in failures.exceptions if isinstance(error, RunFailure)), failures) from None
+                raise next(
+                    (error for error in failures.exceptions if isinstance(error, RunFailure)), failures
+                ) from None
 
     @contextlib.asynccontextmanager
     async def alive(self) -> AsyncIterator[None]:
@@ -234,7 +272,13 @@ class _Loop:
         if error.cause == "rate":
             self.limiter.pause(slot, error.wait)
             if self.limiter.pauses > MOST_PAUSES:
-                self.stop(Stop("quota", f"the quota is used up: {error.message}", "run again later: it goes on where it stopped"))
+                self.stop(
+                    Stop(
+                        "quota",
+                        f"the quota is used up: {error.message}",
+                        "run again later: it goes on where it stopped",
+                    )
+                )
         elif error.cause == "day":
             fix = error.fix or "run again tomorrow: it goes on where it stopped"
             self.stop(Stop("quota", f"the quota of the day is used up: {error.message}", fix))
@@ -259,16 +303,38 @@ class _Loop:
         return int(_size(sheet) * self.tokens_per_character) + 1
 
     async def commit(
-        self, batch: Batch, sheet: Sheet, slot: Slot, outcome: str, usd: float, follow_up: FollowUp,
-        verdict: Verdict | None = None, reply: Reply | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        batch: Batch,
+        sheet: Sheet,
+        slot: Slot,
+        outcome: str,
+        usd: float,
+        follow_up: FollowUp,
+        verdict: Verdict | None = None,
+        reply: Reply | None = None,
+    ) -> None:
         usage = reply.usage if reply and reply.usage else Usage()
         answers = verdict.answers if verdict else {}
         seconds = asyncio.get_running_loop().time() - slot.entered
-        sent = Sent(sheet.batch, len(batch.keys), len(answers), outcome, usage.input, usage.output, usage.cached, usd, seconds,
-                    reply.version if reply else "")  # fmt: skip
-        results = [Result(batch.keys[index].normal, batch.keys[index].shown, "ok", _json(tuple(answer.items()))) for index, answer in answers.items()]
-        results += (Result(lost.key.normal, lost.key.shown, lost.status, "", lost.reason) for lost in follow_up.given_up)
+        sent = Sent(
+            sheet.batch,
+            len(batch.keys),
+            len(answers),
+            outcome,
+            usage.input,
+            usage.output,
+            usage.cached,
+            usd,
+            seconds,
+            reply.version if reply else "",
+        )
+        results = [
+            Result(batch.keys[index].normal, batch.keys[index].shown, "ok", _json(tuple(answer.items())))
+            for index, answer in answers.items()
+        ]
+        results += (
+            Result(lost.key.normal, lost.key.shown, lost.status, "", lost.reason) for lost in follow_up.given_up
+        )
         await self.recorder.commit(Entry(sent, results))
         self.count(usage, outcome, results, sheet)
 
@@ -283,7 +349,11 @@ class _Loop:
         tally.ok += statuses["ok"]
         tally.refused += statuses["refused"]
         tally.failed += statuses["failed"]
-        self.progress(f"ask {self.terms.source}", tally.ok + tally.refused + tally.failed + self.supply.by_others, len(self.wanted))
+        self.progress(
+            f"ask {self.terms.source}",
+            tally.ok + tally.refused + tally.failed + self.supply.by_others,
+            len(self.wanted),
+        )
 
 
 def _size(sheet: Sheet) -> int:

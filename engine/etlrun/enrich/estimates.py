@@ -36,9 +36,13 @@ class Bill:
 
 
 def estimate(
-    keys: Sequence[Key], tiers: Sequence[Tier], store: Store | None, overrides: Mapping[str, Mapping[str, Value]], root: Path,
+    keys: Sequence[Key],
+    tiers: Sequence[Tier],
+    store: Store | None,
+    overrides: Mapping[str, Mapping[str, Value]],
+    root: Path,
     tokens_per_character: float = TOKENS_PER_CHARACTER,
-) -> list[Bill]:  # fmt: skip
+) -> list[Bill]:
     """The bill of each model of a cascade. Calls no service: a model that looks up is asked for real, since that costs nothing.
 
     `store` is None where there is none yet. Raises SpecError for mistakes in the files of a model.
@@ -77,7 +81,18 @@ def _bill(tier: Tier, keys: int, fresh: Sequence[Key], tokens_per_character: flo
     taken = int(characters * tokens_per_character)
     given = int(items * (ANSWER_TOKENS + _value_tokens(question)) + requests * (12 + _thought(tier, model)))
     usd = tier.tariff.of(taken, given) if tier.tariff.price else None
-    return Bill(tier.source, keys, keys - len(fresh), len(fresh), requests, taken, given, usd, tier.tariff.origin, _minutes(model, requests, taken))
+    return Bill(
+        tier.source,
+        keys,
+        keys - len(fresh),
+        len(fresh),
+        requests,
+        taken,
+        given,
+        usd,
+        tier.tariff.origin,
+        _minutes(model, requests, taken),
+    )
 
 
 def _value_tokens(question: Question) -> float:

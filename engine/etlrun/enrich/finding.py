@@ -17,12 +17,20 @@ AT_ONCE = 5_000
 
 
 def look_up(
-    question: Question, keys: Sequence[Key], finder: Finder, store: Store, source: str, run: str = "", progress: Progress = no_progress
+    question: Question,
+    keys: Sequence[Key],
+    finder: Finder,
+    store: Store,
+    source: str,
+    run: str = "",
+    progress: Progress = no_progress,
 ) -> Report:
     """Look `keys` up, those that the store does not know yet; a key that the finder does not know is `abstained`."""
     began = time.monotonic()
     store.add_question(question, source)
-    known = {key for key, stored in store.sifted(question, [key.normal for key in keys]).items() if stored.status in SETTLED}
+    known = {
+        key for key, stored in store.sifted(question, [key.normal for key in keys]).items() if stored.status in SETTLED
+    }
     wanted = [key for key in keys if key.normal not in known]
     found = 0
     for start in range(0, len(wanted), AT_ONCE):
@@ -41,4 +49,6 @@ def _results(keys: Sequence[Key], finder: Finder) -> Iterator[Result]:
         if finding is None:
             yield Result(key.normal, key.shown, "abstained", reason="not in the catalogue")
         else:
-            yield Result(key.normal, key.shown, "ok", json.dumps(dict(finding.answer), ensure_ascii=False), finding.reason)
+            yield Result(
+                key.normal, key.shown, "ok", json.dumps(dict(finding.answer), ensure_ascii=False), finding.reason
+            )

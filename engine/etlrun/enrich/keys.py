@@ -106,7 +106,9 @@ def _distinct_keys(spellings: Iterable[tuple[str, int]]) -> Keys:
         total[group] += count
         if (-count, text) < (-rows[best[group]], raw[best[group]]):
             best[group] = index
-    names = sorted(normal for normal, group in groups.items() if is_asked(normal) and _may_be_shown(raw[best[group]], normal))
+    names = sorted(
+        normal for normal, group in groups.items() if is_asked(normal) and _may_be_shown(raw[best[group]], normal)
+    )
     names.sort(key=lambda normal: -total[groups[normal]])
     position = array("q", [-1]) * len(groups)
     for place, normal in enumerate(names):

@@ -173,7 +173,9 @@ def filled(text: str, field: str, environment: Environment) -> str:
         found = environment(text)
     except MissingVariable as missing:
         name = str(missing)
-        raise ModelError("setup", f"`{field}` refers to `{name}`, which is not set", f"set it: export {name}=...") from None
+        raise ModelError(
+            "setup", f"`{field}` refers to `{name}`, which is not set", f"set it: export {name}=..."
+        ) from None
     if not found:
         raise ModelError("setup", f"`{field}` is empty", "give it a value, or refer to a variable: ${NAME}")
     return found
@@ -183,7 +185,9 @@ def secret_key(text: str, environment: Environment) -> Secret:
     """The key that `api_key` refers to. Raises ModelError where it refers to nothing, or to what is no key: it goes into a header as it is."""
     found = Secret(filled(text, "api_key", environment))
     if not (found.reveal().isascii() and found.reveal().isprintable()):
-        message = "`api_key` holds a character that no key holds: a line break, a letter with an accent, a typographic quote"
+        message = (
+            "`api_key` holds a character that no key holds: a line break, a letter with an accent, a typographic quote"
+        )
         raise ModelError("setup", message, "copy the key again, and nothing around it")
     return found
 

@@ -14,5 +14,7 @@ def open_store(where: Path | Lines) -> Store:
     try:
         from etlrun.enrich._sql_store import SqlStore
     except ImportError as error:
-        raise RunFailure("usage", "missing-package", f"the label store needs the package {error.name}", "pip install 'etlrun[llm]'") from error
+        raise RunFailure(
+            "usage", "missing-package", f"the label store needs the package {error.name}", "pip install 'etlrun[llm]'"
+        ) from error
     return SqlStore(where)

@@ -56,7 +56,9 @@ def _bare(text: str) -> str:
 
 @lru_cache(1 << 15)
 def _bare_letter(letter: str) -> str:
-    number = float(unicodedata.numeric(letter, -1))  # before the compatibility form, in which a Roman numeral is a letter
+    number = float(
+        unicodedata.numeric(letter, -1)
+    )  # before the compatibility form, in which a Roman numeral is a letter
     if 0 <= number < 100 and number.is_integer():
         return str(int(number))
     return "".join(map(_bare_part, unicodedata.normalize("NFKC", letter)))
@@ -68,4 +70,6 @@ def _bare_part(letter: str) -> str:
     category = unicodedata.category(letter)
     if letter in _FILLERS or (category in _UNSEEN and not letter.isspace()):
         return ""
-    return "-" if category == "Lm" else letter  # such as the long mark of katakana, which stands for a dash between digits
+    return (
+        "-" if category == "Lm" else letter
+    )  # such as the long mark of katakana, which stands for a dash between digits

@@ -80,7 +80,9 @@ class Head(Described):
     task: str = key("what is to be done with each key, in one sentence")
     output: Mapping[str, OutputColumn] = key("the columns of answers")
     examples: tuple[Mapping[str, Label], ...] = key("keys with their right answers, shown to the model", default=())
-    canaries: tuple[Mapping[str, Label], ...] = key("keys whose answer is beyond doubt, mixed into every request", default=())
+    canaries: tuple[Mapping[str, Label], ...] = key(
+        "keys whose answer is beyond doubt, mixed into every request", default=()
+    )
 
 
 @dataclass(frozen=True)
@@ -123,8 +125,14 @@ def parse_prompt(text: str, name: str, file: str) -> Prompt:
         raise SpecError(problems)
     head: Head = build(Head, document.value, (), _AsWritten(document, {}))
     reader = _Reader(document, head)
-    prompt = Prompt(name, head.task.strip(), reader.outputs(), reader.answered("examples", head.examples),
-                    reader.answered("canaries", head.canaries), text[end[1] :].strip())  # fmt: skip
+    prompt = Prompt(
+        name,
+        head.task.strip(),
+        reader.outputs(),
+        reader.answered("examples", head.examples),
+        reader.answered("canaries", head.canaries),
+        text[end[1] :].strip(),
+    )
     problems = [*reader.problems, *_against_the_whole(document, prompt)]
     if problems:
         raise SpecError(problems)
@@ -172,11 +180,15 @@ class _Reader:
             where: Keys = ("output", name)
             if not NAME.match(name) or name.lower() in RESERVED:
                 fix = "use letters, digits and `_`; not `i`, `key`, `rows`, `status` or `source`"
-                self.problems.append(self.document.diagnose_key(where, "bad-name", f"`{name}` cannot name an output", fix))
+                self.problems.append(
+                    self.document.diagnose_key(where, "bad-name", f"`{name}` cannot name an output", fix)
+                )
             given = [kind for kind in TYPES if kind in self.document.value["output"][name]]
             if len(given) != 1 or (given == ["boolean"] and not column.boolean):
                 fix = "give one of `labels`, `string`, `number`, `boolean: true`"
-                self.problems.append(self.document.diagnose_key(where, "wrong-value", f"`{name}` must say which answers it holds", fix))
+                self.problems.append(
+                    self.document.diagnose_key(where, "wrong-value", f"`{name}` must say which answers it holds", fix)
+                )
                 continue
             self.by_name[name] = self.output(name, column, (*where, given[0]))
         return tuple(self.by_name.values())
@@ -211,12 +223,23 @@ class _Reader:
         for label, about in column.labels.items():
             place = (*where, label)
             if not label.strip() or label != label.strip() or len(label) > MAX_LABEL or not label.isprintable():
-                self.complain(place, f"`{label}` cannot be a label", f"use 1 to {MAX_LABEL} characters on one line, no space at either end")
+                self.complain(
+                    place,
+                    f"`{label}` cannot be a label",
+                    f"use 1 to {MAX_LABEL} characters on one line, no space at either end",
+                )
             if not about.strip() or about == "null":
-                self.complain(place, f"`{label}` has no description", "say in one line what belongs to it: the model sees it")
+                self.complain(
+                    place, f"`{label}` has no description", "say in one line what belongs to it: the model sees it"
+                )
             folded = normal_form(label)
             if folded in seen:
-                self.complain(place, f"`{label}` and `{seen[folded]}` differ in spelling only", "keep one of them", "duplicate-name")
+                self.complain(
+                    place,
+                    f"`{label}` and `{seen[folded]}` differ in spelling only",
+                    "keep one of them",
+                    "duplicate-name",
+                )
             seen.setdefault(folded, label)
 
     def answered(self, family: str, items: tuple[Mapping[str, Label], ...]) -> tuple[Example, ...]:
@@ -228,7 +251,9 @@ class _Reader:
             answer = dict(self.answer(item, where))
             missing = [name for name in self.by_name if name not in item]
             if missing and (family == "examples" or len(missing) == len(self.by_name)):
-                self.complain(where, f"the answer for `{missing[0]}` is missing", f"add `{missing[0]}: ...`", "missing-key")
+                self.complain(
+                    where, f"the answer for `{missing[0]}` is missing", f"add `{missing[0]}: ...`", "missing-key"
+                )
             text = str(item.get("key", ""))
             if not text:
                 self.complain(where, "`key` is missing here", "write the keyword as `key: ...`", "missing-key")
@@ -237,7 +262,11 @@ class _Reader:
             if folded in seen:
                 self.complain((*where, "key"), f"`{text}` stands here twice", "remove one of them", "duplicate-name")
             if not is_asked(folded) or len(text) > MAX_CHARACTERS:
-                self.complain((*where, "key"), f"`{text}` is a key that is never asked", "take an ordinary one of 2 to 120 characters")
+                self.complain(
+                    (*where, "key"),
+                    f"`{text}` is a key that is never asked",
+                    "take an ordinary one of 2 to 120 characters",
+                )
             seen.add(folded)
             found.append(Example(shown_form(text), answer))
         return tuple(found)
@@ -250,7 +279,11 @@ class _Reader:
             if output is None:
                 if name not in self.head.output:
                     fix = nearest(name, tuple(self.by_name)) or "the outputs are " + ", ".join(self.by_name)
-                    self.problems.append(self.document.diagnose_key((*where, name), "unknown-column", f"there is no output `{name}`", fix))
+                    self.problems.append(
+                        self.document.diagnose_key(
+                            (*where, name), "unknown-column", f"there is no output `{name}`", fix
+                        )
+                    )
                 continue
             value = self.document.value[where[0]][where[1]][name]
             try:
@@ -269,7 +302,9 @@ def _against_the_whole(document: Document, prompt: Prompt) -> Iterator[Diagnosti
     for index, canary in enumerate(prompt.canaries):
         if normal_form(canary.key) in examples:
             fix = "a canary must be a key that the model is not told the answer of"
-            yield document.diagnose(("canaries", index, "key"), "duplicate-name", f"`{canary.key}` is an example too", fix)
+            yield document.diagnose(
+                ("canaries", index, "key"), "duplicate-name", f"`{canary.key}` is an example too", fix
+            )
 
 
 def load_prompt(root: Path, name: str, shown: str = "") -> Prompt | None:

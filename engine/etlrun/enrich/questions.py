@@ -55,7 +55,10 @@ class Question:
         """The JSON Schema of an answer. It is kept small: services refuse large ones."""
         item = {
             "type": "object",
-            "properties": {"i": {"type": "integer"}, **{field: output.schema() for field, output in self.fields.items()}},
+            "properties": {
+                "i": {"type": "integer"},
+                **{field: output.schema() for field, output in self.fields.items()},
+            },
             "required": ["i", *self.fields],
         }
         return {
@@ -123,5 +126,8 @@ def longest_answer(question: Question, items: int) -> int:
     """Tokens that no honest answer to so many items exceeds: a token is at least a byte."""
     names = sum(len(field) + 6 for field in question.fields)
     # A label is a handful of tokens; the bytes of the longest one, halved, still leave ample room.
-    values = sum(max(16, output.longest // 2) if isinstance(output, Labels) else output.longest for output in question.fields.values())
+    values = sum(
+        max(16, output.longest // 2) if isinstance(output, Labels) else output.longest
+        for output in question.fields.values()
+    )
     return 64 + items * (12 + names + values)

@@ -40,7 +40,9 @@ def judge(question: Question, sheet: Sheet, reply: Reply) -> Verdict:
         return Verdict({}, "blocked", Counter(["blocked"]), reply.reason)
     found = _document(reply.text)
     if found is None:
-        return Verdict({}, "truncated" if reply.ending == "truncated" else "unreadable", Counter(["unreadable"]), reply.reason)
+        return Verdict(
+            {}, "truncated" if reply.ending == "truncated" else "unreadable", Counter(["unreadable"]), reply.reason
+        )
     batch, items, is_whole = found
     if batch != sheet.batch:
         return Verdict({}, "other-batch", Counter(["other-batch"]), "answers another batch")
@@ -67,7 +69,11 @@ def _document(text: str) -> tuple[str, Iterator[Any], bool] | None:
         whole = _DECODER.decode(text)
     except BROKEN:
         return _salvage(text)
-    if not isinstance(whole, dict) or not isinstance(whole.get("batch"), str) or not isinstance(whole.get("labels"), list):
+    if (
+        not isinstance(whole, dict)
+        or not isinstance(whole.get("batch"), str)
+        or not isinstance(whole.get("labels"), list)
+    ):
         return None
     return whole["batch"], iter(whole["labels"]), True
 
@@ -96,7 +102,6 @@ def _skip(text: str, at: int) -> int:
     return at
 
 
-
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | None:
     found = dict(pairs)
     return found if len(found) == len(pairs) else None
@@ -105,7 +110,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | None:
 _DECODER = json.JSONDecoder(object_pairs_hook=_object)
 
 
-def _answers(question: Question, size: int, items: Iterator[Any], details: Counter[str]) -> tuple[dict[int, Answer], set[int]]:
+def _answers(
+    question: Question, size: int, items: Iterator[Any], details: Counter[str]
+) -> tuple[dict[int, Answer], set[int]]:
     """The valid answers by item, and the items that are spoilt: answered in two ways, or with what is no answer."""
     found: dict[int, Answer] = {}
     in_conflict: set[int] = set()

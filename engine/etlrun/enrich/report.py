@@ -9,8 +9,14 @@ from typing import Any, Literal
 StopReason = Literal["budget", "quota", "access", "model", "setup", "service", "unusable"]
 
 EXIT_CODES: Mapping[StopReason, int] = {
-    "budget": 4, "quota": 4, "access": 2, "model": 2, "setup": 2, "service": 1, "unusable": 1,
-}  # fmt: skip
+    "budget": 4,
+    "quota": 4,
+    "access": 2,
+    "model": 2,
+    "setup": 2,
+    "service": 1,
+    "unusable": 1,
+}
 
 
 @dataclass(frozen=True)
@@ -65,8 +71,21 @@ class Report:
 
     def as_object(self) -> dict[str, Any]:
         """The report for `--json` and the run record."""
-        names = ("source", "keys", "known", "by_others", "asked", "ok", "abstained", "refused", "failed", "pending", "requests",
-                 "input_tokens", "output_tokens")  # fmt: skip
+        names = (
+            "source",
+            "keys",
+            "known",
+            "by_others",
+            "asked",
+            "ok",
+            "abstained",
+            "refused",
+            "failed",
+            "pending",
+            "requests",
+            "input_tokens",
+            "output_tokens",
+        )
         found: dict[str, Any] = {name: getattr(self, name) for name in names}
         found |= {"usd": round(self.usd, 6), "seconds": round(self.seconds, 3), "outcomes": dict(self.outcomes)}
         if self.stopped:

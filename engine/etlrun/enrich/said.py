@@ -19,7 +19,9 @@ def said_text(value: object, longest: int = LONGEST) -> str:
     if not isinstance(value, str):
         return ""
     shown = hide_secrets(value)[: 20 * longest]
-    return " ".join("".join(" " if unicodedata.category(letter)[0] == "C" else letter for letter in shown).split())[:longest]
+    return " ".join("".join(" " if unicodedata.category(letter)[0] == "C" else letter for letter in shown).split())[
+        :longest
+    ]
 
 
 def said_count(value: object) -> int | None:
@@ -43,5 +45,11 @@ def said_seconds(text: object) -> float | None:
 def _seconds_until(date: str) -> float:
     try:
         return email.utils.parsedate_to_datetime(date).timestamp() - time.time()
-    except (ValueError, TypeError, IndexError, OverflowError, OSError):  # whatever the parser makes of a stranger's date
+    except (
+        ValueError,
+        TypeError,
+        IndexError,
+        OverflowError,
+        OSError,
+    ):  # whatever the parser makes of a stranger's date
         return math.nan

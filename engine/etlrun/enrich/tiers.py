@@ -50,7 +50,9 @@ def _tier(prompt: Prompt, model: Model, root: Path, environment: Environment) ->
     question = Question(prompt, identity)
     if isinstance(model, LanguageModel):
         if not 1 <= model.batch <= MAX_BATCH:
-            raise ModelError("setup", f"`batch: {model.batch}` is not possible", f"give 1 to {MAX_BATCH} keys a request")
+            raise ModelError(
+                "setup", f"`batch: {model.batch}` is not possible", f"give 1 to {MAX_BATCH} keys a request"
+            )
         if model.concurrency < 1:
             raise ModelError("setup", f"`concurrency: {model.concurrency}` is not possible", "give at least 1")
         return Tier(question, f"{identity['provider']} {identity['model']}", model, identity["model"])

@@ -39,9 +39,20 @@ def arrow_type(kind: Type) -> pyarrow.DataType:
         return pa.list_(arrow_type(kind.element))
     if kind.name == "struct":
         return pa.struct([(name, arrow_type(inner)) for name, inner in kind.fields])
-    names = {"boolean": pa.bool_(), "tinyint": pa.int8(), "smallint": pa.int16(), "int": pa.int32(), "bigint": pa.int64(), "float": pa.float32(),
-             "double": pa.float64(), "string": pa.string(), "binary": pa.binary(), "date": pa.date32(), "timestamp": pa.timestamp("us"),
-             "null": pa.null()}  # fmt: skip
+    names = {
+        "boolean": pa.bool_(),
+        "tinyint": pa.int8(),
+        "smallint": pa.int16(),
+        "int": pa.int32(),
+        "bigint": pa.int64(),
+        "float": pa.float32(),
+        "double": pa.float64(),
+        "string": pa.string(),
+        "binary": pa.binary(),
+        "date": pa.date32(),
+        "timestamp": pa.timestamp("us"),
+        "null": pa.null(),
+    }
     return names[kind.name]
 
 
@@ -68,9 +79,24 @@ def type_of_arrow(found: pyarrow.DataType) -> Type | None:
     """The column type of an Arrow type; None where we have none, such as a timestamp with a zone or a map."""
     import pyarrow as pa
 
-    simple = {pa.bool_(): BOOLEAN, pa.int8(): TINYINT, pa.int16(): SMALLINT, pa.int32(): INT, pa.int64(): BIGINT, pa.float32(): FLOAT,
-              pa.float64(): DOUBLE, pa.string(): STRING, pa.large_string(): STRING, pa.string_view(): STRING, pa.binary(): BINARY,
-              pa.large_binary(): BINARY, pa.date32(): DATE, pa.uint8(): SMALLINT, pa.uint16(): INT, pa.uint32(): BIGINT}  # fmt: skip
+    simple = {
+        pa.bool_(): BOOLEAN,
+        pa.int8(): TINYINT,
+        pa.int16(): SMALLINT,
+        pa.int32(): INT,
+        pa.int64(): BIGINT,
+        pa.float32(): FLOAT,
+        pa.float64(): DOUBLE,
+        pa.string(): STRING,
+        pa.large_string(): STRING,
+        pa.string_view(): STRING,
+        pa.binary(): BINARY,
+        pa.large_binary(): BINARY,
+        pa.date32(): DATE,
+        pa.uint8(): SMALLINT,
+        pa.uint16(): INT,
+        pa.uint32(): BIGINT,
+    }
     if found in simple:
         return simple[found]
     if pa.types.is_timestamp(found) and found.tz is None:
@@ -84,5 +110,9 @@ def type_of_arrow(found: pyarrow.DataType) -> Type | None:
         return array(element) if element is not None else None
     if pa.types.is_struct(found):
         members = [(field.name, type_of_arrow(field.type)) for field in found]
-        return struct(*((name, kind) for name, kind in members if kind is not None)) if all(kind for _, kind in members) else None
+        return (
+            struct(*((name, kind) for name, kind in members if kind is not None))
+            if all(kind for _, kind in members)
+            else None
+        )
     return None

@@ -14,10 +14,17 @@ from etlrun.language.operators import as_moment, comparable
 from etlrun.language.templates import text_of, whole_of
 
 _A = {
-    "string": "text", "integer": "a whole number", "numeric": "a number", "boolean": "a condition", "date": "a date",
-    "timestamp": "a timestamp", "moment": "a date or timestamp", "array": "an array", "orderable": "a value that has an order",
+    "string": "text",
+    "integer": "a whole number",
+    "numeric": "a number",
+    "boolean": "a condition",
+    "date": "a date",
+    "timestamp": "a timestamp",
+    "moment": "a date or timestamp",
+    "array": "an array",
+    "orderable": "a value that has an order",
     "double": "a double",
-}  # fmt: skip
+}
 _UNORDERED = ("collect_set", "collect_list")
 _FRAMED = ("first_value", "last_value", "nth_value")
 
@@ -49,7 +56,11 @@ def _unknown(checker: Checker, node: exp.Anonymous) -> Type:
 def _place(checker: Checker, node: exp.Anonymous, function: Function) -> None:
     """Complain about a call that cannot stand where it does."""
     if function.kind == "window" and not checker.in_window:
-        fix = f"use `{'max_by' if function.name == 'last_value' else 'min_by'}(value, order)`" if function.name in _FRAMED else ""
+        fix = (
+            f"use `{'max_by' if function.name == 'last_value' else 'min_by'}(value, order)`"
+            if function.name in _FRAMED
+            else ""
+        )
         checker.complain(node, "not-allowed-here", f"`{node.name}` needs `over (order by ...)`", fix, whole=False)
     if function.kind == "scalar" and checker.in_window:
         checker.complain(node, "not-allowed-here", f"`{node.name}` looks at one row and takes no `over`", whole=False)
@@ -62,12 +73,20 @@ def _place(checker: Checker, node: exp.Anonymous, function: Function) -> None:
         outer = FUNCTIONS.get(parent.name.lower()) if isinstance(parent, exp.Anonymous) else None
         if outer is None or outer.name not in ("sort_array", "size"):
             fix = f"write sort_array({function.name}(...))"
-            checker.complain(node, "no-total-order", f"`{node.name}` gives its values in another order at every run", fix, whole=False)
+            checker.complain(
+                node,
+                "no-total-order",
+                f"`{node.name}` gives its values in another order at every run",
+                fix,
+                whole=False,
+            )
 
 
 def _typed(checker: Checker, node: exp.Anonymous, function: Function) -> Type:
     if isinstance(node.args.get("this"), exp.Expr):
-        return checker.complain(node, "expression-not-allowed", f"`{said(node)}` is not part of the expression language")
+        return checker.complain(
+            node, "expression-not-allowed", f"`{said(node)}` is not part of the expression language"
+        )
     arguments = arguments_of(node)
     is_distinct = arguments != list(node.expressions)
     if is_distinct and (not function.distinct or checker.in_window):
@@ -75,8 +94,16 @@ def _typed(checker: Checker, node: exp.Anonymous, function: Function) -> Type:
         checker.complain(node, "not-allowed-here", f"`{node.name}` has no `distinct`{place}", whole=False)
     if function.name == "count" and len(arguments) == 1 and isinstance(arguments[0], exp.Star):
         return BIGINT
-    if function.name == "count" and not arguments or len(arguments) > 1 and function.name == "count" and not is_distinct:
-        return checker.complain(node, "wrong-arguments", "`count` takes `*`, one value, or `distinct` and several", whole=False)
+    if (
+        function.name == "count"
+        and not arguments
+        or len(arguments) > 1
+        and function.name == "count"
+        and not is_distinct
+    ):
+        return checker.complain(
+            node, "wrong-arguments", "`count` takes `*`, one value, or `distinct` and several", whole=False
+        )
     outside, in_window = checker.in_aggregate, checker.in_window
     checker.in_aggregate, checker.in_window = outside or (function.kind == "aggregate" and not in_window), False
     types = _argument_types(checker, node, function, arguments)
@@ -87,14 +114,20 @@ def _typed(checker: Checker, node: exp.Anonymous, function: Function) -> Type:
 def arguments_of(node: exp.Anonymous) -> list[exp.Expr]:
     """The arguments of a call, those behind `distinct` included."""
     arguments = list(node.expressions)
-    return list(arguments[0].expressions) if len(arguments) == 1 and isinstance(arguments[0], exp.Distinct) else arguments
+    return (
+        list(arguments[0].expressions) if len(arguments) == 1 and isinstance(arguments[0], exp.Distinct) else arguments
+    )
 
 
-def _argument_types(checker: Checker, node: exp.Anonymous, function: Function, arguments: list[exp.Expr]) -> tuple[Type, ...] | None:
+def _argument_types(
+    checker: Checker, node: exp.Anonymous, function: Function, arguments: list[exp.Expr]
+) -> tuple[Type, ...] | None:
     wanted = function.wants(len(arguments))
     if wanted is None:
         count = f"{len(arguments)} argument{'' if len(arguments) == 1 else 's'}"
-        checker.complain(node, "wrong-arguments", f"`{node.name}` takes {function.signature()}, not {count}", whole=False)
+        checker.complain(
+            node, "wrong-arguments", f"`{node.name}` takes {function.signature()}, not {count}", whole=False
+        )
         return None
     before = len(checker.problems)
     same = [argument for argument, kind in zip(arguments, wanted, strict=True) if kind == "same"]
@@ -122,11 +155,15 @@ def _argument(checker: Checker, node: exp.Anonymous, argument: exp.Expr, kind: s
     kind = kind.lstrip("=")
     if kind in ("date", "moment", "timestamp"):
         has_clock = len(text_of(argument) or "") > len("2022-04-30")
-        found = as_moment(checker, argument, found, TIMESTAMP if kind == "timestamp" or has_clock and kind == "moment" else DATE)
+        found = as_moment(
+            checker, argument, found, TIMESTAMP if kind == "timestamp" or has_clock and kind == "moment" else DATE
+        )
     if kind == "element":
         element = before[-1].meta.get(TYPE, NULL).element or NULL
         if common_type((element, found)) not in (element, NULL):
-            checker.complain(argument, "type-mismatch", f"the array holds {element}, and this is {found}", f"cast it to {element}")
+            checker.complain(
+                argument, "type-mismatch", f"the array holds {element}, and this is {found}", f"cast it to {element}"
+            )
     elif not accepts(kind, found):
         checker.complain(argument, "type-mismatch", f"`{node.name}` needs {_A[kind]} here, and this is {found}")
 
@@ -166,9 +203,13 @@ def visit_window(checker: Checker, node: exp.Expr) -> Type:
     if function is None and not isinstance(called, exp.Anonymous):
         return checker.complain(node, "expression-not-allowed", f"`{said(called)}` takes no `over`")
     if node.args.get("alias"):
-        checker.complain(node, "expression-not-allowed", "named windows are not read", "write the window inside `over (...)`")
+        checker.complain(
+            node, "expression-not-allowed", "named windows are not read", "write the window inside `over (...)`"
+        )
     if function is not None and function.ordered and not order:
-        checker.complain(node, "no-total-order", f"`{function.name}` needs `order by`: without it the answer depends on row order")
+        checker.complain(
+            node, "no-total-order", f"`{function.name}` needs `order by`: without it the answer depends on row order"
+        )
     if function is not None:
         _check_frame(checker, node, function)
     outside, checker.in_window = checker.in_window, True
@@ -186,7 +227,9 @@ def _check_frame(checker: Checker, node: exp.Window, function: Function) -> None
     bounds = [frame.args.get("start"), frame.args.get("end")]
     numbers = [bound for bound in bounds if isinstance(bound, exp.Expr)]
     if frame.args.get("exclude") or any(whole_of(bound) is None for bound in numbers):
-        checker.complain(node, "expression-not-allowed", "a frame is given by literal numbers of rows, `unbounded` and `current row`")
+        checker.complain(
+            node, "expression-not-allowed", "a frame is given by literal numbers of rows, `unbounded` and `current row`"
+        )
     if str(frame.args.get("kind")).upper() == "RANGE" and numbers:
         checker.complain(node, "expression-not-allowed", "`range` takes no numbers", "use `rows`")
     if not node.args.get("order"):
@@ -196,7 +239,9 @@ def _check_frame(checker: Checker, node: exp.Window, function: Function) -> None
 def visit_filter(checker: Checker, node: exp.Expr) -> Type:
     condition = checker.visit(node.expression.this)
     if condition not in (BOOLEAN, NULL):
-        checker.complain(node.expression, "type-mismatch", f"`filter (where ...)` needs a condition, and this is {condition}")
+        checker.complain(
+            node.expression, "type-mismatch", f"`filter (where ...)` needs a condition, and this is {condition}"
+        )
     function = FUNCTIONS.get(node.this.name.lower()) if isinstance(node.this, exp.Anonymous) else None
     if function is None or function.kind != "aggregate":
         return checker.complain(node, "not-allowed-here", "`filter (where ...)` follows an aggregate")

@@ -28,7 +28,8 @@ _TIMESTAMP_TEXT = _BLANK + _DATE + "(?:[ T]" + _CLOCK + _ZONE + ")?)?)?" + _BLAN
 
 
 _INFINITE_AS_FLOAT = (
-    "case when isnan(_1) or abs(_1) < 3.4028235677973366e38 then _1 when _1 > 0 then cast('inf' as double) when _1 < 0 then cast('-inf' as double) end"
+    "case when isnan(_1) or abs(_1) < 3.4028235677973366e38 then _1 "
+    "when _1 > 0 then cast('inf' as double) when _1 < 0 then cast('-inf' as double) end"
 )
 
 
@@ -37,7 +38,11 @@ def castable(source: Type, target: Type) -> bool:
     if source in (NULL, target):
         return target.name not in ("array", "struct") or source == target
     if target.name == "string":
-        return source.name in ("boolean", "date", "timestamp") or source.is_integer or (source.name == "decimal" and source.scale < 38)
+        return (
+            source.name in ("boolean", "date", "timestamp")
+            or source.is_integer
+            or (source.name == "decimal" and source.scale < 38)
+        )
     if target.is_numeric:
         return source.is_numeric or source.name in ("string", "boolean")
     if target.name in ("date", "timestamp"):
@@ -64,7 +69,9 @@ def duckdb_cast(value: exp.Expr, source: Type, target: Type, *, safe: bool = Fal
 
 
 def _cast(value: exp.Expr, target: Type, *, safe: bool) -> exp.Expr:
-    return exp.TryCast(this=value, to=data_type(target), safe=True) if safe else exp.Cast(this=value, to=data_type(target))
+    return (
+        exp.TryCast(this=value, to=data_type(target), safe=True) if safe else exp.Cast(this=value, to=data_type(target))
+    )
 
 
 def _prepared(value: exp.Expr, source: Type, target: Type) -> exp.Expr:
@@ -78,7 +85,9 @@ def _prepared(value: exp.Expr, source: Type, target: Type) -> exp.Expr:
     if source.name == "double" and target.name == "float":
         return duckdb(_INFINITE_AS_FLOAT, value)
     if source.name == "decimal" and target.name == "string" and source.precision == source.scale:
-        return duckdb(f"cast(_1 as decimal({source.precision + 1}, {source.scale}))", value)  # else it prints no zero before the point
+        return duckdb(
+            f"cast(_1 as decimal({source.precision + 1}, {source.scale}))", value
+        )  # else it prints no zero before the point
     if source.name == "decimal" and source.precision > 15 and target.name in ("float", "double"):
         return duckdb("cast(_1 as varchar)", value)
     return value
@@ -101,15 +110,21 @@ def _prepared_text(value: exp.Expr, target: Type) -> exp.Expr:
     if target.name == "boolean":
         return duckdb(
             "case when regexp_full_match(_1, _2) then 'true' when regexp_full_match(_1, _3) then 'false' else 'not of type boolean: ' || _1 end",
-            value, _BLANK + "(?i:t|true|y|yes|1)" + _BLANK, _BLANK + "(?i:f|false|n|no|0)" + _BLANK,
-        )  # fmt: skip
+            value,
+            _BLANK + "(?i:t|true|y|yes|1)" + _BLANK,
+            _BLANK + "(?i:f|false|n|no|0)" + _BLANK,
+        )
     if target in (DATE, TIMESTAMP):
         return _moment(value, target)
     return value
 
 
 def _guarded(value: exp.Expr, pattern: str, target: Type) -> exp.Expr:
-    return duckdb(f"case when regexp_full_match(_1, _2) then regexp_extract(_1, _2, 1) else 'not of type {target.name}: ' || _1 end", value, pattern)
+    return duckdb(
+        f"case when regexp_full_match(_1, _2) then regexp_extract(_1, _2, 1) else 'not of type {target.name}: ' || _1 end",
+        value,
+        pattern,
+    )
 
 
 def _moment(value: exp.Expr, target: Type) -> exp.Expr:
@@ -119,8 +134,10 @@ def _moment(value: exp.Expr, target: Type) -> exp.Expr:
     pattern = _DATE_TEXT if target == DATE else _TIMESTAMP_TEXT
     return duckdb(
         f"case when regexp_full_match(_1, _2) then _1 when regexp_full_match(_1, _3) then {written} else 'not of type {target}: ' || _1 end",
-        value, usual, pattern,
-    )  # fmt: skip
+        value,
+        usual,
+        pattern,
+    )
 
 
 def _group(number: int, default: str) -> str:
@@ -130,4 +147,6 @@ def _group(number: int, default: str) -> str:
 _USUAL_DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _USUAL_CLOCK = r" (?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?"
 _DAY_WRITTEN = f"{_group(1, '')} || '-' || {_group(2, '1')} || '-' || {_group(3, '1')}"
-_CLOCK_WRITTEN = f" || ' ' || {_group(4, '0')} || ':' || {_group(5, '0')} || ':' || {_group(6, '0')} || '.' || {_group(7, '0')}"
+_CLOCK_WRITTEN = (
+    f" || ' ' || {_group(4, '0')} || ':' || {_group(5, '0')} || ':' || {_group(6, '0')} || '.' || {_group(7, '0')}"
+)

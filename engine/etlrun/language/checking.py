@@ -40,7 +40,9 @@ class Checker:
 
     def refuse(self, node: exp.Expr) -> Type:
         if isinstance(node, (exp.Query, exp.Exists)):
-            return self.complain(node, "expression-not-allowed", "a subquery cannot stand in an expression", "use a `join` step")
+            return self.complain(
+                node, "expression-not-allowed", "a subquery cannot stand in an expression", "use a `join` step"
+            )
         if isinstance(node, exp.Alias):
             return self.complain(node, "syntax", f"`as {node.alias}` has no place here: the key names the column")
         if isinstance(node, exp.Concat):
@@ -48,13 +50,26 @@ class Checker:
         if isinstance(node, exp.Star):
             return self.complain(node, "expression-not-allowed", "`*` stands only in count(*)")
         if isinstance(node, exp.ILike):
-            return self.complain(node, "expression-not-allowed", "`ilike` is not part of the expression language", "use lower(x) like '...'")
+            return self.complain(
+                node,
+                "expression-not-allowed",
+                "`ilike` is not part of the expression language",
+                "use lower(x) like '...'",
+            )
         if isinstance(node, exp.Interval):
             fix = "use `date_add`, `add_months` or `timestamp_seconds`"
-            return self.complain(node, "expression-not-allowed", "intervals are not part of the expression language", fix)
+            return self.complain(
+                node, "expression-not-allowed", "intervals are not part of the expression language", fix
+            )
         if isinstance(node, exp.Dot):
-            fix = "write the name alone" if isinstance(node.expression, exp.Anonymous) else "a field is read from a column: a.b"
-            return self.complain(node, "expression-not-allowed", f"`{said(node)}` is not part of the expression language", fix)
+            fix = (
+                "write the name alone"
+                if isinstance(node.expression, exp.Anonymous)
+                else "a field is read from a column: a.b"
+            )
+            return self.complain(
+                node, "expression-not-allowed", f"`{said(node)}` is not part of the expression language", fix
+            )
         return self.complain(node, "expression-not-allowed", f"`{said(node)}` is not part of the expression language")
 
 
@@ -83,7 +98,9 @@ def visit_column(checker: Checker, node: exp.Expr) -> Type:
         member = next((item for item in kind.fields if item[0].lower() == name.lower()), None)
         if member is None:
             names = [item[0] for item in kind.fields]
-            return checker.complain(node, "unknown-column", f"`{'.'.join(parts[:position])}` has no field `{name}`", nearest(name, names))
+            return checker.complain(
+                node, "unknown-column", f"`{'.'.join(parts[:position])}` has no field `{name}`", nearest(name, names)
+            )
         kind = member[1]
         resolved = exp.Dot(this=resolved, expression=exp.to_identifier(member[0], quoted=True))
         resolved.meta[TYPE] = kind
@@ -104,7 +121,12 @@ def visit_field(checker: Checker, node: exp.Expr) -> Type:
     member = next((item for item in kind.fields if item[0].lower() == node.expression.name.lower()), None)
     if member is None:
         names = [item[0] for item in kind.fields]
-        return checker.complain(node, "unknown-column", f"`{said(node.this)}` has no field `{node.expression.name}`", nearest(node.expression.name, names))
+        return checker.complain(
+            node,
+            "unknown-column",
+            f"`{said(node.this)}` has no field `{node.expression.name}`",
+            nearest(node.expression.name, names),
+        )
     node.set("expression", exp.to_identifier(member[0], quoted=True))
     return member[1]
 
@@ -133,7 +155,12 @@ _CLOCKS = ("current_date", "current_timestamp", "current_time", "localtimestamp"
 
 def _complain_unknown(checker: Checker, node: exp.Column, parts: list[str]) -> None:
     if len(parts) == 1 and parts[0].lower() in _CLOCKS:
-        checker.complain(node, "unknown-function", f"`{parts[0]}` can give another answer at every run", NOT_DETERMINISTIC[parts[0].lower()])
+        checker.complain(
+            node,
+            "unknown-function",
+            f"`{parts[0]}` can give another answer at every run",
+            NOT_DETERMINISTIC[parts[0].lower()],
+        )
         return
     is_alias = any(alias and alias.lower() == parts[0].lower() for alias, _ in checker.names)
     name = parts[-1] if len(parts) == 1 or is_alias else parts[0]

@@ -6,14 +6,41 @@ import re
 from dataclasses import dataclass
 
 PRINTED = {
-    "yyyy": "%Y", "yy": "%y", "MM": "%m", "M": "%-m", "MMM": "%b", "MMMM": "%B", "dd": "%d", "d": "%-d", "DDD": "%j", "D": "%-j",
-    "E": "%a", "EEE": "%a", "EEEE": "%A", "a": "%p", "HH": "%H", "H": "%-H", "hh": "%I", "h": "%-I", "mm": "%M", "m": "%-M",
-    "ss": "%S", "s": "%-S", "SSS": "%g", "SSSSSS": "%f",
-}  # fmt: skip
+    "yyyy": "%Y",
+    "yy": "%y",
+    "MM": "%m",
+    "M": "%-m",
+    "MMM": "%b",
+    "MMMM": "%B",
+    "dd": "%d",
+    "d": "%-d",
+    "DDD": "%j",
+    "D": "%-j",
+    "E": "%a",
+    "EEE": "%a",
+    "EEEE": "%A",
+    "a": "%p",
+    "HH": "%H",
+    "H": "%-H",
+    "hh": "%I",
+    "h": "%-I",
+    "mm": "%M",
+    "m": "%-M",
+    "ss": "%S",
+    "s": "%-S",
+    "SSS": "%g",
+    "SSSSSS": "%f",
+}
 READ = {
-    "yyyy": "[0-9]{4}", "MM": "[0-9]{2}", "dd": "[0-9]{2}", "HH": "[01][0-9]|2[0-3]", "mm": "[0-9]{2}", "ss": "[0-9]{2}",
-    "SSS": "[0-9]{1,3}", "SSSSSS": "[0-9]{1,6}",
-}  # fmt: skip
+    "yyyy": "[0-9]{4}",
+    "MM": "[0-9]{2}",
+    "dd": "[0-9]{2}",
+    "HH": "[01][0-9]|2[0-3]",
+    "mm": "[0-9]{2}",
+    "ss": "[0-9]{2}",
+    "SSS": "[0-9]{1,3}",
+    "SSSSSS": "[0-9]{1,6}",
+}
 _SLOTS = ("yyyy", "MM", "dd", "HH", "mm", "ss", "S")
 _DEFAULTS = ("1970", "01", "01", "00", "00", "00", "0")
 
@@ -34,7 +61,9 @@ class Clock:
 
     def to_print(self) -> str:
         """The same pattern as `strftime` writes it. Raises ClockError for a field that cannot be printed alike."""
-        return "".join(self._known(text, PRINTED) if is_field else text.replace("%", "%%") for is_field, text in self.pieces)
+        return "".join(
+            self._known(text, PRINTED) if is_field else text.replace("%", "%%") for is_field, text in self.pieces
+        )
 
     def to_read(self) -> tuple[str, str]:
         """A regular expression with a group a field, and the replacement that puts the fields into ISO order.

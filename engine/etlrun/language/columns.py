@@ -10,10 +10,20 @@ INTEGERS = ("tinyint", "smallint", "int", "bigint")
 FRACTIONS = ("float", "double")
 SCALARS = ("boolean", *INTEGERS, *FRACTIONS, "decimal", "string", "binary", "date", "timestamp")
 SPELLINGS = {
-    "bool": "boolean", "integer": "int", "long": "bigint", "short": "smallint", "byte": "tinyint", "real": "float",
-    "text": "string", "varchar": "string", "char": "string", "numeric": "decimal", "dec": "decimal",
-    "timestamp_ntz": "timestamp", "datetime": "timestamp",
-}  # fmt: skip
+    "bool": "boolean",
+    "integer": "int",
+    "long": "bigint",
+    "short": "smallint",
+    "byte": "tinyint",
+    "real": "float",
+    "text": "string",
+    "varchar": "string",
+    "char": "string",
+    "numeric": "decimal",
+    "dec": "decimal",
+    "timestamp_ntz": "timestamp",
+    "datetime": "timestamp",
+}
 
 
 class TypeTextError(ValueError):
@@ -234,7 +244,9 @@ class _TypeReader:
             scale = self.number()
         self.take(")")
         if not 1 <= precision <= 38 or scale > precision:
-            raise TypeTextError(f"decimal({precision},{scale}) does not fit: at most 38 digits, scale within them", "decimal")
+            raise TypeTextError(
+                f"decimal({precision},{scale}) does not fit: at most 38 digits, scale within them", "decimal"
+            )
         return decimal(precision, scale)
 
     def number(self) -> int:

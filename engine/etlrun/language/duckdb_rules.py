@@ -88,7 +88,9 @@ def _recast(node: exp.Expr, kind: Type) -> exp.Cast:
 def _cast(node: exp.Expr) -> exp.Expr:
     assert isinstance(node, exp.Cast)
     source, target = kind_of(node.this), kind_of(node)
-    return node if NULL in (source, target) else duckdb_cast(node.this, source, target, safe=isinstance(node, exp.TryCast))
+    return (
+        node if NULL in (source, target) else duckdb_cast(node.this, source, target, safe=isinstance(node, exp.TryCast))
+    )
 
 
 def _literal(node: exp.Expr) -> exp.Expr:
@@ -128,7 +130,13 @@ def _division(node: exp.Expr) -> exp.Expr:
 
 
 def _whole_division(node: exp.Expr) -> exp.Expr:
-    return duckdb("_1 // _2", *(child.copy() if kind_of(child) == BIGINT else _recast(child, BIGINT) for child in (node.this, node.expression)))
+    return duckdb(
+        "_1 // _2",
+        *(
+            child.copy() if kind_of(child) == BIGINT else _recast(child, BIGINT)
+            for child in (node.this, node.expression)
+        ),
+    )
 
 
 def _remainder(node: exp.Expr) -> exp.Expr:
@@ -171,8 +179,9 @@ def _index(node: exp.Expr) -> exp.Expr:
     position = node.expressions[0]
     return duckdb(
         "list_extract(_1, case when _2 < 0 or _2 >= len(_1) then cast('there is no such element' as bigint) else _2 + 1 end)",
-        node.this, position,
-    )  # fmt: skip
+        node.this,
+        position,
+    )
 
 
 def _filter(node: exp.Expr) -> exp.Expr:
@@ -200,7 +209,16 @@ def _window(node: exp.Expr) -> exp.Expr:
 
 
 SMALLEST_INT = "2147483648"  # without its sign
-NULLS = {"string": STRING, "integer": INT, "numeric": INT, "boolean": BOOLEAN, "double": DOUBLE, "date": DATE, "moment": DATE, "timestamp": TIMESTAMP}
+NULLS = {
+    "string": STRING,
+    "integer": INT,
+    "numeric": INT,
+    "boolean": BOOLEAN,
+    "double": DOUBLE,
+    "date": DATE,
+    "moment": DATE,
+    "timestamp": TIMESTAMP,
+}
 RULES: dict[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
     exp.Cast: _cast,
     exp.TryCast: _cast,
@@ -218,5 +236,7 @@ RULES: dict[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
     exp.Window: _window,
     **dict.fromkeys((exp.Add, exp.Sub, exp.Mul), _arithmetic),
     **dict.fromkeys((exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor), _widened),
-    **dict.fromkeys((exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Between), _widened),
+    **dict.fromkeys(
+        (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Between), _widened
+    ),
 }

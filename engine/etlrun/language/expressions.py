@@ -241,5 +241,3 @@ def _below(node: exp.Expr) -> Iterator[exp.Expr]:
 def _data_type_cached(kind: Type) -> exp.DataType:
     text = str(kind).replace("timestamp", "timestamp_ntz")
     return exp.DataType.build("void" if kind.name == "null" else text, dialect="spark")
-
-

@@ -77,7 +77,9 @@ def _term(member: Column) -> exp.Expr:
 
 def _value(member: Column) -> exp.Expr:
     """The column, wide enough that a sum of a few does not overflow before the sum over rows would."""
-    return cast(column(member.name), BIGINT) if member.type.is_integer and member.type != BIGINT else column(member.name)
+    return (
+        cast(column(member.name), BIGINT) if member.type.is_integer and member.type != BIGINT else column(member.name)
+    )
 
 
 def _greatest(members: tuple[Column, ...]) -> exp.Expr:

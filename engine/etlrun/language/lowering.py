@@ -14,12 +14,7 @@ from etlrun.language.functions.function import Template
 from etlrun.language.templates import Engine, fill
 
 # The names by which the engines know what folds rows or looks at them; a template may hold several of them.
-FOLDING = frozenset(
-    (
-        *(name for name, row in FUNCTIONS.items() if row.kind != "scalar"),
-        "list",
-    )
-)
+FOLDING = frozenset((*(name for name, row in FUNCTIONS.items() if row.kind != "scalar"), "list"))
 
 
 def kind_of(node: exp.Expr) -> Type:
@@ -36,7 +31,11 @@ def function_of(node: exp.Expr) -> Function | None:
 def fill_call(node: exp.Anonymous, function: Function, template: Template | None, engine: Engine) -> exp.Expr:
     """The call in the engine's words; without a template, the row's name with the same arguments."""
     if template is None:
-        return node if node.this == function.name else exp.Anonymous(this=function.name, expressions=[part.copy() for part in node.expressions])
+        return (
+            node
+            if node.this == function.name
+            else exp.Anonymous(this=function.name, expressions=[part.copy() for part in node.expressions])
+        )
     if isinstance(template, str):
         return fill(template, engine, node.expressions)
     return template(node.expressions, tuple(kind_of(argument) for argument in arguments_of(node)))

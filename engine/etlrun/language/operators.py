@@ -9,7 +9,19 @@ from sqlglot import exp
 
 from etlrun.language.casts import castable, is_moment_word
 from etlrun.language.checking import Checker, Rule, said
-from etlrun.language.columns import BIGINT, BOOLEAN, DATE, DOUBLE, INT, NULL, STRING, TIMESTAMP, Type, TypeTextError, decimal
+from etlrun.language.columns import (
+    BIGINT,
+    BOOLEAN,
+    DATE,
+    DOUBLE,
+    INT,
+    NULL,
+    STRING,
+    TIMESTAMP,
+    Type,
+    TypeTextError,
+    decimal,
+)
 from etlrun.language.expressions import TYPE, cast, data_type, type_from_tree
 from etlrun.language.functions import common_type
 from etlrun.language.functions.numbers import decimal_operand, decimal_remainder
@@ -38,7 +50,9 @@ def _number(checker: Checker, node: exp.Expr, text: str) -> Type:
         return decimal(precision, len(fraction))
     value = int(text)
     if not -(2**63) <= value < 2**63:
-        return checker.complain(node, "type-mismatch", f"{text} does not fit into bigint", "cast a text: cast('...' as decimal(20,0))")
+        return checker.complain(
+            node, "type-mismatch", f"{text} does not fit into bigint", "cast a text: cast('...' as decimal(20,0))"
+        )
     return INT if -(2**31) <= value < 2**31 else BIGINT
 
 
@@ -63,7 +77,9 @@ def visit_cast(checker: Checker, node: exp.Expr) -> Type:
         fix = "round it and cast it to decimal first" if target == STRING and source.is_numeric else ""
         return checker.complain(node, "type-mismatch", f"a {source} cannot be cast to {target}", fix)
     if target in (DATE, TIMESTAMP) and is_moment_word(node.this):
-        return checker.complain(node, "type-mismatch", f"{said(node.this)} names another moment at every run", "use a param of that type")
+        return checker.complain(
+            node, "type-mismatch", f"{said(node.this)} names another moment at every run", "use a param of that type"
+        )
     node.set("to", data_type(target))
     return target
 
@@ -86,7 +102,9 @@ def visit_comparison(checker: Checker, node: exp.Expr) -> Type:
 def ordered(checker: Checker, kind: Type, node: exp.Expr) -> None:
     """Complain about a comparison of arrays or structs: engines order the nulls inside them differently."""
     if not kind.is_orderable:
-        checker.complain(node, "type-mismatch", f"{kind} has no order and no equality here", "compare its elements or fields")
+        checker.complain(
+            node, "type-mismatch", f"{kind} has no order and no equality here", "compare its elements or fields"
+        )
 
 
 def comparable(checker: Checker, operands: list[exp.Expr], node: exp.Expr) -> Type:
@@ -108,7 +126,9 @@ def as_moment(checker: Checker, operand: exp.Expr, kind: Type, moment: Type) -> 
     if kind != STRING or text is None:
         return kind
     if not _is_moment(text, moment):
-        return checker.complain(operand, "type-mismatch", f"'{text}' is not a {moment}", f"write it as {_EXAMPLES[moment]}")
+        return checker.complain(
+            operand, "type-mismatch", f"'{text}' is not a {moment}", f"write it as {_EXAMPLES[moment]}"
+        )
     replacement = cast(operand.copy(), moment)
     replacement.this.meta[TYPE] = STRING
     replacement.meta[TYPE] = moment
@@ -141,7 +161,9 @@ def visit_arithmetic(checker: Checker, node: exp.Expr) -> Type:
             return BIGINT
         return checker.complain(node, "type-mismatch", "`div` divides whole numbers", "use `/` and `floor`")
     if shared is None or shared.name == "decimal":
-        return _decimal_arithmetic(checker, node, decimal_operand(node.this, left), decimal_operand(node.expression, right))
+        return _decimal_arithmetic(
+            checker, node, decimal_operand(node.this, left), decimal_operand(node.expression, right)
+        )
     return shared
 
 
@@ -182,14 +204,18 @@ def visit_like(checker: Checker, node: exp.Expr) -> Type:
         return checker.complain(node.expression, "expression-not-allowed", "a pattern must be a literal text")
     if not re.fullmatch(r"(?:[^\\]|\\[%_\\])*", pattern, re.DOTALL):
         fix = "write `\\\\` for the character"
-        return checker.complain(node.expression, "wrong-arguments", "in a pattern `\\` stands only before `%`, `_` and `\\`", fix)
+        return checker.complain(
+            node.expression, "wrong-arguments", "in a pattern `\\` stands only before `%`, `_` and `\\`", fix
+        )
     return BOOLEAN
 
 
 def visit_is(checker: Checker, node: exp.Expr) -> Type:
     kind = checker.visit(node.this)
     if not isinstance(node.expression, (exp.Null, exp.Boolean)):
-        return checker.complain(node, "expression-not-allowed", f"`is {said(node.expression)}` is not part of the expression language")
+        return checker.complain(
+            node, "expression-not-allowed", f"`is {said(node.expression)}` is not part of the expression language"
+        )
     if isinstance(node.expression, exp.Boolean) and kind not in (BOOLEAN, NULL):
         return checker.complain(node, "type-mismatch", f"`is true` needs a condition, and this is {kind}")
     checker.visit(node.expression)
@@ -198,7 +224,9 @@ def visit_is(checker: Checker, node: exp.Expr) -> Type:
 
 def visit_in(checker: Checker, node: exp.Expr) -> Type:
     if node.args.get("query") or node.args.get("field") or node.args.get("unnest"):
-        return checker.complain(node, "expression-not-allowed", "`in` takes a list of values", "use a `join` step for a relation")
+        return checker.complain(
+            node, "expression-not-allowed", "`in` takes a list of values", "use a `join` step for a relation"
+        )
     ordered(checker, comparable(checker, [node.this, *node.expressions], node), node)
     return BOOLEAN
 
@@ -226,7 +254,9 @@ def visit_index(checker: Checker, node: exp.Expr) -> Type:
     if kind.element is None:
         return checker.complain(node, "type-mismatch", f"`[...]` needs an array, and this is {kind}")
     if not index.is_integer:
-        return checker.complain(node.expressions[0], "type-mismatch", f"a position is a whole number, and this is {index}")
+        return checker.complain(
+            node.expressions[0], "type-mismatch", f"a position is a whole number, and this is {index}"
+        )
     return kind.element
 
 
@@ -249,7 +279,10 @@ OPERATORS: dict[type[exp.Expr], Rule] = {
     exp.Like: visit_like,
     exp.Bracket: visit_index,
     **dict.fromkeys((exp.And, exp.Or, exp.Not), visit_boolean),
-    **dict.fromkeys((exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Between), visit_comparison),
+    **dict.fromkeys(
+        (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Between),
+        visit_comparison,
+    ),
     **dict.fromkeys((exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod), visit_arithmetic),
     **dict.fromkeys((exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor, exp.BitwiseNot), visit_bitwise),
-}  # fmt: skip
+}

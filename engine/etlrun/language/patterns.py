@@ -15,9 +15,10 @@ _CONTROLS = "tnrf"
 _PROPERTIES = ("L", "Lu", "Ll", "M", "N", "Nd", "P")
 _HINTS = {
     "b": "word boundaries differ between engines; write the characters that stand around the word",
-    "B": "word boundaries differ between engines", "(": "groups are `(...)` and `(?:...)`: no look-around, no flags, no names",
+    "B": "word boundaries differ between engines",
+    "(": "groups are `(...)` and `(?:...)`: no look-around, no flags, no names",
     "i": "compare `lower(text)` instead",
-}  # fmt: skip
+}
 MOST_REPEATS = 1000
 
 
@@ -40,7 +41,12 @@ class Pattern:
     groups: int = 0
 
     def __add__(self, other: Pattern) -> Pattern:
-        return Pattern(self.java + other.java, self.re2 + other.re2, self.may_be_empty and other.may_be_empty, self.groups + other.groups)
+        return Pattern(
+            self.java + other.java,
+            self.re2 + other.re2,
+            self.may_be_empty and other.may_be_empty,
+            self.groups + other.groups,
+        )
 
 
 NOTHING = Pattern("", "", may_be_empty=True)
@@ -117,9 +123,11 @@ class _Reader:
             return piece
         self.at += found.end()
         if self.peek() in ("*", "+", "?", "{") and self.peek():
-            raise self.fail(f"`{self.text[start:self.at]}` is followed by a second repeat", "possessive repeats are Java's alone")
+            raise self.fail(
+                f"`{self.text[start : self.at]}` is followed by a second repeat", "possessive repeats are Java's alone"
+            )
         if piece.may_be_empty:
-            raise PatternError(f"`{self.text[start:self.at]}` repeats what may be empty", start)
+            raise PatternError(f"`{self.text[start : self.at]}` repeats what may be empty", start)
         if max(int(found.group(2) or 0), int(found.group(4) or 0)) > MOST_REPEATS:
             raise PatternError(f"a part can be repeated at most {MOST_REPEATS} times", start)
         empty = found.group().startswith(("*", "?")) or found.group(2) is not None and int(found.group(2)) == 0
@@ -146,7 +154,11 @@ class _Reader:
         opening = "("
         if self.peek() == "?":
             if not self.rest().startswith("?:"):
-                raise self.fail(f"`({self.rest()[:2]}` is not read alike by every engine", _HINTS["(" if self.rest()[1:2] != "i" else "i"], back=1)
+                raise self.fail(
+                    f"`({self.rest()[:2]}` is not read alike by every engine",
+                    _HINTS["(" if self.rest()[1:2] != "i" else "i"],
+                    back=1,
+                )
             opening, self.at = "(?:", self.at + 2
         self.depth += 1
         if self.depth > 20:
@@ -171,7 +183,11 @@ class _Reader:
     def property_name(self) -> str:
         found = re.match(r"\{(\w+)\}", self.rest())
         if found is None or found.group(1) not in _PROPERTIES:
-            raise self.fail("this Unicode class is not read alike by every engine", "the classes are " + ", ".join(_PROPERTIES), back=2)
+            raise self.fail(
+                "this Unicode class is not read alike by every engine",
+                "the classes are " + ", ".join(_PROPERTIES),
+                back=2,
+            )
         self.at += found.end()
         return found.group(1)
 
@@ -190,7 +206,11 @@ class _Reader:
         inside = ""
         while self.peek() != "]" or not inside:
             if self.peek() in ("", "]") or self.peek() == "[" or self.rest().startswith("&&"):
-                message = "a class of characters is not closed" if not self.peek() else f"`{self.peek()}` cannot stand here in a class"
+                message = (
+                    "a class of characters is not closed"
+                    if not self.peek()
+                    else f"`{self.peek()}` cannot stand here in a class"
+                )
                 raise PatternError(message, start, "write `\\[`, `\\]` or `\\&` for the character")
             inside += self.one_of()
         self.take()

@@ -33,10 +33,22 @@ def tables_in(query: exp.Query) -> tuple[tuple[str, exp.Table], ...]:
 
 
 REFUSED = {
-    "laterals": "LATERAL", "pivots": "PIVOT", "qualify": "QUALIFY", "cluster": "CLUSTER BY", "distribute": "DISTRIBUTE BY",
-    "sort": "SORT BY", "hint": "a hint", "sample": "TABLESAMPLE", "into": "INTO", "locks": "FOR UPDATE", "windows": "WINDOW",
-    "offset": "OFFSET", "prewhere": "PREWHERE", "connect": "CONNECT BY", "match": "MATCH_RECOGNIZE",
-}  # fmt: skip
+    "laterals": "LATERAL",
+    "pivots": "PIVOT",
+    "qualify": "QUALIFY",
+    "cluster": "CLUSTER BY",
+    "distribute": "DISTRIBUTE BY",
+    "sort": "SORT BY",
+    "hint": "a hint",
+    "sample": "TABLESAMPLE",
+    "into": "INTO",
+    "locks": "FOR UPDATE",
+    "windows": "WINDOW",
+    "offset": "OFFSET",
+    "prewhere": "PREWHERE",
+    "connect": "CONNECT BY",
+    "match": "MATCH_RECOGNIZE",
+}
 JOINS = {"", "inner", "left", "right", "full", "cross", "semi", "anti", "outer"}
 
 
@@ -57,7 +69,12 @@ class _QueryChecker:
                 self.complain(query, "expression-not-allowed", "a recursive WITH is not read")
             for cte in with_.expressions:
                 if cte.args["alias"].columns:
-                    self.complain(cte, "expression-not-allowed", f"`{cte.alias}(...)` renames columns", "name them with `as` in its SELECT")
+                    self.complain(
+                        cte,
+                        "expression-not-allowed",
+                        f"`{cte.alias}(...)` renames columns",
+                        "name them with `as` in its SELECT",
+                    )
                 known[cte.alias] = self.query(cte.this, known)
         if isinstance(query, exp.SetOperation):
             return self.set_operation(query, known)
@@ -77,8 +94,12 @@ class _QueryChecker:
         for one, other in zip(left, right, strict=True):
             shared = common_type((one.type, other.type))
             if shared is None:
-                self.complain(query.expression, "type-mismatch", f"`{one.name}` is {one.type} on one side and {other.type} on the other",
-                              "cast one of them")  # fmt: skip
+                self.complain(
+                    query.expression,
+                    "type-mismatch",
+                    f"`{one.name}` is {one.type} on one side and {other.type} on the other",
+                    "cast one of them",
+                )
             items.append(Column(one.name, shared or one.type))
         return Columns(tuple(items))
 
@@ -107,7 +128,9 @@ class _QueryChecker:
         if distinct is not None and distinct.args.get("on"):
             self.complain(query, "expression-not-allowed", "DISTINCT ON is not read", "use a `dedupe` step")
         if query.args.get("limit") is not None and not query.args.get("order"):
-            self.complain(query, "no-total-order", "LIMIT without ORDER BY picks other rows at every run", "add ORDER BY")
+            self.complain(
+                query, "no-total-order", "LIMIT without ORDER BY picks other rows at every run", "add ORDER BY"
+            )
 
     def sources(self, query: exp.Select, relations: Mapping[str, Columns]) -> Names:
         from_ = query.args.get("from_") or query.args.get("from")
@@ -118,13 +141,17 @@ class _QueryChecker:
             is_ours = isinstance(join.this, exp.Unnest) and not self.text
             side = self.elements(join.this, tuple(names)) if is_ours else self.source(join.this, relations)
             if join.args.get("method"):
-                self.complain(join.this, "expression-not-allowed", "NATURAL joins are not read", "name the columns with USING")
+                self.complain(
+                    join.this, "expression-not-allowed", "NATURAL joins are not read", "name the columns with USING"
+                )
             names.append(side)
             condition = join.args.get("on")
             if condition is not None:
                 join.set("on", self.expression(condition, tuple(names), BOOLEAN))
                 if has_aggregate(join.args["on"]) or has_window(join.args["on"]):
-                    self.complain(join, "not-allowed-here", "ON takes what is known of each row", "put it into a subquery first")
+                    self.complain(
+                        join, "not-allowed-here", "ON takes what is known of each row", "put it into a subquery first"
+                    )
             merged = self.merged(join, names)
             if join.kind.lower() in ("semi", "anti") or join.side.lower() in ("semi", "anti"):
                 names.pop()
@@ -155,8 +182,12 @@ class _QueryChecker:
             self.complain(node, "expression-not-allowed", "only relations of this pipeline can be read")
             return node.alias_or_name, Columns(())
         if node.args.get("db") or node.args.get("catalog"):
-            self.complain(node, "expression-not-allowed", f"`{node.sql(dialect='spark')}` is no relation of this pipeline",
-                          "declare it as a source")  # fmt: skip
+            self.complain(
+                node,
+                "expression-not-allowed",
+                f"`{node.sql(dialect='spark')}` is no relation of this pipeline",
+                "declare it as a source",
+            )
             return node.alias_or_name, Columns(())
         found = next((name for name in relations if name.lower() == node.name.lower()), None)
         if found is None:
@@ -175,7 +206,12 @@ class _QueryChecker:
         found = next((key for key, value in node.args.items() if value and key not in kept), "")
         alias = node.args.get("alias")
         if isinstance(alias, exp.TableAlias) and alias.columns:
-            self.complain(node, "expression-not-allowed", f"`{alias.name}(...)` renames columns", "name them with `as` in a SELECT")
+            self.complain(
+                node,
+                "expression-not-allowed",
+                f"`{alias.name}(...)` renames columns",
+                "name them with `as` in a SELECT",
+            )
         if found:
             said = REFUSED.get(found, found.strip("_").upper())
             self.complain(node, "expression-not-allowed", f"{said} is not read in a `sql` step")
@@ -194,7 +230,11 @@ class _QueryChecker:
                 expanded.append(item)
                 continue
             wanted = item.table if isinstance(item, exp.Column) else ""
-            shared = {found.name.lower() for alias, columns in names if not alias for found in columns} if len(names) > 1 else set()
+            shared = (
+                {found.name.lower() for alias, columns in names if not alias for found in columns}
+                if len(names) > 1
+                else set()
+            )
             for alias, columns in names:
                 if not wanted or alias.lower() == wanted.lower():
                     table = alias if len(names) > 1 else None
@@ -208,26 +248,40 @@ class _QueryChecker:
         for item in list(query.expressions):
             inner = item.this if isinstance(item, exp.Alias) else item
             typed = self.expression(inner, names, replace=True)
-            name = item.alias if isinstance(item, exp.Alias) else (typed.name if isinstance(typed, (exp.Column, exp.Dot)) else "")
+            name = (
+                item.alias
+                if isinstance(item, exp.Alias)
+                else (typed.name if isinstance(typed, (exp.Column, exp.Dot)) else "")
+            )
             if not name:
                 self.complain(item, "missing-key", "this column has no name", "add `as NAME`")
                 name = f"_{len(items)}"
             if name.lower() in seen:
-                self.complain(item, "column-exists", f"two columns are named `{name}`", "give one another name with `as`")
+                self.complain(
+                    item, "column-exists", f"two columns are named `{name}`", "give one another name with `as`"
+                )
             seen.add(name.lower())
             if isinstance(item, exp.Alias):
                 item.set("alias", exp.to_identifier(name, quoted=True))
             elif not (isinstance(typed, exp.Column) and typed.name == name):
                 typed.replace(exp.alias_(typed.copy(), exp.to_identifier(name, quoted=True)))
             source = self.declared(typed, names)
-            items.append(Column(name, type_of(typed) if "etlrun.type" in typed.meta else NULL,
-                                domain=source.domain if source else None))  # fmt: skip
+            items.append(
+                Column(
+                    name,
+                    type_of(typed) if "etlrun.type" in typed.meta else NULL,
+                    domain=source.domain if source else None,
+                )
+            )
         return Columns(tuple(items))
 
     def declared(self, tree: exp.Expr, names: Names) -> Column | None:
         if not isinstance(tree, exp.Column):
             return None
-        return next((columns.get(tree.name) for alias, columns in names if tree.name in columns and tree.table in ("", alias)), None)
+        return next(
+            (columns.get(tree.name) for alias, columns in names if tree.name in columns and tree.table in ("", alias)),
+            None,
+        )
 
     def grouping(self, query: exp.Select, names: Names) -> None:
         group = query.args.get("group")
@@ -236,10 +290,14 @@ class _QueryChecker:
             return
         if group is not None and any(group.args.get(word) for word in ("cube", "rollup", "grouping_sets", "all")):
             self.complain(query, "expression-not-allowed", "CUBE, ROLLUP, GROUPING SETS and GROUP BY ALL are not read")
-        keys = [self.expression(key, names, replace=True) for key in list(group.expressions)] if group is not None else []
+        keys = (
+            [self.expression(key, names, replace=True) for key in list(group.expressions)] if group is not None else []
+        )
         for key in keys:
             if has_aggregate(key) or has_window(key):
-                self.complain(key, "not-allowed-here", "GROUP BY takes what is known of each row", "put it into a subquery first")
+                self.complain(
+                    key, "not-allowed-here", "GROUP BY takes what is known of each row", "put it into a subquery first"
+                )
         if any(isinstance(key, exp.Literal) for key in keys):
             self.complain(query, "expression-not-allowed", "GROUP BY takes columns, not positions")
         for item in query.expressions:
@@ -250,7 +308,11 @@ class _QueryChecker:
         """Complain about every column that is neither grouped nor inside an aggregate."""
         if any(node == key for key in keys) or isinstance(node, exp.Literal):
             return
-        if isinstance(node, exp.Anonymous) and has_aggregate(node) and not any(has_aggregate(child) for child in node.expressions):
+        if (
+            isinstance(node, exp.Anonymous)
+            and has_aggregate(node)
+            and not any(has_aggregate(child) for child in node.expressions)
+        ):
             return
         if isinstance(node, exp.Filter) and has_aggregate(node.this):
             return
@@ -276,7 +338,9 @@ class _QueryChecker:
     def condition(self, clause: exp.Expr, names: Names, said: str) -> None:
         clause.set("this", self.expression(clause.this, names, BOOLEAN))
         if has_window(clause.this):
-            self.complain(clause, "not-allowed-here", f"a window function cannot stand in {said}", "put it into a subquery first")
+            self.complain(
+                clause, "not-allowed-here", f"a window function cannot stand in {said}", "put it into a subquery first"
+            )
         if said != "HAVING" and has_aggregate(clause.this):
             self.complain(clause, "not-allowed-here", f"an aggregate cannot stand in {said}", "use HAVING")
 
@@ -295,5 +359,7 @@ class _QueryChecker:
         found = typed.meta.get("etlrun.type", NULL)
         if wanted is not None and found not in (wanted, NULL):
             start, end = span(typed, self.text)
-            self.problems.append(Problem("type-mismatch", f"a condition is wanted here, and this is {found}", start, end))
+            self.problems.append(
+                Problem("type-mismatch", f"a condition is wanted here, and this is {found}", start, end)
+            )
         return typed

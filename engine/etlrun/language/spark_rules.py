@@ -15,7 +15,11 @@ def lower(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.Div):
         return spark("cast(_1 as double) / cast(_2 as double)", node.this, node.expression)
     if isinstance(node, exp.Cast) and isinstance(node.this, (exp.Anonymous, exp.DPipe, exp.Case, exp.Paren)):
-        return spark_cast(node.this, kind_of(node.this), kind_of(node), safe=isinstance(node, exp.TryCast)) if TYPE in node.meta else node
+        return (
+            spark_cast(node.this, kind_of(node.this), kind_of(node), safe=isinstance(node, exp.TryCast))
+            if TYPE in node.meta
+            else node
+        )
     if isinstance(node, exp.NullSafeNEQ):
         return spark("not (_1 <=> _2)", node.this, node.expression)
     if isinstance(node, exp.Filter):
@@ -47,7 +51,12 @@ def _elements(node: exp.Select) -> exp.Select:
             if place.name == position.name:
                 place.replace(exp.paren(exp.Add(this=place.copy(), expression=exp.Literal.number(1)), copy=False))
         alias = exp.TableAlias(this=unnest.args["alias"].this, columns=[position, *unnest.args["alias"].columns])
-        view = exp.Lateral(this=exp.Anonymous(this="POSEXPLODE", expressions=unnest.expressions), view=True, outer=join.side == "LEFT", alias=alias)
+        view = exp.Lateral(
+            this=exp.Anonymous(this="POSEXPLODE", expressions=unnest.expressions),
+            view=True,
+            outer=join.side == "LEFT",
+            alias=alias,
+        )
         join.pop()
         node.append("laterals", view)
     return node

@@ -10,7 +10,13 @@ from etlrun.diagnostics import nearest
 from etlrun.language.columns import SCALARS, SPELLINGS
 from etlrun.language.problems import Problem
 
-_INSTEAD = {"&&": "write `and`", "!": "write `not`", "=>": "write `>=`", "=<": "write `<=`", "?": "write `case when ... then ... else ... end`"}
+_INSTEAD = {
+    "&&": "write `and`",
+    "!": "write `not`",
+    "=>": "write `>=`",
+    "=<": "write `<=`",
+    "?": "write `case when ... then ... else ... end`",
+}
 _QUOTES = "in a list or in braces an expression with a `,` stands in quotes"
 
 
@@ -37,7 +43,13 @@ def _phrase(said: str, word: str, start: int, end: int) -> Problem:
     expected = re.match(r"Expected (\w+) after", said)
     if expected:
         keyword = expected.group(1).lower()
-        return Problem("syntax", f"`{keyword}` is missing {'before' if keyword == 'as' else 'after'} `{word}`", start, end, f"add `{keyword}`")
+        return Problem(
+            "syntax",
+            f"`{keyword}` is missing {'before' if keyword == 'as' else 'after'} `{word}`",
+            start,
+            end,
+            f"add `{keyword}`",
+        )
     if "'high' missing" in said:
         return Problem("syntax", "`between` wants two bounds", start, end, "write `between 1 and 2`")
     if "Required keyword" in said:

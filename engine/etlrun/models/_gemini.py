@@ -51,8 +51,12 @@ class GeminiAsker(Asker):
         self.has_schema = True  # until the service refuses it
         # google-genai prints an ending that it does not know, as the service wrote it, escape sequences included
         warnings.filterwarnings("ignore", category=UserWarning, module=r"google\.genai\._common")
-        limits = httpx2.Limits(max_connections=settings.concurrency + 4, max_keepalive_connections=settings.concurrency + 4)
-        options = types.HttpOptions(base_url=settings.url or None, timeout=int(settings.timeout * 1000), async_client_args={"limits": limits})
+        limits = httpx2.Limits(
+            max_connections=settings.concurrency + 4, max_keepalive_connections=settings.concurrency + 4
+        )
+        options = types.HttpOptions(
+            base_url=settings.url or None, timeout=int(settings.timeout * 1000), async_client_args={"limits": limits}
+        )
         self.client = genai.Client(api_key=settings.secret.reveal(), http_options=options)
 
     async def answer(self, request: Request) -> Reply:
@@ -68,7 +72,9 @@ class GeminiAsker(Asker):
     async def _send(self, request: Request, *, has_schema: bool) -> Reply:
         with self.translated(may_be_billed=True):
             config = self.config(request, has_schema=has_schema)
-            response = await self.client.aio.models.generate_content(model=self.name, contents=request.user, config=config)
+            response = await self.client.aio.models.generate_content(
+                model=self.name, contents=request.user, config=config
+            )
         return _reply(response)
 
     def config(self, request: Request, *, has_schema: bool) -> types.GenerateContentConfig:
@@ -79,14 +85,18 @@ class GeminiAsker(Asker):
             response_mime_type="application/json",
             response_json_schema=dict(request.schema) if has_schema else None,
             thinking_config=_thinking(self.name, self.settings.thinking),
-            service_tier=None if self.settings.service_tier == "standard" else types.ServiceTier(self.settings.service_tier),
+            service_tier=None
+            if self.settings.service_tier == "standard"
+            else types.ServiceTier(self.settings.service_tier),
             automatic_continuation=False,
         )
 
     async def count_tokens(self, request: Request) -> int | None:
         # The Gemini API counts contents only: the rules are counted as if they were said first.
         with self.translated(may_be_billed=False):
-            counted = await self.client.aio.models.count_tokens(model=self.name, contents=[request.system, request.user])
+            counted = await self.client.aio.models.count_tokens(
+                model=self.name, contents=[request.system, request.user]
+            )
         return said_count(counted.total_tokens)
 
     async def check(self) -> str:
@@ -108,10 +118,14 @@ class GeminiAsker(Asker):
             fix = "check the network, the proxy and the address"
             raise ModelError("service", f"the service cannot be reached: {said_text(str(error))}", fix) from None
         except httpx2.TransportError as error:
-            what = "did not answer in time" if isinstance(error, httpx2.TimeoutException) else "broke off the connection"
+            what = (
+                "did not answer in time" if isinstance(error, httpx2.TimeoutException) else "broke off the connection"
+            )
             raise ModelError("service", f"the service {what}", may_be_billed=may_be_billed) from None
         except UNREADABLE as error:
-            raise ModelError("unreadable", f"the reply is unreadable ({type(error).__name__})", may_be_billed=may_be_billed) from None
+            raise ModelError(
+                "unreadable", f"the reply is unreadable ({type(error).__name__})", may_be_billed=may_be_billed
+            ) from None
 
     def from_api(self, error: errors.APIError) -> ModelError:
         message = said_text(error.message) or said_text(error.status) or "no reason given"
@@ -121,8 +135,14 @@ class GeminiAsker(Asker):
             if any("PerDay" in str(item) for item in details):
                 return ModelError("day", message)
             return ModelError("rate", message, wait=_wait(error, details))
-        if error.code in (401, 403) or "API_KEY_INVALID" in reasons or (error.code == 400 and "api key" in message.lower()):
-            return ModelError("access", f"the service does not take the key: {message}", f"check `{self.settings.key_reference}`")
+        if (
+            error.code in (401, 403)
+            or "API_KEY_INVALID" in reasons
+            or (error.code == 400 and "api key" in message.lower())
+        ):
+            return ModelError(
+                "access", f"the service does not take the key: {message}", f"check `{self.settings.key_reference}`"
+            )
         if error.code == 404:
             fix = f"it is misspelt, retired, or not open to this key; the names are at {MODELS_PAGE}"
             return ModelError("model", f"there is no model `{self.name}`: {message}", fix)
@@ -160,7 +180,9 @@ def _thinking(name: str, thinking: Thinking) -> types.ThinkingConfig | None:
     if family == "none":
         return None
     if family == "level":
-        return types.ThinkingConfig(thinking_level=types.ThinkingLevel("LOW" if thinking == "off" else thinking.upper()))
+        return types.ThinkingConfig(
+            thinking_level=types.ThinkingLevel("LOW" if thinking == "off" else thinking.upper())
+        )
     return types.ThinkingConfig(thinking_budget=budget_of(family, thinking))
 
 

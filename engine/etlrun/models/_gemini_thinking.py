@@ -10,7 +10,12 @@ Family = Literal["none", "budget", "least", "level"]
 
 BUDGETS: Mapping[Thinking, int] = {"off": 0, "low": 1024, "medium": 8192, "high": 24576}  # tokens
 LEAST_BUDGET_OF_2_5_PRO = 128
-ROOM_OF_LEVEL: Mapping[Thinking, int] = {"off": 4096, "low": 4096, "medium": 16384, "high": 32768}  # a level is no limit: ample room
+ROOM_OF_LEVEL: Mapping[Thinking, int] = {
+    "off": 4096,
+    "low": 4096,
+    "medium": 16384,
+    "high": 32768,
+}  # a level is no limit: ample room
 
 
 def family_of(name: str) -> Family:

@@ -48,8 +48,12 @@ class OpenaiAsker(Asker):
         self.secret = settings.secret
         self.form = Form()
         headers = {"authorization": f"Bearer {settings.secret.reveal()}"} if settings.secret else {}
-        limits = httpx2.Limits(max_connections=settings.concurrency + 4, max_keepalive_connections=settings.concurrency + 4)
-        self.client = httpx2.AsyncClient(base_url=settings.url.rstrip("/"), headers=headers, limits=limits, timeout=settings.timeout)
+        limits = httpx2.Limits(
+            max_connections=settings.concurrency + 4, max_keepalive_connections=settings.concurrency + 4
+        )
+        self.client = httpx2.AsyncClient(
+            base_url=settings.url.rstrip("/"), headers=headers, limits=limits, timeout=settings.timeout
+        )
 
     async def answer(self, request: Request) -> Reply:
         form = self.form
@@ -78,7 +82,9 @@ class OpenaiAsker(Asker):
             fix = f"check the network and `url: {shown_address(self.settings.url)}`"
             raise ModelError("service", f"the service cannot be reached: {said_text(str(error))}", fix) from None
         except httpx2.TransportError as error:
-            what = "did not answer in time" if isinstance(error, httpx2.TimeoutException) else "broke off the connection"
+            what = (
+                "did not answer in time" if isinstance(error, httpx2.TimeoutException) else "broke off the connection"
+            )
             raise ModelError("service", f"the service {what}", may_be_billed=body is not None) from None
         except httpx2.RequestError:  # a body that cannot be decompressed
             raise ModelError("unreadable", "the reply cannot be decoded", may_be_billed=body is not None) from None
@@ -92,7 +98,11 @@ class OpenaiAsker(Asker):
             raise self.from_response(response)
         names = _names(_json(response).get("data"))
         if names and self.name not in names:
-            raise ModelError("model", f"there is no model `{self.name}`", nearest(self.name, names) or f"there is {', '.join(names[:12])}")
+            raise ModelError(
+                "model",
+                f"there is no model `{self.name}`",
+                nearest(self.name, names) or f"there is {', '.join(names[:12])}",
+            )
         return self.name
 
     async def close(self) -> None:
@@ -107,9 +117,15 @@ class OpenaiAsker(Asker):
                 return ModelError("day", message, "the account has no credit left: add some, and run again")
             return ModelError("rate", message, wait=said_seconds(response.headers.get("retry-after")))
         if code in (401, 403):
-            return ModelError("access", f"the service does not take the key: {message}", f"check `{self.settings.key_reference}`")
+            return ModelError(
+                "access", f"the service does not take the key: {message}", f"check `{self.settings.key_reference}`"
+            )
         if code == 404:
-            return ModelError("model", f"there is no model `{self.name}`, or no API at this address: {message}", "check `model` and `url`")
+            return ModelError(
+                "model",
+                f"there is no model `{self.name}`, or no API at this address: {message}",
+                "check `model` and `url`",
+            )
         if code in (400, 413, 422):
             return ModelError("refused", f"the service refuses the request: {message}")
         return ModelError("service", f"the service failed with {code}: {message}")
@@ -140,7 +156,9 @@ def _reply(body: Mapping[str, Any]) -> Reply:
     reason, text = said_text(choice.get("finish_reason")), message.get("content")
     is_blocked = reason == "content_filter" or bool(message.get("refusal"))
     ending: Ending = "blocked" if is_blocked else "truncated" if reason == "length" else "complete"
-    return Reply(text if isinstance(text, str) else "", ending, reason, _usage(body.get("usage")), said_text(body.get("model")))
+    return Reply(
+        text if isinstance(text, str) else "", ending, reason, _usage(body.get("usage")), said_text(body.get("model"))
+    )
 
 
 def _usage(counted: object) -> Usage | None:

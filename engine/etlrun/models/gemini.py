@@ -31,7 +31,9 @@ class Gemini(LanguageModel):
     url: str = key("another address of the service, such as a gateway", default="")
     thinking: Thinking = key("how much the model thinks before it answers", default="off")
     temperature: float = key("how freely it chooses among answers, from 0 to 2", default=0)
-    service_tier: Literal["standard", "flex", "priority"] = key("`flex` is half price and may be slow", default="standard")
+    service_tier: Literal["standard", "flex", "priority"] = key(
+        "`flex` is half price and may be slow", default="standard"
+    )
 
     def identity(self, root: Path, environment: Environment) -> Mapping[str, str]:
         name = self.model_name(environment)
@@ -42,9 +44,16 @@ class Gemini(LanguageModel):
         from etlrun.models._gemini import GeminiAsker, Settings
 
         settings = Settings(
-            self.model_name(environment), secret, written_reference(self.api_key), environment(self.url), self.timeout, self.concurrency,
-            self.temperature, self.thinking, self.service_tier,
-        )  # fmt: skip
+            self.model_name(environment),
+            secret,
+            written_reference(self.api_key),
+            environment(self.url),
+            self.timeout,
+            self.concurrency,
+            self.temperature,
+            self.thinking,
+            self.service_tier,
+        )
         return GeminiAsker(settings)
 
     def thought_tokens(self, name: str) -> int:

@@ -37,7 +37,12 @@ def read_footers(order: Order, columns: Columns, names: Mapping[str, str]) -> In
         try:
             footer = pq.ParquetFile(file.path)
         except (pa.ArrowInvalid, OSError) as error:
-            raise RunFailure("source", "damaged-file", f"{file.path}: not a whole Parquet file ({_first_line(error)})", "fetch it again") from error
+            raise RunFailure(
+                "source",
+                "damaged-file",
+                f"{file.path}: not a whole Parquet file ({_first_line(error)})",
+                "fetch it again",
+            ) from error
         problems.extend(f"{file.path}: {problem}" for problem in _misfits(footer.schema_arrow, columns, names))
         rows[file.path] = footer.metadata.num_rows
         by_day.setdefault(file.date, []).append(file.path)
@@ -47,7 +52,11 @@ def read_footers(order: Order, columns: Columns, names: Mapping[str, str]) -> In
         fix = "declare what the files hold, or write them again"
         raise RunFailure("source", "wrong-columns", "; ".join(problems[:SHOWN]) + more, fix)
     _refuse_empty_days(order, by_day)
-    return Intake(tuple(ParquetFiles(tuple(paths), day, names=names) for day, paths in by_day.items()), sum(rows.values()), rows_of=rows)
+    return Intake(
+        tuple(ParquetFiles(tuple(paths), day, names=names) for day, paths in by_day.items()),
+        sum(rows.values()),
+        rows_of=rows,
+    )
 
 
 def _misfits(schema: pyarrow.Schema, columns: Columns, names: Mapping[str, str]) -> Iterator[str]:
@@ -65,7 +74,9 @@ def _misfits(schema: pyarrow.Schema, columns: Columns, names: Mapping[str, str])
 
 
 def _fits(column: Column, kind: Type) -> bool:
-    return kind == column.type or (column.type.is_numeric and kind.is_numeric and common_type((kind, column.type)) == column.type)
+    return kind == column.type or (
+        column.type.is_numeric and kind.is_numeric and common_type((kind, column.type)) == column.type
+    )
 
 
 def _refuse_empty_days(order: Order, by_day: Mapping[datetime.date | None, list[str]]) -> None:
@@ -73,8 +84,14 @@ def _refuse_empty_days(order: Order, by_day: Mapping[datetime.date | None, list[
     import pyarrow.parquet as pq
 
     for day, paths in by_day.items():
-        if day is not None and day not in order.inventory.may_be_empty and not any(pq.ParquetFile(path).metadata.num_rows for path in paths):
-            raise RunFailure("source", "empty-file", f"the day {day} of `{order.name}` has no row", f"allow it: `empty: [{day}]`")
+        if (
+            day is not None
+            and day not in order.inventory.may_be_empty
+            and not any(pq.ParquetFile(path).metadata.num_rows for path in paths)
+        ):
+            raise RunFailure(
+                "source", "empty-file", f"the day {day} of `{order.name}` has no row", f"allow it: `empty: [{day}]`"
+            )
 
 
 def _first_line(error: Exception) -> str:

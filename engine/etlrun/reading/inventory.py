@@ -16,9 +16,17 @@ from typing import Literal
 from etlrun.spec.dates import Days, day_path
 
 MAGIC = (
-    (b"\x1f\x8b", "gzip"), (b"PK\x03\x04", "zip"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"), (b"PAR1", "Parquet"),
-    (b"\x28\xb5\x2f\xfd", "zstd"), (b"BZh", "bzip2"), (b"\xfd7zXZ", "xz"), (b"ORC", "ORC"), (b"Obj\x01", "Avro"),
-)  # fmt: skip
+    (b"\x1f\x8b", "gzip"),
+    (b"PK\x03\x04", "zip"),
+    (b"\xff\xfe", "UTF-16"),
+    (b"\xfe\xff", "UTF-16"),
+    (b"PAR1", "Parquet"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ", "xz"),
+    (b"ORC", "ORC"),
+    (b"Obj\x01", "Avro"),
+)
 
 
 @dataclass(frozen=True)
@@ -83,18 +91,35 @@ def take_inventory(wanted: Wanted) -> Inventory:
 
 def _look(path: str, day: datetime.date | None, form: str) -> Inventory:
     """What a path holds; a folder that is closed to us hides whether there is anything, and that is trouble whatever may be missing."""
-    closed = next((str(folder) for folder in (Path(path), *Path(path).parents) if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK)), "")
+    closed = next(
+        (
+            str(folder)
+            for folder in (Path(path), *Path(path).parents)
+            if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK)
+        ),
+        "",
+    )
     if closed:
-        return Inventory((), troubles=(Trouble("unreadable-file", closed, "the folder cannot be looked into", "check its permissions"),))
+        return Inventory(
+            (),
+            troubles=(Trouble("unreadable-file", closed, "the folder cannot be looked into", "check its permissions"),),
+        )
     return Inventory(tuple(_files_at(path, day, form)))
 
 
 def _no_day(wanted: Wanted, day: datetime.date) -> Trouble:
-    return Trouble("missing-day", day_path(wanted.template, day), f"the day {day} has no file", f"put it there, or allow it: `missing: [{day}]`")
+    return Trouble(
+        "missing-day",
+        day_path(wanted.template, day),
+        f"the day {day} has no file",
+        f"put it there, or allow it: `missing: [{day}]`",
+    )
 
 
 def _nothing_at(path: str) -> Trouble:
-    return Trouble("missing-file", path, "there is no such file", "check the path; a relative one starts at the project's folder")
+    return Trouble(
+        "missing-file", path, "there is no such file", "check the path; a relative one starts at the project's folder"
+    )
 
 
 def _files_at(path: str, day: datetime.date | None, form: str) -> Iterator[InputFile]:
@@ -103,7 +128,9 @@ def _files_at(path: str, day: datetime.date | None, form: str) -> Iterator[Input
         found = sorted(glob.glob(path))
     elif os.path.isdir(path):
         found = sorted(
-            os.path.join(path, name) for name in os.listdir(path) if not name.startswith(("_", ".")) and not name.endswith(".crc")
+            os.path.join(path, name)
+            for name in os.listdir(path)
+            if not name.startswith(("_", ".")) and not name.endswith(".crc")
         )
     else:
         found = [name for name in (path, path + ".gz") if os.path.exists(name)]
@@ -133,22 +160,33 @@ def _inspected(inventory: Inventory, wanted: Wanted) -> Inventory:
 
 def _trouble_in(file: InputFile, form: str) -> Iterator[Trouble]:
     if Path(file.path).name.startswith(("_", ".")):
-        yield Trouble("hidden-file", file.path, "a name that starts with `_` or `.` is passed over by Spark", "rename the file")
+        yield Trouble(
+            "hidden-file", file.path, "a name that starts with `_` or `.` is passed over by Spark", "rename the file"
+        )
     try:
         with open(file.path, "rb") as stream:
             head = stream.read(16)
     except OSError as error:
-        yield Trouble("unreadable-file", file.path, f"the file cannot be read: {error.strerror}", "check its permissions")
+        yield Trouble(
+            "unreadable-file", file.path, f"the file cannot be read: {error.strerror}", "check its permissions"
+        )
         return
     found = next((name for magic, name in MAGIC if head.startswith(magic)), "")
     is_gz = file.path.endswith(".gz")
     if form == "parquet":
         if found != "Parquet":
-            yield Trouble("wrong-format", file.path, f"the file is {found or 'not Parquet'}", "check the path and the kind of source")
+            yield Trouble(
+                "wrong-format",
+                file.path,
+                f"the file is {found or 'not Parquet'}",
+                "check the path and the kind of source",
+            )
     elif is_gz and found != "gzip":
         yield Trouble("wrong-format", file.path, "the name ends in .gz, and the file is not gzip", "rename it")
     elif found == "gzip" and not is_gz:
-        yield Trouble("wrong-format", file.path, "the file is gzip, and its name does not say so", "let the name end in .gz")
+        yield Trouble(
+            "wrong-format", file.path, "the file is gzip, and its name does not say so", "let the name end in .gz"
+        )
     elif found and not is_gz:
         fix = "save it as UTF-8" if found == "UTF-16" else "check the path and the kind of source"
         yield Trouble("wrong-format", file.path, f"the file is {found}, not text", fix)
@@ -160,11 +198,18 @@ def _doubles(files: Sequence[InputFile]) -> Iterator[Trouble]:
         status = os.stat(file.path)
         identity = (status.st_dev, status.st_ino)
         if identity in seen:
-            yield Trouble("double-file", file.path, f"the same file is read twice (also as {seen[identity]})", "remove one of them")
+            yield Trouble(
+                "double-file",
+                file.path,
+                f"the same file is read twice (also as {seen[identity]})",
+                "remove one of them",
+            )
         seen[identity] = file.path
         plain = file.path.removesuffix(".gz")
         if plain != file.path and os.path.exists(plain):
-            yield Trouble("double-file", file.path, "the same day is there twice, plain and compressed", "remove one of them")
+            yield Trouble(
+                "double-file", file.path, "the same day is there twice, plain and compressed", "remove one of them"
+            )
 
 
 def shown(days: Iterable[datetime.date]) -> str:

@@ -55,8 +55,15 @@ class _Work:
 
     def intake(self) -> Intake:
         quarantine = self.quarantine
-        return Intake(written_parts(self.folders), self.rows, quarantine.count, self.blank, tuple(quarantine.reasons.most_common()), tuple(quarantine.samples),
-                      bad_rows_of=quarantine.files)  # fmt: skip
+        return Intake(
+            written_parts(self.folders),
+            self.rows,
+            quarantine.count,
+            self.blank,
+            tuple(quarantine.reasons.most_common()),
+            tuple(quarantine.samples),
+            bad_rows_of=quarantine.files,
+        )
 
     def read(self, files: Sequence[InputFile]) -> None:
         import duckdb
@@ -69,7 +76,9 @@ class _Work:
             for group in self.fast(connection, files, "lines"):
                 self.slow(group)
 
-    def fast(self, connection: duckdb.DuckDBPyConnection, files: Sequence[InputFile], folder: str) -> Iterator[InputFile]:
+    def fast(
+        self, connection: duckdb.DuckDBPyConnection, files: Sequence[InputFile], folder: str
+    ) -> Iterator[InputFile]:
         """Read `files` by DuckDB; gives back those it cannot take as lines of text at all."""
         import duckdb
 
@@ -110,7 +119,9 @@ class _Work:
 
     def counted(self, connection: duckdb.DuckDBPyConnection, target: Path) -> tuple[int, int]:
         """How many lines a statement wrote, and how many of them are open."""
-        ((lines, doubts),) = connection.execute(f"SELECT count(*), count({name(RAW)}) FROM read_parquet({text(str(target / '*.parquet'))})").fetchall()
+        ((lines, doubts),) = connection.execute(
+            f"SELECT count(*), count({name(RAW)}) FROM read_parquet({text(str(target / '*.parquet'))})"
+        ).fetchall()
         return lines, doubts
 
     def settle(self, connection: duckdb.DuckDBPyConnection, target: Path) -> None:
@@ -140,7 +151,9 @@ class _Work:
 
         _reading(file.path, read)
 
-    def line(self, raw: bytes, file: str, number: int, day: Any, writer: RowWriter, refuse: Callable[[BrokenRecord], None]) -> None:
+    def line(
+        self, raw: bytes, file: str, number: int, day: Any, writer: RowWriter, refuse: Callable[[BrokenRecord], None]
+    ) -> None:
         try:
             values = read_line(raw, self.fields)
         except BrokenRecordError as error:
@@ -160,4 +173,9 @@ def _reading(path: str, read: Callable[[], None]) -> None:
         fix = "fetch it again; if it is still being written, wait until it is complete"
         raise RunFailure("source", "damaged-file", f"{path}: the file is cut or damaged ({error})", fix) from error
     except OSError as error:
-        raise RunFailure("source", "unreadable-file", f"{path}: {error.strerror or error}", "check the disk and the file's permissions") from error
+        raise RunFailure(
+            "source",
+            "unreadable-file",
+            f"{path}: {error.strerror or error}",
+            "check the disk and the file's permissions",
+        ) from error

@@ -25,16 +25,36 @@ def strict_statement(files: Sequence[InputFile], columns: Columns, fields: Seque
         f"SELECT l, filename AS f FROM read_csv([{paths}], columns = {{l: 'VARCHAR'}}, delim = chr(1), quote = '', escape = '', header = false, "
         f"auto_detect = false, filename = true, max_line_size = {MAX_LINE})"
     )
-    return _copy(lines, f"TRY(json_transform_strict(l, {_shape_text(fields)}))", "false", files, columns, fields, target)
+    return _copy(
+        lines, f"TRY(json_transform_strict(l, {_shape_text(fields)}))", "false", files, columns, fields, target
+    )
 
 
-def patient_statement(left: Path, files: Sequence[InputFile], columns: Columns, fields: Sequence[Field], target: Path) -> str:
+def patient_statement(
+    left: Path, files: Sequence[InputFile], columns: Columns, fields: Sequence[Field], target: Path
+) -> str:
     """One pass over the lines that the strict statement left open in `left`: those stay open in which more is wrong than an absent key."""
     lines = f"SELECT {name(RAW)} AS l, {name(FILE)} AS f FROM read_parquet({text(str(left / '*.parquet'))}) WHERE {name(RAW)} IS NOT NULL"
-    return _copy(lines, f"TRY(json_transform(l, {_shape_text(fields)}))", " OR ".join(_more_than_absent(fields)), files, columns, fields, target)
+    return _copy(
+        lines,
+        f"TRY(json_transform(l, {_shape_text(fields)}))",
+        " OR ".join(_more_than_absent(fields)),
+        files,
+        columns,
+        fields,
+        target,
+    )
 
 
-def _copy(lines: str, parsed: str, open_: str, files: Sequence[InputFile], columns: Columns, fields: Sequence[Field], target: Path) -> str:
+def _copy(
+    lines: str,
+    parsed: str,
+    open_: str,
+    files: Sequence[InputFile],
+    columns: Columns,
+    fields: Sequence[Field],
+    target: Path,
+) -> str:
     """The UNNEST keeps DuckDB from parsing a line once for every use of it."""
     leaves = ", ".join(f"{_member(item.path)} AS {name(f'v{index}')}" for index, item in enumerate(fields))
     doubts = " OR ".join(doubtful(name(f"v{index}"), item) for index, item in enumerate(fields))
@@ -42,7 +62,9 @@ def _copy(lines: str, parsed: str, open_: str, files: Sequence[InputFile], colum
     if len(columns) > len(fields):
         values.append(f"{name('day')} AS {name(columns.items[-1].name)}")
     doubt = f"(u IS NULL OR regexp_matches(l, {text(_TRAILING_COMMA)}) OR {doubts} OR {open_})"
-    days = ", ".join(f"({text(file.path)}, {f'DATE {text(str(file.date))}' if file.date else 'NULL::DATE'})" for file in files)
+    days = ", ".join(
+        f"({text(file.path)}, {f'DATE {text(str(file.date))}' if file.date else 'NULL::DATE'})" for file in files
+    )
     return (
         f"COPY (SELECT {', '.join(values)}, CASE WHEN doubt THEN coalesce(l, '') END AS {name(RAW)}, CASE WHEN doubt THEN f END AS {name(FILE)} "
         f"FROM (SELECT *, {doubt} AS doubt FROM (SELECT {leaves}, l, f, u FROM (SELECT l, f, unnest([{parsed}]) AS u FROM ({lines})))) "

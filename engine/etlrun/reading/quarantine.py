@@ -50,7 +50,9 @@ class Quarantine:
             return
         if self._stream is None:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._stream = os.fdopen(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", encoding="utf-8")
+            self._stream = os.fdopen(
+                os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", encoding="utf-8"
+            )
         self._stream.write(json.dumps(self._as_object(broken), ensure_ascii=False) + "\n")
 
     def _as_object(self, broken: BrokenRecord) -> dict[str, Any]:

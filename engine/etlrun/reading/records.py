@@ -113,7 +113,9 @@ def _checked(value: Any, field: Field) -> Any:
     try:
         return read(value, field.type)
     except _MisfitError as misfit:
-        raise BrokenRecordError(f"`{field.name}` is {_shown(value)}, and {str(misfit) or field.type} is wanted") from None
+        raise BrokenRecordError(
+            f"`{field.name}` is {_shown(value)}, and {str(misfit) or field.type} is wanted"
+        ) from None
 
 
 def _checked_text(value: str | None, field: Field) -> Any:

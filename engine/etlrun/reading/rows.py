@@ -50,14 +50,19 @@ class RowWriter:
             return
         if self.writer is None:
             self.writer = pq.ParquetWriter(self.path, self.schema)
-        arrays = [pa.array(values, kind) for values, kind in zip(zip(*self.waiting, strict=True), self.schema.types, strict=True)]
+        arrays = [
+            pa.array(values, kind)
+            for values, kind in zip(zip(*self.waiting, strict=True), self.schema.types, strict=True)
+        ]
         self.writer.write_table(pa.Table.from_arrays(arrays, schema=self.schema))
         self.waiting.clear()
 
     def __enter__(self) -> RowWriter:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is None:
             self.flush()
         if self.writer is not None:

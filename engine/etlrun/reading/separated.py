@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     import duckdb
 
 
-
-def read_separated(order: Order, columns: Columns, fields: Sequence[Field], separator: str, *, has_header: bool) -> Intake:
+def read_separated(
+    order: Order, columns: Columns, fields: Sequence[Field], separator: str, *, has_header: bool
+) -> Intake:
     """Read the files of `order` into Parquet below its folder.
 
     Raises RunFailure for a file that lacks a declared column, is cut or cannot be read.
@@ -50,8 +51,15 @@ def read_separated(order: Order, columns: Columns, fields: Sequence[Field], sepa
                 rows += reader.read(tuple(group), header)
     finally:
         quarantine.close()
-    return Intake(written_parts(groups), rows, quarantine.count, 0, tuple(quarantine.reasons.most_common()), tuple(quarantine.samples),
-                  bad_rows_of=quarantine.files)  # fmt: skip
+    return Intake(
+        written_parts(groups),
+        rows,
+        quarantine.count,
+        0,
+        tuple(quarantine.reasons.most_common()),
+        tuple(quarantine.samples),
+        bad_rows_of=quarantine.files,
+    )
 
 
 def _header(path: str, fields: Sequence[Field], separator: str, *, has_header: bool) -> tuple[str, ...]:
@@ -63,17 +71,30 @@ def _header(path: str, fields: Sequence[Field], separator: str, *, has_header: b
             check_gzip(path)
         first = next(raw_lines(path), b"").decode("utf-8")
     except (EOFError, zlib.error) as error:
-        raise RunFailure("source", "damaged-file", f"{path}: the file is cut or damaged ({error})", "fetch it again") from error
+        raise RunFailure(
+            "source", "damaged-file", f"{path}: the file is cut or damaged ({error})", "fetch it again"
+        ) from error
     except UnicodeDecodeError as error:
-        raise RunFailure("source", "wrong-format", f"{path}: the header is not UTF-8", "save the file as UTF-8") from error
+        raise RunFailure(
+            "source", "wrong-format", f"{path}: the header is not UTF-8", "save the file as UTF-8"
+        ) from error
     names = next(csv.reader(io.StringIO(first), delimiter=separator), [])
     missing = [item.name for item in fields if item.path[-1] not in names]
     if missing:
-        raise RunFailure("source", "missing-column", f"{path}: the header has no {', '.join(f'`{found}`' for found in missing)}",
-                         f"it has {', '.join(names) or 'no names at all'}; `path:` gives a column another name in the file")  # fmt: skip
+        raise RunFailure(
+            "source",
+            "missing-column",
+            f"{path}: the header has no {', '.join(f'`{found}`' for found in missing)}",
+            f"it has {', '.join(names) or 'no names at all'}; `path:` gives a column another name in the file",
+        )
     doubles = sorted({found for found in names if names.count(found) > 1})
     if doubles:
-        raise RunFailure("source", "double-column", f"{path}: `{doubles[0]}` stands twice in the header", "give the columns different names")
+        raise RunFailure(
+            "source",
+            "double-column",
+            f"{path}: `{doubles[0]}` stands twice in the header",
+            "give the columns different names",
+        )
     return tuple(names)
 
 
@@ -81,9 +102,16 @@ class _Reader:
     """Reads files that share a header."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, source: str, columns: Columns, fields: Sequence[Field], separator: str,
-        has_header: bool, quarantine: Quarantine, folder: Path,
-    ) -> None:  # fmt: skip
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        source: str,
+        columns: Columns,
+        fields: Sequence[Field],
+        separator: str,
+        has_header: bool,
+        quarantine: Quarantine,
+        folder: Path,
+    ) -> None:
         self.connection = connection
         self.source = source
         self.columns = columns
@@ -103,16 +131,24 @@ class _Reader:
             raise
         except duckdb.Error as error:
             detail = without_personal(str(error).split("\n", 1)[0])
-            raise RunFailure("source", "unreadable-file", f"`{self.source}`: the files cannot be read as separated values ({detail})",
-                             "check the separator, and that the files are UTF-8") from error  # fmt: skip
-        ((lines, doubts),) = self.connection.execute(f"SELECT count(*), count({name(RAW)}) FROM read_parquet({self.pattern()})").fetchall()
+            raise RunFailure(
+                "source",
+                "unreadable-file",
+                f"`{self.source}`: the files cannot be read as separated values ({detail})",
+                "check the separator, and that the files are UTF-8",
+            ) from error
+        ((lines, doubts),) = self.connection.execute(
+            f"SELECT count(*), count({name(RAW)}) FROM read_parquet({self.pattern()})"
+        ).fetchall()
         for broken in self.rejected():
             self.quarantine.add(broken)
         return int(lines) - int(doubts) + self.settle({file.path: file.date for file in files})
 
     def settle(self, days: dict[str, Any]) -> int:
         rows = 0
-        found = self.connection.execute(f"SELECT {name(FILE)}, {name(RAW)} FROM read_parquet({self.pattern()}) WHERE {name(RAW)} IS NOT NULL").fetchall()
+        found = self.connection.execute(
+            f"SELECT {name(FILE)}, {name(RAW)} FROM read_parquet({self.pattern()}) WHERE {name(RAW)} IS NOT NULL"
+        ).fetchall()
         with RowWriter(self.folder / SETTLED, self.columns) as writer:
             for file, raw in found:
                 texts = json.loads(raw)
@@ -145,7 +181,9 @@ class _Reader:
             values.append(f"{name('__day')} AS {name(self.columns.items[-1].name)}")
         doubt = " OR ".join(doubtful_text(inside[item.name], item) for item in self.fields)
         texts = f"to_json([{', '.join(inside[item.name] for item in self.fields)}])"
-        days = ", ".join(f"({text(file.path)}, {f'DATE {text(str(file.date))}' if file.date else 'NULL::DATE'})" for file in files)
+        days = ", ".join(
+            f"({text(file.path)}, {f'DATE {text(str(file.date))}' if file.date else 'NULL::DATE'})" for file in files
+        )
         names = ", ".join(f"{text(found)}: 'VARCHAR'" for found in header)
         paths = ", ".join(text(file.path) for file in files)
         return (
@@ -159,6 +197,9 @@ class _Reader:
 
 
 _REASONS = {
-    "TOO MANY COLUMNS": "more values than the header has", "MISSING COLUMNS": "fewer values than the header has",
-    "UNQUOTED VALUE": "a quote is not closed", "LINE SIZE OVER MAXIMUM": "the line is too long", "INVALID ENCODING": "not UTF-8",
-}  # fmt: skip
+    "TOO MANY COLUMNS": "more values than the header has",
+    "MISSING COLUMNS": "fewer values than the header has",
+    "UNQUOTED VALUE": "a quote is not closed",
+    "LINE SIZE OVER MAXIMUM": "the line is too long",
+    "INVALID ENCODING": "not UTF-8",
+}

@@ -57,18 +57,33 @@ def write_pipeline(name: str, sketch: Sketch, connection: str) -> str:
         lines.append(f"        {_scalar(column)}: {value}")
     lists = [column for column, kind, _ in sketch.columns if kind.startswith(("array", "struct"))]
     lines += ["", "steps:", f"  {name}:", "    - from: rows        # next: filter, derive, aggregate, ..."]
-    lines += [f"    - drop: [{', '.join(map(_scalar, lists))}]        # a table holds no lists: `explode` them, or make them text"] if lists else []
+    lines += (
+        [
+            f"    - drop: [{', '.join(map(_scalar, lists))}]        # a table holds no lists: `explode` them, or make them text"
+        ]
+        if lists
+        else []
+    )
     lines += ["", "checks:", f"  {name}:", "    - row_count: {min: 1}", ""]
     lines += ["sinks:", f"  {name}:", f"    table: {{from: {name}, connection: {connection}, write: replace}}", ""]
     return "\n".join(lines)
 
 
 def _kind_of(file: Path) -> str:
-    name = file.name.removesuffix(".gz") if not file.is_dir() else next((found.name for found in sorted(file.glob("*.parquet"))), "")
+    name = (
+        file.name.removesuffix(".gz")
+        if not file.is_dir()
+        else next((found.name for found in sorted(file.glob("*.parquet"))), "")
+    )
     kinds = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json"}
     kind = kinds.get(Path(name).suffix.lower())
     if kind is None:
-        raise RunFailure("usage", "wrong-format", f"{file} is neither CSV, JSON lines nor Parquet by its name", "its name must end in .csv, .json or .parquet")
+        raise RunFailure(
+            "usage",
+            "wrong-format",
+            f"{file} is neither CSV, JSON lines nor Parquet by its name",
+            "its name must end in .csv, .json or .parquet",
+        )
     return kind
 
 
@@ -165,7 +180,9 @@ def _shared(kinds: set[str]) -> str:
 def _unlike(columns: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
     """The columns with a name of their own each: the path's keys joined, where two end alike."""
     names = [name.lower() for name, _, _ in columns]
-    return [(path.replace(".", "_") if names.count(name.lower()) > 1 else name, kind, path) for name, kind, path in columns]
+    return [
+        (path.replace(".", "_") if names.count(name.lower()) > 1 else name, kind, path) for name, kind, path in columns
+    ]
 
 
 def _scalar(text: str) -> str:
@@ -174,5 +191,3 @@ def _scalar(text: str) -> str:
     words = ("true", "false", "null", "yes", "no", "on", "off")
     needs_quotes = not plain or text.lower() in words or text.startswith("{")
     return json.dumps(text, ensure_ascii=False) if needs_quotes else text
-
-

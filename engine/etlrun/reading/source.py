@@ -26,7 +26,10 @@ class DeclaredColumn(Described):
     short: ClassVar[str] = "type"
 
     type: str = key("the type, such as `bigint` or `string not null`")
-    path: str = key("where the value stands in a nested record: `device.mac`; the column's own name where it is not given", default="")
+    path: str = key(
+        "where the value stands in a nested record: `device.mac`; the column's own name where it is not given",
+        default="",
+    )
     description: str = key("what the column holds", default="")
 
     @property
@@ -51,11 +54,17 @@ class FileSource(Source):
 
     form: ClassVar[Literal["text", "parquet"]] = "text"
 
-    path: str = key("the file or folder; `{date:yyyyMMdd}` stands for a day, `*` for any characters; relative to the project's folder")
+    path: str = key(
+        "the file or folder; `{date:yyyyMMdd}` stands for a day, `*` for any characters; relative to the project's folder"
+    )
     columns: Mapping[str, DeclaredColumn] = key("column: type, in the order of the relation")
     dates: Dates | None = key("the days that must be there; adds the column `date`", default=None)
-    missing: Absence = key("a day whose file is absent: `fail`, `warn`, `skip`, or the list of days that may be", default="fail")
-    empty: Absence = key("a day whose file is empty: `fail`, `warn`, `skip`, or the list of days that may be", default="fail")
+    missing: Absence = key(
+        "a day whose file is absent: `fail`, `warn`, `skip`, or the list of days that may be", default="fail"
+    )
+    empty: Absence = key(
+        "a day whose file is empty: `fail`, `warn`, `skip`, or the list of days that may be", default="fail"
+    )
 
     def output(self, scope: Scope) -> Columns:
         items: list[Column] = []
@@ -70,14 +79,21 @@ class FileSource(Source):
         days = self._calendar(scope)
         if self.dates is not None:
             if any(item.name.lower() == DATE_COLUMN for item in items):
-                scope.error_at_key(("columns", DATE_COLUMN), "column-exists", "`dates` adds the column `date`", "name the declared one otherwise")
+                scope.error_at_key(
+                    ("columns", DATE_COLUMN),
+                    "column-exists",
+                    "`dates` adds the column `date`",
+                    "name the declared one otherwise",
+                )
             items.append(Column(DATE_COLUMN, DATE, nullable=False, domain=tuple(str(day) for day in days) or None))
         self._check_absences(scope)
         return Columns(tuple(items))
 
     def wanted(self, root: Path) -> Wanted:
         """The files this source is about; `root` is the project's folder."""
-        return Wanted(str(root / self.path), self.days(), self.allowed(self.missing), self.allowed(self.empty), self.form)
+        return Wanted(
+            str(root / self.path), self.days(), self.allowed(self.missing), self.allowed(self.empty), self.form
+        )
 
     def verify_type(self, name: str, declared: DeclaredColumn, column: Column, scope: Scope) -> None:
         """Report a type that files of this kind cannot hold."""
@@ -88,7 +104,11 @@ class FileSource(Source):
     def allowed(self, absence: Absence) -> Days:
         """The days that `missing` or `empty` lets pass."""
         if isinstance(absence, str):
-            return Days(absence != "fail") if absence in ("fail", "warn", "skip") else Days(False, frozenset({_day(absence)}))
+            return (
+                Days(absence != "fail")
+                if absence in ("fail", "warn", "skip")
+                else Days(False, frozenset({_day(absence)}))
+            )
         return Days(False, frozenset(_day(text) for text in absence))
 
     def _calendar(self, scope: Scope) -> tuple[datetime.date, ...]:
@@ -96,9 +116,16 @@ class FileSource(Source):
             if self.dates is not None and has_placeholder(self.path):
                 check_template(self.path)
             if self.dates is not None and not has_placeholder(self.path):
-                scope.error("path", "wrong-value", "the path does not say where the day stands", "put `{date:yyyyMMdd}` into it")
+                scope.error(
+                    "path", "wrong-value", "the path does not say where the day stands", "put `{date:yyyyMMdd}` into it"
+                )
             if self.dates is None and has_placeholder(self.path):
-                scope.error("path", "missing-key", "the path holds a day, and `dates` is missing", "say which days: `dates: 2022-04`")
+                scope.error(
+                    "path",
+                    "missing-key",
+                    "the path holds a day, and `dates` is missing",
+                    "say which days: `dates: 2022-04`",
+                )
         except DatesError as error:
             scope.error("path", "wrong-value", str(error), error.fix)
         try:
@@ -121,13 +148,15 @@ class TextSource(FileSource):
     """Reads text files, in which a record can be broken."""
 
     bad_rows: Literal["fail", "drop", "quarantine"] = key(
-        "a record that cannot be read: `fail` stops, `drop` only counts it, `quarantine` writes it down", default="quarantine"
+        "a record that cannot be read: `fail` stops, `drop` only counts it, `quarantine` writes it down",
+        default="quarantine",
     )
     max_bad_rows: Percent = key("the share of broken records above which the run stops", default=Percent(0.01))
 
 
 def _day(text: str) -> datetime.date:
     return datetime.date.fromisoformat(text)
+
 
 def declared_fields(source: TextSource, columns: Columns, record: tuple[str, ...] = ()) -> tuple[Field, ...]:
     """The declared columns of a text source, each with the keys that lead to its value below `record`."""

@@ -58,7 +58,11 @@ def _misfits(value: str, kind: Type) -> str:
 
 def doubtful_text(value: str, item: Field) -> str:
     """Like `doubtful`, for a value that is text whatever its type, as in a CSV file."""
-    broken = "false" if item.type.name == "string" else f"coalesce({value} IS NOT NULL AND {_misspelt(value, item.type)}, false)"
+    broken = (
+        "false"
+        if item.type.name == "string"
+        else f"coalesce({value} IS NOT NULL AND {_misspelt(value, item.type)}, false)"
+    )
     return f"({value} IS NULL OR {broken})" if item.required else broken
 
 

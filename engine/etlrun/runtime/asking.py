@@ -19,7 +19,14 @@ from etlrun.spec.kinds import Ask
 
 
 def answer_relation(
-    checked: Checked, ask: Ask, paths: Sequence[str], folder: Path, run: str, consent: Consent, spent: float, reporter: Reporter
+    checked: Checked,
+    ask: Ask,
+    paths: Sequence[str],
+    folder: Path,
+    run: str,
+    consent: Consent,
+    spent: float,
+    reporter: Reporter,
 ) -> tuple[Path, dict[str, Any], RunFailure | None]:
     """Get the answers for the rows in `paths`: a Parquet file below `folder`, what the record tells of it, and why the run must stop.
 
@@ -45,7 +52,9 @@ def answer_relation(
         if consent.may_ask:
             failure = failure or _no_answer(enrichment, answers) or _too_few(told, ask)
         if told["statuses"]["failed"] and not failure:
-            reporter.warn(f"{told['statuses']['failed']:,} keys got no answer from a service that failed; the next run asks them again")
+            reporter.warn(
+                f"{told['statuses']['failed']:,} keys got no answer from a service that failed; the next run asks them again"
+            )
         return _write(answers, enrichment, folder), told, failure
 
 
@@ -63,7 +72,10 @@ def told_of(answers: Answers, ask: Ask, rows: int, golden: Evaluation) -> dict[s
     for source, count in answers.rows_by_source().items():
         if source:
             by_source.setdefault(source, {"rows": 0, "keys": 0})["rows"] += count
-    labelled = {"rows": sum(part["rows"] for part in by_source.values()), "keys": sum(part["keys"] for part in by_source.values())}
+    labelled = {
+        "rows": sum(part["rows"] for part in by_source.values()),
+        "keys": sum(part["keys"] for part in by_source.values()),
+    }
     asked = golden.asked + sum(report.asked for report in reports if report.requests)
     statuses = dict.fromkeys(("ok", "abstained", "refused", "failed", "pending"), 0)
     for answer in found:
@@ -71,12 +83,20 @@ def told_of(answers: Answers, ask: Ask, rows: int, golden: Evaluation) -> dict[s
     settled = statuses["ok"] + statuses["abstained"] + statuses["refused"]
     settled_here = sum(report.ok + report.refused for report in reports if report.requests)
     return {
-        "prompt": ask.prompt, "keys": len(found), "cached": max(0, settled - settled_here), "asked": asked,
-        "requests": golden.requests + sum(report.requests for report in reports), "usd": round(golden.usd + sum(report.usd for report in reports), 6),
-        "rows": rows, "labelled_rows": labelled["rows"], "labelled_keys": labelled["keys"],
+        "prompt": ask.prompt,
+        "keys": len(found),
+        "cached": max(0, settled - settled_here),
+        "asked": asked,
+        "requests": golden.requests + sum(report.requests for report in reports),
+        "usd": round(golden.usd + sum(report.usd for report in reports), 6),
+        "rows": rows,
+        "labelled_rows": labelled["rows"],
+        "labelled_keys": labelled["keys"],
         "coverage": {"rows": _share(labelled["rows"], rows), "keys": _share(labelled["keys"], len(found))},
-        "statuses": statuses, "by_source": by_source, "reports": [report.as_object() for report in reports],
-    }  # fmt: skip
+        "statuses": statuses,
+        "by_source": by_source,
+        "reports": [report.as_object() for report in reports],
+    }
 
 
 def _no_answer(enrichment: Enrichment, answers: Answers) -> RunFailure | None:
@@ -84,9 +104,14 @@ def _no_answer(enrichment: Enrichment, answers: Answers) -> RunFailure | None:
     for tier, report in zip(enrichment.tiers, answers.reports):
         if report.failed and not report.ok:
             known = enrichment.store.known(tier.question.id, [key.normal for key in answers.keys.asked])
-            reason = next((stored.reason for stored in known.values() if stored.status == "failed" and stored.reason), "no answer came")
+            reason = next(
+                (stored.reason for stored in known.values() if stored.status == "failed" and stored.reason),
+                "no answer came",
+            )
             fix = "nothing was published; run again when it is mended"
-            return RunFailure("model", "model-no-answer", f"{tier.source} answered none of {report.failed:,} keys: {reason}", fix)
+            return RunFailure(
+                "model", "model-no-answer", f"{tier.source} answered none of {report.failed:,} keys: {reason}", fix
+            )
     return None
 
 
@@ -94,7 +119,12 @@ def _too_few(told: dict[str, Any], ask: Ask) -> RunFailure | None:
     if not told["rows"] or told["labelled_rows"] >= ask.min_coverage * told["rows"]:
         return None
     message = f"{told['labelled_rows']:,} of {told['rows']:,} rows carry an answer ({told['coverage']['rows']:.1%}), and {ask.min_coverage:.1%} are wanted"
-    return RunFailure("check", "coverage-too-low", message, f"ask another model, or add answers to overrides/{ask.prompt}.csv; nothing was published")
+    return RunFailure(
+        "check",
+        "coverage-too-low",
+        message,
+        f"ask another model, or add answers to overrides/{ask.prompt}.csv; nothing was published",
+    )
 
 
 def _write(answers: Answers, enrichment: Enrichment, folder: Path) -> Path:
@@ -114,7 +144,9 @@ def most_given(told: Mapping[str, Any]) -> str:
     """Who gave the answers, with the rows each gave: `catalogue 41.8%, override 0.2%`."""
     order = sorted(told["by_source"].items(), key=lambda item: (-item[1]["rows"], item[0]))
     words = {OVERRIDE: "overrides"}
-    return ", ".join(f"{words.get(source, source)} {percent(_share(part['rows'], told['rows']))}" for source, part in order)
+    return ", ".join(
+        f"{words.get(source, source)} {percent(_share(part['rows'], told['rows']))}" for source, part in order
+    )
 
 
 def percent(share: float) -> str:

@@ -29,7 +29,14 @@ def blame(plan: Plan, statement: Statement, error: StatementError, fails: Callab
         return RunFailure("interrupted", "interrupted", "the run was interrupted", "nothing was published")
     part = statement.part_at(error.offset) if error.offset is not None else None
     if part is None and error.condition != "engine":
-        part = next((found for number, found in enumerate(statement.parts, 1) if number == len(statement.parts) or fails(number)), None)
+        part = next(
+            (
+                found
+                for number, found in enumerate(statement.parts, 1)
+                if number == len(statement.parts) or fails(number)
+            ),
+            None,
+        )
     return _failure(plan, part, error)
 
 

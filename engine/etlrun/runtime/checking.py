@@ -50,7 +50,9 @@ def run_checks(plan: Plan, staged: dict[str, Staged], session: Session, engine: 
     return found
 
 
-def _first_row(plan: Plan, query: exp.Query, staged: dict[str, Staged], session: Session, engine: Engine, desk: Session) -> dict[str, object]:
+def _first_row(
+    plan: Plan, query: exp.Query, staged: dict[str, Staged], session: Session, engine: Engine, desk: Session
+) -> dict[str, object]:
     known = {relation.name for relation in plan.relations}
     reads = {table.name for table in query.find_all(exp.Table)} & known
     if reads <= set(staged):
@@ -75,5 +77,7 @@ def judge(plan: Plan, findings: list[Finding], reporter: Reporter) -> None:
     if not failed:
         return
     lines = [f"check `{finding.check}` of `{finding.relation}`: {finding.detail}" for finding in failed[:SHOWN]]
-    failure = RunFailure("check", "check-failed", "\n".join(lines), "nothing was published; the staged rows are in the run's folder")
+    failure = RunFailure(
+        "check", "check-failed", "\n".join(lines), "nothing was published; the staged rows are in the run's folder"
+    )
     raise located(plan.checked, failed[0].where, failure)

@@ -38,11 +38,18 @@ class Comparison:
     after: str
 
 
-def compare_answers(checked: Checked, models: tuple[str, ...], before: str, count: int, consent: Consent, reporter: Reporter) -> Comparison:
+def compare_answers(
+    checked: Checked, models: tuple[str, ...], before: str, count: int, consent: Consent, reporter: Reporter
+) -> Comparison:
     """Compare for the first enrich step of a pipeline; `models` stand in for its own. Raises RunFailure."""
     asking = asking_relations(checked)
     if not asking or asking[0].ask is None:
-        raise RunFailure("usage", "nothing-asked", f"the pipeline `{checked.pipeline.name}` asks no model", "name one with an `enrich` step")
+        raise RunFailure(
+            "usage",
+            "nothing-asked",
+            f"the pipeline `{checked.pipeline.name}` asks no model",
+            "name one with an `enrich` step",
+        )
     ask = replace(asking[0].ask, models=models or asking[0].ask.models)
     sample = gather_keys(checked, reporter)[asking[0].name].asked[:count]
     keys = distinct_keys((key.shown, key.rows) for key in sample)
@@ -61,17 +68,30 @@ def compare_answers(checked: Checked, models: tuple[str, ...], before: str, coun
             changes.append(Change(key.shown, was, now, key.rows))
     compared = [key for key in keys.asked if key.normal in known]
     after = ", then ".join(f"{tier.source} ({tier.question.id})" for tier in alone.tiers)
-    return Comparison(tuple(changes), len(compared), sum(key.rows for key in compared), f"{old.source} ({old.question})", after)
+    return Comparison(
+        tuple(changes), len(compared), sum(key.rows for key in compared), f"{old.source} ({old.question})", after
+    )
 
 
 def _question_before(enrichment: Enrichment, before: str) -> Cost:
     """The question whose answers are compared with. Raises RunFailure where there is none."""
     now = {tier.question.id for tier in enrichment.tiers}
-    costs = [cost for cost in enrichment.store.costs() if cost.prompt == enrichment.prompt.name and cost.statuses.get("ok")]
+    costs = [
+        cost for cost in enrichment.store.costs() if cost.prompt == enrichment.prompt.name and cost.statuses.get("ok")
+    ]
     wanted = [cost for cost in costs if (cost.question == before if before else cost.question not in now)]
     if not wanted:
-        what = f"there are no answers of a question `{before}`" if before else f"no other question of the prompt `{enrichment.prompt.name}` was answered yet"
-        raise RunFailure("usage", "nothing-to-compare", what, "run the pipeline before the edit, or name one of `etlrun llm stats` with --before")
+        what = (
+            f"there are no answers of a question `{before}`"
+            if before
+            else f"no other question of the prompt `{enrichment.prompt.name}` was answered yet"
+        )
+        raise RunFailure(
+            "usage",
+            "nothing-to-compare",
+            what,
+            "run the pipeline before the edit, or name one of `etlrun llm stats` with --before",
+        )
     return wanted[0]
 
 

@@ -24,7 +24,9 @@ def needing_packages(extra: str, user: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise RunFailure("usage", "missing-package", f"{user} needs the package {error.name}", f"pip install 'etlrun[{extra}]'") from error
+        raise RunFailure(
+            "usage", "missing-package", f"{user} needs the package {error.name}", f"pip install 'etlrun[{extra}]'"
+        ) from error
 
 
 def database_reader(checked: Checked) -> Callable[[str], Database]:
@@ -42,5 +44,9 @@ def filled(text: str) -> str:
     try:
         return from_environment(text)
     except MissingVariable as missing:
-        raise RunFailure("usage", "missing-variable", f"the environment variable `{missing}` is not set, and the profile refers to it",
-                         f"set {missing}, or choose another --profile") from None  # fmt: skip
+        raise RunFailure(
+            "usage",
+            "missing-variable",
+            f"the environment variable `{missing}` is not set, and the profile refers to it",
+            f"set {missing}, or choose another --profile",
+        ) from None

@@ -65,7 +65,11 @@ def _within(budget: Budget, usd: float) -> Budget:
     """The budget, or `usd` US dollars of it, which is all that may be spent without a person's word."""
     if budget.usd is not None and budget.usd <= usd:
         return budget
-    return replace(budget, usd=usd, fix="run it with --yes, or with --max-usd USD as a cap: nobody agreed to more (`confirm_above_usd`)")
+    return replace(
+        budget,
+        usd=usd,
+        fix="run it with --yes, or with --max-usd USD as a cap: nobody agreed to more (`confirm_above_usd`)",
+    )
 
 
 def _dollars(usd: float) -> str:
@@ -92,5 +96,7 @@ def stop_failure(stop: Stop) -> RunFailure:
     reason = REASONS[stop.exit_code]
     if reason == "stopped":
         kept = "what was answered is kept, nothing was published, and the next run goes on from there"
-        return RunFailure("stopped", f"{stop.reason}-reached", f"enrichment stopped: {stop.message}", f"{stop.fix}; {kept}")
+        return RunFailure(
+            "stopped", f"{stop.reason}-reached", f"enrichment stopped: {stop.message}", f"{stop.fix}; {kept}"
+        )
     return RunFailure(reason, f"model-{stop.reason}", stop.message, stop.fix)

@@ -48,7 +48,12 @@ def _disk(project: Project) -> Iterator[Finding]:
     if not there.is_dir() or not os.access(there, os.W_OK):
         yield Finding("trouble", "run folders", f"{there} cannot be written", "set `runs:` in etlrun.yaml")
     level: Level = "ok" if free >= LEAST_DISK else "warning"
-    yield Finding(level, "disk", f"{free / 1e9:,.1f} GB free for {runs}", "" if level == "ok" else "a run stages its sources and results there")
+    yield Finding(
+        level,
+        "disk",
+        f"{free / 1e9:,.1f} GB free for {runs}",
+        "" if level == "ok" else "a run stages its sources and results there",
+    )
 
 
 def _connection(project: Project, profile: Profile, name: str) -> Iterator[Finding]:
@@ -89,4 +94,9 @@ def judge_clock(now: float) -> Finding:
     """Whether this machine's clock, in seconds since 1970, can be right."""
     told = time.gmtime(now)
     is_late_enough = told.tm_year >= 2024
-    return Finding("ok" if is_late_enough else "trouble", "clock", time.strftime("%Y-%m-%d %H:%M:%S UTC", told), "" if is_late_enough else "set the clock")
+    return Finding(
+        "ok" if is_late_enough else "trouble",
+        "clock",
+        time.strftime("%Y-%m-%d %H:%M:%S UTC", told),
+        "" if is_late_enough else "set the clock",
+    )

@@ -44,7 +44,17 @@ class Enrichment:
     def ask(self, keys: Keys, budget: Budget, run: str, progress: Progress) -> Answers:
         """Ask what was never asked. Raises RunFailure where the store fails."""
         root = self.project.root
-        return answer_keys(keys, self.tiers, self.store, self.overrides, root, from_environment, budget=budget, run=run, progress=progress)
+        return answer_keys(
+            keys,
+            self.tiers,
+            self.store,
+            self.overrides,
+            root,
+            from_environment,
+            budget=budget,
+            run=run,
+            progress=progress,
+        )
 
     def look_up(self, keys: Keys, run: str, progress: Progress) -> Answers:
         """The answers that cost nothing: those that are known, and those of models that look up."""
@@ -66,7 +76,9 @@ def opened(project: Project, profile: Profile, prompt: str, models: Sequence[Mod
     found = load_prompt(project.root, prompt, os.path.relpath(project.root / "prompts" / f"{prompt}.md"))
     if found is None:
         raise RunFailure("usage", "unknown-prompt", f"there is no prompt `{prompt}`", "put it into prompts/ as NAME.md")
-    overrides = read_overrides(project.root, prompt, os.path.relpath(overrides_path(project.root, prompt)), found.outputs)
+    overrides = read_overrides(
+        project.root, prompt, os.path.relpath(overrides_path(project.root, prompt)), found.outputs
+    )
     try:
         tiers = tiers_of(found, models, project.root, from_environment)
     except ModelError as error:

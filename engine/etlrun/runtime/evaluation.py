@@ -31,11 +31,24 @@ class Evaluation:
 NOTHING_EVALUATED = Evaluation({}, 0, 0.0, 0)
 
 
-def evaluate(enrichment: Enrichment, golden: Path, consent: Consent, budget: Budget, threshold: float, run: str, progress: Progress) -> Evaluation:
+def evaluate(
+    enrichment: Enrichment,
+    golden: Path,
+    consent: Consent,
+    budget: Budget,
+    threshold: float,
+    run: str,
+    progress: Progress,
+) -> Evaluation:
     """Ask what is not known of the golden keys, and score all answers; overrides do not count. Raises RunFailure, and SpecError for the file."""
     answered = read_answers(golden, os.path.relpath(golden), enrichment.prompt.outputs)
     if not answered:
-        raise RunFailure("usage", "golden-empty", f"{os.path.relpath(golden)} holds no keys", "add lines: a key, and its right answer")
+        raise RunFailure(
+            "usage",
+            "golden-empty",
+            f"{os.path.relpath(golden)} holds no keys",
+            "add lines: a key, and its right answer",
+        )
     alone = replace(enrichment, overrides={})
     keys = distinct_keys((entry.key, 1) for entry in answered)
     allowed = agree(alone, keys, budget, consent, threshold)
@@ -44,7 +57,9 @@ def evaluate(enrichment: Enrichment, golden: Path, consent: Consent, budget: Bud
         raise stop_failure(answers.stopped)
     found = {normal_form(text): answer.values for text, _, answer in answers.each()}
     scores = {
-        output.name: score((entry.answer[output.name], found[normal_form(entry.key)].get(output.name)) for entry in answered)
+        output.name: score(
+            (entry.answer[output.name], found[normal_form(entry.key)].get(output.name)) for entry in answered
+        )
         for output in enrichment.prompt.outputs
     }
     reports = answers.reports
@@ -52,7 +67,9 @@ def evaluate(enrichment: Enrichment, golden: Path, consent: Consent, budget: Bud
     return Evaluation(scores, sum(report.requests for report in reports), sum(report.usd for report in reports), asked)
 
 
-def check_accuracy(enrichment: Enrichment, ask: Ask, consent: Consent, threshold: float, run: str, reporter: Reporter) -> Evaluation:
+def check_accuracy(
+    enrichment: Enrichment, ask: Ask, consent: Consent, threshold: float, run: str, reporter: Reporter
+) -> Evaluation:
     """Evaluate before anything else is asked; gives what that took. Raises RunFailure where a score is below what is wanted."""
     golden = enrichment.project.path(ask.golden)
     found = evaluate(enrichment, golden, consent, Budget(ask.usd, ask.keys), threshold, run, reporter.progress)

@@ -31,7 +31,9 @@ CHUNK = 1 << 20
 class Inputs:
     """What a run reads. Used as a context: at its end the list in the run's folder says what is known, however the run ended."""
 
-    def __init__(self, checked: Checked, inventories: dict[str, Inventory], folder: RunFolder, reporter: Reporter) -> None:
+    def __init__(
+        self, checked: Checked, inventories: dict[str, Inventory], folder: RunFolder, reporter: Reporter
+    ) -> None:
         self.checked = checked
         self.inventories = inventories
         self.folder = folder
@@ -55,11 +57,17 @@ class Inputs:
 
     def finish(self) -> None:
         """Wait for the digests, and warn of a file that did not stay as it was."""
-        work(self.digests.wait, lambda: self.reporter.progress("hashing the inputs", self.digests.done, len(self.digests.paths)), self.digests.stop)
+        work(
+            self.digests.wait,
+            lambda: self.reporter.progress("hashing the inputs", self.digests.done, len(self.digests.paths)),
+            self.digests.stop,
+        )
         for file in (file for inventory in self.inventories.values() for file in inventory.files if _has_changed(file)):
             self.reporter.warn(f"the file changed while the run read it: {file.path}")
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.digests.stop()
         self.digests.wait()
         self.write()
@@ -71,17 +79,29 @@ class Inputs:
         """The files of a source, or its table; a key without a value is left out."""
         value, intake = self.checked.pipeline.sources[source].value, self.intakes.get(source)
         if not isinstance(value, FileSource):
-            table = {"source": source, "connection": value.connection, "table": value.table, "rows": intake.rows if intake else None}
+            table = {
+                "source": source,
+                "connection": value.connection,
+                "table": value.table,
+                "rows": intake.rows if intake else None,
+            }
             return [_without_nothing(table)]
         counted = intake if isinstance(value, TextSource) else None
         return [
-            _without_nothing({
-                "source": source, "path": file.path, "size": file.size, "mtime": _time(file.modified), "rows": self.rows.get(file.path),
-                "bad_rows": counted.bad_rows_of.get(file.path, 0) if counted else None, "sha256": self.digests.found.get(file.path),
-                "changed": True if intake and _has_changed(file) else None,
-            })
+            _without_nothing(
+                {
+                    "source": source,
+                    "path": file.path,
+                    "size": file.size,
+                    "mtime": _time(file.modified),
+                    "rows": self.rows.get(file.path),
+                    "bad_rows": counted.bad_rows_of.get(file.path, 0) if counted else None,
+                    "sha256": self.digests.found.get(file.path),
+                    "changed": True if intake and _has_changed(file) else None,
+                }
+            )
             for file in self.inventories[source].files
-        ]  # fmt: skip
+        ]
 
 
 @dataclass
@@ -150,7 +170,9 @@ def rows_of_days(intake: Intake) -> Counter[str]:
         for part in intake.files:
             paths = ", ".join(text(path) for path in part.paths)
             where = f" WHERE {name(part.marker)} IS NULL" if part.marker else ""
-            rows = connection.execute(f"SELECT {name(DATE_COLUMN)}, count(*) FROM read_parquet([{paths}]){where} GROUP BY ALL").fetchall()
+            rows = connection.execute(
+                f"SELECT {name(DATE_COLUMN)}, count(*) FROM read_parquet([{paths}]){where} GROUP BY ALL"
+            ).fetchall()
             found.update({str(day): count for day, count in rows})
     return found
 
@@ -165,7 +187,9 @@ def _has_changed(file: InputFile) -> bool:
 
 def _time(nanoseconds: int) -> str:
     """A time in UTC, to the microsecond."""
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=nanoseconds // 1000)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=nanoseconds // 1000)).strftime(
+        "%Y-%m-%dT%H:%M:%S.%fZ"
+    )
 
 
 def _without_nothing(found: dict[str, Any]) -> dict[str, Any]:

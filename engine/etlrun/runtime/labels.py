@@ -32,5 +32,7 @@ def _file(root: Path, text: str) -> Path:
     path = root / text
     if "\0" not in text and Path(os.path.abspath(path)).is_relative_to(root) and path_inside(root, path) is None:
         fix = "name the file that is meant in `labels` of the profile, or remove the link"
-        raise RunFailure("usage", "path-outside", f"the label store {text} is a link that leads out of the project's folder", fix)
+        raise RunFailure(
+            "usage", "path-outside", f"the label store {text} is a link that leads out of the project's folder", fix
+        )
     return path

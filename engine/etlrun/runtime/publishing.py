@@ -26,13 +26,25 @@ def foresee(checked: Checked, sink: str, use: Use, run_id: str = "") -> str:
     """What publishing a sink would do, in one line. Raises RunFailure where it cannot be done."""
     columns = shown_columns(checked.columns[use.value.from_])
     try:
-        told: str = use.value.look_ahead(_publication(checked, sink, use, Staged(use.value.from_, columns, (), 0, ""), run_id, ""))
+        told: str = use.value.look_ahead(
+            _publication(checked, sink, use, Staged(use.value.from_, columns, (), 0, ""), run_id, "")
+        )
     except RunFailure as failure:
         raise located(checked, use.where, failure) from failure.__cause__
     return told
 
 
-RESUMABLE = frozenset(("publish-failed", "publish-unknown", "table-busy", "table-mismatch", "no-right", "connection-failed", "connection-busy"))
+RESUMABLE = frozenset(
+    (
+        "publish-failed",
+        "publish-unknown",
+        "table-busy",
+        "table-mismatch",
+        "no-right",
+        "connection-failed",
+        "connection-busy",
+    )
+)
 
 
 def publish_all(checked: Checked, staged: Mapping[str, Staged], record: Record, reporter: Reporter) -> None:
@@ -62,9 +74,13 @@ def publish(checked: Checked, sink: str, use: Use, staged: Staged, record: Recor
     """Publish one sink; what is told of it in the record. Raises RunFailure, and then nothing has changed there."""
     try:
         if staged.rows < use.value.min_rows:
-            message = f"`{sink}` would be published with {staged.rows:,} rows, and at least {use.value.min_rows:,} are wanted"
+            message = (
+                f"`{sink}` would be published with {staged.rows:,} rows, and at least {use.value.min_rows:,} are wanted"
+            )
             raise RunFailure("sink", "too-few-rows", message, "look at what was read, or allow it: `min_rows: 0`")
-        told: dict[str, Any] = use.value.publish(_publication(checked, sink, use, staged, record.run_id, record.spec_hash))
+        told: dict[str, Any] = use.value.publish(
+            _publication(checked, sink, use, staged, record.run_id, record.spec_hash)
+        )
     except RunFailure as failure:
         raise located(checked, use.where, failure) from failure.__cause__
     return told
@@ -72,6 +88,16 @@ def publish(checked: Checked, sink: str, use: Use, staged: Staged, record: Recor
 
 def _publication(checked: Checked, sink: str, use: Use, staged: Staged, run_id: str, spec_hash: str) -> Publication:
     return Publication(
-        sink, staged.columns, staged.paths, staged.rows, staged.checksum, run_id, checked.pipeline.name, checked.pipeline.description, spec_hash,
-        checked.project.root, checked.scope(use.where), database_writer(checked),
-    )  # fmt: skip
+        sink,
+        staged.columns,
+        staged.paths,
+        staged.rows,
+        staged.checksum,
+        run_id,
+        checked.pipeline.name,
+        checked.pipeline.description,
+        spec_hash,
+        checked.project.root,
+        checked.scope(use.where),
+        database_writer(checked),
+    )

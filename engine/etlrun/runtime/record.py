@@ -49,20 +49,44 @@ class Record:
     def as_json(self) -> dict[str, Any]:
         """The object of `--json`; keys without a value are left out."""
         found = {
-            "pipeline": self.pipeline, "run_id": self.run_id, "status": self.status, "engine": self.engine, "seconds": round(self.seconds, 2),
-            "sources": self.sources, "relations": self.relations, "checks": self.checks, "sinks": self.sinks, "models": self.models,
-        }  # fmt: skip
+            "pipeline": self.pipeline,
+            "run_id": self.run_id,
+            "status": self.status,
+            "engine": self.engine,
+            "seconds": round(self.seconds, 2),
+            "sources": self.sources,
+            "relations": self.relations,
+            "checks": self.checks,
+            "sinks": self.sinks,
+            "models": self.models,
+        }
         return {**found, "error": self.error} if self.error else found
 
     def as_record(self) -> dict[str, Any]:
         """The object that the run folder keeps."""
-        facts = {"file": self.file, "profile": self.profile, "params": self.params, "started_at": self.started_at, "host": self.host,
-                 "pid": self.pid, "spec_hash": self.spec_hash, "version": self.version,
-                 "engine_version": self.engine_version, "staged": self.staged}  # fmt: skip
+        facts = {
+            "file": self.file,
+            "profile": self.profile,
+            "params": self.params,
+            "started_at": self.started_at,
+            "host": self.host,
+            "pid": self.pid,
+            "spec_hash": self.spec_hash,
+            "version": self.version,
+            "engine_version": self.engine_version,
+            "staged": self.staged,
+        }
         return {**self.as_json(), **facts}
 
 
 def error_object(failure: RunFailure) -> dict[str, Any]:
     """A failure as `--json` shows it."""
-    found = {"code": failure.code, "message": failure.message, "fix": failure.fix, "file": failure.file, "line": failure.line, "column": failure.column}
+    found = {
+        "code": failure.code,
+        "message": failure.message,
+        "fix": failure.fix,
+        "file": failure.file,
+        "line": failure.line,
+        "column": failure.column,
+    }
     return {name: value for name, value in found.items() if value}

@@ -29,7 +29,9 @@ Answering = Callable[[Ask, Keys], "pyarrow.Table"]
 class Rehearsal:
     """A plan at work in a session; nothing is written. `answer` stands in for the models."""
 
-    def __init__(self, plan: Plan, session: Session, dialect: str, given: Mapping[str, pyarrow.Table], answer: Answering) -> None:
+    def __init__(
+        self, plan: Plan, session: Session, dialect: str, given: Mapping[str, pyarrow.Table], answer: Answering
+    ) -> None:
         self.plan = plan
         self.session = session
         self.dialect = dialect
@@ -54,7 +56,9 @@ class Rehearsal:
 
     def rows(self, name: str) -> pyarrow.Table:
         """The rows of a relation that was made, in the columns of the plan."""
-        query = exp.select(*(column(item.name) for item in self.plan.relation(name).columns)).from_(relation_table(name))
+        query = exp.select(*(column(item.name) for item in self.plan.relation(name).columns)).from_(
+            relation_table(name)
+        )
         return self.session.fetch(query_statement(self.plan, query, self.dialect, self.ready).text)
 
     def verdict(self, name: str, position: int) -> Verdict:

@@ -34,13 +34,22 @@ def find_run(runs: Path, run: str) -> tuple[RunFolder, Record]:
 def resume(checked: Checked, folder: RunFolder, record: Record, reporter: Reporter) -> Record:
     """Publish what the run staged, under the run's own id. Raises RunFailure where it has no stage or the specification changed."""
     if record.status == "running" and is_alive({"host": record.host, "pid": record.pid}):
-        raise RunFailure("usage", "run-alive", f"the run `{folder.id}` is still at work on {record.host}", "wait until it is done")
+        raise RunFailure(
+            "usage", "run-alive", f"the run `{folder.id}` is still at work on {record.host}", "wait until it is done"
+        )
     if record.status == "done":
         raise RunFailure("usage", "nothing-staged", f"the run `{folder.id}` is done", "nothing is left to publish")
     if not record.staged:
-        raise RunFailure("usage", "nothing-staged", f"the run `{folder.id}` ({record.status}) has no checked rows to publish", "run the pipeline again")
+        raise RunFailure(
+            "usage",
+            "nothing-staged",
+            f"the run `{folder.id}` ({record.status}) has no checked rows to publish",
+            "run the pipeline again",
+        )
     if spec_hash(checked) != record.spec_hash:
-        raise RunFailure("usage", "spec-changed", f"the pipeline has changed since the run `{folder.id}`", "run the pipeline again")
+        raise RunFailure(
+            "usage", "spec-changed", f"the pipeline has changed since the run `{folder.id}`", "run the pipeline again"
+        )
     started = time.monotonic()
     plan = make_plan(checked)
     staged = {name: from_record(name, plan.relation(name).columns, told) for name, told in record.staged.items()}

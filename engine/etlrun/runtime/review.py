@@ -23,7 +23,13 @@ def review(checked: Checked, reporter: Reporter) -> dict[str, Table]:
             outputs = [output.name for output in enrichment.prompt.outputs]
             answers = known_answers(asked, enrichment.tiers, enrichment.store, enrichment.overrides)
         lines = [
-            [key.shown, *(_cell(answer.values.get(name)) for name in outputs), str(key.rows), answer.status, answer.source if answer.status == "ok" else ""]
+            [
+                key.shown,
+                *(_cell(answer.values.get(name)) for name in outputs),
+                str(key.rows),
+                answer.status,
+                answer.source if answer.status == "ok" else "",
+            ]
             for key, answer in zip(asked, answers, strict=True)
         ]
         header, before = found.get(relation.ask.prompt, (["key", *outputs, *REVIEW], []))

@@ -110,7 +110,9 @@ class _Rows:
         """Cells that differ are replaced where they stand, rows that did not come out are taken away, and new ones follow the last."""
         self._refuse_aliases()
         pairs, missing, new = self._paired()
-        has_rows = any(key[: len(self.where)] == self.where and len(key) == len(self.where) + 1 for key in self.document.values)
+        has_rows = any(
+            key[: len(self.where)] == self.where and len(key) == len(self.where) + 1 for key in self.document.values
+        )
         if self._is_flow(self.where) and (missing or new or not has_rows):
             yield self._whole()
             return
@@ -167,7 +169,9 @@ class _Rows:
         end = self.document.keys[self.where].end
         colon = self.text.index(":", end) + 1
         yield Edit(colon, colon, " []")
-        yield from (self._removed(ExpectedRow((), (*self.where, index))) for index in range(len(self._value(self.where))))
+        yield from (
+            self._removed(ExpectedRow((), (*self.where, index))) for index in range(len(self._value(self.where)))
+        )
 
     def _whole(self) -> Edit:
         """All rows anew: below the relation as items or, inside of braces, in brackets."""
@@ -201,7 +205,10 @@ class _Rows:
 
     def _row(self, row: Row, column: int) -> str:
         """A row in braces that starts at `column` of its line; what is too long goes on below."""
-        cells = [f"{value_text(name)}: {value.text if isinstance(value, _AsWritten) else value_text(value)}" for name, value in zip(self.names, row)]
+        cells = [
+            f"{value_text(name)}: {value.text if isinstance(value, _AsWritten) else value_text(value)}"
+            for name, value in zip(self.names, row)
+        ]
         lines, line = [], "{" if cells else "{}"
         for at, cell in enumerate(cells):
             piece = cell + (", " if at < len(cells) - 1 else "}")
@@ -235,7 +242,9 @@ class _Rows:
             span = self.document.values[where]
             return span.end if self._is_simple(where) else len(self.text[: span.end].rstrip())
         inside = [key for key in self.document.values if key[: len(where)] == where and len(key) == len(where) + 1]
-        ends = [max(self._end(key), self.document.keys[key].end + 1 if key in self.document.keys else 0) for key in inside]
+        ends = [
+            max(self._end(key), self.document.keys[key].end + 1 if key in self.document.keys else 0) for key in inside
+        ]
         return max(ends)
 
     def _column_of(self, offset: int) -> int:

@@ -54,7 +54,12 @@ def run_pipeline(checked: Checked, reporter: Reporter, wish: Wish) -> Record:
         sweep_old(runs)
         folder = new_run(runs)
     except OSError as error:
-        raise RunFailure("engine", "run-folder", f"no run folder can be made below {runs} ({error.strerror})", "set `runs:` in etlrun.yaml") from error
+        raise RunFailure(
+            "engine",
+            "run-folder",
+            f"no run folder can be made below {runs} ({error.strerror})",
+            "set `runs:` in etlrun.yaml",
+        ) from error
     record = _new_record(checked, folder)
     try:
         folder.write_record(record.as_record())
@@ -77,7 +82,12 @@ def run_pipeline(checked: Checked, reporter: Reporter, wish: Wish) -> Record:
         record.status = "failed"
         raise
     except OSError as error:
-        full = RunFailure("engine", "disk", f"the run's folder cannot be written: {error.strerror or error}", f"make room on the disk of {folder.path}")
+        full = RunFailure(
+            "engine",
+            "disk",
+            f"the run's folder cannot be written: {error.strerror or error}",
+            f"make room on the disk of {folder.path}",
+        )
         record.fail(full)
         raise full from error
     finally:
@@ -91,10 +101,18 @@ def run_pipeline(checked: Checked, reporter: Reporter, wish: Wish) -> Record:
 def _new_record(checked: Checked, folder: RunFolder) -> Record:
     pipeline = checked.pipeline
     return Record(
-        pipeline.name, checked.project.shown(pipeline.path), folder.id, checked.profile.engine.kind, checked.profile.name,
-        datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), socket.gethostname(), os.getpid(), spec_hash(checked), etlrun.__version__,
+        pipeline.name,
+        checked.project.shown(pipeline.path),
+        folder.id,
+        checked.profile.engine.kind,
+        checked.profile.name,
+        datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        socket.gethostname(),
+        os.getpid(),
+        spec_hash(checked),
+        etlrun.__version__,
         {name: str(value) for name, value in pipeline.values.items()},
-    )  # fmt: skip
+    )
 
 
 def spec_hash(checked: Checked) -> str:
@@ -147,7 +165,9 @@ class _Run:
         with ThreadPoolExecutor(1) as starter:
             starting = starter.submit(self.engine.start, Workspace(self.folder.path), filled)
             try:
-                intakes = read_sources(self.checked, inputs.inventories, list(inputs.inventories), self.folder, self.reporter)
+                intakes = read_sources(
+                    self.checked, inputs.inventories, list(inputs.inventories), self.folder, self.reporter
+                )
                 inputs.count(intakes)
             except BaseException:
                 _give_up(starting)
@@ -211,7 +231,9 @@ class _Run:
         self.reporter.say(f"calling {relation.apply.function}")
         paths, columns = self.written(session, given), self.plan.relation(given).columns
         try:
-            path = apply_function(relation.apply, paths, columns, self.checked.project.root, self.folder.work(f"{relation.name}-result"))
+            path = apply_function(
+                relation.apply, paths, columns, self.checked.project.root, self.folder.work(f"{relation.name}-result")
+            )
         except RunFailure as failure:
             raise self.at_step(relation, failure) from failure.__cause__
         session.read_files(relation.name, relation.columns, [ParquetFiles((str(path),), ours=True)])
@@ -225,7 +247,14 @@ class _Run:
         name = ", ".join(ask.models)
         try:
             path, told, failure = answer_relation(
-                self.checked, ask, paths, self.folder.work(f"{relation.name}-result"), self.folder.id, consent, spent, self.reporter
+                self.checked,
+                ask,
+                paths,
+                self.folder.work(f"{relation.name}-result"),
+                self.folder.id,
+                consent,
+                spent,
+                self.reporter,
             )
             self.record.models[name if name not in self.record.models else f"{name} in {relation.name}"] = told
             if failure:
@@ -266,7 +295,8 @@ class _Run:
         finally:
             desk.close()
         self.record.checks += [
-            {"relation": finding.relation, "check": finding.check, "status": finding.status, "detail": finding.detail} for finding in findings
+            {"relation": finding.relation, "check": finding.check, "status": finding.status, "detail": finding.detail}
+            for finding in findings
         ]
         judge(self.plan, findings, self.reporter)
 

@@ -59,7 +59,9 @@ def _tell_absences(name: str, source: Source, inventory: Inventory, reporter: Re
         reporter.warn(f"`{name}`: an empty file for {shown(inventory.empty)}")
 
 
-def read_sources(checked: Checked, inventories: dict[str, Inventory], names: list[str], folder: RunFolder, reporter: Reporter) -> dict[str, Intake]:
+def read_sources(
+    checked: Checked, inventories: dict[str, Inventory], names: list[str], folder: RunFolder, reporter: Reporter
+) -> dict[str, Intake]:
     """The rows of the sources in `names`. Raises RunFailure for what cannot be read, and for more broken records than are allowed."""
     found: dict[str, Intake] = {}
     for name in names:
@@ -78,7 +80,14 @@ def read_sources(checked: Checked, inventories: dict[str, Inventory], names: lis
 
 def _read(checked: Checked, use: Use, name: str, inventory: Inventory, folder: RunFolder, reporter: Reporter) -> Intake:
     keep = isinstance(use.value, TextSource) and use.value.bad_rows != "drop"
-    order = Order(name, inventory, folder.sources(name), folder.quarantine(name) if keep else None, reporter.progress, database_reader(checked))
+    order = Order(
+        name,
+        inventory,
+        folder.sources(name),
+        folder.quarantine(name) if keep else None,
+        reporter.progress,
+        database_reader(checked),
+    )
 
     def look() -> None:
         percent = order.control.percent()
@@ -100,11 +109,21 @@ def _judge_bad_rows(name: str, source: TextSource, intake: Intake, folder: RunFo
     reasons = ", ".join(f"{reason} ({count:,})" for reason, count in intake.reasons[:3])
     found = f"`{name}`: {intake.bad_rows:,} of {records:,} records cannot be read: {reasons}{where}"
     if source.bad_rows == "fail":
-        raise RunFailure("source", "bad-rows", found + "\n" + "\n".join(intake.samples), "mend the files, or let `bad_rows: quarantine` set them aside")
+        raise RunFailure(
+            "source",
+            "bad-rows",
+            found + "\n" + "\n".join(intake.samples),
+            "mend the files, or let `bad_rows: quarantine` set them aside",
+        )
     if share > source.max_bad_rows:
         fix = f"mend the files, or allow more: `max_bad_rows: {share * 100:.2g}%`"
         limit = f"{source.max_bad_rows * 100:g}%"
-        raise RunFailure("source", "too-many-bad-rows", f"{found}: more than the {limit} that may be\n" + "\n".join(intake.samples), fix)
+        raise RunFailure(
+            "source",
+            "too-many-bad-rows",
+            f"{found}: more than the {limit} that may be\n" + "\n".join(intake.samples),
+            fix,
+        )
     reporter.warn(found)
 
 
@@ -117,7 +136,12 @@ def _refuse_empty_days(name: str, intake: Intake, inventory: Inventory) -> None:
     counted = rows_of_days(intake) if days else {}
     bare = sorted(day for day, bad_rows in days.items() if not bad_rows and not counted.get(str(day)))
     if bare:
-        raise RunFailure("source", "empty-file", f"no row of `{name}` is of {shown(bare)}", f"allow it: `empty: [{', '.join(map(str, bare[:SHOWN]))}]`")
+        raise RunFailure(
+            "source",
+            "empty-file",
+            f"no row of `{name}` is of {shown(bare)}",
+            f"allow it: `empty: [{', '.join(map(str, bare[:SHOWN]))}]`",
+        )
 
 
 def account(intake: Intake, inventory: Inventory) -> dict[str, Any]:

@@ -78,7 +78,9 @@ def verify_stage(staged: Staged) -> None:
     for file in staged.files:
         path = Path(file.path)
         if not path.is_file() or _digest(path) != file.sha256:
-            raise RunFailure("sink", "stage-damaged", f"the staged file {path} is gone or was changed", "run the pipeline again")
+            raise RunFailure(
+                "sink", "stage-damaged", f"the staged file {path} is gone or was changed", "run the pipeline again"
+            )
 
 
 def _digest(path: Path) -> str:

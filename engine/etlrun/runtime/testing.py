@@ -75,7 +75,9 @@ def run_cases(cases: Sequence[CheckedCase], engine_of: Callable[[CheckedCase], E
                 session.close()
 
 
-def _by_engine(cases: Sequence[CheckedCase], engine_of: Callable[[CheckedCase], Engine]) -> list[tuple[Engine, list[CheckedCase]]]:
+def _by_engine(
+    cases: Sequence[CheckedCase], engine_of: Callable[[CheckedCase], Engine]
+) -> list[tuple[Engine, list[CheckedCase]]]:
     found: list[tuple[Engine, list[CheckedCase]]] = []
     for case in cases:
         engine = engine_of(case)
@@ -91,7 +93,9 @@ def run_case(case: CheckedCase, session: Session, dialect: str) -> Outcome:
     """Run one test in a session."""
     started = time.monotonic()
     given = {name: table_of(given) for name, given in case.given.items()}
-    rehearsal = Rehearsal(case.plan, session, dialect, given, lambda ask, keys: _answers(case.listed[ask.prompt], ask, keys))
+    rehearsal = Rehearsal(
+        case.plan, session, dialect, given, lambda ask, keys: _answers(case.listed[ask.prompt], ask, keys)
+    )
     differences: tuple[Difference, ...] = ()
     try:
         rehearsal.make(case.targets)
@@ -128,7 +132,11 @@ def _answers(listed: Listed, ask: Ask, keys: Keys) -> pyarrow.Table:
 def _differences(case: CheckedCase, rehearsal: Rehearsal) -> Iterator[Difference]:
     for name, expected in case.expected.items():
         table = rehearsal.rows(name).select(list(expected.columns.names))
-        rows = zip(*(column.to_pylist() for column in table.columns), strict=True) if table.num_columns else [()] * table.num_rows
+        rows = (
+            zip(*(column.to_pylist() for column in table.columns), strict=True)
+            if table.num_columns
+            else [()] * table.num_rows
+        )
         found = compare_rows(name, expected, list(rows))
         if found is not None:
             yield found
@@ -151,7 +159,13 @@ def _unanswered(case: CheckedCase, error: UnansweredError) -> Complaint:
     entries = [f"{value_text(key)}: {{{answer}}}" for key in error.keys]
     near = [hint for key in error.keys if (hint := nearest(key, case.case.enrich.get(error.prompt, {})))]
     where = "`enrich:`" if error.prompt in case.case.enrich else "the test, below `enrich:`"
-    fix = "\n".join([*near, f"add to `{error.prompt}:` of {where}, or `key: null` where nobody knows:", *(f"    {entry}" for entry in entries)])
+    fix = "\n".join(
+        [
+            *near,
+            f"add to `{error.prompt}:` of {where}, or `key: null` where nobody knows:",
+            *(f"    {entry}" for entry in entries),
+        ]
+    )
     message = f"the prompt `{error.prompt}` is asked for {keys}, and the test lists no answer"
     return _complaint(case, ("enrich", error.prompt), message, fix)
 

@@ -59,14 +59,22 @@ def _try_out(project: Project, prompt: Prompt, tier: Tier) -> tuple[str, str, in
         known = sum(finder.find(text) is not None for text in chosen)
         return f"{tier.source} can be read; it knows {known} of {len(chosen)} keys", "", 0
     assert isinstance(tier.model, LanguageModel)
-    sheet = write_sheet(tier.question, [Key(normal_form(text), text, 1) for text in chosen], random.Random(), tier.model.thought_tokens(tier.name))
+    sheet = write_sheet(
+        tier.question,
+        [Key(normal_form(text), text, 1) for text in chosen],
+        random.Random(),
+        tier.model.thought_tokens(tier.name),
+    )
     called, reply = asyncio.run(_ask(tier.model, sheet))
     verdict = judge(tier.question, sheet, reply)
     cost = f"${tier.tariff.cost(reply.usage):.6f}" if reply.usage and tier.tariff.price else "an unknown price"
     told = f"{tier.source} ({called}) answered {len(verdict.answers)} of {len(chosen)} items for {cost}"
     if verdict.fault:
         return f"{told}: {verdict.fault} {verdict.reason}".rstrip(), "try another model, or look at the prompt", 1
-    answers = ", ".join(f"{chosen[index]}: {'/'.join(str(value) for value in answer.values())}" for index, answer in sorted(verdict.answers.items()))
+    answers = ", ".join(
+        f"{chosen[index]}: {'/'.join(str(value) for value in answer.values())}"
+        for index, answer in sorted(verdict.answers.items())
+    )
     return f"{told} ({answers})", "", 0
 
 

@@ -43,16 +43,35 @@ def keywords() -> tuple[str, ...]:
 def spellings(keyword: str) -> tuple[str, ...]:
     """A keyword as different keyboards and people write it; the plain spelling comes first and is the commonest."""
     decomposed = unicodedata.normalize("NFD", keyword)
-    return (keyword, keyword, keyword, decomposed, keyword.title(), keyword.upper(), keyword.replace(" ", "  "), f" {keyword}")
+    return (
+        keyword,
+        keyword,
+        keyword,
+        decomposed,
+        keyword.title(),
+        keyword.upper(),
+        keyword.replace(" ", "  "),
+        f" {keyword}",
+    )
 
 
-def _write_part(connection: duckdb.DuckDBPyConnection, path: Path, day: datetime.date, part: int, recipe: Recipe) -> int:
+def _write_part(
+    connection: duckdb.DuckDBPyConnection, path: Path, day: datetime.date, part: int, recipe: Recipe
+) -> int:
     titles = [spelling for keyword in keywords() for spelling in spellings(keyword)]
     values = {
-        "path": str(path), "users": recipe.users, "parts": PARTS, "part": part, "seed": recipe.seed,
-        "day": day.toordinal(), "month": day.year * 12 + day.month, "midnight": datetime.datetime.combine(day, datetime.time()),
-        "spellings": titles, "kinds": len(spellings("")), "titles": len(keywords()),
-    }  # fmt: skip
+        "path": str(path),
+        "users": recipe.users,
+        "parts": PARTS,
+        "part": part,
+        "seed": recipe.seed,
+        "day": day.toordinal(),
+        "month": day.year * 12 + day.month,
+        "midnight": datetime.datetime.combine(day, datetime.time()),
+        "spellings": titles,
+        "kinds": len(spellings("")),
+        "titles": len(keywords()),
+    }
     found = connection.execute(_PART, values).fetchone()
     assert found is not None
     return int(found[0])

@@ -18,9 +18,22 @@ from etlrun.samples.recipe import Recipe, Written
 
 SLOTS = 3  # the most lines a contract makes in a day
 APPS = {
-    "CHANNEL": 40, "VOD": 14, "KPLUS": 9, "CHILD": 8, "RELAX": 7, "DSHD": 5, "SPORT": 4, "FIMS_RES": 3, "BHD_RES": 2,
-    "VOD_RES": 2, "KPlus": 2, "FIMS": 1, "BHD": 1, "DANET": 1, "APP": 1,
-}  # fmt: skip
+    "CHANNEL": 40,
+    "VOD": 14,
+    "KPLUS": 9,
+    "CHILD": 8,
+    "RELAX": 7,
+    "DSHD": 5,
+    "SPORT": 4,
+    "FIMS_RES": 3,
+    "BHD_RES": 2,
+    "VOD_RES": 2,
+    "KPlus": 2,
+    "FIMS": 1,
+    "BHD": 1,
+    "DANET": 1,
+    "APP": 1,
+}
 SOMETIMES_ABSENT = ("RELAX", "SPORT")
 AREAS = ("HNH", "SGH", "DNH", "HPH", "CTH", "HUH", "NTH", "BDH")
 
@@ -45,9 +58,14 @@ def _write_day(connection: duckdb.DuckDBPyConnection, path: Path, day: datetime.
     if day.day % 7 == 5:
         apps = ["CHANNEL" if app in SOMETIMES_ABSENT else app for app in apps]
     values = {
-        "path": str(path), "contracts": recipe.contracts, "slots": SLOTS, "seed": recipe.seed, "day": day.toordinal(),
-        "apps": apps, "areas": list(AREAS),
-    }  # fmt: skip
+        "path": str(path),
+        "contracts": recipe.contracts,
+        "slots": SLOTS,
+        "seed": recipe.seed,
+        "day": day.toordinal(),
+        "apps": apps,
+        "areas": list(AREAS),
+    }
     found = connection.execute(_DAY, values).fetchone()
     assert found is not None
     return int(found[0])

@@ -13,7 +13,9 @@ def refuse_full_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise RunFailure("usage", "not-a-folder", f"`{folder}` is a file", "name a folder")
     if folder.is_dir() and any(folder.iterdir()):
-        raise RunFailure("usage", "not-empty", f"`{folder}` is not empty", "name another folder, or write into it with --force")
+        raise RunFailure(
+            "usage", "not-empty", f"`{folder}` is not empty", "name another folder, or write into it with --force"
+        )
 
 
 def write_samples(folder: Path, recipe: Recipe) -> tuple[Written, ...]:
@@ -36,7 +38,9 @@ def write_samples(folder: Path, recipe: Recipe) -> tuple[Written, ...]:
             if recipe.users and recipe.search_days:
                 written.append(write_searching(connection, folder / "log_search", recipe))
     except (duckdb.IOException, OSError) as error:
-        raise RunFailure("sink", "not-writable", f"cannot write sample data to `{folder}`: {_first_line(error)}") from error
+        raise RunFailure(
+            "sink", "not-writable", f"cannot write sample data to `{folder}`: {_first_line(error)}"
+        ) from error
     return tuple(written)
 
 

@@ -34,7 +34,9 @@ class Files(Sink):
     """Publishes a relation as one file, which is replaced in one step."""
 
     from_: str = key("the relation to publish", yaml="from")
-    path: str = key("the file, relative to the project's folder; its ending says the format: `.parquet`, `.csv` or `.json` (JSON lines)")
+    path: str = key(
+        "the file, relative to the project's folder; its ending says the format: `.parquet`, `.csv` or `.json` (JSON lines)"
+    )
     order: tuple[str, ...] = key("the columns by which rows are sorted; all of them where it is not given", default=())
     min_rows: int = key("fewer rows than this are not published", default=1)
 
@@ -49,7 +51,9 @@ class Files(Sink):
         if path_inside(scope.root, self.path) is None:
             scope.error("path", "file-unreadable", OUTSIDE, "choose a path inside it")
         if self.format is None:
-            scope.error("path", "wrong-value", "the path does not say the format", "let it end in `.parquet`, `.csv` or `.json`")
+            scope.error(
+                "path", "wrong-value", "the path does not say the format", "let it end in `.parquet`, `.csv` or `.json`"
+            )
         for item in columns:
             if item.type.name in ("array", "struct") and self.format == "csv":
                 fix = "choose another format, or make it text first, e.g. with `array_join`"
@@ -69,25 +73,34 @@ class Files(Sink):
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with duckdb.connect() as connection:
-                connection.execute(f"COPY ({self._sorted_rows(publication)}) TO {text(str(new))} ({_OPTIONS[self.format or 'parquet']})")
+                connection.execute(
+                    f"COPY ({self._sorted_rows(publication)}) TO {text(str(new))} ({_OPTIONS[self.format or 'parquet']})"
+                )
             with new.open("rb") as stream:
                 os.fsync(stream.fileno())
             new.replace(target)
         except (duckdb.Error, OSError) as error:
             new.unlink(missing_ok=True)
             said = str(error).split("\n", 1)[0]
-            raise RunFailure("sink", "publish-failed", f"{target} was not written ({said})", "the old file is untouched") from error
+            raise RunFailure(
+                "sink", "publish-failed", f"{target} was not written ({said})", "the old file is untouched"
+            ) from error
         return {"file": self.path, "write": "replace", "rows": publication.rows, "checksum": publication.checksum}
 
     def _target(self, publication: Publication) -> Path:
         target = path_inside(publication.root, self.path)
         if target is None:
-            raise RunFailure("sink", "path-outside", f"{self.path} stands outside the project's folder", "choose a path inside it")
+            raise RunFailure(
+                "sink", "path-outside", f"{self.path} stands outside the project's folder", "choose a path inside it"
+            )
         return target
 
     def _sorted_rows(self, publication: Publication) -> str:
         paths = ", ".join(text(str(path)) for path in publication.files)
-        values = ", ".join(_cell(item.name, is_text=item.type.name == "string" and self.format == "csv") for item in publication.columns)
+        values = ", ".join(
+            _cell(item.name, is_text=item.type.name == "string" and self.format == "csv")
+            for item in publication.columns
+        )
         rest = [item.name for item in publication.columns if item.name not in self.order]
         order = ", ".join(name(column) for column in (*self.order, *rest))
         return f"SELECT {values} FROM (SELECT * FROM read_parquet([{paths}]) ORDER BY {order})"

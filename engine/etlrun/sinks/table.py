@@ -42,7 +42,9 @@ from etlrun.spec.publication import Publication
 class ReplaceWhere(Described):
     """The part of a table that a run owns."""
 
-    replace_where: Expr = key("a condition on the relation's columns: the rows that are replaced, and that the new rows must fulfil")
+    replace_where: Expr = key(
+        "a condition on the relation's columns: the rows that are replaced, and that the new rows must fulfil"
+    )
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,9 @@ class Table(Sink):
     table: str = key("the table's name; the sink's own name where it is not given", default="")
     min_rows: int = key("fewer rows than this are not published", default=1)
     publish_: Publish = key(
-        "`transaction` replaces the rows; `pointer` loads beside them and then shows the new ones", yaml="publish", default="transaction"
+        "`transaction` replaces the rows; `pointer` loads beside them and then shows the new ones",
+        yaml="publish",
+        default="transaction",
     )
     keep: int = key("with `publish: pointer`: how many publishes `etlrun rollback` can undo", default=1)
 
@@ -68,10 +72,19 @@ class Table(Sink):
             if name in columns and not found.type.is_orderable:
                 scope.error(("key", index), "type-mismatch", f"`{found.name}` is {found.type}, which cannot be a key")
         if self.table and not NAME.match(self.table):
-            scope.error("table", "bad-name", f"`{self.table}` is not a name", "use letters, digits and `_`, at most 64, no digit first")
+            scope.error(
+                "table",
+                "bad-name",
+                f"`{self.table}` is not a name",
+                "use letters, digits and `_`, at most 64, no digit first",
+            )
         for item in columns:
             if item.type.name in ("array", "struct", "null") and not item.name.startswith(HIDDEN):
-                fix = "make it text first, e.g. with `array_join`" if item.type.name == "array" else "`drop` it, or make it text first"
+                fix = (
+                    "make it text first, e.g. with `array_join`"
+                    if item.type.name == "array"
+                    else "`drop` it, or make it text first"
+                )
                 scope.error("from", "type-mismatch", f"`{item.name}` is {item.type}, which a table cannot hold", fix)
         if self.write == "merge" and not self.key_:
             scope.error("write", "missing-key", "`merge` replaces rows of equal key, and `key` is missing")
@@ -82,8 +95,12 @@ class Table(Sink):
 
     def _verify_pointer(self, scope: Scope) -> None:
         if self.write in ("append", "merge"):
-            scope.error("write", "wrong-value", f"`publish: pointer` shows other rows instead of those that are there, and `{self.write}` keeps them",
-                        "use `replace` or `replace_where`, or `publish: transaction`")  # fmt: skip
+            scope.error(
+                "write",
+                "wrong-value",
+                f"`publish: pointer` shows other rows instead of those that are there, and `{self.write}` keeps them",
+                "use `replace` or `replace_where`, or `publish: transaction`",
+            )
         if not self.key_:
             scope.error("publish", "missing-key", "`publish: pointer` needs a `key`")
         if self.keep < 0:
@@ -104,12 +121,21 @@ class Table(Sink):
         if problems:
             why = "; ".join(problem for problem, _ in problems)
             statements = " ".join(f"{statement};" for _, statement in problems)
-            raise RunFailure("sink", "table-mismatch", f"the table `{load.table}` of `{self.connection}` does not fit: {why}", f"run: {statements}")
+            raise RunFailure(
+                "sink",
+                "table-mismatch",
+                f"the table `{load.table}` of `{self.connection}` does not fit: {why}",
+                f"run: {statements}",
+            )
         where = f"the table {load.table} of {self.connection}"
         if not is_there:
             return f"creates {where} ({', '.join(f'{item.name} {item.type}' for item in load.columns)})"
-        doings = {"replace": f"replaces the rows of {where}", "replace_where": f"replaces the rows of {where} where {load.period}",
-                  "append": f"appends to {where}", "merge": f"merges into {where} by {', '.join(load.key)}"}  # fmt: skip
+        doings = {
+            "replace": f"replaces the rows of {where}",
+            "replace_where": f"replaces the rows of {where} where {load.period}",
+            "append": f"appends to {where}",
+            "merge": f"merges into {where} by {', '.join(load.key)}",
+        }
         return doings[load.write]
 
     def publish(self, publication: Publication) -> dict[str, Any]:
@@ -119,20 +145,41 @@ class Table(Sink):
             published = database.publish(load)
         finally:
             database.close()
-        found = {"connection": self.connection, "table": load.table, "write": load.write, "rows": published.rows, "checksum": load.checksum}
+        found = {
+            "connection": self.connection,
+            "table": load.table,
+            "write": load.write,
+            "rows": published.rows,
+            "checksum": load.checksum,
+        }
         period = {"period": load.period} if load.period else {}
         return {**found, **period, **({"notices": list(database.notices)} if database.notices else {})}
 
     def _load(self, publication: Publication) -> Load:
         condition, period = None, ""
         if isinstance(self.write, ReplaceWhere):
-            condition = publication.scope.condition(publication.columns, self.write.replace_where, ("write", "replace_where"))
+            condition = publication.scope.condition(
+                publication.columns, self.write.replace_where, ("write", "replace_where")
+            )
             period = condition.sql(dialect="spark") if condition is not None else ""
         write = "replace_where" if isinstance(self.write, ReplaceWhere) else self.write
         return Load(
-            self.table or publication.sink, publication.columns, self.key_, write, condition, period, publication.files, publication.rows,
-            publication.checksum, publication.run_id, publication.pipeline, publication.spec_hash, publication.description, self.publish_, self.keep,
-        )  # fmt: skip
+            self.table or publication.sink,
+            publication.columns,
+            self.key_,
+            write,
+            condition,
+            period,
+            publication.files,
+            publication.rows,
+            publication.checksum,
+            publication.run_id,
+            publication.pipeline,
+            publication.spec_hash,
+            publication.description,
+            self.publish_,
+            self.keep,
+        )
 
 
 def _one_spelling(condition: str) -> str:

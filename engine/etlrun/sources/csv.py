@@ -41,4 +41,6 @@ class Csv(TextSource):
     def read(self, order: Order, columns: Columns) -> Intake:
         from etlrun.reading.separated import read_separated
 
-        return read_separated(order, columns, declared_fields(self, columns), self.separator, has_header=self.header == "yes")
+        return read_separated(
+            order, columns, declared_fields(self, columns), self.separator, has_header=self.header == "yes"
+        )

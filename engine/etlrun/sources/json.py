@@ -33,7 +33,9 @@ from etlrun.spec.kinds import Scope
 class Json(TextSource):
     """Files of JSON lines: one object a line, plain or gzip."""
 
-    record: str = key("the object in each line that holds the columns: `_source`, or a path such as `hit.source`", default="")
+    record: str = key(
+        "the object in each line that holds the columns: `_source`, or a path such as `hit.source`", default=""
+    )
 
     def verify_type(self, name: str, declared: DeclaredColumn, column: Column, scope: Scope) -> None:
         if not _is_readable(column.type):

@@ -10,7 +10,17 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from etlrun.diagnostics import SpecError
-from etlrun.spec.fields import REFERENCE, Expr, Label, Percent, Scalar, described_fields, field_types, is_scalar, yaml_name
+from etlrun.spec.fields import (
+    REFERENCE,
+    Expr,
+    Label,
+    Percent,
+    Scalar,
+    described_fields,
+    field_types,
+    is_scalar,
+    yaml_name,
+)
 from etlrun.spec.located import Document, Keys
 
 Built = TypeVar("Built")

@@ -76,9 +76,13 @@ class Case(Described):
     description: str = key("more about it", default="")
     set_: Mapping[str, Scalar] = key("the values of params, as by `--set`", yaml="set", factory=dict)
     given: Mapping[str, Rows] = key("the rows of sources, or of step chains in whose place they stand", factory=dict)
-    enrich: Mapping[str, Mapping[str, Reply | None]] = key("what models answer: prompt: key: `{output: value}`, or null where nobody knows", factory=dict)
+    enrich: Mapping[str, Mapping[str, Reply | None]] = key(
+        "what models answer: prompt: key: `{output: value}`, or null where nobody knows", factory=dict
+    )
     expect: Mapping[str, Rows] = key("the rows that come out, by relation", factory=dict)
-    checks: Mapping[str, Mapping[str, Finding]] = key("what checks find, by relation: check: `holds` or `fails`", factory=dict)
+    checks: Mapping[str, Mapping[str, Finding]] = key(
+        "what checks find, by relation: check: `holds` or `fails`", factory=dict
+    )
     where: Keys = field(default=(), kw_only=True)
 
 
@@ -134,9 +138,11 @@ def read_cases(path: Path, project: Project) -> CaseFile:
 def case_schema() -> Schema:
     """The JSON Schema of a file of tests."""
     schema: Schema = {
-        "$schema": "http://json-schema.org/draft-07/schema#", "title": "tests of an etlrun pipeline",
-        **schema_of_class(CaseFile), "x-place": "a file of tests",
-    }  # fmt: skip
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "tests of an etlrun pipeline",
+        **schema_of_class(CaseFile),
+        "x-place": "a file of tests",
+    }
     case = schema["properties"]["tests"]["items"]
     case["properties"]["name"]["minLength"] = 1
     case["properties"]["checks"]["additionalProperties"]["additionalProperties"] = {"enum": ["holds", "fails"]}
@@ -155,7 +161,9 @@ def _case(document: Document, index: int) -> Case:
     rows = {part: {name: Rows(rows) for name, rows in spec.get(part, {}).items()} for part in ("given", "expect")}
     replies = {prompt: _replies(keys) for prompt, keys in spec.get("enrich", {}).items()}
     checks = cast("Mapping[str, Mapping[str, Finding]]", spec.get("checks", {}))
-    return Case(spec["name"], spec.get("description", ""), settings, rows["given"], replies, rows["expect"], checks, where=where)
+    return Case(
+        spec["name"], spec.get("description", ""), settings, rows["given"], replies, rows["expect"], checks, where=where
+    )
 
 
 def _replies(spec: Mapping[str, Any]) -> dict[str, Reply | None]:
@@ -168,5 +176,7 @@ def _named_twice(document: Document) -> Iterator[Diagnostic]:
         name = test.get("name") if isinstance(test, dict) else None
         if name is not None and name in first:
             message = f"there is a test `{name}` already"
-            yield document.diagnose(("tests", index, "name"), "duplicate-name", message, "give each test a name of its own")
+            yield document.diagnose(
+                ("tests", index, "name"), "duplicate-name", message, "give each test a name of its own"
+            )
         first.setdefault(name, index)

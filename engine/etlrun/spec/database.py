@@ -139,7 +139,12 @@ class Database(ABC):
 
         Gives the versions of the table as they are then. Raises RunFailure; then nothing has changed.
         """
-        raise RunFailure("usage", "no-versions", f"nothing is kept of what the table `{table}` held before", "publish it with `publish: pointer`")
+        raise RunFailure(
+            "usage",
+            "no-versions",
+            f"nothing is kept of what the table `{table}` held before",
+            "publish it with `publish: pointer`",
+        )
 
     def examine(self) -> Sequence[Finding]:
         """What `etlrun doctor` tells of the database: its version, the account's rights, settings that matter. Changes nothing."""
@@ -172,5 +177,9 @@ class Connection(Described):
 
     def lines(self, name: str, root: Path, environment: Callable[[str], str]) -> Lines:
         """Lines to the server that the connection names; their first use reaches it. Raises RunFailure."""
-        raise RunFailure("usage", "no-labels", f"connection `{name}` is no server that the label store could be in",
-                         "give `labels` the name of a `mysql` connection, or the path of a file")  # fmt: skip
+        raise RunFailure(
+            "usage",
+            "no-labels",
+            f"connection `{name}` is no server that the label store could be in",
+            "give `labels` the name of a `mysql` connection, or the path of a file",
+        )

@@ -89,7 +89,10 @@ def check_template(template: str) -> None:
     patterns = "".join(_pattern(found) for found in PLACEHOLDER.findall(template))
     missing = [word for word, digits in DIGITS.items() if digits not in patterns]
     if missing:
-        raise DatesError(f"the path does not tell the days apart: `{{date:...}}` lacks {', '.join(missing)}", "write `{date:yyyyMMdd}`")
+        raise DatesError(
+            f"the path does not tell the days apart: `{{date:...}}` lacks {', '.join(missing)}",
+            "write `{date:yyyyMMdd}`",
+        )
 
 
 def _pattern(text: str) -> str:
@@ -97,7 +100,9 @@ def _pattern(text: str) -> str:
     for word, digits in DIGITS.items():
         pattern = pattern.replace(word, digits)
     if re.search(r"(?<!%)[A-Za-z]", pattern):
-        raise DatesError(f"`{text}` is not a pattern of yyyy, MM and dd", "write `{date:yyyyMMdd}`, in this case of the letters")
+        raise DatesError(
+            f"`{text}` is not a pattern of yyyy, MM and dd", "write `{date:yyyyMMdd}`, in this case of the letters"
+        )
     return pattern
 
 

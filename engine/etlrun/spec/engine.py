@@ -112,4 +112,3 @@ class Engine(Described):
     def examine(self) -> Iterator[Finding]:
         """What `etlrun doctor` tells of the engine, without starting it. Raises RunFailure for what stands in the way."""
         return iter(())
-

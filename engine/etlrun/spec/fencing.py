@@ -18,8 +18,12 @@ def is_published(load: Load, period: str, found: Collection[tuple[str, str]]) ->
         return True
     newer = max((run for _, run in found if started(run) > started(load.run_id)), default="")
     if newer:
-        raise RunFailure("sink", "newer-run", f"the table `{load.table}` holds the rows of {newer}, which started after this run",
-                         "its rows are newer; run the pipeline again if these are wanted")  # fmt: skip
+        raise RunFailure(
+            "sink",
+            "newer-run",
+            f"the table `{load.table}` holds the rows of {newer}, which started after this run",
+            "its rows are newer; run the pipeline again if these are wanted",
+        )
     return False
 
 

@@ -20,10 +20,18 @@ def condition_on(column: str, fragment: Expr, columns: Columns, at: At, scope: S
     try:
         tree = check_expression(bind(parse(text), scope.params, text), (("", columns),), text)
         if type_of(tree).name != "boolean":
-            problem = Problem("syntax", "a comparison is wanted here", len(quoted) + 1, len(text), "write it as `> 20` or `between 1 and 2`")
+            problem = Problem(
+                "syntax",
+                "a comparison is wanted here",
+                len(quoted) + 1,
+                len(text),
+                "write it as `> 20` or `between 1 and 2`",
+            )
             raise ExpressionError((problem,))
     except ExpressionError as error:
-        scope.report(ExpressionError(tuple(_shift(problem, len(quoted) + 1, len(fragment)) for problem in error.problems)), at)
+        scope.report(
+            ExpressionError(tuple(_shift(problem, len(quoted) + 1, len(fragment)) for problem in error.problems)), at
+        )
         return None
     return tree
 

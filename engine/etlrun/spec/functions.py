@@ -52,7 +52,9 @@ def _module_file(module: str, root: Path) -> Path | None:
         folders = list(spec.submodule_search_locations or ())
     if spec is None and module not in sys.builtin_module_names:
         file = "/".join(module.split(".")) + ".py"
-        raise FunctionMissing(f"there is no module `{module}`", f"put it into {file} of the project's folder, or install it")
+        raise FunctionMissing(
+            f"there is no module `{module}`", f"put it into {file} of the project's folder, or install it"
+        )
     return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
 
 
@@ -62,7 +64,10 @@ def _check_function(tree: ast.Module, module: str, name: str) -> None:
         if name in _other_names(tree):
             return
         known = ", ".join(f"`{found}`" for found in functions)
-        raise FunctionMissing(f"`{module}` has no function `{name}`", nearest(name, tuple(functions)) or (f"it has {known}" if known else ""))
+        raise FunctionMissing(
+            f"`{module}` has no function `{name}`",
+            nearest(name, tuple(functions)) or (f"it has {known}" if known else ""),
+        )
     function = functions[name]
     if isinstance(function, ast.AsyncFunctionDef):
         raise FunctionMissing(f"`{name}` is an async function", "write it as a plain `def`")

@@ -24,7 +24,12 @@ if TYPE_CHECKING:
     from etlrun.spec.database import Database
     from etlrun.spec.publication import Publication
 
-__all__ = ["HIDDEN", "NAME", "At", "Scope"]  # beside what is defined here: a kind imports what it is made of from one place
+__all__ = [
+    "HIDDEN",
+    "NAME",
+    "At",
+    "Scope",
+]  # beside what is defined here: a kind imports what it is made of from one place
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,9 @@ class Step(Described):
     """One verb of a chain."""
 
     keeps_rows: ClassVar[bool] = False  # every row of the input becomes exactly one row of the output
-    groups_rows: ClassVar[bool] = False  # one GROUP BY in which every row of the input has its group; more aggregates may ride along
+    groups_rows: ClassVar[bool] = (
+        False  # one GROUP BY in which every row of the input has its group; more aggregates may ride along
+    )
     stands: ClassVar[Literal["first", "later", "anywhere"]] = "later"  # where in a chain the step may stand
 
     def output(self, columns: Columns, scope: Scope) -> Columns:

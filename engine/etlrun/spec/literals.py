@@ -57,6 +57,10 @@ def _moment(text: str, kind: Type) -> exp.Expr:
 
 
 _READERS = {
-    "string": lambda text, kind: literal(str(text)), "boolean": _boolean, "date": _moment, "timestamp": _moment,
-    **dict.fromkeys(("tinyint", "smallint", "int", "bigint"), _integer), **dict.fromkeys(("float", "double", "decimal"), _number),
-}  # fmt: skip
+    "string": lambda text, kind: literal(str(text)),
+    "boolean": _boolean,
+    "date": _moment,
+    "timestamp": _moment,
+    **dict.fromkeys(("tinyint", "smallint", "int", "bigint"), _integer),
+    **dict.fromkeys(("float", "double", "decimal"), _number),
+}

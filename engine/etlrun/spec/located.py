@@ -44,11 +44,15 @@ class Document:
     keys: dict[Keys, Span] = field(default_factory=dict)
     scalars: dict[Keys, str] = field(default_factory=dict)
 
-    def diagnose(self, where: Keys, code: str, message: str, fix: str = "", *, severity: Severity = "error") -> Diagnostic:
+    def diagnose(
+        self, where: Keys, code: str, message: str, fix: str = "", *, severity: Severity = "error"
+    ) -> Diagnostic:
         """A diagnostic at the value that stands at `where`, or at the nearest place above it."""
         return self.at_span(self.span_of(where), code, message, fix, severity)
 
-    def diagnose_key(self, where: Keys, code: str, message: str, fix: str = "", *, severity: Severity = "error") -> Diagnostic:
+    def diagnose_key(
+        self, where: Keys, code: str, message: str, fix: str = "", *, severity: Severity = "error"
+    ) -> Diagnostic:
         """A diagnostic at the key that leads to `where`."""
         return self.at_span(self.keys.get(where) or self.span_of(where), code, message, fix, severity)
 
@@ -148,7 +152,11 @@ class _Reader:
     def read(self, event: yaml.Event, events: Iterator[yaml.Event], where: Keys) -> Any:
         self.nodes += 1
         if len(where) > MAX_DEPTH or self.nodes > MAX_NODES:
-            message = f"more than {MAX_DEPTH} levels" if len(where) > MAX_DEPTH else f"more than {MAX_NODES:,} values, aliases unfolded"
+            message = (
+                f"more than {MAX_DEPTH} levels"
+                if len(where) > MAX_DEPTH
+                else f"more than {MAX_NODES:,} values, aliases unfolded"
+            )
             self.refuse(self.unfolding or event, f"the file holds {message}", "make it smaller")
             raise _Stop
         if isinstance(event, yaml.AliasEvent):
@@ -250,9 +258,18 @@ def _span(start: yaml.Event, end: yaml.Event) -> Span:
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
 _WORDS: dict[str, bool | None] = {
-    "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
-    "null": None, "Null": None, "NULL": None, "~": None, "": None,
-}  # fmt: skip
+    "true": True,
+    "True": True,
+    "TRUE": True,
+    "false": False,
+    "False": False,
+    "FALSE": False,
+    "null": None,
+    "Null": None,
+    "NULL": None,
+    "~": None,
+    "": None,
+}
 
 
 def resolve_plain(text: str) -> str | int | float | bool | None:

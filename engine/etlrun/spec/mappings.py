@@ -34,7 +34,9 @@ def read_mapping(document: Document, name: str) -> Mapping:
         for place in places:
             code = document.scalars.get(place)
             if code is None:
-                problems.append(document.diagnose(place, "wrong-value", "a code is plain text", "write `label: [code, code]`"))
+                problems.append(
+                    document.diagnose(place, "wrong-value", "a code is plain text", "write `label: [code, code]`")
+                )
                 continue
             if code in owners:
                 message = f"the code `{code}` belongs to `{owners[code]}` already"

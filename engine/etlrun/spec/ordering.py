@@ -30,12 +30,19 @@ def check_order(order: tuple[Expr, ...], per: Iterable[str], columns: Columns, s
     missing = [name for name in known if name.lower() not in covered]
     if sound and missing:
         names = ", ".join(f"`{name}`" for name in missing)
-        scope.error("order", "no-total-order", "rows can tie here, and another one may win at every run", f"add {names} to `order`")
+        scope.error(
+            "order",
+            "no-total-order",
+            "rows can tie here, and another one may win at every run",
+            f"add {names} to `order`",
+        )
 
 
 def first_rows(relation: Input, per: tuple[str, ...], order: tuple[exp.Ordered, ...], n: int) -> exp.Query:
     """The first `n` rows of each group, without a trace of the ranking."""
-    rank = exp.Window(this=call("row_number"), partition_by=[column(name) for name in per], order=exp.Order(expressions=list(order)))
+    rank = exp.Window(
+        this=call("row_number"), partition_by=[column(name) for name in per], order=exp.Order(expressions=list(order))
+    )
     ranked = relation.select(*relation.all(), named(rank, RANK))
     within = exp.LTE(this=column(RANK), expression=exp.Literal.number(n))
     return exp.select(*relation.all()).from_(ranked.subquery("ranked", copy=False)).where(within)

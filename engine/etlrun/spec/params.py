@@ -79,6 +79,11 @@ READERS: dict[str, tuple[str, Callable[[str], Value]]] = {
     "boolean": ("true or false", lambda text: {"true": True, "false": False}[text.lower()]),
 }
 SAMPLES = {
-    "month": "2000-01", "date": "2000-01-01", "timestamp": "2000-01-01 00:00:00",
-    "int": "1", "number": "1", "string": "text", "boolean": "true",
-}  # fmt: skip
+    "month": "2000-01",
+    "date": "2000-01-01",
+    "timestamp": "2000-01-01 00:00:00",
+    "int": "1",
+    "number": "1",
+    "string": "text",
+    "boolean": "true",
+}

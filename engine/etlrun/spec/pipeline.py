@@ -87,13 +87,18 @@ def pipeline_schema() -> Schema:
             "owner": {"type": "string", "description": "who answers for it"},
             "params": _named("values that a run may set", schema_of_class(Param)),
             "sources": _named("relations read from files or tables", _kinds("sources"), at_least=1),
-            "steps": _named("chains of verbs; each is a relation", {"type": "array", "items": _kinds("steps"), "minItems": 1}),
-            "checks": _named("what must hold before anything is published", {"type": "array", "items": _kinds("checks"), "minItems": 1}),
+            "steps": _named(
+                "chains of verbs; each is a relation", {"type": "array", "items": _kinds("steps"), "minItems": 1}
+            ),
+            "checks": _named(
+                "what must hold before anything is published",
+                {"type": "array", "items": _kinds("checks"), "minItems": 1},
+            ),
             "sinks": _named("what is published, and where", _kinds("sinks")),
         },
         "required": ["pipeline", "sources"],
         "additionalProperties": False,
-    }  # fmt: skip
+    }
 
 
 def schema_text() -> str:
@@ -120,7 +125,12 @@ class _Builder:
     """Builds the typed pipeline from a valid document, collecting what is wrong with params."""
 
     def __init__(
-        self, document: Document, project: Project, settings: Mapping[str, str], mistakes: list[Diagnostic], broken: frozenset[Keys]
+        self,
+        document: Document,
+        project: Project,
+        settings: Mapping[str, str],
+        mistakes: list[Diagnostic],
+        broken: frozenset[Keys],
     ) -> None:
         self.document = document
         self.project = project
@@ -140,9 +150,20 @@ class _Builder:
         chains = {name: tuple(self.uses("steps", name, items, origin)) for name, items in self.given("steps")}
         checks = {name: tuple(self.uses("checks", name, items, origin)) for name, items in self.given("checks")}
         return Pipeline(
-            spec.get("pipeline", ""), spec.get("description", ""), spec.get("owner", ""), path, params, {**variables, **values}, tuple(self.unset),
-            sources, chains, {name: _read(uses) for name, uses in checks.items()}, _read(sinks), origin, tuple(self.problems),
-        )  # fmt: skip
+            spec.get("pipeline", ""),
+            spec.get("description", ""),
+            spec.get("owner", ""),
+            path,
+            params,
+            {**variables, **values},
+            tuple(self.unset),
+            sources,
+            chains,
+            {name: _read(uses) for name, uses in checks.items()},
+            _read(sinks),
+            origin,
+            tuple(self.problems),
+        )
 
     def params(self, spec: Mapping[str, Any]) -> dict[str, Param]:
         plain = Origin(self.document, {}, lambda name, where: f"${name}")
@@ -150,7 +171,9 @@ class _Builder:
         for name, value in spec.items():
             if name in self.project.variables:
                 message = f"`{name}` is a variable of the project"
-                self.problems.append(self.document.diagnose_key(("params", name), "duplicate-name", message, "choose another name"))
+                self.problems.append(
+                    self.document.diagnose_key(("params", name), "duplicate-name", message, "choose another name")
+                )
             params[name] = build(Param, value, ("params", name), plain)
         return params
 
@@ -167,7 +190,9 @@ class _Builder:
                 found = self.document.diagnose_key(where, "wrong-value", f"--set {name}: {error}", error.fix)
             else:
                 is_long = isinstance(self.document.value["params"][name], dict)
-                found = self.document.diagnose((*where, "default") if is_long else where, "wrong-value", str(error), error.fix)
+                found = self.document.diagnose(
+                    (*where, "default") if is_long else where, "wrong-value", str(error), error.fix
+                )
             self.problems.append(found)
             return sample_value(param.type)
 
@@ -200,7 +225,9 @@ class _Builder:
         text = self.document.scalars.get(where, "")
         start = max(0, text.find(f"${name}"))
         self.problems.append(
-            self.document.diagnose_inside(where, start, start + len(name) + 1, "unknown-param", f"there is no param `{name}`", fix)
+            self.document.diagnose_inside(
+                where, start, start + len(name) + 1, "unknown-param", f"there is no param `{name}`", fix
+            )
         )
         return "0"
 

@@ -30,10 +30,17 @@ class Settings(Described):
     """The plain keys of a project file."""
 
     data: str = key("the folder that `$data` stands for", default="data")
-    runs: str = key("where run directories live; on a cluster a folder that driver and executors share", default=".etlrun/runs")
+    runs: str = key(
+        "where run directories live; on a cluster a folder that driver and executors share", default=".etlrun/runs"
+    )
     profile: str = key("the profile of a run that names none", default="local")
-    hash_inputs: bool = key("whether the list of inputs in a run's folder has the SHA-256 of every file; it reads each of them once more", default=False)
-    confirm_above_usd: float = key("US dollars that a run may spend on asking models without --yes, --max-usd or a person's word", default=1.0)
+    hash_inputs: bool = key(
+        "whether the list of inputs in a run's folder has the SHA-256 of every file; it reads each of them once more",
+        default=False,
+    )
+    confirm_above_usd: float = key(
+        "US dollars that a run may spend on asking models without --yes, --max-usd or a person's word", default=1.0
+    )
     vars: Mapping[str, Scalar] = key("variables: `$name` in every pipeline", factory=dict)
 
 
@@ -81,7 +88,11 @@ class Project:
             return self.profiles[wanted]
         if not self.profiles and wanted == self.settings.profile:
             return default_profile()
-        fix = nearest(wanted, tuple(self.profiles)) or f"the profiles are {', '.join(self.profiles)}" if self.profiles else f"{FILE} declares none"
+        fix = (
+            nearest(wanted, tuple(self.profiles)) or f"the profiles are {', '.join(self.profiles)}"
+            if self.profiles
+            else f"{FILE} declares none"
+        )
         message = f"there is no profile `{wanted}`"
         if self.document is None:
             raise SpecError([Diagnostic(FILE, 1, 1, 2, "unknown-profile", message, fix)])
@@ -127,7 +138,10 @@ def _read(root: Path, text: str) -> Project:
     document = parse_document(text, os.path.relpath(root / FILE))
     if document.value is None:
         document.value = {}
-    problems = find_mistakes(document, project_schema()) or [*map(_without_source, secret_mistakes(document)), *_wrong_labels(document)]
+    problems = find_mistakes(document, project_schema()) or [
+        *map(_without_source, secret_mistakes(document)),
+        *_wrong_labels(document),
+    ]
     if problems:
         raise SpecError(problems)
     origin = _Verbatim(document, {})
@@ -141,7 +155,10 @@ def _read(root: Path, text: str) -> Project:
                 inner: _use("connections", spec, ("profiles", name, "connections", inner), origin)
                 for inner, spec in value.get("connections", {}).items()
             },
-            {inner: _cascade(spec, ("profiles", name, "models", inner), origin) for inner, spec in value.get("models", {}).items()},
+            {
+                inner: _cascade(spec, ("profiles", name, "models", inner), origin)
+                for inner, spec in value.get("models", {}).items()
+            },
             value.get("labels", LABELS),
         )
         for name, value in document.value.get("profiles", {}).items()
@@ -167,12 +184,13 @@ def project_schema() -> Schema:
             "connections": {"type": "object", "additionalProperties": _family_schema("connections")},
             "models": {"type": "object", "additionalProperties": _one_or_more(_family_schema("models"))},
             "labels": {
-                "type": "string", "minLength": 1,
+                "type": "string",
+                "minLength": 1,
                 "description": "the label store: a SQLite file, or the name of a `mysql` connection whose database a team shares",
             },
         },
         "additionalProperties": False,
-    }  # fmt: skip
+    }
     properties = {**settings["properties"], "profiles": {"type": "object", "additionalProperties": profile}}
     return {"type": "object", "properties": properties, "additionalProperties": False, "x-place": "the project file"}
 

@@ -35,7 +35,9 @@ def located_mistakes(document: Document, schema: Schema) -> list[Mistake]:
     errors = _validator(_Held(schema)).iter_errors(document.value)
     found = [mistake for error in errors for mistake in explain(document, error)]
     misplaced = {mistake.where for mistake in found if mistake.is_misplaced}
-    return [mistake for mistake in dict.fromkeys(found) if mistake.is_misplaced or not _stands_in(mistake.where, misplaced)]
+    return [
+        mistake for mistake in dict.fromkeys(found) if mistake.is_misplaced or not _stands_in(mistake.where, misplaced)
+    ]
 
 
 def _stands_in(where: Keys, places: set[Keys]) -> bool:

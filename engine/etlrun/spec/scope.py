@@ -84,10 +84,19 @@ class Scope:
         """Complain where `name` would shadow a column that is there, or is no name."""
         report = self.error_at_key if is_key else self.error
         if not name or len(name) > 64 or name.startswith(HIDDEN) or any(ord(character) < 32 for character in name):
-            report(at, "bad-name", f"`{name}` cannot name a column", "use 1 to 64 characters, none of them control characters")
+            report(
+                at,
+                "bad-name",
+                f"`{name}` cannot name a column",
+                "use 1 to 64 characters, none of them control characters",
+            )
         if name in columns:
-            report(at, "column-exists", f"there is a column `{columns.get(name).name}` already",  # type: ignore[union-attr]
-                   "choose another name, or `drop` or `rename` the old column first")  # fmt: skip
+            report(
+                at,
+                "column-exists",
+                f"there is a column `{columns.get(name).name}` already",  # type: ignore[union-attr]
+                "choose another name, or `drop` or `rename` the old column first",
+            )
 
     def relation(self, name: str, at: At) -> Columns:
         """The columns of a relation; where there is none, a mistake, and those of the one that was meant or none in their stead."""
@@ -104,7 +113,9 @@ class Scope:
         found = columns.group(name)
         if found is None:
             groups = tuple(group.name for group in columns.groups)
-            fix = nearest(name, groups) or (f"the groups here are {', '.join(groups)}" if groups else "name one with `as:` in a `pivot`")
+            fix = nearest(name, groups) or (
+                f"the groups here are {', '.join(groups)}" if groups else "name one with `as:` in a `pivot`"
+            )
             self.error(at, "unknown-group", f"there is no column group `{name}` here", fix)
         return found
 
@@ -130,9 +141,14 @@ class Scope:
     # expressions
 
     def tree(
-        self, seen: Columns | Names, expression: Expr, at: At, *,
-        may: Literal["scalar", "aggregate", "window"] = "scalar", adapt: Callable[[exp.Expr], exp.Expr] | None = None,
-    ) -> exp.Expr | None:  # fmt: skip
+        self,
+        seen: Columns | Names,
+        expression: Expr,
+        at: At,
+        *,
+        may: Literal["scalar", "aggregate", "window"] = "scalar",
+        adapt: Callable[[exp.Expr], exp.Expr] | None = None,
+    ) -> exp.Expr | None:
         """Parse, bind and type an expression; None where it has mistakes, which are then reported at their words.
 
         `adapt` may change the parsed tree before its names and types are looked at, and raise ExpressionError.
@@ -183,5 +199,7 @@ class Scope:
         tree = self.tree(seen, expression, at)
         if tree is None or type_of(tree).name in ("boolean", "null"):
             return tree
-        self.error(at, "type-mismatch", f"a condition is wanted here, and this is {type_of(tree)}", "compare it with something")
+        self.error(
+            at, "type-mismatch", f"a condition is wanted here, and this is {type_of(tree)}", "compare it with something"
+        )
         return None

@@ -16,7 +16,24 @@ _LONG = re.compile(r"(?i)password|passwd|passphrase|secret|token(?!s)|api_?key|c
 _SHORT = {"pass", "pwd", "sas"}
 _KINDS_OF_KEY = {"access", "account", "api", "encryption", "master", "private", "shared", "signing"}
 # A last word that says what stands there is about a secret, and is none: a file of it, its length, the class that gets it.
-_ABOUT = {"algorithm", "bits", "class", "dir", "enabled", "endpoint", "file", "length", "path", "policy", "provider", "size", "store", "type", "uri", "url"}
+_ABOUT = {
+    "algorithm",
+    "bits",
+    "class",
+    "dir",
+    "enabled",
+    "endpoint",
+    "file",
+    "length",
+    "path",
+    "policy",
+    "provider",
+    "size",
+    "store",
+    "type",
+    "uri",
+    "url",
+}
 _USER_PART = re.compile(r"://[^/@\s:]*:([^@\s]+)@")
 _IN_QUERY = re.compile(r"[?&;]([\w.-]+)=([^&;\s]+)")
 _JAVA_OPTION = re.compile(r"-D([\w.-]+)=")
@@ -29,7 +46,9 @@ def secret_mistakes(document: Document) -> Iterator[Diagnostic]:
         name = str(where[-1]) if where else ""
         if where[:1] == ("vars",) and _is_written_out(name, text):
             message = f"the variable `{name}` holds a secret written out, and what a pipeline says is shown"
-            yield document.diagnose(where, "secret-literal", message, "put it where it is used, under `profiles`, as ${NAME}")
+            yield document.diagnose(
+                where, "secret-literal", message, "put it where it is used, under `profiles`, as ${NAME}"
+            )
         elif where[:1] == ("profiles",):
             yield from _in_profile(document, where, name, text)
 
@@ -43,7 +62,12 @@ def _in_profile(document: Document, where: Keys, name: str, text: str) -> Iterat
             yield document.diagnose(where, "secret-shown", message, "let Java take it from a file or a key store")
             return
     if _is_written_out(name, text):
-        yield document.diagnose(where, "secret-literal", f"`{name}` holds a secret written out", "write ${NAME} and set NAME in the environment")
+        yield document.diagnose(
+            where,
+            "secret-literal",
+            f"`{name}` holds a secret written out",
+            "write ${NAME} and set NAME in the environment",
+        )
 
 
 def _is_written_out(name: str, text: str) -> bool:
@@ -53,8 +77,14 @@ def _is_written_out(name: str, text: str) -> bool:
         return True
     plain = ENVIRONMENT.sub(lambda found: found.group(2) or _REFERENCE, text)
     values = [found.group(1) for found in _USER_PART.finditer(plain)]
-    values += [found.group(2) for found in _IN_QUERY.finditer(plain) if found.group(1).lower() in ("key", "sig") or names_secret(found.group(1))]
-    return not all(_REFERENCE in value or "${" in value for value in values)  # Spark has references of its own: `${env:NAME}`
+    values += [
+        found.group(2)
+        for found in _IN_QUERY.finditer(plain)
+        if found.group(1).lower() in ("key", "sig") or names_secret(found.group(1))
+    ]
+    return not all(
+        _REFERENCE in value or "${" in value for value in values
+    )  # Spark has references of its own: `${env:NAME}`
 
 
 def names_secret(name: str) -> bool:
@@ -66,7 +96,9 @@ def names_secret(name: str) -> bool:
     lower = [word.lower() for word in words]
     if not lower or lower[-1] in _ABOUT or "ref" in lower:
         return False
-    is_key = any(word == "key" and before in _KINDS_OF_KEY for before, word in pairwise(lower)) or ("." in name and lower[-1] == "key")
+    is_key = any(word == "key" and before in _KINDS_OF_KEY for before, word in pairwise(lower)) or (
+        "." in name and lower[-1] == "key"
+    )
     return bool(_LONG.search(name)) or not _SHORT.isdisjoint(lower) or is_key
 
 

@@ -10,7 +10,17 @@ from etlrun.diagnostics import Diagnostic
 from etlrun.language.columns import NULL, Columns
 
 # What may only follow from a column that is not known to be there, and from one whose type is not known.
-_OF_NAMES = frozenset(("unknown-column", "unknown-group", "type-mismatch", "wrong-arguments", "not-grouped", "no-total-order", "column-exists"))
+_OF_NAMES = frozenset(
+    (
+        "unknown-column",
+        "unknown-group",
+        "type-mismatch",
+        "wrong-arguments",
+        "not-grouped",
+        "no-total-order",
+        "column-exists",
+    )
+)
 _OF_TYPES = frozenset(("type-mismatch", "wrong-arguments"))
 
 
@@ -42,7 +52,9 @@ class Sight:
         """Whether a mistake may follow from an earlier one; `text` is the expression or message that names the columns."""
         if self.is_blind and code in _OF_NAMES:
             return True
-        return code in _OF_TYPES and any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text.lower()) for name in self.guessed)
+        return code in _OF_TYPES and any(
+            re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text.lower()) for name in self.guessed
+        )
 
 
 def without_consequences(found: Iterable[Diagnostic]) -> list[Diagnostic]:

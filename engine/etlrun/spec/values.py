@@ -58,13 +58,17 @@ class ValueReader:
     def _struct(self, value: Any, where: Keys, kind: Type) -> dict[str, Any] | None:
         names = [name for name, _ in kind.fields]
         if not isinstance(value, dict):
-            self._complain(where, f"a mapping of {', '.join(f'`{name}`' for name in names)} is wanted here", "write `{a: 1, b: 2}`")
+            self._complain(
+                where, f"a mapping of {', '.join(f'`{name}`' for name in names)} is wanted here", "write `{a: 1, b: 2}`"
+            )
             return None
         for name in value:
             if name not in names:
                 fix = nearest(name, names) or f"its fields are {', '.join(names)}"
                 inside = (*where, name)
-                self.problems.append(self.document.diagnose_key(inside, "unknown-column", f"the struct has no field `{name}`", fix))
+                self.problems.append(
+                    self.document.diagnose_key(inside, "unknown-column", f"the struct has no field `{name}`", fix)
+                )
         return {name: self.read(value.get(name), (*where, name), inner) for name, inner in kind.fields}
 
     def _complain(self, where: Keys, message: str, fix: str = "") -> None:
@@ -145,9 +149,15 @@ def _binary(text: str, kind: Type) -> bytes:
 
 
 READERS: Mapping[str, Callable[[str, Type], Any]] = {
-    "string": lambda text, kind: text, "boolean": _boolean, "date": _date, "timestamp": _timestamp, "decimal": _decimal, "binary": _binary,
-    **dict.fromkeys(("tinyint", "smallint", "int", "bigint"), _integer), **dict.fromkeys(("float", "double"), _float),
-}  # fmt: skip
+    "string": lambda text, kind: text,
+    "boolean": _boolean,
+    "date": _date,
+    "timestamp": _timestamp,
+    "decimal": _decimal,
+    "binary": _binary,
+    **dict.fromkeys(("tinyint", "smallint", "int", "bigint"), _integer),
+    **dict.fromkeys(("float", "double"), _float),
+}
 
 
 def value_text(value: Any) -> str:
@@ -159,14 +169,18 @@ def value_text(value: Any) -> str:
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, float):
-        return repr(value) if math.isfinite(value) else ".nan" if math.isnan(value) else f"{'-' if value < 0 else ''}.inf"
+        return (
+            repr(value) if math.isfinite(value) else ".nan" if math.isnan(value) else f"{'-' if value < 0 else ''}.inf"
+        )
     if isinstance(value, datetime.datetime):
         return f'"{value}"'
     if isinstance(value, bytes):
         return f"0x{value.hex()}"
     if isinstance(value, Decimal):
         return f"{value:f}"
-    return {None: "null", True: "true", False: "false"}[value] if value is None or isinstance(value, bool) else str(value)
+    return (
+        {None: "null", True: "true", False: "false"}[value] if value is None or isinstance(value, bool) else str(value)
+    )
 
 
 _PLAIN = re.compile(r"\w(?:[\w .()/+%'-]*[\w.()/+%'-])?")

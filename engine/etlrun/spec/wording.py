@@ -79,10 +79,14 @@ def _explain_unknown_keys(document: Document, error: ValidationError, where: Key
             continue  # a key that belongs into an empty value beside it is told of there
         if is_kind:
             fix = nearest(name, known) or "there is " + ", ".join(known)
-            yield Mistake(inside, document.diagnose_key(inside, "unknown-kind", f"there is no {_family(where)} `{name}`", fix))
+            yield Mistake(
+                inside, document.diagnose_key(inside, "unknown-kind", f"there is no {_family(where)} `{name}`", fix)
+            )
         else:
             fix = nearest(name, known) or _known_keys(known)
-            yield Mistake(inside, document.diagnose_key(inside, "unknown-key", f"`{name}` is not a key of {place}", fix))
+            yield Mistake(
+                inside, document.diagnose_key(inside, "unknown-key", f"`{name}` is not a key of {place}", fix)
+            )
 
 
 def _explain_missing(document: Document, error: ValidationError, where: Keys) -> Iterator[Mistake]:
@@ -124,8 +128,15 @@ def _given(error: ValidationError) -> dict[str, Any]:
 
 
 def _family(where: Keys) -> str:
-    words = {"sources": "source", "steps": "step", "checks": "check", "sinks": "sink", "connections": "connection",
-             "engine": "engine", "models": "model"}  # fmt: skip
+    words = {
+        "sources": "source",
+        "steps": "step",
+        "checks": "check",
+        "sinks": "sink",
+        "connections": "connection",
+        "engine": "engine",
+        "models": "model",
+    }
     return next((words[str(part)] for part in reversed(where) if part in words), "kind")
 
 
@@ -204,8 +215,14 @@ def _describe(schema: Schema) -> str:
         return " or ".join(dict.fromkeys(found))
     if "enum" in schema:
         return "one of " + ", ".join(f"`{choice}`" for choice in schema["enum"])
-    return {"string": "a text", "integer": "a whole number", "number": "a number", "boolean": "true or false", "array": "a list",
-            "object": "a mapping `key: value`"}.get(str(schema.get("type")), "another value")  # fmt: skip
+    return {
+        "string": "a text",
+        "integer": "a whole number",
+        "number": "a number",
+        "boolean": "true or false",
+        "array": "a list",
+        "object": "a mapping `key: value`",
+    }.get(str(schema.get("type")), "another value")
 
 
 def _name(value: Any) -> str:

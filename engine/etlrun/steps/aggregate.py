@@ -84,15 +84,27 @@ class Aggregate(Step):
     def _must_aggregate(self, tree: exp.Expr | None, at: tuple[str, ...], scope: Scope) -> None:
         loose = next(_outside_aggregates(tree), None) if tree is not None else None
         if loose is not None and loose.name.lower() not in {name.lower() for name in self.by}:
-            scope.error(at, "not-grouped", f"`{loose.name}` is neither grouped nor aggregated", "aggregate it, e.g. with `max`, or add it to `by`")
+            scope.error(
+                at,
+                "not-grouped",
+                f"`{loose.name}` is neither grouped nor aggregated",
+                "aggregate it, e.g. with `max`, or add it to `by`",
+            )
         elif tree is not None and loose is None and not has_aggregate(tree):
-            scope.error(at, "not-grouped", "an aggregate is wanted here", "use `sum`, `count`, `max`, ... or a `derive` step")
+            scope.error(
+                at, "not-grouped", "an aggregate is wanted here", "use `sum`, `count`, `max`, ... or a `derive` step"
+            )
 
     def _pivot_output(self, pivot: Pivot, columns: Columns, result: Columns, scope: Scope) -> Columns:
         inside = scope.below("pivot")
         label = inside.column(columns, pivot.column, "column")
         if label.type not in (STRING, NULL):
-            inside.error("column", "type-mismatch", f"labels are text, and `{label.name}` is {label.type}", "cast it to string first")
+            inside.error(
+                "column",
+                "type-mismatch",
+                f"labels are text, and `{label.name}` is {label.type}",
+                "cast it to string first",
+            )
         labels = self._labels(pivot, label, inside)
         tree = inside.tree(columns, pivot.value, "value", may="aggregate")
         self._must_aggregate(tree, ("pivot", "value"), scope)
@@ -104,7 +116,9 @@ class Aggregate(Step):
             elif fill is not None and common_type((kind, type_of(fill))) != kind:
                 inside.error("fill", "type-mismatch", f"the fill is {type_of(fill)}, and the value is {kind}")
         if len(labels) > 1 and "{label}" not in pivot.name:
-            inside.error("name", "column-exists", "every label would get the same column", "put `{label}` into the name")
+            inside.error(
+                "name", "column-exists", "every label would get the same column", "put `{label}` into the name"
+            )
             return result.with_group(Group(pivot.as_, (), labels)) if pivot.as_ else result
         for name in sorted(pivot_name(pivot, label) for label in dict.fromkeys(labels)):
             inside.new_column(result, name, "name" if pivot.name != "{label}" else "labels")
@@ -120,10 +134,16 @@ class Aggregate(Step):
         labels = tuple(pivot.labels)
         for index, text in enumerate(labels):
             if text in labels[:index]:
-                scope.error(("labels", index), "duplicate-name", f"the label `{text}` stands here twice", "remove one of them")
+                scope.error(
+                    ("labels", index), "duplicate-name", f"the label `{text}` stands here twice", "remove one of them"
+                )
             if label.domain and text not in label.domain:
-                scope.error(("labels", index), "unknown-label", f"`{label.name}` never holds `{text}`",
-                            nearest(text, label.domain) or "its labels are " + ", ".join(label.domain))  # fmt: skip
+                scope.error(
+                    ("labels", index),
+                    "unknown-label",
+                    f"`{label.name}` never holds `{text}`",
+                    nearest(text, label.domain) or "its labels are " + ", ".join(label.domain),
+                )
         return labels
 
     def lower(self, relation: Input) -> exp.Query:
@@ -165,7 +185,11 @@ def _only_where(value: exp.Expr, condition: exp.Expr) -> exp.Expr:
     """Give every aggregate in `value` the rows of one label."""
     holder = exp.Paren(this=value)
     for node in list(holder.walk()):
-        if isinstance(node, exp.Anonymous) and has_aggregate(node) and not any(has_aggregate(child) for child in node.expressions):
+        if (
+            isinstance(node, exp.Anonymous)
+            and has_aggregate(node)
+            and not any(has_aggregate(child) for child in node.expressions)
+        ):
             node.replace(exp.Filter(this=node.copy(), expression=exp.Where(this=condition.copy())))
     inside = holder.this
     assert isinstance(inside, exp.Expr)
@@ -176,6 +200,10 @@ def _outside_aggregates(tree: exp.Expr) -> Iterator[exp.Column]:
     """The columns that no aggregate encloses."""
     if isinstance(tree, exp.Column):
         yield tree
-    elif not (isinstance(tree, exp.Anonymous) and has_aggregate(tree) and not any(has_aggregate(child) for child in tree.expressions)):
+    elif not (
+        isinstance(tree, exp.Anonymous)
+        and has_aggregate(tree)
+        and not any(has_aggregate(child) for child in tree.expressions)
+    ):
         for child in tree.iter_expressions():
             yield from _outside_aggregates(child)

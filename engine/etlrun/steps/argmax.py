@@ -61,8 +61,11 @@ class Argmax(Step):
         if self.ties == "alphabetical":
             pairs.sort()
         # `greatest` passes over nulls, and `=` is not true of them: the first column that equals the greatest wins.
-        greatest = call("greatest", *(column(name) for name in group.columns)) if len(pairs) > 1 else column(group.columns[0])
+        greatest = (
+            call("greatest", *(column(name) for name in group.columns)) if len(pairs) > 1 else column(group.columns[0])
+        )
         branches = [
-            exp.If(this=exp.EQ(this=column(name), expression=greatest.copy()), true=literal(label)) for label, name in pairs
+            exp.If(this=exp.EQ(this=column(name), expression=greatest.copy()), true=literal(label))
+            for label, name in pairs
         ]
         return relation.select(*relation.all(), named(exp.Case(ifs=branches), self.as_))

@@ -51,15 +51,23 @@ class Cast(Step):
             found = scope.column(columns, name, ("columns", name))
             kind = scope.type(text, ("columns", name))
             if NULL not in (kind, found.type) and not castable(found.type, kind):
-                scope.error(("columns", name), "type-mismatch", f"`{found.name}` is {found.type}, which cannot be cast to {kind}")
-            columns = columns.with_column(replace(found, type=kind, domain=found.domain if kind == found.type else None))
+                scope.error(
+                    ("columns", name),
+                    "type-mismatch",
+                    f"`{found.name}` is {found.type}, which cannot be cast to {kind}",
+                )
+            columns = columns.with_column(
+                replace(found, type=kind, domain=found.domain if kind == found.type else None)
+            )
         return columns
 
     def lower(self, relation: Input) -> exp.Query:
         types = {name.lower(): parse_type(text) for name, text in self.columns.items()}
         return relation.select(
             *(
-                named(cast(column(item.name), types[item.name.lower()]), item.name) if item.name.lower() in types else column(item.name)
+                named(cast(column(item.name), types[item.name.lower()]), item.name)
+                if item.name.lower() in types
+                else column(item.name)
                 for item in relation.columns
             )
         )

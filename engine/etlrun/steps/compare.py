@@ -80,7 +80,9 @@ class Compare(Step):
             for name, source in self.columns.items():
                 found = scope.column(columns, source, ("columns", name))
                 if not found.type.is_orderable and suffix == next(iter(self.periods)):
-                    scope.error(("columns", name), "type-mismatch", f"`{found.name}` is {found.type}, which cannot be compared")
+                    scope.error(
+                        ("columns", name), "type-mismatch", f"`{found.name}` is {found.type}, which cannot be compared"
+                    )
                 scope.new_column(result, f"{name}_{suffix}", ("columns", name), is_key=True)
                 result = result.with_column(Column(f"{name}_{suffix}", found.type, domain=found.domain))
         if self.trend:
@@ -91,18 +93,32 @@ class Compare(Step):
         covered = {name.lower() for name in (*self.by, self.period)}
         if not columns.unique or any(name.lower() not in covered for name in columns.unique):
             names = ", ".join(f"`{name}`" for name in (*self.by, self.period))
-            scope.error("by", "no-total-order", f"there may be several rows of one {names}",
-                        "make them one first, with `top`, `dedupe` or `aggregate`")  # fmt: skip
+            scope.error(
+                "by",
+                "no-total-order",
+                f"there may be several rows of one {names}",
+                "make them one first, with `top`, `dedupe` or `aggregate`",
+            )
 
     def _trend_output(self, trend: Trend, columns: Columns, result: Columns, scope: Scope) -> Columns:
         if len(self.periods) < 2:
             scope.error((), "wrong-value", "a trend needs two periods")
         of = self.columns.get(trend.of)
         if of is None:
-            scope.error("of", "unknown-column", f"`{trend.of}` is not among the compared columns", "they are " + ", ".join(self.columns))
+            scope.error(
+                "of",
+                "unknown-column",
+                f"`{trend.of}` is not among the compared columns",
+                "they are " + ", ".join(self.columns),
+            )
         found = columns.get(of) if of else None
         if found and trend.change and found.type not in (STRING, NULL):
-            scope.error("of", "type-mismatch", f"`change` joins texts, and `{found.name}` is {found.type}", "cast it to string first")
+            scope.error(
+                "of",
+                "type-mismatch",
+                f"`change` joins texts, and `{found.name}` is {found.type}",
+                "cast it to string first",
+            )
         scope.new_column(result, trend.as_, "as")
         result = result.with_column(Column(trend.as_, STRING, domain=("Changed", "Unchanged")))
         if not trend.change:
@@ -121,7 +137,9 @@ class Compare(Step):
         query = exp.select(*outputs, *self._trend(self.trend)).from_(grouped.subquery("sides", copy=False))
         if self.keep == "any":
             return query
-        seen = [exp.GT(this=column(f"{HIDDEN}seen_{suffix}"), expression=exp.Literal.number(0)) for suffix in self.periods]
+        seen = [
+            exp.GT(this=column(f"{HIDDEN}seen_{suffix}"), expression=exp.Literal.number(0)) for suffix in self.periods
+        ]
         return query.where(exp.and_(*seen, copy=False))
 
     def _keys(self, relation: Input) -> Iterator[str]:

@@ -48,7 +48,12 @@ class Dedupe(Step):
             scope.column(columns, name, ("by", index))
         for item in columns if not self.by else ():
             if not item.type.is_orderable:
-                scope.error((), "type-mismatch", f"`{item.name}` is {item.type}, which has no equality on every engine", "give `by`")
+                scope.error(
+                    (),
+                    "type-mismatch",
+                    f"`{item.name}` is {item.type}, which has no equality on every engine",
+                    "give `by`",
+                )
         if self.by:
             check_order(self.order, self.by, columns, scope)
         elif self.order:

@@ -68,4 +68,10 @@ class Derive(Step):
 def _inline(tree: exp.Expr, earlier: dict[str, exp.Expr]) -> exp.Expr:
     if not any(name.lower() in earlier for name in columns_in(tree)):
         return tree
-    return tree.transform(lambda node: exp.paren(earlier[node.name.lower()].copy()) if isinstance(node, exp.Column) and node.name.lower() in earlier else node)
+    return tree.transform(
+        lambda node: (
+            exp.paren(earlier[node.name.lower()].copy())
+            if isinstance(node, exp.Column) and node.name.lower() in earlier
+            else node
+        )
+    )

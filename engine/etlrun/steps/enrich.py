@@ -93,9 +93,13 @@ class Enrich(Step):
     prompt: str = key("the prompt: a file in prompts/")
     model: tuple[str, ...] = key("the model of the profile that is asked, or several in their order")
     budget: Spending | None = key("what one run may spend", default=None)
-    min_coverage: Percent = key("the share of rows that must carry an answer before anything is published", default=Percent(0))
+    min_coverage: Percent = key(
+        "the share of rows that must carry an answer before anything is published", default=Percent(0)
+    )
     eval: Golden | None = key("golden keys that decide whether the run goes on", default=None)
-    as_: Mapping[str, str] = key("other names for the new columns: output of the prompt: column", yaml="as", factory=dict)
+    as_: Mapping[str, str] = key(
+        "other names for the new columns: output of the prompt: column", yaml="as", factory=dict
+    )
     status: str = key("a new column that says how the answer came about", default="")
     source: str = key("a new column that says who gave the answer", default="")
 
@@ -106,13 +110,20 @@ class Enrich(Step):
     def output(self, columns: Columns, scope: Scope) -> Columns:
         found = scope.column(columns, self.key_, "key")
         if found.type not in (STRING, NULL):
-            scope.error("key", "type-mismatch", f"a key is text, and `{found.name}` is {found.type}", "cast it to string first")
+            scope.error(
+                "key", "type-mismatch", f"a key is text, and `{found.name}` is {found.type}", "cast it to string first"
+            )
         if self.budget:
             self._check_budget(self.budget, scope.below("budget"))
         if self.eval and path_inside(scope.root, self.eval.golden) is None:
             scope.error(("eval", "golden"), "file-unreadable", OUTSIDE, "put the file into the project")
         elif self.eval and not (scope.root / self.eval.golden).is_file():
-            scope.error(("eval", "golden"), "file-not-found", f"there is no file {self.eval.golden}", "paths start at the project's folder")
+            scope.error(
+                ("eval", "golden"),
+                "file-not-found",
+                f"there is no file {self.eval.golden}",
+                "paths start at the project's folder",
+            )
         outputs = self._outputs(scope)
         self._check_names(outputs, scope)
         for new, column, at in self._new_columns(outputs):
@@ -131,7 +142,9 @@ class Enrich(Step):
         for name in self.as_ if outputs else ():
             if name not in known:
                 fix = nearest(name, known) or f"the outputs are {', '.join(known)}"
-                scope.error_at_key(("as", name), "unknown-column", f"there is no output `{name}` in the prompt `{self.prompt}`", fix)
+                scope.error_at_key(
+                    ("as", name), "unknown-column", f"there is no output `{name}` in the prompt `{self.prompt}`", fix
+                )
 
     def _outputs(self, scope: Scope) -> tuple[Output, ...]:
         """The outputs of the prompt; where there is no such prompt, a mistake, and those of the one that was meant."""
@@ -163,7 +176,12 @@ class Enrich(Step):
         key_column = relation.columns.get(self.key_)
         assert key_column is not None
         outputs = self._outputs(relation.scope)
-        answers = [Column("key", STRING), *(Column(output.name, output.type) for output in outputs), Column("status", STRING), Column("source", STRING)]
+        answers = [
+            Column("key", STRING),
+            *(Column(output.name, output.type) for output in outputs),
+            Column("status", STRING),
+            Column("source", STRING),
+        ]
         adds = {new: column.name for new, column, _ in self._new_columns(outputs)}
         budget = self.budget or Spending()
         joined = Columns(tuple(answers), unique=("key",))

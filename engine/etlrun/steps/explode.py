@@ -60,7 +60,11 @@ class Explode(Step):
         if self.as_:
             scope.new_column(rest, self.as_, "as")
         element = Column(self.as_ or found.name, found.type.element or NULL)
-        result = replace(rest, items=tuple(element if item.name.lower() == found.name.lower() else item for item in columns), unique=())
+        result = replace(
+            rest,
+            items=tuple(element if item.name.lower() == found.name.lower() else item for item in columns),
+            unique=(),
+        )
         if not self.position:
             return result
         scope.new_column(result, self.position, "position")
@@ -70,12 +74,17 @@ class Explode(Step):
         found = relation.columns.get(self.column)
         assert found is not None and found.type.element is not None
         outputs: list[exp.Expr] = [
-            named(column(ELEMENT), self.as_ or found.name) if item is found else column(item.name) for item in relation.columns
+            named(column(ELEMENT), self.as_ or found.name) if item is found else column(item.name)
+            for item in relation.columns
         ]
         if self.position:
             outputs.append(named(cast(column(POSITION), INT), self.position))
-        names = exp.TableAlias(this=exp.to_identifier("elements", quoted=True), columns=[exp.to_identifier(ELEMENT, quoted=True)])
-        elements = exp.Unnest(expressions=[column(found.name)], alias=names, offset=exp.to_identifier(POSITION, quoted=True))
+        names = exp.TableAlias(
+            this=exp.to_identifier("elements", quoted=True), columns=[exp.to_identifier(ELEMENT, quoted=True)]
+        )
+        elements = exp.Unnest(
+            expressions=[column(found.name)], alias=names, offset=exp.to_identifier(POSITION, quoted=True)
+        )
         if self.empty == "keep":
             join = exp.Join(this=elements, side="LEFT", on=exp.Boolean(this=True))
         else:

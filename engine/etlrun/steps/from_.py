@@ -69,19 +69,29 @@ class From(Step):
         for item in first:
             match = other.get(item.name)
             if match is None:
-                scope.error(at, "unknown-column", f"`{name}` has no column `{item.name}`, which `{self.relations[0]}` has",
-                            "unite relations of the same columns")  # fmt: skip
+                scope.error(
+                    at,
+                    "unknown-column",
+                    f"`{name}` has no column `{item.name}`, which `{self.relations[0]}` has",
+                    "unite relations of the same columns",
+                )
             elif match.type != item.type and NULL not in (match.type, item.type):
                 message = f"`{item.name}` is {match.type} in `{name}` and {item.type} in `{self.relations[0]}`"
                 scope.error(at, "type-mismatch", message, "`cast` one of them first")
         for item in other:
             if item.name not in first:
-                scope.error(at, "unknown-column", f"`{name}` has a column `{item.name}`, which `{self.relations[0]}` lacks",
-                            "`drop` it first")  # fmt: skip
+                scope.error(
+                    at,
+                    "unknown-column",
+                    f"`{name}` has a column `{item.name}`, which `{self.relations[0]}` lacks",
+                    "`drop` it first",
+                )
 
     def lower(self, relation: Input) -> exp.Query:
         names = relation.scope.relations[self.relations[0]].names
-        selects = [exp.select(*(column(name) for name in names)).from_(relation_table(other)) for other in self.relations]
+        selects = [
+            exp.select(*(column(name) for name in names)).from_(relation_table(other)) for other in self.relations
+        ]
         united: exp.Query = selects[0]
         for select in selects[1:]:
             united = exp.union(united, select, distinct=False, copy=False)

@@ -63,9 +63,13 @@ class Join(Step):
     with_: str = key("the other relation: a source or step chain", yaml="with")
     on: tuple[str, ...] | Mapping[str, str] = key("the columns that must be equal: a list, or `here: there`")
     how: Literal["inner", "left", "right", "full", "semi", "anti"] = key("which rows stay", default="inner")
-    columns: tuple[str, ...] | Mapping[str, str] | None = key("what the other side brings: a list, or new name: its column", default=None)
+    columns: tuple[str, ...] | Mapping[str, str] | None = key(
+        "what the other side brings: a list, or new name: its column", default=None
+    )
     prefix: str = key("goes before the name of every column that the other side brings", default="")
-    expect: Literal["one", "many"] = key("how many rows there one row here may match; `one` must be known to be so", default="many")
+    expect: Literal["one", "many"] = key(
+        "how many rows there one row here may match; `one` must be known to be so", default="many"
+    )
 
     def reads(self) -> Iterable[tuple[str, At]]:
         return [(self.with_, "with")]
@@ -79,12 +83,21 @@ class Join(Step):
         one = self._is_one(other)
         if self.expect == "one" and not one:
             names = ", ".join(f"`{there}`" for _, there, _ in self._keys())
-            scope.error("expect", "no-total-order", f"`{self.with_}` may have several rows of one {names}",
-                        "make them one first, with `aggregate`, `dedupe` or `top`")  # fmt: skip
+            scope.error(
+                "expect",
+                "no-total-order",
+                f"`{self.with_}` may have several rows of one {names}",
+                "make them one first, with `aggregate`, `dedupe` or `top`",
+            )
         result = self._here(columns, other)
         if self.how in ("semi", "anti"):
             if self.columns is not None or self.prefix:
-                scope.error("columns" if self.columns is not None else "prefix", "wrong-value", f"`how: {self.how}` brings no columns", "leave this out")
+                scope.error(
+                    "columns" if self.columns is not None else "prefix",
+                    "wrong-value",
+                    f"`how: {self.how}` brings no columns",
+                    "leave this out",
+                )
             return result
         brought = {old.lower(): new for new, old, _ in self._brings(other)}
         for group in other.keep(brought).renamed(brought).groups:
@@ -92,7 +105,9 @@ class Join(Step):
         for new, old, at in self._brings(other):
             found = scope.column(other, old, at)
             self._must_be_new(result, new, at, scope)
-            result = result.with_column(replace(found, name=new, nullable=found.nullable or self.how in ("left", "full")))
+            result = result.with_column(
+                replace(found, name=new, nullable=found.nullable or self.how in ("left", "full"))
+            )
         return result.with_unique(columns.unique if one and self.how in ("inner", "left") else ())
 
     def _compare(self, columns: Columns, here: str, other: Columns, there: str, at: At, scope: Scope) -> None:
@@ -137,8 +152,12 @@ class Join(Step):
 
     def _must_be_new(self, result: Columns, name: str, at: At, scope: Scope) -> None:
         if name in result and at == "with":
-            scope.error(at, "column-exists", f"both sides have a column `{name}`",
-                        "choose with `columns: [...]` what the other side brings, or give `prefix:`")  # fmt: skip
+            scope.error(
+                at,
+                "column-exists",
+                f"both sides have a column `{name}`",
+                "choose with `columns: [...]` what the other side brings, or give `prefix:`",
+            )
         else:
             scope.new_column(result, name, at)
 
@@ -156,6 +175,10 @@ class Join(Step):
             outputs.extend(named(column(old, THERE), new) for new, old, _ in self._brings(other))
         equal = [exp.EQ(this=column(here, HERE), expression=column(there, THERE)) for here, there in keys.values()]
         kind, side = (self.how, "") if self.how in ("inner", "semi", "anti") else ("", self.how)
-        join = exp.Join(this=relation_table(self.with_, THERE), kind=kind.upper(), side=side.upper(), on=exp.and_(*equal, copy=False))
+        join = exp.Join(
+            this=relation_table(self.with_, THERE),
+            kind=kind.upper(),
+            side=side.upper(),
+            on=exp.and_(*equal, copy=False),
+        )
         return exp.select(*outputs).from_(relation_table(relation.name, HERE)).join(join)
-

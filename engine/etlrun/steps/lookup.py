@@ -49,7 +49,12 @@ class Lookup(Step):
     def output(self, columns: Columns, scope: Scope) -> Columns:
         code = scope.column(columns, self.column, "column")
         if code.type not in (STRING, NULL):
-            scope.error("column", "type-mismatch", f"a code is text, and `{code.name}` is {code.type}", "cast it to string first")
+            scope.error(
+                "column",
+                "type-mismatch",
+                f"a code is text, and `{code.name}` is {code.type}",
+                "cast it to string first",
+            )
         mapping = scope.mapping(self.map, "map")
         scope.new_column(columns, self.as_, "as")
         labels = mapping.labels if mapping else ()

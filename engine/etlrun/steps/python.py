@@ -48,7 +48,9 @@ class Python(Step):
 
     function: str = key("`module:function`: a file of the project's folder, or an installed module")
     columns: Mapping[str, str] = key("column: type, of the function's result and in its order")
-    mode: Literal["table", "batches"] = key("whether the function takes all rows at once or an iterator of batches", default="table")
+    mode: Literal["table", "batches"] = key(
+        "whether the function takes all rows at once or an iterator of batches", default="table"
+    )
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
         try:

@@ -43,7 +43,12 @@ class Rename(Step):
     def output(self, columns: Columns, scope: Scope) -> Columns:
         for old, new in self.columns.items():
             if old not in columns and new in columns:
-                scope.error_at_key(("columns", old), "unknown-column", f"there is no column `{old}` here", f"write it as `{new}: {old}`: old name first")
+                scope.error_at_key(
+                    ("columns", old),
+                    "unknown-column",
+                    f"there is no column `{old}` here",
+                    f"write it as `{new}: {old}`: old name first",
+                )
                 continue
             if old not in columns:
                 scope.column(columns, old, ("columns", old))

@@ -63,4 +63,6 @@ class Select(Step):
         if isinstance(self.columns, tuple):
             kept = relation.columns.keep(self.columns)
             return relation.select(*(column(item.name) for item in kept))
-        return relation.select(*(named(relation.tree(item, ("columns", name)), name) for name, item in self.columns.items()))
+        return relation.select(
+            *(named(relation.tree(item, ("columns", name)), name) for name, item in self.columns.items())
+        )

@@ -94,12 +94,22 @@ class Sql(Step):
         problems = []
         for cte in query.find_all(exp.CTE):
             if cte.alias.lower() in taken or not NAME.match(cte.alias):
-                said = f"`{cte.alias}` is a relation already" if cte.alias.lower() in taken else f"`{cte.alias}` is not a name"
-                problems.append(Problem("duplicate-name", said, *word(cte.args["alias"], self.query), "name the WITH part otherwise"))
+                said = (
+                    f"`{cte.alias}` is a relation already"
+                    if cte.alias.lower() in taken
+                    else f"`{cte.alias}` is not a name"
+                )
+                problems.append(
+                    Problem(
+                        "duplicate-name", said, *word(cte.args["alias"], self.query), "name the WITH part otherwise"
+                    )
+                )
         for name, table in tables_in(query):
             if name.lower() == INPUT and not has_rows:
                 message = "`input` names the rows that the chain has so far, and the chain starts here"
-                problems.append(Problem("unknown-relation", message, *word(table, self.query), "name a source or step chain"))
+                problems.append(
+                    Problem("unknown-relation", message, *word(table, self.query), "name a source or step chain")
+                )
         if problems:
             raise ExpressionError(tuple(problems))
 

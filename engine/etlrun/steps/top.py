@@ -42,7 +42,9 @@ class Top(Step):
 
     order: tuple[Expr, ...] = key("what comes first: `column`, `column desc` or an expression of either")
     n: int = key("how many rows of each group", default=1)
-    per: tuple[str, ...] = key("the columns whose values make a group; without it the whole relation is one", default=())
+    per: tuple[str, ...] = key(
+        "the columns whose values make a group; without it the whole relation is one", default=()
+    )
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
         for index, name in enumerate(self.per):

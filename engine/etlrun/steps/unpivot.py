@@ -58,7 +58,9 @@ class Unpivot(Step):
         found = [scope.column(columns, name, self._place(index)) for index, (_, name) in enumerate(members)]
         for index, item in enumerate(found):
             if item.name.lower() in [earlier.name.lower() for earlier in found[:index]]:
-                scope.error(self._place(index), "column-exists", f"`{item.name}` stands here twice", "remove one of them")
+                scope.error(
+                    self._place(index), "column-exists", f"`{item.name}` stands here twice", "remove one of them"
+                )
             elif item.type != found[0].type and NULL not in (item.type, found[0].type):
                 message = f"`{found[0].name}` is {found[0].type} and `{item.name}` is {item.type}"
                 scope.error(self._place(index), "type-mismatch", message, "`cast` them to one type first")
@@ -66,8 +68,10 @@ class Unpivot(Step):
         result = rest
         labels = tuple(label for label, _ in members)
         nullable = self.nulls == "keep" and any(item.nullable for item in found)
-        for at, new in (("name", Column(self.name, STRING, nullable=False, domain=labels or None)),
-                        ("value", Column(self.value, found[0].type if found else NULL, nullable=nullable))):  # fmt: skip
+        for at, new in (
+            ("name", Column(self.name, STRING, nullable=False, domain=labels or None)),
+            ("value", Column(self.value, found[0].type if found else NULL, nullable=nullable)),
+        ):
             scope.new_column(result, new.name, at)
             result = result.with_column(new)
         return result.with_unique((*rest.unique, self.name) if rest.unique else ())
@@ -93,11 +97,21 @@ class Unpivot(Step):
         for label, _ in members[1:]:
             labels = exp.union(labels, exp.select(named(literal(label), LABEL)), distinct=False, copy=False)
         choice = exp.Case(
-            ifs=[exp.If(this=exp.EQ(this=column(LABEL), expression=literal(label)), true=column(name)) for label, name in members]
+            ifs=[
+                exp.If(this=exp.EQ(this=column(LABEL), expression=literal(label)), true=column(name))
+                for label, name in members
+            ]
         )
         rest = [column(item.name) for item in self._rest(relation.columns)]
-        rows = exp.select(*rest, named(column(LABEL), self.name), named(choice, self.value)).from_(relation_table(relation.name))
-        rows = rows.join(exp.Join(this=exp.Subquery(this=labels, alias=exp.TableAlias(this=exp.to_identifier("labels", quoted=True))), kind="CROSS"))
+        rows = exp.select(*rest, named(column(LABEL), self.name), named(choice, self.value)).from_(
+            relation_table(relation.name)
+        )
+        rows = rows.join(
+            exp.Join(
+                this=exp.Subquery(this=labels, alias=exp.TableAlias(this=exp.to_identifier("labels", quoted=True))),
+                kind="CROSS",
+            )
+        )
         if self.nulls == "keep":
             return rows
         return rows.where(choice.copy().is_(exp.Null()).not_())

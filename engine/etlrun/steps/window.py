@@ -57,7 +57,9 @@ class Window(Step):
     keeps_rows: ClassVar[bool] = True
 
     columns: Mapping[str, Expr] = key("new column: expression with window functions and aggregates, without `over`")
-    per: tuple[str, ...] = key("the columns whose values make a group; without it the whole relation is one", default=())
+    per: tuple[str, ...] = key(
+        "the columns whose values make a group; without it the whole relation is one", default=()
+    )
     order: tuple[Expr, ...] = key("the order inside a group: `column` or `column desc`", default=())
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
@@ -122,13 +124,28 @@ def _put_over(tree: exp.Expr, over: exp.Window, text: str) -> exp.Expr:
 
     def visit(node: exp.Expr) -> None:
         if isinstance(node, exp.Window):
-            problems.append(Problem("not-allowed-here", "`over` has no place here", *span(node, text), "say it in `per` and `order`"))
+            problems.append(
+                Problem(
+                    "not-allowed-here", "`over` has no place here", *span(node, text), "say it in `per` and `order`"
+                )
+            )
         elif isinstance(node, exp.Filter):
             fix = "put the condition inside: `sum(case when condition then x end)`"
             problems.append(Problem("not-allowed-here", "`filter` has no place in a window", *word(node, text), fix))
-        elif isinstance(node, exp.Anonymous) and node.name.lower() in FUNCTIONS and FUNCTIONS[node.name.lower()].kind != "scalar":
+        elif (
+            isinstance(node, exp.Anonymous)
+            and node.name.lower() in FUNCTIONS
+            and FUNCTIONS[node.name.lower()].kind != "scalar"
+        ):
             if node.find(exp.Distinct):
-                problems.append(Problem("not-allowed-here", "`distinct` has no place in a window", *word(node, text), "use an `aggregate` step"))
+                problems.append(
+                    Problem(
+                        "not-allowed-here",
+                        "`distinct` has no place in a window",
+                        *word(node, text),
+                        "use an `aggregate` step",
+                    )
+                )
             window = over.copy()
             node.replace(window)
             window.set("this", node)

@@ -51,21 +51,48 @@ def read_address(connection: str, url: str, password: str) -> Address:
     try:
         found = make_url(url)
     except (ArgumentError, ValueError):  # their texts may quote the URL, and with it the password
-        raise RunFailure("usage", "wrong-url", f"connection `{connection}`: its `url` is not a URL", f"write it as {FORM}") from None
+        raise RunFailure(
+            "usage", "wrong-url", f"connection `{connection}`: its `url` is not a URL", f"write it as {FORM}"
+        ) from None
     if found.drivername not in DRIVERS:
-        raise RunFailure("usage", "wrong-url", f"connection `{connection}`: `{found.drivername}` is not MySQL", f"write it as {FORM}")
-    if "@" in f"{found.host} {found.database} {dict(found.query)}":  # what follows the first one may be the rest of a password
-        raise RunFailure("usage", "wrong-url", f"connection `{connection}`: its `url` has more than one `@`, so that its password has no end",
-                         "write an `@` of the password as %40, or give `password` a key of its own")  # fmt: skip
+        raise RunFailure(
+            "usage", "wrong-url", f"connection `{connection}`: `{found.drivername}` is not MySQL", f"write it as {FORM}"
+        )
+    if (
+        "@" in f"{found.host} {found.database} {dict(found.query)}"
+    ):  # what follows the first one may be the rest of a password
+        raise RunFailure(
+            "usage",
+            "wrong-url",
+            f"connection `{connection}`: its `url` has more than one `@`, so that its password has no end",
+            "write an `@` of the password as %40, or give `password` a key of its own",
+        )
     unknown = sorted(option for option in found.query if option not in OPTIONS)
     if unknown:
-        raise RunFailure("usage", "wrong-url", f"connection `{connection}`: the URL has the unknown option `{unknown[0]}`",
-                         "leave it out; `tls`, `ca` and the timeouts are keys of the connection")  # fmt: skip
+        raise RunFailure(
+            "usage",
+            "wrong-url",
+            f"connection `{connection}`: the URL has the unknown option `{unknown[0]}`",
+            "leave it out; `tls`, `ca` and the timeouts are keys of the connection",
+        )
     if found.query.get("charset", "utf8mb4") != "utf8mb4":
-        raise RunFailure("usage", "wrong-url", f"connection `{connection}`: the URL asks for a character set that cannot hold every text",
-                         "leave `charset` out; it is utf8mb4")  # fmt: skip
+        raise RunFailure(
+            "usage",
+            "wrong-url",
+            f"connection `{connection}`: the URL asks for a character set that cannot hold every text",
+            "leave `charset` out; it is utf8mb4",
+        )
     if not found.database or not found.username:
         missing = "database" if not found.database else "user"
-        raise RunFailure("usage", "wrong-url", f"connection `{connection}`: the URL names no {missing}", f"write it as {FORM}")
+        raise RunFailure(
+            "usage", "wrong-url", f"connection `{connection}`: the URL names no {missing}", f"write it as {FORM}"
+        )
     secret = Secret(str(found.password)) if found.password is not None else Secret(password)
-    return Address(found.host or "localhost", found.port or 3306, str(found.query.get("unix_socket", "")), found.database, found.username, secret)
+    return Address(
+        found.host or "localhost",
+        found.port or 3306,
+        str(found.query.get("unix_socket", "")),
+        found.database,
+        found.username,
+        secret,
+    )

@@ -43,7 +43,9 @@ class Ahead(Generic[Item]):
                 return
             yield item
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._is_left.set()
         while self._thread.is_alive():
             self._cancel()

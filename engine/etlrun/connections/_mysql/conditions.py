@@ -8,15 +8,27 @@ from etlrun.connections._mysql.words import name, text
 from etlrun.failures import RunFailure
 
 _BETWEEN: dict[type[exp.Expr], str] = {
-    exp.And: "AND", exp.Or: "OR", exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=", exp.NullSafeEQ: "<=>",
-}  # fmt: skip
+    exp.And: "AND",
+    exp.Or: "OR",
+    exp.EQ: "=",
+    exp.NEQ: "<>",
+    exp.LT: "<",
+    exp.LTE: "<=",
+    exp.GT: ">",
+    exp.GTE: ">=",
+    exp.NullSafeEQ: "<=>",
+}
 _PARTS_OF_DATES = ("year", "month", "day")
 _MOMENTS = (exp.DType.DATE, exp.DType.TIMESTAMP, exp.DType.TIMESTAMPTZ, exp.DType.TIMESTAMPNTZ)
 
 
 def condition_columns(condition: exp.Expr | None) -> tuple[str, ...]:
     """The columns that a condition speaks of, in lower case."""
-    return tuple(dict.fromkeys(column.name.lower() for column in condition.find_all(exp.Column))) if condition is not None else ()
+    return (
+        tuple(dict.fromkeys(column.name.lower() for column in condition.find_all(exp.Column)))
+        if condition is not None
+        else ()
+    )
 
 
 def mysql_condition(node: exp.Expr) -> str:
@@ -34,7 +46,9 @@ def mysql_condition(node: exp.Expr) -> str:
     if isinstance(node, exp.Between):
         return f"({mysql_condition(node.this)} BETWEEN {mysql_condition(node.args['low'])} AND {mysql_condition(node.args['high'])})"
     if isinstance(node, exp.In) and node.expressions:
-        return f"({mysql_condition(node.this)} IN ({', '.join(mysql_condition(choice) for choice in node.expressions)}))"
+        return (
+            f"({mysql_condition(node.this)} IN ({', '.join(mysql_condition(choice) for choice in node.expressions)}))"
+        )
     return _value(node)
 
 
@@ -53,5 +67,9 @@ def _value(node: exp.Expr) -> str:
         return text(node.this.this)
     if isinstance(node, exp.Anonymous) and node.name.lower() in _PARTS_OF_DATES and len(node.expressions) == 1:
         return f"{node.name.upper()}({_value(node.expressions[0])})"
-    raise RunFailure("sink", "condition", f"MySQL cannot be trusted to take `{node.sql(dialect='spark')}` as it is meant here",
-                     "compare columns with constants in `replace_where`; compute the rest into a column first")  # fmt: skip
+    raise RunFailure(
+        "sink",
+        "condition",
+        f"MySQL cannot be trusted to take `{node.sql(dialect='spark')}` as it is meant here",
+        "compare columns with constants in `replace_where`; compute the rest into a column first",
+    )

@@ -46,7 +46,12 @@ def line(fields: tuple[Field, ...]) -> str:
 
 def proof_line(fields: tuple[Field, ...]) -> str:
     """A row as the checksum takes it; the same as `line` where no column is a fraction."""
-    return _line([f"coalesce({_bits(field.staged) if field.type.name in FRACTIONS else _plain(field)}, '\\N')" for field in fields])
+    return _line(
+        [
+            f"coalesce({_bits(field.staged) if field.type.name in FRACTIONS else _plain(field)}, '\\N')"
+            for field in fields
+        ]
+    )
 
 
 def server_line(fields: tuple[Field, ...]) -> str:
@@ -74,7 +79,11 @@ def literal(field: Field) -> str:
     if field.type.name == "binary":
         return f"coalesce('X''' || {text} || '''', 'NULL')"
     if field.type.name == "string":
-        for character, written in (("chr(92)", "chr(92) || chr(92)"), ("''''", "chr(92) || ''''"), ("chr(0)", "chr(92) || '0'")):
+        for character, written in (
+            ("chr(92)", "chr(92) || chr(92)"),
+            ("''''", "chr(92) || ''''"),
+            ("chr(0)", "chr(92) || '0'"),
+        ):
             text = f"replace({text}, {character}, {written})"
     return f"coalesce('''' || {text} || '''', 'NULL')"
 
@@ -124,7 +133,9 @@ def _served(field: Field) -> str:
     if field.type.name == "string":
         text = f"{column} COLLATE {COLLATION}"  # or columns of several collations could not stand in one line
         for character, written, _ in SPECIALS if field.is_special else ():
-            text = f"REPLACE({text}, {_mysql_character(character)}, '{''.join(_mysql_escape(part) for part in written)}')"
+            text = (
+                f"REPLACE({text}, {_mysql_character(character)}, '{''.join(_mysql_escape(part) for part in written)}')"
+            )
     elif field.type.name == "binary":
         text = f"HEX({column})"
     elif field.type.name in FRACTIONS:

@@ -23,22 +23,37 @@ _WHAT: dict[int, tuple[str, str]] = {
     1021: ("the server's disk is full", "make room there"),
     1040: ("the server has too many connections", "try again later, or raise max_connections"),
     1044: ("the account may not use this database", "grant it SELECT, INSERT and DELETE on what it writes"),
-    1045: ("the server refuses the user or the password", "check both in the environment, and that the account may come from this host"),
+    1045: (
+        "the server refuses the user or the password",
+        "check both in the environment, and that the account may come from this host",
+    ),
     1049: ("there is no such database", "create it, or check its name in the URL"),
     1053: ("the server is shutting down", "try again when it is back"),
     1114: ("the server's disk or tablespace is full", "make room there"),
-    1130: ("the server takes no connections from this host", "let the account come from this host, or run where it may come from"),
-    1142: ("the account lacks a right on this table", "grant it SELECT, INSERT and DELETE on what it writes, and CREATE while a table is missing"),
+    1130: (
+        "the server takes no connections from this host",
+        "let the account come from this host, or run where it may come from",
+    ),
+    1142: (
+        "the account lacks a right on this table",
+        "grant it SELECT, INSERT and DELETE on what it writes, and CREATE while a table is missing",
+    ),
     1153: ("a row is larger than the server takes at once", "raise max_allowed_packet on the server"),
     1197: ("the transaction is larger than max_binlog_cache_size", "raise it on the server"),
     1203: ("the account has too many connections", "try again later, or raise max_user_connections"),
     1205: ("another transaction holds rows of the table", "let it end, or end it"),
     1213: ("another transaction got in the way", "try again"),
-    1226: ("the account has used up what it may do in an hour, or has too many connections", "try again later, or ask who manages the server"),
+    1226: (
+        "the account has used up what it may do in an hour, or has too many connections",
+        "try again later, or ask who manages the server",
+    ),
     1227: ("the account lacks a right", "ask who manages the server"),
     1290: ("the server is read-only", "point the connection at the primary server"),
     1317: ("somebody on the server ended the statement", "ask who manages the server, then run again"),
-    1451: ("rows of another table refer to rows that would be replaced", "drop the foreign key, or publish with `merge`"),
+    1451: (
+        "rows of another table refer to rows that would be replaced",
+        "drop the foreign key, or publish with `merge`",
+    ),
     1665: ("the server logs statements, which READ COMMITTED forbids", "set binlog_format=ROW on the server"),
     1698: ("the account logs in by the name of the system's user, not by password", "use an account with a password"),
     1792: ("the transaction is read-only", "point the connection at the primary server"),
@@ -51,15 +66,33 @@ _WHAT: dict[int, tuple[str, str]] = {
     2006: ("the connection broke", "check the network and the server's log"),
     LOST: ("the connection broke", "check the network and the server's log"),
     2055: ("the connection broke", "check the network and the server's log"),
-    UNVERIFIED: ("the server could not prove who it is", "give the certificate of its authority as `ca`; `tls: verify_ca` does without the host's name"),
-    2059: ("the account logs in in a way that is not known here", "use an account with caching_sha2_password or mysql_native_password"),
-    2061: ("the server asks for the password in clear", "use TLS with `tls: verify_identity`, or another kind of account"),
-    2068: ("the server asked for a file of this machine, and was refused", "this is no trustworthy server; check the host"),
+    UNVERIFIED: (
+        "the server could not prove who it is",
+        "give the certificate of its authority as `ca`; `tls: verify_ca` does without the host's name",
+    ),
+    2059: (
+        "the account logs in in a way that is not known here",
+        "use an account with caching_sha2_password or mysql_native_password",
+    ),
+    2061: (
+        "the server asks for the password in clear",
+        "use TLS with `tls: verify_identity`, or another kind of account",
+    ),
+    2068: (
+        "the server asked for a file of this machine, and was refused",
+        "this is no trustworthy server; check the host",
+    ),
     3032: ("the server is in offline mode", "try again when it is back"),
     3098: ("the server's group accepts only InnoDB tables with a primary key", "give the sink a `key`"),
-    3100: ("replication refuses the transaction", "read the server's log; a group of servers has group_replication_transaction_size_limit"),
+    3100: (
+        "replication refuses the transaction",
+        "read the server's log; a group of servers has group_replication_transaction_size_limit",
+    ),
     3118: ("the account is locked", "ask who manages the server"),
-    3159: ("the server wants TLS", "set `tls: verify_ca` with the server's `ca`, or `tls: insecure` where the server is on this machine"),
+    3159: (
+        "the server wants TLS",
+        "set `tls: verify_ca` with the server's `ca`, or `tls: insecure` where the server is on this machine",
+    ),
     3750: ("the server wants a primary key on every table", "give the sink a `key`"),
     3819: ("a CHECK constraint of the table is violated", "look at the table's constraints"),
     3948: ("the server does not take LOAD DATA LOCAL", "set local_infile=ON on the server, or `loader: insert`"),
@@ -68,7 +101,7 @@ _WHAT: dict[int, tuple[str, str]] = {
     4031: ("the server ended the connection, which was idle", "raise wait_timeout on the server"),
     4151: ("the account is locked", "ask who manages the server"),
     4166: ("the server does not take LOAD DATA LOCAL", "set local_infile=ON on the server, or `loader: insert`"),
-}  # fmt: skip
+}
 
 
 class ServerError(Exception):
@@ -108,7 +141,9 @@ def is_of_the_line(error: Exception) -> bool:
 
 def explain(error: ServerError, address: Address) -> tuple[str, str]:
     """What happened in words of ours, with the code that finds it in MySQL's manual; and what to do."""
-    what, fix = _WHAT.get(error.code, (f"the server refused: {masked(error.said)}", "look the number up in the manual of the server"))
+    what, fix = _WHAT.get(
+        error.code, (f"the server refused: {masked(error.said)}", "look the number up in the manual of the server")
+    )
     detail = f": {error.said}" if error.code in _WITHOUT_VALUES else ""
     if error.code == 1045 and not address.password:
         fix = "the URL has no password: put it there, or under `password`, as ${NAME}"

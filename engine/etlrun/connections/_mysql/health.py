@@ -24,7 +24,9 @@ def examine(session: Session) -> Iterator[Finding]:
     yield from _rights(session)
     (there,) = session.one("SELECT UNIX_TIMESTAMP()")
     apart = abs(time.time() - float(there))
-    yield Finding("ok" if apart <= CLOCK_SECONDS else "warning", "clock", f"{apart:.0f} seconds apart from this machine")
+    yield Finding(
+        "ok" if apart <= CLOCK_SECONDS else "warning", "clock", f"{apart:.0f} seconds apart from this machine"
+    )
 
 
 def judge_version(version: str) -> Finding:
@@ -33,7 +35,9 @@ def judge_version(version: str) -> Finding:
     found = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
     oldest = OLDEST[product]
     if found < oldest:
-        return Finding("trouble", "version", f"{product} {version}", f"{product} {'.'.join(map(str, oldest))} or later is needed")
+        return Finding(
+            "trouble", "version", f"{product} {version}", f"{product} {'.'.join(map(str, oldest))} or later is needed"
+        )
     return Finding("ok", "version", f"{product} {version}")
 
 
@@ -43,14 +47,22 @@ def _variables(session: Session) -> Iterator[Finding]:
     if int(read_only):
         yield Finding("trouble", "read_only", "the server takes no writes", "connect to the primary server")
     if not int(local_infile):
-        yield Finding("warning", "local_infile", "OFF: rows travel by INSERT, which takes longer", "SET GLOBAL local_infile = ON")
+        yield Finding(
+            "warning", "local_infile", "OFF: rows travel by INSERT, which takes longer", "SET GLOBAL local_infile = ON"
+        )
     else:
         yield Finding("ok", "local_infile", "ON: rows travel by LOAD DATA")
     if int(flush) != 1:
-        yield Finding("warning", "durability", "a server that crashes may lose what it said was committed in the last second, whole publishes among it",
-                      "SET GLOBAL innodb_flush_log_at_trx_commit = 1")  # fmt: skip
+        yield Finding(
+            "warning",
+            "durability",
+            "a server that crashes may lose what it said was committed in the last second, whole publishes among it",
+            "SET GLOBAL innodb_flush_log_at_trx_commit = 1",
+        )
     level: Level = "ok" if int(packet) >= SMALLEST_PACKET else "warning"
-    yield Finding(level, "max_allowed_packet", f"{int(packet):,} bytes", "" if level == "ok" else "64M suits long texts")
+    yield Finding(
+        level, "max_allowed_packet", f"{int(packet):,} bytes", "" if level == "ok" else "64M suits long texts"
+    )
 
 
 def _rights(session: Session) -> Iterator[Finding]:
@@ -60,13 +72,25 @@ def _rights(session: Session) -> Iterator[Finding]:
     everything = "ALL PRIVILEGES" in held
     missing = [] if everything else [right for right in NEEDED if right not in held]
     if missing:
-        yield Finding("trouble", "rights", f"the account may not {', '.join(missing)}", "GRANT SELECT, INSERT, DELETE ON database.* TO the account")
+        yield Finding(
+            "trouble",
+            "rights",
+            f"the account may not {', '.join(missing)}",
+            "GRANT SELECT, INSERT, DELETE ON database.* TO the account",
+        )
     elif not everything and not any(right in held for right in FOR_THE_FIRST_RUN):
-        yield Finding("warning", "rights", "the account may not CREATE: tables and the ledger must be there before the first run")
+        yield Finding(
+            "warning", "rights", "the account may not CREATE: tables and the ledger must be there before the first run"
+        )
     everywhere = {right for grant in grants for right in _listed(grant)}
     excess = [right for right in TOO_MUCH if right in everywhere]
     if excess:
-        yield Finding("warning", "rights", f"the account may do more than it needs: {', '.join(excess)}", "SELECT, INSERT, DELETE (and CREATE once) suffice")
+        yield Finding(
+            "warning",
+            "rights",
+            f"the account may do more than it needs: {', '.join(excess)}",
+            "SELECT, INSERT, DELETE (and CREATE once) suffice",
+        )
     if not missing and not excess:
         yield Finding("ok", "rights", "what is needed, and no more")
 

@@ -43,7 +43,12 @@ def inspect(stage: Stage, there: Definition, exact: frozenset[str]) -> Facts:
     nulls = [f"count(*) - count({stage.staged(item.name)})" for item in stage.load.columns]
     rows, *found = stage.one(f"SELECT {', '.join(['count(*)', *counts, *specials, *nulls])} FROM stage")
     if rows != stage.load.rows:
-        raise RunFailure("sink", "stage-damaged", f"the stage holds {rows:,} rows, and {stage.load.rows:,} were written", "run the pipeline again")
+        raise RunFailure(
+            "sink",
+            "stage-damaged",
+            f"the stage holds {rows:,} rows, and {stage.load.rows:,} were written",
+            "run the pipeline again",
+        )
     for rule, count in zip(rules, found, strict=False):
         if count:
             raise _refused(stage, there, rule, int(count))
@@ -72,9 +77,20 @@ def _rules(stage: Stage, item: Column, there: Definition, exact: frozenset[str])
         fix = f"make the column of the table wider; it is {stored.written}"
         yield _Rule(item.name, f"{length} > {limit}", f"is longer than {limit:,} {unit}", fix)
     if kind == "string" and item.name.lower() in exact and stored.collation not in WITH_SPACES:
-        yield _Rule(item.name, f"ends_with({staged}, ' ')", "ends with a space, which MySQL takes for the same key as without", "`trim` it", is_padded=True)
+        yield _Rule(
+            item.name,
+            f"ends_with({staged}, ' ')",
+            "ends with a space, which MySQL takes for the same key as without",
+            "`trim` it",
+            is_padded=True,
+        )
     if kind in ("float", "double"):
-        yield _Rule(item.name, f"NOT isfinite({staged})", "is not a number or is infinite", "make it null, or `filter` such rows out")
+        yield _Rule(
+            item.name,
+            f"NOT isfinite({staged})",
+            "is not a number or is infinite",
+            "make it null, or `filter` such rows out",
+        )
     if kind in ("date", "timestamp"):
         day = f"CAST({staged} AS DATE)"
         bad = f"NOT isfinite({staged}) OR {day} < DATE '{FIRST}' OR {day} > DATE '{LAST}'"
@@ -92,11 +108,16 @@ def _limit(stored: Stored, staged: str, *, is_text: bool) -> tuple[int, str, str
 def _refused(stage: Stage, there: Definition, rule: _Rule, count: int) -> RunFailure:
     keys = stage.load.key or (rule.column,)
     pair = _twins(stage, there, rule) if rule.is_padded else None
-    sample, twin = pair or (stage.rows(f"SELECT {_shown(stage, keys)} FROM stage WHERE {rule.bad} ORDER BY ALL LIMIT 1")[0], None)
+    sample, twin = pair or (
+        stage.rows(f"SELECT {_shown(stage, keys)} FROM stage WHERE {rule.bad} ORDER BY ALL LIMIT 1")[0],
+        None,
+    )
     found = sample_key(keys, sample) + (f"; another row has {sample_key(keys, twin)}" if twin else "")
     named = f"the table `{stage.load.table}` was not published"
     rows = f"{count:,} {'row' if count == 1 else 'rows'}"
-    return RunFailure("sink", "value-refused", f"{named}: in {rows} `{rule.column}` {rule.why}, e.g. where {found}", rule.fix)
+    return RunFailure(
+        "sink", "value-refused", f"{named}: in {rows} `{rule.column}` {rule.why}, e.g. where {found}", rule.fix
+    )
 
 
 def _twins(stage: Stage, there: Definition, rule: _Rule) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
@@ -114,7 +135,12 @@ def _twins(stage: Stage, there: Definition, rule: _Rule) -> tuple[tuple[str, ...
 def _padded(stage: Stage, there: Definition, key: str, side: str) -> str:
     """A column of the key as the table compares it."""
     stored, wanted, staged = there.column(key), stage.load.columns.get(key), f"{side}.{stage.staged(key)}"
-    is_text = wanted is not None and wanted.type.name == "string" and stored is not None and stored.collation not in WITH_SPACES
+    is_text = (
+        wanted is not None
+        and wanted.type.name == "string"
+        and stored is not None
+        and stored.collation not in WITH_SPACES
+    )
     return f"rtrim({staged}, ' ')" if is_text else staged
 
 
@@ -126,7 +152,13 @@ def equal_keys(stage: Stage) -> str:
     """Two rows of the stage with the same key, with the key masked; nothing where there are none."""
     keys = ", ".join(stage.staged(key) for key in stage.load.key)
     shown = _shown(stage, stage.load.key)
-    found = stage.rows(f"SELECT {shown}, count(*) FROM stage GROUP BY {keys}, {shown} HAVING count(*) > 1 ORDER BY ALL LIMIT 1") if keys else []
+    found = (
+        stage.rows(
+            f"SELECT {shown}, count(*) FROM stage GROUP BY {keys}, {shown} HAVING count(*) > 1 ORDER BY ALL LIMIT 1"
+        )
+        if keys
+        else []
+    )
     return f"{found[0][-1]} rows have {sample_key(stage.load.key, found[0][:-1])}" if found else ""
 
 

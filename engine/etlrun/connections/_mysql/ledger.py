@@ -25,7 +25,7 @@ DDL = {
     WRITERS: f"CREATE TABLE IF NOT EXISTS {WRITERS} (lock_name VARCHAR(64) NOT NULL, tbl VARCHAR(64) NOT NULL, period VARCHAR({LONGEST_PERIOD}) NOT NULL, "
     "run_id VARCHAR(64) NOT NULL, host VARCHAR(255) NOT NULL, pid BIGINT NOT NULL, thread BIGINT NOT NULL, since VARCHAR(20) NOT NULL, "
     "PRIMARY KEY (lock_name)) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin COMMENT='which run of etlrun writes to a table, or did last'",
-}  # fmt: skip
+}
 
 
 class Line(Protocol):
@@ -83,7 +83,9 @@ def period_key(period: str) -> str:
 def missing_tables(session: Session) -> list[str]:
     """The statements that make what is missing of the ledger."""
     names = ", ".join(text(table) for table in DDL)
-    found = session.rows(f"SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name IN ({names})")
+    found = session.rows(
+        f"SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name IN ({names})"
+    )
     there = {str(row[0]) for row in found}
     return [statement for table, statement in DDL.items() if table not in there]
 
@@ -94,7 +96,10 @@ def has_ledger(session: Session) -> bool:
 
 def entries(session: Session) -> list[Entry]:
     """The ledger, latest first."""
-    return [Entry(*row) for row in session.rows(f"SELECT {COLUMNS} FROM {LEDGER} ORDER BY finished_at DESC, run_id DESC, tbl, period")]
+    return [
+        Entry(*row)
+        for row in session.rows(f"SELECT {COLUMNS} FROM {LEDGER} ORDER BY finished_at DESC, run_id DESC, tbl, period")
+    ]
 
 
 def find_entries(session: Session, load: Load) -> list[tuple[str, str]]:
@@ -103,7 +108,9 @@ def find_entries(session: Session, load: Load) -> list[tuple[str, str]]:
     query = f"SELECT period, run_id FROM {LEDGER} WHERE {here}"
     if load.write == "replace":
         return [(str(period), str(run)) for period, run in session.rows(f"{query} FOR UPDATE")]
-    others = f" AND (write_mode = 'replace' OR run_id = {text(load.run_id)})" if load.write == "append" else ""  # appends do not replace each other
+    others = (
+        f" AND (write_mode = 'replace' OR run_id = {text(load.run_id)})" if load.write == "append" else ""
+    )  # appends do not replace each other
     own = session.rows(f"{query} AND period = {text(period_key(load.period))}{others} FOR UPDATE")
     whole = session.rows(f"{query} AND period = ''") if load.period else []
     return [(str(period), str(run)) for period, run in (*own, *whole)]
@@ -122,19 +129,25 @@ def record(session: Session, load: Line) -> None:
     if load.write != "append":
         forget(session, load)
     texts = ", ".join(text(value) for value in (load.table, period, load.run_id, load.pipeline, load.write))
-    session.run(f"INSERT INTO {LEDGER} ({COLUMNS}) VALUES ({texts}, {load.rows}, {text(load.checksum)}, {text(load.spec_hash)}, {NOW})")
+    session.run(
+        f"INSERT INTO {LEDGER} ({COLUMNS}) VALUES ({texts}, {load.rows}, {text(load.checksum)}, {text(load.spec_hash)}, {NOW})"
+    )
 
 
 def lock_name(session: Session, load: Load, *, is_whole: bool = False) -> str:
     """The name of the lock for what `load` owns: the table, or a period of it unless `is_whole`. MySQL takes 64 characters."""
     database = session.one("SELECT DATABASE()")[0]
-    owned = f"{database}.{load.table}" + (f" where {load.period}" if load.write == "replace_where" and not is_whole else "")
+    owned = f"{database}.{load.table}" + (
+        f" where {load.period}" if load.write == "replace_where" and not is_whole else ""
+    )
     return f"etlrun:{hashlib.sha1(owned.encode(), usedforsecurity=False).hexdigest()}"
 
 
 def note_writer(session: Session, load: Load, lock: str) -> None:
     """Say that the run of `load` holds the lock."""
-    texts = ", ".join(text(value) for value in (lock, load.table, period_key(load.period), load.run_id, socket.gethostname()))
+    texts = ", ".join(
+        text(value) for value in (lock, load.table, period_key(load.period), load.run_id, socket.gethostname())
+    )
     session.run(f"REPLACE INTO {name(WRITERS)} VALUES ({texts}, {os.getpid()}, {session.thread}, {NOW})")
 
 
@@ -142,12 +155,20 @@ def other_locks(session: Session, load: Load, own: str) -> list[str]:
     """The locks that are held at this moment by others who may write to what `load` owns: to the table, or to a period that is not plainly apart."""
     held = f"tbl = {text(load.table)} AND lock_name <> {text(own)} AND IS_USED_LOCK(lock_name) IS NOT NULL"
     found = session.rows(f"SELECT lock_name, period FROM {name(WRITERS)} WHERE {held}")
-    periods = [(str(lock), str(period)) for lock, period in found if load.condition is None or not are_apart(load.condition, str(period))]
-    whole = [lock_name(session, load, is_whole=True)] if load.write == "replace_where" else []  # also of one who has not noted it yet
+    periods = [
+        (str(lock), str(period))
+        for lock, period in found
+        if load.condition is None or not are_apart(load.condition, str(period))
+    ]
+    whole = (
+        [lock_name(session, load, is_whole=True)] if load.write == "replace_where" else []
+    )  # also of one who has not noted it yet
     return list(dict.fromkeys([*whole, *(lock for lock, _ in periods)]))
 
 
 def find_writer(session: Session, lock: str, thread: int) -> Writer | None:
     """Who noted that session `thread` holds the lock."""
-    found = session.rows(f"SELECT run_id, host, pid, thread, since FROM {name(WRITERS)} WHERE lock_name = {text(lock)} AND thread = {thread}")
+    found = session.rows(
+        f"SELECT run_id, host, pid, thread, since FROM {name(WRITERS)} WHERE lock_name = {text(lock)} AND thread = {thread}"
+    )
     return Writer(*found[0]) if found else None

@@ -80,4 +80,8 @@ def _packets(tuples: Iterator[list[bytes]], most: int) -> Iterator[bytes]:
 def _complaint(session: Session, warnings: int) -> LoadRefused:
     said = session.rows("SHOW WARNINGS LIMIT 1")
     times = f"the server warned {warnings:,} {'time' if warnings == 1 else 'times'}"
-    return LoadRefused(f"{times}: {masked(str(said[0][2]))} ({said[0][1]})", int(said[0][1])) if said else LoadRefused(times)
+    return (
+        LoadRefused(f"{times}: {masked(str(said[0][2]))} ({said[0][1]})", int(said[0][1]))
+        if said
+        else LoadRefused(times)
+    )

@@ -35,7 +35,11 @@ def blockers(session: Session, error: ServerError) -> str:
     except ServerError:
         return "; which one, this account may not see (it lacks PROCESS)"
     threads = {int(row[0]) for row in found}
-    shown = [f"session {row[0]} of {row[1]}@{row[2]}, {row[5]} s" for row in session.rows("SHOW PROCESSLIST") if int(row[0]) in threads]
+    shown = [
+        f"session {row[0]} of {row[1]}@{row[2]}, {row[5]} s"
+        for row in session.rows("SHOW PROCESSLIST")
+        if int(row[0]) in threads
+    ]
     return f"; open transactions: {'; '.join(shown)} (KILL and the number ends one)" if shown else ""
 
 
@@ -50,7 +54,9 @@ def _wait_for_the_dead(session: Session, load: Load, label: str, lock: str) -> N
     a process that was killed. Raises RunFailure where another run has the lock, ServerError where this one has it for too long.
     """
     deadline = time.monotonic() + int(session.one("SELECT @@innodb_lock_wait_timeout")[0])
-    while (holder := session.one(f"SELECT IS_USED_LOCK({text(lock)})")[0]) is not None and int(holder) != session.thread:
+    while (holder := session.one(f"SELECT IS_USED_LOCK({text(lock)})")[0]) is not None and int(
+        holder
+    ) != session.thread:
         writer = find_writer(session, lock, int(holder))
         is_ours = writer is not None and writer.run_id == load.run_id
         is_late = time.monotonic() > deadline
@@ -63,5 +69,9 @@ def _wait_for_the_dead(session: Session, load: Load, label: str, lock: str) -> N
 
 def _busy(load: Load, label: str, writer: Writer | None, holder: int) -> RunFailure:
     known = f"by {writer.run_id} since {writer.since} on {writer.host}, " if writer else "by "
-    return RunFailure("sink", "table-busy", f"the table `{load.table}` of connection `{label}` is held {known}session {holder} of the server",
-                      f"wait until it is done; if that run is dead, KILL {holder} on the server frees the table")  # fmt: skip
+    return RunFailure(
+        "sink",
+        "table-busy",
+        f"the table `{load.table}` of connection `{label}` is held {known}session {holder} of the server",
+        f"wait until it is done; if that run is dead, KILL {holder} on the server frees the table",
+    )

@@ -34,8 +34,14 @@ class Pointing:
     """The versions of a table while a load becomes the current one. The lock of what the load owns is held."""
 
     def __init__(
-        self, load: Load, stage: Stage, there: Definition, facts: Facts, loader: Literal["insert", "load_data"], connect: Callable[[], Session]
-    ) -> None:  # fmt: skip
+        self,
+        load: Load,
+        stage: Stage,
+        there: Definition,
+        facts: Facts,
+        loader: Literal["insert", "load_data"],
+        connect: Callable[[], Session],
+    ) -> None:
         self.load = load
         self.stage = stage
         self.there = there
@@ -79,14 +85,24 @@ class Pointing:
         if not is_apart:
             owned = mysql_condition(self.load.condition)
             if session.rows(f"SELECT 1 FROM {table} WHERE {name(NUMBER)} = {other.load} AND {owned} LIMIT 1"):
-                raise RunFailure("sink", "periods-overlap", f"{named}: {whose} and the new ones share a part of it",
-                                 "publish the whole table once with `write: replace`, or `etlrun rollback` what is in the way")  # fmt: skip
+                raise RunFailure(
+                    "sink",
+                    "periods-overlap",
+                    f"{named}: {whose} and the new ones share a part of it",
+                    "publish the whole table once with `write: replace`, or `etlrun rollback` what is in the way",
+                )
         if is_apart and set(condition_columns(self.load.condition)) <= {key.lower() for key in self.load.key}:
             return
         same = " AND ".join(f"a.{name(key)} = b.{name(key)}" for key in self.load.key)
-        if session.rows(f"SELECT 1 FROM {table} a JOIN {table} b ON {same} WHERE a.{name(NUMBER)} = {new.load} AND b.{name(NUMBER)} = {other.load} LIMIT 1"):
-            raise RunFailure("sink", "key-exists", f"{named}: a key of the new rows is there already, in {whose}",
-                             "let the key tell the periods apart, or publish the whole table")  # fmt: skip
+        if session.rows(
+            f"SELECT 1 FROM {table} a JOIN {table} b ON {same} WHERE a.{name(NUMBER)} = {new.load} AND b.{name(NUMBER)} = {other.load} LIMIT 1"
+        ):
+            raise RunFailure(
+                "sink",
+                "key-exists",
+                f"{named}: a key of the new rows is there already, in {whose}",
+                "let the key tell the periods apart, or publish the whole table",
+            )
 
     def tidy(self, session: Session) -> None:
         """Remove the versions that nobody goes back to; readers see none of them."""
@@ -97,7 +113,11 @@ def remove(session: Session, doomed: list[Kept]) -> None:
     """Remove versions, and rows that no other version shows. What an interruption leaves, the next publish removes."""
     versions.write(session, [replace(one, state="gone") for one in doomed])
     for one in doomed:
-        shared = any(other.load == one.load and other.version != one.version for other in versions.find(session, one.table))
-        while not shared and session.run(f"DELETE FROM {name(data_table(one.table))} WHERE {name(NUMBER)} = {one.load} LIMIT {ROWS_AT_ONCE}"):
+        shared = any(
+            other.load == one.load and other.version != one.version for other in versions.find(session, one.table)
+        )
+        while not shared and session.run(
+            f"DELETE FROM {name(data_table(one.table))} WHERE {name(NUMBER)} = {one.load} LIMIT {ROWS_AT_ONCE}"
+        ):
             point("tidying")
         session.run(f"DELETE FROM {versions.VERSIONS} WHERE version = {one.version}")

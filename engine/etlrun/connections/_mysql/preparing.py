@@ -35,7 +35,12 @@ def exact_columns(load: Load) -> frozenset[str]:
 def find_mismatches(session: Session, load: Load) -> list[tuple[str, str]]:
     """Why `load` does not fit what is there, each with the statement that would mend it. Raises RunFailure for what no table can hold."""
     for why in unfit(load.columns):
-        raise RunFailure("sink", "unfit-column", f"the table `{load.table}` cannot be made: {why}", "`cast` or `rename` the column before")
+        raise RunFailure(
+            "sink",
+            "unfit-column",
+            f"the table `{load.table}` cannot be made: {why}",
+            "`cast` or `rename` the column before",
+        )
     if load.condition is not None:
         mysql_condition(load.condition)
     there = read_definition(session, load.table)
@@ -43,8 +48,12 @@ def find_mismatches(session: Session, load: Load) -> list[tuple[str, str]]:
         return list(mismatches(load, there, exact_columns(load))) if there is not None else []
     rows = with_numbers(load)
     if len(rows.table) > LONGEST_NAME:
-        raise RunFailure("sink", "unfit-name", f"the table `{load.table}` cannot be published by pointer: `{rows.table}` is longer than a name may be",
-                         f"a name of at most {LONGEST_NAME - len(SUFFIX)} characters leaves room")  # fmt: skip
+        raise RunFailure(
+            "sink",
+            "unfit-name",
+            f"the table `{load.table}` cannot be published by pointer: `{rows.table}` is longer than a name may be",
+            f"a name of at most {LONGEST_NAME - len(SUFFIX)} characters leaves room",
+        )
     data = read_definition(session, rows.table)
     return [*(mismatches(rows, data, exact_columns(load)) if data is not None else []), *_unlike_view(load, there)]
 
@@ -52,7 +61,11 @@ def find_mismatches(session: Session, load: Load) -> list[tuple[str, str]]:
 def _unlike_view(load: Load, there: Definition | None) -> Iterator[tuple[str, str]]:
     """Why what has the table's name is not the view that shows its versions."""
     if there is not None and not there.is_view:
-        others = ", and only that: rows of other periods stay behind until their runs publish again" if load.write == "replace_where" else ""
+        others = (
+            ", and only that: rows of other periods stay behind until their runs publish again"
+            if load.write == "replace_where"
+            else ""
+        )
         why = f"it is a table, and a view of its name is to show what is published{others}"
         yield why, f"RENAME TABLE {name(load.table)} TO {name(load.table + '__before')}"
     elif there is not None and [column.name for column in there.columns] != [item.name for item in load.columns]:
@@ -65,7 +78,9 @@ def prepare(session: Session, load: Load, label: str) -> Prepared:
     if problems:
         why = "; ".join(problem for problem, _ in problems)
         fix = "run: " + " ".join(f"{statement};" for _, statement in problems)
-        raise RunFailure("sink", "table-mismatch", f"the table `{load.table}` of connection `{label}` does not fit: {why}", fix)
+        raise RunFailure(
+            "sink", "table-mismatch", f"the table `{load.table}` of connection `{label}` does not fit: {why}", fix
+        )
     exact = exact_columns(load)
     for statement in missing_tables(session):
         _make(session, statement)
@@ -96,5 +111,9 @@ def _make(session: Session, statement: str) -> None:
             raise
         kind = "view" if statement.startswith("CREATE VIEW") else "table"
         right = "CREATE VIEW" if kind == "view" else "CREATE"
-        raise RunFailure("sink", "no-right", f"the account may not make a {kind} that is missing ({error.code})",
-                         f"grant it {right} for the first run, or let somebody run: {statement};") from error  # fmt: skip
+        raise RunFailure(
+            "sink",
+            "no-right",
+            f"the account may not make a {kind} that is missing ({error.code})",
+            f"grant it {right} for the first run, or let somebody run: {statement};",
+        ) from error

@@ -31,7 +31,9 @@ def count(session: Session, table: str, where: str) -> int:
 
 def state_of(session: Session, table: str, fields: tuple[Field, ...], where: str) -> State:
     """The state of the rows that fulfil `where`, or of all rows where it is empty."""
-    rows, crc = session.one(f"SELECT COUNT(*), COALESCE(SUM(CRC32({server_line(fields)})), 0) FROM {name(table)}{_part(where)}")
+    rows, crc = session.one(
+        f"SELECT COUNT(*), COALESCE(SUM(CRC32({server_line(fields)})), 0) FROM {name(table)}{_part(where)}"
+    )
     return State(int(rows), int(crc))
 
 

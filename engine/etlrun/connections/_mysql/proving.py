@@ -48,7 +48,9 @@ class Prover:
             return None
         return State(sum(state.rows for state in states), sum(state.crc for state in states))
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is not None:
             self._sessions.cut()
         self._pool.shutdown(cancel_futures=True)
@@ -60,4 +62,6 @@ class Prover:
         if self._session is None:
             self._session = self._sessions.open()
             self._session.run("SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED")
-        return state_of(self._session, self._table, self._fields, " AND ".join(each for each in (self._owned, part.there) if each))
+        return state_of(
+            self._session, self._table, self._fields, " AND ".join(each for each in (self._owned, part.there) if each)
+        )

@@ -116,7 +116,14 @@ class _Publish:
         point("prepared")
         take_lock(session, self.load, self.publisher.label)
         point("locked")
-        parts = (self.load, self.stage, prepared.definition, self.facts, self.chosen_loader(session), self.publisher.open_session)
+        parts = (
+            self.load,
+            self.stage,
+            prepared.definition,
+            self.facts,
+            self.chosen_loader(session),
+            self.publisher.open_session,
+        )
         if self.load.publish == "pointer":
             return self.move_pointer(session, Pointing(*parts))
         transfer = Transfer(*parts)
@@ -131,7 +138,9 @@ class _Publish:
         try:
             pointing.tidy(session)
         except ServerError as error:
-            self.note(f"rows that `{self.load.table}` held before are there still ({explain(error, self.publisher.address)[0]}); the next publish removes them")
+            self.note(
+                f"rows that `{self.load.table}` held before are there still ({explain(error, self.publisher.address)[0]}); the next publish removes them"
+            )
         return published
 
     def transact(self, session: Session, change: Callable[[Session], None]) -> Published:
@@ -161,7 +170,9 @@ class _Publish:
             is_allowed = bool(session.one("SELECT @@GLOBAL.local_infile")[0])
             self.loader = "load_data" if is_allowed else "insert"
             if not is_allowed:
-                self.note(f"`{self.load.table}` is published with INSERT, which is slower: the server has local_infile=OFF")
+                self.note(
+                    f"`{self.load.table}` is published with INSERT, which is slower: the server has local_infile=OFF"
+                )
         return self.loader
 
     def give_up(self, session: Session, error: Exception) -> None:
@@ -182,6 +193,15 @@ class _Publish:
         what, fix = explain(error, self.publisher.address)
         named = f"the table `{self.load.table}` of connection `{self.publisher.label}` ({self.publisher.address.place})"
         if self.is_in_doubt:
-            return RunFailure("sink", "publish-unknown", f"whether {named} was published is not known: the server went away while it committed ({what})",
-                              "publish this run again when it is back: if the rows are there already, nothing happens")  # fmt: skip
-        return RunFailure("sink", "publish-failed", f"{named} was not published, its old rows are untouched: {what}{self.blocked_by}", fix)
+            return RunFailure(
+                "sink",
+                "publish-unknown",
+                f"whether {named} was published is not known: the server went away while it committed ({what})",
+                "publish this run again when it is back: if the rows are there already, nothing happens",
+            )
+        return RunFailure(
+            "sink",
+            "publish-failed",
+            f"{named} was not published, its old rows are untouched: {what}{self.blocked_by}",
+            fix,
+        )

@@ -17,7 +17,20 @@ from etlrun.connections._mysql.tables import Definition
 from etlrun.connections._mysql.types import CHARSET
 from etlrun.connections._mysql.words import name, text
 
-CUT = ("tinyint", "smallint", "mediumint", "int", "bigint", "char", "varchar", "date", "datetime", "timestamp", "binary", "varbinary")
+CUT = (
+    "tinyint",
+    "smallint",
+    "mediumint",
+    "int",
+    "bigint",
+    "char",
+    "varchar",
+    "date",
+    "datetime",
+    "timestamp",
+    "binary",
+    "varbinary",
+)
 MOST_LOOKS = 8  # for each range that is wanted
 EVEN = 1.5  # a range may have so many times the rows of an even one
 SURROGATES = range(0xD800, 0xE000)

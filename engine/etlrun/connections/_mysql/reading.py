@@ -56,7 +56,9 @@ class Selection:
         """The rows that fulfil a condition on the key, or all. Raises RunFailure for a value of another type."""
         by_key = f" FORCE INDEX (PRIMARY) WHERE {condition}" if condition else ""
         schema = arrow_schema(self.columns)
-        for page in session.pages(f"SELECT {', '.join(map(_selected, self._stored))} FROM {name(self.there.table)}{by_key}"):
+        for page in session.pages(
+            f"SELECT {', '.join(map(_selected, self._stored))} FROM {name(self.there.table)}{by_key}"
+        ):
             arrays = [_array(self.there, item, values) for item, values in zip(self.columns, page, strict=True)]
             yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
@@ -65,8 +67,13 @@ class Reader:
     """Reads the tables of a server; what a person should know of it goes to `notices`."""
 
     def __init__(
-        self, label: str, connect: Callable[[], Session], failure: Callable[[ServerError], RunFailure], parallel: Parallel, notices: list[str]
-    ) -> None:  # fmt: skip
+        self,
+        label: str,
+        connect: Callable[[], Session],
+        failure: Callable[[ServerError], RunFailure],
+        parallel: Parallel,
+        notices: list[str],
+    ) -> None:
         self.label = label
         self.failure = failure
         self.parallel = parallel
@@ -99,7 +106,11 @@ class Reader:
     def _divide(self, there: Definition) -> tuple[list[Session], tuple[str, ...]]:
         """Sessions that see the same, and the conditions that share the rows out between them; one of each where that is not possible."""
         first = self.sessions.open()
-        if self.parallel.count == 1 or not _may_be_cut(there) or Cutter(first, there).estimate(Range()) < self.parallel.least:
+        if (
+            self.parallel.count == 1
+            or not _may_be_cut(there)
+            or Cutter(first, there).estimate(Range()) < self.parallel.least
+        ):
             return [first], ("",)
         try:
             readers = open_alike(self.sessions, there.table, self.parallel.count)
@@ -125,15 +136,22 @@ class _Work:
     def run(self, readers: list[Session], sessions: Sessions) -> Copy:
         """Read them all, and count. Raises ServerError, RunFailure; then nobody reads any more."""
         with ThreadPoolExecutor(len(readers), "etlrun-read") as pool:
-            works = [pool.submit(self._count_and_read, readers[0]), *(pool.submit(self._read, session) for session in readers[1:])]
+            works = [
+                pool.submit(self._count_and_read, readers[0]),
+                *(pool.submit(self._read, session) for session in readers[1:]),
+            ]
             try:
                 rows = sum(done.result() for done in as_completed(works))
             except BaseException:
                 sessions.cut()
                 raise
         if rows != self.counted:
-            raise RunFailure("source", "rows-differ", f"the ranges of the table `{self.selection.there.table}` hold {rows:,} rows of {self.counted:,}",
-                             "read it over one connection, with `readers: 1`, and tell us its key and collation")  # fmt: skip
+            raise RunFailure(
+                "source",
+                "rows-differ",
+                f"the ranges of the table `{self.selection.there.table}` hold {rows:,} rows of {self.counted:,}",
+                "read it over one connection, with `readers: 1`, and tell us its key and collation",
+            )
         return Copy(tuple(self.paths), rows)
 
     def _count_and_read(self, session: Session) -> int:
@@ -158,15 +176,19 @@ def _may_be_cut(there: Definition) -> bool:
 
 
 def _without_right(label: str, table: str) -> str:
-    return (f"connection `{label}`: the table `{table}` is read over one connection, because several need the right LOCK TABLES to see one state of it: "
-            "GRANT LOCK TABLES ON database.* TO the account, or set `readers: 1`")  # fmt: skip
+    return (
+        f"connection `{label}`: the table `{table}` is read over one connection, because several need the right LOCK TABLES to see one state of it: "
+        "GRANT LOCK TABLES ON database.* TO the account, or set `readers: 1`"
+    )
 
 
 def _find(there: Definition, item: Column) -> Stored:
     found = there.column(item.name)
     if found is None:
         names = ", ".join(column.name for column in there.columns)
-        raise RunFailure("source", "missing-column", f"the table `{there.table}` has no column `{item.name}`", f"it has {names}")
+        raise RunFailure(
+            "source", "missing-column", f"the table `{there.table}` has no column `{item.name}`", f"it has {names}"
+        )
     return found
 
 
@@ -180,5 +202,9 @@ def _array(there: Definition, item: Column, found: pa.BinaryArray) -> pa.Array:
     try:
         return found if wanted == pa.binary() else found.cast(pa.string()).cast(wanted)
     except pa.ArrowInvalid as error:
-        raise RunFailure("source", "wrong-columns", f"the column `{item.name}` of the table `{there.table}` does not hold {item.type} in every row",
-                         "declare the type that the table has") from error  # fmt: skip
+        raise RunFailure(
+            "source",
+            "wrong-columns",
+            f"the column `{item.name}` of the table `{there.table}` does not hold {item.type} in every row",
+            "declare the type that the table has",
+        ) from error

@@ -20,7 +20,9 @@ SHOWN = ("current", "earlier", "withdrawn")
 def find_versions(session: Session, table: str) -> Sequence[Version]:
     """What is kept of a table, the latest publish first."""
     kept = versions.find(session, table) if read_definition(session, VERSIONS) is not None else []
-    return tuple(Version(one.period, one.run_id, one.rows, one.state == "current") for one in kept if one.state in SHOWN)
+    return tuple(
+        Version(one.period, one.run_id, one.rows, one.state == "current") for one in kept if one.state in SHOWN
+    )
 
 
 def roll_back(session: Session, table: str, period: str | None, run: str) -> Sequence[Version]:
@@ -29,9 +31,16 @@ def roll_back(session: Session, table: str, period: str | None, run: str) -> Seq
     The session must be closed after a failure: what is open in its transaction is rolled back then.
     """
     if not find_versions(session, table):
-        raise RunFailure("usage", "no-versions", f"nothing is kept of what the table `{table}` held before", "publish it with `publish: pointer`")
+        raise RunFailure(
+            "usage",
+            "no-versions",
+            f"nothing is kept of what the table `{table}` held before",
+            "publish it with `publish: pointer`",
+        )
     session.run("START TRANSACTION")
-    kept = [one for one in versions.find(session, table, locked=True) if one.state in SHOWN and period in (None, one.period)]
+    kept = [
+        one for one in versions.find(session, table, locked=True) if one.state in SHOWN and period in (None, one.period)
+    ]
     if run:
         _show_again(session, table, kept, run)
     else:
@@ -44,11 +53,17 @@ def roll_back(session: Session, table: str, period: str | None, run: str) -> Seq
 def _undo(session: Session, table: str, kept: list[Kept]) -> None:
     last = next((one for one in kept if one.state == "current"), None)
     if last is None:
-        raise RunFailure("usage", "unknown-period", f"the table `{table}` has no such period", "`--dry-run` lists what is kept")
+        raise RunFailure(
+            "usage", "unknown-period", f"the table `{table}` has no such period", "`--dry-run` lists what is kept"
+        )
     changed = versions.withdraw(last, versions.find(session, table))
     if len(changed) == 1:
-        raise RunFailure("usage", "no-versions", f"nothing is kept of what `{table}` held before run {last.run_id}",
-                         "`keep:` of the sink says how many publishes are kept")  # fmt: skip
+        raise RunFailure(
+            "usage",
+            "no-versions",
+            f"nothing is kept of what `{table}` held before run {last.run_id}",
+            "`keep:` of the sink says how many publishes are kept",
+        )
     versions.write(session, changed)
     forget(session, last)
     for restored in changed[1:]:
@@ -59,11 +74,26 @@ def _show_again(session: Session, table: str, kept: list[Kept], run: str) -> Non
     found = [one for one in kept if one.run_id.startswith(run)]
     if not found:
         known = ", ".join(dict.fromkeys(one.run_id for one in kept))
-        raise RunFailure("usage", "unknown-run", f"no rows of run `{run}` are kept of the table `{table}`", f"there is {known}" if known else "")
+        raise RunFailure(
+            "usage",
+            "unknown-run",
+            f"no rows of run `{run}` are kept of the table `{table}`",
+            f"there is {known}" if known else "",
+        )
     if len({(one.period, one.run_id) for one in found}) > 1:
-        raise RunFailure("usage", "several-runs", f"several publishes of `{table}` are of run `{run}`", "write the whole id, and the `--period`")
+        raise RunFailure(
+            "usage",
+            "several-runs",
+            f"several publishes of `{table}` are of run `{run}`",
+            "write the whole id, and the `--period`",
+        )
     if any(one.state == "current" for one in found):
-        raise RunFailure("usage", "already-current", f"the table `{table}` shows the rows of run {found[0].run_id} already", "`--dry-run` lists what is kept")
+        raise RunFailure(
+            "usage",
+            "already-current",
+            f"the table `{table}` shows the rows of run {found[0].run_id} already",
+            "`--dry-run` lists what is kept",
+        )
     again = versions.insert(session, replace(found[0], version=0))
     versions.write(session, versions.publish(again, versions.find(session, table)))
     record(session, again)

@@ -122,13 +122,24 @@ def open_line(address: Address, settings: Settings) -> Line:
 
 
 def _connect(address: Address, settings: Settings, context: ssl.SSLContext | None) -> Line:
-    protection: dict[str, Any] = {"ssl": context} if context is not None else {"ssl_disabled": settings.tls != "insecure"}
+    protection: dict[str, Any] = (
+        {"ssl": context} if context is not None else {"ssl_disabled": settings.tls != "insecure"}
+    )
     where = {"unix_socket": address.socket} if address.socket else {"host": address.host, "port": address.port}
     line = Line(
-        is_verified=context is not None and context.check_hostname, user=address.user, password=address.password.reveal().encode(),
-        database=address.database, charset="utf8mb4", collation="utf8mb4_bin", autocommit=True, connect_timeout=settings.connect_timeout,
-        read_timeout=settings.connect_timeout, write_timeout=settings.timeout, **where, **protection,
-    )  # fmt: skip
+        is_verified=context is not None and context.check_hostname,
+        user=address.user,
+        password=address.password.reveal().encode(),
+        database=address.database,
+        charset="utf8mb4",
+        collation="utf8mb4_bin",
+        autocommit=True,
+        connect_timeout=settings.connect_timeout,
+        read_timeout=settings.connect_timeout,
+        write_timeout=settings.timeout,
+        **where,
+        **protection,
+    )
     line.wait_at_most(settings.timeout)
     return line
 
@@ -140,8 +151,12 @@ def _tls(address: Address, settings: Settings) -> ssl.SSLContext | None:
     try:
         context = ssl.create_default_context(cafile=settings.ca or None)
     except OSError as error:
-        raise RunFailure("usage", "wrong-ca", f"the certificate {settings.ca} cannot be read ({error.strerror or 'it is not in PEM form'})",
-                         "`ca` is a file of certificates in PEM form") from error  # fmt: skip
+        raise RunFailure(
+            "usage",
+            "wrong-ca",
+            f"the certificate {settings.ca} cannot be read ({error.strerror or 'it is not in PEM form'})",
+            "`ca` is a file of certificates in PEM form",
+        ) from error
     context.check_hostname = settings.tls != "verify_ca"
     if settings.ca:  # MySQL makes itself certificates without the extensions that Python asks for since 3.13
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT

@@ -10,7 +10,11 @@ from etlrun.connections._mysql.words import name
 from etlrun.language.duckdb_words import text, type_name
 
 LEAST = 200_000  # rows that are worth it
-CUTS = (0.2, 0.5, 0.8)  # small ones at the ends: nothing is sent before the first is sorted, and nobody is left to wait for but the last
+CUTS = (
+    0.2,
+    0.5,
+    0.8,
+)  # small ones at the ends: nothing is sent before the first is sorted, and nobody is left to wait for but the last
 SAMPLE = 10_000  # rows that show where to cut
 TYPES = ("tinyint", "smallint", "int", "bigint", "decimal", "string", "date", "timestamp")
 
@@ -35,7 +39,9 @@ def cut(stage: Stage, key: tuple[Field, ...]) -> tuple[Slice, ...]:
         bounds = _bounds(stage, field)
         if bounds:
             return tuple(_slice(field, same, *ends) for ends in zip((None, *bounds), (*bounds, None), strict=True))
-        found = stage.one(f"SELECT min({field.staged}) = max({field.staged}), {literal(replace(field, staged=f'min({field.staged})'))} FROM stage")
+        found = stage.one(
+            f"SELECT min({field.staged}) = max({field.staged}), {literal(replace(field, staged=f'min({field.staged})'))} FROM stage"
+        )
         if not found[0]:
             break
         same.append(f"{name(field.name)} = {found[1]}")
@@ -47,7 +53,9 @@ def _bounds(stage: Stage, field: Field) -> list[tuple[str, str]]:
     sample = f"SELECT {field.staged} AS bound FROM stage USING SAMPLE reservoir({SAMPLE} ROWS) REPEATABLE (1)"
     quantiles = f"SELECT DISTINCT unnest(quantile_disc(bound, {list(CUTS)})) AS bound FROM ({sample})"
     shown = f"'CAST(' || {_quoted('CAST(bound AS VARCHAR)')} || ' AS {type_name(field.type)})', {literal(replace(field, staged='bound'))}"
-    found = stage.rows(f"SELECT {shown} FROM ({quantiles}) WHERE bound > (SELECT min({field.staged}) FROM stage) ORDER BY bound")
+    found = stage.rows(
+        f"SELECT {shown} FROM ({quantiles}) WHERE bound > (SELECT min({field.staged}) FROM stage) ORDER BY bound"
+    )
     return [(str(here), str(there)) for here, there in found]
 
 

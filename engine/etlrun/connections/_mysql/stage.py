@@ -40,7 +40,9 @@ class Stage:
 
     def _query(self) -> str:
         files, columns = self.load.files, self.load.columns
-        values_ = ((name(item.name) if files else "NULL", type_name(item.type), self.staged(item.name)) for item in columns)
+        values_ = (
+            (name(item.name) if files else "NULL", type_name(item.type), self.staged(item.name)) for item in columns
+        )
         shown = ", ".join(f"CAST({value} AS {kind}) AS {staged}" for value, kind, staged in values_)
         paths = ", ".join(text(str(path)) for path in files)
         return f"SELECT {shown} FROM read_parquet([{paths}])" if files else f"SELECT {shown} WHERE false"
@@ -67,7 +69,9 @@ class Stage:
             (rows,) = ahead
         return rows
 
-    def lines(self, fields: tuple[Field, ...], order: tuple[str, ...], so_far: Sum, where: str = "") -> Iterator[memoryview]:
+    def lines(
+        self, fields: tuple[Field, ...], order: tuple[str, ...], so_far: Sum, where: str = ""
+    ) -> Iterator[memoryview]:
         """The rows that fulfil `where`, or all, as lines for LOAD DATA, sorted by the columns `order`."""
         sent, proved = line(fields), proof_line(fields)
         proof = "" if sent == proved else f", {proved}"
@@ -75,15 +79,21 @@ class Stage:
             yield _bytes_of(batch.column(0))
             _add(so_far, batch.column(batch.num_columns - 1))
 
-    def tuples(self, fields: tuple[Field, ...], order: tuple[str, ...], so_far: Sum, where: str = "") -> Iterator[list[bytes]]:
+    def tuples(
+        self, fields: tuple[Field, ...], order: tuple[str, ...], so_far: Sum, where: str = ""
+    ) -> Iterator[list[bytes]]:
         """The rows that fulfil `where`, or all, as `(1,'a')` for INSERT, sorted by the columns `order`."""
-        for batch in self._batches(self._connection, f"concat('(', {values(fields)}, ')'), {proof_line(fields)}", order, where):
+        for batch in self._batches(
+            self._connection, f"concat('(', {values(fields)}, ')'), {proof_line(fields)}", order, where
+        ):
             yield batch.column(0).cast(pa.binary()).to_pylist()
             _add(so_far, batch.column(1))
 
     def keys(self, fields: tuple[Field, ...]) -> Iterator[list[str]]:
         """The keys of the rows as conditions: `a`='x' AND `b`=1. May be read while the rows are."""
-        parts = ", ' AND ', ".join(f"concat({text('`' + field.name.replace('`', '``') + '`=')}, {literal(field)})" for field in fields)
+        parts = ", ' AND ', ".join(
+            f"concat({text('`' + field.name.replace('`', '``') + '`=')}, {literal(field)})" for field in fields
+        )
         with self._connection.cursor() as cursor:
             batches = self._batches(cursor, f"concat({parts})", tuple(field.staged for field in fields))
             with Ahead(batches, cursor.interrupt) as ahead:  # or Ctrl-C would wait until the keys are sorted
@@ -98,12 +108,16 @@ class Stage:
         self._connection.close()
 
     @staticmethod
-    def _batches(connection: duckdb.DuckDBPyConnection, values_: str, order: tuple[str, ...], where: str = "") -> Generator[pa.RecordBatch, None, None]:
+    def _batches(
+        connection: duckdb.DuckDBPyConnection, values_: str, order: tuple[str, ...], where: str = ""
+    ) -> Generator[pa.RecordBatch, None, None]:
         """The values of rows, some at a time, and never none."""
         only = f" WHERE {where}" if where else ""
         by = f" ORDER BY {', '.join(order)}" if order else ""
         try:
-            with connection.sql(f"SELECT {values_} FROM (SELECT * FROM stage{only}{by})").to_arrow_reader(BATCH) as batches:
+            with connection.sql(f"SELECT {values_} FROM (SELECT * FROM stage{only}{by})").to_arrow_reader(
+                BATCH
+            ) as batches:
                 yield from (batch for batch in batches if batch.num_rows)
         except duckdb.Error as error:
             raise _damaged(error) from error

@@ -36,7 +36,10 @@ class Definition:
 def read_definition(session: Session, table: str) -> Definition | None:
     """The table or view `table` of the session's database; None where there is none."""
     here = f"table_schema = DATABASE() AND table_name = {text(table)}"
-    found = {row[0]: row for row in session.rows(f"SELECT table_name, table_type, engine FROM information_schema.tables WHERE {here}")}
+    found = {
+        row[0]: row
+        for row in session.rows(f"SELECT table_name, table_type, engine FROM information_schema.tables WHERE {here}")
+    }
     if not found:
         return None
     ignores_case = bool(session.one("SELECT @@lower_case_table_names")[0])
@@ -53,7 +56,13 @@ def read_definition(session: Session, table: str) -> Definition | None:
         f"WHERE {here} AND constraint_name = 'PRIMARY' ORDER BY ordinal_position"
     )
     key = tuple(str(column) for of, column in keys if of == row[0])
-    return Definition(row[0], row[1] != "BASE TABLE", row[2] or "", tuple(_stored(column) for column in columns if column[0] == row[0]), key)
+    return Definition(
+        row[0],
+        row[1] != "BASE TABLE",
+        row[2] or "",
+        tuple(_stored(column) for column in columns if column[0] == row[0]),
+        key,
+    )
 
 
 def _stored(row: tuple[object, ...]) -> Stored:
@@ -63,18 +72,37 @@ def _stored(row: tuple[object, ...]) -> Stored:
     is_generated = " generated" in f" {extra}" and "default_generated" not in str(extra)
     numbers = [int(str(number)) if number is not None else 0 for number in (precision, scale, fraction)]
     length = int(str(limit)) if limit is not None else None
-    return Stored(str(column), str(kind), str(written), is_nullable, has_default, is_generated, length, str(collation or ""), *numbers)
+    return Stored(
+        str(column),
+        str(kind),
+        str(written),
+        is_nullable,
+        has_default,
+        is_generated,
+        length,
+        str(collation or ""),
+        *numbers,
+    )
 
 
 def create_statement(load: Load, narrow: frozenset[str]) -> str:
     """The statement that makes the table of `load`; texts in `narrow` have a length, so that they can be indexed."""
     table = sa.Table(
-        load.table, sa.MetaData(), *(_declared(item, load, narrow) for item in load.columns), mysql_engine="InnoDB", mysql_charset=CHARSET,
-        mysql_collate=COLLATION, comment=load.description[:TABLE_COMMENT] or None,
-    )  # fmt: skip
+        load.table,
+        sa.MetaData(),
+        *(_declared(item, load, narrow) for item in load.columns),
+        mysql_engine="InnoDB",
+        mysql_charset=CHARSET,
+        mysql_collate=COLLATION,
+        comment=load.description[:TABLE_COMMENT] or None,
+    )
     if load.key:
         table.append_constraint(sa.PrimaryKeyConstraint(*(_spelled(load.columns, key) for key in load.key)))
-    return " ".join(str(CreateTable(table, if_not_exists=True).compile(dialect=_DIALECT)).split("\n")).replace("\t", "").strip()
+    return (
+        " ".join(str(CreateTable(table, if_not_exists=True).compile(dialect=_DIALECT)).split("\n"))
+        .replace("\t", "")
+        .strip()
+    )
 
 
 def mismatches(load: Load, there: Definition, narrow: frozenset[str]) -> Iterator[tuple[str, str]]:
@@ -92,17 +120,26 @@ def mismatches(load: Load, there: Definition, narrow: frozenset[str]) -> Iterato
             yield f"it has no column `{item.name}`", f"ALTER TABLE {table} ADD COLUMN {wanted}"
         elif not found.takes(item.type, is_exact=item.name.lower() in narrow):
             shown = f"{found.written}{f' {found.collation}' if found.collation else ''}{' generated' if found.is_generated else ''}"
-            change = f"DROP COLUMN {name(found.name)}, ADD COLUMN {wanted}" if found.is_generated else f"MODIFY COLUMN {wanted}"
+            change = (
+                f"DROP COLUMN {name(found.name)}, ADD COLUMN {wanted}"
+                if found.is_generated
+                else f"MODIFY COLUMN {wanted}"
+            )
             yield f"`{found.name}` is {shown}, and {item.type} is published", f"ALTER TABLE {table} {change}"
     if load.key and {key.lower() for key in load.key} != {key.lower() for key in there.key}:
         drop = "DROP PRIMARY KEY, " if there.key else ""
         shown = f"is ({', '.join(there.key)})" if there.key else "is missing"
         keys = tuple(_spelled(load.columns, key) for key in load.key)
-        yield f"its primary key {shown}, and the key is ({', '.join(keys)})", f"ALTER TABLE {table} {drop}ADD PRIMARY KEY ({names(keys)})"
+        yield (
+            f"its primary key {shown}, and the key is ({', '.join(keys)})",
+            f"ALTER TABLE {table} {drop}ADD PRIMARY KEY ({names(keys)})",
+        )
     for found in there.columns:
         if found.name not in load.columns and not found.has_default:
-            yield (f"it has a column `{found.name}` that must have a value and is not published",
-                   f"ALTER TABLE {table} MODIFY COLUMN {name(found.name)} {found.written} NULL")  # fmt: skip
+            yield (
+                f"it has a column `{found.name}` that must have a value and is not published",
+                f"ALTER TABLE {table} MODIFY COLUMN {name(found.name)} {found.written} NULL",
+            )
 
 
 def unfit(columns: Columns) -> Iterator[str]:
@@ -124,10 +161,19 @@ def written(item: Column, load: Load, narrow: frozenset[str]) -> str:
 def _declared(item: Column, load: Load, narrow: frozenset[str]) -> sa.Column[object]:
     keys = {key.lower() for key in load.key}
     is_key = item.name.lower() in keys
-    types = tuple(column.type for column in load.columns if column.name.lower() in (keys if is_key else {item.name.lower()}))
+    types = tuple(
+        column.type for column in load.columns if column.name.lower() in (keys if is_key else {item.name.lower()})
+    )
     length = key_length(types) if item.name.lower() in narrow else 0
     kind = mysql_type(item.type, length)
-    return sa.Column(item.name, kind, nullable=not is_key, autoincrement=False, quote=True, comment=item.description[:COMMENT] or None)
+    return sa.Column(
+        item.name,
+        kind,
+        nullable=not is_key,
+        autoincrement=False,
+        quote=True,
+        comment=item.description[:COMMENT] or None,
+    )
 
 
 def _spelled(columns: Columns, wanted: str) -> str:

@@ -31,8 +31,14 @@ class Transfer:
     """The rows of a stage on their way into their table."""
 
     def __init__(
-        self, load: Load, stage: Stage, there: Definition, facts: Facts, loader: Literal["insert", "load_data"], connect: Callable[[], Session]
-    ) -> None:  # fmt: skip
+        self,
+        load: Load,
+        stage: Stage,
+        there: Definition,
+        facts: Facts,
+        loader: Literal["insert", "load_data"],
+        connect: Callable[[], Session],
+    ) -> None:
         self.load = load
         self.stage = stage
         self.table = there.table
@@ -41,7 +47,9 @@ class Transfer:
         self.connect = connect
         self.sent = Sum()
         self.order = tuple(stage.staged(key) for key in there.key if key in load.columns)
-        self.slices = cut(stage, tuple(field for staged in self.order for field in facts.fields if field.staged == staged))
+        self.slices = cut(
+            stage, tuple(field for staged in self.order for field in facts.fields if field.staged == staged)
+        )
         self.rows: Ahead[Any] | None = None
 
     @contextmanager
@@ -62,7 +70,9 @@ class Transfer:
         self.remove(session)
         point("deleted")
         owned = self.owned()
-        self.add(session, owned, NOTHING if self.load.write in ("replace", "replace_where") else self.state(session, owned))
+        self.add(
+            session, owned, NOTHING if self.load.write in ("replace", "replace_where") else self.state(session, owned)
+        )
 
     def add(self, session: Session, owned: str, before: State = NOTHING) -> None:
         """Load the rows and prove them: they are what came to the part `owned` of the table since `before`. Raises as `run` does."""
@@ -79,7 +89,9 @@ class Transfer:
                 raise LoadRefused(f"{loaded:,} of {self.load.rows:,} rows were taken")
             point("loaded")
             # counted while the last slice is being proved
-            is_proved = in_slices and count(session, self.table, owned) == self.load.rows and prover.state() == self.wanted()
+            is_proved = (
+                in_slices and count(session, self.table, owned) == self.load.rows and prover.state() == self.wanted()
+            )
         if not is_proved:
             self.prove(self.state(session, owned) - before)
         point("proved")
@@ -91,7 +103,9 @@ class Transfer:
         elif self.load.write == "replace_where":
             session.run(f"DELETE FROM {name(self.table)} WHERE {self.owned()}")
         elif self.load.write == "merge":
-            fields = tuple(field for key in self.load.key for field in self.facts.fields if field.staged == self.stage.staged(key))
+            fields = tuple(
+                field for key in self.load.key for field in self.facts.fields if field.staged == self.stage.staged(key)
+            )
             for keys in self.stage.keys(fields):
                 for start in range(0, len(keys), KEYS_AT_ONCE):
                     same = " OR ".join(f"({key})" for key in keys[start : start + KEYS_AT_ONCE])
@@ -120,10 +134,20 @@ class Transfer:
             return
         named = f"the table `{self.load.table}` was not published"
         if arrived.rows != self.load.rows:
-            fix = "the rows must fulfil the condition of `replace_where`" if self.load.write == "replace_where" else "somebody else writes to it; run again"
-            raise RunFailure("sink", "rows-differ", f"{named}: it would hold {arrived.rows:,} rows of {self.load.rows:,}", fix)
-        raise RunFailure("sink", "values-differ", f"{named}: it would hold other values than were computed",
-                         "look for a trigger or a default that changes rows")  # fmt: skip
+            fix = (
+                "the rows must fulfil the condition of `replace_where`"
+                if self.load.write == "replace_where"
+                else "somebody else writes to it; run again"
+            )
+            raise RunFailure(
+                "sink", "rows-differ", f"{named}: it would hold {arrived.rows:,} rows of {self.load.rows:,}", fix
+            )
+        raise RunFailure(
+            "sink",
+            "values-differ",
+            f"{named}: it would hold other values than were computed",
+            "look for a trigger or a default that changes rows",
+        )
 
 
 def refusal(stage: Stage, error: ServerError | LoadRefused) -> RunFailure | None:
@@ -133,9 +157,15 @@ def refusal(stage: Stage, error: ServerError | LoadRefused) -> RunFailure | None
     named = f"the table `{stage.load.table}` was not published"
     twins = equal_keys(stage) if stage.load.key else ""
     if twins:
-        return RunFailure("sink", "key-not-unique", f"{named}: {twins}", "make them one first, with `top`, `dedupe` or `aggregate`")
+        return RunFailure(
+            "sink", "key-not-unique", f"{named}: {twins}", "make them one first, with `top`, `dedupe` or `aggregate`"
+        )
     if error.code in DUPLICATE:
-        return RunFailure("sink", "key-exists", f"{named}: a key of the new rows is there already, in a row that is not replaced",
-                          "look at the unique keys of the table, or publish with `merge`")  # fmt: skip
+        return RunFailure(
+            "sink",
+            "key-exists",
+            f"{named}: a key of the new rows is there already, in a row that is not replaced",
+            "look at the unique keys of the table, or publish with `merge`",
+        )
     said = masked(error.said) if isinstance(error, ServerError) else str(error)
     return RunFailure("sink", "rows-refused", f"{named}: {said}", "look at the types and constraints of the table")

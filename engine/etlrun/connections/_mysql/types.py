@@ -37,10 +37,39 @@ LONGEST_KEY = 255
 MOST_SCALE = 30
 TEXTS = {"tinytext": 255, "text": 65_535, "mediumtext": 16_777_215, "longtext": 4_294_967_295}
 BLOBS = {"tinyblob": 255, "blob": 65_535, "mediumblob": 16_777_215, "longblob": 4_294_967_295}
-_BYTES = {"boolean": 1, "tinyint": 1, "smallint": 2, "int": 4, "bigint": 8, "float": 8, "double": 8, "decimal": 17, "date": 3, "timestamp": 8}
-_READ = {"smallint": SMALLINT, "mediumint": INT, "int": INT, "bigint": BIGINT, "year": INT, "float": FLOAT, "double": DOUBLE, "date": DATE,
-         "datetime": TIMESTAMP, "timestamp": TIMESTAMP, "char": STRING, "varchar": STRING, "enum": STRING, "set": STRING, "json": STRING,
-         "binary": BINARY, "varbinary": BINARY, **dict.fromkeys(TEXTS, STRING), **dict.fromkeys(BLOBS, BINARY)}  # fmt: skip
+_BYTES = {
+    "boolean": 1,
+    "tinyint": 1,
+    "smallint": 2,
+    "int": 4,
+    "bigint": 8,
+    "float": 8,
+    "double": 8,
+    "decimal": 17,
+    "date": 3,
+    "timestamp": 8,
+}
+_READ = {
+    "smallint": SMALLINT,
+    "mediumint": INT,
+    "int": INT,
+    "bigint": BIGINT,
+    "year": INT,
+    "float": FLOAT,
+    "double": DOUBLE,
+    "date": DATE,
+    "datetime": TIMESTAMP,
+    "timestamp": TIMESTAMP,
+    "char": STRING,
+    "varchar": STRING,
+    "enum": STRING,
+    "set": STRING,
+    "json": STRING,
+    "binary": BINARY,
+    "varbinary": BINARY,
+    **dict.fromkeys(TEXTS, STRING),
+    **dict.fromkeys(BLOBS, BINARY),
+}
 _UNSIGNED = {TINYINT: SMALLINT, SMALLINT: INT, INT: BIGINT, BIGINT: decimal(20, 0)}
 
 
@@ -81,7 +110,11 @@ class Stored:
             return False
         if wanted == STRING:
             is_text = self.kind == "varchar" or self.kind in TEXTS
-            return is_text and self.collation.startswith(CHARSET) and (self.collation in (COLLATION, *WITH_SPACES) or not is_exact)
+            return (
+                is_text
+                and self.collation.startswith(CHARSET)
+                and (self.collation in (COLLATION, *WITH_SPACES) or not is_exact)
+            )
         if wanted == BINARY:
             return self.kind == "varbinary" or self.kind in BLOBS
         if wanted == TIMESTAMP:
@@ -111,6 +144,14 @@ def mysql_type(kind: Type, length: int = 0) -> Any:
         return mysql.VARBINARY(length) if length else mysql.LONGBLOB()
     if kind.name == "decimal":
         return mysql.DECIMAL(kind.precision, kind.scale)
-    return {"boolean": mysql.TINYINT(display_width=1), "tinyint": mysql.TINYINT(), "smallint": mysql.SMALLINT(), "int": mysql.INTEGER(),
-            "bigint": mysql.BIGINT(), "float": mysql.DOUBLE(), "double": mysql.DOUBLE(), "date": mysql.DATE(),
-            "timestamp": mysql.DATETIME(fsp=6)}[kind.name]  # fmt: skip
+    return {
+        "boolean": mysql.TINYINT(display_width=1),
+        "tinyint": mysql.TINYINT(),
+        "smallint": mysql.SMALLINT(),
+        "int": mysql.INTEGER(),
+        "bigint": mysql.BIGINT(),
+        "float": mysql.DOUBLE(),
+        "double": mysql.DOUBLE(),
+        "date": mysql.DATE(),
+        "timestamp": mysql.DATETIME(fsp=6),
+    }[kind.name]

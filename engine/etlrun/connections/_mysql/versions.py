@@ -21,7 +21,9 @@ VERSIONS = "_etlrun_versions"
 NUMBER = "__etlrun_load"
 SUFFIX = "__data"
 State = Literal["loading", "current", "earlier", "withdrawn", "gone"]
-COLUMNS = "version, tbl, period, load_id, state, replaced_by, run_id, pipeline, write_mode, row_count, checksum, spec_hash"
+COLUMNS = (
+    "version, tbl, period, load_id, state, replaced_by, run_id, pipeline, write_mode, row_count, checksum, spec_hash"
+)
 DDL = (
     f"CREATE TABLE IF NOT EXISTS {VERSIONS} (version BIGINT NOT NULL AUTO_INCREMENT, tbl VARCHAR(64) NOT NULL, period VARCHAR(600) NOT NULL, "
     "load_id BIGINT NOT NULL, state VARCHAR(16) NOT NULL, replaced_by BIGINT NULL, run_id VARCHAR(64) NOT NULL, pipeline VARCHAR(255) NOT NULL, "
@@ -100,12 +102,18 @@ def write(session: Session, changed: Iterable[Kept]) -> None:
 def publish(new: Kept, kept: list[Kept]) -> list[Kept]:
     """The versions that change when `new` becomes current: itself, and those whose place it takes."""
     taken = [one for one in kept if one.state == "current" and (new.write == "replace" or one.period == new.period)]
-    return [replace(new, state="current", replaced_by=None), *(replace(one, state="earlier", replaced_by=new.version) for one in taken)]
+    return [
+        replace(new, state="current", replaced_by=None),
+        *(replace(one, state="earlier", replaced_by=new.version) for one in taken),
+    ]
 
 
 def withdraw(last: Kept, kept: list[Kept]) -> list[Kept]:
     """The versions that change when the publish `last` is undone: itself, and those whose place it had taken."""
-    return [replace(last, state="withdrawn"), *(replace(one, state="current", replaced_by=None) for one in kept if one.replaced_by == last.version)]
+    return [
+        replace(last, state="withdrawn"),
+        *(replace(one, state="current", replaced_by=None) for one in kept if one.replaced_by == last.version),
+    ]
 
 
 def outlived(kept: list[Kept], keep: int) -> list[Kept]:

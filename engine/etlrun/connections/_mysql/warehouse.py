@@ -26,9 +26,14 @@ class MysqlWarehouse(Database):
     """A database that is reached when it is first asked for something."""
 
     def __init__(
-        self, label: str, address: Address, settings: Settings, loader: Loader = "auto", patience: Patience | None = None,
+        self,
+        label: str,
+        address: Address,
+        settings: Settings,
+        loader: Loader = "auto",
+        patience: Patience | None = None,
         parallel: Parallel | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.label = label
         self.address = address
         self.settings = settings
@@ -43,7 +48,9 @@ class MysqlWarehouse(Database):
         if there is None:
             return None
         kinds = ((column, column.type) for column in there.columns)
-        return Columns(tuple(Column(column.name, kind, column.is_nullable) for column, kind in kinds if kind is not None))
+        return Columns(
+            tuple(Column(column.name, kind, column.is_nullable) for column, kind in kinds if kind is not None)
+        )
 
     def verify(self, table: str, columns: Columns) -> None:
         self._select(table, columns)
@@ -55,7 +62,9 @@ class MysqlWarehouse(Database):
         with self._asking() as session:
             there = read_definition(session, table)
         if there is None:
-            raise RunFailure("source", "missing-table", f"connection `{self.label}` has no table `{table}`", "check the name")
+            raise RunFailure(
+                "source", "missing-table", f"connection `{self.label}` has no table `{table}`", "check the name"
+            )
         return Selection(there, columns)
 
     def interrupt(self) -> None:
@@ -126,7 +135,9 @@ class MysqlWarehouse(Database):
 
     def _failure(self, error: ServerError) -> RunFailure:
         what, fix = explain(error, self.address)
-        return RunFailure("connection", "connection-failed", f"connection `{self.label}` ({self.address.place}): {what}", fix)
+        return RunFailure(
+            "connection", "connection-failed", f"connection `{self.label}` ({self.address.place}): {what}", fix
+        )
 
 
 def _warnings(label: str, address: Address, settings: Settings) -> Iterator[str]:
@@ -134,5 +145,3 @@ def _warnings(label: str, address: Address, settings: Settings) -> Iterator[str]
         yield f"connection `{label}`: nobody verifies that {address.host} is the server (`tls: insecure`)"
     if settings.tls == "verify_ca":
         yield f"connection `{label}`: any server with a certificate of the authority passes for {address.host} (`tls: verify_ca`)"
-
-

@@ -66,7 +66,9 @@ class Line(Connection):  # type: ignore[misc]
                 count = self._rfile.raw.readinto(view)
         except OSError as error:
             self._force_close()
-            raise err.OperationalError(CR.CR_SERVER_LOST, f"Lost connection to MySQL server during query ({error})") from None
+            raise err.OperationalError(
+                CR.CR_SERVER_LOST, f"Lost connection to MySQL server during query ({error})"
+            ) from None
         if not count:
             self._force_close()
             raise err.OperationalError(CR.CR_SERVER_LOST, "Lost connection to MySQL server during query")
@@ -104,7 +106,9 @@ class Line(Connection):  # type: ignore[misc]
         offered, self._offered = self._offered, None
         if offered is None or offered[0] != asked:
             self._force_close()
-            raise err.OperationalError(CR.CR_LOAD_DATA_LOCAL_INFILE_REJECTED, "the server asked for a file that was not offered")
+            raise err.OperationalError(
+                CR.CR_LOAD_DATA_LOCAL_INFILE_REJECTED, "the server asked for a file that was not offered"
+            )
         return offered[1]
 
     def _read_query_result(self, unbuffered: bool = False) -> int:
@@ -123,7 +127,9 @@ class Line(Connection):  # type: ignore[misc]
     def _process_auth(self, plugin_name: bytes, auth_packet: Any, handler: Any = None) -> Any:
         if plugin_name in IN_CLEAR and not self._is_verified:
             self._force_close()
-            raise err.OperationalError(CR.CR_AUTH_PLUGIN_ERR, "the server asked for the password in clear over a line that is not verified")
+            raise err.OperationalError(
+                CR.CR_AUTH_PLUGIN_ERR, "the server asked for the password in clear over a line that is not verified"
+            )
         return super()._process_auth(plugin_name, auth_packet, handler)
 
 

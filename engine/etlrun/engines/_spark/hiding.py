@@ -40,7 +40,9 @@ def handed_over(secrets: Mapping[str, str], folder: Path) -> Iterator[Mapping[st
 
 def redaction(general: str, secrets: Mapping[str, str]) -> str:
     """A pattern for what Spark shows as `*********`: settings that fit `general`, and those in `secrets` by their names."""
-    names = (re.escape(name.removeprefix("spark.hadoop.")) for name in secrets)  # Hadoop's own settings are listed without it
+    names = (
+        re.escape(name.removeprefix("spark.hadoop.")) for name in secrets
+    )  # Hadoop's own settings are listed without it
     return "|".join((general, *names))
 
 
@@ -48,4 +50,7 @@ def _escaped(text: str) -> str:
     """Text as Java's properties have it."""
     units = text.encode("utf-16-be")
     codes = [int.from_bytes(units[at : at + 2], "big") for at in range(0, len(units), 2)]
-    return "".join(chr(code) if chr(code).isascii() and chr(code).isalnum() or chr(code) in "._-/" else f"\\u{code:04x}" for code in codes)
+    return "".join(
+        chr(code) if chr(code).isascii() and chr(code).isalnum() or chr(code) in "._-/" else f"\\u{code:04x}"
+        for code in codes
+    )

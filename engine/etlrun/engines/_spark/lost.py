@@ -14,7 +14,10 @@ from etlrun.failures import RunFailure
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-TRIES, FEW_TRIES = 7, 3  # two minutes, and one second: each waits four times as long as the one before, a minute at most
+TRIES, FEW_TRIES = (
+    7,
+    3,
+)  # two minutes, and one second: each waits four times as long as the one before, a minute at most
 
 
 def is_lost(error: Exception) -> bool:
@@ -37,7 +40,10 @@ def in_touch() -> Iterator[None]:
         if not is_lost(error):
             raise
         if isinstance(error, PySparkException):
-            raise _lost("the Spark Connect server cannot be reached any more", "look whether it runs; what it had of this run is gone with it") from error
+            raise _lost(
+                "the Spark Connect server cannot be reached any more",
+                "look whether it runs; what it had of this run is gone with it",
+            ) from error
         fix = "look whether the system was short of memory (`memory:` of the profile's engine), and into spark.log of the run's folder"
         raise _lost(f"Spark's own process ended ({first_line(error)})", fix) from error
 

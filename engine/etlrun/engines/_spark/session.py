@@ -63,7 +63,12 @@ class SparkSessionAtWork(Session):
         known = [(_plain_uri(uri), days[unquote(urlsplit(uri).path)]) for uri in frame.inputFiles()]
         lookup = self.spark.createDataFrame(known, f"{PATH} string, {DAY} date")
         here = F.regexp_replace(F.col("_metadata.file_path"), "^file:/+", "file:/")
-        values = [_typed(item, parts[0]) if item.name in parts[0].names or item.domain is None else F.col(DAY).alias(item.name) for item in columns]
+        values = [
+            _typed(item, parts[0])
+            if item.name in parts[0].names or item.domain is None
+            else F.col(DAY).alias(item.name)
+            for item in columns
+        ]
         return frame.withColumn(PATH, here).join(F.broadcast(lookup), PATH).select(*values)
 
     def _read(self, paths: Iterable[str], schema: str) -> DataFrame:
@@ -90,9 +95,13 @@ class SparkSessionAtWork(Session):
         with whoever_answers():  # the statement that runs says so
             tracker = self.spark.sparkContext.statusTracker()
             stages = [tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds()]
-        return sum(stage.numCompletedTasks for stage in stages if stage), sum(stage.numTasks for stage in stages if stage)
+        return sum(stage.numCompletedTasks for stage in stages if stage), sum(
+            stage.numTasks for stage in stages if stage
+        )
 
-    def _note_progress(self, stages: Any, inflight_tasks: int = 0, operation_id: str | None = None, done: bool = False) -> None:
+    def _note_progress(
+        self, stages: Any, inflight_tasks: int = 0, operation_id: str | None = None, done: bool = False
+    ) -> None:
         found = list(stages or ())
         self.done = (sum(stage.num_completed_tasks for stage in found), sum(stage.num_tasks for stage in found))
 
@@ -127,7 +136,11 @@ class SparkSessionAtWork(Session):
             except (PySparkException, Py4JError) as error:
                 if is_lost(error):
                     raise
-                raise (translated(error) if isinstance(error, PySparkException) else StatementError("engine", first_line(error))) from error
+                raise (
+                    translated(error)
+                    if isinstance(error, PySparkException)
+                    else StatementError("engine", first_line(error))
+                ) from error
 
 
 def _typed(item: Column, part: ParquetFiles) -> SparkColumn:

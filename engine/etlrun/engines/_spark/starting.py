@@ -45,11 +45,20 @@ AT_START = {
 }
 
 CONNECT_PORT, KNOCK_SECONDS = 15002, 10.0
-LOOPBACK = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}  # a local driver needs no network
+LOOPBACK = {
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+}  # a local driver needs no network
 
 
 def start_session(
-    workspace: Workspace, master: str, remote: str, memory: str, java: str, settings: Mapping[str, str], secrets: Mapping[str, str]
+    workspace: Workspace,
+    master: str,
+    remote: str,
+    memory: str,
+    java: str,
+    settings: Mapping[str, str],
+    secrets: Mapping[str, str],
 ) -> SparkSessionAtWork:
     """A session on Spark Connect (`remote`, or SPARK_REMOTE) or on a master. Raises RunFailure where none can be had.
 
@@ -57,7 +66,10 @@ def start_session(
     """
     remote = remote or os.environ.get("SPARK_REMOTE", "")
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    for chatter in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):  # ten kilobytes of stack for each analysis error
+    for chatter in (
+        "SQLQueryContextLogger",
+        "DataFrameQueryContextLogger",
+    ):  # ten kilobytes of stack for each analysis error
         logging.getLogger(chatter).setLevel(logging.CRITICAL + 1)
     if remote:
         return SparkSessionAtWork(_connect(remote, {**settings, **secrets}), is_classic=False)
@@ -103,7 +115,9 @@ def _address(remote: str) -> tuple[str, int]:
         address = urlsplit(remote)
         return address.hostname or "", address.port or CONNECT_PORT
     except ValueError as error:
-        raise RunFailure("usage", "wrong-remote", "`remote` is no address of a Spark Connect server", "write it as sc://HOST:PORT") from error
+        raise RunFailure(
+            "usage", "wrong-remote", "`remote` is no address of a Spark Connect server", "write it as sc://HOST:PORT"
+        ) from error
 
 
 def _unreachable(remote: str, why: str) -> RunFailure:
@@ -113,7 +127,9 @@ def _unreachable(remote: str, why: str) -> RunFailure:
     return RunFailure("engine", "engine-unreachable", f"no Spark Connect server answers at {where} ({why})", fix)
 
 
-def _start_classic(workspace: Workspace, master: str, memory: str, settings: Mapping[str, str], secrets: Mapping[str, str]) -> SparkSession:
+def _start_classic(
+    workspace: Workspace, master: str, memory: str, settings: Mapping[str, str], secrets: Mapping[str, str]
+) -> SparkSession:
     from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
@@ -123,7 +139,11 @@ def _start_classic(workspace: Workspace, master: str, memory: str, settings: Map
     where = master or ("" if given else "local[*]")
     if where:
         builder = builder.master(where)
-    local = {"spark.driver.memory": memory, "spark.sql.shuffle.partitions": str(2 * _cores(where)), **LOOPBACK} if where.startswith("local") else {}
+    local = (
+        {"spark.driver.memory": memory, "spark.sql.shuffle.partitions": str(2 * _cores(where)), **LOOPBACK}
+        if where.startswith("local")
+        else {}
+    )
     log = workspace.folder / "spark.log"
     quiet = {"spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_logging(workspace.folder, log).as_uri()}"}
     shown = {name: value for name, value in {**local, **quiet, **settings}.items() if name not in secrets}
@@ -133,7 +153,9 @@ def _start_classic(workspace: Workspace, master: str, memory: str, settings: Map
         with handed_over(hidden, workspace.fleeting) as told, _noise_to(log):
             return builder.config(map={**shown, **told, **rules}).getOrCreate()
     except (PySparkException, Py4JError, OSError) as error:
-        raise RunFailure("engine", "engine-unreachable", f"Spark does not start ({first_line(error)})", f"see {log}") from error
+        raise RunFailure(
+            "engine", "engine-unreachable", f"Spark does not start ({first_line(error)})", f"see {log}"
+        ) from error
 
 
 def _cores(master: str) -> int:

@@ -23,6 +23,8 @@ SUBJECTS: dict[str, tuple[Function, ...]] = {
     "windows": WINDOWS,
 }
 ROWS: tuple[Function, ...] = tuple(row for rows in SUBJECTS.values() for row in rows)
-FUNCTIONS: dict[str, Function] = {name: row for row in ROWS for name in (row.name, *row.aliases)}  # every alias is its row
+FUNCTIONS: dict[str, Function] = {
+    name: row for row in ROWS for name in (row.name, *row.aliases)
+}  # every alias is its row
 
 __all__ = ["FUNCTIONS", "ROWS", "SUBJECTS", "Complaint", "Function", "as_decimal", "common_type"]

@@ -19,7 +19,11 @@ def _element(types: Types) -> Type:
 
 def _orderable_elements(arguments: Arguments, types: Types) -> Complaint | None:
     element = types[0].element
-    return None if element is None or element.is_orderable else Complaint(0, f"{element} has no order", code="type-mismatch")
+    return (
+        None
+        if element is None or element.is_orderable
+        else Complaint(0, f"{element} has no order", code="type-mismatch")
+    )
 
 
 def _of_text(arguments: Arguments, types: Types) -> Complaint | None:
@@ -45,38 +49,111 @@ def _duckdb_slice(arguments: Arguments, types: Types) -> exp.Expr:
 
 def _duckdb_sort(arguments: Arguments, types: Types) -> exp.Expr:
     descending = len(arguments) > 1 and isinstance(arguments[1], exp.Boolean) and not arguments[1].this
-    return duckdb("list_sort(_1, _2, _3)", arguments[0], "DESC" if descending else "ASC", "NULLS LAST" if descending else "NULLS FIRST")
+    return duckdb(
+        "list_sort(_1, _2, _3)",
+        arguments[0],
+        "DESC" if descending else "ASC",
+        "NULLS LAST" if descending else "NULLS FIRST",
+    )
 
 
 def _duckdb_array(arguments: Arguments, types: Types) -> exp.Expr:
     return exp.Anonymous(this="list_value", expressions=[argument.copy() for argument in arguments])
 
 
-_CONTAINS = (
-    "case when _1 is null or _2 is null then null when list_contains(_1, _2) then true when len(_1) <> list_count(_1) then null else false end"
-)
+_CONTAINS = "case when _1 is null or _2 is null then null when list_contains(_1, _2) then true when len(_1) <> list_count(_1) then null else false end"
 _POSITION = "case when _1 is null or _2 is null then null else coalesce(list_position(_1, _2), 0) end"
 _ELEMENT = "list_extract(_1, case when _2 = 0 or abs(_2) > len(_1) then cast('there is no such element' as bigint) else _2 end)"
 
 ARRAYS = (
     Function("array", ("same", "same*"), _of_same, "the arguments as an array", duckdb=_duckdb_array),
-    Function("size", ("array",), INT, "the number of elements; null for null", duckdb="len(_1)", recast=True,
-             aliases=("array_size", "cardinality")),
-    Function("array_contains", ("array", "element"), BOOLEAN, "whether an element equals the value; null where only a null could",
-             duckdb=_CONTAINS),
-    Function("array_position", ("array", "element"), BIGINT, "the position of the first element equal to the value, or 0", duckdb=_POSITION,
-             recast=True),
-    Function("element_at", ("array", "integer"), _element, "the element at a position, from the end where it is negative; an error where there is none",
-             duckdb=_ELEMENT, spark="element_at(_1, cast(_2 as int))", verify=_not_zero),
-    Function("try_element_at", ("array", "=integer"), _element, "the element at a position, from the end where it is negative, or null",
-             duckdb="list_extract(_1, _2)", verify=_not_zero),
-    Function("array_join", ("array", "=string"), STRING, "the elements with the text between them; nulls left out",
-             duckdb="case when _1 is not null then coalesce(array_to_string(_1, _2), '') end", verify=_of_text),
-    Function("sort_array", ("array", "=boolean?"), first, "the elements in order, nulls first; descending with `false`, nulls last",
-             duckdb=_duckdb_sort, verify=_orderable_elements),
-    Function("array_distinct", ("array",), first, "the elements without repetitions, in the order of their first occurrence",
-             duckdb="list_filter(_1, lambda element_, at_: list_position(_1, element_) = at_)", verify=_orderable_elements),
-    Function("array_min", ("array",), _element, "the least element, nulls left out", duckdb="list_min(_1)", verify=_orderable_elements),
-    Function("array_max", ("array",), _element, "the greatest element, nulls left out", duckdb="list_max(_1)", verify=_orderable_elements),
-    Function("slice", ("array", "=integer", "=integer"), first, "n elements from a position on", duckdb=_duckdb_slice, verify=_positive_slice),
-)  # fmt: skip
+    Function(
+        "size",
+        ("array",),
+        INT,
+        "the number of elements; null for null",
+        duckdb="len(_1)",
+        recast=True,
+        aliases=("array_size", "cardinality"),
+    ),
+    Function(
+        "array_contains",
+        ("array", "element"),
+        BOOLEAN,
+        "whether an element equals the value; null where only a null could",
+        duckdb=_CONTAINS,
+    ),
+    Function(
+        "array_position",
+        ("array", "element"),
+        BIGINT,
+        "the position of the first element equal to the value, or 0",
+        duckdb=_POSITION,
+        recast=True,
+    ),
+    Function(
+        "element_at",
+        ("array", "integer"),
+        _element,
+        "the element at a position, from the end where it is negative; an error where there is none",
+        duckdb=_ELEMENT,
+        spark="element_at(_1, cast(_2 as int))",
+        verify=_not_zero,
+    ),
+    Function(
+        "try_element_at",
+        ("array", "=integer"),
+        _element,
+        "the element at a position, from the end where it is negative, or null",
+        duckdb="list_extract(_1, _2)",
+        verify=_not_zero,
+    ),
+    Function(
+        "array_join",
+        ("array", "=string"),
+        STRING,
+        "the elements with the text between them; nulls left out",
+        duckdb="case when _1 is not null then coalesce(array_to_string(_1, _2), '') end",
+        verify=_of_text,
+    ),
+    Function(
+        "sort_array",
+        ("array", "=boolean?"),
+        first,
+        "the elements in order, nulls first; descending with `false`, nulls last",
+        duckdb=_duckdb_sort,
+        verify=_orderable_elements,
+    ),
+    Function(
+        "array_distinct",
+        ("array",),
+        first,
+        "the elements without repetitions, in the order of their first occurrence",
+        duckdb="list_filter(_1, lambda element_, at_: list_position(_1, element_) = at_)",
+        verify=_orderable_elements,
+    ),
+    Function(
+        "array_min",
+        ("array",),
+        _element,
+        "the least element, nulls left out",
+        duckdb="list_min(_1)",
+        verify=_orderable_elements,
+    ),
+    Function(
+        "array_max",
+        ("array",),
+        _element,
+        "the greatest element, nulls left out",
+        duckdb="list_max(_1)",
+        verify=_orderable_elements,
+    ),
+    Function(
+        "slice",
+        ("array", "=integer", "=integer"),
+        first,
+        "n elements from a position on",
+        duckdb=_duckdb_slice,
+        verify=_positive_slice,
+    ),
+)

@@ -11,7 +11,16 @@ from etlrun.language.functions.function import Arguments, Complaint, Function, T
 from etlrun.language.templates import duckdb, spark, text_of
 
 _SPARK_TYPES = {"date": "date", "timestamp": "timestamp_ntz"}
-_DATE_UNITS = {"year": "year", "yyyy": "year", "yy": "year", "quarter": "quarter", "month": "month", "mon": "month", "mm": "month", "week": "week"}
+_DATE_UNITS = {
+    "year": "year",
+    "yyyy": "year",
+    "yy": "year",
+    "quarter": "quarter",
+    "month": "month",
+    "mon": "month",
+    "mm": "month",
+    "week": "week",
+}
 _TIME_UNITS = {**_DATE_UNITS, "day": "day", "dd": "day", "hour": "hour", "minute": "minute", "second": "second"}
 
 
@@ -19,7 +28,11 @@ def _unit(position: int, units: dict[str, str]) -> Verify:
     def verify(arguments: Arguments, types: Types) -> Complaint | None:
         if (text_of(arguments[position]) or "").lower() in units:
             return None
-        return Complaint(position, f"`{text_of(arguments[position])}` is not a unit here", "the units are " + ", ".join(dict.fromkeys(units.values())))
+        return Complaint(
+            position,
+            f"`{text_of(arguments[position])}` is not a unit here",
+            "the units are " + ", ".join(dict.fromkeys(units.values())),
+        )
 
     return verify
 
@@ -41,7 +54,11 @@ def _printable(arguments: Arguments, types: Types) -> Complaint | None:
 
 def _readable(arguments: Arguments, types: Types) -> Complaint | None:
     if len(arguments) < 2:
-        return Complaint(0, "this text is no date: it names another moment at every run", "use a param") if is_moment_word(arguments[0]) else None
+        return (
+            Complaint(0, "this text is no date: it names another moment at every run", "use a param")
+            if is_moment_word(arguments[0])
+            else None
+        )
     try:
         read_clock(text_of(arguments[1]) or "").to_read()
     except ClockError as error:
@@ -63,8 +80,11 @@ def _reader(kind: str, engine_cast: str) -> Template:
         return duckdb(
             f"cast({engine_cast}(case when regexp_full_match(_1, _2) then regexp_replace(_1, _2, _3) "
             f"else 'not a {kind} of the form ' || _4 || ': ' || _1 end as timestamp) as {kind})",
-            arguments[0], pattern, order, arguments[1],
-        )  # fmt: skip
+            arguments[0],
+            pattern,
+            order,
+            arguments[1],
+        )
 
     return build
 
@@ -81,7 +101,8 @@ def _spark_reader(name: str, engine_cast: str, kind: str) -> Template:
 def _day(arguments: Arguments, types: Types) -> tuple[exp.Expr, ...]:
     """The arguments with every timestamp cut to its date."""
     return tuple(
-        duckdb("cast(_1 as date)", argument) if kind == TIMESTAMP else argument for argument, kind in zip(arguments, types, strict=True)
+        duckdb("cast(_1 as date)", argument) if kind == TIMESTAMP else argument
+        for argument, kind in zip(arguments, types, strict=True)
     )
 
 
@@ -108,38 +129,137 @@ DATES = (
     _part("hour", "the hour, 0 to 23", takes="timestamp"),
     _part("minute", "the minute, 0 to 59", takes="timestamp"),
     _part("second", "the second, 0 to 59", takes="timestamp"),
-    Function("date_add", ("moment", "integer"), DATE, "the date n days later", spark="date_add(_1, cast(_2 as int))",
-             duckdb=_of_days("_1 + cast(_2 as integer)"), aliases=("dateadd",)),
-    Function("date_sub", ("moment", "integer"), DATE, "the date n days earlier", spark="date_sub(_1, cast(_2 as int))",
-             duckdb=_of_days("_1 - cast(_2 as integer)")),
-    Function("datediff", ("moment", "moment"), INT, "the days from the second date to the first",
-             duckdb=_of_days("_1 - _2"), recast=True, aliases=("date_diff",)),
-    Function("add_months", ("moment", "integer"), DATE, "the date n months later, or that month's last day where it is shorter",
-             spark="add_months(_1, cast(_2 as int))", duckdb=_of_days("_1 + to_months(cast(_2 as integer))"), recast=True),
+    Function(
+        "date_add",
+        ("moment", "integer"),
+        DATE,
+        "the date n days later",
+        spark="date_add(_1, cast(_2 as int))",
+        duckdb=_of_days("_1 + cast(_2 as integer)"),
+        aliases=("dateadd",),
+    ),
+    Function(
+        "date_sub",
+        ("moment", "integer"),
+        DATE,
+        "the date n days earlier",
+        spark="date_sub(_1, cast(_2 as int))",
+        duckdb=_of_days("_1 - cast(_2 as integer)"),
+    ),
+    Function(
+        "datediff",
+        ("moment", "moment"),
+        INT,
+        "the days from the second date to the first",
+        duckdb=_of_days("_1 - _2"),
+        recast=True,
+        aliases=("date_diff",),
+    ),
+    Function(
+        "add_months",
+        ("moment", "integer"),
+        DATE,
+        "the date n months later, or that month's last day where it is shorter",
+        spark="add_months(_1, cast(_2 as int))",
+        duckdb=_of_days("_1 + to_months(cast(_2 as integer))"),
+        recast=True,
+    ),
     Function("last_day", ("moment",), DATE, "the last day of the month", duckdb=_of_days("last_day(_1)")),
-    Function("trunc", ("moment", "=string"), DATE, "the first day of the year, quarter, month or week (a Monday)",
-             duckdb=_cut(0, 1), recast=True, verify=_unit(1, _DATE_UNITS)),
-    Function("date_trunc", ("=string", "moment"), TIMESTAMP, "the beginning of the year, quarter, month, week, day, hour, minute or second",
-             spark="cast(date_trunc(_1, _2) as timestamp_ntz)", duckdb=_cut(1, 0), recast=True, verify=_unit(0, _TIME_UNITS)),
-    Function("to_date", ("string", "=string?"), DATE, "the date written in the text, in ISO form or in that of the pattern",
-             spark=_spark_reader("to_date", "cast", "date"), duckdb=_reader("date", "cast"), verify=_readable),
-    Function("try_to_date", ("string", "=string?"), DATE, "like `to_date`, and null where the text is no date",
-             spark=_spark_reader("try_to_date", "try_cast", "date"), duckdb=_reader("date", "try_cast"), verify=_readable),
-    Function("to_timestamp", ("string", "=string?"), TIMESTAMP, "the timestamp written in the text, in ISO form or in that of the pattern",
-             spark=_spark_reader("to_timestamp_ntz", "cast", "timestamp"), duckdb=_reader("timestamp", "cast"), verify=_readable,
-             aliases=("to_timestamp_ntz",)),
-    Function("try_to_timestamp", ("string", "=string?"), TIMESTAMP, "like `to_timestamp`, and null where the text is no timestamp",
-             spark=_spark_reader("try_to_timestamp", "try_cast", "timestamp"), duckdb=_reader("timestamp", "try_cast"),
-             verify=_readable),
-    Function("date_format", ("moment", "=string"), STRING, "the moment as text in the form of the pattern", duckdb=_duckdb_print,
-             verify=_printable),
-    Function("make_date", ("integer", "integer", "integer"), DATE, "the date of a year, month and day",
-             spark="make_date(cast(_1 as int), cast(_2 as int), cast(_3 as int))"),
-    Function("unix_date", ("date",), INT, "the days since 1970-01-01", duckdb="_1 - cast('1970-01-01' as date)", recast=True),
-    Function("date_from_unix_date", ("integer",), DATE, "the date so many days after 1970-01-01", spark="date_from_unix_date(cast(_1 as int))",
-             duckdb="cast('1970-01-01' as date) + cast(_1 as integer)"),
-    Function("unix_seconds", ("timestamp",), BIGINT, "the whole seconds since 1970-01-01 00:00:00 of the same clock",
-             duckdb="cast(epoch_us(date_trunc('second', _1)) // 1000000 as bigint)"),
-    Function("timestamp_seconds", ("integer",), TIMESTAMP, "the timestamp so many seconds after 1970-01-01 00:00:00",
-             spark="cast(timestamp_seconds(_1) as timestamp_ntz)", duckdb="make_timestamp(cast(_1 as bigint) * 1000000)"),
-)  # fmt: skip
+    Function(
+        "trunc",
+        ("moment", "=string"),
+        DATE,
+        "the first day of the year, quarter, month or week (a Monday)",
+        duckdb=_cut(0, 1),
+        recast=True,
+        verify=_unit(1, _DATE_UNITS),
+    ),
+    Function(
+        "date_trunc",
+        ("=string", "moment"),
+        TIMESTAMP,
+        "the beginning of the year, quarter, month, week, day, hour, minute or second",
+        spark="cast(date_trunc(_1, _2) as timestamp_ntz)",
+        duckdb=_cut(1, 0),
+        recast=True,
+        verify=_unit(0, _TIME_UNITS),
+    ),
+    Function(
+        "to_date",
+        ("string", "=string?"),
+        DATE,
+        "the date written in the text, in ISO form or in that of the pattern",
+        spark=_spark_reader("to_date", "cast", "date"),
+        duckdb=_reader("date", "cast"),
+        verify=_readable,
+    ),
+    Function(
+        "try_to_date",
+        ("string", "=string?"),
+        DATE,
+        "like `to_date`, and null where the text is no date",
+        spark=_spark_reader("try_to_date", "try_cast", "date"),
+        duckdb=_reader("date", "try_cast"),
+        verify=_readable,
+    ),
+    Function(
+        "to_timestamp",
+        ("string", "=string?"),
+        TIMESTAMP,
+        "the timestamp written in the text, in ISO form or in that of the pattern",
+        spark=_spark_reader("to_timestamp_ntz", "cast", "timestamp"),
+        duckdb=_reader("timestamp", "cast"),
+        verify=_readable,
+        aliases=("to_timestamp_ntz",),
+    ),
+    Function(
+        "try_to_timestamp",
+        ("string", "=string?"),
+        TIMESTAMP,
+        "like `to_timestamp`, and null where the text is no timestamp",
+        spark=_spark_reader("try_to_timestamp", "try_cast", "timestamp"),
+        duckdb=_reader("timestamp", "try_cast"),
+        verify=_readable,
+    ),
+    Function(
+        "date_format",
+        ("moment", "=string"),
+        STRING,
+        "the moment as text in the form of the pattern",
+        duckdb=_duckdb_print,
+        verify=_printable,
+    ),
+    Function(
+        "make_date",
+        ("integer", "integer", "integer"),
+        DATE,
+        "the date of a year, month and day",
+        spark="make_date(cast(_1 as int), cast(_2 as int), cast(_3 as int))",
+    ),
+    Function(
+        "unix_date", ("date",), INT, "the days since 1970-01-01", duckdb="_1 - cast('1970-01-01' as date)", recast=True
+    ),
+    Function(
+        "date_from_unix_date",
+        ("integer",),
+        DATE,
+        "the date so many days after 1970-01-01",
+        spark="date_from_unix_date(cast(_1 as int))",
+        duckdb="cast('1970-01-01' as date) + cast(_1 as integer)",
+    ),
+    Function(
+        "unix_seconds",
+        ("timestamp",),
+        BIGINT,
+        "the whole seconds since 1970-01-01 00:00:00 of the same clock",
+        duckdb="cast(epoch_us(date_trunc('second', _1)) // 1000000 as bigint)",
+    ),
+    Function(
+        "timestamp_seconds",
+        ("integer",),
+        TIMESTAMP,
+        "the timestamp so many seconds after 1970-01-01 00:00:00",
+        spark="cast(timestamp_seconds(_1) as timestamp_ntz)",
+        duckdb="make_timestamp(cast(_1 as bigint) * 1000000)",
+    ),
+)

@@ -44,7 +44,9 @@ def _verify_group(*, empty: bool) -> Verify:
     def verify(arguments: Arguments, types: Types) -> Complaint | None:
         found = _verify(empty=empty)(arguments, types)
         if found is None and not 0 <= _group(arguments) <= pattern_of(arguments).groups:
-            return Complaint(len(arguments) - 1, f"the pattern has no group {_group(arguments)}", "0 is the whole match")
+            return Complaint(
+                len(arguments) - 1, f"the pattern has no group {_group(arguments)}", "0 is the whole match"
+            )
         return found
 
     return verify
@@ -56,7 +58,9 @@ def _verify_replacement(arguments: Arguments, types: Types) -> Complaint | None:
         return found
     groups = pattern_of(arguments).groups
     if groups > 9:
-        return Complaint(1, "a pattern of more than 9 groups cannot be replaced", "write `(?:...)` for groups that are not used")
+        return Complaint(
+            1, "a pattern of more than 9 groups cannot be replaced", "write `(?:...)` for groups that are not used"
+        )
     try:
         read_replacement(text_of(arguments[2]) or "", groups)
     except PatternError as error:
@@ -89,19 +93,60 @@ def _in_duckdb(template: str) -> Template:
 
 
 MATCHING = (
-    Function("rlike", ("string", "=string"), BOOLEAN, "whether the pattern occurs in the text", spark=_in_spark("rlike(_1, _2)"),
-             duckdb=_in_duckdb("regexp_matches(_1, _2)"), verify=_verify(empty=True), aliases=("regexp_like", "regexp")),
-    Function("regexp_extract", ("string", "=string", "=integer?"), STRING,
-             "the text of a group (the first if not given, 0 for all) of the first match; empty where there is none",
-             spark=_in_spark("regexp_extract(_1, _2, _3)"), duckdb=_in_duckdb("regexp_extract(_1, _2, _3)"), verify=_verify_group(empty=True)),
-    Function("regexp_extract_all", ("string", "=string", "=integer?"), array(STRING), "the text of a group of every match",
-             spark=_in_spark("regexp_extract_all(_1, _2, _3)"), duckdb=_in_duckdb("regexp_extract_all(_1, _2, _3)"),
-             verify=_verify_group(empty=False)),
-    Function("regexp_count", ("string", "=string"), INT, "the number of matches", spark=_in_spark("regexp_count(_1, _2)"),
-             duckdb=_in_duckdb("len(regexp_extract_all(_1, _2))"), verify=_verify(empty=False), recast=True),
-    Function("regexp_replace", ("string", "=string", "=string"), STRING, "every match replaced; `$1` is the text of a group",
-             spark=_in_spark("regexp_replace(_1, _2, _4)"), duckdb=_in_duckdb("regexp_replace(_1, _2, _4, 'g')"),
-             verify=_verify_replacement),
-    Function("split", ("string", "=string"), array(STRING), "the parts between matches of the pattern, empty ones too",
-             spark=_in_spark("split(_1, _2)"), duckdb=_in_duckdb("regexp_split_to_array(_1, _2)"), verify=_verify(empty=False)),
-)  # fmt: skip
+    Function(
+        "rlike",
+        ("string", "=string"),
+        BOOLEAN,
+        "whether the pattern occurs in the text",
+        spark=_in_spark("rlike(_1, _2)"),
+        duckdb=_in_duckdb("regexp_matches(_1, _2)"),
+        verify=_verify(empty=True),
+        aliases=("regexp_like", "regexp"),
+    ),
+    Function(
+        "regexp_extract",
+        ("string", "=string", "=integer?"),
+        STRING,
+        "the text of a group (the first if not given, 0 for all) of the first match; empty where there is none",
+        spark=_in_spark("regexp_extract(_1, _2, _3)"),
+        duckdb=_in_duckdb("regexp_extract(_1, _2, _3)"),
+        verify=_verify_group(empty=True),
+    ),
+    Function(
+        "regexp_extract_all",
+        ("string", "=string", "=integer?"),
+        array(STRING),
+        "the text of a group of every match",
+        spark=_in_spark("regexp_extract_all(_1, _2, _3)"),
+        duckdb=_in_duckdb("regexp_extract_all(_1, _2, _3)"),
+        verify=_verify_group(empty=False),
+    ),
+    Function(
+        "regexp_count",
+        ("string", "=string"),
+        INT,
+        "the number of matches",
+        spark=_in_spark("regexp_count(_1, _2)"),
+        duckdb=_in_duckdb("len(regexp_extract_all(_1, _2))"),
+        verify=_verify(empty=False),
+        recast=True,
+    ),
+    Function(
+        "regexp_replace",
+        ("string", "=string", "=string"),
+        STRING,
+        "every match replaced; `$1` is the text of a group",
+        spark=_in_spark("regexp_replace(_1, _2, _4)"),
+        duckdb=_in_duckdb("regexp_replace(_1, _2, _4, 'g')"),
+        verify=_verify_replacement,
+    ),
+    Function(
+        "split",
+        ("string", "=string"),
+        array(STRING),
+        "the parts between matches of the pattern, empty ones too",
+        spark=_in_spark("split(_1, _2)"),
+        duckdb=_in_duckdb("regexp_split_to_array(_1, _2)"),
+        verify=_verify(empty=False),
+    ),
+)

@@ -97,7 +97,10 @@ def _duckdb_shift_left(arguments: Arguments, types: Types) -> exp.Expr:
     width = 64 if types[0] == BIGINT else 32
     half, whole = 2 ** (width - 1), 2**width
     moved = f"cast(_1 as hugeint) * cast(cast(1 as ubigint) << (cast(_2 as bigint) & {width - 1}) as hugeint)"
-    general = duckdb(f"cast(((({moved}) % {whole}) + {whole + half}) % {whole} - {half} as {'bigint' if width == 64 else 'integer'})", *arguments)
+    general = duckdb(
+        f"cast(((({moved}) % {whole}) + {whole + half}) % {whole} - {half} as {'bigint' if width == 64 else 'integer'})",
+        *arguments,
+    )
     value = arguments[0].this if isinstance(arguments[0], exp.Cast) else arguments[0]
     if whole_of(value) != 1 or width == 32:
         return general
@@ -111,22 +114,90 @@ def _duckdb_shift_right(arguments: Arguments, types: Types) -> exp.Expr:
 
 NUMBERS = (
     Function("abs", ("numeric",), first, "the number without its sign", recast=True),
-    Function("sign", ("numeric",), DOUBLE, "-1, 0 or 1, as double", duckdb=_duckdb_sign, recast=True, aliases=("signum",)),
-    Function("round", ("numeric", "=integer?"), first, "to n digits after the point (0 if not given), half away from zero",
-             duckdb=_duckdb_round, gives_for=_rounded_type, verify=_digits_in_reach, recast=True),
-    Function("floor", ("numeric",), _whole_type, "the greatest whole number that is no greater", duckdb=_duckdb_whole("floor"), recast=True),
-    Function("ceil", ("numeric",), _whole_type, "the least whole number that is no less", duckdb=_duckdb_whole("ceil"), recast=True,
-             aliases=("ceiling",)),
-    Function("sqrt", ("numeric",), DOUBLE, "the square root; NaN for a number below zero", spark="sqrt(cast(_1 as double))",
-             duckdb="sqrt(cast(_1 as double))"),
-    Function("mod", ("same", "same"), same, "the remainder, with the sign of the first number", duckdb=duckdb_remainder,
-             gives_for=_remainder_type, recast=True),
-    Function("pmod", ("integer", "integer"), same, "the remainder, never below zero when the second number is positive",
-             duckdb="case when _1 % _2 < 0 then (cast(_1 % _2 as hugeint) + _2) % _2 else _1 % _2 end", recast=True),
-    Function("shiftleft", ("integer", "integer"), _at_least_int, "the bits moved to the left; those beyond the type's width are lost",
-             spark="shiftleft(_1, cast(_2 as int))", duckdb=_duckdb_shift_left),
-    Function("shiftright", ("integer", "integer"), _at_least_int, "the bits moved to the right, the sign kept",
-             spark="shiftright(_1, cast(_2 as int))", duckdb=_duckdb_shift_right),
-    Function("bit_count", ("integer",), INT, "the number of bits that are 1, of 64", duckdb="bit_count(cast(_1 as bigint))", recast=True),
-    Function("hex", ("integer",), STRING, "the number in base 16, in two's complement below zero", duckdb="hex(cast(_1 as bigint))"),
-)  # fmt: skip
+    Function(
+        "sign", ("numeric",), DOUBLE, "-1, 0 or 1, as double", duckdb=_duckdb_sign, recast=True, aliases=("signum",)
+    ),
+    Function(
+        "round",
+        ("numeric", "=integer?"),
+        first,
+        "to n digits after the point (0 if not given), half away from zero",
+        duckdb=_duckdb_round,
+        gives_for=_rounded_type,
+        verify=_digits_in_reach,
+        recast=True,
+    ),
+    Function(
+        "floor",
+        ("numeric",),
+        _whole_type,
+        "the greatest whole number that is no greater",
+        duckdb=_duckdb_whole("floor"),
+        recast=True,
+    ),
+    Function(
+        "ceil",
+        ("numeric",),
+        _whole_type,
+        "the least whole number that is no less",
+        duckdb=_duckdb_whole("ceil"),
+        recast=True,
+        aliases=("ceiling",),
+    ),
+    Function(
+        "sqrt",
+        ("numeric",),
+        DOUBLE,
+        "the square root; NaN for a number below zero",
+        spark="sqrt(cast(_1 as double))",
+        duckdb="sqrt(cast(_1 as double))",
+    ),
+    Function(
+        "mod",
+        ("same", "same"),
+        same,
+        "the remainder, with the sign of the first number",
+        duckdb=duckdb_remainder,
+        gives_for=_remainder_type,
+        recast=True,
+    ),
+    Function(
+        "pmod",
+        ("integer", "integer"),
+        same,
+        "the remainder, never below zero when the second number is positive",
+        duckdb="case when _1 % _2 < 0 then (cast(_1 % _2 as hugeint) + _2) % _2 else _1 % _2 end",
+        recast=True,
+    ),
+    Function(
+        "shiftleft",
+        ("integer", "integer"),
+        _at_least_int,
+        "the bits moved to the left; those beyond the type's width are lost",
+        spark="shiftleft(_1, cast(_2 as int))",
+        duckdb=_duckdb_shift_left,
+    ),
+    Function(
+        "shiftright",
+        ("integer", "integer"),
+        _at_least_int,
+        "the bits moved to the right, the sign kept",
+        spark="shiftright(_1, cast(_2 as int))",
+        duckdb=_duckdb_shift_right,
+    ),
+    Function(
+        "bit_count",
+        ("integer",),
+        INT,
+        "the number of bits that are 1, of 64",
+        duckdb="bit_count(cast(_1 as bigint))",
+        recast=True,
+    ),
+    Function(
+        "hex",
+        ("integer",),
+        STRING,
+        "the number in base 16, in two's complement below zero",
+        duckdb="hex(cast(_1 as bigint))",
+    ),
+)

@@ -27,7 +27,11 @@ _LOWER = (
 
 def _not_negative(arguments: Arguments, position: int) -> exp.Expr:
     value = whole_of(arguments[position])
-    return arguments[position].copy() if value is not None and value >= 0 else duckdb("greatest(_1, 0)", arguments[position])
+    return (
+        arguments[position].copy()
+        if value is not None and value >= 0
+        else duckdb("greatest(_1, 0)", arguments[position])
+    )
 
 
 def _duckdb_substring(arguments: Arguments, types: Types) -> exp.Expr:
@@ -72,45 +76,131 @@ def _some_separator(arguments: Arguments, types: Types) -> Complaint | None:
 
 
 def _known_width(arguments: Arguments, types: Types) -> Complaint | None:
-    return None if whole_of(arguments[1]) == 256 else Complaint(1, "only 256 bits are the same on every engine", "write 256")
+    return (
+        None
+        if whole_of(arguments[1]) == 256
+        else Complaint(1, "only 256 bits are the same on every engine", "write 256")
+    )
 
 
 TEXT = (
     Function("trim", ("string",), STRING, "without spaces at both ends", duckdb="trim(_1, ' ')"),
     Function("ltrim", ("string",), STRING, "without spaces at the beginning", duckdb="ltrim(_1, ' ')"),
     Function("rtrim", ("string",), STRING, "without spaces at the end", duckdb="rtrim(_1, ' ')"),
-    Function("btrim", ("string", "=string"), STRING, "without the given characters at both ends", duckdb="trim(_1, _2)"),
+    Function(
+        "btrim", ("string", "=string"), STRING, "without the given characters at both ends", duckdb="trim(_1, _2)"
+    ),
     Function("lower", ("string",), STRING, "in lower case", duckdb=_LOWER, aliases=("lcase",)),
     Function("upper", ("string",), STRING, "in upper case", duckdb=_UPPER, aliases=("ucase",)),
-    Function("length", ("string",), INT, "the number of code points", duckdb="length(_1)", recast=True,
-             aliases=("len", "char_length", "character_length")),
-    Function("octet_length", ("string",), INT, "the number of bytes in UTF-8", duckdb="octet_length(encode(_1))", recast=True),
-    Function("substring", ("string", "integer", "integer?"), STRING, "from a position on (from the end where it is negative), n characters",
-             duckdb=_duckdb_substring, aliases=("substr", "mid")),
+    Function(
+        "length",
+        ("string",),
+        INT,
+        "the number of code points",
+        duckdb="length(_1)",
+        recast=True,
+        aliases=("len", "char_length", "character_length"),
+    ),
+    Function(
+        "octet_length", ("string",), INT, "the number of bytes in UTF-8", duckdb="octet_length(encode(_1))", recast=True
+    ),
+    Function(
+        "substring",
+        ("string", "integer", "integer?"),
+        STRING,
+        "from a position on (from the end where it is negative), n characters",
+        duckdb=_duckdb_substring,
+        aliases=("substr", "mid"),
+    ),
     Function("left", ("string", "integer"), STRING, "the first n characters", duckdb=_duckdb_left),
     Function("right", ("string", "integer"), STRING, "the last n characters", duckdb=_duckdb_right),
-    Function("replace", ("string", "string", "string"), STRING, "every occurrence of the second text replaced by the third"),
-    Function("translate", ("string", "string", "string"), STRING, "each character of the second text replaced by the one at its place in the third"),
-    Function("concat", ("string", "string*"), STRING, "the texts one after the other; null if any is null", duckdb=_duckdb_concat),
-    Function("concat_ws", ("string", "string", "string*"), STRING, "the texts after the first, which stands between them; nulls left out"),
-    Function("split_part", ("string", "=string", "=integer"), STRING, "the n-th part between separators, from the end where n is negative",
-             verify=_some_separator),
+    Function(
+        "replace", ("string", "string", "string"), STRING, "every occurrence of the second text replaced by the third"
+    ),
+    Function(
+        "translate",
+        ("string", "string", "string"),
+        STRING,
+        "each character of the second text replaced by the one at its place in the third",
+    ),
+    Function(
+        "concat",
+        ("string", "string*"),
+        STRING,
+        "the texts one after the other; null if any is null",
+        duckdb=_duckdb_concat,
+    ),
+    Function(
+        "concat_ws",
+        ("string", "string", "string*"),
+        STRING,
+        "the texts after the first, which stands between them; nulls left out",
+    ),
+    Function(
+        "split_part",
+        ("string", "=string", "=integer"),
+        STRING,
+        "the n-th part between separators, from the end where n is negative",
+        verify=_some_separator,
+    ),
     Function("instr", ("string", "string"), INT, "the position of the second text in the first, or 0", recast=True),
-    Function("locate", ("string", "string"), INT, "the position of the first text in the second, or 0", duckdb="instr(_2, _1)", recast=True,
-             aliases=("position",)),
-    Function("lpad", ("string", "integer", "=string?"), STRING, "filled at the beginning, or cut, to n characters", duckdb=_duckdb_pad("lpad"),
-             verify=_some_filler),
-    Function("rpad", ("string", "integer", "=string?"), STRING, "filled at the end, or cut, to n characters", duckdb=_duckdb_pad("rpad"),
-             verify=_some_filler),
+    Function(
+        "locate",
+        ("string", "string"),
+        INT,
+        "the position of the first text in the second, or 0",
+        duckdb="instr(_2, _1)",
+        recast=True,
+        aliases=("position",),
+    ),
+    Function(
+        "lpad",
+        ("string", "integer", "=string?"),
+        STRING,
+        "filled at the beginning, or cut, to n characters",
+        duckdb=_duckdb_pad("lpad"),
+        verify=_some_filler,
+    ),
+    Function(
+        "rpad",
+        ("string", "integer", "=string?"),
+        STRING,
+        "filled at the end, or cut, to n characters",
+        duckdb=_duckdb_pad("rpad"),
+        verify=_some_filler,
+    ),
     Function("repeat", ("string", "integer"), STRING, "the text n times"),
-    Function("reverse", ("string",), STRING, "the code points from last to first",
-             duckdb="array_to_string(list_reverse(string_split(_1, '')), '')"),
-    Function("startswith", ("string", "string"), BOOLEAN, "whether the text begins with the second one", duckdb="starts_with(_1, _2)"),
-    Function("endswith", ("string", "string"), BOOLEAN, "whether the text ends with the second one", duckdb="ends_with(_1, _2)"),
+    Function(
+        "reverse",
+        ("string",),
+        STRING,
+        "the code points from last to first",
+        duckdb="array_to_string(list_reverse(string_split(_1, '')), '')",
+    ),
+    Function(
+        "startswith",
+        ("string", "string"),
+        BOOLEAN,
+        "whether the text begins with the second one",
+        duckdb="starts_with(_1, _2)",
+    ),
+    Function(
+        "endswith",
+        ("string", "string"),
+        BOOLEAN,
+        "whether the text ends with the second one",
+        duckdb="ends_with(_1, _2)",
+    ),
     Function("contains", ("string", "string"), BOOLEAN, "whether the second text occurs in the first"),
     Function("ascii", ("string",), INT, "the code point of the first character; 0 for empty text", recast=True),
     Function("md5", ("string",), STRING, "the MD5 of the text in UTF-8, in hexadecimal"),
     Function("sha1", ("string",), STRING, "the SHA-1 of the text in UTF-8, in hexadecimal", aliases=("sha",)),
-    Function("sha2", ("string", "=integer"), STRING, "the SHA-256 of the text in UTF-8, in hexadecimal", duckdb="sha256(_1)",
-             verify=_known_width),
-)  # fmt: skip
+    Function(
+        "sha2",
+        ("string", "=integer"),
+        STRING,
+        "the SHA-256 of the text in UTF-8, in hexadecimal",
+        duckdb="sha256(_1)",
+        verify=_known_width,
+    ),
+)

@@ -20,22 +20,74 @@ def _neighbour_arguments(arguments: Arguments, types: Types) -> Complaint | None
 
 
 def _positive(arguments: Arguments, types: Types) -> Complaint | None:
-    return Complaint(len(arguments) - 1, "a number from 1 on is wanted here") if (whole_of(arguments[-1]) or 0) < 1 else None
+    return (
+        Complaint(len(arguments) - 1, "a number from 1 on is wanted here")
+        if (whole_of(arguments[-1]) or 0) < 1
+        else None
+    )
 
 
 WINDOWS = (
     Function("row_number", (), INT, "1, 2, 3, ... in the window's order", "window", ordered=True, recast=True),
-    Function("rank", (), INT, "the place in the window's order; ties share it and leave a gap", "window", ordered=True, recast=True),
-    Function("dense_rank", (), INT, "the place in the window's order; ties share it and leave no gap", "window", ordered=True, recast=True),
+    Function(
+        "rank",
+        (),
+        INT,
+        "the place in the window's order; ties share it and leave a gap",
+        "window",
+        ordered=True,
+        recast=True,
+    ),
+    Function(
+        "dense_rank",
+        (),
+        INT,
+        "the place in the window's order; ties share it and leave no gap",
+        "window",
+        ordered=True,
+        recast=True,
+    ),
     Function("percent_rank", (), DOUBLE, "(rank - 1) / (rows - 1)", "window", ordered=True),
     Function("cume_dist", (), DOUBLE, "the share of rows that come no later", "window", ordered=True),
-    Function("ntile", ("=integer",), INT, "the number of the row's part, of n parts of equal size", "window", ordered=True, recast=True,
-             verify=_positive),
-    Function("lag", ("any", "=integer?", "any?"), _neighbour, "the value n rows earlier (1 if not given), or the default", "window",
-             ordered=True, recast=True, verify=_neighbour_arguments),
-    Function("lead", ("any", "=integer?", "any?"), _neighbour, "the value n rows later (1 if not given), or the default", "window",
-             ordered=True, recast=True, verify=_neighbour_arguments),
+    Function(
+        "ntile",
+        ("=integer",),
+        INT,
+        "the number of the row's part, of n parts of equal size",
+        "window",
+        ordered=True,
+        recast=True,
+        verify=_positive,
+    ),
+    Function(
+        "lag",
+        ("any", "=integer?", "any?"),
+        _neighbour,
+        "the value n rows earlier (1 if not given), or the default",
+        "window",
+        ordered=True,
+        recast=True,
+        verify=_neighbour_arguments,
+    ),
+    Function(
+        "lead",
+        ("any", "=integer?", "any?"),
+        _neighbour,
+        "the value n rows later (1 if not given), or the default",
+        "window",
+        ordered=True,
+        recast=True,
+        verify=_neighbour_arguments,
+    ),
     Function("first_value", ("any",), first, "the value of the first row of the frame", "window", ordered=True),
     Function("last_value", ("any",), first, "the value of the last row of the frame", "window", ordered=True),
-    Function("nth_value", ("any", "=integer"), first, "the value of the n-th row of the frame", "window", ordered=True, verify=_positive),
-)  # fmt: skip
+    Function(
+        "nth_value",
+        ("any", "=integer"),
+        first,
+        "the value of the n-th row of the frame",
+        "window",
+        ordered=True,
+        verify=_positive,
+    ),
+)
