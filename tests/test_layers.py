@@ -24,7 +24,7 @@ LAYERS: tuple[set[str], ...] = (
     {"diagnostics", "failures"},
     {"language", "private"},
     {"spec"},
-    {"enrich", "reading", "samples"},
+    {"enrich", "reading", "samples", "warehouse"},
     KINDS,
     {"compiler"},
     {"runtime"},

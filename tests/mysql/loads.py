@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 from sqlglot import exp
 
 from etlrun.connections._mysql.address import Address
-from etlrun.connections._mysql.patience import Patience
 from etlrun.connections._mysql.reading import Parallel
 from etlrun.connections._mysql.session import Settings
 from etlrun.connections._mysql.warehouse import MysqlWarehouse
@@ -22,6 +21,7 @@ from etlrun.language.expressions import parse
 from etlrun.language.typed import check_expression
 from etlrun.secrets import Secret
 from etlrun.spec.database import Load, Write
+from etlrun.warehouse.retry import RetryPolicy
 
 from .server import Server
 
@@ -105,7 +105,7 @@ class Place:
     ) -> MysqlWarehouse:
         address = Address("127.0.0.1", self.port, "", self.database, user, Secret(password))
         given = Settings(**{"lock_timeout": 1, "timeout": 20, "connect_timeout": 5, **settings})
-        return MysqlWarehouse("warehouse", address, given, loader, Patience(sleep=self._sleep), parallel)
+        return MysqlWarehouse("warehouse", address, given, loader, RetryPolicy(sleep=self._sleep), parallel)
 
     def through(self, port: int) -> Place:
         return replace(self, port=port, slept=[])

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from etlrun.connections._mysql.errors import ServerError
-from etlrun.connections._mysql.faults import FaultError
 from etlrun.failures import RunFailure
 from etlrun.spec.database import Published
+from etlrun.warehouse.faults import FaultError
 
 from .loads import Place, make_load, many
 from .proxy import Fault, Proxy
@@ -69,7 +69,7 @@ def test_an_exception_at_any_point_leaves_old_or_new_rows(
     load = make_load(tmp_path, NEW, run_id=SECOND)
     monkeypatch.setenv("ETLRUN_FAULT", f"{point}:raise")
     with Watch(place, STATE) as watch, pytest.raises(FaultError):
-        monkeypatch.setattr("etlrun.connections._mysql.faults._hits", {})
+        monkeypatch.setattr("etlrun.warehouse.faults._hits", {})
         place.warehouse(loader=loader).publish(load)
     monkeypatch.delenv("ETLRUN_FAULT")
     assert state(place) == (AS_NEW if point == "committed" else AS_OLD)
@@ -283,7 +283,7 @@ def test_the_producer_that_fails_in_the_middle_of_load_data_loads_nothing(
 
 
 def test_nothing_but_a_fault_variable_arms_a_fault_point() -> None:
-    program = "from etlrun.connections._mysql.faults import point; point('loaded'); print('went on')"
+    program = "from etlrun.warehouse.faults import point; point('loaded'); print('went on')"
     plain = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert plain.stdout == "went on\n"
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from etlrun.connections._mysql.faults import FaultError
 from etlrun.failures import RunFailure
 from etlrun.spec.database import Load, Published
+from etlrun.warehouse.faults import FaultError
 
 from .loads import Place, make_load, many
 from .proxy import Fault, Proxy
@@ -181,7 +181,7 @@ def test_an_exception_at_any_point_leaves_old_or_new_rows(
     place.warehouse().publish(pointed(tmp_path, OLD, FIRST))
     load = pointed(tmp_path, NEW, SECOND, keep=0)
     monkeypatch.setenv("ETLRUN_FAULT", f"{point}:raise")
-    monkeypatch.setattr("etlrun.connections._mysql.faults._hits", {})
+    monkeypatch.setattr("etlrun.warehouse.faults._hits", {})
     with Watch(place, STATE) as watch, pytest.raises(FaultError):
         place.warehouse(loader=loader).publish(load)
     monkeypatch.delenv("ETLRUN_FAULT")
@@ -297,7 +297,7 @@ def test_a_rollback_that_breaks_changes_nothing(place: Place, tmp_path: Path, mo
     warehouse.publish(pointed(tmp_path, OLD, FIRST))
     warehouse.publish(pointed(tmp_path, NEW, SECOND))
     monkeypatch.setenv("ETLRUN_FAULT", "rolled-back:raise")
-    monkeypatch.setattr("etlrun.connections._mysql.faults._hits", {})
+    monkeypatch.setattr("etlrun.warehouse.faults._hits", {})
     with pytest.raises(FaultError):
         warehouse.roll_back("profile", None, "")
     assert place.rows() == sorted(NEW) and place.ledger() == [("", SECOND, 30)]

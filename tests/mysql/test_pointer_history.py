@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from etlrun.connections._mysql.faults import FaultError
 from etlrun.failures import RunFailure
 from etlrun.spec.database import Published
+from etlrun.warehouse.faults import FaultError
 
 from .loads import Place, Rows, many
 from .test_pointer import POINTS, pointed
@@ -65,7 +65,7 @@ def test_any_history_shows_what_a_list_of_publishes_says(
 ) -> None:
     chance, history, warehouse = random.Random(seed), History(), place.warehouse()
     for number in range(40):
-        monkeypatch.setattr("etlrun.connections._mysql.faults._hits", {})
+        monkeypatch.setattr("etlrun.warehouse.faults._hits", {})
         if chance.random() < 0.25 and history.seen:
             period = chance.choice([None, *(one.period for one in history.seen)])
             try:

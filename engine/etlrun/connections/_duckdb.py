@@ -17,7 +17,7 @@ from etlrun.language.columns import Column, Columns
 from etlrun.language.dialects import duckdb_sql
 from etlrun.language.duckdb_words import name, text, type_name
 from etlrun.spec.database import LEDGER, Copy, Database, Entry, Finding, Load, Published
-from etlrun.spec.fencing import is_published
+from etlrun.warehouse.fencing import is_published
 
 WAIT_SECONDS = 10.0  # for another process that has the file open
 COLUMNS = ("tbl", "period", "run_id", "pipeline", "write_mode", "row_count", "checksum", "spec_hash", "finished_at")

@@ -8,10 +8,10 @@ import socket
 from dataclasses import dataclass
 from typing import Protocol
 
-from etlrun.connections._mysql.apart import are_apart
 from etlrun.connections._mysql.session import Session
 from etlrun.connections._mysql.words import name, text
 from etlrun.spec.database import LEDGER, Entry, Load
+from etlrun.warehouse.periods import are_disjoint
 
 WRITERS = "_etlrun_writers"  # who took the lock of a table last; the lock itself is the server's
 LONGEST_PERIOD = 600
@@ -158,7 +158,7 @@ def other_locks(session: Session, load: Load, own: str) -> list[str]:
     periods = [
         (str(lock), str(period))
         for lock, period in found
-        if load.condition is None or not are_apart(load.condition, str(period))
+        if load.condition is None or not are_disjoint(load.condition, str(period))
     ]
     whole = (
         [lock_name(session, load, is_whole=True)] if load.write == "replace_where" else []

@@ -7,9 +7,9 @@ from itertools import chain, islice
 
 from etlrun.connections._mysql.encode import Field
 from etlrun.connections._mysql.errors import masked
-from etlrun.connections._mysql.faults import point
 from etlrun.connections._mysql.session import Session
 from etlrun.connections._mysql.words import name, names
+from etlrun.warehouse.faults import point
 
 BYTES = 1 << 20
 CHUNKS = 50  # of the stage, that one LOAD DATA takes: a million rows

@@ -11,10 +11,8 @@ from dataclasses import replace
 from typing import Literal
 
 from etlrun.connections._mysql import versions
-from etlrun.connections._mysql.apart import are_apart
 from etlrun.connections._mysql.conditions import condition_columns, mysql_condition
 from etlrun.connections._mysql.encode import Field
-from etlrun.connections._mysql.faults import point
 from etlrun.connections._mysql.inspect import Facts
 from etlrun.connections._mysql.ledger import period_key
 from etlrun.connections._mysql.session import Session
@@ -26,6 +24,8 @@ from etlrun.connections._mysql.words import name
 from etlrun.failures import RunFailure
 from etlrun.language.columns import BIGINT
 from etlrun.spec.database import Load
+from etlrun.warehouse.faults import point
+from etlrun.warehouse.periods import are_disjoint
 
 ROWS_AT_ONCE = 10_000  # that one DELETE removes
 
@@ -79,10 +79,10 @@ class Pointing:
         """Raises RunFailure where another version that stays has rows of this period, or a key of the new rows."""
         assert self.load.condition is not None
         table = name(data_table(self.load.table))
-        is_apart = are_apart(self.load.condition, other.period)
+        is_disjoint = are_disjoint(self.load.condition, other.period)
         named = f"the table `{self.load.table}` was not published"
         whose = f"the rows of run {other.run_id} ({other.period or 'the whole table'})"
-        if not is_apart:
+        if not is_disjoint:
             owned = mysql_condition(self.load.condition)
             if session.rows(f"SELECT 1 FROM {table} WHERE {name(NUMBER)} = {other.load} AND {owned} LIMIT 1"):
                 raise RunFailure(
@@ -91,7 +91,7 @@ class Pointing:
                     f"{named}: {whose} and the new ones share a part of it",
                     "publish the whole table once with `write: replace`, or `etlrun rollback` what is in the way",
                 )
-        if is_apart and set(condition_columns(self.load.condition)) <= {key.lower() for key in self.load.key}:
+        if is_disjoint and set(condition_columns(self.load.condition)) <= {key.lower() for key in self.load.key}:
             return
         same = " AND ".join(f"a.{name(key)} = b.{name(key)}" for key in self.load.key)
         if session.rows(

@@ -18,12 +18,10 @@ from typing import Literal
 
 from etlrun.connections._mysql.address import Address
 from etlrun.connections._mysql.errors import FAILOVER, NO_LOCAL_FILES, ServerError, explain
-from etlrun.connections._mysql.faults import point
 from etlrun.connections._mysql.inspect import Facts, inspect
 from etlrun.connections._mysql.ledger import find_entries, period_key, record
 from etlrun.connections._mysql.loaders import LoadRefused
 from etlrun.connections._mysql.locks import blockers, take_lock
-from etlrun.connections._mysql.patience import Patience
 from etlrun.connections._mysql.pointer import Pointing
 from etlrun.connections._mysql.preparing import prepare
 from etlrun.connections._mysql.session import Session
@@ -32,7 +30,9 @@ from etlrun.connections._mysql.transfer import Transfer, refusal
 from etlrun.connections._mysql.versions import Kept
 from etlrun.failures import RunFailure
 from etlrun.spec.database import Load, Published
-from etlrun.spec.fencing import is_published
+from etlrun.warehouse.faults import point
+from etlrun.warehouse.fencing import is_published
+from etlrun.warehouse.retry import RetryPolicy
 
 Loader = Literal["auto", "insert", "load_data"]
 FAILOVER_TRIES = 2
@@ -46,7 +46,7 @@ class Publisher:
     address: Address
     open_session: Callable[[], Session]
     loader: Loader = "auto"
-    patience: Patience = field(default_factory=Patience)
+    retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
     notices: list[str] = field(default_factory=list)
 
     def publish(self, load: Load) -> Published:
@@ -74,7 +74,7 @@ class _Publish:
         self.uploaded: Kept | None = None  # by a try before this one, where the load is published by pointer
 
     def run(self) -> Published:
-        pauses = self.publisher.patience.pauses()
+        pauses = self.publisher.retry_policy.pauses()
         for number in count(1):
             try:
                 return self.attempt()
@@ -83,7 +83,7 @@ class _Publish:
                 if pause is None:
                     raise self.failure(error) from error
                 self.note(f"publishing `{self.load.table}` again: {explain(error, self.publisher.address)[0]}")
-                self.publisher.patience.sleep(pause)
+                self.publisher.retry_policy.sleep(pause)
         raise AssertionError
 
     def may_try_again(self, error: ServerError, number: int) -> bool:

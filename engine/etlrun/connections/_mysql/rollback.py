@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from etlrun.connections._mysql import versions
-from etlrun.connections._mysql.faults import point
 from etlrun.connections._mysql.ledger import forget, record
 from etlrun.connections._mysql.session import Session
 from etlrun.connections._mysql.tables import read_definition
 from etlrun.connections._mysql.versions import VERSIONS, Kept
 from etlrun.failures import RunFailure
 from etlrun.spec.database import Version
+from etlrun.warehouse.faults import point
 
 SHOWN = ("current", "earlier", "withdrawn")
 

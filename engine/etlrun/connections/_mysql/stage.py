@@ -11,11 +11,11 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from etlrun.connections._mysql.ahead import Ahead
 from etlrun.connections._mysql.encode import Field, line, literal, proof_line, values
 from etlrun.failures import RunFailure
 from etlrun.language.duckdb_words import name, text, type_name
 from etlrun.spec.database import Load
+from etlrun.warehouse.prefetch import Prefetcher
 
 MEMORY = "192MB"  # for sorting; what is more goes to a file beside the stage
 BATCH = 20_000
@@ -65,8 +65,8 @@ class Stage:
             except duckdb.Error as error:
                 raise _damaged(error) from error
 
-        with Ahead(answer(), self.interrupt) as ahead:
-            (rows,) = ahead
+        with Prefetcher(answer(), self.interrupt) as prefetched:
+            (rows,) = prefetched
         return rows
 
     def lines(
@@ -96,8 +96,8 @@ class Stage:
         )
         with self._connection.cursor() as cursor:
             batches = self._batches(cursor, f"concat({parts})", tuple(field.staged for field in fields))
-            with Ahead(batches, cursor.interrupt) as ahead:  # or Ctrl-C would wait until the keys are sorted
-                for batch in ahead:
+            with Prefetcher(batches, cursor.interrupt) as prefetched:  # or Ctrl-C would wait until the keys are sorted
+                for batch in prefetched:
                     yield batch.column(0).to_pylist()
 
     def interrupt(self) -> None:

@@ -7,10 +7,8 @@ from contextlib import contextmanager
 from itertools import takewhile
 from typing import Any, Literal
 
-from etlrun.connections._mysql.ahead import Ahead
 from etlrun.connections._mysql.conditions import mysql_condition
 from etlrun.connections._mysql.errors import DUPLICATE, ServerError, masked
-from etlrun.connections._mysql.faults import point
 from etlrun.connections._mysql.inspect import Facts, equal_keys
 from etlrun.connections._mysql.loaders import LoadRefused, insert, load_data
 from etlrun.connections._mysql.proof import NOTHING, State, count, state_of
@@ -22,6 +20,8 @@ from etlrun.connections._mysql.tables import Definition
 from etlrun.connections._mysql.words import name
 from etlrun.failures import RunFailure
 from etlrun.spec.database import Load
+from etlrun.warehouse.faults import point
+from etlrun.warehouse.prefetch import Prefetcher
 
 KEYS_AT_ONCE = 500
 REFUSED = frozenset((1048, 1264, 1265, 1292, 1366, 1406, 3819, 4025, *DUPLICATE))  # the server refused a value
@@ -50,12 +50,12 @@ class Transfer:
         self.slices = cut(
             stage, tuple(field for staged in self.order for field in facts.fields if field.staged == staged)
         )
-        self.rows: Ahead[Any] | None = None
+        self.rows: Prefetcher[Any] | None = None
 
     @contextmanager
     def reading(self) -> Iterator[None]:
         """Inside, the stage is being sorted and written as text, whatever else happens."""
-        with Ahead(self.read(), self.stage.interrupt) as self.rows:
+        with Prefetcher(self.read(), self.stage.interrupt) as self.rows:
             yield
 
     def read(self) -> Generator[Any, None, None]:

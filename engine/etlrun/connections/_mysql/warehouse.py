@@ -10,7 +10,6 @@ from etlrun.connections._mysql.address import Address
 from etlrun.connections._mysql.errors import ServerError, explain
 from etlrun.connections._mysql.health import examine
 from etlrun.connections._mysql.ledger import entries, has_ledger
-from etlrun.connections._mysql.patience import Patience
 from etlrun.connections._mysql.preparing import find_mismatches
 from etlrun.connections._mysql.publish import Loader, Publisher
 from etlrun.connections._mysql.reading import Parallel, Reader, Selection
@@ -20,6 +19,7 @@ from etlrun.connections._mysql.tables import read_definition
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Column, Columns
 from etlrun.spec.database import Copy, Database, Entry, Finding, Load, Published, Version
+from etlrun.warehouse.retry import RetryPolicy
 
 
 class MysqlWarehouse(Database):
@@ -31,14 +31,14 @@ class MysqlWarehouse(Database):
         address: Address,
         settings: Settings,
         loader: Loader = "auto",
-        patience: Patience | None = None,
+        retry_policy: RetryPolicy | None = None,
         parallel: Parallel | None = None,
     ) -> None:
         self.label = label
         self.address = address
         self.settings = settings
         self.notices: list[str] = list(_warnings(label, address, settings))
-        self._publisher = Publisher(label, address, self._connect, loader, patience or Patience(), self.notices)
+        self._publisher = Publisher(label, address, self._connect, loader, retry_policy or RetryPolicy(), self.notices)
         self._reader = Reader(label, self._connect, self._failure, parallel or Parallel(), self.notices)
         self._open: Session | None = None
 

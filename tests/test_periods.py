@@ -1,4 +1,4 @@
-"""Which periods are plainly apart: never two that some row could fulfil."""
+"""Which periods are plainly disjoint: never two that some row could fulfil."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlglot import parse_one
 
-from etlrun.connections._mysql.apart import are_apart
+from etlrun.warehouse.periods import are_disjoint
 
 DAYS = ("2022-03-31", "2022-04-01", "2022-04-02", "2022-05-01")
 SHOPS = ("HN", "SG", "hn")
@@ -19,7 +19,7 @@ NUMBERS = (-1, 0, 4, 10)
 
 def apart(one: str, other: str) -> bool:
     """Which is the same from either side."""
-    found = [are_apart(parse_one(mine, dialect="spark"), its) for mine, its in ((one, other), (other, one))]
+    found = [are_disjoint(parse_one(mine, dialect="spark"), its) for mine, its in ((one, other), (other, one))]
     assert found[0] == found[1]
     return found[0]
 
@@ -62,7 +62,7 @@ def test_they_are(one: str, other: str) -> None:
     ],
 )
 def test_they_are_not_or_nobody_can_tell(one: str, other: str) -> None:
-    assert not are_apart(parse_one(one, dialect="spark"), other)
+    assert not are_disjoint(parse_one(one, dialect="spark"), other)
 
 
 def comparisons() -> st.SearchStrategy[str]:

@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 DEPTH = 4
 
 
-class Ahead(Generic[Item]):
+class Prefetcher(Generic[Item]):
     """The items of a generator, made by a thread of their own from the moment that the block is entered.
 
     At most four items wait. An exception of the generator comes out where its item would have. Leaving the block early calls
@@ -25,10 +25,10 @@ class Ahead(Generic[Item]):
         self._cancel = cancel
         self._made: queue.Queue[tuple[Item | None, BaseException | None]] = queue.Queue(DEPTH)
         self._is_left = threading.Event()
-        self._thread = threading.Thread(target=self._make, name="etlrun-ahead", daemon=True)
+        self._thread = threading.Thread(target=self._make, name="etlrun-prefetch", daemon=True)
         self._is_done = False
 
-    def __enter__(self) -> Ahead[Item]:
+    def __enter__(self) -> Prefetcher[Item]:
         self._thread.start()
         return self
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """At most `tries` tries, with pauses that double from `first` to `most` seconds, each shortened by up to half at random."""
 
     tries: int = 5

@@ -1,6 +1,6 @@
 """Whether two periods share no row, as far as that is plain to see from how they are written.
 
-A period is plain where it is comparisons of columns with constants, joined by AND. Two of them are apart where both compare one
+A period is plain where it is comparisons of columns with constants, joined by AND. Two of them are disjoint where both compare one
 column, and no value passes both comparisons: `month = '2022-04'` and `month = '2022-05'`, or `day < '2022-05-01'` and
 `day >= '2022-05-01'`. Texts are put in order only where they are dates or numbers of one shape, which every collation orders alike.
 """
@@ -35,7 +35,7 @@ class _Span:
     is_high_open: bool = False
 
 
-def are_apart(condition: exp.Expr, period: str) -> bool:
+def are_disjoint(condition: exp.Expr, period: str) -> bool:
     """Whether no row fulfils both a condition and the one that a period's text says; False where that is not plain to see."""
     try:
         other = parse_one(period, dialect="spark") if period else None
