@@ -39,16 +39,70 @@ DDL = (
     "CREATE TABLE profile (id INT PRIMARY KEY, s VARCHAR(40) COLLATE utf8mb4_bin, t TEXT COLLATE utf8mb4_bin, n INT, b BIGINT, d DECIMAL(12,2), "
     "w DECIMAL(38,0), f DOUBLE, h DOUBLE, g TINYINT(1), day DATE, at DATETIME(6), KEY (s), KEY (n), KEY (d), KEY (day), KEY (at)) ENGINE=InnoDB CHARSET utf8mb4"
 )
-TEXTS = ["abc", "abc ", "abc  ", "ABC", "ábc", "a\u0301bc", "abc\t", "abc\0", "abc\x1f", "abd", "ab", "ab~", "", " ", "\t"]
-TEXTS += ["1", "01", "1.0", "1e0", "12x", "2022-04", "2022-04-01", "NULL", "it's", "a\\b", "a%", "ß", "ss", "😀", "\ue000", "\ud7ff", "true"]
+TEXTS = [
+    "abc",
+    "abc ",
+    "abc  ",
+    "ABC",
+    "ábc",
+    "a\u0301bc",
+    "abc\t",
+    "abc\0",
+    "abc\x1f",
+    "abd",
+    "ab",
+    "ab~",
+    "",
+    " ",
+    "\t",
+]
+TEXTS += [
+    "1",
+    "01",
+    "1.0",
+    "1e0",
+    "12x",
+    "2022-04",
+    "2022-04-01",
+    "NULL",
+    "it's",
+    "a\\b",
+    "a%",
+    "ß",
+    "ss",
+    "😀",
+    "\ue000",
+    "\ud7ff",
+    "true",
+]
 WHOLE = [0, 1, -1, 12, 2147483647, -2147483648, 202204]
 WIDE = [*WHOLE, 9007199254740992, 9007199254740993, 9007199254740994, 9223372036854775807, -9223372036854775808]
-DECIMALS = [Decimal(text) for text in ("0.00", "0.10", "0.01", "1.00", "-1.00", "9999999999.99", "9999999999.98", "12.00")]
-WIDEST = [Decimal(text) for text in ("0", "1", "9007199254740993", "9007199254740992", "9" * 38, "9" * 37 + "8", "-" + "9" * 38)]
+DECIMALS = [
+    Decimal(text) for text in ("0.00", "0.10", "0.01", "1.00", "-1.00", "9999999999.99", "9999999999.98", "12.00")
+]
+WIDEST = [
+    Decimal(text)
+    for text in ("0", "1", "9007199254740993", "9007199254740992", "9" * 38, "9" * 37 + "8", "-" + "9" * 38)
+]
 FRACTIONS = [0.0, -0.0, 0.1, 0.1 + 0.2, 0.3, 1.0, -1.0, 1e300, 5e-324, 9007199254740992.0, 12.0]
 DAYS = [date(1, 1, 1), date(2022, 3, 31), date(2022, 4, 1), date(2022, 4, 30), date(2024, 2, 29), date(9999, 12, 31)]
-MOMENTS = [datetime(2022, 4, 1), datetime(2022, 4, 1, 0, 0, 0, 1), datetime(2022, 4, 1, 20, 30), datetime(2022, 4, 30, 23, 59, 59, 999999)]
-VALUES = {"s": TEXTS, "t": TEXTS, "n": WHOLE, "b": WIDE, "d": DECIMALS, "w": WIDEST, "f": FRACTIONS, "h": [0.5, 1.0, -2.0], "g": [True, False]}
+MOMENTS = [
+    datetime(2022, 4, 1),
+    datetime(2022, 4, 1, 0, 0, 0, 1),
+    datetime(2022, 4, 1, 20, 30),
+    datetime(2022, 4, 30, 23, 59, 59, 999999),
+]
+VALUES = {
+    "s": TEXTS,
+    "t": TEXTS,
+    "n": WHOLE,
+    "b": WIDE,
+    "d": DECIMALS,
+    "w": WIDEST,
+    "f": FRACTIONS,
+    "h": [0.5, 1.0, -2.0],
+    "g": [True, False],
+}
 VALUES |= {"day": DAYS, "at": MOMENTS}
 SIGNS = ("=", "<>", "<", "<=", ">", ">=", "<=>")
 
@@ -88,12 +142,18 @@ def a_comparison(chance: random.Random) -> str:
         lambda: f"{column} {sign} {value}",
         lambda: f"{value} {sign} {column}",
         lambda: f"{column} {sign} {chance.choice([*VALUES])}",
-        lambda: f"{column} {chance.choice(['', 'not '])}in ({', '.join(a_value(chance, column) for _ in range(chance.randint(1, 4)))})",
+        lambda: (
+            f"{column} {chance.choice(['', 'not '])}in ({', '.join(a_value(chance, column) for _ in range(chance.randint(1, 4)))})"
+        ),
         lambda: f"{column} {chance.choice(['', 'not '])}between {value} and {a_value(chance, column)}",
         lambda: f"{column} is {chance.choice(['', 'not '])}null",
-        lambda: f"{chance.choice(['year', 'month', 'day'])}({chance.choice(['day', 'at', 's'])}) {sign} {chance.choice([2022, 4, 1, 30])}",
+        lambda: (
+            f"{chance.choice(['year', 'month', 'day'])}({chance.choice(['day', 'at', 's'])}) {sign} {chance.choice([2022, 4, 1, 30])}"
+        ),
         lambda: f"{column} like {chance.choice(['abc%', 'a_c', '%'])!r}",
-        lambda: chance.choice(["g", "not g", "g is true", "g is not false", "g = (n = 1)", "(s = 'abc') is null", "true"]),
+        lambda: chance.choice(
+            ["g", "not g", "g is true", "g is not false", "g = (n = 1)", "(s = 'abc') is null", "true"]
+        ),
     ]
     return chance.choices(shapes, [6, 3, 1, 2, 2, 1, 1, 0.2, 1])[0]()
 
@@ -186,7 +246,16 @@ def test_what_the_server_might_evaluate_otherwise_is_refused(text: str) -> None:
     assert failure.value.code == "condition"
 
 
-@pytest.mark.parametrize("condition", ["s = 'abc'", "s >= 'abc' and s < 'abd'", "s in ('abc', 'abd')", "n = 1", "day >= '2022-04-01' and day < '2022-05-01'"])
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "s = 'abc'",
+        "s >= 'abc' and s < 'abd'",
+        "s in ('abc', 'abd')",
+        "n = 1",
+        "day >= '2022-04-01' and day < '2022-05-01'",
+    ],
+)
 def test_an_index_answers_what_it_can(place: Place, plan: duckdb.DuckDBPyConnection, condition: str) -> None:
     found = lowered(condition)
     assert found is not None

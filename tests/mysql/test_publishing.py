@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from etlrun.connections._mysql.encode import Field
+from etlrun.connections._mysql.stage import Stage
 from etlrun.failures import RunFailure
+from etlrun.language.columns import STRING
 from etlrun.spec.database import Published
 
 from .loads import Place, make_load, many
@@ -80,6 +84,39 @@ def test_merge_of_a_thousand_keys_of_odd_types(place: Place, tmp_path: Path) -> 
         make_load(tmp_path, rows(1.5)[:1100], declared, key=("name", "day", "flag"), write="merge", run_id=SECOND)
     )
     assert place.run("SELECT value, COUNT(*) FROM profile GROUP BY value ORDER BY value") == [(0.5, 100), (1.5, 1100)]
+
+
+def test_merge_by_decimals_that_one_double_would_stand_for(place: Place, tmp_path: Path) -> None:
+    declared = {"id": "decimal(38,2)", "value": "int"}
+    old = [(Decimal(f"900719925474099{number}.0{number}"), 1) for number in range(4)]
+    warehouse = place.warehouse()
+    warehouse.publish(make_load(tmp_path, old, declared, key=("id",), run_id=FIRST))
+    warehouse.publish(
+        make_load(tmp_path, [(old[1][0], 2), (Decimal("1.10"), 2)], declared, key=("id",), write="merge", run_id=SECOND)
+    )
+    assert sorted(place.rows()) == [(Decimal("1.10"), 2), old[0], (old[1][0], 2), *old[2:]]
+
+
+def test_merge_does_not_replace_a_key_of_others_that_differs_in_blanks(place: Place, tmp_path: Path) -> None:
+    place.run("CREATE TABLE profile (name VARCHAR(9) COLLATE utf8mb4_bin PRIMARY KEY, value INT) ENGINE=InnoDB")
+    place.run("INSERT INTO profile VALUES ('A ', 1), ('B', 1)")
+    declared = {"name": "string", "value": "int"}
+    with pytest.raises(RunFailure) as failure:
+        place.warehouse().publish(make_load(tmp_path, [("A", 2)], declared, key=("name",), write="merge"))
+    assert failure.value.code == "key-exists"
+    assert place.rows() == [("A ", 1), ("B", 1)]
+
+
+def test_merge_finds_its_keys_by_the_index(place: Place, tmp_path: Path) -> None:
+    load = make_load(tmp_path, many("2022-04", 20_000))
+    place.warehouse().publish(load)
+    stage = Stage(load, tmp_path)
+    fields = tuple(Field(name, STRING, stage.staged(name), False, False) for name in load.key)
+    (keys, *_) = [*stage.keys(fields)]
+    stage.close()
+    same = " OR ".join(f"({key})" for key in keys[:500])
+    (plan,) = place.run(f"EXPLAIN DELETE FROM profile WHERE {same}")
+    assert "range" in plan and "PRIMARY" in plan
 
 
 def test_the_same_run_again_changes_nothing(place: Place, tmp_path: Path) -> None:
@@ -171,7 +208,8 @@ def test_a_condition_that_servers_take_in_another_way_is_refused_before_anything
     with pytest.raises(RunFailure, match="UPPER") as failure:
         place.warehouse().mismatches(load)
     assert (
-        failure.value.fix == "compare columns with constants in `replace_where`; compute the rest into a column first"
+        failure.value.fix
+        == "in `replace_where` compare columns with constants of the same type; compute anything else into a column first"
     )
 
 

@@ -17,7 +17,7 @@ from sqlglot import exp
 
 from etlrun.connections._mysql.words import name, text
 from etlrun.failures import RunFailure
-from etlrun.language.columns import BOOLEAN, DATE, DOUBLE, NULL, STRING, TIMESTAMP, Type
+from etlrun.language.columns import BOOLEAN, DATE, DOUBLE, NULL, STRING, TIMESTAMP
 from etlrun.language.expressions import TYPE, type_of
 
 _SIGNS: dict[type[exp.Expr], str] = {

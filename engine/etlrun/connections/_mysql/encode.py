@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from etlrun.connections._mysql.types import COLLATION
 from etlrun.connections._mysql.words import name
 from etlrun.language.columns import Type
+from etlrun.language.duckdb_words import text as _duckdb_text
 
 SPECIALS = (("\\", "\\\\", 92), ("\t", "\\t", 9), ("\n", "\\n", 10), ("\r", "\\r", 13), ("\0", "\\0", 0))
 FRACTIONS = ("float", "double")
@@ -86,6 +87,20 @@ def literal(field: Field) -> str:
         ):
             text = f"replace({text}, {character}, {written})"
     return f"coalesce('''' || {text} || '''', 'NULL')"
+
+
+def equality(field: Field) -> str:
+    """The condition of the server that a column has the value of the row: `a`=1. An index answers it.
+
+    Texts are compared byte by byte besides: to a collation `abc` and `abc ` are equal. A decimal has no quotes, or the server
+    might compare it as DOUBLE.
+    """
+    column = name(field.name)
+    value = f"coalesce({_text(field)}, 'NULL')" if field.type.name == "decimal" else literal(field)
+    parts = [_duckdb_text(f"{column}="), value]
+    if field.type.name == "string":
+        parts += [_duckdb_text(f" AND CAST({column} AS BINARY)=CAST("), value, _duckdb_text(" AS BINARY)")]
+    return f"concat({', '.join(parts)})"
 
 
 def _line(parts: list[str]) -> str:

@@ -34,9 +34,9 @@ class _Rule:
     is_padded: bool = False
 
 
-def inspect(stage: Stage, there: Definition, exact: frozenset[str]) -> Facts:
-    """The facts of the stage. Raises RunFailure for values that the table would not keep; `exact` are the columns that tell rows apart."""
-    rules = [rule for item in stage.load.columns for rule in _rules(stage, item, there, exact)]
+def inspect(stage: Stage, there: Definition) -> Facts:
+    """The facts of the stage. Raises RunFailure for values that the table would not keep."""
+    rules = [rule for item in stage.load.columns for rule in _rules(stage, item, there)]
     texts = [item for item in stage.load.columns if item.type.name == "string"]
     counts = [f"count(*) FILTER ({rule.bad})" for rule in rules]
     specials = [f"coalesce(bool_or({has_special(stage.staged(item.name))}), false)" for item in texts]
@@ -67,16 +67,17 @@ def _field(stage: Stage, item: Column, there: Definition, *, is_special: bool, h
     return Field(stored.name, item.type, stage.staged(item.name), is_special, has_nulls)
 
 
-def _rules(stage: Stage, item: Column, there: Definition, exact: frozenset[str]) -> Iterator[_Rule]:
+def _rules(stage: Stage, item: Column, there: Definition) -> Iterator[_Rule]:
     staged, stored, kind = stage.staged(item.name), there.column(item.name), item.type.name
     assert stored is not None
-    if not stored.is_nullable or item.name.lower() in {key.lower() for key in stage.load.key}:
+    is_key = item.name.lower() in {key.lower() for key in stage.load.key}
+    if not stored.is_nullable or is_key:
         yield _Rule(item.name, f"{staged} IS NULL", "is null", "give it a value, or `filter` such rows out")
     if kind in ("string", "binary"):
         limit, unit, length = _limit(stored, staged, is_text=kind == "string")
         fix = f"make the column of the table wider; it is {stored.written}"
         yield _Rule(item.name, f"{length} > {limit}", f"is longer than {limit:,} {unit}", fix)
-    if kind == "string" and item.name.lower() in exact and stored.collation not in WITH_SPACES:
+    if kind == "string" and is_key and stored.collation not in WITH_SPACES:
         yield _Rule(
             item.name,
             f"ends_with({staged}, ' ')",

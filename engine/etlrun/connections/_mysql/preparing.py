@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from etlrun.connections._mysql.conditions import condition_columns, mysql_condition
 from etlrun.connections._mysql.errors import ServerError
@@ -17,14 +16,6 @@ from etlrun.spec.database import Load
 
 DENIED = frozenset((1044, 1142, 1227))
 LONGEST_NAME = 64
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """The table as it is, and the columns of it that tell rows apart."""
-
-    definition: Definition
-    exact: frozenset[str]
 
 
 def exact_columns(load: Load) -> frozenset[str]:
@@ -72,8 +63,8 @@ def _unlike_view(load: Load, there: Definition | None) -> Iterator[tuple[str, st
         yield "its view shows other columns", view_statement(load, is_there=True)
 
 
-def prepare(session: Session, load: Load, label: str) -> Prepared:
-    """Make what is missing, and compare what is there. Raises RunFailure."""
+def prepare(session: Session, load: Load, label: str) -> Definition:
+    """Make what is missing, and compare what is there; gives the table as it is then. Raises RunFailure."""
     problems = find_mismatches(session, load)
     if problems:
         why = "; ".join(problem for problem, _ in problems)
@@ -85,12 +76,12 @@ def prepare(session: Session, load: Load, label: str) -> Prepared:
     for statement in missing_tables(session):
         _make(session, statement)
     if load.publish == "transaction":
-        return Prepared(_made(session, load.table, create_statement(load, exact)), exact)
+        return _made(session, load.table, create_statement(load, exact))
     rows = with_numbers(load)
     _made(session, VERSIONS, DDL)
     there = _made(session, rows.table, create_statement(rows, exact))
     _made(session, load.table, view_statement(load))
-    return Prepared(there, exact)
+    return there
 
 
 def _made(session: Session, table: str, statement: str) -> Definition:

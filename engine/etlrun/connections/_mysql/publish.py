@@ -110,16 +110,16 @@ class _Publish:
 
     def work(self, session: Session) -> Published:
         point("connected")
-        prepared = prepare(session, self.load, self.publisher.label)
+        there = prepare(session, self.load, self.publisher.label)
         if self.facts is None:
-            self.facts = inspect(self.stage, prepared.definition, prepared.exact)
+            self.facts = inspect(self.stage, there)
         point("prepared")
         take_lock(session, self.load, self.publisher.label)
         point("locked")
         parts = (
             self.load,
             self.stage,
-            prepared.definition,
+            there,
             self.facts,
             self.chosen_loader(session),
             self.publisher.open_session,

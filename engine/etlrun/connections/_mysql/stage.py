@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from etlrun.connections._mysql.encode import Field, line, literal, proof_line, values
+from etlrun.connections._mysql.encode import Field, equality, line, proof_line, values
 from etlrun.failures import RunFailure
 from etlrun.language.duckdb_words import name, text, type_name
 from etlrun.spec.database import Load
@@ -90,10 +90,8 @@ class Stage:
             _add(so_far, batch.column(1))
 
     def keys(self, fields: tuple[Field, ...]) -> Iterator[list[str]]:
-        """The keys of the rows as conditions: `a`='x' AND `b`=1. May be read while the rows are."""
-        parts = ", ' AND ', ".join(
-            f"concat({text('`' + field.name.replace('`', '``') + '`=')}, {literal(field)})" for field in fields
-        )
+        """The keys of the rows as conditions of the server. May be read while the rows are."""
+        parts = ", ' AND ', ".join(equality(field) for field in fields)
         with self._connection.cursor() as cursor:
             batches = self._batches(cursor, f"concat({parts})", tuple(field.staged for field in fields))
             with Prefetcher(batches, cursor.interrupt) as prefetched:  # or Ctrl-C would wait until the keys are sorted
