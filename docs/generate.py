@@ -6,7 +6,6 @@ own help. A test compares the files with these pages.
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import os
 import re
@@ -19,8 +18,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 import click
 
 from etlrun.cli.main import group as etlrun
-from etlrun.diagnostics import CODES
-from etlrun.failures import EXIT_CODES
+from etlrun.codes import RUN_CODES, SPEC_CODES, Code
 from etlrun.language.columns import SCALARS, SPELLINGS, Type
 from etlrun.language.functions import FUNCTIONS
 from etlrun.spec import cases, pipeline, project
@@ -181,24 +179,35 @@ def project_page() -> str:
 
 
 def errors_page() -> str:
-    """The codes of mistakes in a spec, and those of a run that cannot go on."""
-    mistakes = [[f"`{code}`", doc] for code, doc in sorted(CODES.items())]
-    failures = [
-        [f"`{code}`", str(status), " · ".join(messages)]
-        for (code, status), messages in sorted(_messages_by_code().items())
-    ]
+    """The registry of codes: mistakes in a spec, and failures of a run."""
     return _page(
         [
             "# Errors",
-            "Every mistake is shown with its file, line and column, and how to mend it where that is known. Codes do not change.",
+            "Every message has a code, which does not change, and where a line of the spec explains it, file, line, column and a caret under "
+            "the words at fault. The tables give the usual cause and fix; a message says more about its own case.",
             "## Mistakes in a spec",
             "`etlrun check` finds them without data; the exit code is 2.",
-            _table(["code", "means"], mistakes),
+            _table(
+                ["code", "what it is", "usual cause", "usual fix"],
+                [_code_row(*item) for item in sorted(SPEC_CODES.items())],
+            ),
             "## Failures of a run",
-            "`…` stands for what the message names.",
-            _table(["code", "exit code", "says"], failures),
+            "What was published before a failure stays whole. After the codes marked `resume`, `etlrun resume RUN_ID` publishes the checked "
+            "rows without computing them again.",
+            _table(
+                ["code", "exit code", "what it is", "usual cause", "usual fix", ""],
+                [
+                    [name, str(code.exit_code), *texts, "`resume`" if code.can_resume else ""]
+                    for key, code in sorted(RUN_CODES.items())
+                    for name, *texts in [_code_row(key, code)]
+                ],
+            ),
         ]
     )
+
+
+def _code_row(name: str, code: Code) -> list[str]:
+    return [f"`{name}`", code.summary, code.cause, code.fix]
 
 
 def cli_page() -> str:
@@ -311,39 +320,6 @@ def _function_row(name: str, function: Any) -> list[str]:
 def _argument(taken: str) -> str:
     word = taken.rstrip("?*").lstrip("=")
     return f"[{word}]" if taken.endswith("?") else f"{word}..." if taken.endswith("*") else word
-
-
-CALLS = {
-    "RunFailure": (1, 2),
-    "Trouble": (0, 2),
-}  # where code and message stand; a trouble becomes a failure of its source
-
-
-def _messages_by_code() -> dict[tuple[str, int], list[str]]:
-    """The messages of every failure that the package raises with a code written out, by code and exit code."""
-    found: dict[tuple[str, int], list[str]] = {}
-    for path in sorted(PACKAGE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Name)
-                and node.func.id in CALLS
-                and len(node.args) > 2
-            ):
-                reason = "source" if node.func.id == "Trouble" else _message(node.args[0])
-                code, message = (_message(node.args[position]) for position in CALLS[node.func.id])
-                if code != "…" and reason in EXIT_CODES:
-                    messages = found.setdefault((code, EXIT_CODES[reason]), [])
-                    messages += [message] if message not in messages else []
-    return found
-
-
-def _message(node: ast.expr) -> str:
-    if isinstance(node, ast.Constant):
-        return str(node.value)
-    if isinstance(node, ast.JoinedStr):
-        return "".join(_message(part) for part in node.values)
-    return "…"
 
 
 def _table(header: list[str], rows: list[list[str]]) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import get_args
 
 import click
 import pytest
 
 from etlrun.cli.main import group as etlrun
-from etlrun.diagnostics import CODES
+from etlrun.codes import CODES, RUN_CODES
+from etlrun.enrich.report import StopReason
 from etlrun.language.functions import FUNCTIONS
 from etlrun.spec.cases import Case, CaseFile
 from etlrun.spec.fields import described_fields, yaml_name
@@ -31,6 +34,7 @@ def load_generator() -> ModuleType:
     return module
 
 
+CODE_POSITION = {"RunFailure": 1, "Trouble": 0}
 PAGES: dict[Path, str] = load_generator().pages()
 
 
@@ -53,6 +57,31 @@ def test_every_function_code_and_command_has_a_line() -> None:
     assert [name for name in FUNCTIONS if f"`{name}(" not in functions and f"`{name}`" not in functions] == []
     assert [code for code in CODES if f"| `{code}` |" not in errors] == []
     assert [name for name in etlrun.list_commands(click.Context(etlrun)) if f"## etlrun {name}\n" not in commands] == []
+
+
+def test_the_registry_holds_every_code_of_a_failure_and_no_other() -> None:
+    """A code is the text that a RunFailure, a Trouble or a StatementError is made with, or a text that leads to one."""
+    texts = {
+        node.value
+        for path in sorted((PROJECT / "engine" / "etlrun").rglob("*.py"))
+        if path.name != "codes.py"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    composed = {f"{reason}-reached" for reason in ("budget", "quota")} | {
+        f"model-{reason}" for reason in get_args(StopReason)
+    }
+    assert set(RUN_CODES) - texts - composed - {"internal-error", "disk-full"} == set()
+    made = {
+        code
+        for path in sorted((PROJECT / "engine" / "etlrun").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CODE_POSITION
+        for code in [node.args[CODE_POSITION[node.func.id]]]
+        if isinstance(code, ast.Constant)
+        for code in [code.value]
+    }
+    assert made - set(CODES) == set()
 
 
 def test_every_key_of_a_test_has_a_line() -> None:

@@ -20,8 +20,9 @@ PACKAGE = Path(etlrun.__file__).parent
 PROJECT = PACKAGE.parent.parent
 KINDS = set(FAMILIES)
 LAYERS: tuple[set[str], ...] = (
-    {"secrets"},
-    {"diagnostics", "failures"},
+    {"codes", "secrets"},
+    {"diagnostics"},
+    {"failures"},
     {"language", "private"},
     {"spec"},
     {"enrich", "reading", "samples", "warehouse"},

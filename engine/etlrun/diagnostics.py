@@ -1,4 +1,4 @@
-"""Diagnostics: one mistake in a spec, where it stands, and how it is shown."""
+"""Diagnostics: a mistake in a spec or a failure of a run, its place in the spec, and how it is shown."""
 
 from __future__ import annotations
 
@@ -10,55 +10,17 @@ from typing import Literal
 from unicodedata import combining, east_asian_width
 from urllib.parse import quote
 
-Severity = Literal["error", "warning"]
+from etlrun.codes import CODES
 
-CODES: dict[str, str] = {
-    "yaml-syntax": "the file is not YAML",
-    "yaml-duplicate-key": "a mapping has the same key twice",
-    "yaml-not-allowed": "tags, merge keys and unbounded aliases are not read",
-    "file-not-found": "a file that the spec or the command names does not exist",
-    "file-unreadable": "a file that the spec names cannot be read, or stands outside the project",
-    "unknown-key": "a key that this place does not have",
-    "missing-key": "a key that must be given",
-    "wrong-value": "a value of the wrong form",
-    "unknown-kind": "a source, step, check, sink, connection or engine that does not exist",
-    "unknown-param": "`$name` that is neither a param nor a variable",
-    "missing-param": "a param without a default that was not given by --set",
-    "unknown-pipeline": "a pipeline that is not in pipelines/",
-    "unknown-relation": "a relation that is neither a source nor a step chain",
-    "duplicate-name": "two things share one name",
-    "cycle": "relations that are made from each other",
-    "bad-name": "a name that some engine or database cannot hold",
-    "shared-sink": "two sinks that write to the same table or file",
-    "unknown-connection": "a connection that the profile does not declare",
-    "unknown-profile": "a profile that the project does not declare",
-    "unknown-model": "a model that the profile does not declare",
-    "unknown-prompt": "a prompt that is not in prompts/",
-    "unknown-mapping": "a mapping that is not in mappings/",
-    "unknown-label": "a label that the mapping does not have",
-    "unknown-group": "a column group that no pivot named",
-    "unknown-column": "a column that the relation does not have",
-    "column-exists": "a new column that would shadow one that is there",
-    "unknown-type": "a type that does not exist",
-    "unknown-function": "a function that the expression language does not have",
-    "wrong-arguments": "a function called with the wrong number or kind of arguments",
-    "type-mismatch": "a value of the wrong type",
-    "not-allowed-here": "an aggregate or window where none can stand",
-    "not-grouped": "a column that is neither grouped nor aggregated",
-    "syntax": "text that is not a Spark SQL expression",
-    "expression-not-allowed": "SQL that the expression language leaves out",
-    "no-total-order": "an answer that would depend on the order of rows",
-    "python-function": "a Python function that cannot be found",
-    "secret-literal": "a password or key written out instead of referred to",
-    "secret-shown": "a password or key where others on the machine can read it",
-    "unused": "something declared and never used",
-    "quoted-param": "`$name` inside quotes, where it stays text",
-}
+Severity = Literal["error", "warning"]
 
 
 @dataclass(frozen=True, order=True)
 class Diagnostic:
-    """One mistake. Lines and columns count from 1; `end_column` is exclusive, on the same line."""
+    """One mistake or failure. Lines and columns count from 1; `end_column` is exclusive, on the same line.
+
+    A failure that no line of the spec explains has no place: its `file` is empty.
+    """
 
     file: str
     line: int
@@ -100,7 +62,7 @@ def format_sarif(diagnostics: Iterable[Diagnostic]) -> str:
     used = sorted({diagnostic.code for diagnostic in found})
     driver = {
         "name": "etlrun",
-        "rules": [{"id": code, "shortDescription": {"text": CODES.get(code, code)}} for code in used],
+        "rules": [{"id": code, "shortDescription": {"text": CODES[code].summary}} for code in used],
     }
     results = [_as_sarif(diagnostic) for diagnostic in found]
     run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
@@ -129,10 +91,23 @@ def shown_width(text: str) -> int:
     return sum(0 if combining(character) else 2 if east_asian_width(character) in "WF" else 1 for character in text)
 
 
+def harmless(text: str) -> str:
+    """Text for a terminal or a log: characters that could steer either, turn text around or hide in it are spelled `\\u001b`.
+
+    Lines and tabs stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() or character in "\n\t" else f"\\u{ord(character):04x}"
+        for character in text
+    )
+
+
 def _as_text(diagnostic: Diagnostic) -> str:
     kind = "warning: " if diagnostic.severity == "warning" else ""
-    place = f"{_harmless(diagnostic.file)}:{diagnostic.line}:{diagnostic.column}"
-    lines = [f"{place}: {kind}{diagnostic.code}: {_harmless(diagnostic.message)}"]
+    place = f"{_harmless(diagnostic.file)}:{diagnostic.line}:{diagnostic.column}: " if diagnostic.file else ""
+    lines = [f"{place}{kind}{diagnostic.code}: {_set_in(diagnostic.message)}"]
     if diagnostic.source.strip():
         gutter = f"{diagnostic.line:>5} | "
         source = _harmless(diagnostic.source)
@@ -141,12 +116,17 @@ def _as_text(diagnostic: Diagnostic) -> str:
         padding = "".join("\t" if character == "\t" else " " * shown_width(character) for character in before)
         lines += [gutter + source, " " * len(gutter) + padding + "^" * max(1, shown_width(word))]
     if diagnostic.fix:
-        lines.append(f"    = {_harmless(diagnostic.fix)}")
+        lines.append(f"    = {_set_in(diagnostic.fix)}")
     return "\n".join(lines)
 
 
+def _set_in(text: str) -> str:
+    """Text whose further lines are indented: a log may take orders at the margin."""
+    return harmless(text).replace("\n", "\n    ")
+
+
 def _harmless(text: str) -> str:
-    """Text for a terminal, with a mark for each character that could move its cursor or turn its text around."""
+    """Like `harmless`, but each character stays one: a mark stands for it, so that a caret below it keeps its place."""
     return "".join(
         character if character.isprintable() or character == "\t" else "\N{REPLACEMENT CHARACTER}" for character in text
     )

@@ -1,25 +1,16 @@
-"""Failures of a run: what happened, where in the spec, and what to do. A wrong spec is a SpecError instead."""
+"""Failures of a run: a diagnostic that ends it. A wrong spec is a SpecError instead."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any, Literal
 
+from etlrun.codes import CODES
+from etlrun.diagnostics import Diagnostic
 from etlrun.secrets import hide_secrets
 
 Reason = Literal["source", "engine", "sink", "connection", "model", "check", "stopped", "interrupted", "usage"]
-
-EXIT_CODES: dict[Reason, int] = {
-    "source": 1,
-    "engine": 1,
-    "sink": 1,
-    "connection": 1,
-    "model": 1,
-    "usage": 2,
-    "check": 3,
-    "stopped": 4,
-    "interrupted": 130,
-}
 
 INTERRUPTED_QUERY = (
     "Query interrupted"  # the RuntimeError that DuckDB puts in the place of what a signal's handler raises
@@ -37,24 +28,35 @@ def without_personal(text: str) -> str:
 class RunFailure(Exception):
     """A run that cannot go on. Nothing was published that was not whole.
 
-    `code` is stable, `fix` says what to do, and file, line and column point into the spec where it has a say. `record` is the
-    record of the run that failed; `is_told` says that it was printed already.
+    Its `diagnostic` is what the user reads; its code is one of `etlrun.codes`. `record` is the record of the run that failed;
+    `is_printed` says that the record was printed already.
     """
 
-    def __init__(
-        self, reason: Reason, code: str, message: str, fix: str = "", *, file: str = "", line: int = 0, column: int = 0
-    ) -> None:
+    def __init__(self, reason: Reason, code: str, message: str, fix: str = "") -> None:
         super().__init__(hide_secrets(message))
-        self.reason: Reason = reason
-        self.code = code
-        self.message = hide_secrets(message)
-        self.fix = hide_secrets(fix)
-        self.file = file
-        self.line = line
-        self.column = column
+        self.diagnostic = Diagnostic("", 0, 0, 0, code, hide_secrets(message), hide_secrets(fix))
+        self.exit_code = CODES[code].exit_code
         self.record: dict[str, Any] | None = None
-        self.is_told = False
+        self.is_printed = False
 
     @property
-    def exit_code(self) -> int:
-        return EXIT_CODES[self.reason]
+    def code(self) -> str:
+        return self.diagnostic.code
+
+    @property
+    def message(self) -> str:
+        return self.diagnostic.message
+
+    @property
+    def fix(self) -> str:
+        return self.diagnostic.fix
+
+    def at(self, place: Diagnostic) -> RunFailure:
+        """The failure at the place of `place` in the specification, unless it has a place already."""
+        if not self.diagnostic.file:
+            self.diagnostic = replace(place, code=self.code, message=self.message, fix=self.fix)
+        return self
+
+    def add(self, *, message: str = "", fix: str = "") -> None:
+        """Go on with what the message and the fix say."""
+        self.diagnostic = replace(self.diagnostic, message=self.message + message, fix=self.fix + fix)

@@ -16,8 +16,8 @@ import pytest
 
 from asked import FILE, PROJECT, SECRET, asking_project, searches
 from commanding import etlrun
-from etlrun.cli.words import failure_text, harmless, table_text, tell
-from etlrun.diagnostics import Diagnostic, format_github, format_text
+from etlrun.cli.words import failure_text, table_text, tell
+from etlrun.diagnostics import Diagnostic, format_github, format_text, harmless
 from etlrun.failures import RunFailure
 from projects import Project
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from commanding import etlrun
-from etlrun.diagnostics import CODES
+from etlrun.codes import SPEC_CODES
 from golden import compare_with_file
 
 HERE = Path(__file__).parent
@@ -45,13 +45,13 @@ def test_every_code_has_a_text_and_every_text_a_code() -> None:
         for spec in SPECS
         for code in re.findall(r"^\S+:\d+:\d+: (?:warning: )?([a-z-]+): ", _text_of(spec), re.MULTILINE)
     }
-    assert told == set(CODES)
+    assert told == set(SPEC_CODES)
 
 
 def test_every_code_that_the_engine_speaks_is_listed_and_used() -> None:
     """A code is the text literal that stands where a diagnostic or a problem of an expression takes its code."""
     spoken = {code for file in ENGINE.rglob("*.py") for code in _codes_in(ast.parse(file.read_text(encoding="utf-8")))}
-    assert spoken == set(CODES)
+    assert spoken == set(SPEC_CODES)
 
 
 def _codes_in(module: ast.Module) -> Iterator[str]:

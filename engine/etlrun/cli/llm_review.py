@@ -11,7 +11,7 @@ import click
 
 from etlrun.cli.options import PipelineFile, checked_pipeline, choosing
 from etlrun.cli.reporting import reporting
-from etlrun.cli.words import harmless
+from etlrun.diagnostics import harmless
 
 
 @click.command("review")

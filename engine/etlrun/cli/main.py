@@ -17,8 +17,8 @@ from typing import Any, NoReturn
 import click
 
 import etlrun
-from etlrun.cli.words import failure_text, harmless, tell
-from etlrun.diagnostics import SpecError, format_text, nearest
+from etlrun.cli.words import failure_text, tell
+from etlrun.diagnostics import SpecError, format_text, harmless, nearest
 from etlrun.failures import INTERRUPTED_QUERY, RunFailure
 from etlrun.secrets import hide_secrets
 
@@ -100,7 +100,9 @@ def main() -> NoReturn:
     except RunFailure as failure:
         from etlrun.runtime.record import error_object
 
-        _end(failure.exit_code, failure_text(failure), error_object(failure), as_json=as_json and not failure.is_told)
+        _end(
+            failure.exit_code, failure_text(failure), error_object(failure), as_json=as_json and not failure.is_printed
+        )
     except click.ClickException as error:
         error.show(said := io.StringIO())  # it may quote names of the specification
         tell(said.getvalue().rstrip("\n"), err=True)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from etlrun.cli.words import harmless, tell
+from etlrun.cli.words import tell
+from etlrun.diagnostics import harmless
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

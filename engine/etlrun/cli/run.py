@@ -61,7 +61,7 @@ def command(
     except RunFailure as failure:
         if as_json and failure.record is not None:
             told.append(failure.record)
-            failure.is_told = True
+            failure.is_printed = True
         raise
     finally:
         if as_json and told:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from etlrun.cli.words import counted, harmless
+from etlrun.cli.words import counted
+from etlrun.diagnostics import harmless
 from etlrun.spec.values import value_text
 
 if TYPE_CHECKING:

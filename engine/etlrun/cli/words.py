@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from etlrun.diagnostics import shown_width
+from etlrun.diagnostics import format_text, harmless, shown_width
 from etlrun.failures import RunFailure
 
 
@@ -16,24 +16,9 @@ def tell(text: str, *, err: bool = False) -> None:
     click.echo(harmless(text), err=err)
 
 
-def harmless(text: str) -> str:
-    """Text for a terminal or a log: characters that could steer either, turn text around or hide in it are spelled `\\u001b`.
-
-    Lines and tabs stay.
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() or character in "\n\t" else f"\\u{ord(character):04x}"
-        for character in text
-    )
-
-
 def failure_text(failure: RunFailure) -> str:
-    """A failure as text: its place, code and message, and below it what to do. Further lines are set in: a log may take orders at the margin."""
-    place = f"{failure.file}:{failure.line}:{failure.column}: " if failure.file else ""
-    told = f"{place}{failure.code}: {failure.message}" + (f"\n= {failure.fix}" if failure.fix else "")
-    return told.replace("\n", "\n    ")
+    """A failure as a mistake in a specification is shown: place, code, message, the line with a caret, and what to do."""
+    return format_text([failure.diagnostic])
 
 
 def counted(count: int, noun: str) -> str:

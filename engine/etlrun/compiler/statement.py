@@ -35,17 +35,18 @@ class Statement:
 
 
 def relation_statement(
-    plan: Plan, name: str, dialect: str, ready: Iterable[str], *, upto: int | None = None
+    plan: Plan, name: str, dialect: str, ready: Iterable[str], *, upto: int | None = None, last: exp.Query | None = None
 ) -> Statement:
     """The rows of the relation `name` as one SELECT; relations in `ready` are read by name, others are spelled out.
 
-    With `upto` only that many parts are kept, and the last of them gives the rows: how far a statement gets.
+    With `upto` only that many parts are kept, and the last of them gives the rows: how far a statement gets. `last` stands for
+    the last part.
     """
     pieces = _pieces(plan, [name], frozenset(ready) - {name})[:upto]
     if not pieces:
         return Statement(DIALECTS[dialect](exp.select("*").from_(relation_table(name))), ())
     *earlier, (relation, _, piece) = pieces
-    return _assemble(earlier, piece.tree, Part(relation.name, piece.step, 0, 0), dialect)
+    return _assemble(earlier, last or piece.tree, Part(relation.name, piece.step, 0, 0), dialect)
 
 
 def query_statement(plan: Plan, query: exp.Query, dialect: str, ready: Iterable[str]) -> Statement:

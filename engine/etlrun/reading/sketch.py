@@ -80,7 +80,7 @@ def _kind_of(file: Path) -> str:
     if kind is None:
         raise RunFailure(
             "usage",
-            "wrong-format",
+            "unknown-format",
             f"{file} is neither CSV, JSON lines nor Parquet by its name",
             "its name must end in .csv, .json or .parquet",
         )

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from sqlglot import exp
+
 from etlrun.compiler.check import Checked
 from etlrun.compiler.plan import Plan
 from etlrun.compiler.statement import Part, Statement
 from etlrun.failures import RunFailure
+from etlrun.language.spans import WrittenAt
+from etlrun.runtime.pinpoint import find_expression
 from etlrun.spec.engine import StatementError
 from etlrun.spec.located import Keys
+from etlrun.spec.project import Use
 
 MEANING = {
     "overflow": ("a number does not fit its type", "cast to a wider type first, such as bigint or decimal(38,0)"),
@@ -20,10 +25,13 @@ MEANING = {
 }
 
 
-def blame(plan: Plan, statement: Statement, error: StatementError, fails: Callable[[int], bool]) -> RunFailure:
-    """The failure of a statement, at the step it arose in.
+Fails = Callable[[int, exp.Query | None], bool]
 
-    Where the engine does not say where, `fails(n)` tells whether the first `n` parts alone fail too.
+
+def blame(plan: Plan, statement: Statement, error: StatementError, fails: Fails) -> RunFailure:
+    """The failure of a statement, at the expression that it arose in, or else at the step.
+
+    `fails(n, None)` tells whether the first `n` parts alone fail too; `fails(n, query)` has `query` in the place of the last of them.
     """
     if error.condition == "interrupted":
         return RunFailure("interrupted", "interrupted", "the run was interrupted", "nothing was published")
@@ -33,26 +41,72 @@ def blame(plan: Plan, statement: Statement, error: StatementError, fails: Callab
             (
                 found
                 for number, found in enumerate(statement.parts, 1)
-                if number == len(statement.parts) or fails(number)
+                if number == len(statement.parts) or fails(number, None)
             ),
             None,
         )
-    return _failure(plan, part, error)
+    written = _expression(plan, statement, part, error, fails) if part else None
+    return _failure(plan, part, error, written)
 
 
-def _failure(plan: Plan, part: Part | None, error: StatementError) -> RunFailure:
-    said, fix = MEANING[error.condition]
+def blame_check(
+    plan: Plan, relation: str, use: Use, query: exp.Query, error: StatementError, fetch: Callable[[exp.Query], object]
+) -> RunFailure:
+    """The failure of a check whose `query` cannot be computed, at its expression; `fetch` runs a query like it."""
+    if error.condition == "interrupted":
+        return RunFailure("interrupted", "interrupted", "the run was interrupted", "nothing was published")
+
+    def fails(part: exp.Query) -> bool:
+        try:
+            fetch(part)
+        except StatementError:
+            return True
+        return False
+
+    what, fix = MEANING[error.condition]
+    failure = RunFailure(
+        "engine", error.condition, f"{what} in the check `{use.kind}` of `{relation}`: {error.detail}", fix
+    )
+    return _placed(plan, use.where, failure, find_expression(query, error.condition, fails))
+
+
+def _expression(plan: Plan, statement: Statement, part: Part, error: StatementError, fails: Fails) -> WrittenAt | None:
+    tree = next(
+        (
+            piece.tree
+            for relation in plan.relations
+            for piece in relation.pieces
+            if (relation.name, piece.step) == (part.relation, part.step)
+        ),
+        None,
+    )
+    if tree is None:
+        return None
+    number = statement.parts.index(part) + 1
+    return find_expression(tree, error.condition, lambda query: fails(number, query))
+
+
+def _failure(plan: Plan, part: Part | None, error: StatementError, written: WrittenAt | None) -> RunFailure:
+    what, fix = MEANING[error.condition]
     chain = plan.checked.pipeline.chains.get(part.relation.partition(".")[0]) if part else None
     if part is None or chain is None:
-        return RunFailure("engine", error.condition, f"{said}: {error.detail}", fix)
+        return RunFailure("engine", error.condition, f"{what}: {error.detail}", fix)
     use = chain[part.step]
-    message = f"{said} in `{use.kind}` of `{part.relation}`: {error.detail}"
-    return located(plan.checked, use.where, RunFailure("engine", error.condition, message, fix))
+    message = f"{what} in `{use.kind}` of `{part.relation}`: {error.detail}"
+    failure = RunFailure("engine", error.condition, message, fix)
+    return _placed(plan, use.where, failure, written)
+
+
+def _placed(plan: Plan, where: Keys, failure: RunFailure, written: WrittenAt | None) -> RunFailure:
+    """The failure at the words that were found, or else at the step or check as a whole."""
+    if written is None:
+        return located(plan.checked, where, failure)
+    document = plan.checked.pipeline.document
+    return failure.at(
+        document.diagnose_inside(written.where, written.start, written.end, failure.code, failure.message)
+    )
 
 
 def located(checked: Checked, where: Keys, failure: RunFailure) -> RunFailure:
     """The failure with the place of `where` in the specification, unless it has a place already."""
-    if not failure.file:
-        place = checked.pipeline.document.diagnose_key(where, failure.code, failure.message)
-        failure.file, failure.line, failure.column = place.file, place.line, place.column
-    return failure
+    return failure.at(checked.pipeline.document.diagnose_key(where, failure.code, failure.message))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
@@ -10,11 +12,14 @@ from etlrun.compiler.checks import lower_check
 from etlrun.compiler.plan import DIALECTS, Plan
 from etlrun.compiler.statement import query_statement
 from etlrun.failures import RunFailure
-from etlrun.runtime.blame import located
+from etlrun.runtime.blame import blame_check, located
 from etlrun.runtime.stage import Staged
 from etlrun.runtime.working import Reporter
-from etlrun.spec.engine import Engine, Session
+from etlrun.spec.engine import Engine, Session, StatementError
 from etlrun.spec.located import Keys
+
+if TYPE_CHECKING:
+    import pyarrow
 
 SHOWN = 8
 
@@ -44,23 +49,24 @@ def run_checks(plan: Plan, staged: dict[str, Staged], session: Session, engine: 
     for name, uses in plan.checked.pipeline.checks.items():
         for position, use in enumerate(uses):
             query = lower_check(plan, name, position)
-            row = _first_row(plan, query, staged, session, engine, desk)
+            fetch = partial(_fetch, plan, staged, session, engine, desk)
+            try:
+                (row,) = fetch(query).to_pylist()
+            except StatementError as error:
+                raise blame_check(plan, name, use, query, error, fetch) from error
             verdict = use.value.judge(row)
             found.append(Finding(name, use.kind, use.value.severity, verdict.holds, verdict.detail, use.where))
     return found
 
 
-def _first_row(
-    plan: Plan, query: exp.Query, staged: dict[str, Staged], session: Session, engine: Engine, desk: Session
-) -> dict[str, object]:
+def _fetch(
+    plan: Plan, staged: dict[str, Staged], session: Session, engine: Engine, desk: Session, query: exp.Query
+) -> pyarrow.Table:
     known = {relation.name for relation in plan.relations}
     reads = {table.name for table in query.find_all(exp.Table)} & known
     if reads <= set(staged):
-        table = desk.fetch(DIALECTS["duckdb"](query))
-    else:
-        table = session.fetch(query_statement(plan, query, engine.dialect, ready(plan, staged)).text)
-    rows: list[dict[str, object]] = table.to_pylist()
-    return rows[0]
+        return desk.fetch(DIALECTS["duckdb"](query))
+    return session.fetch(query_statement(plan, query, engine.dialect, ready(plan, staged)).text)
 
 
 def ready(plan: Plan, staged: dict[str, Staged]) -> set[str]:

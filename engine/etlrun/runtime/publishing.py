@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from etlrun.codes import CODES
 from etlrun.compiler.check import Checked
 from etlrun.failures import RunFailure
 from etlrun.runtime.blame import located
@@ -34,19 +35,6 @@ def foresee(checked: Checked, sink: str, use: Use, run_id: str = "") -> str:
     return told
 
 
-RESUMABLE = frozenset(
-    (
-        "publish-failed",
-        "publish-unknown",
-        "table-busy",
-        "table-mismatch",
-        "no-right",
-        "connection-failed",
-        "connection-busy",
-    )
-)
-
-
 def publish_all(checked: Checked, staged: Mapping[str, Staged], record: Record, reporter: Reporter) -> None:
     """Publish every sink that the record does not tell of yet. Raises RunFailure; what was published before stays whole."""
     for sink, use in checked.pipeline.sinks.items():
@@ -65,9 +53,9 @@ def publish_all(checked: Checked, staged: Mapping[str, Staged], record: Record, 
 def _tell_what_is_left(failure: RunFailure, record: Record) -> None:
     """Add to a failure what was published before it, and how the rest gets there where the staged rows are right."""
     if record.sinks:
-        failure.message += f"; published before: {', '.join(record.sinks)}"
-    if failure.code in RESUMABLE:
-        failure.fix += f"; then `etlrun resume {record.run_id}` publishes what is left, without computing it again"
+        failure.add(message=f"; published before: {', '.join(record.sinks)}")
+    if CODES[failure.code].can_resume:
+        failure.add(fix=f"; then `etlrun resume {record.run_id}` publishes what is left, without computing it again")
 
 
 def publish(checked: Checked, sink: str, use: Use, staged: Staged, record: Record) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from etlrun.failures import Reason, RunFailure
+from etlrun.failures import RunFailure
 
 Status = Literal["running", "done", "dry-run", "failed", "refused", "stopped", "interrupted", "killed"]
-STATUS_OF: dict[Reason, Status] = {"check": "refused", "stopped": "stopped", "interrupted": "interrupted"}
+STATUS_OF: dict[int, Status] = {3: "refused", 4: "stopped", 130: "interrupted", 143: "interrupted"}
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Record:
         return self.status == "refused" or (self.status in ("failed", "interrupted") and bool(self.staged))
 
     def fail(self, failure: RunFailure) -> None:
-        self.status = STATUS_OF.get(failure.reason, "failed")
+        self.status = STATUS_OF.get(failure.exit_code, "failed")
         self.error = error_object(failure)
 
     def as_json(self) -> dict[str, Any]:
@@ -85,8 +85,8 @@ def error_object(failure: RunFailure) -> dict[str, Any]:
         "code": failure.code,
         "message": failure.message,
         "fix": failure.fix,
-        "file": failure.file,
-        "line": failure.line,
-        "column": failure.column,
+        "file": failure.diagnostic.file,
+        "line": failure.diagnostic.line,
+        "column": failure.diagnostic.column,
     }
     return {name: value for name, value in found.items() if value}

@@ -15,7 +15,7 @@ from etlrun.compiler.statement import Statement, query_statement, relation_state
 from etlrun.enrich.keys import Keys, distinct_keys
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.expressions import column
-from etlrun.runtime.blame import blame
+from etlrun.runtime.blame import blame, blame_check
 from etlrun.runtime.functions import apply_to_rows
 from etlrun.spec.engine import Session, StatementError
 from etlrun.spec.kinds import Apply, Ask, Verdict, relation_table
@@ -65,12 +65,16 @@ class Rehearsal:
         """What the check at `position` of a relation finds; it, and what else the check reads, were made."""
         carried = tuple(sum_ for sum_ in self.plan.carried if sum_.chain not in self.given)  # given rows carry none
         query = lower_check(replace(self.plan, carried=carried), name, position)
-        statement = query_statement(self.plan, query, self.dialect, self.ready)
+        use = self.plan.checked.pipeline.checks[name][position]
+
+        def fetch(asked: exp.Query) -> pyarrow.Table:
+            return self.session.fetch(query_statement(self.plan, asked, self.dialect, self.ready).text)
+
         try:
-            (row,) = self.session.fetch(statement.text).to_pylist()
+            (row,) = fetch(query).to_pylist()
         except StatementError as error:
-            raise blame(self.plan, statement, error, lambda parts: False) from error
-        verdict: Verdict = self.plan.checked.pipeline.checks[name][position].value.judge(row)
+            raise blame_check(self.plan, name, use, query, error, fetch) from error
+        verdict: Verdict = use.value.judge(row)
         return verdict
 
     def _define(self, name: str, rows: pyarrow.Table) -> None:
@@ -80,9 +84,9 @@ class Rehearsal:
     def _fetch(self, name: str) -> pyarrow.Table:
         statement = self._statement(name)
 
-        def fails(parts: int) -> bool:
+        def fails(parts: int, last: exp.Query | None) -> bool:
             try:
-                self.session.fetch(self._statement(name, parts).text)
+                self.session.fetch(self._statement(name, parts, last).text)
             except StatementError:
                 return True
             return False
@@ -92,8 +96,8 @@ class Rehearsal:
         except StatementError as error:
             raise blame(self.plan, statement, error, fails) from error
 
-    def _statement(self, name: str, upto: int | None = None) -> Statement:
-        return relation_statement(self.plan, name, self.dialect, self.ready, upto=upto)
+    def _statement(self, name: str, upto: int | None = None, last: exp.Query | None = None) -> Statement:
+        return relation_statement(self.plan, name, self.dialect, self.ready, upto=upto, last=last)
 
     def _applied(self, relation: Relation, apply: Apply) -> pyarrow.Table:
         (before,) = relation.reads

@@ -11,7 +11,10 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
+
+from sqlglot import exp
 
 import etlrun
 from etlrun.compiler.check import Checked
@@ -212,10 +215,12 @@ class _Run:
         known = ready(self.plan, self.staged)
         statement = relation_statement(self.plan, name, self.engine.dialect, known)
 
-        def fails(parts: int) -> bool:
-            prefix = relation_statement(self.plan, name, self.engine.dialect, known, upto=parts)
+        trials = count(1)
+
+        def fails(parts: int, last: exp.Query | None) -> bool:
+            prefix = relation_statement(self.plan, name, self.engine.dialect, known, upto=parts, last=last)
             try:
-                session.write(prefix.text, self.folder.work(f"blame-{parts}"))
+                session.write(prefix.text, self.folder.work(f"blame-{next(trials)}"))
             except StatementError:
                 return True
             return False

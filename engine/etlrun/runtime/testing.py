@@ -171,8 +171,9 @@ def _unanswered(case: CheckedCase, error: UnansweredError) -> Complaint:
 
 
 def _failed(case: CheckedCase, failure: RunFailure) -> Complaint:
-    if failure.file:
-        return Complaint(failure.file, failure.line, failure.column, failure.message, failure.fix)
+    found = failure.diagnostic
+    if found.file:
+        return Complaint(found.file, found.line, found.column, found.message, found.fix)
     return _complaint(case, (), failure.message, failure.fix)
 
 

@@ -14,6 +14,7 @@ from etlrun.diagnostics import Diagnostic, closest, nearest
 from etlrun.language.columns import NULL, SCALARS, SPELLINGS, Column, Columns, Group, Type, TypeTextError, parse_type
 from etlrun.language.expressions import ExpressionError, bind, parse, parse_ordering, type_of
 from etlrun.language.groups import spread_groups
+from etlrun.language.spans import mark_spans
 from etlrun.language.typed import Names, check_expression, has_aggregate, has_window
 from etlrun.spec.building import Origin
 from etlrun.spec.fields import Expr
@@ -161,6 +162,7 @@ class Scope:
         except ExpressionError as error:
             self.report(error, at, expression)
             return None
+        mark_spans(tree, self.place(at), expression)
         return tree if self.may_stand(tree, at, may) else None
 
     def ordering(self, columns: Columns, expression: Expr, at: At) -> exp.Ordered | None:
@@ -172,6 +174,7 @@ class Scope:
         except ExpressionError as error:
             self.report(error, at, expression)
             return None
+        mark_spans(ordered, self.place(at), expression)
         return ordered
 
     def report(self, error: ExpressionError, at: At, expression: str = "") -> None:

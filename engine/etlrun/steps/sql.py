@@ -43,6 +43,7 @@ from sqlglot import exp
 from etlrun.language.columns import Columns
 from etlrun.language.expressions import ExpressionError, Problem, bind, column, parse_select, word
 from etlrun.language.queries import check_query, tables_in
+from etlrun.language.spans import mark_spans
 from etlrun.spec.fields import Expr, key
 from etlrun.spec.kinds import NAME, At, Input, Scope, Step
 
@@ -86,6 +87,7 @@ class Sql(Step):
     def _parsed(self, scope: Scope) -> exp.Query:
         query = bind(parse_select(self.query), scope.params, self.query)
         assert isinstance(query, exp.Query)
+        mark_spans(query, scope.place("query"), self.query)
         return query
 
     def _check_names(self, query: exp.Query, relations: Iterable[str], *, has_rows: bool) -> None:

@@ -1,0 +1,107 @@
+"""Finds the expression of a step that an engine cannot compute, by computing its parts one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from etlrun.language.spans import WrittenAt, written_at
+from etlrun.language.typed import has_aggregate
+from etlrun.spec.kinds import named
+
+MOST = 64  # parts; of a step with more, the step is named instead
+_ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Neg)
+_SUSPECTS: dict[str, tuple[type[exp.Expr], ...]] = {
+    "division-by-zero": (exp.Div, exp.IntDiv, exp.Mod, exp.Anonymous),
+    "overflow": (*_ARITHMETIC, exp.Div, exp.IntDiv, exp.Mod, exp.Cast, exp.Anonymous),
+    "bad-cast": (exp.Cast, exp.Binary, exp.Anonymous),
+    "bad-index": (exp.Bracket, exp.Anonymous),
+}
+_GUARDS = (exp.Case, exp.Connector)
+_GUARDING = frozenset(("if", "iff", "coalesce", "ifnull", "nvl", "nvl2", "nullif"))
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Expressions of one SELECT that see the same rows, inner ones before those around them."""
+
+    select: exp.Select
+    clause: str
+    parts: tuple[exp.Expr, ...]
+
+    def query(self, count: int) -> exp.Query:
+        """The first `count` parts over the rows that they see."""
+        found = self.select.copy()
+        kept = {"from_", "joins", "laterals", "with_"}
+        kept |= {"where"} if self.clause != "where" else set()
+        kept |= {"group"} if has_aggregate(self.parts[0]) else set()
+        for name in set(found.args) - kept:
+            found.set(name, None)
+        return found.select(*(named(part.copy(), f"part_{index}") for index, part in enumerate(self.parts[:count])))
+
+
+def find_expression(tree: exp.Query, condition: str, fails: Callable[[exp.Query], bool]) -> WrittenAt | None:
+    """Where the smallest expression is written that fails with `condition`; None where that cannot be told.
+
+    `fails` says whether a query over the same relations fails. It is asked a few times, and may take as long as the step did.
+    """
+    groups = list(_groups(tree, _SUSPECTS.get(condition, ())))
+    parts = [part for group in groups for part in group.parts]
+    if len(parts) == 1:
+        return written_at(parts[0])
+    if len(parts) > MOST:
+        return None
+    for group in groups:
+        if fails(group.query(len(group.parts))):
+            return written_at(group.parts[_first_failing(group, fails)])
+    return None
+
+
+def _first_failing(group: _Group, fails: Callable[[exp.Query], bool]) -> int:
+    """The position of the first part that fails, where at least one does."""
+    low, high = 0, len(group.parts) - 1
+    while low < high:
+        middle = (low + high) // 2
+        if fails(group.query(middle + 1)):
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def _groups(tree: exp.Query, suspects: tuple[type[exp.Expr], ...]) -> Iterator[_Group]:
+    for select in tree.find_all(exp.Select):
+        where = select.args.get("where")
+        if where:
+            yield from _split(select, "where", _parts(where.this, suspects))
+        yield from _split(
+            select, "expressions", (part for item in select.expressions for part in _parts(item, suspects))
+        )
+
+
+def _split(select: exp.Select, clause: str, parts: Iterable[exp.Expr]) -> Iterator[_Group]:
+    """The parts of a row, then those of a group of rows."""
+    found = list(parts)
+    for folds in (False, True):
+        some = tuple(part for part in found if has_aggregate(part) is folds)
+        if some:
+            yield _Group(select, clause, some)
+
+
+def _parts(node: exp.Expr, suspects: tuple[type[exp.Expr], ...]) -> Iterator[exp.Expr]:
+    """The suspects in `node`, inner ones first. What stands behind a condition is computed only with it."""
+    if isinstance(node, exp.Query):
+        return
+    if not _is_guard(node):
+        for child in node.iter_expressions():
+            yield from _parts(child, suspects)
+    if (isinstance(node, suspects) or _is_guard(node)) and written_at(node):
+        yield node
+
+
+def _is_guard(node: exp.Expr) -> bool:
+    """Whether a user wrote the node, and it computes some of its parts only where others allow it."""
+    guards = isinstance(node, _GUARDS) or (isinstance(node, exp.Anonymous) and node.name.lower() in _GUARDING)
+    return guards and written_at(node) is not None
