@@ -472,6 +472,13 @@ RUN_CODES: dict[str, Code] = {
         "publish with `merge`, or correct the condition",
         1,
     ),
+    "foreign-key": Code(
+        "replacing rows of the table would change other tables",
+        "a foreign key of another table refers to it with ON DELETE CASCADE or SET NULL",
+        "set `allow_cascade: true` in the sink if that may happen, or change the key; then " + _TRY_RESUME,
+        1,
+        can_resume=True,
+    ),
     "key-not-unique": Code(
         "two of the new rows have the same key",
         "the `key` of the sink does not tell the rows apart",

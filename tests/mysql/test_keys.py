@@ -107,11 +107,68 @@ def test_a_key_that_is_there_outside_of_what_is_replaced_is_refused(place: Place
 
 
 @LOADERS
-def test_a_second_unique_key_of_the_table_holds(place: Place, tmp_path: Path, loader: str) -> None:
+@pytest.mark.parametrize("write", ["replace", "append"])
+def test_a_second_unique_key_of_the_table_holds(place: Place, tmp_path: Path, loader: str, write: str) -> None:
     warehouse = place.warehouse(loader=loader)
     warehouse.publish(make_load(tmp_path, [("2022-04", "A", 1)], run_id=FIRST))
-    place.run("ALTER TABLE profile ADD UNIQUE (seconds)")
+    place.run("ALTER TABLE profile ADD UNIQUE of_seconds (seconds)")
+    rows = [("2022-05", "A", 2), ("2022-05", "B", 2)]
     with pytest.raises(RunFailure) as failure:
-        warehouse.publish(make_load(tmp_path, [("2022-04", "A", 2), ("2022-04", "B", 2)], run_id=SECOND))
-    assert failure.value.code == "key-exists"
+        warehouse.publish(make_load(tmp_path, rows, write=write, run_id=SECOND))  # type: ignore[arg-type]
+    assert failure.value.code == "key-not-unique"
+    why = "2 rows have `seconds` = 2, and the unique key `of_seconds` (seconds) of the table allows one"
+    assert failure.value.message == f"the table `profile` was not published: {why}"
     assert place.rows() == [("2022-04", "A", 1)]
+    place.run("ALTER TABLE `profile` DROP INDEX `of_seconds`")
+    assert failure.value.fix.endswith("ALTER TABLE `profile` DROP INDEX `of_seconds`")
+    warehouse.publish(make_load(tmp_path, rows, run_id=SECOND))
+    assert place.rows() == rows
+
+
+ALIKE = {
+    "case": ("ký", "KÝ", "utf8mb4_general_ci", "key-not-unique"),
+    "accents": ("ky", "ký", "utf8mb4_unicode_ci", "key-not-unique"),
+    "a blank": ("ky", "ky ", "utf8mb4_bin", "key-not-unique"),
+    "what only the collation knows": ("ß", "ss", "utf8mb4_unicode_ci", "key-exists"),
+}
+
+
+@LOADERS
+@pytest.mark.parametrize("case", ALIKE)
+def test_new_rows_that_a_collation_takes_for_equal_are_named(
+    place: Place, tmp_path: Path, loader: str, case: str
+) -> None:
+    one, other, collation, code = ALIKE[case]
+    place.run(
+        f"CREATE TABLE profile (id INT PRIMARY KEY, v VARCHAR(10) COLLATE {collation}, UNIQUE (v)) ENGINE=InnoDB CHARSET utf8mb4",
+        "INSERT INTO profile VALUES (9, 'old')",
+    )
+    load = make_load(tmp_path, [(1, one), (2, other), (3, "x")], {"id": "int", "v": "string"}, key=("id",))
+    with pytest.raises(RunFailure) as failure:
+        place.warehouse(loader=loader).publish(load)
+    assert failure.value.code == code
+    assert f"to `v` ({collation}) " in failure.value.message and "not count" in failure.value.message
+    if code == "key-not-unique":
+        assert "two of the new rows are equal in the unique key `v` (v) of the table: `v` = " in failure.value.message
+    assert place.rows() == [(9, "old")]
+    if "ALTER TABLE" in failure.value.fix:
+        place.run(failure.value.fix[failure.value.fix.index("ALTER TABLE") :])
+        place.warehouse(loader=loader).publish(load)
+        assert place.rows() == [(1, one), (2, other), (3, "x")]
+
+
+@LOADERS
+def test_a_unique_key_that_a_row_outside_of_what_is_replaced_has(place: Place, tmp_path: Path, loader: str) -> None:
+    place.run(
+        "CREATE TABLE profile (id INT PRIMARY KEY, v INT, UNIQUE (v)) ENGINE=InnoDB",
+        "INSERT INTO profile VALUES (9, 7)",
+    )
+    load = make_load(tmp_path, [(1, 7)], {"id": "int", "v": "int"}, key=("id",), write="merge")
+    with pytest.raises(RunFailure) as failure:
+        place.warehouse(loader=loader).publish(load)
+    assert failure.value.code == "key-exists"
+    assert (
+        "equal in the unique key `v` (v) of the table to another new row, or to a row that is not replaced"
+        in failure.value.message
+    )
+    assert place.rows() == [(9, 7)]

@@ -65,6 +65,10 @@ class Table(Sink):
         default="transaction",
     )
     keep: int = key("with `publish: pointer`: how many publishes `etlrun rollback` can undo", default=1)
+    allow_cascade: bool = key(
+        "whether foreign keys with ON DELETE CASCADE or SET NULL may change other tables when rows of this one are replaced",
+        default=False,
+    )
 
     def verify(self, columns: Columns, scope: Scope) -> None:
         for index, name in enumerate(self.key_):
@@ -179,6 +183,7 @@ class Table(Sink):
             publication.description,
             self.publish_,
             self.keep,
+            self.allow_cascade,
         )
 
 

@@ -27,6 +27,7 @@ class Load:
     `files` are its Parquet parts, which may hold hidden columns besides `columns`; `rows` and `checksum` say what they hold.
     `period` is the slice of the table that the load owns: empty for the whole table, else the text of `condition`. Published by
     `pointer`, the old rows stay beside the new ones, and so do those of `keep` publishes before.
+    With `allow_cascade`, foreign keys of other tables may change their rows when rows of this one are replaced.
     """
 
     table: str
@@ -44,6 +45,7 @@ class Load:
     description: str = ""
     publish: Publish = "transaction"
     keep: int = 1
+    allow_cascade: bool = False
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ _WHAT: dict[int, tuple[str, str]] = {
         "grant it SELECT, INSERT and DELETE on what it writes, and CREATE while a table is missing",
     ),
     1153: ("a row is larger than the server takes at once", "raise max_allowed_packet on the server"),
+    1526: ("the table has no partition for a value of a new row", "add the partition: ALTER TABLE ... ADD PARTITION"),
     1197: ("the transaction is larger than max_binlog_cache_size", "raise it on the server"),
     1203: ("the account has too many connections", "try again later, or raise max_user_connections"),
     1205: ("another transaction holds rows of the table", "let it end, or end it"),
@@ -52,8 +53,9 @@ _WHAT: dict[int, tuple[str, str]] = {
     1317: ("somebody on the server ended the statement", "ask who manages the server, then run again"),
     1451: (
         "rows of another table refer to rows that would be replaced",
-        "drop the foreign key, or publish with `merge`",
+        "drop the foreign key of that table, or delete its rows first: a publish deletes rows before it adds the new ones",
     ),
+    1452: ("a new row refers to a row of another table that is not there", "publish that table first"),
     1665: ("the server logs statements, which READ COMMITTED forbids", "set binlog_format=ROW on the server"),
     1698: ("the account logs in by the name of the system's user, not by password", "use an account with a password"),
     1792: ("the transaction is read-only", "point the connection at the primary server"),
@@ -150,6 +152,11 @@ def explain(error: ServerError, address: Address) -> tuple[str, str]:
     elif error.code == 1045 and address.is_local and not address.socket:
         fix = "check both in the environment, that the account may come from this host, and whether it must use TLS: `tls: verify_ca` and the server's `ca`"
     return f"{what} ({error.code}{detail})", fix
+
+
+def explanation(code: int) -> tuple[str, str] | None:
+    """What a code of the server means and what to do, for the codes that are explained here."""
+    return _WHAT.get(code)
 
 
 def masked(text: str) -> str:

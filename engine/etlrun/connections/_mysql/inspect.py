@@ -149,18 +149,31 @@ def _shown(stage: Stage, keys: tuple[str, ...], side: str = "") -> str:
     return ", ".join(f"CAST({side}{stage.staged(key)} AS VARCHAR)" for key in keys)
 
 
-def equal_keys(stage: Stage) -> str:
-    """Two rows of the stage with the same key, with the key masked; nothing where there are none."""
-    keys = ", ".join(stage.staged(key) for key in stage.load.key)
-    shown = _shown(stage, stage.load.key)
-    found = (
-        stage.rows(
-            f"SELECT {shown}, count(*) FROM stage GROUP BY {keys}, {shown} HAVING count(*) > 1 ORDER BY ALL LIMIT 1"
-        )
-        if keys
-        else []
-    )
-    return f"{found[0][-1]} rows have {sample_key(stage.load.key, found[0][:-1])}" if found else ""
+def equal_rows(stage: Stage, columns: tuple[str, ...]) -> str:
+    """Rows of the stage with the same values in these columns, none of them null, with the values masked; nothing where there are none."""
+    staged = [stage.staged(column) for column in columns]
+    shown = _shown(stage, columns)
+    known = " AND ".join(f"{column} IS NOT NULL" for column in staged)
+    groups = f"WHERE {known} GROUP BY {', '.join(staged)}, {shown} HAVING count(*) > 1"
+    found = stage.rows(f"SELECT {shown}, count(*) FROM stage {groups} ORDER BY ALL LIMIT 1")
+    return f"{found[0][-1]} rows have {sample_key(columns, found[0][:-1])}" if found else ""
+
+
+def nearly_equal_texts(stage: Stage, columns: tuple[str, ...]) -> str:
+    """Two rows of the stage whose texts in these columns differ in case, accents and blanks at the end only; nothing where none are found."""
+    alike = [_folded(stage, column) for column in columns]
+    known = " AND ".join(f"{value} IS NOT NULL" for value in alike)
+    rows = f"SELECT DISTINCT row({', '.join(alike)}) AS alike, {_shown(stage, columns)} FROM stage WHERE {known}"
+    pairs = f"SELECT * FROM ({rows}) QUALIFY count(*) OVER (PARTITION BY alike) > 1"
+    found = stage.rows(f"SELECT * FROM ({pairs}) ORDER BY ALL LIMIT 2")
+    return " and ".join(sample_key(columns, row[1:]) for row in found)
+
+
+def _folded(stage: Stage, column: str) -> str:
+    """A value of the stage; of a text what is left without case, accents and blanks at the end."""
+    item, staged = stage.load.columns.get(column), stage.staged(column)
+    is_text = item is not None and item.type.name == "string"
+    return f"lower(strip_accents(rtrim({staged}, ' ')))" if is_text else staged
 
 
 def sample_key(keys: tuple[str, ...], values: tuple[str | None, ...]) -> str:

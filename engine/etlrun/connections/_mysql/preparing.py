@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from etlrun.connections._mysql.conditions import condition_columns, mysql_condition
 from etlrun.connections._mysql.errors import ServerError
 from etlrun.connections._mysql.ledger import missing_tables
+from etlrun.connections._mysql.references import refuse_cascades
 from etlrun.connections._mysql.session import Session
 from etlrun.connections._mysql.tables import Definition, create_statement, mismatches, read_definition, unfit
 from etlrun.connections._mysql.versions import DDL, SUFFIX, VERSIONS, view_statement, with_numbers
@@ -36,6 +37,8 @@ def find_mismatches(session: Session, load: Load) -> list[tuple[str, str]]:
         mysql_condition(load.condition)
     there = read_definition(session, load.table)
     if load.publish == "transaction":
+        if there is not None:
+            refuse_cascades(session, load, there.table)
         return list(mismatches(load, there, exact_columns(load))) if there is not None else []
     rows = with_numbers(load)
     if len(rows.table) > LONGEST_NAME:
@@ -46,6 +49,8 @@ def find_mismatches(session: Session, load: Load) -> list[tuple[str, str]]:
             f"a name of at most {LONGEST_NAME - len(SUFFIX)} characters leaves room",
         )
     data = read_definition(session, rows.table)
+    if data is not None:
+        refuse_cascades(session, load, data.table)
     return [*(mismatches(rows, data, exact_columns(load)) if data is not None else []), *_unlike_view(load, there)]
 
 

@@ -24,9 +24,11 @@ from etlrun.connections._mysql.loaders import LoadRefused
 from etlrun.connections._mysql.locks import blockers, take_lock
 from etlrun.connections._mysql.pointer import Pointing
 from etlrun.connections._mysql.preparing import prepare
+from etlrun.connections._mysql.refusals import refusal
 from etlrun.connections._mysql.session import Session
 from etlrun.connections._mysql.stage import Stage
-from etlrun.connections._mysql.transfer import Transfer, refusal
+from etlrun.connections._mysql.tables import Definition
+from etlrun.connections._mysql.transfer import Transfer
 from etlrun.connections._mysql.versions import Kept
 from etlrun.failures import RunFailure
 from etlrun.spec.database import Load, Published
@@ -68,6 +70,7 @@ class _Publish:
         self.load = load
         self.stage = stage
         self.loader = publisher.loader
+        self.there: Definition | None = None
         self.facts: Facts | None = None
         self.is_in_doubt = False  # a COMMIT was sent, and nobody knows what became of it
         self.blocked_by = ""
@@ -98,7 +101,7 @@ class _Publish:
             published = self.work(session)
         except (RunFailure, ServerError, LoadRefused) as error:
             self.give_up(session, error)
-            refused = None if isinstance(error, RunFailure) else refusal(self.stage, error)
+            refused = None if isinstance(error, RunFailure) else self.refusal(error)
             if refused is not None:
                 raise refused from error
             raise
@@ -108,18 +111,22 @@ class _Publish:
         session.close()
         return published
 
+    def refusal(self, error: ServerError | LoadRefused) -> RunFailure | None:
+        """The failure that tells of rows which the table does not take; None for an error that is not about rows."""
+        return refusal(self.stage, self.there, error) if self.there is not None else None
+
     def work(self, session: Session) -> Published:
         point("connected")
-        there = prepare(session, self.load, self.publisher.label)
+        self.there = prepare(session, self.load, self.publisher.label)
         if self.facts is None:
-            self.facts = inspect(self.stage, there)
+            self.facts = inspect(self.stage, self.there)
         point("prepared")
         take_lock(session, self.load, self.publisher.label)
         point("locked")
         parts = (
             self.load,
             self.stage,
-            there,
+            self.there,
             self.facts,
             self.chosen_loader(session),
             self.publisher.open_session,

@@ -172,7 +172,7 @@ class _Work:
 def _may_be_cut(there: Definition) -> bool:
     """Whether several connections can read the table as one state, each its part."""
     first = there.column(there.key[0]) if there.key else None
-    return first is not None and first.kind in CUT and not there.is_view and there.engine.lower() == "innodb"
+    return first is not None and first.kind in CUT and there.is_table and there.engine.lower() == "innodb"
 
 
 def _without_right(label: str, table: str) -> str:

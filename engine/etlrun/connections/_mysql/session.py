@@ -18,7 +18,7 @@ from etlrun.connections._mysql.wire import Line
 from etlrun.failures import RunFailure
 
 Tls = Literal["auto", "verify_identity", "verify_ca", "insecure"]
-SQL_MODE = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+SQL_MODE = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION"
 NO_TIME_LIMIT = "/*!50708 , max_execution_time=0 */ /*M!100101 , max_statement_time=0 */"  # MySQL reads the first, MariaDB the second
 LIVES = 28_800  # seconds that the server keeps an idle session, while the rows are being sorted
 

@@ -16,18 +16,36 @@ from etlrun.language.columns import Column, Columns
 from etlrun.spec.database import Load
 
 _DIALECT = mysql.dialect(paramstyle="named")  # other styles double every `%`
+TABLES = ("BASE TABLE", "SYSTEM VERSIONED")  # the second are MariaDB's, which keep what was deleted
 COMMENT, TABLE_COMMENT = 1024, 2048  # characters
 
 
 @dataclass(frozen=True)
+class Unique:
+    """A unique key besides the primary key."""
+
+    name: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Definition:
-    """A table or view as the server describes it; `key` is the primary key."""
+    """A table or view as the server describes it; `kind` is its TABLE_TYPE, `key` the primary key."""
 
     table: str
-    is_view: bool
+    kind: str
     engine: str
     columns: tuple[Stored, ...]
     key: tuple[str, ...]
+    unique: tuple[Unique, ...] = ()
+
+    @property
+    def is_table(self) -> bool:
+        return self.kind in TABLES
+
+    @property
+    def is_view(self) -> bool:
+        return self.kind == "VIEW"
 
     def column(self, wanted: str) -> Stored | None:
         return next((column for column in self.columns if column.name.lower() == wanted.lower()), None)
@@ -55,13 +73,21 @@ def read_definition(session: Session, table: str) -> Definition | None:
         "SELECT table_name, column_name FROM information_schema.key_column_usage "
         f"WHERE {here} AND constraint_name = 'PRIMARY' ORDER BY ordinal_position"
     )
-    key = tuple(str(column) for of, column in keys if of == row[0])
-    return Definition(
-        row[0],
-        row[1] != "BASE TABLE",
-        row[2] or "",
-        tuple(_stored(column) for column in columns if column[0] == row[0]),
-        key,
+    stored = tuple(_stored(column) for column in columns if column[0] == row[0])
+    given = {column.name for column in stored if not column.is_generated or row[1] != "SYSTEM VERSIONED"}
+    key = tuple(str(column) for of, column in keys if of == row[0] and column in given)  # without the end of a version
+    return Definition(row[0], row[1], row[2] or "", stored, key, _unique_keys(session, row[0], given))
+
+
+def _unique_keys(session: Session, table: str, given: set[str]) -> tuple[Unique, ...]:
+    found = session.rows(
+        "SELECT index_name, column_name FROM information_schema.statistics WHERE non_unique = 0 AND index_name <> 'PRIMARY' "
+        f"AND table_schema = DATABASE() AND table_name = {text(table)} ORDER BY index_name, seq_in_index"
+    )
+    indexes = dict.fromkeys(str(index) for index, _ in found)
+    return tuple(
+        Unique(index, tuple(str(column) for of, column in found if of == index and column in given))
+        for index in indexes
     )
 
 
@@ -108,24 +134,22 @@ def create_statement(load: Load, narrow: frozenset[str]) -> str:
 def mismatches(load: Load, there: Definition, narrow: frozenset[str]) -> Iterator[tuple[str, str]]:
     """Why `load` does not fit the table that is there, each with the statement that would mend it, in an order in which they work."""
     table = name(there.table)
-    if there.is_view:
-        yield f"`{there.table}` is a view", f"RENAME TABLE {table} TO {name(there.table + '_view')}"
+    if not there.is_table:
+        kind = there.kind.lower()
+        yield f"`{there.table}` is a {kind}", f"RENAME TABLE {table} TO {name(f'{there.table}_{kind}')}"
         return
     if there.engine.lower() != "innodb":
         yield f"its engine is {there.engine}, which has no transactions", f"ALTER TABLE {table} ENGINE=InnoDB"
     for item in load.columns:
         found = there.column(item.name)
-        wanted = written(item, load, narrow)
         if found is None:
-            yield f"it has no column `{item.name}`", f"ALTER TABLE {table} ADD COLUMN {wanted}"
+            yield f"it has no column `{item.name}`", f"ALTER TABLE {table} ADD COLUMN {written(item, load, narrow)}"
         elif not found.takes(item.type, is_exact=item.name.lower() in narrow):
             shown = f"{found.written}{f' {found.collation}' if found.collation else ''}{' generated' if found.is_generated else ''}"
-            change = (
-                f"DROP COLUMN {name(found.name)}, ADD COLUMN {wanted}"
-                if found.is_generated
-                else f"MODIFY COLUMN {wanted}"
+            yield (
+                f"`{found.name}` is {shown}, and {item.type} is published",
+                f"ALTER TABLE {table} {_change(found, item, load, narrow)}",
             )
-            yield f"`{found.name}` is {shown}, and {item.type} is published", f"ALTER TABLE {table} {change}"
     if load.key and {key.lower() for key in load.key} != {key.lower() for key in there.key}:
         drop = "DROP PRIMARY KEY, " if there.key else ""
         shown = f"is ({', '.join(there.key)})" if there.key else "is missing"
@@ -138,8 +162,21 @@ def mismatches(load: Load, there: Definition, narrow: frozenset[str]) -> Iterato
         if found.name not in load.columns and not found.has_default:
             yield (
                 f"it has a column `{found.name}` that must have a value and is not published",
-                f"ALTER TABLE {table} MODIFY COLUMN {name(found.name)} {found.written} NULL",
+                f"ALTER TABLE {table} MODIFY COLUMN {name(found.name)} {found.written}{_collated(found)} NULL",
             )
+
+
+def _change(found: Stored, item: Column, load: Load, narrow: frozenset[str]) -> str:
+    """What makes a column that is there take what is published. It says what may be lost."""
+    wanted = written(item, load, narrow)
+    if found.is_generated:
+        return f"DROP COLUMN {name(found.name)}, ADD COLUMN {wanted} /* its computed values are lost */"
+    is_safe = found.fits_into(item.type, _length(item, load, narrow))
+    return f"MODIFY COLUMN {wanted}{'' if is_safe else ' /* may cut or round values that are there */'}"
+
+
+def _collated(found: Stored) -> str:
+    return f" COLLATE {found.collation}" if found.collation else ""
 
 
 def unfit(columns: Columns) -> Iterator[str]:
@@ -159,21 +196,23 @@ def written(item: Column, load: Load, narrow: frozenset[str]) -> str:
 
 
 def _declared(item: Column, load: Load, narrow: frozenset[str]) -> sa.Column[object]:
-    keys = {key.lower() for key in load.key}
-    is_key = item.name.lower() in keys
-    types = tuple(
-        column.type for column in load.columns if column.name.lower() in (keys if is_key else {item.name.lower()})
-    )
-    length = key_length(types) if item.name.lower() in narrow else 0
-    kind = mysql_type(item.type, length)
     return sa.Column(
         item.name,
-        kind,
-        nullable=not is_key,
+        mysql_type(item.type, _length(item, load, narrow)),
+        nullable=item.name.lower() not in {key.lower() for key in load.key},
         autoincrement=False,
         quote=True,
         comment=item.description[:COMMENT] or None,
     )
+
+
+def _length(item: Column, load: Load, narrow: frozenset[str]) -> int:
+    """How many characters or bytes the column has in the table that is made; 0 for as many as its type takes."""
+    if item.name.lower() not in narrow:
+        return 0
+    keys = {key.lower() for key in load.key}
+    beside = keys if item.name.lower() in keys else {item.name.lower()}
+    return key_length(tuple(column.type for column in load.columns if column.name.lower() in beside))
 
 
 def _spelled(columns: Columns, wanted: str) -> str:

@@ -8,8 +8,7 @@ from itertools import takewhile
 from typing import Any, Literal
 
 from etlrun.connections._mysql.conditions import mysql_condition
-from etlrun.connections._mysql.errors import DUPLICATE, ServerError, masked
-from etlrun.connections._mysql.inspect import Facts, equal_keys
+from etlrun.connections._mysql.inspect import Facts
 from etlrun.connections._mysql.loaders import LoadRefused, insert, load_data
 from etlrun.connections._mysql.proof import NOTHING, State, count, state_of
 from etlrun.connections._mysql.proving import Prover
@@ -24,7 +23,6 @@ from etlrun.warehouse.faults import point
 from etlrun.warehouse.prefetch import Prefetcher
 
 KEYS_AT_ONCE = 500
-REFUSED = frozenset((1048, 1264, 1265, 1292, 1366, 1406, 3819, 4025, *DUPLICATE))  # the server refused a value
 
 
 class Transfer:
@@ -148,24 +146,3 @@ class Transfer:
             f"{named}: it would hold other values than were computed",
             "look for a trigger or a default that changes rows",
         )
-
-
-def refusal(stage: Stage, error: ServerError | LoadRefused) -> RunFailure | None:
-    """The failure that tells of rows which the table does not take; None for an error that is not about rows."""
-    if isinstance(error, ServerError) and error.code not in REFUSED:
-        return None
-    named = f"the table `{stage.load.table}` was not published"
-    twins = equal_keys(stage) if stage.load.key else ""
-    if twins:
-        return RunFailure(
-            "sink", "key-not-unique", f"{named}: {twins}", "make them one first, with `top`, `dedupe` or `aggregate`"
-        )
-    if error.code in DUPLICATE:
-        return RunFailure(
-            "sink",
-            "key-exists",
-            f"{named}: a key of the new rows is there already, in a row that is not replaced",
-            "look at the unique keys of the table, or publish with `merge`",
-        )
-    said = masked(error.said) if isinstance(error, ServerError) else str(error)
-    return RunFailure("sink", "rows-refused", f"{named}: {said}", "look at the types and constraints of the table")

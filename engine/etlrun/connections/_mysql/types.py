@@ -127,6 +127,26 @@ class Stored:
             return self.type.scale == wanted.scale and self.type.precision >= wanted.precision
         return self.type == wanted or (wanted == FLOAT and self.type == DOUBLE)
 
+    def fits_into(self, wanted: Type, length: int) -> bool:
+        """Whether a column of type `wanted`, of `length` characters where it is not 0, keeps every value that may be in this one."""
+        mine = TINYINT if self.kind == "tinyint" and not self.is_unsigned else self.type
+        if wanted == STRING:
+            longest = {**TEXTS, **BLOBS}.get(self.kind) or 4 * (self.limit or 0)
+            return mine == STRING and (self.limit or longest) <= (length or TEXTS["text"] // 4)
+        if wanted == BINARY:
+            return mine == BINARY
+        if wanted == BOOLEAN:
+            return mine == TINYINT
+        if wanted == TIMESTAMP:
+            return mine in (DATE, TIMESTAMP)
+        if wanted.name in INTEGERS:
+            return mine is not None and mine.name in INTEGERS[: INTEGERS.index(wanted.name) + 1]
+        if wanted.name == "decimal" and mine is not None and mine.name == "decimal":
+            return mine.scale <= wanted.scale and mine.precision - mine.scale <= wanted.precision - wanted.scale
+        if wanted in (FLOAT, DOUBLE):
+            return mine in (TINYINT, SMALLINT, INT, FLOAT, DOUBLE)
+        return mine == wanted
+
 
 def key_length(types: tuple[Type, ...]) -> int:
     """How many characters each text of a key of these types may have."""

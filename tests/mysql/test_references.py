@@ -1,0 +1,102 @@
+"""Foreign keys of other tables: what a publish would do to them is refused, unless the sink allows it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from etlrun.failures import RunFailure
+
+from .loads import Place, make_load
+
+DECLARED = {"id": "int", "seconds": "int"}
+FIRST, SECOND = "20220501T000000Z-a", "20220502T000000Z-b"
+OLD, NEW = [(1, 1), (2, 2)], [(1, 5), (3, 5)]
+ORDERS = [(10, 1), (20, 2)]
+
+
+def refer(place: Place, tmp_path: Path, rule: str) -> None:
+    """A published table, and another whose foreign key refers to it."""
+    place.warehouse().publish(make_load(tmp_path, OLD, DECLARED, key=("id",), run_id=FIRST))
+    place.run(
+        f"CREATE TABLE orders (id INT PRIMARY KEY, shop INT, CONSTRAINT of_shop FOREIGN KEY (shop) REFERENCES profile (id) {rule}) ENGINE=InnoDB",
+        "INSERT INTO orders VALUES (10, 1), (20, 2)",
+    )
+
+
+@pytest.mark.parametrize("write", ["replace", "merge", "where"])
+@pytest.mark.parametrize(
+    ("rule", "done"),
+    [
+        ("ON DELETE CASCADE", "deletes the rows of `orders` that refer to them"),
+        ("ON DELETE SET NULL ON UPDATE CASCADE", "sets `orders` to NULL where it refers to them"),
+    ],
+)
+def test_a_foreign_key_that_changes_other_tables_is_refused_by_its_name(
+    place: Place, tmp_path: Path, write: str, rule: str, done: str
+) -> None:
+    refer(place, tmp_path, rule)
+    where = {"where": "id < 9"} if write == "where" else {"write": write}
+    load = make_load(tmp_path, NEW, DECLARED, key=("id",), run_id=SECOND, **where)  # type: ignore[arg-type]
+    for attempt in (place.warehouse().mismatches, place.warehouse().publish):
+        with pytest.raises(RunFailure) as failure:
+            attempt(load)
+        assert failure.value.code == "foreign-key"
+        assert "the foreign key `of_shop` of `orders`" in failure.value.message and done in failure.value.message
+    assert (place.rows(), place.rows("orders")) == (OLD, ORDERS)
+    place.warehouse().publish(replace(load, allow_cascade=True))
+    assert place.rows() == ([(1, 5), (2, 2), (3, 5)] if write == "merge" else NEW)
+    gone = ORDERS[:1] if write == "merge" else ORDERS
+    kept = [] if "CASCADE" in rule.split("ON UPDATE", maxsplit=1)[0] else [(order, None) for order, _ in gone]
+    assert place.rows("orders") == kept + [order for order in ORDERS if order not in gone]
+
+
+def test_append_follows_no_foreign_key(place: Place, tmp_path: Path) -> None:
+    refer(place, tmp_path, "ON DELETE CASCADE")
+    place.warehouse().publish(make_load(tmp_path, [(3, 3)], DECLARED, key=("id",), run_id=SECOND, write="append"))
+    assert (place.rows(), place.rows("orders")) == ([*OLD, (3, 3)], ORDERS)
+
+
+def test_rows_that_are_referred_to_stay_where_the_key_says_so(place: Place, tmp_path: Path) -> None:
+    refer(place, tmp_path, "ON UPDATE CASCADE")
+    load = make_load(tmp_path, NEW, DECLARED, key=("id",), run_id=SECOND)
+    assert place.warehouse().mismatches(load) == []
+    with pytest.raises(RunFailure, match="rows of another table refer to rows that would be replaced"):
+        place.warehouse().publish(load)
+    assert (place.rows(), place.rows("orders")) == (OLD, ORDERS)
+
+
+def test_a_table_of_another_database_is_named_with_it(place: Place, tmp_path: Path) -> None:
+    place.warehouse().publish(make_load(tmp_path, OLD, DECLARED, key=("id",), run_id=FIRST))
+    other = f"{place.database}_other"
+    place.run(
+        f"CREATE DATABASE {other}",
+        f"CREATE TABLE {other}.orders (shop INT, CONSTRAINT of_shop FOREIGN KEY (shop) REFERENCES {place.database}.profile (id) ON DELETE CASCADE)",
+    )
+    try:
+        with pytest.raises(RunFailure, match=f"the foreign key `of_shop` of `{other}.orders`"):
+            place.warehouse().publish(make_load(tmp_path, NEW, DECLARED, key=("id",), run_id=SECOND))
+    finally:
+        place.run(f"DROP DATABASE {other}")
+
+
+def test_a_table_that_refers_to_itself_may_be_replaced_as_a_whole_only(place: Place, tmp_path: Path) -> None:
+    place.run(
+        "CREATE TABLE profile (id INT PRIMARY KEY, seconds INT, CONSTRAINT own FOREIGN KEY (seconds) REFERENCES profile (id) ON DELETE CASCADE)"
+    )
+    place.warehouse().publish(make_load(tmp_path, OLD, DECLARED, key=("id",), run_id=FIRST))
+    with pytest.raises(RunFailure, match="the foreign key `own` of `profile`"):
+        place.warehouse().publish(make_load(tmp_path, [(1, 1)], DECLARED, key=("id",), where="id = 1", run_id=SECOND))
+    assert place.rows() == OLD
+
+
+def test_a_row_that_refers_to_none_is_refused(place: Place, tmp_path: Path) -> None:
+    place.run(
+        "CREATE TABLE shops (id INT PRIMARY KEY)",
+        "CREATE TABLE profile (id INT PRIMARY KEY, seconds INT, FOREIGN KEY (seconds) REFERENCES shops (id))",
+    )
+    with pytest.raises(RunFailure, match="refers to a row of another table that is not there"):
+        place.warehouse().publish(make_load(tmp_path, OLD, DECLARED, key=("id",)))
+    assert place.rows() == []
