@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from sqlglot import exp
 
@@ -25,13 +26,14 @@ MEANING = {
 }
 
 
-Fails = Callable[[int, exp.Query | None], bool]
+Attempt = Callable[[int, exp.Query | None], object]
 
 
-def blame(plan: Plan, statement: Statement, error: StatementError, fails: Fails) -> RunFailure:
+def blame(plan: Plan, statement: Statement, error: StatementError, attempt: Attempt) -> RunFailure:
     """The failure of a statement, at the expression that it arose in, or else at the step.
 
-    `fails(n, None)` tells whether the first `n` parts alone fail too; `fails(n, query)` has `query` in the place of the last of them.
+    `attempt(n, None)` computes the first `n` parts alone; `attempt(n, query)` has `query` in the place of the last of them.
+    Either raises StatementError.
     """
     if error.condition == "interrupted":
         return RunFailure("interrupted", "interrupted", "the run was interrupted", "nothing was published")
@@ -41,11 +43,11 @@ def blame(plan: Plan, statement: Statement, error: StatementError, fails: Fails)
             (
                 found
                 for number, found in enumerate(statement.parts, 1)
-                if number == len(statement.parts) or fails(number, None)
+                if number == len(statement.parts) or _fails(error, partial(attempt, number, None))
             ),
             None,
         )
-    written = _expression(plan, statement, part, error, fails) if part else None
+    written = _expression(plan, statement, part, error, attempt) if part else None
     return _failure(plan, part, error, written)
 
 
@@ -56,21 +58,30 @@ def blame_check(
     if error.condition == "interrupted":
         return RunFailure("interrupted", "interrupted", "the run was interrupted", "nothing was published")
 
-    def fails(part: exp.Query) -> bool:
-        try:
-            fetch(part)
-        except StatementError:
-            return True
-        return False
-
     what, fix = MEANING[error.condition]
     failure = RunFailure(
         "engine", error.condition, f"{what} in the check `{use.kind}` of `{relation}`: {error.detail}", fix
     )
-    return _placed(plan, use.where, failure, find_expression(query, error.condition, fails))
+    return _placed(
+        plan,
+        use.where,
+        failure,
+        find_expression(query, error.condition, lambda part: _fails(error, lambda: fetch(part))),
+    )
 
 
-def _expression(plan: Plan, statement: Statement, part: Part, error: StatementError, fails: Fails) -> WrittenAt | None:
+def _fails(error: StatementError, attempt: Callable[[], object]) -> bool:
+    """Whether the attempt fails as `error` did."""
+    try:
+        attempt()
+    except StatementError as found:
+        return found.condition == error.condition
+    return False
+
+
+def _expression(
+    plan: Plan, statement: Statement, part: Part, error: StatementError, attempt: Attempt
+) -> WrittenAt | None:
     tree = next(
         (
             piece.tree
@@ -83,7 +94,7 @@ def _expression(plan: Plan, statement: Statement, part: Part, error: StatementEr
     if tree is None:
         return None
     number = statement.parts.index(part) + 1
-    return find_expression(tree, error.condition, lambda query: fails(number, query))
+    return find_expression(tree, error.condition, lambda query: _fails(error, lambda: attempt(number, query)))
 
 
 def _failure(plan: Plan, part: Part | None, error: StatementError, written: WrittenAt | None) -> RunFailure:

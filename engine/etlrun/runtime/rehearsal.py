@@ -84,17 +84,13 @@ class Rehearsal:
     def _fetch(self, name: str) -> pyarrow.Table:
         statement = self._statement(name)
 
-        def fails(parts: int, last: exp.Query | None) -> bool:
-            try:
-                self.session.fetch(self._statement(name, parts, last).text)
-            except StatementError:
-                return True
-            return False
+        def attempt(parts: int, last: exp.Query | None) -> None:
+            self.session.fetch(self._statement(name, parts, last).text)
 
         try:
             return self.session.fetch(statement.text)
         except StatementError as error:
-            raise blame(self.plan, statement, error, fails) from error
+            raise blame(self.plan, statement, error, attempt) from error
 
     def _statement(self, name: str, upto: int | None = None, last: exp.Query | None = None) -> Statement:
         return relation_statement(self.plan, name, self.dialect, self.ready, upto=upto, last=last)

@@ -217,18 +217,14 @@ class _Run:
 
         trials = count(1)
 
-        def fails(parts: int, last: exp.Query | None) -> bool:
+        def attempt(parts: int, last: exp.Query | None) -> None:
             prefix = relation_statement(self.plan, name, self.engine.dialect, known, upto=parts, last=last)
-            try:
-                session.write(prefix.text, self.folder.work(f"blame-{next(trials)}"))
-            except StatementError:
-                return True
-            return False
+            session.write(prefix.text, self.folder.work(f"blame-{next(trials)}"))
 
         try:
             self.wait(_shown(self.plan.relation(name)), session, lambda: session.write(statement.text, folder))
         except StatementError as error:
-            raise blame(self.plan, statement, error, fails) from error
+            raise blame(self.plan, statement, error, attempt) from error
 
     def apply(self, session: Session, relation: Relation) -> None:
         assert relation.apply is not None

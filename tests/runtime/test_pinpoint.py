@@ -1,0 +1,94 @@
+"""An engine's failure points at the expression that failed, on both engines and in checks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from etlrun.compiler.plan import make_plan
+from etlrun.failures import RunFailure
+from running import check, run_on_duckdb, run_on_spark
+from tables import read_example
+
+ROWS = """
+r: {id: int, s: string, xs: array<int>}
+| id | s | xs     |
+| 1  | a | [1, 2] |
+| 0  | 7 | [3]    |
+->
+| id |
+"""
+# The step, what fails in it, and the words that the caret is under.
+FAILURES = {
+    "the only expression": ("derive: {y: 10 / id}", "division-by-zero", "10 / id"),
+    "one of several columns": (
+        'derive: {k: "id + 1", y: "3 + 10 / id", n: "if(id > 0, 10 / id, 0)"}',
+        "division-by-zero",
+        "10 / id",
+    ),
+    "behind a condition": (
+        'derive: {n: "if(id > 0, cast(s as int), 7)", k: "id + 1"}',
+        "bad-cast",
+        "if(id > 0, cast(s as int), 7)",
+    ),
+    "the innermost part": (
+        'derive: {n: "id + cast(s as int) + 10 / (id + 1)", k: "cast(id as string)"}',
+        "bad-cast",
+        "cast(s as int)",
+    ),
+    "a condition of a filter": ('filter: "10 % (id + 1) > cast(s as int)"', "bad-cast", "cast(s as int)"),
+    "an aggregate": (
+        'aggregate: {by: [s], columns: {n: count(*), m: "max(10 / id) + 1"}}',
+        "division-by-zero",
+        "10 / id",
+    ),
+    "a query of one's own": (
+        'sql: "with a as (select id from r) select id, id + 1 as k, max(10 / id) as m from a where id >= 0 group by id"',
+        "division-by-zero",
+        "10 / id",
+    ),
+    "a sum": ('derive: {a: "id * 2", b: "id * 2000000000 + 2000000000"}', "overflow", "id * 2000000000 + 2000000000"),
+    "one of two that fail": ('derive: {a: "10 % id", b: "cast(s as int)"}', "", ""),
+}
+
+
+@pytest.fixture(params=["duckdb", "spark"])
+def engine(request: pytest.FixtureRequest) -> tuple[Any, Any]:
+    """Sets a plan up on one engine."""
+    if request.param == "duckdb":
+        return run_on_duckdb, request.getfixturevalue("duck")
+    return run_on_spark, request.getfixturevalue("spark")
+
+
+def failure_of(engine: tuple[Any, Any], folder: Path, steps: str, verdict: bool = False) -> RunFailure:
+    example = read_example(steps, ROWS)
+    bench = engine[0](engine[1], make_plan(check(folder, example)), example.tables)
+    with pytest.raises(RunFailure) as caught:
+        if verdict:
+            bench.verdict("out")
+        else:
+            bench.rows("out")
+    return caught.value
+
+
+def pointed(failure: RunFailure) -> tuple[str, str]:
+    found = failure.diagnostic
+    return found.code, found.source[found.column - 1 : found.end_column - 1]
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_the_caret_is_under_the_part_that_fails(engine: tuple[Any, Any], tmp_path: Path, name: str) -> None:
+    step, code, words = FAILURES[name]
+    failure = failure_of(engine, tmp_path, f"steps:\n  out:\n    - from: r\n    - {step}\n")
+    assert pointed(failure) in (
+        [(code, words)] if code else [("division-by-zero", "10 % id"), ("bad-cast", "cast(s as int)")]
+    )
+
+
+def test_a_check_that_cannot_be_computed_points_at_its_expression(engine: tuple[Any, Any], tmp_path: Path) -> None:
+    text = "steps:\n  out:\n    - from: r\nchecks:\n  out:\n    - expression: 1 / id > 0\n"
+    failure = failure_of(engine, tmp_path, text, verdict=True)
+    assert pointed(failure) == ("division-by-zero", "1 / id")
+    assert failure.message.startswith("a division by zero in the check `expression` of `out`")
