@@ -1,0 +1,36 @@
+"""What every kind of every family promises to its readers: a docstring that opens with its key, and a sentence for every field."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+
+import pytest
+from examples_of import parameters
+
+from etlrun.spec.fields import described_fields, yaml_name
+from etlrun.spec.registry import FAMILIES, kinds
+
+KINDS = [(family, name, cls) for family in FAMILIES for name, cls in kinds(family).items()]
+each_kind = pytest.mark.parametrize(
+    ("family", "name", "cls"), KINDS, ids=[f"{family}-{name}" for family, name, _ in KINDS]
+)
+
+
+@each_kind
+def test_the_docstring_opens_with_the_key_and_what_it_does(family: str, name: str, cls: type) -> None:
+    first = (sys.modules[cls.__module__].__doc__ or "").splitlines()[0]
+    assert first.startswith(f"`{name}` - ")
+    assert cls.__doc__ is not None and len(cls.__doc__.splitlines()[0]) > 10
+
+
+@each_kind
+def test_every_field_is_documented(family: str, name: str, cls: type) -> None:
+    assert len(described_fields(cls)) == len(dataclasses.fields(cls))
+    for item in described_fields(cls):
+        assert len(item.metadata["doc"]) >= 10, f"`{yaml_name(item)}` of `{name}` is not documented"
+
+
+@pytest.mark.parametrize("family", ["steps", "checks"])
+def test_every_step_and_check_has_an_example(family: str) -> None:
+    assert {parameter.values[0] for parameter in parameters(family)} == set(kinds(family))  # type: ignore[arg-type]
