@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from etlrun.engines._java import provide_java
+from sessions import start_spark
 
 # The machine decides how long an example takes; it must not decide what a test says.
 settings.register_profile("etlrun", deadline=None, derandomize=True)
@@ -21,25 +19,8 @@ pytest.register_assert_rewrite("asked", "cases", "projects", "running", "tables"
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[Any]:
-    """One Spark session for all tests, set as the product sets it: ANSI, UTC."""
-    os.environ.update(provide_java(), PYSPARK_PYTHON=sys.executable)
-    from pyspark.sql import SparkSession
-
-    settings = {
-        "spark.ui.enabled": "false",
-        "spark.sql.ansi.enabled": "true",
-        "spark.sql.session.timeZone": "UTC",
-        "spark.sql.timestampType": "TIMESTAMP_NTZ",
-        "spark.sql.shuffle.partitions": "2",
-        "spark.sql.execution.arrow.pyspark.enabled": "true",
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
-    }
-    builder = SparkSession.builder.master("local[2]").appName("etlrun tests")
-    for name, value in settings.items():
-        builder = builder.config(name, value)
-    session = builder.getOrCreate()
-    session.sparkContext.setLogLevel("OFF")
+    """One Spark session for all tests."""
+    session = start_spark()
     yield session
     session.stop()
 

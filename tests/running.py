@@ -100,14 +100,18 @@ class Bench:
 
     def rows(self, name: str) -> Rows:
         """The columns of a relation, hidden ones included, and its rows."""
-        self.rehearsal.make([name])
-        table = self.rehearsal.rows(name)
+        table = self.table(name)
         values = [column.to_pylist() for column in table.columns]
         return Rows(
             tuple(table.column_names),
             tuple(type_of_arrow(field.type) for field in table.schema),
             in_order(zip(*values, strict=True)),
         )
+
+    def table(self, name: str) -> pa.Table:
+        """The rows of a relation as the engine gave them."""
+        self.rehearsal.make([name])
+        return self.rehearsal.rows(name)
 
     def verdict(self, name: str, position: int = 0) -> Verdict:
         """What the check at `position` of a relation finds."""

@@ -1,0 +1,173 @@
+"""Whole chains of steps over random tables: what passes the checker gives equal rows, or is an error, on both engines."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from etlrun.compiler.check import Checked, check_file
+from etlrun.compiler.plan import Plan, make_plan
+from etlrun.diagnostics import SpecError
+from etlrun.failures import RunFailure
+from etlrun.language.columns import Column, Columns
+from running import Bench, run_on_duckdb, run_on_spark, write_project
+from tables import Example, Outcome, Table
+
+from .engines import Engines, sorted_rows
+from .rows import COLUMNS, random_rows
+from .steps import MAPPING, Chain, random_step
+from .trials import Trial
+
+CHAINS, LONGEST = 4, 5  # of a trial; steps of a chain
+
+
+def try_some(seed: int, engines: Engines) -> Trial:
+    """Make a pipeline of a few chains from a seed, run it on both engines and compare every relation."""
+    random = Random(seed)
+    tables = {name: random_table(random) for name in ("one", "two")}
+    with tempfile.TemporaryDirectory(prefix="etlrun-fuzz-") as folder:
+        pipeline = _Pipeline(random, Path(folder), tables)
+        for number in range(CHAINS):
+            pipeline.add_chain(f"c{number}")
+        if not pipeline.chains:
+            return Trial(0)
+        plan = make_plan(pipeline.checked())
+        findings = tuple(
+            _differences(engines, plan, tables, pipeline.chains, lambda name: _fails_before(engines, pipeline, name))
+        )
+    shown = "\n".join(f"{finding}\n{_shown(pipeline.chains, tables)}" for finding in findings)
+    return Trial(len(pipeline.chains), (shown,) if findings else ())
+
+
+def random_table(random: Random) -> Table:
+    """A table of some of the columns, always with the key `k`."""
+    others = [item for item in COLUMNS if item.name != "k"]
+    columns = Columns((COLUMNS.items[0], *random.sample(others, random.randint(4, 9))))
+    return Table(columns, tuple(random_rows(random, random.choice([0, 1, 5, 9, 14]), columns)))
+
+
+class _Pipeline:
+    """A pipeline that grows step by step; a step that the checker refuses is left out."""
+
+    def __init__(self, random: Random, folder: Path, tables: dict[str, Table]) -> None:
+        self.random, self.folder, self.tables = random, folder, tables
+        self.chains: dict[str, list[dict[str, Any]]] = {}
+
+    def add_chain(self, name: str) -> None:
+        sources = [*self.tables, *self.chains]
+        before = dict(self.chains)
+        self.chains[name] = [{"from": self.random.choice(sources)}]
+        for _ in range(self.random.randint(1, LONGEST)):
+            self._add_step(name)
+        if len(self.chains[name]) == 1:
+            self.chains = before
+
+    def _add_step(self, name: str) -> None:
+        checked = self.checked()
+        columns = checked.columns[name]
+        others = {other: checked.columns[other] for other in (*self.tables, *self.chains) if other != name}
+        for _ in range(8):
+            step = random_step(self.random, Chain(columns, others))
+            self.chains[name].append(step)
+            try:
+                self.checked()
+            except SpecError:
+                self.chains[name].pop()
+                continue
+            return
+
+    def checked(self) -> Checked:
+        """Raises SpecError."""
+        example = Example(
+            json.dumps({"steps": self.chains}, ensure_ascii=False)[1:-1], Outcome(verdict="-"), self.tables, MAPPING
+        )
+        return check_file(write_project(self.folder, example))
+
+
+def _differences(
+    engines: Engines,
+    plan: Plan,
+    tables: dict[str, Table],
+    chains: dict[str, Any],
+    fails_before: Callable[[str], bool],
+) -> Iterator[str]:
+    duck = run_on_duckdb(engines.connection, plan, tables)
+    spark = run_on_spark(engines.spark.spark, plan, tables)
+    failed: set[str] = set()
+    for name, steps in chains.items():
+        if any(part in failed for part in _words(steps)):
+            failed.add(name)  # what it reads differs already
+            continue
+        one, other = _rows(spark, name), _rows(duck, name)
+        if one == other or isinstance(one, str) and isinstance(other, str):
+            continue
+        failed.add(name)
+        if isinstance(one, str) != isinstance(other, str) and fails_before(name):
+            continue  # a step is an error on both, and one engine has no need of what it gives
+        yield f"chain {name}:\n  spark\n{_listed(one)}\n  duckdb\n{_listed(other)}"
+
+
+def _fails_before(engines: Engines, pipeline: _Pipeline, name: str) -> bool:
+    """Whether a chain that ends at one of its steps is an error on both engines, when all that it gives is asked for."""
+    whole = pipeline.chains
+    upto = list(whole).index(name)
+    try:
+        for chain in list(whole)[: upto + 1]:
+            for length in range(2, len(whole[chain]) + 1):
+                pipeline.chains = {**whole, chain: whole[chain][:length]}
+                pipeline.chains = {
+                    other: pipeline.chains[other] for other in list(whole)[: list(whole).index(chain) + 1]
+                }
+                plan = make_plan(pipeline.checked())
+                benches = (
+                    run_on_duckdb(engines.connection, plan, pipeline.tables),
+                    run_on_spark(engines.spark.spark, plan, pipeline.tables),
+                )
+                if all(isinstance(_rows(bench, chain), str) for bench in benches):
+                    return True
+    finally:
+        pipeline.chains = whole
+    return False
+
+
+def _words(chain: Any) -> Iterator[str]:
+    if isinstance(chain, dict):
+        for value in chain.values():
+            yield from _words(value)
+    elif isinstance(chain, list):
+        for value in chain:
+            yield from _words(value)
+    else:
+        yield str(chain)
+
+
+def _rows(bench: Bench, name: str) -> tuple[tuple[str, ...], ...] | str:
+    try:
+        return sorted_rows(bench.table(name))
+    except RunFailure as failure:
+        return f"error: {failure.message[:300]}"
+
+
+def _listed(rows: tuple[tuple[str, ...], ...] | str) -> str:
+    return "    " + rows if isinstance(rows, str) else "\n".join("    " + " | ".join(row) for row in rows)
+
+
+def _shown(chains: dict[str, Any], tables: dict[str, Table]) -> str:
+    steps = "\n".join(
+        f"  {name}:\n" + "\n".join(f"    - {json.dumps(step, ensure_ascii=False)}" for step in chain)
+        for name, chain in chains.items()
+    )
+    given = "\n".join(
+        f"  {name}: {{{', '.join(_declared(item) for item in table.columns)}}}\n"
+        + "\n".join(f"    {row!r}" for row in table.rows)
+        for name, table in tables.items()
+    )
+    return f"steps:\n{steps}\nrows:\n{given}"
+
+
+def _declared(item: Column) -> str:
+    return f"{item.name}: {item.type}"

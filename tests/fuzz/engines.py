@@ -1,0 +1,139 @@
+"""Both engines over the same rows, and what they answer: values, types, or an error."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+from sqlglot import exp
+
+from etlrun.engines._duckdb import DuckdbSession
+from etlrun.engines._spark.session import SparkSessionAtWork
+from etlrun.language.arrow import type_of_arrow
+from etlrun.language.columns import Columns, Type
+from etlrun.language.dialects import DUCKDB_SETTINGS, SPARK_SETTINGS, duckdb_sql, spark_sql
+from etlrun.language.expressions import TYPE
+from etlrun.spec.engine import Session, StatementError
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One column as an engine gave it: its type and the text of each value; or the error."""
+
+    type: Type | None = None
+    values: tuple[str, ...] = ()
+    error: str = ""
+
+    def __str__(self) -> str:
+        return f"error: {self.error}" if self.error else f"{self.type}: {', '.join(self.values)}"
+
+    def is_like(self, other: Answer) -> bool:
+        """Whether both are errors, or the same values of the same type."""
+        if self.error or other.error:
+            return bool(self.error and other.error)
+        return (self.type, self.values) == (other.type, other.values)
+
+
+class Engines:
+    """A session of each engine."""
+
+    def __init__(self, spark: Any, connection: duckdb.DuckDBPyConnection) -> None:
+        for name, value in SPARK_SETTINGS.items():
+            spark.conf.set(name, value)
+        for name, value in DUCKDB_SETTINGS.items():
+            connection.execute(f"set {name} = '{value}'")
+        self.connection = connection
+        self.spark = SparkSessionAtWork(spark, is_classic=True)
+        self.duckdb = DuckdbSession(connection)
+
+    def take(self, tables: Mapping[str, pa.Table]) -> None:
+        """Make these rows the relations of both engines."""
+        for name, table in tables.items():
+            self.spark.take_rows(name, table)
+            self.duckdb.take_rows(name, table)
+
+    def columns(self, trees: Sequence[exp.Expr], tail: str, by: str) -> list[tuple[Answer, Answer]]:
+        """What Spark and DuckDB answer for each of these expressions, beside the rows' key `by`."""
+        first = [self._one(self.duckdb, duckdb_sql(tree), tail, by) for tree in trees]
+        good = [position for position, answer in enumerate(first) if not answer.error]
+        second: dict[int, Answer] = dict(
+            zip(good, self._some(self.spark, [spark_sql(trees[at]) for at in good], tail, by), strict=True)
+        )
+        for position, tree in enumerate(trees):
+            if position not in second:
+                second[position] = self._one(self.spark, spark_sql(tree), tail, by)
+        return [(second[position], answer) for position, answer in enumerate(first)]
+
+    def _one(self, session: Session, text: str, tail: str, by: str) -> Answer:
+        return self._some(session, [text], tail, by)[0]
+
+    def _some(self, session: Session, texts: Sequence[str], tail: str, by: str) -> list[Answer]:
+        """The answer for each text; where the statement fails its halves are run, down to the one at fault."""
+        if not texts:
+            return []
+        items = ", ".join(f"{text} as c{at}" for at, text in enumerate(texts))
+        try:
+            table = session.fetch(f"select {by} as by_, {items} {tail}")
+        except StatementError as error:
+            if len(texts) == 1:
+                return [Answer(error=f"{error.condition}: {error.detail[:200]}")]
+            middle = len(texts) // 2
+            return self._some(session, texts[:middle], tail, by) + self._some(session, texts[middle:], tail, by)
+        table = table.sort_by("by_")
+        return [answer_of(column) for column in table.columns[1:]]
+
+    def fail_inside(self, tree: exp.Expr, table: str) -> bool:
+        """Whether some part of a checked expression is an error on both engines: then one of them may have had no need of it.
+
+        No engine says which operands it leaves out, such as the other one of a null or those of rows that a filter drops.
+        """
+        parts = [part for part in tree.walk() if TYPE in part.meta and not isinstance(part, (exp.Literal, exp.Column))]
+        return any(self._fails(part, table) for part in reversed(parts))
+
+    def _fails(self, part: exp.Expr, table: str) -> bool:
+        return all(
+            self._one(session, sql(part), f"from {table}", "1").error
+            for session, sql in ((self.duckdb, duckdb_sql), (self.spark, spark_sql))
+        )
+
+    def rows(self, session: Session, statement: str) -> tuple[tuple[str, ...], ...] | str:
+        """The rows of a statement as texts, in order of their text; or the error."""
+        try:
+            return sorted_rows(session.fetch(statement))
+        except StatementError as error:
+            return f"error: {error.condition}: {error.detail[:200]}"
+
+
+def answer_of(column: pa.ChunkedArray) -> Answer:
+    return Answer(type_of_arrow(column.type), tuple(plain(value) for value in values_of(column)))
+
+
+def values_of(column: pa.ChunkedArray) -> list[object]:
+    """The values of a column; moments as text, since Python has none after the year 9999."""
+    is_moment = pa.types.is_date(column.type) or pa.types.is_timestamp(column.type)
+    return list((column.cast(pa.string()) if is_moment else column).to_pylist())
+
+
+def plain(value: object) -> str:
+    """A value as text that tells types, signs of zero and digits apart; NaN equals itself."""
+    return "NaN" if isinstance(value, float) and math.isnan(value) else repr(value)
+
+
+def sorted_rows(table: pa.Table) -> tuple[tuple[str, ...], ...]:
+    """The rows of a table as texts, in an order of their own, below a row of the columns' names and types."""
+    header = tuple(f"{field.name}: {type_of_arrow(field.type)}" for field in table.schema)
+    columns = [[plain(value) for value in values_of(column)] for column in table.columns]
+    return (header, *sorted(zip(*columns, strict=True)))
+
+
+def arrow_table(columns: Columns, rows: Iterable[Sequence[object]]) -> pa.Table:
+    """Rows of Python values as Arrow."""
+    from etlrun.language.arrow import arrow_schema
+
+    schema = arrow_schema(columns)
+    values = list(zip(*rows, strict=True)) or [()] * len(columns)
+    return pa.table([pa.array(list(some), field.type) for some, field in zip(values, schema, strict=True)], schema)

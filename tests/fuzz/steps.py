@@ -1,0 +1,268 @@
+"""A random step behind the columns that a chain has: each kind that runs in SQL, with fields that the checker mostly takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from etlrun.language.columns import STRING, Column, Columns
+
+from .grammar import TYPES, Grammar
+from .queries import random_query
+
+MAPPING = {"letters": 'A: [a, A]\n"two words": ["a,,b", "ab,c", 12]\n"é": ["é", "1.5"]'}
+LABELS = ["a", "A", "", "ab,c", "é", "12", "true", "1", "2", "it's"]
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Where a step is to stand: the columns so far, and the other relations by name."""
+
+    columns: Columns
+    others: Mapping[str, Columns]
+
+
+def random_step(random: Random, chain: Chain) -> dict[str, Any]:
+    """One step as YAML has it."""
+    name = random.choice(list(MAKERS))
+    return {name.rstrip("_"): MAKERS[name](random, chain)}
+
+
+def _new(random: Random) -> str:
+    return random.choice(["n", "new", "Total", "mới", "a b", "select", 'q"']) + str(random.randint(0, 99))
+
+
+def _some(random: Random, columns: list[str], least: int = 1) -> list[str]:
+    return random.sample(columns, min(len(columns), random.randint(least, 3)))
+
+
+def _names(chain: Chain, of: Callable[[Column], bool] = lambda item: True) -> list[str]:
+    return [item.name for item in chain.columns if of(item)] or ["k"]
+
+
+def _plain(chain: Chain) -> list[str]:
+    return _names(chain, lambda item: item.type.is_orderable)
+
+
+def _scalars(random: Random, chain: Chain, count: int) -> list[str]:
+    grammar = Grammar(random, chain.columns)
+    found = grammar.grow(count * 4)
+    return [piece.text for piece in random.sample(found, min(count, len(found)))] or ["1"]
+
+
+def _order(random: Random, names: list[str]) -> list[str]:
+    return [_name(name) + random.choice(["", "", " desc", " desc nulls first", " asc nulls last"]) for name in names]
+
+
+def _name(name: str) -> str:
+    return name if name.isidentifier() and name.isascii() and name != "select" else "`" + name.replace("`", "``") + "`"
+
+
+def _filter(random: Random, chain: Chain) -> Any:
+    grammar = Grammar(random, chain.columns)
+    grammar.grow(12)
+    return random.choice(grammar.conditions())
+
+
+def _derive(random: Random, chain: Chain) -> Any:
+    return {_new(random): text for text in _scalars(random, chain, 3)}
+
+
+def _select(random: Random, chain: Chain) -> Any:
+    if random.random() < 0.4:
+        return list(dict.fromkeys(["k", *random.sample(_names(chain), len(chain.columns) // 2)]))
+    kept = {name: _name(name) for name in _some(random, _names(chain))}
+    return {"k": "k", **kept, **_derive(random, chain)} if "k" in chain.columns else {**kept, **_derive(random, chain)}
+
+
+def _rename(random: Random, chain: Chain) -> Any:
+    return {_new(random): name for name in _some(random, _names(chain, lambda item: item.name not in ("e", "k")))}
+
+
+def _drop(random: Random, chain: Chain) -> Any:
+    return _some(random, _names(chain))
+
+
+def _cast(random: Random, chain: Chain) -> Any:
+    return {name: str(random.choice(TYPES)) for name in _some(random, _plain(chain))}
+
+
+def _aggregates(random: Random, chain: Chain, count: int) -> list[str]:
+    grammar = Grammar(random, chain.columns)
+    grammar.grow(10)
+    found = [piece.text for piece in grammar.aggregates(count * 3) if not _is_loose_sum(piece.text, chain)]
+    return random.sample(found, min(count, len(found))) or ["count(*)"]
+
+
+def _is_loose_sum(text: str, chain: Chain) -> bool:
+    """Whether it may add up doubles whose digits depend on the order of rows."""
+    return "e" not in chain.columns and any(word in text for word in ("sum(", "avg(", "mean("))
+
+
+def _aggregate(random: Random, chain: Chain) -> Any:
+    step: dict[str, Any] = {"by": _some(random, _plain(chain), 0)}
+    step["columns"] = {_new(random): text for text in _aggregates(random, chain, 3)}
+    if random.random() < 0.4:
+        column = random.choice(_plain(chain))
+        step["pivot"] = {
+            "column": column,
+            "labels": "letters" if random.random() < 0.2 else random.sample(LABELS, 3),
+            "value": random.choice(_aggregates(random, chain, 2)),
+            "name": random.choice(["{label}", "x_{label}", "{label}_é"]),
+            "as": "totals",
+        }
+        if random.random() < 0.6:
+            step["pivot"]["fill"] = random.choice([0, "''", "date'2024-01-01'", 1.5, "0D", "false"])
+    return step
+
+
+def _dedupe(random: Random, chain: Chain) -> Any:
+    if random.random() < 0.3:
+        return {}
+    return {"by": _some(random, _plain(chain)), "order": _order(random, _total(random, chain))}
+
+
+def _total(random: Random, chain: Chain) -> list[str]:
+    plain = _plain(chain)
+    random.shuffle(plain)
+    return [*plain[:2], "k"] if random.random() < 0.6 and "k" in chain.columns else plain
+
+
+def _top(random: Random, chain: Chain) -> Any:
+    return {
+        "n": random.choice([1, 2, 3]),
+        "per": _some(random, _plain(chain), 0),
+        "order": _order(random, _total(random, chain)),
+    }
+
+
+def _window(random: Random, chain: Chain) -> Any:
+    grammar = Grammar(random, chain.columns)
+    grammar.grow(8)
+    found = [piece.text.split(" over (")[0] for piece in grammar.windows(8) if not _is_loose_sum(piece.text, chain)]
+    step = {
+        "per": _some(random, _plain(chain), 0),
+        "columns": {_new(random): text for text in found[:3] or ["count(*)"]},
+    }
+    return {**step, "order": _order(random, _total(random, chain))} if random.random() < 0.8 else step
+
+
+def _unpivot(random: Random, chain: Chain) -> Any:
+    step = {"name": _new(random), "value": _new(random), "nulls": random.choice(["keep", "drop"])}
+    if chain.columns.groups and random.random() < 0.7:
+        return {**step, "over": chain.columns.groups[0].name}
+    kind = random.choice(chain.columns.items).type
+    return {**step, "columns": _names(chain, lambda item: item.type == kind)[:3]}
+
+
+def _explode(random: Random, chain: Chain) -> Any:
+    step = {
+        "column": random.choice(_names(chain, lambda item: item.type.element is not None)),
+        "empty": random.choice(["drop", "keep"]),
+    }
+    extra = {"as": _new(random), "position": _new(random)}
+    return {**step, **{key: value for key, value in extra.items() if random.random() < 0.5}}
+
+
+def _join(random: Random, chain: Chain) -> Any:
+    name = random.choice(list(chain.others))
+    other = chain.others[name]
+    pairs = [
+        (here.name, there.name)
+        for here in chain.columns
+        for there in other
+        if here.type == there.type and here.type.is_orderable
+    ]
+    same = [(here, there) for here, there in pairs if here == there] or pairs
+    chosen = random.sample(same if random.random() < 0.7 else pairs, min(len(same), random.randint(1, 2)))
+    how = random.choice(["inner", "left", "right", "full", "semi", "anti"])
+    step: dict[str, Any] = {"with": name, "on": dict(chosen), "how": how}
+    if how not in ("semi", "anti"):
+        step["prefix"] = random.choice(["o_", "other ", "x"]) + str(random.randint(0, 99))
+    return step
+
+
+def _compare(random: Random, chain: Chain) -> Any:
+    plain = _plain(chain)
+    shown = {_new(random): name for name in _some(random, plain)}
+    step: dict[str, Any] = {
+        "by": _some(random, plain),
+        "period": random.choice(_names(chain, lambda item: item.type.name in ("string", "int", "date"))),
+        "periods": {f"P{at}": label for at, label in enumerate(random.sample([*LABELS, 1, 2, 3], 2))},
+        "columns": shown,
+        "keep": random.choice(["both", "any"]),
+    }
+    if random.random() < 0.5:
+        step["trend"] = {"of": next(iter(shown)), "as": "moved", "change": "change"}
+    return step
+
+
+def _bucket(random: Random, chain: Chain) -> Any:
+    item = random.choice(chain.columns.items)
+    grammar = Grammar(random, chain.columns)
+    literals = [grammar.literal(item.type.name) for _ in range(4)]
+    cases = {
+        "low": f"< {literals[0]}",
+        "same": f"in ({literals[1]}, {literals[2]})",
+        "rest": random.choice([f">= {literals[3]}", "is not null", f"between {literals[0]} and {literals[3]}"]),
+    }
+    return {
+        "column": item.name,
+        "as": _new(random),
+        "cases": cases,
+        **({"else": "none"} if random.random() < 0.5 else {}),
+    }
+
+
+def _lookup(random: Random, chain: Chain) -> Any:
+    return {
+        "column": random.choice(_names(chain, lambda item: item.type == STRING)),
+        "map": "letters",
+        "as": _new(random),
+        "unmatched": random.choice(["drop", "null", "other"]),
+    }
+
+
+def _group(chain: Chain) -> str:
+    return chain.columns.groups[0].name if chain.columns.groups else "totals"
+
+
+def _argmax(random: Random, chain: Chain) -> Any:
+    return {"over": _group(chain), "as": _new(random)}
+
+
+def _labels(random: Random, chain: Chain) -> Any:
+    where = random.choice(["> 0", "is null", "is not null", "<> ''", "= true", ">= 1.5"])
+    return {"over": _group(chain), "where": where, "as": _new(random)}
+
+
+def _sql(random: Random, chain: Chain) -> Any:
+    return random_query(random, {"input": chain.columns, **dict(list(chain.others.items())[:2])})
+
+
+MAKERS: dict[str, Callable[[Random, Chain], Any]] = {
+    "filter": _filter,
+    "derive": _derive,
+    "select": _select,
+    "rename": _rename,
+    "drop": _drop,
+    "cast": _cast,
+    "aggregate": _aggregate,
+    "aggregate_": _aggregate,
+    "dedupe": _dedupe,
+    "top": _top,
+    "window": _window,
+    "window_": _window,
+    "unpivot": _unpivot,
+    "explode": _explode,
+    "join": _join,
+    "join_": _join,
+    "compare": _compare,
+    "bucket": _bucket,
+    "lookup": _lookup,
+    "argmax": _argmax,
+    "labels": _labels,
+    "sql": _sql,
+}

@@ -1,0 +1,30 @@
+"""A short run of every subject of the fuzzing, from fixed seeds: `make fuzz` runs for an hour from any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import duckdb
+import pytest
+
+from .__main__ import SUBJECTS
+from .engines import Engines
+from .functions import untried
+
+
+@pytest.fixture(scope="module")
+def engines(spark: Any) -> Iterator[Engines]:
+    with duckdb.connect() as connection:
+        yield Engines(spark, connection)
+
+
+def test_every_function_can_be_tried() -> None:
+    assert untried(1) == []
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_nothing_differs(subject: str, engines: Engines) -> None:
+    trial = SUBJECTS[subject](1, engines)
+    assert trial.tried > 0
+    assert trial.findings == ()

@@ -1,0 +1,13 @@
+"""What came of a trial: how many inputs were tried, and what was wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The inputs that one seed made; each finding is text with the input in it."""
+
+    tried: int
+    findings: tuple[str, ...] = ()
