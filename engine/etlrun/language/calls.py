@@ -25,6 +25,7 @@ _A = {
     "orderable": "a value that has an order",
     "double": "a double",
 }
+_GREATEST = 2**31 - 1  # of a literal that counts places
 _UNORDERED = ("collect_set", "collect_list")
 _FRAMED = ("first_value", "last_value", "nth_value")
 
@@ -88,19 +89,13 @@ def _typed(checker: Checker, node: exp.Anonymous, function: Function) -> Type:
             node, "expression-not-allowed", f"`{said(node)}` is not part of the expression language"
         )
     arguments = arguments_of(node)
-    is_distinct = arguments != list(node.expressions)
-    if is_distinct and (not function.distinct or checker.in_window):
+    distinct = is_distinct(node)
+    if distinct and (not function.distinct or checker.in_window):
         place = " over a window" if function.distinct else ""
         checker.complain(node, "not-allowed-here", f"`{node.name}` has no `distinct`{place}", whole=False)
     if function.name == "count" and len(arguments) == 1 and isinstance(arguments[0], exp.Star):
         return BIGINT
-    if (
-        function.name == "count"
-        and not arguments
-        or len(arguments) > 1
-        and function.name == "count"
-        and not is_distinct
-    ):
+    if function.name == "count" and not arguments or len(arguments) > 1 and function.name == "count" and not distinct:
         return checker.complain(
             node, "wrong-arguments", "`count` takes `*`, one value, or `distinct` and several", whole=False
         )
@@ -117,6 +112,11 @@ def arguments_of(node: exp.Anonymous) -> list[exp.Expr]:
     return (
         list(arguments[0].expressions) if len(arguments) == 1 and isinstance(arguments[0], exp.Distinct) else arguments
     )
+
+
+def is_distinct(node: exp.Anonymous) -> bool:
+    """Whether the call says `distinct`."""
+    return len(node.expressions) == 1 and isinstance(node.expressions[0], exp.Distinct)
 
 
 def _argument_types(
@@ -151,6 +151,8 @@ def _argument_types(
 def _argument(checker: Checker, node: exp.Anonymous, argument: exp.Expr, kind: str, before: list[exp.Expr]) -> None:
     if kind.startswith("=") and not isinstance(argument, (exp.Literal, exp.Boolean)) and whole_of(argument) is None:
         checker.complain(argument, "wrong-arguments", f"`{node.name}` wants a literal here")
+    if kind == "=integer" and abs(whole_of(argument) or 0) > _GREATEST:
+        checker.complain(argument, "wrong-arguments", f"`{node.name}` takes a number up to {_GREATEST} here")
     found = checker.visit(argument)
     kind = kind.lstrip("=")
     if kind in ("date", "moment", "timestamp"):

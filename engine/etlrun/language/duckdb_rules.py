@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from etlrun.language.calls import arguments_of
+from etlrun.language.calls import arguments_of, is_distinct
 from etlrun.language.casts import duckdb_cast
 from etlrun.language.columns import BIGINT, BOOLEAN, DATE, DOUBLE, INT, NULL, STRING, TIMESTAMP, Type, decimal
 from etlrun.language.expressions import TYPE, cast
 from etlrun.language.functions import common_type
 from etlrun.language.functions.numbers import decimal_operand, division_by_zero, duckdb_remainder
-from etlrun.language.lowering import fill_call, function_of, hang, kind_of
+from etlrun.language.lowering import fill_call, folds, function_of, hang, kind_of, positive_zero, read_zero_alike
 from etlrun.language.templates import duckdb, is_never_zero
 
 RECAST = "etlrun.recast"  # the key under which the call inside a window or filter keeps the type to cast the whole to
@@ -34,6 +34,8 @@ def _call(node: exp.Anonymous) -> exp.Expr:
     widen(*(argument for argument, kind in zip(arguments, wanted, strict=False) if kind == "same"))
     for argument, said in zip(arguments, wanted, strict=False):
         _type_null(argument, NULLS.get(said.lstrip("="), NULL))
+    if function.picks or is_distinct(node):
+        read_zero_alike(arguments_of(node), "duckdb")
     arguments = arguments_of(node)
     if function.name == "count" and len(arguments) > 1:
         return _count_of_several(arguments)
@@ -178,10 +180,54 @@ def _like(node: exp.Expr) -> exp.Expr:
 def _index(node: exp.Expr) -> exp.Expr:
     position = node.expressions[0]
     return duckdb(
-        "list_extract(_1, case when _2 < 0 or _2 >= len(_1) then cast('there is no such element' as bigint) else _2 + 1 end)",
+        "list_extract(_1, case when _1 is null then null when _2 < 0 or _2 >= len(_1) then cast('there is no such element' as bigint) else _2 + 1 end)",
         node.this,
         position,
     )
+
+
+def _select(node: exp.Expr) -> exp.Expr:
+    """The rows of groups and the distinct rows show 0.0 for -0.0, which is equal to it, as Spark's do."""
+    group = node.args.get("group")
+    for key in list(group.expressions) if group else ():
+        shown = positive_zero(key, kind_of(key), "duckdb")
+        if shown is not key:
+            _show_key(node, key.copy(), shown)
+    if node.args.get("distinct"):
+        _show_distinct(node)
+    return node
+
+
+def _show_key(select: exp.Expr, key: exp.Expr, shown: exp.Expr) -> None:
+    """Put `shown` in the place of a key, wherever it stands outside an aggregate."""
+    parts = [
+        *select.expressions,
+        *(select.args[name] for name in ("group", "having", "order") if select.args.get(name)),
+    ]
+    for part in parts:
+        for found in list(part.walk(prune=folds)):
+            if found == key:
+                found.replace(shown.copy())
+
+
+def _show_distinct(query: exp.Expr) -> None:
+    """Write 0.0 for -0.0 in what a query gives."""
+    if isinstance(query, exp.SetOperation):
+        _show_distinct(query.this)
+        _show_distinct(query.expression)
+    elif isinstance(query, exp.Subquery):
+        _show_distinct(query.this)
+    for item in query.expressions if isinstance(query, exp.Select) else ():
+        inner = item.this if isinstance(item, exp.Alias) else item
+        shown = positive_zero(inner, kind_of(inner), "duckdb")
+        if shown is not inner:
+            inner.replace(exp.alias_(shown, item.alias_or_name, quoted=True) if inner is item else shown)
+
+
+def _set_operation(node: exp.Expr) -> exp.Expr:
+    if node.args.get("distinct") is not False:
+        _show_distinct(node)
+    return node
 
 
 def _filter(node: exp.Expr) -> exp.Expr:
@@ -234,6 +280,8 @@ RULES: dict[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
     exp.Bracket: _index,
     exp.Filter: _filter,
     exp.Window: _window,
+    exp.Select: _select,
+    **dict.fromkeys((exp.Union, exp.Intersect, exp.Except), _set_operation),
     **dict.fromkeys((exp.Add, exp.Sub, exp.Mul), _arithmetic),
     **dict.fromkeys((exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor), _widened),
     **dict.fromkeys(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from sqlglot import exp
 
 from etlrun.language.calls import arguments_of
-from etlrun.language.columns import NULL, Type
+from etlrun.language.columns import FRACTIONS, NULL, Type
 from etlrun.language.expressions import TYPE
 from etlrun.language.functions import FUNCTIONS, Function
 from etlrun.language.functions.function import Template
@@ -41,19 +41,46 @@ def fill_call(node: exp.Anonymous, function: Function, template: Template | None
     return template(node.expressions, tuple(kind_of(argument) for argument in arguments_of(node)))
 
 
+def read_zero_alike(arguments: Iterable[exp.Expr], engine: Engine) -> None:
+    """Make every -0.0 among the arguments 0.0, in place: where equal values are one, it does not matter which is met first."""
+    for argument in arguments:
+        replacement = positive_zero(argument, kind_of(argument), engine)
+        if replacement is not argument:
+            argument.replace(replacement)
+
+
+def positive_zero(node: exp.Expr, kind: Type, engine: Engine) -> exp.Expr:
+    """`node` with 0.0 for -0.0, also as an element of an array; the node itself where its type has no -0.0."""
+    is_array = kind.element is not None
+    fraction = kind.element if is_array else kind
+    if fraction is None or fraction.name not in FRACTIONS:
+        return node
+    zero = f"cast(0 as {fraction})"
+    if not is_array:
+        template = f"_1 + {zero}"
+    elif engine == "spark":
+        template = f"transform(_1, element_ -> element_ + {zero})"
+    else:
+        template = f"list_transform(_1, lambda element_: element_ + {zero})"
+    found = fill(template, engine, [node])
+    found.meta[TYPE] = kind
+    return exp.paren(found, copy=False) if not is_array else found
+
+
 def hang(tree: exp.Expr, wrap: Callable[[exp.Expr], exp.Expr]) -> exp.Expr:
     """`tree` with every outermost call that folds rows wrapped: `sum(x) / count(x)` becomes two windows, not one of a quotient."""
-    if isinstance(tree, (exp.Anonymous, exp.Filter)) and tree.this and _folds(tree):
+    if isinstance(tree, (exp.Anonymous, exp.Filter)) and tree.this and folds(tree):
         return wrap(tree)
     holder = exp.Paren(this=tree)
-    for node in list(holder.walk(prune=_folds)):
-        if node is not holder and _folds(node):
+    for node in list(holder.walk(prune=folds)):
+        if node is not holder and folds(node):
             node.replace(wrap(node.copy()))
     found = holder.this
     assert isinstance(found, exp.Expr)
     return found
 
 
-def _folds(node: exp.Expr) -> bool:
+def folds(node: exp.Expr) -> bool:
+    """Whether the node is a call that folds rows or looks at them, in the words of either engine."""
     called = node.this if isinstance(node, exp.Filter) else node
     return isinstance(called, exp.Anonymous) and called.name.lower() in FOLDING

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from etlrun.language.calls import arguments_of, is_distinct
 from etlrun.language.casts import spark_cast
-from etlrun.language.expressions import TYPE
-from etlrun.language.lowering import fill_call, function_of, hang, kind_of
+from etlrun.language.columns import BIGINT, BOOLEAN, INT, NULL, decimal
+from etlrun.language.expressions import TYPE, cast
+from etlrun.language.functions.numbers import is_long, spark_negation
+from etlrun.language.lowering import fill_call, function_of, hang, kind_of, read_zero_alike
 from etlrun.language.templates import spark
 
 
@@ -20,6 +23,14 @@ def lower(node: exp.Expr) -> exp.Expr:
             if TYPE in node.meta
             else node
         )
+    if isinstance(node, exp.Case):
+        return _case(node)
+    if isinstance(node, exp.Neg) and is_long(kind_of(node.this)):
+        return spark_negation(node.this, kind_of(node.this))
+    if isinstance(node, (exp.Add, exp.Sub, exp.Mul, exp.Mod)) and kind_of(node).name == "decimal":
+        return _decimals(node)
+    if isinstance(node, exp.Bracket):
+        return _index(node)
     if isinstance(node, exp.NullSafeNEQ):
         return spark("not (_1 <=> _2)", node.this, node.expression)
     if isinstance(node, exp.Filter):
@@ -33,7 +44,33 @@ def lower(node: exp.Expr) -> exp.Expr:
     if function is None:
         return node
     assert isinstance(node, exp.Anonymous)
+    if function.picks or is_distinct(node):
+        read_zero_alike(arguments_of(node), "spark")
     return fill_call(node, function, function.spark, "spark")
+
+
+def _case(node: exp.Expr) -> exp.Expr:
+    """A condition that is a bare NULL gets its type, which Spark asks for."""
+    for branch in node.args["ifs"]:
+        if not node.args.get("this") and kind_of(branch.this) == NULL:
+            branch.this.replace(cast(branch.this.copy(), BOOLEAN))
+    return node
+
+
+def _decimals(node: exp.Expr) -> exp.Expr:
+    """A bare NULL beside a decimal has one digit: Spark would give it as many as the other operand, and the result more."""
+    for operand in (node.this, node.expression):
+        if kind_of(operand) == NULL:
+            operand.replace(cast(operand.copy(), decimal(1, 0)))
+    return node
+
+
+def _index(node: exp.Expr) -> exp.Expr:
+    """Spark cuts a position to 32 bits, unless it is cast."""
+    position = node.expressions[0]
+    if kind_of(position) == BIGINT:
+        position.replace(cast(position.copy(), INT))
+    return node
 
 
 def _over(node: exp.Window, call: exp.Expr) -> exp.Window:

@@ -80,8 +80,8 @@ AGGREGATES = (
         duckdb=_duckdb_mean,
         aliases=("mean",),
     ),
-    Function("min", ("orderable",), first, "the least value", "aggregate"),
-    Function("max", ("orderable",), first, "the greatest value", "aggregate"),
+    Function("min", ("orderable",), first, "the least value", "aggregate", picks=True),
+    Function("max", ("orderable",), first, "the greatest value", "aggregate", picks=True),
     Function(
         "min_by",
         ("orderable", "orderable"),
@@ -90,6 +90,7 @@ AGGREGATES = (
         "aggregate",
         spark="min(case when _2 is not null then struct(_2 as y, _1 is null as n, _1 as x) end).x",
         duckdb="min(case when _2 is not null then struct_pack(y := _2, n := _1 is null, x := _1) end)['x']",
+        picks=True,
     ),
     Function(
         "max_by",
@@ -99,6 +100,7 @@ AGGREGATES = (
         "aggregate",
         spark="max(case when _2 is not null then struct(_2 as y, _1 is not null as n, _1 as x) end).x",
         duckdb="max(case when _2 is not null then struct_pack(y := _2, n := _1 is not null, x := _1) end)['x']",
+        picks=True,
     ),
     Function(
         "bool_and",
@@ -127,6 +129,7 @@ AGGREGATES = (
         "aggregate",
         duckdb="coalesce(list_filter(list(distinct _1), lambda value_: value_ is not null), [])",
         recast=True,
+        picks=True,
     ),
     Function(
         "collect_list",

@@ -63,7 +63,7 @@ def _duckdb_array(arguments: Arguments, types: Types) -> exp.Expr:
 
 _CONTAINS = "case when _1 is null or _2 is null then null when list_contains(_1, _2) then true when len(_1) <> list_count(_1) then null else false end"
 _POSITION = "case when _1 is null or _2 is null then null else coalesce(list_position(_1, _2), 0) end"
-_ELEMENT = "list_extract(_1, case when _2 = 0 or abs(_2) > len(_1) then cast('there is no such element' as bigint) else _2 end)"
+_ELEMENT = "list_extract(_1, case when _1 is null then null when _2 = 0 or abs(_2) > len(_1) then cast('there is no such element' as bigint) else _2 end)"
 
 ARRAYS = (
     Function("array", ("same", "same*"), _of_same, "the arguments as an array", duckdb=_duckdb_array),
@@ -97,7 +97,7 @@ ARRAYS = (
         _element,
         "the element at a position, from the end where it is negative; an error where there is none",
         duckdb=_ELEMENT,
-        spark="element_at(_1, cast(_2 as int))",
+        spark="case when _2 is not null then element_at(_1, cast(_2 as int)) end",
         verify=_not_zero,
     ),
     Function(
@@ -123,6 +123,7 @@ ARRAYS = (
         "the elements in order, nulls first; descending with `false`, nulls last",
         duckdb=_duckdb_sort,
         verify=_orderable_elements,
+        picks=True,
     ),
     Function(
         "array_distinct",
@@ -131,6 +132,7 @@ ARRAYS = (
         "the elements without repetitions, in the order of their first occurrence",
         duckdb="list_filter(_1, lambda element_, at_: list_position(_1, element_) = at_)",
         verify=_orderable_elements,
+        picks=True,
     ),
     Function(
         "array_min",
@@ -139,6 +141,7 @@ ARRAYS = (
         "the least element, nulls left out",
         duckdb="list_min(_1)",
         verify=_orderable_elements,
+        picks=True,
     ),
     Function(
         "array_max",
@@ -147,6 +150,7 @@ ARRAYS = (
         "the greatest element, nulls left out",
         duckdb="list_max(_1)",
         verify=_orderable_elements,
+        picks=True,
     ),
     Function(
         "slice",

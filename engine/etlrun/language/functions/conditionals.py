@@ -37,8 +37,8 @@ CONDITIONALS = (
         aliases=("iff",),
     ),
     Function("nullif", ("same", "same"), first, "null where both are equal, else the first argument", recast=True),
-    Function("greatest", ("same", "same", "same*"), same, "the greatest argument, nulls left out"),
-    Function("least", ("same", "same", "same*"), same, "the least argument, nulls left out"),
+    Function("greatest", ("same", "same", "same*"), same, "the greatest argument, nulls left out", picks=True),
+    Function("least", ("same", "same", "same*"), same, "the least argument, nulls left out", picks=True),
     Function("isnull", ("any",), BOOLEAN, "whether the argument is null", spark="_1 is null", duckdb="_1 is null"),
     Function(
         "isnotnull",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlglot import exp
 
 from etlrun.language.casts import duckdb_cast, is_moment_word, spark_cast
 from etlrun.language.clocks import ClockError, read_clock
-from etlrun.language.columns import BIGINT, DATE, INT, STRING, TIMESTAMP, Type
+from etlrun.language.columns import BIGINT, DATE, INT, STRING, TIMESTAMP, Type, decimal
+from etlrun.language.expressions import cast
 from etlrun.language.functions.function import Arguments, Complaint, Function, Template, Types, Verify
-from etlrun.language.templates import duckdb, spark, text_of
+from etlrun.language.templates import Engine, duckdb, fill, spark, text_of, whole_of
 
 _SPARK_TYPES = {"date": "date", "timestamp": "timestamp_ntz"}
 _DATE_UNITS = {
@@ -98,7 +101,7 @@ def _spark_reader(name: str, engine_cast: str, kind: str) -> Template:
     return build
 
 
-def _day(arguments: Arguments, types: Types) -> tuple[exp.Expr, ...]:
+def _day(arguments: Arguments, types: Sequence[Type]) -> tuple[exp.Expr, ...]:
     """The arguments with every timestamp cut to its date."""
     return tuple(
         duckdb("cast(_1 as date)", argument) if kind == TIMESTAMP else argument
@@ -111,6 +114,29 @@ def _of_days(template: str) -> Template:
         return duckdb(template, *_day(arguments, types))
 
     return build
+
+
+def _within(digits: int, argument: exp.Expr, kind: Type) -> exp.Expr:
+    """A number of at most so many digits, else an error: far beyond the year 9999 Spark counts around, and DuckDB means infinity."""
+    value = whole_of(argument)
+    if kind.name in ("tinyint", "smallint", "null") or value is not None and abs(value) < 10**digits:
+        return argument.copy()
+    return cast(cast(argument.copy(), decimal(digits, 0)), BIGINT if digits > _DAYS else INT)
+
+
+def _counted(template: str, engine: Engine, digits: int) -> Template:
+    """A template of a moment and a number that is counted on from there, or of the number alone."""
+
+    def build(arguments: Arguments, types: Types) -> exp.Expr:
+        *moments, (number, kind) = zip(arguments, types, strict=True)
+        if engine == "duckdb":
+            moments = [(_day([moment], [is_])[0], is_) for moment, is_ in moments]
+        return fill(template, engine, [*(moment for moment, _ in moments), _within(digits, number, kind)])
+
+    return build
+
+
+_DAYS, _MONTHS, _SECONDS = 7, 6, 12  # digits
 
 
 def _part(name: str, doc: str, template: str = "", takes: str = "moment", aliases: tuple[str, ...] = ()) -> Function:
@@ -134,8 +160,8 @@ DATES = (
         ("moment", "integer"),
         DATE,
         "the date n days later",
-        spark="date_add(_1, cast(_2 as int))",
-        duckdb=_of_days("_1 + cast(_2 as integer)"),
+        spark=_counted("date_add(_1, _2)", "spark", _DAYS),
+        duckdb=_counted("_1 + cast(_2 as integer)", "duckdb", _DAYS),
         aliases=("dateadd",),
     ),
     Function(
@@ -143,8 +169,8 @@ DATES = (
         ("moment", "integer"),
         DATE,
         "the date n days earlier",
-        spark="date_sub(_1, cast(_2 as int))",
-        duckdb=_of_days("_1 - cast(_2 as integer)"),
+        spark=_counted("date_sub(_1, _2)", "spark", _DAYS),
+        duckdb=_counted("_1 - cast(_2 as integer)", "duckdb", _DAYS),
     ),
     Function(
         "datediff",
@@ -160,8 +186,8 @@ DATES = (
         ("moment", "integer"),
         DATE,
         "the date n months later, or that month's last day where it is shorter",
-        spark="add_months(_1, cast(_2 as int))",
-        duckdb=_of_days("_1 + to_months(cast(_2 as integer))"),
+        spark=_counted("add_months(_1, _2)", "spark", _MONTHS),
+        duckdb=_counted("_1 + to_months(cast(_2 as integer))", "duckdb", _MONTHS),
         recast=True,
     ),
     Function("last_day", ("moment",), DATE, "the last day of the month", duckdb=_of_days("last_day(_1)")),
@@ -244,8 +270,8 @@ DATES = (
         ("integer",),
         DATE,
         "the date so many days after 1970-01-01",
-        spark="date_from_unix_date(cast(_1 as int))",
-        duckdb="cast('1970-01-01' as date) + cast(_1 as integer)",
+        spark=_counted("date_from_unix_date(_1)", "spark", _DAYS),
+        duckdb=_counted("cast('1970-01-01' as date) + cast(_1 as integer)", "duckdb", _DAYS),
     ),
     Function(
         "unix_seconds",
@@ -259,7 +285,7 @@ DATES = (
         ("integer",),
         TIMESTAMP,
         "the timestamp so many seconds after 1970-01-01 00:00:00",
-        spark="cast(timestamp_seconds(_1) as timestamp_ntz)",
-        duckdb="make_timestamp(cast(_1 as bigint) * 1000000)",
+        spark=_counted("cast(timestamp_seconds(_1) as timestamp_ntz)", "spark", _SECONDS),
+        duckdb=_counted("make_timestamp(cast(_1 as bigint) * 1000000)", "duckdb", _SECONDS),
     ),
 )

@@ -50,6 +50,7 @@ class Function:
     duckdb: Template | None = None
     spark: Template | None = None
     recast: bool = False
+    picks: bool = False  # gives one of several equal values: -0.0 is read as 0.0, so that all of them are the same
     aliases: tuple[str, ...] = ()
     verify: Verify | None = None
     gives_for: Callable[[Arguments, Types], Type] | None = None  # where the type hangs on a literal argument

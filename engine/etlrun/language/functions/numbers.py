@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from etlrun.language.columns import BIGINT, DOUBLE, INT, NULL, STRING, Type, decimal
 from etlrun.language.functions.function import Arguments, Complaint, Function, Template, Types, as_decimal, first, same
-from etlrun.language.templates import duckdb, is_never_zero, whole_of
+from etlrun.language.templates import duckdb, is_never_zero, spark, whole_of
 
 
 def decimal_operand(node: exp.Expr, kind: Type) -> Type:
@@ -78,7 +78,7 @@ def _remainder_type(arguments: Arguments, types: Types) -> Type:
 def _duckdb_sign(arguments: Arguments, types: Types) -> exp.Expr:
     if types[0].name not in ("float", "double"):
         return duckdb("sign(_1)", *arguments)
-    return duckdb("case when isnan(_1) then _1 else sign(_1) end", *arguments)
+    return duckdb("case when isnan(_1) or _1 = 0 then _1 else sign(_1) end", *arguments)
 
 
 def _duckdb_whole(name: str) -> Template:
@@ -112,8 +112,25 @@ def _duckdb_shift_right(arguments: Arguments, types: Types) -> exp.Expr:
     return duckdb(f"cast(_1 as {kind}) >> cast(cast(_2 as bigint) & {mask} as {kind})", *arguments)
 
 
+def _spark_abs(arguments: Arguments, types: Types) -> exp.Expr:
+    if not is_long(types[0]):
+        return spark("abs(_1)", *arguments)
+    return spark(f"case when _1 < 0 then cast(substring(cast(_1 as string), 2) as {types[0]}) else _1 end", *arguments)
+
+
+def is_long(kind: Type) -> bool:
+    """Whether Spark negates the type through 34 digits, which it rounds to."""
+    return kind.name == "decimal" and kind.precision > 34
+
+
+def spark_negation(value: exp.Expr, kind: Type) -> exp.Expr:
+    """`-value` of a decimal of more than 34 digits, by its digits."""
+    digits = "case when _1 < 0 then substring(cast(_1 as string), 2) else concat('-', cast(_1 as string)) end"
+    return spark(f"cast({digits} as {kind})", value)
+
+
 NUMBERS = (
-    Function("abs", ("numeric",), first, "the number without its sign", recast=True),
+    Function("abs", ("numeric",), first, "the number without its sign", spark=_spark_abs, recast=True),
     Function(
         "sign", ("numeric",), DOUBLE, "-1, 0 or 1, as double", duckdb=_duckdb_sign, recast=True, aliases=("signum",)
     ),
@@ -174,7 +191,7 @@ NUMBERS = (
         ("integer", "integer"),
         _at_least_int,
         "the bits moved to the left; those beyond the type's width are lost",
-        spark="shiftleft(_1, cast(_2 as int))",
+        spark="shiftleft(_1, cast(_2 & 63 as int))",
         duckdb=_duckdb_shift_left,
     ),
     Function(
@@ -182,7 +199,7 @@ NUMBERS = (
         ("integer", "integer"),
         _at_least_int,
         "the bits moved to the right, the sign kept",
-        spark="shiftright(_1, cast(_2 as int))",
+        spark="shiftright(_1, cast(_2 & 63 as int))",
         duckdb=_duckdb_shift_right,
     ),
     Function(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from etlrun.language.columns import BOOLEAN, INT, STRING
+from etlrun.language.columns import BIGINT, BOOLEAN, INT, STRING, Type
 from etlrun.language.functions.function import Arguments, Complaint, Function, Template, Types
-from etlrun.language.templates import duckdb, text_of, whole_of
+from etlrun.language.templates import duckdb, spark, text_of, whole_of
 
 # Letters whose upper case is more than one letter: Unicode's SpecialCasing, which never changes. DuckDB maps one to one.
 _HOMES = (range(0x80, 0x600), range(0x1E00, 0x2000), range(0xFB00, 0xFB20))  # the only blocks that hold any
@@ -26,11 +26,30 @@ _LOWER = (
 
 
 def _not_negative(arguments: Arguments, position: int) -> exp.Expr:
+    """A length: 0 where it is negative, and null where it is null."""
     value = whole_of(arguments[position])
     return (
         arguments[position].copy()
         if value is not None and value >= 0
-        else duckdb("greatest(_1, 0)", arguments[position])
+        else duckdb("case when _1 < 0 then 0 else _1 end", arguments[position])
+    )
+
+
+def _in_spark(name: str) -> Template:
+    """A call whose lengths and positions are of type int, as Spark wants them: what is beyond an int is beyond any text."""
+
+    def build(arguments: Arguments, types: Types) -> exp.Expr:
+        return exp.Anonymous(this=name, expressions=[_as_int(*pair) for pair in zip(arguments, types, strict=True)])
+
+    return build
+
+
+def _as_int(argument: exp.Expr, kind: Type) -> exp.Expr:
+    if kind != BIGINT:
+        return argument.copy()
+    return spark(
+        "cast(case when _1 > 2147483647 then 2147483647 when _1 < -2147483647 then -2147483647 else _1 end as int)",
+        argument,
     )
 
 
@@ -109,11 +128,16 @@ TEXT = (
         ("string", "integer", "integer?"),
         STRING,
         "from a position on (from the end where it is negative), n characters",
+        spark=_in_spark("substring"),
         duckdb=_duckdb_substring,
         aliases=("substr", "mid"),
     ),
-    Function("left", ("string", "integer"), STRING, "the first n characters", duckdb=_duckdb_left),
-    Function("right", ("string", "integer"), STRING, "the last n characters", duckdb=_duckdb_right),
+    Function(
+        "left", ("string", "integer"), STRING, "the first n characters", spark=_in_spark("left"), duckdb=_duckdb_left
+    ),
+    Function(
+        "right", ("string", "integer"), STRING, "the last n characters", spark=_in_spark("right"), duckdb=_duckdb_right
+    ),
     Function(
         "replace", ("string", "string", "string"), STRING, "every occurrence of the second text replaced by the third"
     ),
@@ -158,6 +182,7 @@ TEXT = (
         ("string", "integer", "=string?"),
         STRING,
         "filled at the beginning, or cut, to n characters",
+        spark=_in_spark("lpad"),
         duckdb=_duckdb_pad("lpad"),
         verify=_some_filler,
     ),
@@ -166,10 +191,11 @@ TEXT = (
         ("string", "integer", "=string?"),
         STRING,
         "filled at the end, or cut, to n characters",
+        spark=_in_spark("rpad"),
         duckdb=_duckdb_pad("rpad"),
         verify=_some_filler,
     ),
-    Function("repeat", ("string", "integer"), STRING, "the text n times"),
+    Function("repeat", ("string", "integer"), STRING, "the text n times", spark=_in_spark("repeat")),
     Function(
         "reverse",
         ("string",),
