@@ -18,13 +18,20 @@ _NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _DATE = r"([0-9]{4,6})(?:-([0-9]{1,2})(?:-([0-9]{1,2})"
 _CLOCK = r"([01]?[0-9]|2[0-3])(?::([0-9]{1,2})(?::([0-9]{1,2})(?:\.([0-9]{0,6})[0-9]*)?)?)?"
 _ZONE = r" ?(?:Z|UTC|GMT|[+-][0-9]{1,2}(?::?[0-9]{2})?)?"
+
+
+def whole(pattern: str) -> str:
+    """A pattern of all of a text. What matches all of it may match less where a search may stop early: `20:30` as 2 o'clock."""
+    return f"^(?:{pattern})$"
+
+
 _NUMERIC_TEXT = {
-    "integer": _BLANK + "([+-]?[0-9]+)" + _BLANK,
-    "decimal": r"[\x00-\x20]*(" + _NUMBER + r")[\x00-\x20]*",
-    "fraction": r"[\x00-\x20]*(" + _NUMBER + r"|(?i:[+-]?(?:inf|infinity)|nan))[dDfF]?[\x00-\x20]*",
+    "integer": whole(_BLANK + "([+-]?[0-9]+)" + _BLANK),
+    "decimal": whole(r"[\x00-\x20]*(" + _NUMBER + r")[\x00-\x20]*"),
+    "fraction": whole(r"[\x00-\x20]*(" + _NUMBER + r"|(?i:[+-]?(?:inf|infinity)|nan))[dDfF]?[\x00-\x20]*"),
 }
-_DATE_TEXT = _BLANK + _DATE + "(?:[ T](?s:.*))?)?)?" + _BLANK
-_TIMESTAMP_TEXT = _BLANK + _DATE + "(?:[ T]" + _CLOCK + _ZONE + ")?)?)?" + _BLANK
+_DATE_TEXT = whole(_BLANK + _DATE + "(?:[ T](?s:.*))?)?)?" + _BLANK)
+_TIMESTAMP_TEXT = whole(_BLANK + _DATE + "(?:[ T]" + _CLOCK + _ZONE + ")?)?)?" + _BLANK)
 
 
 _INFINITE_AS_FLOAT = (

@@ -6,8 +6,9 @@ from sqlglot import exp
 
 from etlrun.language.calls import arguments_of, is_distinct
 from etlrun.language.casts import spark_cast
-from etlrun.language.columns import BIGINT, BOOLEAN, INT, NULL, decimal
+from etlrun.language.columns import BIGINT, BOOLEAN, INT, NULL, STRING, array, decimal
 from etlrun.language.expressions import TYPE, cast
+from etlrun.language.functions import Function
 from etlrun.language.functions.numbers import is_long, spark_negation
 from etlrun.language.lowering import fill_call, function_of, hang, kind_of, read_zero_alike
 from etlrun.language.templates import spark
@@ -44,9 +45,22 @@ def lower(node: exp.Expr) -> exp.Expr:
     if function is None:
         return node
     assert isinstance(node, exp.Anonymous)
+    _type_nulls(node, function)
     if function.picks or is_distinct(node):
         read_zero_alike(arguments_of(node), "spark")
     return fill_call(node, function, function.spark, "spark")
+
+
+def _type_nulls(node: exp.Anonymous, function: Function) -> None:
+    """Give a bare NULL in the place of an array or of its element a type, which Spark asks for."""
+    arguments = arguments_of(node)
+    element = STRING
+    for argument, wanted in zip(arguments, function.wants(len(arguments)) or (), strict=False):
+        kind = kind_of(argument)
+        if wanted == "array":
+            element = kind.element or STRING
+        if wanted in ("array", "element") and kind == NULL:
+            argument.replace(cast(argument.copy(), array(element) if wanted == "array" else element))
 
 
 def _case(node: exp.Expr) -> exp.Expr:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
-from etlrun.language.casts import duckdb_cast, is_moment_word, spark_cast
+from etlrun.language.casts import duckdb_cast, is_moment_word, spark_cast, whole
 from etlrun.language.clocks import ClockError, read_clock
 from etlrun.language.columns import BIGINT, DATE, INT, STRING, TIMESTAMP, Type, decimal
 from etlrun.language.expressions import cast
@@ -84,7 +84,7 @@ def _reader(kind: str, engine_cast: str) -> Template:
             f"cast({engine_cast}(case when regexp_full_match(_1, _2) then regexp_replace(_1, _2, _3) "
             f"else 'not a {kind} of the form ' || _4 || ': ' || _1 end as timestamp) as {kind})",
             arguments[0],
-            pattern,
+            whole(pattern),
             order,
             arguments[1],
         )
