@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 from sqlglot import exp
 
 from etlrun.diagnostics import nearest
-from etlrun.language.checking import Checker, Rule, said
+from etlrun.language.checking import Checker, Rule
 from etlrun.language.columns import BIGINT, BOOLEAN, DATE, NULL, TIMESTAMP, Type
 from etlrun.language.expressions import TYPE
 from etlrun.language.functions import FUNCTIONS, Function, common_type
@@ -84,10 +86,6 @@ def _place(checker: Checker, node: exp.Anonymous, function: Function) -> None:
 
 
 def _typed(checker: Checker, node: exp.Anonymous, function: Function) -> Type:
-    if isinstance(node.args.get("this"), exp.Expr):
-        return checker.complain(
-            node, "expression-not-allowed", f"`{said(node)}` is not part of the expression language"
-        )
     arguments = arguments_of(node)
     distinct = is_distinct(node)
     if distinct and (not function.distinct or checker.in_window):
@@ -196,27 +194,27 @@ def visit_match(checker: Checker, node: exp.Expr) -> Type:
 def visit_window(checker: Checker, node: exp.Expr) -> Type:
     assert isinstance(node, exp.Window)
     order = node.args.get("order")
+    called = node.this.this if isinstance(node.this, exp.Filter) else node.this
+    function = FUNCTIONS.get(called.name.lower())
+    if checker.in_aggregate or checker.in_over:
+        what = "another window" if checker.in_over else "an aggregate"
+        fix = "put it into a subquery first"
+        checker.complain(node, "not-allowed-here", f"a window cannot stand inside {what}", fix)
+    outside = checker.in_window, checker.in_over
+    checker.in_window, checker.in_over = False, True
     for part in [*node.args.get("partition_by", ()), *((item.this for item in order.expressions) if order else ())]:
         kind = checker.visit(part)
         if not kind.is_orderable:
-            checker.complain(part, "type-mismatch", f"{kind} has no order")
-    called = node.this.this if isinstance(node.this, exp.Filter) else node.this
-    function = FUNCTIONS.get(called.name.lower()) if isinstance(called, exp.Anonymous) else None
-    if function is None and not isinstance(called, exp.Anonymous):
-        return checker.complain(node, "expression-not-allowed", f"`{said(called)}` takes no `over`")
-    if node.args.get("alias"):
-        checker.complain(
-            node, "expression-not-allowed", "named windows are not read", "write the window inside `over (...)`"
-        )
+            checker.complain(part, "type-mismatch", f"{kind} has no order", "order by its elements or fields")
     if function is not None and function.ordered and not order:
         checker.complain(
             node, "no-total-order", f"`{function.name}` needs `order by`: without it the answer depends on row order"
         )
     if function is not None:
         _check_frame(checker, node, function)
-    outside, checker.in_window = checker.in_window, True
+    checker.in_window = True
     kind = checker.visit(node.this)
-    checker.in_window = outside
+    checker.in_window, checker.in_over = outside
     return kind
 
 
@@ -226,20 +224,33 @@ def _check_frame(checker: Checker, node: exp.Window, function: Function) -> None
         return
     if function.kind == "window" and function.name not in _FRAMED:
         checker.complain(node, "not-allowed-here", f"`{function.name}` takes no frame", "leave `rows between ...` out")
-    bounds = [frame.args.get("start"), frame.args.get("end")]
-    numbers = [bound for bound in bounds if isinstance(bound, exp.Expr)]
-    if frame.args.get("exclude") or any(whole_of(bound) is None for bound in numbers):
-        checker.complain(
-            node, "expression-not-allowed", "a frame is given by literal numbers of rows, `unbounded` and `current row`"
-        )
-    if str(frame.args.get("kind")).upper() == "RANGE" and numbers:
+    start, end = _distance(frame, "start"), _distance(frame, "end")
+    if start is None or end is None or start > end or start == math.inf or end == -math.inf:
+        fix = "write it as `rows between 2 preceding and current row`"
+        message = "a frame begins and ends at literal numbers of rows, `unbounded` or `current row`, and begins first"
+        checker.complain(node, "expression-not-allowed", message, fix)
+    elif str(frame.args.get("kind")).upper() == "RANGE" and frame.find(exp.Literal):
         checker.complain(node, "expression-not-allowed", "`range` takes no numbers", "use `rows`")
     if not node.args.get("order"):
         checker.complain(node, "no-total-order", "a frame needs `order by`: without it the answer depends on row order")
 
 
+def _distance(frame: exp.Expr, bound: str) -> float | None:
+    """How many rows a frame's bound lies behind the current row; None where it is no number of rows."""
+    value, side = frame.args.get(bound), str(frame.args.get(f"{bound}_side")).upper()
+    if value is None or isinstance(value, str) and value.upper() == "CURRENT ROW":
+        return 0.0 if bound == "end" or value is not None else None
+    rows: float | None = math.inf if isinstance(value, str) else whole_of(value)
+    if rows is None or rows < 0 or math.isfinite(rows) and rows >= 2**31:
+        return None
+    return -rows if side == "PRECEDING" else rows
+
+
 def visit_filter(checker: Checker, node: exp.Expr) -> Type:
+    outside = checker.in_window, checker.in_aggregate
+    checker.in_window, checker.in_aggregate = False, True
     condition = checker.visit(node.expression.this)
+    checker.in_window, checker.in_aggregate = outside
     if condition not in (BOOLEAN, NULL):
         checker.complain(
             node.expression, "type-mismatch", f"`filter (where ...)` needs a condition, and this is {condition}"

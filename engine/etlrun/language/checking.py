@@ -11,6 +11,7 @@ from etlrun.diagnostics import nearest
 from etlrun.language.columns import NULL, Columns, Type
 from etlrun.language.expressions import TYPE, Problem, column, span, word
 from etlrun.language.functions.left_out import NOT_DETERMINISTIC
+from etlrun.language.grammar import said
 
 Names = tuple[tuple[str, Columns], ...]  # the relations an expression sees, by alias, nearest first
 
@@ -25,12 +26,16 @@ class Checker:
     problems: list[Problem] = field(default_factory=list)
     in_aggregate: bool = False
     in_window: bool = False
+    in_over: bool = False
+    is_written: bool = False  # by the user, not by us
 
     def visit(self, node: exp.Expr) -> Type:
         """The type of `node`, which is also kept in its `meta`."""
-        rule = self.rules.get(type(node))
+        rule, before = self.rules.get(type(node)), len(self.problems)
         kind = rule(self, node) if rule else self.refuse(node)
         node.meta[TYPE] = kind
+        if self.is_written and len(self.problems) == before and _is_always_null(node, kind):
+            self.complain(node, "type-mismatch", f"`{said(node)}` is null in every row, and has no type", TYPED_NULL)
         return kind
 
     def complain(self, node: exp.Expr, code: str, message: str, fix: str = "", whole: bool = True) -> Type:
@@ -39,47 +44,20 @@ class Checker:
         return NULL
 
     def refuse(self, node: exp.Expr) -> Type:
-        if isinstance(node, (exp.Query, exp.Exists)):
-            return self.complain(
-                node, "expression-not-allowed", "a subquery cannot stand in an expression", "use a `join` step"
-            )
-        if isinstance(node, exp.Alias):
-            return self.complain(node, "syntax", f"`as {node.alias}` has no place here: the key names the column")
-        if isinstance(node, exp.Concat):
-            return self.complain(node, "syntax", "two texts stand side by side", "a quote inside a text is written \\'")
-        if isinstance(node, exp.Star):
-            return self.complain(node, "expression-not-allowed", "`*` stands only in count(*)")
-        if isinstance(node, exp.ILike):
-            return self.complain(
-                node,
-                "expression-not-allowed",
-                "`ilike` is not part of the expression language",
-                "use lower(x) like '...'",
-            )
-        if isinstance(node, exp.Interval):
-            fix = "use `date_add`, `add_months` or `timestamp_seconds`"
-            return self.complain(
-                node, "expression-not-allowed", "intervals are not part of the expression language", fix
-            )
-        if isinstance(node, exp.Dot):
-            fix = (
-                "write the name alone"
-                if isinstance(node.expression, exp.Anonymous)
-                else "a field is read from a column: a.b"
-            )
-            return self.complain(
-                node, "expression-not-allowed", f"`{said(node)}` is not part of the expression language", fix
-            )
         return self.complain(node, "expression-not-allowed", f"`{said(node)}` is not part of the expression language")
 
 
+TYPED_NULL = "write cast(null as string), with the type it is to have"
+
+
+def _is_always_null(node: exp.Expr, kind: Type) -> bool:
+    """Whether a value made of nulls has no type; a column has none only after a mistake."""
+    if isinstance(node, (exp.Null, exp.Column, exp.Dot)) or NULL not in (kind, kind.element):
+        return False
+    return not any(column.meta.get(TYPE) == NULL for column in node.find_all(exp.Column))
+
+
 Rule = Callable[[Checker, exp.Expr], Type]
-
-
-def said(node: exp.Expr) -> str:
-    """A node as Spark SQL, cut to a length that fits into a message."""
-    text = node.sql(dialect="spark", normalize_functions=False)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def visit_column(checker: Checker, node: exp.Expr) -> Type:

@@ -21,10 +21,12 @@ from sqlglot.errors import ParseError, TokenError
 from sqlglot.parsers.spark import SparkParser
 
 from etlrun.language.columns import Type, parse_type
+from etlrun.language.grammar import QUERY, VALUE, Slot, misfits
+from etlrun.language.places import span, word
 from etlrun.language.problems import ExpressionError, Problem
 from etlrun.language.syntax import syntax_problem
 
-__all__ = ["ExpressionError", "Problem"]  # beside what is defined here
+__all__ = ["ExpressionError", "Problem", "span", "word"]  # beside what is defined here
 
 logging.getLogger("sqlglot").addHandler(logging.NullHandler())  # what it warns of is a mistake that we tell
 
@@ -56,10 +58,6 @@ def parse_ordering(text: str) -> exp.Ordered:
     if len(ordered) != 1:
         raise ExpressionError((Problem("syntax", "one ordering a line: a list holds several", 0, len(text)),))
     item: exp.Ordered = ordered[0]
-    for node in item.walk():
-        for key in ("start", "end"):
-            if key in node.meta:
-                node.meta[key] -= len("select 1 order by ")
     descending = bool(item.args.get("desc"))
     lowered = text.lower()
     item.set("desc", descending)
@@ -113,25 +111,16 @@ def parse_select(text: str) -> exp.Query:
     return _parse_query(text, shift=0, text=text)
 
 
-def span(node: exp.Expr, text: str) -> tuple[int, int]:
-    """The offsets of the words that `node` and its parts stand at, or all of `text` where none are known."""
-    places = [(child.meta["start"], child.meta["end"] + 1) for child in node.walk() if "start" in child.meta]
-    if not places:
-        return 0, len(text)
-    return min(start for start, _ in places), max(end for _, end in places)
-
-
-def word(node: exp.Expr, text: str) -> tuple[int, int]:
-    """The offsets of the first word of `node`: a function's name, a column's name."""
-    for child in node.walk(bfs=True):
-        if "start" in child.meta:
-            return child.meta["start"], child.meta["end"] + 1
-    return 0, len(text)
-
-
 def column(name: str, table: str | None = None) -> exp.Column:
     """A reference to a column, quoted so that any name works on any engine."""
     return exp.column(exp.to_identifier(name, quoted=True), exp.to_identifier(table, quoted=True) if table else None)
+
+
+def respell(node: exp.Expr, name: str) -> None:
+    """Give a column or table the name as it is declared, and keep its place in the text."""
+    identifier = exp.to_identifier(name, quoted=True)
+    identifier.meta.update(node.this.meta)
+    node.set("this", identifier)
 
 
 def call(name: str, *arguments: exp.Expr) -> exp.Expr:
@@ -185,14 +174,18 @@ def _parse_cached(text: str) -> exp.Expr:
     trees = _trees(text, text)
     if len(trees) != 1 or trees[0] is None:
         raise ExpressionError((Problem("syntax", "one expression is wanted, without `;`", 0, len(text)),))
-    return _plain(trees[0], text)
+    return _plain(trees[0], text, VALUE)
 
 
 def _parse_query(sql: str, shift: int, text: str) -> exp.Query:
     trees = _trees(sql, text, shift)
     if len(trees) != 1 or not isinstance(trees[0], exp.Query):
         raise ExpressionError((Problem("syntax", "one SELECT statement is wanted", 0, len(text)),))
-    found = _plain(trees[0], text)
+    for node in trees[0].walk() if shift else ():
+        for key in ("start", "end"):
+            if key in node.meta:
+                node.meta[key] -= shift
+    found = _plain(trees[0], text, QUERY)
     assert isinstance(found, exp.Query)
     return found
 
@@ -213,7 +206,7 @@ def _too_deep(text: str) -> ExpressionError:
     return ExpressionError((Problem("syntax", message, 0, len(text), "make columns of its parts first"),))
 
 
-def _plain(tree: exp.Expr, text: str) -> exp.Expr:
+def _plain(tree: exp.Expr, text: str, wanted: Slot) -> exp.Expr:
     """The tree with raw texts as plain ones; refused where it is too deep. A chain of `and` is one level."""
     holder = exp.Paren(this=tree)
     level: list[exp.Expr] = [holder]
@@ -224,6 +217,9 @@ def _plain(tree: exp.Expr, text: str) -> exp.Expr:
         level = below
     else:
         raise _too_deep(text)
+    problems = tuple(misfits(tree, text, wanted))
+    if problems:
+        raise ExpressionError(problems)
     for raw in list(holder.find_all(exp.RawString)):
         plain = exp.Literal.string(raw.this)
         plain.meta.update(raw.meta)

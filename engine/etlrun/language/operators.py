@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import math
 import re
 
 from sqlglot import exp
 
 from etlrun.language.casts import castable, is_moment_word
-from etlrun.language.checking import Checker, Rule, said
+from etlrun.language.checking import Checker, Rule
 from etlrun.language.columns import (
     BIGINT,
     BOOLEAN,
@@ -25,6 +26,7 @@ from etlrun.language.columns import (
 from etlrun.language.expressions import TYPE, cast, data_type, type_from_tree
 from etlrun.language.functions import common_type
 from etlrun.language.functions.numbers import decimal_operand, decimal_remainder
+from etlrun.language.grammar import said
 from etlrun.language.templates import text_of
 
 _EXAMPLES = {DATE: "'2022-04-30'", TIMESTAMP: "'2022-04-30 20:15:00'"}
@@ -41,6 +43,10 @@ def visit_literal(checker: Checker, node: exp.Expr) -> Type:
 def _number(checker: Checker, node: exp.Expr, text: str) -> Type:
     """The type of a number as it is written, its sign included."""
     if "e" in text.lower():
+        value = float(text)
+        if math.isinf(value) or value == 0 and text.lower().strip("-0.").partition("e")[0].strip("0."):
+            message = f"{text} does not fit into double"
+            return checker.complain(node, "type-mismatch", message, "write a number between 1e-300 and 1e300")
         return DOUBLE
     if "." in text:
         whole, _, fraction = text.lstrip("-").partition(".")
@@ -212,10 +218,6 @@ def visit_like(checker: Checker, node: exp.Expr) -> Type:
 
 def visit_is(checker: Checker, node: exp.Expr) -> Type:
     kind = checker.visit(node.this)
-    if not isinstance(node.expression, (exp.Null, exp.Boolean)):
-        return checker.complain(
-            node, "expression-not-allowed", f"`is {said(node.expression)}` is not part of the expression language"
-        )
     if isinstance(node.expression, exp.Boolean) and kind not in (BOOLEAN, NULL):
         return checker.complain(node, "type-mismatch", f"`is true` needs a condition, and this is {kind}")
     checker.visit(node.expression)
@@ -223,10 +225,6 @@ def visit_is(checker: Checker, node: exp.Expr) -> Type:
 
 
 def visit_in(checker: Checker, node: exp.Expr) -> Type:
-    if node.args.get("query") or node.args.get("field") or node.args.get("unnest"):
-        return checker.complain(
-            node, "expression-not-allowed", "`in` takes a list of values", "use a `join` step for a relation"
-        )
     ordered(checker, comparable(checker, [node.this, *node.expressions], node), node)
     return BOOLEAN
 

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
-from etlrun.diagnostics import nearest
-from etlrun.language.columns import BIGINT, BOOLEAN, NULL, Column, Columns, Type
-from etlrun.language.expressions import ExpressionError, Problem, column, span, type_of, word
+from etlrun.language.checking import TYPED_NULL
+from etlrun.language.columns import BOOLEAN, NULL, Column, Columns, Type
+from etlrun.language.expressions import TYPE, ExpressionError, Problem, cast, column, span, type_of, word
 from etlrun.language.functions import common_type
-from etlrun.language.typed import Names, check_expression, has_aggregate, has_window
+from etlrun.language.grammar import COUNTS, VALUES, said
+from etlrun.language.order_by import check_limit, check_order, check_windows, refuse_shadowed
+from etlrun.language.relations import seen_by
+from etlrun.language.totality import Key
+from etlrun.language.typed import Names, check_expression, has_aggregate, has_window, window_parts
 
 
 def check_query(query: exp.Query, relations: Mapping[str, Columns], text: str = "") -> tuple[exp.Query, Columns]:
     """Resolve and type `query` in place; its tables must be `relations`. Returns it with the columns it gives.
 
-    Raises ExpressionError with every mistake found; offsets refer to `text`.
+    Raises ExpressionError with every mistake found; offsets refer to `text`, the user's own: a tree of ours has none.
     """
-    checker = _QueryChecker(text)
-    columns = checker.query(query, dict(relations))
+    checker = QueryChecker(text)
+    columns = checker.columns_of(query, relations)
+    checker.refuse_unjudged(query)
     if checker.problems:
         raise ExpressionError(tuple(checker.problems))
     return query, columns
@@ -32,28 +37,29 @@ def tables_in(query: exp.Query) -> tuple[tuple[str, exp.Table], ...]:
     return tuple((table.name, table) for table in query.find_all(exp.Table) if table.name.lower() not in own)
 
 
-REFUSED = {
-    "laterals": "LATERAL",
-    "pivots": "PIVOT",
-    "qualify": "QUALIFY",
-    "cluster": "CLUSTER BY",
-    "distribute": "DISTRIBUTE BY",
-    "sort": "SORT BY",
-    "hint": "a hint",
-    "sample": "TABLESAMPLE",
-    "into": "INTO",
-    "locks": "FOR UPDATE",
-    "windows": "WINDOW",
-    "offset": "OFFSET",
-    "prewhere": "PREWHERE",
-    "connect": "CONNECT BY",
-    "match": "MATCH_RECOGNIZE",
-}
-JOINS = {"", "inner", "left", "right", "full", "cross", "semi", "anti", "outer"}
+@dataclass(frozen=True)
+class Selected:
+    """A SELECT on the way: what it sees, its columns, and how its rows are told apart.
+
+    `keys` are the expressions of its GROUP BY, None where it gives a row for each row it reads.
+    """
+
+    query: exp.Select
+    names: Names
+    key: Key
+    outputs: Columns
+    keys: tuple[exp.Expr, ...] | None
+
+    def projection(self, name: str) -> exp.Expr:
+        """The expression of the output column `name`."""
+        index = [item.name.lower() for item in self.outputs].index(name.lower())
+        return _inner(self.query.expressions[index])
 
 
 @dataclass
-class _QueryChecker:
+class QueryChecker:
+    """One walk over one query. Offsets of mistakes refer to `text`."""
+
     text: str
     problems: list[Problem] = field(default_factory=list)
 
@@ -61,32 +67,42 @@ class _QueryChecker:
         start, end = word(node, self.text)
         self.problems.append(Problem(code, message, start, end, fix))
 
+    def refuse_unjudged(self, query: exp.Query) -> None:
+        """Complain about a part of the user's query that no rule has looked at, which would be a fault of ours."""
+        for node in query.walk() if self.text and not self.problems else ():
+            if isinstance(node, VALUES) and TYPE not in node.meta and not isinstance(node.parent, COUNTS):
+                self.complain(node, "expression-not-allowed", f"`{said(node)}` has no place here")
+
+    def columns_of(self, query: exp.Expr, relations: Mapping[str, Columns]) -> Columns:
+        """The columns of a query that stands for itself: as the whole, as a CTE, in FROM. None of them is of type null."""
+        before = len(self.problems)
+        columns = self.query(query, relations)
+        for index, item in enumerate(columns if self.text and len(self.problems) == before else ()):
+            if item.type == NULL:
+                place = query.expressions[index] if isinstance(query, exp.Select) else query
+                message = f"`{item.name}` is null in every row, and has no type"
+                self.complain(place, "type-mismatch", message, TYPED_NULL)
+        return columns
+
     def query(self, query: exp.Expr, relations: Mapping[str, Columns]) -> Columns:
         known = dict(relations)
-        with_ = query.args.get("with_") or query.args.get("with")
-        if with_ is not None:
-            if with_.args.get("recursive"):
-                self.complain(query, "expression-not-allowed", "a recursive WITH is not read")
-            for cte in with_.expressions:
-                if cte.args["alias"].columns:
-                    self.complain(
-                        cte,
-                        "expression-not-allowed",
-                        f"`{cte.alias}(...)` renames columns",
-                        "name them with `as` in its SELECT",
-                    )
-                known[cte.alias] = self.query(cte.this, known)
+        with_ = query.args.get("with_")
+        for cte in with_.expressions if with_ is not None else ():
+            if cte.alias.lower() in {name.lower() for name in known} and self.text:
+                fix = "rename one of them"
+                self.complain(cte.args["alias"], "duplicate-name", f"there is a relation `{cte.alias}` already", fix)
+            known[cte.alias] = self.columns_of(cte.this, known)
         if isinstance(query, exp.SetOperation):
             return self.set_operation(query, known)
         if isinstance(query, exp.Subquery):
             return self.query(query.this, known)
-        if isinstance(query, exp.Select):
-            return self.select(query, known)
-        self.complain(query, "expression-not-allowed", "only SELECT is read here")
-        return Columns(())
+        assert isinstance(query, exp.Select), "the grammar holds no other query"
+        return self.select(query, known)
 
     def set_operation(self, query: exp.SetOperation, relations: Mapping[str, Columns]) -> Columns:
         left, right = self.query(query.this, relations), self.query(query.expression, relations)
+        if not len(left) or not len(right):
+            return left
         if len(left) != len(right):
             self.complain(query.expression, "type-mismatch", f"the two sides have {len(left)} and {len(right)} columns")
             return left
@@ -94,133 +110,39 @@ class _QueryChecker:
         for one, other in zip(left, right, strict=True):
             shared = common_type((one.type, other.type))
             if shared is None:
-                self.complain(
-                    query.expression,
-                    "type-mismatch",
-                    f"`{one.name}` is {one.type} on one side and {other.type} on the other",
-                    "cast one of them",
-                )
+                message = f"`{one.name}` is {one.type} on one side and {other.type} on the other"
+                self.complain(query.expression, "type-mismatch", message, "cast one of them")
             items.append(Column(one.name, shared or one.type))
-        return Columns(tuple(items))
+        columns = Columns(tuple(items))
+        if not self.problems:
+            _widen(query.this, left, columns)
+            _widen(query.expression, right, columns)
+        if isinstance(query, exp.Except):
+            columns = replace(columns, unique=left.unique)
+        check_order(self, query.args.get("order"), columns)
+        check_limit(self, query, columns)
+        return columns
 
     def select(self, query: exp.Select, relations: Mapping[str, Columns]) -> Columns:
-        self.refuse_clauses(query)
-        names = self.sources(query, relations)
-        if any(not len(columns) for _, columns in names):
+        seen = seen_by(self, query, relations)
+        if any(not len(columns) for _, columns in seen.names):
             return Columns(())  # a relation that is not there: its columns are no further mistakes
-        self.expand_stars(query, names)
+        self.expand_stars(query, seen.names)
         where = query.args.get("where")
         if where is not None:
-            self.condition(where, names, "WHERE")
-        outputs = self.projections(query, names)
-        self.grouping(query, names)
+            self.condition(where, seen.names, "WHERE")
+        outputs = self.projections(query, seen.names)
         having = query.args.get("having")
         if having is not None:
-            self.condition(having, names, "HAVING")
-        self.order(query, names, outputs)
-        return outputs
-
-    def refuse_clauses(self, query: exp.Select) -> None:
-        for clause, said in REFUSED.items():
-            if query.args.get(clause):
-                self.complain(query, "expression-not-allowed", f"{said} is not read in a `sql` step")
-        distinct = query.args.get("distinct")
-        if distinct is not None and distinct.args.get("on"):
-            self.complain(query, "expression-not-allowed", "DISTINCT ON is not read", "use a `dedupe` step")
-        if query.args.get("limit") is not None and not query.args.get("order"):
-            self.complain(
-                query, "no-total-order", "LIMIT without ORDER BY picks other rows at every run", "add ORDER BY"
-            )
-
-    def sources(self, query: exp.Select, relations: Mapping[str, Columns]) -> Names:
-        from_ = query.args.get("from_") or query.args.get("from")
-        if from_ is None:
-            return ()
-        names = [self.source(from_.this, relations)]
-        for join in query.args.get("joins") or ():
-            is_ours = isinstance(join.this, exp.Unnest) and not self.text
-            side = self.elements(join.this, tuple(names)) if is_ours else self.source(join.this, relations)
-            if join.args.get("method"):
-                self.complain(
-                    join.this, "expression-not-allowed", "NATURAL joins are not read", "name the columns with USING"
-                )
-            names.append(side)
-            condition = join.args.get("on")
-            if condition is not None:
-                join.set("on", self.expression(condition, tuple(names), BOOLEAN))
-                if has_aggregate(join.args["on"]) or has_window(join.args["on"]):
-                    self.complain(
-                        join, "not-allowed-here", "ON takes what is known of each row", "put it into a subquery first"
-                    )
-            merged = self.merged(join, names)
-            if join.kind.lower() in ("semi", "anti") or join.side.lower() in ("semi", "anti"):
-                names.pop()
-            elif merged:
-                names.insert(0, ("", merged))
-        return tuple(names)
-
-    def merged(self, join: exp.Join, names: list[tuple[str, Columns]]) -> Columns | None:
-        """The columns that USING makes one of two; they are read without an alias."""
-        merged = []
-        for item in join.args.get("using") or ():
-            here = next((found for _, columns in names[:-1] if (found := columns.get(item.name))), None)
-            there = names[-1][1].get(item.name)
-            if here is None or there is None:
-                self.complain(item, "unknown-column", f"there is no column `{item.name}` on both sides")
-            elif here.type != there.type:
-                message = f"`{item.name}` is {here.type} on one side and {there.type} on the other"
-                self.complain(item, "type-mismatch", message, "cast one of them, or use ON")
-            else:
-                merged.append(Column(here.name, here.type))
-        return Columns(tuple(merged)) if merged else None
-
-    def source(self, node: exp.Expr, relations: Mapping[str, Columns]) -> tuple[str, Columns]:
-        self.refuse_trimmings(node)
-        if isinstance(node, exp.Subquery):
-            return node.alias, self.query(node.this, relations)
-        if not isinstance(node, exp.Table) or not isinstance(node.this, exp.Identifier):
-            self.complain(node, "expression-not-allowed", "only relations of this pipeline can be read")
-            return node.alias_or_name, Columns(())
-        if node.args.get("db") or node.args.get("catalog"):
-            self.complain(
-                node,
-                "expression-not-allowed",
-                f"`{node.sql(dialect='spark')}` is no relation of this pipeline",
-                "declare it as a source",
-            )
-            return node.alias_or_name, Columns(())
-        found = next((name for name in relations if name.lower() == node.name.lower()), None)
-        if found is None:
-            fix = nearest(node.name, tuple(relations)) or f"the relations are {', '.join(relations)}"
-            self.complain(node, "unknown-relation", f"there is no source or step chain `{node.name}`", fix)
-            return node.alias_or_name, Columns(())
-        if not node.alias and node.name != found:
-            node.set("alias", exp.TableAlias(this=exp.to_identifier(node.name, quoted=True)))
-        alias = node.alias_or_name
-        node.set("this", exp.to_identifier(found, quoted=True))
-        return alias, relations[found]
-
-    def refuse_trimmings(self, node: exp.Expr) -> None:
-        """Complain about what may stand behind a table and changes its rows or the names of its columns."""
-        kept = {"this", "alias", "db", "catalog", "with_"}
-        found = next((key for key, value in node.args.items() if value and key not in kept), "")
-        alias = node.args.get("alias")
-        if isinstance(alias, exp.TableAlias) and alias.columns:
-            self.complain(
-                node,
-                "expression-not-allowed",
-                f"`{alias.name}(...)` renames columns",
-                "name them with `as` in a SELECT",
-            )
-        if found:
-            said = REFUSED.get(found, found.strip("_").upper())
-            self.complain(node, "expression-not-allowed", f"{said} is not read in a `sql` step")
-
-    def elements(self, node: exp.Expr, names: Names) -> tuple[str, Columns]:
-        """The elements of an array beside the rows that hold it, and their positions from 1; only our own trees have it."""
-        typed = self.expression(node.expressions[0], names, replace=True)
-        element, position = node.args["alias"].columns[0].name, node.args["offset"].name
-        return node.alias, Columns((Column(element, type_of(typed).element or NULL), Column(position, BIGINT)))
+            self.condition(having, seen.names, "HAVING")
+        selected = Selected(query, seen.names, seen.key, outputs, self.grouping(query, seen.names))
+        selected = replace(selected, outputs=replace(outputs, unique=tuple(_unique(selected))))
+        if having is not None:
+            refuse_shadowed(self, having.this, selected)
+        check_windows(self, selected)
+        check_order(self, query.args.get("order"), selected.outputs, selected)
+        check_limit(self, query, selected.outputs, selected)
+        return selected.outputs
 
     def expand_stars(self, query: exp.Select, names: Names) -> None:
         expanded: list[exp.Expr] = []
@@ -230,24 +152,20 @@ class _QueryChecker:
                 expanded.append(item)
                 continue
             wanted = item.table if isinstance(item, exp.Column) else ""
-            shared = (
-                {found.name.lower() for alias, columns in names if not alias for found in columns}
-                if len(names) > 1
-                else set()
-            )
-            for alias, columns in names:
-                if not wanted or alias.lower() == wanted.lower():
-                    table = alias if len(names) > 1 else None
-                    hidden = shared if alias and not wanted else set()
-                    expanded.extend(column(found.name, table) for found in columns if found.name.lower() not in hidden)
+            if wanted and wanted.lower() not in {alias.lower() for alias, _ in names}:
+                known = ", ".join(alias for alias, _ in names if alias)
+                fix = f"the relations here are {known}"
+                self.complain(item, "unknown-relation", f"there is no relation `{wanted}` here", fix)
+            elif not names:
+                self.complain(item, "syntax", "`*` stands for no column: there is no FROM", "name a relation in FROM")
+            expanded.extend(_columns_of_star(names, wanted))
         query.set("expressions", expanded)
 
     def projections(self, query: exp.Select, names: Names) -> Columns:
         items: list[Column] = []
         seen: set[str] = set()
         for item in list(query.expressions):
-            inner = item.this if isinstance(item, exp.Alias) else item
-            typed = self.expression(inner, names, replace=True)
+            typed = self.expression(_inner(item), names, replace=True)
             name = (
                 item.alias
                 if isinstance(item, exp.Alias)
@@ -262,57 +180,46 @@ class _QueryChecker:
                 )
             seen.add(name.lower())
             if isinstance(item, exp.Alias):
-                item.set("alias", exp.to_identifier(name, quoted=True))
+                item.args["alias"].set("quoted", True)
             elif not (isinstance(typed, exp.Column) and typed.name == name):
                 typed.replace(exp.alias_(typed.copy(), exp.to_identifier(name, quoted=True)))
-            source = self.declared(typed, names)
-            items.append(
-                Column(
-                    name,
-                    type_of(typed) if "etlrun.type" in typed.meta else NULL,
-                    domain=source.domain if source else None,
-                )
-            )
+            source = _declared(typed, names)
+            items.append(Column(name, _type(typed), domain=source.domain if source else None))
         return Columns(tuple(items))
 
-    def declared(self, tree: exp.Expr, names: Names) -> Column | None:
-        if not isinstance(tree, exp.Column):
+    def grouping(self, query: exp.Select, names: Names) -> tuple[exp.Expr, ...] | None:
+        """The keys of the groups; None where the SELECT has none."""
+        group, having = query.args.get("group"), query.args.get("having")
+        if group is None and having is None and not any(has_aggregate(item) for item in query.expressions):
             return None
-        return next(
-            (columns.get(tree.name) for alias, columns in names if tree.name in columns and tree.table in ("", alias)),
-            None,
-        )
-
-    def grouping(self, query: exp.Select, names: Names) -> None:
-        group = query.args.get("group")
-        aggregated = any(has_aggregate(item) for item in query.expressions)
-        if group is None and not aggregated:
-            return
-        if group is not None and any(group.args.get(word) for word in ("cube", "rollup", "grouping_sets", "all")):
-            self.complain(query, "expression-not-allowed", "CUBE, ROLLUP, GROUPING SETS and GROUP BY ALL are not read")
-        keys = (
-            [self.expression(key, names, replace=True) for key in list(group.expressions)] if group is not None else []
+        keys = tuple(
+            self.expression(key, names, replace=True) for key in (list(group.expressions) if group is not None else ())
         )
         for key in keys:
             if has_aggregate(key) or has_window(key):
-                self.complain(
-                    key, "not-allowed-here", "GROUP BY takes what is known of each row", "put it into a subquery first"
-                )
-        if any(isinstance(key, exp.Literal) for key in keys):
-            self.complain(query, "expression-not-allowed", "GROUP BY takes columns, not positions")
+                message = "GROUP BY takes what is known of each row"
+                self.complain(key, "not-allowed-here", message, "put it into a subquery first")
+            elif key.find(exp.Column) is None:
+                fix = "name the column, or leave it out"
+                self.complain(key, "expression-not-allowed", "GROUP BY takes columns, not positions", fix)
         for item in query.expressions:
-            inner = item.this if isinstance(item, exp.Alias) else item
-            self.grouped(inner, keys)
+            self.grouped(_inner(item), keys)
+        if having is not None:
+            self.grouped(having.this, keys)
+        return keys
 
-    def grouped(self, node: exp.Expr, keys: list[exp.Expr]) -> None:
+    def grouped(self, node: exp.Expr, keys: tuple[exp.Expr, ...]) -> None:
         """Complain about every column that is neither grouped nor inside an aggregate."""
         if any(node == key for key in keys) or isinstance(node, exp.Literal):
             return
-        if (
-            isinstance(node, exp.Anonymous)
-            and has_aggregate(node)
-            and not any(has_aggregate(child) for child in node.expressions)
-        ):
+        if isinstance(node, exp.Window):
+            for part in window_parts(node):
+                self.grouped(part, keys)
+            return
+        if isinstance(node, exp.Anonymous) and has_aggregate(node):
+            if any(has_aggregate(child) for child in node.expressions):
+                for child in node.expressions:
+                    self.grouped(child, keys)
             return
         if isinstance(node, exp.Filter) and has_aggregate(node.this):
             return
@@ -321,19 +228,6 @@ class _QueryChecker:
             return
         for child in node.iter_expressions():
             self.grouped(child, keys)
-
-    def order(self, query: exp.Select, names: Names, outputs: Columns) -> None:
-        order = query.args.get("order")
-        if order is None:
-            return
-        for item in order.expressions:
-            inner = item.this
-            if isinstance(inner, exp.Column) and not inner.table and inner.name in outputs:
-                found = outputs.get(inner.name)
-                assert found is not None
-                inner.set("this", exp.to_identifier(found.name, quoted=True))
-                continue
-            self.expression(inner, names, replace=True)
 
     def condition(self, clause: exp.Expr, names: Names, said: str) -> None:
         clause.set("this", self.expression(clause.this, names, BOOLEAN))
@@ -356,10 +250,81 @@ class _QueryChecker:
             typed = tree
         if replace:
             marker.replace(typed)
-        found = typed.meta.get("etlrun.type", NULL)
+        found = _type(typed)
         if wanted is not None and found not in (wanted, NULL):
             start, end = span(typed, self.text)
             self.problems.append(
                 Problem("type-mismatch", f"a condition is wanted here, and this is {found}", start, end)
             )
         return typed
+
+
+def _inner(item: exp.Expr) -> exp.Expr:
+    inner = item.this if isinstance(item, exp.Alias) else item
+    assert isinstance(inner, exp.Expr)
+    return inner
+
+
+def _type(tree: exp.Expr) -> Type:
+    return type_of(tree) if TYPE in tree.meta else NULL
+
+
+def _columns_of_star(names: Names, wanted: str) -> Iterable[exp.Expr]:
+    """References to the columns of one relation, or of all of them; what USING made one comes once."""
+    merged = {item.name.lower() for alias, columns in names if not alias for item in columns} if len(names) > 1 else ()
+    for alias, columns in names:
+        if wanted and alias.lower() != wanted.lower():
+            continue
+        hidden = merged if alias and not wanted else ()
+        for item in columns:
+            if item.name.lower() not in hidden:
+                yield column(item.name, alias if len(names) > 1 else None)
+
+
+def _declared(tree: exp.Expr, names: Names) -> Column | None:
+    """The declared column that a reference means."""
+    if not isinstance(tree, exp.Column):
+        return None
+    return next(
+        (columns.get(tree.name) for alias, columns in names if tree.name in columns and tree.table in ("", alias)),
+        None,
+    )
+
+
+def _unique(selected: Selected) -> Iterable[str]:
+    """The output columns whose values no two rows share; none where that is not known."""
+    trees = [_inner(item) for item in selected.query.expressions]
+    if selected.keys is not None:
+        named = [next((at for at, tree in enumerate(trees) if tree == key), -1) for key in selected.keys]
+        return [selected.outputs.names[at] for at in named] if all(at >= 0 for at in named) else ()
+    if not selected.key.is_declared or not selected.key.places:
+        return ()
+    columns = {
+        (tree.table.lower(), tree.name.lower()): name
+        for tree, name in zip(trees, selected.outputs.names, strict=False)
+        if isinstance(tree, exp.Column)
+    }
+    return () if selected.key.missing(columns) else [columns[place] for place in columns if _tells(selected.key, place)]
+
+
+def _tells(key: Key, place: tuple[str, str]) -> bool:
+    return place in key.places or any(place == merged for merged, _ in key.same)
+
+
+def _widen(side: exp.Expr, columns: Columns, wanted: Columns) -> None:
+    """Put casts around one side of a set operation, so that both have the same types on every engine."""
+    if all(item.type == other.type for item, other in zip(columns, wanted, strict=True)):
+        return
+    items = []
+    for item, other in zip(columns, wanted, strict=True):
+        tree: exp.Expr = column(item.name)
+        tree.meta[TYPE] = item.type
+        if item.type != other.type:
+            tree = cast(tree, other.type)
+            tree.meta[TYPE] = other.type
+        items.append(exp.alias_(tree, exp.to_identifier(item.name, quoted=True)))
+    marker = exp.Placeholder()
+    side.replace(marker)
+    inside = side.this.pop() if isinstance(side, exp.Subquery) else side
+    alias = exp.TableAlias(this=exp.to_identifier("side", quoted=True))
+    marker.replace(exp.select(*items).from_(exp.Subquery(this=inside, alias=alias)))

@@ -11,7 +11,7 @@ from etlrun.language.expressions import ExpressionError
 from etlrun.language.functions import FUNCTIONS
 from etlrun.language.operators import OPERATORS
 
-__all__ = ["Names", "castable", "check_expression", "has_aggregate", "has_window"]
+__all__ = ["Names", "castable", "check_expression", "has_aggregate", "has_window", "window_parts"]
 
 RULES: dict[type[exp.Expr], Rule] = {exp.Column: visit_column, exp.Dot: visit_field, **OPERATORS, **CALLS}
 
@@ -22,7 +22,7 @@ def check_expression(tree: exp.Expr, names: Names, text: str = "") -> exp.Expr:
     Column names are respelled as declared and every node's type is kept in its `meta`.
     Raises ExpressionError with every mistake found; offsets refer to `text`.
     """
-    checker = Checker(names, text or tree.sql(dialect="spark"), RULES)
+    checker = Checker(names, text or tree.sql(dialect="spark"), RULES, is_written=bool(text))
     holder = exp.Paren(this=tree)
     checker.visit(holder.this)
     if checker.problems:
@@ -35,7 +35,7 @@ def check_expression(tree: exp.Expr, names: Names, text: str = "") -> exp.Expr:
 def has_aggregate(tree: exp.Expr) -> bool:
     """Whether `tree` calls an aggregate outside a window."""
     if isinstance(tree, exp.Window):
-        return any(has_aggregate(child) for child in _window_children(tree))
+        return any(has_aggregate(child) for child in window_parts(tree))
     function = FUNCTIONS.get(tree.name.lower()) if isinstance(tree, exp.Anonymous) else None
     if function and function.kind == "aggregate":
         return True
@@ -47,8 +47,10 @@ def has_window(tree: exp.Expr) -> bool:
     return tree.find(exp.Window) is not None
 
 
-def _window_children(tree: exp.Window) -> list[exp.Expr]:
+def window_parts(tree: exp.Window) -> list[exp.Expr]:
+    """What a window is made of, its function itself left out."""
     function = tree.this.this if isinstance(tree.this, exp.Filter) else tree.this
     inside = list(function.expressions) if isinstance(function, exp.Anonymous) else [function]
+    inside += [tree.this.expression] if isinstance(tree.this, exp.Filter) else []
     order = tree.args.get("order")
     return [*inside, *tree.args.get("partition_by", ()), *(order.expressions if order else ())]

@@ -29,13 +29,18 @@ def check_order(order: tuple[Expr, ...], per: Iterable[str], columns: Columns, s
     known = columns.unique or columns.names
     missing = [name for name in known if name.lower() not in covered]
     if sound and missing:
-        names = ", ".join(f"`{name}`" for name in missing)
         scope.error(
-            "order",
-            "no-total-order",
-            "rows can tie here, and another one may win at every run",
-            f"add {names} to `order`",
+            "order", "no-total-order", "rows can tie here, and another one may win at every run", _fix(missing, columns)
         )
+
+
+def _fix(missing: list[str], columns: Columns) -> str:
+    """What makes the order total; a column that has no order cannot."""
+    unordered = [name for name in missing if (found := columns.get(name)) and not found.type.is_orderable]
+    names = ", ".join(f"`{name}`" for name in unordered or missing)
+    if not unordered:
+        return f"add {names} to `order`"
+    return f"{names} has no order: `drop` it first, or make a key with `aggregate`"
 
 
 def first_rows(relation: Input, per: tuple[str, ...], order: tuple[exp.Ordered, ...], n: int) -> exp.Query:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from sqlglot import exp
 
 from etlrun.diagnostics import Diagnostic, closest, nearest
+from etlrun.language.checking import TYPED_NULL
 from etlrun.language.columns import NULL, SCALARS, SPELLINGS, Column, Columns, Group, Type, TypeTextError, parse_type
 from etlrun.language.expressions import ExpressionError, bind, parse, parse_ordering, type_of
 from etlrun.language.groups import spread_groups
@@ -162,6 +163,9 @@ class Scope:
         except ExpressionError as error:
             self.report(error, at, expression)
             return None
+        if isinstance(tree, exp.Null):
+            self.error(at, "type-mismatch", "`null` alone has no type", TYPED_NULL)
+            return None
         mark_spans(tree, self.place(at), expression)
         return tree if self.may_stand(tree, at, may) else None
 
@@ -173,6 +177,10 @@ class Scope:
             ordered.set("this", check_expression(bound, (("", columns),), expression))
         except ExpressionError as error:
             self.report(error, at, expression)
+            return None
+        kind = type_of(ordered.this)
+        if not kind.is_orderable or isinstance(ordered.this, exp.Null):
+            self.error(at, "type-mismatch", f"{kind} has no order", "order by its elements or fields")
             return None
         mark_spans(ordered, self.place(at), expression)
         return ordered

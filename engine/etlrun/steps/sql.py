@@ -2,7 +2,8 @@
 
 The text is Spark SQL and is checked like every expression: relations, columns, types and functions, at their places. It reads sources
 and step chains by name, and may start a chain. Later in a chain the rows made so far go by the name `input`. Window functions, CTEs,
-UNION and subqueries in FROM are read; what engines answer differently (LIMIT without ORDER BY, NATURAL joins, ...) is refused.
+UNION and subqueries in FROM are read; everything else that SQL has is refused. LIMIT, `lag`, `row_number` and frames of rows need an order
+that leaves no ties: with PARTITION BY it covers a key, which GROUP BY or an earlier step made, or all columns.
 
 ```yaml
 steps:

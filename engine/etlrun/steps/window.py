@@ -42,12 +42,11 @@ from sqlglot import exp
 from etlrun.language.columns import NULL, Column, Columns
 from etlrun.language.expressions import ExpressionError, Problem, column, parse, span, type_of, word
 from etlrun.language.functions import FUNCTIONS
+from etlrun.language.totality import PEERS_AGREE
 from etlrun.language.typed import has_window
 from etlrun.spec.fields import Expr, key
 from etlrun.spec.kinds import Input, Scope, Step, named
 from etlrun.spec.ordering import check_order
-
-PEERS_AGREE = ("rank", "dense_rank", "percent_rank", "cume_dist")  # rows that tie get the same answer
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,139 @@
+"""ORDER BY, LIMIT and windows of a SELECT: what they may name, and that no row is picked by chance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from etlrun.language.columns import Columns
+from etlrun.language.expressions import TYPE, column, respell, type_of
+from etlrun.language.templates import whole_of
+from etlrun.language.totality import Place, picks_a_row, places_in, said_places
+from etlrun.language.typed import has_aggregate, has_window
+
+if TYPE_CHECKING:
+    from etlrun.language.queries import QueryChecker, Selected
+
+MOST_ROWS = 2**31 - 1  # what LIMIT and a frame may count, as in Spark
+
+
+def check_order(
+    checker: QueryChecker, order: exp.Expr | None, outputs: Columns, selected: Selected | None = None
+) -> None:
+    """Resolve the items of ORDER BY, in place: columns of the result, or expressions of what a plain SELECT reads."""
+    for item in order.expressions if order is not None else ():
+        inner = item.this
+        found = outputs.get(inner.name) if isinstance(inner, exp.Column) and not inner.table else None
+        if found is not None:
+            respell(inner, found.name)
+            inner.meta[TYPE] = kind = found.type
+        elif selected is None:
+            fix = f"the columns of the result are {', '.join(outputs.names[:12])}"
+            checker.complain(inner, "not-allowed-here", "ORDER BY behind UNION takes columns of the result", fix)
+            continue
+        else:
+            before = len(checker.problems)
+            typed = checker.expression(inner, selected.names, replace=True)
+            if len(checker.problems) > before:
+                continue
+            kind = type_of(typed)
+            _check_item(checker, typed, outputs, selected)
+        if not kind.is_orderable:
+            checker.complain(item, "type-mismatch", f"{kind} has no order", "order by its elements or fields")
+
+
+def _check_item(checker: QueryChecker, typed: exp.Expr, outputs: Columns, selected: Selected) -> None:
+    """An expression in ORDER BY: it means the same on every engine, or is refused."""
+    same = next((name for name in outputs.names if selected.projection(name) == typed), None)
+    if same is not None:
+        kind = type_of(typed)
+        typed.replace(named := column(same))
+        named.meta[TYPE] = kind
+        return
+    if typed.find(exp.Column) is None and not has_aggregate(typed):
+        fix = "name a column of the result"
+        checker.complain(typed, "expression-not-allowed", "ORDER BY takes columns, not positions", fix)
+    elif selected.keys is not None or selected.query.args.get("distinct"):
+        what = "DISTINCT" if selected.keys is None else "GROUP BY"
+        fix = "add it to the SELECT with `as NAME`, and order by that name"
+        checker.complain(typed, "not-grouped", f"ORDER BY behind {what} takes columns of the result", fix)
+    elif has_aggregate(typed) or has_window(typed):
+        fix = "add it to the SELECT with `as NAME`, and order by that name"
+        checker.complain(typed, "not-allowed-here", "ORDER BY takes what is known of each row", fix)
+    else:
+        refuse_shadowed(checker, typed, selected)
+
+
+def refuse_shadowed(checker: QueryChecker, tree: exp.Expr, selected: Selected) -> None:
+    """Complain about a name that means a column of the result to one engine, and a column that is read to the other."""
+    for node in tree.find_all(exp.Column):
+        if not node.table and node.name in selected.outputs and selected.projection(node.name) != node:
+            message = f"`{node.name}` is a column of the result and of what is read"
+            checker.complain(node, "unknown-column", message, "give the column of the result another name with `as`")
+
+
+def check_limit(checker: QueryChecker, query: exp.Query, outputs: Columns, selected: Selected | None = None) -> None:
+    """LIMIT takes a number, behind an order that leaves no ties between unlike rows."""
+    limit, order = query.args.get("limit"), query.args.get("order")
+    if limit is None:
+        return
+    count = whole_of(limit.expression)
+    if count is None or not 0 <= count <= MOST_ROWS:
+        fix = f"write a number of rows from 0 to {MOST_ROWS}"
+        checker.complain(limit, "wrong-value", "LIMIT takes a literal number of rows", fix)
+    if not checker.text or checker.problems or selected is not None and selected.keys == ():
+        return
+    if order is None:
+        fix = "add ORDER BY"
+        checker.complain(limit, "no-total-order", "LIMIT without ORDER BY picks other rows at every run", fix)
+        return
+    by_name = {item.this.name.lower() for item in order.expressions if _is_output(item.this, outputs)}
+    key = outputs.unique or outputs.names
+    missing = [("", name.lower()) for name in key if name.lower() not in by_name]
+    if missing and selected is not None and selected.keys is None and not selected.query.args.get("distinct"):
+        trees = [selected.projection(tree.name) if _is_output(tree, outputs) else tree for tree in _ordered(order)]
+        missing = missing if selected.key.missing(places_in(trees)) else []
+    if missing:
+        _not_total(checker, order, missing, {name.lower(): outputs.get(name) for name in outputs.names})
+
+
+def _ordered(order: exp.Expr) -> list[exp.Expr]:
+    return [item.this for item in order.expressions]
+
+
+def _is_output(tree: exp.Expr, outputs: Columns) -> bool:
+    return isinstance(tree, exp.Column) and not tree.table and tree.name in outputs
+
+
+def _not_total(checker: QueryChecker, node: exp.Expr, missing: list[Place], known: dict[str, object]) -> None:
+    unordered = [
+        place
+        for place in missing
+        if (found := known.get(place[1])) is not None and not found.type.is_orderable  # type: ignore[attr-defined]
+    ]
+    fix = f"add {said_places(missing)} to ORDER BY"
+    if unordered:
+        fix = f"{said_places(unordered)} has no order: read the rows without it, or make a key with GROUP BY first"
+    message = "rows can tie here, and another one may win at every run"
+    checker.complain(node, "no-total-order", message, fix)
+
+
+def check_windows(checker: QueryChecker, selected: Selected) -> None:
+    """A window that picks a row needs an order that, with PARTITION BY, leaves no ties between unlike rows."""
+    if not checker.text or checker.problems or selected.keys == ():
+        return
+    for window in [found for item in selected.query.expressions for found in item.find_all(exp.Window)]:
+        order = window.args.get("order")
+        if order is None or not picks_a_row(window):
+            continue
+        trees = [*window.args.get("partition_by", ()), *_ordered(order)]
+        if selected.keys is None:
+            missing = selected.key.missing(places_in(trees))
+        else:
+            rest = [key for key in selected.keys if key not in trees]
+            missing = [("", key.name or key.sql(dialect="spark")) for key in rest]
+        if missing:
+            known = {(alias, item.name.lower()): item for alias, columns in selected.names for item in columns}
+            flat: dict[str, object] = {name: item for (_, name), item in known.items()}
+            _not_total(checker, window, missing, flat)

@@ -1,0 +1,153 @@
+"""What stands behind FROM and JOIN: which relations a SELECT sees, by which alias, and what tells their rows apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from etlrun.diagnostics import nearest
+from etlrun.language.columns import BIGINT, BOOLEAN, NULL, Column, Columns
+from etlrun.language.expressions import respell, type_of
+from etlrun.language.totality import Key, equated, joined, key_of, without_alias
+from etlrun.language.typed import Names, has_aggregate, has_window
+
+if TYPE_CHECKING:
+    from etlrun.language.queries import QueryChecker
+
+ROWS_OF_ONE_SIDE = ("semi", "anti")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The relations that a SELECT sees, and the key of its rows."""
+
+    names: Names
+    key: Key
+
+
+def seen_by(checker: QueryChecker, query: exp.Select, relations: Mapping[str, Columns]) -> Seen:
+    """Resolve the relations behind FROM and JOIN, in place."""
+    from_ = query.args.get("from_")
+    if from_ is None:
+        return Seen((), Key())
+    joins = query.args.get("joins") or ()
+    first = _relation(checker, from_.this, relations, is_alone=not joins)
+    names, aliases = [first], {first[0].lower()}
+    key = key_of(first[0] if joins else "", first[1])
+    for join in joins:
+        is_ours = isinstance(join.this, exp.Unnest) and not checker.text
+        alias, columns = (
+            _elements(checker, join.this, tuple(names))
+            if is_ours
+            else _relation(checker, join.this, relations, is_alone=False)
+        )
+        if alias.lower() in aliases:
+            message = f"two relations go by the name `{alias}` here"
+            checker.complain(join.this, "duplicate-name", message, "give one another name with `as`")
+        aliases.add(alias.lower())
+        names.append((alias, columns))
+        _check_on(checker, join, tuple(names))
+        merged = _merged(checker, join, names)
+        if join.kind.lower() in ROWS_OF_ONE_SIDE:
+            names.pop()
+            continue
+        key = _key(key, join, alias, columns, names[:-1])
+        if merged:
+            names.insert(0, ("", merged))
+    if len(names) == 1:
+        key = without_alias(key)
+    return Seen(tuple(names), key)
+
+
+def _relation(
+    checker: QueryChecker, node: exp.Expr, relations: Mapping[str, Columns], *, is_alone: bool
+) -> tuple[str, Columns]:
+    if isinstance(node, exp.Subquery):
+        if not node.alias and not is_alone and checker.text:
+            checker.complain(node, "missing-key", "this subquery has no name", "add `as NAME` behind it")
+        return node.alias, checker.columns_of(node.this, relations)
+    assert isinstance(node, exp.Table), "the grammar holds nothing else behind FROM"
+    found = next((name for name in relations if name.lower() == node.name.lower()), None)
+    if found is None:
+        fix = nearest(node.name, tuple(relations)) or f"the relations are {', '.join(relations)}"
+        checker.complain(node, "unknown-relation", f"there is no source or step chain `{node.name}`", fix)
+        return node.alias_or_name, Columns(())
+    if not node.alias and node.name != found:
+        node.set("alias", exp.TableAlias(this=exp.to_identifier(node.name, quoted=True)))
+    alias = node.alias_or_name
+    respell(node, found)
+    return alias, relations[found]
+
+
+def _elements(checker: QueryChecker, node: exp.Expr, names: Names) -> tuple[str, Columns]:
+    """The elements of an array beside the rows that hold it, and their positions from 1; only our own trees have it."""
+    typed = checker.expression(node.expressions[0], names, replace=True)
+    element, position = node.args["alias"].columns[0].name, node.args["offset"].name
+    return node.alias, Columns((Column(element, type_of(typed).element or NULL), Column(position, BIGINT)))
+
+
+def _check_on(checker: QueryChecker, join: exp.Join, names: Names) -> None:
+    side, kind, condition = join.side.upper(), join.kind.upper(), join.args.get("on")
+    if (
+        kind == "OUTER"
+        and not side
+        or kind in ("SEMI", "ANTI")
+        and side not in ("", "LEFT")
+        or kind == "CROSS"
+        and side
+    ):
+        message = f"{side} {kind} JOIN".strip() + " is not read"
+        checker.complain(join.this, "expression-not-allowed", message, "write LEFT, RIGHT or FULL JOIN")
+    if condition is None:
+        if checker.text and not join.args.get("using") and kind != "CROSS":
+            fix = "add ON and a condition, or write CROSS JOIN"
+            checker.complain(join.this, "missing-key", "this JOIN does not say which rows match", fix)
+        return
+    if kind == "CROSS":
+        checker.complain(join.this, "not-allowed-here", "CROSS JOIN takes no ON", "write JOIN")
+    join.set("on", checker.expression(condition, names, BOOLEAN))
+    if has_aggregate(join.args["on"]) or has_window(join.args["on"]):
+        message = "ON takes what is known of each row"
+        checker.complain(join, "not-allowed-here", message, "put it into a subquery first")
+
+
+def _merged(checker: QueryChecker, join: exp.Join, names: list[tuple[str, Columns]]) -> Columns | None:
+    """The columns that USING makes one of two; they are read without an alias."""
+    merged: list[Column] = []
+    for item in join.args.get("using") or ():
+        holders = [alias for alias, columns in names[:-1] if item.name in columns]
+        here = next((found for _, columns in names[:-1] if (found := columns.get(item.name))), None)
+        there = names[-1][1].get(item.name)
+        if here is None or there is None:
+            checker.complain(item, "unknown-column", f"there is no column `{item.name}` on both sides")
+        elif len(holders) > 1 and holders[0]:
+            message = f"`{item.name}` is a column of both `{holders[0]}` and `{holders[1]}`"
+            checker.complain(item, "unknown-column", message, "use ON")
+        elif here.type != there.type:
+            message = f"`{item.name}` is {here.type} on one side and {there.type} on the other"
+            checker.complain(item, "type-mismatch", message, "cast one of them, or use ON")
+        elif any(column.name == here.name for column in merged):
+            checker.complain(item, "column-exists", f"USING names `{item.name}` again", "name it once")
+        else:
+            merged.append(Column(here.name, here.type))
+    return Columns(tuple(merged)) if merged else None
+
+
+def _key(key: Key, join: exp.Join, alias: str, columns: Columns, before: list[tuple[str, Columns]]) -> Key:
+    """The key of the rows so far, joined with the relation `alias`."""
+    using = [item.name.lower() for item in join.args.get("using") or ()]
+    condition, side = join.args.get("on"), join.side.upper()
+    matched = {*using, *(equated(condition, alias) if condition is not None else ())}
+    unique = {name.lower() for name in columns.unique}
+    is_once = bool(unique) and unique <= matched and side in ("", "LEFT") and join.kind.upper() != "CROSS"
+    result = joined(key, key_of(alias, columns), is_matched_once=is_once)
+    same = dict(key.same)
+    for name in using:
+        holder = next((other for other, found in before if name in found), "")
+        left = same.get(("", name), frozenset()) if not holder else frozenset(((holder.lower(), name),))
+        right = frozenset(((alias.lower(), name),))
+        same["", name] = {"": left | right, "LEFT": left, "RIGHT": right}.get(side, frozenset())
+    return Key(result.places, result.is_declared, tuple(same.items()))

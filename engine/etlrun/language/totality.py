@@ -1,0 +1,94 @@
+"""Total orders in SQL: LIMIT, `lag` and a frame of rows pick a row, and the order must say which one, whatever the ties."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from etlrun.language.columns import Columns
+from etlrun.language.functions import FUNCTIONS
+
+PEERS_AGREE = ("rank", "dense_rank", "percent_rank", "cume_dist")  # rows that tie get the same answer
+Place = tuple[
+    str, str
+]  # a column: the alias of its relation (empty where there is one relation) and its name, in lower case
+
+
+@dataclass(frozen=True)
+class Key:
+    """Columns that tell the rows behind FROM apart: rows that agree in all of them are equal.
+
+    `is_declared` where no two rows agree in them; else they are all the columns, and equal rows may occur.
+    `same` are columns that USING made one, each with the columns that hold the same values.
+    """
+
+    places: frozenset[Place] = frozenset()
+    is_declared: bool = True
+    same: tuple[tuple[Place, frozenset[Place]], ...] = ()
+
+    def missing(self, covered: Iterable[Place]) -> list[Place]:
+        """The columns that `covered` lacks, sorted."""
+        seen = set(covered)
+        for merged, equal in self.same:
+            if merged in seen:
+                seen |= equal
+        return sorted(self.places - seen)
+
+
+def key_of(alias: str, columns: Columns) -> Key:
+    """The key of one relation."""
+    names = columns.unique or columns.names
+    return Key(frozenset((alias.lower(), name.lower()) for name in names), bool(columns.unique))
+
+
+def without_alias(key: Key) -> Key:
+    """The same key where one relation is left to see: its columns are written without an alias."""
+    return Key(frozenset(("", name) for _, name in key.places), key.is_declared)
+
+
+def joined(left: Key, right: Key, *, is_matched_once: bool) -> Key:
+    """The key of a join of two relations; one that matches each row at most once adds nothing to it."""
+    if is_matched_once:
+        return Key(left.places, left.is_declared, left.same)
+    return Key(left.places | right.places, left.is_declared and right.is_declared, left.same)
+
+
+def places_in(trees: Iterable[exp.Expr]) -> set[Place]:
+    """The columns among `trees`, parts of larger expressions left out."""
+    return {(tree.table.lower(), tree.name.lower()) for tree in trees if isinstance(tree, exp.Column)}
+
+
+def equated(condition: exp.Expr, alias: str) -> set[str]:
+    """The columns of the relation `alias`, in lower case, that a condition makes equal to columns of other relations."""
+    parts = condition.flatten() if isinstance(condition, exp.And) else (condition,)
+    found = set()
+    for part in parts:
+        if not isinstance(part, exp.EQ):
+            continue
+        for one, other in ((part.this, part.expression), (part.expression, part.this)):
+            if isinstance(one, exp.Column) and isinstance(other, exp.Column) and other.table.lower() != alias.lower():
+                found |= {one.name.lower()} if one.table.lower() == alias.lower() else set()
+    return found
+
+
+def picks_a_row(window: exp.Window) -> bool:
+    """Whether the answer of a window hangs on which of two tied rows comes first."""
+    called = window.this.this if isinstance(window.this, exp.Filter) else window.this
+    function = FUNCTIONS.get(called.name.lower()) if isinstance(called, exp.Anonymous) else None
+    if function is None:
+        return False
+    if function.ordered and function.name not in PEERS_AGREE:
+        return True
+    frame = window.args.get("spec")
+    if frame is None or str(frame.args.get("kind")).upper() != "ROWS":
+        return False
+    is_whole = all(str(frame.args.get(bound)).upper() == "UNBOUNDED" for bound in ("start", "end"))
+    return not is_whole
+
+
+def said_places(places: Iterable[Place]) -> str:
+    """Columns as they are written, a dozen at most."""
+    names = [f"`{alias}.{name}`" if alias else f"`{name}`" for alias, name in places]
+    return ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
