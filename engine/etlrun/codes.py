@@ -603,6 +603,12 @@ RUN_CODES: dict[str, Code] = {
         "run again later; answers are kept",
         4,
     ),
+    "another-model": Code(
+        "another model answered than was asked",
+        "the service serves the name by another model",
+        "name that model, or accept it: `accept: [NAME]`; none of its answers is kept",
+        4,
+    ),
     "golden-empty": Code("the golden set holds no keys", "the file has a header only", "add a key and its answer"),
     "label-store": Code(
         "the label store cannot be used", "its file or server is locked, damaged or away", "see the message", 1

@@ -256,7 +256,7 @@ def test_a_run_without_keys_does_nothing(tmp_path: Path) -> None:
 def test_requests_run_side_by_side(tmp_path: Path) -> None:
     with posing.server(latency=0.1) as served:
         posing.pose(posing.gemini(served), posing.keys(500), posing.new_store(tmp_path))
-        assert served.most_in_flight == 10
+        assert 5 < served.most_in_flight <= 9  # the first goes alone
 
 
 def test_the_server_of_these_tests_can_be_wrong() -> None:

@@ -13,7 +13,10 @@ from etlrun.enrich.limiter import CapReached, Closed, Limiter, Limits
 
 
 def limiter(cap: float | None = None, *, seed: int = 0, concurrency: int = 8, **limits: int) -> Limiter:
-    return Limiter(Limits(concurrency=concurrency, **limits), cap, random.Random(seed))  # type: ignore[arg-type]
+    """A limiter of a run whose model is known."""
+    made = Limiter(Limits(concurrency=concurrency, **limits), cap, random.Random(seed))  # type: ignore[arg-type]
+    made.introduced()
+    return made
 
 
 def now() -> float:

@@ -102,7 +102,7 @@ def test_usage_and_version_come_from_the_reply(kind: Any) -> None:
         assert (reply.usage.input > 0, reply.usage.output > 0, reply.version, reply.ending) == (
             True,
             True,
-            "fake-001",
+            kind(served).model,
             "complete",
         )
         assert sent(kind(served)).usage is None

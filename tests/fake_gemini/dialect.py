@@ -16,6 +16,7 @@ class Asked:
     system: str
     user: str
     schema: Mapping[str, Any] | None
+    model: str
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Answer:
     taken: int
     given: int
     has_usage: bool = True
+    version: str = ""  # the model that answers, as it names itself
+    thoughts: int = 0  # tokens of `given` that went into thinking
 
 
 @dataclass(frozen=True)

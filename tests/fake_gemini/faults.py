@@ -28,6 +28,8 @@ Fault = Literal[
     "canary-dropped",
     "fenced",
     "no-usage",
+    "rerouted",
+    "unnamed",
     "schema",
     "no-model",
     "no-key",

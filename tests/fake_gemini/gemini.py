@@ -34,7 +34,8 @@ def _asked(call: Call) -> Asked | None:
         return None
     body = call.json()
     config = body.get("generationConfig", {})
-    return Asked(_text(body.get("systemInstruction")), _text(body["contents"][0]), config.get("responseJsonSchema"))
+    system, user = _text(body.get("systemInstruction")), _text(body["contents"][0])
+    return Asked(system, user, config.get("responseJsonSchema"), _model(call))
 
 
 def _text(content: Any) -> str:
@@ -42,11 +43,14 @@ def _text(content: Any) -> str:
 
 
 def _answer(answer: Answer) -> Response:
-    body: dict[str, Any] = {"modelVersion": "fake-001", "responseId": "fake"}
+    body: dict[str, Any] = {"responseId": "fake"}
+    if answer.version:
+        body["modelVersion"] = answer.version
     if answer.has_usage:
         body["usageMetadata"] = {
             "promptTokenCount": answer.taken,
-            "candidatesTokenCount": answer.given,
+            "candidatesTokenCount": answer.given - answer.thoughts,
+            "thoughtsTokenCount": answer.thoughts,
             "totalTokenCount": answer.taken + answer.given,
         }
     if answer.ending == "blocked-prompt":

@@ -22,7 +22,7 @@ def _asked(call: Call) -> Asked | None:
         return None
     body = call.json()
     system, user = (message["content"] for message in body["messages"])
-    return Asked(system, user, body.get("response_format", {}).get("json_schema", {}).get("schema"))
+    return Asked(system, user, body.get("response_format", {}).get("json_schema", {}).get("schema"), _model(call))
 
 
 def _answer(answer: Answer) -> Response:
@@ -33,11 +33,14 @@ def _answer(answer: Answer) -> Response:
         "blocked-prompt": "content_filter",
     }[answer.ending]
     choice = {"index": 0, "finish_reason": reason, "message": {"role": "assistant", "content": answer.text}}
-    body: dict[str, Any] = {"model": "fake-001", "choices": [choice]}
+    body: dict[str, Any] = {"choices": [choice]}
+    if answer.version:
+        body["model"] = answer.version
     if answer.has_usage:
         body["usage"] = {
             "prompt_tokens": answer.taken,
             "completion_tokens": answer.given,
+            "completion_tokens_details": {"reasoning_tokens": answer.thoughts},
             "total_tokens": answer.taken + answer.given,
         }
     return Response(200, body)

@@ -17,6 +17,7 @@ from .truth import Truth, fields_of
 from .wire import Call, Response, serve_connection
 
 INPUT_PRICE, OUTPUT_PRICE = 0.30, 2.50  # US dollars per million tokens
+ANOTHER, ANOTHER_INPUT, ANOTHER_OUTPUT = "gemini-3.5-flash", 1.50, 9.00  # what a rerouted request is answered by
 POISON, TOXIC, FORBIDDEN = (
     "poison",
     "toxic",
@@ -52,6 +53,7 @@ class FakeServer:
         retry_delay: float = 0.02,
         port: int = 0,
         takes_schema: bool = True,
+        version: str | None = None,
     ) -> None:
         self.plan = Plan(faults or {}, seed, script)
         self.truth = Truth(known or {})
@@ -61,6 +63,7 @@ class FakeServer:
         self.retry_delay = retry_delay
         self.port = port
         self.takes_schema = takes_schema
+        self.version = version
         self.calls: Counter[str] = Counter()  # key -> answers that left the server whole or not
         self.records: list[Record] = []
         self.billed_usd = 0.0
@@ -145,7 +148,8 @@ class FakeServer:
         self.calls.update(keys)
         self.schema = asked.schema or self.schema
         if any(POISON in key for key in keys):
-            return dialect.answer(Answer("", "blocked-prompt", len(asked.system + asked.user) // 3, 0))
+            taken = len(asked.system + asked.user) // 3
+            return dialect.answer(Answer("", "blocked-prompt", taken, 0, version=self.answering(fault, asked)))
         return self.written(fault, document, keys, asked, dialect)
 
     def written(
@@ -166,17 +170,25 @@ class FakeServer:
         text, is_cut = written(fault, spoilt)
         is_toxic = any(TOXIC in key for key in keys)
         taken, given = len(asked.system + asked.user) // 3, 0 if is_toxic else len(text) // 3
-        self.billed_usd += (taken * INPUT_PRICE + given * OUTPUT_PRICE) / 1e6
+        version = self.answering(fault, asked)
+        prices = (ANOTHER_INPUT, ANOTHER_OUTPUT) if version == ANOTHER else (INPUT_PRICE, OUTPUT_PRICE)
+        self.billed_usd += (taken * prices[0] + given * prices[1]) / 1e6
         if fault == "drop-after":
             return Response(drops=True)
         if is_toxic:
-            return dialect.answer(Answer("", "blocked", taken, 0))
+            return dialect.answer(Answer("", "blocked", taken, 0, version=version))
         ending = "truncated" if is_cut else "complete"
-        response = dialect.answer(Answer(text, ending, taken, given, has_usage=fault != "no-usage"))
+        response = dialect.answer(Answer(text, ending, taken, given, fault != "no-usage", version))
         if fault == "half-json":
             raw = json.dumps(response.body).encode()
             return Response(200, raw=raw[: len(raw) // 2])
         return response
+
+    def answering(self, fault: Fault | None, asked: Asked) -> str:
+        """The model that answers, as it names itself: the one asked, unless the service puts another in its place."""
+        if fault == "unnamed":
+            return ""
+        return ANOTHER if fault == "rerouted" else asked.model if self.version is None else self.version
 
     def failure(self, fault: Fault | None, dialect: Dialect) -> Response | None:
         statuses = {"unavailable": 503, "no-model": 404, "no-key": 401, "bad-request": 400}

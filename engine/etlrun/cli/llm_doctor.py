@@ -22,8 +22,8 @@ from etlrun.spec.project import find_project
 def command(prompt: str, models: tuple[str, ...], profile: str, as_json: bool) -> None:
     """Check the models of a profile: settings, key, name, and three items of PROMPT in one request, which costs next to nothing.
 
-    Answers are not kept. Without PROMPT every prompt of the project is tried. Exit code 2 where a key or name is wrong, 1 where a service
-    fails or answers wrongly.
+    Answers are not kept. Without PROMPT every prompt of the project is tried. Exit code 2 where a key or name is wrong, 4 where another
+    model answers, 1 where a service fails or answers wrongly.
     """
     from etlrun.enrich.prompts import prompt_names
     from etlrun.runtime.trying_models import examine

@@ -113,16 +113,17 @@ class SqlStore(Store):
         statement = f"select {columns} from {table.name} where question = {self._mark} and {quote('key')} in ({marks})"
         return connection.exec_driver_sql(statement, (question, *keys)).all()
 
-    def lease(self, question: str, keys: Sequence[str]) -> Leased:
-        return self._write(lambda connection: self._lease(connection, question, keys))
+    def lease(self, question: str, keys: Sequence[str], also: Sequence[str] = ()) -> Leased:
+        return self._write(lambda connection: self._lease(connection, question, keys, also))
 
-    def _lease(self, connection: sa.Connection, question: str, keys: Sequence[str]) -> Leased:
+    def _lease(self, connection: sa.Connection, question: str, keys: Sequence[str], also: Sequence[str]) -> Leased:
         held: dict[str, str] = {}
         settled: set[str] = set()
         for part in _parts(keys):
             held.update((row[0], row[1]) for row in self._among(connection, LEASES, ("key", "owner"), question, part))
-            found = self._among(connection, ANSWERS, ("key", "status"), question, part)
-            settled.update(row[0] for row in found if row[1] in SETTLED)
+            for asked in (question, *also):
+                found = self._among(connection, ANSWERS, ("key", "status"), asked, part)
+                settled.update(row[0] for row in found if row[1] in SETTLED)
         living = self._living(connection) if held else set()
         self._bury(connection, set(held.values()) - living - {self.owner.id})
         taken = {key for key, owner in held.items() if owner in living}

@@ -130,7 +130,7 @@ def _known_answers(
     found: dict[str, Answer] = {key: Answer("ok", values, OVERRIDE) for key, values in overrides.items()}
     wanted = [key.normal for key in keys if key.normal not in found]
     for tier in tiers:
-        rows = store.judged(tier.question, wanted)
+        rows = store.judged(tier.questions, wanted)
         failed = {name for name in wanted if name in found and found[name].status == "failed"}
         found.update(
             (name, _answer(stored.status, stored.answer, stored.source))
@@ -176,7 +176,7 @@ async def _ask_model(
     run: str,
     progress: Progress,
 ) -> Report:
-    settled = settled_keys(store, tier.question, keys)
+    settled = settled_keys(store, tier.questions, keys)
     if len(settled) == len(keys):
         return Report(tier.question.id, tier.source, len(keys), len(keys))  # nothing to ask: no key is needed either
     try:
@@ -192,5 +192,5 @@ async def _ask_model(
 
 
 def _still_open(tier: Tier, keys: Sequence[Key], store: Store) -> list[Key]:
-    known = store.judged(tier.question, [key.normal for key in keys])
+    known = store.judged(tier.questions, [key.normal for key in keys])
     return [key for key in keys if key.normal not in known or known[key.normal].status != "ok"]

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 
 from etlrun.enrich._owner import LIFE
+from etlrun.enrich.answerers import Answerer, Answerers
 from etlrun.enrich.batches import Batch, FollowUp, after_error, after_verdict
 from etlrun.enrich.collector import passing_over_what_is_there
 from etlrun.enrich.keys import Key
@@ -32,6 +33,9 @@ from etlrun.enrich.store import SETTLED, Entry, Result, Sent, Store
 from etlrun.enrich.supply import Supply
 from etlrun.failures import RunFailure
 
+FIRST_TRIES = (
+    20  # requests in a row without any answer, before the first one, after which the service is taken to be down
+)
 MOST_PAUSES = 20  # pauses in a row, without one answer, after which a quota is taken to be used up
 BARREN = 30  # requests in a row, without one answer, after which going on is taken to be useless
 TOKENS_PER_CHARACTER = 0.4  # of input, until the service has counted some
@@ -67,6 +71,13 @@ class Terms:
     budget: Budget = Budget()
     run: str = ""
     thoughts: int = 0  # tokens that the model may spend on thinking, in every request
+    accept: tuple[str, ...] = ()  # names of other models that may answer
+    tariff_by: Callable[[str], Tariff] | None = None  # what it costs where another model answers
+
+    def answerers(self, question: Question) -> Answerers:
+        """The models that may answer a question."""
+        asked = Answerer(question.model["model"], question, self.source, self.tariff)
+        return Answerers(asked, self.accept, self.tariff_by or (lambda name: self.tariff))
 
 
 @dataclass
@@ -107,7 +118,7 @@ async def ask(
         call = partial(asyncio.get_running_loop().run_in_executor, desk)
         await call(store.add_question, question, terms.source)
         if settled is None:
-            settled = await call(settled_keys, store, question, keys)
+            settled = await call(settled_keys, store, [question], keys)
         wanted = [key for key in keys if key.normal not in settled][: terms.budget.keys]
         loop = _Loop(question, asker, store, terms, desk, wanted, progress, chance or random.Random())
         if wanted:
@@ -145,9 +156,9 @@ async def ask(
     )
 
 
-def settled_keys(store: Store, question: Question, keys: Sequence[Key]) -> set[str]:
-    """The normal forms of `keys` that need not be asked (again); a stored answer that the question does not allow is removed."""
-    known = store.sifted(question, [key.normal for key in keys])
+def settled_keys(store: Store, questions: Sequence[Question], keys: Sequence[Key]) -> set[str]:
+    """The normal forms of `keys` that need not be asked (again); a stored answer that its question does not allow is removed."""
+    known = store.sifted(questions, [key.normal for key in keys])
     return {name for name, stored in known.items() if stored.status in SETTLED}
 
 
@@ -167,6 +178,7 @@ class _Loop:
     ) -> None:
         self.question = question
         self.asker = asker
+        self.desk = desk
         self.store = store
         self.terms = terms
         self.wanted = wanted
@@ -177,10 +189,12 @@ class _Loop:
         self.barren = 0
         self.tokens_per_character = TOKENS_PER_CHARACTER
         self.limiter = Limiter(terms.limits, terms.budget.usd, chance)
-        self.recorder = Recorder(partial(store.record, question.id, terms.run), desk)
+        self.answerers = terms.answerers(question)
+        self.recorders = {question.id: Recorder(partial(store.record, question.id, terms.run), desk)}
         self.call = partial(asyncio.get_running_loop().run_in_executor, desk)
+        also = [question.answered_by(name).id for name in terms.accept]
         self.supply = Supply(
-            wanted, terms.batch, lambda names: self.call(store.lease, question.id, names), self.limiter.sleep
+            wanted, terms.batch, lambda names: self.call(store.lease, question.id, names, also), self.limiter.sleep
         )
 
     async def run(self) -> None:
@@ -225,7 +239,7 @@ class _Loop:
     async def settle(self, batch: Batch) -> FollowUp:
         """Send one request and commit what came of it."""
         sheet = write_sheet(self.question, batch.keys, self.chance, self.terms.thoughts)
-        worst = self.terms.tariff.worst(sheet.request)
+        worst = self.answerers.worst(sheet.request)
         try:
             slot = await self.limiter.enter(self.tokens(sheet), worst)
         except Closed:
@@ -244,7 +258,15 @@ class _Loop:
         return await self.read(batch, sheet, slot, reply)
 
     async def read(self, batch: Batch, sheet: Sheet, slot: Slot, reply: Reply) -> FollowUp:
-        usd = slot.usd if reply.usage is None else self.terms.tariff.cost(reply.usage)
+        """Take what a reply is worth. Who gave it is known before any other request gets leave."""
+        usd = self.answerers.cost(reply, slot.usd)
+        answerer = self.answerers.of(reply)
+        if answerer is None:
+            self.stop(self.answerers.refusal(reply))
+            slot.settle(reply.usage.input if reply.usage else None, usd)
+            await self.commit(batch, sheet, slot, "another-model", usd, FollowUp(), reply=reply)
+            return FollowUp((batch,))
+        self.limiter.introduced()
         slot.settle(reply.usage.input if reply.usage else None, usd)
         verdict = judge(self.question, sheet, reply)
         follow_up = after_verdict(batch, verdict)
@@ -254,7 +276,7 @@ class _Loop:
             self.limiter.answered()
         elif verdict.fault != "blocked":
             self.count_barren("unusable", f"the model's answers are of no use: {verdict.reason or verdict.fault}")
-        await self.commit(batch, sheet, slot, verdict.fault or "complete", usd, follow_up, verdict, reply)
+        await self.commit(batch, sheet, slot, verdict.fault or "complete", usd, follow_up, verdict, reply, answerer)
         return follow_up
 
     async def fail(self, batch: Batch, sheet: Sheet, slot: Slot, error: ModelError) -> FollowUp:
@@ -289,7 +311,8 @@ class _Loop:
 
     def count_barren(self, reason: StopReason, message: str, fix: str = "") -> None:
         self.barren += 1
-        if self.barren >= max(BARREN, 3 * self.terms.limits.concurrency):
+        most = max(BARREN, 3 * self.terms.limits.concurrency) if self.limiter.is_introduced else FIRST_TRIES
+        if self.barren >= most:
             self.stop(Stop(reason, message, fix or "what was answered is kept: run again when it is mended"))
 
     def stop(self, stop: Stop) -> None:
@@ -312,6 +335,7 @@ class _Loop:
         follow_up: FollowUp,
         verdict: Verdict | None = None,
         reply: Reply | None = None,
+        answerer: Answerer | None = None,
     ) -> None:
         usage = reply.usage if reply and reply.usage else Usage()
         answers = verdict.answers if verdict else {}
@@ -335,8 +359,20 @@ class _Loop:
         results += (
             Result(lost.key.normal, lost.key.shown, lost.status, "", lost.reason) for lost in follow_up.given_up
         )
-        await self.recorder.commit(Entry(sent, results))
+        recorder = await self.recorder_of(answerer or self.answerers.asked)
+        await recorder.commit(Entry(sent, results))
         self.count(usage, outcome, results, sheet)
+
+    async def recorder_of(self, answerer: Answerer) -> Recorder:
+        """What writes down the answers of a model, under the question that was put to it."""
+        question = answerer.question
+        if question.id not in self.recorders:
+            write = partial(self.store.record, question.id, self.terms.run)
+            self.recorders[question.id] = Recorder(write, self.desk)
+            await self.call(
+                self.store.add_question, question, answerer.source
+            )  # before any entry: the thread keeps the order
+        return self.recorders[question.id]
 
     def count(self, usage: Usage, outcome: str, results: Sequence[Result], sheet: Sheet) -> None:
         tally = self.tally

@@ -50,7 +50,7 @@ def estimate(
     bills: list[Bill] = []
     still_open = [key for key in keys if key.normal not in overrides]
     for tier in tiers:
-        known = store.judged(tier.question, [key.normal for key in still_open]) if store else {}
+        known = store.judged(tier.questions, [key.normal for key in still_open]) if store else {}
         fresh = [key for key in still_open if key.normal not in known or known[key.normal].status not in SETTLED]
         bills.append(_bill(tier, len(still_open), fresh, tokens_per_character))
         solved = {key for key, stored in known.items() if stored.status == "ok"}

@@ -29,7 +29,9 @@ def look_up(
     began = time.monotonic()
     store.add_question(question, source)
     known = {
-        key for key, stored in store.sifted(question, [key.normal for key in keys]).items() if stored.status in SETTLED
+        key
+        for key, stored in store.sifted([question], [key.normal for key in keys]).items()
+        if stored.status in SETTLED
     }
     wanted = [key for key in keys if key.normal not in known]
     found = 0

@@ -71,6 +71,7 @@ class Limiter:
         self.gate = asyncio.Lock()
         self.freed = asyncio.Event()
         self.closed = asyncio.Event()
+        self.is_introduced = False  # whether it is known which model answers: until then requests go one by one
         self.is_proven = False  # whether it is known what a request costs
         self.dearer = 1.0  # how many times its worst price a request has cost
 
@@ -102,6 +103,10 @@ class Limiter:
         if self.limits.tokens_per_minute:
             self.next_tokens -= (slot.tokens - tokens) * 60 / (self.limits.tokens_per_minute * self.rate)
         self.freed.set()
+
+    def introduced(self) -> None:
+        """The model that answers is the one that was asked: requests may go side by side."""
+        self.is_introduced = True
 
     def answered(self) -> None:
         """An answer came: the rate creeps back."""
@@ -141,7 +146,7 @@ class Limiter:
     @property
     def lanes(self) -> int:
         """Requests that may be under way at the same time, at the present rate."""
-        return max(1, int(self.limits.concurrency * self.rate))
+        return max(1, int(self.limits.concurrency * self.rate)) if self.is_introduced else 1
 
     @property
     def is_overspent(self) -> bool:

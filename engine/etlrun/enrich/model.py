@@ -132,6 +132,10 @@ class LanguageModel(Model):
     """A model that is asked over the network, with the limits its account has."""
 
     model: str = key("the model's name at the service")
+    accept: tuple[str, ...] = key(
+        "other models whose answers count where the service puts one in its place; `unnamed` for replies that name none",
+        default=(),
+    )
     batch: int = key("keys in one request, at most 100", default=50)
     concurrency: int = key("requests under way at the same time", default=16)
     requests_per_minute: int | None = key("requests a minute at most", default=None)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from etlrun.enrich.model import LanguageModel, Price, Request, Usage
+from etlrun.enrich.model_names import is_release_of
 from etlrun.spec.located import read_document
 
 LIST = Path(__file__).with_name("prices.yaml")
@@ -44,10 +45,16 @@ def tariff_of(model: LanguageModel, name: str, tier: str = "standard", today: da
     """What `model`, called `name` at its service, costs: its own `price`, else the price list's."""
     if model.price:
         return Tariff(model.price, "the project file")
+    return listed_tariff(name, tier, today)
+
+
+def listed_tariff(name: str, tier: str = "standard", today: datetime.date | None = None) -> Tariff:
+    """What the price list says that the model `name` costs, or the model of which it is a release."""
     prices = price_list()
     day = (today or datetime.date.today()).isoformat()
     factor = prices["tiers"].get(tier)
-    begun = [price for price in prices["models"].get(name.removeprefix("models/"), ()) if price.get("from", "") <= day]
+    listed = next((prices for known, prices in prices["models"].items() if is_release_of(known, name)), ())
+    begun = [price for price in listed if price.get("from", "") <= day]
     if not begun or factor is None:
         return Tariff(None, "")
     found = Price(begun[-1]["input"] * factor, begun[-1]["output"] * factor)

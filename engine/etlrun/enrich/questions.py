@@ -6,7 +6,7 @@ import hashlib
 import json
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -37,6 +37,10 @@ class Question:
         parts = {"system": self.system, "schema": self.schema, "normaliser": NORMALISER, "model": dict(self.model)}
         text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def answered_by(self, name: str) -> Question:
+        """The same question put to the model `name` of the same service."""
+        return replace(self, model={**self.model, "model": name})
 
     @cached_property
     def system(self) -> str:

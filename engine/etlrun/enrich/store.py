@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -128,22 +128,29 @@ class Store(ABC):
     def known(self, question: str, keys: Sequence[str]) -> dict[str, Stored]:
         """What is known of `keys` (normal forms), failures included."""
 
-    def judged(self, question: Question, keys: Sequence[str]) -> dict[str, Stored]:
-        """What is known of `keys`, without what the question does not allow: a key of which that is said is not known."""
-        known = self.known(question.id, keys)
-        return _without(known, _not_allowed(question, known))
+    def judged(self, questions: Sequence[Question], keys: Sequence[str]) -> dict[str, Stored]:
+        """What is known of `keys`, without what a question does not allow: a key of which that is said is not known.
 
-    def sifted(self, question: Question, keys: Sequence[str]) -> dict[str, Stored]:
-        """The same, and what the question does not allow is removed, so that its keys are asked again."""
-        known = self.known(question.id, keys)
-        wrong = _not_allowed(question, known)
-        if wrong:
-            self.forget(question.id, list(wrong))
-        return _without(known, wrong)
+        `questions` differ in the model that answers: what is worth most counts, then the first.
+        """
+        return _best(_without(known, _not_allowed(question, known)) for question, known in self._each(questions, keys))
+
+    def sifted(self, questions: Sequence[Question], keys: Sequence[str]) -> dict[str, Stored]:
+        """The same, and what a question does not allow is removed, so that its keys are asked again."""
+        found = []
+        for question, known in self._each(questions, keys):
+            wrong = _not_allowed(question, known)
+            if wrong:
+                self.forget(question.id, list(wrong))
+            found.append(_without(known, wrong))
+        return _best(found)
+
+    def _each(self, questions: Sequence[Question], keys: Sequence[str]) -> Iterator[tuple[Question, dict[str, Stored]]]:
+        return ((question, self.known(question.id, keys)) for question in questions)
 
     @abstractmethod
-    def lease(self, question: str, keys: Sequence[str]) -> Leased:
-        """Try to reserve keys for this process."""
+    def lease(self, question: str, keys: Sequence[str], also: Sequence[str] = ()) -> Leased:
+        """Try to reserve keys for this process; `also` are questions whose answers settle a key too."""
 
     @abstractmethod
     def beat(self) -> None:
@@ -189,6 +196,17 @@ class Store(ABC):
         for name in ("status", "reason", "source"):
             columns[name] = pyarrow.array([getattr(stored, name) for _, _, stored in rows], pyarrow.string())
         return pyarrow.table(columns)
+
+
+def _best(each: Iterable[dict[str, Stored]]) -> dict[str, Stored]:
+    """What is worth most of each key."""
+    parts = iter(each)
+    found = next(parts, {})
+    for part in parts:
+        for key, stored in part.items():
+            if key not in found or WORTH[stored.status] > WORTH[found[key].status]:
+                found[key] = stored
+    return found
 
 
 def _without(known: dict[str, Stored], wrong: set[str]) -> dict[str, Stored]:

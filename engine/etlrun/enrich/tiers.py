@@ -9,7 +9,8 @@ from pathlib import Path
 from etlrun.enrich.asking import Budget, Terms
 from etlrun.enrich.limiter import Limits
 from etlrun.enrich.model import Environment, LanguageModel, LocalModel, Model, ModelError
-from etlrun.enrich.prices import Tariff, tariff_of
+from etlrun.enrich.model_names import UNNAMED
+from etlrun.enrich.prices import Tariff, listed_tariff, tariff_of
 from etlrun.enrich.prompts import Prompt
 from etlrun.enrich.questions import Question
 
@@ -26,18 +27,45 @@ class Tier:
     name: str = ""
 
     @property
+    def questions(self) -> tuple[Question, ...]:
+        """The question as it is put to the model, and to each that may answer in its place: any of their answers counts."""
+        return self.question, *(self.question.answered_by(name) for name in self.accepted)
+
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """The names of other models that may answer."""
+        named = self.model.accept if isinstance(self.model, LanguageModel) else ()
+        return tuple(name for name in named if name != UNNAMED)
+
+    @property
     def tariff(self) -> Tariff:
         """What the model costs; nothing for one that looks up."""
         if isinstance(self.model, LocalModel):
             return Tariff(None, "")
         return tariff_of(self.model, self.name, self.model.tier())
 
+    def tariff_by(self, name: str) -> Tariff:
+        """What the model costs where `name` answers in its place: by the price list, else what was agreed for the one asked."""
+        assert isinstance(self.model, LanguageModel)
+        listed = listed_tariff(name, self.model.tier())
+        return listed if listed.price else self.tariff
+
     def terms(self, budget: Budget, run: str) -> Terms:
         """How a language model is asked."""
         model = self.model
         assert isinstance(model, LanguageModel)
         limits = Limits(model.concurrency, model.requests_per_minute, model.tokens_per_minute)
-        return Terms(self.source, self.tariff, limits, model.batch, budget, run, model.thought_tokens(self.name))
+        return Terms(
+            self.source,
+            self.tariff,
+            limits,
+            model.batch,
+            budget,
+            run,
+            model.thought_tokens(self.name),
+            model.accept,
+            self.tariff_by,
+        )
 
 
 def tiers_of(prompt: Prompt, models: Sequence[Model], root: Path, environment: Environment) -> tuple[Tier, ...]:

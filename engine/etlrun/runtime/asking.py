@@ -103,7 +103,7 @@ def _no_answer(enrichment: Enrichment, answers: Answers) -> RunFailure | None:
     """A service that answered nothing at all: publishing then would put nothing where answers belong."""
     for tier, report in zip(enrichment.tiers, answers.reports):
         if report.failed and not report.ok:
-            known = enrichment.store.known(tier.question.id, [key.normal for key in answers.keys.asked])
+            known = enrichment.store.judged(tier.questions, [key.normal for key in answers.keys.asked])
             reason = next(
                 (stored.reason for stored in known.values() if stored.status == "failed" and stored.reason),
                 "no answer came",

@@ -96,7 +96,6 @@ def stop_failure(stop: Stop) -> RunFailure:
     reason = REASONS[stop.exit_code]
     if reason == "stopped":
         kept = "what was answered is kept, nothing was published, and the next run goes on from there"
-        return RunFailure(
-            "stopped", f"{stop.reason}-reached", f"enrichment stopped: {stop.message}", f"{stop.fix}; {kept}"
-        )
+        code = stop.reason if stop.reason == "another-model" else f"{stop.reason}-reached"
+        return RunFailure("stopped", code, f"enrichment stopped: {stop.message}", f"{stop.fix}; {kept}")
     return RunFailure(reason, f"model-{stop.reason}", stop.message, stop.fix)

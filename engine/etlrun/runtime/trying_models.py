@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from etlrun.enrich.asking import Budget
 from etlrun.enrich.keys import Key, normal_form
 from etlrun.enrich.model import LanguageModel, LocalModel, ModelError, Reply
 from etlrun.enrich.prompts import Prompt, load_prompt
@@ -66,8 +67,12 @@ def _try_out(project: Project, prompt: Prompt, tier: Tier) -> tuple[str, str, in
         tier.model.thought_tokens(tier.name),
     )
     called, reply = asyncio.run(_ask(tier.model, sheet))
+    answerers = tier.terms(Budget(), "").answerers(tier.question)
+    if answerers.of(reply) is None:
+        stop = answerers.refusal(reply)
+        return stop.message, stop.fix, stop.exit_code
     verdict = judge(tier.question, sheet, reply)
-    cost = f"${tier.tariff.cost(reply.usage):.6f}" if reply.usage and tier.tariff.price else "an unknown price"
+    cost = f"${answerers.cost(reply, 0.0):.6f}" if reply.usage and tier.tariff.price else "an unknown price"
     told = f"{tier.source} ({called}) answered {len(verdict.answers)} of {len(chosen)} items for {cost}"
     if verdict.fault:
         return f"{told}: {verdict.fault} {verdict.reason}".rstrip(), "try another model, or look at the prompt", 1

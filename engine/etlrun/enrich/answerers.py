@@ -1,0 +1,71 @@
+"""The models that may answer a question: the one that is asked, and those that are accepted in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from etlrun.enrich.model import Reply, Request
+from etlrun.enrich.model_names import UNNAMED, name_of_answerer, plain_name
+from etlrun.enrich.prices import Tariff
+from etlrun.enrich.questions import Question
+from etlrun.enrich.report import Stop
+
+
+@dataclass(frozen=True)
+class Answerer:
+    """A model that may answer: its name at the service, the question its answers are kept under, and what it costs."""
+
+    name: str
+    question: Question
+    source: str
+    tariff: Tariff
+
+
+@dataclass(frozen=True)
+class Answerers:
+    """The model that is asked, the names accepted in its place, and what any other model costs."""
+
+    asked: Answerer
+    accepted: tuple[str, ...]
+    tariff_by: Callable[[str], Tariff]
+
+    def of(self, reply: Reply) -> Answerer | None:
+        """Who gave `reply`, as far as its answers may be kept; None where another model did, or one that is not named.
+
+        A reply that holds no text, such as a blocked one, need not be named.
+        """
+        if not reply.text and not reply.version:
+            return self.asked
+        name = name_of_answerer(self.asked.name, self.accepted, reply.version)
+        return None if name is None else self._named(name)
+
+    def worst(self, request: Request) -> float:
+        """US dollars that `request` cannot exceed, whichever of them answers."""
+        others = (self._named(name) for name in self.accepted if name != UNNAMED)
+        return max(answerer.tariff.worst(request) for answerer in (self.asked, *others))
+
+    def cost(self, reply: Reply, otherwise: float) -> float:
+        """US dollars for a reply, at the price of the model that gave it; `otherwise` where the service counted nothing."""
+        if reply.usage is None:
+            return otherwise
+        answerer = self.of(reply)
+        tariff = answerer.tariff if answerer else self.tariff_by(reply.version)
+        return tariff.cost(reply.usage)
+
+    def refusal(self, reply: Reply) -> Stop:
+        """Why asking ends after a reply of another model."""
+        asked, found = plain_name(self.asked.name), plain_name(reply.version)
+        if not found:
+            fix = f"add `accept: [{UNNAMED}]` to the model if such answers may count as those of `{asked}`"
+            return Stop(
+                "another-model", f"`{asked}` was asked, and the reply does not name the model that answered", fix
+            )
+        fix = f"set `model: {found}`, or add `accept: [{found}]` to the model if its answers may count"
+        return Stop("another-model", f"`{asked}` was asked and `{found}` answered; its answers are not kept", fix)
+
+    def _named(self, name: str) -> Answerer:
+        if name == self.asked.name:
+            return self.asked
+        service = self.asked.question.model.get("provider", "")
+        return Answerer(name, self.asked.question.answered_by(name), f"{service} {name}".strip(), self.tariff_by(name))
