@@ -17,7 +17,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import click
 
-from etlrun.cli.main import group as etlrun
+from etlrun.cli.command_line import group as etlrun
 from etlrun.codes import RUN_CODES, SPEC_CODES, Code
 from etlrun.language.columns import SCALARS, SPELLINGS, Type
 from etlrun.language.functions import FUNCTIONS

@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from etlrun.cli.main import main
+from etlrun.cli.command_line import run_command
 
 
 @dataclass(frozen=True)
@@ -25,10 +24,10 @@ class Outcome:
 
 def etlrun(folder: Path, *arguments: str) -> Outcome:
     """Run `etlrun ARGUMENTS` in `folder`, in this process."""
-    out, err, code = io.StringIO(), io.StringIO(), 0
+    out, err = io.StringIO(), io.StringIO()
     with _standing_in(folder, ["etlrun", *arguments]), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            main()
+            code = run_command()
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1
     return Outcome(out.getvalue(), err.getvalue(), code)
@@ -36,7 +35,7 @@ def etlrun(folder: Path, *arguments: str) -> Outcome:
 
 @contextlib.contextmanager
 def _standing_in(folder: Path, arguments: list[str]) -> Iterator[None]:
-    before, spoken, handler = Path.cwd(), sys.argv, signal.getsignal(signal.SIGTERM)
+    before, spoken = Path.cwd(), sys.argv
     os.chdir(folder)
     sys.argv = arguments
     try:
@@ -44,4 +43,3 @@ def _standing_in(folder: Path, arguments: list[str]) -> Iterator[None]:
     finally:
         os.chdir(before)
         sys.argv = spoken
-        signal.signal(signal.SIGTERM, handler)

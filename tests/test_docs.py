@@ -13,7 +13,7 @@ from typing import get_args
 import click
 import pytest
 
-from etlrun.cli.main import group as etlrun
+from etlrun.cli.command_line import group as etlrun
 from etlrun.codes import CODES, RUN_CODES
 from etlrun.enrich.report import StopReason
 from etlrun.language.functions import FUNCTIONS

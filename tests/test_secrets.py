@@ -11,6 +11,7 @@ from etlrun.failures import RunFailure
 from etlrun.secrets import Secret, hide_secrets, shown_address
 
 BROKEN = """
+import etlrun.cli.command_line as line
 import etlrun.cli.main as main
 from etlrun.secrets import Secret
 
@@ -19,7 +20,7 @@ key = Secret("planted-in-a-bug")
 def broken(**_):
     raise ValueError(f"nobody foresaw {key.reveal()}")
 
-main.group.main = broken
+line.group.main = broken
 main.main()
 """
 

@@ -12,10 +12,6 @@ from etlrun.secrets import hide_secrets
 
 Reason = Literal["source", "engine", "sink", "connection", "model", "check", "stopped", "interrupted", "usage"]
 
-INTERRUPTED_QUERY = (
-    "Query interrupted"  # the RuntimeError that DuckDB puts in the place of what a signal's handler raises
-)
-
 
 _PERSONAL = re.compile(r"[^\s@'\"]+@[^\s@'\"]+\.[^\s@'\"]+|\d{9,}")
 

@@ -1,58 +1,29 @@
-"""Long work ends when a person asks for it, whatever Python was doing at that moment."""
+"""Long work gives its result, shows how far it is, and raises what went wrong."""
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 
 import pytest
 
-from etlrun.runtime.working import work
+from etlrun.runtime.working import in_background, wait_for, work
 
 
-def test_a_signal_ends_the_work_after_the_look_it_came_in() -> None:
-    is_over = threading.Event()
-    looks: list[str] = []
+def test_the_result_of_the_work_is_given_and_somebody_looks_meanwhile() -> None:
+    looks = threading.Event()
 
-    def look() -> None:
-        looks.append("begun")
-        os.kill(os.getpid(), signal.SIGINT)
-        is_over.wait(0.2)
-        looks.append("ended")
+    def action() -> int:
+        looks.wait(30)
+        return 7
 
-    before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        work(lambda: is_over.wait(30), look, is_over.set)
-    assert looks == ["begun", "ended"]
-    assert is_over.is_set()
-    assert signal.getsignal(signal.SIGINT) is before
+    assert work(action, looks.set, lambda: None) == 7
 
 
-def test_a_second_signal_ends_a_look_that_hangs() -> None:
-    is_over = threading.Event()
-
-    def look() -> None:
-        for _ in range(2):
-            os.kill(os.getpid(), signal.SIGINT)
-        is_over.wait(30)
-
-    with pytest.raises(KeyboardInterrupt):
-        work(lambda: is_over.wait(30), look, is_over.set)
-    assert is_over.is_set()
-
-
-def test_a_signal_is_not_lost_where_the_work_ends_with_it() -> None:
+def test_what_the_work_raises_is_raised_where_it_is_waited_for() -> None:
     def action() -> None:
-        os.kill(os.getpid(), signal.SIGINT)
+        raise ValueError("no")
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(ValueError, match="no"):
         work(action, lambda: None, lambda: None)
-
-
-def test_work_in_another_thread_leaves_the_signals_alone() -> None:
-    results: list[int] = []
-    thread = threading.Thread(target=lambda: results.append(work(lambda: 7, lambda: None, lambda: None)))
-    thread.start()
-    thread.join()
-    assert results == [7]
+    with pytest.raises(ValueError, match="no"):
+        wait_for(in_background(action))

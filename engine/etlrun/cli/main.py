@@ -1,147 +1,49 @@
-"""The command `etlrun`: finds the subcommand, and turns what went wrong into words and an exit code."""
+"""The process `etlrun`: from its first line on a signal ends it in order; what it does is in the command line.
+
+This module is the process, and no other imports it: before it has even loaded what it needs, a signal ends the process at once.
+"""
 
 from __future__ import annotations
 
-import errno
-import importlib
-import io
-import json
+import _signal  # `signal` itself would first have to be loaded
 import os
-import signal
 import sys
-import threading
-import traceback
-from types import FrameType, TracebackType
-from typing import Any, NoReturn
 
-import click
-
-import etlrun
-from etlrun.cli.words import failure_text, tell
-from etlrun.diagnostics import SpecError, format_text, harmless, nearest
-from etlrun.failures import INTERRUPTED_QUERY, RunFailure
-from etlrun.secrets import hide_secrets
-
-COMMANDS = (
-    "run",
-    "check",
-    "plan",
-    "compile",
-    "show",
-    "test",
-    "runs",
-    "resume",
-    "rollback",
-    "doctor",
-    "llm",
-    "schema",
-    "new",
-    "sample-data",
-)
+SHOW_CURSOR = "\033[?25h"  # a live line hides it
+NAMES = {_signal.SIGINT: "interrupted", _signal.SIGTERM: "terminated", _signal.SIGHUP: "terminated"}
+ERRORS = os.dup(2)  # while a JVM starts, the usual one leads to its log
 
 
-class Commands(click.Group):
-    """One file is one command, loaded when it is asked for. `etlrun FILE` means `etlrun run FILE`."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        command = importlib.import_module(f"etlrun.cli.{cmd_name.replace('-', '_')}").command
-        assert isinstance(command, click.Command)
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS and (args[0].endswith((".yaml", ".yml")) or "/" in args[0]):
-            args = ["run", *args]
-        elif args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            ctx.fail(f"there is no command `{args[0]}` ({nearest(args[0], COMMANDS) or 'see etlrun --help'})")
-        return super().resolve_command(ctx, args)
+def leave(number: int, frame: object = None) -> NoReturn:
+    """End the process at once, with the exit code that shells give to a process that a signal ended."""
+    word = NAMES[number]
+    os.write(ERRORS, f"{SHOW_CURSOR if os.isatty(ERRORS) else ''}{word}: nothing more was published\n".encode())
+    if "--json" in sys.argv:
+        os.write(1, f'{{"error": {{"code": "{word}", "message": "{word}"}}}}\n'.encode())
+    os._exit(128 + number)
 
 
-class TerminatedError(KeyboardInterrupt):
-    """The process was asked to end."""
+for _number in NAMES:
+    if _signal.getsignal(_number) != _signal.SIG_IGN:  # as `nohup` and background jobs of scripts want it
+        _signal.signal(_number, leave)
 
+from typing import NoReturn  # noqa: E402
 
-_terminated = threading.Event()
-
-
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(etlrun.__version__, prog_name="etlrun")
-def group() -> None:
-    """Check YAML pipelines, compile them into one plan and run it.
-
-    `etlrun PIPELINE...` runs pipelines; the commands below do everything else.
-    """
+from etlrun.stopping import Stopped, asked_by, run_until_stopped  # noqa: E402
 
 
 def main() -> NoReturn:
     """Run the command line of this process."""
-    _terminated.clear()
-    signal.signal(signal.SIGTERM, _terminate)
-    sys.excepthook = _tell_of_a_bug
-    as_json = "--json" in sys.argv
     try:
-        code = group.main(prog_name="etlrun", standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
-    except SpecError as error:
-        first = error.diagnostics[0]
-        place = {"file": first.file, "line": first.line, "column": first.column}
-        _end(
-            2,
-            format_text(error.diagnostics),
-            {"code": first.code, "message": first.message, "fix": first.fix, **place},
-            as_json=as_json,
-        )
-    except RunFailure as failure:
-        from etlrun.runtime.record import error_object
-
-        _end(
-            failure.exit_code, failure_text(failure), error_object(failure), as_json=as_json and not failure.is_printed
-        )
-    except click.ClickException as error:
-        error.show(said := io.StringIO())  # it may quote names of the specification
-        tell(said.getvalue().rstrip("\n"), err=True)
-        sys.exit(2)
-    except (click.Abort, KeyboardInterrupt):
-        _end_by_signal(as_json=as_json)
-    except RuntimeError as error:
-        if str(error) != INTERRUPTED_QUERY:
-            raise
-        _end_by_signal(as_json=as_json)
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone, as `head` does
-        sys.exit(0)
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        sys.stderr.write("disk-full: there is no room for what this command writes\n")
-        os._exit(1)  # what waits in standard output cannot be written either
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    _terminated.set()
-    raise TerminatedError
-
-
-def _end_by_signal(*, as_json: bool) -> NoReturn:
-    code, word = (143, "terminated") if _terminated.is_set() else (130, "interrupted")
-    _end(code, f"{word}: nothing more was published", {"code": word, "message": word}, as_json=as_json)
-
-
-def _tell_of_a_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Write the traceback of what nobody foresaw, without secrets; Python then ends with exit code 1."""
-    lines = "".join(traceback.format_exception(kind, error, trace))
-    plea = f"internal-error: this is a mistake of etlrun {etlrun.__version__}; please report it with the lines above\n"
-    sys.stderr.write(harmless(hide_secrets(lines)) + plea)
-
-
-def _end(code: int, text: str, error: dict[str, Any], *, as_json: bool) -> NoReturn:
-    tell(text, err=True)
-    if as_json:
-        click.echo(json.dumps({"error": error}, ensure_ascii=False))
+        code = run_until_stopped(_run, leave)
+    except Stopped:
+        sys.stdout.flush()
+        leave(asked_by())
     sys.exit(code)
+
+
+def _run() -> int:
+    """Importing the commands takes longer than most of them; it too can be interrupted."""
+    from etlrun.cli.command_line import run_command
+
+    return run_command()

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
-import click
-
 from etlrun.cli.words import tell
 from etlrun.diagnostics import harmless
+from etlrun.stopping import safe_point
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 EVERY_SECONDS = 10.0  # between plain lines about the same work
+EVERY_LOOK = 0.1  # seconds between two looks whether a signal came while a person is asked
 
 
 @contextmanager
@@ -113,8 +114,10 @@ class Live:
             return False
         self.bars.stop()
         try:
-            tell(text, err=True)
-            return click.confirm("Ask now?", err=True)
+            tell(f"{text}\nAsk now? [y/N]:", err=True)
+            while not select.select([sys.stdin], [], [], EVERY_LOOK)[0]:
+                safe_point()
+            return sys.stdin.readline().strip().lower() in ("y", "yes")
         finally:
             self.bars.start()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from etlrun.cli.words import table_text, tell
 from etlrun.diagnostics import nearest
 from etlrun.failures import RunFailure
 from etlrun.spec.project import Profile, find_project
+from etlrun.stopping import orderly
 
 if TYPE_CHECKING:
     from etlrun.spec.database import Version
@@ -47,11 +49,8 @@ def command(
     project = find_project(Path.cwd())
     chosen = project.profile(profile)
     name = _connection(chosen, connection)
-    database = open_connection(project, chosen, name, writing=not dry_run)
-    try:
+    with orderly(), closing(open_connection(project, chosen, name, writing=not dry_run)) as database:
         versions = database.versions(table) if dry_run else database.roll_back(table, period, run)
-    finally:
-        database.close()
     if as_json:
         told = {"connection": name, "table": table, "versions": [dataclasses.asdict(one) for one in versions]}
         click.echo(json.dumps(told, ensure_ascii=False))

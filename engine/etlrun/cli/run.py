@@ -13,6 +13,7 @@ from etlrun.cli.options import PipelineFile, checked_pipeline, choosing
 from etlrun.cli.reporting import reporting
 from etlrun.cli.words import counted, tell
 from etlrun.failures import RunFailure
+from etlrun.stopping import orderly, safe_point
 
 if TYPE_CHECKING:
     from etlrun.compiler.check import Checked
@@ -55,17 +56,19 @@ def command(
     """
     checked = [checked_pipeline(path, profile, engine, settings) for path in pipelines]
     told: list[dict[str, Any]] = []
-    try:
-        for pipeline in checked:
-            told.append(_run(pipeline, dry_run=dry_run, quiet=quiet, yes=yes, max_usd=max_usd))
-    except RunFailure as failure:
-        if as_json and failure.record is not None:
-            told.append(failure.record)
-            failure.is_printed = True
-        raise
-    finally:
-        if as_json and told:
-            click.echo(json.dumps(told if len(pipelines) > 1 else told[0], ensure_ascii=False))
+    with orderly():  # what is published is told, whatever comes then
+        try:
+            for pipeline in checked:
+                safe_point()
+                told.append(_run(pipeline, dry_run=dry_run, quiet=quiet, yes=yes, max_usd=max_usd))
+        except RunFailure as failure:
+            if as_json and failure.record is not None:
+                told.append(failure.record)
+                failure.is_printed = True
+            raise
+        finally:
+            if as_json and told:
+                click.echo(json.dumps(told if len(pipelines) > 1 else told[0], ensure_ascii=False))
 
 
 def _run(checked: Checked, *, dry_run: bool, quiet: bool, yes: bool, max_usd: float | None) -> dict[str, Any]:

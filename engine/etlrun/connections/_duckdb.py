@@ -17,6 +17,7 @@ from etlrun.language.columns import Column, Columns
 from etlrun.language.dialects import duckdb_sql
 from etlrun.language.duckdb_words import name, text, type_name
 from etlrun.spec.database import LEDGER, Copy, Database, Entry, Finding, Load, Published
+from etlrun.stopping import cancelling, finishing, pause
 from etlrun.warehouse.fencing import is_published
 
 WAIT_SECONDS = 10.0  # for another process that has the file open
@@ -45,7 +46,7 @@ def open_warehouse(connection: str, path: Path, *, writing: bool) -> DuckdbWareh
         except duckdb.IOException as error:
             if "lock" not in str(error).lower() or time.monotonic() > deadline:
                 raise _cannot_open(connection, path, error) from error
-            time.sleep(0.2)
+            pause(0.2)
         except duckdb.Error as error:
             raise _cannot_open(connection, path, error) from error
 
@@ -142,9 +143,10 @@ class DuckdbWarehouse(Database):
         with self._transaction(load):
             if is_published(load, load.period, self._found(load)):
                 return Published(load.rows, was_there=True)
-            self._write(load)
-            self._prove(load)
-            self._record(load)
+            with cancelling(self.interrupt):
+                self._write(load)
+                self._prove(load)
+                self._record(load)
         return Published(load.rows)
 
     def _write(self, load: Load) -> None:
@@ -246,7 +248,8 @@ class DuckdbWarehouse(Database):
         self._run("BEGIN TRANSACTION")
         try:
             yield
-            self._run("COMMIT")
+            with finishing():
+                self._run("COMMIT")
         except duckdb.Error as error:
             self._roll_back()
             raise RunFailure(

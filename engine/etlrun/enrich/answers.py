@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from etlrun.enrich.outputs import Output, Value
 from etlrun.enrich.report import Report, Stop
 from etlrun.enrich.store import Status, Store, Stored
 from etlrun.enrich.tiers import Tier
+from etlrun.enrich.until_stopped import run_until_stopped
 
 if TYPE_CHECKING:
     import pyarrow
@@ -163,7 +163,7 @@ def _ask_tier(
         return look_up(
             tier.question, keys, tier.model.open(root, tier.question.prompt.outputs), store, tier.source, run, progress
         )
-    return asyncio.run(_ask_model(tier, tier.model, keys, store, environment, budget, run, progress))
+    return run_until_stopped(_ask_model(tier, tier.model, keys, store, environment, budget, run, progress))
 
 
 async def _ask_model(

@@ -12,6 +12,7 @@ from etlrun.enrich.model import Finder
 from etlrun.enrich.questions import Question
 from etlrun.enrich.report import Report
 from etlrun.enrich.store import SETTLED, Entry, Result, Sent, Store
+from etlrun.stopping import safe_point
 
 AT_ONCE = 5_000
 
@@ -36,6 +37,7 @@ def look_up(
     wanted = [key for key in keys if key.normal not in known]
     found = 0
     for start in range(0, len(wanted), AT_ONCE):
+        safe_point()
         results = list(_results(wanted[start : start + AT_ONCE], finder))
         known_now = sum(result.status == "ok" for result in results)
         store.record(question.id, run, [Entry(Sent("", len(results), known_now, "looked up"), results)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from etlrun.failures import RunFailure
 from etlrun.runtime.labels import open_labels
 from etlrun.spec.kinds import Ask
 from etlrun.spec.project import Profile, Project, from_environment
+from etlrun.stopping import cancelling, orderly
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,11 +84,8 @@ def opened(project: Project, profile: Profile, prompt: str, models: Sequence[Mod
         tiers = tiers_of(found, models, project.root, from_environment)
     except ModelError as error:
         raise RunFailure("usage", "model-setup", error.message, error.fix) from None
-    store = open_labels(project, profile)
-    try:
+    with orderly(), closing(open_labels(project, profile)) as store:
         yield Enrichment(project, found, tiers, overrides, store)
-    finally:
-        store.close()
 
 
 def models_of(profile: Profile, names: tuple[str, ...]) -> tuple[Model, ...]:
@@ -105,7 +103,7 @@ def read_keys(paths: Sequence[str], column: str) -> Keys:
         return distinct_keys(())
     files = ", ".join(text(path) for path in paths)
     query = f"SELECT {name(column)}, count(*) FROM read_parquet([{files}]) WHERE {name(column)} IS NOT NULL GROUP BY 1 ORDER BY 1"
-    with duckdb.connect() as connection:
+    with duckdb.connect() as connection, cancelling(connection.interrupt):
         connection.execute("SET threads = 2")
         return distinct_keys(_rows(connection.execute(query)))
 

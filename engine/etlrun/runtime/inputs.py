@@ -24,6 +24,7 @@ from etlrun.reading.source import FileSource, TextSource
 from etlrun.runtime.run_folder import RunFolder
 from etlrun.runtime.working import Reporter, work
 from etlrun.spec.dates import DATE_COLUMN
+from etlrun.stopping import cancelling
 
 CHUNK = 1 << 20
 
@@ -166,7 +167,7 @@ def rows_of_days(intake: Intake) -> Counter[str]:
     import duckdb
 
     found: Counter[str] = Counter()
-    with duckdb.connect() as connection:
+    with duckdb.connect() as connection, cancelling(connection.interrupt):
         for part in intake.files:
             paths = ", ".join(text(path) for path in part.paths)
             where = f" WHERE {name(part.marker)} IS NULL" if part.marker else ""

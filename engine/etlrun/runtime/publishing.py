@@ -15,6 +15,7 @@ from etlrun.runtime.stage import Staged, shown_columns, verify_stage
 from etlrun.runtime.working import Reporter
 from etlrun.spec.project import Use
 from etlrun.spec.publication import Publication
+from etlrun.stopping import safe_point
 
 
 def look_ahead(checked: Checked, record: Record) -> None:
@@ -39,6 +40,7 @@ def publish_all(checked: Checked, staged: Mapping[str, Staged], record: Record, 
     """Publish every sink that the record does not tell of yet. Raises RunFailure; what was published before stays whole."""
     for sink, use in checked.pipeline.sinks.items():
         if sink not in record.sinks:
+            safe_point()
             reporter.say(f"publishing {sink}")
             verify_stage(staged[use.value.from_])
             try:

@@ -17,6 +17,7 @@ from etlrun.runtime.run import spec_hash
 from etlrun.runtime.run_folder import RECORD, RunFolder, is_alive
 from etlrun.runtime.stage import from_record
 from etlrun.runtime.working import Reporter
+from etlrun.stopping import Stopped, orderly
 
 
 def find_run(runs: Path, run: str) -> tuple[RunFolder, Record]:
@@ -31,6 +32,7 @@ def find_run(runs: Path, run: str) -> tuple[RunFolder, Record]:
     return RunFolder(found[0].name, found[0]), Record(**{name: value for name, value in told.items() if name in known})
 
 
+@orderly()
 def resume(checked: Checked, folder: RunFolder, record: Record, reporter: Reporter) -> Record:
     """Publish what the run staged, under the run's own id. Raises RunFailure where it has no stage or the specification changed."""
     if record.status == "running" and is_alive({"host": record.host, "pid": record.pid}):
@@ -57,6 +59,10 @@ def resume(checked: Checked, folder: RunFolder, record: Record, reporter: Report
         publish_all(checked, staged, record, reporter)
     except RunFailure as failure:
         record.fail(failure)
+        folder.write_record(record.as_record())
+        raise
+    except Stopped:
+        record.status = "interrupted"
         folder.write_record(record.as_record())
         raise
     record.status, record.error, record.staged = "done", None, {}

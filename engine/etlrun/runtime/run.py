@@ -8,7 +8,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -21,7 +21,7 @@ from etlrun.compiler.check import Checked
 from etlrun.compiler.plan import Plan, Relation, make_plan
 from etlrun.compiler.statement import relation_statement
 from etlrun.diagnostics import SpecError
-from etlrun.failures import INTERRUPTED_QUERY, RunFailure
+from etlrun.failures import RunFailure
 from etlrun.runtime.asking import answer_relation
 from etlrun.runtime.blame import blame, located
 from etlrun.runtime.checking import Finding, judge, ready, run_checks
@@ -34,9 +34,10 @@ from etlrun.runtime.record import Record
 from etlrun.runtime.run_folder import RunFolder, new_run, sweep_old
 from etlrun.runtime.sources import account, find_files, look_at_tables, read_sources
 from etlrun.runtime.stage import Staged, take_stock
-from etlrun.runtime.working import Reporter, work
+from etlrun.runtime.working import Reporter, in_background, wait_for, work
 from etlrun.spec.engine import Engine, ParquetFiles, Session, StatementError, Workspace
 from etlrun.spec.kinds import Ask
+from etlrun.stopping import Stopped, orderly, safe_point
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Wish:
     consent: Consent = Consent(may_ask=False)
 
 
+@orderly()
 def run_pipeline(checked: Checked, reporter: Reporter, wish: Wish) -> Record:
     """Run a pipeline with the engine of its profile and give its record; a failure is in the record too, and raised as well."""
     started = time.monotonic()
@@ -73,14 +75,9 @@ def run_pipeline(checked: Checked, reporter: Reporter, wish: Wish) -> Record:
         record.fail(failure)
         failure.record = record.as_json()
         raise
-    except KeyboardInterrupt:
+    except (Stopped, KeyboardInterrupt):
         record.status = "interrupted"
         raise
-    except RuntimeError as error:
-        if str(error) != INTERRUPTED_QUERY:
-            raise
-        record.status = "interrupted"
-        raise KeyboardInterrupt from error
     except SpecError:  # in a file that only a run opens, such as a model's
         record.status = "failed"
         raise
@@ -152,6 +149,7 @@ class _Run:
             session = self.read(inputs)
             try:
                 for relation in needed:
+                    safe_point()
                     self.make(session, relation, targets, wish)
                 if not wish.relations:
                     self.check(session)
@@ -165,17 +163,18 @@ class _Run:
 
     def read(self, inputs: Inputs) -> Session:
         """A session that knows the sources, which are read while it starts."""
-        with ThreadPoolExecutor(1) as starter:
-            starting = starter.submit(self.engine.start, Workspace(self.folder.path), filled)
-            try:
-                intakes = read_sources(
-                    self.checked, inputs.inventories, list(inputs.inventories), self.folder, self.reporter
-                )
-                inputs.count(intakes)
-            except BaseException:
-                _give_up(starting)
-                raise
-            session = starting.result()
+        starting = in_background(lambda: self.engine.start(Workspace(self.folder.path), filled))
+        try:
+            intakes = read_sources(
+                self.checked, inputs.inventories, list(inputs.inventories), self.folder, self.reporter
+            )
+            inputs.count(intakes)
+            session = wait_for(starting)
+        except Stopped:
+            raise  # what starts ends with this process
+        except BaseException:
+            _give_up(starting)
+            raise
         try:
             self.record.engine_version = session.version
             for name, intake in intakes.items():
@@ -324,4 +323,4 @@ def _shown(relation: Relation) -> str:
 def _give_up(starting: Future[Session]) -> None:
     """Close a session that is not wanted any more."""
     with contextlib.suppress(RunFailure):
-        starting.result().close()
+        wait_for(starting).close()

@@ -12,6 +12,7 @@ from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import name, text
 from etlrun.spec.engine import ParquetFiles
 from etlrun.spec.kinds import HIDDEN
+from etlrun.stopping import cancelling
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,6 @@ def _checksum(folder: Path, columns: Columns) -> str:
 
     values = ", ".join(f"CAST({name(item.name)} AS VARCHAR)" for item in columns)
     query = f"SELECT sum(CAST(md5_number_lower(CAST(row({values}) AS VARCHAR)) AS HUGEINT)) FROM read_parquet({text(str(folder / '*.parquet'))})"
-    with duckdb.connect() as connection:
+    with duckdb.connect() as connection, cancelling(connection.interrupt):
         ((total,),) = connection.execute(query).fetchall()
     return f"{int(total):x}"

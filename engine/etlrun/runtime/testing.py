@@ -22,6 +22,7 @@ from etlrun.spec.engine import Engine, Session, Workspace
 from etlrun.spec.kinds import Ask
 from etlrun.spec.located import Keys as Where
 from etlrun.spec.values import value_text
+from etlrun.stopping import cancelling, orderly, safe_point
 
 if TYPE_CHECKING:
     import pyarrow
@@ -66,11 +67,14 @@ class UnansweredError(Exception):
 def run_cases(cases: Sequence[CheckedCase], engine_of: Callable[[CheckedCase], Engine]) -> Iterator[Outcome]:
     """Run tests one after the other, those with equal engines in one session. Raises RunFailure where an engine does not start."""
     for engine, group in _by_engine(cases, engine_of):
-        with tempfile.TemporaryDirectory(prefix="etlrun-test-") as folder:
+        with orderly(), tempfile.TemporaryDirectory(prefix="etlrun-test-") as folder:
             session = engine.start(Workspace(Path(folder)), filled)
             try:
                 for case in group:
-                    yield run_case(case, session, engine.dialect)
+                    safe_point()
+                    with cancelling(session.cancel):
+                        outcome = run_case(case, session, engine.dialect)
+                    yield outcome
             finally:
                 session.close()
 

@@ -1,18 +1,17 @@
-"""Long work in a thread of its own, so that the main thread can show progress and stop it."""
+"""Long work in a thread of its own, so that the thread that waits for it can show progress and stop it."""
 
 from __future__ import annotations
 
-import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable
+from concurrent.futures import Future, wait
 from typing import Protocol, TypeVar
 
+from etlrun.stopping import Stopped, cancelling, is_asked, safe_point
+
 Result = TypeVar("Result")
-Handler = Callable[[int, "FrameType | None"], object]
 EVERY_SECONDS = 0.1
-PATIENCE_SECONDS = 10.0  # for work that was cancelled
+CANCEL_SECONDS = 5.0  # for work that was cancelled
 
 
 class Reporter(Protocol):
@@ -29,64 +28,38 @@ class Reporter(Protocol):
 
 
 def work(action: Callable[[], Result], look: Callable[[], None], cancel: Callable[[], None]) -> Result:
-    """The result of `action`; `look` is called again and again meanwhile, and `cancel` when the main thread is interrupted."""
-    results: list[Result] = []
-    errors: list[BaseException] = []
+    """The result of `action`; `look` is called again and again meanwhile. A signal calls `cancel`, and then this raises Stopped."""
+    with cancelling(cancel):
+        working = in_background(action)
+        while not is_done(working) and not is_asked():
+            look()
+        if is_asked():
+            wait([working], CANCEL_SECONDS)
+            raise Stopped
+        return working.result()
+
+
+def in_background(action: Callable[[], Result]) -> Future[Result]:
+    """The result to come of `action`, which runs in a thread that does not outlive the process."""
+    result: Future[Result] = Future()
 
     def run() -> None:
         try:
-            results.append(action())
-        except BaseException as error:  # noqa: BLE001 - carried over to the thread that waits
-            errors.append(error)
-        finally:
-            done.set()
+            result.set_result(action())
+        except BaseException as error:  # noqa: BLE001 - raised again where the result is asked for
+            result.set_exception(error)
 
-    # Not `join`: interrupted, it takes the thread for ended (Python 3.11).
-    done = threading.Event()
     threading.Thread(target=run, name="etlrun-work", daemon=True).start()
-    try:
-        with _signals_put_off() as obey:
-            while not done.wait(EVERY_SECONDS):
-                look()
-                obey()
-        obey()
-    except KeyboardInterrupt:
-        cancel()
-        done.wait(PATIENCE_SECONDS)
-        raise
-    if errors:
-        raise errors[0]
-    return results[0]
+    return result
 
 
-@contextmanager
-def _signals_put_off() -> Iterator[Callable[[], None]]:
-    """Inside, a first signal waits for a call of what this yields, which raises what its handler raises.
+def wait_for(working: Future[Result]) -> Result:
+    """The result, once it is there. Raises what the work raised, and Stopped where a signal comes first."""
+    while not is_done(working):
+        safe_point()
+    return working.result()
 
-    An exception out of a handler would tear a command to the engine's own process in two, and is lost where it meets a finalizer. Whoever
-    signals twice is heard at once, as `look` may hang.
-    """
-    came: list[tuple[Handler, int, FrameType | None]] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: None
-        return
-    found = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    handlers = {number: handler for number, handler in found.items() if callable(handler)}
 
-    def note(number: int, frame: FrameType | None) -> None:
-        handler = handlers[signal.Signals(number)]
-        if came:
-            handler(number, frame)
-        came.append((handler, number, frame))
-
-    def obey() -> None:
-        for handler, number, frame in came:
-            handler(number, frame)
-
-    for number in handlers:
-        signal.signal(number, note)
-    try:
-        yield obey
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+def is_done(working: Future[Result]) -> bool:
+    """Whether work is done, or is so in a moment."""
+    return bool(wait([working], EVERY_SECONDS).done)

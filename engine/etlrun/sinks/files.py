@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +26,7 @@ from etlrun.spec.fields import key
 from etlrun.spec.kinds import Scope, Sink
 from etlrun.spec.paths import OUTSIDE, path_inside
 from etlrun.spec.publication import Publication
+from etlrun.stopping import cancelling, finishing
 
 FORMATS: tuple[Literal["parquet", "csv", "json"], ...] = ("parquet", "csv", "json")
 
@@ -72,19 +74,22 @@ class Files(Sink):
         new = target.with_name(f".{target.name}.new")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with duckdb.connect() as connection:
+            with duckdb.connect() as connection, cancelling(connection.interrupt):
                 connection.execute(
                     f"COPY ({self._sorted_rows(publication)}) TO {text(str(new))} ({_OPTIONS[self.format or 'parquet']})"
                 )
             with new.open("rb") as stream:
                 os.fsync(stream.fileno())
-            new.replace(target)
+            with finishing():
+                new.replace(target)
         except (duckdb.Error, OSError) as error:
-            new.unlink(missing_ok=True)
             said = str(error).split("\n", 1)[0]
             raise RunFailure(
                 "sink", "publish-failed", f"{target} was not written ({said})", "the old file is untouched"
             ) from error
+        finally:
+            with suppress(OSError):  # most often it is in its place by now
+                new.unlink()
         return {"file": self.path, "write": "replace", "rows": publication.rows, "checksum": publication.checksum}
 
     def _target(self, publication: Publication) -> Path:

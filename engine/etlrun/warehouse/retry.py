@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+
+from etlrun.stopping import pause
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class RetryPolicy:
     tries: int = 5
     first: float = 1.0
     most: float = 10.0
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] = pause
     chance: Callable[[], float] = random.random
 
     def pauses(self) -> Iterator[float]:

@@ -10,6 +10,7 @@ from etlrun.connections._mysql.session import Session
 from etlrun.connections._mysql.words import text
 from etlrun.failures import RunFailure
 from etlrun.spec.database import Load
+from etlrun.stopping import pause
 
 EVERY_SECONDS = 0.1  # a look at a lock that is waited for
 
@@ -64,7 +65,7 @@ def _wait_for_the_dead(session: Session, load: Load, label: str, lock: str) -> N
             raise ServerError(LOCK_WAIT, "an earlier connection of this run still holds the table")
         if not is_ours and (is_late or writer is None or not writer.is_dead):
             raise _busy(load, label, writer, int(holder))
-        time.sleep(EVERY_SECONDS)
+        pause(EVERY_SECONDS)
 
 
 def _busy(load: Load, label: str, writer: Writer | None, holder: int) -> RunFailure:

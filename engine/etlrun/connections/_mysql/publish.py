@@ -32,6 +32,7 @@ from etlrun.connections._mysql.transfer import Transfer
 from etlrun.connections._mysql.versions import Kept
 from etlrun.failures import RunFailure
 from etlrun.spec.database import Load, Published
+from etlrun.stopping import cancelling, finishing
 from etlrun.warehouse.faults import point
 from etlrun.warehouse.fencing import is_published
 from etlrun.warehouse.retry import RetryPolicy
@@ -98,7 +99,8 @@ class _Publish:
     def attempt(self) -> Published:
         session = self.publisher.open_session()
         try:
-            published = self.work(session)
+            with cancelling(session.cut):
+                published = self.work(session)
         except (RunFailure, ServerError, LoadRefused) as error:
             self.give_up(session, error)
             refused = None if isinstance(error, RunFailure) else self.refusal(error)
@@ -160,9 +162,10 @@ class _Publish:
         change(session)
         record(session, self.load)
         point("recorded")
-        self.is_in_doubt = True
-        session.run("COMMIT")
-        self.is_in_doubt = False
+        with finishing():
+            self.is_in_doubt = True
+            session.run("COMMIT")
+            self.is_in_doubt = False
         point("committed")
         return Published(self.load.rows)
 

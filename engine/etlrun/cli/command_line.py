@@ -1,0 +1,121 @@
+"""The command line: finds the subcommand, and turns what went wrong into words and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import io
+import json
+import os
+import sys
+import traceback
+from types import TracebackType
+from typing import Any
+
+import click
+
+import etlrun
+from etlrun.cli.words import failure_text, tell
+from etlrun.diagnostics import SpecError, format_text, harmless, nearest
+from etlrun.failures import RunFailure
+from etlrun.secrets import hide_secrets
+
+COMMANDS = (
+    "run",
+    "check",
+    "plan",
+    "compile",
+    "show",
+    "test",
+    "runs",
+    "resume",
+    "rollback",
+    "doctor",
+    "llm",
+    "schema",
+    "new",
+    "sample-data",
+)
+
+
+class Commands(click.Group):
+    """One file is one command, loaded when it is asked for. `etlrun FILE` means `etlrun run FILE`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"etlrun.cli.{cmd_name.replace('-', '_')}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and (args[0].endswith((".yaml", ".yml")) or "/" in args[0]):
+            args = ["run", *args]
+        elif args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"there is no command `{args[0]}` ({nearest(args[0], COMMANDS) or 'see etlrun --help'})")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(etlrun.__version__, prog_name="etlrun")
+def group() -> None:
+    """Check YAML pipelines, compile them into one plan and run it.
+
+    `etlrun PIPELINE...` runs pipelines; the commands below do everything else.
+    """
+
+
+def run_command() -> int:
+    """Run the command that `sys.argv` names; gives its exit code. Raises Stopped where a signal came, and what nobody foresaw."""
+    sys.excepthook = _tell_of_a_bug
+    as_json = "--json" in sys.argv
+    try:
+        code = group.main(prog_name="etlrun", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except SpecError as error:
+        first = error.diagnostics[0]
+        place = {"file": first.file, "line": first.line, "column": first.column}
+        _tell(
+            format_text(error.diagnostics),
+            {"code": first.code, "message": first.message, "fix": first.fix, **place},
+            as_json=as_json,
+        )
+        return 2
+    except RunFailure as failure:
+        from etlrun.runtime.record import error_object
+
+        _tell(failure_text(failure), error_object(failure), as_json=as_json and not failure.is_printed)
+        return failure.exit_code
+    except click.ClickException as error:
+        error.show(said := io.StringIO())  # it may quote names of the specification
+        tell(said.getvalue().rstrip("\n"), err=True)
+        return 2
+    except (click.Abort, KeyboardInterrupt):  # where this runs in a process that takes no signals itself
+        _tell("interrupted: nothing more was published", {"code": "interrupted"}, as_json=as_json)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone, as `head` does
+        return 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        sys.stderr.write("disk-full: there is no room for what this command writes\n")
+        os._exit(1)  # what waits in standard output cannot be written either
+
+
+def _tell_of_a_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Write the traceback of what nobody foresaw, without secrets; Python then ends with exit code 1."""
+    lines = "".join(traceback.format_exception(kind, error, trace))
+    plea = f"internal-error: this is a mistake of etlrun {etlrun.__version__}; please report it with the lines above\n"
+    sys.stderr.write(harmless(hide_secrets(lines)) + plea)
+
+
+def _tell(text: str, error: dict[str, Any], *, as_json: bool) -> None:
+    tell(text, err=True)
+    if as_json:
+        click.echo(json.dumps({"error": error}, ensure_ascii=False))
