@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from etlrun.enrich.keys import Keys
 from etlrun.language.arrow import type_of_arrow
 from etlrun.language.columns import Type
 from etlrun.runtime.enrichment import open_enrichment
+from etlrun.runtime.functions import FunctionProcess
 from etlrun.runtime.rehearsal import Rehearsal
 from etlrun.runtime.testing import table_of
 from etlrun.spec.engine import Session
@@ -89,10 +90,9 @@ class Bench:
         self.plan = plan
         self.dialect = DIALECTS[dialect]
         given = {name: table_of(Given(table.columns, table.rows)) for name, table in tables.items()}
-        self.rehearsal = Rehearsal(plan, session, dialect, given, self.ask)
-        for relation in plan.relations:  # a module of this name may be another example's
-            if relation.apply is not None:
-                sys.modules.pop(relation.apply.function.partition(":")[0], None)
+        functions = FunctionProcess(plan.checked.project)
+        atexit.register(functions.close)
+        self.rehearsal = Rehearsal(plan, session, dialect, given, self.ask, functions)
 
     def ask(self, ask: Ask, keys: Keys) -> pa.Table:
         with open_enrichment(self.plan.checked.project, self.plan.checked.profile, ask) as enrichment:

@@ -72,6 +72,8 @@ def run_until_stopped(work: Callable[[], int], leave: Callable[[int], object]) -
     done.wait()
     with _state.lock:
         _state.tasks += 1  # the result is decided: a signal that comes now changes nothing
+    if errors and is_asked() and not isinstance(errors[0], SystemExit):
+        raise Stopped from errors[0]  # what was cancelled may fail in ways of its own
     if errors:
         raise errors[0]
     return results[0]

@@ -1,104 +1,163 @@
-"""Run a `python` step: rows go in and come out as Arrow, and the result must be what was declared."""
+"""Run a `python` step: its function gets the rows in a process of its own, so that whatever it does is a failure of the step at worst."""
 
 from __future__ import annotations
 
-import importlib
+import json
+import os
+import re
+import signal
+import subprocess
 import sys
-import traceback
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from etlrun.failures import RunFailure
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import Columns
+from etlrun.secrets import hide_secrets
+from etlrun.spec.functions import line_of_function
 from etlrun.spec.kinds import Apply
+from etlrun.spec.project import Project
+from etlrun.spec.secrecy import ENVIRONMENT, names_secret
+from etlrun.stopping import cancelling
 
 if TYPE_CHECKING:
     import pyarrow
 
-
-def apply_function(apply: Apply, given: list[str], columns: Columns, root: Path, folder: Path) -> Path:
-    """Run the function over the Parquet files in `given`, whose columns are `columns`; its rows go to a file below `folder`.
-
-    Raises RunFailure where it fails or returns something else than it declares.
-    """
-    import pyarrow.dataset as ds
-    import pyarrow.parquet as pq
-
-    rows = ds.dataset(given, schema=arrow_schema(columns), format="parquet")
-    folder.mkdir(parents=True)
-    path = folder / "rows.parquet"
-    with pq.ParquetWriter(path, arrow_schema(apply.columns)) as writer:
-        for part in _parts(apply, rows, root):
-            writer.write_table(part)
-    return path
+END_SECONDS = 5.0
 
 
-def apply_to_rows(apply: Apply, rows: pyarrow.Table, root: Path) -> pyarrow.Table:
-    """The rows that the function makes of these. Raises RunFailure as `apply_function` does."""
-    import pyarrow as pa
-    import pyarrow.dataset as ds
+class FunctionProcess:
+    """The process of a project's functions. It starts with the first call, and again where a function ended it."""
 
-    return pa.concat_tables([arrow_schema(apply.columns).empty_table(), *_parts(apply, ds.dataset(rows), root)])
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.root = str(project.root.resolve())
+        self._process: subprocess.Popen[bytes] | None = None
+        self._requests: IO[bytes]
+        self._replies: IO[bytes]
+        self._crash = ""
+
+    def apply(self, apply: Apply, given: Sequence[str], columns: Columns, result: Path) -> None:
+        """Run a function over the Parquet files in `given`, whose columns are `columns`; its rows go to the new file `result`.
+
+        Raises RunFailure where it fails or returns something else than it declares.
+        """
+        request = {
+            "function": apply.function,
+            "root": self.root,
+            "batches": apply.batches,
+            "files": [os.path.abspath(path) for path in given],
+            "given": arrow_schema(columns).serialize().to_pybytes().hex(),
+            "declared": arrow_schema(apply.columns).serialize().to_pybytes().hex(),
+            "result": os.path.abspath(result),
+        }
+        process = self._process or self._start()
+        with cancelling(self._kill), suppress(BrokenPipeError):
+            self._requests.write(json.dumps(request).encode() + b"\n")
+            self._requests.flush()
+        with cancelling(self._kill):
+            line = self._replies.readline()
+            if not line:
+                raise self._ended(apply.function, process)
+        self._judge(apply.function, json.loads(line))
+
+    def apply_to_rows(self, apply: Apply, rows: pyarrow.Table, columns: Columns) -> pyarrow.Table:
+        """The rows that the function makes of these. Raises RunFailure as `apply` does."""
+        import pyarrow.parquet as pq
+
+        with tempfile.TemporaryDirectory(prefix="etlrun-function-") as folder:
+            given, result = Path(folder) / "given.parquet", Path(folder) / "result.parquet"
+            pq.write_table(rows, given)
+            self.apply(apply, [str(given)], columns, result)
+            return pq.read_table(result, schema=arrow_schema(apply.columns))
+
+    def close(self) -> None:
+        """End the process, and those that it started."""
+        if self._process is not None:
+            self._kill()
+            self._process.wait()
+            self._requests.close()
+            self._replies.close()
+            os.unlink(self._crash)
+            self._process = None
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        number, self._crash = tempfile.mkstemp(prefix="etlrun-crash-")
+        os.close(number)
+        their_requests, requests = os.pipe()
+        replies, their_replies = os.pipe()
+        arguments = [str(their_requests), str(their_replies), self._crash]
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "etlrun.runtime.function_process", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=2,
+            env=_shared_environment(self.project),
+            pass_fds=(their_requests, their_replies),
+            start_new_session=True,  # Ctrl-C is for the run, which ends this process
+        )
+        os.close(their_requests)
+        os.close(their_replies)
+        self._requests, self._replies = os.fdopen(requests, "wb"), os.fdopen(replies, "rb")
+        return self._process
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    def _ended(self, function: str, process: subprocess.Popen[bytes]) -> RunFailure:
+        """The failure where the process went away instead of answering."""
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(END_SECONDS)
+        code, place = process.returncode, self._place_of_crash() or line_of_function(function, self.project.root)
+        self.close()
+        where = f" ({place})" if place else ""
+        if code is None:
+            return _failure(function, f"its process does not answer any more{where}")
+        if code == -signal.SIGKILL:
+            return RunFailure(
+                "engine",
+                "python-failed",
+                f"the function `{function}` was killed, most often because memory ran out{where}",
+                "let it take fewer rows at a time, with `mode: batches`",
+            )
+        if code < 0:
+            return _failure(function, f"it crashed ({signal.strsignal(-code)}){where}")
+        return _failure(function, f"it ended its process with exit code {code}{where}", "return or raise instead")
+
+    def _place_of_crash(self) -> str:
+        """The last line of the project that a crash went through, which Python writes down."""
+        said = Path(self._crash).read_text(encoding="utf-8", errors="replace")
+        frames = re.findall(r'File "([^"]+)", line (\d+) in (\S+)', said)
+        own = [(Path(file), line, name) for file, line, name in frames if Path(file).is_relative_to(self.root)]
+        return next((f"{file.relative_to(self.root)}:{line} in {name}" for file, line, name in own), "")
+
+    def _judge(self, function: str, reply: dict[str, Any]) -> None:
+        """Raises RunFailure for a reply that tells of a mistake."""
+        if not reply:
+            return
+        last, *before = reply["lines"] or [line_of_function(function, self.project.root)]
+        where = (f" ({last})" if last else "") + "".join(f"\ncalled at {line}" for line in before)
+        if "wrong-result" in reply:
+            said = f"its result does not fit the declared columns: {reply['wrong-result']}{where}"
+            raise _failure(function, said, "return what `columns` declares, or change `columns`")
+        raise _failure(function, reply["error"] + where)
 
 
-def _parts(apply: Apply, rows: Any, root: Path) -> Iterator[pyarrow.Table]:
-    """What the function returns, in the declared columns."""
-    import pyarrow as pa
-
-    function = _load(apply.function, root)
-    wanted = arrow_schema(apply.columns)
-    try:
-        for part in _results(function, rows, batches=apply.batches):
-            yield _fitting(part, wanted, apply.function)
-    except RunFailure:
-        raise
-    except pa.ArrowException as error:
-        raise _failure(apply.function, f"its result does not fit the declared columns ({error})") from error
-    except Exception as error:
-        raise _failure(apply.function, f"{type(error).__name__}: {error} ({_line_of(error, function)})") from error
+def _failure(function: str, message: str, fix: str = "fix the function") -> RunFailure:
+    return RunFailure("engine", "python-failed", f"the function `{function}` failed: {message}", fix)
 
 
-def _results(function: Callable[[Any], Any], rows: Any, *, batches: bool) -> Iterator[Any]:
-    if batches:
-        yield from function(iter(rows.to_batches()))
-    else:
-        yield function(rows.to_table())
-
-
-def _fitting(part: Any, wanted: pyarrow.Schema, function: str) -> pyarrow.Table:
-    import pyarrow as pa
-
-    table = pa.Table.from_batches([part]) if isinstance(part, pa.RecordBatch) else part
-    if not isinstance(table, pa.Table):
-        raise _failure(function, f"it returned {type(part).__name__}, and a pyarrow.Table or RecordBatch is wanted")
-    missing = [name for name in wanted.names if name not in table.column_names]
-    if missing:
-        raise _failure(function, f"its result has no column {', '.join(f'`{name}`' for name in missing)}")
-    return table.select(wanted.names).cast(wanted)
-
-
-def _load(function: str, root: Path) -> Callable[[Any], Any]:
-    module, _, name = function.partition(":")
-    folder = str(root.resolve())
-    sys.path.insert(0, folder)
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except Exception as error:
-        raise _failure(function, f"it cannot be imported ({type(error).__name__}: {error})") from error
-    finally:
-        sys.path.remove(folder)
-    function_found: Callable[[Any], Any] = found
-    return function_found
-
-
-def _failure(function: str, message: str) -> RunFailure:
-    return RunFailure("engine", "python-failed", f"the function `{function}` failed: {message}", "mend the function")
-
-
-def _line_of(error: BaseException, function: Callable[[Any], Any]) -> str:
-    """The last line of the function's own file that the error went through."""
-    file = function.__code__.co_filename if hasattr(function, "__code__") else ""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-    return f"{Path(file).name}:{lines[-1]}" if lines else "outside its file"
+def _shared_environment(project: Project) -> dict[str, str]:
+    """The environment without what may be a secret: by its name, by its use in the project file, or as one that the run knows."""
+    text = project.document.text if project.document else ""
+    used = {found.group(1) for found in ENVIRONMENT.finditer(text)}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name not in used and not names_secret(name) and hide_secrets(value) == value
+    }

@@ -42,6 +42,11 @@ class Record:
         """Whether the staged rows are still of use: to look at what a check refused, or to publish them later."""
         return self.status == "refused" or (self.status in ("failed", "interrupted") and bool(self.staged))
 
+    def stop(self) -> None:
+        """The process was asked to end: a run that has not ended is interrupted."""
+        if self.status == "running":
+            self.status = "interrupted"
+
     def fail(self, failure: RunFailure) -> None:
         self.status = STATUS_OF.get(failure.exit_code, "failed")
         self.error = error_object(failure)

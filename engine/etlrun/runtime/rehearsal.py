@@ -16,7 +16,7 @@ from etlrun.enrich.keys import Keys, distinct_keys
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.expressions import column
 from etlrun.runtime.blame import blame, blame_check
-from etlrun.runtime.functions import apply_to_rows
+from etlrun.runtime.functions import FunctionProcess
 from etlrun.spec.engine import Session, StatementError
 from etlrun.spec.kinds import Apply, Ask, Verdict, relation_table
 
@@ -30,13 +30,20 @@ class Rehearsal:
     """A plan at work in a session; nothing is written. `answer` stands in for the models."""
 
     def __init__(
-        self, plan: Plan, session: Session, dialect: str, given: Mapping[str, pyarrow.Table], answer: Answering
+        self,
+        plan: Plan,
+        session: Session,
+        dialect: str,
+        given: Mapping[str, pyarrow.Table],
+        answer: Answering,
+        functions: FunctionProcess,
     ) -> None:
         self.plan = plan
         self.session = session
         self.dialect = dialect
         self.given = given
         self.answer = answer
+        self.functions = functions
         self.ready: set[str] = set()  # the relations that the session knows by name
 
     def make(self, names: Iterable[str]) -> None:
@@ -98,7 +105,7 @@ class Rehearsal:
     def _applied(self, relation: Relation, apply: Apply) -> pyarrow.Table:
         (before,) = relation.reads
         columns = self.plan.relation(before).columns
-        return apply_to_rows(apply, self._before(before).cast(arrow_schema(columns)), self.plan.checked.project.root)
+        return self.functions.apply_to_rows(apply, self._before(before).cast(arrow_schema(columns)), columns)
 
     def _answered(self, relation: Relation, ask: Ask) -> pyarrow.Table:
         (before,) = relation.reads

@@ -27,7 +27,7 @@ from etlrun.runtime.blame import blame, located
 from etlrun.runtime.checking import Finding, judge, ready, run_checks
 from etlrun.runtime.connections import filled
 from etlrun.runtime.consent import Consent
-from etlrun.runtime.functions import apply_function
+from etlrun.runtime.functions import FunctionProcess
 from etlrun.runtime.inputs import Inputs
 from etlrun.runtime.publishing import look_ahead, publish_all
 from etlrun.runtime.record import Record
@@ -37,7 +37,7 @@ from etlrun.runtime.stage import Staged, take_stock
 from etlrun.runtime.working import Reporter, in_background, wait_for, work
 from etlrun.spec.engine import Engine, ParquetFiles, Session, StatementError, Workspace
 from etlrun.spec.kinds import Ask
-from etlrun.stopping import Stopped, orderly, safe_point
+from etlrun.stopping import Stopped, is_asked, orderly, safe_point
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,6 @@ def run_pipeline(checked: Checked, reporter: Reporter, wish: Wish) -> Record:
         record.fail(failure)
         failure.record = record.as_json()
         raise
-    except (Stopped, KeyboardInterrupt):
-        record.status = "interrupted"
-        raise
     except SpecError:  # in a file that only a run opens, such as a model's
         record.status = "failed"
         raise
@@ -91,6 +88,8 @@ def run_pipeline(checked: Checked, reporter: Reporter, wish: Wish) -> Record:
         record.fail(full)
         raise full from error
     finally:
+        if is_asked():
+            record.stop()
         record.seconds = time.monotonic() - started
         folder.sweep(staged=not record.keeps_stage)
         with contextlib.suppress(OSError):
@@ -136,6 +135,7 @@ class _Run:
         self.plan: Plan = make_plan(checked)
         self.engine: Engine = checked.profile.engine.value
         self.staged: dict[str, Staged] = {}
+        self.functions = FunctionProcess(checked.project)
 
     def run(self, wish: Wish) -> None:
         targets = self.targets(wish)
@@ -154,6 +154,7 @@ class _Run:
                 if not wish.relations:
                     self.check(session)
             finally:
+                self.functions.close()
                 session.close()
             inputs.finish()
         if wish.look:
@@ -230,10 +231,10 @@ class _Run:
         (given,) = relation.reads
         self.reporter.say(f"calling {relation.apply.function}")
         paths, columns = self.written(session, given), self.plan.relation(given).columns
+        path = self.folder.work(f"{relation.name}-result") / "rows.parquet"
         try:
-            path = apply_function(
-                relation.apply, paths, columns, self.checked.project.root, self.folder.work(f"{relation.name}-result")
-            )
+            path.parent.mkdir(parents=True)
+            self.functions.apply(relation.apply, paths, columns, path)
         except RunFailure as failure:
             raise self.at_step(relation, failure) from failure.__cause__
         session.read_files(relation.name, relation.columns, [ParquetFiles((str(path),), ours=True)])

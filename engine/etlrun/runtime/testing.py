@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from etlrun.failures import RunFailure
 from etlrun.language.arrow import arrow_schema
 from etlrun.runtime.connections import filled
 from etlrun.runtime.differences import Difference, compare_rows
+from etlrun.runtime.functions import FunctionProcess
 from etlrun.runtime.rehearsal import Rehearsal
 from etlrun.spec.engine import Engine, Session, Workspace
 from etlrun.spec.kinds import Ask
@@ -65,15 +67,16 @@ class UnansweredError(Exception):
 
 
 def run_cases(cases: Sequence[CheckedCase], engine_of: Callable[[CheckedCase], Engine]) -> Iterator[Outcome]:
-    """Run tests one after the other, those with equal engines in one session. Raises RunFailure where an engine does not start."""
+    """Run tests one after the other, those of one project with equal engines in one session. Raises RunFailure where an engine does not start."""
     for engine, group in _by_engine(cases, engine_of):
-        with orderly(), tempfile.TemporaryDirectory(prefix="etlrun-test-") as folder:
+        functions = FunctionProcess(group[0].checked.project)
+        with orderly(), closing(functions), tempfile.TemporaryDirectory(prefix="etlrun-test-") as folder:
             session = engine.start(Workspace(Path(folder)), filled)
             try:
                 for case in group:
                     safe_point()
                     with cancelling(session.cancel):
-                        outcome = run_case(case, session, engine.dialect)
+                        outcome = run_case(case, session, engine.dialect, functions)
                     yield outcome
             finally:
                 session.close()
@@ -85,7 +88,10 @@ def _by_engine(
     found: list[tuple[Engine, list[CheckedCase]]] = []
     for case in cases:
         engine = engine_of(case)
-        group = next((group for known, group in found if known == engine), None)
+        root = case.checked.project.root
+        group = next(
+            (group for known, group in found if (known, group[0].checked.project.root) == (engine, root)), None
+        )
         if group is None:
             group = []
             found.append((engine, group))
@@ -93,12 +99,12 @@ def _by_engine(
     return found
 
 
-def run_case(case: CheckedCase, session: Session, dialect: str) -> Outcome:
+def run_case(case: CheckedCase, session: Session, dialect: str, functions: FunctionProcess) -> Outcome:
     """Run one test in a session."""
     started = time.monotonic()
     given = {name: table_of(given) for name, given in case.given.items()}
     rehearsal = Rehearsal(
-        case.plan, session, dialect, given, lambda ask, keys: _answers(case.listed[ask.prompt], ask, keys)
+        case.plan, session, dialect, given, lambda ask, keys: _answers(case.listed[ask.prompt], ask, keys), functions
     )
     differences: tuple[Difference, ...] = ()
     try:

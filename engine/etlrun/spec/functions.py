@@ -41,6 +41,20 @@ def find_function(reference: str, root: Path) -> None:
     _check_function(tree, module, name)
 
 
+def line_of_function(reference: str, root: Path) -> str:
+    """Where a function of the project begins, as `clean.py:12`; empty where that is not known."""
+    module, _, name = reference.partition(":")
+    try:
+        path = _module_file(module, root)
+        if path is None or not path.is_relative_to(root):
+            return ""
+        tree = ast.parse(path.read_bytes())
+    except (FunctionMissing, OSError, SyntaxError, ValueError):
+        return ""
+    lines = (node.lineno for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name)
+    return next((f"{path.relative_to(root)}:{line} in {name}" for line in lines), "")
+
+
 def _module_file(module: str, root: Path) -> Path | None:
     """The source file of a module; None where it has none. Each package on the way is looked up, not imported."""
     folders = [str(root), *sys.path]

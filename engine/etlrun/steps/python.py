@@ -5,6 +5,10 @@
 so that the rows are never all in memory. The function has one argument, and its result has the columns declared here, in this order.
 `etlrun check` looks the function up without running or importing the file.
 
+It runs in a process of its own, in the project's folder, and a run keeps this process for the next call. Whatever ends or breaks it is a
+failure of the step. What it prints goes to standard error. Of the environment it does not see variables that hold secrets: those that
+etlrun.yaml refers to, and those whose names say so, as `SHOP_API_KEY` does; let it read such a secret from a file.
+
 ```yaml
 steps:
   numbered:

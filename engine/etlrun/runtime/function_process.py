@@ -1,0 +1,123 @@
+"""The process in which the functions of `python` steps run: a request is a line of JSON, and so is the reply.
+
+Started by `runtime/functions.py` as `python -m etlrun.runtime.function_process REQUESTS REPLIES CRASH`: the numbers of two pipes, and the
+file that says where a crash happened. What the functions print goes to standard error. The process ends with its parent.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import importlib
+import json
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from queue import SimpleQueue
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+MOST_LINES = 4  # of the functions on the way to the line that failed
+LONGEST = 2_000  # characters of what an exception says
+
+
+class WrongResultError(Exception):
+    """A function returned what the step does not declare."""
+
+
+def serve(requests: int, replies: int, crash: str) -> None:
+    """Answer requests until the parent closes its end."""
+    os.dup2(2, 1)
+    waiting: SimpleQueue[dict[str, Any]] = SimpleQueue()
+    threading.Thread(target=_receive, args=(os.fdopen(requests, "rb"), waiting), daemon=True).start()
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+        file.write("1000")  # where memory runs out, this process goes and not the run
+    with open(crash, "w", encoding="utf-8") as place, os.fdopen(replies, "wb", buffering=0) as answers:
+        faulthandler.enable(place)
+        while True:
+            answers.write(json.dumps(_answer(waiting.get())).encode() + b"\n")
+
+
+def _receive(stream: IO[bytes], waiting: SimpleQueue[dict[str, Any]]) -> None:
+    """Hand requests on. At the end of them this process ends, whatever a function is doing."""
+    for line in stream:
+        waiting.put(json.loads(line))
+    os._exit(0)
+
+
+def _answer(request: dict[str, Any]) -> dict[str, Any]:
+    root = request["root"]
+    try:
+        os.chdir(root)
+        if root not in sys.path:
+            sys.path.insert(0, root)
+        _call(request)
+    except (WrongResultError, pa.ArrowException) as error:
+        lines = _lines(error, root)
+        if lines and not isinstance(error, WrongResultError):
+            return {"error": _text(error), "lines": lines}
+        return {"wrong-result": " ".join(str(error).split())[:LONGEST], "lines": lines}
+    except BaseException as error:  # noqa: BLE001 - whatever the function does is a failure of its step, `sys.exit` too
+        return {"error": _text(error), "lines": _lines(error, root)}
+    return {}
+
+
+def _call(request: dict[str, Any]) -> None:
+    """Run the function over the Parquet files of the request; its rows go to a file."""
+    module, _, name = request["function"].partition(":")
+    function = getattr(importlib.import_module(module), name)
+    columns, declared = _schema(request["given"]), _schema(request["declared"])
+    rows = ds.dataset(request["files"], schema=columns, format="parquet")
+    with pq.ParquetWriter(request["result"], declared) as writer:
+        for part in _results(function, rows, batches=request["batches"]):
+            writer.write_table(_fitting(part, declared))
+
+
+def _schema(text: str) -> pa.Schema:
+    return pa.ipc.read_schema(pa.py_buffer(bytes.fromhex(text)))
+
+
+def _results(function: Callable[[Any], Any], rows: ds.Dataset, *, batches: bool) -> Iterator[Any]:
+    if not batches:
+        yield function(rows.to_table())
+        return
+    found = function(iter(rows.to_batches()))
+    if not hasattr(found, "__iter__"):
+        raise WrongResultError(f"it returned {type(found).__name__}, and batches are expected, e.g. by `yield`")
+    yield from found
+
+
+def _fitting(part: Any, declared: pa.Schema) -> pa.Table:
+    table = pa.Table.from_batches([part]) if isinstance(part, pa.RecordBatch) else part
+    if not isinstance(table, pa.Table):
+        raise WrongResultError(f"it returned {type(part).__name__}, and a pyarrow.Table or RecordBatch is expected")
+    missing = [name for name in declared.names if name not in table.column_names]
+    if missing:
+        raise WrongResultError(f"its result has no column {', '.join(f'`{name}`' for name in missing)}")
+    return table.select(declared.names).cast(declared)
+
+
+def _text(error: BaseException) -> str:
+    """What an exception says, in one line: `ValueError: no such shop`."""
+    return " ".join(traceback.format_exception_only(error)[-1].split())[:LONGEST]
+
+
+def _lines(error: BaseException, root: str) -> list[str]:
+    """The lines of the project that the exception went through, the last one first: `clean.py:3 in initials`."""
+    frames = reversed(traceback.extract_tb(error.__traceback__))
+    own = [frame for frame in frames if _is_own(frame.filename, root)]
+    return [f"{Path(frame.filename).relative_to(root)}:{frame.lineno} in {frame.name}" for frame in own[:MOST_LINES]]
+
+
+def _is_own(file: str, root: str) -> bool:
+    return Path(file).is_relative_to(root) and "site-packages" not in file
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
