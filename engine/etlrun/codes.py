@@ -439,6 +439,12 @@ RUN_CODES: dict[str, Code] = {
         "the profile refers to it as `${NAME}`",
         "set it, or write `${NAME:-default}`",
     ),
+    "missing-schema": Code(
+        "the schema or database of a table does not exist",
+        "its name before the `.` is misspelt, or nobody has made it yet",
+        "run the statement that the message gives",
+        1,
+    ),
     "missing-table": Code(
         "a table does not exist",
         "its name is misspelt, or the pipeline that publishes it has not run",

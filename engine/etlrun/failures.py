@@ -24,8 +24,8 @@ def without_personal(text: str) -> str:
 class RunFailure(Exception):
     """A run that cannot go on. Nothing was published that was not whole.
 
-    Its `diagnostic` is what the user reads; its code is one of `etlrun.codes`. `record` is the record of the run that failed;
-    `is_printed` says that the record was printed already.
+    Its `diagnostic` is what the user reads; its code is one of `etlrun.codes`. `record` is the record of the run that failed,
+    `subject` the table that it is about, of several; `is_printed` says that the record was printed already.
     """
 
     def __init__(self, reason: Reason, code: str, message: str, fix: str = "") -> None:
@@ -33,6 +33,7 @@ class RunFailure(Exception):
         self.diagnostic = Diagnostic("", 0, 0, 0, code, hide_secrets(message), hide_secrets(fix))
         self.exit_code = CODES[code].exit_code
         self.record: dict[str, Any] | None = None
+        self.subject = ""
         self.is_printed = False
 
     @property

@@ -13,14 +13,15 @@ from sqlglot import exp
 
 from etlrun.connections._mysql.address import Address
 from etlrun.connections._mysql.reading import Parallel
+from etlrun.connections._mysql.server import MysqlServer, warnings
 from etlrun.connections._mysql.session import Settings
-from etlrun.connections._mysql.warehouse import MysqlWarehouse
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import Column, Columns, parse_type
 from etlrun.language.expressions import parse
 from etlrun.language.typed import check_expression
 from etlrun.secrets import Secret
 from etlrun.spec.database import Load, Write
+from etlrun.warehouse.database import Warehouse
 from etlrun.warehouse.retry import RetryPolicy
 
 from .server import Server
@@ -102,10 +103,12 @@ class Place:
         password: str = "",
         parallel: Parallel | None = None,
         **settings: Any,
-    ) -> MysqlWarehouse:
+    ) -> Warehouse:
         address = Address("127.0.0.1", self.port, "", self.database, user, Secret(password))
         given = Settings(**{"lock_timeout": 1, "timeout": 20, "connect_timeout": 5, **settings})
-        return MysqlWarehouse("warehouse", address, given, loader, RetryPolicy(sleep=self._sleep), parallel)
+        server = MysqlServer("warehouse", address, given, loader, parallel or Parallel())
+        notices = tuple(warnings("warehouse", address, given))
+        return Warehouse("warehouse", server, notices, RetryPolicy(sleep=self._sleep))
 
     def through(self, port: int) -> Place:
         return replace(self, port=port, slept=[])

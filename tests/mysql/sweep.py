@@ -16,9 +16,9 @@ from itertools import product
 from pathlib import Path
 from typing import Literal, get_args
 
-from etlrun.connections._mysql import slices
 from etlrun.failures import RunFailure
 from etlrun.spec.database import Publish
+from etlrun.warehouse import slices
 
 from .loads import Place, make_load, many
 from .proxy import Direction, Fault, Proxy

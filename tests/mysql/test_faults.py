@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from etlrun.connections._mysql.errors import ServerError
+from etlrun.connections._mysql.errors import MysqlError
 from etlrun.failures import RunFailure
 from etlrun.spec.database import Published
 from etlrun.warehouse.faults import FaultError
@@ -156,16 +156,16 @@ def test_an_answer_that_stays_unknown_is_said_to_be_unknown(place: Place, proxy:
     away = place.through(proxy.port)
     proxy.arm(Fault("lost-reply"))
     warehouse = away.warehouse()
-    original = warehouse._publisher.open_session
+    original = warehouse.server.open
     opened: list[int] = []
 
     def open_once() -> Any:
         opened.append(1)
         if len(opened) > 1:
-            raise ServerError(2003, "Connection refused")
+            raise MysqlError(2003, "Connection refused")
         return original()
 
-    warehouse._publisher.open_session = open_once
+    object.__setattr__(warehouse.server, "open", open_once)
     with pytest.raises(RunFailure) as failure:
         warehouse.publish(load)
     assert failure.value.code == "publish-unknown"
@@ -292,7 +292,7 @@ def test_every_point_of_the_list_is_in_the_protocol(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reached: list[str] = []
-    for module in ("publish", "transfer", "loaders"):
-        monkeypatch.setattr(f"etlrun.connections._mysql.{module}.point", reached.append)
+    for module in ("warehouse.publish", "warehouse.transfer", "connections._mysql.loaders"):
+        monkeypatch.setattr(f"etlrun.{module}.point", reached.append)
     place.warehouse().publish(make_load(tmp_path, NEW, run_id=SECOND))
     assert tuple(dict.fromkeys(reached)) == POINTS

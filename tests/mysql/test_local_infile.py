@@ -60,7 +60,7 @@ def test_a_server_that_turns_load_data_off_in_the_middle_gets_the_rows_by_insert
         if name == "deleted":
             place.run("SET GLOBAL local_infile = 0")
 
-    monkeypatch.setattr("etlrun.connections._mysql.transfer.point", turn_off)
+    monkeypatch.setattr("etlrun.warehouse.transfer.point", turn_off)
     warehouse = place.warehouse()
     try:
         assert warehouse.publish(make_load(tmp_path, NEW, run_id=SECOND)).rows == 3

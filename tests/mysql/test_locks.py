@@ -47,7 +47,7 @@ def held_at(place: Place, monkeypatch: pytest.MonkeyPatch, load: Any, point: str
             outcome.append(failure)
 
     for module in ("publish", "transfer"):
-        monkeypatch.setattr(f"etlrun.connections._mysql.{module}.point", stop)
+        monkeypatch.setattr(f"etlrun.warehouse.{module}.point", stop)
     thread = threading.Thread(target=publish)
     thread.start()
     assert is_there.wait(30)
@@ -255,7 +255,7 @@ def test_a_deadlock_starts_the_whole_publish_again(
             waiting.wait(10)
             time.sleep(0.3)
 
-    monkeypatch.setattr("etlrun.connections._mysql.transfer.point", meet)
+    monkeypatch.setattr("etlrun.warehouse.transfer.point", meet)
     warehouse = place.warehouse(lock_timeout=10)
     assert warehouse.publish(make_load(tmp_path, NEW, run_id=SECOND)).rows == 30
     thread.join()

@@ -15,11 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from etlrun.connections._mysql.ranges import Cutter
-from etlrun.connections._mysql.reading import Parallel, Selection
+from etlrun.connections._mysql.reading import Parallel
 from etlrun.connections._mysql.tables import read_definition
 from etlrun.connections._mysql.words import text
 from etlrun.failures import RunFailure
 from etlrun.spec.database import Copy
+from etlrun.warehouse.reading import Selection
 from projects import wait_for
 
 from .loads import Place, columns_of, make_load

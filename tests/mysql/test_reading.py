@@ -172,7 +172,7 @@ def test_a_row_that_is_not_as_long_as_it_says_is_refused(row: bytes) -> None:
     speaker.start()
     with pytest.raises(OperationalError, match="not as long as it says"):
         list(read_rows(line, 2))
-    line.hang_up()
+    line.abort()
     theirs.close()
     speaker.join()
 

@@ -74,6 +74,6 @@ def test_a_server_that_takes_the_call_and_says_nothing_is_given_up_soon(place: P
 
 
 def test_a_server_may_think_for_longer_than_it_may_take_to_answer_the_call(place: Place) -> None:
-    session = place.warehouse(connect_timeout=1, timeout=20)._connect()
+    session = place.warehouse(connect_timeout=1, timeout=20).server.open()
     assert session.one("SELECT SLEEP(1.5)") == (0,)
     session.close()

@@ -12,20 +12,23 @@ from typing import Any
 
 import pytest
 
-from etlrun.connections._mysql.encode import Field
-from etlrun.connections._mysql.errors import ServerError
-from etlrun.connections._mysql.proof import state_of
-from etlrun.connections._mysql.session import Session
-from etlrun.connections._mysql.slices import WHOLE, Slice, cut
-from etlrun.connections._mysql.stage import Stage
-from etlrun.connections._mysql.transfer import Transfer
+from etlrun.connections._mysql.address import Address
+from etlrun.connections._mysql.errors import MysqlError
+from etlrun.connections._mysql.server import MysqlServer
+from etlrun.connections._mysql.session import MysqlSession, Settings
 from etlrun.failures import RunFailure
+from etlrun.secrets import Secret
 from etlrun.spec.database import Load
+from etlrun.warehouse.proof import state_of
+from etlrun.warehouse.slices import WHOLE, Slice, cut
+from etlrun.warehouse.stage import Field, Stage
+from etlrun.warehouse.transfer import Transfer
 
 from .loads import Place, Rows, make_load, many
 from .watching import Watch
 
 LOADERS = pytest.mark.parametrize("loader", ["insert", "load_data"])
+SERVER = MysqlServer("warehouse", Address("127.0.0.1", 1, "", "w", "root", Secret("")), Settings())
 FIRST, SECOND = "20220501T000000Z-a", "20220502T000000Z-b"
 STATE = "SELECT COUNT(*), COUNT(DISTINCT contract), MIN(seconds), MAX(seconds) FROM profile"
 KEYS: dict[str, list[Any]] = {
@@ -40,7 +43,7 @@ KEYS: dict[str, list[Any]] = {
 
 @pytest.fixture(autouse=True)
 def even_small_loads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("etlrun.connections._mysql.slices.LEAST", 10)
+    monkeypatch.setattr("etlrun.warehouse.slices.LEAST", 10)
 
 
 @pytest.fixture
@@ -56,7 +59,7 @@ def proofs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         done.append("all")
         return state(self, *arguments)
 
-    monkeypatch.setattr("etlrun.connections._mysql.proving.state_of", beside)
+    monkeypatch.setattr("etlrun.warehouse.proving.state_of", beside)
     monkeypatch.setattr(Transfer, "state", after)
     return done
 
@@ -67,7 +70,7 @@ def slices_of(load: Load, folder: Path) -> tuple[tuple[Slice, ...], list[int]]:
     key = tuple(
         Field(name, kind.type, stage.staged(name), True, False) for name in load.key if (kind := load.columns.get(name))
     )
-    slices = cut(stage, key)
+    slices = cut(SERVER, stage, key)
     counts = [int(stage.one(f"SELECT count(*) FROM stage WHERE {part.staged or 'true'}")[0]) for part in slices]
     stage.close()
     return slices, counts
@@ -164,7 +167,7 @@ def test_a_row_of_somebody_else_in_a_slice_that_is_proved_is_found_out(
         if name == "loaded":
             place.run(f"INSERT INTO profile VALUES ('2022-04', '{contract}', 9)")
 
-    monkeypatch.setattr("etlrun.connections._mysql.transfer.point", write_too)
+    monkeypatch.setattr("etlrun.warehouse.transfer.point", write_too)
     with pytest.raises(RunFailure) as failure:
         warehouse.publish(make_load(tmp_path, many("2022-04", 60, 5), run_id=SECOND))
     assert failure.value.code == "rows-differ" and "61 rows of 60" in failure.value.message
@@ -191,19 +194,19 @@ def test_a_second_connection_that_breaks_costs_another_look(
     place: Place, tmp_path: Path, breaks_at: int, proofs: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     beside = state_of
-    calls: list[Session] = []
+    calls: list[MysqlSession] = []
 
-    def broken(session: Session, *arguments: Any) -> Any:
+    def broken(server: Any, session: MysqlSession, *arguments: Any) -> Any:
         calls.append(session)
         if len(calls) == breaks_at:
             session.cut()
         proofs.append("slice")
-        return beside(session, *arguments)
+        return beside(server, session, *arguments)
 
-    monkeypatch.setattr("etlrun.connections._mysql.proving.state_of", broken)
+    monkeypatch.setattr("etlrun.warehouse.proving.state_of", broken)
     assert place.warehouse().publish(make_load(tmp_path, many("2022-04", 60), run_id=FIRST)).rows == 60
     assert proofs[-1] == "all" and place.slept == []
-    with pytest.raises(ServerError):
+    with pytest.raises(MysqlError):
         calls[0].one("SELECT 1")
 
 

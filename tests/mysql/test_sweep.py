@@ -17,7 +17,7 @@ from .sweep import sweep
 def test_a_line_that_is_cut_anywhere_costs_another_try_and_nothing_else(
     place: Place, tmp_path: Path, loader: Any, publish: Any, least: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("etlrun.connections._mysql.slices.LEAST", least)
+    monkeypatch.setattr("etlrun.warehouse.slices.LEAST", least)
     swept = sweep(place, tmp_path, loader, publish)
     assert swept.wrong == []
     assert swept.points > 60

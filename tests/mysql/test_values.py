@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from etlrun.connections._mysql.encode import Field
-from etlrun.connections._mysql.proof import state_of
 from etlrun.failures import RunFailure
+from etlrun.warehouse.proof import state_of
+from etlrun.warehouse.stage import Field
 
 from .authority import Authority
 from .loads import Place, Rows, columns_of, make_load
@@ -333,13 +333,13 @@ def test_the_checksum_notices_any_one_value_that_changes(place: Place, tmp_path:
         "at": "DATE_SUB(at, INTERVAL 1 MICROSECOND)",
     }
     with warehouse._asking() as session:
-        whole = state_of(session, "profile", fields, "")
+        whole = state_of(warehouse.server, session, "profile", fields, "")
         for column, change in {**changes, **dict.fromkeys(changes, "NULL")}.items():
             session.run("START TRANSACTION")
             assert session.run(f"UPDATE profile SET `{column}` = {change} WHERE id = 1") == 1
-            assert state_of(session, "profile", fields, "").crc != whole.crc, column
+            assert state_of(warehouse.server, session, "profile", fields, "").fingerprint != whole.fingerprint, column
             session.run("ROLLBACK")
-        assert state_of(session, "profile", fields, "") == whole
+        assert state_of(warehouse.server, session, "profile", fields, "") == whole
 
 
 def test_texts_of_every_collation_are_proved_together(place: Place, tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_append_of_a_key_that_is_there_is_refused(project: Project) -> None:
     publish(project, "append")
     result = project.run(project.pipeline(SALES.replace("WRITE", "append")))
     assert result.code == 1
-    assert "key-not-unique" in result.err
+    assert "key-exists" in result.err
     assert "'A'" in result.err
     assert project.table("totals") == [("2022-04", "A", 1)]
 

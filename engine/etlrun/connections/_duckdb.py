@@ -1,30 +1,41 @@
-"""A DuckDB file as a warehouse: one transaction a publish, ledger row included."""
+"""A DuckDB file, as the publish protocol asks for a server: one process uses it at a time, and every publish is one transaction."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlglot import exp
 
 from etlrun.failures import RunFailure, without_personal
-from etlrun.language.arrow import arrow_schema, type_of_arrow, write_parquet
-from etlrun.language.columns import Column, Columns
+from etlrun.language.arrow import arrow_schema, type_of_arrow
+from etlrun.language.columns import Columns, Type
 from etlrun.language.dialects import duckdb_sql
 from etlrun.language.duckdb_words import name, text, type_name
-from etlrun.spec.database import LEDGER, Copy, Database, Entry, Finding, Load, Published
-from etlrun.stopping import cancelling, finishing, pause
-from etlrun.warehouse.fencing import is_published
+from etlrun.spec.database import Finding, Load
+from etlrun.stopping import pause
+from etlrun.warehouse.database import Warehouse
+from etlrun.warehouse.faults import point
+from etlrun.warehouse.server import ErrorKind, LoadRefused, Rule, Server, ServerError
+from etlrun.warehouse.sessions import Sessions
+from etlrun.warehouse.stage import Encoding, Field, Stage
+from etlrun.warehouse.tables import Definition, OwnTable
 
 WAIT_SECONDS = 10.0  # for another process that has the file open
-COLUMNS = ("tbl", "period", "run_id", "pipeline", "write_mode", "row_count", "checksum", "spec_hash", "finished_at")
-DDL = (
-    f"CREATE TABLE IF NOT EXISTS {LEDGER} (tbl VARCHAR NOT NULL, period VARCHAR NOT NULL, run_id VARCHAR NOT NULL, pipeline VARCHAR NOT NULL, "
-    "write_mode VARCHAR NOT NULL, row_count BIGINT NOT NULL, checksum VARCHAR NOT NULL, spec_hash VARCHAR NOT NULL, finished_at VARCHAR NOT NULL)"
+BATCHES = 6  # of the stage, that one INSERT takes: a row group of DuckDB
+_KINDS: tuple[tuple[type[duckdb.Error], ErrorKind], ...] = (
+    (duckdb.TransactionException, "transient"),
+    (duckdb.ConstraintException, "refused"),
+    (duckdb.ConversionException, "refused"),
 )
 
 
@@ -42,7 +53,7 @@ def open_warehouse(connection: str, path: Path, *, writing: bool) -> DuckdbWareh
     while True:
         try:
             opened = duckdb.connect(str(path), read_only=not writing)
-            return DuckdbWarehouse(connection, opened)
+            return DuckdbWarehouse(connection, DuckdbServer(path.name, opened))
         except duckdb.IOException as error:
             if "lock" not in str(error).lower() or time.monotonic() > deadline:
                 raise _cannot_open(connection, path, error) from error
@@ -69,250 +80,264 @@ def _cannot_open(connection: str, path: Path, error: Exception) -> RunFailure:
     )
 
 
-class DuckdbWarehouse(Database):
+class DuckdbWarehouse(Warehouse):
     """An open DuckDB file."""
 
-    def __init__(self, label: str, connection: duckdb.DuckDBPyConnection) -> None:
-        self.label = label
-        self.connection = connection
+    def __init__(self, label: str, server: DuckdbServer) -> None:
+        super().__init__(label, server)
+        self.connection = server.connection
 
-    def columns(self, table: str) -> Columns | None:
-        if not self._one("SELECT count(*) FROM duckdb_tables() WHERE table_name = ? AND schema_name = 'main'", table)[
-            0
-        ]:
+    def close(self) -> None:
+        super().close()
+        self.connection.close()
+
+
+class DuckdbSession:
+    """A cursor of the open file."""
+
+    thread = 0
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.cursor = connection.cursor()
+        self.is_open = True
+
+    def run(self, statement: str) -> int:
+        with _as_server_error():
+            self.cursor.execute(statement)
+        return 0
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with _as_server_error():
+            return self.cursor.execute(query).fetchall()
+
+    def one(self, query: str) -> tuple[Any, ...]:
+        (row,) = self.rows(query)
+        return row
+
+    @contextmanager
+    def seeing(self, batches: list[pa.RecordBatch]) -> Iterator[str]:
+        """Inside, a statement may read some rows by the name that is given."""
+        self.cursor.register("etlrun_rows", pa.Table.from_batches(batches))
+        yield "etlrun_rows"
+        self.cursor.unregister("etlrun_rows")
+
+    def close(self) -> None:
+        self.is_open = False
+        self.cursor.close()
+
+    abort = close
+
+    def cut(self) -> None:
+        with suppress(duckdb.ConnectionException):  # closed meanwhile
+            self.cursor.interrupt()
+
+
+@dataclass(frozen=True)
+class DuckdbColumn:
+    """A column of a table that is there; `type` is None for one that no relation can hold."""
+
+    name: str
+    written: str
+    is_nullable: bool
+    type: Type | None
+
+
+@dataclass(frozen=True)
+class DuckdbLoader:
+    """Rows travel as Arrow tables. DuckDB would refuse to put a row in the place of one of equal key in one transaction, so keys are compared here."""
+
+    key: tuple[str, ...]
+    notice: str = ""
+
+    def encoding(self, fields: tuple[Field, ...]) -> Encoding:
+        return Encoding(tuple(each.staged for each in fields), _hash(each.staged for each in fields), _sum)
+
+    def load(
+        self, session: DuckdbSession, table: str, fields: tuple[Field, ...], batches: Iterator[pa.RecordBatch]
+    ) -> int:
+        names = ", ".join(name(each.name) for each in fields)
+        loaded = 0
+        while some := list(islice(batches, BATCHES)):
+            point("loading")
+            with session.seeing(some) as rows:
+                session.run(f"INSERT INTO {_table(table)} ({names}) SELECT * FROM {rows}")
+            loaded += sum(batch.num_rows for batch in some)
+        keys = ", ".join(map(name, self.key))
+        if keys and session.rows(f"SELECT 1 FROM {_table(table)} GROUP BY {keys} HAVING count(*) > 1 LIMIT 1"):
+            raise LoadRefused("rows share a key", is_duplicate=True)
+        return loaded
+
+
+@dataclass(frozen=True)
+class DuckdbServer(Server[DuckdbSession, Definition[DuckdbColumn]]):
+    """An open DuckDB file."""
+
+    place: str
+    connection: duckdb.DuckDBPyConnection
+
+    product = "DuckDB"
+    row_locks = ""
+    is_embedded = True
+    lock_seconds = 0
+
+    @property
+    def now(self) -> str:  # type: ignore[override]
+        return text(datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+    def open(self) -> DuckdbSession:
+        return DuckdbSession(self.connection)
+
+    def name(self, text: str) -> str:
+        return name(text)
+
+    def text(self, value: str) -> str:
+        return text(value)
+
+    def literal(self, field: Field) -> str:
+        return f"CAST({field.staged} AS VARCHAR)"
+
+    def condition(self, node: exp.Expr) -> str:
+        return duckdb_sql(node)
+
+    def describe(self, session: DuckdbSession, table: str) -> Definition[DuckdbColumn] | None:
+        schema, plain = _parts(table)
+        here = f"lower(schema_name) = {text(schema.lower())} AND lower({{}}_name) = {text(plain.lower())} AND database_name = current_database()"
+        found = session.rows(
+            f"SELECT table_name, false FROM duckdb_tables() WHERE {here.format('table')} UNION ALL "
+            f"SELECT view_name, true FROM duckdb_views() WHERE {here.format('view')}"
+        )
+        if not found:
             return None
-        schema = self.connection.sql(f"SELECT * FROM {name(table)} LIMIT 0").to_arrow_table().schema
-        kinds = ((field.name, type_of_arrow(field.type)) for field in schema)
-        return Columns(tuple(Column(column, kind) for column, kind in kinds if kind is not None))
+        with _as_server_error():
+            types = session.cursor.sql(f"SELECT * FROM {_table(table)} LIMIT 0").to_arrow_table().schema
+        columns = session.rows(
+            f"SELECT column_name, data_type, is_nullable FROM duckdb_columns() WHERE {here.format('table')} ORDER BY column_index"
+        )
+        stored = (DuckdbColumn(row[0], row[1], row[2], type_of_arrow(types.field(row[0]).type)) for row in columns)
+        return Definition(table, bool(found[0][1]), tuple(stored))
 
-    def verify(self, table: str, columns: Columns) -> None:
-        there = self.columns(table)
-        if there is None:
-            raise RunFailure(
-                "source", "missing-table", f"connection `{self.label}` has no table `{table}`", "check the name"
-            )
-        missing = [item.name for item in columns if item.name not in there]
-        if missing:
-            raise RunFailure(
-                "source",
-                "missing-column",
-                f"the table `{table}` has no column {', '.join(f'`{found}`' for found in missing)}",
-                f"it has {', '.join(there.names)}",
-            )
+    def missing_schema(self, session: DuckdbSession, table: str) -> str:
+        schema = _parts(table)[0]
+        known = f"SELECT 1 FROM duckdb_schemas() WHERE lower(schema_name) = {text(schema.lower())} AND database_name = current_database()"
+        return "" if session.rows(known) else f"CREATE SCHEMA {name(schema)}"
 
-    def copy(self, table: str, columns: Columns, folder: Path) -> Copy:
-        self.verify(table, columns)
+    def unfit(self, columns: Columns) -> Iterator[str]:
+        return iter(())
+
+    def mismatches(
+        self, load: Load, there: Definition[DuckdbColumn], exact: frozenset[str]
+    ) -> Iterator[tuple[str, str]]:
+        return _mismatches(load, there)
+
+    def create_statement(self, load: Load, exact: frozenset[str]) -> str:
+        declared = ", ".join(f"{name(item.name)} {type_name(item.type)}" for item in load.columns)
+        return f"CREATE TABLE {_table(load.table)} ({declared})"
+
+    def own_table(self, table: OwnTable) -> str:
+        kinds = (f"{column} {'BIGINT' if length is None else 'VARCHAR'} NOT NULL" for column, length in table.columns)
+        return f"CREATE TABLE IF NOT EXISTS {table.name} ({', '.join(kinds)})"
+
+    def rules(self, stage: Stage, there: Definition[DuckdbColumn]) -> Iterator[Rule]:
+        return iter(())
+
+    def loader(self, session: DuckdbSession, load: Load) -> DuckdbLoader:
+        return DuckdbLoader(load.key)
+
+    def fingerprint(self, fields: tuple[Field, ...]) -> str:
+        return _hash(name(each.name) for each in fields)
+
+    def delete_keys(self, session: DuckdbSession, table: str, fields: tuple[Field, ...], stage: Stage) -> None:
+        staged = tuple(each.staged for each in fields)
+        same = " AND ".join(f"old.{name(each.name)} IS NOT DISTINCT FROM new.{each.staged}" for each in fields)
+        for batch in stage.batches(", ".join(staged), ()):
+            with session.seeing([batch]) as rows:
+                session.run(f"DELETE FROM {_table(table)} AS old USING {rows} AS new WHERE {same}")
+
+    def explain(self, error: ServerError) -> tuple[str, str]:
+        return f"DuckDB says: {error.said}", "look at the file's disk and at who else writes to it, then run again"
+
+    def masked(self, error: ServerError) -> str:
+        return error.said
+
+    def readers(
+        self, sessions: Sessions[DuckdbSession], there: Definition[DuckdbColumn], notices: list[str]
+    ) -> tuple[list[DuckdbSession], tuple[str, ...]]:
+        return [sessions.open()], ("",)
+
+    def batches(
+        self, session: DuckdbSession, there: Definition[DuckdbColumn], columns: Columns, condition: str
+    ) -> Iterator[pa.RecordBatch]:
         values = ", ".join(
             f"CAST({name(item.name)} AS {type_name(item.type)}) AS {name(item.name)}" for item in columns
         )
-        path = folder / "rows.parquet"
         try:
-            reader = self.connection.sql(f"SELECT {values} FROM {name(table)}").to_arrow_reader(100_000)
-            return Copy((path,), write_parquet(path, columns, reader.cast(arrow_schema(columns))))
+            rows = session.cursor.sql(f"SELECT {values} FROM {_table(there.table)}").to_arrow_reader(100_000)
+            yield from rows.cast(arrow_schema(columns))
         except duckdb.Error as error:
             raise RunFailure(
                 "source",
                 "wrong-columns",
-                f"the table `{table}` does not hold the declared types ({_said(error)})",
+                f"the table `{there.table}` does not hold the declared types ({_said(error)})",
                 "declare its own",
             ) from error
 
-    def interrupt(self) -> None:
-        with suppress(duckdb.ConnectionException):  # closed meanwhile
-            self.connection.interrupt()
-
-    def mismatches(self, load: Load) -> Sequence[tuple[str, str]]:
-        there = self.columns(load.table)
-        if there is None:
-            return []
-        query = "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? AND schema_name = 'main' ORDER BY column_index"
-        return list(_mismatches(load, there, dict(self.connection.execute(query, [load.table]).fetchall())))
-
-    def publish(self, load: Load) -> Published:
-        problems = self.mismatches(load)
-        if problems:
-            why = "; ".join(problem for problem, _ in problems)
-            fix = "run: " + " ".join(f"{statement};" for _, statement in problems)
-            raise RunFailure(
-                "sink",
-                "table-mismatch",
-                f"the table `{load.table}` of connection `{self.label}` does not fit: {why}",
-                fix,
-            )
-        self._run(DDL)
-        with self._transaction(load):
-            if is_published(load, load.period, self._found(load)):
-                return Published(load.rows, was_there=True)
-            with cancelling(self.interrupt):
-                self._write(load)
-                self._prove(load)
-                self._record(load)
-        return Published(load.rows)
-
-    def _write(self, load: Load) -> None:
-        table, rows = name(load.table), _rows(load)
-        if self.columns(load.table) is None:
-            declared = ", ".join(f"{name(item.name)} {type_name(item.type)}" for item in load.columns)
-            self._run(f"CREATE TABLE {table} ({declared})")
-        names = ", ".join(name(item.name) for item in load.columns)
-        if load.write == "replace":
-            self._run(f"DELETE FROM {table}")
-        elif load.write == "replace_where" and load.condition is not None:
-            self._run(f"DELETE FROM {table} WHERE {duckdb_sql(load.condition)}")
-        elif load.write == "merge":
-            same = " AND ".join(f"{table}.{name(key)} IS NOT DISTINCT FROM new.{name(key)}" for key in load.key)
-            self._run(f"DELETE FROM {table} USING ({rows}) AS new WHERE {same}")
-        order = f" ORDER BY {', '.join(name(key) for key in load.key)}" if load.key else " ORDER BY ALL"
-        self._run(f"INSERT INTO {table} ({names}) SELECT {names} FROM ({rows}){order}")
-
-    def _prove(self, load: Load) -> None:
-        """Compare the table with the stage before COMMIT: the number of rows, and that no two share a key."""
-        owned = (
-            f" WHERE {duckdb_sql(load.condition)}"
-            if load.write == "replace_where" and load.condition is not None
-            else ""
-        )
-        (counted,) = self._one(f"SELECT count(*) FROM {name(load.table)}{owned}")
-        if load.write in ("replace", "replace_where") and counted != load.rows:
-            raise RunFailure(
-                "sink",
-                "rows-differ",
-                f"the table `{load.table}` would hold {counted:,} rows of {load.rows:,}",
-                "the rows must fulfil the condition of `replace_where`" if owned else "",
-            )
-        if not load.key:
-            return
-        keys = ", ".join(name(key) for key in load.key)
-        query = (
-            f"SELECT {keys}, count(*) FROM {name(load.table)} GROUP BY {keys} HAVING count(*) > 1 ORDER BY ALL LIMIT 1"
-        )
-        for double in self.connection.execute(query).fetchall():
-            shown = ", ".join(f"{key} = {value!r}" for key, value in zip(load.key, double, strict=False))
-            raise RunFailure(
-                "sink",
-                "key-not-unique",
-                f"the table `{load.table}` would hold {double[-1]} rows of {shown}",
-                "make them one first, with `top`, `dedupe` or `aggregate`",
-            )
-
-    def _found(self, load: Load) -> list[tuple[str, str]]:
-        """Period and run of what the ledger has for the rows that `load` would replace or add to."""
-        query = f"SELECT period, run_id FROM {LEDGER} WHERE tbl = ?"
-        if load.write == "replace":
-            return self.connection.execute(query, [load.table]).fetchall()
-        others = (
-            " AND (write_mode = 'replace' OR run_id = ?)" if load.write == "append" else ""
-        )  # appends do not replace each other
-        own = [load.run_id] if others else []
-        return self.connection.execute(
-            f"{query} AND period IN (?, ''){others}", [load.table, load.period, *own]
-        ).fetchall()
-
-    def _record(self, load: Load) -> None:
-        if load.write != "append":
-            owned = (
-                " AND period = ?" if load.write != "replace" else ""
-            )  # a run of the whole table replaces what others published of it
-            kept = (
-                " AND write_mode <> 'append'" if load.write == "merge" else ""
-            )  # what was appended stays known until it is replaced
-            self.connection.execute(
-                f"DELETE FROM {LEDGER} WHERE tbl = ?{owned}{kept}", [load.table, *([load.period] if owned else [])]
-            )
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        values = [
-            load.table,
-            load.period,
-            load.run_id,
-            load.pipeline,
-            load.write,
-            load.rows,
-            load.checksum,
-            load.spec_hash,
-            now,
-        ]
-        self.connection.execute(
-            f"INSERT INTO {LEDGER} ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(values))})", values
-        )
-
-    def _run(self, statement: str) -> None:
-        self.connection.execute(statement)
-
-    def _one(self, query: str, *values: str) -> tuple[Any, ...]:
-        """The only row of a query."""
-        (row,) = self.connection.execute(query, list(values)).fetchall()
-        return row
-
-    @contextmanager
-    def _transaction(self, load: Load) -> Iterator[None]:
-        self._run("BEGIN TRANSACTION")
-        try:
-            yield
-            with finishing():
-                self._run("COMMIT")
-        except duckdb.Error as error:
-            self._roll_back()
-            raise RunFailure(
-                "sink",
-                "publish-failed",
-                f"the table `{load.table}` was not published ({_said(error)})",
-                "the old rows are untouched",
-            ) from error
-        except BaseException:
-            self._roll_back()
-            raise
-
-    def _roll_back(self) -> None:
-        try:
-            self._run("ROLLBACK")
-        except duckdb.Error:  # a failed statement may have ended the transaction already
-            return
-
-    def entries(self) -> list[Entry]:
-        if self.columns(LEDGER) is None:
-            return []
-        rows = self.connection.execute(
-            f"SELECT {', '.join(COLUMNS)} FROM {LEDGER} ORDER BY finished_at DESC, run_id DESC"
-        ).fetchall()
-        return [Entry(*row) for row in rows]
-
-    def examine(self) -> Sequence[Finding]:
-        tables = [
-            row[0] for row in self.connection.execute("SELECT table_name FROM duckdb_tables() ORDER BY ALL").fetchall()
-        ]
-        return (Finding("ok", "duckdb", f"version {duckdb.__version__}, {len(tables)} tables"),)
-
-    def close(self) -> None:
-        self.connection.close()
+    def examine(self, session: DuckdbSession) -> Iterator[Finding]:
+        (tables,) = session.one("SELECT count(*) FROM duckdb_tables()")
+        yield Finding("ok", "duckdb", f"version {duckdb.__version__}, {tables} tables")
 
 
-def _rows(load: Load) -> str:
-    paths = ", ".join(text(str(path)) for path in load.files)
-    values = ", ".join(
-        f"CAST({name(item.name)} AS {type_name(item.type)}) AS {name(item.name)}" for item in load.columns
-    )
-    return f"SELECT {values} FROM read_parquet([{paths}])"
+def _table(table: str) -> str:
+    return ".".join(map(name, table.split(".")))
 
 
-def _mismatches(load: Load, there: Columns, declared: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """What does not fit, and the statement that mends it; `declared` has every column of the table, with types that pipelines do not know too."""
-    table = name(load.table)
-    names = {column.lower(): column for column in declared}
+def _parts(table: str) -> tuple[str, str]:
+    """The schema and the name of a table."""
+    schema, _, plain = table.rpartition(".")
+    return schema or "main", plain
+
+
+def _hash(values: Iterator[str]) -> str:
+    """48 bits of a row: the sum over a batch has 63 then."""
+    return f"CAST(hash({', '.join(values)}) >> 16 AS BIGINT)"
+
+
+def _sum(hashes: pa.Array) -> int:
+    return int(pc.sum(hashes).as_py())
+
+
+@contextmanager
+def _as_server_error() -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as error:
+        kind: ErrorKind = next((kind for found, kind in _KINDS if isinstance(error, found)), "other")
+        raise ServerError(type(error).__name__, _said(error), kind) from error
+
+
+def _mismatches(load: Load, there: Definition[DuckdbColumn]) -> Iterator[tuple[str, str]]:
+    """What does not fit, and the statement that changes it."""
+    table = _table(there.table)
+    if there.is_view:
+        yield f"`{there.table}` is a view", f"ALTER VIEW {table} RENAME TO {name(_parts(there.table)[1] + '_view')}"
+        return
     for item in load.columns:
-        found, column = there.get(item.name), names.get(item.name.lower())
-        if column is None:
+        found = there.column(item.name)
+        if found is None:
             yield (
                 f"it has no column `{item.name}`",
                 f"ALTER TABLE {table} ADD COLUMN {name(item.name)} {type_name(item.type)}",
             )
-        elif found is None or found.type != item.type:
+        elif found.type != item.type:
             yield (
-                f"`{column}` is {found.type if found is not None else declared[column]}, and {item.type} is published",
-                f"ALTER TABLE {table} ALTER COLUMN {name(column)} TYPE {type_name(item.type)}",
+                f"`{found.name}` is {found.type or found.written}, and {item.type} is published",
+                f"ALTER TABLE {table} ALTER COLUMN {name(found.name)} TYPE {type_name(item.type)}",
             )
-    for column in declared:
-        if column not in load.columns:
-            yield f"it has a column `{column}` that is not published", f"ALTER TABLE {table} DROP COLUMN {name(column)}"
+    for column in there.columns:
+        if column.name not in load.columns:
+            yield (
+                f"it has a column `{column.name}` that is not published",
+                f"ALTER TABLE {table} DROP COLUMN {name(column.name)}",
+            )
 
 
 def _said(error: Exception) -> str:

@@ -69,10 +69,12 @@ class Mysql(Connection):
 
     def open(self, name: str, root: Path, environment: Callable[[str], str], *, writing: bool) -> Database:
         from etlrun.connections._mysql.reading import Parallel
-        from etlrun.connections._mysql.warehouse import MysqlWarehouse
+        from etlrun.connections._mysql.server import MysqlServer, warnings
+        from etlrun.warehouse.database import Warehouse
 
         address, settings = self._target(name, root, environment)
-        return MysqlWarehouse(name, address, settings, self.loader, parallel=Parallel(self.readers))
+        server = MysqlServer(name, address, settings, self.loader, Parallel(self.readers))
+        return Warehouse(name, server, tuple(warnings(name, address, settings)))
 
     def lines(self, name: str, root: Path, environment: Callable[[str], str]) -> Lines:
         from etlrun.connections._mysql.lines import lines_to

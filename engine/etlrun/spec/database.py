@@ -125,8 +125,12 @@ class Database(ABC):
         """Why `load` does not fit the table that is there: each with the statement that would mend it. Changes nothing."""
 
     @abstractmethod
+    def publish_all(self, loads: Sequence[Load]) -> list[Published]:
+        """Put loads into their tables in one transaction with their ledger rows. Raises RunFailure; then nothing has changed."""
+
     def publish(self, load: Load) -> Published:
-        """Put `load` into its table in one transaction with its ledger row. Raises RunFailure; then nothing has changed."""
+        """Put one load into its table, as `publish_all` does."""
+        return self.publish_all((load,))[0]
 
     @abstractmethod
     def entries(self) -> list[Entry]:

@@ -36,15 +36,6 @@ _EXACT_DIGITS = 15  # of a decimal that every engine makes the same double of
 _MOST_DIGITS = 38
 
 
-def condition_columns(condition: exp.Expr | None) -> tuple[str, ...]:
-    """The columns of a condition, in lower case."""
-    return (
-        tuple(dict.fromkeys(column.name.lower() for column in condition.find_all(exp.Column)))
-        if condition is not None
-        else ()
-    )
-
-
 def mysql_condition(node: exp.Expr) -> str:
     """A checked condition in the server's SQL. Raises RunFailure for one that the server might evaluate in another way."""
     lower = _CONDITIONS.get(type(node))

@@ -1,7 +1,6 @@
 r"""Rows as text: the lines that LOAD DATA reads, the tuples that INSERT takes, and the text whose checksum is compared.
 
-A line holds the values of a row with a tab between and a line feed at the end. NULL is `\N`, and in texts backslash, tab, line
-feed, carriage return and NUL are written `\\ \t \n \r \0`. The checksum of rows is the sum of the CRC-32 of their lines: DuckDB
+The checksum of rows is the sum of the CRC-32 of their lines: DuckDB
 writes the lines of the stage, the server those of what it stores, and the two sums are equal only if all values are. For DOUBLE,
 whose digits servers write in their own ways, the checksum takes the 8 bytes of the number (big-endian, hexadecimal) instead of its
 text; the server gives them as part of the binary form of a point. Each value is an SQL expression here, for DuckDB or the server.
@@ -9,50 +8,26 @@ text; the server gives them as part of the binary form of a point. Each value is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import zlib
+
+import pyarrow as pa
 
 from etlrun.connections._mysql.types import COLLATION
 from etlrun.connections._mysql.words import name
-from etlrun.language.columns import Type
 from etlrun.language.duckdb_words import text as _duckdb_text
-
-SPECIALS = (("\\", "\\\\", 92), ("\t", "\\t", 9), ("\n", "\\n", 10), ("\r", "\\r", 13), ("\0", "\\0", 0))
-FRACTIONS = ("float", "double")
-BARE = ("boolean", "tinyint", "smallint", "int", "bigint")
+from etlrun.warehouse.stage import Field
+from etlrun.warehouse.text_lines import BARE, FRACTIONS, SPECIALS, bits_of, escaped, line, text_of
 
 
-@dataclass(frozen=True)
-class Field:
-    """A column on its way: its name in the table, its type, and its name in the stage.
-
-    `is_special` says that a text of the stage holds a character that a line escapes, `has_nulls` that one of its values is NULL.
-    """
-
-    name: str
-    type: Type
-    staged: str
-    is_special: bool
-    has_nulls: bool
-
-
-def has_special(staged: str) -> str:
-    """Whether a text of the stage must be escaped in a line."""
-    return " OR ".join(f"contains({staged}, chr({code}))" for _, _, code in SPECIALS)
-
-
-def line(fields: tuple[Field, ...]) -> str:
-    """A row as LOAD DATA reads it."""
-    return _line([f"coalesce({_plain(field)}, '\\N')" for field in fields])
+def sent_text(field: Field) -> str:
+    """A value as LOAD DATA reads it."""
+    return escaped(field, _text(field))
 
 
 def proof_line(fields: tuple[Field, ...]) -> str:
-    """A row as the checksum takes it; the same as `line` where no column is a fraction."""
-    return _line(
-        [
-            f"coalesce({_bits(field.staged) if field.type.name in FRACTIONS else _plain(field)}, '\\N')"
-            for field in fields
-        ]
-    )
+    """A row as the checksum takes it; the same as what is sent where no column is a fraction."""
+    values = (bits_of(_number(each.staged)) if each.type.name in FRACTIONS else sent_text(each) for each in fields)
+    return line(list(values))
 
 
 def server_line(fields: tuple[Field, ...]) -> str:
@@ -62,11 +37,6 @@ def server_line(fields: tuple[Field, ...]) -> str:
     """
     values = [_served(field) for field in fields]
     return f"CONCAT_WS('\\t', {', '.join([*values[:-1], _ended(values[-1])])})"
-
-
-def values(fields: tuple[Field, ...]) -> str:
-    """A row as INSERT takes it, without the parentheses."""
-    return f"concat_ws(',', {', '.join(literal(field) for field in fields)})"
 
 
 def literal(field: Field) -> str:
@@ -103,39 +73,13 @@ def equality(field: Field) -> str:
     return f"concat({', '.join(parts)})"
 
 
-def _line(parts: list[str]) -> str:
-    return f"concat({', chr(9), '.join(parts)}, chr(10))"
-
-
-def _plain(field: Field) -> str:
-    """A value as its line has it; NULL where it is null."""
-    text = _text(field)
-    if field.is_special:
-        for _, written, code in SPECIALS:
-            text = f"replace({text}, chr({code}), chr(92) || {_duckdb_character(written[1])})"
-    return text
+def sum_of_crcs(lines: pa.Array) -> int:
+    """The sum of the CRC-32 of some lines."""
+    return sum(map(zlib.crc32, lines.cast(pa.binary()).to_pylist()))
 
 
 def _text(field: Field) -> str:
-    """A value as text, before anything is escaped."""
-    staged, kind = field.staged, field.type
-    if kind.name == "string":
-        return staged
-    if kind.name == "boolean":
-        return f"CAST(CAST({staged} AS INTEGER) AS VARCHAR)"
-    if kind.name in FRACTIONS:
-        return f"CAST({_number(staged)} AS VARCHAR)"
-    if kind.name == "decimal" and kind.precision == kind.scale:  # DuckDB leaves out the zero before the point
-        return f"CAST(CAST({staged} AS DECIMAL({kind.precision + 1}, {kind.scale})) AS VARCHAR)"
-    if kind.name == "timestamp":
-        return f"strftime({staged}, '%Y-%m-%d %H:%M:%S.%f')"
-    if kind.name == "binary":
-        return f"hex({staged})"
-    return f"CAST({staged} AS VARCHAR)"
-
-
-def _bits(staged: str) -> str:
-    return f"hex(CAST(CAST({_number(staged)} AS BIT) AS BLOB))"
+    return f"CAST({_number(field.staged)} AS VARCHAR)" if field.type.name in FRACTIONS else text_of(field)
 
 
 def _number(staged: str) -> str:
@@ -164,10 +108,6 @@ def _served(field: Field) -> str:
 
 def _ended(value: str) -> str:
     return f"CONCAT({value}, '\\n')"
-
-
-def _duckdb_character(character: str) -> str:
-    return "chr(92)" if character == "\\" else f"'{character}'"
 
 
 def _mysql_character(character: str) -> str:

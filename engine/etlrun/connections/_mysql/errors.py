@@ -10,12 +10,15 @@ from pymysql import err
 
 from etlrun.connections._mysql.address import Address
 from etlrun.failures import without_personal
+from etlrun.warehouse.server import ErrorKind, ServerError
 
 LOST = 2013
 TRANSIENT = frozenset((0, 1040, 1053, 1158, 1159, 1160, 1161, 1205, 1213, 1927, 2002, 2003, 2006, LOST, 2055, 4031))
 FAILOVER = frozenset((1290, 1792, 1836, 3032))  # read-only or offline: another server may be taking over
 NO_LOCAL_FILES = frozenset((1148, 3948, 4166))
 DUPLICATE = frozenset((1062, 1586, 1859))
+REFUSED = frozenset((1048, 1264, 1265, 1292, 1366, 1406, 1452, 1526, 3819, 4025))  # the server refused a value
+DENIED = frozenset((1044, 1142, 1227))
 LOCK_WAIT = 1205
 UNVERIFIED = 2026
 
@@ -106,31 +109,37 @@ _WHAT: dict[int, tuple[str, str]] = {
 }
 
 
-class ServerError(Exception):
-    """A statement or a connection that failed: the code of MySQL's lists, and what was said, which may hold values of rows."""
+_KINDS: tuple[tuple[frozenset[int], ErrorKind], ...] = (
+    (frozenset((LOCK_WAIT,)), "lock-wait"),
+    (TRANSIENT, "transient"),
+    (FAILOVER, "failover"),
+    (NO_LOCAL_FILES, "no-stream"),
+    (DUPLICATE, "duplicate"),
+    (REFUSED, "refused"),
+    (DENIED, "denied"),
+)
+
+
+class MysqlError(ServerError):
+    """An error with its code of MySQL's lists."""
 
     def __init__(self, code: int, said: str) -> None:
-        super().__init__(f"{code}: {masked(said)}")
-        self.code = code
-        self.said = said
-
-    @property
-    def is_transient(self) -> bool:
-        return self.code in TRANSIENT or self.code in FAILOVER
+        kind: ErrorKind = next((kind for codes, kind in _KINDS if code in codes), "other")
+        super().__init__(code, said, kind, masked(said))
 
 
-def server_error(error: Exception) -> ServerError:
+def server_error(error: Exception) -> MysqlError:
     """The error of PyMySQL or of the socket below it, in MySQL's numbers."""
     original = getattr(error, "original_exception", error)
     if isinstance(original, ssl.SSLError):
         why = getattr(original, "verify_message", "") or original.reason or original
-        return ServerError(UNVERIFIED, str(why).rstrip("."))
+        return MysqlError(UNVERIFIED, str(why).rstrip("."))
     if isinstance(original, socket.gaierror):
-        return ServerError(2003, f"its name is not known ({original.strerror})")
+        return MysqlError(2003, f"its name is not known ({original.strerror})")
     if isinstance(error, err.MySQLError) and error.args and isinstance(error.args[0], int):
         said = str(original.strerror or original) if isinstance(original, OSError) else str(error.args[-1])
-        return ServerError(error.args[0], said)
-    return ServerError(LOST, str(error))
+        return MysqlError(error.args[0], said)
+    return MysqlError(LOST, str(error))
 
 
 OF_THE_LINE = (err.MySQLError, OSError, AttributeError)
@@ -144,7 +153,7 @@ def is_of_the_line(error: Exception) -> bool:
 def explain(error: ServerError, address: Address) -> tuple[str, str]:
     """What happened in words of ours, with the code that finds it in MySQL's manual; and what to do."""
     what, fix = _WHAT.get(
-        error.code, (f"the server refused: {masked(error.said)}", "look the number up in the manual of the server")
+        int(error.code), (f"the server refused: {masked(error.said)}", "look the number up in the manual of the server")
     )
     detail = f": {error.said}" if error.code in _WITHOUT_VALUES else ""
     if error.code == 1045 and not address.password:

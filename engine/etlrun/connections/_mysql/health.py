@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Iterator
 
-from etlrun.connections._mysql.session import Session
+from etlrun.connections._mysql.session import MysqlSession
 from etlrun.spec.database import Finding, Level
 
 NEEDED = ("SELECT", "INSERT", "DELETE")
@@ -17,7 +17,7 @@ SMALLEST_PACKET = 16 * 1024 * 1024
 CLOCK_SECONDS = 5
 
 
-def examine(session: Session) -> Iterator[Finding]:
+def examine(session: MysqlSession) -> Iterator[Finding]:
     """Ask the server; nothing is changed."""
     yield judge_version(str(session.one("SELECT VERSION()")[0]))
     yield from _variables(session)
@@ -41,7 +41,7 @@ def judge_version(version: str) -> Finding:
     return Finding("ok", "version", f"{product} {version}")
 
 
-def _variables(session: Session) -> Iterator[Finding]:
+def _variables(session: MysqlSession) -> Iterator[Finding]:
     names = ("local_infile", "max_allowed_packet", "read_only", "innodb_flush_log_at_trx_commit")
     local_infile, packet, read_only, flush = session.one(f"SELECT {', '.join(f'@@GLOBAL.{each}' for each in names)}")
     if int(read_only):
@@ -65,7 +65,7 @@ def _variables(session: Session) -> Iterator[Finding]:
     )
 
 
-def _rights(session: Session) -> Iterator[Finding]:
+def _rights(session: MysqlSession) -> Iterator[Finding]:
     (database,) = session.one("SELECT DATABASE()")
     grants = [str(row[0]) for row in session.rows("SHOW GRANTS")]
     held = {right for grant in grants if _covers(grant, str(database)) for right in _listed(grant)}

@@ -3,33 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain, islice
 
-from etlrun.connections._mysql.encode import Field
-from etlrun.connections._mysql.errors import masked
-from etlrun.connections._mysql.session import Session
-from etlrun.connections._mysql.words import name, names
+import pyarrow as pa
+
+from etlrun.connections._mysql.encode import literal, proof_line, sent_text, sum_of_crcs
+from etlrun.connections._mysql.errors import DUPLICATE, masked
+from etlrun.connections._mysql.session import MysqlSession
+from etlrun.connections._mysql.words import name, names, table_name
 from etlrun.warehouse.faults import point
+from etlrun.warehouse.server import LoadRefused
+from etlrun.warehouse.stage import Encoding, Field
+from etlrun.warehouse.text_lines import bytes_of, line
 
 BYTES = 1 << 20
 CHUNKS = 50  # of the stage, that one LOAD DATA takes: a million rows
 
 
-class LoadRefused(Exception):
-    """The server took the rows otherwise than they are; `str()` says how, `code` is that of its first warning."""
+class LoadData:
+    """Rows travel by LOAD DATA LOCAL."""
 
-    def __init__(self, said: str, code: int = 0) -> None:
-        super().__init__(said)
-        self.code = code
+    notice = ""
+
+    def encoding(self, fields: tuple[Field, ...]) -> Encoding:
+        return Encoding((line([sent_text(each) for each in fields]),), proof_line(fields), sum_of_crcs)
+
+    def load(
+        self, session: MysqlSession, table: str, fields: tuple[Field, ...], batches: Iterator[pa.RecordBatch]
+    ) -> int:
+        return load_data(session, table, fields, (bytes_of(batch.column(0)) for batch in batches))
 
 
-def load_data(session: Session, table: str, fields: tuple[Field, ...], lines: Iterator[memoryview]) -> int:
+@dataclass(frozen=True)
+class Insert:
+    """Rows travel by INSERT."""
+
+    notice: str = ""
+
+    def encoding(self, fields: tuple[Field, ...]) -> Encoding:
+        values = f"concat('(', concat_ws(',', {', '.join(map(literal, fields))}), ')')"
+        return Encoding((values,), proof_line(fields), sum_of_crcs)
+
+    def load(
+        self, session: MysqlSession, table: str, fields: tuple[Field, ...], batches: Iterator[pa.RecordBatch]
+    ) -> int:
+        return insert(session, table, fields, (batch.column(0).cast(pa.binary()).to_pylist() for batch in batches))
+
+
+def load_data(session: MysqlSession, table: str, fields: tuple[Field, ...], lines: Iterator[memoryview]) -> int:
     """Stream the lines into the table, about a million in one statement; gives how many rows it took. Raises LoadRefused, ServerError."""
     binary = {field.name: f"@v{number}" for number, field in enumerate(fields) if field.type.name == "binary"}
     targets = ", ".join(binary.get(field.name, name(field.name)) for field in fields)
     unhexed = ", ".join(f"{name(column)} = UNHEX({variable})" for column, variable in binary.items())
     statement = (
-        f"LOAD DATA LOCAL INFILE '{{file}}' INTO TABLE {name(table)} CHARACTER SET utf8mb4 FIELDS TERMINATED BY x'09' ESCAPED BY x'5c' "
+        f"LOAD DATA LOCAL INFILE '{{file}}' INTO TABLE {table_name(table)} CHARACTER SET utf8mb4 FIELDS TERMINATED BY x'09' ESCAPED BY x'5c' "
         f"LINES TERMINATED BY x'0a' ({targets}){f' SET {unhexed}' if unhexed else ''}"
     )
     chunks = _watched(lines)
@@ -42,9 +70,9 @@ def load_data(session: Session, table: str, fields: tuple[Field, ...], lines: It
     return total
 
 
-def insert(session: Session, table: str, fields: tuple[Field, ...], tuples: Iterator[list[bytes]]) -> int:
+def insert(session: MysqlSession, table: str, fields: tuple[Field, ...], tuples: Iterator[list[bytes]]) -> int:
     """Send the rows as INSERT statements; gives how many rows it took. Raises LoadRefused, ServerError."""
-    head = f"INSERT INTO {name(table)} ({names(tuple(field.name for field in fields))}) VALUES ".encode()
+    head = f"INSERT INTO {table_name(table)} ({names(tuple(field.name for field in fields))}) VALUES ".encode()
     most = min(BYTES, int(session.one("SELECT @@max_allowed_packet")[0]) // 2)
     total = 0
     for values in _packets(tuples, most):
@@ -77,11 +105,15 @@ def _packets(tuples: Iterator[list[bytes]], most: int) -> Iterator[bytes]:
         yield b",".join(piece)
 
 
-def _complaint(session: Session, warnings: int) -> LoadRefused:
+def _complaint(session: MysqlSession, warnings: int) -> LoadRefused:
     said = session.rows("SHOW WARNINGS LIMIT 1")
     times = f"the server warned {warnings:,} {'time' if warnings == 1 else 'times'}"
     return (
-        LoadRefused(f"{times}: {masked(str(said[0][2]))} ({said[0][1]})", int(said[0][1]))
+        LoadRefused(
+            f"{times}: {masked(str(said[0][2]))} ({said[0][1]})",
+            int(said[0][1]),
+            is_duplicate=int(said[0][1]) in DUPLICATE,
+        )
         if said
         else LoadRefused(times)
     )

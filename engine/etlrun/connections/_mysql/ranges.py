@@ -12,10 +12,10 @@ from datetime import date, datetime
 from itertools import takewhile
 from typing import Literal, TypeVar
 
-from etlrun.connections._mysql.session import Session
-from etlrun.connections._mysql.tables import Definition
+from etlrun.connections._mysql.session import MysqlSession
+from etlrun.connections._mysql.tables import MysqlTable
 from etlrun.connections._mysql.types import CHARSET
-from etlrun.connections._mysql.words import name, text
+from etlrun.connections._mysql.words import name, table_name, text
 
 CUT = (
     "tinyint",
@@ -59,7 +59,7 @@ class Range:
 class Cutter:
     """Cuts the keys of one table; `session` should see what those see who read the ranges."""
 
-    def __init__(self, session: Session, there: Definition) -> None:
+    def __init__(self, session: MysqlSession, there: MysqlTable) -> None:
         self.session = session
         self.there = there
 
@@ -85,8 +85,8 @@ class Cutter:
     def estimate(self, within: Range) -> int:
         """How many rows a range has, as the server's optimizer takes it. MySQL does not look where it is forced to an index."""
         rows = self._from(within, hint="USE")
-        told = self.session.told(f"EXPLAIN FORMAT=TRADITIONAL SELECT {name(self.there.key[0])} FROM {rows}")
-        return int(told["rows"] or 0)
+        plan = self.session.named(f"EXPLAIN FORMAT=TRADITIONAL SELECT {name(self.there.key[0])} FROM {rows}")
+        return int(plan["rows"] or 0)
 
     def _parts(self, within: Range) -> tuple[Range, ...]:
         """The range in smaller ones; nothing where that cannot be done."""
@@ -122,7 +122,7 @@ class Cutter:
     def _from(self, within: Range, more: str = "", *, hint: Literal["FORCE", "USE"] = "FORCE") -> str:
         """The table by its key, and never by all of its rows."""
         conditions = " AND ".join(part for part in (within.condition(self.there.key), more) if part)
-        return f"{name(self.there.table)} {hint} INDEX (PRIMARY)" + (f" WHERE {conditions}" if conditions else "")
+        return f"{table_name(self.there.table)} {hint} INDEX (PRIMARY)" + (f" WHERE {conditions}" if conditions else "")
 
     def _middle(self, column: int, low: Value, high: object) -> Value | None:
         """A value between two others, the larger one included; None where the server's order is not known well enough."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from etlrun.connections._mysql.session import Session
+from etlrun.connections._mysql.session import MysqlSession
 from etlrun.connections._mysql.words import text
 from etlrun.failures import RunFailure
 from etlrun.spec.database import Load
@@ -27,17 +27,19 @@ class Reference:
     rule: str
 
 
-def references_to(session: Session, table: str) -> tuple[Reference, ...]:
+def references_to(session: MysqlSession, table: str) -> tuple[Reference, ...]:
     """The foreign keys that refer to `table` and change other rows, as far as the account may see their tables."""
+    *schema, table = table.split(".")
+    of = text(schema[0]) if schema else "DATABASE()"
     found = session.rows(
         "SELECT constraint_schema, table_name, constraint_name, delete_rule, referenced_table_name FROM information_schema.referential_constraints "
-        f"WHERE unique_constraint_schema = DATABASE() AND referenced_table_name = {text(table)} ORDER BY 1, 2, 3"
+        f"WHERE unique_constraint_schema = {of} AND referenced_table_name = {text(table)} ORDER BY 1, 2, 3"
     )
     keys = (Reference(*map(str, row[:4])) for row in found if row[4] == table)
     return tuple(key for key in keys if key.rule not in HARMLESS)
 
 
-def refuse_cascades(session: Session, load: Load, table: str) -> None:
+def refuse_cascades(session: MysqlSession, load: Load, table: str) -> None:
     """Raises RunFailure where replacing rows of `table` would change rows of other tables, unless the sink allows it."""
     if load.write == "append" or load.allow_cascade:
         return

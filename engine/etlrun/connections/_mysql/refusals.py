@@ -4,55 +4,41 @@ from __future__ import annotations
 
 import re
 
-from etlrun.connections._mysql.errors import DUPLICATE, ServerError, explanation, masked
-from etlrun.connections._mysql.inspect import equal_rows, nearly_equal_texts
-from etlrun.connections._mysql.loaders import LoadRefused
-from etlrun.connections._mysql.stage import Stage
-from etlrun.connections._mysql.tables import Definition, Unique
+from etlrun.connections._mysql.errors import explanation, masked
+from etlrun.connections._mysql.tables import MysqlTable, Unique
 from etlrun.connections._mysql.types import CHARSET, COLLATION, WITH_SPACES, Stored
-from etlrun.connections._mysql.words import name
+from etlrun.connections._mysql.words import name, table_name
 from etlrun.failures import RunFailure
+from etlrun.warehouse.inspection import equal_rows, sample_key, shown_values
+from etlrun.warehouse.refusals import is_duplicate, not_published, refused_rows
+from etlrun.warehouse.server import LoadRefused, ServerError
+from etlrun.warehouse.stage import Stage
 
-REFUSED = frozenset((1048, 1264, 1265, 1292, 1366, 1406, 1452, 1526, 3819, 4025, *DUPLICATE))
 
-
-def refusal(stage: Stage, there: Definition, error: ServerError | LoadRefused) -> RunFailure | None:
-    """The failure that tells of rows which the table does not take; None for an error that is not about rows."""
-    if isinstance(error, ServerError) and error.code not in REFUSED:
-        return None
-    named = f"the table `{stage.load.table}` was not published"
-    twins = equal_rows(stage, stage.load.key) if stage.load.key else ""
-    if twins:
-        return RunFailure(
-            "sink", "key-not-unique", f"{named}: {twins}", "make them one first, with `top`, `dedupe` or `aggregate`"
-        )
+def refusal(stage: Stage, there: MysqlTable, error: ServerError | LoadRefused) -> RunFailure:
+    """The failure of rows which the table does not take."""
     said = error.said if isinstance(error, ServerError) else str(error)
-    if error.code in DUPLICATE:
-        return _duplicate(stage, there, named, _unique_key(there, said))
-    what, fix = explanation(error.code) or ("", "look at the types and constraints of the table")
-    said = masked(said)
-    return RunFailure("sink", "rows-refused", f"{named}: {f'{what}: {said}' if what else said}", fix)
+    key = _unique_key(there, said) if is_duplicate(error) else None
+    if key is not None:
+        return _duplicate(stage, there, not_published(stage), key)
+    what, fix = explanation(int(error.code)) or ("", "")
+    shown = f"{what}: {masked(said)}" if what else masked(said)
+    failure = refused_rows(stage, error, shown)
+    return RunFailure("sink", failure.code, failure.message, fix) if fix and not is_duplicate(error) else failure
 
 
-def _unique_key(there: Definition, said: str) -> Unique | None:
+def _unique_key(there: MysqlTable, said: str) -> Unique | None:
     """The unique key that an error names, as `v` or `profile.v`; None for the primary key."""
     found = re.search(r"for key '(?:.*\.)?([^'.]*)'", said)
     return next((key for key in there.unique if found and key.name.lower() == found[1].lower()), None)
 
 
-def _duplicate(stage: Stage, there: Definition, named: str, key: Unique | None) -> RunFailure:
-    if key is None:
-        return RunFailure(
-            "sink",
-            "key-exists",
-            f"{named}: a key of the new rows is there already, in a row that is not replaced",
-            "look at the keys of the table, or publish with `merge`",
-        )
+def _duplicate(stage: Stage, there: MysqlTable, named: str, key: Unique) -> RunFailure:
     shown = f"the unique key `{key.name}` ({', '.join(key.columns)}) of the table"
     is_loaded = all(column in stage.load.columns for column in key.columns)
     twins = equal_rows(stage, key.columns) if is_loaded else ""
     if twins:
-        fix = f"make them one first, or ALTER TABLE {name(there.table)} DROP INDEX {name(key.name)}"
+        fix = f"make them one first, or ALTER TABLE {table_name(there.table)} DROP INDEX {name(key.name)}"
         return RunFailure("sink", "key-not-unique", f"{named}: {twins}, and {shown} allows one", fix)
     loose = [column for column in key.columns if (found := there.column(column)) and _is_loose(found)]
     pair = nearly_equal_texts(stage, key.columns) if is_loaded and loose else ""
@@ -69,7 +55,7 @@ def _duplicate(stage: Stage, there: Definition, named: str, key: Unique | None) 
         "key-exists",
         f"{named}: a new row is equal in {shown} to another new row, or to a row that is not replaced{why}",
         "look for that row in the table; a unique key that should not hold goes by "
-        f"ALTER TABLE {name(there.table)} DROP INDEX {name(key.name)}",
+        f"ALTER TABLE {table_name(there.table)} DROP INDEX {name(key.name)}",
     )
 
 
@@ -78,7 +64,7 @@ def _is_loose(column: Stored) -> bool:
     return bool(column.collation) and column.collation not in WITH_SPACES
 
 
-def _collations(there: Definition, columns: list[str]) -> str:
+def _collations(there: MysqlTable, columns: list[str]) -> str:
     found = [column for wanted in columns if (column := there.column(wanted))]
     return "; ".join(
         f"to `{column.name}` ({column.collation}) "
@@ -88,7 +74,7 @@ def _collations(there: Definition, columns: list[str]) -> str:
     )
 
 
-def _exactly(there: Definition, columns: list[str]) -> str:
+def _exactly(there: MysqlTable, columns: list[str]) -> str:
     """The statement after which texts that differ in case are different, or one that drops blanks."""
     found = [column for wanted in columns if (column := there.column(wanted)) and column.collation != COLLATION]
     changes = ", ".join(
@@ -96,4 +82,21 @@ def _exactly(there: Definition, columns: list[str]) -> str:
         + ("" if column.is_nullable else " NOT NULL")
         for column in found
     )
-    return f"ALTER TABLE {name(there.table)} {changes}" if changes else "`trim` the texts"
+    return f"ALTER TABLE {table_name(there.table)} {changes}" if changes else "`trim` the texts"
+
+
+def nearly_equal_texts(stage: Stage, columns: tuple[str, ...]) -> str:
+    """Two rows of the stage whose texts in these columns differ in case, accents and blanks at the end only; nothing where none are found."""
+    alike = [_folded(stage, column) for column in columns]
+    known = " AND ".join(f"{value} IS NOT NULL" for value in alike)
+    rows = f"SELECT DISTINCT row({', '.join(alike)}) AS alike, {shown_values(stage, columns)} FROM stage WHERE {known}"
+    pairs = f"SELECT * FROM ({rows}) QUALIFY count(*) OVER (PARTITION BY alike) > 1"
+    found = stage.rows(f"SELECT * FROM ({pairs}) ORDER BY ALL LIMIT 2")
+    return " and ".join(sample_key(columns, row[1:]) for row in found)
+
+
+def _folded(stage: Stage, column: str) -> str:
+    """A value of the stage; of a text what is left without case, accents and blanks at the end."""
+    item, staged = stage.load.columns.get(column), stage.staged(column)
+    is_text = item is not None and item.type.name == "string"
+    return f"lower(strip_accents(rtrim({staged}, ' ')))" if is_text else staged

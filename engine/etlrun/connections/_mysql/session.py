@@ -34,7 +34,7 @@ class Settings:
     lock_timeout: int = 30
 
 
-class Session:
+class MysqlSession:
     """An open connection in strict mode, READ COMMITTED and UTC."""
 
     def __init__(self, address: Address, settings: Settings) -> None:
@@ -64,7 +64,7 @@ class Session:
         (row,) = self.rows(query)
         return row
 
-    def told(self, query: str) -> dict[str, Any]:
+    def named(self, query: str) -> dict[str, Any]:
         """The only row of a query, by the names of its columns."""
         with _in_our_words(), self._line.cursor(cursors.DictCursor) as cursor:
             cursor.execute(query)
@@ -96,9 +96,9 @@ class Session:
         if self._line.open:
             self._line.close()
 
-    def hang_up(self) -> None:
+    def abort(self) -> None:
         """Cut the line without a word, in whatever state it is."""
-        self._line.hang_up()
+        self._line.abort()
 
     def cut(self) -> None:
         """Cut the line from another thread."""
@@ -116,7 +116,7 @@ def open_line(address: Address, settings: Settings) -> Line:
             )
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
     except BaseException:
-        line.hang_up()
+        line.abort()
         raise
     return line
 

@@ -6,12 +6,10 @@ snapshots that the others take then are of one state. The lock is held for as lo
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-
-from etlrun.connections._mysql.errors import ServerError
-from etlrun.connections._mysql.session import Session
-from etlrun.connections._mysql.words import name
+from etlrun.connections._mysql.session import MysqlSession
+from etlrun.connections._mysql.words import table_name
+from etlrun.warehouse.server import ServerError
+from etlrun.warehouse.sessions import Sessions
 
 LOCK_SECONDS = 2  # those who want to write wait as long behind us, where somebody else is writing
 
@@ -20,58 +18,26 @@ class NotAlikeError(Exception):
     """The sessions would not see the same: they lead to several servers."""
 
 
-class Sessions:
-    """Sessions that can be ended together, from another thread as well."""
-
-    def __init__(self, connect: Callable[[], Session]) -> None:
-        self._connect = connect
-        self._open: list[Session] = []
-        self._is_cut = False
-        self._lock = threading.Lock()
-
-    def open(self) -> Session:
-        session = self._connect()
-        with self._lock:
-            self._open.append(session)
-            if self._is_cut:
-                session.cut()
-        return session
-
-    def cut(self) -> None:
-        """Let everything that waits for the server fail at once, and whatever comes later too."""
-        with self._lock:
-            self._is_cut = True
-            for session in self._open:
-                session.cut()
-
-    def hang_up(self) -> None:
-        """Close them all, when no other thread uses them any more."""
-        with self._lock:
-            for session in self._open:
-                session.hang_up()
-            self._open.clear()
-
-
-def open_alike(sessions: Sessions, table: str, count: int) -> list[Session]:
+def open_alike(sessions: Sessions[MysqlSession], table: str, count: int) -> list[MysqlSession]:
     """Sessions of which each sees the table as it is now, until it is closed. Raises ServerError, and NotAlikeError."""
     guard = sessions.open()
     readers = [sessions.open() for _ in range(count)]
     if len({_server(session) for session in (guard, *readers)}) > 1:
         raise NotAlikeError
     guard.run(f"SET SESSION lock_wait_timeout = {LOCK_SECONDS}")
-    guard.run(f"LOCK TABLES {name(table)} READ")
+    guard.run(f"LOCK TABLES {table_name(table)} READ")
     try:
         for session in readers:
             session.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             session.run("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-            session.rows(f"SELECT 1 FROM {name(table)} LIMIT 1")  # from now on nobody alters the table
+            session.rows(f"SELECT 1 FROM {table_name(table)} LIMIT 1")  # from now on nobody alters the table
     except ServerError:
-        guard.hang_up()
+        guard.abort()
         raise
     guard.run("UNLOCK TABLES")  # fails where the lock was lost meanwhile
     return readers
 
 
-def _server(session: Session) -> tuple[object, ...]:
+def _server(session: MysqlSession) -> tuple[object, ...]:
     """What tells the servers apart that may stand behind one address."""
     return session.one("SELECT @@hostname, @@port, @@server_id, @@datadir")

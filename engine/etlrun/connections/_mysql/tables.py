@@ -9,11 +9,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 from sqlalchemy.schema import CreateColumn, CreateTable
 
-from etlrun.connections._mysql.session import Session
+from etlrun.connections._mysql.session import MysqlSession
 from etlrun.connections._mysql.types import CHARSET, COLLATION, MOST_SCALE, Stored, key_length, mysql_type
-from etlrun.connections._mysql.words import name, names, text
+from etlrun.connections._mysql.words import name, names, table_name, text
 from etlrun.language.columns import Column, Columns
 from etlrun.spec.database import Load
+from etlrun.warehouse.tables import Definition
 
 _DIALECT = mysql.dialect(paramstyle="named")  # other styles double every `%`
 TABLES = ("BASE TABLE", "SYSTEM VERSIONED")  # the second are MariaDB's, which keep what was deleted
@@ -29,31 +30,23 @@ class Unique:
 
 
 @dataclass(frozen=True)
-class Definition:
-    """A table or view as the server describes it; `kind` is its TABLE_TYPE, `key` the primary key."""
+class MysqlTable(Definition[Stored]):
+    """A table or view; `kind` is its TABLE_TYPE."""
 
-    table: str
-    kind: str
-    engine: str
-    columns: tuple[Stored, ...]
-    key: tuple[str, ...]
+    kind: str = "BASE TABLE"
+    engine: str = "InnoDB"
     unique: tuple[Unique, ...] = ()
 
     @property
     def is_table(self) -> bool:
         return self.kind in TABLES
 
-    @property
-    def is_view(self) -> bool:
-        return self.kind == "VIEW"
 
-    def column(self, wanted: str) -> Stored | None:
-        return next((column for column in self.columns if column.name.lower() == wanted.lower()), None)
-
-
-def read_definition(session: Session, table: str) -> Definition | None:
-    """The table or view `table` of the session's database; None where there is none."""
-    here = f"table_schema = DATABASE() AND table_name = {text(table)}"
+def read_definition(session: MysqlSession, table: str) -> MysqlTable | None:
+    """The table or view `table`, of the session's database where its name has no other; None where there is none."""
+    *schema, table = table.split(".")
+    of = f"table_schema = {text(schema[0]) if schema else 'DATABASE()'}"
+    here = f"{of} AND table_name = {text(table)}"
     found = {
         row[0]: row
         for row in session.rows(f"SELECT table_name, table_type, engine FROM information_schema.tables WHERE {here}")
@@ -64,7 +57,7 @@ def read_definition(session: Session, table: str) -> Definition | None:
     row = found.get(table) or (next(iter(found.values())) if ignores_case else None)
     if row is None:
         return None
-    here = f"table_schema = DATABASE() AND table_name = {text(row[0])}"
+    here = f"{of} AND table_name = {text(row[0])}"
     columns = session.rows(
         "SELECT table_name, column_name, LOWER(data_type), LOWER(column_type), is_nullable, column_default, LOWER(extra), character_maximum_length, "
         f"collation_name, numeric_precision, numeric_scale, datetime_precision FROM information_schema.columns WHERE {here} ORDER BY ordinal_position"
@@ -76,13 +69,15 @@ def read_definition(session: Session, table: str) -> Definition | None:
     stored = tuple(_stored(column) for column in columns if column[0] == row[0])
     given = {column.name for column in stored if not column.is_generated or row[1] != "SYSTEM VERSIONED"}
     key = tuple(str(column) for of, column in keys if of == row[0] and column in given)  # without the end of a version
-    return Definition(row[0], row[1], row[2] or "", stored, key, _unique_keys(session, row[0], given))
+    unique = _unique_keys(session, here, given)
+    full = ".".join((*schema, row[0]))
+    return MysqlTable(full, row[1] == "VIEW", stored, key, row[1], row[2] or "", unique)
 
 
-def _unique_keys(session: Session, table: str, given: set[str]) -> tuple[Unique, ...]:
+def _unique_keys(session: MysqlSession, here: str, given: set[str]) -> tuple[Unique, ...]:
     found = session.rows(
         "SELECT index_name, column_name FROM information_schema.statistics WHERE non_unique = 0 AND index_name <> 'PRIMARY' "
-        f"AND table_schema = DATABASE() AND table_name = {text(table)} ORDER BY index_name, seq_in_index"
+        f"AND {here} ORDER BY index_name, seq_in_index"
     )
     indexes = dict.fromkeys(str(index) for index, _ in found)
     return tuple(
@@ -113,14 +108,16 @@ def _stored(row: tuple[object, ...]) -> Stored:
 
 def create_statement(load: Load, narrow: frozenset[str]) -> str:
     """The statement that makes the table of `load`; texts in `narrow` have a length, so that they can be indexed."""
+    *schema, plain = load.table.split(".")
     table = sa.Table(
-        load.table,
+        plain,
         sa.MetaData(),
         *(_declared(item, load, narrow) for item in load.columns),
         mysql_engine="InnoDB",
         mysql_charset=CHARSET,
         mysql_collate=COLLATION,
         comment=load.description[:TABLE_COMMENT] or None,
+        schema=schema[0] if schema else None,
     )
     if load.key:
         table.append_constraint(sa.PrimaryKeyConstraint(*(_spelled(load.columns, key) for key in load.key)))
@@ -131,12 +128,12 @@ def create_statement(load: Load, narrow: frozenset[str]) -> str:
     )
 
 
-def mismatches(load: Load, there: Definition, narrow: frozenset[str]) -> Iterator[tuple[str, str]]:
+def mismatches(load: Load, there: MysqlTable, narrow: frozenset[str]) -> Iterator[tuple[str, str]]:
     """Why `load` does not fit the table that is there, each with the statement that would mend it, in an order in which they work."""
     table = name(there.table)
     if not there.is_table:
         kind = there.kind.lower()
-        yield f"`{there.table}` is a {kind}", f"RENAME TABLE {table} TO {name(f'{there.table}_{kind}')}"
+        yield f"`{there.table}` is a {kind}", f"RENAME TABLE {table} TO {table_name(f'{there.table}_{kind}')}"
         return
     if there.engine.lower() != "innodb":
         yield f"its engine is {there.engine}, which has no transactions", f"ALTER TABLE {table} ENGINE=InnoDB"

@@ -84,7 +84,7 @@ class Line(Connection):  # type: ignore[misc]
         """How long the server may be silent from now on; until then it was as long as the line was given to open."""
         self._read_timeout = seconds
 
-    def hang_up(self) -> None:
+    def abort(self) -> None:
         """Cut the line; the server rolls back what is open."""
         self._force_close()
 
@@ -143,10 +143,10 @@ class _Result(MySQLResult):  # type: ignore[misc]
                     line.write_packet(bytes(chunk[start : start + PACKET]))
             line.write_packet(b"")  # the end of the data, said only after all of it
         except BaseException:
-            line.hang_up()
+            line.abort()
             raise
         answer = line._read_packet()
         if not answer.is_ok_packet():
-            line.hang_up()
+            line.abort()
             raise err.OperationalError(CR.CR_COMMANDS_OUT_OF_SYNC, "the server did not confirm the data")
         self._read_ok_packet(answer)

@@ -10,6 +10,11 @@ def name(text: str) -> str:
     return "`" + text.replace("`", "``") + "`"
 
 
+def table_name(text: str) -> str:
+    """The quoted name of a table, of another database where it has two parts."""
+    return ".".join(map(name, text.split(".")))
+
+
 def names(texts: tuple[str, ...]) -> str:
     """Quoted identifiers with commas between."""
     return ", ".join(name(text) for text in texts)

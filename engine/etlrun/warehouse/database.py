@@ -1,4 +1,4 @@
-"""A MySQL or MariaDB database as a warehouse."""
+"""A database on a server as a warehouse: what the engine asks of a connection, over the protocol."""
 
 from __future__ import annotations
 
@@ -6,51 +6,35 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from etlrun.connections._mysql.address import Address
-from etlrun.connections._mysql.errors import ServerError, explain
-from etlrun.connections._mysql.health import examine
-from etlrun.connections._mysql.ledger import entries, has_ledger
-from etlrun.connections._mysql.preparing import find_mismatches
-from etlrun.connections._mysql.publish import Loader, Publisher
-from etlrun.connections._mysql.reading import Parallel, Reader, Selection
-from etlrun.connections._mysql.rollback import find_versions, roll_back
-from etlrun.connections._mysql.session import Session, Settings
-from etlrun.connections._mysql.tables import read_definition
 from etlrun.failures import RunFailure
-from etlrun.language.columns import Column, Columns
+from etlrun.language.columns import Columns
 from etlrun.spec.database import Copy, Database, Entry, Finding, Load, Published, Version
+from etlrun.warehouse.ledger import entries
+from etlrun.warehouse.preparing import find_mismatches, missing_schema
+from etlrun.warehouse.publish import Publisher
+from etlrun.warehouse.reading import Reader, Selection
 from etlrun.warehouse.retry import RetryPolicy
+from etlrun.warehouse.rollback import find_versions, roll_back
+from etlrun.warehouse.server import AnyServer, ServerError, Session
 
 
-class MysqlWarehouse(Database):
+class Warehouse(Database):
     """A database that is reached when it is first asked for something."""
 
     def __init__(
-        self,
-        label: str,
-        address: Address,
-        settings: Settings,
-        loader: Loader = "auto",
-        retry_policy: RetryPolicy | None = None,
-        parallel: Parallel | None = None,
+        self, label: str, server: AnyServer, notices: Sequence[str] = (), retry_policy: RetryPolicy | None = None
     ) -> None:
         self.label = label
-        self.address = address
-        self.settings = settings
-        self.notices: list[str] = list(_warnings(label, address, settings))
-        self._publisher = Publisher(label, address, self._connect, loader, retry_policy or RetryPolicy(), self.notices)
-        self._reader = Reader(label, self._connect, self._failure, parallel or Parallel(), self.notices)
+        self.server = server
+        self.notices: list[str] = list(notices)
+        self._publisher = Publisher(label, server, retry_policy or RetryPolicy(), self.notices)
+        self._reader = Reader(server, self._failure, self.notices)
         self._open: Session | None = None
 
     def columns(self, table: str) -> Columns | None:
         with self._asking() as session:
-            there = read_definition(session, table)
-        if there is None:
-            return None
-        kinds = ((column, column.type) for column in there.columns)
-        return Columns(
-            tuple(Column(column.name, kind, column.is_nullable) for column, kind in kinds if kind is not None)
-        )
+            there = self.server.describe(session, table)
+        return there.relation() if there is not None else None
 
     def verify(self, table: str, columns: Columns) -> None:
         self._select(table, columns)
@@ -60,35 +44,48 @@ class MysqlWarehouse(Database):
 
     def _select(self, table: str, columns: Columns) -> Selection:
         with self._asking() as session:
-            there = read_definition(session, table)
+            there = self.server.describe(session, table)
+            statement = self.server.missing_schema(session, table) if there is None else ""
+        if statement:
+            raise missing_schema("source", table, statement)
         if there is None:
             raise RunFailure(
                 "source", "missing-table", f"connection `{self.label}` has no table `{table}`", "check the name"
             )
-        return Selection(there, columns)
+        missing = ", ".join(f"`{item.name}`" for item in columns if there.column(item.name) is None)
+        if missing:
+            names = ", ".join(column.name for column in there.columns)
+            raise RunFailure(
+                "source", "missing-column", f"the table `{table}` has no column {missing}", f"it has {names}"
+            )
+        return Selection(self.server, there, columns)
 
     def interrupt(self) -> None:
         self._reader.interrupt()
 
     def mismatches(self, load: Load) -> Sequence[tuple[str, str]]:
         with self._asking() as session:
-            return find_mismatches(session, load)
+            return find_mismatches(self.server, session, load)
 
-    def publish(self, load: Load) -> Published:
-        return self._publisher.publish(load)
+    def publish_all(self, loads: Sequence[Load]) -> list[Published]:
+        return self._publisher.publish(loads)
 
     def entries(self) -> list[Entry]:
         with self._asking() as session:
-            return entries(session) if has_ledger(session) else []
+            return entries(self.server, session)
 
     def versions(self, table: str) -> Sequence[Version]:
+        if not self.server.keeps_versions:
+            return ()
         with self._asking() as session:
-            return find_versions(session, table)
+            return find_versions(self.server, session, table)
 
     def roll_back(self, table: str, period: str | None, run: str) -> Sequence[Version]:
+        if not self.server.keeps_versions:
+            return super().roll_back(table, period, run)
         session = self._session_of_its_own()
         try:
-            return roll_back(session, table, period, run)
+            return roll_back(self.server, session, table, period, run)
         except ServerError as error:
             raise self._failure(error) from error
         finally:
@@ -96,21 +93,19 @@ class MysqlWarehouse(Database):
 
     def examine(self) -> Sequence[Finding]:
         with self._asking() as session:
-            return tuple(examine(session))
+            return tuple(self.server.examine(session))
 
     def close(self) -> None:
         if self._open is not None:
             self._open.close()
             self._open = None
 
-    def _connect(self) -> Session:
-        return Session(self.address, self.settings)
-
     def _session_of_its_own(self) -> Session:
         try:
-            return self._connect()
+            session: Session = self.server.open()
         except ServerError as error:
             raise self._failure(error) from error
+        return session
 
     @contextmanager
     def _asking(self) -> Iterator[Session]:
@@ -129,19 +124,12 @@ class MysqlWarehouse(Database):
         try:
             session.one("SELECT 1")
         except ServerError:
-            session.hang_up()
+            session.abort()
             return False
         return True
 
     def _failure(self, error: ServerError) -> RunFailure:
-        what, fix = explain(error, self.address)
+        what, fix = self.server.explain(error)
         return RunFailure(
-            "connection", "connection-failed", f"connection `{self.label}` ({self.address.place}): {what}", fix
+            "connection", "connection-failed", f"connection `{self.label}` ({self.server.place}): {what}", fix
         )
-
-
-def _warnings(label: str, address: Address, settings: Settings) -> Iterator[str]:
-    if settings.tls == "insecure":
-        yield f"connection `{label}`: nobody verifies that {address.host} is the server (`tls: insecure`)"
-    if settings.tls == "verify_ca":
-        yield f"connection `{label}`: any server with a certificate of the authority passes for {address.host} (`tls: verify_ca`)"

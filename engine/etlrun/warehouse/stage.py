@@ -2,31 +2,60 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
 
-from etlrun.connections._mysql.encode import Field, equality, line, proof_line, values
 from etlrun.failures import RunFailure
+from etlrun.language.columns import Type
 from etlrun.language.duckdb_words import name, text, type_name
 from etlrun.spec.database import Load
 from etlrun.warehouse.prefetch import Prefetcher
 
+if TYPE_CHECKING:
+    from etlrun.warehouse.server import AnyServer
+
 MEMORY = "192MB"  # for sorting; what is more goes to a file beside the stage
 BATCH = 20_000
+KEYS_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column on its way: its name in the table, its type, and its name in the stage.
+
+    `is_special` says that a text of the stage holds a character that a line escapes, `has_nulls` that one of its values is NULL.
+    """
+
+    name: str
+    type: Type
+    staged: str
+    is_special: bool
+    has_nulls: bool
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How rows leave the stage: DuckDB expressions for what is sent of a row, and for what its fingerprint is taken of.
+
+    `fingerprint` adds up the fingerprints of a batch.
+    """
+
+    sent: tuple[str, ...]
+    proved: str
+    fingerprint: Callable[[pa.Array], int]
 
 
 @dataclass
 class Sum:
-    """What has left the stage so far: the number of rows, and the sum of the CRC-32 of their lines."""
+    """What has left the stage so far: the number of rows, and the sum of their fingerprints."""
 
     rows: int = 0
-    crc: int = 0
+    fingerprint: int = 0
 
 
 class Stage:
@@ -69,34 +98,31 @@ class Stage:
             (rows,) = prefetched
         return rows
 
-    def lines(
-        self, fields: tuple[Field, ...], order: tuple[str, ...], so_far: Sum, where: str = ""
-    ) -> Iterator[memoryview]:
-        """The rows that fulfil `where`, or all, as lines for LOAD DATA, sorted by the columns `order`."""
-        sent, proved = line(fields), proof_line(fields)
-        proof = "" if sent == proved else f", {proved}"
-        for batch in self._batches(self._connection, f"{sent}{proof}", order, where):
-            yield _bytes_of(batch.column(0))
-            _add(so_far, batch.column(batch.num_columns - 1))
+    def rows_to_send(
+        self, encoding: Encoding, order: tuple[str, ...], so_far: Sum, where: str = ""
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows that fulfil `where`, or all, as they are sent, sorted by the columns `order`."""
+        sent = encoding.sent
+        is_apart = sent != (encoding.proved,)
+        values = ", ".join((*sent, encoding.proved) if is_apart else sent)
+        for batch in self._batches(self._connection, values, order, where):
+            yield batch.select(range(len(sent)))
+            so_far.fingerprint += encoding.fingerprint(batch.column(len(sent) if is_apart else 0))
+            so_far.rows += batch.num_rows
 
-    def tuples(
-        self, fields: tuple[Field, ...], order: tuple[str, ...], so_far: Sum, where: str = ""
-    ) -> Iterator[list[bytes]]:
-        """The rows that fulfil `where`, or all, as `(1,'a')` for INSERT, sorted by the columns `order`."""
-        for batch in self._batches(
-            self._connection, f"concat('(', {values(fields)}, ')'), {proof_line(fields)}", order, where
-        ):
-            yield batch.column(0).cast(pa.binary()).to_pylist()
-            _add(so_far, batch.column(1))
+    def keys(self, server: AnyServer, fields: tuple[Field, ...]) -> Iterator[list[str]]:
+        """The keys of the rows as conditions of the server, some at a time. May be read while the rows are."""
+        parts = ", ' AND ', ".join(map(server.equality, fields))
+        for batch in self.batches(f"concat('(', {parts}, ')')", tuple(field.staged for field in fields)):
+            keys = batch.column(0).to_pylist()
+            yield from (keys[start : start + KEYS_AT_ONCE] for start in range(0, len(keys), KEYS_AT_ONCE))
 
-    def keys(self, fields: tuple[Field, ...]) -> Iterator[list[str]]:
-        """The keys of the rows as conditions of the server. May be read while the rows are."""
-        parts = ", ' AND ', ".join(equality(field) for field in fields)
+    def batches(self, values: str, order: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+        """Values of all rows, in an order, beside whatever else is read."""
         with self._connection.cursor() as cursor:
-            batches = self._batches(cursor, f"concat({parts})", tuple(field.staged for field in fields))
-            with Prefetcher(batches, cursor.interrupt) as prefetched:  # or Ctrl-C would wait until the keys are sorted
-                for batch in prefetched:
-                    yield batch.column(0).to_pylist()
+            batches = self._batches(cursor, values, order)
+            with Prefetcher(batches, cursor.interrupt) as prefetched:  # or Ctrl-C would wait until they are sorted
+                yield from prefetched
 
     def interrupt(self) -> None:
         """End the query that another thread waits for."""
@@ -124,15 +150,3 @@ class Stage:
 def _damaged(error: Exception) -> RunFailure:
     said = str(error).split("\n", 1)[0]
     return RunFailure("sink", "stage-damaged", f"the staged rows cannot be read ({said})", "run the pipeline again")
-
-
-def _bytes_of(column: pa.Array) -> memoryview:
-    """The texts of a column, one after the other, without a copy."""
-    _, offsets, data = column.buffers()
-    ends = memoryview(offsets).cast("i")
-    return memoryview(data)[ends[column.offset] : ends[column.offset + len(column)]]
-
-
-def _add(so_far: Sum, lines: pa.Array) -> None:
-    so_far.crc += sum(map(zlib.crc32, lines.cast(pa.binary()).to_pylist()))
-    so_far.rows += len(lines)

@@ -1,7 +1,7 @@
 """What is kept of a table that is published by pointer: its versions, of which a view shows the current ones.
 
 The rows of all versions are in the table `NAME__data`, each with the number of its load. `_etlrun_versions` tells of every publish of
-a period which load it made current, and which publish took its place. Rows are written with INSERT and REPLACE, so that an account
+a period which load it made current, and which publish took its place. Its rows are replaced and never updated, so that an account
 needs no right to UPDATE.
 """
 
@@ -11,11 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from etlrun.connections._mysql.ledger import period_key
-from etlrun.connections._mysql.session import Session
-from etlrun.connections._mysql.words import name, text
 from etlrun.language.columns import BIGINT, Column, Columns
 from etlrun.spec.database import Load
+from etlrun.warehouse.ledger import period_key
+from etlrun.warehouse.server import AnyServer, Session
 
 VERSIONS = "_etlrun_versions"
 NUMBER = "__etlrun_load"
@@ -24,17 +23,10 @@ State = Literal["loading", "current", "earlier", "withdrawn", "gone"]
 COLUMNS = (
     "version, tbl, period, load_id, state, replaced_by, run_id, pipeline, write_mode, row_count, checksum, spec_hash"
 )
-DDL = (
-    f"CREATE TABLE IF NOT EXISTS {VERSIONS} (version BIGINT NOT NULL AUTO_INCREMENT, tbl VARCHAR(64) NOT NULL, period VARCHAR(600) NOT NULL, "
-    "load_id BIGINT NOT NULL, state VARCHAR(16) NOT NULL, replaced_by BIGINT NULL, run_id VARCHAR(64) NOT NULL, pipeline VARCHAR(255) NOT NULL, "
-    "write_mode VARCHAR(16) NOT NULL, row_count BIGINT NOT NULL, checksum VARCHAR(64) NOT NULL, spec_hash VARCHAR(64) NOT NULL, "
-    "PRIMARY KEY (version), KEY (tbl, state)) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin "
-    "COMMENT='what views of etlrun show, and what they showed before'"
-)
 
 
 @dataclass(frozen=True)
-class Kept:
+class TableVersion:
     """A publish of a period: `load` numbers its rows, `replaced_by` the publish that took its place."""
 
     version: int
@@ -63,43 +55,43 @@ def with_numbers(load: Load) -> Load:
     return replace(load, table=data_table(load.table), columns=columns, key=(NUMBER, *load.key))
 
 
-def view_statement(load: Load, *, is_there: bool = False) -> str:
+def view_statement(server: AnyServer, load: Load, *, is_there: bool = False) -> str:
     """The statement that makes the view of the current versions."""
-    shown = ", ".join(f"d.{name(item.name)} AS {name(item.name)}" for item in load.columns)
-    head = f"{'CREATE OR REPLACE' if is_there else 'CREATE'} VIEW {name(load.table)}"
-    rows = f"{name(data_table(load.table))} d JOIN {VERSIONS} v ON v.load_id = d.{name(NUMBER)}"
-    return f"{head} AS SELECT {shown} FROM {rows} WHERE v.tbl = {text(load.table)} AND v.state = 'current'"
+    shown = ", ".join(f"d.{server.name(item.name)} AS {server.name(item.name)}" for item in load.columns)
+    head = f"{'CREATE OR REPLACE' if is_there else 'CREATE'} VIEW {server.table(load.table)}"
+    rows = f"{server.table(data_table(load.table))} d JOIN {VERSIONS} v ON v.load_id = d.{server.name(NUMBER)}"
+    return f"{head} AS SELECT {shown} FROM {rows} WHERE v.tbl = {server.text(load.table)} AND v.state = 'current'"
 
 
-def find(session: Session, table: str, *, locked: bool = False) -> list[Kept]:
+def find(server: AnyServer, session: Session, table: str, *, locked: bool = False) -> list[TableVersion]:
     """The versions of a table, the latest publish first; `locked` until the transaction ends."""
-    query = f"SELECT {COLUMNS} FROM {VERSIONS} WHERE tbl = {text(table)}{' FOR UPDATE' if locked else ''}"
-    return sorted((Kept(*row) for row in session.rows(query)), key=lambda kept: -kept.version)
+    query = f"SELECT {COLUMNS} FROM {VERSIONS} WHERE tbl = {server.text(table)}{server.row_locks if locked else ''}"
+    return sorted((TableVersion(*row) for row in session.rows(query)), key=lambda kept: -kept.version)
 
 
-def register(session: Session, load: Load) -> Kept:
+def register(server: AnyServer, session: Session, load: Load) -> TableVersion:
     """Give a load that is about to begin its number."""
     values = (load.run_id, load.pipeline, load.write, load.rows, load.checksum, load.spec_hash)
-    new = insert(session, Kept(0, load.table, period_key(load.period), 0, "loading", None, *values))
+    new = insert(server, session, TableVersion(0, load.table, period_key(load.period), 0, "loading", None, *values))
     numbered = replace(new, load=new.version)
-    write(session, (numbered,))
+    write(server, session, (numbered,))
     return numbered
 
 
-def insert(session: Session, new: Kept) -> Kept:
+def insert(server: AnyServer, session: Session, new: TableVersion) -> TableVersion:
     """Write a version that is new; gives it with its number."""
-    session.run(f"INSERT INTO {VERSIONS} ({COLUMNS}) VALUES {_values(new)}")
-    return replace(new, version=int(session.one("SELECT LAST_INSERT_ID()")[0]))
+    session.run(f"INSERT INTO {VERSIONS} ({COLUMNS}) VALUES {_values(server, new)}")
+    return replace(new, version=server.new_number(session))
 
 
-def write(session: Session, changed: Iterable[Kept]) -> None:
+def write(server: AnyServer, session: Session, changed: Iterable[TableVersion]) -> None:
     """Write what is known of versions now."""
-    values = ", ".join(map(_values, changed))
+    values = ", ".join(_values(server, each) for each in changed)
     if values:
-        session.run(f"REPLACE INTO {VERSIONS} ({COLUMNS}) VALUES {values}")
+        session.run(f"{server.replace_into(VERSIONS)} ({COLUMNS}) VALUES {values}")
 
 
-def publish(new: Kept, kept: list[Kept]) -> list[Kept]:
+def publish(new: TableVersion, kept: list[TableVersion]) -> list[TableVersion]:
     """The versions that change when `new` becomes current: itself, and those whose place it takes."""
     taken = [one for one in kept if one.state == "current" and (new.write == "replace" or one.period == new.period)]
     return [
@@ -108,7 +100,7 @@ def publish(new: Kept, kept: list[Kept]) -> list[Kept]:
     ]
 
 
-def withdraw(last: Kept, kept: list[Kept]) -> list[Kept]:
+def withdraw(last: TableVersion, kept: list[TableVersion]) -> list[TableVersion]:
     """The versions that change when the publish `last` is undone: itself, and those whose place it had taken."""
     return [
         replace(last, state="withdrawn"),
@@ -116,11 +108,11 @@ def withdraw(last: Kept, kept: list[Kept]) -> list[Kept]:
     ]
 
 
-def outlived(kept: list[Kept], keep: int) -> list[Kept]:
+def outlived(kept: list[TableVersion], keep: int) -> list[TableVersion]:
     """The versions that nobody goes back to: withdrawn ones, and those that more than `keep` publishes have replaced since."""
     known = {one.version: one for one in kept}
 
-    def age(one: Kept) -> int:
+    def age(one: TableVersion) -> int:
         steps = 0
         while one.state == "earlier" and one.replaced_by in known:
             one, steps = known[one.replaced_by], steps + 1
@@ -129,11 +121,11 @@ def outlived(kept: list[Kept], keep: int) -> list[Kept]:
     return [one for one in kept if one.state in ("withdrawn", "gone") or (one.state == "earlier" and age(one) > keep)]
 
 
-def _values(kept: Kept) -> str:
-    texts = ", ".join(map(text, (kept.run_id, kept.pipeline, kept.write)))
+def _values(server: AnyServer, kept: TableVersion) -> str:
+    texts = ", ".join(map(server.text, (kept.run_id, kept.pipeline, kept.write)))
     replaced = "NULL" if kept.replaced_by is None else str(kept.replaced_by)
     version = str(kept.version) if kept.version else "NULL"
     return (
-        f"({version}, {text(kept.table)}, {text(kept.period)}, {kept.load}, {text(kept.state)}, {replaced}, {texts}, {kept.rows}, "
-        f"{text(kept.checksum)}, {text(kept.spec_hash)})"
+        f"({version}, {server.text(kept.table)}, {server.text(kept.period)}, {kept.load}, {server.text(kept.state)}, {replaced}, {texts}, {kept.rows}, "
+        f"{server.text(kept.checksum)}, {server.text(kept.spec_hash)})"
     )

@@ -5,32 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from etlrun.connections._mysql import versions
-from etlrun.connections._mysql.ledger import forget, record
-from etlrun.connections._mysql.session import Session
-from etlrun.connections._mysql.tables import read_definition
-from etlrun.connections._mysql.versions import VERSIONS, Kept
 from etlrun.failures import RunFailure
 from etlrun.spec.database import Version
+from etlrun.warehouse import versions
 from etlrun.warehouse.faults import point
+from etlrun.warehouse.ledger import forget, record
+from etlrun.warehouse.server import AnyServer, Session
+from etlrun.warehouse.versions import VERSIONS, TableVersion
 
 SHOWN = ("current", "earlier", "withdrawn")
 
 
-def find_versions(session: Session, table: str) -> Sequence[Version]:
+def find_versions(server: AnyServer, session: Session, table: str) -> Sequence[Version]:
     """What is kept of a table, the latest publish first."""
-    kept = versions.find(session, table) if read_definition(session, VERSIONS) is not None else []
+    kept = versions.find(server, session, table) if server.describe(session, VERSIONS) is not None else []
     return tuple(
         Version(one.period, one.run_id, one.rows, one.state == "current") for one in kept if one.state in SHOWN
     )
 
 
-def roll_back(session: Session, table: str, period: str | None, run: str) -> Sequence[Version]:
+def roll_back(server: AnyServer, session: Session, table: str, period: str | None, run: str) -> Sequence[Version]:
     """Undo the last publish of a table, or of a period of it; with `run` show the rows of that run again. Raises RunFailure, ServerError.
 
     The session must be closed after a failure: what is open in its transaction is rolled back then.
     """
-    if not find_versions(session, table):
+    if not find_versions(server, session, table):
         raise RunFailure(
             "usage",
             "no-versions",
@@ -39,24 +38,26 @@ def roll_back(session: Session, table: str, period: str | None, run: str) -> Seq
         )
     session.run("START TRANSACTION")
     kept = [
-        one for one in versions.find(session, table, locked=True) if one.state in SHOWN and period in (None, one.period)
+        one
+        for one in versions.find(server, session, table, locked=True)
+        if one.state in SHOWN and period in (None, one.period)
     ]
     if run:
-        _show_again(session, table, kept, run)
+        _show_again(server, session, table, kept, run)
     else:
-        _undo(session, table, kept)
+        _undo(server, session, table, kept)
     point("rolled-back")
     session.run("COMMIT")
-    return find_versions(session, table)
+    return find_versions(server, session, table)
 
 
-def _undo(session: Session, table: str, kept: list[Kept]) -> None:
+def _undo(server: AnyServer, session: Session, table: str, kept: list[TableVersion]) -> None:
     last = next((one for one in kept if one.state == "current"), None)
     if last is None:
         raise RunFailure(
             "usage", "unknown-period", f"the table `{table}` has no such period", "`--dry-run` lists what is kept"
         )
-    changed = versions.withdraw(last, versions.find(session, table))
+    changed = versions.withdraw(last, versions.find(server, session, table))
     if len(changed) == 1:
         raise RunFailure(
             "usage",
@@ -64,13 +65,13 @@ def _undo(session: Session, table: str, kept: list[Kept]) -> None:
             f"nothing is kept of what `{table}` held before run {last.run_id}",
             "`keep:` of the sink says how many publishes are kept",
         )
-    versions.write(session, changed)
-    forget(session, last)
+    versions.write(server, session, changed)
+    forget(server, session, last)
     for restored in changed[1:]:
-        record(session, restored)
+        record(server, session, restored)
 
 
-def _show_again(session: Session, table: str, kept: list[Kept], run: str) -> None:
+def _show_again(server: AnyServer, session: Session, table: str, kept: list[TableVersion], run: str) -> None:
     found = [one for one in kept if one.run_id.startswith(run)]
     if not found:
         known = ", ".join(dict.fromkeys(one.run_id for one in kept))
@@ -94,6 +95,6 @@ def _show_again(session: Session, table: str, kept: list[Kept], run: str) -> Non
             f"the table `{table}` shows the rows of run {found[0].run_id} already",
             "`--dry-run` lists what is kept",
         )
-    again = versions.insert(session, replace(found[0], version=0))
-    versions.write(session, versions.publish(again, versions.find(session, table)))
-    record(session, again)
+    again = versions.insert(server, session, replace(found[0], version=0))
+    versions.write(server, session, versions.publish(again, versions.find(server, session, table)))
+    record(server, session, again)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from etlrun.connections._mysql.encode import Field, literal
-from etlrun.connections._mysql.stage import Stage
-from etlrun.connections._mysql.words import name
 from etlrun.language.duckdb_words import text, type_name
+from etlrun.warehouse.server import AnyServer
+from etlrun.warehouse.stage import Field, Stage
 
 LEAST = 200_000  # rows that are worth it
 CUTS = (
@@ -30,29 +29,32 @@ class Slice:
 WHOLE = Slice()
 
 
-def cut(stage: Stage, key: tuple[Field, ...]) -> tuple[Slice, ...]:
+def cut(server: AnyServer, stage: Stage, key: tuple[Field, ...]) -> tuple[Slice, ...]:
     """The slices in the order of the key: by its first column that is not the same in every row. One where the rows are few, or cannot be cut."""
     same: list[str] = []
     for field in key if stage.load.rows >= LEAST else ():
         if field.type.name not in TYPES:
             break
-        bounds = _bounds(stage, field)
+        bounds = _bounds(server, stage, field)
         if bounds:
-            return tuple(_slice(field, same, *ends) for ends in zip((None, *bounds), (*bounds, None), strict=True))
+            return tuple(
+                _slice(server.name(field.name), field.staged, same, *ends)
+                for ends in zip((None, *bounds), (*bounds, None), strict=True)
+            )
         found = stage.one(
-            f"SELECT min({field.staged}) = max({field.staged}), {literal(replace(field, staged=f'min({field.staged})'))} FROM stage"
+            f"SELECT min({field.staged}) = max({field.staged}), {server.literal(replace(field, staged=f'min({field.staged})'))} FROM stage"
         )
         if not found[0]:
             break
-        same.append(f"{name(field.name)} = {found[1]}")
+        same.append(f"{server.name(field.name)} = {found[1]}")
     return (WHOLE,)
 
 
-def _bounds(stage: Stage, field: Field) -> list[tuple[str, str]]:
+def _bounds(server: AnyServer, stage: Stage, field: Field) -> list[tuple[str, str]]:
     """Where to cut, for the stage and for the server; nothing where most rows are alike."""
     sample = f"SELECT {field.staged} AS bound FROM stage USING SAMPLE reservoir({SAMPLE} ROWS) REPEATABLE (1)"
     quantiles = f"SELECT DISTINCT unnest(quantile_disc(bound, {list(CUTS)})) AS bound FROM ({sample})"
-    shown = f"'CAST(' || {_quoted('CAST(bound AS VARCHAR)')} || ' AS {type_name(field.type)})', {literal(replace(field, staged='bound'))}"
+    shown = f"'CAST(' || {_quoted('CAST(bound AS VARCHAR)')} || ' AS {type_name(field.type)})', {server.literal(replace(field, staged='bound'))}"
     found = stage.rows(
         f"SELECT {shown} FROM ({quantiles}) WHERE bound > (SELECT min({field.staged}) FROM stage) ORDER BY bound"
     )
@@ -65,8 +67,10 @@ def _quoted(value: str) -> str:
     return f"({quote} || replace({value}, {quote}, {quote} || {quote}) || {quote})"
 
 
-def _slice(field: Field, same: list[str], low: tuple[str, str] | None, high: tuple[str, str] | None) -> Slice:
+def _slice(
+    column: str, staged: str, same: list[str], low: tuple[str, str] | None, high: tuple[str, str] | None
+) -> Slice:
     ends = [(sign, bound) for sign, bound in ((">=", low), ("<", high)) if bound is not None]
-    staged = [f"{field.staged} {sign} {here}" for sign, (here, _) in ends]
-    there = [*same, *(f"{name(field.name)} {sign} {value}" for sign, (_, value) in ends)]
-    return Slice(" AND ".join(staged), " AND ".join(there))
+    here = [f"{staged} {sign} {value}" for sign, (value, _) in ends]
+    there = [*same, *(f"{column} {sign} {value}" for sign, (_, value) in ends)]
+    return Slice(" AND ".join(here), " AND ".join(there))

@@ -7,25 +7,24 @@ the load itself proves everything once more.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
-from etlrun.connections._mysql.encode import Field
-from etlrun.connections._mysql.errors import ServerError
-from etlrun.connections._mysql.proof import State, state_of
-from etlrun.connections._mysql.session import Session
-from etlrun.connections._mysql.slices import Slice
-from etlrun.connections._mysql.snapshots import Sessions
 from etlrun.failures import RunFailure
+from etlrun.warehouse.proof import State, state_of
+from etlrun.warehouse.server import AnyServer, ServerError, Session
+from etlrun.warehouse.sessions import Sessions
+from etlrun.warehouse.slices import Slice
+from etlrun.warehouse.stage import Field
 
 
 class Prover:
     """Takes slices that have been loaded into the part `owned` of a table. Its line is opened for the first, and closed with the block."""
 
-    def __init__(self, connect: Callable[[], Session], table: str, fields: tuple[Field, ...], owned: str) -> None:
-        self._sessions = Sessions(connect)
+    def __init__(self, server: AnyServer, table: str, fields: tuple[Field, ...], owned: str) -> None:
+        self._server = server
+        self._sessions: Sessions[Session] = Sessions(server.open)
         self._session: Session | None = None
         self._table = table
         self._fields = fields
@@ -46,7 +45,7 @@ class Prover:
             states = [state.result() for state in self._states]
         except (ServerError, RunFailure):
             return None
-        return State(sum(state.rows for state in states), sum(state.crc for state in states))
+        return State(sum(state.rows for state in states), sum(state.fingerprint for state in states))
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
@@ -55,13 +54,12 @@ class Prover:
             self._sessions.cut()
         self._pool.shutdown(cancel_futures=True)
         if kind is None and self._session is not None:
-            self._session.close()  # with a goodbye
-        self._sessions.hang_up()
+            self._session.close()
+        self._sessions.abort()
 
     def _state(self, part: Slice) -> State:
         if self._session is None:
             self._session = self._sessions.open()
-            self._session.run("SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED")
-        return state_of(
-            self._session, self._table, self._fields, " AND ".join(each for each in (self._owned, part.there) if each)
-        )
+            self._session.run(self._server.dirty_reads)
+        where = " AND ".join(each for each in (self._owned, part.there) if each)
+        return state_of(self._server, self._session, self._table, self._fields, where)

@@ -1,0 +1,143 @@
+"""Look at the staged rows before anything is sent: every value must be one that its column keeps as it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from etlrun.failures import RunFailure
+from etlrun.language.columns import Column
+from etlrun.warehouse.server import AnyServer, Rule
+from etlrun.warehouse.stage import Field, Stage
+from etlrun.warehouse.tables import Definition, StoredColumn
+from etlrun.warehouse.text_lines import has_special
+
+FIRST, LAST = "0001-01-01", "9999-12-31"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a stage: its columns as they travel, in the order of the load, and the literals between which its first key lies."""
+
+    fields: tuple[Field, ...]
+    first_key: tuple[str, str] | None
+
+
+def inspect(server: AnyServer, stage: Stage, there: Definition[StoredColumn]) -> Facts:
+    """The facts of the stage. Raises RunFailure for values that the table would not keep."""
+    rules = list(server.rules(stage, there))
+    texts = [item for item in stage.load.columns if item.type.name == "string"]
+    counts = [f"count(*) FILTER ({rule.bad})" for rule in rules]
+    specials = [f"coalesce(bool_or({has_special(stage.staged(item.name))}), false)" for item in texts]
+    nulls = [f"count(*) - count({stage.staged(item.name)})" for item in stage.load.columns]
+    rows, *found = stage.one(f"SELECT {', '.join(['count(*)', *counts, *specials, *nulls])} FROM stage")
+    if rows != stage.load.rows:
+        raise RunFailure(
+            "sink",
+            "stage-damaged",
+            f"the stage holds {rows:,} rows, and {stage.load.rows:,} were written",
+            "run the pipeline again",
+        )
+    for rule, count in zip(rules, found, strict=False):
+        if count:
+            raise _refused(stage, rule, int(count))
+    special, missing = found[len(rules) : -len(nulls)], found[-len(nulls) :]
+    escaped = {item.name for item, is_special in zip(texts, special, strict=True) if is_special}
+    fields = tuple(
+        _field(stage, item, there, is_special=item.name in escaped, has_nulls=count > 0)
+        for item, count in zip(stage.load.columns, missing, strict=True)
+    )
+    return Facts(fields, _first_key(server, stage, fields) if rows and not server.is_embedded else None)
+
+
+def _field(stage: Stage, item: Column, there: Definition[StoredColumn], *, is_special: bool, has_nulls: bool) -> Field:
+    stored = there.column(item.name)
+    assert stored is not None
+    return Field(stored.name, item.type, stage.staged(item.name), is_special, has_nulls)
+
+
+def null_rule(stage: Stage, item: Column) -> Rule:
+    return Rule(
+        item.name, f"{stage.staged(item.name)} IS NULL", "is null", "give it a value, or `filter` such rows out"
+    )
+
+
+def day_rule(stage: Stage, item: Column) -> Rule:
+    """Days before year 1 and after 9999 are written in other ways by every system."""
+    staged = stage.staged(item.name)
+    day = f"CAST({staged} AS DATE)"
+    bad = f"NOT isfinite({staged}) OR {day} < DATE '{FIRST}' OR {day} > DATE '{LAST}'"
+    return Rule(item.name, bad, f"is outside {FIRST} to {LAST}", "make it null, or `filter` such rows out")
+
+
+def _refused(stage: Stage, rule: Rule, count: int) -> RunFailure:
+    keys = stage.load.key or (rule.column,)
+    pair = _twins(stage, rule) if rule.padded else None
+    sample, twin = pair or (
+        stage.rows(f"SELECT {shown_values(stage, keys)} FROM stage WHERE {rule.bad} ORDER BY ALL LIMIT 1")[0],
+        None,
+    )
+    found = sample_key(keys, sample) + (f"; another row has {sample_key(keys, twin)}" if twin else "")
+    named = f"the table `{stage.load.table}` was not published"
+    rows = f"{count:,} {'row' if count == 1 else 'rows'}"
+    return RunFailure(
+        "sink", "value-refused", f"{named}: in {rows} `{rule.column}` {rule.why}, e.g. where {found}", rule.fix
+    )
+
+
+def _twins(stage: Stage, rule: Rule) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+    """The keys of two rows that differ in spaces at the end only, the first of which breaks `rule`; None where there are none."""
+    keys = stage.load.key
+    staged = [stage.staged(key) for key in keys]
+    alike = " AND ".join(f"{_padded(stage, rule, key, 'a')} = {_padded(stage, rule, key, 'b')}" for key in keys)
+    others = " OR ".join(f"a.{column} <> b.{column}" for column in staged)
+    pairs = f"(SELECT {', '.join(staged)} FROM stage WHERE {rule.bad}) a JOIN stage b ON {alike}"
+    shown = f"{shown_values(stage, keys, 'a.')}, {shown_values(stage, keys, 'b.')}"
+    found = stage.rows(f"SELECT {shown} FROM {pairs} WHERE {others} ORDER BY ALL LIMIT 1") if keys else []
+    return (found[0][: len(keys)], found[0][len(keys) :]) if found else None
+
+
+def _padded(stage: Stage, rule: Rule, key: str, side: str) -> str:
+    """A column of the key as the table compares it."""
+    staged = f"{side}.{stage.staged(key)}"
+    return f"rtrim({staged}, ' ')" if key in rule.padded else staged
+
+
+def shown_values(stage: Stage, keys: tuple[str, ...], side: str = "") -> str:
+    return ", ".join(f"CAST({side}{stage.staged(key)} AS VARCHAR)" for key in keys)
+
+
+def equal_rows(stage: Stage, columns: tuple[str, ...]) -> str:
+    """Rows of the stage with the same values in these columns, none of them null, with the values masked; nothing where there are none."""
+    staged = [stage.staged(column) for column in columns]
+    shown = shown_values(stage, columns)
+    known = " AND ".join(f"{column} IS NOT NULL" for column in staged)
+    groups = f"WHERE {known} GROUP BY {', '.join(staged)}, {shown} HAVING count(*) > 1"
+    found = stage.rows(f"SELECT {shown}, count(*) FROM stage {groups} ORDER BY ALL LIMIT 1")
+    return f"{found[0][-1]} rows have {sample_key(columns, found[0][:-1])}" if found else ""
+
+
+def sample_key(keys: tuple[str, ...], values: tuple[str | None, ...]) -> str:
+    """`Contract` = HN*****12: enough to find the row, too little to give it away."""
+    return ", ".join(f"`{key}` = {masked_value(value)}" for key, value in zip(keys, values, strict=True))
+
+
+def masked_value(value: str | None) -> str:
+    """A value with all but its ends as `*`."""
+    if value is None:
+        return "null"
+    shown = "".join(character if character.isprintable() else "?" for character in value[:20])
+    if len(shown) <= 4:
+        return shown[:1] + "*" * (len(shown) - 1)
+    return shown[:2] + "*" * (len(shown) - 4) + shown[-2:] + ("…" if len(value) > len(shown) else "")
+
+
+def _first_key(server: AnyServer, stage: Stage, fields: tuple[Field, ...]) -> tuple[str, str] | None:
+    """The smallest and the largest value of the first key column, as literals."""
+    if not stage.load.key:
+        return None
+    wanted = stage.load.columns.get(stage.load.key[0])
+    field = next(field for field in fields if wanted and field.staged == stage.staged(wanted.name))
+    query = f"SELECT min({field.staged}) AS low, max({field.staged}) AS high FROM stage"
+    low, high = (server.literal(replace(field, staged=side)) for side in ("low", "high"))
+    found = stage.one(f"SELECT {low}, {high} FROM ({query})")
+    return str(found[0]), str(found[1])

@@ -1,0 +1,53 @@
+"""One writer for each table and period: the server's named lock, which it releases by itself when the session ends."""
+
+from __future__ import annotations
+
+import time
+
+from etlrun.failures import RunFailure
+from etlrun.spec.database import Load
+from etlrun.stopping import pause
+from etlrun.warehouse.ledger import Writer, find_writer, lock_name, note_writer, other_locks
+from etlrun.warehouse.server import AnyServer, Session
+
+EVERY_SECONDS = 0.1  # a look at a lock that is waited for
+
+
+def take_lock(server: AnyServer, session: Session, load: Load, label: str) -> None:
+    """Take the lock of what `load` owns. Raises RunFailure, which says who has it, or one that overlaps it, and since when."""
+    lock = lock_name(server, session, load)
+    while not server.try_lock(session, lock):
+        _wait_for_the_dead(server, session, load, label, lock)
+    note_writer(
+        server, session, load, lock
+    )  # before the others are looked at: of two that come at once, one sees the other
+    for other in other_locks(server, session, load, lock):
+        _wait_for_the_dead(server, session, load, label, other)
+
+
+def _wait_for_the_dead(server: AnyServer, session: Session, load: Load, label: str, lock: str) -> None:
+    """Come back once nobody else has the lock.
+
+    Only a session is waited for whose client is gone, which the server has not noticed yet: one of this very run that broke, or of
+    a process that was killed. Raises RunFailure where another run has the lock, ServerError where this one has it for too long.
+    """
+    deadline = time.monotonic() + server.lock_seconds
+    while (holder := server.lock_holder(session, lock)) is not None and holder != session.thread:
+        writer = find_writer(server, session, lock, holder)
+        is_ours = writer is not None and writer.run_id == load.run_id
+        is_late = time.monotonic() > deadline
+        if is_ours and is_late:
+            raise server.busy("an earlier connection of this run still holds the table")
+        if not is_ours and (is_late or writer is None or not writer.is_dead):
+            raise _busy(server, load, label, writer, holder)
+        pause(EVERY_SECONDS)
+
+
+def _busy(server: AnyServer, load: Load, label: str, writer: Writer | None, holder: int) -> RunFailure:
+    known = f"by {writer.run_id} since {writer.since} on {writer.host}, " if writer else "by "
+    return RunFailure(
+        "sink",
+        "table-busy",
+        f"the table `{load.table}` of connection `{label}` is held {known}session {holder} of the server",
+        f"wait until it is done; if that run is dead, {server.ends_session.format(holder)} on the server frees the table",
+    )

@@ -1,0 +1,140 @@
+"""Before a publish: a table that is missing is made, one that is there must fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlglot import exp
+
+from etlrun.failures import Reason, RunFailure
+from etlrun.spec.database import Load
+from etlrun.warehouse.ledger import missing_tables
+from etlrun.warehouse.server import AnyServer, ServerError, Session
+from etlrun.warehouse.tables import Definition, StoredColumn
+from etlrun.warehouse.versions import SUFFIX, VERSIONS, view_statement, with_numbers
+
+LONGEST_NAME = 64
+
+
+AnyDefinition = Definition[StoredColumn]
+
+
+def condition_columns(condition: exp.Expr | None) -> tuple[str, ...]:
+    """The columns that a condition speaks of, in lower case."""
+    found = condition.find_all(exp.Column) if condition is not None else ()
+    return tuple(dict.fromkeys(column.name.lower() for column in found))
+
+
+def exact_columns(load: Load) -> frozenset[str]:
+    """The columns whose values must be told apart to the last bit: those of the key, and of the condition. In lower case."""
+    return frozenset((*(key.lower() for key in load.key), *condition_columns(load.condition)))
+
+
+def find_mismatches(server: AnyServer, session: Session, load: Load) -> list[tuple[str, str]]:
+    """Why `load` does not fit what is there, each with the statement that would mend it. Raises RunFailure for what no table can hold."""
+    for why in server.unfit(load.columns):
+        raise RunFailure(
+            "sink",
+            "unfit-column",
+            f"the table `{load.table}` cannot be made: {why}",
+            "`cast` or `rename` the column before",
+        )
+    if load.condition is not None:
+        server.condition(load.condition)
+    statement = server.missing_schema(session, load.table)
+    if statement:
+        raise missing_schema("sink", load.table, statement)
+    there = server.describe(session, load.table)
+    if not is_by_pointer(server, load):
+        if there is not None:
+            server.refuse_cascades(session, load, there)
+        return list(server.mismatches(load, there, exact_columns(load))) if there is not None else []
+    rows = with_numbers(load)
+    if len(rows.table) > LONGEST_NAME:
+        raise RunFailure(
+            "sink",
+            "unfit-name",
+            f"the table `{load.table}` cannot be published by pointer: `{rows.table}` is longer than a name may be",
+            f"a name of at most {LONGEST_NAME - len(SUFFIX)} characters leaves room",
+        )
+    data = server.describe(session, rows.table)
+    if data is not None:
+        server.refuse_cascades(session, load, data)
+    return [
+        *(server.mismatches(rows, data, exact_columns(load)) if data is not None else []),
+        *_unlike_view(server, load, there),
+    ]
+
+
+def missing_schema(reason: Reason, table: str, statement: str) -> RunFailure:
+    """The failure of a table in a schema that is not there."""
+    schema = table.split(".", maxsplit=1)[0]
+    return RunFailure(
+        reason, "missing-schema", f"there is no schema `{schema}` for the table `{table}`", f"run: {statement};"
+    )
+
+
+def _unlike_view(server: AnyServer, load: Load, there: AnyDefinition | None) -> Iterator[tuple[str, str]]:
+    """Why what has the table's name is not the view that shows its versions."""
+    if there is not None and not there.is_view:
+        others = (
+            ", and only that: rows of other periods stay behind until their runs publish again"
+            if load.write == "replace_where"
+            else ""
+        )
+        why = f"it is a table, and a view of its name is to show what is published{others}"
+        yield why, f"RENAME TABLE {server.table(load.table)} TO {server.table(load.table + '__before')}"
+    elif there is not None and [column.name for column in there.columns] != [item.name for item in load.columns]:
+        yield "its view shows other columns", view_statement(server, load, is_there=True)
+
+
+def prepare(server: AnyServer, session: Session, load: Load, label: str) -> AnyDefinition:
+    """Make what is missing, and compare what is there. Raises RunFailure."""
+    problems = find_mismatches(server, session, load)
+    if problems:
+        why = "; ".join(problem for problem, _ in problems)
+        fix = "run: " + " ".join(f"{statement};" for _, statement in problems)
+        raise RunFailure(
+            "sink", "table-mismatch", f"the table `{load.table}` of connection `{label}` does not fit: {why}", fix
+        )
+    exact = exact_columns(load)
+    for statement in missing_tables(server, session):
+        _make(server, session, statement)
+    if not is_by_pointer(server, load):
+        return _made(server, session, load.table, server.create_statement(load, exact))
+    rows = with_numbers(load)
+    _made(server, session, VERSIONS, server.versions_table())
+    there = _made(server, session, rows.table, server.create_statement(rows, exact))
+    _made(server, session, load.table, view_statement(server, load))
+    return there
+
+
+def is_by_pointer(server: AnyServer, load: Load) -> bool:
+    """Whether the rows of a load are shown by a pointer: the load says so, and the server can."""
+    return load.publish == "pointer" and server.keeps_versions
+
+
+def _made(server: AnyServer, session: Session, table: str, statement: str) -> AnyDefinition:
+    """The table or view, made by `statement` where it is missing."""
+    there: AnyDefinition | None = server.describe(session, table)
+    if there is None:
+        _make(server, session, statement)
+        there = server.describe(session, table)
+        assert there is not None
+    return there
+
+
+def _make(server: AnyServer, session: Session, statement: str) -> None:
+    try:
+        session.run(statement)
+    except ServerError as error:
+        if error.kind != "denied":
+            raise
+        kind = "view" if statement.startswith("CREATE VIEW") else "table"
+        right = "CREATE VIEW" if kind == "view" else "CREATE"
+        raise RunFailure(
+            "sink",
+            "no-right",
+            f"the account may not make a {kind} that is missing ({error.code})",
+            f"grant it {right} for the first run, or let somebody run: {statement};",
+        ) from error

@@ -1,0 +1,40 @@
+"""What the server holds of a part of a table: the number of rows, and the sum of their fingerprints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from etlrun.warehouse.server import AnyServer, Session
+from etlrun.warehouse.stage import Field
+
+
+@dataclass(frozen=True)
+class State:
+    """Equal states hold equal rows, in any order."""
+
+    rows: int
+    fingerprint: int
+
+    def __sub__(self, before: State) -> State:
+        """The rows that came since `before`: sums can be subtracted."""
+        return State(self.rows - before.rows, self.fingerprint - before.fingerprint)
+
+
+NOTHING = State(0, 0)
+
+
+def count(server: AnyServer, session: Session, table: str, where: str) -> int:
+    """The number of the rows that fulfil `where`, or of all rows where it is empty."""
+    return int(session.one(f"SELECT COUNT(*) FROM {server.table(table)}{_part(where)}")[0])
+
+
+def state_of(server: AnyServer, session: Session, table: str, fields: tuple[Field, ...], where: str) -> State:
+    """The state of the rows that fulfil `where`, or of all rows where it is empty."""
+    rows, fingerprint = session.one(
+        f"SELECT COUNT(*), COALESCE(SUM({server.fingerprint(fields)}), 0) FROM {server.table(table)}{_part(where)}"
+    )
+    return State(int(rows), int(fingerprint))
+
+
+def _part(where: str) -> str:
+    return f" WHERE {where}" if where else ""

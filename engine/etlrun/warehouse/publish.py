@@ -1,0 +1,256 @@
+"""The protocol: one transaction for the loads of a connection, proved before COMMIT, with their ledger rows; tried again as a whole.
+
+The transaction replaces rows, or the pointer to them where they were loaded before it.
+
+Any failure ends in a rollback, and another try starts with a new session: InnoDB rolls back only the statement that waited too
+long for a lock, so a COMMIT after it would keep half of the work. Where the reply to COMMIT is lost, the next try finds this very
+run in the ledger, or does not.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+from etlrun.failures import RunFailure
+from etlrun.spec.database import Load, Published
+from etlrun.stopping import cancelling, finishing
+from etlrun.warehouse.faults import point
+from etlrun.warehouse.fencing import is_published
+from etlrun.warehouse.inspection import Facts, inspect
+from etlrun.warehouse.ledger import find_entries, period_key, record
+from etlrun.warehouse.locks import take_lock
+from etlrun.warehouse.pointer import PointerPublish
+from etlrun.warehouse.preparing import is_by_pointer, prepare
+from etlrun.warehouse.refusals import equal_keys, is_about_rows, refused_rows
+from etlrun.warehouse.retry import RetryPolicy
+from etlrun.warehouse.server import AnyServer, LoadRefused, ServerError, Session
+from etlrun.warehouse.stage import Stage
+from etlrun.warehouse.tables import Definition, StoredColumn
+from etlrun.warehouse.transfer import Prepared, Transfer
+from etlrun.warehouse.versions import TableVersion
+
+FAILOVER_TRIES = 2
+
+
+@dataclass
+class Publisher:
+    """Publishes loads over sessions of one connection; what a person should know of a publish that went well is in `notices`."""
+
+    label: str
+    server: AnyServer
+    retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
+    notices: list[str] = field(default_factory=list)
+
+    def publish(self, loads: Sequence[Load]) -> list[Published]:
+        """Publish, and try again what may go better then. Raises RunFailure; then nothing has changed, unless it says that this is unknown."""
+        with ExitStack() as stack:
+            works = [_Work(load, stack.enter_context(_stage(load))) for load in loads]
+            return _Publish(self, works).run()
+
+    def note(self, text: str) -> None:
+        if text not in self.notices[-1:]:
+            self.notices.append(text)
+
+
+@contextmanager
+def _stage(load: Load) -> Iterator[Stage]:
+    beside = load.files[0].parent if load.files else None
+    with tempfile.TemporaryDirectory(prefix=".publish-", dir=beside, ignore_cleanup_errors=True) as spill:
+        stage = Stage(load, Path(spill))
+        try:
+            yield stage
+        finally:
+            stage.close()
+
+
+@dataclass
+class _Work:
+    """A load, and what an earlier try found out or left of it."""
+
+    load: Load
+    stage: Stage
+    there: Definition[StoredColumn] | None = None
+    facts: Facts | None = None
+    uploaded: TableVersion | None = None  # where the load is published by pointer
+    change: Callable[[Session], None] | None = None  # what it does in the transaction of this try
+
+
+class _Publish:
+    """One publish under way."""
+
+    def __init__(self, publisher: Publisher, works: list[_Work]) -> None:
+        self.publisher = publisher
+        self.server = publisher.server
+        self.works = works
+        self.current = works[0]  # which a failure is about
+        self.is_in_doubt = False  # a COMMIT was sent, and nobody knows what became of it
+        self.blocked_by = ""
+
+    def run(self) -> list[Published]:
+        pauses = self.publisher.retry_policy.pauses()
+        for number in count(1):
+            try:
+                return self.attempt()
+            except ServerError as error:
+                pause = next(pauses, None) if self.may_try_again(error, number) else None
+                if pause is None:
+                    raise self.failure(error) from error
+                self.publisher.notices.append(
+                    f"publishing `{self.current.load.table}` again: {self.server.explain(error)[0]}"
+                )
+                self.publisher.retry_policy.sleep(pause)
+        raise AssertionError
+
+    def may_try_again(self, error: ServerError, number: int) -> bool:
+        fallback = self.server.fallback(error)
+        if fallback is not None:
+            self.server = fallback
+            return True
+        return error.is_transient and (error.kind != "failover" or number < FAILOVER_TRIES)
+
+    def attempt(self) -> list[Published]:
+        session: Session = self.server.open()
+        try:
+            with cancelling(session.cut), ExitStack() as reading:
+                published = self.work(session, reading)
+        except (RunFailure, ServerError, LoadRefused) as error:
+            self.give_up(session, error)
+            if isinstance(error, RunFailure):
+                error.subject = error.subject or self.current.load.table
+                raise
+            refused = self.refusal(error)
+            if refused is not None:
+                refused.subject = self.current.load.table
+                raise refused from error
+            raise
+        except BaseException:
+            session.abort()
+            raise
+        session.close()
+        return published
+
+    def work(self, session: Session, reading: ExitStack) -> list[Published]:
+        point("connected")
+        prepared = [self.prepare(session, work) for work in self.each()]
+        point("prepared")
+        for work in self.each():
+            if not self.server.is_embedded:
+                take_lock(self.server, session, work.load, self.publisher.label)
+        point("locked")
+        pointers = [self.plan(session, work, ready, reading) for work, ready in zip(self.each(), prepared, strict=True)]
+        published = self.transact(session)
+        for pointer in pointers:
+            self.tidy(session, pointer)
+        return published
+
+    def each(self) -> Iterator[_Work]:
+        """The works, of which a failure is about the one that is being looked at."""
+        for work in self.works:
+            self.current = work
+            yield work
+
+    def prepare(self, session: Session, work: _Work) -> Prepared:
+        work.there = there = prepare(self.server, session, work.load, self.publisher.label)
+        if work.facts is None:
+            work.facts = inspect(self.server, work.stage, there)
+        loader = self.server.loader(session, work.load)
+        if loader.notice:
+            self.publisher.note(f"`{work.load.table}` {loader.notice}")
+        return Prepared(self.server, work.load, work.stage, there, work.facts, loader)
+
+    def plan(self, session: Session, work: _Work, ready: Prepared, reading: ExitStack) -> PointerPublish | None:
+        """Say what a load does in the transaction; do what comes before it."""
+        if not is_by_pointer(self.server, work.load):
+            transfer = Transfer(ready)
+            if work is self.works[0]:
+                reading.enter_context(transfer.reading())  # sorts, whatever else happens
+            work.change = transfer.run
+            return None
+        pointer = PointerPublish(ready)
+        if not self.is_done(session, work.load):
+            work.uploaded = new = pointer.upload(session, work.uploaded)
+            work.change = lambda session: pointer.show(session, new)
+        return pointer
+
+    def transact(self, session: Session) -> list[Published]:
+        session.run("START TRANSACTION")
+        point("begun")
+        done = [self.is_done(session, work.load) for work in self.each()]
+        if all(done):
+            session.run("ROLLBACK")
+            return [Published(work.load.rows, was_there=True) for work in self.works]
+        point("ledger-read")
+        for work, was_there in zip(self.each(), done, strict=True):
+            if not was_there and work.change is not None:
+                work.change(session)
+                record(self.server, session, work.load)
+        point("recorded")
+        with finishing():
+            self.is_in_doubt = True
+            session.run("COMMIT")
+            self.is_in_doubt = False
+        point("committed")
+        return [Published(work.load.rows, was_there) for work, was_there in zip(self.works, done, strict=True)]
+
+    def is_done(self, session: Session, load: Load) -> bool:
+        """Whether this very run is in the table. Raises RunFailure where a later one is."""
+        found = find_entries(self.server, session, load)
+        self.is_in_doubt = False
+        return is_published(load, period_key(load.period), found)
+
+    def tidy(self, session: Session, pointer: PointerPublish | None) -> None:
+        try:
+            if pointer is not None:
+                pointer.tidy(session)
+        except ServerError as error:
+            why = self.server.explain(error)[0]
+            table = pointer.load.table if pointer is not None else ""
+            self.publisher.note(
+                f"rows that `{table}` held before are there still ({why}); the next publish removes them"
+            )
+
+    def give_up(self, session: Session, error: Exception) -> None:
+        """Roll back. The line may be gone; then the server does it."""
+        try:
+            if session.is_open:
+                session.run("ROLLBACK")
+            if session.is_open and isinstance(error, ServerError):
+                self.blocked_by = self.server.blockers(session, error)
+        except ServerError:
+            session.abort()
+        session.close()
+
+    def refusal(self, error: ServerError | LoadRefused) -> RunFailure | None:
+        """The failure that tells of rows which the table does not take; None for an error that is not about rows."""
+        work = self.current
+        if not is_about_rows(error) or work.there is None:
+            return None
+        said = self.server.masked(error) if isinstance(error, ServerError) else str(error)
+        known = equal_keys(work.stage) or self.server.refusal(work.stage, work.there, error)
+        return known or refused_rows(work.stage, error, said)
+
+    def failure(self, error: ServerError) -> RunFailure:
+        what, fix = self.server.explain(error)
+        table = self.current.load.table
+        named = f"the table `{table}` of connection `{self.publisher.label}` ({self.server.place})"
+        if self.is_in_doubt:
+            failure = RunFailure(
+                "sink",
+                "publish-unknown",
+                f"whether {named} was published is not known: the server went away while it committed ({what})",
+                "publish this run again when it is back: if the rows are there already, nothing happens",
+            )
+        else:
+            failure = RunFailure(
+                "sink",
+                "publish-failed",
+                f"{named} was not published, its old rows are untouched: {what}{self.blocked_by}",
+                fix,
+            )
+        failure.subject = table
+        return failure

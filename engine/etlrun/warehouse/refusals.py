@@ -1,0 +1,41 @@
+"""Rows that a server does not take: which they are, and why."""
+
+from __future__ import annotations
+
+from etlrun.failures import RunFailure
+from etlrun.warehouse.inspection import equal_rows
+from etlrun.warehouse.server import LoadRefused, ServerError
+from etlrun.warehouse.stage import Stage
+
+
+def is_about_rows(error: ServerError | LoadRefused) -> bool:
+    """Whether the table does not take rows; other errors are about the server or the connection."""
+    return isinstance(error, LoadRefused) or error.kind in ("duplicate", "refused")
+
+
+def is_duplicate(error: ServerError | LoadRefused) -> bool:
+    return error.is_duplicate if isinstance(error, LoadRefused) else error.kind == "duplicate"
+
+
+def not_published(stage: Stage) -> str:
+    return f"the table `{stage.load.table}` was not published"
+
+
+def equal_keys(stage: Stage) -> RunFailure | None:
+    """The failure of rows of the stage that share their key; None where none do."""
+    found = equal_rows(stage, stage.load.key) if stage.load.key else ""
+    fix = "make them one first, with `top`, `dedupe` or `aggregate`"
+    return RunFailure("sink", "key-not-unique", f"{not_published(stage)}: {found}", fix) if found else None
+
+
+def refused_rows(stage: Stage, error: ServerError | LoadRefused, said: str) -> RunFailure:
+    """The failure of rows that are not taken; `said` is the server's text without values."""
+    if is_duplicate(error):
+        return RunFailure(
+            "sink",
+            "key-exists",
+            f"{not_published(stage)}: a key of the new rows is there already, in a row that is not replaced",
+            "look at the keys of the table, or publish with `merge`",
+        )
+    fix = "look at the types and constraints of the table"
+    return RunFailure("sink", "rows-refused", f"{not_published(stage)}: {said}", fix)

@@ -1,0 +1,41 @@
+"""Sessions that can be ended together, from another thread as well."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Generic
+
+from etlrun.warehouse.server import S
+
+
+class Sessions(Generic[S]):
+    """Sessions that are opened one by one, and closed together."""
+
+    def __init__(self, connect: Callable[[], S]) -> None:
+        self._connect = connect
+        self._open: list[S] = []
+        self._is_cut = False
+        self._lock = threading.Lock()
+
+    def open(self) -> S:
+        session = self._connect()
+        with self._lock:
+            self._open.append(session)
+            if self._is_cut:
+                session.cut()
+        return session
+
+    def cut(self) -> None:
+        """Let everything that waits for the server fail at once, and whatever comes later too."""
+        with self._lock:
+            self._is_cut = True
+            for session in self._open:
+                session.cut()
+
+    def abort(self) -> None:
+        """Close them all, when no other thread uses them any more."""
+        with self._lock:
+            for session in self._open:
+                session.abort()
+            self._open.clear()

@@ -1,0 +1,67 @@
+"""Tables as a server describes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from etlrun.language.columns import Column, Columns, Type
+
+
+class StoredColumn(Protocol):
+    """A column of a table that is there. `written` is its type in the server's words."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def written(self) -> str: ...
+    @property
+    def is_nullable(self) -> bool: ...
+    @property
+    def type(self) -> Type | None:
+        """The type its values have in a relation; None for one that no relation can hold."""
+
+
+C_co = TypeVar("C_co", bound=StoredColumn, covariant=True)
+
+
+@dataclass(frozen=True)
+class Definition(Generic[C_co]):
+    """A table or view as the server describes it; `key` is the primary key."""
+
+    table: str
+    is_view: bool
+    columns: tuple[C_co, ...]
+    key: tuple[str, ...] = ()
+
+    @property
+    def is_table(self) -> bool:
+        return not self.is_view
+
+    def column(self, wanted: str) -> C_co | None:
+        return next((column for column in self.columns if column.name.lower() == wanted.lower()), None)
+
+    def relation(self) -> Columns:
+        """The columns that a relation can hold."""
+        known = ((column, column.type) for column in self.columns)
+        return Columns(tuple(Column(each.name, kind, each.is_nullable) for each, kind in known if kind is not None))
+
+
+@dataclass(frozen=True)
+class OwnTable:
+    """A table of etlrun's own: its columns, which are never null, as `kind` or `text(length)`."""
+
+    name: str
+    columns: tuple[tuple[str, int | None], ...]  # a text of so many characters, or a whole number
+    key: tuple[str, ...]
+    purpose: str
+
+    @property
+    def names(self) -> str:
+        return ", ".join(name for name, _ in self.columns)
+
+
+def declared(columns: Iterator[tuple[str, str]]) -> str:
+    """Columns and their types as CREATE TABLE has them."""
+    return ", ".join(f"{name} {kind} NOT NULL" for name, kind in columns)
