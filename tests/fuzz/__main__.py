@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from argparse import ArgumentParser, Namespace
@@ -11,7 +12,7 @@ import duckdb
 
 from sessions import start_spark
 
-from . import chains, expressions, functions, queries, specs
+from . import chains, expressions, files, functions, queries, specs
 from .engines import Engines
 
 SUBJECTS = {
@@ -20,6 +21,16 @@ SUBJECTS = {
     "functions": functions.try_some,
     "expressions": expressions.try_some,
     "queries": queries.try_some,
+    "files": files.try_some,
+}
+
+
+# Each statement runs once over a few rows: to compile it would take longer.
+INTERPRETED = {
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.shuffle.partitions": "1",
 }
 
 
@@ -27,6 +38,9 @@ def main() -> int:
     """Take turns among the subjects; each trial has a seed of its own, with which it can be run again alone."""
     options = _options()
     spark = start_spark()
+    for name, value in INTERPRETED.items() if not options.compiled else ():
+        spark.conf.set(name, value)
+    silence()
     tried: Counter[str] = Counter()
     found: Counter[str] = Counter()
     with duckdb.connect() as connection:
@@ -43,10 +57,16 @@ def main() -> int:
                     again = f"make fuzz ONLY={subject} SEED={seed} TRIALS=1"
                     sys.stdout.write(f"== {subject}, seed {seed}: {again}\n{finding}\n\n")
                     sys.stdout.flush()
+        for subject, count in tried.items():
+            sys.stdout.write(f"{subject}: {count} tried, {found[subject]} differ\n")
     spark.stop()
-    for subject, count in tried.items():
-        sys.stdout.write(f"{subject}: {count} tried, {found[subject]} differ\n")
     return min(1, sum(found.values()))
+
+
+def silence() -> None:
+    """Keep Spark's own stories of errors, which are looked for here, from the output."""
+    for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def _options() -> Namespace:
@@ -54,6 +74,7 @@ def _options() -> Namespace:
     parser.add_argument("--seconds", type=float, default=3600)
     parser.add_argument("--seed", type=int, default=1, help="of the first trial")
     parser.add_argument("--trials", type=int, default=sys.maxsize, help="at most so many of each subject")
+    parser.add_argument("--compiled", action="store_true", help="let Spark compile expressions, as it does in a run")
     parser.add_argument("--only", choices=SUBJECTS, action="append")
     return parser.parse_args()
 

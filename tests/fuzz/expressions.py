@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from random import Random
 
-from .engines import Answer, Engines, arrow_table
+from .engines import Answer, Engines, arrow_table, is_of_data
 from .grammar import Grammar, Piece
 from .rows import COLUMNS, random_rows
 from .trials import Trial
@@ -37,7 +37,7 @@ def differences(engines: Engines, pieces: list[Piece], tail: str, by: str) -> It
         (piece, spark, duck)
         for piece, (spark, duck) in zip(pieces, answers, strict=True)
         if not _agrees(piece, spark, duck)
-        and not (bool(spark.error) != bool(duck.error) and engines.fail_inside(piece.tree, "rows"))
+        and not (is_of_data(spark.error) != is_of_data(duck.error) and engines.fail_inside(piece.tree, "rows"))
     ]
     for piece, spark, duck in wrong:
         if not any(other.text != piece.text and other.text in piece.text for other, _, _ in wrong):

@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 OPERATORS = (
+    "-cast('9999999999999999999999999999.9999999999' as decimal(38,10))",
+    "-cast('-99999999999999999999999999999999999999' as decimal(38,0))",
+    "-cast(p as decimal(35,2))",
+    "m % cast(7 as decimal(38,0))",
+    "p * null",
+    "null % p",
+    "case when null then n end",
+    "case when null then n when b then k else g end",
+    "if(k = 3, i, null)[m]",
+    "array(1, 2)[null]",
+    "if(k = 3, i, null)[-2]",
     "pmod(k + 1, 3)",
     "datediff(d, date_add(date'2022-01-01', k))",
     "isnull(n) = b",
@@ -228,6 +239,12 @@ TEXT_CASTS = tuple(
 )
 
 ERRORS: tuple[str, ...] = (
+    "array(1, 2)[4294967296]",
+    "date_add(d, 2147483647)",
+    "date_sub(d, m)",
+    "add_months(d, 2147483647)",
+    "date_from_unix_date(2147483647)",
+    "timestamp_seconds(9223372036854775807)",
     "n + 1",
     "m - 1",
     "m + m",

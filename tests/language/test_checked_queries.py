@@ -109,3 +109,23 @@ def test_a_query_gives_the_same_rows_on_both_engines(sql: str, engines: Engines)
     assert sorted(map(repr, spark.to_pylist())) == sorted(map(repr, duck.to_pylist()))
     for table in (spark, duck):
         assert [type_of_arrow(column.type) for column in table.columns] == [column.type for column in columns]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select x, count(*) as c from zeros group by x",
+        "select -x as y, max(k) as m from zeros group by -x having -x < 1 order by y",
+        "select distinct x from zeros",
+        "select x from zeros union select -x as x from zeros",
+        "select x from zeros intersect select 0D as x from zeros",
+    ],
+)
+def test_negative_zero_is_shown_as_zero_where_both_are_one_row(sql: str, spark: Any, duck: Any) -> None:
+    engines = Engines(spark, duck, {"k": "int", "x": "double"}, [(1, -0.0), (2, 0.0), (3, -0.0), (4, 1.5)])
+    zeros = f"with zeros as (select k, x from rows) {sql}"
+    query, _ = check_query(parse_select(zeros), {"rows": engines.columns}, zeros)
+    found = [engines.spark.sql(spark_sql(query)).toArrow(), engines.duck.sql(duckdb_sql(query)).to_arrow_table()]
+    one, other = (sorted(map(repr, table.to_pylist())) for table in found)
+    assert one == other
+    assert "-0.0" not in "".join(one)

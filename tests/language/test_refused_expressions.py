@@ -109,6 +109,10 @@ SEEN = Columns(tuple(Column(name, parse_type(kind)) for name, kind in COLUMNS.it
         "is_member('x')",
         "ai_query('m', s)",
         "b -> c",
+        "cast(5 as decimal(38,0)) % cast(n as decimal(10,2))",
+        "split_part(s, ',', 9223372036854775807)",
+        "lag(n, 9223372036854775807) over (order by n)",
+        "ntile(2147483648) over (order by n)",
     ],
 )
 def test_it_is_refused(text: str) -> None:

@@ -207,7 +207,8 @@ def _show_key(select: exp.Expr, key: exp.Expr, shown: exp.Expr) -> None:
     for part in parts:
         for found in list(part.walk(prune=folds)):
             if found == key:
-                found.replace(shown.copy())
+                is_item = found.parent is select and found.arg_key == "expressions"
+                found.replace(exp.alias_(shown.copy(), key.name, quoted=True) if is_item else shown.copy())
 
 
 def _show_distinct(query: exp.Expr) -> None:

@@ -176,6 +176,9 @@ def visit_arithmetic(checker: Checker, node: exp.Expr) -> Type:
 def _decimal_arithmetic(checker: Checker, node: exp.Expr, left: Type, right: Type) -> Type:
     """Spark's rules for +, -, * and % of decimals; results that would lose digits behind the point are refused."""
     if isinstance(node, exp.Mod):
+        if common_type((left, right)) is None:
+            message = f"the remainder of {left} by {right} would need more than 38 digits"
+            return checker.complain(node, "type-mismatch", message, "cast one of them to a smaller decimal")
         return decimal_remainder(left, right)
     if isinstance(node, exp.Mul):
         precision, scale = left.precision + right.precision + 1, left.scale + right.scale

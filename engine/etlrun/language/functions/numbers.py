@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from etlrun.language.columns import BIGINT, DOUBLE, INT, NULL, STRING, Type, decimal
+from etlrun.language.expressions import cast
 from etlrun.language.functions.function import Arguments, Complaint, Function, Template, Types, as_decimal, first, same
 from etlrun.language.templates import duckdb, is_never_zero, spark, whole_of
 
@@ -73,6 +74,15 @@ def _remainder_type(arguments: Arguments, types: Types) -> Type:
         return shared
     left, right = (decimal_operand(argument, kind) for argument, kind in zip(arguments, types, strict=True))
     return decimal_remainder(left, right)
+
+
+def _spark_mod(arguments: Arguments, types: Types) -> exp.Expr:
+    """A bare NULL beside a decimal is read as the table of types reads it."""
+    known = [
+        cast(argument.copy(), decimal(1, 0)) if kind == NULL and same(types).name == "decimal" else argument
+        for argument, kind in zip(arguments, types, strict=True)
+    ]
+    return spark("mod(_1, _2)", *known)
 
 
 def _duckdb_sign(arguments: Arguments, types: Types) -> exp.Expr:
@@ -174,6 +184,7 @@ NUMBERS = (
         ("same", "same"),
         same,
         "the remainder, with the sign of the first number",
+        spark=_spark_mod,
         duckdb=duckdb_remainder,
         gives_for=_remainder_type,
         recast=True,

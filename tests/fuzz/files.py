@@ -1,0 +1,183 @@
+"""Mutated files: a run ends with an account that adds up, or says what is wrong; both engines publish equal rows."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from projects import Project, Result
+
+from .engines import Engines, sorted_rows
+from .rows import TEXTS
+from .trials import Trial
+
+FILES = 40  # of a trial
+COLUMNS = {
+    "a": "int",
+    "b": "string",
+    "c": "double",
+    "d": "date",
+    "e": "decimal(6,2)",
+    "f": "timestamp",
+    "g": "boolean",
+    "h": "bigint not null",
+}
+PIECES = ("", '"', '""', ",", "\n", "\n\n", "{", "}", "\\", "\\u0041", "\\ud83d", "null", "1e3", "-0.0", " ", "\t", "é", "\ufeff", "'", ": ", "[]")  # fmt: skip
+
+
+def try_some(seed: int, engines: Engines) -> Trial:
+    """Run one pipeline over files mutated from a seed, on DuckDB and on Spark."""
+    random = Random(seed)
+    with tempfile.TemporaryDirectory(prefix="etlrun-fuzz-") as name:
+        project = Project(Path(name))
+        contents = {f"f{number}": _mutated(random) for number in range(FILES)}
+        for source, (ending, content) in contents.items():
+            project.write(f"data/{source}.{ending}", content)
+        return Trial(FILES, tuple(_findings(project, contents)))
+
+
+def _findings(project: Project, contents: dict[str, tuple[str, bytes]]) -> Iterator[str]:
+    readable = dict(contents)
+    while readable:
+        duck = _run(project, readable, "duckdb")
+        if "Traceback" in duck.err or duck.code not in (0, 1):
+            source, err = _culprit(project, readable, duck.err)
+            yield f"{duck.code}: {err[-2000:]}\n{readable.pop(source)}"
+            continue
+        if duck.code == 0:
+            break
+        refused = re.search(r"\bf\d+\b", duck.err + duck.out)
+        if refused is None or refused.group() not in readable:
+            yield f"no source is named: {duck.err}"
+            return
+        del readable[refused.group()]
+    if not readable:
+        return
+    accounts = duck.json["sources"]
+    for source, (ending, content) in readable.items():
+        lines = _records(ending, content)
+        account = accounts[source]
+        counted = account["rows"] + account["bad_rows"] + account.get("blank", 0)
+        if lines is not None and counted != lines:
+            yield f"{lines} lines, and {account}: {ending} {content!r}"
+    first = {source: _published(project, source) for source in readable}
+    spark = _run(project, readable, "spark")
+    if spark.code:
+        yield f"spark ends with {spark.code}, duckdb with 0: {spark.err[-2000:]}"
+        return
+    for source in readable:
+        one, other = first[source], _published(project, source)
+        if one != other or accounts[source] != spark.json["sources"][source]:
+            yield f"{contents[source]}\n  duckdb {accounts[source]} {one}\n  spark  {spark.json['sources'][source]} {other}"
+
+
+def _culprit(project: Project, sources: dict[str, tuple[str, bytes]], err: str) -> tuple[str, str]:
+    """The source that alone ends in a traceback, and what is said; the first where it takes several."""
+    for source, content in sources.items():
+        alone = _run(project, {source: content}, "duckdb")
+        if "Traceback" in alone.err:
+            return source, alone.err
+    return next(iter(sources)), err
+
+
+def _run(project: Project, sources: dict[str, tuple[str, bytes]], engine: str) -> Result:
+    """Publish each source as a file of its own."""
+    kinds = {"json": "json", "csv": "csv", "json.gz": "json", "csv.gz": "csv"}
+    spec: dict[str, Any] = {
+        "sources": {
+            source: {kinds[ending]: {"path": f"data/{source}.{ending}", "columns": COLUMNS, "max_bad_rows": "100%"}}
+            for source, (ending, _) in sources.items()
+        },
+        "sinks": {
+            f"s_{source}": {"files": {"from": source, "path": f"out/{source}.parquet", "min_rows": 0}}
+            for source in sources
+        },
+    }
+    path = project.pipeline("".join(f"{key}: {json.dumps(value)}\n" for key, value in spec.items()))
+    profile = {"duckdb": "fast", "spark": "local"}[engine]
+    return project.run(path, "--json", "--profile", profile)
+
+
+def _published(project: Project, source: str) -> object:
+    return sorted_rows(pq.read_table(project.folder / f"out/{source}.parquet"))
+
+
+def _records(ending: str, content: bytes) -> int | None:
+    """The records of a file, blank lines too, where everybody can count them."""
+    text = gzip.decompress(content) if ending.endswith("gz") else content
+    if b"\r" in text or b"\x00" in text or ending.startswith("csv") and b'"' in text or not text:
+        return None
+    lines = text.count(b"\n") + (0 if text.endswith(b"\n") else 1)
+    return lines - (1 if ending.startswith("csv") else 0)
+
+
+def _mutated(random: Random) -> tuple[str, bytes]:
+    kind = random.choice(["json", "csv"])
+    rows = [_values(random) for _ in range(random.randint(1, 12))]
+    if kind == "json":
+        lines = [json.dumps(row, ensure_ascii=random.random() < 0.3) for row in rows]
+    else:
+        lines = [",".join(COLUMNS), *(",".join(_cell(value) for value in row.values()) for row in rows)]
+    content = ("\n".join(lines) + random.choice(["\n", ""])).encode("utf-8", "surrogatepass")
+    for _ in range(random.choice([0, 1, 1, 2, 4])):
+        content = random.choice(MUTATIONS)(random, content)
+    if random.random() < 0.1:
+        return f"{kind}.gz", gzip.compress(content)
+    return kind, content
+
+
+def _values(random: Random) -> dict[str, Any]:
+    """A record that is read, or nearly."""
+    return {
+        "a": random.choice([1, None, -5, 2147483647, 2147483648, 1.5, "7"]),
+        "b": random.choice(TEXTS),
+        "c": random.choice([0.5, -0.0, 1e20, None, 3, 1e-7, "x"]),
+        "d": random.choice(["2024-02-29", "2023-02-29", "0001-01-01", "9999-12-31", None, "2024-2-9", "20240101"]),
+        "e": random.choice(["1.50", 1.5, "9999.99", "10000", "1.234", None, 0, "-0.01"]),
+        "f": random.choice(
+            ["2024-02-29 20:30:00", "2022-04-01T23:59:59.999999", "2022-04-01 24:00:00", None, "2022-04-01"]
+        ),
+        "g": random.choice([True, False, None, "true", "yes", 1]),
+        "h": random.choice([0, 9223372036854775807, -9223372036854775808, None, 9223372036854775808, 5, 5]),
+    }
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return '"' + text.replace('"', '""') + '"' if set(text) & set(',"\n\r') else text
+
+
+def _put(random: Random, content: bytes) -> bytes:
+    at = random.randrange(len(content) + 1)
+    return content[:at] + random.choice(PIECES).encode() + content[at:]
+
+
+def _cut(random: Random, content: bytes) -> bytes:
+    at = random.randrange(len(content) + 1)
+    return content[:at] + content[at + random.choice([1, 1, 5, 40]) :]
+
+
+def _bytes(random: Random, content: bytes) -> bytes:
+    at = random.randrange(len(content) + 1)
+    return (
+        content[:at]
+        + random.choice([b"\xff", b"\xc3", b"\x00", b"\r\n", b"\r", b"\xef\xbb\xbf", b"\xf0\x9f"])
+        + content[at:]
+    )
+
+
+def _double(random: Random, content: bytes) -> bytes:
+    lines = content.split(b"\n")
+    lines.insert(random.randrange(len(lines)) + 1, random.choice(lines))
+    return b"\n".join(lines)
+
+
+MUTATIONS: tuple[Callable[[Random, bytes], bytes], ...] = (_put, _put, _cut, _cut, _bytes, _double)
