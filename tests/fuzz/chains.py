@@ -14,10 +14,11 @@ from etlrun.compiler.plan import Plan, make_plan
 from etlrun.diagnostics import SpecError
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Column, Columns
+from etlrun.spec.engine import StatementError
 from running import Bench, run_on_duckdb, run_on_spark, write_project
 from tables import Example, Outcome, Table
 
-from .engines import Engines, sorted_rows
+from .engines import Engines, is_of_data, sorted_rows
 from .rows import COLUMNS, random_rows
 from .steps import MAPPING, Chain, random_step
 from .trials import Trial
@@ -103,10 +104,10 @@ def _differences(
             failed.add(name)  # what it reads differs already
             continue
         one, other = _rows(spark, name), _rows(duck, name)
-        if one == other or isinstance(one, str) and isinstance(other, str):
+        if one == other and not isinstance(one, str) or is_of_data(one) and is_of_data(other):
             continue
         failed.add(name)
-        if isinstance(one, str) != isinstance(other, str) and fails_before(name):
+        if is_of_data(one) != is_of_data(other) and fails_before(name):
             continue  # a step is an error on both, and one engine has no need of what it gives
         yield f"chain {name}:\n  spark\n{_listed(one)}\n  duckdb\n{_listed(other)}"
 
@@ -127,7 +128,7 @@ def _fails_before(engines: Engines, pipeline: _Pipeline, name: str) -> bool:
                     run_on_duckdb(engines.connection, plan, pipeline.tables),
                     run_on_spark(engines.spark.spark, plan, pipeline.tables),
                 )
-                if all(isinstance(_rows(bench, chain), str) for bench in benches):
+                if all(is_of_data(_rows(bench, chain)) for bench in benches):
                     return True
     finally:
         pipeline.chains = whole
@@ -149,7 +150,9 @@ def _rows(bench: Bench, name: str) -> tuple[tuple[str, ...], ...] | str:
     try:
         return sorted_rows(bench.table(name))
     except RunFailure as failure:
-        return f"error: {failure.message[:300]}"
+        return f"{failure.code}: {failure.message[:300]}"
+    except StatementError as error:
+        return f"{error.condition}: {error.detail[:300]}"
 
 
 def _listed(rows: tuple[tuple[str, ...], ...] | str) -> str:

@@ -45,7 +45,7 @@ def _calls(grammar: Grammar, row: Function, tail: str = "") -> Iterator[Piece]:
     wanted = [-1, *range(len(row.takes))]
     for place in wanted:
         for _ in range(ATTEMPTS):
-            made = grammar.made(grammar.whole_call(row, place) + ("" if row.name.startswith("collect") else tail))
+            made = grammar.made(grammar.whole_call(row, place, tail))
             if made:
                 yield made[0]
                 break

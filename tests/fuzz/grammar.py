@@ -143,9 +143,12 @@ class Grammar:
             operands[null_at] = "null"
         return f"{self.random.choice((row.name, *row.aliases))}({', '.join(operands)})"
 
-    def whole_call(self, row: Function, null_at: int = -1) -> str:
-        """A call as it can stand alone."""
-        return self._aggregate(row, null_at) if row.kind == "aggregate" else self.call(row, null_at)
+    def whole_call(self, row: Function, null_at: int = -1, over: str = "") -> str:
+        """A call as it can stand alone, over a window or not."""
+        if row.kind != "aggregate":
+            return self.call(row, null_at) + over
+        text = self._aggregate(row, null_at)
+        return f"{text.removesuffix(')')}{over})" if row.name.startswith("collect") else text + over
 
     def _aggregate(self, row: Function, null_at: int = -1) -> str:
         text = self.call(row, null_at)
@@ -170,7 +173,7 @@ class Grammar:
     def _window(self, row: Function) -> str:
         text = self._aggregate(row) if row.kind == "aggregate" else self.call(row)
         if row.name.startswith("collect"):
-            return text  # without a window: its order is no one's business
+            text = text.removeprefix("sort_array(").removesuffix(")")
         text = text.replace("(distinct ", "(")
         keys = [piece.text for piece in self.pieces if piece.type.is_orderable and piece.type != NULL]
         part = f"partition by {self.random.choice(keys)} " if self.random.random() < 0.7 else ""
@@ -182,7 +185,8 @@ class Grammar:
         )
         frames = ["", "", "rows between 2 preceding and 1 following", "rows between unbounded preceding and current row", "rows between 1 following and 3 following"]  # fmt: skip
         frame = self.random.choice(frames) if order and (row.kind == "aggregate" or row.name.endswith("_value")) else ""
-        return f"{text} over ({part}{order} {frame})"
+        whole = f"{text} over ({part}{order} {frame})"
+        return f"sort_array({whole})" if row.name.startswith("collect") else whole
 
     def _operands(self, kinds: Iterable[str]) -> list[str]:
         chosen: list[Piece] = []

@@ -12,7 +12,7 @@ from etlrun.language.dialects import duckdb_sql, spark_sql
 from etlrun.language.expressions import ExpressionError, parse_select
 from etlrun.language.queries import check_query
 
-from .engines import Engines, arrow_table
+from .engines import Engines, arrow_table, is_of_data
 from .grammar import Grammar, Piece
 from .rows import COLUMNS, random_rows
 from .trials import Trial
@@ -34,9 +34,9 @@ def try_some(seed: int, engines: Engines) -> Trial:
         tried += 1
         spark = engines.rows(engines.spark, spark_sql(tree))
         duck = engines.rows(engines.duckdb, duckdb_sql(tree))
-        one_fails = isinstance(spark, str) != isinstance(duck, str)
-        if spark == duck or isinstance(spark, str) and isinstance(duck, str):
+        if spark == duck and not isinstance(spark, str) or is_of_data(spark) and is_of_data(duck):
             continue
+        one_fails = is_of_data(spark) != is_of_data(duck)
         if not (
             one_fails
             and any(engines.fail_inside(tree, f"(select * from {name}) {alias}") for name, alias in _sources(tree))
