@@ -434,6 +434,12 @@ RUN_CODES: dict[str, Code] = {
         1,
         can_resume=True,
     ),
+    "connection-damaged": Code(
+        "the file of a connection is damaged",
+        "the disk or a copy lost a part of it, or it is not a DuckDB file",
+        "restore it from a backup, or move it away and run the pipelines again",
+        1,
+    ),
     "missing-variable": Code(
         "an environment variable is not set",
         "the profile refers to it as `${NAME}`",

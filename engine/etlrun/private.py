@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from etlrun.failures import RunFailure
@@ -19,6 +22,17 @@ def private_folder(path: Path) -> Path:
         folder.mkdir(mode=0o700, exist_ok=True)
     refuse_open(path)
     return path
+
+
+@contextmanager
+def new_files_as(path: Path) -> Iterator[None]:
+    """Inside, new files have the mode of the file `path`; where it is missing only their owner can read them."""
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o600
+    before = os.umask(0o777 & ~mode)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def refuse_open(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -110,16 +111,17 @@ def test_an_old_run_is_not_resumed_over_the_rows_of_a_newer_one(tmp_path: Path) 
     (old,) = (run["run_id"] for run in project.run("runs", "--json").json["runs"] if run["status"] == "failed")
     project.write("sales.csv", "shop,units\nB,9\n")
     assert project.run(replacing, "-q").code == 0
-    newer = started_a_year_later(project, old)
+    newer = started_an_hour_later(project, old)
     result = project.run("resume", old)
     assert result.code == 1
     assert f"newer-run: the table `totals` holds the rows of {newer}" in result.err
     assert project.table("totals") == [("B", 9)]
 
 
-def started_a_year_later(project: Project, run: str) -> str:
-    """Let what is published be of a run a year after `run`: nobody needs to wait for the clock."""
-    later = f"{int(run[:4]) + 1}{run[4:]}"
+def started_an_hour_later(project: Project, run: str) -> str:
+    """Let what is published be of a run an hour after `run`: nobody needs to wait for the clock."""
+    start, _, rest = run.partition("-")
+    later = f"{datetime.strptime(start, '%Y%m%dT%H%M%SZ') + timedelta(hours=1):%Y%m%dT%H%M%SZ}-{rest}"
     with duckdb.connect(str(project.folder / "warehouse.duckdb")) as connection:
         connection.execute("UPDATE _etlrun_loads SET run_id = ?", [later])
     return later

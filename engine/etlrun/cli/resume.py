@@ -21,10 +21,12 @@ def command(run: str, as_json: bool) -> None:
     Nothing is read or computed again; a sink that was published already is left alone.
     """
     from etlrun.cli.options import checked_pipeline
-    from etlrun.runtime.resume import find_run, resume
+    from etlrun.runtime.resume import resume
+    from etlrun.runtime.run_records import find_run
 
     project = find_project(Path.cwd())
-    folder, record = find_run(project.path(project.settings.runs), run)
+    found = find_run(project.path(project.settings.runs), run)
+    folder, record = found.folder, found.record
     settings = tuple(f"{name}={value}" for name, value in record.params.items())
     checked = checked_pipeline(Path(record.file), record.profile, "", settings)
     with reporting(record.pipeline) as reporter:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,10 +30,15 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print one object with `runs` and `ledger`.")
 def command(profile: str, rows: int, as_json: bool) -> None:
     """List the runs of this project, latest first, and what its connections hold."""
-    from etlrun.runtime.run_folder import read_records
+    from etlrun.runtime.run_records import StoredRun, stored_runs
 
     project = find_project(Path.cwd())
-    runs = list(islice(read_records(project.path(project.settings.runs)), rows))
+    runs: list[dict[str, Any]] = []
+    for found in stored_runs(project.path(project.settings.runs)):
+        if not isinstance(found, StoredRun):
+            tell(str(found), err=True)
+        elif len(runs) < rows:
+            runs.append(found.record.as_record())
     ledgers = _ledgers(project, project.profile(profile))
     if as_json:
         told = {name: [dataclasses.asdict(entry) for entry in found[:rows]] for name, found in ledgers.items()}

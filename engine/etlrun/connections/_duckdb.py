@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,7 +23,8 @@ from etlrun.language.arrow import arrow_schema, type_of_arrow
 from etlrun.language.columns import Columns, Type
 from etlrun.language.dialects import duckdb_sql
 from etlrun.language.duckdb_words import name, text, type_name
-from etlrun.spec.database import Finding, Load
+from etlrun.private import new_files_as
+from etlrun.spec.database import Finding, Load, Published
 from etlrun.stopping import pause
 from etlrun.warehouse.database import Warehouse
 from etlrun.warehouse.faults import point
@@ -52,25 +55,44 @@ def open_warehouse(connection: str, path: Path, *, writing: bool) -> DuckdbWareh
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
         try:
-            opened = duckdb.connect(str(path), read_only=not writing)
-            return DuckdbWarehouse(connection, DuckdbServer(path.name, opened))
-        except duckdb.IOException as error:
-            if "lock" not in str(error).lower() or time.monotonic() > deadline:
+            with new_files_as(path):
+                opened = duckdb.connect(str(path), read_only=not writing)
+            return DuckdbWarehouse(connection, DuckdbServer(path.name, opened), path)
+        except duckdb.Error as error:
+            if not _is_busy(error) or time.monotonic() > deadline:
                 raise _cannot_open(connection, path, error) from error
             pause(0.2)
-        except duckdb.Error as error:
-            raise _cannot_open(connection, path, error) from error
 
 
-def _cannot_open(connection: str, path: Path, error: Exception) -> RunFailure:
+_BUSY = "IO Error: Could not set lock on file "
+_DAMAGED = re.compile(
+    r"Corrupt database file|IO Error: Could not read enough bytes|IO Error: The file .* is not a valid DuckDB database file"
+)
+
+
+def _is_busy(error: duckdb.Error) -> bool:
+    """Whether another process has the file open; what its name holds does not count."""
+    return str(error).startswith(_BUSY)
+
+
+def _cannot_open(connection: str, path: Path, error: duckdb.Error) -> RunFailure:
     said = str(error).split("\n", 1)[0]
-    if "lock" in said.lower():
-        holder = said[said.find("held in") :].split(" See also")[0] if "held in" in said else "by another process"
+    if _is_busy(error):
+        _, _, rest = said.rpartition("lock is held in ")
+        holder = f"held by {rest.split('. See also')[0]}" if rest else "held by another process"
         return RunFailure(
             "connection",
             "connection-busy",
-            f"connection `{connection}`: {path} is {holder.replace('held in', 'held by')}",
+            f"connection `{connection}`: {path} is {holder}",
             "wait until that process is done, or close it",
+        )
+    if _DAMAGED.match(said):
+        return RunFailure(
+            "connection",
+            "connection-damaged",
+            f"connection `{connection}`: {path} is damaged, or is not a DuckDB file ({said})",
+            "restore it from a backup; or move it away, and the next runs make a new one: "
+            f"mv {shlex.quote(str(path))} {shlex.quote(str(path) + '.damaged')}",
         )
     return RunFailure(
         "connection",
@@ -83,9 +105,14 @@ def _cannot_open(connection: str, path: Path, error: Exception) -> RunFailure:
 class DuckdbWarehouse(Warehouse):
     """An open DuckDB file."""
 
-    def __init__(self, label: str, server: DuckdbServer) -> None:
+    def __init__(self, label: str, server: DuckdbServer, path: Path) -> None:
         super().__init__(label, server)
         self.connection = server.connection
+        self.path = path
+
+    def publish(self, load: Load) -> Published:
+        with new_files_as(self.path):  # DuckDB writes beside the file what is not in it yet
+            return super().publish(load)
 
     def close(self) -> None:
         super().close()

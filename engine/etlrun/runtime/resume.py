@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import time
-from dataclasses import fields
-from pathlib import Path
 
 from etlrun.compiler.check import Checked
 from etlrun.compiler.plan import make_plan
 from etlrun.failures import RunFailure
-from etlrun.private import refuse_open
 from etlrun.runtime.publishing import publish_all
 from etlrun.runtime.record import Record
 from etlrun.runtime.run import spec_hash
-from etlrun.runtime.run_folder import RECORD, RunFolder, is_alive
+from etlrun.runtime.run_folder import RunFolder
+from etlrun.runtime.run_records import is_alive
 from etlrun.runtime.stage import from_record
 from etlrun.runtime.working import Reporter
 from etlrun.stopping import Stopped, orderly
 
 
-def find_run(runs: Path, run: str) -> tuple[RunFolder, Record]:
-    """The run whose id is `run`, or begins so. Raises RunFailure where there is none, or several."""
-    found = sorted(path.parent for path in runs.resolve().glob(f"{run}*/{RECORD}"))
-    if len(found) != 1:
-        what = "there is no run" if not found else f"{len(found)} runs begin with"
-        raise RunFailure("usage", "unknown-run", f"{what} `{run}`", "`etlrun runs` lists them")
-    refuse_open(runs)
-    known = {item.name for item in fields(Record)}
-    told = json.loads((found[0] / RECORD).read_text(encoding="utf-8"))
-    return RunFolder(found[0].name, found[0]), Record(**{name: value for name, value in told.items() if name in known})
-
-
 @orderly()
 def resume(checked: Checked, folder: RunFolder, record: Record, reporter: Reporter) -> Record:
     """Publish what the run staged, under the run's own id. Raises RunFailure where it has no stage or the specification changed."""
-    if record.status == "running" and is_alive({"host": record.host, "pid": record.pid}):
+    if record.status == "running" and is_alive(record):
         raise RunFailure(
             "usage", "run-alive", f"the run `{folder.id}` is still at work on {record.host}", "wait until it is done"
         )
@@ -54,7 +39,9 @@ def resume(checked: Checked, folder: RunFolder, record: Record, reporter: Report
         )
     started = time.monotonic()
     plan = make_plan(checked)
-    staged = {name: from_record(name, plan.relation(name).columns, told) for name, told in record.staged.items()}
+    staged = {
+        name: from_record(name, plan.relation(name).columns, told, folder.path) for name, told in record.staged.items()
+    }
     try:
         publish_all(checked, staged, record, reporter)
     except RunFailure as failure:

@@ -27,11 +27,13 @@ from etlrun.runtime.blame import blame, located
 from etlrun.runtime.checking import Finding, judge, ready, run_checks
 from etlrun.runtime.connections import filled
 from etlrun.runtime.consent import Consent
+from etlrun.runtime.full_disk import as_full_disk, disk_failure
 from etlrun.runtime.functions import FunctionProcess
 from etlrun.runtime.inputs import Inputs
 from etlrun.runtime.publishing import look_ahead, publish_all
 from etlrun.runtime.record import Record
-from etlrun.runtime.run_folder import RunFolder, new_run, sweep_old
+from etlrun.runtime.run_folder import RunFolder, new_run
+from etlrun.runtime.run_records import sweep_old
 from etlrun.runtime.sources import account, find_files, look_at_tables, read_sources
 from etlrun.runtime.stage import Staged, take_stock
 from etlrun.runtime.working import Reporter, in_background, wait_for, work
@@ -56,7 +58,7 @@ def run_pipeline(checked: Checked, reporter: Reporter, wish: Wish) -> Record:
     started = time.monotonic()
     runs = checked.project.path(checked.project.settings.runs)
     try:
-        sweep_old(runs)
+        skipped = sweep_old(runs)
         folder = new_run(runs)
     except OSError as error:
         raise RunFailure(
@@ -65,26 +67,26 @@ def run_pipeline(checked: Checked, reporter: Reporter, wish: Wish) -> Record:
             f"no run folder can be made below {runs} ({error.strerror})",
             "set `runs:` in etlrun.yaml",
         ) from error
+    for unreadable in skipped:
+        reporter.warn(str(unreadable))
     record = _new_record(checked, folder)
     try:
         folder.write_record(record.as_record())
         _Run(checked, reporter, folder, record).run(wish)
         record.status = "done" if wish.publishes else "dry-run"
-    except RunFailure as failure:
+    except RunFailure as found:
+        failure = as_full_disk(found, folder.path)
         record.seconds = time.monotonic() - started
         record.fail(failure)
         failure.record = record.as_json()
-        raise
+        if failure is found:
+            raise
+        raise failure from found
     except SpecError:  # in a file that only a run opens, such as a model's
         record.status = "failed"
         raise
     except OSError as error:
-        full = RunFailure(
-            "engine",
-            "disk",
-            f"the run's folder cannot be written: {error.strerror or error}",
-            f"make room on the disk of {folder.path}",
-        )
+        full = disk_failure(folder.path, error.strerror or str(error))
         record.fail(full)
         raise full from error
     finally:

@@ -6,10 +6,8 @@ import json
 import os
 import secrets
 import shutil
-import socket
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,6 @@ from etlrun.private import private_folder
 
 RECORD = "run.json"
 INPUTS = "inputs.json"
-KEEP_DAYS = 7  # of a stage that nobody resumed
 LEFT_BEHIND = ("sources", "spill", "work")
 
 
@@ -69,55 +66,3 @@ def new_run(runs: Path) -> RunFolder:
     path = private_folder(runs.resolve()) / folder.id
     path.mkdir(mode=0o700)
     return RunFolder(folder.id, path)
-
-
-def read_records(runs: Path) -> Iterator[dict[str, Any]]:
-    """The records of all runs, latest first. A run whose process is gone without a word counts as `killed`."""
-    for record in _records(runs):
-        if _is_lost(record):
-            record["status"] = "killed"
-        yield record
-
-
-def _records(runs: Path) -> Iterator[dict[str, Any]]:
-    """The records as they stand."""
-    for path in sorted(runs.glob(f"*/{RECORD}"), reverse=True):
-        try:
-            yield json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-
-
-def _is_lost(record: dict[str, Any]) -> bool:
-    return record.get("status") == "running" and not is_alive(record)
-
-
-def sweep_old(runs: Path, days: int = KEEP_DAYS) -> None:
-    """Remove what killed runs left behind, and stages older than `days` days; records and quarantines stay.
-
-    A stage that was checked stays for `etlrun resume` meanwhile.
-    """
-    oldest = (datetime.now(UTC) - timedelta(days=days)).strftime("%Y%m%dT%H%M%SZ")
-    for record in _records(runs):
-        folder = RunFolder(record["run_id"], runs / record["run_id"])
-        is_old = record["run_id"] < oldest
-        if _is_lost(record):
-            record["status"] = "killed"
-            folder.write_record(record)
-        if record["status"] == "killed":
-            folder.sweep(staged=is_old or not record.get("staged"))
-        elif record["status"] != "running" and is_old:
-            folder.sweep(staged=True)
-
-
-def is_alive(record: dict[str, Any]) -> bool:
-    """Whether the process of a running record may still be at work; on another host nobody can tell."""
-    if record.get("host") != socket.gethostname():
-        return True
-    try:
-        os.kill(int(record.get("pid") or 0), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return int(record.get("pid") or 0) > 0

@@ -46,9 +46,15 @@ class Staged:
         return ParquetFiles(tuple(file.path for file in self.files), ours=True)
 
 
-def from_record(relation: str, columns: Columns, record: dict[str, Any]) -> Staged:
-    """The stage that a record tells of; `columns` may hold hidden ones."""
+def from_record(relation: str, columns: Columns, record: dict[str, Any], folder: Path) -> Staged:
+    """The stage that the record of the run in `folder` tells of; `columns` may hold hidden ones. Raises RunFailure for files elsewhere."""
     files = tuple(StagedFile(**file) for file in record["files"])
+    inside = folder.resolve()
+    for file in files:
+        if not Path(file.path).resolve().is_relative_to(inside):
+            raise RunFailure(
+                "sink", "stage-damaged", f"the staged file {file.path} is not in {folder}", "run the pipeline again"
+            )
     return Staged(relation, shown_columns(columns), files, record["rows"], record["checksum"])
 
 

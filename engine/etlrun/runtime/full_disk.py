@@ -1,0 +1,40 @@
+"""A full disk, whoever met it: engines and readers tell of it in words of their own."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from etlrun.failures import RunFailure
+
+SIGNS = tuple(os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+OF_THE_RUN = (
+    "engine",
+    "unreadable-file",
+    "engine-lost",
+    "stage-damaged",
+)  # codes of what writes into the run's folder only
+
+
+def disk_failure(folder: Path, reason: str) -> RunFailure:
+    """The failure of a run whose folder cannot be written."""
+    said = f"the run's folder cannot be written: {reason}"
+    return RunFailure("engine", "disk", said, f"make room on the disk of {folder}, or set `runs:` in etlrun.yaml")
+
+
+def as_full_disk(failure: RunFailure, folder: Path) -> RunFailure:
+    """`failure`, or what it comes from: that the disk of the run's folder is full."""
+    texts = list(_texts(failure))
+    sign = next((sign for sign in SIGNS for text in texts if sign in text), None)
+    if sign is None or not (failure.code in OF_THE_RUN or any(str(folder) in text for text in texts)):
+        return failure
+    return disk_failure(folder, sign)
+
+
+def _texts(error: BaseException | None) -> Iterator[str]:
+    """What an error and its causes say."""
+    while error is not None:
+        yield str(error)
+        error = error.__cause__

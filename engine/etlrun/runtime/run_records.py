@@ -1,0 +1,171 @@
+"""The records of earlier runs: each is judged by a schema before anything in it is used, and what does not fit is skipped."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from etlrun.failures import RunFailure
+from etlrun.private import refuse_open
+from etlrun.runtime.record import Record, Status
+from etlrun.runtime.run_folder import RECORD, RunFolder
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
+
+RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
+KEEP_DAYS = 7  # of a stage that nobody resumed
+MOST_PROCESSES = 2**31 - 1
+
+_TEXT = {"type": "string"}
+_ROWS = {"type": "integer", "minimum": 0}
+_FILE = {
+    "type": "object",
+    "required": ["path", "rows", "sha256"],
+    "properties": {"path": _TEXT, "rows": _ROWS, "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"}},
+    "additionalProperties": False,
+}
+_STAGED = {
+    "type": "object",
+    "required": ["rows", "checksum", "files"],
+    "properties": {"rows": _ROWS, "checksum": _TEXT, "files": {"type": "array", "items": _FILE}},
+}
+_NAMED_OBJECTS = {"type": "object", "additionalProperties": {"type": "object"}}
+_TEXTS = ("pipeline", "file", "run_id", "engine", "profile", "started_at", "host", "spec_hash", "version")
+SCHEMA = {
+    "type": "object",
+    "required": [*_TEXTS, "pid", "status", "seconds"],
+    "properties": {
+        **dict.fromkeys([*_TEXTS, "engine_version"], _TEXT),
+        "run_id": {"type": "string", "pattern": f"^{RUN_ID.pattern}$"},
+        "pid": {"type": "integer", "minimum": 0, "maximum": MOST_PROCESSES},
+        "status": {"enum": list(get_args(Status))},
+        "seconds": {"type": "number"},
+        "params": {"type": "object", "additionalProperties": _TEXT},
+        "sources": _NAMED_OBJECTS,
+        "relations": _NAMED_OBJECTS,
+        "models": _NAMED_OBJECTS,
+        "checks": {"type": "array", "items": {"type": "object"}},
+        "sinks": {
+            "type": "object",
+            "additionalProperties": {"type": "object", "required": ["rows"], "properties": {"rows": _ROWS}},
+        },
+        "staged": {"type": "object", "additionalProperties": _STAGED},
+        "error": {"type": ["object", "null"]},
+    },
+}
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """An earlier run. A run whose process is gone without a word counts as `killed`."""
+
+    folder: RunFolder
+    record: Record
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A record that does not fit, and why."""
+
+    path: Path
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path} is not a record of a run and is skipped ({self.reason}); remove {self.path.parent} if nobody needs it"
+
+
+def stored_runs(runs: Path) -> Iterator[StoredRun | Unreadable]:
+    """All runs below `runs`, latest first. A record is marked as killed in memory only."""
+    for path in sorted(runs.glob(f"*/{RECORD}"), reverse=True):
+        found = _read(path)
+        if isinstance(found, StoredRun) and _is_lost(found.record):
+            found.record.status = "killed"
+        yield found
+
+
+def find_run(runs: Path, run: str) -> StoredRun:
+    """The run whose id is `run`, or begins so. Raises RunFailure where there is none, or several, or its record does not fit."""
+    found = [path for path in sorted(runs.resolve().glob(f"*/{RECORD}")) if path.parent.name.startswith(run)]
+    if len(found) != 1:
+        what = "there is no run" if not found else f"{len(found)} runs begin with"
+        raise RunFailure("usage", "unknown-run", f"{what} `{run}`", "`etlrun runs` lists them")
+    refuse_open(runs)
+    stored = _read(found[0])
+    if isinstance(stored, Unreadable):
+        said = f"{stored.path} is not a record of a run ({stored.reason})"
+        raise RunFailure("usage", "unknown-run", said, "run the pipeline again")
+    return stored
+
+
+def sweep_old(runs: Path, days: int = KEEP_DAYS) -> list[Unreadable]:
+    """Remove what killed runs left behind, and stages older than `days` days; records and quarantines stay. Gives what it skipped.
+
+    A stage that was checked stays for `etlrun resume` meanwhile.
+    """
+    oldest = (datetime.now(UTC) - timedelta(days=days)).strftime("%Y%m%dT%H%M%SZ")
+    skipped = []
+    for found in map(_read, sorted(runs.glob(f"*/{RECORD}"))):
+        if isinstance(found, Unreadable):
+            skipped.append(found)
+            continue
+        folder, record = found.folder, found.record
+        is_old = folder.id < oldest
+        if _is_lost(record):
+            record.status = "killed"
+            folder.write_record(record.as_record())
+        if record.status == "killed":
+            folder.sweep(staged=is_old or not record.staged)
+        elif record.status != "running" and is_old:
+            folder.sweep(staged=True)
+    return skipped
+
+
+def is_alive(record: Record) -> bool:
+    """Whether the process of a running record may still be at work; on another host nobody can tell."""
+    if record.host != socket.gethostname():
+        return True
+    try:
+        os.kill(record.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return record.pid > 0
+
+
+def _is_lost(record: Record) -> bool:
+    return record.status == "running" and not is_alive(record)
+
+
+def _read(path: Path) -> StoredRun | Unreadable:
+    """The run of a record, whose own folder is the only path that is ever used."""
+    if path.parent.is_symlink() or not path.is_file():
+        return Unreadable(path, "it is not a file in a folder of its own")
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        return Unreadable(path, f"it cannot be read: {error}")
+    wrong = next(_validator().iter_errors(found), None)
+    if wrong is not None:
+        return Unreadable(path, f"{wrong.json_path}: {wrong.message[:200]}")
+    if found["run_id"] != path.parent.name:
+        return Unreadable(path, "its `run_id` is not the name of its folder")
+    known = {item.name for item in fields(Record)}
+    record = Record(**{name: value for name, value in found.items() if name in known})
+    return StoredRun(RunFolder(path.parent.name, path.parent), record)
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator(SCHEMA)
