@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from etlrun.language import duckdb_rules
 from etlrun.language.columns import Column, Columns, parse_type
+from etlrun.language.dialects import duckdb_sql, spark_sql
 from etlrun.language.expressions import ExpressionError, parse, parse_select
 from etlrun.language.grammar import EXPRESSIONS, GRAMMAR, QUERIES, QUERY, VALUE, VALUES, misfits
 from etlrun.language.queries import check_query
@@ -212,6 +213,31 @@ def test_an_order_that_a_key_makes_total_is_one(sql: str) -> None:
 def test_an_expression_of_nulls_has_no_type(text: str) -> None:
     assert refusals(f"select {text} as z from n")
     assert refusals(f"select upper({text}) as z from n")
+
+
+@pytest.mark.parametrize("operands", [2, 3, 5, 600, 2000])
+@pytest.mark.parametrize("word", ["and", "or"])
+def test_a_chain_of_conditions_may_be_long(operands: int, word: str) -> None:
+    conditions = f" {word} ".join(f"k <> {number}" for number in range(operands))
+    assert refusals(f"select k from n where {conditions}") == []
+    sql = duckdb_sql(check_query(parse_select(f"select k from n where {conditions}"), {"n": ROWS})[0])
+    assert sql.count("<>") == operands
+    assert "((" not in sql
+
+
+def test_a_chain_of_conditions_keeps_its_order() -> None:
+    conditions = " and ".join(f"k <> {number}" for number in range(100))
+    assert [node.expression.name for node in parse(conditions).find_all(exp.NEQ, bfs=False)] == [
+        str(number) for number in range(100)
+    ]
+
+
+@pytest.mark.parametrize("function", ["concat", "coalesce", "greatest", "array"])
+def test_a_call_may_have_many_arguments(function: str) -> None:
+    arguments = ", ".join(["s"] * 600)
+    query, _ = check_query(parse_select(f"select {function}({arguments}) as z from n"), {"n": ROWS}, "text")
+    assert duckdb_sql(query).count('"s"') == 600
+    assert spark_sql(query).count("`s`") == 600
 
 
 def test_a_parsed_expression_is_a_value() -> None:

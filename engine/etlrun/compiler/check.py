@@ -16,6 +16,8 @@ from etlrun.spec.pipeline import Pipeline, read_pipeline
 from etlrun.spec.project import Profile, Project, Use, find_project, load_mapping
 from etlrun.spec.sight import Sight, without_consequences
 
+OWN_TABLES = ("etlrun_", "_etlrun_", "__etlrun_")  # the ledger, label stores and versions have names that begin so
+
 
 @dataclass(frozen=True)
 class Checked:
@@ -207,6 +209,9 @@ class _Checker:
             self.check_connection(use, scope)
             use.value.verify(columns, scope)
             connection, target, part = use.value.place(name)
+            if connection and target.lower().startswith(OWN_TABLES):
+                message = f"`{target}` could be one of etlrun's own tables"
+                self.complain(use.where, "bad-name", message, "choose a name that does not begin with `etlrun_`")
             others = taken.setdefault((connection, target), {})
             other = next((sink for written, sink in others.items() if not (written and part) or written == part), None)
             if other is not None:

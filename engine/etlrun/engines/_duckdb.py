@@ -13,7 +13,7 @@ import duckdb
 
 from etlrun.language.columns import Column, Columns
 from etlrun.language.dialects import DUCKDB_SETTINGS
-from etlrun.language.duckdb_words import name, text, type_name
+from etlrun.language.duckdb_words import name, only_these_files, text, type_name
 from etlrun.spec.engine import ParquetFiles, Session, StatementError, Workspace
 
 if TYPE_CHECKING:
@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
     import pyarrow
 
-SETTINGS: dict[str, str | bool] = {"autoinstall_known_extensions": False, "preserve_insertion_order": False}
+SETTINGS: dict[str, str | bool] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "python_enable_replacements": False,  # else a name that no relation has could be a variable of this process
+    "preserve_insertion_order": False,
+}
 
 
 def start_session(workspace: Workspace, threads: int | None, memory: str) -> DuckdbSession:
@@ -37,16 +42,24 @@ def start_session(workspace: Workspace, threads: int | None, memory: str) -> Duc
     for key, value in DUCKDB_SETTINGS.items():
         connection.execute(f"SET {key} = {text(value)}")
     connection.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
-    return DuckdbSession(connection)
+    return DuckdbSession(connection, workspace.folder)
 
 
 class DuckdbSession(Session):
-    """DuckDB at work."""
+    """DuckDB at work.
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    From the first statement of a pipeline on, the connection opens nothing but the files it was given until then and what is below
+    `folder`; without a folder it belongs to somebody else, who says what it may open.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, folder: Path | None = None) -> None:
         self.connection = connection
+        self.folder = folder
+        self.inputs: list[str] = []
 
     def read_files(self, relation: str, columns: Columns, files: Iterable[ParquetFiles]) -> None:
+        files = list(files)
+        self.inputs += [path for part in files for path in part.paths]
         selects = [_select(columns, part) for part in files if part.paths] or [_nothing(columns)]
         self.connection.execute(f"CREATE OR REPLACE VIEW {name(relation)} AS {' UNION ALL '.join(selects)}")
 
@@ -55,14 +68,22 @@ class DuckdbSession(Session):
 
     def write(self, statement: str, folder: Path) -> None:
         folder.mkdir(parents=True)
+        self._lock()
         with _translated():
             self.connection.execute(
                 f"COPY ({statement}) TO {text(str(folder))} (FORMAT parquet, PER_THREAD_OUTPUT true, FILE_EXTENSION 'parquet')"
             )
 
     def fetch(self, statement: str) -> pyarrow.Table:
+        self._lock()
         with _translated():
             return self.connection.sql(statement).to_arrow_table()
+
+    def _lock(self) -> None:
+        if self.folder is not None:
+            folders = dict.fromkeys((str(self.folder), str(self.folder.resolve())))
+            self.connection.execute(only_these_files(folders, self.inputs))
+            self.folder = None
 
     def progress(self) -> tuple[int, int]:
         share = self.connection.query_progress()

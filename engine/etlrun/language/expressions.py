@@ -33,6 +33,7 @@ logging.getLogger("sqlglot").addHandler(logging.NullHandler())  # what it warns 
 TYPE = "etlrun.type"  # the key under which a node's `meta` holds its Type
 DEEPEST = 60  # levels of a written expression; deeper ones would exhaust the stack of some pass
 LONGEST = 100_000  # characters
+LONG_CHAIN = 32  # operands of `and` and `or`; a longer chain becomes a balanced tree
 
 
 class Language(Spark):
@@ -53,6 +54,8 @@ def parse(text: str) -> exp.Expr:
 
 def parse_ordering(text: str) -> exp.Ordered:
     """Parse `column`, `column desc` or `expression asc nulls last`. Nulls go first ascending and last descending, as in Spark."""
+    if not text.strip():
+        raise ExpressionError((Problem("syntax", "the ordering is empty", 0, max(1, len(text)), "name a column"),))
     query = _parse_query(f"select 1 order by {text}", shift=len("select 1 order by "), text=text)
     ordered = query.args["order"].expressions
     if len(ordered) != 1:
@@ -202,8 +205,9 @@ def _trees(sql: str, text: str, shift: int = 0) -> Sequence[exp.Expr | None]:
 
 
 def _too_deep(text: str) -> ExpressionError:
-    message = f"the expression is nested more than {DEEPEST} levels deep"
-    return ExpressionError((Problem("syntax", message, 0, len(text), "make columns of its parts first"),))
+    message = f"this is nested more than {DEEPEST} levels deep"
+    fix = "make columns of its parts first, or step chains of the parts of a query"
+    return ExpressionError((Problem("syntax", message, 0, len(text), fix),))
 
 
 def _plain(tree: exp.Expr, text: str, wanted: Slot) -> exp.Expr:
@@ -220,6 +224,11 @@ def _plain(tree: exp.Expr, text: str, wanted: Slot) -> exp.Expr:
     problems = tuple(misfits(tree, text, wanted))
     if problems:
         raise ExpressionError(problems)
+    for chain in list(holder.find_all(exp.Connector)):
+        if type(chain.parent) is not type(chain) and chain.parent is not None:
+            operands = list(chain.flatten(unnest=False))
+            if len(operands) > LONG_CHAIN:
+                chain.replace(balanced(type(chain), operands))
     for raw in list(holder.find_all(exp.RawString)):
         plain = exp.Literal.string(raw.this)
         plain.meta.update(raw.meta)
@@ -227,6 +236,14 @@ def _plain(tree: exp.Expr, text: str, wanted: Slot) -> exp.Expr:
     found = holder.this.pop()
     assert isinstance(found, exp.Expr)
     return found
+
+
+def balanced(kind: type[exp.Expr], operands: Sequence[exp.Expr]) -> exp.Expr:
+    """The operands in their order under an operator to which brackets mean nothing, as flat a tree as can be."""
+    if len(operands) == 1:
+        return operands[0]
+    middle = len(operands) // 2
+    return kind(this=balanced(kind, operands[:middle]), expression=balanced(kind, operands[middle:]))
 
 
 def _below(node: exp.Expr) -> Iterator[exp.Expr]:

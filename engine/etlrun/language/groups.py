@@ -7,7 +7,7 @@ from typing import Any
 from sqlglot import exp
 
 from etlrun.language.columns import BIGINT, Column
-from etlrun.language.expressions import ExpressionError, Problem, call, cast, column, literal
+from etlrun.language.expressions import LONG_CHAIN, ExpressionError, Problem, balanced, call, cast, column, literal
 from etlrun.language.typed import Names
 
 
@@ -63,8 +63,11 @@ def _alone(node: exp.Column) -> Problem:
 def _total(members: tuple[Column, ...]) -> exp.Expr:
     terms = [_term(member) for member in members]
     total: exp.Expr = terms[0] if len(terms) > 1 else _value(members[0])
-    for term in terms[1:]:
-        total = exp.Add(this=total, expression=term)
+    if len(terms) > LONG_CHAIN:
+        total = balanced(exp.Add, terms)
+    else:
+        for term in terms[1:]:
+            total = exp.Add(this=total, expression=term)
     if len(members) == 1 or not all(member.nullable for member in members):
         return exp.paren(total, copy=False)
     any_value = call("coalesce", *(column(member.name) for member in members))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 import re
+from collections.abc import Iterator
 
 from sqlglot import exp
 
@@ -93,11 +94,18 @@ def visit_cast(checker: Checker, node: exp.Expr) -> Type:
 def visit_boolean(checker: Checker, node: exp.Expr) -> Type:
     # A long chain leans to the left: walk down it instead of calling down it.
     operands = list(node.flatten(unnest=False)) if isinstance(node, exp.Connector) else [node.this]
+    for link in _links(node) if isinstance(node, exp.Connector) else ():
+        link.meta[TYPE] = BOOLEAN
     for operand in operands:
         kind = checker.visit(operand)
         if kind not in (BOOLEAN, NULL):
             checker.complain(operand, "type-mismatch", f"`{_WORDS[type(node)]}` joins conditions, and this is {kind}")
     return BOOLEAN
+
+
+def _links(chain: exp.Expr) -> Iterator[exp.Expr]:
+    """The operators of a chain of `and` or of `or` that are operands of others in it."""
+    return (node for node in chain.walk(prune=lambda node: type(node) is not type(chain)) if type(node) is type(chain))
 
 
 def visit_comparison(checker: Checker, node: exp.Expr) -> Type:

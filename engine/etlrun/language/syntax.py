@@ -63,7 +63,7 @@ def _place(facts: dict[str, object], word: str, text: str, sql: str, shift: int)
     """The offsets in `text` of the word at which the parser stopped."""
     line, last_column = int(str(facts.get("line") or 1)), int(str(facts.get("col") or 0))
     end = sum(len(previous) + 1 for previous in sql.split("\n")[: line - 1]) + last_column - shift
-    return max(0, end - len(word)), end
+    return max(0, end - len(word)), max(0, end)
 
 
 def _left_open(text: str) -> int | None:

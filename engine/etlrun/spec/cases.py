@@ -174,7 +174,9 @@ def _named_twice(document: Document) -> Iterator[Diagnostic]:
     first: dict[Any, int] = {}
     for index, test in enumerate(document.value["tests"]):
         name = test.get("name") if isinstance(test, dict) else None
-        if name is not None and name in first:
+        if not isinstance(name, str):
+            continue
+        if name in first:
             message = f"there is a test `{name}` already"
             yield document.diagnose(
                 ("tests", index, "name"), "duplicate-name", message, "give each test a name of its own"

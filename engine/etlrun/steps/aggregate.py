@@ -111,15 +111,13 @@ class Aggregate(Step):
         kind = type_of(tree) if tree is not None else NULL
         if pivot.fill is not None and tree is not None:
             fill = inside.tree(Columns(()), pivot.fill, "fill")
-            if fill is not None and type_of(fill) == NULL:
-                inside.error("fill", "type-mismatch", "null is what stands there without `fill`", "leave `fill` out")
-            elif fill is not None and common_type((kind, type_of(fill))) != kind:
+            if fill is not None and common_type((kind, type_of(fill))) != kind:
                 inside.error("fill", "type-mismatch", f"the fill is {type_of(fill)}, and the value is {kind}")
         if len(labels) > 1 and "{label}" not in pivot.name:
             inside.error(
                 "name", "column-exists", "every label would get the same column", "put `{label}` into the name"
             )
-            return result.with_group(Group(pivot.as_, (), labels)) if pivot.as_ else result
+            return result.with_group(Group(pivot.as_, (), ())) if pivot.as_ else result
         for name in sorted(pivot_name(pivot, label) for label in dict.fromkeys(labels)):
             inside.new_column(result, name, "name" if pivot.name != "{label}" else "labels")
             result = result.with_column(Column(name, kind, nullable=pivot.fill is None))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from etlrun.language.columns import BIGINT, BOOLEAN, INT, STRING, Type
+from etlrun.language.expressions import LONG_CHAIN, balanced
 from etlrun.language.functions.function import Arguments, Complaint, Function, Template, Types
 from etlrun.language.templates import duckdb, spark, text_of, whole_of
 
@@ -70,6 +71,8 @@ def _duckdb_right(arguments: Arguments, types: Types) -> exp.Expr:
 
 
 def _duckdb_concat(arguments: Arguments, types: Types) -> exp.Expr:
+    if len(arguments) > LONG_CHAIN:
+        return exp.paren(balanced(exp.DPipe, [exp.paren(argument) for argument in arguments]), copy=False)
     joined = arguments[0].copy()
     for argument in arguments[1:]:
         joined = duckdb("_1 || _2", joined, argument)
