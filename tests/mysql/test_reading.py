@@ -97,6 +97,40 @@ def test_a_table_or_column_that_is_not_there_is_named(place: Place, tmp_path: Pa
     assert failure.value.fix == "it has id, name"
 
 
+@pytest.mark.parametrize("value", ["0000-00-00", "2022-00-10", "2022-04-00", "2022-02-30"])
+@pytest.mark.parametrize("kind", ["DATE", "DATETIME(6)", "TIMESTAMP"])
+def test_a_date_that_does_not_exist_is_shown_with_its_row(place: Place, tmp_path: Path, value: str, kind: str) -> None:
+    if kind == "TIMESTAMP" and value != "0000-00-00":
+        return
+    place.run(
+        "SET sql_mode='ALLOW_INVALID_DATES'",
+        f"CREATE TABLE t (id INT PRIMARY KEY, d {kind} NULL)",
+        f"INSERT INTO t VALUES (1, '2022-04-01'), (2, NULL), (579912, '{value}')",
+    )
+    declared = "date" if kind == "DATE" else "timestamp"
+    with pytest.raises(RunFailure) as failure:
+        place.warehouse().copy("t", columns_of({"id": "int", "d": declared}), tmp_path)
+    assert failure.value.message.startswith(f"the column `d` of the table `t` holds {value}")
+    assert failure.value.message.endswith(f"which is no {declared} of the calendar, e.g. where `id` = 57**12")
+    if value != "2022-02-30":
+        find = failure.value.fix[len("find such rows: ") :].partition(";")[0]
+        assert [row[0] for row in place.run(find)] == [579912]
+    copied = place.warehouse().copy("t", columns_of({"id": "int", "d": "string"}), tmp_path)
+    assert pq.read_table(copied.files[0]).column("d").to_pylist()[2].startswith(value)
+
+
+def test_a_missing_table_has_a_name_that_is_near(place: Place, tmp_path: Path) -> None:
+    place.run("CREATE TABLE interaction_data (id INT)", "CREATE TABLE other (id INT)")
+    for wanted, fix in (
+        ("interaction_dat", "did you mean `interaction_data`?"),
+        ("INTERACTION_DATA", "did you mean `interaction_data`?"),
+        ("x", "check the name"),
+    ):
+        with pytest.raises(RunFailure, match="has no table") as failure:
+            place.warehouse().copy(wanted, columns_of({"id": "int"}), tmp_path)
+        assert failure.value.fix.startswith(fix)
+
+
 @pytest.mark.parametrize(
     ("value", "kind"), [("'x'", "int"), ("300", "tinyint"), ("'2022-02-30'", "date"), ("1.25", "decimal(3,1)")]
 )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from etlrun.failures import RunFailure
+from etlrun.spec.database import Publish
 from projects import Project
 
 from .loads import Place, make_load, many
@@ -72,6 +74,38 @@ def test_each_of_them_is_needed_and_its_lack_leaves_the_old_rows(
         )
     assert failure.value.exit_code == 1 and "grant it" in failure.value.fix
     assert place.rows() == many("2022-04", 3, 1)
+
+
+@pytest.mark.parametrize("publish", ["transaction", "pointer"])
+def test_what_an_account_lacks_is_found_before_the_run_and_granted_as_printed(
+    place: Place, account: Account, tmp_path: Path, publish: Publish
+) -> None:
+    place.run(f"GRANT SELECT ON {place.database}.* TO {account.name}@'%'")
+    load = replace(make_load(tmp_path, many("2022-04", 3, 1), run_id=FIRST), publish=publish)
+    warehouse = place.warehouse(user=account.name, password="x1")
+    with pytest.raises(RunFailure) as failure:
+        warehouse.mismatches(load)
+    assert failure.value.code == "no-right"
+    data = "profile" if publish == "transaction" else "profile__data"
+    assert f"INSERT, DELETE, CREATE on `{data}`" in failure.value.message
+    assert ("CREATE VIEW on `profile`" in failure.value.message) == (publish == "pointer")
+    place.run(failure.value.fix.removeprefix("let an administrator run: "))
+    assert warehouse.mismatches(load) == []
+    assert warehouse.publish(load).rows == 3
+
+
+@pytest.mark.parametrize("missing", ["SELECT", "INSERT", "DELETE"])
+@pytest.mark.parametrize("objects", [("*",), ("profile", "_etlrun_loads", "_etlrun_writers")])
+def test_a_right_that_lacks_on_one_table_is_named(
+    place: Place, account: Account, tmp_path: Path, missing: str, objects: tuple[str, ...]
+) -> None:
+    place.warehouse().publish(make_load(tmp_path, many("2022-04", 3, 1), run_id=FIRST))
+    account.grant(*objects)
+    place.run(f"REVOKE {missing} ON {place.database}.{objects[0]} FROM {account.name}@'%'")
+    load = make_load(tmp_path, many("2022-04", 3, 1), run_id="20220502T000000Z-a")
+    with pytest.raises(RunFailure, match=f"the account lacks rights: {missing} on `profile`") as failure:
+        place.warehouse(user=account.name, password="x1").mismatches(load)
+    assert ("_etlrun_loads" in failure.value.message) == (objects == ("*",))
 
 
 def test_without_process_the_blocker_stays_unnamed_and_the_message_says_why(

@@ -50,6 +50,7 @@ def test_the_settings_of_a_session(spare: Callable[..., Server]) -> None:
         "NO_ZERO_DATE",
         "NO_ZERO_IN_DATE",
         "ERROR_FOR_DIVISION_BY_ZERO",
+        "NO_AUTO_VALUE_ON_ZERO",
         "NO_ENGINE_SUBSTITUTION",
     }
     assert found == {

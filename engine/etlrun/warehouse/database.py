@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from etlrun.diagnostics import nearest
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.spec.database import Copy, Database, Entry, Finding, Load, Published, Version
@@ -49,9 +50,7 @@ class Warehouse(Database):
         if statement:
             raise missing_schema("source", table, statement)
         if there is None:
-            raise RunFailure(
-                "source", "missing-table", f"connection `{self.label}` has no table `{table}`", "check the name"
-            )
+            raise self._missing(table)
         missing = ", ".join(f"`{item.name}`" for item in columns if there.column(item.name) is None)
         if missing:
             names = ", ".join(column.name for column in there.columns)
@@ -60,11 +59,18 @@ class Warehouse(Database):
             )
         return Selection(self.server, there, columns)
 
+    def _missing(self, table: str) -> RunFailure:
+        with self._asking() as session:
+            tables = self.server.tables(session)
+        fix = nearest(table, tables) or "check the name, and that the account may SELECT from it"
+        return RunFailure("source", "missing-table", f"connection `{self.label}` has no table `{table}`", fix)
+
     def interrupt(self) -> None:
         self._reader.interrupt()
 
     def mismatches(self, load: Load) -> Sequence[tuple[str, str]]:
         with self._asking() as session:
+            self.server.require_rights(session, load)
             return find_mismatches(self.server, session, load)
 
     def publish_all(self, loads: Sequence[Load]) -> list[Published]:

@@ -119,6 +119,7 @@ class Server(ABC, Generic[S, D]):
     place: str  # the server and the database
     now: str  # the time in UTC, `2022-04-30T20:15:00Z`, as an SQL expression
     ends_session = "KILL {}"  # the statement that ends a session
+    schema = "current_schema()"  # the schema of a session, as an SQL expression
     row_locks = " FOR UPDATE"  # what makes a SELECT lock its rows
     is_embedded = False  # a file that one process uses at a time: it needs no locks, and rows stay in the order in which they came
     dirty_reads = ""  # the statement with which a session sees what others have not committed yet
@@ -162,6 +163,14 @@ class Server(ABC, Generic[S, D]):
     @abstractmethod
     def missing_schema(self, session: S, table: str) -> str:
         """The statement that makes the schema of a table, where it is missing; else nothing."""
+
+    def tables(self, session: S) -> list[str]:
+        """The names of the tables and views in the session's schema."""
+        found = session.rows(f"SELECT table_name FROM information_schema.tables WHERE table_schema = {self.schema}")
+        return sorted(str(row[0]) for row in found)
+
+    def require_rights(self, session: S, load: Load) -> None:
+        """Raises RunFailure where the account may not publish a load, as far as the server says so."""
 
     @abstractmethod
     def unfit(self, columns: Columns) -> Iterator[str]:

@@ -13,12 +13,15 @@ from etlrun.failures import without_personal
 from etlrun.warehouse.server import ErrorKind, ServerError
 
 LOST = 2013
-TRANSIENT = frozenset((0, 1040, 1053, 1158, 1159, 1160, 1161, 1205, 1213, 1927, 2002, 2003, 2006, LOST, 2055, 4031))
+MALFORMED = 2027
+TRANSIENT = frozenset(
+    (0, 1040, 1053, 1158, 1159, 1160, 1161, 1205, 1213, 1927, 2002, 2003, 2006, LOST, MALFORMED, 2055, 4031)
+)
 FAILOVER = frozenset((1290, 1792, 1836, 3032))  # read-only or offline: another server may be taking over
 NO_LOCAL_FILES = frozenset((1148, 3948, 4166))
 DUPLICATE = frozenset((1062, 1586, 1859))
 REFUSED = frozenset((1048, 1264, 1265, 1292, 1366, 1406, 1452, 1526, 3819, 4025))  # the server refused a value
-DENIED = frozenset((1044, 1142, 1227))
+DENIED = frozenset((1044, 1142, 1143, 1227))
 LOCK_WAIT = 1205
 UNVERIFIED = 2026
 
@@ -40,6 +43,10 @@ _WHAT: dict[int, tuple[str, str]] = {
     1142: (
         "the account lacks a right on this table",
         "grant it SELECT, INSERT and DELETE on what it writes, and CREATE while a table is missing",
+    ),
+    1143: (
+        "the account lacks a right on a column of this table",
+        "grant it SELECT, INSERT and DELETE on what it writes",
     ),
     1153: ("a row is larger than the server takes at once", "raise max_allowed_packet on the server"),
     1526: ("the table has no partition for a value of a new row", "add the partition: ALTER TABLE ... ADD PARTITION"),
@@ -70,6 +77,10 @@ _WHAT: dict[int, tuple[str, str]] = {
     2003: ("the server cannot be reached", "check host and port, and that the server runs"),
     2006: ("the connection broke", "check the network and the server's log"),
     LOST: ("the connection broke", "check the network and the server's log"),
+    MALFORMED: (
+        "the server's answer is torn, or is not MySQL's protocol",
+        "check host and port, and what stands between: another program or a proxy may answer there",
+    ),
     2055: ("the connection broke", "check the network and the server's log"),
     UNVERIFIED: (
         "the server could not prove who it is",
@@ -177,4 +188,4 @@ def masked(text: str) -> str:
     return without_personal(quoted)
 
 
-_WITHOUT_VALUES = frozenset((1142, 1290, 2003, UNVERIFIED))
+_WITHOUT_VALUES = frozenset((1142, 1143, 1290, 2003, UNVERIFIED))

@@ -6,10 +6,10 @@ import re
 import time
 from collections.abc import Iterator
 
+from etlrun.connections._mysql.rights import EVERYTHING, ROWS, held_rights, listed_rights
 from etlrun.connections._mysql.session import MysqlSession
 from etlrun.spec.database import Finding, Level
 
-NEEDED = ("SELECT", "INSERT", "DELETE")
 FOR_THE_FIRST_RUN = ("CREATE",)
 TOO_MUCH = ("ALL PRIVILEGES", "SUPER", "FILE", "DROP", "GRANT OPTION", "SHUTDOWN", "PROCESS")
 OLDEST = {"MariaDB": (10, 6), "MySQL": (8, 4)}
@@ -68,9 +68,9 @@ def _variables(session: MysqlSession) -> Iterator[Finding]:
 def _rights(session: MysqlSession) -> Iterator[Finding]:
     (database,) = session.one("SELECT DATABASE()")
     grants = [str(row[0]) for row in session.rows("SHOW GRANTS")]
-    held = {right for grant in grants if _covers(grant, str(database)) for right in _listed(grant)}
-    everything = "ALL PRIVILEGES" in held
-    missing = [] if everything else [right for right in NEEDED if right not in held]
+    held = held_rights(grants, str(database))
+    everything = EVERYTHING in held
+    missing = [] if everything else [right for right in ROWS if right not in held]
     if missing:
         yield Finding(
             "trouble",
@@ -82,7 +82,7 @@ def _rights(session: MysqlSession) -> Iterator[Finding]:
         yield Finding(
             "warning", "rights", "the account may not CREATE: tables and the ledger must be there before the first run"
         )
-    everywhere = {right for grant in grants for right in _listed(grant)}
+    everywhere = {right for grant in grants for right in listed_rights(grant)}
     excess = [right for right in TOO_MUCH if right in everywhere]
     if excess:
         yield Finding(
@@ -91,22 +91,11 @@ def _rights(session: MysqlSession) -> Iterator[Finding]:
             f"the account may do more than it needs: {', '.join(excess)}",
             "SELECT, INSERT, DELETE (and CREATE once) suffice",
         )
+    if not everything and not missing and "CREATE VIEW" not in held:
+        yield Finding(
+            "ok",
+            "views",
+            "the account may not CREATE VIEW, which a sink with `publish: pointer` needs for its first run",
+        )
     if not missing and not excess:
         yield Finding("ok", "rights", "what is needed, and no more")
-
-
-def _covers(grant: str, database: str) -> bool:
-    """Whether a line of SHOW GRANTS is about tables of the database. Its name is a pattern there, as LIKE has it."""
-    found = re.search(r" ON (?:TABLE )?(?:(\*)|`((?:[^`]|``)*)`)\.", grant)
-    if found is None or found.group(1):
-        return found is not None
-    parts = re.findall(r"\\?.", found.group(2).replace("``", "`"))
-    pattern = "".join({"%": ".*", "_": "."}.get(part) or re.escape(part[-1]) for part in parts)
-    return re.fullmatch(pattern, database, re.IGNORECASE) is not None
-
-
-def _listed(grant: str) -> list[str]:
-    """The rights of one line of SHOW GRANTS."""
-    found = re.match(r"GRANT (.*?) ON ", grant)
-    rights = [re.sub(r"\s*\(.*\)", "", right.strip()) for right in found.group(1).split(",")] if found else []
-    return [*rights, *(["GRANT OPTION"] if "WITH GRANT OPTION" in grant else [])]

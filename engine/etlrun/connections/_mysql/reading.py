@@ -19,13 +19,16 @@ from etlrun.connections._mysql.types import Stored
 from etlrun.connections._mysql.words import name, table_name
 from etlrun.failures import RunFailure
 from etlrun.language.arrow import arrow_schema
-from etlrun.language.columns import Column, Columns
+from etlrun.language.columns import Columns
+from etlrun.warehouse.inspection import masked_value, sample_key
 from etlrun.warehouse.server import ServerError
 from etlrun.warehouse.sessions import Sessions
 
 LARGE = 100_000  # rows that are worth the start of several connections
 MOST_READERS = 4
 RANGES = 4  # for each reader: who is done early takes another
+
+CALENDAR = ("date", "datetime", "timestamp")
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,63 @@ def read_batches(
     stored = [found for item in columns if (found := there.column(item.name)) is not None]
     schema = arrow_schema(columns)
     for page in session.pages(f"SELECT {', '.join(map(_selected, stored))} FROM {table_name(there.table)}{by_key}"):
-        arrays = [_array(there, item, values) for item, values in zip(columns, page, strict=True)]
+        rows = _Page(there, columns, tuple(stored), page)
+        arrays = [rows.array(position) for position in range(len(page))]
         yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+@dataclass(frozen=True)
+class _Page:
+    """Some rows of a table as the server writes them, column by column."""
+
+    there: MysqlTable
+    columns: Columns
+    stored: tuple[Stored, ...]
+    values: list[pa.BinaryArray]
+
+    def array(self, position: int) -> pa.Array:
+        """A column in its declared type. Raises RunFailure, which shows a value that is not of that type, and its row."""
+        found = self.values[position]
+        wanted = arrow_schema(Columns((self.columns.items[position],))).field(0).type
+        try:
+            return _cast(found, wanted)
+        except pa.ArrowInvalid as error:
+            row = next(index for index in range(len(found)) if not _can_cast(found[index : index + 1], wanted))
+            raise self.unlike(position, row) from error
+
+    def unlike(self, position: int, row: int) -> RunFailure:
+        """The failure of a value that is not of the declared type."""
+        item, stored, table = self.columns.items[position], self.stored[position], self.there.table
+        value, key = self.text(position, row) or "", self.key(row)
+        where = f", e.g. where {key}" if key else ""
+        if stored.kind not in CALENDAR:
+            return RunFailure(
+                "source",
+                "wrong-columns",
+                f"the column `{item.name}` of the table `{table}` ({stored.written}) does not hold {item.type} in every row: "
+                f"{masked_value(value)} is none{where}",
+                "declare the type that the table has",
+            )
+        column = name(stored.name)
+        bad = f"YEAR({column}) = 0 OR MONTH({column}) = 0 OR DAY({column}) = 0"
+        return RunFailure(
+            "source",
+            "wrong-columns",
+            f"the column `{item.name}` of the table `{table}` holds {value}, which is no {item.type} of the calendar{where}",
+            f"find such rows: SELECT * FROM {table_name(table)} WHERE {bad}; correct them there, or declare `{item.name}: string` and "
+            f"take null for them in a step: try_cast({item.name} as {item.type})",
+        )
+
+    def key(self, row: int) -> str:
+        """The primary key of a row, masked; nothing where it is not among the columns."""
+        names = [column.name for column in self.stored]
+        if not set(self.there.key) <= set(names):
+            return ""
+        return sample_key(self.there.key, tuple(self.text(names.index(key), row) for key in self.there.key))
+
+    def text(self, position: int, row: int) -> str | None:
+        found = self.values[position][row].as_py()
+        return None if found is None else found.decode(errors="replace")
 
 
 def _may_be_cut(there: MysqlTable) -> bool:
@@ -92,14 +150,13 @@ def _selected(column: Stored) -> str:
     return f"{name(column.name)} + 0e0" if column.kind == "float" else name(column.name)
 
 
-def _array(there: MysqlTable, item: Column, found: pa.BinaryArray) -> pa.Array:
-    wanted = arrow_schema(Columns((item,))).field(0).type
+def _cast(found: pa.BinaryArray, wanted: pa.DataType) -> pa.Array:
+    return found if wanted == pa.binary() else found.cast(pa.string()).cast(wanted)
+
+
+def _can_cast(found: pa.BinaryArray, wanted: pa.DataType) -> bool:
     try:
-        return found if wanted == pa.binary() else found.cast(pa.string()).cast(wanted)
-    except pa.ArrowInvalid as error:
-        raise RunFailure(
-            "source",
-            "wrong-columns",
-            f"the column `{item.name}` of the table `{there.table}` does not hold {item.type} in every row",
-            "declare the type that the table has",
-        ) from error
+        _cast(found, wanted)
+    except pa.ArrowInvalid:
+        return False
+    return True

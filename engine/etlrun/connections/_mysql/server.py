@@ -18,6 +18,7 @@ from etlrun.connections._mysql.loaders import Insert, LoadData
 from etlrun.connections._mysql.reading import Parallel, read_batches, share_out
 from etlrun.connections._mysql.references import refuse_cascades
 from etlrun.connections._mysql.refusals import refusal
+from etlrun.connections._mysql.rights import require_rights
 from etlrun.connections._mysql.session import MysqlSession, Settings
 from etlrun.connections._mysql.tables import MysqlTable, create_statement, mismatches, read_definition, unfit
 from etlrun.connections._mysql.words import name, text
@@ -50,6 +51,7 @@ class MysqlServer(Server[MysqlSession, MysqlTable]):
     product = "MySQL"
     now = "DATE_FORMAT(UTC_TIMESTAMP(), '%Y-%m-%dT%H:%i:%sZ')"
     dirty_reads = "SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED"
+    schema = "DATABASE()"
     keeps_versions = True
 
     @property
@@ -81,6 +83,9 @@ class MysqlServer(Server[MysqlSession, MysqlTable]):
         *schema, _ = table.split(".")
         wanted = f"SELECT 1 FROM information_schema.schemata WHERE schema_name = {text(schema[0])}" if schema else ""
         return f"CREATE DATABASE {name(schema[0])}" if wanted and not session.rows(wanted) else ""
+
+    def require_rights(self, session: MysqlSession, load: Load) -> None:
+        require_rights(session, load)
 
     def unfit(self, columns: Columns) -> Iterator[str]:
         return unfit(columns)

@@ -12,15 +12,18 @@ from __future__ import annotations
 import contextlib
 import secrets
 import socket
-from collections.abc import Iterable
+import struct
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pymysql import err
 from pymysql.connections import Connection, MySQLResult
 from pymysql.constants import CLIENT, COMMAND, CR
-from pymysql.protocol import LoadLocalPacketWrapper
+from pymysql.protocol import LoadLocalPacketWrapper, MysqlPacket
 
 PACKET = 1 << 20
+MALFORMED = (struct.error, LookupError, ValueError, TypeError, AssertionError, UnboundLocalError)
 IN_CLEAR = (b"mysql_clear_password", b"dialog")
 
 
@@ -32,6 +35,7 @@ class Line(Connection):  # type: ignore[misc]
         self._offered: tuple[bytes, Iterable[memoryview]] | None = None
         self._result: _Result | None = None
         self._may_hold_rows = False
+        self.failed_producer: BaseException | None = None
         flags = settings.pop("client_flag", 0) | CLIENT.LOCAL_FILES
         super().__init__(client_flag=flags, local_infile=False, **settings)
 
@@ -114,15 +118,39 @@ class Line(Connection):  # type: ignore[misc]
     def _read_query_result(self, unbuffered: bool = False) -> int:
         self._result = None
         result = _Result(self)
-        if unbuffered:
-            result.init_unbuffered_query()
-        else:
-            result.read()
+        with self._well_formed():
+            if unbuffered:
+                result.init_unbuffered_query()
+            else:
+                result.read()
         self._result = result
         if result.server_status is not None:
             self.server_status = result.server_status
         affected: int = result.affected_rows
         return affected
+
+    def _get_server_information(self) -> None:
+        with self._well_formed():
+            super()._get_server_information()
+
+    def _request_authentication(self) -> None:
+        with self._well_formed():
+            super()._request_authentication()
+
+    def _read_packet(self, packet_type: Any = MysqlPacket) -> Any:
+        with self._well_formed():
+            return super()._read_packet(packet_type)
+
+    @contextmanager
+    def _well_formed(self) -> Iterator[None]:
+        """Inside, an answer that PyMySQL cannot take apart is a failure of the line: it was cut, or it is no MySQL server's."""
+        try:
+            yield
+        except MALFORMED as error:
+            if error is self.failed_producer:
+                raise
+            self._force_close()
+            raise err.OperationalError(CR.CR_MALFORMED_PACKET, "malformed packet") from error
 
     def _process_auth(self, plugin_name: bytes, auth_packet: Any, handler: Any = None) -> Any:
         if plugin_name in IN_CLEAR and not self._is_verified:
@@ -142,7 +170,8 @@ class _Result(MySQLResult):  # type: ignore[misc]
                 for start in range(0, len(chunk), PACKET):
                     line.write_packet(bytes(chunk[start : start + PACKET]))
             line.write_packet(b"")  # the end of the data, said only after all of it
-        except BaseException:
+        except BaseException as error:
+            line.failed_producer = error
             line.abort()
             raise
         answer = line._read_packet()
