@@ -9,7 +9,7 @@ LOCK := UV_CUSTOM_COMPILE_COMMAND='make lock' .venv/tools/bin/uv pip compile --q
 .DEFAULT_GOAL := help
 SECONDS ?= 3600
 
-.PHONY: help demo test test-mysql mysqld sweep fuzz check bench docs lock audit
+.PHONY: help pictures demo test test-mysql mysqld sweep fuzz check bench docs lock audit
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -19,14 +19,18 @@ demo: .venv/run.stamp data/log_content  ## write sample logs, run a pipeline on 
 	@$(BIN)/etlrun pipelines/interaction.yaml
 	@echo '$$ etlrun show pipelines/interaction.yaml profile -n 3 --where "Active = 29"'
 	@$(BIN)/etlrun show pipelines/interaction.yaml profile -n 3 --where "Active = 29"
+	@echo '$$ etlrun pipelines/behavior.yaml'
+	@$(BIN)/etlrun pipelines/behavior.yaml
+	@echo '$$ etlrun dashboard build'
+	@$(BIN)/etlrun dashboard build
 	@echo 'Now `. $(BIN)/activate`, and try:'
-	@echo '  etlrun pipelines/behavior.yaml                what each user searched most, this month against last'
+	@echo '  etlrun dashboard build --open                 the two pages in a browser'
 	@echo '  etlrun test                                   the tests that stand beside the pipelines'
 	@echo '  etlrun check                                  change a word in pipelines/interaction.yaml first'
 	@echo '  etlrun compile pipelines/interaction.yaml     the SQL that runs'
 	@echo '  etlrun --help                                 everything else; README.md says how to write a pipeline'
 
-test: check .venv/mariadb.stamp  ## run every test, after the linter and the type checker
+test: check .venv/mariadb.stamp .venv/chromium.stamp  ## run every test, after the linter and the type checker
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 test-mysql: mysqld .venv/dev.stamp  ## run the tests of the warehouse on MySQL itself: make test-mysql MYSQLD=/path/to/mysqld
@@ -53,6 +57,10 @@ check: .venv/dev.stamp  ## run the linter, the formatter (`ruff format .` repair
 
 bench: .venv/dev.stamp  ## measure; the figures go into bench/README.md
 	@for file in bench/[a-z]*.py; do echo "$$file"; $(BIN)/python $$file || exit 1; done
+
+pictures: .venv/run.stamp .venv/chromium.stamp  ## take the pictures of the README again, after make demo
+	@chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --virtual-time-budget=9000 --window-size=1280,1180 \
+	  --screenshot=docs/pictures/interaction.png "file://$(CURDIR)/build/dashboards/interaction.html" >/dev/null 2>&1
 
 docs: .venv/run.stamp  ## write the reference pages in docs/ and the schema for editors
 	@$(BIN)/python docs/generate.py
@@ -97,6 +105,14 @@ data/log_content: | .venv/run.stamp
 	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo 'installing mariadb-server-core' && apt-get update -qq && \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mariadb-server-core >/dev/null; } || \
 	  { echo 'the tests need MariaDB; on Debian: apt-get install --no-install-recommends mariadb-server-core' >&2; exit 1; }
+	@touch $@
+
+# The tests of pages open them in a real browser.
+.venv/chromium.stamp: | .venv/venv.stamp
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
+	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo 'installing chromium' && apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; } || \
+	  { echo 'the tests need Chromium; on Debian: apt-get install --no-install-recommends chromium' >&2; exit 1; }
 	@touch $@
 
 .venv/venv.stamp:

@@ -19,6 +19,8 @@ import click
 
 from etlrun.cli.command_line import group as etlrun
 from etlrun.codes import RUN_CODES, SPEC_CODES, Code
+from etlrun.dashboards import measures
+from etlrun.dashboards import spec as dashboards
 from etlrun.language.columns import SCALARS, SPELLINGS, Type
 from etlrun.language.functions import FUNCTIONS
 from etlrun.spec import cases, pipeline, project
@@ -61,6 +63,8 @@ def pages() -> dict[Path, str]:
     found[PROJECT / "docs" / "tests.md"] = tests_page()
     found[PROJECT / "docs" / "project.md"] = project_page()
     found[PACKAGE / "pipeline.schema.json"] = pipeline.schema_text()
+    found[PROJECT / "docs" / "dashboards.md"] = dashboards_page()
+    found[PACKAGE / "dashboard.schema.json"] = dashboards.schema_text()
     found[PACKAGE / "test.schema.json"] = cases.schema_text()
     return found
 
@@ -98,6 +102,19 @@ def tests_page() -> str:
     """What a file of tests says."""
     first, _, rest = (cases.__doc__ or "").strip().partition("\n")
     return _page(["# Tests", first, rest.strip(), "## Keys", *_keys(cases.CaseFile)])
+
+
+def dashboards_page() -> str:
+    """What a dashboard says, its cards, and the rules of its measures."""
+    first, _, rest = (dashboards.__doc__ or "").strip().partition("\n")
+    rules = (measures.__doc__ or "").strip().partition("\n")[2].strip()
+    cards = [[f"`{name}`", _sentence((cls.__doc__ or "").strip())] for name, cls in dashboards.CARDS.items()]
+    parts = ["# Dashboards", first, rest.strip(), "## Keys", *_keys(dashboards.Dashboard)]
+    parts += ["`page` is a list of lines, and a line is a list of cards.", "## Measures", rules]
+    parts += ["## Cards", _table(["card", "is"], cards)]
+    for name, cls in dashboards.CARDS.items():
+        parts += [f"### {name}", *_keys(cls)]
+    return _page(parts)
 
 
 TYPES = {

@@ -28,6 +28,7 @@ LAYERS: tuple[set[str], ...] = (
     {"enrich", "reading", "samples", "warehouse"},
     KINDS,
     {"compiler"},
+    {"dashboards"},
     {"runtime"},
     {"cli"},
     {"__main__"},

@@ -159,6 +159,11 @@ SPEC_CODES: dict[str, Code] = {
         "the name is misspelt, or mappings/ has no such file",
         "create `mappings/NAME.yaml`",
     ),
+    "unknown-measure": Code(
+        "the dashboard has no such measure",
+        "the name is misspelt",
+        "declare it under `measures:`",
+    ),
     "unknown-model": Code(
         "the profile has no such model",
         "the name is misspelt, or only another profile has it",
@@ -566,6 +571,12 @@ RUN_CODES: dict[str, Code] = {
     ),
     "unfit-name": Code("a name is too long for `publish: pointer`", "it gets a suffix", "choose a shorter name", 1),
     # commands
+    "dashboard-size": Code(
+        "a page would hold too much",
+        "a filter has too many values, or a sum is too large to be exact",
+        "filter by columns with fewer values",
+        1,
+    ),
     "already-current": Code(
         "the table shows that version already", "nothing has been published since", "choose another"
     ),

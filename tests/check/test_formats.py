@@ -203,7 +203,8 @@ def test_no_text_of_a_spec_moves_the_cursor_of_a_terminal() -> None:
     hostile = "a\x1b[2Jb\u202ec\x07"
     text = format_text([one(message=hostile, fix=hostile, source=hostile, column=1, end_column=3)])
     assert [character for character in text if not character.isprintable() and character != "\n"] == []
-    assert text.count("a\ufffd[2Jb\ufffdc\ufffd") == 3
+    assert text.count("a\\u001b[2Jb\\u202ec\\u0007") == 2  # the message and the fix spell what is hidden
+    assert text.count("a\ufffd[2Jb\ufffdc\ufffd") == 1  # the line keeps its width, so that the caret keeps its place
 
 
 def test_json_keeps_letters_as_they_are() -> None:

@@ -80,8 +80,9 @@ def told_about(spec: Path, folder: Path) -> str:
     shutil.copytree(HERE / "project", folder, dirs_exist_ok=True)
     first = spec.read_text(encoding="utf-8").split("\n", 1)[0]
     target = first.removeprefix("# in: ") if first.startswith("# in: ") else f"pipelines/{spec.name}"
+    (folder / target).parent.mkdir(exist_ok=True)
     shutil.copyfile(spec, folder / target)
-    checked = target if target.startswith("pipelines/") else "pipelines/sound.yaml"
+    checked = target if target.startswith(("pipelines/", "dashboards/")) else "pipelines/sound.yaml"
     command = first.removeprefix("# $ etlrun ") if first.startswith("# $ etlrun ") else f"check {checked}"
     outcome = etlrun(folder, *command.split())
     return f"$ etlrun {command}\n{outcome.out}{outcome.err}[exit code {outcome.code}]\n"

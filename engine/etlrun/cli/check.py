@@ -11,9 +11,14 @@ from etlrun.cli.options import choosing, read_settings
 from etlrun.cli.words import counted
 from etlrun.compiler.cases import check_cases
 from etlrun.compiler.check import check_file
+from etlrun.dashboards.check import check_dashboard
+from etlrun.dashboards.spec import FOLDER as DASHBOARDS
+from etlrun.dashboards.spec import dashboards_below, is_dashboard_file
 from etlrun.diagnostics import FORMATS, Diagnostic, SpecError, nearest
 from etlrun.spec.cases import case_files_below, is_case_file, pipelines_below
 from etlrun.spec.project import FILE
+
+FOLDERS = (Path("pipelines"), Path(DASHBOARDS))
 
 
 @click.command("check")
@@ -28,22 +33,18 @@ from etlrun.spec.project import FILE
     help="How mistakes are written.",
 )
 def command(paths: tuple[Path, ...], profile: str, engine: str, settings: tuple[str, ...], form: str) -> None:
-    """Check pipelines and their tests: files, or folders of them (pipelines/ where none is given).
+    """Check pipelines, their tests and dashboards: files, or folders of them (pipelines/ and dashboards/ where none is given).
 
     All mistakes are shown, sorted by place, each with what to do. Exit code 0 when there is none, 2 otherwise; warnings do not count.
     """
-    given = paths or (Path("pipelines"),)
+    given = paths or tuple(path for path in FOLDERS if path.is_dir()) or FOLDERS[:1]
     found = {_missing(path) for path in given if not path.exists()}
     files = list(dict.fromkeys(file for path in given for file in _files(path)))
     if not files and not found:
         raise click.UsageError(f"there is no pipeline in {', '.join(map(str, given))}")
     for file in files:
         try:
-            found.update(
-                check_cases(file, profile).warnings
-                if is_case_file(file)
-                else check_file(file, profile, read_settings(settings)).warnings
-            )
+            found.update(_warnings(file, profile, read_settings(settings)))
         except SpecError as error:
             found.update(error.diagnostics)
     text = FORMATS[form](sorted(found))
@@ -55,13 +56,29 @@ def command(paths: tuple[Path, ...], profile: str, engine: str, settings: tuple[
     raise SystemExit(2 if errors else 0)
 
 
+def _warnings(file: Path, profile: str, settings: dict[str, str]) -> tuple[Diagnostic, ...]:
+    """What is odd about a pipeline, a file of tests or a dashboard. Raises SpecError with its mistakes."""
+    if is_case_file(file):
+        return check_cases(file, profile).warnings
+    if is_dashboard_file(file):
+        return check_dashboard(file, profile, settings).checked.warnings
+    return check_file(file, profile, settings).warnings
+
+
 def _files(path: Path) -> Iterator[Path]:
-    """The pipelines and tests of a folder, those further down included; of a project those in pipelines/. A file is one whatever its name."""
+    """The pipelines and tests of a folder, those further down included, or its dashboards; of a project those in its folders.
+
+    A file is one whatever its name.
+    """
     if not path.is_dir():
         yield from (path,) if path.exists() else ()
         return
     if (path / FILE).is_file():
+        yield from dashboards_below(path / DASHBOARDS)
         path = path / "pipelines"
+    if path.resolve().name == DASHBOARDS:
+        yield from dashboards_below(path)
+        return
     yield from pipelines_below(path)
     yield from case_files_below(path)
 
@@ -75,9 +92,11 @@ def _missing(path: Path) -> Diagnostic:
 
 
 def _counted(files: Sequence[Path]) -> str:
-    tests = sum(is_case_file(file) for file in files)
-    parts = [counted(len(files) - tests, "pipeline")] if len(files) > tests or not tests else []
-    return ", ".join([*parts, f"{counted(tests, 'file')} of tests"] if tests else parts)
+    tests, dashboards = sum(map(is_case_file, files)), sum(map(is_dashboard_file, files))
+    pipelines = len(files) - tests - dashboards
+    parts = [counted(pipelines, "pipeline")] if pipelines or not files else []
+    parts += [f"{counted(tests, 'file')} of tests"] if tests else []
+    return ", ".join([*parts, counted(dashboards, "dashboard")] if dashboards else parts)
 
 
 def _verdict(errors: int, warnings: int) -> str:

@@ -27,6 +27,7 @@ COMMANDS = (
     "compile",
     "show",
     "test",
+    "dashboard",
     "runs",
     "resume",
     "rollback",

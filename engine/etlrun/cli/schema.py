@@ -10,8 +10,9 @@ import click
 @click.command("schema")
 @click.option("--project", "of_project", is_flag=True, help="The schema of etlrun.yaml instead.")
 @click.option("--tests", "of_tests", is_flag=True, help="The schema of `*.test.yaml` instead.")
+@click.option("--dashboards", "of_dashboards", is_flag=True, help="The schema of dashboards instead.")
 @click.option("--functions", is_flag=True, help="The functions that expressions may call instead.")
-def command(of_project: bool, of_tests: bool, functions: bool) -> None:
+def command(of_project: bool, of_tests: bool, of_dashboards: bool, functions: bool) -> None:
     """Print the JSON Schema (draft-07) of a pipeline, for editors and CI."""
     if functions:
         from etlrun.language.functions import FUNCTIONS
@@ -20,10 +21,12 @@ def command(of_project: bool, of_tests: bool, functions: bool) -> None:
             takes = ", ".join(kind.lstrip("=") for kind in function.takes)
             click.echo(f"{function.name}({takes}): {function.doc}")
         return
+    from etlrun.dashboards import spec as dashboards
     from etlrun.spec import cases, pipeline
     from etlrun.spec.project import project_schema
 
     if of_project:
         click.echo(json.dumps(pipeline.public(project_schema()), indent=1, ensure_ascii=False))
         return
-    click.echo(cases.schema_text() if of_tests else pipeline.schema_text(), nl=False)
+    chosen = dashboards if of_dashboards else cases if of_tests else pipeline
+    click.echo(chosen.schema_text(), nl=False)

@@ -1,0 +1,1 @@
+"""Dashboards: a file in dashboards/, held against its pipeline, as one static page."""

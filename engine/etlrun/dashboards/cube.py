@@ -1,0 +1,213 @@
+"""The numbers of a page: sums for every combination of its filters, the labels they are counted by, and the rows of its tables.
+
+Everything is computed by DuckDB over a copy of the published table, whichever server holds it, so a page is the same from each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from etlrun.dashboards.check import CheckedDashboard, order_of
+from etlrun.dashboards.measures import ROWS, Formula, Sum, quoted
+from etlrun.dashboards.spec import Bar, Flow, RowTable
+from etlrun.failures import RunFailure
+from etlrun.language.duckdb_words import text
+
+if TYPE_CHECKING:
+    import duckdb
+
+MOST_CELLS = 300_000
+MOST_LABELS = 200  # of a filter
+LARGEST = 2**53  # the largest whole number up to which a page counts exactly
+UNKNOWN = 0  # the code of a missing value; labels count from 1
+
+
+@dataclass(frozen=True)
+class Cube:
+    """Sums for each combination of the values of `dimensions`: their codes, and the parts of the measures, cell by cell."""
+
+    dimensions: tuple[str, ...]
+    codes: Mapping[str, Sequence[int]]
+    parts: Mapping[str, Sequence[float]]
+
+
+@dataclass(frozen=True)
+class PageData:
+    """What a page holds: labels by column, cubes, the largest keys of every cell by card, rows by table, and how many rows there are."""
+
+    labels: Mapping[str, Sequence[str]]
+    cubes: Sequence[Cube]
+    tops: Mapping[str, Sequence[Sequence[Any]]]
+    rows: Mapping[str, Sequence[Sequence[Any]]]
+    total: int
+
+
+def collect(dashboard: CheckedDashboard, files: Sequence[Path]) -> PageData:
+    """Compute what the page of a dashboard holds, from the Parquet files of its table. Raises RunFailure where it would be too much."""
+    import duckdb
+
+    with duckdb.connect() as connection:
+        source = f"read_parquet([{', '.join(text(str(path)) for path in files)}])" if files else _no_rows(dashboard)
+        connection.execute(f"CREATE VIEW published AS SELECT * FROM {source}")
+        return _Collector(dashboard, connection).page()
+
+
+def _no_rows(dashboard: CheckedDashboard) -> str:
+    names = ", ".join(f"NULL AS {quoted(item.name)}" for item in dashboard.columns)
+    return f"(SELECT {names} WHERE false)"
+
+
+class _Collector:
+    def __init__(self, dashboard: CheckedDashboard, connection: duckdb.DuckDBPyConnection) -> None:
+        self.dashboard = dashboard
+        self.connection = connection
+        self.labels: dict[str, list[str]] = {}
+
+    def page(self) -> PageData:
+        cubes = [self.cube(names) for names in self.dashboard.dimensions]
+        tops = {
+            _place(use.where): self.top(use.value)
+            for use in self.dashboard.file.cards
+            if isinstance(use.value, Bar) and self.dashboard.is_key(use.value.of)
+        }
+        rows = {
+            _place(use.where): self.rows(use.value, [shown.name for shown in self.dashboard.tables[use.where]])
+            for use in self.dashboard.file.cards
+            if isinstance(use.value, RowTable)
+        }
+        ((total,),) = self.ask("SELECT count(*) FROM published")
+        return PageData(self.labels, cubes, tops, rows, total)
+
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        return self.connection.execute(query).fetchall()
+
+    def code(self, column: str) -> str:
+        """SQL for the code of a column's value: 0 where it is missing. Makes the table of its labels at first use."""
+        table = quoted(f"labels of {column}")
+        if column not in self.labels:
+            self.make_labels(column, table)
+        return f"coalesce((SELECT code FROM {table} WHERE folded = {self.folded(column)}), {UNKNOWN})"
+
+    def folded(self, column: str) -> str:
+        """A value as it is compared: text without case, and without blanks at its end."""
+        found = self.dashboard.columns.get(column)
+        value = f"CAST({quoted(column)} AS VARCHAR)"
+        return f"lower(rtrim({value}))" if found and found.type.name == "string" else value
+
+    def make_labels(self, column: str, table: str) -> None:
+        """Number the values of a column, in the declared order or from the most frequent one on."""
+        found = self.dashboard.columns.get(column)
+        order = list(found.domain or ()) if found else []
+        place = f"coalesce(list_position({_list(order)}, label), {len(order) + 1})" if order else "1"
+        self.connection.execute(
+            f"""CREATE TEMP TABLE {table} AS
+            WITH spelled AS (
+                SELECT {self.folded(column)} AS folded, CAST({quoted(column)} AS VARCHAR) AS label, count(*) AS n
+                FROM published WHERE {quoted(column)} IS NOT NULL GROUP BY ALL
+            ), chosen AS (
+                SELECT folded, first(label ORDER BY n DESC, label) AS label, sum(n) AS n FROM spelled GROUP BY folded
+            )
+            SELECT folded, label, row_number() OVER (ORDER BY {place}, n DESC, label) AS code FROM chosen"""
+        )
+        self.labels[column] = [label for (label,) in self.ask(f"SELECT label FROM {table} ORDER BY code")]
+        if column in map(self.dashboard.column, self.dashboard.spec.filters) and len(self.labels[column]) > MOST_LABELS:
+            message = f"the filter `{column}` has {len(self.labels[column]):,} values, and a page filters by at most {MOST_LABELS}"
+            raise RunFailure("usage", "dashboard-size", message, "filter by a column with fewer values")
+
+    def cube(self, names: tuple[str, ...]) -> Cube:
+        parts = {ROWS: "count(*)", **_parts(self.dashboard.formulas)}
+        selected = [f"{self.code(name)} AS d{index}" for index, name in enumerate(names)]
+        needed = [quoted(item.name) for item in self.dashboard.columns]
+        keys = [f"d{index}" for index in range(len(names))]
+        sums = [f"{sql} AS p{index}" for index, sql in enumerate(parts.values())]
+        having = "" if names else " HAVING count(*) > 0"
+        found = self.ask(
+            f"WITH coded AS (SELECT {', '.join([*selected, *needed])} FROM published) "
+            f"SELECT {', '.join([*keys, *sums])} FROM coded "
+            + (f"GROUP BY {', '.join(keys)} ORDER BY {', '.join(keys)}" if names else having)
+        )
+        if len(found) > MOST_CELLS:
+            message = (
+                f"the page would hold {len(found):,} combinations of {', '.join(names)}, and at most {MOST_CELLS:,} fit"
+            )
+            raise RunFailure(
+                "usage", "dashboard-size", message, "filter by fewer columns, or by columns with fewer values"
+            )
+        columns = list(zip(*found, strict=True)) or [()] * (len(keys) + len(sums))
+        return Cube(
+            names,
+            dict(zip(names, columns, strict=False)),
+            {
+                name: [_number(value, name) for value in values]
+                for name, values in zip(parts, columns[len(keys) :], strict=True)
+            },
+        )
+
+    def top(self, card: Bar) -> list[tuple[Any, ...]]:
+        """The rows with the largest sums in every cell of the filters: their codes, the key, the sum. Each selection's largest are among them."""
+        formula = self.dashboard.formulas[card.value]
+        assert isinstance(formula, Sum)
+        known = " + ".join(f"CAST({quoted(column)} IS NOT NULL AS INT)" for column in formula.columns)
+        added = " + ".join(f"coalesce({quoted(column)}, 0)" for column in formula.columns)
+        filters = [self.code(self.dashboard.column(name)) for name in self.dashboard.spec.filters]
+        cells = ", ".join(f"f{index}" for index in range(len(filters)))
+        key = quoted(self.dashboard.column(card.of))
+        selected = [f"{code} AS f{index}" for index, code in enumerate(filters)]
+        inner = ", ".join([*selected, f"CAST({key} AS VARCHAR) AS k", f"CASE WHEN {known} > 0 THEN {added} END AS v"])
+        partition = f"PARTITION BY {cells} " if cells else ""
+        found = self.ask(
+            f"SELECT * FROM (SELECT {inner} FROM published) WHERE v IS NOT NULL "
+            f"QUALIFY row_number() OVER ({partition}ORDER BY v DESC, k) <= {card.top} ORDER BY v DESC, k"
+        )
+        return [(*row[:-1], _number(row[-1], card.value)) for row in found]
+
+    def rows(self, card: RowTable, shown: Sequence[str]) -> list[list[Any]]:
+        """The first rows of a table: the codes of the filters, then the shown columns."""
+        filters = [self.code(self.dashboard.column(name)) for name in self.dashboard.spec.filters]
+        names = [*shown, *(self.dashboard.column(name) for name in card.search)]
+        selected = ", ".join([*filters, *map(quoted, names)])
+        order = order_of(self.dashboard, card)
+        found = self.ask(f"SELECT {selected} FROM published ORDER BY {order} LIMIT {card.rows}")
+        return [[_value(value) for value in row] for row in found]
+
+
+def _parts(formulas: Mapping[str, Formula]) -> dict[str, str]:
+    return {name: sql for formula in formulas.values() for name, sql in formula.parts().items()}
+
+
+def _list(values: Sequence[str]) -> str:
+    return f"[{', '.join(text(value) for value in values)}]"
+
+
+def _place(where: Sequence[str | int]) -> str:
+    return f"{where[1]}.{where[2]}"
+
+
+def _number(value: Any, name: str) -> float | int:
+    """A sum as the page holds it; a missing one adds nothing. Raises RunFailure where the page could not hold it exactly."""
+    if value is None:
+        return 0
+    number = float(value) if isinstance(value, (Decimal, float)) else int(value)
+    if abs(number) > LARGEST:
+        message = f"`{name.partition(':')[2] or name}` adds up to {number:,}, which a page cannot hold exactly"
+        raise RunFailure("usage", "dashboard-size", message, "divide the column in the pipeline first")
+    return number
+
+
+def _value(value: Any) -> Any:
+    return (
+        value
+        if value is None or isinstance(value, (bool, int, float, str))
+        else float(value)
+        if isinstance(value, Decimal)
+        else str(value)
+    )
+
+
+def flow_dimensions(card: Flow, dashboard: CheckedDashboard) -> tuple[str, str]:
+    """The two columns of a flow as the pipeline spells them."""
+    return dashboard.column(card.from_), dashboard.column(card.to)

@@ -1,0 +1,133 @@
+"""One HTML file from the numbers of a page: its code, its style and its data, and nothing from elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+from etlrun.dashboards.check import CheckedDashboard
+from etlrun.dashboards.cube import PageData
+from etlrun.dashboards.spec import Bar, Donut, Flow, Kpi, Measure, Quality, RowTable
+
+FOOT = "built from {table} of {connection}, {rows} rows, run {run}, finished {finished}; etlrun {version}"
+
+
+def page_text(dashboard: CheckedDashboard, data: PageData, quality: Sequence[Mapping[str, Any]], foot: str) -> str:
+    """The page as text. The policy lets it run its own code only, and send nothing anywhere."""
+    folder = files("etlrun.dashboards") / "page"
+    script, style = ((folder / name).read_text(encoding="utf-8") for name in ("page.js", "page.css"))
+    policy = (
+        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    packed = base64.b64encode(zlib.compress(json.dumps(_content(dashboard, data, quality, foot)).encode(), 9)).decode()
+    title = html.escape(dashboard.spec.title)
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{html.escape(policy, quote=True)}">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="referrer" content="no-referrer">'
+        f"<title>{title}</title><style>{style}</style></head>"
+        f'<body><main id="page"><h1>{title}</h1></main><script type="application/octet-stream" id="data">{packed}</script>'
+        f"<script>{script}</script></body></html>\n"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _content(
+    dashboard: CheckedDashboard, data: PageData, quality: Sequence[Mapping[str, Any]], foot: str
+) -> dict[str, Any]:
+    """What the page's code reads; `page/page.js` says how."""
+    spec = dashboard.spec
+    measures = {
+        name: {
+            "label": measure.label,
+            "description": measure.description,
+            "format": _format(measure),
+            **dashboard.formulas[name].rule(),
+        }
+        for name, measure in spec.measures.items()
+    }
+    cubes = [
+        {"dimensions": cube.dimensions, "codes": dict(cube.codes), "parts": dict(cube.parts)} for cube in data.cubes
+    ]
+    return {
+        "title": spec.title,
+        "measures": measures,
+        "filters": [dashboard.column(name) for name in spec.filters],
+        "labels": dict(data.labels),
+        "cubes": cubes,
+        "page": [[_card(dashboard, data, use.value, use.where) for use in row] for row in dashboard.file.page],
+        "total": data.total,
+        "quality": list(quality),
+        "foot": foot,
+    }
+
+
+def _format(measure: Measure) -> str:
+    return measure.format or ("percent 1" if measure.share else "decimal 1" if measure.average else "whole")
+
+
+def _card(dashboard: CheckedDashboard, data: PageData, card: Any, where: Sequence[str | int]) -> dict[str, Any]:
+    place = f"{where[1]}.{where[2]}"
+    labels = {name: measure.label for name, measure in dashboard.spec.measures.items()}
+    if isinstance(card, Kpi):
+        return {"kind": "kpi", "measure": card.measure}
+    if isinstance(card, (Bar, Donut)):
+        kind = "donut" if isinstance(card, Donut) else "bar"
+        column = dashboard.column(card.of)
+        title = card.title or f"{labels[card.value]} by {column}"
+        top = card.top if isinstance(card, Bar) else None
+        return {
+            "kind": kind,
+            "of": column,
+            "value": card.value,
+            "top": top,
+            "title": title,
+            "keys": data.tops.get(place),
+        }
+    if isinstance(card, Flow):
+        title = card.title or f"{labels[card.value]} from {card.from_} to {card.to}"
+        names = dashboard.column(card.from_), dashboard.column(card.to)
+        return {"kind": "flow", "from": names[0], "to": names[1], "value": card.value, "title": title}
+    if isinstance(card, Quality):
+        return {"kind": "quality"}
+    assert isinstance(card, RowTable)
+    return _table(dashboard, data, card, where)
+
+
+def _table(dashboard: CheckedDashboard, data: PageData, card: RowTable, where: Sequence[str | int]) -> dict[str, Any]:
+    shown = dashboard.tables[tuple(where)]
+    columns = [
+        {
+            "label": item.label,
+            "divisor": item.divisor,
+            "format": item.format,
+            "number": bool(found and found.type.is_numeric),
+        }
+        for item in shown
+        for found in [dashboard.columns.get(item.name)]
+    ]
+    name, _, direction = card.order.partition(" ")
+    measure = dashboard.spec.measures.get(name)
+    words = f"{measure.label if measure else name}, {'largest' if direction == 'desc' else 'smallest'} first"
+    first = len(dashboard.spec.filters)
+    search = [first + len(shown) + index for index, _ in enumerate(card.search)]
+    return {
+        "kind": "table",
+        "title": card.title,
+        "columns": columns,
+        "rows": data.rows[f"{where[1]}.{where[2]}"],
+        "order": words,
+        "search": search,
+        "searched": list(card.search),
+        "totals": card.totals,
+    }

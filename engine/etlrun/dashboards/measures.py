@@ -1,0 +1,148 @@
+"""Measures: what each kind adds up over rows, and how a number comes out of the sums.
+
+A measure is made of *parts* that add up over any groups of rows, so that a page needs only their sums for every combination of its
+filters. What a part is in SQL, and what is done with the sums, stand here side by side; `page/page.js` has the same rules.
+
+| kind | no rows, nulls |
+|---|---|
+| count | 0 |
+| distinct | a null is not counted |
+| sum | a null adds nothing; nothing known gives null |
+| average | over known values; nothing known gives null |
+| ratio | null where the second measure is null or 0 |
+| share | null where no row counts |
+| argmax over a group | null where no sum is above 0; ties: the first label |
+| argmax over a column | a null is left out; ties: the smallest label |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+ROWS = "n"
+
+
+@dataclass(frozen=True)
+class Sum:
+    """Sums of columns, divided by a constant."""
+
+    columns: tuple[str, ...]
+    divisor: float = 1.0
+
+    def parts(self) -> dict[str, str]:
+        return {name: text for column in self.columns for name, text in _sum_parts(column).items()}
+
+    def rule(self) -> dict[str, Any]:
+        return {"kind": "sum", "columns": list(self.columns), "divisor": self.divisor}
+
+
+@dataclass(frozen=True)
+class Average:
+    column: str
+    divisor: float = 1.0
+
+    def parts(self) -> dict[str, str]:
+        return _sum_parts(self.column)
+
+    def rule(self) -> dict[str, Any]:
+        return {"kind": "average", "column": self.column, "divisor": self.divisor}
+
+
+@dataclass(frozen=True)
+class Count:
+    """The number of rows; of different keys too, where the key is never null."""
+
+    divisor: float = 1.0
+
+    def parts(self) -> dict[str, str]:
+        return {}
+
+    def rule(self) -> dict[str, Any]:
+        return {"kind": "count", "divisor": self.divisor}
+
+
+@dataclass(frozen=True)
+class Distinct:
+    """The number of different values of a column, from a cube that has it as a dimension."""
+
+    column: str
+    divisor: float = 1.0
+
+    def parts(self) -> dict[str, str]:
+        return {}
+
+    def rule(self) -> dict[str, Any]:
+        return {"kind": "distinct", "column": self.column, "divisor": self.divisor}
+
+
+@dataclass(frozen=True)
+class Ratio:
+    above: str
+    below: str
+    divisor: float = 1.0
+
+    def parts(self) -> dict[str, str]:
+        return {}
+
+    def rule(self) -> dict[str, Any]:
+        return {"kind": "ratio", "above": self.above, "below": self.below, "divisor": self.divisor}
+
+
+@dataclass(frozen=True)
+class ShareOfRows:
+    """The share of rows for which `condition`, as SQL, is true."""
+
+    name: str
+    condition: str
+    of_known: bool
+
+    def parts(self) -> dict[str, str]:
+        found = {f"true:{self.name}": f"count(*) filter (where {self.condition})"}
+        if self.of_known:
+            found[f"known:{self.name}"] = f"count(*) filter (where ({self.condition}) is not null)"
+        return found
+
+    def rule(self) -> dict[str, Any]:
+        whole = f"known:{self.name}" if self.of_known else ROWS
+        return {"kind": "share", "part": f"true:{self.name}", "whole": whole}
+
+
+@dataclass(frozen=True)
+class LargestOfGroup:
+    """The label whose column has the largest sum."""
+
+    labels: Mapping[str, str]  # label -> column, in the order of the group
+
+    def parts(self) -> dict[str, str]:
+        return {name: text for column in self.labels.values() for name, text in _sum_parts(column).items()}
+
+    def rule(self) -> dict[str, Any]:
+        return {"kind": "argmax group", "labels": [[label, column] for label, column in self.labels.items()]}
+
+
+@dataclass(frozen=True)
+class LargestOfColumn:
+    """The value of a column for which another measure is largest."""
+
+    column: str
+    by: str
+
+    def parts(self) -> dict[str, str]:
+        return {}
+
+    def rule(self) -> dict[str, Any]:
+        return {"kind": "argmax column", "column": self.column, "by": self.by}
+
+
+Formula = Sum | Average | Count | Distinct | Ratio | ShareOfRows | LargestOfGroup | LargestOfColumn
+
+
+def quoted(name: str) -> str:
+    """A column's name in DuckDB's SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _sum_parts(column: str) -> dict[str, str]:
+    return {f"sum:{column}": f"sum({quoted(column)})", f"count:{column}": f"count({quoted(column)})"}

@@ -1,0 +1,254 @@
+"""A dashboard: the measures of one published table, and the cards of the page that shows them.
+
+A file in `dashboards/` describes the page of one sink. `etlrun check` holds it against the pipeline, and `etlrun dashboard build` writes
+one HTML file that opens from disk, without a server and without a network.
+
+```yaml
+dashboard: sales
+title: Sales by shop
+pipeline: sales
+sink: sales
+measures:
+  shops:   {label: Shops, count: rows}
+  revenue: {label: Revenue, sum: revenue, format: decimal 2}
+filters: [size]
+page:
+  - [{kpi: shops}, {kpi: revenue}]
+  - [{bar: {of: size, value: revenue}}, {bar: {of: shop, value: revenue, top: 10}}]
+  - [{table: {columns: [shop, revenue, size], order: revenue desc}}]
+```
+
+A click on a mark of a filter filters everything else. The page holds sums for every combination of the filters, and no rows but those of
+its table: at most `rows` of them.
+
+A text is compared without case and without blanks at its end, as Power BI does, and shown in its most frequent spelling. A value that is
+missing is a mark of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from etlrun.diagnostics import SpecError
+from etlrun.spec.building import Origin, build
+from etlrun.spec.fields import Described, Expr, Scalar, Schema, key, schema_of_class
+from etlrun.spec.located import Document, Keys, read_document
+from etlrun.spec.pipeline import public
+from etlrun.spec.project import Project, Use
+from etlrun.spec.schema import find_mistakes, kind_schema
+
+FOLDER = "dashboards"
+
+
+@dataclass(frozen=True)
+class Share(Described):
+    """Which rows are counted, and among which."""
+
+    where: Expr = key("a condition of comparisons with constants, `in` and `is null`, joined by `and` and `or`")
+    of: Literal["all", "known"] = key("`known` leaves out rows for which the condition is null", default="known")
+
+
+@dataclass(frozen=True)
+class ArgMax(Described):
+    """What has the largest value."""
+
+    over: str = key("a column group, or a column of text")
+    by: str = key("over a column: the measure that decides", default="")
+
+
+@dataclass(frozen=True)
+class Measure(Described):
+    """A number, or a label, of all rows that are selected. It has one of count, distinct, sum, average, ratio, share and argmax."""
+
+    label: str = key("what people call it")
+    description: str = key("what it means, in a sentence", default="")
+    count: Literal["rows"] | None = key("`rows`: how many rows there are", default=None)
+    distinct: str | None = key("a column: how many different values it has", default=None)
+    sum: tuple[str, ...] = key("columns of numbers, or a column group", default=())
+    average: str | None = key("a column of numbers; a row without a value does not count", default=None)
+    ratio: tuple[str, ...] = key("two measures: the first divided by the second", default=())
+    share: Share | None = key("the share of rows that a condition is true for", default=None)
+    argmax: ArgMax | None = key("the label of the largest value", default=None)
+    divide_by: Scalar | None = key("a number above 0, or `days($month)`: the days of a month", default=None)
+    format: str = key("`whole`, `short`, `decimal 2` or `percent 1`: digits after the point", default="")
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of which one must be given."""
+        return tuple(name for name in KINDS if getattr(self, name) not in (None, ()))
+
+
+KINDS = ("count", "distinct", "sum", "average", "ratio", "share", "argmax")
+
+
+@dataclass(frozen=True)
+class Kpi(Described):
+    """One number with its label."""
+
+    short: ClassVar[str] = "measure"
+
+    measure: str = key("the measure")
+
+
+@dataclass(frozen=True)
+class Bar(Described):
+    """A bar for each value of a column."""
+
+    of: str = key("the column")
+    value: str = key("the measure that is as long as the bar")
+    top: int = key("how many bars there are at most, the longest first", default=20)
+    title: str = key("what stands above it; made from the labels where it is absent", default="")
+
+
+@dataclass(frozen=True)
+class Donut(Described):
+    """A ring with a slice for each value of a column, for few values."""
+
+    of: str = key("the column")
+    value: str = key("the measure that is as large as the slice")
+    title: str = key("what stands above it; made from the labels where it is absent", default="")
+
+
+@dataclass(frozen=True)
+class Flow(Described):
+    """A table of cells: how many rows go from a value of one column to a value of another."""
+
+    from_: str = key("the column of the lines", yaml="from")
+    to: str = key("the column of the columns")
+    value: str = key("the measure in the cells")
+    title: str = key("what stands above it; made from the labels where it is absent", default="")
+
+
+@dataclass(frozen=True)
+class Quality(Described):
+    """A strip with broken records, checks and coverage, as the record of a run has them."""
+
+    short: ClassVar[str] = "of"
+
+    of: Literal["last run"] = key("`last run`: the last run that published")
+
+
+@dataclass(frozen=True)
+class Shown(Described):
+    """How the columns of a group are shown."""
+
+    divide_by: Scalar | None = key("a number above 0", default=None)
+    format: str = key("as of a measure", default="")
+
+
+@dataclass(frozen=True)
+class RowTable(Described):
+    """The rows with the largest or smallest values, to search and to sort."""
+
+    columns: tuple[str | Mapping[str, Shown], ...] = key("columns, or `{column or group: {divide_by: .., format: ..}}`")
+    order: str = key("a column or a measure, and `desc` for the largest first")
+    rows: int = key("how many rows the page holds", default=1000)
+    search: tuple[str, ...] = key("columns of text that the search looks through", default=())
+    totals: bool = key("whether a last line has the sums of numbers", default=False)
+    title: str = key("what stands above it", default="Rows")
+
+
+CARDS: dict[str, type[Described]] = {
+    "kpi": Kpi,
+    "bar": Bar,
+    "donut": Donut,
+    "flow": Flow,
+    "quality": Quality,
+    "table": RowTable,
+}
+
+
+@dataclass(frozen=True)
+class Dashboard(Described):
+    """A dashboard but for the cards of its page."""
+
+    dashboard: str = key("the name of the dashboard, and of the page that is built")
+    title: str = key("what stands above the page")
+    pipeline: str = key("the pipeline whose result is shown")
+    sink: str = key("the `table` sink of the pipeline that is shown")
+    measures: Mapping[str, Measure] = key("numbers of the selected rows, by name")
+    filters: tuple[str, ...] = key("columns that a click filters by; their combinations stand in the page", default=())
+
+
+@dataclass(frozen=True)
+class DashboardFile:
+    """A file of dashboards/, valid in form. `page` are rows of cards, each with its place in the file."""
+
+    dashboard: Dashboard
+    page: tuple[tuple[Use, ...], ...]
+    path: Path
+    origin: Origin
+
+    @property
+    def document(self) -> Document:
+        return self.origin.document
+
+    @property
+    def cards(self) -> tuple[Use, ...]:
+        return tuple(use for row in self.page for use in row)
+
+
+def dashboards_below(folder: Path) -> tuple[Path, ...]:
+    """The dashboards of a folder, in the order of their paths."""
+    return tuple(sorted(path for path in (*folder.glob("*.yaml"), *folder.glob("*.yml")) if path.is_file()))
+
+
+def is_dashboard_file(path: Path) -> bool:
+    """Whether a file is a dashboard, by the folder that it is in."""
+    return path.resolve().parent.name == FOLDER
+
+
+def read_document_of(path: Path, project: Project) -> Document:
+    """The document of a dashboard, valid in form. Raises SpecError with every mistake of its form."""
+    document = read_document(path, project.shown(path))
+    mistakes = find_mistakes(document, dashboard_schema())
+    if mistakes:
+        raise SpecError(mistakes)
+    return document
+
+
+def build_dashboard(path: Path, document: Document, values: Mapping[str, Any]) -> DashboardFile:
+    """The typed dashboard of a valid document; `$name` stands for the pipeline's values."""
+    origin = Origin(document, values)
+    head = build(Dashboard, {name: value for name, value in document.value.items() if name != "page"}, (), origin)
+    page = tuple(
+        tuple(_card(item, ("page", row, index), origin) for index, item in enumerate(cards))
+        for row, cards in enumerate(document.value["page"])
+    )
+    return DashboardFile(head, page, path, origin)
+
+
+def _card(item: Mapping[str, Any], where: Keys, origin: Origin) -> Use:
+    ((kind, payload),) = item.items()
+    return Use(kind, build(CARDS[kind], payload, (*where, kind), origin), (*where, kind))
+
+
+@cache
+def dashboard_schema() -> Schema:
+    """The JSON Schema of a dashboard."""
+    schema: Schema = {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "an etlrun dashboard",
+        **schema_of_class(Dashboard),
+        "x-place": "a dashboard",
+    }
+    card = kind_schema((name, schema_of_class(cls)) for name, cls in CARDS.items())
+    schema["properties"]["measures"]["minProperties"] = 1
+    schema["properties"]["page"] = {
+        "type": "array",
+        "description": "rows of cards, from top to bottom",
+        "items": {"type": "array", "items": card, "minItems": 1},
+        "minItems": 1,
+    }
+    schema["required"] = [*schema["required"], "page"]
+    return schema
+
+
+def schema_text() -> str:
+    """The schema as a file, for editors."""
+    return json.dumps(public(dashboard_schema()), indent=1, ensure_ascii=False) + "\n"
