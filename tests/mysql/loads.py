@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlglot import exp
 
-from etlrun.connections._mysql.address import Address
 from etlrun.connections._mysql.reading import Parallel
 from etlrun.connections._mysql.server import MysqlServer, warnings
 from etlrun.connections._mysql.session import Settings
@@ -21,6 +20,7 @@ from etlrun.language.expressions import parse
 from etlrun.language.typed import check_expression
 from etlrun.secrets import Secret
 from etlrun.spec.database import Load, Write
+from etlrun.warehouse.address import Address
 from etlrun.warehouse.database import Warehouse
 from etlrun.warehouse.retry import RetryPolicy
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from etlrun.connections._mysql.address import Address
 from etlrun.connections._mysql.session import Settings, open_line
 from etlrun.connections._mysql.wire import Line
 from etlrun.failures import RunFailure
+from etlrun.warehouse.address import Address
 
 from .loads import Place, make_load, many
 from .proxy import Fault, Proxy

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from etlrun.connections._mysql.address import Address
 from etlrun.connections._mysql.errors import MysqlError
 from etlrun.connections._mysql.server import MysqlServer
 from etlrun.connections._mysql.session import MysqlSession, Settings
 from etlrun.failures import RunFailure
 from etlrun.secrets import Secret
 from etlrun.spec.database import Load
+from etlrun.warehouse.address import Address
 from etlrun.warehouse.proof import state_of
 from etlrun.warehouse.slices import WHOLE, Slice, cut
 from etlrun.warehouse.stage import Field, Stage

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
-
 from etlrun.connections._mysql.address import Address
+
 from etlrun.connections._mysql.server import MysqlServer
 from etlrun.connections._mysql.session import Settings
 from etlrun.failures import RunFailure

@@ -34,8 +34,8 @@ from etlrun.spec.database import Connection, Database, Lines
 from etlrun.spec.fields import key
 
 if TYPE_CHECKING:
-    from etlrun.connections._mysql.address import Address
     from etlrun.connections._mysql.session import Settings
+    from etlrun.warehouse.address import Address
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,9 @@ class Mysql(Connection):
         return lines_to(*self._target(name, root, environment))
 
     def _target(self, name: str, root: Path, environment: Callable[[str], str]) -> tuple[Address, Settings]:
-        from etlrun.connections._mysql.address import read_address
         from etlrun.connections._mysql.session import Settings
+        from etlrun.connections._mysql.urls import read_mysql_url
 
-        address = read_address(name, environment(self.url), environment(self.password))
+        address = read_mysql_url(name, environment(self.url), environment(self.password))
         ca = str(root / environment(self.ca)) if self.ca else ""
         return address, Settings(self.tls, ca, self.connect_timeout, self.timeout, self.lock_timeout)

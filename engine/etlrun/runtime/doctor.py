@@ -16,7 +16,7 @@ from etlrun.spec.database import Finding, Level
 from etlrun.spec.project import Profile, Project
 
 LEAST_DISK = 1_000_000_000
-PACKAGES = ("pyspark", "duckdb", "pyarrow", "sqlglot", "sqlalchemy", "pymysql", "google-genai")
+PACKAGES = ("pyspark", "duckdb", "pyarrow", "sqlglot", "sqlalchemy", "pymysql", "psycopg", "google-genai")
 
 
 def examine(project: Project, profile: Profile) -> Iterator[Finding]:

@@ -10,10 +10,12 @@ sinks:
     table: {from: profile, connection: warehouse, key: [Contract], write: replace}
 ```
 
+In another schema (another database of the server in MySQL), `table: marts.orders` names it; the schema must be there.
+
 `publish: pointer` is for very large tables in MySQL and MariaDB. What has the table's name is a view then. The rows are loaded beside
 those that it shows, into `NAME__data`, in transactions of at most a million or so; a last one, of a few rows, makes the view show them. The
 rows before stay, and `etlrun rollback NAME` shows them again at once. It takes twice the room, a `key`, and for the first run the
-right to CREATE VIEW. In DuckDB every publish is one transaction, and nothing is kept.
+right to CREATE VIEW. In DuckDB and PostgreSQL every publish is one transaction, and nothing is kept.
 
 ```yaml
 sinks:
@@ -57,7 +59,10 @@ class Table(Sink):
         "`replace`, `append`, `merge`, or `{replace_where: condition}`"
     )
     key_: tuple[str, ...] = key("the columns that tell rows apart: the primary key", yaml="key", default=())
-    table: str = key("the table's name; the sink's own name where it is not given", default="")
+    table: str = key(
+        "the table's name, with its schema where that is not the usual one: `marts.orders`; the sink's own name where it is not given",
+        default="",
+    )
     min_rows: int = key("fewer rows than this are not published", default=1)
     publish_: Publish = key(
         "`transaction` replaces the rows; `pointer` loads beside them and then shows the new ones",
@@ -75,12 +80,13 @@ class Table(Sink):
             found = scope.column(columns, name, ("key", index))
             if name in columns and not found.type.is_orderable:
                 scope.error(("key", index), "type-mismatch", f"`{found.name}` is {found.type}, which cannot be a key")
-        if self.table and not NAME.match(self.table):
+        parts = self.table.split(".")
+        if self.table and not (len(parts) <= 2 and all(map(NAME.match, parts))):
             scope.error(
                 "table",
                 "bad-name",
                 f"`{self.table}` is not a name",
-                "use letters, digits and `_`, at most 64, no digit first",
+                "use letters, digits and `_`, at most 64, no digit first; `schema.table` for a table of another schema",
             )
         for item in columns:
             if item.type.name in ("array", "struct", "null") and not item.name.startswith(HIDDEN):

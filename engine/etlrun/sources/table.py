@@ -1,6 +1,6 @@
-"""`table` - a table of a connection.
+"""`table` - a table or view of a connection.
 
-The declared columns must be in the table, with a type that fits.
+The declared columns must be in the table, with a type that fits. A table of another schema is named with it: `marts.orders`.
 
 ```yaml
 sources:
@@ -28,7 +28,7 @@ class Table(Source):
     """A table of a connection."""
 
     connection: str = key("the connection, named in the profile")
-    table: str = key("the table's name")
+    table: str = key("the name of the table or view, with its schema where that is not the usual one")
     columns: Mapping[str, DeclaredColumn] = key("column: type, in the order of the relation")
 
     def output(self, scope: Scope) -> Columns:

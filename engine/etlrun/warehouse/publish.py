@@ -167,9 +167,10 @@ class _Publish:
         """Say what a load does in the transaction; do what comes before it."""
         if not is_by_pointer(self.server, work.load):
             transfer = Transfer(ready)
+            work.change = transfer.read_and_run
             if work is self.works[0]:
                 reading.enter_context(transfer.reading())  # sorts, whatever else happens
-            work.change = transfer.run
+                work.change = transfer.run
             return None
         pointer = PointerPublish(ready)
         if not self.is_done(session, work.load):

@@ -66,6 +66,11 @@ class Transfer:
             yield from self.stage.rows_to_send(self.encoding, self.order, self.sent, part.staged)
             yield ()
 
+    def read_and_run(self, session: Session) -> None:
+        """As `run`, where the stage is not being read yet."""
+        with self.reading():
+            self.run(session)
+
     def run(self, session: Session) -> None:
         """Replace and prove. Raises RunFailure, LoadRefused, ServerError."""
         self.remove(session)

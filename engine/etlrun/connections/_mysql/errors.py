@@ -8,8 +8,8 @@ import ssl
 
 from pymysql import err
 
-from etlrun.connections._mysql.address import Address
 from etlrun.failures import without_personal
+from etlrun.warehouse.address import Address
 from etlrun.warehouse.server import ErrorKind, ServerError
 
 LOST = 2013

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from etlrun.connections._mysql.address import Address
 from etlrun.connections._mysql.errors import explain, server_error
 from etlrun.connections._mysql.session import Settings, open_line
 from etlrun.connections._mysql.wire import Line
 from etlrun.spec.database import Lines
+from etlrun.warehouse.address import Address
 
 
 def lines_to(address: Address, settings: Settings) -> Lines:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal
 
 from sqlglot import exp
 
-from etlrun.connections._mysql.address import Address
 from etlrun.connections._mysql.conditions import mysql_condition
 from etlrun.connections._mysql.encode import equality, literal, server_line
 from etlrun.connections._mysql.errors import LOCK_WAIT, MysqlError, explain, masked
@@ -25,6 +24,7 @@ from etlrun.connections._mysql.words import name, text
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.spec.database import Finding, Load
+from etlrun.warehouse.address import Address
 from etlrun.warehouse.server import Loader, LoadRefused, Rule, Server, ServerError
 from etlrun.warehouse.sessions import Sessions
 from etlrun.warehouse.stage import Field, Stage

@@ -11,11 +11,11 @@ from typing import Any, Literal
 import pyarrow as pa
 from pymysql import cursors
 
-from etlrun.connections._mysql.address import Address
 from etlrun.connections._mysql.errors import OF_THE_LINE, is_of_the_line, server_error
 from etlrun.connections._mysql.rows import read_rows
 from etlrun.connections._mysql.wire import Line
 from etlrun.failures import RunFailure
+from etlrun.warehouse.address import Address
 
 Tls = Literal["auto", "verify_identity", "verify_ca", "insecure"]
 SQL_MODE = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION"

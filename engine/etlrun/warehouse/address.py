@@ -8,9 +8,17 @@ from dataclasses import dataclass
 from etlrun.failures import RunFailure
 from etlrun.secrets import Secret
 
-DRIVERS = ("mysql", "mysql+pymysql", "mariadb", "mariadb+pymysql")
-OPTIONS = ("charset", "unix_socket")
-FORM = "mysql+pymysql://user@host:3306/database"
+
+@dataclass(frozen=True)
+class UrlForm:
+    """The URLs of a kind of server."""
+
+    product: str
+    drivers: tuple[str, ...]
+    port: int
+    options: tuple[str, ...]
+    socket: str  # the option that names the server's socket
+    example: str
 
 
 @dataclass(frozen=True)
@@ -43,7 +51,7 @@ class Address:
         return f"{host}:{self.port}, database `{self.database}`"
 
 
-def read_address(connection: str, url: str, password: str) -> Address:
+def read_address(connection: str, url: str, password: str, form: UrlForm) -> Address:
     """The address that `url` writes; `password` stands in for the one that the URL leaves out. Raises RunFailure."""
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
@@ -52,11 +60,14 @@ def read_address(connection: str, url: str, password: str) -> Address:
         found = make_url(url)
     except (ArgumentError, ValueError):  # their texts may quote the URL, and with it the password
         raise RunFailure(
-            "usage", "wrong-url", f"connection `{connection}`: its `url` is not a URL", f"write it as {FORM}"
+            "usage", "wrong-url", f"connection `{connection}`: its `url` is not a URL", f"write it as {form.example}"
         ) from None
-    if found.drivername not in DRIVERS:
+    if found.drivername not in form.drivers:
         raise RunFailure(
-            "usage", "wrong-url", f"connection `{connection}`: `{found.drivername}` is not MySQL", f"write it as {FORM}"
+            "usage",
+            "wrong-url",
+            f"connection `{connection}`: `{found.drivername}` is not {form.product}",
+            f"write it as {form.example}",
         )
     if (
         "@" in f"{found.host} {found.database} {dict(found.query)}"
@@ -67,7 +78,7 @@ def read_address(connection: str, url: str, password: str) -> Address:
             f"connection `{connection}`: its `url` has more than one `@`, so that its password has no end",
             "write an `@` of the password as %40, or give `password` a key of its own",
         )
-    unknown = sorted(option for option in found.query if option not in OPTIONS)
+    unknown = sorted(option for option in found.query if option not in form.options)
     if unknown:
         raise RunFailure(
             "usage",
@@ -85,13 +96,16 @@ def read_address(connection: str, url: str, password: str) -> Address:
     if not found.database or not found.username:
         missing = "database" if not found.database else "user"
         raise RunFailure(
-            "usage", "wrong-url", f"connection `{connection}`: the URL names no {missing}", f"write it as {FORM}"
+            "usage",
+            "wrong-url",
+            f"connection `{connection}`: the URL names no {missing}",
+            f"write it as {form.example}",
         )
     secret = Secret(str(found.password)) if found.password is not None else Secret(password)
     return Address(
         found.host or "localhost",
-        found.port or 3306,
-        str(found.query.get("unix_socket", "")),
+        found.port or form.port,
+        str(found.query.get(form.socket, "")),
         found.database,
         found.username,
         secret,

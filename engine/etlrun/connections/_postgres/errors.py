@@ -1,0 +1,111 @@
+"""What PostgreSQL or the way to it can report, which of it is worth another try, and what a person can do about the rest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+from etlrun.failures import without_personal
+from etlrun.warehouse.server import ErrorKind, ServerError
+
+LOST = "08006"
+UNREACHABLE = "08001"
+LOCK_WAIT = "55P03"
+_KINDS: tuple[tuple[str, ErrorKind], ...] = (  # the beginning of a code, the longest first
+    ("25006", "failover"),
+    ("55P03", "lock-wait"),
+    ("40P01", "transient"),
+    ("40001", "transient"),
+    ("42P07", "transient"),  # a table that another process was first to make
+    ("42501", "denied"),
+    ("23505", "duplicate"),
+    ("23502", "refused"),
+    ("23514", "refused"),
+    ("53300", "transient"),
+    ("57P0", "transient"),
+    ("08", "transient"),
+    ("22", "refused"),
+)
+_AT_LOGIN = (  # what a server answers to a client that logs in has no code in libpq
+    ("password authentication failed", "28P01"),
+    ("no password supplied", "28P01"),
+    ("no pg_hba.conf entry", "28000"),
+    ("certificate", "TLS"),
+    ("SSL", "TLS"),
+    ("does not exist", "3D000"),
+    ("too many", "53300"),
+    ("starting up", "57P03"),
+    ("shutting down", "57P03"),
+    ("recovery", "57P03"),
+)
+_WHAT = {
+    "08001": ("the server cannot be reached", "check host and port, and that the server runs"),
+    "08006": ("the connection broke", "check the network and the server's log"),
+    "22P05": ("the database's encoding cannot hold a character", "create the database with ENCODING 'UTF8'"),
+    "23503": (
+        "rows of another table refer to rows that would be replaced",
+        "drop the foreign key of that table, or delete its rows first: a publish deletes rows before it adds the new ones",
+    ),
+    "25006": ("the server is read-only", "point the connection at the primary server"),
+    "28000": ("the server takes no connection of this account from here", "look at its pg_hba.conf"),
+    "28P01": ("the server refuses the user or the password", "check both in the environment"),
+    "3D000": ("there is no such database or user", "create it, or check the names in the URL"),
+    "40P01": ("another transaction got in the way", "try again"),
+    "42501": (
+        "the account lacks a right",
+        "grant it SELECT, INSERT and DELETE on what it writes, and CREATE on the schema while a table is missing",
+    ),
+    "53100": ("the server's disk is full", "make room there"),
+    "53300": ("the server has too many connections", "try again later, or raise max_connections"),
+    "55P03": ("another transaction holds rows of the table", "let it end, or end it"),
+    "57014": ("the statement took longer than it may", "raise `timeout` of the connection"),
+    "57P01": ("somebody ended the session, or the server is shutting down", "try again when it is back"),
+    "57P03": ("the server is starting or shutting down", "try again when it is back"),
+    "TLS": (
+        "the server could not prove who it is",
+        "give the certificate of its authority as `ca`; `tls: verify_ca` does without the host's name",
+    ),
+}
+
+
+@contextmanager
+def as_server_error() -> Iterator[None]:
+    """Failures of psycopg come out as ServerError."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise server_error(error) from None
+
+
+def server_error(error: Exception) -> ServerError:
+    """The error of psycopg with its code, SQLSTATE."""
+    said = str(error).strip()
+    code = getattr(error, "sqlstate", None) or _code_of(said)
+    kind: ErrorKind = next((kind for start, kind in _KINDS if code.startswith(start)), "other")
+    return ServerError(code, said, kind, masked(said))
+
+
+def _code_of(said: str) -> str:
+    found = next((code for part, code in _AT_LOGIN if part in said), "")
+    if found:
+        return found
+    return LOST if "connection" in said and "failed" not in said else UNREACHABLE
+
+
+def explain(error: ServerError) -> tuple[str, str]:
+    """What happened, with the code that finds it in PostgreSQL's manual; and what to do."""
+    code = str(error.code)
+    what, fix = _WHAT.get(
+        code, (f"the server refused: {masked(error.said)}", "look the code up in the manual of the server")
+    )
+    detail = f": {error.said.splitlines()[0]}" if code == "42501" else ""
+    return f"{what} ({code}{detail})", fix
+
+
+def masked(text: str) -> str:
+    """The first line of `text` with quoted values made unreadable; names of columns and constraints stay."""
+    first = text.split("\n", 1)[0]
+    return without_personal(re.sub(r'(: )".*"', r'\1"***"', first))

@@ -1,0 +1,49 @@
+"""What a server is, and what the account may do: less than it needs stands in the way, more than it needs is worth knowing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from etlrun.connections._postgres.session import PostgresSession
+from etlrun.spec.database import Finding
+
+OLDEST = 130_000
+CLOCK_SECONDS = 5
+
+
+def examine(session: PostgresSession) -> Iterator[Finding]:
+    """Ask the server; nothing is changed."""
+    number = session.line.info.server_version
+    (version, encoding, is_replica, flush, is_super, may_create, there) = session.one(
+        "SELECT current_setting('server_version'), pg_encoding_to_char(encoding), pg_is_in_recovery(), current_setting('synchronous_commit'), "
+        "(SELECT rolsuper FROM pg_roles WHERE rolname = current_user), has_schema_privilege(current_schema(), 'CREATE'), "
+        "extract(epoch FROM clock_timestamp()) FROM pg_database WHERE datname = current_database()"
+    )
+    if number < OLDEST:
+        yield Finding("trouble", "version", f"PostgreSQL {version}", "PostgreSQL 13 or later is needed")
+    else:
+        yield Finding("ok", "version", f"PostgreSQL {version}")
+    if encoding != "UTF8":
+        yield Finding(
+            "trouble", "encoding", f"{encoding} cannot hold every text", "create the database with ENCODING 'UTF8'"
+        )
+    if is_replica:
+        yield Finding(
+            "trouble", "read_only", "the server is a replica and takes no writes", "connect to the primary server"
+        )
+    if flush == "off":
+        lost = "a server that crashes may lose what it said was committed"
+        yield Finding("warning", "durability", lost, "ALTER SYSTEM SET synchronous_commit = on")
+    if is_super:
+        enough = "SELECT, INSERT, DELETE on the tables, and CREATE on the schema once, suffice"
+        yield Finding("warning", "rights", "the account is a superuser", enough)
+    elif not may_create:
+        missing = "the account may not CREATE: tables and the ledger must be there before the first run"
+        yield Finding("warning", "rights", missing)
+    else:
+        yield Finding("ok", "rights", "the account may make what is missing, and is no superuser")
+    apart = abs(time.time() - float(there))
+    yield Finding(
+        "ok" if apart <= CLOCK_SECONDS else "warning", "clock", f"{apart:.0f} seconds apart from this machine"
+    )

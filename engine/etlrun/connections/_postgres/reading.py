@@ -1,0 +1,134 @@
+"""Tables as Arrow batches in the declared types, by COPY; a large one over several connections, each of which takes some of its pages.
+
+All of them see the snapshot that the first one has exported, whoever writes to the table meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+from pyarrow import csv
+
+from etlrun.connections._postgres.session import PostgresSession
+from etlrun.connections._postgres.tables import PostgresTable, StoredValue
+from etlrun.connections._postgres.words import name, table_name, text
+from etlrun.failures import RunFailure
+from etlrun.language.arrow import arrow_schema
+from etlrun.language.columns import BINARY, Column, Columns
+from etlrun.warehouse.sessions import Sessions
+
+LARGE = 100_000  # rows that are worth the start of several connections
+MOST_READERS = 4
+RANGES = 4  # for each reader: who is done early takes another
+PAGE = 8 << 20  # bytes
+WITH_RANGES = 140_000  # the first version that reads a range of pages without the others
+
+
+@dataclass(frozen=True)
+class PageReaders:
+    """How many connections read a table of at least `least` rows."""
+
+    readers: int | None = None
+    least: int = LARGE
+
+    @property
+    def count(self) -> int:
+        return max(1, self.readers) if self.readers is not None else min(MOST_READERS, len(os.sched_getaffinity(0)))
+
+
+def share_out(
+    how: PageReaders, sessions: Sessions[PostgresSession], there: PostgresTable
+) -> tuple[list[PostgresSession], tuple[str, ...]]:
+    """Sessions that see the same, and conditions that share the rows out between them; one of each where that is not worth it."""
+    first = sessions.open()
+    if how.count == 1 or there.kind != "r" or first.line.info.server_version < WITH_RANGES:
+        return [first], ("",)
+    of = text(table_name(there.table))
+    rows, pages = first.one(
+        f"SELECT reltuples::bigint, pg_relation_size(oid) / current_setting('block_size')::int FROM pg_class WHERE oid = {of}::regclass"
+    )
+    if rows < how.least:
+        return [first], ("",)
+    first.run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    (snapshot,) = first.one("SELECT pg_export_snapshot()")
+    others = [sessions.open() for _ in range(how.count - 1)]
+    for session in others:
+        session.run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        session.run(f"SET TRANSACTION SNAPSHOT {text(snapshot)}")
+    step = max(1, -(-int(pages) // (RANGES * how.count)))
+    starts = range(0, max(1, int(pages)), step)
+    ends = (f" AND ctid < '({start + step},0)'::tid" for start in starts[:-1])
+    bounds = [*ends, ""]  # the last one is open: pages may have come since
+    return [first, *others], tuple(
+        f"ctid >= '({start},0)'::tid{end}" for start, end in zip(starts, bounds, strict=True)
+    )
+
+
+def read_batches(
+    session: PostgresSession, there: PostgresTable, columns: Columns, condition: str
+) -> Iterator[pa.RecordBatch]:
+    """The rows that fulfil a condition, or all. Raises RunFailure for a value of another type."""
+    stored = [found for item in columns if (found := there.column(item.name)) is not None]
+    where = f" WHERE {condition}" if condition else ""
+    query = f"SELECT {', '.join(map(_selected, stored))} FROM {table_name(there.table)}{where}"
+    for page in _pages(session.receive(f"COPY ({query}) TO STDOUT (FORMAT csv)")):
+        yield _batch(there, columns, page)
+
+
+def _pages(rows: Iterator[bytes]) -> Iterator[bytes]:
+    """The lines of rows, some megabytes at a time."""
+    page: list[bytes] = []
+    size = 0
+    for row in rows:
+        page.append(row)
+        size += len(row)
+        if size >= PAGE:
+            yield b"".join(page)
+            page, size = [], 0
+    if page:
+        yield b"".join(page)
+
+
+def _batch(there: PostgresTable, columns: Columns, page: bytes) -> pa.RecordBatch:
+    names = [str(number) for number in range(len(columns))]
+    found = csv.read_csv(
+        pa.BufferReader(page),
+        csv.ReadOptions(column_names=names, block_size=max(PAGE, len(page)) * 2),
+        csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
+        csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()),
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    ).combine_chunks()
+    arrays = [_array(there, item, values.combine_chunks()) for item, values in zip(columns, found.columns, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=arrow_schema(columns))
+
+
+def _array(there: PostgresTable, item: Column, found: pa.Array) -> pa.Array:
+    wanted = arrow_schema(Columns((item,))).field(0).type
+    stored = there.column(item.name)
+    try:
+        if item.type == BINARY and stored is not None and stored.kind == "bytea":
+            return pa.array([None if value is None else bytes.fromhex(value) for value in found.to_pylist()], wanted)
+        return found.cast(wanted)
+    except pa.ArrowInvalid as error:
+        raise RunFailure(
+            "source",
+            "wrong-columns",
+            f"the column `{item.name}` of the table `{there.table}` does not hold {item.type} in every row",
+            "declare the type that the table has",
+        ) from error
+
+
+def _selected(column: StoredValue) -> str:
+    quoted = name(column.name)
+    if column.kind == "bytea":
+        return f"encode({quoted}, 'hex')"
+    if column.kind == "bool":
+        return f"{quoted}::int"
+    return f"{quoted} AT TIME ZONE 'UTC'" if column.kind == "timestamptz" else quoted

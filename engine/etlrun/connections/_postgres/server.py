@@ -1,0 +1,195 @@
+"""PostgreSQL, as the publish protocol asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+from sqlglot import exp
+
+from etlrun.connections._postgres.conditions import postgres_condition
+from etlrun.connections._postgres.encode import encoding, fingerprint, literal
+from etlrun.connections._postgres.errors import LOCK_WAIT, explain, masked
+from etlrun.connections._postgres.health import examine
+from etlrun.connections._postgres.reading import PageReaders, read_batches, share_out
+from etlrun.connections._postgres.session import PostgresSession, PostgresSettings
+from etlrun.connections._postgres.tables import (
+    PostgresTable,
+    create_statement,
+    describe,
+    mismatches,
+    schema_of,
+    unfit,
+)
+from etlrun.connections._postgres.words import name, text
+from etlrun.language.columns import Columns
+from etlrun.spec.database import Finding, Load
+from etlrun.warehouse.address import Address
+from etlrun.warehouse.faults import point
+from etlrun.warehouse.inspection import day_rule, null_rule
+from etlrun.warehouse.server import Rule, Server, ServerError
+from etlrun.warehouse.sessions import Sessions
+from etlrun.warehouse.stage import Encoding, Field, Stage
+from etlrun.warehouse.tables import OwnTable
+from etlrun.warehouse.text_lines import bytes_of
+
+
+class CopyLoader:
+    """Rows travel by COPY."""
+
+    notice = ""
+
+    def encoding(self, fields: tuple[Field, ...]) -> Encoding:
+        return encoding(fields)
+
+    def load(
+        self, session: PostgresSession, table: str, fields: tuple[Field, ...], batches: Iterator[pa.RecordBatch]
+    ) -> int:
+        names = ", ".join(name(each.name) for each in fields)
+        session.run("SET LOCAL statement_timeout = 0")  # how long it takes depends on the rows
+        quoted = ".".join(map(name, table.split(".")))
+        return session.send(f"COPY {quoted} ({names}) FROM STDIN", _chunks(batches))
+
+
+@dataclass(frozen=True)
+class PostgresServer(Server[PostgresSession, PostgresTable]):
+    """A database on a PostgreSQL server."""
+
+    address: Address
+    settings: PostgresSettings
+    how: PageReaders = field(default_factory=PageReaders)
+
+    product = "PostgreSQL"
+    now = "to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
+    ends_session = "SELECT pg_terminate_backend({})"
+    row_locks = ""  # they need the right to UPDATE; the lock is held by the session that publishes, and ends with it
+
+    @property
+    def place(self) -> str:  # type: ignore[override]
+        return self.address.place
+
+    def open(self) -> PostgresSession:
+        return PostgresSession(self.address, self.settings)
+
+    def name(self, text: str) -> str:
+        return name(text)
+
+    def text(self, value: str) -> str:
+        return text(value)
+
+    def literal(self, field: Field) -> str:
+        return literal(field)
+
+    def condition(self, node: exp.Expr) -> str:
+        return postgres_condition(node)
+
+    def describe(self, session: PostgresSession, table: str) -> PostgresTable | None:
+        return describe(session, table)
+
+    def missing_schema(self, session: PostgresSession, table: str) -> str:
+        schema, _, _ = table.rpartition(".")
+        wanted = f"SELECT 1 FROM pg_namespace WHERE nspname = {text(schema)}"
+        return f"CREATE SCHEMA {name(schema)}" if schema and not session.rows(wanted) else ""
+
+    def unfit(self, columns: Columns) -> Iterator[str]:
+        return unfit(columns)
+
+    def mismatches(self, load: Load, there: PostgresTable, exact: frozenset[str]) -> Iterator[tuple[str, str]]:
+        return mismatches(load, there, exact)
+
+    def create_statement(self, load: Load, exact: frozenset[str]) -> str:
+        return create_statement(load)
+
+    def own_table(self, table: OwnTable) -> str:
+        kinds = (
+            f"{column} {'bigint' if length is None else f'varchar({length})'} NOT NULL"
+            for column, length in table.columns
+        )
+        return (
+            f"CREATE TABLE IF NOT EXISTS {table.name} ({', '.join(kinds)}, PRIMARY KEY ({', '.join(table.key)})); "
+            f"COMMENT ON TABLE {table.name} IS {text(table.purpose)}"
+        )
+
+    def lock_owner(self, session: PostgresSession, table: str) -> str:
+        return f"{schema_of(session, table)}.{table.rpartition('.')[2]}"
+
+    def try_lock(self, session: PostgresSession, lock: str) -> bool:
+        return bool(session.one(f"SELECT pg_try_advisory_lock({_number(text(lock))})")[0])
+
+    def holder(self, lock: str) -> str:
+        return (
+            "(SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 "
+            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+            f"AND (classid::bigint << 32) | objid::bigint = {_number(lock)} LIMIT 1)"
+        )
+
+    def busy(self, said: str) -> ServerError:
+        return ServerError(LOCK_WAIT, said, "lock-wait")
+
+    def blockers(self, session: PostgresSession, error: ServerError) -> str:
+        if error.kind != "lock-wait":
+            return ""
+        found = session.rows(
+            "SELECT DISTINCT a.pid, a.usename, extract(epoch FROM now() - a.xact_start)::int FROM pg_stat_activity a JOIN pg_locks l ON l.pid = a.pid "
+            "WHERE a.pid <> pg_backend_pid() AND a.xact_start IS NOT NULL AND a.datname = current_database() AND l.locktype = 'transactionid'"
+        )
+        shown = "; ".join(f"session {pid} of {user}, {seconds} s" for pid, user, seconds in found)
+        return f"; open transactions: {shown} (SELECT pg_terminate_backend(...) ends one)" if shown else ""
+
+    @property
+    def lock_seconds(self) -> int:
+        return self.settings.lock_timeout
+
+    def rules(self, stage: Stage, there: PostgresTable) -> Iterator[Rule]:
+        keys = {key.lower() for key in stage.load.key}
+        for item in stage.load.columns:
+            staged, stored = stage.staged(item.name), there.column(item.name)
+            assert stored is not None
+            if not stored.is_nullable or item.name.lower() in keys:
+                yield null_rule(stage, item)
+            if item.type.name == "string":
+                why = "holds the character NUL, which PostgreSQL cannot store"
+                yield Rule(item.name, f"contains({staged}, chr(0))", why, "remove it with `replace`")
+                if stored.limit is not None:
+                    fix = f"make the column of the table wider; it is {stored.written}"
+                    bad = f"length({staged}) > {stored.limit}"
+                    yield Rule(item.name, bad, f"is longer than {stored.limit:,} characters", fix)
+            if item.type.name in ("date", "timestamp"):
+                yield day_rule(stage, item)
+
+    def loader(self, session: PostgresSession, load: Load) -> CopyLoader:
+        return CopyLoader()
+
+    def fingerprint(self, fields: tuple[Field, ...]) -> str:
+        return fingerprint(fields)
+
+    def explain(self, error: ServerError) -> tuple[str, str]:
+        return explain(error)
+
+    def masked(self, error: ServerError) -> str:
+        return masked(error.said)
+
+    def readers(
+        self, sessions: Sessions[PostgresSession], there: PostgresTable, notices: list[str]
+    ) -> tuple[list[PostgresSession], tuple[str, ...]]:
+        return share_out(self.how, sessions, there)
+
+    def batches(
+        self, session: PostgresSession, there: PostgresTable, columns: Columns, condition: str
+    ) -> Iterator[pa.RecordBatch]:
+        return read_batches(session, there, columns, condition)
+
+    def examine(self, session: PostgresSession) -> Iterator[Finding]:
+        return examine(session)
+
+
+def _chunks(batches: Iterator[pa.RecordBatch]) -> Iterator[memoryview]:
+    for batch in batches:
+        point("loading")
+        yield bytes_of(batch.column(0))
+
+
+def _number(lock: str) -> str:
+    """The number of an advisory lock, from the expression of its name."""
+    return f"('x' || substr(md5({lock}), 1, 16))::bit(64)::bigint"

@@ -1,0 +1,124 @@
+"""A connection to PostgreSQL with the settings that the protocol relies on. Failures come as ServerError."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import psycopg
+
+from etlrun.connections._postgres.errors import as_server_error
+from etlrun.warehouse.address import Address
+
+Tls = Literal["auto", "verify_identity", "verify_ca", "insecure"]
+MODES = {"verify_identity": "verify-full", "verify_ca": "verify-ca", "insecure": "prefer"}
+
+
+@dataclass(frozen=True)
+class PostgresSettings:
+    """How a session is opened: `ca` is a file, the rest are seconds but for `tls`."""
+
+    tls: Tls = "auto"
+    ca: str = ""
+    connect_timeout: int = 10
+    timeout: int = 600
+    lock_timeout: int = 30
+
+
+def open_line(address: Address, settings: PostgresSettings) -> psycopg.Connection[Any]:
+    """A connection in UTC and READ COMMITTED. The one way to a server; failures come as psycopg's."""
+    line = psycopg.connect(
+        host=address.socket or address.host,
+        port=address.port,
+        dbname=address.database,
+        user=address.user,
+        password=address.password.reveal() or None,
+        connect_timeout=settings.connect_timeout,
+        autocommit=True,
+        prepare_threshold=None,
+        client_encoding="UTF8",
+        application_name="etlrun",
+        gssencmode="disable",
+        keepalives_idle=30,
+        keepalives_interval=10,
+        keepalives_count=3,
+        tcp_user_timeout=settings.timeout * 1000,
+        **_protection(address, settings),
+    )
+    try:
+        line.execute(
+            f"SET statement_timeout = '{settings.timeout}s'; SET lock_timeout = '{settings.lock_timeout}s'; "
+            "SET timezone = 'UTC'; SET datestyle = 'ISO'; SET extra_float_digits = 1; SET bytea_output = 'hex'; "
+            "SET standard_conforming_strings = on; SET idle_in_transaction_session_timeout = 0; "
+            "SET default_transaction_isolation = 'read committed'"
+        )
+    except BaseException:
+        line.close()
+        raise
+    return line
+
+
+def _protection(address: Address, settings: PostgresSettings) -> dict[str, Any]:
+    """How the server proves who it is: by nothing within this machine, and where the profile says so."""
+    if settings.tls == "auto" and address.is_local:
+        return {"sslmode": "prefer"}
+    mode = MODES.get(settings.tls, "verify-full")
+    if mode == "prefer":  # nobody knows who reads the password: it does not leave in clear
+        return {"sslmode": mode, "require_auth": "!password"}
+    return {"sslmode": mode, "sslrootcert": settings.ca or "system"}
+
+
+class PostgresSession:
+    """An open connection."""
+
+    def __init__(self, address: Address, settings: PostgresSettings) -> None:
+        with as_server_error():
+            self.line = open_line(address, settings)
+
+    def run(self, statement: str) -> int:
+        with as_server_error():
+            return self.line.execute(statement.encode()).rowcount
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with as_server_error():
+            return self.line.execute(query.encode()).fetchall()
+
+    def one(self, query: str) -> tuple[Any, ...]:
+        (row,) = self.rows(query)
+        return row
+
+    def send(self, statement: str, chunks: Iterable[memoryview]) -> int:
+        """Run a COPY ... FROM STDIN; gives the number of rows that the server took."""
+        with as_server_error(), self.line.cursor() as cursor:
+            with cursor.copy(statement.encode()) as copy:
+                for chunk in chunks:
+                    copy.write(chunk)
+            return cursor.rowcount
+
+    def receive(self, statement: str) -> Iterator[bytes]:
+        """Run a COPY ... TO STDOUT; gives the lines of rows one by one."""
+        with as_server_error(), self.line.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+            yield from map(bytes, copy)
+
+    @property
+    def is_open(self) -> bool:
+        return not self.line.closed
+
+    @property
+    def thread(self) -> int:
+        return self.line.info.backend_pid
+
+    def close(self) -> None:
+        self.line.close()
+
+    abort = close
+
+    def cut(self) -> None:
+        if self.line.closed:
+            return
+        with contextlib.suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(self.line.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)

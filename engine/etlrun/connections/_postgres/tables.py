@@ -1,0 +1,215 @@
+"""Tables that are there, the statement that makes one that is missing, and where the two differ.
+
+A text becomes `text COLLATE "C"`, which compares bytes. A `timestamp` becomes `timestamp(6)`, which knows no time zone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from etlrun.connections._postgres.session import PostgresSession
+from etlrun.connections._postgres.words import name, table_name, text
+from etlrun.language.columns import (
+    BIGINT,
+    BINARY,
+    BOOLEAN,
+    DATE,
+    DOUBLE,
+    FLOAT,
+    INT,
+    INTEGERS,
+    SMALLINT,
+    STRING,
+    TIMESTAMP,
+    Column,
+    Columns,
+    Type,
+    decimal,
+)
+from etlrun.spec.database import Load
+from etlrun.warehouse.tables import Definition
+
+LONGEST_NAME = 63  # bytes
+BY_BYTES = ("C", "POSIX", "ucs_basic")
+_READ = {
+    "bool": BOOLEAN,
+    "int2": SMALLINT,
+    "int4": INT,
+    "int8": BIGINT,
+    "float4": FLOAT,
+    "float8": DOUBLE,
+    "text": STRING,
+    "varchar": STRING,
+    "bpchar": STRING,
+    "name": STRING,
+    "uuid": STRING,
+    "json": STRING,
+    "jsonb": STRING,
+    "bytea": BINARY,
+    "date": DATE,
+    "timestamp": TIMESTAMP,
+    "timestamptz": TIMESTAMP,
+}
+_WRITTEN = {
+    "boolean": "boolean",
+    "tinyint": "smallint",
+    "smallint": "smallint",
+    "int": "integer",
+    "bigint": "bigint",
+    "float": "real",
+    "double": "double precision",
+    "string": 'text COLLATE "C"',
+    "binary": "bytea",
+    "date": "date",
+    "timestamp": "timestamp(6)",
+}
+_COLUMNS = (
+    "SELECT c.relkind::text, a.attname, t.typname, t.typtype::text, a.atttypmod, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull, "
+    "a.atthasdef OR a.attidentity <> '' OR NOT a.attnotnull, a.attgenerated <> '' OR a.attidentity = 'a', "
+    "CASE WHEN l.collname = 'default' THEN d.datcollate ELSE l.collname END, a.attnum = ANY (coalesce(i.indkey::int2[], '{{}}')), "
+    "array_position(i.indkey::int2[], a.attnum) "
+    "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_type t ON t.oid = a.atttypid "
+    "JOIN pg_database d ON d.datname = current_database() "
+    "LEFT JOIN pg_collation l ON l.oid = a.attcollation LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary "
+    "WHERE n.nspname = {schema} AND c.relname = {table} AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped "
+    "ORDER BY a.attnum"
+)
+
+
+@dataclass(frozen=True)
+class StoredValue:
+    """A column of a table that is there. `kind` is PostgreSQL's short word for its type, `modifier` its length, precision and scale."""
+
+    name: str
+    kind: str
+    is_enum: bool
+    modifier: int
+    written: str
+    is_nullable: bool
+    has_default: bool
+    is_generated: bool
+    collation: str
+
+    @property
+    def limit(self) -> int | None:
+        """How many characters a text has at most."""
+        return self.modifier - 4 if self.kind == "varchar" and self.modifier > 0 else None
+
+    @property
+    def type(self) -> Type | None:
+        """The type its values have in a relation; None for one that no relation can hold."""
+        if self.kind == "numeric" and self.modifier > 0:
+            precision, scale = (self.modifier - 4) >> 16 & 0xFFFF, (self.modifier - 4) & 0x7FF
+            return decimal(precision, scale) if scale <= precision <= 38 else None
+        return STRING if self.is_enum else _READ.get(self.kind)
+
+    def takes(self, wanted: Type, *, is_exact: bool) -> bool:
+        """Whether every value of `wanted` is kept as it is; `is_exact` columns tell rows apart."""
+        if self.is_generated or self.type is None:
+            return False
+        if wanted == STRING:
+            return self.kind in ("text", "varchar") and (self.collation in BY_BYTES or not is_exact)
+        if wanted == TIMESTAMP:
+            return self.kind == "timestamp" and self.modifier in (-1, 6)
+        if wanted.name in INTEGERS and self.type.name in INTEGERS:
+            return INTEGERS.index(self.type.name) >= INTEGERS.index(wanted.name)
+        if wanted.name == self.type.name == "decimal":
+            return self.type.scale == wanted.scale and self.type.precision >= wanted.precision
+        return self.type == wanted or (wanted == FLOAT and self.type == DOUBLE)
+
+
+@dataclass(frozen=True)
+class PostgresTable(Definition[StoredValue]):
+    """A table or view; `kind` is its `relkind`."""
+
+    kind: str = "r"
+
+
+def schema_of(session: PostgresSession, table: str) -> str:
+    """The schema that a table is in or would be made in."""
+    schema, _, _ = table.rpartition(".")
+    return schema or str(session.one("SELECT current_schema()")[0])
+
+
+def describe(session: PostgresSession, table: str) -> PostgresTable | None:
+    """The table or view of this name; None where there is none."""
+    schema, _, plain = table.rpartition(".")
+    of = text(schema) if schema else "current_schema()"
+    found = session.rows(_COLUMNS.format(schema=of, table=text(plain)))
+    if not found:
+        return None
+    columns = tuple(
+        StoredValue(row[1], row[2], row[3] == "e", row[4], row[5], row[6], row[7], row[8], row[9] or "")
+        for row in found
+    )
+    key = tuple(str(row[1]) for row in sorted((row for row in found if row[10]), key=lambda row: row[11]))
+    return PostgresTable(table, found[0][0] in "vmf", columns, key, found[0][0])
+
+
+def unfit(columns: Columns) -> Iterator[str]:
+    """What PostgreSQL cannot hold at all, whatever the table."""
+    for item in columns:
+        if len(item.name.encode()) > LONGEST_NAME:
+            yield f"`{item.name}` is longer than the {LONGEST_NAME} bytes that a name may have in PostgreSQL"
+
+
+def declared(kind: Type) -> str:
+    """A type as CREATE TABLE has it."""
+    return f"numeric({kind.precision}, {kind.scale})" if kind.name == "decimal" else _WRITTEN[kind.name]
+
+
+def create_statement(load: Load) -> str:
+    """The statements that make the table of a load, with its descriptions."""
+    table, keys = table_name(load.table), {key.lower() for key in load.key}
+    parts = [f"{name(item.name)} {declared(item.type)}{_null(item, keys)}" for item in load.columns]
+    spelled = [found.name if (found := load.columns.get(key)) else key for key in load.key]
+    parts += [f"PRIMARY KEY ({', '.join(map(name, spelled))})"] if spelled else []
+    told = [f"COMMENT ON TABLE {table} IS {text(load.description)}"] if load.description else []
+    told += [
+        f"COMMENT ON COLUMN {table}.{name(item.name)} IS {text(item.description)}"
+        for item in load.columns
+        if item.description
+    ]
+    return "; ".join((f"CREATE TABLE IF NOT EXISTS {table} ({', '.join(parts)})", *told))
+
+
+def _null(item: Column, keys: set[str]) -> str:
+    return " NOT NULL" if item.name.lower() in keys else ""
+
+
+def mismatches(load: Load, there: PostgresTable, exact: frozenset[str]) -> Iterator[tuple[str, str]]:
+    """Why `load` does not fit the table that is there, each with the statement that changes that, in an order in which they work."""
+    table = table_name(there.table)
+    if there.is_view:
+        kind = {"v": "VIEW", "m": "MATERIALIZED VIEW", "f": "FOREIGN TABLE"}[there.kind]
+        plain = there.table.rpartition(".")[2]
+        yield f"`{there.table}` is a {kind.lower()}", f"ALTER {kind} {table} RENAME TO {name(plain + '_view')}"
+        return
+    for item in load.columns:
+        found = there.column(item.name)
+        if found is None:
+            yield (
+                f"it has no column `{item.name}`",
+                f"ALTER TABLE {table} ADD COLUMN {name(item.name)} {declared(item.type)}",
+            )
+        elif not found.takes(item.type, is_exact=item.name.lower() in exact):
+            shown = f"{found.written}{f' COLLATE {found.collation}' if found.collation else ''}"
+            yield (
+                f"`{found.name}` is {shown}, and {item.type} is published",
+                f"ALTER TABLE {table} ALTER COLUMN {name(found.name)} TYPE {declared(item.type)} USING {name(found.name)}::{declared(item.type)}",
+            )
+    if load.key and {key.lower() for key in load.key} != {key.lower() for key in there.key}:
+        shown = f"is ({', '.join(there.key)})" if there.key else "is missing"
+        spelled = [column.name if (column := there.column(key)) else key for key in load.key]
+        drop = f"DROP CONSTRAINT {name(there.table.rpartition('.')[2] + '_pkey')}, " if there.key else ""
+        yield (
+            f"its primary key {shown}, and the key is ({', '.join(load.key)})",
+            f"ALTER TABLE {table} {drop}ADD PRIMARY KEY ({', '.join(map(name, spelled))})",
+        )
+    for found in there.columns:
+        if found.name not in load.columns and not found.has_default:
+            yield (
+                f"it has a column `{found.name}` that must have a value and is not published",
+                f"ALTER TABLE {table} ALTER COLUMN {name(found.name)} DROP NOT NULL",
+            )

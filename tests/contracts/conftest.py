@@ -1,0 +1,74 @@
+"""One private server of each kind for the contract of connections, and an empty database for each test."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from warehouses import Target
+
+from mysql.server import Server
+from postgres.server import PostgresProcess
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def mysql_server() -> Iterator[Server]:
+    folder = Path(tempfile.mkdtemp(prefix="etlrun-db-", dir="/tmp"))
+    server = Server(folder / "server")
+    server.make()
+    server.start()
+    yield server
+    server.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresProcess]:
+    server = PostgresProcess().start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["duckdb", "mysql", "mysql by insert", "postgres"])
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
+    """An empty database behind a connection of each kind."""
+    kind, _, loader = str(request.param).partition(" by ")
+    target = _TARGETS[kind](request, tmp_path, f"t{next(_numbers)}")
+    if loader:
+        target.keys["loader"] = loader
+    yield target
+    target.close()
+
+
+def _duckdb(request: pytest.FixtureRequest, folder: Path, name: str) -> Target:
+    path = str(folder / "warehouse.duckdb")
+    return Target("duckdb", {"path": path}, lambda: None, lambda schema: f"CREATE SCHEMA {schema}")
+
+
+def _mysql(request: pytest.FixtureRequest, folder: Path, name: str) -> Target:
+    server: Server = request.getfixturevalue("mysql_server")
+    server.run(f"CREATE DATABASE {name}")
+    url = f"mysql://root@127.0.0.1:{server.port}/{name}"
+    return Target("mysql", {"url": url}, lambda: server.connect(name), lambda schema: f"CREATE DATABASE {schema}")
+
+
+def _postgres(request: pytest.FixtureRequest, folder: Path, name: str) -> Target:
+    server: PostgresProcess = request.getfixturevalue("postgres_server")
+    server.run(f"CREATE DATABASE {name}")
+    url = f"postgresql://root@127.0.0.1:{server.port}/{name}"
+
+    def connect() -> psycopg.Connection[Any]:
+        return server.connect(name)
+
+    return Target("postgres", {"url": url}, connect, lambda schema: f"CREATE SCHEMA {schema}")
+
+
+_TARGETS = {"duckdb": _duckdb, "mysql": _mysql, "postgres": _postgres}

@@ -1,0 +1,163 @@
+"""A database of its own for each test, on every kind of connection that is published to; and a process that publishes to it.
+
+`python warehouses.py KIND KEYS FOLDER` publishes loads of literal rows, each in a child of its own, in which a fault point may be armed: a
+line of JSON says which, and a line of JSON comes back.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+TESTS = Path(__file__).resolve().parent.parent
+if __name__ == "__main__":
+    sys.path.insert(0, str(TESTS))
+
+from etlrun.spec.database import Database, Load  # noqa: E402 - the tests are no package that is installed
+from etlrun.spec.registry import kinds  # noqa: E402
+from mysql.loads import make_load, many  # noqa: E402
+
+STATE = "SELECT COUNT(*), COUNT(DISTINCT contract), COALESCE(MIN(seconds), 0), COALESCE(MAX(seconds), 0) FROM profile"
+
+
+@dataclass
+class Target:
+    """A database that is reached by a connection `kind` with some `keys`; `connect` gives a connection of Python's DB-API to it."""
+
+    kind: str
+    keys: dict[str, str]
+    connect: Callable[[], Any]
+    schema: Callable[[str], str]
+    opened: list[Database] = field(default_factory=list)
+
+    def open(self) -> Database:
+        """The database as a run opens it. DuckDB's is opened once for all: other connections share it."""
+        if not self.opened or self.kind != "duckdb":
+            self.opened.append(open_database(self.kind, self.keys))
+        return self.opened[-1]
+
+    def close(self) -> None:
+        while self.opened:
+            self.opened.pop().close()
+
+    def run(self, *statements: str) -> list[tuple[Any, ...]]:
+        """Run statements beside etlrun; gives the rows of the last."""
+        with self.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+            return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
+
+    @contextmanager
+    def cursor(self) -> Iterator[Any]:
+        if self.kind == "duckdb":
+            yield self.open().connection.cursor()  # type: ignore[attr-defined]
+            return
+        connection = self.connect()
+        try:
+            yield connection.cursor()
+        finally:
+            connection.close()
+
+    def rows(self, table: str = "profile") -> list[tuple[Any, ...]]:
+        return sorted(self.run(f"SELECT * FROM {table}"), key=repr)
+
+    def ledger(self) -> list[tuple[str, str, int]]:
+        """Period, run and rows of every entry."""
+        return sorted((entry.period, entry.run_id, entry.rows) for entry in self.open().entries())
+
+    def state(self) -> tuple[Any, ...]:
+        return self.run(STATE)[0]
+
+    @contextmanager
+    def publisher(self, folder: Path) -> Iterator[Callable[..., dict[str, Any]]]:
+        """Inside, loads are published by other processes; gives the number of the signal that ended one, and what was published."""
+        command = [sys.executable, __file__, self.kind, json.dumps(self.keys), str(folder)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdin is not None and process.stdout is not None
+
+            def publish(fault: str = "", **load: Any) -> dict[str, Any]:
+                self.close()
+                process.stdin.write(json.dumps({"fault": fault, "load": load}) + "\n")
+                process.stdin.flush()
+                found: dict[str, Any] = json.loads(process.stdout.readline())
+                return found
+
+            yield publish
+            process.stdin.close()
+
+
+class Watch:
+    """Inside, a reader looks at the table all the time; `states` collects what it saw."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.states: set[tuple[Any, ...]] = set()
+        self.errors: list[str] = []
+        self.is_over = threading.Event()
+        self.has_looked = threading.Event()
+        target.open()
+        self.thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> Watch:
+        self.thread.start()
+        assert self.has_looked.wait(30)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.is_over.set()
+        self.thread.join()
+
+    def _look(self) -> None:
+        try:
+            with self.target.cursor() as cursor:
+                while not self.is_over.is_set():
+                    cursor.execute(STATE)
+                    self.states.add(tuple(cursor.fetchone()))
+                    self.has_looked.set()
+                    self.is_over.wait(0.001)
+        except Exception as error:  # noqa: BLE001 - the test tells
+            self.errors.append(str(error))
+            self.has_looked.set()
+
+
+def open_database(kind: str, keys: dict[str, str]) -> Database:
+    """The database of a connection, for writing."""
+    opened: Database = kinds("connections")[kind](**keys).open("warehouse", Path("/"), str, writing=True)
+    return opened
+
+
+def many_load(folder: Path, *, rows: int, seconds: int, run_id: str) -> Load:
+    """A load of contracts that all have the same `seconds`."""
+    return make_load(folder, many("2022-04", rows, seconds), run_id=run_id)
+
+
+def main(kind: str, keys: str, folder: str) -> None:
+    for line in sys.stdin:
+        wanted = json.loads(line)
+        read, write = os.pipe()
+        child = os.fork()
+        if not child:
+            os.environ["ETLRUN_FAULT"] = wanted["fault"]
+            database = open_database(kind, json.loads(keys))
+            published = database.publish(many_load(Path(folder), **wanted["load"]))
+            database.close()
+            os.write(write, json.dumps(asdict(published)).encode())
+            os._exit(0)
+        os.close(write)
+        status = os.waitpid(child, 0)[1]
+        said = os.read(read, 1000).decode()
+        os.close(read)
+        sys.stdout.write(json.dumps({"signal": os.WTERMSIG(status), "published": json.loads(said or "null")}) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
