@@ -103,9 +103,25 @@ def test_an_existing_table_of_another_shape_is_not_touched_and_the_ddl_is_printe
     result = project.run(project.pipeline(SALES.replace("WRITE", "replace")))
     assert result.code == 1
     assert "table-mismatch" in result.err
-    assert 'ALTER TABLE "totals" ALTER COLUMN "units" TYPE BIGINT;' in result.err
-    assert 'ALTER TABLE "totals" DROP COLUMN "extra";' in result.err
+    assert 'ALTER TABLE "totals" ALTER COLUMN "units" TYPE BIGINT /* may round values that are there */;' in result.err
+    assert 'ALTER TABLE "totals" DROP COLUMN "extra" /* its values are lost */;' in result.err
     assert project.table("totals") == []
+
+
+@pytest.mark.parametrize("write", ["{replace_where: \"month = '2022-04'\"}", "merge"])
+def test_a_column_that_takes_different_texts_for_equal_is_refused(project: Project, write: str) -> None:
+    path = str(project.folder / "warehouse.duckdb")
+    with duckdb.connect(path) as connection:
+        connection.execute("CREATE TABLE totals (month VARCHAR COLLATE NOCASE, shop VARCHAR, units BIGINT)")
+    sell(project, "2022-04,A,1")
+    result = project.run(project.pipeline(SALES.replace("WRITE", write)))
+    assert result.code == 1
+    assert "`month` has the collation nocase, to which different texts are equal" in result.err
+    with duckdb.connect(path) as connection:
+        connection.execute('ALTER TABLE "totals" ALTER COLUMN "month" TYPE VARCHAR COLLATE "binary"')
+    assert 'TYPE VARCHAR COLLATE "binary";' in result.err
+    assert project.run(project.pipeline(SALES.replace("WRITE", write))).code == 0
+    assert project.table("totals") == [("2022-04", "A", 1)]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +141,8 @@ def test_a_column_of_a_type_that_pipelines_do_not_know_is_not_emptied(project: P
     assert result.code == 1
     assert f"`month` is {kind}, and string is published; it has a column `extra` that is not published" in result.err
     assert (
-        'ALTER TABLE "totals" ALTER COLUMN "month" TYPE TEXT; ALTER TABLE "totals" DROP COLUMN "extra";' in result.err
+        'ALTER TABLE "totals" ALTER COLUMN "month" TYPE TEXT /* may round values that are there */; '
+        'ALTER TABLE "totals" DROP COLUMN "extra" /* its values are lost */;' in result.err
     )
     with duckdb.connect(str(project.folder / "warehouse.duckdb"), read_only=True) as connection:
         assert connection.execute("SELECT shop, units, count(extra) FROM totals GROUP BY ALL").fetchall() == [

@@ -16,12 +16,12 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlglot import exp
+from sqlglot import exp, parse_one
 
 from etlrun.failures import RunFailure, without_personal
 from etlrun.language.arrow import arrow_schema, type_of_arrow
 from etlrun.language.columns import Columns, Type
-from etlrun.language.dialects import duckdb_sql
+from etlrun.language.dialects import DUCKDB_SETTINGS, duckdb_sql
 from etlrun.language.duckdb_words import name, text, type_name
 from etlrun.private import new_files_as
 from etlrun.spec.database import Finding, Load, Published
@@ -34,6 +34,7 @@ from etlrun.warehouse.stage import Encoding, Field, Stage
 from etlrun.warehouse.tables import Definition, OwnTable
 
 WAIT_SECONDS = 10.0  # for another process that has the file open
+EXACT = ("binary", "c", "posix")  # collations that compare texts byte by byte
 BATCHES = 6  # of the stage, that one INSERT takes: a row group of DuckDB
 _KINDS: tuple[tuple[type[duckdb.Error], ErrorKind], ...] = (
     (duckdb.TransactionException, "transient"),
@@ -57,6 +58,8 @@ def open_warehouse(connection: str, path: Path, *, writing: bool) -> DuckdbWareh
         try:
             with new_files_as(path):
                 opened = duckdb.connect(str(path), read_only=not writing)
+            for setting, value in DUCKDB_SETTINGS.items():
+                opened.execute(f"SET GLOBAL {setting} = {text(value)}")
             return DuckdbWarehouse(connection, DuckdbServer(path.name, opened), path)
         except duckdb.Error as error:
             if not _is_busy(error) or time.monotonic() > deadline:
@@ -167,6 +170,7 @@ class DuckdbColumn:
     written: str
     is_nullable: bool
     type: Type | None
+    collation: str = ""
 
 
 @dataclass(frozen=True)
@@ -240,7 +244,11 @@ class DuckdbServer(Server[DuckdbSession, Definition[DuckdbColumn]]):
         columns = session.rows(
             f"SELECT column_name, data_type, is_nullable FROM duckdb_columns() WHERE {here.format('table')} ORDER BY column_index"
         )
-        stored = (DuckdbColumn(row[0], row[1], row[2], type_of_arrow(types.field(row[0]).type)) for row in columns)
+        collations = _collations(session, here.format("table"))
+        stored = (
+            DuckdbColumn(row[0], row[1], row[2], type_of_arrow(types.field(row[0]).type), collations.get(row[0], ""))
+            for row in columns
+        )
         return Definition(table, bool(found[0][1]), tuple(stored))
 
     def missing_schema(self, session: DuckdbSession, table: str) -> str:
@@ -254,7 +262,7 @@ class DuckdbServer(Server[DuckdbSession, Definition[DuckdbColumn]]):
     def mismatches(
         self, load: Load, there: Definition[DuckdbColumn], exact: frozenset[str]
     ) -> Iterator[tuple[str, str]]:
-        return _mismatches(load, there)
+        return _mismatches(load, there, exact)
 
     def create_statement(self, load: Load, exact: frozenset[str]) -> str:
         declared = ", ".join(f"{name(item.name)} {type_name(item.type)}" for item in load.columns)
@@ -341,8 +349,20 @@ def _as_server_error() -> Iterator[None]:
         raise ServerError(type(error).__name__, _said(error), kind) from error
 
 
-def _mismatches(load: Load, there: Definition[DuckdbColumn]) -> Iterator[tuple[str, str]]:
-    """What does not fit, and the statement that changes it."""
+def _collations(session: DuckdbSession, here: str) -> dict[str, str]:
+    """The collations of the columns of a table that have one: to those, different texts may be equal."""
+    found = {}
+    for (statement,) in session.rows(f"SELECT sql FROM duckdb_tables() WHERE {here}"):
+        for column in parse_one(statement, dialect="duckdb").find_all(exp.ColumnDef):
+            collation = column.find(exp.CollateColumnConstraint)
+            said = collation.this.sql(dialect="duckdb").strip('"').lower() if collation is not None else ""
+            if said and said not in EXACT:
+                found[column.name] = said
+    return found
+
+
+def _mismatches(load: Load, there: Definition[DuckdbColumn], exact: frozenset[str]) -> Iterator[tuple[str, str]]:
+    """What does not fit, and the statement that changes it. It says what may be lost."""
     table = _table(there.table)
     if there.is_view:
         yield f"`{there.table}` is a view", f"ALTER VIEW {table} RENAME TO {name(_parts(there.table)[1] + '_view')}"
@@ -357,13 +377,18 @@ def _mismatches(load: Load, there: Definition[DuckdbColumn]) -> Iterator[tuple[s
         elif found.type != item.type:
             yield (
                 f"`{found.name}` is {found.type or found.written}, and {item.type} is published",
-                f"ALTER TABLE {table} ALTER COLUMN {name(found.name)} TYPE {type_name(item.type)}",
+                f"ALTER TABLE {table} ALTER COLUMN {name(found.name)} TYPE {type_name(item.type)} /* may round values that are there */",
+            )
+        elif found.collation and found.name.lower() in exact:
+            yield (
+                f"`{found.name}` has the collation {found.collation}, to which different texts are equal",
+                f'ALTER TABLE {table} ALTER COLUMN {name(found.name)} TYPE VARCHAR COLLATE "binary"',
             )
     for column in there.columns:
         if column.name not in load.columns:
             yield (
                 f"it has a column `{column.name}` that is not published",
-                f"ALTER TABLE {table} DROP COLUMN {name(column.name)}",
+                f"ALTER TABLE {table} DROP COLUMN {name(column.name)} /* its values are lost */",
             )
 
 
