@@ -144,6 +144,14 @@ def test_what_the_grammar_leaves_out_is_refused_at_its_words(sql: str, refused: 
         ),
         ("select 1e400 as z from n", "1e400: 1e400 does not fit into double"),
         ("select 1e-400 as z from n", "1e-400: 1e-400 does not fit into double"),
+        (
+            "select sum(k) over (order by k rows between 1 preceding and 1) as z from p",
+            "sum(k) over (order by k rows between 1 preceding and 1: a frame begins and ends at literal numbers of rows, "
+            "`unbounded` or `current row`, and begins first",
+        ),
+        ("select 1e- k as z from n", "1e: 1e is not a number"),
+        ("select from n", "n: this SELECT names no column"),
+        ("(select k from n) as q union all select k from p", "q: `q` names a subquery that is not behind FROM"),
         ("select null as z from n", "z: `z` is null in every row, and has no type"),
         ("select max(null) as z from n", "max: `max(NULL)` is null in every row, and has no type"),
         ("select array(null) as z from n", "array: `array(NULL)` is null in every row, and has no type"),

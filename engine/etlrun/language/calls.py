@@ -237,9 +237,13 @@ def _check_frame(checker: Checker, node: exp.Window, function: Function) -> None
 
 def _distance(frame: exp.Expr, bound: str) -> float | None:
     """How many rows a frame's bound lies behind the current row; None where it is no number of rows."""
-    value, side = frame.args.get(bound), str(frame.args.get(f"{bound}_side")).upper()
-    if value is None or isinstance(value, str) and value.upper() == "CURRENT ROW":
-        return 0.0 if bound == "end" or value is not None else None
+    value, side = frame.args.get(bound), str(frame.args.get(f"{bound}_side") or "").upper()
+    if value is None:
+        return 0.0 if bound == "end" else None
+    if isinstance(value, str) and value.upper() == "CURRENT ROW":
+        return None if side else 0.0
+    if not side:
+        return None
     rows: float | None = math.inf if isinstance(value, str) else whole_of(value)
     if rows is None or rows < 0 or math.isfinite(rows) and rows >= 2**31:
         return None

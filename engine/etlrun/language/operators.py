@@ -43,6 +43,8 @@ def visit_literal(checker: Checker, node: exp.Expr) -> Type:
 
 def _number(checker: Checker, node: exp.Expr, text: str) -> Type:
     """The type of a number as it is written, its sign included."""
+    if not re.fullmatch(r"-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", text, re.IGNORECASE | re.ASCII):
+        return checker.complain(node, "syntax", f"{text} is not a number", "write it as 12, 1.5 or 1.5e3")
     if "e" in text.lower():
         value = float(text)
         if math.isinf(value) or value == 0 and text.lower().strip("-0.").partition("e")[0].strip("0."):

@@ -9,13 +9,14 @@ from sqlglot import exp
 
 from etlrun.language.checking import TYPED_NULL
 from etlrun.language.columns import BOOLEAN, NULL, Column, Columns, Type
-from etlrun.language.expressions import TYPE, ExpressionError, Problem, cast, column, span, type_of, word
+from etlrun.language.expressions import TYPE, ExpressionError, Problem, span, type_of, word
 from etlrun.language.functions import common_type
 from etlrun.language.grammar import COUNTS, VALUES, said
 from etlrun.language.order_by import check_limit, check_order, check_windows, refuse_shadowed
-from etlrun.language.relations import seen_by
+from etlrun.language.relations import columns_of_star, declared, seen_by
 from etlrun.language.totality import Key
 from etlrun.language.typed import Names, check_expression, has_aggregate, has_window, window_parts
+from etlrun.language.unions import widen_side
 
 
 def check_query(query: exp.Query, relations: Mapping[str, Columns], text: str = "") -> tuple[exp.Query, Columns]:
@@ -95,6 +96,9 @@ class QueryChecker:
         if isinstance(query, exp.SetOperation):
             return self.set_operation(query, known)
         if isinstance(query, exp.Subquery):
+            if query.alias and self.text:
+                message = f"`{query.alias}` names a subquery that is not behind FROM"
+                self.complain(query.args["alias"], "not-allowed-here", message, "leave the name out")
             return self.query(query.this, known)
         assert isinstance(query, exp.Select), "the grammar holds no other query"
         return self.select(query, known)
@@ -115,8 +119,8 @@ class QueryChecker:
             items.append(Column(one.name, shared or one.type))
         columns = Columns(tuple(items))
         if not self.problems:
-            _widen(query.this, left, columns)
-            _widen(query.expression, right, columns)
+            widen_side(query.this, left, columns)
+            widen_side(query.expression, right, columns)
         if isinstance(query, exp.Except):
             columns = replace(columns, unique=left.unique)
         check_order(self, query.args.get("order"), columns)
@@ -127,6 +131,8 @@ class QueryChecker:
         seen = seen_by(self, query, relations)
         if any(not len(columns) for _, columns in seen.names):
             return Columns(())  # a relation that is not there: its columns are no further mistakes
+        if not query.expressions:
+            self.complain(query, "syntax", "this SELECT names no column", "name columns, or write `*`")
         self.expand_stars(query, seen.names)
         where = query.args.get("where")
         if where is not None:
@@ -158,7 +164,7 @@ class QueryChecker:
                 self.complain(item, "unknown-relation", f"there is no relation `{wanted}` here", fix)
             elif not names:
                 self.complain(item, "syntax", "`*` stands for no column: there is no FROM", "name a relation in FROM")
-            expanded.extend(_columns_of_star(names, wanted))
+            expanded.extend(columns_of_star(names, wanted))
         query.set("expressions", expanded)
 
     def projections(self, query: exp.Select, names: Names) -> Columns:
@@ -183,7 +189,7 @@ class QueryChecker:
                 item.args["alias"].set("quoted", True)
             elif not (isinstance(typed, exp.Column) and typed.name == name):
                 typed.replace(exp.alias_(typed.copy(), exp.to_identifier(name, quoted=True)))
-            source = _declared(typed, names)
+            source = declared(typed, names)
             items.append(Column(name, _type(typed), domain=source.domain if source else None))
         return Columns(tuple(items))
 
@@ -269,28 +275,6 @@ def _type(tree: exp.Expr) -> Type:
     return type_of(tree) if TYPE in tree.meta else NULL
 
 
-def _columns_of_star(names: Names, wanted: str) -> Iterable[exp.Expr]:
-    """References to the columns of one relation, or of all of them; what USING made one comes once."""
-    merged = {item.name.lower() for alias, columns in names if not alias for item in columns} if len(names) > 1 else ()
-    for alias, columns in names:
-        if wanted and alias.lower() != wanted.lower():
-            continue
-        hidden = merged if alias and not wanted else ()
-        for item in columns:
-            if item.name.lower() not in hidden:
-                yield column(item.name, alias if len(names) > 1 else None)
-
-
-def _declared(tree: exp.Expr, names: Names) -> Column | None:
-    """The declared column that a reference means."""
-    if not isinstance(tree, exp.Column):
-        return None
-    return next(
-        (columns.get(tree.name) for alias, columns in names if tree.name in columns and tree.table in ("", alias)),
-        None,
-    )
-
-
 def _unique(selected: Selected) -> Iterable[str]:
     """The output columns whose values no two rows share; none where that is not known."""
     trees = [_inner(item) for item in selected.query.expressions]
@@ -309,22 +293,3 @@ def _unique(selected: Selected) -> Iterable[str]:
 
 def _tells(key: Key, place: tuple[str, str]) -> bool:
     return place in key.places or any(place == merged for merged, _ in key.same)
-
-
-def _widen(side: exp.Expr, columns: Columns, wanted: Columns) -> None:
-    """Put casts around one side of a set operation, so that both have the same types on every engine."""
-    if all(item.type == other.type for item, other in zip(columns, wanted, strict=True)):
-        return
-    items = []
-    for item, other in zip(columns, wanted, strict=True):
-        tree: exp.Expr = column(item.name)
-        tree.meta[TYPE] = item.type
-        if item.type != other.type:
-            tree = cast(tree, other.type)
-            tree.meta[TYPE] = other.type
-        items.append(exp.alias_(tree, exp.to_identifier(item.name, quoted=True)))
-    marker = exp.Placeholder()
-    side.replace(marker)
-    inside = side.this.pop() if isinstance(side, exp.Subquery) else side
-    alias = exp.TableAlias(this=exp.to_identifier("side", quoted=True))
-    marker.replace(exp.select(*items).from_(exp.Subquery(this=inside, alias=alias)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from etlrun.diagnostics import nearest
 from etlrun.language.columns import BIGINT, BOOLEAN, NULL, Column, Columns
-from etlrun.language.expressions import respell, type_of
+from etlrun.language.expressions import column, respell, type_of
 from etlrun.language.totality import Key, equated, joined, key_of, without_alias
 from etlrun.language.typed import Names, has_aggregate, has_window
 
@@ -60,6 +60,28 @@ def seen_by(checker: QueryChecker, query: exp.Select, relations: Mapping[str, Co
     if len(names) == 1:
         key = without_alias(key)
     return Seen(tuple(names), key)
+
+
+def columns_of_star(names: Names, wanted: str) -> Iterable[exp.Expr]:
+    """References to the columns of one relation, or of all of them; what USING made one comes once."""
+    merged = {item.name.lower() for alias, columns in names if not alias for item in columns} if len(names) > 1 else ()
+    for alias, columns in names:
+        if wanted and alias.lower() != wanted.lower():
+            continue
+        hidden = merged if alias and not wanted else ()
+        for item in columns:
+            if item.name.lower() not in hidden:
+                yield column(item.name, alias if len(names) > 1 else None)
+
+
+def declared(tree: exp.Expr, names: Names) -> Column | None:
+    """The declared column that a reference means."""
+    if not isinstance(tree, exp.Column):
+        return None
+    return next(
+        (columns.get(tree.name) for alias, columns in names if tree.name in columns and tree.table in ("", alias)),
+        None,
+    )
 
 
 def _relation(

@@ -1,0 +1,27 @@
+"""UNION, EXCEPT and INTERSECT: both sides get the same types, which engines would choose differently."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from etlrun.language.columns import Columns
+from etlrun.language.expressions import TYPE, cast, column
+
+
+def widen_side(side: exp.Expr, columns: Columns, wanted: Columns) -> None:
+    """Put casts around one side of a set operation, so that both have the same types on every engine."""
+    if all(item.type == other.type for item, other in zip(columns, wanted, strict=True)):
+        return
+    items = []
+    for item, other in zip(columns, wanted, strict=True):
+        tree: exp.Expr = column(item.name)
+        tree.meta[TYPE] = item.type
+        if item.type != other.type:
+            tree = cast(tree, other.type)
+            tree.meta[TYPE] = other.type
+        items.append(exp.alias_(tree, exp.to_identifier(item.name, quoted=True)))
+    marker = exp.Placeholder()
+    side.replace(marker)
+    inside = side.this.pop() if isinstance(side, exp.Subquery) else side
+    alias = exp.TableAlias(this=exp.to_identifier("side", quoted=True))
+    marker.replace(exp.select(*items).from_(exp.Subquery(this=inside, alias=alias)))
