@@ -151,6 +151,8 @@ def test_what_the_grammar_leaves_out_is_refused_at_its_words(sql: str, refused: 
         ),
         ("select 1e- k as z from n", "1e: 1e is not a number"),
         ("select from n", "n: this SELECT names no column"),
+        ("select 3 as a from n group by", "3 as a from n: GROUP BY names no column"),
+        ("select k in () as z from n", "k in () as z: `in` takes a list of values"),
         ("(select k from n) as q union all select k from p", "q: `q` names a subquery that is not behind FROM"),
         ("select null as z from n", "z: `z` is null in every row, and has no type"),
         ("select max(null) as z from n", "max: `max(NULL)` is null in every row, and has no type"),

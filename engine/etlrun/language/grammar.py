@@ -177,6 +177,16 @@ QUERIES: dict[type[exp.Expr], dict[str, Slot]] = {
 """The clauses of a query; `queries` judges every argument of them."""
 
 COUNTS = (exp.Limit, exp.WindowSpec, exp.DataTypeParam)  # what is below them is read as a number, and has no type
+NOT_EMPTY: dict[type[exp.Expr], tuple[str, str, str]] = {
+    exp.Select: ("expressions", "this SELECT names no column", "name columns, or write `*`"),
+    exp.Group: ("expressions", "GROUP BY names no column", "name one, or leave it out"),
+    exp.Order: ("expressions", "ORDER BY names no column", "name one, or leave it out"),
+    exp.With: ("expressions", "WITH names no part", "write `with NAME as (select ...)`"),
+    exp.In: ("expressions", "`in` takes a list of values", "write `in (1, 2)`"),
+    exp.Case: ("ifs", "`case` has no `when`", "write `case when ... then ... end`"),
+}
+"""Lists that the parser takes where they are empty, and engines do not: the argument, the mistake, what to do."""
+
 GRAMMAR = {**EXPRESSIONS, **PARTS, **QUERIES}
 _STAR_OF_A_TABLE = frozenset(("this", "table"))
 
@@ -193,6 +203,9 @@ def misfits(tree: exp.Expr, text: str, wanted: Slot) -> Iterator[Problem]:
             yield from _misfits_of_star(node.this, text)
             continue
         row = GRAMMAR[type(node)]
+        needed = NOT_EMPTY.get(type(node))
+        if needed and not node.args.get(needed[0]) and all(key in row for key, value in node.args.items() if value):
+            yield Problem("syntax", needed[1], *clause("", node.parent or node, text), needed[2])
         for key, value in node.args.items():
             for part in value if isinstance(value, list) else (value,):
                 if _is_absent(part):

@@ -131,8 +131,6 @@ class QueryChecker:
         seen = seen_by(self, query, relations)
         if any(not len(columns) for _, columns in seen.names):
             return Columns(())  # a relation that is not there: its columns are no further mistakes
-        if not query.expressions:
-            self.complain(query, "syntax", "this SELECT names no column", "name columns, or write `*`")
         self.expand_stars(query, seen.names)
         where = query.args.get("where")
         if where is not None:
