@@ -9,11 +9,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from etlrun.failures import RunFailure
+from etlrun.runtime.waiting import when_free
 from etlrun.spec.database import Load
 
 from .loads import Place, make_load, many
@@ -132,3 +134,31 @@ def test_a_run_that_may_be_alive_is_not_waited_for(
             place.warehouse(lock_timeout=60).publish(new)
         timer.cancel()
         assert not ends.is_set()
+
+
+class Ending:
+    """A reporter that lets go of the table as soon as it hears that somebody waits for it."""
+
+    def __init__(self, ends: threading.Event) -> None:
+        self.ends = ends
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+        self.ends.set()
+
+
+def test_a_busy_table_is_waited_for_as_long_as_is_allowed(place: Place, tmp_path: Path) -> None:
+    old, new = (
+        make_load(tmp_path, many("2022-04", count, count), run_id=run) for count, run in ((4, FIRST), (3, SECOND))
+    )
+    publish = partial(place.warehouse().publish, new)
+    with a_session_that_holds(place, old, os.getpid(), socket.gethostname()) as ends:
+        reporter = Ending(ends)
+        with pytest.raises(RunFailure, match=f"held by {FIRST}"):
+            when_free(publish, 0.0, reporter)  # type: ignore[arg-type]
+        assert not ends.is_set()
+        assert when_free(publish, 600.0, reporter).rows == 3  # type: ignore[arg-type]
+    (said,) = reporter.said
+    assert said.startswith("waiting up to 600 s: the table `profile` of connection `warehouse` is held by")
+    assert place.run(MONTHS) == [("2022-04", 3, 3)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,29 @@ from etlrun.spec.project import Use, find_project
 from etlrun.spec.registry import kinds
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Seconds(click.ParamType[float]):
+    """A span of time, `30s`, `10m` or `2h`, in seconds."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, (int, float)):
+            return float(value)
+        found = re.fullmatch(r"(\d{1,6})([smh])", str(value))
+        if found is None:
+            self.fail(f"`{value}` is no span of time; write it as 30s, 10m or 2h", param, ctx)
+        return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
+
+
+waiting = click.option(
+    "--wait",
+    type=Seconds(),
+    metavar="TIME",
+    default="0s",
+    help="Wait so long (30s, 10m, 2h) for a table that another run publishes to.",
+)
 
 
 class PipelineFile(click.ParamType[Path]):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from etlrun.cli.options import waiting
 from etlrun.cli.reporting import reporting
 from etlrun.cli.words import tell
 from etlrun.spec.project import find_project
@@ -14,8 +15,9 @@ from etlrun.spec.project import find_project
 
 @click.command("resume")
 @click.argument("run", metavar="RUN")
+@waiting
 @click.option("--json", "as_json", is_flag=True, help="Print one object to standard output.")
-def command(run: str, as_json: bool) -> None:
+def command(run: str, wait: float, as_json: bool) -> None:
     """Publish the checked rows of RUN (an id of `etlrun runs`, or its beginning), whose publish failed or was killed.
 
     Nothing is read or computed again; a sink that was published already is left alone.
@@ -30,7 +32,7 @@ def command(run: str, as_json: bool) -> None:
     settings = tuple(f"{name}={value}" for name, value in record.params.items())
     checked = checked_pipeline(Path(record.file), record.profile, "", settings)
     with reporting(record.pipeline) as reporter:
-        record = resume(checked, folder, record, reporter)
+        record = resume(checked, folder, record, reporter, wait)
     if as_json:
         click.echo(json.dumps(record.as_json(), ensure_ascii=False))
     else:

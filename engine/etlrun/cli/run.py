@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from etlrun.cli.options import PipelineFile, checked_pipeline, choosing
+from etlrun.cli.options import PipelineFile, checked_pipeline, choosing, waiting
 from etlrun.cli.reporting import reporting
 from etlrun.cli.words import counted, tell
 from etlrun.failures import RunFailure
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     metavar="USD",
     help="Ask models for so many US dollars at most, in each pipeline.",
 )
+@waiting
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one object (with several pipelines an array) to standard output."
 )
@@ -42,6 +43,7 @@ def command(
     dry_run: bool,
     yes: bool,
     max_usd: float | None,
+    wait: float,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -60,7 +62,7 @@ def command(
         try:
             for pipeline in checked:
                 safe_point()
-                told.append(_run(pipeline, dry_run=dry_run, quiet=quiet, yes=yes, max_usd=max_usd))
+                told.append(_run(pipeline, dry_run=dry_run, quiet=quiet, yes=yes, max_usd=max_usd, wait=wait))
         except RunFailure as failure:
             if as_json and failure.record is not None:
                 told.append(failure.record)
@@ -71,13 +73,15 @@ def command(
                 click.echo(json.dumps(told if len(pipelines) > 1 else told[0], ensure_ascii=False))
 
 
-def _run(checked: Checked, *, dry_run: bool, quiet: bool, yes: bool, max_usd: float | None) -> dict[str, Any]:
+def _run(
+    checked: Checked, *, dry_run: bool, quiet: bool, yes: bool, max_usd: float | None, wait: float
+) -> dict[str, Any]:
     from etlrun.runtime.consent import Consent
     from etlrun.runtime.run import Wish, run_pipeline
 
     with reporting(checked.pipeline.name, quiet=quiet) as reporter:
         consent = Consent(yes, max_usd, reporter.confirm)
-        record = run_pipeline(checked, reporter, Wish(publishes=not dry_run, consent=consent))
+        record = run_pipeline(checked, reporter, Wish(publishes=not dry_run, consent=consent, wait=wait))
     if not quiet:
         with contextlib.suppress(OSError):  # what was published is published, whoever reads of it
             tell(_summary(record.as_json()), err=True)

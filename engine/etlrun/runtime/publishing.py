@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from etlrun.codes import CODES
@@ -12,6 +13,7 @@ from etlrun.runtime.blame import located
 from etlrun.runtime.connections import database_writer
 from etlrun.runtime.record import Record
 from etlrun.runtime.stage import Staged, shown_columns, verify_stage
+from etlrun.runtime.waiting import when_free
 from etlrun.runtime.working import Reporter
 from etlrun.spec.project import Use
 from etlrun.spec.publication import Publication
@@ -36,15 +38,21 @@ def foresee(checked: Checked, sink: str, use: Use, run_id: str = "") -> str:
     return told
 
 
-def publish_all(checked: Checked, staged: Mapping[str, Staged], record: Record, reporter: Reporter) -> None:
-    """Publish every sink that the record does not tell of yet. Raises RunFailure; what was published before stays whole."""
+def publish_all(
+    checked: Checked, staged: Mapping[str, Staged], record: Record, reporter: Reporter, wait: float = 0.0
+) -> None:
+    """Publish every sink that the record does not tell of yet; a table that is busy is waited for at most `wait` seconds.
+
+    Raises RunFailure; what was published before stays whole.
+    """
     for sink, use in checked.pipeline.sinks.items():
         if sink not in record.sinks:
             safe_point()
             reporter.say(f"publishing {sink}")
             verify_stage(staged[use.value.from_])
             try:
-                record.sinks[sink] = publish(checked, sink, use, staged[use.value.from_], record)
+                work = partial(publish, checked, sink, use, staged[use.value.from_], record)
+                record.sinks[sink] = when_free(work, wait, reporter)
             except RunFailure as failure:
                 _tell_what_is_left(failure, record)
                 raise

@@ -18,7 +18,7 @@ from etlrun.stopping import Stopped, orderly
 
 
 @orderly()
-def resume(checked: Checked, folder: RunFolder, record: Record, reporter: Reporter) -> Record:
+def resume(checked: Checked, folder: RunFolder, record: Record, reporter: Reporter, wait: float = 0.0) -> Record:
     """Publish what the run staged, under the run's own id. Raises RunFailure where it has no stage or the specification changed."""
     if record.status == "running" and is_alive(record):
         raise RunFailure(
@@ -43,7 +43,7 @@ def resume(checked: Checked, folder: RunFolder, record: Record, reporter: Report
         name: from_record(name, plan.relation(name).columns, told, folder.path) for name, told in record.staged.items()
     }
     try:
-        publish_all(checked, staged, record, reporter)
+        publish_all(checked, staged, record, reporter, wait)
     except RunFailure as failure:
         record.fail(failure)
         folder.write_record(record.as_record())

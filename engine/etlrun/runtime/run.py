@@ -50,6 +50,7 @@ class Wish:
     relations: tuple[str, ...] = ()
     look: Callable[[dict[str, Staged]], None] | None = None
     consent: Consent = Consent(may_ask=False)
+    wait: float = 0.0  # seconds that a busy table is waited for
 
 
 @orderly()
@@ -162,7 +163,7 @@ class _Run:
         if wish.look:
             wish.look(self.staged)
         if wish.publishes:
-            self.publish()
+            self.publish(wish.wait)
 
     def read(self, inputs: Inputs) -> Session:
         """A session that knows the sources, which are read while it starts."""
@@ -310,11 +311,11 @@ class _Run:
 
         return work(lambda: run_checks(self.plan, self.staged, session, self.engine, desk), lambda: None, cancel)
 
-    def publish(self) -> None:
+    def publish(self, wait: float) -> None:
         published = {use.value.from_ for use in self.checked.pipeline.sinks.values()}
         self.record.staged = {name: staged.as_record() for name, staged in self.staged.items() if name in published}
         self.folder.write_record(self.record.as_record())
-        publish_all(self.checked, self.staged, self.record, self.reporter)
+        publish_all(self.checked, self.staged, self.record, self.reporter, wait)
 
 
 def _shown(relation: Relation) -> str:

@@ -1,0 +1,31 @@
+"""Wait for a table that another run is publishing to, as long as the person who started this one allows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from etlrun.failures import RunFailure
+from etlrun.runtime.working import Reporter
+from etlrun.stopping import pause
+
+BUSY = ("table-busy", "connection-busy")
+EVERY_SECONDS = 1.0
+T = TypeVar("T")
+
+
+def when_free(publish: Callable[[], T], seconds: float, reporter: Reporter) -> T:
+    """What `publish` gives, which is tried again for `seconds` while others hold the table. Raises RunFailure."""
+    deadline = time.monotonic() + seconds
+    is_reported = False
+    while True:
+        try:
+            return publish()
+        except RunFailure as failure:
+            if failure.code not in BUSY or time.monotonic() >= deadline:
+                raise
+            if not is_reported:
+                reporter.say(f"waiting up to {seconds:.0f} s: {failure.message}")
+            is_reported = True
+        pause(EVERY_SECONDS)
