@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
-from etlrun.connections._mysql.address import Address
 
 from etlrun.connections._mysql.server import MysqlServer
 from etlrun.connections._mysql.session import Settings
 from etlrun.failures import RunFailure
 from etlrun.secrets import Secret
+from etlrun.warehouse.address import Address
 from etlrun.warehouse.database import Warehouse
 
 from .rogue import OK
