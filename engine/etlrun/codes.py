@@ -247,6 +247,12 @@ RUN_CODES: dict[str, Code] = {
         "look into the quarantine file; correct the files or the declared types, or raise `max_bad_rows`",
         1,
     ),
+    "changed-file": Code(
+        "a file changed while it was read",
+        "another program wrote to the file during the run, so nobody knows which rows were read",
+        "wait until the file is complete, then run again",
+        1,
+    ),
     "damaged-file": Code(
         "a file is cut off or damaged",
         "the copy of a gzip or Parquet file did not end, or its bytes have changed",

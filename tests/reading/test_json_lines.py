@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Column, Columns, parse_type
+from etlrun.reading.framing import frame_lines
 from etlrun.reading.intake import Intake, Order
 from etlrun.reading.inventory import InputFile, Inventory
-from etlrun.reading.json_lines import read_json_lines
+from etlrun.reading.json_lines import read_json
 from etlrun.reading.records import BrokenRecordError, Field, read_line
 
 FIELDS = (
@@ -45,13 +46,10 @@ def read(
     for index, content in enumerate(contents):
         path = folder / f"{index}{suffix}"
         path.write_bytes(content)
-        files.append(InputFile(str(path), None, len(content), 0))
+        files.append(InputFile(str(path), None, len(content), path.stat().st_mtime_ns))
     quarantine = folder / "quarantine.jsonl"
-    intake = read_json_lines(
-        Order("views", Inventory(tuple(files)), folder / "rows", quarantine, lambda *news: None, no_database),
-        COLUMNS,
-        FIELDS,
-    )
+    order = Order("views", Inventory(tuple(files)), folder / "rows", quarantine, lambda *news: None, no_database)
+    intake = read_json(order, COLUMNS, FIELDS, frame_lines)
     broken = [json.loads(line) for line in quarantine.read_text().split("\n")[:-1]] if quarantine.exists() else []
     return intake, rows_of(intake), broken
 
@@ -140,7 +138,7 @@ def test_all_ways_agree_on_any_lines(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, many: int, found: list[bytes]
 ) -> None:
     """With `many` at 0 the patient statement runs over whatever the strict one left open."""
-    monkeypatch.setattr("etlrun.reading.json_lines.MANY", many)
+    monkeypatch.setattr("etlrun.reading.text_files.TextReader.many", many)
     folder = tmp_path_factory.mktemp("lines")
     intake, rows, broken = read(folder, b"\n".join([GOOD, *found]))
     wanted, bad, blank = exactly([GOOD, *found])
@@ -161,7 +159,7 @@ def test_a_broken_record_is_kept_with_file_line_reason_and_text(tmp_path: Path) 
             "source": "views",
             "file": str(tmp_path / "1.json"),
             "line": 3,
-            "reason": '`seconds` is "12", and bigint is wanted',
+            "reason": '`seconds` is "12", and bigint is expected',
             "raw": bad.decode(),
             "cut": False,
         }
@@ -221,7 +219,7 @@ def test_lines_without_some_key_are_read_without_looking_at_each(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[bytes] = []
-    monkeypatch.setattr("etlrun.reading.json_lines.read_line", lambda raw, fields: seen.append(raw))
+    monkeypatch.setattr("etlrun.reading.json_lines.read_text", lambda raw, fields: seen.append(raw))
     short = b'{"s": {"seconds": 5}, "ratio": 0.5}'
     intake, rows, _ = read(tmp_path, b"\n".join([GOOD, *[short] * 2000]))
     assert (intake.rows, len(rows), seen) == (2001, 2001, [])

@@ -15,7 +15,7 @@ from etlrun.language.columns import Column, Columns, parse_type
 from etlrun.reading.intake import Intake, Order
 from etlrun.reading.inventory import InputFile, Inventory
 from etlrun.reading.records import Field
-from etlrun.reading.separated import read_separated
+from etlrun.reading.separated import Separated, read_separated
 
 FIELDS = (
     Field("shop", ("shop",), parse_type("string"), True),
@@ -30,16 +30,16 @@ def no_database(connection: str) -> Any:
 
 
 def read(
-    folder: Path, *texts: bytes, separator: str = ",", has_header: bool = True
+    folder: Path, *texts: bytes, separator: str = ",", has_header: bool = True, max_lines: int = 100
 ) -> tuple[Intake, list[tuple[Any, ...]], list[dict[str, Any]]]:
     files = []
     for index, text in enumerate(texts):
         path = folder / (f"{index}.csv.gz" if text.startswith(b"\x1f\x8b") else f"{index}.csv")
         path.write_bytes(text)
-        files.append(InputFile(str(path), None, len(text), 0))
+        files.append(InputFile(str(path), None, len(text), path.stat().st_mtime_ns))
     quarantine = folder / "quarantine.jsonl"
     order = Order("sales", Inventory(tuple(files)), folder / "rows", quarantine, lambda *news: None, no_database)
-    intake = read_separated(order, COLUMNS, FIELDS, separator, has_header=has_header)
+    intake = read_separated(order, COLUMNS, FIELDS, Separated(separator, has_header, max_lines))
     rows: list[tuple[Any, ...]] = []
     with duckdb.connect() as connection:
         for part in intake.files:
@@ -72,11 +72,11 @@ def test_quotes_hold_separators_quotes_and_line_ends(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("A,1", "fewer values than the header has"),
-        ("A,1,2,3", "more values than the header has"),
-        ("A,1.5,2", '`units` is "1.5", and int is wanted'),
-        ("A,x,2", '`units` is "x", and int is wanted'),
-        ("A,1,1.234", '`price` is "1.234", and decimal(6,2) is wanted'),
+        ("A,1", "fewer values than the header has (2 instead of 3)"),
+        ("A,1,2,3", "more values than the header has (4 instead of 3)"),
+        ("A,1.5,2", '`units` is "1.5", and int is expected'),
+        ("A,x,2", '`units` is "x", and int is expected'),
+        ("A,1,1.234", '`price` is "1.234", and decimal(6,2) is expected'),
         (",1,2", "`shop` has no value"),
     ],
 )

@@ -114,7 +114,7 @@ def test_all_wrong_files_are_named_at_once(project: Project) -> None:
 def test_more_broken_records_than_allowed(project: Project) -> None:
     project.write("data/20220402.json", '{"contract": "A", "seconds": 1}\n' * 50 + "x\n")
     told = refuses(
-        project, "too-many-bad-rows", "1 of 53 records", "20220402.json:51: not JSON (column 1)", "max_bad_rows: 1.9%"
+        project, "too-many-bad-rows", "1 of 53 records", "20220402.json:51: not JSON (column 1)", "max_bad_rows: 1.89%"
     )
     assert "quarantine/views.jsonl" in told
 

@@ -149,12 +149,12 @@ def test_the_list_is_kept_when_the_folders_of_runs_are_swept(project: Project) -
     assert json.loads((old / "inputs.json").read_text()) == before
 
 
-def test_a_file_that_changes_while_a_run_reads_it_is_told(project: Project) -> None:
+def test_a_file_that_changes_while_a_run_reads_it_stops_the_run(project: Project) -> None:
     project.write("mine.py", "def late(rows):\n    open('sales.csv', 'a').write('D,4\\n')\n    return rows\n")
     step = '    - python: {function: "mine:late", columns: {shop: string, units: int}}\nsinks:'
     result = project.run(project.pipeline(SPEC.replace("sinks:", step, 1)))
-    assert result.code == 0, result.err
-    assert f"the file changed while the run read it: {project.folder / 'sales.csv'}" in result.err
+    assert result.code == 1
+    assert f"changed-file: {project.folder / 'sales.csv'}: the file changed while the run read it" in result.err
     assert [told["path"] for told in inputs(project) if told.get("changed")] == [str(project.folder / "sales.csv")]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from etlrun.reading.inventory import Inventory
+from etlrun.reading.quarantine import LIMIT
 from etlrun.spec.database import Database
 from etlrun.spec.engine import ParquetFiles
 
@@ -43,6 +44,7 @@ class Control:
     def __init__(self) -> None:
         self.connection: duckdb.DuckDBPyConnection | None = None
         self.database: Database | None = None
+        self.share = -1.0  # of the bytes, how many are read; negative where nobody counts them
 
     def follow(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Watch and stop what runs on this connection."""
@@ -56,7 +58,7 @@ class Control:
 
     def percent(self) -> float:
         """How much of the running statement is done; negative where that is not known."""
-        return self._ask(lambda connection: connection.query_progress(), -1.0)
+        return self.share * 100 if self.share >= 0 else self._ask(lambda connection: connection.query_progress(), -1.0)
 
     def interrupt(self) -> None:
         """Stop the running statement."""
@@ -87,3 +89,4 @@ class Order:
     progress: Progress
     open_database: Callable[[str], Database]
     control: Control = field(default_factory=Control)
+    quarantine_limit: int = LIMIT

@@ -9,67 +9,45 @@ from typing import Any
 
 from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import name, text
-from etlrun.reading.inventory import InputFile
-from etlrun.reading.records import Field
-from etlrun.reading.rows import FILE, RAW
-from etlrun.reading.spellings import doubtful, leaf_shape, value_of
-
-MAX_LINE = 64_000_000
-_TRAILING_COMMA = r",\s*[}\]]"  # which DuckDB's reader lets pass
+from etlrun.reading.records import MAX_NESTING, Field
+from etlrun.reading.rows import FILE, INCOMING, LINE, RAW, copy_statement
+from etlrun.reading.spellings import doubtful, leaf_shape, unsure_json, value_of
 
 
-def strict_statement(files: Sequence[InputFile], columns: Columns, fields: Sequence[Field], target: Path) -> str:
-    """One pass over all lines of text files; a line in which a declared key is absent or twice stays open."""
-    paths = ", ".join(text(file.path) for file in files)
-    lines = (
-        f"SELECT l, filename AS f FROM read_csv([{paths}], columns = {{l: 'VARCHAR'}}, delim = chr(1), quote = '', escape = '', header = false, "
-        f"auto_detect = false, filename = true, max_line_size = {MAX_LINE})"
+def strict_statement(columns: Columns, fields: Sequence[Field], target: Path) -> str:
+    """One pass over all records; one in which a declared key is absent or twice stays open."""
+    parsed = f"TRY(json_transform_strict(l, {_shape_text(fields)}))"
+    return _copy(f"SELECT l, line, file, day FROM {INCOMING}", parsed, "false", columns, fields, target)
+
+
+def patient_statement(left: Path, columns: Columns, fields: Sequence[Field], target: Path) -> str:
+    """One pass over the records that the strict statement left open in `left`: those stay open in which more is wrong than an absent key."""
+    day = name(columns.items[-1].name) if len(columns) > len(fields) else "NULL::DATE"
+    records = (
+        f"SELECT {name(RAW)} AS l, {name(LINE)} AS line, {name(FILE)} AS file, {day} AS day "
+        f"FROM read_parquet({text(str(left / '*.parquet'))}) WHERE {name(RAW)} IS NOT NULL"
     )
-    return _copy(
-        lines, f"TRY(json_transform_strict(l, {_shape_text(fields)}))", "false", files, columns, fields, target
-    )
+    parsed = f"TRY(json_transform(l, {_shape_text(fields)}))"
+    return _copy(records, parsed, " OR ".join(_more_than_absent(fields)), columns, fields, target)
 
 
-def patient_statement(
-    left: Path, files: Sequence[InputFile], columns: Columns, fields: Sequence[Field], target: Path
-) -> str:
-    """One pass over the lines that the strict statement left open in `left`: those stay open in which more is wrong than an absent key."""
-    lines = f"SELECT {name(RAW)} AS l, {name(FILE)} AS f FROM read_parquet({text(str(left / '*.parquet'))}) WHERE {name(RAW)} IS NOT NULL"
-    return _copy(
-        lines,
-        f"TRY(json_transform(l, {_shape_text(fields)}))",
-        " OR ".join(_more_than_absent(fields)),
-        files,
+def _copy(records: str, parsed: str, open_: str, columns: Columns, fields: Sequence[Field], target: Path) -> str:
+    """The UNNEST keeps DuckDB from parsing a record once for every use of it."""
+    leaves = ", ".join(f"{_member(item.path)} AS {name(f'v{index}')}" for index, item in enumerate(fields))
+    doubts = " OR ".join(doubtful(name(f"v{index}"), item) for index, item in enumerate(fields))
+    values = {item.name: value_of(name(f"v{index}"), item.type) for index, item in enumerate(fields)}
+    unsure = f"regexp_matches(l, {text(unsure_json(fields))})"
+    doubt = f"(u IS NULL OR {unsure} OR {_NESTS} OR {doubts} OR {open_})"
+    return copy_statement(
+        values,
         columns,
-        fields,
+        f"SELECT *, {doubt} AS doubt FROM (SELECT {leaves}, * FROM (SELECT *, unnest([{parsed}]) AS u FROM ({records})))",
         target,
     )
 
 
-def _copy(
-    lines: str,
-    parsed: str,
-    open_: str,
-    files: Sequence[InputFile],
-    columns: Columns,
-    fields: Sequence[Field],
-    target: Path,
-) -> str:
-    """The UNNEST keeps DuckDB from parsing a line once for every use of it."""
-    leaves = ", ".join(f"{_member(item.path)} AS {name(f'v{index}')}" for index, item in enumerate(fields))
-    doubts = " OR ".join(doubtful(name(f"v{index}"), item) for index, item in enumerate(fields))
-    values = [f"{value_of(name(f'v{index}'), item.type)} AS {name(item.name)}" for index, item in enumerate(fields)]
-    if len(columns) > len(fields):
-        values.append(f"{name('day')} AS {name(columns.items[-1].name)}")
-    doubt = f"(u IS NULL OR regexp_matches(l, {text(_TRAILING_COMMA)}) OR {doubts} OR {open_})"
-    days = ", ".join(
-        f"({text(file.path)}, {f'DATE {text(str(file.date))}' if file.date else 'NULL::DATE'})" for file in files
-    )
-    return (
-        f"COPY (SELECT {', '.join(values)}, CASE WHEN doubt THEN coalesce(l, '') END AS {name(RAW)}, CASE WHEN doubt THEN f END AS {name(FILE)} "
-        f"FROM (SELECT *, {doubt} AS doubt FROM (SELECT {leaves}, l, f, u FROM (SELECT l, f, unnest([{parsed}]) AS u FROM ({lines})))) "
-        f"JOIN (VALUES {days}) AS days(f, day) USING (f)) TO {text(str(target))} (FORMAT parquet, PER_THREAD_OUTPUT true, FILE_EXTENSION 'parquet')"
-    )
+# Whether a record may nest deeper than it should; one that is short cannot.
+_NESTS = f"CASE WHEN strlen(l) > {2 * MAX_NESTING} THEN strlen(l) - strlen(replace(replace(l, '{{', ''), '[', '')) > {MAX_NESTING} ELSE false END"
 
 
 def _more_than_absent(fields: Sequence[Field]) -> Iterator[str]:

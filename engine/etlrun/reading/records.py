@@ -11,12 +11,15 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from typing import Any
 
 from etlrun.language.columns import Type
 
 MAX_NESTING = 500
+DATE = "(?:[1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])-[0-9]{2}-[0-9]{2}"
+TIMESTAMP = DATE + r"[ T](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?"
+OFFSET = re.compile(TIMESTAMP.replace("{1,6}", "+") + r" ?(?:[zZ]|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)")
 RANGES = {"tinyint": 7, "smallint": 15, "int": 31, "bigint": 63}
 
 
@@ -31,7 +34,10 @@ class Field:
 
 
 class BrokenRecordError(ValueError):
-    """A record that cannot be read; `str()` is the reason."""
+    """A record that cannot be read; `str()` is the reason, which any file and terminal takes."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason.encode("utf-8", errors="backslashreplace").decode("utf-8"))
 
 
 class Number(str):
@@ -45,11 +51,20 @@ class _Object(dict[str, Any]):
 
 
 def read_line(raw: bytes, fields: Sequence[Field]) -> tuple[Any, ...] | None:
-    """The values of one JSON line, or None where it is blank. Raises BrokenRecordError."""
+    """The values of one JSON record, or None where it is blank. Raises BrokenRecordError."""
+    return read_text(decoded(raw), fields)
+
+
+def decoded(raw: bytes) -> str:
+    """The text of a record. Raises BrokenRecordError where it is not UTF-8."""
     try:
-        text = raw.decode("utf-8")
+        return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise BrokenRecordError(f"not UTF-8 (byte {error.start + 1})") from None
+
+
+def read_text(text: str, fields: Sequence[Field]) -> tuple[Any, ...] | None:
+    """The values of one JSON record that is text. Like `read_line`."""
     text = text.strip(" \t\r\n")
     if not text:
         return None
@@ -64,17 +79,32 @@ def read_texts(values: Sequence[str | None], fields: Sequence[Field]) -> tuple[A
 
 def parse_object(text: str) -> dict[str, Any]:
     """A JSON object, its numbers as they are spelled (`Number`). Raises BrokenRecordError."""
+    if nesting(text) > MAX_NESTING:
+        raise BrokenRecordError(f"it nests more than {MAX_NESTING} deep")
     try:
         found = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         if error.msg == "Extra data":
             raise BrokenRecordError(f"something follows the object (column {error.pos + 1})") from None
         raise BrokenRecordError(f"not JSON (column {error.pos + 1})") from None
-    except RecursionError:
-        raise BrokenRecordError("not JSON that nests reasonably") from None
     if not isinstance(found, _Object):
         raise BrokenRecordError(f"{_kind_of(found)} instead of an object")
     return found
+
+
+def nesting(text: str) -> int:
+    """How deep brackets nest in a text; an upper bound of it where that is no more than MAX_NESTING."""
+    brackets = text.count("{") + text.count("[")
+    if brackets <= MAX_NESTING:
+        return brackets
+    depth = deepest = 0
+    for found in _BRACKET.finditer(text):
+        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(found[0], 0)
+        deepest = max(deepest, depth)
+    return deepest
+
+
+_BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[{}\[\]]', re.DOTALL)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> _Object:
@@ -94,9 +124,9 @@ def _follow(found: Any, field: Field) -> Any:
         if found is None:
             return None
         if not isinstance(found, _Object):
-            raise BrokenRecordError(f"`{shown}` is {_kind_of(found)}, and an object is wanted")
+            raise BrokenRecordError(f"`{shown}` is {_kind_of(found)}, and an object is expected")
         if name in found.twice:
-            raise BrokenRecordError(f"the key `{name}` stands twice")
+            raise BrokenRecordError(f"the key `{name}` is there twice")
         if name not in found:
             variant = next((other for other in found if other.lower() == name.lower()), None)
             if variant is not None:
@@ -113,9 +143,7 @@ def _checked(value: Any, field: Field) -> Any:
     try:
         return read(value, field.type)
     except _MisfitError as misfit:
-        raise BrokenRecordError(
-            f"`{field.name}` is {_shown(value)}, and {str(misfit) or field.type} is wanted"
-        ) from None
+        raise BrokenRecordError(f"`{field.name}` is {_shown(value)}, and {_expected(misfit, field.type)}") from None
 
 
 def _checked_text(value: str | None, field: Field) -> Any:
@@ -129,13 +157,17 @@ def _checked_text(value: str | None, field: Field) -> Any:
         if field.type.name == "boolean":
             return _truth(value)
         return _from_text(value, field.type)
-    except _MisfitError:
-        raise BrokenRecordError(f"`{field.name}` is {_shown(value)}, and {field.type} is wanted") from None
+    except _MisfitError as misfit:
+        raise BrokenRecordError(f"`{field.name}` is {_shown(value)}, and {_expected(misfit, field.type)}") from None
 
 
 def _null(field: Field) -> None:
     if field.required:
         raise BrokenRecordError(f"`{field.name}` has no value")
+
+
+def _expected(misfit: _MisfitError, kind: Type) -> str:
+    return f"{str(misfit) or kind} is expected"
 
 
 class _MisfitError(ValueError):
@@ -192,17 +224,24 @@ def _from_text(value: Any, kind: Type) -> Any:
     """A decimal, date or timestamp, from its text; a decimal may also be a number."""
     if not isinstance(value, str) or (isinstance(value, Number) and kind.name != "decimal"):
         raise _MisfitError
-    pattern, read = _TEXTS[kind.name]
+    pattern, read = _NUMBER if isinstance(value, Number) else _TEXTS[kind.name]
     if not re.fullmatch(pattern, value):
-        raise _MisfitError
+        is_instant = kind.name == "timestamp" and OFFSET.fullmatch(value)
+        raise _MisfitError("a timestamp without an offset" if is_instant else "")
     try:
         found = read(value)
     except ValueError:
         raise _MisfitError from None
-    if isinstance(found, Decimal):
-        _, digits, exponent = found.normalize().as_tuple()
-        if -int(exponent) > kind.scale or (found != 0 and len(digits) + int(exponent) > kind.precision - kind.scale):
-            raise _MisfitError
+    return _fitting(found, kind) if isinstance(found, Decimal) else found
+
+
+def _fitting(found: Decimal, kind: Type) -> Decimal:
+    """A decimal that its type holds with all its digits."""
+    if found == 0:
+        return Decimal(0)
+    _, digits, exponent = _EXACT.normalize(found).as_tuple()
+    if -int(exponent) > kind.scale or len(digits) + int(exponent) > kind.precision - kind.scale:
+        raise _MisfitError
     return found
 
 
@@ -212,10 +251,12 @@ def _timestamp(text: str) -> datetime.datetime:
     return found.replace(microsecond=int(part.ljust(6, "0"))) if part else found
 
 
+_EXACT = Context(prec=MAX_PREC, Emin=MIN_EMIN, Emax=MAX_EMAX)
+_NUMBER: tuple[str, Callable[[str], Any]] = (r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]{1,4})?", Decimal)
 _TEXTS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "decimal": (r"-?[0-9]+(\.[0-9]+)?", Decimal),
-    "date": (r"[0-9]{4}-[0-9]{2}-[0-9]{2}", datetime.date.fromisoformat),
-    "timestamp": (r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?", _timestamp),
+    "date": (DATE, datetime.date.fromisoformat),
+    "timestamp": (TIMESTAMP, _timestamp),
 }
 
 

@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import Columns
+from etlrun.language.duckdb_words import name, text
 from etlrun.spec.engine import ParquetFiles
 
 if TYPE_CHECKING:
     import pyarrow.parquet
 
 ROWS_AT_ONCE = 50_000
-RAW, FILE = "__etlrun_raw", "__etlrun_file"  # of a record that DuckDB leaves to `records`; null in every other row
-SETTLED = "settled.parquet"  # the rows that `records` read
+# The text, file (its index) and line of a record that DuckDB leaves to the judge of its kind; null in every other row.
+RAW, FILE, LINE = "__etlrun_raw", "__etlrun_file", "__etlrun_line"
+INCOMING = "__etlrun_incoming"  # the relation of all records, with the columns `l` (text), `line`, `file` (its index) and `day`
+SETTLED = "settled.parquet"  # the rows that the judge read
 
 
 def written_parts(folders: Iterable[Path]) -> tuple[ParquetFiles, ...]:
-    """What reading wrote into `folders`: the rows of DuckDB, among which some are left open, and those that `records` settled."""
+    """What reading wrote into `folders`: the rows of DuckDB, among which some are left open, and those that the judge settled."""
     paths = [path for folder in folders for path in sorted(folder.glob("*.parquet"))]
     settled = tuple(str(path) for path in paths if path.name == SETTLED)
     taken = tuple(str(path) for path in paths if path.name != SETTLED)
     parts = (ParquetFiles(taken, marker=RAW, ours=True), ParquetFiles(settled, ours=True))
     return tuple(part for part in parts if part.paths)
+
+
+def copy_statement(values: Mapping[str, str], columns: Columns, records: str, target: Path) -> str:
+    """Write `records` into the folder `target`: typed `values` by column, and of those whose `doubt` is true the record itself.
+
+    `records` has the columns of INCOMING and `doubt`; a column without a value is the day of the file.
+    """
+    typed = [f"{values.get(item.name, 'day')} AS {name(item.name)}" for item in columns]
+    kept = [
+        f"CASE WHEN doubt THEN {value} END AS {name(column)}"
+        for value, column in (("l", RAW), ("file", FILE), ("line", LINE))
+    ]
+    return (
+        f"COPY (SELECT {', '.join((*typed, *kept))} FROM ({records})) TO {text(str(target))} "
+        f"(FORMAT parquet, PER_THREAD_OUTPUT true, FILE_EXTENSION 'parquet')"
+    )
 
 
 class RowWriter:

@@ -13,7 +13,7 @@ from etlrun.language.columns import DATE, NULL, Column, Columns
 from etlrun.reading.inventory import Wanted
 from etlrun.reading.records import Field
 from etlrun.spec.dates import DATE_COLUMN, Dates, DatesError, Days, calendar, check_template, has_placeholder
-from etlrun.spec.fields import Described, Percent, Scalar, key
+from etlrun.spec.fields import Described, Percent, Scalar, Size, key
 from etlrun.spec.kinds import Scope, Source
 
 Absence = Literal["fail", "warn", "skip"] | tuple[Scalar, ...]
@@ -152,6 +152,13 @@ class TextSource(FileSource):
         default="quarantine",
     )
     max_bad_rows: Percent = key("the share of broken records above which the run stops", default=Percent(0.01))
+    quarantine_limit: Size = key(
+        "the size of the quarantine at which broken records are only counted", default=Size(100_000_000)
+    )
+
+    def explain(self, head: bytes) -> tuple[str, str] | None:
+        """What a file of many broken records is instead, told by its first bytes, and what to do."""
+        return None
 
 
 def _day(text: str) -> datetime.date:

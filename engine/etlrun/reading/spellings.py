@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 from etlrun.language.columns import Type
 from etlrun.language.duckdb_words import text, type_name
-from etlrun.reading.records import RANGES, Field
+from etlrun.reading.records import DATE, RANGES, TIMESTAMP, Field
 
 # A number in a text column keeps its spelling, which DuckDB does not; a text that looks like such a number is asked about too.
-_RESPELT = text(r"-?[0-9]+\.[0-9]+([eE][-+]?[0-9]+)?")
-_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_TIMESTAMP = _DATE + r"[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
+_RESPELT = text(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
 
 def leaf_shape(kind: Type) -> str | list[str]:
@@ -17,6 +18,17 @@ def leaf_shape(kind: Type) -> str | list[str]:
     if kind.name == "array" and kind.element is not None:
         return [str(leaf_shape(kind.element))]
     return "VARCHAR" if kind.name in ("string", "date", "timestamp", "decimal") else "JSON"
+
+
+def unsure_json(fields: Sequence[Field]) -> str:
+    """A pattern of what DuckDB's reader takes in a JSON text though it is no JSON, or for another number.
+
+    It passes over a comma before a closing bracket and over `nan` and `inf` in any case, gives -0 as 0, and reads a number with a
+    fraction or an exponent as a double, of which 15 digits are certain. The key of a decimal may be spelled with a backslash.
+    """
+    keys = "|".join(sorted({re.escape(item.path[-1]) for item in fields if item.type.name == "decimal"}))
+    decimals = rf'|"(?:{keys})"\s*:\s*-?(?:[0-9.]{{17}}|[0-9.]+[eE])|\\[^"]*"\s*:' if keys else ""
+    return rf",\s*[}}\]]|[:,\[]\s*(?:-?(?i:nan|inf|infinity)|-0)\s*[,}}\]]{decimals}"
 
 
 def doubtful(value: str, item: Field) -> str:
@@ -32,14 +44,20 @@ def value_of(value: str, kind: Type) -> str:
     if kind.name == "array":
         assert kind.element is not None
         return f"TRY_CAST({value} AS {type_name(kind)})" if kind.element.name != "string" else value
-    return f"TRY_CAST(CAST({value} AS VARCHAR) AS {type_name(kind)})"
+    return _cast(f"CAST({value} AS VARCHAR)", kind)
+
+
+def _cast(spelled: str, kind: Type) -> str:
+    """A text as a value; a float by way of double, as the exact reader rounds it."""
+    return f"TRY_CAST({f'TRY_CAST({spelled} AS DOUBLE)' if kind.name == 'float' else spelled} AS {type_name(kind)})"
 
 
 def _misfits(value: str, kind: Type) -> str:
     spelled = f"CAST({value} AS VARCHAR)"
-    typed = f"TRY_CAST({spelled} AS {type_name(kind)})"
+    typed = _cast(spelled, kind)
     if kind.name == "string":
-        respelt = f"contains({value}, '.') AND regexp_full_match({value}, {_RESPELT})"
+        may_be = " OR ".join(f"contains({value}, {text(part)})" for part in (".", "e+", "e-"))
+        respelt = f"({may_be}) AND regexp_full_match({value}, {_RESPELT})"
         return f"(starts_with({value}, '{{') OR starts_with({value}, '[') OR ({respelt}))"
     if kind.name in RANGES:
         return f"(contains({spelled}, '.') OR {typed} IS NULL)"
@@ -52,7 +70,7 @@ def _misfits(value: str, kind: Type) -> str:
     if kind.name == "decimal":
         fraction = rf"(\.[0-9]{{1,{kind.scale}}})?" if kind.scale else ""
         return f"(NOT regexp_full_match({value}, {text('-?[0-9]+' + fraction)}) OR {typed} IS NULL)"
-    pattern = _DATE if kind.name == "date" else _TIMESTAMP
+    pattern = DATE if kind.name == "date" else TIMESTAMP
     return f"(NOT regexp_full_match({value}, {text(pattern)}) OR {typed} IS NULL)"
 
 
@@ -68,7 +86,7 @@ def doubtful_text(value: str, item: Field) -> str:
 
 def value_of_text(value: str, kind: Type) -> str:
     """The typed value of a text; null where it is doubtful."""
-    return value if kind.name == "string" else f"TRY_CAST({value} AS {type_name(kind)})"
+    return value if kind.name == "string" else _cast(value, kind)
 
 
 def _misspelt(value: str, kind: Type) -> str:
@@ -76,7 +94,7 @@ def _misspelt(value: str, kind: Type) -> str:
         return f"(lower({value}) NOT IN ('true', 'false'))"
     if kind.name in RANGES or kind.name in ("double", "float"):
         pattern = "-?[0-9]{1,19}" if kind.name in RANGES else r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?"
-        typed = f"TRY_CAST({value} AS {type_name(kind)})"
+        typed = _cast(value, kind)
         finite = "" if kind.name in RANGES else f" OR NOT isfinite({typed})"
         return f"(NOT regexp_full_match({value}, {text(pattern)}) OR {typed} IS NULL{finite})"
     return _misfits(value, kind)

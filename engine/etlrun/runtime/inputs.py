@@ -20,6 +20,7 @@ from etlrun.compiler.check import Checked
 from etlrun.language.duckdb_words import name, text
 from etlrun.reading.intake import Intake
 from etlrun.reading.inventory import InputFile, Inventory
+from etlrun.reading.opened import changed
 from etlrun.reading.source import FileSource, TextSource
 from etlrun.runtime.run_folder import RunFolder
 from etlrun.runtime.working import Reporter, work
@@ -57,14 +58,14 @@ class Inputs:
         self.write()
 
     def finish(self) -> None:
-        """Wait for the digests, and warn of a file that did not stay as it was."""
+        """Wait for the digests, and raise RunFailure for a file that did not stay as it was."""
         work(
             self.digests.wait,
             lambda: self.reporter.progress("hashing the inputs", self.digests.done, len(self.digests.paths)),
             self.digests.stop,
         )
         for file in (file for inventory in self.inventories.values() for file in inventory.files if _has_changed(file)):
-            self.reporter.warn(f"the file changed while the run read it: {file.path}")
+            raise changed(file.path)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

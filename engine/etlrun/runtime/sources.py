@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
 from etlrun.compiler.check import Checked
 from etlrun.failures import RunFailure
+from etlrun.reading.explaining import explain_bytes, first_bytes
 from etlrun.reading.intake import Intake, Order
 from etlrun.reading.inventory import Inventory, shown, take_inventory
 from etlrun.reading.source import FileSource, TextSource
@@ -87,6 +89,7 @@ def _read(checked: Checked, use: Use, name: str, inventory: Inventory, folder: R
         folder.quarantine(name) if keep else None,
         reporter.progress,
         database_reader(checked),
+        quarantine_limit=use.value.quarantine_limit if isinstance(use.value, TextSource) else 0,
     )
 
     def look() -> None:
@@ -108,23 +111,31 @@ def _judge_bad_rows(name: str, source: TextSource, intake: Intake, folder: RunFo
     where = f"; see {folder.quarantine(name)}" if folder.quarantine(name).exists() else ""
     reasons = ", ".join(f"{reason} ({count:,})" for reason, count in intake.reasons[:3])
     found = f"`{name}`: {intake.bad_rows:,} of {records:,} records cannot be read: {reasons}{where}"
+    if source.bad_rows != "fail" and share <= source.max_bad_rows:
+        reporter.warn(found)
+        return
+    shown = "\n".join(intake.samples)
+    explained = _explained(source, intake)
+    if explained is not None:
+        raise RunFailure("source", "wrong-format", f"{explained[0]}\n{found}\n{shown}", explained[1])
     if source.bad_rows == "fail":
-        raise RunFailure(
-            "source",
-            "bad-rows",
-            found + "\n" + "\n".join(intake.samples),
-            "mend the files, or let `bad_rows: quarantine` set them aside",
-        )
-    if share > source.max_bad_rows:
-        fix = f"mend the files, or allow more: `max_bad_rows: {share * 100:.2g}%`"
-        limit = f"{source.max_bad_rows * 100:g}%"
-        raise RunFailure(
-            "source",
-            "too-many-bad-rows",
-            f"{found}: more than the {limit} that may be\n" + "\n".join(intake.samples),
-            fix,
-        )
-    reporter.warn(found)
+        fix = "fix the files, or let `bad_rows: quarantine` set them aside"
+        raise RunFailure("source", "bad-rows", f"{found}\n{shown}", fix)
+    limit = f"more than the {source.max_bad_rows * 100:g}% that `max_bad_rows` allows"
+    fix = f"fix the files, or allow more: `max_bad_rows: {_rounded_up(share)}`"
+    raise RunFailure("source", "too-many-bad-rows", f"{found}: {limit}\n{shown}", fix)
+
+
+def _explained(source: TextSource, intake: Intake) -> tuple[str, str] | None:
+    """What the file with the most broken records is, where its first bytes say that it is of another kind, and what to do."""
+    path = max(intake.bad_rows_of, key=lambda path: intake.bad_rows_of[path])
+    found = source.explain(first_bytes(path)) or explain_bytes(first_bytes(path))
+    return (f"{path}: {found[0]}", found[1]) if found else None
+
+
+def _rounded_up(share: float) -> str:
+    """A share as a percentage of at most two decimals that allows it."""
+    return f"{min(100.0, math.ceil(share * 10_000) / 100):.2f}".rstrip("0").rstrip(".") + "%"
 
 
 def _refuse_empty_days(name: str, intake: Intake, inventory: Inventory) -> None:

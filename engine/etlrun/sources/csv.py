@@ -1,8 +1,12 @@
-"""`csv` - text files of separated values, plain or gzip, with a header line.
+"""`csv` - text files of separated values, plain or compressed, with a header line.
 
 Columns are found by their names in the header, in any order; columns of the file that are not declared are left out. An empty value
-is null. A value may be quoted, and a quote inside it is doubled. A line is broken when it has another number of values than the
-header, or a value that is not of its type.
+is null. A record is broken when it has another number of values than the header, or a value that is not of its type; an empty line is
+no record. Files may be compressed: names that end in `.gz`, `.zst` or `.bz2`.
+
+A value may be quoted: it starts with `"`, and a quote inside it is doubled. It may hold separators and line ends, so a record may go on
+in the next lines, up to `max_record_lines` of them. A quote that is never closed, or not within that many lines, makes one broken
+record of the line in which it stands, and the next line is a record of its own. In a value without quotes around it, a `"` is itself.
 
 ```yaml
 sources:
@@ -27,20 +31,24 @@ from etlrun.spec.kinds import Scope
 
 @dataclass(frozen=True, kw_only=True)
 class Csv(TextSource):
-    """Text files of separated values, plain or gzip, with a header line."""
+    """Text files of separated values, plain or compressed, with a header line."""
 
     separator: str = key("what stands between two values: one character", default=",")
     header: Literal["yes", "no"] = key("`no`: the columns stand in the declared order", default="yes")
+    max_record_lines: int = key(
+        "the number of lines that one record may have, where quoted values hold line ends", default=100
+    )
 
     def verify_type(self, name: str, declared: DeclaredColumn, column: Column, scope: Scope) -> None:
         if column.type.name in ("struct", "array", "binary"):
             scope.error(("columns", name), "type-mismatch", f"a value of a CSV file is not read as {column.type}")
-        if len(self.separator) != 1:
-            scope.error("separator", "wrong-value", "one character is wanted here")
+        if len(self.separator) != 1 or self.separator in '"\r\n\x1e\x1f':
+            scope.error("separator", "wrong-value", "expected one character that is neither a quote nor a line end")
+        if self.max_record_lines < 1:
+            scope.error("max_record_lines", "wrong-value", "expected a number of lines, 1 or more")
 
     def read(self, order: Order, columns: Columns) -> Intake:
-        from etlrun.reading.separated import read_separated
+        from etlrun.reading.separated import Separated, read_separated
 
-        return read_separated(
-            order, columns, declared_fields(self, columns), self.separator, has_header=self.header == "yes"
-        )
+        how = Separated(self.separator, self.header == "yes", self.max_record_lines)
+        return read_separated(order, columns, declared_fields(self, columns), how)

@@ -1,8 +1,10 @@
-"""`json` - files of JSON lines: one object a line, plain or gzip.
+"""`json` - files of JSON: one object a line, or one array of objects (`format: array`).
 
 Every line is a row, a broken record or blank. A line is broken when it is not one JSON object, when a declared value is not of its
-type (`"12"` and `1.5` are no bigint), when a column that is `not null` has no value, when a declared key stands twice or only in other
+type (`"12"` and `1.5` are no bigint), when a column that is `not null` has no value, when a declared key is there twice or only in other
 case. A number or truth value in a text column becomes its text; a key that is absent is null. Keys that are not declared are left out.
+With `format: array` each element is read like a line, wherever its line ends are; a file that is not one whole array is refused. Files
+may be compressed: names that end in `.gz`, `.zst` or `.bz2`.
 
 ```yaml
 sources:
@@ -21,6 +23,7 @@ sources:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from etlrun.language.columns import Column, Columns, Type
 from etlrun.reading.intake import Intake, Order
@@ -31,8 +34,11 @@ from etlrun.spec.kinds import Scope
 
 @dataclass(frozen=True, kw_only=True)
 class Json(TextSource):
-    """Files of JSON lines: one object a line, plain or gzip."""
+    """Files of JSON: one object a line, or one array of objects."""
 
+    format: Literal["lines", "array"] = key(
+        "what a file holds: `lines`, one object in each line, or `array`, one array of objects", default="lines"
+    )
     record: str = key(
         "the object in each line that holds the columns: `_source`, or a path such as `hit.source`", default=""
     )
@@ -42,11 +48,19 @@ class Json(TextSource):
             fix = "declare its members as columns with a `path`" if column.type.name == "struct" else ""
             scope.error(("columns", name), "type-mismatch", f"a JSON value is not read as {column.type}", fix)
 
+    def explain(self, head: bytes) -> tuple[str, str] | None:
+        from etlrun.reading.explaining import explain_json
+
+        return explain_json(head) if self.format == "lines" else None
+
     def read(self, order: Order, columns: Columns) -> Intake:
-        from etlrun.reading.json_lines import read_json_lines
+        from etlrun.reading.elements import frame_elements
+        from etlrun.reading.framing import frame_lines
+        from etlrun.reading.json_lines import read_json
 
         record = tuple(self.record.split(".")) if self.record else ()
-        return read_json_lines(order, columns, declared_fields(self, columns, record))
+        framer = frame_elements if self.format == "array" else frame_lines
+        return read_json(order, columns, declared_fields(self, columns, record), framer)
 
 
 def _is_readable(kind: Type) -> bool:

@@ -16,6 +16,7 @@ from etlrun.spec.fields import (
     Label,
     Percent,
     Scalar,
+    Size,
     described_fields,
     field_types,
     is_scalar,
@@ -204,6 +205,15 @@ def _percent(value: Any, where: Keys, origin: Origin) -> Percent:
     return Percent(share)
 
 
+def _size(value: Any, where: Keys, origin: Origin) -> Size:
+    filled = origin.fill(value, where)
+    found = re.fullmatch(r"([0-9]+)(?: ?([kMG]?)B)?", str(filled))
+    if not found:
+        origin.refuse(value, filled, "a size such as `100 MB`", where)
+        return Size(0)
+    return Size(int(found[1]) * {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}[found[2] or ""])
+
+
 _BUILDERS: dict[Any, Callable[[Any, Keys, Origin], Any]] = {
     str: _text,
     Expr: _expr,
@@ -213,4 +223,5 @@ _BUILDERS: dict[Any, Callable[[Any, Keys, Origin], Any]] = {
     int: _whole_number,
     float: _number,
     Percent: _percent,
+    Size: _size,
 }

@@ -28,6 +28,10 @@ class Percent(float):
     """A share between 0 and 1, written `20%` or `0.2`."""
 
 
+class Size(int):
+    """A number of bytes, written `100 MB` or as a whole number."""
+
+
 class Scalar(str):
     """A text, number or boolean of YAML, kept as text."""
 
@@ -148,6 +152,13 @@ _SCHEMAS: dict[Any, Schema] = {
             {"type": "string", "pattern": r"^((100(\.0+)?|\d{1,2}(\.\d+)?)%|\$[A-Za-z_]\w*)$"},
         ],
         "x-form": "a share such as `20%`",
+    },
+    Size: {
+        "anyOf": [
+            {"type": "integer", "minimum": 0},
+            {"type": "string", "pattern": r"^(\d+ ?[kMG]?B|\$[A-Za-z_]\w*)$"},
+        ],
+        "x-form": "a size such as `100 MB`",
     },
     Rows: {
         "type": "array",

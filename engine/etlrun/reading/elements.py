@@ -1,0 +1,109 @@
+"""The elements of a file that is one JSON array, each a record, found without reading the whole.
+
+Only brackets, commas and quotes are looked at here; what an element says is judged like a line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from etlrun.reading.compression import ByteStream
+from etlrun.reading.framing import FramingError, Raw, Records, from_raws
+from etlrun.reading.lines import BOM, CHUNK, MAX_LINE, LongLine
+
+_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["\[\]{},]', re.DOTALL)
+_SPACE = b" \t\r\n"
+
+
+def frame_elements(stream: ByteStream) -> Iterator[Records | LongLine]:
+    """The elements of the array, in groups. Raises FramingError for a text that is not one array."""
+    array = _Array()
+    while chunk := stream.read(CHUNK):
+        yield from_raws(array.feed(chunk))
+    array.finish()
+
+
+class _Array:
+    """Follows the brackets of a text; `rest` is what of it is not an element yet."""
+
+    def __init__(self) -> None:
+        self.rest = b""
+        self.line = 1  # where `rest` starts
+        self.seen = 0  # bytes of `rest` that were looked at
+        self.depth = -1  # of brackets inside the array; -1 in front of it
+        self.is_over = False
+
+    def feed(self, chunk: bytes) -> Iterator[Raw]:
+        """The elements that end in this chunk."""
+        self.rest += chunk
+        if self.depth < 0:
+            self._start()
+        if self.depth >= 0 and not self.is_over:
+            yield from self._elements()
+        if self.is_over:
+            self._refuse_more()
+        if len(self.rest) > MAX_LINE:
+            raise self._failure(f"an element is longer than {MAX_LINE // 1_000_000} MB", "split it")
+
+    def finish(self) -> None:
+        """Raises FramingError where the array is not whole."""
+        if self.depth < 0 and self.rest.strip(_SPACE):
+            self._start()
+        if not self.is_over and (self.depth >= 0 or self.rest.strip(_SPACE)):
+            self._drop(len(self.rest) - len(self.rest.lstrip(_SPACE)))
+            raise self._failure("the array is not closed: the file is cut", "fetch it again")
+
+    def _start(self) -> None:
+        text = self.rest.removeprefix(BOM).lstrip(_SPACE)
+        if not text:
+            return
+        if not text.startswith(b"["):
+            fix = "leave `format` out for files with one object in each line"
+            raise self._failure("the file is not one JSON array: it does not start with `[`", fix)
+        self._drop(len(self.rest) - len(text) + 1)
+        self.depth = 0
+
+    def _elements(self) -> Iterator[Raw]:
+        start = 0
+        for found in _TOKEN.finditer(self.rest, self.seen):
+            token = found[0]
+            if token == b'"':  # a text that is not closed yet
+                self.seen = found.start()
+                break
+            self.seen = found.end()
+            if token in (b"[", b"{"):
+                self.depth += 1
+            elif self.depth and token in (b"]", b"}"):
+                self.depth -= 1
+            elif not self.depth and token in (b"]", b","):
+                element = self.rest[start : found.start()]
+                text = element.lstrip(_SPACE)
+                if text or token == b",":
+                    lead = element[: len(element) - len(text)].count(b"\n")
+                    text = text.rstrip(_SPACE)
+                    yield Raw(text, self.line + lead)
+                self.line += element.count(b"\n")
+                start = found.end()
+                if token == b"]":
+                    self.is_over = True
+                    break
+        else:
+            self.seen = len(self.rest)
+        self.rest = self.rest[start:]
+        self.seen -= start
+
+    def _refuse_more(self) -> None:
+        if self.rest.strip(_SPACE):
+            lead = len(self.rest) - len(self.rest.lstrip(_SPACE))
+            self._drop(lead)
+            raise self._failure("something follows the array", "let a file hold one array and nothing else")
+        self._drop(len(self.rest))
+
+    def _drop(self, size: int) -> None:
+        self.line += self.rest.count(b"\n", 0, size)
+        self.rest = self.rest[size:]
+        self.seen = 0
+
+    def _failure(self, message: str, fix: str) -> FramingError:
+        return FramingError(self.line, message, fix)

@@ -1,0 +1,74 @@
+"""What a file is that does not hold the records it should, told by its first bytes."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from etlrun.reading.compression import DAMAGE, open_text
+from etlrun.reading.lines import BOM
+
+LOOKED_AT = 1 << 16
+BINARY = (
+    (b"\x04\x22\x4d\x18", "lz4"),
+    (b"\xff\x06\x00\x00sNaPpY", "snappy"),
+    (b"\x78\x01", "deflate (zlib)"),
+    (b"\x78\x9c", "deflate (zlib)"),
+    (b"\x78\xda", "deflate (zlib)"),
+    (b"\xfd7zXZ", "xz"),
+    (b"PK\x03\x04", "zip"),
+)
+
+
+def first_bytes(path: str) -> bytes:
+    """The first bytes of a file's text; none where it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return open_text(file, path).read(LOOKED_AT)
+    except DAMAGE:
+        return b""
+
+
+def explain_bytes(head: bytes) -> tuple[str, str] | None:
+    """What bytes are that are no text, and what to do."""
+    known = next((name for magic, name in BINARY if head.startswith(magic)), "")
+    if known:
+        return f"the file is compressed with {known}", "decompress it, or compress it with gzip, zstd or bzip2"
+    controls = len(re.findall(rb"[\x00-\x08\x0e-\x1f]", head))
+    if controls * 20 > len(head):
+        fix = "if it is compressed (lz4, snappy, deflate), decompress it; check the kind of source"
+        return "the file is not text: it is compressed, or of another format", fix
+    return None
+
+
+def explain_json(head: bytes) -> tuple[str, str] | None:
+    """What a file is that should hold one JSON object in each line, and what to do."""
+    text = head.removeprefix(BOM).decode("utf-8", errors="replace").lstrip(" \t\r\n")
+    line = text.splitlines()[0] if text else ""
+    if re.match(r"\[\s*[{\]]", text):
+        return "the file is one JSON array", "say so: `format: array`"
+    if text.startswith("{") and not _is_json(line) and _starts_object(text):
+        fix = (
+            "write each object into one line, such as with `jq -c . FILE`; or make it an array, and say `format: array`"
+        )
+        return "the file is pretty-printed JSON: an object goes over several lines", fix
+    return None
+
+
+def _is_json(line: str) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _starts_object(text: str) -> bool:
+    """Whether a text starts with an object that goes over several lines, as far as it is there."""
+    try:
+        _, end = json.JSONDecoder().raw_decode(text)
+    except RecursionError:
+        return False
+    except json.JSONDecodeError as error:
+        return len(text) >= LOOKED_AT - 4 and error.pos > len(text) - 1000
+    return "\n" in text[:end]

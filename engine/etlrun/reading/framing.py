@@ -1,0 +1,114 @@
+"""From blocks of lines to records: the texts that the engine judges together, and the bytes that are judged one by one.
+
+A record knows the line it starts in, so that every verdict has its place. Which way a record goes never changes what it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from etlrun.reading.compression import ByteStream
+from etlrun.reading.lines import Block, LongLine, blocks
+
+if TYPE_CHECKING:
+    import pyarrow
+
+MANY_LINES = 5  # of one record; more of them are worth a notice
+
+
+@dataclass(frozen=True)
+class Raw:
+    """The bytes of one record, the line it starts in, and how many lines it has."""
+
+    data: bytes
+    line: int
+    lines: int = 1
+
+
+@dataclass(frozen=True)
+class Records:
+    """Records that are text, as an Arrow array, with the line that each starts in; and those that are not UTF-8.
+
+    `plain` holds the same texts, with LF between them, where each is one line that may be split with others.
+    """
+
+    texts: pyarrow.Array
+    lines: pyarrow.Array
+    undecodable: tuple[Raw, ...] = ()
+    long: tuple[Raw, ...] = ()  # without their data: those that have many lines
+    plain: bytes = b""
+
+    def __len__(self) -> int:
+        return len(self.texts) + len(self.undecodable)
+
+
+class FramingError(ValueError):
+    """A text that cannot be cut into records at all: the line, and what to do."""
+
+    def __init__(self, line: int, message: str, fix: str) -> None:
+        super().__init__(message)
+        self.line = line
+        self.fix = fix
+
+
+Framer = Callable[[ByteStream], Iterator[Records | LongLine]]
+
+
+def frame_lines(stream: ByteStream) -> Iterator[Records | LongLine]:
+    """Every line is a record."""
+    for block in blocks(stream):
+        yield block if isinstance(block, LongLine) else lines_of(block)
+
+
+def lines_of(block: Block) -> Records:
+    """The lines of a block, each a record."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    plain = block.plain()
+    texts = _split(plain)
+    if texts is None:
+        return from_raws(Raw(data, line) for line, data in enumerate(plain.split(b"\n"), block.line))
+    ones = pa.repeat(pa.scalar(1, pa.int64()), len(texts))
+    return Records(texts, pc.cumulative_sum(ones, start=block.line - 1), plain=plain)
+
+
+def from_raws(raws: Iterable[Raw]) -> Records:
+    """Records one by one."""
+    import pyarrow as pa
+
+    texts: list[str] = []
+    lines: list[int] = []
+    undecodable: list[Raw] = []
+    long: list[Raw] = []
+    for raw in raws:
+        if raw.lines > MANY_LINES:
+            long.append(Raw(b"", raw.line, raw.lines))
+        try:
+            texts.append(raw.data.decode("utf-8"))
+            lines.append(raw.line)
+        except UnicodeDecodeError:
+            undecodable.append(raw)
+    return Records(pa.array(texts, pa.large_string()), pa.array(lines, pa.int64()), tuple(undecodable), tuple(long))
+
+
+def without_first(records: Records) -> Records:
+    """The records without the first one, which is a header that was read already."""
+    plain = records.plain.partition(b"\n")[2]
+    return Records(records.texts.slice(1), records.lines.slice(1), records.undecodable, records.long, plain)
+
+
+def _split(data: bytes) -> pyarrow.Array | None:
+    """The lines as an Arrow array, at the cost of one copy; None where they are not all UTF-8."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    ends = pa.array([0, len(data)], pa.int64()).buffers()[1]
+    whole = pa.Array.from_buffers(pa.large_string(), 1, [None, ends, pa.py_buffer(data)])
+    try:
+        whole.validate(full=True)
+    except pa.ArrowInvalid:
+        return None
+    return pc.split_pattern(whole, "\n").flatten()

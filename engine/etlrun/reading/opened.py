@@ -1,0 +1,62 @@
+"""A text file, opened: its records, or why it cannot be read. A file that changes meanwhile is a failure."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+from etlrun.failures import RunFailure
+from etlrun.reading.compression import DAMAGE, open_text
+from etlrun.reading.framing import Framer, FramingError, Records
+from etlrun.reading.inventory import InputFile
+from etlrun.reading.lines import LongLine
+
+
+def records_in(
+    file: InputFile, framer: Framer, progress: Callable[[int], None] = lambda size: None
+) -> Iterator[Records | LongLine]:
+    """The records of a file, in order; `progress` hears of every piece that is read. Raises RunFailure where it is damaged, or changed since it was found."""
+    try:
+        stream = open(file.path, "rb")  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise _unreadable(file, error) from error
+    with stream:
+        before = 0
+        try:
+            text = open_text(stream, file.path)  # a name for it, since some close the file when they are gone
+            for found in framer(text):
+                yield found
+                progress(stream.tell() - before)
+                before = stream.tell()
+        except FramingError as error:
+            place = f"{file.path}:{error.line}: {error}"
+            raise RunFailure("source", "wrong-format", place, error.fix) from error
+        except DAMAGE as error:
+            if isinstance(error, OSError) and error.errno:
+                raise _unreadable(file, error) from error
+            _refuse_changed(file, os.fstat(stream.fileno()))
+            fix = "fetch it again; if it is still being written, wait until it is complete"
+            raise RunFailure(
+                "source", "damaged-file", f"{file.path}: the file is cut or damaged ({error})", fix
+            ) from error
+        _refuse_changed(file, os.fstat(stream.fileno()))
+
+
+def _refuse_changed(file: InputFile, now: os.stat_result) -> None:
+    if (now.st_size, now.st_mtime_ns) != (file.size, file.modified):
+        raise changed(file.path)
+
+
+def changed(path: str) -> RunFailure:
+    """The failure of a file that did not stay as it was found."""
+    return RunFailure(
+        "source",
+        "changed-file",
+        f"{path}: the file changed while the run read it, so nobody knows which rows were read",
+        "wait until it is complete, then run again",
+    )
+
+
+def _unreadable(file: InputFile, error: OSError) -> RunFailure:
+    fix = "check the disk and the file's permissions"
+    return RunFailure("source", "unreadable-file", f"{file.path}: {error.strerror or error}", fix)
