@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etlrun.failures import RunFailure
+from etlrun.failures import RunFailure, without_personal
 from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import name, text
 from etlrun.reading.framing import MANY_LINES, Framer, Raw, Records, without_first
@@ -115,9 +115,11 @@ class TextReader:
             self.connection.execute(form.statement(target))
         except duckdb.InterruptException:
             raise
-        except duckdb.Error:
+        except duckdb.Error as error:
             if self.failure is not None:
                 raise self.failure from self.failure.__cause__
+            if isinstance(error, (duckdb.IOException, duckdb.OutOfMemoryException)):
+                raise _no_room(self.order.name, error) from error
             raise
         finally:
             self.connection.unregister(INCOMING)
@@ -214,3 +216,10 @@ class TextReader:
     def _progress(self, size: int) -> None:
         self._bytes += size
         self.order.control.share = self._bytes / max(1, self.order.inventory.bytes)
+
+
+def _no_room(source: str, error: Exception) -> RunFailure:
+    """The failure of a disk or a memory that is full."""
+    detail = without_personal(str(error).split("\n", 1)[0])
+    message = f"`{source}`: the rows that were read cannot be written ({detail})"
+    return RunFailure("source", "disk", message, "make room on the disk of `runs:` and in memory, then run again")
