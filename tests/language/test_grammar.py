@@ -250,6 +250,12 @@ def test_a_call_may_have_many_arguments(function: str) -> None:
     assert spark_sql(query).count("`s`") == 600
 
 
+def test_an_element_is_taken_from_the_array_that_is_written() -> None:
+    tree = parse("array(1, 2)[0]")
+    assert [node.name for node in tree.this.expressions] == ["1", "2"]
+    assert [node.name for node in tree.expressions] == ["0"]
+
+
 def test_a_parsed_expression_is_a_value() -> None:
     for text in ("*", "select 1", "(select 1)", "k as z", "n.*"):
         with pytest.raises(ExpressionError):

@@ -160,7 +160,7 @@ def _argument(checker: Checker, node: exp.Anonymous, argument: exp.Expr, kind: s
         )
     if kind == "element":
         element = before[-1].meta.get(TYPE, NULL).element or NULL
-        if common_type((element, found)) not in (element, NULL):
+        if element != NULL and common_type((element, found)) not in (element, NULL):
             checker.complain(
                 argument, "type-mismatch", f"the array holds {element}, and this is {found}", f"cast it to {element}"
             )
