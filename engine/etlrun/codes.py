@@ -259,6 +259,12 @@ RUN_CODES: dict[str, Code] = {
         "copy the file again",
         1,
     ),
+    "bad-file-name": Code(
+        "a file or folder has a name that cannot be read or written",
+        "the name is not UTF-8, or has a `\\` beside characters that DuckDB takes for a pattern",
+        "rename the file or the folder",
+        1,
+    ),
     "double-column": Code(
         "a header names a column twice", "the file was made by a join or an export that repeats names", "rename one", 1
     ),
@@ -273,9 +279,6 @@ RUN_CODES: dict[str, Code] = {
         "the export of that day failed or is not finished",
         "export it again, or allow it with `dates: {empty: ...}`",
         1,
-    ),
-    "hidden-file": Code(
-        "Spark ignores a file", "its name starts with `_` or `.`, which Spark takes for a hidden file", "rename it", 1
     ),
     "missing-column": Code(
         "a declared column is missing in the data",
@@ -316,8 +319,8 @@ RUN_CODES: dict[str, Code] = {
         "rename it to .csv, .json or .parquet",
     ),
     "path-outside": Code(
-        "a path leads out of the project",
-        "a link or `..` leads to another folder",
+        "a path leads out of the project and its `roots`",
+        "the path is absolute, or a link or `..` leads to another folder",
         "move the file into the project, or name its folder in `etlrun.yaml`",
     ),
     # engines and steps

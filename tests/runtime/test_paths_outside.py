@@ -7,9 +7,20 @@ from pathlib import Path
 import pytest
 
 from asked import FILE, PROJECT, asking_project, enrich
+from projects import PROJECT as SIMPLE
 from projects import Project
 
 PLANTED = "root:planted-line\nbin: planted-line\n"
+
+
+@pytest.fixture
+def reading(tmp_path: Path) -> Project:
+    """A project in `inside`, and data beside it in `logs`."""
+    for folder in ("inside", "logs/day"):
+        (tmp_path / folder).mkdir(parents=True)
+    for file in ("logs/a.csv", "logs/day/b.csv"):
+        (tmp_path / file).write_text("k\n1\n")
+    return Project(tmp_path / "inside")
 
 
 @pytest.fixture
@@ -82,3 +93,68 @@ def test_a_label_store_that_the_profile_puts_outside_is_made_there(
     enrich(project, "titles")
     assert project.run(FILE).code == 0
     assert (tmp_path / "shared/labels.sqlite").is_file()
+
+
+def sources(*paths: str) -> str:
+    """A pipeline with one source for each path, whose rows are published together."""
+    many = "".join(
+        f"  r{index}:\n    csv: {{path: {path}, columns: {{k: int}}{', dates: 2022-04' if 'date:' in path else ''}}}\n"
+        for index, path in enumerate(paths)
+    )
+    names = ", ".join(f"r{index}" for index in range(len(paths)))
+    chain = f"steps:\n  all:\n    - from: [{names}]\n    - select: [k]\n"
+    return f"sources:\n{many}{chain}sinks:\n  t:\n    table: {{from: all, connection: warehouse, write: replace}}\n"
+
+
+def test_sources_outside_are_refused_before_anything_is_looked_at(reading: Project, tmp_path: Path) -> None:
+    day = f'"{tmp_path}/logs/{{date:yyyyMMdd}}"'
+    outside = ["../logs/a.csv", f"{tmp_path}/logs", "../logs/*.csv", "data/../../logs", "/etc/passwd", day]
+    upwards = ['"data/*/../../../logs"', '"data/{date:yyyyMMdd}/../../logs"']
+    said = told(reading, "check", reading.pipeline(sources(*outside, *upwards)))
+    assert said.count("path-outside: the path leads out of the project's folder and its `roots`") == len(outside)
+    assert said.count("let etlrun.yaml allow their folder: `roots: [") == len(outside)
+    assert said.count("path-outside: `..` behind a `*` or a day") == len(upwards)
+
+
+def test_the_fix_of_a_source_outside_works(reading: Project) -> None:
+    file = reading.pipeline(sources("../logs"))
+    fix = told(reading, "check", file).split("allow their folder: `")[1].split("`")[0]
+    reading.write("etlrun.yaml", f"{fix}\n{SIMPLE}")
+    assert reading.run(file).code == 0
+    assert reading.table("t") == [(1,), (1,)]
+
+
+def test_files_below_a_root_are_read_and_data_is_one(reading: Project, tmp_path: Path) -> None:
+    reading.write("etlrun.yaml", f"roots: [../logs, {tmp_path}/other/, /nowhere]\n{SIMPLE}")
+    for folder in ("other", "third"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "c.csv").write_text("k\n2\n")
+    paths = ['"../logs/*.csv"', f"{tmp_path}/logs/day", "../other", '"$data/*.csv"']
+    done = reading.run(reading.pipeline(sources(*paths)), "--set", f"data={tmp_path}/third")
+    assert done.code == 0, done.err
+    assert sorted(reading.table("t")) == [(1,), (1,), (2,), (2,)]
+
+
+def test_links_out_of_the_project_are_not_followed(reading: Project, tmp_path: Path) -> None:
+    (reading.folder / "data").mkdir()
+    (reading.folder / "data/a.csv").symlink_to(tmp_path / "logs/a.csv")
+    (reading.folder / "data/day").symlink_to(tmp_path / "logs/day")
+    at_once = ["data/a.csv", "data/day", "data/day/b.csv", '"data/day/*"']
+    said = told(reading, "check", reading.pipeline(sources(*at_once)))
+    assert said.count("path-outside") == len(at_once)
+    at_the_read = ["data", '"data/*"', '"data/*.csv"', '"data/*/b.csv"']
+    done = reading.run(reading.pipeline(sources(*at_the_read)))
+    assert done.code == 2
+    for index in range(len(at_the_read)):
+        assert f"`r{index}`: the path leads out of the project's folder and its `roots`" in done.err
+
+
+def test_links_within_the_project_are_read_and_those_in_a_circle_are_not(reading: Project) -> None:
+    reading.write("elsewhere/a.csv", "k\n1\n")
+    (reading.folder / "data").symlink_to(reading.folder / "elsewhere")
+    for name, target in (("again", "."), ("self.csv", "self.csv"), ("gone.csv", "nowhere.csv")):
+        (reading.folder / "elsewhere" / name).symlink_to(target)
+    done = reading.run(reading.pipeline(sources("data")))
+    assert done.code == 1 and "unreadable-file: `r0`: " in done.err
+    assert "the link leads back to a folder above it" in done.err and "the link leads nowhere" in done.err
+    assert "Too many levels of symbolic links" in done.err

@@ -61,7 +61,7 @@ def _source(checked: Checked, name: str) -> dict[str, Any]:
     from etlrun.reading.inventory import take_inventory
 
     use = checked.pipeline.sources[name]
-    wanted = use.value.wanted(checked.project.root)
+    wanted = use.value.wanted(checked.places)
     if wanted is None:
         return _table(checked, name)
     inventory = take_inventory(wanted)

@@ -117,14 +117,13 @@ def _look(staged: Staged, condition: exp.Expr | None, rows: int) -> tuple[list[s
     import duckdb
 
     from etlrun.language.dialects import duckdb_sql
-    from etlrun.language.duckdb_words import name, only_these_files, text
+    from etlrun.language.duckdb_words import name, only_these_files, parquet
 
-    paths = ", ".join(text(str(path)) for path in staged.paths)
     names = [item.name for item in staged.columns]
     where = f" WHERE {duckdb_sql(condition)}" if condition is not None else ""
     with duckdb.connect(config={"python_enable_replacements": False}) as connection:
         connection.execute(only_these_files((), map(str, staged.paths)))
-        source = f"(SELECT {', '.join(name(found) for found in names)} FROM read_parquet([{paths}])){where}"
+        source = f"(SELECT {', '.join(name(found) for found in names)} FROM {parquet(staged.paths)}){where}"
         ((total,),) = connection.execute(f"SELECT count(*) FROM {source}").fetchall()
         table = connection.sql(f"SELECT * FROM {source} ORDER BY ALL LIMIT {rows}").to_arrow_table()
     return names, table.to_pylist(), total

@@ -12,6 +12,7 @@ from etlrun.language.columns import Columns
 from etlrun.spec.kinds import NAME, Scope
 from etlrun.spec.located import Keys
 from etlrun.spec.mappings import Mapping as LabelMapping
+from etlrun.spec.paths import Places
 from etlrun.spec.pipeline import Pipeline, read_pipeline
 from etlrun.spec.project import Profile, Project, Use, find_project, load_mapping
 from etlrun.spec.sight import Sight, without_consequences
@@ -30,6 +31,11 @@ class Checked:
     columns: Mapping[str, Columns]
     steps: Mapping[str, tuple[Columns, ...]]
     warnings: tuple[Diagnostic, ...]
+
+    @property
+    def places(self) -> Places:
+        """The folders from which its sources may read files."""
+        return self.project.places(self.pipeline.values)
 
     def scope(self, where: Keys) -> Scope:
         """The scope of the kind that stands at `where`."""
@@ -81,7 +87,7 @@ def _scope(
         mapping,
         project.mapping_names,
         problems,
-        project.root,
+        project.places(pipeline.values),
         names,
         sight,
     )

@@ -13,7 +13,7 @@ import duckdb
 
 from etlrun.language.columns import Column, Columns
 from etlrun.language.dialects import DUCKDB_SETTINGS
-from etlrun.language.duckdb_words import name, only_these_files, text, type_name
+from etlrun.language.duckdb_words import name, only_these_files, parquet, text, type_name
 from etlrun.spec.engine import ParquetFiles, Session, StatementError, Workspace
 
 if TYPE_CHECKING:
@@ -101,9 +101,8 @@ class DuckdbSession(Session):
 
 
 def _select(columns: Columns, part: ParquetFiles) -> str:
-    paths = ", ".join(text(path) for path in part.paths)
     where = f" WHERE {name(part.marker)} IS NULL" if part.marker else ""
-    return f"SELECT {', '.join(_value(item, part) for item in columns)} FROM read_parquet([{paths}]){where}"
+    return f"SELECT {', '.join(_value(item, part) for item in columns)} FROM {parquet(part.paths)}{where}"
 
 
 def _value(item: Column, part: ParquetFiles) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterable
 
 from sqlglot import exp
@@ -36,3 +38,27 @@ def only_these_files(folders: Iterable[str], paths: Iterable[str]) -> str:
         f"SET allowed_paths = [{', '.join(map(text, paths))}]; "
         "SET enable_external_access = false; SET lock_configuration = true"
     )
+
+
+def file_names(paths: Iterable[str | os.PathLike[str]]) -> str:
+    """A list of file names in which no character is a pattern."""
+    return f"[{', '.join(text(_escaped(os.fspath(path))) for path in paths)}]"
+
+
+def parquet(paths: Iterable[str | os.PathLike[str]]) -> str:
+    """The rows of Parquet files, whose columns are those in the files: a folder named `a=b` adds none."""
+    return f"read_parquet({file_names(paths)}, hive_partitioning = false)"
+
+
+def parquet_in(folder: str | os.PathLike[str]) -> str:
+    """The rows of all Parquet files of a folder that etlrun has written."""
+    return f"read_parquet({text(_escaped(os.fspath(folder)) + '/*.parquet')}, hive_partitioning = false)"
+
+
+def can_be_named(path: str) -> bool:
+    """Whether DuckDB can be given a path: it takes a `\\` for a `/` where the path has characters that could be patterns."""
+    return "\\" not in path or not re.search(r"[*?\[]", path)
+
+
+def _escaped(path: str) -> str:
+    return re.sub(r"([*?\[])", r"[\1]", path)

@@ -6,14 +6,14 @@ Everything here looks at names, sizes and first bytes only; a wrong file stops t
 from __future__ import annotations
 
 import datetime
-import glob
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
+from etlrun.reading.finding import FileFinder, Trouble
 from etlrun.spec.dates import Days, day_path
+from etlrun.spec.paths import Places
 
 MAGIC = (
     (b"\x1f\x8b", "gzip"),
@@ -31,22 +31,15 @@ MAGIC = (
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file to read: its absolute path, the day it holds where the source has days, its size in bytes, and when it changed last (ns since 1970)."""
+    """A file to read: its absolute path, the day it holds where the source has days, its size in bytes, when it changed last (ns since
+    1970), and its device and inode.
+    """
 
     path: str
     date: datetime.date | None
     size: int
     modified: int
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """A file or day that must not be read: a stable code, the path, what is wrong and what to do."""
-
-    code: str
-    path: str
-    message: str
-    fix: str = ""
+    identity: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -66,8 +59,9 @@ class Inventory:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a source says about its files: a path (a template where there are days), and how to take absences."""
+    """What a source says about its files: a path (a template where there are days), where it may lead, and how to take absences."""
 
+    places: Places
     template: str
     days: tuple[datetime.date, ...]
     may_miss: Days
@@ -77,69 +71,48 @@ class Wanted:
 
 def take_inventory(wanted: Wanted) -> Inventory:
     """Look for the files that `wanted` describes."""
+    finder = FileFinder(wanted.places)
     if not wanted.days:
-        found = _look(wanted.template, None, wanted.form)
-        troubles = found.troubles if found.files or found.troubles else (_nothing_at(wanted.template),)
+        found = _look(finder, wanted.template, None)
+        troubles = found.troubles if found.files or found.troubles else (_nothing_at(wanted),)
         return _inspected(Inventory(found.files, troubles=troubles), wanted)
-    by_day = {day: _look(day_path(wanted.template, day), day, wanted.form) for day in wanted.days}
-    closed = dict.fromkeys(trouble for found in by_day.values() for trouble in found.troubles)
+    by_day = {day: _look(finder, day_path(wanted.template, day), day) for day in wanted.days}
+    troubles = tuple(dict.fromkeys(trouble for found in by_day.values() for trouble in found.troubles))
     missing = tuple(day for day, found in by_day.items() if not found.files and not found.troubles)
     absent = tuple(_no_day(wanted, day) for day in missing if day not in wanted.may_miss)
     files = tuple(file for found in by_day.values() for file in found.files)
-    return _inspected(Inventory(files, missing, troubles=(*closed, *absent)), wanted)
+    return _inspected(Inventory(files, missing, troubles=(*troubles, *absent)), wanted)
 
 
-def _look(path: str, day: datetime.date | None, form: str) -> Inventory:
-    """What a path holds; a folder that is closed to us hides whether there is anything, and that is trouble whatever may be missing."""
-    closed = next(
-        (
-            str(folder)
-            for folder in (Path(path), *Path(path).parents)
-            if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK)
-        ),
-        "",
-    )
-    if closed:
-        return Inventory(
-            (),
-            troubles=(Trouble("unreadable-file", closed, "the folder cannot be looked into", "check its permissions"),),
-        )
-    return Inventory(tuple(_files_at(path, day, form)))
+def _look(finder: FileFinder, path: str, day: datetime.date | None) -> Inventory:
+    """What a path holds, and what stands in the way of knowing it."""
+    files, troubles = [], []
+    for found in finder.find(path):
+        if isinstance(found, Trouble):
+            troubles.append(found)
+            continue
+        status = found.status
+        identity = (status.st_dev, status.st_ino)
+        files.append(InputFile(found.path, day, status.st_size, status.st_mtime_ns, identity))
+    return Inventory(tuple(files), troubles=tuple(troubles))
 
 
 def _no_day(wanted: Wanted, day: datetime.date) -> Trouble:
     return Trouble(
         "missing-day",
-        day_path(wanted.template, day),
+        str(wanted.places.project / day_path(wanted.template, day)),
         f"the day {day} has no file",
         f"put it there, or allow it: `missing: [{day}]`",
     )
 
 
-def _nothing_at(path: str) -> Trouble:
+def _nothing_at(wanted: Wanted) -> Trouble:
     return Trouble(
-        "missing-file", path, "there is no such file", "check the path; a relative one starts at the project's folder"
+        "missing-file",
+        str(wanted.places.project / wanted.template),
+        "there is no such file",
+        "check the path; a relative one starts at the project's folder",
     )
-
-
-def _files_at(path: str, day: datetime.date | None, form: str) -> Iterator[InputFile]:
-    """The files that a path names: itself, the files of the folder it is, or those that fit its `*`."""
-    if any(character in path for character in "*?["):
-        found = sorted(glob.glob(path))
-    elif os.path.isdir(path):
-        found = sorted(
-            os.path.join(path, name)
-            for name in os.listdir(path)
-            if not name.startswith(("_", ".")) and not name.endswith(".crc")
-        )
-    else:
-        found = [name for name in (path, path + ".gz") if os.path.exists(name)]
-    for name in found:
-        if os.path.isdir(name):
-            yield from _files_at(name, day, form)
-        else:
-            found_there = os.stat(name)
-            yield InputFile(os.path.abspath(name), day, found_there.st_size, found_there.st_mtime_ns)
 
 
 def _inspected(inventory: Inventory, wanted: Wanted) -> Inventory:
@@ -159,10 +132,6 @@ def _inspected(inventory: Inventory, wanted: Wanted) -> Inventory:
 
 
 def _trouble_in(file: InputFile, form: str) -> Iterator[Trouble]:
-    if Path(file.path).name.startswith(("_", ".")):
-        yield Trouble(
-            "hidden-file", file.path, "a name that starts with `_` or `.` is passed over by Spark", "rename the file"
-        )
     try:
         with open(file.path, "rb") as stream:
             head = stream.read(16)
@@ -195,16 +164,14 @@ def _trouble_in(file: InputFile, form: str) -> Iterator[Trouble]:
 def _doubles(files: Sequence[InputFile]) -> Iterator[Trouble]:
     seen: dict[tuple[int, int], str] = {}
     for file in files:
-        status = os.stat(file.path)
-        identity = (status.st_dev, status.st_ino)
-        if identity in seen:
+        if file.identity in seen:
             yield Trouble(
                 "double-file",
                 file.path,
-                f"the same file is read twice (also as {seen[identity]})",
+                f"the same file is read twice (also as {seen[file.identity]})",
                 "remove one of them",
             )
-        seen[identity] = file.path
+        seen[file.identity] = file.path
         plain = file.path.removesuffix(".gz")
         if plain != file.path and os.path.exists(plain):
             yield Trouble(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from etlrun.language.columns import Columns
-from etlrun.language.duckdb_words import name, text
+from etlrun.language.duckdb_words import name, parquet_in, text
 from etlrun.reading.records import MAX_NESTING, Field
 from etlrun.reading.rows import FILE, INCOMING, LINE, RAW, copy_statement
 from etlrun.reading.spellings import doubtful, leaf_shape, unsure_json, value_of
@@ -25,7 +25,7 @@ def patient_statement(left: Path, columns: Columns, fields: Sequence[Field], tar
     day = name(columns.items[-1].name) if len(columns) > len(fields) else "NULL::DATE"
     records = (
         f"SELECT {name(RAW)} AS l, {name(LINE)} AS line, {name(FILE)} AS file, {day} AS day "
-        f"FROM read_parquet({text(str(left / '*.parquet'))}) WHERE {name(RAW)} IS NOT NULL"
+        f"FROM {parquet_in(left)} WHERE {name(RAW)} IS NOT NULL"
     )
     parsed = f"TRY(json_transform(l, {_shape_text(fields)}))"
     return _copy(records, parsed, " OR ".join(_more_than_absent(fields)), columns, fields, target)

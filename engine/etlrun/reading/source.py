@@ -6,15 +6,16 @@ import datetime
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, Literal
 
 from etlrun.language.columns import DATE, NULL, Column, Columns
+from etlrun.reading.finding import fixed_part, leads_up
 from etlrun.reading.inventory import Wanted
 from etlrun.reading.records import Field
 from etlrun.spec.dates import DATE_COLUMN, Dates, DatesError, Days, calendar, check_template, has_placeholder
 from etlrun.spec.fields import Described, Percent, Scalar, Size, key
 from etlrun.spec.kinds import Scope, Source
+from etlrun.spec.paths import OUTSIDE_ROOTS, Places
 
 Absence = Literal["fail", "warn", "skip"] | tuple[Scalar, ...]
 
@@ -55,7 +56,8 @@ class FileSource(Source):
     form: ClassVar[Literal["text", "parquet"]] = "text"
 
     path: str = key(
-        "the file or folder; `{date:yyyyMMdd}` stands for a day, `*` for any characters; relative to the project's folder"
+        "the file or folder, in the project's folder or below one of the `roots` of `etlrun.yaml`; `{date:yyyyMMdd}` stands for a day, "
+        "`*` for any characters of a name; every other character stands for itself"
     )
     columns: Mapping[str, DeclaredColumn] = key("column: type, in the order of the relation")
     dates: Dates | None = key("the days that must be there; adds the column `date`", default=None)
@@ -87,13 +89,12 @@ class FileSource(Source):
                 )
             items.append(Column(DATE_COLUMN, DATE, nullable=False, domain=tuple(str(day) for day in days) or None))
         self._check_absences(scope)
+        self._check_place(scope)
         return Columns(tuple(items))
 
-    def wanted(self, root: Path) -> Wanted:
-        """The files this source is about; `root` is the project's folder."""
-        return Wanted(
-            str(root / self.path), self.days(), self.allowed(self.missing), self.allowed(self.empty), self.form
-        )
+    def wanted(self, places: Places) -> Wanted:
+        """The files this source is about; `places` are the folders where they may be."""
+        return Wanted(places, self.path, self.days(), self.allowed(self.missing), self.allowed(self.empty), self.form)
 
     def verify_type(self, name: str, declared: DeclaredColumn, column: Column, scope: Scope) -> None:
         """Report a type that files of this kind cannot hold."""
@@ -133,6 +134,13 @@ class FileSource(Source):
         except DatesError as error:
             scope.error(("dates", *error.at), "wrong-value", str(error), error.fix)
             return ()
+
+    def _check_place(self, scope: Scope) -> None:
+        start = fixed_part(self.path)
+        if leads_up(self.path):
+            scope.error("path", "path-outside", "`..` behind a `*` or a day", "write the path without `..`")
+        elif not scope.places.holds(start):
+            scope.error("path", "path-outside", OUTSIDE_ROOTS, scope.places.fix(start))
 
     def _check_absences(self, scope: Scope) -> None:
         for name, absence in (("missing", self.missing), ("empty", self.empty)):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from etlrun.failures import RunFailure, without_personal
 from etlrun.language.columns import Columns
-from etlrun.language.duckdb_words import name, text
+from etlrun.language.duckdb_words import name, parquet_in
 from etlrun.reading.framing import MANY_LINES, Framer, Raw, Records, without_first
 from etlrun.reading.intake import Intake, Order
 from etlrun.reading.inventory import InputFile
@@ -139,7 +139,7 @@ class TextReader:
     def _count(self, target: Path) -> int:
         """Count the rows that a statement took; gives how many records it left open."""
         ((lines, doubts),) = self.connection.execute(
-            f"SELECT count(*), count({name(RAW)}) FROM read_parquet({text(str(target / '*.parquet'))})"
+            f"SELECT count(*), count({name(RAW)}) FROM {parquet_in(target)}"
         ).fetchall()
         self.rows += lines - doubts
         return int(doubts)
@@ -147,7 +147,7 @@ class TextReader:
     def _settle(self, target: Path, files: Sequence[InputFile], judge: Judge) -> None:
         """Decide the records that DuckDB left open."""
         found = self.connection.execute(
-            f"SELECT {name(FILE)}, {name(LINE)}, {name(RAW)} FROM read_parquet({text(str(target / '*.parquet'))}) "
+            f"SELECT {name(FILE)}, {name(LINE)}, {name(RAW)} FROM {parquet_in(target)} "
             f"WHERE {name(RAW)} IS NOT NULL ORDER BY {name(FILE)}, {name(LINE)}"
         )
         with RowWriter(target / SETTLED, self.columns) as writer:

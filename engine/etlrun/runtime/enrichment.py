@@ -97,12 +97,13 @@ def read_keys(paths: Sequence[str], column: str) -> Keys:
     """The distinct texts of a column of Parquet files, each with its number of rows. Rows without a text are left out."""
     import duckdb
 
-    from etlrun.language.duckdb_words import name, text
+    from etlrun.language.duckdb_words import name, parquet
 
     if not paths:
         return distinct_keys(())
-    files = ", ".join(text(path) for path in paths)
-    query = f"SELECT {name(column)}, count(*) FROM read_parquet([{files}]) WHERE {name(column)} IS NOT NULL GROUP BY 1 ORDER BY 1"
+    query = (
+        f"SELECT {name(column)}, count(*) FROM {parquet(paths)} WHERE {name(column)} IS NOT NULL GROUP BY 1 ORDER BY 1"
+    )
     with duckdb.connect() as connection, cancelling(connection.interrupt):
         connection.execute("SET threads = 2")
         return distinct_keys(_rows(connection.execute(query)))

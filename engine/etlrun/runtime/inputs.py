@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any
 
 from etlrun.compiler.check import Checked
-from etlrun.language.duckdb_words import name, text
+from etlrun.language.duckdb_words import name, parquet
 from etlrun.reading.intake import Intake
 from etlrun.reading.inventory import InputFile, Inventory
 from etlrun.reading.opened import changed
@@ -170,10 +170,9 @@ def rows_of_days(intake: Intake) -> Counter[str]:
     found: Counter[str] = Counter()
     with duckdb.connect() as connection, cancelling(connection.interrupt):
         for part in intake.files:
-            paths = ", ".join(text(path) for path in part.paths)
             where = f" WHERE {name(part.marker)} IS NULL" if part.marker else ""
             rows = connection.execute(
-                f"SELECT {name(DATE_COLUMN)}, count(*) FROM read_parquet([{paths}]){where} GROUP BY ALL"
+                f"SELECT {name(DATE_COLUMN)}, count(*) FROM {parquet(part.paths)}{where} GROUP BY ALL"
             ).fetchall()
             found.update({str(day): count for day, count in rows})
     return found

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from etlrun.failures import RunFailure
+from etlrun.language.duckdb_words import can_be_named
 from etlrun.private import private_folder
 
 RECORD = "run.json"
@@ -63,6 +65,11 @@ def new_run(runs: Path) -> RunFolder:
     """A new folder below `runs`; its id sorts by time. Raises OSError, and RunFailure where others may write to `runs`."""
     started = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     folder = RunFolder(f"{started}-{secrets.token_hex(3)}", runs)
+    if not can_be_named(str(runs.resolve())):
+        message = f"{runs.resolve()} has a `\\` beside a `*`, `?` or `[`, and DuckDB cannot read such a path"
+        raise RunFailure(
+            "usage", "bad-file-name", message, "rename the folder, or choose another for `runs:` in etlrun.yaml"
+        )
     path = private_folder(runs.resolve()) / folder.id
     path.mkdir(mode=0o700)
     return RunFolder(folder.id, path)

@@ -38,7 +38,7 @@ def find_files(checked: Checked, names: list[str], reporter: Reporter) -> dict[s
     """The files of the sources in `names`. Raises RunFailure with everything that stands in the way of reading them."""
     found: dict[str, Inventory] = {}
     for name in names:
-        wanted = checked.pipeline.sources[name].value.wanted(checked.project.root)
+        wanted = checked.pipeline.sources[name].value.wanted(checked.places)
         found[name] = take_inventory(wanted) if wanted else Inventory(())
     troubles = [(name, trouble) for name, inventory in found.items() for trouble in inventory.troubles]
     if troubles:

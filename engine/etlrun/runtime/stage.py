@@ -9,7 +9,7 @@ from typing import Any
 
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
-from etlrun.language.duckdb_words import name, text
+from etlrun.language.duckdb_words import name, parquet_in
 from etlrun.spec.engine import ParquetFiles
 from etlrun.spec.kinds import HIDDEN
 from etlrun.stopping import cancelling
@@ -100,7 +100,7 @@ def _checksum(folder: Path, columns: Columns) -> str:
     import duckdb
 
     values = ", ".join(f"CAST({name(item.name)} AS VARCHAR)" for item in columns)
-    query = f"SELECT sum(CAST(md5_number_lower(CAST(row({values}) AS VARCHAR)) AS HUGEINT)) FROM read_parquet({text(str(folder / '*.parquet'))})"
+    query = f"SELECT sum(CAST(md5_number_lower(CAST(row({values}) AS VARCHAR)) AS HUGEINT)) FROM {parquet_in(folder)}"
     with duckdb.connect() as connection, cancelling(connection.interrupt):
         ((total,),) = connection.execute(query).fetchall()
     return f"{int(total):x}"

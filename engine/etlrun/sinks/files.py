@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
-from etlrun.language.duckdb_words import name, text
+from etlrun.language.duckdb_words import name, parquet, text
 from etlrun.spec.fields import key
 from etlrun.spec.kinds import Scope, Sink
 from etlrun.spec.paths import OUTSIDE, path_inside
@@ -101,14 +101,13 @@ class Files(Sink):
         return target
 
     def _sorted_rows(self, publication: Publication) -> str:
-        paths = ", ".join(text(str(path)) for path in publication.files)
         values = ", ".join(
             _cell(item.name, is_text=item.type.name == "string" and self.format == "csv")
             for item in publication.columns
         )
         rest = [item.name for item in publication.columns if item.name not in self.order]
         order = ", ".join(name(column) for column in (*self.order, *rest))
-        return f"SELECT {values} FROM (SELECT * FROM read_parquet([{paths}]) ORDER BY {order})"
+        return f"SELECT {values} FROM (SELECT * FROM {parquet(publication.files)} ORDER BY {order})"
 
 
 _OPTIONS = {"parquet": "FORMAT parquet", "csv": "FORMAT csv, HEADER true", "json": "FORMAT json"}

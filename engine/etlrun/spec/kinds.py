@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from sqlglot import exp
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from etlrun.reading.intake import Intake, Order
     from etlrun.reading.inventory import Wanted
     from etlrun.spec.database import Database
+    from etlrun.spec.paths import Places
     from etlrun.spec.publication import Publication
 
 __all__ = [
@@ -202,8 +202,8 @@ class Source(Described):
         """The columns of the relation; mistakes go to `scope`."""
         raise NotImplementedError
 
-    def wanted(self, root: Path) -> Wanted | None:
-        """The files this source is about, below the project's folder `root`; None for a source without files."""
+    def wanted(self, places: Places) -> Wanted | None:
+        """The files this source is about, in the folders `places`; None for a source without files."""
         return None
 
     def look_ahead(self, columns: Columns, open_database: Callable[[str], Database]) -> None:

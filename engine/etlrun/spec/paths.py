@@ -1,21 +1,45 @@
-"""Paths that a spec names: what is read and written by them stands in the project's folder."""
+"""Paths that a spec names: what is read by them is in the project's folder or below a root of the project file, what is written in the project's folder."""
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from etlrun.diagnostics import Diagnostic, SpecError
 
 OUTSIDE = "the path leads out of the project's folder"
+OUTSIDE_ROOTS = "the path leads out of the project's folder and its `roots`"
+
+
+@dataclass(frozen=True)
+class Places:
+    """The folders from which a project reads data: its own, and those below the roots that its project file names."""
+
+    project: Path
+    roots: tuple[Path, ...] = ()
+
+    @cached_property
+    def _resolved(self) -> tuple[str, ...]:
+        return tuple(os.path.realpath(self.project / place) for place in (Path(), *self.roots))
+
+    def holds(self, path: str | Path) -> bool:
+        """Whether `path`, which starts at the project's folder, leads to one of the places; not so where its links lead elsewhere or in a circle."""
+        found = _resolved(self.project, path)
+        return found is not None and any(found.is_relative_to(place) for place in self._resolved)
+
+    def fix(self, path: str | Path) -> str:
+        """How to make the folder of `path` one of the places."""
+        folder = os.path.realpath(self.project / path)
+        folder = folder if os.path.isdir(folder) else os.path.dirname(folder)
+        return f"put the files into the project, or let etlrun.yaml allow their folder: `roots: [{folder}]`"
 
 
 def path_inside(root: Path, path: str | Path) -> Path | None:
     """What `path`, which starts at `root`, leads to; None where that is not below `root`, be it by `..`, from `/` or through a link."""
-    try:
-        found = (root / path).resolve()
-    except (OSError, RuntimeError, ValueError):  # links in a circle, a NUL
-        return None
-    return found if found.is_relative_to(root.resolve()) else None
+    found = _resolved(root, path)
+    return found if found is not None and found.is_relative_to(root.resolve()) else None
 
 
 def refuse_outside(root: Path, path: str | Path, shown: str) -> None:
@@ -24,3 +48,10 @@ def refuse_outside(root: Path, path: str | Path, shown: str) -> None:
         raise SpecError(
             [Diagnostic(shown, 1, 1, 2, "file-unreadable", OUTSIDE, "put the file itself into the project")]
         )
+
+
+def _resolved(root: Path, path: str | Path) -> Path | None:
+    try:
+        return (root / path).resolve()
+    except (OSError, RuntimeError, ValueError):  # links in a circle, a NUL
+        return None

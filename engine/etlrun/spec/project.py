@@ -16,7 +16,7 @@ from etlrun.spec.fields import Described, Scalar, Schema, key, schema_of_class
 from etlrun.spec.located import Document, Keys, parse_document, read_document, read_text
 from etlrun.spec.mappings import Mapping as LabelMapping
 from etlrun.spec.mappings import read_mapping
-from etlrun.spec.paths import refuse_outside
+from etlrun.spec.paths import Places, refuse_outside
 from etlrun.spec.registry import Family, kinds
 from etlrun.spec.schema import find_mistakes, kind_schema
 from etlrun.spec.secrecy import ENVIRONMENT, hide_lines, secret_mistakes
@@ -30,6 +30,10 @@ class Settings(Described):
     """The plain keys of a project file."""
 
     data: str = key("the folder that `$data` stands for", default="data")
+    roots: tuple[str, ...] = key(
+        "folders outside the project from which sources may read; the folder `data` is one without being named",
+        default=(),
+    )
     runs: str = key(
         "where run directories live; on a cluster a folder that driver and executors share", default=".etlrun/runs"
     )
@@ -76,6 +80,10 @@ class Project:
     @property
     def variables(self) -> dict[str, str]:
         return {"data": self.settings.data, **self.settings.vars}
+
+    def places(self, values: Mapping[str, Any]) -> Places:
+        """The folders from which a pipeline with these variables reads its files."""
+        return Places(self.root, tuple(map(Path, (*self.settings.roots, values.get("data", self.settings.data)))))
 
     def path(self, text: str) -> Path:
         """A path of a spec: relative ones start at the project's folder."""

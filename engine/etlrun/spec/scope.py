@@ -21,6 +21,7 @@ from etlrun.spec.building import Origin
 from etlrun.spec.fields import Expr
 from etlrun.spec.located import Keys
 from etlrun.spec.mappings import Mapping as LabelMapping
+from etlrun.spec.paths import Places
 from etlrun.spec.sight import Sight
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
@@ -42,9 +43,14 @@ class Scope:
     mappings: Callable[[str], LabelMapping | None]
     mapping_names: Callable[[], tuple[str, ...]] = tuple
     problems: list[Diagnostic] = field(default_factory=list)
-    root: Path = Path()
+    places: Places = Places(Path())
     relation_names: tuple[str, ...] = ()
     sight: Sight = field(default_factory=Sight)
+
+    @property
+    def root(self) -> Path:
+        """The project's folder."""
+        return self.places.project
 
     def below(self, *at: str | int) -> Scope:
         """The same scope, further down the file; problems go to the same list."""

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Type
-from etlrun.language.duckdb_words import name, text, type_name
+from etlrun.language.duckdb_words import name, parquet, type_name
 from etlrun.spec.database import Load
 from etlrun.warehouse.prefetch import Prefetcher
 
@@ -73,8 +73,7 @@ class Stage:
             (name(item.name) if files else "NULL", type_name(item.type), self.staged(item.name)) for item in columns
         )
         shown = ", ".join(f"CAST({value} AS {kind}) AS {staged}" for value, kind, staged in values_)
-        paths = ", ".join(text(str(path)) for path in files)
-        return f"SELECT {shown} FROM read_parquet([{paths}])" if files else f"SELECT {shown} WHERE false"
+        return f"SELECT {shown} FROM {parquet(files)}" if files else f"SELECT {shown} WHERE false"
 
     def staged(self, column: str) -> str:
         """What a column of the load is called here."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 PATH, DAY = "__etlrun_path", "__etlrun_day"  # the file a row stands in, and the day of that file
+# `__globPaths__`: a name is a name, and no pattern
+READING = {"parquet.page.verify-checksum.enabled": "true", "__globPaths__": "false"}
 
 
 class SparkSessionAtWork(Session):
@@ -73,8 +75,8 @@ class SparkSessionAtWork(Session):
 
     def _read(self, paths: Iterable[str], schema: str) -> DataFrame:
         """The files as they are. With a schema no job is needed to find one."""
-        reader = self.spark.read.option("parquet.page.verify-checksum.enabled", "true")
-        return (reader.schema(schema) if schema else reader).parquet(*(_escaped(path) for path in paths))
+        reader = self.spark.read.options(**READING)
+        return (reader.schema(schema) if schema else reader).parquet(*(_address(path) for path in paths))
 
     @in_touch()
     def take_rows(self, relation: str, rows: pyarrow.Table) -> None:
@@ -82,7 +84,7 @@ class SparkSessionAtWork(Session):
 
     def write(self, statement: str, folder: Path) -> None:
         with self._working():
-            self.spark.sql(statement).write.parquet(folder.as_uri())
+            self.spark.sql(statement).write.parquet(_address(folder))
 
     def fetch(self, statement: str) -> pyarrow.Table:
         with self._working():
@@ -159,9 +161,9 @@ def _plain_uri(uri: str) -> str:
     return re.sub("^file:/+", "file:/", uri)
 
 
-def _escaped(path: str) -> str:
-    """A path as Spark takes it, nothing in it read as a pattern."""
-    return re.sub(r"([*?\[\]{}\\])", r"\\\1", path)
+def _address(path: str | Path) -> str:
+    """A path as Hadoop takes it: behind the scheme it stands as it is, `%20` and all."""
+    return f"file://{path}"
 
 
 def _quoted(name: str) -> str:

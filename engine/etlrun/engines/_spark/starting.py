@@ -165,8 +165,21 @@ def _cores(master: str) -> int:
 
 def _logging(folder: Path, log: Path) -> Path:
     path = folder / "log4j2.properties"
-    path.write_text(LOGGING.format(log=log), encoding="utf-8")
+    path.write_text(LOGGING.format(log=_property(str(log))), encoding="ascii")
     return path
+
+
+def _property(value: str) -> str:
+    """A value as Java's properties and the logger's own variables take it, every character for itself."""
+    return "".join(
+        character if character.isascii() and (character.isalnum() or character in "/._-") else _unicode(character)
+        for character in value.replace("$", "$$")
+    )
+
+
+def _unicode(character: str) -> str:
+    units = character.encode("utf-16-be")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
 
 
 LOGGING = """rootLogger.level = warn
