@@ -84,6 +84,11 @@ SPEC_CODES: dict[str, Code] = {
         "a group has many values of the column, and nothing says which one",
         "add the column to `by`, or aggregate it: `max(column)`",
     ),
+    "path-outside": Code(
+        "a path leads out of the project and its `roots`",
+        "the path is absolute, or a link or `..` leads to another folder",
+        "move the file into the project, or name its folder in `etlrun.yaml`",
+    ),
     "python-function": Code(
         "a Python function cannot be found",
         "the module or the function is misspelt, or its file is not in the project",
@@ -261,8 +266,14 @@ RUN_CODES: dict[str, Code] = {
     ),
     "bad-file-name": Code(
         "a file or folder has a name that cannot be read or written",
-        "the name is not UTF-8, or has a `\\` beside characters that DuckDB takes for a pattern",
+        "the name is not UTF-8, or has characters that DuckDB takes for a pattern or an option",
         "rename the file or the folder",
+        1,
+    ),
+    "bad-value": Code(
+        "a file has a value that the declared type does not hold",
+        "the value would be rounded, or is a null where `not null` is declared",
+        "declare a type that holds it, or write the file again",
         1,
     ),
     "double-column": Code(
@@ -317,11 +328,6 @@ RUN_CODES: dict[str, Code] = {
         "the format of a file is not known",
         "its name has no ending that says it",
         "rename it to .csv, .json or .parquet",
-    ),
-    "path-outside": Code(
-        "a path leads out of the project and its `roots`",
-        "the path is absolute, or a link or `..` leads to another folder",
-        "move the file into the project, or name its folder in `etlrun.yaml`",
     ),
     # engines and steps
     "overflow": Code(

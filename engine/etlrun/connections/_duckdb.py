@@ -45,6 +45,9 @@ _KINDS: tuple[tuple[type[duckdb.Error], ErrorKind], ...] = (
 
 def open_warehouse(connection: str, path: Path, *, writing: bool) -> DuckdbWarehouse:
     """Open the file at `path`, which is made for writing where it is missing. Raises RunFailure."""
+    if "?" in str(path):
+        message = f"connection `{connection}`: DuckDB cannot keep a database in a path with a `?`: {path}"
+        raise RunFailure("connection", "bad-file-name", message, "rename the folder, or choose another `path:`")
     if not writing and not path.exists():
         raise RunFailure(
             "connection",

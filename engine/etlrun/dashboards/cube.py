@@ -15,7 +15,7 @@ from etlrun.dashboards.check import CheckedDashboard, order_of
 from etlrun.dashboards.measures import ROWS, Formula, Sum, quoted
 from etlrun.dashboards.spec import Bar, Flow, RowTable
 from etlrun.failures import RunFailure
-from etlrun.language.duckdb_words import text
+from etlrun.language.duckdb_words import parquet, text
 
 if TYPE_CHECKING:
     import duckdb
@@ -51,7 +51,7 @@ def collect(dashboard: CheckedDashboard, files: Sequence[Path]) -> PageData:
     import duckdb
 
     with duckdb.connect() as connection:
-        source = f"read_parquet([{', '.join(text(str(path)) for path in files)}])" if files else _no_rows(dashboard)
+        source = parquet(files) if files else _no_rows(dashboard)
         connection.execute(f"CREATE VIEW published AS SELECT * FROM {source}")
         return _Collector(dashboard, connection).page()
 

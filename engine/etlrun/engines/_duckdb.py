@@ -11,10 +11,21 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from etlrun.language.columns import Column, Columns
+from etlrun.engines._file_values import DUCKDB, WORDS, passed
+from etlrun.language.columns import NULL, Column, Columns
 from etlrun.language.dialects import DUCKDB_SETTINGS
-from etlrun.language.duckdb_words import name, only_these_files, parquet, text, type_name
-from etlrun.spec.engine import ParquetFiles, Session, StatementError, Workspace
+from etlrun.language.duckdb_words import name, only_these_files, parquet, parquet_below, text, type_name
+from etlrun.spec.engine import (
+    DAY,
+    DAY_COLUMN,
+    FileColumn,
+    InputFiles,
+    LinkedFiles,
+    ParquetFiles,
+    Session,
+    StatementError,
+    Workspace,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,10 +68,10 @@ class DuckdbSession(Session):
         self.folder = folder
         self.inputs: list[str] = []
 
-    def read_files(self, relation: str, columns: Columns, files: Iterable[ParquetFiles]) -> None:
+    def read_files(self, relation: str, columns: Columns, files: Iterable[InputFiles]) -> None:
         files = list(files)
-        self.inputs += [path for part in files for path in part.paths]
-        selects = [_select(columns, part) for part in files if part.paths] or [_nothing(columns)]
+        self.inputs += [path for part in files for path in _opened(part)]
+        selects = [_select(columns, part) for part in files] or [_nothing(columns)]
         self.connection.execute(f"CREATE OR REPLACE VIEW {name(relation)} AS {' UNION ALL '.join(selects)}")
 
     def take_rows(self, relation: str, rows: pyarrow.Table) -> None:
@@ -100,15 +111,43 @@ class DuckdbSession(Session):
         return f"duckdb {duckdb.__version__}"
 
 
-def _select(columns: Columns, part: ParquetFiles) -> str:
+def _opened(part: InputFiles) -> Iterable[str]:
+    """The files that reading a part opens; a link that is allowed allows the file that it leads to."""
+    if isinstance(part, ParquetFiles):
+        return part.paths
+    return [str(link) for link in Path(part.folder).rglob("*.parquet")]
+
+
+FILE = "__etlrun_file"
+_DAY = f"CAST(regexp_extract({FILE}, '{DAY}=([0-9-]+)/[^/]*$', 1) AS DATE)"
+
+
+def _select_linked(columns: Columns, part: LinkedFiles) -> str:
+    depth = int(DAY_COLUMN in part.columns)
+    values = ", ".join(_linked_value(item, column) for item, column in zip(columns, part.columns, strict=True))
+    return f"SELECT {values} FROM {parquet_below(part.folder, depth, FILE)}"
+
+
+def _linked_value(item: Column, column: FileColumn) -> str:
+    if column.type == NULL:
+        return f"CAST(NULL AS {type_name(item.type)}) AS {name(item.name)}"
+    if column == DAY_COLUMN:
+        return f"{_DAY} AS {name(item.name)}"
+    value = name(column.place[0])
+    for member in column.place[1:]:
+        value = f"struct_extract({value}, {text(member)})"
+    return f"CAST({passed(value, item.name, column.changes, DUCKDB)} AS {type_name(item.type)}) AS {name(item.name)}"
+
+
+def _select(columns: Columns, part: InputFiles) -> str:
+    if isinstance(part, LinkedFiles):
+        return _select_linked(columns, part)
     where = f" WHERE {name(part.marker)} IS NULL" if part.marker else ""
-    return f"SELECT {', '.join(_value(item, part) for item in columns)} FROM {parquet(part.paths)}{where}"
+    return f"SELECT {', '.join(_value(item) for item in columns)} FROM {parquet(part.paths)}{where}"
 
 
-def _value(item: Column, part: ParquetFiles) -> str:
-    if item.domain is not None and part.date is not None and item.name not in part.names:
-        return f"DATE {text(str(part.date))} AS {name(item.name)}"
-    return f"CAST({name(part.name_in_file(item.name))} AS {type_name(item.type)}) AS {name(item.name)}"
+def _value(item: Column) -> str:
+    return f"CAST({name(item.name)} AS {type_name(item.type)}) AS {name(item.name)}"
 
 
 def _nothing(columns: Columns) -> str:
@@ -135,6 +174,8 @@ def _condition(error: duckdb.Error, detail: str) -> str:
         return "bad-index"
     if isinstance(error, duckdb.OutOfRangeException) or "out of range" in detail:
         return "overflow"
+    if detail.startswith(tuple(WORDS.values())):
+        return "bad-value"
     return "bad-cast" if isinstance(error, duckdb.ConversionException) else "engine"
 
 

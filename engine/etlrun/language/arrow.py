@@ -93,6 +93,8 @@ def type_of_arrow(found: pyarrow.DataType) -> Type | None:
         pa.binary(): BINARY,
         pa.large_binary(): BINARY,
         pa.date32(): DATE,
+        pa.date64(): DATE,
+        pa.uint64(): decimal(20, 0),
         pa.uint8(): SMALLINT,
         pa.uint16(): INT,
         pa.uint32(): BIGINT,
@@ -105,7 +107,7 @@ def type_of_arrow(found: pyarrow.DataType) -> Type | None:
         return decimal(found.precision, found.scale)
     if pa.types.is_dictionary(found):
         return type_of_arrow(found.value_type)
-    if pa.types.is_list(found) or pa.types.is_large_list(found):
+    if pa.types.is_list(found) or pa.types.is_large_list(found) or pa.types.is_fixed_size_list(found):
         element = type_of_arrow(found.value_type)
         return array(element) if element is not None else None
     if pa.types.is_struct(found):

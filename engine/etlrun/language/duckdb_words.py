@@ -33,9 +33,14 @@ def only_these_files(folders: Iterable[str], paths: Iterable[str]) -> str:
     The checker refuses SQL that names files. This holds where the checker has a fault: no other file, no folder listing, no ATTACH
     or COPY elsewhere, no extension and no setting.
     """
+    folders, paths = tuple(folders), tuple(paths)
+    folders, paths = (
+        (*folders, *map(_escaped, folders)),
+        (*paths, *map(_escaped, paths)),
+    )  # a name is compared as it is given
     return (
-        f"SET allowed_directories = [{', '.join(map(text, folders))}]; "
-        f"SET allowed_paths = [{', '.join(map(text, paths))}]; "
+        f"SET allowed_directories = [{', '.join(map(text, dict.fromkeys(folders)))}]; "
+        f"SET allowed_paths = [{', '.join(map(text, dict.fromkeys(paths)))}]; "
         "SET enable_external_access = false; SET lock_configuration = true"
     )
 
@@ -53,6 +58,12 @@ def parquet(paths: Iterable[str | os.PathLike[str]]) -> str:
 def parquet_in(folder: str | os.PathLike[str]) -> str:
     """The rows of all Parquet files of a folder that etlrun has written."""
     return f"read_parquet({text(_escaped(os.fspath(folder)) + '/*.parquet')}, hive_partitioning = false)"
+
+
+def parquet_below(folder: str, depth: int, file: str) -> str:
+    """The rows of all Parquet files so many folders below one of etlrun's own; the column `file` is the path of each row's file."""
+    pattern = _escaped(folder) + "/*" * depth + "/*.parquet"
+    return f"read_parquet({text(pattern)}, hive_partitioning = false, filename = {text(file)})"
 
 
 def can_be_named(path: str) -> bool:

@@ -1,98 +1,110 @@
-"""Parquet files: their footers say whether every one holds the declared columns; the engine reads the rows itself."""
+"""Parquet files: their footers say how every declared column is read; the engine reads the rows itself."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from etlrun.failures import RunFailure
-from etlrun.language.arrow import type_of_arrow
-from etlrun.language.columns import Column, Columns, Type
-from etlrun.language.functions import common_type
 from etlrun.reading.intake import Intake, Order
-from etlrun.spec.dates import DATE_COLUMN
-from etlrun.spec.engine import ParquetFiles
+from etlrun.reading.inventory import InputFile
+from etlrun.reading.links import link_files
+from etlrun.reading.parquet_columns import FileSchema, Misfit, WantedColumn
+from etlrun.spec.engine import ABSENT, DAY_COLUMN, FileColumn, LinkedFiles
 
 if TYPE_CHECKING:
-    import pyarrow
+    import pyarrow.parquet
 
 SHOWN = 8
+Layout = tuple[FileColumn, ...]  # of the declared columns, in their order
 
 
-def read_footers(order: Order, columns: Columns, names: Mapping[str, str]) -> Intake:
-    """Check every file of `order`; `names` gives each declared column its name in the files.
+def read_footers(order: Order, wanted: Sequence[WantedColumn]) -> Intake:
+    """Find out how every file of `order` holds the columns `wanted`; files that hold them alike are read together.
 
     Raises RunFailure with every file that does not fit.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    problems: list[str] = []
+    layouts: dict[Layout, list[InputFile]] = {}
     rows: dict[str, int] = {}
-    by_day: dict[datetime.date | None, list[str]] = {}
+    problems: list[tuple[str, str]] = []
     files = order.inventory.files
     for index, file in enumerate(files):
         order.progress(f"looking at {order.name}", index, len(files))
-        try:
-            footer = pq.ParquetFile(file.path)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise RunFailure(
-                "source",
-                "damaged-file",
-                f"{file.path}: not a whole Parquet file ({_first_line(error)})",
-                "fetch it again",
-            ) from error
-        problems.extend(f"{file.path}: {problem}" for problem in _misfits(footer.schema_arrow, columns, names))
-        rows[file.path] = footer.metadata.num_rows
-        by_day.setdefault(file.date, []).append(file.path)
+        with _opened(file.path) as footer:
+            rows[file.path] = footer.metadata.num_rows
+            layout, wrong = _layout(footer, wanted)
+        problems.extend((f"{file.path}: {problem}", fix) for problem, fix in wrong)
+        layouts.setdefault(layout, []).append(file)
     order.progress(f"looking at {order.name}", len(files), len(files))
-    if problems:
-        more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
-        fix = "declare what the files hold, or write them again"
-        raise RunFailure("source", "wrong-columns", "; ".join(problems[:SHOWN]) + more, fix)
-    _refuse_empty_days(order, by_day)
-    return Intake(
-        tuple(ParquetFiles(tuple(paths), day, names=names) for day, paths in by_day.items()),
-        sum(rows.values()),
-        rows_of=rows,
-    )
+    _refuse(problems)
+    _refuse_empty_days(order, rows)
+    absent = tuple(_absences(order.name, wanted, layouts))
+    parts = []
+    for number, (layout, alike) in enumerate(layouts.items()):
+        folder = order.folder / f"links-{number}"
+        link_files(alike, folder)
+        dated = alike[0].date is not None
+        parts.append(LinkedFiles(str(folder), (*layout, *([DAY_COLUMN] if dated else []))))
+    return Intake(tuple(parts), sum(rows.values()), notices=absent, rows_of=rows)
 
 
-def _misfits(schema: pyarrow.Schema, columns: Columns, names: Mapping[str, str]) -> Iterator[str]:
-    found = {field.name.lower(): field for field in schema}
-    for column in columns:
-        if column.name not in names and column.name == DATE_COLUMN:
-            continue
-        wanted = names[column.name]
-        if wanted.lower() not in found:
-            yield f"there is no column `{wanted}`"
-            continue
-        kind = type_of_arrow(found[wanted.lower()].type)
-        if kind is None or not _fits(column, kind):
-            yield f"`{wanted}` is {kind or found[wanted.lower()].type}, and {column.type} is declared"
-
-
-def _fits(column: Column, kind: Type) -> bool:
-    return kind == column.type or (
-        column.type.is_numeric and kind.is_numeric and common_type((kind, column.type)) == column.type
-    )
-
-
-def _refuse_empty_days(order: Order, by_day: Mapping[datetime.date | None, list[str]]) -> None:
-    """A day whose files hold no row is as empty as a file of no bytes."""
+def _opened(path: str) -> pyarrow.parquet.ParquetFile:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    for day, paths in by_day.items():
-        if (
-            day is not None
-            and day not in order.inventory.may_be_empty
-            and not any(pq.ParquetFile(path).metadata.num_rows for path in paths)
-        ):
+    try:
+        return pq.ParquetFile(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        said = str(error).split("\n", 1)[0]
+        raise RunFailure(
+            "source", "damaged-file", f"{path}: not a whole Parquet file ({said})", "fetch it again"
+        ) from error
+
+
+def _layout(
+    footer: pyarrow.parquet.ParquetFile, wanted: Sequence[WantedColumn]
+) -> tuple[Layout, list[tuple[str, str]]]:
+    """How a file holds the columns, and what is wrong with it, each with its fix."""
+    schema = FileSchema(footer)
+    layout, wrong = [], []
+    for item in wanted:
+        try:
+            layout.append(schema.column(item))
+        except Misfit as misfit:
+            wrong.append((str(misfit), misfit.fix))
+    return tuple(layout), wrong
+
+
+def _refuse(problems: Sequence[tuple[str, str]]) -> None:
+    if not problems:
+        return
+    more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+    fix = next((fix for _, fix in problems if fix), "declare what the files hold, or write them again")
+    raise RunFailure("source", "wrong-columns", "; ".join(text for text, _ in problems[:SHOWN]) + more, fix)
+
+
+def _absences(name: str, wanted: Sequence[WantedColumn], layouts: dict[Layout, list[InputFile]]) -> Iterator[str]:
+    """A line for each column that some files lack. Raises RunFailure for one that all of them lack: its name is misspelt."""
+    total = sum(map(len, layouts.values()))
+    for index, item in enumerate(wanted):
+        lacking = [file for layout, files in layouts.items() if layout[index] == ABSENT for file in files]
+        if lacking and len(lacking) == total:
+            message = f"no file of `{name}` has a column `{'.'.join(item.place)}`"
+            raise RunFailure("source", "wrong-columns", message, "correct the name, or leave the column out")
+        if lacking:
+            yield f"`{name}`: {len(lacking):,} of {total:,} files have no column `{'.'.join(item.place)}`, and it is null there: {lacking[0].path}"
+
+
+def _refuse_empty_days(order: Order, rows: dict[str, int]) -> None:
+    """A day whose files hold no row is as empty as a file of no bytes."""
+    days: Counter[datetime.date] = Counter()
+    for file in order.inventory.files:
+        if file.date is not None and file.date not in order.inventory.may_be_empty:
+            days[file.date] += rows[file.path]
+    for day, count in days.items():
+        if not count:
             raise RunFailure(
                 "source", "empty-file", f"the day {day} of `{order.name}` has no row", f"allow it: `empty: [{day}]`"
             )
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).split("\n", 1)[0]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from etlrun.reading.inventory import Inventory
 from etlrun.reading.quarantine import LIMIT
 from etlrun.spec.database import Database
-from etlrun.spec.engine import ParquetFiles
+from etlrun.spec.engine import InputFiles
 
 if TYPE_CHECKING:
     import duckdb
@@ -27,7 +27,7 @@ class Intake:
     of single files, by path, as far as they are known. `notices` are lines for a person.
     """
 
-    files: tuple[ParquetFiles, ...]
+    files: tuple[InputFiles, ...]
     rows: int | None = None
     bad_rows: int = 0
     blank: int = 0

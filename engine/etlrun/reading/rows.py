@@ -27,7 +27,7 @@ def written_parts(folders: Iterable[Path]) -> tuple[ParquetFiles, ...]:
     paths = [path for folder in folders for path in sorted(folder.glob("*.parquet"))]
     settled = tuple(str(path) for path in paths if path.name == SETTLED)
     taken = tuple(str(path) for path in paths if path.name != SETTLED)
-    parts = (ParquetFiles(taken, marker=RAW, ours=True), ParquetFiles(settled, ours=True))
+    parts = (ParquetFiles(taken, marker=RAW), ParquetFiles(settled))
     return tuple(part for part in parts if part.paths)
 
 

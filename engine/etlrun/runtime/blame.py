@@ -37,6 +37,9 @@ def blame(plan: Plan, statement: Statement, error: StatementError, attempt: Atte
     """
     if error.condition == "interrupted":
         return RunFailure("interrupted", "interrupted", "the run was interrupted", "nothing was published")
+    if error.condition == "bad-value":
+        fix = "declare a type that holds it (`decimal(20,0)`, a column without `not null`), or write the file again"
+        return RunFailure("source", "bad-value", error.detail, fix)
     part = statement.part_at(error.offset) if error.offset is not None else None
     if part is None and error.condition != "engine":
         part = next(

@@ -25,6 +25,7 @@ from etlrun.reading.source import FileSource, TextSource
 from etlrun.runtime.run_folder import RunFolder
 from etlrun.runtime.working import Reporter, work
 from etlrun.spec.dates import DATE_COLUMN
+from etlrun.spec.engine import ParquetFiles
 from etlrun.stopping import cancelling
 
 CHUNK = 1 << 20
@@ -169,7 +170,7 @@ def rows_of_days(intake: Intake) -> Counter[str]:
 
     found: Counter[str] = Counter()
     with duckdb.connect() as connection, cancelling(connection.interrupt):
-        for part in intake.files:
+        for part in (part for part in intake.files if isinstance(part, ParquetFiles)):
             where = f" WHERE {name(part.marker)} IS NULL" if part.marker else ""
             rows = connection.execute(
                 f"SELECT {name(DATE_COLUMN)}, count(*) FROM {parquet(part.paths)}{where} GROUP BY ALL"

@@ -240,7 +240,7 @@ class _Run:
             self.functions.apply(relation.apply, paths, columns, path)
         except RunFailure as failure:
             raise self.at_step(relation, failure) from failure.__cause__
-        session.read_files(relation.name, relation.columns, [ParquetFiles((str(path),), ours=True)])
+        session.read_files(relation.name, relation.columns, [ParquetFiles((str(path),))])
 
     def ask(self, session: Session, relation: Relation, ask: Ask, consent: Consent) -> None:
         """Get the answers for the distinct keys of the relation before, and hand them to the session. Raises RunFailure where that must stop."""
@@ -265,7 +265,7 @@ class _Run:
                 raise failure
         except RunFailure as failure:
             raise self.at_step(relation, failure) from failure.__cause__
-        session.read_files(relation.name, relation.columns, [ParquetFiles((str(path),), ours=True)])
+        session.read_files(relation.name, relation.columns, [ParquetFiles((str(path),))])
 
     def written(self, session: Session, given: str) -> list[str]:
         """The Parquet files of a relation, for what is no SQL."""

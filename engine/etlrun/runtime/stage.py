@@ -43,7 +43,7 @@ class Staged:
         return {"rows": self.rows, "checksum": self.checksum, "files": [asdict(file) for file in self.files]}
 
     def as_input(self) -> ParquetFiles:
-        return ParquetFiles(tuple(file.path for file in self.files), ours=True)
+        return ParquetFiles(tuple(file.path for file in self.files))
 
 
 def from_record(relation: str, columns: Columns, record: dict[str, Any], folder: Path) -> Staged:

@@ -1,7 +1,14 @@
 """`parquet` - files or folders of Parquet.
 
-Every file must hold the declared columns with a type that fits (an int where bigint is declared fits, text does not); a difference
-stops the run before any work, and names every file. Names compare without case. Columns that are not declared are not read.
+Every file may have its own types: a value comes out as it was written. An int fits where bigint is declared, text does not fit; a file
+that does not fit stops the run before any work, and every such file is named. A column of type null fits every column that may be null,
+and an unsigned bigint is a decimal(20,0). Names compare without case. Columns that are not declared are not read; a folder named
+`column=value` adds none.
+
+`path: device.mac` reads a member of a struct. A column with `optional: true` is null in files that lack it, and a line says how many do.
+
+A `timestamp` is a clock without a zone. Files may hold instants instead (`isAdjustedToUTC`, and the INT96 of Spark and Hive): declare
+those as `timestamp utc`, and the column is their clock in UTC.
 
 ```yaml
 sources:
@@ -9,18 +16,43 @@ sources:
     parquet:
       path: data/log_search/{date:yyyyMMdd}
       dates: {months: 2022-06, days: 1-14}
-      columns: {user_id: string, keyword: string}
+      columns:
+        user_id: string
+        keyword: string
+        searched_at: timestamp utc
+        platform: {type: string, optional: true}
 ```
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from etlrun.language.columns import Columns
+from etlrun.language.columns import Column, Columns
 from etlrun.reading.intake import Intake, Order
-from etlrun.reading.source import FileSource
+from etlrun.reading.source import DeclaredColumn, FileSource
+from etlrun.spec.fields import key
+from etlrun.spec.kinds import Scope
+
+_INSTANT = re.compile(r"(?i)\A(timestamp)\s+utc\Z")
+
+
+@dataclass(frozen=True)
+class ParquetColumn(DeclaredColumn):
+    """A column of Parquet files: its type, where it stands, and what it means. `not null` after the type refuses files with nulls in it."""
+
+    optional: bool = key("whether files may lack the column; it is null there", default=False)
+
+    @property
+    def is_instant(self) -> bool:
+        return _INSTANT.match(super().type_text) is not None
+
+    @property
+    def type_text(self) -> str:
+        return _INSTANT.sub(r"\1", super().type_text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +61,24 @@ class Parquet(FileSource):
 
     form: ClassVar[Literal["text", "parquet"]] = "parquet"
 
+    columns: Mapping[str, ParquetColumn] = key("column: type, in the order of the relation")
+
+    def verify_type(self, name: str, declared: DeclaredColumn, column: Column, scope: Scope) -> None:
+        if self.columns[name].optional and declared.is_required:
+            message = f"`{name}` is `optional` and `not null`"
+            scope.error(
+                ("columns", name),
+                "wrong-value",
+                message,
+                "leave one of them out: where a file lacks the column it is null",
+            )
+
     def read(self, order: Order, columns: Columns) -> Intake:
         from etlrun.reading.footers import read_footers
+        from etlrun.reading.parquet_columns import WantedColumn
 
-        return read_footers(order, columns, {name: declared.keys(name)[-1] for name, declared in self.columns.items()})
+        wanted = [
+            WantedColumn(column, declared.keys(column.name), declared.is_instant, declared.optional)
+            for column, declared in zip(columns, self.columns.values(), strict=False)
+        ]
+        return read_footers(order, wanted)

@@ -55,4 +55,4 @@ class Table(Source):
         finally:
             database.close()
         paths = tuple(str(path) for path in copied.files)
-        return Intake((ParquetFiles(paths, ours=True),), copied.rows, notices=tuple(database.notices))
+        return Intake((ParquetFiles(paths),), copied.rows, notices=tuple(database.notices))

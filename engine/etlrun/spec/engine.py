@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import datetime
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from etlrun.failures import without_personal
-from etlrun.language.columns import Columns
+from etlrun.language.columns import DATE, NULL, Columns, Type
 from etlrun.spec.database import Finding
 from etlrun.spec.fields import Described
 
@@ -20,20 +19,48 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ParquetFiles:
-    """Parquet files of one source with the same day (None where the source has no days, or the files hold the day).
+    """Parquet files that etlrun has written: they hold the declared columns in their types.
 
-    Rows whose column `marker` (a text) is not null are no rows of the source. `names` gives columns that the files name otherwise.
-    Where the files are `ours` they hold the declared types exactly, so that nobody needs to look.
+    Rows whose column `marker` (a text) is not null are no rows of the source.
     """
 
     paths: tuple[str, ...]
-    date: datetime.date | None = None
     marker: str = ""
-    names: Mapping[str, str] = field(default_factory=dict)
-    ours: bool = False
 
-    def name_in_file(self, column: str) -> str:
-        return self.names.get(column, column)
+
+Change = Literal["fits_double", "nanoseconds", "instant", "julian_date", "after_1900", "required"]
+
+
+@dataclass(frozen=True)
+class FileColumn:
+    """How a column is read from Parquet files that others have written.
+
+    `place` is its name there and those of the members of structs that lead to it; nothing where the files lack it. `type` is its type
+    there, and `changes` is what its values pass through, in this order, before they are cast to the declared type.
+    """
+
+    place: tuple[str, ...]
+    type: Type
+    changes: tuple[Change, ...] = ()
+
+
+DAY = "__etlrun_day"
+ABSENT = FileColumn((), NULL)
+DAY_COLUMN = FileColumn((DAY,), DATE)
+
+
+@dataclass(frozen=True)
+class LinkedFiles:
+    """Parquet files of a source that hold its columns alike, linked into `folder`; `columns` are in the order of the relation.
+
+    Where the source has days, which are its DAY_COLUMN, the links of a day are in a folder such as `__etlrun_day=2022-04-01`.
+    """
+
+    folder: str
+    columns: tuple[FileColumn, ...]
+
+
+InputFiles = ParquetFiles | LinkedFiles
 
 
 @dataclass(frozen=True)
@@ -52,7 +79,7 @@ class StatementError(Exception):
     """A statement that the engine could not finish.
 
     `offset` points into the statement's text where the engine tells, `condition` is the kind of mistake (`overflow`,
-    `division-by-zero`, `bad-cast`, `bad-index`, `interrupted`, `engine`), and `detail` what the engine said, in one line,
+    `division-by-zero`, `bad-cast`, `bad-index`, `bad-value`, `interrupted`, `engine`), and `detail` what the engine said, in one line,
     without what could tell who a row is about.
     """
 
@@ -67,7 +94,7 @@ class Session(ABC):
     """An engine at work. Statements read relations by name; results leave as Parquet or as Arrow."""
 
     @abstractmethod
-    def read_files(self, name: str, columns: Columns, files: Iterable[ParquetFiles]) -> None:
+    def read_files(self, name: str, columns: Columns, files: Iterable[InputFiles]) -> None:
         """Define the relation `name` as the rows of Parquet files, cast to the declared columns."""
 
     @abstractmethod

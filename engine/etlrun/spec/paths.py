@@ -32,7 +32,7 @@ class Places:
     def fix(self, path: str | Path) -> str:
         """How to make the folder of `path` one of the places."""
         folder = os.path.realpath(self.project / path)
-        folder = folder if os.path.isdir(folder) else os.path.dirname(folder)
+        folder = folder if str(path).endswith("/") or os.path.isdir(folder) else os.path.dirname(folder)
         return f"put the files into the project, or let etlrun.yaml allow their folder: `roots: [{folder}]`"
 
 

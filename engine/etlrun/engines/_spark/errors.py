@@ -18,6 +18,7 @@ CONDITIONS = {
     "CANNOT_PARSE_TIMESTAMP": "bad-cast",
     "INVALID_ARRAY_INDEX": "bad-index",
     "INVALID_ARRAY_INDEX_IN_ELEMENT_AT": "bad-index",
+    "USER_RAISED_EXCEPTION": "bad-value",
 }
 
 

@@ -8,22 +8,19 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
+from etlrun.engines._file_values import SPARK, passed
 from etlrun.engines._spark.errors import first_line, translated
 from etlrun.engines._spark.lost import FEW_TRIES, be_patient, in_touch, is_lost, whoever_answers
 from etlrun.language.arrow import arrow_schema
-from etlrun.language.columns import Column, Columns
-from etlrun.spec.engine import ParquetFiles, Session, StatementError
+from etlrun.language.columns import NULL, Column, Columns, Type
+from etlrun.spec.engine import FileColumn, InputFiles, LinkedFiles, ParquetFiles, Session, StatementError
 
 if TYPE_CHECKING:
     import pyarrow
-    from pyspark.sql import Column as SparkColumn
     from pyspark.sql import DataFrame, SparkSession
 
-PATH, DAY = "__etlrun_path", "__etlrun_day"  # the file a row stands in, and the day of that file
-# `__globPaths__`: a name is a name, and no pattern
-READING = {"parquet.page.verify-checksum.enabled": "true", "__globPaths__": "false"}
+READING = {"parquet.page.verify-checksum.enabled": "true"}
 
 
 class SparkSessionAtWork(Session):
@@ -38,11 +35,11 @@ class SparkSessionAtWork(Session):
             spark.registerProgressHandler(self._note_progress)
 
     @in_touch()
-    def read_files(self, relation: str, columns: Columns, files: Iterable[ParquetFiles]) -> None:
-        parts = [part for part in files if part.paths]
-        dated = [part for part in parts if part.date is not None]
-        frames = [self._frame(columns, part) for part in parts if part.date is None]
-        frames += [self._dated_frame(columns, dated)] if dated else []
+    def read_files(self, relation: str, columns: Columns, files: Iterable[InputFiles]) -> None:
+        frames = [
+            self._linked_frame(columns, part) if isinstance(part, LinkedFiles) else self._frame(columns, part)
+            for part in files
+        ]
         frame = frames[0] if frames else self.spark.createDataFrame(arrow_schema(columns).empty_table())
         for other in frames[1:]:
             frame = frame.unionAll(other)
@@ -51,32 +48,16 @@ class SparkSessionAtWork(Session):
     def _frame(self, columns: Columns, part: ParquetFiles) -> DataFrame:
         from pyspark.sql import functions as F
 
-        frame = self._read(part.paths, _schema(columns, part) if part.ours else "")
+        frame = self.spark.read.options(**READING).schema(_schema(columns, part)).parquet(*map(_pattern, part.paths))
         if part.marker:
             frame = frame.filter(F.col(_quoted(part.marker)).isNull())
-        return frame.select(*(_typed(item, part) for item in columns))
+        return frame.selectExpr(*(_typed(_quoted(item.name), item) for item in columns))
 
-    def _dated_frame(self, columns: Columns, parts: list[ParquetFiles]) -> DataFrame:
-        """All days in one scan; the day of a row is looked up by the file it stands in."""
-        from pyspark.sql import functions as F
-
-        days = {path: part.date for part in parts for path in part.paths}
-        frame = self._read(tuple(days), "")
-        known = [(_plain_uri(uri), days[unquote(urlsplit(uri).path)]) for uri in frame.inputFiles()]
-        lookup = self.spark.createDataFrame(known, f"{PATH} string, {DAY} date")
-        here = F.regexp_replace(F.col("_metadata.file_path"), "^file:/+", "file:/")
-        values = [
-            _typed(item, parts[0])
-            if item.name in parts[0].names or item.domain is None
-            else F.col(DAY).alias(item.name)
-            for item in columns
-        ]
-        return frame.withColumn(PATH, here).join(F.broadcast(lookup), PATH).select(*values)
-
-    def _read(self, paths: Iterable[str], schema: str) -> DataFrame:
-        """The files as they are. With a schema no job is needed to find one."""
-        reader = self.spark.read.options(**READING)
-        return (reader.schema(schema) if schema else reader).parquet(*(_address(path) for path in paths))
+    def _linked_frame(self, columns: Columns, part: LinkedFiles) -> DataFrame:
+        """The files in one scan. With a schema no job is needed to find one; the day is the name of a file's folder."""
+        reader = self.spark.read.options(**READING, basePath=_address(part.folder)).schema(_linked_schema(part))
+        values = (_linked_value(item, column) for item, column in zip(columns, part.columns, strict=True))
+        return reader.parquet(_pattern(part.folder)).selectExpr(*values)
 
     @in_touch()
     def take_rows(self, relation: str, rows: pyarrow.Table) -> None:
@@ -145,20 +126,56 @@ class SparkSessionAtWork(Session):
                 ) from error
 
 
-def _typed(item: Column, part: ParquetFiles) -> SparkColumn:
-    from pyspark.sql import functions as F
+def _typed(value: str, item: Column) -> str:
+    return f"CAST({value} AS {_type_text(item.type)}) AS {_quoted(item.name)}"
 
-    return F.col(_quoted(part.name_in_file(item.name))).cast(_type_text(str(item.type))).alias(item.name)
+
+def _linked_value(item: Column, column: FileColumn) -> str:
+    if column.type == NULL:
+        return _typed("NULL", item)
+    return _typed(passed(".".join(map(_quoted, column.place)), item.name, column.changes, SPARK), item)
 
 
 def _schema(columns: Columns, part: ParquetFiles) -> str:
     """The columns of our own files as Spark's DDL."""
-    kinds = [f"{_quoted(item.name)} {_type_text(str(item.type))}" for item in columns]
+    kinds = [f"{_quoted(item.name)} {_type_text(item.type)}" for item in columns]
     return ", ".join([*kinds, *([f"{_quoted(part.marker)} string"] if part.marker else [])])
 
 
-def _plain_uri(uri: str) -> str:
-    return re.sub("^file:/+", "file:/", uri)
+Members = dict[str, "str | Members"]
+
+
+def _linked_schema(part: LinkedFiles) -> str:
+    """What is read of the files of others as Spark's DDL: of a struct only the members that are declared."""
+    top: Members = {}
+    for column in part.columns:
+        if column.type != NULL:
+            _add_member(top, column.place, _type_in_file(column))
+    return (
+        ", ".join(f"{_quoted(name)} {_member_text(inner)}" for name, inner in top.items()) or "`__etlrun_none` string"
+    )
+
+
+def _add_member(top: Members, place: tuple[str, ...], kind: str) -> None:
+    """Add a column; a struct that is read whole holds its members already."""
+    for name in place[:-1]:
+        inside = top.setdefault(name, {})
+        if isinstance(inside, str):
+            return
+        top = inside
+    top[place[-1]] = kind
+
+
+def _member_text(inner: str | Members) -> str:
+    if isinstance(inner, str):
+        return inner
+    return "struct<" + ", ".join(f"{_quoted(name)}: {_member_text(kind)}" for name, kind in inner.items()) + ">"
+
+
+def _type_in_file(column: FileColumn) -> str:
+    if "nanoseconds" in column.changes:
+        return "bigint"
+    return "timestamp_ltz" if "instant" in column.changes else _type_text(column.type)
 
 
 def _address(path: str | Path) -> str:
@@ -166,9 +183,19 @@ def _address(path: str | Path) -> str:
     return f"file://{path}"
 
 
+def _pattern(path: str) -> str:
+    """A path where Spark takes a pattern; every character is for itself."""
+    return re.sub(r"([*?\[\]{}\\])", r"\\\1", _address(path))
+
+
 def _quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
-def _type_text(text: str) -> str:
-    return re.sub(r"\btimestamp\b", "timestamp_ntz", text)
+def _type_text(kind: Type) -> str:
+    """A type as Spark's DDL."""
+    if kind.element is not None:
+        return f"array<{_type_text(kind.element)}>"
+    if kind.name == "struct":
+        return "struct<" + ", ".join(f"{_quoted(name)}: {_type_text(inner)}" for name, inner in kind.fields) + ">"
+    return "timestamp_ntz" if kind.name == "timestamp" else str(kind)

@@ -34,6 +34,9 @@ RULES = {
     "spark.sql.files.ignoreMissingFiles": "false",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.sql.runSQLOnFiles": "false",
+    "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",  # of files that do not say which calendar they are of
+    "spark.sql.parquet.int96RebaseModeInRead": "CORRECTED",
+    "spark.sql.legacy.parquet.nanosAsLong": "true",
 }
 # What can only be said before a session starts: nothing that a specification says may reach classes or the log.
 AT_START = {

@@ -1,0 +1,231 @@
+"""How the declared columns are read from one Parquet file: where each stands, its type there, and what its values must pass through.
+
+A value comes out as it was written or not at all: a type that cannot hold every value of the file's is refused here, or value by
+value where only some do not fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from etlrun.language.arrow import type_of_arrow
+from etlrun.language.columns import INTEGERS, NULL, Column, Type
+from etlrun.language.functions import as_decimal
+from etlrun.spec.engine import ABSENT, Change, FileColumn
+
+if TYPE_CHECKING:
+    import pyarrow
+    import pyarrow.parquet
+
+EXACT_DIGITS = {"double": 15, "float": 6}  # decimals of so many digits come back from the binary fraction as they were
+EXACT_INTEGERS = {"double": ("tinyint", "smallint", "int"), "float": ("tinyint", "smallint")}
+
+
+@dataclass(frozen=True)
+class WantedColumn:
+    """A declared column: the names that may lead to it in a file, whether its times are instants, and whether files may lack it."""
+
+    column: Column
+    place: tuple[str, ...]
+    is_instant: bool = False
+    may_be_absent: bool = False
+
+
+class Misfit(Exception):
+    """A column of a file that is not as declared; `str()` says how, `fix` what to declare."""
+
+    def __init__(self, message: str, fix: str = "") -> None:
+        super().__init__(message)
+        self.fix = fix
+
+
+@dataclass(frozen=True)
+class FileSchema:
+    """The columns of one file."""
+
+    footer: pyarrow.parquet.ParquetFile
+
+    def column(self, wanted: WantedColumn) -> FileColumn:
+        """How `wanted` is read from the file. Raises Misfit."""
+        place, found = self._find(wanted.place)
+        if found is None and not wanted.may_be_absent:
+            raise Misfit(
+                f"there is no column `{'.'.join(wanted.place)}`", "declare it `optional: true` if some files lack it"
+            )
+        if found is None:
+            return ABSENT
+        if _is_null(found):
+            if not wanted.column.nullable:
+                raise Misfit(f"`{wanted.column.name}` is null in all rows, and `not null` is declared")
+            return FileColumn(place, NULL)
+        kind = type_of_arrow(_without_zone(found))
+        name = wanted.column.name
+        if kind is None:
+            raise Misfit(f"`{name}` is {found}, which is not read")
+        changes = (*self._time_changes(wanted, place, found), *_widening(name, kind, wanted.column.type))
+        return FileColumn(place, kind, (*changes, *self._null_changes(wanted, place, found)))
+
+    def _find(self, place: tuple[str, ...]) -> tuple[tuple[str, ...], pyarrow.DataType | None]:
+        """The names in the file, in its spelling, and the type there; None where there is none."""
+        whole = self._members.get(".".join(place).lower())
+        if whole is not None and len(place) > 1:
+            place = (".".join(place),)
+        inside: Mapping[str, list[pyarrow.Field]] | None = self._members
+        found: pyarrow.DataType | None = None
+        names: list[str] = []
+        for index, part in enumerate(place):
+            if inside is None:
+                raise Misfit(f"`{'.'.join(place[:index])}` is {found}, which has no members")
+            fields = inside.get(part.lower(), [])
+            if len(fields) > 1:
+                raise Misfit(f"`{part}` is there twice, in different case", "write the files with different names")
+            if not fields:
+                return place, None
+            found, names = fields[0].type, [*names, fields[0].name]
+            inside = _members(found) if _is_struct(found) else None
+        return tuple(names), found
+
+    @cached_property
+    def _members(self) -> Mapping[str, list[pyarrow.Field]]:
+        return _members(self.footer.schema_arrow)
+
+    def _time_changes(self, wanted: WantedColumn, place: tuple[str, ...], found: pyarrow.DataType) -> Iterator[Change]:
+        import pyarrow as pa
+
+        name = wanted.column.name
+        if pa.types.is_date(found) and self._is_julian("legacyDateTime", 3, 0):
+            yield "julian_date"
+        if not pa.types.is_timestamp(found):
+            if any(_holds_times(found)):
+                self._refuse_nested_times(name, place, found)
+            if wanted.is_instant:
+                raise Misfit(f"`{name}` is {type_of_arrow(found) or found}, and `timestamp utc` is declared")
+            return
+        is_int96 = self._is_int96(place)
+        if (found.tz or is_int96) and not wanted.is_instant:
+            what = "an INT96, which says of no zone what it means" if is_int96 else "an instant, in UTC"
+            raise Misfit(f"`{name}` is {what}", f"declare `{name}: timestamp utc`, which reads its clock in UTC")
+        if wanted.is_instant and not (found.tz or is_int96):
+            raise Misfit(f"`{name}` is a clock without a zone", f"declare `{name}: timestamp`")
+        if found.unit == "ns" and not is_int96:
+            yield "nanoseconds"
+        elif wanted.is_instant:
+            yield "instant"
+        if self._is_julian("legacyINT96", 3, 1) if is_int96 else found.tz and self._is_julian("legacyDateTime", 3, 0):
+            yield "after_1900"
+
+    def _refuse_nested_times(self, name: str, place: tuple[str, ...], found: pyarrow.DataType) -> None:
+        is_old = self._is_julian("legacyDateTime", 3, 0) or self._is_julian("legacyINT96", 3, 1)
+        if is_old or any(item.tz or item.unit == "ns" for item in _holds_times(found) if hasattr(item, "unit")):
+            raise Misfit(f"`{name}` is {found}: such times are read from columns of their own only")
+
+    def _null_changes(self, wanted: WantedColumn, place: tuple[str, ...], found: pyarrow.DataType) -> Iterator[Change]:
+        """A column that must have values is looked at value by value, unless the footer counts no null."""
+        if wanted.column.nullable:
+            return
+        counted = self._nulls(place) if not (_is_struct(found) or _is_list(found)) else None
+        if counted:
+            name = wanted.column.name
+            raise Misfit(
+                f"`{name}` has {counted:,} nulls, and `not null` is declared", f"declare `{name}` without `not null`"
+            )
+        if counted is None:
+            yield "required"
+
+    def _nulls(self, place: tuple[str, ...]) -> int | None:
+        """The nulls that the file's statistics count; None where they do not."""
+        footer = self.footer.metadata
+        index = next(
+            (at for at in range(footer.num_columns) if self.footer.schema.column(at).path == ".".join(place)), None
+        )
+        if index is None:
+            return None
+        groups = [footer.row_group(number).column(index).statistics for number in range(footer.num_row_groups)]
+        if any(found is None or not found.has_null_count for found in groups):
+            return None
+        return sum(int(found.null_count) for found in groups)
+
+    def _is_int96(self, place: tuple[str, ...]) -> bool:
+        schema, path = self.footer.schema, ".".join(place)
+        return any(
+            schema.column(index).physical_type == "INT96"
+            for index in range(self.footer.metadata.num_columns)
+            if schema.column(index).path == path
+        )
+
+    def _is_julian(self, mark: str, major: int, minor: int) -> bool:
+        """Whether Spark wrote the file by the calendar that ends in 1582: it says so, or its version is before this one."""
+        told = self.footer.metadata.metadata or {}
+        version = told.get(b"org.apache.spark.version", b"").decode("ascii", "replace").split(".")
+        numbers = [int(part) for part in version[:2] if part.isdigit()]
+        return f"org.apache.spark.{mark}".encode() in told or (len(numbers) == 2 and numbers < [major, minor])
+
+
+def _widening(name: str, kind: Type, declared: Type) -> Iterator[Change]:
+    """What lets `declared` hold the values of `kind`. Raises Misfit where it cannot hold all of them."""
+    if kind == declared or _holds_integers(kind, declared) or _holds_fractions(kind, declared):
+        return
+    if kind.name == "bigint" and declared.name == "double":
+        yield "fits_double"
+        return
+    raise Misfit(f"`{name}` is {kind}, and {declared} is declared")
+
+
+def _holds_integers(kind: Type, declared: Type) -> bool:
+    if kind.is_integer and declared.is_integer:
+        return INTEGERS.index(kind.name) <= INTEGERS.index(declared.name)
+    return kind.is_integer and kind.name in EXACT_INTEGERS.get(declared.name, ())
+
+
+def _holds_fractions(kind: Type, declared: Type) -> bool:
+    if declared.name == "decimal" and (kind.is_integer or kind.name == "decimal"):
+        exact = as_decimal(kind)
+        return exact.scale <= declared.scale and exact.precision - exact.scale <= declared.precision - declared.scale
+    if kind.name == "decimal":
+        return kind.precision <= EXACT_DIGITS.get(declared.name, 0)
+    return (kind.name, declared.name) == ("float", "double")
+
+
+def _members(fields: pyarrow.Schema | pyarrow.StructType) -> dict[str, list[pyarrow.Field]]:
+    found: dict[str, list[pyarrow.Field]] = {}
+    for field in fields:
+        found.setdefault(field.name.lower(), []).append(field)
+    return found
+
+
+def _without_zone(found: pyarrow.DataType) -> pyarrow.DataType:
+    import pyarrow as pa
+
+    return pa.timestamp(found.unit) if pa.types.is_timestamp(found) else found
+
+
+def _is_null(found: pyarrow.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_null(found))
+
+
+def _is_struct(found: pyarrow.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_struct(found))
+
+
+def _is_list(found: pyarrow.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_list(found) or pa.types.is_large_list(found) or pa.types.is_fixed_size_list(found))
+
+
+def _holds_times(found: pyarrow.DataType) -> Iterator[pyarrow.DataType]:
+    """The dates and timestamps inside arrays and structs."""
+    import pyarrow as pa
+
+    for index in range(found.num_fields):
+        inner = found.field(index).type
+        if pa.types.is_date(inner) or pa.types.is_timestamp(inner):
+            yield inner
+        yield from _holds_times(inner)
