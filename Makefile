@@ -9,7 +9,7 @@ LOCK := UV_CUSTOM_COMPILE_COMMAND='make lock' .venv/tools/bin/uv pip compile --q
 .DEFAULT_GOAL := help
 SECONDS ?= 3600
 
-.PHONY: help pictures demo test test-mysql mysqld sweep fuzz check bench docs lock audit
+.PHONY: help pictures demo test test-mysql mysqld sweep signals fuzz check bench docs lock audit
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -49,6 +49,12 @@ sweep: .venv/dev.stamp .venv/mariadb.stamp  ## cut the line to the warehouse at 
 
 fuzz: .venv/dev.stamp  ## compare the engines on random inputs: make fuzz SECONDS=600 SEED=7 TRIALS=1 ONLY=chains
 	@cd tests && ../$(BIN)/python -m fuzz --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(if $(TRIALS),--trials $(TRIALS)) $(if $(ONLY),--only $(ONLY))
+
+N ?= 2000
+
+signals: .venv/dev.stamp  ## send signals at random moments of runs on both engines: make signals N=2000 (long)
+	@$(BIN)/python -m tests.signals.sweep $(N)
+	@$(BIN)/python -m tests.signals.sweep $$(( $(N) / 20 )) --engine spark
 
 check: .venv/dev.stamp  ## run the linter, the formatter (`ruff format .` repairs) and the type checker
 	@$(BIN)/ruff check --quiet .
