@@ -12,7 +12,6 @@ OPERATORS = (
     "case when null then n end",
     "case when null then n when b then k else g end",
     "if(k = 3, i, null)[m]",
-    "array(1, 2)[null]",
     "if(k = 3, i, null)[-2]",
     "pmod(k + 1, 3)",
     "datediff(d, date_add(date'2022-01-01', k))",

@@ -142,6 +142,10 @@ def test_what_the_grammar_leaves_out_is_refused_at_its_words(sql: str, refused: 
             "select sum(k) over (order by k groups between 1 preceding and current row) as z from p",
             "1: a frame is given in rows or as a range",
         ),
+        (
+            "select array(1, 2)[null] as z from n",
+            "select array(1, 2)[null] as z from n: a position is a whole number, and this is null",
+        ),
         ("select 1e400 as z from n", "1e400: 1e400 does not fit into double"),
         ("select 1e-400 as z from n", "1e-400: 1e-400 does not fit into double"),
         (

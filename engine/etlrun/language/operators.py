@@ -264,7 +264,7 @@ def visit_index(checker: Checker, node: exp.Expr) -> Type:
     index = checker.visit(node.expressions[0])
     if kind.element is None:
         return checker.complain(node, "type-mismatch", f"`[...]` needs an array, and this is {kind}")
-    if not index.is_integer and index != NULL:
+    if not index.is_integer:
         return checker.complain(
             node.expressions[0], "type-mismatch", f"a position is a whole number, and this is {index}"
         )
