@@ -141,3 +141,20 @@ def test_a_closed_folder_is_trouble_even_where_days_may_be_missing() -> None:
     finally:
         (folder / "logs").chmod(0o700)
         shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.json.zst", b"{}", "the name ends in .zst, and the file is not zstd"),
+        ("a.json", b"\x28\xb5\x2f\xfd", "the file is zstd, and its name does not say so"),
+        ("a.json", b"\x04\x22\x4d\x18....", "the file is compressed with lz4"),
+        ("a.json", b"\xff\x06\x00\x00sNaPpY", "the file is compressed with snappy"),
+        ("a.json", b"\x78\x9c....", "the file is compressed with deflate (zlib)"),
+        ("a.json.snappy", b"{}", "the name says that the file is compressed with snappy"),
+    ],
+)
+def test_a_compression_is_named(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    found = take_inventory(Wanted(Places(tmp_path), name, (), Days(False), Days(False), "text"))
+    assert [trouble.message for trouble in found.troubles] == [message]

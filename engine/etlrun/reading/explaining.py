@@ -9,6 +9,7 @@ from etlrun.reading.compression import DAMAGE, open_text
 from etlrun.reading.lines import BOM
 
 LOOKED_AT = 1 << 16
+UNREAD_FIX = "decompress it, or compress it with gzip, zstd or bzip2"
 BINARY = (
     (b"\x04\x22\x4d\x18", "lz4"),
     (b"\xff\x06\x00\x00sNaPpY", "snappy"),
@@ -29,11 +30,17 @@ def first_bytes(path: str) -> bytes:
         return b""
 
 
+def explain_known(head: bytes) -> tuple[str, str] | None:
+    """The compression that the first bytes of a file name and that is not read, and what to do."""
+    known = next((name for magic, name in BINARY if head.startswith(magic)), "")
+    return (f"the file is compressed with {known}", UNREAD_FIX) if known else None
+
+
 def explain_bytes(head: bytes) -> tuple[str, str] | None:
     """What bytes are that are no text, and what to do."""
-    known = next((name for magic, name in BINARY if head.startswith(magic)), "")
+    known = explain_known(head)
     if known:
-        return f"the file is compressed with {known}", "decompress it, or compress it with gzip, zstd or bzip2"
+        return known
     controls = len(re.findall(rb"[\x00-\x08\x0e-\x1f]", head))
     if controls * 20 > len(head):
         fix = "if it is compressed (lz4, snappy, deflate), decompress it; check the kind of source"

@@ -11,9 +11,8 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from etlrun.reading.compression import COMPRESSIONS
 from etlrun.spec.paths import OUTSIDE_ROOTS, Places
-
-COMPRESSED = (".gz",)  # endings that a file may have behind the name that the spec writes
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class FileFinder:
             yield Trouble("unreadable-file", closed, "the folder cannot be looked into", "check its permissions")
             return
         if "*" not in path:
-            for name in (start, *(start + ending for ending in COMPRESSED)):
+            for name in (start, *(start + known.ending for known in COMPRESSIONS)):
                 if os.path.lexists(name):
                     yield from self._at(name, ())
             return

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from etlrun.reading.compression import COMPRESSIONS, UNREAD_ENDINGS, compression_of, without_ending
+from etlrun.reading.explaining import UNREAD_FIX, explain_known
 from etlrun.reading.finding import FileFinder, Trouble
 from etlrun.spec.dates import Days, day_path
 from etlrun.spec.paths import Places
@@ -141,7 +143,7 @@ def _trouble_in(file: InputFile, form: str) -> Iterator[Trouble]:
         )
         return
     found = next((name for magic, name in MAGIC if head.startswith(magic)), "")
-    is_gz = file.path.endswith(".gz")
+    named = compression_of(file.path)
     if form == "parquet":
         if found != "Parquet":
             yield Trouble(
@@ -150,13 +152,25 @@ def _trouble_in(file: InputFile, form: str) -> Iterator[Trouble]:
                 f"the file is {found or 'not Parquet'}",
                 "check the path and the kind of source",
             )
-    elif is_gz and found != "gzip":
-        yield Trouble("wrong-format", file.path, "the name ends in .gz, and the file is not gzip", "rename it")
-    elif found == "gzip" and not is_gz:
-        yield Trouble(
-            "wrong-format", file.path, "the file is gzip, and its name does not say so", "let the name end in .gz"
-        )
-    elif found and not is_gz:
+    elif named is not None and found != named.name:
+        message = f"the name ends in {named.ending}, and the file is not {named.name}"
+        yield Trouble("wrong-format", file.path, message, "rename it")
+    elif named is None:
+        yield from _foreign_text(file, head, found)
+
+
+def _foreign_text(file: InputFile, head: bytes, found: str) -> Iterator[Trouble]:
+    """A file that is no plain text, by its first bytes or by its name."""
+    known = next((known for known in COMPRESSIONS if known.name == found), None)
+    ending = next((name for ending, name in UNREAD_ENDINGS.items() if file.path.endswith(ending)), "")
+    explained = explain_known(head)
+    if known is not None:
+        message = f"the file is {found}, and its name does not say so"
+        yield Trouble("wrong-format", file.path, message, f"let the name end in {known.ending}")
+    elif ending or (explained and not found):
+        message, fix = explained or (f"the name says that the file is compressed with {ending}", UNREAD_FIX)
+        yield Trouble("wrong-format", file.path, message, fix)
+    elif found:
         fix = "save it as UTF-8" if found == "UTF-16" else "check the path and the kind of source"
         yield Trouble("wrong-format", file.path, f"the file is {found}, not text", fix)
 
@@ -172,7 +186,7 @@ def _doubles(files: Sequence[InputFile]) -> Iterator[Trouble]:
                 "remove one of them",
             )
         seen[file.identity] = file.path
-        plain = file.path.removesuffix(".gz")
+        plain = without_ending(file.path)
         if plain != file.path and os.path.exists(plain):
             yield Trouble(
                 "double-file", file.path, "the same day is there twice, plain and compressed", "remove one of them"
