@@ -8,8 +8,9 @@ import random
 import posing
 import pytest
 
+from etlrun.enrich.known_models import known_models, note_on, table_date
 from etlrun.enrich.model import Price, Usage
-from etlrun.enrich.prices import Tariff, price_list, tariff_of
+from etlrun.enrich.prices import Tariff, listed_tariff, tariff_of
 from etlrun.enrich.questions import write_sheet
 from etlrun.models.gemini import Gemini
 from etlrun.models.openai import Openai
@@ -18,12 +19,13 @@ DAY = datetime.date(2026, 11, 1)
 
 
 def price(name: str, tier: str = "standard", day: datetime.date = DAY) -> Price | None:
-    return tariff_of(Gemini(model=name), name, tier, day).price
+    return tariff_of(Gemini(model=name, service_tier=tier), name, day).price  # type: ignore[arg-type]
 
 
 def test_the_list_has_a_date_and_a_price_for_every_entry() -> None:
-    assert datetime.date.fromisoformat(price_list()["as_of"])
-    for name in price_list()["models"]:
+    assert datetime.date.fromisoformat(table_date())
+    for name, model in known_models().items():
+        assert model.levels or model.budget is not None
         found = price(name)
         assert found is not None
         assert 0 < found.input < found.output < 100
@@ -34,9 +36,34 @@ def test_a_price_begins_on_its_day() -> None:
     assert price("gemini-3.8-flash", day=datetime.date(2027, 1, 1)) == Price(1.5, 7.5)
 
 
-def test_flex_is_half_price_and_an_unknown_tier_has_no_price() -> None:
-    assert price("gemini-2.5-flash", "flex") == Price(0.15, 1.25)
-    assert price("gemini-2.5-flash", "priority") is None
+def test_a_tier_multiplies_the_price_and_an_unknown_tier_has_none() -> None:
+    assert (
+        price("gemini-2.5-flash", "flex") == listed_tariff("gemini-2.5-flash", "batch", DAY).price == Price(0.15, 1.25)
+    )
+    assert price("gemini-2.5-flash", "priority") == Price(0.6, 5.0)
+    assert listed_tariff("gemini-2.5-flash", "another", DAY).price is None
+
+
+def test_a_release_costs_what_its_model_costs_and_a_rerouted_name_what_the_one_that_answers_costs() -> None:
+    assert price("models/gemini-3.8-flash-001") == price("gemini-3.8-flash") == Price(0.75, 3.75)
+    assert price("gpt-6-luna-2026-09-22") == Price(0.1, 0.5)
+    assert price("gemini-2.5-pro", day=datetime.date(2026, 12, 1)) == price("gemini-3.8-flash")
+
+
+@pytest.mark.parametrize(
+    ("name", "note"),
+    [
+        (
+            "gemini-2.5-flush",
+            "`gemini-2.5-flush` is not in the list of models of 2026-11-28: did you mean `gemini-2.5-flash`?",
+        ),
+        ("qwen3", "`qwen3` is not in the list of models of 2026-11-28"),
+        ("gemini-2.5-flash", "`gemini-2.5-flash` is answered by `gemini-3.5-flash-lite` since 2026-12-01"),
+        ("gemini-3.8-flash", ""),
+    ],
+)
+def test_a_name_that_is_unknown_or_answered_by_another_model_is_said_to_be(name: str, note: str) -> None:
+    assert note_on(name, datetime.date(2026, 12, 1)) == note
 
 
 def test_the_projects_own_price_goes_first_and_an_unknown_model_has_none() -> None:

@@ -53,7 +53,14 @@ def failure(served: FakeServer, kind: Any = posing.gemini, *keys: str, **setting
         ("gemini-2.5-flash-lite", "low", {"thinking_budget": 1024}),
         ("gemini-2.5-pro", "off", {"thinking_budget": 128}),
         ("gemini-2.5-pro", "high", {"thinking_budget": 24576}),
-        ("gemini-3.5-flash", "off", {"thinking_level": "LOW"}),
+        ("gemini-2.5-pro", "default", None),
+        ("gemini-3.1-flash-lite", "off", {"thinking_level": "MINIMAL"}),
+        ("gemini-3.5-flash", "off", {"thinking_level": "MINIMAL"}),
+        ("gemini-3.5-flash-lite-001", "off", {"thinking_level": "MINIMAL"}),
+        ("gemini-3.6-flash", "off", {"thinking_level": "MINIMAL"}),
+        ("gemini-3.8-flash", "off", {"thinking_level": "LOW"}),
+        ("gemini-5-unknown", "off", {"thinking_level": "LOW"}),
+        ("gemini-3.5-flash-lite", "default", None),
         ("gemini-3.8-flash", "medium", {"thinking_level": "MEDIUM"}),
         ("gemini-2.0-flash", "high", None),
     ],
@@ -74,7 +81,8 @@ def test_a_request_to_gemini_carries_rules_schema_and_limits_and_nothing_else() 
         config = record.body["generationConfig"]
         assert record.secret == SECRET
         assert record.body["serviceTier"] == "flex"
-        assert (config["temperature"], config["responseMimeType"]) == (0, "application/json")
+        assert config["responseMimeType"] == "application/json"
+        assert "temperature" not in config
         assert config["responseJsonSchema"]["properties"]["labels"]["items"]["properties"]["c"]["enum"] == list(
             posing.LABELS
         )
@@ -222,5 +230,6 @@ def test_identity_holds_what_changes_an_answer_and_no_more() -> None:
         )
         == base
     )
+    assert base["temperature"] == "0", "left out, it counts as the 0 that was sent before: answers stay known"
     others = [Gemini(model="n"), Gemini(model="m", thinking="low"), Gemini(model="m", temperature=1)]
     assert base not in [other.identity(Path(), posing.as_written) for other in others]

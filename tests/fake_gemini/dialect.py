@@ -17,6 +17,7 @@ class Asked:
     user: str
     schema: Mapping[str, Any] | None
     model: str
+    limit: int  # tokens that an answer may have, thoughts included
 
 
 @dataclass(frozen=True)
@@ -42,4 +43,5 @@ class Dialect:
     answer: Callable[[Answer], Response]
     failure: Callable[[int, str, float], Response]
     day: Callable[[], Response]
+    refusal: Callable[[Call, Sequence[str]], str]
     other: Callable[[Call, Sequence[str]], Response]

@@ -35,7 +35,21 @@ def _asked(call: Call) -> Asked | None:
     body = call.json()
     config = body.get("generationConfig", {})
     system, user = _text(body.get("systemInstruction")), _text(body["contents"][0])
-    return Asked(system, user, config.get("responseJsonSchema"), _model(call))
+    return Asked(system, user, config.get("responseJsonSchema"), _model(call), config["maxOutputTokens"])
+
+
+def _refusal(call: Call, levels: Sequence[str]) -> str:
+    """What a strict service says of a request that holds what it does not know: fields, a temperature, a level of thinking."""
+    body = call.json()
+    config = body.get("generationConfig", {})
+    known = {"contents", "systemInstruction", "generationConfig", "serviceTier"}
+    settings = {"maxOutputTokens", "responseMimeType", "responseJsonSchema", "thinkingConfig", "temperature"}
+    for name in (*(body.keys() - known), *(config.keys() - settings)):
+        return f'Invalid JSON payload received. Unknown name "{name}": Cannot find field.'
+    if "temperature" in config:
+        return "The temperature parameter is not supported by this model."
+    level = (config.get("thinkingConfig") or {}).get("thinking_level")
+    return f"Thinking level {level} is not supported for this model." if level and level not in levels else ""
 
 
 def _text(content: Any) -> str:
@@ -95,4 +109,4 @@ def _other(call: Call, models: Sequence[str]) -> Response:
     )
 
 
-DIALECT = Dialect(_secret, _model, _asked, _answer, _failure, _day, _other)
+DIALECT = Dialect(_secret, _model, _asked, _answer, _failure, _day, _refusal, _other)

@@ -22,7 +22,27 @@ def _asked(call: Call) -> Asked | None:
         return None
     body = call.json()
     system, user = (message["content"] for message in body["messages"])
-    return Asked(system, user, body.get("response_format", {}).get("json_schema", {}).get("schema"), _model(call))
+    schema = body.get("response_format", {}).get("json_schema", {}).get("schema")
+    limit = body.get("max_tokens") or body["max_completion_tokens"]
+    return Asked(system, user, schema, _model(call), limit)
+
+
+def _refusal(call: Call, levels: Sequence[str]) -> str:
+    """What a strict service says of a request that holds what it does not know: fields, a temperature, an effort of reasoning."""
+    body = call.json()
+    known = {"model", "messages", "max_completion_tokens", "response_format", "reasoning_effort", "service_tier"}
+    if "max_tokens" in body:
+        return (
+            "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+        )
+    if body.get("temperature", 1) != 1:
+        return "Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) is supported."
+    for name in body.keys() - known - {"temperature"}:
+        return f"Unrecognized request argument supplied: {name}"
+    effort = body.get("reasoning_effort")
+    if effort and effort not in levels:
+        return f"Unsupported value: 'reasoning_effort' does not support '{effort}' with this model."
+    return ""
 
 
 def _answer(answer: Answer) -> Response:
@@ -62,4 +82,4 @@ def _other(call: Call, models: Sequence[str]) -> Response:
     return Response(200, {"object": "list", "data": [{"id": name, "object": "model"} for name in models]})
 
 
-DIALECT = Dialect(_secret, _model, _asked, _answer, _failure, _day, _other)
+DIALECT = Dialect(_secret, _model, _asked, _answer, _failure, _day, _refusal, _other)

@@ -54,6 +54,9 @@ class FakeServer:
         port: int = 0,
         takes_schema: bool = True,
         version: str | None = None,
+        strict: bool = False,
+        levels: Sequence[str] = (),
+        thinks: int = 0,
     ) -> None:
         self.plan = Plan(faults or {}, seed, script)
         self.truth = Truth(known or {})
@@ -64,6 +67,9 @@ class FakeServer:
         self.port = port
         self.takes_schema = takes_schema
         self.version = version
+        self.strict = strict
+        self.levels = levels
+        self.thinks = thinks
         self.calls: Counter[str] = Counter()  # key -> answers that left the server whole or not
         self.records: list[Record] = []
         self.billed_usd = 0.0
@@ -141,6 +147,9 @@ class FakeServer:
             fault = "schema"
         self.records.append(Record(keys, fault, dialect.secret(call), asyncio.get_running_loop().time(), call.json()))
         failure = self.failure(fault, dialect)
+        refusal = dialect.refusal(call, self.levels) if self.strict else ""
+        if refusal:
+            return dialect.failure(400, refusal, self.retry_delay)
         if failure:
             return failure
         if any(FORBIDDEN in key for key in keys):
@@ -169,7 +178,10 @@ class FakeServer:
         self.last = whole
         text, is_cut = written(fault, spoilt)
         is_toxic = any(TOXIC in key for key in keys)
-        taken, given = len(asked.system + asked.user) // 3, 0 if is_toxic else len(text) // 3
+        thoughts = min(self.thinks, asked.limit)
+        is_cut |= len(text) // 3 > asked.limit - thoughts
+        text = text[: 3 * (asked.limit - thoughts)]
+        taken, given = len(asked.system + asked.user) // 3, 0 if is_toxic else len(text) // 3 + thoughts
         version = self.answering(fault, asked)
         prices = (ANOTHER_INPUT, ANOTHER_OUTPUT) if version == ANOTHER else (INPUT_PRICE, OUTPUT_PRICE)
         self.billed_usd += (taken * prices[0] + given * prices[1]) / 1e6
@@ -178,7 +190,7 @@ class FakeServer:
         if is_toxic:
             return dialect.answer(Answer("", "blocked", taken, 0, version=version))
         ending = "truncated" if is_cut else "complete"
-        response = dialect.answer(Answer(text, ending, taken, given, fault != "no-usage", version))
+        response = dialect.answer(Answer(text, ending, taken, given, fault != "no-usage", version, thoughts))
         if fault == "half-json":
             raw = json.dumps(response.body).encode()
             return Response(200, raw=raw[: len(raw) // 2])

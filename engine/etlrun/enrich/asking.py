@@ -36,6 +36,9 @@ from etlrun.failures import RunFailure
 FIRST_TRIES = (
     20  # requests in a row without any answer, before the first one, after which the service is taken to be down
 )
+CUT_OFF = (
+    3  # answers cut off before they hold a label, before there is any, after which the room is taken to be too small
+)
 MOST_PAUSES = 20  # pauses in a row, without one answer, after which a quota is taken to be used up
 BARREN = 30  # requests in a row, without one answer, after which going on is taken to be useless
 TOKENS_PER_CHARACTER = 0.4  # of input, until the service has counted some
@@ -73,6 +76,7 @@ class Terms:
     thoughts: int = 0  # tokens that the model may spend on thinking, in every request
     accept: tuple[str, ...] = ()  # names of other models that may answer
     tariff_by: Callable[[str], Tariff] | None = None  # what it costs where another model answers
+    more_room: str = "raise `thoughts` of the model"  # what to do where thinking leaves no room for the answer
 
     def answerers(self, question: Question) -> Answerers:
         """The models that may answer a question."""
@@ -187,6 +191,7 @@ class _Loop:
         self.tally = Tally()
         self.stopped: Stop | None = None
         self.barren = 0
+        self.cut_off = 0
         self.tokens_per_character = TOKENS_PER_CHARACTER
         self.limiter = Limiter(terms.limits, terms.budget.usd, chance)
         self.answerers = terms.answerers(question)
@@ -199,6 +204,12 @@ class _Loop:
 
     async def run(self) -> None:
         if self.terms.budget.usd is not None and self.terms.tariff.price is None:
+            try:
+                await self.asker.check()
+            except ModelError as error:
+                if error.cause in ("access", "model", "setup"):  # a name that is wrong has no price
+                    self.stop(Stop(error.cause, error.message, error.fix))
+                    return
             fix = "add `price: {input: ..., output: ...}` to the model, in US dollars per million tokens"
             self.stop(Stop("setup", f"a budget in usd needs a price, and none is known for {self.terms.source}", fix))
             return
@@ -266,9 +277,12 @@ class _Loop:
             slot.settle(reply.usage.input if reply.usage else None, usd)
             await self.commit(batch, sheet, slot, "another-model", usd, FollowUp(), reply=reply)
             return FollowUp((batch,))
-        self.limiter.introduced()
-        slot.settle(reply.usage.input if reply.usage else None, usd)
         verdict = judge(self.question, sheet, reply)
+        if reply.ending == "truncated" and not verdict.answers and not self.tally.ok:
+            self.count_cut_off(sheet, reply)
+        else:
+            self.limiter.introduced()
+        slot.settle(reply.usage.input if reply.usage else None, usd)
         follow_up = after_verdict(batch, verdict)
         self.tally.details.update(verdict.details)
         if verdict.answers:
@@ -314,6 +328,17 @@ class _Loop:
         most = max(BARREN, 3 * self.terms.limits.concurrency) if self.limiter.is_introduced else FIRST_TRIES
         if self.barren >= most:
             self.stop(Stop(reason, message, fix or "what was answered is kept: run again when it is mended"))
+
+    def count_cut_off(self, sheet: Sheet, reply: Reply) -> None:
+        """Stop where thinking eats the room of the answers: until there is one, requests go one by one."""
+        self.cut_off += 1
+        if self.cut_off < CUT_OFF:
+            return
+        room = f"{sheet.request.max_output_tokens:,} tokens are not enough for thoughts and answer"
+        if reply.usage and reply.usage.thoughts:
+            room = f"{reply.usage.thoughts:,} of {reply.usage.output:,} tokens went into thinking"
+        message = f"the first {CUT_OFF} answers of {self.terms.source} were cut off before they held a label: {room}"
+        self.stop(Stop("setup", message, self.terms.more_room))
 
     def stop(self, stop: Stop) -> None:
         """Send nothing more; the first reason counts."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from etlrun.enrich.keys import Key
+from etlrun.enrich.known_models import note_on
 from etlrun.enrich.model import Asker, LanguageModel, LocalModel
 from etlrun.enrich.outputs import Labels, Value
 from etlrun.enrich.questions import CANARIES, Question, write_sheet
@@ -33,6 +34,7 @@ class Bill:
     usd: float | None = 0.0
     price_from: str = ""
     minutes: float = 0.0
+    note: str = ""
 
 
 def estimate(
@@ -92,6 +94,7 @@ def _bill(tier: Tier, keys: int, fresh: Sequence[Key], tokens_per_character: flo
         usd,
         tier.tariff.origin,
         _minutes(model, requests, taken),
+        "" if model.price else note_on(tier.name),
     )
 
 

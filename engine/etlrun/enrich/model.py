@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from etlrun.enrich.outputs import Output, Value
 from etlrun.secrets import Secret
@@ -33,11 +33,12 @@ class Request:
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens of one request as the service counted them. `output` includes what the model thought."""
+    """Tokens of one request as the service counted them. `output` includes the `thoughts`."""
 
     input: int = 0
     output: int = 0
     cached: int = 0
+    thoughts: int = 0
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,21 @@ class LanguageModel(Model):
     tokens_per_minute: int | None = key("input tokens a minute at most", default=None)
     timeout: float = key("seconds to wait for one answer", default=120)
     price: Price | None = key("what it costs, where the price list is out of date or does not know it", default=None)
+    temperature: float | None = key(
+        "how freely it chooses among answers, from 0 to 2; left to the service where it is not given, since newer models refuse it",
+        default=None,
+    )
+    thoughts: int | None = key(
+        "tokens of an answer's room that are left for thinking; as many as its level of thinking takes where it is not given",
+        default=None,
+    )
+    service_tier: Literal["standard", "flex", "priority"] = key(
+        "`flex` is half price and may be slow, `priority` costs up to twice as much", default="standard"
+    )
+
+    more_room: ClassVar[str] = (
+        "raise `thoughts` of the model"  # what to do where thinking leaves no room for the answer
+    )
 
     def open(self, environment: Environment) -> Asker:
         """The model, ready to be asked; `environment` fills in `${NAME}`. Raises ModelError with the cause `setup`."""
@@ -150,10 +166,6 @@ class LanguageModel(Model):
     def thought_tokens(self, name: str) -> int:
         """Tokens that the model, called `name` at its service, may spend on thinking before it answers."""
         return 0
-
-    def tier(self) -> str:
-        """The service tier by which it is billed."""
-        return "standard"
 
     def model_name(self, environment: Environment) -> str:
         """The name to ask for; raises ModelError where it refers to a variable that is not set."""
@@ -167,6 +179,15 @@ class LocalModel(Model):
     def open(self, root: Path, outputs: Sequence[Output]) -> Finder:
         """The model, ready to be asked for these outputs. Raises SpecError with every mistake in its files."""
         raise NotImplementedError
+
+
+def refused_setting(message: str, sent: Mapping[str, str]) -> ModelError | None:
+    """The mistake behind a refusal that names a setting of the model: `sent` has what to do by setting, for those that were sent."""
+    plain = message.lower().replace("_", "").replace(" ", "")
+    for setting, fix in sent.items():
+        if setting.replace("_", "") in plain:
+            return ModelError("setup", f"the service does not take `{setting}` for this model: {message}", fix)
+    return None
 
 
 def filled(text: str, field: str, environment: Environment) -> str:

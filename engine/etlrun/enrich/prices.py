@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import Any
 
+from etlrun.enrich.known_models import known_model, table_date, tier_factor
 from etlrun.enrich.model import LanguageModel, Price, Request, Usage
-from etlrun.enrich.model_names import is_release_of
-from etlrun.spec.located import read_document
-
-LIST = Path(__file__).with_name("prices.yaml")
 
 
 @dataclass(frozen=True)
@@ -41,28 +34,21 @@ class Tariff:
         return (input_tokens * self.price.input + output_tokens * self.price.output) / 1e6
 
 
-def tariff_of(model: LanguageModel, name: str, tier: str = "standard", today: datetime.date | None = None) -> Tariff:
-    """What `model`, called `name` at its service, costs: its own `price`, else the price list's."""
+def tariff_of(model: LanguageModel, name: str, today: datetime.date | None = None) -> Tariff:
+    """What `model`, called `name` at its service, costs: its own `price`, else that of the table."""
     if model.price:
         return Tariff(model.price, "the project file")
-    return listed_tariff(name, tier, today)
+    return listed_tariff(name, model.service_tier, today)
 
 
 def listed_tariff(name: str, tier: str = "standard", today: datetime.date | None = None) -> Tariff:
-    """What the price list says that the model `name` costs, or the model of which it is a release."""
-    prices = price_list()
-    day = (today or datetime.date.today()).isoformat()
-    factor = prices["tiers"].get(tier)
-    listed = next((prices for known, prices in prices["models"].items() if is_release_of(known, name)), ())
-    begun = [price for price in listed if price.get("from", "") <= day]
-    if not begun or factor is None:
+    """What the table says that the model costs which answers under `name`."""
+    day = today or datetime.date.today()
+    asked = known_model(name)
+    model = known_model(asked.answerer_on(day)) if asked else None
+    factor = tier_factor(tier)
+    if model is None or factor is None:
         return Tariff(None, "")
-    found = Price(begun[-1]["input"] * factor, begun[-1]["output"] * factor)
-    return Tariff(found, f"the price list of {prices['as_of']}")
-
-
-@cache
-def price_list() -> Mapping[str, Any]:
-    """The price list that comes with the package."""
-    found: Mapping[str, Any] = read_document(LIST).value
-    return found
+    price = model.price_on(day)
+    found = Price(price.input * factor, price.output * factor)
+    return Tariff(found, f"the price list of {table_date()}")

@@ -42,12 +42,12 @@ class Tier:
         """What the model costs; nothing for one that looks up."""
         if isinstance(self.model, LocalModel):
             return Tariff(None, "")
-        return tariff_of(self.model, self.name, self.model.tier())
+        return tariff_of(self.model, self.name)
 
     def tariff_by(self, name: str) -> Tariff:
         """What the model costs where `name` answers in its place: by the price list, else what was agreed for the one asked."""
         assert isinstance(self.model, LanguageModel)
-        listed = listed_tariff(name, self.model.tier())
+        listed = listed_tariff(name, self.model.service_tier)
         return listed if listed.price else self.tariff
 
     def terms(self, budget: Budget, run: str) -> Terms:
@@ -65,6 +65,7 @@ class Tier:
             model.thought_tokens(self.name),
             model.accept,
             self.tariff_by,
+            model.more_room,
         )
 
 

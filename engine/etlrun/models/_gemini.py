@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from etlrun.enrich.model import Asker, Ending, ModelError, Reply, Request, Usage
+from etlrun.enrich.model import Asker, Ending, ModelError, Reply, Request, Usage, refused_setting
 from etlrun.enrich.said import MOST, said_count, said_seconds, said_text
-from etlrun.models._gemini_thinking import Thinking, budget_of, family_of
+from etlrun.models._gemini_thinking import Thinking, thinking_of
 from etlrun.secrets import Secret
 
 try:
@@ -36,9 +36,18 @@ class Settings:
     url: str
     timeout: float
     concurrency: int
-    temperature: float
+    temperature: float | None
     thinking: Thinking
     service_tier: str
+
+    def sent(self) -> Mapping[str, str]:
+        """What to do where the service refuses a setting, by setting, for those that are sent."""
+        sent = {
+            "temperature": (self.temperature is not None, "leave out `temperature` of the model"),
+            "thinking": (self.thinking != "default", "set another `thinking`, or `thinking: default`"),
+            "service_tier": (self.service_tier != "standard", "leave out `service_tier` of the model"),
+        }
+        return {name: fix for name, (is_sent, fix) in sent.items() if is_sent}
 
 
 class GeminiAsker(Asker):
@@ -49,6 +58,7 @@ class GeminiAsker(Asker):
         self.name = settings.name
         self.secret = settings.secret
         self.has_schema = True  # until the service refuses it
+        self.has_answered = False
         # google-genai prints an ending that it does not know, as the service wrote it, escape sequences included
         warnings.filterwarnings("ignore", category=UserWarning, module=r"google\.genai\._common")
         limits = httpx2.Limits(
@@ -75,6 +85,7 @@ class GeminiAsker(Asker):
             response = await self.client.aio.models.generate_content(
                 model=self.name, contents=request.user, config=config
             )
+        self.has_answered = True
         return _reply(response)
 
     def config(self, request: Request, *, has_schema: bool) -> types.GenerateContentConfig:
@@ -146,6 +157,9 @@ class GeminiAsker(Asker):
         if error.code == 404:
             fix = f"it is misspelt, retired, or not open to this key; the names are at {MODELS_PAGE}"
             return ModelError("model", f"there is no model `{self.name}`: {message}", fix)
+        setting = None if self.has_answered else refused_setting(message, self.settings.sent())
+        if error.code == 400 and setting:
+            return setting
         if error.code == 400:
             return ModelError("refused", f"the service refuses the request: {message}")
         return ModelError("service", f"the service failed with {said_count(error.code) or 'no code'}: {message}")
@@ -171,19 +185,18 @@ def _usage(counted: types.GenerateContentResponseUsageMetadata | None) -> Usage 
     taken = said_count(counted.prompt_token_count) if counted else None
     if counted is None or taken is None:
         return None
-    output = (said_count(counted.candidates_token_count) or 0) + (said_count(counted.thoughts_token_count) or 0)
-    return Usage(taken, min(output, MOST), said_count(counted.cached_content_token_count) or 0)
+    thoughts = said_count(counted.thoughts_token_count) or 0
+    output = (said_count(counted.candidates_token_count) or 0) + thoughts
+    return Usage(taken, min(output, MOST), said_count(counted.cached_content_token_count) or 0, thoughts)
 
 
 def _thinking(name: str, thinking: Thinking) -> types.ThinkingConfig | None:
-    family = family_of(name)
-    if family == "none":
+    sent = thinking_of(name, thinking)
+    if sent is None:
         return None
-    if family == "level":
-        return types.ThinkingConfig(
-            thinking_level=types.ThinkingLevel("LOW" if thinking == "off" else thinking.upper())
-        )
-    return types.ThinkingConfig(thinking_budget=budget_of(family, thinking))
+    if isinstance(sent, int):
+        return types.ThinkingConfig(thinking_budget=sent)
+    return types.ThinkingConfig(thinking_level=types.ThinkingLevel(sent.upper()))
 
 
 def _details(error: errors.APIError) -> list[Mapping[str, Any]]:

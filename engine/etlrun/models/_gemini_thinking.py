@@ -1,41 +1,40 @@
-"""How the families of Gemini models are told to think, and what room that takes in an answer."""
+"""How Gemini models are told to think: a budget of tokens, or a level. What a model takes is in the table; others go by their family."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Literal
 
-Thinking = Literal["off", "low", "medium", "high"]
-Family = Literal["none", "budget", "least", "level"]
+from etlrun.enrich.known_models import known_model
+from etlrun.enrich.model_names import plain_name
+
+Thinking = Literal["default", "off", "low", "medium", "high"]
 
 BUDGETS: Mapping[Thinking, int] = {"off": 0, "low": 1024, "medium": 8192, "high": 24576}  # tokens
+ROOM_OF_LEVEL = {"minimal": 4096, "low": 4096, "medium": 16384, "high": 32768}  # a level is no limit: ample room
+ROOM_OF_NOBODY_KNOWS = 16384  # where the service decides
 LEAST_BUDGET_OF_2_5_PRO = 128
-ROOM_OF_LEVEL: Mapping[Thinking, int] = {
-    "off": 4096,
-    "low": 4096,
-    "medium": 16384,
-    "high": 32768,
-}  # a level is no limit: ample room
 
 
-def family_of(name: str) -> Family:
-    """How a model is told to think: not at all, by a budget (which 2.5 Pro cannot set to nothing), by a level."""
-    plain = name.removeprefix("models/")
-    if plain.startswith(("gemini-1", "gemini-2.0", "gemma")):
-        return "none"
-    if plain.startswith("gemini-2.5-pro"):
-        return "least"
-    return "budget" if plain.startswith("gemini-2.5") else "level"
-
-
-def budget_of(family: Family, thinking: Thinking) -> int:
-    """The budget of tokens that stands for a level."""
-    return max(BUDGETS[thinking], LEAST_BUDGET_OF_2_5_PRO if family == "least" else 0)
+def thinking_of(name: str, thinking: Thinking) -> int | str | None:
+    """What is sent to the model `name`: a budget of tokens, a level, or None where nothing is said. `off` is the least there is."""
+    model, plain = known_model(name), plain_name(name)
+    if thinking == "default" or plain.startswith(("gemini-1", "gemini-2.0", "gemma")):
+        return None
+    if model and model.levels:
+        return model.levels[0] if thinking == "off" else thinking
+    if model and model.budget is not None:
+        return max(BUDGETS[thinking], model.budget)
+    if plain.startswith("gemini-2.5"):
+        return max(BUDGETS[thinking], LEAST_BUDGET_OF_2_5_PRO if plain.startswith("gemini-2.5-pro") else 0)
+    return "low" if thinking == "off" else thinking
 
 
 def room_for(name: str, thinking: Thinking) -> int:
     """Tokens to allow for thoughts beside the answer."""
-    family = family_of(name)
-    if family == "none":
-        return 0
-    return ROOM_OF_LEVEL[thinking] if family == "level" else budget_of(family, thinking)
+    sent = thinking_of(name, thinking)
+    if isinstance(sent, int):
+        return sent
+    if sent is not None:
+        return ROOM_OF_LEVEL[sent]
+    return ROOM_OF_NOBODY_KNOWS if thinking == "default" else 0

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from etlrun.diagnostics import nearest
-from etlrun.enrich.model import Asker, Ending, ModelError, Reply, Request, Usage
+from etlrun.enrich.model import Asker, Ending, ModelError, Reply, Request, Usage, refused_setting
 from etlrun.enrich.said import said_count, said_seconds, said_text
 from etlrun.secrets import Secret, shown_address
 
@@ -28,7 +28,21 @@ class Settings:
     url: str
     timeout: float
     concurrency: int
-    temperature: float
+    temperature: float | None
+    reasoning_effort: str
+    service_tier: str
+
+    def sent(self) -> Mapping[str, str]:
+        """What to do where the service refuses a setting, by setting, for those that are sent."""
+        sent = {
+            "temperature": (self.temperature is not None, "leave out `temperature` of the model"),
+            "reasoning_effort": (
+                bool(self.reasoning_effort),
+                "set another `reasoning_effort`, or `reasoning_effort: default`",
+            ),
+            "service_tier": (self.service_tier != "standard", "leave out `service_tier` of the model"),
+        }
+        return {name: fix for name, (is_sent, fix) in sent.items() if is_sent}
 
 
 @dataclass(frozen=True)
@@ -47,6 +61,7 @@ class OpenaiAsker(Asker):
         self.name = settings.name
         self.secret = settings.secret
         self.form = Form()
+        self.has_answered = False
         headers = {"authorization": f"Bearer {settings.secret.reveal()}"} if settings.secret else {}
         limits = httpx2.Limits(
             max_connections=settings.concurrency + 4, max_keepalive_connections=settings.concurrency + 4
@@ -63,16 +78,17 @@ class OpenaiAsker(Asker):
             response = await self.post(request, other)
         if response.status_code != 200:
             raise self.from_response(response)
+        self.has_answered = True
         return _reply(_json(response))
 
     async def post(self, request: Request, form: Form) -> httpx2.Response:
         body = {
             "model": self.name,
             "messages": [{"role": "system", "content": request.system}, {"role": "user", "content": request.user}],
-            "temperature": self.settings.temperature,
             form.limit: request.max_output_tokens,
             "response_format": _response_format(request.schema) if form.has_schema else {"type": "json_object"},
         }
+        body |= {name: getattr(self.settings, name) for name in self.settings.sent()}
         return await self.call("POST", "/chat/completions", body)
 
     async def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> httpx2.Response:
@@ -126,6 +142,9 @@ class OpenaiAsker(Asker):
                 f"there is no model `{self.name}`, or no API at this address: {message}",
                 "check `model` and `url`",
             )
+        setting = None if self.has_answered else refused_setting(message, self.settings.sent())
+        if code in (400, 422) and setting:
+            return setting
         if code in (400, 413, 422):
             return ModelError("refused", f"the service refuses the request: {message}")
         return ModelError("service", f"the service failed with {code}: {message}")
@@ -168,7 +187,9 @@ def _usage(counted: object) -> Usage | None:
     details = counted.get("prompt_tokens_details")
     cached = details.get("cached_tokens") if isinstance(details, dict) else None
     taken, given = said_count(counted.get("prompt_tokens")), said_count(counted.get("completion_tokens") or 0)
-    return None if taken is None or given is None else Usage(taken, given, said_count(cached) or 0)
+    spent = counted.get("completion_tokens_details")
+    thoughts = said_count(spent.get("reasoning_tokens")) if isinstance(spent, dict) else None
+    return None if taken is None or given is None else Usage(taken, given, said_count(cached) or 0, thoughts or 0)
 
 
 def _json(response: httpx2.Response) -> Mapping[str, Any]:

@@ -1,7 +1,7 @@
 """`gemini` - Google's Gemini, over the Gemini API.
 
-`thinking` is a level, and becomes what the model's family takes: a budget of tokens for 2.5, a level for later ones, where `off` is the
-lowest there is. Thoughts are billed as output.
+`thinking` is a level, and becomes what the model takes: a budget of tokens for 2.5, a level for later ones, where `off` is the least there is
+(`minimal` where the model has that). `default` leaves it to the service. Thoughts are billed as output.
 
 ```yaml
 profiles:
@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar
 
 from etlrun.enrich.model import Asker, Environment, LanguageModel, secret_key, written_reference
 from etlrun.models._gemini_thinking import Thinking, room_for
@@ -30,14 +30,13 @@ class Gemini(LanguageModel):
     api_key: str = key("the API key, as a reference to the environment", default="${GEMINI_API_KEY}")
     url: str = key("another address of the service, such as a gateway", default="")
     thinking: Thinking = key("how much the model thinks before it answers", default="off")
-    temperature: float = key("how freely it chooses among answers, from 0 to 2", default=0)
-    service_tier: Literal["standard", "flex", "priority"] = key(
-        "`flex` is half price and may be slow", default="standard"
-    )
+
+    more_room: ClassVar[str] = "raise `thoughts` of the model, or set `thinking` to a lower level"
 
     def identity(self, root: Path, environment: Environment) -> Mapping[str, str]:
         name = self.model_name(environment)
-        return {"provider": "gemini", "model": name, "thinking": self.thinking, "temperature": f"{self.temperature:g}"}
+        temperature = f"{self.temperature or 0:g}"  # left out counts as 0, which was sent before: answers stay known
+        return {"provider": "gemini", "model": name, "thinking": self.thinking, "temperature": temperature}
 
     def open(self, environment: Environment) -> Asker:
         secret = secret_key(self.api_key, environment)
@@ -57,7 +56,4 @@ class Gemini(LanguageModel):
         return GeminiAsker(settings)
 
     def thought_tokens(self, name: str) -> int:
-        return room_for(name, self.thinking)
-
-    def tier(self) -> str:
-        return self.service_tier
+        return room_for(name, self.thinking) if self.thoughts is None else self.thoughts

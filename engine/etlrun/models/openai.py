@@ -1,5 +1,7 @@
 """`openai` - any service that speaks the OpenAI chat API: vLLM, Ollama, gateways, OpenAI itself.
 
+A model that thinks spends the room of its answer on that: `reasoning_effort` says how much it thinks, `thoughts` how many tokens are left for it.
+
 ```yaml
 profiles:
   local:
@@ -14,10 +16,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar, Literal
 
+from etlrun.enrich.known_models import known_model
 from etlrun.enrich.model import Asker, Environment, LanguageModel, filled, secret_key, written_reference
 from etlrun.secrets import Secret
 from etlrun.spec.fields import key
+
+Effort = Literal["lowest", "default", "none", "minimal", "low", "medium", "high", "xhigh", "max"]
+ROOM_OF_EFFORT = {  # an effort is no limit: ample room
+    "": 0,
+    "none": 0,
+    "minimal": 4096,
+    "low": 4096,
+    "medium": 16384,
+    "high": 32768,
+    "xhigh": 65536,
+    "max": 65536,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,17 +44,25 @@ class Openai(LanguageModel):
     api_key: str = key(
         "the API key, as a reference to the environment; services of one's own often take none", default=""
     )
-    temperature: float = key("how freely it chooses among answers, from 0 to 2", default=0)
-    thoughts: int = key("tokens that a thinking model may spend before it answers", default=0)
+    reasoning_effort: Effort = key(
+        "how much it thinks before it answers: `lowest` for models of the table and nothing for others, `default` for nothing at all",
+        default="lowest",
+    )
+
+    more_room: ClassVar[str] = (
+        "raise `thoughts` of the model, or set a lower `reasoning_effort`, such as `none` or `low`"
+    )
 
     def identity(self, root: Path, environment: Environment) -> Mapping[str, str]:
         name = self.model_name(environment)
-        return {
+        found = {
             "provider": "openai",
             "url": environment(self.url),
             "model": name,
-            "temperature": f"{self.temperature:g}",
+            "temperature": f"{self.temperature or 0:g}",  # left out counts as 0, which was sent before: answers stay known
         }
+        effort = effort_of(name, self.reasoning_effort)
+        return {**found, "reasoning_effort": effort} if effort else found
 
     def open(self, environment: Environment) -> Asker:
         secret = secret_key(self.api_key, environment) if self.api_key else Secret("")
@@ -53,8 +77,18 @@ class Openai(LanguageModel):
             self.timeout,
             self.concurrency,
             self.temperature,
+            effort_of(self.model_name(environment), self.reasoning_effort),
+            self.service_tier,
         )
         return OpenaiAsker(settings)
 
     def thought_tokens(self, name: str) -> int:
-        return self.thoughts
+        return ROOM_OF_EFFORT[effort_of(name, self.reasoning_effort)] if self.thoughts is None else self.thoughts
+
+
+def effort_of(name: str, effort: Effort) -> str:
+    """What is sent to the model `name`; `""` where nothing is."""
+    if effort != "lowest":
+        return "" if effort == "default" else effort
+    model = known_model(name)
+    return model.levels[0] if model and model.levels else ""

@@ -45,6 +45,8 @@ def agree(enrichment: Enrichment, keys: Keys, budget: Budget, consent: Consent, 
         likely = budget.usd if likely is None else min(likely, budget.usd)
     if not prices or (likely is not None and consent.spent + likely <= threshold):
         return _within(budget, max(0.0, threshold - consent.spent))
+    if likely is None:
+        enrichment.check_names()
     text = "\n".join(bill_text(bills))
     if consent.decide and consent.decide(text):
         return budget
@@ -85,6 +87,7 @@ def bill_text(bills: Sequence[Bill]) -> list[str]:
             money = "at an unknown price" if bill.usd is None else f"about ${bill.usd:,.2f} ({bill.price_from})"
             tokens = f"{bill.input_tokens:,} tokens in, {bill.output_tokens:,} out"
             text += f" in {bill.requests:,} requests: {tokens}, {money}, {max(0.1, bill.minutes):,.1f} minutes"
+            text += f"; {bill.note}" if bill.note else ""
         elif bill.to_ask:
             text += ", looked up here for nothing"
         lines.append(text)

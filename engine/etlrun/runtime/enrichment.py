@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -13,7 +14,7 @@ from etlrun.enrich.answers import Answers, answer_keys, known_answers
 from etlrun.enrich.asking import Budget, Progress
 from etlrun.enrich.estimates import Bill, estimate
 from etlrun.enrich.keys import Keys, distinct_keys
-from etlrun.enrich.model import LocalModel, Model, ModelError
+from etlrun.enrich.model import LanguageModel, LocalModel, Model, ModelError
 from etlrun.enrich.outputs import Value
 from etlrun.enrich.prompts import Prompt, load_prompt
 from etlrun.enrich.store import Store
@@ -41,6 +42,16 @@ class Enrichment:
     def bills(self, keys: Keys) -> list[Bill]:
         """What asking would take, one bill a model; calls no service."""
         return estimate(keys.asked, self.tiers, self.store, self.overrides, self.project.root)
+
+    def check_names(self) -> None:
+        """Ask the services, which costs nothing, whether they know the models that have no price. Raises RunFailure where one is wrong."""
+        for tier in self.tiers:
+            if isinstance(tier.model, LanguageModel) and tier.tariff.price is None:
+                try:
+                    asyncio.run(_check(tier.model))
+                except ModelError as error:
+                    if error.cause in ("access", "model", "setup"):
+                        raise RunFailure("usage", f"model-{error.cause}", error.message, error.fix) from None
 
     def ask(self, keys: Keys, budget: Budget, run: str, progress: Progress) -> Answers:
         """Ask what was never asked. Raises RunFailure where the store fails."""
@@ -86,6 +97,14 @@ def opened(project: Project, profile: Profile, prompt: str, models: Sequence[Mod
         raise RunFailure("usage", "model-setup", error.message, error.fix) from None
     with orderly(), closing(open_labels(project, profile)) as store:
         yield Enrichment(project, found, tiers, overrides, store)
+
+
+async def _check(model: LanguageModel) -> None:
+    asker = model.open(from_environment)
+    try:
+        await asker.check()
+    finally:
+        await asker.close()
 
 
 def models_of(profile: Profile, names: tuple[str, ...]) -> tuple[Model, ...]:

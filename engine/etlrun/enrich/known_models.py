@@ -1,0 +1,83 @@
+"""The models that etlrun knows: how much each can be made to think, what it costs, and what answers under its name. From one table."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from etlrun.diagnostics import nearest
+from etlrun.enrich.model import Price
+from etlrun.enrich.model_names import is_release_of, plain_name
+from etlrun.spec.located import read_document
+
+TABLE = Path(__file__).with_name("models.yaml")
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """A row of the table. `levels` are empty and `budget` is None where a model does not think, or nobody says how."""
+
+    name: str
+    levels: tuple[str, ...]
+    budget: int | None
+    prices: Sequence[Mapping[str, Any]]
+    served_by: Mapping[str, str]
+
+    def price_on(self, day: datetime.date) -> Price:
+        """US dollars per million tokens on a day."""
+        begun = [price for price in self.prices if price.get("from", "") <= day.isoformat()]
+        return Price(begun[-1]["input"], begun[-1]["output"])
+
+    def answerer_on(self, day: datetime.date) -> str:
+        """The model that answers under this name on a day."""
+        is_served = bool(self.served_by) and self.served_by["from"] <= day.isoformat()
+        return self.served_by["model"] if is_served else self.name
+
+
+@cache
+def _table() -> Mapping[str, Any]:
+    found: Mapping[str, Any] = read_document(TABLE).value
+    return found
+
+
+@cache
+def known_models() -> Mapping[str, KnownModel]:
+    """Every model of the table, by name."""
+    return {
+        name: KnownModel(name, tuple(row.get("levels", ())), row.get("budget"), row["prices"], row.get("served_by", {}))
+        for name, row in _table()["models"].items()
+    }
+
+
+def known_model(name: str) -> KnownModel | None:
+    """What is known of `name`, or of the model of which it is a release."""
+    return next((model for known, model in known_models().items() if is_release_of(known, name)), None)
+
+
+def table_date() -> str:
+    """The day on which the table was right."""
+    found: str = _table()["as_of"]
+    return found
+
+
+def tier_factor(tier: str) -> float | None:
+    """By what a service tier multiplies a price; None for a tier that nobody knows."""
+    found: float | None = _table()["tiers"].get(tier)
+    return found
+
+
+def note_on(name: str, day: datetime.date | None = None) -> str:
+    """What a person should know before asking `name`: that nobody knows it, or that another model answers. `""` otherwise."""
+    model, today = known_model(name), day or datetime.date.today()
+    if model is None:
+        hint = nearest(plain_name(name), tuple(known_models()))
+        known = f"`{plain_name(name)}` is not in the list of models of {table_date()}"
+        return f"{known}: {hint}" if hint else known
+    answerer = model.answerer_on(today)
+    if answerer != model.name:
+        return f"`{model.name}` is answered by `{answerer}` since {model.served_by['from']}"
+    return ""
