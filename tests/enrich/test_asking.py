@@ -227,6 +227,17 @@ def test_a_cap_on_keys_asks_the_most_frequent_first(tmp_path: Path) -> None:
         assert set(posing.stored(store, model, asked)) == {key.normal for key in asked[:120]}
 
 
+@pytest.mark.parametrize("most", [0, 1, 7])
+def test_a_cap_on_requests_counts_those_that_fail_too(most: int, tmp_path: Path) -> None:
+    with posing.server(script=["unavailable"]) as served:
+        asked, store, model = posing.keys(800), posing.new_store(tmp_path), posing.gemini(served)
+        report = posing.pose(model, asked, store, posing.terms(budget=Budget(requests=most)))
+        assert (report.requests, len(served.records), report.ok) == (most, most, 50 * max(0, most - 1))
+        assert report.stopped is not None
+        assert (report.stopped.exit_code, report.stopped.fix) == (4, "raise `budget: {requests: ...}`")
+        assert posing.pose(model, asked, store).ok == 800 - report.ok
+
+
 def test_progress_is_told_after_each_commit(tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
     with posing.server() as served:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import random
 import sqlite3
@@ -12,6 +13,7 @@ from typing import Any
 import posing
 import pytest
 
+from etlrun.enrich.limiter import Limits
 from etlrun.enrich.model import LanguageModel, ModelError
 from etlrun.enrich.questions import write_sheet
 from etlrun.enrich.said import MOST
@@ -165,6 +167,87 @@ def test_a_key_that_no_header_takes_is_named_before_anything_is_sent(kind: Any, 
             kind(served, api_key=key).open(posing.as_written)
         assert (caught.value.cause, served.count) == ("setup", 0)
         assert key not in str(caught.value)
+
+
+BOMB = gzip.compress(b" " * (64 << 20))
+
+
+@pytest.mark.parametrize("kind", [posing.openai, posing.gemini])
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (b" " * (9 << 20), {}),
+        (BOMB, {"Content-Encoding": "gzip"}),
+        (BOMB, {"Content-Encoding": "deflate"}),
+        (BOMB[:999], {"Content-Encoding": "gzip"}),
+        (BOMB, {"Content-Encoding": "br"}),
+    ],
+)
+def test_a_reply_that_is_too_large_or_swells_is_unreadable(kind: Any, body: bytes, headers: dict[str, str]) -> None:
+    with Saying(body, headers=headers) as served, pytest.raises(ModelError) as caught:
+        sent(kind(served))
+    assert (caught.value.cause, caught.value.may_be_billed) == ("unreadable", True)
+
+
+@pytest.mark.parametrize("kind", [posing.openai, posing.gemini])
+def test_a_reply_that_is_compressed_is_read(kind: Any) -> None:
+    bodies = {posing.openai: of_openai({"content": "hi"}), posing.gemini: of_gemini("hi")}
+    body = gzip.compress(json.dumps(bodies[kind]).encode())
+    with Saying(body, headers={"Content-Encoding": "gzip"}) as served:
+        assert sent(kind(served)).text == "hi"
+
+
+@pytest.mark.parametrize("kind", [posing.openai, posing.gemini])
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_does_not_carry_the_key_elsewhere(kind: Any, status: int, tmp_path: Path) -> None:
+    with Saying({}) as elsewhere:
+        target = f"{elsewhere.url}/v1/there?x=1"
+        with Saying({}, status=status, headers={"Location": target}) as served:
+            report = posing.pose(kind(served, api_key=SECRET), posing.keys(3), posing.new_store(tmp_path))
+        assert report.stopped is not None
+        assert (report.stopped.reason, report.requests, served.count, elsewhere.count) == ("setup", 1, 1, 0)
+        assert f"redirects to {elsewhere.url}, and the key is not sent there" in report.stopped.message
+
+
+class Dripping(FakeServer):
+    """A server that sends one byte of its reply every little while, for ever."""
+
+    async def listen(self) -> None:
+        async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            try:
+                await reader.readuntil(b"\r\n\r\n")
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 999999\r\n\r\n")
+                while True:
+                    writer.write(b" ")
+                    await writer.drain()
+                    await asyncio.sleep(0.05)
+            except (ConnectionError, asyncio.CancelledError):
+                writer.close()
+
+        self.listening = await asyncio.start_server(drip, "127.0.0.1", 0)
+        self.port = self.listening.sockets[0].getsockname()[1]
+
+
+@pytest.mark.parametrize("kind", [posing.openai, posing.gemini])
+def test_a_reply_that_drips_in_is_an_outage_once_its_time_is_up(kind: Any) -> None:
+    with Dripping() as served, pytest.raises(ModelError) as caught:
+        sent(kind(served, timeout=0.5))
+    assert (caught.value.cause, caught.value.message) == ("service", "the service did not answer in time")
+
+
+@pytest.mark.parametrize("count", [2**31, 2**63])
+def test_tokens_that_no_request_can_have_do_not_hold_the_next_ones_back(count: int, tmp_path: Path) -> None:
+    class Claiming(FakeServer):
+        def written(self, *asked: Any) -> Response:
+            response = super().written(*asked)
+            response.body["usageMetadata"]["promptTokenCount"] = count
+            return response
+
+    limits = Limits(concurrency=4, tokens_per_minute=5_000_000)
+    with Claiming(known=posing.CANARIES) as served:
+        asked, store = posing.keys(200), posing.new_store(tmp_path)
+        report = posing.pose(posing.gemini(served), asked, store, posing.terms(limits=limits))
+    assert (report.ok, report.requests) == (200, 4)
 
 
 def test_a_number_of_hundreds_of_digits_is_no_answer(tmp_path: Path) -> None:

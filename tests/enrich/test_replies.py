@@ -194,9 +194,23 @@ def test_spoilt_canaries_refuse_even_a_reply_that_was_cut_off(change: Any) -> No
     )
 
 
-def test_a_reply_that_was_cut_off_before_a_canary_is_taken_as_far_as_it_goes() -> None:
+def test_a_reply_that_leaves_canaries_out_is_refused_although_it_was_cut_off() -> None:
     verdict = spoilt(without_canaries, cut=2, ending="truncated")
-    assert labels_of(verdict) == dict.fromkeys(range(4), "Action")
+    assert (verdict.answers, verdict.fault) == ({}, "canary")
+
+
+def test_what_comes_before_the_cut_counts_where_a_canary_is_among_it_and_not_otherwise() -> None:
+    for seed in range(20):
+        sheet = write_sheet(QUESTION, KEYS, random.Random(seed))
+        items = [{"i": index, "c": "Action"} for index in range(len(sheet.items))]
+        for index, answer in sheet.canaries.items():
+            items[index]["c"] = answer["category"]
+        for kept in range(1, len(items)):
+            text = json.dumps({"batch": sheet.batch, "labels": items[:kept]})[:-2]
+            verdict = judge(QUESTION, sheet, Reply(text, "truncated", "MAX_TOKENS", None))
+            vouched = min(sheet.canaries) < kept
+            labels = {place: "Action" for place in sheet.items[:kept] if place is not None} if vouched else {}
+            assert (labels_of(verdict), verdict.fault) == (labels, "truncated" if len(labels) < len(KEYS) else "")
 
 
 def test_a_blocked_reply_brings_nothing_even_with_text() -> None:

@@ -104,7 +104,12 @@ def answer_keys(
     for number, tier in enumerate(tiers):
         if number:
             open_keys = _still_open(tiers[number - 1], open_keys, store)
-        left = replace(budget, usd=None if budget.usd is None else budget.usd - sum(report.usd for report in reports))
+        spent, sent = sum(report.usd for report in reports), sum(report.requests for report in reports)
+        left = replace(
+            budget,
+            usd=None if budget.usd is None else budget.usd - spent,
+            requests=None if budget.requests is None else budget.requests - sent,
+        )
         report = _ask_tier(tier, open_keys, store, root, environment, left, run, progress)
         reports.append(report)
         if report.stopped:

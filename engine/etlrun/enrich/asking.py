@@ -24,10 +24,10 @@ from etlrun.enrich.keys import Key
 from etlrun.enrich.limiter import CapReached, Closed, Limiter, Limits, Slot
 from etlrun.enrich.model import Asker, ModelError, Reply, Usage
 from etlrun.enrich.outputs import Value
-from etlrun.enrich.prices import Tariff
+from etlrun.enrich.prices import Tariff, most_input
 from etlrun.enrich.questions import Question, Sheet, write_sheet
 from etlrun.enrich.recorder import Recorder
-from etlrun.enrich.replies import Verdict, judge
+from etlrun.enrich.replies import UNVERIFIED, Verdict, judge
 from etlrun.enrich.report import Report, Stop, StopReason
 from etlrun.enrich.store import SETTLED, Entry, Result, Sent, Store
 from etlrun.enrich.supply import Supply
@@ -48,18 +48,20 @@ Progress = Callable[[str, int, int], None]  # what is worked on, how much is don
 
 @dataclass(frozen=True)
 class Budget:
-    """What a run may spend: US dollars, and keys asked. None means no cap. `fix` is what gives it more dollars."""
+    """What a run may spend: US dollars, keys asked, and requests sent. None means no cap. `fix` is what gives it more dollars."""
 
     usd: float | None = None
     keys: int | None = None
     fix: str = "raise the budget"
+    requests: int | None = None
 
-    def after(self, usd: float, keys: int) -> Budget:
+    def after(self, usd: float, keys: int, requests: int) -> Budget:
         """What is left after so much is spent."""
         return replace(
             self,
             usd=None if self.usd is None else max(0.0, self.usd - usd),
             keys=None if self.keys is None else max(0, self.keys - keys),
+            requests=None if self.requests is None else max(0, self.requests - requests),
         )
 
 
@@ -192,6 +194,7 @@ class _Loop:
         self.stopped: Stop | None = None
         self.barren = 0
         self.cut_off = 0
+        self.sent = 0
         self.tokens_per_character = TOKENS_PER_CHARACTER
         self.limiter = Limiter(terms.limits, terms.budget.usd, chance)
         self.answerers = terms.answerers(question)
@@ -259,6 +262,12 @@ class _Loop:
             fix = f"{self.terms.budget.fix}; the next request may cost ${worst * self.limiter.dearer:.4f}"
             self.stop(Stop("budget", f"${self.limiter.spent:.4f} of ${self.limiter.cap_usd:.4f} are spent", fix))
             return FollowUp()
+        if self.sent == self.terms.budget.requests:
+            slot.settle(0, 0.0)
+            fix = "raise `budget: {requests: ...}`"
+            self.stop(Stop("budget", f"{self.sent:,} requests are sent, which is all that may be", fix))
+            return FollowUp()
+        self.sent += 1
         try:
             reply = await self.asker.answer(sheet.request)
         except ModelError as error:
@@ -274,15 +283,20 @@ class _Loop:
         answerer = self.answerers.of(reply)
         if answerer is None:
             self.stop(self.answerers.refusal(reply))
-            slot.settle(reply.usage.input if reply.usage else None, usd)
+            slot.settle(_counted(sheet, reply), usd)
             await self.commit(batch, sheet, slot, "another-model", usd, FollowUp(), reply=reply)
             return FollowUp((batch,))
         verdict = judge(self.question, sheet, reply)
-        if reply.ending == "truncated" and not verdict.answers and not self.tally.ok:
+        if (
+            reply.ending == "truncated"
+            and not verdict.answers
+            and not self.tally.ok
+            and UNVERIFIED not in verdict.details
+        ):
             self.count_cut_off(sheet, reply)
         else:
             self.limiter.introduced()
-        slot.settle(reply.usage.input if reply.usage else None, usd)
+        slot.settle(_counted(sheet, reply), usd)
         follow_up = after_verdict(batch, verdict)
         self.tally.details.update(verdict.details)
         if verdict.answers:
@@ -405,7 +419,7 @@ class _Loop:
         tally.outcomes[outcome] += 1
         tally.usage = Usage(tally.usage.input + usage.input, tally.usage.output + usage.output)
         if usage.input:
-            self.tokens_per_character = usage.input / _size(sheet)
+            self.tokens_per_character = min(usage.input, most_input(sheet.request)) / _size(sheet)
         statuses = Counter(result.status for result in results)
         tally.ok += statuses["ok"]
         tally.refused += statuses["refused"]
@@ -415,6 +429,11 @@ class _Loop:
             tally.ok + tally.refused + tally.failed + self.supply.by_others,
             len(self.wanted),
         )
+
+
+def _counted(sheet: Sheet, reply: Reply) -> int | None:
+    """The input tokens of a request as the service counts them, as far as that is possible: they slow the next ones down."""
+    return min(reply.usage.input, most_input(sheet.request)) if reply.usage else None
 
 
 def _size(sheet: Sheet) -> int:

@@ -17,11 +17,8 @@ class Tariff:
     origin: str
 
     def worst(self, request: Request) -> float:
-        """US dollars that a request cannot exceed: a token of input is at least a byte of what is sent."""
-        if self.price is None:
-            return 0.0
-        sent = len(request.system.encode()) + len(request.user.encode()) + len(str(request.schema).encode()) + 64
-        return (sent * self.price.input + request.max_output_tokens * self.price.output) / 1e6
+        """US dollars that a request cannot exceed."""
+        return self.of(most_input(request), request.max_output_tokens)
 
     def cost(self, usage: Usage) -> float:
         """US dollars for the tokens that the service counted. Cached input is taken at full price: never too little."""
@@ -32,6 +29,11 @@ class Tariff:
         if self.price is None:
             return 0.0
         return (input_tokens * self.price.input + output_tokens * self.price.output) / 1e6
+
+
+def most_input(request: Request) -> int:
+    """Tokens of input that a request cannot exceed: a token is at least a byte of what is sent."""
+    return len(request.system.encode()) + len(request.user.encode()) + len(str(request.schema).encode()) + 64
 
 
 def tariff_of(model: LanguageModel, name: str, today: datetime.date | None = None) -> Tariff:

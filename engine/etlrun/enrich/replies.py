@@ -1,8 +1,8 @@
 """Replies: which answers of a model's text are taken, and what was wrong with the rest.
 
 Nothing is taken by position. A reply must name the batch it answers; an item must name its index; an answer must be one that
-its output allows. A reply that misses a canary is refused whole: one that answers it wrongly, or none of
-them in one way and with what is an answer, although nothing cut the reply off before.
+its output allows. A reply that misses a canary is refused whole: one that answers it wrongly, or none of them in one way and with what is
+an answer. Where it was cut off before it came to one, nothing is taken either: no canary vouches for it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from etlrun.enrich.questions import Question, Sheet
 
 Fault = Literal["", "blocked", "truncated", "unreadable", "other-batch", "canary", "incomplete"]
 Answer = dict[str, Value]
+UNVERIFIED = "cut off before a canary"
 BROKEN = (ValueError, RecursionError)  # what the decoder raises: the second for `[[[[...`
 
 
@@ -49,9 +50,12 @@ def judge(question: Question, sheet: Sheet, reply: Reply) -> Verdict:
     answers, spoilt = _answers(question, len(sheet.items), items, details)
     if any(place in answers and not _agrees(answers[place], known) for place, known in sheet.canaries.items()):
         return Verdict({}, "canary", Counter(["canary"]), "a canary was answered wrongly")
-    is_all_there = is_whole or reply.ending == "complete" or bool(spoilt & sheet.canaries.keys())
-    if is_all_there and sheet.canaries and not sheet.canaries.keys() & answers.keys():
-        return Verdict({}, "canary", Counter(["canary"]), "no canary was answered")
+    if sheet.canaries and not sheet.canaries.keys() & answers.keys():
+        is_all_there = is_whole or reply.ending == "complete" or bool(spoilt & sheet.canaries.keys())
+        if is_all_there or min(sheet.canaries) < max(answers, default=-1):
+            return Verdict({}, "canary", Counter(["canary"]), "no canary was answered")
+        details.update([UNVERIFIED] if answers else [])
+        return Verdict({}, "truncated", details, "the answer was cut off before it came to a canary")
     taken = {place: answers[item] for item, place in enumerate(sheet.items) if place is not None and item in answers}
     if len(taken) == len(sheet.items) - len(sheet.canaries):
         return Verdict(taken, "", details)

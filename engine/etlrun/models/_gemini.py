@@ -17,6 +17,8 @@ try:
     import httpx2
     from google import genai
     from google.genai import errors, types
+
+    from etlrun.models._http import BoundedClient
 except ImportError as error:
     raise ModelError("setup", "the package google-genai is not installed", "pip install 'etlrun[gemini]'") from error
 
@@ -61,11 +63,9 @@ class GeminiAsker(Asker):
         self.has_answered = False
         # google-genai prints an ending that it does not know, as the service wrote it, escape sequences included
         warnings.filterwarnings("ignore", category=UserWarning, module=r"google\.genai\._common")
-        limits = httpx2.Limits(
-            max_connections=settings.concurrency + 4, max_keepalive_connections=settings.concurrency + 4
-        )
+        self.http = BoundedClient(settings.timeout, settings.concurrency)
         options = types.HttpOptions(
-            base_url=settings.url or None, timeout=int(settings.timeout * 1000), async_client_args={"limits": limits}
+            base_url=settings.url or None, timeout=int(settings.timeout * 1000), httpx_async_client=self.http
         )
         self.client = genai.Client(api_key=settings.secret.reveal(), http_options=options)
 
@@ -117,6 +117,7 @@ class GeminiAsker(Asker):
 
     async def close(self) -> None:
         await self.client.aio.aclose()
+        await self.http.aclose()
 
     @contextlib.contextmanager
     def translated(self, *, may_be_billed: bool) -> Iterator[None]:

@@ -14,6 +14,8 @@ from etlrun.secrets import Secret, shown_address
 
 try:
     import httpx2
+
+    from etlrun.models._http import BoundedClient
 except ImportError as error:
     raise ModelError("setup", "the package httpx2 is not installed", "pip install 'etlrun[openai]'") from error
 
@@ -63,11 +65,8 @@ class OpenaiAsker(Asker):
         self.form = Form()
         self.has_answered = False
         headers = {"authorization": f"Bearer {settings.secret.reveal()}"} if settings.secret else {}
-        limits = httpx2.Limits(
-            max_connections=settings.concurrency + 4, max_keepalive_connections=settings.concurrency + 4
-        )
-        self.client = httpx2.AsyncClient(
-            base_url=settings.url.rstrip("/"), headers=headers, limits=limits, timeout=settings.timeout
+        self.client = BoundedClient(
+            settings.timeout, settings.concurrency, base_url=settings.url.rstrip("/"), headers=headers
         )
 
     async def answer(self, request: Request) -> Reply:
@@ -102,8 +101,10 @@ class OpenaiAsker(Asker):
                 "did not answer in time" if isinstance(error, httpx2.TimeoutException) else "broke off the connection"
             )
             raise ModelError("service", f"the service {what}", may_be_billed=body is not None) from None
-        except httpx2.RequestError:  # a body that cannot be decompressed
-            raise ModelError("unreadable", "the reply cannot be decoded", may_be_billed=body is not None) from None
+        except httpx2.RequestError as error:  # a body that cannot be decompressed, or is too large
+            raise ModelError(
+                "unreadable", f"the reply cannot be read: {error}", may_be_billed=body is not None
+            ) from None
 
     async def count_tokens(self, request: Request) -> int | None:
         return None

@@ -9,11 +9,10 @@ from typing import Any
 
 from etlrun.compiler.check import Checked
 from etlrun.enrich.answers import OVERRIDE, Answers
-from etlrun.enrich.asking import Budget
 from etlrun.failures import RunFailure
 from etlrun.runtime.consent import Consent, after_spending, agree, stop_failure
 from etlrun.runtime.enrichment import Enrichment, count_rows, open_enrichment, read_keys
-from etlrun.runtime.evaluation import NOTHING_EVALUATED, Evaluation, check_accuracy
+from etlrun.runtime.evaluation import NOTHING_EVALUATED, Evaluation, budget_of, check_accuracy
 from etlrun.runtime.working import Reporter
 from etlrun.spec.kinds import Ask
 
@@ -42,7 +41,7 @@ def answer_relation(
             consent = after_spending(consent, spent)
             if ask.golden:
                 golden = check_accuracy(enrichment, ask, consent, threshold, run, reporter)
-            budget = Budget(ask.usd, ask.keys).after(golden.usd, golden.asked)
+            budget = budget_of(ask).after(golden.usd, golden.asked, golden.requests)
             budget = agree(enrichment, keys, budget, after_spending(consent, golden.usd), threshold)
             answers = enrichment.ask(keys, budget, run, reporter.progress)
         else:

@@ -31,6 +31,11 @@ class Evaluation:
 NOTHING_EVALUATED = Evaluation({}, 0, 0.0, 0)
 
 
+def budget_of(ask: Ask) -> Budget:
+    """What the step allows a run to spend."""
+    return Budget(ask.usd, ask.keys, requests=ask.requests)
+
+
 def evaluate(
     enrichment: Enrichment,
     golden: Path,
@@ -72,7 +77,7 @@ def check_accuracy(
 ) -> Evaluation:
     """Evaluate before anything else is asked; gives what that took. Raises RunFailure where a score is below what is wanted."""
     golden = enrichment.project.path(ask.golden)
-    found = evaluate(enrichment, golden, consent, Budget(ask.usd, ask.keys), threshold, run, reporter.progress)
+    found = evaluate(enrichment, golden, consent, budget_of(ask), threshold, run, reporter.progress)
     for name, scored in found.scores.items():
         low, high = scored.interval
         told = f"`{name}` is right for {scored.right:,} of {scored.keys:,} golden keys ({scored.accuracy:.1%}, likely {low:.1%} to {high:.1%})"

@@ -89,7 +89,7 @@ class Ask:
     """Columns that models answer: each distinct value of the column `key` is asked once, and the answers join the rows by it.
 
     `answers` are the columns of the relation of answers, which has the values under `key`; `adds` names what each new column
-    takes from it. `models` are names of the profile, asked in this order until one knows. `usd` and `keys` are what a run may
+    takes from it. `models` are names of the profile, asked in this order until one knows. `usd`, `keys` and `requests` are what a run may
     spend, and `min_coverage` is the share of rows that must carry an answer. The share of
     right answers for the keys in the file `golden` must reach `min_accuracy` before anything else is asked.
     """
@@ -102,6 +102,7 @@ class Ask:
     usd: float | None = None
     keys: int | None = None
     min_coverage: float = 0.0
+    requests: int | None = None
     golden: str = ""
     min_accuracy: float = 0.0
 

@@ -73,6 +73,7 @@ class Spending(Described):
 
     usd: float | None = key("US dollars, never passed", default=None)
     keys: int | None = key("texts asked, the most frequent first", default=None)
+    requests: int | None = key("requests sent, those that fail included", default=None)
 
 
 @dataclass(frozen=True)
@@ -134,8 +135,9 @@ class Enrich(Step):
     def _check_budget(self, budget: Spending, scope: Scope) -> None:
         if budget.usd is not None and not budget.usd >= 0:
             scope.error("usd", "wrong-value", "a budget is 0 or more")
-        if budget.keys is not None and budget.keys < 0:
-            scope.error("keys", "wrong-value", "a budget is 0 or more")
+        for name, count in (("keys", budget.keys), ("requests", budget.requests)):
+            if count is not None and count < 0:
+                scope.error(name, "wrong-value", "a budget is 0 or more")
 
     def _check_names(self, outputs: tuple[Output, ...], scope: Scope) -> None:
         known = tuple(output.name for output in outputs)
@@ -186,4 +188,5 @@ class Enrich(Step):
         budget = self.budget or Spending()
         joined = Columns(tuple(answers), unique=("key",))
         ask = Ask(key_column.name, self.prompt, self.model, joined, adds, budget.usd, budget.keys, self.min_coverage)
+        ask = replace(ask, requests=budget.requests)
         return replace(ask, golden=self.eval.golden, min_accuracy=self.eval.min_accuracy) if self.eval else ask

@@ -1,0 +1,86 @@
+"""An HTTP client for a service that is not trusted: the reply and its time have a bound, and the key goes to one address only."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+
+from etlrun.enrich.model import ModelError
+from etlrun.enrich.said import said_text
+
+MOST_BYTES = 8 * 2**20  # of a reply, as sent and as decompressed: a hundred labels take a thousandth of that
+ANY_GZIP = 32 + zlib.MAX_WBITS  # gzip or zlib, as the first bytes say
+
+
+class ReplyTooLarge(httpx2.DecodingError):
+    """A reply of more than any answer takes."""
+
+
+class BoundedClient(httpx2.AsyncClient):
+    """A client whose every reply is read whole, within `seconds` from the first byte sent to the last one read."""
+
+    def __init__(self, seconds: float, concurrency: int, **settings: Any) -> None:
+        limits = httpx2.Limits(max_connections=concurrency + 4, max_keepalive_connections=concurrency + 4)
+        super().__init__(limits=limits, timeout=seconds, follow_redirects=False, **settings)
+        self.headers["accept-encoding"] = "gzip"
+        self.seconds = seconds
+
+    async def send(self, request: httpx2.Request, **settings: Any) -> httpx2.Response:
+        """The reply, decompressed. Raises ModelError where the service redirects, and what httpx2 raises."""
+        settings |= {"stream": True, "follow_redirects": False}
+        try:
+            async with asyncio.timeout(self.seconds):
+                response = await super().send(request, **settings)
+                try:
+                    body = decoded(await _raw(response), response.headers.get("content-encoding", ""))
+                finally:
+                    await response.aclose()
+        except TimeoutError:
+            raise httpx2.ReadTimeout("the reply is not there in time", request=request) from None
+        if response.is_redirect:
+            raise _redirected(response)
+        bare = [(name, value) for name, value in response.headers.multi_items() if name.lower() not in FRAMING]
+        return httpx2.Response(response.status_code, headers=bare, content=body, request=request)
+
+
+FRAMING = ("content-encoding", "content-length", "transfer-encoding")
+
+
+async def _raw(response: httpx2.Response) -> bytes:
+    found = bytearray()
+    async for chunk in response.aiter_raw():
+        found += chunk
+        if len(found) > MOST_BYTES:
+            raise ReplyTooLarge(f"the reply has more than {MOST_BYTES:,} bytes")
+    return bytes(found)
+
+
+def decoded(raw: bytes, encoding: str) -> bytes:
+    """The body behind `raw`. Raises DecodingError where it cannot be decompressed, and ReplyTooLarge where it swells."""
+    if encoding.strip().lower() in ("", "identity") or not raw:
+        return raw
+    if encoding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
+        raise httpx2.DecodingError("the reply is compressed in a way that was not asked for")
+    reader = zlib.decompressobj(ANY_GZIP)
+    try:
+        body = reader.decompress(raw, MOST_BYTES + 1)
+    except zlib.error as error:
+        raise httpx2.DecodingError(str(error)) from None
+    if len(body) > MOST_BYTES:
+        raise ReplyTooLarge(f"the reply has more than {MOST_BYTES:,} bytes")
+    if not reader.eof:
+        raise httpx2.DecodingError("the reply ends before it is complete")
+    return body
+
+
+def _redirected(response: httpx2.Response) -> ModelError:
+    """A redirect would carry the key elsewhere."""
+    target = said_text(response.headers.get("location")) or "nowhere"
+    parts = urlsplit(target)
+    shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else parts.path
+    message = f"the service redirects to {shown}, and the key is not sent there"
+    return ModelError("setup", message, "set `url` of the model to the address that answers itself")
