@@ -86,6 +86,9 @@ def functions_page() -> str:
         "# Functions",
         "Expressions are Spark SQL as Spark 4 runs it (ANSI), and give the same on every engine. These are the functions they may call. "
         "`[x]` may be left out, `x...` may be repeated; `same` arguments are brought to one type.",
+        "A value that cannot be computed (an overflow, a division by zero, text that is no number) ends the run with its place in the "
+        "spec. An engine need not compute what nothing reads: the other operand of a null, a column that no later step uses. "
+        "Where equal values become one (groups, distinct rows, `min`, `max`, sets) -0.0 is 0.0.",
     ]
     for kind, title in (("scalar", "Of one row"), ("aggregate", "Of a group of rows"), ("window", "Of a window")):
         rows = [

@@ -57,36 +57,39 @@ class _Pipeline:
     def __init__(self, random: Random, folder: Path, tables: dict[str, Table]) -> None:
         self.random, self.folder, self.tables = random, folder, tables
         self.chains: dict[str, list[dict[str, Any]]] = {}
+        self.columns = {name: table.columns for name, table in tables.items()}
 
     def add_chain(self, name: str) -> None:
-        sources = [*self.tables, *self.chains]
-        before = dict(self.chains)
-        self.chains[name] = [{"from": self.random.choice(sources)}]
+        steps = [{"from": self.random.choice(list(self.columns))}]
+        columns = self.columns[steps[0]["from"]]
         for _ in range(self.random.randint(1, LONGEST)):
-            self._add_step(name)
-        if len(self.chains[name]) == 1:
-            self.chains = before
+            columns = self._add_step(steps, columns)
+        if len(steps) > 1:
+            self.chains[name] = steps
+            self.columns[name] = columns
 
-    def _add_step(self, name: str) -> None:
-        checked = self.checked()
-        columns = checked.columns[name]
-        others = {other: checked.columns[other] for other in (*self.tables, *self.chains) if other != name}
+    def _add_step(self, steps: list[dict[str, Any]], columns: Columns) -> Columns:
+        """Add the first of some random steps that the checker takes; gives the columns that the chain then has."""
         for _ in range(8):
-            step = random_step(self.random, Chain(columns, others))
-            self.chains[name].append(step)
+            step = random_step(self.random, Chain(columns, self.columns))
+            given = {
+                name: Table(known, ()) for name, known in self.columns.items()
+            }  # a chain is read like a table here
             try:
-                self.checked()
+                found = self._check({"new": [*steps, step]}, given).columns["new"]
             except SpecError:
-                self.chains[name].pop()
                 continue
-            return
+            steps.append(step)
+            return found
+        return columns
 
     def checked(self) -> Checked:
         """Raises SpecError."""
-        example = Example(
-            json.dumps({"steps": self.chains}, ensure_ascii=False)[1:-1], Outcome(verdict="-"), self.tables, MAPPING
-        )
-        return check_file(write_project(self.folder, example))
+        return self._check(self.chains, self.tables)
+
+    def _check(self, chains: dict[str, list[dict[str, Any]]], tables: dict[str, Table]) -> Checked:
+        steps = json.dumps({"steps": chains}, ensure_ascii=False)[1:-1]
+        return check_file(write_project(self.folder, Example(steps, Outcome(verdict="-"), tables, MAPPING)))
 
 
 def _differences(

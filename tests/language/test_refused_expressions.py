@@ -113,6 +113,11 @@ SEEN = Columns(tuple(Column(name, parse_type(kind)) for name, kind in COLUMNS.it
         "split_part(s, ',', 9223372036854775807)",
         "lag(n, 9223372036854775807) over (order by n)",
         "ntile(2147483648) over (order by n)",
+        "mod(s, s)",
+        "mod(a, null)",
+        "greatest(a, a)",
+        "least(null, a)",
+        "nullif(a, a)",
     ],
 )
 def test_it_is_refused(text: str) -> None:

@@ -9,6 +9,10 @@ from etlrun.spec.engine import StatementError
 
 CONDITIONS = {
     "ARITHMETIC_OVERFLOW": "overflow",
+    "BINARY_ARITHMETIC_OVERFLOW": "overflow",
+    "DATETIME_FIELD_OUT_OF_BOUNDS": "overflow",
+    "DATETIME_OVERFLOW": "overflow",
+    "NUMERIC_OUT_OF_SUPPORTED_RANGE": "overflow",
     "CAST_OVERFLOW": "overflow",
     "NUMERIC_VALUE_OUT_OF_RANGE": "overflow",
     "DECIMAL_PRECISION_EXCEEDS_MAX_PRECISION": "overflow",
@@ -17,6 +21,7 @@ CONDITIONS = {
     "CAST_INVALID_INPUT": "bad-cast",
     "CANNOT_PARSE_TIMESTAMP": "bad-cast",
     "INVALID_ARRAY_INDEX": "bad-index",
+    "INVALID_INDEX_OF_ZERO": "bad-index",
     "INVALID_ARRAY_INDEX_IN_ELEMENT_AT": "bad-index",
     "USER_RAISED_EXCEPTION": "bad-value",
 }

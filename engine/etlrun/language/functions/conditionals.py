@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from etlrun.language.columns import BOOLEAN, Type
-from etlrun.language.functions.function import Function, Types, first, same
+from etlrun.language.functions.function import Function, Types, first, ordered, same
 
 
 def _same_but_first(types: Types) -> Type:
@@ -36,9 +36,20 @@ CONDITIONALS = (
         duckdb="case when _1 then _2 else _3 end",
         aliases=("iff",),
     ),
-    Function("nullif", ("same", "same"), first, "null where both are equal, else the first argument", recast=True),
-    Function("greatest", ("same", "same", "same*"), same, "the greatest argument, nulls left out", picks=True),
-    Function("least", ("same", "same", "same*"), same, "the least argument, nulls left out", picks=True),
+    Function(
+        "nullif",
+        ("same", "same"),
+        first,
+        "null where both are equal, else the first argument",
+        recast=True,
+        verify=ordered,
+    ),
+    Function(
+        "greatest", ("same", "same", "same*"), same, "the greatest argument, nulls left out", picks=True, verify=ordered
+    ),
+    Function(
+        "least", ("same", "same", "same*"), same, "the least argument, nulls left out", picks=True, verify=ordered
+    ),
     Function("isnull", ("any",), BOOLEAN, "whether the argument is null", spark="_1 is null", duckdb="_1 is null"),
     Function(
         "isnotnull",

@@ -118,3 +118,21 @@ def same(types: Types) -> Type:
 
 def first(types: Types) -> Type:
     return types[0]
+
+
+def ordered(arguments: Arguments, types: Types) -> Complaint | None:
+    """The complaint about arguments that are compared, where their type has no order and no equality."""
+    shared = same(types)
+    return (
+        None
+        if shared.is_orderable
+        else Complaint(0, f"{shared} has no order and no equality here", code="type-mismatch")
+    )
+
+
+def numbers(arguments: Arguments, types: Types) -> Complaint | None:
+    """The complaint about `same` arguments that must be numbers."""
+    shared = same(types)
+    if shared.is_numeric or shared.name == "null":
+        return None
+    return Complaint(0, f"a number is needed here, and this is {shared}", code="type-mismatch")

@@ -6,7 +6,17 @@ from sqlglot import exp
 
 from etlrun.language.columns import BIGINT, DOUBLE, INT, NULL, STRING, Type, decimal
 from etlrun.language.expressions import cast
-from etlrun.language.functions.function import Arguments, Complaint, Function, Template, Types, as_decimal, first, same
+from etlrun.language.functions.function import (
+    Arguments,
+    Complaint,
+    Function,
+    Template,
+    Types,
+    as_decimal,
+    first,
+    numbers,
+    same,
+)
 from etlrun.language.templates import duckdb, is_never_zero, spark, whole_of
 
 
@@ -187,6 +197,7 @@ NUMBERS = (
         spark=_spark_mod,
         duckdb=duckdb_remainder,
         gives_for=_remainder_type,
+        verify=numbers,
         recast=True,
     ),
     Function(
