@@ -70,6 +70,10 @@ WINDOWS: dict[str, tuple[str, ...]] = {
     ),
     "nth_value": (f"nth_value(s, 2) {_BY_K}", "nth_value(n, 3) over (order by k)"),
     "over": (
+        "sum(n) filter (where false) over (partition by g order by k)",
+        "count(*) filter (where n > 0) over (order by k)",
+        "min_by(s, n) filter (where b) over (order by k)",
+        "sort_array(collect_set(y) filter (where b) over (order by k))",
         f"sum(n) {_BY_K}",
         f"avg(p) {_BY_K}",
         "count(*) over ()",

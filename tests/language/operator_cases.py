@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 OPERATORS = (
+    "123456789012345678901234567890.5 > m",
+    "m < 99999999999999999999.0",
+    "n between -99999999999999999999.5 and 99999999999999999999.5",
+    "if(k = 3, n, null) / 0",
+    "if(k = 3, x, null) % 0",
+    "if(k = 3, p, null) % 0",
+    "if(k = 3, n, null) div 0",
+    "if(k = 3, n, null) % 0",
     "-cast('9999999999999999999999999999.9999999999' as decimal(38,10))",
     "-cast('-99999999999999999999999999999999999999' as decimal(38,0))",
     "-cast(p as decimal(35,2))",
@@ -238,7 +246,7 @@ TEXT_CASTS = tuple(
 )
 
 ERRORS: tuple[str, ...] = (
-    "array(1, 2)[4294967296]",
+    "i[4294967296]",
     "date_add(d, 2147483647)",
     "date_sub(d, m)",
     "add_months(d, 2147483647)",

@@ -155,10 +155,13 @@ def test_long_conditions_and_lists_are_not_deep() -> None:
     check_expression(parse(text), (("rows", SEEN),), text)
 
 
-@pytest.mark.parametrize("text", ["n, m", "n desc; drop table x", "", "n nulls", "(select 1) desc"])
+@pytest.mark.parametrize(
+    "text", ["n, m", "n desc; drop table x", "", " ", "-- n", "/* n */", "n nulls", "(select 1) desc"]
+)
 def test_an_ordering_is_one_expression(text: str) -> None:
-    with pytest.raises(ExpressionError):
+    with pytest.raises(ExpressionError) as caught:
         check_expression(parse_ordering(text).this, (("rows", SEEN),), text)
+    assert all(0 <= problem.start < problem.end for problem in caught.value.problems)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,16 @@ from etlrun.language.columns import BIGINT, BOOLEAN, DATE, DOUBLE, INT, NULL, ST
 from etlrun.language.expressions import TYPE, cast
 from etlrun.language.functions import common_type
 from etlrun.language.functions.numbers import decimal_operand, division_by_zero, duckdb_remainder
-from etlrun.language.lowering import fill_call, folds, function_of, hang, kind_of, positive_zero, read_zero_alike
+from etlrun.language.lowering import (
+    fill_call,
+    folds,
+    function_of,
+    hang,
+    kind_of,
+    positive_zero,
+    read_zero_alike,
+    type_elements,
+)
 from etlrun.language.templates import duckdb, is_never_zero
 
 RECAST = "etlrun.recast"  # the key under which the call inside a window or filter keeps the type to cast the whole to
@@ -30,10 +39,13 @@ def _call(node: exp.Anonymous) -> exp.Expr:
     function = function_of(node)
     if function is None:
         return node
+    if function.name == "nullif":
+        return _nullif(*node.expressions)
     arguments, wanted = arguments_of(node), function.wants(len(arguments_of(node))) or ()
     widen(*(argument for argument, kind in zip(arguments, wanted, strict=False) if kind == "same"))
     for argument, said in zip(arguments, wanted, strict=False):
         _type_null(argument, NULLS.get(said.lstrip("="), NULL))
+    type_elements(node, function, duckdb_cast)
     if function.picks or is_distinct(node):
         read_zero_alike(arguments_of(node), "duckdb")
     arguments = arguments_of(node)
@@ -47,6 +59,14 @@ def _call(node: exp.Anonymous) -> exp.Expr:
         filled.meta[RECAST] = kind
         return filled
     return _recast(filled, kind)
+
+
+def _nullif(value: exp.Expr, other: exp.Expr) -> exp.Expr:
+    """They are compared in their common type, and the value keeps its own: a bigint has more digits than a double."""
+    kept = value.copy()
+    equal = exp.EQ(this=value.copy(), expression=other.copy())
+    widen(equal.this, equal.expression)
+    return duckdb("case when _1 then null else _2 end", equal, kept)
 
 
 def _count_of_several(arguments: list[exp.Expr]) -> exp.Expr:
@@ -128,7 +148,7 @@ def _division(node: exp.Expr) -> exp.Expr:
     left, right = _double(node.this), _double(node.expression)
     if is_never_zero(node.expression):
         return duckdb("_1 / _2", left, right)
-    return duckdb(f"_1 / case when _2 = 0 then {division_by_zero(DOUBLE)} else _2 end", left, right)
+    return duckdb(f"_1 / case when _2 = 0 and _1 is not null then {division_by_zero(DOUBLE)} else _2 end", left, right)
 
 
 def _whole_division(node: exp.Expr) -> exp.Expr:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from sqlglot import exp
 
 from etlrun.language.calls import arguments_of
-from etlrun.language.columns import FRACTIONS, NULL, Type
-from etlrun.language.expressions import TYPE
+from etlrun.language.columns import FRACTIONS, NULL, STRING, Type, array
+from etlrun.language.expressions import TYPE, cast
 from etlrun.language.functions import FUNCTIONS, Function
 from etlrun.language.functions.function import Template
 from etlrun.language.templates import Engine, fill
@@ -39,6 +39,22 @@ def fill_call(node: exp.Anonymous, function: Function, template: Template | None
     if isinstance(template, str):
         return fill(template, engine, node.expressions)
     return template(node.expressions, tuple(kind_of(argument) for argument in arguments_of(node)))
+
+
+def type_elements(node: exp.Anonymous, function: Function, to: Callable[[exp.Expr, Type, Type], exp.Expr]) -> None:
+    """Give what is compared with the elements of an array their type, in place: engines do not widen it alike."""
+    arguments = arguments_of(node)
+    element = STRING
+    for argument, wanted in zip(arguments, function.wants(len(arguments)) or (), strict=False):
+        kind = kind_of(argument)
+        if wanted == "array":
+            element = kind.element or STRING
+        target = {"array": array(element), "element": element}.get(wanted, kind)
+        if kind == target or wanted == "array" and kind != NULL:
+            continue
+        replacement = cast(argument.copy(), target) if kind == NULL else to(argument, kind, target)
+        replacement.meta[TYPE] = target
+        argument.replace(replacement)
 
 
 def read_zero_alike(arguments: Iterable[exp.Expr], engine: Engine) -> None:

@@ -2,65 +2,80 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sqlglot import exp
 
 from etlrun.language.calls import arguments_of, is_distinct
 from etlrun.language.casts import spark_cast
-from etlrun.language.columns import BIGINT, BOOLEAN, INT, NULL, STRING, array, decimal
+from etlrun.language.columns import BIGINT, BOOLEAN, INT, NULL, decimal
 from etlrun.language.expressions import TYPE, cast
-from etlrun.language.functions import Function
+from etlrun.language.functions import as_decimal
 from etlrun.language.functions.numbers import is_long, spark_negation
-from etlrun.language.lowering import fill_call, function_of, hang, kind_of, read_zero_alike
+from etlrun.language.lowering import fill_call, function_of, hang, kind_of, read_zero_alike, type_elements
 from etlrun.language.templates import spark
 
 
 def lower(node: exp.Expr) -> exp.Expr:
     """The node in Spark's words; the node itself where they are the same. Its children are lowered already."""
-    if isinstance(node, exp.Div):
-        return spark("cast(_1 as double) / cast(_2 as double)", node.this, node.expression)
-    if isinstance(node, exp.Cast) and isinstance(node.this, (exp.Anonymous, exp.DPipe, exp.Case, exp.Paren)):
-        return (
-            spark_cast(node.this, kind_of(node.this), kind_of(node), safe=isinstance(node, exp.TryCast))
-            if TYPE in node.meta
-            else node
-        )
-    if isinstance(node, exp.Case):
-        return _case(node)
-    if isinstance(node, exp.Neg) and is_long(kind_of(node.this)):
-        return spark_negation(node.this, kind_of(node.this))
-    if isinstance(node, (exp.Add, exp.Sub, exp.Mul, exp.Mod)) and kind_of(node).name == "decimal":
-        return _decimals(node)
-    if isinstance(node, exp.Bracket):
-        return _index(node)
-    if isinstance(node, exp.NullSafeNEQ):
-        return spark("not (_1 <=> _2)", node.this, node.expression)
-    if isinstance(node, exp.Filter):
-        condition = node.expression
-        return hang(node.this.copy(), lambda call: exp.Filter(this=call, expression=condition.copy()))
-    if isinstance(node, exp.Select):
-        return _elements(node)
-    if isinstance(node, exp.Window):
-        return hang(node.this.copy(), lambda call: _over(node, call))
+    if isinstance(node, exp.Anonymous):
+        return _call(node)
+    rule = RULES.get(type(node))
+    return rule(node) if rule else node
+
+
+def _call(node: exp.Anonymous) -> exp.Expr:
     function = function_of(node)
     if function is None:
         return node
-    assert isinstance(node, exp.Anonymous)
-    _type_nulls(node, function)
+    type_elements(node, function, spark_cast)
     if function.picks or is_distinct(node):
         read_zero_alike(arguments_of(node), "spark")
     return fill_call(node, function, function.spark, "spark")
 
 
-def _type_nulls(node: exp.Anonymous, function: Function) -> None:
-    """Give a bare NULL in the place of an array or of its element a type, which Spark asks for."""
-    arguments = arguments_of(node)
-    element = STRING
-    for argument, wanted in zip(arguments, function.wants(len(arguments)) or (), strict=False):
-        kind = kind_of(argument)
-        if wanted == "array":
-            element = kind.element or STRING
-        if wanted in ("array", "element") and kind == NULL:
-            argument.replace(cast(argument.copy(), array(element) if wanted == "array" else element))
+def _division(node: exp.Expr) -> exp.Expr:
+    return spark("cast(_1 as double) / cast(_2 as double)", node.this, node.expression)
+
+
+def _cast(node: exp.Expr) -> exp.Expr:
+    if TYPE not in node.meta or not isinstance(node.this, (exp.Anonymous, exp.DPipe, exp.Case, exp.Paren)):
+        return node
+    return spark_cast(node.this, kind_of(node.this), kind_of(node), safe=isinstance(node, exp.TryCast))
+
+
+def _unequal(node: exp.Expr) -> exp.Expr:
+    return spark("not (_1 <=> _2)", node.this, node.expression)
+
+
+def _negation(node: exp.Expr) -> exp.Expr:
+    return spark_negation(node.this, kind_of(node.this)) if is_long(kind_of(node.this)) else node
+
+
+def _comparison(node: exp.Expr) -> exp.Expr:
+    """Beside a literal that no bigint reaches Spark takes `n < 1e30` for true, also where the integer `n` is null."""
+    operands = list(node.iter_expressions())
+    kinds = [kind_of(operand) for operand in operands]
+    if any(kind.name == "decimal" and kind.precision - kind.scale > 18 for kind in kinds):
+        for operand, kind in zip(operands, kinds, strict=True):
+            if kind.is_integer:
+                operand.replace(cast(operand.copy(), as_decimal(kind)))
+    return node
+
+
+def _filter(node: exp.Expr) -> exp.Expr:
+    condition = node.expression
+    if isinstance(node.parent, exp.Window):
+        return hang(node.this.copy(), lambda call: _only_where(call, condition.this))
+    return hang(node.this.copy(), lambda call: exp.Filter(this=call, expression=condition.copy()))
+
+
+def _only_where(call: exp.Expr, condition: exp.Expr) -> exp.Expr:
+    """An aggregate of some rows without `filter`, which Spark cannot run over a window where the condition is never true."""
+    value = call.expressions[0]
+    kept = exp.Literal.number(1) if isinstance(value, exp.Star) else value.copy()
+    value.replace(exp.Case(ifs=[exp.If(this=condition.copy(), true=kept)]))
+    return call
 
 
 def _case(node: exp.Expr) -> exp.Expr:
@@ -73,7 +88,7 @@ def _case(node: exp.Expr) -> exp.Expr:
 
 def _decimals(node: exp.Expr) -> exp.Expr:
     """A bare NULL beside a decimal has one digit: Spark would give it as many as the other operand, and the result more."""
-    for operand in (node.this, node.expression):
+    for operand in (node.this, node.expression) if kind_of(node).name == "decimal" else ():
         if kind_of(operand) == NULL:
             operand.replace(cast(operand.copy(), decimal(1, 0)))
     return node
@@ -87,13 +102,18 @@ def _index(node: exp.Expr) -> exp.Expr:
     return node
 
 
+def _window(node: exp.Expr) -> exp.Expr:
+    assert isinstance(node, exp.Window)
+    return hang(node.this.copy(), lambda call: _over(node, call))
+
+
 def _over(node: exp.Window, call: exp.Expr) -> exp.Window:
     window = node.copy()
     window.set("this", call)
     return window
 
 
-def _elements(node: exp.Select) -> exp.Select:
+def _elements(node: exp.Expr) -> exp.Expr:
     """`JOIN UNNEST(array) WITH ORDINALITY` is LATERAL VIEW POSEXPLODE in Spark, which counts from 0."""
     for join in [item for item in node.args.get("joins") or () if isinstance(item.this, exp.Unnest)]:
         unnest = join.this
@@ -111,3 +131,19 @@ def _elements(node: exp.Select) -> exp.Select:
         join.pop()
         node.append("laterals", view)
     return node
+
+
+RULES: dict[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
+    exp.Div: _division,
+    exp.Cast: _cast,
+    exp.TryCast: _cast,
+    exp.Case: _case,
+    exp.Neg: _negation,
+    exp.Bracket: _index,
+    exp.NullSafeNEQ: _unequal,
+    exp.Filter: _filter,
+    exp.Window: _window,
+    exp.Select: _elements,
+    **dict.fromkeys((exp.Add, exp.Sub, exp.Mul, exp.Mod), _decimals),
+    **dict.fromkeys((exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Between), _comparison),
+}

@@ -31,6 +31,8 @@ def syntax_problem(error: ParseError | TokenError, text: str, sql: str = "", shi
     if opened is not None and ("Expecting )" in said or not word):
         return Problem("syntax", "this `(` is not closed", opened, opened + 1, f"close it with `)`; {_QUOTES}")
     start, end = _place(facts, word, text, sql or text, shift)
+    if end <= 0:
+        return Problem("syntax", "the expression is empty", 0, max(1, len(text)), "write one, or leave its key out")
     if not word or start >= len(text):
         return Problem("syntax", "the expression ends too early", 0, len(text), "finish it")
     return _phrase(said, word, start, min(end, len(text)))

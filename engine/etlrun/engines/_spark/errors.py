@@ -43,6 +43,22 @@ def translated(error: Any) -> StatementError:
     return StatementError(CONDITIONS.get(code.split(".")[0], "engine"), _said(text, code), offset)
 
 
+def translated_java(error: Exception) -> StatementError:
+    """The facts of an error that the Java side does not name: a condition that its text names, or else its innermost cause."""
+    text = str(error)
+    found = re.search(r"\[([A-Z_]+)[\].]", text)
+    code = found.group(1) if found else ""
+    causes = re.findall(r"^Caused by: (.*)$", text, re.MULTILINE)
+    said = _said(text, code) if code in CONDITIONS else causes[-1] if causes else _second_line(text)
+    return StatementError(CONDITIONS.get(code, "engine"), said)
+
+
+def _second_line(text: str) -> str:
+    """What stands behind `An error occurred while calling ...`, which says nothing."""
+    lines = [line.strip(": ") for line in text.split("\n") if line.strip()]
+    return lines[1] if len(lines) > 1 else lines[0]
+
+
 def _said(text: str, code: str) -> str:
     found = re.search(rf"\[{re.escape(code)}[^\]]*\] ([^\n]*)", text) if code else None
     if not found:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etlrun.engines._file_values import SPARK, passed
-from etlrun.engines._spark.errors import first_line, translated
+from etlrun.engines._spark.errors import translated, translated_java
 from etlrun.engines._spark.lost import FEW_TRIES, be_patient, in_touch, is_lost, whoever_answers
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import NULL, Column, Columns, Type
-from etlrun.spec.engine import FileColumn, InputFiles, LinkedFiles, ParquetFiles, Session, StatementError
+from etlrun.spec.engine import FileColumn, InputFiles, LinkedFiles, ParquetFiles, Session
 
 if TYPE_CHECKING:
     import pyarrow
@@ -119,11 +119,7 @@ class SparkSessionAtWork(Session):
             except (PySparkException, Py4JError) as error:
                 if is_lost(error):
                     raise
-                raise (
-                    translated(error)
-                    if isinstance(error, PySparkException)
-                    else StatementError("engine", first_line(error))
-                ) from error
+                raise (translated(error) if isinstance(error, PySparkException) else translated_java(error)) from error
 
 
 def _typed(value: str, item: Column) -> str:

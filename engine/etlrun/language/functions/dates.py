@@ -11,6 +11,7 @@ from etlrun.language.clocks import ClockError, read_clock
 from etlrun.language.columns import BIGINT, DATE, INT, STRING, TIMESTAMP, Type, decimal
 from etlrun.language.expressions import cast
 from etlrun.language.functions.function import Arguments, Complaint, Function, Template, Types, Verify
+from etlrun.language.functions.places import in_ints
 from etlrun.language.templates import Engine, duckdb, fill, spark, text_of, whole_of
 
 _SPARK_TYPES = {"date": "date", "timestamp": "timestamp_ntz"}
@@ -161,7 +162,7 @@ DATES = (
         DATE,
         "the date n days later",
         spark=_counted("date_add(_1, _2)", "spark", _DAYS),
-        duckdb=_counted("_1 + cast(_2 as integer)", "duckdb", _DAYS),
+        duckdb=_counted("case when _1 is not null then _1 + cast(_2 as integer) end", "duckdb", _DAYS),
         aliases=("dateadd",),
     ),
     Function(
@@ -170,7 +171,7 @@ DATES = (
         DATE,
         "the date n days earlier",
         spark=_counted("date_sub(_1, _2)", "spark", _DAYS),
-        duckdb=_counted("_1 - cast(_2 as integer)", "duckdb", _DAYS),
+        duckdb=_counted("case when _1 is not null then _1 - cast(_2 as integer) end", "duckdb", _DAYS),
     ),
     Function(
         "datediff",
@@ -187,7 +188,7 @@ DATES = (
         DATE,
         "the date n months later, or that month's last day where it is shorter",
         spark=_counted("add_months(_1, _2)", "spark", _MONTHS),
-        duckdb=_counted("_1 + to_months(cast(_2 as integer))", "duckdb", _MONTHS),
+        duckdb=_counted("case when _1 is not null then _1 + to_months(cast(_2 as integer)) end", "duckdb", _MONTHS),
         recast=True,
     ),
     Function("last_day", ("moment",), DATE, "the last day of the month", duckdb=_of_days("last_day(_1)")),
@@ -260,7 +261,7 @@ DATES = (
         ("integer", "integer", "integer"),
         DATE,
         "the date of a year, month and day",
-        spark="make_date(cast(_1 as int), cast(_2 as int), cast(_3 as int))",
+        spark=in_ints("make_date"),
     ),
     Function(
         "unix_date", ("date",), INT, "the days since 1970-01-01", duckdb="_1 - cast('1970-01-01' as date)", recast=True

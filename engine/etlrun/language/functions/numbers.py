@@ -39,7 +39,7 @@ def duckdb_remainder(arguments: Arguments, types: Types) -> exp.Expr:
     shared = same(types)
     if shared.is_integer or is_never_zero(arguments[1]):
         return duckdb("_1 % _2", *arguments)
-    return duckdb(f"_1 % case when _2 = 0 then {division_by_zero(shared)} else _2 end", *arguments)
+    return duckdb(f"_1 % case when _2 = 0 and _1 is not null then {division_by_zero(shared)} else _2 end", *arguments)
 
 
 def division_by_zero(kind: Type) -> str:

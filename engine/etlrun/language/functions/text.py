@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from etlrun.language.columns import BIGINT, BOOLEAN, INT, STRING, Type
+from etlrun.language.columns import BOOLEAN, INT, STRING
 from etlrun.language.expressions import LONG_CHAIN, balanced
 from etlrun.language.functions.function import Arguments, Complaint, Function, Template, Types
-from etlrun.language.templates import duckdb, spark, text_of, whole_of
+from etlrun.language.functions.places import as_int, in_ints
+from etlrun.language.templates import duckdb, text_of, whole_of
 
 # Letters whose upper case is more than one letter: Unicode's SpecialCasing, which never changes. DuckDB maps one to one.
 _HOMES = (range(0x80, 0x600), range(0x1E00, 0x2000), range(0xFB00, 0xFB20))  # the only blocks that hold any
@@ -26,48 +27,29 @@ _LOWER = (
 )
 
 
-def _not_negative(arguments: Arguments, position: int) -> exp.Expr:
+def _not_negative(arguments: Arguments, types: Types, position: int) -> exp.Expr:
     """A length: 0 where it is negative, and null where it is null."""
     value = whole_of(arguments[position])
-    return (
-        arguments[position].copy()
-        if value is not None and value >= 0
-        else duckdb("case when _1 < 0 then 0 else _1 end", arguments[position])
-    )
-
-
-def _in_spark(name: str) -> Template:
-    """A call whose lengths and positions are of type int, as Spark wants them: what is beyond an int is beyond any text."""
-
-    def build(arguments: Arguments, types: Types) -> exp.Expr:
-        return exp.Anonymous(this=name, expressions=[_as_int(*pair) for pair in zip(arguments, types, strict=True)])
-
-    return build
-
-
-def _as_int(argument: exp.Expr, kind: Type) -> exp.Expr:
-    if kind != BIGINT:
-        return argument.copy()
-    return spark(
-        "cast(case when _1 > 2147483647 then 2147483647 when _1 < -2147483647 then -2147483647 else _1 end as int)",
-        argument,
-    )
+    if value is not None and value >= 0:
+        return arguments[position].copy()
+    return duckdb("case when _1 < 0 then 0 else _1 end", as_int(arguments[position], types[position], "duckdb"))
 
 
 def _duckdb_substring(arguments: Arguments, types: Types) -> exp.Expr:
     start = whole_of(arguments[1])
-    begin = arguments[1].copy() if start else duckdb("case when _1 = 0 then 1 else _1 end", arguments[1])
+    place = as_int(arguments[1], types[1], "duckdb")
+    begin = place if start else duckdb("case when _1 = 0 then 1 else _1 end", place)
     if len(arguments) == 2:
         return duckdb("substring(_1, _2)", arguments[0], begin)
-    return duckdb("substring(_1, _2, _3)", arguments[0], begin, _not_negative(arguments, 2))
+    return duckdb("substring(_1, _2, _3)", arguments[0], begin, _not_negative(arguments, types, 2))
 
 
 def _duckdb_left(arguments: Arguments, types: Types) -> exp.Expr:
-    return duckdb("left(_1, _2)", arguments[0], _not_negative(arguments, 1))
+    return duckdb("left(_1, _2)", arguments[0], _not_negative(arguments, types, 1))
 
 
 def _duckdb_right(arguments: Arguments, types: Types) -> exp.Expr:
-    return duckdb("right(_1, _2)", arguments[0], _not_negative(arguments, 1))
+    return duckdb("right(_1, _2)", arguments[0], _not_negative(arguments, types, 1))
 
 
 def _duckdb_concat(arguments: Arguments, types: Types) -> exp.Expr:
@@ -82,7 +64,7 @@ def _duckdb_concat(arguments: Arguments, types: Types) -> exp.Expr:
 def _duckdb_pad(name: str) -> Template:
     def pad(arguments: Arguments, types: Types) -> exp.Expr:
         filler = arguments[2] if len(arguments) > 2 else " "
-        return duckdb(f"{name}(_1, _2, _3)", arguments[0], _not_negative(arguments, 1), filler)
+        return duckdb(f"{name}(_1, _2, _3)", arguments[0], _not_negative(arguments, types, 1), filler)
 
     return pad
 
@@ -131,15 +113,15 @@ TEXT = (
         ("string", "integer", "integer?"),
         STRING,
         "from a position on (from the end where it is negative), n characters",
-        spark=_in_spark("substring"),
+        spark=in_ints("substring"),
         duckdb=_duckdb_substring,
         aliases=("substr", "mid"),
     ),
     Function(
-        "left", ("string", "integer"), STRING, "the first n characters", spark=_in_spark("left"), duckdb=_duckdb_left
+        "left", ("string", "integer"), STRING, "the first n characters", spark=in_ints("left"), duckdb=_duckdb_left
     ),
     Function(
-        "right", ("string", "integer"), STRING, "the last n characters", spark=_in_spark("right"), duckdb=_duckdb_right
+        "right", ("string", "integer"), STRING, "the last n characters", spark=in_ints("right"), duckdb=_duckdb_right
     ),
     Function(
         "replace", ("string", "string", "string"), STRING, "every occurrence of the second text replaced by the third"
@@ -185,7 +167,7 @@ TEXT = (
         ("string", "integer", "=string?"),
         STRING,
         "filled at the beginning, or cut, to n characters",
-        spark=_in_spark("lpad"),
+        spark=in_ints("lpad"),
         duckdb=_duckdb_pad("lpad"),
         verify=_some_filler,
     ),
@@ -194,11 +176,11 @@ TEXT = (
         ("string", "integer", "=string?"),
         STRING,
         "filled at the end, or cut, to n characters",
-        spark=_in_spark("rpad"),
+        spark=in_ints("rpad"),
         duckdb=_duckdb_pad("rpad"),
         verify=_some_filler,
     ),
-    Function("repeat", ("string", "integer"), STRING, "the text n times", spark=_in_spark("repeat")),
+    Function("repeat", ("string", "integer"), STRING, "the text n times", spark=in_ints("repeat")),
     Function(
         "reverse",
         ("string",),
