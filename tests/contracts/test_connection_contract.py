@@ -117,6 +117,15 @@ def test_append_adds_once_per_run(target: Target, tmp_path: Path) -> None:
     assert target.ledger() == [("", FIRST, 3), ("", SECOND, 2)]
 
 
+def test_rows_that_the_last_run_appended_are_not_appended_again(target: Target, tmp_path: Path) -> None:
+    warehouse = target.open()
+    warehouse.publish(make_load(tmp_path, APRIL, key=(), write="append", run_id=FIRST))
+    again = make_load(tmp_path, APRIL, key=(), write="append", run_id=SECOND)
+    assert target.open().publish(again) == Published(3, was_there=True)
+    assert target.open().publish(replace(again, spec_hash="4567")) == Published(3)
+    assert target.rows() == sorted([*APRIL, *APRIL])
+
+
 def test_append_without_a_key_keeps_equal_rows(target: Target, tmp_path: Path) -> None:
     target.open().publish(make_load(tmp_path, APRIL, key=(), write="append", run_id=FIRST))
     target.open().publish(make_load(tmp_path, [APRIL[0], APRIL[0]], key=(), write="append", run_id=SECOND))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -77,7 +78,7 @@ def make_load(
         period,
         tuple(files),
         len(rows),
-        "abc",
+        hashlib.sha256(repr(sorted(map(repr, rows))).encode()).hexdigest()[:16],
         run_id,
         "interaction",
         "0123",

@@ -82,10 +82,11 @@ def test_append_adds_and_each_run_once(project: Project) -> None:
 def test_append_of_a_key_that_is_there_is_refused(project: Project) -> None:
     sell(project, "2022-04,A,1")
     publish(project, "append")
+    sell(project, "2022-04,A,2")
     result = project.run(project.pipeline(SALES.replace("WRITE", "append")))
     assert result.code == 1
     assert "key-exists" in result.err
-    assert "'A'" in result.err
+    assert "`shop` = A" in result.err
     assert project.table("totals") == [("2022-04", "A", 1)]
 
 

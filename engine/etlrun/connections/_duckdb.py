@@ -28,6 +28,8 @@ from etlrun.spec.database import Finding, Load, Published
 from etlrun.stopping import pause
 from etlrun.warehouse.database import Warehouse
 from etlrun.warehouse.faults import point
+from etlrun.warehouse.inspection import sample_key
+from etlrun.warehouse.refusals import is_duplicate, refused_rows
 from etlrun.warehouse.server import ErrorKind, LoadRefused, Rule, Server, ServerError
 from etlrun.warehouse.sessions import Sessions
 from etlrun.warehouse.stage import Encoding, Field, Stage
@@ -36,11 +38,6 @@ from etlrun.warehouse.tables import Definition, OwnTable
 WAIT_SECONDS = 10.0  # for another process that has the file open
 EXACT = ("binary", "c", "posix")  # collations that compare texts byte by byte
 BATCHES = 6  # of the stage, that one INSERT takes: a row group of DuckDB
-_KINDS: tuple[tuple[type[duckdb.Error], ErrorKind], ...] = (
-    (duckdb.TransactionException, "transient"),
-    (duckdb.ConstraintException, "refused"),
-    (duckdb.ConversionException, "refused"),
-)
 
 
 def open_warehouse(connection: str, path: Path, *, writing: bool) -> DuckdbWarehouse:
@@ -197,8 +194,10 @@ class DuckdbLoader:
                 session.run(f"INSERT INTO {_table(table)} ({names}) SELECT * FROM {rows}")
             loaded += sum(batch.num_rows for batch in some)
         keys = ", ".join(map(name, self.key))
-        if keys and session.rows(f"SELECT 1 FROM {_table(table)} GROUP BY {keys} HAVING count(*) > 1 LIMIT 1"):
-            raise LoadRefused("rows share a key", is_duplicate=True)
+        shown = ", ".join(f"CAST({name(key)} AS VARCHAR)" for key in self.key)
+        twice = f"SELECT {shown} FROM {_table(table)} GROUP BY {keys} HAVING count(*) > 1 ORDER BY ALL LIMIT 1"
+        for row in session.rows(twice) if keys else []:
+            raise LoadRefused(sample_key(self.key, row), is_duplicate=True)
         return loaded
 
 
@@ -292,7 +291,19 @@ class DuckdbServer(Server[DuckdbSession, Definition[DuckdbColumn]]):
                 session.run(f"DELETE FROM {_table(table)} AS old USING {rows} AS new WHERE {same}")
 
     def explain(self, error: ServerError) -> tuple[str, str]:
-        return f"DuckDB says: {error.said}", "look at the file's disk and at who else writes to it, then run again"
+        if error.code == "ConstraintException":
+            return f"a constraint of the table is violated ({error.said})", "look at the constraints of the table"
+        return f"DuckDB fails ({error.said})", "look at the disk that the file is on, and at who else writes to it"
+
+    def refusal(
+        self, stage: Stage, there: Definition[DuckdbColumn], error: ServerError | LoadRefused
+    ) -> RunFailure | None:
+        failure = refused_rows(stage, error, str(error))
+        return (
+            RunFailure("sink", failure.code, f"{failure.message}: {error}", failure.fix)
+            if is_duplicate(error)
+            else None
+        )
 
     def masked(self, error: ServerError) -> str:
         return error.said
@@ -348,7 +359,7 @@ def _as_server_error() -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        kind: ErrorKind = next((kind for found, kind in _KINDS if isinstance(error, found)), "other")
+        kind: ErrorKind = "transient" if isinstance(error, duckdb.TransactionException) else "other"
         raise ServerError(type(error).__name__, _said(error), kind) from error
 
 

@@ -15,6 +15,7 @@ from etlrun.runtime.record import Record
 from etlrun.runtime.stage import Staged, shown_columns, verify_stage
 from etlrun.runtime.waiting import when_free
 from etlrun.runtime.working import Reporter
+from etlrun.spec.database import Load
 from etlrun.spec.project import Use
 from etlrun.spec.publication import Publication
 from etlrun.stopping import safe_point
@@ -43,21 +44,39 @@ def publish_all(
 ) -> None:
     """Publish every sink that the record does not tell of yet; a table that is busy is waited for at most `wait` seconds.
 
-    Raises RunFailure; what was published before stays whole.
+    All of them are judged first. Then come the files, which may be written again, and then the tables, those of a connection in one
+    transaction. Raises RunFailure; what was published before stays whole.
     """
-    for sink, use in checked.pipeline.sinks.items():
-        if sink not in record.sinks:
+    left = {sink: use for sink, use in checked.pipeline.sinks.items() if sink not in record.sinks}
+    try:
+        for sink, use in left.items():
+            _judge(checked, sink, use, staged[use.value.from_])
+        for group in _groups(left):
             safe_point()
-            reporter.say(f"publishing {sink}")
-            verify_stage(staged[use.value.from_])
-            try:
-                work = partial(publish, checked, sink, use, staged[use.value.from_], record)
-                record.sinks[sink] = when_free(work, wait, reporter)
-            except RunFailure as failure:
-                _tell_what_is_left(failure, record)
-                raise
-            for notice in record.sinks[sink].get("notices", ()):
+            reporter.say(f"publishing {', '.join(group)}")
+            record.sinks.update(when_free(partial(_publish, checked, group, staged, record), wait, reporter))
+            for notice in (notice for sink in group for notice in record.sinks[sink].get("notices", ())):
                 reporter.warn(notice)
+    except RunFailure as failure:
+        _tell_what_is_left(failure, record)
+        raise
+
+
+def _judge(checked: Checked, sink: str, use: Use, staged: Staged) -> None:
+    verify_stage(staged)
+    if staged.rows < use.value.min_rows:
+        message = f"`{sink}` would be published with {staged.rows:,} rows; expected at least {use.value.min_rows:,}"
+        failure = RunFailure("sink", "too-few-rows", message, "look at what was read, or allow it: `min_rows: 0`")
+        raise located(checked, use.where, failure)
+
+
+def _groups(sinks: Mapping[str, Use]) -> list[dict[str, Use]]:
+    """Sinks that are published together: each file alone, then the tables of each connection."""
+    groups: dict[str, dict[str, Use]] = {}
+    for sink, use in sinks.items():
+        connection = use.value.place(sink)[0]
+        groups.setdefault(f"connection {connection}" if connection else f"sink {sink}", {})[sink] = use
+    return sorted(groups.values(), key=lambda group: any(use.value.place(sink)[0] for sink, use in group.items()))
 
 
 def _tell_what_is_left(failure: RunFailure, record: Record) -> None:
@@ -68,19 +87,51 @@ def _tell_what_is_left(failure: RunFailure, record: Record) -> None:
         failure.add(fix=f"; then `etlrun resume {record.run_id}` publishes what is left, without computing it again")
 
 
-def publish(checked: Checked, sink: str, use: Use, staged: Staged, record: Record) -> dict[str, Any]:
-    """Publish one sink; what is told of it in the record. Raises RunFailure, and then nothing has changed there."""
+def _publish(
+    checked: Checked, group: Mapping[str, Use], staged: Mapping[str, Staged], record: Record
+) -> dict[str, dict[str, Any]]:
+    """Publish sinks together; what is told of each in the record. Raises RunFailure, and then nothing has changed there."""
+    publications = {
+        sink: _publication(checked, sink, use, staged[use.value.from_], record.run_id, record.spec_hash)
+        for sink, use in group.items()
+    }
+    loads: dict[str, Load] = {}
     try:
-        if staged.rows < use.value.min_rows:
-            message = (
-                f"`{sink}` would be published with {staged.rows:,} rows, and at least {use.value.min_rows:,} are wanted"
-            )
-            raise RunFailure("sink", "too-few-rows", message, "look at what was read, or allow it: `min_rows: 0`")
-        told: dict[str, Any] = use.value.publish(
-            _publication(checked, sink, use, staged, record.run_id, record.spec_hash)
-        )
+        for sink, use in group.items():
+            load = use.value.load(publications[sink])
+            if load is None:
+                return {sink: use.value.publish(publications[sink])}
+            loads[sink] = load
+        return _publish_loads(checked, group, loads)
     except RunFailure as failure:
-        raise located(checked, use.where, failure) from failure.__cause__
+        about = next((sink for sink, load in loads.items() if load.table == failure.subject), next(iter(group)))
+        others = [sink for sink in group if sink != about]
+        if others:
+            failure.add(message=f"; nor was {', '.join(others)}, in the same transaction")
+        raise located(checked, group[about].where, failure) from failure.__cause__
+
+
+def _publish_loads(checked: Checked, group: Mapping[str, Use], loads: Mapping[str, Load]) -> dict[str, dict[str, Any]]:
+    """Publish tables of one connection."""
+    connection = next(use.value.place(sink)[0] for sink, use in group.items())
+    database = database_writer(checked)(connection)
+    try:
+        database.publish_all(tuple(loads.values()))
+    finally:
+        database.close()
+    told = {
+        sink: {
+            "connection": connection,
+            "table": load.table,
+            "write": load.write,
+            "rows": load.rows,
+            "checksum": load.checksum,
+            **({"period": load.period} if load.period else {}),
+        }
+        for sink, load in loads.items()
+    }
+    if database.notices:
+        next(iter(told.values()))["notices"] = list(database.notices)
     return told
 
 

@@ -2,7 +2,9 @@
 
 `write` says what becomes of the rows that are there: `replace` puts the new ones in their place; `replace_where` only replaces the
 rows that fulfil a condition, such as a month; `append` adds, once per run; `merge` replaces the rows of equal `key`. A reader sees
-the old rows or the new ones. A missing table is created with the declared types; an existing one is never altered.
+the old rows or the new ones. A missing table is created with the declared types; an existing one is never altered. All
+tables of a connection are published in one transaction: none of them is, where one cannot be. Rows that the last run of this very
+pipeline appended already are not appended again.
 
 ```yaml
 sinks:
@@ -27,7 +29,7 @@ sinks:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from sqlglot import exp
 
@@ -122,7 +124,7 @@ class Table(Sink):
 
     def look_ahead(self, publication: Publication) -> str:
         database = publication.open_database(self.connection)
-        load = self._load(publication)
+        load = self.load(publication)
         try:
             is_there = database.columns(load.table) is not None
             problems = database.mismatches(load)
@@ -148,24 +150,7 @@ class Table(Sink):
         }
         return doings[load.write]
 
-    def publish(self, publication: Publication) -> dict[str, Any]:
-        load = self._load(publication)
-        database = publication.open_database(self.connection)
-        try:
-            published = database.publish(load)
-        finally:
-            database.close()
-        found = {
-            "connection": self.connection,
-            "table": load.table,
-            "write": load.write,
-            "rows": published.rows,
-            "checksum": load.checksum,
-        }
-        period = {"period": load.period} if load.period else {}
-        return {**found, **period, **({"notices": list(database.notices)} if database.notices else {})}
-
-    def _load(self, publication: Publication) -> Load:
+    def load(self, publication: Publication) -> Load:
         condition, period = None, ""
         if isinstance(self.write, ReplaceWhere):
             condition = publication.scope.condition(

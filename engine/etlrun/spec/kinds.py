@@ -20,7 +20,7 @@ from etlrun.spec.scope import HIDDEN, NAME, At, Scope
 if TYPE_CHECKING:
     from etlrun.reading.intake import Intake, Order
     from etlrun.reading.inventory import Wanted
-    from etlrun.spec.database import Database
+    from etlrun.spec.database import Database, Load
     from etlrun.spec.paths import Places
     from etlrun.spec.publication import Publication
 
@@ -233,6 +233,10 @@ class Sink(Described):
         """What publishing would do, in one line, asked before anything is computed. Raises RunFailure where it cannot be done."""
         raise NotImplementedError
 
+    def load(self, publication: Publication) -> Load | None:
+        """The relation on its way into a table of a connection, all of whose sinks are published together; None for a sink that is no table."""
+        return None
+
     def publish(self, publication: Publication) -> dict[str, Any]:
-        """Publish the relation whole and give what the record tells of it. Raises RunFailure, and then nothing has changed."""
+        """Publish a relation that is no `load`, and give what the record tells of it. Raises RunFailure, and then nothing has changed."""
         raise NotImplementedError

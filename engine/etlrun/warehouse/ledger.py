@@ -139,6 +139,16 @@ def find_entries(server: AnyServer, session: Session, load: Load) -> list[tuple[
     return [(str(period), str(run)) for period, run in (*own, *whole)]
 
 
+def find_same_append(server: AnyServer, session: Session, load: Load) -> str:
+    """The run whose append was the last one of this pipeline, with the same params, and of the very rows of `load`; nothing where they differ."""
+    pipeline = f"pipeline = {server.text(load.pipeline)} AND spec_hash = {server.text(load.spec_hash)}"
+    found = session.rows(
+        f"SELECT run_id, checksum, row_count FROM {LEDGER} WHERE tbl = {server.text(table_key(load.table))} "
+        f"AND write_mode = 'append' AND {pipeline} ORDER BY finished_at DESC, run_id DESC LIMIT 1"
+    )
+    return next((str(run) for run, checksum, rows in found if (checksum, rows) == (load.checksum, load.rows)), "")
+
+
 def forget(server: AnyServer, session: Session, load: Line) -> None:
     """Remove the row of what `load` owns: of the whole table, or of a period. What was appended is known for as long as it is not replaced."""
     period = "" if load.write == "replace" else f" AND period = {server.text(period_key(load.period))}"

@@ -22,7 +22,7 @@ from etlrun.stopping import cancelling, finishing
 from etlrun.warehouse.faults import point
 from etlrun.warehouse.fencing import is_published
 from etlrun.warehouse.inspection import Facts, inspect
-from etlrun.warehouse.ledger import find_entries, period_key, record
+from etlrun.warehouse.ledger import find_entries, find_same_append, period_key, record
 from etlrun.warehouse.locks import take_lock
 from etlrun.warehouse.pointer import PointerPublish
 from etlrun.warehouse.preparing import is_by_pointer, prepare
@@ -199,10 +199,18 @@ class _Publish:
         return [Published(work.load.rows, was_there) for work, was_there in zip(self.works, done, strict=True)]
 
     def is_done(self, session: Session, load: Load) -> bool:
-        """Whether this very run is in the table. Raises RunFailure where a later one is."""
+        """Whether this very run is in the table, or the same rows appended by it before. Raises RunFailure where a later run is."""
         found = find_entries(self.server, session, load)
         self.is_in_doubt = False
-        return is_published(load, period_key(load.period), found)
+        if is_published(load, period_key(load.period), found):
+            return True
+        same = find_same_append(self.server, session, load) if load.write == "append" else ""
+        if same:
+            self.publisher.note(
+                f"nothing was appended to `{load.table}`: run {same} of this pipeline appended the same {load.rows:,} rows; "
+                "if they are meant twice, change the pipeline, if only a comment in it"
+            )
+        return bool(same)
 
     def tidy(self, session: Session, pointer: PointerPublish | None) -> None:
         try:
