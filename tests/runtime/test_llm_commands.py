@@ -147,6 +147,16 @@ def test_doctor_tells_a_model_that_answers_from_a_wrong_key_and_a_retired_name(p
     assert SECRET not in well.out + well.err
 
 
+def test_doctor_exits_1_where_an_example_is_answered_wrongly(project: Project) -> None:
+    with service() as served:
+        for label, code in ((truth(served)["running man"], 0), (another(truth(served)["running man"]), 1)):
+            examples = f"examples:\n  - {{key: running man, kind: {label}}}\ncanaries:"
+            project.write("prompts/kind.md", PROMPT.replace("canaries:", examples))
+            result = run(project, served, "llm", "doctor", "kind", "--model", "kinds")
+            assert result.code == code, result.out + result.err
+    assert f"`running man` is {label}: correct the example" in result.out + result.err
+
+
 def test_a_misspelt_command_is_told(project: Project) -> None:
     result = project.run("llm", "stat")
     assert (result.code, "did you mean `stats`?" in result.err) == (2, True)

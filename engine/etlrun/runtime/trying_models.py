@@ -80,6 +80,15 @@ def _try_out(project: Project, prompt: Prompt, tier: Tier) -> tuple[str, str, in
         f"{chosen[index]}: {'/'.join(str(value) for value in answer.values())}"
         for index, answer in sorted(verdict.answers.items())
     )
+    right = {example.key: example.answer for example in (*prompt.examples, *prompt.canaries)}
+    wrong = [
+        f"`{chosen[index]}` is {'/'.join(str(value) for value in right[chosen[index]].values())}"
+        for index, answer in sorted(verdict.answers.items())
+        if chosen[index] in right and answer != right[chosen[index]]
+    ]
+    if wrong:
+        fix = f"by prompts/{prompt.name}.md {', '.join(wrong)}: correct the example, or try another model"
+        return f"{told} ({answers}), {len(wrong)} wrongly", fix, 1
     return f"{told} ({answers})", "", 0
 
 
