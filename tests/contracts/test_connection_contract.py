@@ -204,6 +204,7 @@ def test_an_exception_at_any_point_leaves_old_or_new_rows(
     assert watch.errors == [] and watch.states <= {OLD_STATE, NEW_STATE}
     assert target.open().publish(load) == Published(30, was_there=is_new)
     assert target.state() == NEW_STATE
+    assert list(load.files[0].parent.glob(".publish-*")) == []
 
 
 def test_a_process_killed_at_any_point_leaves_old_or_new_rows_and_the_next_one_does_not_wait(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import random
-import signal
 import subprocess
 import sys
 import threading
@@ -19,11 +17,9 @@ import pytest
 from etlrun.connections._mysql.errors import MysqlError
 from etlrun.failures import RunFailure
 from etlrun.spec.database import Published
-from etlrun.warehouse.faults import FaultError
 
 from .loads import Place, make_load, many
 from .proxy import Fault, Proxy
-from .publish_process import start
 from .server import Server
 from .watching import Watch
 
@@ -58,42 +54,6 @@ def state(place: Place) -> tuple[tuple[Any, ...], list[tuple[str, str, int]]]:
 
 AS_OLD = (OLD_STATE, [("", FIRST, 40)])
 AS_NEW = (NEW_STATE, [("", SECOND, 30)])
-
-
-@pytest.mark.parametrize("point", POINTS)
-@LOADERS
-def test_an_exception_at_any_point_leaves_old_or_new_rows(
-    place: Place, tmp_path: Path, point: str, loader: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    put_old_rows(place, tmp_path)
-    load = make_load(tmp_path, NEW, run_id=SECOND)
-    monkeypatch.setenv("ETLRUN_FAULT", f"{point}:raise")
-    with Watch(place, STATE) as watch, pytest.raises(FaultError):
-        monkeypatch.setattr("etlrun.warehouse.faults._hits", {})
-        place.warehouse(loader=loader).publish(load)
-    monkeypatch.delenv("ETLRUN_FAULT")
-    assert state(place) == (AS_NEW if point == "committed" else AS_OLD)
-    assert watch.errors == [] and watch.states() <= {OLD_STATE, NEW_STATE}
-    place.warehouse(loader=loader).publish(load)
-    assert state(place) == AS_NEW
-    assert list(load.files[0].parent.glob(".publish-*")) == []
-
-
-@pytest.mark.parametrize("point", ["locked", "deleted", "loading", "loaded", "recorded", "committed"])
-def test_a_killed_process_leaves_old_or_new_rows_and_the_next_one_does_not_wait(
-    place: Place, tmp_path: Path, point: str
-) -> None:
-    put_old_rows(place, tmp_path)
-    wish = {"rows": 30, "seconds": 2, "run_id": SECOND, "where": ""}
-    with Watch(place, STATE) as watch:
-        killed = start(place, tmp_path, fault=f"{point}:kill", **wish)
-        said = killed.communicate(timeout=60)
-    assert killed.returncode == -signal.SIGKILL, said
-    assert state(place) == (AS_NEW if point == "committed" else AS_OLD)
-    again = start(place, tmp_path, **wish)
-    assert json.loads(again.communicate(timeout=60)[0]) == {"rows": 30, "was_there": point == "committed"}
-    assert state(place) == AS_NEW
-    assert watch.errors == [] and watch.states() <= {OLD_STATE, NEW_STATE}
 
 
 def test_a_server_that_is_killed_at_any_moment_comes_back_with_old_or_new_rows(

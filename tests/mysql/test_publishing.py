@@ -20,54 +20,6 @@ LOADERS = pytest.mark.parametrize("loader", ["insert", "load_data"])
 FIRST, SECOND, THIRD = ("20220501T000000Z-a", "20220502T000000Z-b", "20220503T000000Z-c")
 
 
-@LOADERS
-def test_replace_puts_the_new_rows_in_the_place_of_all_old_ones(place: Place, tmp_path: Path, loader: str) -> None:
-    warehouse = place.warehouse(loader=loader)
-    assert warehouse.publish(make_load(tmp_path, APRIL, run_id=FIRST)) == Published(3)
-    assert place.rows() == APRIL
-    assert warehouse.publish(make_load(tmp_path, MAY, run_id=SECOND)) == Published(2)
-    assert place.rows() == MAY
-    assert place.ledger() == [("", SECOND, 2)]
-
-
-@LOADERS
-def test_replace_where_replaces_its_part_only(place: Place, tmp_path: Path, loader: str) -> None:
-    warehouse = place.warehouse(loader=loader)
-    warehouse.publish(make_load(tmp_path, APRIL, where="month = '2022-04'", run_id=FIRST))
-    warehouse.publish(make_load(tmp_path, MAY, where="month = '2022-05'", run_id=SECOND))
-    warehouse.publish(make_load(tmp_path, many("2022-04", 1, 9), where="month = '2022-04'", run_id=THIRD))
-    assert place.rows() == [*many("2022-04", 1, 9), *MAY]
-    assert place.ledger() == [("`month` = '2022-04'", THIRD, 1), ("`month` = '2022-05'", SECOND, 2)]
-
-
-@LOADERS
-def test_append_adds_once_per_run(place: Place, tmp_path: Path, loader: str) -> None:
-    warehouse = place.warehouse(loader=loader)
-    warehouse.publish(make_load(tmp_path, APRIL, write="append", run_id=FIRST))
-    warehouse.publish(make_load(tmp_path, MAY, write="append", run_id=SECOND))
-    assert warehouse.publish(make_load(tmp_path, APRIL, write="append", run_id=FIRST)) == Published(3, was_there=True)
-    assert place.rows() == [*APRIL, *MAY]
-    assert place.ledger() == [("", FIRST, 3), ("", SECOND, 2)]
-
-
-@LOADERS
-def test_append_without_a_key_keeps_equal_rows(place: Place, tmp_path: Path, loader: str) -> None:
-    warehouse = place.warehouse(loader=loader)
-    warehouse.publish(make_load(tmp_path, APRIL, key=(), write="append", run_id=FIRST))
-    warehouse.publish(make_load(tmp_path, [APRIL[0], APRIL[0]], key=(), write="append", run_id=SECOND))
-    assert place.rows() == [APRIL[0], APRIL[0], *APRIL]
-
-
-@LOADERS
-def test_merge_replaces_rows_of_equal_key(place: Place, tmp_path: Path, loader: str) -> None:
-    warehouse = place.warehouse(loader=loader)
-    warehouse.publish(
-        make_load(tmp_path, [("2022-04", "A", 1), ("2022-04", "B", 1), ("2022-05", "A", 1)], run_id=FIRST)
-    )
-    warehouse.publish(make_load(tmp_path, [("2022-04", "B", 2), ("2022-06", "C", 2)], write="merge", run_id=SECOND))
-    assert place.rows() == [("2022-04", "A", 1), ("2022-04", "B", 2), ("2022-05", "A", 1), ("2022-06", "C", 2)]
-
-
 def test_merge_of_a_thousand_keys_of_odd_types(place: Place, tmp_path: Path) -> None:
     declared = {"name": "string", "day": "date", "flag": "boolean", "value": "double"}
 
