@@ -140,9 +140,9 @@ def test_random_bytes_give_diagnostics(project: Path, noise: bytes, at: int) -> 
 @pytest.mark.parametrize(
     ("text", "code", "message"),
     [
-        (b"", "wrong-value", "a mapping `key: value` is wanted here, not nothing"),
-        (b"\n\n# nothing but a comment\n", "wrong-value", "a mapping `key: value` is wanted here, not nothing"),
-        (b"- a\n- b\n", "wrong-value", "a mapping `key: value` is wanted here, not a list"),
+        (b"", "wrong-value", "a mapping `key: value` is expected here, not nothing"),
+        (b"\n\n# nothing but a comment\n", "wrong-value", "a mapping `key: value` is expected here, not nothing"),
+        (b"- a\n- b\n", "wrong-value", "a mapping `key: value` is expected here, not a list"),
         (b"pipeline: \x00x\n", "yaml-syntax", "a control character stands in the file"),
         (SOUND.encode("utf-16"), "yaml-syntax", "the file is not UTF-8 (byte 0)"),
         (SOUND.encode() + b"# \xe9t\xe9\n", "yaml-syntax", f"the file is not UTF-8 (byte {len(SOUND.encode()) + 2})"),

@@ -115,7 +115,7 @@ SCHEMA = schema_of_class(Thing)
 def test_a_value_becomes_what_its_field_holds(text: str, field: str | None, value: object) -> None:
     if field is None:
         assert [found.message for found in find_mistakes(parse_document(text, "a.yaml"), SCHEMA)] == [
-            "a text is wanted here, not `12`"
+            "a text is expected here, not `12`"
         ]
         return
     found = getattr(built(text), field)
@@ -126,13 +126,13 @@ def test_a_value_becomes_what_its_field_holds(text: str, field: str | None, valu
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("whole: $word", "a whole number is wanted here, and `$word` is `two`"),
-        ("whole: $x", "a whole number is wanted here, and `$x` is `1.5`"),
-        ("number: $month", "a number is wanted here, and `$month` is `2022-04`"),
-        ("flag: $n", "true or false is wanted here, and `$n` is `5`"),
-        ("share: $n", "a share such as `20%` is wanted here, and `$n` is `5`"),
-        ("choice: $month", "one of `one`, `two` is wanted here, and `$month` is `2022-04`"),
-        ("maybe: $word", "a whole number is wanted here, and `$word` is `two`"),
+        ("whole: $word", "a whole number is expected here, and `$word` is `two`"),
+        ("whole: $x", "a whole number is expected here, and `$x` is `1.5`"),
+        ("number: $month", "a number is expected here, and `$month` is `2022-04`"),
+        ("flag: $n", "true or false is expected here, and `$n` is `5`"),
+        ("share: $n", "a share such as `20%` is expected here, and `$n` is `5`"),
+        ("choice: $month", "one of `one`, `two` is expected here, and `$month` is `2022-04`"),
+        ("maybe: $word", "a whole number is expected here, and `$word` is `two`"),
     ],
 )
 def test_a_name_whose_value_does_not_fit_is_told_of(text: str, message: str) -> None:
@@ -145,13 +145,13 @@ def test_a_name_whose_value_does_not_fit_is_told_of(text: str, message: str) -> 
 @pytest.mark.parametrize(
     ("text", "message", "fix"),
     [
-        ("choice: tow", "one of `one`, `two` is wanted here, not `tow`", "did you mean `two`?"),
-        ("share: 20", "a share such as `20%` is wanted here, not `20`", "write `20%`"),
-        ("share: 101%", "a share such as `20%` is wanted here, not `101%`", ""),
-        ("flag: yes", "true or false is wanted here, not `yes`", ""),
-        ("whole: 1.5", "a whole number is wanted here, not `1.5`", ""),
-        ("whole: true", "a whole number is wanted here, not `true`", ""),
-        ("many: [[a]]", "a text is wanted here, not a list", ""),
+        ("choice: tow", "one of `one`, `two` is expected here, not `tow`", "did you mean `two`?"),
+        ("share: 20", "a share such as `20%` is expected here, not `20`", "write `20%`"),
+        ("share: 101%", "a share such as `20%` is expected here, not `101%`", ""),
+        ("flag: yes", "true or false is expected here, not `yes`", ""),
+        ("whole: 1.5", "a whole number is expected here, not `1.5`", ""),
+        ("whole: true", "a whole number is expected here, not `true`", ""),
+        ("many: [[a]]", "a text is expected here, not a list", ""),
         ("many: []", "this must not be empty", "fill it, or leave the key out"),
         ("either: {day: [1]}", "`day` is not a key of `either`", "did you mean `days`?"),
         ("either: {days: [1], nam: x}", "`nam` is not a key of `either`", "did you mean `name`?"),
@@ -159,7 +159,7 @@ def test_a_name_whose_value_does_not_fit_is_told_of(text: str, message: str) -> 
         ("window: {name: x}", "`days` is missing here", "`days:` days"),
         (
             "window:",
-            "a list or a text or number or a mapping `key: value` is wanted here, not nothing",
+            "a list or a text or number or a mapping `key: value` is expected here, not nothing",
             "the keys here are days, name",
         ),
     ],

@@ -44,8 +44,8 @@ NOTHING = "    a: {k: string, x: bigint, d: date, f: double}\n"
         ("range: {f: {min: 0, max: 1.5}}", "fails: 1 of 3 rows has `f` out of range: they go from 0.5 to nan"),
         ("share: {where: x > 1, min: 50%}", "fails: 1 of 3 rows (33.33%) fulfils `x > 1`, and at least 50% must"),
         ("share: {where: x > 1, max: 0.34}", "holds: 1 of 3 rows (33.33%) fulfils `x > 1`"),
-        ("row_count: {min: 4}", "fails: there are 3 rows, and at least 4 are wanted"),
-        ("row_count: {max: 1}", "fails: there are 3 rows, and at most 1 is wanted"),
+        ("row_count: {min: 4}", "fails: there are 3 rows, and at least 4 are expected"),
+        ("row_count: {max: 1}", "fails: there are 3 rows, and at most 1 is expected"),
         ("expression: x is null or x > 0", "holds: all 3 rows fulfil `x is null or x > 0`"),
         ("expression: {condition: x > 0}", "fails: 1 of 3 rows does not fulfil `x > 0`"),
     ],
@@ -63,7 +63,7 @@ def test_a_check_counts_the_same_on_both_engines(check: str, verdict: str, case:
         ("range: {x: {min: 1}}", "holds: all 0 rows are within range"),
         ("share: {where: x > 1, min: 50%}", "holds: there are no rows"),
         ("expression: x > 1", "holds: all 0 rows fulfil `x > 1`"),
-        ("row_count: {min: 1}", "fails: there are 0 rows, and at least 1 is wanted"),
+        ("row_count: {min: 1}", "fails: there are 0 rows, and at least 1 is expected"),
     ],
 )
 def test_without_rows_only_row_count_can_fail(check: str, verdict: str, case: Case) -> None:

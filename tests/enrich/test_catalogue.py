@@ -137,11 +137,11 @@ def test_one_letter_is_one_letter(one: str, other: str, is_one: bool) -> None:
         ),
         (
             "title,category\nx y,Action,more\n",
-            (2, 1, "wrong-value", "2 cells are wanted here, not 3", 'put a cell with a comma into quotes: "a, b"'),
+            (2, 1, "wrong-value", "2 cells are expected here, not 3", 'put a cell with a comma into quotes: "a, b"'),
         ),
         (
             "title,category\nX y,Action\nx  Y,Action\n",
-            (3, 1, "duplicate-name", "`x  Y` stands here twice (first in line 2)", "remove one of them"),
+            (3, 1, "duplicate-name", "`x  Y` is here twice (first in line 2)", "remove one of them"),
         ),
         ("title,category\n,Action\n", (2, 1, "wrong-value", "the key is empty", "remove the line")),
         (

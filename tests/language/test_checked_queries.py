@@ -61,10 +61,10 @@ def test_a_query_gives_named_and_typed_columns(sql: str, columns: list[tuple[str
     [
         ("select k from here join there on here.k = there.k", "`k` is a column of both `here` and `there`"),
         ("select n from here join there using (n)", "there is no column `n` on both sides"),
-        ("select n from here where sum(n) > 1", "an aggregate cannot stand in WHERE"),
-        ("select n from here where rank() over (order by n) = 1", "a window function cannot stand in WHERE"),
+        ("select n from here where sum(n) > 1", "an aggregate is not allowed in WHERE"),
+        ("select n from here where rank() over (order by n) = 1", "a window function is not allowed in WHERE"),
         ("select n from here h(n)", "`h(n)` renames columns"),
-        ("select n from here tablesample (5 rows)", "TABLESAMPLE is not read in a `sql` step"),
+        ("select n from here tablesample (5 rows)", "TABLESAMPLE is not supported in a `sql` step"),
         ("select n, count(*) as c from here group by k", "`n` is neither grouped nor aggregated"),
         ("select sum(n) as n from here group by sum(n)", "GROUP BY takes what is known of each row"),
     ],

@@ -69,7 +69,7 @@ def test_a_server_that_takes_no_writes_is_trouble(place: Place) -> None:
     place.run("SET GLOBAL read_only = 1")
     try:
         assert findings(place, "read_only") == [
-            Finding("trouble", "read_only", "the server takes no writes", "connect to the primary server")
+            Finding("trouble", "read_only", "the server is read-only", "connect to the primary server")
         ]
     finally:
         place.run("SET GLOBAL read_only = 0")

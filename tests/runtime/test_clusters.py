@@ -76,7 +76,7 @@ def test_a_connect_server_that_is_not_there_is_one_line(project: Project) -> Non
 def test_an_address_that_is_none_is_one_line_without_its_token(project: Project, address: str) -> None:
     result = project.run("pipelines/p.yaml", "--profile", "connect", SPARK_REMOTE=address)
     assert result.code == 2
-    assert "wrong-remote: `remote` is no address" in result.err
+    assert "wrong-remote: `remote` is not an address" in result.err
     assert "planted" not in result.err and "Traceback" not in result.err
 
 

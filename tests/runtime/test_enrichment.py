@@ -319,7 +319,7 @@ def test_too_few_answers_refuse_to_publish(project: Project) -> None:
     enrich(project, "titles", "min_coverage: 50%")
     result = project.run(FILE, "--json")
     assert (result.code, result.json["status"], result.json["error"]["code"]) == (3, "refused", "coverage-too-low")
-    assert result.json["error"]["message"] == "2 of 5 rows carry an answer (40.0%), and 50.0% are wanted"
+    assert result.json["error"]["message"] == "2 of 5 rows carry an answer (40.0%), and 50.0% are expected"
     assert result.json["models"]["titles"]["coverage"] == {"rows": 0.4, "keys": 0.4}
 
 

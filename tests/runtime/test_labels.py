@@ -32,8 +32,8 @@ def test_a_path_is_a_file_of_the_project(tmp_path: Path, labels: str) -> None:
 @pytest.mark.parametrize(
     ("labels", "given", "code", "said"),
     [
-        ("warehouse", "", 2, "connection `warehouse` is no server that the label store could be in"),
-        ('"${LABELS}"', "warehouse", 2, "connection `warehouse` is no server that the label store could be in"),
+        ("warehouse", "", 2, "connection `warehouse` is not a server that the label store could be in"),
+        ('"${LABELS}"', "warehouse", 2, "connection `warehouse` is not a server that the label store could be in"),
         ('"${LABELS}"', "warehuse", 2, "`labels` names `warehuse`, and there is no such connection"),
         ('"${LABELS}"', DATABASE, 2, "`labels` is a URL, and the label store is in a file or a connection"),
         (r'"a/\0b"', "", 1, "cannot be opened (embedded null byte)"),

@@ -91,7 +91,7 @@ def test_answers_are_held_against_the_prompt(project: Path) -> None:
         "12:7: unknown-prompt: the pipeline `asking` does not ask the prompt `show_kinds`",
     ]
     assert told(project, body, "asking") == [
-        "12:13: wrong-value: an answer `{output: value}`, or null is wanted here, not `Film`"
+        "12:13: wrong-value: an answer `{output: value}`, or null is expected here, not `Film`"
     ]
 
 

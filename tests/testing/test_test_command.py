@@ -81,7 +81,7 @@ def test_where_there_is_no_test_it_says_how_to_write_one(project: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("pipelines/shop.yaml", "pipelines/shop.yaml is no file of tests: their names end in .test.yaml"),
+        ("pipelines/shop.yaml", "pipelines/shop.yaml is not a test file: their names end in .test.yaml"),
         (
             "pipelines/shp.test.yaml",
             "there is no file or folder pipelines/shp.test.yaml (did you mean `pipelines/shop.test.yaml`?)",

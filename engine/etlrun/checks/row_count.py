@@ -20,7 +20,7 @@ holds: there is 1 row
 ```rows
 people: {name: string}
 ->
-fails: there are 0 rows, and at least 1 is wanted
+fails: there are 0 rows, and at least 1 is expected
 ```
 """
 

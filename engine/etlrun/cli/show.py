@@ -109,7 +109,7 @@ def _condition(checked: Checked, name: str, where: str) -> exp.Expr | None:
             problem.message + (f" ({problem.fix})" if problem.fix else ""), param_hint="--where"
         ) from error
     if type_of(tree).name != "boolean":
-        raise click.BadParameter(f"a condition is wanted, and this is {type_of(tree)}", param_hint="--where")
+        raise click.BadParameter(f"a condition is expected, and this is {type_of(tree)}", param_hint="--where")
     return tree
 
 

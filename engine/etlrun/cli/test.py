@@ -45,7 +45,7 @@ class CasePath(click.ParamType[Path]):
             hint = nearest(str(value), known) or (f"there is {', '.join(known)}" if known else "")
             self.fail(f"there is no file or folder {value}" + (f" ({hint})" if hint else ""), param, ctx)
         if path.is_file() and not is_case_file(path):
-            self.fail(f"{value} is no file of tests: their names end in .test.yaml", param, ctx)
+            self.fail(f"{value} is not a test file: their names end in .test.yaml", param, ctx)
         return path
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

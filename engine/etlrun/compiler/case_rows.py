@@ -110,7 +110,7 @@ class RowReader:
             found = self.document.diagnose_key(
                 where,
                 "duplicate-name",
-                f"`{name}` stands here twice: columns compare without case",
+                f"`{name}` is here twice: columns compare without case",
                 "remove one of them",
             )
         else:

@@ -122,7 +122,7 @@ class _Checker:
             if name.lower() in taken:
                 kind, other = taken[name.lower()]
                 message = f"there is a {kind} `{other}` already, and names compare without case"
-                self.complain(("steps", name), "duplicate-name", message, "name one of them otherwise")
+                self.complain(("steps", name), "duplicate-name", message, "rename one of them")
             taken[name.lower()] = ("step chain", name)
 
     def check_graph(self) -> list[str]:
@@ -192,7 +192,7 @@ class _Checker:
             sight.is_blind = True
         if index > 0 and use.value.stands == "first":
             fix = "start another chain; `join` brings in the columns of another relation"
-            self.complain(use.where, "not-allowed-here", f"`{use.kind}` stands first in a chain", fix)
+            self.complain(use.where, "not-allowed-here", f"`{use.kind}` must be the first step of a chain", fix)
 
     def check_checks(self) -> None:
         for name, uses in self.pipeline.checks.items():

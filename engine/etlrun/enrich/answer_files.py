@@ -101,7 +101,7 @@ class _Reader:
             if len(row) != len(header):
                 self.complain(
                     "",
-                    f"{len(header)} cells are wanted here, not {len(row)}",
+                    f"{len(header)} cells are expected here, not {len(row)}",
                     'put a cell with a comma into quotes: "a, b"',
                 )
                 continue
@@ -115,7 +115,7 @@ class _Reader:
             elif folded in seen:
                 self.complain(
                     row[0],
-                    f"`{row[0]}` stands here twice (first in line {seen[folded]})",
+                    f"`{row[0]}` is here twice (first in line {seen[folded]})",
                     "remove one of them",
                     "duplicate-name",
                 )

@@ -341,7 +341,7 @@ class _Loop:
         self.barren += 1
         most = max(BARREN, 3 * self.terms.limits.concurrency) if self.limiter.is_introduced else FIRST_TRIES
         if self.barren >= most:
-            self.stop(Stop(reason, message, fix or "what was answered is kept: run again when it is mended"))
+            self.stop(Stop(reason, message, fix or "what was answered is kept: run again when it is fixed"))
 
     def count_cut_off(self, sheet: Sheet, reply: Reply) -> None:
         """Stop where thinking eats the room of the answers: until there is one, requests go one by one."""

@@ -218,7 +218,7 @@ class _Reader:
 
     def check_labels(self, column: OutputColumn, where: Keys) -> None:
         if not 2 <= len(column.labels) <= MAX_LABELS:
-            self.complain(where, f"2 to {MAX_LABELS} labels are wanted, not {len(column.labels)}")
+            self.complain(where, f"2 to {MAX_LABELS} labels are expected, not {len(column.labels)}")
         seen: dict[str, str] = {}
         for label, about in column.labels.items():
             place = (*where, label)
@@ -260,7 +260,7 @@ class _Reader:
                 continue
             folded = normal_form(text)
             if folded in seen:
-                self.complain((*where, "key"), f"`{text}` stands here twice", "remove one of them", "duplicate-name")
+                self.complain((*where, "key"), f"`{text}` is here twice", "remove one of them", "duplicate-name")
             if not is_asked(folded) or len(text) > MAX_CHARACTERS:
                 self.complain(
                     (*where, "key"),

@@ -57,7 +57,7 @@ def _unknown(checker: Checker, node: exp.Anonymous) -> Type:
 
 
 def _place(checker: Checker, node: exp.Anonymous, function: Function) -> None:
-    """Complain about a call that cannot stand where it does."""
+    """Complain about a call that is not allowed at its place."""
     if function.kind == "window" and not checker.in_window:
         fix = (
             f"use `{'max_by' if function.name == 'last_value' else 'min_by'}(value, order)`"
@@ -68,7 +68,7 @@ def _place(checker: Checker, node: exp.Anonymous, function: Function) -> None:
     if function.kind == "scalar" and checker.in_window:
         checker.complain(node, "not-allowed-here", f"`{node.name}` looks at one row and takes no `over`", whole=False)
     if function.kind == "aggregate" and checker.in_aggregate and not checker.in_window:
-        checker.complain(node, "not-allowed-here", f"`{node.name}` stands inside another aggregate", whole=False)
+        checker.complain(node, "not-allowed-here", f"`{node.name}` is inside another aggregate", whole=False)
     if function.name in _UNORDERED:
         parent = node.parent
         while isinstance(parent, (exp.Paren, exp.Window, exp.Filter)):
@@ -148,7 +148,7 @@ def _argument_types(
 
 def _argument(checker: Checker, node: exp.Anonymous, argument: exp.Expr, kind: str, before: list[exp.Expr]) -> None:
     if kind.startswith("=") and not isinstance(argument, (exp.Literal, exp.Boolean)) and whole_of(argument) is None:
-        checker.complain(argument, "wrong-arguments", f"`{node.name}` wants a literal here")
+        checker.complain(argument, "wrong-arguments", f"`{node.name}` needs a literal here")
     if kind == "=integer" and abs(whole_of(argument) or 0) > _GREATEST:
         checker.complain(argument, "wrong-arguments", f"`{node.name}` takes a number up to {_GREATEST} here")
     found = checker.visit(argument)
@@ -199,7 +199,7 @@ def visit_window(checker: Checker, node: exp.Expr) -> Type:
     if checker.in_aggregate or checker.in_over:
         what = "another window" if checker.in_over else "an aggregate"
         fix = "put it into a subquery first"
-        checker.complain(node, "not-allowed-here", f"a window cannot stand inside {what}", fix)
+        checker.complain(node, "not-allowed-here", f"a window is not allowed inside {what}", fix)
     outside = checker.in_window, checker.in_over
     checker.in_window, checker.in_over = False, True
     for part in [*node.args.get("partition_by", ()), *((item.this for item in order.expressions) if order else ())]:

@@ -102,7 +102,7 @@ def read_clock(pattern: str) -> Clock:
     while rest:
         found = re.match(r"([A-Za-z])\1*|'((?:[^']|'')*)'|[^A-Za-z'\[\]{}#]+", rest)
         if found is None:
-            raise ClockError(f"`{rest[0]}` cannot stand in a date pattern", "put text between single quotes")
+            raise ClockError(f"`{rest[0]}` is not allowed in a date pattern", "put text between single quotes")
         if found.group(1):
             pieces.append((True, found.group()))
         elif found.group(2) is not None:

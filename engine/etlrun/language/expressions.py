@@ -177,14 +177,14 @@ def _parse_cached(text: str) -> exp.Expr:
         raise ExpressionError((Problem("syntax", "the expression is empty", 0, max(1, len(text))),))
     trees = _trees(text, text)
     if len(trees) != 1 or trees[0] is None:
-        raise ExpressionError((Problem("syntax", "one expression is wanted, without `;`", 0, len(text)),))
+        raise ExpressionError((Problem("syntax", "one expression is expected, without `;`", 0, len(text)),))
     return _plain(trees[0], text, VALUE)
 
 
 def _parse_query(sql: str, shift: int, text: str) -> exp.Query:
     trees = _trees(sql, text, shift)
     if len(trees) != 1 or not isinstance(trees[0], exp.Query):
-        raise ExpressionError((Problem("syntax", "one SELECT statement is wanted", 0, len(text)),))
+        raise ExpressionError((Problem("syntax", "one SELECT statement is expected", 0, len(text)),))
     for node in trees[0].walk() if shift else ():
         for key in ("start", "end"):
             if key in node.meta:

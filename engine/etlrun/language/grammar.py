@@ -250,7 +250,7 @@ def _refused_argument(node: exp.Expr, key: str, value: object, text: str) -> Pro
     refusal = ARGUMENTS.get((type(node), key)) or ARGUMENTS.get((exp.Expr, key))
     if refusal is None:
         words = key.strip("_").replace("_", " ").upper()
-        refusal = Refusal(f"{words} is not read here", words=words)
+        refusal = Refusal(f"{words} is not supported here", words=words)
     is_placed = isinstance(value, exp.Expr) and any("start" in part.meta for part in value.walk())
     is_of_node = "{said}" in refusal.message or isinstance(node, exp.Star)
     owner = value if isinstance(value, exp.Expr) and is_placed and not is_of_node else node
@@ -268,7 +268,7 @@ def _refused_value(node: exp.Expr, key: str, value: object, text: str) -> Proble
             refusal, at_fault, span(at_fault, text) if is_placed else clause(refusal.words, node, text), text
         )
     if refusal is None:
-        refusal = Refusal(f"{str(value).upper()} is not read here", words=str(value))
+        refusal = Refusal(f"{str(value).upper()} is not supported here", words=str(value))
     return _problem(refusal, node, clause(str(value), node, text), text)
 
 

@@ -212,7 +212,7 @@ def visit_text(checker: Checker, node: exp.Expr) -> Type:
     for child in node.iter_expressions():
         kind = checker.visit(child)
         if kind not in (STRING, NULL):
-            checker.complain(child, "type-mismatch", f"text is wanted here, and this is {kind}", "cast it to string")
+            checker.complain(child, "type-mismatch", f"text is expected here, and this is {kind}", "cast it to string")
     return STRING if isinstance(node, exp.DPipe) else BOOLEAN
 
 

@@ -209,7 +209,7 @@ class _Reader:
                 message = (
                     "a class of characters is not closed"
                     if not self.peek()
-                    else f"`{self.peek()}` cannot stand here in a class"
+                    else f"`{self.peek()}` is not allowed here in a class"
                 )
                 raise PatternError(message, start, "write `\\[`, `\\]` or `\\&` for the character")
             inside += self.one_of()
@@ -234,7 +234,7 @@ class _Reader:
         if last == "\\":
             last = self.escaped(self.take())
         if last == "[" or ord(last) < ord(first):
-            raise self.fail(f"`{first}-{last}` is no range", back=3)
+            raise self.fail(f"`{first}-{last}` is not a range", back=3)
         return f"{_in_class(first)}-{_in_class(last)}"
 
 

@@ -72,7 +72,7 @@ class QueryChecker:
         """Complain about a part of the user's query that no rule has looked at, which would be a fault of ours."""
         for node in query.walk() if self.text and not self.problems else ():
             if isinstance(node, VALUES) and TYPE not in node.meta and not isinstance(node.parent, COUNTS):
-                self.complain(node, "expression-not-allowed", f"`{said(node)}` has no place here")
+                self.complain(node, "expression-not-allowed", f"`{said(node)}` is not allowed here")
 
     def columns_of(self, query: exp.Expr, relations: Mapping[str, Columns]) -> Columns:
         """The columns of a query that stands for itself: as the whole, as a CTE, in FROM. None of them is of type null."""
@@ -237,10 +237,13 @@ class QueryChecker:
         clause.set("this", self.expression(clause.this, names, BOOLEAN))
         if has_window(clause.this):
             self.complain(
-                clause, "not-allowed-here", f"a window function cannot stand in {said}", "put it into a subquery first"
+                clause,
+                "not-allowed-here",
+                f"a window function is not allowed in {said}",
+                "put it into a subquery first",
             )
         if said != "HAVING" and has_aggregate(clause.this):
-            self.complain(clause, "not-allowed-here", f"an aggregate cannot stand in {said}", "use HAVING")
+            self.complain(clause, "not-allowed-here", f"an aggregate is not allowed in {said}", "use HAVING")
 
     def expression(self, tree: exp.Expr, names: Names, wanted: Type | None = None, replace: bool = False) -> exp.Expr:
         """Type one expression; with `replace`, put the typed tree where the untyped one stood."""
@@ -258,7 +261,7 @@ class QueryChecker:
         if wanted is not None and found not in (wanted, NULL):
             start, end = span(typed, self.text)
             self.problems.append(
-                Problem("type-mismatch", f"a condition is wanted here, and this is {found}", start, end)
+                Problem("type-mismatch", f"a condition is expected here, and this is {found}", start, end)
             )
         return typed
 

@@ -22,48 +22,56 @@ class Refusal:
 
 
 _NO_PART = "`{said}` is not part of the expression language"
-_SUBQUERY = Refusal("a subquery cannot stand in an expression", "use a `join` step")
+_SUBQUERY = Refusal("a subquery is not allowed in an expression", "use a `join` step")
 _IN_QUERY = Refusal("`in` takes a list of values", "use a `join` step for a relation")
 _STAR = "name the columns, or leave some out with a `drop` step"
 
 NODES: dict[type, Refusal] = {
     exp.Query: _SUBQUERY,
     exp.Exists: _SUBQUERY,
-    exp.Alias: Refusal("`as` has no place here: the key names the column", code="syntax"),
-    exp.Concat: Refusal("two texts stand side by side", "a quote inside a text is written \\'", code="syntax"),
-    exp.Star: Refusal("`*` stands only in count(*), and alone in the list of a SELECT", _STAR),
+    exp.Alias: Refusal("`as` is not allowed here: the key names the column", code="syntax"),
+    exp.Concat: Refusal(
+        "two texts have no operator between them", "a quote inside a text is written \\'", code="syntax"
+    ),
+    exp.Star: Refusal("`*` is allowed only in count(*), and alone in the list of a SELECT", _STAR),
     exp.ILike: Refusal("`ilike` is not part of the expression language", "use lower(x) like '...'"),
     exp.Interval: Refusal(
         "intervals are not part of the expression language", "use `date_add`, `add_months` or `timestamp_seconds`"
     ),
     exp.Dot: Refusal(_NO_PART, "a field is read from a column: a.b"),
-    exp.Fetch: Refusal("FETCH is not read", "write LIMIT and a number", words="fetch"),
-    exp.IgnoreNulls: Refusal("IGNORE NULLS is not read", "use `max_by` or `min_by` with a condition", words="ignore"),
-    exp.Rollup: Refusal("ROLLUP is not read", "group in a `sql` step each, and join them with UNION ALL"),
-    exp.Cube: Refusal("CUBE is not read", "group in a `sql` step each, and join them with UNION ALL"),
-    exp.GroupingSets: Refusal("GROUPING SETS is not read", "group in a `sql` step each, and join them with UNION ALL"),
-    exp.Var: Refusal("`{said}` has no place here", "name the columns"),
-    exp.Values: Refusal("VALUES is not read", "put the rows into a file and declare it as a source"),
-    exp.Lateral: Refusal("LATERAL is not read", "use an `explode` step"),
-    exp.Unnest: Refusal("UNNEST is not read", "use an `explode` step"),
+    exp.Fetch: Refusal("FETCH is not supported", "write LIMIT and a number", words="fetch"),
+    exp.IgnoreNulls: Refusal(
+        "IGNORE NULLS is not supported", "use `max_by` or `min_by` with a condition", words="ignore"
+    ),
+    exp.Rollup: Refusal("ROLLUP is not supported", "group in a `sql` step each, and join them with UNION ALL"),
+    exp.Cube: Refusal("CUBE is not supported", "group in a `sql` step each, and join them with UNION ALL"),
+    exp.GroupingSets: Refusal(
+        "GROUPING SETS is not supported", "group in a `sql` step each, and join them with UNION ALL"
+    ),
+    exp.Var: Refusal("`{said}` is not allowed here", "name the columns"),
+    exp.Values: Refusal("VALUES is not supported", "put the rows into a file and declare it as a source"),
+    exp.Lateral: Refusal("LATERAL is not supported", "use an `explode` step"),
+    exp.Unnest: Refusal("UNNEST is not supported", "use an `explode` step"),
     exp.Expr: Refusal(_NO_PART),
 }
 """By type of node; the first of a node's types that has an entry is put."""
 
 ARGUMENTS: dict[tuple[type, str], Refusal] = {
-    (exp.Star, "except_"): Refusal("`* except` is not read", _STAR),
-    (exp.Star, "replace"): Refusal("`* replace` is not read", "name the columns, or use a `derive` step"),
-    (exp.Star, "rename"): Refusal("`* rename` is not read", "name the columns, or use a `rename` step"),
+    (exp.Star, "except_"): Refusal("`* except` is not supported", _STAR),
+    (exp.Star, "replace"): Refusal("`* replace` is not supported", "name the columns, or use a `derive` step"),
+    (exp.Star, "rename"): Refusal("`* rename` is not supported", "name the columns, or use a `rename` step"),
     (exp.Dot, "expression"): Refusal(_NO_PART, "write the name alone"),
     (exp.In, "query"): _IN_QUERY,
     (exp.In, "unnest"): _IN_QUERY,
     (exp.In, "field"): _IN_QUERY,
     (exp.Is, "expression"): Refusal("`is` takes null, true or false", "use `<=>` to compare values"),
-    (exp.Between, "symmetric"): Refusal("SYMMETRIC is not read", "write the lesser bound first", words="symmetric"),
+    (exp.Between, "symmetric"): Refusal(
+        "SYMMETRIC is not supported", "write the lesser bound first", words="symmetric"
+    ),
     (exp.Anonymous, "this"): Refusal("a function's name stands without quotes"),
-    (exp.Window, "alias"): Refusal("named windows are not read", "write the window inside `over (...)`"),
+    (exp.Window, "alias"): Refusal("named windows are not supported", "write the window inside `over (...)`"),
     (exp.WindowSpec, "kind"): Refusal("a frame is given in rows or as a range", "use `rows`"),
-    (exp.WindowSpec, "exclude"): Refusal("EXCLUDE is not read", "leave it out", words="exclude"),
+    (exp.WindowSpec, "exclude"): Refusal("EXCLUDE is not supported", "leave it out", words="exclude"),
     (exp.WindowSpec, "start"): Refusal(
         "a frame is given by literal numbers of rows, `unbounded` and `current row`",
         "write it as `rows between 2 preceding and current row`",
@@ -78,43 +86,55 @@ ARGUMENTS: dict[tuple[type, str], Refusal] = {
         "LIMIT takes a literal number of rows", "write LIMIT 10", "limit", comes_first=True
     ),
     (exp.Limit, "limit_options"): Refusal("LIMIT takes a number of rows, not a share", "write LIMIT 10", "percent"),
-    (exp.Limit, "offset"): Refusal("OFFSET is not read", "number the rows with row_number() and filter", words="limit"),
-    (exp.Limit, "expressions"): Refusal("LIMIT BY is not read", "use a `top` step", words="limit"),
-    (exp.Select, "offset"): Refusal("OFFSET is not read", "number the rows with row_number() and filter", "offset"),
-    (exp.Select, "qualify"): Refusal("QUALIFY is not read", "put the window into a subquery, and filter it", "qualify"),
-    (exp.Select, "laterals"): Refusal("LATERAL VIEW is not read", "use an `explode` step", "lateral"),
-    (exp.Select, "pivots"): Refusal("PIVOT is not read", "use `pivot` of an `aggregate` step", "pivot"),
-    (exp.Select, "cluster"): Refusal("CLUSTER BY is not read", "leave it out", "cluster by"),
-    (exp.Select, "distribute"): Refusal("DISTRIBUTE BY is not read", "leave it out", "distribute by"),
-    (exp.Select, "sort"): Refusal("SORT BY is not read", "use ORDER BY", "sort by"),
-    (exp.Select, "hint"): Refusal("a hint is not read", "leave it out"),
-    (exp.Select, "into"): Refusal("INTO is not read", "publish the relation with a sink", "into"),
-    (exp.Select, "locks"): Refusal("FOR UPDATE is not read", "leave it out", "for"),
-    (exp.Select, "windows"): Refusal("WINDOW is not read", "write the window inside `over (...)`", "window"),
-    (exp.Select, "kind"): Refusal("SELECT AS is not read", "name the columns"),
-    (exp.Select, "operation_modifiers"): Refusal("this word behind SELECT is not read", "leave it out"),
-    (exp.Distinct, "on"): Refusal("DISTINCT ON is not read", "use a `dedupe` step", "distinct"),
-    (exp.Group, "all"): Refusal("GROUP BY ALL is not read", "name the columns", "group by"),
-    (exp.Group, "rollup"): Refusal("ROLLUP is not read", "group in a `sql` step each", "rollup"),
-    (exp.Group, "cube"): Refusal("CUBE is not read", "group in a `sql` step each", "cube"),
-    (exp.Group, "grouping_sets"): Refusal("GROUPING SETS is not read", "group in a `sql` step each", "grouping sets"),
-    (exp.Ordered, "with_fill"): Refusal("WITH FILL is not read", "join a calendar of the days", "with fill"),
-    (exp.With, "recursive"): Refusal(
-        "a recursive WITH is not read", "write each level as a part of its own", "recursive"
+    (exp.Limit, "offset"): Refusal(
+        "OFFSET is not supported", "number the rows with row_number() and filter", words="limit"
     ),
-    (exp.CTE, "materialized"): Refusal("MATERIALIZED is not read", "leave it out", "materialized"),
+    (exp.Limit, "expressions"): Refusal("LIMIT BY is not supported", "use a `top` step", words="limit"),
+    (exp.Select, "offset"): Refusal(
+        "OFFSET is not supported", "number the rows with row_number() and filter", "offset"
+    ),
+    (exp.Select, "qualify"): Refusal(
+        "QUALIFY is not supported", "put the window into a subquery, and filter it", "qualify"
+    ),
+    (exp.Select, "laterals"): Refusal("LATERAL VIEW is not supported", "use an `explode` step", "lateral"),
+    (exp.Select, "pivots"): Refusal("PIVOT is not supported", "use `pivot` of an `aggregate` step", "pivot"),
+    (exp.Select, "cluster"): Refusal("CLUSTER BY is not supported", "leave it out", "cluster by"),
+    (exp.Select, "distribute"): Refusal("DISTRIBUTE BY is not supported", "leave it out", "distribute by"),
+    (exp.Select, "sort"): Refusal("SORT BY is not supported", "use ORDER BY", "sort by"),
+    (exp.Select, "hint"): Refusal("a hint is not supported", "leave it out"),
+    (exp.Select, "into"): Refusal("INTO is not supported", "publish the relation with a sink", "into"),
+    (exp.Select, "locks"): Refusal("FOR UPDATE is not supported", "leave it out", "for"),
+    (exp.Select, "windows"): Refusal("WINDOW is not supported", "write the window inside `over (...)`", "window"),
+    (exp.Select, "kind"): Refusal("SELECT AS is not supported", "name the columns"),
+    (exp.Select, "operation_modifiers"): Refusal("this word behind SELECT is not supported", "leave it out"),
+    (exp.Distinct, "on"): Refusal("DISTINCT ON is not supported", "use a `dedupe` step", "distinct"),
+    (exp.Group, "all"): Refusal("GROUP BY ALL is not supported", "name the columns", "group by"),
+    (exp.Group, "rollup"): Refusal("ROLLUP is not supported", "group in a `sql` step each", "rollup"),
+    (exp.Group, "cube"): Refusal("CUBE is not supported", "group in a `sql` step each", "cube"),
+    (exp.Group, "grouping_sets"): Refusal(
+        "GROUPING SETS is not supported", "group in a `sql` step each", "grouping sets"
+    ),
+    (exp.Ordered, "with_fill"): Refusal("WITH FILL is not supported", "join a calendar of the days", "with fill"),
+    (exp.With, "recursive"): Refusal(
+        "a recursive WITH is not supported", "write each level as a part of its own", "recursive"
+    ),
+    (exp.CTE, "materialized"): Refusal("MATERIALIZED is not supported", "leave it out", "materialized"),
     (exp.TableAlias, "columns"): Refusal("`{said}` renames columns", "name them with `as` in a SELECT"),
     (exp.Table, "this"): Refusal("only relations of this pipeline can be read", "declare it as a source"),
-    (exp.Table, "db"): Refusal("`{said}` is no relation of this pipeline", "declare it as a source"),
-    (exp.Table, "catalog"): Refusal("`{said}` is no relation of this pipeline", "declare it as a source"),
+    (exp.Table, "db"): Refusal("`{said}` is not a relation of this pipeline", "declare it as a source"),
+    (exp.Table, "catalog"): Refusal("`{said}` is not a relation of this pipeline", "declare it as a source"),
     (exp.From, "this"): Refusal("only relations of this pipeline can be read", "declare it as a source"),
     (exp.Join, "this"): Refusal("only relations of this pipeline can be read", "declare it as a source"),
-    (exp.Join, "method"): Refusal("NATURAL and ASOF joins are not read", "name the columns with USING or ON"),
-    (exp.Expr, "sample"): Refusal("TABLESAMPLE is not read in a `sql` step", "use a `filter` step", "tablesample"),
-    (exp.Expr, "by_name"): Refusal("BY NAME is not read", "write the columns in one order on both sides", "by name"),
-    (exp.Expr, "pivots"): Refusal("PIVOT is not read in a `sql` step", "use `pivot` of an `aggregate` step", "pivot"),
-    (exp.Subquery, "order"): Refusal("ORDER BY behind `)` is not read", "move it into the brackets", "order by"),
-    (exp.Subquery, "limit"): Refusal("LIMIT behind `)` is not read", "move it into the brackets", "limit"),
-    (exp.Subquery, "with_"): Refusal("WITH before `(` is not read", "move it into the brackets", "with"),
+    (exp.Join, "method"): Refusal("NATURAL and ASOF joins are not supported", "name the columns with USING or ON"),
+    (exp.Expr, "sample"): Refusal("TABLESAMPLE is not supported in a `sql` step", "use a `filter` step", "tablesample"),
+    (exp.Expr, "by_name"): Refusal(
+        "BY NAME is not supported", "write the columns in one order on both sides", "by name"
+    ),
+    (exp.Expr, "pivots"): Refusal(
+        "PIVOT is not supported in a `sql` step", "use `pivot` of an `aggregate` step", "pivot"
+    ),
+    (exp.Subquery, "order"): Refusal("ORDER BY behind `)` is not supported", "move it into the brackets", "order by"),
+    (exp.Subquery, "limit"): Refusal("LIMIT behind `)` is not supported", "move it into the brackets", "limit"),
+    (exp.Subquery, "with_"): Refusal("WITH before `(` is not supported", "move it into the brackets", "with"),
 }
 """By type of node and argument, where the argument is set or holds what has no place there."""

@@ -121,7 +121,7 @@ def _check_on(checker: QueryChecker, join: exp.Join, names: Names) -> None:
         or kind == "CROSS"
         and side
     ):
-        message = f"{side} {kind} JOIN".strip() + " is not read"
+        message = f"{side} {kind} JOIN".strip() + " is not supported"
         checker.complain(join.this, "expression-not-allowed", message, "write LEFT, RIGHT or FULL JOIN")
     if condition is None:
         if checker.text and not join.args.get("using") and kind != "CROSS":

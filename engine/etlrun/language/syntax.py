@@ -53,7 +53,7 @@ def _phrase(said: str, word: str, start: int, end: int) -> Problem:
             f"add `{keyword}`",
         )
     if "'high' missing" in said:
-        return Problem("syntax", "`between` wants two bounds", start, end, "write `between 1 and 2`")
+        return Problem("syntax", "`between` needs two bounds", start, end, "write `between 1 and 2`")
     if "Required keyword" in said:
         return Problem("syntax", f"a value is missing beside `{word}`", start, end, "write what stands on either side")
     if word == ")":

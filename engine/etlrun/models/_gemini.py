@@ -153,7 +153,7 @@ class GeminiAsker(Asker):
             or (error.code == 400 and "api key" in message.lower())
         ):
             return ModelError(
-                "access", f"the service does not take the key: {message}", f"check `{self.settings.key_reference}`"
+                "access", f"the service refuses the key: {message}", f"check `{self.settings.key_reference}`"
             )
         if error.code == 404:
             fix = f"it is misspelt, retired, or not open to this key; the names are at {MODELS_PAGE}"

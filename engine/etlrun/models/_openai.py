@@ -135,7 +135,7 @@ class OpenaiAsker(Asker):
             return ModelError("rate", message, wait=said_seconds(response.headers.get("retry-after")))
         if code in (401, 403):
             return ModelError(
-                "access", f"the service does not take the key: {message}", f"check `{self.settings.key_reference}`"
+                "access", f"the service refuses the key: {message}", f"check `{self.settings.key_reference}`"
             )
         if code == 404:
             return ModelError(

@@ -85,7 +85,7 @@ class FileSource(Source):
                     ("columns", DATE_COLUMN),
                     "column-exists",
                     "`dates` adds the column `date`",
-                    "name the declared one otherwise",
+                    "rename the declared column",
                 )
             items.append(Column(DATE_COLUMN, DATE, nullable=False, domain=tuple(str(day) for day in days) or None))
         self._check_absences(scope)

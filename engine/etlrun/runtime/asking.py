@@ -107,7 +107,7 @@ def _no_answer(enrichment: Enrichment, answers: Answers) -> RunFailure | None:
                 (stored.reason for stored in known.values() if stored.status == "failed" and stored.reason),
                 "no answer came",
             )
-            fix = "nothing was published; run again when it is mended"
+            fix = "nothing was published; run again when it is fixed"
             return RunFailure(
                 "model", "model-no-answer", f"{tier.source} answered none of {report.failed:,} keys: {reason}", fix
             )
@@ -117,7 +117,7 @@ def _no_answer(enrichment: Enrichment, answers: Answers) -> RunFailure | None:
 def _too_few(told: dict[str, Any], ask: Ask) -> RunFailure | None:
     if not told["rows"] or told["labelled_rows"] >= ask.min_coverage * told["rows"]:
         return None
-    message = f"{told['labelled_rows']:,} of {told['rows']:,} rows carry an answer ({told['coverage']['rows']:.1%}), and {ask.min_coverage:.1%} are wanted"
+    message = f"{told['labelled_rows']:,} of {told['rows']:,} rows carry an answer ({told['coverage']['rows']:.1%}), and {ask.min_coverage:.1%} are expected"
     return RunFailure(
         "check",
         "coverage-too-low",

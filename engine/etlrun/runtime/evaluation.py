@@ -83,6 +83,6 @@ def check_accuracy(
         told = f"`{name}` is right for {scored.right:,} of {scored.keys:,} golden keys ({scored.accuracy:.1%}, likely {low:.1%} to {high:.1%})"
         if scored.accuracy < ask.min_accuracy:
             fix = f"`etlrun llm eval` shows what is taken for what in {ask.golden}; nothing was published"
-            raise RunFailure("check", "accuracy-too-low", f"{told}, and {ask.min_accuracy:.1%} are wanted", fix)
+            raise RunFailure("check", "accuracy-too-low", f"{told}, and {ask.min_accuracy:.1%} are expected", fix)
         reporter.say(told)
     return found

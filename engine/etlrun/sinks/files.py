@@ -96,7 +96,7 @@ class Files(Sink):
         target = path_inside(publication.root, self.path)
         if target is None:
             raise RunFailure(
-                "sink", "path-outside", f"{self.path} stands outside the project's folder", "choose a path inside it"
+                "sink", "path-outside", f"{self.path} is outside the project's folder", "choose a path inside it"
             )
         return target
 

@@ -122,7 +122,7 @@ class Database(ABC):
 
     @abstractmethod
     def mismatches(self, load: Load) -> Sequence[tuple[str, str]]:
-        """Why `load` does not fit the table that is there: each with the statement that would mend it. Changes nothing."""
+        """Why `load` does not fit the table that is there: each with the statement that would correct it. Changes nothing."""
 
     @abstractmethod
     def publish_all(self, loads: Sequence[Load]) -> list[Published]:
@@ -186,6 +186,6 @@ class Connection(Described):
         raise RunFailure(
             "usage",
             "no-labels",
-            f"connection `{name}` is no server that the label store could be in",
+            f"connection `{name}` is not a server that the label store could be in",
             "give `labels` the name of a `mysql` connection, or the path of a file",
         )

@@ -22,7 +22,7 @@ def condition_on(column: str, fragment: Expr, columns: Columns, at: At, scope: S
         if type_of(tree).name != "boolean":
             problem = Problem(
                 "syntax",
-                "a comparison is wanted here",
+                "a comparison is expected here",
                 len(quoted) + 1,
                 len(text),
                 "write it as `> 20` or `between 1 and 2`",

@@ -207,7 +207,7 @@ class _Reader:
             self.refuse(event, "merge keys (`<<`) are not read", "write the keys out")
         if key in result:
             first = self.document.at_span(self.document.keys[inside], "", "").line
-            message = f"`{key}` stands here twice (first in line {first})"
+            message = f"`{key}` is here twice (first in line {first})"
             self.problems.append(self.document.at_span(span, "yaml-duplicate-key", message, "remove one of them"))
         self.document.keys[inside] = span
         result[key] = self.read(next(events), events, inside)

@@ -27,7 +27,7 @@ def read_mapping(document: Document, name: str) -> Mapping:
     entries: list[tuple[str, tuple[str, ...]]] = []
     owners: dict[str, str] = {}
     if not isinstance(document.value, dict) or not document.value:
-        raise SpecError([document.diagnose((), "wrong-value", "a mapping is wanted: `label: [code, code]`")])
+        raise SpecError([document.diagnose((), "wrong-value", "a mapping is expected: `label: [code, code]`")])
     for label, codes in document.value.items():
         places = [(label, index) for index in range(len(codes))] if isinstance(codes, list) else [(label,)]
         found: list[str] = []

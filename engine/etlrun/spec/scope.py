@@ -89,7 +89,7 @@ class Scope:
         return meant or Column(name, NULL)
 
     def new_column(self, columns: Columns, name: str, at: At, *, is_key: bool = False) -> None:
-        """Complain where `name` would shadow a column that is there, or is no name."""
+        """Complain where `name` would shadow a column that is there, or is not a name."""
         report = self.error_at_key if is_key else self.error
         if not name or len(name) > 64 or name.startswith(HIDDEN) or any(ord(character) < 32 for character in name):
             report(
@@ -204,10 +204,10 @@ class Scope:
 
     def may_stand(self, tree: exp.Expr, at: At, may: str) -> bool:
         if may != "aggregate" and has_aggregate(tree):
-            self.error(at, "not-allowed-here", "an aggregate cannot stand here", "use an `aggregate` step")
+            self.error(at, "not-allowed-here", "an aggregate is not allowed here", "use an `aggregate` step")
             return False
         if may != "window" and has_window(tree):
-            self.error(at, "not-allowed-here", "a window function cannot stand here", "use a `window` step")
+            self.error(at, "not-allowed-here", "a window function is not allowed here", "use a `window` step")
             return False
         return True
 
@@ -217,6 +217,9 @@ class Scope:
         if tree is None or type_of(tree).name in ("boolean", "null"):
             return tree
         self.error(
-            at, "type-mismatch", f"a condition is wanted here, and this is {type_of(tree)}", "compare it with something"
+            at,
+            "type-mismatch",
+            f"a condition is expected here, and this is {type_of(tree)}",
+            "compare it with something",
         )
         return None

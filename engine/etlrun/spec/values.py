@@ -40,10 +40,10 @@ class ValueReader:
             return self._struct(value, where, kind)
         if isinstance(value, (list, dict)):
             shown = "a list" if isinstance(value, list) else "a mapping"
-            return self._complain(where, f"a value of type {kind} is wanted here, not {shown}")
+            return self._complain(where, f"a value of type {kind} is expected here, not {shown}")
         text = self.document.scalars[where]
         if isinstance(value, str) and not isinstance(resolve_plain(text), str) and _is_bare(kind):
-            return self._complain(where, f'`"{text}"` is a text, and {kind} is wanted here', "remove the quotes")
+            return self._complain(where, f'`"{text}"` is a text, and {kind} is expected here', "remove the quotes")
         try:
             return READERS[kind.name](text, kind)
         except NotOfType as error:
@@ -51,7 +51,7 @@ class ValueReader:
 
     def _array(self, value: Any, where: Keys, element: Type) -> list[Any] | None:
         if not isinstance(value, list):
-            self._complain(where, f"a list of {element} is wanted here", "write `[a, b]`")
+            self._complain(where, f"a list of {element} is expected here", "write `[a, b]`")
             return None
         return [self.read(item, (*where, index), element) for index, item in enumerate(value)]
 
@@ -59,7 +59,9 @@ class ValueReader:
         names = [name for name, _ in kind.fields]
         if not isinstance(value, dict):
             self._complain(
-                where, f"a mapping of {', '.join(f'`{name}`' for name in names)} is wanted here", "write `{a: 1, b: 2}`"
+                where,
+                f"a mapping of {', '.join(f'`{name}`' for name in names)} is expected here",
+                "write `{a: 1, b: 2}`",
             )
             return None
         for name in value:
@@ -81,7 +83,7 @@ def _is_bare(kind: Type) -> bool:
 
 def _integer(text: str, kind: Type) -> int:
     if not re.fullmatch(r"[-+]?\d{1,30}", text):
-        raise NotOfType(f"`{text}` is not a whole number, and {kind} is wanted here")
+        raise NotOfType(f"`{text}` is not a whole number, and {kind} is expected here")
     bits = {"tinyint": 8, "smallint": 16, "int": 32, "bigint": 64}[kind.name]
     if not -(2 ** (bits - 1)) <= int(text) < 2 ** (bits - 1):
         raise NotOfType(f"`{text}` does not fit {kind}")
@@ -91,7 +93,7 @@ def _integer(text: str, kind: Type) -> int:
 def _float(text: str, kind: Type) -> float:
     special = {".nan": "nan", ".inf": "inf", "+.inf": "inf", "-.inf": "-inf"}.get(text.lower())
     if special is None and not re.fullmatch(r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?", text):
-        raise NotOfType(f"`{text}` is not a number, and {kind} is wanted here")
+        raise NotOfType(f"`{text}` is not a number, and {kind} is expected here")
     value = float(special or text)
     return float(_as_float32(value)) if kind.name == "float" else value
 
@@ -108,11 +110,11 @@ def _as_float32(value: float) -> float:
 
 def _decimal(text: str, kind: Type) -> Decimal:
     if not re.fullmatch(r"[-+]?(\.\d+|\d+(\.\d*)?)", text):
-        raise NotOfType(f"`{text}` is not a number, and {kind} is wanted here", "write it as `12.50`")
+        raise NotOfType(f"`{text}` is not a number, and {kind} is expected here", "write it as `12.50`")
     value = Decimal(text)
     exponent = value.normalize().as_tuple().exponent
     if isinstance(exponent, int) and -exponent > kind.scale:
-        raise NotOfType(f"`{text}` has more than {kind.scale} digits after the point, and {kind} is wanted here")
+        raise NotOfType(f"`{text}` has more than {kind.scale} digits after the point, and {kind} is expected here")
     if value and value.adjusted() >= kind.precision - kind.scale:
         raise NotOfType(f"`{text}` does not fit {kind}")
     return value
@@ -120,7 +122,7 @@ def _decimal(text: str, kind: Type) -> Decimal:
 
 def _boolean(text: str, kind: Type) -> bool:
     if text.lower() not in ("true", "false"):
-        raise NotOfType(f"`{text}` is neither true nor false, and boolean is wanted here")
+        raise NotOfType(f"`{text}` is neither true nor false, and boolean is expected here")
     return text.lower() == "true"
 
 

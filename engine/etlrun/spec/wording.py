@@ -116,7 +116,7 @@ def _explain_kind_count(document: Document, error: ValidationError, where: Keys)
         names = " and ".join(f"`{name}`" for name in given)
         second = (*where, given[1])
         fix = "give each an item of its own: `- verb: ...`" if isinstance(where[-1], int) else "leave one of them"
-        yield Mistake(second, document.diagnose_key(second, "wrong-value", f"{names} stand in one item", fix))
+        yield Mistake(second, document.diagnose_key(second, "wrong-value", f"{names} are in one item", fix))
 
 
 def _schema(error: ValidationError) -> Schema:
@@ -184,8 +184,8 @@ def _phrase(error: ValidationError, schema: Schema) -> tuple[str, str]:
     if rule == "minItems" or value == "":
         return "this must not be empty", "fill it, or leave the key out"
     if rule in ("minimum", "maximum") and "x-form" not in schema:
-        return f"a number of at {'least' if rule == 'minimum' else 'most'} {error.validator_value} is wanted here", ""
-    return f"{_describe(schema)} is wanted here, not {_name(value)}", _fix(schema, value)
+        return f"a number of at {'least' if rule == 'minimum' else 'most'} {error.validator_value} is expected here", ""
+    return f"{_describe(schema)} is expected here, not {_name(value)}", _fix(schema, value)
 
 
 def _fix(schema: Schema, value: Any) -> str:

@@ -92,7 +92,7 @@ class Aggregate(Step):
             )
         elif tree is not None and loose is None and not has_aggregate(tree):
             scope.error(
-                at, "not-grouped", "an aggregate is wanted here", "use `sum`, `count`, `max`, ... or a `derive` step"
+                at, "not-grouped", "an aggregate is expected here", "use `sum`, `count`, `max`, ... or a `derive` step"
             )
 
     def _pivot_output(self, pivot: Pivot, columns: Columns, result: Columns, scope: Scope) -> Columns:
@@ -133,7 +133,7 @@ class Aggregate(Step):
         for index, text in enumerate(labels):
             if text in labels[:index]:
                 scope.error(
-                    ("labels", index), "duplicate-name", f"the label `{text}` stands here twice", "remove one of them"
+                    ("labels", index), "duplicate-name", f"the label `{text}` is here twice", "remove one of them"
                 )
             if label.domain and text not in label.domain:
                 scope.error(

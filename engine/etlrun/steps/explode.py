@@ -55,7 +55,7 @@ class Explode(Step):
     def output(self, columns: Columns, scope: Scope) -> Columns:
         found = scope.column(columns, self.column, "column")
         if found.type.element is None and found.type != NULL:
-            scope.error("column", "type-mismatch", f"an array is wanted here, and `{found.name}` is {found.type}")
+            scope.error("column", "type-mismatch", f"an array is expected here, and `{found.name}` is {found.type}")
         rest = columns.keep(item.name for item in columns if item.name.lower() != found.name.lower())
         if self.as_:
             scope.new_column(rest, self.as_, "as")

@@ -47,7 +47,7 @@ class Select(Step):
         for index, name in enumerate(self.columns):
             scope.column(columns, name, ("columns", index))
             if name.lower() in [earlier.lower() for earlier in self.columns[:index]]:
-                scope.error(("columns", index), "column-exists", f"`{name}` stands here twice", "remove one of them")
+                scope.error(("columns", index), "column-exists", f"`{name}` is here twice", "remove one of them")
         return columns.keep(self.columns)
 
     def _computed(self, wanted: Mapping[str, Expr], columns: Columns, scope: Scope) -> Columns:

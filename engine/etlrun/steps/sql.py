@@ -103,9 +103,7 @@ class Sql(Step):
                     else f"`{cte.alias}` is not a name"
                 )
                 problems.append(
-                    Problem(
-                        "duplicate-name", said, *word(cte.args["alias"], self.query), "name the WITH part otherwise"
-                    )
+                    Problem("duplicate-name", said, *word(cte.args["alias"], self.query), "rename the WITH part")
                 )
         for name, table in tables_in(query):
             if name.lower() == INPUT and not has_rows:

@@ -50,7 +50,7 @@ class Top(Step):
         for index, name in enumerate(self.per):
             scope.column(columns, name, ("per", index))
         if self.n < 1:
-            scope.error("n", "wrong-value", "a number of at least 1 is wanted here")
+            scope.error("n", "wrong-value", "a number of at least 1 is expected here")
         check_order(self.order, self.per, columns, scope)
         return columns.with_unique(self.per) if self.n == 1 and self.per else columns
 

@@ -51,16 +51,14 @@ class Unpivot(Step):
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
         if bool(self.columns) == bool(self.over):
-            scope.error((), "missing-key", "one of `columns` and `over` is wanted here")
+            scope.error((), "missing-key", "one of `columns` and `over` is expected here")
         if self.over:
             scope.group(columns, self.over, "over")
         members = self._members(columns)
         found = [scope.column(columns, name, self._place(index)) for index, (_, name) in enumerate(members)]
         for index, item in enumerate(found):
             if item.name.lower() in [earlier.name.lower() for earlier in found[:index]]:
-                scope.error(
-                    self._place(index), "column-exists", f"`{item.name}` stands here twice", "remove one of them"
-                )
+                scope.error(self._place(index), "column-exists", f"`{item.name}` is here twice", "remove one of them")
             elif item.type != found[0].type and NULL not in (item.type, found[0].type):
                 message = f"`{found[0].name}` is {found[0].type} and `{item.name}` is {item.type}"
                 scope.error(self._place(index), "type-mismatch", message, "`cast` them to one type first")

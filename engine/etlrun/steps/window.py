@@ -84,7 +84,9 @@ class Window(Step):
         at = ("columns", name)
         tree = scope.tree(columns, expression, at, may="window", adapt=lambda bound: _put_over(bound, over, expression))
         if tree is not None and not has_window(tree):
-            scope.error(at, "not-allowed-here", "a window function or aggregate is wanted here", "use a `derive` step")
+            scope.error(
+                at, "not-allowed-here", "a window function or aggregate is expected here", "use a `derive` step"
+            )
             return None
         return tree
 
@@ -118,19 +120,19 @@ def _needs_total_order(expression: Expr) -> bool:
 
 
 def _put_over(tree: exp.Expr, over: exp.Window, text: str) -> exp.Expr:
-    """Put every outermost call over the window. Raises ExpressionError for what cannot stand in one."""
+    """Put every outermost call over the window. Raises ExpressionError for what is not allowed in one."""
     problems: list[Problem] = []
 
     def visit(node: exp.Expr) -> None:
         if isinstance(node, exp.Window):
             problems.append(
                 Problem(
-                    "not-allowed-here", "`over` has no place here", *span(node, text), "say it in `per` and `order`"
+                    "not-allowed-here", "`over` is not allowed here", *span(node, text), "say it in `per` and `order`"
                 )
             )
         elif isinstance(node, exp.Filter):
             fix = "put the condition inside: `sum(case when condition then x end)`"
-            problems.append(Problem("not-allowed-here", "`filter` has no place in a window", *word(node, text), fix))
+            problems.append(Problem("not-allowed-here", "`filter` is not allowed in a window", *word(node, text), fix))
         elif (
             isinstance(node, exp.Anonymous)
             and node.name.lower() in FUNCTIONS
@@ -140,7 +142,7 @@ def _put_over(tree: exp.Expr, over: exp.Window, text: str) -> exp.Expr:
                 problems.append(
                     Problem(
                         "not-allowed-here",
-                        "`distinct` has no place in a window",
+                        "`distinct` is not allowed in a window",
                         *word(node, text),
                         "use an `aggregate` step",
                     )

@@ -31,7 +31,7 @@ def exact_columns(load: Load) -> frozenset[str]:
 
 
 def find_mismatches(server: AnyServer, session: Session, load: Load) -> list[tuple[str, str]]:
-    """Why `load` does not fit what is there, each with the statement that would mend it. Raises RunFailure for what no table can hold."""
+    """Why `load` does not fit what is there, each with the statement that would correct it. Raises RunFailure for what no table can hold."""
     for why in server.unfit(load.columns):
         raise RunFailure(
             "sink",

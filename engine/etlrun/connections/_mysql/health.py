@@ -45,7 +45,7 @@ def _variables(session: MysqlSession) -> Iterator[Finding]:
     names = ("local_infile", "max_allowed_packet", "read_only", "innodb_flush_log_at_trx_commit")
     local_infile, packet, read_only, flush = session.one(f"SELECT {', '.join(f'@@GLOBAL.{each}' for each in names)}")
     if int(read_only):
-        yield Finding("trouble", "read_only", "the server takes no writes", "connect to the primary server")
+        yield Finding("trouble", "read_only", "the server is read-only", "connect to the primary server")
     if not int(local_infile):
         yield Finding(
             "warning", "local_infile", "OFF: rows travel by INSERT, which takes longer", "SET GLOBAL local_infile = ON"

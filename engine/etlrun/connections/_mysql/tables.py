@@ -129,7 +129,7 @@ def create_statement(load: Load, narrow: frozenset[str]) -> str:
 
 
 def mismatches(load: Load, there: MysqlTable, narrow: frozenset[str]) -> Iterator[tuple[str, str]]:
-    """Why `load` does not fit the table that is there, each with the statement that would mend it, in an order in which they work."""
+    """Why `load` does not fit the table that is there, each with the statement that would correct it, in an order in which they work."""
     table = table_name(there.table)
     if not there.is_table:
         kind = there.kind.lower()

@@ -119,7 +119,10 @@ def _address(remote: str) -> tuple[str, int]:
         return address.hostname or "", address.port or CONNECT_PORT
     except ValueError as error:
         raise RunFailure(
-            "usage", "wrong-remote", "`remote` is no address of a Spark Connect server", "write it as sc://HOST:PORT"
+            "usage",
+            "wrong-remote",
+            "`remote` is not an address of a Spark Connect server",
+            "write it as sc://HOST:PORT",
         ) from error
 
 

@@ -41,7 +41,7 @@ def _array_of_first(types: Types) -> Type:
 
 
 def _no_distinct_rows(arguments: Arguments, types: Types) -> Complaint | None:
-    return Complaint(1, "`count` of several columns wants `distinct`") if len(arguments) > 1 else None
+    return Complaint(1, "`count` of several columns needs `distinct`") if len(arguments) > 1 else None
 
 
 AGGREGATES = (

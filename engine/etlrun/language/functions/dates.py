@@ -59,7 +59,7 @@ def _printable(arguments: Arguments, types: Types) -> Complaint | None:
 def _readable(arguments: Arguments, types: Types) -> Complaint | None:
     if len(arguments) < 2:
         return (
-            Complaint(0, "this text is no date: it names another moment at every run", "use a param")
+            Complaint(0, "this text is not a date: it names another moment at every run", "use a param")
             if is_moment_word(arguments[0])
             else None
         )

@@ -21,7 +21,7 @@ def _neighbour_arguments(arguments: Arguments, types: Types) -> Complaint | None
 
 def _positive(arguments: Arguments, types: Types) -> Complaint | None:
     return (
-        Complaint(len(arguments) - 1, "a number from 1 on is wanted here")
+        Complaint(len(arguments) - 1, "a number from 1 on is expected here")
         if (whole_of(arguments[-1]) or 0) < 1
         else None
     )
