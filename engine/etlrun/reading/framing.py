@@ -100,13 +100,20 @@ def without_first(records: Records) -> Records:
     return Records(records.texts.slice(1), records.lines.slice(1), records.undecodable, records.long, plain)
 
 
+def as_one_text(data: bytes) -> pyarrow.Array:
+    """An Arrow array of one text that lies on `data`; nobody has looked whether it is UTF-8."""
+    import pyarrow as pa
+
+    ends = pa.array([0, len(data)], pa.int64()).buffers()[1]
+    return pa.Array.from_buffers(pa.large_string(), 1, [None, ends, pa.py_buffer(data)])
+
+
 def _split(data: bytes) -> pyarrow.Array | None:
     """The lines as an Arrow array, at the cost of one copy; None where they are not all UTF-8."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    ends = pa.array([0, len(data)], pa.int64()).buffers()[1]
-    whole = pa.Array.from_buffers(pa.large_string(), 1, [None, ends, pa.py_buffer(data)])
+    whole = as_one_text(data)
     try:
         whole.validate(full=True)
     except pa.ArrowInvalid:

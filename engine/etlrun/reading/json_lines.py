@@ -10,6 +10,8 @@ from etlrun.reading.intake import Intake, Order
 from etlrun.reading.json_statements import patient_statement, strict_statement
 from etlrun.reading.quarantine import Quarantine
 from etlrun.reading.records import Field, read_text
+from etlrun.reading.screening import Screen
+from etlrun.reading.spellings import untame_json
 from etlrun.reading.text_files import Form, TextReader
 
 
@@ -27,6 +29,7 @@ def read_json(order: Order, columns: Columns, fields: Sequence[Field], framer: F
         lambda text: read_text(text, fields),
         lambda target: strict_statement(columns, fields, target),
         lambda left, target: patient_statement(left, columns, fields, target),
+        more=Screen(untame_json(fields)),
     )
     try:
         with duckdb.connect() as connection:

@@ -11,20 +11,21 @@ from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import name, parquet_in, text
 from etlrun.reading.records import MAX_NESTING, Field
 from etlrun.reading.rows import FILE, INCOMING, LINE, RAW, copy_statement
+from etlrun.reading.screening import TAME
 from etlrun.reading.spellings import doubtful, leaf_shape, unsure_json, value_of
 
 
 def strict_statement(columns: Columns, fields: Sequence[Field], target: Path) -> str:
     """One pass over all records; one in which a declared key is absent or twice stays open."""
     parsed = f"TRY(json_transform_strict(l, {_shape_text(fields)}))"
-    return _copy(f"SELECT l, line, file, day FROM {INCOMING}", parsed, "false", columns, fields, target)
+    return _copy(f"SELECT l, line, file, day, {TAME} FROM {INCOMING}", parsed, "false", columns, fields, target)
 
 
 def patient_statement(left: Path, columns: Columns, fields: Sequence[Field], target: Path) -> str:
     """One pass over the records that the strict statement left open in `left`: those stay open in which more is wrong than an absent key."""
     day = name(columns.items[-1].name) if len(columns) > len(fields) else "NULL::DATE"
     records = (
-        f"SELECT {name(RAW)} AS l, {name(LINE)} AS line, {name(FILE)} AS file, {day} AS day "
+        f"SELECT {name(RAW)} AS l, {name(LINE)} AS line, {name(FILE)} AS file, {day} AS day, false AS {TAME} "
         f"FROM {parquet_in(left)} WHERE {name(RAW)} IS NOT NULL"
     )
     parsed = f"TRY(json_transform(l, {_shape_text(fields)}))"
@@ -36,7 +37,7 @@ def _copy(records: str, parsed: str, open_: str, columns: Columns, fields: Seque
     leaves = ", ".join(f"{_member(item.path)} AS {name(f'v{index}')}" for index, item in enumerate(fields))
     doubts = " OR ".join(doubtful(name(f"v{index}"), item) for index, item in enumerate(fields))
     values = {item.name: value_of(name(f"v{index}"), item.type) for index, item in enumerate(fields)}
-    unsure = f"regexp_matches(l, {text(unsure_json(fields))})"
+    unsure = f"CASE WHEN {TAME} THEN false ELSE regexp_matches(l, {text(unsure_json(fields))}) END"
     doubt = f"(u IS NULL OR {unsure} OR {_NESTS} OR {doubts} OR {open_})"
     return copy_statement(
         values,

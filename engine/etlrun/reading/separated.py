@@ -70,7 +70,7 @@ def _form(columns: Columns, fields: Sequence[Field], header: Sequence[str], how:
         RecordFramer(how.separator, how.max_lines),
         judge,
         lambda target: separated_statement(columns, fields, target),
-        splitter=Splitter(how.separator, width, positions),
+        more=Splitter(how.separator, width, positions),
         has_header=how.has_header,
     )
 

@@ -32,7 +32,7 @@ class Splitter:
 
         return [*((f"v{index}", pa.string()) for index in range(len(self.positions))), ("is_split", pa.bool_())]
 
-    def split(self, records: Records) -> list[pyarrow.Array]:
+    def columns(self, records: Records) -> list[pyarrow.Array]:
         """The columns, in the order of the records."""
         import pyarrow as pa
 

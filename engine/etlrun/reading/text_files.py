@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from etlrun.failures import RunFailure, without_personal
 from etlrun.language.columns import Columns
@@ -23,7 +23,6 @@ from etlrun.reading.opened import records_in
 from etlrun.reading.quarantine import BrokenRecord, Quarantine
 from etlrun.reading.records import BrokenRecordError, decoded
 from etlrun.reading.rows import FILE, INCOMING, LINE, RAW, SETTLED, RowWriter, written_parts
-from etlrun.reading.splitting import Splitter
 
 if TYPE_CHECKING:
     import duckdb
@@ -36,11 +35,20 @@ Judge = Callable[
 Statement = Callable[[Path], str]  # from INCOMING, or from what another statement left open, into a new folder
 
 
+class MoreColumns(Protocol):
+    """What gives records more columns: their names and types, and the columns of some records."""
+
+    @property
+    def fields(self) -> list[tuple[str, pyarrow.DataType]]: ...
+
+    def columns(self, records: Records) -> list[pyarrow.Array]: ...
+
+
 @dataclass(frozen=True)
 class Form:
     """How a kind of text is read: how it is framed, what a record says, and the statement that takes records beyond doubt.
 
-    `again` takes what the first statement left open, where that is much. `splitter` gives INCOMING more columns.
+    `again` takes what the first statement left open, where that is much. `more` gives INCOMING more columns.
     `has_header` says that the first record of a file is none.
     """
 
@@ -48,7 +56,7 @@ class Form:
     judge: Judge
     statement: Statement
     again: Callable[[Path, Path], str] | None = None
-    splitter: Splitter | None = None
+    more: MoreColumns | None = None
     has_header: bool = False
 
 
@@ -105,7 +113,7 @@ class TextReader:
         import pyarrow as pa
 
         target = self._new_folder()
-        more = form.splitter.fields if form.splitter else []
+        more = form.more.fields if form.more else []
         schema = pa.schema(
             [("l", pa.large_string()), ("line", pa.int64()), ("file", pa.int32()), ("day", pa.date32()), *more]
         )
@@ -180,7 +188,7 @@ class TextReader:
                         pa.repeat(pa.scalar(index, pa.int32()), size),
                         pa.repeat(pa.scalar(file.date, pa.date32()), size),
                     )
-                    more = form.splitter.split(found) if form.splitter else []
+                    more = form.more.columns(found) if form.more else []
                     yield pa.RecordBatch.from_arrays([found.texts, found.lines, *where, *more], schema=schema)
         except (RunFailure, OSError) as failure:
             self.failure = failure
