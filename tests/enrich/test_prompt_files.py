@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import posing
 import pytest
 
 from etlrun.diagnostics import SpecError
-from etlrun.enrich.outputs import Labels, Number, Text, Truth
+from etlrun.enrich.outputs import Labels, NotAllowed, Number, Text, Truth
 from etlrun.enrich.prompts import load_prompt, parse_prompt, prompt_names, read_prompt
 
 PROJECT = Path(__file__).parents[2]
@@ -44,6 +45,14 @@ def test_every_type_of_answer_is_read() -> None:
     assert prompt.instructions == "Be brief."
 
 
+def test_no_pattern_takes_more_than_a_moment() -> None:
+    country = parse_prompt(MANY.replace('"[A-Z][a-z]+"', '"(a+)+$"', 1).replace("Korea", "aaa"), "p", "p.md").outputs[1]
+    assert country.read("a" * 20) == "a" * 20
+    assert isinstance(country, Text)
+    with pytest.raises(NotAllowed):
+        replace(country, max=200).read("a" * 199 + "!")
+
+
 def test_windows_line_ends_and_a_byte_order_mark_change_nothing(tmp_path: Path) -> None:
     path = tmp_path / "p.md"
     path.write_bytes(b"\xef\xbb\xbf" + MANY.replace("\n", "\r\n").encode())
@@ -74,8 +83,18 @@ def test_windows_line_ends_and_a_byte_order_mark_change_nothing(tmp_path: Path) 
                 5,
                 40,
                 "wrong-value",
-                "this is not a regular expression: missing ), unterminated subpattern at position 0",
+                "a group is not closed, at character 2 of the pattern",
             ),
+        ),
+        (
+            '"[A-Z][a-z]+"',
+            "'(?=K)\\w+'",
+            (5, 40, "wrong-value", "`(?=` is not read alike by every engine, at character 1 of the pattern"),
+        ),
+        (
+            '"[A-Z][a-z]+"',
+            '"((a{1000}){1000}){1000}"',
+            (5, 40, "wrong-value", "the pattern is too large, at character 1 of the pattern"),
         ),
     ],
 )

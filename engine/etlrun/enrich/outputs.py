@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import Any
 
 from etlrun.diagnostics import nearest
 from etlrun.language.columns import BOOLEAN, DOUBLE, STRING, Type
+from etlrun.language.patterns import PatternError, read_pattern
 
 Value = str | float | bool
 
@@ -75,6 +75,18 @@ class Labels(Output):
         return "exactly one of these labels, written as here:\n" + "\n".join(lines)
 
 
+def is_all_of(pattern: str, value: str) -> bool:
+    """Whether a pattern matches all of a text, in time that grows with the text only. Raises PatternError."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    whole = rf"\A(?:{read_pattern(pattern).re2})\z"
+    try:
+        return bool(pc.match_substring_regex(pa.scalar(value), whole).as_py())
+    except pa.ArrowInvalid as error:
+        raise PatternError("the pattern is too large", 0, "repeat its parts less often") from error
+
+
 @dataclass(frozen=True)
 class Text(Output):
     """A short text, on one line; `pattern` must match all of it where it is given."""
@@ -98,7 +110,7 @@ class Text(Output):
             raise NotAllowed("a text with control characters")
         if len(value) > self.max:
             raise NotAllowed(f"longer than {self.max} characters")
-        if self.pattern and not re.fullmatch(self.pattern, value):
+        if self.pattern and not is_all_of(self.pattern, value):
             raise NotAllowed("not of the wanted form")
         return value
 

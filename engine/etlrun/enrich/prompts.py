@@ -31,7 +31,8 @@ from typing import Any
 
 from etlrun.diagnostics import Diagnostic, SpecError, nearest
 from etlrun.enrich.keys import MAX_CHARACTERS, is_asked, normal_form, shown_form
-from etlrun.enrich.outputs import Labels, NotAllowed, Number, Output, Text, Truth, Value, refusal
+from etlrun.enrich.outputs import Labels, NotAllowed, Number, Output, Text, Truth, Value, is_all_of, refusal
+from etlrun.language.patterns import PatternError
 from etlrun.spec.building import Origin, build
 from etlrun.spec.fields import Described, Label, Schema, key, schema_of_class
 from etlrun.spec.kinds import NAME
@@ -208,11 +209,12 @@ class _Reader:
         return Labels(name, column.about, {label: str(about) for label, about in column.labels.items()})
 
     def pattern(self, text: str, where: Keys) -> str:
-        """A regular expression, or none where it is none."""
+        """A regular expression, or none where it is not one that the engines read alike."""
         try:
-            re.compile(text)
-        except re.error as error:
-            self.complain((*where, "pattern"), f"this is not a regular expression: {error}")
+            is_all_of(text, "")
+        except PatternError as error:
+            message = f"{error}, at character {error.at + 1} of the pattern"
+            self.complain((*where, "pattern"), message, error.fix)
             return ""
         return text
 
