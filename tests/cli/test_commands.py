@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from projects import Project
@@ -272,6 +273,21 @@ def test_new_from_csv_runs_as_it_stands(project: Project) -> None:
     assert "id: bigint" in (project.folder / "pipelines/people.yaml").read_text()
     assert "zip: string" in (project.folder / "pipelines/people.yaml").read_text()
     assert len(project.table("people")) == 2
+
+
+def test_new_from_a_compressed_array_runs_as_it_stands(project: Project) -> None:
+    (project.folder / "views.json.zst").write_bytes(pa.compress(b'[{"id": 1},\n {"id": 2}]', "zstd", asbytes=True))
+    assert project.run("new", "views", "--from", "views.json.zst").code == 0
+    result = project.run("pipelines/views.yaml")
+    assert result.code == 0, result.err
+    assert len(project.table("views")) == 2
+
+
+def test_new_from_an_array_that_is_cut_says_so(project: Project) -> None:
+    project.write("views.json", '[{"id": 1},\n {"id": 2}')
+    result = project.run("new", "views", "--from", "views.json")
+    assert result.code != 0
+    assert "the array is not closed" in result.err
 
 
 def test_schema_is_what_the_checker_uses(project: Project) -> None:

@@ -81,6 +81,14 @@ def test_the_same_day_plain_and_compressed_is_trouble(tmp_path: Path) -> None:
     assert codes(look(tmp_path / "{date:yyyyMMdd}.json", DAY1)) == ["double-file"]
 
 
+def test_the_same_day_compressed_in_two_ways_is_trouble(tmp_path: Path) -> None:
+    (tmp_path / "20220401.json.gz").write_bytes(b"\x1f\x8b\x08\x00")
+    (tmp_path / "20220401.json.zst").write_bytes(b"\x28\xb5\x2f\xfd")
+    assert codes(look(tmp_path / "*")) == ["double-file"]
+    assert codes(look(tmp_path / "20220401.json")) == ["double-file"]
+    assert codes(look(tmp_path / "{date:yyyyMMdd}.json", DAY1)) == ["double-file"]
+
+
 def test_one_file_under_two_names_is_trouble(tmp_path: Path) -> None:
     (tmp_path / "20220401.json").write_text("{}")
     os.link(tmp_path / "20220401.json", tmp_path / "20220402.json")

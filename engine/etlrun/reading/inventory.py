@@ -177,6 +177,7 @@ def _foreign_text(file: InputFile, head: bytes, found: str) -> Iterator[Trouble]
 
 def _doubles(files: Sequence[InputFile]) -> Iterator[Trouble]:
     seen: dict[tuple[int, int], str] = {}
+    texts: dict[str, str] = {}
     for file in files:
         if file.identity in seen:
             yield Trouble(
@@ -187,10 +188,13 @@ def _doubles(files: Sequence[InputFile]) -> Iterator[Trouble]:
             )
         seen[file.identity] = file.path
         plain = without_ending(file.path)
-        if plain != file.path and os.path.exists(plain):
-            yield Trouble(
-                "double-file", file.path, "the same day is there twice, plain and compressed", "remove one of them"
-            )
+        if plain == file.path:
+            continue
+        other = plain if os.path.exists(plain) else texts.get(plain)
+        if other:
+            message = f"the same file is there twice, also as {other}"
+            yield Trouble("double-file", file.path, message, "remove one of them")
+        texts[plain] = file.path
 
 
 def shown(days: Iterable[datetime.date]) -> str:

@@ -14,6 +14,9 @@ from typing import Any
 
 from etlrun.failures import RunFailure
 from etlrun.language.columns import parse_type
+from etlrun.reading.compression import open_text, without_ending
+from etlrun.reading.elements import frame_elements
+from etlrun.reading.framing import FramingError, Records
 from etlrun.reading.lines import raw_lines
 from etlrun.reading.records import BrokenRecordError, Field, Number, parse_object, read_texts
 
@@ -31,6 +34,7 @@ class Sketch:
     month: str
     record: str
     columns: tuple[tuple[str, str, str], ...]
+    is_array: bool = False
 
 
 def sketch_source(file: Path, root: Path) -> Sketch:
@@ -40,7 +44,7 @@ def sketch_source(file: Path, root: Path) -> Sketch:
     if not columns:
         raise RunFailure("source", "empty-file", f"{file} holds no columns", "name a file with rows")
     path, month = _template(file, root, kind)
-    return Sketch(kind, path, month, record, tuple(columns))
+    return Sketch(kind, path, month, record, tuple(columns), kind == "json" and _is_array(file))
 
 
 def write_pipeline(name: str, sketch: Sketch, connection: str) -> str:
@@ -50,6 +54,7 @@ def write_pipeline(name: str, sketch: Sketch, connection: str) -> str:
         lines += ["params:", f"  month: {{type: month, default: {sketch.month}}}", ""]
     lines += ["sources:", "  rows:", f"    {sketch.kind}:", f"      path: {_scalar(sketch.path)}"]
     lines += ["      dates: $month"] if sketch.month else []
+    lines += ["      format: array"] if sketch.is_array else []
     lines += [f"      record: {_scalar(sketch.record)}"] if sketch.record else []
     lines += ["      columns:"]
     for column, kind, path in sketch.columns:
@@ -71,7 +76,7 @@ def write_pipeline(name: str, sketch: Sketch, connection: str) -> str:
 
 def _kind_of(file: Path) -> str:
     name = (
-        file.name.removesuffix(".gz")
+        without_ending(file.name)
         if not file.is_dir()
         else next((found.name for found in sorted(file.glob("*.parquet"))), "")
     )
@@ -137,7 +142,7 @@ def _guess(values: list[str]) -> str:
 
 def _json(file: Path) -> tuple[str, list[tuple[str, str, str]]]:
     kinds: dict[tuple[str, ...], set[str]] = {}
-    for raw in islice(raw_lines(str(file)), LINES):
+    for raw in islice(_elements(file) if _is_array(file) else raw_lines(str(file)), LINES):
         try:
             found = parse_object(raw.decode("utf-8", errors="replace"))
         except BrokenRecordError:
@@ -148,6 +153,22 @@ def _json(file: Path) -> tuple[str, list[tuple[str, str, str]]]:
     inside = [path for path in kinds if path[: len(record)] == record] if record else list(kinds)
     columns = [(path[-1], _shared(kinds[path]), ".".join(path[len(record) :])) for path in inside]
     return ".".join(record), _unlike(columns)
+
+
+def _is_array(file: Path) -> bool:
+    """Whether the text starts with `[`: no line of an object does."""
+    first = next((raw.strip() for raw in raw_lines(str(file)) if raw.strip()), b"")
+    return first.startswith(b"[")
+
+
+def _elements(file: Path) -> Iterator[bytes]:
+    try:
+        with file.open("rb") as stream:
+            for found in frame_elements(open_text(stream, str(file))):
+                if isinstance(found, Records):
+                    yield from (text.encode() for text in found.texts.to_pylist())
+    except FramingError as error:
+        raise RunFailure("source", "wrong-format", f"{file}:{error.line}: {error}", error.fix) from error
 
 
 def _leaves(value: dict[str, Any], above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
