@@ -187,8 +187,8 @@ def project_page() -> str:
                     [
                         "`inputs.json`",
                         "each file that was read: source, path, size, time of its last change (UTC), rows and broken rows; each table: connection, name, "
-                        "rows. With `hash_inputs: true` also the SHA-256 of each file. The rows of a file are absent where several text files hold "
-                        "the same day or none",
+                        "rows. With `hash_inputs: true` also the SHA-256 of each file. The rows of a file are absent where the run stopped while "
+                        "it read",
                     ],
                     ["`quarantine/SOURCE.jsonl`", "every broken record with file, line, reason and text"],
                     ["`stage/`", "rows that were not published, for a week: `etlrun resume` publishes them"],
