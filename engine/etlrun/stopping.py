@@ -1,19 +1,20 @@
 """Signals that end the process: one is noted at once, what runs is cancelled, and the work ends at its next safe point.
 
-No exception is ever raised where a signal happens to land. `run_until_stopped` does the work in a thread; the main thread only takes
-signals. A signal ends the process at once where nothing has to be put in order, and else the work has `GRACE_SECONDS` for that. A second
-signal ends the process in any case. Elsewhere (in tests, in other programs) nobody asks, and all of this does nothing.
+No exception is ever raised where a signal happens to land. `run_until_stopped` does the work in a thread. The interpreter writes each
+signal to a pipe at the moment it arrives, in whatever thread and without waiting for the main thread, and what reads the pipe knows of it.
+A signal ends the process at once where nothing has to be put in order, and else the work has `GRACE_SECONDS` for that. A second signal
+ends the process in any case. Elsewhere (in tests, in other programs) nobody asks, and all of this does nothing.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from queue import Empty, SimpleQueue
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -28,10 +29,10 @@ class Stopped(BaseException):
 
 
 class _State:
-    """What this process was asked, and what it is doing. `lock` guards all but `signals`."""
+    """What this process was asked, and what it is doing. `lock` guards it all, and reading from `signals`."""
 
     def __init__(self) -> None:
-        self.signals: SimpleQueue[int] = SimpleQueue()  # the only thing that a handler touches
+        self.signals = -1  # the end of the pipe to read from, once signals are taken
         self.lock = threading.Lock()
         self.asked = threading.Event()
         self.number = 0
@@ -81,30 +82,42 @@ def run_until_stopped(work: Callable[[], int], leave: Callable[[int], object]) -
 
 def take_signals() -> None:
     """Let the signals be noted. One that is ignored, as `nohup` and background jobs of scripts want it, stays ignored."""
+    if _state.signals < 0:
+        _state.signals, into = os.pipe()
+        os.set_blocking(into, False)
+        signal.set_wakeup_fd(into, warn_on_full_buffer=False)
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _note)
 
 
 def _note(number: int, frame: FrameType | None) -> None:
-    _state.signals.put(number)
+    """Nothing is left to do: the number is in the pipe."""
+
+
+def _has_come(seconds: float | None = 0.0) -> bool:
+    """Whether a signal that nobody has read is there, or comes within so many seconds; None waits without end."""
+    if _state.signals < 0:
+        return False
+    poll = select.poll()  # unlike select(), it takes file numbers over 1023
+    poll.register(_state.signals, select.POLLIN)
+    return bool(poll.poll(None if seconds is None else seconds * 1000))
 
 
 def _watch() -> None:
     """Wait for a signal, cancel what runs, and end the process at the second signal or when the time is over."""
-    number = _state.signals.get()
+    _has_come(None)
     first = time.monotonic()
-    with _state.lock:
-        _state.number = number
+    with _state.lock:  # read inside: a COMMIT that is about to begin finds the signal in the pipe, or `asked`
+        _state.number = number = os.read(_state.signals, 1)[0]
         _state.asked.set()
         if not _state.tasks:
             _state.leave(number)
     threading.Thread(target=_cancel_again_and_again, args=(first,), name="etlrun-cancel", daemon=True).start()
     while (left := first + GRACE_SECONDS - time.monotonic()) > 0:
-        try:
-            _state.signals.get(timeout=left)
-        except Empty:
+        if not _has_come(left):
             break
+        os.read(_state.signals, 1)
         if time.monotonic() - first > ONE_REQUEST_SECONDS:
             break
     _state.leave(number)
@@ -178,7 +191,11 @@ def finishing() -> Iterator[None]:
     """For a COMMIT: raises Stopped before it, and inside nothing is cancelled, so that its outcome is known."""
     with _state.lock:
         safe_point()
-        _state.is_finishing += 1
+        has_come = _has_come()
+        _state.is_finishing += not has_come
+    if has_come:
+        _state.asked.wait()  # until its number is known too
+        raise Stopped
     try:
         yield
     finally:

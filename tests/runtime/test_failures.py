@@ -154,7 +154,7 @@ def test_an_overflow_is_blamed_on_its_step(project: Project, engine: str) -> Non
     project.write("data/20220402.json", '{"contract": "A", "seconds": 9223372036854775807}\n')
     result = project.run(spec(project), "--engine", engine)
     assert result.code == 1
-    assert "p.yaml:14:7: overflow: a number does not fit its type in `aggregate` of `totals`" in result.err
+    assert "p.yaml:14:54: overflow: a number does not fit its type in `aggregate` of `totals`" in result.err
     assert "SQLSTATE" not in result.err
     assert "Traceback" not in result.err
     assert project.table("totals") == OLD
@@ -247,7 +247,7 @@ def test_runs_that_start_together_all_mark_what_was_killed(project: Project) -> 
     killed = [f"20220401T0000{number:02}Z-abc" for number in range(20)]
     for run in killed:
         project.write(
-            f".etlrun/runs/{run}/run.json", json.dumps({**done, "run_id": run, "status": "running", "pid": 2**22 + 1})
+            f".etlrun/runs/{run}/run.json", json.dumps({**done, "run_id": run, "status": "running", "pid": 2**22})
         )
     path = spec(project)
     together = [project.start(path, "-q", "--dry-run") for _ in range(4)]

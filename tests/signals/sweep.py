@@ -185,7 +185,7 @@ def _wrong(
     if table == new:
         shop.published = version
         if shop.finished_at() > sent:
-            wrong.append(f"published at {shop.finished_at()}, after the signal of {sent}")
+            wrong.append(f"published at {shop.finished_at()}, after the signal of {sent}; exit code {code}")
     if left := shop.left_behind():
         wrong.append(f"left behind: {', '.join(left)}")
     if _is_alive(shop, seconds=END_SECONDS):

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from etlrun.failures import RunFailure
 from etlrun.spec.database import Version
+from etlrun.stopping import finishing
 from etlrun.warehouse import versions
 from etlrun.warehouse.faults import point
 from etlrun.warehouse.ledger import forget, record
@@ -47,7 +48,8 @@ def roll_back(server: AnyServer, session: Session, table: str, period: str | Non
     else:
         _undo(server, session, table, kept)
     point("rolled-back")
-    session.run("COMMIT")
+    with finishing():
+        session.run("COMMIT")
     return find_versions(server, session, table)
 
 
