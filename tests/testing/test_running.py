@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from commanding import etlrun
 from etlrun.compiler.cases import check_cases
 from etlrun.engines._duckdb import DuckdbSession
 from etlrun.engines._spark.session import SparkSessionAtWork
+from etlrun.runtime.functions import FunctionProcess
 from etlrun.runtime.testing import run_case
 from etlrun.spec import cases
 
@@ -37,7 +39,8 @@ def failure(project: Path, body: str, pipeline: str = "shop") -> str:
 def test_the_tests_of_the_project_pass_on_both_engines(path: Path, spark: Any, duck: Any) -> None:
     checked = check_cases(path).cases
     for session, dialect in ((DuckdbSession(duck), "duckdb"), (SparkSessionAtWork(spark, is_classic=True), "spark")):
-        outcomes = [run_case(case, session, dialect) for case in checked]
+        with closing(FunctionProcess(checked[0].checked.project)) as functions:
+            outcomes = [run_case(case, session, dialect, functions) for case in checked]
         assert [outcome.case.case.name for outcome in outcomes if not outcome.is_ok] == []
 
 
@@ -52,7 +55,8 @@ def test_every_type_and_python_go_through_both_engines(project: Path, spark: Any
     for session, dialect in ((DuckdbSession(duck), "duckdb"), (SparkSessionAtWork(spark, is_classic=True), "spark")):
         for path in (typed, called, asked):
             (case,) = check_cases(path).cases
-            outcome = run_case(case, session, dialect)
+            with closing(FunctionProcess(case.checked.project)) as functions:
+                outcome = run_case(case, session, dialect, functions)
             assert (outcome.differences, outcome.complaints) == ((), ()), (path, dialect)
 
 
