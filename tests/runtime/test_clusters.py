@@ -62,7 +62,7 @@ def test_spark_connect_gives_the_same_rows(project: Project, tmp_path: Path) -> 
     assert result.json["engine"] == "spark"
     assert project.table("doubled") == expected
     assert overflow.code == 1
-    assert "over.yaml:10:7: overflow: " in overflow.err
+    assert "over.yaml:10:" in overflow.err and ": overflow: " in overflow.err and "^^^" in overflow.err
 
 
 def test_a_connect_server_that_is_not_there_is_one_line(project: Project) -> None:

@@ -146,7 +146,7 @@ def test_a_chain_that_is_given_stands_in_place_of_what_was_before_it(project: Pa
 
 def test_a_failing_step_is_told_of_at_its_place_in_the_pipeline(project: Path) -> None:
     said = failure(project, f"{sales('units: 7')}expect: {{shares: []}}")
-    assert said.startswith("  pipelines/shop.yaml:35:7: a division by zero in `derive` of `shares`")
+    assert said.startswith("  pipelines/shop.yaml:35:23: a division by zero in `derive` of `shares`")
     assert "    = divide by `nullif(x, 0)`, which gives null instead\n" in said
 
 
