@@ -28,7 +28,7 @@ main.main()
 def test_a_failure_never_says_a_secret() -> None:
     Secret("planted")
     Secret("planted-and-longer")
-    failure = RunFailure("connection", "x", "mysql://u:planted@h", "look at planted-and-longer")
+    failure = RunFailure("connection", "connection-failed", "mysql://u:planted@h", "look at planted-and-longer")
     assert (failure.message, str(failure), failure.fix) == ("mysql://u:***@h", "mysql://u:***@h", "look at ***")
 
 

@@ -152,5 +152,5 @@ def test_the_name_of_a_model_is_no_markup(tmp_path: Path) -> None:
 
 
 def test_what_a_service_says_on_several_lines_gives_no_orders_to_a_log() -> None:
-    told = failure_text(RunFailure("engine", "refused", "it says: no\n::error::pwned", "ask\n::stop-commands::x"))
-    assert told == "refused: it says: no\n    ::error::pwned\n    = ask\n    ::stop-commands::x"
+    told = failure_text(RunFailure("engine", "engine", "it says: no\n::error::pwned", "ask\n::stop-commands::x"))
+    assert told == "engine: it says: no\n    ::error::pwned\n    = ask\n    ::stop-commands::x"

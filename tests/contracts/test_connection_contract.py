@@ -214,7 +214,7 @@ def test_a_process_killed_at_any_point_leaves_old_or_new_rows_and_the_next_one_d
     target.open().publish(many_load(tmp_path, rows=40, seconds=1, run_id=FIRST))
     with target.publisher(tmp_path) as publish:
         for number, point in enumerate(POINTS, 2):
-            load = {"rows": 20 + number, "seconds": number, "run_id": f"2022060{number:02}T000000Z-b"}
+            load = {"rows": 20 + number, "seconds": number, "run_id": f"202206{number:02}T000000Z-b"}
             new, is_new = (20 + number, 20 + number, number, number), point == "committed"
             assert publish(f"{point}:kill", **load) == {"signal": signal.SIGKILL, "published": None}, point
             assert target.state() == (new if is_new else old), point

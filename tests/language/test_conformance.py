@@ -64,7 +64,7 @@ def test_casts_of_text_in_every_form(engines: Engines) -> None:
 
 @pytest.mark.parametrize(
     "tail",
-    ["from rows", "from rows group by g order by g", "from rows where k = 3", "from rows where k < 0"],
+    ["from rows", "from rows group by g order by g_", "from rows where k = 3", "from rows where k < 0"],
     ids=["all", "groups", "only nulls", "no rows"],
 )
 def test_aggregates(engines: Engines, tail: str) -> None:

@@ -57,7 +57,7 @@ WITH `profile.1_aggregate` AS (
     coalesce(
       CAST(bit_count(
         bit_or(
-          shiftleft(CAST(1 AS BIGINT), CAST(datediff(`date`, CAST('2022-04-01' AS DATE)) AS INT))
+          shiftleft(CAST(1 AS BIGINT), CAST(datediff(`date`, CAST('2022-04-01' AS DATE)) & 63 AS INT))
         )
       ) AS BIGINT),
       CAST(0 AS BIGINT)

@@ -244,7 +244,7 @@ def test_nothing_that_a_run_leaves_can_be_read_by_others(project: Project) -> No
 def test_runs_that_start_together_all_mark_what_was_killed(project: Project) -> None:
     runs = project.folder / ".etlrun/runs"
     done = json.loads(next(runs.glob("*/run.json")).read_text())
-    killed = [f"20220401T0000{number:02}Z-abc" for number in range(20)]
+    killed = [f"20220401T0000{number:02}Z-abcdef" for number in range(20)]
     for run in killed:
         project.write(
             f".etlrun/runs/{run}/run.json", json.dumps({**done, "run_id": run, "status": "running", "pid": 2**22})
@@ -280,7 +280,7 @@ def test_reading_is_interrupted_too(project: Project) -> None:
     line = '{"contract": "A", "seconds": 1, "other": "' + "x" * 400 + '"}\n'
     project.write("data/20220402.json", line * 600_000)
     process = project.start(spec(project))
-    wait_for(lambda: any(project.folder.glob(".etlrun/runs/*/sources/views/lines/*.parquet")))
+    wait_for(lambda: any(project.folder.glob(".etlrun/runs/*/sources/views/**/*.parquet")))
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err

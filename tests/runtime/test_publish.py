@@ -140,7 +140,8 @@ def test_a_column_of_a_type_that_pipelines_do_not_know_is_not_emptied(project: P
     sell(project, "2022-04,A,2")
     result = project.run(project.pipeline(SALES.replace("WRITE", "replace")))
     assert result.code == 1
-    assert f"`month` is {kind}, and string is published; it has a column `extra` that is not published" in result.err
+    shown = "decimal(20,0)" if kind == "UBIGINT" else kind
+    assert f"`month` is {shown}, and string is published; it has a column `extra` that is not published" in result.err
     assert (
         'ALTER TABLE "totals" ALTER COLUMN "month" TYPE TEXT /* may round values that are there */; '
         'ALTER TABLE "totals" DROP COLUMN "extra" /* its values are lost */;' in result.err

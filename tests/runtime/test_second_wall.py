@@ -28,7 +28,7 @@ def session(tmp_path: Path) -> Iterator[DuckdbSession]:
     found.read_files("source", COLUMNS, [ParquetFiles((str(tmp_path / "input.parquet"),))])
     found.write("SELECT k FROM source", tmp_path / "run" / "made")
     made = tuple(map(str, (tmp_path / "run" / "made").glob("*.parquet")))
-    found.read_files("made", COLUMNS, [ParquetFiles(made, ours=True)])
+    found.read_files("made", COLUMNS, [ParquetFiles(made)])
     yield found
     found.close()
 

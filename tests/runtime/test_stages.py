@@ -35,6 +35,11 @@ def run_of(project: Project, days_ago: int, status: str, *, is_staged: bool = Tr
     record = {
         "run_id": run,
         "pipeline": "p",
+        "file": "pipelines/p.yaml",
+        "profile": "fast",
+        "started_at": "2022-04-30T20:15:00Z",
+        "spec_hash": "0",
+        "version": "0.1.0",
         "status": status,
         "engine": "duckdb",
         "seconds": 1.0,

@@ -147,7 +147,7 @@ class Line(Connection):  # type: ignore[misc]
         try:
             yield
         except MALFORMED as error:
-            if error is self.failed_producer:
+            if error is self.failed_producer or isinstance(error, OSError):  # a certificate's error is a ValueError too
                 raise
             self._force_close()
             raise err.OperationalError(CR.CR_MALFORMED_PACKET, "malformed packet") from error
