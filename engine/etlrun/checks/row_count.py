@@ -59,7 +59,7 @@ class RowCount(Check):
         rows = row["rows"]
         detail = "there is 1 row" if rows == 1 else f"there are {rows:,} rows"
         if self.min is not None and rows < self.min:
-            return Verdict(False, f"{detail}, and at least {self.min:,} {'is' if self.min == 1 else 'are'} wanted")
+            return Verdict(False, f"{detail}, and at least {self.min:,} {'is' if self.min == 1 else 'are'} expected")
         if self.max is not None and rows > self.max:
-            return Verdict(False, f"{detail}, and at most {self.max:,} {'is' if self.max == 1 else 'are'} wanted")
+            return Verdict(False, f"{detail}, and at most {self.max:,} {'is' if self.max == 1 else 'are'} expected")
         return Verdict(True, detail)
