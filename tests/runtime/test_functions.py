@@ -91,7 +91,7 @@ def polite(rows):
     return rows
 
 
-def secrets(rows):
+def variables(rows):
     found = [name for name in ("PLANTED_API_KEY", "NAMED_IN_PROJECT", "HOLDS_IT", "HARMLESS") if name in os.environ]
     raise ValueError(" ".join(found))
 
@@ -134,7 +134,7 @@ def call(functions: FunctionProcess, name: str, *, batches: bool = False) -> pa.
         ("text", "it returned str, and a pyarrow.Table or RecordBatch is expected (mine.py:42 in text)"),
         ("large", "MemoryError (mine.py:51 in large)"),
         ("ask", "EOFError: EOF when reading a line (mine.py:55 in ask)"),
-        ("secrets", "ValueError: HARMLESS (mine.py:74 in secrets)"),
+        ("variables", "ValueError: HARMLESS (mine.py:74 in variables)"),
     ],
 )
 def test_whatever_a_function_does_is_a_failure_with_its_line(
