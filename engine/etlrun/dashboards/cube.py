@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from etlrun.dashboards.check import CheckedDashboard, order_of
 from etlrun.dashboards.measures import ROWS, Formula, Sum, quoted
-from etlrun.dashboards.spec import Bar, Flow, RowTable
+from etlrun.dashboards.spec import Bar, RowTable
 from etlrun.failures import RunFailure
 from etlrun.language.duckdb_words import parquet, text
 
@@ -206,8 +206,3 @@ def _value(value: Any) -> Any:
         if isinstance(value, Decimal)
         else str(value)
     )
-
-
-def flow_dimensions(card: Flow, dashboard: CheckedDashboard) -> tuple[str, str]:
-    """The two columns of a flow as the pipeline spells them."""
-    return dashboard.column(card.from_), dashboard.column(card.to)

@@ -15,8 +15,6 @@ from etlrun.dashboards.check import CheckedDashboard
 from etlrun.dashboards.cube import PageData
 from etlrun.dashboards.spec import Bar, Donut, Flow, Kpi, Measure, Quality, RowTable
 
-FOOT = "built from {table} of {connection}, {rows} rows, run {run}, finished {finished}; etlrun {version}"
-
 
 def page_text(dashboard: CheckedDashboard, data: PageData, quality: Sequence[Mapping[str, Any]], foot: str) -> str:
     """The page as text. The policy lets it run its own code only, and send nothing anywhere."""

@@ -19,8 +19,6 @@ from etlrun.runtime.connections import database_reader
 from etlrun.runtime.run_records import StoredRun, stored_runs
 from etlrun.spec.database import Entry
 
-FOLDER = Path("build") / "dashboards"
-
 
 @dataclass(frozen=True)
 class Built:
