@@ -6,47 +6,33 @@ Expressions that ask for these never become a statement (tests/language); this i
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 from clusters import connect_server
-from projects import Project
 
-PROFILE = """profiles:
-  loose:
-    engine:
-      spark:
-        master: "local[1]"
-        memory: 512m
-        conf: {spark.sql.runSQLOnFiles: true, spark.sql.reflect.allowList: ".*"}
-    connections: {warehouse: {duckdb: warehouse.duckdb}}
-  remote:
-    engine: {spark: {conf: {spark.sql.runSQLOnFiles: true}}}
-"""
-SPEC = """
-sources:
-  sales: {csv: {path: sales.csv, columns: {shop: string}}}
-steps:
-  seen:
-    - from: sales
-    - python: {function: "mine:try_all", columns: {shop: string}}
-sinks:
-  seen: {files: {from: seen, path: seen.csv}}
-"""
-TRY = """import json, pathlib
+# Run in a process of its own: a session there has no settings of another test's.
+TRY = """import json, pathlib, sys
+from etlrun.engines.spark import Spark
+from etlrun.spec.engine import Workspace
 
-def said(spark, statement):
+def answer(spark, statement):
     try:
         return str(spark.sql(statement).collect())
     except Exception as error:
         return str(error)
 
-def try_all(rows):
+if __name__ == "__main__":
+    given = json.load(sys.stdin)
+    session = Spark(**given["engine"]).start(Workspace(pathlib.Path.cwd()), str)
     from pyspark.sql import SparkSession
-    spark = SparkSession.builder.getOrCreate()
-    found = {statement: said(spark, statement) for statement in json.loads(pathlib.Path("statements.json").read_text())}
-    pathlib.Path("said.json").write_text(json.dumps(found))
-    return rows
+    spark = SparkSession.active()
+    print(json.dumps({statement: answer(spark, statement) for statement in given["statements"]}))
+    session.close()
 """
+LOOSE = {"spark.sql.runSQLOnFiles": "true", "spark.sql.reflect.allowList": ".*"}
 CALL = "SELECT {}('java.lang.System', 'getProperty', 'user.dir')"
 CALLS = tuple(CALL.format(function) for function in ("reflect", "java_method", "try_reflect"))
 FILES = (
@@ -57,19 +43,18 @@ FILES = (
 )
 
 
-def said_by_a_session(folder: Path, profile: str, **environment: str) -> dict[str, str]:
+def answers_of_a_session(folder: Path, **engine: Any) -> dict[str, str]:
     """What a session of the product answers to each statement."""
-    project = Project(folder)
-    project.write("etlrun.yaml", PROFILE)
-    project.write("sales.csv", "shop\nA\n")
-    project.write("mine.py", TRY)
-    project.write("secret.txt", "c4n4ry")
-    project.write("statements.json", json.dumps(["SELECT 1 AS one", *CALLS, *files_below(folder)]))
-    done = project.run(project.pipeline(SPEC), "--profile", profile, **environment)
-    assert done.code == 0, done.err
-    said: dict[str, str] = json.loads((folder / "said.json").read_text())
-    assert said["SELECT 1 AS one"] == "[Row(one=1)]"
-    return said
+    (folder / "try.py").write_text(TRY)
+    (folder / "secret.txt").write_text("c4n4ry")
+    given = {"engine": engine, "statements": ["SELECT 1 AS one", *CALLS, *files_below(folder)]}
+    done = subprocess.run(
+        [sys.executable, "try.py"], cwd=folder, input=json.dumps(given), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    answers: dict[str, str] = json.loads(done.stdout)
+    assert answers["SELECT 1 AS one"] == "[Row(one=1)]"
+    return answers
 
 
 def files_below(folder: Path) -> tuple[str, ...]:
@@ -77,17 +62,17 @@ def files_below(folder: Path) -> tuple[str, ...]:
 
 
 def test_a_session_calls_no_java_and_opens_no_file_that_a_statement_names(tmp_path: Path) -> None:
-    said = said_by_a_session(tmp_path, "loose")
+    answers = answers_of_a_session(tmp_path, master="local[1]", memory="512m", conf=LOOSE)
     for statement in CALLS:
-        assert "METHOD_NOT_ALLOWED" in said[statement]
+        assert "METHOD_NOT_ALLOWED" in answers[statement]
     for statement in files_below(tmp_path):
-        assert said[statement].startswith("[TABLE_OR_VIEW_NOT_FOUND]")
-    assert "c4n4ry" not in "".join(said.values())
+        assert answers[statement].startswith("[TABLE_OR_VIEW_NOT_FOUND]")
+    assert "c4n4ry" not in "".join(answers.values())
 
 
 def test_a_session_of_a_connect_server_opens_no_file_either(tmp_path: Path) -> None:
     with connect_server(tmp_path) as address:
-        said = said_by_a_session(tmp_path, "remote", SPARK_REMOTE=address)
+        answers = answers_of_a_session(tmp_path, remote=address, conf={"spark.sql.runSQLOnFiles": "true"})
     for statement in files_below(tmp_path):
-        assert said[statement].startswith("[TABLE_OR_VIEW_NOT_FOUND]")
-    assert "c4n4ry" not in "".join(said.values())
+        assert answers[statement].startswith("[TABLE_OR_VIEW_NOT_FOUND]")
+    assert "c4n4ry" not in "".join(answers.values())

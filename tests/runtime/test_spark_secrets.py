@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,26 +28,37 @@ sources:
 steps:
   seen:
     - from: sales
-    - python: {function: "mine:look", columns: {shop: string}}
+    - filter: shop is not null
 sinks:
   seen: {files: {from: seen, path: seen.csv}}
 """
+# The session of a run, in a process whose children are its own.
 LOOK = """import os, pathlib
-
-def look(rows):
-    from pyspark.sql import SparkSession
-    spark = SparkSession.builder.getOrCreate()
-    assert spark.conf.get("spark.plain") == "from the defaults"
-    pathlib.Path("seen.txt").write_text(spark.conf.get("spark.hadoop.fs.canary.sas"))
-    lines = [path.read_bytes() for path in pathlib.Path("/proc").glob("[0-9]*/cmdline") if str(os.getpid()) in parent_of(path)]
-    pathlib.Path("lines.txt").write_bytes(b"".join(lines))
-    return rows
+from etlrun.engines.spark import Spark
+from etlrun.spec.engine import Workspace
 
 def parent_of(path):
     try:
         return path.with_name("stat").read_text().rpartition(")")[2].split()[1:2]
     except OSError:
         return []
+
+if __name__ == "__main__":
+    conf = {
+        "spark.hadoop.fs.canary.sas": "${CANARY}",
+        "spark.eventLog.enabled": "true",
+        "spark.eventLog.dir": pathlib.Path("events").absolute().as_uri(),
+        "spark.eventLog.compress": "false",
+    }
+    engine = Spark(master="local[1]", memory="512m", conf=conf)
+    session = engine.start(Workspace(pathlib.Path.cwd()), os.path.expandvars)
+    from pyspark.sql import SparkSession
+    spark = SparkSession.active()
+    assert spark.conf.get("spark.plain") == "from the defaults"
+    pathlib.Path("seen.txt").write_text(spark.conf.get("spark.hadoop.fs.canary.sas"))
+    lines = [path.read_bytes() for path in pathlib.Path("/proc").glob("[0-9]*/cmdline") if str(os.getpid()) in parent_of(path)]
+    pathlib.Path("lines.txt").write_bytes(b"".join(lines))
+    session.close()
 """
 
 
@@ -57,16 +71,17 @@ def project(tmp_path: Path) -> Project:
         (tmp_path / "etlrun.yaml").read_text() + PROFILE.replace("EVENTS", (tmp_path / "events").as_uri()),
     )
     project.write("sales.csv", "shop\nA\n")
-    project.write("mine.py", LOOK)
     project.write("defaults/spark-defaults.conf", "spark.plain from the defaults\n")
     return project
 
 
 def test_what_a_setting_takes_from_the_environment_stands_in_no_command_line_and_no_file(project: Project) -> None:
-    result = project.run(
-        project.pipeline(SPEC), "--profile", "secret", CANARY=VALUE, SPARK_CONF_DIR=str(project.folder / "defaults")
+    project.write("look.py", LOOK)
+    environment = {**os.environ, "CANARY": VALUE, "SPARK_CONF_DIR": str(project.folder / "defaults")}
+    result = subprocess.run(
+        [sys.executable, "look.py"], cwd=project.folder, env=environment, capture_output=True, text=True, check=False
     )
-    assert result.code == 0, result.err
+    assert result.returncode == 0, result.stderr
     seen, lines = project.folder / "seen.txt", project.folder / "lines.txt"
     assert seen.read_text() == VALUE
     seen.unlink()
@@ -74,13 +89,9 @@ def test_what_a_setting_takes_from_the_environment_stands_in_no_command_line_and
     assert b"SparkListenerEnvironmentUpdate" in b"".join(
         path.read_bytes() for path in project.folder.glob("events/**/*") if path.is_file()
     )
-    left = [
-        path
-        for path in project.folder.rglob("*")
-        if path.is_file() and path.name != "mine.py" and b"canary =" in path.read_bytes()
-    ]
+    left = [path for path in project.folder.rglob("*") if path.is_file() and b"canary =" in path.read_bytes()]
     assert left == []
-    assert "canary =" not in result.out + result.err
+    assert "canary =" not in result.stdout + result.stderr
     assert not list(project.folder.rglob("spark.properties"))
 
 
