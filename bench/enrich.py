@@ -28,7 +28,7 @@ from typing import Any
 
 from etlrun.enrich.answers import answer_keys
 from etlrun.enrich.keys import Keys, distinct_keys, normal_form
-from etlrun.enrich.model import Asker, Finder, LanguageModel, Price, Reply, Request, Usage
+from etlrun.enrich.model import Finder, LanguageModel, ModelClient, ModelReply, Price, Request, Usage
 from etlrun.enrich.opening import open_store
 from etlrun.enrich.prompts import Prompt, read_prompt
 from etlrun.enrich.questions import write_sheet
@@ -55,10 +55,10 @@ def service(latency: float) -> Any:
         process.wait()
 
 
-class Waiting(Asker):
+class Waiting(ModelClient):
     """A model without a wire: it waits as long as the service and gives the same answers, so that only the loop is measured."""
 
-    async def answer(self, request: Request) -> Reply:
+    async def answer(self, request: Request) -> ModelReply:
         await asyncio.sleep(LATENCY)
         document = json.loads(request.user)
         known = {
@@ -68,7 +68,9 @@ class Waiting(Asker):
             "running man": "Reality Show",
         }
         labels = [{"i": item["i"], "c": known.get(item["q"], "Other")} for item in document["items"]]
-        return Reply(json.dumps({"batch": document["batch"], "labels": labels}), "complete", "STOP", Usage(1_000, 600))
+        return ModelReply(
+            json.dumps({"batch": document["batch"], "labels": labels}), "complete", "STOP", Usage(1_000, 600)
+        )
 
     async def count_tokens(self, request: Request) -> int | None:
         return None
@@ -83,7 +85,7 @@ class Waiting(Asker):
 class WaitingModel(Openai):
     """The kind that opens it."""
 
-    def open(self, environment: Callable[[str], str]) -> Asker:
+    def open(self, environment: Callable[[str], str]) -> ModelClient:
         return Waiting()
 
 
@@ -163,16 +165,16 @@ async def bare_seconds(model: LanguageModel, keys: Keys, requests: int) -> tuple
     """Seconds, and seconds of CPU, that a request of the bare client takes: as many at a time, nothing checked, nothing kept."""
     question = tiers_of(read_prompt(PROMPT), [model], ROOT, as_written)[0].question
     request = write_sheet(question, keys.asked[:BATCH], random.Random(0)).request
-    asker, left = model.open(as_written), iter(range(requests))
+    client, left = model.open(as_written), iter(range(requests))
 
     async def work() -> None:
         for _ in left:
-            await asker.answer(request)
+            await client.answer(request)
 
     began, cpu = time.perf_counter(), time.process_time()
     await asyncio.gather(*(work() for _ in range(CONCURRENCY)))
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
-    await asker.close()
+    await client.close()
     return seconds / requests, cpu / requests
 
 

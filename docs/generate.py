@@ -25,10 +25,10 @@ from etlrun.language.columns import SCALARS, SPELLINGS, Type
 from etlrun.language.functions import FUNCTIONS
 from etlrun.spec import cases, pipeline, project
 from etlrun.spec.fields import (
+    AnswerRow,
     Expr,
     Label,
     Percent,
-    Reply,
     Rows,
     Scalar,
     described_fields,
@@ -171,7 +171,7 @@ def project_page() -> str:
         [
             "# Project",
             "`etlrun.yaml` says where things are, and what differs between a laptop and production. All its keys may be left out.",
-            *_keys(project.Settings),
+            *_keys(project.ProjectSettings),
             "Under `profiles:` every name has an `engine`, `connections`, `models` and `labels` (the label store): "
             "[engines](engines.md), [connections](connections.md), [models](models.md).",
             "## What a run leaves",
@@ -309,7 +309,7 @@ def _phrase(annotation: Any) -> str:
         float: "number",
         Percent: "share, such as `20%`",
         Rows: "list of rows `{column: value}`",
-        Reply: "answer `{output: value}`",
+        AnswerRow: "answer `{output: value}`",
     }
     if annotation in words:
         return words[annotation]

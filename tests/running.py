@@ -22,9 +22,9 @@ from etlrun.language.arrow import type_of_arrow
 from etlrun.language.columns import Type
 from etlrun.runtime.enrichment import open_enrichment
 from etlrun.runtime.functions import FunctionProcess
-from etlrun.runtime.rehearsal import Rehearsal
+from etlrun.runtime.in_memory_run import InMemoryRun
 from etlrun.runtime.testing import table_of
-from etlrun.spec.engine import Session
+from etlrun.spec.engine import EngineSession
 from etlrun.spec.kinds import Ask, Verdict
 from tables import Example, Row, Table
 
@@ -86,13 +86,13 @@ def run_on_spark(session: Any, plan: Plan, tables: Mapping[str, Table]) -> Bench
 class Bench:
     """A plan set up on one engine as `etlrun test` sets it up; only its models are asked, which look up."""
 
-    def __init__(self, plan: Plan, session: Session, dialect: str, tables: Mapping[str, Table]) -> None:
+    def __init__(self, plan: Plan, session: EngineSession, dialect: str, tables: Mapping[str, Table]) -> None:
         self.plan = plan
         self.dialect = DIALECTS[dialect]
         given = {name: table_of(Given(table.columns, table.rows)) for name, table in tables.items()}
         functions = FunctionProcess(plan.checked.project)
         atexit.register(functions.close)
-        self.rehearsal = Rehearsal(plan, session, dialect, given, self.ask, functions)
+        self.in_memory_run = InMemoryRun(plan, session, dialect, given, self.ask, functions)
 
     def ask(self, ask: Ask, keys: Keys) -> pa.Table:
         with open_enrichment(self.plan.checked.project, self.plan.checked.profile, ask) as enrichment:
@@ -110,14 +110,14 @@ class Bench:
 
     def table(self, name: str) -> pa.Table:
         """The rows of a relation as the engine gave them."""
-        self.rehearsal.make([name])
-        return self.rehearsal.rows(name)
+        self.in_memory_run.make([name])
+        return self.in_memory_run.rows(name)
 
     def verdict(self, name: str, position: int = 0) -> Verdict:
         """What the check at `position` of a relation finds."""
         check = self.plan.checked.pipeline.checks[name][position].value
-        self.rehearsal.make([name, *(other for other, _ in check.reads())])
-        return self.rehearsal.verdict(name, position)
+        self.in_memory_run.make([name, *(other for other, _ in check.reads())])
+        return self.in_memory_run.verdict(name, position)
 
 
 def in_order(rows: Any) -> list[Row]:

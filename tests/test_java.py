@@ -106,8 +106,8 @@ def test_a_java_without_the_vector_module_starts_without_that_argument(tmp_path:
     home = install(tmp_path / "it's small", "25", "java.base")
     shim = Path(provide_java(str(home))["JAVA_HOME"])
     arguments = ["-Da=b c", "--add-modules=jdk.incubator.vector", "-cp", "x/*", "", "--add-modules=java.se"]
-    said = subprocess.run([shim / "bin" / "java", *arguments], capture_output=True, text=True, check=True).stdout
-    assert said.splitlines() == ["-Da=b c", "-cp", "x/*", "", "--add-modules=java.se"]
+    detail = subprocess.run([shim / "bin" / "java", *arguments], capture_output=True, text=True, check=True).stdout
+    assert detail.splitlines() == ["-Da=b c", "-cp", "x/*", "", "--add-modules=java.se"]
     assert provide_java(str(shim)) == {"JAVA_HOME": str(shim)}
 
 

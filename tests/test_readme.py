@@ -88,8 +88,8 @@ def test_a_pipeline_of_your_own_works_as_told(project: Path) -> None:
     before, _, rest = pipeline.read_text(encoding="utf-8").partition("steps:\n")
     pipeline.write_text(f"{before}{steps}\nsinks:\n{rest.partition('sinks:')[2]}", encoding="utf-8")
     assert len(others) == 4
-    for command, said in others:
-        assert call(project, command, {}) == without_chance(said)
+    for command, detail in others:
+        assert call(project, command, {}) == without_chance(detail)
 
 
 def test_the_two_commands_to_set_up_are_targets_of_the_makefile() -> None:

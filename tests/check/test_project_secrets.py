@@ -33,25 +33,25 @@ def check(folder: Path, project: str) -> str:
 
 @pytest.mark.parametrize("connection", MISTAKES.values(), ids=MISTAKES.keys())
 def test_a_mistake_beside_a_secret_is_told_without_its_line(connection: str, tmp_path: Path) -> None:
-    told = check(
+    summary = check(
         tmp_path,
         f"profiles:\n  local:\n    engine: {{duckdb: {{}}}}\n    connections:\n      warehouse:\n        {connection}\n",
     )
-    assert told.startswith("2\netlrun.yaml:")
-    assert SECRET not in told
+    assert summary.startswith("2\netlrun.yaml:")
+    assert SECRET not in summary
 
 
 def test_a_line_with_references_only_is_shown(tmp_path: Path) -> None:
-    told = check(
+    summary = check(
         tmp_path,
         "profiles:\n  local:\n    connections: {warehouse: {mysql: {url: 'mysql://u@h/d', password: '${PASSWORD}', tsl: auto}}}\n",
     )
-    assert "password: '${PASSWORD}', tsl" not in told  # the URL has a user
-    told = check(
+    assert "password: '${PASSWORD}', tsl" not in summary  # the URL has a user
+    summary = check(
         tmp_path,
         "profiles:\n  local:\n    connections: {warehouse: {mysql: {url: '${URL}', password: '${PASSWORD}', tsl: auto}}}\n",
     )
-    assert "password: '${PASSWORD}', tsl" in told
+    assert "password: '${PASSWORD}', tsl" in summary
 
 
 WRITTEN_OUT = {
@@ -70,16 +70,16 @@ WRITTEN_OUT = {
 
 @pytest.mark.parametrize("profile", WRITTEN_OUT.values(), ids=WRITTEN_OUT.keys())
 def test_a_secret_that_is_written_out_is_refused(profile: str, tmp_path: Path) -> None:
-    told = check(tmp_path, f"profiles:\n  local: {{{profile}}}\n")
-    assert told.startswith("2\netlrun.yaml:2:") and ": secret-" in told
-    assert SECRET not in told
+    summary = check(tmp_path, f"profiles:\n  local: {{{profile}}}\n")
+    assert summary.startswith("2\netlrun.yaml:2:") and ": secret-" in summary
+    assert SECRET not in summary
 
 
 def test_a_variable_is_no_place_for_a_secret(tmp_path: Path) -> None:
-    told = check(tmp_path, f"vars: {{password: {SECRET}}}\n")
+    summary = check(tmp_path, f"vars: {{password: {SECRET}}}\n")
     assert (
-        "etlrun.yaml:1:18: secret-literal: the variable `password` holds a secret written out" in told
-        and SECRET not in told
+        "etlrun.yaml:1:18: secret-literal: the variable `password` holds a secret written out" in summary
+        and SECRET not in summary
     )
 
 
@@ -101,8 +101,8 @@ def test_what_only_sounds_like_a_secret_is_taken(tmp_path: Path) -> None:
     }
     conf = ", ".join(f"{name}: '{value}'" for name, value in settings.items())
     connections = "{warehouse: {mysql: {url: '${URL:-mysql://u@h/db}', password: '${PASSWORD:-}'}}, other: {mysql: 'mysql://${U}:${P}@h/db'}}"
-    told = check(
+    summary = check(
         tmp_path,
         f"vars: {{key: keyword, sort_key: user}}\nprofiles:\n  local: {{engine: {{spark: {{conf: {{{conf}}}}}}}, connections: {connections}}}\n",
     )
-    assert "etlrun.yaml" not in told
+    assert "etlrun.yaml" not in summary

@@ -39,7 +39,7 @@ def test_a_full_disk_behind_the_output_is_one_line(tmp_path: Path) -> None:
     for words in (("runs",), ("show", pipeline, "sales")):
         with Path("/dev/full").open("w") as full:
             process = project.start(*words, output=full)
-            _, said = process.communicate(timeout=60)
+            _, detail = process.communicate(timeout=60)
         assert process.returncode == 1
-        assert said.splitlines()[-1] == "disk-full: there is no room for what this command writes"
-        assert "Traceback" not in said
+        assert detail.splitlines()[-1] == "disk-full: there is no room for what this command writes"
+        assert "Traceback" not in detail

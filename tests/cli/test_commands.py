@@ -231,22 +231,22 @@ sinks:
 
 
 @pytest.mark.parametrize(
-    ("there", "said"),
+    ("there", "detail"),
     [
         ("", "connection `warehouse` has no table `shops`"),
         ("CREATE TABLE shops (shop varchar)", "the table `shops` has no column `city`"),
     ],
 )
 def test_plan_and_run_look_for_the_tables_they_read_before_they_read_files(
-    project: Project, there: str, said: str
+    project: Project, there: str, detail: str
 ) -> None:
     with duckdb.connect(str(project.folder / "warehouse.duckdb")) as connection:
         connection.execute(there or "SELECT 1")
     spec = project.pipeline(TABLE_SPEC, "sold")
     plan, run = project.run("plan", spec), project.run(spec)
     assert (plan.code, run.code) == (1, 1)
-    assert f"    trouble: {said}" in plan.out
-    assert f"pipelines/sold.yaml:5:11: missing-{'column' if there else 'table'}: {said}" in run.err
+    assert f"    trouble: {detail}" in plan.out
+    assert f"pipelines/sold.yaml:5:11: missing-{'column' if there else 'table'}: {detail}" in run.err
     assert not any(project.folder.glob(".etlrun/runs/*/sources/sales/*"))
 
 

@@ -60,15 +60,15 @@ def on_a_terminal(project: Project, *arguments: str, **environment: str) -> tupl
 @contextmanager
 def refusing() -> Iterator[str]:
     """The URL of a service that refuses with an error full of escapes."""
-    said = b'{"error": {"code": 401, "message": "\\u001b]0;pwned\\u0007\\u001b[2J"}}'
+    detail = b'{"error": {"code": 401, "message": "\\u001b]0;pwned\\u0007\\u001b[2J"}}'
 
     class Refusal(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.send_response(401)
             self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(said)))
+            self.send_header("Content-Length", str(len(detail)))
             self.end_headers()
-            self.wfile.write(said)
+            self.wfile.write(detail)
 
         def do_GET(self) -> None:
             self.do_POST()
@@ -152,5 +152,5 @@ def test_the_name_of_a_model_is_no_markup(tmp_path: Path) -> None:
 
 
 def test_what_a_service_says_on_several_lines_gives_no_orders_to_a_log() -> None:
-    told = failure_text(RunFailure("engine", "engine", "it says: no\n::error::pwned", "ask\n::stop-commands::x"))
-    assert told == "engine: it says: no\n    ::error::pwned\n    = ask\n    ::stop-commands::x"
+    summary = failure_text(RunFailure("engine", "engine", "it says: no\n::error::pwned", "ask\n::stop-commands::x"))
+    assert summary == "engine: it says: no\n    ::error::pwned\n    = ask\n    ::stop-commands::x"

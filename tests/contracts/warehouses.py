@@ -153,9 +153,9 @@ def main(kind: str, keys: str, folder: str) -> None:
             os._exit(0)
         os.close(write)
         status = os.waitpid(child, 0)[1]
-        said = os.read(read, 1000).decode()
+        detail = os.read(read, 1000).decode()
         os.close(read)
-        sys.stdout.write(json.dumps({"signal": os.WTERMSIG(status), "published": json.loads(said or "null")}) + "\n")
+        sys.stdout.write(json.dumps({"signal": os.WTERMSIG(status), "published": json.loads(detail or "null")}) + "\n")
         sys.stdout.flush()
 
 

@@ -17,8 +17,8 @@ from etlrun.enrich.opening import open_store
 from etlrun.enrich.prices import Tariff
 from etlrun.enrich.prompts import Prompt, parse_prompt
 from etlrun.enrich.questions import Question
-from etlrun.enrich.report import Report
-from etlrun.enrich.store import Store, Stored
+from etlrun.enrich.report import AskingReport
+from etlrun.enrich.store import Store, StoredAnswer
 from etlrun.models.gemini import Gemini
 from etlrun.models.openai import Openai
 from fake_gemini import FakeServer
@@ -89,32 +89,32 @@ def pose(
     text: str = TEXT,
     seed: int = 0,
     progress: Progress = no_progress,
-) -> Report:
+) -> AskingReport:
     """Ask keys over HTTP, in real time."""
 
-    async def work() -> Report:
-        asker = model.open(as_written)
+    async def work() -> AskingReport:
+        client = model.open(as_written)
         try:
             return await ask(
                 question(model, text),
                 asked,
-                asker,
+                client,
                 store,
                 how or terms(),
                 chance=random.Random(seed),
                 progress=progress,
             )
         finally:
-            await asker.close()
+            await client.close()
 
     return asyncio.run(work())
 
 
-def stored(store: Store, model: LanguageModel, asked: list[Key], text: str = TEXT) -> Mapping[str, Stored]:
+def stored(store: Store, model: LanguageModel, asked: list[Key], text: str = TEXT) -> Mapping[str, StoredAnswer]:
     return store.known(question(model, text).id, [key.normal for key in asked])
 
 
-def wrong_labels(served: FakeServer, known: Mapping[str, Stored], asked: list[Key]) -> list[str]:
+def wrong_labels(served: FakeServer, known: Mapping[str, StoredAnswer], asked: list[Key]) -> list[str]:
     """Keys whose stored label is not the right one."""
     shown = {key.normal: key.shown for key in asked}
     return [
@@ -124,7 +124,7 @@ def wrong_labels(served: FakeServer, known: Mapping[str, Stored], asked: list[Ke
     ]
 
 
-def statuses(known: Mapping[str, Stored]) -> dict[str, int]:
+def statuses(known: Mapping[str, StoredAnswer]) -> dict[str, int]:
     found: dict[str, int] = {}
     for entry in known.values():
         found[entry.status] = found.get(entry.status, 0) + 1

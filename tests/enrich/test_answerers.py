@@ -13,7 +13,7 @@ import pytest
 from etlrun.enrich.asking import Budget, Terms
 from etlrun.enrich.model import LanguageModel
 from etlrun.enrich.model_names import is_release_of, name_of_answerer
-from etlrun.enrich.report import Report
+from etlrun.enrich.report import AskingReport
 from etlrun.enrich.store import Store
 from etlrun.enrich.tiers import tiers_of
 from fake_gemini.server import ANOTHER
@@ -71,7 +71,7 @@ def terms_of(model: LanguageModel, **settings: Any) -> Terms:
     return replace(tier.terms(settings.pop("budget", Budget()), "r1"), limits=posing.QUICK, **settings)
 
 
-def pose(model: LanguageModel, count: int, store: Store, **settings: Any) -> Report:
+def pose(model: LanguageModel, count: int, store: Store, **settings: Any) -> AskingReport:
     return posing.pose(model, posing.keys(count), store, terms_of(model, **settings))
 
 
@@ -93,8 +93,8 @@ def test_a_rerouted_name_is_noticed_after_one_request_and_nothing_is_kept(
         assert report.stopped is not None
         assert (report.stopped.reason, report.stopped.exit_code) == ("another-model", 4)
         assert (report.requests, len(served.records), report.ok, report.pending) == (1, 1, 0, 400)
-        said = f"`{ANOTHER}` answered" if version else "does not name the model that answered"
-        assert said in report.stopped.message
+        detail = f"`{ANOTHER}` answered" if version else "does not name the model that answered"
+        assert detail in report.stopped.message
         assert f"accept: [{ANOTHER if version else 'unnamed'}]" in report.stopped.fix
         assert posing.stored(store, model, posing.keys(400)) == {}
         store.close()

@@ -15,11 +15,11 @@ from etlrun.enrich.answer_files import read_overrides
 from etlrun.enrich.answers import Answers, answer_keys, known_answers
 from etlrun.enrich.asking import Budget
 from etlrun.enrich.estimates import estimate
-from etlrun.enrich.finding import look_up
+from etlrun.enrich.finders import look_up
 from etlrun.enrich.keys import distinct_keys
 from etlrun.enrich.model import Model, ModelError
 from etlrun.enrich.outputs import Value
-from etlrun.enrich.store import Entry, Result, Sent, Store
+from etlrun.enrich.store import RequestEntry, Result, Sent, Store
 from etlrun.enrich.tiers import Tier, tiers_of
 from etlrun.models.catalogue import Catalogue
 from etlrun.models.gemini import Gemini
@@ -113,11 +113,11 @@ def test_what_a_model_failed_stays_failed_where_the_next_only_abstains(root: Pat
     keys = distinct_keys([("phim lẻ", 1), ("sao băng", 1)])
     store, (model, catalogue) = posing.new_store(root), tiers(root, Gemini(model="m", api_key="k"), CATALOGUE)
     lost = [Result(key.normal, key.shown, "failed") for key in keys.asked]
-    store.record(model.question.id, "r0", [Entry(Sent("", 2, 0, "service"), lost)])
+    store.record(model.question.id, "r0", [RequestEntry(Sent("", 2, 0, "service"), lost)])
     look_up(catalogue.question, keys.asked, CATALOGUE.open(root, posing.prompt().outputs), store, "catalogue")
     found = known_answers(keys.asked, [model, catalogue], store, {})
-    told = {key.shown: (answer.status, answer.source) for key, answer in zip(keys.asked, found, strict=True)}
-    assert told == {"phim lẻ": ("failed", ""), "sao băng": ("ok", "catalogue")}
+    summary = {key.shown: (answer.status, answer.source) for key, answer in zip(keys.asked, found, strict=True)}
+    assert summary == {"phim lẻ": ("failed", ""), "sao băng": ("ok", "catalogue")}
 
 
 POISON = [
@@ -144,7 +144,7 @@ def test_what_others_wrote_into_the_store_is_not_known_and_asked_again(status: A
         store.record(
             cascade[0].question.id,
             "r0",
-            [Entry(Sent("", 1, 1, "complete"), [Result("phim lẻ", "phim lẻ", "ok", '{"category": "Action"}')])],
+            [RequestEntry(Sent("", 1, 1, "complete"), [Result("phim lẻ", "phim lẻ", "ok", '{"category": "Action"}')])],
         )
         assert known_answers(keys.asked, cascade, store, {})[0].status == "ok"
         with sqlite3.connect(root / "labels.sqlite") as connection:
@@ -162,7 +162,7 @@ def test_a_label_beside_a_refusal_is_not_given(root: Path) -> None:
     store.record(
         cascade[0].question.id,
         "r0",
-        [Entry(Sent("", 1, 0, ""), [Result("phim lẻ", "phim lẻ", "refused", '{"category": "Action"}')])],
+        [RequestEntry(Sent("", 1, 0, ""), [Result("phim lẻ", "phim lẻ", "refused", '{"category": "Action"}')])],
     )
     assert known_answers(keys.asked, cascade, store, {})[0].values == {}
 

@@ -239,12 +239,12 @@ def test_a_cap_on_requests_counts_those_that_fail_too(most: int, tmp_path: Path)
 
 
 def test_progress_is_told_after_each_commit(tmp_path: Path) -> None:
-    told: list[tuple[str, int, int]] = []
+    summary: list[tuple[str, int, int]] = []
     with posing.server() as served:
         model, store = posing.gemini(served), posing.new_store(tmp_path)
-        posing.pose(model, posing.keys(200), store, progress=lambda *said: told.append(said))
-    assert [done for _, done, _ in told] == [50, 100, 150, 200]
-    assert {(what, of) for what, _, of in told} == {("ask a model", 200)}
+        posing.pose(model, posing.keys(200), store, progress=lambda *detail: summary.append(detail))
+    assert [done for _, done, _ in summary] == [50, 100, 150, 200]
+    assert {(what, of) for what, _, of in summary} == {("ask a model", 200)}
 
 
 def test_a_store_that_breaks_ends_the_run_with_one_failure(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from etlrun.enrich.batches import TRIES, Batch, FollowUp, after_error, after_verdict
 from etlrun.enrich.model import ModelError
-from etlrun.enrich.replies import Fault, Verdict
+from etlrun.enrich.replies import Fault, ReplyVerdict
 
 KEYS = tuple(posing.keys(50))
 FAULTS = [fault for fault in get_args(Fault) if fault]
@@ -25,7 +25,7 @@ def run_down(batch: Batch, outcome: object) -> tuple[list[FollowUp], int]:
         if isinstance(outcome, ModelError):
             follow_up = after_error(batch, outcome, was_answered_before=True)
         else:
-            assert isinstance(outcome, Verdict)
+            assert isinstance(outcome, ReplyVerdict)
             follow_up = after_verdict(batch, outcome)
         done.append(follow_up)
         waiting.extend(follow_up.again)
@@ -52,7 +52,7 @@ def test_asking_ends_whatever_happens_and_settles_every_key_once(data: st.DataOb
                 if may_answer
                 else set()
             )
-            follow_up = after_verdict(batch, Verdict({index: {} for index in answered}, fault, Counter(), "why"))
+            follow_up = after_verdict(batch, ReplyVerdict({index: {} for index in answered}, fault, Counter(), "why"))
         settled.update(batch.keys[index].normal for index in answered)
         settled.update(lost.key.normal for lost in follow_up.given_up)
         waiting.extend(follow_up.again)
@@ -61,7 +61,7 @@ def test_asking_ends_whatever_happens_and_settles_every_key_once(data: st.DataOb
 
 
 def test_a_block_is_halved_down_to_single_keys_which_are_refused() -> None:
-    done, requests = run_down(Batch(KEYS), Verdict({}, "blocked", Counter(), "SAFETY"))
+    done, requests = run_down(Batch(KEYS), ReplyVerdict({}, "blocked", Counter(), "SAFETY"))
     lost = [lost for follow_up in done for lost in follow_up.given_up]
     assert {entry.status for entry in lost} == {"refused"}
     assert {entry.reason for entry in lost} == {"blocked: SAFETY"}
@@ -69,7 +69,7 @@ def test_a_block_is_halved_down_to_single_keys_which_are_refused() -> None:
 
 
 def test_what_never_becomes_readable_fails_after_six_tries() -> None:
-    done, _ = run_down(Batch(KEYS[:1]), Verdict({}, "unreadable", Counter()))
+    done, _ = run_down(Batch(KEYS[:1]), ReplyVerdict({}, "unreadable", Counter()))
     assert len(done) == TRIES
     assert [lost.status for lost in done[-1].given_up] == ["failed"]
 
@@ -85,7 +85,7 @@ def test_one_key_that_breaks_every_answer_costs_few_others() -> None:
     while waiting:
         batch = waiting.pop()
         if KEYS[17] in batch.keys:
-            follow_up = after_verdict(batch, Verdict({}, "unreadable", Counter()))
+            follow_up = after_verdict(batch, ReplyVerdict({}, "unreadable", Counter()))
             waiting.extend(follow_up.again)
             lost.extend(follow_up.given_up)
     assert KEYS[17] in {entry.key for entry in lost}

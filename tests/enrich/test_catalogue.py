@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from etlrun.diagnostics import SpecError
 from etlrun.enrich.model import Finder
-from etlrun.enrich.outputs import Labels
+from etlrun.enrich.outputs import LabelOutput
 from etlrun.models._catalogue import is_one_edit
 from etlrun.models.catalogue import Catalogue
 
@@ -177,7 +177,7 @@ def test_the_list_of_the_project_fits_its_prompt() -> None:
     finder = Catalogue(titles="mappings/titles.csv").open(root, prompt.outputs)
     found = finder.find("sao bang")
     assert found is not None
-    assert isinstance(prompt.outputs[0], Labels)
+    assert isinstance(prompt.outputs[0], LabelOutput)
     assert found.answer["category"] in prompt.outputs[0].labels
 
 

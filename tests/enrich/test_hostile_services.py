@@ -16,7 +16,7 @@ import pytest
 from etlrun.enrich.limiter import Limits
 from etlrun.enrich.model import LanguageModel, ModelError
 from etlrun.enrich.questions import write_sheet
-from etlrun.enrich.said import MOST
+from etlrun.enrich.sanitize import MOST
 from fake_gemini import FakeServer
 from fake_gemini.wire import Call, Response
 
@@ -50,11 +50,11 @@ def of_gemini(text: str, **more: Any) -> dict[str, Any]:
 
 def sent(model: LanguageModel) -> Any:
     async def work() -> Any:
-        asker = model.open(posing.as_written)
+        client = model.open(posing.as_written)
         try:
-            return await asker.answer(write_sheet(posing.question(model), posing.keys(2), random.Random(1)).request)
+            return await client.answer(write_sheet(posing.question(model), posing.keys(2), random.Random(1)).request)
         finally:
-            await asker.close()
+            await client.close()
 
     return asyncio.run(work())
 

@@ -18,7 +18,7 @@ from etlrun.enrich._sql_store import SqlStore
 from etlrun.enrich._tables import OWNERS
 from etlrun.enrich.opening import open_store
 from etlrun.enrich.questions import Question
-from etlrun.enrich.store import Entry, Leased, Result, Sent, Store
+from etlrun.enrich.store import Leased, RequestEntry, Result, Sent, Store
 from etlrun.failures import RunFailure
 
 QUESTION = Question(posing.prompt(), {"model": "m"})
@@ -39,7 +39,7 @@ def result(key: str, status: str = "ok", label: str = "Action") -> Result:
 
 
 def record(store: Store, *results: Result, sent: Sent = SENT, question: Question = QUESTION) -> None:
-    store.record(question.id, "run-1", [Entry(sent, results)])
+    store.record(question.id, "run-1", [RequestEntry(sent, results)])
 
 
 def known(store: Store, *keys: str) -> dict[str, tuple[str, object]]:
@@ -184,9 +184,9 @@ def another(store: Store) -> SqlStore:
 
 def test_a_leased_key_is_nobody_elses_until_it_is_released(store: Store) -> None:
     other = another(store)
-    store.beat()
+    store.heartbeat()
     assert store.lease(QUESTION.id, ["a", "b"]) == Leased(("a", "b"), (), ())
-    other.beat()
+    other.heartbeat()
     assert other.lease(QUESTION.id, ["b", "c"]) == Leased(("c",), (), ("b",))
     store.release()
     assert other.lease(QUESTION.id, ["a", "b"]) == Leased(("a", "b"), (), ())
@@ -194,7 +194,7 @@ def test_a_leased_key_is_nobody_elses_until_it_is_released(store: Store) -> None
 
 
 def test_a_key_leased_twice_by_the_same_process_is_still_its_own(store: Store) -> None:
-    store.beat()
+    store.heartbeat()
     store.lease(QUESTION.id, ["a"])
     assert store.lease(QUESTION.id, ["a"]) == Leased(("a",), (), ())
 
@@ -206,7 +206,7 @@ def test_a_key_answered_meanwhile_is_not_asked(store: Store) -> None:
 
 def test_questions_do_not_share_leases(store: Store) -> None:
     other = another(store)
-    store.beat()
+    store.heartbeat()
     store.lease(QUESTION.id, ["a"])
     assert other.lease(OTHER.id, ["a"]) == Leased(("a",), (), ())
     other.close()
@@ -225,7 +225,7 @@ def test_the_leases_of_a_dead_process_are_void_at_once(store: Store) -> None:
         os._exit(0)
     os.waitpid(child, 0)
     other = another(store)
-    store.beat()
+    store.heartbeat()
     store.lease(QUESTION.id, ["a"])
     owned_by(store, pid=child)
     assert other.lease(QUESTION.id, ["a"]) == Leased(("a",), (), ())
@@ -234,7 +234,7 @@ def test_the_leases_of_a_dead_process_are_void_at_once(store: Store) -> None:
 
 def test_the_leases_of_another_machine_hold_until_it_has_been_silent_for_a_minute(store: Store) -> None:
     other = another(store)
-    store.beat()
+    store.heartbeat()
     store.lease(QUESTION.id, ["a"])
     owned_by(store, host="elsewhere", until=time.time() + _owner.LIFE)
     assert other.lease(QUESTION.id, ["a"]) == Leased((), (), ("a",))

@@ -9,7 +9,7 @@ import posing
 import pytest
 
 from etlrun.diagnostics import SpecError
-from etlrun.enrich.outputs import Labels, NotAllowed, Number, Text, Truth
+from etlrun.enrich.outputs import LabelOutput, NotAllowed, NumberOutput, Text, Truth
 from etlrun.enrich.prompts import load_prompt, parse_prompt, prompt_names, read_prompt
 
 PROJECT = Path(__file__).parents[2]
@@ -39,7 +39,7 @@ def mistakes(text: str) -> list[tuple[int, int, str, str]]:
 
 def test_every_type_of_answer_is_read() -> None:
     prompt = parse_prompt(MANY, "p", "prompts/p.md")
-    assert [type(output) for output in prompt.outputs] == [Labels, Text, Number, Truth]
+    assert [type(output) for output in prompt.outputs] == [LabelOutput, Text, NumberOutput, Truth]
     assert prompt.examples[0].answer == {"genre": "Film", "country": "Korea", "sure": 0.9, "adult": False}
     assert prompt.canaries[0].answer == {"adult": False}
     assert prompt.instructions == "Be brief."
@@ -116,7 +116,7 @@ def test_the_prompt_of_the_project_has_the_fourteen_categories() -> None:
     prompt = load_prompt(PROJECT, "keyword_category")
     assert prompt is not None
     (category,) = prompt.outputs
-    assert isinstance(category, Labels)
+    assert isinstance(category, LabelOutput)
     assert list(category.labels) == [
         "Action",
         "Romance",

@@ -12,7 +12,7 @@ from typing import Any
 import posing
 import pytest
 
-from etlrun.enrich.model import LanguageModel, ModelError, Reply, Request
+from etlrun.enrich.model import LanguageModel, ModelError, ModelReply, Request
 from etlrun.enrich.questions import write_sheet
 from etlrun.models._gemini_thinking import room_for
 from etlrun.models.gemini import Gemini
@@ -29,13 +29,13 @@ def request(model: LanguageModel, *keys: str) -> Request:
     return write_sheet(posing.question(model), posing.keys(3, *keys), random.Random(1)).request
 
 
-def sent(model: LanguageModel, *keys: str) -> Reply:
-    async def work() -> Reply:
-        asker = model.open(posing.as_written)
+def sent(model: LanguageModel, *keys: str) -> ModelReply:
+    async def work() -> ModelReply:
+        client = model.open(posing.as_written)
         try:
-            return await asker.answer(request(model, *keys))
+            return await client.answer(request(model, *keys))
         finally:
-            await asker.close()
+            await client.close()
 
     return asyncio.run(work())
 
@@ -187,9 +187,9 @@ def test_the_key_comes_from_the_project_file_and_not_from_what_the_environment_h
         model = posing.gemini(served, api_key="${ETLRUN_TEST_KEY}")
 
         async def work() -> None:
-            asker = model.open(from_environment)
-            await asker.answer(request(model))
-            await asker.close()
+            client = model.open(from_environment)
+            await client.answer(request(model))
+            await client.close()
 
         asyncio.run(work())
         assert served.records[0].secret == SECRET
@@ -207,11 +207,11 @@ def test_a_secret_shows_itself_nowhere() -> None:
 @pytest.mark.parametrize("kind", [posing.gemini, posing.openai])
 def test_a_model_says_who_it_is_or_that_it_is_not_there(kind: Any) -> None:
     async def work(model: LanguageModel) -> tuple[str, int | None]:
-        asker = model.open(posing.as_written)
+        client = model.open(posing.as_written)
         try:
-            return await asker.check(), await asker.count_tokens(request(model))
+            return await client.check(), await client.count_tokens(request(model))
         finally:
-            await asker.close()
+            await client.close()
 
     with posing.server(models=["gemini-2.5-flash", "some-model"]) as served:
         name, tokens = asyncio.run(work(kind(served)))

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etlrun.enrich.model import Reply
+from etlrun.enrich.model import ModelReply
 from etlrun.enrich.questions import Question, Sheet, write_sheet
-from etlrun.enrich.replies import Verdict, judge
+from etlrun.enrich.replies import ReplyVerdict, judge
 
 QUESTION = Question(posing.prompt(), {"model": "m"})
 PLAIN = Question(posing.prompt(posing.TEXT.replace("canaries:", "examples:")), {"model": "m"})  # no canaries
@@ -27,12 +27,12 @@ RIGHT: list[dict[str, Any]] = [
 ]
 
 
-def taken(labels: Any, *, batch: str | None = None, ending: Any = "complete") -> Verdict:
+def taken(labels: Any, *, batch: str | None = None, ending: Any = "complete") -> ReplyVerdict:
     text = labels if isinstance(labels, str) else json.dumps({"batch": batch or SHEET.batch, "labels": labels})
-    return judge(PLAIN, SHEET, Reply(text, ending, "STOP", None))
+    return judge(PLAIN, SHEET, ModelReply(text, ending, "STOP", None))
 
 
-def labels_of(verdict: Verdict) -> dict[int, Any]:
+def labels_of(verdict: ReplyVerdict) -> dict[int, Any]:
     return {index: answer["category"] for index, answer in verdict.answers.items()}
 
 
@@ -118,13 +118,13 @@ def test_no_text_whatever_breaks_the_reading_or_is_taken(found: Any) -> None:
     assert taken(text).answers == {}
 
 
-def with_canaries(change: Any) -> Verdict:
+def with_canaries(change: Any) -> ReplyVerdict:
     sheet = write_sheet(QUESTION, KEYS, random.Random(2))
     items = [{"i": index, "c": "Action"} for index in range(len(sheet.items))]
     for index, answer in sheet.canaries.items():
         items[index]["c"] = answer["category"]
     text = json.dumps({"batch": sheet.batch, "labels": change(sheet, items)})
-    return judge(QUESTION, sheet, Reply(text, "complete", "STOP", None))
+    return judge(QUESTION, sheet, ModelReply(text, "complete", "STOP", None))
 
 
 def test_canaries_are_no_answers() -> None:
@@ -144,14 +144,14 @@ def test_an_answer_that_skips_every_canary_is_refused() -> None:
     assert (skipped.answers, skipped.fault) == ({}, "canary")
 
 
-def spoilt(change: Any, *, cut: int = 0, more: str = "", ending: Any = "complete") -> Verdict:
+def spoilt(change: Any, *, cut: int = 0, more: str = "", ending: Any = "complete") -> ReplyVerdict:
     """The verdict on an answer whose canaries are right until `change`, written without its last `cut` letters and with `more`."""
     sheet = write_sheet(QUESTION, KEYS, random.Random(2))
     items = [{"i": index, "c": "Action"} for index in range(len(sheet.items))]
     for index, answer in sheet.canaries.items():
         items[index]["c"] = answer["category"]
     text = json.dumps({"batch": sheet.batch, "labels": change(sheet, items)})
-    return judge(QUESTION, sheet, Reply(text[: len(text) - cut] + more, ending, "STOP", None))
+    return judge(QUESTION, sheet, ModelReply(text[: len(text) - cut] + more, ending, "STOP", None))
 
 
 def without_canaries(sheet: Sheet, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -207,7 +207,7 @@ def test_what_comes_before_the_cut_counts_where_a_canary_is_among_it_and_not_oth
             items[index]["c"] = answer["category"]
         for kept in range(1, len(items)):
             text = json.dumps({"batch": sheet.batch, "labels": items[:kept]})[:-2]
-            verdict = judge(QUESTION, sheet, Reply(text, "truncated", "MAX_TOKENS", None))
+            verdict = judge(QUESTION, sheet, ModelReply(text, "truncated", "MAX_TOKENS", None))
             vouched = min(sheet.canaries) < kept
             labels = {place: "Action" for place in sheet.items[:kept] if place is not None} if vouched else {}
             assert (labels_of(verdict), verdict.fault) == (labels, "truncated" if len(labels) < len(KEYS) else "")
@@ -215,7 +215,7 @@ def test_what_comes_before_the_cut_counts_where_a_canary_is_among_it_and_not_oth
 
 def test_a_blocked_reply_brings_nothing_even_with_text() -> None:
     text = json.dumps({"batch": SHEET.batch, "labels": RIGHT})
-    assert judge(PLAIN, SHEET, Reply(text, "blocked", "SAFETY", None)).answers == {}
+    assert judge(PLAIN, SHEET, ModelReply(text, "blocked", "SAFETY", None)).answers == {}
 
 
 def test_every_output_of_an_item_must_be_allowed() -> None:
@@ -227,8 +227,8 @@ def test_every_output_of_an_item_must_be_allowed() -> None:
     for change in bad:
         labels = [{"i": 0, **right, **change}, {"i": 1, **right}]
         verdict = judge(
-            question, sheet, Reply(json.dumps({"batch": sheet.batch, "labels": labels}), "complete", "STOP", None)
+            question, sheet, ModelReply(json.dumps({"batch": sheet.batch, "labels": labels}), "complete", "STOP", None)
         )
         assert verdict.answers == {1: right}
     missing = json.dumps({"batch": sheet.batch, "labels": [{"i": 0, "a": "x", "n": 0.5, "t": "a"}]})
-    assert judge(question, sheet, Reply(missing, "complete", "STOP", None)).answers == {}
+    assert judge(question, sheet, ModelReply(missing, "complete", "STOP", None)).answers == {}

@@ -69,9 +69,9 @@ def bodies(served: FakeServer, model: Any) -> None:
     from etlrun.enrich.questions import write_sheet
 
     async def work() -> None:
-        asker = model.open(posing.as_written)
-        await asker.answer(write_sheet(posing.question(model), posing.keys(2), random.Random(1)).request)
-        await asker.close()
+        client = model.open(posing.as_written)
+        await client.answer(write_sheet(posing.question(model), posing.keys(2), random.Random(1)).request)
+        await client.close()
 
     asyncio.run(work())
 
@@ -96,8 +96,8 @@ def test_a_model_that_thinks_the_answers_room_away_is_noticed_after_three_reques
         assert "went into thinking" in report.stopped.message
         assert "raise `thoughts`" in report.stopped.fix and key in report.stopped.fix
         followed = kind(served, **settings, thoughts=40_000)
-        told = posing.terms(thoughts=followed.thought_tokens(followed.model))
-        assert posing.pose(followed, posing.keys(3), store, told).ok == 3
+        summary = posing.terms(thoughts=followed.thought_tokens(followed.model))
+        assert posing.pose(followed, posing.keys(3), store, summary).ok == 3
 
 
 @pytest.mark.parametrize("kind", [posing.gemini, posing.openai])

@@ -40,12 +40,12 @@ def test_a_broken_spec_gives_this_text(spec: Path, tmp_path: Path) -> None:
 
 
 def test_every_code_has_a_text_and_every_text_a_code() -> None:
-    told = {
+    summary = {
         code
         for spec in SPECS
         for code in re.findall(r"^\S+:\d+:\d+: (?:warning: )?([a-z-]+): ", _text_of(spec), re.MULTILINE)
     }
-    assert told == set(SPEC_CODES)
+    assert summary == set(SPEC_CODES)
 
 
 def test_every_code_that_the_engine_speaks_is_listed_and_used() -> None:

@@ -17,7 +17,7 @@ from etlrun.language.arrow import type_of_arrow
 from etlrun.language.columns import Columns, Type
 from etlrun.language.dialects import DUCKDB_SETTINGS, SPARK_SETTINGS, duckdb_sql, spark_sql
 from etlrun.language.expressions import TYPE
-from etlrun.spec.engine import Session, StatementError
+from etlrun.spec.engine import EngineSession, StatementError
 
 DATA_ERRORS = ("overflow:", "division-by-zero:", "bad-cast:", "bad-index:")
 
@@ -70,10 +70,10 @@ class Engines:
                 second[position] = self._one(self.spark, spark_sql(tree), tail, by)
         return [(second[position], answer) for position, answer in enumerate(first)]
 
-    def _one(self, session: Session, text: str, tail: str, by: str) -> Answer:
+    def _one(self, session: EngineSession, text: str, tail: str, by: str) -> Answer:
         return self._some(session, [text], tail, by)[0]
 
-    def _some(self, session: Session, texts: Sequence[str], tail: str, by: str) -> list[Answer]:
+    def _some(self, session: EngineSession, texts: Sequence[str], tail: str, by: str) -> list[Answer]:
         """The answer for each text; where the statement fails its halves are run, down to the one at fault."""
         if not texts:
             return []
@@ -102,7 +102,7 @@ class Engines:
             for session, sql in ((self.duckdb, duckdb_sql), (self.spark, spark_sql))
         )
 
-    def rows(self, session: Session, statement: str) -> tuple[tuple[str, ...], ...] | str:
+    def rows(self, session: EngineSession, statement: str) -> tuple[tuple[str, ...], ...] | str:
         """The rows of a statement as texts, in order of their text; or the error."""
         try:
             return sorted_rows(session.fetch(statement))

@@ -90,7 +90,7 @@ def test_a_text_arrives_as_it_is_written(spark: Any, duck: Any) -> None:
 
 def test_an_order_says_where_nulls_go_in_both_dialects() -> None:
     seen = {"t": Columns((Column("a", STRING),))}
-    for text, said in (
+    for text, detail in (
         ("a", "NULLS FIRST"),
         ("a desc", "DESC NULLS LAST"),
         ("a nulls last", "NULLS LAST"),
@@ -98,7 +98,7 @@ def test_an_order_says_where_nulls_go_in_both_dialects() -> None:
     ):
         sql = f"select rank() over (order by {text}) as r from t order by {text}"
         query, _ = check_query(parse_select(sql), seen, sql)
-        assert spark_sql(query).count(said) == 2 and duckdb_sql(query).count(said) == 2
+        assert spark_sql(query).count(detail) == 2 and duckdb_sql(query).count(detail) == 2
 
 
 def test_a_column_without_a_relation_beside_others_is_quoted_with_its_alias() -> None:

@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from etlrun.connections._mysql.reading import Parallel
 from etlrun.connections._mysql.server import MysqlServer, warnings
-from etlrun.connections._mysql.session import Settings
+from etlrun.connections._mysql.session import SessionSettings
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import Column, Columns, parse_type
 from etlrun.language.expressions import parse
@@ -106,7 +106,7 @@ class Place:
         **settings: Any,
     ) -> Warehouse:
         address = Address("127.0.0.1", self.port, "", self.database, user, Secret(password))
-        given = Settings(**{"lock_timeout": 1, "timeout": 20, "connect_timeout": 5, **settings})
+        given = SessionSettings(**{"lock_timeout": 1, "timeout": 20, "connect_timeout": 5, **settings})
         server = MysqlServer("warehouse", address, given, loader, parallel or Parallel())
         notices = tuple(warnings("warehouse", address, given))
         return Warehouse("warehouse", server, notices, RetryPolicy(sleep=self._sleep))

@@ -232,9 +232,9 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def _run(command: list[str], said: str = "") -> None:
+def _run(command: list[str], detail: str = "") -> None:
     """Run a program to its end. One that fails is told with what it wrote."""
-    done = subprocess.run(command, check=False, input=said, capture_output=True, encoding="utf-8", errors="replace")
+    done = subprocess.run(command, check=False, input=detail, capture_output=True, encoding="utf-8", errors="replace")
     if done.returncode:
         raise RuntimeError(f"{command[0]} failed ({done.returncode}): {done.stderr[-3000:]}")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from etlrun.connections._mysql.health import judge_version
-from etlrun.spec.database import Finding
+from etlrun.spec.database import HealthFinding
 
 from .loads import Place
 from .server import Server, is_mysql
@@ -50,18 +50,18 @@ RIGHTS = {
 }
 
 
-def findings(place: Place, about: str, user: str = "root", password: str = "") -> list[Finding]:
+def findings(place: Place, about: str, user: str = "root", password: str = "") -> list[HealthFinding]:
     return [found for found in place.warehouse(user=user, password=password).examine() if found.about == about]
 
 
 @pytest.mark.parametrize("case", RIGHTS)
 def test_rights_count_where_they_hold(place: Place, case: str) -> None:
-    statements, level, said = RIGHTS[case]
+    statements, level, detail = RIGHTS[case]
     user = f"u_{place.database}"
     named = {"here": place.database, "user": f"{user}@'%'", "to": "TO" if is_mysql() else "FOR"}
     place.run(f"CREATE USER {user}@'%' IDENTIFIED BY 'x1'", *(statement.format(**named) for statement in statements))
     found = findings(place, "rights", user, "x1")
-    assert found[0].level == level and found[0].detail.startswith(said), found
+    assert found[0].level == level and found[0].detail.startswith(detail), found
 
 
 def test_a_server_that_takes_no_writes_is_trouble(place: Place) -> None:
@@ -69,7 +69,7 @@ def test_a_server_that_takes_no_writes_is_trouble(place: Place) -> None:
     place.run("SET GLOBAL read_only = 1")
     try:
         assert findings(place, "read_only") == [
-            Finding("trouble", "read_only", "the server is read-only", "connect to the primary server")
+            HealthFinding("trouble", "read_only", "the server is read-only", "connect to the primary server")
         ]
     finally:
         place.run("SET GLOBAL read_only = 0")
@@ -98,7 +98,9 @@ def test_a_server_that_takes_no_files_is_slow_and_no_trouble(place: Place) -> No
 
 def test_the_product_and_its_version_are_named(place: Place) -> None:
     ((version,),) = place.run("SELECT VERSION()")
-    assert findings(place, "version") == [Finding("ok", "version", f"{'MySQL' if is_mysql() else 'MariaDB'} {version}")]
+    assert findings(place, "version") == [
+        HealthFinding("ok", "version", f"{'MySQL' if is_mysql() else 'MariaDB'} {version}")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -127,10 +129,10 @@ def place_on(server: Server) -> Place:
 
 
 def test_packets_that_are_too_small_are_worth_knowing(place: Place, spare: Callable[..., Server]) -> None:
-    assert findings(place, "max_allowed_packet") == [Finding("ok", "max_allowed_packet", "67,108,864 bytes")]
+    assert findings(place, "max_allowed_packet") == [HealthFinding("ok", "max_allowed_packet", "67,108,864 bytes")]
     small = place_on(spare(["--max-allowed-packet=1M"]))
     assert findings(small, "max_allowed_packet") == [
-        Finding("warning", "max_allowed_packet", "1,048,576 bytes", "64M suits long texts")
+        HealthFinding("warning", "max_allowed_packet", "1,048,576 bytes", "64M suits long texts")
     ]
 
 

@@ -29,12 +29,12 @@ TWINS = {
 
 @pytest.mark.parametrize("case", TWINS)
 def test_a_key_that_ends_with_a_space_is_named_with_its_twin(place: Place, tmp_path: Path, case: str) -> None:
-    rows, count, said = TWINS[case]
+    rows, count, detail = TWINS[case]
     load = make_load(tmp_path, rows, {"contract": "string", "seconds": "bigint"}, key=("contract",))
     with pytest.raises(RunFailure) as failure:
         place.warehouse().publish(load)
     why = "`contract` ends with a space, which MySQL takes for the same key as without"
-    assert failure.value.message == f"the table `profile` was not published: {count} {why}, e.g. where {said}"
+    assert failure.value.message == f"the table `profile` was not published: {count} {why}, e.g. where {detail}"
 
 
 def test_a_twin_has_the_same_values_in_the_other_columns_of_the_key(place: Place, tmp_path: Path) -> None:

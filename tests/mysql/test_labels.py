@@ -12,9 +12,9 @@ from etlrun.connections.mysql import Mysql
 from etlrun.enrich.opening import open_store
 from etlrun.enrich.prompts import parse_prompt
 from etlrun.enrich.questions import Question
-from etlrun.enrich.store import Entry, Leased, Result, Sent, Store
+from etlrun.enrich.store import Leased, RequestEntry, Result, Sent, Store
 from etlrun.failures import RunFailure
-from etlrun.spec.database import Lines
+from etlrun.spec.database import ServerAccess
 
 from .loads import Place
 from .server import Server
@@ -47,7 +47,7 @@ ODD = [
 ]
 
 
-def lines(place: Place, account: str = "root") -> Lines:
+def lines(place: Place, account: str = "root") -> ServerAccess:
     """What a `mysql` connection to the place offers."""
     url = f"mysql+pymysql://{account}@127.0.0.1:{place.port}/{place.database}"
     return Mysql(url).lines("shared", Path(), lambda text: text)
@@ -72,7 +72,7 @@ def result(key: str, status: str = "ok", label: str = "Action") -> Result:
 
 
 def record(store: Store, *results: Result) -> None:
-    store.record(QUESTION.id, "run-1", [Entry(SENT, results)])
+    store.record(QUESTION.id, "run-1", [RequestEntry(SENT, results)])
 
 
 def known(store: Store, *keys: str) -> dict[str, tuple[str, object]]:
@@ -147,8 +147,8 @@ def test_a_failure_never_replaces_an_answer(opened: Callable[..., Store]) -> Non
 
 def test_a_key_that_one_process_asks_is_asked_by_no_other(opened: Callable[..., Store]) -> None:
     ours, theirs = opened(), opened()
-    ours.beat()
-    theirs.beat()
+    ours.heartbeat()
+    theirs.heartbeat()
     assert ours.lease(QUESTION.id, ["tình", "b"]) == Leased(("tình", "b"), (), ())
     assert theirs.lease(QUESTION.id, ["b", "tinh"]) == Leased(("tinh",), (), ("b",))
     record(ours, result("b"))
@@ -168,7 +168,7 @@ def test_many_processes_that_begin_at_once_share_the_keys(place: Place) -> None:
         try:
             store = open_store(lines(place))
             stores.append(store)
-            store.beat()
+            store.heartbeat()
             store.add_question(QUESTION, "gemini m")
             taken.extend(store.lease(QUESTION.id, keys).ours)
             record(store, *(result(key) for key in keys))
@@ -224,7 +224,7 @@ def test_the_account_needs_four_rights_only(place: Place, opened: Callable[..., 
         f"GRANT SELECT, INSERT, DELETE, CREATE ON {place.database}.* TO {user}@'%'",
     )
     store = opened(f"{user}:x1")
-    store.beat()
+    store.heartbeat()
     store.add_question(QUESTION, "gemini m")
     assert store.lease(QUESTION.id, ["a"]).ours == ("a",)
     record(store, result("a"))

@@ -138,20 +138,20 @@ def test_a_profile_names_the_connection_and_its_password_by_reference(
 
 
 @pytest.mark.parametrize(
-    ("account", "port", "said"),
+    ("account", "port", "detail"),
     [
         ("nobody:s3cr3t-pw", 0, "fails: the server refuses the user or the password (1045)"),
         ("root:s3cr3t-pw", 1, "fails: the server cannot be reached (2003: Connection refused)"),
     ],
 )
 def test_a_store_that_cannot_be_opened_says_so_without_its_secret(
-    place: Place, tmp_path: Path, account: str, port: int, said: str
+    place: Place, tmp_path: Path, account: str, port: int, detail: str
 ) -> None:
     with pytest.raises(RunFailure) as failure:
         opened(tmp_path, port or place.port, place.database, account)
     assert (
         failure.value.message
-        == f"the label store in 127.0.0.1:{port or place.port}, database `{place.database}`, {said}"
+        == f"the label store in 127.0.0.1:{port or place.port}, database `{place.database}`, {detail}"
     )
     assert (failure.value.code, failure.value.fix != "") == ("label-store", True)
     assert "s3cr3t-pw" not in failure.value.message + failure.value.fix

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from etlrun.connections._mysql.session import Settings, open_line
-from etlrun.connections._mysql.wire import Line
+from etlrun.connections._mysql.session import SessionSettings, open_line
+from etlrun.connections._mysql.wire import MysqlConnection
 from etlrun.failures import RunFailure
 from etlrun.warehouse.address import Address
 
@@ -137,7 +137,7 @@ def test_under_repeatable_read_a_first_load_would_wait_for_another_month(
     may = make_load(tmp_path, many("2022-05", 700), where="month = '2022-05'", run_id=THIRD)
     forced: list[str] = []
 
-    def open_repeatable(address: Address, settings: Settings) -> Line:
+    def open_repeatable(address: Address, settings: SessionSettings) -> MysqlConnection:
         line = open_line(address, settings)
         with line.cursor() as cursor:
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")

@@ -141,10 +141,10 @@ class Ending:
 
     def __init__(self, ends: threading.Event) -> None:
         self.ends = ends
-        self.said: list[str] = []
+        self.detail: list[str] = []
 
     def say(self, text: str) -> None:
-        self.said.append(text)
+        self.detail.append(text)
         self.ends.set()
 
 
@@ -159,6 +159,6 @@ def test_a_busy_table_is_waited_for_as_long_as_is_allowed(place: Place, tmp_path
             when_free(publish, 0.0, reporter)  # type: ignore[arg-type]
         assert not ends.is_set()
         assert when_free(publish, 600.0, reporter).rows == 3  # type: ignore[arg-type]
-    (said,) = reporter.said
-    assert said.startswith("waiting up to 600 s: the table `profile` of connection `warehouse` is held by")
+    (detail,) = reporter.detail
+    assert detail.startswith("waiting up to 600 s: the table `profile` of connection `warehouse` is held by")
     assert place.run(MONTHS) == [("2022-04", 3, 3)]

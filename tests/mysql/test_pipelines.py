@@ -175,13 +175,13 @@ def test_a_password_never_leaves_the_process(project: Project, place: Place) -> 
     sell(project, 3, 1)
     address = url(place).replace("root@", f"{user}:{PASSWORD}@")
     spec = project.pipeline(SPEC)
-    told = [
+    summary = [
         project.run(*words, WAREHOUSE_URL=address)
         for words in ((spec, "--json"), ("plan", spec), ("runs",), ("doctor",), ("doctor", "--json"))
     ]
-    assert [result.code for result in told] == [0, 0, 0, 0, 0], told
-    assert "what is needed, and no more" in told[3].out
-    assert not any(PASSWORD in result.out + result.err for result in told)
+    assert [result.code for result in summary] == [0, 0, 0, 0, 0], summary
+    assert "what is needed, and no more" in summary[3].out
+    assert not any(PASSWORD in result.out + result.err for result in summary)
     for path in project.folder.rglob("*"):
         assert not path.is_file() or PASSWORD.encode() not in path.read_bytes(), path
 

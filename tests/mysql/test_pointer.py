@@ -200,14 +200,14 @@ def test_a_killed_process_leaves_old_or_new_rows_and_the_next_one_removes_its_re
     place: Place, tmp_path: Path, point: str
 ) -> None:
     place.warehouse().publish(pointed(tmp_path, OLD, FIRST))
-    wish = {"rows": 30, "seconds": 2, "run_id": SECOND, "where": "", "publish": "pointer", "keep": 0}
+    options = {"rows": 30, "seconds": 2, "run_id": SECOND, "where": "", "publish": "pointer", "keep": 0}
     with Watch(place, STATE) as watch:
-        killed = start(place, tmp_path, fault=f"{point}:kill", **wish)
-        said = killed.communicate(timeout=60)
-    assert killed.returncode == -signal.SIGKILL, said
+        killed = start(place, tmp_path, fault=f"{point}:kill", **options)
+        detail = killed.communicate(timeout=60)
+    assert killed.returncode == -signal.SIGKILL, detail
     is_done = point in ("committed", "tidying")
     assert place.run(STATE) == [NEW_STATE if is_done else OLD_STATE]
-    again = start(place, tmp_path, **wish)
+    again = start(place, tmp_path, **options)
     assert json.loads(again.communicate(timeout=60)[0]) == {"rows": 30, "was_there": is_done}
     assert place.run(STATE) == [NEW_STATE] and place.ledger() == [("", SECOND, 30)]
     assert watch.errors == [] and watch.states() <= {OLD_STATE, NEW_STATE}

@@ -11,7 +11,7 @@ import pytest
 from etlrun.failures import RunFailure
 from etlrun.language.columns import STRING
 from etlrun.spec.database import Published
-from etlrun.warehouse.stage import Field, Stage
+from etlrun.warehouse.stage import Stage, StageField
 
 from .loads import Place, make_load, many
 
@@ -63,7 +63,7 @@ def test_merge_finds_its_keys_by_the_index(place: Place, tmp_path: Path) -> None
     warehouse = place.warehouse()
     warehouse.publish(load)
     stage = Stage(load, tmp_path)
-    fields = tuple(Field(name, STRING, stage.staged(name), False, False) for name in load.key)
+    fields = tuple(StageField(name, STRING, stage.staged(name), False, False) for name in load.key)
     (keys, *_) = [*stage.keys(warehouse.server, fields)]
     stage.close()
     same = " OR ".join(keys)

@@ -14,7 +14,7 @@ from pymysql.err import OperationalError
 
 from etlrun.connections._mysql.reading import Parallel
 from etlrun.connections._mysql.rows import LONGEST, PAGE, read_rows
-from etlrun.connections._mysql.wire import Line
+from etlrun.connections._mysql.wire import MysqlConnection
 from etlrun.failures import RunFailure
 from etlrun.spec.database import Copy
 from projects import wait_for
@@ -198,11 +198,11 @@ def test_a_read_that_is_interrupted_ends_at_once(place: Place, proxy: Proxy, tmp
 def test_a_row_that_is_not_as_long_as_it_says_is_refused(row: bytes) -> None:
     """Lengths come from the server, and none may lead out of its row."""
     ours, theirs = socket.socketpair()
-    line = Line(is_verified=False, defer_connect=True)
+    line = MysqlConnection(is_verified=False, defer_connect=True)
     line._sock, line._rfile = ours, ours.makefile("rb")
     packets = [b"\x01a\x01b", row, b"\xfe\x00\x00\x00\x00"]
-    said = b"".join(len(packet).to_bytes(3, "little") + b"\x00" + packet for packet in packets)
-    speaker = threading.Thread(target=theirs.sendall, args=(said,))
+    detail = b"".join(len(packet).to_bytes(3, "little") + b"\x00" + packet for packet in packets)
+    speaker = threading.Thread(target=theirs.sendall, args=(detail,))
     speaker.start()
     with pytest.raises(OperationalError, match="not as long as it says"):
         list(read_rows(line, 2))

@@ -67,16 +67,16 @@ def locks_taken(place: Place) -> int:
 
 
 def test_both_engines_give_the_same_whether_several_connections_read_or_one(project: Project, visits: Place) -> None:
-    told = {}
+    summary = {}
     for profile, locks in (("alone", 0), ("fast", 1), ("local", 1)):
         before = locks_taken(visits)
         result = project.run(project.pipeline(SPEC), "--profile", profile, "--json", WAREHOUSE_URL=url(visits))
         assert result.code == 0, result.err
         assert result.json["sources"]["visits"]["rows"] == ROWS
         assert locks_taken(visits) - before == locks
-        told[profile] = (project.folder / "totals.csv").read_text()
-    assert told["alone"].startswith("shop,rows,ids,first,last\nTiệm 0,17143,")
-    assert told["fast"] == told["local"] == told["alone"]
+        summary[profile] = (project.folder / "totals.csv").read_text()
+    assert summary["alone"].startswith("shop,rows,ids,first,last\nTiệm 0,17143,")
+    assert summary["fast"] == summary["local"] == summary["alone"]
 
 
 def test_an_account_without_the_right_is_told_which_one(project: Project, visits: Place) -> None:

@@ -38,14 +38,14 @@ def logged(spare: Callable[..., Server]) -> Callable[..., Place]:
 
 @pytest.mark.parametrize("case", ACCOUNTS)
 def test_an_account_that_may_not_come_in_is_told_why(place: Place, case: str) -> None:
-    limit, said = ACCOUNTS[case]
+    limit, detail = ACCOUNTS[case]
     user, host = f"etl_{place.database}", "192.0.2.1" if case == "another host" else "%"
     place.run(
         f"CREATE USER {user}@'{host}' IDENTIFIED BY 'x1' {limit}", f"GRANT ALL ON {place.database}.* TO {user}@'{host}'"
     )
     with pytest.raises(RunFailure) as failure:
         place.warehouse(user=user, password="x1").columns("t")
-    assert failure.value.code == "connection-failed" and said in failure.value.message
+    assert failure.value.code == "connection-failed" and detail in failure.value.message
     assert failure.value.fix and "manual" not in failure.value.fix
 
 

@@ -59,7 +59,7 @@ def test_a_table_goes_back_and_forth(project: Project, place: Place) -> None:
 
 def test_what_cannot_go_back_is_told_in_one_line(project: Project, place: Place) -> None:
     _, second = publish_twice(project, place)
-    for words, said in (
+    for words, detail in (
         (("nothing",), "nothing is kept of what the table `nothing` held before"),
         (("totals", "--to", "2021"), "no rows of run `2021` are kept"),
         (("totals", "--to", second), "already"),
@@ -68,7 +68,7 @@ def test_what_cannot_go_back_is_told_in_one_line(project: Project, place: Place)
     ):
         result = project.run("rollback", *words, WAREHOUSE_URL=url(place))
         assert result.code == 2, (words, result.err)
-        assert said in result.err and "Traceback" not in result.err
+        assert detail in result.err and "Traceback" not in result.err
     assert units(place) == [(2, 2)]
     away = project.run("rollback", "totals", WAREHOUSE_URL=url(place, 1))
     assert away.code == 1 and "connection-failed" in away.err

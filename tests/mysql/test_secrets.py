@@ -44,7 +44,7 @@ class Vault:
             f"GRANT SELECT, INSERT, DELETE, CREATE ON {place.database}.* TO {self.user}@'%'",
         )
         self.project.write("sales.csv", "month,shop,units\n2022-04,A,1\n2022-04,B,2\n")
-        self.told: list[str] = []
+        self.summary: list[str] = []
 
     def close(self) -> None:
         self.place.run(f"DROP USER {self.user}@'%'")
@@ -58,15 +58,15 @@ class Vault:
             WAREHOUSE_PASSWORD=password,
             MODEL_KEY=KEY,
         )
-        self.told += [result.out, result.err]
+        self.summary += [result.out, result.err]
         return result
 
     def leaks(self) -> list[str]:
         """Where a secret stands in clear: among what was said, and in the files that are left."""
-        said = [text[:200] for text in self.told if PASSWORD in text or KEY in text]
+        detail = [text[:200] for text in self.summary if PASSWORD in text or KEY in text]
         files = [path for path in self.project.folder.rglob("*") if path.is_file()]
         return [
-            *said,
+            *detail,
             *(str(path) for path in files if any(secret.encode() in content(path) for secret in (PASSWORD, KEY))),
         ]
 
@@ -83,7 +83,7 @@ def vault(tmp_path: Path, place: Place) -> Vault:
 
 
 def test_a_run_on_spark_with_its_event_log_on(vault: Vault) -> None:
-    assert vault.run(vault.spec, "--json").code == 0, vault.told
+    assert vault.run(vault.spec, "--json").code == 0, vault.summary
     events = b"".join(content(path) for path in vault.events.rglob("*") if path.is_file())
     assert b"SparkListenerSQLExecutionStart" in events and b"spark.eventLog.enabled" in events
     assert vault.leaks() == []
@@ -101,8 +101,8 @@ def test_the_commands_that_look(vault: Vault, profile: str) -> None:
     ):
         vault.run(*words, "--profile", profile)
     vault.run("check")
-    assert len([text for text in vault.told if "canary" in text]) == 0
-    assert any("what is needed, and no more" in text for text in vault.told)
+    assert len([text for text in vault.summary if "canary" in text]) == 0
+    assert any("what is needed, and no more" in text for text in vault.summary)
     assert vault.leaks() == []
 
 
@@ -137,15 +137,15 @@ FAILURES = {
 
 @pytest.mark.parametrize("case", FAILURES)
 def test_a_run_that_fails(vault: Vault, case: str) -> None:
-    act, said = FAILURES[case]
+    act, detail = FAILURES[case]
     result = act(vault)  # type: ignore[no-untyped-call]
     assert result.code == 1
-    assert said in result.err + result.out
-    vault.told += [result.out, result.err]
+    assert detail in result.err + result.out
+    vault.summary += [result.out, result.err]
     assert vault.leaks() == []
 
 
 def test_a_canary_would_be_found(vault: Vault) -> None:
     vault.project.write(".etlrun/log", json.dumps({"url": f"mysql://canary:{PASSWORD}@db/w"}))
-    vault.told.append(f"key {KEY}")
+    vault.summary.append(f"key {KEY}")
     assert len(vault.leaks()) == 2

@@ -14,7 +14,7 @@ import pytest
 
 from etlrun.connections._mysql.errors import masked
 from etlrun.connections._mysql.reading import Parallel
-from etlrun.connections._mysql.session import Settings, _tls
+from etlrun.connections._mysql.session import SessionSettings, _tls
 from etlrun.connections._mysql.urls import read_mysql_url
 from etlrun.connections.mysql import Mysql
 from etlrun.failures import RunFailure
@@ -122,8 +122,8 @@ def test_a_server_that_wants_tls_says_so_and_gets_it(
         "SET GLOBAL require_secure_transport = ON",
     )
     place = Place(server, "w", server.port)
-    said = r"the server wants TLS \(3159\)" if is_mysql() else r"refuses the user or the password \(1045\)"
-    with pytest.raises(RunFailure, match=said) as failure:
+    detail = r"the server wants TLS \(3159\)" if is_mysql() else r"refuses the user or the password \(1045\)"
+    with pytest.raises(RunFailure, match=detail) as failure:
         place.warehouse(user="etl", password="x1").columns("t")
     assert "`tls: verify_ca`" in failure.value.fix
     for number, tls in enumerate(("verify_ca", "insecure")):
@@ -163,7 +163,7 @@ def test_the_certificates_that_a_server_makes_itself_pass_whatever_the_python(
 )
 def test_the_line_to_another_machine_is_verified_by_default(host: str, is_local: bool) -> None:
     address = Address(host, 3306, "", "w", "etl", Secret(""))
-    context = _tls(address, Settings())
+    context = _tls(address, SessionSettings())
     assert (context is None) is is_local
     assert context is None or (context.check_hostname and context.verify_mode.name == "CERT_REQUIRED")
 
@@ -186,14 +186,14 @@ def test_a_password_is_in_no_message_and_no_traceback(place: Place, tmp_path: Pa
                 "warehouse", tmp_path, lambda text, written=written: text.replace("${URL}", written), writing=True
             )
             act(warehouse)
-        told = [
+        summary = [
             failure.value.message,
             failure.value.fix,
             repr(failure.value),
             repr(warehouse),
             *traceback.format_exception(failure.value),
         ]
-        assert CANARY not in "\n".join(told)
+        assert CANARY not in "\n".join(summary)
     assert failure.value.exit_code == 2
 
 
@@ -216,7 +216,7 @@ FAILURES = {
 
 @pytest.mark.parametrize("case", FAILURES)
 def test_a_connection_that_fails_says_where_and_what_to_do(place: Place, case: str) -> None:
-    given, said = FAILURES[case]
+    given, detail = FAILURES[case]
     user = f"u_{place.database}"
     place.run(f"CREATE USER {user}@'%' IDENTIFIED BY 'yes'")
     port, database = int(str(given.get("port", place.port))), str(given.get("database", place.database))
@@ -224,7 +224,7 @@ def test_a_connection_that_fails_says_where_and_what_to_do(place: Place, case: s
     account = {"user": user, "password": str(given["password"])} if "user" in given else {}
     with pytest.raises(RunFailure) as failure:
         other.warehouse(**account).columns("t")
-    assert failure.value.message == f"connection `warehouse` (127.0.0.1:{port}, database `{database}`): {said}"
+    assert failure.value.message == f"connection `warehouse` (127.0.0.1:{port}, database `{database}`): {detail}"
     assert failure.value.fix and failure.value.exit_code == 1
 
 
@@ -238,7 +238,7 @@ def test_a_host_without_an_address_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "detail"),
     [
         ("mysql+pymysql://etl:pw@db/w?local_infile=1", "unknown option `local_infile`"),
         ("sqlite:///w.db", "`sqlite` is not MySQL"),
@@ -248,10 +248,10 @@ def test_a_host_without_an_address_is_named() -> None:
         ("mysql://etl@db/w?charset=latin1", "a character set that cannot hold every text"),
     ],
 )
-def test_a_url_that_cannot_be_used_is_told(url: str, said: str) -> None:
+def test_a_url_that_cannot_be_used_is_told(url: str, detail: str) -> None:
     with pytest.raises(RunFailure) as failure:
         read_mysql_url("warehouse", url, "")
-    assert said in failure.value.message and failure.value.exit_code == 2
+    assert detail in failure.value.message and failure.value.exit_code == 2
 
 
 @pytest.mark.parametrize("url", ["w0rd@planted@h:1/db", "w0rd@planted/x@h/db", "w0rd@x/se?planted=1@h/db"])

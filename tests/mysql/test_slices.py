@@ -14,21 +14,21 @@ import pytest
 
 from etlrun.connections._mysql.errors import MysqlError
 from etlrun.connections._mysql.server import MysqlServer
-from etlrun.connections._mysql.session import MysqlSession, Settings
+from etlrun.connections._mysql.session import MysqlSession, SessionSettings
 from etlrun.failures import RunFailure
 from etlrun.secrets import Secret
 from etlrun.spec.database import Load
 from etlrun.warehouse.address import Address
 from etlrun.warehouse.proof import state_of
 from etlrun.warehouse.slices import WHOLE, Slice, cut
-from etlrun.warehouse.stage import Field, Stage
+from etlrun.warehouse.stage import Stage, StageField
 from etlrun.warehouse.transfer import Transfer
 
 from .loads import Place, Rows, make_load, many
 from .watching import Watch
 
 LOADERS = pytest.mark.parametrize("loader", ["insert", "load_data"])
-SERVER = MysqlServer("warehouse", Address("127.0.0.1", 1, "", "w", "root", Secret("")), Settings())
+SERVER = MysqlServer("warehouse", Address("127.0.0.1", 1, "", "w", "root", Secret("")), SessionSettings())
 FIRST, SECOND = "20220501T000000Z-a", "20220502T000000Z-b"
 STATE = "SELECT COUNT(*), COUNT(DISTINCT contract), MIN(seconds), MAX(seconds) FROM profile"
 KEYS: dict[str, list[Any]] = {
@@ -68,7 +68,9 @@ def slices_of(load: Load, folder: Path) -> tuple[tuple[Slice, ...], list[int]]:
     """The slices of a load, and how many of its rows are in each."""
     stage = Stage(load, folder)
     key = tuple(
-        Field(name, kind.type, stage.staged(name), True, False) for name in load.key if (kind := load.columns.get(name))
+        StageField(name, kind.type, stage.staged(name), True, False)
+        for name in load.key
+        if (kind := load.columns.get(name))
     )
     slices = cut(SERVER, stage, key)
     counts = [int(stage.one(f"SELECT count(*) FROM stage WHERE {part.staged or 'true'}")[0]) for part in slices]

@@ -108,13 +108,13 @@ def test_a_table_that_does_not_fit_is_told_with_the_statement_that_mends_it(
     place.run(made)
     before = place.run("SHOW CREATE TABLE profile")
     warehouse, load = place.warehouse(), make_load(tmp_path, ROWS)
-    ((found, said),) = [
+    ((found, detail),) = [
         (problem, mend) for problem, mend in warehouse.mismatches(load) if why in without_widths(problem)
     ]
-    assert without_widths(said) == statement
+    assert without_widths(detail) == statement
     with pytest.raises(RunFailure) as failure:
         warehouse.publish(load)
-    assert failure.value.code == "table-mismatch" and found in failure.value.message and said in failure.value.fix
+    assert failure.value.code == "table-mismatch" and found in failure.value.message and detail in failure.value.fix
     assert place.run("SHOW CREATE TABLE profile") == before
     for _, mend in warehouse.mismatches(load):
         place.run(mend)

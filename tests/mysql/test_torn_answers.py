@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from etlrun.connections._mysql.server import MysqlServer
-from etlrun.connections._mysql.session import Settings
+from etlrun.connections._mysql.session import SessionSettings
 from etlrun.failures import RunFailure
 from etlrun.secrets import Secret
 from etlrun.warehouse.address import Address
@@ -90,7 +90,7 @@ def expect_failures(answers: Sequence[Sequence[bytes]]) -> None:
     with a_server_that_says(answers) as port:
         address = Address("127.0.0.1", port, "", "w", "root", Secret("x1"))
         for texts in answers:
-            server = MysqlServer("warehouse", address, Settings(timeout=5, connect_timeout=2))
+            server = MysqlServer("warehouse", address, SessionSettings(timeout=5, connect_timeout=2))
             with pytest.raises(RunFailure) as failure:
                 Warehouse("warehouse", server).columns("t")
             assert failure.value.code == "connection-failed", texts
@@ -118,12 +118,12 @@ def test_another_program_on_the_port() -> None:
     ],
 )
 def test_an_answer_that_is_torn_later(before: Callable[[], list[bytes]]) -> None:
-    said = before()
-    expect_failures([[*said, packet(torn, 2 if len(said) == 1 else 1)] for torn in TORN])
+    detail = before()
+    expect_failures([[*detail, packet(torn, 2 if len(detail) == 1 else 1)] for torn in TORN])
 
 
 def test_a_torn_answer_is_explained() -> None:
     with a_server_that_says([[packet(GREETING[:9], 0)]]) as port:
         address = Address("127.0.0.1", port, "", "w", "root", Secret("x1"))
         with pytest.raises(RunFailure, match="the server's answer is torn, or is not MySQL's protocol \\(2027\\)"):
-            Warehouse("warehouse", MysqlServer("warehouse", address, Settings())).columns("t")
+            Warehouse("warehouse", MysqlServer("warehouse", address, SessionSettings())).columns("t")

@@ -14,7 +14,7 @@ import pytest
 
 from etlrun.failures import RunFailure
 from etlrun.warehouse.proof import state_of
-from etlrun.warehouse.stage import Field
+from etlrun.warehouse.stage import StageField
 
 from .authority import Authority
 from .loads import Place, Rows, columns_of, make_load
@@ -274,13 +274,13 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 @LOADERS
 def test_what_the_table_would_not_keep_is_refused(place: Place, tmp_path: Path, loader: str, case: str) -> None:
-    row, said = REFUSED[case]
+    row, detail = REFUSED[case]
     warehouse = place.warehouse(loader=loader)
     old = [("B", "old", 1.5, datetime.date(2022, 4, 1))]
     warehouse.publish(make_load(tmp_path, old, KEYED, key=("contract",), run_id=FIRST))
     with pytest.raises(RunFailure) as failure:
         warehouse.publish(make_load(tmp_path, [("C", "new", 2.5, None), row], KEYED, key=("contract",), run_id=SECOND))
-    assert said in failure.value.message and failure.value.code == "value-refused" and failure.value.fix
+    assert detail in failure.value.message and failure.value.code == "value-refused" and failure.value.fix
     assert place.rows() == old
     assert place.ledger() == [("", FIRST, 1)]
 
@@ -316,7 +316,7 @@ def test_the_checksum_notices_any_one_value_that_changes(place: Place, tmp_path:
     warehouse = place.warehouse()
     warehouse.publish(make_load(tmp_path, EDGES, EVERY_TYPE, key=("id",)))
     columns = columns_of(EVERY_TYPE)
-    fields = tuple(Field(column.name, column.type, "", column.type.name == "string", True) for column in columns)
+    fields = tuple(StageField(column.name, column.type, "", column.type.name == "string", True) for column in columns)
     changes = {
         "flag": "NOT flag",
         "tiny": "tiny - 1",

@@ -43,8 +43,8 @@ def test_a_record_of_more_than_a_few_lines_is_noted(tmp_path: Path) -> None:
     text = b'id,name\n1,"a\nb"\n2,"' + b"x\n" * 20 + b'"\n3,c\n'
     found = read_csv_files(tmp_path, PAIR, text)
     assert sorted(found.rows, key=repr) == [(1, "a\nb"), (2, "x\n" * 20), (3, "c")]
-    assert "has 21 lines" in found.intake.notices[0]
-    assert "0.csv:4)" in found.intake.notices[0]
+    assert "has 21 lines" in found.read_result.notices[0]
+    assert "0.csv:4)" in found.read_result.notices[0]
 
 
 def test_a_record_of_many_lines_is_told_by_line_and_lines_where_a_value_is_broken(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_records_are_the_same_however_the_file_is_cut(
         (12, "more values than the header has"),
         (13, "a line end stands in a value without quotes"),
     ]
-    assert found.intake.blank == 1
+    assert found.read_result.blank == 1
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_one_odd_line_breaks_itself_at_most(tmp_path: Path, text: bytes, account
 def test_a_file_of_one_column_keeps_its_lines(tmp_path: Path) -> None:
     found = read_csv_files(tmp_path, fields(a="string"), b'a\nx\n\n"y"\n""\n"z\nz"\n')
     assert found.counted() == {"['x']": 1, "['y']": 1, "[None]": 1, "['z\\nz']": 1}
-    assert found.intake.blank == 1
+    assert found.read_result.blank == 1
 
 
 def test_a_separator_of_many_bytes_separates(tmp_path: Path) -> None:

@@ -127,10 +127,10 @@ def test_nothing_at_a_path_is_trouble(tmp_path: Path) -> None:
     assert codes(look(tmp_path / "none.json")) == ["missing-file"]
 
 
-def _look_as_nobody(template: str, told: Any) -> None:
+def _look_as_nobody(template: str, summary: Any) -> None:
     if os.getuid() == 0:
         os.setuid(65534)
-    told.send(codes(look(Path(template), DAY1, may_miss=ANY)))
+    summary.send(codes(look(Path(template), DAY1, may_miss=ANY)))
 
 
 def test_a_closed_folder_is_trouble_even_where_days_may_be_missing() -> None:

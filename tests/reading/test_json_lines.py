@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Column, Columns, parse_type
 from etlrun.reading.framing import frame_lines
-from etlrun.reading.intake import Intake, Order
 from etlrun.reading.inventory import InputFile, Inventory
 from etlrun.reading.json_lines import read_json
 from etlrun.reading.records import BrokenRecordError, Field, read_line
+from etlrun.reading.requests import ReadRequest, ReadResult
 
 FIELDS = (
     Field("contract", ("s", "contract"), parse_type("string"), False),
@@ -40,7 +40,7 @@ def no_database(connection: str) -> Any:
 
 def read(
     folder: Path, *contents: bytes, suffix: str = ".json"
-) -> tuple[Intake, list[tuple[Any, ...]], list[dict[str, Any]]]:
+) -> tuple[ReadResult, list[tuple[Any, ...]], list[dict[str, Any]]]:
     """The intake of files with these contents, its rows, and what went into quarantine."""
     files = []
     for index, content in enumerate(contents):
@@ -48,17 +48,17 @@ def read(
         path.write_bytes(content)
         files.append(InputFile(str(path), None, len(content), path.stat().st_mtime_ns))
     quarantine = folder / "quarantine.jsonl"
-    order = Order("views", Inventory(tuple(files)), folder / "rows", quarantine, lambda *news: None, no_database)
-    intake = read_json(order, COLUMNS, FIELDS, frame_lines)
+    order = ReadRequest("views", Inventory(tuple(files)), folder / "rows", quarantine, lambda *news: None, no_database)
+    read_result = read_json(order, COLUMNS, FIELDS, frame_lines)
     broken = [json.loads(line) for line in quarantine.read_text().split("\n")[:-1]] if quarantine.exists() else []
-    return intake, rows_of(intake), broken
+    return read_result, rows_of(read_result), broken
 
 
-def rows_of(intake: Intake) -> list[tuple[Any, ...]]:
+def rows_of(read_result: ReadResult) -> list[tuple[Any, ...]]:
     names = ", ".join(f'"{item.name}"' for item in COLUMNS)
     found: list[tuple[Any, ...]] = []
     with duckdb.connect() as connection:
-        for part in intake.files:
+        for part in read_result.files:
             where = f' WHERE "{part.marker}" IS NULL' if part.marker else ""
             found += connection.execute(f"SELECT {names} FROM read_parquet({list(part.paths)}){where}").fetchall()
     return found
@@ -140,19 +140,19 @@ def test_all_ways_agree_on_any_lines(
     """With `many` at 0 the patient statement runs over whatever the strict one left open."""
     monkeypatch.setattr("etlrun.reading.text_files.TextReader.many", many)
     folder = tmp_path_factory.mktemp("lines")
-    intake, rows, broken = read(folder, b"\n".join([GOOD, *found]))
+    read_result, rows, broken = read(folder, b"\n".join([GOOD, *found]))
     wanted, bad, blank = exactly([GOOD, *found])
     if found[-1] == b"":
         blank -= 1  # what follows the last line end is no line
     assert countable(rows) == countable(wanted)
-    assert (intake.rows, intake.bad_rows, intake.blank) == (len(wanted), bad, blank)
+    assert (read_result.rows, read_result.bad_rows, read_result.blank) == (len(wanted), bad, blank)
     assert len(broken) == bad
 
 
 def test_a_broken_record_is_kept_with_file_line_reason_and_text(tmp_path: Path) -> None:
     bad = b'{"s": {"contract": "A", "seconds": "12"}}'
-    intake, rows, broken = read(tmp_path, GOOD + b"\n" + GOOD, b"\n".join([GOOD, b"", bad, GOOD]))
-    assert (intake.rows, intake.bad_rows, intake.blank) == (4, 1, 1)
+    read_result, rows, broken = read(tmp_path, GOOD + b"\n" + GOOD, b"\n".join([GOOD, b"", bad, GOOD]))
+    assert (read_result.rows, read_result.bad_rows, read_result.blank) == (4, 1, 1)
     assert len(rows) == 4
     assert broken == [
         {
@@ -173,8 +173,8 @@ def test_equal_broken_lines_are_told_apart_by_their_line(tmp_path: Path) -> None
 
 
 def test_a_file_of_odd_bytes_is_read_line_by_line(tmp_path: Path) -> None:
-    intake, rows, broken = read(tmp_path, GOOD, GOOD + b"\n\xff\xfe\n" + GOOD + b"\r\n" + GOOD)
-    assert (intake.rows, intake.bad_rows) == (4, 1)
+    read_result, rows, broken = read(tmp_path, GOOD, GOOD + b"\n\xff\xfe\n" + GOOD + b"\r\n" + GOOD)
+    assert (read_result.rows, read_result.bad_rows) == (4, 1)
     assert len(rows) == 4
     assert broken[0]["line"] == 2
     assert broken[0]["raw"] == "\\xff\\xfe"
@@ -182,13 +182,13 @@ def test_a_file_of_odd_bytes_is_read_line_by_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
 def test_lines_end_in_any_way(tmp_path: Path, end: bytes) -> None:
-    intake, rows, _ = read(tmp_path, b"\xef\xbb\xbf" + GOOD + end + GOOD)
-    assert (intake.rows, len(rows)) == (2, 2)
+    read_result, rows, _ = read(tmp_path, b"\xef\xbb\xbf" + GOOD + end + GOOD)
+    assert (read_result.rows, len(rows)) == (2, 2)
 
 
 def test_gzip_is_read(tmp_path: Path) -> None:
-    intake, _, _ = read(tmp_path, gzip.compress(GOOD + b"\n" + GOOD), suffix=".json.gz")
-    assert intake.rows == 2
+    read_result, _, _ = read(tmp_path, gzip.compress(GOOD + b"\n" + GOOD), suffix=".json.gz")
+    assert read_result.rows == 2
 
 
 @pytest.mark.parametrize("spoil", ["cut", "checksum"])
@@ -221,6 +221,6 @@ def test_lines_without_some_key_are_read_without_looking_at_each(
     seen: list[bytes] = []
     monkeypatch.setattr("etlrun.reading.json_lines.read_text", lambda raw, fields: seen.append(raw))
     short = b'{"s": {"seconds": 5}, "ratio": 0.5}'
-    intake, rows, _ = read(tmp_path, b"\n".join([GOOD, *[short] * 2000]))
-    assert (intake.rows, len(rows), seen) == (2001, 2001, [])
+    read_result, rows, _ = read(tmp_path, b"\n".join([GOOD, *[short] * 2000]))
+    assert (read_result.rows, len(rows), seen) == (2001, 2001, [])
     assert rows.count((None, 5, None, 0.5, None, None, None)) == 2000

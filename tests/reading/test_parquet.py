@@ -19,12 +19,12 @@ from etlrun.engines._spark.starting import RULES
 from etlrun.failures import RunFailure
 from etlrun.language.columns import DATE, Column, Columns, parse_type
 from etlrun.reading.footers import read_footers
-from etlrun.reading.intake import Intake, Order
 from etlrun.reading.inventory import Wanted, take_inventory
 from etlrun.reading.parquet_columns import WantedColumn
+from etlrun.reading.requests import ReadRequest, ReadResult
 from etlrun.sources.parquet import ParquetColumn
 from etlrun.spec.dates import Days
-from etlrun.spec.engine import Session, StatementError, Workspace
+from etlrun.spec.engine import EngineSession, StatementError, Workspace
 from etlrun.spec.paths import Places
 
 Moment = datetime.datetime
@@ -33,7 +33,7 @@ Read = Callable[..., list[tuple[Any, ...]]]
 
 
 @pytest.fixture(params=["duckdb", "spark"])
-def start(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Session]:
+def start(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], EngineSession]:
     """Starts a session of each engine, with the settings that the product gives it."""
     if request.param == "duckdb":
         return lambda: start_session(Workspace(tmp_path), 2, "")
@@ -44,16 +44,16 @@ def start(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Sessio
 
 
 @pytest.fixture
-def read(start: Callable[[], Session], tmp_path: Path) -> Read:
+def read(start: Callable[[], EngineSession], tmp_path: Path) -> Read:
     """Reads the files of `data` with these columns; the rows come sorted."""
     numbers = itertools.count()
 
     def reading(
         columns: Mapping[str, str | Mapping[str, Any]], path: str = "data", **given: Any
     ) -> list[tuple[Any, ...]]:
-        intake, relation = take(tmp_path, columns, path, tmp_path / f"run-{next(numbers)}", **given)
+        read_result, relation = take(tmp_path, columns, path, tmp_path / f"run-{next(numbers)}", **given)
         session = start()
-        session.read_files("rows", relation, intake.files)
+        session.read_files("rows", relation, read_result.files)
         rows = session.fetch("SELECT * FROM rows").to_pydict()
         return sorted(zip(*rows.values(), strict=True), key=repr)
 
@@ -66,7 +66,7 @@ def take(
     path: str,
     folder: Path,
     days: tuple[datetime.date, ...] = (),
-) -> tuple[Intake, Columns]:
+) -> tuple[ReadResult, Columns]:
     """What the reader makes of files, and the relation they are."""
     declared = {
         name: ParquetColumn(text) if isinstance(text, str) else ParquetColumn(**text) for name, text in columns.items()
@@ -78,7 +78,7 @@ def take(
     ]
     inventory = take_inventory(Wanted(Places(root), path, days, Days(False), Days(False), "parquet"))
     assert not inventory.troubles
-    order = Order("rows", inventory, folder, None, lambda what, done, of: None, lambda name: None)  # type: ignore[arg-type, return-value]
+    order = ReadRequest("rows", inventory, folder, None, lambda what, done, of: None, lambda name: None)  # type: ignore[arg-type, return-value]
     dated = [Column("date", DATE, domain=tuple(map(str, days)))] if days else []
     return read_footers(order, wanted), Columns((*items, *dated))
 
@@ -169,8 +169,8 @@ def test_a_column_may_be_absent_where_the_spec_says_so(read: Read, write: Any, t
     write("b.parquet", pa.table({"id": [2]}))
     columns = {"id": "bigint", "v": {"type": "string", "optional": True}}
     assert read(columns) == [(1, "x"), (2, None)]
-    intake, _ = take(tmp_path, columns, "data", tmp_path / "run")
-    (notice,) = intake.notices
+    read_result, _ = take(tmp_path, columns, "data", tmp_path / "run")
+    (notice,) = read_result.notices
     assert (
         notice.startswith("`rows`: 1 of 2 files have no column `v`, and it is null there: ") and "b.parquet" in notice
     )

@@ -12,9 +12,9 @@ import pytest
 
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Column, Columns, parse_type
-from etlrun.reading.intake import Intake, Order
 from etlrun.reading.inventory import InputFile, Inventory
 from etlrun.reading.records import Field
+from etlrun.reading.requests import ReadRequest, ReadResult
 from etlrun.reading.separated import Separated, read_separated
 
 FIELDS = (
@@ -31,30 +31,30 @@ def no_database(connection: str) -> Any:
 
 def read(
     folder: Path, *texts: bytes, separator: str = ",", has_header: bool = True, max_lines: int = 100
-) -> tuple[Intake, list[tuple[Any, ...]], list[dict[str, Any]]]:
+) -> tuple[ReadResult, list[tuple[Any, ...]], list[dict[str, Any]]]:
     files = []
     for index, text in enumerate(texts):
         path = folder / (f"{index}.csv.gz" if text.startswith(b"\x1f\x8b") else f"{index}.csv")
         path.write_bytes(text)
         files.append(InputFile(str(path), None, len(text), path.stat().st_mtime_ns))
     quarantine = folder / "quarantine.jsonl"
-    order = Order("sales", Inventory(tuple(files)), folder / "rows", quarantine, lambda *news: None, no_database)
-    intake = read_separated(order, COLUMNS, FIELDS, Separated(separator, has_header, max_lines))
+    order = ReadRequest("sales", Inventory(tuple(files)), folder / "rows", quarantine, lambda *news: None, no_database)
+    read_result = read_separated(order, COLUMNS, FIELDS, Separated(separator, has_header, max_lines))
     rows: list[tuple[Any, ...]] = []
     with duckdb.connect() as connection:
-        for part in intake.files:
+        for part in read_result.files:
             where = f' WHERE "{part.marker}" IS NULL' if part.marker else ""
             rows += connection.execute(
                 f"SELECT shop, units, CAST(price AS VARCHAR) FROM read_parquet({list(part.paths)}){where}"
             ).fetchall()
     broken = [json.loads(line) for line in quarantine.read_text().split("\n")[:-1]] if quarantine.exists() else []
-    return intake, sorted(rows, key=repr), broken
+    return read_result, sorted(rows, key=repr), broken
 
 
 def test_columns_are_found_by_the_header(tmp_path: Path) -> None:
-    intake, rows, _ = read(tmp_path, b"price,other,shop,units\n1.5,x,A,2\n,,B,\n")
+    read_result, rows, _ = read(tmp_path, b"price,other,shop,units\n1.5,x,A,2\n,,B,\n")
     assert rows == [("A", 2, "1.50"), ("B", None, None)]
-    assert (intake.rows, intake.bad_rows) == (2, 0)
+    assert (read_result.rows, read_result.bad_rows) == (2, 0)
 
 
 def test_files_may_order_their_columns_differently(tmp_path: Path) -> None:
@@ -81,8 +81,8 @@ def test_quotes_hold_separators_quotes_and_line_ends(tmp_path: Path) -> None:
     ],
 )
 def test_a_broken_line_is_set_aside_with_its_reason(tmp_path: Path, line: str, reason: str) -> None:
-    intake, rows, broken = read(tmp_path, f"shop,units,price\nok,1,1\n{line}\nok,2,2\n".encode())
-    assert (intake.rows, intake.bad_rows, len(rows)) == (2, 1, 2)
+    read_result, rows, broken = read(tmp_path, f"shop,units,price\nok,1,1\n{line}\nok,2,2\n".encode())
+    assert (read_result.rows, read_result.bad_rows, len(rows)) == (2, 1, 2)
     assert broken[0]["reason"] == reason
     assert broken[0]["raw"].strip() == line
 

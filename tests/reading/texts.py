@@ -15,10 +15,10 @@ import duckdb
 
 from etlrun.language.columns import Column, Columns, parse_type
 from etlrun.reading.framing import Framer, frame_lines
-from etlrun.reading.intake import Intake, Order
 from etlrun.reading.inventory import InputFile, Inventory
 from etlrun.reading.json_lines import read_json
 from etlrun.reading.records import Field
+from etlrun.reading.requests import ReadRequest, ReadResult
 from etlrun.reading.separated import Separated, read_separated
 
 NOT_NULL = re.compile(" not null$")
@@ -28,13 +28,13 @@ NOT_NULL = re.compile(" not null$")
 class Found:
     """What reading gave: the account, the rows in any order, and the objects of the quarantine."""
 
-    intake: Intake
+    read_result: ReadResult
     rows: list[tuple[Any, ...]]
     broken: list[dict[str, Any]]
 
     @property
     def account(self) -> tuple[int | None, int, int]:
-        return self.intake.rows, self.intake.bad_rows, self.intake.blank
+        return self.read_result.rows, self.read_result.bad_rows, self.read_result.blank
 
     def counted(self) -> Counter[str]:
         return counted(self.rows)
@@ -76,24 +76,24 @@ def _columns(declared: Sequence[Field]) -> Columns:
     return Columns(tuple(Column(item.name, item.type) for item in declared))
 
 
-def _order(folder: Path, contents: Sequence[bytes], ending: str) -> Order:
+def _order(folder: Path, contents: Sequence[bytes], ending: str) -> ReadRequest:
     files = []
     for index, content in enumerate(contents):
         path = folder / f"{index}{ending}"
         path.write_bytes(content)
         files.append(InputFile(str(path), None, len(content), path.stat().st_mtime_ns))
     quarantine = folder / "quarantine.jsonl"
-    return Order("texts", Inventory(tuple(files)), folder / "rows", quarantine, lambda *news: None, no_database)
+    return ReadRequest("texts", Inventory(tuple(files)), folder / "rows", quarantine, lambda *news: None, no_database)
 
 
-def _found(order: Order, declared: Sequence[Field], intake: Intake) -> Found:
+def _found(order: ReadRequest, declared: Sequence[Field], read_result: ReadResult) -> Found:
     names = ", ".join(f'"{item.name}"' for item in declared)
     rows: list[tuple[Any, ...]] = []
     with duckdb.connect() as connection:
-        for part in intake.files:
+        for part in read_result.files:
             where = f' WHERE "{part.marker}" IS NULL' if part.marker else ""
             rows += connection.execute(f"SELECT {names} FROM read_parquet({list(part.paths)}){where}").fetchall()
     path = order.quarantine
     assert path is not None
     written = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
-    return Found(intake, rows, [json.loads(line) for line in written])
+    return Found(read_result, rows, [json.loads(line) for line in written])

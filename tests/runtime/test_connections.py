@@ -36,7 +36,7 @@ def test_a_package_that_is_missing_is_named_with_the_way_to_get_it(
         *(pipeline if word == "PIPELINE" else word for word in words), PYTHONPATH=str(project.folder / "absent")
     )
     assert result.code == code, result.err
-    said = result.out + result.err
-    assert "connection `warehouse` needs the package pymysql" in said
-    assert code == 0 or "pip install 'etlrun[mysql]'" in said
-    assert "Traceback" not in said
+    detail = result.out + result.err
+    assert "connection `warehouse` needs the package pymysql" in detail
+    assert code == 0 or "pip install 'etlrun[mysql]'" in detail
+    assert "Traceback" not in detail

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from etlrun.runtime.doctor import judge_clock
-from etlrun.spec.database import Finding
+from etlrun.spec.database import HealthFinding
 from projects import PROJECT, Project, Result
 
 
@@ -69,5 +69,5 @@ def test_java_that_is_missing_is_trouble(project: Project) -> None:
 
 
 def test_a_clock_before_the_first_version_is_trouble() -> None:
-    assert judge_clock(1_000_000_000) == Finding("trouble", "clock", "2001-09-09 01:46:40 UTC", "set the clock")
-    assert judge_clock(1_767_225_600) == Finding("ok", "clock", "2026-01-01 00:00:00 UTC")
+    assert judge_clock(1_000_000_000) == HealthFinding("trouble", "clock", "2001-09-09 01:46:40 UTC", "set the clock")
+    assert judge_clock(1_767_225_600) == HealthFinding("ok", "clock", "2026-01-01 00:00:00 UTC")

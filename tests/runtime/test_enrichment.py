@@ -81,8 +81,14 @@ def test_a_second_run_asks_nothing_and_publishes_the_same(project: Project) -> N
     assert (sent, len(served.records)) == (1, 1)
     assert rows(project) == before
     assert {row[3] for row in before} == {"ok"}
-    told = second.json["models"]["kinds"]
-    assert (told["keys"], told["cached"], told["asked"], told["requests"], told["usd"]) == (5, 5, 0, 0, 0.0)
+    summary = second.json["models"]["kinds"]
+    assert (summary["keys"], summary["cached"], summary["asked"], summary["requests"], summary["usd"]) == (
+        5,
+        5,
+        0,
+        0,
+        0.0,
+    )
     assert first.json["sinks"]["labelled"]["checksum"] == second.json["sinks"]["labelled"]["checksum"]
 
 
@@ -122,8 +128,8 @@ def test_a_cascade_asks_the_next_model_only_for_what_is_open(project: Project) -
     with service() as served:
         result = run(project, served)
         assert set(served.calls) - set(CANARIES) == {"running man", "bóng đá", "phim hay"}
-    told = result.json["models"]["both"]["by_source"]
-    assert told == {"catalogue": {"rows": 2, "keys": 2}, "gemini gemini-2.5-flash": {"rows": 3, "keys": 3}}
+    summary = result.json["models"]["both"]["by_source"]
+    assert summary == {"catalogue": {"rows": 2, "keys": 2}, "gemini gemini-2.5-flash": {"rows": 3, "keys": 3}}
 
 
 def test_what_people_wrote_wins_and_is_not_asked(project: Project) -> None:
@@ -187,14 +193,14 @@ sinks:
     with service() as served:
         result = run(project, served)
         assert (result.code, len(served.records), asked(served)) == (0, 1, 5), result.err
-    assert [told["requests"] for told in result.json["models"].values()] == [1, 0]
+    assert [summary["requests"] for summary in result.json["models"].values()] == [1, 0]
 
 
 # what stops a run
 
 
 @pytest.mark.parametrize(
-    ("server", "environment", "code", "said"),
+    ("server", "environment", "code", "detail"),
     [
         pytest.param({}, {"SERVICE_KEY": ""}, 2, "SERVICE_KEY", id="no key"),
         pytest.param({}, {"SERVICE_KEY": "another"}, 2, "key", id="wrong key"),
@@ -203,15 +209,15 @@ sinks:
     ],
 )
 def test_what_cannot_be_asked_is_one_line_and_publishes_nothing(
-    project: Project, server: dict[str, Any], environment: dict[str, str], code: int, said: str
+    project: Project, server: dict[str, Any], environment: dict[str, str], code: int, detail: str
 ) -> None:
     with service(**server) as served:
         result = project.run(FILE, **{"SERVICE": served.url, "SERVICE_KEY": SECRET, **environment})
     assert result.code == code, result.err
-    told = one_line(result)
-    assert told.startswith("pipelines/p.yaml:7:7: ")
-    assert said in told
-    assert len(told.splitlines()) <= 4
+    summary = one_line(result)
+    assert summary.startswith("pipelines/p.yaml:7:7: ")
+    assert detail in summary
+    assert len(summary.splitlines()) <= 4
     assert "labelled" not in tables(project)
 
 
@@ -330,9 +336,9 @@ def test_a_run_that_is_stopped_in_the_middle_keeps_what_it_bought(project: Proje
         process = project.start(FILE, SERVICE=served.url, SERVICE_KEY=SECRET)
         wait_for(lambda: len(served.records) >= 40)
         process.send_signal(number)
-        _, said = process.communicate(timeout=60)
-        assert process.returncode == (130 if number == signal.SIGINT else -number), said
-        assert "Traceback" not in said
+        _, detail = process.communicate(timeout=60)
+        assert process.returncode == (130 if number == signal.SIGINT else -number), detail
+        assert "Traceback" not in detail
         before = len(served.records)
         done = run(project, served)
         assert done.code == 0, done.err
@@ -357,9 +363,9 @@ def test_behavior_runs_on_a_fresh_machine_without_a_key(tmp_path: Path) -> None:
     )
     result = project.run("pipelines/behavior.yaml", "--profile", "fast", "--json")
     assert result.code == 0, result.err
-    told = result.json["models"]["categories"]
-    assert 0 < told["coverage"]["rows"] < 1
-    assert told["by_source"] == {"catalogue": {"rows": told["labelled_rows"], "keys": told["labelled_keys"]}}
+    summary = result.json["models"]["categories"]
+    assert 0 < summary["coverage"]["rows"] < 1
+    assert summary["by_source"] == {"catalogue": {"rows": summary["labelled_rows"], "keys": summary["labelled_keys"]}}
     trends = set()
     for user, before, before_category, after, after_category, trend, change in project.table("behavior_data"):
         assert None not in (user, before, after)

@@ -107,16 +107,16 @@ def test_all_wrong_files_are_named_at_once(project: Project) -> None:
     (project.folder / "data/20220401.json").unlink()
     project.write("data/20220402.json", "")
     project.write("data/20220403.json", b"PAR1")
-    told = refuses(project, "missing-day", "20220401.json", "20220402.json", "20220403.json")
-    assert "the file is Parquet, not text" in told
+    summary = refuses(project, "missing-day", "20220401.json", "20220402.json", "20220403.json")
+    assert "the file is Parquet, not text" in summary
 
 
 def test_more_broken_records_than_allowed(project: Project) -> None:
     project.write("data/20220402.json", '{"contract": "A", "seconds": 1}\n' * 50 + "x\n")
-    told = refuses(
+    summary = refuses(
         project, "too-many-bad-rows", "1 of 53 records", "20220402.json:51: not JSON (column 1)", "max_bad_rows: 1.89%"
     )
-    assert "quarantine/views.jsonl" in told
+    assert "quarantine/views.jsonl" in summary
 
 
 def test_broken_records_may_be_forbidden(project: Project) -> None:

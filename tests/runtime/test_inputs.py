@@ -73,12 +73,12 @@ def inputs(project: Project) -> list[dict[str, Any]]:
     return found
 
 
-def brief(told: dict[str, Any]) -> tuple[Any, ...]:
+def brief(summary: dict[str, Any]) -> tuple[Any, ...]:
     return (
-        told["source"],
-        Path(told["path"]).name if "path" in told else told["table"],
-        told.get("rows"),
-        told.get("bad_rows"),
+        summary["source"],
+        Path(summary["path"]).name if "path" in summary else summary["table"],
+        summary.get("rows"),
+        summary.get("bad_rows"),
     )
 
 
@@ -86,7 +86,7 @@ def test_every_file_and_table_is_listed_with_its_rows(project: Project) -> None:
     result = project.run(project.pipeline(SPEC), "--json")
     assert result.code == 0, result.err
     found = inputs(project)
-    assert [brief(told) for told in found] == [
+    assert [brief(summary) for summary in found] == [
         ("views", "20220401.json", 2, 1),
         ("views", "20220402.json", 1, 0),
         ("sales", "sales.csv", 2, 1),
@@ -124,17 +124,17 @@ def test_a_project_can_have_digests_of_its_inputs(project: Project) -> None:
     project.write("etlrun.yaml", "hash_inputs: true\n" + PROJECT)
     result = project.run(project.pipeline(SPEC), "-q")
     assert result.code == 0, result.err
-    files = [told for told in inputs(project) if "path" in told]
-    assert [told["sha256"] for told in files] == [
-        hashlib.sha256(Path(told["path"]).read_bytes()).hexdigest() for told in files
+    files = [summary for summary in inputs(project) if "path" in summary]
+    assert [summary["sha256"] for summary in files] == [
+        hashlib.sha256(Path(summary["path"]).read_bytes()).hexdigest() for summary in files
     ]
 
 
 def test_a_run_that_failed_while_it_read_lists_what_was_there(project: Project) -> None:
     project.write("views/20220402.json", "no object\n" * 100)
     assert project.run(project.pipeline(SPEC)).code == 1
-    assert [told["size"] for told in inputs(project)[:2]] == [len(FILES["views/20220401.json"]), 1000]
-    assert all("rows" not in told for told in inputs(project))
+    assert [summary["size"] for summary in inputs(project)[:2]] == [len(FILES["views/20220401.json"]), 1000]
+    assert all("rows" not in summary for summary in inputs(project))
 
 
 def test_the_list_is_kept_when_the_folders_of_runs_are_swept(project: Project) -> None:
@@ -155,7 +155,9 @@ def test_a_file_that_changes_while_a_run_reads_it_stops_the_run(project: Project
     result = project.run(project.pipeline(SPEC.replace("sinks:", step, 1)))
     assert result.code == 1
     assert f"changed-file: {project.folder / 'sales.csv'}: the file changed while the run read it" in result.err
-    assert [told["path"] for told in inputs(project) if told.get("changed")] == [str(project.folder / "sales.csv")]
+    assert [summary["path"] for summary in inputs(project) if summary.get("changed")] == [
+        str(project.folder / "sales.csv")
+    ]
 
 
 @pytest.mark.parametrize(("profile", "package"), [("fast", "duckdb"), ("local", "pyspark")])

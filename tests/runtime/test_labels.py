@@ -30,7 +30,7 @@ def test_a_path_is_a_file_of_the_project(tmp_path: Path, labels: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "given", "code", "said"),
+    ("labels", "given", "code", "detail"),
     [
         ("warehouse", "", 2, "connection `warehouse` is not a server that the label store could be in"),
         ('"${LABELS}"', "warehouse", 2, "connection `warehouse` is not a server that the label store could be in"),
@@ -41,7 +41,7 @@ def test_a_path_is_a_file_of_the_project(tmp_path: Path, labels: str) -> None:
     ],
 )
 def test_what_is_neither_a_file_nor_a_server_is_refused(
-    tmp_path: Path, labels: str, given: str, code: int, said: str
+    tmp_path: Path, labels: str, given: str, code: int, detail: str
 ) -> None:
-    found, told = asking(tmp_path, labels, LABELS=given)
-    assert (found, said in told) == (code, True), told
+    found, summary = asking(tmp_path, labels, LABELS=given)
+    assert (found, detail in summary) == (code, True), summary

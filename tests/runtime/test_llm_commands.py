@@ -81,10 +81,10 @@ def test_eval_scores_answers_and_its_exit_code_gates(project: Project) -> None:
         right = truth(served)
         golden(project, {key: another(label) if key == "bóng đá" else label for key, label in right.items()})
         arguments = ("llm", "eval", "kind", "golden.csv", "--model", "kinds")
-        told = run(project, served, *arguments, "--json").json
+        summary = run(project, served, *arguments, "--json").json
         passed, failed = (run(project, served, *arguments, "--min-accuracy", wanted) for wanted in ("80", "81"))
         assert len(served.records) == 1
-    score = told["outputs"]["kind"]
+    score = summary["outputs"]["kind"]
     assert (score["keys"], score["answered"], score["right"], score["accuracy"]) == (5, 5, 4, 0.8)
     assert score["interval"] == pytest.approx([0.3755, 0.9638], abs=1e-4)
     wrong = [
@@ -114,9 +114,9 @@ def test_golden_keys_count_into_the_budget_and_the_money_of_a_run(project: Proje
         stopped = run(project, served)
         assert (stopped.code, stopped.json["error"]["code"]) == (4, "budget-reached")
         assert sum(count for key, count in served.calls.items() if key not in CANARIES) == 6
-        (told,) = stopped.json["models"].values()
-        assert (told["asked"], told["requests"]) == (6, 2)
-        assert told["usd"] == pytest.approx(served.billed_usd, abs=1e-6)
+        (summary,) = stopped.json["models"].values()
+        assert (summary["asked"], summary["requests"]) == (6, 2)
+        assert summary["usd"] == pytest.approx(served.billed_usd, abs=1e-6)
         assert run(project, served).code == 0
 
 

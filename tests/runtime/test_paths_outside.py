@@ -36,7 +36,7 @@ def project(tmp_path: Path) -> Project:
     return asking_project(tmp_path / "inside")
 
 
-def told(project: Project, *arguments: str) -> str:
+def summary(project: Project, *arguments: str) -> str:
     done = project.run(*arguments)
     assert done.code == 2, done.err
     return done.out + done.err
@@ -46,15 +46,15 @@ def told(project: Project, *arguments: str) -> str:
 def test_a_golden_file_outside_is_refused(golden: str, project: Project, outside: Path) -> None:
     (project.folder / "linked.csv").symlink_to(outside)
     enrich(project, "titles", f"eval: {{golden: {golden.replace('OUTSIDE', str(outside))}, min_accuracy: 1%}}")
-    said = told(project, "check", FILE)
-    assert "file-unreadable: the path leads out of the project's folder" in said and "planted" not in said
+    detail = summary(project, "check", FILE)
+    assert "file-unreadable: the path leads out of the project's folder" in detail and "planted" not in detail
 
 
 def test_titles_outside_are_refused(project: Project) -> None:
     project.write("etlrun.yaml", PROJECT.replace("titles.csv", "../outside.txt"))
     enrich(project, "titles")
-    said = told(project, FILE)
-    assert "outside.txt:1:1: file-unreadable: the path leads out" in said and "planted" not in said
+    detail = summary(project, FILE)
+    assert "outside.txt:1:1: file-unreadable: the path leads out" in detail and "planted" not in detail
 
 
 @pytest.mark.parametrize("link", ["prompts/kind.md", "overrides/kind.csv", "mappings/bands.yaml"])
@@ -72,15 +72,15 @@ def test_a_link_that_leads_out_is_not_read(link: str, project: Project, outside:
     path.parent.mkdir(exist_ok=True)
     path.unlink(missing_ok=True)
     path.symlink_to(outside)
-    said = told(project, FILE)
-    assert f"{link}:1:1: file-unreadable: the path leads out" in said and "planted" not in said
+    detail = summary(project, FILE)
+    assert f"{link}:1:1: file-unreadable: the path leads out" in detail and "planted" not in detail
 
 
 def test_the_label_store_is_not_made_through_a_link(project: Project, tmp_path: Path) -> None:
     enrich(project, "titles")
     (project.folder / ".etlrun").mkdir()
     (project.folder / ".etlrun/labels.sqlite").symlink_to(tmp_path / "elsewhere.sqlite")
-    assert "path-outside: the label store .etlrun/labels.sqlite is a link" in told(project, FILE)
+    assert "path-outside: the label store .etlrun/labels.sqlite is a link" in summary(project, FILE)
     assert not (tmp_path / "elsewhere.sqlite").exists()
 
 
@@ -110,15 +110,15 @@ def test_sources_outside_are_refused_before_anything_is_looked_at(reading: Proje
     day = f'"{tmp_path}/logs/{{date:yyyyMMdd}}"'
     outside = ["../logs/a.csv", f"{tmp_path}/logs", "../logs/*.csv", "data/../../logs", "/etc/passwd", day]
     upwards = ['"data/*/../../../logs"', '"data/{date:yyyyMMdd}/../../logs"']
-    said = told(reading, "check", reading.pipeline(sources(*outside, *upwards)))
-    assert said.count("path-outside: the path leads out of the project's folder and its `roots`") == len(outside)
-    assert said.count("let etlrun.yaml allow their folder: `roots: [") == len(outside)
-    assert said.count("path-outside: `..` behind a `*` or a day") == len(upwards)
+    detail = summary(reading, "check", reading.pipeline(sources(*outside, *upwards)))
+    assert detail.count("path-outside: the path leads out of the project's folder and its `roots`") == len(outside)
+    assert detail.count("let etlrun.yaml allow their folder: `roots: [") == len(outside)
+    assert detail.count("path-outside: `..` behind a `*` or a day") == len(upwards)
 
 
 def test_the_fix_of_a_source_outside_works(reading: Project) -> None:
     file = reading.pipeline(sources("../logs"))
-    fix = told(reading, "check", file).split("allow their folder: `")[1].split("`")[0]
+    fix = summary(reading, "check", file).split("allow their folder: `")[1].split("`")[0]
     reading.write("etlrun.yaml", f"{fix}\n{SIMPLE}")
     assert reading.run(file).code == 0
     assert reading.table("t") == [(1,), (1,)]
@@ -140,8 +140,8 @@ def test_links_out_of_the_project_are_not_followed(reading: Project, tmp_path: P
     (reading.folder / "data/a.csv").symlink_to(tmp_path / "logs/a.csv")
     (reading.folder / "data/day").symlink_to(tmp_path / "logs/day")
     at_once = ["data/a.csv", "data/day", "data/day/b.csv", '"data/day/*"']
-    said = told(reading, "check", reading.pipeline(sources(*at_once)))
-    assert said.count("path-outside") == len(at_once)
+    detail = summary(reading, "check", reading.pipeline(sources(*at_once)))
+    assert detail.count("path-outside") == len(at_once)
     at_the_read = ["data", '"data/*"', '"data/*.csv"', '"data/*/b.csv"']
     done = reading.run(reading.pipeline(sources(*at_the_read)))
     assert done.code == 2

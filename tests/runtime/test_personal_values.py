@@ -29,20 +29,20 @@ def test_addresses_and_long_numbers_are_masked_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "code", "said"),
+    ("more", "code", "detail"),
     [
         ("    - cast: {k: int}", 1, "not of type int: goi *** ***"),
         ("checks:\n  x:\n    - accepted: {k: [a, b]}", 3, "such as `goi *** ***`"),
     ],
 )
 def test_neither_the_screen_nor_the_record_tells_who_a_row_is_about(
-    tmp_path: Path, more: str, code: int, said: str
+    tmp_path: Path, more: str, code: int, detail: str
 ) -> None:
     project = Project(tmp_path)
     project.write("s.csv", "k\ngoi 0912345678 a@b.vn\n")
     result = project.run("run", project.pipeline(PIPELINE.replace("MORE", more)), "--json")
     assert result.code == code, result.err
-    assert said in result.err
+    assert detail in result.err
     records = [path.read_text() for path in tmp_path.glob(".etlrun/runs/*/run.json")]
     assert records
     for text in (result.out, result.err, *records):

@@ -59,22 +59,22 @@ def spec(project: Project, step: str = QUICK_STEP, check: str = QUICK_CHECK) -> 
 
 def signalled(project: Project, seen: str, number: signal.Signals, *arguments: str) -> Result:
     """The run that gets a signal while it is deep in what it announced as `seen`, and would not end for minutes."""
-    process, told = deep_in(project, seen, *arguments)
+    process, summary = deep_in(project, seen, *arguments)
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
-    return Result(process.returncode, out, told + err)
+    return Result(process.returncode, out, summary + err)
 
 
 def deep_in(project: Project, seen: str, *arguments: str, **variables: str) -> tuple[Popen[str], str]:
     """A run that is deep in what it announced as `seen`, and what it told so far."""
     process = project.start(*arguments, **variables)
     assert process.stderr is not None
-    told = ""
-    while seen not in told:
-        told += (line := process.stderr.readline())
-        assert line, told
+    summary = ""
+    while seen not in summary:
+        summary += (line := process.stderr.readline())
+        assert line, summary
     time.sleep(2)
-    return process, told
+    return process, summary
 
 
 def ended(project: Project, result: Result, code: int, word: str) -> None:
@@ -120,9 +120,11 @@ def test_while_spark_starts(project: Project) -> None:
     ended(project, Result(process.returncode, out, err), 143, "terminated")
 
 
-@pytest.mark.parametrize(("also", "code", "said"), [(None, 1, "engine-lost: "), (signal.SIGTERM, 143, "terminated: ")])
+@pytest.mark.parametrize(
+    ("also", "code", "detail"), [(None, 1, "engine-lost: "), (signal.SIGTERM, 143, "terminated: ")]
+)
 def test_while_the_process_of_spark_is_killed(
-    project: Project, also: signal.Signals | None, code: int, said: str
+    project: Project, also: signal.Signals | None, code: int, detail: str
 ) -> None:
     process, _ = deep_in(project, "computing totals", spec(project, ENDLESS_STEP), "--engine", "spark")
     (java,) = (
@@ -135,7 +137,7 @@ def test_while_the_process_of_spark_is_killed(
     os.kill(int(java), signal.SIGKILL)
     _, err = process.communicate(timeout=60)
     assert process.returncode == code, err
-    assert said in err and "Traceback" not in err
+    assert detail in err and "Traceback" not in err
     assert len(project.table("totals")) == 10
 
 

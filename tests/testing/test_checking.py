@@ -9,7 +9,7 @@ from shop import run_one, write_test
 from commanding import etlrun
 
 
-def told(project: Path, body: str, pipeline: str = "shop") -> list[str]:
+def summary(project: Path, body: str, pipeline: str = "shop") -> list[str]:
     """The place, code and message of every mistake and warning that checking finds, without the file."""
     path = write_test(project, body, pipeline)
     outcome = etlrun(project, "check", str(path.relative_to(project)))
@@ -17,7 +17,7 @@ def told(project: Path, body: str, pipeline: str = "shop") -> list[str]:
 
 
 def test_every_column_that_a_row_lacks_is_named_at_once(project: Path) -> None:
-    found = told(project, "given: {sales: [{shop: A}, {units: null, date: 2022-04-01}]}\nexpect: {sold: []}")
+    found = summary(project, "given: {sales: [{shop: A}, {units: null, date: 2022-04-01}]}\nexpect: {sold: []}")
     assert found == [
         "4:21: missing-key: `units`, `date` are missing, and never null in `sales`",
         "4:40: wrong-value: `units` is never null in `sales`",
@@ -25,35 +25,37 @@ def test_every_column_that_a_row_lacks_is_named_at_once(project: Path) -> None:
 
 
 def test_a_chain_that_is_given_may_leave_out_any_column(project: Path) -> None:
-    assert told(project, "given: {sold: [{shop: A}]}\nexpect: {totals: [{units: null}]}") == []
+    assert summary(project, "given: {sold: [{shop: A}]}\nexpect: {totals: [{units: null}]}") == []
 
 
 def test_only_sources_that_the_expected_is_made_from_must_be_given(project: Path) -> None:
-    assert told(project, "given: {sales: []}\nexpect: {totals: []}") == []
-    assert told(project, "given: {sales: []}\nexpect: {owned: []}") == [
+    assert summary(project, "given: {sales: []}\nexpect: {totals: []}") == []
+    assert summary(project, "given: {sales: []}\nexpect: {owned: []}") == [
         "4:5: missing-key: `owned` is made from the source `shops`, which is not given"
     ]
-    assert told(project, "given: {totals: [], shops: []}\nexpect: {owned: []}") == []
-    assert told(project, "given: {totals: [], sales: [], shops: []}\nexpect: {owned: []}") == [
+    assert summary(project, "given: {totals: [], shops: []}\nexpect: {owned: []}") == []
+    assert summary(project, "given: {totals: [], sales: [], shops: []}\nexpect: {owned: []}") == [
         "4:25: warning: unused: nothing that is expected is made from `sales`"
     ]
 
 
 def test_a_check_needs_what_it_compares_with(project: Path) -> None:
-    assert told(project, "given: {totals: []}\nchecks: {totals: {unique: holds}}") == []
-    assert told(project, "given: {totals: []}\nchecks: {totals: {conserved: holds}}") == [
+    assert summary(project, "given: {totals: []}\nchecks: {totals: {unique: holds}}") == []
+    assert summary(project, "given: {totals: []}\nchecks: {totals: {conserved: holds}}") == [
         "4:5: missing-key: `totals`, `sold` are made from the source `sales`, which is not given"
     ]
 
 
 def test_a_param_that_the_test_sets_moves_the_calendar(project: Path) -> None:
     body = "given: {sales: [{units: 1, date: 2022-05-31}]}\nexpect: {sold: [{units: 1}]}"
-    assert told(project, body) == ["4:38: wrong-value: `2022-05-31` is none of the days of `date`"]
-    assert told(project, f"set: {{month: 2022-05}}\n{body}") == []
+    assert summary(project, body) == ["4:38: wrong-value: `2022-05-31` is none of the days of `date`"]
+    assert summary(project, f"set: {{month: 2022-05}}\n{body}") == []
 
 
 def test_a_value_of_a_param_is_checked_where_the_test_sets_it(project: Path) -> None:
-    assert told(project, "set: {least: few, moth: 2022-05, city: Hanoi}\ngiven: {sales: []}\nexpect: {sold: []}") == [
+    assert summary(
+        project, "set: {least: few, moth: 2022-05, city: Hanoi}\ngiven: {sales: []}\nexpect: {sold: []}"
+    ) == [
         "4:18: wrong-value: `few` is not an int",
         "4:23: unknown-param: the pipeline `shop` has no param `moth`",
     ]
@@ -63,7 +65,7 @@ def test_a_param_without_a_default_must_be_set(project: Path) -> None:
     shop = project / "pipelines" / "shop.yaml"
     shop.write_text(shop.read_text().replace("{type: int, default: 1}", "{type: int}"))
     body = "given: {sales: [{units: 2, date: 2022-04-01}]}\nexpect: {sold: []}"
-    assert told(project, body) == ["3:5: missing-param: the param `least` has no value"]
+    assert summary(project, body) == ["3:5: missing-param: the param `least` has no value"]
     assert run_one(project, f"set: {{least: 3}}\n{body}").code == 0
 
 
@@ -81,7 +83,7 @@ def test_answers_are_held_against_the_prompt(project: Path) -> None:
           show_kinds: {}
         expect: {shown: []}
     """
-    assert told(project, body.replace("            d1: Film\n", ""), "asking") == [
+    assert summary(project, body.replace("            d1: Film\n", ""), "asking") == [
         "7:20: unknown-label: `Flim` is not one of the labels",
         "7:32: wrong-value: `yes` is neither true nor false",
         "8:14: unknown-column: there is no output `kid` in the prompt `show_kind`",
@@ -90,13 +92,13 @@ def test_answers_are_held_against_the_prompt(project: Path) -> None:
         "11:9: wrong-value: `7` is a key that is never asked",
         "12:7: unknown-prompt: the pipeline `asking` does not ask the prompt `show_kinds`",
     ]
-    assert told(project, body, "asking") == [
+    assert summary(project, body, "asking") == [
         "12:13: wrong-value: an answer `{output: value}`, or null is expected here, not `Film`"
     ]
 
 
 def test_a_label_that_can_never_come_out_is_told_of(project: Path) -> None:
-    found = told(project, "given: {searches: []}\nexpect: {shown: [{kind: Serie, how: oke}]}", "asking")
+    found = summary(project, "given: {searches: []}\nexpect: {shown: [{kind: Serie, how: oke}]}", "asking")
     assert found == [
         "5:29: unknown-label: `Serie` is none of the labels of `kind`",
         "5:41: unknown-label: `oke` is none of the labels of `how`",

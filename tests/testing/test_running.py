@@ -145,16 +145,16 @@ def test_a_chain_that_is_given_stands_in_place_of_what_was_before_it(project: Pa
 
 
 def test_a_failing_step_is_told_of_at_its_place_in_the_pipeline(project: Path) -> None:
-    said = failure(project, f"{sales('units: 7')}expect: {{shares: []}}")
-    assert said.startswith("  pipelines/shop.yaml:35:23: a division by zero in `derive` of `shares`")
-    assert "    = divide by `nullif(x, 0)`, which gives null instead\n" in said
+    detail = failure(project, f"{sales('units: 7')}expect: {{shares: []}}")
+    assert detail.startswith("  pipelines/shop.yaml:35:23: a division by zero in `derive` of `shares`")
+    assert "    = divide by `nullif(x, 0)`, which gives null instead\n" in detail
 
 
 def test_checks_are_asked_about_the_rows(project: Path) -> None:
     given = sales("shop: A, units: 60", "shop: A, units: 70", "shop: B, units: 1")
     assert run_one(project, f"{given}checks: {{totals: {{unique: holds, range: fails, conserved: holds}}}}").code == 0
-    said = failure(project, f"{given}checks: {{totals: {{unique: fails, range: holds}}}}")
-    assert said.splitlines() == [
+    detail = failure(project, f"{given}checks: {{totals: {{unique: fails, range: holds}}}}")
+    assert detail.splitlines() == [
         "  pipelines/shop.test.yaml:9:23: the check `unique` of `totals` holds, and is expected to fail: no two of 2 rows have the same `shop`",
         "  pipelines/shop.test.yaml:9:38: the check `range` of `totals` fails, and is expected to hold: "
         "1 of 2 rows has `units` out of range: they go from 1 to 130",
@@ -205,5 +205,5 @@ def test_a_function_of_python_that_fails_is_told_of_with_its_line(project: Path)
     (project / "calls_of_tests.py").write_text("def triple(rows):\n    return rows.nothing\n")
     calling = project / "pipelines" / "calling.yaml"
     calling.write_text(calling.read_text().replace("calls_of_tests:double", "calls_of_tests:triple"))
-    said = failure(project, "given: {numbers: [{n: 1}]}\nexpect: {doubled: []}", "calling")
-    assert "the function `calls_of_tests:triple` failed" in said
+    detail = failure(project, "given: {numbers: [{n: 1}]}\nexpect: {doubled: []}", "calling")
+    assert "the function `calls_of_tests:triple` failed" in detail

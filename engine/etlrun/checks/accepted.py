@@ -44,7 +44,7 @@ from etlrun.language.columns import NULL, Columns
 from etlrun.language.expressions import call, column
 from etlrun.spec.fields import Label, key
 from etlrun.spec.kinds import Check, Input, Scope, Verdict, named, of_rows, severity_key
-from etlrun.spec.literals import NotOfType, literal_of
+from etlrun.spec.literals import LiteralError, literal_of
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Accepted(Check):
             for index, value in enumerate(values):
                 try:
                     literal_of(value, kind)
-                except NotOfType as error:
+                except LiteralError as error:
                     scope.error(("columns", name, index), "type-mismatch", f"`{name}` is {kind}: {error}")
 
     def lower(self, relation: Input) -> exp.Query:
@@ -83,12 +83,12 @@ class Accepted(Check):
         yield named(call("min", other.copy()), f"example_{index}")
 
     def judge(self, row: Mapping[str, Any]) -> Verdict:
-        said = [
+        detail = [
             f"{of_rows(row[f'others_{index}'], row['rows'], 'has', 'have')} another `{name}`, such as `{without_personal(str(row[f'example_{index}']))[:40]}`"
             for index, name in enumerate(self.columns)
             if row[f"others_{index}"]
         ]
-        if said:
-            return Verdict(False, "; ".join(said))
+        if detail:
+            return Verdict(False, "; ".join(detail))
         names = ", ".join(f"`{name}`" for name in self.columns)
         return Verdict(True, f"all {row['rows']:,} rows have accepted values in {names}")

@@ -140,9 +140,9 @@ class Conserved(SumCheck):
         left, right = row["left"], row["right"]
         if left == right:
             return Verdict(True, f"both sides are {left:,}")
-        apart = f"{abs(left - right):,} {'less' if right < left else 'more'}"
+        difference = f"{abs(left - right):,} {'less' if right < left else 'more'}"
         within = abs(float(left) - float(right)) <= self.tolerance * abs(float(left))
-        return Verdict(within, f"`{self.left}` is {left:,} and `{self.right}` is {right:,}: {apart}")
+        return Verdict(within, f"`{self.left}` is {left:,} and `{self.right}` is {right:,}: {difference}")
 
 
 def _or_zero(tree: exp.Expr) -> exp.Expr:

@@ -62,8 +62,8 @@ class NotNull(Check):
 
     def judge(self, row: Mapping[str, Any]) -> Verdict:
         missing = [(name, row["rows"] - row[f"filled_{index}"]) for index, name in enumerate(self.columns)]
-        said = [f"{of_rows(count, row['rows'], 'has', 'have')} no `{name}`" for name, count in missing if count]
-        if said:
-            return Verdict(False, "; ".join(said))
+        detail = [f"{of_rows(count, row['rows'], 'has', 'have')} no `{name}`" for name, count in missing if count]
+        if detail:
+            return Verdict(False, "; ".join(detail))
         names = ", ".join(f"`{name}`" for name in self.columns)
         return Verdict(True, f"no {names} is missing in {row['rows']:,} rows")

@@ -43,7 +43,7 @@ from etlrun.language.columns import NULL, Columns, Type
 from etlrun.language.expressions import call, column
 from etlrun.spec.fields import Described, Scalar, key
 from etlrun.spec.kinds import Check, Input, Scope, Verdict, named, of_rows, severity_key
-from etlrun.spec.literals import NotOfType, literal_of
+from etlrun.spec.literals import LiteralError, literal_of
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Range(Check):
             for bound, text in (("min", bounds.min), ("max", bounds.max)):
                 try:
                     _literal(text, found.type)
-                except NotOfType as error:
+                except LiteralError as error:
                     scope.error(("columns", name, bound), "type-mismatch", f"`{name}` is {found.type}: {error}")
 
     def lower(self, relation: Input) -> exp.Query:
@@ -104,13 +104,13 @@ class Range(Check):
         yield named(call("max", column(name)), f"greatest_{index}")
 
     def judge(self, row: Mapping[str, Any]) -> Verdict:
-        said = [
+        detail = [
             f"{of_rows(row[f'outside_{index}'], row['rows'], 'has', 'have')} `{name}` out of range: "
             f"they go from {row[f'least_{index}']} to {row[f'greatest_{index}']}"
             for index, name in enumerate(self.columns)
             if row[f"outside_{index}"]
         ]
-        return Verdict(not said, "; ".join(said) or f"all {row['rows']:,} rows are within range")
+        return Verdict(not detail, "; ".join(detail) or f"all {row['rows']:,} rows are within range")
 
 
 def _literal(text: Scalar | None, kind: Type) -> exp.Expr | None:

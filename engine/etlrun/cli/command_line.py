@@ -93,8 +93,8 @@ def run_command() -> int:
         _tell(failure_text(failure), error_object(failure), as_json=as_json and not failure.is_printed)
         return failure.exit_code
     except click.ClickException as error:
-        error.show(said := io.StringIO())  # it may quote names of the specification
-        tell(said.getvalue().rstrip("\n"), err=True)
+        error.show(detail := io.StringIO())  # it may quote names of the specification
+        tell(detail.getvalue().rstrip("\n"), err=True)
         return 2
     except (click.Abort, KeyboardInterrupt):  # where this runs in a process that takes no signals itself
         _tell("interrupted: nothing more was published", {"code": "interrupted"}, as_json=as_json)

@@ -56,7 +56,7 @@ def command(
             enrichment, golden, consent, Budget(), project.settings.confirm_above_usd, "eval", reporter.progress
         )
     if as_json:
-        told = {name: _object(score) for name, score in found.scores.items()}
+        summary = {name: _object(score) for name, score in found.scores.items()}
         click.echo(
             json.dumps(
                 {
@@ -64,7 +64,7 @@ def command(
                     "models": names,
                     "requests": found.requests,
                     "usd": round(found.usd, 6),
-                    "outputs": told,
+                    "outputs": summary,
                 },
                 ensure_ascii=False,
             )
@@ -90,7 +90,8 @@ def _object(score: Score) -> dict[str, Any]:
         for item in score.labels
     ]
     confusion = [
-        {"right": true, "given": said or None, "keys": count} for (true, said), count in sorted(score.confusion.items())
+        {"right": true, "given": detail or None, "keys": count}
+        for (true, detail), count in sorted(score.confusion.items())
     ]
     return {
         "keys": score.keys,
@@ -119,14 +120,15 @@ def _text(name: str, score: Score) -> str:
         ),
     ]
     wrong = sorted(
-        ((count, true, said) for (true, said), count in score.confusion.items() if true != said),
+        ((count, true, detail) for (true, detail), count in score.confusion.items() if true != detail),
         key=lambda item: (-item[0], item[1:]),
     )
     if wrong:
         lines += [
             "",
             table_text(
-                ("right is", "given was", "keys"), [(true, said or "(no answer)", count) for count, true, said in wrong]
+                ("right is", "given was", "keys"),
+                [(true, detail or "(no answer)", count) for count, true, detail in wrong],
             ),
         ]
     return "\n".join(lines) + "\n"

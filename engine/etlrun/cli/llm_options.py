@@ -11,7 +11,7 @@ from etlrun.diagnostics import nearest
 from etlrun.spec.project import Profile
 
 if TYPE_CHECKING:
-    from etlrun.cli.reporting import Lines, Live
+    from etlrun.cli.reporting import LiveReporter, PlainReporter
     from etlrun.runtime.consent import Consent
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -54,7 +54,7 @@ def chosen_models(profile: Profile, models: tuple[str, ...]) -> tuple[str, ...]:
     return known
 
 
-def consent_of(reporter: Lines | Live, *, yes: bool, max_usd: float | None) -> Consent:
+def consent_of(reporter: PlainReporter | LiveReporter, *, yes: bool, max_usd: float | None) -> Consent:
     """What the options allow."""
     from etlrun.runtime.consent import Consent
 

@@ -37,7 +37,7 @@ def command(pipeline: Path, profile: str, engine: str, settings: tuple[str, ...]
     checked = checked_pipeline(pipeline, profile, engine, settings)
     sources = {name: _source(checked, name) for name in checked.pipeline.sources}
     sinks = {name: _sink(checked, name) for name in checked.pipeline.sinks}
-    told: dict[str, Any] = {
+    summary: dict[str, Any] = {
         "pipeline": checked.pipeline.name,
         "engine": checked.profile.engine.kind,
         "profile": checked.profile.name,
@@ -47,13 +47,15 @@ def command(pipeline: Path, profile: str, engine: str, settings: tuple[str, ...]
         "sinks": sinks,
     }
     if not any(source.get("troubles") for source in sources.values()):
-        told["models"] = _models(checked)
+        summary["models"] = _models(checked)
     if as_json:
-        click.echo(json.dumps(told, ensure_ascii=False))
+        click.echo(json.dumps(summary, ensure_ascii=False))
     else:
-        tell(_text(told))
+        tell(_text(summary))
     raise SystemExit(
-        1 if any(found.get("troubles") for found in (*sources.values(), *sinks.values(), told.get("models", {}))) else 0
+        1
+        if any(found.get("troubles") for found in (*sources.values(), *sinks.values(), summary.get("models", {})))
+        else 0
     )
 
 
@@ -142,19 +144,19 @@ def _sink(checked: Checked, name: str) -> dict[str, Any]:
         }
 
 
-def _text(told: dict[str, Any]) -> str:
-    params = "".join(f" {name}={value}" for name, value in told["params"].items())
-    lines = [f"{told['pipeline']} on {told['engine']} (profile {told['profile']}){params}", "", "reads"]
-    for name, source in told["sources"].items():
+def _text(summary: dict[str, Any]) -> str:
+    params = "".join(f" {name}={value}" for name, value in summary["params"].items())
+    lines = [f"{summary['pipeline']} on {summary['engine']} (profile {summary['profile']}){params}", "", "reads"]
+    for name, source in summary["sources"].items():
         lines.append(f"  {name}: {_source_text(source)}")
         lines += [f"    trouble: {trouble}" for trouble in source.get("troubles", ())]
     lines += ["", "makes"]
-    for name, relation in told["relations"].items():
+    for name, relation in summary["relations"].items():
         lines.append(f"  {name}: {' > '.join(relation['steps'])}")
         lines.append(f"    {', '.join(f'{column} {kind}' for column, kind in relation['columns'].items())}")
-    lines += _models_text(told.get("models", {}))
-    lines += ["", "publishes"] if told["sinks"] else ["", "publishes nothing"]
-    for name, sink in told["sinks"].items():
+    lines += _models_text(summary.get("models", {}))
+    lines += ["", "publishes"] if summary["sinks"] else ["", "publishes nothing"]
+    for name, sink in summary["sinks"].items():
         lines.append(f"  {name}: {sink['does']}")
         lines += [f"    trouble: {trouble}" for trouble in sink.get("troubles", ())]
     return "\n".join(lines)

@@ -23,16 +23,16 @@ EVERY_LOOK = 0.1  # seconds between two looks whether a signal came while a pers
 
 
 @contextmanager
-def reporting(name: str, *, quiet: bool = False) -> Iterator[Lines | Live]:
+def reporting(name: str, *, quiet: bool = False) -> Iterator[PlainReporter | LiveReporter]:
     """A reporter for the run of the pipeline `name`."""
     stream = _own_stderr()
     if quiet:
-        yield Lines(name, stream, told=False)
+        yield PlainReporter(name, stream, is_verbose=False)
     elif stream.isatty():
         with _live(name, stream) as reporter:
             yield reporter
     else:
-        yield Lines(name, stream)
+        yield PlainReporter(name, stream)
 
 
 def _own_stderr() -> TextIO:
@@ -45,17 +45,17 @@ def _own_stderr() -> TextIO:
     return sys.stderr
 
 
-class Lines:
+class PlainReporter:
     """One line for each piece of news."""
 
-    def __init__(self, name: str, stream: TextIO, *, told: bool = True) -> None:
+    def __init__(self, name: str, stream: TextIO, *, is_verbose: bool = True) -> None:
         self.name = name
         self.stream = stream
-        self.told = told
+        self.is_verbose = is_verbose
         self.last = time.monotonic()
 
     def say(self, text: str) -> None:
-        if self.told:
+        if self.is_verbose:
             self._line(text)
 
     def warn(self, text: str) -> None:
@@ -66,7 +66,7 @@ class Lines:
         return False
 
     def progress(self, label: str, done: int, total: int) -> None:
-        if self.told and total and 0 < done < total and time.monotonic() - self.last > EVERY_SECONDS:
+        if self.is_verbose and total and 0 < done < total and time.monotonic() - self.last > EVERY_SECONDS:
             self._line(f"{label}: {100 * done // total}%")
 
     def _line(self, text: str) -> None:
@@ -77,7 +77,7 @@ class Lines:
 
 
 @contextmanager
-def _live(name: str, stream: TextIO) -> Iterator[Live]:
+def _live(name: str, stream: TextIO) -> Iterator[LiveReporter]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -89,10 +89,10 @@ def _live(name: str, stream: TextIO) -> Iterator[Live]:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(file=stream), transient=True) as bars:
-        yield Live(name, bars)
+        yield LiveReporter(name, bars)
 
 
-class Live:
+class LiveReporter:
     """A line that moves."""
 
     def __init__(self, name: str, bars: Progress) -> None:

@@ -52,8 +52,8 @@ def command(
     with orderly(), closing(open_connection(project, chosen, name, writing=not dry_run)) as database:
         versions = database.versions(table) if dry_run else database.roll_back(table, period, run)
     if as_json:
-        told = {"connection": name, "table": table, "versions": [dataclasses.asdict(one) for one in versions]}
-        click.echo(json.dumps(told, ensure_ascii=False))
+        summary = {"connection": name, "table": table, "versions": [dataclasses.asdict(one) for one in versions]}
+        click.echo(json.dumps(summary, ensure_ascii=False))
         return
     tell(_listed(versions) if versions else f"nothing is kept of what `{table}` held before")
 

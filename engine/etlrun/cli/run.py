@@ -57,31 +57,31 @@ def command(
     --max-usd.
     """
     checked = [checked_pipeline(path, profile, engine, settings) for path in pipelines]
-    told: list[dict[str, Any]] = []
+    summary: list[dict[str, Any]] = []
     with orderly():  # what is published is told, whatever comes then
         try:
             for pipeline in checked:
                 safe_point()
-                told.append(_run(pipeline, dry_run=dry_run, quiet=quiet, yes=yes, max_usd=max_usd, wait=wait))
+                summary.append(_run(pipeline, dry_run=dry_run, quiet=quiet, yes=yes, max_usd=max_usd, wait=wait))
         except RunFailure as failure:
             if as_json and failure.record is not None:
-                told.append(failure.record)
+                summary.append(failure.record)
                 failure.is_printed = True
             raise
         finally:
-            if as_json and told:
-                click.echo(json.dumps(told if len(pipelines) > 1 else told[0], ensure_ascii=False))
+            if as_json and summary:
+                click.echo(json.dumps(summary if len(pipelines) > 1 else summary[0], ensure_ascii=False))
 
 
 def _run(
     checked: Checked, *, dry_run: bool, quiet: bool, yes: bool, max_usd: float | None, wait: float
 ) -> dict[str, Any]:
     from etlrun.runtime.consent import Consent
-    from etlrun.runtime.run import Wish, run_pipeline
+    from etlrun.runtime.run import RunOptions, run_pipeline
 
     with reporting(checked.pipeline.name, quiet=quiet) as reporter:
         consent = Consent(yes, max_usd, reporter.confirm)
-        record = run_pipeline(checked, reporter, Wish(publishes=not dry_run, consent=consent, wait=wait))
+        record = run_pipeline(checked, reporter, RunOptions(publishes=not dry_run, consent=consent, wait=wait))
     if not quiet:
         with contextlib.suppress(OSError):  # what was published is published, whoever reads of it
             tell(_summary(record.as_json()), err=True)
@@ -97,8 +97,8 @@ def _summary(record: dict[str, Any]) -> str:
         bad = f", {source['bad_rows']:,} broken" if source["bad_rows"] else ""
         files = f" from {counted(source['files'], 'file')}" if source["files"] else ""
         lines.append(f"  read      {name}: {source['rows']:,} rows{files}{bad}")
-    for name, told in record["models"].items():
-        lines += _asked(name, told)
+    for name, summary in record["models"].items():
+        lines += _asked(name, summary)
     for found in record["checks"]:
         lines.append(
             f"  check     {found['relation']}: {found['check']}: {found['detail']}"
@@ -110,19 +110,19 @@ def _summary(record: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _asked(name: str, told: dict[str, Any]) -> list[str]:
+def _asked(name: str, summary: dict[str, Any]) -> list[str]:
     """What share of rows and keys carries an answer, who gave it, what it took, and how to get the rest."""
     from etlrun.runtime.asking import most_given, percent
 
-    rows, keys = told["rows"], told["keys"]
-    share = f"{percent(told['coverage']['rows'])} of {rows:,} rows and {percent(told['coverage']['keys'])} of {keys:,} distinct keys carry an answer"
-    lines = [f"  answered  {told['prompt']}: {share}" + (f" ({given})" if (given := most_given(told)) else "")]
-    if told["requests"]:
+    rows, keys = summary["rows"], summary["keys"]
+    share = f"{percent(summary['coverage']['rows'])} of {rows:,} rows and {percent(summary['coverage']['keys'])} of {keys:,} distinct keys carry an answer"
+    lines = [f"  answered  {summary['prompt']}: {share}" + (f" ({given})" if (given := most_given(summary)) else "")]
+    if summary["requests"]:
         lines.append(
-            f"            {told['asked']:,} keys asked in {told['requests']:,} requests for ${told['usd']:,.4f}; {told['cached']:,} were known"
+            f"            {summary['asked']:,} keys asked in {summary['requests']:,} requests for ${summary['usd']:,.4f}; {summary['cached']:,} were known"
         )
-    if told["labelled_keys"] < keys:
+    if summary["labelled_keys"] < keys:
         lines.append(
-            f"            for the rest: another model under `{name}` in etlrun.yaml, or overrides/{told['prompt']}.csv (`etlrun llm review`)"
+            f"            for the rest: another model under `{name}` in etlrun.yaml, or overrides/{summary['prompt']}.csv (`etlrun llm review`)"
         )
     return lines

@@ -14,7 +14,7 @@ from etlrun.failures import RunFailure
 from etlrun.spec.project import Profile, Project, find_project
 
 if TYPE_CHECKING:
-    from etlrun.spec.database import Entry
+    from etlrun.spec.database import LedgerEntry
 
 
 @click.command("runs")
@@ -41,8 +41,8 @@ def command(profile: str, rows: int, as_json: bool) -> None:
             runs.append(found.record.as_record())
     ledgers = _ledgers(project, project.profile(profile))
     if as_json:
-        told = {name: [dataclasses.asdict(entry) for entry in found[:rows]] for name, found in ledgers.items()}
-        click.echo(json.dumps({"runs": runs, "ledger": told}, ensure_ascii=False))
+        summary = {name: [dataclasses.asdict(entry) for entry in found[:rows]] for name, found in ledgers.items()}
+        click.echo(json.dumps({"runs": runs, "ledger": summary}, ensure_ascii=False))
         return
     names = ("run", "pipeline", "status", "engine", "seconds", "published")
     click.echo(table_text(names, [_line(run) for run in runs]) if runs else "no runs yet")
@@ -61,11 +61,11 @@ def _line(run: dict[str, Any]) -> tuple[Any, ...]:
     return run["run_id"], run["pipeline"], run["status"], run["engine"], run["seconds"], published or "-"
 
 
-def _ledgers(project: Project, profile: Profile) -> dict[str, list[Entry]]:
+def _ledgers(project: Project, profile: Profile) -> dict[str, list[LedgerEntry]]:
     """The ledger of every connection that can be asked; the others are named on standard error."""
     from etlrun.runtime.connections import open_connection
 
-    found: dict[str, list[Entry]] = {}
+    found: dict[str, list[LedgerEntry]] = {}
     for name in profile.connections:
         try:
             database = open_connection(project, profile, name, writing=False)

@@ -49,7 +49,7 @@ def command(
 
     Nothing is checked or published. Rows are computed by duckdb, which gives the same ones, unless --engine says otherwise.
     """
-    from etlrun.runtime.run import Wish, run_pipeline
+    from etlrun.runtime.run import RunOptions, run_pipeline
 
     checked, name = _cut(checked_pipeline(pipeline, profile, engine or "duckdb", settings), relation)
     condition = _condition(checked, name, where)
@@ -58,7 +58,7 @@ def command(
         run_pipeline(
             checked,
             reporter,
-            Wish(
+            RunOptions(
                 publishes=False,
                 relations=(name,),
                 look=lambda staged: found.append(_look(staged[name], condition, rows)),

@@ -12,7 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from etlrun.cli.options import choosing_engine, known_pipelines, with_engine
-from etlrun.cli.test_report import Report, Status, Told, as_object
+from etlrun.cli.test_report import CaseReport, Status, Told, as_object
 from etlrun.compiler.cases import CheckedCase, check_cases
 from etlrun.diagnostics import Diagnostic, SpecError, nearest
 from etlrun.spec.cases import case_files_below, is_case_file
@@ -86,21 +86,21 @@ def command(paths: tuple[Path, ...], text: str, update: bool, profile: str, engi
 
     started = time.monotonic()
     cases = _chosen(_checked(_files(paths), profile), text)
-    report = Report(is_result=not as_json)
-    told: list[Told] = []
+    report = CaseReport(is_result=not as_json)
+    summary: list[Told] = []
     outcomes = run_cases(cases, lambda case: with_engine(case.checked, engine or "duckdb").profile.engine.value)
     for item in (
         _updated(list(outcomes))
         if update
         else (Told(outcome, "ok" if outcome.is_ok else "failed") for outcome in outcomes)
     ):
-        told.append(item)
+        summary.append(item)
         report.tell(item)
     seconds = time.monotonic() - started
-    report.sum_up(told, seconds, updates=update)
+    report.sum_up(summary, seconds, updates=update)
     if as_json:
-        click.echo(json.dumps(as_object(told, engine or "duckdb", seconds), ensure_ascii=False))
-    raise SystemExit(1 if any(item.status == "failed" for item in told) else 0)
+        click.echo(json.dumps(as_object(summary, engine or "duckdb", seconds), ensure_ascii=False))
+    raise SystemExit(1 if any(item.status == "failed" for item in summary) else 0)
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:
@@ -156,8 +156,8 @@ def _updated(outcomes: Sequence[Outcome]) -> list[Told]:
         except CannotRewriteError as error:
             refused[path] = str(error)
     updated = [outcome for outcome in differing if outcome.case.file.path not in refused]
-    told = []
+    summary = []
     for outcome in outcomes:
         status: Status = "ok" if outcome.is_ok else "updated" if outcome in updated else "failed"
-        told.append(Told(outcome, status, refused.get(outcome.case.file.path, "") if outcome in differing else ""))
-    return told
+        summary.append(Told(outcome, status, refused.get(outcome.case.file.path, "") if outcome in differing else ""))
+    return summary

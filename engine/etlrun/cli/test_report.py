@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from etlrun.compiler.case_rows import ExpectedRow, Row
     from etlrun.compiler.cases import CheckedCase
     from etlrun.runtime.differences import Difference, Pair
-    from etlrun.runtime.testing import Complaint, Outcome
+    from etlrun.runtime.testing import CaseFailure, Outcome
 
 SHOWN = 20  # rows of one sort
 Status = Literal["ok", "failed", "updated"]
@@ -38,7 +38,7 @@ class Told:
     refused: str = ""
 
 
-class Report:
+class CaseReport:
     """Tells of tests line by line, as a result of the command or beside one."""
 
     def __init__(self, *, is_result: bool) -> None:
@@ -46,30 +46,30 @@ class Report:
         stream = sys.stdout if is_result else sys.stderr
         self.has_colour = bool(os.environ.get("FORCE_COLOR")) or (stream.isatty() and not os.environ.get("NO_COLOR"))
 
-    def tell(self, told: Told) -> None:
+    def tell(self, summary: Told) -> None:
         """One line of a test and, where it is not ok, what is wrong."""
-        word, colour = {"ok": ("ok", GREEN), "updated": ("updated", YELLOW), "failed": ("FAILED", RED)}[told.status]
-        outcome = told.outcome
+        word, colour = {"ok": ("ok", GREEN), "updated": ("updated", YELLOW), "failed": ("FAILED", RED)}[summary.status]
+        outcome = summary.outcome
         name = harmless(f"{outcome.case.file.pipeline}: {outcome.case.case.name}")
         self._say(f"{self._painted(colour, f'{word:<7}')} {name} {self._painted(DIM, f'({outcome.seconds:.2f} s)')}")
         for difference in outcome.differences:
             self._say_all(_difference(outcome.case, difference))
         for complaint in outcome.complaints:
             self._say_all(_complaint(complaint))
-        if told.refused:
-            self._say_all([(RED, f"  not updated: {told.refused}"), (PLAIN, "    = edit the file by hand")])
+        if summary.refused:
+            self._say_all([(RED, f"  not updated: {summary.refused}"), (PLAIN, "    = edit the file by hand")])
 
-    def sum_up(self, told: Sequence[Told], seconds: float, *, updates: bool) -> None:
+    def sum_up(self, summary: Sequence[Told], seconds: float, *, updates: bool) -> None:
         """The last line, and how to go on."""
-        count = _count(told)
+        count = _count(summary)
         parts = [
             f"{count[status]:,} {word}"
             for status, word in (("failed", "failed"), ("updated", "updated"))
             if count[status]
         ]
         parts.append(f"{count['ok']:,} passed")
-        click.echo(f"{counted(len(told), 'test')}: {', '.join(parts)} in {seconds:.1f} s", err=True)
-        if not updates and any(item.outcome.differences for item in told):
+        click.echo(f"{counted(len(summary), 'test')}: {', '.join(parts)} in {seconds:.1f} s", err=True)
+        if not updates and any(item.outcome.differences for item in summary):
             click.echo("where what came out is right: etlrun test --update", err=True)
 
     def _say_all(self, lines: Iterable[Line]) -> None:
@@ -83,13 +83,18 @@ class Report:
         return click.style(harmless(text), fg=colour) if colour and self.has_colour else harmless(text)
 
 
-def as_object(told: Sequence[Told], engine: str, seconds: float) -> dict[str, Any]:
+def as_object(summary: Sequence[Told], engine: str, seconds: float) -> dict[str, Any]:
     """The outcomes for a program."""
-    return {"engine": engine, "seconds": round(seconds, 3), **_count(told), "tests": [_object(item) for item in told]}
+    return {
+        "engine": engine,
+        "seconds": round(seconds, 3),
+        **_count(summary),
+        "tests": [_object(item) for item in summary],
+    }
 
 
-def _count(told: Sequence[Told]) -> dict[str, int]:
-    return {status: sum(item.status == status for item in told) for status in ("ok", "failed", "updated")}
+def _count(summary: Sequence[Told]) -> dict[str, int]:
+    return {status: sum(item.status == status for item in summary) for status in ("ok", "failed", "updated")}
 
 
 def _difference(case: CheckedCase, difference: Difference) -> Iterator[Line]:
@@ -150,21 +155,21 @@ def _place(case: CheckedCase, row: ExpectedRow) -> str:
     return f"{found.file}:{found.line}:{found.column}"
 
 
-def _complaint(complaint: Complaint) -> Iterator[Line]:
+def _complaint(complaint: CaseFailure) -> Iterator[Line]:
     yield RED, f"  {complaint.file}:{complaint.line}:{complaint.column}: {complaint.message}"
     for number, line in enumerate(complaint.fix.splitlines()):
         yield PLAIN, f"    {'= ' if not number else '  '}{line}"
 
 
-def _object(told: Told) -> dict[str, Any]:
-    outcome = told.outcome
+def _object(summary: Told) -> dict[str, Any]:
+    outcome = summary.outcome
     place = outcome.case.file.document.diagnose(outcome.case.case.where, "", "")
     return {
         "file": place.file,
         "line": place.line,
         "pipeline": outcome.case.file.pipeline,
         "name": outcome.case.case.name,
-        "status": told.status,
+        "status": summary.status,
         "seconds": round(outcome.seconds, 3),
         "differences": [_difference_object(outcome.case, difference) for difference in outcome.differences],
         "complaints": [

@@ -12,10 +12,10 @@ from etlrun.compiler.check import Checked, check_file
 from etlrun.compiler.plan import Plan, make_plan
 from etlrun.diagnostics import Diagnostic, SpecError, closest, nearest
 from etlrun.enrich.keys import is_asked, normal_form
-from etlrun.enrich.outputs import Labels, NotAllowed, Output, Text, Value, refusal
+from etlrun.enrich.outputs import LabelOutput, NotAllowed, Output, Text, Value, refusal
 from etlrun.enrich.prompts import load_prompt
 from etlrun.spec.cases import Case, CaseFile, is_pipeline_file, pipelines_below, read_cases
-from etlrun.spec.fields import Reply
+from etlrun.spec.fields import AnswerRow
 from etlrun.spec.located import Keys
 from etlrun.spec.params import ParamError, read_value
 from etlrun.spec.project import Project, find_project
@@ -249,7 +249,7 @@ class _CaseChecker:
         for prompt in asked:
             yield prompt, self._answers(prompt, self.case.enrich.get(prompt, {}))
 
-    def _answers(self, prompt: str, answers: Mapping[str, Reply | None]) -> Listed:
+    def _answers(self, prompt: str, answers: Mapping[str, AnswerRow | None]) -> Listed:
         root = self.checked.project.root
         found = load_prompt(root, prompt, os.path.relpath(root / "prompts" / f"{prompt}.md"))
         assert found is not None, "a checked pipeline asks prompts that are there"
@@ -269,7 +269,7 @@ class _CaseChecker:
                 listed[folded] = None if answer is None else dict(self._answer(answer, found.outputs, at))
         return Listed(found.outputs, listed)
 
-    def _answer(self, answer: Reply, outputs: tuple[Output, ...], at: Keys) -> Iterator[tuple[str, Value]]:
+    def _answer(self, answer: AnswerRow, outputs: tuple[Output, ...], at: Keys) -> Iterator[tuple[str, Value]]:
         names = tuple(output.name for output in outputs)
         for name in answer:
             if name not in names:
@@ -288,7 +288,7 @@ class _CaseChecker:
             inside = (*at, output.name)
             text = self.document.scalars.get((*self.case.where, *inside), "")
             try:
-                yield output.name, output.read(text if isinstance(output, (Labels, Text)) else answer[output.name])
+                yield output.name, output.read(text if isinstance(output, (LabelOutput, Text)) else answer[output.name])
             except NotAllowed as error:
                 code, message, fix = refusal(output, text, error)
                 self.complain(inside, code, message, fix)

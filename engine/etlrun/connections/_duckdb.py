@@ -24,7 +24,7 @@ from etlrun.language.columns import Columns, Type
 from etlrun.language.dialects import DUCKDB_SETTINGS, duckdb_sql
 from etlrun.language.duckdb_words import name, text, type_name
 from etlrun.private import new_files_as
-from etlrun.spec.database import Finding, Load, Published
+from etlrun.spec.database import HealthFinding, Load, Published
 from etlrun.stopping import pause
 from etlrun.warehouse.database import Warehouse
 from etlrun.warehouse.faults import point
@@ -32,7 +32,7 @@ from etlrun.warehouse.inspection import sample_key
 from etlrun.warehouse.refusals import is_duplicate, refused_rows
 from etlrun.warehouse.server import ErrorKind, LoadRefused, Rule, Server, ServerError
 from etlrun.warehouse.sessions import Sessions
-from etlrun.warehouse.stage import Encoding, Field, Stage
+from etlrun.warehouse.stage import Encoding, Stage, StageField
 from etlrun.warehouse.tables import Definition, OwnTable
 
 WAIT_SECONDS = 10.0  # for another process that has the file open
@@ -79,9 +79,9 @@ def _is_busy(error: duckdb.Error) -> bool:
 
 
 def _cannot_open(connection: str, path: Path, error: duckdb.Error) -> RunFailure:
-    said = str(error).split("\n", 1)[0]
+    detail = str(error).split("\n", 1)[0]
     if _is_busy(error):
-        _, _, rest = said.rpartition("lock is held in ")
+        _, _, rest = detail.rpartition("lock is held in ")
         holder = f"held by {rest.split('. See also')[0]}" if rest else "held by another process"
         return RunFailure(
             "connection",
@@ -89,18 +89,18 @@ def _cannot_open(connection: str, path: Path, error: duckdb.Error) -> RunFailure
             f"connection `{connection}`: {path} is {holder}",
             "wait until that process is done, or close it",
         )
-    if _DAMAGED.match(said):
+    if _DAMAGED.match(detail):
         return RunFailure(
             "connection",
             "connection-damaged",
-            f"connection `{connection}`: {path} is damaged, or is not a DuckDB file ({said})",
+            f"connection `{connection}`: {path} is damaged, or is not a DuckDB file ({detail})",
             "restore it from a backup; or move it away, and the next runs make a new one: "
             f"mv {shlex.quote(str(path))} {shlex.quote(str(path) + '.damaged')}",
         )
     return RunFailure(
         "connection",
         "connection-failed",
-        f"connection `{connection}`: {path} cannot be opened ({said})",
+        f"connection `{connection}`: {path} cannot be opened ({detail})",
         "check the path and its permissions",
     )
 
@@ -122,7 +122,7 @@ class DuckdbWarehouse(Warehouse):
         self.connection.close()
 
 
-class DuckdbSession:
+class DuckdbServerSession:
     """A cursor of the open file."""
 
     thread = 0
@@ -180,11 +180,15 @@ class DuckdbLoader:
     key: tuple[str, ...]
     notice: str = ""
 
-    def encoding(self, fields: tuple[Field, ...]) -> Encoding:
+    def encoding(self, fields: tuple[StageField, ...]) -> Encoding:
         return Encoding(tuple(each.staged for each in fields), _hash(each.staged for each in fields), _sum)
 
     def load(
-        self, session: DuckdbSession, table: str, fields: tuple[Field, ...], batches: Iterator[pa.RecordBatch]
+        self,
+        session: DuckdbServerSession,
+        table: str,
+        fields: tuple[StageField, ...],
+        batches: Iterator[pa.RecordBatch],
     ) -> int:
         names = ", ".join(name(each.name) for each in fields)
         loaded = 0
@@ -202,7 +206,7 @@ class DuckdbLoader:
 
 
 @dataclass(frozen=True)
-class DuckdbServer(Server[DuckdbSession, Definition[DuckdbColumn]]):
+class DuckdbServer(Server[DuckdbServerSession, Definition[DuckdbColumn]]):
     """An open DuckDB file."""
 
     place: str
@@ -217,8 +221,8 @@ class DuckdbServer(Server[DuckdbSession, Definition[DuckdbColumn]]):
     def now(self) -> str:  # type: ignore[override]
         return text(datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
 
-    def open(self) -> DuckdbSession:
-        return DuckdbSession(self.connection)
+    def open(self) -> DuckdbServerSession:
+        return DuckdbServerSession(self.connection)
 
     def name(self, text: str) -> str:
         return name(text)
@@ -226,13 +230,13 @@ class DuckdbServer(Server[DuckdbSession, Definition[DuckdbColumn]]):
     def text(self, value: str) -> str:
         return text(value)
 
-    def literal(self, field: Field) -> str:
+    def literal(self, field: StageField) -> str:
         return f"CAST({field.staged} AS VARCHAR)"
 
     def condition(self, node: exp.Expr) -> str:
         return duckdb_sql(node)
 
-    def describe(self, session: DuckdbSession, table: str) -> Definition[DuckdbColumn] | None:
+    def describe(self, session: DuckdbServerSession, table: str) -> Definition[DuckdbColumn] | None:
         schema, plain = _parts(table)
         here = f"lower(schema_name) = {text(schema.lower())} AND lower({{}}_name) = {text(plain.lower())} AND database_name = current_database()"
         found = session.rows(
@@ -253,7 +257,7 @@ class DuckdbServer(Server[DuckdbSession, Definition[DuckdbColumn]]):
         )
         return Definition(table, bool(found[0][1]), tuple(stored))
 
-    def missing_schema(self, session: DuckdbSession, table: str) -> str:
+    def missing_schema(self, session: DuckdbServerSession, table: str) -> str:
         schema = _parts(table)[0]
         known = f"SELECT 1 FROM duckdb_schemas() WHERE lower(schema_name) = {text(schema.lower())} AND database_name = current_database()"
         return "" if session.rows(known) else f"CREATE SCHEMA {name(schema)}"
@@ -277,13 +281,15 @@ class DuckdbServer(Server[DuckdbSession, Definition[DuckdbColumn]]):
     def rules(self, stage: Stage, there: Definition[DuckdbColumn]) -> Iterator[Rule]:
         return iter(())
 
-    def loader(self, session: DuckdbSession, load: Load) -> DuckdbLoader:
+    def loader(self, session: DuckdbServerSession, load: Load) -> DuckdbLoader:
         return DuckdbLoader(load.key)
 
-    def fingerprint(self, fields: tuple[Field, ...]) -> str:
+    def fingerprint(self, fields: tuple[StageField, ...]) -> str:
         return _hash(name(each.name) for each in fields)
 
-    def delete_keys(self, session: DuckdbSession, table: str, fields: tuple[Field, ...], stage: Stage) -> None:
+    def delete_keys(
+        self, session: DuckdbServerSession, table: str, fields: tuple[StageField, ...], stage: Stage
+    ) -> None:
         staged = tuple(each.staged for each in fields)
         same = " AND ".join(f"old.{name(each.name)} IS NOT DISTINCT FROM new.{each.staged}" for each in fields)
         for batch in stage.batches(", ".join(staged), ()):
@@ -292,8 +298,8 @@ class DuckdbServer(Server[DuckdbSession, Definition[DuckdbColumn]]):
 
     def explain(self, error: ServerError) -> tuple[str, str]:
         if error.code == "ConstraintException":
-            return f"a constraint of the table is violated ({error.said})", "look at the constraints of the table"
-        return f"DuckDB fails ({error.said})", "look at the disk that the file is on, and at who else writes to it"
+            return f"a constraint of the table is violated ({error.detail})", "look at the constraints of the table"
+        return f"DuckDB fails ({error.detail})", "look at the disk that the file is on, and at who else writes to it"
 
     def refusal(
         self, stage: Stage, there: Definition[DuckdbColumn], error: ServerError | LoadRefused
@@ -306,15 +312,15 @@ class DuckdbServer(Server[DuckdbSession, Definition[DuckdbColumn]]):
         )
 
     def masked(self, error: ServerError) -> str:
-        return error.said
+        return error.detail
 
     def readers(
-        self, sessions: Sessions[DuckdbSession], there: Definition[DuckdbColumn], notices: list[str]
-    ) -> tuple[list[DuckdbSession], tuple[str, ...]]:
+        self, sessions: Sessions[DuckdbServerSession], there: Definition[DuckdbColumn], notices: list[str]
+    ) -> tuple[list[DuckdbServerSession], tuple[str, ...]]:
         return [sessions.open()], ("",)
 
     def batches(
-        self, session: DuckdbSession, there: Definition[DuckdbColumn], columns: Columns, condition: str
+        self, session: DuckdbServerSession, there: Definition[DuckdbColumn], columns: Columns, condition: str
     ) -> Iterator[pa.RecordBatch]:
         values = ", ".join(
             f"CAST({name(item.name)} AS {type_name(item.type)}) AS {name(item.name)}" for item in columns
@@ -326,13 +332,13 @@ class DuckdbServer(Server[DuckdbSession, Definition[DuckdbColumn]]):
             raise RunFailure(
                 "source",
                 "wrong-columns",
-                f"the table `{there.table}` does not hold the declared types ({_said(error)})",
+                f"the table `{there.table}` does not hold the declared types ({_detail(error)})",
                 "declare its own",
             ) from error
 
-    def examine(self, session: DuckdbSession) -> Iterator[Finding]:
+    def examine(self, session: DuckdbServerSession) -> Iterator[HealthFinding]:
         (tables,) = session.one("SELECT count(*) FROM duckdb_tables()")
-        yield Finding("ok", "duckdb", f"version {duckdb.__version__}, {tables} tables")
+        yield HealthFinding("ok", "duckdb", f"version {duckdb.__version__}, {tables} tables")
 
 
 def _table(table: str) -> str:
@@ -360,18 +366,18 @@ def _as_server_error() -> Iterator[None]:
         yield
     except duckdb.Error as error:
         kind: ErrorKind = "transient" if isinstance(error, duckdb.TransactionException) else "other"
-        raise ServerError(type(error).__name__, _said(error), kind) from error
+        raise ServerError(type(error).__name__, _detail(error), kind) from error
 
 
-def _collations(session: DuckdbSession, here: str) -> dict[str, str]:
+def _collations(session: DuckdbServerSession, here: str) -> dict[str, str]:
     """The collations of the columns of a table that have one: to those, different texts may be equal."""
     found = {}
     for (statement,) in session.rows(f"SELECT sql FROM duckdb_tables() WHERE {here}"):
         for column in parse_one(statement, dialect="duckdb").find_all(exp.ColumnDef):
             collation = column.find(exp.CollateColumnConstraint)
-            said = collation.this.sql(dialect="duckdb").strip('"').lower() if collation is not None else ""
-            if said and said not in EXACT:
-                found[column.name] = said
+            detail = collation.this.sql(dialect="duckdb").strip('"').lower() if collation is not None else ""
+            if detail and detail not in EXACT:
+                found[column.name] = detail
     return found
 
 
@@ -406,5 +412,5 @@ def _mismatches(load: Load, there: Definition[DuckdbColumn], exact: frozenset[st
             )
 
 
-def _said(error: Exception) -> str:
+def _detail(error: Exception) -> str:
     return without_personal(str(error).split("\n", 1)[0])

@@ -30,11 +30,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from etlrun.spec.database import Connection, Database, Lines
+from etlrun.spec.database import Connection, Database, ServerAccess
 from etlrun.spec.fields import key
 
 if TYPE_CHECKING:
-    from etlrun.connections._mysql.session import Settings
+    from etlrun.connections._mysql.session import SessionSettings
     from etlrun.warehouse.address import Address
 
 
@@ -76,15 +76,15 @@ class Mysql(Connection):
         server = MysqlServer(name, address, settings, self.loader, Parallel(self.readers))
         return Warehouse(name, server, tuple(warnings(name, address, settings)))
 
-    def lines(self, name: str, root: Path, environment: Callable[[str], str]) -> Lines:
+    def lines(self, name: str, root: Path, environment: Callable[[str], str]) -> ServerAccess:
         from etlrun.connections._mysql.lines import lines_to
 
         return lines_to(*self._target(name, root, environment))
 
-    def _target(self, name: str, root: Path, environment: Callable[[str], str]) -> tuple[Address, Settings]:
-        from etlrun.connections._mysql.session import Settings
+    def _target(self, name: str, root: Path, environment: Callable[[str], str]) -> tuple[Address, SessionSettings]:
+        from etlrun.connections._mysql.session import SessionSettings
         from etlrun.connections._mysql.urls import read_mysql_url
 
         address = read_mysql_url(name, environment(self.url), environment(self.password))
         ca = str(root / environment(self.ca)) if self.ca else ""
-        return address, Settings(self.tls, ca, self.connect_timeout, self.timeout, self.lock_timeout)
+        return address, SessionSettings(self.tls, ca, self.connect_timeout, self.timeout, self.lock_timeout)

@@ -21,7 +21,7 @@ from etlrun.dashboards.measures import (
     LargestOfGroup,
     Ratio,
     ShareOfRows,
-    Sum,
+    SumMeasure,
     quoted,
 )
 from etlrun.dashboards.spec import (
@@ -33,8 +33,8 @@ from etlrun.dashboards.spec import (
     Flow,
     Kpi,
     Measure,
+    RowShare,
     RowTable,
-    Share,
     build_dashboard,
     read_document_of,
 )
@@ -224,10 +224,10 @@ class _Checker:
     def _sum(self, name: str, measure: Measure, where: Keys, divisor: float) -> Formula:
         group = self.columns.group(measure.sum[0]) if len(measure.sum) == 1 else None
         if group:
-            return Sum(group.columns, divisor)
+            return SumMeasure(group.columns, divisor)
         for index, item in enumerate(measure.sum):
             self.number(item, (*where, "sum", index))
-        return Sum(tuple(self.spelled(item) for item in measure.sum), divisor)
+        return SumMeasure(tuple(self.spelled(item) for item in measure.sum), divisor)
 
     def _average(self, name: str, measure: Measure, where: Keys, divisor: float) -> Formula:
         self.number(str(measure.average), (*where, "average"))
@@ -288,7 +288,7 @@ class _Checker:
                         seen.add(other)
                         waiting.append(other)
 
-    def condition(self, share: Share, where: Keys) -> str:
+    def condition(self, share: RowShare, where: Keys) -> str:
         """The condition as SQL of DuckDB; mistakes are noted."""
         try:
             tree = check_expression(
@@ -427,7 +427,7 @@ def order_of(dashboard: CheckedDashboard, card: RowTable) -> str:
     """The ORDER BY of the rows of a table, the key last, so that it is total."""
     name, _, direction = card.order.partition(" ")
     measure = dashboard.formulas.get(name)
-    columns = measure.columns if isinstance(measure, Sum) else (dashboard.column(name),)
+    columns = measure.columns if isinstance(measure, SumMeasure) else (dashboard.column(name),)
     value = " + ".join(f"coalesce({quoted(column)}, 0)" for column in columns) if measure else quoted(columns[0])
     keys = dashboard.sink.key_ or dashboard.columns.names
     return ", ".join([f"{value} {direction or 'asc'} nulls last", *(quoted(dashboard.column(key)) for key in keys)])

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etlrun.dashboards.check import CheckedDashboard, order_of
-from etlrun.dashboards.measures import ROWS, Formula, Sum, quoted
+from etlrun.dashboards.measures import ROWS, Formula, SumMeasure, quoted
 from etlrun.dashboards.spec import Bar, RowTable
 from etlrun.failures import RunFailure
 from etlrun.language.duckdb_words import parquet, text
@@ -150,7 +150,7 @@ class _Collector:
     def top(self, card: Bar) -> list[tuple[Any, ...]]:
         """The rows with the largest sums in every cell of the filters: their codes, the key, the sum. Each selection's largest are among them."""
         formula = self.dashboard.formulas[card.value]
-        assert isinstance(formula, Sum)
+        assert isinstance(formula, SumMeasure)
         known = " + ".join(f"CAST({quoted(column)} IS NOT NULL AS INT)" for column in formula.columns)
         added = " + ".join(f"coalesce({quoted(column)}, 0)" for column in formula.columns)
         filters = [self.code(self.dashboard.column(name)) for name in self.dashboard.spec.filters]

@@ -25,7 +25,7 @@ ROWS = "n"
 
 
 @dataclass(frozen=True)
-class Sum:
+class SumMeasure:
     """Sums of columns, divided by a constant."""
 
     columns: tuple[str, ...]
@@ -136,7 +136,7 @@ class LargestOfColumn:
         return {"kind": "argmax column", "column": self.column, "by": self.by}
 
 
-Formula = Sum | Average | Count | Distinct | Ratio | ShareOfRows | LargestOfGroup | LargestOfColumn
+Formula = SumMeasure | Average | Count | Distinct | Ratio | ShareOfRows | LargestOfGroup | LargestOfColumn
 
 
 def quoted(name: str) -> str:

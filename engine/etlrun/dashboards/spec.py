@@ -46,7 +46,7 @@ FOLDER = "dashboards"
 
 
 @dataclass(frozen=True)
-class Share(Described):
+class RowShare(Described):
     """Which rows are counted, and among which."""
 
     where: Expr = key("a condition of comparisons with constants, `in` and `is null`, joined by `and` and `or`")
@@ -72,7 +72,7 @@ class Measure(Described):
     sum: tuple[str, ...] = key("columns of numbers, or a column group", default=())
     average: str | None = key("a column of numbers; a row without a value does not count", default=None)
     ratio: tuple[str, ...] = key("two measures: the first divided by the second", default=())
-    share: Share | None = key("the share of rows that a condition is true for", default=None)
+    share: RowShare | None = key("the share of rows that a condition is true for", default=None)
     argmax: ArgMax | None = key("the label of the largest value", default=None)
     divide_by: Scalar | None = key("a number above 0, or `days($month)`: the days of a month", default=None)
     format: str = key("`whole`, `short`, `decimal 2` or `percent 1`: digits after the point", default="")

@@ -18,11 +18,11 @@ from etlrun.language.duckdb_words import name, only_these_files, parquet, parque
 from etlrun.spec.engine import (
     DAY,
     DAY_COLUMN,
+    EngineSession,
     FileColumn,
     InputFiles,
     LinkedFiles,
     ParquetFiles,
-    Session,
     StatementError,
     Workspace,
 )
@@ -56,7 +56,7 @@ def start_session(workspace: Workspace, threads: int | None, memory: str) -> Duc
     return DuckdbSession(connection, workspace.folder)
 
 
-class DuckdbSession(Session):
+class DuckdbSession(EngineSession):
     """DuckDB at work.
 
     From the first statement of a pipeline on, the connection opens nothing but the files it was given until then and what is below
@@ -181,6 +181,6 @@ def _condition(error: duckdb.Error, detail: str) -> str:
 
 def _first_line(error: Exception) -> str:
     """What DuckDB says; where our SQL makes an error by casting the words that tell of it, those words."""
-    said = str(error).split("\n", 1)[0].split(": ", 1)[-1]
-    own = re.match(r"Could not convert string '((?:division by zero|not of type|there is no such).*)' to \w+$", said)
-    return own.group(1) if own else said
+    detail = str(error).split("\n", 1)[0].split(": ", 1)[-1]
+    own = re.match(r"Could not convert string '((?:division by zero|not of type|there is no such).*)' to \w+$", detail)
+    return own.group(1) if own else detail

@@ -22,17 +22,17 @@ _JULIAN_YEAR = "((4 * (CAST({x} - DATE '1970-01-01' AS BIGINT) + 719470) + 3) //
 _REBASED = f"CASE WHEN {{x}} >= DATE '1582-10-15' THEN {{x}} ELSE {{x}} + CAST(2 - {_JULIAN_YEAR} // 100 + {_JULIAN_YEAR} // 400 AS INTEGER) END"
 
 DUCKDB: Mapping[Change, str] = {
-    **{change: f"CASE WHEN {holds} THEN {{x}} ELSE error({{said}}) END" for change, holds in HOLDS.items()},
-    "nanoseconds": "CASE WHEN {x} IS NULL OR epoch_ns({x}) % 1000 = 0 THEN make_timestamp(epoch_ns({x}) // 1000) ELSE error({said}) END",
+    **{change: f"CASE WHEN {holds} THEN {{x}} ELSE error({{detail}}) END" for change, holds in HOLDS.items()},
+    "nanoseconds": "CASE WHEN {x} IS NULL OR epoch_ns({x}) % 1000 = 0 THEN make_timestamp(epoch_ns({x}) // 1000) ELSE error({detail}) END",
     "instant": "make_timestamp(epoch_us({x}))",
     "julian_date": _REBASED,
 }
 SPARK: Mapping[Change, str] = {
     **{
-        change: f"CASE WHEN {holds.replace('TIMESTAMP ', 'TIMESTAMP_NTZ ')} THEN {{x}} ELSE raise_error({{said}}) END"
+        change: f"CASE WHEN {holds.replace('TIMESTAMP ', 'TIMESTAMP_NTZ ')} THEN {{x}} ELSE raise_error({{detail}}) END"
         for change, holds in HOLDS.items()
     },
-    "nanoseconds": "CASE WHEN {x} IS NULL OR {x} % 1000 = 0 THEN CAST(timestamp_micros({x} div 1000) AS TIMESTAMP_NTZ) ELSE raise_error({said}) END",
+    "nanoseconds": "CASE WHEN {x} IS NULL OR {x} % 1000 = 0 THEN CAST(timestamp_micros({x} div 1000) AS TIMESTAMP_NTZ) ELSE raise_error({detail}) END",
     "instant": "CAST({x} AS TIMESTAMP_NTZ)",
     "julian_date": "{x}",  # Spark does it while it reads
 }
@@ -44,5 +44,7 @@ def passed(value: str, name: str, changes: tuple[Change, ...], templates: Mappin
         words = f"{WORDS.get(change, '')}, in `{name}`: ".replace("'", "''").replace(
             "\\", "\\\\" if templates is SPARK else "\\"
         )
-        value = templates[change].format(x=value, said=f"concat('{words}', coalesce(CAST({value} AS STRING), 'null'))")
+        value = templates[change].format(
+            x=value, detail=f"concat('{words}', coalesce(CAST({value} AS STRING), 'null'))"
+        )
     return value

@@ -112,12 +112,12 @@ def _release_file(home: Path) -> dict[str, str]:
 def _own_words(home: Path) -> dict[str, str]:
     """What a Java says of itself; its modules stay unknown."""
     try:
-        said = subprocess.run(
+        detail = subprocess.run(
             [home / "bin" / "java", "-version"], capture_output=True, text=True, timeout=60, check=False
         ).stderr
     except (OSError, subprocess.TimeoutExpired):
         return {}
-    found = re.search(r'version "([^"]+)"', said)
+    found = re.search(r'version "([^"]+)"', detail)
     return {"JAVA_VERSION": found.group(1)} if found else {}
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from etlrun.spec.engine import Engine, Session, Workspace
+from etlrun.spec.engine import Engine, EngineSession, Workspace
 from etlrun.spec.fields import key
 
 
@@ -26,7 +26,7 @@ class Duckdb(Engine):
     threads: int | None = key("threads to use; as many as there are cores where it is not given", default=None)
     memory: str = key("memory to use at most, such as `4GB`; what exceeds it goes to the run directory", default="")
 
-    def start(self, workspace: Workspace, environment: Callable[[str], str]) -> Session:
+    def start(self, workspace: Workspace, environment: Callable[[str], str]) -> EngineSession:
         from etlrun.engines._duckdb import start_session
 
         return start_session(workspace, self.threads, environment(self.memory))

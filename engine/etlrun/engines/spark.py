@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from etlrun.spec.database import Finding
-from etlrun.spec.engine import Engine, Session, Workspace
+from etlrun.spec.database import HealthFinding
+from etlrun.spec.engine import Engine, EngineSession, Workspace
 from etlrun.spec.fields import Scalar, key
 
 
@@ -36,18 +36,18 @@ class Spark(Engine):
     java: str = key("the folder of a Java 17 or later; else JAVA_HOME, PATH or the extra `etlrun[java]`", default="")
     conf: Mapping[str, Scalar] = key("Spark's own settings", factory=dict)
 
-    def examine(self) -> Iterator[Finding]:
+    def examine(self) -> Iterator[HealthFinding]:
         import os
 
         from etlrun.engines._java import find_java
 
         if self.remote or os.environ.get("SPARK_REMOTE"):
-            yield Finding("ok", "spark", "Spark Connect, which needs no Java here")
+            yield HealthFinding("ok", "spark", "Spark Connect, which needs no Java here")
             return
         java = find_java(self.java)
-        yield Finding("ok", "java", f"version {java.version} at {java.home}")
+        yield HealthFinding("ok", "java", f"version {java.version} at {java.home}")
 
-    def start(self, workspace: Workspace, environment: Callable[[str], str]) -> Session:
+    def start(self, workspace: Workspace, environment: Callable[[str], str]) -> EngineSession:
         from etlrun.engines._spark.starting import start_session
 
         settings = {name: value for name, value in self.conf.items() if "${" not in value}

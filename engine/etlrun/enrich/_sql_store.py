@@ -18,9 +18,9 @@ import sqlalchemy as sa
 from etlrun.enrich._owner import LIFE, Owner, this_process
 from etlrun.enrich._tables import ANSWERS, LEASES, OWNERS, QUESTIONS, REQUESTS, create_all, server_engine, sqlite_engine
 from etlrun.enrich.questions import Question
-from etlrun.enrich.store import SETTLED, WORTH, Cost, Entry, Leased, Result, Sent, Store, Stored
+from etlrun.enrich.store import SETTLED, WORTH, Cost, Leased, RequestEntry, Result, Sent, Store, StoredAnswer
 from etlrun.failures import RunFailure
-from etlrun.spec.database import Lines
+from etlrun.spec.database import ServerAccess
 
 Made = TypeVar("Made")
 AT_ONCE = 500  # keys in one `in (...)`
@@ -31,7 +31,7 @@ ATTEMPTS = 5  # of a transaction that another process's transaction got in the w
 class SqlStore(Store):
     """A label store that SQLAlchemy reaches."""
 
-    def __init__(self, where: Path | Lines) -> None:
+    def __init__(self, where: Path | ServerAccess) -> None:
         self.owner: Owner = this_process()
         self.engine = sqlite_engine(where) if isinstance(where, Path) else server_engine(where)
         self.place = str(where) if isinstance(where, Path) else f"{where.place},"
@@ -75,18 +75,20 @@ class SqlStore(Store):
 
         self._write(work)
 
-    def known(self, question: str, keys: Sequence[str]) -> dict[str, Stored]:
+    def known(self, question: str, keys: Sequence[str]) -> dict[str, StoredAnswer]:
         names = ("key", "status", "answer", "reason")
         with self._reading() as connection:
             source = self._source(connection, question)
             rows = self._all_of(connection, names, question, keys) if len(keys) > SCAN else None
             if rows is None:
                 rows = (row for part in _parts(keys) for row in self._among(connection, ANSWERS, names, question, part))
-            shared: dict[tuple[str, str, str], Stored] = {}  # a million keys share a few answers
-            found: dict[str, Stored] = {}
+            shared: dict[tuple[str, str, str], StoredAnswer] = {}  # a million keys share a few answers
+            found: dict[str, StoredAnswer] = {}
             for key, status, answer, reason in rows:
-                said = (status, answer, reason)
-                found[key] = shared.get(said) or shared.setdefault(said, Stored(status, answer, reason, source))
+                detail = (status, answer, reason)
+                found[key] = shared.get(detail) or shared.setdefault(
+                    detail, StoredAnswer(status, answer, reason, source)
+                )
             return found
 
     def _source(self, connection: sa.Connection, question: str) -> str:
@@ -144,7 +146,7 @@ class SqlStore(Store):
             connection.execute(sa.delete(LEASES).where(LEASES.c.owner.in_(dead)))
             connection.execute(sa.delete(OWNERS).where(OWNERS.c.id.in_(dead)))
 
-    def beat(self) -> None:
+    def heartbeat(self) -> None:
         row = (self.owner.id, self.owner.host, self.owner.pid, time.time() + LIFE)
         self._write(lambda connection: self._insert(connection, "replace", OWNERS, [row]))
 
@@ -158,7 +160,7 @@ class SqlStore(Store):
 
         self._write(work)
 
-    def record(self, question: str, run: str, entries: Sequence[Entry]) -> None:
+    def record(self, question: str, run: str, entries: Sequence[RequestEntry]) -> None:
         requests = [(secrets.randbits(62), entry) for entry in entries]
         at = _now()
         sent = [_request_row(number, question, run, at, entry.sent) for number, entry in requests]
@@ -198,13 +200,13 @@ class SqlStore(Store):
             )
         return {result.key for result in results if worth.get(result.key, -1) > WORTH[result.status]}
 
-    def rows(self, question: str) -> Iterator[tuple[str, str, Stored]]:
+    def rows(self, question: str) -> Iterator[tuple[str, str, StoredAnswer]]:
         columns = (ANSWERS.c.key, ANSWERS.c.shown, ANSWERS.c.status, ANSWERS.c.answer, ANSWERS.c.reason)
         with self._reading() as connection:
             source = self._source(connection, question)
             statement = sa.select(*columns).where(ANSWERS.c.question == question).order_by(ANSWERS.c.key)
             for row in connection.execution_options(yield_per=10_000).execute(statement):
-                yield row.key, row.shown, Stored(row.status, row.answer, row.reason, source)
+                yield row.key, row.shown, StoredAnswer(row.status, row.answer, row.reason, source)
 
     def costs(self) -> list[Cost]:
         statuses: dict[str, dict[str, int]] = defaultdict(dict)

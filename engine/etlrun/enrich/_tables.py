@@ -12,7 +12,7 @@ from sqlalchemy.dialects import mysql
 
 from etlrun.failures import RunFailure
 from etlrun.private import private_folder, refuse_open
-from etlrun.spec.database import Lines
+from etlrun.spec.database import ServerAccess
 
 METADATA = sa.MetaData()
 COMMAND_DENIED = 1142
@@ -138,7 +138,7 @@ def create_all(connection: sa.Connection) -> None:
                 raise
 
 
-def server_engine(lines: Lines) -> sa.Engine:
+def server_engine(lines: ServerAccess) -> sa.Engine:
     """An engine over a database on a MySQL or MariaDB server, on whose lines a transaction is READ COMMITTED."""
     return sa.create_engine("mysql+pymysql://", creator=lines.open, hide_parameters=True, pool_pre_ping=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from etlrun.enrich.model import Reply, Request
+from etlrun.enrich.model import ModelReply, Request
 from etlrun.enrich.model_names import UNNAMED, name_of_answerer, plain_name
 from etlrun.enrich.prices import Tariff
 from etlrun.enrich.questions import Question
@@ -30,7 +30,7 @@ class Answerers:
     accepted: tuple[str, ...]
     tariff_by: Callable[[str], Tariff]
 
-    def of(self, reply: Reply) -> Answerer | None:
+    def of(self, reply: ModelReply) -> Answerer | None:
         """Who gave `reply`, as far as its answers may be kept; None where another model did, or one that is not named.
 
         A reply that holds no text, such as a blocked one, need not be named.
@@ -45,7 +45,7 @@ class Answerers:
         others = (self._named(name) for name in self.accepted if name != UNNAMED)
         return max(answerer.tariff.worst(request) for answerer in (self.asked, *others))
 
-    def cost(self, reply: Reply, otherwise: float) -> float:
+    def cost(self, reply: ModelReply, otherwise: float) -> float:
         """US dollars for a reply, at the price of the model that gave it; `otherwise` where the service counted nothing."""
         if reply.usage is None:
             return otherwise
@@ -53,7 +53,7 @@ class Answerers:
         tariff = answerer.tariff if answerer else self.tariff_by(reply.version)
         return tariff.cost(reply.usage)
 
-    def refusal(self, reply: Reply) -> Stop:
+    def refusal(self, reply: ModelReply) -> Stop:
         """Why asking ends after a reply of another model."""
         asked, found = plain_name(self.asked.name), plain_name(reply.version)
         if not found:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from etlrun.enrich.asking import Budget, Progress, ask, no_progress, settled_keys
 from etlrun.enrich.collector import not_collecting
-from etlrun.enrich.finding import look_up
+from etlrun.enrich.finders import look_up
 from etlrun.enrich.keys import Key, Keys
 from etlrun.enrich.model import Environment, LanguageModel, ModelError
 from etlrun.enrich.outputs import Output, Value
-from etlrun.enrich.report import Report, Stop
-from etlrun.enrich.store import Status, Store, Stored
+from etlrun.enrich.report import AskingReport, Stop
+from etlrun.enrich.store import Status, Store, StoredAnswer
 from etlrun.enrich.tiers import Tier
 from etlrun.enrich.until_stopped import run_until_stopped
 
@@ -45,7 +45,7 @@ class Answers:
 
     keys: Keys
     by_place: Sequence[Answer]
-    reports: tuple[Report, ...]
+    reports: tuple[AskingReport, ...]
 
     @property
     def stopped(self) -> Stop | None:
@@ -99,7 +99,7 @@ def answer_keys(
     Each model is asked what those before it left open. Where one stops early (budget, quota, a wrong key), the others are not asked any
     more; what is known is given all the same. Raises RunFailure where the store fails, SpecError for a model's own files.
     """
-    reports: list[Report] = []
+    reports: list[AskingReport] = []
     open_keys = [key for key in keys.asked if key.normal not in overrides]
     for number, tier in enumerate(tiers):
         if number:
@@ -151,7 +151,7 @@ def _known_answers(
 
 @lru_cache(maxsize=4096)  # a million keys share a few answers: each is held once
 def _answer(status: Status, answer: str, source: str) -> Answer:
-    return Answer(status, Stored(status, answer, "", source).values, source)
+    return Answer(status, StoredAnswer(status, answer, "", source).values, source)
 
 
 def _ask_tier(
@@ -163,7 +163,7 @@ def _ask_tier(
     budget: Budget,
     run: str,
     progress: Progress,
-) -> Report:
+) -> AskingReport:
     if not isinstance(tier.model, LanguageModel):
         return look_up(
             tier.question, keys, tier.model.open(root, tier.question.prompt.outputs), store, tier.source, run, progress
@@ -180,20 +180,24 @@ async def _ask_model(
     budget: Budget,
     run: str,
     progress: Progress,
-) -> Report:
+) -> AskingReport:
     settled = settled_keys(store, tier.questions, keys)
     if len(settled) == len(keys):
-        return Report(tier.question.id, tier.source, len(keys), len(keys))  # nothing to ask: no key is needed either
+        return AskingReport(
+            tier.question.id, tier.source, len(keys), len(keys)
+        )  # nothing to ask: no key is needed either
     try:
-        asker = model.open(environment)
+        client = model.open(environment)
     except ModelError as error:
-        return Report(
+        return AskingReport(
             tier.question.id, tier.source, len(keys), len(settled), stopped=Stop("setup", error.message, error.fix)
         )
     try:
-        return await ask(tier.question, keys, asker, store, tier.terms(budget, run), settled=settled, progress=progress)
+        return await ask(
+            tier.question, keys, client, store, tier.terms(budget, run), settled=settled, progress=progress
+        )
     finally:
-        await asker.close()
+        await client.close()
 
 
 def _still_open(tier: Tier, keys: Sequence[Key], store: Store) -> list[Key]:

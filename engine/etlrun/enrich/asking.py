@@ -21,15 +21,15 @@ from etlrun.enrich.answerers import Answerer, Answerers
 from etlrun.enrich.batches import Batch, FollowUp, after_error, after_verdict
 from etlrun.enrich.collector import passing_over_what_is_there
 from etlrun.enrich.keys import Key
-from etlrun.enrich.limiter import CapReached, Closed, Limiter, Limits, Slot
-from etlrun.enrich.model import Asker, ModelError, Reply, Usage
+from etlrun.enrich.limiter import CapReached, Closed, Limiter, Limits, RequestSlot
+from etlrun.enrich.model import ModelClient, ModelError, ModelReply, Usage
 from etlrun.enrich.outputs import Value
 from etlrun.enrich.prices import Tariff, most_input
 from etlrun.enrich.questions import Question, Sheet, write_sheet
 from etlrun.enrich.recorder import Recorder
-from etlrun.enrich.replies import UNVERIFIED, Verdict, judge
-from etlrun.enrich.report import Report, Stop, StopReason
-from etlrun.enrich.store import SETTLED, Entry, Result, Sent, Store
+from etlrun.enrich.replies import UNVERIFIED, ReplyVerdict, judge
+from etlrun.enrich.report import AskingReport, Stop, StopReason
+from etlrun.enrich.store import SETTLED, RequestEntry, Result, Sent, Store
 from etlrun.enrich.supply import Supply
 from etlrun.failures import RunFailure
 
@@ -106,27 +106,27 @@ def no_progress(what: str, done: int, of: int) -> None:
 async def ask(
     question: Question,
     keys: Sequence[Key],
-    asker: Asker,
+    client: ModelClient,
     store: Store,
     terms: Terms,
     *,
     settled: Collection[str] | None = None,
     progress: Progress = no_progress,
     chance: random.Random | None = None,
-) -> Report:
+) -> AskingReport:
     """Ask `keys`, the most frequent first, those that the store does not know yet. Raises RunFailure where the store fails.
 
     `settled` are the normal forms that need not be asked, where the caller has looked already. What stops asking early is in the
     report: every answer that came before is in the store.
     """
     began = asyncio.get_running_loop().time()
-    with ThreadPoolExecutor(1, "label-store") as desk:
-        call = partial(asyncio.get_running_loop().run_in_executor, desk)
+    with ThreadPoolExecutor(1, "label-store") as executor:
+        call = partial(asyncio.get_running_loop().run_in_executor, executor)
         await call(store.add_question, question, terms.source)
         if settled is None:
             settled = await call(settled_keys, store, [question], keys)
         wanted = [key for key in keys if key.normal not in settled][: terms.budget.keys]
-        loop = _Loop(question, asker, store, terms, desk, wanted, progress, chance or random.Random())
+        loop = _Loop(question, client, store, terms, executor, wanted, progress, chance or random.Random())
         if wanted:
             with passing_over_what_is_there():
                 await loop.run()
@@ -141,7 +141,7 @@ async def ask(
             f"{left:,} keys are more than the {terms.budget.keys:,} that may be asked",
             "raise `budget: {keys: ...}`",
         )
-    return Report(
+    return AskingReport(
         question.id,
         terms.source,
         len(keys),
@@ -174,17 +174,17 @@ class _Loop:
     def __init__(
         self,
         question: Question,
-        asker: Asker,
+        client: ModelClient,
         store: Store,
         terms: Terms,
-        desk: ThreadPoolExecutor,
+        executor: ThreadPoolExecutor,
         wanted: Sequence[Key],
         progress: Progress,
         chance: random.Random,
     ) -> None:
         self.question = question
-        self.asker = asker
-        self.desk = desk
+        self.client = client
+        self.executor = executor
         self.store = store
         self.terms = terms
         self.wanted = wanted
@@ -198,8 +198,8 @@ class _Loop:
         self.tokens_per_character = TOKENS_PER_CHARACTER
         self.limiter = Limiter(terms.limits, terms.budget.usd, chance)
         self.answerers = terms.answerers(question)
-        self.recorders = {question.id: Recorder(partial(store.record, question.id, terms.run), desk)}
-        self.call = partial(asyncio.get_running_loop().run_in_executor, desk)
+        self.recorders = {question.id: Recorder(partial(store.record, question.id, terms.run), executor)}
+        self.call = partial(asyncio.get_running_loop().run_in_executor, executor)
         also = [question.answered_by(name).id for name in terms.accept]
         self.supply = Supply(
             wanted, terms.batch, lambda names: self.call(store.lease, question.id, names, also), self.limiter.sleep
@@ -208,7 +208,7 @@ class _Loop:
     async def run(self) -> None:
         if self.terms.budget.usd is not None and self.terms.tariff.price is None:
             try:
-                await self.asker.check()
+                await self.client.check()
             except ModelError as error:
                 if error.cause in ("access", "model", "setup"):  # a name that is wrong has no price
                     self.stop(Stop(error.cause, error.message, error.fix))
@@ -230,7 +230,7 @@ class _Loop:
     @contextlib.asynccontextmanager
     async def alive(self) -> AsyncIterator[None]:
         """Keep this process's leases for as long as the block runs."""
-        await self.call(self.store.beat)
+        await self.call(self.store.heartbeat)
         beating = asyncio.create_task(self.keep_beating())
         try:
             yield
@@ -242,7 +242,7 @@ class _Loop:
         while True:
             await asyncio.sleep(LIFE / 4)
             with contextlib.suppress(RunFailure):  # the next commit will say so
-                await self.call(self.store.beat)
+                await self.call(self.store.heartbeat)
 
     async def work(self) -> None:
         while batch := await self.supply.take():
@@ -269,7 +269,7 @@ class _Loop:
             return FollowUp()
         self.sent += 1
         try:
-            reply = await self.asker.answer(sheet.request)
+            reply = await self.client.answer(sheet.request)
         except ModelError as error:
             return await self.fail(batch, sheet, slot, error)
         except BaseException:
@@ -277,7 +277,7 @@ class _Loop:
             raise
         return await self.read(batch, sheet, slot, reply)
 
-    async def read(self, batch: Batch, sheet: Sheet, slot: Slot, reply: Reply) -> FollowUp:
+    async def read(self, batch: Batch, sheet: Sheet, slot: RequestSlot, reply: ModelReply) -> FollowUp:
         """Take what a reply is worth. Who gave it is known before any other request gets leave."""
         usd = self.answerers.cost(reply, slot.usd)
         answerer = self.answerers.of(reply)
@@ -307,17 +307,17 @@ class _Loop:
         await self.commit(batch, sheet, slot, verdict.fault or "complete", usd, follow_up, verdict, reply, answerer)
         return follow_up
 
-    async def fail(self, batch: Batch, sheet: Sheet, slot: Slot, error: ModelError) -> FollowUp:
+    async def fail(self, batch: Batch, sheet: Sheet, slot: RequestSlot, error: ModelError) -> FollowUp:
         usd = slot.usd if error.may_be_billed else 0.0
         slot.settle(None, usd)
         follow_up = after_error(batch, error, was_answered_before=self.tally.ok > 0)
-        self.heed(slot, error)
+        self.react(slot, error)
         await self.commit(batch, sheet, slot, error.cause, usd, follow_up)
         if error.cause in ("service", "unreadable", "refused") and follow_up.again:
             await self.limiter.sleep(self.limiter.backoff(batch.outages + 1))
         return follow_up
 
-    def heed(self, slot: Slot, error: ModelError) -> None:
+    def react(self, slot: RequestSlot, error: ModelError) -> None:
         """Stop, slow down or go on, as a failure wants it."""
         if error.cause == "rate":
             self.limiter.pause(slot, error.wait)
@@ -343,7 +343,7 @@ class _Loop:
         if self.barren >= most:
             self.stop(Stop(reason, message, fix or "what was answered is kept: run again when it is fixed"))
 
-    def count_cut_off(self, sheet: Sheet, reply: Reply) -> None:
+    def count_cut_off(self, sheet: Sheet, reply: ModelReply) -> None:
         """Stop where thinking eats the room of the answers: until there is one, requests go one by one."""
         self.cut_off += 1
         if self.cut_off < CUT_OFF:
@@ -368,12 +368,12 @@ class _Loop:
         self,
         batch: Batch,
         sheet: Sheet,
-        slot: Slot,
+        slot: RequestSlot,
         outcome: str,
         usd: float,
         follow_up: FollowUp,
-        verdict: Verdict | None = None,
-        reply: Reply | None = None,
+        verdict: ReplyVerdict | None = None,
+        reply: ModelReply | None = None,
         answerer: Answerer | None = None,
     ) -> None:
         usage = reply.usage if reply and reply.usage else Usage()
@@ -399,7 +399,7 @@ class _Loop:
             Result(lost.key.normal, lost.key.shown, lost.status, "", lost.reason) for lost in follow_up.given_up
         )
         recorder = await self.recorder_of(answerer or self.answerers.asked)
-        await recorder.commit(Entry(sent, results))
+        await recorder.commit(RequestEntry(sent, results))
         self.count(usage, outcome, results, sheet)
 
     async def recorder_of(self, answerer: Answerer) -> Recorder:
@@ -407,7 +407,7 @@ class _Loop:
         question = answerer.question
         if question.id not in self.recorders:
             write = partial(self.store.record, question.id, self.terms.run)
-            self.recorders[question.id] = Recorder(write, self.desk)
+            self.recorders[question.id] = Recorder(write, self.executor)
             await self.call(
                 self.store.add_question, question, answerer.source
             )  # before any entry: the thread keeps the order
@@ -431,7 +431,7 @@ class _Loop:
         )
 
 
-def _counted(sheet: Sheet, reply: Reply) -> int | None:
+def _counted(sheet: Sheet, reply: ModelReply) -> int | None:
     """The input tokens of a request as the service counts them, as far as that is possible: they slow the next ones down."""
     return min(reply.usage.input, most_input(sheet.request)) if reply.usage else None
 

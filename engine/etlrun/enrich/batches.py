@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from etlrun.enrich.keys import Key
 from etlrun.enrich.model import ModelError
-from etlrun.enrich.replies import Verdict
+from etlrun.enrich.replies import ReplyVerdict
 from etlrun.enrich.store import Status
 
 TRIES = 6  # replies that bring a key no answer, or outages in its way, after which it has failed
@@ -42,7 +42,7 @@ class FollowUp:
     given_up: tuple[GivenUp, ...] = ()
 
 
-def after_verdict(batch: Batch, verdict: Verdict) -> FollowUp:
+def after_verdict(batch: Batch, verdict: ReplyVerdict) -> FollowUp:
     """What to do about the keys that a reply left without an answer."""
     left = tuple(key for index, key in enumerate(batch.keys) if index not in verdict.answers)
     if not left:

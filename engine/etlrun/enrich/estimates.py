@@ -9,8 +9,8 @@ from pathlib import Path
 
 from etlrun.enrich.keys import Key
 from etlrun.enrich.known_models import note_on
-from etlrun.enrich.model import Asker, LanguageModel, LocalModel
-from etlrun.enrich.outputs import Labels, Value
+from etlrun.enrich.model import LanguageModel, LocalModel, ModelClient
+from etlrun.enrich.outputs import LabelOutput, Value
 from etlrun.enrich.questions import CANARIES, Question, write_sheet
 from etlrun.enrich.store import SETTLED, Store
 from etlrun.enrich.tiers import Tier
@@ -65,10 +65,10 @@ def estimate(
     return bills
 
 
-async def tokens_per_character(question: Question, keys: Sequence[Key], asker: Asker) -> float:
+async def tokens_per_character(question: Question, keys: Sequence[Key], client: ModelClient) -> float:
     """What the service's own count says, from one free request about the first keys; raises ModelError."""
     request = write_sheet(question, keys[:50], random.Random(0)).request
-    counted = await asker.count_tokens(request)
+    counted = await client.count_tokens(request)
     return counted / (len(request.system) + len(request.user)) if counted else TOKENS_PER_CHARACTER
 
 
@@ -102,7 +102,7 @@ def _value_tokens(question: Question) -> float:
     """Tokens of the values of one answer: a label's letters by three, half the longest of anything else."""
     total = 0.0
     for output in question.prompt.outputs:
-        lengths = [len(label) for label in output.labels] if isinstance(output, Labels) else [output.longest / 2]
+        lengths = [len(label) for label in output.labels] if isinstance(output, LabelOutput) else [output.longest / 2]
         total += sum(lengths) / len(lengths) / 3
     return total
 

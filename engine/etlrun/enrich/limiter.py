@@ -36,7 +36,7 @@ class CapReached(Exception):
 
 
 @dataclass
-class Slot:
+class RequestSlot:
     """The leave to send one request: what was reserved for it, and when."""
 
     limiter: Limiter
@@ -75,7 +75,7 @@ class Limiter:
         self.is_proven = False  # whether it is known what a request costs
         self.dearer = 1.0  # how many times its worst price a request has cost
 
-    async def enter(self, tokens: int, worst_usd: float) -> Slot:
+    async def enter(self, tokens: int, worst_usd: float) -> RequestSlot:
         """Wait for leave to send a request of so many input tokens that costs `worst_usd` at most.
 
         Raises CapReached where the money does not suffice even when all that is under way comes back cheap, and Closed after `close`.
@@ -90,9 +90,9 @@ class Limiter:
             self.in_flight += 1
             self.reserved += worst_usd
             self._book(now, tokens)
-            return Slot(self, tokens, worst_usd, now)
+            return RequestSlot(self, tokens, worst_usd, now)
 
-    def leave(self, slot: Slot, tokens: int, usd: float) -> None:
+    def leave(self, slot: RequestSlot, tokens: int, usd: float) -> None:
         """Take a slot back: see Slot.settle."""
         self.in_flight -= 1
         self.reserved = self.reserved - slot.usd if self.in_flight else 0.0
@@ -113,7 +113,7 @@ class Limiter:
         self.rate = min(1.0, self.rate + CREEP)
         self.pauses = 0
 
-    def pause(self, slot: Slot, wait: float | None) -> None:
+    def pause(self, slot: RequestSlot, wait: float | None) -> None:
         """The service said that there were too many requests: everybody waits for `wait` seconds or, where it named none, a random while.
 
         Requests that were sent before the last pause say nothing new: they prolong it, and do not slow the rate again.

@@ -42,7 +42,7 @@ class Usage:
 
 
 @dataclass(frozen=True)
-class Reply:
+class ModelReply:
     """What came back: the text, how it ended (`reason` is the service's word for it), and what it took.
 
     `usage` is None where the service did not say.
@@ -75,11 +75,11 @@ class ModelError(Exception):
         self.may_be_billed = may_be_billed
 
 
-class Asker(ABC):
+class ModelClient(ABC):
     """An open language model. Every method raises ModelError and nothing else that a service can cause."""
 
     @abstractmethod
-    async def answer(self, request: Request) -> Reply:
+    async def answer(self, request: Request) -> ModelReply:
         """Send one request, once."""
 
     @abstractmethod
@@ -96,7 +96,7 @@ class Asker(ABC):
 
 
 @dataclass(frozen=True)
-class Finding:
+class LookupResult:
     """What a finder knows of a key: the answer by output column, and why."""
 
     answer: Mapping[str, Value]
@@ -107,7 +107,7 @@ class Finder(ABC):
     """An open model that looks keys up by itself."""
 
     @abstractmethod
-    def find(self, text: str) -> Finding | None:
+    def find(self, text: str) -> LookupResult | None:
         """The answer for one key; None where it does not know."""
 
 
@@ -159,7 +159,7 @@ class LanguageModel(Model):
         "raise `thoughts` of the model"  # what to do where thinking leaves no room for the answer
     )
 
-    def open(self, environment: Environment) -> Asker:
+    def open(self, environment: Environment) -> ModelClient:
         """The model, ready to be asked; `environment` fills in `${NAME}`. Raises ModelError with the cause `setup`."""
         raise NotImplementedError
 

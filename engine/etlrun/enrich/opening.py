@@ -6,10 +6,10 @@ from pathlib import Path
 
 from etlrun.enrich.store import Store
 from etlrun.failures import RunFailure
-from etlrun.spec.database import Lines
+from etlrun.spec.database import ServerAccess
 
 
-def open_store(where: Path | Lines) -> Store:
+def open_store(where: Path | ServerAccess) -> Store:
     """Open the label store in a SQLite file, made where it is missing, or in a database on a server. Raises RunFailure."""
     try:
         from etlrun.enrich._sql_store import SqlStore

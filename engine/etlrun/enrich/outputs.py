@@ -51,7 +51,7 @@ class Output(ABC):
 
 
 @dataclass(frozen=True)
-class Labels(Output):
+class LabelOutput(Output):
     """One of a fixed list of labels, each with a line that says what belongs to it."""
 
     labels: Mapping[str, str]
@@ -120,7 +120,7 @@ class Text(Output):
 
 
 @dataclass(frozen=True)
-class Number(Output):
+class NumberOutput(Output):
     """A number between two limits, both included."""
 
     min: float
@@ -170,7 +170,7 @@ def read_text(output: Output, text: str) -> Value:
     """The answer that a text cell (of a CSV file) holds. Raises NotAllowed."""
     if isinstance(output, Truth):
         return output.read({"true": True, "false": False}.get(text.strip().lower(), text))
-    if isinstance(output, Number):
+    if isinstance(output, NumberOutput):
         try:
             return output.read(float(text))
         except ValueError:
@@ -180,6 +180,6 @@ def read_text(output: Output, text: str) -> Value:
 
 def refusal(output: Output, text: str, error: NotAllowed) -> tuple[str, str, str]:
     """The code, the message and the fix of a mistake: `text` stands where an answer belongs, and the output does not allow it."""
-    labels = tuple(output.labels) if isinstance(output, Labels) else ()
+    labels = tuple(output.labels) if isinstance(output, LabelOutput) else ()
     fix = nearest(text, labels) or (f"the labels are {', '.join(labels)}" if labels else "")
     return "unknown-label" if labels else "wrong-value", f"`{text}` is {error}", fix

@@ -31,7 +31,7 @@ from typing import Any
 
 from etlrun.diagnostics import Diagnostic, SpecError, nearest
 from etlrun.enrich.keys import MAX_CHARACTERS, is_asked, normal_form, shown_form
-from etlrun.enrich.outputs import Labels, NotAllowed, Number, Output, Text, Truth, Value, is_all_of, refusal
+from etlrun.enrich.outputs import LabelOutput, NotAllowed, NumberOutput, Output, Text, Truth, Value, is_all_of, refusal
 from etlrun.language.patterns import PatternError
 from etlrun.spec.building import Origin, build
 from etlrun.spec.fields import Described, Label, Schema, key, schema_of_class
@@ -202,11 +202,11 @@ class _Reader:
         if column.number:
             if column.number.min >= column.number.max:
                 self.complain((*where, "max"), "the largest number must be above the smallest")
-            return Number(name, column.about, column.number.min, column.number.max)
+            return NumberOutput(name, column.about, column.number.min, column.number.max)
         if column.boolean:
             return Truth(name, column.about)
         self.check_labels(column, where)
-        return Labels(name, column.about, {label: str(about) for label, about in column.labels.items()})
+        return LabelOutput(name, column.about, {label: str(about) for label, about in column.labels.items()})
 
     def pattern(self, text: str, where: Keys) -> str:
         """A regular expression, or none where it is not one that the engines read alike."""
@@ -289,7 +289,7 @@ class _Reader:
                 continue
             value = self.document.value[where[0]][where[1]][name]
             try:
-                yield name, output.read(str(item[name]) if isinstance(output, (Labels, Text)) else value)
+                yield name, output.read(str(item[name]) if isinstance(output, (LabelOutput, Text)) else value)
             except NotAllowed as error:
                 code, message, fix = refusal(output, str(item[name]), error)
                 self.complain((*where, name), message, fix, code)

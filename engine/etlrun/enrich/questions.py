@@ -12,7 +12,7 @@ from typing import Any
 
 from etlrun.enrich.keys import NORMALISER, Key
 from etlrun.enrich.model import Request
-from etlrun.enrich.outputs import Labels, Output
+from etlrun.enrich.outputs import LabelOutput, Output
 from etlrun.enrich.prompts import Example, Prompt
 
 CANARIES = 2  # at most so many in a request
@@ -131,7 +131,7 @@ def longest_answer(question: Question, items: int) -> int:
     names = sum(len(field) + 6 for field in question.fields)
     # A label is a handful of tokens; the bytes of the longest one, halved, still leave ample room.
     values = sum(
-        max(16, output.longest // 2) if isinstance(output, Labels) else output.longest
+        max(16, output.longest // 2) if isinstance(output, LabelOutput) else output.longest
         for output in question.fields.values()
     )
     return 64 + items * (12 + names + values)

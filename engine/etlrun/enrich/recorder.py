@@ -6,19 +6,19 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
-from etlrun.enrich.store import Entry
+from etlrun.enrich.store import RequestEntry
 
 
 class Recorder:
-    """Writes entries in the thread of `desk`, one transaction at a time."""
+    """Writes entries in the thread of `executor`, one transaction at a time."""
 
-    def __init__(self, write: Callable[[Sequence[Entry]], None], desk: Executor) -> None:
+    def __init__(self, write: Callable[[Sequence[RequestEntry]], None], executor: Executor) -> None:
         self.write = write
-        self.desk = desk
-        self.waiting: list[tuple[Entry, asyncio.Future[None]]] = []
+        self.executor = executor
+        self.waiting: list[tuple[RequestEntry, asyncio.Future[None]]] = []
         self.writing: asyncio.Task[None] | None = None
 
-    async def commit(self, entry: Entry) -> None:
+    async def commit(self, entry: RequestEntry) -> None:
         """Come back when `entry` is committed. Raises what the store raises."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.waiting.append((entry, done))
@@ -30,14 +30,16 @@ class Recorder:
         try:
             while self.waiting:
                 now, self.waiting = self.waiting, []
-                written = asyncio.get_running_loop().run_in_executor(self.desk, self.write, [entry for entry, _ in now])
+                written = asyncio.get_running_loop().run_in_executor(
+                    self.executor, self.write, [entry for entry, _ in now]
+                )
                 await asyncio.wait((written,))
                 _settle(now, written.exception())
         finally:
             self.writing = None
 
 
-def _settle(now: Sequence[tuple[Entry, asyncio.Future[None]]], error: BaseException | None) -> None:
+def _settle(now: Sequence[tuple[RequestEntry, asyncio.Future[None]]], error: BaseException | None) -> None:
     for _, done in now:
         if done.done():
             continue

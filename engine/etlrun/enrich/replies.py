@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from etlrun.enrich.model import Reply
+from etlrun.enrich.model import ModelReply
 from etlrun.enrich.outputs import NotAllowed, Output, Value
 from etlrun.enrich.questions import Question, Sheet
 
@@ -25,7 +25,7 @@ BROKEN = (ValueError, RecursionError)  # what the decoder raises: the second for
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ReplyVerdict:
     """What a reply is worth: the answers taken, by index of the key, what was wrong with it, and counts of the details."""
 
     answers: Mapping[int, Answer]
@@ -34,34 +34,34 @@ class Verdict:
     reason: str = ""
 
 
-def judge(question: Question, sheet: Sheet, reply: Reply) -> Verdict:
+def judge(question: Question, sheet: Sheet, reply: ModelReply) -> ReplyVerdict:
     """Check a reply against the sheet that asked for it."""
     details: Counter[str] = Counter()
     if reply.ending == "blocked":
-        return Verdict({}, "blocked", Counter(["blocked"]), reply.reason)
+        return ReplyVerdict({}, "blocked", Counter(["blocked"]), reply.reason)
     found = _document(reply.text)
     if found is None:
-        return Verdict(
+        return ReplyVerdict(
             {}, "truncated" if reply.ending == "truncated" else "unreadable", Counter(["unreadable"]), reply.reason
         )
     batch, items, is_whole = found
     if batch != sheet.batch:
-        return Verdict({}, "other-batch", Counter(["other-batch"]), "answers another batch")
+        return ReplyVerdict({}, "other-batch", Counter(["other-batch"]), "answers another batch")
     answers, spoilt = _answers(question, len(sheet.items), items, details)
     if any(place in answers and not _agrees(answers[place], known) for place, known in sheet.canaries.items()):
-        return Verdict({}, "canary", Counter(["canary"]), "a canary was answered wrongly")
+        return ReplyVerdict({}, "canary", Counter(["canary"]), "a canary was answered wrongly")
     if sheet.canaries and not sheet.canaries.keys() & answers.keys():
         is_all_there = is_whole or reply.ending == "complete" or bool(spoilt & sheet.canaries.keys())
         if is_all_there or min(sheet.canaries) < max(answers, default=-1):
-            return Verdict({}, "canary", Counter(["canary"]), "no canary was answered")
+            return ReplyVerdict({}, "canary", Counter(["canary"]), "no canary was answered")
         details.update([UNVERIFIED] if answers else [])
-        return Verdict({}, "truncated", details, "the answer was cut off before it came to a canary")
+        return ReplyVerdict({}, "truncated", details, "the answer was cut off before it came to a canary")
     taken = {place: answers[item] for item, place in enumerate(sheet.items) if place is not None and item in answers}
     if len(taken) == len(sheet.items) - len(sheet.canaries):
-        return Verdict(taken, "", details)
+        return ReplyVerdict(taken, "", details)
     if reply.ending == "truncated" or not is_whole:
-        return Verdict(taken, "truncated", details, "the answer was cut off")
-    return Verdict(taken, "incomplete", details, ", ".join(sorted(details)) or "missing")
+        return ReplyVerdict(taken, "truncated", details, "the answer was cut off")
+    return ReplyVerdict(taken, "incomplete", details, ", ".join(sorted(details)) or "missing")
 
 
 def _document(text: str) -> tuple[str, Iterator[Any], bool] | None:

@@ -35,7 +35,7 @@ class Stop:
 
 
 @dataclass(frozen=True)
-class Report:
+class AskingReport:
     """What came of the keys of one question.
 
     `known` were answered before, `by_others` by another process meanwhile; `ok`, `abstained`, `refused` and `failed` were settled

@@ -56,20 +56,20 @@ class Score:
     def labels(self) -> tuple[LabelScore, ...]:
         """Every label that was wanted or given, the most wanted first."""
         wanted, given, right = Counter[str](), Counter[str](), Counter[str]()
-        for (true, said), count in self.confusion.items():
+        for (true, detail), count in self.confusion.items():
             wanted[true] += count
-            given[said] += count
-            right[true] += count if true == said else 0
+            given[detail] += count
+            right[true] += count if true == detail else 0
         names = sorted({*wanted, *given} - {""}, key=lambda name: (-wanted[name], name))
         return tuple(LabelScore(name, given[name], wanted[name], right[name]) for name in names)
 
 
 def score(pairs: Iterable[tuple[Value, Value | None]]) -> Score:
     """Score pairs of the right answer and the answer given."""
-    confusion = Counter((_text(true), "" if said is None else _text(said)) for true, said in pairs)
+    confusion = Counter((_text(true), "" if detail is None else _text(detail)) for true, detail in pairs)
     keys = sum(confusion.values())
-    answered = sum(count for (_, said), count in confusion.items() if said)
-    right = sum(count for (true, said), count in confusion.items() if true == said)
+    answered = sum(count for (_, detail), count in confusion.items() if detail)
+    right = sum(count for (true, detail), count in confusion.items() if true == detail)
     return Score(keys, answered, right, confusion)
 
 

@@ -61,14 +61,14 @@ class Sent:
 
 
 @dataclass(frozen=True)
-class Entry:
+class RequestEntry:
     """A request and what became of its keys: committed together."""
 
     sent: Sent
     results: Sequence[Result]
 
 
-class Stored(NamedTuple):
+class StoredAnswer(NamedTuple):
     """What the store knows of a key."""
 
     status: Status
@@ -125,17 +125,17 @@ class Store(ABC):
         """Write down a question; nothing happens where it is known."""
 
     @abstractmethod
-    def known(self, question: str, keys: Sequence[str]) -> dict[str, Stored]:
+    def known(self, question: str, keys: Sequence[str]) -> dict[str, StoredAnswer]:
         """What is known of `keys` (normal forms), failures included."""
 
-    def judged(self, questions: Sequence[Question], keys: Sequence[str]) -> dict[str, Stored]:
+    def judged(self, questions: Sequence[Question], keys: Sequence[str]) -> dict[str, StoredAnswer]:
         """What is known of `keys`, without what a question does not allow: a key of which that is said is not known.
 
         `questions` differ in the model that answers: what is worth most counts, then the first.
         """
         return _best(_without(known, _not_allowed(question, known)) for question, known in self._each(questions, keys))
 
-    def sifted(self, questions: Sequence[Question], keys: Sequence[str]) -> dict[str, Stored]:
+    def sifted(self, questions: Sequence[Question], keys: Sequence[str]) -> dict[str, StoredAnswer]:
         """The same, and what a question does not allow is removed, so that its keys are asked again."""
         found = []
         for question, known in self._each(questions, keys):
@@ -145,7 +145,9 @@ class Store(ABC):
             found.append(_without(known, wrong))
         return _best(found)
 
-    def _each(self, questions: Sequence[Question], keys: Sequence[str]) -> Iterator[tuple[Question, dict[str, Stored]]]:
+    def _each(
+        self, questions: Sequence[Question], keys: Sequence[str]
+    ) -> Iterator[tuple[Question, dict[str, StoredAnswer]]]:
         return ((question, self.known(question.id, keys)) for question in questions)
 
     @abstractmethod
@@ -153,7 +155,7 @@ class Store(ABC):
         """Try to reserve keys for this process; `also` are questions whose answers settle a key too."""
 
     @abstractmethod
-    def beat(self) -> None:
+    def heartbeat(self) -> None:
         """Say that this process is alive; without it, its leases lapse after a minute."""
 
     @abstractmethod
@@ -161,11 +163,11 @@ class Store(ABC):
         """Give up every lease of this process."""
 
     @abstractmethod
-    def record(self, question: str, run: str, entries: Sequence[Entry]) -> None:
+    def record(self, question: str, run: str, entries: Sequence[RequestEntry]) -> None:
         """Commit requests and results."""
 
     @abstractmethod
-    def rows(self, question: str) -> Iterator[tuple[str, str, Stored]]:
+    def rows(self, question: str) -> Iterator[tuple[str, str, StoredAnswer]]:
         """Every key of a question: normal form, spelling asked, what is known; by key."""
 
     @abstractmethod
@@ -198,7 +200,7 @@ class Store(ABC):
         return pyarrow.table(columns)
 
 
-def _best(each: Iterable[dict[str, Stored]]) -> dict[str, Stored]:
+def _best(each: Iterable[dict[str, StoredAnswer]]) -> dict[str, StoredAnswer]:
     """What is worth most of each key."""
     parts = iter(each)
     found = next(parts, {})
@@ -209,11 +211,11 @@ def _best(each: Iterable[dict[str, Stored]]) -> dict[str, Stored]:
     return found
 
 
-def _without(known: dict[str, Stored], wrong: set[str]) -> dict[str, Stored]:
+def _without(known: dict[str, StoredAnswer], wrong: set[str]) -> dict[str, StoredAnswer]:
     return {key: stored for key, stored in known.items() if key not in wrong} if wrong else known
 
 
-def _not_allowed(question: Question, known: Mapping[str, Stored]) -> set[str]:
+def _not_allowed(question: Question, known: Mapping[str, StoredAnswer]) -> set[str]:
     each = {id(stored): stored for stored in known.values()}  # a million keys share a few answers
     wrong = {number for number, stored in each.items() if not stored.is_allowed(question)}
     return {key for key, stored in known.items() if id(stored) in wrong} if wrong else set()

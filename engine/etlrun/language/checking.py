@@ -11,7 +11,7 @@ from etlrun.diagnostics import nearest
 from etlrun.language.columns import NULL, Columns, Type
 from etlrun.language.expressions import TYPE, Problem, column, span, word
 from etlrun.language.functions.left_out import NOT_DETERMINISTIC
-from etlrun.language.grammar import said
+from etlrun.language.grammar import detail
 
 Names = tuple[tuple[str, Columns], ...]  # the relations an expression sees, by alias, nearest first
 
@@ -35,7 +35,7 @@ class Checker:
         kind = rule(self, node) if rule else self.refuse(node)
         node.meta[TYPE] = kind
         if self.is_written and len(self.problems) == before and _is_always_null(node, kind):
-            self.complain(node, "type-mismatch", f"`{said(node)}` is null in every row, and has no type", TYPED_NULL)
+            self.complain(node, "type-mismatch", f"`{detail(node)}` is null in every row, and has no type", TYPED_NULL)
         return kind
 
     def complain(self, node: exp.Expr, code: str, message: str, fix: str = "", whole: bool = True) -> Type:
@@ -44,7 +44,7 @@ class Checker:
         return NULL
 
     def refuse(self, node: exp.Expr) -> Type:
-        return self.complain(node, "expression-not-allowed", f"`{said(node)}` is not part of the expression language")
+        return self.complain(node, "expression-not-allowed", f"`{detail(node)}` is not part of the expression language")
 
 
 TYPED_NULL = "write cast(null as string), with the type it is to have"
@@ -102,7 +102,7 @@ def visit_field(checker: Checker, node: exp.Expr) -> Type:
         return checker.complain(
             node,
             "unknown-column",
-            f"`{said(node.this)}` has no field `{node.expression.name}`",
+            f"`{detail(node.this)}` has no field `{node.expression.name}`",
             nearest(node.expression.name, names),
         )
     node.set("expression", exp.to_identifier(member[0], quoted=True))

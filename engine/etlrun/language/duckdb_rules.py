@@ -43,8 +43,8 @@ def _call(node: exp.Anonymous) -> exp.Expr:
         return _nullif(*node.expressions)
     arguments, wanted = arguments_of(node), function.wants(len(arguments_of(node))) or ()
     widen(*(argument for argument, kind in zip(arguments, wanted, strict=False) if kind == "same"))
-    for argument, said in zip(arguments, wanted, strict=False):
-        _type_null(argument, NULLS.get(said.lstrip("="), NULL))
+    for argument, detail in zip(arguments, wanted, strict=False):
+        _type_null(argument, NULLS.get(detail.lstrip("="), NULL))
     type_elements(node, function, duckdb_cast)
     if function.picks or is_distinct(node):
         read_zero_alike(arguments_of(node), "duckdb")

@@ -243,7 +243,7 @@ def _refused_node(node: exp.Expr, text: str) -> Problem:
     for kind in type(node).__mro__:
         if kind in NODES:
             return _problem(NODES[kind], node, span(node, text), text)
-    return _problem(Refusal("`{said}` is not part of the language"), node, span(node, text), text)
+    return _problem(Refusal("`{sql}` is not part of the language"), node, span(node, text), text)
 
 
 def _refused_argument(node: exp.Expr, key: str, value: object, text: str) -> Problem:
@@ -252,7 +252,7 @@ def _refused_argument(node: exp.Expr, key: str, value: object, text: str) -> Pro
         words = key.strip("_").replace("_", " ").upper()
         refusal = Refusal(f"{words} is not supported here", words=words)
     is_placed = isinstance(value, exp.Expr) and any("start" in part.meta for part in value.walk())
-    is_of_node = "{said}" in refusal.message or isinstance(node, exp.Star)
+    is_of_node = "{sql}" in refusal.message or isinstance(node, exp.Star)
     owner = value if isinstance(value, exp.Expr) and is_placed and not is_of_node else node
     return _problem(refusal, node, clause(refusal.words, node, text) if refusal.words else span(owner, text), text)
 
@@ -276,11 +276,11 @@ def _problem(refusal: Refusal, node: exp.Expr, place: tuple[int, int], text: str
     start, end = closed(place, text)
     is_placed = any("start" in part.meta for part in node.walk())
     written = text[slice(*closed(span(node, text), text))] if is_placed else (node.text("this") or node.key).lower()
-    message = refusal.message.replace("{said}", shortened(written))
+    message = refusal.message.replace("{sql}", shortened(written))
     return Problem(refusal.code, message, max(0, start), max(end, start + 1, 1), refusal.fix)
 
 
-def said(node: exp.Expr) -> str:
+def detail(node: exp.Expr) -> str:
     """A checked node as Spark SQL, cut to a length that fits into a message."""
     return shortened(node.sql(dialect="spark", normalize_functions=False))
 

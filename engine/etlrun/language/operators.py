@@ -27,7 +27,7 @@ from etlrun.language.columns import (
 from etlrun.language.expressions import TYPE, cast, data_type, type_from_tree
 from etlrun.language.functions import common_type
 from etlrun.language.functions.numbers import decimal_operand, decimal_remainder
-from etlrun.language.grammar import said
+from etlrun.language.grammar import detail
 from etlrun.language.templates import text_of
 
 _EXAMPLES = {DATE: "'2022-04-30'", TIMESTAMP: "'2022-04-30 20:15:00'"}
@@ -87,7 +87,7 @@ def visit_cast(checker: Checker, node: exp.Expr) -> Type:
         return checker.complain(node, "type-mismatch", f"a {source} cannot be cast to {target}", fix)
     if target in (DATE, TIMESTAMP) and is_moment_word(node.this):
         return checker.complain(
-            node, "type-mismatch", f"{said(node.this)} names another moment at every run", "use a param of that type"
+            node, "type-mismatch", f"{detail(node.this)} names another moment at every run", "use a param of that type"
         )
     node.set("to", data_type(target))
     return target

@@ -9,7 +9,7 @@ from sqlglot import exp
 from etlrun.language.columns import Columns
 from etlrun.language.expressions import TYPE, column, respell, type_of
 from etlrun.language.templates import whole_of
-from etlrun.language.totality import Place, picks_a_row, places_in, said_places
+from etlrun.language.totality import Place, picks_a_row, place_list, places_in
 from etlrun.language.typed import has_aggregate, has_window
 
 if TYPE_CHECKING:
@@ -112,9 +112,9 @@ def _not_total(checker: QueryChecker, node: exp.Expr, missing: list[Place], know
         for place in missing
         if (found := known.get(place[1])) is not None and not found.type.is_orderable  # type: ignore[attr-defined]
     ]
-    fix = f"add {said_places(missing)} to ORDER BY"
+    fix = f"add {place_list(missing)} to ORDER BY"
     if unordered:
-        fix = f"{said_places(unordered)} has no order: read the rows without it, or make a key with GROUP BY first"
+        fix = f"{place_list(unordered)} has no order: read the rows without it, or make a key with GROUP BY first"
     message = "rows can tie here, and another one may win at every run"
     checker.complain(node, "no-total-order", message, fix)
 

@@ -11,10 +11,10 @@ from etlrun.language.checking import TYPED_NULL
 from etlrun.language.columns import BOOLEAN, NULL, Column, Columns, Type
 from etlrun.language.expressions import TYPE, ExpressionError, Problem, span, type_of, word
 from etlrun.language.functions import common_type
-from etlrun.language.grammar import COUNTS, VALUES, said
+from etlrun.language.grammar import COUNTS, VALUES, detail
 from etlrun.language.order_by import check_limit, check_order, check_windows, refuse_shadowed
 from etlrun.language.relations import columns_of_star, declared, seen_by
-from etlrun.language.totality import Key
+from etlrun.language.totality import UniqueKey
 from etlrun.language.typed import Names, check_expression, has_aggregate, has_window, window_parts
 from etlrun.language.unions import widen_side
 
@@ -47,7 +47,7 @@ class Selected:
 
     query: exp.Select
     names: Names
-    key: Key
+    key: UniqueKey
     outputs: Columns
     keys: tuple[exp.Expr, ...] | None
 
@@ -72,7 +72,7 @@ class QueryChecker:
         """Complain about a part of the user's query that no rule has looked at, which would be a fault of ours."""
         for node in query.walk() if self.text and not self.problems else ():
             if isinstance(node, VALUES) and TYPE not in node.meta and not isinstance(node.parent, COUNTS):
-                self.complain(node, "expression-not-allowed", f"`{said(node)}` is not allowed here")
+                self.complain(node, "expression-not-allowed", f"`{detail(node)}` is not allowed here")
 
     def columns_of(self, query: exp.Expr, relations: Mapping[str, Columns]) -> Columns:
         """The columns of a query that stands for itself: as the whole, as a CTE, in FROM. None of them is of type null."""
@@ -233,17 +233,17 @@ class QueryChecker:
         for child in node.iter_expressions():
             self.grouped(child, keys)
 
-    def condition(self, clause: exp.Expr, names: Names, said: str) -> None:
+    def condition(self, clause: exp.Expr, names: Names, detail: str) -> None:
         clause.set("this", self.expression(clause.this, names, BOOLEAN))
         if has_window(clause.this):
             self.complain(
                 clause,
                 "not-allowed-here",
-                f"a window function is not allowed in {said}",
+                f"a window function is not allowed in {detail}",
                 "put it into a subquery first",
             )
-        if said != "HAVING" and has_aggregate(clause.this):
-            self.complain(clause, "not-allowed-here", f"an aggregate is not allowed in {said}", "use HAVING")
+        if detail != "HAVING" and has_aggregate(clause.this):
+            self.complain(clause, "not-allowed-here", f"an aggregate is not allowed in {detail}", "use HAVING")
 
     def expression(self, tree: exp.Expr, names: Names, wanted: Type | None = None, replace: bool = False) -> exp.Expr:
         """Type one expression; with `replace`, put the typed tree where the untyped one stood."""
@@ -292,5 +292,5 @@ def _unique(selected: Selected) -> Iterable[str]:
     return () if selected.key.missing(columns) else [columns[place] for place in columns if _tells(selected.key, place)]
 
 
-def _tells(key: Key, place: tuple[str, str]) -> bool:
+def _tells(key: UniqueKey, place: tuple[str, str]) -> bool:
     return place in key.places or any(place == merged for merged, _ in key.same)

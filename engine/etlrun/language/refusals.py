@@ -9,7 +9,7 @@ from sqlglot import exp
 
 @dataclass(frozen=True)
 class Refusal:
-    """A mistake to come: `{said}` stands for the SQL at fault; `words` are the ones of the clause that the caret goes under.
+    """A mistake to come: `{sql}` stands for the SQL at fault; `words` are the ones of the clause that the caret goes under.
 
     One that `comes_first` is put before what NODES says of the value.
     """
@@ -21,7 +21,7 @@ class Refusal:
     comes_first: bool = False
 
 
-_NO_PART = "`{said}` is not part of the expression language"
+_NO_PART = "`{sql}` is not part of the expression language"
 _SUBQUERY = Refusal("a subquery is not allowed in an expression", "use a `join` step")
 _IN_QUERY = Refusal("`in` takes a list of values", "use a `join` step for a relation")
 _STAR = "name the columns, or leave some out with a `drop` step"
@@ -48,7 +48,7 @@ NODES: dict[type, Refusal] = {
     exp.GroupingSets: Refusal(
         "GROUPING SETS is not supported", "group in a `sql` step each, and join them with UNION ALL"
     ),
-    exp.Var: Refusal("`{said}` is not allowed here", "name the columns"),
+    exp.Var: Refusal("`{sql}` is not allowed here", "name the columns"),
     exp.Values: Refusal("VALUES is not supported", "put the rows into a file and declare it as a source"),
     exp.Lateral: Refusal("LATERAL is not supported", "use an `explode` step"),
     exp.Unnest: Refusal("UNNEST is not supported", "use an `explode` step"),
@@ -119,10 +119,10 @@ ARGUMENTS: dict[tuple[type, str], Refusal] = {
         "a recursive WITH is not supported", "write each level as a part of its own", "recursive"
     ),
     (exp.CTE, "materialized"): Refusal("MATERIALIZED is not supported", "leave it out", "materialized"),
-    (exp.TableAlias, "columns"): Refusal("`{said}` renames columns", "name them with `as` in a SELECT"),
+    (exp.TableAlias, "columns"): Refusal("`{sql}` renames columns", "name them with `as` in a SELECT"),
     (exp.Table, "this"): Refusal("only relations of this pipeline can be read", "declare it as a source"),
-    (exp.Table, "db"): Refusal("`{said}` is not a relation of this pipeline", "declare it as a source"),
-    (exp.Table, "catalog"): Refusal("`{said}` is not a relation of this pipeline", "declare it as a source"),
+    (exp.Table, "db"): Refusal("`{sql}` is not a relation of this pipeline", "declare it as a source"),
+    (exp.Table, "catalog"): Refusal("`{sql}` is not a relation of this pipeline", "declare it as a source"),
     (exp.From, "this"): Refusal("only relations of this pipeline can be read", "declare it as a source"),
     (exp.Join, "this"): Refusal("only relations of this pipeline can be read", "declare it as a source"),
     (exp.Join, "method"): Refusal("NATURAL and ASOF joins are not supported", "name the columns with USING or ON"),

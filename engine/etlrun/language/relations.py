@@ -11,7 +11,7 @@ from sqlglot import exp
 from etlrun.diagnostics import nearest
 from etlrun.language.columns import BIGINT, BOOLEAN, NULL, Column, Columns
 from etlrun.language.expressions import column, respell, type_of
-from etlrun.language.totality import Key, equated, joined, key_of, without_alias
+from etlrun.language.totality import UniqueKey, equated, joined, key_of, without_alias
 from etlrun.language.typed import Names, has_aggregate, has_window
 
 if TYPE_CHECKING:
@@ -25,14 +25,14 @@ class Seen:
     """The relations that a SELECT sees, and the key of its rows."""
 
     names: Names
-    key: Key
+    key: UniqueKey
 
 
 def seen_by(checker: QueryChecker, query: exp.Select, relations: Mapping[str, Columns]) -> Seen:
     """Resolve the relations behind FROM and JOIN, in place."""
     from_ = query.args.get("from_")
     if from_ is None:
-        return Seen((), Key())
+        return Seen((), UniqueKey())
     joins = query.args.get("joins") or ()
     first = _relation(checker, from_.this, relations, is_alone=not joins)
     names, aliases = [first], {first[0].lower()}
@@ -158,7 +158,7 @@ def _merged(checker: QueryChecker, join: exp.Join, names: list[tuple[str, Column
     return Columns(tuple(merged)) if merged else None
 
 
-def _key(key: Key, join: exp.Join, alias: str, columns: Columns, before: list[tuple[str, Columns]]) -> Key:
+def _key(key: UniqueKey, join: exp.Join, alias: str, columns: Columns, before: list[tuple[str, Columns]]) -> UniqueKey:
     """The key of the rows so far, joined with the relation `alias`."""
     using = [item.name.lower() for item in join.args.get("using") or ()]
     condition, side = join.args.get("on"), join.side.upper()
@@ -172,4 +172,4 @@ def _key(key: Key, join: exp.Join, alias: str, columns: Columns, before: list[tu
         left = same.get(("", name), frozenset()) if not holder else frozenset(((holder.lower(), name),))
         right = frozenset(((alias.lower(), name),))
         same["", name] = {"": left | right, "LEFT": left, "RIGHT": right}.get(side, frozenset())
-    return Key(result.places, result.is_declared, tuple(same.items()))
+    return UniqueKey(result.places, result.is_declared, tuple(same.items()))

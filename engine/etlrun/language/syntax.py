@@ -27,22 +27,22 @@ def syntax_problem(error: ParseError | TokenError, text: str, sql: str = "", shi
         fix = "close it; a quote inside a text is written \\'" if text[opened] != "`" else "close it"
         return Problem("syntax", "this quote is not closed", opened, len(text), fix)
     facts = error.errors[0] if isinstance(error, ParseError) and error.errors else {}
-    said, word = str(facts.get("description") or ""), str(facts.get("highlight") or "")
-    if opened is not None and ("Expecting )" in said or not word):
+    detail, word = str(facts.get("description") or ""), str(facts.get("highlight") or "")
+    if opened is not None and ("Expecting )" in detail or not word):
         return Problem("syntax", "this `(` is not closed", opened, opened + 1, f"close it with `)`; {_QUOTES}")
     start, end = _place(facts, word, text, sql or text, shift)
     if end <= 0:
         return Problem("syntax", "the expression is empty", 0, max(1, len(text)), "write one, or leave its key out")
     if not word or start >= len(text):
         return Problem("syntax", "the expression ends too early", 0, len(text), "finish it")
-    return _phrase(said, word, start, min(end, len(text)))
+    return _phrase(detail, word, start, min(end, len(text)))
 
 
-def _phrase(said: str, word: str, start: int, end: int) -> Problem:
-    if "Expected TYPE" in said:
+def _phrase(detail: str, word: str, start: int, end: int) -> Problem:
+    if "Expected TYPE" in detail:
         fix = nearest(word, (*SCALARS, *SPELLINGS)) or "the types are " + ", ".join(SCALARS)
         return Problem("unknown-type", f"`{word}` is not a type", start, end, fix)
-    expected = re.match(r"Expected (\w+) after", said)
+    expected = re.match(r"Expected (\w+) after", detail)
     if expected:
         keyword = expected.group(1).lower()
         return Problem(
@@ -52,9 +52,9 @@ def _phrase(said: str, word: str, start: int, end: int) -> Problem:
             end,
             f"add `{keyword}`",
         )
-    if "'high' missing" in said:
+    if "'high' missing" in detail:
         return Problem("syntax", "`between` needs two bounds", start, end, "write `between 1 and 2`")
-    if "Required keyword" in said:
+    if "Required keyword" in detail:
         return Problem("syntax", f"a value is missing beside `{word}`", start, end, "write what stands on either side")
     if word == ")":
         return Problem("syntax", "this `)` closes nothing", start, end, f"remove it; {_QUOTES}")

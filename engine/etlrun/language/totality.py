@@ -17,7 +17,7 @@ Place = tuple[
 
 
 @dataclass(frozen=True)
-class Key:
+class UniqueKey:
     """Columns that tell the rows behind FROM apart: rows that agree in all of them are equal.
 
     `is_declared` where no two rows agree in them; else they are all the columns, and equal rows may occur.
@@ -37,22 +37,22 @@ class Key:
         return sorted(self.places - seen)
 
 
-def key_of(alias: str, columns: Columns) -> Key:
+def key_of(alias: str, columns: Columns) -> UniqueKey:
     """The key of one relation."""
     names = columns.unique or columns.names
-    return Key(frozenset((alias.lower(), name.lower()) for name in names), bool(columns.unique))
+    return UniqueKey(frozenset((alias.lower(), name.lower()) for name in names), bool(columns.unique))
 
 
-def without_alias(key: Key) -> Key:
+def without_alias(key: UniqueKey) -> UniqueKey:
     """The same key where one relation is left to see: its columns are written without an alias."""
-    return Key(frozenset(("", name) for _, name in key.places), key.is_declared)
+    return UniqueKey(frozenset(("", name) for _, name in key.places), key.is_declared)
 
 
-def joined(left: Key, right: Key, *, is_matched_once: bool) -> Key:
+def joined(left: UniqueKey, right: UniqueKey, *, is_matched_once: bool) -> UniqueKey:
     """The key of a join of two relations; one that matches each row at most once adds nothing to it."""
     if is_matched_once:
-        return Key(left.places, left.is_declared, left.same)
-    return Key(left.places | right.places, left.is_declared and right.is_declared, left.same)
+        return UniqueKey(left.places, left.is_declared, left.same)
+    return UniqueKey(left.places | right.places, left.is_declared and right.is_declared, left.same)
 
 
 def places_in(trees: Iterable[exp.Expr]) -> set[Place]:
@@ -88,7 +88,7 @@ def picks_a_row(window: exp.Window) -> bool:
     return not is_whole
 
 
-def said_places(places: Iterable[Place]) -> str:
+def place_list(places: Iterable[Place]) -> str:
     """Columns as they are written, a dozen at most."""
     names = [f"`{alias}.{name}`" if alias else f"`{name}`" for alias, name in places]
     return ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from etlrun.enrich.answer_files import Answered
 from etlrun.enrich.keys import normal_form
-from etlrun.enrich.model import Finder, Finding
+from etlrun.enrich.model import Finder, LookupResult
 from etlrun.enrich.outputs import Value
 
 # Words that say how a title is to be watched, not which.
@@ -59,12 +59,12 @@ class TitleFinder(Finder):
             for gap in (letters, *gaps(letters)):
                 self.by_gap[gap].add(letters)
 
-    def find(self, text: str) -> Finding | None:
+    def find(self, text: str) -> LookupResult | None:
         words = words_of(text)
         plain = tuple(map(without_diacritics, words))
         return self._as_written(words, plain) or self._inside(words, plain) or self._nearly(words, plain)
 
-    def _as_written(self, words: Sequence[str], plain: Sequence[str]) -> Finding | None:
+    def _as_written(self, words: Sequence[str], plain: Sequence[str]) -> LookupResult | None:
         titles = self.by_words.get(" ".join(plain)) or []
         found = _agreed([title for title in titles if _accents_fit(words, title)], "is the title")
         if found:
@@ -76,7 +76,7 @@ class TitleFinder(Finder):
                 return _agreed(joined, "is, spaces aside, the title")
         return None
 
-    def _inside(self, words: Sequence[str], plain: Sequence[str]) -> Finding | None:
+    def _inside(self, words: Sequence[str], plain: Sequence[str]) -> LookupResult | None:
         """The longest title whose words stand together in the key, where little else is said."""
         for length in range(min(self.longest, len(words) - 1), 0, -1):
             found: list[Title] = []
@@ -88,7 +88,7 @@ class TitleFinder(Finder):
                 return _agreed(found, "contains the title")
         return None
 
-    def _nearly(self, words: Sequence[str], plain: Sequence[str]) -> Finding | None:
+    def _nearly(self, words: Sequence[str], plain: Sequence[str]) -> LookupResult | None:
         """The title that differs in one letter: one too many, too few, another, or two exchanged."""
         letters = "".join(plain)
         if len(letters) < SHORTEST_TYPO - 1 or not self.by_gap:
@@ -158,8 +158,8 @@ def _is_mostly(plain: Sequence[str], start: int, length: int) -> bool:
     return sum(map(len, rest)) < inside
 
 
-def _agreed(titles: Sequence[Title], how: str) -> Finding | None:
+def _agreed(titles: Sequence[Title], how: str) -> LookupResult | None:
     """The answer of titles that agree on it."""
     if not titles or any(title.answer != titles[0].answer for title in titles):
         return None
-    return Finding(titles[0].answer, f"{how} `{titles[0].text}`")
+    return LookupResult(titles[0].answer, f"{how} `{titles[0].text}`")

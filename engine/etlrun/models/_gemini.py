@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from etlrun.enrich.model import Asker, Ending, ModelError, Reply, Request, Usage, refused_setting
-from etlrun.enrich.said import MOST, said_count, said_seconds, said_text
+from etlrun.enrich.model import Ending, ModelClient, ModelError, ModelReply, Request, Usage, refused_setting
+from etlrun.enrich.sanitize import MOST, safe_count, safe_seconds, safe_text
 from etlrun.models._gemini_thinking import Thinking, thinking_of
 from etlrun.secrets import Secret
 
@@ -29,7 +29,7 @@ MODELS_PAGE = "https://ai.google.dev/gemini-api/docs/models"
 
 
 @dataclass(frozen=True)
-class Settings:
+class GeminiSettings:
     """How to reach a model and how it answers. `key_reference` is what the project file says in place of the key."""
 
     name: str
@@ -52,10 +52,10 @@ class Settings:
         return {name: fix for name, (is_sent, fix) in sent.items() if is_sent}
 
 
-class GeminiAsker(Asker):
+class GeminiAsker(ModelClient):
     """An open Gemini model."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: GeminiSettings) -> None:
         self.settings = settings
         self.name = settings.name
         self.secret = settings.secret
@@ -69,7 +69,7 @@ class GeminiAsker(Asker):
         )
         self.client = genai.Client(api_key=settings.secret.reveal(), http_options=options)
 
-    async def answer(self, request: Request) -> Reply:
+    async def answer(self, request: Request) -> ModelReply:
         if self.has_schema:
             try:
                 return await self._send(request, has_schema=True)
@@ -79,7 +79,7 @@ class GeminiAsker(Asker):
                 self.has_schema = False
         return await self._send(request, has_schema=False)
 
-    async def _send(self, request: Request, *, has_schema: bool) -> Reply:
+    async def _send(self, request: Request, *, has_schema: bool) -> ModelReply:
         with self.translated(may_be_billed=True):
             config = self.config(request, has_schema=has_schema)
             response = await self.client.aio.models.generate_content(
@@ -108,12 +108,12 @@ class GeminiAsker(Asker):
             counted = await self.client.aio.models.count_tokens(
                 model=self.name, contents=[request.system, request.user]
             )
-        return said_count(counted.total_tokens)
+        return safe_count(counted.total_tokens)
 
     async def check(self) -> str:
         with self.translated(may_be_billed=False):
             found = await self.client.aio.models.get(model=self.name)
-        return said_text(found.name) or self.name
+        return safe_text(found.name) or self.name
 
     async def close(self) -> None:
         await self.client.aio.aclose()
@@ -128,7 +128,7 @@ class GeminiAsker(Asker):
             raise self.from_api(error) from None
         except httpx2.ConnectError as error:
             fix = "check the network, the proxy and the address"
-            raise ModelError("service", f"the service cannot be reached: {said_text(str(error))}", fix) from None
+            raise ModelError("service", f"the service cannot be reached: {safe_text(str(error))}", fix) from None
         except httpx2.TransportError as error:
             what = (
                 "did not answer in time" if isinstance(error, httpx2.TimeoutException) else "broke off the connection"
@@ -140,7 +140,7 @@ class GeminiAsker(Asker):
             ) from None
 
     def from_api(self, error: errors.APIError) -> ModelError:
-        message = said_text(error.message) or said_text(error.status) or "no reason given"
+        message = safe_text(error.message) or safe_text(error.status) or "no reason given"
         details = _details(error)
         reasons = [item.get("reason") for item in details]
         if error.code == 429:
@@ -163,32 +163,32 @@ class GeminiAsker(Asker):
             return setting
         if error.code == 400:
             return ModelError("refused", f"the service refuses the request: {message}")
-        return ModelError("service", f"the service failed with {said_count(error.code) or 'no code'}: {message}")
+        return ModelError("service", f"the service failed with {safe_count(error.code) or 'no code'}: {message}")
 
 
-def _reply(response: types.GenerateContentResponse) -> Reply:
-    usage, version = _usage(response.usage_metadata), said_text(response.model_version)
+def _reply(response: types.GenerateContentResponse) -> ModelReply:
+    usage, version = _usage(response.usage_metadata), safe_text(response.model_version)
     if not response.candidates:
         feedback = response.prompt_feedback
         is_blocked = feedback is not None and feedback.block_reason is not None
-        reason = said_text(feedback.block_reason.name) if feedback and feedback.block_reason else "no candidate"
-        return Reply("", "blocked" if is_blocked else "complete", reason, usage, version)
+        reason = safe_text(feedback.block_reason.name) if feedback and feedback.block_reason else "no candidate"
+        return ModelReply("", "blocked" if is_blocked else "complete", reason, usage, version)
     candidate = response.candidates[0]
-    reason = said_text(candidate.finish_reason.name) if candidate.finish_reason else ""
+    reason = safe_text(candidate.finish_reason.name) if candidate.finish_reason else ""
     parts = candidate.content.parts if candidate.content and candidate.content.parts else ()
     text = "".join(part.text for part in parts if part.text and not part.thought)
     ending: Ending = "truncated" if reason == "MAX_TOKENS" else "blocked" if reason in BLOCKED else "complete"
-    return Reply(text, ending, reason, usage, version)
+    return ModelReply(text, ending, reason, usage, version)
 
 
 def _usage(counted: types.GenerateContentResponseUsageMetadata | None) -> Usage | None:
     """What the service counted; None where it did not."""
-    taken = said_count(counted.prompt_token_count) if counted else None
+    taken = safe_count(counted.prompt_token_count) if counted else None
     if counted is None or taken is None:
         return None
-    thoughts = said_count(counted.thoughts_token_count) or 0
-    output = (said_count(counted.candidates_token_count) or 0) + thoughts
-    return Usage(taken, min(output, MOST), said_count(counted.cached_content_token_count) or 0, thoughts)
+    thoughts = safe_count(counted.thoughts_token_count) or 0
+    output = (safe_count(counted.candidates_token_count) or 0) + thoughts
+    return Usage(taken, min(output, MOST), safe_count(counted.cached_content_token_count) or 0, thoughts)
 
 
 def _thinking(name: str, thinking: Thinking) -> types.ThinkingConfig | None:
@@ -211,6 +211,6 @@ def _wait(error: errors.APIError, details: list[Mapping[str, Any]]) -> float | N
     """Seconds to wait: RetryInfo in the body, else the header Retry-After."""
     for item in details:
         if str(item.get("@type", "")).endswith("RetryInfo"):
-            return said_seconds(str(item.get("retryDelay", "")).rstrip("s"))
+            return safe_seconds(str(item.get("retryDelay", "")).rstrip("s"))
     headers = getattr(error.response, "headers", None) or {}
-    return said_seconds(headers.get("retry-after"))
+    return safe_seconds(headers.get("retry-after"))

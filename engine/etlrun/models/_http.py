@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from etlrun.enrich.model import ModelError
-from etlrun.enrich.said import said_text
+from etlrun.enrich.sanitize import safe_text
 
 MOST_BYTES = 8 * 2**20  # of a reply, as sent and as decompressed: a hundred labels take a thousandth of that
 ANY_GZIP = 32 + zlib.MAX_WBITS  # gzip or zlib, as the first bytes say
@@ -79,7 +79,7 @@ def decoded(raw: bytes, encoding: str) -> bytes:
 
 def _redirected(response: httpx2.Response) -> ModelError:
     """A redirect would carry the key elsewhere."""
-    target = said_text(response.headers.get("location")) or "nowhere"
+    target = safe_text(response.headers.get("location")) or "nowhere"
     parts = urlsplit(target)
     shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else parts.path
     message = f"the service redirects to {shown}, and the key is not sent there"

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from etlrun.diagnostics import nearest
-from etlrun.enrich.model import Asker, Ending, ModelError, Reply, Request, Usage, refused_setting
-from etlrun.enrich.said import said_count, said_seconds, said_text
+from etlrun.enrich.model import Ending, ModelClient, ModelError, ModelReply, Request, Usage, refused_setting
+from etlrun.enrich.sanitize import safe_count, safe_seconds, safe_text
 from etlrun.secrets import Secret, shown_address
 
 try:
@@ -21,7 +21,7 @@ except ImportError as error:
 
 
 @dataclass(frozen=True)
-class Settings:
+class OpenaiSettings:
     """How to reach a model and how it answers. `key_reference` is what the project file says in place of the key."""
 
     name: str
@@ -48,28 +48,28 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Form:
+class RequestForm:
     """In which of the ways that services differ a request is written: with a schema, and the name of the limit."""
 
     has_schema: bool = True
     limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
 
 
-class OpenaiAsker(Asker):
+class OpenaiAsker(ModelClient):
     """An open model of a service that speaks the OpenAI chat API."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: OpenaiSettings) -> None:
         self.settings = settings
         self.name = settings.name
         self.secret = settings.secret
-        self.form = Form()
+        self.form = RequestForm()
         self.has_answered = False
         headers = {"authorization": f"Bearer {settings.secret.reveal()}"} if settings.secret else {}
         self.client = BoundedClient(
             settings.timeout, settings.concurrency, base_url=settings.url.rstrip("/"), headers=headers
         )
 
-    async def answer(self, request: Request) -> Reply:
+    async def answer(self, request: Request) -> ModelReply:
         form = self.form
         response = await self.post(request, form)
         if response.status_code == 400 and (other := _other_form(form, response.text.lower())) is not None:
@@ -80,7 +80,7 @@ class OpenaiAsker(Asker):
         self.has_answered = True
         return _reply(_json(response))
 
-    async def post(self, request: Request, form: Form) -> httpx2.Response:
+    async def post(self, request: Request, form: RequestForm) -> httpx2.Response:
         body = {
             "model": self.name,
             "messages": [{"role": "system", "content": request.system}, {"role": "user", "content": request.user}],
@@ -95,7 +95,7 @@ class OpenaiAsker(Asker):
             return await self.client.request(method, path, json=body)
         except httpx2.ConnectError as error:
             fix = f"check the network and `url: {shown_address(self.settings.url)}`"
-            raise ModelError("service", f"the service cannot be reached: {said_text(str(error))}", fix) from None
+            raise ModelError("service", f"the service cannot be reached: {safe_text(str(error))}", fix) from None
         except httpx2.TransportError as error:
             what = (
                 "did not answer in time" if isinstance(error, httpx2.TimeoutException) else "broke off the connection"
@@ -127,12 +127,12 @@ class OpenaiAsker(Asker):
 
     def from_response(self, response: httpx2.Response) -> ModelError:
         error = _error_of(response)
-        message = said_text(error.get("message")) or said_text(response.reason_phrase)
+        message = safe_text(error.get("message")) or safe_text(response.reason_phrase)
         code = response.status_code
         if code == 429:
             if "insufficient_quota" in (error.get("code"), error.get("type")):
                 return ModelError("day", message, "the account has no credit left: add some, and run again")
-            return ModelError("rate", message, wait=said_seconds(response.headers.get("retry-after")))
+            return ModelError("rate", message, wait=safe_seconds(response.headers.get("retry-after")))
         if code in (401, 403):
             return ModelError(
                 "access", f"the service refuses the key: {message}", f"check `{self.settings.key_reference}`"
@@ -151,7 +151,7 @@ class OpenaiAsker(Asker):
         return ModelError("service", f"the service failed with {code}: {message}")
 
 
-def _other_form(form: Form, refusal: str) -> Form | None:
+def _other_form(form: RequestForm, refusal: str) -> RequestForm | None:
     """The form to write a request in after a refusal that is about its form."""
     if "max_completion_tokens" in refusal and form.limit == "max_tokens":
         return replace(form, limit="max_completion_tokens")
@@ -162,10 +162,10 @@ def _other_form(form: Form, refusal: str) -> Form | None:
 
 def _names(models: object) -> list[str]:
     """The names in a list of models."""
-    return [said_text(item.get("id")) for item in models if isinstance(item, dict)] if isinstance(models, list) else []
+    return [safe_text(item.get("id")) for item in models if isinstance(item, dict)] if isinstance(models, list) else []
 
 
-def _reply(body: Mapping[str, Any]) -> Reply:
+def _reply(body: Mapping[str, Any]) -> ModelReply:
     try:
         choice = body["choices"][0]
         message = choice["message"]
@@ -173,11 +173,11 @@ def _reply(body: Mapping[str, Any]) -> Reply:
         message = None
     if not isinstance(message, dict):
         raise ModelError("unreadable", "the reply holds no answer", may_be_billed=True)
-    reason, text = said_text(choice.get("finish_reason")), message.get("content")
+    reason, text = safe_text(choice.get("finish_reason")), message.get("content")
     is_blocked = reason == "content_filter" or bool(message.get("refusal"))
     ending: Ending = "blocked" if is_blocked else "truncated" if reason == "length" else "complete"
-    return Reply(
-        text if isinstance(text, str) else "", ending, reason, _usage(body.get("usage")), said_text(body.get("model"))
+    return ModelReply(
+        text if isinstance(text, str) else "", ending, reason, _usage(body.get("usage")), safe_text(body.get("model"))
     )
 
 
@@ -187,10 +187,10 @@ def _usage(counted: object) -> Usage | None:
         return None
     details = counted.get("prompt_tokens_details")
     cached = details.get("cached_tokens") if isinstance(details, dict) else None
-    taken, given = said_count(counted.get("prompt_tokens")), said_count(counted.get("completion_tokens") or 0)
+    taken, given = safe_count(counted.get("prompt_tokens")), safe_count(counted.get("completion_tokens") or 0)
     spent = counted.get("completion_tokens_details")
-    thoughts = said_count(spent.get("reasoning_tokens")) if isinstance(spent, dict) else None
-    return None if taken is None or given is None else Usage(taken, given, said_count(cached) or 0, thoughts or 0)
+    thoughts = safe_count(spent.get("reasoning_tokens")) if isinstance(spent, dict) else None
+    return None if taken is None or given is None else Usage(taken, given, safe_count(cached) or 0, thoughts or 0)
 
 
 def _json(response: httpx2.Response) -> Mapping[str, Any]:

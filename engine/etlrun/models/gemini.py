@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from etlrun.enrich.model import Asker, Environment, LanguageModel, secret_key, written_reference
+from etlrun.enrich.model import Environment, LanguageModel, ModelClient, secret_key, written_reference
 from etlrun.models._gemini_thinking import Thinking, room_for
 from etlrun.spec.fields import key
 
@@ -38,11 +38,11 @@ class Gemini(LanguageModel):
         temperature = f"{self.temperature or 0:g}"  # left out counts as 0, which was sent before: answers stay known
         return {"provider": "gemini", "model": name, "thinking": self.thinking, "temperature": temperature}
 
-    def open(self, environment: Environment) -> Asker:
+    def open(self, environment: Environment) -> ModelClient:
         secret = secret_key(self.api_key, environment)
-        from etlrun.models._gemini import GeminiAsker, Settings
+        from etlrun.models._gemini import GeminiAsker, GeminiSettings
 
-        settings = Settings(
+        settings = GeminiSettings(
             self.model_name(environment),
             secret,
             written_reference(self.api_key),

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from etlrun.enrich.known_models import known_model
-from etlrun.enrich.model import Asker, Environment, LanguageModel, filled, secret_key, written_reference
+from etlrun.enrich.model import Environment, LanguageModel, ModelClient, filled, secret_key, written_reference
 from etlrun.secrets import Secret
 from etlrun.spec.fields import key
 
@@ -64,12 +64,12 @@ class Openai(LanguageModel):
         effort = effort_of(name, self.reasoning_effort)
         return {**found, "reasoning_effort": effort} if effort else found
 
-    def open(self, environment: Environment) -> Asker:
+    def open(self, environment: Environment) -> ModelClient:
         secret = secret_key(self.api_key, environment) if self.api_key else Secret("")
-        from etlrun.models._openai import OpenaiAsker, Settings
+        from etlrun.models._openai import OpenaiAsker, OpenaiSettings
 
         url = filled(self.url, "url", environment)
-        settings = Settings(
+        settings = OpenaiSettings(
             self.model_name(environment),
             secret,
             written_reference(self.api_key),

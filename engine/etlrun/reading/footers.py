@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from etlrun.failures import RunFailure
-from etlrun.reading.intake import Intake, Order
 from etlrun.reading.inventory import InputFile
 from etlrun.reading.links import link_files
 from etlrun.reading.parquet_columns import FileSchema, Misfit, WantedColumn
+from etlrun.reading.requests import ReadRequest, ReadResult
 from etlrun.spec.engine import ABSENT, DAY_COLUMN, FileColumn, LinkedFiles
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ SHOWN = 8
 Layout = tuple[FileColumn, ...]  # of the declared columns, in their order
 
 
-def read_footers(order: Order, wanted: Sequence[WantedColumn]) -> Intake:
+def read_footers(order: ReadRequest, wanted: Sequence[WantedColumn]) -> ReadResult:
     """Find out how every file of `order` holds the columns `wanted`; files that hold them alike are read together.
 
     Raises RunFailure with every file that does not fit.
@@ -47,7 +47,7 @@ def read_footers(order: Order, wanted: Sequence[WantedColumn]) -> Intake:
         link_files(alike, folder)
         dated = alike[0].date is not None
         parts.append(LinkedFiles(str(folder), (*layout, *([DAY_COLUMN] if dated else []))))
-    return Intake(tuple(parts), sum(rows.values()), notices=absent, rows_of=rows)
+    return ReadResult(tuple(parts), sum(rows.values()), notices=absent, rows_of=rows)
 
 
 def _opened(path: str) -> pyarrow.parquet.ParquetFile:
@@ -57,9 +57,9 @@ def _opened(path: str) -> pyarrow.parquet.ParquetFile:
     try:
         return pq.ParquetFile(path)
     except (pa.ArrowInvalid, OSError) as error:
-        said = str(error).split("\n", 1)[0]
+        detail = str(error).split("\n", 1)[0]
         raise RunFailure(
-            "source", "damaged-file", f"{path}: not a whole Parquet file ({said})", "fetch it again"
+            "source", "damaged-file", f"{path}: not a whole Parquet file ({detail})", "fetch it again"
         ) from error
 
 
@@ -97,7 +97,7 @@ def _absences(name: str, wanted: Sequence[WantedColumn], layouts: dict[Layout, l
             yield f"`{name}`: {len(lacking):,} of {total:,} files have no column `{'.'.join(item.place)}`, and it is null there: {lacking[0].path}"
 
 
-def _refuse_empty_days(order: Order, rows: dict[str, int]) -> None:
+def _refuse_empty_days(order: ReadRequest, rows: dict[str, int]) -> None:
     """A day whose files hold no row is as empty as a file of no bytes."""
     days: Counter[datetime.date] = Counter()
     for file in order.inventory.files:

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 from etlrun.language.columns import Columns
 from etlrun.reading.framing import Framer
-from etlrun.reading.intake import Intake, Order
 from etlrun.reading.json_statements import patient_statement, strict_statement
 from etlrun.reading.quarantine import Quarantine
 from etlrun.reading.records import Field, read_text
+from etlrun.reading.requests import ReadRequest, ReadResult
 from etlrun.reading.screening import Screen
 from etlrun.reading.spellings import untame_json
 from etlrun.reading.text_files import Form, TextReader
 
 
-def read_json(order: Order, columns: Columns, fields: Sequence[Field], framer: Framer) -> Intake:
+def read_json(order: ReadRequest, columns: Columns, fields: Sequence[Field], framer: Framer) -> ReadResult:
     """Read the files of `order` into Parquet below its folder; `framer` says what a record is.
 
     Raises RunFailure for a file that is cut, damaged or not readable.
@@ -39,4 +39,4 @@ def read_json(order: Order, columns: Columns, fields: Sequence[Field], framer: F
                 reader.read(order.inventory.files, form)
     finally:
         quarantine.close()
-    return reader.intake()
+    return reader.read_result()

@@ -158,10 +158,10 @@ class FileSchema:
 
     def _is_julian(self, mark: str, major: int, minor: int) -> bool:
         """Whether Spark wrote the file by the calendar that ends in 1582: it says so, or its version is before this one."""
-        told = self.footer.metadata.metadata or {}
-        version = told.get(b"org.apache.spark.version", b"").decode("ascii", "replace").split(".")
+        file_metadata = self.footer.metadata.metadata or {}
+        version = file_metadata.get(b"org.apache.spark.version", b"").decode("ascii", "replace").split(".")
         numbers = [int(part) for part in version[:2] if part.isdigit()]
-        return f"org.apache.spark.{mark}".encode() in told or (len(numbers) == 2 and numbers < [major, minor])
+        return f"org.apache.spark.{mark}".encode() in file_metadata or (len(numbers) == 2 and numbers < [major, minor])
 
 
 def _widening(name: str, kind: Type, declared: Type) -> Iterator[Change]:

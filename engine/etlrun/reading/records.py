@@ -40,7 +40,7 @@ class BrokenRecordError(ValueError):
         super().__init__(reason.encode("utf-8", errors="backslashreplace").decode("utf-8"))
 
 
-class Number(str):
+class JsonNumber(str):
     """A number of a JSON text, as it is spelled."""
 
 
@@ -78,7 +78,7 @@ def read_texts(values: Sequence[str | None], fields: Sequence[Field]) -> tuple[A
 
 
 def parse_object(text: str) -> dict[str, Any]:
-    """A JSON object, its numbers as they are spelled (`Number`). Raises BrokenRecordError."""
+    """A JSON object, its numbers as they are spelled (`JsonNumber`). Raises BrokenRecordError."""
     if nesting(text) > MAX_NESTING:
         raise BrokenRecordError(f"it nests more than {MAX_NESTING} deep")
     try:
@@ -115,7 +115,9 @@ def _object(pairs: list[tuple[str, Any]]) -> _Object:
     return found
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=Number, parse_float=Number, parse_constant=Number)
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_int=JsonNumber, parse_float=JsonNumber, parse_constant=JsonNumber
+)
 
 
 def _follow(found: Any, field: Field) -> Any:
@@ -153,7 +155,7 @@ def _checked_text(value: str | None, field: Field) -> Any:
         return value
     try:
         if field.type.name in RANGES or field.type.name in ("double", "float"):
-            return _VALUES[field.type.name](Number(value), field.type)
+            return _VALUES[field.type.name](JsonNumber(value), field.type)
         if field.type.name == "boolean":
             return _truth(value)
         return _from_text(value, field.type)
@@ -187,7 +189,7 @@ def _string(value: Any, kind: Type) -> str:
 
 
 def _integer(value: Any, kind: Type) -> int:
-    if not isinstance(value, Number) or not re.fullmatch(r"-?[0-9]{1,19}", value):
+    if not isinstance(value, JsonNumber) or not re.fullmatch(r"-?[0-9]{1,19}", value):
         raise _MisfitError
     number, bits = int(value), RANGES[kind.name]
     if not -(2**bits) <= number < 2**bits:
@@ -196,7 +198,7 @@ def _integer(value: Any, kind: Type) -> int:
 
 
 def _fraction(value: Any, kind: Type) -> float:
-    if not isinstance(value, Number) or not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?", value):
+    if not isinstance(value, JsonNumber) or not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?", value):
         raise _MisfitError
     number = float(value)
     if number in (float("inf"), float("-inf")) or (kind.name == "float" and abs(number) > 3.4028235677973366e38):
@@ -222,9 +224,9 @@ def _array(value: Any, kind: Type) -> list[Any]:
 
 def _from_text(value: Any, kind: Type) -> Any:
     """A decimal, date or timestamp, from its text; a decimal may also be a number."""
-    if not isinstance(value, str) or (isinstance(value, Number) and kind.name != "decimal"):
+    if not isinstance(value, str) or (isinstance(value, JsonNumber) and kind.name != "decimal"):
         raise _MisfitError
-    pattern, read = _NUMBER if isinstance(value, Number) else _TEXTS[kind.name]
+    pattern, read = _NUMBER if isinstance(value, JsonNumber) else _TEXTS[kind.name]
     if not re.fullmatch(pattern, value):
         is_instant = kind.name == "timestamp" and OFFSET.fullmatch(value)
         raise _MisfitError("a timestamp without an offset" if is_instant else "")
@@ -271,7 +273,7 @@ _VALUES: dict[str, Callable[[Any, Type], Any]] = {
 
 
 def _kind_of(value: Any) -> str:
-    if isinstance(value, Number):
+    if isinstance(value, JsonNumber):
         return "a number"
     names = {str: "a text", bool: "a truth value", list: "a list", _Object: "an object", type(None): "null"}
     return names[type(value)]
@@ -283,4 +285,4 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     text = str(value) if len(str(value)) <= 40 else str(value)[:40] + "..."
-    return text if isinstance(value, Number) else json.dumps(text, ensure_ascii=False)
+    return text if isinstance(value, JsonNumber) else json.dumps(text, ensure_ascii=False)

@@ -10,12 +10,12 @@ from typing import Any
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.reading.framing import Records
-from etlrun.reading.intake import Intake, Order
 from etlrun.reading.inventory import InputFile
 from etlrun.reading.opened import records_in
 from etlrun.reading.quarantine import Quarantine
 from etlrun.reading.quoting import RecordFramer, split_record
 from etlrun.reading.records import BrokenRecordError, Field, read_texts
+from etlrun.reading.requests import ReadRequest, ReadResult
 from etlrun.reading.separated_statement import separated_statement
 from etlrun.reading.splitting import Splitter
 from etlrun.reading.text_files import Form, TextReader
@@ -30,7 +30,7 @@ class Separated:
     max_lines: int
 
 
-def read_separated(order: Order, columns: Columns, fields: Sequence[Field], how: Separated) -> Intake:
+def read_separated(order: ReadRequest, columns: Columns, fields: Sequence[Field], how: Separated) -> ReadResult:
     """Read the files of `order` into Parquet below its folder.
 
     Raises RunFailure for a file that lacks a declared column, is cut or cannot be read.
@@ -49,7 +49,7 @@ def read_separated(order: Order, columns: Columns, fields: Sequence[Field], how:
                 reader.read(tuple(group), _form(columns, fields, header, how))
     finally:
         quarantine.close()
-    return reader.intake()
+    return reader.read_result()
 
 
 def _form(columns: Columns, fields: Sequence[Field], header: Sequence[str], how: Separated) -> Form:

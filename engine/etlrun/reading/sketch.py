@@ -18,7 +18,7 @@ from etlrun.reading.compression import open_text, without_ending
 from etlrun.reading.elements import frame_elements
 from etlrun.reading.framing import FramingError, Records
 from etlrun.reading.lines import raw_lines
-from etlrun.reading.records import BrokenRecordError, Field, Number, parse_object, read_texts
+from etlrun.reading.records import BrokenRecordError, Field, JsonNumber, parse_object, read_texts
 
 LINES = 5_000  # of a text file that are looked at
 DAY = re.compile(r"(?<!\d)(20\d{2})(-?)(\d{2})\2(\d{2})(?!\d)")
@@ -178,7 +178,7 @@ def _leaves(value: dict[str, Any], above: tuple[str, ...]) -> Iterator[tuple[tup
             yield from _leaves(inner, path)
         elif isinstance(inner, list):
             yield path, "array<string>"
-        elif isinstance(inner, Number):
+        elif isinstance(inner, JsonNumber):
             yield path, "bigint" if re.fullmatch(r"-?\d{1,18}", inner) else "double"
         else:
             yield path, "null" if inner is None else "boolean" if isinstance(inner, bool) else "string"

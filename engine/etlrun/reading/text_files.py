@@ -16,12 +16,12 @@ from etlrun.failures import RunFailure, without_personal
 from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import name, parquet_in
 from etlrun.reading.framing import MANY_LINES, Framer, Raw, Records, without_first
-from etlrun.reading.intake import Intake, Order
 from etlrun.reading.inventory import InputFile
 from etlrun.reading.lines import MAX_LINE, LongLine
 from etlrun.reading.opened import records_in
 from etlrun.reading.quarantine import BrokenRecord, Quarantine
 from etlrun.reading.records import BrokenRecordError, decoded
+from etlrun.reading.requests import ReadRequest, ReadResult
 from etlrun.reading.rows import FILE, INCOMING, LINE, RAW, SETTLED, RowWriter, written_parts
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Form:
 class TextReader:
     """Reads the files of one order, in groups that are of the same form; counts every record."""
 
-    order: Order
+    order: ReadRequest
     columns: Columns
     connection: duckdb.DuckDBPyConnection
     quarantine: Quarantine
@@ -79,7 +79,7 @@ class TextReader:
 
     many = 1_000  # open records for which a second statement is worth its while
 
-    def intake(self) -> Intake:
+    def read_result(self) -> ReadResult:
         """The rows and the account. Every record is a row, broken or blank, or this raises."""
         quarantine = self.quarantine
         blank = self.blank.total()
@@ -87,7 +87,7 @@ class TextReader:
             raise AssertionError(
                 f"{self.records.total()} records, {self.rows} rows, {quarantine.count} broken, {blank}"
             )
-        return Intake(
+        return ReadResult(
             written_parts(self.folders),
             self.rows,
             quarantine.count,

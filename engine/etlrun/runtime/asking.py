@@ -46,18 +46,18 @@ def answer_relation(
             answers = enrichment.ask(keys, budget, run, reporter.progress)
         else:
             answers = enrichment.look_up(keys, run, reporter.progress)
-        told = told_of(answers, ask, rows, golden)
+        summary = summary_of(answers, ask, rows, golden)
         failure = stop_failure(answers.stopped) if answers.stopped else None
         if consent.may_ask:
-            failure = failure or _no_answer(enrichment, answers) or _too_few(told, ask)
-        if told["statuses"]["failed"] and not failure:
+            failure = failure or _no_answer(enrichment, answers) or _too_few(summary, ask)
+        if summary["statuses"]["failed"] and not failure:
             reporter.warn(
-                f"{told['statuses']['failed']:,} keys got no answer from a service that failed; the next run asks them again"
+                f"{summary['statuses']['failed']:,} keys got no answer from a service that failed; the next run asks them again"
             )
-        return _write(answers, enrichment, folder), told, failure
+        return _write(answers, enrichment, folder), summary, failure
 
 
-def told_of(answers: Answers, ask: Ask, rows: int, golden: Evaluation) -> dict[str, Any]:
+def summary_of(answers: Answers, ask: Ask, rows: int, golden: Evaluation) -> dict[str, Any]:
     """What a record tells of an enrichment: keys, requests, money, and the share of rows and keys that carry an answer, by who gave it.
 
     What was asked for `golden` before counts into requests, keys asked and money.
@@ -114,10 +114,14 @@ def _no_answer(enrichment: Enrichment, answers: Answers) -> RunFailure | None:
     return None
 
 
-def _too_few(told: dict[str, Any], ask: Ask) -> RunFailure | None:
-    if not told["rows"] or told["labelled_rows"] >= ask.min_coverage * told["rows"]:
+def _too_few(summary: dict[str, Any], ask: Ask) -> RunFailure | None:
+    if not summary["rows"] or summary["labelled_rows"] >= ask.min_coverage * summary["rows"]:
         return None
-    message = f"{told['labelled_rows']:,} of {told['rows']:,} rows carry an answer ({told['coverage']['rows']:.1%}), and {ask.min_coverage:.1%} are expected"
+    share = summary["coverage"]["rows"]
+    message = (
+        f"{summary['labelled_rows']:,} of {summary['rows']:,} rows carry an answer ({share:.1%}), "
+        f"and {ask.min_coverage:.1%} are expected"
+    )
     return RunFailure(
         "check",
         "coverage-too-low",
@@ -139,12 +143,12 @@ def _share(part: int, whole: int) -> float:
     return round(part / whole, 6) if whole else 0.0
 
 
-def most_given(told: Mapping[str, Any]) -> str:
+def most_given(summary: Mapping[str, Any]) -> str:
     """Who gave the answers, with the rows each gave: `catalogue 41.8%, override 0.2%`."""
-    order = sorted(told["by_source"].items(), key=lambda item: (-item[1]["rows"], item[0]))
+    order = sorted(summary["by_source"].items(), key=lambda item: (-item[1]["rows"], item[0]))
     words = {OVERRIDE: "overrides"}
     return ", ".join(
-        f"{words.get(source, source)} {percent(_share(part['rows'], told['rows']))}" for source, part in order
+        f"{words.get(source, source)} {percent(_share(part['rows'], summary['rows']))}" for source, part in order
     )
 
 

@@ -10,7 +10,7 @@ from etlrun.engines.duckdb import Duckdb
 from etlrun.enrich.estimates import Bill
 from etlrun.enrich.keys import Keys
 from etlrun.runtime.enrichment import open_enrichment, read_keys
-from etlrun.runtime.run import Wish, run_pipeline
+from etlrun.runtime.run import RunOptions, run_pipeline
 from etlrun.runtime.stage import Staged
 from etlrun.runtime.working import Reporter
 from etlrun.spec.project import Use
@@ -38,7 +38,7 @@ def gather_keys(checked: Checked, reporter: Reporter) -> dict[str, Keys]:
     bare = replace(bare, profile=replace(bare.profile, engine=Use("duckdb", Duckdb(), ())))
     given = tuple(dict.fromkeys(relation.reads[0] for relation in asking))
     if given:
-        run_pipeline(bare, reporter, Wish(publishes=False, relations=given, look=look))
+        run_pipeline(bare, reporter, RunOptions(publishes=False, relations=given, look=look))
     return found
 
 

@@ -15,7 +15,7 @@ from etlrun.failures import RunFailure
 from etlrun.runtime.blame import blame_check, located
 from etlrun.runtime.stage import Staged
 from etlrun.runtime.working import Reporter
-from etlrun.spec.engine import Engine, Session, StatementError
+from etlrun.spec.engine import Engine, EngineSession, StatementError
 from etlrun.spec.located import Keys
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ SHOWN = 8
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """What a check found: its relation, its kind, whether it holds, and the numbers."""
 
     relation: str
@@ -40,8 +40,10 @@ class Finding:
         return "ok" if self.holds else ("failed" if self.severity == "error" else "warned")
 
 
-def run_checks(plan: Plan, staged: dict[str, Staged], session: Session, engine: Engine, desk: Session) -> list[Finding]:
-    """Every check in the order of the file. `desk` is a session that knows the staged relations, `session` every relation.
+def run_checks(
+    plan: Plan, staged: dict[str, Staged], session: EngineSession, engine: Engine, check_session: EngineSession
+) -> list[CheckResult]:
+    """Every check in the order of the file. `check_session` is a session that knows the staged relations, `session` every relation.
 
     Raises RunFailure where a check cannot be computed.
     """
@@ -49,23 +51,28 @@ def run_checks(plan: Plan, staged: dict[str, Staged], session: Session, engine: 
     for name, uses in plan.checked.pipeline.checks.items():
         for position, use in enumerate(uses):
             query = lower_check(plan, name, position)
-            fetch = partial(_fetch, plan, staged, session, engine, desk)
+            fetch = partial(_fetch, plan, staged, session, engine, check_session)
             try:
                 (row,) = fetch(query).to_pylist()
             except StatementError as error:
                 raise blame_check(plan, name, use, query, error, fetch) from error
             verdict = use.value.judge(row)
-            found.append(Finding(name, use.kind, use.value.severity, verdict.holds, verdict.detail, use.where))
+            found.append(CheckResult(name, use.kind, use.value.severity, verdict.holds, verdict.detail, use.where))
     return found
 
 
 def _fetch(
-    plan: Plan, staged: dict[str, Staged], session: Session, engine: Engine, desk: Session, query: exp.Query
+    plan: Plan,
+    staged: dict[str, Staged],
+    session: EngineSession,
+    engine: Engine,
+    check_session: EngineSession,
+    query: exp.Query,
 ) -> pyarrow.Table:
     known = {relation.name for relation in plan.relations}
     reads = {table.name for table in query.find_all(exp.Table)} & known
     if reads <= set(staged):
-        return desk.fetch(DIALECTS["duckdb"](query))
+        return check_session.fetch(DIALECTS["duckdb"](query))
     return session.fetch(query_statement(plan, query, engine.dialect, ready(plan, staged)).text)
 
 
@@ -74,7 +81,7 @@ def ready(plan: Plan, staged: dict[str, Staged]) -> set[str]:
     return {relation.name for relation in plan.relations if relation.is_made_outside} | set(staged)
 
 
-def judge(plan: Plan, findings: list[Finding], reporter: Reporter) -> None:
+def judge(plan: Plan, findings: list[CheckResult], reporter: Reporter) -> None:
     """Raises RunFailure where a check of severity `error` does not hold; the others are only told."""
     for finding in findings:
         if finding.status == "warned":

@@ -17,7 +17,7 @@ from etlrun.dashboards.html import page_text
 from etlrun.failures import RunFailure
 from etlrun.runtime.connections import database_reader
 from etlrun.runtime.run_records import StoredRun, stored_runs
-from etlrun.spec.database import Entry
+from etlrun.spec.database import LedgerEntry
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,13 @@ def build_page(dashboard: CheckedDashboard, folder: Path) -> Built:
     return Built(path, len(text.encode()), data.total)
 
 
-def _foot(dashboard: CheckedDashboard, entry: Entry | None, rows: int) -> str:
+def _foot(dashboard: CheckedDashboard, entry: LedgerEntry | None, rows: int) -> str:
     where = f"{dashboard.sink.connection}.{dashboard.table}"
     run = f"run {entry.run_id}, finished {entry.finished_at}" if entry else "no run in the ledger"
     return f"{rows:,} rows of {where}; {run}; etlrun {etlrun.__version__}"
 
 
-def _quality(dashboard: CheckedDashboard, entry: Entry | None) -> Iterator[dict[str, Any]]:
+def _quality(dashboard: CheckedDashboard, entry: LedgerEntry | None) -> Iterator[dict[str, Any]]:
     """What the record of the run that published the table says: broken records, checks, answers."""
     runs = dashboard.checked.project.path(dashboard.checked.project.settings.runs)
     found = (run.record for run in stored_runs(runs) if isinstance(run, StoredRun))

@@ -12,17 +12,17 @@ from importlib.metadata import PackageNotFoundError, version
 
 from etlrun.failures import RunFailure
 from etlrun.runtime.connections import filled, open_connection
-from etlrun.spec.database import Finding, Level
+from etlrun.spec.database import HealthFinding, Level
 from etlrun.spec.project import Profile, Project
 
 LEAST_DISK = 1_000_000_000
 PACKAGES = ("pyspark", "duckdb", "pyarrow", "sqlglot", "sqlalchemy", "pymysql", "psycopg", "google-genai")
 
 
-def examine(project: Project, profile: Profile) -> Iterator[Finding]:
+def examine(project: Project, profile: Profile) -> Iterator[HealthFinding]:
     """What is found, in the order in which a run would need it."""
-    yield Finding("ok", "python", f"{platform.python_version()} at {sys.executable}")
-    yield Finding("ok", "packages", ", ".join(_packages()))
+    yield HealthFinding("ok", "python", f"{platform.python_version()} at {sys.executable}")
+    yield HealthFinding("ok", "packages", ", ".join(_packages()))
     yield from _disk(project)
     yield from _asked(f"engine {profile.engine.kind}", profile.engine.value.examine)
     for name in profile.connections:
@@ -41,14 +41,14 @@ def _packages() -> Iterator[str]:
             continue
 
 
-def _disk(project: Project) -> Iterator[Finding]:
+def _disk(project: Project) -> Iterator[HealthFinding]:
     runs = project.path(project.settings.runs)
     there = next(folder for folder in (runs, *runs.resolve().parents) if folder.exists())
     free = shutil.disk_usage(there).free
     if not there.is_dir() or not os.access(there, os.W_OK):
-        yield Finding("trouble", "run folders", f"{there} cannot be written", "set `runs:` in etlrun.yaml")
+        yield HealthFinding("trouble", "run folders", f"{there} cannot be written", "set `runs:` in etlrun.yaml")
     level: Level = "ok" if free >= LEAST_DISK else "warning"
-    yield Finding(
+    yield HealthFinding(
         level,
         "disk",
         f"{free / 1e9:,.1f} GB free for {runs}",
@@ -56,8 +56,8 @@ def _disk(project: Project) -> Iterator[Finding]:
     )
 
 
-def _connection(project: Project, profile: Profile, name: str) -> Iterator[Finding]:
-    def ask() -> Iterator[Finding]:
+def _connection(project: Project, profile: Profile, name: str) -> Iterator[HealthFinding]:
+    def ask() -> Iterator[HealthFinding]:
         database = open_connection(project, profile, name, writing=False)
         try:
             yield from database.examine()
@@ -66,37 +66,37 @@ def _connection(project: Project, profile: Profile, name: str) -> Iterator[Findi
 
     for found in _asked(f"connection {name}", ask):
         about = found.about if found.about.startswith("connection") else f"connection {name}: {found.about}"
-        yield Finding(found.level, about, found.detail, found.fix)
+        yield HealthFinding(found.level, about, found.detail, found.fix)
 
 
-def _asked(about: str, ask: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+def _asked(about: str, ask: Callable[[], Iterator[HealthFinding]]) -> Iterator[HealthFinding]:
     """What `ask` finds; a failure is a finding too."""
     try:
         yield from ask()
     except RunFailure as failure:
         level: Level = "warning" if failure.code == "connection-missing" else "trouble"
-        yield Finding(level, about, failure.message, failure.fix)
+        yield HealthFinding(level, about, failure.message, failure.fix)
 
 
-def _references(about: str, value: object) -> Iterator[Finding]:
+def _references(about: str, value: object) -> Iterator[HealthFinding]:
     """Whether every variable that a model's settings refer to is set. Values are never shown."""
     for text in vars(value).values():
         if isinstance(text, str) and "${" in text:
             try:
                 filled(text)
             except RunFailure as failure:
-                yield Finding("trouble", about, failure.message, failure.fix)
+                yield HealthFinding("trouble", about, failure.message, failure.fix)
                 return
-    yield Finding("ok", about, "its settings are complete; `etlrun llm doctor` asks it three questions")
+    yield HealthFinding("ok", about, "its settings are complete; `etlrun llm doctor` asks it three questions")
 
 
-def judge_clock(now: float) -> Finding:
+def judge_clock(now: float) -> HealthFinding:
     """Whether this machine's clock, in seconds since 1970, can be right."""
-    told = time.gmtime(now)
-    is_late_enough = told.tm_year >= 2024
-    return Finding(
+    clock = time.gmtime(now)
+    is_late_enough = clock.tm_year >= 2024
+    return HealthFinding(
         "ok" if is_late_enough else "trouble",
         "clock",
-        time.strftime("%Y-%m-%d %H:%M:%S UTC", told),
+        time.strftime("%Y-%m-%d %H:%M:%S UTC", clock),
         "" if is_late_enough else "set the clock",
     )

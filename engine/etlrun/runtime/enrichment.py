@@ -100,11 +100,11 @@ def opened(project: Project, profile: Profile, prompt: str, models: Sequence[Mod
 
 
 async def _check(model: LanguageModel) -> None:
-    asker = model.open(from_environment)
+    client = model.open(from_environment)
     try:
-        await asker.check()
+        await client.check()
     finally:
-        await asker.close()
+        await client.close()
 
 
 def models_of(profile: Profile, names: tuple[str, ...]) -> tuple[Model, ...]:

@@ -80,9 +80,9 @@ def check_accuracy(
     found = evaluate(enrichment, golden, consent, budget_of(ask), threshold, run, reporter.progress)
     for name, scored in found.scores.items():
         low, high = scored.interval
-        told = f"`{name}` is right for {scored.right:,} of {scored.keys:,} golden keys ({scored.accuracy:.1%}, likely {low:.1%} to {high:.1%})"
+        summary = f"`{name}` is right for {scored.right:,} of {scored.keys:,} golden keys ({scored.accuracy:.1%}, likely {low:.1%} to {high:.1%})"
         if scored.accuracy < ask.min_accuracy:
             fix = f"`etlrun llm eval` shows what is taken for what in {ask.golden}; nothing was published"
-            raise RunFailure("check", "accuracy-too-low", f"{told}, and {ask.min_accuracy:.1%} are expected", fix)
-        reporter.say(told)
+            raise RunFailure("check", "accuracy-too-low", f"{summary}, and {ask.min_accuracy:.1%} are expected", fix)
+        reporter.say(summary)
     return found

@@ -131,8 +131,8 @@ class FunctionProcess:
 
     def _place_of_crash(self) -> str:
         """The last line of the project that a crash went through, which Python writes down."""
-        said = Path(self._crash).read_text(encoding="utf-8", errors="replace")
-        frames = re.findall(r'File "([^"]+)", line (\d+) in (\S+)', said)
+        detail = Path(self._crash).read_text(encoding="utf-8", errors="replace")
+        frames = re.findall(r'File "([^"]+)", line (\d+) in (\S+)', detail)
         own = [(Path(file), line, name) for file, line, name in frames if Path(file).is_relative_to(self.root)]
         return next((f"{file.relative_to(self.root)}:{line} in {name}" for file, line, name in own), "")
 
@@ -143,8 +143,8 @@ class FunctionProcess:
         last, *before = reply["lines"] or [line_of_function(function, self.project.root)]
         where = (f" ({last})" if last else "") + "".join(f"\ncalled at {line}" for line in before)
         if "wrong-result" in reply:
-            said = f"its result does not fit the declared columns: {reply['wrong-result']}{where}"
-            raise _failure(function, said, "return what `columns` declares, or change `columns`")
+            detail = f"its result does not fit the declared columns: {reply['wrong-result']}{where}"
+            raise _failure(function, detail, "return what `columns` declares, or change `columns`")
         raise _failure(function, reply["error"] + where)
 
 

@@ -18,9 +18,9 @@ from typing import Any
 
 from etlrun.compiler.check import Checked
 from etlrun.language.duckdb_words import name, parquet
-from etlrun.reading.intake import Intake
 from etlrun.reading.inventory import InputFile, Inventory
 from etlrun.reading.opened import changed
+from etlrun.reading.requests import ReadResult
 from etlrun.reading.source import FileSource, TextSource
 from etlrun.runtime.run_folder import RunFolder
 from etlrun.runtime.working import Reporter, work
@@ -41,7 +41,7 @@ class Inputs:
         self.inventories = inventories
         self.folder = folder
         self.reporter = reporter
-        self.intakes: Mapping[str, Intake] = {}
+        self.intakes: Mapping[str, ReadResult] = {}
         self.rows: dict[str, int] = {}
         files = [file for inventory in inventories.values() for file in inventory.files]
         self.digests = Digests([file.path for file in files] if checked.project.settings.hash_inputs else [])
@@ -51,11 +51,11 @@ class Inputs:
         self.digests.start()
         return self
 
-    def count(self, intakes: Mapping[str, Intake]) -> None:
+    def count(self, intakes: Mapping[str, ReadResult]) -> None:
         """Take over what reading counted."""
         self.intakes = intakes
-        for source, intake in intakes.items():
-            self.rows.update(_rows_of_files(intake, self.inventories[source].files))
+        for source, read_result in intakes.items():
+            self.rows.update(_rows_of_files(read_result, self.inventories[source].files))
         self.write()
 
     def finish(self) -> None:
@@ -76,20 +76,20 @@ class Inputs:
         self.write()
 
     def write(self) -> None:
-        self.folder.write_inputs([told for source in self.inventories for told in self.listed(source)])
+        self.folder.write_inputs([summary for source in self.inventories for summary in self.listed(source)])
 
     def listed(self, source: str) -> list[dict[str, Any]]:
         """The files of a source, or its table; a key without a value is left out."""
-        value, intake = self.checked.pipeline.sources[source].value, self.intakes.get(source)
+        value, read_result = self.checked.pipeline.sources[source].value, self.intakes.get(source)
         if not isinstance(value, FileSource):
             table = {
                 "source": source,
                 "connection": value.connection,
                 "table": value.table,
-                "rows": intake.rows if intake else None,
+                "rows": read_result.rows if read_result else None,
             }
             return [_without_nothing(table)]
-        counted = intake if isinstance(value, TextSource) else None
+        counted = read_result if isinstance(value, TextSource) else None
         return [
             _without_nothing(
                 {
@@ -100,7 +100,7 @@ class Inputs:
                     "rows": self.rows.get(file.path),
                     "bad_rows": counted.bad_rows_of.get(file.path, 0) if counted else None,
                     "sha256": self.digests.found.get(file.path),
-                    "changed": True if intake and _has_changed(file) else None,
+                    "changed": True if read_result and _has_changed(file) else None,
                 }
             )
             for file in self.inventories[source].files
@@ -151,26 +151,26 @@ class Digests:
         return digest.hexdigest()
 
 
-def _rows_of_files(intake: Intake, files: Sequence[InputFile]) -> dict[str, int]:
+def _rows_of_files(read_result: ReadResult, files: Sequence[InputFile]) -> dict[str, int]:
     """The rows of each file: as its reader counted, or from the only file, or from the days where each has one file."""
-    if intake.rows_of:
-        return dict(intake.rows_of)
-    if len(files) == 1 and intake.rows is not None:
-        return {files[0].path: intake.rows}
+    if read_result.rows_of:
+        return dict(read_result.rows_of)
+    if len(files) == 1 and read_result.rows is not None:
+        return {files[0].path: read_result.rows}
     days = Counter(file.date for file in files)
     if None in days or not files:
         return {}
-    counted = rows_of_days(intake)
+    counted = rows_of_days(read_result)
     return {file.path: counted[str(file.date)] for file in files if days[file.date] == 1}
 
 
-def rows_of_days(intake: Intake) -> Counter[str]:
+def rows_of_days(read_result: ReadResult) -> Counter[str]:
     """The rows of each day, written as 2022-04-01, of a source whose files have days."""
     import duckdb
 
     found: Counter[str] = Counter()
     with duckdb.connect() as connection, cancelling(connection.interrupt):
-        for part in (part for part in intake.files if isinstance(part, ParquetFiles)):
+        for part in (part for part in read_result.files if isinstance(part, ParquetFiles)):
             where = f" WHERE {name(part.marker)} IS NULL" if part.marker else ""
             rows = connection.execute(
                 f"SELECT {name(DATE_COLUMN)}, count(*) FROM {parquet(part.paths)}{where} GROUP BY ALL"

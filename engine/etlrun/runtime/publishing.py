@@ -31,12 +31,12 @@ def foresee(checked: Checked, sink: str, use: Use, run_id: str = "") -> str:
     """What publishing a sink would do, in one line. Raises RunFailure where it cannot be done."""
     columns = shown_columns(checked.columns[use.value.from_])
     try:
-        told: str = use.value.look_ahead(
+        summary: str = use.value.look_ahead(
             _publication(checked, sink, use, Staged(use.value.from_, columns, (), 0, ""), run_id, "")
         )
     except RunFailure as failure:
         raise located(checked, use.where, failure) from failure.__cause__
-    return told
+    return summary
 
 
 def publish_all(
@@ -119,7 +119,7 @@ def _publish_loads(checked: Checked, group: Mapping[str, Use], loads: Mapping[st
         database.publish_all(tuple(loads.values()))
     finally:
         database.close()
-    told = {
+    summary = {
         sink: {
             "connection": connection,
             "table": load.table,
@@ -131,8 +131,8 @@ def _publish_loads(checked: Checked, group: Mapping[str, Use], loads: Mapping[st
         for sink, load in loads.items()
     }
     if database.notices:
-        next(iter(told.values()))["notices"] = list(database.notices)
-    return told
+        next(iter(summary.values()))["notices"] = list(database.notices)
+    return summary
 
 
 def _publication(checked: Checked, sink: str, use: Use, staged: Staged, run_id: str, spec_hash: str) -> Publication:

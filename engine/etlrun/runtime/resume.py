@@ -40,7 +40,8 @@ def resume(checked: Checked, folder: RunFolder, record: Record, reporter: Report
     started = time.monotonic()
     plan = make_plan(checked)
     staged = {
-        name: from_record(name, plan.relation(name).columns, told, folder.path) for name, told in record.staged.items()
+        name: from_record(name, plan.relation(name).columns, summary, folder.path)
+        for name, summary in record.staged.items()
     }
     try:
         publish_all(checked, staged, record, reporter, wait)

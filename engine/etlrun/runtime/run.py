@@ -24,7 +24,7 @@ from etlrun.diagnostics import SpecError
 from etlrun.failures import RunFailure
 from etlrun.runtime.asking import answer_relation
 from etlrun.runtime.blame import blame, located
-from etlrun.runtime.checking import Finding, judge, ready, run_checks
+from etlrun.runtime.checking import CheckResult, judge, ready, run_checks
 from etlrun.runtime.connections import filled
 from etlrun.runtime.consent import Consent
 from etlrun.runtime.full_disk import as_full_disk, disk_failure
@@ -37,13 +37,13 @@ from etlrun.runtime.run_records import sweep_old
 from etlrun.runtime.sources import account, find_files, look_at_tables, read_sources
 from etlrun.runtime.stage import Staged, take_stock
 from etlrun.runtime.working import Reporter, in_background, wait_for, work
-from etlrun.spec.engine import Engine, ParquetFiles, Session, StatementError, Workspace
+from etlrun.spec.engine import Engine, EngineSession, ParquetFiles, StatementError, Workspace
 from etlrun.spec.kinds import Ask
 from etlrun.stopping import Stopped, is_asked, orderly, safe_point
 
 
 @dataclass(frozen=True)
-class Wish:
+class RunOptions:
     """What a run is for: to publish, to go as far as that, or only to look at the staged rows of some relations."""
 
     publishes: bool = True
@@ -54,7 +54,7 @@ class Wish:
 
 
 @orderly()
-def run_pipeline(checked: Checked, reporter: Reporter, wish: Wish) -> Record:
+def run_pipeline(checked: Checked, reporter: Reporter, options: RunOptions) -> Record:
     """Run a pipeline with the engine of its profile and give its record; a failure is in the record too, and raised as well."""
     started = time.monotonic()
     runs = checked.project.path(checked.project.settings.runs)
@@ -73,8 +73,8 @@ def run_pipeline(checked: Checked, reporter: Reporter, wish: Wish) -> Record:
     record = _new_record(checked, folder)
     try:
         folder.write_record(record.as_record())
-        _Run(checked, reporter, folder, record).run(wish)
-        record.status = "done" if wish.publishes else "dry-run"
+        _Run(checked, reporter, folder, record).run(options)
+        record.status = "done" if options.publishes else "dry-run"
     except RunFailure as found:
         failure = as_full_disk(found, folder.path)
         record.seconds = time.monotonic() - started
@@ -140,9 +140,9 @@ class _Run:
         self.staged: dict[str, Staged] = {}
         self.functions = FunctionProcess(checked.project)
 
-    def run(self, wish: Wish) -> None:
-        targets = self.targets(wish)
-        if wish.publishes:
+    def run(self, options: RunOptions) -> None:
+        targets = self.targets(options)
+        if options.publishes:
             look_ahead(self.checked, self.record)
         needed = self.plan.needed(targets)
         sources = [relation.name for relation in needed if relation.source is not None]
@@ -153,19 +153,19 @@ class _Run:
             try:
                 for relation in needed:
                     safe_point()
-                    self.make(session, relation, targets, wish)
-                if not wish.relations:
+                    self.make(session, relation, targets, options)
+                if not options.relations:
                     self.check(session)
             finally:
                 self.functions.close()
                 session.close()
             inputs.finish()
-        if wish.look:
-            wish.look(self.staged)
-        if wish.publishes:
-            self.publish(wish.wait)
+        if options.look:
+            options.look(self.staged)
+        if options.publishes:
+            self.publish(options.wait)
 
-    def read(self, inputs: Inputs) -> Session:
+    def read(self, inputs: Inputs) -> EngineSession:
         """A session that knows the sources, which are read while it starts."""
         starting = in_background(lambda: self.engine.start(Workspace(self.folder.path), filled))
         try:
@@ -181,28 +181,28 @@ class _Run:
             raise
         try:
             self.record.engine_version = session.version
-            for name, intake in intakes.items():
-                self.record.sources[name] = account(intake, inputs.inventories[name])
-                session.read_files(name, self.plan.relation(name).columns, intake.files)
+            for name, read_result in intakes.items():
+                self.record.sources[name] = account(read_result, inputs.inventories[name])
+                session.read_files(name, self.plan.relation(name).columns, read_result.files)
         except BaseException:
             session.close()
             raise
         return session
 
-    def targets(self, wish: Wish) -> tuple[str, ...]:
+    def targets(self, options: RunOptions) -> tuple[str, ...]:
         """The relations that are staged: what sinks publish; checks look at them, and at others where they say so."""
-        if wish.relations:
-            return wish.relations
+        if options.relations:
+            return options.relations
         published = [use.value.from_ for use in self.checked.pipeline.sinks.values()]
         return tuple(dict.fromkeys([*published, *self.checked.pipeline.checks]))
 
-    def make(self, session: Session, relation: Relation, targets: tuple[str, ...], wish: Wish) -> None:
+    def make(self, session: EngineSession, relation: Relation, targets: tuple[str, ...], options: RunOptions) -> None:
         """Stage a relation that is wanted, run a function, ask models, or leave a relation to the statements that read it."""
         columns = relation.columns
         if relation.apply is not None:
             self.apply(session, relation)
         if relation.ask is not None:
-            self.ask(session, relation, relation.ask, wish.consent)
+            self.ask(session, relation, relation.ask, options.consent)
             return
         is_taken_out = any(relation.name in other.reads for other in self.plan.relations if other.apply or other.ask)
         if relation.name not in targets and not (is_taken_out and relation.source is None):
@@ -214,7 +214,7 @@ class _Run:
         self.record.relations[relation.name] = {"rows": self.staged[relation.name].rows}
         session.read_files(relation.name, columns, [self.staged[relation.name].as_input()])
 
-    def write(self, session: Session, name: str, folder: Path) -> None:
+    def write(self, session: EngineSession, name: str, folder: Path) -> None:
         known = ready(self.plan, self.staged)
         statement = relation_statement(self.plan, name, self.engine.dialect, known)
 
@@ -229,7 +229,7 @@ class _Run:
         except StatementError as error:
             raise blame(self.plan, statement, error, attempt) from error
 
-    def apply(self, session: Session, relation: Relation) -> None:
+    def apply(self, session: EngineSession, relation: Relation) -> None:
         assert relation.apply is not None
         (given,) = relation.reads
         self.reporter.say(f"calling {relation.apply.function}")
@@ -242,15 +242,15 @@ class _Run:
             raise self.at_step(relation, failure) from failure.__cause__
         session.read_files(relation.name, relation.columns, [ParquetFiles((str(path),))])
 
-    def ask(self, session: Session, relation: Relation, ask: Ask, consent: Consent) -> None:
+    def ask(self, session: EngineSession, relation: Relation, ask: Ask, consent: Consent) -> None:
         """Get the answers for the distinct keys of the relation before, and hand them to the session. Raises RunFailure where that must stop."""
         (given,) = relation.reads
         paths = self.written(session, given)
         self.reporter.say(f"asking {', '.join(ask.models)} about `{ask.key}`")
-        spent = sum(told["usd"] for told in self.record.models.values())
+        spent = sum(summary["usd"] for summary in self.record.models.values())
         name = ", ".join(ask.models)
         try:
-            path, told, failure = answer_relation(
+            path, summary, failure = answer_relation(
                 self.checked,
                 ask,
                 paths,
@@ -260,14 +260,14 @@ class _Run:
                 spent,
                 self.reporter,
             )
-            self.record.models[name if name not in self.record.models else f"{name} in {relation.name}"] = told
+            self.record.models[name if name not in self.record.models else f"{name} in {relation.name}"] = summary
             if failure:
                 raise failure
         except RunFailure as failure:
             raise self.at_step(relation, failure) from failure.__cause__
         session.read_files(relation.name, relation.columns, [ParquetFiles((str(path),))])
 
-    def written(self, session: Session, given: str) -> list[str]:
+    def written(self, session: EngineSession, given: str) -> list[str]:
         """The Parquet files of a relation, for what is no SQL."""
         if given in self.staged:
             return [str(path) for path in self.staged[given].paths]
@@ -282,34 +282,36 @@ class _Run:
         use = self.checked.pipeline.chains[relation.name.partition(".")[0]][relation.step]
         return located(self.checked, use.where, failure)
 
-    def wait(self, name: str, session: Session, action: Callable[[], None]) -> None:
+    def wait(self, name: str, session: EngineSession, action: Callable[[], None]) -> None:
         work(action, lambda: self.reporter.progress(f"computing {name}", *session.progress()), session.cancel)
 
-    def check(self, session: Session) -> None:
+    def check(self, session: EngineSession) -> None:
         if not self.checked.pipeline.checks or not self.staged:
             return
         from etlrun.engines.duckdb import Duckdb
 
         self.reporter.say("checking")
-        desk = Duckdb().start(Workspace(self.folder.path), filled)
+        check_session = Duckdb().start(Workspace(self.folder.path), filled)
         try:
             for name, staged in self.staged.items():
-                desk.read_files(name, self.plan.relation(name).columns, [staged.as_input()])
-            findings = self.wait_for_checks(session, desk)
+                check_session.read_files(name, self.plan.relation(name).columns, [staged.as_input()])
+            findings = self.wait_for_checks(session, check_session)
         finally:
-            desk.close()
+            check_session.close()
         self.record.checks += [
             {"relation": finding.relation, "check": finding.check, "status": finding.status, "detail": finding.detail}
             for finding in findings
         ]
         judge(self.plan, findings, self.reporter)
 
-    def wait_for_checks(self, session: Session, desk: Session) -> list[Finding]:
+    def wait_for_checks(self, session: EngineSession, check_session: EngineSession) -> list[CheckResult]:
         def cancel() -> None:
-            desk.cancel()
+            check_session.cancel()
             session.cancel()
 
-        return work(lambda: run_checks(self.plan, self.staged, session, self.engine, desk), lambda: None, cancel)
+        return work(
+            lambda: run_checks(self.plan, self.staged, session, self.engine, check_session), lambda: None, cancel
+        )
 
     def publish(self, wait: float) -> None:
         published = {use.value.from_ for use in self.checked.pipeline.sinks.values()}
@@ -324,7 +326,7 @@ def _shown(relation: Relation) -> str:
     return f"{chain} up to step {step}" if step else chain
 
 
-def _give_up(starting: Future[Session]) -> None:
+def _give_up(starting: Future[EngineSession]) -> None:
     """Close a session that is not wanted any more."""
     with contextlib.suppress(RunFailure):
         wait_for(starting).close()

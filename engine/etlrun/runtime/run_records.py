@@ -101,8 +101,8 @@ def find_run(runs: Path, run: str) -> StoredRun:
     refuse_open(runs)
     stored = _read(found[0])
     if isinstance(stored, Unreadable):
-        said = f"{stored.path} is not a record of a run ({stored.reason})"
-        raise RunFailure("usage", "unknown-run", said, "run the pipeline again")
+        detail = f"{stored.path} is not a record of a run ({stored.reason})"
+        raise RunFailure("usage", "unknown-run", detail, "run the pipeline again")
     return stored
 
 

@@ -10,8 +10,8 @@ from typing import Any
 from etlrun.compiler.check import Checked
 from etlrun.failures import RunFailure
 from etlrun.reading.explaining import explain_bytes, first_bytes
-from etlrun.reading.intake import Intake, Order
 from etlrun.reading.inventory import Inventory, shown, take_inventory
+from etlrun.reading.requests import ReadRequest, ReadResult
 from etlrun.reading.source import FileSource, TextSource
 from etlrun.runtime.blame import located
 from etlrun.runtime.connections import database_reader
@@ -63,9 +63,9 @@ def _tell_absences(name: str, source: Source, inventory: Inventory, reporter: Re
 
 def read_sources(
     checked: Checked, inventories: dict[str, Inventory], names: list[str], folder: RunFolder, reporter: Reporter
-) -> dict[str, Intake]:
+) -> dict[str, ReadResult]:
     """The rows of the sources in `names`. Raises RunFailure for what cannot be read, and for more broken records than are allowed."""
-    found: dict[str, Intake] = {}
+    found: dict[str, ReadResult] = {}
     for name in names:
         use = checked.pipeline.sources[name]
         try:
@@ -80,9 +80,11 @@ def read_sources(
     return found
 
 
-def _read(checked: Checked, use: Use, name: str, inventory: Inventory, folder: RunFolder, reporter: Reporter) -> Intake:
+def _read(
+    checked: Checked, use: Use, name: str, inventory: Inventory, folder: RunFolder, reporter: Reporter
+) -> ReadResult:
     keep = isinstance(use.value, TextSource) and use.value.bad_rows != "drop"
-    order = Order(
+    order = ReadRequest(
         name,
         inventory,
         folder.sources(name),
@@ -96,26 +98,28 @@ def _read(checked: Checked, use: Use, name: str, inventory: Inventory, folder: R
         percent = order.control.percent()
         reporter.progress(f"reading {name}", max(0, int(percent)), 100 if percent >= 0 else 0)
 
-    def read() -> Intake:
-        intake: Intake = use.value.read(order, checked.columns[name])
-        return intake
+    def read() -> ReadResult:
+        read_result: ReadResult = use.value.read(order, checked.columns[name])
+        return read_result
 
     return work(read, look, order.control.interrupt)
 
 
-def _judge_bad_rows(name: str, source: TextSource, intake: Intake, folder: RunFolder, reporter: Reporter) -> None:
-    if not intake.bad_rows:
+def _judge_bad_rows(
+    name: str, source: TextSource, read_result: ReadResult, folder: RunFolder, reporter: Reporter
+) -> None:
+    if not read_result.bad_rows:
         return
-    records = (intake.rows or 0) + intake.bad_rows
-    share = intake.bad_rows / records
+    records = (read_result.rows or 0) + read_result.bad_rows
+    share = read_result.bad_rows / records
     where = f"; see {folder.quarantine(name)}" if folder.quarantine(name).exists() else ""
-    reasons = ", ".join(f"{reason} ({count:,})" for reason, count in intake.reasons[:3])
-    found = f"`{name}`: {intake.bad_rows:,} of {records:,} records cannot be read: {reasons}{where}"
+    reasons = ", ".join(f"{reason} ({count:,})" for reason, count in read_result.reasons[:3])
+    found = f"`{name}`: {read_result.bad_rows:,} of {records:,} records cannot be read: {reasons}{where}"
     if source.bad_rows != "fail" and share <= source.max_bad_rows:
         reporter.warn(found)
         return
-    shown = "\n".join(intake.samples)
-    explained = _explained(source, intake)
+    shown = "\n".join(read_result.samples)
+    explained = _explained(source, read_result)
     if explained is not None:
         raise RunFailure("source", "wrong-format", f"{explained[0]}\n{found}\n{shown}", explained[1])
     if source.bad_rows == "fail":
@@ -126,9 +130,9 @@ def _judge_bad_rows(name: str, source: TextSource, intake: Intake, folder: RunFo
     raise RunFailure("source", "too-many-bad-rows", f"{found}: {limit}\n{shown}", fix)
 
 
-def _explained(source: TextSource, intake: Intake) -> tuple[str, str] | None:
+def _explained(source: TextSource, read_result: ReadResult) -> tuple[str, str] | None:
     """What the file with the most broken records is, where its first bytes say that it is of another kind, and what to do."""
-    path = max(intake.bad_rows_of, key=lambda path: intake.bad_rows_of[path])
+    path = max(read_result.bad_rows_of, key=lambda path: read_result.bad_rows_of[path])
     found = source.explain(first_bytes(path)) or explain_bytes(first_bytes(path))
     return (f"{path}: {found[0]}", found[1]) if found else None
 
@@ -138,13 +142,13 @@ def _rounded_up(share: float) -> str:
     return f"{min(100.0, math.ceil(share * 10_000) / 100):.2f}".rstrip("0").rstrip(".") + "%"
 
 
-def _refuse_empty_days(name: str, intake: Intake, inventory: Inventory) -> None:
+def _refuse_empty_days(name: str, read_result: ReadResult, inventory: Inventory) -> None:
     """A day whose files hold a header or blank lines only is as empty as a file of no bytes."""
     days: dict[date, int] = {}
     for file in inventory.files:
         if file.date is not None and file.date not in inventory.may_be_empty:
-            days[file.date] = days.get(file.date, 0) + intake.bad_rows_of.get(file.path, 0)
-    counted = rows_of_days(intake) if days else {}
+            days[file.date] = days.get(file.date, 0) + read_result.bad_rows_of.get(file.path, 0)
+    counted = rows_of_days(read_result) if days else {}
     bare = sorted(day for day, bad_rows in days.items() if not bad_rows and not counted.get(str(day)))
     if bare:
         raise RunFailure(
@@ -155,11 +159,11 @@ def _refuse_empty_days(name: str, intake: Intake, inventory: Inventory) -> None:
         )
 
 
-def account(intake: Intake, inventory: Inventory) -> dict[str, Any]:
+def account(read_result: ReadResult, inventory: Inventory) -> dict[str, Any]:
     """A source in the record of a run."""
-    found: dict[str, Any] = {"rows": intake.rows, "bad_rows": intake.bad_rows, "files": len(inventory.files)}
-    if intake.blank:
-        found["blank"] = intake.blank
+    found: dict[str, Any] = {"rows": read_result.rows, "bad_rows": read_result.bad_rows, "files": len(inventory.files)}
+    if read_result.blank:
+        found["blank"] = read_result.blank
     if inventory.missing:
         found["missing"] = [str(day) for day in inventory.missing]
     return found

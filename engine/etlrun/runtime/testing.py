@@ -19,8 +19,8 @@ from etlrun.language.arrow import arrow_schema
 from etlrun.runtime.connections import filled
 from etlrun.runtime.differences import Difference, compare_rows
 from etlrun.runtime.functions import FunctionProcess
-from etlrun.runtime.rehearsal import Rehearsal
-from etlrun.spec.engine import Engine, Session, Workspace
+from etlrun.runtime.in_memory_run import InMemoryRun
+from etlrun.spec.engine import Engine, EngineSession, Workspace
 from etlrun.spec.kinds import Ask
 from etlrun.spec.located import Keys as Where
 from etlrun.spec.values import value_text
@@ -33,7 +33,7 @@ TEST = "test"  # who answers in a test
 
 
 @dataclass(frozen=True)
-class Complaint:
+class CaseFailure:
     """Something else than a row that is not as expected: its place, what it is, and what to do about it."""
 
     file: str
@@ -50,7 +50,7 @@ class Outcome:
     case: CheckedCase
     seconds: float
     differences: tuple[Difference, ...] = ()
-    complaints: tuple[Complaint, ...] = ()
+    complaints: tuple[CaseFailure, ...] = ()
 
     @property
     def is_ok(self) -> bool:
@@ -99,18 +99,18 @@ def _by_engine(
     return found
 
 
-def run_case(case: CheckedCase, session: Session, dialect: str, functions: FunctionProcess) -> Outcome:
+def run_case(case: CheckedCase, session: EngineSession, dialect: str, functions: FunctionProcess) -> Outcome:
     """Run one test in a session."""
     started = time.monotonic()
     given = {name: table_of(given) for name, given in case.given.items()}
-    rehearsal = Rehearsal(
+    in_memory_run = InMemoryRun(
         case.plan, session, dialect, given, lambda ask, keys: _answers(case.listed[ask.prompt], ask, keys), functions
     )
     differences: tuple[Difference, ...] = ()
     try:
-        rehearsal.make(case.targets)
-        differences = tuple(_differences(case, rehearsal))
-        complaints = tuple(_wrong_verdicts(case, rehearsal))
+        in_memory_run.make(case.targets)
+        differences = tuple(_differences(case, in_memory_run))
+        complaints = tuple(_wrong_verdicts(case, in_memory_run))
     except UnansweredError as error:
         complaints = (_unanswered(case, error),)
     except RunFailure as failure:
@@ -139,9 +139,9 @@ def _answers(listed: Listed, ask: Ask, keys: Keys) -> pyarrow.Table:
     return Answers(keys, by_place, ()).table(listed.outputs)
 
 
-def _differences(case: CheckedCase, rehearsal: Rehearsal) -> Iterator[Difference]:
+def _differences(case: CheckedCase, in_memory_run: InMemoryRun) -> Iterator[Difference]:
     for name, expected in case.expected.items():
-        table = rehearsal.rows(name).select(list(expected.columns.names))
+        table = in_memory_run.rows(name).select(list(expected.columns.names))
         rows = (
             zip(*(column.to_pylist() for column in table.columns), strict=True)
             if table.num_columns
@@ -152,17 +152,19 @@ def _differences(case: CheckedCase, rehearsal: Rehearsal) -> Iterator[Difference
             yield found
 
 
-def _wrong_verdicts(case: CheckedCase, rehearsal: Rehearsal) -> Iterator[Complaint]:
+def _wrong_verdicts(case: CheckedCase, in_memory_run: InMemoryRun) -> Iterator[CaseFailure]:
     for (relation, kind), holds in case.verdicts.items():
         positions = [at for at, use in enumerate(case.checked.pipeline.checks[relation]) if use.kind == kind]
-        verdicts = [rehearsal.verdict(relation, position) for position in positions]
+        verdicts = [in_memory_run.verdict(relation, position) for position in positions]
         if all(verdict.holds for verdict in verdicts) != holds:
             details = "; ".join(verdict.detail for verdict in verdicts if verdict.holds != holds)
-            said = "fails, and is expected to hold" if holds else "holds, and is expected to fail"
-            yield _complaint(case, ("checks", relation, kind), f"the check `{kind}` of `{relation}` {said}: {details}")
+            detail = "fails, and is expected to hold" if holds else "holds, and is expected to fail"
+            yield _complaint(
+                case, ("checks", relation, kind), f"the check `{kind}` of `{relation}` {detail}: {details}"
+            )
 
 
-def _unanswered(case: CheckedCase, error: UnansweredError) -> Complaint:
+def _unanswered(case: CheckedCase, error: UnansweredError) -> CaseFailure:
     listed = case.listed[error.prompt]
     keys = ", ".join(f"`{key}`" for key in error.keys)
     answer = ", ".join(f"{output.name}: ..." for output in listed.outputs)
@@ -180,18 +182,18 @@ def _unanswered(case: CheckedCase, error: UnansweredError) -> Complaint:
     return _complaint(case, ("enrich", error.prompt), message, fix)
 
 
-def _failed(case: CheckedCase, failure: RunFailure) -> Complaint:
+def _failed(case: CheckedCase, failure: RunFailure) -> CaseFailure:
     found = failure.diagnostic
     if found.file:
-        return Complaint(found.file, found.line, found.column, found.message, found.fix)
+        return CaseFailure(found.file, found.line, found.column, found.message, found.fix)
     return _complaint(case, (), failure.message, failure.fix)
 
 
-def _complaint(case: CheckedCase, at: Where, message: str, fix: str = "") -> Complaint:
+def _complaint(case: CheckedCase, at: Where, message: str, fix: str = "") -> CaseFailure:
     """A complaint at a key of the test, or at the nearest place above it that is there."""
     document = case.file.document
     where = (*case.case.where, *at)
     while where not in document.keys and where not in document.values:
         where = where[:-1]
     place = document.diagnose_key(where, "", "")
-    return Complaint(place.file, place.line, place.column, message, fix)
+    return CaseFailure(place.file, place.line, place.column, message, fix)

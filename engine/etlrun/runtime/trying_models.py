@@ -11,7 +11,7 @@ from typing import Any
 
 from etlrun.enrich.asking import Budget
 from etlrun.enrich.keys import Key, normal_form
-from etlrun.enrich.model import LanguageModel, LocalModel, ModelError, Reply
+from etlrun.enrich.model import LanguageModel, LocalModel, ModelError, ModelReply
 from etlrun.enrich.prompts import Prompt, load_prompt
 from etlrun.enrich.questions import Sheet, write_sheet
 from etlrun.enrich.replies import judge
@@ -25,7 +25,7 @@ SPARE = ("vtv1", "phim hay", "bóng đá")  # where a prompt has too few example
 
 
 @dataclass(frozen=True)
-class Finding:
+class ModelTrial:
     """What came of trying a model: a line, what to do, and the exit code it is worth."""
 
     model: str
@@ -38,7 +38,7 @@ class Finding:
         return asdict(self)
 
 
-def examine(project: Project, profile: Profile, name: str, prompt: str) -> Iterator[Finding]:
+def examine(project: Project, profile: Profile, name: str, prompt: str) -> Iterator[ModelTrial]:
     """A finding for each model under a name of the profile. Raises RunFailure for a prompt that is not there, SpecError for mistakes in files."""
     found = load_prompt(project.root, prompt, os.path.relpath(project.root / "prompts" / f"{prompt}.md"))
     if found is None:
@@ -49,7 +49,7 @@ def examine(project: Project, profile: Profile, name: str, prompt: str) -> Itera
             text, fix, code = _try_out(project, found, tier)
         except ModelError as error:
             text, fix, code = error.message, error.fix, CODES.get(error.cause, 1)
-        yield Finding(name, prompt, text, fix, code)
+        yield ModelTrial(name, prompt, text, fix, code)
 
 
 def _try_out(project: Project, prompt: Prompt, tier: Tier) -> tuple[str, str, int]:
@@ -73,9 +73,9 @@ def _try_out(project: Project, prompt: Prompt, tier: Tier) -> tuple[str, str, in
         return stop.message, stop.fix, stop.exit_code
     verdict = judge(tier.question, sheet, reply)
     cost = f"${answerers.cost(reply, 0.0):.6f}" if reply.usage and tier.tariff.price else "an unknown price"
-    told = f"{tier.source} ({called}) answered {len(verdict.answers)} of {len(chosen)} items for {cost}"
+    summary = f"{tier.source} ({called}) answered {len(verdict.answers)} of {len(chosen)} items for {cost}"
     if verdict.fault:
-        return f"{told}: {verdict.fault} {verdict.reason}".rstrip(), "try another model, or look at the prompt", 1
+        return f"{summary}: {verdict.fault} {verdict.reason}".rstrip(), "try another model, or look at the prompt", 1
     answers = ", ".join(
         f"{chosen[index]}: {'/'.join(str(value) for value in answer.values())}"
         for index, answer in sorted(verdict.answers.items())
@@ -88,13 +88,13 @@ def _try_out(project: Project, prompt: Prompt, tier: Tier) -> tuple[str, str, in
     ]
     if wrong:
         fix = f"by prompts/{prompt.name}.md {', '.join(wrong)}: correct the example, or try another model"
-        return f"{told} ({answers}), {len(wrong)} wrongly", fix, 1
-    return f"{told} ({answers})", "", 0
+        return f"{summary} ({answers}), {len(wrong)} wrongly", fix, 1
+    return f"{summary} ({answers})", "", 0
 
 
-async def _ask(model: LanguageModel, sheet: Sheet) -> tuple[str, Reply]:
-    asker = model.open(from_environment)
+async def _ask(model: LanguageModel, sheet: Sheet) -> tuple[str, ModelReply]:
+    client = model.open(from_environment)
     try:
-        return await asker.check(), await asker.answer(sheet.request)
+        return await client.check(), await client.answer(sheet.request)
     finally:
-        await asker.close()
+        await client.close()

@@ -83,9 +83,9 @@ class Files(Sink):
             with finishing():
                 new.replace(target)
         except (duckdb.Error, OSError) as error:
-            said = str(error).split("\n", 1)[0]
+            detail = str(error).split("\n", 1)[0]
             raise RunFailure(
-                "sink", "publish-failed", f"{target} was not written ({said})", "the old file is untouched"
+                "sink", "publish-failed", f"{target} was not written ({detail})", "the old file is untouched"
             ) from error
         finally:
             with suppress(OSError):  # most often it is in its place by now

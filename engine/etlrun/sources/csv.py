@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from etlrun.language.columns import Column, Columns
-from etlrun.reading.intake import Intake, Order
+from etlrun.reading.requests import ReadRequest, ReadResult
 from etlrun.reading.source import DeclaredColumn, TextSource, declared_fields
 from etlrun.spec.fields import key
 from etlrun.spec.kinds import Scope
@@ -47,7 +47,7 @@ class Csv(TextSource):
         if self.max_record_lines < 1:
             scope.error("max_record_lines", "wrong-value", "expected a number of lines, 1 or more")
 
-    def read(self, order: Order, columns: Columns) -> Intake:
+    def read(self, order: ReadRequest, columns: Columns) -> ReadResult:
         from etlrun.reading.separated import Separated, read_separated
 
         how = Separated(self.separator, self.header == "yes", self.max_record_lines)

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from etlrun.language.columns import Column, Columns, Type
-from etlrun.reading.intake import Intake, Order
+from etlrun.reading.requests import ReadRequest, ReadResult
 from etlrun.reading.source import DeclaredColumn, TextSource, declared_fields
 from etlrun.spec.fields import key
 from etlrun.spec.kinds import Scope
@@ -53,7 +53,7 @@ class Json(TextSource):
 
         return explain_json(head) if self.format == "lines" else None
 
-    def read(self, order: Order, columns: Columns) -> Intake:
+    def read(self, order: ReadRequest, columns: Columns) -> ReadResult:
         from etlrun.reading.elements import frame_elements
         from etlrun.reading.framing import frame_lines
         from etlrun.reading.json_lines import read_json

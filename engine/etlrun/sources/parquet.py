@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from etlrun.language.columns import Column, Columns
-from etlrun.reading.intake import Intake, Order
+from etlrun.reading.requests import ReadRequest, ReadResult
 from etlrun.reading.source import DeclaredColumn, FileSource
 from etlrun.spec.fields import key
 from etlrun.spec.kinds import Scope
@@ -73,7 +73,7 @@ class Parquet(FileSource):
                 "leave one of them out: where a file lacks the column it is null",
             )
 
-    def read(self, order: Order, columns: Columns) -> Intake:
+    def read(self, order: ReadRequest, columns: Columns) -> ReadResult:
         from etlrun.reading.footers import read_footers
         from etlrun.reading.parquet_columns import WantedColumn
 

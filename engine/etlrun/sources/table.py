@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from etlrun.language.columns import Column, Columns
-from etlrun.reading.intake import Intake, Order
+from etlrun.reading.requests import ReadRequest, ReadResult
 from etlrun.reading.source import DeclaredColumn
 from etlrun.spec.database import Database
 from etlrun.spec.engine import ParquetFiles
@@ -46,7 +46,7 @@ class Table(Source):
         finally:
             database.close()
 
-    def read(self, order: Order, columns: Columns) -> Intake:
+    def read(self, order: ReadRequest, columns: Columns) -> ReadResult:
         order.folder.mkdir(parents=True, exist_ok=True)
         database = order.open_database(self.connection)
         order.control.follow_database(database)
@@ -55,4 +55,4 @@ class Table(Source):
         finally:
             database.close()
         paths = tuple(str(path) for path in copied.files)
-        return Intake((ParquetFiles(paths),), copied.rows, notices=tuple(database.notices))
+        return ReadResult((ParquetFiles(paths),), copied.rows, notices=tuple(database.notices))

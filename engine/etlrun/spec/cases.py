@@ -58,7 +58,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from etlrun.diagnostics import Diagnostic, SpecError
-from etlrun.spec.fields import Described, Reply, Rows, Scalar, Schema, key, schema_of_class
+from etlrun.spec.fields import AnswerRow, Described, Rows, Scalar, Schema, key, schema_of_class
 from etlrun.spec.located import Document, Keys, read_document
 from etlrun.spec.pipeline import public
 from etlrun.spec.project import FILE, Project
@@ -76,7 +76,7 @@ class Case(Described):
     description: str = key("more about it", default="")
     set_: Mapping[str, Scalar] = key("the values of params, as by `--set`", yaml="set", factory=dict)
     given: Mapping[str, Rows] = key("the rows of sources, or of step chains in whose place they stand", factory=dict)
-    enrich: Mapping[str, Mapping[str, Reply | None]] = key(
+    enrich: Mapping[str, Mapping[str, AnswerRow | None]] = key(
         "what models answer: prompt: key: `{output: value}`, or null where nobody knows", factory=dict
     )
     expect: Mapping[str, Rows] = key("the rows that come out, by relation", factory=dict)
@@ -166,8 +166,8 @@ def _case(document: Document, index: int) -> Case:
     )
 
 
-def _replies(spec: Mapping[str, Any]) -> dict[str, Reply | None]:
-    return {key: None if answer is None else Reply(answer) for key, answer in spec.items()}
+def _replies(spec: Mapping[str, Any]) -> dict[str, AnswerRow | None]:
+    return {key: None if answer is None else AnswerRow(answer) for key, answer in spec.items()}
 
 
 def _named_twice(document: Document) -> Iterator[Diagnostic]:

@@ -57,7 +57,7 @@ class Copy:
 
 
 @dataclass(frozen=True)
-class Entry:
+class LedgerEntry:
     """A row of the ledger: what a run published. Times are UTC, `2022-04-30T20:15:00Z`."""
 
     table: str
@@ -90,7 +90,7 @@ class Version:
 
 
 @dataclass(frozen=True)
-class Finding:
+class HealthFinding:
     """What an examination found: all is well, something to know, or something that stands in the way; and what to do."""
 
     level: Level
@@ -133,7 +133,7 @@ class Database(ABC):
         return self.publish_all((load,))[0]
 
     @abstractmethod
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[LedgerEntry]:
         """The ledger, latest first."""
 
     def versions(self, table: str) -> Sequence[Version]:
@@ -152,7 +152,7 @@ class Database(ABC):
             "publish it with `publish: pointer`",
         )
 
-    def examine(self) -> Sequence[Finding]:
+    def examine(self) -> Sequence[HealthFinding]:
         """What `etlrun doctor` tells of the database: its version, the account's rights, settings that matter. Changes nothing."""
         return ()
 
@@ -162,7 +162,7 @@ class Database(ABC):
 
 
 @dataclass(frozen=True)
-class Lines:
+class ServerAccess:
     """Lines to a MySQL or MariaDB database, for what keeps tables of its own there: the label store.
 
     `place` is the database as messages name it. `open` gives a connection of Python's DB-API; `explain` says of an exception of it
@@ -181,7 +181,7 @@ class Connection(Described):
         """Open the database. `environment` fills in `${NAME}`. Raises RunFailure where it cannot be reached, or its first use does."""
         raise NotImplementedError
 
-    def lines(self, name: str, root: Path, environment: Callable[[str], str]) -> Lines:
+    def lines(self, name: str, root: Path, environment: Callable[[str], str]) -> ServerAccess:
         """Lines to the server that the connection names; their first use reaches it. Raises RunFailure."""
         raise RunFailure(
             "usage",

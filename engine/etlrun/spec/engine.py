@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from etlrun.failures import without_personal
 from etlrun.language.columns import DATE, NULL, Columns, Type
-from etlrun.spec.database import Finding
+from etlrun.spec.database import HealthFinding
 from etlrun.spec.fields import Described
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class StatementError(Exception):
         self.offset = offset
 
 
-class Session(ABC):
+class EngineSession(ABC):
     """An engine at work. Statements read relations by name; results leave as Parquet or as Arrow."""
 
     @abstractmethod
@@ -132,10 +132,10 @@ class Engine(Described):
 
     dialect: ClassVar[str]
 
-    def start(self, workspace: Workspace, environment: Callable[[str], str]) -> Session:
+    def start(self, workspace: Workspace, environment: Callable[[str], str]) -> EngineSession:
         """A session; `environment` fills in `${NAME}`. Raises RunFailure where the engine cannot start."""
         raise NotImplementedError
 
-    def examine(self) -> Iterator[Finding]:
+    def examine(self) -> Iterator[HealthFinding]:
         """What `etlrun doctor` tells of the engine, without starting it. Raises RunFailure for what stands in the way."""
         return iter(())

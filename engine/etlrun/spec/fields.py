@@ -40,7 +40,7 @@ class Rows(tuple[Mapping[str, Any], ...]):
     """Rows of a test, each `column: value`; what a value may be is the column's business."""
 
 
-class Reply(dict[str, Any]):
+class AnswerRow(dict[str, Any]):
     """What a test lets a model answer, by output; null where nobody knows."""
 
 
@@ -165,5 +165,5 @@ _SCHEMAS: dict[Any, Schema] = {
         "items": {"type": "object", "x-form": "a row `{column: value}`"},
         "x-form": "a list of rows `- {column: value}`, or `[]` for none,",
     },
-    Reply: {"type": ["object", "null"], "x-form": "an answer `{output: value}`, or null"},
+    AnswerRow: {"type": ["object", "null"], "x-form": "an answer `{output: value}`, or null"},
 }

@@ -18,8 +18,8 @@ from etlrun.spec.fields import Described, Expr, key
 from etlrun.spec.scope import HIDDEN, NAME, At, Scope
 
 if TYPE_CHECKING:
-    from etlrun.reading.intake import Intake, Order
     from etlrun.reading.inventory import Wanted
+    from etlrun.reading.requests import ReadRequest, ReadResult
     from etlrun.spec.database import Database, Load
     from etlrun.spec.paths import Places
     from etlrun.spec.publication import Publication
@@ -210,7 +210,7 @@ class Source(Described):
     def look_ahead(self, columns: Columns, open_database: Callable[[str], Database]) -> None:
         """Raises RunFailure, before anything is read, for what besides files stands in the way."""
 
-    def read(self, order: Order, columns: Columns) -> Intake:
+    def read(self, order: ReadRequest, columns: Columns) -> ReadResult:
         """Read what `order` asks for; `columns` is the relation, as `output` gives it. Raises RunFailure."""
         raise NotImplementedError
 

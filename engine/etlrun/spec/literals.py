@@ -11,7 +11,7 @@ from etlrun.language.columns import Type
 from etlrun.language.expressions import cast, literal
 
 
-class NotOfType(ValueError):
+class LiteralError(ValueError):
     """A text that is no value of a type; `str()` says what is wanted."""
 
 
@@ -20,9 +20,9 @@ def literal_of(text: str, kind: Type) -> exp.Expr:
     try:
         return _READERS[kind.name](text, kind)
     except KeyError:
-        raise NotOfType(f"no value is written for {kind}") from None
+        raise LiteralError(f"no value is written for {kind}") from None
     except (ValueError, InvalidOperation):
-        raise NotOfType(f"`{text}` is not a {kind}") from None
+        raise LiteralError(f"`{text}` is not a {kind}") from None
 
 
 def is_writable(kind: Type) -> bool:

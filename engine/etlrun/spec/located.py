@@ -233,8 +233,8 @@ class _Reader:
         name = str(event.anchor)
         kept = self.anchors.get(name)
         if kept is None or name in self.open_anchors:
-            said = "to itself" if name in self.open_anchors else "to nothing"
-            self.refuse(event, f"the alias `*{name}` refers {said}", f"name a value before it: `&{name}`")
+            detail = "to itself" if name in self.open_anchors else "to nothing"
+            self.refuse(event, f"the alias `*{name}` refers {detail}", f"name a value before it: `&{name}`")
             raise _Stop
         events, outer = iter(kept), self.unfolding
         self.unfolding = outer or event

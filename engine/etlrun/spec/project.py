@@ -26,7 +26,7 @@ LABELS = ".etlrun/labels.sqlite"  # the label store, where a profile names none
 
 
 @dataclass(frozen=True)
-class Settings(Described):
+class ProjectSettings(Described):
     """The plain keys of a project file."""
 
     data: str = key("the folder that `$data` stands for", default="data")
@@ -73,7 +73,7 @@ class Project:
     """A folder with a project file (or none: then everything has its default)."""
 
     root: Path
-    settings: Settings = field(default_factory=Settings)
+    settings: ProjectSettings = field(default_factory=ProjectSettings)
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     document: Document | None = None
 
@@ -154,7 +154,7 @@ def _read(root: Path, text: str) -> Project:
         raise SpecError(problems)
     origin = _Verbatim(document, {})
     plain = {name: value for name, value in document.value.items() if name != "profiles"}
-    settings = build(Settings, plain, (), origin)
+    settings = build(ProjectSettings, plain, (), origin)
     profiles = {
         name: Profile(
             name,
@@ -184,7 +184,7 @@ def default_profile() -> Profile:
 @cache
 def project_schema() -> Schema:
     """The JSON Schema of a project file."""
-    settings = schema_of_class(Settings)
+    settings = schema_of_class(ProjectSettings)
     profile: Schema = {
         "type": "object",
         "properties": {

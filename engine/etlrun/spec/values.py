@@ -15,7 +15,7 @@ from etlrun.language.columns import Type
 from etlrun.spec.located import Document, Keys, resolve_plain
 
 
-class NotOfType(ValueError):
+class ValueTextError(ValueError):
     """A text that is no value of a type; `str()` says why, `fix` how one is written."""
 
     def __init__(self, message: str, fix: str = "") -> None:
@@ -46,7 +46,7 @@ class ValueReader:
             return self._complain(where, f'`"{text}"` is a text, and {kind} is expected here', "remove the quotes")
         try:
             return READERS[kind.name](text, kind)
-        except NotOfType as error:
+        except ValueTextError as error:
             return self._complain(where, str(error), error.fix)
 
     def _array(self, value: Any, where: Keys, element: Type) -> list[Any] | None:
@@ -83,17 +83,17 @@ def _is_bare(kind: Type) -> bool:
 
 def _integer(text: str, kind: Type) -> int:
     if not re.fullmatch(r"[-+]?\d{1,30}", text):
-        raise NotOfType(f"`{text}` is not a whole number, and {kind} is expected here")
+        raise ValueTextError(f"`{text}` is not a whole number, and {kind} is expected here")
     bits = {"tinyint": 8, "smallint": 16, "int": 32, "bigint": 64}[kind.name]
     if not -(2 ** (bits - 1)) <= int(text) < 2 ** (bits - 1):
-        raise NotOfType(f"`{text}` does not fit {kind}")
+        raise ValueTextError(f"`{text}` does not fit {kind}")
     return int(text)
 
 
 def _float(text: str, kind: Type) -> float:
     special = {".nan": "nan", ".inf": "inf", "+.inf": "inf", "-.inf": "-inf"}.get(text.lower())
     if special is None and not re.fullmatch(r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?", text):
-        raise NotOfType(f"`{text}` is not a number, and {kind} is expected here")
+        raise ValueTextError(f"`{text}` is not a number, and {kind} is expected here")
     value = float(special or text)
     return float(_as_float32(value)) if kind.name == "float" else value
 
@@ -110,19 +110,19 @@ def _as_float32(value: float) -> float:
 
 def _decimal(text: str, kind: Type) -> Decimal:
     if not re.fullmatch(r"[-+]?(\.\d+|\d+(\.\d*)?)", text):
-        raise NotOfType(f"`{text}` is not a number, and {kind} is expected here", "write it as `12.50`")
+        raise ValueTextError(f"`{text}` is not a number, and {kind} is expected here", "write it as `12.50`")
     value = Decimal(text)
     exponent = value.normalize().as_tuple().exponent
     if isinstance(exponent, int) and -exponent > kind.scale:
-        raise NotOfType(f"`{text}` has more than {kind.scale} digits after the point, and {kind} is expected here")
+        raise ValueTextError(f"`{text}` has more than {kind.scale} digits after the point, and {kind} is expected here")
     if value and value.adjusted() >= kind.precision - kind.scale:
-        raise NotOfType(f"`{text}` does not fit {kind}")
+        raise ValueTextError(f"`{text}` does not fit {kind}")
     return value
 
 
 def _boolean(text: str, kind: Type) -> bool:
     if text.lower() not in ("true", "false"):
-        raise NotOfType(f"`{text}` is neither true nor false, and boolean is expected here")
+        raise ValueTextError(f"`{text}` is neither true nor false, and boolean is expected here")
     return text.lower() == "true"
 
 
@@ -132,7 +132,7 @@ def _date(text: str, kind: Type) -> datetime.date:
             return datetime.date.fromisoformat(text)
     except ValueError:
         pass  # no such day
-    raise NotOfType(f"`{text}` is not a date", "write it as 2022-04-30")
+    raise ValueTextError(f"`{text}` is not a date", "write it as 2022-04-30")
 
 
 def _timestamp(text: str, kind: Type) -> datetime.datetime:
@@ -141,12 +141,12 @@ def _timestamp(text: str, kind: Type) -> datetime.datetime:
             return datetime.datetime.fromisoformat(text)
     except ValueError:
         pass  # no such moment
-    raise NotOfType(f"`{text}` is not a timestamp", 'write it as "2022-04-30 20:15:00"; a timestamp has no zone')
+    raise ValueTextError(f"`{text}` is not a timestamp", 'write it as "2022-04-30 20:15:00"; a timestamp has no zone')
 
 
 def _binary(text: str, kind: Type) -> bytes:
     if not re.fullmatch(r"0x([0-9a-fA-F]{2})*", text):
-        raise NotOfType(f"`{text}` is not binary", "write the bytes in hexadecimal: 0x48656c")
+        raise ValueTextError(f"`{text}` is not binary", "write the bytes in hexadecimal: 0x48656c")
     return bytes.fromhex(text[2:])
 
 

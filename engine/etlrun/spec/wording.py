@@ -99,8 +99,8 @@ def _explain_missing(document: Document, error: ValidationError, where: Keys) ->
         return
     names = ", ".join(f"`{name}`" for name in missing)
     message = f"{names} {'is' if len(missing) == 1 else 'are'} missing here"
-    said = properties[missing[0]].get("description", "")
-    fix = f"`{missing[0]}:` {said}" if said else ""
+    detail = properties[missing[0]].get("description", "")
+    fix = f"`{missing[0]}:` {detail}" if detail else ""
     if where:
         yield Mistake(where, document.diagnose_key(where, "missing-key", message, fix))
     else:

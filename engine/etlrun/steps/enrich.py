@@ -57,7 +57,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from etlrun.diagnostics import SpecError, closest, nearest
-from etlrun.enrich.outputs import Labels, Output
+from etlrun.enrich.outputs import LabelOutput, Output
 from etlrun.enrich.prompts import Prompt, load_prompt, prompt_names
 from etlrun.language.columns import NULL, STRING, Column, Columns
 from etlrun.spec.fields import Described, Percent, key
@@ -166,7 +166,7 @@ class Enrich(Step):
     def _new_columns(self, outputs: tuple[Output, ...]) -> Iterator[tuple[str, Column, At]]:
         """The name, the column of answers and the place of every column that comes new."""
         for output in outputs:
-            labels = tuple(output.labels) if isinstance(output, Labels) else None
+            labels = tuple(output.labels) if isinstance(output, LabelOutput) else None
             at: At = ("as", output.name) if output.name in self.as_ else "prompt"
             yield self.as_.get(output.name, output.name), Column(output.name, output.type, domain=labels), at
         if self.status:

@@ -97,13 +97,13 @@ class Sql(Step):
         problems = []
         for cte in query.find_all(exp.CTE):
             if cte.alias.lower() in taken or not NAME.match(cte.alias):
-                said = (
+                detail = (
                     f"`{cte.alias}` is a relation already"
                     if cte.alias.lower() in taken
                     else f"`{cte.alias}` is not a name"
                 )
                 problems.append(
-                    Problem("duplicate-name", said, *word(cte.args["alias"], self.query), "rename the WITH part")
+                    Problem("duplicate-name", detail, *word(cte.args["alias"], self.query), "rename the WITH part")
                 )
         for name, table in tables_in(query):
             if name.lower() == INPUT and not has_rows:

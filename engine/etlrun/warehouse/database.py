@@ -9,14 +9,14 @@ from pathlib import Path
 from etlrun.diagnostics import nearest
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
-from etlrun.spec.database import Copy, Database, Entry, Finding, Load, Published, Version
+from etlrun.spec.database import Copy, Database, HealthFinding, LedgerEntry, Load, Published, Version
 from etlrun.warehouse.ledger import entries
 from etlrun.warehouse.preparing import find_mismatches, missing_schema
 from etlrun.warehouse.publish import Publisher
 from etlrun.warehouse.reading import Reader, Selection
 from etlrun.warehouse.retry import RetryPolicy
 from etlrun.warehouse.rollback import find_versions, roll_back
-from etlrun.warehouse.server import AnyServer, ServerError, Session
+from etlrun.warehouse.server import AnyServer, ServerError, ServerSession
 
 
 class Warehouse(Database):
@@ -30,7 +30,7 @@ class Warehouse(Database):
         self.notices: list[str] = list(notices)
         self._publisher = Publisher(label, server, retry_policy or RetryPolicy(), self.notices)
         self._reader = Reader(server, self._failure, self.notices)
-        self._open: Session | None = None
+        self._open: ServerSession | None = None
 
     def columns(self, table: str) -> Columns | None:
         with self._asking() as session:
@@ -76,7 +76,7 @@ class Warehouse(Database):
     def publish_all(self, loads: Sequence[Load]) -> list[Published]:
         return self._publisher.publish(loads)
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[LedgerEntry]:
         with self._asking() as session:
             return entries(self.server, session)
 
@@ -97,7 +97,7 @@ class Warehouse(Database):
         finally:
             session.close()
 
-    def examine(self) -> Sequence[Finding]:
+    def examine(self) -> Sequence[HealthFinding]:
         with self._asking() as session:
             return tuple(self.server.examine(session))
 
@@ -106,15 +106,15 @@ class Warehouse(Database):
             self._open.close()
             self._open = None
 
-    def _session_of_its_own(self) -> Session:
+    def _session_of_its_own(self) -> ServerSession:
         try:
-            session: Session = self.server.open()
+            session: ServerSession = self.server.open()
         except ServerError as error:
             raise self._failure(error) from error
         return session
 
     @contextmanager
-    def _asking(self) -> Iterator[Session]:
+    def _asking(self) -> Iterator[ServerSession]:
         """The session for short questions, opened at the first one. A server that was away meanwhile is asked again."""
         if self._open is not None and not self._is_alive(self._open):
             self._open = None
@@ -126,7 +126,7 @@ class Warehouse(Database):
             raise self._failure(error) from error
 
     @staticmethod
-    def _is_alive(session: Session) -> bool:
+    def _is_alive(session: ServerSession) -> bool:
         try:
             session.one("SELECT 1")
         except ServerError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Column
 from etlrun.warehouse.server import AnyServer, Rule
-from etlrun.warehouse.stage import Field, Stage
+from etlrun.warehouse.stage import Stage, StageField
 from etlrun.warehouse.tables import Definition, StoredColumn
 from etlrun.warehouse.text_lines import has_special
 
@@ -18,7 +18,7 @@ FIRST, LAST = "0001-01-01", "9999-12-31"
 class Facts:
     """What is known of a stage: its columns as they travel, in the order of the load, and the literals between which its first key lies."""
 
-    fields: tuple[Field, ...]
+    fields: tuple[StageField, ...]
     first_key: tuple[str, str] | None
 
 
@@ -49,10 +49,12 @@ def inspect(server: AnyServer, stage: Stage, there: Definition[StoredColumn]) ->
     return Facts(fields, _first_key(server, stage, fields) if rows and not server.is_embedded else None)
 
 
-def _field(stage: Stage, item: Column, there: Definition[StoredColumn], *, is_special: bool, has_nulls: bool) -> Field:
+def _field(
+    stage: Stage, item: Column, there: Definition[StoredColumn], *, is_special: bool, has_nulls: bool
+) -> StageField:
     stored = there.column(item.name)
     assert stored is not None
-    return Field(stored.name, item.type, stage.staged(item.name), is_special, has_nulls)
+    return StageField(stored.name, item.type, stage.staged(item.name), is_special, has_nulls)
 
 
 def null_rule(stage: Stage, item: Column) -> Rule:
@@ -131,7 +133,7 @@ def masked_value(value: str | None) -> str:
     return shown[:2] + "*" * (len(shown) - 4) + shown[-2:] + ("…" if len(value) > len(shown) else "")
 
 
-def _first_key(server: AnyServer, stage: Stage, fields: tuple[Field, ...]) -> tuple[str, str] | None:
+def _first_key(server: AnyServer, stage: Stage, fields: tuple[StageField, ...]) -> tuple[str, str] | None:
     """The smallest and the largest value of the first key column, as literals."""
     if not stage.load.key:
         return None

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from etlrun.spec.database import LEDGER, Entry, Load
+from etlrun.spec.database import LEDGER, LedgerEntry, Load
 from etlrun.warehouse.periods import are_disjoint
-from etlrun.warehouse.server import AnyServer, Session
+from etlrun.warehouse.server import AnyServer, ServerSession
 from etlrun.warehouse.tables import OwnTable
 
 WRITERS = "_etlrun_writers"  # who took the lock of a table last; the lock itself is the server's
@@ -50,7 +50,7 @@ WRITERS_TABLE = OwnTable(
 )
 
 
-class Line(Protocol):
+class LedgerLine(Protocol):
     """What a row of the ledger tells, but for the time."""
 
     @property
@@ -111,22 +111,22 @@ def _cut(text: str, most: int) -> str:
     return f"{text[: most - 42]}… {hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()}"
 
 
-def missing_tables(server: AnyServer, session: Session) -> Iterator[str]:
+def missing_tables(server: AnyServer, session: ServerSession) -> Iterator[str]:
     """The statements that make what is missing of the ledger."""
     for table in (LEDGER_TABLE,) if server.is_embedded else (LEDGER_TABLE, WRITERS_TABLE):
         if server.describe(session, table.name) is None:
             yield server.own_table(table)
 
 
-def entries(server: AnyServer, session: Session) -> list[Entry]:
+def entries(server: AnyServer, session: ServerSession) -> list[LedgerEntry]:
     """The ledger, latest first."""
     if server.describe(session, LEDGER) is None:
         return []
     query = f"SELECT {LEDGER_TABLE.names} FROM {LEDGER} ORDER BY finished_at DESC, run_id DESC, tbl, period"
-    return [Entry(*row) for row in session.rows(query)]
+    return [LedgerEntry(*row) for row in session.rows(query)]
 
 
-def find_entries(server: AnyServer, session: Session, load: Load) -> list[tuple[str, str]]:
+def find_entries(server: AnyServer, session: ServerSession, load: Load) -> list[tuple[str, str]]:
     """Period and run of what the ledger has for the rows that `load` owns, which is locked; and for the whole table, which is not."""
     query = f"SELECT period, run_id FROM {LEDGER} WHERE tbl = {server.text(table_key(load.table))}"
     if load.write == "replace":
@@ -139,7 +139,7 @@ def find_entries(server: AnyServer, session: Session, load: Load) -> list[tuple[
     return [(str(period), str(run)) for period, run in (*own, *whole)]
 
 
-def find_same_append(server: AnyServer, session: Session, load: Load) -> str:
+def find_same_append(server: AnyServer, session: ServerSession, load: Load) -> str:
     """The run whose append was the last one of this pipeline, with the same params, and of the very rows of `load`; nothing where they differ."""
     pipeline = f"pipeline = {server.text(load.pipeline)} AND spec_hash = {server.text(load.spec_hash)}"
     found = session.rows(
@@ -149,14 +149,14 @@ def find_same_append(server: AnyServer, session: Session, load: Load) -> str:
     return next((str(run) for run, checksum, rows in found if (checksum, rows) == (load.checksum, load.rows)), "")
 
 
-def forget(server: AnyServer, session: Session, load: Line) -> None:
+def forget(server: AnyServer, session: ServerSession, load: LedgerLine) -> None:
     """Remove the row of what `load` owns: of the whole table, or of a period. What was appended is known for as long as it is not replaced."""
     period = "" if load.write == "replace" else f" AND period = {server.text(period_key(load.period))}"
     kept = " AND write_mode <> 'append'" if load.write == "merge" else ""
     session.run(f"DELETE FROM {LEDGER} WHERE tbl = {server.text(table_key(load.table))}{period}{kept}")
 
 
-def record(server: AnyServer, session: Session, load: Line) -> None:
+def record(server: AnyServer, session: ServerSession, load: LedgerLine) -> None:
     """Write the row of `load`, in place of those whose rows it replaced."""
     if load.write != "append":
         forget(server, session, load)
@@ -166,14 +166,14 @@ def record(server: AnyServer, session: Session, load: Line) -> None:
     session.run(f"INSERT INTO {LEDGER} ({LEDGER_TABLE.names}) VALUES ({texts}, {load.rows}, {hashes}, {server.now})")
 
 
-def lock_name(server: AnyServer, session: Session, load: Load, *, is_whole: bool = False) -> str:
+def lock_name(server: AnyServer, session: ServerSession, load: Load, *, is_whole: bool = False) -> str:
     """The name of the lock for what `load` owns: the table, or a period of it unless `is_whole`. MySQL takes 64 characters."""
     period = f" where {load.period}" if load.write == "replace_where" and not is_whole else ""
     owned = f"{server.lock_owner(session, load.table)}{period}"
     return f"etlrun:{hashlib.sha1(owned.encode(), usedforsecurity=False).hexdigest()}"
 
 
-def note_writer(server: AnyServer, session: Session, load: Load, lock: str) -> None:
+def note_writer(server: AnyServer, session: ServerSession, load: Load, lock: str) -> None:
     """Say that the run of `load` holds the lock."""
     known = (lock, table_key(load.table), period_key(load.period), load.run_id, socket.gethostname())
     texts = ", ".join(map(server.text, known))
@@ -183,7 +183,7 @@ def note_writer(server: AnyServer, session: Session, load: Load, lock: str) -> N
     )
 
 
-def other_locks(server: AnyServer, session: Session, load: Load, own: str) -> list[str]:
+def other_locks(server: AnyServer, session: ServerSession, load: Load, own: str) -> list[str]:
     """The locks of others who may write to what `load` owns: to the table, or to a period that is not plainly disjoint."""
     others = f"tbl = {server.text(table_key(load.table))} AND lock_name <> {server.text(own)}"
     held = f"{server.holder('lock_name')} IS NOT NULL"
@@ -197,7 +197,7 @@ def other_locks(server: AnyServer, session: Session, load: Load, own: str) -> li
     return list(dict.fromkeys([*whole, *periods]))
 
 
-def find_writer(server: AnyServer, session: Session, lock: str, thread: int) -> Writer | None:
+def find_writer(server: AnyServer, session: ServerSession, lock: str, thread: int) -> Writer | None:
     """Who noted that session `thread` holds the lock."""
     of = f"lock_name = {server.text(lock)} AND thread = {thread}"
     found = session.rows(f"SELECT run_id, host, pid, thread, since FROM {WRITERS} WHERE {of}")

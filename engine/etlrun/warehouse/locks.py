@@ -8,12 +8,12 @@ from etlrun.failures import RunFailure
 from etlrun.spec.database import Load
 from etlrun.stopping import pause
 from etlrun.warehouse.ledger import Writer, find_writer, lock_name, note_writer, other_locks
-from etlrun.warehouse.server import AnyServer, Session
+from etlrun.warehouse.server import AnyServer, ServerSession
 
 EVERY_SECONDS = 0.1  # a look at a lock that is waited for
 
 
-def take_lock(server: AnyServer, session: Session, load: Load, label: str) -> None:
+def take_lock(server: AnyServer, session: ServerSession, load: Load, label: str) -> None:
     """Take the lock of what `load` owns. Raises RunFailure, which says who has it, or one that overlaps it, and since when."""
     lock = lock_name(server, session, load)
     while not server.try_lock(session, lock):
@@ -25,7 +25,7 @@ def take_lock(server: AnyServer, session: Session, load: Load, label: str) -> No
         _wait_for_the_dead(server, session, load, label, other)
 
 
-def _wait_for_the_dead(server: AnyServer, session: Session, load: Load, label: str, lock: str) -> None:
+def _wait_for_the_dead(server: AnyServer, session: ServerSession, load: Load, label: str, lock: str) -> None:
     """Come back once nobody else has the lock.
 
     Only a session is waited for whose client is gone, which the server has not noticed yet: one of this very run that broke, or of

@@ -15,8 +15,8 @@ from etlrun.warehouse.faults import point
 from etlrun.warehouse.ledger import period_key
 from etlrun.warehouse.periods import are_disjoint
 from etlrun.warehouse.preparing import condition_columns
-from etlrun.warehouse.server import AnyServer, Session
-from etlrun.warehouse.stage import Field
+from etlrun.warehouse.server import AnyServer, ServerSession
+from etlrun.warehouse.stage import StageField
 from etlrun.warehouse.transfer import Prepared, Transfer
 from etlrun.warehouse.versions import NUMBER, TableVersion, data_table
 
@@ -31,7 +31,7 @@ class PointerPublish:
         self.load = prepared.load
         self.server = prepared.server
 
-    def upload(self, session: Session, earlier: TableVersion | None) -> TableVersion:
+    def upload(self, session: ServerSession, earlier: TableVersion | None) -> TableVersion:
         """The load's rows in the table of versions, proved and seen by nobody; those of an `earlier` try where they are there still."""
         kept = versions.find(self.server, session, self.load.table)
         if earlier is not None and earlier in kept:
@@ -43,14 +43,14 @@ class PointerPublish:
         )
         new = versions.register(self.server, session, self.load)
         point("registered")
-        number = Field(NUMBER, BIGINT, str(new.load), is_special=False, has_nulls=False)
+        number = StageField(NUMBER, BIGINT, str(new.load), is_special=False, has_nulls=False)
         facts = replace(self.prepared.facts, fields=(number, *self.prepared.facts.fields))
         transfer = Transfer(replace(self.prepared, facts=facts))
         with transfer.reading():
             transfer.add(session, f"{self.server.name(NUMBER)} = {new.load}")
         return new
 
-    def show(self, session: Session, new: TableVersion) -> None:
+    def show(self, session: ServerSession, new: TableVersion) -> None:
         """Make `new` current, in a transaction that is open. Raises RunFailure where its rows and others that stay do not go together."""
         kept = versions.find(self.server, session, self.load.table, locked=True)
         changed = versions.publish(new, kept)
@@ -61,7 +61,7 @@ class PointerPublish:
         versions.write(self.server, session, changed)
         point("shown")
 
-    def _compare(self, session: Session, new: TableVersion, other: TableVersion) -> None:
+    def _compare(self, session: ServerSession, new: TableVersion, other: TableVersion) -> None:
         """Raises RunFailure where another version that stays has rows of this period, or a key of the new rows."""
         assert self.load.condition is not None
         table, number = self.server.table(data_table(self.load.table)), self.server.name(NUMBER)
@@ -90,7 +90,7 @@ class PointerPublish:
                 "let the key tell the periods apart, or publish the whole table",
             )
 
-    def tidy(self, session: Session) -> None:
+    def tidy(self, session: ServerSession) -> None:
         """Remove the versions that nobody goes back to; readers see none of them."""
         remove(
             self.server,
@@ -99,7 +99,7 @@ class PointerPublish:
         )
 
 
-def remove(server: AnyServer, session: Session, doomed: list[TableVersion]) -> None:
+def remove(server: AnyServer, session: ServerSession, doomed: list[TableVersion]) -> None:
     """Remove versions, and rows that no other version shows. What an interruption leaves, the next publish removes."""
     versions.write(server, session, [replace(one, state="gone") for one in doomed])
     for one in doomed:

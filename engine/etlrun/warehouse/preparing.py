@@ -9,7 +9,7 @@ from sqlglot import exp
 from etlrun.failures import Reason, RunFailure
 from etlrun.spec.database import Load
 from etlrun.warehouse.ledger import missing_tables
-from etlrun.warehouse.server import AnyServer, ServerError, Session
+from etlrun.warehouse.server import AnyServer, ServerError, ServerSession
 from etlrun.warehouse.tables import Definition, StoredColumn
 from etlrun.warehouse.versions import SUFFIX, VERSIONS, view_statement, with_numbers
 
@@ -30,7 +30,7 @@ def exact_columns(load: Load) -> frozenset[str]:
     return frozenset((*(key.lower() for key in load.key), *condition_columns(load.condition)))
 
 
-def find_mismatches(server: AnyServer, session: Session, load: Load) -> list[tuple[str, str]]:
+def find_mismatches(server: AnyServer, session: ServerSession, load: Load) -> list[tuple[str, str]]:
     """Why `load` does not fit what is there, each with the statement that would correct it. Raises RunFailure for what no table can hold."""
     for why in server.unfit(load.columns):
         raise RunFailure(
@@ -88,7 +88,7 @@ def _unlike_view(server: AnyServer, load: Load, there: AnyDefinition | None) -> 
         yield "its view shows other columns", view_statement(server, load, is_there=True)
 
 
-def prepare(server: AnyServer, session: Session, load: Load, label: str) -> AnyDefinition:
+def prepare(server: AnyServer, session: ServerSession, load: Load, label: str) -> AnyDefinition:
     """Make what is missing, and compare what is there. Raises RunFailure."""
     problems = find_mismatches(server, session, load)
     if problems:
@@ -114,7 +114,7 @@ def is_by_pointer(server: AnyServer, load: Load) -> bool:
     return load.publish == "pointer" and server.keeps_versions
 
 
-def _made(server: AnyServer, session: Session, table: str, statement: str) -> AnyDefinition:
+def _made(server: AnyServer, session: ServerSession, table: str, statement: str) -> AnyDefinition:
     """The table or view, made by `statement` where it is missing."""
     there: AnyDefinition | None = server.describe(session, table)
     if there is None:
@@ -124,7 +124,7 @@ def _made(server: AnyServer, session: Session, table: str, statement: str) -> An
     return there
 
 
-def _make(server: AnyServer, session: Session, statement: str) -> None:
+def _make(server: AnyServer, session: ServerSession, statement: str) -> None:
     try:
         session.run(statement)
     except ServerError as error:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from etlrun.warehouse.server import AnyServer, Session
-from etlrun.warehouse.stage import Field
+from etlrun.warehouse.server import AnyServer, ServerSession
+from etlrun.warehouse.stage import StageField
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,14 @@ class State:
 NOTHING = State(0, 0)
 
 
-def count(server: AnyServer, session: Session, table: str, where: str) -> int:
+def count(server: AnyServer, session: ServerSession, table: str, where: str) -> int:
     """The number of the rows that fulfil `where`, or of all rows where it is empty."""
     return int(session.one(f"SELECT COUNT(*) FROM {server.table(table)}{_part(where)}")[0])
 
 
-def state_of(server: AnyServer, session: Session, table: str, fields: tuple[Field, ...], where: str) -> State:
+def state_of(
+    server: AnyServer, session: ServerSession, table: str, fields: tuple[StageField, ...], where: str
+) -> State:
     """The state of the rows that fulfil `where`, or of all rows where it is empty."""
     rows, fingerprint = session.one(
         f"SELECT COUNT(*), COALESCE(SUM({server.fingerprint(fields)}), 0) FROM {server.table(table)}{_part(where)}"

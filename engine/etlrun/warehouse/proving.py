@@ -13,19 +13,19 @@ from typing import Self
 
 from etlrun.failures import RunFailure
 from etlrun.warehouse.proof import State, state_of
-from etlrun.warehouse.server import AnyServer, ServerError, Session
+from etlrun.warehouse.server import AnyServer, ServerError, ServerSession
 from etlrun.warehouse.sessions import Sessions
 from etlrun.warehouse.slices import Slice
-from etlrun.warehouse.stage import Field
+from etlrun.warehouse.stage import StageField
 
 
 class Prover:
     """Takes slices that have been loaded into the part `owned` of a table. Its line is opened for the first, and closed with the block."""
 
-    def __init__(self, server: AnyServer, table: str, fields: tuple[Field, ...], owned: str) -> None:
+    def __init__(self, server: AnyServer, table: str, fields: tuple[StageField, ...], owned: str) -> None:
         self._server = server
-        self._sessions: Sessions[Session] = Sessions(server.open)
-        self._session: Session | None = None
+        self._sessions: Sessions[ServerSession] = Sessions(server.open)
+        self._session: ServerSession | None = None
         self._table = table
         self._fields = fields
         self._owned = owned

@@ -28,7 +28,7 @@ from etlrun.warehouse.pointer import PointerPublish
 from etlrun.warehouse.preparing import is_by_pointer, prepare
 from etlrun.warehouse.refusals import equal_keys, is_about_rows, refused_rows
 from etlrun.warehouse.retry import RetryPolicy
-from etlrun.warehouse.server import AnyServer, LoadRefused, ServerError, Session
+from etlrun.warehouse.server import AnyServer, LoadRefused, ServerError, ServerSession
 from etlrun.warehouse.stage import Stage
 from etlrun.warehouse.tables import Definition, StoredColumn
 from etlrun.warehouse.transfer import Prepared, Transfer
@@ -77,7 +77,7 @@ class _Work:
     there: Definition[StoredColumn] | None = None
     facts: Facts | None = None
     uploaded: TableVersion | None = None  # where the load is published by pointer
-    change: Callable[[Session], None] | None = None  # what it does in the transaction of this try
+    change: Callable[[ServerSession], None] | None = None  # what it does in the transaction of this try
 
 
 class _Publish:
@@ -114,7 +114,7 @@ class _Publish:
         return error.is_transient and (error.kind != "failover" or number < FAILOVER_TRIES)
 
     def attempt(self) -> list[Published]:
-        session: Session = self.server.open()
+        session: ServerSession = self.server.open()
         try:
             with cancelling(session.cut), ExitStack() as reading:
                 published = self.work(session, reading)
@@ -134,7 +134,7 @@ class _Publish:
         session.close()
         return published
 
-    def work(self, session: Session, reading: ExitStack) -> list[Published]:
+    def work(self, session: ServerSession, reading: ExitStack) -> list[Published]:
         point("connected")
         prepared = [self.prepare(session, work) for work in self.each()]
         point("prepared")
@@ -154,7 +154,7 @@ class _Publish:
             self.current = work
             yield work
 
-    def prepare(self, session: Session, work: _Work) -> Prepared:
+    def prepare(self, session: ServerSession, work: _Work) -> Prepared:
         work.there = there = prepare(self.server, session, work.load, self.publisher.label)
         if work.facts is None:
             work.facts = inspect(self.server, work.stage, there)
@@ -163,7 +163,7 @@ class _Publish:
             self.publisher.note(f"`{work.load.table}` {loader.notice}")
         return Prepared(self.server, work.load, work.stage, there, work.facts, loader)
 
-    def plan(self, session: Session, work: _Work, ready: Prepared, reading: ExitStack) -> PointerPublish | None:
+    def plan(self, session: ServerSession, work: _Work, ready: Prepared, reading: ExitStack) -> PointerPublish | None:
         """Say what a load does in the transaction; do what comes before it."""
         if not is_by_pointer(self.server, work.load):
             transfer = Transfer(ready)
@@ -178,7 +178,7 @@ class _Publish:
             work.change = lambda session: pointer.show(session, new)
         return pointer
 
-    def transact(self, session: Session) -> list[Published]:
+    def transact(self, session: ServerSession) -> list[Published]:
         session.run("START TRANSACTION")
         point("begun")
         done = [self.is_done(session, work.load) for work in self.each()]
@@ -198,7 +198,7 @@ class _Publish:
         point("committed")
         return [Published(work.load.rows, was_there) for work, was_there in zip(self.works, done, strict=True)]
 
-    def is_done(self, session: Session, load: Load) -> bool:
+    def is_done(self, session: ServerSession, load: Load) -> bool:
         """Whether this very run is in the table, or the same rows appended by it before. Raises RunFailure where a later run is."""
         found = find_entries(self.server, session, load)
         self.is_in_doubt = False
@@ -212,7 +212,7 @@ class _Publish:
             )
         return bool(same)
 
-    def tidy(self, session: Session, pointer: PointerPublish | None) -> None:
+    def tidy(self, session: ServerSession, pointer: PointerPublish | None) -> None:
         try:
             if pointer is not None:
                 pointer.tidy(session)
@@ -223,7 +223,7 @@ class _Publish:
                 f"rows that `{table}` held before are there still ({why}); the next publish removes them"
             )
 
-    def give_up(self, session: Session, error: Exception) -> None:
+    def give_up(self, session: ServerSession, error: Exception) -> None:
         """Roll back. The line may be gone; then the server does it."""
         try:
             if session.is_open:
@@ -239,9 +239,9 @@ class _Publish:
         work = self.current
         if not is_about_rows(error) or work.there is None:
             return None
-        said = self.server.masked(error) if isinstance(error, ServerError) else str(error)
+        detail = self.server.masked(error) if isinstance(error, ServerError) else str(error)
         known = equal_keys(work.stage) or self.server.refusal(work.stage, work.there, error)
-        return known or refused_rows(work.stage, error, said)
+        return known or refused_rows(work.stage, error, detail)
 
     def failure(self, error: ServerError) -> RunFailure:
         what, fix = self.server.explain(error)

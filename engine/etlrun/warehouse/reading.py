@@ -16,7 +16,7 @@ from etlrun.failures import RunFailure
 from etlrun.language.arrow import write_parquet
 from etlrun.language.columns import Columns
 from etlrun.spec.database import Copy
-from etlrun.warehouse.server import AnyServer, ServerError, Session
+from etlrun.warehouse.server import AnyServer, ServerError, ServerSession
 from etlrun.warehouse.sessions import Sessions
 from etlrun.warehouse.tables import Definition, StoredColumn
 
@@ -32,7 +32,7 @@ class Selection:
     there: Definition[StoredColumn]
     columns: Columns
 
-    def batches(self, session: Session, condition: str) -> Iterator[pa.RecordBatch]:
+    def batches(self, session: ServerSession, condition: str) -> Iterator[pa.RecordBatch]:
         """The rows that fulfil a condition, or all. Raises RunFailure for a value of another type."""
         return self.server.batches(session, self.there, self.columns, condition)
 
@@ -45,7 +45,7 @@ class Reader:
         self.failure = failure
         self.notices = notices
         self._is_interrupted = False
-        self.sessions: Sessions[Session] = Sessions(server.open)
+        self.sessions: Sessions[ServerSession] = Sessions(server.open)
 
     def interrupt(self) -> None:
         """Let `copy` fail at once; for another thread."""
@@ -78,7 +78,7 @@ class _Ranges:
         self.left = deque(zip(self.paths, conditions, strict=True))
         self.counted = -1
 
-    def run(self, readers: list[Session], sessions: Sessions[Session]) -> Copy:
+    def run(self, readers: list[ServerSession], sessions: Sessions[ServerSession]) -> Copy:
         """Read them all, and count. Raises ServerError, RunFailure; then nobody reads any more."""
         with ThreadPoolExecutor(len(readers), "etlrun-read") as pool:
             works = [
@@ -99,11 +99,11 @@ class _Ranges:
             )
         return Copy(tuple(self.paths), rows)
 
-    def _count_and_read(self, session: Session) -> int:
+    def _count_and_read(self, session: ServerSession) -> int:
         (self.counted,) = session.one(f"SELECT COUNT(*) FROM {self.selection.server.table(self.selection.there.table)}")
         return self._read(session)
 
-    def _read(self, session: Session) -> int:
+    def _read(self, session: ServerSession) -> int:
         rows = 0
         while self.left:
             try:

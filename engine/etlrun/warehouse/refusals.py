@@ -28,8 +28,8 @@ def equal_keys(stage: Stage) -> RunFailure | None:
     return RunFailure("sink", "key-not-unique", f"{not_published(stage)}: {found}", fix) if found else None
 
 
-def refused_rows(stage: Stage, error: ServerError | LoadRefused, said: str) -> RunFailure:
-    """The failure of rows that are not taken; `said` is the server's text without values."""
+def refused_rows(stage: Stage, error: ServerError | LoadRefused, detail: str) -> RunFailure:
+    """The failure of rows that are not taken; `detail` is the server's text without values."""
     if is_duplicate(error):
         return RunFailure(
             "sink",
@@ -38,4 +38,4 @@ def refused_rows(stage: Stage, error: ServerError | LoadRefused, said: str) -> R
             "look at the keys of the table, or publish with `merge`",
         )
     fix = "look at the types and constraints of the table"
-    return RunFailure("sink", "rows-refused", f"{not_published(stage)}: {said}", fix)
+    return RunFailure("sink", "rows-refused", f"{not_published(stage)}: {detail}", fix)

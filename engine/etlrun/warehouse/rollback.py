@@ -11,13 +11,13 @@ from etlrun.stopping import finishing
 from etlrun.warehouse import versions
 from etlrun.warehouse.faults import point
 from etlrun.warehouse.ledger import forget, record
-from etlrun.warehouse.server import AnyServer, Session
+from etlrun.warehouse.server import AnyServer, ServerSession
 from etlrun.warehouse.versions import VERSIONS, TableVersion
 
 SHOWN = ("current", "earlier", "withdrawn")
 
 
-def find_versions(server: AnyServer, session: Session, table: str) -> Sequence[Version]:
+def find_versions(server: AnyServer, session: ServerSession, table: str) -> Sequence[Version]:
     """What is kept of a table, the latest publish first."""
     kept = versions.find(server, session, table) if server.describe(session, VERSIONS) is not None else []
     return tuple(
@@ -25,7 +25,7 @@ def find_versions(server: AnyServer, session: Session, table: str) -> Sequence[V
     )
 
 
-def roll_back(server: AnyServer, session: Session, table: str, period: str | None, run: str) -> Sequence[Version]:
+def roll_back(server: AnyServer, session: ServerSession, table: str, period: str | None, run: str) -> Sequence[Version]:
     """Undo the last publish of a table, or of a period of it; with `run` show the rows of that run again. Raises RunFailure, ServerError.
 
     The session must be closed after a failure: what is open in its transaction is rolled back then.
@@ -53,7 +53,7 @@ def roll_back(server: AnyServer, session: Session, table: str, period: str | Non
     return find_versions(server, session, table)
 
 
-def _undo(server: AnyServer, session: Session, table: str, kept: list[TableVersion]) -> None:
+def _undo(server: AnyServer, session: ServerSession, table: str, kept: list[TableVersion]) -> None:
     last = next((one for one in kept if one.state == "current"), None)
     if last is None:
         raise RunFailure(
@@ -73,7 +73,7 @@ def _undo(server: AnyServer, session: Session, table: str, kept: list[TableVersi
         record(server, session, restored)
 
 
-def _show_again(server: AnyServer, session: Session, table: str, kept: list[TableVersion], run: str) -> None:
+def _show_again(server: AnyServer, session: ServerSession, table: str, kept: list[TableVersion], run: str) -> None:
     found = [one for one in kept if one.run_id.startswith(run)]
     if not found:
         known = ", ".join(dict.fromkeys(one.run_id for one in kept))

@@ -12,14 +12,14 @@ from sqlglot import exp
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import text as duckdb_text
-from etlrun.spec.database import Finding, Load
+from etlrun.spec.database import HealthFinding, Load
 from etlrun.warehouse.tables import Definition, OwnTable
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from etlrun.warehouse.sessions import Sessions
-    from etlrun.warehouse.stage import Encoding, Field, Stage
+    from etlrun.warehouse.stage import Encoding, Stage, StageField
 
 ErrorKind = Literal["transient", "failover", "lock-wait", "denied", "duplicate", "refused", "no-stream", "other"]
 
@@ -31,10 +31,10 @@ class ServerError(Exception):
     (`no-stream`), or tell that a right is missing (`denied`) or that rows do not fit (`duplicate`, `refused`).
     """
 
-    def __init__(self, code: int | str, said: str, kind: ErrorKind, shown: str = "") -> None:
-        super().__init__(f"{code}: {shown or said}")
+    def __init__(self, code: int | str, detail: str, kind: ErrorKind, shown: str = "") -> None:
+        super().__init__(f"{code}: {shown or detail}")
         self.code = code
-        self.said = said
+        self.detail = detail
         self.kind = kind
 
     @property
@@ -45,13 +45,13 @@ class ServerError(Exception):
 class LoadRefused(Exception):
     """The server took the rows otherwise than they are; `str()` says how."""
 
-    def __init__(self, said: str, code: int = 0, *, is_duplicate: bool = False) -> None:
-        super().__init__(said)
+    def __init__(self, detail: str, code: int = 0, *, is_duplicate: bool = False) -> None:
+        super().__init__(detail)
         self.code = code
         self.is_duplicate = is_duplicate
 
 
-class Session(Protocol):
+class ServerSession(Protocol):
     """An open connection. Its failures come as ServerError."""
 
     def run(self, statement: str) -> int:
@@ -80,8 +80,8 @@ class Session(Protocol):
         """Cut the line from another thread: who waits for the server gets an error at once."""
 
 
-S = TypeVar("S", bound=Session)
-S_contra = TypeVar("S_contra", bound=Session, contravariant=True)
+S = TypeVar("S", bound=ServerSession)
+S_contra = TypeVar("S_contra", bound=ServerSession, contravariant=True)
 D = TypeVar("D", bound=Definition[Any])
 
 
@@ -91,10 +91,12 @@ class Loader(Protocol[S_contra]):
     @property
     def notice(self) -> str: ...
 
-    def encoding(self, fields: tuple[Field, ...]) -> Encoding:
+    def encoding(self, fields: tuple[StageField, ...]) -> Encoding:
         """How the rows leave the stage."""
 
-    def load(self, session: S_contra, table: str, fields: tuple[Field, ...], batches: Iterator[pa.RecordBatch]) -> int:
+    def load(
+        self, session: S_contra, table: str, fields: tuple[StageField, ...], batches: Iterator[pa.RecordBatch]
+    ) -> int:
         """Put rows, encoded, into a table; gives how many the server took. Raises LoadRefused, ServerError."""
 
 
@@ -138,10 +140,10 @@ class Server(ABC, Generic[S, D]):
         """A quoted string."""
 
     @abstractmethod
-    def literal(self, field: Field) -> str:
+    def literal(self, field: StageField) -> str:
         """A DuckDB expression that writes a value of the stage as a literal of this server."""
 
-    def equality(self, field: Field) -> str:
+    def equality(self, field: StageField) -> str:
         """A DuckDB expression that writes the condition of this server that a column has the value of the row."""
         return f"concat({duckdb_text(self.name(field.name) + '=')}, {self.literal(field)})"
 
@@ -208,7 +210,7 @@ class Server(ABC, Generic[S, D]):
         (found,) = session.one(f"SELECT {self.holder(self.text(lock))}")
         return None if found is None else int(found)
 
-    def busy(self, said: str) -> ServerError:
+    def busy(self, detail: str) -> ServerError:
         """The error of a wait for a lock that was too long."""
         raise NotImplementedError
 
@@ -234,10 +236,10 @@ class Server(ABC, Generic[S, D]):
         return None
 
     @abstractmethod
-    def fingerprint(self, fields: tuple[Field, ...]) -> str:
+    def fingerprint(self, fields: tuple[StageField, ...]) -> str:
         """A whole number for each row that the server stores, which an Encoding gives for a row of the stage as well."""
 
-    def delete_keys(self, session: S, table: str, fields: tuple[Field, ...], stage: Stage) -> None:
+    def delete_keys(self, session: S, table: str, fields: tuple[StageField, ...], stage: Stage) -> None:
         """Delete the rows that have a key of the stage."""
         for keys in stage.keys(self, fields):
             session.run(f"DELETE FROM {self.table(table)} WHERE {' OR '.join(keys)}")
@@ -278,7 +280,7 @@ class Server(ABC, Generic[S, D]):
     def batches(self, session: S, there: D, columns: Columns, condition: str) -> Iterator[pa.RecordBatch]:
         """The rows that fulfil a condition, or all, in the declared types. Raises RunFailure for a value of another type."""
 
-    def examine(self, session: S) -> Iterator[Finding]:
+    def examine(self, session: S) -> Iterator[HealthFinding]:
         """What `etlrun doctor` tells of the server. Changes nothing."""
         return iter(())
 

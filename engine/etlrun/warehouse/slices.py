@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from etlrun.language.duckdb_words import text, type_name
 from etlrun.warehouse.server import AnyServer
-from etlrun.warehouse.stage import Field, Stage
+from etlrun.warehouse.stage import Stage, StageField
 
 LEAST = 200_000  # rows that are worth it
 CUTS = (
@@ -29,7 +29,7 @@ class Slice:
 WHOLE = Slice()
 
 
-def cut(server: AnyServer, stage: Stage, key: tuple[Field, ...]) -> tuple[Slice, ...]:
+def cut(server: AnyServer, stage: Stage, key: tuple[StageField, ...]) -> tuple[Slice, ...]:
     """The slices in the order of the key: by its first column that is not the same in every row. One where the rows are few, or cannot be cut."""
     same: list[str] = []
     for field in key if stage.load.rows >= LEAST else ():
@@ -50,7 +50,7 @@ def cut(server: AnyServer, stage: Stage, key: tuple[Field, ...]) -> tuple[Slice,
     return (WHOLE,)
 
 
-def _bounds(server: AnyServer, stage: Stage, field: Field) -> list[tuple[str, str]]:
+def _bounds(server: AnyServer, stage: Stage, field: StageField) -> list[tuple[str, str]]:
     """Where to cut, for the stage and for the server; nothing where most rows are alike."""
     sample = f"SELECT {field.staged} AS bound FROM stage USING SAMPLE reservoir({SAMPLE} ROWS) REPEATABLE (1)"
     quantiles = f"SELECT DISTINCT unnest(quantile_disc(bound, {list(CUTS)})) AS bound FROM ({sample})"

@@ -25,7 +25,7 @@ KEYS_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
-class Field:
+class StageField:
     """A column on its way: its name in the table, its type, and its name in the stage.
 
     `is_special` says that a text of the stage holds a character that a line escapes, `has_nulls` that one of its values is NULL.
@@ -51,7 +51,7 @@ class Encoding:
 
 
 @dataclass
-class Sum:
+class ColumnSum:
     """What has left the stage so far: the number of rows, and the sum of their fingerprints."""
 
     rows: int = 0
@@ -98,7 +98,7 @@ class Stage:
         return rows
 
     def rows_to_send(
-        self, encoding: Encoding, order: tuple[str, ...], so_far: Sum, where: str = ""
+        self, encoding: Encoding, order: tuple[str, ...], so_far: ColumnSum, where: str = ""
     ) -> Iterator[pa.RecordBatch]:
         """The rows that fulfil `where`, or all, as they are sent, sorted by the columns `order`."""
         sent = encoding.sent
@@ -109,7 +109,7 @@ class Stage:
             so_far.fingerprint += encoding.fingerprint(batch.column(len(sent) if is_apart else 0))
             so_far.rows += batch.num_rows
 
-    def keys(self, server: AnyServer, fields: tuple[Field, ...]) -> Iterator[list[str]]:
+    def keys(self, server: AnyServer, fields: tuple[StageField, ...]) -> Iterator[list[str]]:
         """The keys of the rows as conditions of the server, some at a time. May be read while the rows are."""
         parts = ", ' AND ', ".join(map(server.equality, fields))
         for batch in self.batches(f"concat('(', {parts}, ')')", tuple(field.staged for field in fields)):
@@ -147,5 +147,5 @@ class Stage:
 
 
 def _damaged(error: Exception) -> RunFailure:
-    said = str(error).split("\n", 1)[0]
-    return RunFailure("sink", "stage-damaged", f"the staged rows cannot be read ({said})", "run the pipeline again")
+    detail = str(error).split("\n", 1)[0]
+    return RunFailure("sink", "stage-damaged", f"the staged rows cannot be read ({detail})", "run the pipeline again")

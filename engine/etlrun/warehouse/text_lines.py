@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from etlrun.warehouse.stage import Field
+from etlrun.warehouse.stage import StageField
 
 SPECIALS = (("\\", "\\\\", 92), ("\t", "\\t", 9), ("\n", "\\n", 10), ("\r", "\\r", 13), ("\0", "\\0", 0))
 FRACTIONS = ("float", "double")
@@ -26,14 +26,14 @@ def line(values: list[str]) -> str:
     return f"concat({', chr(9), '.join(known)}, chr(10))"
 
 
-def escaped(field: Field, text: str) -> str:
+def escaped(field: StageField, text: str) -> str:
     """The text of a value as its line has it; NULL where it is null."""
     for _, written, code in SPECIALS if field.is_special else ():
         text = f"replace({text}, chr({code}), chr(92) || {_character(written[1])})"
     return text
 
 
-def text_of(field: Field) -> str:
+def text_of(field: StageField) -> str:
     """A value as text, before anything is escaped."""
     staged, kind = field.staged, field.type
     if kind.name == "string":

@@ -15,9 +15,9 @@ from etlrun.warehouse.inspection import Facts
 from etlrun.warehouse.prefetch import Prefetcher
 from etlrun.warehouse.proof import NOTHING, State, count, state_of
 from etlrun.warehouse.proving import Prover
-from etlrun.warehouse.server import AnyServer, Loader, LoadRefused, Session
+from etlrun.warehouse.server import AnyServer, Loader, LoadRefused, ServerSession
 from etlrun.warehouse.slices import WHOLE, cut
-from etlrun.warehouse.stage import Stage, Sum
+from etlrun.warehouse.stage import ColumnSum, Stage
 from etlrun.warehouse.tables import Definition, StoredColumn
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Prepared:
     stage: Stage
     there: Definition[StoredColumn]
     facts: Facts
-    loader: Loader[Session]
+    loader: Loader[ServerSession]
 
 
 class Transfer:
@@ -47,7 +47,7 @@ class Transfer:
         self.facts = prepared.facts
         self.loader = prepared.loader
         self.encoding = self.loader.encoding(self.facts.fields)
-        self.sent = Sum()
+        self.sent = ColumnSum()
         key = prepared.there.key or ((self.load.key or self.load.columns.names) if server.is_embedded else ())
         self.order = tuple(stage.staged(column) for column in key if column in self.load.columns)
         fields = (field for staged in self.order for field in self.facts.fields if field.staged == staged)
@@ -66,12 +66,12 @@ class Transfer:
             yield from self.stage.rows_to_send(self.encoding, self.order, self.sent, part.staged)
             yield ()
 
-    def read_and_run(self, session: Session) -> None:
+    def read_and_run(self, session: ServerSession) -> None:
         """As `run`, where the stage is not being read yet."""
         with self.reading():
             self.run(session)
 
-    def run(self, session: Session) -> None:
+    def run(self, session: ServerSession) -> None:
         """Replace and prove. Raises RunFailure, LoadRefused, ServerError."""
         self.remove(session)
         point("deleted")
@@ -80,7 +80,7 @@ class Transfer:
             session, owned, NOTHING if self.load.write in ("replace", "replace_where") else self.state(session, owned)
         )
 
-    def add(self, session: Session, owned: str, before: State = NOTHING) -> None:
+    def add(self, session: ServerSession, owned: str, before: State = NOTHING) -> None:
         """Load the rows and prove them: they are what came to the part `owned` of the table since `before`. Raises as `run` does."""
         assert self.rows is not None
         rows, loaded = iter(self.rows), 0
@@ -103,7 +103,7 @@ class Transfer:
             self.prove(self.state(session, owned) - before)
         point("proved")
 
-    def remove(self, session: Session) -> None:
+    def remove(self, session: ServerSession) -> None:
         """Delete what the load replaces."""
         if self.load.write == "replace":
             session.run(f"DELETE FROM {self.server.table(self.table)}")
@@ -125,7 +125,7 @@ class Transfer:
         key = next(field.name for field in self.facts.fields if field.staged == self.stage.staged(self.load.key[0]))
         return f"{self.server.name(key)} BETWEEN {low} AND {high}"
 
-    def state(self, session: Session, owned: str) -> State:
+    def state(self, session: ServerSession, owned: str) -> State:
         return state_of(self.server, session, self.table, self.facts.fields, owned)
 
     def wanted(self) -> State:

@@ -14,7 +14,7 @@ from typing import Literal
 from etlrun.language.columns import BIGINT, Column, Columns
 from etlrun.spec.database import Load
 from etlrun.warehouse.ledger import period_key
-from etlrun.warehouse.server import AnyServer, Session
+from etlrun.warehouse.server import AnyServer, ServerSession
 
 VERSIONS = "_etlrun_versions"
 NUMBER = "__etlrun_load"
@@ -63,13 +63,13 @@ def view_statement(server: AnyServer, load: Load, *, is_there: bool = False) -> 
     return f"{head} AS SELECT {shown} FROM {rows} WHERE v.tbl = {server.text(load.table)} AND v.state = 'current'"
 
 
-def find(server: AnyServer, session: Session, table: str, *, locked: bool = False) -> list[TableVersion]:
+def find(server: AnyServer, session: ServerSession, table: str, *, locked: bool = False) -> list[TableVersion]:
     """The versions of a table, the latest publish first; `locked` until the transaction ends."""
     query = f"SELECT {COLUMNS} FROM {VERSIONS} WHERE tbl = {server.text(table)}{server.row_locks if locked else ''}"
     return sorted((TableVersion(*row) for row in session.rows(query)), key=lambda kept: -kept.version)
 
 
-def register(server: AnyServer, session: Session, load: Load) -> TableVersion:
+def register(server: AnyServer, session: ServerSession, load: Load) -> TableVersion:
     """Give a load that is about to begin its number."""
     values = (load.run_id, load.pipeline, load.write, load.rows, load.checksum, load.spec_hash)
     new = insert(server, session, TableVersion(0, load.table, period_key(load.period), 0, "loading", None, *values))
@@ -78,13 +78,13 @@ def register(server: AnyServer, session: Session, load: Load) -> TableVersion:
     return numbered
 
 
-def insert(server: AnyServer, session: Session, new: TableVersion) -> TableVersion:
+def insert(server: AnyServer, session: ServerSession, new: TableVersion) -> TableVersion:
     """Write a version that is new; gives it with its number."""
     session.run(f"INSERT INTO {VERSIONS} ({COLUMNS}) VALUES {_values(server, new)}")
     return replace(new, version=server.new_number(session))
 
 
-def write(server: AnyServer, session: Session, changed: Iterable[TableVersion]) -> None:
+def write(server: AnyServer, session: ServerSession, changed: Iterable[TableVersion]) -> None:
     """Write what is known of versions now."""
     values = ", ".join(_values(server, each) for each in changed)
     if values:

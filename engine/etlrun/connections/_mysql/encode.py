@@ -15,22 +15,22 @@ import pyarrow as pa
 from etlrun.connections._mysql.types import COLLATION
 from etlrun.connections._mysql.words import name
 from etlrun.language.duckdb_words import text as _duckdb_text
-from etlrun.warehouse.stage import Field
+from etlrun.warehouse.stage import StageField
 from etlrun.warehouse.text_lines import BARE, FRACTIONS, SPECIALS, bits_of, escaped, line, text_of
 
 
-def sent_text(field: Field) -> str:
+def sent_text(field: StageField) -> str:
     """A value as LOAD DATA reads it."""
     return escaped(field, _text(field))
 
 
-def proof_line(fields: tuple[Field, ...]) -> str:
+def proof_line(fields: tuple[StageField, ...]) -> str:
     """A row as the checksum takes it; the same as what is sent where no column is a fraction."""
     values = (bits_of(_number(each.staged)) if each.type.name in FRACTIONS else sent_text(each) for each in fields)
     return line(list(values))
 
 
-def server_line(fields: tuple[Field, ...]) -> str:
+def server_line(fields: tuple[StageField, ...]) -> str:
     """The row that the server stores, as the checksum takes it.
 
     Where the stage has no NULL, one that the server stores is left out of its line, which then has a tab too few for any line of the stage.
@@ -39,7 +39,7 @@ def server_line(fields: tuple[Field, ...]) -> str:
     return f"CONCAT_WS('\\t', {', '.join([*values[:-1], _ended(values[-1])])})"
 
 
-def literal(field: Field) -> str:
+def literal(field: StageField) -> str:
     """A value as a literal of MySQL, quoted unless it is a whole number: `2022-04-01` without quotes is 2017.
 
     Joined with `||`, because `concat` takes NULL for an empty text.
@@ -59,7 +59,7 @@ def literal(field: Field) -> str:
     return f"coalesce('''' || {text} || '''', 'NULL')"
 
 
-def equality(field: Field) -> str:
+def equality(field: StageField) -> str:
     """The condition of the server that a column has the value of the row: `a`=1. An index answers it.
 
     Texts are compared byte by byte besides: to a collation `abc` and `abc ` are equal. A decimal has no quotes, or the server
@@ -78,7 +78,7 @@ def sum_of_crcs(lines: pa.Array) -> int:
     return sum(map(zlib.crc32, lines.cast(pa.binary()).to_pylist()))
 
 
-def _text(field: Field) -> str:
+def _text(field: StageField) -> str:
     return f"CAST({_number(field.staged)} AS VARCHAR)" if field.type.name in FRACTIONS else text_of(field)
 
 
@@ -87,7 +87,7 @@ def _number(staged: str) -> str:
     return f"(CAST({staged} AS DOUBLE) + CAST(0 AS DOUBLE))"
 
 
-def _served(field: Field) -> str:
+def _served(field: StageField) -> str:
     column = name(field.name)
     if field.type.name == "string":
         text = f"{column} COLLATE {COLLATION}"  # or columns of several collations could not stand in one line

@@ -134,9 +134,9 @@ _KINDS: tuple[tuple[frozenset[int], ErrorKind], ...] = (
 class MysqlError(ServerError):
     """An error with its code of MySQL's lists."""
 
-    def __init__(self, code: int, said: str) -> None:
+    def __init__(self, code: int, detail: str) -> None:
         kind: ErrorKind = next((kind for codes, kind in _KINDS if code in codes), "other")
-        super().__init__(code, said, kind, masked(said))
+        super().__init__(code, detail, kind, masked(detail))
 
 
 def server_error(error: Exception) -> MysqlError:
@@ -148,8 +148,8 @@ def server_error(error: Exception) -> MysqlError:
     if isinstance(original, socket.gaierror):
         return MysqlError(2003, f"its name is not known ({original.strerror})")
     if isinstance(error, err.MySQLError) and error.args and isinstance(error.args[0], int):
-        said = str(original.strerror or original) if isinstance(original, OSError) else str(error.args[-1])
-        return MysqlError(error.args[0], said)
+        detail = str(original.strerror or original) if isinstance(original, OSError) else str(error.args[-1])
+        return MysqlError(error.args[0], detail)
     return MysqlError(LOST, str(error))
 
 
@@ -164,9 +164,10 @@ def is_of_the_line(error: Exception) -> bool:
 def explain(error: ServerError, address: Address) -> tuple[str, str]:
     """What happened in words of ours, with the code that finds it in MySQL's manual; and what to do."""
     what, fix = _WHAT.get(
-        int(error.code), (f"the server refused: {masked(error.said)}", "look the number up in the manual of the server")
+        int(error.code),
+        (f"the server refused: {masked(error.detail)}", "look the number up in the manual of the server"),
     )
-    detail = f": {error.said}" if error.code in _WITHOUT_VALUES else ""
+    detail = f": {error.detail}" if error.code in _WITHOUT_VALUES else ""
     if error.code == 1045 and not address.password:
         fix = "the URL has no password: put it there, or under `password`, as ${NAME}"
     elif error.code == 1045 and address.is_local and not address.socket:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from etlrun.connections._mysql.rights import EVERYTHING, ROWS, held_rights, listed_rights
 from etlrun.connections._mysql.session import MysqlSession
-from etlrun.spec.database import Finding, Level
+from etlrun.spec.database import HealthFinding, Level
 
 FOR_THE_FIRST_RUN = ("CREATE",)
 TOO_MUCH = ("ALL PRIVILEGES", "SUPER", "FILE", "DROP", "GRANT OPTION", "SHUTDOWN", "PROCESS")
@@ -17,85 +17,87 @@ SMALLEST_PACKET = 16 * 1024 * 1024
 CLOCK_SECONDS = 5
 
 
-def examine(session: MysqlSession) -> Iterator[Finding]:
+def examine(session: MysqlSession) -> Iterator[HealthFinding]:
     """Ask the server; nothing is changed."""
     yield judge_version(str(session.one("SELECT VERSION()")[0]))
     yield from _variables(session)
     yield from _rights(session)
     (there,) = session.one("SELECT UNIX_TIMESTAMP()")
-    apart = abs(time.time() - float(there))
-    yield Finding(
-        "ok" if apart <= CLOCK_SECONDS else "warning", "clock", f"{apart:.0f} seconds apart from this machine"
+    seconds_apart = abs(time.time() - float(there))
+    yield HealthFinding(
+        "ok" if seconds_apart <= CLOCK_SECONDS else "warning",
+        "clock",
+        f"{seconds_apart:.0f} seconds apart from this machine",
     )
 
 
-def judge_version(version: str) -> Finding:
+def judge_version(version: str) -> HealthFinding:
     """Whether a server of this version will do: `10.11.6-MariaDB`, `8.4.2`."""
     product = "MariaDB" if "mariadb" in version.lower() else "MySQL"
     found = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
     oldest = OLDEST[product]
     if found < oldest:
-        return Finding(
+        return HealthFinding(
             "trouble", "version", f"{product} {version}", f"{product} {'.'.join(map(str, oldest))} or later is needed"
         )
-    return Finding("ok", "version", f"{product} {version}")
+    return HealthFinding("ok", "version", f"{product} {version}")
 
 
-def _variables(session: MysqlSession) -> Iterator[Finding]:
+def _variables(session: MysqlSession) -> Iterator[HealthFinding]:
     names = ("local_infile", "max_allowed_packet", "read_only", "innodb_flush_log_at_trx_commit")
     local_infile, packet, read_only, flush = session.one(f"SELECT {', '.join(f'@@GLOBAL.{each}' for each in names)}")
     if int(read_only):
-        yield Finding("trouble", "read_only", "the server is read-only", "connect to the primary server")
+        yield HealthFinding("trouble", "read_only", "the server is read-only", "connect to the primary server")
     if not int(local_infile):
-        yield Finding(
+        yield HealthFinding(
             "warning", "local_infile", "OFF: rows travel by INSERT, which takes longer", "SET GLOBAL local_infile = ON"
         )
     else:
-        yield Finding("ok", "local_infile", "ON: rows travel by LOAD DATA")
+        yield HealthFinding("ok", "local_infile", "ON: rows travel by LOAD DATA")
     if int(flush) != 1:
-        yield Finding(
+        yield HealthFinding(
             "warning",
             "durability",
             "a server that crashes may lose what it said was committed in the last second, whole publishes among it",
             "SET GLOBAL innodb_flush_log_at_trx_commit = 1",
         )
     level: Level = "ok" if int(packet) >= SMALLEST_PACKET else "warning"
-    yield Finding(
+    yield HealthFinding(
         level, "max_allowed_packet", f"{int(packet):,} bytes", "" if level == "ok" else "64M suits long texts"
     )
 
 
-def _rights(session: MysqlSession) -> Iterator[Finding]:
+def _rights(session: MysqlSession) -> Iterator[HealthFinding]:
     (database,) = session.one("SELECT DATABASE()")
     grants = [str(row[0]) for row in session.rows("SHOW GRANTS")]
     held = held_rights(grants, str(database))
     everything = EVERYTHING in held
     missing = [] if everything else [right for right in ROWS if right not in held]
     if missing:
-        yield Finding(
+        yield HealthFinding(
             "trouble",
             "rights",
             f"the account may not {', '.join(missing)}",
             "GRANT SELECT, INSERT, DELETE ON database.* TO the account",
         )
     elif not everything and not any(right in held for right in FOR_THE_FIRST_RUN):
-        yield Finding(
+        yield HealthFinding(
             "warning", "rights", "the account may not CREATE: tables and the ledger must be there before the first run"
         )
     everywhere = {right for grant in grants for right in listed_rights(grant)}
     excess = [right for right in TOO_MUCH if right in everywhere]
     if excess:
-        yield Finding(
+        yield HealthFinding(
             "warning",
             "rights",
             f"the account may do more than it needs: {', '.join(excess)}",
             "SELECT, INSERT, DELETE (and CREATE once) suffice",
         )
     if not everything and not missing and "CREATE VIEW" not in held:
-        yield Finding(
+        yield HealthFinding(
             "ok",
             "views",
             "the account may not CREATE VIEW, which a sink with `publish: pointer` needs for its first run",
         )
     if not missing and not excess:
-        yield Finding("ok", "rights", "what is needed, and no more")
+        yield HealthFinding("ok", "rights", "what is needed, and no more")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from etlrun.connections._mysql.types import BLOBS, TEXTS, WITH_SPACES, Stored
+from etlrun.connections._mysql.types import BLOBS, TEXTS, WITH_SPACES, MysqlColumn
 from etlrun.language.columns import Column
 from etlrun.warehouse.inspection import day_rule, null_rule
 from etlrun.warehouse.server import Rule
@@ -12,13 +12,13 @@ from etlrun.warehouse.stage import Stage
 from etlrun.warehouse.tables import Definition
 
 
-def rules(stage: Stage, there: Definition[Stored]) -> Iterator[Rule]:
+def rules(stage: Stage, there: Definition[MysqlColumn]) -> Iterator[Rule]:
     """What a table of MySQL would not keep as it is."""
     for item in stage.load.columns:
         yield from _rules(stage, item, there)
 
 
-def _rules(stage: Stage, item: Column, there: Definition[Stored]) -> Iterator[Rule]:
+def _rules(stage: Stage, item: Column, there: Definition[MysqlColumn]) -> Iterator[Rule]:
     staged, stored, kind = stage.staged(item.name), there.column(item.name), item.type.name
     assert stored is not None
     is_key = item.name.lower() in {key.lower() for key in stage.load.key}
@@ -47,7 +47,7 @@ def _rules(stage: Stage, item: Column, there: Definition[Stored]) -> Iterator[Ru
         yield day_rule(stage, item)
 
 
-def _limit(stored: Stored, staged: str, *, is_text: bool) -> tuple[int, str, str]:
+def _limit(stored: MysqlColumn, staged: str, *, is_text: bool) -> tuple[int, str, str]:
     """How much a column takes, in which unit, and how that is counted in the stage."""
     bytes_ = f"strlen({staged})" if is_text else f"octet_length({staged})"
     if stored.kind in TEXTS or stored.kind in BLOBS:
@@ -55,7 +55,7 @@ def _limit(stored: Stored, staged: str, *, is_text: bool) -> tuple[int, str, str
     return stored.limit or 0, "characters" if is_text else "bytes", f"length({staged})" if is_text else bytes_
 
 
-def _is_padded(stage: Stage, there: Definition[Stored], key: str) -> bool:
+def _is_padded(stage: Stage, there: Definition[MysqlColumn], key: str) -> bool:
     stored, wanted = there.column(key), stage.load.columns.get(key)
     is_text = wanted is not None and wanted.type.name == "string"
     return is_text and stored is not None and stored.collation not in WITH_SPACES

@@ -14,7 +14,7 @@ from etlrun.connections._mysql.session import MysqlSession
 from etlrun.connections._mysql.words import name, names, table_name
 from etlrun.warehouse.faults import point
 from etlrun.warehouse.server import LoadRefused
-from etlrun.warehouse.stage import Encoding, Field
+from etlrun.warehouse.stage import Encoding, StageField
 from etlrun.warehouse.text_lines import bytes_of, line
 
 BYTES = 1 << 20
@@ -26,11 +26,11 @@ class LoadData:
 
     notice = ""
 
-    def encoding(self, fields: tuple[Field, ...]) -> Encoding:
+    def encoding(self, fields: tuple[StageField, ...]) -> Encoding:
         return Encoding((line([sent_text(each) for each in fields]),), proof_line(fields), sum_of_crcs)
 
     def load(
-        self, session: MysqlSession, table: str, fields: tuple[Field, ...], batches: Iterator[pa.RecordBatch]
+        self, session: MysqlSession, table: str, fields: tuple[StageField, ...], batches: Iterator[pa.RecordBatch]
     ) -> int:
         return load_data(session, table, fields, (bytes_of(batch.column(0)) for batch in batches))
 
@@ -41,17 +41,17 @@ class Insert:
 
     notice: str = ""
 
-    def encoding(self, fields: tuple[Field, ...]) -> Encoding:
+    def encoding(self, fields: tuple[StageField, ...]) -> Encoding:
         values = f"concat('(', concat_ws(',', {', '.join(map(literal, fields))}), ')')"
         return Encoding((values,), proof_line(fields), sum_of_crcs)
 
     def load(
-        self, session: MysqlSession, table: str, fields: tuple[Field, ...], batches: Iterator[pa.RecordBatch]
+        self, session: MysqlSession, table: str, fields: tuple[StageField, ...], batches: Iterator[pa.RecordBatch]
     ) -> int:
         return insert(session, table, fields, (batch.column(0).cast(pa.binary()).to_pylist() for batch in batches))
 
 
-def load_data(session: MysqlSession, table: str, fields: tuple[Field, ...], lines: Iterator[memoryview]) -> int:
+def load_data(session: MysqlSession, table: str, fields: tuple[StageField, ...], lines: Iterator[memoryview]) -> int:
     """Stream the lines into the table, about a million in one statement; gives how many rows it took. Raises LoadRefused, ServerError."""
     binary = {field.name: f"@v{number}" for number, field in enumerate(fields) if field.type.name == "binary"}
     targets = ", ".join(binary.get(field.name, name(field.name)) for field in fields)
@@ -70,7 +70,7 @@ def load_data(session: MysqlSession, table: str, fields: tuple[Field, ...], line
     return total
 
 
-def insert(session: MysqlSession, table: str, fields: tuple[Field, ...], tuples: Iterator[list[bytes]]) -> int:
+def insert(session: MysqlSession, table: str, fields: tuple[StageField, ...], tuples: Iterator[list[bytes]]) -> int:
     """Send the rows as INSERT statements; gives how many rows it took. Raises LoadRefused, ServerError."""
     head = f"INSERT INTO {table_name(table)} ({names(tuple(field.name for field in fields))}) VALUES ".encode()
     most = min(BYTES, int(session.one("SELECT @@max_allowed_packet")[0]) // 2)
@@ -106,14 +106,14 @@ def _packets(tuples: Iterator[list[bytes]], most: int) -> Iterator[bytes]:
 
 
 def _complaint(session: MysqlSession, warnings: int) -> LoadRefused:
-    said = session.rows("SHOW WARNINGS LIMIT 1")
+    detail = session.rows("SHOW WARNINGS LIMIT 1")
     times = f"the server warned {warnings:,} {'time' if warnings == 1 else 'times'}"
     return (
         LoadRefused(
-            f"{times}: {masked(str(said[0][2]))} ({said[0][1]})",
-            int(said[0][1]),
-            is_duplicate=int(said[0][1]) in DUPLICATE,
+            f"{times}: {masked(str(detail[0][2]))} ({detail[0][1]})",
+            int(detail[0][1]),
+            is_duplicate=int(detail[0][1]) in DUPLICATE,
         )
-        if said
+        if detail
         else LoadRefused(times)
     )

@@ -40,7 +40,7 @@ Letters = TypeVar("Letters", bound=Sequence[int])
 
 
 @dataclass(frozen=True)
-class Range:
+class KeyRange:
     """Keys whose first columns equal `same`, and whose next one is at least `low` and less than `high`; None is open."""
 
     same: tuple[Value, ...] = ()
@@ -65,10 +65,10 @@ class Cutter:
 
     def cut(self, wanted: int) -> tuple[str, ...]:
         """About as many conditions as are wanted, in the order of the key; a single one where the key cannot be cut."""
-        ranges = [Range()]
+        ranges = [KeyRange()]
         rows = {ranges[0]: self.estimate(ranges[0])}
         enough = EVEN * rows[ranges[0]] / wanted
-        whole: set[Range] = set()
+        whole: set[KeyRange] = set()
         for _ in range(MOST_LOOKS * wanted):
             largest = max((each for each in ranges if each not in whole), key=lambda each: rows[each], default=None)
             if largest is None or rows[largest] <= enough:
@@ -82,13 +82,13 @@ class Cutter:
             rows.update((part, self.estimate(part)) for part in parts)
         return tuple(each.condition(self.there.key) for each in ranges)
 
-    def estimate(self, within: Range) -> int:
+    def estimate(self, within: KeyRange) -> int:
         """How many rows a range has, as the server's optimizer takes it. MySQL does not look where it is forced to an index."""
         rows = self._from(within, hint="USE")
         plan = self.session.named(f"EXPLAIN FORMAT=TRADITIONAL SELECT {name(self.there.key[0])} FROM {rows}")
         return int(plan["rows"] or 0)
 
-    def _parts(self, within: Range) -> tuple[Range, ...]:
+    def _parts(self, within: KeyRange) -> tuple[KeyRange, ...]:
         """The range in smaller ones; nothing where that cannot be done."""
         if len(within.same) == len(self.there.key) or not self._is_cut(len(within.same)):
             return ()
@@ -99,27 +99,27 @@ class Cutter:
         if middle is None:  # as where the server's order is another one
             middle = self._first(within, low, None)
         if middle is None:  # all rows are alike in this column
-            return (Range((*within.same, low)),)
+            return (KeyRange((*within.same, low)),)
         return replace(within, high=middle), replace(within, low=middle)
 
     def _is_cut(self, column: int) -> bool:
         stored = self.there.column(self.there.key[column])
         return stored is not None and stored.kind in CUT
 
-    def _ends(self, within: Range) -> tuple[object, ...]:
+    def _ends(self, within: KeyRange) -> tuple[object, ...]:
         """The smallest and the largest value of the column by which a range is cut next."""
         column = name(self.there.key[len(within.same)])
         ordered = f"SELECT {column} FROM {self._from(within)} ORDER BY {column}"
         return self.session.one(f"SELECT ({ordered} LIMIT 1), ({ordered} DESC LIMIT 1)")
 
-    def _first(self, within: Range, above: Value, from_: Value | None) -> Value | None:
+    def _first(self, within: KeyRange, above: Value, from_: Value | None) -> Value | None:
         """The first value of a range that is above one, and not below the other."""
         column = name(self.there.key[len(within.same)])
         wanted = f"{column} > {_literal(above)}" + (f" AND {column} >= {_literal(from_)}" if from_ is not None else "")
         found = self.session.rows(f"SELECT {column} FROM {self._from(within, wanted)} ORDER BY {column} LIMIT 1")
         return next((row[0] for row in found if isinstance(row[0], Value)), None)
 
-    def _from(self, within: Range, more: str = "", *, hint: Literal["FORCE", "USE"] = "FORCE") -> str:
+    def _from(self, within: KeyRange, more: str = "", *, hint: Literal["FORCE", "USE"] = "FORCE") -> str:
         """The table by its key, and never by all of its rows."""
         conditions = " AND ".join(part for part in (within.condition(self.there.key), more) if part)
         return f"{table_name(self.there.table)} {hint} INDEX (PRIMARY)" + (f" WHERE {conditions}" if conditions else "")

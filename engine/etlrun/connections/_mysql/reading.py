@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from etlrun.connections._mysql.ranges import CUT, Cutter, Range
+from etlrun.connections._mysql.ranges import CUT, Cutter, KeyRange
 from etlrun.connections._mysql.session import MysqlSession
 from etlrun.connections._mysql.snapshots import NotAlikeError, open_alike
 from etlrun.connections._mysql.tables import MysqlTable
-from etlrun.connections._mysql.types import Stored
+from etlrun.connections._mysql.types import MysqlColumn
 from etlrun.connections._mysql.words import name, table_name
 from etlrun.failures import RunFailure
 from etlrun.language.arrow import arrow_schema
@@ -51,7 +51,7 @@ def share_out(
     The text says why not, where a person can change it.
     """
     first = sessions.open()
-    if parallel.count == 1 or not _may_be_cut(there) or Cutter(first, there).estimate(Range()) < parallel.least:
+    if parallel.count == 1 or not _may_be_cut(there) or Cutter(first, there).estimate(KeyRange()) < parallel.least:
         return [first], ("",), ""
     why = ""
     try:
@@ -84,7 +84,7 @@ class _Page:
 
     there: MysqlTable
     columns: Columns
-    stored: tuple[Stored, ...]
+    stored: tuple[MysqlColumn, ...]
     values: list[pa.BinaryArray]
 
     def array(self, position: int) -> pa.Array:
@@ -145,7 +145,7 @@ def _without_right(table: str) -> str:
     )
 
 
-def _selected(column: Stored) -> str:
+def _selected(column: MysqlColumn) -> str:
     """A FLOAT is shown with six digits unless it is part of a sum."""
     return f"{name(column.name)} + 0e0" if column.kind == "float" else name(column.name)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from etlrun.connections._mysql.errors import explanation, masked
-from etlrun.connections._mysql.tables import MysqlTable, Unique
-from etlrun.connections._mysql.types import CHARSET, COLLATION, WITH_SPACES, Stored
+from etlrun.connections._mysql.tables import MysqlTable, UniqueIndex
+from etlrun.connections._mysql.types import CHARSET, COLLATION, WITH_SPACES, MysqlColumn
 from etlrun.connections._mysql.words import name, table_name
 from etlrun.failures import RunFailure
 from etlrun.warehouse.inspection import equal_rows, sample_key, shown_values
@@ -17,23 +17,23 @@ from etlrun.warehouse.stage import Stage
 
 def refusal(stage: Stage, there: MysqlTable, error: ServerError | LoadRefused) -> RunFailure:
     """The failure of rows which the table does not take."""
-    said = error.said if isinstance(error, ServerError) else str(error)
-    key = _unique_key(there, said) if is_duplicate(error) else None
+    detail = error.detail if isinstance(error, ServerError) else str(error)
+    key = _unique_key(there, detail) if is_duplicate(error) else None
     if key is not None:
         return _duplicate(stage, there, not_published(stage), key)
     what, fix = explanation(int(error.code)) or ("", "")
-    shown = f"{what}: {masked(said)}" if what else masked(said)
+    shown = f"{what}: {masked(detail)}" if what else masked(detail)
     failure = refused_rows(stage, error, shown)
     return RunFailure("sink", failure.code, failure.message, fix) if fix and not is_duplicate(error) else failure
 
 
-def _unique_key(there: MysqlTable, said: str) -> Unique | None:
+def _unique_key(there: MysqlTable, detail: str) -> UniqueIndex | None:
     """The unique key that an error names, as `v` or `profile.v`; None for the primary key."""
-    found = re.search(r"for key '(?:.*\.)?([^'.]*)'", said)
+    found = re.search(r"for key '(?:.*\.)?([^'.]*)'", detail)
     return next((key for key in there.unique if found and key.name.lower() == found[1].lower()), None)
 
 
-def _duplicate(stage: Stage, there: MysqlTable, named: str, key: Unique) -> RunFailure:
+def _duplicate(stage: Stage, there: MysqlTable, named: str, key: UniqueIndex) -> RunFailure:
     shown = f"the unique key `{key.name}` ({', '.join(key.columns)}) of the table"
     is_loaded = all(column in stage.load.columns for column in key.columns)
     twins = equal_rows(stage, key.columns) if is_loaded else ""
@@ -59,7 +59,7 @@ def _duplicate(stage: Stage, there: MysqlTable, named: str, key: Unique) -> RunF
     )
 
 
-def _is_loose(column: Stored) -> bool:
+def _is_loose(column: MysqlColumn) -> bool:
     """Whether the column takes different texts for equal."""
     return bool(column.collation) and column.collation not in WITH_SPACES
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from pymysql import err
 from pymysql.constants import CR
 
-from etlrun.connections._mysql.wire import Line
+from etlrun.connections._mysql.wire import MysqlConnection
 
 PAGE = 8 << 20  # bytes
 SPARE = 3  # the bytes behind the first of a length can be looked at wherever it stands
@@ -37,7 +37,7 @@ class _Span:
     is_null: pa.BooleanArray | None
 
 
-def read_rows(line: Line, width: int) -> Iterator[list[pa.BinaryArray]]:
+def read_rows(line: MysqlConnection, width: int) -> Iterator[list[pa.BinaryArray]]:
     """The rows of the query that `line` has sent, of `width` columns, about a page at a time. Raises PyMySQL's errors."""
     page = bytearray(PAGE + SPARE)
     filled = done = 0
@@ -139,7 +139,7 @@ def _taken(memory: pa.Buffer, span: _Span, every_other: pa.Int32Array) -> pa.Bin
     return turns.take(chosen)
 
 
-def _long_row(line: Line, page: bytearray, width: int) -> list[bytes | None]:
+def _long_row(line: MysqlConnection, page: bytearray, width: int) -> list[bytes | None]:
     """The row that begins in a page and is larger."""
     try:
         return list(_values(_long_packet(line, page), width))
@@ -147,7 +147,7 @@ def _long_row(line: Line, page: bytearray, width: int) -> list[bytes | None]:
         raise _malformed() from error
 
 
-def _long_packet(line: Line, page: bytearray) -> bytes:
+def _long_packet(line: MysqlConnection, page: bytearray) -> bytes:
     """The packet that begins in a page and is larger."""
     held, parts = bytes(page[:PAGE]), []
     while True:
@@ -162,7 +162,7 @@ def _long_packet(line: Line, page: bytearray) -> bytes:
         held = bytes(header)
 
 
-def _fill(line: Line, view: memoryview) -> None:
+def _fill(line: MysqlConnection, view: memoryview) -> None:
     filled = 0
     while filled < len(view):
         filled += line.receive(view[filled:])

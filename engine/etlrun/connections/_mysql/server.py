@@ -18,16 +18,16 @@ from etlrun.connections._mysql.reading import Parallel, read_batches, share_out
 from etlrun.connections._mysql.references import refuse_cascades
 from etlrun.connections._mysql.refusals import refusal
 from etlrun.connections._mysql.rights import require_rights
-from etlrun.connections._mysql.session import MysqlSession, Settings
+from etlrun.connections._mysql.session import MysqlSession, SessionSettings
 from etlrun.connections._mysql.tables import MysqlTable, create_statement, mismatches, read_definition, unfit
 from etlrun.connections._mysql.words import name, text
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
-from etlrun.spec.database import Finding, Load
+from etlrun.spec.database import HealthFinding, Load
 from etlrun.warehouse.address import Address
 from etlrun.warehouse.server import Loader, LoadRefused, Rule, Server, ServerError
 from etlrun.warehouse.sessions import Sessions
-from etlrun.warehouse.stage import Field, Stage
+from etlrun.warehouse.stage import Stage, StageField
 from etlrun.warehouse.tables import OwnTable
 from etlrun.warehouse.versions import VERSIONS
 
@@ -44,7 +44,7 @@ class MysqlServer(Server[MysqlSession, MysqlTable]):
 
     label: str
     address: Address
-    settings: Settings
+    settings: SessionSettings
     loads_by: LoaderName = "auto"
     parallel: Parallel = field(default_factory=Parallel)
 
@@ -67,10 +67,10 @@ class MysqlServer(Server[MysqlSession, MysqlTable]):
     def text(self, value: str) -> str:
         return text(value)
 
-    def literal(self, field: Field) -> str:
+    def literal(self, field: StageField) -> str:
         return literal(field)
 
-    def equality(self, field: Field) -> str:
+    def equality(self, field: StageField) -> str:
         return equality(field)
 
     def condition(self, node: exp.Expr) -> str:
@@ -127,8 +127,8 @@ class MysqlServer(Server[MysqlSession, MysqlTable]):
     def holder(self, lock: str) -> str:
         return f"IS_USED_LOCK({lock})"
 
-    def busy(self, said: str) -> MysqlError:
-        return MysqlError(LOCK_WAIT, said)
+    def busy(self, detail: str) -> MysqlError:
+        return MysqlError(LOCK_WAIT, detail)
 
     @property
     def lock_seconds(self) -> int:
@@ -165,7 +165,7 @@ class MysqlServer(Server[MysqlSession, MysqlTable]):
         is_closed = error.kind == "no-stream" and self.loads_by == "auto"
         return replace(self, loads_by="insert") if is_closed else None
 
-    def fingerprint(self, fields: tuple[Field, ...]) -> str:
+    def fingerprint(self, fields: tuple[StageField, ...]) -> str:
         return f"CRC32({server_line(fields)})"
 
     def new_number(self, session: MysqlSession) -> int:
@@ -184,7 +184,7 @@ class MysqlServer(Server[MysqlSession, MysqlTable]):
         return refusal(stage, there, error)
 
     def masked(self, error: ServerError) -> str:
-        return masked(error.said)
+        return masked(error.detail)
 
     def readers(
         self, sessions: Sessions[MysqlSession], there: MysqlTable, notices: list[str]
@@ -199,11 +199,11 @@ class MysqlServer(Server[MysqlSession, MysqlTable]):
     ) -> Iterator[pa.RecordBatch]:
         return read_batches(session, there, columns, condition)
 
-    def examine(self, session: MysqlSession) -> Iterator[Finding]:
+    def examine(self, session: MysqlSession) -> Iterator[HealthFinding]:
         return examine(session)
 
 
-def warnings(label: str, address: Address, settings: Settings) -> Iterator[str]:
+def warnings(label: str, address: Address, settings: SessionSettings) -> Iterator[str]:
     """What a person should know of every run, because of how the connection is set."""
     if settings.tls == "insecure":
         yield f"connection `{label}`: nobody verifies that {address.host} is the server (`tls: insecure`)"

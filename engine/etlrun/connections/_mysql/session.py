@@ -13,7 +13,7 @@ from pymysql import cursors
 
 from etlrun.connections._mysql.errors import OF_THE_LINE, is_of_the_line, server_error
 from etlrun.connections._mysql.rows import read_rows
-from etlrun.connections._mysql.wire import Line
+from etlrun.connections._mysql.wire import MysqlConnection
 from etlrun.failures import RunFailure
 from etlrun.warehouse.address import Address
 
@@ -24,7 +24,7 @@ LIVES = 28_800  # seconds that the server keeps an idle session, while the rows 
 
 
 @dataclass(frozen=True)
-class Settings:
+class SessionSettings:
     """How a session is opened: `ca` is a file, the rest are seconds but for `tls`."""
 
     tls: Tls = "auto"
@@ -37,7 +37,7 @@ class Settings:
 class MysqlSession:
     """An open connection in strict mode, READ COMMITTED and UTC."""
 
-    def __init__(self, address: Address, settings: Settings) -> None:
+    def __init__(self, address: Address, settings: SessionSettings) -> None:
         self.address = address
         with _in_our_words():
             self._line = open_line(address, settings)
@@ -105,7 +105,7 @@ class MysqlSession:
         self._line.cut()
 
 
-def open_line(address: Address, settings: Settings) -> Line:
+def open_line(address: Address, settings: SessionSettings) -> MysqlConnection:
     """A line in strict mode, READ COMMITTED and UTC. The one way to a server; failures come as PyMySQL's, a wrong `ca` as RunFailure."""
     line = _connect(address, settings, _tls(address, settings))
     try:
@@ -121,12 +121,12 @@ def open_line(address: Address, settings: Settings) -> Line:
     return line
 
 
-def _connect(address: Address, settings: Settings, context: ssl.SSLContext | None) -> Line:
+def _connect(address: Address, settings: SessionSettings, context: ssl.SSLContext | None) -> MysqlConnection:
     protection: dict[str, Any] = (
         {"ssl": context} if context is not None else {"ssl_disabled": settings.tls != "insecure"}
     )
     where = {"unix_socket": address.socket} if address.socket else {"host": address.host, "port": address.port}
-    line = Line(
+    line = MysqlConnection(
         is_verified=context is not None and context.check_hostname,
         user=address.user,
         password=address.password.reveal().encode(),
@@ -144,7 +144,7 @@ def _connect(address: Address, settings: Settings, context: ssl.SSLContext | Non
     return line
 
 
-def _tls(address: Address, settings: Settings) -> ssl.SSLContext | None:
+def _tls(address: Address, settings: SessionSettings) -> ssl.SSLContext | None:
     """What the server's certificate is verified with; None where it is not: within this machine, and where the profile says so."""
     if settings.tls == "insecure" or (settings.tls == "auto" and address.is_local):
         return None

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.schema import CreateColumn, CreateTable
 
 from etlrun.connections._mysql.session import MysqlSession
-from etlrun.connections._mysql.types import CHARSET, COLLATION, MOST_SCALE, Stored, key_length, mysql_type
+from etlrun.connections._mysql.types import CHARSET, COLLATION, MOST_SCALE, MysqlColumn, key_length, mysql_type
 from etlrun.connections._mysql.words import name, names, table_name, text
 from etlrun.language.columns import Column, Columns
 from etlrun.spec.database import Load
@@ -22,7 +22,7 @@ COMMENT, TABLE_COMMENT = 1024, 2048  # characters
 
 
 @dataclass(frozen=True)
-class Unique:
+class UniqueIndex:
     """A unique key besides the primary key."""
 
     name: str
@@ -30,12 +30,12 @@ class Unique:
 
 
 @dataclass(frozen=True)
-class MysqlTable(Definition[Stored]):
+class MysqlTable(Definition[MysqlColumn]):
     """A table or view; `kind` is its TABLE_TYPE."""
 
     kind: str = "BASE TABLE"
     engine: str = "InnoDB"
-    unique: tuple[Unique, ...] = ()
+    unique: tuple[UniqueIndex, ...] = ()
 
     @property
     def is_table(self) -> bool:
@@ -74,26 +74,26 @@ def read_definition(session: MysqlSession, table: str) -> MysqlTable | None:
     return MysqlTable(full, row[1] == "VIEW", stored, key, row[1], row[2] or "", unique)
 
 
-def _unique_keys(session: MysqlSession, here: str, given: set[str]) -> tuple[Unique, ...]:
+def _unique_keys(session: MysqlSession, here: str, given: set[str]) -> tuple[UniqueIndex, ...]:
     found = session.rows(
         "SELECT index_name, column_name FROM information_schema.statistics WHERE non_unique = 0 AND index_name <> 'PRIMARY' "
         f"AND {here} ORDER BY index_name, seq_in_index"
     )
     indexes = dict.fromkeys(str(index) for index, _ in found)
     return tuple(
-        Unique(index, tuple(str(column) for of, column in found if of == index and column in given))
+        UniqueIndex(index, tuple(str(column) for of, column in found if of == index and column in given))
         for index in indexes
     )
 
 
-def _stored(row: tuple[object, ...]) -> Stored:
+def _stored(row: tuple[object, ...]) -> MysqlColumn:
     _, column, kind, written, nullable, default, extra, limit, collation, precision, scale, fraction = row
     is_nullable = nullable == "YES"
     has_default = is_nullable or default is not None or "auto_increment" in str(extra) or "generated" in str(extra)
     is_generated = " generated" in f" {extra}" and "default_generated" not in str(extra)
     numbers = [int(str(number)) if number is not None else 0 for number in (precision, scale, fraction)]
     length = int(str(limit)) if limit is not None else None
-    return Stored(
+    return MysqlColumn(
         str(column),
         str(kind),
         str(written),
@@ -163,7 +163,7 @@ def mismatches(load: Load, there: MysqlTable, narrow: frozenset[str]) -> Iterato
             )
 
 
-def _change(found: Stored, item: Column, load: Load, narrow: frozenset[str]) -> str:
+def _change(found: MysqlColumn, item: Column, load: Load, narrow: frozenset[str]) -> str:
     """What makes a column that is there take what is published. It says what may be lost."""
     wanted = written(item, load, narrow)
     if found.is_generated:
@@ -172,7 +172,7 @@ def _change(found: Stored, item: Column, load: Load, narrow: frozenset[str]) -> 
     return f"MODIFY COLUMN {wanted}{'' if is_safe else ' /* may cut or round values that are there */'}"
 
 
-def _collated(found: Stored) -> str:
+def _collated(found: MysqlColumn) -> str:
     return f" COLLATE {found.collation}" if found.collation else ""
 
 

@@ -74,7 +74,7 @@ _UNSIGNED = {TINYINT: SMALLINT, SMALLINT: INT, INT: BIGINT, BIGINT: decimal(20, 
 
 
 @dataclass(frozen=True)
-class Stored:
+class MysqlColumn:
     """A column of a table that is there. `kind` is MySQL's word for the type, `written` the type in full, `limit` characters or bytes."""
 
     name: str

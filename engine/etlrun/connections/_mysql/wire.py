@@ -27,7 +27,7 @@ MALFORMED = (struct.error, LookupError, ValueError, TypeError, AssertionError, U
 IN_CLEAR = (b"mysql_clear_password", b"dialog")
 
 
-class Line(Connection):  # type: ignore[misc]
+class MysqlConnection(Connection):  # type: ignore[misc]
     """A connection that streams data to LOAD DATA LOCAL and never opens a file."""
 
     def __init__(self, *, is_verified: bool, **settings: Any) -> None:
@@ -163,7 +163,7 @@ class Line(Connection):  # type: ignore[misc]
 
 class _Result(MySQLResult):  # type: ignore[misc]
     def _read_load_local_packet(self, first_packet: Any) -> None:
-        line: Line = self.connection
+        line: MysqlConnection = self.connection
         chunks = line.take_offer(LoadLocalPacketWrapper(first_packet).filename)
         try:
             for chunk in chunks:

@@ -9,17 +9,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etlrun.connections._postgres.words import name
-from etlrun.warehouse.stage import Encoding, Field
+from etlrun.warehouse.stage import Encoding, StageField
 from etlrun.warehouse.text_lines import FRACTIONS, SPECIALS, bits_of, escaped, line, text_of
 
 
-def encoding(fields: tuple[Field, ...]) -> Encoding:
+def encoding(fields: tuple[StageField, ...]) -> Encoding:
     """How the rows leave the stage."""
     proved = line([_proved(each) for each in fields])
     return Encoding((line([_sent(each) for each in fields]),), f"CAST('0x' || md5({proved})[1:12] AS BIGINT)", _sum)
 
 
-def fingerprint(fields: tuple[Field, ...]) -> str:
+def fingerprint(fields: tuple[StageField, ...]) -> str:
     """The fingerprint of a row that the server stores.
 
     Where the stage has no NULL, one that the server stores is left out of its line, which then has a tab too few for any line of the stage.
@@ -28,14 +28,14 @@ def fingerprint(fields: tuple[Field, ...]) -> str:
     return f"('x' || substr(md5(concat_ws(E'\\t', {values}) || E'\\n'), 1, 12))::bit(48)::bigint"
 
 
-def literal(field: Field) -> str:
+def literal(field: StageField) -> str:
     """A DuckDB expression that writes a value as a quoted text, which PostgreSQL takes for the type of the column beside it."""
     plain = _number_text(field) if field.type.name in FRACTIONS else text_of(field)
     value = f"'\\x' || {plain}" if field.type.name == "binary" else f"replace({plain}, '''', '''''')"
     return f"coalesce('''' || {value} || '''', 'NULL')"
 
 
-def _sent(field: Field) -> str:
+def _sent(field: StageField) -> str:
     if field.type.name in FRACTIONS:
         return _number_text(field)
     if field.type.name == "binary":
@@ -43,7 +43,7 @@ def _sent(field: Field) -> str:
     return escaped(field, text_of(field))
 
 
-def _proved(field: Field) -> str:
+def _proved(field: StageField) -> str:
     if field.type.name in FRACTIONS:
         return f"lower({bits_of(_number(field))})"
     if field.type.name == "binary":
@@ -51,17 +51,17 @@ def _proved(field: Field) -> str:
     return escaped(field, text_of(field))
 
 
-def _number(field: Field) -> str:
+def _number(field: StageField) -> str:
     """A fraction as DOUBLE, of which there is one that is not a number."""
     number = f"CAST({field.staged} AS DOUBLE)"
     return f"CASE WHEN isnan({number}) THEN CAST('nan' AS DOUBLE) ELSE {number} END"
 
 
-def _number_text(field: Field) -> str:
+def _number_text(field: StageField) -> str:
     return f"CASE WHEN isnan({field.staged}) THEN 'NaN' ELSE CAST({field.staged} AS VARCHAR) END"
 
 
-def _served(field: Field) -> str:
+def _served(field: StageField) -> str:
     column = name(field.name)
     if field.type.name == "string":
         text = column

@@ -82,26 +82,26 @@ def as_server_error() -> Iterator[None]:
 
 def server_error(error: Exception) -> ServerError:
     """The error of psycopg with its code, SQLSTATE."""
-    said = str(error).strip()
-    code = getattr(error, "sqlstate", None) or _code_of(said)
+    detail = str(error).strip()
+    code = getattr(error, "sqlstate", None) or _code_of(detail)
     kind: ErrorKind = next((kind for start, kind in _KINDS if code.startswith(start)), "other")
-    return ServerError(code, said, kind, masked(said))
+    return ServerError(code, detail, kind, masked(detail))
 
 
-def _code_of(said: str) -> str:
-    found = next((code for part, code in _AT_LOGIN if part in said), "")
+def _code_of(detail: str) -> str:
+    found = next((code for part, code in _AT_LOGIN if part in detail), "")
     if found:
         return found
-    return LOST if "connection" in said and "failed" not in said else UNREACHABLE
+    return LOST if "connection" in detail and "failed" not in detail else UNREACHABLE
 
 
 def explain(error: ServerError) -> tuple[str, str]:
     """What happened, with the code that finds it in PostgreSQL's manual; and what to do."""
     code = str(error.code)
     what, fix = _WHAT.get(
-        code, (f"the server refused: {masked(error.said)}", "look the code up in the manual of the server")
+        code, (f"the server refused: {masked(error.detail)}", "look the code up in the manual of the server")
     )
-    detail = f": {error.said.splitlines()[0]}" if code == "42501" else ""
+    detail = f": {error.detail.splitlines()[0]}" if code == "42501" else ""
     return f"{what} ({code}{detail})", fix
 
 

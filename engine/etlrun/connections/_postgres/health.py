@@ -6,13 +6,13 @@ import time
 from collections.abc import Iterator
 
 from etlrun.connections._postgres.session import PostgresSession
-from etlrun.spec.database import Finding
+from etlrun.spec.database import HealthFinding
 
 OLDEST = 130_000
 CLOCK_SECONDS = 5
 
 
-def examine(session: PostgresSession) -> Iterator[Finding]:
+def examine(session: PostgresSession) -> Iterator[HealthFinding]:
     """Ask the server; nothing is changed."""
     number = session.line.info.server_version
     (version, encoding, is_replica, flush, is_super, may_create, there) = session.one(
@@ -21,29 +21,31 @@ def examine(session: PostgresSession) -> Iterator[Finding]:
         "extract(epoch FROM clock_timestamp()) FROM pg_database WHERE datname = current_database()"
     )
     if number < OLDEST:
-        yield Finding("trouble", "version", f"PostgreSQL {version}", "PostgreSQL 13 or later is needed")
+        yield HealthFinding("trouble", "version", f"PostgreSQL {version}", "PostgreSQL 13 or later is needed")
     else:
-        yield Finding("ok", "version", f"PostgreSQL {version}")
+        yield HealthFinding("ok", "version", f"PostgreSQL {version}")
     if encoding != "UTF8":
-        yield Finding(
+        yield HealthFinding(
             "trouble", "encoding", f"{encoding} cannot hold every text", "create the database with ENCODING 'UTF8'"
         )
     if is_replica:
-        yield Finding(
+        yield HealthFinding(
             "trouble", "read_only", "the server is a replica and takes no writes", "connect to the primary server"
         )
     if flush == "off":
         lost = "a server that crashes may lose what it said was committed"
-        yield Finding("warning", "durability", lost, "ALTER SYSTEM SET synchronous_commit = on")
+        yield HealthFinding("warning", "durability", lost, "ALTER SYSTEM SET synchronous_commit = on")
     if is_super:
         enough = "SELECT, INSERT, DELETE on the tables, and CREATE on the schema once, suffice"
-        yield Finding("warning", "rights", "the account is a superuser", enough)
+        yield HealthFinding("warning", "rights", "the account is a superuser", enough)
     elif not may_create:
         missing = "the account may not CREATE: tables and the ledger must be there before the first run"
-        yield Finding("warning", "rights", missing)
+        yield HealthFinding("warning", "rights", missing)
     else:
-        yield Finding("ok", "rights", "the account may make what is missing, and is no superuser")
-    apart = abs(time.time() - float(there))
-    yield Finding(
-        "ok" if apart <= CLOCK_SECONDS else "warning", "clock", f"{apart:.0f} seconds apart from this machine"
+        yield HealthFinding("ok", "rights", "the account may make what is missing, and is no superuser")
+    seconds_apart = abs(time.time() - float(there))
+    yield HealthFinding(
+        "ok" if seconds_apart <= CLOCK_SECONDS else "warning",
+        "clock",
+        f"{seconds_apart:.0f} seconds apart from this machine",
     )

@@ -24,13 +24,13 @@ from etlrun.connections._postgres.tables import (
 )
 from etlrun.connections._postgres.words import name, text
 from etlrun.language.columns import Columns
-from etlrun.spec.database import Finding, Load
+from etlrun.spec.database import HealthFinding, Load
 from etlrun.warehouse.address import Address
 from etlrun.warehouse.faults import point
 from etlrun.warehouse.inspection import day_rule, null_rule
 from etlrun.warehouse.server import Rule, Server, ServerError
 from etlrun.warehouse.sessions import Sessions
-from etlrun.warehouse.stage import Encoding, Field, Stage
+from etlrun.warehouse.stage import Encoding, Stage, StageField
 from etlrun.warehouse.tables import OwnTable
 from etlrun.warehouse.text_lines import bytes_of
 
@@ -40,11 +40,11 @@ class CopyLoader:
 
     notice = ""
 
-    def encoding(self, fields: tuple[Field, ...]) -> Encoding:
+    def encoding(self, fields: tuple[StageField, ...]) -> Encoding:
         return encoding(fields)
 
     def load(
-        self, session: PostgresSession, table: str, fields: tuple[Field, ...], batches: Iterator[pa.RecordBatch]
+        self, session: PostgresSession, table: str, fields: tuple[StageField, ...], batches: Iterator[pa.RecordBatch]
     ) -> int:
         names = ", ".join(name(each.name) for each in fields)
         session.run("SET LOCAL statement_timeout = 0")  # how long it takes depends on the rows
@@ -78,7 +78,7 @@ class PostgresServer(Server[PostgresSession, PostgresTable]):
     def text(self, value: str) -> str:
         return text(value)
 
-    def literal(self, field: Field) -> str:
+    def literal(self, field: StageField) -> str:
         return literal(field)
 
     def condition(self, node: exp.Expr) -> str:
@@ -124,8 +124,8 @@ class PostgresServer(Server[PostgresSession, PostgresTable]):
             f"AND (classid::bigint << 32) | objid::bigint = {_number(lock)} LIMIT 1)"
         )
 
-    def busy(self, said: str) -> ServerError:
-        return ServerError(LOCK_WAIT, said, "lock-wait")
+    def busy(self, detail: str) -> ServerError:
+        return ServerError(LOCK_WAIT, detail, "lock-wait")
 
     def blockers(self, session: PostgresSession, error: ServerError) -> str:
         if error.kind != "lock-wait":
@@ -161,14 +161,14 @@ class PostgresServer(Server[PostgresSession, PostgresTable]):
     def loader(self, session: PostgresSession, load: Load) -> CopyLoader:
         return CopyLoader()
 
-    def fingerprint(self, fields: tuple[Field, ...]) -> str:
+    def fingerprint(self, fields: tuple[StageField, ...]) -> str:
         return fingerprint(fields)
 
     def explain(self, error: ServerError) -> tuple[str, str]:
         return explain(error)
 
     def masked(self, error: ServerError) -> str:
-        return masked(error.said)
+        return masked(error.detail)
 
     def readers(
         self, sessions: Sessions[PostgresSession], there: PostgresTable, notices: list[str]
@@ -180,7 +180,7 @@ class PostgresServer(Server[PostgresSession, PostgresTable]):
     ) -> Iterator[pa.RecordBatch]:
         return read_batches(session, there, columns, condition)
 
-    def examine(self, session: PostgresSession) -> Iterator[Finding]:
+    def examine(self, session: PostgresSession) -> Iterator[HealthFinding]:
         return examine(session)
 
 

@@ -165,13 +165,13 @@ def create_statement(load: Load) -> str:
     parts = [f"{name(item.name)} {declared(item.type)}{_null(item, keys)}" for item in load.columns]
     spelled = [found.name if (found := load.columns.get(key)) else key for key in load.key]
     parts += [f"PRIMARY KEY ({', '.join(map(name, spelled))})"] if spelled else []
-    told = [f"COMMENT ON TABLE {table} IS {text(load.description)}"] if load.description else []
-    told += [
+    comments = [f"COMMENT ON TABLE {table} IS {text(load.description)}"] if load.description else []
+    comments += [
         f"COMMENT ON COLUMN {table}.{name(item.name)} IS {text(item.description)}"
         for item in load.columns
         if item.description
     ]
-    return "; ".join((f"CREATE TABLE IF NOT EXISTS {table} ({', '.join(parts)})", *told))
+    return "; ".join((f"CREATE TABLE IF NOT EXISTS {table} ({', '.join(parts)})", *comments))
 
 
 def _null(item: Column, keys: set[str]) -> str:

@@ -40,7 +40,7 @@ def translated(error: Any) -> StatementError:
         break
     if "cancelled" in text and "job group" in text.lower() or code == "OPERATION_CANCELED":
         return StatementError("interrupted", "the statement was interrupted")
-    return StatementError(CONDITIONS.get(code.split(".")[0], "engine"), _said(text, code), offset)
+    return StatementError(CONDITIONS.get(code.split(".")[0], "engine"), _detail(text, code), offset)
 
 
 def translated_java(error: Exception) -> StatementError:
@@ -49,8 +49,8 @@ def translated_java(error: Exception) -> StatementError:
     found = re.search(r"\[([A-Z_]+)[\].]", text)
     code = found.group(1) if found else ""
     causes = re.findall(r"^Caused by: (.*)$", text, re.MULTILINE)
-    said = _said(text, code) if code in CONDITIONS else causes[-1] if causes else _second_line(text)
-    return StatementError(CONDITIONS.get(code, "engine"), said)
+    detail = _detail(text, code) if code in CONDITIONS else causes[-1] if causes else _second_line(text)
+    return StatementError(CONDITIONS.get(code, "engine"), detail)
 
 
 def _second_line(text: str) -> str:
@@ -59,7 +59,7 @@ def _second_line(text: str) -> str:
     return lines[1] if len(lines) > 1 else lines[0]
 
 
-def _said(text: str, code: str) -> str:
+def _detail(text: str, code: str) -> str:
     found = re.search(rf"\[{re.escape(code)}[^\]]*\] ([^\n]*)", text) if code else None
     if not found:
         return text.split("\n", 1)[0]

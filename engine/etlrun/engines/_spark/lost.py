@@ -53,7 +53,7 @@ def _lost(message: str, fix: str) -> RunFailure:
 
 
 @contextmanager
-def whoever_answers() -> Iterator[None]:
+def connection_errors() -> Iterator[None]:
     """For what needs no answer, such as the end of a session: nothing is raised where nobody is there to hear it."""
     from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
@@ -62,7 +62,7 @@ def whoever_answers() -> Iterator[None]:
         yield
 
 
-def be_patient(spark: SparkSession, tries: int) -> None:
+def set_retries(spark: SparkSession, tries: int) -> None:
     """Let a session of Spark Connect try that often to reach its server. Its own way, 15 times, takes ten minutes for each call."""
     from pyspark.sql.connect.client.retries import DefaultPolicy
 
@@ -70,7 +70,7 @@ def be_patient(spark: SparkSession, tries: int) -> None:
     spark.client.set_retry_policies([DefaultPolicy(max_retries=tries)])
 
 
-def hush() -> None:
+def silence() -> None:
     """Keep py4j from writing tracebacks, through the root logger, of errors that it raises as well."""
     logging.getLogger().addFilter(_is_of_others)
 

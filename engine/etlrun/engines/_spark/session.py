@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from etlrun.engines._file_values import SPARK, passed
 from etlrun.engines._spark.errors import translated, translated_java
-from etlrun.engines._spark.lost import FEW_TRIES, be_patient, in_touch, is_lost, whoever_answers
+from etlrun.engines._spark.lost import FEW_TRIES, connection_errors, in_touch, is_lost, set_retries
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import NULL, Column, Columns, Type
-from etlrun.spec.engine import FileColumn, InputFiles, LinkedFiles, ParquetFiles, Session
+from etlrun.spec.engine import EngineSession, FileColumn, InputFiles, LinkedFiles, ParquetFiles
 
 if TYPE_CHECKING:
     import pyarrow
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 READING = {"parquet.page.verify-checksum.enabled": "true"}
 
 
-class SparkSessionAtWork(Session):
+class SparkSessionAtWork(EngineSession):
     """Spark at work."""
 
     def __init__(self, spark: SparkSession, *, is_classic: bool) -> None:
@@ -75,7 +75,7 @@ class SparkSessionAtWork(Session):
         if not self.is_classic:
             return self.done
         stages: list[Any] = []
-        with whoever_answers():  # the statement that runs says so
+        with connection_errors():  # the statement that runs says so
             tracker = self.spark.sparkContext.statusTracker()
             stages = [tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds()]
         return sum(stage.numCompletedTasks for stage in stages if stage), sum(
@@ -89,17 +89,17 @@ class SparkSessionAtWork(Session):
         self.done = (sum(stage.num_completed_tasks for stage in found), sum(stage.num_tasks for stage in found))
 
     def cancel(self) -> None:
-        with whoever_answers():
+        with connection_errors():
             if self.is_classic:
                 self.spark.sparkContext.cancelJobGroup(self.group)
             else:
-                be_patient(self.spark, FEW_TRIES)
+                set_retries(self.spark, FEW_TRIES)
                 self.spark.interruptAll()
 
     def close(self) -> None:
-        with whoever_answers():
+        with connection_errors():
             if not self.is_classic:
-                be_patient(self.spark, FEW_TRIES)
+                set_retries(self.spark, FEW_TRIES)
             self.spark.stop()
 
     @property

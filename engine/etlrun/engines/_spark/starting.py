@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from etlrun.engines._java import provide_java
 from etlrun.engines._spark.errors import first_line
 from etlrun.engines._spark.hiding import handed_over, redaction
-from etlrun.engines._spark.lost import TRIES, be_patient, hush
+from etlrun.engines._spark.lost import TRIES, set_retries, silence
 from etlrun.engines._spark.session import SparkSessionAtWork
 from etlrun.failures import RunFailure
 from etlrun.language.dialects import SPARK_SETTINGS
@@ -77,7 +77,7 @@ def start_session(
     if remote:
         return SparkSessionAtWork(_connect(remote, {**settings, **secrets}), is_classic=False)
     os.environ.update(provide_java(java))
-    hush()
+    silence()
     return SparkSessionAtWork(_start_classic(workspace, master, memory, settings, secrets), is_classic=True)
 
 
@@ -88,7 +88,7 @@ def _connect(remote: str, settings: Mapping[str, str]) -> SparkSession:
     _knock(remote)
     try:
         spark = SparkSession.builder.remote(remote).getOrCreate()
-        be_patient(spark, TRIES)
+        set_retries(spark, TRIES)
         with warnings.catch_warnings():  # a server tells of every setting that it would rather not see changed
             warnings.simplefilter("ignore")
             for key, value in {**settings, **RULES}.items():
@@ -96,8 +96,8 @@ def _connect(remote: str, settings: Mapping[str, str]) -> SparkSession:
     except (ImportError, PySparkException) as error:
         missing = isinstance(error, ImportError) or "PACKAGE_NOT_INSTALLED" in str(error)
         if missing:
-            said = f"Spark Connect needs more packages ({first_line(error)})"
-            raise RunFailure("engine", "connect-missing", said, "pip install 'etlrun[connect]'") from error
+            detail = f"Spark Connect needs more packages ({first_line(error)})"
+            raise RunFailure("engine", "connect-missing", detail, "pip install 'etlrun[connect]'") from error
         raise _unreachable(remote, first_line(error)) from error
     return spark
 
@@ -156,8 +156,8 @@ def _start_classic(
     rules = {**AT_START, "spark.redaction.regex": redaction(AT_START["spark.redaction.regex"], secrets), **RULES}
     hidden = {name: value for name, value in secrets.items() if name not in rules}
     try:
-        with handed_over(hidden, workspace.fleeting) as told, _noise_to(log):
-            return builder.config(map={**shown, **told, **rules}).getOrCreate()
+        with handed_over(hidden, workspace.fleeting) as handed, _noise_to(log):
+            return builder.config(map={**shown, **handed, **rules}).getOrCreate()
     except (PySparkException, Py4JError, OSError) as error:
         raise RunFailure(
             "engine", "engine-unreachable", f"Spark does not start ({first_line(error)})", f"see {log}"

@@ -6,7 +6,7 @@ from etlrun.language.functions.aggregates import AGGREGATES
 from etlrun.language.functions.arrays import ARRAYS
 from etlrun.language.functions.conditionals import CONDITIONALS
 from etlrun.language.functions.dates import DATES
-from etlrun.language.functions.function import Complaint, Function, as_decimal, common_type
+from etlrun.language.functions.function import ArgumentProblem, Function, as_decimal, common_type
 from etlrun.language.functions.matching import MATCHING
 from etlrun.language.functions.numbers import NUMBERS
 from etlrun.language.functions.text import TEXT
@@ -27,4 +27,4 @@ FUNCTIONS: dict[str, Function] = {
     name: row for row in ROWS for name in (row.name, *row.aliases)
 }  # every alias is its row
 
-__all__ = ["FUNCTIONS", "ROWS", "SUBJECTS", "Complaint", "Function", "as_decimal", "common_type"]
+__all__ = ["FUNCTIONS", "ROWS", "SUBJECTS", "ArgumentProblem", "Function", "as_decimal", "common_type"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from etlrun.language.columns import BIGINT, BOOLEAN, DOUBLE, Type, array, decimal
-from etlrun.language.functions.function import Arguments, Complaint, Function, Types, first
+from etlrun.language.functions.function import ArgumentProblem, Arguments, Function, Types, first
 from etlrun.language.templates import duckdb, spark
 
 
@@ -40,8 +40,8 @@ def _array_of_first(types: Types) -> Type:
     return array(types[0])
 
 
-def _no_distinct_rows(arguments: Arguments, types: Types) -> Complaint | None:
-    return Complaint(1, "`count` of several columns needs `distinct`") if len(arguments) > 1 else None
+def _no_distinct_rows(arguments: Arguments, types: Types) -> ArgumentProblem | None:
+    return ArgumentProblem(1, "`count` of several columns needs `distinct`") if len(arguments) > 1 else None
 
 
 AGGREGATES = (

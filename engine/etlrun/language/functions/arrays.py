@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from etlrun.language.columns import BIGINT, BOOLEAN, INT, STRING, Type, array
-from etlrun.language.functions.function import Arguments, Complaint, Function, Types, first, same
+from etlrun.language.functions.function import ArgumentProblem, Arguments, Function, Types, first, same
 from etlrun.language.templates import duckdb, whole_of
 
 
@@ -17,29 +17,31 @@ def _element(types: Types) -> Type:
     return types[0].element or types[0]
 
 
-def _orderable_elements(arguments: Arguments, types: Types) -> Complaint | None:
+def _orderable_elements(arguments: Arguments, types: Types) -> ArgumentProblem | None:
     element = types[0].element
     return (
         None
         if element is None or element.is_orderable
-        else Complaint(0, f"{element} has no order", code="type-mismatch")
+        else ArgumentProblem(0, f"{element} has no order", code="type-mismatch")
     )
 
 
-def _of_text(arguments: Arguments, types: Types) -> Complaint | None:
+def _of_text(arguments: Arguments, types: Types) -> ArgumentProblem | None:
     if types[0].element in (STRING, None):
         return None
-    return Complaint(0, f"text is joined, and the elements are {types[0].element}", code="type-mismatch")
+    return ArgumentProblem(0, f"text is joined, and the elements are {types[0].element}", code="type-mismatch")
 
 
-def _not_zero(arguments: Arguments, types: Types) -> Complaint | None:
-    return Complaint(1, "positions count from 1, or from -1 at the end") if whole_of(arguments[1]) == 0 else None
+def _not_zero(arguments: Arguments, types: Types) -> ArgumentProblem | None:
+    return ArgumentProblem(1, "positions count from 1, or from -1 at the end") if whole_of(arguments[1]) == 0 else None
 
 
-def _positive_slice(arguments: Arguments, types: Types) -> Complaint | None:
+def _positive_slice(arguments: Arguments, types: Types) -> ArgumentProblem | None:
     if (whole_of(arguments[1]) or 0) < 1:
-        return Complaint(1, "positions count from 1 here")
-    return Complaint(2, "the number of elements cannot be negative") if (whole_of(arguments[2]) or 0) < 0 else None
+        return ArgumentProblem(1, "positions count from 1 here")
+    return (
+        ArgumentProblem(2, "the number of elements cannot be negative") if (whole_of(arguments[2]) or 0) < 0 else None
+    )
 
 
 def _duckdb_slice(arguments: Arguments, types: Types) -> exp.Expr:

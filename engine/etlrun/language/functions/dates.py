@@ -10,7 +10,7 @@ from etlrun.language.casts import duckdb_cast, is_moment_word, spark_cast, whole
 from etlrun.language.clocks import ClockError, read_clock
 from etlrun.language.columns import BIGINT, DATE, INT, STRING, TIMESTAMP, Type, decimal
 from etlrun.language.expressions import cast
-from etlrun.language.functions.function import Arguments, Complaint, Function, Template, Types, Verify
+from etlrun.language.functions.function import ArgumentProblem, Arguments, Function, Template, Types, Verify
 from etlrun.language.functions.places import in_ints
 from etlrun.language.templates import Engine, duckdb, fill, spark, text_of, whole_of
 
@@ -29,10 +29,10 @@ _TIME_UNITS = {**_DATE_UNITS, "day": "day", "dd": "day", "hour": "hour", "minute
 
 
 def _unit(position: int, units: dict[str, str]) -> Verify:
-    def verify(arguments: Arguments, types: Types) -> Complaint | None:
+    def verify(arguments: Arguments, types: Types) -> ArgumentProblem | None:
         if (text_of(arguments[position]) or "").lower() in units:
             return None
-        return Complaint(
+        return ArgumentProblem(
             position,
             f"`{text_of(arguments[position])}` is not a unit here",
             "the units are " + ", ".join(dict.fromkeys(units.values())),
@@ -48,25 +48,25 @@ def _cut(moment: int, unit: int) -> Template:
     return build
 
 
-def _printable(arguments: Arguments, types: Types) -> Complaint | None:
+def _printable(arguments: Arguments, types: Types) -> ArgumentProblem | None:
     try:
         read_clock(text_of(arguments[1]) or "").to_print()
     except ClockError as error:
-        return Complaint(1, str(error), error.fix)
+        return ArgumentProblem(1, str(error), error.fix)
     return None
 
 
-def _readable(arguments: Arguments, types: Types) -> Complaint | None:
+def _readable(arguments: Arguments, types: Types) -> ArgumentProblem | None:
     if len(arguments) < 2:
         return (
-            Complaint(0, "this text is not a date: it names another moment at every run", "use a param")
+            ArgumentProblem(0, "this text is not a date: it names another moment at every run", "use a param")
             if is_moment_word(arguments[0])
             else None
         )
     try:
         read_clock(text_of(arguments[1]) or "").to_read()
     except ClockError as error:
-        return Complaint(1, str(error), error.fix)
+        return ArgumentProblem(1, str(error), error.fix)
     return None
 
 

@@ -17,7 +17,7 @@ Template = str | Callable[[Arguments, Types], exp.Expr]
 
 
 @dataclass(frozen=True)
-class Complaint:
+class ArgumentProblem:
     """What is wrong with the argument at `position`."""
 
     position: int
@@ -26,7 +26,7 @@ class Complaint:
     code: str = "wrong-arguments"
 
 
-Verify = Callable[[Arguments, Types], Complaint | None]
+Verify = Callable[[Arguments, Types], ArgumentProblem | None]
 
 
 @dataclass(frozen=True)
@@ -120,19 +120,19 @@ def first(types: Types) -> Type:
     return types[0]
 
 
-def ordered(arguments: Arguments, types: Types) -> Complaint | None:
+def ordered(arguments: Arguments, types: Types) -> ArgumentProblem | None:
     """The complaint about arguments that are compared, where their type has no order and no equality."""
     shared = same(types)
     return (
         None
         if shared.is_orderable
-        else Complaint(0, f"{shared} has no order and no equality here", code="type-mismatch")
+        else ArgumentProblem(0, f"{shared} has no order and no equality here", code="type-mismatch")
     )
 
 
-def numbers(arguments: Arguments, types: Types) -> Complaint | None:
+def numbers(arguments: Arguments, types: Types) -> ArgumentProblem | None:
     """The complaint about `same` arguments that must be numbers."""
     shared = same(types)
     if shared.is_numeric or shared.name == "null":
         return None
-    return Complaint(0, f"a number is needed here, and this is {shared}", code="type-mismatch")
+    return ArgumentProblem(0, f"a number is needed here, and this is {shared}", code="type-mismatch")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from etlrun.language.columns import BOOLEAN, INT, STRING, array
-from etlrun.language.functions.function import Arguments, Complaint, Function, Template, Types, Verify
+from etlrun.language.functions.function import ArgumentProblem, Arguments, Function, Template, Types, Verify
 from etlrun.language.patterns import Pattern, PatternError, read_pattern, read_replacement
 from etlrun.language.templates import duckdb, spark, text_of, whole_of
 
@@ -29,9 +29,9 @@ def complain_of_pattern(node: exp.Expr, *, empty: bool) -> tuple[str, str] | Non
 
 
 def _verify(*, empty: bool) -> Verify:
-    def verify(arguments: Arguments, types: Types) -> Complaint | None:
+    def verify(arguments: Arguments, types: Types) -> ArgumentProblem | None:
         found = complain_of_pattern(arguments[1], empty=empty)
-        return Complaint(1, *found) if found else None
+        return ArgumentProblem(1, *found) if found else None
 
     return verify
 
@@ -41,10 +41,10 @@ def _group(arguments: Arguments) -> int:
 
 
 def _verify_group(*, empty: bool) -> Verify:
-    def verify(arguments: Arguments, types: Types) -> Complaint | None:
+    def verify(arguments: Arguments, types: Types) -> ArgumentProblem | None:
         found = _verify(empty=empty)(arguments, types)
         if found is None and not 0 <= _group(arguments) <= pattern_of(arguments).groups:
-            return Complaint(
+            return ArgumentProblem(
                 len(arguments) - 1, f"the pattern has no group {_group(arguments)}", "0 is the whole match"
             )
         return found
@@ -52,19 +52,19 @@ def _verify_group(*, empty: bool) -> Verify:
     return verify
 
 
-def _verify_replacement(arguments: Arguments, types: Types) -> Complaint | None:
+def _verify_replacement(arguments: Arguments, types: Types) -> ArgumentProblem | None:
     found = _verify(empty=False)(arguments, types)
     if found is not None:
         return found
     groups = pattern_of(arguments).groups
     if groups > 9:
-        return Complaint(
+        return ArgumentProblem(
             1, "a pattern of more than 9 groups cannot be replaced", "write `(?:...)` for groups that are not used"
         )
     try:
         read_replacement(text_of(arguments[2]) or "", groups)
     except PatternError as error:
-        return Complaint(2, str(error), error.fix)
+        return ArgumentProblem(2, str(error), error.fix)
     return None
 
 

@@ -7,8 +7,8 @@ from sqlglot import exp
 from etlrun.language.columns import BIGINT, DOUBLE, INT, NULL, STRING, Type, decimal
 from etlrun.language.expressions import cast
 from etlrun.language.functions.function import (
+    ArgumentProblem,
     Arguments,
-    Complaint,
     Function,
     Template,
     Types,
@@ -51,10 +51,10 @@ def _digits(arguments: Arguments) -> int:
     return (whole_of(arguments[1]) or 0) if len(arguments) > 1 else 0
 
 
-def _digits_in_reach(arguments: Arguments, types: Types) -> Complaint | None:
+def _digits_in_reach(arguments: Arguments, types: Types) -> ArgumentProblem | None:
     if 0 <= _digits(arguments) <= 20:
         return None
-    return Complaint(1, "0 to 20 digits can be kept", "divide, round and multiply to round to tens")
+    return ArgumentProblem(1, "0 to 20 digits can be kept", "divide, round and multiply to round to tens")
 
 
 def _rounded_type(arguments: Arguments, types: Types) -> Type:

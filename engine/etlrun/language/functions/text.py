@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from etlrun.language.columns import BOOLEAN, INT, STRING
 from etlrun.language.expressions import LONG_CHAIN, balanced
-from etlrun.language.functions.function import Arguments, Complaint, Function, Template, Types
+from etlrun.language.functions.function import ArgumentProblem, Arguments, Function, Template, Types
 from etlrun.language.functions.places import as_int, in_ints
 from etlrun.language.templates import duckdb, text_of, whole_of
 
@@ -69,21 +69,25 @@ def _duckdb_pad(name: str) -> Template:
     return pad
 
 
-def _some_filler(arguments: Arguments, types: Types) -> Complaint | None:
-    return Complaint(2, "the text to pad with is empty") if len(arguments) > 2 and text_of(arguments[2]) == "" else None
+def _some_filler(arguments: Arguments, types: Types) -> ArgumentProblem | None:
+    return (
+        ArgumentProblem(2, "the text to pad with is empty")
+        if len(arguments) > 2 and text_of(arguments[2]) == ""
+        else None
+    )
 
 
-def _some_separator(arguments: Arguments, types: Types) -> Complaint | None:
+def _some_separator(arguments: Arguments, types: Types) -> ArgumentProblem | None:
     if text_of(arguments[1]) == "":
-        return Complaint(1, "the separator is empty")
-    return Complaint(2, "parts count from 1, or from -1 at the end") if whole_of(arguments[2]) == 0 else None
+        return ArgumentProblem(1, "the separator is empty")
+    return ArgumentProblem(2, "parts count from 1, or from -1 at the end") if whole_of(arguments[2]) == 0 else None
 
 
-def _known_width(arguments: Arguments, types: Types) -> Complaint | None:
+def _known_width(arguments: Arguments, types: Types) -> ArgumentProblem | None:
     return (
         None
         if whole_of(arguments[1]) == 256
-        else Complaint(1, "only 256 bits are the same on every engine", "write 256")
+        else ArgumentProblem(1, "only 256 bits are the same on every engine", "write 256")
     )
 
 

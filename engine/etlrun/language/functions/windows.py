@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from etlrun.language.columns import DOUBLE, INT, Type
-from etlrun.language.functions.function import Arguments, Complaint, Function, Types, common_type, first
+from etlrun.language.functions.function import ArgumentProblem, Arguments, Function, Types, common_type, first
 from etlrun.language.templates import whole_of
 
 
@@ -11,17 +11,17 @@ def _neighbour(types: Types) -> Type:
     return types[0]
 
 
-def _neighbour_arguments(arguments: Arguments, types: Types) -> Complaint | None:
+def _neighbour_arguments(arguments: Arguments, types: Types) -> ArgumentProblem | None:
     if len(arguments) == 3 and common_type((types[0], types[2])) != types[0]:
-        return Complaint(2, f"the default must be {types[0]}, and this is {types[2]}", "cast it")
+        return ArgumentProblem(2, f"the default must be {types[0]}, and this is {types[2]}", "cast it")
     if len(arguments) > 1 and (whole_of(arguments[1]) or 0) < 0:
-        return Complaint(1, "the distance cannot be negative")
+        return ArgumentProblem(1, "the distance cannot be negative")
     return None
 
 
-def _positive(arguments: Arguments, types: Types) -> Complaint | None:
+def _positive(arguments: Arguments, types: Types) -> ArgumentProblem | None:
     return (
-        Complaint(len(arguments) - 1, "a number from 1 on is expected here")
+        ArgumentProblem(len(arguments) - 1, "a number from 1 on is expected here")
         if (whole_of(arguments[-1]) or 0) < 1
         else None
     )

@@ -14,7 +14,7 @@ MOST = 2**31 - 1  # of anything counted: what a column of the label store holds
 MOST_SECONDS = 3600.0  # to wait because a service says so
 
 
-def said_text(value: object, longest: int = LONGEST) -> str:
+def safe_text(value: object, longest: int = LONGEST) -> str:
     """One line of `value`, cut at `longest`: no secrets, no control characters, nothing that no encoding takes. `""` where it is no text."""
     if not isinstance(value, str):
         return ""
@@ -24,14 +24,14 @@ def said_text(value: object, longest: int = LONGEST) -> str:
     ]
 
 
-def said_count(value: object) -> int | None:
+def safe_count(value: object) -> int | None:
     """`value` where it is a whole number, never below 0 and never above what can be stored; None where it is anything else."""
     if isinstance(value, bool) or not isinstance(value, int):
         return None
     return min(max(value, 0), MOST)
 
 
-def said_seconds(text: object) -> float | None:
+def safe_seconds(text: object) -> float | None:
     """The seconds to wait of a Retry-After header, a number or a date: an hour at most. None where it says neither."""
     if not isinstance(text, str):
         return None

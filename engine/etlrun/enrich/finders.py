@@ -10,8 +10,8 @@ from etlrun.enrich.asking import Progress, no_progress
 from etlrun.enrich.keys import Key
 from etlrun.enrich.model import Finder
 from etlrun.enrich.questions import Question
-from etlrun.enrich.report import Report
-from etlrun.enrich.store import SETTLED, Entry, Result, Sent, Store
+from etlrun.enrich.report import AskingReport
+from etlrun.enrich.store import SETTLED, RequestEntry, Result, Sent, Store
 from etlrun.stopping import safe_point
 
 AT_ONCE = 5_000
@@ -25,7 +25,7 @@ def look_up(
     source: str,
     run: str = "",
     progress: Progress = no_progress,
-) -> Report:
+) -> AskingReport:
     """Look `keys` up, those that the store does not know yet; a key that the finder does not know is `abstained`."""
     began = time.monotonic()
     store.add_question(question, source)
@@ -40,11 +40,13 @@ def look_up(
         safe_point()
         results = list(_results(wanted[start : start + AT_ONCE], finder))
         known_now = sum(result.status == "ok" for result in results)
-        store.record(question.id, run, [Entry(Sent("", len(results), known_now, "looked up"), results)])
+        store.record(question.id, run, [RequestEntry(Sent("", len(results), known_now, "looked up"), results)])
         found += known_now
         progress(f"ask {source}", start + len(results), len(wanted))
     seconds = time.monotonic() - began
-    return Report(question.id, source, len(keys), len(known), ok=found, abstained=len(wanted) - found, seconds=seconds)
+    return AskingReport(
+        question.id, source, len(keys), len(known), ok=found, abstained=len(wanted) - found, seconds=seconds
+    )
 
 
 def _results(keys: Sequence[Key], finder: Finder) -> Iterator[Result]:

@@ -8,18 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etlrun.enrich.said import LONGEST, MOST, said_count, said_seconds, said_text
+from etlrun.enrich.sanitize import LONGEST, MOST, safe_count, safe_seconds, safe_text
 from etlrun.secrets import Secret
 
 
 @given(st.text(st.characters(codec=None)))
 def test_any_text_becomes_one_line_that_can_be_stored(text: str) -> None:
-    shown = said_text(text)
+    shown = safe_text(text)
     assert (len(shown.encode()) > 0 or shown == "", len(shown) <= LONGEST, shown.isprintable()) == (True, True, True)
 
 
 @pytest.mark.parametrize(
-    ("said", "shown"),
+    ("detail", "shown"),
     [
         ("STOP", "STOP"),
         (" a\r\n::error::b ", "a ::error::b"),
@@ -32,26 +32,26 @@ def test_any_text_becomes_one_line_that_can_be_stored(text: str) -> None:
         ({"a": 1}, ""),
     ],
 )
-def test_what_is_no_text_says_nothing_and_the_rest_is_one_short_line(said: Any, shown: str) -> None:
-    assert said_text(said) == shown
+def test_what_is_no_text_says_nothing_and_the_rest_is_one_short_line(detail: Any, shown: str) -> None:
+    assert safe_text(detail) == shown
 
 
 def test_a_secret_that_a_service_repeats_is_not_shown() -> None:
     Secret("planted-canary-of-the-service")
-    assert said_text("bad planted-canary-of-the-service") == "bad ***"
-    assert said_text("x" * (LONGEST - 5) + "planted-canary-of-the-service") == "x" * (LONGEST - 5) + "***"
+    assert safe_text("bad planted-canary-of-the-service") == "bad ***"
+    assert safe_text("x" * (LONGEST - 5) + "planted-canary-of-the-service") == "x" * (LONGEST - 5) + "***"
 
 
 @pytest.mark.parametrize(
-    ("said", "count"),
+    ("detail", "count"),
     [(7, 7), (0, 0), (-5, 0), (10**30, MOST), (None, None), ("7", None), (7.5, None), (True, None), ([7], None)],
 )
-def test_a_count_is_never_negative_and_always_fits(said: Any, count: int | None) -> None:
-    assert said_count(said) == count
+def test_a_count_is_never_negative_and_always_fits(detail: Any, count: int | None) -> None:
+    assert safe_count(detail) == count
 
 
 @pytest.mark.parametrize(
-    ("said", "seconds"),
+    ("detail", "seconds"),
     [
         ("1.5", 1.5),
         ("-5", 0.0),
@@ -67,5 +67,5 @@ def test_a_count_is_never_negative_and_always_fits(said: Any, count: int | None)
         ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
     ],
 )
-def test_a_wait_is_an_hour_at_most(said: Any, seconds: float | None) -> None:
-    assert said_seconds(said) == seconds
+def test_a_wait_is_an_hour_at_most(detail: Any, seconds: float | None) -> None:
+    assert safe_seconds(detail) == seconds

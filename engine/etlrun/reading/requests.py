@@ -20,7 +20,7 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class Intake:
+class ReadResult:
     """A source that has been read: its rows, and how many records were broken or blank.
 
     `rows` is None where nobody has counted them yet (Parquet files are read by the engine itself). `rows_of` and `bad_rows_of` are those
@@ -76,7 +76,7 @@ class Control:
 
 
 @dataclass(frozen=True)
-class Order:
+class ReadRequest:
     """What a source is asked to read: its name, its files, and where its rows and its broken records go.
 
     `open_database` opens a connection of the profile for reading.

@@ -17,7 +17,7 @@ from etlrun.language.arrow import arrow_schema
 from etlrun.language.expressions import column
 from etlrun.runtime.blame import blame, blame_check
 from etlrun.runtime.functions import FunctionProcess
-from etlrun.spec.engine import Session, StatementError
+from etlrun.spec.engine import EngineSession, StatementError
 from etlrun.spec.kinds import Apply, Ask, Verdict, relation_table
 
 if TYPE_CHECKING:
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 Answering = Callable[[Ask, Keys], "pyarrow.Table"]
 
 
-class Rehearsal:
+class InMemoryRun:
     """A plan at work in a session; nothing is written. `answer` stands in for the models."""
 
     def __init__(
         self,
         plan: Plan,
-        session: Session,
+        session: EngineSession,
         dialect: str,
         given: Mapping[str, pyarrow.Table],
         answer: Answering,

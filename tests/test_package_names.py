@@ -1,0 +1,72 @@
+"""A public class name stands for one thing in the whole package, and so does a file name that no family gives."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+import etlrun
+
+PACKAGE = Path(etlrun.__file__).parent
+# A kind's class has the name of its key, and a key may be one of two families.
+SHARED_CLASSES = {"Duckdb", "Table"}
+# File names that occur in several folders, and why.
+SHARED_FILES = {
+    # a kind's file has the name of its key
+    "duckdb.py": "a connection and an engine",
+    "table.py": "a source and a sink",
+    "_duckdb.py": "what the two kinds `duckdb` are made of",
+    "labels.py": "the step, and the label store of a run",
+    # a command's file has the name of the command, and the work has it too
+    "check.py": "the command, and the checker of pipelines and of dashboards",
+    "plan.py": "the command, and the plan",
+    "run.py": "the command, and the run",
+    "doctor.py": "the command, and the examination",
+    "resume.py": "the command, and the resumed run",
+    "rollback.py": "the command, and the protocol",
+    "schema.py": "the command, and the judge of values",
+    # a server has the files of the protocol
+    "address.py": "of each server",
+    "conditions.py": "of each server",
+    "encode.py": "of each server",
+    "errors.py": "of each server and of Spark",
+    "health.py": "of each server",
+    "reading.py": "the protocol, and of each server",
+    "refusals.py": "the protocol, of MySQL, and of expressions",
+    "server.py": "the protocol, and of each server",
+    "session.py": "of each server and of Spark",
+    "stage.py": "staged rows, and what the protocol sees of them",
+    "tables.py": "the protocol, and of each server",
+    "words.py": "names and texts in the SQL of each server, and in a terminal",
+    "database.py": "the contract, and the protocol's side of it",
+    # two sides of one thing
+    "asking.py": "the loop, and the step of a run that starts it",
+    "cases.py": "tests as they are written, and held against their pipeline",
+    "checking.py": "of expressions, and of staged rows",
+    "dates.py": "the calendar of a source, and functions of dates",
+    "dashboards.py": "how a page is built",
+    "functions.py": "of a project as a spec names them, and at work",
+    "places.py": "where mistakes of expressions are, and digits behind the point",
+    "lines.py": "of text files, and access to a server",
+    "rows.py": "of text files, and of MySQL's answers",
+}
+
+
+def test_a_public_class_name_is_defined_once() -> None:
+    places = defaultdict(set)
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].add(str(path.relative_to(PACKAGE)))
+    assert {
+        name: sorted(found) for name, found in places.items() if len(found) > 1 and name not in SHARED_CLASSES
+    } == {}
+
+
+def test_a_file_name_occurs_once_but_for_a_reason() -> None:
+    places = defaultdict(set)
+    for path in PACKAGE.rglob("*.py"):
+        places[path.name].add(str(path.relative_to(PACKAGE)))
+    twice = {name: sorted(found) for name, found in places.items() if len(found) > 1 and name != "__init__.py"}
+    assert {name: found for name, found in twice.items() if name not in SHARED_FILES} == {}
