@@ -26,9 +26,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from etlrun.contracts.model import Finder, LanguageModel, ModelClient, ModelReply, Price, Request, Usage
 from etlrun.enrich.answers import answer_keys
 from etlrun.enrich.keys import Keys, distinct_keys, normal_form
-from etlrun.enrich.model import Finder, LanguageModel, ModelClient, ModelReply, Price, Request, Usage
 from etlrun.enrich.opening import open_store
 from etlrun.enrich.prompts import Prompt, read_prompt
 from etlrun.enrich.questions import write_sheet

@@ -26,7 +26,7 @@ sys.path.insert(0, str(PROJECT / "tests"))
 
 import duckdb  # noqa: E402 - the tests' server is found through the path above
 
-from etlrun.spec.database import Load, Publish  # noqa: E402
+from etlrun.contracts.connection import Load, Publish  # noqa: E402
 from mysql.loads import Place, columns_of  # noqa: E402
 from mysql.server import Server, redo_log  # noqa: E402
 

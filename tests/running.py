@@ -14,6 +14,9 @@ import pyarrow as pa
 from etlrun.compiler.case_rows import Given
 from etlrun.compiler.check import Checked, check_file
 from etlrun.compiler.plan import DIALECTS, Plan, make_plan
+from etlrun.contracts.check import Verdict
+from etlrun.contracts.engine import EngineSession
+from etlrun.contracts.step import Ask
 from etlrun.engines._duckdb import DuckdbSession
 from etlrun.engines._spark.session import SparkSessionAtWork
 from etlrun.enrich.asking import no_progress
@@ -24,8 +27,6 @@ from etlrun.runtime.enrichment import open_enrichment
 from etlrun.runtime.functions import FunctionProcess
 from etlrun.runtime.in_memory_run import InMemoryRun
 from etlrun.runtime.testing import table_of
-from etlrun.spec.engine import EngineSession
-from etlrun.spec.kinds import Ask, Verdict
 from tables import Example, Row, Table
 
 

@@ -40,6 +40,7 @@ SHARED_FILES = {
     "tables.py": "the protocol, and of each server",
     "words.py": "names and texts in the SQL of each server, and in a terminal",
     "database.py": "the contract, and the protocol's side of it",
+    "source.py": "the contract, and what the sources of files share",
     # two sides of one thing
     "asking.py": "the loop, and the step of a run that starts it",
     "cases.py": "tests as they are written, and held against their pipeline",

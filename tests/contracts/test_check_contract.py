@@ -13,8 +13,8 @@ import pytest
 from examples_of import doubled, nothing, parameters, reordered, tied, with_nulls, with_rows
 
 from etlrun.compiler.plan import make_plan
+from etlrun.contracts.check import Verdict
 from etlrun.spec.fields import described_fields
-from etlrun.spec.kinds import Verdict
 from etlrun.spec.registry import kinds
 from running import both, check, run_on_duckdb
 from tables import Example

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from warehouses import Target, Watch, many_load
 
+from etlrun.contracts.connection import Load, Published
 from etlrun.failures import RunFailure
-from etlrun.spec.database import Load, Published
 from etlrun.warehouse.faults import FaultError
 from mysql.loads import columns_of, make_load, many
 

@@ -21,7 +21,7 @@ TESTS = Path(__file__).resolve().parent.parent
 if __name__ == "__main__":
     sys.path.insert(0, str(TESTS))
 
-from etlrun.spec.database import Database, Load  # noqa: E402 - the tests are no package that is installed
+from etlrun.contracts.connection import Database, Load  # noqa: E402 - the tests are no package that is installed
 from etlrun.spec.registry import kinds  # noqa: E402
 from mysql.loads import make_load, many  # noqa: E402
 

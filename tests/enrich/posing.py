@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from etlrun.contracts.model import LanguageModel, Price
 from etlrun.enrich.asking import Progress, Terms, ask, no_progress
 from etlrun.enrich.keys import Key, distinct_keys
 from etlrun.enrich.limiter import Limits
-from etlrun.enrich.model import LanguageModel, Price
 from etlrun.enrich.opening import open_store
 from etlrun.enrich.prices import Tariff
 from etlrun.enrich.prompts import Prompt, parse_prompt

@@ -10,8 +10,8 @@ from typing import Any
 import posing
 import pytest
 
+from etlrun.contracts.model import LanguageModel
 from etlrun.enrich.asking import Budget, Terms
-from etlrun.enrich.model import LanguageModel
 from etlrun.enrich.model_names import is_release_of, name_of_answerer
 from etlrun.enrich.report import AskingReport
 from etlrun.enrich.store import Store

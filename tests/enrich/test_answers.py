@@ -10,6 +10,7 @@ from typing import Any
 import posing
 import pytest
 
+from etlrun.contracts.model import Model, ModelError
 from etlrun.diagnostics import SpecError
 from etlrun.enrich.answer_files import read_overrides
 from etlrun.enrich.answers import Answers, answer_keys, known_answers
@@ -17,12 +18,11 @@ from etlrun.enrich.asking import Budget
 from etlrun.enrich.estimates import estimate
 from etlrun.enrich.finders import look_up
 from etlrun.enrich.keys import distinct_keys
-from etlrun.enrich.model import Model, ModelError
-from etlrun.enrich.outputs import Value
 from etlrun.enrich.store import RequestEntry, Result, Sent, Store
 from etlrun.enrich.tiers import Tier, tiers_of
 from etlrun.models.catalogue import Catalogue
 from etlrun.models.gemini import Gemini
+from etlrun.spec.outputs import Value
 from etlrun.spec.project import from_environment
 
 CATALOGUE = Catalogue(titles="titles.csv")

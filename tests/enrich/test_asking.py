@@ -9,10 +9,10 @@ from pathlib import Path
 import posing
 import pytest
 
+from etlrun.contracts.model import LanguageModel
 from etlrun.enrich.asking import Budget
 from etlrun.enrich.batches import TRIES
 from etlrun.enrich.limiter import Limits
-from etlrun.enrich.model import LanguageModel
 from etlrun.failures import RunFailure
 from fake_gemini import ALL
 

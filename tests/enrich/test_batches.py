@@ -9,8 +9,8 @@ import posing
 from hypothesis import given
 from hypothesis import strategies as st
 
+from etlrun.contracts.model import ModelError
 from etlrun.enrich.batches import TRIES, Batch, FollowUp, after_error, after_verdict
-from etlrun.enrich.model import ModelError
 from etlrun.enrich.replies import Fault, ReplyVerdict
 
 KEYS = tuple(posing.keys(50))

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from etlrun.contracts.model import Finder
 from etlrun.diagnostics import SpecError
-from etlrun.enrich.model import Finder
-from etlrun.enrich.outputs import LabelOutput
 from etlrun.models._catalogue import is_one_edit
 from etlrun.models.catalogue import Catalogue
+from etlrun.spec.outputs import LabelOutput
 
 TITLES = """\
 title,category

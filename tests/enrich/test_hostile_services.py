@@ -13,8 +13,8 @@ from typing import Any
 import posing
 import pytest
 
+from etlrun.contracts.model import LanguageModel, ModelError
 from etlrun.enrich.limiter import Limits
-from etlrun.enrich.model import LanguageModel, ModelError
 from etlrun.enrich.questions import write_sheet
 from etlrun.enrich.sanitize import MOST
 from fake_gemini import FakeServer

@@ -12,7 +12,7 @@ from typing import Any
 import posing
 import pytest
 
-from etlrun.enrich.model import LanguageModel, ModelError, ModelReply, Request
+from etlrun.contracts.model import LanguageModel, ModelError, ModelReply, Request
 from etlrun.enrich.questions import write_sheet
 from etlrun.models._gemini_thinking import room_for
 from etlrun.models.gemini import Gemini

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etlrun.enrich.model import ModelReply
+from etlrun.contracts.model import ModelReply
 from etlrun.enrich.questions import Question, Sheet, write_sheet
 from etlrun.enrich.replies import ReplyVerdict, judge
 

@@ -7,7 +7,7 @@ import asyncio
 import posing
 import pytest
 
-from etlrun.enrich.model import ModelError
+from etlrun.contracts.model import ModelError
 from etlrun.models.openai import Openai
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from etlrun.compiler.check import Checked, check_file
 from etlrun.compiler.plan import Plan, make_plan
+from etlrun.contracts.engine import StatementError
 from etlrun.diagnostics import SpecError
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Column, Columns
-from etlrun.spec.engine import StatementError
 from running import Bench, run_on_duckdb, run_on_spark, write_project
 from tables import Example, Outcome, Table
 

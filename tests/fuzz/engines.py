@@ -11,13 +11,13 @@ import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
+from etlrun.contracts.engine import EngineSession, StatementError
 from etlrun.engines._duckdb import DuckdbSession
 from etlrun.engines._spark.session import SparkSessionAtWork
 from etlrun.language.arrow import type_of_arrow
 from etlrun.language.columns import Columns, Type
 from etlrun.language.dialects import DUCKDB_SETTINGS, SPARK_SETTINGS, duckdb_sql, spark_sql
 from etlrun.language.expressions import TYPE
-from etlrun.spec.engine import EngineSession, StatementError
 
 DATA_ERRORS = ("overflow:", "division-by-zero:", "bad-cast:", "bad-index:")
 

@@ -15,12 +15,12 @@ from sqlglot import exp
 from etlrun.connections._mysql.reading import Parallel
 from etlrun.connections._mysql.server import MysqlServer, warnings
 from etlrun.connections._mysql.session import SessionSettings
+from etlrun.contracts.connection import Load, Write
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import Column, Columns, parse_type
 from etlrun.language.expressions import parse
 from etlrun.language.typed import check_expression
 from etlrun.secrets import Secret
-from etlrun.spec.database import Load, Write
 from etlrun.warehouse.address import Address
 from etlrun.warehouse.database import Warehouse
 from etlrun.warehouse.retry import RetryPolicy

@@ -16,8 +16,8 @@ from itertools import product
 from pathlib import Path
 from typing import Literal, get_args
 
+from etlrun.contracts.connection import Publish
 from etlrun.failures import RunFailure
-from etlrun.spec.database import Publish
 from etlrun.warehouse import slices
 
 from .loads import Place, make_load, many

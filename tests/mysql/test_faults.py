@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from etlrun.connections._mysql.errors import MysqlError
+from etlrun.contracts.connection import Published
 from etlrun.failures import RunFailure
-from etlrun.spec.database import Published
 
 from .loads import Place, make_load, many
 from .proxy import Fault, Proxy

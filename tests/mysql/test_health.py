@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from etlrun.connections._mysql.health import judge_version
-from etlrun.spec.database import HealthFinding
+from etlrun.contracts.health import HealthFinding
 
 from .loads import Place
 from .server import Server, is_mysql

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from etlrun.contracts.connection import Load
 from etlrun.failures import RunFailure
 from etlrun.runtime.waiting import when_free
-from etlrun.spec.database import Load
 
 from .loads import Place, make_load, many
 from .test_locks import held_at

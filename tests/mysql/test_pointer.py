@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from etlrun.contracts.connection import Load, Published
 from etlrun.failures import RunFailure
-from etlrun.spec.database import Load, Published
 from etlrun.warehouse.faults import FaultError
 
 from .loads import Place, make_load, many

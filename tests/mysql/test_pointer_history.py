@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from etlrun.contracts.connection import Published
 from etlrun.failures import RunFailure
-from etlrun.spec.database import Published
 from etlrun.warehouse.faults import FaultError
 
 from .loads import Place, Rows, many

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from etlrun.contracts.connection import Published
 from etlrun.failures import RunFailure
 from etlrun.language.columns import STRING
-from etlrun.spec.database import Published
 from etlrun.warehouse.stage import Stage, StageField
 
 from .loads import Place, make_load, many

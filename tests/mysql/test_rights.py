@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from etlrun.contracts.connection import Publish
 from etlrun.failures import RunFailure
-from etlrun.spec.database import Publish
 from projects import Project
 
 from .loads import Place, make_load, many

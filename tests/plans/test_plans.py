@@ -20,9 +20,9 @@ from etlrun.language.dialects import duckdb_sql
 from etlrun.language.expressions import parse_select
 from etlrun.language.queries import check_query
 from etlrun.spec.building import Origin
-from etlrun.spec.kinds import Scope
 from etlrun.spec.located import Document
 from etlrun.spec.mappings import Mapping
+from etlrun.spec.scope import Scope
 from golden import HOW, compare_with_file
 from running import in_order
 from tables import Table, read_example

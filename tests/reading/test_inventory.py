@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 import pytest
 
-from etlrun.reading.inventory import Inventory, Wanted, take_inventory
+from etlrun.contracts.source import Inventory, Wanted
+from etlrun.reading.inventory import take_inventory
 from etlrun.spec.dates import Days
 from etlrun.spec.paths import Places
 

@@ -14,13 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from etlrun.contracts.source import InputFile, Inventory, ReadRequest, ReadResult
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Column, Columns, parse_type
 from etlrun.reading.framing import frame_lines
-from etlrun.reading.inventory import InputFile, Inventory
 from etlrun.reading.json_lines import read_json
 from etlrun.reading.records import BrokenRecordError, Field, read_line
-from etlrun.reading.requests import ReadRequest, ReadResult
 
 FIELDS = (
     Field("contract", ("s", "contract"), parse_type("string"), False),

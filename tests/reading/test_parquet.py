@@ -13,18 +13,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from etlrun.contracts.engine import EngineSession, StatementError, Workspace
+from etlrun.contracts.source import ReadRequest, ReadResult, Wanted
 from etlrun.engines._duckdb import start_session
 from etlrun.engines._spark.session import SparkSessionAtWork
 from etlrun.engines._spark.starting import RULES
 from etlrun.failures import RunFailure
 from etlrun.language.columns import DATE, Column, Columns, parse_type
 from etlrun.reading.footers import read_footers
-from etlrun.reading.inventory import Wanted, take_inventory
+from etlrun.reading.inventory import take_inventory
 from etlrun.reading.parquet_columns import WantedColumn
-from etlrun.reading.requests import ReadRequest, ReadResult
 from etlrun.sources.parquet import ParquetColumn
 from etlrun.spec.dates import Days
-from etlrun.spec.engine import EngineSession, StatementError, Workspace
 from etlrun.spec.paths import Places
 
 Moment = datetime.datetime

@@ -10,11 +10,10 @@ from typing import Any
 import duckdb
 import pytest
 
+from etlrun.contracts.source import InputFile, Inventory, ReadRequest, ReadResult
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Column, Columns, parse_type
-from etlrun.reading.inventory import InputFile, Inventory
 from etlrun.reading.records import Field
-from etlrun.reading.requests import ReadRequest, ReadResult
 from etlrun.reading.separated import Separated, read_separated
 
 FIELDS = (

@@ -13,12 +13,11 @@ from typing import Any
 
 import duckdb
 
+from etlrun.contracts.source import InputFile, Inventory, ReadRequest, ReadResult
 from etlrun.language.columns import Column, Columns, parse_type
 from etlrun.reading.framing import Framer, frame_lines
-from etlrun.reading.inventory import InputFile, Inventory
 from etlrun.reading.json_lines import read_json
 from etlrun.reading.records import Field
-from etlrun.reading.requests import ReadRequest, ReadResult
 from etlrun.reading.separated import Separated, read_separated
 
 NOT_NULL = re.compile(" not null$")

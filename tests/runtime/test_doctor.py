@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from etlrun.contracts.health import HealthFinding
 from etlrun.runtime.doctor import judge_clock
-from etlrun.spec.database import HealthFinding
 from projects import PROJECT, Project, Result
 
 

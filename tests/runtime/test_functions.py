@@ -11,11 +11,11 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from etlrun.contracts.step import Apply
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Column, Columns, parse_type
 from etlrun.runtime.functions import FunctionProcess
 from etlrun.secrets import Secret
-from etlrun.spec.kinds import Apply
 from etlrun.spec.project import find_project
 
 COLUMNS = Columns((Column("x", parse_type("bigint")),))

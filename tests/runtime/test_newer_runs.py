@@ -10,8 +10,8 @@ import duckdb
 import pytest
 
 from etlrun.connections._duckdb import DuckdbWarehouse, open_warehouse
+from etlrun.contracts.connection import Published
 from etlrun.failures import RunFailure
-from etlrun.spec.database import Published
 from mysql.loads import make_load, many
 from projects import Project
 

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from etlrun.contracts.engine import ParquetFiles, StatementError, Workspace
 from etlrun.engines._duckdb import DuckdbSession, start_session
 from etlrun.language.columns import Column, Columns, parse_type
-from etlrun.spec.engine import ParquetFiles, StatementError, Workspace
 
 COLUMNS = Columns((Column("k", parse_type("int")),))
 

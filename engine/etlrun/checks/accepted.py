@@ -39,12 +39,14 @@ from typing import Any, ClassVar, Literal
 
 from sqlglot import exp
 
+from etlrun.contracts.check import Check, Verdict, of_rows, severity_key
+from etlrun.contracts.relation import Input, named
 from etlrun.failures import without_personal
 from etlrun.language.columns import NULL, Columns
 from etlrun.language.expressions import call, column
 from etlrun.spec.fields import Label, key
-from etlrun.spec.kinds import Check, Input, Scope, Verdict, named, of_rows, severity_key
 from etlrun.spec.literals import LiteralError, literal_of
+from etlrun.spec.scope import Scope
 
 
 @dataclass(frozen=True)

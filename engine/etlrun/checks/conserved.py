@@ -46,10 +46,12 @@ from typing import Any, Literal
 
 from sqlglot import exp
 
+from etlrun.contracts.check import SumCheck, Verdict, severity_key
+from etlrun.contracts.relation import Input, named, relation_table
 from etlrun.language.columns import Columns
 from etlrun.language.expressions import ExpressionError, call, cast, column, literal, parse, type_of
 from etlrun.spec.fields import Expr, Percent, key
-from etlrun.spec.kinds import At, Input, Scope, SumCheck, Verdict, named, relation_table, severity_key
+from etlrun.spec.scope import At, Scope
 
 
 @dataclass(frozen=True)

@@ -39,11 +39,13 @@ from typing import Any, ClassVar, Literal
 
 from sqlglot import exp
 
+from etlrun.contracts.check import Check, Verdict, of_rows, severity_key
+from etlrun.contracts.relation import Input, named
 from etlrun.language.columns import NULL, Columns, Type
 from etlrun.language.expressions import call, column
 from etlrun.spec.fields import Described, Scalar, key
-from etlrun.spec.kinds import Check, Input, Scope, Verdict, named, of_rows, severity_key
 from etlrun.spec.literals import LiteralError, literal_of
+from etlrun.spec.scope import Scope
 
 
 @dataclass(frozen=True)

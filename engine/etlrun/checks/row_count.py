@@ -32,10 +32,12 @@ from typing import Any, Literal
 
 from sqlglot import exp
 
+from etlrun.contracts.check import Check, Verdict, severity_key
+from etlrun.contracts.relation import Input, named
 from etlrun.language.columns import Columns
 from etlrun.language.expressions import call
 from etlrun.spec.fields import key
-from etlrun.spec.kinds import Check, Input, Scope, Verdict, named, severity_key
+from etlrun.spec.scope import Scope
 
 
 @dataclass(frozen=True)

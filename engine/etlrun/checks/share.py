@@ -42,10 +42,12 @@ from typing import Any, Literal
 
 from sqlglot import exp
 
+from etlrun.contracts.check import Check, Verdict, of_rows, severity_key
+from etlrun.contracts.relation import Input, named
 from etlrun.language.columns import Columns
 from etlrun.language.expressions import call, literal
 from etlrun.spec.fields import Expr, Percent, key
-from etlrun.spec.kinds import Check, Input, Scope, Verdict, named, of_rows, severity_key
+from etlrun.spec.scope import Scope
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from etlrun.spec.kinds import NAME
 from etlrun.spec.project import find_project
+from etlrun.spec.scope import NAME
 
 
 @click.command("new")

@@ -19,7 +19,7 @@ from etlrun.failures import RunFailure
 
 if TYPE_CHECKING:
     from etlrun.compiler.check import Checked
-    from etlrun.reading.inventory import Inventory
+    from etlrun.contracts.source import Inventory
 
 
 @click.command("plan")

@@ -18,7 +18,7 @@ from etlrun.spec.project import Profile, find_project
 from etlrun.stopping import orderly
 
 if TYPE_CHECKING:
-    from etlrun.spec.database import Version
+    from etlrun.contracts.connection import Version
 
 
 @click.command("rollback")

@@ -14,7 +14,7 @@ from etlrun.failures import RunFailure
 from etlrun.spec.project import Profile, Project, find_project
 
 if TYPE_CHECKING:
-    from etlrun.spec.database import LedgerEntry
+    from etlrun.contracts.connection import LedgerEntry
 
 
 @click.command("runs")

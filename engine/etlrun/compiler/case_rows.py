@@ -8,8 +8,8 @@ from typing import Any
 
 from etlrun.diagnostics import Diagnostic, nearest
 from etlrun.language.columns import Column, Columns
-from etlrun.spec.kinds import HIDDEN
 from etlrun.spec.located import Document, Keys
+from etlrun.spec.scope import HIDDEN
 from etlrun.spec.values import ValueReader
 
 Row = tuple[Any, ...]

@@ -9,12 +9,12 @@ from pathlib import Path
 from etlrun.compiler.graph import in_order
 from etlrun.diagnostics import Diagnostic, SpecError, closest, nearest
 from etlrun.language.columns import Columns
-from etlrun.spec.kinds import NAME, Scope
 from etlrun.spec.located import Keys
 from etlrun.spec.mappings import Mapping as LabelMapping
 from etlrun.spec.paths import Places
 from etlrun.spec.pipeline import Pipeline, read_pipeline
 from etlrun.spec.project import Profile, Project, Use, find_project, load_mapping
+from etlrun.spec.scope import NAME, Scope
 from etlrun.spec.sight import Sight, without_consequences
 
 OWN_TABLES = ("etlrun_", "_etlrun_", "__etlrun_")  # the ledger, label stores and versions have names that begin so

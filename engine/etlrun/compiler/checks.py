@@ -5,8 +5,9 @@ from __future__ import annotations
 from sqlglot import exp
 
 from etlrun.compiler.plan import Plan
+from etlrun.contracts.check import SumCheck
+from etlrun.contracts.relation import Input
 from etlrun.language.queries import check_query
-from etlrun.spec.kinds import Input, SumCheck
 
 
 def lower_check(plan: Plan, name: str, position: int) -> exp.Query:

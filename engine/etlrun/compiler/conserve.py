@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from etlrun.compiler.check import Checked
+from etlrun.contracts.check import SumCheck
+from etlrun.contracts.relation import named
 from etlrun.language.columns import Column, Columns
 from etlrun.language.expressions import type_of
-from etlrun.spec.kinds import HIDDEN, SumCheck, named
 from etlrun.spec.project import Use
+from etlrun.spec.scope import HIDDEN
 
 
 @dataclass(frozen=True)

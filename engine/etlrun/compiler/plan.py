@@ -10,11 +10,12 @@ from sqlglot import exp
 from etlrun.compiler.check import Checked
 from etlrun.compiler.conserve import Carried, carry_sums
 from etlrun.compiler.rewrites import rewrite
+from etlrun.contracts.relation import Input, named, relation_table
+from etlrun.contracts.step import Apply, Ask
 from etlrun.language.columns import Columns
 from etlrun.language.dialects import duckdb_sql, spark_sql
 from etlrun.language.expressions import column
 from etlrun.language.queries import check_query, tables_in
-from etlrun.spec.kinds import Apply, Ask, Input, named, relation_table
 from etlrun.spec.project import Use
 
 DIALECTS = {"spark": spark_sql, "duckdb": duckdb_sql}

@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from etlrun.language.columns import BIGINT, DATE, Columns
 from etlrun.language.expressions import call, cast, literal
-from etlrun.spec.kinds import Scope
+from etlrun.spec.scope import Scope
 
 Rewrite = Callable[[exp.Query, Columns, Scope], exp.Query]
 

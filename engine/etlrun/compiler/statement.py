@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from etlrun.compiler.plan import DIALECTS, Piece, Plan, Relation
+from etlrun.contracts.relation import relation_table
 from etlrun.language.expressions import column
-from etlrun.spec.kinds import HIDDEN, relation_table
+from etlrun.spec.scope import HIDDEN
 
 
 @dataclass(frozen=True)

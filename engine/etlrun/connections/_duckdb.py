@@ -18,13 +18,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlglot import exp, parse_one
 
+from etlrun.contracts.connection import Load, Published
+from etlrun.contracts.health import HealthFinding
 from etlrun.failures import RunFailure, without_personal
 from etlrun.language.arrow import arrow_schema, type_of_arrow
 from etlrun.language.columns import Columns, Type
 from etlrun.language.dialects import DUCKDB_SETTINGS, duckdb_sql
 from etlrun.language.duckdb_words import name, text, type_name
 from etlrun.private import new_files_as
-from etlrun.spec.database import HealthFinding, Load, Published
 from etlrun.stopping import pause
 from etlrun.warehouse.database import Warehouse
 from etlrun.warehouse.faults import point

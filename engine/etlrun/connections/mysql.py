@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from etlrun.spec.database import Connection, Database, ServerAccess
+from etlrun.contracts.connection import Connection, Database, ServerAccess
 from etlrun.spec.fields import key
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from etlrun.spec.database import Connection, Database
+from etlrun.contracts.connection import Connection, Database
 from etlrun.spec.fields import key
 
 

@@ -11,11 +11,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from etlrun.engines._file_values import DUCKDB, WORDS, passed
-from etlrun.language.columns import NULL, Column, Columns
-from etlrun.language.dialects import DUCKDB_SETTINGS
-from etlrun.language.duckdb_words import name, only_these_files, parquet, parquet_below, text, type_name
-from etlrun.spec.engine import (
+from etlrun.contracts.engine import (
     DAY,
     DAY_COLUMN,
     EngineSession,
@@ -26,6 +22,10 @@ from etlrun.spec.engine import (
     StatementError,
     Workspace,
 )
+from etlrun.engines._file_values import DUCKDB, WORDS, passed
+from etlrun.language.columns import NULL, Column, Columns
+from etlrun.language.dialects import DUCKDB_SETTINGS
+from etlrun.language.duckdb_words import name, only_these_files, parquet, parquet_below, text, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from etlrun.spec.engine import Change
+from etlrun.contracts.engine import Change
 
 WORDS: Mapping[Change, str] = {
     "fits_double": "a file has a bigint that a double does not hold exactly",

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from etlrun.spec.engine import Engine, EngineSession, Workspace
+from etlrun.contracts.engine import Engine, EngineSession, Workspace
 from etlrun.spec.fields import key
 
 

@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from etlrun.spec.database import HealthFinding
-from etlrun.spec.engine import Engine, EngineSession, Workspace
+from etlrun.contracts.engine import Engine, EngineSession, Workspace
+from etlrun.contracts.health import HealthFinding
 from etlrun.spec.fields import Scalar, key
 
 

@@ -15,12 +15,12 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from etlrun.contracts.connection import ServerAccess
 from etlrun.enrich._owner import LIFE, Owner, this_process
 from etlrun.enrich._tables import ANSWERS, LEASES, OWNERS, QUESTIONS, REQUESTS, create_all, server_engine, sqlite_engine
 from etlrun.enrich.questions import Question
 from etlrun.enrich.store import SETTLED, WORTH, Cost, Leased, RequestEntry, Result, Sent, Store, StoredAnswer
 from etlrun.failures import RunFailure
-from etlrun.spec.database import ServerAccess
 
 Made = TypeVar("Made")
 AT_ONCE = 500  # keys in one `in (...)`

@@ -10,9 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
+from etlrun.contracts.connection import ServerAccess
 from etlrun.failures import RunFailure
 from etlrun.private import private_folder, refuse_open
-from etlrun.spec.database import ServerAccess
 
 METADATA = sa.MetaData()
 COMMAND_DENIED = 1142

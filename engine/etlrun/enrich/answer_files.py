@@ -14,8 +14,8 @@ from pathlib import Path
 
 from etlrun.diagnostics import Diagnostic, SpecError, nearest
 from etlrun.enrich.keys import normal_form
-from etlrun.enrich.outputs import NotAllowed, Output, Value, read_text, refusal
 from etlrun.spec import located
+from etlrun.spec.outputs import NotAllowed, Output, Value, read_text, refusal
 from etlrun.spec.paths import refuse_outside
 
 REVIEW = ("rows", "status", "source")  # columns that tell a person about a key

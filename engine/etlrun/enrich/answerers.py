@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from etlrun.enrich.model import ModelReply, Request
+from etlrun.contracts.model import ModelReply, Request
 from etlrun.enrich.model_names import UNNAMED, name_of_answerer, plain_name
 from etlrun.enrich.prices import Tariff
 from etlrun.enrich.questions import Question

@@ -9,16 +9,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from etlrun.contracts.model import Environment, LanguageModel, ModelError
 from etlrun.enrich.asking import Budget, Progress, ask, no_progress, settled_keys
 from etlrun.enrich.collector import not_collecting
 from etlrun.enrich.finders import look_up
 from etlrun.enrich.keys import Key, Keys
-from etlrun.enrich.model import Environment, LanguageModel, ModelError
-from etlrun.enrich.outputs import Output, Value
 from etlrun.enrich.report import AskingReport, Stop
 from etlrun.enrich.store import Status, Store, StoredAnswer
 from etlrun.enrich.tiers import Tier
 from etlrun.enrich.until_stopped import run_until_stopped
+from etlrun.spec.outputs import Output, Value
 
 if TYPE_CHECKING:
     import pyarrow

@@ -16,14 +16,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 
+from etlrun.contracts.model import ModelClient, ModelError, ModelReply, Usage
 from etlrun.enrich._owner import LIFE
 from etlrun.enrich.answerers import Answerer, Answerers
 from etlrun.enrich.batches import Batch, FollowUp, after_error, after_verdict
 from etlrun.enrich.collector import passing_over_what_is_there
 from etlrun.enrich.keys import Key
 from etlrun.enrich.limiter import CapReached, Closed, Limiter, Limits, RequestSlot
-from etlrun.enrich.model import ModelClient, ModelError, ModelReply, Usage
-from etlrun.enrich.outputs import Value
 from etlrun.enrich.prices import Tariff, most_input
 from etlrun.enrich.questions import Question, Sheet, write_sheet
 from etlrun.enrich.recorder import Recorder
@@ -32,6 +31,7 @@ from etlrun.enrich.report import AskingReport, Stop, StopReason
 from etlrun.enrich.store import SETTLED, RequestEntry, Result, Sent, Store
 from etlrun.enrich.supply import Supply
 from etlrun.failures import RunFailure
+from etlrun.spec.outputs import Value
 
 FIRST_TRIES = (
     20  # requests in a row without any answer, before the first one, after which the service is taken to be down

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from etlrun.contracts.model import ModelError
 from etlrun.enrich.keys import Key
-from etlrun.enrich.model import ModelError
 from etlrun.enrich.replies import ReplyVerdict
 from etlrun.enrich.store import Status
 

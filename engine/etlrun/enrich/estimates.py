@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from etlrun.contracts.model import LanguageModel, LocalModel, ModelClient
 from etlrun.enrich.keys import Key
 from etlrun.enrich.known_models import note_on
-from etlrun.enrich.model import LanguageModel, LocalModel, ModelClient
-from etlrun.enrich.outputs import LabelOutput, Value
 from etlrun.enrich.questions import CANARIES, Question, write_sheet
 from etlrun.enrich.store import SETTLED, Store
 from etlrun.enrich.tiers import Tier
+from etlrun.spec.outputs import LabelOutput, Value
 
 TOKENS_PER_CHARACTER = 0.35  # of Vietnamese and English text, until a service has counted some
 ANSWER_TOKENS = 12  # of one item of an answer, its value aside

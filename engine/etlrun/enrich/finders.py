@@ -6,9 +6,9 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 
+from etlrun.contracts.model import Finder
 from etlrun.enrich.asking import Progress, no_progress
 from etlrun.enrich.keys import Key
-from etlrun.enrich.model import Finder
 from etlrun.enrich.questions import Question
 from etlrun.enrich.report import AskingReport
 from etlrun.enrich.store import SETTLED, RequestEntry, Result, Sent, Store

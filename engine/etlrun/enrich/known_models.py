@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from etlrun.contracts.model import Price
 from etlrun.diagnostics import nearest
-from etlrun.enrich.model import Price
 from etlrun.enrich.model_names import is_release_of, plain_name
 from etlrun.spec.located import read_document
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from etlrun.contracts.connection import ServerAccess
 from etlrun.enrich.store import Store
 from etlrun.failures import RunFailure
-from etlrun.spec.database import ServerAccess
 
 
 def open_store(where: Path | ServerAccess) -> Store:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass
 
+from etlrun.contracts.model import LanguageModel, Price, Request, Usage
 from etlrun.enrich.known_models import known_model, table_date, tier_factor
-from etlrun.enrich.model import LanguageModel, Price, Request, Usage
 
 
 @dataclass(frozen=True)

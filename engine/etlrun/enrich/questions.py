@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from etlrun.contracts.model import Request
 from etlrun.enrich.keys import NORMALISER, Key
-from etlrun.enrich.model import Request
-from etlrun.enrich.outputs import LabelOutput, Output
 from etlrun.enrich.prompts import Example, Prompt
+from etlrun.spec.outputs import LabelOutput, Output
 
 CANARIES = 2  # at most so many in a request
 

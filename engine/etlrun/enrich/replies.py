@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from etlrun.enrich.model import ModelReply
-from etlrun.enrich.outputs import NotAllowed, Output, Value
+from etlrun.contracts.model import ModelReply
 from etlrun.enrich.questions import Question, Sheet
+from etlrun.spec.outputs import NotAllowed, Output, Value
 
 Fault = Literal["", "blocked", "truncated", "unreadable", "other-batch", "canary", "incomplete"]
 Answer = dict[str, Value]

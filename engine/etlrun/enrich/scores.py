@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from etlrun.enrich.outputs import Value
+from etlrun.spec.outputs import Value
 
 Z = 1.959964  # of a 95% interval
 

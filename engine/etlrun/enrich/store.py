@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from etlrun.enrich.outputs import NotAllowed, Value
 from etlrun.enrich.questions import Question
+from etlrun.spec.outputs import NotAllowed, Value
 
 if TYPE_CHECKING:
     import pyarrow

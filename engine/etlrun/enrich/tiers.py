@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from etlrun.contracts.model import Environment, LanguageModel, LocalModel, Model, ModelError
 from etlrun.enrich.asking import Budget, Terms
 from etlrun.enrich.limiter import Limits
-from etlrun.enrich.model import Environment, LanguageModel, LocalModel, Model, ModelError
 from etlrun.enrich.model_names import UNNAMED
 from etlrun.enrich.prices import Tariff, listed_tariff, tariff_of
 from etlrun.enrich.prompts import Prompt

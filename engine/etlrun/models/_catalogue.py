@@ -8,10 +8,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from etlrun.contracts.model import Finder, LookupResult
 from etlrun.enrich.answer_files import Answered
 from etlrun.enrich.keys import normal_form
-from etlrun.enrich.model import Finder, LookupResult
-from etlrun.enrich.outputs import Value
+from etlrun.spec.outputs import Value
 
 # Words that say how a title is to be watched, not which.
 _AROUND = """

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from etlrun.enrich.model import Ending, ModelClient, ModelError, ModelReply, Request, Usage, refused_setting
+from etlrun.contracts.model import Ending, ModelClient, ModelError, ModelReply, Request, Usage, refused_setting
 from etlrun.enrich.sanitize import MOST, safe_count, safe_seconds, safe_text
 from etlrun.models._gemini_thinking import Thinking, thinking_of
 from etlrun.secrets import Secret

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from etlrun.enrich.model import ModelError
+from etlrun.contracts.model import ModelError
 from etlrun.enrich.sanitize import safe_text
 
 MOST_BYTES = 8 * 2**20  # of a reply, as sent and as decompressed: a hundred labels take a thousandth of that

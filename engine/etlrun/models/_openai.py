@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from etlrun.contracts.model import Ending, ModelClient, ModelError, ModelReply, Request, Usage, refused_setting
 from etlrun.diagnostics import nearest
-from etlrun.enrich.model import Ending, ModelClient, ModelError, ModelReply, Request, Usage, refused_setting
 from etlrun.enrich.sanitize import safe_count, safe_seconds, safe_text
 from etlrun.secrets import Secret, shown_address
 

@@ -21,10 +21,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from etlrun.enrich.model import Environment, Finder, LocalModel
-from etlrun.enrich.outputs import Output
+from etlrun.contracts.model import Environment, Finder, LocalModel
 from etlrun.spec.fields import key
 from etlrun.spec.located import read_text
+from etlrun.spec.outputs import Output
 from etlrun.spec.paths import refuse_outside
 
 METHOD = "1"  # part of the identity: change it when the same file gives other answers

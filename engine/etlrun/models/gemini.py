@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from etlrun.enrich.model import Environment, LanguageModel, ModelClient, secret_key, written_reference
+from etlrun.contracts.model import Environment, LanguageModel, ModelClient, secret_key, written_reference
 from etlrun.models._gemini_thinking import Thinking, room_for
 from etlrun.spec.fields import key
 

@@ -11,6 +11,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from etlrun.contracts.source import Trouble
 from etlrun.reading.compression import COMPRESSIONS
 from etlrun.spec.paths import OUTSIDE_ROOTS, Places
 
@@ -21,16 +22,6 @@ class FoundFile:
 
     path: str
     status: os.stat_result
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """A file or day that must not be read: a stable code, the path, what is wrong and what to do."""
-
-    code: str
-    path: str
-    message: str
-    fix: str = ""
 
 
 @dataclass

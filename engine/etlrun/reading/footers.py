@@ -7,12 +7,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from etlrun.contracts.engine import ABSENT, DAY_COLUMN, FileColumn, LinkedFiles
+from etlrun.contracts.source import InputFile, ReadRequest, ReadResult
 from etlrun.failures import RunFailure
-from etlrun.reading.inventory import InputFile
 from etlrun.reading.links import link_files
 from etlrun.reading.parquet_columns import FileSchema, Misfit, WantedColumn
-from etlrun.reading.requests import ReadRequest, ReadResult
-from etlrun.spec.engine import ABSENT, DAY_COLUMN, FileColumn, LinkedFiles
 
 if TYPE_CHECKING:
     import pyarrow.parquet

@@ -8,14 +8,12 @@ from __future__ import annotations
 import datetime
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
+from etlrun.contracts.source import InputFile, Inventory, Trouble, Wanted
 from etlrun.reading.compression import COMPRESSIONS, UNREAD_ENDINGS, compression_of, without_ending
 from etlrun.reading.explaining import UNREAD_FIX, explain_known
-from etlrun.reading.finding import FileFinder, Trouble
-from etlrun.spec.dates import Days, day_path
-from etlrun.spec.paths import Places
+from etlrun.reading.finding import FileFinder
+from etlrun.spec.dates import day_path
 
 MAGIC = (
     (b"\x1f\x8b", "gzip"),
@@ -29,46 +27,6 @@ MAGIC = (
     (b"ORC", "ORC"),
     (b"Obj\x01", "Avro"),
 )
-
-
-@dataclass(frozen=True)
-class InputFile:
-    """A file to read: its absolute path, the day it holds where the source has days, its size in bytes, when it changed last (ns since
-    1970), and its device and inode.
-    """
-
-    path: str
-    date: datetime.date | None
-    size: int
-    modified: int
-    identity: tuple[int, int] = (0, 0)
-
-
-@dataclass(frozen=True)
-class Inventory:
-    """The files of a source in order, the days without any, and what stands in the way of reading them."""
-
-    files: tuple[InputFile, ...]
-    missing: tuple[datetime.date, ...] = ()
-    empty: tuple[datetime.date, ...] = ()
-    troubles: tuple[Trouble, ...] = ()
-    may_be_empty: Days = Days(False)
-
-    @property
-    def bytes(self) -> int:
-        return sum(file.size for file in self.files)
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What a source says about its files: a path (a template where there are days), where it may lead, and how to take absences."""
-
-    places: Places
-    template: str
-    days: tuple[datetime.date, ...]
-    may_miss: Days
-    may_be_empty: Days
-    form: Literal["text", "parquet"]
 
 
 def take_inventory(wanted: Wanted) -> Inventory:

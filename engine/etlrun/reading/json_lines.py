@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from etlrun.contracts.source import ReadRequest, ReadResult
 from etlrun.language.columns import Columns
 from etlrun.reading.framing import Framer
 from etlrun.reading.json_statements import patient_statement, strict_statement
 from etlrun.reading.quarantine import Quarantine
 from etlrun.reading.records import Field, read_text
-from etlrun.reading.requests import ReadRequest, ReadResult
 from etlrun.reading.screening import Screen
 from etlrun.reading.spellings import untame_json
 from etlrun.reading.text_files import Form, TextReader

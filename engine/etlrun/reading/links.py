@@ -6,9 +6,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from etlrun.contracts.engine import DAY
+from etlrun.contracts.source import InputFile
 from etlrun.failures import RunFailure
-from etlrun.reading.inventory import InputFile
-from etlrun.spec.engine import DAY
 
 
 def link_files(files: Sequence[InputFile], folder: Path) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 
+from etlrun.contracts.source import InputFile
 from etlrun.failures import RunFailure
 from etlrun.reading.compression import DAMAGE, open_text
 from etlrun.reading.framing import Framer, FramingError, Records
-from etlrun.reading.inventory import InputFile
 from etlrun.reading.lines import LongLine
 
 

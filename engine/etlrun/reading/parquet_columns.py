@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from etlrun.contracts.engine import ABSENT, Change, FileColumn
 from etlrun.language.arrow import type_of_arrow
 from etlrun.language.columns import INTEGERS, NULL, Column, Type
 from etlrun.language.functions import as_decimal
-from etlrun.spec.engine import ABSENT, Change, FileColumn
 
 if TYPE_CHECKING:
     import pyarrow

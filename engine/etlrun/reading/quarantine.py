@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from etlrun.contracts.source import LIMIT
+
 MAX_RAW = 1_000_000  # bytes of one record that are kept; its lines say where the rest is
-LIMIT = 100_000_000
 SAMPLES = 3
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from etlrun.contracts.engine import ParquetFiles
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import name, text
-from etlrun.spec.engine import ParquetFiles
 
 if TYPE_CHECKING:
     import pyarrow.parquet

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from etlrun.contracts.source import InputFile, ReadRequest, ReadResult
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.reading.framing import Records
-from etlrun.reading.inventory import InputFile
 from etlrun.reading.opened import records_in
 from etlrun.reading.quarantine import Quarantine
 from etlrun.reading.quoting import RecordFramer, split_record
 from etlrun.reading.records import BrokenRecordError, Field, read_texts
-from etlrun.reading.requests import ReadRequest, ReadResult
 from etlrun.reading.separated_statement import separated_statement
 from etlrun.reading.splitting import Splitter
 from etlrun.reading.text_files import Form, TextReader

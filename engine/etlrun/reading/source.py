@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from etlrun.contracts.source import Source, Wanted
 from etlrun.language.columns import DATE, NULL, Column, Columns
 from etlrun.reading.finding import fixed_part, leads_up
-from etlrun.reading.inventory import Wanted
 from etlrun.reading.records import Field
 from etlrun.spec.dates import DATE_COLUMN, Dates, DatesError, Days, calendar, check_template, has_placeholder
 from etlrun.spec.fields import Described, Percent, Scalar, Size, key
-from etlrun.spec.kinds import Scope, Source
 from etlrun.spec.paths import OUTSIDE_ROOTS, Places
+from etlrun.spec.scope import Scope
 
 Absence = Literal["fail", "warn", "skip"] | tuple[Scalar, ...]
 

@@ -12,16 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from etlrun.contracts.source import InputFile, ReadRequest, ReadResult
 from etlrun.failures import RunFailure, without_personal
 from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import name, parquet_in
 from etlrun.reading.framing import MANY_LINES, Framer, Raw, Records, without_first
-from etlrun.reading.inventory import InputFile
 from etlrun.reading.lines import MAX_LINE, LongLine
 from etlrun.reading.opened import records_in
 from etlrun.reading.quarantine import BrokenRecord, Quarantine
 from etlrun.reading.records import BrokenRecordError, decoded
-from etlrun.reading.requests import ReadRequest, ReadResult
 from etlrun.reading.rows import FILE, INCOMING, LINE, RAW, SETTLED, RowWriter, written_parts
 
 if TYPE_CHECKING:

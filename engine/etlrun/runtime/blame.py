@@ -10,10 +10,10 @@ from sqlglot import exp
 from etlrun.compiler.check import Checked
 from etlrun.compiler.plan import Plan
 from etlrun.compiler.statement import Part, Statement
+from etlrun.contracts.engine import StatementError
 from etlrun.failures import RunFailure
 from etlrun.language.spans import WrittenAt
 from etlrun.runtime.pinpoint import find_expression
-from etlrun.spec.engine import StatementError
 from etlrun.spec.located import Keys
 from etlrun.spec.project import Use
 

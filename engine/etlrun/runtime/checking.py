@@ -11,11 +11,11 @@ from sqlglot import exp
 from etlrun.compiler.checks import lower_check
 from etlrun.compiler.plan import DIALECTS, Plan
 from etlrun.compiler.statement import query_statement
+from etlrun.contracts.engine import Engine, EngineSession, StatementError
 from etlrun.failures import RunFailure
 from etlrun.runtime.blame import blame_check, located
 from etlrun.runtime.stage import Staged
 from etlrun.runtime.working import Reporter
-from etlrun.spec.engine import Engine, EngineSession, StatementError
 from etlrun.spec.located import Keys
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ from typing import NamedTuple
 from etlrun.compiler.check import Checked
 from etlrun.enrich.asking import Budget
 from etlrun.enrich.keys import distinct_keys
-from etlrun.enrich.outputs import Value
 from etlrun.enrich.store import Cost
 from etlrun.failures import RunFailure
 from etlrun.runtime.bills import asking_relations, gather_keys
 from etlrun.runtime.consent import Consent, agree, stop_failure
 from etlrun.runtime.enrichment import Enrichment, open_enrichment
 from etlrun.runtime.working import Reporter
+from etlrun.spec.outputs import Value
 
 
 class Change(NamedTuple):

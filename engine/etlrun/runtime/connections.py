@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from etlrun.compiler.check import Checked
+from etlrun.contracts.connection import Database
 from etlrun.failures import RunFailure
-from etlrun.spec.database import Database
 from etlrun.spec.project import MissingVariable, Profile, Project, from_environment
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import etlrun
+from etlrun.contracts.connection import LedgerEntry
 from etlrun.dashboards.check import CheckedDashboard
 from etlrun.dashboards.cube import collect
 from etlrun.dashboards.html import page_text
 from etlrun.failures import RunFailure
 from etlrun.runtime.connections import database_reader
 from etlrun.runtime.run_records import StoredRun, stored_runs
-from etlrun.spec.database import LedgerEntry
 
 
 @dataclass(frozen=True)

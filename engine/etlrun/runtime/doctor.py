@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 
+from etlrun.contracts.health import HealthFinding, Level
 from etlrun.failures import RunFailure
 from etlrun.runtime.connections import filled, open_connection
-from etlrun.spec.database import HealthFinding, Level
 from etlrun.spec.project import Profile, Project
 
 LEAST_DISK = 1_000_000_000

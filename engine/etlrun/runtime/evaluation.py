@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from etlrun.contracts.step import Ask
 from etlrun.enrich.answer_files import read_answers
 from etlrun.enrich.asking import Budget, Progress
 from etlrun.enrich.keys import distinct_keys, normal_form
@@ -15,7 +16,6 @@ from etlrun.failures import RunFailure
 from etlrun.runtime.consent import Consent, agree, stop_failure
 from etlrun.runtime.enrichment import Enrichment
 from etlrun.runtime.working import Reporter
-from etlrun.spec.kinds import Ask
 
 
 @dataclass(frozen=True)

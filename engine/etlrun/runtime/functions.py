@@ -14,12 +14,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from etlrun.contracts.step import Apply
 from etlrun.failures import RunFailure
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import Columns
 from etlrun.secrets import hide_secrets
 from etlrun.spec.functions import line_of_function
-from etlrun.spec.kinds import Apply
 from etlrun.spec.project import Project
 from etlrun.spec.secrecy import ENVIRONMENT, names_secret
 from etlrun.stopping import cancelling

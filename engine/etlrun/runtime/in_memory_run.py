@@ -12,13 +12,15 @@ from sqlglot import exp
 from etlrun.compiler.checks import lower_check
 from etlrun.compiler.plan import Plan, Relation
 from etlrun.compiler.statement import Statement, query_statement, relation_statement
+from etlrun.contracts.check import Verdict
+from etlrun.contracts.engine import EngineSession, StatementError
+from etlrun.contracts.relation import relation_table
+from etlrun.contracts.step import Apply, Ask
 from etlrun.enrich.keys import Keys, distinct_keys
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.expressions import column
 from etlrun.runtime.blame import blame, blame_check
 from etlrun.runtime.functions import FunctionProcess
-from etlrun.spec.engine import EngineSession, StatementError
-from etlrun.spec.kinds import Apply, Ask, Verdict, relation_table
 
 if TYPE_CHECKING:
     import pyarrow

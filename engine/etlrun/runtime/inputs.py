@@ -17,15 +17,14 @@ from types import TracebackType
 from typing import Any
 
 from etlrun.compiler.check import Checked
+from etlrun.contracts.engine import ParquetFiles
+from etlrun.contracts.source import InputFile, Inventory, ReadResult
 from etlrun.language.duckdb_words import name, parquet
-from etlrun.reading.inventory import InputFile, Inventory
 from etlrun.reading.opened import changed
-from etlrun.reading.requests import ReadResult
 from etlrun.reading.source import FileSource, TextSource
 from etlrun.runtime.run_folder import RunFolder
 from etlrun.runtime.working import Reporter, work
 from etlrun.spec.dates import DATE_COLUMN
-from etlrun.spec.engine import ParquetFiles
 from etlrun.stopping import cancelling
 
 CHUNK = 1 << 20

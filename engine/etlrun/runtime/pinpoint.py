@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from etlrun.contracts.relation import named
 from etlrun.language.spans import WrittenAt, written_at
 from etlrun.language.typed import has_aggregate
-from etlrun.spec.kinds import named
 
 MOST = 64  # parts; of a step with more, the step is named instead
 _ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Neg)

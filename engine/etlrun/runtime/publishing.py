@@ -8,6 +8,8 @@ from typing import Any
 
 from etlrun.codes import CODES
 from etlrun.compiler.check import Checked
+from etlrun.contracts.connection import Load
+from etlrun.contracts.sink import Publication
 from etlrun.failures import RunFailure
 from etlrun.runtime.blame import located
 from etlrun.runtime.connections import database_writer
@@ -15,9 +17,7 @@ from etlrun.runtime.record import Record
 from etlrun.runtime.stage import Staged, shown_columns, verify_stage
 from etlrun.runtime.waiting import when_free
 from etlrun.runtime.working import Reporter
-from etlrun.spec.database import Load
 from etlrun.spec.project import Use
-from etlrun.spec.publication import Publication
 from etlrun.stopping import safe_point
 
 

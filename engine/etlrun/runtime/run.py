@@ -20,6 +20,8 @@ import etlrun
 from etlrun.compiler.check import Checked
 from etlrun.compiler.plan import Plan, Relation, make_plan
 from etlrun.compiler.statement import relation_statement
+from etlrun.contracts.engine import Engine, EngineSession, ParquetFiles, StatementError, Workspace
+from etlrun.contracts.step import Ask
 from etlrun.diagnostics import SpecError
 from etlrun.failures import RunFailure
 from etlrun.runtime.asking import answer_relation
@@ -37,8 +39,6 @@ from etlrun.runtime.run_records import sweep_old
 from etlrun.runtime.sources import account, find_files, look_at_tables, read_sources
 from etlrun.runtime.stage import Staged, take_stock
 from etlrun.runtime.working import Reporter, in_background, wait_for, work
-from etlrun.spec.engine import Engine, EngineSession, ParquetFiles, StatementError, Workspace
-from etlrun.spec.kinds import Ask
 from etlrun.stopping import Stopped, is_asked, orderly, safe_point
 
 

@@ -8,17 +8,16 @@ from datetime import date
 from typing import Any
 
 from etlrun.compiler.check import Checked
+from etlrun.contracts.source import Inventory, ReadRequest, ReadResult, Source
 from etlrun.failures import RunFailure
 from etlrun.reading.explaining import explain_bytes, first_bytes
-from etlrun.reading.inventory import Inventory, shown, take_inventory
-from etlrun.reading.requests import ReadRequest, ReadResult
+from etlrun.reading.inventory import shown, take_inventory
 from etlrun.reading.source import FileSource, TextSource
 from etlrun.runtime.blame import located
 from etlrun.runtime.connections import database_reader
 from etlrun.runtime.inputs import rows_of_days
 from etlrun.runtime.run_folder import RunFolder
 from etlrun.runtime.working import Reporter, work
-from etlrun.spec.kinds import Source
 from etlrun.spec.project import Use
 
 SHOWN = 12

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from etlrun.contracts.engine import ParquetFiles
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import name, parquet_in
-from etlrun.spec.engine import ParquetFiles
-from etlrun.spec.kinds import HIDDEN
+from etlrun.spec.scope import HIDDEN
 from etlrun.stopping import cancelling
 
 

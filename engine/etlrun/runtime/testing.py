@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from etlrun.compiler.case_rows import Given
 from etlrun.compiler.cases import CheckedCase, Listed
+from etlrun.contracts.engine import Engine, EngineSession, Workspace
+from etlrun.contracts.step import Ask
 from etlrun.diagnostics import nearest
 from etlrun.enrich.keys import Keys
 from etlrun.failures import RunFailure
@@ -20,8 +22,6 @@ from etlrun.runtime.connections import filled
 from etlrun.runtime.differences import Difference, compare_rows
 from etlrun.runtime.functions import FunctionProcess
 from etlrun.runtime.in_memory_run import InMemoryRun
-from etlrun.spec.engine import Engine, EngineSession, Workspace
-from etlrun.spec.kinds import Ask
 from etlrun.spec.located import Keys as Where
 from etlrun.spec.values import value_text
 from etlrun.stopping import cancelling, orderly, safe_point

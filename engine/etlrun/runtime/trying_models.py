@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from etlrun.contracts.model import LanguageModel, LocalModel, ModelError, ModelReply
 from etlrun.enrich.asking import Budget
 from etlrun.enrich.keys import Key, normal_form
-from etlrun.enrich.model import LanguageModel, LocalModel, ModelError, ModelReply
 from etlrun.enrich.prompts import Prompt, load_prompt
 from etlrun.enrich.questions import Sheet, write_sheet
 from etlrun.enrich.replies import judge

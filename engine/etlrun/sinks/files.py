@@ -19,13 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from etlrun.contracts.sink import Publication, Sink
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import name, parquet, text
 from etlrun.spec.fields import key
-from etlrun.spec.kinds import Scope, Sink
 from etlrun.spec.paths import OUTSIDE, path_inside
-from etlrun.spec.publication import Publication
+from etlrun.spec.scope import Scope
 from etlrun.stopping import cancelling, finishing
 
 FORMATS: tuple[Literal["parquet", "csv", "json"], ...] = ("parquet", "csv", "json")

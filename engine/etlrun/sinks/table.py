@@ -33,13 +33,13 @@ from typing import Literal
 
 from sqlglot import exp
 
+from etlrun.contracts.connection import Load, Publish
+from etlrun.contracts.sink import Publication, Sink
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.language.expressions import ExpressionError, parse
-from etlrun.spec.database import Load, Publish
 from etlrun.spec.fields import Described, Expr, key
-from etlrun.spec.kinds import HIDDEN, NAME, Scope, Sink
-from etlrun.spec.publication import Publication
+from etlrun.spec.scope import HIDDEN, NAME, Scope
 
 
 @dataclass(frozen=True)

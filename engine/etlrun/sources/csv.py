@@ -22,11 +22,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from etlrun.contracts.source import ReadRequest, ReadResult
 from etlrun.language.columns import Column, Columns
-from etlrun.reading.requests import ReadRequest, ReadResult
 from etlrun.reading.source import DeclaredColumn, TextSource, declared_fields
 from etlrun.spec.fields import key
-from etlrun.spec.kinds import Scope
+from etlrun.spec.scope import Scope
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +47,8 @@ class Csv(TextSource):
         if self.max_record_lines < 1:
             scope.error("max_record_lines", "wrong-value", "expected a number of lines, 1 or more")
 
-    def read(self, order: ReadRequest, columns: Columns) -> ReadResult:
+    def read(self, request: ReadRequest, columns: Columns) -> ReadResult:
         from etlrun.reading.separated import Separated, read_separated
 
         how = Separated(self.separator, self.header == "yes", self.max_record_lines)
-        return read_separated(order, columns, declared_fields(self, columns), how)
+        return read_separated(request, columns, declared_fields(self, columns), how)

@@ -25,11 +25,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from etlrun.contracts.source import ReadRequest, ReadResult
 from etlrun.language.columns import Column, Columns, Type
-from etlrun.reading.requests import ReadRequest, ReadResult
 from etlrun.reading.source import DeclaredColumn, TextSource, declared_fields
 from etlrun.spec.fields import key
-from etlrun.spec.kinds import Scope
+from etlrun.spec.scope import Scope
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,14 +53,14 @@ class Json(TextSource):
 
         return explain_json(head) if self.format == "lines" else None
 
-    def read(self, order: ReadRequest, columns: Columns) -> ReadResult:
+    def read(self, request: ReadRequest, columns: Columns) -> ReadResult:
         from etlrun.reading.elements import frame_elements
         from etlrun.reading.framing import frame_lines
         from etlrun.reading.json_lines import read_json
 
         record = tuple(self.record.split(".")) if self.record else ()
         framer = frame_elements if self.format == "array" else frame_lines
-        return read_json(order, columns, declared_fields(self, columns, record), framer)
+        return read_json(request, columns, declared_fields(self, columns, record), framer)
 
 
 def _is_readable(kind: Type) -> bool:

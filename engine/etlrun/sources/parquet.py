@@ -31,11 +31,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from etlrun.contracts.source import ReadRequest, ReadResult
 from etlrun.language.columns import Column, Columns
-from etlrun.reading.requests import ReadRequest, ReadResult
 from etlrun.reading.source import DeclaredColumn, FileSource
 from etlrun.spec.fields import key
-from etlrun.spec.kinds import Scope
+from etlrun.spec.scope import Scope
 
 _INSTANT = re.compile(r"(?i)\A(timestamp)\s+utc\Z")
 
@@ -73,7 +73,7 @@ class Parquet(FileSource):
                 "leave one of them out: where a file lacks the column it is null",
             )
 
-    def read(self, order: ReadRequest, columns: Columns) -> ReadResult:
+    def read(self, request: ReadRequest, columns: Columns) -> ReadResult:
         from etlrun.reading.footers import read_footers
         from etlrun.reading.parquet_columns import WantedColumn
 
@@ -81,4 +81,4 @@ class Parquet(FileSource):
             WantedColumn(column, declared.keys(column.name), declared.is_instant, declared.optional)
             for column, declared in zip(columns, self.columns.values(), strict=False)
         ]
-        return read_footers(order, wanted)
+        return read_footers(request, wanted)

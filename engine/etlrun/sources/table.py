@@ -14,13 +14,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from etlrun.contracts.connection import Database
+from etlrun.contracts.engine import ParquetFiles
+from etlrun.contracts.source import ReadRequest, ReadResult, Source
 from etlrun.language.columns import Column, Columns
-from etlrun.reading.requests import ReadRequest, ReadResult
 from etlrun.reading.source import DeclaredColumn
-from etlrun.spec.database import Database
-from etlrun.spec.engine import ParquetFiles
 from etlrun.spec.fields import key
-from etlrun.spec.kinds import Scope, Source
+from etlrun.spec.scope import Scope
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ class Table(Source):
         finally:
             database.close()
 
-    def read(self, order: ReadRequest, columns: Columns) -> ReadResult:
-        order.folder.mkdir(parents=True, exist_ok=True)
-        database = order.open_database(self.connection)
-        order.control.follow_database(database)
+    def read(self, request: ReadRequest, columns: Columns) -> ReadResult:
+        request.folder.mkdir(parents=True, exist_ok=True)
+        database = request.open_database(self.connection)
+        request.control.follow_database(database)
         try:
-            copied = database.copy(self.table, columns, order.folder)
+            copied = database.copy(self.table, columns, request.folder)
         finally:
             database.close()
         paths = tuple(str(path) for path in copied.files)

@@ -10,7 +10,7 @@ from etlrun.language.columns import Columns
 from etlrun.language.expressions import ExpressionError, Problem, bind, parse, type_of
 from etlrun.language.typed import check_expression
 from etlrun.spec.fields import Expr
-from etlrun.spec.kinds import At, Scope
+from etlrun.spec.scope import At, Scope
 
 
 def condition_on(column: str, fragment: Expr, columns: Columns, at: At, scope: Scope) -> exp.Expr | None:

@@ -1,16 +1,19 @@
-"""Stand-ins for parts of a pipeline whose form is wrong, so that what is around them is still checked."""
+"""Stand-ins for parts of a pipeline whose form is wrong, so that what is around them is still checked.
+
+They have what the checker asks of a source and of a step (`contracts/`), and nothing is ever compiled from them.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from etlrun.language.columns import Columns
-from etlrun.spec.kinds import Scope, Source, Step
+from etlrun.spec.scope import At, Scope
 
 
 @dataclass(frozen=True)
-class UnreadSource(Source):
+class UnreadSource:
     """A source that was not read: nothing is known of its columns."""
 
     def output(self, scope: Scope) -> Columns:
@@ -19,11 +22,17 @@ class UnreadSource(Source):
 
 
 @dataclass(frozen=True)
-class UnreadStep(Step):
+class UnreadStep:
     """A step that was not read: it may have added or removed any column."""
 
-    stands: ClassVar[Literal["first", "later", "anywhere"]] = "anywhere"
+    stands: ClassVar[str] = "anywhere"
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
         scope.sight.is_blurred = scope.sight.is_blind = True
         return columns
+
+    def reads(self) -> tuple[tuple[str, At], ...]:
+        return ()
+
+    def models(self) -> tuple[tuple[str, At], ...]:
+        return ()

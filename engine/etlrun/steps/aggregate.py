@@ -36,13 +36,15 @@ from typing import ClassVar
 
 from sqlglot import exp
 
+from etlrun.contracts.relation import Input, named
+from etlrun.contracts.step import Step
 from etlrun.diagnostics import nearest
 from etlrun.language.columns import NULL, STRING, Column, Columns, Group
 from etlrun.language.expressions import call, cast, column, literal, type_of
 from etlrun.language.functions import common_type
 from etlrun.language.typed import has_aggregate
 from etlrun.spec.fields import Expr, Label, key
-from etlrun.spec.kinds import Input, Scope, Step, named
+from etlrun.spec.scope import Scope
 
 
 @dataclass(frozen=True)

@@ -34,11 +34,13 @@ from typing import ClassVar
 
 from sqlglot import exp
 
+from etlrun.contracts.relation import Input, named
+from etlrun.contracts.step import Step
 from etlrun.language.columns import STRING, Column, Columns
 from etlrun.language.expressions import literal
 from etlrun.spec.fields import Expr, Label, key
 from etlrun.spec.fragments import condition_on
-from etlrun.spec.kinds import Input, Scope, Step, named
+from etlrun.spec.scope import Scope
 
 
 @dataclass(frozen=True)

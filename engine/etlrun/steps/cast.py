@@ -27,11 +27,13 @@ from typing import ClassVar
 
 from sqlglot import exp
 
+from etlrun.contracts.relation import Input, named
+from etlrun.contracts.step import Step
 from etlrun.language.columns import NULL, Columns, parse_type
 from etlrun.language.expressions import cast, column
 from etlrun.language.typed import castable
 from etlrun.spec.fields import key
-from etlrun.spec.kinds import Input, Scope, Step, named
+from etlrun.spec.scope import Scope
 
 
 @dataclass(frozen=True)

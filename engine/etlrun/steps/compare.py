@@ -42,10 +42,12 @@ from typing import Literal
 
 from sqlglot import exp
 
+from etlrun.contracts.relation import Input, named
+from etlrun.contracts.step import Step
 from etlrun.language.columns import DATE, NULL, STRING, Column, Columns
 from etlrun.language.expressions import call, column, literal
 from etlrun.spec.fields import Label, key
-from etlrun.spec.kinds import HIDDEN, Input, Scope, Step, named
+from etlrun.spec.scope import HIDDEN, Scope
 
 
 @dataclass(frozen=True)

@@ -28,10 +28,12 @@ from typing import ClassVar
 
 from sqlglot import exp
 
+from etlrun.contracts.ordering import check_order, first_rows
+from etlrun.contracts.relation import Input
+from etlrun.contracts.step import Step
 from etlrun.language.columns import Columns
 from etlrun.spec.fields import Expr, key
-from etlrun.spec.kinds import Input, Scope, Step
-from etlrun.spec.ordering import check_order, first_rows
+from etlrun.spec.scope import Scope
 
 
 @dataclass(frozen=True)

@@ -31,10 +31,12 @@ from typing import ClassVar
 
 from sqlglot import exp
 
+from etlrun.contracts.relation import Input, named
+from etlrun.contracts.step import Step
 from etlrun.language.columns import NULL, Column, Columns
 from etlrun.language.expressions import columns_in, type_of
 from etlrun.spec.fields import Expr, key
-from etlrun.spec.kinds import Input, Scope, Step, named
+from etlrun.spec.scope import Scope
 
 
 @dataclass(frozen=True)

@@ -35,10 +35,12 @@ from typing import Literal
 
 from sqlglot import exp
 
+from etlrun.contracts.relation import Input, named, relation_table
+from etlrun.contracts.step import Step
 from etlrun.language.columns import INT, NULL, Column, Columns
 from etlrun.language.expressions import cast, column
 from etlrun.spec.fields import key
-from etlrun.spec.kinds import HIDDEN, Input, Scope, Step, named, relation_table
+from etlrun.spec.scope import HIDDEN, Scope
 
 ELEMENT, POSITION = f"{HIDDEN}element", f"{HIDDEN}position"
 

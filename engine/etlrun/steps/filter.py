@@ -28,9 +28,11 @@ from typing import ClassVar
 
 from sqlglot import exp
 
+from etlrun.contracts.relation import Input
+from etlrun.contracts.step import Step
 from etlrun.language.columns import Columns
 from etlrun.spec.fields import Expr, key
-from etlrun.spec.kinds import Input, Scope, Step
+from etlrun.spec.scope import Scope
 
 
 @dataclass(frozen=True)

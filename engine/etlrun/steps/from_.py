@@ -30,10 +30,12 @@ from typing import ClassVar, Literal
 
 from sqlglot import exp
 
+from etlrun.contracts.relation import Input, relation_table
+from etlrun.contracts.step import Step
 from etlrun.language.columns import NULL, Column, Columns
 from etlrun.language.expressions import column
 from etlrun.spec.fields import key
-from etlrun.spec.kinds import At, Input, Scope, Step, relation_table
+from etlrun.spec.scope import At, Scope
 
 
 @dataclass(frozen=True)

@@ -47,11 +47,13 @@ from typing import Literal
 
 from sqlglot import exp
 
+from etlrun.contracts.relation import Input, named, relation_table
+from etlrun.contracts.step import Step
 from etlrun.language.columns import NULL, Column, Columns
 from etlrun.language.expressions import call, column
 from etlrun.language.functions import common_type
 from etlrun.spec.fields import key
-from etlrun.spec.kinds import At, Input, Scope, Step, named, relation_table
+from etlrun.spec.scope import At, Scope
 
 HERE, THERE = "here", "there"
 

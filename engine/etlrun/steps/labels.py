@@ -33,11 +33,13 @@ from typing import ClassVar, Literal
 
 from sqlglot import exp
 
+from etlrun.contracts.relation import Input, named
+from etlrun.contracts.step import Step
 from etlrun.language.columns import STRING, Column, Columns
 from etlrun.language.expressions import call, literal
 from etlrun.spec.fields import Expr, key
 from etlrun.spec.fragments import condition_on
-from etlrun.spec.kinds import Input, Scope, Step, named
+from etlrun.spec.scope import Scope
 
 
 @dataclass(frozen=True)

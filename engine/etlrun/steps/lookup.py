@@ -31,10 +31,12 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from etlrun.contracts.relation import Input, named
+from etlrun.contracts.step import Step
 from etlrun.language.columns import NULL, STRING, Column, Columns
 from etlrun.language.expressions import call, column, literal
 from etlrun.spec.fields import Label, key
-from etlrun.spec.kinds import Input, Scope, Step, named
+from etlrun.spec.scope import Scope
 
 
 @dataclass(frozen=True)

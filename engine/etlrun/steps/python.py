@@ -40,10 +40,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from etlrun.contracts.relation import Input
+from etlrun.contracts.step import Apply, Step
 from etlrun.language.columns import Column, Columns, parse_type
 from etlrun.spec.fields import key
 from etlrun.spec.functions import FunctionMissing, find_function
-from etlrun.spec.kinds import Apply, Input, Scope, Step
+from etlrun.spec.scope import Scope
 
 
 @dataclass(frozen=True)

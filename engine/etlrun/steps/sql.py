@@ -41,12 +41,14 @@ from typing import ClassVar, Literal
 
 from sqlglot import exp
 
+from etlrun.contracts.relation import Input
+from etlrun.contracts.step import Step
 from etlrun.language.columns import Columns
 from etlrun.language.expressions import ExpressionError, Problem, bind, column, parse_select, word
 from etlrun.language.queries import check_query, tables_in
 from etlrun.language.spans import mark_spans
 from etlrun.spec.fields import Expr, key
-from etlrun.spec.kinds import NAME, At, Input, Scope, Step
+from etlrun.spec.scope import NAME, At, Scope
 
 INPUT = "input"
 

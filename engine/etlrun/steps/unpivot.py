@@ -31,10 +31,12 @@ from typing import Literal
 
 from sqlglot import exp
 
+from etlrun.contracts.relation import Input, named, relation_table
+from etlrun.contracts.step import Step
 from etlrun.language.columns import NULL, STRING, Column, Columns
 from etlrun.language.expressions import column, literal
 from etlrun.spec.fields import key
-from etlrun.spec.kinds import HIDDEN, At, Input, Scope, Step, named, relation_table
+from etlrun.spec.scope import HIDDEN, At, Scope
 
 LABEL = f"{HIDDEN}label"
 

@@ -39,14 +39,16 @@ from typing import ClassVar
 
 from sqlglot import exp
 
+from etlrun.contracts.ordering import check_order
+from etlrun.contracts.relation import Input, named
+from etlrun.contracts.step import Step
 from etlrun.language.columns import NULL, Column, Columns
 from etlrun.language.expressions import ExpressionError, Problem, column, parse, span, type_of, word
 from etlrun.language.functions import FUNCTIONS
 from etlrun.language.totality import PEERS_AGREE
 from etlrun.language.typed import has_window
 from etlrun.spec.fields import Expr, key
-from etlrun.spec.kinds import Input, Scope, Step, named
-from etlrun.spec.ordering import check_order
+from etlrun.spec.scope import Scope
 
 
 @dataclass(frozen=True)

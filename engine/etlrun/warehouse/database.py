@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from etlrun.contracts.connection import Copy, Database, LedgerEntry, Load, Published, Version
+from etlrun.contracts.health import HealthFinding
 from etlrun.diagnostics import nearest
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
-from etlrun.spec.database import Copy, Database, HealthFinding, LedgerEntry, Load, Published, Version
 from etlrun.warehouse.ledger import entries
 from etlrun.warehouse.preparing import find_mismatches, missing_schema
 from etlrun.warehouse.publish import Publisher

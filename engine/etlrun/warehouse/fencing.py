@@ -6,8 +6,8 @@ import re
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
+from etlrun.contracts.connection import Load
 from etlrun.failures import RunFailure
-from etlrun.spec.database import Load
 
 MOST_AHEAD = timedelta(days=1)  # of another machine's clock, that may be right
 STARTED = re.compile(r"\d{8}T\d{6}Z")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from etlrun.spec.database import LEDGER, LedgerEntry, Load
+from etlrun.contracts.connection import LEDGER, LedgerEntry, Load
 from etlrun.warehouse.periods import are_disjoint
 from etlrun.warehouse.server import AnyServer, ServerSession
 from etlrun.warehouse.tables import OwnTable

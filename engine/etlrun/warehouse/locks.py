@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
+from etlrun.contracts.connection import Load
 from etlrun.failures import RunFailure
-from etlrun.spec.database import Load
 from etlrun.stopping import pause
 from etlrun.warehouse.ledger import Writer, find_writer, lock_name, note_writer, other_locks
 from etlrun.warehouse.server import AnyServer, ServerSession

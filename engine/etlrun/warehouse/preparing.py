@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
+from etlrun.contracts.connection import Load
 from etlrun.failures import Reason, RunFailure
-from etlrun.spec.database import Load
 from etlrun.warehouse.ledger import missing_tables
 from etlrun.warehouse.server import AnyServer, ServerError, ServerSession
 from etlrun.warehouse.tables import Definition, StoredColumn

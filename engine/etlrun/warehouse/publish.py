@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
+from etlrun.contracts.connection import Load, Published
 from etlrun.failures import RunFailure
-from etlrun.spec.database import Load, Published
 from etlrun.stopping import cancelling, finishing
 from etlrun.warehouse.faults import point
 from etlrun.warehouse.fencing import is_published

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from etlrun.contracts.connection import Copy
 from etlrun.failures import RunFailure
 from etlrun.language.arrow import write_parquet
 from etlrun.language.columns import Columns
-from etlrun.spec.database import Copy
 from etlrun.warehouse.server import AnyServer, ServerError, ServerSession
 from etlrun.warehouse.sessions import Sessions
 from etlrun.warehouse.tables import Definition, StoredColumn

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from etlrun.contracts.connection import Version
 from etlrun.failures import RunFailure
-from etlrun.spec.database import Version
 from etlrun.stopping import finishing
 from etlrun.warehouse import versions
 from etlrun.warehouse.faults import point

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
 from sqlglot import exp
 
+from etlrun.contracts.connection import Load
+from etlrun.contracts.health import HealthFinding
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import text as duckdb_text
-from etlrun.spec.database import HealthFinding, Load
 from etlrun.warehouse.tables import Definition, OwnTable
 
 if TYPE_CHECKING:

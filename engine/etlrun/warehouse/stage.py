@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
+from etlrun.contracts.connection import Load
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Type
 from etlrun.language.duckdb_words import name, parquet, type_name
-from etlrun.spec.database import Load
 from etlrun.warehouse.prefetch import Prefetcher
 
 if TYPE_CHECKING:

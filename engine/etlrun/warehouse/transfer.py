@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
+from etlrun.contracts.connection import Load
 from etlrun.failures import RunFailure
-from etlrun.spec.database import Load
 from etlrun.warehouse.faults import point
 from etlrun.warehouse.inspection import Facts
 from etlrun.warehouse.prefetch import Prefetcher

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from etlrun.contracts.connection import Load
 from etlrun.language.columns import BIGINT, Column, Columns
-from etlrun.spec.database import Load
 from etlrun.warehouse.ledger import period_key
 from etlrun.warehouse.server import AnyServer, ServerSession
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from etlrun.connections._mysql.rights import EVERYTHING, ROWS, held_rights, listed_rights
 from etlrun.connections._mysql.session import MysqlSession
-from etlrun.spec.database import HealthFinding, Level
+from etlrun.contracts.health import HealthFinding, Level
 
 FOR_THE_FIRST_RUN = ("CREATE",)
 TOO_MUCH = ("ALL PRIVILEGES", "SUPER", "FILE", "DROP", "GRANT OPTION", "SHUTDOWN", "PROCESS")

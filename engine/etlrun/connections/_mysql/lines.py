@@ -5,7 +5,7 @@ from __future__ import annotations
 from etlrun.connections._mysql.errors import explain, server_error
 from etlrun.connections._mysql.session import SessionSettings, open_line
 from etlrun.connections._mysql.wire import MysqlConnection
-from etlrun.spec.database import ServerAccess
+from etlrun.contracts.connection import ServerAccess
 from etlrun.warehouse.address import Address
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from etlrun.connections._mysql.session import MysqlSession
 from etlrun.connections._mysql.words import text
+from etlrun.contracts.connection import Load
 from etlrun.failures import RunFailure
-from etlrun.spec.database import Load
 
 HARMLESS = ("RESTRICT", "NO ACTION")  # the server refuses to delete a row that is referred to
 _DONE = {

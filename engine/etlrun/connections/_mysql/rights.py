@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from etlrun.connections._mysql.session import MysqlSession
 from etlrun.connections._mysql.tables import read_definition
 from etlrun.connections._mysql.words import name, text
+from etlrun.contracts.connection import LEDGER, Load
 from etlrun.failures import RunFailure
-from etlrun.spec.database import LEDGER, Load
 from etlrun.warehouse.ledger import WRITERS
 from etlrun.warehouse.versions import VERSIONS, data_table
 

@@ -21,9 +21,10 @@ from etlrun.connections._mysql.rights import require_rights
 from etlrun.connections._mysql.session import MysqlSession, SessionSettings
 from etlrun.connections._mysql.tables import MysqlTable, create_statement, mismatches, read_definition, unfit
 from etlrun.connections._mysql.words import name, text
+from etlrun.contracts.connection import Load
+from etlrun.contracts.health import HealthFinding
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
-from etlrun.spec.database import HealthFinding, Load
 from etlrun.warehouse.address import Address
 from etlrun.warehouse.server import Loader, LoadRefused, Rule, Server, ServerError
 from etlrun.warehouse.sessions import Sessions

@@ -12,8 +12,8 @@ from sqlalchemy.schema import CreateColumn, CreateTable
 from etlrun.connections._mysql.session import MysqlSession
 from etlrun.connections._mysql.types import CHARSET, COLLATION, MOST_SCALE, MysqlColumn, key_length, mysql_type
 from etlrun.connections._mysql.words import name, names, table_name, text
+from etlrun.contracts.connection import Load
 from etlrun.language.columns import Column, Columns
-from etlrun.spec.database import Load
 from etlrun.warehouse.tables import Definition
 
 _DIALECT = mysql.dialect(paramstyle="named")  # other styles double every `%`

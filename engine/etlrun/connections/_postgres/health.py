@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 from etlrun.connections._postgres.session import PostgresSession
-from etlrun.spec.database import HealthFinding
+from etlrun.contracts.health import HealthFinding
 
 OLDEST = 130_000
 CLOCK_SECONDS = 5

@@ -23,8 +23,9 @@ from etlrun.connections._postgres.tables import (
     unfit,
 )
 from etlrun.connections._postgres.words import name, text
+from etlrun.contracts.connection import Load
+from etlrun.contracts.health import HealthFinding
 from etlrun.language.columns import Columns
-from etlrun.spec.database import HealthFinding, Load
 from etlrun.warehouse.address import Address
 from etlrun.warehouse.faults import point
 from etlrun.warehouse.inspection import day_rule, null_rule

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from etlrun.connections._postgres.session import PostgresSession
 from etlrun.connections._postgres.words import name, table_name, text
+from etlrun.contracts.connection import Load
 from etlrun.language.columns import (
     BIGINT,
     BINARY,
@@ -27,7 +28,6 @@ from etlrun.language.columns import (
     Type,
     decimal,
 )
-from etlrun.spec.database import Load
 from etlrun.warehouse.tables import Definition
 
 LONGEST_NAME = 63  # bytes

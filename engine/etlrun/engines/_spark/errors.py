@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from etlrun.spec.engine import StatementError
+from etlrun.contracts.engine import StatementError
 
 CONDITIONS = {
     "ARITHMETIC_OVERFLOW": "overflow",

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from etlrun.contracts.engine import EngineSession, FileColumn, InputFiles, LinkedFiles, ParquetFiles
 from etlrun.engines._file_values import SPARK, passed
 from etlrun.engines._spark.errors import translated, translated_java
 from etlrun.engines._spark.lost import FEW_TRIES, connection_errors, in_touch, is_lost, set_retries
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import NULL, Column, Columns, Type
-from etlrun.spec.engine import EngineSession, FileColumn, InputFiles, LinkedFiles, ParquetFiles
 
 if TYPE_CHECKING:
     import pyarrow

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from etlrun.contracts.engine import Workspace
 from etlrun.engines._java import provide_java
 from etlrun.engines._spark.errors import first_line
 from etlrun.engines._spark.hiding import handed_over, redaction
@@ -21,7 +22,6 @@ from etlrun.engines._spark.lost import TRIES, set_retries, silence
 from etlrun.engines._spark.session import SparkSessionAtWork
 from etlrun.failures import RunFailure
 from etlrun.language.dialects import SPARK_SETTINGS
-from etlrun.spec.engine import Workspace
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 
 from sqlglot import exp
 
+from etlrun.contracts.relation import Input, named
 from etlrun.language.columns import Columns
 from etlrun.language.expressions import call, column
 from etlrun.spec.fields import Expr
-from etlrun.spec.kinds import HIDDEN, Input, Scope, named
+from etlrun.spec.scope import HIDDEN, Scope
 
 RANK = f"{HIDDEN}rank"
 

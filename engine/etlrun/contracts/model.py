@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from etlrun.enrich.outputs import Output, Value
 from etlrun.secrets import Secret
 from etlrun.spec.fields import Described, key
+from etlrun.spec.outputs import Output, Value
 
 Ending = Literal["complete", "truncated", "blocked"]
 Cause = Literal["rate", "day", "service", "unreadable", "refused", "access", "model", "setup"]

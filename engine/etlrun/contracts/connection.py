@@ -10,13 +10,13 @@ from typing import Any, Literal
 
 from sqlglot import exp
 
+from etlrun.contracts.health import HealthFinding
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.spec.fields import Described
 
 Write = Literal["replace", "replace_where", "append", "merge"]
 Publish = Literal["transaction", "pointer"]
-Level = Literal["ok", "warning", "trouble"]
 LEDGER = "_etlrun_loads"  # one row per table and period, written in the transaction that publishes it
 
 
@@ -87,16 +87,6 @@ class Version:
     run_id: str
     rows: int
     is_current: bool
-
-
-@dataclass(frozen=True)
-class HealthFinding:
-    """What an examination found: all is well, something to know, or something that stands in the way; and what to do."""
-
-    level: Level
-    about: str
-    detail: str
-    fix: str = ""
 
 
 class Database(ABC):

@@ -1,22 +1,96 @@
-"""What reading a source gives: its rows as Parquet, and an account of every record."""
+"""What a source is: declared columns, the files or the table that hold its rows, and an account of every record read."""
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
-from etlrun.reading.inventory import Inventory
-from etlrun.reading.quarantine import LIMIT
-from etlrun.spec.database import Database
-from etlrun.spec.engine import InputFiles
+from etlrun.contracts.connection import Database
+from etlrun.contracts.engine import InputFiles
+from etlrun.language.columns import Columns
+from etlrun.spec.dates import Days
+from etlrun.spec.fields import Described
+from etlrun.spec.paths import Places
+from etlrun.spec.scope import Scope
 
 if TYPE_CHECKING:
     import duckdb
 
 Answer = TypeVar("Answer")
 Progress = Callable[[str, int, int], None]
+LIMIT = 100_000_000  # bytes of broken records that a quarantine keeps, where the source does not say
+
+
+class Source(Described):
+    """Reads files or a table into a relation with declared columns."""
+
+    def output(self, scope: Scope) -> Columns:
+        """The columns of the relation; mistakes go to `scope`."""
+        raise NotImplementedError
+
+    def wanted(self, places: Places) -> Wanted | None:
+        """The files this source is about, in the folders `places`; None for a source without files."""
+        return None
+
+    def look_ahead(self, columns: Columns, open_database: Callable[[str], Database]) -> None:
+        """Raises RunFailure, before anything is read, for what besides files stands in the way."""
+
+    def read(self, request: ReadRequest, columns: Columns) -> ReadResult:
+        """Read what `request` asks for; `columns` is the relation, as `output` gives it. Raises RunFailure."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a source says about its files: a path (a template where there are days), where it may lead, and how to take absences."""
+
+    places: Places
+    template: str
+    days: tuple[datetime.date, ...]
+    may_miss: Days
+    may_be_empty: Days
+    form: Literal["text", "parquet"]
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A file or day that must not be read: a stable code, the path, what is wrong and what to do."""
+
+    code: str
+    path: str
+    message: str
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file to read: its absolute path, the day it holds where the source has days, its size in bytes, when it changed last (ns since
+    1970), and its device and inode.
+    """
+
+    path: str
+    date: datetime.date | None
+    size: int
+    modified: int
+    identity: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """The files of a source in order, the days without any, and what stands in the way of reading them."""
+
+    files: tuple[InputFile, ...]
+    missing: tuple[datetime.date, ...] = ()
+    empty: tuple[datetime.date, ...] = ()
+    troubles: tuple[Trouble, ...] = ()
+    may_be_empty: Days = Days(False)
+
+    @property
+    def bytes(self) -> int:
+        return sum(file.size for file in self.files)
 
 
 @dataclass(frozen=True)

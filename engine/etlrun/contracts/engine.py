@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from etlrun.contracts.health import HealthFinding
 from etlrun.failures import without_personal
 from etlrun.language.columns import DATE, NULL, Columns, Type
-from etlrun.spec.database import HealthFinding
 from etlrun.spec.fields import Described
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""What a kind of each family must be: one file a family."""

@@ -1,0 +1,73 @@
+"""What a check is: a statement about a relation that must hold before anything is published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlglot import exp
+
+from etlrun.contracts.relation import Input
+from etlrun.language.columns import Columns
+from etlrun.spec.fields import Described, key
+from etlrun.spec.scope import At, Scope
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found: whether the statement holds, and the numbers that say so in one line."""
+
+    holds: bool
+    detail: str
+
+
+class Check(Described):
+    """A statement about a relation that must hold before anything is published.
+
+    `lower` gives a SELECT of one row over the relation; `judge` reads that row.
+    """
+
+    severity: Literal["error", "warn"]
+
+    def verify(self, columns: Columns, scope: Scope) -> None:
+        """Report the check's mistakes to `scope`."""
+        raise NotImplementedError
+
+    def lower(self, relation: Input) -> exp.Query:
+        raise NotImplementedError
+
+    def judge(self, row: Mapping[str, Any]) -> Verdict:
+        raise NotImplementedError
+
+    def reads(self) -> Iterable[tuple[str, At]]:
+        return ()
+
+
+class SumCheck(Check):
+    """A check that compares an aggregate over another relation with one over the checked relation.
+
+    The aggregate over all rows is the sum of itself over any groups of them, so it may ride along with the step that groups.
+    """
+
+    @property
+    def left_relation(self) -> str:
+        """The other relation; empty where the text names none."""
+        raise NotImplementedError
+
+    def left_tree(self, columns: Columns, scope: Scope) -> exp.Expr:
+        """The aggregate over the other relation, whose columns are `columns`."""
+        raise NotImplementedError
+
+    def lower_carried(self, relation: Input, carried: str) -> exp.Query:
+        """The check as one SELECT, where the column `carried` holds the other relation's aggregate for each row."""
+        raise NotImplementedError
+
+
+def of_rows(part: int, whole: int, one: str, many: str) -> str:
+    """`1 of 1,204 rows has`, `3 of 1,204 rows have`: the verb for one row and for many."""
+    return f"{part:,} of {whole:,} {'row' if whole == 1 else 'rows'} {one if part == 1 else many}"
+
+
+def severity_key() -> Any:
+    return key("`error` refuses to publish, `warn` only says so", default="error")

@@ -1,0 +1,56 @@
+"""What a kind reads: a relation by name, with its columns, and the SQL trees that name it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlglot import exp
+
+from etlrun.language.columns import Columns
+from etlrun.language.expressions import column
+from etlrun.spec.fields import Expr
+from etlrun.spec.scope import At, Scope
+
+
+@dataclass(frozen=True)
+class Input:
+    """The relation a step reads: the name to select from, its columns, and the step's scope."""
+
+    name: str
+    columns: Columns
+    scope: Scope
+
+    def select(self, *expressions: exp.Expr) -> exp.Select:
+        """`SELECT expressions FROM input`."""
+        return exp.select(*expressions).from_(relation_table(self.name))
+
+    def all(self, *without: str) -> list[exp.Expr]:
+        """A reference to every column, in order, but those named."""
+        left_out = {name.lower() for name in without}
+        return [column(item.name) for item in self.columns if item.name.lower() not in left_out]
+
+    def tree(self, expression: Expr, at: At, *, may: Literal["scalar", "aggregate", "window"] = "scalar") -> exp.Expr:
+        """The typed tree of an expression that has been checked."""
+        tree = self.scope.tree(self.columns, expression, at, may=may)
+        assert tree is not None, f"`{expression}` was lowered without being checked"
+        return tree
+
+    def ordering(self, expression: Expr, at: At) -> exp.Ordered:
+        """The typed tree of an ordering that has been checked."""
+        tree = self.scope.ordering(self.columns, expression, at)
+        assert tree is not None, f"`{expression}` was lowered without being checked"
+        return tree
+
+
+def relation_table(name: str, alias: str = "") -> exp.Table:
+    """A relation as it stands behind FROM and JOIN."""
+    table = exp.Table(this=exp.to_identifier(name, quoted=True))
+    if alias:
+        table.set("alias", exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
+    return table
+
+
+def named(tree: exp.Expr, name: str) -> exp.Expr:
+    """`tree AS name`, quoted."""
+    return exp.alias_(tree, exp.to_identifier(name, quoted=True))

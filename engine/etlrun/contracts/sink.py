@@ -1,0 +1,61 @@
+"""What a sink is: where a relation goes, and how it gets there whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from etlrun.contracts.connection import Database, Load
+from etlrun.language.columns import Columns
+from etlrun.spec.fields import Described
+from etlrun.spec.scope import Scope
+
+
+class Sink(Described):
+    """Publishes a relation. `from_` names it; fewer rows than `min_rows` are not published."""
+
+    from_: str
+    min_rows: int
+
+    def verify(self, columns: Columns, scope: Scope) -> None:
+        """Report the sink's mistakes to `scope`."""
+        raise NotImplementedError
+
+    def place(self, name: str) -> tuple[str, str, str]:
+        """What a sink of that name writes to: connection, table or file, and the part of it; nothing for all. Two sinks share no place."""
+        raise NotImplementedError
+
+    def look_ahead(self, publication: Publication) -> str:
+        """What publishing would do, in one line, asked before anything is computed. Raises RunFailure where it cannot be done."""
+        raise NotImplementedError
+
+    def load(self, publication: Publication) -> Load | None:
+        """The relation on its way into a table of a connection, all of whose sinks are published together; None for a sink that is no table."""
+        return None
+
+    def publish(self, publication: Publication) -> dict[str, Any]:
+        """Publish a relation that is no `load`, and give what the record tells of it. Raises RunFailure, and then nothing has changed."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A relation to publish: its columns, its Parquet files with the number and checksum of their rows, and the run it belongs to.
+
+    `open_database` opens a connection of the profile for writing. Before anything is computed the files are empty.
+    """
+
+    sink: str
+    columns: Columns
+    files: tuple[Path, ...]
+    rows: int
+    checksum: str
+    run_id: str
+    pipeline: str
+    description: str
+    spec_hash: str
+    root: Path
+    scope: Scope
+    open_database: Callable[[str], Database]

@@ -1,0 +1,79 @@
+"""What a step is: one verb of a chain, which gives its columns while it is checked and a SELECT when it is compiled.
+
+A step builds SQL trees and runs nothing. What SQL cannot say is an `Apply` or an `Ask`, which the run carries out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from sqlglot import exp
+
+from etlrun.contracts.relation import Input
+from etlrun.language.columns import Columns
+from etlrun.spec.fields import Described
+from etlrun.spec.scope import At, Scope
+
+
+class Step(Described):
+    """One verb of a chain."""
+
+    keeps_rows: ClassVar[bool] = False  # every row of the input becomes exactly one row of the output
+    groups_rows: ClassVar[bool] = (
+        False  # one GROUP BY in which every row of the input has its group; more aggregates may ride along
+    )
+    stands: ClassVar[Literal["first", "later", "anywhere"]] = "later"  # where in a chain the step may stand
+
+    def output(self, columns: Columns, scope: Scope) -> Columns:
+        """The columns this step gives for `columns`; mistakes go to `scope`, and the best guess is returned."""
+        raise NotImplementedError
+
+    def lower(self, relation: Input) -> exp.Query | Apply | Ask:
+        """The step as one SELECT over `relation`, or what makes its rows outside of SQL."""
+        raise NotImplementedError
+
+    def reads(self) -> Iterable[tuple[str, At]]:
+        """The other relations this step reads, each with the place that names it."""
+        return ()
+
+    def models(self) -> Iterable[tuple[str, At]]:
+        """The models of the profile that this step asks, each with the place that names it."""
+        return ()
+
+    def alias(self) -> str:
+        """The relation whose rows this step gives as they are; empty where it makes rows of its own."""
+        return ""
+
+
+@dataclass(frozen=True)
+class Apply:
+    """A relation made by a Python function from another relation's rows, as Arrow."""
+
+    function: str
+    columns: Columns
+    batches: bool = False
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Columns that models answer: each distinct value of the column `key` is asked once, and the answers join the rows by it.
+
+    `answers` are the columns of the relation of answers, which has the values under `key`; `adds` names what each new column
+    takes from it. `models` are names of the profile, asked in this order until one knows. `usd`, `keys` and `requests` are what a run may
+    spend, and `min_coverage` is the share of rows that must carry an answer. The share of
+    right answers for the keys in the file `golden` must reach `min_accuracy` before anything else is asked.
+    """
+
+    key: str
+    prompt: str
+    models: tuple[str, ...]
+    answers: Columns
+    adds: Mapping[str, str]
+    usd: float | None = None
+    keys: int | None = None
+    min_coverage: float = 0.0
+    requests: int | None = None
+    golden: str = ""
+    min_accuracy: float = 0.0
