@@ -28,14 +28,15 @@ from typing import Any
 
 from etlrun.contracts.model import Finder, LanguageModel, ModelClient, ModelReply, Price, Request, Usage
 from etlrun.enrich.answers import answer_keys
-from etlrun.enrich.keys import Keys, distinct_keys, normal_form
-from etlrun.enrich.opening import open_store
-from etlrun.enrich.prompts import Prompt, read_prompt
+from etlrun.enrich.keys import Keys, distinct_keys
+from etlrun.enrich.labels import open_store
 from etlrun.enrich.questions import write_sheet
 from etlrun.enrich.tiers import tiers_of
 from etlrun.models.catalogue import Catalogue
 from etlrun.models.gemini import Gemini
 from etlrun.models.openai import Openai
+from etlrun.spec.normal_form import normal_form
+from etlrun.spec.prompts import Prompt, read_prompt
 
 ROOT = Path(__file__).parents[1]
 PROMPT = ROOT / "prompts" / "keyword_category.md"

@@ -20,10 +20,10 @@ from etlrun.contracts.step import Ask
 from etlrun.engines._duckdb import DuckdbSession
 from etlrun.engines._spark.session import SparkSessionAtWork
 from etlrun.enrich.asking import no_progress
+from etlrun.enrich.enrichment import open_enrichment
 from etlrun.enrich.keys import Keys
 from etlrun.language.arrow import type_of_arrow
 from etlrun.language.columns import Type
-from etlrun.runtime.enrichment import open_enrichment
 from etlrun.runtime.functions import FunctionProcess
 from etlrun.runtime.in_memory_run import InMemoryRun
 from etlrun.runtime.testing import table_of

@@ -11,7 +11,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 import posing  # noqa: E402
 
-from etlrun.enrich.opening import open_store  # noqa: E402
+from etlrun.enrich.labels import open_store  # noqa: E402
 from etlrun.models.gemini import Gemini  # noqa: E402
 
 

@@ -12,15 +12,15 @@ from typing import Any
 from etlrun.contracts.model import LanguageModel, Price
 from etlrun.enrich.asking import Progress, Terms, ask, no_progress
 from etlrun.enrich.keys import Key, distinct_keys
+from etlrun.enrich.labels import open_store
 from etlrun.enrich.limiter import Limits
-from etlrun.enrich.opening import open_store
 from etlrun.enrich.prices import Tariff
-from etlrun.enrich.prompts import Prompt, parse_prompt
 from etlrun.enrich.questions import Question
 from etlrun.enrich.report import AskingReport
 from etlrun.enrich.store import Store, StoredAnswer
 from etlrun.models.gemini import Gemini
 from etlrun.models.openai import Openai
+from etlrun.spec.prompts import Prompt, parse_prompt
 from fake_gemini import FakeServer
 
 LABELS = ("Action", "Romance", "Comedy", "K Drama", "C Drama", "Sports", "Other")

@@ -12,10 +12,10 @@ import pytest
 
 from etlrun.contracts.model import LanguageModel
 from etlrun.enrich.asking import Budget, Terms
-from etlrun.enrich.model_names import is_release_of, name_of_answerer
 from etlrun.enrich.report import AskingReport
 from etlrun.enrich.store import Store
 from etlrun.enrich.tiers import tiers_of
+from etlrun.models._names import is_release_of, name_of_answerer
 from fake_gemini.server import ANOTHER
 
 SAME = [

@@ -12,7 +12,6 @@ import pytest
 
 from etlrun.contracts.model import Model, ModelError
 from etlrun.diagnostics import SpecError
-from etlrun.enrich.answer_files import read_overrides
 from etlrun.enrich.answers import Answers, answer_keys, known_answers
 from etlrun.enrich.asking import Budget
 from etlrun.enrich.estimates import estimate
@@ -22,6 +21,7 @@ from etlrun.enrich.store import RequestEntry, Result, Sent, Store
 from etlrun.enrich.tiers import Tier, tiers_of
 from etlrun.models.catalogue import Catalogue
 from etlrun.models.gemini import Gemini
+from etlrun.spec.answer_files import read_overrides
 from etlrun.spec.outputs import Value
 from etlrun.spec.project import from_environment
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etlrun.enrich.keys import Key, distinct_keys, is_asked, normal_form, shown_form
+from etlrun.enrich.keys import Key, distinct_keys
+from etlrun.spec.normal_form import is_asked, normal_form, shown_form
 
 
 @pytest.mark.parametrize(

@@ -169,7 +169,7 @@ def test_another_list_of_titles_is_another_question(tmp_path: Path) -> None:
 
 
 def test_the_list_of_the_project_fits_its_prompt() -> None:
-    from etlrun.enrich.prompts import load_prompt
+    from etlrun.spec.prompts import load_prompt
 
     root = Path(__file__).parents[2]
     prompt = load_prompt(root, "keyword_category")

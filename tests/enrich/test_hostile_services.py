@@ -16,7 +16,7 @@ import pytest
 from etlrun.contracts.model import LanguageModel, ModelError
 from etlrun.enrich.limiter import Limits
 from etlrun.enrich.questions import write_sheet
-from etlrun.enrich.sanitize import MOST
+from etlrun.models._sanitize import MOST
 from fake_gemini import FakeServer
 from fake_gemini.wire import Call, Response
 

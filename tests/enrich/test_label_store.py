@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from etlrun.enrich import _owner
 from etlrun.enrich._sql_store import SqlStore
 from etlrun.enrich._tables import OWNERS
-from etlrun.enrich.opening import open_store
+from etlrun.enrich.labels import open_store
 from etlrun.enrich.questions import Question
 from etlrun.enrich.store import Leased, RequestEntry, Result, Sent, Store
 from etlrun.failures import RunFailure

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etlrun.enrich.personal import is_personal
+from etlrun.spec.personal import is_personal
 
 
 @pytest.mark.parametrize(

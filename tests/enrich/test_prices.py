@@ -9,9 +9,9 @@ import posing
 import pytest
 
 from etlrun.contracts.model import Price, Usage
-from etlrun.enrich.known_models import known_models, note_on, table_date
 from etlrun.enrich.prices import Tariff, listed_tariff, tariff_of
 from etlrun.enrich.questions import write_sheet
+from etlrun.models._known_models import known_models, note_on, table_date
 from etlrun.models.gemini import Gemini
 from etlrun.models.openai import Openai
 

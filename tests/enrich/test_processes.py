@@ -14,7 +14,7 @@ from typing import Any
 import posing
 import pytest
 
-from etlrun.enrich.opening import open_store
+from etlrun.enrich.labels import open_store
 from fake_gemini import FakeServer
 
 PROGRAM = Path(__file__).with_name("asking_process.py")

@@ -9,8 +9,8 @@ import posing
 import pytest
 
 from etlrun.diagnostics import SpecError
-from etlrun.enrich.prompts import load_prompt, parse_prompt, prompt_names, read_prompt
 from etlrun.spec.outputs import LabelOutput, NotAllowed, NumberOutput, Text, Truth
+from etlrun.spec.prompts import load_prompt, parse_prompt, prompt_names, read_prompt
 
 PROJECT = Path(__file__).parents[2]
 MANY = """\

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etlrun.enrich.sanitize import LONGEST, MOST, safe_count, safe_seconds, safe_text
+from etlrun.models._sanitize import LONGEST, MOST, safe_count, safe_seconds, safe_text
 from etlrun.secrets import Secret
 
 

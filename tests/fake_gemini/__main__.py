@@ -7,7 +7,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from etlrun.enrich.prompts import read_prompt
+from etlrun.spec.prompts import read_prompt
 
 from .faults import ALL, FAULTS, Fault
 from .server import FakeServer

@@ -10,11 +10,11 @@ import pytest
 
 from etlrun.connections.mysql import Mysql
 from etlrun.contracts.connection import ServerAccess
-from etlrun.enrich.opening import open_store
-from etlrun.enrich.prompts import parse_prompt
+from etlrun.enrich.labels import open_store
 from etlrun.enrich.questions import Question
 from etlrun.enrich.store import Leased, RequestEntry, Result, Sent, Store
 from etlrun.failures import RunFailure
+from etlrun.spec.prompts import parse_prompt
 
 from .loads import Place
 from .server import Server

@@ -11,9 +11,9 @@ import pytest
 from asked import FILE, asking_project, enrich
 from etlrun.connections.mysql import Mysql
 from etlrun.enrich._sql_store import SqlStore
+from etlrun.enrich.labels import open_labels
 from etlrun.enrich.store import Store
 from etlrun.failures import RunFailure
-from etlrun.runtime.labels import open_labels
 from etlrun.spec.project import Profile, Project, Use
 
 from .authority import Authority

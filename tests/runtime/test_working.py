@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from etlrun.runtime.working import in_background, wait_for, work
+from etlrun.working import in_background, wait_for, work
 
 
 def test_the_result_of_the_work_is_given_and_somebody_looks_meanwhile() -> None:

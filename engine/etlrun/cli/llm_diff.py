@@ -50,12 +50,21 @@ def command(
 
     Edit the prompt, or name another --model, and look before all keys are asked. The answers are kept: a run does not buy them again.
     """
-    from etlrun.runtime.comparison import compare_answers
+    from etlrun.enrich.comparison import compare_answers
+    from etlrun.runtime.asked_keys import gather_keys
 
     checked = checked_pipeline(pipeline, profile, "", settings)
     names = chosen_models(checked.profile, models) if models else ()
     with reporting("llm diff", quiet=as_json) as reporter:
-        found = compare_answers(checked, names, before, count, consent_of(reporter, yes=yes, max_usd=max_usd), reporter)
+        found = compare_answers(
+            checked,
+            gather_keys(checked, reporter),
+            names,
+            before,
+            count,
+            consent_of(reporter, yes=yes, max_usd=max_usd),
+            reporter,
+        )
     if as_json:
         for change in found.changes:
             click.echo(json.dumps(change._asdict(), ensure_ascii=False))

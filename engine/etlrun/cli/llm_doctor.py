@@ -25,8 +25,8 @@ def command(prompt: str, models: tuple[str, ...], profile: str, as_json: bool) -
     Answers are not kept. Without PROMPT every prompt of the project is tried. Exit code 2 where a key or name is wrong, 4 where another
     model answers, 1 where a service fails or answers wrongly.
     """
-    from etlrun.enrich.prompts import prompt_names
-    from etlrun.runtime.trying_models import examine
+    from etlrun.enrich.trying_models import examine
+    from etlrun.spec.prompts import prompt_names
 
     project = find_project(Path.cwd())
     chosen = project.profile(profile)

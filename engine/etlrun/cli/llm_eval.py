@@ -44,8 +44,8 @@ def command(
     that holds the true accuracy in 95 of 100 samples.
     """
     from etlrun.enrich.asking import Budget
-    from etlrun.runtime.enrichment import models_of, opened
-    from etlrun.runtime.evaluation import evaluate
+    from etlrun.enrich.enrichment import models_of, opened
+    from etlrun.enrich.evaluation import evaluate
 
     project = find_project(Path.cwd())
     chosen = project.profile(profile)

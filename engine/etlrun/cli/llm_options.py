@@ -12,7 +12,7 @@ from etlrun.spec.project import Profile
 
 if TYPE_CHECKING:
     from etlrun.cli.reporting import LiveReporter, PlainReporter
-    from etlrun.runtime.consent import Consent
+    from etlrun.enrich.consent import Consent
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -56,6 +56,6 @@ def chosen_models(profile: Profile, models: tuple[str, ...]) -> tuple[str, ...]:
 
 def consent_of(reporter: PlainReporter | LiveReporter, *, yes: bool, max_usd: float | None) -> Consent:
     """What the options allow."""
-    from etlrun.runtime.consent import Consent
+    from etlrun.enrich.consent import Consent
 
     return Consent(yes, max_usd, reporter.confirm)

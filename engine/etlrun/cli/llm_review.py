@@ -33,11 +33,12 @@ def command(pipeline: Path, count: int, only_open: bool, profile: str, engine: s
     Correct what is wrong, keep those lines only, and put them into overrides/PROMPT.csv: they win over every model. The columns rows,
     status and source may stay. Keys are computed by duckdb; nobody is asked.
     """
-    from etlrun.runtime.review import review
+    from etlrun.enrich.review import review
+    from etlrun.runtime.asked_keys import gather_keys
 
     checked = checked_pipeline(pipeline, profile, engine, settings)
     with reporting(checked.pipeline.name, quiet=True) as reporter:
-        tables = review(checked, reporter)
+        tables = review(checked, gather_keys(checked, reporter))
     for prompt, (header, lines) in tables.items():
         chosen = [line for line in lines if not only_open or line[header.index("status")] != "ok"]
         text = io.StringIO()

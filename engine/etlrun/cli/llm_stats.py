@@ -20,7 +20,7 @@ def command(profile: str, as_json: bool) -> None:
 
     A question is a prompt as it was worded, put to a model; an edited prompt is another one.
     """
-    from etlrun.runtime.labels import open_labels
+    from etlrun.enrich.labels import open_labels
 
     project = find_project(Path.cwd())
     store = open_labels(project, project.profile(profile))

@@ -117,13 +117,14 @@ def _relations(checked: Checked) -> dict[str, Any]:
 
 def _models(checked: Checked) -> dict[str, Any]:
     """The bills of every step that asks models; `troubles` where they cannot be drawn up."""
-    from etlrun.runtime.bills import find_bills
+    from etlrun.enrich.bills import find_bills
+    from etlrun.runtime.asked_keys import gather_keys
 
     if not any(list(use.value.models()) for chain in checked.pipeline.chains.values() for use in chain):
         return {}
     try:
         with reporting(checked.pipeline.name, quiet=True) as reporter:
-            bills = find_bills(checked, reporter)
+            bills = find_bills(checked, gather_keys(checked, reporter))
     except RunFailure as failure:
         return {"troubles": [f"{failure.message} ({failure.fix})"]}
     return {name: [asdict(bill) for bill in found] for name, found in bills.items()}
@@ -163,8 +164,8 @@ def _text(summary: dict[str, Any]) -> str:
 
 
 def _models_text(models: dict[str, Any]) -> list[str]:
+    from etlrun.enrich.consent import bill_text
     from etlrun.enrich.estimates import Bill
-    from etlrun.runtime.consent import bill_text
 
     if not models:
         return []

@@ -44,7 +44,7 @@ def command(
 
     Readers see the rows before it at once; nothing is loaded, and the rows that are withdrawn are kept until the next publish.
     """
-    from etlrun.runtime.connections import open_connection
+    from etlrun.warehouse.opening import open_connection
 
     project = find_project(Path.cwd())
     chosen = project.profile(profile)

@@ -76,7 +76,7 @@ def command(
 def _run(
     checked: Checked, *, dry_run: bool, quiet: bool, yes: bool, max_usd: float | None, wait: float
 ) -> dict[str, Any]:
-    from etlrun.runtime.consent import Consent
+    from etlrun.enrich.consent import Consent
     from etlrun.runtime.run import RunOptions, run_pipeline
 
     with reporting(checked.pipeline.name, quiet=quiet) as reporter:
@@ -112,7 +112,7 @@ def _summary(record: dict[str, Any]) -> str:
 
 def _asked(name: str, summary: dict[str, Any]) -> list[str]:
     """What share of rows and keys carries an answer, who gave it, what it took, and how to get the rest."""
-    from etlrun.runtime.asking import most_given, percent
+    from etlrun.enrich.answer_relation import most_given, percent
 
     rows, keys = summary["rows"], summary["keys"]
     share = f"{percent(summary['coverage']['rows'])} of {rows:,} rows and {percent(summary['coverage']['keys'])} of {keys:,} distinct keys carry an answer"

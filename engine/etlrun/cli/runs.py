@@ -63,7 +63,7 @@ def _line(run: dict[str, Any]) -> tuple[Any, ...]:
 
 def _ledgers(project: Project, profile: Profile) -> dict[str, list[LedgerEntry]]:
     """The ledger of every connection that can be asked; the others are named on standard error."""
-    from etlrun.runtime.connections import open_connection
+    from etlrun.warehouse.opening import open_connection
 
     found: dict[str, list[LedgerEntry]] = {}
     for name in profile.connections:

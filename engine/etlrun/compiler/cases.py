@@ -11,14 +11,14 @@ from etlrun.compiler.case_rows import Expected, Given, RowReader
 from etlrun.compiler.check import Checked, check_file
 from etlrun.compiler.plan import Plan, make_plan
 from etlrun.diagnostics import Diagnostic, SpecError, closest, nearest
-from etlrun.enrich.keys import is_asked, normal_form
-from etlrun.enrich.prompts import load_prompt
 from etlrun.spec.cases import Case, CaseFile, is_pipeline_file, pipelines_below, read_cases
 from etlrun.spec.fields import AnswerRow
 from etlrun.spec.located import Keys
+from etlrun.spec.normal_form import is_asked, normal_form
 from etlrun.spec.outputs import LabelOutput, NotAllowed, Output, Text, Value, refusal
 from etlrun.spec.params import ParamError, read_value
 from etlrun.spec.project import Project, find_project
+from etlrun.spec.prompts import load_prompt
 
 
 @dataclass(frozen=True)

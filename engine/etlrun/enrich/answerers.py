@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from etlrun.contracts.model import ModelReply, Request
-from etlrun.enrich.model_names import UNNAMED, name_of_answerer, plain_name
 from etlrun.enrich.prices import Tariff
 from etlrun.enrich.questions import Question
 from etlrun.enrich.report import Stop
+from etlrun.models._names import UNNAMED, name_of_answerer, plain_name
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from etlrun.contracts.model import LanguageModel, LocalModel, ModelClient
 from etlrun.enrich.keys import Key
-from etlrun.enrich.known_models import note_on
 from etlrun.enrich.questions import CANARIES, Question, write_sheet
 from etlrun.enrich.store import SETTLED, Store
 from etlrun.enrich.tiers import Tier
+from etlrun.models._known_models import note_on
 from etlrun.spec.outputs import LabelOutput, Value
 
 TOKENS_PER_CHARACTER = 0.35  # of Vietnamese and English text, until a service has counted some

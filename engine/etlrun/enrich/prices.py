@@ -6,7 +6,7 @@ import datetime
 from dataclasses import dataclass
 
 from etlrun.contracts.model import LanguageModel, Price, Request, Usage
-from etlrun.enrich.known_models import known_model, table_date, tier_factor
+from etlrun.models._known_models import known_model, table_date, tier_factor
 
 
 @dataclass(frozen=True)

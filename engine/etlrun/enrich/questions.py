@@ -11,9 +11,10 @@ from functools import cached_property
 from typing import Any
 
 from etlrun.contracts.model import Request
-from etlrun.enrich.keys import NORMALISER, Key
-from etlrun.enrich.prompts import Example, Prompt
+from etlrun.enrich.keys import Key
+from etlrun.spec.normal_form import NORMALISER
 from etlrun.spec.outputs import LabelOutput, Output
+from etlrun.spec.prompts import Example, Prompt
 
 CANARIES = 2  # at most so many in a request
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from etlrun.contracts.model import Environment, LanguageModel, LocalModel, Model, ModelError
 from etlrun.enrich.asking import Budget, Terms
 from etlrun.enrich.limiter import Limits
-from etlrun.enrich.model_names import UNNAMED
 from etlrun.enrich.prices import Tariff, listed_tariff, tariff_of
-from etlrun.enrich.prompts import Prompt
 from etlrun.enrich.questions import Question
+from etlrun.models._names import UNNAMED
+from etlrun.spec.prompts import Prompt
 
 MAX_BATCH = 100
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from etlrun.contracts.model import Finder, LookupResult
-from etlrun.enrich.answer_files import Answered
-from etlrun.enrich.keys import normal_form
+from etlrun.spec.answer_files import Answered
+from etlrun.spec.normal_form import normal_form
 from etlrun.spec.outputs import Value
 
 # Words that say how a title is to be watched, not which.

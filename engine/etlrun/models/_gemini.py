@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from etlrun.contracts.model import Ending, ModelClient, ModelError, ModelReply, Request, Usage, refused_setting
-from etlrun.enrich.sanitize import MOST, safe_count, safe_seconds, safe_text
 from etlrun.models._gemini_thinking import Thinking, thinking_of
+from etlrun.models._sanitize import MOST, safe_count, safe_seconds, safe_text
 from etlrun.secrets import Secret
 
 try:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from etlrun.enrich.known_models import known_model
-from etlrun.enrich.model_names import plain_name
+from etlrun.models._known_models import known_model
+from etlrun.models._names import plain_name
 
 Thinking = Literal["default", "off", "low", "medium", "high"]
 

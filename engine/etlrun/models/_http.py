@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from etlrun.contracts.model import ModelError
-from etlrun.enrich.sanitize import safe_text
+from etlrun.models._sanitize import safe_text
 
 MOST_BYTES = 8 * 2**20  # of a reply, as sent and as decompressed: a hundred labels take a thousandth of that
 ANY_GZIP = 32 + zlib.MAX_WBITS  # gzip or zlib, as the first bytes say

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from etlrun.contracts.model import Ending, ModelClient, ModelError, ModelReply, Request, Usage, refused_setting
 from etlrun.diagnostics import nearest
-from etlrun.enrich.sanitize import safe_count, safe_seconds, safe_text
+from etlrun.models._sanitize import safe_count, safe_seconds, safe_text
 from etlrun.secrets import Secret, shown_address
 
 try:

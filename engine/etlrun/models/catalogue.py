@@ -43,8 +43,8 @@ class Catalogue(LocalModel):
         return {"provider": "catalogue", "titles": digest, "typos": str(self.typos), "method": METHOD}
 
     def open(self, root: Path, outputs: Sequence[Output]) -> Finder:
-        from etlrun.enrich.answer_files import read_answers
         from etlrun.models._catalogue import TitleFinder
+        from etlrun.spec.answer_files import read_answers
 
         path = self._file(root)
         return TitleFinder(read_answers(path, os.path.relpath(path), outputs), has_typos=self.typos)

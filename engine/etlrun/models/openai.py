@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from etlrun.contracts.model import Environment, LanguageModel, ModelClient, filled, secret_key, written_reference
-from etlrun.enrich.known_models import known_model
+from etlrun.models._known_models import known_model
 from etlrun.secrets import Secret
 from etlrun.spec.fields import key
 

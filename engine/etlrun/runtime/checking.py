@@ -15,8 +15,8 @@ from etlrun.contracts.engine import Engine, EngineSession, StatementError
 from etlrun.failures import RunFailure
 from etlrun.runtime.blame import blame_check, located
 from etlrun.runtime.stage import Staged
-from etlrun.runtime.working import Reporter
 from etlrun.spec.located import Keys
+from etlrun.working import Reporter
 
 if TYPE_CHECKING:
     import pyarrow

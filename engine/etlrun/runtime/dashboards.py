@@ -16,8 +16,8 @@ from etlrun.dashboards.check import CheckedDashboard
 from etlrun.dashboards.cube import collect
 from etlrun.dashboards.html import page_text
 from etlrun.failures import RunFailure
-from etlrun.runtime.connections import database_reader
 from etlrun.runtime.run_records import StoredRun, stored_runs
+from etlrun.warehouse.opening import database_reader
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def build_page(dashboard: CheckedDashboard, folder: Path) -> Built:
     connection = dashboard.sink.connection
     work = Path(tempfile.mkdtemp(prefix="etlrun-dashboard-"))
     try:
-        database = database_reader(dashboard.checked)(connection)
+        database = database_reader(dashboard.checked.project, dashboard.checked.profile)(connection)
         try:
             database.verify(dashboard.table, dashboard.columns)
             copied = database.copy(dashboard.table, dashboard.columns, work)

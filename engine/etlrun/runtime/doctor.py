@@ -12,8 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 from etlrun.contracts.health import HealthFinding, Level
 from etlrun.failures import RunFailure
-from etlrun.runtime.connections import filled, open_connection
 from etlrun.spec.project import Profile, Project
+from etlrun.warehouse.opening import filled, open_connection
 
 LEAST_DISK = 1_000_000_000
 PACKAGES = ("pyspark", "duckdb", "pyarrow", "sqlglot", "sqlalchemy", "pymysql", "psycopg", "google-genai")

@@ -23,9 +23,9 @@ from etlrun.language.duckdb_words import name, parquet
 from etlrun.reading.opened import changed
 from etlrun.reading.source import FileSource, TextSource
 from etlrun.runtime.run_folder import RunFolder
-from etlrun.runtime.working import Reporter, work
 from etlrun.spec.dates import DATE_COLUMN
 from etlrun.stopping import cancelling
+from etlrun.working import Reporter, work
 
 CHUNK = 1 << 20
 

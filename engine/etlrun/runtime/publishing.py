@@ -12,13 +12,13 @@ from etlrun.contracts.connection import Load
 from etlrun.contracts.sink import Publication
 from etlrun.failures import RunFailure
 from etlrun.runtime.blame import located
-from etlrun.runtime.connections import database_writer
 from etlrun.runtime.record import Record
 from etlrun.runtime.stage import Staged, shown_columns, verify_stage
 from etlrun.runtime.waiting import when_free
-from etlrun.runtime.working import Reporter
 from etlrun.spec.project import Use
 from etlrun.stopping import safe_point
+from etlrun.warehouse.opening import database_writer
+from etlrun.working import Reporter
 
 
 def look_ahead(checked: Checked, record: Record) -> None:
@@ -114,7 +114,7 @@ def _publish(
 def _publish_loads(checked: Checked, group: Mapping[str, Use], loads: Mapping[str, Load]) -> dict[str, dict[str, Any]]:
     """Publish tables of one connection."""
     connection = next(use.value.place(sink)[0] for sink, use in group.items())
-    database = database_writer(checked)(connection)
+    database = database_writer(checked.project, checked.profile)(connection)
     try:
         database.publish_all(tuple(loads.values()))
     finally:
@@ -148,5 +148,5 @@ def _publication(checked: Checked, sink: str, use: Use, staged: Staged, run_id: 
         spec_hash,
         checked.project.root,
         checked.scope(use.where),
-        database_writer(checked),
+        database_writer(checked.project, checked.profile),
     )

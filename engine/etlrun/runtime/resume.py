@@ -13,8 +13,8 @@ from etlrun.runtime.run import spec_hash
 from etlrun.runtime.run_folder import RunFolder
 from etlrun.runtime.run_records import is_alive
 from etlrun.runtime.stage import from_record
-from etlrun.runtime.working import Reporter
 from etlrun.stopping import Stopped, orderly
+from etlrun.working import Reporter
 
 
 @orderly()

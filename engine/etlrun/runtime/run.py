@@ -23,12 +23,11 @@ from etlrun.compiler.statement import relation_statement
 from etlrun.contracts.engine import Engine, EngineSession, ParquetFiles, StatementError, Workspace
 from etlrun.contracts.step import Ask
 from etlrun.diagnostics import SpecError
+from etlrun.enrich.answer_relation import answer_relation
+from etlrun.enrich.consent import Consent
 from etlrun.failures import RunFailure
-from etlrun.runtime.asking import answer_relation
 from etlrun.runtime.blame import blame, located
 from etlrun.runtime.checking import CheckResult, judge, ready, run_checks
-from etlrun.runtime.connections import filled
-from etlrun.runtime.consent import Consent
 from etlrun.runtime.full_disk import as_full_disk, disk_failure
 from etlrun.runtime.functions import FunctionProcess
 from etlrun.runtime.inputs import Inputs
@@ -38,8 +37,9 @@ from etlrun.runtime.run_folder import RunFolder, new_run
 from etlrun.runtime.run_records import sweep_old
 from etlrun.runtime.sources import account, find_files, look_at_tables, read_sources
 from etlrun.runtime.stage import Staged, take_stock
-from etlrun.runtime.working import Reporter, in_background, wait_for, work
 from etlrun.stopping import Stopped, is_asked, orderly, safe_point
+from etlrun.warehouse.opening import filled
+from etlrun.working import Reporter, in_background, wait_for, work
 
 
 @dataclass(frozen=True)

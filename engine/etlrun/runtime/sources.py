@@ -14,11 +14,11 @@ from etlrun.reading.explaining import explain_bytes, first_bytes
 from etlrun.reading.inventory import shown, take_inventory
 from etlrun.reading.source import FileSource, TextSource
 from etlrun.runtime.blame import located
-from etlrun.runtime.connections import database_reader
 from etlrun.runtime.inputs import rows_of_days
 from etlrun.runtime.run_folder import RunFolder
-from etlrun.runtime.working import Reporter, work
 from etlrun.spec.project import Use
+from etlrun.warehouse.opening import database_reader
+from etlrun.working import Reporter, work
 
 SHOWN = 12
 
@@ -28,7 +28,7 @@ def look_at_tables(checked: Checked, names: Iterable[str]) -> None:
     for name in names:
         use = checked.pipeline.sources[name]
         try:
-            use.value.look_ahead(checked.columns[name], database_reader(checked))
+            use.value.look_ahead(checked.columns[name], database_reader(checked.project, checked.profile))
         except RunFailure as failure:
             raise located(checked, use.where, failure) from failure.__cause__
 
@@ -89,7 +89,7 @@ def _read(
         folder.sources(name),
         folder.quarantine(name) if keep else None,
         reporter.progress,
-        database_reader(checked),
+        database_reader(checked.project, checked.profile),
         quarantine_limit=use.value.quarantine_limit if isinstance(use.value, TextSource) else 0,
     )
 

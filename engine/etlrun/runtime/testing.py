@@ -18,13 +18,13 @@ from etlrun.diagnostics import nearest
 from etlrun.enrich.keys import Keys
 from etlrun.failures import RunFailure
 from etlrun.language.arrow import arrow_schema
-from etlrun.runtime.connections import filled
 from etlrun.runtime.differences import Difference, compare_rows
 from etlrun.runtime.functions import FunctionProcess
 from etlrun.runtime.in_memory_run import InMemoryRun
 from etlrun.spec.located import Keys as Where
 from etlrun.spec.values import value_text
 from etlrun.stopping import cancelling, orderly, safe_point
+from etlrun.warehouse.opening import filled
 
 if TYPE_CHECKING:
     import pyarrow

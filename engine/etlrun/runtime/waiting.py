@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from etlrun.failures import RunFailure
-from etlrun.runtime.working import Reporter
 from etlrun.stopping import pause
+from etlrun.working import Reporter
 
 BUSY = ("table-busy", "connection-busy")
 EVERY_SECONDS = 1.0

@@ -59,11 +59,11 @@ from dataclasses import dataclass, replace
 from etlrun.contracts.relation import Input
 from etlrun.contracts.step import Ask, Step
 from etlrun.diagnostics import SpecError, closest, nearest
-from etlrun.enrich.prompts import Prompt, load_prompt, prompt_names
 from etlrun.language.columns import NULL, STRING, Column, Columns
 from etlrun.spec.fields import Described, Percent, key
 from etlrun.spec.outputs import LabelOutput, Output
 from etlrun.spec.paths import OUTSIDE, path_inside
+from etlrun.spec.prompts import Prompt, load_prompt, prompt_names
 from etlrun.spec.scope import At, Scope
 
 STATUSES = ("ok", "abstained", "refused", "failed", "pending")  # as in enrich/store.py, which is slow to import

@@ -11,10 +11,10 @@ from typing import Any
 
 from etlrun.contracts.model import Price
 from etlrun.diagnostics import nearest
-from etlrun.enrich.model_names import is_release_of, plain_name
+from etlrun.models._names import is_release_of, plain_name
 from etlrun.spec.located import read_document
 
-TABLE = Path(__file__).with_name("models.yaml")
+TABLE = Path(__file__).with_name("_models.yaml")
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from etlrun.enrich.asking import Budget
+from etlrun.enrich.enrichment import Enrichment
 from etlrun.enrich.estimates import Bill
 from etlrun.enrich.keys import Keys
 from etlrun.enrich.report import Stop
 from etlrun.failures import Reason, RunFailure
-from etlrun.runtime.enrichment import Enrichment
 
 REASONS: Mapping[int, Reason] = {4: "stopped", 2: "usage", 1: "model"}
 

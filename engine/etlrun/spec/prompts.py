@@ -30,11 +30,11 @@ from pathlib import Path
 from typing import Any
 
 from etlrun.diagnostics import Diagnostic, SpecError, nearest
-from etlrun.enrich.keys import MAX_CHARACTERS, is_asked, normal_form, shown_form
 from etlrun.language.patterns import PatternError
 from etlrun.spec.building import Origin, build
 from etlrun.spec.fields import Described, Label, Schema, key, schema_of_class
 from etlrun.spec.located import Document, Keys, parse_document, read_text
+from etlrun.spec.normal_form import MAX_CHARACTERS, is_asked, normal_form, shown_form
 from etlrun.spec.outputs import LabelOutput, NotAllowed, NumberOutput, Output, Text, Truth, Value, is_all_of, refusal
 from etlrun.spec.paths import refuse_outside
 from etlrun.spec.schema import find_mistakes

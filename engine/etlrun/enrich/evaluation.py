@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from etlrun.contracts.step import Ask
-from etlrun.enrich.answer_files import read_answers
 from etlrun.enrich.asking import Budget, Progress
-from etlrun.enrich.keys import distinct_keys, normal_form
+from etlrun.enrich.consent import Consent, agree, stop_failure
+from etlrun.enrich.enrichment import Enrichment
+from etlrun.enrich.keys import distinct_keys
 from etlrun.enrich.scores import Score, score
 from etlrun.failures import RunFailure
-from etlrun.runtime.consent import Consent, agree, stop_failure
-from etlrun.runtime.enrichment import Enrichment
-from etlrun.runtime.working import Reporter
+from etlrun.spec.answer_files import read_answers
+from etlrun.spec.normal_form import normal_form
+from etlrun.working import Reporter
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from etlrun.enrich.opening import open_store
+from etlrun.contracts.connection import ServerAccess
 from etlrun.enrich.store import Store
 from etlrun.failures import RunFailure
-from etlrun.runtime.connections import filled, needing_packages
 from etlrun.spec.paths import path_inside
 from etlrun.spec.project import Profile, Project, wrong_labels
+from etlrun.warehouse.opening import filled, needing_packages
 
 
 def open_labels(project: Project, profile: Profile) -> Store:
@@ -36,3 +36,14 @@ def _file(root: Path, text: str) -> Path:
             "usage", "path-outside", f"the label store {text} is a link that leads out of the project's folder", fix
         )
     return path
+
+
+def open_store(where: Path | ServerAccess) -> Store:
+    """Open the label store in a SQLite file, made where it is missing, or in a database on a server. Raises RunFailure."""
+    try:
+        from etlrun.enrich._sql_store import SqlStore
+    except ImportError as error:
+        raise RunFailure(
+            "usage", "missing-package", f"the label store needs the package {error.name}", "pip install 'etlrun[llm]'"
+        ) from error
+    return SqlStore(where)

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 
 from etlrun.contracts.model import LanguageModel, LocalModel, Model, ModelError
 from etlrun.contracts.step import Ask
-from etlrun.enrich.answer_files import overrides_path, read_overrides
 from etlrun.enrich.answers import Answers, answer_keys, known_answers
 from etlrun.enrich.asking import Budget, Progress
 from etlrun.enrich.estimates import Bill, estimate
 from etlrun.enrich.keys import Keys, distinct_keys
-from etlrun.enrich.prompts import Prompt, load_prompt
+from etlrun.enrich.labels import open_labels
 from etlrun.enrich.store import Store
 from etlrun.enrich.tiers import Tier, tiers_of
 from etlrun.failures import RunFailure
-from etlrun.runtime.labels import open_labels
+from etlrun.spec.answer_files import overrides_path, read_overrides
 from etlrun.spec.outputs import Value
 from etlrun.spec.project import Profile, Project, from_environment
+from etlrun.spec.prompts import Prompt, load_prompt
 from etlrun.stopping import cancelling, orderly
 
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 from etlrun.compiler.check import Checked
 from etlrun.enrich.asking import Budget
-from etlrun.enrich.keys import distinct_keys
+from etlrun.enrich.bills import asking_relations
+from etlrun.enrich.consent import Consent, agree, stop_failure
+from etlrun.enrich.enrichment import Enrichment, open_enrichment
+from etlrun.enrich.keys import Keys, distinct_keys
 from etlrun.enrich.store import Cost
 from etlrun.failures import RunFailure
-from etlrun.runtime.bills import asking_relations, gather_keys
-from etlrun.runtime.consent import Consent, agree, stop_failure
-from etlrun.runtime.enrichment import Enrichment, open_enrichment
-from etlrun.runtime.working import Reporter
 from etlrun.spec.outputs import Value
+from etlrun.working import Reporter
 
 
 class Change(NamedTuple):
@@ -39,9 +39,15 @@ class Comparison:
 
 
 def compare_answers(
-    checked: Checked, models: tuple[str, ...], before: str, count: int, consent: Consent, reporter: Reporter
+    checked: Checked,
+    keys_of: Mapping[str, Keys],
+    models: tuple[str, ...],
+    before: str,
+    count: int,
+    consent: Consent,
+    reporter: Reporter,
 ) -> Comparison:
-    """Compare for the first enrich step of a pipeline; `models` stand in for its own. Raises RunFailure."""
+    """Compare for the first enrich step of a pipeline; `models` stand in for its own, and `keys_of` are the keys of each step. Raises RunFailure."""
     asking = asking_relations(checked)
     if not asking or asking[0].ask is None:
         raise RunFailure(
@@ -51,7 +57,7 @@ def compare_answers(
             "name one with an `enrich` step",
         )
     ask = replace(asking[0].ask, models=models or asking[0].ask.models)
-    sample = gather_keys(checked, reporter)[asking[0].name].asked[:count]
+    sample = keys_of[asking[0].name].asked[:count]
     keys = distinct_keys((key.shown, key.rows) for key in sample)
     with open_enrichment(checked.project, checked.profile, ask) as enrichment:
         alone = replace(enrichment, overrides={})

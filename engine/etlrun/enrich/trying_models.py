@@ -11,13 +11,14 @@ from typing import Any
 
 from etlrun.contracts.model import LanguageModel, LocalModel, ModelError, ModelReply
 from etlrun.enrich.asking import Budget
-from etlrun.enrich.keys import Key, normal_form
-from etlrun.enrich.prompts import Prompt, load_prompt
+from etlrun.enrich.keys import Key
 from etlrun.enrich.questions import Sheet, write_sheet
 from etlrun.enrich.replies import judge
 from etlrun.enrich.tiers import Tier, tiers_of
 from etlrun.failures import RunFailure
+from etlrun.spec.normal_form import normal_form
 from etlrun.spec.project import Profile, Project, from_environment
+from etlrun.spec.prompts import Prompt, load_prompt
 
 CODES = {"access": 2, "model": 2, "setup": 2}
 ITEMS = 3

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from etlrun.compiler.check import Checked
 from etlrun.contracts.connection import Database
 from etlrun.failures import RunFailure
 from etlrun.spec.project import MissingVariable, Profile, Project, from_environment
@@ -29,14 +28,14 @@ def needing_packages(extra: str, user: str) -> Iterator[None]:
         ) from error
 
 
-def database_reader(checked: Checked) -> Callable[[str], Database]:
+def database_reader(project: Project, profile: Profile) -> Callable[[str], Database]:
     """What opens a connection of the profile for reading."""
-    return lambda connection: open_connection(checked.project, checked.profile, connection, writing=False)
+    return lambda connection: open_connection(project, profile, connection, writing=False)
 
 
-def database_writer(checked: Checked) -> Callable[[str], Database]:
+def database_writer(project: Project, profile: Profile) -> Callable[[str], Database]:
     """What opens a connection of the profile for writing."""
-    return lambda connection: open_connection(checked.project, checked.profile, connection, writing=True)
+    return lambda connection: open_connection(project, profile, connection, writing=True)
 
 
 def filled(text: str) -> str:

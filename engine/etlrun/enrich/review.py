@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from etlrun.compiler.check import Checked
-from etlrun.enrich.answer_files import REVIEW
 from etlrun.enrich.answers import known_answers
-from etlrun.runtime.bills import asking_relations, gather_keys
-from etlrun.runtime.enrichment import open_enrichment
-from etlrun.runtime.working import Reporter
+from etlrun.enrich.bills import asking_relations
+from etlrun.enrich.enrichment import open_enrichment
+from etlrun.enrich.keys import Keys
+from etlrun.spec.answer_files import REVIEW
 
 Table = tuple[list[str], list[list[str]]]
 
 
-def review(checked: Checked, reporter: Reporter) -> dict[str, Table]:
-    """By prompt: a header and a line for every key that is asked, the one with the most rows first. Calls no service. Raises RunFailure."""
-    keys = gather_keys(checked, reporter)
+def review(checked: Checked, keys: Mapping[str, Keys]) -> dict[str, Table]:
+    """By prompt: a header and a line for every key that is asked, the one with the most rows first. Calls no service. Raises RunFailure.
+
+    `keys` are those of each enrich step, by the name of its relation of answers.
+    """
     found: dict[str, Table] = {}
     for relation in asking_relations(checked):
         assert relation.ask is not None

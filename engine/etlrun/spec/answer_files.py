@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from etlrun.diagnostics import Diagnostic, SpecError, nearest
-from etlrun.enrich.keys import normal_form
 from etlrun.spec import located
+from etlrun.spec.normal_form import normal_form
 from etlrun.spec.outputs import NotAllowed, Output, Value, read_text, refusal
 from etlrun.spec.paths import refuse_outside
 

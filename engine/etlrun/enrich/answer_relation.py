@@ -10,11 +10,11 @@ from typing import Any
 from etlrun.compiler.check import Checked
 from etlrun.contracts.step import Ask
 from etlrun.enrich.answers import OVERRIDE, Answers
+from etlrun.enrich.consent import Consent, after_spending, agree, stop_failure
+from etlrun.enrich.enrichment import Enrichment, count_rows, open_enrichment, read_keys
+from etlrun.enrich.evaluation import NOTHING_EVALUATED, Evaluation, budget_of, check_accuracy
 from etlrun.failures import RunFailure
-from etlrun.runtime.consent import Consent, after_spending, agree, stop_failure
-from etlrun.runtime.enrichment import Enrichment, count_rows, open_enrichment, read_keys
-from etlrun.runtime.evaluation import NOTHING_EVALUATED, Evaluation, budget_of, check_accuracy
-from etlrun.runtime.working import Reporter
+from etlrun.working import Reporter
 
 
 def answer_relation(
