@@ -34,7 +34,7 @@ test: check .venv/mariadb.stamp .venv/postgres.stamp .venv/chromium.stamp  ## ru
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 test-mysql: mysqld .venv/dev.stamp  ## run the tests of the warehouse on MySQL itself: make test-mysql MYSQLD=/path/to/mysqld
-	@ETLRUN_TEST_MYSQLD='$(MYSQLD)' $(BIN)/python -m pytest -q tests/mysql
+	@ETLRUN_TEST_MYSQLD='$(MYSQLD)' $(BIN)/python -m pytest -q tests/mysql tests/contracts/test_label_store_contract.py tests/contracts/test_connection_contract.py
 
 mysqld:
 	@case "$$('$(MYSQLD)' --version 2>&1)" in \

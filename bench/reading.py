@@ -26,8 +26,8 @@ import pyarrow as pa  # noqa: E402 - the tests' server is found through the path
 import pyarrow.parquet as pq  # noqa: E402
 from pymysql.cursors import SSCursor  # noqa: E402
 
-from etlrun.connections._mysql.reading import Parallel  # noqa: E402
 from etlrun.language.arrow import arrow_schema  # noqa: E402
+from etlrun.warehouse.access import Parallel  # noqa: E402
 from mysql.loads import Place, columns_of  # noqa: E402
 from mysql.server import Server  # noqa: E402
 

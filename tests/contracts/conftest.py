@@ -48,6 +48,14 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
     target.close()
 
 
+@pytest.fixture(params=["mysql", "postgres"])
+def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
+    """An empty database on a server of each kind."""
+    target = _TARGETS[str(request.param)](request, tmp_path, f"t{next(_numbers)}")
+    yield target
+    target.close()
+
+
 def _duckdb(request: pytest.FixtureRequest, folder: Path, name: str) -> Target:
     path = str(folder / "warehouse.duckdb")
     return Target("duckdb", {"path": path}, lambda: None, lambda schema: f"CREATE SCHEMA {schema}")
@@ -57,7 +65,9 @@ def _mysql(request: pytest.FixtureRequest, folder: Path, name: str) -> Target:
     server: Server = request.getfixturevalue("mysql_server")
     server.run(f"CREATE DATABASE {name}")
     url = f"mysql://root@127.0.0.1:{server.port}/{name}"
-    return Target("mysql", {"url": url}, lambda: server.connect(name), lambda schema: f"CREATE DATABASE {schema}")
+    return Target(
+        "mysql", {"url": url}, lambda: server.connect(name), lambda schema: f"CREATE DATABASE {schema}", server
+    )
 
 
 def _postgres(request: pytest.FixtureRequest, folder: Path, name: str) -> Target:
@@ -68,7 +78,7 @@ def _postgres(request: pytest.FixtureRequest, folder: Path, name: str) -> Target
     def connect() -> psycopg.Connection[Any]:
         return server.connect(name)
 
-    return Target("postgres", {"url": url}, connect, lambda schema: f"CREATE SCHEMA {schema}")
+    return Target("postgres", {"url": url}, connect, lambda schema: f"CREATE SCHEMA {schema}", server)
 
 
 _TARGETS = {"duckdb": _duckdb, "mysql": _mysql, "postgres": _postgres}

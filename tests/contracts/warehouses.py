@@ -21,7 +21,7 @@ TESTS = Path(__file__).resolve().parent.parent
 if __name__ == "__main__":
     sys.path.insert(0, str(TESTS))
 
-from etlrun.contracts.connection import Database, Load  # noqa: E402 - the tests are no package that is installed
+from etlrun.contracts.connection import Connection, Database, Load  # noqa: E402 - the tests are no package that is installed
 from etlrun.spec.registry import kinds  # noqa: E402
 from mysql.loads import make_load, many  # noqa: E402
 
@@ -36,7 +36,48 @@ class Target:
     keys: dict[str, str]
     connect: Callable[[], Any]
     schema: Callable[[str], str]
+    server: Any = None  # mysql.server.Server or postgres.server.PostgresProcess; a file has none
     opened: list[Database] = field(default_factory=list)
+
+    @property
+    def place(self) -> str:
+        """The database as messages name it."""
+        return f"127.0.0.1:{self.server.port}, database `{self.name}`"
+
+    @property
+    def name(self) -> str:
+        return self.keys["url"].rpartition("/")[2]
+
+    def connection(self, account: str = "root", **keys: Any) -> Connection:
+        """The connection of a profile, of an account `user` or `user:password`."""
+        url = self.keys["url"].replace("//root@", f"//{account}@") if "url" in self.keys else ""
+        given = {**self.keys, **({"url": url} if url else {}), **keys}
+        connection: Connection = kinds("connections")[self.kind](**given)
+        return connection
+
+    def end_sessions(self) -> None:
+        """End every other session of the database, from the server's side."""
+        if self.kind == "mysql":
+            for thread, database in self.run(
+                "SELECT id, db FROM information_schema.processlist WHERE id <> CONNECTION_ID()"
+            ):
+                if database == self.name:
+                    self.run(f"KILL {thread}")
+        else:
+            others = "datname = current_database() AND pid <> pg_backend_pid()"
+            self.run(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {others}")
+
+    def make_account(self, rights: str, *tables: str) -> str:
+        """Make an account with rights on these tables, or on the whole schema; gives `user:password`."""
+        user = f"u_{self.name}"
+        if self.kind == "mysql":
+            objects = [f"{self.name}.{table}" for table in tables or ("*",)]
+            grants = [f"GRANT {rights} ON {each} TO {user}@'%'" for each in objects]
+            self.run(f"CREATE USER {user}@'%' IDENTIFIED BY 'x1'", *grants)
+        else:
+            grants = [f"GRANT {rights} ON {each} TO {user}" for each in tables or ("SCHEMA public",)]
+            self.run(f"CREATE ROLE {user} LOGIN PASSWORD 'x1'", *grants)
+        return f"{user}:x1"
 
     def open(self) -> Database:
         """The database as a run opens it. DuckDB's is opened once for all: other connections share it."""

@@ -12,15 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlglot import exp
 
-from etlrun.connections._mysql.reading import Parallel
-from etlrun.connections._mysql.server import MysqlServer, warnings
-from etlrun.connections._mysql.session import SessionSettings
+from etlrun.connections._mysql.server import MysqlServer
 from etlrun.contracts.connection import Load, Write
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import Column, Columns, parse_type
 from etlrun.language.expressions import parse
 from etlrun.language.typed import check_expression
 from etlrun.secrets import Secret
+from etlrun.warehouse.access import Parallel, SessionSettings, tls_warnings
 from etlrun.warehouse.address import Address
 from etlrun.warehouse.database import Warehouse
 from etlrun.warehouse.retry import RetryPolicy
@@ -108,7 +107,7 @@ class Place:
         address = Address("127.0.0.1", self.port, "", self.database, user, Secret(password))
         given = SessionSettings(**{"lock_timeout": 1, "timeout": 20, "connect_timeout": 5, **settings})
         server = MysqlServer("warehouse", address, given, loader, parallel or Parallel())
-        notices = tuple(warnings("warehouse", address, given))
+        notices = tuple(tls_warnings("warehouse", address, given))
         return Warehouse("warehouse", server, notices, RetryPolicy(sleep=self._sleep))
 
     def through(self, port: int) -> Place:

@@ -15,13 +15,13 @@ from etlrun.enrich.labels import open_labels
 from etlrun.enrich.store import Store
 from etlrun.failures import RunFailure
 from etlrun.spec.project import Profile, Project, Use
+from label_stores import QUESTION, known, record, result
 
 from .authority import Authority
 from .loads import Place
 from .rogue import FILE as WANTED
 from .rogue import Rogue
 from .server import Server
-from .test_labels import QUESTION, known, record, result
 from .test_session import LOOSE, VARIABLES
 
 CANARY = "c4n4ry-pässwörd"

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from etlrun.connections._mysql.session import SessionSettings, open_line
+from etlrun.connections._mysql.session import open_line
 from etlrun.connections._mysql.wire import MysqlConnection
 from etlrun.failures import RunFailure
+from etlrun.warehouse.access import SessionSettings
 from etlrun.warehouse.address import Address
 
 from .loads import Place, make_load, many

@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from etlrun.connections._mysql.ranges import Cutter
-from etlrun.connections._mysql.reading import Parallel
 from etlrun.connections._mysql.tables import read_definition
 from etlrun.connections._mysql.words import text
 from etlrun.contracts.connection import Copy
 from etlrun.failures import RunFailure
+from etlrun.warehouse.access import Parallel
 from etlrun.warehouse.reading import Selection
 from projects import wait_for
 

@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 from pymysql.err import OperationalError
 
-from etlrun.connections._mysql.reading import Parallel
 from etlrun.connections._mysql.rows import LONGEST, PAGE, read_rows
 from etlrun.connections._mysql.wire import MysqlConnection
 from etlrun.contracts.connection import Copy
 from etlrun.failures import RunFailure
+from etlrun.warehouse.access import Parallel
 from projects import wait_for
 
 from .loads import Place, columns_of, make_load

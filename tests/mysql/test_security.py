@@ -13,13 +13,12 @@ import pymysql.connections
 import pytest
 
 from etlrun.connections._mysql.errors import masked
-from etlrun.connections._mysql.reading import Parallel
-from etlrun.connections._mysql.session import SessionSettings, _tls
-from etlrun.connections._mysql.urls import read_mysql_url
+from etlrun.connections._mysql.session import _tls
 from etlrun.connections.mysql import Mysql
 from etlrun.failures import RunFailure
 from etlrun.secrets import Secret
-from etlrun.warehouse.address import Address
+from etlrun.warehouse.access import Parallel, SessionSettings
+from etlrun.warehouse.address import Address, read_address
 
 from .authority import Authority
 from .loads import Place, columns_of, make_load, many
@@ -237,6 +236,10 @@ def test_a_host_without_an_address_is_named() -> None:
         opened.columns("t")
 
 
+def address_of(name: str, url: str, password: str) -> Address:
+    return read_address(name, url, password, Mysql.form)
+
+
 @pytest.mark.parametrize(
     ("url", "detail"),
     [
@@ -250,19 +253,19 @@ def test_a_host_without_an_address_is_named() -> None:
 )
 def test_a_url_that_cannot_be_used_is_told(url: str, detail: str) -> None:
     with pytest.raises(RunFailure) as failure:
-        read_mysql_url("warehouse", url, "")
+        address_of("warehouse", url, "")
     assert detail in failure.value.message and failure.value.exit_code == 2
 
 
 @pytest.mark.parametrize("url", ["w0rd@planted@h:1/db", "w0rd@planted/x@h/db", "w0rd@x/se?planted=1@h/db"])
 def test_an_at_sign_that_a_password_holds_as_it_is_shows_none_of_it(url: str) -> None:
     with pytest.raises(RunFailure, match="more than one `@`") as failure:
-        read_mysql_url("warehouse", f"mysql://u:{url}", "")
+        address_of("warehouse", f"mysql://u:{url}", "")
     assert "planted" not in failure.value.message + failure.value.fix
 
 
 def test_a_url_gives_every_part_of_the_address() -> None:
-    found = read_mysql_url(
+    found = address_of(
         "warehouse", "mariadb+pymysql://etl:p%40ss@db.example.com:3307/customer360?charset=utf8mb4", "unused"
     )
     assert (found.host, found.port, found.database, found.user, found.password.reveal()) == (
@@ -273,13 +276,13 @@ def test_a_url_gives_every_part_of_the_address() -> None:
         "p@ss",
     )
     assert found.place == "db.example.com:3307, database `customer360`"
-    separate = read_mysql_url("warehouse", "mysql://etl@[::1]/w", "secret")
+    separate = address_of("warehouse", "mysql://etl@[::1]/w", "secret")
     assert (separate.place, separate.password.reveal(), separate.is_local) == (
         "[::1]:3306, database `w`",
         "secret",
         True,
     )
-    assert read_mysql_url("warehouse", "mysql://etl@/w?unix_socket=/run/db.sock", "").socket == "/run/db.sock"
+    assert address_of("warehouse", "mysql://etl@/w?unix_socket=/run/db.sock", "").socket == "/run/db.sock"
 
 
 def test_a_socket_is_a_way_to_the_server(place: Place, tmp_path: Path) -> None:

@@ -14,10 +14,11 @@ import pytest
 
 from etlrun.connections._mysql.errors import MysqlError
 from etlrun.connections._mysql.server import MysqlServer
-from etlrun.connections._mysql.session import MysqlSession, SessionSettings
+from etlrun.connections._mysql.session import MysqlSession
 from etlrun.contracts.connection import Load
 from etlrun.failures import RunFailure
 from etlrun.secrets import Secret
+from etlrun.warehouse.access import SessionSettings
 from etlrun.warehouse.address import Address
 from etlrun.warehouse.proof import state_of
 from etlrun.warehouse.slices import WHOLE, Slice, cut

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 import pytest
 
 from etlrun.connections._mysql.server import MysqlServer
-from etlrun.connections._mysql.session import SessionSettings
 from etlrun.failures import RunFailure
 from etlrun.secrets import Secret
+from etlrun.warehouse.access import SessionSettings
 from etlrun.warehouse.address import Address
 from etlrun.warehouse.database import Warehouse
 

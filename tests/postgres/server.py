@@ -5,11 +5,13 @@ PostgreSQL refuses to run as root: there it runs as `nobody`, and the folder is 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +71,7 @@ class PostgresProcess:
             except psycopg.OperationalError:
                 if self.process.poll() is not None:
                     raise RuntimeError((self.folder / "log").read_text()[-3000:]) from None
-                _wait()
+                time.sleep(0.05)
             else:
                 return self
         raise RuntimeError("PostgreSQL does not start")
@@ -85,14 +87,18 @@ class PostgresProcess:
                 cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
 
+    def kill(self) -> None:
+        """SIGKILL, the processes of its sessions too: as if the machine had lost its power."""
+        assert self.process is not None
+        number = self.process.pid
+        children = Path(f"/proc/{number}/task/{number}/children").read_text().split()
+        for process in (number, *map(int, children)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        self.process.wait()
+
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGQUIT)
             self.process.wait(20)
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _wait() -> None:
-    import time
-
-    time.sleep(0.05)

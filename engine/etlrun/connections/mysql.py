@@ -28,63 +28,49 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from etlrun.contracts.connection import Connection, Database, ServerAccess
+from etlrun.contracts.connection import Database, ServerAccess
 from etlrun.spec.fields import key
-
-if TYPE_CHECKING:
-    from etlrun.connections._mysql.session import SessionSettings
-    from etlrun.warehouse.address import Address
+from etlrun.warehouse.access import Parallel, ServerConnection, tls_warnings
+from etlrun.warehouse.address import UrlForm
 
 
 @dataclass(frozen=True)
-class Mysql(Connection):
+class Mysql(ServerConnection):
     """A MySQL or MariaDB server."""
 
-    short: ClassVar[str] = "url"
+    form: ClassVar[UrlForm] = UrlForm(
+        "MySQL",
+        ("mysql", "mysql+pymysql", "mariadb", "mariadb+pymysql"),
+        3306,
+        ("charset", "unix_socket"),
+        "unix_socket",
+        "mysql+pymysql://user@host:3306/database",
+    )
 
     url: str = key("`mysql+pymysql://user:password@host:3306/database`, best as `${WAREHOUSE_URL}`")
-    password: str = key("the password, as `${NAME}`, where the URL has none", default="")
-    tls: Literal["auto", "verify_identity", "verify_ca", "insecure"] = key(
-        "`auto` verifies the certificate and the host's name (`verify_identity`) unless the server is on this machine; "
-        "`verify_ca` leaves the name out, `insecure` verifies nothing",
-        default="auto",
-    )
-    ca: str = key(
-        "the file of the authority that signed the server's certificate; the system's authorities where it is not given",
-        default="",
-    )
     loader: Literal["auto", "insert", "load_data"] = key(
         "how rows travel: `load_data` streams them, and needs local_infile=ON on the server; `auto` falls back to `insert`",
         default="auto",
     )
-    readers: int | None = key(
-        "how many connections read a large table at once; as many as there are cores, and at most 4, where it is not given",
-        default=None,
-    )
-    connect_timeout: int = key("seconds until a server that does not answer counts as unreachable", default=10)
-    timeout: int = key("seconds that one statement may take", default=600)
-    lock_timeout: int = key("seconds to wait for rows that another transaction holds", default=30)
 
     def open(self, name: str, root: Path, environment: Callable[[str], str], *, writing: bool) -> Database:
-        from etlrun.connections._mysql.reading import Parallel
-        from etlrun.connections._mysql.server import MysqlServer, warnings
+        from etlrun.connections._mysql.server import MysqlServer
         from etlrun.warehouse.database import Warehouse
 
-        address, settings = self._target(name, root, environment)
+        address, settings = self.target(name, root, environment)
         server = MysqlServer(name, address, settings, self.loader, Parallel(self.readers))
-        return Warehouse(name, server, tuple(warnings(name, address, settings)))
+        return Warehouse(name, server, tuple(tls_warnings(name, address, settings)))
 
     def lines(self, name: str, root: Path, environment: Callable[[str], str]) -> ServerAccess:
-        from etlrun.connections._mysql.lines import lines_to
+        from etlrun.connections._mysql.errors import explain, server_error
+        from etlrun.connections._mysql.session import open_transactional
 
-        return lines_to(*self._target(name, root, environment))
-
-    def _target(self, name: str, root: Path, environment: Callable[[str], str]) -> tuple[Address, SessionSettings]:
-        from etlrun.connections._mysql.session import SessionSettings
-        from etlrun.connections._mysql.urls import read_mysql_url
-
-        address = read_mysql_url(name, environment(self.url), environment(self.password))
-        ca = str(root / environment(self.ca)) if self.ca else ""
-        return address, SessionSettings(self.tls, ca, self.connect_timeout, self.timeout, self.lock_timeout)
+        address, settings = self.target(name, root, environment)
+        return ServerAccess(
+            "mysql+pymysql",
+            address.place,
+            lambda: open_transactional(address, settings),
+            lambda error: explain(server_error(error), address),
+        )

@@ -10,6 +10,9 @@ one of sessions: the lock of a table is held by its session.
 A table of 100,000 rows or more is read over several connections at once, each of which takes some of its pages; all of them see the
 table as it was at one moment. A table in another schema is named with it: `marts.orders`.
 
+With `labels: warehouse` beside `connections`, the answers of models are kept in this database as well, in tables whose names start with
+`etlrun_`, and everybody who uses it shares them. `tls`, `ca` and the timeouts hold for them too.
+
 ```yaml
 profiles:
   prod:
@@ -23,47 +26,46 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
-from etlrun.contracts.connection import Connection, Database
+from etlrun.contracts.connection import Database, ServerAccess
 from etlrun.spec.fields import key
+from etlrun.warehouse.access import Parallel, ServerConnection, tls_warnings
+from etlrun.warehouse.address import UrlForm
 
 
 @dataclass(frozen=True)
-class Postgres(Connection):
+class Postgres(ServerConnection):
     """A PostgreSQL server."""
 
-    short: ClassVar[str] = "url"
+    form: ClassVar[UrlForm] = UrlForm(
+        "PostgreSQL",
+        ("postgresql", "postgres", "postgresql+psycopg"),
+        5432,
+        ("host",),
+        "host",
+        "postgresql://user@host:5432/database",
+    )
 
     url: str = key("`postgresql://user:password@host:5432/database`, best as `${WAREHOUSE_URL}`")
-    password: str = key("the password, as `${NAME}`, where the URL has none", default="")
-    tls: Literal["auto", "verify_identity", "verify_ca", "insecure"] = key(
-        "`auto` verifies the certificate and the host's name (`verify_identity`) unless the server is on this machine; "
-        "`verify_ca` leaves the name out, `insecure` verifies nothing",
-        default="auto",
-    )
-    ca: str = key(
-        "the file of the authority that signed the server's certificate; the system's authorities where it is not given",
-        default="",
-    )
-    readers: int | None = key(
-        "how many connections read a large table at once; as many as there are cores, and at most 4, where it is not given",
-        default=None,
-    )
-    connect_timeout: int = key("seconds until a server that does not answer counts as unreachable", default=10)
     timeout: int = key("seconds that one statement may take; COPY takes as long as it needs", default=600)
-    lock_timeout: int = key("seconds to wait for rows that another transaction holds", default=30)
 
     def open(self, name: str, root: Path, environment: Callable[[str], str], *, writing: bool) -> Database:
-        from etlrun.connections._postgres.reading import PageReaders
         from etlrun.connections._postgres.server import PostgresServer
-        from etlrun.connections._postgres.session import PostgresSettings
-        from etlrun.warehouse.address import UrlForm, read_address
         from etlrun.warehouse.database import Warehouse
 
-        drivers = ("postgresql", "postgres", "postgresql+psycopg")
-        form = UrlForm("PostgreSQL", drivers, 5432, ("host",), "host", "postgresql://user@host:5432/database")
-        address = read_address(name, environment(self.url), environment(self.password), form)
-        ca = str(root / environment(self.ca)) if self.ca else ""
-        settings = PostgresSettings(self.tls, ca, self.connect_timeout, self.timeout, self.lock_timeout)
-        return Warehouse(name, PostgresServer(address, settings, PageReaders(self.readers)))
+        address, settings = self.target(name, root, environment)
+        server = PostgresServer(address, settings, Parallel(self.readers))
+        return Warehouse(name, server, tuple(tls_warnings(name, address, settings)))
+
+    def lines(self, name: str, root: Path, environment: Callable[[str], str]) -> ServerAccess:
+        from etlrun.connections._postgres.errors import explain, server_error
+        from etlrun.connections._postgres.session import open_transactional
+
+        address, settings = self.target(name, root, environment)
+        return ServerAccess(
+            "postgresql+psycopg",
+            address.place,
+            lambda: open_transactional(address, settings),
+            lambda error: explain(server_error(error)),
+        )

@@ -153,12 +153,14 @@ class Database(ABC):
 
 @dataclass(frozen=True)
 class ServerAccess:
-    """Lines to a MySQL or MariaDB database, for what keeps tables of its own there: the label store.
+    """Lines to a database on a server, for what keeps tables of its own there: the label store.
 
+    `driver` is SQLAlchemy's name of it, as `postgresql+psycopg`.
     `place` is the database as messages name it. `open` gives a connection of Python's DB-API; `explain` says of an exception of it
     what happened and what to do.
     """
 
+    driver: str
     place: str
     open: Callable[[], Any]
     explain: Callable[[Exception], tuple[str, str]]
@@ -177,5 +179,5 @@ class Connection(Described):
             "usage",
             "no-labels",
             f"connection `{name}` is not a server that the label store could be in",
-            "give `labels` the name of a `mysql` connection, or the path of a file",
+            "give `labels` the name of a `mysql` or `postgres` connection, or the path of a file",
         )

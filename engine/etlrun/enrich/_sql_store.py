@@ -1,4 +1,4 @@
-"""The label store in a database, through SQLAlchemy: SQLite, MySQL, MariaDB."""
+"""The label store in a database, through SQLAlchemy: SQLite, MySQL, MariaDB, PostgreSQL."""
 
 from __future__ import annotations
 
@@ -11,13 +11,23 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import sqlalchemy as sa
 
 from etlrun.contracts.connection import ServerAccess
 from etlrun.enrich._owner import LIFE, Owner, this_process
-from etlrun.enrich._tables import ANSWERS, LEASES, OWNERS, QUESTIONS, REQUESTS, create_all, server_engine, sqlite_engine
+from etlrun.enrich._tables import (
+    ANSWERS,
+    LEASES,
+    METADATA,
+    OWNERS,
+    QUESTIONS,
+    REQUESTS,
+    create_view,
+    server_engine,
+    sqlite_engine,
+)
 from etlrun.enrich.questions import Question
 from etlrun.enrich.store import SETTLED, WORTH, Cost, Leased, RequestEntry, Result, Sent, Store, StoredAnswer
 from etlrun.failures import RunFailure
@@ -36,7 +46,8 @@ class SqlStore(Store):
         self.engine = sqlite_engine(where) if isinstance(where, Path) else server_engine(where)
         self.place = str(where) if isinstance(where, Path) else f"{where.place},"
         self._explain = _explain_file if isinstance(where, Path) else where.explain
-        self._write(create_all)
+        self._write(METADATA.create_all)
+        self._write(create_view)  # apart: a server may undo all of a transaction in which one statement fails
 
     def _write(self, work: Callable[[sa.Connection], Made]) -> Made:
         """Do `work` in one transaction; again, where another process's transaction got in its way. Raises RunFailure."""
@@ -71,7 +82,7 @@ class SqlStore(Store):
 
         def work(connection: sa.Connection) -> None:
             if connection.execute(sa.select(QUESTIONS.c.id).where(QUESTIONS.c.id == question.id)).first() is None:
-                self._insert(connection, "replace", QUESTIONS, [row])
+                self._replace(connection, QUESTIONS, [row])
 
         self._write(work)
 
@@ -132,7 +143,7 @@ class SqlStore(Store):
         others = tuple(key for key in keys if key in taken and key not in settled)
         ours = [key for key in keys if key not in settled and key not in taken]
         mine = [key for key in ours if held.get(key) != self.owner.id]
-        self._insert(connection, "insert", LEASES, sorted((question, key, self.owner.id) for key in mine))
+        self._insert(connection, LEASES, sorted((question, key, self.owner.id) for key in mine))
         return Leased(tuple(ours), tuple(key for key in keys if key in settled), others)
 
     def _living(self, connection: sa.Connection) -> set[str]:
@@ -148,7 +159,7 @@ class SqlStore(Store):
 
     def heartbeat(self) -> None:
         row = (self.owner.id, self.owner.host, self.owner.pid, time.time() + LIFE)
-        self._write(lambda connection: self._insert(connection, "replace", OWNERS, [row]))
+        self._write(lambda connection: self._replace(connection, OWNERS, [row]))
 
     def release(self) -> None:
         def work(connection: sa.Connection) -> None:
@@ -174,13 +185,30 @@ class SqlStore(Store):
                 for result in entry.results
                 if result.key not in outranked
             )
-            self._insert(connection, "replace", ANSWERS, answers)
-            self._insert(connection, "insert", REQUESTS, sent)
+            self._replace(connection, ANSWERS, answers)
+            self._insert(connection, REQUESTS, sent)
 
         self._write(work)
 
-    def _insert(self, connection: sa.Connection, verb: str, table: sa.Table, rows: list[tuple[Any, ...]]) -> None:
-        """Insert rows, or `replace` those that are there: both SQLite and MySQL know the word. Rows go to the driver as they are."""
+    def _replace(self, connection: sa.Connection, table: sa.Table, rows: list[tuple[Any, ...]]) -> None:
+        """Insert rows in the place of those of equal key."""
+        if self.engine.dialect.name != "postgresql":
+            self._insert(connection, table, rows, "replace")
+        elif rows:  # its INSERT ... ON CONFLICT needs the right to UPDATE
+            width = len(table.primary_key.columns)
+            quote = connection.dialect.identifier_preparer.quote
+            same = " and ".join(f"{quote(column.name)} = {self._mark}" for column in table.primary_key.columns)
+            connection.exec_driver_sql(f"delete from {table.name} where {same}", [row[:width] for row in rows])
+            self._insert(connection, table, rows)
+
+    def _insert(
+        self,
+        connection: sa.Connection,
+        table: sa.Table,
+        rows: list[tuple[Any, ...]],
+        verb: Literal["insert", "replace"] = "insert",
+    ) -> None:
+        """Insert rows, which go to the driver as they are. Both SQLite and MySQL know the word `replace`."""
         if rows:
             columns = ", ".join(connection.dialect.identifier_preparer.quote(column.name) for column in table.columns)
             marks = ", ".join([self._mark] * len(table.columns))
@@ -257,7 +285,7 @@ def _explain_file(error: Exception) -> tuple[str, str]:
 
 def _is_passing(error: sa.exc.DBAPIError) -> bool:
     """Whether an error may be gone at the next attempt: a deadlock, a lock not got in time, a row or table that another process was first to make."""
-    words = ("deadlock", "lock wait", "locked", "already exists", "concurrent ddl")
+    words = ("deadlock", "lock wait", "lock timeout", "locked", "already exists", "concurrent")
     return isinstance(error, sa.exc.IntegrityError) or any(word in str(error.orig).lower() for word in words)
 
 

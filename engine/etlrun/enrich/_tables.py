@@ -15,18 +15,21 @@ from etlrun.failures import RunFailure
 from etlrun.private import private_folder, refuse_open
 
 METADATA = sa.MetaData()
-COMMAND_DENIED = 1142
+DENIED = {1142, "42501"}  # what MySQL and PostgreSQL answer to an account without the right
 
 
 def _text(length: int) -> Any:
-    """Text compared byte by byte: the collations of MySQL otherwise take `tình` and `tinh` for one key."""
-    exact = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")
-    return sa.String(length).with_variant(exact, "mysql", "mariadb")
+    """Text compared byte by byte: the collations of servers otherwise take `tình` and `tinh` for one key."""
+    return _by_bytes(sa.String(length), mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"))
 
 
 def _long_text() -> Any:
-    exact = mysql.MEDIUMTEXT(charset="utf8mb4", collation="utf8mb4_bin")
-    return sa.Text().with_variant(exact, "mysql", "mariadb")
+    return _by_bytes(sa.Text(), mysql.MEDIUMTEXT(charset="utf8mb4", collation="utf8mb4_bin"))
+
+
+def _by_bytes(kind: sa.String, on_mysql: Any) -> Any:
+    on_postgres = type(kind)(kind.length, collation="C")
+    return kind.with_variant(on_mysql, "mysql", "mariadb").with_variant(on_postgres, "postgresql")
 
 
 def _number() -> Any:
@@ -126,21 +129,21 @@ def labels_view() -> sa.Select[Any]:
     )
 
 
-def create_all(connection: sa.Connection) -> None:
-    """Create what is missing: tables, and the view, which nothing of ours reads: an account that may not make one does without."""
-    METADATA.create_all(connection)
-    if LABELS not in sa.inspect(connection).get_view_names():
-        text = labels_view().compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
-        try:
-            connection.exec_driver_sql(f"create view {LABELS} as {str(text).replace('%', '%%')}")
-        except sa.exc.DBAPIError as error:
-            if error.orig is None or error.orig.args[:1] != (COMMAND_DENIED,):
-                raise
+def create_view(connection: sa.Connection) -> None:
+    """Create the view where it is missing. Nothing of ours reads it: an account that may not make one does without."""
+    if LABELS in sa.inspect(connection).get_view_names():
+        return
+    text = labels_view().compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
+    try:
+        connection.exec_driver_sql(f"create view {LABELS} as {str(text).replace('%', '%%')}")
+    except sa.exc.DBAPIError as error:
+        if not DENIED & {getattr(error.orig, "sqlstate", None), *getattr(error.orig, "args", ())[:1]}:
+            raise
 
 
 def server_engine(lines: ServerAccess) -> sa.Engine:
-    """An engine over a database on a MySQL or MariaDB server, on whose lines a transaction is READ COMMITTED."""
-    return sa.create_engine("mysql+pymysql://", creator=lines.open, hide_parameters=True, pool_pre_ping=True)
+    """An engine over a database on a server, on whose lines a transaction is READ COMMITTED."""
+    return sa.create_engine(f"{lines.driver}://", creator=lines.open, hide_parameters=True, pool_pre_ping=True)
 
 
 def sqlite_engine(path: Path) -> sa.Engine:

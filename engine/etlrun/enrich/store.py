@@ -1,6 +1,6 @@
 """The label store: every answer that was ever given, so that none is bought twice.
 
-By default it is a SQLite file of the project (`.etlrun/labels.sqlite`); teams share a database of a `mysql` connection. Its tables:
+By default it is a SQLite file of the project (`.etlrun/labels.sqlite`); teams share a database of a `mysql` or `postgres` connection. Its tables:
 
 | table | a row is |
 |---|---|

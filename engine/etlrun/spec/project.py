@@ -194,7 +194,7 @@ def project_schema() -> Schema:
             "labels": {
                 "type": "string",
                 "minLength": 1,
-                "description": "the label store: a SQLite file, or the name of a `mysql` connection whose database a team shares",
+                "description": "the label store: a SQLite file, or the name of a `mysql` or `postgres` connection whose database a team shares",
             },
         },
         "additionalProperties": False,
@@ -245,7 +245,8 @@ def _wrong_labels(document: Document) -> Iterator[Diagnostic]:
 def wrong_labels(text: str, connections: Collection[str]) -> tuple[str, str, str] | None:
     """Why `text` is no label store: a code, what is wrong, and what to do. It is a connection's name or a path, which has a `.` or `/`."""
     if "://" in text:
-        fix = "put the URL under `connections`, as NAME: {mysql: {url: ...}}, and give `labels` that name"
+        kind = "postgres" if text.startswith("postgres") else "mysql"
+        fix = f"put the URL under `connections`, as NAME: {{{kind}: {{url: ...}}}}, and give `labels` that name"
         return "wrong-value", "`labels` is a URL, and the label store is in a file or a connection", fix
     if text in connections or re.search(r"[./$]", text):
         return None

@@ -5,7 +5,6 @@ The threads of one process suffice: the work on a row happens outside of Python'
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -20,27 +19,14 @@ from etlrun.connections._mysql.words import name, table_name
 from etlrun.failures import RunFailure
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import Columns
+from etlrun.warehouse.access import Parallel
 from etlrun.warehouse.inspection import masked_value, sample_key
 from etlrun.warehouse.server import ServerError
 from etlrun.warehouse.sessions import Sessions
 
-LARGE = 100_000  # rows that are worth the start of several connections
-MOST_READERS = 4
 RANGES = 4  # for each reader: who is done early takes another
 
 CALENDAR = ("date", "datetime", "timestamp")
-
-
-@dataclass(frozen=True)
-class Parallel:
-    """How many connections read a table of at least `least` rows."""
-
-    readers: int | None = None
-    least: int = LARGE
-
-    @property
-    def count(self) -> int:
-        return max(1, self.readers) if self.readers is not None else min(MOST_READERS, len(os.sched_getaffinity(0)))
 
 
 def share_out(

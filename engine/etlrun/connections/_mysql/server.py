@@ -14,17 +14,18 @@ from etlrun.connections._mysql.errors import LOCK_WAIT, MysqlError, explain, mas
 from etlrun.connections._mysql.health import examine
 from etlrun.connections._mysql.inspect import rules
 from etlrun.connections._mysql.loaders import Insert, LoadData
-from etlrun.connections._mysql.reading import Parallel, read_batches, share_out
+from etlrun.connections._mysql.reading import read_batches, share_out
 from etlrun.connections._mysql.references import refuse_cascades
 from etlrun.connections._mysql.refusals import refusal
 from etlrun.connections._mysql.rights import require_rights
-from etlrun.connections._mysql.session import MysqlSession, SessionSettings
+from etlrun.connections._mysql.session import MysqlSession
 from etlrun.connections._mysql.tables import MysqlTable, create_statement, mismatches, read_definition, unfit
 from etlrun.connections._mysql.words import name, text
 from etlrun.contracts.connection import Load
 from etlrun.contracts.health import HealthFinding
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
+from etlrun.warehouse.access import Parallel, SessionSettings
 from etlrun.warehouse.address import Address
 from etlrun.warehouse.server import Loader, LoadRefused, Rule, Server, ServerError
 from etlrun.warehouse.sessions import Sessions
@@ -202,11 +203,3 @@ class MysqlServer(Server[MysqlSession, MysqlTable]):
 
     def examine(self, session: MysqlSession) -> Iterator[HealthFinding]:
         return examine(session)
-
-
-def warnings(label: str, address: Address, settings: SessionSettings) -> Iterator[str]:
-    """What a person should know of every run, because of how the connection is set."""
-    if settings.tls == "insecure":
-        yield f"connection `{label}`: nobody verifies that {address.host} is the server (`tls: insecure`)"
-    if settings.tls == "verify_ca":
-        yield f"connection `{label}`: any server with a certificate of the authority passes for {address.host} (`tls: verify_ca`)"

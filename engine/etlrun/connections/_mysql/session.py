@@ -5,8 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 from pymysql import cursors
@@ -14,24 +13,12 @@ from pymysql import cursors
 from etlrun.connections._mysql.errors import OF_THE_LINE, is_of_the_line, server_error
 from etlrun.connections._mysql.rows import read_rows
 from etlrun.connections._mysql.wire import MysqlConnection
-from etlrun.failures import RunFailure
+from etlrun.warehouse.access import SessionSettings, wrong_ca
 from etlrun.warehouse.address import Address
 
-Tls = Literal["auto", "verify_identity", "verify_ca", "insecure"]
 SQL_MODE = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION"
 NO_TIME_LIMIT = "/*!50708 , max_execution_time=0 */ /*M!100101 , max_statement_time=0 */"  # MySQL reads the first, MariaDB the second
 LIVES = 28_800  # seconds that the server keeps an idle session, while the rows are being sorted
-
-
-@dataclass(frozen=True)
-class SessionSettings:
-    """How a session is opened: `ca` is a file, the rest are seconds but for `tls`."""
-
-    tls: Tls = "auto"
-    ca: str = ""
-    connect_timeout: int = 10
-    timeout: int = 600
-    lock_timeout: int = 30
 
 
 class MysqlSession:
@@ -121,6 +108,13 @@ def open_line(address: Address, settings: SessionSettings) -> MysqlConnection:
     return line
 
 
+def open_transactional(address: Address, settings: SessionSettings) -> MysqlConnection:
+    """The same, on which nothing is committed until it is said."""
+    line = open_line(address, settings)
+    line.autocommit(False)
+    return line
+
+
 def _connect(address: Address, settings: SessionSettings, context: ssl.SSLContext | None) -> MysqlConnection:
     protection: dict[str, Any] = (
         {"ssl": context} if context is not None else {"ssl_disabled": settings.tls != "insecure"}
@@ -151,12 +145,7 @@ def _tls(address: Address, settings: SessionSettings) -> ssl.SSLContext | None:
     try:
         context = ssl.create_default_context(cafile=settings.ca or None)
     except OSError as error:
-        raise RunFailure(
-            "usage",
-            "wrong-ca",
-            f"the certificate {settings.ca} cannot be read ({error.strerror or 'it is not in PEM form'})",
-            "`ca` is a file of certificates in PEM form",
-        ) from error
+        raise wrong_ca(settings.ca, error.strerror or "it is not in PEM form") from error
     context.check_hostname = settings.tls != "verify_ca"
     if settings.ca:  # MySQL makes itself certificates without the extensions that Python asks for since 3.13
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT

@@ -5,9 +5,7 @@ All of them see the snapshot that the first one has exported, whoever writes to 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pyarrow as pa
 from pyarrow import csv
@@ -18,47 +16,34 @@ from etlrun.connections._postgres.words import name, table_name, text
 from etlrun.failures import RunFailure
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import BINARY, Column, Columns
+from etlrun.warehouse.access import Parallel
 from etlrun.warehouse.sessions import Sessions
 
-LARGE = 100_000  # rows that are worth the start of several connections
-MOST_READERS = 4
 RANGES = 4  # for each reader: who is done early takes another
 PAGE = 8 << 20  # bytes
 WITH_RANGES = 140_000  # the first version that reads a range of pages without the others
 
 
-@dataclass(frozen=True)
-class PageReaders:
-    """How many connections read a table of at least `least` rows."""
-
-    readers: int | None = None
-    least: int = LARGE
-
-    @property
-    def count(self) -> int:
-        return max(1, self.readers) if self.readers is not None else min(MOST_READERS, len(os.sched_getaffinity(0)))
-
-
 def share_out(
-    how: PageReaders, sessions: Sessions[PostgresSession], there: PostgresTable
+    parallel: Parallel, sessions: Sessions[PostgresSession], there: PostgresTable
 ) -> tuple[list[PostgresSession], tuple[str, ...]]:
     """Sessions that see the same, and conditions that share the rows out between them; one of each where that is not worth it."""
     first = sessions.open()
-    if how.count == 1 or there.kind != "r" or first.line.info.server_version < WITH_RANGES:
+    if parallel.count == 1 or there.kind != "r" or first.line.info.server_version < WITH_RANGES:
         return [first], ("",)
     of = text(table_name(there.table))
     rows, pages = first.one(
         f"SELECT reltuples::bigint, pg_relation_size(oid) / current_setting('block_size')::int FROM pg_class WHERE oid = {of}::regclass"
     )
-    if rows < how.least:
+    if rows < parallel.least:
         return [first], ("",)
     first.run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
     (snapshot,) = first.one("SELECT pg_export_snapshot()")
-    others = [sessions.open() for _ in range(how.count - 1)]
+    others = [sessions.open() for _ in range(parallel.count - 1)]
     for session in others:
         session.run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         session.run(f"SET TRANSACTION SNAPSHOT {text(snapshot)}")
-    step = max(1, -(-int(pages) // (RANGES * how.count)))
+    step = max(1, -(-int(pages) // (RANGES * parallel.count)))
     starts = range(0, max(1, int(pages)), step)
     ends = (f" AND ctid < '({start + step},0)'::tid" for start in starts[:-1])
     bounds = [*ends, ""]  # the last one is open: pages may have come since

@@ -12,8 +12,8 @@ from etlrun.connections._postgres.conditions import postgres_condition
 from etlrun.connections._postgres.encode import encoding, fingerprint, literal
 from etlrun.connections._postgres.errors import LOCK_WAIT, explain, masked
 from etlrun.connections._postgres.health import examine
-from etlrun.connections._postgres.reading import PageReaders, read_batches, share_out
-from etlrun.connections._postgres.session import PostgresSession, PostgresSettings
+from etlrun.connections._postgres.reading import read_batches, share_out
+from etlrun.connections._postgres.session import PostgresSession
 from etlrun.connections._postgres.tables import (
     PostgresTable,
     create_statement,
@@ -26,6 +26,7 @@ from etlrun.connections._postgres.words import name, text
 from etlrun.contracts.connection import Load
 from etlrun.contracts.health import HealthFinding
 from etlrun.language.columns import Columns
+from etlrun.warehouse.access import Parallel, SessionSettings
 from etlrun.warehouse.address import Address
 from etlrun.warehouse.faults import point
 from etlrun.warehouse.inspection import day_rule, null_rule
@@ -58,8 +59,8 @@ class PostgresServer(Server[PostgresSession, PostgresTable]):
     """A database on a PostgreSQL server."""
 
     address: Address
-    settings: PostgresSettings
-    how: PageReaders = field(default_factory=PageReaders)
+    settings: SessionSettings
+    parallel: Parallel = field(default_factory=Parallel)
 
     product = "PostgreSQL"
     now = "to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
@@ -174,7 +175,7 @@ class PostgresServer(Server[PostgresSession, PostgresTable]):
     def readers(
         self, sessions: Sessions[PostgresSession], there: PostgresTable, notices: list[str]
     ) -> tuple[list[PostgresSession], tuple[str, ...]]:
-        return share_out(self.how, sessions, there)
+        return share_out(self.parallel, sessions, there)
 
     def batches(
         self, session: PostgresSession, there: PostgresTable, columns: Columns, condition: str

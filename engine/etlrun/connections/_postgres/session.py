@@ -5,32 +5,21 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import ssl
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import psycopg
 
 from etlrun.connections._postgres.errors import as_server_error
+from etlrun.warehouse.access import SessionSettings, wrong_ca
 from etlrun.warehouse.address import Address
 
-Tls = Literal["auto", "verify_identity", "verify_ca", "insecure"]
 MODES = {"verify_identity": "verify-full", "verify_ca": "verify-ca", "insecure": "prefer"}
 
 
-@dataclass(frozen=True)
-class PostgresSettings:
-    """How a session is opened: `ca` is a file, the rest are seconds but for `tls`."""
-
-    tls: Tls = "auto"
-    ca: str = ""
-    connect_timeout: int = 10
-    timeout: int = 600
-    lock_timeout: int = 30
-
-
-def open_line(address: Address, settings: PostgresSettings) -> psycopg.Connection[Any]:
-    """A connection in UTC and READ COMMITTED. The one way to a server; failures come as psycopg's."""
+def open_line(address: Address, settings: SessionSettings) -> psycopg.Connection[Any]:
+    """A connection in UTC and READ COMMITTED. The one way to a server; failures come as psycopg's, a wrong `ca` as RunFailure."""
     line = psycopg.connect(
         host=address.socket or address.host,
         port=address.port,
@@ -62,20 +51,32 @@ def open_line(address: Address, settings: PostgresSettings) -> psycopg.Connectio
     return line
 
 
-def _protection(address: Address, settings: PostgresSettings) -> dict[str, Any]:
+def open_transactional(address: Address, settings: SessionSettings) -> psycopg.Connection[Any]:
+    """The same, on which nothing is committed until it is said."""
+    line = open_line(address, settings)
+    line.autocommit = False
+    return line
+
+
+def _protection(address: Address, settings: SessionSettings) -> dict[str, Any]:
     """How the server proves who it is: by nothing within this machine, and where the profile says so."""
     if settings.tls == "auto" and address.is_local:
         return {"sslmode": "prefer"}
     mode = MODES.get(settings.tls, "verify-full")
     if mode == "prefer":  # nobody knows who reads the password: it does not leave in clear
         return {"sslmode": mode, "require_auth": "!password"}
+    if settings.ca:
+        try:
+            ssl.create_default_context(cafile=settings.ca)
+        except OSError as error:
+            raise wrong_ca(settings.ca, error.strerror or "it is not in PEM form") from error
     return {"sslmode": mode, "sslrootcert": settings.ca or "system"}
 
 
 class PostgresSession:
     """An open connection."""
 
-    def __init__(self, address: Address, settings: PostgresSettings) -> None:
+    def __init__(self, address: Address, settings: SessionSettings) -> None:
         with as_server_error():
             self.line = open_line(address, settings)
 

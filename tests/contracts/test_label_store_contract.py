@@ -1,4 +1,4 @@
-"""The label store of a team, in a database on a server."""
+"""The label store of a team, in a database on a server of each kind."""
 
 from __future__ import annotations
 
@@ -7,26 +7,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from warehouses import Target
 
-from etlrun.connections.mysql import Mysql
 from etlrun.contracts.connection import ServerAccess
+from etlrun.enrich._tables import METADATA
 from etlrun.enrich.labels import open_store
-from etlrun.enrich.questions import Question
-from etlrun.enrich.store import Leased, RequestEntry, Result, Sent, Store
+from etlrun.enrich.store import Leased, Store
 from etlrun.failures import RunFailure
-from etlrun.spec.prompts import parse_prompt
+from label_stores import QUESTION, known, record, result
 
-from .loads import Place
-from .server import Server
-
-PROMPT = """\
----
-task: Give each keyword its category.
-output: {category: {labels: {Action: fights, Sports: games}}}
----
-"""
-QUESTION = Question(parse_prompt(PROMPT, "small", "prompts/small.md"), {"model": "m"})
-SENT = Sent("a91f3c", 2, 1, "complete", 100, 20, 0, 0.25, 1.5, "m-001")
 ODD = [
     "yêu tinh",
     "yêu tình",
@@ -47,19 +36,18 @@ ODD = [
 ]
 
 
-def lines(place: Place, account: str = "root") -> ServerAccess:
-    """What a `mysql` connection to the place offers."""
-    url = f"mysql+pymysql://{account}@127.0.0.1:{place.port}/{place.database}"
-    return Mysql(url).lines("shared", Path(), lambda text: text)
+def lines(served: Target, account: str = "root") -> ServerAccess:
+    """What a connection to the place offers."""
+    return served.connection(account).lines("shared", Path(), str)
 
 
 @pytest.fixture
-def opened(place: Place) -> Iterator[Callable[..., Store]]:
+def opened(served: Target) -> Iterator[Callable[..., Store]]:
     """Opens the store of the place, each time as another process would."""
     stores: list[Store] = []
 
     def open_(account: str = "root") -> Store:
-        stores.append(open_store(lines(place, account)))
+        stores.append(open_store(lines(served, account)))
         return stores[-1]
 
     yield open_
@@ -67,39 +55,21 @@ def opened(place: Place) -> Iterator[Callable[..., Store]]:
         store.close()
 
 
-def result(key: str, status: str = "ok", label: str = "Action") -> Result:
-    return Result(key, key.upper(), status, f'{{"category": "{label}"}}' if status == "ok" else "", "why")  # type: ignore[arg-type]
-
-
-def record(store: Store, *results: Result) -> None:
-    store.record(QUESTION.id, "run-1", [RequestEntry(SENT, results)])
-
-
-def known(store: Store, *keys: str) -> dict[str, tuple[str, object]]:
-    return {key: (found.status, found.values.get("category")) for key, found in store.known(QUESTION.id, keys).items()}
-
-
-def test_an_answer_is_kept_with_where_it_came_from(place: Place, opened: Callable[..., Store]) -> None:
+def test_an_answer_is_kept_with_where_it_came_from(served: Target, opened: Callable[..., Store]) -> None:
     store = opened()
     store.add_question(QUESTION, "gemini m")
     record(store, result("sao băng"))
     assert known(opened(), "sao băng") == {"sao băng": ("ok", "Action")}
-    names = "prompt, source, `key`, shown, status, answer, reason, version, CAST(tokens AS DOUBLE), usd, run"
-    assert place.run(f"SELECT {names} FROM etlrun_labels") == [
-        (
-            "small",
-            "gemini m",
-            "sao băng",
-            "SAO BĂNG",
-            "ok",
-            '{"category": "Action"}',
-            "why",
-            "m-001",
-            60.0,
-            0.125,
-            "run-1",
-        )
-    ]
+    ((*texts, tokens, usd, run, _),) = served.run("SELECT * FROM etlrun_labels")
+    assert (texts, float(tokens), usd, run) == (
+        [
+            *("small", "gemini m", QUESTION.id, "sao băng", "SAO BĂNG", "ok"),
+            *('{"category": "Action"}', "why", "m-001"),
+        ],
+        60.0,
+        0.125,
+        "run-1",
+    )
     (cost,) = store.costs()
     assert (cost.source, cost.statuses, cost.requests, cost.input_tokens, cost.usd) == (
         "gemini m",
@@ -156,7 +126,7 @@ def test_a_key_that_one_process_asks_is_asked_by_no_other(opened: Callable[..., 
     assert theirs.lease(QUESTION.id, ["b", "tình"]) == Leased(("tình",), ("b",), ())
 
 
-def test_many_processes_that_begin_at_once_share_the_keys(place: Place) -> None:
+def test_many_processes_that_begin_at_once_share_the_keys(served: Target) -> None:
     keys = [f"key {number}" for number in range(1_200)]
     stores: list[Store] = []
     taken: list[str] = []
@@ -166,7 +136,7 @@ def test_many_processes_that_begin_at_once_share_the_keys(place: Place) -> None:
     def begin() -> None:
         gate.wait(10)
         try:
-            store = open_store(lines(place))
+            store = open_store(lines(served))
             stores.append(store)
             store.heartbeat()
             store.add_question(QUESTION, "gemini m")
@@ -187,53 +157,64 @@ def test_many_processes_that_begin_at_once_share_the_keys(place: Place) -> None:
         store.close()
 
 
-def test_a_line_that_was_cut_between_two_questions_is_opened_again(place: Place, opened: Callable[..., Store]) -> None:
+def test_a_line_that_was_cut_between_two_questions_is_opened_again(
+    served: Target, opened: Callable[..., Store]
+) -> None:
     store = opened()
     record(store, result("a"))
-    for thread, database in place.run("SELECT id, db FROM information_schema.processlist WHERE id <> CONNECTION_ID()"):
-        if database == place.database:
-            place.run(f"KILL {thread}")
+    served.end_sessions()
     assert known(store, "a") == {"a": ("ok", "Action")}
 
 
-def test_a_server_that_is_gone_is_a_failure_in_words_of_ours(spare: Callable[..., Server]) -> None:
-    server = spare(["--innodb-flush-log-at-trx-commit=1"])  # or it may forget what it committed
-    server.run("CREATE DATABASE w")
-    store = open_store(lines(Place(server, "w", server.port)))
+def test_a_server_that_is_gone_is_a_failure_in_words_of_ours(served: Target) -> None:
+    if served.kind == "mysql":
+        served.run("SET GLOBAL innodb_flush_log_at_trx_commit = 1")  # or it may forget what it committed
+    store = open_store(lines(served))
     record(store, result("a"))
-    server.kill()
-    for act in (
-        lambda: known(store, "a"),
-        store.costs,
-        lambda: list(store.rows(QUESTION.id)),
-        lambda: record(store, result("b")),
-    ):
-        with pytest.raises(
-            RunFailure, match=rf"the label store in 127.0.0.1:{server.port}, database `w`, fails: .* \(20\d\d(:.*)?\)"
+    served.server.kill()
+    try:
+        for act in (
+            lambda: known(store, "a"),
+            store.costs,
+            lambda: list(store.rows(QUESTION.id)),
+            lambda: record(store, result("b")),
         ):
-            act()
-    server.start()
+            with pytest.raises(
+                RunFailure, match=rf"the label store in {served.place}, fails: .* \((20\d\d|08\d\d\d|57P0\d)(:.*)?\)"
+            ):
+                act()
+    finally:
+        served.server.start()
     assert known(store, "a", "b") == {"a": ("ok", "Action")}
     store.close()
 
 
-def test_the_account_needs_four_rights_only(place: Place, opened: Callable[..., Store]) -> None:
-    user = f"labels_{place.database}"
-    place.run(
-        f"CREATE USER {user}@'%' IDENTIFIED BY 'x1'",
-        f"GRANT SELECT, INSERT, DELETE, CREATE ON {place.database}.* TO {user}@'%'",
-    )
-    store = opened(f"{user}:x1")
+RIGHTS_TO_MAKE = {"mysql": "SELECT, INSERT, DELETE, CREATE", "postgres": "CREATE"}
+
+
+def use(store: Store) -> None:
     store.heartbeat()
     store.add_question(QUESTION, "gemini m")
     assert store.lease(QUESTION.id, ["a"]).ours == ("a",)
     record(store, result("a"))
     store.release()
-    assert known(opened(f"{user}:x1"), "a") == {"a": ("ok", "Action")}
-    indexed = "SELECT DISTINCT column_name FROM information_schema.statistics WHERE table_schema = DATABASE() AND table_name = 'etlrun_requests' AND seq_in_index = 1"
-    assert sorted(place.run(indexed)) == [("id",), ("question",)]
-    assert place.run("SELECT table_name FROM information_schema.views WHERE table_schema = DATABASE()") == []
+
+
+def test_an_account_that_may_make_tables_needs_no_other_right(served: Target, opened: Callable[..., Store]) -> None:
+    account = served.make_account(RIGHTS_TO_MAKE[served.kind])
+    use(opened(account))
+    assert known(opened(account), "a") == {"a": ("ok", "Action")}
+
+
+def test_select_insert_and_delete_suffice_where_the_tables_are_there(
+    served: Target, opened: Callable[..., Store]
+) -> None:
     opened().close()
-    assert place.run("SELECT table_name FROM information_schema.views WHERE table_schema = DATABASE()") == [
-        ("etlrun_labels",)
-    ]
+    served.run("DROP VIEW etlrun_labels")
+    account = served.make_account("SELECT, INSERT, DELETE", *(table.name for table in METADATA.sorted_tables))
+    use(opened(account))
+    assert known(opened(account), "a") == {"a": ("ok", "Action")}
+    views = f"SELECT count(*) FROM information_schema.views WHERE table_name = 'etlrun_labels' AND '{served.name}' IN (table_schema, table_catalog)"
+    assert served.run(views) == [(0,)]
+    opened().close()
+    assert served.run(views) == [(1,)]

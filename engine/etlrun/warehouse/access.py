@@ -1,0 +1,92 @@
+"""What every connection to a server says in YAML: where it is, who logs in, how it proves who it is, and how long to wait for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from etlrun.contracts.connection import Connection
+from etlrun.failures import RunFailure
+from etlrun.spec.fields import key
+from etlrun.warehouse.address import Address, UrlForm, read_address
+
+Tls = Literal["auto", "verify_identity", "verify_ca", "insecure"]
+LARGE = 100_000  # rows that are worth the start of several connections
+MOST_READERS = 4
+
+
+@dataclass(frozen=True)
+class SessionSettings:
+    """How a session is opened: `ca` is a file, the rest are seconds but for `tls`."""
+
+    tls: Tls = "auto"
+    ca: str = ""
+    connect_timeout: int = 10
+    timeout: int = 600
+    lock_timeout: int = 30
+
+
+@dataclass(frozen=True)
+class Parallel:
+    """How many connections read a table of at least `least` rows."""
+
+    readers: int | None = None
+    least: int = LARGE
+
+    @property
+    def count(self) -> int:
+        return max(1, self.readers) if self.readers is not None else min(MOST_READERS, len(os.sched_getaffinity(0)))
+
+
+@dataclass(frozen=True)
+class ServerConnection(Connection):
+    """A database on a server that is reached over the network or a socket. A kind says how its URLs are written, in `form`."""
+
+    short: ClassVar[str] = "url"
+    form: ClassVar[UrlForm]
+
+    url: str = key("the server, the database and who logs in, best as `${WAREHOUSE_URL}`")
+    password: str = key("the password, as `${NAME}`, where the URL has none", default="")
+    tls: Tls = key(
+        "`auto` verifies the certificate and the host's name (`verify_identity`) unless the server is on this machine; "
+        "`verify_ca` leaves the name out, `insecure` verifies nothing",
+        default="auto",
+    )
+    ca: str = key(
+        "the file of the authority that signed the server's certificate; the system's authorities where it is not given",
+        default="",
+    )
+    readers: int | None = key(
+        "how many connections read a large table at once; as many as there are cores, and at most 4, where it is not given",
+        default=None,
+    )
+    connect_timeout: int = key("seconds until a server that does not answer counts as unreachable", default=10)
+    timeout: int = key("seconds that one statement may take", default=600)
+    lock_timeout: int = key("seconds to wait for rows that another transaction holds", default=30)
+
+    def target(self, name: str, root: Path, environment: Callable[[str], str]) -> tuple[Address, SessionSettings]:
+        """Where the server is, and how its sessions are opened. Raises RunFailure."""
+        address = read_address(name, environment(self.url), environment(self.password), self.form)
+        ca = str(root / environment(self.ca)) if self.ca else ""
+        return address, SessionSettings(self.tls, ca, self.connect_timeout, self.timeout, self.lock_timeout)
+
+
+def tls_warnings(label: str, address: Address, settings: SessionSettings) -> Iterator[str]:
+    """What a person should know of every run, because of how the server proves who it is."""
+    if settings.tls == "insecure":
+        yield f"connection `{label}`: nobody verifies that {address.host} is the server (`tls: insecure`)"
+    if settings.tls == "verify_ca":
+        yield f"connection `{label}`: any server with a certificate of the authority passes for {address.host} (`tls: verify_ca`)"
+
+
+def wrong_ca(path: str, why: str) -> RunFailure:
+    """The failure of a file of authorities that cannot be used."""
+    return RunFailure(
+        "usage",
+        "wrong-ca",
+        f"the certificate {path} cannot be read ({why})",
+        "`ca` is a file of certificates in PEM form",
+    )
