@@ -72,7 +72,7 @@ docs: .venv/run.stamp  ## write the reference pages in docs/ and the schema for 
 	@$(BIN)/python docs/generate.py
 
 lock: .venv/tools.stamp  ## choose new versions within the ranges of setup.cfg, with the hashes of their files
-	@$(LOCK) --extra java -o requirements.lock setup.cfg
+	@$(LOCK) --extra spark --extra java -o requirements.lock setup.cfg
 	@$(LOCK) --all-extras -o requirements-dev.lock setup.cfg
 
 audit: .venv/dev.stamp .venv/tools.stamp  ## look for known weaknesses in what is installed, and list it (build/sbom.json)

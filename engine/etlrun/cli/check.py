@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from etlrun.cli.options import choosing, read_settings
+from etlrun.cli.options import choosing, known_pipelines, project_folder, read_settings
 from etlrun.cli.words import counted
 from etlrun.compiler.cases import check_cases
 from etlrun.compiler.check import check_file
@@ -16,9 +16,9 @@ from etlrun.dashboards.spec import FOLDER as DASHBOARDS
 from etlrun.dashboards.spec import dashboards_below, is_dashboard_file
 from etlrun.diagnostics import FORMATS, Diagnostic, SpecError, nearest
 from etlrun.spec.cases import case_files_below, is_case_file, pipelines_below
-from etlrun.spec.project import FILE
+from etlrun.spec.project import project_file
 
-FOLDERS = (Path("pipelines"), Path(DASHBOARDS))
+FOLDERS = ("pipelines", DASHBOARDS)
 
 
 @click.command("check")
@@ -37,7 +37,8 @@ def command(paths: tuple[Path, ...], profile: str, engine: str, settings: tuple[
 
     All mistakes are shown, sorted by place, each with what to do. Exit code 0 when there is none, 2 otherwise; warnings do not count.
     """
-    given = paths or tuple(path for path in FOLDERS if path.is_dir()) or FOLDERS[:1]
+    folders = tuple(map(project_folder, FOLDERS))
+    given = paths or tuple(path for path in folders if path.is_dir()) or folders[:1]
     found = {_missing(path) for path in given if not path.exists()}
     files = list(dict.fromkeys(file for path in given for file in _files(path)))
     if not files and not found:
@@ -73,7 +74,7 @@ def _files(path: Path) -> Iterator[Path]:
     if not path.is_dir():
         yield from (path,) if path.exists() else ()
         return
-    if (path / FILE).is_file():
+    if project_file(path):
         yield from dashboards_below(path / DASHBOARDS)
         path = path / "pipelines"
     if path.resolve().name == DASHBOARDS:
@@ -84,7 +85,7 @@ def _files(path: Path) -> Iterator[Path]:
 
 
 def _missing(path: Path) -> Diagnostic:
-    known = [str(file) for file in _files(Path("pipelines"))]
+    known = known_pipelines()
     fix = nearest(str(path), known) or (
         f"there is {', '.join(known)}" if known else "run the command in the project's folder"
     )

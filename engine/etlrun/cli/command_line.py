@@ -34,6 +34,7 @@ COMMANDS = (
     "doctor",
     "llm",
     "schema",
+    "init",
     "new",
     "sample-data",
 )

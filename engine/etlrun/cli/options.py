@@ -68,8 +68,14 @@ class PipelineFile(click.ParamType[Path]):
 
 
 def known_pipelines() -> list[str]:
-    """The paths of the pipelines in pipelines/."""
-    return [str(path) for path in pipelines_below(Path("pipelines"))]
+    """The paths of the pipelines of the project around the current folder."""
+    return [str(path) for path in pipelines_below(project_folder("pipelines"))]
+
+
+def project_folder(name: str) -> Path:
+    """A folder of the project around the current folder, as a person here would write it."""
+    project = find_project(Path.cwd())
+    return Path(project.shown(project.path(name)))
 
 
 def _complete_profile(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -149,9 +155,12 @@ def checked_pipeline(path: Path, profile: str, engine: str, settings: tuple[str,
 
 def with_engine(checked: Checked, engine: str) -> Checked:
     """The pipeline with another engine; the settings of the profile's own engine stay with it."""
-    if not engine or engine == checked.profile.engine.kind:
+    if not engine:
         return checked
-    return replace(checked, profile=replace(checked.profile, engine=Use(engine, kinds("engines")[engine](), ())))
+    if engine == checked.profile.engine.kind:
+        return replace(checked, profile=replace(checked.profile, names_engine=True))
+    chosen = Use(engine, kinds("engines")[engine](), ())
+    return replace(checked, profile=replace(checked.profile, engine=chosen, names_engine=True))
 
 
 def read_settings(settings: tuple[str, ...]) -> dict[str, str]:

@@ -18,6 +18,8 @@ from etlrun.stopping import orderly, safe_point
 if TYPE_CHECKING:
     from etlrun.compiler.check import Checked
 
+NO_ENGINE = "no engine is chosen, so duckdb runs this; for Spark: pip install 'etlrun[spark,java]', and `engine: {spark: {}}` in the profile or --engine spark"
+
 
 @click.command("run")
 @click.argument("pipelines", metavar="PIPELINE...", nargs=-1, required=True, type=PipelineFile())
@@ -79,6 +81,8 @@ def _run(
     from etlrun.enrich.consent import Consent
     from etlrun.runtime.run import RunOptions, run_pipeline
 
+    if not checked.profile.names_engine and not quiet:
+        tell(NO_ENGINE, err=True)
     with reporting(checked.pipeline.name, quiet=quiet) as reporter:
         consent = Consent(yes, max_usd, reporter.confirm)
         record = run_pipeline(checked, reporter, RunOptions(publishes=not dry_run, consent=consent, wait=wait))

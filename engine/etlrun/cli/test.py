@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from etlrun.cli.options import choosing_engine, known_pipelines, with_engine
+from etlrun.cli.options import choosing_engine, known_pipelines, project_folder, with_engine
 from etlrun.cli.test_report import CaseReport, Status, Told, as_object
 from etlrun.compiler.cases import CheckedCase, check_cases
 from etlrun.diagnostics import Diagnostic, SpecError, nearest
 from etlrun.spec.cases import case_files_below, is_case_file
-from etlrun.spec.project import FILE
+from etlrun.spec.project import project_file
 
 if TYPE_CHECKING:
     from etlrun.runtime.testing import Outcome
@@ -105,8 +105,8 @@ def command(paths: tuple[Path, ...], text: str, update: bool, profile: str, engi
 
 def _files(paths: Sequence[Path]) -> list[Path]:
     """The files of tests below the paths. Raises UsageError where there is none."""
-    given = paths or (Path("pipelines"),)
-    folders = {path: path / "pipelines" if (path / FILE).is_file() else path for path in given}
+    given = paths or (project_folder("pipelines"),)
+    folders = {path: path / "pipelines" if project_file(path) else path for path in given}
     found = [
         file for path, folder in folders.items() for file in (case_files_below(folder) if path.is_dir() else (path,))
     ]

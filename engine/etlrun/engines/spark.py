@@ -22,6 +22,9 @@ from typing import ClassVar
 from etlrun.contracts.engine import Engine, EngineSession, Workspace
 from etlrun.contracts.health import HealthFinding
 from etlrun.spec.fields import Scalar, key
+from etlrun.spec.packages import needing_packages
+
+OTHERWISE = ", or choose --engine duckdb"
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class Spark(Engine):
 
         from etlrun.engines._java import find_java
 
+        with needing_packages("spark", "the engine spark", OTHERWISE):
+            import pyspark  # noqa: F401
         if self.remote or os.environ.get("SPARK_REMOTE"):
             yield HealthFinding("ok", "spark", "Spark Connect, which needs no Java here")
             return
@@ -49,6 +54,9 @@ class Spark(Engine):
 
     def start(self, workspace: Workspace, environment: Callable[[str], str]) -> EngineSession:
         from etlrun.engines._spark.starting import start_session
+
+        with needing_packages("spark", "the engine spark", OTHERWISE):
+            import pyspark  # noqa: F401
 
         settings = {name: value for name, value in self.conf.items() if "${" not in value}
         secrets = {name: environment(value) for name, value in self.conf.items() if name not in settings}

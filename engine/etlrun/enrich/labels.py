@@ -8,9 +8,10 @@ from pathlib import Path
 from etlrun.contracts.connection import ServerAccess
 from etlrun.enrich.store import Store
 from etlrun.failures import RunFailure
+from etlrun.spec.packages import needing_packages
 from etlrun.spec.paths import path_inside
 from etlrun.spec.project import Profile, Project, wrong_labels
-from etlrun.warehouse.opening import filled, needing_packages
+from etlrun.warehouse.opening import filled
 
 
 def open_labels(project: Project, profile: Profile) -> Store:
@@ -40,10 +41,6 @@ def _file(root: Path, text: str) -> Path:
 
 def open_store(where: Path | ServerAccess) -> Store:
     """Open the label store in a SQLite file, made where it is missing, or in a database on a server. Raises RunFailure."""
-    try:
-        from etlrun.enrich._sql_store import SqlStore
-    except ImportError as error:
-        raise RunFailure(
-            "usage", "missing-package", f"the label store needs the package {error.name}", "pip install 'etlrun[llm]'"
-        ) from error
+    from etlrun.enrich._sql_store import SqlStore
+
     return SqlStore(where)

@@ -17,7 +17,7 @@ from etlrun.runtime.differences import Difference, Pair, compare_rows
 from etlrun.spec.cases import CaseFile
 from etlrun.spec.located import Document, Keys, parse_document
 from etlrun.spec.paths import path_inside
-from etlrun.spec.project import FILE
+from etlrun.spec.project import project_file
 from etlrun.spec.values import value_text
 
 WIDTH = 140  # of a row on one line; a longer one goes on below
@@ -44,7 +44,7 @@ def rewrite_expected(file: CaseFile, differences: Sequence[Found]) -> None:
     text = rewritten(file.document, differences)
     _verify(file.document, text, differences)
     path = Path(os.path.abspath(file.path))
-    root = next((folder for folder in path.parents if (folder / FILE).is_file()), path.parent)
+    root = next((folder for folder in path.parents if project_file(folder)), path.parent)
     if path_inside(root, path) is None:
         raise CannotRewriteError("the file is a link that leads out of the project's folder")
     before = file.path.read_bytes()

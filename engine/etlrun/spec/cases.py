@@ -61,7 +61,7 @@ from etlrun.diagnostics import Diagnostic, SpecError
 from etlrun.spec.fields import AnswerRow, Described, Rows, Scalar, Schema, key, schema_of_class
 from etlrun.spec.located import Document, Keys, read_document
 from etlrun.spec.pipeline import public
-from etlrun.spec.project import FILE, Project
+from etlrun.spec.project import FILES, Project
 from etlrun.spec.schema import located_mistakes
 
 SUFFIXES = (".test.yaml", ".test.yml")
@@ -104,7 +104,7 @@ def is_case_file(path: Path) -> bool:
 
 def is_pipeline_file(path: Path) -> bool:
     """Whether a YAML file among pipelines is one: no file of tests, and no project."""
-    return not is_case_file(path) and path.name != FILE and not path.is_dir()
+    return not is_case_file(path) and path.name not in FILES and not path.is_dir()
 
 
 def pipelines_below(folder: Path) -> Iterator[Path]:

@@ -22,6 +22,9 @@ from etlrun.spec.schema import find_mistakes, kind_schema
 from etlrun.spec.secrecy import ENVIRONMENT, hide_lines, secret_mistakes
 
 FILE = "etlrun.yaml"
+FILES = (FILE, "etlrun.yml")
+USUAL_ENGINE: Mapping[str, Any] = {"duckdb": {}}  # where a profile names none
+USUAL_PROFILE = "local"  # the profile of a run, where several are declared and none is chosen
 LABELS = ".etlrun/labels.sqlite"  # the label store, where a profile names none
 
 
@@ -37,7 +40,7 @@ class ProjectSettings(Described):
     runs: str = key(
         "where run directories live; on a cluster a folder that driver and executors share", default=".etlrun/runs"
     )
-    profile: str = key("the profile of a run that names none", default="local")
+    profile: str = key("the profile of a run that names none; else the only one, or the one called `local`", default="")
     hash_inputs: bool = key(
         "whether the list of inputs in a run's folder has the SHA-256 of every file; it reads each of them once more",
         default=False,
@@ -66,6 +69,7 @@ class Profile:
     connections: Mapping[str, Use]
     models: Mapping[str, tuple[Use, ...]] = field(default_factory=dict)
     labels: str = LABELS
+    names_engine: bool = True
 
 
 @dataclass
@@ -91,10 +95,10 @@ class Project:
 
     def profile(self, name: str = "") -> Profile:
         """The profile of that name, or the default one. Raises SpecError for a name that is not there."""
-        wanted = name or os.environ.get("ETLRUN_PROFILE") or self.settings.profile
+        wanted = name or os.environ.get("ETLRUN_PROFILE") or self.settings.profile or self._usual_profile()
         if wanted in self.profiles:
             return self.profiles[wanted]
-        if not self.profiles and wanted == self.settings.profile:
+        if not self.profiles and wanted == USUAL_PROFILE:
             return default_profile()
         fix = (
             nearest(wanted, tuple(self.profiles)) or f"the profiles are {', '.join(self.profiles)}"
@@ -106,6 +110,17 @@ class Project:
             raise SpecError([Diagnostic(FILE, 1, 1, 2, "unknown-profile", message, fix)])
         if wanted == self.settings.profile and "profile" in self.document.value:
             raise SpecError([self.document.diagnose(("profile",), "unknown-profile", message, fix)])
+        raise SpecError([self.document.diagnose_key(("profiles",), "unknown-profile", message, fix)])
+
+    def _usual_profile(self) -> str:
+        """The profile that is meant where nothing names one. Raises SpecError where it could be several."""
+        if not self.profiles or USUAL_PROFILE in self.profiles:
+            return USUAL_PROFILE
+        if len(self.profiles) == 1:
+            return next(iter(self.profiles))
+        assert self.document is not None
+        message = f"{FILE} has the profiles {', '.join(self.profiles)}, and does not say which one a run uses"
+        fix = f"choose one: `profile: {next(iter(self.profiles))}` in {FILE}, or --profile"
         raise SpecError([self.document.diagnose_key(("profiles",), "unknown-profile", message, fix)])
 
     def mapping_names(self) -> tuple[str, ...]:
@@ -127,23 +142,32 @@ def find_project(start: Path) -> Project:
     """
     folder = start.resolve() if start.is_dir() else start.resolve().parent
     for candidate in (folder, *folder.parents):
-        if (candidate / FILE).is_file():
+        if project_file(candidate) is not None:
             return read_project(candidate)
     return Project(folder.parent if folder.name == "pipelines" else folder)
+
+
+def project_file(folder: Path) -> Path | None:
+    """The project file of a folder; None where it has none."""
+    return next((folder / name for name in FILES if (folder / name).is_file()), None)
 
 
 @cache
 def read_project(root: Path) -> Project:
     """The project of a folder with a project file. Raises SpecError with every mistake, and shows no line that may hold a secret."""
-    text = read_text(root / FILE, os.path.relpath(root / FILE))
+    found = [root / name for name in FILES if (root / name).is_file()]
+    shown = os.path.relpath(found[0])
+    if len(found) > 1:
+        message = f"there is `{FILES[1]}` beside it, and a project has one project file"
+        raise SpecError([Diagnostic(shown, 1, 1, 2, "duplicate-name", message, "put all settings into one of them")])
+    text = read_text(found[0], shown)
     try:
-        return _read(root, text)
+        return _read(root, parse_document(text, shown))
     except SpecError as error:
         raise SpecError(hide_lines(error.diagnostics, text)) from None
 
 
-def _read(root: Path, text: str) -> Project:
-    document = parse_document(text, os.path.relpath(root / FILE))
+def _read(root: Path, document: Document) -> Project:
     if document.value is None:
         document.value = {}
     problems = find_mistakes(document, project_schema()) or [
@@ -158,7 +182,7 @@ def _read(root: Path, text: str) -> Project:
     profiles = {
         name: Profile(
             name,
-            _use("engines", value.get("engine", {"spark": {}}), ("profiles", name, "engine"), origin),
+            _use("engines", value.get("engine", USUAL_ENGINE), ("profiles", name, "engine"), origin),
             {
                 inner: _use("connections", spec, ("profiles", name, "connections", inner), origin)
                 for inner, spec in value.get("connections", {}).items()
@@ -168,6 +192,7 @@ def _read(root: Path, text: str) -> Project:
                 for inner, spec in value.get("models", {}).items()
             },
             value.get("labels", LABELS),
+            "engine" in value,
         )
         for name, value in document.value.get("profiles", {}).items()
     }
@@ -175,10 +200,11 @@ def _read(root: Path, text: str) -> Project:
 
 
 def default_profile() -> Profile:
-    """What a folder without a project file runs with: local Spark, and a DuckDB warehouse beside the data."""
+    """What a folder without a project file runs with: DuckDB, and a DuckDB warehouse beside the data."""
     origin = _Verbatim(Document("", ""), {})
     warehouse = _use("connections", {"duckdb": {"path": "warehouse.duckdb"}}, (), origin)
-    return Profile("local", _use("engines", {"spark": {}}, (), origin), {"warehouse": warehouse})
+    engine = _use("engines", USUAL_ENGINE, (), origin)
+    return Profile(USUAL_PROFILE, engine, {"warehouse": warehouse}, names_engine=False)
 
 
 @cache

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from etlrun.contracts.connection import Database
 from etlrun.failures import RunFailure
+from etlrun.spec.packages import needing_packages
 from etlrun.spec.project import MissingVariable, Profile, Project, from_environment
 
 
@@ -15,17 +15,6 @@ def open_connection(project: Project, profile: Profile, name: str, *, writing: b
     with needing_packages(profile.connections[name].kind, f"connection `{name}`"):
         database: Database = profile.connections[name].value.open(name, project.root, filled, writing=writing)
     return database
-
-
-@contextmanager
-def needing_packages(extra: str, user: str) -> Iterator[None]:
-    """Inside, a package that is missing is a RunFailure that says how to get what `user` needs."""
-    try:
-        yield
-    except ImportError as error:
-        raise RunFailure(
-            "usage", "missing-package", f"{user} needs the package {error.name}", f"pip install 'etlrun[{extra}]'"
-        ) from error
 
 
 def database_reader(project: Project, profile: Profile) -> Callable[[str], Database]:

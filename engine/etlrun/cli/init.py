@@ -1,0 +1,35 @@
+"""`etlrun init`: a project to start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from etlrun.cli.words import counted, tell
+from etlrun.samples.projects import TEMPLATES
+
+
+@click.command("init")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--template",
+    default=TEMPLATES[0],
+    show_default=True,
+    type=click.Choice(TEMPLATES),
+    help="`minimal` is one CSV file, one pipeline and its test; `customer360` two pipelines over sample logs, with mappings, a prompt and dashboards.",
+)
+def command(folder: Path, template: str) -> None:
+    """Write a project into DIR, which runs at once: `etlrun run`, `etlrun test`.
+
+    It has etlrun.yaml with a profile `dev` on DuckDB, pipelines, their tests, the schemas that editors complete from (`etlrun schema
+    --write` writes them again), a .gitignore and a workflow for GitHub. Nothing that is there is replaced.
+    """
+    from etlrun.cli.schema import schemas
+    from etlrun.samples.projects import write_project
+
+    written = write_project(folder, template, schemas())
+    for path in written:
+        click.echo(path)
+    enter = "" if folder.resolve() == Path.cwd() else f"cd {folder} && "
+    tell(f"wrote {counted(len(written), 'file')}; next: {enter}etlrun run, etlrun test", err=True)

@@ -1,0 +1,22 @@
+"""Packages that are extras of etlrun: a kind that needs one which is missing says so in one line, with the command that installs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from etlrun.failures import RunFailure
+
+
+@contextmanager
+def needing_packages(extra: str, user: str, otherwise: str = "") -> Iterator[None]:
+    """Inside, a package that is missing is a RunFailure: `user` needs it, and `etlrun[extra]` brings it; `otherwise` is another way out."""
+    try:
+        yield
+    except ImportError as error:
+        raise RunFailure(
+            "usage",
+            "missing-package",
+            f"{user} needs the package {error.name}, which is not installed",
+            f"pip install 'etlrun[{extra}]'{otherwise}",
+        ) from error
