@@ -37,8 +37,7 @@ def command(paths: tuple[Path, ...], profile: str, engine: str, settings: tuple[
 
     All mistakes are shown, sorted by place, each with what to do. Exit code 0 when there is none, 2 otherwise; warnings do not count.
     """
-    folders = tuple(map(project_folder, FOLDERS))
-    given = paths or tuple(path for path in folders if path.is_dir()) or folders[:1]
+    given = paths or _usual_folders()
     found = {_missing(path) for path in given if not path.exists()}
     files = list(dict.fromkeys(file for path in given for file in _files(path)))
     if not files and not found:
@@ -64,6 +63,12 @@ def _warnings(file: Path, profile: str, settings: dict[str, str]) -> tuple[Diagn
     if is_dashboard_file(file):
         return check_dashboard(file, profile, settings).checked.warnings
     return check_file(file, profile, settings).warnings
+
+
+def _usual_folders() -> tuple[Path, ...]:
+    """The folders of the project in which pipelines and dashboards stand; the one of pipelines where there is none."""
+    folders = tuple(map(project_folder, FOLDERS))
+    return tuple(path for path in folders if path.is_dir()) or folders[:1]
 
 
 def _files(path: Path) -> Iterator[Path]:
