@@ -15,6 +15,21 @@ sources:
       path: data/sales.csv
       columns: {shop: string not null, units: int, price: "decimal(10,2)"}
 ```
+
+```csv data/sales.csv
+shop,units,price
+A,3,1.50
+B,many,2.00
+
+C,,0.99
+```
+
+```read
+sales: 2 rows, 1 broken, 1 blank
+| shop | units | price |
+| A    | 3     | 1.50  |
+| C    | null  | 0.99  |
+```
 """
 
 from __future__ import annotations

@@ -11,12 +11,26 @@ sources:
   views:
     json:
       path: data/views/{date:yyyyMMdd}.json
-      dates: 2022-04
+      dates: 2022-04-01
       record: _source
       columns:
         contract: string not null
         seconds: bigint
         mac: {path: device.mac, type: string}
+```
+
+```json data/views/20220401.json
+{"_source": {"contract": "C1", "seconds": 60, "device": {"mac": "00:1A"}, "os": "x"}}
+{"_source": {"contract": "C2", "seconds": "60"}}
+
+{"_source": {"contract": "C3"}}
+```
+
+```read
+views: 2 rows, 1 broken, 1 blank
+| contract | seconds | mac   | date       |
+| C1       | 60      | 00:1A | 2022-04-01 |
+| C3       | null    | null  | 2022-04-01 |
 ```
 """
 

@@ -15,12 +15,31 @@ sources:
   searches:
     parquet:
       path: data/log_search/{date:yyyyMMdd}
-      dates: {months: 2022-06, days: 1-14}
+      dates: 2022-06-01
       columns:
         user_id: string
         keyword: string
         searched_at: timestamp utc
         platform: {type: string, optional: true}
+```
+
+```parquet data/log_search/20220601/part-0.parquet
+{user_id: string, keyword: string, searched_at: timestamp}
+| user_id | keyword | searched_at         |
+| 7       | hai     | 2022-06-01 20:30:00 |
+```
+
+```parquet data/log_search/20220601/part-1.parquet
+{user_id: string, keyword: string, searched_at: timestamp, platform: string}
+| user_id | keyword | searched_at | platform |
+| 8       | null    | null        | ios      |
+```
+
+```read
+searches: 2 rows, 0 broken, 0 blank
+| user_id | keyword | searched_at         | platform | date       |
+| 7       | hai     | 2022-06-01 20:30:00 | null     | 2022-06-01 |
+| 8       | null    | null                | ios      | 2022-06-01 |
 ```
 """
 

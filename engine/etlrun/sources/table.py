@@ -7,6 +7,20 @@ sources:
   contracts:
     table: {connection: warehouse, table: contracts, columns: {contract: string not null, since: date}}
 ```
+
+```table contracts
+{contract: string, since: date, ward: int}
+| contract | since      | ward |
+| C1       | 2020-01-31 | 5    |
+| C2       | null       | 6    |
+```
+
+```read
+contracts: 2 rows, 0 broken, 0 blank
+| contract | since      |
+| C1       | 2020-01-31 |
+| C2       | null       |
+```
 """
 
 from __future__ import annotations
