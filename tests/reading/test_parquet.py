@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import itertools
+import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -176,6 +177,21 @@ def test_a_column_may_be_absent_where_the_spec_says_so(read: Read, write: Any, t
     )
     assert "b.parquet: there is no column `v`" in refused(tmp_path, {"id": "bigint", "v": "string"})
     assert "no file of `rows` has a column `w`" in refused(tmp_path, {"w": {"type": "string", "optional": True}})
+
+
+@pytest.mark.parametrize("what", ["page", "end"])
+def test_a_damaged_file_is_named_by_its_own_name(what: str, tmp_path: Path, start: Any, write: Any) -> None:
+    write("a [1] é.parquet", list(range(5_000)), pa.int64(), use_dictionary=False, write_page_checksum=True)
+    read_result, relation = take(tmp_path, {"v": "bigint"}, "data", tmp_path / "run")
+    path = tmp_path / "data/a [1] é.parquet"
+    content = path.read_bytes()
+    path.write_bytes(content[:100] + bytes(400) + content[500:] if what == "page" else content[: len(content) // 2])
+    session = start()
+    with pytest.raises(StatementError, match=re.escape(f"{path}: the engine cannot read the file (")) as error:
+        session.read_files("rows", relation, read_result.files)
+        session.fetch("SELECT sum(v) AS v FROM rows")
+    assert error.value.condition == "damaged-file"
+    assert "links-0" not in str(error.value)
 
 
 def test_not_null_is_held(read: Read, write: Any, tmp_path: Path) -> None:

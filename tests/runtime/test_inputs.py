@@ -160,6 +160,62 @@ def test_a_file_that_changes_while_a_run_reads_it_stops_the_run(project: Project
     ]
 
 
+PARTS_AND_STOCK = f"""
+sources:
+  parts: {{csv: {{path: "parts/*.csv", {COLUMNS}}}}}
+  stock: {{parquet: {{path: stock, {COLUMNS}}}}}
+steps:
+  first:
+    - from: parts
+    - python: {{function: "mine:late", columns: {{shop: string, units: int}}}}
+  second:
+    - from: stock
+    - python: {{function: "mine:same", columns: {{shop: string, units: int}}}}
+sinks:
+  first: {{files: {{from: first, path: first.csv}}}}
+  second: {{files: {{from: second, path: second.csv}}}}
+"""
+MINE = """import os
+from pathlib import Path
+
+def same(rows):
+    return rows
+
+def late(rows):
+    path = Path("stock/0.parquet")
+    before = path.stat()
+    {change}
+    return rows
+"""
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "path.write_bytes(path.read_bytes()[:100])",
+        "path.unlink()",
+        "path.write_bytes(bytes(before.st_size)); os.utime(path, ns=(0, 0))",
+        "content = path.read_bytes(); path.unlink(); Path('other').touch(); path.write_bytes(content); os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))",
+    ],
+)
+def test_a_parquet_file_that_changes_before_the_engine_reads_it_stops_the_run(project: Project, change: str) -> None:
+    project.write("mine.py", MINE.format(change=change))
+    result = project.run(project.pipeline(PARTS_AND_STOCK), "-q")
+    assert result.code == 1
+    assert result.err.startswith(f"changed-file: {project.folder / 'stock/0.parquet'}: the file changed"), result.err
+    assert not (project.folder / "first.csv").exists()
+
+
+def test_a_damaged_parquet_file_below_a_function_is_named(project: Project) -> None:
+    project.write("mine.py", MINE.format(change="pass"))
+    path = project.folder / "stock/0.parquet"
+    content = path.read_bytes()
+    path.write_bytes(content[:4] + bytes(20) + content[24:])
+    result = project.run(project.pipeline(PARTS_AND_STOCK), "-q")
+    assert result.code == 1
+    assert result.err.startswith(f"damaged-file: {path}: the engine cannot read the file ("), result.err
+
+
 @pytest.mark.parametrize(("profile", "package"), [("fast", "duckdb"), ("local", "pyspark")])
 def test_the_record_names_the_code_that_ran(project: Project, profile: str, package: str) -> None:
     assert project.run(project.pipeline(SPEC), "-q", "--profile", profile).code == 0

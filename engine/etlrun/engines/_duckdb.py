@@ -26,6 +26,7 @@ from etlrun.engines._file_values import DUCKDB, WORDS, passed
 from etlrun.language.columns import NULL, Column, Columns
 from etlrun.language.dialects import DUCKDB_SETTINGS
 from etlrun.language.duckdb_words import name, only_these_files, parquet, parquet_below, text, type_name
+from etlrun.reading.links import as_damaged_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,12 +68,15 @@ class DuckdbSession(EngineSession):
         self.connection = connection
         self.folder = folder
         self.inputs: list[str] = []
+        self.linked: list[LinkedFiles] = []
 
     def read_files(self, relation: str, columns: Columns, files: Iterable[InputFiles]) -> None:
         files = list(files)
         self.inputs += [path for part in files for path in _opened(part)]
+        self.linked += [part for part in files if isinstance(part, LinkedFiles)]
         selects = [_select(columns, part) for part in files] or [_nothing(columns)]
-        self.connection.execute(f"CREATE OR REPLACE VIEW {name(relation)} AS {' UNION ALL '.join(selects)}")
+        with self._translated():
+            self.connection.execute(f"CREATE OR REPLACE VIEW {name(relation)} AS {' UNION ALL '.join(selects)}")
 
     def take_rows(self, relation: str, rows: pyarrow.Table) -> None:
         self.connection.register(relation, rows)
@@ -80,14 +84,14 @@ class DuckdbSession(EngineSession):
     def write(self, statement: str, folder: Path) -> None:
         folder.mkdir(parents=True)
         self._lock()
-        with _translated():
+        with self._translated():
             self.connection.execute(
                 f"COPY ({statement}) TO {text(str(folder))} (FORMAT parquet, PER_THREAD_OUTPUT true, FILE_EXTENSION 'parquet')"
             )
 
     def fetch(self, statement: str) -> pyarrow.Table:
         self._lock()
-        with _translated():
+        with self._translated():
             return self.connection.sql(statement).to_arrow_table()
 
     def _lock(self) -> None:
@@ -95,6 +99,30 @@ class DuckdbSession(EngineSession):
             folders = dict.fromkeys((str(self.folder), str(self.folder.resolve())))
             self.connection.execute(only_these_files(folders, self.inputs))
             self.folder = None
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except duckdb.InterruptException as error:
+            raise StatementError("interrupted", "the statement was interrupted") from error
+        except duckdb.Error as error:
+            detail = _first_line(error)
+            found = StatementError(_condition(error, detail), detail)
+            said = self._unreadable_link() if type(error) is duckdb.Error else detail
+            raise as_damaged_file(found, said, [part.folder for part in self.linked]) from error
+
+    def _unreadable_link(self) -> str:
+        """The first link whose file cannot be read by itself: of some kinds of damage DuckDB says no file."""
+        for part in self.linked:
+            places = dict.fromkeys(name(column.place[0]) for column in part.columns if column.type != NULL)
+            values = ", ".join(f"max(hash({place}))" for place in places if place != name(DAY)) or "count(*)"
+            for link in _opened(part):
+                try:
+                    self.connection.execute(f"SELECT {values} FROM {parquet([link])}").fetchall()
+                except duckdb.Error:
+                    return link
+        return ""
 
     def progress(self) -> tuple[int, int]:
         share = self.connection.query_progress()
@@ -115,7 +143,7 @@ def _opened(part: InputFiles) -> Iterable[str]:
     """The files that reading a part opens; a link that is allowed allows the file that it leads to."""
     if isinstance(part, ParquetFiles):
         return part.paths
-    return [str(link) for link in Path(part.folder).rglob("*.parquet")]
+    return [str(link) for link in sorted(Path(part.folder).rglob("*.parquet"))]
 
 
 FILE = "__etlrun_file"
@@ -153,17 +181,6 @@ def _value(item: Column) -> str:
 def _nothing(columns: Columns) -> str:
     values = (f"CAST(NULL AS {type_name(item.type)}) AS {name(item.name)}" for item in columns)
     return f"SELECT {', '.join(values)} WHERE false"
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except duckdb.InterruptException as error:
-        raise StatementError("interrupted", "the statement was interrupted") from error
-    except duckdb.Error as error:
-        detail = _first_line(error)
-        raise StatementError(_condition(error, detail), detail) from error
 
 
 def _condition(error: duckdb.Error, detail: str) -> str:

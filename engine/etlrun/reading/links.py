@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from etlrun.contracts.engine import DAY
+from etlrun.contracts.engine import DAY, StatementError
 from etlrun.contracts.source import InputFile
 from etlrun.failures import RunFailure
 
@@ -31,15 +32,15 @@ def link_files(files: Sequence[InputFile], folder: Path) -> None:
             raise RunFailure("source", "unreadable-file", message, "run the pipeline when nobody replaces its files")
 
 
-def without_links(text: str, folders: Sequence[str]) -> str:
-    """An engine's message with the files' own names in it."""
+def as_damaged_file(error: StatementError, said: str, folders: Iterable[str]) -> StatementError:
+    """An error of the engine as one of the file that `said`, such as all that the engine wrote, names by its link in one of the `folders`."""
+    if error.condition != "engine":
+        return error
     for folder in folders:
-        for start in (folder, Path(folder).as_uri().removeprefix("file://")):
-            while (at := text.find(start)) >= 0 and (end := text.find(".parquet", at)) >= 0:
-                link = folder + text[at + len(start) : end] + ".parquet"
-                text = (
-                    text[:at]
-                    + (os.path.realpath(link) if os.path.islink(link) else "a file")
-                    + text[end + len(".parquet") :]
-                )
-    return text
+        shown = "/".join(folder.split("/")[-3:])  # what stands before it may be spelled as a URI
+        found = re.search(rf"{re.escape(shown)}/((?:{DAY}=[0-9-]+/)?[0-9]+\.parquet)", said)
+        if found:
+            file = os.path.realpath(os.path.join(folder, found.group(1)))
+            reason = error.detail.rpartition(found.group())[2].strip("\"': .") or "it cannot be decoded"
+            return StatementError("damaged-file", f"{file}: the engine cannot read the file ({reason})")
+    return error

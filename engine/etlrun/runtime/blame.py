@@ -35,11 +35,9 @@ def blame(plan: Plan, statement: Statement, error: StatementError, attempt: Atte
     `attempt(n, None)` computes the first `n` parts alone; `attempt(n, query)` has `query` in the place of the last of them.
     Either raises StatementError.
     """
-    if error.condition == "interrupted":
-        return RunFailure("interrupted", "interrupted", "the run was interrupted", "nothing was published")
-    if error.condition == "bad-value":
-        fix = "declare a type that holds it (`decimal(20,0)`, a column without `not null`), or write the file again"
-        return RunFailure("source", "bad-value", error.detail, fix)
+    elsewhere = _outside_the_steps(error)
+    if elsewhere is not None:
+        return elsewhere
     part = statement.part_at(error.offset) if error.offset is not None else None
     if part is None and error.condition != "engine":
         part = next(
@@ -58,9 +56,9 @@ def blame_check(
     plan: Plan, relation: str, use: Use, query: exp.Query, error: StatementError, fetch: Callable[[exp.Query], object]
 ) -> RunFailure:
     """The failure of a check whose `query` cannot be computed, at its expression; `fetch` runs a query like it."""
-    if error.condition == "interrupted":
-        return RunFailure("interrupted", "interrupted", "the run was interrupted", "nothing was published")
-
+    elsewhere = _outside_the_steps(error)
+    if elsewhere is not None:
+        return elsewhere
     what, fix = MEANING[error.condition]
     failure = RunFailure(
         "engine", error.condition, f"{what} in the check `{use.kind}` of `{relation}`: {error.detail}", fix
@@ -71,6 +69,24 @@ def blame_check(
         failure,
         find_expression(query, error.condition, lambda part: _fails(error, lambda: fetch(part))),
     )
+
+
+def blame_source(error: StatementError) -> RunFailure:
+    """The failure of an engine that cannot open the files of a source."""
+    what, fix = MEANING["engine"]
+    return _outside_the_steps(error) or RunFailure("engine", "engine", f"{what}: {error.detail}", fix)
+
+
+def _outside_the_steps(error: StatementError) -> RunFailure | None:
+    """The failure of what no step or check is to blame for."""
+    if error.condition == "interrupted":
+        return RunFailure("interrupted", "interrupted", "the run was interrupted", "nothing was published")
+    if error.condition == "bad-value":
+        fix = "declare a type that holds it (`decimal(20,0)`, a column without `not null`), or write the file again"
+        return RunFailure("source", "bad-value", error.detail, fix)
+    if error.condition == "damaged-file":
+        return RunFailure("source", "damaged-file", error.detail, "fetch it again")
+    return None
 
 
 def _fails(error: StatementError, attempt: Callable[[], object]) -> bool:

@@ -19,6 +19,7 @@ from typing import Any
 from etlrun.compiler.check import Checked
 from etlrun.contracts.engine import ParquetFiles
 from etlrun.contracts.source import InputFile, Inventory, ReadResult
+from etlrun.failures import RunFailure
 from etlrun.language.duckdb_words import name, parquet
 from etlrun.reading.opened import changed
 from etlrun.reading.source import FileSource, TextSource
@@ -28,6 +29,7 @@ from etlrun.stopping import cancelling
 from etlrun.working import Reporter, work
 
 CHUNK = 1 << 20
+FOLLOWS_FROM_A_CHANGE = ("engine", "damaged-file", "bad-value", "unreadable-file")
 
 
 class Inputs:
@@ -64,6 +66,10 @@ class Inputs:
             lambda: self.reporter.progress("hashing the inputs", self.digests.done, len(self.digests.paths)),
             self.digests.stop,
         )
+        self.refuse_changed()
+
+    def refuse_changed(self) -> None:
+        """Raises RunFailure for a file that did not stay as it was."""
         for file in (file for inventory in self.inventories.values() for file in inventory.files if _has_changed(file)):
             raise changed(file.path)
 
@@ -73,6 +79,8 @@ class Inputs:
         self.digests.stop()
         self.digests.wait()
         self.write()
+        if isinstance(error, RunFailure) and error.code in FOLLOWS_FROM_A_CHANGE:
+            self.refuse_changed()
 
     def write(self) -> None:
         self.folder.write_inputs([summary for source in self.inventories for summary in self.listed(source)])
@@ -183,7 +191,8 @@ def _has_changed(file: InputFile) -> bool:
         now = os.stat(file.path)
     except OSError:
         return True
-    return (now.st_size, now.st_mtime_ns) != (file.size, file.modified)
+    identity = (now.st_dev, now.st_ino)
+    return (now.st_size, now.st_mtime_ns, identity) != (file.size, file.modified, file.identity)
 
 
 def _time(nanoseconds: int) -> str:

@@ -26,7 +26,7 @@ from etlrun.diagnostics import SpecError
 from etlrun.enrich.answer_relation import answer_relation
 from etlrun.enrich.consent import Consent
 from etlrun.failures import RunFailure
-from etlrun.runtime.blame import blame, located
+from etlrun.runtime.blame import blame, blame_source, located
 from etlrun.runtime.checking import CheckResult, judge, ready, run_checks
 from etlrun.runtime.full_disk import as_full_disk, disk_failure
 from etlrun.runtime.functions import FunctionProcess
@@ -184,6 +184,9 @@ class _Run:
             for name, read_result in intakes.items():
                 self.record.sources[name] = account(read_result, inputs.inventories[name])
                 session.read_files(name, self.plan.relation(name).columns, read_result.files)
+        except StatementError as error:
+            session.close()
+            raise blame_source(error) from error
         except BaseException:
             session.close()
             raise
@@ -273,8 +276,7 @@ class _Run:
             return [str(path) for path in self.staged[given].paths]
         folder = self.folder.work(given)
         if not folder.exists():
-            statement = relation_statement(self.plan, given, self.engine.dialect, ready(self.plan, {}))
-            self.wait(given, session, lambda: session.write(statement.text, folder))
+            self.write(session, given, folder)
         return [str(path) for path in sorted(folder.glob("*.parquet"))]
 
     def at_step(self, relation: Relation, failure: RunFailure) -> RunFailure:

@@ -15,6 +15,7 @@ from etlrun.engines._spark.errors import translated, translated_java
 from etlrun.engines._spark.lost import FEW_TRIES, connection_errors, in_touch, is_lost, set_retries
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import NULL, Column, Columns, Type
+from etlrun.reading.links import as_damaged_file
 
 if TYPE_CHECKING:
     import pyarrow
@@ -31,11 +32,14 @@ class SparkSessionAtWork(EngineSession):
         self.is_classic = is_classic
         self.group = f"etlrun-{uuid.uuid4().hex[:8]}"
         self.done = (0, 0)
+        self.linked: list[str] = []  # folders
         if not is_classic:
             spark.registerProgressHandler(self._note_progress)
 
     @in_touch()
     def read_files(self, relation: str, columns: Columns, files: Iterable[InputFiles]) -> None:
+        files = list(files)
+        self.linked += [part.folder for part in files if isinstance(part, LinkedFiles)]
         frames = [
             self._linked_frame(columns, part) if isinstance(part, LinkedFiles) else self._frame(columns, part)
             for part in files
@@ -119,7 +123,8 @@ class SparkSessionAtWork(EngineSession):
             except (PySparkException, Py4JError) as error:
                 if is_lost(error):
                     raise
-                raise (translated(error) if isinstance(error, PySparkException) else translated_java(error)) from error
+                found = translated(error) if isinstance(error, PySparkException) else translated_java(error)
+                raise as_damaged_file(found, str(error), self.linked) from error
 
 
 def _typed(value: str, item: Column) -> str:
