@@ -3,7 +3,7 @@
 Every run publishes other rows than are there, to a table and to a file. Whatever the moment, the process must end within ten seconds with
 the exit code of the signal, or be done; it shows no traceback; table and file hold the old rows or the new ones, and the new ones only
 where the publish began before the signal; nothing is left between; and the next run works. A signal that comes while Python itself
-still starts, before the first line of etlrun, ends it in Python's own way, and is counted apart.
+still starts (`site`, `runpy`), before the first line of etlrun, ends it in Python's own way, and is counted apart.
 """
 
 from __future__ import annotations
@@ -73,20 +73,23 @@ class Shop:
         }.items():
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text(text)
+        self.errors = folder / "errors.txt"
         self.published = 0
         self.seconds = self.run_to_the_end(1)
 
-    def start(self, version: int) -> subprocess.Popen[str]:
+    def start(self, version: int) -> subprocess.Popen[bytes]:
         self.sell(version)
-        return subprocess.Popen(
-            [sys.executable, "-m", "etlrun", "pipelines/p.yaml", "-q", "--profile", self.engine],
-            cwd=self.folder,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            preexec_fn=_take_interrupts,
-        )
+        with self.errors.open(
+            "w"
+        ) as errors:  # the end of a pipe would be that of the JVM, which ends after the process
+            return subprocess.Popen(
+                [sys.executable, "-m", "etlrun", "pipelines/p.yaml", "-q", "--profile", self.engine],
+                cwd=self.folder,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                start_new_session=True,
+                preexec_fn=_take_interrupts,
+            )
 
     def sell(self, version: int) -> None:
         lines = "".join(f"S{number},{version}\n" for number in range(ROWS))
@@ -96,8 +99,7 @@ class Shop:
         """Publish; the seconds that it takes."""
         began = time.monotonic()
         process = self.start(version)
-        _, err = process.communicate(timeout=300)
-        assert process.returncode == 0, err
+        assert process.wait(timeout=300) == 0, self.errors.read_text()
         self.published = version
         return time.monotonic() - began
 
@@ -152,14 +154,14 @@ def _signal_once(shop: Shop, version: int, number: signal.Signals, delay: float,
     process.send_signal(number)
     sent, began = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", time.monotonic()
     try:
-        _, err = process.communicate(timeout=60)
+        process.wait(timeout=60)
     except subprocess.TimeoutExpired:
         process.kill()
-        _, err = process.communicate()
+        process.wait()
     seconds = time.monotonic() - began
     swept.slowest = max(swept.slowest, seconds)
-    code = process.returncode
-    is_early = code == -number or (code == 1 and "site" in err and "etlrun/" not in err)
+    code, err = process.returncode, shop.errors.read_text()
+    is_early = code == -number or (code == 1 and "KeyboardInterrupt" in err and "etlrun/" not in err)
     swept.ends[f"{number.name} {BEFORE_OURS if is_early else code}"] += 1
     wrong = list(_wrong(shop, version, code, err, seconds, sent, number, is_early=is_early))
     return [f"{number.name} after {delay:.3f} s: {what}" for what in wrong]
