@@ -44,8 +44,8 @@ mysqld:
 	esac; \
 	echo "$$wrong; name one: make test-mysql MYSQLD=/path/to/mysqld (on Debian, sh tests/mysql/unpack_mysql.sh FOLDER puts one into FOLDER and installs nothing)" >&2; exit 1
 
-sweep: .venv/dev.stamp .venv/mariadb.stamp  ## cut the line to the warehouse at every byte of a publish (long)
-	@$(BIN)/python -m tests.mysql.sweep --all
+sweep: .venv/dev.stamp .venv/mariadb.stamp .venv/postgres.stamp  ## cut the line to every kind of server at every byte of a publish (long)
+	@$(BIN)/python tests/contracts/sweep.py --all
 
 fuzz: .venv/dev.stamp  ## compare the engines on random inputs: make fuzz SECONDS=600 SEED=7 TRIALS=1 ONLY=chains
 	@cd tests && ../$(BIN)/python -m fuzz --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(if $(TRIALS),--trials $(TRIALS)) $(if $(ONLY),--only $(ONLY))

@@ -7,9 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
 from warehouses import Target
 
@@ -62,23 +60,11 @@ def _duckdb(request: pytest.FixtureRequest, folder: Path, name: str) -> Target:
 
 
 def _mysql(request: pytest.FixtureRequest, folder: Path, name: str) -> Target:
-    server: Server = request.getfixturevalue("mysql_server")
-    server.run(f"CREATE DATABASE {name}")
-    url = f"mysql://root@127.0.0.1:{server.port}/{name}"
-    return Target(
-        "mysql", {"url": url}, lambda: server.connect(name), lambda schema: f"CREATE DATABASE {schema}", server
-    )
+    return Target.on(request.getfixturevalue("mysql_server"), "mysql", name, {})
 
 
 def _postgres(request: pytest.FixtureRequest, folder: Path, name: str) -> Target:
-    server: PostgresProcess = request.getfixturevalue("postgres_server")
-    server.run(f"CREATE DATABASE {name}")
-    url = f"postgresql://root@127.0.0.1:{server.port}/{name}"
-
-    def connect() -> psycopg.Connection[Any]:
-        return server.connect(name)
-
-    return Target("postgres", {"url": url}, connect, lambda schema: f"CREATE SCHEMA {schema}", server)
+    return Target.on(request.getfixturevalue("postgres_server"), "postgres", name, {})
 
 
 _TARGETS = {"duckdb": _duckdb, "mysql": _mysql, "postgres": _postgres}

@@ -11,9 +11,10 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ if __name__ == "__main__":
 
 from etlrun.contracts.connection import Connection, Database, Load  # noqa: E402 - the tests are no package that is installed
 from etlrun.spec.registry import kinds  # noqa: E402
+from etlrun.warehouse.database import Warehouse  # noqa: E402
+from etlrun.warehouse.retry import RetryPolicy  # noqa: E402
 from mysql.loads import make_load, many  # noqa: E402
 
 STATE = "SELECT COUNT(*), COUNT(DISTINCT contract), COALESCE(MIN(seconds), 0), COALESCE(MAX(seconds), 0) FROM profile"
@@ -37,6 +40,7 @@ class Target:
     connect: Callable[[], Any]
     schema: Callable[[str], str]
     server: Any = None  # mysql.server.Server or postgres.server.PostgresProcess; a file has none
+    pause: float | None = None  # seconds between two tries of a publish
     opened: list[Database] = field(default_factory=list)
 
     @property
@@ -79,11 +83,28 @@ class Target:
             self.run(f"CREATE ROLE {user} LOGIN PASSWORD 'x1'", *grants)
         return f"{user}:x1"
 
+    @classmethod
+    def on(cls, server: Any, kind: str, name: str, keys: dict[str, str]) -> Target:
+        """A database that is made on a server."""
+        server.run(f"CREATE DATABASE {name}")
+        scheme, schema = ("mysql", "DATABASE") if kind == "mysql" else ("postgresql", "SCHEMA")
+        url = f"{scheme}://root@127.0.0.1:{server.port}/{name}"
+        given = {"url": url, **keys}
+        return cls(kind, given, lambda: server.connect(name), lambda made: f"CREATE {schema} {made}", server)
+
+    def through(self, port: int, pause: float = 0.0) -> Target:
+        """The same database by a line of which every break costs a pause only."""
+        url = self.keys["url"].replace(f":{self.server.port}/", f":{port}/")
+        return replace(self, keys={**self.keys, "url": url}, opened=[], pause=pause)
+
     def open(self) -> Database:
         """The database as a run opens it. DuckDB's is opened once for all: other connections share it."""
         if not self.opened or self.kind != "duckdb":
             self.opened.append(open_database(self.kind, self.keys))
-        return self.opened[-1]
+        database = self.opened[-1]
+        if self.pause is not None and isinstance(database, Warehouse):
+            database._publisher.retry_policy = RetryPolicy(sleep=lambda _: time.sleep(self.pause or 0))
+        return database
 
     def close(self) -> None:
         while self.opened:

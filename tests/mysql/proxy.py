@@ -6,12 +6,13 @@ import contextlib
 import socket
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Self
 
 Direction = Literal["up", "down"]  # to the server, to the client
-COMMIT = b"\x03COMMIT"  # the statement as it stands on the line
+COMMITS = (b"\x03COMMIT", b"Q\0\0\0\x0bCOMMIT\0")  # the statement as it is on the line: MySQL, PostgreSQL
 SETTLE = 0.03  # seconds for the other side to work on what has arrived before the line is cut
 
 
@@ -133,7 +134,7 @@ class Proxy:
                 strikes = fault.direction == direction and before + len(data) > fault.after
                 self.has_struck = strikes
                 return fault.after - before if strikes else None
-            if direction == "up" and COMMIT in data:
+            if direction == "up" and any(commit in data for commit in COMMITS):
                 self.is_committing = True
                 self.has_struck = fault.kind == "lost-commit"
                 return 0 if self.has_struck else None
@@ -141,3 +142,25 @@ class Proxy:
                 self.has_struck = True
                 return 0
             return None
+
+
+class Trigger(Proxy):
+    """A line that does something to the world, once, when so many bytes have gone to the server."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(port)
+        self.after = -1
+        self.act: Callable[[], None] = lambda: None
+        self.has_acted = threading.Event()
+
+    def set(self, after: int, act: Callable[[], None]) -> None:
+        self.arm(None)
+        self.after, self.act = after, act
+        self.has_acted.clear()
+
+    def _passes(self, data: bytes, direction: Direction) -> int | None:
+        found = super()._passes(data, direction)
+        if 0 <= self.after < self.bytes["up"] and not self.has_acted.is_set():
+            self.has_acted.set()
+            self.act()
+        return found

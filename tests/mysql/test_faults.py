@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import random
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,7 +18,6 @@ from etlrun.failures import RunFailure
 from .loads import Place, make_load, many
 from .proxy import Fault, Proxy
 from .server import Server
-from .watching import Watch
 
 OLD, NEW = many("2022-04", 40, 1), many("2022-04", 30, 2)
 FIRST, SECOND = "20220501T000000Z-a", "20220502T000000Z-b"
@@ -54,60 +50,6 @@ def state(place: Place) -> tuple[tuple[Any, ...], list[tuple[str, str, int]]]:
 
 AS_OLD = (OLD_STATE, [("", FIRST, 40)])
 AS_NEW = (NEW_STATE, [("", SECOND, 30)])
-
-
-def test_a_server_that_is_killed_at_any_moment_comes_back_with_old_or_new_rows(
-    spare: Callable[..., Server], tmp_path: Path
-) -> None:
-    server = spare(DURABLE)
-    server.run("CREATE DATABASE w")
-    place = Place(server, "w", server.port, pause=0.5)
-    put_old_rows(place, tmp_path)
-    chance = random.Random(4)
-    rows, seconds, entry = 40, 1, ("", FIRST, 40)
-    for number in range(6):
-        count, run_id = 20_000 + number, f"2022060{number}T000000Z-c"
-        load = make_load(tmp_path, many("2022-04", count, number), run_id=run_id)
-        failures: list[RunFailure] = []
-        published: list[Published] = []
-
-        def publish(
-            load: Any = load, failures: list[RunFailure] = failures, published: list[Published] = published
-        ) -> None:
-            try:
-                published.append(place.warehouse().publish(load))
-            except RunFailure as failure:
-                failures.append(failure)
-
-        thread = threading.Thread(target=publish)
-        thread.start()
-        time.sleep(chance.uniform(0.05, 0.5))
-        server.kill()
-        server.start()
-        thread.join()
-        old = ((rows, rows, seconds, seconds), [entry])
-        rows, seconds, entry = count, number, ("", run_id, count)
-        new = ((rows, rows, seconds, seconds), [entry])
-        assert state(place) in ((old, new) if failures else (new,))
-        assert place.warehouse().publish(load).rows == count
-        assert state(place) == new
-
-
-@pytest.mark.parametrize("kind", ["lost-commit", "lost-reply"])
-@LOADERS
-def test_a_commit_whose_answer_is_lost_is_settled_by_the_ledger(
-    place: Place, proxy: Proxy, tmp_path: Path, kind: Any, loader: str
-) -> None:
-    put_old_rows(place, tmp_path)
-    warehouse = place.through(proxy.port).warehouse(loader=loader)
-    proxy.arm(Fault(kind))
-    with Watch(place, STATE) as watch:
-        published = warehouse.publish(make_load(tmp_path, NEW, run_id=SECOND))
-    assert proxy.has_struck is True
-    assert published == Published(30, was_there=kind == "lost-reply")
-    assert state(place) == AS_NEW
-    assert watch.errors == [] and watch.states() <= {OLD_STATE, NEW_STATE}
-    assert len(warehouse.notices) == 1 and "the connection broke" in warehouse.notices[0]
 
 
 def test_an_answer_that_stays_unknown_is_said_to_be_unknown(place: Place, proxy: Proxy, tmp_path: Path) -> None:

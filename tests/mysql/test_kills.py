@@ -14,7 +14,7 @@ import pytest
 from projects import Project, Result
 
 from .loads import Place
-from .proxy import Direction, Fault, Proxy
+from .proxy import Fault, Proxy, Trigger
 from .server import Server
 from .test_pipelines import PROJECT, SPEC
 
@@ -22,28 +22,6 @@ MOMENTS = 10
 SHOPS = 300
 STATE = "SELECT COUNT(*), COUNT(DISTINCT shop), MIN(units), MAX(units) FROM totals"
 DURABLE = ["--innodb-flush-log-at-trx-commit=1"]
-
-
-class Trigger(Proxy):
-    """A line that does something to the world, once, when so many bytes have gone to the server."""
-
-    def __init__(self, port: int) -> None:
-        super().__init__(port)
-        self.after = -1
-        self.act: Callable[[], None] = lambda: None
-        self.has_acted = threading.Event()
-
-    def set(self, after: int, act: Callable[[], None]) -> None:
-        self.arm(None)
-        self.after, self.act = after, act
-        self.has_acted.clear()
-
-    def _passes(self, data: bytes, direction: Direction) -> int | None:
-        found = super()._passes(data, direction)
-        if 0 <= self.after < self.bytes["up"] and not self.has_acted.is_set():
-            self.has_acted.set()
-            self.act()
-        return found
 
 
 class Shop:

@@ -41,7 +41,7 @@ def find_programs() -> Path:
 class PostgresProcess:
     """A server in a folder that is made for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *settings: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="etlrun-pg-", dir="/tmp"))
         self.account: dict[str, Any] = {"user": NOBODY, "group": NOBODY} if os.getuid() == 0 else {}
         if self.account:
@@ -57,7 +57,7 @@ class PostgresProcess:
         self.command = [
             *(str(programs / "postgres"), "-D", str(self.folder / "data"), "-p", str(self.port)),
             *("-k", str(self.folder), "-h", "127.0.0.1"),
-            *(part for setting in QUICK for part in ("-c", setting)),
+            *(part for setting in (*QUICK, *settings) for part in ("-c", setting)),
         ]
 
     def start(self) -> PostgresProcess:
@@ -86,6 +86,15 @@ class PostgresProcess:
             for statement in statements:
                 cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
+
+    def write(self, name: str, content: bytes) -> Path:
+        """Write a file that the server may read, and nobody else."""
+        path = self.folder / "data" / name
+        path.write_bytes(content)
+        path.chmod(0o600)
+        if self.account:
+            os.chown(path, NOBODY, NOBODY)
+        return path
 
     def kill(self) -> None:
         """SIGKILL, the processes of its sessions too: as if the machine had lost its power."""

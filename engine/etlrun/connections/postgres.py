@@ -3,9 +3,17 @@
 A publish is one transaction: readers see the old rows or the new ones, and after any crash the table holds one of them. Row count,
 unique keys and a fingerprint of all values are compared before COMMIT. Rows travel by COPY.
 
-A missing table is made: texts are `text COLLATE "C"`, which compares bytes. The account needs SELECT, INSERT and DELETE on the tables
-and on those whose names start with `_etlrun_`, and for the first run CREATE on the schema. Behind a pooler (PgBouncer) the pool must be
-one of sessions: the lock of a table is held by its session.
+A missing table is made: texts are `text COLLATE "C"`, which compares bytes. An account with these rights suffices; the second is for the
+first run, which makes what is missing, and the third for tables that somebody else has made:
+
+```sql
+CREATE ROLE etl LOGIN PASSWORD 'a long one';
+GRANT CREATE ON SCHEMA public TO etl;
+GRANT SELECT, INSERT, DELETE ON profile, _etlrun_loads, _etlrun_writers TO etl;
+```
+
+Behind a pooler (PgBouncer) the pool must be one of sessions: the lock of a table is held by its session. A server that is not proved by
+its certificate never gets a password in clear.
 
 A table of 100,000 rows or more is read over several connections at once, each of which takes some of its pages; all of them see the
 table as it was at one moment. A table in another schema is named with it: `marts.orders`.

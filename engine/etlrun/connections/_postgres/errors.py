@@ -29,7 +29,11 @@ _KINDS: tuple[tuple[str, ErrorKind], ...] = (  # the beginning of a code, the lo
     ("08", "transient"),
     ("22", "refused"),
 )
+_BEFORE_LOGIN = ("connection failed", "connection timeout", "failed to resolve")  # how psycopg begins its messages
 _AT_LOGIN = (  # what a server answers to a client that logs in has no code in libpq
+    ("SYSCALL", LOST),
+    ("closed", LOST),
+    ("cleartext password", "CLEAR"),
     ("password authentication failed", "28P01"),
     ("no password supplied", "28P01"),
     ("no pg_hba.conf entry", "28000"),
@@ -42,8 +46,8 @@ _AT_LOGIN = (  # what a server answers to a client that logs in has no code in l
     ("recovery", "57P03"),
 )
 _WHAT = {
-    "08001": ("the server cannot be reached", "check host and port, and that the server runs"),
-    "08006": ("the connection broke", "check the network and the server's log"),
+    UNREACHABLE: ("the server cannot be reached", "check host and port, and that the server runs"),
+    LOST: ("the connection broke", "check the network and the server's log"),
     "22P05": ("the database's encoding cannot hold a character", "create the database with ENCODING 'UTF8'"),
     "23503": (
         "rows of another table refer to rows that would be replaced",
@@ -64,6 +68,10 @@ _WHAT = {
     "57014": ("the statement took longer than it may", "raise `timeout` of the connection"),
     "57P01": ("somebody ended the session, or the server is shutting down", "try again when it is back"),
     "57P03": ("the server is starting or shutting down", "try again when it is back"),
+    "CLEAR": (
+        "the server asks for the password in clear",
+        "use TLS with `tls: verify_identity`, or let pg_hba.conf of the server say scram-sha-256",
+    ),
     "TLS": (
         "the server could not prove who it is",
         "give the certificate of its authority as `ca`; `tls: verify_ca` does without the host's name",
@@ -89,10 +97,10 @@ def server_error(error: Exception) -> ServerError:
 
 
 def _code_of(detail: str) -> str:
-    found = next((code for part, code in _AT_LOGIN if part in detail), "")
-    if found:
-        return found
-    return LOST if "connection" in detail and "failed" not in detail else UNREACHABLE
+    """The code of an error to which libpq gives none: one of a login, or of a line that broke after it."""
+    if not detail.startswith(_BEFORE_LOGIN):
+        return LOST
+    return next((code for part, code in _AT_LOGIN if part in detail), UNREACHABLE)
 
 
 def explain(error: ServerError) -> tuple[str, str]:
@@ -101,7 +109,8 @@ def explain(error: ServerError) -> tuple[str, str]:
     what, fix = _WHAT.get(
         code, (f"the server refused: {masked(error.detail)}", "look the code up in the manual of the server")
     )
-    detail = f": {error.detail.splitlines()[0]}" if code == "42501" else ""
+    first = error.detail.splitlines()[0].rpartition("failed: ")[2]
+    detail = f": {masked(first)}" if code in ("42501", "TLS", UNREACHABLE) else ""
     return f"{what} ({code}{detail})", fix
 
 

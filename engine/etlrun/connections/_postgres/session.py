@@ -15,7 +15,7 @@ from etlrun.connections._postgres.errors import as_server_error
 from etlrun.warehouse.access import SessionSettings, wrong_ca
 from etlrun.warehouse.address import Address
 
-MODES = {"verify_identity": "verify-full", "verify_ca": "verify-ca", "insecure": "prefer"}
+NOT_IN_CLEAR = {"require_auth": "!password"}
 
 
 def open_line(address: Address, settings: SessionSettings) -> psycopg.Connection[Any]:
@@ -60,17 +60,18 @@ def open_transactional(address: Address, settings: SessionSettings) -> psycopg.C
 
 def _protection(address: Address, settings: SessionSettings) -> dict[str, Any]:
     """How the server proves who it is: by nothing within this machine, and where the profile says so."""
-    if settings.tls == "auto" and address.is_local:
-        return {"sslmode": "prefer"}
-    mode = MODES.get(settings.tls, "verify-full")
-    if mode == "prefer":  # nobody knows who reads the password: it does not leave in clear
-        return {"sslmode": mode, "require_auth": "!password"}
+    if settings.tls == "insecure" or (settings.tls == "auto" and address.is_local):
+        return {"sslmode": "prefer", **NOT_IN_CLEAR}  # nobody knows who would read the password
     if settings.ca:
         try:
             ssl.create_default_context(cafile=settings.ca)
         except OSError as error:
             raise wrong_ca(settings.ca, error.strerror or "it is not in PEM form") from error
-    return {"sslmode": mode, "sslrootcert": settings.ca or "system"}
+    # The OpenSSL that comes with psycopg does not know where this system has its authorities; Python's does.
+    authorities = settings.ca or ssl.get_default_verify_paths().cafile or "system"
+    if settings.tls == "verify_ca":
+        return {"sslmode": "verify-ca", "sslrootcert": authorities, **NOT_IN_CLEAR}
+    return {"sslmode": "verify-full", "sslrootcert": authorities}
 
 
 class PostgresSession:

@@ -1,0 +1,71 @@
+"""The grants that the documentation names are enough, for every way of writing; each of them is needed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import etlrun.connections.postgres as documented
+from etlrun.failures import RunFailure
+from mysql.loads import make_load, many
+
+from .guarded import Guarded
+
+FIRST = "20220501T000000Z-a"
+ACCOUNT, MAKE, USE = re.findall(r"^[A-Z][^;]*;", (documented.__doc__ or "").split("```sql")[1].split("```")[0], re.M)
+
+
+@pytest.fixture
+def guarded_by_rights(guarded: Guarded) -> Iterator[Guarded]:
+    """An empty database, and the account that the documentation makes."""
+    guarded.run("DROP SCHEMA public CASCADE", "CREATE SCHEMA public", "GRANT USAGE ON SCHEMA public TO PUBLIC", ACCOUNT)
+    yield guarded
+    guarded.close()
+    guarded.run("DROP OWNED BY etl", "DROP ROLE etl")
+
+
+def test_the_first_run_makes_what_is_missing(guarded_by_rights: Guarded, tmp_path: Path) -> None:
+    guarded_by_rights.run(MAKE)
+    warehouse = guarded_by_rights.open(account="etl")
+    assert warehouse.publish(make_load(tmp_path, many("2022-04", 3))).rows == 3
+    assert {found.level for found in warehouse.examine() if found.about == "rights"} == {"ok"}
+
+
+def test_who_may_make_nothing_is_shown_the_statement(guarded_by_rights: Guarded, tmp_path: Path) -> None:
+    warehouse = guarded_by_rights.open(account="etl")
+    with pytest.raises(RunFailure, match="may not make a table") as failure:
+        warehouse.publish(make_load(tmp_path, many("2022-04", 3)))
+    assert failure.value.code == "no-right" and "CREATE TABLE" in failure.value.fix
+
+
+def test_they_are_enough_to_write_in_every_way(guarded_by_rights: Guarded, tmp_path: Path) -> None:
+    guarded_by_rights.open().publish(make_load(tmp_path, many("2022-04", 3, 1), run_id=FIRST))
+    guarded_by_rights.run(USE)
+    warehouse = guarded_by_rights.open(account="etl")
+    loads = [
+        make_load(tmp_path, many("2022-04", 4, 2), run_id="20220502T000000Z-a"),
+        make_load(tmp_path, many("2022-05", 2, 3), where="month = '2022-05'", run_id="20220503T000000Z-a"),
+        make_load(tmp_path, many("2022-06", 1, 4), write="append", run_id="20220504T000000Z-a"),
+        make_load(tmp_path, many("2022-05", 1, 5), write="merge", run_id="20220505T000000Z-a"),
+    ]
+    assert [warehouse.publish(load).rows for load in loads] == [4, 2, 1, 1]
+    query = "SELECT month, seconds, COUNT(*) FROM profile GROUP BY month, seconds ORDER BY month, seconds"
+    assert guarded_by_rights.run(query) == [("2022-04", 2, 4), ("2022-05", 3, 1), ("2022-05", 5, 1), ("2022-06", 4, 1)]
+    assert [warehouse.publish(load).was_there for load in loads[2:]] == [True, True]
+
+
+@pytest.mark.parametrize("right", ["SELECT", "INSERT", "DELETE"])
+@pytest.mark.parametrize("table", ["profile", "_etlrun_loads", "_etlrun_writers"])
+def test_each_of_them_is_needed_and_its_lack_leaves_the_old_rows(
+    guarded_by_rights: Guarded, tmp_path: Path, right: str, table: str
+) -> None:
+    guarded_by_rights.open().publish(make_load(tmp_path, many("2022-04", 3, 1), run_id=FIRST))
+    guarded_by_rights.run(USE, f"REVOKE {right} ON {table} FROM etl")
+    warehouse = guarded_by_rights.open(account="etl")
+    with pytest.raises(RunFailure, match="lacks a right") as failure:
+        warehouse.publish(make_load(tmp_path, many("2022-04", 4, 2), run_id="20220502T000000Z-a"))
+    assert table in failure.value.message and "SELECT, INSERT and DELETE" in failure.value.fix
+    assert guarded_by_rights.run("SELECT DISTINCT seconds, COUNT(*) OVER () FROM profile") == [(1, 3)]
