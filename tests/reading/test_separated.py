@@ -29,7 +29,12 @@ def no_database(connection: str) -> Any:
 
 
 def read(
-    folder: Path, *texts: bytes, separator: str = ",", has_header: bool = True, max_lines: int = 100
+    folder: Path,
+    *texts: bytes,
+    separator: str = ",",
+    has_header: bool = True,
+    max_lines: int = 100,
+    optional: frozenset[str] = frozenset(),
 ) -> tuple[ReadResult, list[tuple[Any, ...]], list[dict[str, Any]]]:
     files = []
     for index, text in enumerate(texts):
@@ -38,7 +43,7 @@ def read(
         files.append(InputFile(str(path), None, len(text), path.stat().st_mtime_ns))
     quarantine = folder / "quarantine.jsonl"
     order = ReadRequest("sales", Inventory(tuple(files)), folder / "rows", quarantine, lambda *news: None, no_database)
-    read_result = read_separated(order, COLUMNS, FIELDS, Separated(separator, has_header, max_lines))
+    read_result = read_separated(order, COLUMNS, FIELDS, Separated(separator, has_header, max_lines, optional))
     rows: list[tuple[Any, ...]] = []
     with duckdb.connect() as connection:
         for part in read_result.files:
@@ -102,6 +107,27 @@ def test_a_header_without_a_declared_column_is_refused(tmp_path: Path) -> None:
     assert caught.value.code == "missing-column"
     assert "`units`" in caught.value.message
     assert "shop, unit, price" in caught.value.fix
+
+
+def test_files_may_lack_an_optional_column(tmp_path: Path) -> None:
+    texts = (b"shop,units,price\nA,1,2\n", b'shop,units\nB,2\n"C,c",many\n"D,d",4\n', b"units,shop\n\n5,E\n")
+    read_result, rows, broken = read(tmp_path, *texts, optional=frozenset({"price"}))
+    assert rows == [("A", 1, "2.00"), ("B", 2, None), ("D,d", 4, None), ("E", 5, None)]
+    assert (read_result.rows, read_result.bad_rows, read_result.blank, len(broken)) == (4, 1, 1, 1)
+    assert read_result.notices == (
+        f"`sales`: 2 of 3 files have no column `price`, and it is null there: {tmp_path / '1.csv'}",
+    )
+
+
+def test_a_file_may_hold_optional_columns_only(tmp_path: Path) -> None:
+    optional = frozenset({"units", "price"})
+    _, rows, _ = read(tmp_path, b"shop,units,price\nA,1,2\n", b"other,shop\nx,B\n", b"shop\nC\n", optional=optional)
+    assert rows == [("A", 1, "2.00"), ("B", None, None), ("C", None, None)]
+
+
+def test_an_optional_column_that_no_file_has_is_misspelt(tmp_path: Path) -> None:
+    with pytest.raises(RunFailure, match="no file of `sales` has a column `price`"):
+        read(tmp_path, b"shop,units\nA,1\n", optional=frozenset({"price"}))
 
 
 def test_a_name_twice_in_the_header_is_refused(tmp_path: Path) -> None:

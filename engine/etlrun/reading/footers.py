@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from etlrun.contracts.engine import ABSENT, DAY_COLUMN, FileColumn, LinkedFiles
 from etlrun.contracts.source import InputFile, ReadRequest, ReadResult
 from etlrun.failures import RunFailure
+from etlrun.reading.absences import absence_notice
 from etlrun.reading.links import link_files
 from etlrun.reading.parquet_columns import FileSchema, Misfit, WantedColumn
 
@@ -85,15 +86,12 @@ def _refuse(problems: Sequence[tuple[str, str]]) -> None:
 
 
 def _absences(name: str, wanted: Sequence[WantedColumn], layouts: dict[Layout, list[InputFile]]) -> Iterator[str]:
-    """A line for each column that some files lack. Raises RunFailure for one that all of them lack: its name is misspelt."""
+    """A line for each column that some files lack. Raises RunFailure for one that all of them lack."""
     total = sum(map(len, layouts.values()))
     for index, item in enumerate(wanted):
-        lacking = [file for layout, files in layouts.items() if layout[index] == ABSENT for file in files]
-        if lacking and len(lacking) == total:
-            message = f"no file of `{name}` has a column `{'.'.join(item.place)}`"
-            raise RunFailure("source", "wrong-columns", message, "correct the name, or leave the column out")
+        lacking = [file.path for layout, files in layouts.items() if layout[index] == ABSENT for file in files]
         if lacking:
-            yield f"`{name}`: {len(lacking):,} of {total:,} files have no column `{'.'.join(item.place)}`, and it is null there: {lacking[0].path}"
+            yield absence_notice(name, ".".join(item.place), lacking, total)
 
 
 def _refuse_empty_days(order: ReadRequest, rows: dict[str, int]) -> None:

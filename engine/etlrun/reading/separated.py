@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
 from etlrun.contracts.source import InputFile, ReadRequest, ReadResult
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
+from etlrun.reading.absences import absence_notice
 from etlrun.reading.framing import Records
 from etlrun.reading.opened import records_in
 from etlrun.reading.quarantine import Quarantine
@@ -22,11 +23,12 @@ from etlrun.reading.text_files import Form, TextReader
 
 @dataclass(frozen=True)
 class Separated:
-    """How values are separated, whether a file starts with their names, and how many lines a record may have."""
+    """How values are separated, whether a file starts with their names, how many lines a record may have, and the columns that files may lack."""
 
     separator: str
     has_header: bool
     max_lines: int
+    optional: frozenset[str] = frozenset()
 
 
 def read_separated(order: ReadRequest, columns: Columns, fields: Sequence[Field], how: Separated) -> ReadResult:
@@ -40,6 +42,7 @@ def read_separated(order: ReadRequest, columns: Columns, fields: Sequence[Field]
     quarantine = Quarantine(order.name, order.quarantine, order.quarantine_limit)
     files = order.inventory.files
     headers = {file.path: _header(file, fields, how) for file in files}
+    absent = _absences(order.name, fields, headers)
     try:
         with duckdb.connect() as connection:
             order.control.follow(connection)
@@ -48,12 +51,16 @@ def read_separated(order: ReadRequest, columns: Columns, fields: Sequence[Field]
                 reader.read(tuple(group), _form(columns, fields, header, how))
     finally:
         quarantine.close()
-    return reader.read_result()
+    found = reader.read_result()
+    return replace(found, notices=(*absent, *found.notices))
 
 
 def _form(columns: Columns, fields: Sequence[Field], header: Sequence[str], how: Separated) -> Form:
     places = {found: index for index, found in enumerate(header)}
-    positions = [places[item.path[-1] if how.has_header else item.name] for item in fields]
+    names = {item.name: item.path[-1] if how.has_header else item.name for item in fields}
+    present = tuple(item for item in fields if names[item.name] in places)
+    positions = [places[names[item.name]] for item in present]
+    lacking = {item.name for item in fields} - {item.name for item in present}
     width = len(header)
 
     def judge(text: str) -> tuple[Any, ...] | None:
@@ -63,12 +70,16 @@ def _form(columns: Columns, fields: Sequence[Field], header: Sequence[str], how:
         if len(values) != width:
             kind = "fewer" if len(values) < width else "more"
             raise BrokenRecordError(f"{kind} values than the header has ({len(values)} instead of {width})")
-        return read_texts([values[position] or None for position in positions], fields)
+        read = read_texts([values[position] or None for position in positions], present)
+        if not lacking:
+            return read
+        found = dict(zip((item.name for item in present), read, strict=True))
+        return tuple(found.get(item.name) for item in fields)
 
     return Form(
         RecordFramer(how.separator, how.max_lines),
         judge,
-        lambda target: separated_statement(columns, fields, target),
+        lambda target: separated_statement(columns, present, lacking, target),
         more=Splitter(how.separator, width, positions),
         has_header=how.has_header,
     )
@@ -80,20 +91,32 @@ def _header(file: InputFile, fields: Sequence[Field], how: Separated) -> tuple[s
         return tuple(item.name for item in fields)
     names = _names(file, how)
     known = set(names)
-    missing = [item.name for item in fields if item.path[-1] not in known]
+    missing = [item.name for item in fields if item.path[-1] not in known and item.name not in how.optional]
     if missing:
         found = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else "")
         raise RunFailure(
             "source",
             "missing-column",
             f"{file.path}: the header has no {', '.join(f'`{name}`' for name in missing)}",
-            f"it has {found or 'no names at all'}; `path:` gives a column another name in the file",
+            f"it has {found or 'no names at all'}; `path:` gives a column another name in the file, and `optional: true` lets files lack it",
         )
     if len(known) < len(names):
         double = next(name for index, name in enumerate(names) if name in names[:index])
         fix = "give the columns different names"
         raise RunFailure("source", "double-column", f"{file.path}: `{double}` is twice in the header", fix)
     return names
+
+
+def _absences(name: str, fields: Sequence[Field], headers: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """A line for each column that some files lack. Raises RunFailure for one that all of them lack."""
+    known = {path: frozenset(header) for path, header in headers.items()}
+    notices = []
+    for item in fields:
+        column = item.path[-1]
+        lacking = [path for path, names in known.items() if column not in names and item.name not in names]
+        if lacking:
+            notices.append(absence_notice(name, column, lacking, len(headers)))
+    return tuple(notices)
 
 
 SHOWN = 50  # names of a header in a message

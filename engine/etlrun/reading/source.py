@@ -49,6 +49,20 @@ class DeclaredColumn(Described):
 _NOT_NULL = re.compile(r"(?i)\s+not\s+null\s*\Z")
 
 
+@dataclass(frozen=True)
+class OptionalColumn(DeclaredColumn):
+    """A column that some of the files may lack: its type, where it stands, and what it means. `not null` after the type refuses rows without it."""
+
+    optional: bool = key("whether files may lack the column; it is null there", default=False)
+
+    def verify_optional(self, name: str, scope: Scope) -> None:
+        """Report a column that may be absent and must have values."""
+        if self.optional and self.is_required:
+            message = f"`{name}` is `optional` and `not null`"
+            fix = "leave one of them out: where a file lacks the column it is null"
+            scope.error(("columns", name), "wrong-value", message, fix)
+
+
 @dataclass(frozen=True, kw_only=True)
 class FileSource(Source):
     """Reads files into a relation with declared columns."""

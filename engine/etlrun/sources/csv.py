@@ -2,7 +2,8 @@
 
 Columns are found by their names in the header, in any order; columns of the file that are not declared are left out. An empty value
 is null. A record is broken when it has another number of values than the header, or a value that is not of its type; an empty line is
-no record. Files may be compressed: names that end in `.gz`, `.zst` or `.bz2`.
+no record. A column with `optional: true` is null in files whose header lacks it, and a line says how many do. Files may be
+compressed: names that end in `.gz`, `.zst` or `.bz2`.
 
 A value may be quoted: it starts with `"`, and a quote inside it is doubled. It may hold separators and line ends, so a record may go on
 in the next lines, up to `max_record_lines` of them. A quote that is never closed, or not within that many lines, makes one broken
@@ -34,12 +35,13 @@ sales: 2 rows, 1 broken, 1 blank
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from etlrun.contracts.source import ReadRequest, ReadResult
 from etlrun.language.columns import Column, Columns
-from etlrun.reading.source import DeclaredColumn, TextSource, declared_fields
+from etlrun.reading.source import DeclaredColumn, OptionalColumn, TextSource, declared_fields
 from etlrun.spec.fields import key
 from etlrun.spec.scope import Scope
 
@@ -48,6 +50,7 @@ from etlrun.spec.scope import Scope
 class Csv(TextSource):
     """Text files of separated values, plain or compressed, with a header line."""
 
+    columns: Mapping[str, OptionalColumn] = key("column: type, in the order of the relation")
     separator: str = key("what stands between two values: one character", default=",")
     header: Literal["yes", "no"] = key("`no`: the columns stand in the declared order", default="yes")
     max_record_lines: int = key(
@@ -57,6 +60,11 @@ class Csv(TextSource):
     def verify_type(self, name: str, declared: DeclaredColumn, column: Column, scope: Scope) -> None:
         if column.type.name in ("struct", "array", "binary"):
             scope.error(("columns", name), "type-mismatch", f"a value of a CSV file is not read as {column.type}")
+        self.columns[name].verify_optional(name, scope)
+        if self.columns[name].optional and self.header == "no":
+            message = "without a header no file lacks a column"
+            fix = "leave out `optional`; or say which columns there are, in a header line"
+            scope.error(("columns", name), "wrong-value", message, fix)
         if len(self.separator) != 1 or self.separator in '"\r\n\x1e\x1f':
             scope.error("separator", "wrong-value", "expected one character that is neither a quote nor a line end")
         if self.max_record_lines < 1:
@@ -65,5 +73,6 @@ class Csv(TextSource):
     def read(self, request: ReadRequest, columns: Columns) -> ReadResult:
         from etlrun.reading.separated import Separated, read_separated
 
-        how = Separated(self.separator, self.header == "yes", self.max_record_lines)
+        optional = frozenset(name for name, column in self.columns.items() if column.optional)
+        how = Separated(self.separator, self.header == "yes", self.max_record_lines, optional)
         return read_separated(request, columns, declared_fields(self, columns), how)

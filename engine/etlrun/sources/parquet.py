@@ -52,7 +52,7 @@ from typing import ClassVar, Literal
 
 from etlrun.contracts.source import ReadRequest, ReadResult
 from etlrun.language.columns import Column, Columns
-from etlrun.reading.source import DeclaredColumn, FileSource
+from etlrun.reading.source import DeclaredColumn, FileSource, OptionalColumn
 from etlrun.spec.fields import key
 from etlrun.spec.scope import Scope
 
@@ -60,10 +60,8 @@ _INSTANT = re.compile(r"(?i)\A(timestamp)\s+utc\Z")
 
 
 @dataclass(frozen=True)
-class ParquetColumn(DeclaredColumn):
+class ParquetColumn(OptionalColumn):
     """A column of Parquet files: its type, where it stands, and what it means. `not null` after the type refuses files with nulls in it."""
-
-    optional: bool = key("whether files may lack the column; it is null there", default=False)
 
     @property
     def is_instant(self) -> bool:
@@ -83,14 +81,7 @@ class Parquet(FileSource):
     columns: Mapping[str, ParquetColumn] = key("column: type, in the order of the relation")
 
     def verify_type(self, name: str, declared: DeclaredColumn, column: Column, scope: Scope) -> None:
-        if self.columns[name].optional and declared.is_required:
-            message = f"`{name}` is `optional` and `not null`"
-            scope.error(
-                ("columns", name),
-                "wrong-value",
-                message,
-                "leave one of them out: where a file lacks the column it is null",
-            )
+        self.columns[name].verify_optional(name, scope)
 
     def read(self, request: ReadRequest, columns: Columns) -> ReadResult:
         from etlrun.reading.footers import read_footers
