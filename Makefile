@@ -30,7 +30,7 @@ demo: .venv/run.stamp data/log_content  ## write sample logs, run a pipeline on 
 	@echo '  etlrun compile pipelines/interaction.yaml     the SQL that runs'
 	@echo '  etlrun --help                                 everything else; README.md says how to write a pipeline'
 
-test: check .venv/mariadb.stamp .venv/postgres.stamp .venv/chromium.stamp  ## run every test, after the linter and the type checker
+test: check .venv/mariadb.stamp .venv/postgres.stamp .venv/chromium.stamp .venv/node.stamp  ## run every test, after the linter and the type checker
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 test-mysql: mysqld .venv/dev.stamp  ## run the tests of the warehouse on MySQL itself: make test-mysql MYSQLD=/path/to/mysqld
@@ -119,6 +119,16 @@ data/log_content: | .venv/run.stamp
 	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo 'installing chromium' && apt-get update -qq && \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; } || \
 	  { echo 'the tests need Chromium; on Debian: apt-get install --no-install-recommends chromium' >&2; exit 1; }
+	@touch $@
+
+# What the tests of pages run on Node.js: the checker of accessibility, that of Power BI projects, and the keyboard.
+.venv/node.stamp: tests/dashboards/node/package.json tests/dashboards/node/package-lock.json | .venv/venv.stamp
+	@command -v npm >/dev/null || { \
+	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo 'installing nodejs and npm' && apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nodejs npm >/dev/null; } || \
+	  { echo 'the tests need Node.js 18 or later with npm; on Debian: apt-get install --no-install-recommends nodejs npm' >&2; exit 1; }
+	@mkdir -p .venv/node && cp tests/dashboards/node/package.json tests/dashboards/node/package-lock.json .venv/node/
+	@npm ci --prefix .venv/node --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 
 # PostgreSQL's too. Debian would make a cluster of its own and start it; the tests start theirs.

@@ -19,7 +19,7 @@ import click
 
 from etlrun.cli.command_line import group as etlrun
 from etlrun.codes import RUN_CODES, SPEC_CODES, Code
-from etlrun.dashboards import measures
+from etlrun.dashboards import measures, powerbi
 from etlrun.dashboards import spec as dashboards
 from etlrun.language.columns import SCALARS, SPELLINGS, Type
 from etlrun.language.functions import FUNCTIONS
@@ -117,7 +117,7 @@ def dashboards_page() -> str:
     parts += ["## Cards", _table(["card", "is"], cards)]
     for name, cls in dashboards.CARDS.items():
         parts += [f"### {name}", *_keys(cls)]
-    return _page(parts)
+    return _page([*parts, "## Power BI", (powerbi.__doc__ or "").strip().removeprefix("Power BI: ")])
 
 
 TYPES = {

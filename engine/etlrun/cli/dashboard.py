@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,8 @@ from etlrun.diagnostics import Diagnostic, SpecError, nearest
 from etlrun.spec.project import find_project
 
 if TYPE_CHECKING:
-    from etlrun.dashboards.check import CheckedDashboard
+    from etlrun.dashboards.checked import CheckedDashboard
+    from etlrun.runtime.dashboards import Built
 
 
 @click.group("dashboard")
@@ -32,33 +32,71 @@ def command() -> None:
     show_default=True,
     help="The folder of the pages.",
 )
-@click.option("--open", "opens", is_flag=True, help="Show the pages in a browser.")
+@click.option(
+    "--to",
+    "form",
+    type=click.Choice(["html", "powerbi", "ossie"]),
+    default="html",
+    show_default=True,
+    help="One HTML file, a Power BI project, or (experimental) an Ossie semantic model.",
+)
+@click.option("--force", is_flag=True, help="Replace a Power BI project that was edited.")
+@click.option("--open", "opens", is_flag=True, help="Open what was built.")
 def build(
-    names: tuple[str, ...], profile: str, engine: str, settings: tuple[str, ...], output: Path, opens: bool
+    names: tuple[str, ...],
+    profile: str,
+    engine: str,
+    settings: tuple[str, ...],
+    output: Path,
+    form: str,
+    force: bool,
+    opens: bool,
 ) -> None:
-    """Build the pages of dashboards: names or files, or all of dashboards/ where none is given.
+    """Build dashboards: names or files, or all of dashboards/ where none is given.
 
-    A page holds sums for every combination of its filters and the rows of its tables, and sends nothing anywhere. All dashboards are
-    checked before the first one is built.
+    A page holds sums for every combination of its filters and the rows of its tables, and sends nothing anywhere. A Power BI project reads
+    MySQL or a Parquet file. All dashboards are checked before the first one is built.
     """
+    checked = _checked(_files(names), profile, read_settings(settings))
+    for dashboard in checked:
+        built = _build(dashboard, form, output, force=force)
+        click.echo(str(built.path))
+        tell(built.summary, err=True)
+        for notice in built.notices:
+            tell(notice, err=True)
+        if opens:
+            click.launch(str(built.path))
+
+
+def _build(dashboard: CheckedDashboard, form: str, output: Path, *, force: bool) -> Built:
+    from etlrun.runtime.dashboards import build_ossie, build_page
+    from etlrun.runtime.power_bi import build_project
+
+    if form == "powerbi":
+        return build_project(dashboard, output, force=force)
+    return build_ossie(dashboard, output) if form == "ossie" else build_page(dashboard, output)
+
+
+def _checked(paths: list[Path], profile: str, settings: dict[str, str]) -> list[CheckedDashboard]:
+    """The dashboards of the files, without mistakes and with different names. Raises SpecError."""
     from etlrun.dashboards.check import check_dashboard
-    from etlrun.runtime.dashboards import build_page
 
     checked: list[CheckedDashboard] = []
     mistakes: list[Diagnostic] = []
-    for path in _files(names):
+    for path in paths:
         try:
-            checked.append(check_dashboard(path, profile, read_settings(settings)))
+            checked.append(check_dashboard(path, profile, settings))
         except SpecError as error:
             mistakes += error.diagnostics
     if mistakes:
         raise SpecError(mistakes)
+    seen: dict[str, CheckedDashboard] = {}
     for dashboard in checked:
-        built = build_page(dashboard, output)
-        click.echo(str(built.path))
-        tell(f"{dashboard.spec.dashboard}: {built.rows:,} rows in a page of {built.size / 1000:,.0f} kB", err=True)
-        if opens:
-            webbrowser.open(built.path.resolve().as_uri())
+        other = seen.setdefault(dashboard.name.casefold(), dashboard)
+        if other is not dashboard:
+            message = f"the name `{dashboard.name}` is also that of {other.file.document.file}"
+            raise SpecError([dashboard.file.document.diagnose(("dashboard",), "duplicate-name", message, "rename one")])
+    return checked
 
 
 def _files(names: tuple[str, ...]) -> list[Path]:

@@ -74,3 +74,7 @@ class Mysql(ServerConnection):
             lambda: open_transactional(address, settings),
             lambda error: explain(server_error(error), address),
         )
+
+    def mysql_server(self, name: str, root: Path, environment: Callable[[str], str]) -> tuple[str, str] | None:
+        address, _ = self.target(name, root, environment)
+        return f"{address.host}:{address.port}", address.database

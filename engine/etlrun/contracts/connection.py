@@ -181,3 +181,7 @@ class Connection(Described):
             f"connection `{name}` is not a server that the label store could be in",
             "give `labels` the name of a `mysql` or `postgres` connection, or the path of a file",
         )
+
+    def mysql_server(self, name: str, root: Path, environment: Callable[[str], str]) -> tuple[str, str] | None:
+        """`host:port` and the database, for tools that speak MySQL's protocol; None where the connection does not. Reaches nothing."""
+        return None

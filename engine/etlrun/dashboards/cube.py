@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etlrun.dashboards.check import CheckedDashboard, order_of
+from etlrun.dashboards.checked import CheckedDashboard, order_of
 from etlrun.dashboards.measures import ROWS, Formula, SumMeasure, quoted
 from etlrun.dashboards.spec import Bar, RowTable
 from etlrun.failures import RunFailure

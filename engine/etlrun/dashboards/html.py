@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
-from etlrun.dashboards.check import CheckedDashboard
+from etlrun.dashboards.checked import CheckedDashboard, format_of, title_of
 from etlrun.dashboards.cube import PageData
-from etlrun.dashboards.spec import Bar, Donut, Flow, Kpi, Measure, Quality, RowTable
+from etlrun.dashboards.spec import Bar, Donut, Flow, Kpi, Quality, RowTable
 
 
 def page_text(dashboard: CheckedDashboard, data: PageData, quality: Sequence[Mapping[str, Any]], foot: str) -> str:
@@ -49,7 +49,7 @@ def _content(
         name: {
             "label": measure.label,
             "description": measure.description,
-            "format": _format(measure),
+            "format": format_of(measure),
             **dashboard.formulas[name].rule(),
         }
         for name, measure in spec.measures.items()
@@ -70,32 +70,31 @@ def _content(
     }
 
 
-def _format(measure: Measure) -> str:
-    return measure.format or ("percent 1" if measure.share else "decimal 1" if measure.average else "whole")
-
-
 def _card(dashboard: CheckedDashboard, data: PageData, card: Any, where: Sequence[str | int]) -> dict[str, Any]:
     place = f"{where[1]}.{where[2]}"
-    labels = {name: measure.label for name, measure in dashboard.spec.measures.items()}
     if isinstance(card, Kpi):
         return {"kind": "kpi", "measure": card.measure}
     if isinstance(card, (Bar, Donut)):
         kind = "donut" if isinstance(card, Donut) else "bar"
         column = dashboard.column(card.of)
-        title = card.title or f"{labels[card.value]} by {column}"
         top = card.top if isinstance(card, Bar) else None
         return {
             "kind": kind,
             "of": column,
             "value": card.value,
             "top": top,
-            "title": title,
+            "title": title_of(dashboard, card),
             "keys": data.tops.get(place),
         }
     if isinstance(card, Flow):
-        title = card.title or f"{labels[card.value]} from {card.from_} to {card.to}"
         names = dashboard.column(card.from_), dashboard.column(card.to)
-        return {"kind": "flow", "from": names[0], "to": names[1], "value": card.value, "title": title}
+        return {
+            "kind": "flow",
+            "from": names[0],
+            "to": names[1],
+            "value": card.value,
+            "title": title_of(dashboard, card),
+        }
     if isinstance(card, Quality):
         return {"kind": "quality"}
     assert isinstance(card, RowTable)

@@ -21,6 +21,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from etlrun.dashboards.conditions import Condition
+
 ROWS = "n"
 
 
@@ -92,16 +94,16 @@ class Ratio:
 
 @dataclass(frozen=True)
 class ShareOfRows:
-    """The share of rows for which `condition`, as SQL, is true."""
+    """The share of rows for which `condition` is true."""
 
     name: str
-    condition: str
+    condition: Condition
     of_known: bool
 
     def parts(self) -> dict[str, str]:
-        found = {f"true:{self.name}": f"count(*) filter (where {self.condition})"}
+        found = {f"true:{self.name}": f"count(*) filter (where {self.condition.sql})"}
         if self.of_known:
-            found[f"known:{self.name}"] = f"count(*) filter (where ({self.condition}) is not null)"
+            found[f"known:{self.name}"] = f"count(*) filter (where ({self.condition.sql}) is not null)"
         return found
 
     def rule(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Build the page of a dashboard: copy its published table, compute its numbers, and put the file in its place at once."""
+"""Build the page of a dashboard: copy its published rows, compute its numbers, and put the file in its place at once."""
 
 from __future__ import annotations
 
@@ -11,67 +11,80 @@ from pathlib import Path
 from typing import Any
 
 import etlrun
-from etlrun.contracts.connection import LedgerEntry
-from etlrun.dashboards.check import CheckedDashboard
+from etlrun.dashboards.checked import CheckedDashboard
 from etlrun.dashboards.cube import collect
 from etlrun.dashboards.html import page_text
+from etlrun.dashboards.ossie import VERSION, ossie_text
 from etlrun.failures import RunFailure
-from etlrun.runtime.run_records import StoredRun, stored_runs
-from etlrun.warehouse.opening import database_reader
+from etlrun.runtime.dashboard_rows import ShownRows, read_rows
 
 
 @dataclass(frozen=True)
 class Built:
-    """A page that was built: its file, its size in bytes, and the rows of the table it shows."""
+    """What was built: the file to open, what it is, and lines for a person."""
 
     path: Path
-    size: int
-    rows: int
+    summary: str
+    notices: tuple[str, ...] = ()
 
 
 def build_page(dashboard: CheckedDashboard, folder: Path) -> Built:
     """Build the page into `folder`. Raises RunFailure where the table cannot be read or the page would be too large."""
-    connection = dashboard.sink.connection
     work = Path(tempfile.mkdtemp(prefix="etlrun-dashboard-"))
     try:
-        database = database_reader(dashboard.checked.project, dashboard.checked.profile)(connection)
-        try:
-            database.verify(dashboard.table, dashboard.columns)
-            copied = database.copy(dashboard.table, dashboard.columns, work)
-            entry = next(
-                (found for found in database.entries() if found.table.lower() == dashboard.table.lower()), None
-            )
-        finally:
-            database.close()
-        data = collect(dashboard, copied.files)
+        shown = read_rows(dashboard, work)
+        data = collect(dashboard, shown.files)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    text = page_text(dashboard, data, list(_quality(dashboard, entry)), _foot(dashboard, entry, data.total))
-    path = folder / f"{dashboard.spec.dashboard}.html"
+    text = page_text(dashboard, data, list(_quality(shown)), _foot(dashboard, shown, data.total))
+    path = folder / f"{dashboard.name}.html"
+    write_at_once(path, text)
+    summary = f"{dashboard.name}: {data.total:,} rows in a page of {len(text.encode()) / 1000:,.0f} kB"
+    return Built(path, summary)
+
+
+def build_ossie(dashboard: CheckedDashboard, folder: Path) -> Built:
+    """Build the semantic model into `folder`; reads no rows. Raises RunFailure."""
+    path = folder / f"{dashboard.name}.ossie.json"
+    write_at_once(path, ossie_text(dashboard))
+    notice = f"experimental: Apache Ossie is a draft ({VERSION}), and its schema may change"
+    return Built(path, f"{dashboard.name}: {len(dashboard.spec.measures)} measures", (notice,))
+
+
+def write_at_once(path: Path, text: str) -> None:
+    """Put a file in its place, whole. Raises RunFailure."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        new = path.with_suffix(f".{os.getpid()}")
-        new.write_text(text, encoding="utf-8")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_name(f".{path.name}.{os.getpid()}")
+        new.write_text(text, encoding="utf-8", newline="\n")
         new.replace(path)
     except OSError as error:
-        message = f"the page {path} cannot be written ({error.strerror or error})"
+        message = f"{path} cannot be written ({error.strerror or error})"
         raise RunFailure("usage", "not-writable", message, "choose another folder with --output") from error
-    return Built(path, len(text.encode()), data.total)
 
 
-def _foot(dashboard: CheckedDashboard, entry: LedgerEntry | None, rows: int) -> str:
-    where = f"{dashboard.sink.connection}.{dashboard.table}"
-    run = f"run {entry.run_id}, finished {entry.finished_at}" if entry else "no run in the ledger"
-    return f"{rows:,} rows of {where}; {run}; etlrun {etlrun.__version__}"
+def _foot(dashboard: CheckedDashboard, shown: ShownRows, rows: int) -> str:
+    run = (
+        f"run {shown.run_id}, finished {shown.finished_at}"
+        if shown.run_id
+        else "no run is known to have published them"
+    )
+    params = (
+        ", ".join(f"{name} {value}" for name, value in shown.record.params.items() if name != "data")
+        if shown.record
+        else ""
+    )
+    parts = (f"{rows:,} rows of {dashboard.place}", run, params, *shown.moved_on, f"etlrun {etlrun.__version__}")
+    return "; ".join(part for part in parts if part)
 
 
-def _quality(dashboard: CheckedDashboard, entry: LedgerEntry | None) -> Iterator[dict[str, Any]]:
-    """What the record of the run that published the table says: broken records, checks, answers."""
-    runs = dashboard.checked.project.path(dashboard.checked.project.settings.runs)
-    found = (run.record for run in stored_runs(runs) if isinstance(run, StoredRun))
-    record = next((record for record in found if entry and record.run_id == entry.run_id), None)
+def _quality(shown: ShownRows) -> Iterator[dict[str, Any]]:
+    """What the record of the run that published the rows says: broken records, checks, answers; first what has happened since."""
+    for word in shown.moved_on:
+        yield {"ok": False, "text": word}
+    record = shown.record
     if record is None:
-        yield {"ok": False, "text": "the record of the run that published the table is not on this machine"}
+        yield {"ok": False, "text": "the record of the run that published the rows is not on this machine"}
         return
     for name, source in record.sources.items():
         bad = source.get("bad_rows") or 0

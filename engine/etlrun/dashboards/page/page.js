@@ -88,8 +88,8 @@ function value(name) {
   if (m.kind !== 'argmax column') return measured(name, all());
   let best = null;
   for (const [code, total] of selectedCodes(m.column)) {
-    const found = code ? measured(m.by, total) : null;
-    if (found !== null && (!best || found > best[0] || (found === best[0] && label(m.column, code) < best[1]))) best = [found, label(m.column, code)];
+    const found = code ? measured(m.by, total) : null, text = code && D.labels[m.column][code - 1];
+    if (found !== null && (!best || found > best[0] || (found === best[0] && text < best[1]))) best = [found, text];
   }
   return best && best[1];
 }
@@ -155,7 +155,7 @@ const draws = {
       cell.append(mark);
       return cell;
     })));
-    body.replaceChildren(element('div', {class: 'wide', tabindex: 0, role: 'region', 'aria-label': card.title}, element('table', {class: 'flow'}, element('thead', {}, head), element('tbody', {}, ...rows))));
+    body.replaceChildren(element('div', {class: 'wide', tabindex: 0, role: 'region', 'aria-label': `${card.title}: table`}, element('table', {class: 'flow'}, element('thead', {}, head), element('tbody', {}, ...rows))));
   },
   quality(card, body) {
     body.replaceChildren(element('ul', {}, ...D.quality.map(item => element('li', {class: item.ok ? null : 'bad', text: (item.ok ? '\u2713 ' : '! ') + item.text}))));
@@ -213,7 +213,7 @@ function frame(card) {
     element('button', {type: 'button', class: 'button', text: 'CSV', 'aria-label': 'save the shown rows as CSV', click: () => save(card)}), element('span', {role: 'status'}));
   const heads = card.columns.map((column, index) => element('th', {scope: 'col', class: column.number ? 'number' : null},
     element('button', {type: 'button', text: column.label, 'data-mark': `${card.place} head ${index}`, click: () => { card.up = card.by === index ? !card.up : !column.number; card.by = index; redraw(); }})));
-  return [tools, element('div', {class: 'wide rows', tabindex: 0, role: 'region', 'aria-label': card.title},
+  return [tools, element('div', {class: 'wide rows', tabindex: 0, role: 'region', 'aria-label': `${card.title}: table`},
     element('table', {}, element('thead', {}, element('tr', {}, ...heads)), element('tbody'), element('tfoot')))];
 }
 function cellText(column, raw) {

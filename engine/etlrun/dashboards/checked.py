@@ -1,0 +1,132 @@
+"""A dashboard without mistakes: what the page, the Power BI project and the export are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from etlrun.compiler.check import Checked
+from etlrun.dashboards.measures import Distinct, Formula, LargestOfColumn, SumMeasure, quoted
+from etlrun.dashboards.spec import Bar, Dashboard, DashboardFile, Donut, Flow, Measure, RowTable
+from etlrun.language.columns import Columns
+from etlrun.sinks.files import Files
+from etlrun.sinks.table import Table
+from etlrun.spec.located import Keys
+
+
+@dataclass(frozen=True)
+class ShownColumn:
+    """A column of the table of rows: what is above it, and how its numbers are shown."""
+
+    name: str
+    label: str
+    divisor: float = 1.0
+    format: str = ""
+
+
+@dataclass(frozen=True)
+class CheckedDashboard:
+    """A dashboard without mistakes: formulas by measure, and the columns of the table by the place of their card.
+
+    `key` are the columns that tell rows apart, none where that is not known.
+    """
+
+    file: DashboardFile
+    checked: Checked
+    sink: Table | Files
+    columns: Columns
+    key: tuple[str, ...]
+    formulas: Mapping[str, Formula]
+    tables: Mapping[Keys, tuple[ShownColumn, ...]]
+
+    @property
+    def spec(self) -> Dashboard:
+        return self.file.dashboard
+
+    @property
+    def name(self) -> str:
+        return self.spec.dashboard
+
+    @property
+    def table(self) -> str:
+        """The name of the table; of a file without its ending."""
+        if isinstance(self.sink, Files):
+            return PurePosixPath(self.sink.path).stem
+        return self.sink.table or self.spec.sink
+
+    @property
+    def place(self) -> str:
+        """Where the rows are, for people."""
+        return self.sink.path if isinstance(self.sink, Files) else f"{self.sink.connection}.{self.table}"
+
+    @property
+    def dimensions(self) -> tuple[tuple[str, ...], ...]:
+        """The columns of each cube: the filters, and for each card or measure over other columns those beside them."""
+        filters = tuple(self.column(name) for name in self.spec.filters)
+        extra = [tuple(map(self.column, names)) for names in self._others()]
+        found = [filters, *((*filters, *(name for name in names if name not in filters)) for names in extra)]
+        return tuple(dict.fromkeys(found))
+
+    def _others(self) -> Iterator[tuple[str, ...]]:
+        for use in self.file.cards:
+            if isinstance(use.value, (Bar, Donut)) and not self.is_key(use.value.of):
+                yield (use.value.of,)
+            if isinstance(use.value, Flow):
+                yield (use.value.from_, use.value.to)
+        for formula in self.formulas.values():
+            if isinstance(formula, (Distinct, LargestOfColumn)):
+                yield (formula.column,)
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """Every column that the page or a measure names."""
+        named = [name for names in self.dimensions for name in names]
+        named += [shown.name for columns in self.tables.values() for shown in columns]
+        for use in self.file.cards:
+            if isinstance(use.value, RowTable):
+                named += [self.column(name) for name in use.value.search]
+        return tuple(dict.fromkeys(named))
+
+    def column(self, name: str) -> str:
+        """The column's name as the pipeline spells it."""
+        found = self.columns.get(name)
+        return found.name if found else name
+
+    def is_key(self, name: str) -> bool:
+        """Whether the column alone tells the rows of the table apart."""
+        return [found.lower() for found in self.key] == [name.lower()]
+
+
+def format_of(measure: Measure) -> str:
+    """How the values of a measure are shown."""
+    return measure.format or ("percent 1" if measure.share else "decimal 1" if measure.average else "whole")
+
+
+def title_of(dashboard: CheckedDashboard, card: object) -> str:
+    """What is above a card; made from the labels where the card does not say it."""
+    if isinstance(card, (Bar, Donut, Flow)) and not card.title:
+        label = dashboard.spec.measures[card.value].label
+        if isinstance(card, Flow):
+            return f"{label} from {card.from_} to {card.to}"
+        return f"{label} by {dashboard.column(card.of)}"
+    return card.title if isinstance(card, (Bar, Donut, Flow, RowTable)) else ""
+
+
+def key_of(sink: Table | Files, checked: Checked) -> tuple[str, ...]:
+    """The columns that tell the rows of a sink apart: of a file those of a table of the same rows, or what the steps say."""
+    columns = checked.columns[sink.from_]
+    tables = (use.value for use in checked.pipeline.sinks.values() if isinstance(use.value, Table))
+    found = (table.key_ for table in tables if table.from_ == sink.from_ and table.key_)
+    names = sink.key_ if isinstance(sink, Table) else next(found, columns.unique)
+    return tuple(column.name for name in names if (column := columns.get(name)))
+
+
+def order_of(dashboard: CheckedDashboard, card: RowTable) -> str:
+    """The ORDER BY of the rows of a table, the key last, so that it is total."""
+    name, _, direction = card.order.partition(" ")
+    measure = dashboard.formulas.get(name)
+    columns = measure.columns if isinstance(measure, SumMeasure) else (dashboard.column(name),)
+    value = " + ".join(f"coalesce({quoted(column)}, 0)" for column in columns) if measure else quoted(columns[0])
+    keys = dashboard.key or dashboard.columns.names
+    return ", ".join([f"{value} {direction or 'asc'} nulls last", *(quoted(dashboard.column(key)) for key in keys)])

@@ -1,0 +1,126 @@
+"""The rows that a dashboard shows: a copy of what its sink published, and which run that was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from etlrun.contracts.connection import Database, LedgerEntry
+from etlrun.dashboards.checked import CheckedDashboard
+from etlrun.failures import RunFailure
+from etlrun.runtime.record import Record
+from etlrun.runtime.run_records import StoredRun, stored_runs
+from etlrun.sinks.files import Files
+from etlrun.warehouse.opening import database_reader
+
+TRIES = 3
+
+
+@dataclass(frozen=True)
+class ShownRows:
+    """Parquet files with the rows, the run that published them, and its record where this machine has it.
+
+    `moved_on` says what has happened since that run, for readers of the page.
+    """
+
+    files: tuple[Path, ...]
+    run_id: str
+    finished_at: str
+    record: Record | None
+    moved_on: tuple[str, ...]
+
+
+def read_rows(dashboard: CheckedDashboard, work: Path) -> ShownRows:
+    """Copy the rows of the dashboard's sink into `work`. Raises RunFailure."""
+    records = _records(dashboard)
+    if isinstance(dashboard.sink, Files):
+        return _of_file(dashboard, records)
+    database = database_reader(dashboard.checked.project, dashboard.checked.profile)(dashboard.sink.connection)
+    try:
+        return _of_table(dashboard, database, work, records)
+    finally:
+        database.close()
+
+
+def _of_table(dashboard: CheckedDashboard, database: Database, work: Path, records: Sequence[Record]) -> ShownRows:
+    database.verify(dashboard.table, dashboard.columns)
+    entries = _entries(dashboard, database)
+    for number in range(TRIES):  # a run may publish while we read; then its rows may be those that were read
+        folder = work / str(number)
+        folder.mkdir()
+        copied, before = database.copy(dashboard.table, dashboard.columns, folder), entries
+        entries = _entries(dashboard, database)
+        if entries == before:
+            break
+    if not entries:
+        return ShownRows(copied.files, "", "", None, ())
+    latest = entries[0]
+    record = next((found for found in records if found.run_id == latest.run_id), None)
+    words = [*_changed(entries, copied.rows), *_later(records, latest.run_id)]
+    return ShownRows(copied.files, latest.run_id, latest.finished_at, record, tuple(words))
+
+
+def _of_file(dashboard: CheckedDashboard, records: Sequence[Record]) -> ShownRows:
+    assert isinstance(dashboard.sink, Files)
+    path = dashboard.checked.project.path(dashboard.sink.path)
+    if not path.is_file():
+        message = f"the file {dashboard.sink.path} of the sink `{dashboard.spec.sink}` is not there"
+        fix = f"run the pipeline first: etlrun pipelines/{dashboard.spec.pipeline}.yaml"
+        raise RunFailure("usage", "missing-table", message, fix)
+    _verify(dashboard, path)
+    published = (item for item in records if item.status == "done" and dashboard.spec.sink in item.sinks)
+    record = next(published, None)
+    if record is None:
+        return ShownRows((path,), "", "", None, ())
+    return ShownRows((path,), record.run_id, _end(record), record, tuple(_later(records, record.run_id)))
+
+
+def _verify(dashboard: CheckedDashboard, path: Path) -> None:
+    """Raises RunFailure where the file does not have the columns of the pipeline."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        there = set(pq.read_schema(path).names)
+    except (OSError, pa.ArrowException) as error:
+        message = f"the file {path} is no Parquet file ({str(error).splitlines()[0]})"
+        raise RunFailure("usage", "missing-table", message, "run the pipeline again") from error
+    missing = [column.name for column in dashboard.columns if column.name not in there]
+    if missing:
+        message = f"the file {path} has no column {', '.join(f'`{name}`' for name in missing)}"
+        raise RunFailure("usage", "table-mismatch", message, "run the pipeline again, which replaces the file")
+
+
+def _entries(dashboard: CheckedDashboard, database: Database) -> list[LedgerEntry]:
+    """The loads of the table, latest first."""
+    return [entry for entry in database.entries() if entry.table.lower() == dashboard.table.lower()]
+
+
+def _records(dashboard: CheckedDashboard) -> tuple[Record, ...]:
+    """The records of the pipeline's runs on this machine, latest first."""
+    project, name = dashboard.checked.project, dashboard.checked.pipeline.name
+    found = (run.record for run in stored_runs(project.path(project.settings.runs)) if isinstance(run, StoredRun))
+    return tuple(record for record in found if record.pipeline == name)
+
+
+def _changed(entries: Sequence[LedgerEntry], rows: int) -> Iterator[str]:
+    """A word where the table no longer holds what was loaded into it."""
+    loaded = sum(entry.rows for entry in entries)
+    if all(entry.write in ("replace", "replace_where") for entry in entries) and loaded != rows:
+        yield f"the table has changed since: this run left {loaded:,} rows in it"
+
+
+def _later(records: Sequence[Record], run_id: str) -> Iterator[str]:
+    """A word where a later run published nothing."""
+    later = next(
+        (record for record in records if record.run_id > run_id and record.status not in ("done", "dry-run")), None
+    )
+    if later:
+        yield f"a later run, {later.run_id}, is not shown: {later.status}"
+
+
+def _end(record: Record) -> str:
+    start = datetime.fromisoformat(record.started_at)
+    return (start + timedelta(seconds=record.seconds)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
