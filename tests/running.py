@@ -19,9 +19,9 @@ from etlrun.contracts.engine import EngineSession
 from etlrun.contracts.step import Ask
 from etlrun.engines._duckdb import DuckdbSession
 from etlrun.engines._spark.session import SparkSessionAtWork
-from etlrun.enrich.asking import no_progress
 from etlrun.enrich.enrichment import open_enrichment
 from etlrun.enrich.keys import Keys
+from etlrun.enrich.terms import no_progress
 from etlrun.language.arrow import type_of_arrow
 from etlrun.language.columns import Type
 from etlrun.runtime.functions import FunctionProcess

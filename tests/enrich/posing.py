@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from etlrun.contracts.model import LanguageModel, Price
-from etlrun.enrich.asking import Progress, Terms, ask, no_progress
+from etlrun.enrich.asking import ask
 from etlrun.enrich.keys import Key, distinct_keys
 from etlrun.enrich.labels import open_store
 from etlrun.enrich.limiter import Limits
@@ -18,6 +18,7 @@ from etlrun.enrich.prices import Tariff
 from etlrun.enrich.questions import Question
 from etlrun.enrich.report import AskingReport
 from etlrun.enrich.store import Store, StoredAnswer
+from etlrun.enrich.terms import Progress, Terms, no_progress
 from etlrun.models.gemini import Gemini
 from etlrun.models.openai import Openai
 from etlrun.spec.prompts import Prompt, parse_prompt

@@ -11,9 +11,9 @@ import posing
 import pytest
 
 from etlrun.contracts.model import LanguageModel
-from etlrun.enrich.asking import Budget, Terms
 from etlrun.enrich.report import AskingReport
 from etlrun.enrich.store import Store
+from etlrun.enrich.terms import Budget, Terms
 from etlrun.enrich.tiers import tiers_of
 from etlrun.models._names import is_release_of, name_of_answerer
 from fake_gemini.server import ANOTHER

@@ -13,11 +13,11 @@ import pytest
 from etlrun.contracts.model import Model, ModelError
 from etlrun.diagnostics import SpecError
 from etlrun.enrich.answers import Answers, answer_keys, known_answers
-from etlrun.enrich.asking import Budget
 from etlrun.enrich.estimates import estimate
 from etlrun.enrich.finders import look_up
 from etlrun.enrich.keys import distinct_keys
 from etlrun.enrich.store import RequestEntry, Result, Sent, Store
+from etlrun.enrich.terms import Budget
 from etlrun.enrich.tiers import Tier, tiers_of
 from etlrun.models.catalogue import Catalogue
 from etlrun.models.gemini import Gemini

@@ -10,9 +10,9 @@ import posing
 import pytest
 
 from etlrun.contracts.model import LanguageModel
-from etlrun.enrich.asking import Budget
 from etlrun.enrich.batches import TRIES
 from etlrun.enrich.limiter import Limits
+from etlrun.enrich.terms import Budget
 from etlrun.failures import RunFailure
 from fake_gemini import ALL
 
@@ -208,7 +208,7 @@ def test_keys_that_give_orders_are_data(tmp_path: Path) -> None:
 
 
 def test_no_more_requests_are_under_way_than_the_account_allows(tmp_path: Path) -> None:
-    with posing.server(latency=0.02) as served:
+    with posing.server(latency=0.1) as served:
         posing.pose(
             posing.gemini(served),
             posing.keys(1_000),

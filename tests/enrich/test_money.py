@@ -8,8 +8,8 @@ from pathlib import Path
 import posing
 import pytest
 
-from etlrun.enrich.asking import Budget
 from etlrun.enrich.prices import Tariff
+from etlrun.enrich.terms import Budget
 from fake_gemini import ALL, Fault
 
 CAP = 0.05  # US dollars, of the 0.10 or so that all keys would cost

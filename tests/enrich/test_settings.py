@@ -8,8 +8,8 @@ from typing import Any
 import posing
 import pytest
 
-from etlrun.enrich.asking import Budget
 from etlrun.enrich.prices import Tariff
+from etlrun.enrich.terms import Budget
 from fake_gemini import FakeServer
 
 STRICT = [

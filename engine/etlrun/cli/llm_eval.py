@@ -43,9 +43,9 @@ def command(
     Keys that were never asked are asked now. A key without an answer counts as wrong; overrides do not count. The interval is the one
     that holds the true accuracy in 95 of 100 samples.
     """
-    from etlrun.enrich.asking import Budget
     from etlrun.enrich.enrichment import models_of, opened
     from etlrun.enrich.evaluation import evaluate
+    from etlrun.enrich.terms import Budget
 
     project = find_project(Path.cwd())
     chosen = project.profile(profile)

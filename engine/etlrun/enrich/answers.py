@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from etlrun.contracts.model import Environment, LanguageModel, ModelError
-from etlrun.enrich.asking import Budget, Progress, ask, no_progress, settled_keys
+from etlrun.enrich.asking import ask, settled_keys
 from etlrun.enrich.collector import not_collecting
 from etlrun.enrich.finders import look_up
 from etlrun.enrich.keys import Key, Keys
 from etlrun.enrich.report import AskingReport, Stop
 from etlrun.enrich.store import Status, Store, StoredAnswer
+from etlrun.enrich.terms import Budget, Progress, no_progress
 from etlrun.enrich.tiers import Tier
 from etlrun.enrich.until_stopped import run_until_stopped
 from etlrun.spec.outputs import Output, Value

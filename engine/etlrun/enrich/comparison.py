@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from etlrun.compiler.check import Checked
-from etlrun.enrich.asking import Budget
 from etlrun.enrich.bills import asking_relations
 from etlrun.enrich.consent import Consent, agree, stop_failure
 from etlrun.enrich.enrichment import Enrichment, open_enrichment
 from etlrun.enrich.keys import Keys, distinct_keys
 from etlrun.enrich.store import Cost
+from etlrun.enrich.terms import Budget
 from etlrun.failures import RunFailure
 from etlrun.spec.outputs import Value
 from etlrun.working import Reporter

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from etlrun.contracts.model import LanguageModel, LocalModel, Model, ModelError
 from etlrun.contracts.step import Ask
 from etlrun.enrich.answers import Answers, answer_keys, known_answers
-from etlrun.enrich.asking import Budget, Progress
 from etlrun.enrich.estimates import Bill, estimate
 from etlrun.enrich.keys import Keys, distinct_keys
 from etlrun.enrich.labels import open_labels
 from etlrun.enrich.store import Store
+from etlrun.enrich.terms import Budget, Progress
 from etlrun.enrich.tiers import Tier, tiers_of
 from etlrun.failures import RunFailure
 from etlrun.spec.answer_files import overrides_path, read_overrides

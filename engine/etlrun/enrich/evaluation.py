@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from etlrun.contracts.step import Ask
-from etlrun.enrich.asking import Budget, Progress
 from etlrun.enrich.consent import Consent, agree, stop_failure
 from etlrun.enrich.enrichment import Enrichment
 from etlrun.enrich.keys import distinct_keys
 from etlrun.enrich.scores import Score, score
+from etlrun.enrich.terms import Budget, Progress
 from etlrun.failures import RunFailure
 from etlrun.spec.answer_files import read_answers
 from etlrun.spec.normal_form import normal_form

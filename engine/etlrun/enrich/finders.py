@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterator, Sequence
 
 from etlrun.contracts.model import Finder
-from etlrun.enrich.asking import Progress, no_progress
 from etlrun.enrich.keys import Key
 from etlrun.enrich.questions import Question
 from etlrun.enrich.report import AskingReport
 from etlrun.enrich.store import SETTLED, RequestEntry, Result, Sent, Store
+from etlrun.enrich.terms import Progress, no_progress
 from etlrun.stopping import safe_point
 
 AT_ONCE = 5_000

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from etlrun.contracts.model import Environment, LanguageModel, LocalModel, Model, ModelError
-from etlrun.enrich.asking import Budget, Terms
 from etlrun.enrich.limiter import Limits
 from etlrun.enrich.prices import Tariff, listed_tariff, tariff_of
 from etlrun.enrich.questions import Question
+from etlrun.enrich.terms import Budget, Terms
 from etlrun.models._names import UNNAMED
 from etlrun.spec.prompts import Prompt
 

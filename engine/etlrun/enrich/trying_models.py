@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from etlrun.contracts.model import LanguageModel, LocalModel, ModelError, ModelReply
-from etlrun.enrich.asking import Budget
 from etlrun.enrich.keys import Key
 from etlrun.enrich.questions import Sheet, write_sheet
 from etlrun.enrich.replies import judge
+from etlrun.enrich.terms import Budget
 from etlrun.enrich.tiers import Tier, tiers_of
 from etlrun.failures import RunFailure
 from etlrun.spec.normal_form import normal_form

@@ -1,0 +1,57 @@
+"""How a question is asked: what may be spent on it, at whose prices, and how many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from etlrun.enrich.answerers import Answerer, Answerers
+from etlrun.enrich.limiter import Limits
+from etlrun.enrich.prices import Tariff
+from etlrun.enrich.questions import Question
+
+Progress = Callable[[str, int, int], None]  # what is worked on, how much is done, of how much
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a run may spend: US dollars, keys asked, and requests sent. None means no cap. `fix` is what gives it more dollars."""
+
+    usd: float | None = None
+    keys: int | None = None
+    fix: str = "raise the budget"
+    requests: int | None = None
+
+    def after(self, usd: float, keys: int, requests: int) -> Budget:
+        """What is left after so much is spent."""
+        return replace(
+            self,
+            usd=None if self.usd is None else max(0.0, self.usd - usd),
+            keys=None if self.keys is None else max(0, self.keys - keys),
+            requests=None if self.requests is None else max(0, self.requests - requests),
+        )
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How a question is asked. None of it changes an answer."""
+
+    source: str
+    tariff: Tariff
+    limits: Limits = Limits()
+    batch: int = 50
+    budget: Budget = Budget()
+    run: str = ""
+    thoughts: int = 0  # tokens that the model may spend on thinking, in every request
+    accept: tuple[str, ...] = ()  # names of other models that may answer
+    tariff_by: Callable[[str], Tariff] | None = None  # what it costs where another model answers
+    more_room: str = "raise `thoughts` of the model"  # what to do where thinking leaves no room for the answer
+
+    def answerers(self, question: Question) -> Answerers:
+        """The models that may answer a question."""
+        asked = Answerer(question.model["model"], question, self.source, self.tariff)
+        return Answerers(asked, self.accept, self.tariff_by or (lambda name: self.tariff))
+
+
+def no_progress(what: str, done: int, of: int) -> None:
+    """Say nothing."""
