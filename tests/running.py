@@ -12,8 +12,9 @@ from typing import Any
 import pyarrow as pa
 
 from etlrun.compiler.case_rows import Given
-from etlrun.compiler.check import Checked, check_file
+from etlrun.compiler.check import Checked
 from etlrun.compiler.plan import DIALECTS, Plan, make_plan
+from etlrun.compiler.producers import check_file
 from etlrun.contracts.check import Verdict
 from etlrun.contracts.engine import EngineSession
 from etlrun.contracts.step import Ask

@@ -201,7 +201,7 @@ def test_checking_a_pipeline_or_its_tests_loads_no_heavy_package() -> None:
     program = (
         "import sys, pathlib\n"
         "from etlrun.compiler.cases import check_cases\n"
-        "from etlrun.compiler.check import check_file\n"
+        "from etlrun.compiler.producers import check_file\n"
         "path = pathlib.Path(sys.argv[1])\n"
         "check_cases(path) if path.name.endswith('.test.yaml') else check_file(path)\n"
         f"print(sorted({HEAVY!r} & set(sys.modules)))\n"

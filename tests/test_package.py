@@ -112,7 +112,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def test_a_new_project_runs_at_once_where_only_the_core_is_installed(installed: Path, tmp_path: Path) -> None:
     assert _run(installed, tmp_path, "init", "demo").returncode == 0
-    for command in (("run", "pipelines/orders.yaml"), ("test",)):
+    for command in (("run",), ("test",)):
         done = _run(installed, tmp_path / "demo", *command)
         assert done.returncode == 0, done.stderr
 

@@ -25,6 +25,7 @@ SHARED_FILES = {
     "doctor.py": "the command, and the examination",
     "resume.py": "the command, and the resumed run",
     "rollback.py": "the command, and the protocol",
+    "retry.py": "the command, and how often the protocol tries",
     "schema.py": "the command, and the judge of values",
     # a server has the files of the protocol
     "address.py": "of each server",

@@ -179,6 +179,11 @@ SPEC_CODES: dict[str, Code] = {
         "the name is misspelt or not declared",
         "declare it under `params:` of the pipeline",
     ),
+    "unknown-sink": Code(
+        "a pipeline has no such sink of a table",
+        "the name is misspelt, or the sink writes files",
+        "name one of the sinks that the message lists",
+    ),
     "unknown-pipeline": Code(
         "there is no such pipeline",
         "the name is misspelt, or pipelines/ has no such file",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from commanding import etlrun
 from etlrun.compiler.cases import check_cases
-from etlrun.compiler.check import check_file
+from etlrun.compiler.producers import check_file
 from etlrun.diagnostics import Diagnostic, SpecError
 
 PROJECT = Path(__file__).parent.parent / "errors" / "project"

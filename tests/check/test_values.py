@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Literal
 import pytest
 from jsonschema import Draft7Validator
 
-from etlrun.compiler.check import Checked, check_file
+from etlrun.compiler.check import Checked
+from etlrun.compiler.producers import check_file
 from etlrun.diagnostics import SpecError
 from etlrun.spec.building import Origin, build_class
 from etlrun.spec.fields import Described, Expr, Label, Percent, Scalar, key, schema_of_class

@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from etlrun.compiler.case_rows import Given
-from etlrun.compiler.check import Checked, check_file
+from etlrun.compiler.check import Checked
+from etlrun.compiler.producers import check_file
 from etlrun.contracts.engine import EngineSession
 from etlrun.contracts.source import Inventory, ReadRequest, ReadResult
 from etlrun.engines._duckdb import DuckdbSession

@@ -9,8 +9,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from etlrun.compiler.check import Checked, check_file
+from etlrun.compiler.check import Checked
 from etlrun.compiler.plan import Plan, make_plan
+from etlrun.compiler.producers import check_file
 from etlrun.contracts.engine import StatementError
 from etlrun.diagnostics import SpecError
 from etlrun.failures import RunFailure

@@ -14,8 +14,8 @@ from pathlib import Path
 from random import Random
 from types import FrameType
 
-from etlrun.compiler.check import check_file
 from etlrun.compiler.plan import make_plan
+from etlrun.compiler.producers import check_file
 from etlrun.diagnostics import SpecError, format_text
 from etlrun.language.dialects import duckdb_sql, spark_sql
 

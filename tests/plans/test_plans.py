@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from sqlglot import exp
 
-from etlrun.compiler.check import check_file
 from etlrun.compiler.checks import lower_check
 from etlrun.compiler.plan import DIALECTS, Plan, make_plan
+from etlrun.compiler.producers import check_file
 from etlrun.compiler.rewrites import REWRITES, Rewrite
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import Column, Columns

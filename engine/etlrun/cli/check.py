@@ -10,13 +10,15 @@ import click
 from etlrun.cli.options import choosing, known_pipelines, project_folder, read_settings
 from etlrun.cli.words import counted
 from etlrun.compiler.cases import check_cases
-from etlrun.compiler.check import check_file
+from etlrun.compiler.check import Checked
+from etlrun.compiler.producers import ProjectPipelines
+from etlrun.compiler.project_graph import make_graph
 from etlrun.dashboards.check import check_dashboard
 from etlrun.dashboards.spec import FOLDER as DASHBOARDS
 from etlrun.dashboards.spec import dashboards_below, is_dashboard_file
 from etlrun.diagnostics import FORMATS, Diagnostic, SpecError, nearest
 from etlrun.spec.cases import case_files_below, is_case_file, pipelines_below
-from etlrun.spec.project import project_file
+from etlrun.spec.project import find_project, project_file
 
 FOLDERS = ("pipelines", DASHBOARDS)
 
@@ -35,6 +37,9 @@ FOLDERS = ("pipelines", DASHBOARDS)
 def command(paths: tuple[Path, ...], profile: str, engine: str, settings: tuple[str, ...], form: str) -> None:
     """Check pipelines, their tests and dashboards: files, or folders of them (pipelines/ and dashboards/ where none is given).
 
+    Without PATH the project is checked as a whole: what one pipeline reads of another must be published there with columns and types that
+    fit, no two pipelines have one name or write one table, and none is made from itself.
+
     All mistakes are shown, sorted by place, each with what to do. Exit code 0 when there is none, 2 otherwise; warnings do not count.
     """
     given = paths or _usual_folders()
@@ -42,11 +47,24 @@ def command(paths: tuple[Path, ...], profile: str, engine: str, settings: tuple[
     files = list(dict.fromkeys(file for path in given for file in _files(path)))
     if not files and not found:
         raise click.UsageError(f"there is no pipeline in {', '.join(map(str, given))}")
+    chosen = read_settings(settings)
+    projects: dict[Path, ProjectPipelines] = {}
+    checked: list[Checked] = []
     for file in files:
         try:
-            found.update(_warnings(file, profile, read_settings(settings)))
+            if is_case_file(file):
+                found.update(check_cases(file, profile).warnings)
+            elif is_dashboard_file(file):
+                found.update(check_dashboard(file, profile, chosen).checked.warnings)
+            else:
+                project = find_project(file)
+                pipelines = projects.setdefault(project.root, ProjectPipelines(project, profile, chosen))
+                checked.append(pipelines.check(file))
+                found.update(checked[-1].warnings)
         except SpecError as error:
             found.update(error.diagnostics)
+    if not paths:
+        found.update(make_graph(checked)[1])
     text = FORMATS[form](sorted(found))
     if text:
         click.echo(text)
@@ -54,15 +72,6 @@ def command(paths: tuple[Path, ...], profile: str, engine: str, settings: tuple[
     if form == "text":
         click.echo(f"{_counted(files)}: {_verdict(errors, len(found) - errors)}", err=True)
     raise SystemExit(2 if errors else 0)
-
-
-def _warnings(file: Path, profile: str, settings: dict[str, str]) -> tuple[Diagnostic, ...]:
-    """What is odd about a pipeline, a file of tests or a dashboard. Raises SpecError with its mistakes."""
-    if is_case_file(file):
-        return check_cases(file, profile).warnings
-    if is_dashboard_file(file):
-        return check_dashboard(file, profile, settings).checked.warnings
-    return check_file(file, profile, settings).warnings
 
 
 def _usual_folders() -> tuple[Path, ...]:

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import traceback
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -30,6 +31,7 @@ COMMANDS = (
     "dashboard",
     "runs",
     "resume",
+    "retry",
     "rollback",
     "doctor",
     "llm",
@@ -56,11 +58,24 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS and (args[0].endswith((".yaml", ".yml")) or "/" in args[0]):
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            if not _is_pipeline(args[0]):
+                fix = nearest(args[0], (*COMMANDS, *_pipelines())) or "see etlrun --help"
+                ctx.fail(f"there is no command or pipeline `{args[0]}` ({fix})")
             args = ["run", *args]
-        elif args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            ctx.fail(f"there is no command `{args[0]}` ({nearest(args[0], COMMANDS) or 'see etlrun --help'})")
         return super().resolve_command(ctx, args)
+
+
+def _is_pipeline(text: str) -> bool:
+    from etlrun.cli.options import named_pipeline
+
+    return text.endswith((".yaml", ".yml")) or "/" in text or named_pipeline(text) is not None
+
+
+def _pipelines() -> list[str]:
+    from etlrun.cli.options import known_pipelines
+
+    return [Path(path).stem for path in known_pipelines()]
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -68,7 +83,7 @@ class Commands(click.Group):
 def group() -> None:
     """Check YAML pipelines, compile them into one plan and run it.
 
-    `etlrun PIPELINE...` runs pipelines; the commands below do everything else.
+    `etlrun PIPELINE...` runs pipelines, by file or name, and `etlrun run` the whole project; the commands below do everything else.
     """
 
 

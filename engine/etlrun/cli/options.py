@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from etlrun.compiler.check import Checked, check_file
-from etlrun.diagnostics import SpecError, nearest
+from etlrun.compiler.check import Checked
+from etlrun.compiler.producers import check_file, name_in
+from etlrun.diagnostics import Diagnostic, SpecError, nearest
 from etlrun.failures import RunFailure
 from etlrun.spec.cases import is_case_file, pipelines_below
 from etlrun.spec.project import Use, find_project
@@ -51,12 +52,14 @@ class PipelineFile(click.ParamType[Path]):
     name = "pipeline"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        path = Path(value)
+        path = named_pipeline(str(value)) or Path(value)
         if path.is_dir():
             self.fail(f"{value} is a folder: name a file in it", param, ctx)
         if not path.is_file():
             known = known_pipelines()
-            hint = nearest(str(value), known) or (f"there is {', '.join(known)}" if known else "")
+            hint = nearest(str(value), known if "/" in str(value) else [Path(found).stem for found in known]) or (
+                f"there is {', '.join(known)}" if known else ""
+            )
             self.fail(f"there is no file {value}" + (f" ({hint})" if hint else ""), param, ctx)
         if is_case_file(path):
             self.fail(f"{value} holds tests: etlrun test {value}", param, ctx)
@@ -70,6 +73,16 @@ class PipelineFile(click.ParamType[Path]):
 def known_pipelines() -> list[str]:
     """The paths of the pipelines of the project around the current folder."""
     return [str(path) for path in pipelines_below(project_folder("pipelines"))]
+
+
+def named_pipeline(text: str) -> Path | None:
+    """The file of the pipeline that has this name, or whose file has; None where a path is meant, or nothing that is there."""
+    if Path(text).exists() or "/" in text or text.endswith((".yaml", ".yml")):
+        return None
+    files = [Path(path) for path in known_pipelines()]
+    return next((path for path in files if path.stem == text), None) or next(
+        (path for path in files if name_in(path) == text), None
+    )
 
 
 def project_folder(name: str) -> Path:
@@ -143,14 +156,19 @@ def checked_pipeline(path: Path, profile: str, engine: str, settings: tuple[str,
                 fix,
             )
     if runs and checked.pipeline.unset:
-        document = checked.pipeline.document
-        raise SpecError(
-            document.diagnose_key(
-                ("params", name), "missing-param", f"the param `{name}` has no value", f"give one: --set {name}=VALUE"
-            )
-            for name in checked.pipeline.unset
-        )
+        raise SpecError(unset_params(checked))
     return with_engine(checked, engine)
+
+
+def unset_params(checked: Checked) -> list[Diagnostic]:
+    """The params without a value, each as a mistake."""
+    document = checked.pipeline.document
+    return [
+        document.diagnose_key(
+            ("params", name), "missing-param", f"the param `{name}` has no value", f"give one: --set {name}=VALUE"
+        )
+        for name in checked.pipeline.unset
+    ]
 
 
 def with_engine(checked: Checked, engine: str) -> Checked:

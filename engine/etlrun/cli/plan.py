@@ -14,7 +14,7 @@ import click
 
 from etlrun.cli.options import PipelineFile, checked_pipeline, choosing
 from etlrun.cli.reporting import reporting
-from etlrun.cli.words import counted, tell
+from etlrun.cli.words import counted, table_text, tell
 from etlrun.failures import RunFailure
 
 if TYPE_CHECKING:
@@ -23,17 +23,23 @@ if TYPE_CHECKING:
 
 
 @click.command("plan")
-@click.argument("pipeline", metavar="PIPELINE", type=PipelineFile())
+@click.argument("pipeline", metavar="[PIPELINE]", required=False, type=PipelineFile())
 @choosing
 @click.option("--json", "as_json", is_flag=True, help="Print one object.")
-def command(pipeline: Path, profile: str, engine: str, settings: tuple[str, ...], as_json: bool) -> None:
-    """Say what a run of PIPELINE would read, how each relation is made, what asking models would cost, and what the sinks would do.
+def command(pipeline: Path | None, profile: str, engine: str, settings: tuple[str, ...], as_json: bool) -> None:
+    """Say what a run of PIPELINE, or of the project, would do.
+
+    Without PIPELINE: which pipelines `etlrun run` would run, in which order, and why. With one: what it would read, how each
+    relation is made, what asking models would cost, and what the sinks would do.
 
     Nothing is asked and nothing is published. For a pipeline that asks models the data is read, by duckdb, to count the keys that are
     not known yet.
 
     Exit code 1 when something stands in the way of the run.
     """
+    if pipeline is None:
+        _plan_project(profile, engine, settings, as_json=as_json)
+        return
     checked = checked_pipeline(pipeline, profile, engine, settings)
     sources = {name: _source(checked, name) for name in checked.pipeline.sources}
     sinks = {name: _sink(checked, name) for name in checked.pipeline.sinks}
@@ -57,6 +63,20 @@ def command(pipeline: Path, profile: str, engine: str, settings: tuple[str, ...]
         if any(found.get("troubles") for found in (*sources.values(), *sinks.values(), summary.get("models", {})))
         else 0
     )
+
+
+def _plan_project(profile: str, engine: str, settings: tuple[str, ...], *, as_json: bool) -> None:
+    """Show the order of the project's pipelines, and why each would run or not."""
+    from etlrun.cli.run_project import project_graph
+    from etlrun.runtime.project_run import foresee_all
+
+    graph = project_graph(profile, engine, settings)
+    rows = [(name, "runs" if why else "unchanged", why or "-") for name, why in foresee_all(graph).items()]
+    if as_json:
+        keys = ("pipeline", "would", "why")
+        click.echo(json.dumps([dict(zip(keys, row, strict=True)) for row in rows], ensure_ascii=False))
+    else:
+        tell(table_text(("pipeline", "would", "why"), rows))
 
 
 def _source(checked: Checked, name: str) -> dict[str, Any]:

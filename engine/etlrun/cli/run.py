@@ -11,18 +11,16 @@ import click
 
 from etlrun.cli.options import PipelineFile, checked_pipeline, choosing, waiting
 from etlrun.cli.reporting import reporting
-from etlrun.cli.words import counted, tell
+from etlrun.cli.words import NO_ENGINE, counted, tell
 from etlrun.failures import RunFailure
 from etlrun.stopping import orderly, safe_point
 
 if TYPE_CHECKING:
     from etlrun.compiler.check import Checked
 
-NO_ENGINE = "no engine is chosen, so duckdb runs this; for Spark: pip install 'etlrun[spark,java]', and `engine: {spark: {}}` in the profile or --engine spark"
-
 
 @click.command("run")
-@click.argument("pipelines", metavar="PIPELINE...", nargs=-1, required=True, type=PipelineFile())
+@click.argument("pipelines", metavar="[PIPELINE...]", nargs=-1, type=PipelineFile())
 @choosing
 @click.option("--dry-run", is_flag=True, help="Do everything but publish.")
 @click.option("--yes", is_flag=True, help="Ask models whatever it costs within the budgets of the pipeline.")
@@ -33,6 +31,27 @@ NO_ENGINE = "no engine is chosen, so duckdb runs this; for Spark: pip install 'e
     help="Ask models for so many US dollars at most, in each pipeline.",
 )
 @waiting
+@click.option(
+    "--select",
+    multiple=True,
+    metavar="NAMES",
+    help="Only these pipelines of the project: NAME, +NAME, NAME+, tag:WORD, owner:NAME.",
+)
+@click.option("--exclude", multiple=True, metavar="NAMES", help="Not these pipelines of the project.")
+@click.option(
+    "--jobs",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 64),
+    help="How many pipelines of the project run at once.",
+)
+@click.option("--full", is_flag=True, help="Run also the pipelines of the project for which nothing changed.")
+@click.option(
+    "--junit",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the outcome of each pipeline of the project as JUnit XML.",
+)
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one object (with several pipelines an array) to standard output."
 )
@@ -46,10 +65,20 @@ def command(
     yes: bool,
     max_usd: float | None,
     wait: float,
+    select: tuple[str, ...],
+    exclude: tuple[str, ...],
+    jobs: int,
+    full: bool,
+    junit: Path | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Run PIPELINE... and publish their results.
+    """Run PIPELINE... (files, or names of pipelines of the project) and publish their results.
+
+    Without PIPELINE the project is run: every pipeline after those whose tables it reads. One whose files, tables, specification and
+    params are those of its last run is left out, unless --full; a failure stops only what depends on it, and `etlrun retry` goes on.
+    --select adds up names, `+NAME` with what it is made from, `NAME+` with what is made from it, `tag:WORD` and `owner:NAME`; with
+    commas between them all must be true.
 
     Every pipeline is checked before the first one runs. Exit codes: 0 done, 1 the run failed, 2 the specification or the usage is
     wrong, 3 a check refused to publish, 4 asking models stopped at a budget or quota and goes on with the next run, 130 interrupted.
@@ -58,6 +87,17 @@ def command(
     Before models are asked for more than `confirm_above_usd` of etlrun.yaml, a person at the terminal must agree; elsewhere give --yes or
     --max-usd.
     """
+    if not pipelines:
+        from etlrun.cli.run_project import ProjectOptions, chosen_pipelines, project_graph, run_project
+
+        graph = project_graph(profile, engine, settings)
+        chosen = chosen_pipelines(graph, select, exclude)
+        options = ProjectOptions(
+            profile, engine, settings, not dry_run, yes, max_usd, wait, as_json, quiet, jobs, full, junit
+        )
+        raise SystemExit(run_project(graph, chosen, options))
+    if select or exclude or junit:
+        raise click.UsageError("--select, --exclude and --junit are for runs of the project: leave out PIPELINE")
     checked = [checked_pipeline(path, profile, engine, settings) for path in pipelines]
     summary: list[dict[str, Any]] = []
     with orderly():  # what is published is told, whatever comes then

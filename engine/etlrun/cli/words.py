@@ -10,6 +10,8 @@ import click
 from etlrun.diagnostics import format_text, harmless, shown_width
 from etlrun.failures import RunFailure
 
+NO_ENGINE = "no engine is chosen, so duckdb runs this; for Spark: pip install 'etlrun[spark,java]', and `engine: {spark: {}}` in the profile or --engine spark"
+
 
 def tell(text: str, *, err: bool = False) -> None:
     """Print text for people; what names, data or a service put into it cannot steer their terminal."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from etlrun.compiler.case_rows import Expected, Given, RowReader
-from etlrun.compiler.check import Checked, check_file
+from etlrun.compiler.check import Checked
 from etlrun.compiler.plan import Plan, make_plan
+from etlrun.compiler.producers import check_file
 from etlrun.diagnostics import Diagnostic, SpecError, closest, nearest
 from etlrun.spec.cases import Case, CaseFile, is_pipeline_file, pipelines_below, read_cases
 from etlrun.spec.fields import AnswerRow

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 from etlrun.compiler.graph import in_order
 from etlrun.diagnostics import Diagnostic, SpecError, closest, nearest
@@ -12,8 +11,9 @@ from etlrun.language.columns import Columns
 from etlrun.spec.located import Keys
 from etlrun.spec.mappings import Mapping as LabelMapping
 from etlrun.spec.paths import Places
-from etlrun.spec.pipeline import Pipeline, read_pipeline
-from etlrun.spec.project import Profile, Project, Use, find_project, load_mapping
+from etlrun.spec.pipeline import Pipeline
+from etlrun.spec.project import Profile, Project, Use, load_mapping
+from etlrun.spec.published import NO_PUBLISHERS, Publishers
 from etlrun.spec.scope import NAME, Scope
 from etlrun.spec.sight import Sight, without_consequences
 
@@ -42,15 +42,14 @@ class Checked:
         return _scope(self.pipeline, self.project, where, self.columns, [], Sight())
 
 
-def check_file(path: Path, profile: str = "", settings: Mapping[str, str] | None = None) -> Checked:
-    """Read and check one pipeline file of the project it stands in. Raises SpecError with every mistake."""
-    project = find_project(path)
-    return check_pipeline(read_pipeline(path, project, settings or {}), project, project.profile(profile))
+def check_pipeline(
+    pipeline: Pipeline, project: Project, profile: Profile, publishers: Publishers = NO_PUBLISHERS
+) -> Checked:
+    """Check every name, column and type. Raises SpecError with every mistake found, those of the pipeline's form included.
 
-
-def check_pipeline(pipeline: Pipeline, project: Project, profile: Profile) -> Checked:
-    """Check every name, column and type. Raises SpecError with every mistake found, those of the pipeline's form included."""
-    checker = _Checker(pipeline, project, profile)
+    `publishers` are the pipelines of the project whose tables it may read.
+    """
+    checker = _Checker(pipeline, project, profile, publishers)
     checker.check_names()
     order = checker.check_graph()
     checker.check_relations(order)
@@ -59,7 +58,8 @@ def check_pipeline(pipeline: Pipeline, project: Project, profile: Profile) -> Ch
     if checker.problems:
         raise SpecError(checker.problems)
     warnings = tuple(sorted(checker.unused()))
-    return Checked(pipeline, project, profile, tuple(order), checker.columns, checker.steps, warnings)
+    resolved = replace(pipeline, sources=checker.sources)
+    return Checked(resolved, project, profile, tuple(order), checker.columns, checker.steps, warnings)
 
 
 def _scope(
@@ -69,6 +69,7 @@ def _scope(
     relations: Mapping[str, Columns],
     problems: list[Diagnostic],
     sight: Sight,
+    publishers: Publishers = NO_PUBLISHERS,
 ) -> Scope:
     def mapping(name: str) -> LabelMapping | None:
         try:
@@ -90,12 +91,15 @@ def _scope(
         project.places(pipeline.values),
         names,
         sight,
+        publishers,
     )
 
 
 class _Checker:
-    def __init__(self, pipeline: Pipeline, project: Project, profile: Profile) -> None:
+    def __init__(self, pipeline: Pipeline, project: Project, profile: Profile, publishers: Publishers) -> None:
         self.pipeline = pipeline
+        self.publishers = publishers
+        self.sources: dict[str, Use] = dict(pipeline.sources)
         self.project = project
         self.profile = profile
         self.document = pipeline.document
@@ -106,7 +110,7 @@ class _Checker:
 
     def scope(self, where: Keys, sight: Sight, relations: Mapping[str, Columns] | None = None) -> Scope:
         known = self.columns if relations is None else relations
-        return _scope(self.pipeline, self.project, where, known, self.problems, sight)
+        return _scope(self.pipeline, self.project, where, known, self.problems, sight, self.publishers)
 
     def complain(self, where: Keys, code: str, message: str, fix: str = "") -> None:
         self.problems.append(self.document.diagnose_key(where, code, message, fix))
@@ -155,6 +159,7 @@ class _Checker:
     def check_source(self, name: str, use: Use) -> None:
         before, sight = len(self.problems), Sight()
         scope = self.scope(use.where, sight, {})
+        use = self.sources[name] = replace(use, value=use.value.resolve(scope))
         self.columns[name], self.sights[name] = use.value.output(scope), sight
         self.check_connection(use, scope)
         sight.is_blurred |= len(self.problems) > before

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,6 +35,7 @@ from etlrun.warehouse.server import ErrorKind, LoadRefused, Rule, Server, Server
 from etlrun.warehouse.sessions import Sessions
 from etlrun.warehouse.stage import Encoding, Stage, StageField
 from etlrun.warehouse.tables import Definition, OwnTable
+from etlrun.warehouse.turns import take_turn
 
 WAIT_SECONDS = 10.0  # for another process that has the file open
 EXACT = ("binary", "c", "posix")  # collations that compare texts byte by byte
@@ -54,6 +55,15 @@ def open_warehouse(connection: str, path: Path, *, writing: bool) -> DuckdbWareh
             "publish something there first",
         )
     path.parent.mkdir(parents=True, exist_ok=True)
+    end_turn = take_turn(path.resolve())
+    try:
+        return DuckdbWarehouse(connection, _open_server(connection, path, writing=writing), path, end_turn)
+    except BaseException:
+        end_turn()
+        raise
+
+
+def _open_server(connection: str, path: Path, *, writing: bool) -> DuckdbServer:
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
         try:
@@ -61,7 +71,7 @@ def open_warehouse(connection: str, path: Path, *, writing: bool) -> DuckdbWareh
                 opened = duckdb.connect(str(path), read_only=not writing)
             for setting, value in DUCKDB_SETTINGS.items():
                 opened.execute(f"SET GLOBAL {setting} = {text(value)}")
-            return DuckdbWarehouse(connection, DuckdbServer(path.name, opened), path)
+            return DuckdbServer(path.name, opened)
         except duckdb.Error as error:
             if not _is_busy(error) or time.monotonic() > deadline:
                 raise _cannot_open(connection, path, error) from error
@@ -109,8 +119,9 @@ def _cannot_open(connection: str, path: Path, error: duckdb.Error) -> RunFailure
 class DuckdbWarehouse(Warehouse):
     """An open DuckDB file."""
 
-    def __init__(self, label: str, server: DuckdbServer, path: Path) -> None:
+    def __init__(self, label: str, server: DuckdbServer, path: Path, end_turn: Callable[[], None]) -> None:
         super().__init__(label, server)
+        self.end_turn = end_turn
         self.connection = server.connection
         self.path = path
 
@@ -121,6 +132,8 @@ class DuckdbWarehouse(Warehouse):
     def close(self) -> None:
         super().close()
         self.connection.close()
+        self.end_turn()
+        self.end_turn = lambda: None
 
 
 class DuckdbServerSession:

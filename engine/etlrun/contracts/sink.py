@@ -27,6 +27,10 @@ class Sink(Described):
         """What a sink of that name writes to: connection, table or file, and the part of it; nothing for all. Two sinks share no place."""
         raise NotImplementedError
 
+    def table_name(self, name: str) -> str:
+        """The table, as it is spelled, that a sink of that name writes; empty for one that writes no table."""
+        return ""
+
     def look_ahead(self, publication: Publication) -> str:
         """What publishing would do, in one line, asked before anything is computed. Raises RunFailure where it cannot be done."""
         raise NotImplementedError

@@ -27,6 +27,14 @@ LIMIT = 100_000_000  # bytes of broken records that a quarantine keeps, where th
 class Source(Described):
     """Reads files or a table into a relation with declared columns."""
 
+    def resolve(self, scope: Scope) -> Source:
+        """The source with what it takes from elsewhere in the project filled in; mistakes go to `scope`."""
+        return self
+
+    def table_read(self) -> tuple[str, str] | None:
+        """The connection, and the name in lower case, of the table that it reads; None for a source that reads files."""
+        return None
+
     def output(self, scope: Scope) -> Columns:
         """The columns of the relation; mistakes go to `scope`."""
         raise NotImplementedError

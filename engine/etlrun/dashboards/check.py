@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from etlrun.compiler.check import Checked, check_file
+from etlrun.compiler.check import Checked
+from etlrun.compiler.producers import check_file
 from etlrun.dashboards.checked import CheckedDashboard, ShownColumn, key_of
 from etlrun.dashboards.formulas import read_formulas
 from etlrun.dashboards.names import Names

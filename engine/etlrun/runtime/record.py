@@ -26,6 +26,7 @@ class Record:
     spec_hash: str
     version: str
     params: dict[str, str] = field(default_factory=dict)
+    basis: dict[str, str] = field(default_factory=dict)  # what the result rests on; equal ones give equal results
     engine_version: str = ""  # once it has started
     status: Status = "running"
     seconds: float = 0.0
@@ -73,6 +74,7 @@ class Record:
             "file": self.file,
             "profile": self.profile,
             "params": self.params,
+            "basis": self.basis,
             "started_at": self.started_at,
             "host": self.host,
             "pid": self.pid,

@@ -26,6 +26,7 @@ from etlrun.diagnostics import SpecError
 from etlrun.enrich.answer_relation import answer_relation
 from etlrun.enrich.consent import Consent
 from etlrun.failures import RunFailure
+from etlrun.runtime.basis import Ledgers, find_basis
 from etlrun.runtime.blame import blame, blame_source, located
 from etlrun.runtime.checking import CheckResult, judge, ready, run_checks
 from etlrun.runtime.full_disk import as_full_disk, disk_failure
@@ -148,6 +149,9 @@ class _Run:
         sources = [relation.name for relation in needed if relation.source is not None]
         look_at_tables(self.checked, sources)
         inventories = find_files(self.checked, sources, self.reporter)
+        if options.publishes:
+            with contextlib.suppress(RunFailure):  # then nothing says that a later run would do the same
+                self.record.basis = find_basis(self.checked, inventories, Ledgers())
         with Inputs(self.checked, inventories, self.folder, self.reporter) as inputs:
             session = self.read(inputs)
             try:

@@ -50,6 +50,7 @@ SCHEMA = {
         "status": {"enum": list(get_args(Status))},
         "seconds": {"type": "number"},
         "params": {"type": "object", "additionalProperties": _TEXT},
+        "basis": {"type": "object", "additionalProperties": _TEXT},
         "sources": _NAMED_OBJECTS,
         "relations": _NAMED_OBJECTS,
         "models": _NAMED_OBJECTS,

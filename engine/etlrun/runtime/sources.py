@@ -8,6 +8,8 @@ from datetime import date
 from typing import Any
 
 from etlrun.compiler.check import Checked
+from etlrun.compiler.producers import ProjectPipelines, published_tables
+from etlrun.compiler.project_graph import check_all
 from etlrun.contracts.source import Inventory, ReadRequest, ReadResult, Source
 from etlrun.failures import RunFailure
 from etlrun.reading.explaining import explain_bytes, first_bytes
@@ -30,7 +32,20 @@ def look_at_tables(checked: Checked, names: Iterable[str]) -> None:
         try:
             use.value.look_ahead(checked.columns[name], database_reader(checked.project, checked.profile))
         except RunFailure as failure:
+            if failure.code in ("missing-table", "connection-missing"):
+                failure.add(fix=_who_publishes(checked, use))
             raise located(checked, use.where, failure) from failure.__cause__
+
+
+def _who_publishes(checked: Checked, use: Use) -> str:
+    """What to run first, where a pipeline of the project publishes the table that a source reads."""
+    pipelines, _ = check_all(ProjectPipelines(checked.project, checked.profile.name, {}))
+    tables = (table for one in pipelines for table in published_tables(one).values())
+    place = use.value.table_read()
+    names = [table.pipeline for table in tables if (table.connection, table.table.lower()) == place]
+    if not names or names == [checked.pipeline.name]:
+        return ""
+    return f"; the pipeline `{names[0]}` publishes it: etlrun {names[0]}"
 
 
 def find_files(checked: Checked, names: list[str], reporter: Reporter) -> dict[str, Inventory]:

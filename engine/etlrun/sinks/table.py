@@ -122,6 +122,9 @@ class Table(Sink):
         part = _one_spelling(self.write.replace_where) if isinstance(self.write, ReplaceWhere) else ""
         return self.connection, (self.table or name).lower(), part
 
+    def table_name(self, name: str) -> str:
+        return self.table or name
+
     def look_ahead(self, publication: Publication) -> str:
         database = publication.open_database(self.connection)
         load = self.load(publication)

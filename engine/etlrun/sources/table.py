@@ -21,12 +21,21 @@ contracts: 2 rows, 0 broken, 0 blank
 | C1       | 2020-01-31 |
 | C2       | null       |
 ```
+
+A table that another pipeline of the project publishes is named by that pipeline and its sink; connection, table and columns are known then.
+`columns` may still name those that are read.
+
+```yaml
+sources:
+  orders:
+    table: {pipeline: core, sink: orders}
+```
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from etlrun.contracts.connection import Database
 from etlrun.contracts.engine import ParquetFiles
@@ -41,17 +50,49 @@ from etlrun.spec.scope import Scope
 class Table(Source):
     """A table of a connection."""
 
-    connection: str = key("the connection, named in the profile")
-    table: str = key("the name of the table or view, with its schema where that is not the usual one")
-    columns: Mapping[str, DeclaredColumn] = key("column: type, in the order of the relation")
+    connection: str = key("the connection, named in the profile", default="")
+    table: str = key("the name of the table or view, with its schema where that is not the usual one", default="")
+    columns: Mapping[str, DeclaredColumn] = key("column: type, in the order of the relation", factory=dict)
+    pipeline: str = key("instead of `connection` and `table`: the pipeline that publishes the table", default="")
+    sink: str = key("with `pipeline`: the sink that publishes it; its only one where it is not given", default="")
+    published: Columns | None = None
+
+    def resolve(self, scope: Scope) -> Table:
+        if not self.pipeline:
+            return self
+        for name in ("connection", "table"):
+            if getattr(self, name):
+                fix = f"leave out `{name}`, or name connection, table and columns and leave out `pipeline`"
+                scope.error(name, "wrong-value", f"`pipeline` says which table is read, and `{name}` says it too", fix)
+                scope.sight.is_blind = True
+                return self
+        found = scope.published(self.pipeline, self.sink)
+        if found is None:
+            return self
+        return replace(self, connection=found.connection, table=found.table, published=found.columns)
+
+    def table_read(self) -> tuple[str, str] | None:
+        return self.connection, self.table.lower()
 
     def output(self, scope: Scope) -> Columns:
+        if self.published is not None and not self.columns:
+            return self.published
+        if not self.pipeline:
+            self._require_all(scope)
         items: list[Column] = []
         for name, declared in self.columns.items():
             scope.new_column(Columns(tuple(items)), name, ("columns", name), is_key=True)
             kind = scope.type(declared.type_text, ("columns", name))
             items.append(Column(name, kind, not declared.is_required, declared.description))
         return Columns(tuple(items))
+
+    def _require_all(self, scope: Scope) -> None:
+        missing = [f"`{name}`" for name in ("connection", "table", "columns") if not getattr(self, name)]
+        if missing:
+            what = f"{'the key' if len(missing) == 1 else 'the keys'} {' and '.join(missing)}"
+            fix = "add what is missing, or name the pipeline that publishes the table: `{pipeline: NAME, sink: NAME}`"
+            scope.error((), "missing-key", f"{what} {'is' if len(missing) == 1 else 'are'} missing", fix)
+            scope.sight.is_blind |= not self.columns
 
     def look_ahead(self, columns: Columns, open_database: Callable[[str], Database]) -> None:
         database = open_database(self.connection)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from etlrun.diagnostics import Diagnostic, SpecError, closest, nearest
 from etlrun.spec.building import Origin, build
-from etlrun.spec.fields import Schema, schema_of_class
+from etlrun.spec.fields import Schema, schema_of, schema_of_class
 from etlrun.spec.located import Document, Keys, read_document
 from etlrun.spec.params import Param, ParamError, Value, read_value, sample_value
 from etlrun.spec.project import Project, Use
@@ -32,6 +32,7 @@ class Pipeline:
     name: str
     description: str
     owner: str
+    tags: tuple[str, ...]
     path: Path
     params: Mapping[str, Param]
     values: Mapping[str, Value]
@@ -85,6 +86,10 @@ def pipeline_schema() -> Schema:
             "pipeline": {"type": "string", "minLength": 1, "description": "the pipeline's name"},
             "description": {"type": "string", "description": "what its result is, in one line"},
             "owner": {"type": "string", "description": "who answers for it"},
+            "tags": {
+                **schema_of(tuple[str, ...]),
+                "description": "words by which `etlrun run --select tag:WORD` finds it",
+            },
             "params": _named("values that a run may set", schema_of_class(Param)),
             "sources": _named("relations read from files or tables", _kinds("sources"), at_least=1),
             "steps": _named(
@@ -153,6 +158,7 @@ class _Builder:
             spec.get("pipeline", ""),
             spec.get("description", ""),
             spec.get("owner", ""),
+            (tags,) if isinstance(tags := spec.get("tags", ()), str) else tuple(tags),
             path,
             params,
             {**variables, **values},

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from sqlglot import exp
 
-from etlrun.diagnostics import Diagnostic, closest, nearest
+from etlrun.diagnostics import Diagnostic, SpecError, closest, nearest
 from etlrun.language.checking import TYPED_NULL
 from etlrun.language.columns import NULL, SCALARS, SPELLINGS, Column, Columns, Group, Type, TypeTextError, parse_type
 from etlrun.language.expressions import ExpressionError, bind, parse, parse_ordering, type_of
@@ -22,6 +22,7 @@ from etlrun.spec.fields import Expr
 from etlrun.spec.located import Keys
 from etlrun.spec.mappings import Mapping as LabelMapping
 from etlrun.spec.paths import Places
+from etlrun.spec.published import NO_PUBLISHERS, CircularPipelinesError, PublishedTable, Publishers
 from etlrun.spec.sight import Sight
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
@@ -46,6 +47,7 @@ class Scope:
     places: Places = Places(Path())
     relation_names: tuple[str, ...] = ()
     sight: Sight = field(default_factory=Sight)
+    publishers: Publishers = NO_PUBLISHERS
 
     @property
     def root(self) -> Path:
@@ -137,6 +139,43 @@ class Scope:
             found = self.mappings(meant) if meant else None
             self.sight.is_blind |= found is None
         return found
+
+    def published(self, pipeline: str, sink: str) -> PublishedTable | None:
+        """The table that a sink of another pipeline publishes, or its only one; where there is none, a mistake at `pipeline` or `sink`."""
+        before = len(self.problems)
+        try:
+            tables = self.publishers.tables_of(pipeline)
+        except SpecError as error:
+            self.problems.extend(error.diagnostics)
+        except CircularPipelinesError as error:
+            path = " -> ".join(f"`{name}`" for name in error.names)
+            fix = (
+                "name its connection, table and columns instead"
+                if len(error.names) == 2
+                else "read another table in one of them"
+            )
+            self.error("pipeline", "cycle", f"pipelines are made from each other: {path}", fix)
+        else:
+            if tables is None:
+                known = self.publishers.names()
+                fix = nearest(pipeline, known) or "the pipelines are " + (", ".join(known) or "none")
+                self.error("pipeline", "unknown-pipeline", f"there is no pipeline `{pipeline}` in pipelines/", fix)
+            elif not sink and len(tables) == 1:
+                return next(iter(tables.values()))
+            elif sink in tables:
+                return tables[sink]
+            else:
+                message = (
+                    f"`{pipeline}` publishes no table in a sink `{sink}`"
+                    if sink
+                    else f"`{pipeline}` publishes {len(tables)} tables"
+                )
+                fix = nearest(sink, tables) or (
+                    "its sinks of tables are " + ", ".join(tables) if tables else "add a sink `table` there"
+                )
+                self.error("sink" if sink else "pipeline", "unknown-sink", message, fix)
+        self.sight.is_blind = len(self.problems) > before
+        return None
 
     def type(self, text: str, at: At) -> Type:
         try:

@@ -16,6 +16,9 @@ from etlrun.spec.scope import At, Scope
 class UnreadSource:
     """A source that was not read: nothing is known of its columns."""
 
+    def resolve(self, scope: Scope) -> UnreadSource:
+        return self
+
     def output(self, scope: Scope) -> Columns:
         scope.sight.is_blurred = scope.sight.is_blind = True
         return Columns(())

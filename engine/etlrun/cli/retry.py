@@ -1,0 +1,48 @@
+"""`etlrun retry`: go on with a run of the project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from etlrun.cli.options import choosing, waiting
+from etlrun.cli.words import tell
+
+
+@click.command("retry")
+@choosing
+@click.option("--yes", is_flag=True, help="Ask models whatever it costs within the budgets of the pipeline.")
+@waiting
+@click.option(
+    "--jobs", default=1, show_default=True, type=click.IntRange(1, 64), help="How many pipelines run at once."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print an array with an object for each pipeline.")
+@click.option("-q", "--quiet", is_flag=True, help="Only say what went wrong.")
+def command(
+    profile: str,
+    engine: str,
+    settings: tuple[str, ...],
+    yes: bool,
+    wait: float,
+    jobs: int,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Run what the last `etlrun run` of the project left open: pipelines that failed, were skipped, or were not reached.
+
+    Give --profile, --engine and --set as to that run. Exit codes as of `etlrun run`.
+    """
+    from etlrun.cli.run_project import ProjectOptions, project_graph, run_project
+    from etlrun.runtime.project_run import left_open
+    from etlrun.spec.project import find_project
+
+    project = find_project(Path.cwd())
+    names = left_open(project.path(project.settings.runs))
+    graph = project_graph(profile, engine, settings)
+    chosen = [name for name in graph.pipelines if name in names]
+    if not chosen:
+        tell("the last run of the project left nothing open", err=True)
+        return
+    options = ProjectOptions(profile, engine, settings, True, yes, None, wait, as_json, quiet, jobs)
+    raise SystemExit(run_project(graph, chosen, options))

@@ -1,0 +1,105 @@
+"""The pipelines of a project by name, each read and checked when somebody first asks for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+from etlrun.compiler.check import Checked, check_pipeline
+from etlrun.diagnostics import SpecError
+from etlrun.language.columns import Column, Columns
+from etlrun.spec.cases import pipelines_below
+from etlrun.spec.pipeline import read_pipeline
+from etlrun.spec.project import Project, find_project
+from etlrun.spec.published import CircularPipelinesError, PublishedTable
+from etlrun.spec.scope import HIDDEN
+
+_NAME = re.compile(r"""^pipeline:[ \t]*["']?([^"'#\n]*?)["']?[ \t]*(?:#.*)?$""", re.MULTILINE)
+
+
+def check_file(path: Path, profile: str = "", settings: Mapping[str, str] | None = None) -> Checked:
+    """Read and check one pipeline file of the project it stands in. Raises SpecError with every mistake."""
+    return ProjectPipelines(find_project(path), profile, settings or {}).check(path)
+
+
+class ProjectPipelines:
+    """The pipelines of a project under one profile and with the same settings."""
+
+    def __init__(self, project: Project, profile: str, settings: Mapping[str, str]) -> None:
+        self.project = project
+        self.profile = profile
+        self.settings = settings
+        self._found: dict[Path, Checked | SpecError] = {}
+        self._open: list[Path] = []
+
+    def check(self, path: Path) -> Checked:
+        """Read and check a pipeline file. Raises SpecError with every mistake, and CircularPipelinesError."""
+        key = path.resolve()
+        if key in self._open:
+            raise CircularPipelinesError(tuple(name_in(open_) for open_ in (*self._open[self._open.index(key) :], key)))
+        if key not in self._found:
+            self._found[key] = self._check(path, key)
+        found = self._found[key]
+        if isinstance(found, SpecError):
+            raise found
+        return found
+
+    def _check(self, path: Path, key: Path) -> Checked | SpecError:
+        try:
+            with self._opened(key):
+                pipeline = read_pipeline(path, self.project, self.settings)
+                return check_pipeline(pipeline, self.project, self.project.profile(self.profile), self)
+        except SpecError as error:
+            return error
+
+    @contextmanager
+    def _opened(self, key: Path) -> Iterator[None]:
+        self._open.append(key)
+        try:
+            yield
+        finally:
+            self._open.pop()
+
+    @cached_property
+    def files(self) -> tuple[Path, ...]:
+        """The files of all pipelines of the project."""
+        folder = Path(self.project.shown(self.project.path("pipelines")))
+        return tuple(pipelines_below(folder)) if folder.is_dir() else ()
+
+    @cached_property
+    def _paths(self) -> Mapping[str, Path]:
+        return {name_in(path): path for path in reversed(self.files)}
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(sorted(self._paths))
+
+    def tables_of(self, pipeline: str) -> Mapping[str, PublishedTable] | None:
+        path = self._paths.get(pipeline)
+        return published_tables(self.check(path)) if path is not None else None
+
+
+def name_in(path: Path) -> str:
+    """The name that a pipeline file gives itself, or else the file's own; the file need not be right."""
+    try:
+        found = _NAME.search(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError):
+        found = None
+    return found[1] if found and found[1] else path.stem
+
+
+def published_tables(checked: Checked) -> dict[str, PublishedTable]:
+    """The tables that a pipeline publishes, by sink."""
+    found = {}
+    for sink, use in checked.pipeline.sinks.items():
+        table = use.value.table_name(sink)
+        if not table:
+            continue
+        columns = (item for item in checked.columns[use.value.from_] if not item.name.startswith(HIDDEN))
+        shown = Columns(tuple(Column(item.name, item.type, description=item.description) for item in columns))
+        at = checked.pipeline.document.diagnose_key(("sinks", sink), "shared-sink", "")
+        place = f"{at.file}:{at.line}:{at.column}"
+        found[sink] = PublishedTable(checked.pipeline.name, sink, use.value.connection, table, shown, place)
+    return found

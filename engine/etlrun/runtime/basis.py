@@ -1,0 +1,137 @@
+"""What the result of a run rests on - the specification, the files, the runs behind its tables - to see whether another run would differ."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import etlrun
+from etlrun.compiler.check import Checked
+from etlrun.compiler.project_graph import tables_read
+from etlrun.contracts.connection import LedgerEntry
+from etlrun.contracts.source import Inventory
+from etlrun.failures import RunFailure
+from etlrun.runtime.record import Record
+from etlrun.warehouse.opening import open_connection
+
+UNKNOWN = "unknown"  # a table that no run of etlrun published: nobody can tell whether it changed
+WORDS_FOR_PEOPLE = ("description", "owner", "tags")
+BESIDE = ("mappings/*", "prompts/*", "overrides/*", "*.py", "*/*.py")
+Basis = dict[str, str]
+
+
+class Ledgers:
+    """The ledgers of a profile's connections, each read once, until `forget` is called."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, list[LedgerEntry]] = {}
+
+    def entries(self, checked: Checked, connection: str) -> list[LedgerEntry]:
+        """The ledger of a connection; empty where there is none yet. Raises RunFailure."""
+        if connection not in self._found:
+            self._found[connection] = _entries(checked, connection)
+        return self._found[connection]
+
+    def forget(self, connections: Iterable[str]) -> None:
+        for connection in connections:
+            self._found.pop(connection, None)
+
+    def runs_of(self, checked: Checked, connection: str, table: str) -> tuple[str, ...]:
+        """The runs whose rows a table holds, as far as runs published them."""
+        found = {entry.run_id for entry in self.entries(checked, connection) if entry.table.lower() == table.lower()}
+        return tuple(sorted(found))
+
+
+def _entries(checked: Checked, connection: str) -> list[LedgerEntry]:
+    try:
+        database = open_connection(checked.project, checked.profile, connection, writing=False)
+    except RunFailure as failure:
+        if failure.code == "connection-missing":
+            return []
+        raise
+    try:
+        return database.entries()
+    finally:
+        database.close()
+
+
+def find_basis(checked: Checked, inventories: Mapping[str, Inventory], ledgers: Ledgers) -> Basis:
+    """What a run of a pipeline would rest on now. Raises RunFailure where a ledger cannot be read."""
+    found = {"etlrun": etlrun.__version__, "profile": checked.profile.name, "specification": _meaning(checked)}
+    tables = {source: place for source, place, _ in tables_read(checked)}
+    own = {
+        (use.value.place(sink)[0], use.value.table_name(sink).lower()) for sink, use in checked.pipeline.sinks.items()
+    }
+    for source in checked.pipeline.sources:
+        if tables.get(source) in own:
+            continue  # its own rows of before: each run changes them
+        if source in tables:
+            runs = ledgers.runs_of(checked, *tables[source])
+            found[f"table {source}"] = " ".join(runs) or UNKNOWN
+        else:
+            found[f"files {source}"] = _files(inventories.get(source, Inventory(())))
+    return found
+
+
+def _meaning(checked: Checked) -> str:
+    """A digest of what a pipeline says, its params and the files beside it; comments and words for people are left out."""
+    value = {name: part for name, part in checked.pipeline.document.value.items() if name not in WORDS_FOR_PEOPLE}
+    params = sorted((name, str(value)) for name, value in checked.pipeline.values.items())
+    digest = hashlib.sha256(json.dumps([value, params], default=str).encode())
+    for pattern in BESIDE:
+        for path in sorted(checked.project.root.glob(pattern)):
+            if path.is_file():
+                digest.update(f"{path.name}\0{_digest(path)}".encode())
+    return digest.hexdigest()[:16]
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _files(inventory: Inventory) -> str:
+    """The files of a source by name, size and time of change: their number, and a digest."""
+    listed = sorted((file.path, file.size, file.modified) for file in inventory.files)
+    return f"{len(listed)} {hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:16]}"
+
+
+def why_again(checked: Checked, basis: Basis, last: Record | None, ledgers: Ledgers) -> str:
+    """Why a pipeline must run, in a few words; nothing where its last run did the same. Raises RunFailure where a ledger cannot be read."""
+    if last is None:
+        return "it has not run yet"
+    for name, value in basis.items():
+        before = last.basis.get(name, "")
+        what, _, source = name.partition(" ")
+        if value == UNKNOWN:
+            return f"no run published the table of `{source}`, so it may have changed"
+        if value != before:
+            return _difference(what, source, before, value)
+    for sink, use in checked.pipeline.sinks.items():
+        gone = _gone(checked, use.value.table_name(sink), last.sinks.get(sink, {}), last.run_id, ledgers)
+        if gone:
+            return gone
+    return ""
+
+
+def _difference(what: str, source: str, before: str, now: str) -> str:
+    if what == "files":
+        old, new = before.split(" ", maxsplit=1)[0], now.split(" ", maxsplit=1)[0]
+        return f"`{source}` has {new} files, and had {old}" if old and old != new else f"files of `{source}` changed"
+    if what == "table":
+        return f"the table of `{source}` was published again"
+    return {
+        "specification": "the pipeline, a param or a file beside it changed",
+        "profile": "the last run had another profile",
+    }.get(what, "another version of etlrun ran last")
+
+
+def _gone(checked: Checked, table: str, summary: Mapping[str, Any], run_id: str, ledgers: Ledgers) -> str:
+    """Why what a run published by a sink is not there any more; nothing where it is."""
+    if table:
+        is_there = run_id in ledgers.runs_of(checked, str(summary.get("connection", "")), table) if summary else False
+        return "" if is_there else f"the table `{table}` does not hold what the last run published"
+    file = str(summary.get("file", ""))
+    return "" if file and checked.project.path(file).exists() else "what the last run wrote is not there any more"

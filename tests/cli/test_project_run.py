@@ -1,0 +1,156 @@
+"""A project run as a whole: in the order of its graph, what changed only, and a failure that stops what depends on it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import duckdb
+import pytest
+
+from commanding import Outcome, etlrun
+
+CORE = """pipeline: core
+description: orders as they are
+tags: [daily]
+params: {least: {type: int, default: 0}}
+sources:
+  rows: {csv: {path: rows.csv, columns: {id: bigint not null, shop: string, amount: int}}}
+steps:
+  orders: [from: rows, filter: amount >= $least]
+sinks:
+  orders: {table: {from: orders, connection: warehouse, key: [id], write: replace}}
+"""
+MART = """pipeline: mart
+owner: bi
+sources:
+  orders: {table: {pipeline: core, sink: orders}}
+steps:
+  shops:
+    - from: orders
+    - aggregate: {by: [shop], columns: {total: sum(amount)}}
+sinks:
+  shops: {table: {from: shops, connection: warehouse, key: [shop], write: replace}}
+"""
+OTHER = """pipeline: other
+sources:
+  rows: {csv: {path: other.csv, columns: {a: int}}}
+sinks:
+  other: {table: {from: rows, connection: warehouse, write: replace}}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "etlrun.yaml").write_text(
+        "profiles: {dev: {engine: {duckdb: {}}, connections: {warehouse: {duckdb: w.duckdb}}}}\n"
+    )
+    (tmp_path / "rows.csv").write_text("id,shop,amount\n1,A,2\n2,B,3\n")
+    (tmp_path / "other.csv").write_text("a\n1\n")
+    (tmp_path / "pipelines").mkdir()
+    for name, text in {"a_mart": MART, "core": CORE, "other": OTHER}.items():
+        (tmp_path / f"pipelines/{name}.yaml").write_text(text)
+    return tmp_path
+
+
+def statuses(outcome: Outcome) -> dict[str, str]:
+    return {found["pipeline"]: found["status"] for found in json.loads(outcome.out)}
+
+
+def run(folder: Path, *options: str) -> dict[str, str]:
+    return statuses(etlrun(folder, "run", "--json", "-q", *options))
+
+
+def test_the_second_run_does_only_what_changed(folder: Path) -> None:
+    assert list(run(folder).items()) == [("core", "done"), ("mart", "done"), ("other", "done")]
+    assert set(run(folder).values()) == {"unchanged"}
+    (folder / "rows.csv").write_text("id,shop,amount\n1,A,2\n2,B,3\n3,B,4\n")
+    planned = json.loads(etlrun(folder, "plan", "--json").out)
+    assert [(row["pipeline"], row["why"]) for row in planned] == [
+        ("core", "files of `rows` changed"),
+        ("mart", "`core` runs before it"),
+        ("other", "-"),
+    ]
+    assert run(folder) == {"core": "done", "mart": "done", "other": "unchanged"}
+    with duckdb.connect(str(folder / "w.duckdb"), read_only=True) as connection:
+        assert connection.sql("SELECT * FROM shops ORDER BY 1").fetchall() == [("A", 2), ("B", 7)]
+
+
+def test_a_comment_changes_nothing_and_an_expression_does(folder: Path) -> None:
+    run(folder)
+    mart = folder / "pipelines/a_mart.yaml"
+    mart.write_text(MART.replace("owner: bi", "owner: them   # a comment"))
+    assert set(run(folder).values()) == {"unchanged"}
+    mart.write_text(MART.replace("sum(amount)", "sum(amount + 1)"))
+    assert run(folder) == {"core": "unchanged", "mart": "done", "other": "unchanged"}
+    assert run(folder, "--set", "least=1") == {"core": "done", "mart": "done", "other": "unchanged"}
+    assert set(run(folder, "--full").values()) == {"done"}
+
+
+def test_what_somebody_removed_is_published_again(folder: Path) -> None:
+    run(folder)
+    (folder / "w.duckdb").unlink()
+    assert set(run(folder).values()) == {"done"}
+
+
+def test_a_failure_stops_what_depends_on_it_and_retry_goes_on(folder: Path) -> None:
+    (folder / "rows.csv").write_text("id,shop,amount\n1,A,x\n")
+    broken = etlrun(folder, "run", "--json", "--junit", "report.xml")
+    assert broken.code == 1
+    assert statuses(broken) == {"core": "failed", "mart": "skipped", "other": "done"}
+    assert "`core` failed" in broken.err and "`etlrun retry` runs what is open" in broken.err
+    suite = ElementTree.parse(folder / "report.xml").getroot()
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("3", "1", "1")
+    (folder / "rows.csv").write_text("id,shop,amount\n1,A,5\n")
+    again = etlrun(folder, "retry", "--json", "-q")
+    assert (again.code, statuses(again)) == (0, {"core": "done", "mart": "done"})
+    assert etlrun(folder, "retry").err == "the last run of the project left nothing open\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        (["--select", "mart"], ["mart"]),
+        (["--select", "+mart"], ["core", "mart"]),
+        (["--select", "core+"], ["core", "mart"]),
+        (["--select", "tag:daily other"], ["core", "other"]),
+        (["--select", "owner:bi,m*"], ["mart"]),
+        (["--exclude", "core+"], ["other"]),
+    ],
+)
+def test_names_tags_and_owners_select(folder: Path, options: list[str], names: list[str]) -> None:
+    from etlrun.cli.run_project import chosen_pipelines, project_graph
+
+    assert options[0] in ("--select", "--exclude")
+    (folder / "here").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder / "here")
+        graph = project_graph("", "", ())
+        chosen = options[1:] if options[0] == "--select" else []
+        excluded = options[1:] if options[0] == "--exclude" else []
+        assert list(chosen_pipelines(graph, chosen, excluded)) == names
+
+
+def test_a_name_that_is_none_is_named(folder: Path) -> None:
+    assert "there is no pipeline `cor` (did you mean `core`?)" in etlrun(folder, "run", "cor").err.replace(
+        "file cor", "pipeline `cor`"
+    )
+    wrong = etlrun(folder, "run", "--select", "tag:dayly")
+    assert wrong.code == 2 and "there is no pipeline with the tag `dayly`" in wrong.err and "`daily`" in wrong.err
+    assert "no pipeline has a param `lest`" in etlrun(folder, "run", "--set", "lest=1").err
+
+
+def test_a_bare_name_runs_one_pipeline(folder: Path) -> None:
+    missing = etlrun(folder, "mart")
+    assert missing.code == 1 and "the pipeline `core` publishes it: etlrun core" in missing.err
+    assert etlrun(folder, "core").code == 0
+    assert etlrun(folder, "mart").code == 0
+
+
+def test_several_run_at_once(folder: Path) -> None:
+    for number in range(4):
+        text = OTHER.replace("other\nsources", f"other{number}\nsources").replace("  other:", f"  other{number}:")
+        (folder / f"pipelines/other{number}.yaml").write_text(text)
+    assert set(run(folder, "--jobs", "4").values()) == {"done"}
+    assert set(run(folder, "--jobs", "4").values()) == {"unchanged"}
