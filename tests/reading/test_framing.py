@@ -119,6 +119,7 @@ def test_compressed_files_are_read_and_cut_ones_refused(tmp_path: Path, ending: 
 
 def test_a_line_that_is_too_long_is_one_broken_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("etlrun.reading.lines.MAX_LINE", 1000)
+    monkeypatch.setattr("etlrun.reading.tame_files.WINDOW", 500)
     monkeypatch.setattr("etlrun.reading.lines.CHUNK", 256)
     monkeypatch.setattr("etlrun.reading.lines.HEAD", 100)
     text = b'{"id": 1}\n{"id": 2, "name": "' + b"x" * 5000 + b'"}\n{"id": 3}\n' + b"y" * 3000

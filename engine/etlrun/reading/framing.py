@@ -100,7 +100,7 @@ def without_first(records: Records) -> Records:
     return Records(records.texts.slice(1), records.lines.slice(1), records.undecodable, records.long, plain)
 
 
-def as_one_text(data: bytes) -> pyarrow.Array:
+def as_one_text(data: bytes | memoryview) -> pyarrow.Array:
     """An Arrow array of one text that lies on `data`; nobody has looked whether it is UTF-8."""
     import pyarrow as pa
 

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from etlrun.contracts.source import ReadRequest, ReadResult
 from etlrun.language.columns import Columns
-from etlrun.reading.framing import Framer
+from etlrun.reading.framing import Framer, frame_lines
 from etlrun.reading.json_statements import patient_statement, strict_statement
 from etlrun.reading.quarantine import Quarantine
 from etlrun.reading.records import Field, read_text
 from etlrun.reading.screening import Screen
-from etlrun.reading.spellings import untame_json
+from etlrun.reading.spellings import unsure_json
+from etlrun.reading.tame_files import LineRules
 from etlrun.reading.text_files import Form, TextReader
 
 
@@ -24,12 +25,14 @@ def read_json(order: ReadRequest, columns: Columns, fields: Sequence[Field], fra
 
     order.folder.mkdir(parents=True, exist_ok=True)
     quarantine = Quarantine(order.name, order.quarantine, order.quarantine_limit)
+    unsure = unsure_json(fields)
     form = Form(
         framer,
         lambda text: read_text(text, fields),
         lambda target: strict_statement(columns, fields, target),
+        Screen(unsure),
         lambda left, target: patient_statement(left, columns, fields, target),
-        more=Screen(untame_json(fields)),
+        rules=LineRules(pattern=unsure) if framer is frame_lines else None,
     )
     try:
         with duckdb.connect() as connection:

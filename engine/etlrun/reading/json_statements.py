@@ -35,15 +35,16 @@ def patient_statement(left: Path, columns: Columns, fields: Sequence[Field], tar
 def _copy(records: str, parsed: str, open_: str, columns: Columns, fields: Sequence[Field], target: Path) -> str:
     """The UNNEST keeps DuckDB from parsing a record once for every use of it."""
     leaves = ", ".join(f"{_member(item.path)} AS {name(f'v{index}')}" for index, item in enumerate(fields))
-    doubts = " OR ".join(doubtful(name(f"v{index}"), item) for index, item in enumerate(fields))
-    values = {item.name: value_of(name(f"v{index}"), item.type) for index, item in enumerate(fields)}
+    typed = ", ".join(
+        f"{value_of(name(f'v{index}'), item.type)} AS {name(f't{index}')}" for index, item in enumerate(fields)
+    )
+    doubts = " OR ".join(doubtful(name(f"v{index}"), name(f"t{index}"), item) for index, item in enumerate(fields))
     unsure = f"CASE WHEN {TAME} THEN false ELSE regexp_matches(l, {text(unsure_json(fields))}) END"
     doubt = f"(u IS NULL OR {unsure} OR {_NESTS} OR {doubts} OR {open_})"
+    found = f"SELECT {leaves}, * FROM (SELECT *, unnest([{parsed}]) AS u FROM ({records}))"
+    values = {item.name: name(f"t{index}") for index, item in enumerate(fields)}
     return copy_statement(
-        values,
-        columns,
-        f"SELECT *, {doubt} AS doubt FROM (SELECT {leaves}, * FROM (SELECT *, unnest([{parsed}]) AS u FROM ({records})))",
-        target,
+        values, columns, f"SELECT *, {doubt} AS doubt FROM (SELECT *, {typed} FROM ({found}))", target
     )
 
 

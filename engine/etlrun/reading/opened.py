@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from etlrun.contracts.source import InputFile
 from etlrun.failures import RunFailure
@@ -40,6 +40,16 @@ def records_in(
                 "source", "damaged-file", f"{file.path}: the file is cut or damaged ({error})", fix
             ) from error
         _refuse_changed(file, os.fstat(stream.fileno()))
+
+
+def refuse_changed(files: Iterable[InputFile]) -> None:
+    """Raises RunFailure for a file that is not as it was found."""
+    for file in files:
+        try:
+            now = os.stat(file.path)
+        except OSError as error:
+            raise _unreadable(file, error) from error
+        _refuse_changed(file, now)
 
 
 def _refuse_changed(file: InputFile, now: os.stat_result) -> None:

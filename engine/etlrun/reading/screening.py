@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,9 +15,9 @@ TAME = "is_tame"
 
 @dataclass(frozen=True)
 class Screen:
-    """Gives a column that is true in all records of a group in whose text no pattern matches. It saves work and decides nothing."""
+    """Gives a column that is true in all records of a group in whose text the pattern does not match. It saves work and decides nothing."""
 
-    patterns: Sequence[str]
+    pattern: str
 
     @property
     def fields(self) -> list[tuple[str, pyarrow.DataType]]:
@@ -30,12 +29,13 @@ class Screen:
     def columns(self, records: Records) -> list[pyarrow.Array]:
         """The column, as long as there are texts."""
         import pyarrow as pa
-
-        is_tame = bool(records.plain) and not self._matches(records.plain)
-        return [pa.repeat(pa.scalar(is_tame), len(records.texts))]
-
-    def _matches(self, data: bytes) -> bool:
         import pyarrow.compute as pc
 
-        whole = as_one_text(data)
-        return any(pc.match_substring_regex(whole, pattern)[0].as_py() for pattern in self.patterns)
+        is_tame = (
+            bool(records.plain) and not pc.match_substring_regex(as_one_text(records.plain), self.pattern)[0].as_py()
+        )
+        return [pa.repeat(pa.scalar(is_tame), len(records.texts))]
+
+    def of_lines(self, lines: str) -> str:
+        """The lines of tame files with the column."""
+        return f"SELECT *, NOT is_matched AS {TAME} FROM ({lines})"

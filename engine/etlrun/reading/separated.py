@@ -18,6 +18,7 @@ from etlrun.reading.quoting import RecordFramer, split_record
 from etlrun.reading.records import BrokenRecordError, Field, read_texts
 from etlrun.reading.separated_statement import separated_statement
 from etlrun.reading.splitting import Splitter
+from etlrun.reading.tame_files import LineRules
 from etlrun.reading.text_files import Form, TextReader
 
 
@@ -80,7 +81,8 @@ def _form(columns: Columns, fields: Sequence[Field], header: Sequence[str], how:
         RecordFramer(how.separator, how.max_lines),
         judge,
         lambda target: separated_statement(columns, present, lacking, target),
-        more=Splitter(how.separator, width, positions),
+        Splitter(how.separator, width, positions),
+        rules=LineRules(meaningful=b'"'),
         has_header=how.has_header,
     )
 

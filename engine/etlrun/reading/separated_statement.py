@@ -17,8 +17,10 @@ def separated_statement(columns: Columns, fields: Sequence[Field], lacking: Coll
 
     The columns `lacking` are null.
     """
-    found = {item.name: name(f"v{index}") for index, item in enumerate(fields)}
-    doubts = " OR ".join(("NOT is_split", "l = ''", *(doubtful_text(found[item.name], item) for item in fields)))
+    found = [(name(f"v{index}"), name(f"t{index}"), item) for index, item in enumerate(fields)]
+    typed = [f"{value_of_text(value, item.type)} AS {result}" for value, result, item in found]
+    doubts = " OR ".join(("NOT is_split", "l = ''", *(doubtful_text(*each) for each in found)))
     absent = {item.name: f"CAST(NULL AS {type_name(item.type)})" for item in columns if item.name in lacking}
-    values = {item.name: value_of_text(found[item.name], item.type) for item in fields}
-    return copy_statement({**values, **absent}, columns, f"SELECT *, ({doubts}) AS doubt FROM {INCOMING}", target)
+    values = {**absent, **{item.name: result for _, result, item in found}}
+    records = f"SELECT {', '.join(('*', *typed))} FROM {INCOMING}"
+    return copy_statement(values, columns, f"SELECT *, ({doubts}) AS doubt FROM ({records})", target)

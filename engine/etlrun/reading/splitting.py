@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from etlrun.language.duckdb_words import text
 from etlrun.reading.framing import Records
 from etlrun.reading.lines import BOM
 
@@ -42,6 +43,12 @@ class Splitter:
         if found is None:
             return [*(pa.nulls(size, pa.string()) for _ in self.positions), pa.repeat(pa.scalar(False), size)]
         return found
+
+    def of_lines(self, lines: str) -> str:
+        """The lines of tame files, in which no quote is, with the columns."""
+        values = [f"nullif(v[{position + 1}], '') AS v{index}" for index, position in enumerate(self.positions)]
+        split = f"SELECT *, string_split(l, {text(self.separator)}) AS v FROM ({lines})"
+        return f"SELECT {', '.join(('*', *values))}, len(v) = {self.width} AS is_split FROM ({split})"
 
     def _plain(self, data: bytes, size: int) -> list[pyarrow.Array] | None:
         import pyarrow as pa

@@ -18,10 +18,11 @@ from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import name, parquet_in
 from etlrun.reading.framing import MANY_LINES, Framer, Raw, Records, without_first
 from etlrun.reading.lines import MAX_LINE, LongLine
-from etlrun.reading.opened import records_in
+from etlrun.reading.opened import records_in, refuse_changed
 from etlrun.reading.quarantine import BrokenRecord, Quarantine
 from etlrun.reading.records import BrokenRecordError, decoded
 from etlrun.reading.rows import FILE, INCOMING, LINE, RAW, SETTLED, RowWriter, written_parts
+from etlrun.reading.tame_files import NUMBERED, LineRules, TameFile, as_lines, find_tame, number_lines, numbered_schema
 
 if TYPE_CHECKING:
     import duckdb
@@ -42,20 +43,24 @@ class MoreColumns(Protocol):
 
     def columns(self, records: Records) -> list[pyarrow.Array]: ...
 
+    def of_lines(self, lines: str) -> str:
+        """The lines of tame files with these columns, as SQL; `lines` has the columns of `as_lines`."""
+
 
 @dataclass(frozen=True)
 class Form:
     """How a kind of text is read: how it is framed, what a record says, and the statement that takes records beyond doubt.
 
-    `again` takes what the first statement left open, where that is much. `more` gives INCOMING more columns.
-    `has_header` says that the first record of a file is none.
+    `more` gives INCOMING more columns. `again` takes what the first statement left open, where that is much. `rules` tell the files in
+    which every line is a record. `has_header` says that the first record of a file is none.
     """
 
     framer: Framer
     judge: Judge
     statement: Statement
+    more: MoreColumns
     again: Callable[[Path, Path], str] | None = None
-    more: MoreColumns | None = None
+    rules: LineRules | None = None
     has_header: bool = False
 
 
@@ -108,34 +113,77 @@ class TextReader:
 
     def read(self, files: Sequence[InputFile], form: Form) -> None:
         """Read files of one form. Raises RunFailure for one that is cut, damaged, not readable or not at rest."""
-        import duckdb
+        tame = find_tame(files, form.rules) if form.rules else []
+        if tame:
+            self._read_tame(tame, form)
+        known = {found.file.path for found in tame}
+        framed = [file for file in files if file.path not in known]
+        if framed:
+            self._read_framed(framed, form)
+
+    def _read_tame(self, tame: Sequence[TameFile], form: Form) -> None:
+        """Let DuckDB cut files into lines; only those that it leaves open are looked for again, to have their numbers."""
+        lines = as_lines(tame, has_header=form.has_header)
+        relation = form.more.of_lines(f"SELECT *, NULL::BIGINT AS line FROM ({lines})")
+        self.connection.execute(f"CREATE TEMP VIEW {INCOMING} AS {relation}")
+        files = [found.file for found in tame]
+        for found in tame:
+            self.records[found.file.path] += found.lines - form.has_header
+        try:
+            target = self._take(form, files)
+        finally:
+            self.connection.execute(f"DROP VIEW {INCOMING}")
+        self._settle(self._located(target, files, form), target, files, form.judge)
+
+    def _read_framed(self, files: Sequence[InputFile], form: Form) -> None:
+        """Cut files into records here, and let DuckDB take these."""
         import pyarrow as pa
 
-        target = self._new_folder()
-        more = form.more.fields if form.more else []
         schema = pa.schema(
-            [("l", pa.large_string()), ("line", pa.int64()), ("file", pa.int32()), ("day", pa.date32()), *more]
+            [
+                ("l", pa.large_string()),
+                ("line", pa.int64()),
+                ("file", pa.int32()),
+                ("day", pa.date32()),
+                *form.more.fields,
+            ]
         )
-        batches = pa.RecordBatchReader.from_batches(schema, self._batches(files, form, schema))
+        batches = pa.RecordBatchReader.from_batches(schema, self._keep_failure(self._batches(files, form, schema)))
         self.connection.register(INCOMING, batches)
         try:
-            self.connection.execute(form.statement(target))
+            target = self._take(form, files)
+        finally:
+            self.connection.unregister(INCOMING)
+        self._settle(_open_in(target), target, files, form.judge)
+
+    def _take(self, form: Form, files: Sequence[InputFile]) -> Path:
+        """Write the records that DuckDB is sure of, and give the folder in which the others are left open."""
+        target = self._new_folder()
+        self._execute(form.statement(target), files)
+        refuse_changed(files)
+        open_ = self._count(target)
+        if form.again is None or open_ <= self.many:
+            return target
+        left, target = target, self._new_folder()
+        self.connection.execute(form.again(left, target))
+        self._count(target)
+        return target
+
+    def _execute(self, statement: str, files: Sequence[InputFile]) -> None:
+        """Execute what reads `files`. Raises RunFailure where they are at fault, or the disk."""
+        import duckdb
+
+        try:
+            self.connection.execute(statement)
         except duckdb.InterruptException:
             raise
         except duckdb.Error as error:
             if self.failure is not None:
                 raise self.failure from self.failure.__cause__
+            refuse_changed(files)
             if isinstance(error, (duckdb.IOException, duckdb.OutOfMemoryException)):
                 raise _no_room(self.order.name, error) from error
             raise
-        finally:
-            self.connection.unregister(INCOMING)
-        open_ = self._count(target)
-        if form.again is not None and open_ > self.many:
-            left, target = target, self._new_folder()
-            self.connection.execute(form.again(left, target))
-            self._count(target)
-        self._settle(target, files, form.judge)
 
     def _new_folder(self) -> Path:
         target = self.order.folder / f"rows-{len(self.folders)}"
@@ -151,14 +199,25 @@ class TextReader:
         self.rows += lines - doubts
         return int(doubts)
 
-    def _settle(self, target: Path, files: Sequence[InputFile], judge: Judge) -> None:
+    def _located(self, target: Path, files: Sequence[InputFile], form: Form) -> str:
+        """The records that are left open in `target`, each with its line: that is found by its text, which is all that it is judged by."""
+        import pyarrow as pa
+
+        open_ = _open_in(target)
+        found = self.connection.execute(f"SELECT DISTINCT {name(FILE)} FROM ({open_})").fetchall()
+        numbered = self._keep_failure(number_lines(files, sorted(index for (index,) in found), form.has_header))
+        batches = pa.RecordBatchReader.from_batches(numbered_schema(), numbered)
+        self.connection.register(NUMBERED, batches)
+        self.connection.execute("SET disabled_optimizers = 'build_side_probe_side'")  # all lines are never kept
+        return f"SELECT n.* FROM {NUMBERED} n SEMI JOIN ({open_}) o USING ({name(FILE)}, {name(RAW)})"
+
+    def _settle(self, open_: str, target: Path, files: Sequence[InputFile], judge: Judge) -> None:
         """Decide the records that DuckDB left open."""
-        found = self.connection.execute(
-            f"SELECT {name(FILE)}, {name(LINE)}, {name(RAW)} FROM {parquet_in(target)} "
-            f"WHERE {name(RAW)} IS NOT NULL ORDER BY {name(FILE)}, {name(LINE)}"
+        self._execute(
+            f"SELECT {name(FILE)}, {name(LINE)}, {name(RAW)} FROM ({open_}) ORDER BY {name(FILE)}, {name(LINE)}", files
         )
         with RowWriter(target / SETTLED, self.columns) as writer:
-            while some := found.fetchmany(10_000):
+            while some := self.connection.fetchmany(10_000):
                 for index, line, record in some:
                     file = files[index]
                     try:
@@ -176,19 +235,23 @@ class TextReader:
                     writer.add((*values, file.date) if len(self.columns) > len(values) else values)
 
     def _batches(self, files: Sequence[InputFile], form: Form, schema: pyarrow.Schema) -> Iterator[pyarrow.RecordBatch]:
-        """The records of all files; a failure is kept, since DuckDB would give back its text only."""
+        """The records of all files."""
         import pyarrow as pa
 
+        for index, file in enumerate(files):
+            for found in self._records(file, form):
+                size = len(found.texts)
+                where = (
+                    pa.repeat(pa.scalar(index, pa.int32()), size),
+                    pa.repeat(pa.scalar(file.date, pa.date32()), size),
+                )
+                more = form.more.columns(found)
+                yield pa.RecordBatch.from_arrays([found.texts, found.lines, *where, *more], schema=schema)
+
+    def _keep_failure(self, batches: Iterator[pyarrow.RecordBatch]) -> Iterator[pyarrow.RecordBatch]:
+        """The same batches; a failure is kept, since DuckDB would give back its text only."""
         try:
-            for index, file in enumerate(files):
-                for found in self._records(file, form):
-                    size = len(found.texts)
-                    where = (
-                        pa.repeat(pa.scalar(index, pa.int32()), size),
-                        pa.repeat(pa.scalar(file.date, pa.date32()), size),
-                    )
-                    more = form.more.columns(found) if form.more else []
-                    yield pa.RecordBatch.from_arrays([found.texts, found.lines, *where, *more], schema=schema)
+            yield from batches
         except (RunFailure, OSError) as failure:
             self.failure = failure
             raise
@@ -223,6 +286,11 @@ class TextReader:
     def _progress(self, size: int) -> None:
         self._bytes += size
         self.order.control.share = self._bytes / max(1, self.order.inventory.bytes)
+
+
+def _open_in(target: Path) -> str:
+    """The records that are left open in a folder."""
+    return f"SELECT {name(FILE)}, {name(LINE)}, {name(RAW)} FROM {parquet_in(target)} WHERE {name(RAW)} IS NOT NULL"
 
 
 def _no_room(source: str, error: Exception) -> RunFailure:

@@ -1,0 +1,174 @@
+"""Files in which DuckDB finds the same lines as `lines` does: one cheap look at their bytes shows it, and they are not cut here.
+
+A file is tame where it is plain UTF-8 text without a mark at its start, whose lines end in LF, are short, and hold no zero byte and none of
+the bytes that have a meaning for its kind. A look saves work and decides nothing: what it refuses is framed by `framing`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
+
+from etlrun.contracts.source import InputFile
+from etlrun.language.duckdb_words import can_be_named, file_names
+from etlrun.reading.compression import compression_of
+from etlrun.reading.framing import Records, as_one_text, frame_lines, without_first
+from etlrun.reading.lines import BOM, CHUNK
+from etlrun.reading.opened import records_in
+from etlrun.reading.rows import FILE, LINE, RAW
+from etlrun.stopping import safe_point
+
+if TYPE_CHECKING:
+    import pyarrow
+
+SLICE = 1 << 26  # bytes of a file that one thread looks at
+WINDOW = 1 << 19  # bytes of which some must be a line end: no line is longer than two windows
+LONGEST = 2 * WINDOW
+NUMBERED = "__etlrun_numbered"  # the relation of lines with their numbers
+
+
+@dataclass(frozen=True)
+class LineRules:
+    """What tells lines of a kind of text: the bytes that none may hold, and a pattern that matches where lines need a closer look."""
+
+    meaningful: bytes = b""
+    pattern: str = ""
+
+
+@dataclass(frozen=True)
+class TameFile:
+    """A tame file: how many lines it has, and whether the pattern of its kind matches in it."""
+
+    file: InputFile
+    lines: int
+    is_matched: bool
+
+
+def find_tame(files: Sequence[InputFile], rules: LineRules) -> list[TameFile]:
+    """Those of `files` that are tame, in order."""
+    looked = [file for file in files if compression_of(file.path) is None and can_be_named(file.path)]
+    slices = [(file, start) for file in looked for start in range(0, file.size, SLICE)]
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        looks = list(threads.map(lambda one: _look_at(one[0].path, one[1], rules), slices))
+    found: dict[str, TameFile | None] = {}
+    for (file, _), look in zip(slices, looks, strict=True):
+        before = found.get(file.path, TameFile(file, 0, False))
+        if before is None or look is None:
+            found[file.path] = None
+        else:
+            found[file.path] = TameFile(file, before.lines + look[0], before.is_matched or look[1])
+    return [tame for tame in found.values() if tame is not None and tame.lines]
+
+
+def as_lines(files: Sequence[TameFile], *, has_header: bool) -> str:
+    """The lines of tame files, as DuckDB reads them: `l`, `file` (its index), `day` and `is_matched`."""
+    days = ", ".join(f"DATE '{tame.file.date}'" if tame.file.date else "NULL::DATE" for tame in files)
+    matched = ", ".join(str(tame.is_matched).lower() for tame in files)
+    options = (
+        "columns = {'l': 'VARCHAR'}, auto_detect = false, compression = 'none', delim = '\\0', quote = '', escape = '', comment = '', "
+        f"nullstr = '', new_line = '\\n', header = {str(has_header).lower()}, strict_mode = false, max_line_size = {2 * LONGEST}, "
+        "hive_partitioning = false"
+    )
+    return (
+        f"SELECT coalesce(l, '') AS l, file_index::INT AS file, [{days}][file_index::BIGINT + 1] AS day, "
+        f"[{matched}][file_index::BIGINT + 1] AS is_matched FROM read_csv({file_names(tame.file.path for tame in files)}, {options})"
+    )
+
+
+def number_lines(files: Sequence[InputFile], indexes: Sequence[int], has_header: bool) -> Iterator[pyarrow.RecordBatch]:
+    """The lines of some of `files` with their numbers."""
+    import pyarrow as pa
+
+    for index in indexes:
+        is_header = has_header
+        for found in records_in(files[index], frame_lines):
+            assert isinstance(found, Records)
+            if is_header:
+                found, is_header = without_first(found), False
+            where = pa.repeat(pa.scalar(index, pa.int32()), len(found.texts))
+            yield pa.RecordBatch.from_arrays([where, found.lines, found.texts], schema=numbered_schema())
+
+
+def numbered_schema() -> pyarrow.Schema:
+    """The columns of `number_lines`."""
+    import pyarrow as pa
+
+    return pa.schema([(FILE, pa.int32()), (LINE, pa.int64()), (RAW, pa.large_string())])
+
+
+def _look_at(path: str, start: int, rules: LineRules) -> tuple[int, bool] | None:
+    """The number of lines that start in a slice of a file, and whether the pattern matches in them; None where they are not tame."""
+    try:
+        with open(path, "rb") as stream:
+            if not start and stream.read(len(BOM)) == BOM:
+                return None
+            return _Look(stream, start, rules).result()
+    except OSError:
+        return None  # the framer says what is wrong with it
+
+
+class _Look:
+    """Looks at the lines that start in one slice, chunk after chunk in one buffer."""
+
+    def __init__(self, stream: IO[bytes], start: int, rules: LineRules) -> None:
+        self.stream = stream
+        self.start = start
+        self.rules = rules
+        self.buffer = bytearray(CHUNK)
+        self.is_matched = False
+
+    def result(self) -> tuple[int, bool] | None:
+        lines = size = 0
+        at = self._first_line()
+        while at < self.start + SLICE:
+            safe_point()
+            with memoryview(self.buffer) as view:
+                count = self.stream.readinto(view[size:])  # type: ignore[attr-defined]
+            size += count
+            if not count:  # what is left is a line without an end
+                if size > WINDOW or not self._is_tame(size):
+                    return None
+                return lines + bool(size), self.is_matched
+            end = self._end_of_lines(size, self.start + SLICE - at)
+            if not end and size < CHUNK:
+                continue
+            if not (end and self._are_short(end) and self._is_tame(end)):
+                return None
+            lines += self.buffer.count(b"\n", 0, end)
+            at += end
+            self.buffer[: size - end] = self.buffer[end:size]
+            size -= end
+        return lines, self.is_matched
+
+    def _first_line(self) -> int:
+        """Where the first line of the slice starts."""
+        self.stream.seek(max(0, self.start - 1))
+        if self.start:
+            self.stream.readline(CHUNK)
+        return self.stream.tell()
+
+    def _end_of_lines(self, size: int, limit: int) -> int:
+        """Where the lines end that start below `limit`, as far as they are in the first `size` bytes of the buffer."""
+        found = self.buffer.find(b"\n", limit - 1, size) if size > limit else -1
+        return (found if found >= 0 else self.buffer.rfind(b"\n", 0, size)) + 1
+
+    def _are_short(self, end: int) -> bool:
+        return all(self.buffer.find(b"\n", at, at + WINDOW) >= 0 for at in range(0, end, WINDOW))
+
+    def _is_tame(self, end: int) -> bool:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if any(self.buffer.find(byte, 0, end) >= 0 for byte in (0, *b"\r", *self.rules.meaningful)):
+            return False
+        whole = as_one_text(memoryview(self.buffer)[:end])
+        try:
+            whole.validate(full=True)
+        except pa.ArrowInvalid:
+            return False
+        if self.rules.pattern and not self.is_matched:
+            self.is_matched = pc.match_substring_regex(whole, self.rules.pattern)[0].as_py()
+        return True
