@@ -7,6 +7,7 @@ import sys
 import time
 from argparse import ArgumentParser, Namespace
 from collections import Counter
+from typing import Any
 
 import duckdb
 
@@ -37,14 +38,10 @@ INTERPRETED = {
 def main() -> int:
     """Take turns among the subjects; each trial has a seed of its own, with which it can be run again alone."""
     options = _options()
-    spark = start_spark()
-    for name, value in INTERPRETED.items() if not options.compiled else ():
-        spark.conf.set(name, value)
-    silence()
     tried: Counter[str] = Counter()
     found: Counter[str] = Counter()
     with duckdb.connect() as connection:
-        engines = Engines(spark, connection)
+        engines = Engines(lambda: _start_spark(options.compiled), connection)
         end = time.monotonic() + options.seconds
         for seed in range(options.seed, options.seed + options.trials):
             for subject in options.only or SUBJECTS:
@@ -59,8 +56,15 @@ def main() -> int:
                     sys.stdout.flush()
         for subject, count in tried.items():
             sys.stdout.write(f"{subject}: {count} tried, {found[subject]} differ\n")
-    spark.stop()
     return min(1, sum(found.values()))
+
+
+def _start_spark(is_compiled: bool) -> Any:
+    spark = start_spark()
+    for name, value in INTERPRETED.items() if not is_compiled else ():
+        spark.conf.set(name, value)
+    silence()
+    return spark
 
 
 def silence() -> None:

@@ -16,7 +16,7 @@ from .functions import untried
 @pytest.fixture(scope="module")
 def engines(spark: Any) -> Iterator[Engines]:
     with duckdb.connect() as connection:
-        yield Engines(spark, connection)
+        yield Engines(lambda: spark, connection)
 
 
 def test_every_function_can_be_tried() -> None:
