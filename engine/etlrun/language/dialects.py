@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from itertools import islice
 
 from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
@@ -12,7 +14,7 @@ from sqlglot.generators.spark import SparkGenerator
 
 from etlrun.language import duckdb_rules, spark_rules
 from etlrun.language.expressions import TYPE
-from etlrun.language.templates import put_in_place
+from etlrun.language.templates import Engine, put_in_place
 
 # What the equality of the engines relies on: each engine sets these before it runs a statement.
 # Without `substitute` off, `${env:NAME}` in a text or name would read the environment.
@@ -56,15 +58,19 @@ class DuckDBWords(DuckDB):
             return _ordered(self.sql(expression, "this"), expression)
 
 
+class TooLargeError(Exception):
+    """A tree in the words of an engine would have more nodes than are allowed."""
+
+
 def spark_sql(tree: exp.Expr, pretty: bool = False) -> str:
     """The tree as Spark 4 SQL, for a session with SPARK_SETTINGS."""
-    lowered = _lower(tree, spark_rules.lower)
+    lowered = lower_for(tree, "spark")
     return lowered.sql(dialect=SparkWords, pretty=pretty, normalize_functions=False, identify=True)
 
 
 def duckdb_sql(tree: exp.Expr, pretty: bool = False) -> str:
     """The tree as DuckDB SQL that gives the same rows, for a connection with DUCKDB_SETTINGS."""
-    lowered = _lower(tree, duckdb_rules.lower)
+    lowered = lower_for(tree, "duckdb")
     return lowered.sql(dialect=DuckDBWords, pretty=pretty, normalize_functions=False, identify=True)
 
 
@@ -73,13 +79,19 @@ def _ordered(this: str, node: exp.Ordered) -> str:
     return f"{this}{descending} NULLS {'FIRST' if node.args.get('nulls_first') else 'LAST'}"
 
 
-def _lower(tree: exp.Expr, rule: Lower) -> exp.Expr:
-    """A copy of the tree with every node that the engine says differently replaced, leaves first."""
+def lower_for(tree: exp.Expr, engine: Engine, largest: int = sys.maxsize) -> exp.Expr:
+    """A copy of the tree with every node that the engine says differently replaced, leaves first.
+
+    Raises TooLargeError where a part of it would have more than `largest` nodes.
+    """
+    rule: Lower = {"spark": spark_rules.lower, "duckdb": duckdb_rules.lower}[engine]
     holder = exp.Paren(this=tree.copy())
     for node in reversed(list(holder.this.walk(bfs=True))):
         replacement = rule(node)
         if replacement is node:
             continue
+        if largest < sys.maxsize and next(islice(replacement.walk(), largest, None), None) is not None:
+            raise TooLargeError
         if TYPE in node.meta:
             replacement.meta[TYPE] = node.meta[TYPE]
         put_in_place(node, replacement)

@@ -212,7 +212,7 @@ def _too_deep(text: str) -> ExpressionError:
 
 
 def _plain(tree: exp.Expr, text: str, wanted: Slot) -> exp.Expr:
-    """The tree with raw texts as plain ones; refused where it is too deep. A chain of `and` is one level."""
+    """The tree with raw texts as plain ones, without comments; refused where it is too deep. A chain of `and` is one level."""
     holder = exp.Paren(this=tree)
     level: list[exp.Expr] = [holder]
     for _ in range(DEEPEST):
@@ -230,6 +230,8 @@ def _plain(tree: exp.Expr, text: str, wanted: Slot) -> exp.Expr:
             operands = list(chain.flatten(unnest=False))
             if len(operands) > LONG_CHAIN:
                 chain.replace(balanced(type(chain), operands))
+    for node in holder.walk():
+        node.comments = None
     for raw in list(holder.find_all(exp.RawString)):
         plain = exp.Literal.string(raw.this)
         plain.meta.update(raw.meta)

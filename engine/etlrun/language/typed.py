@@ -7,6 +7,8 @@ from sqlglot import exp
 from etlrun.language.calls import CALLS
 from etlrun.language.casts import castable
 from etlrun.language.checking import Checker, Names, Rule, visit_column, visit_field
+from etlrun.language.columns import Type
+from etlrun.language.expansion import too_large
 from etlrun.language.expressions import ExpressionError
 from etlrun.language.functions import FUNCTIONS
 from etlrun.language.operators import OPERATORS
@@ -16,17 +18,20 @@ __all__ = ["Names", "castable", "check_expression", "has_aggregate", "has_window
 RULES: dict[type[exp.Expr], Rule] = {exp.Column: visit_column, exp.Dot: visit_field, **OPERATORS, **CALLS}
 
 
-def check_expression(tree: exp.Expr, names: Names, text: str = "") -> exp.Expr:
+def check_expression(tree: exp.Expr, names: Names, text: str = "", wanted: Type | None = None) -> exp.Expr:
     """Resolve and type `tree` and return it; `expressions.type_of` tells its type.
 
     Column names are respelled as declared and every node's type is kept in its `meta`.
-    Raises ExpressionError with every mistake found; offsets refer to `text`.
+    Raises ExpressionError with every mistake found; offsets refer to `text`. `wanted` is only for what they say.
     """
-    checker = Checker(names, text or tree.sql(dialect="spark"), RULES, is_written=bool(text))
+    checker = Checker(names, text or tree.sql(dialect="spark"), RULES, is_written=bool(text), wanted=wanted)
     holder = exp.Paren(this=tree)
     checker.visit(holder.this)
     if checker.problems:
         raise ExpressionError(tuple(checker.problems))
+    problem = too_large(holder.this, text) if text else None
+    if problem:
+        raise ExpressionError((problem,))
     typed = holder.this.pop()
     assert isinstance(typed, exp.Expr)
     return typed
