@@ -112,7 +112,7 @@ def test_what_the_grammar_leaves_out_is_refused_at_its_words(sql: str, refused: 
         ),
         (
             "select k, count(*) as c from n group by k order by v",
-            "v: ORDER BY behind GROUP BY takes columns of the result",
+            "v: ORDER BY behind GROUP BY takes columns of the result and what stands in GROUP BY",
         ),
         ("select distinct k from n order by v", "v: ORDER BY behind DISTINCT takes columns of the result"),
         ("select k from n order by 1", "1: ORDER BY takes columns, not positions"),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from edge_rows import COLUMNS
 
-from etlrun.language.columns import Column, Columns, parse_type
+from etlrun.language.columns import BOOLEAN, Column, Columns, parse_type
+from etlrun.language.dialects import spark_sql
 from etlrun.language.expressions import ExpressionError, parse, parse_ordering, parse_select
 from etlrun.language.queries import check_query
 from etlrun.language.typed import check_expression
@@ -146,6 +147,58 @@ def test_it_is_refused(text: str) -> None:
 def test_what_is_too_deep_or_too_long_is_refused(text: str) -> None:
     with pytest.raises(ExpressionError):
         check_expression(parse(text), (("rows", SEEN),), text)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "innermost", "deep"),
+    [
+        ("upper({})", "s", 12),
+        ("round({}, 1)", "x", 18),
+        ("repeat({}, 2)", "s", 18),
+        ("nullif({}, 1)", "n", 18),
+        ("cast(cast({} as timestamp) as string)", "s", 10),
+        ("element_at(split({}, ','), 1)", "s", 18),
+    ],
+)
+def test_what_grows_beyond_memory_in_the_words_of_an_engine_is_refused(pattern: str, innermost: str, deep: int) -> None:
+    text = innermost
+    for _ in range(deep):
+        text = pattern.replace("{}", text)
+    with pytest.raises(ExpressionError) as caught:
+        check_expression(parse(text), (("rows", SEEN),), text)
+    assert [problem.fix for problem in caught.value.problems] == [
+        "make columns of its parts first, in a `derive` step each"
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["trim(" * 30 + "s" + ")" * 30, "upper(upper(upper(s)))", "cast(upper(trim(s)) as date)"]
+)
+def test_what_stays_small_may_be_deep(text: str) -> None:
+    check_expression(parse(text), (("rows", SEEN),), text)
+
+
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        ("coalesce(null, null)", "write cast(null as boolean)"),
+        ("b and (nullif(null, null))", "write cast(null as boolean)"),
+        ("not coalesce(null, null)", "write cast(null as boolean)"),
+        ("case when coalesce(null, null) then b end", "write cast(null as boolean)"),
+        ("coalesce(null, null) = 1", "write cast(null as string), with the type it is to have"),
+        ("case n when coalesce(null, null) then b end", "write cast(null as string), with the type it is to have"),
+    ],
+)
+def test_a_null_where_a_condition_stands_is_to_be_a_boolean(text: str, fix: str) -> None:
+    with pytest.raises(ExpressionError) as caught:
+        check_expression(parse(text), (("rows", SEEN),), text, BOOLEAN)
+    assert [problem.fix for problem in caught.value.problems] == [fix]
+
+
+def test_a_comment_never_reaches_an_engine() -> None:
+    text = "select n -- /* x\nfrom /* + hint */ rows -- */"
+    query, _ = check_query(parse_select(text), {"rows": SEEN}, text)
+    assert spark_sql(query) == "SELECT `n` FROM `rows`"
 
 
 def test_long_conditions_and_lists_are_not_deep() -> None:

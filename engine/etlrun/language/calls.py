@@ -7,7 +7,7 @@ import math
 from sqlglot import exp
 
 from etlrun.diagnostics import nearest
-from etlrun.language.checking import Checker, Rule
+from etlrun.language.checking import Checker, Rule, typed_null
 from etlrun.language.columns import BIGINT, BOOLEAN, DATE, NULL, TIMESTAMP, Type
 from etlrun.language.expressions import TYPE
 from etlrun.language.functions import FUNCTIONS, Function, common_type
@@ -259,6 +259,8 @@ def visit_filter(checker: Checker, node: exp.Expr) -> Type:
         checker.complain(
             node.expression, "type-mismatch", f"`filter (where ...)` needs a condition, and this is {condition}"
         )
+    if isinstance(node.expression.this, exp.Null):
+        checker.complain(node.expression.this, "type-mismatch", "`null` alone has no type", typed_null(BOOLEAN))
     function = FUNCTIONS.get(node.this.name.lower()) if isinstance(node.this, exp.Anonymous) else None
     if function is None or function.kind != "aggregate":
         return checker.complain(node, "not-allowed-here", "`filter (where ...)` follows an aggregate")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 
 from etlrun.diagnostics import nearest
-from etlrun.language.columns import NULL, Columns, Type
+from etlrun.language.columns import BOOLEAN, NULL, Columns, Type
 from etlrun.language.expressions import TYPE, Problem, column, span, word
 from etlrun.language.functions.left_out import NOT_DETERMINISTIC
 from etlrun.language.grammar import detail
@@ -28,6 +28,7 @@ class Checker:
     in_window: bool = False
     in_over: bool = False
     is_written: bool = False  # by the user, not by us
+    wanted: Type | None = None  # the type that the whole must have, where it must have one
 
     def visit(self, node: exp.Expr) -> Type:
         """The type of `node`, which is also kept in its `meta`."""
@@ -35,8 +36,20 @@ class Checker:
         kind = rule(self, node) if rule else self.refuse(node)
         node.meta[TYPE] = kind
         if self.is_written and len(self.problems) == before and _is_always_null(node, kind):
-            self.complain(node, "type-mismatch", f"`{detail(node)}` is null in every row, and has no type", TYPED_NULL)
+            message = f"`{detail(node)}` is null in every row, and has no type"
+            self.complain(node, "type-mismatch", message, typed_null(self._wanted_at(node)))
         return kind
+
+    def _wanted_at(self, node: exp.Expr) -> Type | None:
+        """The type that a value must have where `node` stands, where there is only one."""
+        parent = node.parent
+        while isinstance(parent, exp.Paren) and parent.parent is not None:
+            node, parent = parent, parent.parent
+        if isinstance(parent, (exp.Connector, exp.Not, exp.Where)):
+            return BOOLEAN
+        if isinstance(parent, exp.If) and node.arg_key == "this":
+            return None if parent.parent is not None and parent.parent.this else BOOLEAN
+        return self.wanted if isinstance(parent, exp.Paren) else None
 
     def complain(self, node: exp.Expr, code: str, message: str, fix: str = "", whole: bool = True) -> Type:
         start, end = span(node, self.text) if whole else word(node, self.text)
@@ -47,7 +60,9 @@ class Checker:
         return self.complain(node, "expression-not-allowed", f"`{detail(node)}` is not part of the expression language")
 
 
-TYPED_NULL = "write cast(null as string), with the type it is to have"
+def typed_null(wanted: Type | None = None) -> str:
+    """How to write a null where a value of type `wanted` is needed, or of any type."""
+    return f"write cast(null as {wanted})" if wanted else "write cast(null as string), with the type it is to have"
 
 
 def _is_always_null(node: exp.Expr, kind: Type) -> bool:

@@ -54,10 +54,15 @@ def _check_item(checker: QueryChecker, typed: exp.Expr, outputs: Columns, select
     if typed.find(exp.Column) is None and not has_aggregate(typed):
         fix = "name a column of the result"
         checker.complain(typed, "expression-not-allowed", "ORDER BY takes columns, not positions", fix)
-    elif selected.keys is not None or selected.query.args.get("distinct"):
-        what = "DISTINCT" if selected.keys is None else "GROUP BY"
+    elif selected.query.args.get("distinct"):
         fix = "add it to the SELECT with `as NAME`, and order by that name"
-        checker.complain(typed, "not-grouped", f"ORDER BY behind {what} takes columns of the result", fix)
+        checker.complain(typed, "not-grouped", "ORDER BY behind DISTINCT takes columns of the result", fix)
+    elif selected.keys is not None and typed in selected.keys:
+        refuse_shadowed(checker, typed, selected)
+    elif selected.keys is not None:
+        fix = "add it to the SELECT with `as NAME`, and order by that name"
+        message = "ORDER BY behind GROUP BY takes columns of the result and what stands in GROUP BY"
+        checker.complain(typed, "not-grouped", message, fix)
     elif has_aggregate(typed) or has_window(typed):
         fix = "add it to the SELECT with `as NAME`, and order by that name"
         checker.complain(typed, "not-allowed-here", "ORDER BY takes what is known of each row", fix)
@@ -91,11 +96,18 @@ def check_limit(checker: QueryChecker, query: exp.Query, outputs: Columns, selec
     by_name = {item.this.name.lower() for item in order.expressions if _is_output(item.this, outputs)}
     key = outputs.unique or outputs.names
     missing = [("", name.lower()) for name in key if name.lower() not in by_name]
-    if missing and selected is not None and selected.keys is None and not selected.query.args.get("distinct"):
+    if missing and selected is not None and not selected.query.args.get("distinct"):
         trees = [selected.projection(tree.name) if _is_output(tree, outputs) else tree for tree in _ordered(order)]
-        missing = missing if selected.key.missing(places_in(trees)) else []
+        missing = missing if _leaves_ties(selected, trees) else []
     if missing:
         _not_total(checker, order, missing, {name.lower(): outputs.get(name) for name in outputs.names})
+
+
+def _leaves_ties(selected: Selected, trees: list[exp.Expr]) -> bool:
+    """Whether unlike rows may agree in all of `trees`."""
+    if selected.keys is None:
+        return bool(selected.key.missing(places_in(trees)))
+    return any(key not in trees for key in selected.keys)
 
 
 def _ordered(order: exp.Expr) -> list[exp.Expr]:

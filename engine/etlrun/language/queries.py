@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
-from etlrun.language.checking import TYPED_NULL
+from etlrun.language.checking import typed_null
 from etlrun.language.columns import BOOLEAN, NULL, Column, Columns, Type
 from etlrun.language.expressions import TYPE, ExpressionError, Problem, span, type_of, word
 from etlrun.language.functions import common_type
@@ -82,7 +82,7 @@ class QueryChecker:
             if item.type == NULL:
                 place = query.expressions[index] if isinstance(query, exp.Select) else query
                 message = f"`{item.name}` is null in every row, and has no type"
-                self.complain(place, "type-mismatch", message, TYPED_NULL)
+                self.complain(place, "type-mismatch", message, typed_null())
         return columns
 
     def query(self, query: exp.Expr, relations: Mapping[str, Columns]) -> Columns:
@@ -251,14 +251,16 @@ class QueryChecker:
         if replace:
             tree.replace(marker)
         try:
-            typed = check_expression(tree, names, self.text)
+            typed = check_expression(tree, names, self.text, wanted)
         except ExpressionError as error:
             self.problems.extend(error.problems)
             typed = tree
         if replace:
             marker.replace(typed)
         found = _type(typed)
-        if wanted is not None and found not in (wanted, NULL):
+        if wanted is not None and isinstance(typed, exp.Null):
+            self.complain(typed, "type-mismatch", "`null` alone has no type", typed_null(wanted))
+        elif wanted is not None and found not in (wanted, NULL):
             start, end = span(typed, self.text)
             self.problems.append(
                 Problem("type-mismatch", f"a condition is expected here, and this is {found}", start, end)

@@ -11,8 +11,19 @@ from typing import Any, Literal
 from sqlglot import exp
 
 from etlrun.diagnostics import Diagnostic, SpecError, closest, nearest
-from etlrun.language.checking import TYPED_NULL
-from etlrun.language.columns import NULL, SCALARS, SPELLINGS, Column, Columns, Group, Type, TypeTextError, parse_type
+from etlrun.language.checking import typed_null
+from etlrun.language.columns import (
+    BOOLEAN,
+    NULL,
+    SCALARS,
+    SPELLINGS,
+    Column,
+    Columns,
+    Group,
+    Type,
+    TypeTextError,
+    parse_type,
+)
 from etlrun.language.expressions import ExpressionError, bind, parse, parse_ordering, type_of
 from etlrun.language.groups import spread_groups
 from etlrun.language.spans import mark_spans
@@ -195,6 +206,7 @@ class Scope:
         *,
         may: Literal["scalar", "aggregate", "window"] = "scalar",
         adapt: Callable[[exp.Expr], exp.Expr] | None = None,
+        wanted: Type | None = None,
     ) -> exp.Expr | None:
         """Parse, bind and type an expression; None where it has mistakes, which are then reported at their words.
 
@@ -204,12 +216,13 @@ class Scope:
         try:
             bound = bind(parse(expression), self.params, expression)
             adapted = adapt(bound) if adapt else bound
-            tree = check_expression(spread_groups(adapted, names, over_rows=may != "scalar"), names, expression)
+            spread = spread_groups(adapted, names, over_rows=may != "scalar")
+            tree = check_expression(spread, names, expression, wanted)
         except ExpressionError as error:
             self.report(error, at, expression)
             return None
         if isinstance(tree, exp.Null):
-            self.error(at, "type-mismatch", "`null` alone has no type", TYPED_NULL)
+            self.error(at, "type-mismatch", "`null` alone has no type", typed_null(wanted))
             return None
         mark_spans(tree, self.place(at), expression)
         return tree if self.may_stand(tree, at, may) else None
@@ -252,7 +265,7 @@ class Scope:
 
     def condition(self, seen: Columns | Names, expression: Expr, at: At) -> exp.Expr | None:
         """Like `tree`, for an expression that must be true or false."""
-        tree = self.tree(seen, expression, at)
+        tree = self.tree(seen, expression, at, wanted=BOOLEAN)
         if tree is None or type_of(tree).name in ("boolean", "null"):
             return tree
         self.error(
