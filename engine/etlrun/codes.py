@@ -351,6 +351,12 @@ RUN_CODES: dict[str, Code] = {
         1,
     ),
     "bad-index": Code("an array has no such element", "the index is past the end", "compare it with `size` first", 1),
+    "text-too-long": Code(
+        "`lpad`, `rpad` or `repeat` would make a text of more than 1,000,000 characters",
+        "a number in some row is not the length that was meant",
+        "limit the length, such as with `least(n, 100)`, or filter such rows out",
+        1,
+    ),
     "engine": Code(
         "the engine could not finish a statement",
         "the message has the engine's own words",

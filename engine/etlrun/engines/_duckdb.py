@@ -26,6 +26,7 @@ from etlrun.engines._file_values import DUCKDB, WORDS, passed
 from etlrun.language.columns import NULL, Column, Columns
 from etlrun.language.dialects import DUCKDB_SETTINGS
 from etlrun.language.duckdb_words import name, only_these_files, parquet, parquet_below, text, type_name
+from etlrun.language.functions.places import TOO_LONG
 from etlrun.reading.links import as_damaged_file
 
 if TYPE_CHECKING:
@@ -189,6 +190,8 @@ def _condition(error: duckdb.Error, detail: str) -> str:
         return "division-by-zero"
     if "no such element" in detail:
         return "bad-index"
+    if detail == TOO_LONG:
+        return "text-too-long"
     if isinstance(error, duckdb.OutOfRangeException) or "out of range" in detail:
         return "overflow"
     if detail.startswith(tuple(WORDS.values())):
@@ -199,5 +202,7 @@ def _condition(error: duckdb.Error, detail: str) -> str:
 def _first_line(error: Exception) -> str:
     """What DuckDB says; where our SQL makes an error by casting the words that tell of it, those words."""
     detail = str(error).split("\n", 1)[0].split(": ", 1)[-1]
-    own = re.match(r"Could not convert string '((?:division by zero|not of type|there is no such).*)' to \w+$", detail)
+    own = re.match(
+        rf"Could not convert string '((?:division by zero|not of type|there is no such|{TOO_LONG}).*)' to \w+$", detail
+    )
     return own.group(1) if own else detail

@@ -13,7 +13,7 @@ from etlrun.language.expressions import TYPE, cast
 from etlrun.language.functions import as_decimal
 from etlrun.language.functions.numbers import is_long, spark_negation
 from etlrun.language.lowering import fill_call, function_of, hang, kind_of, read_zero_alike, type_elements
-from etlrun.language.templates import spark
+from etlrun.language.templates import spark, whole_of
 
 
 def lower(node: exp.Expr) -> exp.Expr:
@@ -28,6 +28,10 @@ def _call(node: exp.Anonymous) -> exp.Expr:
     function = function_of(node)
     if function is None:
         return node
+    arguments = arguments_of(node)
+    for argument, wanted in zip(arguments, function.wants(len(arguments)) or (), strict=False):
+        if wanted == "boolean" and isinstance(argument, exp.Null):
+            argument.replace(cast(argument.copy(), BOOLEAN))
     type_elements(node, function, spark_cast)
     if function.picks or is_distinct(node):
         read_zero_alike(arguments_of(node), "spark")
@@ -95,11 +99,12 @@ def _decimals(node: exp.Expr) -> exp.Expr:
 
 
 def _index(node: exp.Expr) -> exp.Expr:
-    """Spark cuts a position to 32 bits, unless it is cast."""
+    """Spark cuts a position to 32 bits, unless it is cast, and takes an element for known where only the position may be null."""
     position = node.expressions[0]
-    if kind_of(position) == BIGINT:
-        position.replace(cast(position.copy(), INT))
-    return node
+    if whole_of(position) is not None:
+        return node
+    place = cast(position.copy(), INT) if kind_of(position) == BIGINT else position
+    return spark("case when _1 is not null then _2[_3] end", position, node.this, place)
 
 
 def _window(node: exp.Expr) -> exp.Expr:

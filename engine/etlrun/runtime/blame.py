@@ -12,6 +12,7 @@ from etlrun.compiler.plan import Plan
 from etlrun.compiler.statement import Part, Statement
 from etlrun.contracts.engine import StatementError
 from etlrun.failures import RunFailure
+from etlrun.language.functions.places import TOO_LONG
 from etlrun.language.spans import WrittenAt
 from etlrun.runtime.pinpoint import find_expression
 from etlrun.spec.located import Keys
@@ -22,6 +23,10 @@ MEANING = {
     "division-by-zero": ("a division by zero", "divide by `nullif(x, 0)`, which gives null instead"),
     "bad-cast": ("a value that cannot be cast", "use `try_cast`, which gives null instead, or filter such rows out"),
     "bad-index": ("an array has no such element", "ask for its `size` first"),
+    "text-too-long": (
+        f"`lpad`, `rpad` or `repeat` would make {TOO_LONG}",
+        "limit the length, such as with least(n, 100), or filter such rows out",
+    ),
     "engine": ("the engine gave up", "see the run's folder for what it said"),
 }
 

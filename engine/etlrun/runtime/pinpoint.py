@@ -18,6 +18,7 @@ _SUSPECTS: dict[str, tuple[type[exp.Expr], ...]] = {
     "overflow": (*_ARITHMETIC, exp.Div, exp.IntDiv, exp.Mod, exp.Cast, exp.Anonymous),
     "bad-cast": (exp.Cast, exp.Binary, exp.Anonymous),
     "bad-index": (exp.Bracket, exp.Anonymous),
+    "text-too-long": (exp.Anonymous,),
 }
 _GUARDS = (exp.Case, exp.Connector)
 _GUARDING = frozenset(("if", "iff", "coalesce", "ifnull", "nvl", "nvl2", "nullif"))

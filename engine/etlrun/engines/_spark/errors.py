@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from etlrun.contracts.engine import StatementError
+from etlrun.language.functions.places import TOO_LONG
 
 CONDITIONS = {
     "ARITHMETIC_OVERFLOW": "overflow",
@@ -30,6 +31,8 @@ CONDITIONS = {
 def translated(error: Any) -> StatementError:
     """The facts of a Spark error: its condition, its first line, and where in the statement it arose."""
     text = str(error)
+    if TOO_LONG in text:
+        return StatementError("text-too-long", TOO_LONG)
     code = str(error.getCondition() or "")
     if code.split(".", maxsplit=1)[0] not in CONDITIONS:
         found = re.search(r"\[([A-Z_]+)[\].]", text)

@@ -17,22 +17,25 @@ def _sum_type(types: Types) -> Type:
     return DOUBLE
 
 
-def _exact(types: Types) -> str:
-    """The type whose sum neither rounds nor depends on the order of the rows, where there is one."""
-    return "bigint" if types[0].is_integer else "double"
-
-
 def _spark_mean(arguments: Arguments, types: Types) -> exp.Expr:
-    if types[0].name == "decimal":
-        return spark("cast(sum(_1) as double) / count(_1)", *arguments)
-    return spark(f"cast(sum(cast(_1 as {_exact(types)})) as double) / count(_1)", *arguments)
+    """From an exact sum. The halves of a bigint are added up apart, for their whole sum may not be a bigint."""
+    kind = types[0]
+    total = "sum(_1)" if kind.name == "decimal" else f"sum(cast(_1 as {'bigint' if kind.is_integer else 'double'}))"
+    if kind == BIGINT:
+        total = "cast(sum(shiftright(_1, 32)) as decimal(20, 0)) * 4294967296 + sum(_1 & 4294967295)"
+    return spark(f"cast({total} as double) / count(_1)", *arguments)
 
 
 def _duckdb_mean(arguments: Arguments, types: Types) -> exp.Expr:
-    if types[0].name == "decimal":
+    kind = types[0]
+    if kind.name == "decimal":
         total = f"cast(cast(sum(_1) as {_sum_type(types)}) as varchar)"
     else:
-        total = f"cast(sum(_1) as {_exact(types)})"
+        total = (
+            "cast(sum(_1) as varchar)"
+            if kind == BIGINT
+            else f"cast(sum(_1) as {'bigint' if kind.is_integer else 'double'})"
+        )
     return duckdb(f"cast({total} as double) / nullif(count(_1), 0)", *arguments)
 
 
@@ -44,6 +47,7 @@ def _no_distinct_rows(arguments: Arguments, types: Types) -> ArgumentProblem | N
     return ArgumentProblem(1, "`count` of several columns needs `distinct`") if len(arguments) > 1 else None
 
 
+# `count_if`, `bool_and` and `bool_or` are written as what they stand for: an optimizer's rule of Spark 4.3 fails on them in BETWEEN.
 AGGREGATES = (
     Function(
         "count",
@@ -60,12 +64,14 @@ AGGREGATES = (
         "the rows where the condition is true",
         "aggregate",
         duckdb="count(case when _1 then 1 end)",
+        spark="count(case when _1 then 1 end)",
     ),
     Function(
         "sum",
         ("numeric",),
         _sum_type,
-        "the sum; an overflow is an error. The last digits of a sum of doubles depend on the order of rows",
+        "the sum; an overflow is an error, also one on the way to a sum that would fit, where the engine meets it. "
+        "The last digits of a sum of doubles depend on the order of rows",
         "aggregate",
         distinct=True,
         recast=True,
@@ -108,6 +114,7 @@ AGGREGATES = (
         BOOLEAN,
         "whether every value is true, nulls left out",
         "aggregate",
+        spark="min(_1)",
         aliases=("every",),
     ),
     Function(
@@ -116,6 +123,7 @@ AGGREGATES = (
         BOOLEAN,
         "whether any value is true, nulls left out",
         "aggregate",
+        spark="max(_1)",
         aliases=("any", "some"),
     ),
     Function("bit_and", ("integer",), first, "the bitwise and of all values", "aggregate"),

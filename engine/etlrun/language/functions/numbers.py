@@ -95,6 +95,13 @@ def _spark_mod(arguments: Arguments, types: Types) -> exp.Expr:
     return spark("mod(_1, _2)", *known)
 
 
+def _spark_pmod(arguments: Arguments, types: Types) -> exp.Expr:
+    """Spark adds the divisor to a remainder below zero, which overflows where both are far below it."""
+    if (whole_of(arguments[1]) or 0) > 0:
+        return spark("pmod(_1, _2)", *arguments)
+    return spark("case when _2 < 0 then _1 % _2 else pmod(_1, _2) end", *arguments)
+
+
 def _duckdb_sign(arguments: Arguments, types: Types) -> exp.Expr:
     if types[0].name not in ("float", "double"):
         return duckdb("sign(_1)", *arguments)
@@ -205,6 +212,7 @@ NUMBERS = (
         ("integer", "integer"),
         same,
         "the remainder, never below zero when the second number is positive",
+        spark=_spark_pmod,
         duckdb="case when _1 % _2 < 0 then (cast(_1 % _2 as hugeint) + _2) % _2 else _1 % _2 end",
         recast=True,
     ),

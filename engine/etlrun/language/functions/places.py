@@ -1,4 +1,8 @@
-"""Positions and lengths: what is beyond a number of 32 bits is beyond any text or calendar, so it is read as the farthest of them."""
+"""Positions and lengths: how far they reach, and how long a text may become.
+
+A place beyond a number of 32 bits is beyond any text or calendar, so it is read as the farthest of them. A text that is made
+longer than LONGEST_TEXT characters is an error: one number in a row would otherwise ask for gigabytes.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,10 @@ from sqlglot import exp
 
 from etlrun.language.columns import BIGINT, Type
 from etlrun.language.functions.function import Arguments, Template, Types
-from etlrun.language.templates import Engine, fill
+from etlrun.language.templates import Engine, fill, whole_of
 
+LONGEST_TEXT = 1_000_000  # characters that `lpad`, `rpad` and `repeat` make
+TOO_LONG = f"a text of more than {LONGEST_TEXT} characters"  # what is cast in vain; engines find the error by it
 _FARTHEST = 2**31 - 1
 
 
@@ -27,3 +33,19 @@ def in_ints(name: str) -> Template:
         return exp.Anonymous(this=name, expressions=[as_int(argument, kind, "spark") for argument, kind in pairs])
 
     return build
+
+
+def short_length(argument: exp.Expr, kind: Type, engine: Engine) -> exp.Expr:
+    """The length of a text to be made; an error where it is more than LONGEST_TEXT."""
+    return (
+        argument.copy() if whole_of(argument) is not None else _at_most("_1", [as_int(argument, kind, engine)], engine)
+    )
+
+
+def short_count(text: exp.Expr, argument: exp.Expr, kind: Type, engine: Engine) -> exp.Expr:
+    """How often a text is repeated; an error where that is more than LONGEST_TEXT characters."""
+    return _at_most("_1 * cast(length(_2) as bigint)", [as_int(argument, kind, engine), text], engine)
+
+
+def _at_most(length: str, parts: list[exp.Expr], engine: Engine) -> exp.Expr:
+    return fill(f"case when {length} > {LONGEST_TEXT} then cast('{TOO_LONG}' as int) else _1 end", engine, parts)

@@ -7,8 +7,8 @@ from sqlglot import exp
 from etlrun.language.columns import BOOLEAN, INT, STRING
 from etlrun.language.expressions import LONG_CHAIN, balanced
 from etlrun.language.functions.function import ArgumentProblem, Arguments, Function, Template, Types
-from etlrun.language.functions.places import as_int, in_ints
-from etlrun.language.templates import duckdb, text_of, whole_of
+from etlrun.language.functions.places import LONGEST_TEXT, as_int, in_ints, short_count, short_length
+from etlrun.language.templates import Engine, duckdb, fill, spark, text_of, whole_of
 
 # Letters whose upper case is more than one letter: Unicode's SpecialCasing, which never changes. DuckDB maps one to one.
 _HOMES = (range(0x80, 0x600), range(0x1E00, 0x2000), range(0xFB00, 0xFB20))  # the only blocks that hold any
@@ -25,6 +25,9 @@ _LOWER = (
     r"lower(case when regexp_matches(_1, '[İΣ]') then regexp_replace(replace(_1, 'İ', 'i̇'), "
     r"'(\p{L}\p{M}*)Σ(\P{L}|\z)', '\1ς\2', 'g') else _1 end)"
 )
+
+
+_FARTHEST = -(2**31) + 1  # before the end
 
 
 def _not_negative(arguments: Arguments, types: Types, position: int) -> exp.Expr:
@@ -44,6 +47,15 @@ def _duckdb_substring(arguments: Arguments, types: Types) -> exp.Expr:
     return duckdb("substring(_1, _2, _3)", arguments[0], begin, _not_negative(arguments, types, 2))
 
 
+def _spark_substring(arguments: Arguments, types: Types) -> exp.Expr:
+    """Without a length Spark takes 2^31 - 1 characters, which is one too few from the place that is as far before the end."""
+    place = whole_of(arguments[1])
+    is_near = place is not None and place >= _FARTHEST
+    if len(arguments) == 3 or is_near or types[1] != INT:
+        return in_ints("substring")(arguments, types)
+    return spark(f"substring(_1, case when _2 < {_FARTHEST} then {_FARTHEST} else _2 end)", *arguments)
+
+
 def _duckdb_left(arguments: Arguments, types: Types) -> exp.Expr:
     return duckdb("left(_1, _2)", arguments[0], _not_negative(arguments, types, 1))
 
@@ -61,12 +73,29 @@ def _duckdb_concat(arguments: Arguments, types: Types) -> exp.Expr:
     return exp.paren(joined, copy=False) if len(arguments) > 1 else joined
 
 
-def _duckdb_pad(name: str) -> Template:
+def _pad(name: str, engine: Engine) -> Template:
     def pad(arguments: Arguments, types: Types) -> exp.Expr:
         filler = arguments[2] if len(arguments) > 2 else " "
-        return duckdb(f"{name}(_1, _2, _3)", arguments[0], _not_negative(arguments, types, 1), filler)
+        length = short_length(arguments[1], types[1], engine)
+        if engine == "duckdb" and (whole_of(length) or -1) < 0:
+            length = duckdb("case when _1 < 0 then 0 else _1 end", length)
+        return fill(f"{name}(_1, _2, _3)", engine, (arguments[0], length, filler))
 
     return pad
+
+
+def _repeat(engine: Engine) -> Template:
+    def repeat(arguments: Arguments, types: Types) -> exp.Expr:
+        count = short_count(arguments[0], arguments[1], types[1], engine)
+        return fill("repeat(_1, _2)", engine, (arguments[0], count))
+
+    return repeat
+
+
+def _short(arguments: Arguments, types: Types) -> ArgumentProblem | None:
+    if (whole_of(arguments[1]) or 0) > LONGEST_TEXT:
+        return ArgumentProblem(1, f"a text of more than {LONGEST_TEXT} characters is not made")
+    return _some_filler(arguments, types)
 
 
 def _some_filler(arguments: Arguments, types: Types) -> ArgumentProblem | None:
@@ -117,7 +146,7 @@ TEXT = (
         ("string", "integer", "integer?"),
         STRING,
         "from a position on (from the end where it is negative), n characters",
-        spark=in_ints("substring"),
+        spark=_spark_substring,
         duckdb=_duckdb_substring,
         aliases=("substr", "mid"),
     ),
@@ -170,21 +199,29 @@ TEXT = (
         "lpad",
         ("string", "integer", "=string?"),
         STRING,
-        "filled at the beginning, or cut, to n characters",
-        spark=in_ints("lpad"),
-        duckdb=_duckdb_pad("lpad"),
-        verify=_some_filler,
+        "filled at the beginning, or cut, to n characters, 1,000,000 at most",
+        spark=_pad("lpad", "spark"),
+        duckdb=_pad("lpad", "duckdb"),
+        verify=_short,
     ),
     Function(
         "rpad",
         ("string", "integer", "=string?"),
         STRING,
-        "filled at the end, or cut, to n characters",
-        spark=in_ints("rpad"),
-        duckdb=_duckdb_pad("rpad"),
-        verify=_some_filler,
+        "filled at the end, or cut, to n characters, 1,000,000 at most",
+        spark=_pad("rpad", "spark"),
+        duckdb=_pad("rpad", "duckdb"),
+        verify=_short,
     ),
-    Function("repeat", ("string", "integer"), STRING, "the text n times", spark=in_ints("repeat")),
+    Function(
+        "repeat",
+        ("string", "integer"),
+        STRING,
+        "the text n times, 1,000,000 characters at most",
+        spark=_repeat("spark"),
+        duckdb=_repeat("duckdb"),
+        verify=_short,
+    ),
     Function(
         "reverse",
         ("string",),
