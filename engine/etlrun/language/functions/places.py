@@ -6,10 +6,12 @@ longer than LONGEST_TEXT characters is an error: one number in a row would other
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sqlglot import exp
 
 from etlrun.language.columns import BIGINT, Type
-from etlrun.language.functions.function import Arguments, Template, Types
+from etlrun.language.functions.function import Arguments, Types
 from etlrun.language.templates import Engine, fill, whole_of
 
 LONGEST_TEXT = 1_000_000  # characters that `lpad`, `rpad` and `repeat` make
@@ -25,7 +27,7 @@ def as_int(argument: exp.Expr, kind: Type, engine: Engine) -> exp.Expr:
     return fill(f"cast({near} as int)", engine, [argument])
 
 
-def in_ints(name: str) -> Template:
+def in_ints(name: str) -> Callable[[Arguments, Types], exp.Expr]:
     """A call of Spark's function whose numbers are of type int, as Spark wants them."""
 
     def build(arguments: Arguments, types: Types) -> exp.Expr:
