@@ -142,7 +142,7 @@ def test_the_environment_chooses_profile_and_engine(project: Project) -> None:
         (("show", "pipelines/sales.yaml", "totals", "--where", "unit > 1"), "did you mean `units`?"),
         (("compile", "pipelines/sales.yaml", "nothing"), "there is no relation `nothing`"),
         (("check", "nowhere"), "there is no file or folder `nowhere`"),
-        (("run",), "PIPELINE"),
+        (("run", "--select", "sale"), "did you mean `sales`?"),
     ],
 )
 def test_wrong_usage_exits_with_2_and_a_hint(project: Project, arguments: tuple[str, ...], words: str) -> None:
@@ -297,6 +297,7 @@ def test_schema_is_what_the_checker_uses(project: Project) -> None:
         "pipeline",
         "description",
         "owner",
+        "tags",
         "params",
         "sources",
         "steps",

@@ -76,7 +76,12 @@ def command(paths: tuple[Path, ...], profile: str, engine: str, settings: tuple[
 
 def _usual_folders() -> tuple[Path, ...]:
     """The folders of the project in which pipelines and dashboards stand; the one of pipelines where there is none."""
-    folders = tuple(map(project_folder, FOLDERS))
+    try:
+        folders = tuple(map(project_folder, FOLDERS))
+    except SpecError:  # the mistakes of the project file are shown with those of the pipelines
+        folders = tuple(map(Path, FOLDERS))
+        if not any(path.is_dir() for path in folders):
+            raise
     return tuple(path for path in folders if path.is_dir()) or folders[:1]
 
 

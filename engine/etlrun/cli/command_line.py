@@ -110,6 +110,12 @@ def run_command() -> int:
         return failure.exit_code
     except click.ClickException as error:
         error.show(detail := io.StringIO())  # it may quote names of the specification
+        if (
+            isinstance(error, click.NoSuchOption)
+            and error.ctx
+            and any(option.name == "settings" for option in error.ctx.command.params)
+        ):
+            detail.write(f"A param of a pipeline is set so: --set {error.option_name.lstrip('-')}=VALUE\n")
         tell(detail.getvalue().rstrip("\n"), err=True)
         return 2
     except (click.Abort, KeyboardInterrupt):  # where this runs in a process that takes no signals itself

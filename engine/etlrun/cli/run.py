@@ -148,6 +148,8 @@ def _summary(record: dict[str, Any]) -> str:
             f"  check     {found['relation']}: {found['check']}: {found['detail']}"
             + (" (warning)" if found["status"] == "warned" else "")
         )
+    if not record["sinks"] and record["status"] == "done":
+        lines.append("  published nothing: the pipeline has no `sinks`")
     for name, sink in record["sinks"].items():
         where = f"{sink['connection']}.{sink['table']}" if "table" in sink else sink["file"]
         lines.append(f"  published {name}: {sink['rows']:,} rows to {where} ({sink['write']})")

@@ -226,7 +226,7 @@ class _Checker:
             others = taken.setdefault((connection, target), {})
             other = next((sink for written, sink in others.items() if not (written and part) or written == part), None)
             if other is not None:
-                fix = "publish one relation there (`union` joins several), or another part of a table with each: `write: {replace_where: ...}`"
+                fix = "publish one relation there (`from: [a, b]` reads several), or another part of a table with each: `write: {replace_where: ...}`"
                 self.complain(use.where, "shared-sink", f"`{name}` writes to `{target}`, and so does `{other}`", fix)
             others.setdefault(part, name)
 

@@ -87,6 +87,11 @@ def _form(columns: Columns, fields: Sequence[Field], header: Sequence[str], how:
     )
 
 
+def _shown(separator: str) -> str:
+    """A separator as YAML writes it."""
+    return '"\\t"' if separator == "\t" else f'"{separator}"'
+
+
 def _header(file: InputFile, fields: Sequence[Field], how: Separated) -> tuple[str, ...]:
     """The names of a file's values. Raises RunFailure where a declared column is not among them."""
     if not how.has_header:
@@ -95,6 +100,12 @@ def _header(file: InputFile, fields: Sequence[Field], how: Separated) -> tuple[s
     known = set(names)
     missing = [item.name for item in fields if item.path[-1] not in known and item.name not in how.optional]
     if missing:
+        other = next((mark for mark in OTHER_SEPARATORS if len(names) == 1 and mark in names[0]), "")
+        if other:
+            message = f"{file.path}: the header is one value, `{names[0][:80]}`"
+            raise RunFailure(
+                "source", "missing-column", message, f"its separator seems to be another: `separator: {_shown(other)}`"
+            )
         found = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else "")
         raise RunFailure(
             "source",
@@ -122,6 +133,7 @@ def _absences(name: str, fields: Sequence[Field], headers: Mapping[str, tuple[st
 
 
 SHOWN = 50  # names of a header in a message
+OTHER_SEPARATORS = (";", "\t", "|", ",")
 
 
 def _names(file: InputFile, how: Separated) -> tuple[str, ...]:

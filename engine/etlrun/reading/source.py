@@ -130,7 +130,7 @@ class FileSource(Source):
         try:
             if self.dates is not None and has_placeholder(self.path):
                 check_template(self.path)
-            if self.dates is not None and not has_placeholder(self.path):
+            if self.dates is not None and not has_placeholder(self.path) and "{date}" not in self.path:
                 scope.error(
                     "path", "wrong-value", "the path does not say where the day stands", "put `{date:yyyyMMdd}` into it"
                 )
@@ -150,6 +150,17 @@ class FileSource(Source):
             return ()
 
     def _check_place(self, scope: Scope) -> None:
+        address = re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", self.path)
+        if address is not None:
+            fix = "copy the files into the folder `data`, or mount them below one of the `roots` of etlrun.yaml"
+            scope.error(
+                "path", "wrong-value", f"`{address[0]}` begins an address, and sources read files of this machine", fix
+            )
+            return
+        if "{date}" in self.path:
+            fix = "say how the day is written: `{date:yyyy-MM-dd}` or `{date:yyyyMMdd}`"
+            scope.error("path", "wrong-value", "`{date}` does not say how a day is written in the path", fix)
+            return
         start = fixed_part(self.path)
         if leads_up(self.path):
             scope.error("path", "path-outside", "`..` behind a `*` or a day", "write the path without `..`")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from datetime import date
 from typing import Any
@@ -139,9 +140,38 @@ def _judge_bad_rows(
     if source.bad_rows == "fail":
         fix = "fix the files, or let `bad_rows: quarantine` set them aside"
         raise RunFailure("source", "bad-rows", f"{found}\n{shown}", fix)
+    whole = _column_at_fault(read_result.samples) if share == 1 else None
+    if whole is not None:
+        column, kind, example = whole
+        fix = f"read it as text, `{column}: string`, and make it {kind} in a step: {_reading(column, kind, example)}"
+        cause = f"no record can be read: every `{column}` fails as {kind}"
+        raise RunFailure("source", "too-many-bad-rows", f"`{name}`: {cause}{where}\n{shown}", fix)
     limit = f"more than the {source.max_bad_rows * 100:g}% that `max_bad_rows` allows"
     fix = f"fix the files, or allow more: `max_bad_rows: {_rounded_up(share)}`"
     raise RunFailure("source", "too-many-bad-rows", f"{found}: {limit}\n{shown}", fix)
+
+
+_SAMPLE = re.compile(r"`([^`]+)` is \"(.*)\", and (\S+) is expected")
+
+
+def _column_at_fault(samples: Iterable[str]) -> tuple[str, str, str] | None:
+    """The column, its type and a value, where all samples fail at one column; else None."""
+    found = [_SAMPLE.search(sample) for sample in samples]
+    places = {(match[1], match[3]) for match in found if match}
+    if not found or None in found or len(places) != 1 or found[0] is None:
+        return None
+    ((column, kind),) = places
+    return column, kind, found[0][2]
+
+
+def _reading(column: str, kind: str, example: str) -> str:
+    """The step that reads a text such as `example` as a type."""
+    parts = re.fullmatch(r"(\d{1,2})([/.-])(\d{1,2})\2(\d{4})(.*)", example)
+    if kind == "date" and parts and not parts[5]:
+        order = ("MM", "dd") if int(parts[3]) > 12 else ("dd", "MM")
+        form = parts[2].join((*order, "yyyy"))
+        return f"`derive: {{{column}_date: \"to_date({column}, '{form}')\"}}`"
+    return f"`derive: {{{column}_value: try_cast({column} as {kind})}}`"
 
 
 def _explained(source: TextSource, read_result: ReadResult) -> tuple[str, str] | None:

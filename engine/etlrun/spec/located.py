@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from etlrun.diagnostics import Diagnostic, Severity, SpecError
-from etlrun.spec.yaml_wording import SYNTAX
+from etlrun.spec.yaml_wording import SYNTAX, explain_line
 
 Keys = tuple[str | int, ...]  # where a value stands in its document: ("steps", "watched", 2, "lookup")
 
@@ -234,7 +234,11 @@ class _Reader:
         kept = self.anchors.get(name)
         if kept is None or name in self.open_anchors:
             detail = "to itself" if name in self.open_anchors else "to nothing"
-            self.refuse(event, f"the alias `*{name}` refers {detail}", f"name a value before it: `&{name}`")
+            self.refuse(
+                event,
+                f"the alias `*{name}` refers {detail}",
+                f"name a value before it: `&{name}`; an expression that begins with `*` stands in quotes",
+            )
             raise _Stop
         events, outer = iter(kept), self.unfolding
         self.unfolding = outer or event
@@ -293,6 +297,10 @@ def _syntax_error(document: Document, error: yaml.YAMLError) -> Diagnostic:
     span = Span(start, start + 1)
     if document.text[start : start + 1] == "\t":
         return document.at_span(span, "yaml-syntax", "a tab cannot indent YAML", "indent with spaces")
+    line = document.text[document.text.rfind("\n", 0, start) + 1 :].partition("\n")[0]
+    explained = explain_line(line, problem)
+    if explained is not None:
+        return document.at_span(span, "yaml-syntax", *explained)
     for found, message, fix in SYNTAX:
         if found in problem:
             return document.at_span(span, "yaml-syntax", message, fix)

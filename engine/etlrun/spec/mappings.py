@@ -28,6 +28,9 @@ def read_mapping(document: Document, name: str) -> Mapping:
     owners: dict[str, str] = {}
     if not isinstance(document.value, dict) or not document.value:
         raise SpecError([document.diagnose((), "wrong-value", "a mapping is expected: `label: [code, code]`")])
+    turned = _turned_round(document)
+    if turned is not None:
+        raise SpecError([turned])
     for label, codes in document.value.items():
         places = [(label, index) for index in range(len(codes))] if isinstance(codes, list) else [(label,)]
         found: list[str] = []
@@ -47,3 +50,23 @@ def read_mapping(document: Document, name: str) -> Mapping:
     if problems:
         raise SpecError(problems)
     return Mapping(name, tuple(entries))
+
+
+def _turned_round(document: Document) -> Diagnostic | None:
+    """The mistake of a mapping from code to label; None where labels come first."""
+    values = list(document.value.values())
+    keys_of: dict[object, list[str]] = {}
+    if any(isinstance(value, (list, dict)) for value in values):
+        return None
+    for name, value in document.value.items():
+        keys_of.setdefault(value, []).append(str(name))
+    label, codes = max(keys_of.items(), key=lambda item: len(item[1]))
+    if len(codes) < 2 or label is None:
+        return None
+    message = f"this mapping is the wrong way round: `{label}` stands behind {' and '.join(f'`{code}`' for code in codes[:3])}"
+    return document.diagnose_key(
+        (codes[1],),
+        "wrong-value",
+        message,
+        f"write the label first, then its codes: `{label}: [{', '.join(codes[:3])}]`",
+    )

@@ -16,7 +16,7 @@ Value = str | int | bool | Decimal | datetime.date | datetime.datetime
 
 @dataclass(frozen=True)
 class Param(Described):
-    """A value that a run may set; without a default it must be set."""
+    """A value that a run may set; without a default it must be set. A bare type, `month: month`, is the type."""
 
     short: ClassVar[str] = "default"
 

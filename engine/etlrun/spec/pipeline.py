@@ -13,10 +13,11 @@ from etlrun.diagnostics import Diagnostic, SpecError, closest, nearest
 from etlrun.spec.building import Origin, build
 from etlrun.spec.fields import Schema, schema_of, schema_of_class
 from etlrun.spec.located import Document, Keys, read_document
-from etlrun.spec.params import Param, ParamError, Value, read_value, sample_value
+from etlrun.spec.params import READERS, Param, ParamError, Value, read_value, sample_value
 from etlrun.spec.project import Project, Use
 from etlrun.spec.registry import Family, kinds
 from etlrun.spec.schema import kind_schema, located_mistakes
+from etlrun.spec.traps import find_templates
 from etlrun.spec.unread import UnreadSource, UnreadStep
 
 TITLE = "an etlrun pipeline"
@@ -57,6 +58,8 @@ def read_pipeline(path: Path, project: Project, settings: Mapping[str, str]) -> 
     document = read_document(path, project.shown(path))
     found = located_mistakes(document, pipeline_schema())
     mistakes = [mistake.diagnostic for mistake in found]
+    if templates := [*find_templates(document)]:
+        raise SpecError([*mistakes, *templates])
     if any(_concerns_all(mistake.where) for mistake in found):
         raise SpecError(mistakes)
     broken = {mistake.where[: _DEPTH.get(str(mistake.where[0]), 1)] for mistake in found}
@@ -180,7 +183,8 @@ class _Builder:
                 self.problems.append(
                     self.document.diagnose_key(("params", name), "duplicate-name", message, "choose another name")
                 )
-            params[name] = build(Param, value, ("params", name), plain)
+            spelled = {"type": value} if isinstance(value, str) and value in READERS else value
+            params[name] = build(Param, spelled, ("params", name), plain)
         return params
 
     def value(self, name: str, param: Param) -> Value:
@@ -229,6 +233,8 @@ class _Builder:
         known = tuple(self.document.value.get("params") or {}) + tuple(self.project.variables)
         fix = nearest(name, known) or "declare it under `params:`"
         text = self.document.scalars.get(where, "")
+        if name.isupper():
+            fix = f"the environment is read in etlrun.yaml: `data: ${{{name}}}` there, and `$data` here; or declare it under `params:`"
         start = max(0, text.find(f"${name}"))
         self.problems.append(
             self.document.diagnose_inside(

@@ -178,7 +178,7 @@ def _read(root: Path, document: Document) -> Project:
         raise SpecError(problems)
     origin = _Verbatim(document, {})
     plain = {name: value for name, value in document.value.items() if name != "profiles"}
-    settings = build(ProjectSettings, plain, (), origin)
+    settings = _with_environment(build(ProjectSettings, plain, (), origin), document)
     profiles = {
         name: Profile(
             name,
@@ -197,6 +197,32 @@ def _read(root: Path, document: Document) -> Project:
         for name, value in document.value.get("profiles", {}).items()
     }
     return Project(root, settings, profiles, document)
+
+
+def _with_environment(settings: ProjectSettings, document: Document) -> ProjectSettings:
+    """The settings with `${NAME}` filled into their paths. Raises SpecError; variables of the project are not filled: records show them."""
+    problems: list[Diagnostic] = []
+
+    def fill(text: str, where: Keys) -> str:
+        try:
+            return from_environment(text)
+        except MissingVariable as missing:
+            fix = f"set {missing}, or write what holds without it: `${{{missing}:-data}}`"
+            message = f"the environment variable `{missing}` is not set"
+            problems.append(document.diagnose(where, "wrong-value", message, fix))
+            return text
+
+    roots = tuple(fill(text, ("roots", index)) for index, text in enumerate(settings.roots))
+    found = replace(settings, data=fill(settings.data, ("data",)), runs=fill(settings.runs, ("runs",)), roots=roots)
+    for name, value in settings.vars.items():
+        if ENVIRONMENT.search(value):
+            message = f"`{value}` stays as it is: nothing of the environment is filled into `vars`, which records of runs show"
+            problems.append(
+                document.diagnose(("vars", name), "wrong-value", message, f"give it to a run: --set {name}=VALUE")
+            )
+    if problems:
+        raise SpecError(problems)
+    return found
 
 
 def default_profile() -> Profile:

@@ -11,7 +11,7 @@ from etlrun.language.columns import Columns
 
 @dataclass(frozen=True)
 class PublishedTable:
-    """A table that the sink `sink` of a pipeline publishes; `place` is where that stands: `pipelines/core.yaml:20:3`."""
+    """A table that a pipeline publishes, and its sink; `place` is where that stands: `pipelines/core.yaml:20:3`."""
 
     pipeline: str
     sink: str

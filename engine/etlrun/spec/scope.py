@@ -35,6 +35,7 @@ from etlrun.spec.mappings import Mapping as LabelMapping
 from etlrun.spec.paths import Places
 from etlrun.spec.published import NO_PUBLISHERS, CircularPipelinesError, PublishedTable, Publishers
 from etlrun.spec.sight import Sight
+from etlrun.spec.traps import type_fix
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 HIDDEN = "__etlrun_"  # columns that the compiler adds to carry its own sums; no sink writes them
@@ -193,7 +194,8 @@ class Scope:
             return parse_type(text)
         except TypeTextError as error:
             fix = nearest(error.name, (*SCALARS, *SPELLINGS)) or "the types are " + ", ".join(SCALARS)
-            self.error(at, "unknown-type", str(error), fix if f"`{error.name}` is not a type" == str(error) else "")
+            plain = fix if f"`{error.name}` is not a type" == str(error) else ""
+            self.error(at, "unknown-type", str(error), type_fix(error.name) or plain)
             return NULL
 
     # expressions

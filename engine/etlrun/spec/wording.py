@@ -10,6 +10,7 @@ from jsonschema.exceptions import ValidationError
 from etlrun.diagnostics import Diagnostic, closest, nearest
 from etlrun.spec.fields import Schema
 from etlrun.spec.located import Document, Keys, Span
+from etlrun.spec.traps import VALUES, WORDS
 
 
 class Mistake(NamedTuple):
@@ -78,12 +79,12 @@ def _explain_unknown_keys(document: Document, error: ValidationError, where: Key
         if name in known or any(name in _keys_of(known[other]) for other in empty):
             continue  # a key that belongs into an empty value beside it is told of there
         if is_kind:
-            fix = nearest(name, known) or "there is " + ", ".join(known)
+            fix = WORDS.get(name.lower()) or nearest(name, known) or "there is " + ", ".join(known)
             yield Mistake(
                 inside, document.diagnose_key(inside, "unknown-kind", f"there is no {_family(where)} `{name}`", fix)
             )
         else:
-            fix = nearest(name, known) or _known_keys(known)
+            fix = nearest(name, known) or WORDS.get(name.lower()) or _known_keys(known)
             yield Mistake(
                 inside, document.diagnose_key(inside, "unknown-key", f"`{name}` is not a key of {place}", fix)
             )
@@ -183,6 +184,10 @@ def _phrase(error: ValidationError, schema: Schema) -> tuple[str, str]:
     rule, value = str(error.validator), error.instance
     if rule == "minItems" or value == "":
         return "this must not be empty", "fill it, or leave the key out"
+    if "x-kind" in schema and value in schema.get("properties", {}):
+        first = next(iter(_keys_of(schema["properties"][value])), "")
+        example = f"{{{first}: ...}}" if first else "..."
+        return f"`{value}` has no value", f"write `{value}: {example}` with what it needs"
     if rule in ("minimum", "maximum") and "x-form" not in schema:
         return f"a number of at {'least' if rule == 'minimum' else 'most'} {error.validator_value} is expected here", ""
     return f"{_describe(schema)} is expected here, not {_name(value)}", _fix(schema, value)
@@ -193,7 +198,7 @@ def _fix(schema: Schema, value: Any) -> str:
         return f"write `{value}%`"
     choices = [str(choice) for form in _forms(schema) for choice in form.get("enum", ())]
     if choices:
-        return nearest(str(value), choices)
+        return _meant(str(value), schema, choices) or nearest(str(value), choices)
     items = schema.get("items", {})
     if isinstance(value, dict) and items.get("x-kind"):
         return f"write each as an item: `- {next(iter(value), 'verb')}: ...`"
@@ -201,6 +206,14 @@ def _fix(schema: Schema, value: Any) -> str:
         return "write `name: value` for each"
     keys = _keys_of(schema)
     return _known_keys(keys) if keys else ""
+
+
+def _meant(value: str, schema: Schema, choices: list[str]) -> str:
+    """What to write for a value that another tool calls so; nothing where it is none."""
+    meant = VALUES.get(value.lower(), "")
+    if meant in choices:
+        return f"write `{meant}`"
+    return f"write `{{{meant}: ...}}`" if meant in _keys_of(schema) else ""
 
 
 _SHARE = "a share such as `20%`"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 SYNTAX = (
     ("cannot start any token", "this character cannot start a value", "put the value in quotes"),
     (
@@ -21,7 +23,31 @@ SYNTAX = (
         "a `,` or the closing bracket is missing",
         "close what was opened with `{` or `[`",
     ),
+    (
+        "unknown escape character",
+        "in double quotes a `\\` begins an escape such as `\\n`, and this is none",
+        "use single quotes, or `/` in a path",
+    ),
     ("unexpected end of stream", "this quote is not closed", "close it"),
     ("undefined alias", "the alias refers to no anchor", "name the anchor first: `&name value`"),
     ("control characters are not allowed", "a control character stands in the file", "remove it"),
 )
+
+_QUOTED_START = re.compile(r"""(?P<value>(?P<quote>['"])(?:(?!(?P=quote)).)*(?P=quote)\s+[^\s#,}\]:].*?)\s*$""")
+_COMMA_IN_BRACES = re.compile(r"\{[^{}]*\([^()]*,")
+
+
+def explain_line(line: str, problem: str) -> tuple[str, str] | None:
+    """What is wrong with a line of YAML that holds an expression without quotes around it, and what to do; None where it is something else."""
+    quoted = _QUOTED_START.search(line)
+    if (
+        quoted
+        and ("expected key" in problem or "block end" in problem or "expected ','" in problem)
+        and "{" not in line
+    ):
+        value = quoted["value"]
+        whole = f'"{value}"' if '"' not in value else "'" + value.replace("'", "''") + "'"
+        return "the value ends at its closing quote, and more text follows", f"put all of it in quotes: {whole}"
+    if "expected ','" in problem and _COMMA_IN_BRACES.search(line):
+        return "inside `{...}` a `,` ends the value before it", "put the whole expression in quotes"
+    return None

@@ -1,0 +1,107 @@
+"""What people bring along from other tools, and what it is called here: words, types and templates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from etlrun.diagnostics import Diagnostic
+from etlrun.spec.located import Document
+
+# Keys and kinds, by what stands there instead: an unknown word at any place is looked up here.
+WORDS = {
+    "union": "several relations are read together by `from: [a, b]`",
+    "union_all": "several relations are read together by `from: [a, b]`",
+    "concat": "several relations are read together by `from: [a, b]`",
+    "where": "rows are kept by `filter`",
+    "having": "write a `filter` after the `aggregate`",
+    "with_column": "columns are added by `derive`",
+    "with_columns": "columns are added by `derive`",
+    "withcolumn": "columns are added by `derive`",
+    "mutate": "columns are added by `derive`",
+    "assign": "columns are added by `derive`",
+    "group_by": "rows are grouped by `aggregate`, with `by:`",
+    "groupby": "rows are grouped by `aggregate`, with `by:`",
+    "pivot": "a pivot is part of `aggregate`",
+    "sort": "relations have no order; `top` keeps the first rows of an order",
+    "order_by": "relations have no order; `top` keeps the first rows of an order",
+    "orderby": "relations have no order; `top` keeps the first rows of an order",
+    "limit": "`top` keeps the first rows of an order",
+    "distinct": "equal rows are removed by `dedupe`",
+    "drop_duplicates": "equal rows are removed by `dedupe`",
+    "case": "bands are named by `bucket`, and `derive` takes CASE",
+    "engine": "the engine is set in a profile of etlrun.yaml, or by --engine",
+    "connections": "connections are set in a profile of etlrun.yaml",
+    "profile": "the profile is chosen in etlrun.yaml, or by --profile",
+    "vars": "variables of all pipelines stand in etlrun.yaml, those of one under `params`",
+    "variables": "variables of all pipelines stand in etlrun.yaml, those of one under `params`",
+    "transforms": "chains of steps stand under `steps`",
+    "transformations": "chains of steps stand under `steps`",
+    "models": "chains of steps stand under `steps`",
+    "tests": "statements about rows stand under `checks`; tests have a file of their own, NAME.test.yaml",
+    "schedule": "a scheduler such as cron calls `etlrun run`",
+    "materialized": "how a table is written is said by `write` of its sink",
+    "accepted_values": "the check is called `accepted`",
+    "delimiter": "the key is called `separator`",
+    "sep": "the key is called `separator`",
+    "dtypes": "types stand under `columns`",
+    "schema": "types stand under `columns`",
+}
+# Values of a closed list, by those that mean them elsewhere.
+VALUES = {
+    "overwrite": "replace",
+    "truncate": "replace",
+    "full": "replace",
+    "full_refresh": "replace",
+    "insert": "append",
+    "upsert": "merge",
+    "update": "merge",
+    "insert_overwrite": "replace_where",
+    "incremental": "merge",
+    "warning": "warn",
+    "fatal": "error",
+    "outer": "full",
+    "full_outer": "full",
+    "left_outer": "left",
+    "leftouter": "left",
+}
+TYPES = {
+    **dict.fromkeys(("int64", "bigserial", "uint32", "hugeint"), "bigint"),
+    **dict.fromkeys(("int32", "int4", "serial", "mediumint", "uint16"), "int"),
+    **dict.fromkeys(("int16", "int2", "uint8", "smallserial"), "smallint"),
+    "int8": "bigint` (8 bytes) or `tinyint` (8 bits)",
+    "int1": "tinyint",
+    "uint64": "decimal(20,0)",
+    "money": "decimal(19,4)",
+    "number": "double` or `decimal(18,2)",
+    **dict.fromkeys(("float64", "float8", "double precision"), "double"),
+    **dict.fromkeys(("float32", "float4"), "float"),
+    **dict.fromkeys(
+        ("str", "object", "utf8", "nvarchar", "varchar2", "clob", "uuid", "json", "jsonb", "variant", "character", "time", "enum"),
+        "string",
+    ),
+    **dict.fromkeys(("bytes", "bytea", "blob", "varbinary"), "binary"),
+    **dict.fromkeys(("datetime64", "timestamptz", "timestamp_ltz", "timestamp_tz", "datetime2"), "timestamp"),
+    **dict.fromkeys(("date32", "date64"), "date"),
+    "list": "array<string>",
+    **dict.fromkeys(("map", "dict", "record"), "struct<name: string>"),
+}  # fmt: skip
+TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+
+
+def type_fix(name: str) -> str:
+    """What to write for a type's name of another tool; nothing where it is none."""
+    ours = TYPES.get(name.lower())
+    if ours:
+        return f"write `{ours}`"
+    return "texts have no length here: write `string`" if re.match(r"\(\s*\d+\s*\)", name) else ""
+
+
+def find_templates(document: Document) -> Iterator[Diagnostic]:
+    """Templates of other tools, which nothing fills in here."""
+    for where, text in document.scalars.items():
+        found = TEMPLATE.search(text) if "{" in text else None
+        if found is not None:
+            message = f"`{found[0]}` is a template of another tool (Jinja), and nothing fills it in here"
+            fix = "declare a value under `params` and write `$name`; a table of another pipeline is a source `table: {pipeline: NAME, sink: NAME}`"
+            yield document.diagnose_inside(where, found.start(), found.end(), "wrong-value", message, fix)

@@ -1,0 +1,143 @@
+"""What people write who come from other tools, or do not know YAML's traps: each message names the trap and a fix that works."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import etlrun as package
+from commanding import etlrun
+from etlrun.spec.registry import kinds
+from etlrun.spec.traps import TYPES, VALUES, WORDS
+
+COLUMNS = "columns: {shop: string, amount: int}"
+SOURCES = f"sources:\n  rows: {{csv: {{path: $data/rows.csv, {COLUMNS}}}}}\n"
+SINK = "sinks:\n  out: {table: {from: %s, connection: warehouse, write: %s}}\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    connections = "connections: {warehouse: {duckdb: w.duckdb}}"
+    (tmp_path / "etlrun.yaml").write_text(f"profiles: {{dev: {{engine: {{duckdb: {{}}}}, {connections}}}}}\n")
+    for name in ("data", "mappings", "pipelines"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "data/rows.csv").write_text("shop,day,amount\nHanoi,31/04/2022,1\nHue,30/04/2022,2\n")
+    (tmp_path / "data/semi.csv").write_text("shop;amount\nHue;1\n")
+    (tmp_path / "mappings/turned.yaml").write_text("a: North\nb: North\nc: South\n")
+    return tmp_path
+
+
+def chain(step: str) -> str:
+    return f"pipeline: p\n{SOURCES}steps:\n  a:\n    - from: rows\n    - {step}\n"
+
+
+def columns(types: str) -> str:
+    return f"pipeline: p\nsources:\n  rows: {{csv: {{path: $data/rows.csv, columns: {{{types}}}}}}}\n"
+
+
+def path(text: str) -> str:
+    return f"pipeline: p\nsources:\n  rows: {{csv: {{path: {text}, {COLUMNS}}}}}\n"
+
+
+TRAPS = {
+    "a type of pandas": (columns("shop: int64"), "write `bigint`"),
+    "another type of pandas": (columns("shop: float64"), "write `double`"),
+    "a length": (columns("shop: varchar(20)"), "texts have no length here: write `string`"),
+    "a template": (chain("filter: \"shop = '{{ var('month') }}'\""), "is a template of another tool (Jinja)"),
+    "a union": (chain("union: [rows]"), "`from: [a, b]`"),
+    "an engine": (f"pipeline: p\nengine: duckdb\n{SOURCES}", "the engine is set in a profile of etlrun.yaml, or by --engine"),
+    "overwrite": (f"pipeline: p\n{SOURCES}{SINK % ('rows', 'overwrite')}", "write `replace`"),
+    "upsert": (f"pipeline: p\n{SOURCES}{SINK % ('rows', 'upsert')}", "write `merge`"),
+    "a check without a value": (f"pipeline: p\n{SOURCES}checks:\n  rows: [unique]\n", "write `unique: {columns: ...}`"),
+    "a quote first": (chain("filter: 'Hanoi' = shop"), "put all of it in quotes: \"'Hanoi' = shop\""),
+    "a comma in braces": (chain("filter: {where: shop in ('x', 'y')}"), "put the whole expression in quotes"),
+    "a star first": (chain("derive: {x: *amount}"), "an expression that begins with `*` stands in quotes"),
+    "a backslash": (path(r'"C:\data\rows.csv"'), "use single quotes, or `/` in a path"),
+    "an address": (path('"s3://bucket/rows.csv"'), "`s3://` begins an address"),
+    "a page": (path('"https://example.com/rows.csv"'), "`https://` begins an address"),
+    "a day without a form": (path('"$data/{date}.csv"'), "`{date:yyyy-MM-dd}`"),
+    "the environment": (path('"${DATA_DIR}/rows.csv"'), "the environment is read in etlrun.yaml: `data: ${DATA_DIR}` there"),
+    "a mapping the wrong way round": (
+        chain("lookup: {column: shop, map: turned, as: region, unmatched: drop}"),
+        "write the label first, then its codes: `North: [a, b]`",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("trap", TRAPS)
+def test_a_trap_is_named_with_its_fix(folder: Path, trap: str) -> None:
+    text, said = TRAPS[trap]
+    (folder / "pipelines/p.yaml").write_text(text)
+    outcome = etlrun(folder, "check")
+    assert outcome.code == 2 and said in outcome.out
+    assert outcome.err.endswith(": 1 mistake\n")
+
+
+def test_a_bare_type_is_the_type_of_a_param(folder: Path) -> None:
+    (folder / "pipelines/p.yaml").write_text(f"pipeline: p\nparams: {{month: month}}\n{SOURCES}")
+    assert "missing-param: the param `month` has no value" in etlrun(folder, "run", "p").err
+    assert "`x` is not a month" in etlrun(folder, "run", "p", "--set", "month=x").err
+
+
+def test_an_option_that_is_a_param_is_explained(folder: Path) -> None:
+    (folder / "pipelines/p.yaml").write_text(f"pipeline: p\nparams: {{month: month}}\n{SOURCES}")
+    assert "--set month=VALUE" in etlrun(folder, "run", "p", "--month", "2022-04").err
+
+
+def test_a_column_that_fails_everywhere_is_the_cause(folder: Path) -> None:
+    declared = columns("shop: string, day: date") + SINK % ("rows", "replace")
+    (folder / "pipelines/p.yaml").write_text(declared)
+    said = etlrun(folder, "p").err
+    assert "no record can be read: every `day` fails as date" in said and "max_bad_rows" not in said
+    assert "`day: string`" in said and "`derive: {day_date: \"to_date(day, 'dd/MM/yyyy')\"}`" in said
+
+
+def test_another_separator_is_seen(folder: Path) -> None:
+    (folder / "pipelines/p.yaml").write_text(path("$data/semi.csv") + SINK % ("rows", "replace"))
+    assert 'its separator seems to be another: `separator: ";"`' in etlrun(folder, "p").err
+
+
+def test_a_pipeline_without_sinks_says_that_it_published_nothing(folder: Path) -> None:
+    (folder / "pipelines/p.yaml").write_text(f"pipeline: p\n{SOURCES}")
+    assert "published nothing: the pipeline has no `sinks`" in etlrun(folder, "p").err
+
+
+def test_paths_of_the_project_take_the_environment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = folder / "etlrun.yaml"
+    (folder / "pipelines/p.yaml").write_text(f"pipeline: p\n{SOURCES}")
+    project.write_text("data: ${SOMEWHERE}\n" + project.read_text())
+    assert "wrong-value: the environment variable `SOMEWHERE` is not set" in etlrun(folder, "check").out
+    monkeypatch.setenv("SOMEWHERE", "data")
+    assert etlrun(folder, "p").code == 0
+
+
+def test_variables_of_the_project_take_nothing_of_the_environment(folder: Path) -> None:
+    project = folder / "etlrun.yaml"
+    (folder / "pipelines/p.yaml").write_text(f"pipeline: p\n{SOURCES}")
+    project.write_text("vars: {a: '${SOMEWHERE}'}\n" + project.read_text())
+    assert "nothing of the environment is filled into `vars`" in etlrun(folder, "check").out
+
+
+def test_every_kind_that_a_hint_names_exists() -> None:
+    """Words in backticks before or after `step`, `check` or `sink` in the texts of the engine are kinds."""
+    families = {"step": "steps", "check": "checks", "sink": "sinks"}
+    found = []
+    for file in Path(package.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found += re.findall(r"\b(?:an?|the) (step|check|sink) `([a-z_]+)`", node.value)
+                found += [
+                    (b, a) for a, b in re.findall(r"\b(?:use|an?|another) `([a-z_]+)` (step|check|sink)\b", node.value)
+                ]
+    assert found
+    assert [name for family, name in found if name not in kinds(families[family])] == []  # type: ignore[index]
+
+
+def test_the_words_of_other_tools_are_none_of_ours() -> None:
+    ours = {name for family in ("steps", "checks", "sinks", "sources") for name in kinds(family)}  # type: ignore[arg-type]
+    assert ours & set(WORDS) == set()
+    assert {"bigint", "double", "string"} & set(TYPES) == set()
+    assert {"replace", "append", "merge"} & set(VALUES) == set()
