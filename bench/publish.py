@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -32,12 +33,14 @@ from mysql.server import Server, redo_log  # noqa: E402
 
 ROWS = int(os.environ.get("ROWS", "1920000"))
 CONNECTOR = Path("/usr/share/java/mariadb-java-client.jar")
-INTRODUCTION = """`python bench/publish.py` wrote the table of a server, `ETLRUN_TEST_MYSQLD=/path/to/mysqld python bench/publish.py` that of another.
+INTRODUCTION = """`python bench/publish.py` wrote the table of a server, `ETLRUN_TEST_MYSQLD=/path/to/mysqld python bench/publish.py` that of another,
+`python bench/publish_postgres.py` that of PostgreSQL.
 A publish is: connect, a look at every staged row, the sort by key, the load, the checksum on the server, COMMIT.
 
 """
 SHOWN = {
-    "bare": "LOAD DATA of a ready file, sorted by key, nothing checked",
+    "bare": "{} of a ready file, sorted by key, nothing checked",
+    "copy": "publish",
     "jdbc": "Spark's JDBC writer, nothing checked, no transaction",
     "pointer": "publish by pointer; beside the rows of the publish before, and those before them are removed",
 }
@@ -91,6 +94,10 @@ def stage(folder: Path) -> Load:
                 f"COPY (SELECT * FROM made WHERE hash(Contract) % 4 = {part}) TO '{folder}/part-{part}.parquet'"
             )
         connection.execute(f"COPY (SELECT * FROM made ORDER BY Contract) TO '{folder}/ready.csv' (HEADER false)")
+    return load_of(folder)
+
+
+def load_of(folder: Path) -> Load:
     files = tuple(sorted(folder.glob("*.parquet")))
     return Load(
         "profile", columns_of(DECLARED), ("Contract",), "replace", None, "", files, ROWS, "", "run-0", "bench", ""
@@ -126,31 +133,19 @@ def publish(place: Place, folder: Path, number: int, loader: str) -> tuple[float
 
 
 def publish_here(folder: str, port: str, database: str, run_id: str, loader: str) -> None:
-    files = tuple(sorted(Path(folder).glob("*.parquet")))
     mode: Publish = "pointer" if loader == "pointer" else "transaction"
-    load = Load(
-        TABLES[loader],
-        columns_of(DECLARED),
-        ("Contract",),
-        "replace",
-        None,
-        "",
-        files,
-        ROWS,
-        "",
-        run_id,
-        "bench",
-        "",
-        publish=mode,
-    )
+    load = replace(load_of(Path(folder)), table=TABLES[loader], run_id=run_id, publish=mode)
     place = Place(Server(Path(folder)), database, int(port))
     started = time.monotonic()
     place.warehouse(loader="auto" if loader == "pointer" else loader, timeout=3600).publish(load)
     seconds = time.monotonic() - started
-    most = next(
-        line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")
-    )  # ru_maxrss counts the parent's too
-    sys.stdout.write(f"{seconds} {int(most.split()[1]) / 1024}\n")
+    sys.stdout.write(f"{seconds} {most_memory()}\n")
+
+
+def most_memory() -> float:
+    """The most memory that this process had, in MB; ru_maxrss counts the parent's too."""
+    found = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(found.split()[1]) / 1024
 
 
 def jdbc(place: Place, folder: Path, made: str) -> float:
@@ -161,22 +156,28 @@ def jdbc(place: Place, folder: Path, made: str) -> float:
 
 
 def jdbc_here(folder: str, port: str, database: str) -> None:
+    url = f"jdbc:mysql://127.0.0.1:{port}/{database}?rewriteBatchedStatements=true&useSSL=false"
+    sys.stdout.write(f"{jdbc_seconds(folder, url, CONNECTOR, 'org.mariadb.jdbc.Driver')}\n")
+
+
+def jdbc_seconds(folder: str, url: str, connector: Path, driver: str) -> float:
+    """The seconds that Spark's JDBC writer takes for the rows of a folder."""
     from pyspark.sql import SparkSession
 
     session = (
         SparkSession.builder.master("local[2]")
-        .config("spark.driver.extraClassPath", str(CONNECTOR))
+        .config("spark.driver.extraClassPath", str(connector))
         .config("spark.ui.enabled", "false")
         .getOrCreate()
     )
     rows = session.read.parquet(*(str(path) for path in sorted(Path(folder).glob("*.parquet")))).repartition(2)
     rows.count()
-    url = f"jdbc:mysql://127.0.0.1:{port}/{database}?rewriteBatchedStatements=true&useSSL=false"
-    settings = {"user": "root", "password": "", "driver": "org.mariadb.jdbc.Driver", "batchsize": "10000"}
+    settings = {"user": "root", "password": "", "driver": driver, "batchsize": "10000"}
     started = time.monotonic()
     rows.write.jdbc(url, "plain", "append", settings)
-    sys.stdout.write(f"{time.monotonic() - started}\n")
+    seconds = time.monotonic() - started
     session.stop()
+    return seconds
 
 
 def main() -> None:
@@ -259,7 +260,11 @@ def product(place: Place) -> str:
 
 
 def write(
-    server: str, seconds: dict[tuple[str, str], list[float]], memory: float, reading: list[tuple[str, float]]
+    server: str,
+    seconds: dict[tuple[str, str], list[float]],
+    memory: float,
+    reading: list[tuple[str, float]],
+    statement: str = "LOAD DATA",
 ) -> None:
     """The table of bench/publish.md for a server; those of other servers stay."""
     lines = [
@@ -267,21 +272,22 @@ def write(
         "",
         f"{ROWS:,} rows of {len(DECLARED)} columns into a server on the same machine, medians of {ROUNDS} rounds, side by side.",
         "",
-        "| into | what | seconds | against the bare LOAD DATA |",
+        f"| into | what | seconds | against the bare {statement} |",
         "|---|---|---|---|",
     ]
     for (what, how), took in seconds.items():
         ratio = statistics.median(one / base for one, base in zip(took, seconds[what, "bare"], strict=False))
-        shown = SHOWN.get(how, f"publish, loader `{how}`")
+        shown = SHOWN.get(how, f"publish, loader `{how}`").format(statement)
         lines.append(f"| {what} | {shown} | {statistics.median(took):.1f} | {ratio:.2f} x |")
     if jdbc := seconds.get(("an empty table", "jdbc")):
-        ratios = sorted(other / ours for other, ours in zip(jdbc, seconds["an empty table", "load_data"], strict=True))
+        ours = "load_data" if ("an empty table", "load_data") in seconds else "copy"
+        ratios = sorted(other / one for other, one in zip(jdbc, seconds["an empty table", ours], strict=True))
         lines += [
             "",
             f"The JDBC writer takes {statistics.median(ratios):.1f} x as long as the publish ({ratios[0]:.1f} to {ratios[-1]:.1f}).",
         ]
     lines += ["", f"The most memory that a publishing process had: {memory:.0f} MB.", ""]
-    lines += [
+    lines += reading and [
         "Reading the view of a table that is published by pointer, against a table:",
         "",
         *(f"* {what}: {ratio:.2f} x" for what, ratio in reading),
