@@ -73,10 +73,18 @@ def slices_of(load: Load, folder: Path) -> tuple[tuple[Slice, ...], list[int]]:
         for name in load.key
         if (kind := load.columns.get(name))
     )
-    slices = cut(SERVER, stage, key)
+    ends = {field.staged: ends_of(stage, field) for field in key}
+    slices = cut(SERVER, stage, key, ends)
     counts = [int(stage.one(f"SELECT count(*) FROM stage WHERE {part.staged or 'true'}")[0]) for part in slices]
     stage.close()
     return slices, counts
+
+
+def ends_of(stage: Stage, field: StageField) -> tuple[str, str]:
+    """The smallest and the largest value of a column."""
+    low, high = (SERVER.literal(replace(field, staged=f"{end}({field.staged})")) for end in ("min", "max"))
+    found = stage.one(f"SELECT {low}, {high} FROM stage")
+    return str(found[0]), str(found[1])
 
 
 @pytest.mark.parametrize("kind", KEYS)

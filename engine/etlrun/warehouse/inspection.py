@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Column
@@ -16,10 +18,13 @@ FIRST, LAST = "0001-01-01", "9999-12-31"
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a stage: its columns as they travel, in the order of the load, and the literals between which its first key lies."""
+    """What is known of a stage: `fields` are its columns as they travel, in the order of the load.
+
+    `ends` holds the smallest and the largest value of each column of the key, as literals of the server, by its name in the stage.
+    """
 
     fields: tuple[StageField, ...]
-    first_key: tuple[str, str] | None
+    ends: Mapping[str, tuple[str, str]]
 
 
 def inspect(server: AnyServer, stage: Stage, there: Definition[StoredColumn]) -> Facts:
@@ -29,7 +34,12 @@ def inspect(server: AnyServer, stage: Stage, there: Definition[StoredColumn]) ->
     counts = [f"count(*) FILTER ({rule.bad})" for rule in rules]
     specials = [f"coalesce(bool_or({has_special(stage.staged(item.name))}), false)" for item in texts]
     nulls = [f"count(*) - count({stage.staged(item.name)})" for item in stage.load.columns]
-    rows, *found = stage.one(f"SELECT {', '.join(['count(*)', *counts, *specials, *nulls])} FROM stage")
+    keys = () if server.is_embedded else stage.load.key
+    ends = [end for key in keys for end in _ends(server, stage, stage.column(key), there)]
+    asked = (counts, specials, nulls, ends)
+    rows, *values = stage.one(f"SELECT {', '.join(['count(*)', *chain(*asked)])} FROM stage")
+    found = iter(values)
+    broken, special, missing, low_and_high = (tuple(islice(found, len(part))) for part in asked)
     if rows != stage.load.rows:
         raise RunFailure(
             "sink",
@@ -37,16 +47,22 @@ def inspect(server: AnyServer, stage: Stage, there: Definition[StoredColumn]) ->
             f"the stage holds {rows:,} rows, and {stage.load.rows:,} were written",
             "run the pipeline again",
         )
-    for rule, count in zip(rules, found, strict=False):
+    for rule, count in zip(rules, broken, strict=True):
         if count:
             raise _refused(stage, rule, int(count))
-    special, missing = found[len(rules) : -len(nulls)], found[-len(nulls) :]
     escaped = {item.name for item, is_special in zip(texts, special, strict=True) if is_special}
     fields = tuple(
         _field(stage, item, there, is_special=item.name in escaped, has_nulls=count > 0)
         for item, count in zip(stage.load.columns, missing, strict=True)
     )
-    return Facts(fields, _first_key(server, stage, fields) if rows and not server.is_embedded else None)
+    pairs = zip(map(stage.staged, keys), low_and_high[::2], low_and_high[1::2], strict=True)
+    return Facts(fields, {staged: (str(low), str(high)) for staged, low, high in pairs} if rows else {})
+
+
+def _ends(server: AnyServer, stage: Stage, item: Column, there: Definition[StoredColumn]) -> Iterator[str]:
+    """The smallest and the largest value of a column, as expressions that write literals of the server."""
+    field = _field(stage, item, there, is_special=True, has_nulls=True)
+    return (server.literal(replace(field, staged=f"{end}({field.staged})")) for end in ("min", "max"))
 
 
 def _field(
@@ -131,15 +147,3 @@ def masked_value(value: str | None) -> str:
     if len(shown) <= 4:
         return shown[:1] + "*" * (len(shown) - 1)
     return shown[:2] + "*" * (len(shown) - 4) + shown[-2:] + ("…" if len(value) > len(shown) else "")
-
-
-def _first_key(server: AnyServer, stage: Stage, fields: tuple[StageField, ...]) -> tuple[str, str] | None:
-    """The smallest and the largest value of the first key column, as literals."""
-    if not stage.load.key:
-        return None
-    wanted = stage.load.columns.get(stage.load.key[0])
-    field = next(field for field in fields if wanted and field.staged == stage.staged(wanted.name))
-    query = f"SELECT min({field.staged}) AS low, max({field.staged}) AS high FROM stage"
-    low, high = (server.literal(replace(field, staged=side)) for side in ("low", "high"))
-    found = stage.one(f"SELECT {low}, {high} FROM ({query})")
-    return str(found[0]), str(found[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from etlrun.language.duckdb_words import text, type_name
@@ -29,8 +30,13 @@ class Slice:
 WHOLE = Slice()
 
 
-def cut(server: AnyServer, stage: Stage, key: tuple[StageField, ...]) -> tuple[Slice, ...]:
-    """The slices in the order of the key: by its first column that is not the same in every row. One where the rows are few, or cannot be cut."""
+def cut(
+    server: AnyServer, stage: Stage, key: tuple[StageField, ...], ends: Mapping[str, tuple[str, str]]
+) -> tuple[Slice, ...]:
+    """The slices in the order of the key: by its first column that is not the same in every row. One where the rows are few, or cannot be cut.
+
+    `ends` are the smallest and the largest value of each column of the key.
+    """
     same: list[str] = []
     for field in key if stage.load.rows >= LEAST else ():
         if field.type.name not in TYPES:
@@ -41,22 +47,20 @@ def cut(server: AnyServer, stage: Stage, key: tuple[StageField, ...]) -> tuple[S
                 _slice(server.name(field.name), field.staged, same, *ends)
                 for ends in zip((None, *bounds), (*bounds, None), strict=True)
             )
-        found = stage.one(
-            f"SELECT min({field.staged}) = max({field.staged}), {server.literal(replace(field, staged=f'min({field.staged})'))} FROM stage"
-        )
-        if not found[0]:
+        low, high = ends.get(field.staged, ("", "?"))
+        if low != high:
             break
-        same.append(f"{server.name(field.name)} = {found[1]}")
+        same.append(f"{server.name(field.name)} = {low}")
     return (WHOLE,)
 
 
 def _bounds(server: AnyServer, stage: Stage, field: StageField) -> list[tuple[str, str]]:
     """Where to cut, for the stage and for the server; nothing where most rows are alike."""
     sample = f"SELECT {field.staged} AS bound FROM stage USING SAMPLE reservoir({SAMPLE} ROWS) REPEATABLE (1)"
-    quantiles = f"SELECT DISTINCT unnest(quantile_disc(bound, {list(CUTS)})) AS bound FROM ({sample})"
+    quantiles = f"SELECT unnest(quantile_disc(bound, {list(CUTS)})) AS bound, min(bound) AS low FROM ({sample})"
     shown = f"'CAST(' || {_quoted('CAST(bound AS VARCHAR)')} || ' AS {type_name(field.type)})', {server.literal(replace(field, staged='bound'))}"
     found = stage.rows(
-        f"SELECT {shown} FROM ({quantiles}) WHERE bound > (SELECT min({field.staged}) FROM stage) ORDER BY bound"
+        f"SELECT {shown} FROM (SELECT DISTINCT bound FROM ({quantiles}) WHERE bound > low) ORDER BY bound"
     )
     return [(str(here), str(there)) for here, there in found]
 

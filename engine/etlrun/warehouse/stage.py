@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from etlrun.contracts.connection import Load
 from etlrun.failures import RunFailure
-from etlrun.language.columns import Type
+from etlrun.language.columns import Column, Type
 from etlrun.language.duckdb_words import name, parquet, type_name
 from etlrun.warehouse.prefetch import Prefetcher
 
@@ -78,6 +78,10 @@ class Stage:
     def staged(self, column: str) -> str:
         """What a column of the load is called here."""
         return f"c{[item.name.lower() for item in self.load.columns].index(column.lower())}"
+
+    def column(self, name: str) -> Column:
+        """The column of the load that has this name, in whatever case."""
+        return next(item for item in self.load.columns if item.name.lower() == name.lower())
 
     def one(self, query: str) -> tuple[Any, ...]:
         """The only row of a query over `stage`. Raises RunFailure where the files cannot be read."""

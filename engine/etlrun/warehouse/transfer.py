@@ -51,7 +51,7 @@ class Transfer:
         key = prepared.there.key or ((self.load.key or self.load.columns.names) if server.is_embedded else ())
         self.order = tuple(stage.staged(column) for column in key if column in self.load.columns)
         fields = (field for staged in self.order for field in self.facts.fields if field.staged == staged)
-        self.slices = cut(server, stage, tuple(fields)) if not server.is_embedded else (WHOLE,)
+        self.slices = cut(server, stage, tuple(fields), self.facts.ends) if not server.is_embedded else (WHOLE,)
         self.rows: Prefetcher[pa.RecordBatch | tuple[()]] | None = None
 
     @contextmanager
@@ -119,10 +119,11 @@ class Transfer:
         """The part of the table in which the new rows are: as a condition, or nothing for all of it."""
         if self.load.condition is not None:
             return str(self.server.condition(self.load.condition))
-        if self.load.write == "replace" or self.facts.first_key is None:
+        if self.load.write == "replace" or not self.facts.ends:
             return ""
-        low, high = self.facts.first_key
-        key = next(field.name for field in self.facts.fields if field.staged == self.stage.staged(self.load.key[0]))
+        first = self.stage.staged(self.load.key[0])
+        low, high = self.facts.ends[first]
+        key = next(field.name for field in self.facts.fields if field.staged == first)
         return f"{self.server.name(key)} BETWEEN {low} AND {high}"
 
     def state(self, session: ServerSession, owned: str) -> State:

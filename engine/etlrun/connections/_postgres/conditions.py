@@ -54,7 +54,9 @@ def _is_value(node: exp.Expr) -> bool:
         return is_part and isinstance(node.expressions[0], exp.Column)
     if isinstance(node, (exp.Neg, exp.Cast)):
         return isinstance(node.this, exp.Literal)
-    return isinstance(node, (exp.Column, exp.Literal, exp.Boolean))
+    if isinstance(node, exp.Literal):
+        return "\0" not in node.this  # which no statement can hold
+    return isinstance(node, (exp.Column, exp.Boolean))
 
 
 def _are_alike(one: exp.Expr, other: exp.Expr) -> bool:
