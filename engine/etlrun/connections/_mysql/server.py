@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from sqlglot import exp
 
-from etlrun.connections._mysql.conditions import mysql_condition
+from etlrun.connections._mysql.conditions import CONDITIONS
 from etlrun.connections._mysql.encode import equality, literal, server_line
 from etlrun.connections._mysql.errors import LOCK_WAIT, MysqlError, explain, masked
 from etlrun.connections._mysql.health import examine
@@ -76,7 +76,7 @@ class MysqlServer(Server[MysqlSession, MysqlTable]):
         return equality(field)
 
     def condition(self, node: exp.Expr) -> str:
-        return mysql_condition(node)
+        return CONDITIONS.write(node)
 
     def describe(self, session: MysqlSession, table: str) -> MysqlTable | None:
         return read_definition(session, table)

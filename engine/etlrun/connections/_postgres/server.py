@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 from sqlglot import exp
 
-from etlrun.connections._postgres.conditions import postgres_condition
 from etlrun.connections._postgres.encode import encoding, fingerprint, literal
 from etlrun.connections._postgres.errors import LOCK_WAIT, explain, masked
 from etlrun.connections._postgres.health import examine
@@ -28,6 +27,7 @@ from etlrun.contracts.health import HealthFinding
 from etlrun.language.columns import Columns
 from etlrun.warehouse.access import Parallel, SessionSettings
 from etlrun.warehouse.address import Address
+from etlrun.warehouse.conditions import ConditionWords, ConditionWriter
 from etlrun.warehouse.faults import point
 from etlrun.warehouse.inspection import day_rule, null_rule
 from etlrun.warehouse.server import Rule, Server, ServerError
@@ -35,6 +35,20 @@ from etlrun.warehouse.sessions import Sessions
 from etlrun.warehouse.stage import Encoding, Stage, StageField
 from etlrun.warehouse.tables import OwnTable
 from etlrun.warehouse.text_lines import bytes_of
+
+CONDITIONS = ConditionWriter(
+    ConditionWords(
+        name,
+        text,
+        boolean="{}",
+        same="IS NOT DISTINCT FROM",
+        is_null="IS NULL",
+        by_bytes='{} COLLATE "C"',
+        as_timestamp="CAST({} AS timestamp)",
+        part_of_date="CAST(EXTRACT({} FROM {}) AS int)",
+        unstorable="\0",
+    )
+)
 
 
 class CopyLoader:
@@ -84,7 +98,7 @@ class PostgresServer(Server[PostgresSession, PostgresTable]):
         return literal(field)
 
     def condition(self, node: exp.Expr) -> str:
-        return postgres_condition(node)
+        return CONDITIONS.write(node)
 
     def describe(self, session: PostgresSession, table: str) -> PostgresTable | None:
         return describe(session, table)
