@@ -154,3 +154,74 @@ def test_several_run_at_once(folder: Path) -> None:
         (folder / f"pipelines/other{number}.yaml").write_text(text)
     assert set(run(folder, "--jobs", "4").values()) == {"done"}
     assert set(run(folder, "--jobs", "4").values()) == {"unchanged"}
+
+
+OWN = """pipeline: own
+sources:
+  rows: {csv: {path: other.csv, columns: {a: int}}}
+  before: {table: {connection: warehouse, table: own, columns: {a: int}}}
+steps:
+  new:
+    - from: rows
+    - join: {with: before, on: a, how: anti}
+sinks:
+  own: {table: {from: new, connection: warehouse, write: append, min_rows: 0}}
+"""
+
+
+def test_a_pipeline_may_read_what_it_published_before(folder: Path) -> None:
+    for path in (folder / "pipelines").iterdir():
+        path.unlink()
+    (folder / "pipelines/own.yaml").write_text(OWN)
+    assert run(folder) == {"own": "done"}
+    assert run(folder) == {"own": "unchanged"}
+    (folder / "other.csv").write_text("a\n1\n2\n")
+    assert run(folder) == {"own": "done"}
+    with duckdb.connect(str(folder / "w.duckdb"), read_only=True) as connection:
+        assert connection.sql("SELECT * FROM own ORDER BY 1").fetchall() == [(1,), (2,)]
+
+
+def test_runs_shows_those_that_were_to_publish(folder: Path) -> None:
+    etlrun(folder, "show", "core", "orders")
+    assert etlrun(folder, "runs").out == "no runs yet\n"
+    assert "dry-run" in etlrun(folder, "runs", "--all").out
+
+
+MONTHS = """pipeline: months
+params: {month: month}
+sources:
+  rows: {csv: {path: months.csv, columns: {month: string, a: int}}}
+steps:
+  out: [from: rows, filter: month = $month]
+sinks:
+  out: {table: {from: out, connection: warehouse, write: {replace_where: month = $month}}}
+"""
+
+
+def test_a_span_of_months_is_a_run_each_and_goes_on(folder: Path) -> None:
+    (folder / "pipelines/months.yaml").write_text(MONTHS)
+    (folder / "months.csv").write_text("month,a\n2021-12,1\n2022-01,2\n")
+    span = ("run", "months", "--from", "2021-12", "--to", "2022-02", "--json", "-q")
+    broken = etlrun(folder, *span)
+    assert (broken.code, [found["status"] for found in json.loads(broken.out)]) == (1, ["done", "done", "failed"])
+    assert "the same command goes on" in broken.err
+    (folder / "months.csv").write_text("month,a\n2021-12,1\n2022-01,2\n2022-02,3\n")
+    assert etlrun(folder, *span).code == 0
+    again = json.loads(etlrun(folder, *span).out)
+    assert [found["status"] for found in again] == ["unchanged"] * 3
+    with duckdb.connect(str(folder / "w.duckdb"), read_only=True) as connection:
+        assert connection.sql("SELECT * FROM out ORDER BY 1").fetchall() == [
+            ("2021-12", 1),
+            ("2022-01", 2),
+            ("2022-02", 3),
+        ]
+
+
+def test_a_span_is_refused_where_only_its_last_part_would_stay(folder: Path) -> None:
+    whole = MONTHS.replace("{replace_where: month = $month}", "replace")
+    (folder / "pipelines/months.yaml").write_text(whole)
+    refused = etlrun(folder, "run", "months", "--from", "2021-12", "--to", "2022-02")
+    assert refused.code == 2 and "only the last month would stay" in refused.err
+    assert "has no param" in etlrun(folder, "run", "mart", "--from", "2021-12", "--to", "2022-02").err
+    (folder / "pipelines/months.yaml").write_text(MONTHS)
+    assert "`2021` is not a month" in etlrun(folder, "run", "months", "--from", "2021", "--to", "2022-02").err

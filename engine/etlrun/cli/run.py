@@ -45,6 +45,14 @@ if TYPE_CHECKING:
     type=click.IntRange(1, 64),
     help="How many pipelines of the project run at once.",
 )
+@click.option(
+    "--from",
+    "first",
+    default="",
+    metavar="VALUE",
+    help="With one PIPELINE: run it for each month or day from this one on.",
+)
+@click.option("--to", "last", default="", metavar="VALUE", help="With --from: the last month or day.")
 @click.option("--full", is_flag=True, help="Run also the pipelines of the project for which nothing changed.")
 @click.option(
     "--junit",
@@ -68,6 +76,8 @@ def command(
     select: tuple[str, ...],
     exclude: tuple[str, ...],
     jobs: int,
+    first: str,
+    last: str,
     full: bool,
     junit: Path | None,
     as_json: bool,
@@ -80,6 +90,9 @@ def command(
     --select adds up names, `+NAME` with what it is made from, `NAME+` with what is made from it, `tag:WORD` and `owner:NAME`; with
     commas between them all must be true.
 
+    `--from 2022-01 --to 2022-06` runs one pipeline for each value of its `month` or `date` param, each in a run of its own; a value for
+    which nothing changed since its run is left out, so that the same command goes on where it stopped.
+
     Every pipeline is checked before the first one runs. Exit codes: 0 done, 1 the run failed, 2 the specification or the usage is
     wrong, 3 a check refused to publish, 4 asking models stopped at a budget or quota and goes on with the next run, 130 interrupted.
     Whatever happens, a table is the old one or the new one.
@@ -87,14 +100,20 @@ def command(
     Before models are asked for more than `confirm_above_usd` of etlrun.yaml, a person at the terminal must agree; elsewhere give --yes or
     --max-usd.
     """
-    if not pipelines:
+    if not pipelines or first or last:
         from etlrun.cli.run_project import ProjectOptions, chosen_pipelines, project_graph, run_project
 
-        graph = project_graph(profile, engine, settings)
-        chosen = chosen_pipelines(graph, select, exclude)
         options = ProjectOptions(
             profile, engine, settings, not dry_run, yes, max_usd, wait, as_json, quiet, jobs, full, junit
         )
+        if first or last:
+            from etlrun.cli.run_periods import run_periods
+
+            if len(pipelines) != 1 or not (first and last):
+                raise click.UsageError("--from and --to go together, with one PIPELINE")
+            raise SystemExit(run_periods(pipelines[0], first, last, options))
+        graph = project_graph(profile, engine, settings)
+        chosen = chosen_pipelines(graph, select, exclude)
         raise SystemExit(run_project(graph, chosen, options))
     if select or exclude or junit:
         raise click.UsageError("--select, --exclude and --junit are for runs of the project: leave out PIPELINE")

@@ -71,11 +71,18 @@ def refuse_unknown(graph: ProjectGraph, settings: dict[str, str]) -> None:
 
 
 def run_project(graph: ProjectGraph, chosen: Sequence[str], options: ProjectOptions) -> int:
-    """Run pipelines of a project, and say what became of each; gives the exit code."""
+    """Run pipelines of a project, and say what became of each; gives the exit code. `etlrun retry` can go on with it."""
     require_params(graph, chosen)
+    project = next(iter(graph.pipelines.values())).project
+    return run_graph(graph, chosen, options, project.path(project.settings.runs))
+
+
+def run_graph(graph: ProjectGraph, chosen: Sequence[str], options: ProjectOptions, runs: Path | None = None) -> int:
+    """Run pipelines of a graph; what became of each is kept in the folder `runs`, where that is given."""
     if not options.quiet and any(not graph.pipelines[name].profile.names_engine for name in chosen):
         tell(NO_ENGINE, err=True)
     started = time.monotonic()
+    again = "`etlrun retry` runs what is open" if runs is not None else "the same command goes on"
     outcomes: list[PipelineOutcome] = []
 
     def notice(outcome: PipelineOutcome) -> None:
@@ -97,9 +104,16 @@ def run_project(graph: ProjectGraph, chosen: Sequence[str], options: ProjectOpti
     several = several_at_once() if options.jobs > 1 else contextlib.nullcontext()
     with orderly(), several:  # what is published is told, whatever comes then
         try:
-            found = ProjectRun(Reasons(graph, is_full=options.is_full), chosen, run_one, notice, options.jobs).run()
+            found = ProjectRun(
+                Reasons(graph, is_full=options.is_full), chosen, run_one, notice, options.jobs, runs
+            ).run()
         finally:
-            _tell(outcomes, len(chosen), time.monotonic() - started, options)
+            _tell(
+                outcomes,
+                _table(outcomes, chosen, time.monotonic() - started, again),
+                time.monotonic() - started,
+                options,
+            )
     return next((outcome.exit_code for outcome in found if outcome.exit_code), 0)
 
 
@@ -113,17 +127,18 @@ def require_params(graph: ProjectGraph, chosen: Sequence[str]) -> None:
         raise SpecError(missing)
 
 
-def _tell(outcomes: Sequence[PipelineOutcome], chosen: int, seconds: float, options: ProjectOptions) -> None:
+def _tell(outcomes: Sequence[PipelineOutcome], table: str, seconds: float, options: ProjectOptions) -> None:
     if not options.quiet or any(outcome.exit_code for outcome in outcomes):
         with contextlib.suppress(OSError):  # what was published is published, whoever reads of it
-            tell(_table(outcomes, chosen, seconds), err=True)
+            tell(table, err=True)
     if options.as_json:
         click.echo(json.dumps([_object(outcome) for outcome in outcomes], ensure_ascii=False))
     if options.junit is not None:
         options.junit.write_text(_junit(outcomes, seconds), encoding="utf-8")
 
 
-def _table(outcomes: Sequence[PipelineOutcome], chosen: int, seconds: float) -> str:
+def _table(outcomes: Sequence[PipelineOutcome], names: Sequence[str], seconds: float, again: str) -> str:
+    chosen = len(names)
     rows = [(found.pipeline, found.status, _seconds(found), _published(found), _why(found)) for found in outcomes]
     counts = {
         status: sum(found.status == status for found in outcomes)
@@ -132,8 +147,8 @@ def _table(outcomes: Sequence[PipelineOutcome], chosen: int, seconds: float) -> 
     left = [f"{chosen - len(outcomes)} not started"] if len(outcomes) < chosen else []
     total = ", ".join([*(f"{count} {status}" for status, count in counts.items()), *left])
     text = table_text(("pipeline", "status", "seconds", "published", "why"), rows) + "\n" if rows else ""
-    again = "; `etlrun retry` runs what is open" if any(found.exit_code for found in outcomes) or left else ""
-    return f"{text}{counted(chosen, 'pipeline')} in {seconds:.1f} s: {total}{again}"
+    is_open = left or any(found.exit_code for found in outcomes)
+    return f"{text}{counted(chosen, 'pipeline')} in {seconds:.1f} s: {total}{f'; {again}' if is_open else ''}"
 
 
 def _seconds(outcome: PipelineOutcome) -> str:

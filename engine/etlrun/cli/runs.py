@@ -27,9 +27,15 @@ if TYPE_CHECKING:
     type=click.IntRange(1),
     help="How many runs, and rows of each ledger, at most.",
 )
+@click.option(
+    "--all",
+    "shows_all",
+    is_flag=True,
+    help="Also runs that published nothing by intent: looks (`show`, `plan`), and --dry-run.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one object with `runs` and `ledger`.")
-def command(profile: str, rows: int, as_json: bool) -> None:
-    """List the runs of this project, latest first, and what its connections hold."""
+def command(profile: str, rows: int, shows_all: bool, as_json: bool) -> None:
+    """List the runs of this project that were to publish, latest first, and what its connections hold."""
     from etlrun.runtime.run_records import StoredRun, stored_runs
 
     project = find_project(Path.cwd())
@@ -37,7 +43,7 @@ def command(profile: str, rows: int, as_json: bool) -> None:
     for found in stored_runs(project.path(project.settings.runs)):
         if not isinstance(found, StoredRun):
             tell(str(found), err=True)
-        elif len(runs) < rows:
+        elif len(runs) < rows and (shows_all or found.record.status != "dry-run"):
             runs.append(found.record.as_record())
     ledgers = _ledgers(project, project.profile(profile))
     if as_json:

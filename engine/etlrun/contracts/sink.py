@@ -31,6 +31,10 @@ class Sink(Described):
         """The table, as it is spelled, that a sink of that name writes; empty for one that writes no table."""
         return ""
 
+    def replaces_all(self) -> bool:
+        """Whether a run takes the place of everything that earlier runs published."""
+        return False
+
     def look_ahead(self, publication: Publication) -> str:
         """What publishing would do, in one line, asked before anything is computed. Raises RunFailure where it cannot be done."""
         raise NotImplementedError

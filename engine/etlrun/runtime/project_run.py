@@ -99,7 +99,8 @@ def _last_runs(graph: ProjectGraph) -> dict[Key, Record]:
 class ProjectRun:
     """A run of some pipelines of a project, at most `jobs` at once.
 
-    `run_one` runs a pipeline and gives its record; `notice` is given each outcome as soon as it is known.
+    `run_one` runs a pipeline and gives its record; `notice` is given each outcome as soon as it is known. What is left open is kept in
+    the folder `runs`, where that is given, for `etlrun retry`.
     """
 
     def __init__(
@@ -109,6 +110,7 @@ class ProjectRun:
         run_one: Callable[[str, str], Record],
         notice: Callable[[PipelineOutcome], None],
         jobs: int = 1,
+        runs: Path | None = None,
     ) -> None:
         self.reasons = reasons
         self.upstream = {
@@ -117,6 +119,7 @@ class ProjectRun:
         self.run_one = run_one
         self.notice = notice
         self.jobs = jobs
+        self.runs = runs
         self.outcomes = {name: PipelineOutcome(name, "waiting", "") for name in chosen}
 
     def run(self) -> tuple[PipelineOutcome, ...]:
@@ -173,8 +176,9 @@ class ProjectRun:
 
     def _keep(self) -> None:
         """Write what is known into the file that `etlrun retry` reads."""
-        project = next(iter(self.reasons.graph.pipelines.values())).project
-        runs = private_folder(project.path(project.settings.runs).resolve())
+        if self.runs is None:
+            return
+        runs = private_folder(self.runs.resolve())
         new = runs / f"{LAST}.{os.getpid()}"
         found = {name: outcome.status for name, outcome in self.outcomes.items()}
         new.write_text(json.dumps(found, ensure_ascii=False, indent=1), encoding="utf-8")

@@ -6,13 +6,17 @@ import math
 import re
 from collections.abc import Iterable
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from etlrun.compiler.check import Checked
 from etlrun.compiler.producers import ProjectPipelines, published_tables
 from etlrun.compiler.project_graph import check_all
+from etlrun.contracts.engine import ParquetFiles
 from etlrun.contracts.source import Inventory, ReadRequest, ReadResult, Source
 from etlrun.failures import RunFailure
+from etlrun.language.arrow import write_parquet
+from etlrun.language.columns import Columns
 from etlrun.reading.explaining import explain_bytes, first_bytes
 from etlrun.reading.inventory import shown, take_inventory
 from etlrun.reading.source import FileSource, TextSource
@@ -24,6 +28,7 @@ from etlrun.warehouse.opening import database_reader
 from etlrun.working import Reporter, work
 
 SHOWN = 12
+NOT_THERE = ("missing-table", "connection-missing")
 
 
 def look_at_tables(checked: Checked, names: Iterable[str]) -> None:
@@ -33,9 +38,26 @@ def look_at_tables(checked: Checked, names: Iterable[str]) -> None:
         try:
             use.value.look_ahead(checked.columns[name], database_reader(checked.project, checked.profile))
         except RunFailure as failure:
-            if failure.code in ("missing-table", "connection-missing"):
+            if _is_first_run(checked, use, failure):
+                continue
+            if failure.code in NOT_THERE:
                 failure.add(fix=_who_publishes(checked, use))
             raise located(checked, use.where, failure) from failure.__cause__
+
+
+def _is_first_run(checked: Checked, use: Use, failure: RunFailure) -> bool:
+    """Whether a failure says that a table is missing which the pipeline itself is about to publish."""
+    sinks = checked.pipeline.sinks.items()
+    own = {(sink.value.place(name)[0], sink.value.table_name(name).lower()) for name, sink in sinks}
+    return failure.code in NOT_THERE and use.value.table_read() in own
+
+
+def _no_rows(columns: Columns, folder: Path) -> ReadResult:
+    """A table before anything was published to it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "rows.parquet"
+    write_parquet(path, columns, ())
+    return ReadResult((ParquetFiles((str(path),)),), 0)
 
 
 def _who_publishes(checked: Checked, use: Use) -> str:
@@ -114,7 +136,12 @@ def _read(
         reporter.progress(f"reading {name}", max(0, int(percent)), 100 if percent >= 0 else 0)
 
     def read() -> ReadResult:
-        read_result: ReadResult = use.value.read(order, checked.columns[name])
+        try:
+            read_result: ReadResult = use.value.read(order, checked.columns[name])
+        except RunFailure as failure:
+            if _is_first_run(checked, use, failure):
+                return _no_rows(checked.columns[name], folder.sources(name))
+            raise
         return read_result
 
     return work(read, look, order.control.interrupt)

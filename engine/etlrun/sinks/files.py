@@ -64,6 +64,9 @@ class Files(Sink):
     def place(self, name: str) -> tuple[str, str, str]:
         return "", posixpath.normpath(self.path), ""
 
+    def replaces_all(self) -> bool:
+        return True
+
     def look_ahead(self, publication: Publication) -> str:
         return f"{'replaces' if self._target(publication).exists() else 'writes'} the file {self.path}"
 

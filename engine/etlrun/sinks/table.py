@@ -125,6 +125,9 @@ class Table(Sink):
     def table_name(self, name: str) -> str:
         return self.table or name
 
+    def replaces_all(self) -> bool:
+        return self.write == "replace"
+
     def look_ahead(self, publication: Publication) -> str:
         database = publication.open_database(self.connection)
         load = self.load(publication)

@@ -23,7 +23,8 @@ contracts: 2 rows, 0 broken, 0 blank
 ```
 
 A table that another pipeline of the project publishes is named by that pipeline and its sink; connection, table and columns are known then.
-`columns` may still name those that are read.
+`columns` may still name those that are read. A table that the pipeline itself publishes is read as it was before the run: it has no rows
+before the first one, and `write: append` or `merge` then adds to what is there.
 
 ```yaml
 sources:
