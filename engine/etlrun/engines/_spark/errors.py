@@ -41,7 +41,7 @@ def translated(error: Any) -> StatementError:
     for context in error.getQueryContext() or ():
         offset = context.startIndex() if str(context.contextType()).endswith("SQL") else None
         break
-    if "cancelled" in text and "job group" in text.lower() or code == "OPERATION_CANCELED":
+    if _is_cancelled(text) or code == "OPERATION_CANCELED":
         return StatementError("interrupted", "the statement was interrupted")
     return StatementError(CONDITIONS.get(code.split(".")[0], "engine"), _detail(text, code), offset)
 
@@ -49,11 +49,17 @@ def translated(error: Any) -> StatementError:
 def translated_java(error: Exception) -> StatementError:
     """The facts of an error that the Java side does not name: a condition that its text names, or else its innermost cause."""
     text = str(error)
+    if _is_cancelled(text):
+        return StatementError("interrupted", "the statement was interrupted")
     found = re.search(r"\[([A-Z_]+)[\].]", text)
     code = found.group(1) if found else ""
     causes = re.findall(r"^Caused by: (.*)$", text, re.MULTILINE)
     detail = _detail(text, code) if code in CONDITIONS else causes[-1] if causes else _second_line(text)
     return StatementError(CONDITIONS.get(code, "engine"), detail)
+
+
+def _is_cancelled(text: str) -> bool:
+    return "[SPARK_JOB_CANCELLED]" in text or ("cancelled" in text and "job group" in text.lower())
 
 
 def _second_line(text: str) -> str:
