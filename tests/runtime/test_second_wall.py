@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from etlrun.connections._duckdb import open_warehouse
 from etlrun.contracts.engine import ParquetFiles, StatementError, Workspace
 from etlrun.engines._duckdb import DuckdbSession, start_session
 from etlrun.language.columns import Column, Columns, parse_type
@@ -84,3 +85,17 @@ def test_a_hostile_statement_reaches_nothing(statement: str, session: DuckdbSess
     with pytest.raises(StatementError):
         session.fetch(statement.format(tmp_path))
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_warehouse_opens_no_other_file(tmp_path: Path) -> None:
+    (tmp_path / "secret.txt").write_text("secret")
+    for writing in (True, False):
+        warehouse = open_warehouse("warehouse", tmp_path / "w.duckdb", writing=writing)
+        for statement in ("SELECT * FROM read_text('{0}/secret.txt')", "ATTACH '{0}/b.duckdb'", "SET threads = 1"):
+            with pytest.raises(duckdb.Error, match="disabled|locked"):
+                warehouse.connection.execute(statement.format(tmp_path))
+        if writing:
+            warehouse.connection.execute("CREATE TABLE t AS SELECT i FROM range(500000) r(i); CHECKPOINT")
+        assert warehouse.connection.execute("SELECT count(*) FROM t").fetchall() == [(500000,)]
+        open_warehouse("warehouse", tmp_path / "w.duckdb", writing=writing).close()  # a second at the same time
+        warehouse.close()

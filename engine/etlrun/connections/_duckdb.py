@@ -24,7 +24,7 @@ from etlrun.failures import RunFailure, without_personal
 from etlrun.language.arrow import arrow_schema, type_of_arrow
 from etlrun.language.columns import Columns, Type
 from etlrun.language.dialects import DUCKDB_SETTINGS, duckdb_sql
-from etlrun.language.duckdb_words import name, text, type_name
+from etlrun.language.duckdb_words import name, only_these_files, text, type_name
 from etlrun.private import new_files_as
 from etlrun.stopping import pause
 from etlrun.warehouse.database import Warehouse
@@ -69,13 +69,22 @@ def _open_server(connection: str, path: Path, *, writing: bool) -> DuckdbServer:
         try:
             with new_files_as(path):
                 opened = duckdb.connect(str(path), read_only=not writing)
-            for setting, value in DUCKDB_SETTINGS.items():
-                opened.execute(f"SET GLOBAL {setting} = {text(value)}")
+            _settle(opened, path)
             return DuckdbServer(path.name, opened)
         except duckdb.Error as error:
             if not _is_busy(error) or time.monotonic() > deadline:
                 raise _cannot_open(connection, path, error) from error
             pause(0.2)
+
+
+def _settle(opened: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """The settings of a database, once: all connections of this process to one file share them."""
+    ((is_settled,),) = opened.execute("SELECT current_setting('lock_configuration')").fetchall()
+    if is_settled:
+        return
+    for setting, value in DUCKDB_SETTINGS.items():
+        opened.execute(f"SET GLOBAL {setting} = {text(value)}")
+    opened.execute(only_these_files((), (str(path),)))
 
 
 _BUSY = "IO Error: Could not set lock on file "
