@@ -50,11 +50,14 @@ def test_a_golden_file_outside_is_refused(golden: str, project: Project, outside
     assert "file-unreadable: the path leads out of the project's folder" in detail and "planted" not in detail
 
 
-def test_titles_outside_are_refused(project: Project) -> None:
-    project.write("etlrun.yaml", PROJECT.replace("titles.csv", "../outside.txt"))
+@pytest.mark.parametrize("titles", ["../outside.txt", "linked.csv"])
+def test_titles_outside_are_refused(titles: str, project: Project, outside: Path) -> None:
+    (project.folder / "linked.csv").symlink_to(outside)
+    project.write("etlrun.yaml", PROJECT.replace("titles.csv", titles))
     enrich(project, "titles")
-    detail = summary(project, FILE)
-    assert "outside.txt:1:1: file-unreadable: the path leads out" in detail and "planted" not in detail
+    detail = summary(project, "check", FILE)
+    assert "path-outside: the path leads out of the project's folder" in detail and "planted" not in detail
+    assert detail.startswith("etlrun.yaml:")
 
 
 @pytest.mark.parametrize("link", ["prompts/kind.md", "overrides/kind.csv", "mappings/bands.yaml"])

@@ -127,6 +127,10 @@ class Model(Described):
         """Everything about the model that can change an answer; a change asks again. Raises ModelError."""
         raise NotImplementedError
 
+    def files(self) -> Mapping[str, str]:
+        """The files of the project that the model reads, by the key that names each."""
+        return {}
+
 
 @dataclass(frozen=True, kw_only=True)
 class LanguageModel(Model):

@@ -37,6 +37,9 @@ class Catalogue(LocalModel):
     titles: str = key("a CSV file: titles, and a column for each output of the prompt")
     typos: bool = key("whether a title with one letter wrong counts", default=True)
 
+    def files(self) -> Mapping[str, str]:
+        return {"titles": self.titles}
+
     def identity(self, root: Path, environment: Environment) -> Mapping[str, str]:
         path = self._file(root)
         digest = hashlib.sha256(read_text(path, os.path.relpath(path)).encode()).hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from pathlib import Path
@@ -16,7 +16,7 @@ from etlrun.spec.fields import Described, Scalar, Schema, key, schema_of_class
 from etlrun.spec.located import Document, Keys, parse_document, read_document, read_text
 from etlrun.spec.mappings import Mapping as LabelMapping
 from etlrun.spec.mappings import read_mapping
-from etlrun.spec.paths import Places, refuse_outside
+from etlrun.spec.paths import OUTSIDE, Places, path_inside, refuse_outside
 from etlrun.spec.registry import Family, kinds
 from etlrun.spec.schema import find_mistakes, kind_schema
 from etlrun.spec.secrecy import ENVIRONMENT, hide_lines, secret_mistakes
@@ -196,6 +196,9 @@ def _read(root: Path, document: Document) -> Project:
         )
         for name, value in document.value.get("profiles", {}).items()
     }
+    outside = tuple(_files_outside(root, profiles.values(), document))
+    if outside:
+        raise SpecError(outside)
     return Project(root, settings, profiles, document)
 
 
@@ -223,6 +226,15 @@ def _with_environment(settings: ProjectSettings, document: Document) -> ProjectS
     if problems:
         raise SpecError(problems)
     return found
+
+
+def _files_outside(root: Path, profiles: Iterable[Profile], document: Document) -> Iterator[Diagnostic]:
+    """The files of models that are not in the project's folder."""
+    for use in (use for profile in profiles for cascade in profile.models.values() for use in cascade):
+        for name, path in use.value.files().items():
+            if path_inside(root, path) is None:
+                fix = "put the file itself into the project"
+                yield _without_source(document.diagnose((*use.where, name), "path-outside", OUTSIDE, fix))
 
 
 def default_profile() -> Profile:
