@@ -29,9 +29,10 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
-def test_csv_is_sorted_and_formulas_are_disarmed(project: Project) -> None:
-    assert project.run(project.pipeline(NOTES.replace("PATH", "out/notes.csv"))).code == 0
-    assert (project.folder / "out/notes.csv").read_text() == 'id,note\n1,\'=1+1\n2,ngày\n3,"a,""b"""\n4,\n'
+@pytest.mark.parametrize(("key", "first"), [("", "=1+1"), (", formulas: escape", "'=1+1")])
+def test_csv_is_sorted_and_formulas_are_escaped_where_the_spec_asks(project: Project, key: str, first: str) -> None:
+    assert project.run(project.pipeline(NOTES.replace("PATH", "out/notes.csv" + key))).code == 0
+    assert (project.folder / "out/notes.csv").read_text() == f'id,note\n1,{first}\n2,ngày\n3,"a,""b"""\n4,\n'
 
 
 def test_json_lines_and_parquet(project: Project) -> None:

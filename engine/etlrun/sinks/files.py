@@ -1,7 +1,10 @@
 """`files` - publishes a relation as one file, which is replaced in one step.
 
 A reader sees the old file or the new one. Rows are sorted by `order` (or by every column), so that equal rows give equal bytes.
-In a CSV file a text that a spreadsheet would take for a formula (`=`, `+`, `-` or `@` first) gets a `'` in front.
+
+A text of a CSV file is written as it is, also one that a spreadsheet would take for a formula (`=`, `+`, `-`, `@`, a tab or a carriage
+return first). With `formulas: escape` such a text gets a `'` in front: choose it for a file that people open in a spreadsheet and whose
+texts come from others; a program that reads the file then gets the `'` too.
 
 ```yaml
 sinks:
@@ -40,6 +43,10 @@ class Files(Sink):
         "the file, relative to the project's folder; its ending says the format: `.parquet`, `.csv` or `.json` (JSON lines)"
     )
     order: tuple[str, ...] = key("the columns by which rows are sorted; all of them where it is not given", default=())
+    formulas: Literal["keep", "escape"] = key(
+        "a text in a CSV file that a spreadsheet would take for a formula: `keep` writes it as it is, `escape` puts a `'` in front",
+        default="keep",
+    )
     min_rows: int = key("fewer rows than this are not published", default=1)
 
     @property
@@ -52,6 +59,8 @@ class Files(Sink):
             scope.column(columns, column, ("order", index))
         if path_inside(scope.root, self.path) is None:
             scope.error("path", "file-unreadable", OUTSIDE, "choose a path inside it")
+        if self.formulas == "escape" and self.format in ("parquet", "json"):
+            scope.error("formulas", "wrong-value", "`formulas` is about CSV files", "leave it out")
         if self.format is None:
             scope.error(
                 "path", "wrong-value", "the path does not say the format", "let it end in `.parquet`, `.csv` or `.json`"
@@ -104,8 +113,9 @@ class Files(Sink):
         return target
 
     def _sorted_rows(self, publication: Publication) -> str:
+        escapes = self.format == "csv" and self.formulas == "escape"
         values = ", ".join(
-            _cell(item.name, is_text=item.type.name == "string" and self.format == "csv")
+            _escaped(item.name) if item.type.name == "string" and escapes else name(item.name)
             for item in publication.columns
         )
         rest = [item.name for item in publication.columns if item.name not in self.order]
@@ -117,8 +127,7 @@ _OPTIONS = {"parquet": "FORMAT parquet", "csv": "FORMAT csv, HEADER true", "json
 _FORMULA = "^[-=+@\t\r]"
 
 
-def _cell(column: str, *, is_text: bool) -> str:
+def _escaped(column: str) -> str:
+    """A text, with a `'` in front where a spreadsheet would take it for a formula."""
     quoted = name(column)
-    if not is_text:
-        return quoted
     return f"CASE WHEN regexp_matches({quoted}, {text(_FORMULA)}) THEN {text(chr(39))} || {quoted} ELSE {quoted} END AS {quoted}"
