@@ -265,6 +265,16 @@ def test_new_writes_a_pipeline_that_checks_and_runs(project: Project) -> None:
     assert (again.code, "exists" in again.err) == (2, True)
 
 
+def test_a_pipeline_over_a_file_outside_says_which_root_it_needs(project: Project, tmp_path: Path) -> None:
+    logs = tmp_path.parent / f"{tmp_path.name}-logs"
+    logs.mkdir()
+    (logs / "x.csv").write_text("k,n\na,1\n")
+    result = project.run("new", "outside", "--from", str(logs / "x.csv"))
+    assert f"let etlrun.yaml allow their folder: `roots: [{logs}]`" in result.err
+    (project.folder / "etlrun.yaml").write_text(f"roots: [{logs}]\n" + (project.folder / "etlrun.yaml").read_text())
+    assert project.run("check", "pipelines/outside.yaml").code == 0
+
+
 def test_new_from_csv_runs_as_it_stands(project: Project) -> None:
     project.write("people.csv", "id,name,born,zip,score\n1,An,1990-01-02,00123,1.5\n2,,2000-01-01,70000,2\n")
     assert project.run("new", "people", "--from", "people.csv").code == 0

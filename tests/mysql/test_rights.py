@@ -13,6 +13,7 @@ from etlrun.failures import RunFailure
 from projects import Project
 
 from .loads import Place, make_load, many
+from .server import is_mysql
 from .test_locks import locking
 from .test_pipelines import PROJECT, SPEC
 
@@ -90,7 +91,7 @@ def test_what_an_account_lacks_is_found_before_the_run_and_granted_as_printed(
     assert f"INSERT, DELETE, CREATE on `{data}`" in failure.value.message
     assert ("CREATE VIEW on `profile`" in failure.value.message) == (publish == "pointer")
     place.run(failure.value.fix.removeprefix("let an administrator run: "))
-    assert warehouse.mismatches(load) == []
+    assert list(warehouse.mismatches(load)) == []
     assert warehouse.publish(load).rows == 3
 
 
@@ -106,6 +107,29 @@ def test_a_right_that_lacks_on_one_table_is_named(
     with pytest.raises(RunFailure, match=f"the account lacks rights: {missing} on `profile`") as failure:
         place.warehouse(user=account.name, password="x1").mismatches(load)
     assert ("_etlrun_loads" in failure.value.message) == (objects == ("*",))
+
+
+@pytest.mark.parametrize("missing", ["", "INSERT"])
+def test_rights_through_a_role_count(place: Place, account: Account, tmp_path: Path, missing: str) -> None:
+    place.warehouse().publish(make_load(tmp_path, many("2022-04", 3, 1), run_id=FIRST))
+    inner, outer, user = f"i_{place.database}", f"o_{place.database}", f"{account.name}@'%'"
+    given = LEAST.replace("INSERT, ", "") if missing else LEAST
+    place.run(
+        f"CREATE ROLE {inner}",
+        f"CREATE ROLE {outer}",
+        f"GRANT {given} ON {place.database}.* TO {inner}",
+        f"GRANT {inner} TO {outer}",
+        f"GRANT {outer} TO {user}",
+        f"SET DEFAULT ROLE {outer} {'TO' if is_mysql() else 'FOR'} {user}",
+    )
+    load = make_load(tmp_path, many("2022-04", 3, 1), run_id="20220502T000000Z-a")
+    warehouse = place.warehouse(user=account.name, password="x1")
+    if missing:
+        with pytest.raises(RunFailure, match="the account lacks rights: INSERT on `profile`"):
+            warehouse.mismatches(load)
+    else:
+        assert list(warehouse.mismatches(load)) == []
+    place.run(f"DROP ROLE {inner}", f"DROP ROLE {outer}")
 
 
 def test_without_process_the_blocker_stays_unnamed_and_the_message_says_why(

@@ -42,4 +42,7 @@ def command(name: str, file: Path) -> None:
     target.write_text(text, encoding="utf-8")
     shown = project.shown(target)
     click.echo(shown)
+    places = project.places({})
+    if not places.holds(file.resolve()):
+        click.echo(f"{file} is outside the project: {places.fix(file.resolve())}", err=True)
     click.echo(f"wrote {shown}; next: etlrun check {shown}, etlrun show {shown} rows, etlrun {shown}", err=True)
