@@ -22,6 +22,8 @@ from etlrun.language.templates import duckdb, is_never_zero, spark, whole_of
 
 def decimal_operand(node: exp.Expr, kind: Type) -> Type:
     """The decimal that an operand is read as beside a decimal: a literal integer takes no more digits than it has."""
+    while isinstance(node, exp.Paren):
+        node = node.this
     value = whole_of(node)
     if value is not None:
         return decimal(len(str(abs(value))), 0)

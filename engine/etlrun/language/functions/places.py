@@ -39,9 +39,9 @@ def in_ints(name: str) -> Callable[[Arguments, Types], exp.Expr]:
 
 def short_length(argument: exp.Expr, kind: Type, engine: Engine) -> exp.Expr:
     """The length of a text to be made; an error where it is more than LONGEST_TEXT."""
-    return (
-        argument.copy() if whole_of(argument) is not None else _at_most("_1", [as_int(argument, kind, engine)], engine)
-    )
+    if whole_of(argument) is not None and kind != BIGINT:
+        return argument.copy()
+    return _at_most("_1", [as_int(argument, kind, engine)], engine)
 
 
 def short_count(text: exp.Expr, argument: exp.Expr, kind: Type, engine: Engine) -> exp.Expr:

@@ -33,7 +33,7 @@ _FARTHEST = -(2**31) + 1  # before the end
 def _not_negative(arguments: Arguments, types: Types, position: int) -> exp.Expr:
     """A length: 0 where it is negative, and null where it is null."""
     value = whole_of(arguments[position])
-    if value is not None and value >= 0:
+    if value is not None and 0 <= value <= -_FARTHEST:
         return arguments[position].copy()
     return duckdb("case when _1 < 0 then 0 else _1 end", as_int(arguments[position], types[position], "duckdb"))
 
