@@ -26,7 +26,9 @@ totals: {contract: string, Film: bigint, TV: bigint}
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Literal
 
 from sqlglot import exp
@@ -34,7 +36,7 @@ from sqlglot import exp
 from etlrun.contracts.relation import Input, named, relation_table
 from etlrun.contracts.step import Step
 from etlrun.language.columns import NULL, STRING, Column, Columns
-from etlrun.language.expressions import column, literal
+from etlrun.language.expressions import LONG_CHAIN, column, literal
 from etlrun.spec.fields import key
 from etlrun.spec.scope import HIDDEN, At, Scope
 
@@ -93,9 +95,7 @@ class Unpivot(Step):
     def lower(self, relation: Input) -> exp.Query:
         """The rows beside a list of the labels, each choosing its column: the input is read once."""
         members = self._members(relation.columns)
-        labels: exp.Query = exp.select(named(literal(members[0][0]), LABEL))
-        for label, _ in members[1:]:
-            labels = exp.union(labels, exp.select(named(literal(label), LABEL)), distinct=False, copy=False)
+        labels = _union_all([exp.select(named(literal(label), LABEL)) for label, _ in members])
         choice = exp.Case(
             ifs=[
                 exp.If(this=exp.EQ(this=column(LABEL), expression=literal(label)), true=column(name))
@@ -115,3 +115,12 @@ class Unpivot(Step):
         if self.nulls == "keep":
             return rows
         return rows.where(choice.copy().is_(exp.Null()).not_())
+
+
+def _union_all(queries: Sequence[exp.Query]) -> exp.Query:
+    """All the rows; of many queries a tree as flat as can be, which no pass is too deep for."""
+    if len(queries) <= LONG_CHAIN:
+        return reduce(lambda left, right: exp.union(left, right, distinct=False, copy=False), queries)
+    middle = len(queries) // 2
+    halves = [exp.Subquery(this=_union_all(half)) for half in (queries[:middle], queries[middle:])]
+    return exp.union(*halves, distinct=False, copy=False)
