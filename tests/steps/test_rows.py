@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from cases import Case, refused
+from etlrun.compiler.plan import make_plan
+from running import check
+from tables import read_example
 
 
 def steps(*rest: str) -> str:
@@ -203,3 +206,14 @@ def test_empty_periods_give_no_rows(case: Case) -> None:
         steps(ONCE, COMPARE % ("any", "c", "")),
         "    a: {u: string, m: string, c: string, n: bigint}\n    ->\n    | u | c_P | n_P | c_Q | n_Q | t |\n",
     )
+
+
+def test_the_first_rows_of_all_are_a_sort_with_a_limit(case: Case, tmp_path: Path) -> None:
+    rows = "    a: {x: int, y: string}\n    | x | y |\n    | 1 | p |\n    | null | q |\n    | 3 | Q |\n    | 2 | p |\n    ->\n"
+    text = steps("top: {n: 2, order: ['1', lower(y) desc, x desc, y]}")
+    case.gives(text, rows + "    | x | y |\n    | 3 | Q |\n    | null | q |\n")
+    sql = make_plan(check(tmp_path, read_example(text, rows))).relation("out").tree.sql()  # type: ignore[union-attr]
+    assert "LIMIT 2" in sql
+    assert "row_number" not in sql.lower()
+    for n in ("0", "2147483648"):
+        assert refused(tmp_path, steps(f"top: {{n: {n}, order: [x, y]}}"), rows) == [("wrong-value", n)]

@@ -52,3 +52,9 @@ def first_rows(relation: Input, per: tuple[str, ...], order: tuple[exp.Ordered, 
     ranked = relation.select(*relation.all(), named(rank, RANK))
     within = exp.LTE(this=column(RANK), expression=exp.Literal.number(n))
     return exp.select(*relation.all()).from_(ranked.subquery("ranked", copy=False)).where(within)
+
+
+def first_of_all(relation: Input, order: tuple[exp.Ordered, ...], n: int) -> exp.Query:
+    """The first `n` rows of the relation: a sort that keeps no more rows than those. A constant puts none before another."""
+    telling = [item for item in order if item.find(exp.Column) is not None]
+    return relation.select(*relation.all()).order_by(*telling, copy=False).limit(n, copy=False)

@@ -30,10 +30,11 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from etlrun.contracts.ordering import check_order, first_rows
+from etlrun.contracts.ordering import check_order, first_of_all, first_rows
 from etlrun.contracts.relation import Input
 from etlrun.contracts.step import Step
 from etlrun.language.columns import Columns
+from etlrun.language.order_by import MOST_ROWS
 from etlrun.spec.fields import Expr, key
 from etlrun.spec.scope import Scope
 
@@ -51,11 +52,13 @@ class Top(Step):
     def output(self, columns: Columns, scope: Scope) -> Columns:
         for index, name in enumerate(self.per):
             scope.column(columns, name, ("per", index))
-        if self.n < 1:
-            scope.error("n", "wrong-value", "a number of at least 1 is expected here")
+        if not 1 <= self.n <= MOST_ROWS:
+            scope.error("n", "wrong-value", f"expected a number of rows from 1 to {MOST_ROWS}")
         check_order(self.order, self.per, columns, scope)
         return columns.with_unique(self.per) if self.n == 1 and self.per else columns
 
     def lower(self, relation: Input) -> exp.Query:
         order = tuple(relation.ordering(item, ("order", index)) for index, item in enumerate(self.order))
-        return first_rows(relation, self.per, order, self.n)
+        if self.per:
+            return first_rows(relation, self.per, order, self.n)
+        return first_of_all(relation, order, self.n)
