@@ -69,6 +69,8 @@ def _sources(tables: Mapping[str, Table], dates: Mapping[str, Any]) -> str:
         source["columns"] = {
             column.name: str(column.type) for column in table.columns if not (calendar and column.name == "date")
         }
+        if table.columns.unique:
+            source["key"] = list(table.columns.unique)
         lines.append(f"  {name}: " + json.dumps({"parquet": source}, ensure_ascii=False))
     return "\n".join(lines)
 

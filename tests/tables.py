@@ -1,7 +1,7 @@
 """Tables written as text: the `rows` blocks of docstrings and tests.
 
     mapping app_content: {TV: [CHANNEL], Film: [VOD]}       a mapping of the project
-    views: {app: string, seconds: bigint}                   a source, with the types of its columns
+    views: {app: string, seconds: bigint}                   a source, with the types of its columns; `int key`: of its key
     | app | seconds |                                       its rows: a table, nothing where it is empty
     | VOD | null    |
     ->                                                      what follows is what comes out:
@@ -94,11 +94,13 @@ def read_example(steps: str, block: str, modules: dict[str, str] | None = None) 
 
 
 def read_table(types: str, text: str) -> Table:
-    """A table of declared types (`{a: int}`) from its lines."""
-    declared = {str(name): parse_type(kind) for name, kind in _types(types).items()}
+    """A table of declared types (`{a: int}`; `int key` for a column of the source's key) from its lines."""
+    written = {str(name): kind for name, kind in _types(types).items()}
+    declared = {name: parse_type(kind.removesuffix(" key")) for name, kind in written.items()}
     header, *lines = [_cells(line) for line in text.strip().splitlines()] or [tuple(declared)]
     assert header == tuple(declared), f"the header {header} is not the declaration {tuple(declared)}"
     columns = Columns(tuple(Column(name, kind) for name, kind in declared.items()))
+    columns = columns.with_unique([name for name, kind in written.items() if kind.endswith(" key")] or None)
     return Table(
         columns,
         tuple(tuple(value_of(cell, column.type) for cell, column in zip(row, columns, strict=True)) for row in lines),

@@ -132,7 +132,7 @@ def _counts(difference: Difference) -> str:
 def _equal(difference: Difference, pair: Pair) -> str:
     """The columns that tell which row it is: the key where it is known, else all that are equal."""
     names = difference.columns.names
-    keys = {name.lower() for name in difference.columns.unique}
+    keys = {name.lower() for name in difference.columns.unique or ()}
     equal = [at for at in range(len(names)) if at not in pair.unequal]
     known = [at for at in equal if names[at].lower() in keys]
     return ", ".join(f"{value_text(names[at])}: {value_text(pair.actual[at])}" for at in known or equal)

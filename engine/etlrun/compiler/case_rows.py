@@ -49,14 +49,24 @@ class RowReader:
 
     def given(self, where: Keys, columns: Columns, *, is_source: bool) -> Given:
         """The rows at `where` as whole rows; a column that one leaves out is null, which a source must allow."""
-        rows = []
+        rows: list[Row] = []
         for place, row in self._rows(where):
             before = len(self.problems)
             read = self._row(place, row, columns)
             if is_source and len(self.problems) == before:
                 self._check_nulls(place, read, columns)
+                self._check_key(place, read, rows, columns)
             rows.append(tuple(read.get(item.name) for item in columns))
         return Given(columns, tuple(rows))
+
+    def _check_key(self, where: Keys, row: dict[str, Any], before: list[Row], columns: Columns) -> None:
+        """No row of a source shares its key with one before it, as no run would publish."""
+        at = [columns.names.index(item.name) for name in columns.unique or () if (item := columns.get(name))]
+        key = [row.get(columns.names[position]) for position in at]
+        if at and any([other[position] for position in at] == key for other in before):
+            names = ", ".join(f"`{columns.names[position]}`" for position in at)
+            message = f"a row above has the same {names}, the key of `{where[-2]}`"
+            self.problems.append(self.document.diagnose(where, "wrong-value", message, "give it another value"))
 
     def _check_nulls(self, where: Keys, row: dict[str, Any], columns: Columns) -> None:
         missing = [item.name for item in columns if not item.nullable and item.name not in row]

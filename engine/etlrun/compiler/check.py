@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from etlrun.compiler.graph import in_order
+from etlrun.compiler.keys import with_key_checks
 from etlrun.diagnostics import Diagnostic, SpecError, closest, nearest
 from etlrun.language.columns import Columns
 from etlrun.spec.located import Keys
@@ -58,7 +59,7 @@ def check_pipeline(
     if checker.problems:
         raise SpecError(checker.problems)
     warnings = tuple(sorted(checker.unused()))
-    resolved = replace(pipeline, sources=checker.sources)
+    resolved = with_key_checks(replace(pipeline, sources=checker.sources), order)
     return Checked(resolved, project, profile, tuple(order), checker.columns, checker.steps, warnings)
 
 

@@ -27,8 +27,7 @@ def check_order(order: tuple[Expr, ...], per: Iterable[str], columns: Columns, s
         sound = sound and tree is not None
         if tree is not None and isinstance(tree.this, exp.Column):
             covered.add(tree.this.name.lower())
-    known = columns.unique or columns.names
-    missing = [name for name in known if name.lower() not in covered]
+    missing = [name for name in columns.telling if name.lower() not in covered]
     if sound and missing:
         scope.error(
             "order", "no-total-order", "rows can tie here, and another one may win at every run", _fix(missing, columns)

@@ -25,7 +25,9 @@ LIMIT = 100_000_000  # bytes of broken records that a quarantine keeps, where th
 
 
 class Source(Described):
-    """Reads files or a table into a relation with declared columns."""
+    """Reads files or a table into a relation with declared columns. No two rows share the values of the columns `key_`, where it has any."""
+
+    key_: tuple[str, ...] = ()
 
     def resolve(self, scope: Scope) -> Source:
         """The source with what it takes from elsewhere in the project filled in; mistakes go to `scope`."""
@@ -49,6 +51,18 @@ class Source(Described):
     def read(self, request: ReadRequest, columns: Columns) -> ReadResult:
         """Read what `request` asks for; `columns` is the relation, as `output` gives it. Raises RunFailure."""
         raise NotImplementedError
+
+
+def keyed(columns: Columns, names: tuple[str, ...], scope: Scope) -> Columns:
+    """The columns of a source with its key, which every run verifies before it publishes."""
+    for index, name in enumerate(names):
+        found = scope.column(columns, name, ("key", index))
+        if not found.type.is_orderable:
+            message = f"`{found.name}` is {found.type}, which has no equality on every engine"
+            scope.error(("key", index), "type-mismatch", message, "a key is made of other columns")
+        elif name.lower() in [earlier.lower() for earlier in names[:index]]:
+            scope.error(("key", index), "column-exists", f"`{name}` is here twice", "remove one of them")
+    return columns.with_unique(names) if names and all(name in columns for name in names) else columns
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,7 @@ def key_of(sink: Table | Files, checked: Checked) -> tuple[str, ...]:
     columns = checked.columns[sink.from_]
     tables = (use.value for use in checked.pipeline.sinks.values() if isinstance(use.value, Table))
     found = (table.key_ for table in tables if table.from_ == sink.from_ and table.key_)
-    names = sink.key_ if isinstance(sink, Table) else next(found, columns.unique)
+    names = sink.key_ if isinstance(sink, Table) else next(found, columns.unique or ())
     return tuple(column.name for name in names if (column := columns.get(name)))
 
 

@@ -129,7 +129,7 @@ class Columns:
 
     items: tuple[Column, ...]
     groups: tuple[Group, ...] = ()
-    unique: tuple[str, ...] = ()  # columns whose values no two rows share, where that is known
+    unique: tuple[str, ...] | None = None  # columns whose values no two rows share, where that is known; () for one row
     _index: dict[str, Column] = field(init=False, repr=False, compare=False, hash=False)
 
     def __post_init__(self) -> None:
@@ -159,21 +159,26 @@ class Columns:
         if column.name not in self:
             return replace(self, items=(*self.items, column))
         items = tuple(column if old.name.lower() == column.name.lower() else old for old in self.items)
-        touched = column.name.lower() in {name.lower() for name in self.unique}
-        return Columns(items, self.groups, () if touched else self.unique)
+        touched = column.name.lower() in {name.lower() for name in self.unique or ()}
+        return Columns(items, self.groups, None if touched else self.unique)
 
     def with_group(self, group: Group) -> Columns:
         return replace(self, groups=(*self.groups, group))
 
-    def with_unique(self, names: Iterable[str]) -> Columns:
-        return replace(self, unique=tuple(names))
+    def with_unique(self, names: Iterable[str] | None) -> Columns:
+        return replace(self, unique=None if names is None else tuple(names))
+
+    @property
+    def telling(self) -> tuple[str, ...]:
+        """The columns that tell rows apart: the known key, or all; rows that agree in all of them are equal."""
+        return self.names if self.unique is None else self.unique
 
     def keep(self, names: Iterable[str]) -> Columns:
         """Only the columns in `names`, in that order; a group or the known key stays while all of its columns do."""
         items = tuple(column for name in names if (column := self.get(name)))
         kept = {column.name.lower() for column in items}
         groups = tuple(group for group in self.groups if all(name.lower() in kept for name in group.columns))
-        unique = self.unique if all(name.lower() in kept for name in self.unique) else ()
+        unique = self.unique if all(name.lower() in kept for name in self.unique or ()) else None
         return Columns(items, groups, unique)
 
     def renamed(self, names: Mapping[str, str]) -> Columns:
@@ -184,7 +189,8 @@ class Columns:
 
         items = tuple(replace(item, name=new(item.name)) for item in self.items)
         groups = tuple(replace(group, columns=tuple(new(name) for name in group.columns)) for group in self.groups)
-        return Columns(items, groups, tuple(new(name) for name in self.unique))
+        unique = None if self.unique is None else tuple(new(name) for name in self.unique)
+        return Columns(items, groups, unique)
 
 
 class _TypeReader:

@@ -94,8 +94,7 @@ def check_limit(checker: QueryChecker, query: exp.Query, outputs: Columns, selec
         checker.complain(limit, "no-total-order", "LIMIT without ORDER BY picks other rows at every run", fix)
         return
     by_name = {item.this.name.lower() for item in order.expressions if _is_output(item.this, outputs)}
-    key = outputs.unique or outputs.names
-    missing = [("", name.lower()) for name in key if name.lower() not in by_name]
+    missing = [("", name.lower()) for name in outputs.telling if name.lower() not in by_name]
     if missing and selected is not None and not selected.query.args.get("distinct"):
         trees = [selected.projection(tree.name) if _is_output(tree, outputs) else tree for tree in _ordered(order)]
         missing = missing if _leaves_ties(selected, trees) else []

@@ -14,6 +14,7 @@ from etlrun.language.functions import common_type
 from etlrun.language.grammar import COUNTS, VALUES, detail
 from etlrun.language.order_by import check_limit, check_order, check_windows, refuse_shadowed
 from etlrun.language.relations import columns_of_star, declared, seen_by
+from etlrun.language.templates import whole_of
 from etlrun.language.totality import UniqueKey
 from etlrun.language.typed import Names, check_expression, has_aggregate, has_window, window_parts
 from etlrun.language.unions import widen_side
@@ -123,6 +124,8 @@ class QueryChecker:
             widen_side(query.expression, right, columns)
         if isinstance(query, exp.Except):
             columns = replace(columns, unique=left.unique)
+        if query.args.get("distinct") and columns.unique is None:
+            columns = replace(columns, unique=columns.names)
         check_order(self, query.args.get("order"), columns)
         check_limit(self, query, columns)
         return columns
@@ -140,7 +143,7 @@ class QueryChecker:
         if having is not None:
             self.condition(having, seen.names, "HAVING")
         selected = Selected(query, seen.names, seen.key, outputs, self.grouping(query, seen.names))
-        selected = replace(selected, outputs=replace(outputs, unique=tuple(_unique(selected))))
+        selected = replace(selected, outputs=outputs.with_unique(_unique(selected)))
         if having is not None:
             refuse_shadowed(self, having.this, selected)
         check_windows(self, selected)
@@ -278,20 +281,30 @@ def _type(tree: exp.Expr) -> Type:
     return type_of(tree) if TYPE in tree.meta else NULL
 
 
-def _unique(selected: Selected) -> Iterable[str]:
-    """The output columns whose values no two rows share; none where that is not known."""
+def _unique(selected: Selected) -> Iterable[str] | None:
+    """The output columns whose values no two rows share; None where that is not known."""
+    limit = selected.query.args.get("limit")
+    if limit is not None and whole_of(limit.expression) in (0, 1):
+        return ()
+    known = _unique_of_rows(selected)
+    return selected.outputs.names if known is None and selected.query.args.get("distinct") else known
+
+
+def _unique_of_rows(selected: Selected) -> Iterable[str] | None:
     trees = [_inner(item) for item in selected.query.expressions]
     if selected.keys is not None:
         named = [next((at for at, tree in enumerate(trees) if tree == key), -1) for key in selected.keys]
-        return [selected.outputs.names[at] for at in named] if all(at >= 0 for at in named) else ()
-    if not selected.key.is_declared or not selected.key.places:
-        return ()
+        return [selected.outputs.names[at] for at in named] if all(at >= 0 for at in named) else None
+    if not selected.key.is_declared:
+        return None
     columns = {
         (tree.table.lower(), tree.name.lower()): name
         for tree, name in zip(trees, selected.outputs.names, strict=False)
         if isinstance(tree, exp.Column)
     }
-    return () if selected.key.missing(columns) else [columns[place] for place in columns if _tells(selected.key, place)]
+    return (
+        None if selected.key.missing(columns) else [columns[place] for place in columns if _tells(selected.key, place)]
+    )
 
 
 def _tells(key: UniqueKey, place: tuple[str, str]) -> bool:

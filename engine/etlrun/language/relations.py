@@ -158,14 +158,25 @@ def _merged(checker: QueryChecker, join: exp.Join, names: list[tuple[str, Column
     return Columns(tuple(merged)) if merged else None
 
 
+def _all_columns(names: Names) -> UniqueKey:
+    places = ((alias.lower(), name.lower()) for alias, columns in names for name in columns.names)
+    return UniqueKey(frozenset(place for place in places if place[0]), is_declared=False)
+
+
 def _key(key: UniqueKey, join: exp.Join, alias: str, columns: Columns, before: list[tuple[str, Columns]]) -> UniqueKey:
     """The key of the rows so far, joined with the relation `alias`."""
     using = [item.name.lower() for item in join.args.get("using") or ()]
     condition, side = join.args.get("on"), join.side.upper()
     matched = {*using, *(equated(condition, alias) if condition is not None else ())}
-    unique = {name.lower() for name in columns.unique}
-    is_once = bool(unique) and unique <= matched and side in ("", "LEFT") and join.kind.upper() != "CROSS"
+    is_once = (
+        columns.unique is not None
+        and {name.lower() for name in columns.unique} <= matched
+        and side in ("", "LEFT")
+        and join.kind.upper() != "CROSS"
+    )
     result = joined(key, key_of(alias, columns), is_matched_once=is_once)
+    if side == "FULL":  # a key that holds a null could be of either side
+        result = _all_columns((*before, (alias, columns)))
     same = dict(key.same)
     for name in using:
         holder = next((other for other, found in before if name in found), "")

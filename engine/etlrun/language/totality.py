@@ -39,8 +39,8 @@ class UniqueKey:
 
 def key_of(alias: str, columns: Columns) -> UniqueKey:
     """The key of one relation."""
-    names = columns.unique or columns.names
-    return UniqueKey(frozenset((alias.lower(), name.lower()) for name in names), bool(columns.unique))
+    places = frozenset((alias.lower(), name.lower()) for name in columns.telling)
+    return UniqueKey(places, columns.unique is not None)
 
 
 def without_alias(key: UniqueKey) -> UniqueKey:

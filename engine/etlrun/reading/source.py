@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from etlrun.contracts.source import Source, Wanted
+from etlrun.contracts.source import Source, Wanted, keyed
 from etlrun.language.columns import DATE, NULL, Column, Columns
 from etlrun.reading.finding import fixed_part, leads_up
 from etlrun.reading.records import Field
@@ -74,6 +74,11 @@ class FileSource(Source):
         "`*` for any characters of a name; every other character stands for itself"
     )
     columns: Mapping[str, DeclaredColumn] = key("column: type, in the order of the relation")
+    key_: tuple[str, ...] = key(
+        "the columns that tell rows apart: a run stops before it publishes where two rows share them",
+        yaml="key",
+        default=(),
+    )
     dates: Dates | None = key("the days that must be there; adds the column `date`", default=None)
     missing: Absence = key(
         "a day whose file is absent: `fail`, `warn`, `skip`, or the list of days that may be", default="fail"
@@ -104,7 +109,7 @@ class FileSource(Source):
             items.append(Column(DATE_COLUMN, DATE, nullable=False, domain=tuple(str(day) for day in days) or None))
         self._check_absences(scope)
         self._check_place(scope)
-        return Columns(tuple(items))
+        return keyed(Columns(tuple(items)), self.key_, scope)
 
     def wanted(self, places: Places) -> Wanted:
         """The files this source is about; `places` are the folders where they may be."""

@@ -86,7 +86,7 @@ def _pair(missing: Sequence[ExpectedRow], unexpected: Sequence[Row], columns: Co
     """Rows that are meant to be the same one: of one key where the key is known, or equal in at least half of the columns."""
     types = tuple(item.type for item in columns)
     names = [name.lower() for name in columns.names]
-    keys = [names.index(name.lower()) for name in columns.unique]
+    keys = [names.index(name.lower()) for name in columns.unique or ()]
     found: list[tuple[bool, int, int, int, tuple[int, ...]]] = []
     for here, row in enumerate(missing):
         for there, other in enumerate(unexpected):

@@ -18,6 +18,7 @@ from sqlglot import exp
 
 import etlrun
 from etlrun.compiler.check import Checked
+from etlrun.compiler.keys import is_key_check
 from etlrun.compiler.plan import Plan, Relation, make_plan
 from etlrun.compiler.statement import relation_statement
 from etlrun.contracts.engine import Engine, EngineSession, ParquetFiles, StatementError, Workspace
@@ -201,7 +202,9 @@ class _Run:
         if options.relations:
             return options.relations
         published = [use.value.from_ for use in self.checked.pipeline.sinks.values()]
-        return tuple(dict.fromkeys([*published, *self.checked.pipeline.checks]))
+        checks = self.checked.pipeline.checks.items()
+        checked = [name for name, uses in checks if not all(is_key_check(use) for use in uses)]
+        return tuple(dict.fromkeys([*published, *checked]))
 
     def make(self, session: EngineSession, relation: Relation, targets: tuple[str, ...], options: RunOptions) -> None:
         """Stage a relation that is wanted, run a function, ask models, or leave a relation to the statements that read it."""

@@ -9,6 +9,9 @@ A value may be quoted: it starts with `"`, and a quote inside it is doubled. It 
 in the next lines, up to `max_record_lines` of them. A quote that is never closed, or not within that many lines, makes one broken
 record of the line in which it stands, and the next line is a record of its own. In a value without quotes around it, a `"` is itself.
 
+`key: [shop, day]` says which columns tell rows apart. Steps that need a total order then ask for no more than the key, a `join` by it matches one
+row, and every run verifies it (nulls are equal there): where two rows share it nothing is published.
+
 ```yaml
 sources:
   sales:

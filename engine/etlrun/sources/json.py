@@ -6,6 +6,9 @@ case. A number or truth value in a text column becomes its text; a key that is a
 With `format: array` each element is read like a line, wherever its line ends are; a file that is not one whole array is refused. Files
 may be compressed: names that end in `.gz`, `.zst` or `.bz2`.
 
+`key: [id]` says which columns tell rows apart. Steps that need a total order then ask for no more than the key, a `join` by it matches one
+row, and every run verifies it (nulls are equal there): where two rows share it nothing is published.
+
 ```yaml
 sources:
   views:

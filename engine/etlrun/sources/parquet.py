@@ -10,6 +10,9 @@ and an unsigned bigint is a decimal(20,0). Names compare without case. Columns t
 A `timestamp` is a clock without a zone. Files may hold instants instead (`isAdjustedToUTC`, and the INT96 of Spark and Hive): declare
 those as `timestamp utc`, and the column is their clock in UTC.
 
+`key: [user_id]` says which columns tell rows apart. Steps that need a total order then ask for no more than the key, a `join` by it matches one
+row, and every run verifies it (nulls are equal there): where two rows share it nothing is published.
+
 ```yaml
 sources:
   searches:

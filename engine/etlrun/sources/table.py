@@ -2,10 +2,13 @@
 
 The declared columns must be in the table, with a type that fits. A table of another schema is named with it: `marts.orders`.
 
+`key: [contract]` says which columns tell rows apart. Steps that need a total order then ask for no more than the key, a `join` by it matches one
+row, and every run verifies it (nulls are equal there): where two rows share it nothing is published.
+
 ```yaml
 sources:
   contracts:
-    table: {connection: warehouse, table: contracts, columns: {contract: string not null, since: date}}
+    table: {connection: warehouse, table: contracts, key: [contract], columns: {contract: string not null, since: date}}
 ```
 
 ```table contracts
@@ -40,7 +43,7 @@ from dataclasses import dataclass, replace
 
 from etlrun.contracts.connection import Database
 from etlrun.contracts.engine import ParquetFiles
-from etlrun.contracts.source import ReadRequest, ReadResult, Source
+from etlrun.contracts.source import ReadRequest, ReadResult, Source, keyed
 from etlrun.language.columns import Column, Columns
 from etlrun.reading.source import DeclaredColumn
 from etlrun.spec.fields import key
@@ -56,6 +59,11 @@ class Table(Source):
     columns: Mapping[str, DeclaredColumn] = key("column: type, in the order of the relation", factory=dict)
     pipeline: str = key("instead of `connection` and `table`: the pipeline that publishes the table", default="")
     sink: str = key("with `pipeline`: the sink that publishes it; its only one where it is not given", default="")
+    key_: tuple[str, ...] = key(
+        "the columns that tell rows apart: a run stops before it publishes where two rows share them",
+        yaml="key",
+        default=(),
+    )
     published: Columns | None = None
 
     def resolve(self, scope: Scope) -> Table:
@@ -77,7 +85,7 @@ class Table(Source):
 
     def output(self, scope: Scope) -> Columns:
         if self.published is not None and not self.columns:
-            return self.published
+            return keyed(self.published.with_unique(None), self.key_, scope)
         if not self.pipeline:
             self._require_all(scope)
         items: list[Column] = []
@@ -85,7 +93,7 @@ class Table(Source):
             scope.new_column(Columns(tuple(items)), name, ("columns", name), is_key=True)
             kind = scope.type(declared.type_text, ("columns", name))
             items.append(Column(name, kind, not declared.is_required, declared.description))
-        return Columns(tuple(items))
+        return keyed(Columns(tuple(items)), self.key_, scope)
 
     def _require_all(self, scope: Scope) -> None:
         missing = [f"`{name}`" for name in ("connection", "table", "columns") if not getattr(self, name)]

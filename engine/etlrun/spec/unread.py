@@ -16,6 +16,8 @@ from etlrun.spec.scope import At, Scope
 class UnreadSource:
     """A source that was not read: nothing is known of its columns."""
 
+    key_: ClassVar[tuple[str, ...]] = ()
+
     def resolve(self, scope: Scope) -> UnreadSource:
         return self
 

@@ -93,7 +93,7 @@ class Compare(Step):
 
     def _one_row_each(self, columns: Columns, scope: Scope) -> None:
         covered = {name.lower() for name in (*self.by, self.period)}
-        if not columns.unique or any(name.lower() not in covered for name in columns.unique):
+        if columns.unique is None or any(name.lower() not in covered for name in columns.unique):
             names = ", ".join(f"`{name}`" for name in (*self.by, self.period))
             scope.error(
                 "by",

@@ -65,7 +65,7 @@ class Explode(Step):
         result = replace(
             rest,
             items=tuple(element if item.name.lower() == found.name.lower() else item for item in columns),
-            unique=(),
+            unique=None,
         )
         if not self.position:
             return result

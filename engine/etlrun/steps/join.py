@@ -110,7 +110,7 @@ class Join(Step):
             result = result.with_column(
                 replace(found, name=new, nullable=found.nullable or self.how in ("left", "full"))
             )
-        return result.with_unique(columns.unique if one and self.how in ("inner", "left") else ())
+        return result.with_unique(self._unique(columns, other, one=one))
 
     def _compare(self, columns: Columns, here: str, other: Columns, there: str, at: At, scope: Scope) -> None:
         one, two = scope.column(columns, here, at), scope.column(other, there, at)
@@ -122,7 +122,25 @@ class Join(Step):
 
     def _is_one(self, other: Columns) -> bool:
         keys = {there.lower() for _, there, _ in self._keys()}
-        return bool(other.unique) and all(name.lower() in keys for name in other.unique)
+        return other.unique is not None and all(name.lower() in keys for name in other.unique)
+
+    def _unique(self, columns: Columns, other: Columns, *, one: bool) -> tuple[str, ...] | None:
+        """The key of the result: that of this side where it matches one row, else with that of the other side; alone where each row there matches one here."""
+        if columns.unique is None or self.how not in ("inner", "left"):
+            return None
+        if one:
+            return columns.unique
+        if other.unique is None:
+            return None
+        names = {there.lower(): here for here, there, _ in self._keys()}
+        names = {**{old.lower(): new for new, old, _ in self._brings(other)}, **names}
+        if any(name.lower() not in names for name in other.unique):
+            return None
+        theirs = [names[name.lower()] for name in other.unique]
+        equated = {here.lower() for here, _, _ in self._keys()}
+        if self.how == "inner" and all(name.lower() in equated for name in columns.unique):
+            return tuple(theirs)
+        return tuple(dict.fromkeys((*columns.unique, *theirs)))
 
     def _here(self, columns: Columns, other: Columns) -> Columns:
         """The columns of this side, the keys being whichever side's row there is."""

@@ -53,13 +53,16 @@ class Select(Step):
         return columns.keep(self.columns)
 
     def _computed(self, wanted: Mapping[str, Expr], columns: Columns, scope: Scope) -> Columns:
-        result = Columns(())
+        result, kept = Columns(()), dict[str, str]()  # a kept column in lower case, and its new name
         for name, expression in wanted.items():
             scope.new_column(result, name, ("columns", name), is_key=True)
             tree = scope.tree(columns, expression, ("columns", name))
-            domain = columns.get(tree.name).domain if isinstance(tree, exp.Column) and tree.name in columns else None  # type: ignore[union-attr]
+            same = columns.get(tree.name) if isinstance(tree, exp.Column) else None
+            domain = same.domain if same else None
+            if same:
+                kept[same.name.lower()] = name
             result = result.with_column(Column(name, type_of(tree) if tree is not None else NULL, domain=domain))
-        return result
+        return result.with_unique(columns.keep(kept).renamed(kept).unique)
 
     def lower(self, relation: Input) -> exp.Query:
         if isinstance(self.columns, tuple):

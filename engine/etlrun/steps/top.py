@@ -55,7 +55,7 @@ class Top(Step):
         if not 1 <= self.n <= MOST_ROWS:
             scope.error("n", "wrong-value", f"expected a number of rows from 1 to {MOST_ROWS}")
         check_order(self.order, self.per, columns, scope)
-        return columns.with_unique(self.per) if self.n == 1 and self.per else columns
+        return columns.with_unique(self.per) if self.n == 1 else columns
 
     def lower(self, relation: Input) -> exp.Query:
         order = tuple(relation.ordering(item, ("order", index)) for index, item in enumerate(self.order))

@@ -76,7 +76,7 @@ class Unpivot(Step):
         ):
             scope.new_column(result, new.name, at)
             result = result.with_column(new)
-        return result.with_unique((*rest.unique, self.name) if rest.unique else ())
+        return result.with_unique((*rest.unique, self.name) if rest.unique is not None else None)
 
     def _place(self, index: int) -> At:
         return ("columns", index) if self.columns else "over"

@@ -1,0 +1,37 @@
+"""The keys of sources as checks: what a pipeline builds on is verified before it publishes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from etlrun.spec.pipeline import Pipeline
+from etlrun.spec.project import Use
+from etlrun.spec.registry import kinds
+
+
+def with_key_checks(pipeline: Pipeline, order: Iterable[str]) -> Pipeline:
+    """The checked pipeline, each `key` of a source that a sink or check needs being a `unique` check of that source."""
+    found = {name: list(uses) for name, uses in pipeline.checks.items()}
+    for name in _needed(pipeline, list(order)):
+        use = pipeline.sources.get(name)
+        if use is not None and use.value.key_:
+            check = kinds("checks")["unique"](columns=use.value.key_)
+            found.setdefault(name, []).append(Use("unique", check, (*use.where, "key")))
+    return replace(pipeline, checks={name: tuple(uses) for name, uses in found.items()})
+
+
+def is_key_check(use: Use) -> bool:
+    """Whether a check stands for the `key` of a source."""
+    return use.where[0] == "sources"
+
+
+def _needed(pipeline: Pipeline, order: list[str]) -> list[str]:
+    """The relations that sinks and checks are made from, themselves included."""
+    checks = [use for uses in pipeline.checks.values() for use in uses]
+    wanted = {use.value.from_.lower() for use in pipeline.sinks.values()} | {name.lower() for name in pipeline.checks}
+    wanted |= {other.lower() for use in checks for other, _ in use.value.reads()}
+    for name in reversed(order):
+        if name.lower() in wanted:
+            wanted |= {other.lower() for use in pipeline.chains.get(name, ()) for other, _ in use.value.reads()}
+    return [name for name in order if name.lower() in wanted]
