@@ -84,7 +84,9 @@ def functions_page() -> str:
     """The table of functions, one table for each kind."""
     parts = [
         "# Functions",
-        "Expressions are Spark SQL as Spark 4 runs it (ANSI), and give the same on every engine. These are the functions they may call. "
+        "Expressions are Spark SQL as Spark 4 runs it (ANSI), and give the same on every engine. "
+        "`day + interval 3 months` adds to a date or timestamp (a month that is shorter ends with its last day), "
+        "`extract(year from day)` takes a part of one. These are the functions they may call. "
         "`[x]` may be left out, `x...` may be repeated; `same` arguments are brought to one type.",
         "A value that cannot be computed (an overflow, a division by zero, text that is no number) ends the run with its place in the "
         "spec. An engine need not compute what nothing reads: the other operand of a null, a column that no later step uses. "

@@ -63,7 +63,7 @@ def test_a_query_gives_named_and_typed_columns(sql: str, columns: list[tuple[str
         ("select n from here join there using (n)", "there is no column `n` on both sides"),
         ("select n from here where sum(n) > 1", "an aggregate is not allowed in WHERE"),
         ("select n from here where rank() over (order by n) = 1", "a window function is not allowed in WHERE"),
-        ("select n from here h(n)", "`h(n)` renames columns"),
+        ("select n from here h(n)", "`h` renames the columns of a relation"),
         ("select n from here tablesample (5 rows)", "TABLESAMPLE is not supported in a `sql` step"),
         ("select n, count(*) as c from here group by k", "`n` is neither grouped nor aggregated"),
         ("select n from here where null", "`null` alone has no type"),

@@ -156,8 +156,23 @@ def test_a_mistake_stands_at_its_word(text: str, code: str, word: str) -> None:
         ("first_value(s)", "`first_value` needs `over (order by ...)`; use `min_by(value, order)`"),
         ("s ilike 'a'", "`ilike` is not part of the expression language; use lower(x) like '...'"),
         (
-            "d + interval '1' day",
-            "intervals are not part of the expression language; use `date_add`, `add_months` or `timestamp_seconds`",
+            "interval '1' day",
+            "an interval is added to a date or timestamp, or taken from one; write `day + interval 3 months`",
+        ),
+        ("d + interval 1 hour", "a date has no hours to add; cast the date to timestamp first"),
+        ("n + interval 1 day", "an interval is added to a date or timestamp, not int; cast it to date or timestamp"),
+        (
+            "d + interval 20000 years",
+            "an interval counts a whole number up to 10000 here, and this is 20000; write one number and one unit: `interval 3 months`",
+        ),
+        (
+            "d + interval '1' fortnight",
+            "`fortnight` is not a unit of an interval; the units are year, quarter, month, week, day, hour, minute, second",
+        ),
+        ("extract(second from z)", "`second` is not a part to extract; use `second(x)`, which is a whole number"),
+        (
+            "extract(epoch from z)",
+            "`epoch` is not a part to extract; the parts are year, quarter, month, week, day, hour, minute, doy",
         ),
         (
             "s rlike r'\\bx'",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import io
 import json
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 
 from cases import Case, refused
 from etlrun.cli.reporting import PlainReporter
-from etlrun.compiler.check import check_file
+from etlrun.compiler.producers import check_file
 from etlrun.diagnostics import SpecError
 from etlrun.failures import RunFailure
 from etlrun.runtime.run import RunOptions, run_pipeline

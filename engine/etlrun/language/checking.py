@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sqlglot import exp
@@ -14,6 +14,15 @@ from etlrun.language.functions.left_out import NOT_DETERMINISTIC
 from etlrun.language.grammar import detail
 
 Names = tuple[tuple[str, Columns], ...]  # the relations an expression sees, by alias, nearest first
+OUTER = "etlrun.outer"  # the key under which a column's `meta` says that it is one of the query around a subquery
+
+
+@dataclass(frozen=True)
+class Inside:
+    """How the subqueries of an expression are checked, and whether the expression is a condition, in which `in` and `exists` may stand."""
+
+    columns_of: Callable[[exp.Expr], Columns]
+    is_condition: bool
 
 
 @dataclass
@@ -29,6 +38,8 @@ class Checker:
     in_over: bool = False
     is_written: bool = False  # by the user, not by us
     wanted: Type | None = None  # the type that the whole must have, where it must have one
+    inside: Inside | None = None  # None where no subquery may stand
+    outer: Names = ()  # the relations of the query around, where the expression may read them
 
     def visit(self, node: exp.Expr) -> Type:
         """The type of `node`, which is also kept in its `meta`."""
@@ -67,9 +78,21 @@ def typed_null(wanted: Type | None = None) -> str:
 
 def _is_always_null(node: exp.Expr, kind: Type) -> bool:
     """Whether a value made of nulls has no type; a column has none only after a mistake."""
-    if isinstance(node, (exp.Null, exp.Column, exp.Dot)) or NULL not in (kind, kind.element):
+    if isinstance(node, (exp.Null, exp.Column, exp.Dot, exp.Subquery)) or NULL not in (kind, kind.element):
         return False
-    return not any(column.meta.get(TYPE) == NULL for column in node.find_all(exp.Column))
+    return not any(part.meta.get(TYPE) == NULL for part in node.find_all(exp.Column, exp.Subquery))
+
+
+def own_parts(tree: exp.Expr) -> Iterator[exp.Expr]:
+    """The parts of an expression, subqueries left out: what is in them is of their own."""
+    return (part for part in tree.iter_expressions() if not isinstance(part, exp.Query))
+
+
+def own_nodes(tree: exp.Expr) -> Iterator[exp.Expr]:
+    """An expression and everything in it, subqueries left out."""
+    yield tree
+    for part in own_parts(tree):
+        yield from own_nodes(part)
 
 
 Rule = Callable[[Checker, exp.Expr], Type]
@@ -87,6 +110,8 @@ def visit_column(checker: Checker, node: exp.Expr) -> Type:
     assert declared is not None
     resolved: exp.Expr = column(declared.name, alias or None)
     resolved.meta[TYPE] = kind = declared.type
+    if not any(columns is seen for _, seen in checker.names):
+        resolved.meta[OUTER] = True
     for position, name in enumerate(parts[rest:], rest):
         member = next((item for item in kind.fields if item[0].lower() == name.lower()), None)
         if member is None:
@@ -101,6 +126,7 @@ def visit_column(checker: Checker, node: exp.Expr) -> Type:
         resolved.this.meta.update(node.this.meta)  # its place in the text
         node.set("this", resolved.this)
         node.set("table", resolved.args.get("table"))
+        node.meta.update(resolved.meta)
     else:
         node.replace(resolved)
     return kind
@@ -126,11 +152,14 @@ def visit_field(checker: Checker, node: exp.Expr) -> Type:
 
 def _find(checker: Checker, node: exp.Column, parts: list[str]) -> tuple[str, Columns, int] | None:
     """The alias to write, the columns, and how many parts name the column; None, and a mistake, where there is not one."""
-    if len(parts) > 1:
-        for alias, columns in checker.names:
-            if alias and alias.lower() == parts[0].lower() and parts[1] in columns:
-                return alias, columns, 2
+    own = {alias.lower() for alias, _ in checker.names}
+    outer = tuple((alias, columns) for alias, columns in checker.outer if alias.lower() not in own)
+    for alias, columns in (*checker.names, *outer) if len(parts) > 1 else ():
+        if alias and alias.lower() == parts[0].lower() and parts[1] in columns:
+            return alias, columns, 2
     holders = [(alias, columns) for alias, columns in checker.names if parts[0] in columns]
+    is_outer = not holders
+    holders = holders or [(alias, columns) for alias, columns in outer if parts[0] in columns]
     if not holders:
         _complain_unknown(checker, node, parts)
         return None
@@ -140,7 +169,7 @@ def _find(checker: Checker, node: exp.Column, parts: list[str]) -> tuple[str, Co
         fix = f"write {alias}.{parts[0]} or {holders[1][0]}.{parts[0]}"
         checker.complain(node, "unknown-column", f"`{parts[0]}` is a column of both {both}", fix)
         return None
-    return alias if len(checker.names) > 1 else "", columns, 1
+    return alias if is_outer or len(checker.names) > 1 else "", columns, 1
 
 
 _CLOCKS = ("current_date", "current_timestamp", "current_time", "localtimestamp")  # Spark calls them without brackets

@@ -41,9 +41,11 @@ class Language(Spark):
 
     class Parser(SparkParser):
         STRICT_CAST = True
+        ADD_JOIN_ON_TRUE = False  # a JOIN without ON is a mistake
+        JOINS_HAVE_EQUAL_PRECEDENCE = True  # `from a, b` is `from a cross join b`
         FUNCTIONS: ClassVar[dict[str, Any]] = {}
         ARRAY_CONSTRUCTORS: ClassVar[dict[str, Any]] = {}  # else `array(1, 2)[0]` is read as the array of 0
-        FUNCTION_PARSERS = {name: SparkParser.FUNCTION_PARSERS[name] for name in ("CAST", "TRY_CAST")}
+        FUNCTION_PARSERS = {name: SparkParser.FUNCTION_PARSERS[name] for name in ("CAST", "TRY_CAST", "EXTRACT")}
         NO_PAREN_FUNCTIONS: ClassVar[dict[Any, Any]] = {}
         NO_PAREN_FUNCTION_PARSERS = {"CASE": SparkParser.NO_PAREN_FUNCTION_PARSERS["CASE"]}
 

@@ -50,7 +50,7 @@ VALUES: tuple[type[exp.Expr], ...] = (
     *(exp.Literal, exp.RawString, exp.Boolean, exp.Null, exp.Parameter, exp.Column, exp.Dot, exp.Paren),
     *(exp.Cast, exp.TryCast, exp.Case, exp.Is, exp.In, exp.Between, exp.Like, exp.RegexpLike, exp.Bracket),
     *(exp.Not, exp.Neg, exp.BitwiseNot, exp.DPipe, exp.Div, *_BINARY),
-    *(exp.Anonymous, exp.Window, exp.Filter),
+    *(exp.Anonymous, exp.Window, exp.Filter, exp.Subquery, exp.Exists, exp.Extract),
 )
 """Every type of node that gives a value for each row or group."""
 
@@ -91,7 +91,9 @@ EXPRESSIONS: dict[type[exp.Expr], dict[str, Slot]] = {
     exp.Case: {"this": VALUE, "ifs": _of(exp.If), "default": VALUE},
     exp.If: {"this": VALUE, "true": VALUE},
     exp.Is: {"this": VALUE, "expression": _of(exp.Null, exp.Boolean)},
-    exp.In: {"this": VALUE, "expressions": VALUE},
+    exp.In: {"this": VALUE, "expressions": VALUE, "query": _of(exp.Subquery)},
+    exp.Exists: {"this": QUERY},
+    exp.Subquery: {"this": QUERY, "alias": _of(exp.TableAlias)},
     exp.Between: {"this": VALUE, "low": VALUE, "high": VALUE},
     exp.Like: {"this": VALUE, "expression": VALUE, "negate": _YES},
     exp.RegexpLike: {"this": VALUE, "expression": VALUE},
@@ -102,6 +104,8 @@ EXPRESSIONS: dict[type[exp.Expr], dict[str, Slot]] = {
     exp.DPipe: {"this": VALUE, "expression": VALUE, "safe": _YES},
     exp.Div: {"this": VALUE, "expression": VALUE, "safe": _YES},
     **{kind: {"this": VALUE, "expression": VALUE} for kind in _BINARY},
+    **{kind: {"this": VALUE, "expression": _of(*VALUES, exp.Interval)} for kind in (exp.Add, exp.Sub)},
+    exp.Extract: {"this": _of(exp.Var), "expression": VALUE},
     exp.Anonymous: {"this": _TEXT, "expressions": _of(*VALUES, exp.Star, exp.Distinct)},
     exp.Window: {
         "this": _of(exp.Anonymous, exp.Filter),
@@ -120,6 +124,7 @@ PARTS: dict[type[exp.Expr], dict[str, Slot]] = {
     exp.Star: {},
     exp.Distinct: {"expressions": VALUE},
     exp.If: {"this": VALUE, "true": VALUE},
+    exp.Interval: {"this": _of(exp.Literal), "unit": _of(exp.Var)},
     exp.Where: {"this": VALUE},
     exp.Order: {"expressions": _of(exp.Ordered)},
     exp.Ordered: {"this": VALUE, "desc": _YES, "nulls_first": _YES},
@@ -156,10 +161,9 @@ QUERIES: dict[type[exp.Expr], dict[str, Slot]] = {
     exp.Union: _SET,
     exp.Except: _SET,
     exp.Intersect: _SET,
-    exp.Subquery: {"this": QUERY, "alias": _of(exp.TableAlias)},
     exp.With: {"expressions": _of(exp.CTE)},
     exp.CTE: {"this": QUERY, "alias": _of(exp.TableAlias)},
-    exp.TableAlias: {"this": _NAME},
+    exp.TableAlias: {"this": _NAME, "columns": _NAME},
     exp.From: {"this": _RELATION},
     exp.Table: {"this": _NAME, "alias": _of(exp.TableAlias)},
     exp.Join: {
@@ -176,7 +180,12 @@ QUERIES: dict[type[exp.Expr], dict[str, Slot]] = {
 }
 """The clauses of a query; `queries` judges every argument of them."""
 
-COUNTS = (exp.Limit, exp.WindowSpec, exp.DataTypeParam)  # what is below them is read as a number, and has no type
+COUNTS = (
+    exp.Limit,
+    exp.WindowSpec,
+    exp.DataTypeParam,
+    exp.Interval,
+)  # what is below them is read as a number, and has no type
 NOT_EMPTY: dict[type[exp.Expr], tuple[str, str, str]] = {
     exp.Select: ("expressions", "this SELECT names no column", "name columns, or write `*`"),
     exp.Group: ("expressions", "GROUP BY names no column", "name one, or leave it out"),
@@ -192,19 +201,27 @@ _STAR_OF_A_TABLE = frozenset(("this", "table"))
 
 
 def misfits(tree: exp.Expr, text: str, wanted: Slot) -> Iterator[Problem]:
-    """A mistake for each part of `tree`, a VALUE or QUERY parsed from `text`, that the grammar does not hold."""
+    """A mistake for each part of `tree`, parsed from `text`, that the grammar does not hold where a VALUE or a QUERY is `wanted`."""
     level: list[exp.Expr] = [tree]
     if not wanted.holds(tree):
         yield _refused_node(tree, text)
         return
     while level:
         node = level.pop()
+        if wanted == VALUE and isinstance(node, (exp.Query, exp.Exists)):
+            yield _refused_node(node, text)  # only the expressions of a query have subqueries
+            continue
         if _is_star_of_a_table(node):
             yield from _misfits_of_star(node.this, text)
             continue
         row = GRAMMAR[type(node)]
         needed = NOT_EMPTY.get(type(node))
-        if needed and not node.args.get(needed[0]) and all(key in row for key, value in node.args.items() if value):
+        if (
+            needed
+            and not node.args.get(needed[0])
+            and not node.args.get("query")
+            and all(key in row for key, value in node.args.items() if value)
+        ):
             yield Problem("syntax", needed[1], *clause("", node.parent or node, text), needed[2])
         for key, value in node.args.items():
             for part in value if isinstance(value, list) else (value,):

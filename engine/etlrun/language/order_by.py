@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from etlrun.language.checking import own_nodes
 from etlrun.language.columns import Columns
 from etlrun.language.expressions import TYPE, column, respell, type_of
 from etlrun.language.templates import whole_of
@@ -72,8 +73,13 @@ def _check_item(checker: QueryChecker, typed: exp.Expr, outputs: Columns, select
 
 def refuse_shadowed(checker: QueryChecker, tree: exp.Expr, selected: Selected) -> None:
     """Complain about a name that means a column of the result to one engine, and a column that is read to the other."""
-    for node in tree.find_all(exp.Column):
-        if not node.table and node.name in selected.outputs and selected.projection(node.name) != node:
+    for node in own_nodes(tree):
+        if (
+            isinstance(node, exp.Column)
+            and not node.table
+            and node.name in selected.outputs
+            and selected.projection(node.name) != node
+        ):
             message = f"`{node.name}` is a column of the result and of what is read"
             checker.complain(node, "unknown-column", message, "give the column of the result another name with `as`")
 
@@ -117,6 +123,11 @@ def _is_output(tree: exp.Expr, outputs: Columns) -> bool:
     return isinstance(tree, exp.Column) and not tree.table and tree.name in outputs
 
 
+def _windows(selected: Selected) -> list[exp.Window]:
+    nodes = (node for item in selected.query.expressions for node in own_nodes(item))
+    return [node for node in nodes if isinstance(node, exp.Window)]
+
+
 def _not_total(checker: QueryChecker, node: exp.Expr, missing: list[Place], known: dict[str, object]) -> None:
     unordered = [
         place
@@ -134,7 +145,7 @@ def check_windows(checker: QueryChecker, selected: Selected) -> None:
     """A window that picks a row needs an order that, with PARTITION BY, leaves no ties between unlike rows."""
     if not checker.text or checker.problems or selected.keys == ():
         return
-    for window in [found for item in selected.query.expressions for found in item.find_all(exp.Window)]:
+    for window in _windows(selected):
         order = window.args.get("order")
         if order is None or not picks_a_row(window):
             continue

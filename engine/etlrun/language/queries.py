@@ -7,17 +7,18 @@ from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
-from etlrun.language.checking import typed_null
+from etlrun.language.checking import Inside, typed_null
 from etlrun.language.columns import BOOLEAN, NULL, Column, Columns, Type
 from etlrun.language.expressions import TYPE, ExpressionError, Problem, span, type_of, word
 from etlrun.language.functions import common_type
 from etlrun.language.grammar import COUNTS, VALUES, detail
+from etlrun.language.grouping import grouping, inner_of, is_grouped_query
 from etlrun.language.order_by import check_limit, check_order, check_windows, refuse_shadowed
-from etlrun.language.relations import columns_of_star, declared, seen_by
+from etlrun.language.relations import columns_of_star, declared, nameless, renamed_by, seen_by
 from etlrun.language.templates import whole_of
 from etlrun.language.totality import UniqueKey
-from etlrun.language.typed import Names, check_expression, has_aggregate, has_window, window_parts
-from etlrun.language.unions import widen_side
+from etlrun.language.typed import Names, check_expression, has_aggregate, has_window
+from etlrun.language.unions import JUDGED, widen_side
 
 
 def check_query(query: exp.Query, relations: Mapping[str, Columns], text: str = "") -> tuple[exp.Query, Columns]:
@@ -55,7 +56,7 @@ class Selected:
     def projection(self, name: str) -> exp.Expr:
         """The expression of the output column `name`."""
         index = [item.name.lower() for item in self.outputs].index(name.lower())
-        return _inner(self.query.expressions[index])
+        return inner_of(self.query.expressions[index])
 
 
 @dataclass
@@ -72,13 +73,17 @@ class QueryChecker:
     def refuse_unjudged(self, query: exp.Query) -> None:
         """Complain about a part of the user's query that no rule has looked at, which would be a fault of ours."""
         for node in query.walk() if self.text and not self.problems else ():
-            if isinstance(node, VALUES) and TYPE not in node.meta and not isinstance(node.parent, COUNTS):
+            mark = JUDGED if isinstance(node, exp.Query) else TYPE
+            if isinstance(node, VALUES) and mark not in node.meta and not isinstance(node.parent, COUNTS):
                 self.complain(node, "expression-not-allowed", f"`{detail(node)}` is not allowed here")
 
-    def columns_of(self, query: exp.Expr, relations: Mapping[str, Columns]) -> Columns:
-        """The columns of a query that stands for itself: as the whole, as a CTE, in FROM. None of them is of type null."""
+    def columns_of(self, query: exp.Expr, relations: Mapping[str, Columns], outer: Names | None = None) -> Columns:
+        """The columns of a query that stands for itself: as the whole, as a CTE, in FROM. None of them is of type null.
+
+        With `outer` it is a subquery of an expression, and those are the relations around it: its columns need no names.
+        """
         before = len(self.problems)
-        columns = self.query(query, relations)
+        columns = self.query(query, relations, outer)
         for index, item in enumerate(columns if self.text and len(self.problems) == before else ()):
             if item.type == NULL:
                 place = query.expressions[index] if isinstance(query, exp.Select) else query
@@ -86,23 +91,25 @@ class QueryChecker:
                 self.complain(place, "type-mismatch", message, typed_null())
         return columns
 
-    def query(self, query: exp.Expr, relations: Mapping[str, Columns]) -> Columns:
+    def query(self, query: exp.Expr, relations: Mapping[str, Columns], outer: Names | None = None) -> Columns:
+        query.meta[JUDGED] = True
         known = dict(relations)
         with_ = query.args.get("with_")
         for cte in with_.expressions if with_ is not None else ():
             if cte.alias.lower() in {name.lower() for name in known} and self.text:
                 fix = "rename one of them"
                 self.complain(cte.args["alias"], "duplicate-name", f"there is a relation `{cte.alias}` already", fix)
-            known[cte.alias] = self.columns_of(cte.this, known)
+            alias = cte.args["alias"]
+            known[cte.alias] = renamed_by(self, alias, self.columns_of(cte.this, known, nameless(alias)))
         if isinstance(query, exp.SetOperation):
             return self.set_operation(query, known)
         if isinstance(query, exp.Subquery):
             if query.alias and self.text:
                 message = f"`{query.alias}` names a subquery that is not behind FROM"
                 self.complain(query.args["alias"], "not-allowed-here", message, "leave the name out")
-            return self.query(query.this, known)
+            return self.query(query.this, known, outer)
         assert isinstance(query, exp.Select), "the grammar holds no other query"
-        return self.select(query, known)
+        return self.select(query, known, outer)
 
     def set_operation(self, query: exp.SetOperation, relations: Mapping[str, Columns]) -> Columns:
         left, right = self.query(query.this, relations), self.query(query.expression, relations)
@@ -130,26 +137,30 @@ class QueryChecker:
         check_limit(self, query, columns)
         return columns
 
-    def select(self, query: exp.Select, relations: Mapping[str, Columns]) -> Columns:
+    def select(self, query: exp.Select, relations: Mapping[str, Columns], outer: Names | None = None) -> Columns:
         seen = seen_by(self, query, relations)
+        is_grouped = is_grouped_query(query)
         if any(not len(columns) for _, columns in seen.names):
             return Columns(())  # a relation that is not there: its columns are no further mistakes
         self.expand_stars(query, seen.names)
         where = query.args.get("where")
         if where is not None:
-            self.condition(where, seen.names, "WHERE")
-        outputs = self.projections(query, seen.names)
+            self.condition(where, seen.names, "WHERE", self.inside(relations, seen.names), outer or ())
+        inside = self.inside(relations, () if is_grouped else seen.names, is_condition=False)
+        outputs = self.projections(query, seen.names, inside, may_be_nameless=outer is not None)
         having = query.args.get("having")
         if having is not None:
-            self.condition(having, seen.names, "HAVING")
-        selected = Selected(query, seen.names, seen.key, outputs, self.grouping(query, seen.names))
+            self.condition(having, seen.names, "HAVING", self.inside(relations, ()))
+        selected = Selected(query, seen.names, seen.key, outputs, grouping(self, query, seen.names))
         selected = replace(selected, outputs=outputs.with_unique(_unique(selected)))
         if having is not None:
             refuse_shadowed(self, having.this, selected)
         check_windows(self, selected)
         check_order(self, query.args.get("order"), selected.outputs, selected)
         check_limit(self, query, selected.outputs, selected)
-        return selected.outputs
+        limit = query.args.get("limit")
+        is_one = limit is not None and whole_of(limit.expression) in (0, 1)
+        return selected.outputs.with_unique(()) if is_one else selected.outputs
 
     def expand_stars(self, query: exp.Select, names: Names) -> None:
         expanded: list[exp.Expr] = []
@@ -168,18 +179,23 @@ class QueryChecker:
             expanded.extend(columns_of_star(names, wanted))
         query.set("expressions", expanded)
 
-    def projections(self, query: exp.Select, names: Names) -> Columns:
+    def inside(self, relations: Mapping[str, Columns], names: Names, *, is_condition: bool = True) -> Inside:
+        """How the subqueries of an expression over `names` are checked."""
+        return Inside(lambda query: self.columns_of(query, relations, names), is_condition)
+
+    def projections(self, query: exp.Select, names: Names, inside: Inside, *, may_be_nameless: bool) -> Columns:
         items: list[Column] = []
         seen: set[str] = set()
         for item in list(query.expressions):
-            typed = self.expression(_inner(item), names, replace=True)
+            typed = self.expression(inner_of(item), names, replace=True, inside=inside)
             name = (
                 item.alias
                 if isinstance(item, exp.Alias)
                 else (typed.name if isinstance(typed, (exp.Column, exp.Dot)) else "")
             )
             if not name:
-                self.complain(item, "missing-key", "this column has no name", "add `as NAME`")
+                if not may_be_nameless:
+                    self.complain(item, "missing-key", "this column has no name", "add `as NAME`")
                 name = f"_{len(items)}"
             if name.lower() in seen:
                 self.complain(
@@ -194,50 +210,8 @@ class QueryChecker:
             items.append(Column(name, _type(typed), domain=source.domain if source else None))
         return Columns(tuple(items))
 
-    def grouping(self, query: exp.Select, names: Names) -> tuple[exp.Expr, ...] | None:
-        """The keys of the groups; None where the SELECT has none."""
-        group, having = query.args.get("group"), query.args.get("having")
-        if group is None and having is None and not any(has_aggregate(item) for item in query.expressions):
-            return None
-        keys = tuple(
-            self.expression(key, names, replace=True) for key in (list(group.expressions) if group is not None else ())
-        )
-        for key in keys:
-            if has_aggregate(key) or has_window(key):
-                message = "GROUP BY takes what is known of each row"
-                self.complain(key, "not-allowed-here", message, "put it into a subquery first")
-            elif key.find(exp.Column) is None:
-                fix = "name the column, or leave it out"
-                self.complain(key, "expression-not-allowed", "GROUP BY takes columns, not positions", fix)
-        for item in query.expressions:
-            self.grouped(_inner(item), keys)
-        if having is not None:
-            self.grouped(having.this, keys)
-        return keys
-
-    def grouped(self, node: exp.Expr, keys: tuple[exp.Expr, ...]) -> None:
-        """Complain about every column that is neither grouped nor inside an aggregate."""
-        if any(node == key for key in keys) or isinstance(node, exp.Literal):
-            return
-        if isinstance(node, exp.Window):
-            for part in window_parts(node):
-                self.grouped(part, keys)
-            return
-        if isinstance(node, exp.Anonymous) and has_aggregate(node):
-            if any(has_aggregate(child) for child in node.expressions):
-                for child in node.expressions:
-                    self.grouped(child, keys)
-            return
-        if isinstance(node, exp.Filter) and has_aggregate(node.this):
-            return
-        if isinstance(node, exp.Column):
-            self.complain(node, "not-grouped", f"`{node.name}` is neither grouped nor aggregated", "add it to GROUP BY")
-            return
-        for child in node.iter_expressions():
-            self.grouped(child, keys)
-
-    def condition(self, clause: exp.Expr, names: Names, detail: str) -> None:
-        clause.set("this", self.expression(clause.this, names, BOOLEAN))
+    def condition(self, clause: exp.Expr, names: Names, detail: str, inside: Inside, outer: Names = ()) -> None:
+        clause.set("this", self.expression(clause.this, names, BOOLEAN, inside=inside, outer=outer))
         if has_window(clause.this):
             self.complain(
                 clause,
@@ -248,13 +222,21 @@ class QueryChecker:
         if detail != "HAVING" and has_aggregate(clause.this):
             self.complain(clause, "not-allowed-here", f"an aggregate is not allowed in {detail}", "use HAVING")
 
-    def expression(self, tree: exp.Expr, names: Names, wanted: Type | None = None, replace: bool = False) -> exp.Expr:
+    def expression(
+        self,
+        tree: exp.Expr,
+        names: Names,
+        wanted: Type | None = None,
+        replace: bool = False,
+        inside: Inside | None = None,
+        outer: Names = (),
+    ) -> exp.Expr:
         """Type one expression; with `replace`, put the typed tree where the untyped one stood."""
         marker = exp.Placeholder()
         if replace:
             tree.replace(marker)
         try:
-            typed = check_expression(tree, names, self.text, wanted)
+            typed = check_expression(tree, names, self.text, wanted, inside, outer)
         except ExpressionError as error:
             self.problems.extend(error.problems)
             typed = tree
@@ -271,27 +253,18 @@ class QueryChecker:
         return typed
 
 
-def _inner(item: exp.Expr) -> exp.Expr:
-    inner = item.this if isinstance(item, exp.Alias) else item
-    assert isinstance(inner, exp.Expr)
-    return inner
-
-
 def _type(tree: exp.Expr) -> Type:
     return type_of(tree) if TYPE in tree.meta else NULL
 
 
 def _unique(selected: Selected) -> Iterable[str] | None:
     """The output columns whose values no two rows share; None where that is not known."""
-    limit = selected.query.args.get("limit")
-    if limit is not None and whole_of(limit.expression) in (0, 1):
-        return ()
     known = _unique_of_rows(selected)
     return selected.outputs.names if known is None and selected.query.args.get("distinct") else known
 
 
 def _unique_of_rows(selected: Selected) -> Iterable[str] | None:
-    trees = [_inner(item) for item in selected.query.expressions]
+    trees = [inner_of(item) for item in selected.query.expressions]
     if selected.keys is not None:
         named = [next((at for at, tree in enumerate(trees) if tree == key), -1) for key in selected.keys]
         return [selected.outputs.names[at] for at in named] if all(at >= 0 for at in named) else None

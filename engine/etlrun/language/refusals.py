@@ -22,13 +22,18 @@ class Refusal:
 
 
 _NO_PART = "`{sql}` is not part of the expression language"
-_SUBQUERY = Refusal("a subquery is not allowed in an expression", "use a `join` step")
+_SUBQUERY = Refusal(
+    "a subquery is not allowed in an expression", "use a `join` step with `how: semi` or `how: anti`, or a `sql` step"
+)
 _IN_QUERY = Refusal("`in` takes a list of values", "use a `join` step for a relation")
 _STAR = "name the columns, or leave some out with a `drop` step"
 
 NODES: dict[type, Refusal] = {
     exp.Query: _SUBQUERY,
     exp.Exists: _SUBQUERY,
+    exp.SubqueryPredicate: Refusal(
+        "`any` and `all` are not supported", "compare with `(select max(...) ...)` or `(select min(...) ...)`"
+    ),
     exp.Alias: Refusal("`as` is not allowed here: the key names the column", code="syntax"),
     exp.Concat: Refusal(
         "two texts have no operator between them", "a quote inside a text is written \\'", code="syntax"
@@ -36,7 +41,7 @@ NODES: dict[type, Refusal] = {
     exp.Star: Refusal("`*` is allowed only in count(*), and alone in the list of a SELECT", _STAR),
     exp.ILike: Refusal("`ilike` is not part of the expression language", "use lower(x) like '...'"),
     exp.Interval: Refusal(
-        "intervals are not part of the expression language", "use `date_add`, `add_months` or `timestamp_seconds`"
+        "an interval is added to a date or timestamp, or taken from one", "write `day + interval 3 months`"
     ),
     exp.Dot: Refusal(_NO_PART, "a field is read from a column: a.b"),
     exp.Fetch: Refusal("FETCH is not supported", "write LIMIT and a number", words="fetch"),
@@ -61,7 +66,9 @@ ARGUMENTS: dict[tuple[type, str], Refusal] = {
     (exp.Star, "replace"): Refusal("`* replace` is not supported", "name the columns, or use a `derive` step"),
     (exp.Star, "rename"): Refusal("`* rename` is not supported", "name the columns, or use a `rename` step"),
     (exp.Dot, "expression"): Refusal(_NO_PART, "write the name alone"),
-    (exp.In, "query"): _IN_QUERY,
+    (exp.Interval, "this"): Refusal("an interval has a literal number", "use `date_add(day, n)` or `timestampadd`"),
+    (exp.Interval, "unit"): Refusal("an interval has one unit", "write `interval 3 months`"),
+    (exp.Extract, "this"): Refusal("`extract` takes one part of a date", "write `extract(year from day)`"),
     (exp.In, "unnest"): _IN_QUERY,
     (exp.In, "field"): _IN_QUERY,
     (exp.Is, "expression"): Refusal("`is` takes null, true or false", "use `<=>` to compare values"),
@@ -119,7 +126,6 @@ ARGUMENTS: dict[tuple[type, str], Refusal] = {
         "a recursive WITH is not supported", "write each level as a part of its own", "recursive"
     ),
     (exp.CTE, "materialized"): Refusal("MATERIALIZED is not supported", "leave it out", "materialized"),
-    (exp.TableAlias, "columns"): Refusal("`{sql}` renames columns", "name them with `as` in a SELECT"),
     (exp.Table, "this"): Refusal("only relations of this pipeline can be read", "declare it as a source"),
     (exp.Table, "db"): Refusal("`{sql}` is not a relation of this pipeline", "declare it as a source"),
     (exp.Table, "catalog"): Refusal("`{sql}` is not a relation of this pipeline", "declare it as a source"),

@@ -13,6 +13,7 @@ from etlrun.language.columns import BIGINT, BOOLEAN, NULL, Column, Columns
 from etlrun.language.expressions import column, respell, type_of
 from etlrun.language.totality import UniqueKey, equated, joined, key_of, without_alias
 from etlrun.language.typed import Names, has_aggregate, has_window
+from etlrun.language.unions import JUDGED
 
 if TYPE_CHECKING:
     from etlrun.language.queries import QueryChecker
@@ -90,7 +91,9 @@ def _relation(
     if isinstance(node, exp.Subquery):
         if not node.alias and not is_alone and checker.text:
             checker.complain(node, "missing-key", "this subquery has no name", "add `as NAME` behind it")
-        return node.alias, checker.columns_of(node.this, relations)
+        node.meta[JUDGED] = True
+        alias = node.args.get("alias")
+        return node.alias, renamed_by(checker, alias, checker.columns_of(node.this, relations, nameless(alias)))
     assert isinstance(node, exp.Table), "the grammar holds nothing else behind FROM"
     found = next((name for name in relations if name.lower() == node.name.lower()), None)
     if found is None:
@@ -100,8 +103,34 @@ def _relation(
     if not node.alias and node.name != found:
         node.set("alias", exp.TableAlias(this=exp.to_identifier(node.name, quoted=True)))
     alias = node.alias_or_name
+    if node.args.get("alias") is not None and node.args["alias"].args.get("columns"):
+        message = f"`{alias}` renames the columns of a relation"
+        checker.complain(node.args["alias"], "expression-not-allowed", message, "name them with `as` in the SELECT")
     respell(node, found)
     return alias, relations[found]
+
+
+def nameless(alias: exp.Expr | None) -> Names | None:
+    """What is around a query whose columns need no names of their own, because its alias gives them: nothing; None else."""
+    return () if alias is not None and alias.args.get("columns") else None
+
+
+def renamed_by(checker: QueryChecker, alias: exp.Expr | None, columns: Columns) -> Columns:
+    """The columns of a subquery or CTE under the names behind its own: `as t (a, b)`."""
+    names = [item.name for item in alias.args.get("columns") or ()] if alias is not None else []
+    if alias is None or not names or not len(columns):
+        return columns
+    lowered = [name.lower() for name in names]
+    if len(names) != len(columns):
+        message = f"`{alias.name}` names {len(names)} columns, and its query gives {len(columns)}"
+        checker.complain(alias, "type-mismatch", message, "name every column, or none")
+    elif len(set(lowered)) < len(names):
+        checker.complain(alias, "column-exists", f"`{alias.name}` names a column twice", "rename one of them")
+    else:
+        for item in alias.args["columns"]:
+            item.set("quoted", True)
+        return columns.renamed(dict(zip((name.lower() for name in columns.names), names, strict=True)))
+    return columns
 
 
 def _elements(checker: QueryChecker, node: exp.Expr, names: Names) -> tuple[str, Columns]:

@@ -6,25 +6,49 @@ from sqlglot import exp
 
 from etlrun.language.calls import CALLS
 from etlrun.language.casts import castable
-from etlrun.language.checking import Checker, Names, Rule, visit_column, visit_field
+from etlrun.language.checking import Checker, Inside, Names, Rule, own_nodes, own_parts, visit_column, visit_field
 from etlrun.language.columns import Type
 from etlrun.language.expansion import too_large
 from etlrun.language.expressions import ExpressionError
 from etlrun.language.functions import FUNCTIONS
-from etlrun.language.operators import OPERATORS
+from etlrun.language.moments import MOMENTS, visit_shift
+from etlrun.language.operators import OPERATORS, visit_arithmetic, visit_in
+from etlrun.language.subqueries import SUBQUERIES, visit_in_query
 
 __all__ = ["Names", "castable", "check_expression", "has_aggregate", "has_window", "window_parts"]
 
-RULES: dict[type[exp.Expr], Rule] = {exp.Column: visit_column, exp.Dot: visit_field, **OPERATORS, **CALLS}
+RULES: dict[type[exp.Expr], Rule] = {
+    exp.Column: visit_column,
+    exp.Dot: visit_field,
+    **OPERATORS,
+    **CALLS,
+    **SUBQUERIES,
+    **MOMENTS,
+    **dict.fromkeys((exp.Add, exp.Sub), lambda checker, node: _sum(node)(checker, node)),
+    exp.In: lambda checker, node: (visit_in_query if node.args.get("query") else visit_in)(checker, node),
+}
 
 
-def check_expression(tree: exp.Expr, names: Names, text: str = "", wanted: Type | None = None) -> exp.Expr:
+def _sum(node: exp.Expr) -> Rule:
+    return visit_shift if isinstance(node.expression, exp.Interval) else visit_arithmetic
+
+
+def check_expression(
+    tree: exp.Expr,
+    names: Names,
+    text: str = "",
+    wanted: Type | None = None,
+    inside: Inside | None = None,
+    outer: Names = (),
+) -> exp.Expr:
     """Resolve and type `tree` and return it; `expressions.type_of` tells its type.
 
     Column names are respelled as declared and every node's type is kept in its `meta`.
+    `inside` says how its subqueries are checked, and `outer` are the relations of the query around it.
     Raises ExpressionError with every mistake found; offsets refer to `text`. `wanted` is only for what they say.
     """
-    checker = Checker(names, text or tree.sql(dialect="spark"), RULES, is_written=bool(text), wanted=wanted)
+    written = text or tree.sql(dialect="spark")
+    checker = Checker(names, written, RULES, is_written=bool(text), wanted=wanted, inside=inside, outer=outer)
     holder = exp.Paren(this=tree)
     checker.visit(holder.this)
     if checker.problems:
@@ -44,12 +68,12 @@ def has_aggregate(tree: exp.Expr) -> bool:
     function = FUNCTIONS.get(tree.name.lower()) if isinstance(tree, exp.Anonymous) else None
     if function and function.kind == "aggregate":
         return True
-    return any(has_aggregate(child) for child in tree.iter_expressions())
+    return any(has_aggregate(child) for child in own_parts(tree))
 
 
 def has_window(tree: exp.Expr) -> bool:
     """Whether `tree` looks at the rows around its row."""
-    return tree.find(exp.Window) is not None
+    return any(isinstance(node, exp.Window) for node in own_nodes(tree))
 
 
 def window_parts(tree: exp.Window) -> list[exp.Expr]:

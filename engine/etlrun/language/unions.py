@@ -7,6 +7,8 @@ from sqlglot import exp
 from etlrun.language.columns import Columns
 from etlrun.language.expressions import TYPE, cast, column
 
+JUDGED = "etlrun.judged"  # the key under which a query's `meta` says that its columns were looked at
+
 
 def widen_side(side: exp.Expr, columns: Columns, wanted: Columns) -> None:
     """Put casts around one side of a set operation, so that both have the same types on every engine."""
@@ -24,4 +26,6 @@ def widen_side(side: exp.Expr, columns: Columns, wanted: Columns) -> None:
     side.replace(marker)
     inside = side.this.pop() if isinstance(side, exp.Subquery) else side
     alias = exp.TableAlias(this=exp.to_identifier("side", quoted=True))
-    marker.replace(exp.select(*items).from_(exp.Subquery(this=inside, alias=alias)))
+    subquery = exp.Subquery(this=inside, alias=alias)
+    subquery.meta[JUDGED] = True
+    marker.replace(exp.select(*items).from_(subquery))

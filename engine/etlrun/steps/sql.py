@@ -2,8 +2,13 @@
 
 The text is Spark SQL and is checked like every expression: relations, columns, types and functions, at their places. It reads sources
 and step chains by name, and may start a chain. Later in a chain the rows made so far go by the name `input`. Window functions, CTEs,
-UNION and subqueries in FROM are read; everything else that SQL has is refused. LIMIT, `lag`, `row_number` and frames of rows need an order
-that leaves no ties: with PARTITION BY it covers a key, which GROUP BY or an earlier step made, or all columns.
+UNION, subqueries and lists of tables (`from a, b where ...`) are read; everything else that SQL has is refused. LIMIT, `lag`, `row_number`
+and frames of rows need an order that leaves no ties: with PARTITION BY it covers a key, which a source declares, GROUP BY or an earlier
+step made, or all columns.
+
+`x in (select ...)` and `exists (select ...)` are conditions of WHERE and HAVING. `(select ...)` stands for a value where it gives one row at
+most: an aggregate without GROUP BY, or LIMIT 1; it is null where it gives none. In its own WHERE a subquery may read columns of the query
+around it; one that stands for a value compares them with `=`. `x not in (select ...)` holds for no row where the subquery gives a null.
 
 ```yaml
 steps:

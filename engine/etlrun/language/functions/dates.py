@@ -140,6 +140,38 @@ def _counted(template: str, engine: Engine, digits: int) -> Template:
 _DAYS, _MONTHS, _SECONDS = 7, 6, 12  # digits
 
 
+def _time_unit(argument: exp.Expr) -> tuple[str, int]:
+    """The unit that an argument names, and the digits of the greatest number of them."""
+    unit = _TIME_UNITS[(text_of(argument) or "").lower()]
+    return unit, _MONTHS if unit in ("year", "quarter", "month") else _DAYS
+
+
+_SPARK_INTERVALS = {
+    "year": "make_ym_interval(cast(_1 as int), 0)",
+    "quarter": "make_ym_interval(0, cast(_1 as int) * 3)",
+    "month": "make_ym_interval(0, cast(_1 as int))",
+    "week": "make_dt_interval(cast(_1 as int) * 7)",
+    "day": "make_dt_interval(cast(_1 as int))",
+    "hour": "make_dt_interval(0, cast(_1 as int))",
+    "minute": "make_dt_interval(0, 0, cast(_1 as int))",
+    "second": "make_dt_interval(0, 0, 0, cast(_1 as int))",
+}
+
+
+def _spark_shift(arguments: Arguments, types: Types) -> exp.Expr:
+    unit, digits = _time_unit(arguments[0])
+    number = _within(digits, arguments[1], types[1])
+    return spark(f"cast(_2 + {_SPARK_INTERVALS[unit]} as timestamp_ntz)", number, arguments[2])
+
+
+def _duckdb_shift(arguments: Arguments, types: Types) -> exp.Expr:
+    unit, digits = _time_unit(arguments[0])
+    number = _within(digits, arguments[1], types[1])
+    name, times = ("to_months", 3) if unit == "quarter" else (f"to_{unit}s", 1)
+    number_of = f"cast(_1 as {'double' if unit == 'second' else 'integer'}) * {times}"
+    return duckdb(f"case when _2 is not null then _2 + {name}({number_of}) end", number, arguments[2])
+
+
 def _part(name: str, doc: str, template: str = "", takes: str = "moment", aliases: tuple[str, ...] = ()) -> Function:
     return Function(name, (takes,), INT, doc, duckdb=template or f"{name}(_1)", recast=True, aliases=aliases)
 
@@ -190,6 +222,16 @@ DATES = (
         spark=_counted("add_months(_1, _2)", "spark", _MONTHS),
         duckdb=_counted("case when _1 is not null then _1 + to_months(cast(_2 as integer)) end", "duckdb", _MONTHS),
         recast=True,
+    ),
+    Function(
+        "timestampadd",
+        ("=string", "integer", "timestamp"),
+        TIMESTAMP,
+        "the timestamp n years, quarters, months, weeks, days, hours, minutes or seconds later",
+        spark=_spark_shift,
+        duckdb=_duckdb_shift,
+        recast=True,
+        verify=_unit(0, _TIME_UNITS),
     ),
     Function("last_day", ("moment",), DATE, "the last day of the month", duckdb=_of_days("last_day(_1)")),
     Function(

@@ -1,0 +1,70 @@
+"""GROUP BY and HAVING: what a SELECT of groups may name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from etlrun.language.checking import Names, own_parts
+from etlrun.language.typed import has_aggregate, has_window, window_parts
+
+if TYPE_CHECKING:
+    from etlrun.language.queries import QueryChecker
+
+
+def grouping(checker: QueryChecker, query: exp.Select, names: Names) -> tuple[exp.Expr, ...] | None:
+    """The keys of the groups; None where the SELECT has none."""
+    group, having = query.args.get("group"), query.args.get("having")
+    if not is_grouped_query(query):
+        return None
+    keys = tuple(
+        checker.expression(key, names, replace=True) for key in (list(group.expressions) if group is not None else ())
+    )
+    for key in keys:
+        if has_aggregate(key) or has_window(key):
+            message = "GROUP BY takes what is known of each row"
+            checker.complain(key, "not-allowed-here", message, "put it into a subquery first")
+        elif key.find(exp.Column) is None:
+            fix = "name the column, or leave it out"
+            checker.complain(key, "expression-not-allowed", "GROUP BY takes columns, not positions", fix)
+    for item in query.expressions:
+        _grouped(checker, inner_of(item), keys)
+    if having is not None:
+        _grouped(checker, having.this, keys)
+    return keys
+
+
+def _grouped(checker: QueryChecker, node: exp.Expr, keys: tuple[exp.Expr, ...]) -> None:
+    """Complain about every column that is neither grouped nor inside an aggregate."""
+    if any(node == key for key in keys) or isinstance(node, exp.Literal):
+        return
+    if isinstance(node, exp.Window):
+        for part in window_parts(node):
+            _grouped(checker, part, keys)
+        return
+    if isinstance(node, exp.Anonymous) and has_aggregate(node):
+        if any(has_aggregate(child) for child in node.expressions):
+            for child in node.expressions:
+                _grouped(checker, child, keys)
+        return
+    if isinstance(node, exp.Filter) and has_aggregate(node.this):
+        return
+    if isinstance(node, exp.Column):
+        checker.complain(node, "not-grouped", f"`{node.name}` is neither grouped nor aggregated", "add it to GROUP BY")
+        return
+    for child in own_parts(node):
+        _grouped(checker, child, keys)
+
+
+def is_grouped_query(query: exp.Select) -> bool:
+    """Whether a SELECT gives a row for each group, or one for all its rows."""
+    clauses = query.args.get("group"), query.args.get("having")
+    return any(clauses) or any(has_aggregate(item) for item in query.expressions)
+
+
+def inner_of(item: exp.Expr) -> exp.Expr:
+    """The expression of a column in the list of a SELECT, without its name."""
+    inner = item.this if isinstance(item, exp.Alias) else item
+    assert isinstance(inner, exp.Expr)
+    return inner

@@ -1,0 +1,83 @@
+"""Moments: an interval added to a date or timestamp, and a part extracted from one, become calls of the table of functions."""
+
+from __future__ import annotations
+
+import re
+
+from sqlglot import exp
+
+from etlrun.language.checking import Checker, Rule
+from etlrun.language.columns import DATE, NULL, STRING, TIMESTAMP, Type
+from etlrun.language.expressions import TYPE
+from etlrun.language.templates import text_of
+
+_PARTS = {
+    **{name: name for name in ("year", "quarter", "month", "week", "day", "hour", "minute")},
+    "week": "weekofyear",
+    "doy": "dayofyear",
+}
+_DAYS = {"day": 1, "week": 7}
+_MONTHS = {"month": 1, "quarter": 3, "year": 12}
+_CLOCK = ("hour", "minute", "second")
+_MOST, _MOST_MONTHS = 10**6, 10**4  # what an interval may count; the greater units less
+
+
+def visit_extract(checker: Checker, node: exp.Expr) -> Type:
+    """`extract(year from d)` is the call year(d)."""
+    function = _PARTS.get(node.this.name.lower())
+    if function is None:
+        fix = "the parts are " + ", ".join(_PARTS)
+        if node.this.name.lower() in ("second", "seconds"):
+            fix = "use `second(x)`, which is a whole number"
+        return checker.complain(node, "wrong-value", f"`{node.this.name.lower()}` is not a part to extract", fix)
+    return _become(checker, node, function, node.expression)
+
+
+def visit_shift(checker: Checker, node: exp.Expr) -> Type:
+    """`d + interval 3 months` is a call of `add_months`, `date_add` or `timestampadd`."""
+    interval = node.expression
+    unit = interval.args["unit"].name.lower() if interval.args.get("unit") else ""
+    unit = unit if unit in (*_DAYS, *_MONTHS, *_CLOCK) else unit.removesuffix("s")
+    written = str(interval.this.this)
+    most = _MOST_MONTHS if unit in _MONTHS else _MOST
+    if not re.fullmatch(r"[+-]?\d{1,7}", written, re.ASCII) or abs(int(written)) > most:
+        message = f"an interval counts a whole number up to {most} here, and this is {written}"
+        return checker.complain(node, "wrong-value", message, "write one number and one unit: `interval 3 months`")
+    if unit not in (*_DAYS, *_MONTHS, *_CLOCK):
+        fix = "the units are year, quarter, month, week, day, hour, minute, second"
+        return checker.complain(node, "wrong-value", f"`{unit}` is not a unit of an interval", fix)
+    count = int(written) * (-1 if isinstance(node, exp.Sub) else 1)
+    kind = checker.visit(node.this)
+    if kind == TIMESTAMP:
+        return _become(checker, node, "timestampadd", exp.Literal.string(unit), _number(count), node.this)
+    if kind != DATE:
+        if kind != NULL:
+            fix = (
+                "write `date '2022-04-30'`" if kind == STRING and text_of(node.this) else "cast it to date or timestamp"
+            )
+            checker.complain(
+                node.this, "type-mismatch", f"an interval is added to a date or timestamp, not {kind}", fix
+            )
+        return NULL
+    if unit in _CLOCK:
+        fix = "cast the date to timestamp first"
+        return checker.complain(node, "type-mismatch", f"a date has no {unit}s to add", fix)
+    if unit in _DAYS:
+        return _become(checker, node, "date_add", node.this, _number(count * _DAYS[unit]))
+    return _become(checker, node, "add_months", node.this, _number(count * _MONTHS[unit]))
+
+
+def _number(value: int) -> exp.Expr:
+    number: exp.Expr = exp.Literal.number(abs(value))
+    return number if value >= 0 else exp.Neg(this=number)
+
+
+def _become(checker: Checker, node: exp.Expr, function: str, *arguments: exp.Expr) -> Type:
+    """Put the call of a function where `node` stood."""
+    call = exp.Anonymous(this=function, expressions=[argument.copy() for argument in arguments])
+    call.meta.update({name: value for name, value in node.meta.items() if name != TYPE})
+    node.replace(call)
+    return checker.visit(call)
+
+
+MOMENTS: dict[type[exp.Expr], Rule] = {exp.Extract: visit_extract}

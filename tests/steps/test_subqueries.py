@@ -1,0 +1,120 @@
+"""Subqueries, lists of tables and named columns in the `sql` step: the same rows on both engines, nulls and no rows included."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cases import messages
+from running import both, in_order
+from tables import read_example
+
+ROWS = """
+    t: {k: int key, g: string, x: int, d: date, w: double, m: "decimal(10,2)"}
+    | k | g | x | d | w | m |
+    | 1 | a | 5 | 2024-01-31 | 0.0 | 1.50 |
+    | 2 | b | null | 2024-02-29 | -0.0 | 2.00 |
+    | 3 | null | 7 | null | NaN | null |
+    | 4 | a | 9 | 2023-12-31 | 1.5 | 5.00 |
+    u: {a: bigint, g: string, y: int, w: double}
+    | a | g | y | w |
+    | 1 | a | 5 | 0.0 |
+    | 1 | a | 6 | NaN |
+    | 4 | b | null | null |
+    | 9 | null | 9 | 2.0 |
+    e: {a: int}
+    | a |
+"""
+
+QUERIES = [
+    ("select k from t where x in (select y from u)", [(1,), (4,)]),
+    ("select k from t where k in (select a from u)", [(1,), (4,)]),
+    ("select k from t where m in (select k from t)", [(2,)]),
+    ("select k from t where w in (select w from u)", [(1,), (2,), (3,)]),
+    ("select k from t where x not in (select y from u)", []),
+    ("select k from t where x not in (select y from u where y is not null)", [(3,)]),
+    ("select k from t where x not in (select a from e)", [(1,), (2,), (3,), (4,)]),
+    ("select k from t where x not in (select y from u where u.g = t.g)", [(3,), (4,)]),
+    ("select k from t where not (x in (select y from u)) or k = 2", [(2,)]),
+    ("select k from t where (not (x in (select a from e)) and g = 'a') or k = 2", [(1,), (2,), (4,)]),
+    ("select k from t where k in (select a from u group by a having count(*) > 1)", [(1,)]),
+    ("select k from t where k in (select a from u union select y from u)", [(1,), (4,)]),
+    ("select k from t where exists (select 1 from u where u.a = t.k)", [(1,), (4,)]),
+    ("select k from t where exists (select * from e)", []),
+    ("select k from t where not exists (select * from u where a = k and u.g <> t.g)", [(1,), (2,), (3,)]),
+    ("select k from t where exists (select 1 from u where u.a = t.k) or x is null", [(1,), (2,), (4,)]),
+    ("select k from t where exists (select 1 from u where u.y < t.x or u.g = t.g)", [(1,), (2,), (3,), (4,)]),
+    ("select k from t where exists (select 1 from t as s where s.g = t.g and s.k <> t.k)", [(1,), (4,)]),
+    ("select k from t where x > (select avg(y) from u)", [(3,), (4,)]),
+    ("select k from t where x = (select max(a) from e)", []),
+    ("select k from t where x < (select max(y) from u where u.a = t.k)", [(1,)]),
+    ("select k from t where 0 = (select count(*) from u where u.a = t.k)", [(2,), (3,)]),
+    ("select k from t where x = (select y from u order by y nulls last, a, g, w limit 1)", [(1,)]),
+    ("select k, (select max(y) from u) as m from t where k < 3", [(1, 9), (2, 9)]),
+    ("select k, (select count(*) from u where u.a = t.k) as n from t", [(1, 2), (2, 0), (3, 0), (4, 1)]),
+    ("select g, sum(x) as s from t group by g having sum(x) > (select max(y) from u)", [("a", 14)]),
+    ("select g, count(*) as n from t group by g having g in (select g from u)", [("a", 2), ("b", 1)]),
+    ("select t.k, u.y from t, u where t.k = u.a and u.y in (select x from t)", [(1, 5)]),
+    (
+        "select n, k from (select t.k, count(u.a) from t left join u on t.k = u.a group by t.k) as c (k, n)",
+        [(2, 1), (0, 2), (0, 3), (1, 4)],
+    ),
+    ("with r (a, b) as (select k, x from t) select a, b from r where b = (select max(b) from r)", [(4, 9)]),
+    ("select k from t where d >= date '2024-01-01' and d < date '2024-01-01' + interval '2' month", [(1,), (2,)]),
+    ("select k, extract(year from d) as y from t where k > 2", [(3, None), (4, 2023)]),
+]
+
+
+def test_subqueries_give_the_same_rows_on_both_engines(spark: Any, duck: Any, tmp_path: Path) -> None:
+    chains = "".join(f"  q{at}:\n    - sql: {json.dumps(query)}\n" for at, (query, _) in enumerate(QUERIES))
+    for bench in both(spark, duck, tmp_path, read_example("steps:\n" + chains, ROWS)):
+        found = {query: bench.rows(f"q{at}").rows for at, (query, _) in enumerate(QUERIES)}
+        assert found == {query: in_order(rows) for query, rows in QUERIES}
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("select k from t where x = (select y from u)", "this subquery stands for a value, and may give several rows"),
+        ("select k from t where x in (select a, y from u)", "this subquery gives 2 columns, and one is expected"),
+        ("select k from t where g in (select y from u)", "string and int do not compare"),
+        (
+            "select k from t where x = (select max(y) from u where u.y < t.x)",
+            "a subquery that stands for a value compares columns of the query around it with `=` only",
+        ),
+        (
+            "select k from t where exists (select count(*) from u where u.a = t.k)",
+            "a subquery that reads columns of the query around it has no aggregate",
+        ),
+        ("select k, x in (select y from u) as b from t", "are conditions of WHERE and HAVING"),
+        ("select k from t where (x in (select y from u)) is null", "joined to other conditions with `and`, `or`"),
+        (
+            "select k from t where not (x in (select y from u) and g = 'a')",
+            "joined to other conditions with `and`, `or`",
+        ),
+        ("select k from t where (x in (select y from u)) = (g = 'a')", "joined to other conditions with `and`, `or`"),
+        ("select k from t where case when x in (select y from u) then 1 else 0 end = 1", "joined to other conditions"),
+        ("select k, sum((select max(y) from u)) as b from t group by k", "is not allowed in an aggregate or window"),
+        ("select k from t order by (select max(y) from u)", "a subquery is not allowed here"),
+        ("select k from t where x > all (select y from u)", "`any` and `all` are not supported"),
+        ("select k from t where exists (select nope from u)", "there is no column `nope` here"),
+        ("select k from t where exists (select 1 from u where nope = k)", "there is no column `nope` here"),
+        ("select k from t where x = (select y from u limit 1)", "LIMIT without ORDER BY"),
+        ("select k from t join u", "this JOIN does not say which rows match"),
+        ("select z from (select k, x from t) as q (z)", "`q` names 1 columns, and its query gives 2"),
+        ("select z from (select k, x from t) as q (z, z)", "`q` names a column twice"),
+    ],
+)
+def test_a_subquery_that_engines_know_differently_is_refused(query: str, message: str, tmp_path: Path) -> None:
+    text = f"steps:\n  out:\n    - sql: {json.dumps(query)}\n"
+    assert any(message in found for found in messages(tmp_path, text, ROWS))
+
+
+def test_no_other_step_takes_a_subquery(tmp_path: Path) -> None:
+    text = "steps:\n  out:\n    - from: t\n    - filter: k in (select a from u)\n"
+    assert messages(tmp_path, text, ROWS) == [
+        "a subquery is not allowed in an expression; use a `join` step with `how: semi` or `how: anti`, or a `sql` step"
+    ]
