@@ -210,3 +210,66 @@ def test_a_key_or_relation_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_semi_brings_no_columns(tmp_path: Path) -> None:
     assert refused(tmp_path, steps("{with: b, on: [k], how: semi, prefix: b_}"), CLASH) == [("wrong-value", "b_")]
+
+
+PAIRS = """
+    a: {k: int, x: int}
+    | k    | x    |
+    | 1    | 5    |
+    | 1    | 7    |
+    | 2    | null |
+    | null | 9    |
+    b: {k: int, y: int}
+    | k    | y    |
+    | 1    | 6    |
+    | 2    | 6    |
+    | null | null |
+    e: {z: int}
+    | z |
+"""
+
+
+@pytest.mark.parametrize(
+    ("join", "expected"),
+    [
+        ("{with: b, on: [k], where: here.x < there.y}", "| k | x | y |\n| 1 | 5 | 6 |"),
+        (
+            "{with: b, on: [k], how: left, where: here.x < there.y}",
+            "| k | x | y |\n| 1 | 5 | 6 |\n| 1 | 7 | null |\n| 2 | null | null |\n| null | 9 | null |",
+        ),
+        ("{with: a, on: [k], how: semi, where: here.x <> there.x}", "| k | x |\n| 1 | 5 |\n| 1 | 7 |"),
+        ("{with: a, on: [k], how: anti, where: here.x <> there.x}", "| k | x |\n| 2 | null |\n| null | 9 |"),
+        (
+            "{with: b, how: cross, columns: [y], where: x > y or there.k = 2 and x < 6}",
+            "| k | x | y |\n| 1 | 7 | 6 |\n| 1 | 7 | 6 |\n| 1 | 5 | 6 |\n| null | 9 | 6 |\n| null | 9 | 6 |",
+        ),
+        ("{with: e, how: cross}", "| k | x | z |"),
+    ],
+)
+def test_a_match_meets_the_condition_besides(join: str, expected: str, case: Case) -> None:
+    lines = expected.replace("\n", "\n    ")
+    case.gives(steps(join), f"{PAIRS}    ->\n    {lines}\n")
+
+
+def test_every_row_there_stands_beside_every_row_here(case: Case) -> None:
+    case.gives(
+        "steps:\n  out:\n    - from: b\n    - filter: k is not null\n    - join: {with: a, how: cross, columns: [x]}\n",
+        PAIRS
+        + "    ->\n    | k | y | x |\n"
+        + "".join(f"    | {k} | 6 | {x} |\n" for k in (1, 2) for x in (5, 7, "null", 9)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("join", "found"),
+    [
+        ("{with: b, columns: [y]}", ("missing-key", "{with: b, columns: [y]}")),
+        ("{with: b, how: cross, on: [k], columns: [y]}", ("wrong-value", "[k]")),
+        ("{with: b, on: [k], how: full, where: here.x > 1}", ("not-allowed-here", "here.x > 1")),
+        ("{with: b, on: [k], where: k > 1}", ("unknown-column", "k")),
+        ("{with: b, on: [k], where: there.z > 1}", ("unknown-column", "there.z")),
+        ("{with: b, on: [k], where: here.x + 1}", ("type-mismatch", "here.x + 1")),
+    ],
+)
+def test_a_condition_of_a_join_is_checked(join: str, found: tuple[str, str], tmp_path: Path) -> None:
+    assert refused(tmp_path, steps(join), PAIRS) == [found]

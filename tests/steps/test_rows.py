@@ -217,3 +217,23 @@ def test_the_first_rows_of_all_are_a_sort_with_a_limit(case: Case, tmp_path: Pat
     assert "row_number" not in sql.lower()
     for n in ("0", "2147483648"):
         assert refused(tmp_path, steps(f"top: {{n: {n}, order: [x, y]}}"), rows) == [("wrong-value", n)]
+
+
+def test_a_selection_mixes_names_and_expressions(case: Case, tmp_path: Path) -> None:
+    rows = "    a: {x: int, y: string}\n    | x | y |\n    | 1 | p |\n    | null | q |\n"
+    case.gives(
+        steps("select: [Y, {z: x + 1, w: upper(y)}, x]"),
+        rows + "    ->\n    | y | z | w | x |\n    | p | 2 | P | 1 |\n    | q | null | Q | null |\n",
+    )
+    assert refused(tmp_path, steps("select: [x, {X: y}]"), rows) == [("column-exists", "X")]
+    assert refused(tmp_path, steps("select: [x, z: q + 1]"), rows) == [("unknown-column", "q")]
+
+
+def test_replaced_columns_see_the_columns_before(case: Case, tmp_path: Path) -> None:
+    rows = "    a: {x: int, y: string}\n    | x | y |\n    | 1 | p |\n    | null | q |\n"
+    case.gives(
+        steps('replace: {y: x, X: "coalesce(x, 0) + length(y)"}'),
+        rows + "    ->\n    | x | y |\n    | 2 | 1 |\n    | 1 | null |\n",
+    )
+    assert refused(tmp_path, steps("replace: {z: x}"), rows) == [("unknown-column", "z")]
+    assert refused(tmp_path, steps("replace: {x: y, X: y}"), rows) == [("column-exists", "X")]

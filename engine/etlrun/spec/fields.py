@@ -119,8 +119,10 @@ def schema_of_class(cls: type) -> Schema:
 def _schema_of_list(item: Any) -> Schema:
     inner = schema_of(item)
     many: Schema = {"type": "array", "items": inner, "minItems": 1}
-    if is_scalar(item):
-        return {"anyOf": [many, inner], "x-many": True}
+    choices = get_args(item) if get_origin(item) in (Union, types.UnionType) else (item,)
+    scalars = [choice for choice in choices if is_scalar(choice)]
+    if scalars:
+        return {"anyOf": [many, schema_of(scalars[0])], "x-many": True}
     return many
 
 

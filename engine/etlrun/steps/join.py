@@ -6,7 +6,11 @@ The result has them once, under the name they have here. A null key matches noth
 `how` says which rows stay: `inner` those with a match, `left` all rows here, `right` all rows there, `full` all rows of both, `semi`
 the rows here that have a match (once, however many), `anti` those that have none; `semi` and `anti` bring no columns. A row with
 three matches becomes three rows: `expect: one` refuses that before anything runs, unless the other relation is known to have at
-most one row for each key (it was made so by `aggregate`, `dedupe` or `top`).
+most one row for each key (it was made so by `aggregate`, `dedupe` or `top`, or its source declares a `key`). `cross` puts every row
+there beside every row here; it takes no `on`.
+
+`where` is a condition that a match must meet besides, over the columns `here.x` and `there.x`: where it is null the rows do not match.
+`how: semi` with `where: here.supplier <> there.supplier` keeps the rows for which another supplier exists.
 
 A column that both sides have is an error, until `columns` chooses what the other side brings (a list, or `new: old`) or
 `prefix` goes before all of their names.
@@ -52,7 +56,7 @@ from etlrun.contracts.step import Step
 from etlrun.language.columns import NULL, Column, Columns
 from etlrun.language.expressions import call, column
 from etlrun.language.functions import common_type
-from etlrun.spec.fields import key
+from etlrun.spec.fields import Expr, key
 from etlrun.spec.scope import At, Scope
 
 HERE, THERE = "here", "there"
@@ -63,8 +67,11 @@ class Join(Step):
     """Put the columns of another relation beside the rows that it matches."""
 
     with_: str = key("the other relation: a source or step chain", yaml="with")
-    on: tuple[str, ...] | Mapping[str, str] = key("the columns that must be equal: a list, or `here: there`")
-    how: Literal["inner", "left", "right", "full", "semi", "anti"] = key("which rows stay", default="inner")
+    on: tuple[str, ...] | Mapping[str, str] = key(
+        "the columns that must be equal: a list, or `here: there`; every join but `how: cross` needs it", default=()
+    )
+    how: Literal["inner", "left", "right", "full", "semi", "anti", "cross"] = key("which rows stay", default="inner")
+    where: Expr | None = key("a condition that a match must meet besides, over `here.x` and `there.x`", default=None)
     columns: tuple[str, ...] | Mapping[str, str] | None = key(
         "what the other side brings: a list, or new name: its column", default=None
     )
@@ -82,6 +89,7 @@ class Join(Step):
             return columns
         for here, there, at in self._keys():
             self._compare(columns, here, other, there, at, scope)
+        self._check_condition(columns, other, scope)
         one = self._is_one(other)
         if self.expect == "one" and not one:
             names = ", ".join(f"`{there}`" for _, there, _ in self._keys())
@@ -112,6 +120,18 @@ class Join(Step):
             )
         return result.with_unique(self._unique(columns, other, one=one))
 
+    def _check_condition(self, columns: Columns, other: Columns, scope: Scope) -> None:
+        if self.how == "cross" and self.on:
+            scope.error("on", "wrong-value", "`how: cross` compares no columns", "leave `on` out, or leave `how` out")
+        elif self.how != "cross" and not self.on:
+            fix = "add `on: [...]`, or write `how: cross` for every row beside every row"
+            scope.error((), "missing-key", "`on` is missing here", fix)
+        if self.where is not None and self.how in ("right", "full"):
+            fix = "join a chain whose rows are filtered before"
+            scope.error("where", "not-allowed-here", f"`where` is not allowed with `how: {self.how}`", fix)
+        elif self.where is not None:
+            scope.condition(((HERE, columns), (THERE, other)), self.where, "where")
+
     def _compare(self, columns: Columns, here: str, other: Columns, there: str, at: At, scope: Scope) -> None:
         one, two = scope.column(columns, here, at), scope.column(other, there, at)
         if NULL in (one.type, two.type):
@@ -126,7 +146,7 @@ class Join(Step):
 
     def _unique(self, columns: Columns, other: Columns, *, one: bool) -> tuple[str, ...] | None:
         """The key of the result: that of this side where it matches one row, else with that of the other side; alone where each row there matches one here."""
-        if columns.unique is None or self.how not in ("inner", "left"):
+        if columns.unique is None or self.how not in ("inner", "left", "cross"):
             return None
         if one:
             return columns.unique
@@ -194,11 +214,14 @@ class Join(Step):
         if self.how not in ("semi", "anti"):
             outputs.extend(named(column(old, THERE), new) for new, old, _ in self._brings(other))
         equal = [exp.EQ(this=column(here, HERE), expression=column(there, THERE)) for here, there in keys.values()]
-        kind, side = (self.how, "") if self.how in ("inner", "semi", "anti") else ("", self.how)
-        join = exp.Join(
-            this=relation_table(self.with_, THERE),
-            kind=kind.upper(),
-            side=side.upper(),
-            on=exp.and_(*equal, copy=False),
-        )
+        conditions: list[exp.Expr] = [*equal]
+        if self.where is not None:
+            tree = relation.scope.condition(((HERE, relation.columns), (THERE, other)), self.where, "where")
+            assert tree is not None, f"`{self.where}` was lowered without being checked"
+            conditions.append(exp.paren(tree, copy=False) if isinstance(tree, exp.Or) else tree)
+        how = "inner" if self.how == "cross" and conditions else self.how
+        kind, side = ("", how) if how in ("left", "right", "full") else (how, "")
+        join = exp.Join(this=relation_table(self.with_, THERE), kind=kind.upper(), side=side.upper())
+        if conditions:
+            join.set("on", exp.and_(*conditions, copy=False))
         return exp.select(*outputs).from_(relation_table(relation.name, HERE)).join(join)

@@ -1,0 +1,71 @@
+"""`replace` - compute columns anew in their places, under their names.
+
+Every expression sees the columns of the input, as they were before the step. A column may get another type. A key is not known any more
+where one of its columns is replaced.
+
+```yaml
+steps:
+  sold:
+    - from: sales
+    - replace: {shop: upper(shop), units: "coalesce(units, 0)"}
+```
+
+```rows
+sales: {shop: string, units: int, day: date}
+| shop | units | day        |
+| hue  | 3     | 2024-01-01 |
+| null | null  | 2024-01-02 |
+->
+| shop | units | day        |
+| HUE  | 3     | 2024-01-01 |
+| null | 0     | 2024-01-02 |
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from sqlglot import exp
+
+from etlrun.contracts.relation import Input, named
+from etlrun.contracts.step import Step
+from etlrun.language.columns import NULL, Column, Columns
+from etlrun.language.expressions import column, type_of
+from etlrun.spec.fields import Expr, key
+from etlrun.spec.scope import Scope
+
+
+@dataclass(frozen=True)
+class Replace(Step):
+    """Compute columns anew in their places, under their names."""
+
+    short: ClassVar[str] = "columns"
+    keeps_rows: ClassVar[bool] = True
+
+    columns: Mapping[str, Expr] = key("column: expression")
+
+    def output(self, columns: Columns, scope: Scope) -> Columns:
+        result = columns
+        for name, expression in self.columns.items():
+            found = columns.get(name)
+            if found is None:
+                fix = f"add a column with `derive: {{{name}: ...}}`" if len(columns) else ""
+                scope.error_at_key(("columns", name), "unknown-column", f"there is no column `{name}` here", fix)
+                continue
+            if [other.lower() for other in self.columns].index(name.lower()) != list(self.columns).index(name):
+                scope.error_at_key(("columns", name), "column-exists", f"`{name}` is here twice", "remove one of them")
+            tree = scope.tree(columns, expression, ("columns", name))
+            result = result.with_column(Column(found.name, type_of(tree) if tree is not None else NULL))
+        return result
+
+    def lower(self, relation: Input) -> exp.Query:
+        trees = {name.lower(): relation.tree(item, ("columns", name)) for name, item in self.columns.items()}
+        return relation.select(
+            *(
+                named(trees[item.name.lower()], item.name) if item.name.lower() in trees else column(item.name)
+                for item in relation.columns
+            )
+        )
