@@ -37,6 +37,7 @@ LAYERS: tuple[set[str], ...] = (
 # Annotations of a part that is handed the whole it belongs to.
 TWO_HALVES = {
     ("language.relations", "language.queries"),
+    ("language.grouping", "language.queries"),
     ("language.order_by", "language.queries"),
     ("warehouse.stage", "warehouse.server"),
     ("warehouse.server", "warehouse.stage"),
