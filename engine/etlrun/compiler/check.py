@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from etlrun.compiler.graph import in_order
-from etlrun.compiler.keys import with_key_checks
+from etlrun.compiler.key_checks import with_key_checks
 from etlrun.diagnostics import Diagnostic, SpecError, closest, nearest
 from etlrun.language.columns import Columns
 from etlrun.spec.located import Keys

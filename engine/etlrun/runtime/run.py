@@ -18,7 +18,7 @@ from sqlglot import exp
 
 import etlrun
 from etlrun.compiler.check import Checked
-from etlrun.compiler.keys import is_key_check
+from etlrun.compiler.key_checks import is_key_check
 from etlrun.compiler.plan import Plan, Relation, make_plan
 from etlrun.compiler.statement import relation_statement
 from etlrun.contracts.engine import Engine, EngineSession, ParquetFiles, StatementError, Workspace
