@@ -12,6 +12,7 @@ from etlrun.spec.fields import described_fields, yaml_name
 from etlrun.spec.registry import FAMILIES, kinds
 
 KINDS = [(family, name, cls) for family in FAMILIES for name, cls in kinds(family).items()]
+FILLED_IN = {("sources", "table"): {"published"}}  # what no YAML says: the checker puts it there
 each_kind = pytest.mark.parametrize(
     ("family", "name", "cls"), KINDS, ids=[f"{family}-{name}" for family, name, _ in KINDS]
 )
@@ -26,8 +27,10 @@ def test_the_docstring_opens_with_the_key_and_what_it_does(family: str, name: st
 
 @each_kind
 def test_every_field_is_documented(family: str, name: str, cls: type) -> None:
-    assert len(described_fields(cls)) == len(dataclasses.fields(cls))
-    for item in described_fields(cls):
+    described = described_fields(cls)
+    filled_in = FILLED_IN.get((family, name), set())
+    assert {item.name for item in dataclasses.fields(cls)} - {item.name for item in described} == filled_in
+    for item in described:
         assert len(item.metadata["doc"]) >= 10, f"`{yaml_name(item)}` of `{name}` is not documented"
 
 
