@@ -44,12 +44,17 @@ def ask_page(page: Path, script: str, folder: Path) -> Any:
     return json.loads(_unescaped(found[1]))
 
 
-def _dom(page: Path, folder: Path) -> str:
+def find_browser() -> str:
+    """The program of the browser."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser")
     assert browser, "the tests need Chromium; on Debian: apt-get install --no-install-recommends chromium"
+    return browser
+
+
+def _dom(page: Path, folder: Path) -> str:
     profile = folder / "chromium"
     done = subprocess.run(
-        [browser, *OPTIONS, f"--user-data-dir={profile}", "--dump-dom", page.as_uri()],
+        [find_browser(), *OPTIONS, f"--user-data-dir={profile}", "--dump-dom", page.as_uri()],
         capture_output=True,
         text=True,
         timeout=120,

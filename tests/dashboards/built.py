@@ -14,6 +14,12 @@ from postgres.server import PostgresProcess
 from projects import Project
 
 
+def content(packed: str) -> bytes:
+    """The JSON of a page's data, without the rows of its tables."""
+    whole = zlib.decompress(base64.b64decode(packed))
+    return whole[4 : 4 + int.from_bytes(whole[:4], "little")]
+
+
 @dataclass(frozen=True)
 class Built:
     """A project whose dashboards are built: one for each sink, and Power BI projects of those that can have one."""
@@ -29,5 +35,5 @@ class Built:
         """What the page holds."""
         text = self.page(sink).read_text(encoding="utf-8")
         packed = text.split('id="data">')[1].split("</script>")[0]
-        found: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(packed)))
+        found: dict[str, Any] = json.loads(content(packed))
         return found

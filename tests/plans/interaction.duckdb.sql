@@ -89,7 +89,7 @@ WITH "profile.1_aggregate" AS (
       ) AS INT) AS BIGINT),
       CAST(0 AS BIGINT)
     ) AS "Active",
-    CAST(sum("TotalDuration") AS BIGINT) AS "__etlrun_profile_3"
+    CAST(sum("TotalDuration") AS BIGINT) AS "__etlrun_profile_4"
   FROM "watched"
   GROUP BY
     "Contract"
@@ -102,7 +102,7 @@ WITH "profile.1_aggregate" AS (
     "Total_Thieu_Nhi",
     "Total_Truyen_Hinh",
     "Active",
-    "__etlrun_profile_3",
+    "__etlrun_profile_4",
     CASE
       WHEN "Total_Truyen_Hinh" = greatest(
         "Total_Truyen_Hinh",
@@ -155,7 +155,7 @@ WITH "profile.1_aggregate" AS (
     "Total_Thieu_Nhi",
     "Total_Truyen_Hinh",
     "Active",
-    "__etlrun_profile_3",
+    "__etlrun_profile_4",
     "Most_watched",
     concat_ws(
       '-',
@@ -166,6 +166,26 @@ WITH "profile.1_aggregate" AS (
       CASE WHEN "Total_Truyen_Hinh" > CAST(0 AS BIGINT) THEN 'Truyen Hinh' END
     ) AS "Taste"
   FROM "profile.2_argmax"
+), "profile.4_bucket" AS (
+  SELECT
+    "Contract",
+    "Total_Giai_Tri",
+    "Total_Phim_Truyen",
+    "Total_The_Thao",
+    "Total_Thieu_Nhi",
+    "Total_Truyen_Hinh",
+    "Active",
+    "__etlrun_profile_4",
+    "Most_watched",
+    "Taste",
+    CASE
+      WHEN "Active" > CAST(20 AS BIGINT)
+      THEN 'High'
+      WHEN "Active" >= CAST(10 AS BIGINT)
+      THEN 'Medium'
+      ELSE 'Low'
+    END AS "Level_Activeness"
+  FROM "profile.3_labels"
 )
 SELECT
   "Contract",
@@ -175,17 +195,57 @@ SELECT
   "Total_Thieu_Nhi",
   "Total_Truyen_Hinh",
   "Active",
-  "__etlrun_profile_3",
+  "__etlrun_profile_4",
   "Most_watched",
   "Taste",
-  CASE
-    WHEN "Active" > CAST(20 AS BIGINT)
-    THEN 'High'
-    WHEN "Active" >= CAST(10 AS BIGINT)
-    THEN 'Medium'
-    ELSE 'Low'
-  END AS "Level_Activeness"
-FROM "profile.3_labels"
+  "Level_Activeness",
+  CAST(day(
+    last_day(
+      CAST(CASE
+        WHEN regexp_full_match('2022-04' || '-01', '[0-9]{4}-[0-9]{2}-[0-9]{2}')
+        THEN '2022-04' || '-01'
+        WHEN regexp_full_match(
+          '2022-04' || '-01',
+          '^(?:[\x00-\x20\x7f]*([0-9]{4,6})(?:-([0-9]{1,2})(?:-([0-9]{1,2})(?:[ T](?s:.*))?)?)?[\x00-\x20\x7f]*)$'
+        )
+        THEN coalesce(
+          nullif(
+            regexp_extract(
+              '2022-04' || '-01',
+              '^(?:[\x00-\x20\x7f]*([0-9]{4,6})(?:-([0-9]{1,2})(?:-([0-9]{1,2})(?:[ T](?s:.*))?)?)?[\x00-\x20\x7f]*)$',
+              1
+            ),
+            ''
+          ),
+          ''
+        ) || '-' || coalesce(
+          nullif(
+            regexp_extract(
+              '2022-04' || '-01',
+              '^(?:[\x00-\x20\x7f]*([0-9]{4,6})(?:-([0-9]{1,2})(?:-([0-9]{1,2})(?:[ T](?s:.*))?)?)?[\x00-\x20\x7f]*)$',
+              2
+            ),
+            ''
+          ),
+          '1'
+        ) || '-' || coalesce(
+          nullif(
+            regexp_extract(
+              '2022-04' || '-01',
+              '^(?:[\x00-\x20\x7f]*([0-9]{4,6})(?:-([0-9]{1,2})(?:-([0-9]{1,2})(?:[ T](?s:.*))?)?)?[\x00-\x20\x7f]*)$',
+              3
+            ),
+            ''
+          ),
+          '1'
+        )
+        ELSE 'not of type date: ' || (
+          '2022-04' || '-01'
+        )
+      END AS DATE)
+    )
+  ) AS INT) AS "Days_in_month"
+FROM "profile.4_bucket"
 
 -- profile: unique
 SELECT
@@ -227,9 +287,15 @@ SELECT
   ) AS "example_0"
 FROM "profile"
 
+-- profile: share
+SELECT
+  count(*) AS "rows",
+  count(CASE WHEN NOT regexp_matches("Contract", '^[A-Z]{3}[0-9]+\z') THEN 1 END) AS "met"
+FROM "profile"
+
 -- profile: conserved
 SELECT
-  coalesce(CAST(sum("__etlrun_profile_3") AS BIGINT), CAST(0 AS BIGINT)) AS "left",
+  coalesce(CAST(sum("__etlrun_profile_4") AS BIGINT), CAST(0 AS BIGINT)) AS "left",
   coalesce(
     CAST(sum(
       (

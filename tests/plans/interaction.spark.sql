@@ -62,7 +62,7 @@ WITH `profile.1_aggregate` AS (
       ) AS BIGINT),
       CAST(0 AS BIGINT)
     ) AS `Active`,
-    sum(`TotalDuration`) AS `__etlrun_profile_3`
+    sum(`TotalDuration`) AS `__etlrun_profile_4`
   FROM `watched`
   GROUP BY
     `Contract`
@@ -75,7 +75,7 @@ WITH `profile.1_aggregate` AS (
     `Total_Thieu_Nhi`,
     `Total_Truyen_Hinh`,
     `Active`,
-    `__etlrun_profile_3`,
+    `__etlrun_profile_4`,
     CASE
       WHEN `Total_Truyen_Hinh` = greatest(
         `Total_Truyen_Hinh`,
@@ -128,7 +128,7 @@ WITH `profile.1_aggregate` AS (
     `Total_Thieu_Nhi`,
     `Total_Truyen_Hinh`,
     `Active`,
-    `__etlrun_profile_3`,
+    `__etlrun_profile_4`,
     `Most_watched`,
     concat_ws(
       '-',
@@ -139,6 +139,20 @@ WITH `profile.1_aggregate` AS (
       CASE WHEN `Total_Truyen_Hinh` > 0 THEN 'Truyen Hinh' END
     ) AS `Taste`
   FROM `profile.2_argmax`
+), `profile.4_bucket` AS (
+  SELECT
+    `Contract`,
+    `Total_Giai_Tri`,
+    `Total_Phim_Truyen`,
+    `Total_The_Thao`,
+    `Total_Thieu_Nhi`,
+    `Total_Truyen_Hinh`,
+    `Active`,
+    `__etlrun_profile_4`,
+    `Most_watched`,
+    `Taste`,
+    CASE WHEN `Active` > 20 THEN 'High' WHEN `Active` >= 10 THEN 'Medium' ELSE 'Low' END AS `Level_Activeness`
+  FROM `profile.3_labels`
 )
 SELECT
   `Contract`,
@@ -148,11 +162,22 @@ SELECT
   `Total_Thieu_Nhi`,
   `Total_Truyen_Hinh`,
   `Active`,
-  `__etlrun_profile_3`,
+  `__etlrun_profile_4`,
   `Most_watched`,
   `Taste`,
-  CASE WHEN `Active` > 20 THEN 'High' WHEN `Active` >= 10 THEN 'Medium' ELSE 'Low' END AS `Level_Activeness`
-FROM `profile.3_labels`
+  `Level_Activeness`,
+  day(
+    last_day(
+      CAST(CASE
+        WHEN (
+          '2022-04' || '-01'
+        ) RLIKE '^[\\x00-\\x20+-]*[0-9]'
+        THEN '2022-04' || '-01'
+        ELSE concat('?', '2022-04' || '-01')
+      END AS DATE)
+    )
+  ) AS `Days_in_month`
+FROM `profile.4_bucket`
 
 -- profile: unique
 SELECT
@@ -191,9 +216,15 @@ SELECT
   ) AS `example_0`
 FROM `profile`
 
+-- profile: share
+SELECT
+  count(*) AS `rows`,
+  count(CASE WHEN NOT rlike(`Contract`, '^[A-Z]{3}[0-9]+\\z') THEN 1 END) AS `met`
+FROM `profile`
+
 -- profile: conserved
 SELECT
-  coalesce(sum(`__etlrun_profile_3`), CAST(0 AS BIGINT)) AS `left`,
+  coalesce(sum(`__etlrun_profile_4`), CAST(0 AS BIGINT)) AS `left`,
   coalesce(
     sum(
       (

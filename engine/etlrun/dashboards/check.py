@@ -125,8 +125,10 @@ class _Checker:
             self.names.complain((*where, "value"), "type-mismatch", f"a bar for each `{card.of}` needs a `sum`", fix)
 
     def table(self, card: RowTable, where: Keys) -> tuple[ShownColumn, ...]:
-        if not 1 <= card.rows <= MOST_ROWS:
-            self.names.complain((*where, "rows"), "wrong-value", f"a page holds 1 to {MOST_ROWS:,} rows")
+        if card.rows != "all" and not 1 <= card.rows <= MOST_ROWS:
+            self.names.complain(
+                (*where, "rows"), "wrong-value", f"a page holds 1 to {MOST_ROWS:,} rows", "or write `all`"
+            )
         for index, name in enumerate(card.search):
             self.names.column(name, (*where, "search", index))
         self.check_order(card.order, (*where, "order"))

@@ -13,6 +13,7 @@ from etlrun.language.columns import Columns
 from etlrun.sinks.files import Files
 from etlrun.sinks.table import Table
 from etlrun.spec.located import Keys
+from etlrun.spec.project import Use
 
 
 @dataclass(frozen=True)
@@ -122,11 +123,25 @@ def key_of(sink: Table | Files, checked: Checked) -> tuple[str, ...]:
     return tuple(column.name for name in names if (column := columns.get(name)))
 
 
+def row_columns(dashboard: CheckedDashboard, use: Use) -> tuple[str, ...]:
+    """The columns that the rows of a table hold: those that are shown, searched, and, where it holds all rows, what they are ordered by."""
+    card = use.value
+    names = [*(item.name for item in dashboard.tables[use.where]), *map(dashboard.column, card.search)]
+    return tuple(dict.fromkeys([*names, *(order_columns(dashboard, card) if card.rows == "all" else ())]))
+
+
+def order_columns(dashboard: CheckedDashboard, card: RowTable) -> tuple[str, ...]:
+    """The columns whose sum orders the rows of a table."""
+    name = card.order.partition(" ")[0]
+    measure = dashboard.formulas.get(name)
+    return measure.columns if isinstance(measure, SumMeasure) else (dashboard.column(name),)
+
+
 def order_of(dashboard: CheckedDashboard, card: RowTable) -> str:
     """The ORDER BY of the rows of a table, the key last, so that it is total."""
     name, _, direction = card.order.partition(" ")
-    measure = dashboard.formulas.get(name)
-    columns = measure.columns if isinstance(measure, SumMeasure) else (dashboard.column(name),)
-    value = " + ".join(f"coalesce({quoted(column)}, 0)" for column in columns) if measure else quoted(columns[0])
+    columns = order_columns(dashboard, card)
+    is_sum = name in dashboard.formulas
+    value = " + ".join(f"coalesce({quoted(column)}, 0)" for column in columns) if is_sum else quoted(columns[0])
     keys = dashboard.key or dashboard.columns.names
-    return ", ".join([f"{value} {direction or 'asc'} nulls last", *(quoted(dashboard.column(key)) for key in keys)])
+    return ", ".join([f"{value} {direction or 'asc'} nulls last", *map(quoted, keys)])

@@ -11,11 +11,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etlrun.dashboards.checked import CheckedDashboard, order_of
+from etlrun.dashboards.checked import CheckedDashboard, order_of, row_columns
 from etlrun.dashboards.measures import ROWS, Formula, SumMeasure, quoted
+from etlrun.dashboards.packed_rows import Packed, pack_table
 from etlrun.dashboards.spec import Bar, RowTable
 from etlrun.failures import RunFailure
 from etlrun.language.duckdb_words import parquet, text
+from etlrun.spec.project import Use
 
 if TYPE_CHECKING:
     import duckdb
@@ -37,12 +39,14 @@ class Cube:
 
 @dataclass(frozen=True)
 class PageData:
-    """What a page holds: labels by column, cubes, the largest keys of every cell by card, rows by table, and how many rows there are."""
+    """What a page holds: labels by column, cubes, the largest keys of every cell by card, rows by table, whose values are in `packed`,
+    and how many rows there are."""
 
     labels: Mapping[str, Sequence[str]]
     cubes: Sequence[Cube]
     tops: Mapping[str, Sequence[Sequence[Any]]]
-    rows: Mapping[str, Sequence[Sequence[Any]]]
+    rows: Mapping[str, Sequence[Mapping[str, Any]]]
+    packed: bytes
     total: int
 
 
@@ -66,6 +70,7 @@ class _Collector:
         self.dashboard = dashboard
         self.connection = connection
         self.labels: dict[str, list[str]] = {}
+        self.packed = Packed()
 
     def page(self) -> PageData:
         cubes = [self.cube(names) for names in self.dashboard.dimensions]
@@ -75,12 +80,10 @@ class _Collector:
             if isinstance(use.value, Bar) and self.dashboard.is_key(use.value.of)
         }
         rows = {
-            _place(use.where): self.rows(use.value, [shown.name for shown in self.dashboard.tables[use.where]])
-            for use in self.dashboard.file.cards
-            if isinstance(use.value, RowTable)
+            _place(use.where): self.rows(use) for use in self.dashboard.file.cards if isinstance(use.value, RowTable)
         }
         ((total,),) = self.ask("SELECT count(*) FROM published")
-        return PageData(self.labels, cubes, tops, rows, total)
+        return PageData(self.labels, cubes, tops, rows, b"".join(self.packed.parts), total)
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         return self.connection.execute(query).fetchall()
@@ -165,14 +168,21 @@ class _Collector:
         )
         return [(*row[:-1], _number(row[-1], card.value)) for row in found]
 
-    def rows(self, card: RowTable, shown: Sequence[str]) -> list[list[Any]]:
-        """The first rows of a table: the codes of the filters, then the shown columns."""
-        filters = [self.code(self.dashboard.column(name)) for name in self.dashboard.spec.filters]
-        names = [*shown, *(self.dashboard.column(name) for name in card.search)]
-        selected = ", ".join([*filters, *map(quoted, names)])
-        order = order_of(self.dashboard, card)
-        found = self.ask(f"SELECT {selected} FROM published ORDER BY {order} LIMIT {card.rows}")
-        return [[_value(value) for value in row] for row in found]
+    def rows(self, use: Use) -> list[dict[str, Any]]:
+        """The packed rows of a table: the codes of the filters, then its columns. All rows come in the order of the key, which packs best."""
+        order, limit = order_of(self.dashboard, use.value), f" LIMIT {use.value.rows}"
+        if use.value.rows == "all":
+            order, limit = ", ".join(map(quoted, self.dashboard.key or self.dashboard.columns.names)), ""
+        items = [self.code(self.dashboard.column(name)) for name in self.dashboard.spec.filters]
+        items += [self.exact(name) for name in row_columns(self.dashboard, use)]
+        selected = ", ".join(f"{item} AS c{index}" for index, item in enumerate(items))
+        query = self.connection.sql(f"SELECT {selected} FROM published ORDER BY {order}{limit}")
+        return pack_table(query.to_arrow_table(), self.packed)
+
+    def exact(self, column: str) -> str:
+        """A column as the page reads it: a decimal is the nearest double."""
+        found = self.dashboard.columns.get(column)
+        return f"CAST({quoted(column)} AS DOUBLE)" if found and found.type.name == "decimal" else quoted(column)
 
 
 def _parts(formulas: Mapping[str, Formula]) -> dict[str, str]:
@@ -196,13 +206,3 @@ def _number(value: Any, name: str) -> float | int:
         message = f"`{name.partition(':')[2] or name}` adds up to {number:,}, which a page cannot hold exactly"
         raise RunFailure("usage", "dashboard-size", message, "divide the column in the pipeline first")
     return number
-
-
-def _value(value: Any) -> Any:
-    return (
-        value
-        if value is None or isinstance(value, (bool, int, float, str))
-        else float(value)
-        if isinstance(value, Decimal)
-        else str(value)
-    )

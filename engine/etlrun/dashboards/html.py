@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
-from etlrun.dashboards.checked import CheckedDashboard, format_of, title_of
+from etlrun.dashboards.checked import CheckedDashboard, format_of, order_columns, row_columns, title_of
 from etlrun.dashboards.cube import PageData
 from etlrun.dashboards.spec import Bar, Donut, Flow, Kpi, Quality, RowTable
+from etlrun.spec.project import Use
 
 
 def page_text(dashboard: CheckedDashboard, data: PageData, quality: Sequence[Mapping[str, Any]], foot: str) -> str:
@@ -24,7 +25,9 @@ def page_text(dashboard: CheckedDashboard, data: PageData, quality: Sequence[Map
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
-    packed = base64.b64encode(zlib.compress(json.dumps(_content(dashboard, data, quality, foot)).encode(), 9)).decode()
+    content = json.dumps(_content(dashboard, data, quality, foot)).encode()
+    whole = len(content).to_bytes(4, "little") + content + data.packed
+    packed = base64.b64encode(zlib.compress(whole, 9 if len(whole) < 10_000_000 else 6)).decode()
     title = html.escape(dashboard.spec.title)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -63,15 +66,15 @@ def _content(
         "filters": [dashboard.column(name) for name in spec.filters],
         "labels": dict(data.labels),
         "cubes": cubes,
-        "page": [[_card(dashboard, data, use.value, use.where) for use in row] for row in dashboard.file.page],
+        "page": [[_card(dashboard, data, use) for use in row] for row in dashboard.file.page],
         "total": data.total,
         "quality": list(quality),
         "foot": foot,
     }
 
 
-def _card(dashboard: CheckedDashboard, data: PageData, card: Any, where: Sequence[str | int]) -> dict[str, Any]:
-    place = f"{where[1]}.{where[2]}"
+def _card(dashboard: CheckedDashboard, data: PageData, use: Use) -> dict[str, Any]:
+    card, place = use.value, f"{use.where[1]}.{use.where[2]}"
     if isinstance(card, Kpi):
         return {"kind": "kpi", "measure": card.measure}
     if isinstance(card, (Bar, Donut)):
@@ -98,33 +101,35 @@ def _card(dashboard: CheckedDashboard, data: PageData, card: Any, where: Sequenc
     if isinstance(card, Quality):
         return {"kind": "quality"}
     assert isinstance(card, RowTable)
-    return _table(dashboard, data, card, where)
+    return _table(dashboard, data, use)
 
 
-def _table(dashboard: CheckedDashboard, data: PageData, card: RowTable, where: Sequence[str | int]) -> dict[str, Any]:
-    shown = dashboard.tables[tuple(where)]
+def _table(dashboard: CheckedDashboard, data: PageData, use: Use) -> dict[str, Any]:
+    card, first = use.value, len(dashboard.spec.filters)
+    places = {name: first + index for index, name in enumerate(row_columns(dashboard, use))}
     columns = [
         {
             "label": item.label,
+            "at": places[item.name],
             "divisor": item.divisor,
             "format": item.format,
             "number": bool(found and found.type.is_numeric),
         }
-        for item in shown
+        for item in dashboard.tables[use.where]
         for found in [dashboard.columns.get(item.name)]
     ]
     name, _, direction = card.order.partition(" ")
     measure = dashboard.spec.measures.get(name)
     words = f"{measure.label if measure else name}, {'largest' if direction == 'desc' else 'smallest'} first"
-    first = len(dashboard.spec.filters)
-    search = [first + len(shown) + index for index, _ in enumerate(card.search)]
     return {
         "kind": "table",
         "title": card.title,
         "columns": columns,
-        "rows": data.rows[f"{where[1]}.{where[2]}"],
+        "rows": data.rows[f"{use.where[1]}.{use.where[2]}"],
         "order": words,
-        "search": search,
+        "orderedBy": [places[item] for item in order_columns(dashboard, card)] if card.rows == "all" else [],
+        "descending": direction == "desc",
+        "search": [places[dashboard.column(item)] for item in card.search],
         "searched": list(card.search),
         "totals": card.totals,
     }

@@ -19,7 +19,7 @@ page:
 ```
 
 A click on a mark of a filter filters everything else. The page holds sums for every combination of the filters, and no rows but those of
-its table: at most `rows` of them.
+its table: at most `rows` of them. With `rows: all` the file holds every row, and the command says so: whoever gets the file has the table.
 
 A text is compared without case and without blanks at its end, as Power BI does, and shown in its most frequent spelling. A value that is
 missing is a mark of its own.
@@ -147,7 +147,7 @@ class RowTable(Described):
 
     columns: tuple[str | Mapping[str, Shown], ...] = key("columns, or `{column or group: {divide_by: .., format: ..}}`")
     order: str = key("a column or a measure, and `desc` for the largest first")
-    rows: int = key("how many rows the page holds", default=1000)
+    rows: int | Literal["all"] = key("how many rows the page holds; `all` puts every row into the file", default=1000)
     search: tuple[str, ...] = key("columns of text that the search looks through", default=())
     totals: bool = key("whether a last line has the sums of numbers", default=False)
     title: str = key("what stands above it", default="Rows")

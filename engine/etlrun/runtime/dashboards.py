@@ -15,6 +15,7 @@ from etlrun.dashboards.checked import CheckedDashboard
 from etlrun.dashboards.cube import collect
 from etlrun.dashboards.html import page_text
 from etlrun.dashboards.ossie import VERSION, ossie_text
+from etlrun.dashboards.spec import RowTable
 from etlrun.failures import RunFailure
 from etlrun.runtime.dashboard_rows import ShownRows, read_rows
 
@@ -40,7 +41,9 @@ def build_page(dashboard: CheckedDashboard, folder: Path) -> Built:
     path = folder / f"{dashboard.name}.html"
     write_at_once(path, text)
     summary = f"{dashboard.name}: {data.total:,} rows in a page of {len(text.encode()) / 1000:,.0f} kB"
-    return Built(path, summary)
+    holds_all = any(isinstance(use.value, RowTable) and use.value.rows == "all" for use in dashboard.file.cards)
+    notice = f"{path.name} holds every row of {dashboard.place}: whoever gets the file has all {data.total:,}"
+    return Built(path, summary, (notice,) if holds_all else ())
 
 
 def build_ossie(dashboard: CheckedDashboard, folder: Path) -> Built:

@@ -4,7 +4,9 @@
 (async () => {
 const bytes = Uint8Array.from(atob(document.getElementById('data').textContent), c => c.charCodeAt(0));
 const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'));
-const D = JSON.parse(await new Response(stream).text());
+const blob = new Uint8Array(await new Response(stream).arrayBuffer()), utf8 = new TextDecoder();
+const start = 4 + new DataView(blob.buffer).getUint32(0, true);
+const D = JSON.parse(utf8.decode(blob.subarray(4, start)));
 const selected = new Map();                       // filter -> code; 0 is a missing value
 const page = document.getElementById('page');
 const redraws = [];
@@ -204,15 +206,47 @@ function ring(items) {
   return made;
 }
 
-/* the table of rows */
+/* the table of rows: codes by column, 0 for a missing value, as dashboards/packed_rows.py packs them */
+const PAGE = 1000;
+function unpacked(column) {
+  const codes = new (column.planes < 5 ? Uint32Array : Float64Array)(column.rows);
+  for (let plane = 0, factor = 1, at = start + column.at; plane < column.planes; plane++, factor *= 256)
+    for (let row = 0; row < column.rows; row++) codes[row] += blob[at++] * factor;
+  let values = column.values;
+  if (column.texts !== undefined) {
+    let last = '';
+    const from = start + column.rest, rests = utf8.decode(blob.subarray(from, from + column.size)).split('\0');
+    values = column.texts ? rests.map((rest, index) => last = last.slice(0, blob[start + column.shared + index]) + rest) : [];
+  }
+  return {codes, values, get: row => !codes[row] ? null : values ? values[codes[row] - 1] : codes[row] - 1 + column.min};
+}
+/* The rows in the order of whole numbers from 0 on, by one sort of numbers where they fit. */
+function ordered(ranks) {
+  const count = ranks.length, most = ranks.reduce((a, b) => Math.max(a, b), 0);
+  if (most * count < 2 ** 53) return Uint32Array.from(Float64Array.from(ranks, (rank, row) => rank * count + row).sort(), key => key % count);
+  return Uint32Array.from(ranks, (_, row) => row).sort((a, b) => ranks[a] - ranks[b] || a - b);
+}
+function rowOrder(card) {
+  const column = card.by !== null && card.data[card.columns[card.by].at];
+  if (!column && !card.orderedBy.length) return Uint32Array.from({length: card.rows[0].rows}, (_, row) => row);
+  const parts = column ? [column] : card.orderedBy.map(index => card.data[index]), single = parts.length === 1;
+  const values = Float64Array.from(parts[0].codes, (code, row) => single ? code : parts.reduce((sum, part) => sum + (part.get(row) ?? 0), 0));
+  const up = column ? card.up : !card.descending, most = values.reduce((a, b) => Math.max(a, b), 0), least = values.reduce((a, b) => Math.min(a, b), 0);
+  return ordered(values.map(value => single && !value ? most + 1 : up ? value - least : most - value));
+}
 function frame(card) {
-  card.by = null; card.up = true; card.words = '';
+  Object.assign(card, {by: null, up: true, words: '', from: 0, data: card.rows.map(unpacked)});
+  card.sorted = rowOrder(card);
   const input = element('input', {type: 'search', 'aria-label': `search ${card.searched.join(', ')}`, placeholder: `search ${card.searched.join(', ')}`});
-  input.addEventListener('input', () => { card.words = input.value.toLowerCase(); redraw(); });
+  input.addEventListener('input', () => { card.words = input.value.toLowerCase(); again(0); });
+  const again = from => { card.from = from; fill(card, card.body); };
+  const step = (text, by) => element('button', {type: 'button', class: 'button', text, click: () => again(card.from + by)});
   const tools = element('div', {class: 'tools'}, ...(card.search.length ? [input] : []),
-    element('button', {type: 'button', class: 'button', text: 'CSV', 'aria-label': 'save the shown rows as CSV', click: () => save(card)}), element('span', {role: 'status'}));
+    element('button', {type: 'button', class: 'button', text: 'CSV', 'aria-label': 'save the shown rows as CSV', click: () => save(card)}),
+    card.back = step('previous', -PAGE), card.next = step('next', PAGE), element('span', {role: 'status'}));
+  const sort = index => { card.up = card.by === index ? !card.up : !card.columns[index].number; card.by = index; card.sorted = rowOrder(card); again(0); };
   const heads = card.columns.map((column, index) => element('th', {scope: 'col', class: column.number ? 'number' : null},
-    element('button', {type: 'button', text: column.label, 'data-mark': `${card.place} head ${index}`, click: () => { card.up = card.by === index ? !card.up : !column.number; card.by = index; redraw(); }})));
+    element('button', {type: 'button', text: column.label, 'data-mark': `${card.place} head ${index}`, click: () => sort(index)})));
   return [tools, element('div', {class: 'wide rows', tabindex: 0, role: 'region', 'aria-label': `${card.title}: table`},
     element('table', {}, element('thead', {}, element('tr', {}, ...heads)), element('tbody'), element('tfoot')))];
 }
@@ -221,37 +255,45 @@ function cellText(column, raw) {
   if (typeof raw !== 'number') return String(raw) || '(blank)';
   return column.format || column.divisor !== 1 ? formatter(column.format || 'decimal 2').format(raw / column.divisor) : raw.toLocaleString();
 }
+/* The rows that are selected and found, in their order. */
+function foundRows(card) {
+  const tests = [...selected].map(([column, code]) => [card.data[D.filters.indexOf(column)], code]);
+  const hits = card.words ? card.search.map(index => [card.data[index].codes, Uint8Array.from([null, ...card.data[index].values],
+    text => text !== null && String(text).toLowerCase().includes(card.words) ? 1 : 0)]) : [];
+  return card.sorted.filter(row => tests.every(([column, code]) => column.get(row) === code) && (!hits.length || hits.some(([codes, hit]) => hit[codes[row]])));
+}
 function fill(card, body) {
-  const first = D.filters.length, tests = [...selected].map(([column, code]) => [D.filters.indexOf(column), code]);
-  let rows = card.rows.filter(row => tests.every(([index, code]) => row[index] === code));
-  if (card.words) rows = rows.filter(row => card.search.some(index => String(row[index] ?? '').toLowerCase().includes(card.words)));
-  if (card.by !== null) {
-    const place = first + card.by, sign = card.up ? 1 : -1;
-    rows = [...rows].sort((a, b) => (a[place] === null) - (b[place] === null) || sign * (a[place] < b[place] ? -1 : a[place] > b[place] ? 1 : 0));
-  }
-  card.shown = rows;
-  const [tools, region] = body.children, kept = card.rows.length < D.total ? `; the page holds ${card.rows.length.toLocaleString()}, ${card.order}` : '';
-  tools.lastChild.textContent = `${rows.length.toLocaleString()} of ${D.total.toLocaleString()} rows${kept}. The numbers above do not follow the search.`;
+  const chosen = JSON.stringify([...selected]);
+  if (card.chosen !== chosen) { card.chosen = chosen; card.from = 0; }
+  card.body = body;
+  const rows = card.shown = foundRows(card), count = card.rows[0].rows, page = [...rows.subarray(card.from, card.from + PAGE)];
+  const [tools, region] = body.children, kept = count < D.total ? `; the page holds ${count.toLocaleString()}, ${card.order}` : '';
+  const part = rows.length > PAGE ? `${(card.from + 1).toLocaleString()} to ${(card.from + page.length).toLocaleString()} of ` : '';
+  tools.lastChild.textContent = `${part}${rows.length.toLocaleString()} of ${D.total.toLocaleString()} rows${kept}. The numbers above do not follow the search.`;
+  card.back.hidden = card.next.hidden = rows.length <= PAGE;
+  card.back.disabled = !card.from;
+  card.next.disabled = card.from + PAGE >= rows.length;
   region.querySelectorAll('th').forEach((head, index) => head.setAttribute('aria-sort', card.by !== index ? 'none' : card.up ? 'ascending' : 'descending'));
-  region.querySelector('tbody').replaceChildren(...rows.map(row => element('tr', {}, ...card.columns.map((column, index) =>
-    element('td', {class: column.number ? 'number' : null, text: cellText(column, row[first + index])})))));
-  if (card.totals) region.querySelector('tfoot').replaceChildren(element('tr', {}, ...card.columns.map((column, index) =>
-    element('td', {class: column.number ? 'number' : null, text: column.number ? cellText(column, rows.reduce((sum, row) => sum + (row[first + index] ?? 0), 0)) : index ? '' : `${rows.length.toLocaleString()} shown rows`}))));
+  const line = (cell) => element('tr', {}, ...card.columns.map((column, index) => element('td', {class: column.number ? 'number' : null, text: cell(column, card.data[column.at], index)})));
+  region.querySelector('tbody').replaceChildren(...page.map(row => line((column, data) => cellText(column, data.get(row)))));
+  if (card.totals) region.querySelector('tfoot').replaceChildren(line((column, data, index) => column.number ? cellText(column, rows.reduce((sum, row) => sum + (data.get(row) ?? 0), 0))
+    : index ? '' : `${rows.length.toLocaleString()} shown rows`));
 }
 /* A cell that a spreadsheet would take for a formula gets a quote before it. */
 function save(card) {
-  const first = D.filters.length;
   const cell = raw => {
     let text = raw === null ? '' : String(raw);
     if (typeof raw === 'string' && /^[=+\-@\t\r]/.test(text)) text = "'" + text;
     return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
-  const lines = [card.columns.map(column => cell(column.label)), ...card.shown.map(row => card.columns.map((column, index) => {
-    const raw = row[first + index];
+  const lines = [card.columns.map(column => cell(column.label))];
+  for (const row of card.shown) lines.push(card.columns.map(column => {
+    const raw = card.data[column.at].get(row);
     return cell(typeof raw === 'number' ? raw / column.divisor : raw);
-  }))];
-  const link = element('a', {href: URL.createObjectURL(new Blob(['\ufeff' + lines.map(line => line.join(',')).join('\r\n') + '\r\n'], {type: 'text/csv'})), download: 'rows.csv'});
-  link.click();
+  }));
+  const text = '\ufeff' + lines.map(line => line.join(',')).join('\r\n') + '\r\n';
+  element('a', {href: URL.createObjectURL(new Blob([text], {type: 'text/csv'})), download: 'rows.csv'}).click();
+  return text;
 }
 
 /* layout */
@@ -271,6 +313,6 @@ D.page.forEach((cards, row) => {
 });
 page.append(element('footer', {text: D.foot}));
 redraw();
-window.dashboard = {value, pick, sums, measured, selected, redraw, data: D};
+window.dashboard = {save, value, pick, sums, measured, selected, redraw, data: D};
 document.documentElement.dataset.ready = 'yes';
 })();

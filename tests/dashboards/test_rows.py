@@ -1,0 +1,65 @@
+"""The table of rows: what it holds, how it is sorted, searched, paged and saved, with some rows and with all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from browser import ask_page
+from built import Built
+
+TABLE = "dashboard.data.page.flat().find(card => card.kind === 'table')"
+CELLS = "[...document.querySelectorAll('.rows tbody tr')].map(row => row.firstChild.textContent)"
+QUERY = (
+    'SELECT id, size, a, "In_Films", b::double, cast(day AS VARCHAR) FROM "out" ORDER BY a DESC NULLS LAST, id LIMIT 50'
+)
+
+
+def test_the_rows_are_those_of_sql(built: Built, tmp_path: Path) -> None:
+    script = f"(() => {{ const card = {TABLE}; return [...card.shown].map(row => [0, 1, 2, 3, 6, 7].map(index => card.data[card.columns[index].at].get(row))); }})()"
+    found = ask_page(built.page(), script, tmp_path)
+    with duckdb.connect(str(built.project.folder / "warehouse.duckdb"), read_only=True) as connection:
+        expected = connection.execute(QUERY).fetchall()
+    assert [tuple(row) for row in found] == expected
+
+
+def saved(page: Path, folder: Path) -> list[str]:
+    text: str = ask_page(page, f"dashboard.save({TABLE})", folder)
+    assert text.startswith("\ufeff")
+    return text[1:].split("\r\n")
+
+
+def test_a_saved_cell_is_no_formula(built: Built, tmp_path: Path) -> None:
+    lines = saved(built.page(), tmp_path)
+    assert lines[0].startswith("id,size,a,Films,Sport,")
+    assert any(line.startswith("'=cmd|") for line in lines)
+    assert not any(line.startswith(("=", "+", "-", "@")) for line in lines)
+
+
+def test_all_rows_can_be_paged_sorted_and_searched(built: Built, tmp_path: Path) -> None:
+    project = built.project
+    text = (project.folder / "dashboards" / "out.yaml").read_text()
+    project.write(
+        "dashboards/everything.yaml",
+        text.replace("dashboard: out", "dashboard: everything").replace("rows: 50", "rows: all"),
+    )
+    result = project.run("dashboard", "build", "everything", SERVER_URL="x", POSTGRES_URL="x")
+    assert result.code == 0, result.err
+    assert "everything.html holds every row of warehouse.out: whoever gets the file has all 400" in result.err
+    page = built.page("everything")
+    script = (
+        f"(() => {{ const card = {TABLE}, input = document.querySelector('.tools input'), found = [card.shown.length, {CELLS}];"
+        "document.querySelector('.rows th button').click();"
+        f"found.push({CELLS}); input.value = 'naruto'; input.dispatchEvent(new Event('input')); found.push(card.shown.length, {CELLS}); return found; }})()"
+    )
+    count, ordered, sorted_, hits, named = ask_page(page, script, tmp_path)
+    assert count == 400
+    with duckdb.connect(str(project.folder / "warehouse.duckdb"), read_only=True) as connection:
+
+        def ids(rest: str) -> list[Any]:
+            return [value for (value,) in connection.execute(f'SELECT id FROM "out" {rest}').fetchall()]
+
+        assert ordered == ids("ORDER BY a DESC NULLS LAST, id")
+        assert sorted_ == ids("ORDER BY id")
+        assert (hits, named) == (len(named), ids("WHERE lower(word) LIKE '%naruto%' ORDER BY id"))
