@@ -128,7 +128,7 @@ data/log_content: | .venv/run.stamp
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nodejs npm >/dev/null; } || \
 	  { echo 'the tests need Node.js 18 or later with npm; on Debian: apt-get install --no-install-recommends nodejs npm' >&2; exit 1; }
 	@mkdir -p .venv/node && cp tests/dashboards/node/package.json tests/dashboards/node/package-lock.json .venv/node/
-	@npm ci --prefix .venv/node --ignore-scripts --no-audit --no-fund --silent
+	@npm ci --prefix .venv/node --ignore-scripts --no-audit --no-fund --loglevel error
 	@touch $@
 
 # PostgreSQL's too. Debian would make a cluster of its own and start it; the tests start theirs.
