@@ -46,7 +46,7 @@ def test_all_rows_can_be_paged_sorted_and_searched(built: Built, tmp_path: Path)
     )
     result = project.run("dashboard", "build", "everything", SERVER_URL="x", POSTGRES_URL="x")
     assert result.code == 0, result.err
-    assert "everything.html holds every row of warehouse.out: whoever gets the file has all 400" in result.err
+    assert "everything.html holds every row of warehouse.out: anyone who gets the file has all 400" in result.err
     page = built.page("everything")
     script = (
         f"(() => {{ const card = {TABLE}, input = document.querySelector('.tools input'), found = [card.shown.length, {CELLS}];"

@@ -19,7 +19,7 @@ page:
 ```
 
 A click on a mark of a filter filters everything else. The page holds sums for every combination of the filters, and no rows but those of
-its table: at most `rows` of them. With `rows: all` the file holds every row, and the command says so: whoever gets the file has the table.
+its table: at most `rows` of them. With `rows: all` the file holds every row, and the command says so: anyone who gets the file has the table.
 
 A text is compared without case and without blanks at its end, as Power BI does, and shown in its most frequent spelling. A value that is
 missing is a mark of its own.

@@ -42,7 +42,7 @@ def build_page(dashboard: CheckedDashboard, folder: Path) -> Built:
     write_at_once(path, text)
     summary = f"{dashboard.name}: {data.total:,} rows in a page of {len(text.encode()) / 1000:,.0f} kB"
     holds_all = any(isinstance(use.value, RowTable) and use.value.rows == "all" for use in dashboard.file.cards)
-    notice = f"{path.name} holds every row of {dashboard.place}: whoever gets the file has all {data.total:,}"
+    notice = f"{path.name} holds every row of {dashboard.place}: anyone who gets the file has all {data.total:,}"
     return Built(path, summary, (notice,) if holds_all else ())
 
 
