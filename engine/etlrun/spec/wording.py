@@ -184,7 +184,7 @@ def _phrase(error: ValidationError, schema: Schema) -> tuple[str, str]:
     rule, value = str(error.validator), error.instance
     if rule == "minItems" or value == "":
         return "this must not be empty", "fill it, or leave the key out"
-    if "x-kind" in schema and value in schema.get("properties", {}):
+    if "x-kind" in schema and isinstance(value, str) and value in schema.get("properties", {}):
         first = next(iter(_keys_of(schema["properties"][value])), "")
         example = f"{{{first}: ...}}" if first else "..."
         return f"`{value}` has no value", f"write `{value}: {example}` with what it needs"
