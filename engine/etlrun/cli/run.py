@@ -119,7 +119,7 @@ def command(
         raise click.UsageError("--select, --exclude and --junit are for runs of the project: leave out PIPELINE")
     checked = [checked_pipeline(path, profile, engine, settings) for path in pipelines]
     summary: list[dict[str, Any]] = []
-    with orderly():  # what is published is told, whatever comes then
+    with orderly():  # a publish is reported even where an error or a signal follows
         try:
             for pipeline in checked:
                 safe_point()
@@ -146,7 +146,7 @@ def _run(
         consent = Consent(yes, max_usd, reporter.confirm)
         record = run_pipeline(checked, reporter, RunOptions(publishes=not dry_run, consent=consent, wait=wait))
     if not quiet:
-        with contextlib.suppress(OSError):  # what was published is published, whoever reads of it
+        with contextlib.suppress(OSError):  # a closed terminal does not undo a publish
             tell(_summary(record.as_json()), err=True)
     return record.as_json()
 

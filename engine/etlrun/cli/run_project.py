@@ -102,7 +102,7 @@ def run_graph(graph: ProjectGraph, chosen: Sequence[str], options: ProjectOption
             return run_pipeline(graph.pipelines[name], reporter, given)
 
     several = several_at_once() if options.jobs > 1 else contextlib.nullcontext()
-    with orderly(), several:  # what is published is told, whatever comes then
+    with orderly(), several:  # a publish is reported even where an error or a signal follows
         try:
             found = ProjectRun(
                 Reasons(graph, is_full=options.is_full), chosen, run_one, notice, options.jobs, runs
@@ -129,7 +129,7 @@ def require_params(graph: ProjectGraph, chosen: Sequence[str]) -> None:
 
 def _tell(outcomes: Sequence[PipelineOutcome], table: str, seconds: float, options: ProjectOptions) -> None:
     if not options.quiet or any(outcome.exit_code for outcome in outcomes):
-        with contextlib.suppress(OSError):  # what was published is published, whoever reads of it
+        with contextlib.suppress(OSError):  # a closed terminal does not undo a publish
             tell(table, err=True)
     if options.as_json:
         click.echo(json.dumps([_object(outcome) for outcome in outcomes], ensure_ascii=False))
