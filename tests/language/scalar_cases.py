@@ -180,8 +180,8 @@ SCALARS: dict[str, tuple[str, ...]] = {
     "ceil": ("ceil(p)", "ceiling(m)", "ceil(-1.5D)", "ceil(cast(p as double))"),
     "sqrt": ("sqrt(x)", "sqrt(n)", "sqrt(p)"),
     "mod": (
-        "mod((-1), p)",
-        "mod(-(1), p)",
+        "mod((-1), p + 0.001)",
+        "mod(-(1), p + 0.001)",
         "mod(n, 3)",
         "mod(p, 0.7)",
         "mod(m, y + 200)",
