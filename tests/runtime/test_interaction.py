@@ -50,7 +50,7 @@ def rows(project: Project, profile: str = "fast") -> dict[str, tuple[object, ...
 def test_watch_time_is_added_up_by_type_and_the_columns_are_all_there(project: Project) -> None:
     add(project, 1, view("A", "KPLUS", 10), view("A", "VOD", 5))
     add(project, 2, view("A", "CHANNEL", 1))
-    assert rows(project)["A"] == (0, 5, 0, 0, 11, 2, "Truyen Hinh", "Phim Truyen-Truyen Hinh", "Low")
+    assert rows(project)["A"] == (0, 5, 0, 0, 11, 2, "Truyen Hinh", "Phim Truyen-Truyen Hinh", "Low", 30)
 
 
 def test_a_tie_goes_to_the_type_that_the_mapping_names_first(project: Project) -> None:
