@@ -13,7 +13,7 @@ from .grammar import Grammar, Piece
 from .rows import COLUMNS, random_rows
 from .trials import Trial
 
-ATTEMPTS = 40  # to find arguments that the checker takes
+ATTEMPTS = 300  # to find arguments that the checker takes
 
 
 def try_some(seed: int, engines: Engines) -> Trial:
