@@ -16,7 +16,7 @@ from clusters import connect_server
 # Run in a process of its own: a session there has no settings of another test's.
 TRY = """import json, pathlib, sys
 from etlrun.engines.spark import Spark
-from etlrun.spec.engine import Workspace
+from etlrun.contracts.engine import Workspace
 
 def answer(spark, statement):
     try:

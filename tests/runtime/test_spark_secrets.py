@@ -35,7 +35,7 @@ sinks:
 # The session of a run, in a process whose children are its own.
 LOOK = """import os, pathlib
 from etlrun.engines.spark import Spark
-from etlrun.spec.engine import Workspace
+from etlrun.contracts.engine import Workspace
 
 def parent_of(path):
     try:
