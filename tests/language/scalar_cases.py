@@ -238,6 +238,8 @@ SCALARS: dict[str, tuple[str, ...]] = {
         "d - interval 2 quarters",
     ),
     "timestampadd": (
+        "timestampadd('year', (-7), null)",
+        "timestampadd('hour', null, null)",
         "timestampadd('month', 1, if(k = 7, null, z))",
         "timestampadd('quarter', if(k = 6, null, y), z)",
         "timestampadd('year', -1, z)",

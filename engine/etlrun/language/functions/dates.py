@@ -161,7 +161,7 @@ _SPARK_INTERVALS = {
 def _spark_shift(arguments: Arguments, types: Types) -> exp.Expr:
     unit, digits = _time_unit(arguments[0])
     number = _within(digits, arguments[1], types[1])
-    return spark(f"cast(_2 + {_SPARK_INTERVALS[unit]} as timestamp_ntz)", number, arguments[2])
+    return spark(f"cast(cast(_2 as timestamp_ntz) + {_SPARK_INTERVALS[unit]} as timestamp_ntz)", number, arguments[2])
 
 
 def _duckdb_shift(arguments: Arguments, types: Types) -> exp.Expr:
