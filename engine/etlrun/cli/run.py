@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     default=1,
     show_default=True,
     type=click.IntRange(1, 64),
-    help="How many pipelines of the project run at once.",
+    help="How many pipelines of the project run at once; on Spark always one.",
 )
 @click.option(
     "--from",

@@ -101,12 +101,11 @@ def run_graph(graph: ProjectGraph, chosen: Sequence[str], options: ProjectOption
             given = RunOptions(publishes=options.publishes, consent=consent, wait=options.wait)
             return run_pipeline(graph.pipelines[name], reporter, given)
 
-    several = several_at_once() if options.jobs > 1 else contextlib.nullcontext()
+    jobs = _jobs(graph, chosen, options)
+    several = several_at_once() if jobs > 1 else contextlib.nullcontext()
     with orderly(), several:  # a publish is reported even where an error or a signal follows
         try:
-            found = ProjectRun(
-                Reasons(graph, is_full=options.is_full), chosen, run_one, notice, options.jobs, runs
-            ).run()
+            found = ProjectRun(Reasons(graph, is_full=options.is_full), chosen, run_one, notice, jobs, runs).run()
         finally:
             _tell(
                 outcomes,
@@ -115,6 +114,15 @@ def run_graph(graph: ProjectGraph, chosen: Sequence[str], options: ProjectOption
                 options,
             )
     return next((outcome.exit_code for outcome in found if outcome.exit_code), 0)
+
+
+def _jobs(graph: ProjectGraph, chosen: Sequence[str], options: ProjectOptions) -> int:
+    """How many pipelines may run at once: one where an engine has only one session."""
+    engines = [graph.pipelines[name].profile.engine for name in chosen]
+    single = [engine.kind for engine in engines if engine.value.has_one_session]
+    if options.jobs > 1 and single and not options.quiet:
+        tell(f"pipelines on {single[0]} run one after another: it has one session in a process", err=True)
+    return 1 if single else options.jobs
 
 
 def require_params(graph: ProjectGraph, chosen: Sequence[str]) -> None:

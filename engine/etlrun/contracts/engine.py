@@ -129,9 +129,13 @@ class EngineSession(ABC):
 
 
 class Engine(Described):
-    """An engine of a profile. `dialect` is the name of its SQL: `spark` or `duckdb`."""
+    """An engine of a profile. `dialect` is the name of its SQL: `spark` or `duckdb`.
+
+    An engine that `has_one_session` in a process runs pipelines one after another: closing it for one would stop another.
+    """
 
     dialect: ClassVar[str]
+    has_one_session: ClassVar[bool] = False
 
     def start(self, workspace: Workspace, environment: Callable[[str], str]) -> EngineSession:
         """A session; `environment` fills in `${NAME}`. Raises RunFailure where the engine cannot start."""

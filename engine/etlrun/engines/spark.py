@@ -32,6 +32,7 @@ class Spark(Engine):
     """Apache Spark 4: in this process, on a cluster, or by Spark Connect."""
 
     dialect: ClassVar[str] = "spark"
+    has_one_session: ClassVar[bool] = True
 
     master: str = key("the master's URL; `local[*]` where none is given from outside", default="")
     remote: str = key("a Spark Connect server: `sc://host:port`", default="")
