@@ -375,6 +375,12 @@ RUN_CODES: dict[str, Code] = {
         "check the address, and see the log in the run's folder",
         1,
     ),
+    "engine-setting": Code(
+        "a Spark Connect server refuses a setting of `conf`",
+        "it can only be set before the server starts, or the server does not know it",
+        "give it to the server when it starts, and take it out of `conf`",
+        2,
+    ),
     "connect-missing": Code(
         "packages of Spark Connect are missing", "they are an extra", "pip install 'etlrun[connect]'", 1
     ),

@@ -43,14 +43,18 @@ FILES = (
 )
 
 
-def answers_of_a_session(folder: Path, **engine: Any) -> dict[str, str]:
-    """What a session of the product answers to each statement."""
+def run_a_session(folder: Path, engine: dict[str, Any]) -> subprocess.CompletedProcess[str]:
     (folder / "try.py").write_text(TRY)
     (folder / "secret.txt").write_text("c4n4ry")
     given = {"engine": engine, "statements": ["SELECT 1 AS one", *CALLS, *files_below(folder)]}
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "try.py"], cwd=folder, input=json.dumps(given), capture_output=True, text=True, check=False
     )
+
+
+def answers_of_a_session(folder: Path, **engine: Any) -> dict[str, str]:
+    """What a session of the product answers to each statement."""
+    done = run_a_session(folder, engine)
     assert done.returncode == 0, done.stderr
     answers: dict[str, str] = json.loads(done.stdout)
     assert answers["SELECT 1 AS one"] == "[Row(one=1)]"
@@ -73,6 +77,8 @@ def test_a_session_calls_no_java_and_opens_no_file_that_a_statement_names(tmp_pa
 def test_a_session_of_a_connect_server_opens_no_file_either(tmp_path: Path) -> None:
     with connect_server(tmp_path) as address:
         answers = answers_of_a_session(tmp_path, remote=address, conf={"spark.sql.runSQLOnFiles": "true"})
+        refused = run_a_session(tmp_path, {"remote": address, "conf": LOOSE}).stderr
+    assert "refuses the setting `spark.sql.reflect.allowList`" in refused
     for statement in files_below(tmp_path):
         assert answers[statement].startswith("[TABLE_OR_VIEW_NOT_FOUND]")
     assert "c4n4ry" not in "".join(answers.values())

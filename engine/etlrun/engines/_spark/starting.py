@@ -92,7 +92,7 @@ def _connect(remote: str, settings: Mapping[str, str]) -> SparkSession:
         with warnings.catch_warnings():  # a server tells of every setting that it would rather not see changed
             warnings.simplefilter("ignore")
             for key, value in {**settings, **RULES}.items():
-                spark.conf.set(key, value)
+                _set(spark, key, value)
     except (ImportError, PySparkException) as error:
         missing = isinstance(error, ImportError) or "PACKAGE_NOT_INSTALLED" in str(error)
         if missing:
@@ -100,6 +100,20 @@ def _connect(remote: str, settings: Mapping[str, str]) -> SparkSession:
             raise RunFailure("engine", "connect-missing", detail, "pip install 'etlrun[connect]'") from error
         raise _unreachable(remote, first_line(error)) from error
     return spark
+
+
+def _set(spark: SparkSession, key: str, value: str) -> None:
+    """Raises RunFailure for a setting that the server refuses."""
+    from pyspark.errors import PySparkException
+
+    try:
+        spark.conf.set(key, value)
+    except PySparkException as error:
+        if "CONFIG" not in str(error.getCondition()):
+            raise
+        message = f"the Spark Connect server refuses the setting `{key}` ({first_line(error)})"
+        fix = "give it to the server when it starts, and take it out of `conf`"
+        raise RunFailure("engine", "engine-setting", message, fix) from error
 
 
 def _knock(remote: str) -> None:
