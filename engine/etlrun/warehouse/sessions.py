@@ -33,9 +33,10 @@ class Sessions(Generic[S]):
             for session in self._open:
                 session.cut()
 
-    def abort(self) -> None:
-        """Close them all, when no other thread uses them any more."""
+    def abort(self, but: S | None = None) -> None:
+        """Close them all, `but` one where it is given, when no other thread uses them any more."""
         with self._lock:
             for session in self._open:
-                session.abort()
-            self._open.clear()
+                if session is not but:
+                    session.abort()
+            self._open = [session for session in self._open if session is but]

@@ -47,8 +47,8 @@ def share_out(
         pass
     except ServerError as error:
         why = _without_right(there.table) if error.kind == "denied" else ""
-    sessions.abort()
-    return [sessions.open()], ("",), why
+    sessions.abort(but=first)  # a new one may be refused until the server has noticed that the others are gone
+    return [first], ("",), why
 
 
 def read_batches(
