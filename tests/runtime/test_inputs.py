@@ -195,7 +195,7 @@ def late(rows):
         "path.write_bytes(path.read_bytes()[:100])",
         "path.unlink()",
         "path.write_bytes(bytes(before.st_size)); os.utime(path, ns=(0, 0))",
-        "content = path.read_bytes(); path.unlink(); Path('other').touch(); path.write_bytes(content); os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))",
+        "new = Path('new'); new.write_bytes(path.read_bytes()); os.utime(new, ns=(before.st_atime_ns, before.st_mtime_ns)); new.replace(path)",
     ],
 )
 def test_a_parquet_file_that_changes_before_the_engine_reads_it_stops_the_run(project: Project, change: str) -> None:
