@@ -36,7 +36,7 @@ def locked(name: str) -> dict[str, list[tuple[str, int]]]:
     ("name", "extras"),
     [
         ("requirements.lock", ("java",)),
-        ("requirements-dev.lock", ("java", "connect", "llm", "gemini", "openai", "mysql", "dev")),
+        ("requirements-dev.lock", ("java", "connect", "gemini", "openai", "postgres", "mysql", "dev")),
     ],
 )
 def test_a_lock_file_fits_what_setup_cfg_asks_for(name: str, extras: tuple[str, ...]) -> None:
