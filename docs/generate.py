@@ -23,7 +23,7 @@ from etlrun.dashboards import measures, powerbi
 from etlrun.dashboards import spec as dashboards
 from etlrun.language.columns import SCALARS, SPELLINGS, Type
 from etlrun.language.functions import FUNCTIONS
-from etlrun.spec import cases, pipeline, project
+from etlrun.spec import cases, pipeline, project, shared
 from etlrun.spec.fields import (
     AnswerRow,
     Expr,
@@ -163,6 +163,8 @@ def pipeline_page() -> str:
             "`array<string>` and `struct<name: string>` can be computed with, and are made text before a table takes them. Other spellings: "
             + ", ".join(f"`{spelling}` ({name})" for spelling, name in SPELLINGS.items())
             + ".",
+            "## Shared sources and chains",
+            (shared.__doc__ or "").strip(),
         ]
     )
 

@@ -84,7 +84,7 @@ def _scope(
     return Scope(
         pipeline.origin,
         where,
-        pipeline.values,
+        pipeline.values_at(where),
         relations,
         mapping,
         project.mapping_names,

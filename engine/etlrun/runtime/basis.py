@@ -80,7 +80,8 @@ def _meaning(checked: Checked) -> str:
     """A digest of what a pipeline says, its params and the files beside it; comments and words for people are left out."""
     value = {name: part for name, part in checked.pipeline.document.value.items() if name not in WORDS_FOR_PEOPLE}
     params = sorted((name, str(value)) for name, value in checked.pipeline.values.items())
-    digest = hashlib.sha256(json.dumps([value, params], default=str).encode())
+    included = [[where, sorted(values.items())] for where, values in checked.pipeline.included.items()]
+    digest = hashlib.sha256(json.dumps([value, params, *included], default=str).encode())
     for pattern in BESIDE:
         for path in sorted(checked.project.root.glob(pattern)):
             if path.is_file():

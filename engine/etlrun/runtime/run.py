@@ -121,7 +121,8 @@ def _new_record(checked: Checked, folder: RunFolder) -> Record:
 
 def spec_hash(checked: Checked) -> str:
     """A digest of all that a result depends on besides its data: the pipeline's text, its params, and the mappings, prompts and overrides beside it."""
-    digest = hashlib.sha256(checked.pipeline.document.text.encode())
+    document = checked.pipeline.document
+    digest = hashlib.sha256("\0".join(part.text for part in (document, *document.shared)).encode())
     digest.update(repr(sorted((name, str(value)) for name, value in checked.pipeline.values.items())).encode())
     for pattern in ("mappings/*.yaml", "prompts/*.md", "overrides/*.csv"):
         for path in sorted(checked.project.root.glob(pattern)):

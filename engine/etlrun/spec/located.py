@@ -7,10 +7,10 @@ refused, a duplicate key is an error, aliases and depth are bounded. Positions l
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -27,10 +27,11 @@ Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(frozen=True)
 class Span:
-    """A piece of a document's text, by offsets; `end` is exclusive."""
+    """A piece of a document's text, by offsets; `end` is exclusive. `of` is the document where that is another file's."""
 
     start: int
     end: int
+    of: Document | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass
@@ -43,6 +44,27 @@ class Document:
     values: dict[Keys, Span] = field(default_factory=dict)
     keys: dict[Keys, Span] = field(default_factory=dict)
     scalars: dict[Keys, str] = field(default_factory=dict)
+    shared: list[Document] = field(default_factory=list)  # other files of which parts were put in here
+
+    def below(self, where: Keys) -> Document:
+        """The value that stands at `where` as a document of its own; its positions stay those of the file it was read from."""
+        found = Document(self.file, self.text, self.value)
+        for part in where:
+            found.value = found.value[part]
+        deep = len(where)
+        for mine, theirs in ((self.values, found.values), (self.keys, found.keys)):
+            theirs.update({at[deep:]: self._owned(span) for at, span in mine.items() if at[:deep] == where})
+        found.scalars = {at[deep:]: text for at, text in self.scalars.items() if at[:deep] == where}
+        return found
+
+    def put_positions(self, where: Keys, part: Document) -> None:
+        """Let what stands at `where` have the positions of `part`."""
+        _put(self.values, where, part.values)
+        _put(self.keys, where, part.keys)
+        _put(self.scalars, where, part.scalars)
+
+    def _owned(self, span: Span) -> Span:
+        return span if span.of is not None else Span(span.start, span.end, self)
 
     def diagnose(
         self, where: Keys, code: str, message: str, fix: str = "", *, severity: Severity = "error"
@@ -60,7 +82,9 @@ class Document:
         """A diagnostic at characters `start` to `end` of the scalar that stands at `where`."""
         span = self.span_of(where)
         if where in self.scalars:
-            span = _narrow(self.text, span, self.scalars[where], start, end)
+            document = span.of or self
+            narrow = _narrow(document.text, span, self.scalars[where], start, end)
+            span = Span(narrow.start, narrow.end, document)
         return self.at_span(span, code, message, fix)
 
     def span_of(self, where: Keys) -> Span:
@@ -71,6 +95,9 @@ class Document:
         return Span(0, 0)
 
     def at_span(self, span: Span, code: str, message: str, fix: str = "", severity: Severity = "error") -> Diagnostic:
+        if span.of is not None and span.of is not self:
+            used = "" if span.of.file == self.file else f" (used by {self.file})"
+            return span.of.at_span(span, code, message + used, fix, severity)
         line = self.text.count("\n", 0, span.start) + 1
         line_start = self.text.rfind("\n", 0, span.start) + 1
         line_end = self.text.find("\n", line_start)
@@ -79,6 +106,15 @@ class Document:
         end = max(column + 1, min(span.end, line_end) - line_start + 1)
         source = self.text[line_start:line_end].rstrip("\r")
         return Diagnostic(self.file, line, column, end, code, message, fix, severity, source)
+
+
+_Of = TypeVar("_Of")
+
+
+def _put(table: dict[Keys, _Of], where: Keys, part: Mapping[Keys, _Of]) -> None:
+    for at in [at for at in table if at[: len(where)] == where]:
+        del table[at]
+    table.update({(*where, *at): found for at, found in part.items()})
 
 
 def read_document(path: Path, shown: str = "") -> Document:

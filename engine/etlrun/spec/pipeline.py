@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 from etlrun.diagnostics import Diagnostic, SpecError, closest, nearest
 from etlrun.spec.building import Origin, build
-from etlrun.spec.fields import Schema, schema_of, schema_of_class
+from etlrun.spec.fields import Scalar, Schema, schema_of, schema_of_class
 from etlrun.spec.located import Document, Keys, read_document
 from etlrun.spec.params import READERS, Param, ParamError, Value, read_value, sample_value
 from etlrun.spec.project import Project, Use
 from etlrun.spec.registry import Family, kinds
 from etlrun.spec.schema import kind_schema, located_mistakes
+from etlrun.spec.shared import Included, editor_schema, put_in_shared
 from etlrun.spec.traps import find_templates
 from etlrun.spec.unread import UnreadSource, UnreadStep
 
@@ -44,6 +45,13 @@ class Pipeline:
     sinks: Mapping[str, Use]
     origin: Origin
     mistakes: tuple[Diagnostic, ...] = ()
+    included: Mapping[Keys, Mapping[str, Value]] = field(
+        default_factory=dict
+    )  # what `$name` is in each step of a shared chain
+
+    def values_at(self, where: Keys) -> Mapping[str, Value]:
+        """What `$name` stands for at a place of the file."""
+        return self.included.get(where[:3], self.values)
 
     @property
     def document(self) -> Document:
@@ -56,14 +64,20 @@ def read_pipeline(path: Path, project: Project, settings: Mapping[str, str]) -> 
     Mistakes in one part of the file are kept in `mistakes`. Raises SpecError for a file without parts that can be told apart.
     """
     document = read_document(path, project.shown(path))
-    found = located_mistakes(document, pipeline_schema())
+    shared = put_in_shared(document, project)
+    unread = {mistake.where for mistake in shared.mistakes}
+    judged = located_mistakes(document, pipeline_schema())
+    found = [
+        *shared.mistakes,
+        *(mistake for mistake in judged if mistake.where[:2] not in unread and mistake.where[:3] not in unread),
+    ]
     mistakes = [mistake.diagnostic for mistake in found]
     if templates := [*find_templates(document)]:
         raise SpecError([*mistakes, *templates])
     if any(_concerns_all(mistake.where) for mistake in found):
         raise SpecError(mistakes)
     broken = {mistake.where[: _DEPTH.get(str(mistake.where[0]), 1)] for mistake in found}
-    return _Builder(document, project, settings, mistakes, frozenset(broken)).pipeline(path)
+    return _Builder(document, project, settings, mistakes, frozenset(broken), shared.included).pipeline(path)
 
 
 _DEPTH = {"sources": 2, "params": 2, "sinks": 2, "steps": 3, "checks": 3}  # how deep a part stands that can be left out
@@ -111,7 +125,7 @@ def pipeline_schema() -> Schema:
 
 def schema_text() -> str:
     """The schema as a file, for editors."""
-    return json.dumps(public(pipeline_schema()), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(public(editor_schema(pipeline_schema())), indent=1, ensure_ascii=False) + "\n"
 
 
 def public(schema: Any) -> Any:
@@ -139,12 +153,15 @@ class _Builder:
         settings: Mapping[str, str],
         mistakes: list[Diagnostic],
         broken: frozenset[Keys],
+        shared: Mapping[Keys, Included],
     ) -> None:
         self.document = document
         self.project = project
         self.settings = settings
         self.problems = mistakes
         self.broken = broken
+        self.shared = shared
+        self.included: dict[Keys, Mapping[str, Value]] = {}
         self.unset: list[str] = []
 
     def pipeline(self, path: Path) -> Pipeline:
@@ -153,6 +170,7 @@ class _Builder:
         values = {name: self.value(name, param) for name, param in params.items()}
         variables = {name: self.settings.get(name, value) for name, value in self.project.variables.items()}
         origin = Origin(self.document, {**variables, **values}, self.unknown, self.unfit)
+        self.included = self.values_of_included(variables, origin)
         sources = {name: self.use("sources", item, ("sources", name), origin) for name, item in self.given("sources")}
         sinks = {name: self.use("sinks", item, ("sinks", name), origin) for name, item in self.given("sinks")}
         chains = {name: tuple(self.uses("steps", name, items, origin)) for name, items in self.given("steps")}
@@ -172,7 +190,47 @@ class _Builder:
             _read(sinks),
             origin,
             tuple(self.problems),
+            self.included,
         )
+
+    def values_of_included(self, variables: Mapping[str, Any], origin: Origin) -> dict[Keys, Mapping[str, Value]]:
+        """The values of the params of included chains, by the places of their steps."""
+        found: dict[Keys, Mapping[str, Value]] = {}  # by the place of what is given: each chain is looked at once
+        for chain in self.shared.values():
+            if chain.place not in found:
+                found[chain.place] = {**variables, **dict(self.given_to(chain, origin))}
+        return {where: found[chain.place] for where, chain in self.shared.items()}
+
+    def given_to(self, chain: Included, origin: Origin) -> Iterator[tuple[str, Value]]:
+        """The params of an included chain, each with what it is given or else its default."""
+        meant = {closest(name, chain.params) for name in chain.given if name not in chain.params}
+        for name in chain.given:
+            if name not in chain.params:
+                fix = nearest(name, chain.params) or f"its params are {', '.join(chain.params) or 'none'}"
+                message = f"the chain has no param `{name}`"
+                self.problems.append(self.document.diagnose_key((*chain.place, name), "unknown-param", message, fix))
+        for name, spec in chain.params.items():
+            where, spelled = (*chain.declared, name), _long_param(spec)
+            param: Param = build(Param, spelled, where, Origin(self.document, {}, lambda name, where: f"${name}"))
+            given = chain.given.get(name)
+            if given is not None:
+                where = (*chain.place, name)
+                text: str | None = str(build(Scalar, given, where, origin))
+            else:
+                text = param.default
+            if text is None and name not in meant:
+                fix = f"give it: `with: {{{name}: ...}}`"
+                message = f"the param `{name}` of the chain has no value"
+                self.problems.append(self.document.diagnose_key(chain.place[:-1], "missing-param", message, fix))
+            yield name, self.read_param(text, param.type, where)
+
+    def read_param(self, text: str | None, kind: str, where: Keys) -> Value:
+        """The value of a param's text; another where it is no value, which is a mistake at `where`."""
+        try:
+            return read_value(text, kind) if text is not None else sample_value(kind)
+        except ParamError as error:
+            self.problems.append(self.document.diagnose(where, "wrong-value", str(error), error.fix))
+            return sample_value(kind)
 
     def params(self, spec: Mapping[str, Any]) -> dict[str, Param]:
         plain = Origin(self.document, {}, lambda name, where: f"${name}")
@@ -183,8 +241,7 @@ class _Builder:
                 self.problems.append(
                     self.document.diagnose_key(("params", name), "duplicate-name", message, "choose another name")
                 )
-            spelled = {"type": value} if isinstance(value, str) and value in READERS else value
-            params[name] = build(Param, spelled, ("params", name), plain)
+            params[name] = build(Param, _long_param(value), ("params", name), plain)
         return params
 
     def value(self, name: str, param: Param) -> Value:
@@ -215,7 +272,9 @@ class _Builder:
             yield Use(UNREAD, _STAND_INS.get(family), (family, name))
             return
         for index, item in enumerate(items):
-            yield self.use(family, item, (family, name, index), origin)
+            where = (family, name, index)
+            own = self.origin_in_chain(origin, self.included[where]) if where in self.included else origin
+            yield self.use(family, item, where, own)
 
     def use(self, family: Family, item: Any, where: Keys, origin: Origin) -> Use:
         """The kind that stands at `where`; a stand-in where its form is wrong or a `$name` in it does not fit."""
@@ -226,22 +285,40 @@ class _Builder:
         value = build(kinds(family)[name], payload, place, origin)
         return Use(name, value, place) if len(self.problems) == before else Use(UNREAD, _STAND_INS.get(family), where)
 
+    def origin_in_chain(self, origin: Origin, values: Mapping[str, Value]) -> Origin:
+        """The origin of steps of a shared chain, which see its own params."""
+
+        def unknown(name: str, where: Keys) -> str:
+            self.report_unknown(
+                name, where, nearest(name, values) or "declare it under the `params` of the shared chain"
+            )
+            return "0"
+
+        return replace(origin, values=values, unknown=unknown)
+
     def unfit(self, where: Keys, message: str) -> None:
         self.problems.append(self.document.diagnose(where, "type-mismatch", message))
 
     def unknown(self, name: str, where: Keys) -> str:
         known = tuple(self.document.value.get("params") or {}) + tuple(self.project.variables)
         fix = nearest(name, known) or "declare it under `params:`"
-        text = self.document.scalars.get(where, "")
         if name.isupper():
             fix = f"the environment is read in etlrun.yaml: `data: ${{{name}}}` there, and `$data` here; or declare it under `params:`"
-        start = max(0, text.find(f"${name}"))
+        self.report_unknown(name, where, fix)
+        return "0"
+
+    def report_unknown(self, name: str, where: Keys, fix: str) -> None:
+        start = max(0, self.document.scalars.get(where, "").find(f"${name}"))
         self.problems.append(
             self.document.diagnose_inside(
                 where, start, start + len(name) + 1, "unknown-param", f"there is no param `{name}`", fix
             )
         )
-        return "0"
+
+
+def _long_param(value: Any) -> Any:
+    """A param whose type alone is given, `month: month`, with the key that says so."""
+    return {"type": value} if isinstance(value, str) and value in READERS else value
 
 
 UNREAD = "unread"

@@ -102,7 +102,7 @@ def _explain_missing(document: Document, error: ValidationError, where: Keys) ->
     message = f"{names} {'is' if len(missing) == 1 else 'are'} missing here"
     detail = properties[missing[0]].get("description", "")
     fix = f"`{missing[0]}:` {detail}" if detail else ""
-    if where:
+    if where or where in document.keys:
         yield Mistake(where, document.diagnose_key(where, "missing-key", message, fix))
     else:
         yield Mistake((missing[0],), document.at_span(Span(0, 0), "missing-key", message, fix))
