@@ -29,6 +29,7 @@ LAYERS: tuple[set[str], ...] = (
     {"reading", "samples", "warehouse"},
     KINDS,
     {"compiler"},
+    {"lineage"},
     {"dashboards", "enrich"},
     {"runtime"},
     {"cli"},

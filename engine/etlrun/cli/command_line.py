@@ -26,6 +26,7 @@ COMMANDS = (
     "check",
     "plan",
     "compile",
+    "lineage",
     "show",
     "test",
     "dashboard",

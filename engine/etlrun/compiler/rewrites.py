@@ -8,6 +8,7 @@ from collections.abc import Callable
 from sqlglot import exp
 
 from etlrun.language.columns import BIGINT, DATE, Columns
+from etlrun.language.defined_by import mark_file
 from etlrun.language.expressions import call, cast, literal
 from etlrun.spec.scope import Scope
 
@@ -38,7 +39,8 @@ def matched_as_in(query: exp.Query, columns: Columns, scope: Scope) -> exp.Query
         mapping = scope.mappings(name.name)
         assert mapping is not None, f"the mapping {name} was lowered without being checked"
         codes = [literal(code_) for _, codes_ in mapping.entries for code_ in codes_]
-        found.replace(exp.In(this=code.copy(), expressions=codes) if codes else exp.false())
+        matched = exp.In(this=code.copy(), expressions=codes) if codes else exp.false()
+        found.replace(mark_file(matched, mapping.file))
     return query
 
 
@@ -55,7 +57,8 @@ def mapping_as_case(query: exp.Query, columns: Columns, scope: Scope) -> exp.Que
             for label, codes in mapping.entries
             if codes
         ]
-        node.replace(exp.Case(ifs=branches) if branches else exp.cast(exp.Null(), "text"))
+        label_of = exp.Case(ifs=branches) if branches else exp.cast(exp.Null(), "text")
+        node.replace(mark_file(label_of, mapping.file))
     return query
 
 

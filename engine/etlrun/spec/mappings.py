@@ -16,6 +16,11 @@ class Mapping:
     name: str
     entries: tuple[tuple[str, tuple[str, ...]], ...]
 
+    @property
+    def file(self) -> str:
+        """Where it stands, as a path inside the project."""
+        return f"mappings/{self.name}.yaml"
+
     @cached_property
     def labels(self) -> tuple[str, ...]:
         return tuple(label for label, _ in self.entries)

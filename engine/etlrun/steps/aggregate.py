@@ -40,6 +40,7 @@ from etlrun.contracts.relation import Input, named
 from etlrun.contracts.step import Step
 from etlrun.diagnostics import nearest
 from etlrun.language.columns import NULL, STRING, Column, Columns, Group
+from etlrun.language.defined_by import mark_file
 from etlrun.language.expressions import call, cast, column, literal, type_of
 from etlrun.language.functions import common_type
 from etlrun.language.typed import has_aggregate
@@ -174,7 +175,9 @@ class Aggregate(Step):
                 fill = scope.tree(Columns(()), pivot.fill, "fill")
                 assert fill is not None
                 tree = call("coalesce", tree, cast(fill, type_of(value)))
-            yield named(tree, pivot_name(pivot, label))
+            made = named(tree, pivot_name(pivot, label))
+            mapping = scope.mapping(pivot.labels, "labels") if isinstance(pivot.labels, str) else None
+            yield mark_file(made, mapping.file) if mapping else made
 
 
 def pivot_name(pivot: Pivot, label: str) -> str:

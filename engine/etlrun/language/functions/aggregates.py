@@ -65,6 +65,7 @@ AGGREGATES = (
         "aggregate",
         duckdb="count(case when _1 then 1 end)",
         spark="count(case when _1 then 1 end)",
+        decides=(0,),
     ),
     Function(
         "sum",
@@ -96,6 +97,7 @@ AGGREGATES = (
         "aggregate",
         spark="min(case when _2 is not null then struct(_2 as y, _1 is null as n, _1 as x) end).x",
         duckdb="min(case when _2 is not null then struct_pack(y := _2, n := _1 is null, x := _1) end)['x']",
+        decides=(1,),
         picks=True,
     ),
     Function(
@@ -106,6 +108,7 @@ AGGREGATES = (
         "aggregate",
         spark="max(case when _2 is not null then struct(_2 as y, _1 is not null as n, _1 as x) end).x",
         duckdb="max(case when _2 is not null then struct_pack(y := _2, n := _1 is not null, x := _1) end)['x']",
+        decides=(1,),
         picks=True,
     ),
     Function(

@@ -27,6 +27,7 @@ CONDITIONALS = (
         _same_but_first,
         "the second argument where the first is not null, else the third",
         duckdb="case when _1 is not null then _2 else _3 end",
+        decides=(0,),
     ),
     Function(
         "if",
@@ -34,6 +35,7 @@ CONDITIONALS = (
         _same_but_first,
         "the second argument where the first is true, else the third",
         duckdb="case when _1 then _2 else _3 end",
+        decides=(0,),
         aliases=("iff",),
     ),
     Function(
@@ -42,6 +44,7 @@ CONDITIONALS = (
         first,
         "null where both are equal, else the first argument",
         recast=True,
+        decides=(1,),
         verify=ordered,
     ),
     Function(

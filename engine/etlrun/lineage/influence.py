@@ -1,0 +1,104 @@
+"""What influences a value: `direct` columns, which it is made of, and `indirect` ones, which only decide; the two are never mixed.
+
+A direct influence is of one kind, the strongest along its way: `identity` (the value itself), `transformation`, `aggregation`, `python`,
+`model`. An indirect one says how it decides: `conditional`, `window`, or for the rows of a relation `filter`, `group by`, `join`, `sort`.
+What decides about a value still decides about everything made from that: an indirect influence never becomes a direct one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Direct = Literal["identity", "transformation", "aggregation", "python", "model"]
+Indirect = Literal["conditional", "window", "filter", "group by", "join", "sort"]
+STRENGTHS: dict[Direct, int] = {"identity": 0, "transformation": 1, "aggregation": 2, "python": 3, "model": 4}
+
+
+@dataclass(frozen=True, order=True)
+class OriginColumn:
+    """A column of a relation of a pipeline, where a trail begins: one of a source, as a rule."""
+
+    pipeline: str
+    relation: str
+    column: str
+
+    def __str__(self) -> str:
+        return f"{self.relation}.{self.column}"
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """What influences one value, or the rows of a relation: columns, and files of the project such as mappings and prompts."""
+
+    direct: Mapping[OriginColumn, Direct] = field(default_factory=dict)
+    indirect: frozenset[tuple[OriginColumn, Indirect]] = frozenset()
+    files: frozenset[str] = frozenset()
+
+    @property
+    def origins(self) -> frozenset[OriginColumn]:
+        """Every column that has a part in it."""
+        return frozenset((*self.direct, *(origin for origin, _ in self.indirect)))
+
+    def deciding(self) -> dict[OriginColumn, tuple[Indirect, ...]]:
+        """The indirect influences by column, in order."""
+        found: dict[OriginColumn, tuple[Indirect, ...]] = {}
+        for origin, how in sorted(self.indirect):
+            found[origin] = (*found.get(origin, ()), how)
+        return found
+
+
+NOTHING = Lineage()
+
+
+def together(parts: Iterable[Lineage]) -> Lineage:
+    """What influences a value that is made of all these."""
+    direct: dict[OriginColumn, Direct] = {}
+    indirect: set[tuple[OriginColumn, Indirect]] = set()
+    files: set[str] = set()
+    for part in parts:
+        for origin, kind in part.direct.items():
+            direct[origin] = stronger(direct.get(origin, kind), kind)
+        indirect |= part.indirect
+        files |= part.files
+    return Lineage(direct, frozenset(indirect), frozenset(files))
+
+
+def made(lineage: Lineage, kind: Direct) -> Lineage:
+    """What influences a value that is made from another one in this way."""
+    direct: dict[OriginColumn, Direct] = {origin: stronger(found, kind) for origin, found in lineage.direct.items()}
+    return Lineage(direct, lineage.indirect, lineage.files)
+
+
+def decided(lineage: Lineage, how: Indirect) -> Lineage:
+    """What influences a value about which another one decides in this way."""
+    return Lineage({}, lineage.indirect | {(origin, how) for origin in lineage.direct}, lineage.files)
+
+
+def stronger(one: Direct, other: Direct) -> Direct:
+    return max(one, other, key=STRENGTHS.__getitem__)
+
+
+@dataclass(frozen=True)
+class RelationLineage:
+    """What influences each column of a relation, and which rows it has (`rows` has indirect influences only)."""
+
+    columns: Mapping[str, Lineage]
+    rows: Lineage = NOTHING
+
+    def column(self, name: str) -> Lineage | None:
+        """The lineage of a column, by its name in any case."""
+        found = self.columns.get(name)
+        if found is not None:
+            return found
+        return next((lineage for known, lineage in self.columns.items() if known.lower() == name.lower()), None)
+
+    def renamed(self, names: Iterable[str]) -> RelationLineage:
+        """The same under other names, in order."""
+        return RelationLineage(dict(zip(names, self.columns.values(), strict=True)), self.rows)
+
+
+def beginning(pipeline: str, relation: str, columns: Iterable[str]) -> RelationLineage:
+    """A relation at which the trail begins: each column comes from itself."""
+    return RelationLineage({name: Lineage({OriginColumn(pipeline, relation, name): "identity"}) for name in columns})

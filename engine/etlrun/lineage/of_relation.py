@@ -1,0 +1,86 @@
+"""The lineage of every relation of a plan: sources begin trails, SQL passes them on, and a function or a model is a link of its own kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlglot import exp
+
+from etlrun.compiler.plan import Plan, Relation
+from etlrun.contracts.step import Apply, Ask
+from etlrun.lineage.influence import (
+    Lineage,
+    RelationLineage,
+    beginning,
+    decided,
+    made,
+    together,
+)
+from etlrun.lineage.of_query import query_lineage
+from etlrun.spec.scope import HIDDEN
+
+Known = Mapping[str, RelationLineage]
+
+
+def plan_lineage(plan: Plan, given: Known) -> dict[str, RelationLineage]:
+    """The lineage of every relation of a pipeline by name; `given` is that of sources whose trails begin in another pipeline."""
+    known: dict[str, RelationLineage] = {}
+    for relation in plan.relations:
+        known[relation.name] = given.get(relation.name) or relation_lineage(plan, relation, known)
+    return {name: _without_hidden(lineage) for name, lineage in known.items()}
+
+
+def relation_lineage(plan: Plan, relation: Relation, known: Known) -> RelationLineage:
+    """The lineage of one relation, from that of those it reads."""
+    if relation.source is not None:
+        return beginning(plan.checked.pipeline.name, relation.name, relation.columns.names)
+    if relation.apply is not None:
+        return _of_function(relation.apply, known[relation.reads[0]])
+    if relation.ask is not None:
+        return _of_answers(relation.ask, known[relation.reads[0]])
+    return _of_pieces(plan, relation, known)
+
+
+def _of_function(apply: Apply, given: RelationLineage) -> RelationLineage:
+    """Nobody looks into a function: each of its columns may come from every column that it is handed, and so do its rows."""
+    file = Lineage(files=frozenset((f"{apply.function.partition(':')[0].replace('.', '/')}.py",)))
+    every = together((*given.columns.values(), file))
+    column = made(every, "python")
+    return RelationLineage(
+        {item.name: column for item in apply.columns}, together((given.rows, decided(every, "filter")))
+    )
+
+
+def _of_answers(ask: Ask, given: RelationLineage) -> RelationLineage:
+    """The answers of models are made from the key by a prompt; the key itself is passed on."""
+    asked = given.column(ask.key)
+    assert asked is not None
+    prompt = Lineage(files=frozenset((f"prompts/{ask.prompt}.md",)))
+    answer = together((made(asked, "model"), prompt))
+    return RelationLineage({item.name: asked if item.name == "key" else answer for item in ask.answers}, given.rows)
+
+
+def _of_pieces(plan: Plan, relation: Relation, known: Known) -> RelationLineage:
+    """The pieces of a statement in their order; a step that keeps its rows has no part in which rows there are."""
+    chain = plan.checked.pipeline.chains[relation.name.split(".")[0]]
+    relations = {name.lower(): lineage for name, lineage in known.items()}
+    result = None
+    for piece in relation.pieces:
+        result = query_lineage(piece.tree, relations)
+        if chain[piece.step].value.keeps_rows:
+            result = RelationLineage(result.columns, _rows_read(piece.tree, relations))
+        relations[piece.name.lower()] = result
+    assert result is not None
+    return result
+
+
+def _rows_read(tree: exp.Query, relations: Known) -> Lineage:
+    node: exp.Expr = tree
+    while not isinstance(node, exp.Table):
+        node = node.this if isinstance(node, exp.Subquery) else node.args["from_"].this
+    return relations[node.name.lower()].rows
+
+
+def _without_hidden(lineage: RelationLineage) -> RelationLineage:
+    shown = {name: found for name, found in lineage.columns.items() if not name.startswith(HIDDEN)}
+    return RelationLineage(shown, lineage.rows)

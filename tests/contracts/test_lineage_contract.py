@@ -1,0 +1,79 @@
+"""What the lineage of every kind of step promises: it names the columns that sqlglot's own lineage finds, and keeps apart what only decides.
+
+It runs for every step that the product finds, over the example of its docstring.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from examples_of import parameters
+from sqlglot import exp
+from sqlglot.lineage import lineage as columns_found_by_sqlglot
+
+from etlrun.compiler.plan import Plan, Relation, make_plan
+from etlrun.lineage.influence import RelationLineage, beginning
+from etlrun.lineage.of_relation import plan_lineage, relation_lineage
+from running import check
+from tables import Example
+
+each_example = pytest.mark.parametrize(("name", "example"), parameters("steps"))
+
+
+def one_hop(plan: Plan, relation: Relation) -> RelationLineage:
+    """The lineage of a relation as if the trails began in those that it reads."""
+    reads = {name: beginning("p", name, plan.relation(name).columns.names) for name in relation.reads}
+    return relation_lineage(plan, relation, reads)
+
+
+def leaves(plan: Plan, relation: Relation, column: str) -> set[str]:
+    """The columns that sqlglot finds below a column of a relation, as `relation.column` in lower case."""
+    tree = relation.tree
+    assert tree is not None
+    schema = {
+        f'"{name}"'.lower(): {item.name.lower(): "string" for item in plan.relation(name).columns}
+        for name in relation.reads
+    }
+    root = columns_found_by_sqlglot(column.lower(), lowered(tree), schema=schema, dialect="duckdb")
+    ends = [node for node in root.walk() if not node.downstream and isinstance(node.source, exp.Table)]
+    return {f"{node.source.name}.{node.name.split('.')[-1].strip(chr(34))}".lower() for node in ends}
+
+
+def lowered(tree: exp.Query) -> exp.Query:
+    """The tree with every name in lower case, as sqlglot's lineage compares them."""
+    found = tree.copy()
+    for name in found.find_all(exp.Identifier):
+        name.set("this", name.name.lower())
+    return found
+
+
+@each_example
+def test_each_column_has_the_origins_that_sqlglot_finds(name: str, example: Example, tmp_path: Path) -> None:
+    plan = make_plan(check(tmp_path, example))
+    for relation in plan.relations:
+        if relation.is_made_outside:
+            continue
+        for column, lineage in one_hop(plan, relation).columns.items():
+            ours = {f"{origin.relation}.{origin.column}".lower() for origin in lineage.origins}
+            assert ours == leaves(plan, relation, column), column
+
+
+@each_example
+def test_every_column_of_every_relation_has_a_lineage(name: str, example: Example, tmp_path: Path) -> None:
+    plan = make_plan(check(tmp_path, example))
+    found = plan_lineage(plan, {})
+    for relation, columns in plan.checked.columns.items():
+        assert tuple(found[relation].columns) == columns.names
+        assert found[relation].rows.direct == {}
+
+
+@each_example
+def test_a_step_that_keeps_its_rows_says_nothing_of_which_there_are(
+    name: str, example: Example, tmp_path: Path
+) -> None:
+    plan = make_plan(check(tmp_path, example))
+    found = plan_lineage(plan, {})
+    for chain, uses in plan.checked.pipeline.chains.items():
+        if all(use.value.keeps_rows or use.value.alias() in plan.checked.pipeline.sources for use in uses):
+            assert not found[chain].rows.origins
