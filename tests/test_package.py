@@ -134,3 +134,14 @@ def test_a_missing_extra_is_one_line_that_names_it(
     assert done.returncode == 2
     assert "missing-package" in done.stderr and f"= pip install 'etlrun[{extra}]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_page_can_be_built_but_not_watched_with_the_core_alone(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "dashboards").mkdir()
+    (tmp_path / "dashboards" / "sales.yaml").write_text("dashboard: sales\n")
+    done = _run(installed, tmp_path, "dashboard", "watch")
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "missing-package: `etlrun dashboard watch` needs the package starlette, which is not installed",
+        "    = pip install 'etlrun[watch]'",
+    ]

@@ -26,18 +26,19 @@ duckdb.sql(
                    coalesce(sum(seconds) FILTER (WHERE Type = 'The Thao'), 0)::BIGINT AS Total_The_Thao,
                    coalesce(sum(seconds) FILTER (WHERE Type = 'Thieu Nhi'), 0)::BIGINT AS Total_Thieu_Nhi,
                    coalesce(sum(seconds) FILTER (WHERE Type = 'Truyen Hinh'), 0)::BIGINT AS Total_Truyen_Hinh,
-                   count(DISTINCT day) AS Active
+                   count(DISTINCT day) AS Active, min(day) AS some_day
             FROM views WHERE Type IS NOT NULL GROUP BY Contract
         ), best AS (
             SELECT *, greatest(Total_Giai_Tri, Total_Phim_Truyen, Total_The_Thao, Total_Thieu_Nhi, Total_Truyen_Hinh) AS most FROM totals
         )
-        SELECT * EXCLUDE (most),
+        SELECT * EXCLUDE (most, some_day),
                CASE most WHEN Total_Truyen_Hinh THEN 'Truyen Hinh' WHEN Total_Phim_Truyen THEN 'Phim Truyen' WHEN Total_Giai_Tri THEN 'Giai Tri'
                          WHEN Total_Thieu_Nhi THEN 'Thieu Nhi' ELSE 'The Thao' END AS Most_watched,
                concat_ws('-', CASE WHEN Total_Giai_Tri > 0 THEN 'Giai Tri' END, CASE WHEN Total_Phim_Truyen > 0 THEN 'Phim Truyen' END,
                          CASE WHEN Total_The_Thao > 0 THEN 'The Thao' END, CASE WHEN Total_Thieu_Nhi > 0 THEN 'Thieu Nhi' END,
                          CASE WHEN Total_Truyen_Hinh > 0 THEN 'Truyen Hinh' END) AS Taste,
-               CASE WHEN Active > 20 THEN 'High' WHEN Active >= 10 THEN 'Medium' ELSE 'Low' END AS Level_Activeness
+               CASE WHEN Active > 20 THEN 'High' WHEN Active >= 10 THEN 'Medium' ELSE 'Low' END AS Level_Activeness,
+               day(last_day(strptime(some_day, '%Y%m%d')))::INTEGER AS Days_in_month
         FROM best
     ) TO '{OUT}.parquet' (FORMAT parquet)
     """

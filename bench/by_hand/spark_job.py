@@ -39,7 +39,8 @@ def total(label: str):
 
 
 labels = sorted(TYPES)
-totals = typed.groupBy("Contract").agg(*(total(label) for label in labels), F.count_distinct("day").alias("Active"))
+days = F.count_distinct("day").alias("Active"), F.min("day").alias("some_day")
+totals = typed.groupBy("Contract").agg(*(total(label) for label in labels), *days)
 column = {label: F.col(f"Total_{label.replace(' ', '_')}") for label in labels}
 most = F.greatest(*column.values())
 best = F.lit(None).cast("string")
@@ -48,5 +49,7 @@ for label in reversed(list(TYPES)):
 taste = F.concat_ws("-", *(F.when(column[label] > 0, label) for label in labels))
 level = F.when(F.col("Active") > 20, "High").when(F.col("Active") >= 10, "Medium").otherwise("Low")
 result = totals.withColumn("Most_watched", best).withColumn("Taste", taste).withColumn("Level_Activeness", level)
+length = F.dayofmonth(F.last_day(F.to_date("some_day", "yyyyMMdd")))
+result = result.withColumn("Days_in_month", length).drop("some_day")
 result.write.mode("overwrite").parquet(OUT)
 spark.stop()

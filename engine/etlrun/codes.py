@@ -399,6 +399,11 @@ RUN_CODES: dict[str, Code] = {
     "missing-package": Code(
         "a Python package is missing", "it is an extra of etlrun", "install what the message names"
     ),
+    "port-busy": Code(
+        "the port of a local server cannot be used",
+        "another program, or another `etlrun dashboard watch`, listens on it",
+        "choose another with --port",
+    ),
     "wrong-remote": Code(
         "`remote` is not an address of a Spark Connect server",
         "the address has another form",

@@ -1,69 +1,89 @@
-"""Pages in a real browser: headless Chromium opens the file and gives back what a script of the test found in it."""
+"""Pages in a real browser: one headless Chromium for all tests, driven by puppeteer (`node/browser.cjs`)."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-import re
+import os
 import shutil
 import subprocess
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-OPTIONS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--virtual-time-budget=30000",
-)
+ROOT = Path(__file__).parents[2]
+NODE_MODULES = ROOT / ".venv" / "node" / "node_modules"
+DRIVER = Path(__file__).parent / "node" / "browser.cjs"
 
 
-def ask_page(page: Path, script: str, folder: Path) -> Any:
-    """What the JavaScript expression `script` is, in the page once it is ready.
+@dataclass(frozen=True)
+class Page:
+    """A tab. Its methods are those of puppeteer's Page: `page("keyboard.press", "Tab")`."""
 
-    The page is copied, and its policy lets the one script of the test run beside its own.
-    """
-    text = (
-        "const wait = () => { if (!document.documentElement.dataset.ready) return setTimeout(wait, 5);"
-        f" document.body.textContent = 'ANSWER' + JSON.stringify({script}) + 'END'; }}; wait();"
-    )
-    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-    html = page.read_text(encoding="utf-8")
-    assert html.count("script-src ") == 1
-    html = html.replace("script-src ", f"script-src &#x27;sha256-{digest}&#x27; ", 1)
-    copy = folder / "asked.html"
-    copy.write_text(html.replace("</body>", f"<script>{text}</script></body>"), encoding="utf-8")
-    found = re.search(r"ANSWER(.*)END", _dom(copy, folder), re.DOTALL)
-    assert found, "the page did not get ready"
-    return json.loads(_unescaped(found[1]))
+    browser: Browser
+    number: int
 
+    def __call__(self, method: str, *arguments: Any) -> Any:
+        return self.browser.call(self.number, method, *arguments)
 
-def find_browser() -> str:
-    """The program of the browser."""
-    browser = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert browser, "the tests need Chromium; on Debian: apt-get install --no-install-recommends chromium"
-    return browser
+    def open(self, file: Path) -> Page:
+        """Load a built page, and wait until its numbers are there."""
+        self("goto", file.as_uri())
+        self("waitForSelector", "html[data-ready]")
+        return self
 
+    def ask(self, script: str) -> Any:
+        """What a JavaScript expression is."""
+        return self("evaluate", script)
 
-def _dom(page: Path, folder: Path) -> str:
-    profile = folder / "chromium"
-    done = subprocess.run(
-        [find_browser(), *OPTIONS, f"--user-data-dir={profile}", "--dump-dom", page.as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-        env={"HOME": str(folder), "PATH": "/usr/bin:/bin"},
-    )
-    shutil.rmtree(profile, ignore_errors=True)
-    return done.stdout
+    def wait(self, script: str) -> None:
+        """Wait until a JavaScript expression is true."""
+        deadline = time.monotonic() + 30
+        while not self.ask(script):
+            assert time.monotonic() < deadline, f"never true: {script}"
+            time.sleep(0.05)
+
+    def close(self) -> None:
+        self("close")
 
 
-def _unescaped(text: str) -> str:
-    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&nbsp;", "\u00a0").replace("&amp;", "&")
+class Browser:
+    """A running Chromium."""
+
+    def __init__(self) -> None:
+        assert NODE_MODULES.is_dir(), "the tests need the npm packages of tests/dashboards/node: make .venv/node.stamp"
+        program = shutil.which("chromium") or shutil.which("chromium-browser")
+        assert program, "the tests need Chromium; on Debian: apt-get install --no-install-recommends chromium"
+        self._pages = 0
+        self._process = subprocess.Popen(
+            ["node", str(DRIVER), program],
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "NODE_MODULES": str(NODE_MODULES)},
+        )
+
+    def page(self) -> Page:
+        self._pages += 1
+        return Page(self, self._pages)
+
+    def ask(self, file: Path, script: str) -> Any:
+        """What a JavaScript expression is in a built page."""
+        page = self.page().open(file)
+        found = page.ask(script)
+        page.close()
+        return found
+
+    def call(self, *line: Any) -> Any:
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.write(json.dumps(line) + "\n")
+        self._process.stdin.flush()
+        found = json.loads(self._process.stdout.readline())
+        assert "error" not in found, found["error"]
+        return found.get("value")
+
+    def close(self) -> None:
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.close()
+        self._process.wait(20)
+        self._process.stdout.close()

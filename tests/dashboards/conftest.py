@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pyarrow.parquet as pq
 import pytest
+from browser import Browser
 from built import Built
 from numbers_of import DASHBOARD, PIPELINE, PROJECT, rows
 
@@ -15,6 +16,13 @@ from postgres.server import PostgresProcess
 from projects import Project
 
 SINKS = ("out", "out_server", "out_postgres", "out_file")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    started = Browser()
+    yield started
+    started.close()
 
 
 @pytest.fixture(scope="session")

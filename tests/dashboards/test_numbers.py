@@ -6,13 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import duckdb
 import pymysql
 import pytest
-from browser import ask_page
+from browser import Browser
 from built import Built
 from dax import Model
 from dax import folded as dax_folded
@@ -60,8 +59,7 @@ def _same(wanted: Any, got: Any) -> bool:
 
 
 @pytest.fixture(scope="module")
-def asked(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Asked:
-    folder = tmp_path_factory.mktemp("asked")
+def asked(built: Built, browser: Browser) -> Asked:
     data = built.data()
     tried = selections(data["labels"], data["filters"])
     script = (
@@ -69,7 +67,7 @@ def asked(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Asked:
         "dashboard.selected.set(name, code)); return Object.fromEntries("
         f"{json.dumps(list(LABELS))}.map(name => [name, dashboard.value(name)])); }})"
     )
-    return Asked(tried, ask_page(built.page(), script, folder), data["labels"])
+    return Asked(tried, browser.ask(built.page(), script), data["labels"])
 
 
 def test_every_measure_is_what_sql_says_under_every_selection(built: Built, asked: Asked) -> None:
@@ -165,7 +163,7 @@ def test_a_page_is_the_same_from_every_place_that_holds_the_rows(built: Built) -
     assert built.data("out_file")["foot"].startswith("400 rows of files/out.parquet; run 2")
 
 
-def test_a_bar_of_the_key_has_the_largest_of_each_selection(built: Built, asked: Asked, tmp_path: Path) -> None:
+def test_a_bar_of_the_key_has_the_largest_of_each_selection(built: Built, asked: Asked, browser: Browser) -> None:
     tried = asked.selections[:40]
     script = (
         f"{json.dumps(tried)}.map(chosen => {{ const card = dashboard.data.page[1][2], filters = dashboard.data.filters; "
@@ -173,21 +171,20 @@ def test_a_bar_of_the_key_has_the_largest_of_each_selection(built: Built, asked:
         ".slice(0, card.top).map(row => row.slice(-2)); })"
     )
     with duckdb.connect(str(built.project.folder / "warehouse.duckdb"), read_only=True) as connection:
-        for selection, found in zip(tried, ask_page(built.page(), script, tmp_path), strict=True):
+        for selection, found in zip(tried, browser.ask(built.page(), script), strict=True):
             expected = connection.execute(
                 f'SELECT id, a FROM "out" WHERE {condition(selection, asked.labels)} AND a IS NOT NULL ORDER BY a DESC, id LIMIT 5'
             ).fetchall()
             assert [tuple(row) for row in found] == expected
 
 
-def test_hostile_text_is_text(built: Built, tmp_path: Path) -> None:
-    found = ask_page(
+def test_hostile_text_is_text(built: Built, browser: Browser) -> None:
+    found = browser.ask(
         built.page(),
         "[document.title, document.images.length, document.querySelectorAll('script').length, "
         "[...document.querySelectorAll('.rows tbody td:first-child')].length]",
-        tmp_path,
     )
-    assert found == ["Numbers </script><b>", 0, 3, 50]
+    assert found == ["Numbers </script><b>", 0, 2, 50]
 
 
 def test_the_page_can_send_nothing_anywhere(built: Built) -> None:

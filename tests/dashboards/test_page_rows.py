@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from browser import ask_page
+from browser import Browser
 from built import Built
 
 TABLE = "dashboard.data.page.flat().find(card => card.kind === 'table')"
@@ -16,28 +16,28 @@ QUERY = (
 )
 
 
-def test_the_rows_are_those_of_sql(built: Built, tmp_path: Path) -> None:
+def test_the_rows_are_those_of_sql(built: Built, browser: Browser) -> None:
     script = f"(() => {{ const card = {TABLE}; return [...card.shown].map(row => [0, 1, 2, 3, 6, 7].map(index => card.data[card.columns[index].at].get(row))); }})()"
-    found = ask_page(built.page(), script, tmp_path)
+    found = browser.ask(built.page(), script)
     with duckdb.connect(str(built.project.folder / "warehouse.duckdb"), read_only=True) as connection:
         expected = connection.execute(QUERY).fetchall()
     assert [tuple(row) for row in found] == expected
 
 
-def saved(page: Path, folder: Path) -> list[str]:
-    text: str = ask_page(page, f"dashboard.save({TABLE})", folder)
+def saved(browser: Browser, page: Path) -> list[str]:
+    text: str = browser.ask(page, f"dashboard.save({TABLE})")
     assert text.startswith("\ufeff")
     return text[1:].split("\r\n")
 
 
-def test_a_saved_cell_is_no_formula(built: Built, tmp_path: Path) -> None:
-    lines = saved(built.page(), tmp_path)
+def test_a_saved_cell_is_no_formula(built: Built, browser: Browser) -> None:
+    lines = saved(browser, built.page())
     assert lines[0].startswith("id,size,a,Films,Sport,")
     assert any(line.startswith("'=cmd|") for line in lines)
     assert not any(line.startswith(("=", "+", "-", "@")) for line in lines)
 
 
-def test_all_rows_can_be_paged_sorted_and_searched(built: Built, tmp_path: Path) -> None:
+def test_all_rows_can_be_paged_sorted_and_searched(built: Built, browser: Browser) -> None:
     project = built.project
     text = (project.folder / "dashboards" / "out.yaml").read_text()
     project.write(
@@ -53,7 +53,7 @@ def test_all_rows_can_be_paged_sorted_and_searched(built: Built, tmp_path: Path)
         "document.querySelector('.rows th button').click();"
         f"found.push({CELLS}); input.value = 'naruto'; input.dispatchEvent(new Event('input')); found.push(card.shown.length, {CELLS}); return found; }})()"
     )
-    count, ordered, sorted_, hits, named = ask_page(page, script, tmp_path)
+    count, ordered, sorted_, hits, named = browser.ask(page, script)
     assert count == 400
     with duckdb.connect(str(project.folder / "warehouse.duckdb"), read_only=True) as connection:
 

@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from etlrun.dashboards.checked import CheckedDashboard
     from etlrun.runtime.dashboards import Built
 
+into_folder = click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("build/dashboards"),
+    show_default=True,
+    help="The folder of the pages.",
+)
+
 
 @click.group("dashboard")
 def command() -> None:
@@ -25,13 +33,7 @@ def command() -> None:
 @command.command("build")
 @click.argument("names", metavar="[NAME...]", nargs=-1)
 @choosing
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("build/dashboards"),
-    show_default=True,
-    help="The folder of the pages.",
-)
+@into_folder
 @click.option(
     "--to",
     "form",
@@ -66,6 +68,34 @@ def build(
             tell(notice, err=True)
         if opens:
             click.launch(str(built.path))
+
+
+@command.command("watch")
+@click.argument("names", metavar="[NAME...]", nargs=-1)
+@choosing
+@into_folder
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8320, show_default=True, help="0 takes any that is free."
+)
+@click.option("--open", "opens", is_flag=True, help="Open the page.")
+def watch(
+    names: tuple[str, ...], profile: str, engine: str, settings: tuple[str, ...], output: Path, port: int, opens: bool
+) -> None:
+    """Serve pages on 127.0.0.1, and build them again when a file or their table changes, until Ctrl-C.
+
+    A page that is open loads itself again. Mistakes are shown here and above the page, which stays as it was until they are corrected.
+    """
+    from etlrun.cli.dashboard_watch import watch_pages
+    from etlrun.runtime.page_server import WatchedPages, serve
+
+    _files(names)
+    pages = WatchedPages(output)
+    address = serve(pages, port)
+    click.echo(f"{address}  until Ctrl-C")
+    if opens:
+        click.launch(address)
+    chosen = read_settings(settings)
+    watch_pages(pages, lambda: _checked(_files(names), profile, chosen))
 
 
 def _build(dashboard: CheckedDashboard, form: str, output: Path, *, force: bool) -> Built:

@@ -23,6 +23,9 @@ its table: at most `rows` of them. With `rows: all` the file holds every row, an
 
 A text is compared without case and without blanks at its end, as Power BI does, and shown in its most frequent spelling. A value that is
 missing is a mark of its own.
+
+While you write, `etlrun dashboard watch` (`pip install 'etlrun[watch]'`) serves the pages on 127.0.0.1. It builds them again when a file of
+the project changes or a run publishes into their table, and an open page loads itself again. Mistakes are shown above the page.
 """
 
 from __future__ import annotations
