@@ -15,6 +15,7 @@ from warehouses import Target, Watch, many_load
 
 from etlrun.contracts.connection import Load, Published
 from etlrun.failures import RunFailure
+from etlrun.runtime.querying import ask_database
 from etlrun.warehouse.faults import FaultError
 from mysql.loads import columns_of, make_load, many
 
@@ -185,6 +186,18 @@ def test_every_value_comes_back_as_it_was(target: Target, tmp_path: Path) -> Non
     copied = warehouse.copy("profile", columns_of(EVERY_TYPE), folder)
     found = [tuple(row.values()) for path in copied.files for row in pq.read_table(path).to_pylist()]
     assert sorted(found) == EDGES and copied.rows == len(EDGES)
+
+
+def test_a_query_gives_the_same_rows_of_what_was_published(target: Target, tmp_path: Path) -> None:
+    warehouse = target.open()
+    warehouse.publish(make_load(tmp_path, EDGES, EVERY_TYPE, key=("id",)))
+    (tmp_path / "work").mkdir()
+    query = "select id, name, day, money * 2 as twice from profile where id < 3 order by id desc"
+    found = ask_database(query, warehouse, tmp_path / "work", 10)
+    assert found.rows.to_pylist() == [
+        {"id": 2, "name": None, "day": None, "twice": None},
+        {"id": 1, "name": NASTY, "day": datetime.date(1, 1, 1), "twice": Decimal("-3.000")},
+    ]
 
 
 @pytest.mark.parametrize("point", POINTS)

@@ -28,6 +28,7 @@ COMMANDS = (
     "compile",
     "lineage",
     "show",
+    "query",
     "test",
     "dashboard",
     "runs",

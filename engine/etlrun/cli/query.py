@@ -1,0 +1,88 @@
+"""`etlrun query`: ask what was published."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+import tempfile
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from etlrun.cli.words import table_text
+from etlrun.diagnostics import nearest
+from etlrun.spec.project import Profile, find_project
+
+if TYPE_CHECKING:
+    from etlrun.runtime.querying import QueryRows
+
+
+@click.command("query")
+@click.argument("sql", metavar="SELECT")
+@click.option(
+    "--connection", default="", help="A connection of the profile; its only one, or `warehouse`, if not given."
+)
+@click.option(
+    "-n",
+    "--rows",
+    default=1000,
+    show_default=True,
+    type=click.IntRange(1, 1_000_000),
+    help="How many rows at most.",
+)
+@click.option(
+    "--format", "form", default="table", show_default=True, type=click.Choice(["table", "csv", "json"]), help="How."
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json: one object a row.")
+@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="A profile of etlrun.yaml.")
+def command(sql: str, connection: str, rows: int, form: str, *, as_json: bool, profile: str) -> None:
+    """Show the rows of one SELECT over published tables.
+
+    It is the SQL of `sql` steps, and cannot change anything. The columns that it names are copied from their tables first, whole: for a few
+    rows of a very large table the database's own client is faster. A table of another schema is written in backticks: `marts.orders`.
+    """
+    from etlrun.runtime.querying import ask_database
+    from etlrun.warehouse.opening import database_reader
+
+    project = find_project(Path.cwd())
+    chosen = project.profile(profile)
+    with (
+        tempfile.TemporaryDirectory(prefix="etlrun-query-") as work,
+        closing(database_reader(project, chosen)(_connection(chosen, connection))) as database,
+    ):
+        answer = ask_database(sql, database, Path(work), rows)
+    _print(answer, "json" if as_json else form)
+    if answer.is_cut:
+        click.echo(f"the first {rows:,} rows; there are more: --rows N", err=True)
+
+
+def _connection(profile: Profile, name: str) -> str:
+    """The connection that is meant. Raises BadParameter."""
+    known = tuple(profile.connections)
+    if name in known:
+        return name
+    if not name and (len(known) == 1 or "warehouse" in known):
+        return known[0] if len(known) == 1 else "warehouse"
+    there = f"the profile `{profile.name}` has {', '.join(known) or 'none'}"
+    if not name:
+        raise click.UsageError(f"which connection? {there}: --connection NAME")
+    raise click.BadParameter(
+        f"there is no connection `{name}` ({nearest(name, known) or there})", param_hint="--connection"
+    )
+
+
+def _print(answer: QueryRows, form: str) -> None:
+    names = list(answer.columns.names)
+    rows = answer.rows.to_pylist()
+    if form == "json":
+        for row in rows:
+            click.echo(json.dumps(row, ensure_ascii=False, default=str))
+    elif form == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(names)
+        writer.writerows([row[name] for name in names] for row in rows)
+    else:
+        click.echo(table_text(names, [[row[name] for name in names] for row in rows]))
