@@ -15,6 +15,8 @@ from typing import IO, Any
 
 import duckdb
 
+from forking import can_fork, run_forked
+
 PROJECT = """profile: fast
 profiles:
   fast: {engine: {duckdb: {threads: 2}}, connections: {warehouse: {duckdb: warehouse.duckdb}}}
@@ -55,10 +57,13 @@ class Project:
 
     def run(self, *arguments: str, limit: Callable[[], None] | None = None, **environment: str) -> Result:
         """Run `etlrun` with these arguments to its end."""
+        given = self._environment(environment)
+        if limit is None and can_fork(given):
+            return Result(*run_forked(arguments, self.folder, given, 300))
         done = subprocess.run(
             self._command(arguments),
             cwd=self.folder,
-            env=self._environment(environment),
+            env=given,
             capture_output=True,
             text=True,
             timeout=300,
