@@ -603,6 +603,12 @@ RUN_CODES: dict[str, Code] = {
         1,
         can_resume=True,
     ),
+    "read-only": Code(
+        "a sink names a connection that nothing is published to",
+        "connections of this kind are only read from",
+        "name another connection",
+        1,
+    ),
     "unfit-column": Code(
         "a table with such a column cannot be made", "the server has no such type or name", "`cast` or `rename` it", 1
     ),

@@ -66,8 +66,8 @@ def expected_of(docstring: str) -> Expected:
 
 def provide(project: Project, docstring: str) -> None:
     """Write the files and tables that stand in the docstring."""
-    for form, name, text in re.findall(r"```(csv|json|parquet|table) (\S+)\n(.*?)```", docstring, re.DOTALL):
-        if form in ("csv", "json"):
+    for form, name, text in re.findall(r"```(csv|json|text|parquet|table) (\S+)\n(.*?)```", docstring, re.DOTALL):
+        if form in ("csv", "json", "text"):
             project.write(name, text)
             continue
         types, _, lines = text.partition("\n")
@@ -93,6 +93,11 @@ def _with_instants(table: pa.Table) -> pa.Table:
 
 @pytest.fixture
 def reading(kind: str, tmp_path: Path) -> Reading:
+    return read_example(kind, tmp_path)
+
+
+def read_example(kind: str, tmp_path: Path) -> Reading:
+    """Read what the docstring of a source shows."""
     docstring = sys.modules[kinds("sources")[kind].__module__].__doc__ or ""
     project = Project(tmp_path)
     provide(project, docstring)

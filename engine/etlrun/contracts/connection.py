@@ -151,6 +151,32 @@ class Database(ABC):
         """Give the connection back."""
 
 
+class ReadOnlyDatabase(Database):
+    """An open connection that tables are read from, and none is published to."""
+
+    def verify(self, table: str, columns: Columns) -> None:
+        there = self.columns(table)
+        if there is None:
+            raise RunFailure("source", "missing-table", f"there is no table `{table}`", "check the name")
+        missing = ", ".join(f"`{name}`" for name in columns.names if name not in there)
+        if missing:
+            message = f"the table `{table}` has no column {missing}"
+            raise RunFailure("source", "missing-column", message, f"it has {', '.join(there.names)}")
+
+    def mismatches(self, load: Load) -> Sequence[tuple[str, str]]:
+        raise self._refusal(load)
+
+    def publish_all(self, loads: Sequence[Load]) -> list[Published]:
+        raise self._refusal(loads[0])
+
+    def entries(self) -> list[LedgerEntry]:
+        return []
+
+    def _refusal(self, load: Load) -> RunFailure:
+        message = f"the table `{load.table}` is in a connection that is only read from"
+        return RunFailure("sink", "read-only", message, "publish to another connection")
+
+
 @dataclass(frozen=True)
 class ServerAccess:
     """Lines to a database on a server, for what keeps tables of its own there: the label store.

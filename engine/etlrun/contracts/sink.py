@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from etlrun.contracts.connection import Database, Load
+from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.spec.fields import Described
+from etlrun.spec.paths import path_inside
 from etlrun.spec.scope import Scope
+from etlrun.stopping import cancelling, finishing
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 class Sink(Described):
@@ -67,3 +75,38 @@ class Publication:
     root: Path
     scope: Scope
     open_database: Callable[[str], Database]
+
+
+def published_file(root: Path, path: str) -> Path:
+    """The file that a sink publishes. Raises RunFailure where it is outside the project."""
+    target = path_inside(root, path)
+    if target is None:
+        raise RunFailure("sink", "path-outside", f"{path} is outside the project's folder", "choose a path inside it")
+    return target
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+    """A connection of DuckDB and a new file to write with it, which takes the place of `target` in one step at the end.
+
+    Raises RunFailure where it cannot be written, and then the old file is as it was.
+    """
+    import duckdb
+
+    new = target.with_name(f".{target.name}.new")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with duckdb.connect() as connection, cancelling(connection.interrupt):
+            yield connection, new
+        with new.open("rb") as stream:
+            os.fsync(stream.fileno())
+        with finishing():
+            new.replace(target)
+    except (duckdb.Error, OSError) as error:
+        detail = str(error).split("\n", 1)[0]
+        raise RunFailure(
+            "sink", "publish-failed", f"{target} was not written ({detail})", "the old file is untouched"
+        ) from error
+    finally:
+        with suppress(OSError):  # most often it is in its place by now
+            new.unlink()

@@ -8,12 +8,11 @@ from etlrun.contracts.source import ReadRequest, ReadResult
 from etlrun.language.columns import Columns
 from etlrun.reading.framing import Framer, frame_lines
 from etlrun.reading.json_statements import patient_statement, strict_statement
-from etlrun.reading.quarantine import Quarantine
 from etlrun.reading.records import Field, read_text
 from etlrun.reading.screening import Screen
 from etlrun.reading.spellings import unsure_json
 from etlrun.reading.tame_files import LineRules
-from etlrun.reading.text_files import Form, TextReader
+from etlrun.reading.text_files import Form, text_reader
 
 
 def read_json(order: ReadRequest, columns: Columns, fields: Sequence[Field], framer: Framer) -> ReadResult:
@@ -21,10 +20,6 @@ def read_json(order: ReadRequest, columns: Columns, fields: Sequence[Field], fra
 
     Raises RunFailure for a file that is cut, damaged or not readable.
     """
-    import duckdb
-
-    order.folder.mkdir(parents=True, exist_ok=True)
-    quarantine = Quarantine(order.name, order.quarantine, order.quarantine_limit)
     unsure = unsure_json(fields)
     form = Form(
         framer,
@@ -34,12 +29,6 @@ def read_json(order: ReadRequest, columns: Columns, fields: Sequence[Field], fra
         lambda left, target: patient_statement(left, columns, fields, target),
         rules=LineRules(pattern=unsure) if framer is frame_lines else None,
     )
-    try:
-        with duckdb.connect() as connection:
-            order.control.follow(connection)
-            reader = TextReader(order, columns, connection, quarantine)
-            if order.inventory.files:
-                reader.read(order.inventory.files, form)
-    finally:
-        quarantine.close()
+    with text_reader(order, columns) as reader:
+        reader.read(order.inventory.files, form)
     return reader.read_result()

@@ -13,13 +13,12 @@ from etlrun.language.columns import Columns
 from etlrun.reading.absences import absence_notice
 from etlrun.reading.framing import Records
 from etlrun.reading.opened import records_in
-from etlrun.reading.quarantine import Quarantine
 from etlrun.reading.quoting import RecordFramer, split_record
 from etlrun.reading.records import BrokenRecordError, Field, read_texts
 from etlrun.reading.separated_statement import separated_statement
 from etlrun.reading.splitting import Splitter
 from etlrun.reading.tame_files import LineRules
-from etlrun.reading.text_files import Form, TextReader
+from etlrun.reading.text_files import Form, text_reader
 
 
 @dataclass(frozen=True)
@@ -37,21 +36,12 @@ def read_separated(order: ReadRequest, columns: Columns, fields: Sequence[Field]
 
     Raises RunFailure for a file that lacks a declared column, is cut or cannot be read.
     """
-    import duckdb
-
-    order.folder.mkdir(parents=True, exist_ok=True)
-    quarantine = Quarantine(order.name, order.quarantine, order.quarantine_limit)
     files = order.inventory.files
     headers = {file.path: _header(file, fields, how) for file in files}
     absent = _absences(order.name, fields, headers)
-    try:
-        with duckdb.connect() as connection:
-            order.control.follow(connection)
-            reader = TextReader(order, columns, connection, quarantine)
-            for header, group in groupby(files, key=lambda file: headers[file.path]):
-                reader.read(tuple(group), _form(columns, fields, header, how))
-    finally:
-        quarantine.close()
+    with text_reader(order, columns) as reader:
+        for header, group in groupby(files, key=lambda file: headers[file.path]):
+            reader.read(tuple(group), _form(columns, fields, header, how))
     found = reader.read_result()
     return replace(found, notices=(*absent, *found.notices))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -113,6 +114,8 @@ class TextReader:
 
     def read(self, files: Sequence[InputFile], form: Form) -> None:
         """Read files of one form. Raises RunFailure for one that is cut, damaged, not readable or not at rest."""
+        if not files:
+            return
         tame = find_tame(files, form.rules) if form.rules else []
         if tame:
             self._read_tame(tame, form)
@@ -286,6 +289,20 @@ class TextReader:
     def _progress(self, size: int) -> None:
         self._bytes += size
         self.order.control.share = self._bytes / max(1, self.order.inventory.bytes)
+
+
+@contextmanager
+def text_reader(request: ReadRequest, columns: Columns) -> Iterator[TextReader]:
+    """A reader for the files of `request`, which writes Parquet below its folder."""
+    import duckdb
+
+    request.folder.mkdir(parents=True, exist_ok=True)
+    with (
+        closing(Quarantine(request.name, request.quarantine, request.quarantine_limit)) as quarantine,
+        duckdb.connect() as connection,
+    ):
+        request.control.follow(connection)
+        yield TextReader(request, columns, connection, quarantine)
 
 
 def _open_in(target: Path) -> str:

@@ -15,21 +15,16 @@ sinks:
 
 from __future__ import annotations
 
-import os
 import posixpath
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
-from etlrun.contracts.sink import Publication, Sink
-from etlrun.failures import RunFailure
+from etlrun.contracts.sink import Publication, Sink, published_file, replacing
 from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import name, parquet, text
 from etlrun.spec.fields import key
 from etlrun.spec.paths import OUTSIDE, path_inside
 from etlrun.spec.scope import Scope
-from etlrun.stopping import cancelling, finishing
 
 FORMATS: tuple[Literal["parquet", "csv", "json"], ...] = ("parquet", "csv", "json")
 
@@ -77,40 +72,16 @@ class Files(Sink):
         return True
 
     def look_ahead(self, publication: Publication) -> str:
-        return f"{'replaces' if self._target(publication).exists() else 'writes'} the file {self.path}"
+        return (
+            f"{'replaces' if published_file(publication.root, self.path).exists() else 'writes'} the file {self.path}"
+        )
 
     def publish(self, publication: Publication) -> dict[str, Any]:
-        import duckdb
-
-        target = self._target(publication)
-        new = target.with_name(f".{target.name}.new")
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with duckdb.connect() as connection, cancelling(connection.interrupt):
-                connection.execute(
-                    f"COPY ({self._sorted_rows(publication)}) TO {text(str(new))} ({_OPTIONS[self.format or 'parquet']})"
-                )
-            with new.open("rb") as stream:
-                os.fsync(stream.fileno())
-            with finishing():
-                new.replace(target)
-        except (duckdb.Error, OSError) as error:
-            detail = str(error).split("\n", 1)[0]
-            raise RunFailure(
-                "sink", "publish-failed", f"{target} was not written ({detail})", "the old file is untouched"
-            ) from error
-        finally:
-            with suppress(OSError):  # most often it is in its place by now
-                new.unlink()
-        return {"file": self.path, "write": "replace", "rows": publication.rows, "checksum": publication.checksum}
-
-    def _target(self, publication: Publication) -> Path:
-        target = path_inside(publication.root, self.path)
-        if target is None:
-            raise RunFailure(
-                "sink", "path-outside", f"{self.path} is outside the project's folder", "choose a path inside it"
+        with replacing(published_file(publication.root, self.path)) as (connection, new):
+            connection.execute(
+                f"COPY ({self._sorted_rows(publication)}) TO {text(str(new))} ({_OPTIONS[self.format or 'parquet']})"
             )
-        return target
+        return {"file": self.path, "write": "replace", "rows": publication.rows, "checksum": publication.checksum}
 
     def _sorted_rows(self, publication: Publication) -> str:
         escapes = self.format == "csv" and self.formulas == "escape"

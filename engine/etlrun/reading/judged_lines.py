@@ -1,0 +1,39 @@
+"""Lines that only a kind's own code can read: `judge` decides each of them, one after another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from etlrun.contracts.source import ReadRequest, ReadResult
+from etlrun.language.columns import Columns
+from etlrun.language.duckdb_words import type_name
+from etlrun.reading.framing import Records, frame_lines
+from etlrun.reading.rows import INCOMING, copy_statement
+from etlrun.reading.text_files import Form, Judge, text_reader
+
+if TYPE_CHECKING:
+    import pyarrow
+
+
+class _NoColumns:
+    """No columns besides the text of a record and its place."""
+
+    @property
+    def fields(self) -> list[tuple[str, pyarrow.DataType]]:
+        return []
+
+    def columns(self, records: Records) -> list[pyarrow.Array]:
+        return []
+
+    def of_lines(self, lines: str) -> str:
+        return lines
+
+
+def read_lines(request: ReadRequest, columns: Columns, judge: Judge) -> ReadResult:
+    """Read the files of `request`: each line is a row, blank, or broken, as `judge` says. Raises RunFailure for a file that is damaged."""
+    nulls = {item.name: f"CAST(NULL AS {type_name(item.type)})" for item in columns}
+    every = f"SELECT *, true AS doubt FROM {INCOMING}"
+    form = Form(frame_lines, judge, lambda target: copy_statement(nulls, columns, every, target), _NoColumns())
+    with text_reader(request, columns) as reader:
+        reader.read(request.inventory.files, form)
+    return reader.read_result()
