@@ -13,8 +13,10 @@ import pyarrow as pa
 
 from etlrun.compiler.case_rows import Given
 from etlrun.compiler.check import Checked
+from etlrun.compiler.checks import lower_failing
 from etlrun.compiler.plan import DIALECTS, Plan, make_plan
 from etlrun.compiler.producers import check_file
+from etlrun.compiler.statement import query_statement
 from etlrun.contracts.check import Verdict
 from etlrun.contracts.engine import EngineSession
 from etlrun.contracts.step import Ask
@@ -122,6 +124,17 @@ class Bench:
         check = self.plan.checked.pipeline.checks[name][position].value
         self.in_memory_run.make([name, *(other for other, _ in check.reads())])
         return self.in_memory_run.verdict(name, position)
+
+    def failing(self, name: str, position: int = 0) -> list[dict[str, Any]] | None:
+        """The rows that a check, whose verdict is known, does not hold for; None where no single row is at fault."""
+        query = lower_failing(self.plan, name, position, 100)
+        run = self.in_memory_run
+        if query is None:
+            return None
+        rows: list[dict[str, Any]] = run.session.fetch(
+            query_statement(self.plan, query, run.dialect, run.ready).text
+        ).to_pylist()
+        return rows
 
 
 def in_order(rows: Any) -> list[Row]:

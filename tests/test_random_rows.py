@@ -77,7 +77,7 @@ checks:
     - conserved: {left: sum(a.seconds), right: sum(totals)}
     - unique: [who]
     - range: {best: {min: -2, max: 100}}
-    - share: {where: total > 0, min: 50%}
+    - share: {condition: total > 0, min: 50%}
 """
 
 

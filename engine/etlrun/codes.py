@@ -631,6 +631,11 @@ RUN_CODES: dict[str, Code] = {
     "several-runs": Code("several publishes fit the id", "the id is a beginning only", "write the whole id"),
     "unknown-period": Code("the table has no such period", "it is misspelt", "use one that the message lists"),
     "unknown-run": Code("there is no such run", "the id is misspelt, or its folder was removed", "see `etlrun runs`"),
+    "no-failing-rows": Code(
+        "no rows are kept that a check did not hold for",
+        "the check holds, is about all rows together, or no run has asked it",
+        "run the pipeline, with `--dry-run` where nothing is to be published",
+    ),
     "run-alive": Code("the run is still at work", "its process is alive", "let it end"),
     "spec-changed": Code(
         "the pipeline has changed since the run", "its files were edited", "run the pipeline again instead of resuming"

@@ -42,12 +42,38 @@ NOTHING = "    a: {k: string, x: bigint, d: date, f: double}\n"
             "fails: 1 of 3 rows has `d` out of range: they go from 2022-04-01 to 2022-04-30",
         ),
         ("range: {f: {min: 0, max: 1.5}}", "fails: 1 of 3 rows has `f` out of range: they go from 0.5 to nan"),
-        ("share: {where: x > 1, min: 50%}", "fails: 1 of 3 rows (33.33%) fulfils `x > 1`, and at least 50% must"),
-        ("share: {where: x > 1, max: 0.34}", "holds: 1 of 3 rows (33.33%) fulfils `x > 1`"),
+        ("share: {condition: x > 1, min: 50%}", "fails: 1 of 3 rows (33.33%) fulfils `x > 1`, and at least 50% must"),
+        ("share: {condition: x > 1, max: 0.34}", "holds: 1 of 3 rows (33.33%) fulfils `x > 1`"),
         ("row_count: {min: 4}", "fails: there are 3 rows, and at least 4 are expected"),
         ("row_count: {max: 1}", "fails: there are 3 rows, and at most 1 is expected"),
         ("expression: x is null or x > 0", "holds: all 3 rows fulfil `x is null or x > 0`"),
         ("expression: {condition: x > 0}", "fails: 1 of 3 rows does not fulfil `x > 0`"),
+        (
+            "expression: {condition: x > 0, where: k = 'u' or x = 3}",
+            "fails: 1 of 3 rows does not fulfil `x > 0` (where `k = 'u' or x = 3`)",
+        ),
+        ("not_null: {columns: x, where: k is null}", "holds: no `x` is missing in 1 rows (where `k is null`)"),
+        (
+            "share: {condition: x > 1, min: 50%, where: k is null}",
+            "holds: 1 of 1 row (100%) fulfils `x > 1` (where `k is null`)",
+        ),
+        ("relationships: {on: {x: x}, to: a}", "holds: each `x` of 3 rows is in `a`"),
+        (
+            "relationships: {on: [k, x], to: a, where: d > date '2022-04-01'}",
+            "holds: each `k`, `x` of 1 rows is in `a` (where `d > date '2022-04-01'`)",
+        ),
+        (
+            "freshness: {column: d, max_age: 1 day, as_of: \"date '2022-05-01'\"}",
+            "holds: the newest `d` is 2022-04-30, 1 day before 2022-05-01",
+        ),
+        (
+            "freshness: {column: d, max_age: 1 week, as_of: \"timestamp '2022-05-10 01:00:00'\"}",
+            "fails: the newest `d` is 2022-04-30, 10 days before 2022-05-10, and at most 1 week is allowed",
+        ),
+        (
+            "freshness: {column: d, max_age: 2 days, as_of: \"date '2022-04-29'\"}",
+            "holds: the newest `d` is 2022-04-30, 1 day after 2022-04-29",
+        ),
     ],
 )
 def test_a_check_counts_the_same_on_both_engines(check: str, verdict: str, case: Case) -> None:
@@ -61,12 +87,14 @@ def test_a_check_counts_the_same_on_both_engines(check: str, verdict: str, case:
         ("not_null: k", "holds: no `k` is missing in 0 rows"),
         ("accepted: {k: [u]}", "holds: all 0 rows have accepted values in `k`"),
         ("range: {x: {min: 1}}", "holds: all 0 rows are within range"),
-        ("share: {where: x > 1, min: 50%}", "holds: there are no rows"),
+        ("share: {condition: x > 1, min: 50%}", "holds: there are no rows"),
         ("expression: x > 1", "holds: all 0 rows fulfil `x > 1`"),
+        ("relationships: {on: [k], to: a}", "holds: each `k` of 0 rows is in `a`"),
         ("row_count: {min: 1}", "fails: there are 0 rows, and at least 1 is expected"),
+        ("freshness: {column: d, max_age: 1 day}", "fails: there is no `d` that is not null"),
     ],
 )
-def test_without_rows_only_row_count_can_fail(check: str, verdict: str, case: Case) -> None:
+def test_without_rows_only_row_count_and_freshness_can_fail(check: str, verdict: str, case: Case) -> None:
     case.finds(checks(check), f"{NOTHING}    ->\n    {verdict}\n")
 
 
@@ -80,9 +108,20 @@ def test_without_rows_only_row_count_can_fail(check: str, verdict: str, case: Ca
         ("range: {k: {min: 1}}", "type-mismatch", "{min: 1}"),
         ("range: {d: {min: 5}}", "type-mismatch", "5"),
         ("range: {x: {}}", "missing-key", "{}"),
-        ("share: {where: x > 1}", "missing-key", "{where: x > 1}"),
-        ("share: {where: x + 1, max: 10%}", "type-mismatch", "x + 1"),
-        ("share: {where: x > 1, max: 10%, min: 20%}", "wrong-value", "20%"),
+        ("relationships: {on: {k: x}, to: a}", "type-mismatch", "x"),
+        ("relationships: {on: {kk: x}, to: a}", "unknown-column", "x"),
+        ("relationships: {on: [k], to: b}", "unknown-relation", "b"),
+        ("freshness: {column: k, max_age: 1 day}", "type-mismatch", "k"),
+        ("freshness: {column: d, max_age: 24 hours, time_zone: Mars}", "wrong-value", "Mars"),
+        ("freshness: {column: d, max_age: 5 hours}", "wrong-value", "5 hours"),
+        ("freshness: {column: d, max_age: one day}", "wrong-value", "one day"),
+        ("freshness: {column: d, max_age: 1 day, as_of: d}", "unknown-column", "d"),
+        ("freshness: {column: d, max_age: 1 day, as_of: '7'}", "type-mismatch", "'7'"),
+        ("not_null: {columns: k, where: xx > 1}", "unknown-column", "xx"),
+        ("unique: {columns: k, where: x + 1}", "type-mismatch", "x + 1"),
+        ("share: {condition: x > 1}", "missing-key", "{condition: x > 1}"),
+        ("share: {condition: x + 1, max: 10%}", "type-mismatch", "x + 1"),
+        ("share: {condition: x > 1, max: 10%, min: 20%}", "wrong-value", "20%"),
         ("row_count: {}", "missing-key", "{}"),
         ("row_count: {min: 2, max: 1}", "wrong-value", "2"),
         ("expression: sum(x) > 1", "not-allowed-here", "sum(x) > 1"),

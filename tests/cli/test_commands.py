@@ -171,6 +171,31 @@ def test_a_profile_is_asked_for_where_nothing_declares_one(project: Project) -> 
     assert "unknown-profile: there is no profile `prod`" in result.err and "= etlrun.yaml declares none" in result.err
 
 
+def test_show_gives_the_rows_that_a_check_did_not_hold_for(project: Project) -> None:
+    wrong = SALES.replace(
+        "    - unique: shop", "    - unique: shop\n    - range: {units: {max: 2}}\n    - row_count: {max: 9}"
+    )
+    project.write("pipelines/sales.yaml", wrong)
+    refused = project.run("pipelines/sales.yaml")
+    assert (refused.code, "`etlrun show sales totals --failing range`" in refused.err) == (3, True)
+    shown = project.run("show", "sales", "totals", "--failing", "range", "--json")
+    assert [json.loads(line) for line in shown.out.splitlines()] == [
+        {"shop": "A", "units": 3},
+        {"shop": "B", "units": 3},
+    ]
+    assert (
+        project.run("show", "sales", "totals", "--failing", "range", "--where", "shop = 'B'", "--json").json["shop"]
+        == "B"
+    )
+    assert "holds in the run" in project.run("show", "sales", "totals", "--failing", "row_count").err
+    assert "it asked `unique`, `range`, `row_count`" in project.run("show", "sales", "totals", "--failing", "x").err
+    project.write(
+        "pipelines/sales.yaml",
+        wrong.replace("{units: sum(units)}", "{all: sum(units)}").replace("range: {units", "range: {all"),
+    )
+    assert "has changed since the run" in project.run("show", "sales", "totals", "--failing", "range").err
+
+
 def test_show_gives_rows_at_any_point(project: Project) -> None:
     assert (
         project.run("show", "pipelines/sales.yaml", "sales").out

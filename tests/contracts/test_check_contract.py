@@ -5,6 +5,7 @@ It runs for every check that the product finds. A check whose verdict depends on
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from examples_of import doubled, nothing, parameters, reordered, tied, with_null
 from etlrun.compiler.plan import make_plan
 from etlrun.contracts.check import Verdict
 from etlrun.spec.fields import described_fields
+from etlrun.spec.located import read_document
 from etlrun.spec.registry import kinds
 from running import both, check, run_on_duckdb
 from tables import Example
@@ -26,6 +28,24 @@ def verdict_of(bench: Any) -> Verdict:
     (relation,) = bench.plan.checked.pipeline.checks
     found: Verdict = bench.verdict(relation)
     return found
+
+
+def failing_of(bench: Any) -> list[dict[str, Any]] | None:
+    (relation,) = bench.plan.checked.pipeline.checks
+    found: list[dict[str, Any]] | None = bench.failing(relation)
+    return found
+
+
+def with_where(folder: Path, yaml: str, kind: str, condition: str) -> str:
+    """The pipeline with `where` in its only check, whose long form is written where it has the short one."""
+    path = folder / "example.yaml"
+    path.write_text(yaml)
+    spec = read_document(path, path.name).value
+    ((relation, ((body,),)),) = ((name, (items,)) for name, items in spec["checks"].items())
+    short, value = kinds("checks")[kind].short, body[kind]
+    is_long = isinstance(value, dict) and (not short or short in value)
+    body[kind] = {**(value if is_long else {short: value}), "where": condition}
+    return "".join(f"{family}: {json.dumps(value)}\n" for family, value in spec.items())
 
 
 def on_duckdb(example: Example, folder: Path, connection: Any) -> Verdict:
@@ -71,6 +91,26 @@ def test_the_example_uses_the_check(name: str, example: Example, tmp_path: Path)
     assert name in {use.kind for group in pipeline.checks.values() for use in group}
 
 
-def test_every_check_says_how_severe_it_is() -> None:
+def test_every_check_says_how_severe_it_is_and_which_rows_it_looks_at() -> None:
     for name, cls in kinds("checks").items():
-        assert "severity" in {item.name for item in described_fields(cls)}, name
+        assert {"severity", "where"} <= {item.name for item in described_fields(cls)}, name
+
+
+@each_example
+def test_rows_are_at_fault_where_the_check_fails_and_only_there(
+    name: str, example: Example, duck: Any, tmp_path: Path
+) -> None:
+    bench = run_on_duckdb(duck.cursor(), make_plan(check(tmp_path, example)), example.tables)
+    verdict = verdict_of(bench)
+    rows = failing_of(bench)
+    assert rows is None or bool(rows) != verdict.holds
+
+
+@each_example
+def test_rows_that_where_leaves_out_are_at_fault_for_nothing(
+    name: str, example: Example, duck: Any, tmp_path: Path
+) -> None:
+    without = replace(example, yaml=with_where(tmp_path, example.yaml, name, "1 = 0"))
+    bench = run_on_duckdb(duck.cursor(), make_plan(check(tmp_path, without)), example.tables)
+    assert verdict_of(bench).detail.endswith(" (where `1 = 0`)")
+    assert not failing_of(bench)

@@ -39,12 +39,12 @@ from typing import Any, ClassVar, Literal
 
 from sqlglot import exp
 
-from etlrun.contracts.check import Check, Verdict, of_rows, severity_key
+from etlrun.contracts.check import Check, Verdict, of_rows, severity_key, where_key
 from etlrun.contracts.relation import Input, named
 from etlrun.failures import without_personal
 from etlrun.language.columns import NULL, Columns
 from etlrun.language.expressions import call, column
-from etlrun.spec.fields import Label, key
+from etlrun.spec.fields import Expr, Label, key
 from etlrun.spec.literals import LiteralError, literal_of
 from etlrun.spec.scope import Scope
 
@@ -56,6 +56,7 @@ class Accepted(Check):
     short: ClassVar[str] = "columns"
 
     columns: Mapping[str, tuple[Label, ...]] = key("column: the values it may hold")
+    where: Expr | None = where_key()
     severity: Literal["error", "warn"] = severity_key()
 
     def verify(self, columns: Columns, scope: Scope) -> None:
@@ -77,12 +78,13 @@ class Accepted(Check):
 
     def _counts(self, index: int, name: str, values: tuple[Label, ...], columns: Columns) -> Iterator[exp.Expr]:
         """How many rows hold another value, and the least of those values."""
-        found = columns.get(name)
-        assert found is not None
-        accepted = exp.In(this=column(name), expressions=[literal_of(value, found.type) for value in values])
-        other = exp.Case(ifs=[exp.If(this=exp.Not(this=accepted), true=column(name))])
+        other = exp.Case(ifs=[exp.If(this=_is_other(name, values, columns), true=column(name))])
         yield named(call("count", other), f"others_{index}")
         yield named(call("min", other.copy()), f"example_{index}")
+
+    def failing(self, relation: Input) -> exp.Query:
+        others = [_is_other(name, values, relation.columns) for name, values in self.columns.items()]
+        return relation.select(*relation.all()).where(exp.or_(*others, copy=False))
 
     def judge(self, row: Mapping[str, Any]) -> Verdict:
         detail = [
@@ -94,3 +96,9 @@ class Accepted(Check):
             return Verdict(False, "; ".join(detail))
         names = ", ".join(f"`{name}`" for name in self.columns)
         return Verdict(True, f"all {row['rows']:,} rows have accepted values in {names}")
+
+
+def _is_other(name: str, values: tuple[Label, ...], columns: Columns) -> exp.Expr:
+    found = columns.get(name)
+    assert found is not None
+    return exp.Not(this=exp.In(this=column(name), expressions=[literal_of(value, found.type) for value in values]))

@@ -2,7 +2,7 @@
 
 `left` is `sum` or `count` over the columns of one other relation, each written `relation.column`; `right` is `sum` or `count` over
 this relation, where `sum(group)` adds up a column group. The sum of no rows is 0. `tolerance` is how far apart they may be, as a
-share of the left side, for numbers that are rounded on the way.
+share of the left side, for numbers that are rounded on the way. `where` is about the rows of this relation.
 
 Where this relation is made by one `aggregate` of the other, the left sum is computed in the same pass.
 
@@ -46,7 +46,7 @@ from typing import Any, Literal
 
 from sqlglot import exp
 
-from etlrun.contracts.check import SumCheck, Verdict, severity_key
+from etlrun.contracts.check import SumCheck, Verdict, severity_key, where_key
 from etlrun.contracts.relation import Input, named, relation_table
 from etlrun.language.columns import Columns
 from etlrun.language.expressions import ExpressionError, call, cast, column, literal, parse, type_of
@@ -61,6 +61,7 @@ class Conserved(SumCheck):
     left: Expr = key("`sum` or `count` over another relation: `sum(views.seconds)`")
     right: Expr = key("`sum` or `count` over this relation: `sum(seconds)`, or `sum(group)`")
     tolerance: Percent = key("how far apart the two may be, as a share of the left one", default=Percent(0))
+    where: Expr | None = where_key()
     severity: Literal["error", "warn"] = severity_key()
 
     @property

@@ -39,7 +39,7 @@ from typing import Any, ClassVar, Literal
 
 from sqlglot import exp
 
-from etlrun.contracts.check import Check, Verdict, of_rows, severity_key
+from etlrun.contracts.check import Check, Verdict, of_rows, severity_key, where_key
 from etlrun.contracts.relation import Input, named
 from etlrun.language.columns import Columns
 from etlrun.language.expressions import call, literal
@@ -54,6 +54,7 @@ class Expression(Check):
     short: ClassVar[str] = "condition"
 
     condition: Expr = key("the condition")
+    where: Expr | None = where_key()
     severity: Literal["error", "warn"] = severity_key()
 
     def verify(self, columns: Columns, scope: Scope) -> None:
@@ -62,6 +63,10 @@ class Expression(Check):
     def lower(self, relation: Input) -> exp.Query:
         met = exp.Case(ifs=[exp.If(this=relation.tree(self.condition, "condition"), true=literal(1))])
         return relation.select(named(call("count", exp.Star()), "rows"), named(call("count", met), "met"))
+
+    def failing(self, relation: Input) -> exp.Query:
+        met = call("coalesce", relation.tree(self.condition, "condition"), exp.false())
+        return relation.select(*relation.all()).where(exp.Not(this=met))
 
     def judge(self, row: Mapping[str, Any]) -> Verdict:
         rows, unmet = row["rows"], row["rows"] - row["met"]

@@ -37,11 +37,11 @@ from typing import Any, ClassVar, Literal
 
 from sqlglot import exp
 
-from etlrun.contracts.check import Check, Verdict, of_rows, severity_key
+from etlrun.contracts.check import Check, Verdict, of_rows, severity_key, where_key
 from etlrun.contracts.relation import Input, named
 from etlrun.language.columns import Columns
 from etlrun.language.expressions import call, column
-from etlrun.spec.fields import key
+from etlrun.spec.fields import Expr, key
 from etlrun.spec.scope import Scope
 
 
@@ -52,6 +52,7 @@ class NotNull(Check):
     short: ClassVar[str] = "columns"
 
     columns: tuple[str, ...] = key("the columns that must have a value")
+    where: Expr | None = where_key()
     severity: Literal["error", "warn"] = severity_key()
 
     def verify(self, columns: Columns, scope: Scope) -> None:
@@ -61,6 +62,10 @@ class NotNull(Check):
     def lower(self, relation: Input) -> exp.Query:
         filled = [named(call("count", column(name)), f"filled_{index}") for index, name in enumerate(self.columns)]
         return relation.select(named(call("count", exp.Star()), "rows"), *filled)
+
+    def failing(self, relation: Input) -> exp.Query:
+        missing = [column(name).is_(exp.null()) for name in self.columns]
+        return relation.select(*relation.all()).where(exp.or_(*missing, copy=False))
 
     def judge(self, row: Mapping[str, Any]) -> Verdict:
         missing = [(name, row["rows"] - row[f"filled_{index}"]) for index, name in enumerate(self.columns)]

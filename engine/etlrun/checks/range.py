@@ -39,11 +39,11 @@ from typing import Any, ClassVar, Literal
 
 from sqlglot import exp
 
-from etlrun.contracts.check import Check, Verdict, of_rows, severity_key
+from etlrun.contracts.check import Check, Verdict, of_rows, severity_key, where_key
 from etlrun.contracts.relation import Input, named
 from etlrun.language.columns import NULL, Columns, Type
 from etlrun.language.expressions import call, column
-from etlrun.spec.fields import Described, Scalar, key
+from etlrun.spec.fields import Described, Expr, Scalar, key
 from etlrun.spec.literals import LiteralError, literal_of
 from etlrun.spec.scope import Scope
 
@@ -63,6 +63,7 @@ class Range(Check):
     short: ClassVar[str] = "columns"
 
     columns: Mapping[str, Bounds] = key("column: {min: least value, max: greatest value}")
+    where: Expr | None = where_key()
     severity: Literal["error", "warn"] = severity_key()
 
     def verify(self, columns: Columns, scope: Scope) -> None:
@@ -93,17 +94,14 @@ class Range(Check):
         return relation.select(*outputs)
 
     def _counts(self, index: int, name: str, bounds: Bounds, columns: Columns) -> Iterator[exp.Expr]:
-        found = columns.get(name)
-        assert found is not None
-        least, greatest = _literal(bounds.min, found.type), _literal(bounds.max, found.type)
-        outside: list[exp.Expr] = [exp.LT(this=column(name), expression=least)] if least is not None else []
-        outside += [exp.GT(this=column(name), expression=greatest)] if greatest is not None else []
-        yield named(
-            call("count", exp.Case(ifs=[exp.If(this=exp.or_(*outside, copy=False), true=column(name))])),
-            f"outside_{index}",
-        )
+        outside = exp.If(this=_is_outside(name, bounds, columns), true=column(name))
+        yield named(call("count", exp.Case(ifs=[outside])), f"outside_{index}")
         yield named(call("min", column(name)), f"least_{index}")
         yield named(call("max", column(name)), f"greatest_{index}")
+
+    def failing(self, relation: Input) -> exp.Query:
+        outside = [_is_outside(name, bounds, relation.columns) for name, bounds in self.columns.items()]
+        return relation.select(*relation.all()).where(exp.or_(*outside, copy=False))
 
     def judge(self, row: Mapping[str, Any]) -> Verdict:
         detail = [
@@ -113,6 +111,15 @@ class Range(Check):
             if row[f"outside_{index}"]
         ]
         return Verdict(not detail, "; ".join(detail) or f"all {row['rows']:,} rows are within range")
+
+
+def _is_outside(name: str, bounds: Bounds, columns: Columns) -> exp.Expr:
+    found = columns.get(name)
+    assert found is not None
+    least, greatest = _literal(bounds.min, found.type), _literal(bounds.max, found.type)
+    outside: list[exp.Expr] = [exp.LT(this=column(name), expression=least)] if least is not None else []
+    outside += [exp.GT(this=column(name), expression=greatest)] if greatest is not None else []
+    return exp.or_(*outside, copy=False)
 
 
 def _literal(text: Scalar | None, kind: Type) -> exp.Expr | None:

@@ -32,11 +32,11 @@ from typing import Any, Literal
 
 from sqlglot import exp
 
-from etlrun.contracts.check import Check, Verdict, severity_key
+from etlrun.contracts.check import Check, Verdict, severity_key, where_key
 from etlrun.contracts.relation import Input, named
 from etlrun.language.columns import Columns
 from etlrun.language.expressions import call
-from etlrun.spec.fields import key
+from etlrun.spec.fields import Expr, key
 from etlrun.spec.scope import Scope
 
 
@@ -46,6 +46,7 @@ class RowCount(Check):
 
     min: int | None = key("the least number of rows", default=None)
     max: int | None = key("the greatest number of rows", default=None)
+    where: Expr | None = where_key()
     severity: Literal["error", "warn"] = severity_key()
 
     def verify(self, columns: Columns, scope: Scope) -> None:

@@ -8,7 +8,7 @@ steps:
     - from: people
 checks:
   everyone:
-    - share: {where: category = 'Other', max: 20%, severity: warn}
+    - share: {condition: category = 'Other', max: 20%, severity: warn}
 ```
 
 ```rows
@@ -42,7 +42,7 @@ from typing import Any, Literal
 
 from sqlglot import exp
 
-from etlrun.contracts.check import Check, Verdict, of_rows, severity_key
+from etlrun.contracts.check import Check, Verdict, of_rows, severity_key, where_key
 from etlrun.contracts.relation import Input, named
 from etlrun.language.columns import Columns
 from etlrun.language.expressions import call, literal
@@ -54,20 +54,21 @@ from etlrun.spec.scope import Scope
 class Share(Check):
     """Of all rows, at least or at most this share fulfils a condition."""
 
-    where: Expr = key("the condition")
+    condition: Expr = key("the condition")
     max: Percent | None = key("the greatest share that may fulfil it, such as `20%`", default=None)
     min: Percent | None = key("the least share that must fulfil it", default=None)
+    where: Expr | None = where_key()
     severity: Literal["error", "warn"] = severity_key()
 
     def verify(self, columns: Columns, scope: Scope) -> None:
-        scope.condition(columns, self.where, "where")
+        scope.condition(columns, self.condition, "condition")
         if self.max is None and self.min is None:
             scope.error((), "missing-key", "`max` or `min` is missing here")
         if self.max is not None and self.min is not None and self.min > self.max:
             scope.error("min", "wrong-value", "`min` is above `max`: no share fits")
 
     def lower(self, relation: Input) -> exp.Query:
-        met = exp.Case(ifs=[exp.If(this=relation.tree(self.where, "where"), true=literal(1))])
+        met = exp.Case(ifs=[exp.If(this=relation.tree(self.condition, "condition"), true=literal(1))])
         return relation.select(named(call("count", exp.Star()), "rows"), named(call("count", met), "met"))
 
     def judge(self, row: Mapping[str, Any]) -> Verdict:
@@ -76,7 +77,7 @@ class Share(Check):
             return Verdict(True, "there are no rows")
         share = met / rows
         counted = of_rows(met, rows, f"({_percent(share)}) fulfils", f"({_percent(share)}) fulfil")
-        detail = f"{counted} `{self.where}`"
+        detail = f"{counted} `{self.condition}`"
         if self.max is not None and share > self.max:
             return Verdict(False, f"{detail}, and at most {_percent(self.max)} may")
         if self.min is not None and share < self.min:

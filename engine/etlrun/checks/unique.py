@@ -40,12 +40,14 @@ from typing import Any, ClassVar, Literal
 
 from sqlglot import exp
 
-from etlrun.contracts.check import Check, Verdict, of_rows, severity_key
+from etlrun.contracts.check import Check, Verdict, of_rows, severity_key, where_key
 from etlrun.contracts.relation import Input, named
 from etlrun.language.columns import Columns
 from etlrun.language.expressions import call, column, literal
-from etlrun.spec.fields import key
-from etlrun.spec.scope import Scope
+from etlrun.spec.fields import Expr, key
+from etlrun.spec.scope import HIDDEN, Scope
+
+SIZE = f"{HIDDEN}size"
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Unique(Check):
     short: ClassVar[str] = "columns"
 
     columns: tuple[str, ...] = key("the columns whose values together tell rows apart")
+    where: Expr | None = where_key()
     severity: Literal["error", "warn"] = severity_key()
 
     def verify(self, columns: Columns, scope: Scope) -> None:
@@ -70,6 +73,11 @@ class Unique(Check):
         several = exp.Case(ifs=[exp.If(this=exp.GT(this=column("size"), expression=literal(1)), true=column("size"))])
         rows, repeated = (call("coalesce", call("sum", size), literal(0)) for size in (column("size"), several))
         return exp.select(named(rows, "rows"), named(repeated, "repeated")).from_(groups.subquery("groups", copy=False))
+
+    def failing(self, relation: Input) -> exp.Query:
+        alike = exp.Window(this=call("count", exp.Star()), partition_by=[column(name) for name in self.columns])
+        counted = relation.select(*relation.all(), named(alike, SIZE)).subquery("counted", copy=False)
+        return exp.select(*relation.all()).from_(counted).where(exp.GT(this=column(SIZE), expression=literal(1)))
 
     def judge(self, row: Mapping[str, Any]) -> Verdict:
         names = ", ".join(f"`{name}`" for name in self.columns)

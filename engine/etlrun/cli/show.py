@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +13,17 @@ import click
 
 from etlrun.cli.options import PipelineFile, checked_pipeline, choosing, complete_relation
 from etlrun.cli.reporting import reporting
-from etlrun.cli.words import table_text
+from etlrun.cli.words import table_text, tell
 from etlrun.diagnostics import nearest
 
 if TYPE_CHECKING:
     from sqlglot import exp
 
     from etlrun.compiler.check import Checked
-    from etlrun.runtime.stage import Staged
+    from etlrun.language.columns import Columns
+
+Found = tuple[list[str], list[dict[str, Any]], int]  # names, the first rows, and how many there are
+Look = Callable[[tuple[Path, ...]], Found]
 
 
 @click.command("show")
@@ -33,6 +38,12 @@ if TYPE_CHECKING:
     help="How many rows at most; the first in the order of the columns.",
 )
 @click.option("--where", default="", metavar="EXPR", help="Only rows for which this expression is true.")
+@click.option(
+    "--failing",
+    default="",
+    metavar="CHECK",
+    help="The rows that this check of RELATION did not hold for in the last run: `unique`, or `unique.2` for the second.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a row.")
 @choosing
 def command(
@@ -40,6 +51,7 @@ def command(
     relation: str,
     rows: int,
     where: str,
+    failing: str,
     as_json: bool,
     profile: str,
     engine: str,
@@ -48,29 +60,39 @@ def command(
     """Show rows of RELATION: a source, a chain, or a chain cut after its first steps (`profile.2`).
 
     Nothing is checked or published. Rows are computed by duckdb, which gives the same ones, unless --engine says otherwise.
+    With --failing nothing is computed: a run keeps the first 1,000 rows that each check did not hold for.
     """
-    from etlrun.runtime.run import RunOptions, run_pipeline
-
     checked, name = _cut(checked_pipeline(pipeline, profile, engine or "duckdb", settings), relation)
     condition = _condition(checked, name, where)
-    found: list[tuple[list[str], list[dict[str, Any]], int]] = []
-    with reporting(checked.pipeline.name, quiet=True) as reporter:
-        run_pipeline(
-            checked,
-            reporter,
-            RunOptions(
-                publishes=False,
-                relations=(name,),
-                look=lambda staged: found.append(_look(staged[name], condition, rows)),
-            ),
-        )
-    names, shown, total = found[0]
+    look = partial(_look, checked.columns[name], condition, rows)
+    names, shown, total = _failing(checked, relation, failing, look) if failing else _computed(checked, name, look)
     if as_json:
         for row in shown:
             click.echo(json.dumps(row, ensure_ascii=False, default=str))
         return
     click.echo(table_text(names, [[row[name] for name in names] for row in shown]))
     click.echo(f"{len(shown):,} of {total:,} rows", err=True)
+
+
+def _computed(checked: Checked, name: str, look: Look) -> Found:
+    from etlrun.runtime.run import RunOptions, run_pipeline
+
+    found: list[Found] = []
+    with reporting(checked.pipeline.name, quiet=True) as reporter:
+        options = RunOptions(False, (name,), look=lambda staged: found.append(look(staged[name].paths)))
+        run_pipeline(checked, reporter, options)
+    return found[0]
+
+
+def _failing(checked: Checked, relation: str, check: str, look: Look) -> Found:
+    from etlrun.runtime.failing_rows import MOST_KEPT, find_failing
+
+    kept = find_failing(checked, relation, check)
+    tell(f"check `{check}` of `{relation}` in the run {kept.run_id}: {kept.detail}", err=True)
+    names, shown, total = look((kept.path,))
+    if total == MOST_KEPT:
+        tell(f"a run keeps the first {MOST_KEPT:,} rows of a check", err=True)
+    return names, shown, total
 
 
 def _cut(checked: Checked, relation: str) -> tuple[Checked, str]:
@@ -113,17 +135,17 @@ def _condition(checked: Checked, name: str, where: str) -> exp.Expr | None:
     return tree
 
 
-def _look(staged: Staged, condition: exp.Expr | None, rows: int) -> tuple[list[str], list[dict[str, Any]], int]:
+def _look(columns: Columns, condition: exp.Expr | None, rows: int, paths: tuple[Path, ...]) -> Found:
     import duckdb
 
     from etlrun.language.dialects import duckdb_sql
     from etlrun.language.duckdb_words import name, only_these_files, parquet
 
-    names = [item.name for item in staged.columns]
+    names = [item.name for item in columns]
     where = f" WHERE {duckdb_sql(condition)}" if condition is not None else ""
     with duckdb.connect(config={"python_enable_replacements": False}) as connection:
-        connection.execute(only_these_files((), map(str, staged.paths)))
-        source = f"(SELECT {', '.join(name(found) for found in names)} FROM {parquet(staged.paths)}){where}"
+        connection.execute(only_these_files((), map(str, paths)))
+        source = f"(SELECT {', '.join(name(found) for found in names)} FROM {parquet(paths)}){where}"
         ((total,),) = connection.execute(f"SELECT count(*) FROM {source}").fetchall()
         table = connection.sql(f"SELECT * FROM {source} ORDER BY ALL LIMIT {rows}").to_arrow_table()
     return names, table.to_pylist(), total

@@ -203,11 +203,16 @@ class _Checker:
     def check_checks(self) -> None:
         for name, uses in self.pipeline.checks.items():
             columns = self.relation(name, ("checks", name))
-            for use in uses if columns is not None else ():
+            if columns is None:
+                continue
+            for use in uses:
                 sight = Sight()
                 for other in (name, *(other for other, _ in use.value.reads())):
                     sight.follow(self.sight_of(other))
-                use.value.verify(columns, self.scope(use.where, sight))
+                scope = self.scope(use.where, sight)
+                use.value.verify(columns, scope)
+                if use.value.where is not None:
+                    scope.condition(columns, use.value.where, "where")
 
     def check_sinks(self) -> None:
         taken: dict[

@@ -7,7 +7,10 @@ from sqlglot import exp
 from etlrun.compiler.plan import Plan
 from etlrun.contracts.check import SumCheck
 from etlrun.contracts.relation import Input
+from etlrun.language.expressions import column
 from etlrun.language.queries import check_query
+from etlrun.spec.project import Use
+from etlrun.spec.scope import HIDDEN
 
 
 def lower_check(plan: Plan, name: str, position: int) -> exp.Query:
@@ -17,12 +20,33 @@ def lower_check(plan: Plan, name: str, position: int) -> exp.Query:
     unless its sum rode along.
     """
     use = plan.checked.pipeline.checks[name][position]
-    relation = plan.relation(name)
-    given = Input(name, relation.columns, plan.checked.scope(use.where))
+    given = _checked_rows(plan, name, use)
     carried = next((found for found in plan.carried if (found.chain, found.check) == (name, position)), None)
     if carried is not None and isinstance(use.value, SumCheck):
         query = use.value.lower_carried(given, carried.column.name)
     else:
         query = use.value.lower(given)
-    typed, _ = check_query(query, {**plan.checked.columns, name: relation.columns})
+    typed, _ = check_query(query, {**plan.checked.columns, name: given.columns})
     return typed
+
+
+def lower_failing(plan: Plan, name: str, position: int, most: int) -> exp.Query | None:
+    """The first `most` rows that the check at `position` of the relation `name` is not true for, in the order of their columns."""
+    use = plan.checked.pipeline.checks[name][position]
+    given = _checked_rows(plan, name, use)
+    failing = use.value.failing(given)
+    if failing is None:
+        return None
+    shown = [item for item in given.columns if not item.name.startswith(HIDDEN)]
+    order = [exp.Ordered(this=column(item.name), nulls_first=True) for item in shown if item.type.is_orderable]
+    rows = exp.select(*(column(item.name) for item in shown)).from_(failing.subquery("failing", copy=False))
+    query = rows.order_by(*order).limit(most) if order else rows.limit(most)
+    typed, _ = check_query(query, {**plan.checked.columns, name: given.columns})
+    return typed
+
+
+def _checked_rows(plan: Plan, name: str, use: Use) -> Input:
+    """The rows that a check looks at."""
+    columns, scope = plan.relation(name).columns, plan.checked.scope(use.where)
+    rows = scope.condition(columns, use.value.where, "where") if use.value.where is not None else None
+    return Input(name, columns, scope, rows)

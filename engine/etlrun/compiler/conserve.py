@@ -45,7 +45,8 @@ def carry_sums(checked: Checked) -> tuple[Carried, ...]:
     found: list[Carried] = []
     for name, uses in checked.pipeline.checks.items():
         for position, use in enumerate(uses):
-            carried = _carry(checked, name, position, use) if isinstance(use.value, SumCheck) else None
+            may_carry = isinstance(use.value, SumCheck) and use.value.where is None
+            carried = _carry(checked, name, position, use) if may_carry else None
             if carried:
                 found.append(carried)
     return tuple(found)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from sqlglot import exp
 
 from etlrun.contracts.relation import Input
 from etlrun.language.columns import Columns
-from etlrun.spec.fields import Described, key
+from etlrun.spec.fields import Described, Expr, key
 from etlrun.spec.scope import At, Scope
 
 
@@ -25,10 +25,11 @@ class Verdict:
 class Check(Described):
     """A statement about a relation that must hold before anything is published.
 
-    `lower` gives a SELECT of one row over the relation; `judge` reads that row.
+    `lower` gives a SELECT of one row over the relation; `judge` reads that row. Rows that do not fulfil `where` are not looked at.
     """
 
     severity: Literal["error", "warn"]
+    where: Expr | None
 
     def verify(self, columns: Columns, scope: Scope) -> None:
         """Report the check's mistakes to `scope`."""
@@ -40,8 +41,21 @@ class Check(Described):
     def judge(self, row: Mapping[str, Any]) -> Verdict:
         raise NotImplementedError
 
+    def failing(self, relation: Input) -> exp.Query | None:
+        """The rows for which the statement does not hold, with all columns; None where no single row is at fault."""
+        return None
+
+    def depends_on_time(self) -> bool:
+        """Whether the same rows may be judged otherwise later."""
+        return False
+
     def reads(self) -> Iterable[tuple[str, At]]:
         return ()
+
+    def verdict(self, row: Mapping[str, Any]) -> Verdict:
+        """What the check found, with the rows that it was about."""
+        found = self.judge(row)
+        return found if self.where is None else replace(found, detail=f"{found.detail} (where `{self.where}`)")
 
 
 class SumCheck(Check):
@@ -67,6 +81,10 @@ class SumCheck(Check):
 def of_rows(part: int, whole: int, one: str, many: str) -> str:
     """`1 of 1,204 rows has`, `3 of 1,204 rows have`: the verb for one row and for many."""
     return f"{part:,} of {whole:,} {'row' if whole == 1 else 'rows'} {one if part == 1 else many}"
+
+
+def where_key() -> Any:
+    return key("only the rows for which this condition is true are looked at", default=None)
 
 
 def severity_key() -> Any:

@@ -15,15 +15,20 @@ from etlrun.spec.scope import At, Scope
 
 @dataclass(frozen=True)
 class Input:
-    """The relation a step reads: the name to select from, its columns, and the step's scope."""
+    """The relation a step or check reads: the name to select from, its columns, and the scope of the kind.
+
+    `rows` is a condition: rows for which it is not true are not read.
+    """
 
     name: str
     columns: Columns
     scope: Scope
+    rows: exp.Expr | None = None
 
     def select(self, *expressions: exp.Expr) -> exp.Select:
         """`SELECT expressions FROM input`."""
-        return exp.select(*expressions).from_(relation_table(self.name))
+        selected = exp.select(*expressions).from_(relation_table(self.name))
+        return selected.where(self.rows) if self.rows is not None else selected
 
     def all(self, *without: str) -> list[exp.Expr]:
         """A reference to every column, in order, but those named."""

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from etlrun.compiler.checks import lower_check
+from etlrun.compiler.checks import lower_check, lower_failing
 from etlrun.compiler.plan import DIALECTS, Plan
 from etlrun.compiler.statement import query_statement
+from etlrun.contracts.check import Verdict
 from etlrun.contracts.engine import Engine, EngineSession, StatementError
 from etlrun.failures import RunFailure
 from etlrun.runtime.blame import blame_check, located
+from etlrun.runtime.failing_rows import MOST_KEPT, keep_failing, numbered
+from etlrun.runtime.run_folder import RunFolder
 from etlrun.runtime.stage import Staged
 from etlrun.spec.located import Keys
 from etlrun.working import Reporter
@@ -22,11 +26,15 @@ if TYPE_CHECKING:
     import pyarrow
 
 SHOWN = 8
+Fetch = Callable[[exp.Query], "pyarrow.Table"]
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What a check found: its relation, its kind, whether it holds, and the numbers."""
+    """What a check found: its relation, its kind, whether it holds, and the numbers.
+
+    `name` tells it from others of its kind and relation; where `is_kept`, the rows that it does not hold for are in the run's folder.
+    """
 
     relation: str
     check: str
@@ -34,6 +42,8 @@ class CheckResult:
     holds: bool
     detail: str
     where: Keys
+    name: str
+    is_kept: bool
 
     @property
     def status(self) -> str:
@@ -41,24 +51,41 @@ class CheckResult:
 
 
 def run_checks(
-    plan: Plan, staged: dict[str, Staged], session: EngineSession, engine: Engine, check_session: EngineSession
+    plan: Plan,
+    staged: dict[str, Staged],
+    session: EngineSession,
+    engine: Engine,
+    check_session: EngineSession,
+    folder: RunFolder,
 ) -> list[CheckResult]:
     """Every check in the order of the file. `check_session` is a session that knows the staged relations, `session` every relation.
 
-    Raises RunFailure where a check cannot be computed.
+    The rows for which one does not hold are kept in `folder`. Raises RunFailure where a check cannot be computed.
     """
-    found = []
-    for name, uses in plan.checked.pipeline.checks.items():
-        for position, use in enumerate(uses):
-            query = lower_check(plan, name, position)
-            fetch = partial(_fetch, plan, staged, session, engine, check_session)
-            try:
-                (row,) = fetch(query).to_pylist()
-            except StatementError as error:
-                raise blame_check(plan, name, use, query, error, fetch) from error
-            verdict = use.value.judge(row)
-            found.append(CheckResult(name, use.kind, use.value.severity, verdict.holds, verdict.detail, use.where))
-    return found
+    fetch = partial(_fetch, plan, staged, session, engine, check_session)
+    checks = [(name, use) for name, uses in plan.checked.pipeline.checks.items() for use in uses]
+    positions = [position for uses in plan.checked.pipeline.checks.values() for position in range(len(uses))]
+    names = numbered((name, use.kind) for name, use in checks)
+    return [
+        _ask(plan, fetch, folder, name, position, called)
+        for (name, _), position, called in zip(checks, positions, names, strict=True)
+    ]
+
+
+def _ask(plan: Plan, fetch: Fetch, folder: RunFolder, relation: str, position: int, name: str) -> CheckResult:
+    use = plan.checked.pipeline.checks[relation][position]
+    query = lower_check(plan, relation, position)
+    failing = lower_failing(plan, relation, position, MOST_KEPT)
+    is_kept = False
+    try:
+        (row,) = fetch(query).to_pylist()
+        verdict: Verdict = use.value.verdict(row)
+        if not verdict.holds and failing is not None:
+            keep_failing(folder, relation, name, fetch(failing))
+            is_kept = True
+    except StatementError as error:
+        raise blame_check(plan, relation, use, query, error, fetch) from error
+    return CheckResult(relation, use.kind, use.value.severity, verdict.holds, verdict.detail, use.where, name, is_kept)
 
 
 def _fetch(
@@ -81,16 +108,27 @@ def ready(plan: Plan, staged: dict[str, Staged]) -> set[str]:
     return {relation.name for relation in plan.relations if relation.is_made_outside} | set(staged)
 
 
-def judge(plan: Plan, findings: list[CheckResult], reporter: Reporter) -> None:
-    """Raises RunFailure where a check of severity `error` does not hold; the others are only told."""
+def judge(plan: Plan, findings: list[CheckResult], folder: RunFolder, reporter: Reporter) -> None:
+    """Raises RunFailure where a check of severity `error` does not hold; for the others there is a warning."""
+    pipeline = plan.checked.pipeline.name
     for finding in findings:
         if finding.status == "warned":
-            reporter.warn(f"check `{finding.check}` of `{finding.relation}`: {finding.detail}")
+            reporter.warn(_summary(pipeline, finding))
     failed = [finding for finding in findings if finding.status == "failed"]
     if not failed:
         return
-    lines = [f"check `{finding.check}` of `{finding.relation}`: {finding.detail}" for finding in failed[:SHOWN]]
-    failure = RunFailure(
-        "check", "check-failed", "\n".join(lines), "nothing was published; the staged rows are in the run's folder"
+    lines = [_summary(pipeline, finding) for finding in failed[:SHOWN]]
+    if len(failed) > SHOWN:
+        lines.append(f"and {len(failed) - SHOWN} more checks, which `etlrun runs --json` lists")
+    kept = (
+        f"; the rows at fault are kept in {folder.path / 'failing'}" if any(found.is_kept for found in failed) else ""
     )
+    failure = RunFailure("check", "check-failed", "\n".join(lines), f"nothing was published{kept}")
     raise located(plan.checked, failed[0].where, failure)
+
+
+def _summary(pipeline: str, finding: CheckResult) -> str:
+    text = f"check `{finding.check}` of `{finding.relation}`: {finding.detail}"
+    if not finding.is_kept:
+        return text
+    return f"{text}: `etlrun show {pipeline} {finding.relation} --failing {finding.name}`"

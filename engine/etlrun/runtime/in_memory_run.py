@@ -83,7 +83,7 @@ class InMemoryRun:
             (row,) = fetch(query).to_pylist()
         except StatementError as error:
             raise blame_check(self.plan, name, use, query, error, fetch) from error
-        verdict: Verdict = use.value.judge(row)
+        verdict: Verdict = use.value.verdict(row)
         return verdict
 
     def _define(self, name: str, rows: pyarrow.Table) -> None:

@@ -312,7 +312,7 @@ class _Run:
             {"relation": finding.relation, "check": finding.check, "status": finding.status, "detail": finding.detail}
             for finding in findings
         ]
-        judge(self.plan, findings, self.reporter)
+        judge(self.plan, findings, self.folder, self.reporter)
 
     def wait_for_checks(self, session: EngineSession, check_session: EngineSession) -> list[CheckResult]:
         def cancel() -> None:
@@ -320,7 +320,9 @@ class _Run:
             session.cancel()
 
         return work(
-            lambda: run_checks(self.plan, self.staged, session, self.engine, check_session), lambda: None, cancel
+            lambda: run_checks(self.plan, self.staged, session, self.engine, check_session, self.folder),
+            lambda: None,
+            cancel,
         )
 
     def publish(self, wait: float) -> None:

@@ -39,6 +39,10 @@ class RunFolder:
     def quarantine(self, source: str) -> Path:
         return self.path / "quarantine" / f"{source}.jsonl"
 
+    def failing(self, relation: str, check: str) -> Path:
+        """The rows that a check did not hold for."""
+        return self.path / "failing" / f"{relation}.{check}.parquet"
+
     def write_record(self, record: dict[str, Any]) -> None:
         self._write(RECORD, record)
 
@@ -59,6 +63,10 @@ class RunFolder:
         """Remove what only served the run; with `staged` also the rows it would have published."""
         for name in (*LEFT_BEHIND, *(["stage"] if staged else [])):
             shutil.rmtree(self.path / name, ignore_errors=True)
+
+    def drop_failing(self) -> None:
+        """Remove the rows that checks did not hold for."""
+        shutil.rmtree(self.path / "failing", ignore_errors=True)
 
 
 def new_run(runs: Path) -> RunFolder:

@@ -108,7 +108,7 @@ def find_run(runs: Path, run: str) -> StoredRun:
 
 
 def sweep_old(runs: Path, days: int = KEEP_DAYS) -> list[Unreadable]:
-    """Remove what killed runs left behind, and stages older than `days` days; records and quarantines stay. Gives what it skipped.
+    """Remove what killed runs left behind, stages and failing rows older than `days` days; records and quarantines stay. Gives what it skipped.
 
     A stage that was checked stays for `etlrun resume` meanwhile.
     """
@@ -127,6 +127,8 @@ def sweep_old(runs: Path, days: int = KEEP_DAYS) -> list[Unreadable]:
             folder.sweep(staged=is_old or not record.staged)
         elif record.status != "running" and is_old:
             folder.sweep(staged=True)
+        if record.status != "running" and is_old:
+            folder.drop_failing()
     return skipped
 
 

@@ -1,0 +1,144 @@
+"""`freshness` - the newest value of a column is not older than this: nothing has stopped arriving.
+
+It may be asked of any relation, a source that reads files or a table among them. Dates are compared by whole days: yesterday is `1 day` old. No rows and
+nulls alone are not fresh. Without `as_of` the age is that at the time of the run; a project run then runs the pipeline even
+if nothing else changed. A `timestamp` has no zone: `time_zone` says whose clock wrote it.
+
+```yaml
+steps:
+  sold:
+    - from: orders
+checks:
+  sold:
+    - freshness: {column: at, max_age: 24 hours, as_of: "timestamp '2022-04-30 08:00:00'"}
+```
+
+```rows
+orders: {number: int, at: timestamp}
+| number | at                  |
+| 1      | 2022-04-29 09:00:00 |
+| 2      | null                |
+->
+holds: the newest `at` is 2022-04-29 09:00:00, 23 hours before 2022-04-30 08:00:00
+```
+
+```rows
+orders: {number: int, at: timestamp}
+| number | at                  |
+| 1      | 2022-04-27 08:00:00 |
+->
+fails: the newest `at` is 2022-04-27 08:00:00, 3 days before 2022-04-30 08:00:00, and at most 24 hours are allowed
+```
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from sqlglot import exp
+
+from etlrun.contracts.check import Check, Verdict, severity_key, where_key
+from etlrun.contracts.relation import Input, named
+from etlrun.language.columns import NULL, Columns
+from etlrun.language.expressions import call, column, type_of
+from etlrun.spec.fields import Expr, Label, key
+from etlrun.spec.scope import Scope
+
+UNITS = {
+    "minute": timedelta(minutes=1),
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+    "week": timedelta(days=7),
+}
+_AGE = re.compile(r"([0-9]{1,6}) (minute|hour|day|week)s?")
+
+
+@dataclass(frozen=True)
+class Freshness(Check):
+    """The newest value of a column is not older than this."""
+
+    column: str = key("the column of dates or timestamps")
+    max_age: Label = key("how old the newest may be: `90 minutes`, `24 hours`, `1 day`, `2 weeks`")
+    as_of: Expr | None = key("the time to compare with, such as `$day`; the time of the run without it", default=None)
+    time_zone: str = key("whose clock the time of the run is read from, such as `Asia/Ho_Chi_Minh`", default="UTC")
+    where: Expr | None = where_key()
+    severity: Literal["error", "warn"] = severity_key()
+
+    def verify(self, columns: Columns, scope: Scope) -> None:
+        found = scope.column(columns, self.column, "column")
+        if found.type != NULL and found.type.name not in ("date", "timestamp"):
+            fix = "`cast` it, or read it with `to_timestamp` first"
+            scope.error("column", "type-mismatch", f"`{found.name}` is {found.type}, which has no age", fix)
+        if not _AGE.fullmatch(self.max_age):
+            fix = "write a whole number and a unit: `90 minutes`, `24 hours`, `1 day`, `2 weeks`"
+            scope.error("max_age", "wrong-value", f"`{self.max_age}` is not an age", fix)
+        elif found.type.name == "date" and _age(self.max_age) % UNITS["day"]:
+            fix = "write it in days, such as `1 day`"
+            scope.error("max_age", "wrong-value", f"`{found.name}` is a date, and has no hours", fix)
+        self._verify_clock(scope)
+
+    def _verify_clock(self, scope: Scope) -> None:
+        try:
+            ZoneInfo(self.time_zone)
+        except (ValueError, OSError, KeyError):
+            fix = "write it as `Asia/Ho_Chi_Minh` or `UTC`"
+            scope.error("time_zone", "wrong-value", f"`{self.time_zone}` is not a time zone", fix)
+        tree = scope.tree(Columns(()), self.as_of, "as_of") if self.as_of is not None else None
+        if tree is not None and type_of(tree).name not in ("date", "timestamp"):
+            fix = "write `date '2022-04-30'`, or a param of type date"
+            scope.error(
+                "as_of", "type-mismatch", f"a date or timestamp is expected here, and this is {type_of(tree)}", fix
+            )
+
+    def depends_on_time(self) -> bool:
+        return self.as_of is None
+
+    def lower(self, relation: Input) -> exp.Query:
+        outputs = [named(call("max", column(self.column)), "newest")]
+        if self.as_of is not None:
+            tree = relation.scope.tree(Columns(()), self.as_of, "as_of")
+            assert tree is not None, f"`{self.as_of}` was lowered without being checked"
+            outputs.append(named(tree, "as_of"))
+        return relation.select(*outputs)
+
+    def judge(self, row: Mapping[str, Any]) -> Verdict:
+        newest = row["newest"]
+        if newest is None:
+            return Verdict(False, f"there is no `{self.column}` that is not null")
+        now = row["as_of"] if self.as_of is not None else datetime.now(ZoneInfo(self.time_zone)).replace(tzinfo=None)
+        if not isinstance(newest, datetime):
+            now = now.date() if isinstance(now, datetime) else now
+        age = _clock(now) - _clock(newest)
+        detail = (
+            f"the newest `{self.column}` is {newest}, {_shown(age)} {now if self.as_of is not None else 'this run'}"
+        )
+        if age > _age(self.max_age):
+            are = "is" if self.max_age.startswith("1 ") else "are"
+            return Verdict(False, f"{detail}, and at most {self.max_age} {are} allowed")
+        return Verdict(True, detail)
+
+
+def _age(text: str) -> timedelta:
+    found = _AGE.fullmatch(text)
+    assert found is not None, f"`{text}` was judged without being checked"
+    return int(found[1]) * UNITS[found[2]]
+
+
+def _clock(value: date) -> datetime:
+    return value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
+
+
+def _shown(age: timedelta) -> str:
+    """`3 days before`: in the greatest unit of which there are two or more."""
+    apart = abs(age)
+    unit = next(
+        (unit for unit in ("day", "hour", "minute") if apart >= 2 * UNITS[unit]),
+        "day" if apart == UNITS["day"] else "minute",
+    )
+    number = apart // UNITS[unit]
+    return f"{number:,} {unit}{'' if number == 1 else 's'} {'before' if age >= timedelta() else 'after'}"

@@ -1,0 +1,96 @@
+"""The rows that checks did not hold for: kept in the run's folder, and found there again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from etlrun.compiler.check import Checked
+from etlrun.failures import RunFailure
+from etlrun.language.columns import Columns
+from etlrun.runtime.run_folder import RunFolder
+from etlrun.runtime.run_records import StoredRun, stored_runs
+
+if TYPE_CHECKING:
+    import pyarrow
+
+MOST_KEPT = 1000  # rows of each check, the first in the order of their columns
+
+
+@dataclass(frozen=True)
+class FailingRows:
+    """The rows that a check of an earlier run did not hold for, and what it said of them."""
+
+    path: Path
+    run_id: str
+    detail: str
+
+
+def keep_failing(folder: RunFolder, relation: str, check: str, rows: pyarrow.Table) -> None:
+    """Write the rows that a check did not hold for."""
+    import pyarrow.parquet as pq
+
+    path = folder.failing(relation, check)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    pq.write_table(rows, path)
+
+
+def numbered(checks: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """What each check, given as relation and kind, is called: `unique`, or `unique.2` where its relation has several of the kind."""
+    listed = list(checks)
+    several, met = Counter(listed), Counter[tuple[str, str]]()
+    for relation, kind in listed:
+        met[relation, kind] += 1
+        yield f"{kind}.{met[relation, kind]}" if several[relation, kind] > 1 else kind
+
+
+def find_failing(checked: Checked, relation: str, check: str) -> FailingRows:
+    """The rows kept by the last run that asked a check of a relation. Raises RunFailure where there are none."""
+    name = checked.pipeline.name
+    for stored in stored_runs(checked.project.path(checked.project.settings.runs)):
+        if isinstance(stored, StoredRun) and stored.record.pipeline == name and (asked := _asked(stored, relation)):
+            return _kept(checked, stored, relation, check, asked)
+    message = f"no run of `{name}` that is still kept has asked a check of `{relation}`"
+    raise RunFailure(
+        "usage", "no-failing-rows", message, f"`etlrun run {name} --dry-run` asks them and publishes nothing"
+    )
+
+
+def _asked(stored: StoredRun, relation: str) -> dict[str, dict[str, Any]]:
+    """The checks of a relation that a run asked, by name."""
+    checks = stored.record.checks
+    names = numbered((str(found.get("relation")), str(found.get("check"))) for found in checks)
+    return {name: found for name, found in zip(names, checks, strict=True) if found.get("relation") == relation}
+
+
+def _kept(
+    checked: Checked, stored: StoredRun, relation: str, check: str, asked: dict[str, dict[str, Any]]
+) -> FailingRows:
+    run = stored.folder.id
+    if check not in asked:
+        known = ", ".join(f"`{name}`" for name in asked)
+        message = f"the run {run} asked no check `{check}` of `{relation}`"
+        raise RunFailure("usage", "no-failing-rows", message, f"it asked {known}")
+    path, detail = stored.folder.failing(relation, check), str(asked[check].get("detail"))
+    if asked[check].get("status") == "ok":
+        message = f"the check `{check}` of `{relation}` holds in the run {run}: {detail}"
+        raise RunFailure("usage", "no-failing-rows", message, "there is no row to show")
+    if not path.is_file():
+        message = f"the run {run} keeps no rows for the check `{check}` of `{relation}`: {detail}"
+        fix = (
+            "it is about all rows together, or its rows were removed by age; `etlrun show` without --failing shows rows"
+        )
+        raise RunFailure("usage", "no-failing-rows", message, fix)
+    _refuse_other_columns(path, checked.columns[relation], run)
+    return FailingRows(path, run, detail)
+
+
+def _refuse_other_columns(path: Path, columns: Columns, run: str) -> None:
+    import pyarrow.parquet as pq
+
+    if tuple(pq.read_schema(path).names) != columns.names:
+        message = f"the pipeline has changed since the run {run}: its rows have other columns"
+        raise RunFailure("usage", "spec-changed", message, "run the pipeline again")
