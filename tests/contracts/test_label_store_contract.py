@@ -218,3 +218,16 @@ def test_select_insert_and_delete_suffice_where_the_tables_are_there(
     assert served.run(views) == [(0,)]
     opened().close()
     assert served.run(views) == [(1,)]
+
+
+def test_answers_are_removed_by_key_by_status_and_by_question(opened: Callable[..., Store]) -> None:
+    store = opened()
+    store.add_question(QUESTION, "gemini m")
+    record(store, result("sao băng"), result("100% phim"), result("poison", "refused"), result("late", "failed"))
+    assert store.holding("băng") == ["sao băng"]
+    assert store.holding("0% ph") == ["100% phim"] and store.holding("%phim") == []
+    assert store.forget_status(QUESTION.id, ["refused"]) == 1
+    assert set(known(store, "sao băng", "100% phim", "poison", "late")) == {"sao băng", "100% phim", "late"}
+    store.compact()
+    assert store.forget_question(QUESTION.id) == 3
+    assert (store.costs(), known(store, "late")) == ([], {})

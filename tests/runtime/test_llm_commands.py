@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sqlite3
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -82,7 +84,10 @@ def test_eval_scores_answers_and_its_exit_code_gates(project: Project) -> None:
         golden(project, {key: another(label) if key == "bóng đá" else label for key, label in right.items()})
         arguments = ("llm", "eval", "kind", "golden.csv", "--model", "kinds")
         summary = run(project, served, *arguments, "--json").json
-        passed, failed = (run(project, served, *arguments, "--min-accuracy", wanted) for wanted in ("80", "81"))
+        passed, failed = (
+            run(project, served, *arguments, "--junit", f"{wanted}.xml", "--min-accuracy", wanted)
+            for wanted in ("80", "81")
+        )
         assert len(served.records) == 1
     score = summary["outputs"]["kind"]
     assert (score["keys"], score["answered"], score["right"], score["accuracy"]) == (5, 5, 4, 0.8)
@@ -92,6 +97,10 @@ def test_eval_scores_answers_and_its_exit_code_gates(project: Project) -> None:
     ]
     assert wrong == [(another(right["bóng đá"]), right["bóng đá"], 1)]
     assert (passed.code, failed.code) == (0, 3)
+    suites = [ElementTree.parse(project.folder / f"{wanted}.xml").getroot() for wanted in ("80", "81")]
+    assert [suite.get("failures") for suite in suites] == ["0", "1"]
+    assert suites[1].find("testcase/failure").get("message") == "4 of 5 keys are right (80.0%), and 81% are expected"  # type: ignore[union-attr]
+    assert int(suites[0].get("tests", "")) == 1 + len(score["labels"])
     assert "kind: 4 of 5 right (80.0%, 95% interval 37.6% to 96.4%)" in passed.out
 
 
@@ -160,3 +169,114 @@ def test_doctor_exits_1_where_an_example_is_answered_wrongly(project: Project) -
 def test_a_misspelt_command_is_told(project: Project) -> None:
     result = project.run("llm", "stat")
     assert (result.code, "did you mean `stats`?" in result.err) == (2, True)
+
+
+def bytes_of_the_store(project: Project) -> bytes:
+    return b"".join(path.read_bytes() for path in (project.folder / ".etlrun").glob("labels.sqlite*"))
+
+
+def test_a_forgotten_key_leaves_no_trace_in_the_store(project: Project) -> None:
+    searches(project, *FEW, "Nguyễn Văn Tâm", "nguyễn văn tâm 1985", *(f"phim số {number}" for number in range(40)))
+    with service() as served:
+        assert run(project, served).code == 0
+        assert "nguyễn văn tâm".encode() in bytes_of_the_store(project)
+        alone = project.run("llm", "forget", "NGUYỄN VĂN TÂM")
+        assert (alone.code, alone.out) == (0, "removed: 1 answer about 1 key\n")
+        project.write("overrides/kind.csv", "key,kind\nNguyễn  Văn Tâm,Film\n")
+        rest = project.run("llm", "forget", "--containing", "văn tâm")
+        assert rest.out == f"removed: 1 answer about 1 key\n{Path('overrides/kind.csv')} holds it too: edit the file\n"
+        content = bytes_of_the_store(project)
+        assert "văn tâm".encode() not in content.lower() and "Nguyễn".encode() not in content
+        assert project.run("llm", "forget", "văn tâm").out.startswith("the store has no answer about it\n")
+        project.write("overrides/kind.csv", "key,kind\n")
+        assert run(project, served).json["models"].popitem()[1]["asked"] == 2
+
+
+def test_prune_removes_what_no_prompt_asks_any_more(project: Project) -> None:
+    with service() as served:
+        assert run(project, served).code == 0
+        assert run(project, served, "llm", "prune").out == "every question of the store is still asked\n"
+        project.write("prompts/kind.md", PROMPT.replace("Keywords are", "A team is Sport. Keywords are"))
+        assert run(project, served).code == 0
+        listed = run(project, served, "llm", "prune")
+        assert "--yes removes 1 question and what belongs to it" in listed.out
+        assert len(project.run("llm", "stats", "--json").json) == 2
+        assert "removed: 1 question, 5 answers" in run(project, served, "llm", "prune", "--yes").out
+        assert len(project.run("llm", "stats", "--json").json) == 1
+        assert (run(project, served).code, len(served.records)) == (0, 2)
+
+
+def test_prune_needs_to_know_every_model(project: Project) -> None:
+    with service() as served:
+        assert run(project, served).code == 0
+    project.write(
+        "etlrun.yaml", (project.folder / "etlrun.yaml").read_text().replace("${MODEL:-gemini-2.5-flash}", "${MODEL}")
+    )
+    refused = project.run("llm", "prune", "--yes")
+    assert (refused.code, "`MODEL`, which is not set" in refused.err) == (2, True)
+    assert len(project.run("llm", "stats", "--json").json) == 1
+
+
+def test_refused_keys_are_asked_again_after_retry(project: Project) -> None:
+    searches(project, *FEW, "phim poison")
+    with service() as served:
+        assert run(project, served).code == 0
+    with service() as served:
+        assert (run(project, served).code, len(served.records)) == (0, 0)
+        assert run(project, served, "llm", "retry", "kind", "--failed").out == "the next run asks again: 0 keys\n"
+        assert run(project, served, "llm", "retry", "kind", "--refused").out == "the next run asks again: 1 key\n"
+        assert (run(project, served).code, len(served.records) > 0) == (0, True)
+    assert project.run("llm", "retry", "knd").code == 2
+
+
+def test_a_store_of_a_later_form_is_refused_before_anything_is_asked(project: Project) -> None:
+    with service() as served:
+        assert run(project, served).code == 0
+        with sqlite3.connect(project.folder / ".etlrun/labels.sqlite") as connection:
+            connection.execute("update etlrun_label_store set form = 2")
+        connection.close()
+        searches(project, *FEW, "another")
+        refused = run(project, served)
+        assert (refused.code, len(served.records)) == (1, 1)
+        assert "has form 2, and this etlrun knows form 1" in refused.json["error"]["message"]
+
+
+def test_a_reviewed_file_goes_to_a_spreadsheet_and_back(project: Project) -> None:
+    searches(project, *["bóng đá"] * 4, "vtv3", "vtv3", *["=1+1 phim"] * 2, "running man", "naruto")
+    enrich(project, "titles")
+    assert project.run(FILE).code == 0
+    result = project.run("llm", "review", FILE, "--open", "--users", "user", "-o", "review.csv")
+    assert result.code == 0, result.err
+    assert "kind: labelling 4 open keys gains +80.0 points of rows, +80.0 of users" in result.err
+    content = (project.folder / "review.csv").read_text(encoding="utf-8")
+    assert content.splitlines() == [
+        "\ufeffkey,kind,rows,row_points,user_points,status,source",
+        "bóng đá,,4,40.00,40.00,abstained,",
+        "'=1+1 phim,,2,60.00,60.00,abstained,",
+        "naruto,,1,70.00,70.00,abstained,",
+        "running man,,1,80.00,80.00,abstained,",
+    ]
+    from_a_spreadsheet = content.replace("bóng đá,,", "bóng đá,Sprt,").replace("phim,,", "phim,Film,").replace(",", ";")
+    project.write("review.csv", from_a_spreadsheet)
+    wrong = project.run("llm", "review", FILE, "--take", "review.csv")
+    assert (wrong.code, "review.csv:2:" in wrong.err, "did you mean `Sport`?" in wrong.err) == (2, True, True)
+    assert not (project.folder / "overrides/kind.csv").exists()
+    project.write("review.csv", from_a_spreadsheet.replace("Sprt", "Sport"))
+    assert "2 labels taken into overrides/kind.csv" in project.run("llm", "review", FILE, "--take", "review.csv").out
+    assert (project.folder / "overrides/kind.csv").read_text() == "key,kind\nbóng đá,Sport\n=1+1 phim,Film\n"
+    assert project.run(FILE).code == 0
+    assert sorted(str(row[2]) for row in project.table("labelled")) == sorted(
+        [*["Sport"] * 4, *["Channel"] * 2, *["Film"] * 2, "None", "None"]
+    )
+
+
+def test_what_the_models_say_already_is_not_taken_from_a_reviewed_file(project: Project) -> None:
+    enrich(project, "titles")
+    assert project.run(FILE).code == 0
+    assert project.run("llm", "review", FILE, "-o", "all.csv").code == 0
+    written = (project.folder / "all.csv").read_text().replace("phim hay,,", "phim hay,Other,")
+    project.write("all.csv", written)
+    assert project.run("llm", "review", FILE, "--take", "all.csv").out.startswith("1 label taken")
+    assert (project.folder / "overrides/kind.csv").read_text() == "key,kind\nphim hay,Other\n"
+    misspelt = project.run("llm", "review", FILE, "--users", "usr")
+    assert (misspelt.code, "did you mean `user`?" in misspelt.err) == (2, True)

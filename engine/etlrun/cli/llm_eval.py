@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
 
 import click
 
@@ -28,6 +30,12 @@ if TYPE_CHECKING:
     help="Exit with code 3 below this share of right answers.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one object.")
+@click.option(
+    "--junit",
+    metavar="FILE.xml",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the figures as JUnit XML too: a test for each output and each label.",
+)
 def command(
     prompt: str,
     golden: Path,
@@ -37,6 +45,7 @@ def command(
     max_usd: float | None,
     min_accuracy: float | None,
     as_json: bool,
+    junit: Path | None,
 ) -> None:
     """Score the answers to PROMPT for the keys of GOLDEN.csv, whose other columns hold the right answers.
 
@@ -72,6 +81,8 @@ def command(
     else:
         for name, score in found.scores.items():
             tell(_text(name, score))
+    if junit:
+        junit.write_text(_junit(prompt, found.scores, min_accuracy or 0.0), encoding="utf-8")
     if min_accuracy is not None and any(score.accuracy * 100 < min_accuracy for score in found.scores.values()):
         click.echo(f"below the wanted {min_accuracy:g}%", err=True)
         raise SystemExit(3)
@@ -103,6 +114,24 @@ def _object(score: Score) -> dict[str, Any]:
         "labels": labels,
         "confusion": confusion,
     }
+
+
+def _junit(prompt: str, scores: Mapping[str, Score], min_accuracy: float) -> str:
+    """A test for each output, which fails where it is right less often than is expected, and one for each label with its figures."""
+    suite = ElementTree.Element("testsuite", name=f"etlrun llm eval {prompt}")
+    for name, score in scores.items():
+        case = ElementTree.SubElement(suite, "testcase", classname=prompt, name=name)
+        text = f"{score.right:,} of {score.keys:,} keys are right ({score.accuracy:.1%})"
+        if score.accuracy * 100 < min_accuracy:
+            ElementTree.SubElement(case, "failure", message=f"{text}, and {min_accuracy:g}% are expected")
+        ElementTree.SubElement(case, "system-out").text = text
+        for item in score.labels:
+            label = ElementTree.SubElement(suite, "testcase", classname=f"{prompt}.{name}", name=item.label)
+            figures = f"precision {_share(item.precision)}, recall {_share(item.recall)}, {item.wanted:,} golden keys"
+            ElementTree.SubElement(label, "system-out").text = figures
+    suite.set("tests", str(len(suite)))
+    suite.set("failures", str(len(suite.findall("testcase/failure"))))
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(suite, encoding="unicode") + "\n"
 
 
 def _text(name: str, score: Score) -> str:

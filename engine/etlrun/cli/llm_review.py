@@ -1,17 +1,29 @@
-"""`etlrun llm review`: the keys that matter most, for a person to correct."""
+"""`etlrun llm review`: the keys that matter most, for a person to label or correct, and the way back of what they wrote."""
 
 from __future__ import annotations
 
 import csv
 import io
+import os
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from etlrun.cli.options import PipelineFile, checked_pipeline, choosing
 from etlrun.cli.reporting import reporting
+from etlrun.cli.words import counted, tell
 from etlrun.diagnostics import harmless
+
+if TYPE_CHECKING:
+    from etlrun.compiler.check import Checked
+    from etlrun.enrich.review import Review, ReviewLine
+    from etlrun.spec.outputs import Output
+
+STEPS = (150, 500, 1_000)  # keys, of which the summary says what labelling them gains
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what makes a cell a formula for a spreadsheet
 
 
 @click.command("review")
@@ -25,28 +37,147 @@ from etlrun.diagnostics import harmless
     type=click.IntRange(1),
     help="How many keys at most; those with the most rows first.",
 )
-@click.option("--open", "only_open", is_flag=True, help="Only keys without an answer.")
+@click.option("--open", "only_open", is_flag=True, help="Only keys without an answer, and what labelling them gains.")
+@click.option("--users", default="", metavar="COLUMN", help="Count users too: the column that says who is in a row.")
+@click.option("--prompt", default="", metavar="NAME", help="Of a pipeline that asks several, the prompt that is meant.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE.csv",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a file that a spreadsheet opens.",
+)
+@click.option(
+    "--take",
+    metavar="FILE.csv",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Take what was written into such a file into overrides/PROMPT.csv.",
+)
 @choosing
-def command(pipeline: Path, count: int, only_open: bool, profile: str, engine: str, settings: tuple[str, ...]) -> None:
+def command(
+    pipeline: Path,
+    count: int,
+    only_open: bool,
+    users: str,
+    prompt: str,
+    output: Path | None,
+    take: Path | None,
+    profile: str,
+    engine: str,
+    settings: tuple[str, ...],
+) -> None:
     """Print the keys of PIPELINE as CSV: each with its answer, the number of rows it has, and who gave the answer.
 
-    Correct what is wrong, keep those lines only, and put them into overrides/PROMPT.csv: they win over every model. The columns rows,
-    status and source may stay. Keys are computed by duckdb; nobody is asked.
+    `row_points` are the percentage points of rows that get an answer once this key and the open ones above it are labelled; with
+    --users, `user_points` the same of users. Write labels into the file, correct wrong ones, and give it back with --take: what differs
+    from the models' answers goes into overrides/PROMPT.csv and wins over every model. Keys are computed by duckdb; nobody is asked.
     """
-    from etlrun.enrich.review import review
-    from etlrun.runtime.asked_keys import gather_keys
+    from etlrun.enrich.review import read_rows, review
+    from etlrun.runtime.asked_keys import look_at_asked
 
     checked = checked_pipeline(pipeline, profile, engine, settings)
+    if take:
+        _take(checked, take, prompt)
+        return
+    _check_users(checked, users)
     with reporting(checked.pipeline.name, quiet=True) as reporter:
-        tables = review(checked, gather_keys(checked, reporter))
-    for prompt, (header, lines) in tables.items():
-        chosen = [line for line in lines if not only_open or line[header.index("status")] != "ok"]
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(chosen[:count])
-        lines_of_csv = text.getvalue()
-        click.echo(harmless(lines_of_csv) if sys.stdout.isatty() else lines_of_csv, nl=False)
-        click.echo(
-            f"{min(count, len(chosen)):,} of {len(chosen):,} keys; corrections go into overrides/{prompt}.csv", err=True
-        )
+        rows = look_at_asked(checked, reporter, lambda ask, paths: read_rows(ask, paths, users))
+        reviews = [found for found in review(checked, rows) if not prompt or found.prompt == prompt]
+    if output and len({found.prompt for found in reviews}) > 1:
+        names = ", ".join(dict.fromkeys(found.prompt for found in reviews))
+        raise click.BadParameter(f"the pipeline asks {names}, and a file holds one: name it", param_hint="--prompt")
+    _show(reviews, count, only_open, bool(users), output)
+
+
+def _check_users(checked: Checked, users: str) -> None:
+    from etlrun.compiler.plan import make_plan
+    from etlrun.diagnostics import nearest
+    from etlrun.enrich.bills import asking_relations
+
+    relations = {relation.name: relation for relation in make_plan(checked).relations}
+    for asking in asking_relations(checked) if users else ():
+        names = [column.name for column in relations[asking.reads[0]].columns]
+        if users not in names:
+            fix = nearest(users, names) or f"the rows have {', '.join(names)}"
+            raise click.BadParameter(f"there is no column `{users}` ({fix})", param_hint="--users")
+
+
+def _show(reviews: Sequence[Review], count: int, only_open: bool, has_users: bool, output: Path | None) -> None:
+    written: set[str] = set()
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    for found in reviews:
+        chosen = [line for line in found.lines if not only_open or line.answer.status != "ok"]
+        if found.prompt not in written:
+            writer.writerow(_header(found.outputs, has_users))
+            written.add(found.prompt)
+        for line in chosen[:count]:
+            cells = _cells(line, found.outputs, has_users)
+            writer.writerow([f"'{cell}" if output and cell.startswith(FORMULA) else cell for cell in cells])
+        if output is None:
+            content = text.getvalue()
+            click.echo(harmless(content) if sys.stdout.isatty() else content, nl=False)
+            text.seek(0)
+            text.truncate()
+        shown = f"{min(count, len(chosen)):,} of {counted(len(chosen), 'key')}"
+        tell(f"{shown}; corrections go into overrides/{found.prompt}.csv", err=True)
+        for gain in _gains(found, has_users):
+            tell(gain, err=True)
+    if output:
+        output.write_text(text.getvalue(), encoding="utf-8-sig")  # the mark by which spreadsheets know UTF-8
+        tell(f"written to {output}; take it back with --take {output}", err=True)
+
+
+def _header(outputs: Sequence[Output], has_users: bool) -> list[str]:
+    users = ["user_points"] if has_users else []
+    return ["key", *(output.name for output in outputs), "rows", "row_points", *users, "status", "source"]
+
+
+def _cells(line: ReviewLine, outputs: Sequence[Output], has_users: bool) -> list[str]:
+    answer = line.answer
+    points = [line.row_gain, *([line.user_gain] if has_users else [])]
+    return [
+        line.key.shown,
+        *(_cell(answer.values.get(output.name)) for output in outputs),
+        str(line.key.rows),
+        *("" if share is None else f"{share * 100:.2f}" for share in points),
+        answer.status,
+        answer.source if answer.status == "ok" else "",
+    ]
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _gains(found: Review, has_users: bool) -> Iterator[str]:
+    """What labelling the commonest open keys gains, a line each."""
+    is_open = [line for line in found.lines if line.answer.status != "ok"]
+    for count in dict.fromkeys(min(step, len(is_open)) for step in STEPS if is_open):
+        last = is_open[count - 1]
+        users = f", +{(last.user_gain or 0) * 100:.1f} of users" if has_users else ""
+        tell_of = f"{found.prompt}: labelling {counted(count, 'open key')}"
+        yield f"{tell_of} gains +{(last.row_gain or 0) * 100:.1f} points of rows{users}"
+
+
+def _take(checked: Checked, file: Path, prompt: str) -> None:
+    """Merge the labels of a reviewed file into the overrides of its prompt. Raises SpecError with every mistake; nothing is taken then."""
+    from etlrun.enrich.bills import asking_relations
+    from etlrun.enrich.enrichment import open_enrichment
+    from etlrun.enrich.review import corrections
+    from etlrun.spec.answer_files import overrides_path, read_answers, write_overrides
+
+    asks = {relation.ask.prompt: relation.ask for relation in asking_relations(checked) if relation.ask}
+    if prompt not in asks and (prompt or len(asks) != 1):
+        raise click.BadParameter(f"the pipeline asks {', '.join(asks) or 'nothing'}: name one", param_hint="--prompt")
+    ask = asks[prompt] if prompt else next(iter(asks.values()))
+    with open_enrichment(checked.project, checked.profile, ask) as enrichment:
+        labelled = read_answers(file, str(file), enrichment.prompt.outputs)
+        new = corrections(enrichment, labelled)
+        write_overrides(checked.project.root, ask.prompt, enrichment.prompt.outputs, new)
+    where = os.path.relpath(overrides_path(checked.project.root, ask.prompt))
+    tell(
+        f"{counted(len(new), 'label')} taken into {where}; {counted(len(labelled) - len(new), 'line')} said nothing new"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import secrets
+import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -24,17 +25,18 @@ from etlrun.enrich._tables import (
     OWNERS,
     QUESTIONS,
     REQUESTS,
+    check_form,
     create_view,
     server_engine,
     sqlite_engine,
 )
 from etlrun.enrich.questions import Question
-from etlrun.enrich.store import SETTLED, WORTH, Cost, Leased, RequestEntry, Result, Sent, Store, StoredAnswer
+from etlrun.enrich.store import SETTLED, WORTH, Cost, Leased, RequestEntry, Result, Sent, Status, Store, StoredAnswer
 from etlrun.failures import RunFailure
 
 Made = TypeVar("Made")
 AT_ONCE = 500  # keys in one `in (...)`
-SCAN = 5_000  # keys for which one pass over all answers may be quicker than looking each up
+SCAN = 5_000  # keys for which one pass over all answers, or a join, may be quicker than looking each up
 ATTEMPTS = 5  # of a transaction that another process's transaction got in the way of
 
 
@@ -47,6 +49,7 @@ class SqlStore(Store):
         self.place = str(where) if isinstance(where, Path) else f"{where.place},"
         self._explain = _explain_file if isinstance(where, Path) else where.explain
         self._write(METADATA.create_all)
+        self._write(lambda connection: check_form(connection, self.place.rstrip(",")))
         self._write(create_view)  # apart: a server may undo all of a transaction in which one statement fails
 
     def _write(self, work: Callable[[sa.Connection], Made]) -> Made:
@@ -90,7 +93,7 @@ class SqlStore(Store):
         names = ("key", "status", "answer", "reason")
         with self._reading() as connection:
             source = self._source(connection, question)
-            rows = self._all_of(connection, names, question, keys) if len(keys) > SCAN else None
+            rows = self._many_of(connection, names, question, keys) if len(keys) > SCAN else None
             if rows is None:
                 rows = (row for part in _parts(keys) for row in self._among(connection, ANSWERS, names, question, part))
             shared: dict[tuple[str, str, str], StoredAnswer] = {}  # a million keys share a few answers
@@ -105,16 +108,32 @@ class SqlStore(Store):
     def _source(self, connection: sa.Connection, question: str) -> str:
         return connection.scalar(sa.select(QUESTIONS.c.source).where(QUESTIONS.c.id == question)) or ""
 
-    def _all_of(
+    def _many_of(
         self, connection: sa.Connection, names: Sequence[str], question: str, keys: Sequence[str]
     ) -> Iterator[Any] | None:
-        """The rows of `keys` out of one pass over all answers of the question; None where it has many more of them than keys."""
+        """The rows of many keys: by one pass over all answers of the question, or where it has many more of them than keys, by a join in
+        a file; None where neither is quicker than looking them up."""
         count = connection.scalar(sa.select(sa.func.count()).where(ANSWERS.c.question == question)) or 0
-        if count > 5 * len(keys):
-            return None
-        wanted = set(keys)
-        statement = sa.select(*(ANSWERS.c[name] for name in names)).where(ANSWERS.c.question == question)
-        return (row for row in connection.execution_options(yield_per=10_000).execute(statement) if row[0] in wanted)
+        if count <= 5 * len(keys):
+            wanted = set(keys)
+            statement = sa.select(*(ANSWERS.c[name] for name in names)).where(ANSWERS.c.question == question)
+            rows = connection.execution_options(yield_per=10_000).execute(statement)
+            return (row for row in rows if row[0] in wanted)
+        return self._joined(connection, names, question, keys) if self.engine.dialect.name == "sqlite" else None
+
+    def _joined(
+        self, connection: sa.Connection, names: Sequence[str], question: str, keys: Sequence[str]
+    ) -> Iterator[Any]:
+        """The rows of keys by a join in their order, so that each page of the file is read once."""
+        connection.exec_driver_sql("create temp table if not exists wanted (key text primary key) without rowid")
+        connection.exec_driver_sql("delete from temp.wanted")
+        connection.exec_driver_sql("insert into temp.wanted values (?)", [(key,) for key in sorted(set(keys))])
+        columns = ", ".join(f'found."{name}"' for name in names)
+        statement = (
+            f"select {columns} from temp.wanted as wanted cross join {ANSWERS.name} as found on found.question = ?"
+            ' and found."key" = wanted.key'
+        )
+        return iter(connection.exec_driver_sql(statement, (question,)))
 
     def _among(
         self, connection: sa.Connection, table: sa.Table, names: Sequence[str], question: str, keys: Sequence[str]
@@ -195,6 +214,7 @@ class SqlStore(Store):
         if self.engine.dialect.name != "postgresql":
             self._insert(connection, table, rows, "replace")
         elif rows:  # its INSERT ... ON CONFLICT needs the right to UPDATE
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(table.name))))  # one at a time
             width = len(table.primary_key.columns)
             quote = connection.dialect.identifier_preparer.quote
             same = " and ".join(f"{quote(column.name)} = {self._mark}" for column in table.primary_key.columns)
@@ -274,6 +294,43 @@ class SqlStore(Store):
             )
 
         return self._write(work)
+
+    def forget_status(self, question: str, statuses: Sequence[Status]) -> int:
+        of_status = sa.and_(ANSWERS.c.question == question, ANSWERS.c.status.in_(statuses))
+        return self._write(lambda connection: connection.execute(sa.delete(ANSWERS).where(of_status)).rowcount)
+
+    def forget_question(self, question: str) -> int:
+        def work(connection: sa.Connection) -> int:
+            for table in (LEASES, REQUESTS):
+                connection.execute(sa.delete(table).where(table.c.question == question))
+            connection.execute(sa.delete(QUESTIONS).where(QUESTIONS.c.id == question))
+            return connection.execute(sa.delete(ANSWERS).where(ANSWERS.c.question == question)).rowcount
+
+        return self._write(work)
+
+    def holding(self, text: str) -> list[str]:
+        with self._reading() as connection:
+            has_text = ANSWERS.c.key.contains(text, autoescape=True)
+            found = connection.execute(sa.select(ANSWERS.c.key).where(has_text).distinct().order_by(ANSWERS.c.key))
+            return [row.key for row in found]
+
+    def compact(self) -> None:
+        if self.engine.dialect.name != "sqlite":
+            return
+        try:
+            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                raw = connection.connection.dbapi_connection
+                assert isinstance(raw, sqlite3.Connection)
+                for statement in ("vacuum", "pragma wal_checkpoint(truncate)"):
+                    is_blocked = next(iter(raw.execute(statement)), (0,))[0]
+                if is_blocked:
+                    raise sqlite3.OperationalError("database is locked")
+        except (sqlite3.Error, sa.exc.DBAPIError) as error:
+            what, fix = str(error), "run it again when no other process uses the store: what is removed stays removed"
+            message = (
+                f"the label store in {self.place} was not written anew: {what}; removed keys may be left in the file"
+            )
+            raise RunFailure("connection", "label-store", message, fix) from None
 
     def close(self) -> None:
         self.engine.dispose()

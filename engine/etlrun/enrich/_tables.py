@@ -101,6 +101,10 @@ OWNERS = sa.Table(
 )
 
 
+FORM = 1  # of these tables; another form is another number, and a store says which it has
+
+STORE = sa.Table("etlrun_label_store", METADATA, sa.Column("form", sa.Integer, primary_key=True, autoincrement=False))
+
 LABELS = "etlrun_labels"
 
 
@@ -127,6 +131,17 @@ def labels_view() -> sa.Select[Any]:
         .join_from(ANSWERS, QUESTIONS, QUESTIONS.c.id == ANSWERS.c.question)
         .join(REQUESTS, REQUESTS.c.id == ANSWERS.c.request)
     )
+
+
+def check_form(connection: sa.Connection, place: str) -> None:
+    """Note the form of a new store, and refuse one of a form that is not known here. Raises RunFailure."""
+    form = connection.scalar(sa.select(sa.func.max(STORE.c.form)))
+    if form is None:
+        connection.execute(sa.insert(STORE).values(form=FORM))
+    elif form != FORM:
+        message = f"the label store in {place} has form {form}, and this etlrun knows form {FORM}"
+        fix = "update etlrun on this machine, or let `labels` of the profile name another store; nothing was asked"
+        raise RunFailure("connection", "label-store", message, fix)
 
 
 def create_view(connection: sa.Connection) -> None:

@@ -1,47 +1,108 @@
-"""The keys of a pipeline by the number of rows they have, with what is known of each, for a person to correct."""
+"""The keys of a pipeline by the number of rows they have, with what is known of each and what labelling it would gain; and the
+labels that people gave, taken back."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import NamedTuple
 
 from etlrun.compiler.check import Checked
-from etlrun.enrich.answers import known_answers
+from etlrun.contracts.step import Ask
+from etlrun.enrich.answers import OVERRIDE, Answer, known_answers
 from etlrun.enrich.bills import asking_relations
-from etlrun.enrich.enrichment import open_enrichment
-from etlrun.enrich.keys import Keys
-from etlrun.spec.answer_files import REVIEW
+from etlrun.enrich.enrichment import Enrichment, count_rows, open_enrichment, read_keys
+from etlrun.enrich.keys import Key, Keys
+from etlrun.spec.answer_files import Answered
+from etlrun.spec.normal_form import normal_form
+from etlrun.spec.outputs import Output
 
-Table = tuple[list[str], list[list[str]]]
+
+@dataclass(frozen=True)
+class AskedRows:
+    """The rows of an enrich step: its keys, the number of rows, and who is in them: each distinct spelling and user."""
+
+    keys: Keys
+    rows: int
+    users: Sequence[tuple[str, object]] = ()
 
 
-def review(checked: Checked, keys: Mapping[str, Keys]) -> dict[str, Table]:
-    """By prompt: a header and a line for every key that is asked, the one with the most rows first. Calls no service. Raises RunFailure.
+class ReviewLine(NamedTuple):
+    """A key, what is known of it, and the share of all rows and of all users that have an answer once this key and the open ones before
+    it are labelled, less what have one now; None for a key that has an answer."""
 
-    `keys` are those of each enrich step, by the name of its relation of answers.
-    """
-    found: dict[str, Table] = {}
+    key: Key
+    answer: Answer
+    row_gain: float | None
+    user_gain: float | None
+
+
+@dataclass(frozen=True)
+class Review:
+    """The keys of one enrich step, the one with the most rows first."""
+
+    prompt: str
+    outputs: tuple[Output, ...]
+    lines: tuple[ReviewLine, ...]
+
+
+def read_rows(ask: Ask, paths: Sequence[str], users: str) -> AskedRows:
+    """The rows of a step in Parquet files; `users` is the column that says who is in them, or `""`."""
+    if not users or not paths:
+        return AskedRows(read_keys(paths, ask.key), count_rows(paths))
+    import duckdb
+
+    from etlrun.language.duckdb_words import name, parquet
+
+    query = f"SELECT DISTINCT {name(ask.key)}, {name(users)} FROM {parquet(paths)} WHERE {name(users)} IS NOT NULL"
+    with duckdb.connect() as connection:
+        connection.execute("SET threads = 2")
+        return AskedRows(read_keys(paths, ask.key), count_rows(paths), connection.execute(query).fetchall())
+
+
+def review(checked: Checked, asked: Mapping[str, AskedRows]) -> Iterator[Review]:
+    """Every enrich step reviewed; `asked` are their rows, by the name of the relation of answers. Calls no service. Raises RunFailure."""
     for relation in asking_relations(checked):
         assert relation.ask is not None
-        asked = keys[relation.name].asked
+        rows = asked[relation.name]
         with open_enrichment(checked.project, checked.profile, relation.ask) as enrichment:
-            outputs = [output.name for output in enrichment.prompt.outputs]
-            answers = known_answers(asked, enrichment.tiers, enrichment.store, enrichment.overrides)
-        lines = [
-            [
-                key.shown,
-                *(_cell(answer.values.get(name)) for name in outputs),
-                str(key.rows),
-                answer.status,
-                answer.source if answer.status == "ok" else "",
-            ]
-            for key, answer in zip(asked, answers, strict=True)
-        ]
-        header, before = found.get(relation.ask.prompt, (["key", *outputs, *REVIEW], []))
-        found[relation.ask.prompt] = (header, before + lines)
-    return found
+            answers = known_answers(rows.keys.asked, enrichment.tiers, enrichment.store, enrichment.overrides)
+        yield Review(relation.ask.prompt, enrichment.prompt.outputs, tuple(_lines(rows, answers)))
 
 
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _lines(asked: AskedRows, answers: Sequence[Answer]) -> Iterator[ReviewLine]:
+    is_open = [answer.status != "ok" for answer in answers]
+    by_row = _shares((key.rows if wanted else 0 for key, wanted in zip(asked.keys.asked, is_open)), asked.rows)
+    by_user = _shares(*_new_users(asked, is_open)) if asked.users else [None] * len(answers)
+    for key, answer, wanted, rows, users in zip(asked.keys.asked, answers, is_open, by_row, by_user, strict=True):
+        yield ReviewLine(key, answer, rows if wanted else None, users if wanted else None)
+
+
+def _shares(counts: Iterator[int] | Sequence[int], whole: int) -> list[float]:
+    return [total / max(1, whole) for total in accumulate(counts)]
+
+
+def _new_users(asked: AskedRows, is_open: Sequence[bool]) -> tuple[list[int], int]:
+    """By key, the users of whom no key before it has an answer once all open ones before it are labelled; and how many users there are."""
+    place_of = dict(zip(asked.keys.raw, asked.keys.place))
+    first: dict[object, int] = {}  # user -> the first open key, or -1 where one has an answer now
+    nobody = len(is_open)
+    for spelling, user in asked.users:
+        place = place_of.get(spelling, -1)
+        wanted = nobody if place < 0 else place if is_open[place] else -1
+        first[user] = min(first.get(user, nobody), wanted)
+    counts = Counter(first.values())
+    return [counts[place] for place in range(nobody)], len(first)
+
+
+def corrections(enrichment: Enrichment, labelled: Sequence[Answered]) -> list[Answered]:
+    """The lines of a reviewed file that say something new: not what the models answer already."""
+    keys = [Key(normal_form(entry.key), entry.key, 1) for entry in labelled]
+    known = known_answers(keys, enrichment.tiers, enrichment.store, enrichment.overrides)
+    return [
+        entry
+        for entry, answer in zip(labelled, known, strict=True)
+        if answer.source == OVERRIDE or answer.status != "ok" or dict(answer.values) != dict(entry.answer)
+    ]

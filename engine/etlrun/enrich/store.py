@@ -9,6 +9,7 @@ By default it is a SQLite file of the project (`.etlrun/labels.sqlite`); teams s
 | `etlrun_requests` | a request: run, keys asked and answered, outcome, tokens, usd, seconds, model version, time |
 | `etlrun_leases` | a question and a key that some process is asking at this moment |
 | `etlrun_owners` | such a process, and until when it is taken to be alive |
+| `etlrun_label_store` | the form of these tables: an etlrun that does not know it asks nobody |
 
 The view `etlrun_labels` puts the first three together: one row for each question and key, with its share of the request's tokens and money.
 An answer is replaced only by one that is worth as much: a failure never replaces an answer.
@@ -177,6 +178,22 @@ class Store(ABC):
     @abstractmethod
     def forget(self, question: str, keys: Sequence[str]) -> int:
         """Remove the answers of keys, so that they are asked again; gives how many there were."""
+
+    @abstractmethod
+    def forget_status(self, question: str, statuses: Sequence[Status]) -> int:
+        """Remove the answers of a status, so that their keys are asked again; gives how many there were."""
+
+    @abstractmethod
+    def forget_question(self, question: str) -> int:
+        """Remove a question with its answers and requests; gives how many answers there were."""
+
+    @abstractmethod
+    def holding(self, text: str) -> list[str]:
+        """The normal forms of the keys, of any question, that hold `text`."""
+
+    @abstractmethod
+    def compact(self) -> None:
+        """Write a file anew, so that nothing of what was removed is left in it; a server does that by itself. Raises RunFailure."""
 
     @abstractmethod
     def close(self) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from etlrun.compiler.check import Checked
+from etlrun.contracts.step import Ask
 from etlrun.engines.duckdb import Duckdb
 from etlrun.enrich.bills import asking_relations
 from etlrun.enrich.enrichment import read_keys
@@ -14,19 +17,27 @@ from etlrun.runtime.stage import Staged
 from etlrun.spec.project import Use
 from etlrun.working import Reporter
 
+Seen = TypeVar("Seen")
+
 
 def gather_keys(checked: Checked, reporter: Reporter) -> dict[str, Keys]:
-    """The distinct keys of every enrich step, by the name of its relation of answers. Computed by duckdb; no service is called.
+    """The distinct keys of every enrich step, by the name of its relation of answers. Raises RunFailure."""
+    return look_at_asked(checked, reporter, lambda ask, paths: read_keys(paths, ask.key))
 
-    Where one step's keys depend on the answers of another, those that are known count. Raises RunFailure.
+
+def look_at_asked(checked: Checked, reporter: Reporter, read: Callable[[Ask, Sequence[str]], Seen]) -> dict[str, Seen]:
+    """What `read` finds in the rows of every enrich step (Parquet files), by the name of its relation of answers.
+
+    The rows are computed by duckdb; no service is called. Where one step's keys depend on the answers of another, those that are known
+    count. Raises RunFailure.
     """
     asking = asking_relations(checked)
-    found: dict[str, Keys] = {}
+    found: dict[str, Seen] = {}
 
     def look(staged: dict[str, Staged]) -> None:
         for relation in asking:
             assert relation.ask is not None
-            found[relation.name] = read_keys([str(path) for path in staged[relation.reads[0]].paths], relation.ask.key)
+            found[relation.name] = read(relation.ask, [str(path) for path in staged[relation.reads[0]].paths])
 
     bare = replace(checked, pipeline=replace(checked.pipeline, checks={}, sinks={}))
     bare = replace(bare, profile=replace(bare.profile, engine=Use("duckdb", Duckdb(), ())))

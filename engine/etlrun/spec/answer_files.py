@@ -18,7 +18,8 @@ from etlrun.spec.normal_form import normal_form
 from etlrun.spec.outputs import NotAllowed, Output, Value, read_text, refusal
 from etlrun.spec.paths import refuse_outside
 
-REVIEW = ("rows", "status", "source")  # columns that tell a person about a key
+REVIEW = ("rows", "row_points", "user_points", "status", "source")  # columns that tell a person about a key
+SEPARATORS = ",;\t"  # what spreadsheets put between cells, by the country they are set to
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,27 @@ def read_overrides(root: Path, prompt: str, shown: str, outputs: Sequence[Output
     return {normal_form(answered.key): answered.answer for answered in read_answers(path, shown, outputs)}
 
 
+def write_overrides(root: Path, prompt: str, outputs: Sequence[Output], new: Sequence[Answered]) -> None:
+    """Put answers of people into the overrides of a prompt, in the place of those of the same key. Raises SpecError for the file that is there."""
+    path = overrides_path(root, prompt)
+    before = read_answers(path, str(path), outputs) if path.is_file() else ()
+    merged = {normal_form(entry.key): entry for entry in (*before, *new)}
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["key", *(output.name for output in outputs)])
+    for entry in merged.values():
+        writer.writerow([entry.key.lstrip("'"), *(_written(entry.answer[output.name]) for output in outputs)])
+    path.parent.mkdir(exist_ok=True)
+    refuse_outside(root, path.parent, str(path.parent))
+    draft = path.with_name(f".{path.name}.new")
+    draft.write_text(text.getvalue(), encoding="utf-8")
+    draft.replace(path)
+
+
+def _written(value: Value) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{value}"
+
+
 class _Reader:
     """Reads one CSV file, noting what is wrong."""
 
@@ -62,7 +84,9 @@ class _Reader:
         self.file = file
         self.outputs = outputs
         self.problems: list[Diagnostic] = []
-        self.reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        first = self.lines[0] if self.lines else ""
+        separator = max(SEPARATORS, key=first.count)
+        self.reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
 
     def rows(self) -> Iterator[Answered]:
         try:

@@ -1,0 +1,32 @@
+"""`etlrun llm forget`: remove all that the label store knows of a key."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from etlrun.cli.words import counted, tell
+from etlrun.spec.project import find_project
+
+
+@click.command("forget")
+@click.argument("keys", metavar="KEY...", nargs=-1, required=True)
+@click.option("--containing", is_flag=True, help="Every key that holds one of the texts, not only the keys themselves.")
+@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile whose label store is meant.")
+def command(keys: tuple[str, ...], containing: bool, profile: str) -> None:
+    """Remove every answer about KEY from the label store, whatever was asked about it and however it is spelt.
+
+    A store in a file is written anew, so that no trace is left in it. The next run asks again what is still in the data.
+    """
+    from etlrun.enrich.housekeeping import forget_keys
+    from etlrun.enrich.labels import open_labels
+
+    project = find_project(Path.cwd())
+    with closing(open_labels(project, project.profile(profile))) as store:
+        found = forget_keys(project, store, keys, parts=containing)
+    removed = f"removed: {counted(found.answers, 'answer')} about {counted(len(found.keys), 'key')}"
+    tell(removed if found.answers else "the store has no answer about it")
+    for file in found.files:
+        tell(f"{file} holds it too: edit the file")

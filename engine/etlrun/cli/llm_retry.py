@@ -1,0 +1,41 @@
+"""`etlrun llm retry`: let the next run ask again what a model refused or failed to answer."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from etlrun.cli.words import counted, tell
+from etlrun.spec.project import find_project
+
+if TYPE_CHECKING:
+    from etlrun.enrich.store import Status
+
+
+@click.command("retry")
+@click.argument("prompt", metavar="PROMPT")
+@click.option(
+    "--refused", "refused", is_flag=True, help="Keys that a model refused to answer, which no run asks again."
+)
+@click.option(
+    "--failed", "failed", is_flag=True, help="Keys without an answer for another reason; runs ask them anyway."
+)
+@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile whose label store is meant.")
+def command(prompt: str, refused: bool, failed: bool, profile: str) -> None:
+    """Remove what PROMPT's models refused or failed to answer from the label store: the next run asks those keys again.
+
+    Without --refused or --failed both are meant. Nobody is asked now.
+    """
+    from etlrun.enrich.housekeeping import ask_again
+    from etlrun.enrich.labels import open_labels
+
+    project = find_project(Path.cwd())
+    statuses: list[Status] = []
+    statuses += ["refused"] if refused or not failed else []
+    statuses += ["failed"] if failed or not refused else []
+    chosen = project.profile(profile)
+    with closing(open_labels(project, chosen)) as store:
+        tell(f"the next run asks again: {counted(ask_again(project, chosen, store, prompt, statuses), 'key')}")

@@ -1,0 +1,89 @@
+"""What is removed from the label store on a person's word: keys, questions that nobody asks any more, answers to be asked again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from etlrun.contracts.model import ModelError
+from etlrun.enrich.questions import Question
+from etlrun.enrich.store import Cost, Status, Store
+from etlrun.enrich.tiers import tiers_of
+from etlrun.failures import RunFailure
+from etlrun.spec.answer_files import overrides_path, read_overrides
+from etlrun.spec.normal_form import normal_form
+from etlrun.spec.project import Profile, Project, from_environment
+from etlrun.spec.prompts import Prompt, load_prompt, prompt_names
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """Keys that were removed (normal forms), their number of answers, and files of people that still hold such a key."""
+
+    keys: tuple[str, ...]
+    answers: int
+    files: tuple[str, ...]
+
+
+def forget_keys(project: Project, store: Store, texts: Sequence[str], *, parts: bool) -> Forgotten:
+    """Remove all that the store knows of keys or, with `parts`, of keys that hold the texts: each question's answers, and their traces
+    in a file. Raises RunFailure."""
+    wanted = [normal_form(text) for text in texts]
+    keys = tuple(dict.fromkeys(key for text in wanted for key in (store.holding(text) if parts else [text])))
+    answers = sum(store.forget(cost.question, keys) for cost in store.costs()) if keys else 0
+    store.compact()
+    files = (shown for shown, held in _overrides(project) if any(_is_meant(key, wanted, parts) for key in held))
+    return Forgotten(keys, answers, tuple(files))
+
+
+def _is_meant(key: str, wanted: Sequence[str], parts: bool) -> bool:
+    return any(text in key if parts else text == key for text in wanted)
+
+
+def _overrides(project: Project) -> Iterator[tuple[str, set[str]]]:
+    for prompt in prompts_of(project):
+        shown = os.path.relpath(overrides_path(project.root, prompt.name))
+        yield shown, set(read_overrides(project.root, prompt.name, shown, prompt.outputs))
+
+
+def prompts_of(project: Project) -> Iterator[Prompt]:
+    """The prompts of a project. Raises SpecError for mistakes in one."""
+    for name in prompt_names(project.root):
+        found = load_prompt(project.root, name, os.path.relpath(project.root / "prompts" / f"{name}.md"))
+        assert found is not None
+        yield found
+
+
+def questions_of(project: Project, prompt: Prompt, profiles: Iterable[Profile]) -> tuple[Question, ...]:
+    """A prompt as it is put to every model of some profiles. Raises RunFailure where a model is not set up, and SpecError for its files."""
+    models = [use.value for profile in profiles for uses in profile.models.values() for use in uses]
+    try:
+        tiers = tiers_of(prompt, models, project.root, from_environment)
+    except ModelError as error:
+        message = f"which answers are in use cannot be said: {error.message}"
+        raise RunFailure("usage", "model-setup", message, error.fix) from None
+    return tuple(question for tier in tiers for question in tier.questions)
+
+
+def unused(project: Project, store: Store) -> list[Cost]:
+    """The questions of the store that no prompt of the project asks any model of any profile. Raises RunFailure, and SpecError."""
+    profiles = project.profiles.values()
+    asked = {question.id for prompt in prompts_of(project) for question in questions_of(project, prompt, profiles)}
+    return [cost for cost in store.costs() if cost.question not in asked]
+
+
+def prune(store: Store, costs: Sequence[Cost]) -> int:
+    """Remove questions with their answers and requests; gives how many answers there were. Raises RunFailure."""
+    answers = sum(store.forget_question(cost.question) for cost in costs)
+    store.compact()
+    return answers
+
+
+def ask_again(project: Project, profile: Profile, store: Store, prompt: str, statuses: Sequence[Status]) -> int:
+    """Let the keys that have such a status be asked again by the next run; gives how many there are. Raises RunFailure, and SpecError."""
+    found = load_prompt(project.root, prompt, os.path.relpath(project.root / "prompts" / f"{prompt}.md"))
+    if found is None:
+        raise RunFailure("usage", "unknown-prompt", f"there is no prompt `{prompt}`", "put it into prompts/ as NAME.md")
+    questions = {question.id for question in questions_of(project, found, [profile])}
+    return sum(store.forget_status(question, statuses) for question in sorted(questions))
