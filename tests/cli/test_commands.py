@@ -355,3 +355,28 @@ def test_completion_offers_pipelines_relations_and_profiles(project: Project) ->
     assert "pipelines/sales.yaml" in offered("etlrun run pipe", 2)
     assert "totals" in offered("etlrun show pipelines/sales.yaml to", 3)
     assert "local" in offered("etlrun run pipelines/sales.yaml --profile lo", 4)
+
+
+CONTRACT = """pipeline: sales
+sources:
+  sales:
+    csv: {path: sales.csv, columns: {shop: string, units: int}}
+sinks:
+  sales:
+    table:
+      from: sales
+      connection: warehouse
+      write: replace
+      columns: {shop: {type: string not null, description: whose sales they are}, units: int}
+"""
+
+
+def test_a_sink_keeps_the_promises_of_its_columns(project: Project) -> None:
+    project.write("pipelines/sales.yaml", CONTRACT)
+    assert project.run("sales").code == 0
+    with duckdb.connect(str(project.folder / "warehouse.duckdb"), read_only=True) as warehouse:
+        comments = "SELECT comment FROM duckdb_columns() WHERE table_name = 'sales' AND column_name = 'shop'"
+        assert warehouse.execute(comments).fetchall() == [("whose sales they are",)]
+    project.write("sales.csv", "shop,units\n,1\n")
+    refused = project.run("sales")
+    assert (refused.code, "1 of 1 row has no `shop`" in refused.err) == (3, True)

@@ -1,4 +1,4 @@
-"""The keys of sources as checks: what a pipeline builds on is verified before it publishes."""
+"""The keys of sources and the promises of sinks as checks: what a pipeline builds on, and what it promises, is verified before it publishes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ from etlrun.spec.registry import kinds
 
 
 def with_key_checks(pipeline: Pipeline, order: Iterable[str]) -> Pipeline:
-    """The checked pipeline, each `key` of a source that a sink or check needs being a `unique` check of that source."""
+    """The checked pipeline, each `key` of a source that a sink or check needs being a `unique` check of that source,
+    and the columns that a sink promises to have values a `not_null` check."""
     found = {name: list(uses) for name, uses in pipeline.checks.items()}
     for name in _needed(pipeline, list(order)):
         use = pipeline.sources.get(name)
         if use is not None and use.value.key_:
             check = kinds("checks")["unique"](columns=use.value.key_)
             found.setdefault(name, []).append(Use("unique", check, (*use.where, "key")))
+    for use in pipeline.sinks.values():
+        if use.value.required():
+            check = kinds("checks")["not_null"](columns=use.value.required())
+            found.setdefault(use.value.from_, []).append(Use("not_null", check, (*use.where, "columns")))
     return replace(pipeline, checks={name: tuple(uses) for name, uses in found.items()})
 
 

@@ -97,7 +97,9 @@ def published_tables(checked: Checked) -> dict[str, PublishedTable]:
         table = use.value.table_name(sink)
         if not table:
             continue
-        columns = (item for item in checked.columns[use.value.from_] if not item.name.startswith(HIDDEN))
+        columns = (
+            item for item in use.value.published(checked.columns[use.value.from_]) if not item.name.startswith(HIDDEN)
+        )
         shown = Columns(tuple(Column(item.name, item.type, description=item.description) for item in columns))
         at = checked.pipeline.document.diagnose_key(("sinks", sink), "shared-sink", "")
         place = f"{at.file}:{at.line}:{at.column}"

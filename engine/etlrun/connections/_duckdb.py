@@ -295,7 +295,12 @@ class DuckdbServer(Server[DuckdbServerSession, Definition[DuckdbColumn]]):
 
     def create_statement(self, load: Load, exact: frozenset[str]) -> str:
         declared = ", ".join(f"{name(item.name)} {type_name(item.type)}" for item in load.columns)
-        return f"CREATE TABLE {_table(load.table)} ({declared})"
+        comments = [
+            f"COMMENT ON COLUMN {_table(load.table)}.{name(item.name)} IS {text(item.description)}"
+            for item in load.columns
+            if item.description
+        ]
+        return "; ".join((f"CREATE TABLE {_table(load.table)} ({declared})", *comments))
 
     def own_table(self, table: OwnTable) -> str:
         kinds = (f"{column} {'BIGINT' if length is None else 'VARCHAR'} NOT NULL" for column, length in table.columns)

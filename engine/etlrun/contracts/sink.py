@@ -39,6 +39,14 @@ class Sink(Described):
         """The table, as it is spelled, that a sink of that name writes; empty for one that writes no table."""
         return ""
 
+    def published(self, columns: Columns) -> Columns:
+        """The columns of the relation as they are published, with what the sink says they mean."""
+        return columns
+
+    def required(self) -> tuple[str, ...]:
+        """The columns that the sink promises to have a value in every row."""
+        return ()
+
     def replaces_all(self) -> bool:
         """Whether a run takes the place of everything that earlier runs published."""
         return False

@@ -14,6 +14,21 @@ sinks:
 
 In another schema (another database of the server in MySQL), `table: marts.orders` names it; the schema must be there.
 
+`columns` is a contract with those who read the table: the type of every column, and what it means. `etlrun check` refuses a relation that has
+other columns or types, and `not null` after a type is a check before anything is published.
+
+```yaml
+sinks:
+  interaction_data:
+    table:
+      from: profile
+      connection: warehouse
+      write: replace
+      columns:
+        Contract: string not null
+        Active: {type: bigint, description: on how many days it was used}
+```
+
 `publish: pointer` is for very large tables in MySQL and MariaDB. What has the table's name is a view then. The rows are loaded beside
 those that it shows, into `NAME__data`, in transactions of at most a million or so; a last one, of a few rows, makes the view show them. The
 rows before stay, and `etlrun rollback NAME` shows them again at once. It takes twice the room, a `key`, and for the first run the
@@ -34,6 +49,13 @@ from typing import Literal
 from sqlglot import exp
 
 from etlrun.contracts.connection import Load, Publish
+from etlrun.contracts.published_columns import (
+    PublishedColumns,
+    published_columns_key,
+    required_columns,
+    verify_columns,
+    with_descriptions,
+)
 from etlrun.contracts.sink import Publication, Sink
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
@@ -65,6 +87,7 @@ class Table(Sink):
         "the table's name, with its schema where that is not the usual one: `marts.orders`; the sink's own name where it is not given",
         default="",
     )
+    columns: PublishedColumns = published_columns_key()
     min_rows: int = key("fewer rows than this are not published", default=1)
     publish_: Publish = key(
         "`transaction` replaces the rows; `pointer` loads beside them and then shows the new ones",
@@ -82,6 +105,7 @@ class Table(Sink):
             found = scope.column(columns, name, ("key", index))
             if name in columns and not found.type.is_orderable:
                 scope.error(("key", index), "type-mismatch", f"`{found.name}` is {found.type}, which cannot be a key")
+        verify_columns(self.columns, columns, scope)
         parts = self.table.split(".")
         if self.table and not (len(parts) <= 2 and all(map(NAME.match, parts))):
             scope.error(
@@ -125,6 +149,12 @@ class Table(Sink):
     def table_name(self, name: str) -> str:
         return self.table or name
 
+    def published(self, columns: Columns) -> Columns:
+        return with_descriptions(self.columns, columns)
+
+    def required(self) -> tuple[str, ...]:
+        return required_columns(self.columns)
+
     def replaces_all(self) -> bool:
         return self.write == "replace"
 
@@ -166,7 +196,7 @@ class Table(Sink):
         write = "replace_where" if isinstance(self.write, ReplaceWhere) else self.write
         return Load(
             self.table or publication.sink,
-            publication.columns,
+            self.published(publication.columns),
             self.key_,
             write,
             condition,

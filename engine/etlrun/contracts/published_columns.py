@@ -1,0 +1,76 @@
+"""What a sink promises of the columns that it publishes: their names, types and meaning."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from etlrun.diagnostics import closest
+from etlrun.language.columns import NULL, Columns, Type
+from etlrun.spec.fields import Described, key
+from etlrun.spec.scope import HIDDEN, Scope
+
+_NOT_NULL = re.compile(r"(?i)\s+not\s+null\s*\Z")
+
+
+@dataclass(frozen=True)
+class PublishedColumn(Described):
+    """A column that is published: its type, and what it means. `not null` after the type is a check."""
+
+    short: ClassVar[str] = "type"
+
+    type: str = key("the type, such as `bigint` or `string not null`")
+    description: str = key(
+        "what the column holds; a new table keeps it as a comment where the database has those", default=""
+    )
+
+
+PublishedColumns = Mapping[str, PublishedColumn]
+
+
+def published_columns_key() -> Any:
+    return key(
+        "column: type, of every column: a contract. A relation that has others or other types is refused by `etlrun check`",
+        factory=dict,
+    )
+
+
+def verify_columns(promised: PublishedColumns, columns: Columns, scope: Scope) -> None:
+    """Report where the relation has other columns or types than were promised."""
+    shown = [item for item in columns if not item.name.startswith(HIDDEN)]
+    meant = {name.lower() for name in promised}
+    for name, column in promised.items():
+        kind = scope.type(_NOT_NULL.sub("", column.type).strip(), ("columns", name))
+        found = columns.get(name)
+        if found is None:
+            meant.add((closest(name, [item.name for item in shown]) or "").lower())
+            scope.column(columns, name, ("columns", name))
+        elif NULL not in (kind, found.type) and kind != found.type:
+            fix = f"`cast: {{{_pair(found.name, kind)}}}` before, or promise {found.type}"
+            scope.error(
+                ("columns", name), "type-mismatch", f"`{found.name}` is {found.type}, and {kind} is promised", fix
+            )
+    for item in shown if promised else ():
+        if item.name.lower() not in meant:
+            fix = f"add `{_pair(item.name, item.type)}`, or `drop` it before"
+            message = f"`{item.name}` is published, and `columns` does not name it"
+            scope.error_at_key("columns", "unknown-column", message, fix)
+
+
+def _pair(name: str, kind: Type) -> str:
+    """`name: type` as YAML takes it in braces too."""
+    return f'{name}: "{kind}"' if "," in str(kind) or ":" in str(kind) else f"{name}: {kind}"
+
+
+def with_descriptions(promised: PublishedColumns, columns: Columns) -> Columns:
+    """The columns with what the contract says they mean."""
+    meanings = {name.lower(): column.description for name, column in promised.items() if column.description}
+    items = (replace(item, description=meanings.get(item.name.lower(), item.description)) for item in columns)
+    return replace(columns, items=tuple(items))
+
+
+def required_columns(promised: PublishedColumns) -> tuple[str, ...]:
+    """The columns that are promised to have a value in every row."""
+    return tuple(name for name, column in promised.items() if _NOT_NULL.search(column.type))
