@@ -29,6 +29,7 @@ COMMANDS = (
     "lineage",
     "show",
     "query",
+    "diff",
     "test",
     "dashboard",
     "runs",

@@ -13,6 +13,7 @@ import click
 
 from etlrun.cli.options import PipelineFile, checked_pipeline, choosing, complete_relation
 from etlrun.cli.reporting import reporting
+from etlrun.cli.where import read_condition
 from etlrun.cli.words import table_text, tell
 from etlrun.diagnostics import nearest
 
@@ -63,7 +64,7 @@ def command(
     With --failing nothing is computed: a run keeps the first 1,000 rows that each check did not hold for.
     """
     checked, name = _cut(checked_pipeline(pipeline, profile, engine or "duckdb", settings), relation)
-    condition = _condition(checked, name, where)
+    condition = read_condition(checked, name, where)
     look = partial(_look, checked.columns[name], condition, rows)
     names, shown, total = _failing(checked, relation, failing, look) if failing else _computed(checked, name, look)
     if as_json:
@@ -113,26 +114,6 @@ def _cut(checked: Checked, relation: str) -> tuple[Checked, str]:
     if not steps.isdigit() or not 1 <= int(steps) <= length:
         raise click.BadParameter(f"`{name}` has {length} steps: `{name}.1` to `{name}.{length}`", param_hint="RELATION")
     return prefix(bare, name, int(steps)), name
-
-
-def _condition(checked: Checked, name: str, where: str) -> exp.Expr | None:
-    from etlrun.language.expressions import ExpressionError, bind, parse, type_of
-    from etlrun.language.typed import check_expression
-
-    if not where:
-        return None
-    try:
-        tree = check_expression(
-            bind(parse(where), checked.pipeline.values, where), (("", checked.columns[name]),), where
-        )
-    except ExpressionError as error:
-        problem = error.problems[0]
-        raise click.BadParameter(
-            problem.message + (f" ({problem.fix})" if problem.fix else ""), param_hint="--where"
-        ) from error
-    if type_of(tree).name != "boolean":
-        raise click.BadParameter(f"a condition is expected, and this is {type_of(tree)}", param_hint="--where")
-    return tree
 
 
 def _look(columns: Columns, condition: exp.Expr | None, rows: int, paths: tuple[Path, ...]) -> Found:

@@ -1,0 +1,74 @@
+"""What `etlrun diff` found, as text for people and as the object of `--json`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from etlrun.cli.words import counted, table_text
+from etlrun.runtime.table_diff import ColumnDiff, RowDiff, TableDiff
+
+
+def diff_object(pipeline: str, sink: str, found: TableDiff) -> dict[str, Any]:
+    """The object of `--json`."""
+    return {"pipeline": pipeline, "sink": sink, "is_equal": found.is_equal, **asdict(found)}
+
+
+def diff_text(title: str, found: TableDiff) -> str:
+    """Counts, the columns that changed, and the first rows that differ; nothing that stayed as it was."""
+    lines = [f"{title}, by {', '.join(found.key)}", f"  before   {found.before}", f"  after    {found.after}"]
+    lines += [f"  columns  {text}" for text in _columns(found)]
+    counts = f"{found.only_before:,} only before, {found.only_after:,} only after, {found.equal:,} equal, {found.changed:,} changed"
+    lines.append(f"  rows     {found.rows[0]:,} -> {found.rows[1]:,}    {counts}")
+    if found.columns:
+        rows = [_column(item) for item in found.columns]
+        table = table_text(("column", "changed", "null before -> after", "before -> after"), rows)
+        lines += [f"  {line}" for line in table.splitlines()]
+    lines += [f"  {line}" for line in _sample(found)]
+    return "\n".join(lines)
+
+
+def _columns(found: TableDiff) -> Iterator[str]:
+    if found.columns_before:
+        yield f"only before: {', '.join(found.columns_before)}"
+    if found.columns_after:
+        yield f"only after: {', '.join(found.columns_after)}"
+    for name, before, after in found.retyped:
+        yield f"{name} is {before} before, {after} after"
+
+
+def _column(item: ColumnDiff) -> tuple[str, str, str, str]:
+    return item.name, f"{item.changed:,}", f"{item.nulls[0]:,} -> {item.nulls[1]:,}", _values(item)
+
+
+def _values(item: ColumnDiff) -> str:
+    """The sum of a number on both sides, or the most frequent changes of a text."""
+    if item.sums is not None:
+        one, other = item.sums
+        share = f" ({(float(other) - float(one)) / abs(float(one)):+.2%})" if one and other is not None else ""
+        return f"sum {_value(one)} -> {_value(other)}{share}"
+    return ", ".join(f"{_value(one)} -> {_value(other)} {count:,}" for one, other, count in item.transitions) or "-"
+
+
+def _sample(found: TableDiff) -> Iterator[str]:
+    for row in found.sample:
+        yield "  ".join((", ".join(map(_value, row.key)), *_changes(row)))
+    left = found.only_before + found.only_after + found.changed - len(found.sample)
+    if left:
+        yield f"... {counted(left, 'row')} more: --rows N, --where EXPR, --json"
+
+
+def _changes(row: RowDiff) -> Iterator[str]:
+    if row.side:
+        yield f"only {row.side}"
+    for name, one, other in row.changes:
+        yield f"{name} {_value(one)} -> {_value(other)}"
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return repr(value) if isinstance(value, float) else str(value)

@@ -1,0 +1,283 @@
+"""Two sets of rows compared by a key: which rows are on one side only, and what changed in which columns of the others.
+
+One full join in DuckDB finds the rows that differ; everything else is counted on those. Nulls are equal to each other, and a key may hold them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlglot import exp
+
+from etlrun.failures import RunFailure
+from etlrun.language.columns import Columns, Type
+from etlrun.language.dialects import duckdb_sql
+from etlrun.language.duckdb_words import name, only_these_files, parquet
+from etlrun.stopping import cancelling
+
+if TYPE_CHECKING:
+    import duckdb
+
+    Session = duckdb.DuckDBPyConnection
+
+TRANSITIONS = 3  # the most frequent changes of a column from one text to another
+_BOTH = "there_a AND there_b"
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "python_enable_replacements": False,
+    "preserve_insertion_order": False,
+}
+
+
+@dataclass(frozen=True)
+class Side:
+    """Rows to compare: Parquet files, and what they are called. `condition`, in DuckDB's SQL, chooses some of them.
+
+    `unique` are columns that are known to tell the rows apart; nothing where that is not known.
+    """
+
+    title: str
+    columns: Columns
+    files: tuple[Path, ...]
+    condition: str = ""
+    unique: tuple[str, ...] = ()
+
+    def is_keyed_by(self, key: Iterable[str]) -> bool:
+        """Whether no two rows are known to share a key."""
+        return bool(self.unique) and {item.lower() for item in self.unique} <= {item.lower() for item in key}
+
+
+@dataclass(frozen=True)
+class DiffOptions:
+    """How rows are compared, and how many of those that changed are shown.
+
+    `only_keys_after` leaves out the rows before whose keys are not among those after.
+    """
+
+    key: tuple[str, ...]
+    ignored: tuple[str, ...] = ()
+    tolerance: float = 0.0
+    rows: int = 10
+    where: exp.Expr | None = None
+    only_keys_after: bool = False
+
+
+@dataclass(frozen=True)
+class ColumnDiff:
+    """How often a column changed, its nulls and (of numbers) sums on both sides, and the most frequent changes of a text."""
+
+    name: str
+    changed: int
+    nulls: tuple[int, int]
+    sums: tuple[Any, Any] | None = None
+    transitions: tuple[tuple[Any, Any, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class RowDiff:
+    """A row that differs: its key, and the columns that changed with the values before and after; `side` is where it is alone."""
+
+    key: tuple[Any, ...]
+    side: str
+    changes: tuple[tuple[str, Any, Any], ...]
+
+
+@dataclass(frozen=True)
+class TableDiff:
+    """What tells the rows before from those after. Columns that are on one side only, or have another type there, are named."""
+
+    before: str
+    after: str
+    key: tuple[str, ...]
+    rows: tuple[int, int]
+    only_before: int
+    only_after: int
+    equal: int
+    changed: int
+    columns: tuple[ColumnDiff, ...]
+    sample: tuple[RowDiff, ...]
+    columns_before: tuple[str, ...]
+    columns_after: tuple[str, ...]
+    retyped: tuple[tuple[str, str, str], ...]
+
+    @property
+    def is_equal(self) -> bool:
+        counts = self.only_before + self.only_after + self.changed
+        return not (counts or self.columns_before or self.columns_after or self.retyped)
+
+
+def compare_tables(before: Side, after: Side, options: DiffOptions) -> TableDiff:
+    """Compare two sides. Raises RunFailure where the key is no key of one of them."""
+    import duckdb
+
+    compared = _compared(before, after, options)
+    with duckdb.connect(config=_CONFIG) as session, cancelling(session.interrupt):
+        session.execute(only_these_files((), map(str, (*before.files, *after.files))))
+        for view, side in (("b", after), ("a", before)):
+            session.execute(f"CREATE TEMP VIEW {view} AS {_rows(side, view, options)}")
+        for view, side in (("a", before), ("b", after)):
+            _refuse_shared_key(session, view, side, options)
+        sums = [_totals(session, view, compared) for view in ("a", "b")]
+        session.execute(f"CREATE TEMP TABLE d AS {_differing(compared, options)}")
+        return _described(session, before, after, compared, sums, options)
+
+
+def _rows(side: Side, view: str, options: DiffOptions) -> str:
+    columns = ", ".join(name(item.name) for item in side.columns)
+    conditions = [f"({side.condition})"] if side.condition else []
+    if options.where is not None:
+        _refuse_missing(options.where, side)
+        conditions.append(f"({duckdb_sql(options.where)})")
+    if view == "a" and options.only_keys_after:
+        keys = ", ".join(map(name, options.key))
+        conditions.append(f"({keys}) IN (SELECT ({keys}) FROM b)")
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    return f"SELECT {columns} FROM {parquet(side.files)}{where}"
+
+
+def _refuse_missing(where: exp.Expr, side: Side) -> None:
+    """Raises RunFailure for a column of the condition that a side does not have."""
+    for found in where.find_all(exp.Column):
+        if found.name not in side.columns:
+            message = f"`{found.name}` is not a column of {side.title}, and --where asks for it"
+            raise RunFailure("usage", "missing-column", message, "use columns that both sides have")
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """A column of both sides; `types` are its types there."""
+
+    name: str
+    types: tuple[Type, Type]
+
+    @property
+    def is_number(self) -> bool:
+        return all(kind.is_numeric for kind in self.types)
+
+    def differs(self, tolerance: float) -> str:
+        one, other = f"a.{name(self.name)}", f"b.{name(self.name)}"
+        if self.types[0] != self.types[1] and not self.is_number:
+            one, other = f"CAST({one} AS VARCHAR)", f"CAST({other} AS VARCHAR)"
+        plain = f"{one} IS DISTINCT FROM {other}"
+        if not tolerance or not self.is_number:
+            return plain
+        far = (
+            f"abs(CAST({one} AS DOUBLE) - {other}) > {tolerance!r} * greatest(abs(CAST({one} AS DOUBLE)), abs({other}))"
+        )
+        return f"({plain} AND coalesce({far}, true))"
+
+
+def _compared(before: Side, after: Side, options: DiffOptions) -> tuple[_Compared, ...]:
+    """The columns that are compared: those of both sides, but the key and those that are left out."""
+    out = {item.lower() for item in (*options.key, *options.ignored)}
+    pairs = ((item, after.columns.get(item.name)) for item in before.columns if item.name.lower() not in out)
+    return tuple(_Compared(item.name, (item.type, there.type)) for item, there in pairs if there is not None)
+
+
+def _totals(session: Session, view: str, compared: Iterable[_Compared]) -> dict[str, Any]:
+    """Rows, and nulls and sums of each column, of one side."""
+    parts = {"rows": "count(*)"}
+    for item in compared:
+        parts[f"null {item.name}"] = f"count(*) - count({name(item.name)})"
+        if item.is_number:
+            parts[f"sum {item.name}"] = f"sum({name(item.name)})"
+    found = session.execute(f"SELECT {', '.join(parts.values())} FROM {view}").fetchone()
+    assert found is not None
+    return dict(zip(parts, found, strict=True))
+
+
+def _refuse_shared_key(session: Session, view: str, side: Side, options: DiffOptions) -> None:
+    """Raises RunFailure where rows share a key; what is known to have none is not asked."""
+    if side.is_keyed_by(options.key):
+        return
+    keys = ", ".join(map(name, options.key))
+    query = f"SELECT count(*) FROM (SELECT 1 FROM {view} GROUP BY {keys} HAVING count(*) > 1)"
+    ((shared,),) = session.execute(query).fetchall()
+    if shared:
+        said = ", ".join(f"`{item}`" for item in options.key)
+        message = f"{shared:,} values of the key {said} have several rows in {side.title}, so that rows cannot be compared by it"
+        raise RunFailure("usage", "key-not-unique", message, "name the columns that tell rows apart: --key A,B")
+
+
+def _differing(compared: Sequence[_Compared], options: DiffOptions) -> str:
+    """The rows that differ, beside each other: `k0..`, `a0..`, `b0..`, and in `c0..` whether the column changed."""
+    on = " AND ".join(f"a.{name(key)} IS NOT DISTINCT FROM b.{name(key)}" for key in options.key)
+    outputs = ["a.here IS NOT NULL AS there_a", "b.here IS NOT NULL AS there_b"]
+    outputs += [f"coalesce(a.{name(key)}, b.{name(key)}) AS k{index}" for index, key in enumerate(options.key)]
+    for index, item in enumerate(compared):
+        outputs += [f"a.{name(item.name)} AS a{index}", f"b.{name(item.name)} AS b{index}"]
+        outputs.append(f"{item.differs(options.tolerance)} AS c{index}")
+    changed = " OR ".join(item.differs(options.tolerance) for item in compared) or "false"
+    sides = "(SELECT *, true AS here FROM a) AS a FULL JOIN (SELECT *, true AS here FROM b) AS b"
+    return f"SELECT {', '.join(outputs)} FROM {sides} ON {on} WHERE a.here IS NULL OR b.here IS NULL OR {changed}"
+
+
+def _described(
+    session: Session,
+    before: Side,
+    after: Side,
+    compared: Sequence[_Compared],
+    sums: Sequence[dict[str, Any]],
+    options: DiffOptions,
+) -> TableDiff:
+    counts = [f"count(*) FILTER ({_BOTH} AND c{index})" for index in range(len(compared))]
+    sides = ["count(*) FILTER (NOT there_b)", "count(*) FILTER (NOT there_a)", f"count(*) FILTER ({_BOTH})"]
+    found = session.execute(f"SELECT {', '.join([*sides, *counts])} FROM d").fetchone()
+    assert found is not None
+    only_before, only_after, changed = found[:3]
+    columns = [
+        _column(session, index, item, found[3 + index], sums) for index, item in enumerate(compared) if found[3 + index]
+    ]
+    columns.sort(key=lambda item: -item.changed)
+    return TableDiff(
+        before.title,
+        after.title,
+        options.key,
+        (sums[0]["rows"], sums[1]["rows"]),
+        only_before,
+        only_after,
+        sums[0]["rows"] - only_before - changed,
+        changed,
+        tuple(columns),
+        tuple(_sample(session, compared, options)),
+        _missing(before.columns, after.columns, options),
+        _missing(after.columns, before.columns, options),
+        tuple(
+            (item.name, str(item.types[0]), str(item.types[1])) for item in compared if item.types[0] != item.types[1]
+        ),
+    )
+
+
+def _missing(here: Columns, there: Columns, options: DiffOptions) -> tuple[str, ...]:
+    out = {item.lower() for item in options.ignored}
+    return tuple(item.name for item in here if item.name not in there and item.name.lower() not in out)
+
+
+def _column(session: Session, index: int, item: _Compared, changed: int, sums: Sequence[dict[str, Any]]) -> ColumnDiff:
+    nulls = (sums[0][f"null {item.name}"], sums[1][f"null {item.name}"])
+    found = ColumnDiff(item.name, changed, nulls)
+    if item.is_number:
+        return replace(found, sums=(sums[0][f"sum {item.name}"], sums[1][f"sum {item.name}"]))
+    if item.types[0].name not in ("string", "boolean"):
+        return found
+    query = (
+        f"SELECT a{index}, b{index}, count(*) FROM d WHERE {_BOTH} AND c{index} "
+        f"GROUP BY ALL ORDER BY 3 DESC, 1, 2 LIMIT {TRANSITIONS}"
+    )
+    return replace(found, transitions=tuple(session.execute(query).fetchall()))
+
+
+def _sample(session: Session, compared: Sequence[_Compared], options: DiffOptions) -> Iterator[RowDiff]:
+    """The first rows that differ, by key."""
+    keys = ", ".join(f"k{index}" for index in range(len(options.key)))
+    values = "".join(f", a{index}, b{index}, c{index}" for index in range(len(compared)))
+    query = f"SELECT there_a, there_b, {keys}{values} FROM d ORDER BY {keys} LIMIT {options.rows}"
+    for row in session.execute(query).fetchall():
+        there_a, there_b = row[:2]
+        key, rest = row[2 : 2 + len(options.key)], row[2 + len(options.key) :]
+        side = "" if there_a and there_b else "before" if there_a else "after"
+        triples = zip(compared, rest[::3], rest[1::3], rest[2::3], strict=True)
+        changes = [(item.name, one, other) for item, one, other, differs in triples if differs and not side]
+        yield RowDiff(key, side, tuple(changes))
