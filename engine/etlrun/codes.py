@@ -631,6 +631,17 @@ RUN_CODES: dict[str, Code] = {
     "several-runs": Code("several publishes fit the id", "the id is a beginning only", "write the whole id"),
     "unknown-period": Code("the table has no such period", "it is misspelt", "use one that the message lists"),
     "unknown-run": Code("there is no such run", "the id is misspelt, or its folder was removed", "see `etlrun runs`"),
+    "lossy-change": Code(
+        "a change of a table may lose values that are there",
+        "the pipeline publishes no such column any more, or one of a type that holds less",
+        "`etlrun migrate --apply --allow-loss` after a look at the statement, or change the pipeline",
+    ),
+    "change-failed": Code(
+        "a table was not changed as `etlrun migrate` said",
+        "the statement fails on the rows that are there, the table was changed meanwhile, or the account may not ALTER it",
+        "run `etlrun migrate` again, and run what it prints by hand where it goes on failing",
+        exit_code=1,
+    ),
     "no-failing-rows": Code(
         "no rows are kept that a check did not hold for",
         "the check holds, is about all rows together, or no run has asked it",

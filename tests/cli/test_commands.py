@@ -380,3 +380,19 @@ def test_a_sink_keeps_the_promises_of_its_columns(project: Project) -> None:
     project.write("sales.csv", "shop,units\n,1\n")
     refused = project.run("sales")
     assert (refused.code, "1 of 1 row has no `shop`" in refused.err) == (3, True)
+
+
+def test_migrate_changes_tables_and_loses_nothing_unasked(project: Project) -> None:
+    project.run("sales")
+    project.write("pipelines/sales.yaml", SALES.replace("sum(units)", "sum(units), rows: count(*)"))
+    refused = project.run("sales")
+    assert "`etlrun migrate sales --apply` does it" in refused.err
+    assert 'ALTER TABLE "totals" ADD COLUMN "rows" BIGINT;' in project.run("migrate", "sales").out
+    assert project.run("migrate", "--apply").code == 0
+    assert project.run("sales").code == 0
+    project.write("pipelines/sales.yaml", SALES)
+    lossy = project.run("migrate", "--apply")
+    assert (lossy.code, "lossy-change" in lossy.err, len(project.table("totals")[0])) == (2, True, 3)
+    assert project.run("migrate", "--apply", "--allow-loss").code == 0
+    assert project.run("migrate").err == "every table that is there fits\n"
+    assert project.table("totals") == [("A", 3), ("B", 3)]

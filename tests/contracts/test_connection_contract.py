@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from warehouses import Target, Watch, many_load
 
-from etlrun.contracts.connection import Load, Published
+from etlrun.contracts.connection import Load, Published, may_lose
 from etlrun.failures import RunFailure
 from etlrun.runtime.querying import ask_database
 from etlrun.warehouse.faults import FaultError
@@ -275,3 +275,19 @@ def test_a_table_of_another_schema_is_published_and_read(target: Target, tmp_pat
     with pytest.raises(RunFailure) as missing:
         target.open().verify("nowhere.shown", declared)
     assert missing.value.code == "missing-schema"
+
+
+def test_a_changed_table_takes_the_load_that_it_did_not_fit(target: Target, tmp_path: Path) -> None:
+    narrow = {"month": "string", "contract": "string", "seconds": "int"}
+    wide = {"month": "string", "contract": "string", "seconds": "bigint", "note": "string"}
+    target.open().publish(make_load(tmp_path, APRIL, narrow, run_id=FIRST))
+    load = make_load(tmp_path, [(*row, None) for row in MAY], wide, run_id=SECOND)
+    statements = [statement for _, statement in target.open().mismatches(load)]
+    assert not any(map(may_lose, statements))
+    with pytest.raises(RunFailure, match="changed meanwhile"):
+        target.open().change(load, statements[:1])
+    target.open().change(load, statements)
+    assert target.rows() == [(*row, None) for row in APRIL]
+    assert target.open().publish(load) == Published(2)
+    back = make_load(tmp_path, APRIL, narrow, run_id=THIRD)
+    assert all(may_lose(statement) for _, statement in target.open().mismatches(back))

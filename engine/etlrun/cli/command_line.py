@@ -35,6 +35,7 @@ COMMANDS = (
     "runs",
     "resume",
     "retry",
+    "migrate",
     "rollback",
     "doctor",
     "llm",

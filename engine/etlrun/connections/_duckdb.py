@@ -34,7 +34,7 @@ from etlrun.warehouse.refusals import is_duplicate, refused_rows
 from etlrun.warehouse.server import ErrorKind, LoadRefused, Rule, Server, ServerError
 from etlrun.warehouse.sessions import Sessions
 from etlrun.warehouse.stage import Encoding, Stage, StageField
-from etlrun.warehouse.tables import Definition, OwnTable
+from etlrun.warehouse.tables import Definition, OwnTable, loss_of
 from etlrun.warehouse.turns import take_turn
 
 WAIT_SECONDS = 10.0  # for another process that has the file open
@@ -425,7 +425,7 @@ def _mismatches(load: Load, there: Definition[DuckdbColumn], exact: frozenset[st
         elif found.type != item.type:
             yield (
                 f"`{found.name}` is {found.type or found.written}, and {item.type} is published",
-                f"ALTER TABLE {table} ALTER COLUMN {name(found.name)} TYPE {type_name(item.type)} /* may round values that are there */",
+                f"ALTER TABLE {table} ALTER COLUMN {name(found.name)} TYPE {type_name(item.type)}{loss_of(found.type, item.type)}",
             )
         elif found.collation and found.name.lower() in exact:
             yield (

@@ -48,6 +48,11 @@ class Load:
     allow_cascade: bool = False
 
 
+def may_lose(statement: str) -> bool:
+    """Whether values may be gone, cut or rounded after a statement of `Database.mismatches`."""
+    return "/*" in statement
+
+
 @dataclass(frozen=True)
 class Copy:
     """A table as it was at one moment: Parquet files, and how many rows they hold together."""
@@ -112,7 +117,14 @@ class Database(ABC):
 
     @abstractmethod
     def mismatches(self, load: Load) -> Sequence[tuple[str, str]]:
-        """Why `load` does not fit the table that is there: each with the statement that would correct it. Changes nothing."""
+        """Why `load` does not fit the table that is there: each with the statement that would correct it. Changes nothing.
+
+        A statement after which values may be gone, cut or rounded says so in a comment.
+        """
+
+    @abstractmethod
+    def change(self, load: Load, statements: Sequence[str]) -> None:
+        """Run the statements of all `mismatches` of `load`, which no other run may publish meanwhile. Raises RunFailure."""
 
     @abstractmethod
     def publish_all(self, loads: Sequence[Load]) -> list[Published]:

@@ -20,11 +20,21 @@ from etlrun.stopping import safe_point
 from etlrun.warehouse.opening import database_writer
 from etlrun.working import Reporter
 
+MIGRATION = "etlrun-migrate"  # what the lock of a table that is being changed says instead of a run
+
 
 def look_ahead(checked: Checked, record: Record) -> None:
     """Ask every sink, before any work, whether it could publish. Raises RunFailure for one that could not."""
     for sink, use in checked.pipeline.sinks.items():
         foresee(checked, sink, use, record.run_id)
+
+
+def planned_load(checked: Checked, sink: str, use: Use) -> Load | None:
+    """What a run would put into the table of a sink, without rows; None for a sink that is no table."""
+    columns = shown_columns(checked.columns[use.value.from_])
+    nothing = Staged(use.value.from_, columns, (), 0, "")
+    load: Load | None = use.value.load(_publication(checked, sink, use, nothing, MIGRATION, ""))
+    return load
 
 
 def foresee(checked: Checked, sink: str, use: Use, run_id: str = "") -> str:

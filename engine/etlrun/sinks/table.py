@@ -173,7 +173,7 @@ class Table(Sink):
                 "sink",
                 "table-mismatch",
                 f"the table `{load.table}` of `{self.connection}` does not fit: {why}",
-                f"run: {statements}",
+                f"run: {statements} `etlrun migrate {publication.pipeline} --apply` does it",
             )
         where = f"the table {load.table} of {self.connection}"
         if not is_there:

@@ -11,6 +11,7 @@ from etlrun.contracts.health import HealthFinding
 from etlrun.diagnostics import nearest
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
+from etlrun.warehouse.changing import change_table
 from etlrun.warehouse.ledger import entries
 from etlrun.warehouse.preparing import find_mismatches, missing_schema
 from etlrun.warehouse.publish import Publisher
@@ -73,6 +74,15 @@ class Warehouse(Database):
         with self._asking() as session:
             self.server.require_rights(session, load)
             return find_mismatches(self.server, session, load)
+
+    def change(self, load: Load, statements: Sequence[str]) -> None:
+        session = self._session_of_its_own()
+        try:
+            change_table(self.server, session, load, statements, self.label)
+        except ServerError as error:
+            raise self._failure(error) from error
+        finally:
+            session.close()
 
     def publish_all(self, loads: Sequence[Load]) -> list[Published]:
         return self._publisher.publish(loads)

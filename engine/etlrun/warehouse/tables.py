@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from etlrun.language.columns import Column, Columns, Type
+from etlrun.language.columns import DATE, DOUBLE, FLOAT, INTEGERS, TIMESTAMP, Column, Columns, Type
 
 
 class StoredColumn(Protocol):
@@ -46,6 +46,27 @@ class Definition(Generic[C_co]):
         """The columns that a relation can hold."""
         known = ((column, column.type) for column in self.columns)
         return Columns(tuple(Column(each.name, kind, each.is_nullable) for each, kind in known if kind is not None))
+
+
+def loss_of(old: Type | None, new: Type) -> str:
+    """The comment behind a statement that gives a column another type; nothing where each value of the old type is one of the new."""
+    return "" if old is not None and _keeps_all(old, new) else " /* may cut or round values that are there */"
+
+
+def _keeps_all(old: Type, new: Type) -> bool:
+    if old == new:
+        return True
+    if new.name in INTEGERS:
+        return old.name in INTEGERS and INTEGERS.index(old.name) <= INTEGERS.index(new.name)
+    if new.name == "decimal":
+        scale, digits = (
+            (old.scale, old.precision - old.scale) if old.name == "decimal" else (0, DIGITS.get(old.name, 99))
+        )
+        return scale <= new.scale and digits <= new.precision - new.scale
+    return (old, new) in ((FLOAT, DOUBLE), (DATE, TIMESTAMP))
+
+
+DIGITS = {"tinyint": 3, "smallint": 5, "int": 10, "bigint": 19}  # of the largest value of a whole number
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from etlrun.language.columns import (
     Type,
     decimal,
 )
-from etlrun.warehouse.tables import Definition
+from etlrun.warehouse.tables import Definition, loss_of
 
 LONGEST_NAME = 63  # bytes
 BY_BYTES = ("C", "POSIX", "ucs_basic")
@@ -178,6 +178,12 @@ def _null(item: Column, keys: set[str]) -> str:
     return " NOT NULL" if item.name.lower() in keys else ""
 
 
+def _loss(found: StoredValue, wanted: Type) -> str:
+    """The end of the statement that changes a column: a comment where values may be cut or rounded."""
+    keeps_its_words = found.kind in ("timestamptz", "json", "jsonb", "bpchar") or found.is_generated
+    return loss_of(None if keeps_its_words else found.type, wanted)
+
+
 def mismatches(load: Load, there: PostgresTable, exact: frozenset[str]) -> Iterator[tuple[str, str]]:
     """Why `load` does not fit the table that is there, each with the statement that changes that, in an order in which they work."""
     table = table_name(there.table)
@@ -197,7 +203,8 @@ def mismatches(load: Load, there: PostgresTable, exact: frozenset[str]) -> Itera
             shown = f"{found.written}{f' COLLATE {found.collation}' if found.collation else ''}"
             yield (
                 f"`{found.name}` is {shown}, and {item.type} is published",
-                f"ALTER TABLE {table} ALTER COLUMN {name(found.name)} TYPE {declared(item.type)} USING {name(found.name)}::{declared(item.type)}",
+                f"ALTER TABLE {table} ALTER COLUMN {name(found.name)} TYPE {declared(item.type)} "
+                f"USING {name(found.name)}::{declared(item.type)}{_loss(found, item.type)}",
             )
     if load.key and {key.lower() for key in load.key} != {key.lower() for key in there.key}:
         shown = f"is ({', '.join(there.key)})" if there.key else "is missing"

@@ -1,0 +1,54 @@
+"""`etlrun migrate`: change tables so that changed pipelines can publish to them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from etlrun.cli.options import PipelineFile, checked_pipeline, choosing
+from etlrun.cli.words import counted, tell
+
+
+@click.command("migrate")
+@click.argument("pipelines", metavar="[PIPELINE...]", nargs=-1, type=PipelineFile())
+@choosing
+@click.option("--apply", "applies", is_flag=True, help="Run the statements instead of printing them.")
+@click.option("--allow-loss", is_flag=True, help="With --apply: also those that may lose values that are there.")
+def command(
+    pipelines: tuple[Path, ...],
+    profile: str,
+    engine: str,
+    settings: tuple[str, ...],
+    applies: bool,
+    allow_loss: bool,
+) -> None:
+    """Print the statements that the tables of PIPELINE..., or of the project, need before a run can publish to them.
+
+    A run never changes a table that is there: where a column is new or has another type, it stops. `etlrun migrate` prints what
+    changes the tables, and with --apply runs it, one table after another, each while no run writes to it. A statement that may lose values says so in a
+    comment, and nothing at all is run unless --allow-loss is given. Tables that are missing are made by the run.
+    """
+    from etlrun.cli.run_project import project_graph
+    from etlrun.runtime.migrating import apply, find_migrations, refuse_loss
+
+    if allow_loss and not applies:
+        raise click.UsageError("--allow-loss goes with --apply")
+    if pipelines:
+        checked = [checked_pipeline(path, profile, engine, settings) for path in pipelines]
+    else:
+        checked = list(project_graph(profile, engine, settings).pipelines.values())
+    found = list(find_migrations(checked))
+    if applies and not allow_loss:
+        refuse_loss(found)
+    for migration in found:
+        tell(f"-- {migration.place} ({migration.checked.project.shown(migration.checked.pipeline.path)})")
+        for why, statement in migration.changes:
+            tell(f"-- {why}\n{statement};")
+        if applies:
+            apply(migration)
+            tell(f"changed {migration.place}", err=True)
+    if not found:
+        tell("every table that is there fits", err=True)
+    elif not applies:
+        tell(f"{counted(len(found), 'table')} to change; `--apply` runs this", err=True)

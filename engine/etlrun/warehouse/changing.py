@@ -1,0 +1,52 @@
+"""Change a table that does not fit a load, under the lock that its publishers take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from etlrun.contracts.connection import Load
+from etlrun.failures import RunFailure
+from etlrun.warehouse.ledger import missing_tables
+from etlrun.warehouse.locks import take_lock
+from etlrun.warehouse.preparing import find_mismatches
+from etlrun.warehouse.server import AnyServer, ServerError, ServerSession
+
+
+def change_table(server: AnyServer, session: ServerSession, load: Load, statements: Sequence[str], label: str) -> None:
+    """Run `statements`, which must be those of all mismatches, in one transaction where the server's ALTER TABLE takes part in one.
+
+    Raises RunFailure, ServerError.
+    """
+    if not server.is_embedded:
+        for statement in missing_tables(server, session):
+            session.run(statement)
+        take_lock(server, session, load, label)
+    if [statement for _, statement in find_mismatches(server, session, load)] != list(statements):
+        raise _failure(load, label, "it was changed meanwhile", "run `etlrun migrate` again")
+    session.run("START TRANSACTION")
+    for number, statement in enumerate(statements):
+        try:
+            session.run(statement)
+        except ServerError as error:
+            _roll_back(session)
+            done = f" ({number} before it were run, unless they were taken back)" if number else ""
+            raise _failure(
+                load, label, f"`{statement}` fails{done}: {server.explain(error)[0]}", server.explain(error)[1]
+            ) from error
+    session.run("COMMIT")
+    left = find_mismatches(server, session, load)
+    if left:
+        raise _failure(load, label, f"it still does not fit: {left[0][0]}", f"run: {left[0][1]};")
+
+
+def _roll_back(session: ServerSession) -> None:
+    try:
+        session.run("ROLLBACK")
+    except ServerError:
+        session.abort()
+
+
+def _failure(load: Load, label: str, why: str, fix: str) -> RunFailure:
+    return RunFailure(
+        "sink", "change-failed", f"the table `{load.table}` of connection `{label}` was not changed: {why}", fix
+    )
