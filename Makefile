@@ -34,7 +34,7 @@ test: check .venv/mariadb.stamp .venv/postgres.stamp .venv/chromium.stamp .venv/
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 test-mysql: mysqld .venv/dev.stamp  ## run the tests of the warehouse on MySQL itself: make test-mysql MYSQLD=/path/to/mysqld
-	@ETLRUN_TEST_MYSQLD='$(MYSQLD)' $(BIN)/python -m pytest -q tests/mysql tests/contracts/test_label_store_contract.py tests/contracts/test_connection_contract.py
+	@ETLRUN_TEST_MYSQLD='$(MYSQLD)' $(BIN)/python -m pytest -q tests/mysql tests/contracts -k mysql
 
 mysqld:
 	@case "$$('$(MYSQLD)' --version 2>&1)" in \
@@ -44,8 +44,9 @@ mysqld:
 	esac; \
 	echo "$$wrong; name one: make test-mysql MYSQLD=/path/to/mysqld (on Debian, sh tests/mysql/unpack_mysql.sh FOLDER puts one into FOLDER and installs nothing)" >&2; exit 1
 
-sweep: .venv/dev.stamp .venv/mariadb.stamp .venv/postgres.stamp  ## cut the line to every kind of server at every byte of a publish (long)
-	@$(BIN)/python tests/contracts/sweep.py --all
+sweep: .venv/dev.stamp .venv/mariadb.stamp .venv/postgres.stamp  ## cut the line to every kind of server at every byte of a publish: make sweep EVERY=40 (long)
+	@ETLRUN_TEST_MOMENTS=30 $(BIN)/python -m pytest -q tests/mysql/test_kills.py
+	@$(BIN)/python tests/contracts/sweep.py $(if $(EVERY),--every $(EVERY),--all)
 
 fuzz: .venv/dev.stamp  ## compare the engines on random inputs: make fuzz SECONDS=600 SEED=7 TRIALS=1 ONLY=chains
 	@cd tests && ../$(BIN)/python -m fuzz --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(if $(TRIALS),--trials $(TRIALS)) $(if $(ONLY),--only $(ONLY))

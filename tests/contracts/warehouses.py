@@ -141,19 +141,13 @@ class Target:
     @contextmanager
     def publisher(self, folder: Path) -> Iterator[Callable[..., dict[str, Any]]]:
         """Inside, loads are published by other processes; gives the number of the signal that ended one, and what was published."""
-        command = [sys.executable, __file__, self.kind, json.dumps(self.keys), str(folder)]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdin is not None and process.stdout is not None
+        with publisher(self.kind, self.keys, folder) as publish_beside:
 
             def publish(fault: str = "", **load: Any) -> dict[str, Any]:
                 self.close()
-                process.stdin.write(json.dumps({"fault": fault, "load": load}) + "\n")
-                process.stdin.flush()
-                found: dict[str, Any] = json.loads(process.stdout.readline())
-                return found
+                return publish_beside(fault, **load)
 
             yield publish
-            process.stdin.close()
 
 
 class Watch:
@@ -190,6 +184,23 @@ class Watch:
             self.has_looked.set()
 
 
+@contextmanager
+def publisher(kind: str, keys: dict[str, str], folder: Path) -> Iterator[Callable[..., dict[str, Any]]]:
+    """Inside, loads are published to a connection by other processes."""
+    command = [sys.executable, __file__, kind, json.dumps(keys), str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None and process.stdout is not None
+
+        def publish(fault: str = "", **load: Any) -> dict[str, Any]:
+            process.stdin.write(json.dumps({"fault": fault, "load": load}) + "\n")
+            process.stdin.flush()
+            found: dict[str, Any] = json.loads(process.stdout.readline())
+            return found
+
+        yield publish
+        process.stdin.close()
+
+
 def open_database(kind: str, keys: dict[str, str]) -> Database:
     """The database of a connection, for writing."""
     opened: Database = kinds("connections")[kind](**keys).open("warehouse", Path("/"), str, writing=True)
@@ -209,7 +220,9 @@ def main(kind: str, keys: str, folder: str) -> None:
         if not child:
             os.environ["ETLRUN_FAULT"] = wanted["fault"]
             database = open_database(kind, json.loads(keys))
-            published = database.publish(many_load(Path(folder), **wanted["load"]))
+            given: dict[str, Any] = wanted["load"]
+            more = {key: given.pop(key) for key in ("publish", "keep") if key in given}
+            published = database.publish(replace(many_load(Path(folder), **given), **more))
             database.close()
             os.write(write, json.dumps(asdict(published)).encode())
             os._exit(0)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import signal
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,10 @@ from etlrun.warehouse.faults import FaultError
 
 from .loads import Place, make_load, many
 from .proxy import Fault, Proxy
-from .publish_process import start
 from .watching import Watch
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "contracts"))
+from warehouses import publisher
 
 FIRST, SECOND, THIRD, FOURTH = (f"2022050{number}T000000Z-{letter}" for number, letter in enumerate("abcd", 1))
 OLD, NEW, LATEST = many("2022-04", 40, 1), many("2022-04", 30, 2), many("2022-04", 20, 3)
@@ -195,23 +197,27 @@ def test_an_exception_at_any_point_leaves_old_or_new_rows(
     assert loads(place) == [20] and versions(place) == [("", THIRD, True)]
 
 
-@pytest.mark.parametrize("point", ["registered", "loading", "proved", "shown", "recorded", "committed", "tidying"])
 def test_a_killed_process_leaves_old_or_new_rows_and_the_next_one_removes_its_rest(
-    place: Place, tmp_path: Path, point: str
+    place: Place, tmp_path: Path
 ) -> None:
-    place.warehouse().publish(pointed(tmp_path, OLD, FIRST))
-    options = {"rows": 30, "seconds": 2, "run_id": SECOND, "where": "", "publish": "pointer", "keep": 0}
-    with Watch(place, STATE) as watch:
-        killed = start(place, tmp_path, fault=f"{point}:kill", **options)
-        detail = killed.communicate(timeout=60)
-    assert killed.returncode == -signal.SIGKILL, detail
-    is_done = point in ("committed", "tidying")
-    assert place.run(STATE) == [NEW_STATE if is_done else OLD_STATE]
-    again = start(place, tmp_path, **options)
-    assert json.loads(again.communicate(timeout=60)[0]) == {"rows": 30, "was_there": is_done}
-    assert place.run(STATE) == [NEW_STATE] and place.ledger() == [("", SECOND, 30)]
-    assert watch.errors == [] and watch.states() <= {OLD_STATE, NEW_STATE}
-    place.warehouse().publish(pointed(tmp_path, LATEST, THIRD, keep=0))
+    url = {"url": f"mysql://root@127.0.0.1:{place.port}/{place.database}"}
+    old, pointer = OLD_STATE, {"publish": "pointer", "keep": 0}
+    with publisher("mysql", url, tmp_path) as publish:
+        publish(rows=40, seconds=1, run_id=FIRST, **pointer)
+        for number, point in enumerate(
+            ("registered", "loading", "proved", "shown", "recorded", "committed", "tidying"), 2
+        ):
+            load = {"rows": 20 + number, "seconds": number, "run_id": f"202206{number:02}T000000Z-b", **pointer}
+            new, is_done = (20 + number, 20 + number, number, number), point in ("committed", "tidying")
+            with Watch(place, STATE) as watch:
+                assert publish(f"{point}:kill", **load) == {"signal": signal.SIGKILL, "published": None}, point
+                assert place.run(STATE) == [new if is_done else old]
+                again = {"rows": new[0], "was_there": is_done}
+                assert publish(**load) == {"signal": 0, "published": again}, point
+            assert place.run(STATE) == [new] and place.ledger() == [("", load["run_id"], new[0])]
+            assert watch.errors == [] and watch.states() <= {old, new}
+            old = new
+    place.warehouse().publish(pointed(tmp_path, LATEST, "20220701T000000Z-c", keep=0))
     assert loads(place) == [20]
 
 

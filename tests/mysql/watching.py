@@ -72,5 +72,6 @@ class Watch:
                     connection.commit()
                 self.seen[level] |= {*first, *second}
                 self.looks[level] += 1
+                self.is_over.wait(0.005)  # or the readers would take the time of who publishes
         finally:
             connection.close()
