@@ -68,3 +68,8 @@ def _postgres(request: pytest.FixtureRequest, folder: Path, name: str) -> Target
 
 
 _TARGETS = {"duckdb": _duckdb, "mysql": _mysql, "postgres": _postgres}
+
+
+@pytest.fixture
+def kinds_with_a_database() -> set[str]:
+    return set(_TARGETS)

@@ -16,6 +16,7 @@ from warehouses import Target, Watch, many_load
 from etlrun.contracts.connection import Load, Published, may_lose
 from etlrun.failures import RunFailure
 from etlrun.runtime.querying import ask_database
+from etlrun.spec.registry import kinds
 from etlrun.warehouse.faults import FaultError
 from mysql.loads import columns_of, make_load, many
 
@@ -82,6 +83,10 @@ EDGES: list[tuple[Any, ...]] = [
         MOMENT,
     ),
 ]
+
+
+def test_every_connection_has_a_database_to_be_tried_on(kinds_with_a_database: set[str]) -> None:
+    assert set(kinds("connections")) <= kinds_with_a_database, "give it a `Target` in tests/contracts/conftest.py"
 
 
 def test_replace_puts_the_new_rows_in_the_place_of_all_old_ones(target: Target, tmp_path: Path) -> None:

@@ -72,6 +72,21 @@ def test_files_are_one_relation_in_the_declared_order_without_the_rows_that_are_
     assert [row[:2] for row in rows(found)] == [("A", 1), ("C", 3)]
 
 
+def test_nulls_and_odd_values_come_back_as_they_are(session: EngineSession, tmp_path: Path) -> None:
+    units, shops = [None, -(2**63), 2**63 - 1, 0, None], ["", None, "a\n'\"b\\", "é😀", None]
+    path = parquet(
+        tmp_path / "1.parquet", units=pa.array(units, pa.int64()), shop=pa.array(shops), day=pa.nulls(5, pa.date32())
+    )
+    session.read_files("sales", COLUMNS, [ParquetFiles((path,))])
+    session.take_rows("taken", pa.table({"shop": shops, "units": pa.array(units, pa.int64())}))
+    expected = sorted(zip(shops, units, strict=True), key=repr)
+    for relation in ("sales", "taken"):
+        assert sorted(rows(session.fetch(f"SELECT shop, units FROM {relation}")), key=repr) == expected
+    session.write("SELECT shop, units FROM sales", tmp_path / "work" / "kept")
+    files = sorted((tmp_path / "work" / "kept").glob("*.parquet"))
+    assert sorted((row for file in files for row in rows(pq.read_table(file))), key=repr) == expected
+
+
 def test_no_files_are_a_relation_of_no_rows(session: EngineSession) -> None:
     session.read_files("nothing", COLUMNS, [])
     found = session.fetch("SELECT * FROM nothing")

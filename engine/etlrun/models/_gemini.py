@@ -52,7 +52,7 @@ class GeminiSettings:
         return {name: fix for name, (is_sent, fix) in sent.items() if is_sent}
 
 
-class GeminiAsker(ModelClient):
+class GeminiClient(ModelClient):
     """An open Gemini model."""
 
     def __init__(self, settings: GeminiSettings) -> None:

@@ -55,7 +55,7 @@ class RequestForm:
     limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
 
 
-class OpenaiAsker(ModelClient):
+class OpenaiClient(ModelClient):
     """An open model of a service that speaks the OpenAI chat API."""
 
     def __init__(self, settings: OpenaiSettings) -> None:

@@ -40,7 +40,7 @@ class Gemini(LanguageModel):
 
     def open(self, environment: Environment) -> ModelClient:
         secret = secret_key(self.api_key, environment)
-        from etlrun.models._gemini import GeminiAsker, GeminiSettings
+        from etlrun.models._gemini import GeminiClient, GeminiSettings
 
         settings = GeminiSettings(
             self.model_name(environment),
@@ -53,7 +53,7 @@ class Gemini(LanguageModel):
             self.thinking,
             self.service_tier,
         )
-        return GeminiAsker(settings)
+        return GeminiClient(settings)
 
     def thought_tokens(self, name: str) -> int:
         return room_for(name, self.thinking) if self.thoughts is None else self.thoughts

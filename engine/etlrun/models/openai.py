@@ -66,7 +66,7 @@ class Openai(LanguageModel):
 
     def open(self, environment: Environment) -> ModelClient:
         secret = secret_key(self.api_key, environment) if self.api_key else Secret("")
-        from etlrun.models._openai import OpenaiAsker, OpenaiSettings
+        from etlrun.models._openai import OpenaiClient, OpenaiSettings
 
         url = filled(self.url, "url", environment)
         settings = OpenaiSettings(
@@ -80,7 +80,7 @@ class Openai(LanguageModel):
             effort_of(self.model_name(environment), self.reasoning_effort),
             self.service_tier,
         )
-        return OpenaiAsker(settings)
+        return OpenaiClient(settings)
 
     def thought_tokens(self, name: str) -> int:
         return ROOM_OF_EFFORT[effort_of(name, self.reasoning_effort)] if self.thoughts is None else self.thoughts
