@@ -25,13 +25,14 @@ def whole(pattern: str) -> str:
     return f"^(?:{pattern})$"
 
 
-_NUMERIC_TEXT = {
+NUMERIC_TEXT = {
     "integer": whole(_BLANK + "([+-]?[0-9]+)" + _BLANK),
     "decimal": whole(r"[\x00-\x20]*(" + _NUMBER + r")[\x00-\x20]*"),
     "fraction": whole(r"[\x00-\x20]*(" + _NUMBER + r"|(?i:[+-]?(?:inf|infinity)|nan))[dDfF]?[\x00-\x20]*"),
 }
-_DATE_TEXT = whole(_BLANK + _DATE + "(?:[ T](?s:.*))?)?)?" + _BLANK)
-_TIMESTAMP_TEXT = whole(_BLANK + _DATE + "(?:[ T]" + _CLOCK + _ZONE + ")?)?)?" + _BLANK)
+BOOLEAN_TEXT = (_BLANK + "(?i:t|true|y|yes|1)" + _BLANK, _BLANK + "(?i:f|false|n|no|0)" + _BLANK)
+DATE_TEXT = whole(_BLANK + _DATE + "(?:[ T](?s:.*))?)?)?" + _BLANK)
+TIMESTAMP_TEXT = whole(_BLANK + _DATE + "(?:[ T]" + _CLOCK + _ZONE + ")?)?)?" + _BLANK)
 
 
 _INFINITE_AS_FLOAT = (
@@ -109,17 +110,16 @@ def _is_plain(value: exp.Expr, target: Type) -> bool:
 
 def _prepared_text(value: exp.Expr, target: Type) -> exp.Expr:
     if target.is_integer:
-        return _guarded(value, _NUMERIC_TEXT["integer"], target)
+        return _guarded(value, NUMERIC_TEXT["integer"], target)
     if target.name == "decimal":
-        return _guarded(value, _NUMERIC_TEXT["decimal"], target)
+        return _guarded(value, NUMERIC_TEXT["decimal"], target)
     if target.is_numeric:
-        return _guarded(value, _NUMERIC_TEXT["fraction"], target)
+        return _guarded(value, NUMERIC_TEXT["fraction"], target)
     if target.name == "boolean":
         return duckdb(
             "case when regexp_full_match(_1, _2) then 'true' when regexp_full_match(_1, _3) then 'false' else 'not of type boolean: ' || _1 end",
             value,
-            _BLANK + "(?i:t|true|y|yes|1)" + _BLANK,
-            _BLANK + "(?i:f|false|n|no|0)" + _BLANK,
+            *BOOLEAN_TEXT,
         )
     if target in (DATE, TIMESTAMP):
         return _moment(value, target)
@@ -138,7 +138,7 @@ def _moment(value: exp.Expr, target: Type) -> exp.Expr:
     """Text in the usual form as it is; other forms that Spark reads put into that form; anything else so that it cannot be read."""
     written = _DAY_WRITTEN if target == DATE else _DAY_WRITTEN + _CLOCK_WRITTEN
     usual = _USUAL_DAY if target == DATE else _USUAL_DAY + _USUAL_CLOCK
-    pattern = _DATE_TEXT if target == DATE else _TIMESTAMP_TEXT
+    pattern = DATE_TEXT if target == DATE else TIMESTAMP_TEXT
     return duckdb(
         f"case when regexp_full_match(_1, _2) then _1 when regexp_full_match(_1, _3) then {written} else 'not of type {target}: ' || _1 end",
         value,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 INTEGERS = ("tinyint", "smallint", "int", "bigint")
 FRACTIONS = ("float", "double")
@@ -130,10 +131,10 @@ class Columns:
     items: tuple[Column, ...]
     groups: tuple[Group, ...] = ()
     unique: tuple[str, ...] | None = None  # columns whose values no two rows share, where that is known; () for one row
-    _index: dict[str, Column] = field(init=False, repr=False, compare=False, hash=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_index", {column.name.lower(): column for column in reversed(self.items)})
+    @cached_property
+    def _index(self) -> dict[str, Column]:
+        return {column.name.lower(): column for column in reversed(self.items)}
 
     def __iter__(self) -> Iterator[Column]:
         return iter(self.items)
@@ -157,7 +158,9 @@ class Columns:
     def with_column(self, column: Column) -> Columns:
         """Add `column` at the end, or put it in the place of the column of that name."""
         if column.name not in self:
-            return replace(self, items=(*self.items, column))
+            longer = replace(self, items=(*self.items, column))
+            longer.__dict__["_index"] = self._index | {column.name.lower(): column}  # else made anew for each column
+            return longer
         items = tuple(column if old.name.lower() == column.name.lower() else old for old in self.items)
         touched = column.name.lower() in {name.lower() for name in self.unique or ()}
         return Columns(items, self.groups, None if touched else self.unique)

@@ -114,7 +114,7 @@ def _value_literal(value: Any) -> exp.Expr:
 
 def parse_select(text: str) -> exp.Query:
     """Parse one SELECT statement (unions and CTEs included)."""
-    return _parse_query(text, shift=0, text=text)
+    return _parse_query_cached(text).copy()
 
 
 def column(name: str, table: str | None = None) -> exp.Column:
@@ -181,6 +181,11 @@ def _parse_cached(text: str) -> exp.Expr:
     if len(trees) != 1 or trees[0] is None:
         raise ExpressionError((Problem("syntax", "one expression is expected, without `;`", 0, len(text)),))
     return _plain(trees[0], text, VALUE)
+
+
+@lru_cache(maxsize=256)
+def _parse_query_cached(text: str) -> exp.Query:
+    return _parse_query(text, shift=0, text=text)
 
 
 def _parse_query(sql: str, shift: int, text: str) -> exp.Query:

@@ -24,6 +24,7 @@ from etlrun.language.columns import (
     TypeTextError,
     decimal,
 )
+from etlrun.language.constants import misfit_of_cast
 from etlrun.language.expressions import TYPE, cast, data_type, type_from_tree
 from etlrun.language.functions import common_type
 from etlrun.language.functions.numbers import decimal_operand, decimal_remainder
@@ -89,6 +90,9 @@ def visit_cast(checker: Checker, node: exp.Expr) -> Type:
         return checker.complain(
             node, "type-mismatch", f"{detail(node.this)} names another moment at every run", "use a param of that type"
         )
+    misfit = None if isinstance(node, exp.TryCast) else misfit_of_cast(node.this, target)
+    if misfit:
+        return checker.complain(node, "type-mismatch", *misfit)
     node.set("to", data_type(target))
     return target
 

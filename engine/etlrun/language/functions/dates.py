@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from sqlglot import exp
@@ -9,9 +10,11 @@ from sqlglot import exp
 from etlrun.language.casts import duckdb_cast, is_moment_word, spark_cast, whole
 from etlrun.language.clocks import ClockError, read_clock
 from etlrun.language.columns import BIGINT, DATE, INT, STRING, TIMESTAMP, Type, decimal
+from etlrun.language.constants import is_readable, misfit_of_cast
 from etlrun.language.expressions import cast
 from etlrun.language.functions.function import ArgumentProblem, Arguments, Function, Template, Types, Verify
 from etlrun.language.functions.places import in_ints
+from etlrun.language.grammar import detail
 from etlrun.language.templates import Engine, duckdb, fill, spark, text_of, whole_of
 
 _SPARK_TYPES = {"date": "date", "timestamp": "timestamp_ntz"}
@@ -68,6 +71,36 @@ def _readable(arguments: Arguments, types: Types) -> ArgumentProblem | None:
     except ClockError as error:
         return ArgumentProblem(1, str(error), error.fix)
     return None
+
+
+def _read(kind: Type) -> Verify:
+    """What `_readable` finds, and a literal text that is no such moment, which fails in every row."""
+
+    def verify(arguments: Arguments, types: Types) -> ArgumentProblem | None:
+        text = text_of(arguments[0])
+        found = _readable(arguments, types)
+        if found or text is None:
+            return found
+        if len(arguments) == 1:
+            misfit = misfit_of_cast(arguments[0], kind)
+            return ArgumentProblem(0, *misfit) if misfit else None
+        pattern, order = read_clock(text_of(arguments[1]) or "").to_read()
+        is_of_form = re.fullmatch(pattern, text)
+        if is_of_form and is_readable(re.sub(whole(pattern), order, text), TIMESTAMP):
+            return None
+        return ArgumentProblem(
+            0, f"{detail(arguments[0])} is not a {kind} of the form {detail(arguments[1])}", "correct one of them"
+        )
+
+    return verify
+
+
+def _is_day(arguments: Arguments, types: Types) -> ArgumentProblem | None:
+    """A literal year, month and day that are no date."""
+    year, month, day = map(whole_of, arguments)
+    if year is None or month is None or day is None or is_readable(f"{2000 + year % 400}-{month}-{day}", DATE):
+        return None
+    return ArgumentProblem(0, f"there is no day {year}-{month:02}-{day:02}", "correct a number")
 
 
 def _duckdb_print(arguments: Arguments, types: Types) -> exp.Expr:
@@ -260,7 +293,7 @@ DATES = (
         "the date written in the text, in ISO form or in that of the pattern",
         spark=_spark_reader("to_date", "cast", "date"),
         duckdb=_reader("date", "cast"),
-        verify=_readable,
+        verify=_read(DATE),
     ),
     Function(
         "try_to_date",
@@ -278,7 +311,7 @@ DATES = (
         "the timestamp written in the text, in ISO form or in that of the pattern",
         spark=_spark_reader("to_timestamp_ntz", "cast", "timestamp"),
         duckdb=_reader("timestamp", "cast"),
-        verify=_readable,
+        verify=_read(TIMESTAMP),
         aliases=("to_timestamp_ntz",),
     ),
     Function(
@@ -304,6 +337,7 @@ DATES = (
         DATE,
         "the date of a year, month and day",
         spark=in_ints("make_date"),
+        verify=_is_day,
     ),
     Function(
         "unix_date", ("date",), INT, "the days since 1970-01-01", duckdb="_1 - cast('1970-01-01' as date)", recast=True

@@ -117,6 +117,17 @@ def _duckdb_whole(name: str) -> Template:
     return build
 
 
+def _spark_whole(name: str) -> Template:
+    """Spark's own takes NaN for 0, where its cast is an error as for every other number that no bigint holds."""
+
+    def build(arguments: Arguments, types: Types) -> exp.Expr:
+        if types[0].name not in ("float", "double"):
+            return spark(f"{name}(_1)", *arguments)
+        return spark(f"case when isnan(_1) then cast(_1 as bigint) else {name}(_1) end", *arguments)
+
+    return build
+
+
 def _at_least_int(types: Types) -> Type:
     return BIGINT if types[0] == BIGINT else INT
 
@@ -178,6 +189,7 @@ NUMBERS = (
         ("numeric",),
         _whole_type,
         "the greatest whole number that is no greater",
+        spark=_spark_whole("floor"),
         duckdb=_duckdb_whole("floor"),
         recast=True,
     ),
@@ -186,6 +198,7 @@ NUMBERS = (
         ("numeric",),
         _whole_type,
         "the least whole number that is no less",
+        spark=_spark_whole("ceil"),
         duckdb=_duckdb_whole("ceil"),
         recast=True,
         aliases=("ceiling",),
