@@ -7,6 +7,7 @@ import sys
 import time
 from argparse import ArgumentParser, Namespace
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import duckdb
@@ -38,25 +39,37 @@ INTERPRETED = {
 def main() -> int:
     """Take turns among the subjects; each trial has a seed of its own, with which it can be run again alone."""
     options = _options()
-    tried: Counter[str] = Counter()
-    found: Counter[str] = Counter()
+    counts = {subject: Counter[str]() for subject in options.only or SUBJECTS}
     with duckdb.connect() as connection:
         engines = Engines(lambda: _start_spark(options.compiled), connection)
         end = time.monotonic() + options.seconds
-        for seed in range(options.seed, options.seed + options.trials):
-            for subject in options.only or SUBJECTS:
-                if time.monotonic() >= end:
-                    break
-                trial = SUBJECTS[subject](seed, engines)
-                tried[subject] += trial.tried
-                found[subject] += len(trial.findings)
-                for finding in trial.findings:
-                    again = f"make fuzz ONLY={subject} SEED={seed} TRIALS=1"
-                    sys.stdout.write(f"== {subject}, seed {seed}: {again}\n{finding}\n\n")
-                    sys.stdout.flush()
-        for subject, count in tried.items():
-            sys.stdout.write(f"{subject}: {count} tried, {found[subject]} differ\n")
-    return min(1, sum(found.values()))
+        seed = options.seed
+        while seed < options.seed + options.trials and time.monotonic() < end:
+            for subject, count in counts.items():
+                _try(subject, seed, engines, count)
+            seed += 1
+    sys.stdout.write(_table(counts, options.seed, seed - 1))
+    return min(1, sum(count["differ"] for count in counts.values()))
+
+
+def _try(subject: str, seed: int, engines: Engines, count: Counter[str]) -> None:
+    trial = SUBJECTS[subject](seed, engines)
+    count.update(tried=trial.tried, failed=trial.failed, differ=len(trial.findings))
+    for finding in trial.findings:
+        again = f"make fuzz ONLY={subject} SEED={seed} TRIALS=1"
+        sys.stdout.write(f"== {subject}, seed {seed}: {again}\n{finding}\n\n")
+        sys.stdout.flush()
+
+
+def _table(counts: Mapping[str, Counter[str]], first: int, last: int) -> str:
+    """What came of a run, as the table in README.md of this folder has it."""
+    lines = [
+        f"| {subject} | {first} to {last} | {count['tried']:,} | {count['tried'] - count['failed'] - count['differ']:,} "
+        f"| {count['failed']:,} | {count['differ']:,} |\n"
+        for subject, count in counts.items()
+    ]
+    header = "| subject | seeds | tried | equal | an error on both | differ |\n|---|---|---|---|---|---|\n"
+    return header + "".join(lines)
 
 
 def _start_spark(is_compiled: bool) -> Any:

@@ -8,7 +8,7 @@ from random import Random
 from etlrun.language.functions import ROWS, Function
 
 from .engines import Engines, arrow_table
-from .expressions import differences
+from .expressions import compared
 from .grammar import Grammar, Piece
 from .rows import COLUMNS, random_rows
 from .trials import Trial
@@ -19,17 +19,13 @@ ATTEMPTS = 300  # to find arguments that the checker takes
 def try_some(seed: int, engines: Engines) -> Trial:
     """Call every function over one table of odd rows."""
     random = Random(seed)
-    engines.take({"rows": arrow_table(COLUMNS, random_rows(random, random.choice([1, 1, 6, 12])))})
+    rows = random_rows(random, random.choice([1, 1, 6, 12]))
+    engines.take({"rows": arrow_table(COLUMNS, rows)})
     grammar = Grammar(random, COLUMNS)
     scalars = [piece for row in ROWS if row.kind == "scalar" for piece in _calls(grammar, row)]
     groups = [piece for row in ROWS if row.kind == "aggregate" for piece in _calls(grammar, row)]
     windows = [piece for row in ROWS if row.kind != "scalar" for piece in _calls(grammar, row, " over (order by k)")]
-    findings = [
-        *differences(engines, scalars, "from rows", "k"),
-        *differences(engines, groups, "from rows group by g", "g"),
-        *differences(engines, windows, "from rows", "k"),
-    ]
-    return Trial(len(scalars) + len(groups) + len(windows), tuple(findings))
+    return compared(engines, scalars, groups, windows, len(rows))
 
 
 def untried(seed: int) -> list[str]:

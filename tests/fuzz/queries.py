@@ -29,11 +29,12 @@ def try_some(seed: int, engines: Engines) -> Trial:
         columns = COLUMNS.keep(["k", *random.sample(SOME[1:], 6)])
         relations[name] = columns
         engines.take({name: arrow_table(columns, random_rows(random, random.choice([0, 3, 8, 12]), columns))})
-    tried, findings = 0, []
+    tried, failed, findings = 0, 0, []
     for sql, tree in _checked(random, relations):
         tried += 1
         spark = engines.rows(engines.spark, spark_sql(tree))
         duck = engines.rows(engines.duckdb, duckdb_sql(tree))
+        failed += is_of_data(spark) and is_of_data(duck)
         if spark == duck and not isinstance(spark, str) or is_of_data(spark) and is_of_data(duck):
             continue
         if is_sum_on_the_way(tree, spark) or is_sum_on_the_way(tree, duck):
@@ -44,7 +45,7 @@ def try_some(seed: int, engines: Engines) -> Trial:
             and any(engines.fail_inside(tree, f"(select * from {name}) {alias}") for name, alias in _sources(tree))
         ):
             findings.append(f"{sql}\n  spark  {spark}\n  duckdb {duck}")
-    return Trial(tried, tuple(findings))
+    return Trial(tried, tuple(findings), failed)
 
 
 def _checked(random: Random, relations: Mapping[str, Columns]) -> Iterator[tuple[str, exp.Query]]:

@@ -49,7 +49,8 @@ def _is_moment(year: str, month: str | None, day: str | None, *clock: str | None
     """Whether there is such a day and time; the calendar repeats itself after 400 years."""
     try:
         datetime.date(2000 + int(year) % 400, int(month or 1), int(day or 1))
-        datetime.time(*(int(part or 0) for part in clock[:3]))
+        hour, minute, second = (int(part or 0) for part in (*clock[:3], *("0",) * 3)[:3])
+        datetime.time(hour, minute, second)
     except ValueError:
         return False
     return True
@@ -73,10 +74,10 @@ def _decimal(text: str) -> Decimal | None:
 def _fits(number: Decimal, target: Type) -> bool:
     if target.is_integer:
         limit = 2 ** _BITS[target.name]
-        return -limit <= int(number) < limit
+        return bool(-limit <= int(number) < limit)
     if target.name != "decimal" or number.adjusted() < -100:
         return True
     if number.adjusted() >= 100:
         return not number
     rounded = number.quantize(Decimal(1).scaleb(-target.scale), ROUND_HALF_UP, context=_WIDE)
-    return not rounded or rounded.adjusted() < target.precision - target.scale
+    return bool(not rounded or rounded.adjusted() < target.precision - target.scale)
