@@ -113,14 +113,7 @@ def run_command() -> int:
         _tell(failure_text(failure), error_object(failure), as_json=as_json and not failure.is_printed)
         return failure.exit_code
     except click.ClickException as error:
-        error.show(detail := io.StringIO())  # it may quote names of the specification
-        if (
-            isinstance(error, click.NoSuchOption)
-            and error.ctx
-            and any(option.name == "settings" for option in error.ctx.command.params)
-        ):
-            detail.write(f"A param of a pipeline is set so: --set {error.option_name.lstrip('-')}=VALUE\n")
-        tell(detail.getvalue().rstrip("\n"), err=True)
+        tell(_usage(error), err=True)
         return 2
     except (click.Abort, KeyboardInterrupt):  # where this runs in a process that takes no signals itself
         _tell("interrupted: nothing more was published", {"code": "interrupted"}, as_json=as_json)
@@ -133,6 +126,18 @@ def run_command() -> int:
             raise
         sys.stderr.write("disk-full: there is no room for what this command writes\n")
         os._exit(1)  # what waits in standard output cannot be written either
+
+
+def _usage(error: click.ClickException) -> str:
+    """What is wrong with the words of a command; it may quote names of the specification."""
+    error.show(detail := io.StringIO())
+    if (
+        isinstance(error, click.NoSuchOption)
+        and error.ctx
+        and any(option.name == "settings" for option in error.ctx.command.params)
+    ):
+        detail.write(f"A param of a pipeline is set so: --set {error.option_name.lstrip('-')}=VALUE\n")
+    return detail.getvalue().rstrip("\n")
 
 
 def _tell_of_a_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

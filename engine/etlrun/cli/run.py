@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,12 +120,19 @@ def command(
     if select or exclude or junit:
         raise click.UsageError("--select, --exclude and --junit are for runs of the project: leave out PIPELINE")
     checked = [checked_pipeline(path, profile, engine, settings) for path in pipelines]
+    _run_each(
+        checked, partial(_run, dry_run=dry_run, quiet=quiet, yes=yes, max_usd=max_usd, wait=wait), as_json=as_json
+    )
+
+
+def _run_each(checked: Sequence[Checked], run: Callable[[Checked], dict[str, Any]], *, as_json: bool) -> None:
+    """Run pipelines one after another, and print what they give where JSON is asked for."""
     summary: list[dict[str, Any]] = []
     with orderly():  # a publish is reported even where an error or a signal follows
         try:
             for pipeline in checked:
                 safe_point()
-                summary.append(_run(pipeline, dry_run=dry_run, quiet=quiet, yes=yes, max_usd=max_usd, wait=wait))
+                summary.append(run(pipeline))
         except RunFailure as failure:
             if as_json and failure.record is not None:
                 summary.append(failure.record)
@@ -131,7 +140,7 @@ def command(
             raise
         finally:
             if as_json and summary:
-                click.echo(json.dumps(summary if len(pipelines) > 1 else summary[0], ensure_ascii=False))
+                click.echo(json.dumps(summary if len(checked) > 1 else summary[0], ensure_ascii=False))
 
 
 def _run(

@@ -60,22 +60,30 @@ async def ask(
         if wanted:
             with passing_over_what_is_there():
                 await loop.run()
-    tally = loop.bookkeeper.tally
-    if loop.stopped is None and loop.limiter.is_overspent:
+    _note_the_budget(loop, left=len(keys) - len(settled) - len(wanted))
+    return _report(loop, len(keys), len(settled), asyncio.get_running_loop().time() - began)
+
+
+def _note_the_budget(loop: _Loop, left: int) -> None:
+    """Say that asking ended at the budget, where nothing else stopped it: too much was spent, or `left` keys are more than may be asked."""
+    if loop.stopped is not None:
+        return
+    budget = loop.terms.budget
+    if loop.limiter.is_overspent:
         message = f"${loop.limiter.spent:.4f} are spent, more than the ${loop.limiter.cap_usd:.4f} allowed: the service counts more than a request can take"
-        loop.stopped = Stop("budget", message, terms.budget.fix)
-    if loop.stopped is None and len(wanted) < len(keys) - len(settled):
-        left = len(keys) - len(settled) - len(wanted)
-        loop.stopped = Stop(
-            "budget",
-            f"{left:,} keys are more than the {terms.budget.keys:,} that may be asked",
-            "raise `budget: {keys: ...}`",
-        )
+        loop.stopped = Stop("budget", message, budget.fix)
+    elif left > 0:
+        message = f"{left:,} keys are more than the {budget.keys:,} that may be asked"
+        loop.stopped = Stop("budget", message, "raise `budget: {keys: ...}`")
+
+
+def _report(loop: _Loop, keys: int, settled: int, seconds: float) -> AskingReport:
+    tally = loop.bookkeeper.tally
     return AskingReport(
-        question.id,
-        terms.source,
-        len(keys),
-        len(settled),
+        loop.question.id,
+        loop.terms.source,
+        keys,
+        settled,
         loop.supply.by_others,
         tally.ok,
         0,
@@ -85,7 +93,7 @@ async def ask(
         tally.usage.input,
         tally.usage.output,
         loop.limiter.spent,
-        asyncio.get_running_loop().time() - began,
+        seconds,
         dict(tally.outcomes),
         dict(tally.details),
         loop.stopped,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,11 +76,11 @@ def write_parquet(path: Path, columns: Columns, batches: Iterable[pyarrow.Record
     return rows
 
 
-def type_of_arrow(found: pyarrow.DataType) -> Type | None:
-    """The column type of an Arrow type; None where we have none, such as a timestamp with a zone or a map."""
+@cache
+def _simple_types() -> dict[pyarrow.DataType, Type]:
     import pyarrow as pa
 
-    simple = {
+    return {
         pa.bool_(): BOOLEAN,
         pa.int8(): TINYINT,
         pa.int16(): SMALLINT,
@@ -99,6 +100,13 @@ def type_of_arrow(found: pyarrow.DataType) -> Type | None:
         pa.uint16(): INT,
         pa.uint32(): BIGINT,
     }
+
+
+def type_of_arrow(found: pyarrow.DataType) -> Type | None:
+    """The column type of an Arrow type; None where we have none, such as a timestamp with a zone or a map."""
+    import pyarrow as pa
+
+    simple = _simple_types()
     if found in simple:
         return simple[found]
     if pa.types.is_timestamp(found) and found.tz is None:

@@ -60,18 +60,7 @@ def run_pipeline(checked: Checked, reporter: Reporter, options: RunOptions) -> R
     """Run a pipeline with the engine of its profile and give its record; a failure is in the record too, and raised as well."""
     started = time.monotonic()
     runs = checked.project.path(checked.project.settings.runs)
-    try:
-        skipped = sweep_old(runs)
-        folder = new_run(runs)
-    except OSError as error:
-        raise RunFailure(
-            "engine",
-            "run-folder",
-            f"no run folder can be made below {runs} ({error.strerror})",
-            "set `runs:` in etlrun.yaml",
-        ) from error
-    for unreadable in skipped:
-        reporter.warn(str(unreadable))
+    folder = _new_folder(runs, reporter)
     record = _new_record(checked, folder)
     try:
         folder.write_record(record.as_record())
@@ -100,6 +89,18 @@ def run_pipeline(checked: Checked, reporter: Reporter, options: RunOptions) -> R
         with contextlib.suppress(OSError):
             folder.write_record(record.as_record())
     return record
+
+
+def _new_folder(runs: Path, reporter: Reporter) -> RunFolder:
+    try:
+        skipped = sweep_old(runs)
+        folder = new_run(runs)
+    except OSError as error:
+        message = f"no run folder can be made below {runs} ({error.strerror})"
+        raise RunFailure("engine", "run-folder", message, "set `runs:` in etlrun.yaml") from error
+    for unreadable in skipped:
+        reporter.warn(str(unreadable))
+    return folder
 
 
 def _new_record(checked: Checked, folder: RunFolder) -> Record:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from etlrun.failures import RunFailure
 from etlrun.secrets import Secret
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 
 @dataclass(frozen=True)
@@ -59,54 +64,40 @@ def read_address(connection: str, url: str, password: str, form: UrlForm) -> Add
     try:
         found = make_url(url)
     except (ArgumentError, ValueError):  # their texts may quote the URL, and with it the password
-        raise RunFailure(
-            "usage", "wrong-url", f"connection `{connection}`: its `url` is not a URL", f"write it as {form.example}"
-        ) from None
-    if found.drivername not in form.drivers:
-        raise RunFailure(
-            "usage",
-            "wrong-url",
-            f"connection `{connection}`: `{found.drivername}` is not {form.product}",
-            f"write it as {form.example}",
-        )
-    if (
-        "@" in f"{found.host} {found.database} {dict(found.query)}"
-    ):  # what follows the first one may be the rest of a password
-        raise RunFailure(
-            "usage",
-            "wrong-url",
-            f"connection `{connection}`: its `url` has more than one `@`, so that its password has no end",
-            "write an `@` of the password as %40, or give `password` a key of its own",
-        )
-    unknown = sorted(option for option in found.query if option not in form.options)
-    if unknown:
-        raise RunFailure(
-            "usage",
-            "wrong-url",
-            f"connection `{connection}`: the URL has the unknown option `{unknown[0]}`",
-            "leave it out; `tls`, `ca` and the timeouts are keys of the connection",
-        )
-    if found.query.get("charset", "utf8mb4") != "utf8mb4":
-        raise RunFailure(
-            "usage",
-            "wrong-url",
-            f"connection `{connection}`: the URL asks for a character set that cannot hold every text",
-            "leave `charset` out; it is utf8mb4",
-        )
-    if not found.database or not found.username:
-        missing = "database" if not found.database else "user"
-        raise RunFailure(
-            "usage",
-            "wrong-url",
-            f"connection `{connection}`: the URL names no {missing}",
-            f"write it as {form.example}",
-        )
+        message, fix = "its `url` is not a URL", f"write it as {form.example}"
+        raise _wrong_url(connection, message, fix) from None
+    for message, fix in _mistakes(found, form):
+        raise _wrong_url(connection, message, fix)
     secret = Secret(str(found.password)) if found.password is not None else Secret(password)
     return Address(
         found.host or "localhost",
         found.port or form.port,
         str(found.query.get(form.socket, "")),
-        found.database,
-        found.username,
+        found.database or "",
+        found.username or "",
         secret,
     )
+
+
+def _wrong_url(connection: str, message: str, fix: str) -> RunFailure:
+    return RunFailure("usage", "wrong-url", f"connection `{connection}`: {message}", fix)
+
+
+def _mistakes(url: URL, form: UrlForm) -> Iterator[tuple[str, str]]:
+    """What is wrong with a URL, and what to do."""
+    if url.drivername not in form.drivers:
+        yield f"`{url.drivername}` is not {form.product}", f"write it as {form.example}"
+    if (
+        "@" in f"{url.host} {url.database} {dict(url.query)}"
+    ):  # what follows the first one may be the rest of a password
+        fix = "write an `@` of the password as %40, or give `password` a key of its own"
+        yield "its `url` has more than one `@`, so that its password has no end", fix
+    for option in sorted(url.query):
+        if option not in form.options:
+            fix = "leave it out; `tls`, `ca` and the timeouts are keys of the connection"
+            yield f"the URL has the unknown option `{option}`", fix
+    if url.query.get("charset", "utf8mb4") != "utf8mb4":
+        yield "the URL asks for a character set that cannot hold every text", "leave `charset` out; it is utf8mb4"
+    for part, name in (("database", url.database), ("user", url.username)):
+        if not name:
+            yield f"the URL names no {part}", f"write it as {form.example}"
