@@ -631,6 +631,18 @@ RUN_CODES: dict[str, Code] = {
     "several-runs": Code("several publishes fit the id", "the id is a beginning only", "write the whole id"),
     "unknown-period": Code("the table has no such period", "it is misspelt", "use one that the message lists"),
     "unknown-run": Code("there is no such run", "the id is misspelt, or its folder was removed", "see `etlrun runs`"),
+    "table-changed": Code(
+        "another run published to a table while this one compared it with its rows",
+        "two runs write versions to one table at once",
+        "run the pipeline again",
+        exit_code=1,
+    ),
+    "older-versions": Code(
+        "a table has versions of a later time than those that would be added",
+        "`as_of` is before the last run's, or a clock is wrong",
+        "run the times in order",
+        exit_code=1,
+    ),
     "lossy-change": Code(
         "a change of a table may lose values that are there",
         "the pipeline publishes no such column any more, or one of a type that holds less",

@@ -22,11 +22,11 @@ TESTS = Path(__file__).resolve().parent.parent
 if __name__ == "__main__":
     sys.path.insert(0, str(TESTS))
 
-from etlrun.contracts.connection import Connection, Database, Load  # noqa: E402 - the tests are no package that is installed
+from etlrun.contracts.connection import Connection, Database, History, Load  # noqa: E402 - the tests are no package that is installed
 from etlrun.spec.registry import kinds  # noqa: E402
 from etlrun.warehouse.database import Warehouse  # noqa: E402
 from etlrun.warehouse.retry import RetryPolicy  # noqa: E402
-from mysql.loads import make_load, many  # noqa: E402
+from mysql.loads import COLUMNS, Rows, columns_of, make_load, many  # noqa: E402
 
 STATE = "SELECT COUNT(*), COUNT(DISTINCT contract), COALESCE(MIN(seconds), 0), COALESCE(MAX(seconds), 0) FROM profile"
 
@@ -212,6 +212,24 @@ def many_load(folder: Path, *, rows: int, seconds: int, run_id: str) -> Load:
     return make_load(folder, many("2022-04", rows, seconds), run_id=run_id)
 
 
+def versions_load(
+    folder: Path, rows: Rows, *, at: str, run_id: str, tracked: tuple[str, ...] = (), ends_missing: bool = False
+) -> Load:
+    """The state of contracts at a moment, for a table that keeps versions of them."""
+    load = make_load(folder, rows, write="scd2", run_id=run_id)
+    columns = columns_of({**COLUMNS, "valid_from": "timestamp", "valid_to": "timestamp", "is_current": "boolean"})
+    history = History(load.key, tracked, f"TIMESTAMP '{at}'", ends_missing)
+    return replace(load, columns=columns, key=(*load.key, "valid_from"), history=history)
+
+
+def given_load(folder: Path, given: dict[str, Any]) -> Load:
+    """The load that a test describes; `publish` and `keep` say how it is published."""
+    if "at" in given:
+        return versions_load(folder, **given)
+    more = {key: given.pop(key) for key in ("publish", "keep") if key in given}
+    return replace(many_load(folder, **given), **more)
+
+
 def main(kind: str, keys: str, folder: str) -> None:
     for line in sys.stdin:
         wanted = json.loads(line)
@@ -220,9 +238,7 @@ def main(kind: str, keys: str, folder: str) -> None:
         if not child:
             os.environ["ETLRUN_FAULT"] = wanted["fault"]
             database = open_database(kind, json.loads(keys))
-            given: dict[str, Any] = wanted["load"]
-            more = {key: given.pop(key) for key in ("publish", "keep") if key in given}
-            published = database.publish(replace(many_load(Path(folder), **given), **more))
+            published = database.publish(given_load(Path(folder), wanted["load"]))
             database.close()
             os.write(write, json.dumps(asdict(published)).encode())
             os._exit(0)

@@ -15,9 +15,25 @@ from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.spec.fields import Described
 
-Write = Literal["replace", "replace_where", "append", "merge"]
+Write = Literal["replace", "replace_where", "append", "merge", "scd2"]
 Publish = Literal["transaction", "pointer"]
 LEDGER = "_etlrun_loads"  # one row per table and period, written in the transaction that publishes it
+
+
+@dataclass(frozen=True)
+class History:
+    """How a table keeps versions of rows: `key` tells rows apart, and a change of a `tracked` column begins a version.
+
+    Versions begin and end `at` a moment, which is a DuckDB expression; it and the names of the columns that say so are the load's.
+    """
+
+    key: tuple[str, ...]
+    tracked: tuple[str, ...]
+    at: str
+    ends_missing: bool
+    valid_from: str = "valid_from"
+    valid_to: str = "valid_to"
+    is_current: str = "is_current"
 
 
 @dataclass(frozen=True)
@@ -28,6 +44,8 @@ class Load:
     `period` is the slice of the table that the load owns: empty for the whole table, else the text of `condition`. Published by
     `pointer`, the old rows stay beside the new ones, and so do those of `keep` publishes before.
     With `allow_cascade`, foreign keys of other tables may change their rows when rows of this one are replaced.
+    With a `history` the files lack the columns that say when a version holds, and `key` ends in the one that says from when. `follows`
+    are the runs that the ledger must have for the table then.
     """
 
     table: str
@@ -46,6 +64,13 @@ class Load:
     publish: Publish = "transaction"
     keep: int = 1
     allow_cascade: bool = False
+    history: History | None = None
+    follows: tuple[str, ...] | None = None
+
+    @property
+    def merges(self) -> bool:
+        """Whether rows take the place of those of equal key, and the others stay."""
+        return self.write in ("merge", "scd2")
 
 
 def may_lose(statement: str) -> bool:

@@ -1,7 +1,7 @@
 """`table` - publishes a relation as a table of a connection, in one transaction.
 
 `write` says what becomes of the rows that are there: `replace` puts the new ones in their place; `replace_where` only replaces the
-rows that fulfil a condition, such as a month; `append` adds, once per run; `merge` replaces the rows of equal `key`. A reader sees
+rows that fulfil a condition, such as a month; `append` adds, once per run; `merge` replaces the rows of equal `key`; `scd2` keeps versions. A reader sees
 the old rows or the new ones. A missing table is created with the declared types; an existing one is never altered. All
 tables of a connection are published in one transaction: none of them is, where one cannot be. Rows that the last run of this very
 pipeline appended already are not appended again.
@@ -13,6 +13,22 @@ sinks:
 ```
 
 In another schema (another database of the server in MySQL), `table: marts.orders` names it; the schema must be there.
+
+`scd2` keeps what the rows were before (a slowly changing dimension of type 2). The relation is the state now, one row for each `key`; the table has
+three columns besides: `valid_from`, `valid_to` (null while a version holds) and `is_current`, clocks in UTC unless `as_of` says the time. A row whose
+`track` columns differ from its current version ends that and begins another; columns that are not tracked stay as they were when the version
+began. A second run at the same time replaces its own versions, one for an earlier time is refused. The whole table is read to compare.
+
+```yaml
+sinks:
+  customers:
+    table:
+      from: profile
+      connection: warehouse
+      key: [Contract]
+      write: scd2
+      history: {track: [Level_Activeness], missing: end}
+```
 
 `columns` is a contract with those who read the table: the type of every column, and what it means. `etlrun check` refuses a relation that has
 other columns or types, and `not null` after a type is a check before anything is published.
@@ -56,6 +72,7 @@ from etlrun.contracts.published_columns import (
     verify_columns,
     with_descriptions,
 )
+from etlrun.contracts.row_history import RowHistory
 from etlrun.contracts.sink import Publication, Sink
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
@@ -79,9 +96,10 @@ class Table(Sink):
 
     from_: str = key("the relation to publish", yaml="from")
     connection: str = key("the connection, named in the profile")
-    write: Literal["replace", "append", "merge"] | ReplaceWhere = key(
-        "`replace`, `append`, `merge`, or `{replace_where: condition}`"
+    write: Literal["replace", "append", "merge", "scd2"] | ReplaceWhere = key(
+        "`replace`, `append`, `merge`, `scd2`, or `{replace_where: condition}`"
     )
+    history: RowHistory | None = key("with `write: scd2`: what begins a version, and when", default=None)
     key_: tuple[str, ...] = key("the columns that tell rows apart: the primary key", yaml="key", default=())
     table: str = key(
         "the table's name, with its schema where that is not the usual one: `marts.orders`; the sink's own name where it is not given",
@@ -105,7 +123,12 @@ class Table(Sink):
             found = scope.column(columns, name, ("key", index))
             if name in columns and not found.type.is_orderable:
                 scope.error(("key", index), "type-mismatch", f"`{found.name}` is {found.type}, which cannot be a key")
-        verify_columns(self.columns, columns, scope)
+        if self.write == "scd2":
+            self._versions.verify(self.key_, columns, scope)
+        elif self.history is not None:
+            fix = "write `write: scd2`, or leave `history` out"
+            scope.error("history", "wrong-value", "`history` is for tables that keep versions", fix)
+        verify_columns(self.columns, self._published(columns), scope)
         parts = self.table.split(".")
         if self.table and not (len(parts) <= 2 and all(map(NAME.match, parts))):
             scope.error(
@@ -122,15 +145,15 @@ class Table(Sink):
                     else "`drop` it, or make it text first"
                 )
                 scope.error("from", "type-mismatch", f"`{item.name}` is {item.type}, which a table cannot hold", fix)
-        if self.write == "merge" and not self.key_:
-            scope.error("write", "missing-key", "`merge` replaces rows of equal key, and `key` is missing")
+        if self.write in ("merge", "scd2") and not self.key_:
+            scope.error("write", "missing-key", f"`{self.write}` compares rows of equal key, and `key` is missing")
         if isinstance(self.write, ReplaceWhere):
             scope.condition(columns, self.write.replace_where, ("write", "replace_where"))
         if self.publish_ == "pointer":
             self._verify_pointer(scope)
 
     def _verify_pointer(self, scope: Scope) -> None:
-        if self.write in ("append", "merge"):
+        if self.write in ("append", "merge", "scd2"):
             scope.error(
                 "write",
                 "wrong-value",
@@ -149,8 +172,15 @@ class Table(Sink):
     def table_name(self, name: str) -> str:
         return self.table or name
 
+    @property
+    def _versions(self) -> RowHistory:
+        return self.history or RowHistory()
+
+    def _published(self, columns: Columns) -> Columns:
+        return self._versions.beside(columns) if self.write == "scd2" else columns
+
     def published(self, columns: Columns) -> Columns:
-        return with_descriptions(self.columns, columns)
+        return with_descriptions(self.columns, self._published(columns))
 
     def required(self) -> tuple[str, ...]:
         return required_columns(self.columns)
@@ -183,6 +213,7 @@ class Table(Sink):
             "replace_where": f"replaces the rows of {where} where {load.period}",
             "append": f"appends to {where}",
             "merge": f"merges into {where} by {', '.join(load.key)}",
+            "scd2": f"adds versions of rows to {where} by {', '.join(self.key_)}",
         }
         return doings[load.write]
 
@@ -194,10 +225,11 @@ class Table(Sink):
             )
             period = condition.sql(dialect="spark") if condition is not None else ""
         write = "replace_where" if isinstance(self.write, ReplaceWhere) else self.write
+        history = self._versions.of(self.key_, publication) if self.write == "scd2" else None
         return Load(
             self.table or publication.sink,
             self.published(publication.columns),
-            self.key_,
+            (*self.key_, history.valid_from) if history is not None else self.key_,
             write,
             condition,
             period,
@@ -211,6 +243,7 @@ class Table(Sink):
             self.publish_,
             self.keep,
             self.allow_cascade,
+            history,
         )
 
 

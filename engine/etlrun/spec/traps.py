@@ -58,6 +58,8 @@ VALUES = {
     "update": "merge",
     "insert_overwrite": "replace_where",
     "incremental": "merge",
+    "snapshot": "scd2",
+    "history": "scd2",
     "warning": "warn",
     "fatal": "error",
     "outer": "full",

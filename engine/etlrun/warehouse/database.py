@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from etlrun.diagnostics import nearest
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.warehouse.changing import change_table
+from etlrun.warehouse.history import with_versions
 from etlrun.warehouse.ledger import entries
 from etlrun.warehouse.preparing import find_mismatches, missing_schema
 from etlrun.warehouse.publish import Publisher
@@ -85,7 +87,10 @@ class Warehouse(Database):
             session.close()
 
     def publish_all(self, loads: Sequence[Load]) -> list[Published]:
-        return self._publisher.publish(loads)
+        beside = next((load.files[0].parent for load in loads if load.files), None)
+        with tempfile.TemporaryDirectory(prefix=".versions-", dir=beside, ignore_cleanup_errors=True) as folder:
+            ready = [with_versions(self, load, Path(folder) / str(number)) for number, load in enumerate(loads)]
+            return self._publisher.publish(ready)
 
     def entries(self) -> list[LedgerEntry]:
         with self._asking() as session:

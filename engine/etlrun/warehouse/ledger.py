@@ -152,7 +152,7 @@ def find_same_append(server: AnyServer, session: ServerSession, load: Load) -> s
 def forget(server: AnyServer, session: ServerSession, load: LedgerLine) -> None:
     """Remove the row of what `load` owns: of the whole table, or of a period. What was appended is known for as long as it is not replaced."""
     period = "" if load.write == "replace" else f" AND period = {server.text(period_key(load.period))}"
-    kept = " AND write_mode <> 'append'" if load.write == "merge" else ""
+    kept = " AND write_mode <> 'append'" if load.write in ("merge", "scd2") else ""
     session.run(f"DELETE FROM {LEDGER} WHERE tbl = {server.text(table_key(load.table))}{period}{kept}")
 
 

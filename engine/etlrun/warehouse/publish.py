@@ -204,6 +204,13 @@ class _Publish:
         self.is_in_doubt = False
         if is_published(load, period_key(load.period), found):
             return True
+        if load.follows is not None and tuple(sorted(run for _, run in found)) != load.follows:
+            raise RunFailure(
+                "sink",
+                "table-changed",
+                f"the table `{load.table}` was published by another run after its versions were read",
+                "run the pipeline again",
+            )
         same = find_same_append(self.server, session, load) if load.write == "append" else ""
         if same:
             self.publisher.note(

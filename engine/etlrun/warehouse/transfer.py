@@ -109,7 +109,7 @@ class Transfer:
             session.run(f"DELETE FROM {self.server.table(self.table)}")
         elif self.load.write == "replace_where":
             session.run(f"DELETE FROM {self.server.table(self.table)} WHERE {self.owned()}")
-        elif self.load.write == "merge":
+        elif self.load.merges:
             fields = tuple(
                 field for key in self.load.key for field in self.facts.fields if field.staged == self.stage.staged(key)
             )
