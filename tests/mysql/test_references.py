@@ -100,3 +100,31 @@ def test_a_row_that_refers_to_none_is_refused(place: Place, tmp_path: Path) -> N
     with pytest.raises(RunFailure, match="refers to a row of another table that is not there"):
         place.warehouse().publish(make_load(tmp_path, OLD, DECLARED, key=("id",)))
     assert place.rows() == []
+
+
+@pytest.mark.parametrize(("right", "is_seen"), [("", False), ("REFERENCES", True)])
+def test_a_key_of_another_database_is_found_where_the_account_has_a_right_on_its_table(
+    place: Place, tmp_path: Path, right: str, is_seen: bool
+) -> None:
+    refer(place, tmp_path, "ON UPDATE CASCADE")
+    other, user = f"{place.database}_other", f"{place.database}u"
+    place.run(
+        "DROP TABLE orders",
+        f"CREATE DATABASE {other}",
+        f"CREATE TABLE {other}.orders (id INT PRIMARY KEY, shop INT, CONSTRAINT far FOREIGN KEY (shop) "
+        f"REFERENCES {place.database}.profile (id) ON DELETE CASCADE) ENGINE=InnoDB",
+        f"CREATE USER {user}@'%' IDENTIFIED BY 'x1'",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE, CREATE ON {place.database}.* TO {user}@'%'",
+        *([f"GRANT {right} ON *.* TO {user}@'%'"] if right else []),
+    )
+    load = make_load(tmp_path, NEW, DECLARED, key=("id",), run_id=SECOND)
+    warehouse = place.warehouse(user=user, password="x1")
+    try:
+        if is_seen:
+            with pytest.raises(RunFailure, match=rf"foreign key `far` of `{other}\.orders`"):
+                warehouse.publish(load)
+        else:
+            warehouse.publish(load)  # the server shows the key to nobody without a right on its table
+            assert place.rows() == NEW
+    finally:
+        place.run(f"DROP USER {user}@'%'", f"DROP DATABASE {other}")
