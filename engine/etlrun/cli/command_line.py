@@ -30,6 +30,7 @@ COMMANDS = (
     "show",
     "query",
     "diff",
+    "explain",
     "test",
     "dashboard",
     "runs",

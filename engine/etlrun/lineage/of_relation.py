@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from sqlglot import exp
 
-from etlrun.compiler.plan import Plan, Relation
+from etlrun.compiler.plan import Piece, Plan, Relation
 from etlrun.contracts.step import Apply, Ask
 from etlrun.lineage.influence import (
     Lineage,
@@ -61,17 +61,20 @@ def _of_answers(ask: Ask, given: RelationLineage) -> RelationLineage:
 
 
 def _of_pieces(plan: Plan, relation: Relation, known: Known) -> RelationLineage:
+    *_, (_, last) = piece_lineages(plan, relation, known)
+    return last
+
+
+def piece_lineages(plan: Plan, relation: Relation, known: Known) -> Iterator[tuple[Piece, RelationLineage]]:
     """The pieces of a statement in their order; a step that keeps its rows has no part in which rows there are."""
     chain = plan.checked.pipeline.chains[relation.name.split(".")[0]]
     relations = {name.lower(): lineage for name, lineage in known.items()}
-    result = None
     for piece in relation.pieces:
         result = query_lineage(piece.tree, relations)
         if chain[piece.step].value.keeps_rows:
             result = RelationLineage(result.columns, _rows_read(piece.tree, relations))
         relations[piece.name.lower()] = result
-    assert result is not None
-    return result
+        yield piece, result
 
 
 def _rows_read(tree: exp.Query, relations: Known) -> Lineage:

@@ -183,8 +183,7 @@ def _totals(session: Session, view: str, compared: Iterable[_Compared]) -> dict[
         parts[f"null {item.name}"] = f"count(*) - count({name(item.name)})"
         if item.is_number:
             parts[f"sum {item.name}"] = f"sum({name(item.name)})"
-    found = session.execute(f"SELECT {', '.join(parts.values())} FROM {view}").fetchone()
-    assert found is not None
+    (found,) = session.execute(f"SELECT {', '.join(parts.values())} FROM {view}").fetchall()
     return dict(zip(parts, found, strict=True))
 
 
@@ -224,8 +223,7 @@ def _described(
 ) -> TableDiff:
     counts = [f"count(*) FILTER ({_BOTH} AND c{index})" for index in range(len(compared))]
     sides = ["count(*) FILTER (NOT there_b)", "count(*) FILTER (NOT there_a)", f"count(*) FILTER ({_BOTH})"]
-    found = session.execute(f"SELECT {', '.join([*sides, *counts])} FROM d").fetchone()
-    assert found is not None
+    (found,) = session.execute(f"SELECT {', '.join([*sides, *counts])} FROM d").fetchall()
     only_before, only_after, changed = found[:3]
     columns = [
         _column(session, index, item, found[3 + index], sums) for index, item in enumerate(compared) if found[3 + index]
