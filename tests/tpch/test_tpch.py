@@ -1,4 +1,4 @@
-"""The 22 questions of TPC-H as the benchmark puts them, in the `sql` step: both engines give what plain DuckDB gives for the same text."""
+"""The 22 questions of TPC-H, as the benchmark puts them in the `sql` step and in verbs: both engines give what plain DuckDB gives."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from etlrun.compiler.plan import Plan, make_plan
 from etlrun.compiler.producers import check_file
 from etlrun.compiler.statement import relation_statement
 
-QUESTIONS = sorted((Path(__file__).parent / "sql").glob("q*.sql"))
+HERE = Path(__file__).parent
+QUESTIONS = sorted((HERE / "sql").glob("q*.sql"))
 KEYS = {
     "customer": "c_custkey",
     "lineitem": "l_orderkey, l_linenumber",
@@ -32,12 +33,13 @@ TYPES = {"DATE": "date", "INTEGER": "int", "BIGINT": "bigint", "VARCHAR": "strin
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The eight tables at scale 0.01, and one pipeline with every question as a chain."""
+    """The eight tables at scale 0.01, one pipeline with every question as a chain, and a pipeline in verbs for each."""
     folder = tmp_path_factory.mktemp("tpch")
+    shutil.copytree(HERE / "verbs", folder, dirs_exist_ok=True)
     generator = shutil.which("tpchgen-cli", path=str(Path(sys.executable).parent))
     assert generator is not None, "tpchgen-cli is not installed"
     subprocess.run([generator, "parquet", "-s", "0.01", "--output-dir", str(folder)], check=True, capture_output=True)
-    (folder / "etlrun.yaml").write_text("profiles: {local: {engine: {duckdb: {}}}}\n")
+    (folder / "etlrun.yaml").write_text("data: .\nprofiles: {local: {engine: {duckdb: {}}}}\n")
     (folder / "tpch.yaml").write_text(pipeline(folder))
     return folder
 
@@ -69,29 +71,36 @@ def plain(data: Path) -> Any:
         yield connection
 
 
-def question(plan: Plan, name: str, engine: str) -> str:
-    return relation_statement(plan, name, engine, set(KEYS)).text
+def comparable(rows: list[Any], names: tuple[str, ...], wanted: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    """The columns `wanted` of rows whose numbers are rounded to ten digits, in a fixed order: averages are doubles."""
+    places = [names.index(name) for name in wanted]
+    rounded = (tuple(_rounded(row[place]) for place in places) for row in rows)
+    return sorted(rounded, key=repr)
 
 
-def comparable(rows: list[Any]) -> list[tuple[Any, ...]]:
-    """Rows whose numbers are rounded to ten digits, in a fixed order: averages are doubles."""
-    return sorted(
-        (
-            tuple(f"{value:.10g}" if isinstance(value, (int, float, Decimal)) else value for value in row)
-            for row in rows
-        ),
-        key=repr,
-    )
+def _rounded(value: Any) -> Any:
+    return f"{value:.10g}" if isinstance(value, (int, float, Decimal)) else value
 
 
 @pytest.mark.parametrize("name", [path.stem for path in QUESTIONS])
-def test_a_question_in_plain_sql_has_the_same_answer_on_both_engines(
+def test_a_question_in_plain_sql_and_in_verbs_has_the_same_answer_on_both_engines(
     name: str, plan: Plan, data: Path, plain: Any, duck: Any, spark: Any
 ) -> None:
-    expected = comparable(plain.execute((Path(__file__).parent / "sql" / f"{name}.sql").read_text()).fetchall())
+    answer = plain.execute((HERE / "sql" / f"{name}.sql").read_text())
+    names = tuple(column for column, *_ in answer.description)
+    expected = comparable(answer.fetchall(), names, names)
     session = duck.cursor()
     for table in KEYS:
         session.execute(f"create or replace temp view {table} as select * from '{data}/{table}.parquet'")
         spark.read.parquet(str(data / f"{table}.parquet")).createOrReplaceTempView(table)
-    assert comparable(session.execute(question(plan, name, "duckdb")).fetchall()) == expected
-    assert comparable([tuple(row) for row in spark.sql(question(plan, name, "spark")).collect()]) == expected
+    verbs = make_plan(check_file(data / "pipelines" / f"{name}.yaml"))
+    for asked, relation in ((plan, name), (verbs, "answer")):
+        found = session.execute(whole(asked, relation, "duckdb"))
+        assert comparable(found.fetchall(), tuple(column for column, *_ in found.description), names) == expected
+        frame = spark.sql(whole(asked, relation, "spark"))
+        assert comparable([tuple(row) for row in frame.collect()], tuple(frame.columns), names) == expected
+
+
+def whole(plan: Plan, relation: str, engine: str) -> str:
+    """One statement that makes a relation from the tables, the chains that it reads as CTEs."""
+    return relation_statement(plan, relation, engine, set(KEYS)).text
