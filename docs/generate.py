@@ -321,7 +321,7 @@ def _phrase(annotation: Any) -> str:
         return words[annotation]
     origin, arguments = get_origin(annotation), [item for item in get_args(annotation) if item is not types.NoneType]
     if origin is Literal:
-        return " or ".join(f"`{choice}`" for choice in arguments)
+        return " or ".join("`null`" if choice is None else f"`{choice}`" for choice in arguments)
     if origin in (Union, types.UnionType):
         return " or ".join(_phrase(choice) for choice in arguments)
     if origin is tuple:

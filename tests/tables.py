@@ -73,13 +73,17 @@ class Example:
 
 
 def examples(docstring: str) -> Iterator[Example]:
-    """The examples of a docstring: the `yaml` block with each `rows` block, its `python` blocks as modules and named ones as files."""
-    steps = re.search(r"```yaml\n(.*?)```", docstring, re.DOTALL)
-    assert steps is not None, "the docstring has no ```yaml block"
+    """The examples of a docstring: each `rows` block with the `yaml` block before it, its `python` blocks as modules and named ones as files."""
+    blocks = re.findall(r"```(yaml|rows)\n(.*?)```", docstring, re.DOTALL)
+    assert any(kind == "yaml" for kind, _ in blocks), "the docstring has no ```yaml block"
     modules = dict(re.findall(r"```python (\w+)\n(.*?)```", docstring, re.DOTALL))
     files = dict(re.findall(r"```(?:markdown|csv) (\S+)\n(.*?)```", docstring, re.DOTALL))
-    for block in re.findall(r"```rows\n(.*?)```", docstring, re.DOTALL):
-        yield replace(read_example(steps.group(1), block, modules), files=files)
+    steps = ""
+    for kind, text in blocks:
+        if kind == "yaml":
+            steps = text
+        else:
+            yield replace(read_example(steps, text, modules), files=files)
 
 
 def read_example(steps: str, block: str, modules: dict[str, str] | None = None) -> Example:

@@ -172,3 +172,28 @@ def test_a_fill_of_null_or_of_another_type_is_refused(tmp_path: Path) -> None:
             refused(tmp_path, steps(f"{{pivot: {{column: t, labels: [A], value: sum(x), fill: {fill}}}}}"), GIVEN)[0][0]
             == "type-mismatch"
         )
+
+
+def test_a_pivot_may_keep_the_rows_of_other_labels_and_of_none_in_a_column(case: Case) -> None:
+    rows = """
+        a: {k: int, t: string, x: bigint}
+        | k | t     | x    |
+        | 1 | TV    | 5    |
+        | 1 | Other | 7    |
+        | 1 | null  | 9    |
+        | 2 | TV    | null |
+        ->
+    """
+    case.gives(
+        steps("{by: [k], pivot: {column: t, labels: [TV, Film], value: sum(x), fill: 0, other: rest}}"),
+        rows + "    | k | Film | TV | rest |\n        | 1 | 0 | 5 | 16 |\n        | 2 | 0 | 0 | 0 |\n",
+    )
+    case.gives(
+        steps("{pivot: {column: t, labels: [TV], value: count(*), name: tv, other: rest}}"),
+        rows + "    | tv | rest |\n        | 2 | 2 |\n",
+    )
+
+
+def test_the_column_of_other_labels_has_a_name_of_its_own(tmp_path: Path) -> None:
+    text = steps("{by: [k], pivot: {column: t, labels: [TV], value: sum(x), other: tv}}")
+    assert refused(tmp_path, text, GIVEN) == [("column-exists", "tv")]

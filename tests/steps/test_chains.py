@@ -44,3 +44,48 @@ def test_united_rows_may_be_null_where_either_may(tmp_path: Path) -> None:
     text = "steps:\n  sure:\n    - from: a\n    - bucket: {column: x, as: b, cases: {Low: '< 1'}, else: High}\n    - select: [b]\n  unsure:\n    - from: a\n    - bucket: {column: x, as: b, cases: {Low: '< 1'}}\n    - select: [b]\n  out:\n    - from: [sure, unsure]\n"
     columns = check(tmp_path, read_example(text, ROWS)).columns
     assert [columns[name].get("b").nullable for name in ("sure", "unsure", "out")] == [False, True, True]  # type: ignore[union-attr]
+
+
+def test_a_column_that_one_of_several_relations_lacks_is_null_in_its_rows(case: Case) -> None:
+    case.gives(
+        "steps:\n  out:\n    - from: {relations: [a, b, c], missing: null}\n",
+        """
+        a: {x: int, day: date}
+        | x | day        |
+        | 1 | 2024-01-01 |
+        | 1 | 2024-01-01 |
+        b: {Price: "decimal(10,2)", X: int}
+        | Price | X    |
+        | 1.50  | null |
+        c: {price: "decimal(10,2)", at: timestamp}
+        | price | at                  |
+        | 2.50  | 2024-01-01 10:00:00 |
+        ->
+        | x    | day        | Price | at                  |
+        | 1    | 2024-01-01 | null  | null                |
+        | 1    | 2024-01-01 | null  | null                |
+        | null | null       | 1.50  | null                |
+        | null | null       | 2.50  | 2024-01-01 10:00:00 |
+        """,
+    )
+
+
+def test_columns_that_differ_are_a_mistake_unless_null_is_asked_for(tmp_path: Path) -> None:
+    rows = "    a: {x: int}\n    | x |\n    | 1 |\n    b: {y: int}\n    | y |\n    | 1 |\n    c: {y: string}\n    | y |\n    | 1 |\n"
+    assert refused(tmp_path, "steps:\n  out:\n    - from: [a, b]\n", rows) == [
+        ("unknown-column", "b"),
+        ("unknown-column", "b"),
+    ]
+    drifting = "steps:\n  out:\n    - from: {relations: [a, b, c], missing: null}\n"
+    assert refused(tmp_path, drifting, rows) == [("type-mismatch", "c")]
+    assert refused(tmp_path, "steps:\n  out:\n    - from: {relations: a, missing: null}\n", rows) == [
+        ("wrong-value", "null")
+    ]
+    assert refused(tmp_path, "steps:\n  out:\n    - from: {relations: [a, b], missing: none}\n", rows) == [
+        ("wrong-value", "none")
+    ]
+
+
+def test_a_column_may_have_the_name_of_a_key_of_its_step(tmp_path: Path) -> None:
+    text = "steps:\n  out:\n    - from: a\n    - derive: {columns: x * 2}\n"
+    assert check(tmp_path, read_example(text, ROWS)).columns["out"].names == ("x", "columns")

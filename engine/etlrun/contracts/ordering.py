@@ -57,3 +57,16 @@ def first_of_all(relation: Input, order: tuple[exp.Ordered, ...], n: int) -> exp
     """The first `n` rows of the relation: a sort that keeps no more rows than those. A constant puts none before another."""
     telling = [item for item in order if item.find(exp.Column) is not None]
     return relation.select(*relation.all()).order_by(*telling, copy=False).limit(n, copy=False)
+
+
+def ascending(name: str) -> exp.Ordered:
+    """A column from the least to the greatest, nulls first as in expressions."""
+    return exp.Ordered(this=column(name), desc=False, nulls_first=True)
+
+
+def over(function: exp.Expr, per: Iterable[str], *order: exp.Ordered) -> exp.Window:
+    """A function over the rows of equal `per`, in an order or over all of them."""
+    partition = [column(name) for name in per]
+    return exp.Window(
+        this=function, partition_by=partition, order=exp.Order(expressions=list(order)) if order else None
+    )

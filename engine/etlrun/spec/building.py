@@ -119,7 +119,7 @@ def _is_long_form(cls: type, value: Any) -> bool:
     hints = field_types(cls)
     short: str = getattr(cls, "short", "")
     takes_mapping = _fits(hints[short], {})
-    return (short in value and set(value) <= set(hints)) if takes_mapping else True
+    return (isinstance(value.get(short), Mapping) and set(value) <= set(hints)) if takes_mapping else True
 
 
 def _fits(annotation: Any, value: Any) -> bool:

@@ -1,7 +1,9 @@
 """`aggregate` - one row per group, with plain aggregates and one column per label of a pivot.
 
 Pivot columns come out by the alphabet of their names, whatever labels occur in the data; `fill` stands where a label does not
-occur. The group that `as` names keeps the labels in the order of the mapping or list. Nulls group together; without `by` there is
+occur. Rows of other labels, and of none, count in no column of the pivot, unless `other` names one for them.
+
+The group that `as` names keeps the labels in the order of the mapping or list. Nulls group together; without `by` there is
 one row, also for empty input.
 
 ```yaml
@@ -57,6 +59,7 @@ class Pivot:
     value: Expr = key("the aggregate of each label's rows")
     name: str = key("the name of each column; `{label}` stands for the label, spaces become `_`", default="{label}")
     fill: Expr | None = key("the value where a group has no row of the label", default=None)
+    other: str = key("the name of a column for the rows of all other labels, null included", default="")
     as_: str = key("the name of the column group", yaml="as", default="")
 
 
@@ -124,6 +127,9 @@ class Aggregate(Step):
         for name in sorted(pivot_name(pivot, label) for label in dict.fromkeys(labels)):
             inside.new_column(result, name, "name" if pivot.name != "{label}" else "labels")
             result = result.with_column(Column(name, kind, nullable=pivot.fill is None))
+        if pivot.other:
+            inside.new_column(result, pivot.other, "other")
+            result = result.with_column(Column(pivot.other, kind, nullable=pivot.fill is None))
         if not pivot.as_:
             return result
         return result.with_group(Group(pivot.as_, tuple(pivot_name(pivot, label) for label in labels), labels))
@@ -168,16 +174,26 @@ class Aggregate(Step):
         value = scope.tree(relation.columns, pivot.value, "value", may="aggregate")
         assert value is not None
         labels = self._labels(pivot, scope.column(relation.columns, pivot.column, "column"), scope)
-        for label in sorted(labels, key=lambda label: pivot_name(pivot, label)):
-            condition = exp.EQ(this=column(pivot.column), expression=literal(label))
+        conditions = {
+            pivot_name(pivot, label): exp.EQ(this=column(pivot.column), expression=literal(label))
+            for label in sorted(labels, key=lambda label: pivot_name(pivot, label))
+        }
+        others = {pivot.other: _in_none(pivot.column, labels)} if pivot.other else {}
+        for name, condition in (*conditions.items(), *others.items()):
             tree = _only_where(value.copy(), condition)
             if pivot.fill is not None:
                 fill = scope.tree(Columns(()), pivot.fill, "fill")
                 assert fill is not None
                 tree = call("coalesce", tree, cast(fill, type_of(value)))
-            made = named(tree, pivot_name(pivot, label))
+            made = named(tree, name)
             mapping = scope.mapping(pivot.labels, "labels") if isinstance(pivot.labels, str) else None
             yield mark_file(made, mapping.file) if mapping else made
+
+
+def _in_none(name: str, labels: tuple[str, ...]) -> exp.Expr:
+    """Whether a row has none of the labels."""
+    listed = exp.In(this=column(name), expressions=[literal(label) for label in labels])
+    return exp.or_(column(name).is_(exp.null()), exp.Not(this=listed))
 
 
 def pivot_name(pivot: Pivot, label: str) -> str:

@@ -1,6 +1,8 @@
 """`from` - name the relation a chain reads, or several whose rows are put together.
 
-Several relations are united by column name, duplicates kept; all must have the same columns with the same types.
+Several relations are united by column name, duplicates kept; all must have the same columns with the same types. Where files drift,
+`from: {relations: [north, south], missing: null}` lets a relation lack columns that another has: its rows have null there, and the
+result has the columns of the first relation, then what the others add.
 
 ```yaml
 steps:
@@ -30,10 +32,10 @@ from typing import ClassVar, Literal
 
 from sqlglot import exp
 
-from etlrun.contracts.relation import Input, relation_table
+from etlrun.contracts.relation import Input, named, relation_table
 from etlrun.contracts.step import Step
 from etlrun.language.columns import NULL, Column, Columns
-from etlrun.language.expressions import column
+from etlrun.language.expressions import cast, column
 from etlrun.spec.fields import key
 from etlrun.spec.scope import At, Scope
 
@@ -46,6 +48,9 @@ class From(Step):
     stands: ClassVar[Literal["first", "later", "anywhere"]] = "first"
 
     relations: tuple[str, ...] = key("a source or step chain, or a list of them")
+    missing: Literal["fail", None] = key(
+        "a column that one of several relations lacks: `fail` is a mistake, `null` fills it with null", default="fail"
+    )
 
     def reads(self) -> Iterable[tuple[str, At]]:
         return [(name, ("relations", index)) for index, name in enumerate(self.relations)]
@@ -56,45 +61,62 @@ class From(Step):
     def output(self, columns: Columns, scope: Scope) -> Columns:
         found = [scope.relation(name, at) for name, at in self.reads()]
         first = found[0]
-        for (name, at), other in zip(list(self.reads())[1:], found[1:], strict=True):
-            if len(other):
-                self._compare(first, name, other, at, scope)
         if len(found) == 1:
+            if self.missing is None:
+                scope.error("missing", "wrong-value", "one relation has all of its columns", "leave `missing` out")
             return first
-        return Columns(tuple(self._united(item, found) for item in first), first.groups)
+        items = self._all_columns(found)
+        for (name, at), other in zip(self.reads(), found, strict=True):
+            if len(other):
+                self._compare(items, name, other, at, scope)
+        return Columns(tuple(self._united(item, found) for item in items), first.groups)
+
+    def _all_columns(self, found: list[Columns]) -> Columns:
+        """The columns of the first relation, and what the others have besides where that is allowed."""
+        items = list(found[0])
+        for other in found[1:] if self.missing is None else ():
+            items += [item for item in other if item.name.lower() not in {known.name.lower() for known in items}]
+        return Columns(tuple(items))
 
     def _united(self, item: Column, found: list[Columns]) -> Column:
         others = [other.get(item.name) for other in found]
         return replace(item, domain=None, nullable=any(other is None or other.nullable for other in others))
 
-    def _compare(self, first: Columns, name: str, other: Columns, at: At, scope: Scope) -> None:
-        for item in first:
+    def _compare(self, united: Columns, name: str, other: Columns, at: At, scope: Scope) -> None:
+        first = self.relations[0]
+        fix = "unite relations of the same columns, or write `from: {relations: [...], missing: null}`"
+        for item in united:
             match = other.get(item.name)
-            if match is None:
-                scope.error(
-                    at,
-                    "unknown-column",
-                    f"`{name}` has no column `{item.name}`, which `{self.relations[0]}` has",
-                    "unite relations of the same columns",
-                )
-            elif match.type != item.type and NULL not in (match.type, item.type):
-                message = f"`{item.name}` is {match.type} in `{name}` and {item.type} in `{self.relations[0]}`"
+            if match is None and self.missing is not None:
+                message = f"`{name}` has no column `{item.name}`, which `{first}` has"
+                scope.error(at, "unknown-column", message, fix)
+            elif match is None and not item.type.is_orderable:
+                message = f"`{name}` has no column `{item.name}`, and there is no null of the type {item.type}"
+                scope.error(at, "type-mismatch", message, "`drop` it where it is")
+            elif match is not None and match.type != item.type and NULL not in (match.type, item.type):
+                owner = next(known for known in self.relations if item.name in scope.relations.get(known, Columns(())))
+                message = f"`{item.name}` is {match.type} in `{name}` and {item.type} in `{owner}`"
                 scope.error(at, "type-mismatch", message, "`cast` one of them first")
         for item in other:
-            if item.name not in first:
+            if item.name not in united:
+                message = f"`{name}` has a column `{item.name}`, which `{first}` lacks"
                 scope.error(
-                    at,
-                    "unknown-column",
-                    f"`{name}` has a column `{item.name}`, which `{self.relations[0]}` lacks",
-                    "`drop` it first",
+                    at, "unknown-column", message, "`drop` it first, or write `missing: null` beside `relations`"
                 )
 
     def lower(self, relation: Input) -> exp.Query:
-        names = relation.scope.relations[self.relations[0]].names
+        found = [relation.scope.relations[name] for name in self.relations]
+        items = self._all_columns(found)
         selects = [
-            exp.select(*(column(name) for name in names)).from_(relation_table(other)) for other in self.relations
+            exp.select(*(_column_of(columns, item) for item in items)).from_(relation_table(name))
+            for name, columns in zip(self.relations, found, strict=True)
         ]
         united: exp.Query = selects[0]
         for select in selects[1:]:
             united = exp.union(united, select, distinct=False, copy=False)
         return united
+
+
+def _column_of(columns: Columns, item: Column) -> exp.Expr:
+    """The column of that name, or null in its type where the relation lacks it."""
+    return column(item.name) if item.name in columns else named(cast(exp.null(), item.type), item.name)

@@ -12,6 +12,37 @@ there beside every row here; it takes no `on`.
 `where` is a condition that a match must meet besides, over the columns `here.x` and `there.x`: where it is null the rows do not match.
 `how: semi` with `where: here.supplier <> there.supplier` keeps the rows for which another supplier exists.
 
+`as_of: {day: valid_on}` takes, of the rows with equal `on`, the one that held on that day: the last whose `valid_on` is not after `day`. Written
+at length, `as_of: {columns: {day: valid_on}, direction: forward, tolerance: 7 days}`, it takes the first that is not before it, and only one that is
+near. `on` and the column `valid_on` must tell the rows
+there apart, so that one row is matched at most. A null on either side matches nothing.
+
+```yaml
+steps:
+  in_euro:
+    - from: orders
+    - join: {with: rates, on: [currency], as_of: {day: valid_on}, how: left}
+```
+
+```rows
+orders: {currency: string, day: date}
+| currency | day        |
+| usd      | 2024-01-05 |
+| usd      | 2024-01-01 |
+| chf      | 2024-01-05 |
+rates: {currency: string key, valid_on: date key, rate: "decimal(6,2)"}
+| currency | valid_on   | rate |
+| usd      | 2024-01-02 | 0.90 |
+| usd      | 2024-01-05 | 0.91 |
+| usd      | 2024-01-06 | 0.92 |
+| chf      | 2024-01-08 | 1.05 |
+->
+| currency | day        | valid_on   | rate |
+| usd      | 2024-01-05 | 2024-01-05 | 0.91 |
+| usd      | 2024-01-01 | null       | null |
+| chf      | 2024-01-05 | null       | null |
+```
+
 A column that both sides have is an error, until `columns` chooses what the other side brings (a list, or `new: old`) or
 `prefix` goes before all of their names.
 
@@ -51,6 +82,7 @@ from typing import Literal
 
 from sqlglot import exp
 
+from etlrun.contracts.as_of import MOMENT, AsOf
 from etlrun.contracts.relation import Input, named, relation_table
 from etlrun.contracts.step import Step
 from etlrun.language.columns import NULL, Column, Columns
@@ -72,6 +104,7 @@ class Join(Step):
     )
     how: Literal["inner", "left", "right", "full", "semi", "anti", "cross"] = key("which rows stay", default="inner")
     where: Expr | None = key("a condition that a match must meet besides, over `here.x` and `there.x`", default=None)
+    as_of: AsOf | None = key("`here: there`: of the rows with equal `on`, the one that held at a moment", default=None)
     columns: tuple[str, ...] | Mapping[str, str] | None = key(
         "what the other side brings: a list, or new name: its column", default=None
     )
@@ -90,6 +123,7 @@ class Join(Step):
         for here, there, at in self._keys():
             self._compare(columns, here, other, there, at, scope)
         self._check_condition(columns, other, scope)
+        self._check_as_of(columns, other, scope)
         one = self._is_one(other)
         if self.expect == "one" and not one:
             names = ", ".join(f"`{there}`" for _, there, _ in self._keys())
@@ -123,7 +157,7 @@ class Join(Step):
     def _check_condition(self, columns: Columns, other: Columns, scope: Scope) -> None:
         if self.how == "cross" and self.on:
             scope.error("on", "wrong-value", "`how: cross` compares no columns", "leave `on` out, or leave `how` out")
-        elif self.how != "cross" and not self.on:
+        elif self.how != "cross" and not self.on and not self.as_of:
             fix = "add `on: [...]`, or write `how: cross` for every row beside every row"
             scope.error((), "missing-key", "`on` is missing here", fix)
         if self.where is not None and self.how in ("right", "full"):
@@ -131,6 +165,19 @@ class Join(Step):
             scope.error("where", "not-allowed-here", f"`where` is not allowed with `how: {self.how}`", fix)
         elif self.where is not None:
             scope.condition(((HERE, columns), (THERE, other)), self.where, "where")
+
+    def _check_as_of(self, columns: Columns, other: Columns, scope: Scope) -> None:
+        if self.as_of is None:
+            return
+        if self.how not in ("inner", "left") or self.where is not None:
+            place, what = ("how", f"how: {self.how}") if self.how not in ("inner", "left") else ("where", "where")
+            fix = "use `inner` or `left`, and a `filter`"
+            scope.error(place, "not-allowed-here", f"`{what}` is not allowed with `as_of`", fix)
+        self.as_of.verify(columns, other, self.with_, scope.below("as_of"))
+        if not self._is_one(other) and self.as_of.there in other:
+            names = ", ".join(f"`{name}`" for name in (*(there for _, there, _ in self._keys()), self.as_of.there))
+            fix = "give it a `key`, or make the rows one first with `aggregate`, `dedupe` or `top`"
+            scope.error("as_of", "no-total-order", f"`{self.with_}` may have several rows of one {names}", fix)
 
     def _compare(self, columns: Columns, here: str, other: Columns, there: str, at: At, scope: Scope) -> None:
         one, two = scope.column(columns, here, at), scope.column(other, there, at)
@@ -141,7 +188,7 @@ class Join(Step):
             scope.error(at, "type-mismatch", message, "`cast` one of them first")
 
     def _is_one(self, other: Columns) -> bool:
-        keys = {there.lower() for _, there, _ in self._keys()}
+        keys = {there.lower() for _, there, _ in self._keys()} | ({self.as_of.there.lower()} if self.as_of else set())
         return other.unique is not None and all(name.lower() in keys for name in other.unique)
 
     def _unique(self, columns: Columns, other: Columns, *, one: bool) -> tuple[str, ...] | None:
@@ -215,13 +262,20 @@ class Join(Step):
             outputs.extend(named(column(old, THERE), new) for new, old, _ in self._brings(other))
         equal = [exp.EQ(this=column(here, HERE), expression=column(there, THERE)) for here, there in keys.values()]
         conditions: list[exp.Expr] = [*equal]
+        theirs: exp.Expr = relation_table(self.with_, THERE)
+        if self.as_of is not None:
+            names = [(here, there) for here, there, _ in self._keys()]
+            theirs = self.as_of.rows(relation.name, relation.columns, self.with_, other, names).subquery(
+                THERE, copy=False
+            )
+            conditions.append(exp.EQ(this=column(self.as_of.here, HERE), expression=column(MOMENT, THERE)))
         if self.where is not None:
             tree = relation.scope.condition(((HERE, relation.columns), (THERE, other)), self.where, "where")
             assert tree is not None, f"`{self.where}` was lowered without being checked"
             conditions.append(exp.paren(tree, copy=False) if isinstance(tree, exp.Or) else tree)
         how = "inner" if self.how == "cross" and conditions else self.how
         kind, side = ("", how) if how in ("left", "right", "full") else (how, "")
-        join = exp.Join(this=relation_table(self.with_, THERE), kind=kind.upper(), side=side.upper())
+        join = exp.Join(this=theirs, kind=kind.upper(), side=side.upper())
         if conditions:
             join.set("on", exp.and_(*conditions, copy=False))
         return exp.select(*outputs).from_(relation_table(relation.name, HERE)).join(join)

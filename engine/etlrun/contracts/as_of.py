@@ -1,0 +1,116 @@
+"""The row that held at a moment: for each row here the last one there that is not later, found by one sort and equal joins.
+
+The moments of both sides are put together and sorted in each group; the greatest moment there so far is the one that holds. No pair of rows is
+compared, so a group with a million rows on both sides costs a sort.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from sqlglot import exp
+
+from etlrun.contracts.length import Length, read_length
+from etlrun.contracts.ordering import over
+from etlrun.contracts.relation import named, relation_table
+from etlrun.language.columns import DATE, NULL, TIMESTAMP, Columns, Type
+from etlrun.language.expressions import call, cast, column
+from etlrun.language.functions import common_type
+from etlrun.spec.fields import Described, key
+from etlrun.spec.scope import HIDDEN, Scope
+
+MOMENT, HELD = f"{HIDDEN}moment", f"{HIDDEN}held"
+
+
+@dataclass(frozen=True)
+class AsOf(Described):
+    """Of several rows the one that held at a moment."""
+
+    short: ClassVar[str] = "columns"
+
+    columns: Mapping[str, str] = key("`here: there`, two dates, timestamps or whole numbers")
+    direction: Literal["backward", "forward"] = key(
+        "`backward` is the last row that is not later, `forward` the first that is not earlier", default="backward"
+    )
+    tolerance: str = key("how far the two may be apart, such as `7 days` or `30 minutes`", default="")
+
+    @property
+    def here(self) -> str:
+        return next(iter(self.columns))
+
+    @property
+    def there(self) -> str:
+        return self.columns[self.here]
+
+    def verify(self, columns: Columns, other: Columns, name: str, scope: Scope) -> None:
+        """Report what is wrong; `name` is the other relation."""
+        if len(self.columns) != 1:
+            scope.error("columns", "wrong-value", "one column here is compared with one there", "write `{here: there}`")
+        at = ("columns", self.here)
+        one, two = scope.column(columns, self.here, at), scope.column(other, self.there, at)
+        if NULL in (one.type, two.type):
+            return
+        if one.type != two.type or not _is_moment(one.type):
+            message = f"`{one.name}` is {one.type} here and `{two.name}` is {two.type} in `{name}`"
+            fix = "both must be dates, timestamps or whole numbers of one type: `cast` one of them first"
+            scope.error(at, "type-mismatch", message, fix)
+        if self.tolerance:
+            read_length(self.tolerance, one, "tolerance", scope)
+
+    def rows(self, here: str, columns: Columns, there: str, other: Columns, pairs: list[tuple[str, str]]) -> exp.Select:
+        """The rows of `there` that hold at a moment of `here`, each with that moment in the hidden column `MOMENT`."""
+        groups = [f"{HIDDEN}group_{index}" for index in range(len(pairs))]
+        kinds = [_common(columns, mine, other, theirs) for mine, theirs in pairs]
+        held = other.get(self.there)
+        assert held is not None, f"`{self.there}` was lowered without being checked"
+        mine = _keys(groups, (name for name, _ in pairs), kinds)
+        theirs = _keys(groups, (name for _, name in pairs), kinds)
+        asked = _moments(here, mine, column(self.here), cast(exp.null(), held.type))
+        known = _moments(there, theirs, column(self.there), column(self.there))
+        found = self._found(exp.union(asked, known, distinct=False, copy=False), groups)
+        equal = [
+            exp.EQ(this=column(mine, "found"), expression=column(theirs, "held"))
+            for mine, theirs in ((HELD, self.there), *zip(groups, (name for _, name in pairs), strict=True))
+        ]
+        join = exp.Join(this=relation_table(there, "held"), kind="INNER", on=exp.and_(*equal, copy=False))
+        outputs = [column(item.name, "held") for item in other]
+        return exp.select(*outputs, column(MOMENT, "found")).from_(found.subquery("found", copy=False)).join(join)
+
+    def _found(self, moments: exp.Query, groups: list[str]) -> exp.Select:
+        """For each moment of each group the one that holds then."""
+        is_forward = self.direction == "forward"
+        order = exp.Ordered(this=column(MOMENT), desc=is_forward, nulls_first=not is_forward)
+        nearest = over(call("min" if is_forward else "max", column(HELD)), groups, order)
+        names = [*groups, MOMENT]
+        running = exp.select(*map(column, names), named(nearest, HELD)).from_(moments.subquery("moments", copy=False))
+        found = exp.select(*map(column, [*names, HELD])).distinct().from_(running.subquery("running", copy=False))
+        known: list[exp.Expr] = [exp.Not(this=column(part).is_(exp.null())) for part in (MOMENT, HELD)]
+        length = Length.of(self.tolerance)
+        if length is not None and is_forward:
+            last = exp.Add(this=column(MOMENT), expression=length.tree)
+            known.append(exp.LTE(this=column(HELD), expression=last))
+        elif length is not None:
+            first = exp.Sub(this=column(MOMENT), expression=length.tree)
+            known.append(exp.GTE(this=column(HELD), expression=first))
+        return found.where(exp.and_(*known, copy=False))
+
+
+def _common(columns: Columns, mine: str, other: Columns, theirs: str) -> Type:
+    one, two = columns.get(mine), other.get(theirs)
+    assert one is not None and two is not None, f"`{mine}` was lowered without being checked"
+    return common_type((one.type, two.type)) or one.type
+
+
+def _keys(groups: Iterable[str], names: Iterable[str], kinds: Iterable[Type]) -> list[exp.Expr]:
+    """The columns of a group, brought to the types that both sides share."""
+    return [named(cast(column(name), kind), group) for group, name, kind in zip(groups, names, kinds, strict=True)]
+
+
+def _moments(relation: str, keys: list[exp.Expr], moment: exp.Expr, held: exp.Expr) -> exp.Select:
+    return exp.select(*keys, named(moment, MOMENT), named(held, HELD)).from_(relation_table(relation))
+
+
+def _is_moment(kind: Type) -> bool:
+    return kind in (DATE, TIMESTAMP) or kind.is_integer
