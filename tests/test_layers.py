@@ -42,7 +42,7 @@ TWO_HALVES = {
     ("language.order_by", "language.queries"),
     ("warehouse.stage", "warehouse.server"),
     ("warehouse.server", "warehouse.stage"),
-    ("warehouse.server", "warehouse.sessions"),
+    ("warehouse.server", "warehouse.open_sessions"),
 }
 HEAVY = {
     "pyspark",

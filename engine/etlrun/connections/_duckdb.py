@@ -30,9 +30,9 @@ from etlrun.stopping import pause
 from etlrun.warehouse.database import Warehouse
 from etlrun.warehouse.faults import point
 from etlrun.warehouse.inspection import sample_key
+from etlrun.warehouse.open_sessions import OpenSessions
 from etlrun.warehouse.refusals import is_duplicate, refused_rows
 from etlrun.warehouse.server import ErrorKind, LoadRefused, Rule, Server, ServerError
-from etlrun.warehouse.sessions import Sessions
 from etlrun.warehouse.stage import Encoding, Stage, StageField
 from etlrun.warehouse.tables import Definition, OwnTable, loss_of
 from etlrun.warehouse.turns import take_turn
@@ -343,7 +343,7 @@ class DuckdbServer(Server[DuckdbServerSession, Definition[DuckdbColumn]]):
         return error.detail
 
     def readers(
-        self, sessions: Sessions[DuckdbServerSession], there: Definition[DuckdbColumn], notices: list[str]
+        self, sessions: OpenSessions[DuckdbServerSession], there: Definition[DuckdbColumn], notices: list[str]
     ) -> tuple[list[DuckdbServerSession], tuple[str, ...]]:
         return [sessions.open()], ("",)
 

@@ -12,9 +12,9 @@ from types import TracebackType
 from typing import Self
 
 from etlrun.failures import RunFailure
+from etlrun.warehouse.open_sessions import OpenSessions
 from etlrun.warehouse.proof import State, state_of
 from etlrun.warehouse.server import AnyServer, ServerError, ServerSession
-from etlrun.warehouse.sessions import Sessions
 from etlrun.warehouse.slices import Slice
 from etlrun.warehouse.stage import StageField
 
@@ -24,7 +24,7 @@ class Prover:
 
     def __init__(self, server: AnyServer, table: str, fields: tuple[StageField, ...], owned: str) -> None:
         self._server = server
-        self._sessions: Sessions[ServerSession] = Sessions(server.open)
+        self._sessions: OpenSessions[ServerSession] = OpenSessions(server.open)
         self._session: ServerSession | None = None
         self._table = table
         self._fields = fields

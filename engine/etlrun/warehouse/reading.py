@@ -16,8 +16,8 @@ from etlrun.contracts.connection import Copy
 from etlrun.failures import RunFailure
 from etlrun.language.arrow import write_parquet
 from etlrun.language.columns import Columns
+from etlrun.warehouse.open_sessions import OpenSessions
 from etlrun.warehouse.server import AnyServer, ServerError, ServerSession
-from etlrun.warehouse.sessions import Sessions
 from etlrun.warehouse.tables import Definition, StoredColumn
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Reader:
         self.failure = failure
         self.notices = notices
         self._is_interrupted = False
-        self.sessions: Sessions[ServerSession] = Sessions(server.open)
+        self.sessions: OpenSessions[ServerSession] = OpenSessions(server.open)
 
     def interrupt(self) -> None:
         """Let `copy` fail at once; for another thread."""
@@ -54,7 +54,7 @@ class Reader:
 
     def copy(self, selection: Selection, folder: Path) -> Copy:
         """The rows of a table in files in `folder`. Raises RunFailure."""
-        self.sessions = Sessions(self.server.open)
+        self.sessions = OpenSessions(self.server.open)
         if self._is_interrupted:
             self.sessions.cut()
         try:
@@ -78,7 +78,7 @@ class _Ranges:
         self.left = deque(zip(self.paths, conditions, strict=True))
         self.counted = -1
 
-    def run(self, readers: list[ServerSession], sessions: Sessions[ServerSession]) -> Copy:
+    def run(self, readers: list[ServerSession], sessions: OpenSessions[ServerSession]) -> Copy:
         """Read them all, and count. Raises ServerError, RunFailure; then nobody reads any more."""
         with ThreadPoolExecutor(len(readers), "etlrun-read") as pool:
             works = [

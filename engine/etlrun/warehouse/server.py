@@ -19,7 +19,7 @@ from etlrun.warehouse.tables import Definition, OwnTable
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from etlrun.warehouse.sessions import Sessions
+    from etlrun.warehouse.open_sessions import OpenSessions
     from etlrun.warehouse.stage import Encoding, Stage, StageField
 
 ErrorKind = Literal["transient", "failover", "lock-wait", "denied", "duplicate", "refused", "no-stream", "other"]
@@ -274,7 +274,7 @@ class Server(ABC, Generic[S, D]):
         """The server's text without values of rows."""
 
     @abstractmethod
-    def readers(self, sessions: Sessions[S], there: D, notices: list[str]) -> tuple[list[S], tuple[str, ...]]:
+    def readers(self, sessions: OpenSessions[S], there: D, notices: list[str]) -> tuple[list[S], tuple[str, ...]]:
         """Sessions that see one state of a table, and conditions that share its rows out between them; at least one of each."""
 
     @abstractmethod

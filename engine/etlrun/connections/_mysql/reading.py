@@ -21,8 +21,8 @@ from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import Columns
 from etlrun.warehouse.access import Parallel
 from etlrun.warehouse.inspection import masked_value, sample_key
+from etlrun.warehouse.open_sessions import OpenSessions
 from etlrun.warehouse.server import ServerError
-from etlrun.warehouse.sessions import Sessions
 
 RANGES = 4  # for each reader: who is done early takes another
 
@@ -30,7 +30,7 @@ CALENDAR = ("date", "datetime", "timestamp")
 
 
 def share_out(
-    parallel: Parallel, sessions: Sessions[MysqlSession], there: MysqlTable
+    parallel: Parallel, sessions: OpenSessions[MysqlSession], there: MysqlTable
 ) -> tuple[list[MysqlSession], tuple[str, ...], str]:
     """Sessions that see the same, and the conditions that share the rows out between them; one of each where that is not possible.
 

@@ -27,8 +27,8 @@ from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.warehouse.access import Parallel, SessionSettings
 from etlrun.warehouse.address import Address
+from etlrun.warehouse.open_sessions import OpenSessions
 from etlrun.warehouse.server import Loader, LoadRefused, Rule, Server, ServerError
-from etlrun.warehouse.sessions import Sessions
 from etlrun.warehouse.stage import Stage, StageField
 from etlrun.warehouse.tables import OwnTable
 from etlrun.warehouse.versions import VERSIONS
@@ -189,7 +189,7 @@ class MysqlServer(Server[MysqlSession, MysqlTable]):
         return masked(error.detail)
 
     def readers(
-        self, sessions: Sessions[MysqlSession], there: MysqlTable, notices: list[str]
+        self, sessions: OpenSessions[MysqlSession], there: MysqlTable, notices: list[str]
     ) -> tuple[list[MysqlSession], tuple[str, ...]]:
         readers, conditions, why = share_out(self.parallel, sessions, there)
         if why:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from etlrun.connections._mysql.session import MysqlSession
 from etlrun.connections._mysql.words import table_name
+from etlrun.warehouse.open_sessions import OpenSessions
 from etlrun.warehouse.server import ServerError
-from etlrun.warehouse.sessions import Sessions
 
 LOCK_SECONDS = 2  # those who want to write wait as long behind us, where somebody else is writing
 
@@ -18,7 +18,7 @@ class NotAlikeError(Exception):
     """The sessions would not see the same: they lead to several servers."""
 
 
-def open_alike(sessions: Sessions[MysqlSession], table: str, count: int) -> list[MysqlSession]:
+def open_alike(sessions: OpenSessions[MysqlSession], table: str, count: int) -> list[MysqlSession]:
     """Sessions of which each sees the table as it is now, until it is closed. Raises ServerError, and NotAlikeError."""
     guard = sessions.open()
     readers = [sessions.open() for _ in range(count)]

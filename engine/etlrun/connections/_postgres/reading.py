@@ -17,7 +17,7 @@ from etlrun.failures import RunFailure
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import BINARY, Column, Columns
 from etlrun.warehouse.access import Parallel
-from etlrun.warehouse.sessions import Sessions
+from etlrun.warehouse.open_sessions import OpenSessions
 
 RANGES = 4  # for each reader: who is done early takes another
 PAGE = 8 << 20  # bytes
@@ -25,7 +25,7 @@ WITH_RANGES = 140_000  # the first version that reads a range of pages without t
 
 
 def share_out(
-    parallel: Parallel, sessions: Sessions[PostgresSession], there: PostgresTable
+    parallel: Parallel, sessions: OpenSessions[PostgresSession], there: PostgresTable
 ) -> tuple[list[PostgresSession], tuple[str, ...]]:
     """Sessions that see the same, and conditions that share the rows out between them; one of each where that is not worth it."""
     first = sessions.open()

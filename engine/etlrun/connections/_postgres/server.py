@@ -30,8 +30,8 @@ from etlrun.warehouse.address import Address
 from etlrun.warehouse.conditions import ConditionWords, ConditionWriter
 from etlrun.warehouse.faults import point
 from etlrun.warehouse.inspection import day_rule, null_rule
+from etlrun.warehouse.open_sessions import OpenSessions
 from etlrun.warehouse.server import Rule, Server, ServerError
-from etlrun.warehouse.sessions import Sessions
 from etlrun.warehouse.stage import Encoding, Stage, StageField
 from etlrun.warehouse.tables import OwnTable
 from etlrun.warehouse.text_lines import bytes_of
@@ -187,7 +187,7 @@ class PostgresServer(Server[PostgresSession, PostgresTable]):
         return masked(error.detail)
 
     def readers(
-        self, sessions: Sessions[PostgresSession], there: PostgresTable, notices: list[str]
+        self, sessions: OpenSessions[PostgresSession], there: PostgresTable, notices: list[str]
     ) -> tuple[list[PostgresSession], tuple[str, ...]]:
         return share_out(self.parallel, sessions, there)
 

@@ -9,7 +9,7 @@ from typing import Generic
 from etlrun.warehouse.server import S
 
 
-class Sessions(Generic[S]):
+class OpenSessions(Generic[S]):
     """Sessions that are opened one by one, and closed together."""
 
     def __init__(self, connect: Callable[[], S]) -> None:
