@@ -22,7 +22,7 @@ TESTS = Path(__file__).resolve().parent.parent
 if __name__ == "__main__":
     sys.path.insert(0, str(TESTS))
 
-from etlrun.contracts.connection import Connection, Database, History, Load  # noqa: E402 - the tests are no package that is installed
+from etlrun.contracts.connection import Connection, Database, Load, RowVersions  # noqa: E402 - the tests are no package that is installed
 from etlrun.spec.registry import kinds  # noqa: E402
 from etlrun.warehouse.database import Warehouse  # noqa: E402
 from etlrun.warehouse.retry import RetryPolicy  # noqa: E402
@@ -218,7 +218,7 @@ def versions_load(
     """The state of contracts at a moment, for a table that keeps versions of them."""
     load = make_load(folder, rows, write="scd2", run_id=run_id)
     columns = columns_of({**COLUMNS, "valid_from": "timestamp", "valid_to": "timestamp", "is_current": "boolean"})
-    history = History(load.key, tracked, f"TIMESTAMP '{at}'", ends_missing)
+    history = RowVersions(load.key, tracked, f"TIMESTAMP '{at}'", ends_missing)
     return replace(load, columns=columns, key=(*load.key, "valid_from"), history=history)
 
 

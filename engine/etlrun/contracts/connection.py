@@ -21,7 +21,7 @@ LEDGER = "_etlrun_loads"  # one row per table and period, written in the transac
 
 
 @dataclass(frozen=True)
-class History:
+class RowVersions:
     """How a table keeps versions of rows: `key` tells rows apart, and a change of a `tracked` column begins a version.
 
     Versions begin and end `at` a moment, which is a DuckDB expression; it and the names of the columns that say so are the load's.
@@ -64,7 +64,7 @@ class Load:
     publish: Publish = "transaction"
     keep: int = 1
     allow_cascade: bool = False
-    history: History | None = None
+    history: RowVersions | None = None
     follows: tuple[str, ...] | None = None
 
     @property

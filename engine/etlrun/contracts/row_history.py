@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from etlrun.contracts.connection import History
+from etlrun.contracts.connection import RowVersions
 from etlrun.contracts.sink import Publication
 from etlrun.language.columns import BOOLEAN, TIMESTAMP, Column, Columns
 from etlrun.language.dialects import duckdb_sql
@@ -61,7 +61,7 @@ class RowHistory(Described):
             columns = columns.with_column(column)
         return columns
 
-    def of(self, keys: tuple[str, ...], publication: Publication) -> History:
+    def of(self, keys: tuple[str, ...], publication: Publication) -> RowVersions:
         at = "NULL"
         if self.as_of is not None:
             tree = publication.scope.below("history").tree(Columns(()), self.as_of, "as_of")
@@ -70,4 +70,4 @@ class RowHistory(Described):
         elif (started := _STARTED.match(publication.run_id)) is not None:
             year, month, day, hour, minute, second = started.groups()
             at = f"TIMESTAMP '{year}-{month}-{day} {hour}:{minute}:{second}'"
-        return History(keys, self.track, at, self.missing == "end", self.valid_from, self.valid_to, self.is_current)
+        return RowVersions(keys, self.track, at, self.missing == "end", self.valid_from, self.valid_to, self.is_current)

@@ -13,13 +13,13 @@ from etlrun.diagnostics import nearest
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.warehouse.changing import change_table
-from etlrun.warehouse.history import with_versions
 from etlrun.warehouse.ledger import entries
 from etlrun.warehouse.preparing import find_mismatches, missing_schema
 from etlrun.warehouse.publish import Publisher
 from etlrun.warehouse.reading import Reader, Selection
 from etlrun.warehouse.retry import RetryPolicy
 from etlrun.warehouse.rollback import find_versions, roll_back
+from etlrun.warehouse.row_versions import with_versions
 from etlrun.warehouse.server import AnyServer, ServerError, ServerSession
 
 

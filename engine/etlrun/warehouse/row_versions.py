@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from etlrun.contracts.connection import Database, History, Load
+from etlrun.contracts.connection import Database, Load, RowVersions
 from etlrun.failures import RunFailure
 from etlrun.language.duckdb_words import name, parquet, text, type_name
 from etlrun.stopping import cancelling
@@ -42,7 +42,7 @@ class _Comparison:
     """A snapshot, `new`, beside the versions that are in the table, `old`."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, load: Load, history: History, before: tuple[Path, ...]
+        self, connection: duckdb.DuckDBPyConnection, load: Load, history: RowVersions, before: tuple[Path, ...]
     ) -> None:
         self.connection = connection
         self.load = load
