@@ -148,7 +148,7 @@ def test_no_keys_are_no_keys() -> None:
     assert distinct_keys([]).asked == ()
 
 
-def test_long_keys_that_begin_alike_are_one_question() -> None:
-    found = distinct_keys([("phim " * 60 + "một", 1), ("phim " * 60 + "hai", 1)])
-    assert len(found.asked) == 1
-    assert len(found.asked[0].normal) <= 120
+def test_long_keys_that_begin_alike_are_two_questions() -> None:
+    found = distinct_keys([("phim " * 60 + "một", 1), ("phim " * 60 + "hai", 1), ("PHIM " * 60 + " HAI!", 1)])
+    assert [key.rows for key in found.asked] == [2, 1]
+    assert all(len(key.normal) <= 120 and normal_form(key.normal) == key.normal for key in found.asked)

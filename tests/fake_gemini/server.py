@@ -141,7 +141,7 @@ class FakeServer:
 
     def answer(self, call: Call, asked: Asked, dialect: Dialect) -> Response:
         document = json.loads(asked.user)
-        keys = tuple(item["q"] for item in document["items"])
+        keys = tuple(_key(item) for item in document["items"])
         fault = self.plan.next()
         if asked.schema and not self.takes_schema:
             fault = "schema"
@@ -165,7 +165,7 @@ class FakeServer:
         self, fault: Fault | None, document: Mapping[str, Any], keys: tuple[str, ...], asked: Asked, dialect: Dialect
     ) -> Response:
         fields = fields_of(self.schema, asked.system)
-        items = [{"i": item["i"], **self.truth.answer(item["q"], fields)} for item in document["items"]]
+        items = [{"i": item["i"], **self.truth.answer(_key(item), fields)} for item in document["items"]]
         whole = {"batch": document["batch"], "labels": [dict(item) for item in items]}
         spoilt: Mapping[str, Any] = {
             "batch": document["batch"],
@@ -226,3 +226,9 @@ class FakeServer:
             "billed_usd": self.billed_usd,
             "most_in_flight": self.most_in_flight,
         }
+
+
+def _key(item: Mapping[str, Any]) -> str:
+    """What is asked about: a text, or the parts of a key with a bar between them."""
+    asked = item["q"]
+    return asked if isinstance(asked, str) else " | ".join(asked.values())

@@ -36,7 +36,7 @@ def command(pipeline: Path, relation: str, dialect: str, settings: tuple[str, ..
         elif item.ask is not None:
             given, models = ", ".join(item.reads), ", then ".join(item.ask.models)
             click.echo(
-                f"-- {item.name}: the answers of {models} to prompts/{item.ask.prompt}.md for each distinct `{item.ask.key}` of {given}\n"
+                f"-- {item.name}: the answers of {models} to prompts/{item.ask.prompt}.md for each distinct `{', '.join(item.ask.parts)}` of {given}\n"
             )
         elif tree is not None:
             click.echo(f"-- {item.name}\n{DIALECTS[dialect](tree, pretty=True)};\n")

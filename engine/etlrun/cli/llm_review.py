@@ -16,6 +16,7 @@ from etlrun.cli.options import PipelineFile, checked_pipeline, choosing
 from etlrun.cli.reporting import reporting
 from etlrun.cli.words import counted, tell
 from etlrun.diagnostics import harmless
+from etlrun.spec.normal_form import PART
 
 if TYPE_CHECKING:
     from etlrun.compiler.check import Checked
@@ -109,7 +110,7 @@ def _show(reviews: Sequence[Review], count: int, only_open: bool, has_users: boo
     for found in reviews:
         chosen = [line for line in found.lines if not only_open or line.answer.status != "ok"]
         if found.prompt not in written:
-            writer.writerow(_header(found.outputs, has_users))
+            writer.writerow(_header(found, has_users))
             written.add(found.prompt)
         for line in chosen[:count]:
             cells = _cells(line, found.outputs, has_users)
@@ -128,16 +129,16 @@ def _show(reviews: Sequence[Review], count: int, only_open: bool, has_users: boo
         tell(f"written to {output}; take it back with --take {output}", err=True)
 
 
-def _header(outputs: Sequence[Output], has_users: bool) -> list[str]:
+def _header(found: Review, has_users: bool) -> list[str]:
     users = ["user_points"] if has_users else []
-    return ["key", *(output.name for output in outputs), "rows", "row_points", *users, "status", "source"]
+    return [*found.keys, *(output.name for output in found.outputs), "rows", "row_points", *users, "status", "source"]
 
 
 def _cells(line: ReviewLine, outputs: Sequence[Output], has_users: bool) -> list[str]:
     answer = line.answer
     points = [line.row_gain, *([line.user_gain] if has_users else [])]
     return [
-        line.key.shown,
+        *line.key.shown.split(PART),
         *(_cell(answer.values.get(output.name)) for output in outputs),
         str(line.key.rows),
         *("" if share is None else f"{share * 100:.2f}" for share in points),
@@ -174,9 +175,9 @@ def _take(checked: Checked, file: Path, prompt: str) -> None:
         raise click.BadParameter(f"the pipeline asks {', '.join(asks) or 'nothing'}: name one", param_hint="--prompt")
     ask = asks[prompt] if prompt else next(iter(asks.values()))
     with open_enrichment(checked.project, checked.profile, ask) as enrichment:
-        labelled = read_answers(file, str(file), enrichment.prompt.outputs)
+        labelled = read_answers(file, str(file), enrichment.prompt.outputs, enrichment.prompt.keys)
         new = corrections(enrichment, labelled)
-        write_overrides(checked.project.root, ask.prompt, enrichment.prompt.outputs, new)
+        write_overrides(checked.project.root, ask.prompt, enrichment.prompt.outputs, enrichment.prompt.keys, new)
     where = os.path.relpath(overrides_path(checked.project.root, ask.prompt))
     tell(
         f"{counted(len(new), 'label')} taken into {where}; {counted(len(labelled) - len(new), 'line')} said nothing new"

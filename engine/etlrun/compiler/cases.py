@@ -15,7 +15,7 @@ from etlrun.diagnostics import Diagnostic, SpecError, closest, nearest
 from etlrun.spec.cases import Case, CaseFile, is_pipeline_file, pipelines_below, read_cases
 from etlrun.spec.fields import AnswerRow
 from etlrun.spec.located import Keys
-from etlrun.spec.normal_form import is_asked, normal_form
+from etlrun.spec.normal_form import BAR, PART, is_asked, normal_form
 from etlrun.spec.outputs import LabelOutput, NotAllowed, Output, Text, Value, refusal
 from etlrun.spec.params import ParamError, read_value
 from etlrun.spec.project import Project, find_project
@@ -257,8 +257,12 @@ class _CaseChecker:
         listed: dict[str, Mapping[str, Value] | None] = {}
         for key in answers:
             at: Keys = ("enrich", prompt, key)
-            folded = normal_form(key)
-            if not is_asked(folded):
+            parts = key.split(BAR) if len(found.keys) > 1 else [key]
+            folded = normal_form(PART.join(parts))
+            if len(parts) != len(found.keys):
+                fix = f"write it as `{BAR.join(name.upper() for name in found.keys)}`"
+                self.complain_of_key(at, "wrong-value", f"`{key}` is not a key of {len(found.keys)} parts", fix)
+            elif not is_asked(folded):
                 fix = "leave it out: too short, only digits or personal, it never gets an answer"
                 self.complain_of_key(at, "wrong-value", f"`{key}` is a key that is never asked", fix)
             elif folded in listed:

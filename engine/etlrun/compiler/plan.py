@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sqlglot import exp
@@ -11,11 +11,12 @@ from etlrun.compiler.check import Checked
 from etlrun.compiler.conserve import Carried, carry_sums
 from etlrun.compiler.rewrites import rewrite
 from etlrun.contracts.relation import Input, named, relation_table
-from etlrun.contracts.step import Apply, Ask
-from etlrun.language.columns import Columns
+from etlrun.contracts.step import WHOLE_KEY, Apply, Ask
+from etlrun.language.columns import STRING, Column, Columns
 from etlrun.language.dialects import duckdb_sql, spark_sql
-from etlrun.language.expressions import column
+from etlrun.language.expressions import call, column, literal
 from etlrun.language.queries import check_query, tables_in
+from etlrun.spec.normal_form import PART
 from etlrun.spec.project import Use
 
 DIALECTS = {"spark": spark_sql, "duckdb": duckdb_sql}
@@ -141,9 +142,7 @@ class _Chain:
             lowered = self.ask(index, lowered)
         for sum_ in self.carried:
             lowered = sum_.ride_along(index, lowered)
-        relations = {**self.checked.columns, **self.asked}
-        if self.current:
-            relations[self.current] = self.columns
+        relations = {self.current: self.columns, **self.checked.columns, **self.asked}
         tree = self.typed(rewrite(lowered, self.columns, scope), relations)
         name = f"{self.name}.{index}_{use.kind}"
         output = use.value.output(self.columns, scope)
@@ -166,7 +165,11 @@ class _Chain:
 
     def ask(self, index: int, ask: Ask) -> exp.Query:
         """Close the statement so far, hang the relation of answers behind it, and go on with the join of the two."""
+        columns = self.columns
+        if len(ask.parts) > 1:
+            self.add_key(index, ask.parts)
         self.close(index)
+        self.asked[self.current], self.columns = self.columns, columns
         answers = f"{self.name}.{index}{ANSWERS}"
         self.done.append(Relation(answers, ask.answers, ask=ask, step=index, reads=(self.current,)))
         self.asked[answers] = ask.answers
@@ -175,6 +178,19 @@ class _Chain:
         equal = exp.EQ(this=column(ask.key, HERE), expression=column("key", THERE))
         join = exp.Join(this=relation_table(answers, THERE), side="LEFT", on=equal)
         return exp.select(*outputs, *added).from_(relation_table(self.current, HERE)).join(join)
+
+    def add_key(self, index: int, parts: Sequence[str]) -> None:
+        """A column that holds the whole key, which is null where all of its parts are."""
+        texts = [
+            call("coalesce", call("replace", column(name), literal(PART), literal(" ")), literal("")) for name in parts
+        ]
+        is_there = exp.or_(*(exp.Not(this=exp.Is(this=column(name), expression=exp.null())) for name in parts))
+        whole = exp.Case(ifs=[exp.If(this=is_there, true=call("concat_ws", literal(PART), *texts))])
+        tree = exp.select(*(column(item.name) for item in self.columns), named(whole, WHOLE_KEY))
+        relations = {**self.checked.columns, self.current: self.columns}
+        piece = self.typed(tree.from_(relation_table(self.current)), relations)
+        self.current, self.columns = f"{self.name}.{index}_key", self.columns.with_column(Column(WHOLE_KEY, STRING))
+        self.pieces.append(Piece(self.current, index, piece))
 
     def close(self, index: int) -> None:
         """End the statement so far, which then goes by a name of its own."""

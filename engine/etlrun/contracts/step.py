@@ -14,7 +14,8 @@ from sqlglot import exp
 from etlrun.contracts.relation import Input
 from etlrun.language.columns import Columns
 from etlrun.spec.fields import Described
-from etlrun.spec.scope import At, Scope
+from etlrun.spec.normal_form import MAX_CHARACTERS
+from etlrun.spec.scope import HIDDEN, At, Scope
 
 
 class Step(Described):
@@ -56,17 +57,23 @@ class Apply:
     batches: bool = False
 
 
+WHOLE_KEY = f"{HIDDEN}key"
+
+
 @dataclass(frozen=True)
 class Ask:
-    """Columns that models answer: each distinct value of the column `key` is asked once, and the answers join the rows by it.
+    """Columns that models answer: each distinct key, which the columns `parts` hold, is asked once, and the answers join the rows by it.
+
+    `key` is the column that holds the whole key; of several parts, it is one that `plan` adds while the rows are on their way.
 
     `answers` are the columns of the relation of answers, which has the values under `key`; `adds` names what each new column
     takes from it. `models` are names of the profile, asked in this order until one knows. `usd`, `keys` and `requests` are what a run may
     spend, and `min_coverage` is the share of rows that must carry an answer. The share of
-    right answers for the keys in the file `golden` must reach `min_accuracy` before anything else is asked.
+    right answers for the keys in the file `golden` must reach `min_accuracy` before anything else is asked. A model sees so many
+    `characters` of a key.
     """
 
-    key: str
+    parts: tuple[str, ...]
     prompt: str
     models: tuple[str, ...]
     answers: Columns
@@ -77,3 +84,8 @@ class Ask:
     requests: int | None = None
     golden: str = ""
     min_accuracy: float = 0.0
+    characters: int = MAX_CHARACTERS
+
+    @property
+    def key(self) -> str:
+        return self.parts[0] if len(self.parts) == 1 else WHOLE_KEY

@@ -33,7 +33,7 @@ def answer_relation(
     Raises RunFailure, and SpecError for mistakes in the files of a model.
     """
     rows = count_rows(paths)
-    keys = read_keys(paths, ask.key)
+    keys = read_keys(paths, ask)
     with open_enrichment(checked.project, checked.profile, ask) as enrichment:
         golden = NOTHING_EVALUATED
         if consent.may_ask:

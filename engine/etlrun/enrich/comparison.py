@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -10,10 +11,11 @@ from etlrun.compiler.check import Checked
 from etlrun.enrich.bills import asking_relations
 from etlrun.enrich.consent import Consent, agree, stop_failure
 from etlrun.enrich.enrichment import Enrichment, open_enrichment
-from etlrun.enrich.keys import Keys, distinct_keys
+from etlrun.enrich.keys import Keys
 from etlrun.enrich.store import Cost
 from etlrun.enrich.terms import Budget
 from etlrun.failures import RunFailure
+from etlrun.spec.normal_form import readable
 from etlrun.spec.outputs import Value
 from etlrun.working import Reporter
 
@@ -58,7 +60,9 @@ def compare_answers(
         )
     ask = replace(asking[0].ask, models=models or asking[0].ask.models)
     sample = keys_of[asking[0].name].asked[:count]
-    keys = distinct_keys((key.shown, key.rows) for key in sample)
+    keys = Keys(
+        [key.shown for key in sample], [key.rows for key in sample], tuple(sample), array("q", range(len(sample)))
+    )
     with open_enrichment(checked.project, checked.profile, ask) as enrichment:
         alone = replace(enrichment, overrides={})
         old = _question_before(alone, before)
@@ -71,7 +75,7 @@ def compare_answers(
     for key, answer in zip(keys.asked, answers.by_place, strict=True):
         was, now = _text(known[key.normal].values if key.normal in known else {}), _text(answer.values)
         if key.normal in known and was != now:
-            changes.append(Change(key.shown, was, now, key.rows))
+            changes.append(Change(readable(key.shown), was, now, key.rows))
     compared = [key for key in keys.asked if key.normal in known]
     after = ", then ".join(f"{tier.source} ({tier.question.id})" for tier in alone.tiers)
     return Comparison(

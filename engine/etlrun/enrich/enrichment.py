@@ -20,6 +20,7 @@ from etlrun.enrich.terms import Budget, Progress
 from etlrun.enrich.tiers import Tier, tiers_of
 from etlrun.failures import RunFailure
 from etlrun.spec.answer_files import overrides_path, read_overrides
+from etlrun.spec.normal_form import MAX_CHARACTERS
 from etlrun.spec.outputs import Value
 from etlrun.spec.project import Profile, Project, from_environment
 from etlrun.spec.prompts import Prompt, load_prompt
@@ -38,6 +39,7 @@ class Enrichment:
     tiers: tuple[Tier, ...]
     overrides: Mapping[str, Mapping[str, Value]]
     store: Store
+    characters: int = MAX_CHARACTERS  # of a key that a model sees
 
     def bills(self, keys: Keys) -> list[Bill]:
         """What asking would take, one bill a model; calls no service."""
@@ -78,25 +80,27 @@ class Enrichment:
 @contextmanager
 def open_enrichment(project: Project, profile: Profile, ask: Ask) -> Iterator[Enrichment]:
     """What `ask` needs, open for as long as the block runs. Raises RunFailure, and SpecError for mistakes in files."""
-    with opened(project, profile, ask.prompt, models_of(profile, ask.models)) as found:
+    with opened(project, profile, ask.prompt, models_of(profile, ask.models), ask.characters) as found:
         yield found
 
 
 @contextmanager
-def opened(project: Project, profile: Profile, prompt: str, models: Sequence[Model]) -> Iterator[Enrichment]:
-    """A prompt put to some models. Raises RunFailure, and SpecError for mistakes in files."""
+def opened(
+    project: Project, profile: Profile, prompt: str, models: Sequence[Model], characters: int = MAX_CHARACTERS
+) -> Iterator[Enrichment]:
+    """A prompt put to some models, which see so many characters of a key. Raises RunFailure, and SpecError for mistakes in files."""
     found = load_prompt(project.root, prompt, os.path.relpath(project.root / "prompts" / f"{prompt}.md"))
     if found is None:
         raise RunFailure("usage", "unknown-prompt", f"there is no prompt `{prompt}`", "put it into prompts/ as NAME.md")
     overrides = read_overrides(
-        project.root, prompt, os.path.relpath(overrides_path(project.root, prompt)), found.outputs
+        project.root, prompt, os.path.relpath(overrides_path(project.root, prompt)), found.outputs, found.keys
     )
     try:
-        tiers = tiers_of(found, models, project.root, from_environment)
+        tiers = tiers_of(found, models, project.root, from_environment, characters)
     except ModelError as error:
         raise RunFailure("usage", "model-setup", error.message, error.fix) from None
     with orderly(), closing(open_labels(project, profile)) as store:
-        yield Enrichment(project, found, tiers, overrides, store)
+        yield Enrichment(project, found, tiers, overrides, store, characters)
 
 
 async def _check(model: LanguageModel) -> None:
@@ -112,20 +116,21 @@ def models_of(profile: Profile, names: tuple[str, ...]) -> tuple[Model, ...]:
     return tuple(use.value for name in names for use in profile.models[name])
 
 
-def read_keys(paths: Sequence[str], column: str) -> Keys:
-    """The distinct texts of a column of Parquet files, each with its number of rows. Rows without a text are left out."""
+def read_keys(paths: Sequence[str], ask: Ask) -> Keys:
+    """The distinct keys of Parquet files, each with its number of rows. Rows without a text are left out."""
     import duckdb
 
     from etlrun.language.duckdb_words import name, parquet
 
     if not paths:
         return distinct_keys(())
+    column = ask.key
     query = (
         f"SELECT {name(column)}, count(*) FROM {parquet(paths)} WHERE {name(column)} IS NOT NULL GROUP BY 1 ORDER BY 1"
     )
     with duckdb.connect() as connection, cancelling(connection.interrupt):
         connection.execute("SET threads = 2")
-        return distinct_keys(_rows(connection.execute(query)))
+        return distinct_keys(_rows(connection.execute(query)), ask.characters)
 
 
 def count_rows(paths: Sequence[str]) -> int:

@@ -13,6 +13,7 @@ from etlrun.enrich.questions import CANARIES, Question, write_sheet
 from etlrun.enrich.store import SETTLED, Store
 from etlrun.enrich.tiers import Tier
 from etlrun.models._known_models import note_on
+from etlrun.spec.normal_form import PART
 from etlrun.spec.outputs import LabelOutput, Value
 
 TOKENS_PER_CHARACTER = 0.35  # of Vietnamese and English text, until a service has counted some
@@ -58,7 +59,7 @@ def estimate(
         solved = {key for key, stored in known.items() if stored.status == "ok"}
         if isinstance(tier.model, LocalModel):
             finder = tier.model.open(root, tier.question.prompt.outputs)
-            solved |= {key.normal for key in fresh if finder.find(key.shown)}
+            solved |= {key.normal for key in fresh if finder.find(key.shown.split(PART)[0])}
         else:
             solved |= {key.normal for key in fresh}  # it is expected to answer them all
         still_open = [key for key in still_open if key.normal not in solved]

@@ -47,7 +47,7 @@ def evaluate(
     progress: Progress,
 ) -> Evaluation:
     """Ask what is not known of the golden keys, and score all answers; overrides do not count. Raises RunFailure, and SpecError for the file."""
-    answered = read_answers(golden, os.path.relpath(golden), enrichment.prompt.outputs)
+    answered = read_answers(golden, os.path.relpath(golden), enrichment.prompt.outputs, enrichment.prompt.keys)
     if not answered:
         raise RunFailure(
             "usage",
@@ -56,7 +56,7 @@ def evaluate(
             "add lines: a key, and its right answer",
         )
     alone = replace(enrichment, overrides={})
-    keys = distinct_keys((entry.key, 1) for entry in answered)
+    keys = distinct_keys(((entry.key, 1) for entry in answered), enrichment.characters)
     allowed = agree(alone, keys, budget, consent, threshold)
     answers = alone.ask(keys, allowed, run, progress)
     if answers.stopped:

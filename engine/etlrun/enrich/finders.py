@@ -7,11 +7,12 @@ import time
 from collections.abc import Iterator, Sequence
 
 from etlrun.contracts.model import Finder
-from etlrun.enrich.keys import Key
+from etlrun.enrich.keys import Key, stored_spelling
 from etlrun.enrich.questions import Question
 from etlrun.enrich.report import AskingReport
 from etlrun.enrich.store import SETTLED, RequestEntry, Result, Sent, Store
 from etlrun.enrich.terms import Progress, no_progress
+from etlrun.spec.normal_form import PART
 from etlrun.stopping import safe_point
 
 AT_ONCE = 5_000
@@ -51,10 +52,14 @@ def look_up(
 
 def _results(keys: Sequence[Key], finder: Finder) -> Iterator[Result]:
     for key in keys:
-        finding = finder.find(key.shown)
+        finding = finder.find(key.shown.split(PART)[0])
         if finding is None:
-            yield Result(key.normal, key.shown, "abstained", reason="not in the catalogue")
+            yield Result(key.normal, stored_spelling(key), "abstained", reason="not in the catalogue")
         else:
             yield Result(
-                key.normal, key.shown, "ok", json.dumps(dict(finding.answer), ensure_ascii=False), finding.reason
+                key.normal,
+                stored_spelling(key),
+                "ok",
+                json.dumps(dict(finding.answer), ensure_ascii=False),
+                finding.reason,
             )

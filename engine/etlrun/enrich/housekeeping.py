@@ -44,7 +44,7 @@ def _is_meant(key: str, wanted: Sequence[str], parts: bool) -> bool:
 def _overrides(project: Project) -> Iterator[tuple[str, set[str]]]:
     for prompt in prompts_of(project):
         shown = os.path.relpath(overrides_path(project.root, prompt.name))
-        yield shown, set(read_overrides(project.root, prompt.name, shown, prompt.outputs))
+        yield shown, set(read_overrides(project.root, prompt.name, shown, prompt.outputs, prompt.keys))
 
 
 def prompts_of(project: Project) -> Iterator[Prompt]:

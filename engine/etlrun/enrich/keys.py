@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from etlrun.enrich.collector import not_collecting
-from etlrun.spec.normal_form import is_asked, normal_form, shown_form
+from etlrun.spec.normal_form import MAX_CHARACTERS, is_asked, normal_form, readable, shown_form
 from etlrun.spec.personal import is_personal
 
 
@@ -34,13 +34,13 @@ class Keys:
     place: array[int]
 
 
-def distinct_keys(spellings: Iterable[tuple[str, int]]) -> Keys:
-    """Gather distinct spellings, each with its number of rows, into keys."""
+def distinct_keys(spellings: Iterable[tuple[str, int]], characters: int = MAX_CHARACTERS) -> Keys:
+    """Gather distinct spellings, each with its number of rows, into keys, of which a model sees so many characters."""
     with not_collecting():
-        return _distinct_keys(spellings)
+        return _distinct_keys(spellings, characters)
 
 
-def _distinct_keys(spellings: Iterable[tuple[str, int]]) -> Keys:
+def _distinct_keys(spellings: Iterable[tuple[str, int]], characters: int) -> Keys:
     raw: list[str] = []
     rows = array("q")
     groups: dict[str, int] = {}  # normal form -> its number; columns of numbers, since there may be millions
@@ -65,10 +65,17 @@ def _distinct_keys(spellings: Iterable[tuple[str, int]]) -> Keys:
     position = array("q", [-1]) * len(groups)
     for place, normal in enumerate(names):
         position[groups[normal]] = place
-    asked = tuple(Key(normal, shown_form(raw[best[groups[normal]]]), total[groups[normal]]) for normal in names)
+    asked = tuple(
+        Key(normal, shown_form(raw[best[groups[normal]]], characters), total[groups[normal]]) for normal in names
+    )
     return Keys(raw, rows, asked, array("q", (position[group] for group in group_of)))
 
 
 def _may_be_shown(spelling: str, normal: str) -> bool:
     """Whether a spelling shows something, and nothing personal: the whole of it counts, for the cut may leave a part of a number."""
     return (spelling == normal or not is_personal(spelling)) and (spelling.isprintable() or shown_form(spelling) != "")
+
+
+def stored_spelling(key: Key) -> str:
+    """What the label store shows people of a key: at most 120 characters."""
+    return readable(key.shown)[:MAX_CHARACTERS]

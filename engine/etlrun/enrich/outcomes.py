@@ -12,6 +12,7 @@ from functools import lru_cache, partial
 from etlrun.contracts.model import ModelReply, Usage
 from etlrun.enrich.answerers import Answerer
 from etlrun.enrich.batches import Batch, FollowUp
+from etlrun.enrich.keys import stored_spelling
 from etlrun.enrich.limiter import RequestSlot
 from etlrun.enrich.questions import Question, Sheet
 from etlrun.enrich.recorder import Recorder
@@ -71,11 +72,13 @@ class RequestOutcome:
         keys = self.batch.keys
         answers = self.verdict.answers if self.verdict else {}
         found = [
-            Result(keys[index].normal, keys[index].shown, "ok", _json(tuple(answer.items())))
+            Result(keys[index].normal, stored_spelling(keys[index]), "ok", _json(tuple(answer.items())))
             for index, answer in answers.items()
         ]
         lost = self.follow_up.given_up
-        return found + [Result(item.key.normal, item.key.shown, item.status, "", item.reason) for item in lost]
+        return found + [
+            Result(item.key.normal, stored_spelling(item.key), item.status, "", item.reason) for item in lost
+        ]
 
     def sent(self, now: float) -> Sent:
         """The request as the store remembers it; `now` is the loop's time, in seconds."""

@@ -45,13 +45,14 @@ class Review:
 
     prompt: str
     outputs: tuple[Output, ...]
+    keys: tuple[str, ...]
     lines: tuple[ReviewLine, ...]
 
 
 def read_rows(ask: Ask, paths: Sequence[str], users: str) -> AskedRows:
     """The rows of a step in Parquet files; `users` is the column that says who is in them, or `""`."""
     if not users or not paths:
-        return AskedRows(read_keys(paths, ask.key), count_rows(paths))
+        return AskedRows(read_keys(paths, ask), count_rows(paths))
     import duckdb
 
     from etlrun.language.duckdb_words import name, parquet
@@ -59,7 +60,7 @@ def read_rows(ask: Ask, paths: Sequence[str], users: str) -> AskedRows:
     query = f"SELECT DISTINCT {name(ask.key)}, {name(users)} FROM {parquet(paths)} WHERE {name(users)} IS NOT NULL"
     with duckdb.connect() as connection:
         connection.execute("SET threads = 2")
-        return AskedRows(read_keys(paths, ask.key), count_rows(paths), connection.execute(query).fetchall())
+        return AskedRows(read_keys(paths, ask), count_rows(paths), connection.execute(query).fetchall())
 
 
 def review(checked: Checked, asked: Mapping[str, AskedRows]) -> Iterator[Review]:
@@ -69,7 +70,9 @@ def review(checked: Checked, asked: Mapping[str, AskedRows]) -> Iterator[Review]
         rows = asked[relation.name]
         with open_enrichment(checked.project, checked.profile, relation.ask) as enrichment:
             answers = known_answers(rows.keys.asked, enrichment.tiers, enrichment.store, enrichment.overrides)
-        yield Review(relation.ask.prompt, enrichment.prompt.outputs, tuple(_lines(rows, answers)))
+        yield Review(
+            relation.ask.prompt, enrichment.prompt.outputs, enrichment.prompt.keys, tuple(_lines(rows, answers))
+        )
 
 
 def _lines(asked: AskedRows, answers: Sequence[Answer]) -> Iterator[ReviewLine]:

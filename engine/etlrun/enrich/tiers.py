@@ -12,6 +12,7 @@ from etlrun.enrich.prices import Tariff, listed_tariff, tariff_of
 from etlrun.enrich.questions import Question
 from etlrun.enrich.terms import Budget, Terms
 from etlrun.models._names import UNNAMED
+from etlrun.spec.normal_form import MAX_CHARACTERS
 from etlrun.spec.prompts import Prompt
 
 MAX_BATCH = 100
@@ -69,14 +70,20 @@ class Tier:
         )
 
 
-def tiers_of(prompt: Prompt, models: Sequence[Model], root: Path, environment: Environment) -> tuple[Tier, ...]:
-    """The tiers of a cascade. Raises ModelError with the cause `setup`, and SpecError for the files of a model."""
-    return tuple(_tier(prompt, model, root, environment) for model in models)
+def tiers_of(
+    prompt: Prompt,
+    models: Sequence[Model],
+    root: Path,
+    environment: Environment,
+    characters: int = MAX_CHARACTERS,
+) -> tuple[Tier, ...]:
+    """The tiers of a cascade, which see so many characters of a key. Raises ModelError with the cause `setup`, and SpecError for the files of a model."""
+    return tuple(_tier(prompt, model, root, environment, characters) for model in models)
 
 
-def _tier(prompt: Prompt, model: Model, root: Path, environment: Environment) -> Tier:
+def _tier(prompt: Prompt, model: Model, root: Path, environment: Environment, characters: int) -> Tier:
     identity = model.identity(root, environment)
-    question = Question(prompt, identity)
+    question = Question(prompt, identity, characters)
     if isinstance(model, LanguageModel):
         if not 1 <= model.batch <= MAX_BATCH:
             raise ModelError(

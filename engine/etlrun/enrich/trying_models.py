@@ -16,7 +16,7 @@ from etlrun.enrich.replies import judge
 from etlrun.enrich.terms import Budget
 from etlrun.enrich.tiers import Tier, tiers_of
 from etlrun.failures import RunFailure
-from etlrun.spec.normal_form import normal_form
+from etlrun.spec.normal_form import PART, normal_form, readable
 from etlrun.spec.project import Profile, Project, from_environment
 from etlrun.spec.prompts import Prompt, load_prompt
 
@@ -55,10 +55,11 @@ def examine(project: Project, profile: Profile, name: str, prompt: str) -> Itera
 
 def _try_out(project: Project, prompt: Prompt, tier: Tier) -> tuple[str, str, int]:
     texts = [example.key for example in (*prompt.examples, *prompt.canaries)]
-    chosen = [*texts, *(text for text in SPARE if text not in texts)][:ITEMS]
+    spare = [PART.join([text] * len(prompt.keys)) for text in SPARE]
+    chosen = [*texts, *(text for text in spare if text not in texts)][:ITEMS]
     if isinstance(tier.model, LocalModel):
         finder = tier.model.open(project.root, prompt.outputs)
-        known = sum(finder.find(text) is not None for text in chosen)
+        known = sum(finder.find(text.split(PART)[0]) is not None for text in chosen)
         return f"{tier.source} can be read; it knows {known} of {len(chosen)} keys", "", 0
     assert isinstance(tier.model, LanguageModel)
     sheet = write_sheet(
@@ -78,12 +79,12 @@ def _try_out(project: Project, prompt: Prompt, tier: Tier) -> tuple[str, str, in
     if verdict.fault:
         return f"{summary}: {verdict.fault} {verdict.reason}".rstrip(), "try another model, or look at the prompt", 1
     answers = ", ".join(
-        f"{chosen[index]}: {'/'.join(str(value) for value in answer.values())}"
+        f"{readable(chosen[index])}: {'/'.join(str(value) for value in answer.values())}"
         for index, answer in sorted(verdict.answers.items())
     )
     right = {example.key: example.answer for example in (*prompt.examples, *prompt.canaries)}
     wrong = [
-        f"`{chosen[index]}` is {'/'.join(str(value) for value in right[chosen[index]].values())}"
+        f"`{readable(chosen[index])}` is {'/'.join(str(value) for value in right[chosen[index]].values())}"
         for index, answer in sorted(verdict.answers.items())
         if chosen[index] in right and answer != right[chosen[index]]
     ]

@@ -22,7 +22,7 @@ Seen = TypeVar("Seen")
 
 def gather_keys(checked: Checked, reporter: Reporter) -> dict[str, Keys]:
     """The distinct keys of every enrich step, by the name of its relation of answers. Raises RunFailure."""
-    return look_at_asked(checked, reporter, lambda ask, paths: read_keys(paths, ask.key))
+    return look_at_asked(checked, reporter, lambda ask, paths: read_keys(paths, ask))
 
 
 def look_at_asked(checked: Checked, reporter: Reporter, read: Callable[[Ask, Sequence[str]], Seen]) -> dict[str, Seen]:

@@ -112,7 +112,9 @@ class InMemoryRun:
     def _answered(self, relation: Relation, ask: Ask) -> pyarrow.Table:
         (before,) = relation.reads
         texts = self._before(before)[ask.key].to_pylist()
-        return self.answer(ask, distinct_keys(Counter(text for text in texts if text is not None).items()))
+        return self.answer(
+            ask, distinct_keys(Counter(text for text in texts if text is not None).items(), ask.characters)
+        )
 
     def _before(self, name: str) -> pyarrow.Table:
         """All rows of the relation that is taken out of SQL; it is kept for the statements that follow."""

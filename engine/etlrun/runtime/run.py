@@ -258,7 +258,7 @@ class _Run:
         """Get the answers for the distinct keys of the relation before, and hand them to the session. Raises RunFailure where that must stop."""
         (given,) = relation.reads
         paths = self.written(session, given)
-        self.reporter.say(f"asking {', '.join(ask.models)} about `{ask.key}`")
+        self.reporter.say(f"asking {', '.join(ask.models)} about `{', '.join(ask.parts)}`")
         spent = sum(summary["usd"] for summary in self.record.models.values())
         name = ", ".join(ask.models)
         try:

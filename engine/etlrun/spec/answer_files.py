@@ -1,6 +1,7 @@
 """CSV files of keys with their answers: the titles of a catalogue, the overrides that people write, a golden set.
 
-The first column holds the keys and may have any name; the others are named like the outputs they answer. The columns that
+The first column holds the keys and may have any name (keys of several columns: the first columns, named as the prompt names them); the
+others are named like the outputs they answer. The columns that
 `etlrun llm review` adds for a person to read are passed over, and so are its lines without an answer.
 """
 
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from etlrun.diagnostics import Diagnostic, SpecError, nearest
 from etlrun.spec import located
-from etlrun.spec.normal_form import normal_form
+from etlrun.spec.normal_form import PART, normal_form, readable
 from etlrun.spec.outputs import NotAllowed, Output, Value, read_text, refusal
 from etlrun.spec.paths import refuse_outside
 
@@ -31,10 +32,12 @@ class Answered:
     line: int
 
 
-def read_answers(path: Path, shown: str, outputs: Sequence[Output]) -> tuple[Answered, ...]:
+def read_answers(
+    path: Path, shown: str, outputs: Sequence[Output], keys: tuple[str, ...] = ("key",)
+) -> tuple[Answered, ...]:
     """The keys of a CSV file, each with an answer for every output. Raises SpecError with every mistake, each in its line."""
     text = located.read_text(path, shown)
-    reader = _Reader(text, shown, outputs)
+    reader = _Reader(text, shown, outputs, keys)
     found = tuple(reader.rows())
     if reader.problems:
         raise SpecError(reader.problems)
@@ -46,25 +49,30 @@ def overrides_path(root: Path, prompt: str) -> Path:
     return root / "overrides" / f"{prompt}.csv"
 
 
-def read_overrides(root: Path, prompt: str, shown: str, outputs: Sequence[Output]) -> dict[str, Mapping[str, Value]]:
+def read_overrides(
+    root: Path, prompt: str, shown: str, outputs: Sequence[Output], keys: tuple[str, ...] = ("key",)
+) -> dict[str, Mapping[str, Value]]:
     """The answers that people gave, by normal form of the key; empty where nobody wrote any."""
     path = overrides_path(root, prompt)
     if not path.is_file():
         return {}
     refuse_outside(root, path, shown)
-    return {normal_form(answered.key): answered.answer for answered in read_answers(path, shown, outputs)}
+    return {normal_form(answered.key): answered.answer for answered in read_answers(path, shown, outputs, keys)}
 
 
-def write_overrides(root: Path, prompt: str, outputs: Sequence[Output], new: Sequence[Answered]) -> None:
+def write_overrides(
+    root: Path, prompt: str, outputs: Sequence[Output], keys: tuple[str, ...], new: Sequence[Answered]
+) -> None:
     """Put answers of people into the overrides of a prompt, in the place of those of the same key. Raises SpecError for the file that is there."""
     path = overrides_path(root, prompt)
-    before = read_answers(path, str(path), outputs) if path.is_file() else ()
+    before = read_answers(path, str(path), outputs, keys) if path.is_file() else ()
     merged = {normal_form(entry.key): entry for entry in (*before, *new)}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["key", *(output.name for output in outputs)])
+    writer.writerow([*keys, *(output.name for output in outputs)])
     for entry in merged.values():
-        writer.writerow([entry.key.lstrip("'"), *(_written(entry.answer[output.name]) for output in outputs)])
+        parts = [part.lstrip("'") for part in entry.key.split(PART)]
+        writer.writerow([*parts, *(_written(entry.answer[output.name]) for output in outputs)])
     path.parent.mkdir(exist_ok=True)
     refuse_outside(root, path.parent, str(path.parent))
     draft = path.with_name(f".{path.name}.new")
@@ -79,10 +87,11 @@ def _written(value: Value) -> str:
 class _Reader:
     """Reads one CSV file, noting what is wrong."""
 
-    def __init__(self, text: str, file: str, outputs: Sequence[Output]) -> None:
+    def __init__(self, text: str, file: str, outputs: Sequence[Output], keys: tuple[str, ...]) -> None:
         self.lines = text.splitlines()
         self.file = file
         self.outputs = outputs
+        self.keys = keys
         self.problems: list[Diagnostic] = []
         first = self.lines[0] if self.lines else ""
         separator = max(SEPARATORS, key=first.count)
@@ -97,7 +106,14 @@ class _Reader:
             self.complain("", f"this is not CSV: {error}", "check the quotes")
 
     def is_header(self, header: list[str]) -> bool:
-        for name in header[1:]:
+        count = len(self.keys)
+        if count > 1 and tuple(header[:count]) != self.keys:
+            wanted = ",".join(self.keys)
+            self.complain(
+                "", f"the first columns are not {wanted}", f"begin the first line with {wanted}", "missing-key"
+            )
+            return False
+        for name in header[count:]:
             if name not in {*(output.name for output in self.outputs), *REVIEW}:
                 names = [output.name for output in self.outputs]
                 self.complain(
@@ -106,13 +122,13 @@ class _Reader:
                     nearest(name, names) or f"the outputs are {', '.join(names)}",
                     "unknown-column",
                 )
-        missing = [output.name for output in self.outputs if output.name not in header[1:]]
+        missing = [output.name for output in self.outputs if output.name not in header[count:]]
         if missing:
             quoted = ", ".join(f"`{name}`" for name in missing)
             self.complain(
                 "",
                 f"no column is called {quoted}",
-                "name the columns in the first line: key," + ",".join(missing),
+                "name the columns in the first line: " + ",".join([*self.keys, *missing]),
                 "missing-key",
             )
         return not self.problems
@@ -130,25 +146,26 @@ class _Reader:
                 )
                 continue
             if set(header) & set(REVIEW) and not any(
-                row[header.index(output.name, 1)].strip() for output in self.outputs
+                row[header.index(output.name, len(self.keys))].strip() for output in self.outputs
             ):
                 continue
-            folded = normal_form(row[0])
-            if not folded:
+            text = PART.join(row[: len(self.keys)])
+            folded = normal_form(text)
+            if not folded.strip(" |"):
                 self.complain("", "the key is empty", "remove the line")
             elif folded in seen:
                 self.complain(
                     row[0],
-                    f"`{row[0]}` is here twice (first in line {seen[folded]})",
+                    f"`{readable(text)}` is here twice (first in line {seen[folded]})",
                     "remove one of them",
                     "duplicate-name",
                 )
             seen.setdefault(folded, self.reader.line_num)
-            yield Answered(row[0], dict(self.values(header, row)), self.reader.line_num)
+            yield Answered(text, dict(self.values(header, row)), self.reader.line_num)
 
     def values(self, header: list[str], row: list[str]) -> Iterator[tuple[str, Value]]:
         for output in self.outputs:
-            cell = row[header.index(output.name, 1)].strip()
+            cell = row[header.index(output.name, len(self.keys))].strip()
             try:
                 yield output.name, read_text(output, cell)
             except NotAllowed as error:

@@ -1,18 +1,24 @@
 """When two spellings are one question, and which keys are never put to a model.
 
 The normal form is for finding an answer again, and never replaces what the data says. Diacritics stay: `yêu tinh` (goblin)
-and `yêu tình` (love) are two keys.
+and `yêu tình` (love) are two keys. A key of several columns is one text, with `PART` between what each column holds.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from etlrun.spec.personal import is_personal
 
 NORMALISER = "1"  # part of every question's identity: change it when `normal_form` gives other keys
-MAX_CHARACTERS = 120
+MAX_CHARACTERS = 120  # of a normal form, and of what a model sees of a key where the step does not say more
+PART = "\x1f"  # the unit separator: between the columns of a key
+BAR = " | "  # the same, for people and in normal forms
+BEGINNING = 90  # characters of a long text at the beginning of its normal form
+DIGEST_LETTERS = str.maketrans("0123456789", "ghijklmnop")  # digits could be taken for a number of a person
 EDGES = " .,;:!?…-–—_~·•|/\\'\"`´‘’“”„«»‹›()[]{}<>*^=。、，！？：；「」『』（）【】"
 
 # Control characters, those that only direct or mark text (zero-width, bidirectional, tags), variation selectors, surrogates, private
@@ -29,30 +35,53 @@ def normal_form(text: str) -> str:
     """The key under which the answer for `text` is kept.
 
     `"  Sao   BĂNG! "` -> `"sao băng"`; composed and decomposed letters, letter case, compatibility forms, control characters,
-    runs of spaces and punctuation at the edges make no difference. At most 120 characters count.
+    runs of spaces and punctuation at the edges make no difference. Texts that differ anywhere else are two keys: one of more than 120
+    characters is its beginning and a hash of all of it, and so are the parts of a key that hold the bar which divides them.
     """
+    if PART in text:
+        parts = [_normal(part) for part in text.split(PART)]
+        plain = BAR.join(parts)
+        return _named(parts) if len(plain) > MAX_CHARACTERS or any("|" in part for part in parts) else plain
+    plain = _normal(text)
+    return plain if len(plain) <= MAX_CHARACTERS else _named([plain])
+
+
+def _named(parts: Sequence[str]) -> str:
+    """Texts by their beginning and a hash: at most 120 characters, and as good as never the same for others."""
+    digest = hashlib.sha256(PART.join(parts).encode()).hexdigest()[:24].translate(DIGEST_LETTERS)
+    return f"{BAR.join(parts)[:BEGINNING].rstrip(EDGES)} #{digest}"
+
+
+def _normal(text: str) -> str:
     if text.isascii():
         if not text.isprintable():
             text = _without_unseen(text)
         text = text.lower()
     else:
         text = _fold(_without_unseen(text))
-    text = " ".join(text.split()).strip(EDGES)
-    return text if len(text) <= MAX_CHARACTERS else text[:MAX_CHARACTERS].strip(EDGES)
+    return " ".join(text.split()).strip(EDGES)
 
 
-def shown_form(text: str) -> str:
-    """What a model sees of a spelling: composed, on one line, nothing that cannot be seen, at most 120 characters."""
+def shown_form(text: str, characters: int = MAX_CHARACTERS) -> str:
+    """What a model sees of a spelling: composed, on one line, nothing that cannot be seen, at most so many characters (of each part)."""
+    if PART in text:
+        return PART.join(shown_form(part, characters) for part in text.split(PART))
     plain = " ".join(unicodedata.normalize("NFC", _without_unseen(text)).split())
     if not plain.isprintable():  # unassigned, as far as this Python knows
         plain = "".join(letter for letter in plain if letter.isprintable())
-    plain = plain.strip()[:MAX_CHARACTERS].rstrip()
+    plain = plain.strip()[:characters].rstrip()
     return text if plain == text else plain  # the same object: a million keys are held only once
+
+
+def readable(text: str) -> str:
+    """A key for people: a bar between its parts."""
+    return text.replace(PART, BAR)
 
 
 def is_asked(normal: str) -> bool:
     """Whether a key is worth asking: not empty, not one character, not digits only, nothing personal."""
-    return len(normal) > 1 and not normal.replace(" ", "").isdigit() and not is_personal(normal)
+    bare = normal.replace(" ", "").replace("|", "")
+    return len(bare) > 1 and not bare.isdigit() and not is_personal(normal)
 
 
 def _without_unseen(text: str) -> str:

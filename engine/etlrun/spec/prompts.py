@@ -18,6 +18,8 @@ canaries:
 ---
 Keywords are typed by viewers in Vietnam, often without diacritics.
 ```
+
+A key of several columns has a name for each: `keys: [title, description]`, and examples `- {title: ..., description: ..., category: ...}`.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ from etlrun.language.patterns import PatternError
 from etlrun.spec.building import Origin, build
 from etlrun.spec.fields import Described, Label, Schema, key, schema_of_class
 from etlrun.spec.located import Document, Keys, parse_document, read_text
-from etlrun.spec.normal_form import MAX_CHARACTERS, is_asked, normal_form, shown_form
+from etlrun.spec.normal_form import MAX_CHARACTERS, PART, is_asked, normal_form, readable, shown_form
 from etlrun.spec.outputs import LabelOutput, NotAllowed, NumberOutput, Output, Text, Truth, Value, is_all_of, refusal
 from etlrun.spec.paths import refuse_outside
 from etlrun.spec.schema import find_mistakes
@@ -80,6 +82,7 @@ class Head(Described):
 
     task: str = key("what is to be done with each key, in one sentence")
     output: Mapping[str, OutputColumn] = key("the columns of answers")
+    keys: tuple[str, ...] = key("the parts of a key, where it has several columns", default=())
     examples: tuple[Mapping[str, Label], ...] = key("keys with their right answers, shown to the model", default=())
     canaries: tuple[Mapping[str, Label], ...] = key(
         "keys whose answer is beyond doubt, mixed into every request", default=()
@@ -88,7 +91,7 @@ class Head(Described):
 
 @dataclass(frozen=True)
 class Example:
-    """A key and the right answer by output column."""
+    """A key (of several columns: its parts, `PART` between them) and the right answer by output column."""
 
     key: str
     answer: Mapping[str, Value]
@@ -104,6 +107,7 @@ class Prompt:
     examples: tuple[Example, ...]
     canaries: tuple[Example, ...]
     instructions: str
+    keys: tuple[str, ...] = ("key",)
 
     def output(self, name: str) -> Output:
         return next(output for output in self.outputs if output.name == name)
@@ -133,6 +137,7 @@ def parse_prompt(text: str, name: str, file: str) -> Prompt:
         reader.answered("examples", head.examples),
         reader.answered("canaries", head.canaries),
         text[end[1] :].strip(),
+        reader.keys,
     )
     problems = [*reader.problems, *_against_the_whole(document, prompt)]
     if problems:
@@ -172,6 +177,11 @@ class _Reader:
         self.head = head
         self.problems: list[Diagnostic] = []
         self.by_name: dict[str, Output] = {}
+        self.keys = head.keys or ("key",)
+        for index, name in enumerate(head.keys):
+            if not NAME.match(name) or name.lower() in RESERVED[2:] or name in head.output or name in head.keys[:index]:
+                fix = "use letters, digits and `_`, another name for each, and none of an output"
+                self.complain(("keys", index), f"`{name}` cannot name a part of a key", fix, "bad-name")
 
     def complain(self, where: Keys, message: str, fix: str = "", code: str = "wrong-value") -> None:
         self.problems.append(self.document.diagnose(where, code, message, fix))
@@ -256,17 +266,20 @@ class _Reader:
                 self.complain(
                     where, f"the answer for `{missing[0]}` is missing", f"add `{missing[0]}: ...`", "missing-key"
                 )
-            text = str(item.get("key", ""))
-            if not text:
-                self.complain(where, "`key` is missing here", "write the keyword as `key: ...`", "missing-key")
+            unwritten = [name for name in self.keys if not item.get(name)]
+            if unwritten:
+                fix = f"write it as `{unwritten[0]}: ...`"
+                self.complain(where, f"`{unwritten[0]}` is missing here", fix, "missing-key")
                 continue
+            text = PART.join(str(item[name]) for name in self.keys)
             folded = normal_form(text)
             if folded in seen:
-                self.complain((*where, "key"), f"`{text}` is here twice", "remove one of them", "duplicate-name")
-            if not is_asked(folded) or len(text) > MAX_CHARACTERS:
+                message = f"`{readable(text)}` is here twice"
+                self.complain((*where, self.keys[0]), message, "remove one of them", "duplicate-name")
+            if not is_asked(folded) or len(text) > MAX_CHARACTERS * len(self.keys):
                 self.complain(
-                    (*where, "key"),
-                    f"`{text}` is a key that is never asked",
+                    (*where, self.keys[0]),
+                    f"`{readable(text)}` is a key that is never asked",
                     "take an ordinary one of 2 to 120 characters",
                 )
             seen.add(folded)
@@ -275,7 +288,7 @@ class _Reader:
 
     def answer(self, item: Mapping[str, Label], where: Keys) -> Iterator[tuple[str, Value]]:
         for name in item:
-            if name == "key":
+            if name in self.keys:
                 continue
             output = self.by_name.get(name)
             if output is None:
@@ -305,7 +318,10 @@ def _against_the_whole(document: Document, prompt: Prompt) -> Iterator[Diagnosti
         if normal_form(canary.key) in examples:
             fix = "a canary must be a key that the model is not told the answer of"
             yield document.diagnose(
-                ("canaries", index, "key"), "duplicate-name", f"`{canary.key}` is an example too", fix
+                ("canaries", index, prompt.keys[0]),
+                "duplicate-name",
+                f"`{readable(canary.key)}` is an example too",
+                fix,
             )
 
 

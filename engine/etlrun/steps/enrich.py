@@ -61,11 +61,13 @@ from etlrun.contracts.step import Ask, Step
 from etlrun.diagnostics import SpecError, closest, nearest
 from etlrun.language.columns import NULL, STRING, Column, Columns
 from etlrun.spec.fields import Described, Percent, key
+from etlrun.spec.normal_form import MAX_CHARACTERS
 from etlrun.spec.outputs import LabelOutput, Output
 from etlrun.spec.paths import OUTSIDE, path_inside
 from etlrun.spec.prompts import Prompt, load_prompt, prompt_names
 from etlrun.spec.scope import At, Scope
 
+MOST_CHARACTERS = 4000
 STATUSES = ("ok", "abstained", "refused", "failed", "pending")  # as in enrich/store.py, which is slow to import
 
 
@@ -92,7 +94,9 @@ class Enrich(Step):
 
     keeps_rows = True
 
-    key_: str = key("the column that holds the text", yaml="key")
+    key_: tuple[str, ...] = key(
+        "the column that holds the text, or several, in the order of the prompt's `keys`", yaml="key"
+    )
     prompt: str = key("the prompt: a file in prompts/")
     model: tuple[str, ...] = key("the model of the profile that is asked, or several in their order")
     budget: Spending | None = key("what one run may spend", default=None)
@@ -105,17 +109,23 @@ class Enrich(Step):
     )
     status: str = key("a new column that says how the answer came about", default="")
     source: str = key("a new column that says who gave the answer", default="")
+    max_characters: int = key(
+        "characters of a text that a model sees, 20 to 4000; all of a text tells it from others", default=MAX_CHARACTERS
+    )
 
     def models(self) -> Iterator[tuple[str, At]]:
         for index, name in enumerate(self.model):
             yield name, ("model", index)
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
-        found = scope.column(columns, self.key_, "key")
-        if found.type not in (STRING, NULL):
-            scope.error(
-                "key", "type-mismatch", f"a key is text, and `{found.name}` is {found.type}", "cast it to string first"
-            )
+        for index, name in enumerate(self.key_):
+            found = scope.column(columns, name, ("key", index))
+            if found.type not in (STRING, NULL):
+                message = f"a key is text, and `{found.name}` is {found.type}"
+                scope.error(("key", index), "type-mismatch", message, "cast it to string first")
+        if not 20 <= self.max_characters <= MOST_CHARACTERS:
+            fix = f"give 20 to {MOST_CHARACTERS}"
+            scope.error("max_characters", "wrong-value", f"`{self.max_characters}` is not possible", fix)
         if self.budget:
             self._check_budget(self.budget, scope.below("budget"))
         if self.eval and path_inside(scope.root, self.eval.golden) is None:
@@ -163,6 +173,11 @@ class Enrich(Step):
         except SpecError as error:
             scope.problems.extend(error.diagnostics)
         scope.sight.is_blind |= prompt is None
+        if prompt and len(self.key_) != len(prompt.keys):
+            parts = f"`keys: [{', '.join(prompt.keys)}]`" if len(prompt.keys) > 1 else "one column"
+            fix = "name as many columns here, in that order, or list the parts of the key as `keys` in the prompt"
+            message = f"the prompt `{meant}` asks about {parts}, and {len(self.key_)} are named here"
+            scope.error("key", "wrong-value", message, fix)
         return prompt.outputs if prompt else ()
 
     def _new_columns(self, outputs: tuple[Output, ...]) -> Iterator[tuple[str, Column, At]]:
@@ -177,8 +192,7 @@ class Enrich(Step):
             yield self.source, Column("source", STRING), "source"
 
     def lower(self, relation: Input) -> Ask:
-        key_column = relation.columns.get(self.key_)
-        assert key_column is not None
+        parts = tuple(_column_of(relation, name) for name in self.key_)
         outputs = self._outputs(relation.scope)
         answers = [
             Column("key", STRING),
@@ -189,6 +203,12 @@ class Enrich(Step):
         adds = {new: column.name for new, column, _ in self._new_columns(outputs)}
         budget = self.budget or Spending()
         joined = Columns(tuple(answers), unique=("key",))
-        ask = Ask(key_column.name, self.prompt, self.model, joined, adds, budget.usd, budget.keys, self.min_coverage)
-        ask = replace(ask, requests=budget.requests)
+        ask = Ask(parts, self.prompt, self.model, joined, adds, budget.usd, budget.keys, self.min_coverage)
+        ask = replace(ask, requests=budget.requests, characters=self.max_characters)
         return replace(ask, golden=self.eval.golden, min_accuracy=self.eval.min_accuracy) if self.eval else ask
+
+
+def _column_of(relation: Input, name: str) -> str:
+    found = relation.columns.get(name)
+    assert found is not None
+    return found.name
