@@ -100,3 +100,26 @@ def test_a_circle_is_named_with_its_way(tmp_path: Path) -> None:
     circle = {"a": reader("a", "{pipeline: b}"), "b": reader("b", "{pipeline: a}")}
     (tmp_path / "two").mkdir()
     assert "2 pipelines: 1 mistake" in check(tmp_path / "two", **circle)
+
+
+def test_a_column_that_is_not_published_any_more_is_shown_with_both_places(tmp_path: Path) -> None:
+    mart = """pipeline: mart
+sources:
+  orders: {table: {pipeline: core}}
+steps:
+  big:
+    - from: orders
+    - filter: total > 1
+  shops:
+    - from: big
+    - select: [shop, day]
+checks:
+  shops:
+    - unique: number
+sinks:
+  shops: {table: {from: shops, connection: warehouse, key: [place], write: replace}}
+"""
+    said = check(tmp_path, core=CORE, mart=mart)
+    for place in ("7:15", "10:22", "13:15", "15:61"):
+        (found,) = [part for part in said.split("\n\n") if f"pipelines/mart.yaml:{place}: unknown-column" in part]
+        assert "the columns of `orders` are those that `core` publishes at pipelines/core.yaml:5:3" in found

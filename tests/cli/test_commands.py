@@ -300,6 +300,16 @@ def test_a_pipeline_over_a_file_outside_says_which_root_it_needs(project: Projec
     assert project.run("check", "pipelines/outside.yaml").code == 0
 
 
+def test_new_sees_what_stands_between_values(project: Project) -> None:
+    project.write("prices.csv", "\ufeffid;name, of it;price\n1;An, Ba;2.5\n")
+    project.write("schemas/pipeline.json", "{}")
+    assert project.run("new", "prices", "--from", "prices.csv").code == 0
+    text = (project.folder / "pipelines/prices.yaml").read_text()
+    assert text.startswith("# yaml-language-server: $schema=../schemas/pipeline.json\n") and 'separator: ";"' in text
+    assert project.run("prices").code == 0
+    assert project.table("prices") == [(1, "An, Ba", 2.5)]
+
+
 def test_new_from_csv_runs_as_it_stands(project: Project) -> None:
     project.write("people.csv", "id,name,born,zip,score\n1,An,1990-01-02,00123,1.5\n2,,2000-01-01,70000,2\n")
     assert project.run("new", "people", "--from", "people.csv").code == 0
@@ -380,6 +390,15 @@ def test_a_sink_keeps_the_promises_of_its_columns(project: Project) -> None:
     project.write("sales.csv", "shop,units\n,1\n")
     refused = project.run("sales")
     assert (refused.code, "1 of 1 row has no `shop`" in refused.err) == (3, True)
+
+
+def test_a_check_may_read_a_relation_that_nothing_else_reads(project: Project) -> None:
+    project.write("shops.csv", "name\nA\n")
+    shops = "sources:\n  shops: {csv: {path: shops.csv, columns: {name: string}}}\n"
+    check = "    - relationships: {on: {shop: name}, to: shops}\n"
+    project.write("pipelines/sales.yaml", SALES.replace("sources:\n", shops).replace("    - unique: shop\n", check))
+    refused = project.run("sales")
+    assert (refused.code, "1 of 2 rows has a `shop` that is not in `shops`, such as `B`" in refused.err) == (3, True)
 
 
 def test_migrate_changes_tables_and_loses_nothing_unasked(project: Project) -> None:

@@ -9,11 +9,9 @@ import click
 
 from etlrun.cli.options import choosing, known_pipelines, project_folder, read_settings
 from etlrun.cli.words import counted
-from etlrun.compiler.cases import check_cases
 from etlrun.compiler.check import Checked
 from etlrun.compiler.producers import ProjectPipelines
 from etlrun.compiler.project_graph import make_graph
-from etlrun.dashboards.check import check_dashboard
 from etlrun.dashboards.spec import FOLDER as DASHBOARDS
 from etlrun.dashboards.spec import dashboards_below, is_dashboard_file
 from etlrun.diagnostics import FORMATS, Diagnostic, SpecError, nearest
@@ -53,8 +51,12 @@ def command(paths: tuple[Path, ...], profile: str, engine: str, settings: tuple[
     for file in files:
         try:
             if is_case_file(file):
+                from etlrun.compiler.cases import check_cases  # loads the compiler, which pipelines alone do not need
+
                 found.update(check_cases(file, profile).warnings)
             elif is_dashboard_file(file):
+                from etlrun.dashboards.check import check_dashboard
+
                 found.update(check_dashboard(file, profile, chosen).checked.warnings)
             else:
                 project = find_project(file)

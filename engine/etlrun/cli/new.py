@@ -23,7 +23,7 @@ from etlrun.spec.scope import NAME
 def command(name: str, file: Path) -> None:
     """Write pipelines/NAME.yaml, which reads FILE and publishes its rows; then edit it.
 
-    The columns and their types are what FILE holds. A day in its name (`20220401.json`) becomes a calendar.
+    The columns, their types and what stands between values are what FILE holds. A day in its name (`20220401.json`) becomes a calendar.
     """
     from etlrun.reading.sketch import sketch_source, write_pipeline
 
@@ -35,9 +35,9 @@ def command(name: str, file: Path) -> None:
     target = project.path("pipelines") / f"{name}.yaml"
     if target.exists():
         raise click.UsageError(f"{project.shown(target)} exists: choose another name, or remove it")
-    text = write_pipeline(
-        name, sketch_source(file, project.root), next(iter(project.profile().connections), "warehouse")
-    )
+    schema = "../schemas/pipeline.json" if (project.root / "schemas" / "pipeline.json").is_file() else ""
+    connection = next(iter(project.profile().connections), "warehouse")
+    text = write_pipeline(name, sketch_source(file, project.root), connection, schema)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding="utf-8")
     shown = project.shown(target)

@@ -108,6 +108,7 @@ class _Checker:
         self.columns: dict[str, Columns] = {}
         self.steps: dict[str, tuple[Columns, ...]] = {}
         self.sights: dict[str, Sight] = {}
+        self.publishing: dict[str, frozenset[str]] = {}  # of each relation: who publishes the tables it is made from
 
     def scope(self, where: Keys, sight: Sight, relations: Mapping[str, Columns] | None = None) -> Scope:
         known = self.columns if relations is None else relations
@@ -163,12 +164,15 @@ class _Checker:
         use = self.sources[name] = replace(use, value=use.value.resolve(scope))
         self.columns[name], self.sights[name] = use.value.output(scope), sight
         self.check_connection(use, scope)
+        at = getattr(use.value, "published_at", "")
+        self.publishing[name] = frozenset([f"the columns of `{name}` are those that {at}"] if at else ())
         sight.is_blurred |= len(self.problems) > before
         sight.look_at(self.columns[name])
 
     def check_chain(self, name: str, chain: tuple[Use, ...]) -> None:
         columns, sight = Columns(()), Sight()
         found: list[Columns] = []
+        self.publishing[name] = self.publishing_of(chain)
         for index, use in enumerate(chain):
             before = len(self.problems)
             for other, _ in use.value.reads():
@@ -178,10 +182,27 @@ class _Checker:
             self.check_models(use, scope)
             columns = use.value.output(columns, scope)
             self.problems[before:] = without_consequences(self.problems[before:])
+            self.name_publishers(before, name)
             sight.is_blurred |= len(self.problems) > before
             sight.look_at(columns)
             found.append(columns)
         self.columns[name], self.steps[name], self.sights[name] = columns, tuple(found), sight
+
+    def name_publishers(self, before: int, name: str) -> None:
+        """Say of columns that a relation lacks, in the mistakes since `before`, where the tables it is made from are published."""
+        places = "; ".join(sorted(self.publishing.get(name, ())))
+        if places:
+            self.problems[before:] = [
+                replace(found, fix=f"{found.fix}; {places}" if found.fix else places)
+                if found.code == "unknown-column"
+                else found
+                for found in self.problems[before:]
+            ]
+
+    def publishing_of(self, chain: tuple[Use, ...]) -> frozenset[str]:
+        """Who publishes the tables that a chain is made from, as far as other pipelines of the project do."""
+        reads = (other for use in chain for other, _ in use.value.reads())
+        return frozenset(text for other in reads for text in self.publishing.get(other, ()))
 
     def sight_of(self, name: str) -> Sight:
         """What is known of a relation, or of the one that a misspelt name means."""
@@ -209,10 +230,11 @@ class _Checker:
                 sight = Sight()
                 for other in (name, *(other for other, _ in use.value.reads())):
                     sight.follow(self.sight_of(other))
-                scope = self.scope(use.where, sight)
+                before, scope = len(self.problems), self.scope(use.where, sight)
                 use.value.verify(columns, scope)
                 if use.value.where is not None:
                     scope.condition(columns, use.value.where, "where")
+                self.name_publishers(before, name)
 
     def check_sinks(self) -> None:
         taken: dict[
@@ -224,7 +246,9 @@ class _Checker:
             scope = self.scope(use.where, sight)
             columns = scope.relation(use.value.from_, "from")
             self.check_connection(use, scope)
+            before = len(self.problems)
             use.value.verify(columns, scope)
+            self.name_publishers(before, use.value.from_)
             connection, target, part = use.value.place(name)
             if connection and target.lower().startswith(OWN_TABLES):
                 message = f"`{target}` could be one of etlrun's own tables"

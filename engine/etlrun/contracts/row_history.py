@@ -9,7 +9,6 @@ from typing import Literal
 from etlrun.contracts.connection import RowVersions
 from etlrun.contracts.sink import Publication
 from etlrun.language.columns import BOOLEAN, TIMESTAMP, Column, Columns
-from etlrun.language.dialects import duckdb_sql
 from etlrun.language.expressions import type_of
 from etlrun.spec.fields import Described, Expr, key
 from etlrun.spec.scope import Scope
@@ -62,6 +61,8 @@ class RowHistory(Described):
         return columns
 
     def of(self, keys: tuple[str, ...], publication: Publication) -> RowVersions:
+        from etlrun.language.dialects import duckdb_sql  # not for `etlrun check`, which is to start fast
+
         at = "NULL"
         if self.as_of is not None:
             tree = publication.scope.below("history").tree(Columns(()), self.as_of, "as_of")

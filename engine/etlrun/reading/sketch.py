@@ -22,6 +22,7 @@ from etlrun.reading.records import BrokenRecordError, Field, JsonNumber, parse_o
 
 LINES = 5_000  # of a text file that are looked at
 DAY = re.compile(r"(?<!\d)(20\d{2})(-?)(\d{2})\2(\d{2})(?!\d)")
+SEPARATORS = (",", ";", "\t", "|")
 GUESSES = ("bigint", "double", "boolean", "date", "timestamp")
 
 
@@ -35,6 +36,7 @@ class Sketch:
     record: str
     columns: tuple[tuple[str, str, str], ...]
     is_array: bool = False
+    separator: str = ","
 
 
 def sketch_source(file: Path, root: Path) -> Sketch:
@@ -44,16 +46,19 @@ def sketch_source(file: Path, root: Path) -> Sketch:
     if not columns:
         raise RunFailure("source", "empty-file", f"{file} holds no columns", "name a file with rows")
     path, month = _template(file, root, kind)
-    return Sketch(kind, path, month, record, tuple(columns), kind == "json" and _is_array(file))
+    separator = _separator(file) if kind == "csv" else ","
+    return Sketch(kind, path, month, record, tuple(columns), kind == "json" and _is_array(file), separator)
 
 
-def write_pipeline(name: str, sketch: Sketch, connection: str) -> str:
-    """The text of a pipeline that reads what was sketched and publishes it."""
-    lines = [f"pipeline: {name}", "description: what its rows are, in one line", ""]
+def write_pipeline(name: str, sketch: Sketch, connection: str, schema: str) -> str:
+    """The text of a pipeline that reads what was sketched and publishes it; editors find its schema at the path `schema`, unless it is empty."""
+    lines = [f"# yaml-language-server: $schema={schema}"] if schema else []
+    lines += [f"pipeline: {name}", f"description: {json.dumps(f'The rows of {sketch.path}.', ensure_ascii=False)}", ""]
     if sketch.month:
         lines += ["params:", f"  month: {{type: month, default: {sketch.month}}}", ""]
     lines += ["sources:", "  rows:", f"    {sketch.kind}:", f"      path: {_scalar(sketch.path)}"]
     lines += ["      dates: $month"] if sketch.month else []
+    lines += [f"      separator: {json.dumps(sketch.separator)}"] if sketch.separator != "," else []
     lines += ["      format: array"] if sketch.is_array else []
     lines += [f"      record: {_scalar(sketch.record)}"] if sketch.record else []
     lines += ["      columns:"]
@@ -114,8 +119,7 @@ def _parquet(file: Path) -> tuple[str, list[tuple[str, str, str]]]:
 
 
 def _csv(file: Path) -> tuple[str, list[tuple[str, str, str]]]:
-    text = "\n".join(raw.decode("utf-8", errors="replace") for raw in islice(raw_lines(str(file)), LINES))
-    rows = csv.reader(io.StringIO(text), delimiter="\t" if ".tsv" in file.name else ",")
+    rows = csv.reader(io.StringIO(_beginning(file, LINES)), delimiter=_separator(file))
     header = next(rows, [])
     values: list[list[str]] = [[] for _ in header]
     for row in rows:
@@ -123,6 +127,18 @@ def _csv(file: Path) -> tuple[str, list[tuple[str, str, str]]]:
             if value:
                 values[index].append(value)
     return "", [(name, _guess(found), name) for name, found in zip(header, values, strict=True)]
+
+
+def _beginning(file: Path, lines: int) -> str:
+    return "\n".join(raw.decode("utf-8", errors="replace") for raw in islice(raw_lines(str(file)), lines)).removeprefix(
+        "\ufeff"
+    )
+
+
+def _separator(file: Path) -> str:
+    """What stands between the values of a CSV file: what parts its first line into the most of them."""
+    header = _beginning(file, 1)
+    return max(SEPARATORS, key=lambda separator: len(next(csv.reader([header], delimiter=separator), [])))
 
 
 def _guess(values: list[str]) -> str:

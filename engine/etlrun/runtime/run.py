@@ -148,7 +148,7 @@ class _Run:
         targets = self.targets(options)
         if options.publishes:
             look_ahead(self.checked, self.record)
-        needed = self.plan.needed(targets)
+        needed = self.plan.needed((*targets, *self.read_by_checks(options)))
         sources = [relation.name for relation in needed if relation.source is not None]
         look_at_tables(self.checked, sources)
         inventories = find_files(self.checked, sources, self.reporter)
@@ -207,6 +207,13 @@ class _Run:
         checks = self.checked.pipeline.checks.items()
         checked = [name for name, uses in checks if not all(is_key_check(use) for use in uses)]
         return tuple(dict.fromkeys([*published, *checked]))
+
+    def read_by_checks(self, options: RunOptions) -> list[str]:
+        """The relations that checks compare with, which nothing else may need."""
+        checks = (use for uses in self.checked.pipeline.checks.values() for use in uses)
+        names = {name.lower(): name for name in self.checked.order}
+        found = [names[other.lower()] for use in checks for other, _ in use.value.reads()]
+        return [] if options.relations else found
 
     def make(self, session: EngineSession, relation: Relation, targets: tuple[str, ...], options: RunOptions) -> None:
         """Stage a relation that is wanted, run a function, ask models, or leave a relation to the statements that read it."""

@@ -65,6 +65,7 @@ class Table(Source):
         default=(),
     )
     published: Columns | None = None
+    published_at: str = ""
 
     def resolve(self, scope: Scope) -> Table:
         if not self.pipeline:
@@ -78,7 +79,13 @@ class Table(Source):
         found = scope.published(self.pipeline, self.sink)
         if found is None:
             return self
-        return replace(self, connection=found.connection, table=found.table, published=found.columns)
+        return replace(
+            self,
+            connection=found.connection,
+            table=found.table,
+            published=found.columns,
+            published_at=f"`{found.pipeline}` publishes at {found.place}",
+        )
 
     def table_read(self) -> tuple[str, str] | None:
         return self.connection, self.table.lower()
