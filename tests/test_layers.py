@@ -30,7 +30,7 @@ LAYERS: tuple[set[str], ...] = (
     KINDS,
     {"compiler"},
     {"lineage"},
-    {"dashboards", "enrich"},
+    {"dashboards", "enrich", "site"},
     {"runtime"},
     {"cli"},
     {"__main__"},

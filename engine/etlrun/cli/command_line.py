@@ -33,6 +33,7 @@ COMMANDS = (
     "explain",
     "test",
     "dashboard",
+    "docs",
     "runs",
     "resume",
     "retry",

@@ -1,0 +1,29 @@
+"""Where pages are: a file's name for every name of the project, whatever characters that has."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+_PLAIN = re.compile(r"[a-z0-9_-]{1,60}")
+
+
+def file_name(name: str) -> str:
+    """A name as a part of an address: itself where every disk and address takes it, else what is left of it and a digest."""
+    if _PLAIN.fullmatch(name):
+        return name
+    plain = re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-")[:40]
+    return f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}".lstrip("-")
+
+
+def pipeline_address(name: str) -> str:
+    return f"pipelines/{file_name(name)}.html"
+
+
+def mapping_address(name: str) -> str:
+    return f"mappings/{file_name(name)}.html"
+
+
+def anchor(*names: str) -> str:
+    """What an element of a page is called."""
+    return "-".join(map(file_name, names))

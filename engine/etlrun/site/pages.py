@@ -1,0 +1,17 @@
+"""Every page of a project's documentation, by its path in the folder."""
+
+from __future__ import annotations
+
+from etlrun.site.addresses import mapping_address, pipeline_address
+from etlrun.site.facts import SiteFacts
+from etlrun.site.index_page import index_page
+from etlrun.site.mapping_page import mapping_page
+from etlrun.site.pipeline_page import pipeline_page
+
+
+def site_pages(facts: SiteFacts) -> dict[str, str]:
+    """The files of the site."""
+    found = {"index.html": index_page(facts)}
+    found |= {pipeline_address(name): pipeline_page(facts, name) for name in facts.lineage}
+    found |= {mapping_address(name): mapping_page(facts, name) for name in facts.mappings}
+    return found

@@ -1,0 +1,160 @@
+"""The page of a pipeline: its graph, what it reads, every step with its columns and SQL, its checks, and what it publishes from where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from xml.etree.ElementTree import Element
+
+from etlrun.compiler.plan import DIALECTS
+from etlrun.language.columns import Columns
+from etlrun.lineage.influence import Lineage, OriginColumn
+from etlrun.lineage.of_project import PipelineLineage
+from etlrun.site.addresses import anchor, pipeline_address
+from etlrun.site.facts import ShownRun, SiteFacts
+from etlrun.site.graph_picture import Box, picture
+from etlrun.site.html_tree import Child, element, folded, link, listed, section, table
+from etlrun.site.shell import page
+from etlrun.spec.scope import HIDDEN
+
+RUNS = 10  # shown of a pipeline
+
+
+def pipeline_page(facts: SiteFacts, name: str) -> str:
+    """The page."""
+    lineage = facts.lineage[name]
+    pipeline = lineage.checked.pipeline
+    owner = f"{pipeline.owner or 'nobody'} owns it" + (f"; tags: {', '.join(pipeline.tags)}" if pipeline.tags else "")
+    params = table(
+        ("param", "type", "value"),
+        [(item, param.type, str(pipeline.values.get(item, "must be set"))) for item, param in pipeline.params.items()],
+    )
+    body: list[Child] = [
+        element("p", pipeline.description),
+        element("p", owner, class_="dim"),
+        section("Graph", picture(_boxes(facts, lineage))),
+        section("Params", params) if pipeline.params else None,
+        [_sink(facts, lineage, sink) for sink in pipeline.sinks],
+        [_source(facts, lineage, source) for source in pipeline.sources],
+        [_chain(lineage, chain) for chain in pipeline.chains],
+        section("Checks", _checks(lineage, facts.runs.get(name, ()))) if pipeline.checks else None,
+        section("Tests", listed(facts.tests[name])) if facts.tests.get(name) else None,
+        section("Dashboards", listed(facts.dashboards[name])) if facts.dashboards.get(name) else None,
+        section("Runs", _runs(facts.runs[name])) if facts.runs.get(name) else None,
+    ]
+    return page(name, facts.title, 1, body)
+
+
+def _boxes(facts: SiteFacts, lineage: PipelineLineage) -> dict[str, Box]:
+    pipeline, boxes = lineage.checked.pipeline, {}
+    read = facts.graph.read_tables(lineage.name)
+    for source in pipeline.sources:
+        others = [table_.pipeline for table_ in read.get(source, ())]
+        for other in others:
+            boxes[f"pipeline {other}"] = Box(other, f"../{pipeline_address(other)}", "pipeline", ())
+        boxes[source] = Box(source, f"#{anchor(source)}", "source", tuple(f"pipeline {other}" for other in others))
+    for chain, uses in pipeline.chains.items():
+        reads = tuple(dict.fromkeys(other for use in uses for other, _ in use.value.reads()))
+        boxes[chain] = Box(chain, f"#{anchor(chain)}", "chain", reads)
+    for sink, relation in lineage.sinks.items():
+        boxes[f"sink {sink}"] = Box(sink, f"#{anchor(sink)}", "sink", (relation,))
+    return boxes
+
+
+def _sink(facts: SiteFacts, lineage: PipelineLineage, sink: str) -> Element:
+    use = lineage.checked.pipeline.sinks[sink]
+    relation = lineage.published(sink)
+    columns = lineage.checked.columns[lineage.sinks[sink]]
+    rows = [
+        (item.name, str(item.type), item.description, *_made(facts, lineage, relation.columns[item.name]))
+        for item in _shown(columns)
+    ]
+    readers: list[Child] = [[link(f"../{pipeline_address(name)}", name), f" as {source}"] for name, source in facts.readers(lineage.name, sink)]  # fmt: skip
+    place = use.value.table_name(sink) or getattr(use.value, "path", "")
+    where = f"{place} of {use.value.connection}" if use.value.table_name(sink) else place
+    about = _made(facts, lineage, relation.rows)[1]
+    return section(
+        f"Publishes {sink}",
+        element("p", f"{lineage.sinks[sink]} goes to {where}.", [" Read by ", readers] if readers else None),
+        table(("column", "type", "is", "made of", "decided by", "files"), rows),
+        folded("What decides which rows there are", element("p", about or "nothing")),
+        id_=anchor(sink),
+    )
+
+
+def _made(facts: SiteFacts, lineage: PipelineLineage, made: Lineage) -> tuple[Child, Child, Child]:
+    direct: list[Child] = [
+        [_origin(facts, lineage, origin), "" if kind == "identity" else f" ({kind})", " "]
+        for origin, kind in sorted(made.direct.items())
+    ]
+    deciding: list[Child] = [
+        [_origin(facts, lineage, origin), f" ({', '.join(kinds)}) "] for origin, kinds in made.deciding().items()
+    ]
+    return direct or "-", deciding or "-", ", ".join(sorted(made.files)) or "-"
+
+
+def _origin(facts: SiteFacts, lineage: PipelineLineage, origin: OriginColumn) -> Element:
+    if origin.pipeline == lineage.name:
+        return link(f"#{anchor(origin.relation)}", str(origin))
+    return link(f"../{pipeline_address(origin.pipeline)}#{anchor(origin.relation)}", f"{origin.pipeline}.{origin}")
+
+
+def _source(facts: SiteFacts, lineage: PipelineLineage, source: str) -> Element:
+    use = lineage.checked.pipeline.sources[source]
+    wanted = use.value.table_read()
+    said = f"table {wanted[1]} of {wanted[0]}" if wanted else f"{use.kind} files {getattr(use.value, 'path', '')}"
+    rows = []
+    for item in lineage.checked.columns[source]:
+        reached = facts.reached.get(OriginColumn(lineage.name, source, item.name), ())
+        texts = (", ".join(f"{one.pipeline}.{one.sink}.{one.column}" for one in reached if one.is_direct == kind) or "-" for kind in (True, False))  # fmt: skip
+        rows.append((item.name, str(item.type), item.description, *texts))
+    names = ("column", "type", "is", "part of", "decides about")
+    return section(f"Reads {source}", element("p", f"From {said}."), table(names, rows), id_=anchor(source))
+
+
+def _chain(lineage: PipelineLineage, chain: str) -> Element:
+    checked = lineage.checked
+    parts: list[Child] = []
+    before: set[str] = set()
+    for number, use in enumerate(checked.pipeline.chains[chain]):
+        columns = [f"{item.name} {item.type}" for item in _shown(checked.steps[chain][number])]
+        new = [text for text in columns if text not in before]
+        parts.append([f"{use.kind}: {len(columns)} columns", f", new: {', '.join(new)}" if new and before else ""])
+        before = set(columns)
+    rows = [(item.name, str(item.type), item.description) for item in _shown(checked.columns[chain])]
+    return section(
+        f"Makes {chain}",
+        element("ol", [element("li", part) for part in parts]),
+        folded("Columns", table(("column", "type", "is"), rows)),
+        [folded("SQL", element("pre", text)) for text in _sql(lineage, chain)],
+        id_=anchor(chain),
+    )
+
+
+def _sql(lineage: PipelineLineage, chain: str) -> Iterator[str]:
+    for relation in lineage.plan.relations:
+        if relation.name.split(".")[0] == chain and (tree := relation.tree) is not None:
+            yield DIALECTS["duckdb"](tree, pretty=True)
+
+
+def _checks(lineage: PipelineLineage, runs: tuple[ShownRun, ...]) -> Element:
+    """Every check, with what the last run that checked found."""
+    results = next((run.checks for run in runs if run.checks), ())
+    found = {(item["relation"], item["check"]): f"{item['status']}: {item['detail']}" for item in results}
+    rows = [
+        (relation, use.kind, use.value.severity, found.get((relation, use.kind), "-"))
+        for relation, uses in lineage.checked.pipeline.checks.items()
+        for use in uses
+    ]
+    return table(("relation", "check", "severity", "last result"), rows)
+
+
+def _runs(runs: tuple[ShownRun, ...]) -> Element:
+    rows = [
+        (run.run_id, element("span", run.status, class_=run.status), run.started_at, f"{run.seconds:.1f} s")
+        for run in runs[:RUNS]
+    ]
+    return table(("run", "status", "started", "took"), rows)
+
+
+def _shown(columns: Columns) -> Columns:
+    return columns.keep(item.name for item in columns if not item.name.startswith(HIDDEN))

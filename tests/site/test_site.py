@@ -1,0 +1,136 @@
+"""The documentation site: what its pages say, that hostile names stay text, and that nothing leaves a page."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from commanding import etlrun
+from etlrun.site.addresses import file_name
+from projects import Project
+
+HOSTILE = '</script><img src=x onerror="alert(1)">'
+CORE = f"""description: {json.dumps(HOSTILE)}
+owner: team <b>
+params: {{least: {{type: int, default: 0}}}}
+sources:
+  rows: {{csv: {{path: rows.csv, columns: {{k: {{type: string, description: {json.dumps(HOSTILE)}}}, code: string, v: int}}}}}}
+steps:
+  typed:
+    - from: rows
+    - filter: v >= $least
+    - lookup: {{column: code, map: kinds, as: kind, unmatched: drop}}
+checks: {{typed: [not_null: [k]]}}
+sinks:
+  out: {{table: {{from: typed, connection: warehouse, write: replace}}}}
+"""
+MART = """sources:
+  out: {table: {pipeline: core, sink: out}}
+steps:
+  totals: [from: out, aggregate: {by: [kind], columns: {total: sum(v)}}]
+sinks:
+  totals: {table: {from: totals, connection: warehouse, key: [kind], write: replace}}
+"""
+
+
+class Read(HTMLParser):
+    """The tags of a page, what they refer to, and its text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.addresses: list[str] = []
+        self.ids: list[str] = []
+        self.events: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        for name, value in attrs:
+            if name in ("href", "src"):
+                self.addresses.append(value or "")
+            if name == "id":
+                self.ids.append(value or "")
+            if name.startswith("on") or name == "style":
+                self.events.append(name)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    project = Project(tmp_path)
+    project.pipeline(CORE, "core")
+    project.pipeline(MART, "mart")
+    project.write("mappings/kinds.yaml", '"<i>one": [a]\ntwo: [b]\n')
+    project.write("pipelines/core.test.yaml", "pipeline: core\ntests:\n  - {name: '<b>rows', given: {}, expect: {}}\n")
+    assert etlrun(tmp_path, "docs", "build").code == 0
+    return tmp_path / "build" / "docs"
+
+
+def pages(folder: Path) -> dict[str, Read]:
+    return {str(path.relative_to(folder)): Read(path.read_text(encoding="utf-8")) for path in folder.rglob("*.html")}
+
+
+def test_every_link_leads_to_a_place_that_is_there(folder: Path) -> None:
+    found = pages(folder)
+    assert set(found) == {"index.html", "pipelines/core.html", "pipelines/mart.html", "mappings/kinds.html"}
+    for path, read in found.items():
+        for address in read.addresses:
+            file, _, place = address.partition("#")
+            target = (folder / path).parent.joinpath(file).resolve() if file else folder / path
+            assert target.is_file(), (path, address)
+            if place:
+                assert place in found[str(target.relative_to(folder.resolve()))].ids, (path, address)
+
+
+def test_nothing_leaves_a_page_and_no_name_is_read_as_html(folder: Path) -> None:
+    for path, read in pages(folder).items():
+        text = (folder / path).read_text(encoding="utf-8")
+        policy = re.search(r'content="(default-src[^"]*)"', text)
+        assert policy is not None and policy[1].startswith("default-src 'none'")
+        assert "connect-src" not in policy[1] and "unsafe" not in policy[1]
+        assert not {"img", "b", "i", "iframe", "object"} & set(read.tags)
+        assert read.events == []
+        assert not [address for address in read.addresses if ":" in address]
+        assert len(text) < 300_000
+
+
+def test_a_pipeline_shows_where_its_columns_come_from_and_who_reads_them(folder: Path) -> None:
+    core = (folder / "pipelines/core.html").read_text(encoding="utf-8")
+    mart = (folder / "pipelines/mart.html").read_text(encoding="utf-8")
+    assert "mappings/kinds.yaml" in core
+    assert '<a href="../pipelines/mart.html">mart</a> as out' in core
+    assert '<a href="../pipelines/core.html#rows">core.rows.v</a> (aggregation)' in mart
+    assert "&lt;b&gt;rows" in core
+
+
+def test_a_build_again_gives_the_same_bytes_and_never_replaces_what_was_edited(folder: Path) -> None:
+    before = {path: path.read_bytes() for path in folder.rglob("*.html")}
+    assert etlrun(folder.parent.parent, "docs", "build").code == 0
+    assert {path: path.read_bytes() for path in folder.rglob("*.html")} == before
+    (folder / "index.html").write_text("mine")
+    outcome = etlrun(folder.parent.parent, "docs", "build")
+    assert (outcome.code, "index.html" in outcome.err) == (2, True)
+    assert etlrun(folder.parent.parent, "docs", "build", "--force").code == 0
+
+
+def test_runs_are_shown_with_their_checks(folder: Path) -> None:
+    project = folder.parent.parent
+    (project / "rows.csv").write_text("k,code,v\nx,a,1\n")
+    assert etlrun(project, "run", "core").code == 0
+    assert etlrun(project, "docs", "build").code == 0
+    core = (folder / "pipelines/core.html").read_text(encoding="utf-8")
+    assert '<span class="done">done</span>' in core
+    assert "no `k` is missing in 1 row" in core
+    assert "done 20" in (folder / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_name_becomes_a_file_name_of_its_own() -> None:
+    names = ["core", "Core", "a/../b", "ä b", "..", "", "x" * 200]
+    found = [file_name(name) for name in names]
+    assert found[0] == "core"
+    assert len(set(found)) == len(names)
+    assert all(re.fullmatch(r"[a-z0-9_-]+", name) for name in found)
