@@ -41,10 +41,13 @@ def try_some(seed: int, engines: Engines) -> Trial:
         contents = {f"f{number}": _mutated(random) for number in range(FILES)}
         for source, (ending, content) in contents.items():
             project.write(f"data/{source}.{ending}", content)
-        return Trial(FILES, tuple(_findings(project, contents)))
+        refusals: list[str] = []
+        findings = tuple(_findings(project, contents, refusals))
+        return Trial(FILES, findings, len(refusals))
 
 
-def _findings(project: Project, contents: dict[str, tuple[str, bytes]]) -> Iterator[str]:
+def _findings(project: Project, contents: dict[str, tuple[str, bytes]], refusals: list[str]) -> Iterator[str]:
+    """What is wrong; the sources that a run refuses to read are added to `refusals`."""
     readable = dict(contents)
     while readable:
         duck = _run(project, readable, "duckdb")
@@ -54,11 +57,14 @@ def _findings(project: Project, contents: dict[str, tuple[str, bytes]]) -> Itera
             continue
         if duck.code == 0:
             break
-        refused = re.search(r"\bf\d+\b", duck.err + duck.out)
+        refused = re.search(
+            r"\bf\d+\b", duck.json["error"]["message"]
+        )  # warnings name the others that have broken records
         if refused is None or refused.group() not in readable:
             yield f"no source is named: {duck.err}"
             return
         del readable[refused.group()]
+        refusals.append(refused.group())
     if not readable:
         return
     accounts = duck.json["sources"]

@@ -44,17 +44,18 @@ class RunFolder:
         return self.path / "failing" / f"{relation}.{check}.parquet"
 
     def write_record(self, record: dict[str, Any]) -> None:
-        self._write(RECORD, record)
+        self._write(RECORD, json.dumps(record, ensure_ascii=False, indent=1))
 
     def write_inputs(self, inputs: list[dict[str, Any]]) -> None:
-        """Keep the list of what the run read beside its record."""
-        self._write(INPUTS, inputs)
+        """Keep the list of what the run read beside its record, a line each: with deeper lines it takes four times as long."""
+        lines = ",\n".join(json.dumps(item, ensure_ascii=False) for item in inputs)
+        self._write(INPUTS, f"[\n{lines}\n]\n")
 
-    def _write(self, name: str, content: Any) -> None:
+    def _write(self, name: str, content: str) -> None:
         """Put a file in its place at once, so that a reader never sees half of it."""
         new = self.path / f"{name}.{os.getpid()}"  # another process may mark the same run as killed
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
-            json.dump(content, stream, ensure_ascii=False, indent=1)
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         new.replace(self.path / name)
