@@ -697,6 +697,12 @@ RUN_CODES: dict[str, Code] = {
         "run again later; answers are kept",
         4,
     ),
+    "job-at-work": Code(
+        "a job of requests is at work at the service",
+        "the model has `mode: batch`, and a job takes up to a day",
+        "run again later, or wait: `--wait 4h`; nothing is handed in twice",
+        4,
+    ),
     "another-model": Code(
         "another model answered than was asked",
         "the service serves the name by another model",

@@ -9,8 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from etlrun.contracts.job_client import JobClient
 from etlrun.contracts.model import LanguageModel, Price
 from etlrun.enrich.asking import ask
+from etlrun.enrich.asking_in_jobs import ask_in_jobs
 from etlrun.enrich.keys import Key, distinct_keys
 from etlrun.enrich.labels import open_store
 from etlrun.enrich.limiter import Limits
@@ -18,7 +20,7 @@ from etlrun.enrich.prices import Tariff
 from etlrun.enrich.questions import Question
 from etlrun.enrich.report import AskingReport
 from etlrun.enrich.store import Store, StoredAnswer
-from etlrun.enrich.terms import Progress, Terms, no_progress
+from etlrun.enrich.terms import JobTerms, Progress, Terms, no_progress
 from etlrun.models.gemini import Gemini
 from etlrun.models.openai import Openai
 from etlrun.spec.prompts import Prompt, parse_prompt
@@ -105,6 +107,32 @@ def pose(
                 chance=random.Random(seed),
                 progress=progress,
             )
+        finally:
+            await client.close()
+
+    return asyncio.run(work())
+
+
+def pose_in_jobs(
+    model: LanguageModel,
+    asked: list[Key],
+    store: Store,
+    how: Terms | None = None,
+    *,
+    wait: float = 0.0,
+    hands_in: bool = True,
+    seed: int = 0,
+) -> AskingReport:
+    """Ask keys in jobs over HTTP, and look at them again and again for `wait` seconds."""
+    direct = how or terms()
+    direct = replace(direct, budget=replace(direct.budget, wait=wait))
+    in_jobs = JobTerms(direct, direct.tariff.in_job(), lambda name: direct.tariff.in_job(), hands_in, 0.01, 0.05, 0.0)
+
+    async def work() -> AskingReport:
+        client = model.open(as_written)
+        assert isinstance(client, JobClient)
+        try:
+            return await ask_in_jobs(question(model), asked, client, store, in_jobs, chance=random.Random(seed))
         finally:
             await client.close()
 

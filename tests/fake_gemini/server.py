@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any, Self
 from . import gemini, openai
 from .dialect import Answer, Asked, Dialect
 from .faults import Fault, Plan, spoil, written
+from .jobs import Ending, Jobs
 from .truth import Truth, fields_of
 from .wire import Call, Response, serve_connection
 
@@ -57,6 +59,8 @@ class FakeServer:
         strict: bool = False,
         levels: Sequence[str] = (),
         thinks: int = 0,
+        jobs_take: int | None = 0,
+        endings: Sequence[Ending] = (),
     ) -> None:
         self.plan = Plan(faults or {}, seed, script)
         self.truth = Truth(known or {})
@@ -77,6 +81,8 @@ class FakeServer:
         self.most_in_flight = 0
         self.schema: Mapping[str, Any] | None = None
         self.last: Mapping[str, Any] | None = None
+        self.jobs = Jobs(self.in_job, jobs_take, endings, seed)
+        self.factor = 1.0  # of the price, which is halved in jobs
 
     # life
 
@@ -121,9 +127,12 @@ class FakeServer:
         if call.path == "/_state":
             return Response(200, self.state())
         is_chat = call.path.endswith(("/chat/completions", "/v1/models"))
+        is_chat |= "x-goog-api-key" not in call.headers and ("/batches" in call.path or "/files" in call.path)
         dialect = openai.DIALECT if is_chat else gemini.DIALECT
         if self.secret and dialect.secret(call) != self.secret:
             return dialect.failure(401, "the API key is not valid", self.retry_delay)
+        if (found := self.jobs.handle(call)) is not None:
+            return found
         name = dialect.model(call)
         if self.models and name and name not in self.models:
             return dialect.failure(404, f"models/{name} is not found", self.retry_delay)
@@ -139,13 +148,23 @@ class FakeServer:
         finally:
             self.in_flight -= 1
 
+    def in_job(self, call: Call, dialect: Dialect) -> Response:
+        """The answer to a request of a job, at half the price."""
+        asked = dialect.asked(call)
+        assert asked is not None
+        self.factor = 0.5
+        try:
+            return self.answer(call, asked, dialect)
+        finally:
+            self.factor = 1.0
+
     def answer(self, call: Call, asked: Asked, dialect: Dialect) -> Response:
         document = json.loads(asked.user)
         keys = tuple(_key(item) for item in document["items"])
         fault = self.plan.next()
         if asked.schema and not self.takes_schema:
             fault = "schema"
-        self.records.append(Record(keys, fault, dialect.secret(call), asyncio.get_running_loop().time(), call.json()))
+        self.records.append(Record(keys, fault, dialect.secret(call), time.monotonic(), call.json()))
         failure = self.failure(fault, dialect)
         refusal = dialect.refusal(call, self.levels) if self.strict else ""
         if refusal:
@@ -184,7 +203,7 @@ class FakeServer:
         taken, given = len(asked.system + asked.user) // 3, 0 if is_toxic else len(text) // 3 + thoughts
         version = self.answering(fault, asked)
         prices = (ANOTHER_INPUT, ANOTHER_OUTPUT) if version == ANOTHER else (INPUT_PRICE, OUTPUT_PRICE)
-        self.billed_usd += (taken * prices[0] + given * prices[1]) / 1e6
+        self.billed_usd += self.factor * (taken * prices[0] + given * prices[1]) / 1e6
         if fault == "drop-after":
             return Response(drops=True)
         if is_toxic:
@@ -225,6 +244,7 @@ class FakeServer:
             "calls": dict(self.calls),
             "billed_usd": self.billed_usd,
             "most_in_flight": self.most_in_flight,
+            "jobs": len(self.jobs.all),
         }
 
 

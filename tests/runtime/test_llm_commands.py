@@ -233,12 +233,12 @@ def test_a_store_of_a_later_form_is_refused_before_anything_is_asked(project: Pr
     with service() as served:
         assert run(project, served).code == 0
         with sqlite3.connect(project.folder / ".etlrun/labels.sqlite") as connection:
-            connection.execute("update etlrun_label_store set form = 2")
+            connection.execute("update etlrun_label_store set form = 3")
         connection.close()
         searches(project, *FEW, "another")
         refused = run(project, served)
         assert (refused.code, len(served.records)) == (1, 1)
-        assert "has form 2, and this etlrun knows form 1" in refused.json["error"]["message"]
+        assert "has form 3, and this etlrun knows form 2" in refused.json["error"]["message"]
 
 
 def test_a_reviewed_file_goes_to_a_spreadsheet_and_back(project: Project) -> None:

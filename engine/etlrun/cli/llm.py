@@ -8,7 +8,7 @@ import click
 
 from etlrun.diagnostics import nearest
 
-COMMANDS = ("stats", "review", "eval", "diff", "doctor", "retry", "forget", "prune")
+COMMANDS = ("stats", "jobs", "review", "eval", "diff", "doctor", "retry", "forget", "prune")
 
 
 class LlmCommands(click.Group):

@@ -42,7 +42,7 @@ waiting = click.option(
     type=Seconds(),
     metavar="TIME",
     default="0s",
-    help="Wait so long (30s, 10m, 2h) for a table that another run publishes to.",
+    help="Wait so long (30s, 10m, 2h) for a table that another run publishes to, and for jobs of models with `mode: batch`.",
 )
 
 

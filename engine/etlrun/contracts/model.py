@@ -146,7 +146,9 @@ class LanguageModel(Model):
     requests_per_minute: int | None = key("requests a minute at most", default=None)
     tokens_per_minute: int | None = key("input tokens a minute at most", default=None)
     timeout: float = key("seconds to wait for one answer", default=120)
-    price: Price | None = key("what it costs, where the price list is out of date or does not know it", default=None)
+    price: Price | None = key(
+        "what it costs, where the price list is out of date or does not know it; `mode: batch` halves it", default=None
+    )
     temperature: float | None = key(
         "how freely it chooses among answers, from 0 to 2; left to the service where it is not given, since newer models refuse it",
         default=None,
@@ -157,6 +159,11 @@ class LanguageModel(Model):
     )
     service_tier: Literal["standard", "flex", "priority"] = key(
         "`flex` is half price and may be slow, `priority` costs up to twice as much", default="standard"
+    )
+
+    mode: Literal["direct", "batch"] = key(
+        "`batch` hands requests in as jobs: half the price, answers within a day; `direct` asks at once",
+        default="direct",
     )
 
     more_room: ClassVar[str] = (

@@ -8,7 +8,7 @@ import secrets
 import sqlite3
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,9 +17,12 @@ from typing import Any, Literal, TypeVar
 import sqlalchemy as sa
 
 from etlrun.contracts.connection import ServerAccess
+from etlrun.contracts.job_client import JobState
 from etlrun.enrich._owner import LIFE, Owner, this_process
+from etlrun.enrich._sql_jobs import end_job, forget_in_jobs, insert_job, jobs_of, open_ids
 from etlrun.enrich._tables import (
     ANSWERS,
+    JOBS,
     LEASES,
     METADATA,
     OWNERS,
@@ -30,6 +33,7 @@ from etlrun.enrich._tables import (
     server_engine,
     sqlite_engine,
 )
+from etlrun.enrich.jobs import Job, JobSheet
 from etlrun.enrich.questions import Question
 from etlrun.enrich.store import SETTLED, WORTH, Cost, Leased, RequestEntry, Result, Sent, Status, Store, StoredAnswer
 from etlrun.failures import RunFailure
@@ -157,13 +161,15 @@ class SqlStore(Store):
                 found = self._among(connection, ANSWERS, ("key", "status"), asked, part)
                 settled.update(row[0] for row in found if row[1] in SETTLED)
         living = self._living(connection) if held else set()
-        self._bury(connection, set(held.values()) - living - {self.owner.id})
-        taken = {key for key, owner in held.items() if owner in living}
-        others = tuple(key for key in keys if key in taken and key not in settled)
+        jobs = open_ids(connection) if held else set()
+        self._bury(connection, set(held.values()) - living - jobs - {self.owner.id})
+        taken = {key for key, owner in held.items() if owner in living or owner in jobs}
+        others = tuple(key for key in keys if key in taken and key not in settled and held[key] not in jobs)
+        at_work = tuple(key for key in keys if key in taken and key not in settled and held[key] in jobs)
         ours = [key for key in keys if key not in settled and key not in taken]
         mine = [key for key in ours if held.get(key) != self.owner.id]
         self._insert(connection, LEASES, sorted((question, key, self.owner.id) for key in mine))
-        return Leased(tuple(ours), tuple(key for key in keys if key in settled), others)
+        return Leased(tuple(ours), tuple(key for key in keys if key in settled), others, at_work)
 
     def _living(self, connection: sa.Connection) -> set[str]:
         """The other processes whose leases count."""
@@ -185,29 +191,66 @@ class SqlStore(Store):
             connection.execute(sa.delete(OWNERS).where(OWNERS.c.id == self.owner.id))
             leases = sa.delete(LEASES)
             # Alone in a file, whose writers take turns: all of them, which is much quicker than one by one.
-            is_alone = self.engine.dialect.name == "sqlite" and not self._living(connection)
+            is_sqlite = self.engine.dialect.name == "sqlite"
+            is_alone = is_sqlite and not self._living(connection) and not open_ids(connection)
             connection.execute(leases if is_alone else leases.where(LEASES.c.owner == self.owner.id))
 
         self._write(work)
 
     def record(self, question: str, run: str, entries: Sequence[RequestEntry]) -> None:
+        self._write(lambda connection: self._record(connection, question, run, entries))
+
+    def _record(self, connection: sa.Connection, question: str, run: str, entries: Sequence[RequestEntry]) -> None:
         requests = [(secrets.randbits(62), entry) for entry in entries]
         at = _now()
-        sent = [_request_row(number, question, run, at, entry.sent) for number, entry in requests]
         unsure = [result for entry in entries for result in entry.results if result.status != "ok"]
+        outranked = self._outranked(connection, question, unsure)
+        answers = sorted(
+            (question, result.key, result.shown, result.status, result.answer, result.reason[:200], number)
+            for number, entry in requests
+            for result in entry.results
+            if result.key not in outranked
+        )
+        self._replace(connection, ANSWERS, answers)
+        sent = [_request_row(number, question, run, at, entry.sent) for number, entry in requests]
+        self._insert(connection, REQUESTS, sent)
 
+    def jobs(self, questions: Sequence[str] | None = None) -> list[Job]:
+        with self._reading() as connection:
+            return jobs_of(connection, questions)
+
+    def intend_job(self, question: str, run: str, sheets: Sequence[JobSheet]) -> Job:
+        return self._write(lambda connection: insert_job(connection, question, run, self.owner.id, sheets))
+
+    def name_job(self, job: str, name: str) -> None:
+        is_intended = sa.and_(JOBS.c.id == job, JOBS.c.state == "intended")
+        self._write(
+            lambda connection: connection.execute(sa.update(JOBS).where(is_intended).values(name=name, state="at work"))
+        )
+
+    def drop_job(self, job: str) -> None:
         def work(connection: sa.Connection) -> None:
-            outranked = self._outranked(connection, question, unsure)
-            answers = sorted(
-                (question, result.key, result.shown, result.status, result.answer, result.reason[:200], number)
-                for number, entry in requests
-                for result in entry.results
-                if result.key not in outranked
-            )
-            self._replace(connection, ANSWERS, answers)
-            self._insert(connection, REQUESTS, sent)
+            is_intended = sa.and_(JOBS.c.id == job, JOBS.c.state == "intended")
+            if connection.execute(sa.delete(JOBS).where(is_intended)).rowcount:
+                connection.execute(sa.delete(LEASES).where(LEASES.c.owner == job))
 
         self._write(work)
+
+    def is_intended_elsewhere(self, job: Job) -> bool:
+        with self._reading() as connection:
+            return job.owner in self._living(connection)
+
+    def collect_job(
+        self, job: str, state: JobState, spent: float, run: str, entries: Mapping[str, Sequence[RequestEntry]]
+    ) -> bool:
+        def work(connection: sa.Connection) -> bool:
+            if not end_job(connection, job, state, spent):
+                return False
+            for question, found in entries.items():
+                self._record(connection, question, run, found)
+            return True
+
+        return self._write(work)
 
     def _replace(self, connection: sa.Connection, table: sa.Table, rows: list[tuple[Any, ...]]) -> None:
         """Insert rows in the place of those of equal key."""
@@ -288,6 +331,7 @@ class SqlStore(Store):
 
     def forget(self, question: str, keys: Sequence[str]) -> int:
         def work(connection: sa.Connection) -> int:
+            forget_in_jobs(connection, question, set(keys))
             return sum(
                 connection.execute(sa.delete(ANSWERS).where(_of(ANSWERS, question, part))).rowcount
                 for part in _parts(keys)
@@ -301,7 +345,7 @@ class SqlStore(Store):
 
     def forget_question(self, question: str) -> int:
         def work(connection: sa.Connection) -> int:
-            for table in (LEASES, REQUESTS):
+            for table in (LEASES, REQUESTS, JOBS):
                 connection.execute(sa.delete(table).where(table.c.question == question))
             connection.execute(sa.delete(QUESTIONS).where(QUESTIONS.c.id == question))
             return connection.execute(sa.delete(ANSWERS).where(ANSWERS.c.question == question)).rowcount
@@ -312,7 +356,8 @@ class SqlStore(Store):
         with self._reading() as connection:
             has_text = ANSWERS.c.key.contains(text, autoescape=True)
             found = connection.execute(sa.select(ANSWERS.c.key).where(has_text).distinct().order_by(ANSWERS.c.key))
-            return [row.key for row in found]
+            waiting = (key for job in jobs_of(connection, None) for key in job.held if text in key)
+            return sorted({*(row.key for row in found), *waiting})
 
     def compact(self) -> None:
         if self.engine.dialect.name != "sqlite":

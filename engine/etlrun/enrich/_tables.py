@@ -100,8 +100,25 @@ OWNERS = sa.Table(
     sa.Column("until", _number(), nullable=False, quote=True),
 )
 
+JOBS = sa.Table(
+    "etlrun_jobs",
+    METADATA,
+    sa.Column("id", _text(16), primary_key=True),
+    sa.Column("question", _text(16), nullable=False),
+    sa.Column("name", _text(200), nullable=False),
+    sa.Column("state", _text(10), nullable=False),
+    sa.Column("content", _long_text(), nullable=False),
+    sa.Column("requests", sa.Integer, nullable=False),
+    sa.Column("asked", sa.Integer, nullable=False),
+    sa.Column("usd", _number(), nullable=False),
+    sa.Column("spent", _number(), nullable=False),
+    sa.Column("run", _text(64), nullable=False),
+    sa.Column("owner", _text(16), nullable=False),
+    sa.Column("began", _number(), nullable=False),
+    sa.Column("ended", _number(), nullable=False),
+)
 
-FORM = 1  # of these tables; another form is another number, and a store says which it has
+FORM = 2  # of these tables; another form is another number, and a store says which it has
 
 STORE = sa.Table("etlrun_label_store", METADATA, sa.Column("form", sa.Integer, primary_key=True, autoincrement=False))
 
@@ -138,6 +155,8 @@ def check_form(connection: sa.Connection, place: str) -> None:
     form = connection.scalar(sa.select(sa.func.max(STORE.c.form)))
     if form is None:
         connection.execute(sa.insert(STORE).values(form=FORM))
+    elif form == 1:  # all but the table of jobs, which is there by now
+        connection.execute(sa.update(STORE).values(form=FORM))
     elif form != FORM:
         message = f"the label store in {place} has form {form}, and this etlrun knows form {FORM}"
         fix = "update etlrun on this machine, or let `labels` of the profile name another store; nothing was asked"

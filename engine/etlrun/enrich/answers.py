@@ -9,8 +9,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from etlrun.contracts.job_client import JobClient
 from etlrun.contracts.model import Environment, LanguageModel, ModelError
 from etlrun.enrich.asking import ask, settled_keys
+from etlrun.enrich.asking_in_jobs import ask_in_jobs
 from etlrun.enrich.collector import not_collecting
 from etlrun.enrich.finders import look_up
 from etlrun.enrich.keys import Key, Keys
@@ -194,6 +196,10 @@ async def _ask_model(
             tier.question.id, tier.source, len(keys), len(settled), stopped=Stop("setup", error.message, error.fix)
         )
     try:
+        has_jobs = bool(store.jobs([question.id for question in tier.questions]))
+        if isinstance(client, JobClient) and (model.mode == "batch" or has_jobs):
+            in_jobs = tier.job_terms(budget, run)
+            return await ask_in_jobs(tier.question, keys, client, store, in_jobs, settled=settled, progress=progress)
         return await ask(
             tier.question, keys, client, store, tier.terms(budget, run), settled=settled, progress=progress
         )

@@ -7,17 +7,16 @@ came of it, and ask again what is missing. No failure becomes a label: a key wit
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from etlrun.contracts.model import ModelClient, ModelError, ModelReply
-from etlrun.enrich._owner import LIFE
 from etlrun.enrich.batches import Batch, FollowUp, after_error, after_verdict
 from etlrun.enrich.collector import passing_over_what_is_there
 from etlrun.enrich.giving_up import GiveUp
+from etlrun.enrich.heartbeat import alive
 from etlrun.enrich.keys import Key
 from etlrun.enrich.limiter import CapReached, Closed, Limiter, RequestSlot
 from etlrun.enrich.outcomes import Bookkeeper, RequestOutcome
@@ -60,18 +59,21 @@ async def ask(
         if wanted:
             with passing_over_what_is_there():
                 await loop.run()
-    _note_the_budget(loop, left=len(keys) - len(settled) - len(wanted))
+    _note_what_is_left(loop, left=len(keys) - len(settled) - len(wanted))
     return _report(loop, len(keys), len(settled), asyncio.get_running_loop().time() - began)
 
 
-def _note_the_budget(loop: _Loop, left: int) -> None:
-    """Say that asking ended at the budget, where nothing else stopped it: too much was spent, or `left` keys are more than may be asked."""
+def _note_what_is_left(loop: _Loop, left: int) -> None:
+    """Say what is not asked, where nothing else stopped it: too much was spent, keys wait for a job, or `left` are more than may be asked."""
     if loop.stopped is not None:
         return
     budget = loop.terms.budget
     if loop.limiter.is_overspent:
         message = f"${loop.limiter.spent:.4f} are spent, more than the ${loop.limiter.cap_usd:.4f} allowed: the service counts more than a request can take"
         loop.stopped = Stop("budget", message, budget.fix)
+    elif loop.supply.at_work:
+        message = f"{loop.supply.at_work:,} keys are in a job that is at work"
+        loop.stopped = Stop("job-at-work", message, "run again later")
     elif left > 0:
         message = f"{left:,} keys are more than the {budget.keys:,} that may be asked"
         loop.stopped = Stop("budget", message, "raise `budget: {keys: ...}`")
@@ -152,7 +154,7 @@ class _Loop:
             self.stop(Stop("setup", f"a budget in usd needs a price, and none is known for {self.terms.source}", fix))
             return
         workers = min(self.terms.limits.concurrency, -(-len(self.wanted) // self.terms.batch))
-        async with self.alive():
+        async with alive(self.store, self.call):
             try:
                 async with asyncio.TaskGroup() as group:
                     for _ in range(workers):
@@ -161,23 +163,6 @@ class _Loop:
                 raise next(
                     (error for error in failures.exceptions if isinstance(error, RunFailure)), failures
                 ) from None
-
-    @contextlib.asynccontextmanager
-    async def alive(self) -> AsyncIterator[None]:
-        """Keep this process's leases for as long as the block runs."""
-        await self.call(self.store.heartbeat)
-        beating = asyncio.create_task(self.keep_beating())
-        try:
-            yield
-        finally:
-            beating.cancel()
-            await asyncio.shield(self.call(self.store.release))
-
-    async def keep_beating(self) -> None:
-        while True:
-            await asyncio.sleep(LIFE / 4)
-            with contextlib.suppress(RunFailure):  # the next commit will say so
-                await self.call(self.store.heartbeat)
 
     async def work(self) -> None:
         while batch := await self.supply.take():
@@ -219,7 +204,7 @@ class _Loop:
         if answerer is None:
             self.stop(self.answerers.refusal(reply))
             slot.settle(_counted(sheet, reply), usd)
-            await self.commit(RequestOutcome(batch, sheet, slot, "another-model", usd, FollowUp(), reply=reply))
+            await self.commit(RequestOutcome(batch, sheet, slot.entered, "another-model", usd, FollowUp(), reply=reply))
             return FollowUp((batch,))
         verdict = judge(self.question, sheet, reply)
         if (
@@ -241,7 +226,7 @@ class _Loop:
                 "unusable", f"the model's answers are of no use: {verdict.reason or verdict.fault}"
             )
         name = verdict.fault or "complete"
-        await self.commit(RequestOutcome(batch, sheet, slot, name, usd, follow_up, verdict, reply, answerer))
+        await self.commit(RequestOutcome(batch, sheet, slot.entered, name, usd, follow_up, verdict, reply, answerer))
         return follow_up
 
     async def fail(self, batch: Batch, sheet: Sheet, slot: RequestSlot, error: ModelError) -> FollowUp:
@@ -249,7 +234,7 @@ class _Loop:
         slot.settle(None, usd)
         follow_up = after_error(batch, error, was_answered_before=self.bookkeeper.tally.ok > 0)
         self.give_up.react(slot, error)
-        await self.commit(RequestOutcome(batch, sheet, slot, error.cause, usd, follow_up))
+        await self.commit(RequestOutcome(batch, sheet, slot.entered, error.cause, usd, follow_up))
         if error.cause in ("service", "unreadable", "refused") and follow_up.again:
             await self.limiter.sleep(self.limiter.backoff(batch.outages + 1))
         return follow_up

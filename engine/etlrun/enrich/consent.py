@@ -19,7 +19,7 @@ REASONS: Mapping[int, Reason] = {4: "stopped", 2: "usage", 1: "model"}
 class Consent:
     """What asking may cost. Above a threshold a person must have agreed: by `is_given`, by `max_usd`, or by saying so to `decide`.
 
-    `spent` are the US dollars that the run has spent before; they count too.
+    `spent` are the US dollars that the run has spent before; they count too. `wait` is how many seconds the jobs of models may take.
     """
 
     is_given: bool = False
@@ -27,6 +27,7 @@ class Consent:
     decide: Callable[[str], bool] | None = None
     may_ask: bool = True  # whether models that cost money are asked at all
     spent: float = 0.0
+    wait: float = 0.0
 
 
 def agree(enrichment: Enrichment, keys: Keys, budget: Budget, consent: Consent, threshold: float) -> Budget:
@@ -34,6 +35,7 @@ def agree(enrichment: Enrichment, keys: Keys, budget: Budget, consent: Consent, 
 
     Raises RunFailure where a person has not agreed to what it would probably be.
     """
+    budget = replace(budget, wait=consent.wait)
     if consent.max_usd is not None:
         budget = replace(budget, usd=consent.max_usd if budget.usd is None else min(budget.usd, consent.max_usd))
     if consent.is_given or consent.max_usd is not None:
@@ -79,19 +81,32 @@ def _dollars(usd: float) -> str:
 
 
 def bill_text(bills: Sequence[Bill]) -> list[str]:
-    """The bill of a cascade, a line a model."""
+    """The bill of a cascade, a line a model, and one more for the mode that it is not asked in."""
     lines = []
     for bill in bills:
-        text = f"{bill.source}: {bill.keys:,} keys, {bill.known:,} known, {bill.to_ask:,} to ask"
+        text = f"{bill.source}: {bill.keys:,} keys, {bill.known - bill.at_work:,} known, {bill.to_ask:,} to ask"
+        if bill.at_work:
+            text = text.replace(" known,", f" known, {bill.at_work:,} in jobs that are at work,")
         if bill.requests:
-            money = "at an unknown price" if bill.usd is None else f"about ${bill.usd:,.2f} ({bill.price_from})"
+            money = "at an unknown price" if bill.usd is None else f"about {_about(bill.usd)} ({bill.price_from})"
             tokens = f"{bill.input_tokens:,} tokens in, {bill.output_tokens:,} out"
-            text += f" in {bill.requests:,} requests: {tokens}, {money}, {max(0.1, bill.minutes):,.1f} minutes"
+            text += f" in {bill.requests:,} requests: {tokens}, {money}, {_time(bill, bill.mode)}"
             text += f"; {bill.note}" if bill.note else ""
         elif bill.to_ask:
             text += ", looked up here for nothing"
         lines.append(text)
+        if bill.requests and bill.other_usd:
+            other = "direct" if bill.mode == "batch" else "batch"
+            lines.append(f"  with `mode: {other}`: about {_about(bill.other_usd)}, {_time(bill, other)}")
     return lines
+
+
+def _about(usd: float) -> str:
+    return f"${usd:,.2f}"
+
+
+def _time(bill: Bill, mode: str) -> str:
+    return "up to a day" if mode == "batch" else f"{max(0.1, bill.minutes):,.1f} minutes"
 
 
 def stop_failure(stop: Stop) -> RunFailure:
@@ -99,6 +114,6 @@ def stop_failure(stop: Stop) -> RunFailure:
     reason = REASONS[stop.exit_code]
     if reason == "stopped":
         kept = "what was answered is kept, nothing was published, and the next run goes on from there"
-        code = stop.reason if stop.reason == "another-model" else f"{stop.reason}-reached"
+        code = stop.reason if stop.reason in ("another-model", "job-at-work") else f"{stop.reason}-reached"
         return RunFailure("stopped", code, f"enrichment stopped: {stop.message}", f"{stop.fix}; {kept}")
     return RunFailure(reason, f"model-{stop.reason}", stop.message, stop.fix)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from etlrun.contracts.model import LanguageModel, LocalModel, ModelClient
+from etlrun.enrich.jobs import keys_at_work
 from etlrun.enrich.keys import Key
 from etlrun.enrich.questions import CANARIES, Question, write_sheet
 from etlrun.enrich.store import SETTLED, Store
@@ -23,7 +24,9 @@ SECONDS_A_REQUEST = 4.0
 
 @dataclass(frozen=True)
 class Bill:
-    """What asking a model would take. `usd` is None where no price is known; `minutes` is at the account's limits."""
+    """What asking a model would take. `usd` is None where no price is known; `minutes` is at the account's limits, and for requests that
+    are asked at once. `at_work` of the known keys are in jobs that are paid for; `other_usd` is the price in the other mode.
+    """
 
     source: str
     keys: int
@@ -36,6 +39,9 @@ class Bill:
     price_from: str = ""
     minutes: float = 0.0
     note: str = ""
+    mode: str = "direct"
+    at_work: int = 0
+    other_usd: float | None = None
 
 
 def estimate(
@@ -54,14 +60,17 @@ def estimate(
     still_open = [key for key in keys if key.normal not in overrides]
     for tier in tiers:
         known = store.judged(tier.questions, [key.normal for key in still_open]) if store else {}
-        fresh = [key for key in still_open if key.normal not in known or known[key.normal].status not in SETTLED]
-        bills.append(_bill(tier, len(still_open), fresh, tokens_per_character))
+        at_work = keys_at_work(store.jobs([question.id for question in tier.questions])) if store else set()
+        missing = [key for key in still_open if key.normal not in known or known[key.normal].status not in SETTLED]
+        fresh = [key for key in missing if key.normal not in at_work]
+        bill = _bill(tier, len(still_open), fresh, tokens_per_character)
+        bills.append(replace(bill, at_work=len(missing) - len(fresh)))
         solved = {key for key, stored in known.items() if stored.status == "ok"}
         if isinstance(tier.model, LocalModel):
             finder = tier.model.open(root, tier.question.prompt.outputs)
-            solved |= {key.normal for key in fresh if finder.find(key.shown.split(PART)[0])}
+            solved |= {key.normal for key in missing if finder.find(key.shown.split(PART)[0])}
         else:
-            solved |= {key.normal for key in fresh}  # it is expected to answer them all
+            solved |= {key.normal for key in missing}  # it is expected to answer them all
         still_open = [key for key in still_open if key.normal not in solved]
     return bills
 
@@ -83,7 +92,8 @@ def _bill(tier: Tier, keys: int, fresh: Sequence[Key], tokens_per_character: flo
     characters = requests * (len(question.system) + 30) + sum(len(key.shown) for key in fresh) + 18 * items
     taken = int(characters * tokens_per_character)
     given = int(items * (ANSWER_TOKENS + _value_tokens(question)) + requests * (12 + _thought(tier, model)))
-    usd = tier.tariff.of(taken, given) if tier.tariff.price else None
+    usd = tier.expected_tariff.of(taken, given) if tier.expected_tariff.price else None
+    other = tier.tariff if model.mode == "batch" else tier.job_tariff
     return Bill(
         tier.source,
         keys,
@@ -93,9 +103,11 @@ def _bill(tier: Tier, keys: int, fresh: Sequence[Key], tokens_per_character: flo
         taken,
         given,
         usd,
-        tier.tariff.origin,
+        tier.expected_tariff.origin,
         _minutes(model, requests, taken),
         "" if model.price else note_on(tier.name),
+        model.mode,
+        other_usd=other.of(taken, given) if other.price else None,
     )
 
 

@@ -13,7 +13,6 @@ from etlrun.contracts.model import ModelReply, Usage
 from etlrun.enrich.answerers import Answerer
 from etlrun.enrich.batches import Batch, FollowUp
 from etlrun.enrich.keys import stored_spelling
-from etlrun.enrich.limiter import RequestSlot
 from etlrun.enrich.questions import Question, Sheet
 from etlrun.enrich.recorder import Recorder
 from etlrun.enrich.replies import ReplyVerdict
@@ -55,7 +54,7 @@ class RequestOutcome:
 
     batch: Batch
     sheet: Sheet
-    slot: RequestSlot
+    entered: float  # when it was sent, in seconds of the loop's time
     name: str
     usd: float
     follow_up: FollowUp
@@ -91,7 +90,7 @@ class RequestOutcome:
             self.usage.output,
             self.usage.cached,
             self.usd,
-            now - self.slot.entered,
+            now - self.entered,
             self.reply.version if self.reply else "",
         )
 

@@ -30,6 +30,13 @@ class Tariff:
             return 0.0
         return (input_tokens * self.price.input + output_tokens * self.price.output) / 1e6
 
+    def in_job(self) -> Tariff:
+        """The same price in a job."""
+        factor = tier_factor("batch")
+        if self.price is None or factor is None:
+            return Tariff(None, "")
+        return Tariff(Price(self.price.input * factor, self.price.output * factor), self.origin)
+
 
 def most_input(request: Request) -> int:
     """Tokens of input that a request cannot exceed: a token is at least a byte of what is sent."""
@@ -37,10 +44,17 @@ def most_input(request: Request) -> int:
 
 
 def tariff_of(model: LanguageModel, name: str, today: datetime.date | None = None) -> Tariff:
-    """What `model`, called `name` at its service, costs: its own `price`, else that of the table."""
+    """What `model`, called `name` at its service, costs at once: its own `price`, else that of the table."""
     if model.price:
         return Tariff(model.price, "the project file")
     return listed_tariff(name, model.service_tier, today)
+
+
+def job_tariff_of(model: LanguageModel, name: str, today: datetime.date | None = None) -> Tariff:
+    """What `model`, called `name` at its service, costs in a job, where service tiers do not count."""
+    if model.price:
+        return Tariff(model.price, "the project file").in_job()
+    return listed_tariff(name, "batch", today)
 
 
 def listed_tariff(name: str, tier: str = "standard", today: datetime.date | None = None) -> Tariff:

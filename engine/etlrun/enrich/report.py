@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-StopReason = Literal["budget", "quota", "another-model", "access", "model", "setup", "service", "unusable"]
+StopReason = Literal[
+    "budget", "quota", "job-at-work", "another-model", "access", "model", "setup", "service", "unusable"
+]
 
 EXIT_CODES: Mapping[StopReason, int] = {
     "budget": 4,
     "quota": 4,
+    "job-at-work": 4,
     "another-model": 4,
     "access": 2,
     "model": 2,

@@ -9,6 +9,7 @@ By default it is a SQLite file of the project (`.etlrun/labels.sqlite`); teams s
 | `etlrun_requests` | a request: run, keys asked and answered, outcome, tokens, usd, seconds, model version, time |
 | `etlrun_leases` | a question and a key that some process is asking at this moment |
 | `etlrun_owners` | such a process, and until when it is taken to be alive |
+| `etlrun_jobs` | requests that are handed to a service as one job: its name there, state, keys, usd reserved and spent, run, time |
 | `etlrun_label_store` | the form of these tables: an etlrun that does not know it asks nobody |
 
 The view `etlrun_labels` puts the first three together: one row for each question and key, with its share of the request's tokens and money.
@@ -24,6 +25,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from etlrun.contracts.job_client import JobState
+from etlrun.enrich.jobs import Job, JobSheet
 from etlrun.enrich.questions import Question
 from etlrun.spec.outputs import NotAllowed, Value
 
@@ -96,11 +99,12 @@ class StoredAnswer(NamedTuple):
 
 @dataclass(frozen=True)
 class Leased:
-    """Keys that were asked for, apart: ours to ask, settled in the meantime, being asked by another process."""
+    """Keys that were asked for, apart: ours to ask, settled in the meantime, being asked by another process, or in an open job."""
 
     ours: tuple[str, ...]
     settled: tuple[str, ...]
     others: tuple[str, ...]
+    at_work: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -166,6 +170,32 @@ class Store(ABC):
     @abstractmethod
     def record(self, question: str, run: str, entries: Sequence[RequestEntry]) -> None:
         """Commit requests and results."""
+
+    @abstractmethod
+    def jobs(self, questions: Sequence[str] | None = None) -> list[Job]:
+        """The open jobs of some questions or, where none are given, every job; the latest first."""
+
+    @abstractmethod
+    def intend_job(self, question: str, run: str, sheets: Sequence[JobSheet]) -> Job:
+        """Write down a job before it is handed in; the leases of its keys, which this process has, are its own from then on."""
+
+    @abstractmethod
+    def name_job(self, job: str, name: str) -> None:
+        """Write down the name of an intended job at the service: it is at work."""
+
+    @abstractmethod
+    def drop_job(self, job: str) -> None:
+        """Remove an intended job that no service has, and its leases."""
+
+    @abstractmethod
+    def is_intended_elsewhere(self, job: Job) -> bool:
+        """Whether another process, which is alive, is handing in an intended job at this moment."""
+
+    @abstractmethod
+    def collect_job(
+        self, job: str, state: JobState, spent: float, run: str, entries: Mapping[str, Sequence[RequestEntry]]
+    ) -> bool:
+        """Commit what came of a job, by question, and its end: all at once, and once. False where another process was first."""
 
     @abstractmethod
     def rows(self, question: str) -> Iterator[tuple[str, str, StoredAnswer]]:

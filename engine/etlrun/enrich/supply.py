@@ -16,7 +16,10 @@ Lease = Callable[[Sequence[str]], Awaitable[Leased]]
 
 
 class Supply:
-    """Hands out batches in the order of the keys; keys that another process is asking are waited for at the end."""
+    """Hands out batches in the order of the keys; keys that another process is asking are waited for at the end.
+
+    Those of an open job are not: that may take a day. `at_work` counts them.
+    """
 
     def __init__(self, keys: Sequence[Key], size: int, lease: Lease, pause: Callable[[float], Awaitable[None]]) -> None:
         self.keys = keys
@@ -27,6 +30,7 @@ class Supply:
         self.ready: list[Key] = []
         self.elsewhere: list[Key] = []
         self.by_others = 0
+        self.at_work = 0
         self.is_closed = False
         self.lock = asyncio.Lock()
 
@@ -65,3 +69,4 @@ class Supply:
         self.ready += (by_name[name] for name in leased.ours)
         self.elsewhere += (by_name[name] for name in leased.others)
         self.by_others += len(leased.settled)
+        self.at_work += len(leased.at_work)

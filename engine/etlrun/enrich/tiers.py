@@ -8,9 +8,9 @@ from pathlib import Path
 
 from etlrun.contracts.model import Environment, LanguageModel, LocalModel, Model, ModelError
 from etlrun.enrich.limiter import Limits
-from etlrun.enrich.prices import Tariff, listed_tariff, tariff_of
+from etlrun.enrich.prices import Tariff, job_tariff_of, listed_tariff, tariff_of
 from etlrun.enrich.questions import Question
-from etlrun.enrich.terms import Budget, Terms
+from etlrun.enrich.terms import Budget, JobTerms, Terms
 from etlrun.models._names import UNNAMED
 from etlrun.spec.normal_form import MAX_CHARACTERS
 from etlrun.spec.prompts import Prompt
@@ -40,10 +40,23 @@ class Tier:
 
     @property
     def tariff(self) -> Tariff:
-        """What the model costs; nothing for one that looks up."""
+        """What the model costs where it is asked at once; nothing for one that looks up."""
         if isinstance(self.model, LocalModel):
             return Tariff(None, "")
         return tariff_of(self.model, self.name)
+
+    @property
+    def job_tariff(self) -> Tariff:
+        """What the model costs in a job."""
+        if isinstance(self.model, LocalModel):
+            return Tariff(None, "")
+        return job_tariff_of(self.model, self.name)
+
+    @property
+    def expected_tariff(self) -> Tariff:
+        """What the model costs in its mode."""
+        is_in_jobs = isinstance(self.model, LanguageModel) and self.model.mode == "batch"
+        return self.job_tariff if is_in_jobs else self.tariff
 
     def tariff_by(self, name: str) -> Tariff:
         """What the model costs where `name` answers in its place: by the price list, else what was agreed for the one asked."""
@@ -51,8 +64,19 @@ class Tier:
         listed = listed_tariff(name, self.model.service_tier)
         return listed if listed.price else self.tariff
 
+    def job_tariff_by(self, name: str) -> Tariff:
+        """What the model costs in a job where `name` answers in its place."""
+        listed = listed_tariff(name, "batch")
+        return listed if listed.price else self.job_tariff
+
+    def job_terms(self, budget: Budget, run: str) -> JobTerms:
+        """How a language model is asked in jobs."""
+        assert isinstance(self.model, LanguageModel)
+        hands_in = self.model.mode == "batch"
+        return JobTerms(self.terms(budget, run), self.job_tariff, self.job_tariff_by, hands_in)
+
     def terms(self, budget: Budget, run: str) -> Terms:
-        """How a language model is asked."""
+        """How a language model is asked at once."""
         model = self.model
         assert isinstance(model, LanguageModel)
         limits = Limits(model.concurrency, model.requests_per_minute, model.tokens_per_minute)

@@ -63,7 +63,7 @@ class GeminiClient(ModelClient):
         self.has_answered = False
         # google-genai prints an ending that it does not know, as the service wrote it, escape sequences included
         warnings.filterwarnings("ignore", category=UserWarning, module=r"google\.genai\._common")
-        self.http = BoundedClient(settings.timeout, settings.concurrency)
+        self.http = BoundedClient(settings.timeout, settings.concurrency, ("/batches",))
         options = types.HttpOptions(
             base_url=settings.url or None, timeout=int(settings.timeout * 1000), httpx_async_client=self.http
         )
@@ -86,7 +86,7 @@ class GeminiClient(ModelClient):
                 model=self.name, contents=request.user, config=config
             )
         self.has_answered = True
-        return _reply(response)
+        return reply_of(response)
 
     def config(self, request: Request, *, has_schema: bool) -> types.GenerateContentConfig:
         return types.GenerateContentConfig(
@@ -166,7 +166,8 @@ class GeminiClient(ModelClient):
         return ModelError("service", f"the service failed with {safe_count(error.code) or 'no code'}: {message}")
 
 
-def _reply(response: types.GenerateContentResponse) -> ModelReply:
+def reply_of(response: types.GenerateContentResponse) -> ModelReply:
+    """What a response says, as far as that can be used."""
     usage, version = _usage(response.usage_metadata), safe_text(response.model_version)
     if not response.candidates:
         feedback = response.prompt_feedback

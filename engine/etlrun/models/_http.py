@@ -13,6 +13,7 @@ from etlrun.contracts.model import ModelError
 from etlrun.models._sanitize import safe_text
 
 MOST_BYTES = 8 * 2**20  # of a reply, as sent and as decompressed: a hundred labels take a thousandth of that
+MOST_BYTES_OF_JOBS = 128 * 2**20  # of what holds the replies of a whole job, or lists several such jobs
 ANY_GZIP = 32 + zlib.MAX_WBITS  # gzip or zlib, as the first bytes say
 
 
@@ -23,20 +24,23 @@ class ReplyTooLarge(httpx2.DecodingError):
 class BoundedClient(httpx2.AsyncClient):
     """A client whose every reply is read whole, within `seconds` from the first byte sent to the last one read."""
 
-    def __init__(self, seconds: float, concurrency: int, **settings: Any) -> None:
+    def __init__(self, seconds: float, concurrency: int, large: tuple[str, ...] = (), **settings: Any) -> None:
         limits = httpx2.Limits(max_connections=concurrency + 4, max_keepalive_connections=concurrency + 4)
         super().__init__(limits=limits, timeout=seconds, follow_redirects=False, **settings)
         self.headers["accept-encoding"] = "gzip"
         self.seconds = seconds
+        self.large = large  # parts of the paths whose replies hold those of a whole job
 
     async def send(self, request: httpx2.Request, **settings: Any) -> httpx2.Response:
         """The reply, decompressed. Raises ModelError where the service redirects, and what httpx2 raises."""
+        most_bytes = MOST_BYTES_OF_JOBS if any(part in request.url.path for part in self.large) else MOST_BYTES
         settings |= {"stream": True, "follow_redirects": False}
         try:
             async with asyncio.timeout(self.seconds):
                 response = await super().send(request, **settings)
                 try:
-                    body = decoded(await _raw(response), response.headers.get("content-encoding", ""))
+                    raw = await _raw(response, most_bytes)
+                    body = decoded(raw, response.headers.get("content-encoding", ""), most_bytes)
                 finally:
                     await response.aclose()
         except TimeoutError:
@@ -50,16 +54,16 @@ class BoundedClient(httpx2.AsyncClient):
 FRAMING = ("content-encoding", "content-length", "transfer-encoding")
 
 
-async def _raw(response: httpx2.Response) -> bytes:
+async def _raw(response: httpx2.Response, most_bytes: int) -> bytes:
     found = bytearray()
     async for chunk in response.aiter_raw():
         found += chunk
-        if len(found) > MOST_BYTES:
-            raise ReplyTooLarge(f"the reply has more than {MOST_BYTES:,} bytes")
+        if len(found) > most_bytes:
+            raise ReplyTooLarge(f"the reply has more than {most_bytes:,} bytes")
     return bytes(found)
 
 
-def decoded(raw: bytes, encoding: str) -> bytes:
+def decoded(raw: bytes, encoding: str, most_bytes: int = MOST_BYTES) -> bytes:
     """The body behind `raw`. Raises DecodingError where it cannot be decompressed, and ReplyTooLarge where it swells."""
     if encoding.strip().lower() in ("", "identity") or not raw:
         return raw
@@ -67,11 +71,11 @@ def decoded(raw: bytes, encoding: str) -> bytes:
         raise httpx2.DecodingError("the reply is compressed in a way that was not asked for")
     reader = zlib.decompressobj(ANY_GZIP)
     try:
-        body = reader.decompress(raw, MOST_BYTES + 1)
+        body = reader.decompress(raw, most_bytes + 1)
     except zlib.error as error:
         raise httpx2.DecodingError(str(error)) from None
-    if len(body) > MOST_BYTES:
-        raise ReplyTooLarge(f"the reply has more than {MOST_BYTES:,} bytes")
+    if len(body) > most_bytes:
+        raise ReplyTooLarge(f"the reply has more than {most_bytes:,} bytes")
     if not reader.eof:
         raise httpx2.DecodingError("the reply ends before it is complete")
     return body

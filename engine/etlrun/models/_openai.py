@@ -66,7 +66,11 @@ class OpenaiClient(ModelClient):
         self.has_answered = False
         headers = {"authorization": f"Bearer {settings.secret.reveal()}"} if settings.secret else {}
         self.client = BoundedClient(
-            settings.timeout, settings.concurrency, base_url=settings.url.rstrip("/"), headers=headers
+            settings.timeout,
+            settings.concurrency,
+            ("/batches", "/files"),
+            base_url=settings.url.rstrip("/"),
+            headers=headers,
         )
 
     async def answer(self, request: Request) -> ModelReply:
@@ -78,21 +82,24 @@ class OpenaiClient(ModelClient):
         if response.status_code != 200:
             raise self.from_response(response)
         self.has_answered = True
-        return _reply(_json(response))
+        return reply_of(as_object(response))
 
     async def post(self, request: Request, form: RequestForm) -> httpx2.Response:
+        return await self.call("POST", "/chat/completions", json=self.body(request, form))
+
+    def body(self, request: Request, form: RequestForm) -> dict[str, Any]:
+        """A request as the API takes it."""
         body = {
             "model": self.name,
             "messages": [{"role": "system", "content": request.system}, {"role": "user", "content": request.user}],
             form.limit: request.max_output_tokens,
             "response_format": _response_format(request.schema) if form.has_schema else {"type": "json_object"},
         }
-        body |= {name: getattr(self.settings, name) for name in self.settings.sent()}
-        return await self.call("POST", "/chat/completions", body)
+        return body | {name: getattr(self.settings, name) for name in self.settings.sent()}
 
-    async def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> httpx2.Response:
+    async def call(self, method: str, path: str, **content: Any) -> httpx2.Response:
         try:
-            return await self.client.request(method, path, json=body)
+            return await self.client.request(method, path, **content)
         except httpx2.ConnectError as error:
             fix = f"check the network and `url: {shown_address(self.settings.url)}`"
             raise ModelError("service", f"the service cannot be reached: {safe_text(str(error))}", fix) from None
@@ -100,11 +107,9 @@ class OpenaiClient(ModelClient):
             what = (
                 "did not answer in time" if isinstance(error, httpx2.TimeoutException) else "broke off the connection"
             )
-            raise ModelError("service", f"the service {what}", may_be_billed=body is not None) from None
+            raise ModelError("service", f"the service {what}", may_be_billed=bool(content)) from None
         except httpx2.RequestError as error:  # a body that cannot be decompressed, or is too large
-            raise ModelError(
-                "unreadable", f"the reply cannot be read: {error}", may_be_billed=body is not None
-            ) from None
+            raise ModelError("unreadable", f"the reply cannot be read: {error}", may_be_billed=bool(content)) from None
 
     async def count_tokens(self, request: Request) -> int | None:
         return None
@@ -113,7 +118,7 @@ class OpenaiClient(ModelClient):
         response = await self.call("GET", "/models")
         if response.status_code != 200:
             raise self.from_response(response)
-        names = _names(_json(response).get("data"))
+        names = _names(as_object(response).get("data"))
         if names and self.name not in names:
             raise ModelError(
                 "model",
@@ -165,7 +170,8 @@ def _names(models: object) -> list[str]:
     return [safe_text(item.get("id")) for item in models if isinstance(item, dict)] if isinstance(models, list) else []
 
 
-def _reply(body: Mapping[str, Any]) -> ModelReply:
+def reply_of(body: Mapping[str, Any]) -> ModelReply:
+    """What a chat completion says. Raises ModelError where it says nothing."""
     try:
         choice = body["choices"][0]
         message = choice["message"]
@@ -193,7 +199,8 @@ def _usage(counted: object) -> Usage | None:
     return None if taken is None or given is None else Usage(taken, given, safe_count(cached) or 0, thoughts or 0)
 
 
-def _json(response: httpx2.Response) -> Mapping[str, Any]:
+def as_object(response: httpx2.Response) -> Mapping[str, Any]:
+    """The JSON object of a response. Raises ModelError where it is none."""
     found = _parsed(response)
     if found is None:
         raise ModelError("unreadable", "the reply is not JSON", may_be_billed=True)

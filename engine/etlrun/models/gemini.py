@@ -3,6 +3,9 @@
 `thinking` is a level, and becomes what the model takes: a budget of tokens for 2.5, a level for later ones, where `off` is the least there is
 (`minimal` where the model has that). `default` leaves it to the service. Thoughts are billed as output.
 
+`mode: batch` hands requests in as jobs of the Batch API, which are answered within a day at half the price. A run that has handed in a job
+ends with exit code 4, or waits for it with `--wait 4h`; the next run goes on, and hands nothing in twice. `etlrun llm jobs` lists jobs.
+
 ```yaml
 profiles:
   prod:
@@ -40,7 +43,8 @@ class Gemini(LanguageModel):
 
     def open(self, environment: Environment) -> ModelClient:
         secret = secret_key(self.api_key, environment)
-        from etlrun.models._gemini import GeminiClient, GeminiSettings
+        from etlrun.models._gemini import GeminiSettings
+        from etlrun.models._gemini_jobs import GeminiJobs
 
         settings = GeminiSettings(
             self.model_name(environment),
@@ -53,7 +57,7 @@ class Gemini(LanguageModel):
             self.thinking,
             self.service_tier,
         )
-        return GeminiClient(settings)
+        return GeminiJobs(settings)
 
     def thought_tokens(self, name: str) -> int:
         return room_for(name, self.thinking) if self.thoughts is None else self.thoughts

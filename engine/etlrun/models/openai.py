@@ -2,6 +2,8 @@
 
 A model that thinks spends the room of its answer on that: `reasoning_effort` says how much it thinks, `thoughts` how many tokens are left for it.
 
+`mode: batch` hands requests in as jobs of the Batch API, where the service has it: half the price, answers within a day (see `gemini`).
+
 ```yaml
 profiles:
   local:
@@ -66,7 +68,8 @@ class Openai(LanguageModel):
 
     def open(self, environment: Environment) -> ModelClient:
         secret = secret_key(self.api_key, environment) if self.api_key else Secret("")
-        from etlrun.models._openai import OpenaiClient, OpenaiSettings
+        from etlrun.models._openai import OpenaiSettings
+        from etlrun.models._openai_jobs import OpenaiJobs
 
         url = filled(self.url, "url", environment)
         settings = OpenaiSettings(
@@ -80,7 +83,7 @@ class Openai(LanguageModel):
             effort_of(self.model_name(environment), self.reasoning_effort),
             self.service_tier,
         )
-        return OpenaiClient(settings)
+        return OpenaiJobs(settings)
 
     def thought_tokens(self, name: str) -> int:
         return ROOM_OF_EFFORT[effort_of(name, self.reasoning_effort)] if self.thoughts is None else self.thoughts

@@ -9,7 +9,7 @@ import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -221,7 +221,7 @@ class _Run:
         if relation.apply is not None:
             self.apply(session, relation)
         if relation.ask is not None:
-            self.ask(session, relation, relation.ask, options.consent)
+            self.ask(session, relation, relation.ask, replace(options.consent, wait=options.wait))
             return
         is_taken_out = any(relation.name in other.reads for other in self.plan.relations if other.apply or other.ask)
         if relation.name not in targets and not (is_taken_out and relation.source is None):

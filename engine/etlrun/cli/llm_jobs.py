@@ -1,0 +1,80 @@
+"""`etlrun llm jobs`: the jobs that were handed to services, and what became of them."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from etlrun.cli.words import table_text
+from etlrun.spec.project import find_project
+
+if TYPE_CHECKING:
+    from etlrun.enrich.jobs import Job
+
+
+@click.command("jobs")
+@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="Whose label store is asked.")
+@click.option("--json", "as_json", is_flag=True, help="Print an array of jobs.")
+def command(profile: str, as_json: bool) -> None:
+    """List the jobs of models with `mode: batch`, the latest first: keys, state, age, money.
+
+    A job is `intended` until the service has taken it, then `at work` until a run finds that it has ended and takes its replies. No service
+    is asked here. `reserved` is the most that a job can cost, `spent` what it did cost.
+    """
+    from etlrun.enrich.labels import open_labels
+
+    project = find_project(Path.cwd())
+    store = open_labels(project, project.profile(profile))
+    try:
+        jobs = store.jobs()
+    finally:
+        store.close()
+    rows = [_row(job, time.time()) for job in jobs]
+    if as_json:
+        click.echo(json.dumps(rows, ensure_ascii=False))
+        return
+    if not rows:
+        click.echo("no job was handed in yet")
+        return
+    names = ("job", "prompt", "source", "state", "keys", "requests", "age", "reserved", "spent", "name")
+    lines = [
+        (
+            *(row[name] for name in names[:6]),
+            _span(row["age"]),
+            *(f"{row[name]:.4f}" for name in names[7:9]),
+            row["name"],
+        )
+        for row in rows
+    ]
+    click.echo(table_text(names, lines))
+
+
+def _row(job: Job, now: float) -> dict[str, Any]:
+    return {
+        "job": job.id,
+        "question": job.question,
+        "prompt": job.prompt,
+        "source": job.source,
+        "state": job.state,
+        "keys": job.keys,
+        "requests": job.requests,
+        "age": round((job.ended or now) - job.at),
+        "reserved": round(job.usd, 6) if job.is_open else 0.0,
+        "spent": round(job.spent, 6),
+        "name": job.name,
+        "run": job.run,
+        "at": datetime.fromtimestamp(job.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+def _span(seconds: float) -> str:
+    """Seconds as a person says them: `40s`, `12m`, `3h`, `2d`."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f}{unit}"
+    return f"{seconds:.0f}s"

@@ -1,0 +1,117 @@
+"""The table of jobs: what reads and changes it inside a transaction of the label store."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+
+import sqlalchemy as sa
+
+from etlrun.enrich._tables import JOBS, LEASES, QUESTIONS
+from etlrun.enrich.jobs import OPEN, Job, JobSheet, content_of
+
+AT_ONCE = 500  # keys in one `in (...)`
+
+
+def open_ids(connection: sa.Connection) -> set[str]:
+    """The jobs whose replies are not in the store yet."""
+    return set(connection.scalars(sa.select(JOBS.c.id).where(JOBS.c.state.in_(OPEN))))
+
+
+def jobs_of(connection: sa.Connection, questions: Sequence[str] | None) -> list[Job]:
+    """The open jobs of some questions or, where none are given, every job; the latest first."""
+    statement = sa.select(JOBS, QUESTIONS.c.prompt, QUESTIONS.c.source).join_from(
+        JOBS, QUESTIONS, QUESTIONS.c.id == JOBS.c.question, isouter=True
+    )
+    if questions is not None:
+        statement = statement.where(JOBS.c.question.in_(questions), JOBS.c.state.in_(OPEN))
+    return [
+        Job(
+            row.id,
+            row.question,
+            row.prompt or "",
+            row.source or "",
+            row.name,
+            row.state,
+            row.content,
+            row.requests,
+            row.asked,
+            row.usd,
+            row.spent,
+            row.run,
+            row.owner,
+            row.began,
+            row.ended,
+        )
+        for row in connection.execute(statement.order_by(JOBS.c.began.desc(), JOBS.c.id))
+    ]
+
+
+def insert_job(connection: sa.Connection, question: str, run: str, owner: str, sheets: Sequence[JobSheet]) -> Job:
+    """An intended job, which holds the leases of its keys from now on."""
+    keys = [key.normal for sheet in sheets for key in sheet.keys]
+    usd = sum(sheet.usd for sheet in sheets)
+    number, began = uuid.uuid4().hex[:16], time.time()
+    job = Job(
+        number,
+        question,
+        "",
+        "",
+        "",
+        "intended",
+        content_of(sheets),
+        len(sheets),
+        len(keys),
+        usd,
+        0.0,
+        run,
+        owner,
+        began,
+    )
+    connection.execute(
+        sa.insert(JOBS).values(
+            id=number,
+            question=question,
+            name="",
+            state=job.state,
+            content=job.content,
+            requests=job.requests,
+            asked=job.keys,
+            usd=usd,
+            spent=0.0,
+            run=run,
+            owner=owner,
+            began=began,
+            ended=0.0,
+        )
+    )
+    for part in _parts(keys):
+        held = sa.and_(LEASES.c.question == question, LEASES.c.key.in_(part))
+        connection.execute(sa.update(LEASES).where(held).values(owner=number))
+    return job
+
+
+def end_job(connection: sa.Connection, job: str, state: str, spent: float) -> bool:
+    """End an open job and give up its leases; false where it had ended before. What it asked is not kept."""
+    is_open = sa.and_(JOBS.c.id == job, JOBS.c.state.in_(OPEN))
+    ended = sa.update(JOBS).where(is_open).values(state=state, spent=spent, content="", ended=time.time())
+    if not connection.execute(ended).rowcount:
+        return False
+    connection.execute(sa.delete(LEASES).where(LEASES.c.owner == job))
+    return True
+
+
+def forget_in_jobs(connection: sa.Connection, question: str, keys: set[str]) -> None:
+    """Remove keys from the open jobs of a question: what their replies say of them is not kept."""
+    for job in jobs_of(connection, [question]):
+        held = sorted(keys.intersection(job.held))
+        if held:
+            left = content_of(sheet.without(keys) for sheet in job.sheets)
+            connection.execute(sa.update(JOBS).where(JOBS.c.id == job.id).values(content=left))
+        for part in _parts(held):
+            connection.execute(sa.delete(LEASES).where(LEASES.c.owner == job.id, LEASES.c.key.in_(part)))
+
+
+def _parts(keys: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (keys[start : start + AT_ONCE] for start in range(0, len(keys), AT_ONCE))

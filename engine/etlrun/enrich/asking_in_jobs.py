@@ -1,0 +1,351 @@
+"""The loop of batch mode: puts a question to a language model in jobs that the service answers within a day, at half the price.
+
+In each round it looks at the open jobs of the question, takes the replies of those that have ended, and hands in what is still open. The
+first request of a run that hands in goes directly, so that a wrong name or setting shows at once and not after a day; so does what
+fits one request. The jobs are in the label store: a run that ends while they are at work, or is killed, leaves them to the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+
+from etlrun.contracts.job_client import JobClient
+from etlrun.contracts.model import ModelError, Usage
+from etlrun.enrich.asking import ask, settled_keys
+from etlrun.enrich.batches import Batch
+from etlrun.enrich.heartbeat import Call, alive
+from etlrun.enrich.job_replies import read_replies
+from etlrun.enrich.job_submitter import JobSubmitter
+from etlrun.enrich.jobs import Job, JobSheet, keys_at_work
+from etlrun.enrich.keys import Key
+from etlrun.enrich.outcomes import Tally
+from etlrun.enrich.prices import most_input
+from etlrun.enrich.questions import Question, write_sheet
+from etlrun.enrich.report import AskingReport, Stop, StopReason
+from etlrun.enrich.store import Store
+from etlrun.enrich.terms import Budget, JobTerms, Progress, no_progress
+
+MOST_REQUESTS = 1_000  # of one job
+OTHERS_POLL = 0.5  # seconds between looks at what another process is asking
+SLOWER = 1.5  # by what the wait between two looks at a job grows
+STOPS: dict[str, StopReason] = {"rate": "quota", "day": "quota", "unreadable": "service", "refused": "unusable"}
+
+
+async def ask_in_jobs(
+    question: Question,
+    keys: Sequence[Key],
+    client: JobClient,
+    store: Store,
+    terms: JobTerms,
+    *,
+    settled: Collection[str] | None = None,
+    progress: Progress = no_progress,
+    chance: random.Random | None = None,
+) -> AskingReport:
+    """Ask `keys` in jobs, those that the store does not know yet. Raises RunFailure where the store fails.
+
+    It ends early where jobs are still at work when the budget's `wait` is over: the report says so, and the next call goes on.
+    """
+    began = time.monotonic()
+    with ThreadPoolExecutor(1, "label-store") as executor:
+        call = partial(asyncio.get_running_loop().run_in_executor, executor)
+        await call(store.add_question, question, terms.direct.source)
+        loop = _JobLoop(question, client, store, terms, call, progress, chance or random.Random())
+        if settled is None:
+            settled = await call(settled_keys, store, loop.questions, keys)
+        await loop.choose([key for key in keys if key.normal not in settled])
+        try:
+            await loop.run()
+        except ModelError as error:
+            reason = STOPS.get(error.cause, error.cause)
+            loop.stop(Stop(reason, error.message, error.fix or "run again later: it goes on where it stopped"))  # type: ignore[arg-type]
+        return await loop.report(keys, len(settled), time.monotonic() - began)
+
+
+class _JobLoop:
+    """One run of the loop."""
+
+    def __init__(
+        self,
+        question: Question,
+        client: JobClient,
+        store: Store,
+        terms: JobTerms,
+        call: Call,
+        progress: Progress,
+        chance: random.Random,
+    ) -> None:
+        self.question = question
+        self.client = client
+        self.store = store
+        self.terms = terms
+        self.call = call
+        self.progress = progress
+        self.chance = chance
+        self.budget = terms.direct.budget
+        self.questions = [question, *(question.answered_by(name) for name in terms.direct.accept if name != "unnamed")]
+        self.answerers = terms.answerers(question)
+        self.submitter = JobSubmitter(client, store, call, _sleep, terms.direct.limits.first_wait)
+        self.stopped: Stop | None = None
+        self.wanted: list[Key] = []
+        self.too_many = 0  # keys beyond those that may be asked
+        self.again: list[Batch] = []  # what the replies of jobs left open
+        self.given_up: set[str] = set()
+        self.direct: list[AskingReport] = []
+        self.tally = Tally()
+        self.usd = 0.0  # that jobs cost whose replies were taken here
+        self.is_tried = False  # whether a request was answered directly
+
+    # what is open
+
+    async def choose(self, keys: Sequence[Key]) -> None:
+        """Take the keys that may be asked: those at work count no more."""
+        at_work = keys_at_work(await self.jobs())
+        fresh = [key for key in keys if key.normal not in at_work]
+        self.too_many = 0 if self.budget.keys is None else max(0, len(fresh) - self.budget.keys)
+        chosen = {key.normal for key in fresh[: self.budget.keys]} | at_work
+        self.wanted = [key for key in keys if key.normal in chosen]
+
+    async def jobs(self) -> list[Job]:
+        found: list[Job] = await self.call(self.store.jobs, [question.id for question in self.questions])
+        return found
+
+    async def rest(self) -> list[Key]:
+        """The keys that nobody is asking and that this run has not given up."""
+        settled: set[str] = await self.call(settled_keys, self.store, self.questions, self.wanted)
+        closed = settled | self.given_up | keys_at_work(await self.jobs())
+        self.progress(f"ask {self.terms.direct.source}", len(settled), len(self.wanted))
+        return [key for key in self.wanted if key.normal not in closed]
+
+    # rounds
+
+    async def run(self) -> None:
+        deadline = time.monotonic() + self.budget.wait
+        known: set[str] | None = None
+        wait = self.terms.first_poll
+        while self.wanted and self.stopped is None:
+            for job in await self.jobs():
+                await self.follow(job)
+            jobs = await self.jobs()
+            is_news = known != {job.id for job in jobs} or not jobs
+            if self.stopped is None and is_news:
+                left = await self.ask_rest()
+                jobs = await self.jobs()
+                if not jobs and not left:
+                    return
+            known = {job.id for job in jobs}
+            if jobs and self.stopped is None and time.monotonic() >= deadline:
+                self.stop(_at_work(jobs))
+            if self.stopped is None:
+                await _sleep(min(wait, max(0.0, deadline - time.monotonic())) if jobs else OTHERS_POLL)
+                wait = self.terms.first_poll if is_news else min(wait * SLOWER, self.terms.longest_poll)
+
+    async def follow(self, job: Job) -> None:
+        """Look at an open job, and take its replies where it has ended."""
+        name: str | None = job.name
+        if job.state == "intended":
+            if await self.call(self.store.is_intended_elsewhere, job):
+                return
+            name = await self.submitter.find_again(job, self.terms.settling)
+        if name is None:
+            return
+        known = name
+        found = await self.submitter.retried(lambda: self.client.look(known))
+        if found.state == "at work":
+            return
+        verdict = read_replies(self.question, job, found, self.answerers)
+        for answerer in {o.answerer.name: o.answerer for o in verdict.outcomes if o.answerer}.values():
+            await self.call(self.store.add_question, answerer.question, answerer.source)
+        entries = verdict.entries(self.question, time.time() - job.at)
+        run = self.terms.direct.run
+        if not await self.call(self.store.collect_job, job.id, found.state, verdict.usd, run, entries):
+            return  # another process was first
+        self.usd += verdict.usd
+        self.tally.details.update(verdict.details)
+        for outcome in verdict.outcomes:
+            self.tally.add(outcome.usage, outcome.name, [result for result in outcome.results() if result.key])
+            self.again += outcome.follow_up.again
+            self.given_up.update(lost.key.normal for lost in outcome.follow_up.given_up)
+        if verdict.stop:
+            self.stop(verdict.stop)
+        elif found.state in ("failed", "cancelled"):
+            message = f"the job {job.id} ({name}) {_ENDED[found.state]}: {found.message or 'no reason given'}"
+            self.stop(Stop("service", message, "what was answered is kept: run again to ask the rest"))
+
+    async def ask_rest(self) -> bool:
+        """Ask what is open, directly or in jobs; whether something is left that nobody has asked."""
+        rest = await self.rest()
+        direct = self.terms.direct
+        if rest and (not self.terms.hands_in or not self.is_tried or len(rest) <= direct.batch):
+            await self.ask_directly(rest[: direct.batch] if self.terms.hands_in else rest)
+            rest = await self.rest()
+        if rest and self.terms.hands_in and self.stopped is None:
+            async with alive(self.store, self.call):
+                await self.hand_in(self.batches_of(rest))
+            rest = await self.rest()
+        return bool(rest)
+
+    async def ask_directly(self, keys: Sequence[Key]) -> None:
+        reserved = await self.reserved()
+        terms = replace(self.terms.direct, budget=self.left(reserved))
+        report = await ask(self.question, keys, self.client, self.store, terms, settled=(), chance=self.chance)
+        self.direct.append(report)
+        self.is_tried = True
+        known = await self.call(self.store.judged, self.questions, [key.normal for key in keys])
+        self.given_up.update(name for name, stored in known.items() if stored.status == "failed")
+        stop = report.stopped
+        if stop and stop.reason != "job-at-work" and not (stop.reason == "budget" and reserved):
+            self.stop(stop)
+
+    # money
+
+    @property
+    def spent(self) -> float:
+        """US dollars that this run has spent, jobs counted when their replies are taken."""
+        return self.usd + sum(report.usd for report in self.direct)
+
+    async def reserved(self) -> float:
+        """US dollars that the open jobs of the question cannot exceed."""
+        return sum(job.usd for job in await self.jobs())
+
+    def left(self, reserved: float) -> Budget:
+        sent = self.tally.requests + sum(report.requests for report in self.direct)
+        return replace(self.budget, keys=None).after(self.spent + reserved, 0, sent)
+
+    # handing in
+
+    def batches_of(self, rest: Sequence[Key]) -> list[Batch]:
+        """The keys that are open, in batches: those that jobs left open as they are to be asked again, then the others."""
+        by_name = {key.normal: key for key in rest}
+        found = []
+        for batch in self.again:
+            keys = tuple(by_name.pop(key.normal) for key in batch.keys if key.normal in by_name)
+            found += [replace(batch, keys=keys)] if keys else []
+        self.again = []
+        fresh, size = list(by_name.values()), self.terms.direct.batch
+        return found + [Batch(tuple(fresh[start : start + size])) for start in range(0, len(fresh), size)]
+
+    async def hand_in(self, batches: Sequence[Batch]) -> None:
+        """Hand in jobs for batches, as many as the money allows."""
+        also = [question.id for question in self.questions[1:]]
+        for start in range(0, len(batches), MOST_REQUESTS):
+            chunk = batches[start : start + MOST_REQUESTS]
+            names = [key.normal for batch in chunk for key in batch.keys]
+            leased = await self.call(self.store.lease, self.question.id, names, also)
+            ours = set(leased.ours)
+            kept = (tuple(key for key in batch.keys if key.normal in ours) for batch in chunk)
+            open_batches = [replace(batch, keys=keys) for batch, keys in zip(chunk, kept) if keys]
+            while open_batches and self.stopped is None:
+                left = self.left(await self.reserved())
+                sheets = self.sheets(open_batches, left.usd, left.requests)
+                if not sheets:
+                    if not await self.jobs():
+                        self.stop(self._cap(left.usd))
+                    return
+                if not await self._hand_in(sheets):
+                    return
+                open_batches = open_batches[len(sheets) :]
+
+    async def _hand_in(self, sheets: Sequence[JobSheet]) -> bool:
+        """Hand in one job; false where the service takes no more before others have ended."""
+        job = await self.call(self.store.intend_job, self.question.id, self.terms.direct.run, sheets)
+        try:
+            await self.submitter.hand_in(job, sheets)
+        except ModelError as error:
+            others = [other for other in await self.jobs() if other.id != job.id]
+            if error.cause not in ("rate", "day") or not others:
+                raise
+            return False
+        return True
+
+    def sheets(self, batches: Sequence[Batch], usd: float | None, requests: int | None) -> list[JobSheet]:
+        """The requests of the next job: of the first batches, as many as fit."""
+        found: list[JobSheet] = []
+        names: set[str] = set()
+        worst = size = 0.0
+        for batch in batches[:requests]:
+            sheet = write_sheet(self.question, batch.keys, self.chance, self.terms.direct.thoughts)
+            while sheet.batch in names:
+                sheet = write_sheet(self.question, batch.keys, self.chance, self.terms.direct.thoughts)
+            asked = JobSheet(batch.keys, batch.tries, batch.outages, sheet, self.answerers.worst(sheet.request))
+            worst, size = worst + asked.usd, size + most_input(sheet.request)
+            if (usd is not None and worst > usd) or (found and size > self.client.most_bytes):
+                break
+            names.add(sheet.batch)
+            found.append(asked)
+        return found
+
+    def _cap(self, left: float | None) -> Stop:
+        if left is not None and self.budget.usd is not None:
+            message = f"${self.spent:.4f} of ${self.budget.usd:.4f} are spent, and the next request may cost more than the rest"
+            return Stop("budget", message, self.budget.fix)
+        return Stop("budget", "as many requests are sent as may be", "raise `budget: {requests: ...}`")
+
+    # the end
+
+    def stop(self, stop: Stop) -> None:
+        """Hand in nothing more; the first reason counts."""
+        self.stopped = self.stopped or stop
+
+    async def report(self, keys: Sequence[Key], known: int, seconds: float) -> AskingReport:
+        settled: set[str] = await self.call(settled_keys, self.store, self.questions, keys)
+        ok = self.tally.ok + sum(report.ok for report in self.direct)
+        refused = self.tally.refused + sum(report.refused for report in self.direct)
+        if self.stopped is None and self.too_many:
+            message = f"{self.too_many:,} keys are more than the {self.budget.keys:,} that may be asked"
+            self.stop(Stop("budget", message, "raise `budget: {keys: ...}`"))
+        if self.stopped is None and self.budget.usd is not None and self.spent > self.budget.usd:
+            message = f"${self.spent:.4f} are spent, more than the ${self.budget.usd:.4f} allowed: the service counts more than a request can take"
+            self.stop(Stop("budget", message, self.budget.fix))
+        usage = Usage(
+            self.tally.usage.input + sum(report.input_tokens for report in self.direct),
+            self.tally.usage.output + sum(report.output_tokens for report in self.direct),
+        )
+        outcomes, details = self.tally.outcomes.copy(), self.tally.details.copy()
+        for report in self.direct:
+            outcomes.update(report.outcomes)
+            details.update(report.details)
+        return AskingReport(
+            self.question.id,
+            self.terms.direct.source,
+            len(keys),
+            known,
+            max(0, len(settled) - known - ok - refused),
+            ok,
+            0,
+            refused,
+            len(self.given_up - settled),
+            self.tally.requests + sum(report.requests for report in self.direct),
+            usage.input,
+            usage.output,
+            self.spent,
+            seconds,
+            dict(outcomes),
+            dict(details),
+            self.stopped,
+        )
+
+
+_ENDED = {"failed": "failed", "cancelled": "was cancelled at the service"}
+
+
+def _at_work(jobs: Sequence[Job]) -> Stop:
+    keys = sum(job.keys for job in jobs)
+    named = (
+        f"job {jobs[0].id} is"
+        if len(jobs) == 1
+        else f"jobs {', '.join(job.id for job in jobs[:3])}{' ...' if len(jobs) > 3 else ''} are"
+    )
+    message = f"{named} at work with {keys:,} keys at the service, which takes up to a day"
+    return Stop("job-at-work", message, "run again later, or wait for it: `--wait 4h`; `etlrun llm jobs` lists it")
+
+
+async def _sleep(seconds: float) -> None:
+    if seconds > 0:
+        await asyncio.sleep(seconds)

@@ -1,0 +1,100 @@
+"""Jobs as the label store keeps them: requests handed to a service together, and what is needed to read their replies.
+
+A job is *intended* before it is handed in, under its `id` as the label, *at work* from then on, and open until its replies are in the store.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from etlrun.contracts.job_client import JobState
+from etlrun.contracts.model import Request
+from etlrun.enrich.keys import Key
+from etlrun.enrich.questions import Sheet
+
+State = Literal["intended"] | JobState
+OPEN: tuple[State, ...] = ("intended", "at work")
+NOT_KEPT = Request("", "", {}, 0)  # a reply is read without what asked for it
+FORGOTTEN = Key("", "", 0)
+
+
+@dataclass(frozen=True)
+class JobSheet:
+    """A request of a job: its keys in their order with what was tried before (see Batch), and the US dollars that it cannot exceed."""
+
+    keys: tuple[Key, ...]
+    tries: int
+    outages: int
+    sheet: Sheet
+    usd: float
+
+    def as_object(self) -> dict[str, Any]:
+        return {
+            "batch": self.sheet.batch,
+            "tries": [self.tries, self.outages],
+            "keys": [[key.normal, key.shown] for key in self.keys],
+            "items": list(self.sheet.items),
+            "canaries": {str(place): dict(answer) for place, answer in self.sheet.canaries.items()},
+            "usd": self.usd,
+        }
+
+    def without(self, forgotten: Collection[str]) -> JobSheet:
+        """The same request, whose reply says nothing about the keys that are forgotten."""
+        return replace(self, keys=tuple(FORGOTTEN if key.normal in forgotten else key for key in self.keys))
+
+
+def sheet_of(found: Mapping[str, Any]) -> JobSheet:
+    """What `as_object` gave."""
+    keys = tuple(Key(normal, shown, 0) for normal, shown in found["keys"])
+    canaries = {int(place): answer for place, answer in found["canaries"].items()}
+    tries, outages = found["tries"]
+    return JobSheet(
+        keys, tries, outages, Sheet(found["batch"], NOT_KEPT, tuple(found["items"]), canaries), found["usd"]
+    )
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job of the label store. `content` holds its sheets until their replies are there; `usd` is reserved, `spent` is what it cost."""
+
+    id: str
+    question: str
+    prompt: str
+    source: str
+    name: str
+    state: State
+    content: str
+    requests: int
+    keys: int
+    usd: float
+    spent: float
+    run: str
+    owner: str  # the process that intended it
+    at: float  # seconds since 1970
+    ended: float = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in OPEN
+
+    @property
+    def sheets(self) -> tuple[JobSheet, ...]:
+        return tuple(map(sheet_of, json.loads(self.content))) if self.content else ()
+
+    @property
+    def held(self) -> list[str]:
+        """The normal forms of the keys that wait for its replies."""
+        sheets = json.loads(self.content) if self.content else ()
+        return [normal for sheet in sheets for normal, _ in sheet["keys"] if normal]
+
+
+def content_of(sheets: Iterable[JobSheet]) -> str:
+    return json.dumps([sheet.as_object() for sheet in sheets], ensure_ascii=False, separators=(",", ":"))
+
+
+def keys_at_work(jobs: Sequence[Job]) -> set[str]:
+    """The normal forms of the keys of jobs."""
+    return {key for job in jobs for key in job.held}

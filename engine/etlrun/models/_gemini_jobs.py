@@ -1,0 +1,77 @@
+"""Jobs of the Gemini API, which calls them batches: inline requests, each with the name of its sheet in its metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from google.genai import types
+
+from etlrun.contracts.job_client import JobClient, JobReply, JobRequest, JobState, ServiceJob
+from etlrun.contracts.model import Cause, ModelError
+from etlrun.models._gemini import GeminiClient, reply_of
+from etlrun.models._sanitize import safe_text
+
+NAME = "sheet"  # in the metadata of a request
+ENDED: Mapping[str, JobState] = {
+    "JOB_STATE_SUCCEEDED": "done",
+    "JOB_STATE_PARTIALLY_SUCCEEDED": "partial",
+    "JOB_STATE_EXPIRED": "expired",
+    "JOB_STATE_CANCELLED": "cancelled",
+    "JOB_STATE_FAILED": "failed",
+}
+REFUSED = (3, 9, 11, 400)  # of google.rpc.Code, and of HTTP
+
+
+class GeminiJobs(GeminiClient, JobClient):
+    """An open Gemini model that takes jobs."""
+
+    most_bytes = 7 * 2**20  # inline requests may have 20 MB, and a row of the label store on MySQL 16 MB
+
+    async def submit(self, label: str, requests: Sequence[JobRequest]) -> str:
+        inlined = [self._inlined(asked) for asked in requests]
+        with self.translated(may_be_billed=True):
+            job = await self.client.aio.batches.create(
+                model=self.name, src=inlined, config=types.CreateBatchJobConfig(display_name=label)
+            )
+        if not job.name:
+            raise ModelError("unreadable", "the service does not name the job", may_be_billed=True)
+        return safe_text(job.name)
+
+    def _inlined(self, asked: JobRequest) -> types.InlinedRequest:
+        config = self.config(asked.request, has_schema=self.has_schema)
+        config.service_tier = config.automatic_continuation = None  # for requests that are answered at once
+        contents = [types.Content(role="user", parts=[types.Part(text=asked.request.user)])]
+        return types.InlinedRequest(contents=contents, config=config, metadata={NAME: asked.name})
+
+    async def find(self, label: str) -> str | None:
+        with self.translated(may_be_billed=False):
+            async for job in await self.client.aio.batches.list(config=types.ListBatchJobsConfig(page_size=20)):
+                if job.display_name == label and job.name:
+                    return safe_text(job.name)
+        return None
+
+    async def look(self, name: str) -> ServiceJob:
+        try:
+            with self.translated(may_be_billed=False):
+                job = await self.client.aio.batches.get(name=name)
+        except ModelError as error:
+            if error.cause == "model":  # 404: the service keeps jobs for some weeks only
+                return ServiceJob(name, "lost", "the service does not know it any more")
+            raise
+        state = ENDED.get(job.state.value if job.state else "", "at work")
+        message = safe_text(job.error.message) if job.error else ""
+        inlined = job.dest.inlined_responses if job.dest else None
+        if state == "at work":
+            return ServiceJob(name, state)
+        with self.translated(may_be_billed=True):
+            return ServiceJob(name, state, message, [_job_reply(found) for found in inlined or ()])
+
+
+def _job_reply(found: types.InlinedResponse) -> JobReply:
+    name = str((found.metadata or {}).get(NAME, ""))
+    if found.error:
+        cause: Cause = "refused" if found.error.code in REFUSED else "service"
+        return JobReply(name, error=ModelError(cause, safe_text(found.error.message) or "no reason given"))
+    if found.response is None:
+        return JobReply(name, error=ModelError("unreadable", "the reply holds no answer", may_be_billed=True))
+    return JobReply(name, reply_of(found.response))
