@@ -88,6 +88,31 @@ def test_a_comment_changes_nothing_and_an_expression_does(folder: Path) -> None:
     assert set(run(folder, "--full").values()) == {"done"}
 
 
+def test_a_file_beside_the_pipelines_concerns_those_that_use_it(folder: Path) -> None:
+    (folder / "mappings").mkdir()
+    (folder / "mappings/shops.yaml").write_text("Hanoi: [A]\nHue: [B]\n")
+    named = MART.replace(
+        "    - from: orders\n",
+        "    - from: orders\n    - lookup: {column: shop, map: shops, as: city, unmatched: drop}\n",
+    )
+    (folder / "pipelines/a_mart.yaml").write_text(named)
+    run(folder)
+    (folder / "look.py").write_text("print(1)\n")
+    assert set(run(folder).values()) == {"unchanged"}
+    (folder / "mappings/shops.yaml").write_text("Hanoi: [A]\nSaigon: [B]\n")
+    assert run(folder) == {"core": "unchanged", "mart": "done", "other": "unchanged"}
+
+
+def test_what_depends_on_the_time_runs_though_nothing_changed(folder: Path) -> None:
+    (folder / "other.csv").write_text("a,day\n1,2022-04-01\n")
+    dated = OTHER.replace("{a: int}", "{a: int, day: date}")
+    (folder / "pipelines/other.yaml").write_text(
+        dated + "checks:\n  rows:\n    - freshness: {column: day, max_age: 1 day, severity: warn}\n"
+    )
+    run(folder)
+    assert run(folder) == {"core": "unchanged", "mart": "unchanged", "other": "done"}
+
+
 def test_what_somebody_removed_is_published_again(folder: Path) -> None:
     run(folder)
     (folder / "w.duckdb").unlink()

@@ -32,6 +32,7 @@ class Checked:
     columns: Mapping[str, Columns]
     steps: Mapping[str, tuple[Columns, ...]]
     warnings: tuple[Diagnostic, ...]
+    mappings: tuple[str, ...] = ()  # the names of those that it reads
 
     @property
     def places(self) -> Places:
@@ -60,7 +61,8 @@ def check_pipeline(
         raise SpecError(checker.problems)
     warnings = tuple(sorted(checker.unused()))
     resolved = with_key_checks(replace(pipeline, sources=checker.sources), order)
-    return Checked(resolved, project, profile, tuple(order), checker.columns, checker.steps, warnings)
+    mappings = tuple(sorted(checker.mappings))
+    return Checked(resolved, project, profile, tuple(order), checker.columns, checker.steps, warnings, mappings)
 
 
 def _scope(
@@ -71,8 +73,11 @@ def _scope(
     problems: list[Diagnostic],
     sight: Sight,
     publishers: Publishers = NO_PUBLISHERS,
+    mappings: set[str] | None = None,
 ) -> Scope:
     def mapping(name: str) -> LabelMapping | None:
+        if mappings is not None:
+            mappings.add(name)
         try:
             return load_mapping(project, name)
         except SpecError as error:
@@ -108,11 +113,12 @@ class _Checker:
         self.columns: dict[str, Columns] = {}
         self.steps: dict[str, tuple[Columns, ...]] = {}
         self.sights: dict[str, Sight] = {}
+        self.mappings: set[str] = set()
         self.publishing: dict[str, frozenset[str]] = {}  # of each relation: who publishes the tables it is made from
 
     def scope(self, where: Keys, sight: Sight, relations: Mapping[str, Columns] | None = None) -> Scope:
         known = self.columns if relations is None else relations
-        return _scope(self.pipeline, self.project, where, known, self.problems, sight, self.publishers)
+        return _scope(self.pipeline, self.project, where, known, self.problems, sight, self.publishers, self.mappings)
 
     def complain(self, where: Keys, code: str, message: str, fix: str = "") -> None:
         self.problems.append(self.document.diagnose_key(where, code, message, fix))

@@ -43,6 +43,10 @@ class Step(Described):
         """The models of the profile that this step asks, each with the place that names it."""
         return ()
 
+    def functions(self) -> Iterable[str]:
+        """The Python functions that this step calls."""
+        return ()
+
     def alias(self) -> str:
         """The relation whose rows this step gives as they are; empty where it makes rows of its own."""
         return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from etlrun.warehouse.opening import open_connection
 
 UNKNOWN = "unknown"  # a table that no run of etlrun published: nobody can tell whether it changed
 WORDS_FOR_PEOPLE = ("description", "owner", "tags")
-BESIDE = ("mappings/*", "prompts/*", "overrides/*", "*.py", "*/*.py")
 Basis = dict[str, str]
 
 
@@ -82,11 +81,21 @@ def _meaning(checked: Checked) -> str:
     params = sorted((name, str(value)) for name, value in checked.pipeline.values.items())
     included = [[where, sorted(values.items())] for where, values in checked.pipeline.included.items()]
     digest = hashlib.sha256(json.dumps([value, params, *included], default=str).encode())
-    for pattern in BESIDE:
+    for pattern in _beside(checked):
         for path in sorted(checked.project.root.glob(pattern)):
             if path.is_file():
                 digest.update(f"{path.name}\0{_digest(path)}".encode())
     return digest.hexdigest()[:16]
+
+
+def _beside(checked: Checked) -> Iterator[str]:
+    """The files beside a pipeline on which its result depends. What a function of Python imports, nobody knows."""
+    steps = [use.value for chain in checked.pipeline.chains.values() for use in chain]
+    yield from (f"mappings/{name}.yaml" for name in checked.mappings)
+    if any(list(step.models()) for step in steps):
+        yield from ("mappings/*", "prompts/*", "overrides/*")  # a catalogue may stand among the mappings
+    if any(list(step.functions()) for step in steps):
+        yield from ("*.py", "*/*.py")
 
 
 def _digest(path: Path) -> str:

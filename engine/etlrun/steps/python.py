@@ -36,7 +36,7 @@ people: {name: string}
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -68,6 +68,9 @@ class Python(Step):
             scope.new_column(result, name, ("columns", name), is_key=True)
             result = result.with_column(Column(name, scope.type(text, ("columns", name))))
         return result
+
+    def functions(self) -> Iterable[str]:
+        return (self.function,)
 
     def lower(self, relation: Input) -> Apply:
         declared = Columns(tuple(Column(name, parse_type(text)) for name, text in self.columns.items()))
