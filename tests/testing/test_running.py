@@ -19,7 +19,10 @@ from etlrun.runtime.functions import FunctionProcess
 from etlrun.runtime.testing import run_case
 from etlrun.spec import cases
 
-SHIPPED = Path(__file__).parent.parent.parent / "pipelines"
+PRODUCT = Path(__file__).parent.parent.parent
+SHIPPED = sorted(
+    path for folder in ("pipelines", "examples/weekly/pipelines") for path in (PRODUCT / folder).glob("*.test.yaml")
+)
 
 
 def sales(*rows: str) -> str:
@@ -35,8 +38,8 @@ def failure(project: Path, body: str, pipeline: str = "shop") -> str:
     return rest
 
 
-@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.test.yaml")), ids=lambda path: path.name)
-def test_the_tests_of_the_project_pass_on_both_engines(path: Path, spark: Any, duck: Any) -> None:
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_the_tests_that_come_with_the_product_pass_on_both_engines(path: Path, spark: Any, duck: Any) -> None:
     checked = check_cases(path).cases
     for session, dialect in ((DuckdbSession(duck), "duckdb"), (SparkSessionAtWork(spark, is_classic=True), "spark")):
         with closing(FunctionProcess(checked[0].checked.project)) as functions:
