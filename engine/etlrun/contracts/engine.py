@@ -81,14 +81,15 @@ class StatementError(Exception):
     `offset` points into the statement's text where the engine tells, `condition` is the kind of mistake (`overflow`,
     `division-by-zero`, `bad-cast`, `bad-index`, `text-too-long`, `bad-value`, `damaged-file`,
     `interrupted`, `engine`), and `detail` what the engine said, in one line,
-    without what could tell who a row is about.
+    without what could tell who a row is about. `source` is the source whose file is damaged.
     """
 
-    def __init__(self, condition: str, detail: str, offset: int | None = None) -> None:
+    def __init__(self, condition: str, detail: str, offset: int | None = None, source: str = "") -> None:
         self.detail = without_personal(detail)
         super().__init__(self.detail)
         self.condition = condition
         self.offset = offset
+        self.source = source
 
 
 class EngineSession(ABC):

@@ -42,5 +42,6 @@ def as_damaged_file(error: StatementError, said: str, folders: Iterable[str]) ->
         if found:
             file = os.path.realpath(os.path.join(folder, found.group(1)))
             reason = error.detail.rpartition(found.group())[2].strip("\"': .") or "it cannot be decoded"
-            return StatementError("damaged-file", f"{file}: the engine cannot read the file ({reason})")
+            message = f"{file}: the engine cannot read the file ({reason})"
+            return StatementError("damaged-file", message, source=Path(folder).parent.name)
     return error

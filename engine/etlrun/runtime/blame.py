@@ -40,7 +40,7 @@ def blame(plan: Plan, statement: Statement, error: StatementError, attempt: Atte
     `attempt(n, None)` computes the first `n` parts alone; `attempt(n, query)` has `query` in the place of the last of them.
     Either raises StatementError.
     """
-    elsewhere = _outside_the_steps(error)
+    elsewhere = _outside_the_steps(plan.checked, error)
     if elsewhere is not None:
         return elsewhere
     part = statement.part_at(error.offset) if error.offset is not None else None
@@ -61,7 +61,7 @@ def blame_check(
     plan: Plan, relation: str, use: Use, query: exp.Query, error: StatementError, fetch: Callable[[exp.Query], object]
 ) -> RunFailure:
     """The failure of a check whose `query` cannot be computed, at its expression; `fetch` runs a query like it."""
-    elsewhere = _outside_the_steps(error)
+    elsewhere = _outside_the_steps(plan.checked, error)
     if elsewhere is not None:
         return elsewhere
     what, fix = MEANING[error.condition]
@@ -76,13 +76,13 @@ def blame_check(
     )
 
 
-def blame_source(error: StatementError) -> RunFailure:
+def blame_source(checked: Checked, error: StatementError) -> RunFailure:
     """The failure of an engine that cannot open the files of a source."""
     what, fix = MEANING["engine"]
-    return _outside_the_steps(error) or RunFailure("engine", "engine", f"{what}: {error.detail}", fix)
+    return _outside_the_steps(checked, error) or RunFailure("engine", "engine", f"{what}: {error.detail}", fix)
 
 
-def _outside_the_steps(error: StatementError) -> RunFailure | None:
+def _outside_the_steps(checked: Checked, error: StatementError) -> RunFailure | None:
     """The failure of what no step or check is to blame for."""
     if error.condition == "interrupted":
         return RunFailure("interrupted", "interrupted", "the run was interrupted", "nothing was published")
@@ -90,7 +90,9 @@ def _outside_the_steps(error: StatementError) -> RunFailure | None:
         fix = "declare a type that holds it (`decimal(20,0)`, a column without `not null`), or write the file again"
         return RunFailure("source", "bad-value", error.detail, fix)
     if error.condition == "damaged-file":
-        return RunFailure("source", "damaged-file", error.detail, "fetch it again")
+        failure = RunFailure("source", "damaged-file", error.detail, "fetch it again")
+        source = checked.pipeline.sources.get(error.source)
+        return located(checked, source.where, failure) if source else failure
     return None
 
 

@@ -193,7 +193,7 @@ class _Run:
                 session.read_files(name, self.plan.relation(name).columns, read_result.files)
         except StatementError as error:
             session.close()
-            raise blame_source(error) from error
+            raise blame_source(self.checked, error) from error
         except BaseException:
             session.close()
             raise
