@@ -32,9 +32,12 @@ NOTHING = "    a: {k: string, x: bigint, d: date, f: double}\n"
         ("accepted: {k: [u]}", "holds: all 3 rows have accepted values in `k`"),
         (
             "accepted: {x: [1], d: [2022-04-01]}",
-            "fails: 1 of 3 rows has another `x`, such as `3`; 1 of 3 rows has another `d`, such as `2022-04-30`",
+            "fails: 1 of 3 rows has a `x` that is not in the list, e.g. `3`; 1 of 3 rows has a `d` that is not in the list, e.g. `2022-04-30`",
         ),
-        ("accepted: {columns: {k: [v]}, severity: warn}", "fails: 2 of 3 rows have another `k`, such as `u`"),
+        (
+            "accepted: {columns: {k: [v]}, severity: warn}",
+            "fails: 2 of 3 rows have a `k` that is not in the list, e.g. `u`",
+        ),
         ("range: {x: {min: 1, max: 3}}", "holds: all 3 rows are within range"),
         ("range: {x: {max: 2}}", "fails: 1 of 3 rows has `x` out of range: they go from 1 to 3"),
         (

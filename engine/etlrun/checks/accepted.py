@@ -1,6 +1,6 @@
 """`accepted` - a column holds only these values.
 
-Values are written as the column's type: text, whole numbers, `true`, `2022-04-30`. A null is no value: `not_null` judges it.
+Values are written as the column's type: text, whole numbers, `true`, `2022-04-30`. Nulls are ignored: `not_null` counts them.
 
 ```yaml
 steps:
@@ -27,7 +27,7 @@ people: {level: string, stars: int}
 | Hihg  | 4     |
 | low   | 2     |
 ->
-fails: 2 of 3 rows have another `level`, such as `Hihg`; 1 of 3 rows has another `stars`, such as `4`
+fails: 2 of 3 rows have a `level` that is not in the list, e.g. `Hihg`; 1 of 3 rows has a `stars` that is not in the list, e.g. `4`
 ```
 """
 
@@ -88,7 +88,8 @@ class Accepted(Check):
 
     def judge(self, row: Mapping[str, Any]) -> Verdict:
         detail = [
-            f"{of_rows(row[f'others_{index}'], row['rows'], 'has', 'have')} another `{name}`, such as `{without_personal(str(row[f'example_{index}']))[:40]}`"
+            f"{of_rows(row[f'others_{index}'], row['rows'], 'has', 'have')} a `{name}` that is not in the list, "
+            f"e.g. `{without_personal(str(row[f'example_{index}']))[:40]}`"
             for index, name in enumerate(self.columns)
             if row[f"others_{index}"]
         ]

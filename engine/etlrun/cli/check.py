@@ -30,7 +30,7 @@ FOLDERS = ("pipelines", DASHBOARDS)
     default="text",
     type=click.Choice(list(FORMATS)),
     show_default=True,
-    help="How mistakes are written.",
+    help="The output format.",
 )
 def command(paths: tuple[Path, ...], profile: str, engine: str, settings: tuple[str, ...], form: str) -> None:
     """Check pipelines, their tests and dashboards: files, or folders of them (pipelines/ and dashboards/ where none is given).

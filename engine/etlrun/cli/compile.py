@@ -13,7 +13,11 @@ from etlrun.cli.options import PipelineFile, checked_pipeline, complete_relation
 @click.argument("pipeline", metavar="PIPELINE", type=PipelineFile())
 @click.argument("relation", metavar="[RELATION]", default="", shell_complete=complete_relation)
 @click.option(
-    "--dialect", default="spark", type=click.Choice(["spark", "duckdb"]), show_default=True, help="Whose SQL."
+    "--dialect",
+    default="spark",
+    type=click.Choice(["spark", "duckdb"]),
+    show_default=True,
+    help="The dialect of the SQL.",
 )
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="The value of a param or variable; may be repeated."

@@ -24,12 +24,17 @@ if TYPE_CHECKING:
 @click.argument("pipeline", metavar="PIPELINE", type=PipelineFile())
 @click.argument("before", metavar="[BEFORE]", default="published")
 @click.argument("after", metavar="[AFTER]", default="now")
-@click.option("--sink", default="", metavar="NAME", help="Which sink's rows, where the pipeline has several.")
+@click.option(
+    "--sink", default="", metavar="NAME", help="The sink whose rows are compared, where the pipeline has several."
+)
 @click.option("--key", default="", metavar="A,B", help="The columns that tell rows apart; the sink's key if not given.")
 @click.option("--ignore", multiple=True, metavar="COLUMN", help="A column that is not compared; may be repeated.")
 @click.option("--where", default="", metavar="EXPR", help="Only rows for which this expression is true.")
 @click.option(
-    "--tolerance", default=0.0, metavar="SHARE", help="Numbers so close to each other, such as 0.001, count as equal."
+    "--tolerance",
+    default=0.0,
+    metavar="SHARE",
+    help="Numbers whose difference is at most this share, such as 0.001, count as equal.",
 )
 @click.option(
     "-n", "--rows", default=10, show_default=True, type=click.IntRange(0), help="How many changed rows at most."

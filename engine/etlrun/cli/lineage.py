@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 @click.command("lineage")
 @click.argument("asked", metavar="[PIPELINE[.RELATION[.COLUMN]]]", default="")
 @click.option(
-    "--format", "form", default="text", type=click.Choice(["text", "json", "mermaid"]), show_default=True, help="How."
+    "--format",
+    "form",
+    default="text",
+    type=click.Choice(["text", "json", "mermaid"]),
+    show_default=True,
+    help="The output format.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 def command(asked: str, form: str, *, as_json: bool) -> None:

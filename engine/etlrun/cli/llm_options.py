@@ -30,7 +30,10 @@ def asking(command: Command) -> Command:
         click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="A profile of etlrun.yaml."),
         click.option("--yes", is_flag=True, help="Ask models whatever it costs."),
         click.option(
-            "--max-usd", type=click.FloatRange(min=0), metavar="USD", help="Ask models for so many US dollars at most."
+            "--max-usd",
+            type=click.FloatRange(min=0),
+            metavar="USD",
+            help="Spend at most this many US dollars on models.",
         ),
     )
     for option in reversed(options):

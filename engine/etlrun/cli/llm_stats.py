@@ -13,7 +13,7 @@ from etlrun.spec.project import find_project
 
 
 @click.command("stats")
-@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="Whose label store is asked.")
+@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile whose label store is read.")
 @click.option("--json", "as_json", is_flag=True, help="Print an array of questions.")
 def command(profile: str, as_json: bool) -> None:
     """List the questions that were ever asked, the latest first: answers by status, requests, tokens and money.

@@ -42,7 +42,7 @@ waiting = click.option(
     type=Seconds(),
     metavar="TIME",
     default="0s",
-    help="Wait so long (30s, 10m, 2h) for a table that another run publishes to, and for jobs of models with `mode: batch`.",
+    help="Wait at most this long (30s, 10m, 2h) for a table that another run publishes to, and for jobs of models with `mode: batch`.",
 )
 
 
@@ -133,7 +133,7 @@ def choosing_engine(command: Command) -> Command:
             envvar="ETLRUN_ENGINE",
             type=click.Choice(["", "spark", "duckdb"]),
             metavar="[spark|duckdb]",
-            help="Another engine than the profile's.",
+            help="The engine to use instead of the profile's.",
         ),
     )
     for option in reversed(options):

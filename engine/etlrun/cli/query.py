@@ -34,7 +34,12 @@ if TYPE_CHECKING:
     help="How many rows at most.",
 )
 @click.option(
-    "--format", "form", default="table", show_default=True, type=click.Choice(["table", "csv", "json"]), help="How."
+    "--format",
+    "form",
+    default="table",
+    show_default=True,
+    type=click.Choice(["table", "csv", "json"]),
+    help="The output format.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json: one object a row.")
 @click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="A profile of etlrun.yaml.")

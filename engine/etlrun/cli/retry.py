@@ -12,7 +12,9 @@ from etlrun.cli.words import tell
 
 @click.command("retry")
 @choosing
-@click.option("--yes", is_flag=True, help="Ask models whatever it costs within the budgets of the pipeline.")
+@click.option(
+    "--yes", is_flag=True, help="Ask models without a question, whatever it costs within the budgets of the pipeline."
+)
 @waiting
 @click.option(
     "--jobs", default=1, show_default=True, type=click.IntRange(1, 64), help="How many pipelines run at once."
@@ -31,7 +33,7 @@ def command(
 ) -> None:
     """Run what the last `etlrun run` of the project left open: pipelines that failed, were skipped, or were not reached.
 
-    Give --profile, --engine and --set as to that run. Exit codes as of `etlrun run`.
+    Give the same --profile, --engine and --set as for that run. The exit codes are those of `etlrun run`.
     """
     from etlrun.cli.run_project import ProjectOptions, project_graph, run_project
     from etlrun.runtime.project_run import left_open

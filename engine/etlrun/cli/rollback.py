@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     "--period", default=None, metavar="TEXT", help="Undo the last publish of this period, as `etlrun runs` spells it."
 )
 @click.option("--connection", default="", metavar="NAME", help="The table's connection, where the profile has several.")
-@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="Whose connections are meant.")
+@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile that has the connection.")
 @click.option("--dry-run", is_flag=True, help="List what is kept, and change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one object with `versions`.")
 def command(

@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 @click.argument("pipelines", metavar="[PIPELINE...]", nargs=-1, type=PipelineFile())
 @choosing
 @click.option("--dry-run", is_flag=True, help="Do everything but publish.")
-@click.option("--yes", is_flag=True, help="Ask models whatever it costs within the budgets of the pipeline.")
+@click.option(
+    "--yes", is_flag=True, help="Ask models without a question, whatever it costs within the budgets of the pipeline."
+)
 @click.option(
     "--max-usd",
     type=click.FloatRange(min=0),
     metavar="USD",
-    help="Ask models for so many US dollars at most, in each pipeline.",
+    help="Spend at most this many US dollars on models, in each pipeline.",
 )
 @waiting
 @click.option(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command("runs")
-@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="Whose connections are asked.")
+@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile whose connections are read.")
 @click.option(
     "-n",
     "--rows",
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     "--all",
     "shows_all",
     is_flag=True,
-    help="Also runs that published nothing by intent: looks (`show`, `plan`), and --dry-run.",
+    help="Also runs that were not meant to publish: `show`, `plan` and --dry-run.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one object with `runs` and `ledger`.")
 def command(profile: str, rows: int, shows_all: bool, as_json: bool) -> None:
-    """List the runs of this project that were to publish, latest first, and what its connections hold."""
+    """List the runs of this project, latest first, and the ledgers of its connections."""
     from etlrun.runtime.run_records import StoredRun, stored_runs
 
     project = find_project(Path.cwd())

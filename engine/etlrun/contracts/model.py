@@ -1,7 +1,7 @@
 """What a model is: a kind in the profile, and what answers the questions put to it.
 
 Two kinds of model exist. A *language model* is asked over the network, many keys a request, and costs money. A *finder*
-looks each key up by itself, at once and for nothing.
+looks each key up by itself, at once and free.
 """
 
 from __future__ import annotations

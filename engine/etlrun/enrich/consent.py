@@ -93,7 +93,7 @@ def bill_text(bills: Sequence[Bill]) -> list[str]:
             text += f" in {bill.requests:,} requests: {tokens}, {money}, {_time(bill, bill.mode)}"
             text += f"; {bill.note}" if bill.note else ""
         elif bill.to_ask:
-            text += ", looked up here for nothing"
+            text += ", looked up here, free"
         lines.append(text)
         if bill.requests and bill.other_usd:
             other = "direct" if bill.mode == "batch" else "batch"

@@ -45,8 +45,8 @@ sinks:
         Active: {type: bigint, description: on how many days it was used}
 ```
 
-`publish: pointer` is for very large tables in MySQL and MariaDB. What has the table's name is a view then. The rows are loaded beside
-those that it shows, into `NAME__data`, in transactions of at most a million or so; a last one, of a few rows, makes the view show them. The
+`publish: pointer` is for very large tables in MySQL and MariaDB. The table then becomes a view. New rows are loaded beside those
+that it shows, into `NAME__data`, in transactions of at most a million or so; a last one, of a few rows, makes the view show them. The
 rows before stay, and `etlrun rollback NAME` shows them again at once. It takes twice the room, a `key`, and for the first run the
 right to CREATE VIEW. In DuckDB and PostgreSQL every publish is one transaction, and nothing is kept.
 
