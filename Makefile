@@ -31,7 +31,7 @@ demo: .venv/run.stamp data/log_content  ## write sample logs, run a pipeline on 
 	@echo '  etlrun --help                                 everything else; README.md says how to write a pipeline'
 
 test: check .venv/mariadb.stamp .venv/postgres.stamp .venv/chromium.stamp .venv/node.stamp  ## run every test, after the linter and the type checker
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 test-mysql: mysqld .venv/dev.stamp  ## run the tests of the warehouse on MySQL itself: make test-mysql MYSQLD=/path/to/mysqld
 	@ETLRUN_TEST_MYSQLD='$(MYSQLD)' $(BIN)/python -m pytest -q tests/mysql tests/contracts -k mysql
@@ -62,7 +62,7 @@ check: .venv/dev.stamp  ## run the linter, the formatter (`ruff format .` repair
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy --no-error-summary
 
-bench: .venv/dev.stamp  ## measure; the figures go into bench/README.md
+bench: .venv/dev.stamp .venv/mariadb.stamp .venv/postgres.stamp .venv/jdbc.stamp  ## measure; the figures go into bench/README.md
 	@for file in bench/[a-z]*.py; do echo "$$file"; $(BIN)/python $$file || exit 1; done
 
 pictures: .venv/run.stamp .venv/chromium.stamp  ## take the pictures of the README again, after make demo
@@ -139,6 +139,14 @@ data/log_content: | .venv/run.stamp
 	  mkdir -p /etc/postgresql-common && echo 'create_main_cluster = false' >> /etc/postgresql-common/createcluster.conf && \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null; } || \
 	  { echo 'the tests need PostgreSQL 13 or later; on Debian: apt-get install --no-install-recommends postgresql' >&2; exit 1; }
+	@touch $@
+
+# The benches compare with Spark's JDBC writer, which needs the drivers of the two servers.
+.venv/jdbc.stamp: | .venv/venv.stamp
+	@test -e /usr/share/java/postgresql.jar -a -e /usr/share/java/mariadb-java-client.jar || { \
+	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo 'installing JDBC drivers' && apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends libpostgresql-jdbc-java libmariadb-java >/dev/null; } || \
+	  { echo 'the benches need two drivers; on Debian: apt-get install libpostgresql-jdbc-java libmariadb-java' >&2; exit 1; }
 	@touch $@
 
 .venv/venv.stamp:

@@ -11,10 +11,38 @@ from hypothesis import settings
 
 from sessions import start_spark
 
+# Files that take longest come first: one that comes last would run alone, while the other process has nothing to do.
+LONGEST = (
+    "runtime/test_clusters.py",
+    "mysql/test_pointer.py",
+    "contracts/test_faults_contract.py",
+    "runtime/test_failures.py",
+    "runtime/test_lost_tasks.py",
+    "runtime/test_signals.py",
+    "tpch/test_tpch.py",
+    "language/test_conformance.py",
+    "contracts/test_step_contract.py",
+    "contracts/test_connection_contract.py",
+    "runtime/test_enrichment.py",
+    "runtime/test_interaction.py",
+    "mysql/test_kills.py",
+    "mysql/test_locks.py",
+    "mysql/test_pipelines.py",
+    "test_package.py",
+    "test_readme.py",
+    "signals/test_sweep.py",
+)
+TESTS = Path(__file__).parent
+
 # The machine decides how long an example takes; it must not decide what a test says.
 settings.register_profile("etlrun", deadline=None, derandomize=True)
 settings.load_profile("etlrun")
 pytest.register_assert_rewrite("asked", "cases", "projects", "running", "tables")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {TESTS / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import test_spark_rules as rules
 
 from clusters import MASTER, QUIET, WORKER, connect_server, free_port, is_open, serving
 from projects import Project, wait_for
@@ -25,6 +27,13 @@ sinks:
   doubled:
     table: {from: doubled, connection: warehouse, key: [shop], write: replace}
 """
+
+
+@pytest.fixture(scope="module")
+def connect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of one Connect server for all tests of this file."""
+    with connect_server(tmp_path_factory.mktemp("connect")) as address:
+        yield address
 
 
 @pytest.fixture
@@ -49,20 +58,26 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
-def test_spark_connect_gives_the_same_rows(project: Project, tmp_path: Path) -> None:
+def test_spark_connect_gives_the_same_rows(project: Project, connect: str) -> None:
     expected = project.table("doubled")
-    with connect_server(tmp_path) as address:
-        result = project.run("pipelines/p.yaml", "--profile", "connect", "--json", SPARK_REMOTE=address)
-        project.write("sales.csv", "shop,units\nA,2147483647\nA,2147483647\n")
-        text = SPEC.replace("units: sum(units)", "units: sum(units + units)").replace(
-            "units: bigint, n", "units: bigint, n"
-        )
-        overflow = project.run(project.pipeline(text, "over"), "--profile", "connect", SPARK_REMOTE=address)
+    result = project.run("pipelines/p.yaml", "--profile", "connect", "--json", SPARK_REMOTE=connect)
+    project.write("sales.csv", "shop,units\nA,2147483647\nA,2147483647\n")
+    text = SPEC.replace("units: sum(units)", "units: sum(units + units)")
+    overflow = project.run(project.pipeline(text, "over"), "--profile", "connect", SPARK_REMOTE=connect)
     assert result.code == 0, result.err
     assert result.json["engine"] == "spark"
     assert project.table("doubled") == expected
     assert overflow.code == 1
     assert "over.yaml:10:" in overflow.err and ": overflow: " in overflow.err and "^^^" in overflow.err
+
+
+def test_a_session_of_a_connect_server_opens_no_file(connect: str, tmp_path: Path) -> None:
+    answers = rules.answers_of_a_session(tmp_path, remote=connect, conf={"spark.sql.runSQLOnFiles": "true"})
+    refused = rules.run_a_session(tmp_path, {"remote": connect, "conf": rules.LOOSE}).stderr
+    assert "refuses the setting `spark.sql.reflect.allowList`" in refused
+    for statement in rules.files_below(tmp_path):
+        assert answers[statement].startswith("[TABLE_OR_VIEW_NOT_FOUND]")
+    assert "c4n4ry" not in "".join(answers.values())
 
 
 def test_a_connect_server_that_is_not_there_is_one_line(project: Project) -> None:

@@ -11,8 +11,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from clusters import connect_server
-
 # Run in a process of its own: a session there has no settings of another test's.
 TRY = """import json, pathlib, sys
 from etlrun.engines.spark import Spark
@@ -69,16 +67,6 @@ def test_a_session_calls_no_java_and_opens_no_file_that_a_statement_names(tmp_pa
     answers = answers_of_a_session(tmp_path, master="local[1]", memory="512m", conf=LOOSE)
     for statement in CALLS:
         assert "METHOD_NOT_ALLOWED" in answers[statement]
-    for statement in files_below(tmp_path):
-        assert answers[statement].startswith("[TABLE_OR_VIEW_NOT_FOUND]")
-    assert "c4n4ry" not in "".join(answers.values())
-
-
-def test_a_session_of_a_connect_server_opens_no_file_either(tmp_path: Path) -> None:
-    with connect_server(tmp_path) as address:
-        answers = answers_of_a_session(tmp_path, remote=address, conf={"spark.sql.runSQLOnFiles": "true"})
-        refused = run_a_session(tmp_path, {"remote": address, "conf": LOOSE}).stderr
-    assert "refuses the setting `spark.sql.reflect.allowList`" in refused
     for statement in files_below(tmp_path):
         assert answers[statement].startswith("[TABLE_OR_VIEW_NOT_FOUND]")
     assert "c4n4ry" not in "".join(answers.values())
