@@ -29,7 +29,7 @@ class Page:
     def open(self, file: Path) -> Page:
         """Load a built page, and wait until its numbers are there."""
         self("goto", file.as_uri())
-        self("waitForSelector", "html[data-ready]")
+        self("waitForSelector", "html[data-ready=yes]")
         return self
 
     def ask(self, script: str) -> Any:

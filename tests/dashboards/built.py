@@ -15,9 +15,8 @@ from projects import Project
 
 
 def content(packed: str) -> bytes:
-    """The JSON of a page's data, without the rows of its tables."""
-    whole = zlib.decompress(base64.b64decode(packed))
-    return whole[4 : 4 + int.from_bytes(whole[:4], "little")]
+    """The JSON of a page's data."""
+    return zlib.decompress(base64.b64decode(packed))
 
 
 @dataclass(frozen=True)

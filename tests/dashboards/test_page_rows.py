@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import duckdb
 from browser import Browser
 from built import Built
 
-TABLE = "dashboard.data.page.flat().find(card => card.kind === 'table')"
+from etlrun.dashboards.html import CODE
+
+TABLE = "D.page.flat().find(card => card.kind === 'table')"
 CELLS = "[...document.querySelectorAll('.rows tbody tr')].map(row => row.firstChild.textContent)"
 QUERY = (
     'SELECT id, size, a, "In_Films", b::double, cast(day AS VARCHAR) FROM "out" ORDER BY a DESC NULLS LAST, id LIMIT 50'
@@ -17,7 +20,7 @@ QUERY = (
 
 
 def test_the_rows_are_those_of_sql(built: Built, browser: Browser) -> None:
-    script = f"(() => {{ const card = {TABLE}; return [...card.shown].map(row => [0, 1, 2, 3, 6, 7].map(index => card.data[card.columns[index].at].get(row))); }})()"
+    script = f"(() => {{ const card = {TABLE}; return [...card.shown].map(row => [0, 1, 2, 3, 6, 7].map(index => card.data[card.columns[index].at].of(row))); }})()"
     found = browser.ask(built.page(), script)
     with duckdb.connect(str(built.project.folder / "warehouse.duckdb"), read_only=True) as connection:
         expected = connection.execute(QUERY).fetchall()
@@ -25,7 +28,7 @@ def test_the_rows_are_those_of_sql(built: Built, browser: Browser) -> None:
 
 
 def saved(browser: Browser, page: Path) -> list[str]:
-    text: str = browser.ask(page, f"dashboard.save({TABLE})")
+    text: str = browser.ask(page, f"save({TABLE})")
     assert text.startswith("\ufeff")
     return text[1:].split("\r\n")
 
@@ -42,7 +45,9 @@ def test_all_rows_can_be_paged_sorted_and_searched(built: Built, browser: Browse
     text = (project.folder / "dashboards" / "out.yaml").read_text()
     project.write(
         "dashboards/everything.yaml",
-        text.replace("dashboard: out", "dashboard: everything").replace("rows: 50", "rows: all"),
+        text.replace("dashboard: out", "dashboard: everything")
+        .replace("rows: 50", "rows: all")
+        .replace("order: a desc", "order: both desc"),
     )
     result = project.run("dashboard", "build", "everything", SERVER_URL="x", POSTGRES_URL="x")
     assert result.code == 0, result.err
@@ -50,6 +55,7 @@ def test_all_rows_can_be_paged_sorted_and_searched(built: Built, browser: Browse
     page = built.page("everything")
     script = (
         f"(() => {{ const card = {TABLE}, input = document.querySelector('.tools input'), found = [card.shown.length, {CELLS}];"
+        f"card.next.click(); found[1].push(...{CELLS});"
         "document.querySelector('.rows th button').click();"
         f"found.push({CELLS}); input.value = 'naruto'; input.dispatchEvent(new Event('input')); found.push(card.shown.length, {CELLS}); return found; }})()"
     )
@@ -60,6 +66,15 @@ def test_all_rows_can_be_paged_sorted_and_searched(built: Built, browser: Browse
         def ids(rest: str) -> list[Any]:
             return [value for (value,) in connection.execute(f'SELECT id FROM "out" {rest}').fetchall()]
 
-        assert ordered == ids("ORDER BY a DESC NULLS LAST, id")
-        assert sorted_ == ids("ORDER BY id")
+        assert ordered == ids("ORDER BY coalesce(a, 0) + coalesce(b, 0)::double DESC, id")
+        assert sorted_ == ids("ORDER BY id")[:200]
         assert (hits, named) == (len(named), ids("WHERE lower(word) LIKE '%naruto%' ORDER BY id"))
+
+
+def test_the_code_of_a_page_stays_small_and_readable() -> None:
+    """Own marks tempt to grow; a sixth kind of them is the time to take a library instead."""
+    code = [resources.files("etlrun.dashboards") / "page" / name for name in (*CODE, "page.css")]
+    lines = [line for file in code for line in file.read_text(encoding="utf-8").splitlines()]
+    assert max(map(len, lines)) <= 120
+    assert len(lines) <= 500
+    assert sum(len(line.encode()) + 1 for line in lines) <= 40_000

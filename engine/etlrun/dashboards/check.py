@@ -130,12 +130,13 @@ class _Checker:
                 (*where, "rows"), "wrong-value", f"a page holds 1 to {MOST_ROWS:,} rows", "or write `all`"
             )
         for index, name in enumerate(card.search):
-            self.names.column(name, (*where, "search", index))
+            found = self.names.column(name, (*where, "search", index))
+            if found and found.type.is_numeric:
+                message = f"a search looks through text, and `{found.name}` is a number"
+                self.names.complain((*where, "search", index), "type-mismatch", message, "name a column of text")
         self.check_order(card.order, (*where, "order"))
-        found = [
-            shown for index, item in enumerate(card.columns) for shown in self.shown(item, (*where, "columns", index))
-        ]
-        return tuple(found)
+        items = enumerate(card.columns)
+        return tuple(shown for index, item in items for shown in self.shown(item, (*where, "columns", index)))
 
     def check_order(self, text: str, where: Keys) -> None:
         name = text.removesuffix(" desc").strip()

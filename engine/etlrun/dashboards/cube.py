@@ -177,7 +177,7 @@ class _Collector:
         items += [self.exact(name) for name in row_columns(self.dashboard, use)]
         selected = ", ".join(f"{item} AS c{index}" for index, item in enumerate(items))
         query = self.connection.sql(f"SELECT {selected} FROM published ORDER BY {order}{limit}")
-        return pack_table(query.to_arrow_table(), self.packed)
+        return pack_table(query.to_arrow_table(), len(self.dashboard.spec.filters), self.packed)
 
     def exact(self, column: str) -> str:
         """A column as the page reads it: a decimal is the nearest double."""

@@ -1,5 +1,5 @@
 'use strict';
-/* The page around a watched dashboard: asks the server what is built, loads the dashboard again when it is newer, shows what is wrong. */
+/* The page around a watched dashboard: loads it again when the server has built it again, and shows what is wrong. */
 const EVERY = 500; // milliseconds
 const frame = document.getElementById('page');
 const names = document.getElementById('names');
@@ -9,7 +9,8 @@ let shown = ''; // the address of the page in the frame, with its version
 function show({versions, problem: text}) {
   problem.hidden = !text;
   if (problem.textContent !== text) problem.textContent = text;
-  const all = Object.keys(versions).sort(), name = all.includes(location.hash.slice(1)) ? location.hash.slice(1) : all[0];
+  const all = Object.keys(versions).sort(), asked = location.hash.slice(1);
+  const name = all.includes(asked) ? asked : all[0];
   if (!name) return;
   const wanted = `/pages/${name}?${versions[name]}`;
   if (wanted === shown) return;
