@@ -134,11 +134,9 @@ def _clock(value: date) -> datetime:
 
 
 def _shown(age: timedelta) -> str:
-    """`3 days before`: in the greatest unit of which there are two or more."""
+    """`3 days before`: in the greatest unit of which there are two or more; a day is `1 day`."""
     apart = abs(age)
-    unit = next(
-        (unit for unit in ("day", "hour", "minute") if apart >= 2 * UNITS[unit]),
-        "day" if apart == UNITS["day"] else "minute",
-    )
+    units = (unit for unit in ("day", "hour") if apart >= 2 * UNITS[unit])
+    unit = "day" if apart == UNITS["day"] else next(units, "minute")
     number = apart // UNITS[unit]
     return f"{number:,} {unit}{'' if number == 1 else 's'} {'before' if age >= timedelta() else 'after'}"
