@@ -141,3 +141,32 @@ def test_the_words_of_other_tools_are_none_of_ours() -> None:
     assert ours & set(WORDS) == set()
     assert {"bigint", "double", "string"} & set(TYPES) == set()
     assert {"replace", "append", "merge"} & set(VALUES) == set()
+
+
+def test_a_verb_of_another_tool_leads_to_ours(folder: Path) -> None:
+    verbs = {
+        "fillna": "carry",
+        "ffill": "carry",
+        "rename_columns": "rename",
+        "asof_join": "as_of",
+        "sessionize": "sessions",
+        "scd2": "history",
+        "union": "from",
+        "sort": "top",
+        "limit": "top",
+        "group_by": "aggregate",
+        "concat": "from",
+    }
+    steps = "".join(f"    - {verb}: x\n" for verb in verbs)
+    (folder / "pipelines" / "p.yaml").write_text(f"pipeline: p\n{SOURCES}steps:\n  out:\n    - from: rows\n{steps}")
+    told = etlrun(folder, "check").out.split("\n\n")
+    for (verb, ours), text in zip(verbs.items(), told, strict=False):
+        assert f"there is no step `{verb}`" in text
+        assert f"`{ours}" in text.split("= ")[1], text
+
+
+def test_a_param_that_is_set_twice_is_refused(folder: Path) -> None:
+    (folder / "pipelines" / "p.yaml").write_text(f"pipeline: p\nparams: {{least: int}}\n{SOURCES}")
+    done = etlrun(folder, "run", "pipelines/p.yaml", "--set", "least=1", "--set", "least=2")
+    assert done.code == 2
+    assert "`least` is set twice" in done.err

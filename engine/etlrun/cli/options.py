@@ -188,5 +188,8 @@ def read_settings(settings: tuple[str, ...]) -> dict[str, str]:
         name, equals, value = setting.partition("=")
         if not equals or not name:
             raise click.BadParameter(f"`{setting}` is not NAME=VALUE", param_hint="--set")
+        if name.strip() in found:
+            message = f"`{name.strip()}` is set twice, and a run has one value; months and days are run one after another with --from and --to"
+            raise click.BadParameter(message, param_hint="--set")
         found[name.strip()] = value
     return found
