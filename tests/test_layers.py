@@ -30,7 +30,7 @@ LAYERS: tuple[set[str], ...] = (
     KINDS,
     {"compiler"},
     {"lineage"},
-    {"dashboards", "enrich", "site"},
+    {"dashboards", "deploy", "enrich", "site"},
     {"runtime"},
     {"cli"},
     {"__main__"},

@@ -34,6 +34,7 @@ COMMANDS = (
     "test",
     "dashboard",
     "docs",
+    "deploy",
     "runs",
     "resume",
     "retry",

@@ -1,0 +1,72 @@
+"""`etlrun deploy`: files that let a scheduler run the project."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+from etlrun.cli.words import tell
+from etlrun.failures import RunFailure
+
+FIELD = r"[0-9*/,A-Za-z-]+"
+
+
+@click.command("deploy")
+@click.argument("target", type=click.Choice(["airflow", "cron", "dagster", "github", "k8s"]))
+@click.option("--schedule", default="0 5 * * *", show_default=True, metavar="CRON", help="When the project runs.")
+@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile that it runs with.")
+@click.option("--image", default="", metavar="NAME", help="k8s: the image with etlrun and the project in it.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    help="The folder; deploy/TARGET, or for github the current one.",
+)
+@click.option("--force", is_flag=True, help="Replace files that are there.")
+def command(target: str, schedule: str, profile: str, image: str, output: Path | None, *, force: bool) -> None:
+    """Write files with which TARGET runs the project, its pipelines in the order of the graph. Nothing is deployed.
+
+    They run the command line and go by its exit codes: after 1 and 4 a run is tried again, after 2 and 3 it is not. Secrets stay in the
+    environment of the scheduler. The file of github also checks and tests every change.
+    """
+    from etlrun.cli.run_project import project_graph
+    from etlrun.deploy.airflow import airflow_files
+    from etlrun.deploy.cron import cron_files
+    from etlrun.deploy.dagster import dagster_files
+    from etlrun.deploy.deployment import Deployment
+    from etlrun.deploy.workflows import github_files, k8s_files
+
+    if not re.fullmatch(rf"{FIELD}( {FIELD}){{4}}", schedule):
+        raise click.BadParameter(f"`{schedule}` has not five fields, as `0 5 * * *` has", param_hint="--schedule")
+    graph = project_graph(profile, "", ())
+    project = next(iter(graph.pipelines.values())).project
+    writers = {
+        "airflow": airflow_files,
+        "cron": cron_files,
+        "dagster": dagster_files,
+        "github": github_files,
+        "k8s": k8s_files,
+    }
+    pipelines = {name: graph.upstream[name] for name in graph.pipelines}
+    files = writers[target](Deployment(project.root.name, pipelines, schedule, profile, image))
+    folder = output or (Path() if target == "github" else Path("deploy") / target)
+    _write(folder, files, force=force)
+
+
+def _write(folder: Path, files: dict[str, str], *, force: bool) -> None:
+    """Raises RunFailure for a file that is there and differs; then nothing is written."""
+    there = [name for name, text in files.items() if _differs(folder / name, text)]
+    if there and not force:
+        message = f"{folder / there[0]} is there already and differs"
+        raise RunFailure("usage", "not-empty", message, "keep your changes elsewhere, then write again with --force")
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+        click.echo(str(folder / name))
+    tell("nothing is deployed: look at the files, and hand them to the scheduler", err=True)
+
+
+def _differs(path: Path, text: str) -> bool:
+    return path.exists() and (not path.is_file() or path.read_text(encoding="utf-8", errors="replace") != text)

@@ -1,0 +1,32 @@
+"""A line for crontab, and the script that it runs: a lock, so that no two runs overlap, and another try by exit code."""
+
+from __future__ import annotations
+
+import shlex
+
+from etlrun.deploy.deployment import RETRIED, Deployment, plain_name
+
+_SCRIPT = """#!/bin/sh
+# Runs the project, and tries again by exit code. Written by `etlrun deploy cron`.
+cd "$(dirname "$0")/${{ETLRUN_PROJECT:-.}}" || exit 1
+exec 9>.etlrun.lock
+flock -n 9 || {{ echo "a run is still at work" >&2; exit 0; }}
+for pause in 0 60 300; do
+  sleep "$pause"
+  {command}
+  code=$?
+  case $code in
+    {retried}) ;;
+    *) exit $code ;;
+  esac
+done
+exit $code
+"""
+
+
+def cron_files(deployment: Deployment) -> dict[str, str]:
+    """The script, and the line that `crontab` takes."""
+    script = f"{plain_name(deployment.project)}.sh"
+    text = _SCRIPT.format(command=shlex.join(deployment.whole()), retried="|".join(map(str, RETRIED)))
+    note = "replace /path/to; ETLRUN_PROJECT is the project's folder, seen from there"
+    return {script: text, "crontab": f"# {note}\n{deployment.schedule} sh /path/to/{script}\n"}

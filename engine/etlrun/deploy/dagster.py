@@ -1,0 +1,55 @@
+"""Dagster definitions: one asset a pipeline, which depends on those of the pipelines it reads, a job and its schedule."""
+
+from __future__ import annotations
+
+from etlrun.deploy.deployment import FINAL, Deployment, plain_name, task_names
+
+_DEFINITIONS = '''"""Runs the pipelines of {project}, each after those whose tables it reads. Written by `etlrun deploy dagster`."""
+
+import os
+import subprocess
+
+import dagster
+
+PROJECT = os.environ.get("ETLRUN_PROJECT", ".")  # the project's folder
+FINAL = {final}  # exit codes after which another try gives the same: a mistake in the specification, a check that refused
+COMMANDS = {commands}
+AFTER = {after}
+
+
+def asset_of(name, command):
+    @dagster.asset(name=name, deps=AFTER.get(name, []), retry_policy=dagster.RetryPolicy(max_retries=3, delay=300))
+    def run():
+        code = subprocess.run(command, cwd=PROJECT, check=False).returncode
+        if code:
+            raise dagster.Failure(f"{{command}} ended with exit code {{code}}", allow_retries=code not in FINAL)
+
+    return run
+
+
+job = dagster.define_asset_job("etlrun")
+defs = dagster.Definitions(
+    assets=[asset_of(name, command) for name, command in COMMANDS.items()],
+    jobs=[job],
+    schedules=[dagster.ScheduleDefinition(job=job, cron_schedule={schedule})],
+)
+'''
+
+
+def dagster_files(deployment: Deployment) -> dict[str, str]:
+    """The file of definitions."""
+    names = {pipeline: name.replace("-", "_") for pipeline, name in task_names(deployment.pipelines).items()}
+    commands = {names[pipeline]: deployment.arguments(pipeline) for pipeline in deployment.pipelines}
+    after = {
+        names[pipeline]: [names[other] for other in upstream]
+        for pipeline, upstream in deployment.pipelines.items()
+        if upstream
+    }
+    text = _DEFINITIONS.format(
+        project=plain_name(deployment.project),
+        final=FINAL,
+        commands=repr(commands),
+        after=repr(after),
+        schedule=repr(deployment.schedule),
+    )
+    return {"definitions.py": text}

@@ -1,0 +1,45 @@
+"""What a scheduler must know of a project, and the table of what is written for each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+RETRIED = (1, 4)  # a failure of a source, sink or engine, and a budget that is used up: the next try may go on
+FINAL = (2, 3)  # a mistake in the specification, and a check that refused: another try gives the same
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A project to run: its pipelines, each after those it reads, with what they read; when it runs (a cron line), and under which profile."""
+
+    project: str
+    pipelines: Mapping[str, tuple[str, ...]]
+    schedule: str
+    profile: str
+    image: str = ""
+
+    def arguments(self, pipeline: str) -> list[str]:
+        """The command that runs one pipeline."""
+        profile = ["--profile", self.profile] if self.profile else []
+        return ["etlrun", "run", pipeline, *profile]
+
+    def whole(self) -> list[str]:
+        """The command that runs the project."""
+        profile = ["--profile", self.profile] if self.profile else []
+        return ["etlrun", "run", *profile]
+
+
+def plain_name(text: str) -> str:
+    """A name that every scheduler takes: small letters, digits and `-`, at most 50."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:50].strip("-") or "etlrun"
+
+
+def task_names(pipelines: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    """A name of its own for the task of each pipeline."""
+    found: dict[str, str] = {}
+    for number, pipeline in enumerate(pipelines):
+        name = plain_name(pipeline)
+        found[pipeline] = name if name not in found.values() else f"{name}-{number}"
+    return found

@@ -1,0 +1,85 @@
+"""Files in YAML: a GitHub workflow that checks and tests, and runs on its schedule; a Kubernetes CronJob."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from etlrun.deploy.deployment import FINAL, Deployment, plain_name
+
+NOTE = "# Written by `etlrun deploy {target}`.\n"
+
+
+def github_files(deployment: Deployment) -> dict[str, str]:
+    """Checks, with SARIF, and tests for every change; a run of the project on schedule and by hand."""
+    setup = [
+        {"uses": "actions/checkout@v4"},
+        {"uses": "actions/setup-python@v5", "with": {"python-version": "3.12"}},
+        {"run": "pip install etlrun"},
+    ]
+    check = [
+        *setup,
+        {"run": "etlrun check --format sarif > etlrun.sarif"},
+        {
+            "if": "always()",
+            "uses": "github/codeql-action/upload-sarif@v3",
+            "with": {"sarif_file": "etlrun.sarif"},
+        },
+        {"run": "etlrun test"},
+    ]
+    workflow = {
+        "name": "etlrun",
+        "on": {"push": {}, "pull_request": {}, "workflow_dispatch": {}, "schedule": [{"cron": deployment.schedule}]},
+        "permissions": {"contents": "read", "security-events": "write"},
+        "concurrency": {"group": "etlrun-${{ github.ref }}"},
+        "jobs": {
+            "check": {"runs-on": "ubuntu-latest", "steps": check},
+            "run": {
+                "if": "github.event_name == 'schedule' || github.event_name == 'workflow_dispatch'",
+                "needs": "check",
+                "runs-on": "ubuntu-latest",
+                "steps": [*setup, {"run": _shell(deployment.whole())}],
+            },
+        },
+    }
+    return {".github/workflows/etlrun.yml": _yaml("github", workflow)}
+
+
+def k8s_files(deployment: Deployment) -> dict[str, str]:
+    """A CronJob that never overlaps with itself and gives up at once after an exit code that another try repeats."""
+    container = {
+        "name": "etlrun",
+        "image": deployment.image or "etlrun:latest",
+        "command": deployment.whole(),
+        "workingDir": "/project",
+        "envFrom": [{"secretRef": {"name": f"{plain_name(deployment.project)}-secrets", "optional": True}}],
+    }
+    final = {"action": "FailJob", "onExitCodes": {"containerName": "etlrun", "operator": "In", "values": list(FINAL)}}
+    job = {
+        "backoffLimit": 3,
+        "podFailurePolicy": {"rules": [final]},
+        "template": {"spec": {"restartPolicy": "Never", "containers": [container]}},
+    }
+    manifest = {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": {"name": plain_name(deployment.project)},
+        "spec": {"schedule": deployment.schedule, "concurrencyPolicy": "Forbid", "jobTemplate": {"spec": job}},
+    }
+    dockerfile = (
+        "# Written by `etlrun deploy k8s`.\nFROM python:3.12-slim\nRUN pip install --no-cache-dir etlrun && useradd --create-home etl\n"
+        "WORKDIR /project\nCOPY --chown=etl . .\nUSER etl\n"
+        'ENTRYPOINT ["etlrun"]\nCMD ["run"]\n'
+    )
+    return {"cronjob.yaml": _yaml("k8s", manifest), "Dockerfile": dockerfile}
+
+
+def _shell(words: list[str]) -> str:
+    import shlex
+
+    return shlex.join(words)
+
+
+def _yaml(target: str, value: dict[str, Any]) -> str:
+    return NOTE.format(target=target) + yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120)

@@ -1,0 +1,123 @@
+"""`etlrun deploy`: the files say what the graph says, go by exit codes, and hold no name that is read as something else."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from commanding import etlrun
+from projects import Project
+
+CORE = """sources:
+  rows: {csv: {path: rows.csv, columns: {id: int}}}
+sinks:
+  core: {table: {from: rows, connection: warehouse, write: replace}}
+"""
+MART = """pipeline: "it's {0} \\"mart\\""
+sources:
+  core: {table: {pipeline: core, sink: core}}
+sinks:
+  mart: {table: {from: core, connection: warehouse, write: replace}}
+"""
+NAME = 'it\'s {0} "mart"'
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    project = Project(tmp_path / "a shop")
+    project.pipeline(CORE, "core")
+    project.write("pipelines/mart.yaml", MART)
+    return project.folder
+
+
+def deployed(folder: Path, target: str, *options: str) -> dict[str, str]:
+    outcome = etlrun(folder, "deploy", target, *options)
+    assert outcome.code == 0, outcome.err
+    return {Path(line).name: (folder / line).read_text() for line in outcome.out.splitlines()}
+
+
+def constants(text: str) -> dict[str, Any]:
+    """The constants of a Python file, which must compile."""
+    compile(text, "file", "exec")
+    found = {}
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            try:
+                found[node.targets[0].id] = ast.literal_eval(node.value)
+            except ValueError:
+                continue
+    return found
+
+
+@pytest.mark.parametrize(("target", "file", "task"), [("airflow", "a-shop_dag.py", "it-s-0-mart"), ("dagster", "definitions.py", "it_s_0_mart")])  # fmt: skip
+def test_a_task_runs_one_pipeline_after_those_it_reads(target: str, file: str, task: str, folder: Path) -> None:
+    found = constants(deployed(folder, target, "--profile", "fast")[file])
+    assert found["COMMANDS"] == {
+        "core": ["etlrun", "run", "core", "--profile", "fast"],
+        task: ["etlrun", "run", NAME, "--profile", "fast"],
+    }
+    assert (found["AFTER"], found["FINAL"]) == ({task: ["core"]}, (2, 3))
+
+
+def test_a_cron_job_never_overlaps_and_gives_up_where_another_try_gives_the_same(folder: Path) -> None:
+    found = yaml.safe_load(deployed(folder, "k8s", "--schedule", "30 4 * * 1")["cronjob.yaml"])
+    job = found["spec"]["jobTemplate"]["spec"]
+    assert (found["spec"]["schedule"], found["spec"]["concurrencyPolicy"]) == ("30 4 * * 1", "Forbid")
+    assert job["podFailurePolicy"]["rules"][0]["onExitCodes"]["values"] == [2, 3]
+    assert job["template"]["spec"]["containers"][0]["command"] == ["etlrun", "run"]
+
+
+def test_a_workflow_checks_tests_and_runs(folder: Path) -> None:
+    found = yaml.safe_load(deployed(folder, "github")["etlrun.yml"])
+    assert found["on"]["schedule"] == [{"cron": "0 5 * * *"}]
+    steps = [step.get("run", "") for step in found["jobs"]["check"]["steps"]]
+    assert steps[-1] == "etlrun test" and "etlrun check --format sarif > etlrun.sarif" in steps
+    assert etlrun(folder, "check", "--format", "sarif").code == 0
+    assert found["jobs"]["run"]["steps"][-1] == {"run": "etlrun run"}
+
+
+@pytest.mark.parametrize(("codes", "calls", "ends"), [("0", 1, 0), ("1 0", 2, 0), ("4 1 0", 3, 0), ("1 1 1", 3, 1), ("2", 1, 2), ("3", 1, 3)])  # fmt: skip
+def test_the_script_of_cron_tries_again_by_exit_code(
+    codes: str, calls: int, ends: int, folder: Path, tmp_path: Path
+) -> None:
+    script = deployed(folder, "cron")
+    assert script["crontab"].splitlines()[1] == "0 5 * * * sh /path/to/a-shop.sh"
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (tmp_path / "codes").write_text("".join(f"{code}\n" for code in codes.split()))
+    answer = f'n=$(cat {tmp_path}/n 2>/dev/null || echo 0)\nn=$((n + 1))\necho $n > {tmp_path}/n\nexit $(sed -n "${{n}}p" {tmp_path}/codes)\n'
+    for name, text in {"etlrun": answer, "sleep": "exit 0\n"}.items():
+        (programs / name).write_text(f"#!/bin/sh\n{text}")
+        (programs / name).chmod(0o755)
+    done = subprocess.run(
+        ["sh", str(folder / "deploy/cron/a-shop.sh")],
+        env={**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "ETLRUN_PROJECT": "../.."},
+        check=False,
+    )
+    assert (done.returncode, (tmp_path / "n").read_text()) == (ends, f"{calls}\n")
+
+
+def test_a_file_that_was_edited_is_not_replaced(folder: Path) -> None:
+    deployed(folder, "k8s")
+    (folder / "deploy/k8s/Dockerfile").write_text("FROM mine\n")
+    outcome = etlrun(folder, "deploy", "k8s")
+    assert (outcome.code, "Dockerfile is there already" in outcome.err) == (2, True)
+    assert deployed(folder, "k8s", "--force")["Dockerfile"].startswith("# Written by")
+
+
+@pytest.mark.parametrize("schedule", ["daily", "0 5 * *", "0 5 * * * ; rm", "0 5 * * *\nx"])
+def test_a_schedule_has_five_fields(schedule: str, folder: Path) -> None:
+    outcome = etlrun(folder, "deploy", "cron", "--schedule", schedule)
+    assert (outcome.code, "has not five fields" in outcome.err) == (2, True)
+
+
+def test_the_hooks_of_pre_commit_name_commands_that_there_are() -> None:
+    hooks = yaml.safe_load((Path(__file__).parents[2] / ".pre-commit-hooks.yaml").read_text())
+    assert [hook["entry"] for hook in hooks] == ["etlrun check", "etlrun test"]
+    assert all(hook["language"] == "python" and not hook["pass_filenames"] for hook in hooks)
