@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -12,6 +13,7 @@ from etlrun.enrich._tables import JOBS, LEASES, QUESTIONS
 from etlrun.enrich.jobs import OPEN, Job, JobSheet, content_of
 
 AT_ONCE = 500  # keys in one `in (...)`
+FIELDS = {"asked": "keys", "began": "at"}  # of a job, by column, where their names differ
 
 
 def open_ids(connection: sa.Connection) -> set[str]:
@@ -26,69 +28,40 @@ def jobs_of(connection: sa.Connection, questions: Sequence[str] | None) -> list[
     )
     if questions is not None:
         statement = statement.where(JOBS.c.question.in_(questions), JOBS.c.state.in_(OPEN))
-    return [
-        Job(
-            row.id,
-            row.question,
-            row.prompt or "",
-            row.source or "",
-            row.name,
-            row.state,
-            row.content,
-            row.requests,
-            row.asked,
-            row.usd,
-            row.spent,
-            row.run,
-            row.owner,
-            row.began,
-            row.ended,
-        )
-        for row in connection.execute(statement.order_by(JOBS.c.began.desc(), JOBS.c.id))
-    ]
+    return [_job(row) for row in connection.execute(statement.order_by(JOBS.c.began.desc(), JOBS.c.id))]
+
+
+def _job(row: sa.Row[Any]) -> Job:
+    values = {FIELDS.get(column.name, column.name): row._mapping[column] for column in JOBS.columns}
+    return Job(prompt=row.prompt or "", source=row.source or "", **values)
 
 
 def insert_job(connection: sa.Connection, question: str, run: str, owner: str, sheets: Sequence[JobSheet]) -> Job:
     """An intended job, which holds the leases of its keys from now on."""
     keys = [key.normal for sheet in sheets for key in sheet.keys]
     usd = sum(sheet.usd for sheet in sheets)
-    number, began = uuid.uuid4().hex[:16], time.time()
+    content = content_of(sheets)
     job = Job(
-        number,
+        uuid.uuid4().hex[:16],
         question,
         "",
         "",
         "",
         "intended",
-        content_of(sheets),
+        content,
         len(sheets),
         len(keys),
         usd,
         0.0,
         run,
         owner,
-        began,
+        time.time(),
     )
-    connection.execute(
-        sa.insert(JOBS).values(
-            id=number,
-            question=question,
-            name="",
-            state=job.state,
-            content=job.content,
-            requests=job.requests,
-            asked=job.keys,
-            usd=usd,
-            spent=0.0,
-            run=run,
-            owner=owner,
-            began=began,
-            ended=0.0,
-        )
-    )
+    values = {column.name: getattr(job, FIELDS.get(column.name, column.name)) for column in JOBS.columns}
+    connection.execute(sa.insert(JOBS).values(values))
     for part in _parts(keys):
         held = sa.and_(LEASES.c.question == question, LEASES.c.key.in_(part))
-        connection.execute(sa.update(LEASES).where(held).values(owner=number))
+        connection.execute(sa.update(LEASES).where(held).values(owner=job.id))
     return job
 
 

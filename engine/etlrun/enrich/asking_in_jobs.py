@@ -16,7 +16,7 @@ from dataclasses import replace
 from functools import partial
 
 from etlrun.contracts.job_client import JobClient
-from etlrun.contracts.model import ModelError, Usage
+from etlrun.contracts.model import ModelError
 from etlrun.enrich.asking import ask, settled_keys
 from etlrun.enrich.batches import Batch
 from etlrun.enrich.heartbeat import Call, alive
@@ -27,7 +27,7 @@ from etlrun.enrich.keys import Key
 from etlrun.enrich.outcomes import Tally
 from etlrun.enrich.prices import most_input
 from etlrun.enrich.questions import Question, write_sheet
-from etlrun.enrich.report import AskingReport, Stop, StopReason
+from etlrun.enrich.report import AskingReport, Stop, StopReason, added_up
 from etlrun.enrich.store import Store
 from etlrun.enrich.terms import Budget, JobTerms, Progress, no_progress
 
@@ -294,42 +294,37 @@ class _JobLoop:
         self.stopped = self.stopped or stop
 
     async def report(self, keys: Sequence[Key], known: int, seconds: float) -> AskingReport:
+        self.note_what_is_left()
         settled: set[str] = await self.call(settled_keys, self.store, self.questions, keys)
-        ok = self.tally.ok + sum(report.ok for report in self.direct)
-        refused = self.tally.refused + sum(report.refused for report in self.direct)
-        if self.stopped is None and self.too_many:
-            message = f"{self.too_many:,} keys are more than the {self.budget.keys:,} that may be asked"
-            self.stop(Stop("budget", message, "raise `budget: {keys: ...}`"))
-        if self.stopped is None and self.budget.usd is not None and self.spent > self.budget.usd:
-            message = f"${self.spent:.4f} are spent, more than the ${self.budget.usd:.4f} allowed: the service counts more than a request can take"
-            self.stop(Stop("budget", message, self.budget.fix))
-        usage = Usage(
-            self.tally.usage.input + sum(report.input_tokens for report in self.direct),
-            self.tally.usage.output + sum(report.output_tokens for report in self.direct),
-        )
-        outcomes, details = self.tally.outcomes.copy(), self.tally.details.copy()
-        for report in self.direct:
-            outcomes.update(report.outcomes)
-            details.update(report.details)
-        return AskingReport(
+        tally = self.tally
+        in_jobs = AskingReport(
             self.question.id,
             self.terms.direct.source,
             len(keys),
             known,
-            max(0, len(settled) - known - ok - refused),
-            ok,
-            0,
-            refused,
-            len(self.given_up - settled),
-            self.tally.requests + sum(report.requests for report in self.direct),
-            usage.input,
-            usage.output,
-            self.spent,
-            seconds,
-            dict(outcomes),
-            dict(details),
-            self.stopped,
+            ok=tally.ok,
+            refused=tally.refused,
+            requests=tally.requests,
+            input_tokens=tally.usage.input,
+            output_tokens=tally.usage.output,
+            usd=self.usd,
+            seconds=seconds,
+            outcomes=tally.outcomes,
+            details=tally.details,
+            stopped=self.stopped,
         )
+        found = added_up(in_jobs, self.direct)
+        by_others = max(0, len(settled) - known - found.ok - found.refused)
+        return replace(found, by_others=by_others, failed=len(self.given_up - settled))
+
+    def note_what_is_left(self) -> None:
+        """Say what is not asked, where nothing else stopped it."""
+        if self.budget.usd is not None and self.spent > self.budget.usd:
+            message = f"${self.spent:.4f} are spent, more than the ${self.budget.usd:.4f} allowed: the service counts more than a request can take"
+            self.stop(Stop("budget", message, self.budget.fix))
+        elif self.too_many:
+            message = f"{self.too_many:,} keys are more than the {self.budget.keys:,} that may be asked"
+            self.stop(Stop("budget", message, "raise `budget: {keys: ...}`"))
 
 
 _ENDED = {"failed": "failed", "cancelled": "was cancelled at the service"}

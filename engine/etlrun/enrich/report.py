@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 StopReason = Literal[
@@ -95,3 +96,24 @@ class AskingReport:
         if self.stopped:
             found["stopped"] = {"reason": self.stopped.reason, "message": self.stopped.message, "fix": self.stopped.fix}
         return found
+
+
+def added_up(first: AskingReport, others: Sequence[AskingReport]) -> AskingReport:
+    """The first report with what the others settled, sent and spent."""
+    outcomes, details = Counter(first.outcomes), Counter(first.details)
+    for report in others:
+        outcomes.update(report.outcomes)
+        details.update(report.details)
+    reports = (first, *others)
+    return replace(
+        first,
+        ok=sum(report.ok for report in reports),
+        refused=sum(report.refused for report in reports),
+        failed=sum(report.failed for report in reports),
+        requests=sum(report.requests for report in reports),
+        input_tokens=sum(report.input_tokens for report in reports),
+        output_tokens=sum(report.output_tokens for report in reports),
+        usd=sum(report.usd for report in reports),
+        outcomes=dict(outcomes),
+        details=dict(details),
+    )
