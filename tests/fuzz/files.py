@@ -19,7 +19,7 @@ from .engines import Engines, sorted_rows
 from .rows import TEXTS
 from .trials import Trial
 
-FILES = 40  # of a trial
+FILES = 20  # of a trial
 COLUMNS = {
     "a": "int",
     "b": "string",

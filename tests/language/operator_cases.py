@@ -161,6 +161,11 @@ CASTS = (
     "cast(y as decimal(5,2))",
     "cast('0.1' as float)",
     "cast('3.4e39' as float)",
+    "cast(cast(m as float) as double)",
+    "cast(cast(n as float) as double)",
+    "cast(try_cast(3801472736456959000 as float) as double)",
+    "cast(cast(16777217 as float) as double)",
+    "cast(m as float) * 1D",
 )
 _TEXTS = (
     "1",

@@ -61,6 +61,10 @@ def test_a_query_gives_named_and_typed_columns(sql: str, columns: list[tuple[str
     [
         ("select k from here join there on here.k = there.k", "`k` is a column of both `here` and `there`"),
         ("select n from here join there using (n)", "there is no column `n` on both sides"),
+        (
+            "select k, n.v from here join there n using (k)",
+            "`n` is the name of a relation and of a column here, which USING cannot tell apart",
+        ),
         ("select n from here where sum(n) > 1", "an aggregate is not allowed in WHERE"),
         ("select n from here where rank() over (order by n) = 1", "a window function is not allowed in WHERE"),
         ("select n from here h(n)", "`h` renames the columns of a relation"),

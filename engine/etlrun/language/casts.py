@@ -90,6 +90,8 @@ def _prepared(value: exp.Expr, source: Type, target: Type) -> exp.Expr:
         return duckdb("trunc(_1)", value)
     if source.name in ("float", "double") and target.name == "decimal":
         return duckdb("case when isfinite(_1) then cast(cast(_1 as double) as varchar) end", value)
+    if source.name == "bigint" and target.name == "float":
+        return duckdb("cast(_1 as double)", value)  # as in Spark, where a direct cast can be lost
     if source.name == "double" and target.name == "float":
         return duckdb(_INFINITE_AS_FLOAT, value)
     if source.name == "decimal" and target.name == "string" and source.precision == source.scale:

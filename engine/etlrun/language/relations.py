@@ -52,6 +52,7 @@ def seen_by(checker: QueryChecker, query: exp.Select, relations: Mapping[str, Co
         names.append((alias, columns))
         _check_on(checker, join, tuple(names))
         merged = _merged(checker, join, names)
+        _refuse_column_as_alias(checker, join, names if merged else ())
         if join.kind.lower() in ROWS_OF_ONE_SIDE:
             names.pop()
             continue
@@ -185,6 +186,13 @@ def _merged(checker: QueryChecker, join: exp.Join, names: list[tuple[str, Column
         else:
             merged.append(Column(here.name, here.type))
     return Columns(tuple(merged)) if merged else None
+
+
+def _refuse_column_as_alias(checker: QueryChecker, join: exp.Join, names: Iterable[tuple[str, Columns]]) -> None:
+    """Complain about a relation beside USING that goes by the name of a column: Spark takes `r.d` for a field of the column `r`."""
+    for alias in [alias for alias, _ in names if alias and any(alias in columns for _, columns in names)]:
+        message = f"`{alias}` is the name of a relation and of a column here, which USING cannot tell apart"
+        checker.complain(join.this, "duplicate-name", message, "give the relation another name with `as`, or use ON")
 
 
 def _all_columns(names: Names) -> UniqueKey:

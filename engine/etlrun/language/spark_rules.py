@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from etlrun.language.calls import arguments_of, is_distinct
 from etlrun.language.casts import spark_cast
-from etlrun.language.columns import BIGINT, BOOLEAN, INT, NULL, decimal
+from etlrun.language.columns import BIGINT, BOOLEAN, DOUBLE, INT, NULL, decimal
 from etlrun.language.expressions import TYPE, cast
 from etlrun.language.functions import as_decimal
 from etlrun.language.functions.numbers import is_long, spark_negation
@@ -43,6 +43,10 @@ def _division(node: exp.Expr) -> exp.Expr:
 
 
 def _cast(node: exp.Expr) -> exp.Expr:
+    if TYPE in node.meta and kind_of(node).name == "float" and kind_of(node.this) in (INT, BIGINT):
+        # Spark takes a cast to double of an integer's cast to float for a cast to double: the float's rounding is lost.
+        node.this.replace(cast(node.this.copy(), DOUBLE))
+        return node
     if TYPE not in node.meta or not isinstance(node.this, (exp.Anonymous, exp.DPipe, exp.Case, exp.Paren)):
         return node
     return spark_cast(node.this, kind_of(node.this), kind_of(node), safe=isinstance(node, exp.TryCast))
