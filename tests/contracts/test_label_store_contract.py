@@ -11,7 +11,10 @@ from warehouses import Target
 
 from etlrun.contracts.connection import ServerAccess
 from etlrun.enrich._tables import METADATA
+from etlrun.enrich.jobs import NOT_KEPT, JobSheet
+from etlrun.enrich.keys import Key
 from etlrun.enrich.labels import open_store
+from etlrun.enrich.questions import Sheet
 from etlrun.enrich.store import Leased, Store
 from etlrun.failures import RunFailure
 from label_stores import QUESTION, known, record, result
@@ -231,3 +234,28 @@ def test_answers_are_removed_by_key_by_status_and_by_question(opened: Callable[.
     store.compact()
     assert store.forget_question(QUESTION.id) == 3
     assert (store.costs(), known(store, "late")) == ([], {})
+
+
+def test_a_job_is_collected_once_and_its_keys_are_asked_by_nobody_else(opened: Callable[..., Store]) -> None:
+    ours, theirs = opened(), opened()
+    ours.add_question(QUESTION, "gemini m")
+    ours.heartbeat()
+    keys = (Key("sao băng", "Sao băng", 2), Key("vtv3", "VTV3", 1))
+    ours.lease(QUESTION.id, [key.normal for key in keys])
+    job = ours.intend_job(QUESTION.id, "run-1", [JobSheet(keys, 1, 0, Sheet("a91f3c", NOT_KEPT, (0, 1), {}), 0.5)])
+    ours.name_job(job.id, "batches/1")
+    ours.release()
+    assert theirs.lease(QUESTION.id, ["sao băng", "đ"]) == Leased(("đ",), (), (), ("sao băng",))
+    (found,) = theirs.jobs([QUESTION.id])
+    assert (found.state, found.name, found.source, found.keys, found.usd) == (
+        "at work",
+        "batches/1",
+        "gemini m",
+        2,
+        0.5,
+    )
+    assert [(sheet.tries, [key.shown for key in sheet.keys]) for sheet in found.sheets] == [(1, ["Sao băng", "VTV3"])]
+    assert theirs.collect_job(job.id, "done", 0.25, "run-2", {})
+    assert not ours.collect_job(job.id, "done", 0.25, "run-1", {})
+    assert [(job.state, job.spent, job.content) for job in ours.jobs()] == [("done", 0.25, "")]
+    assert theirs.lease(QUESTION.id, ["sao băng"]).ours == ("sao băng",)
