@@ -45,7 +45,22 @@ def command(paths: tuple[Path, ...], profile: str, engine: str, settings: tuple[
     files = list(dict.fromkeys(file for path in given for file in _files(path)))
     if not files and not found:
         raise click.UsageError(f"there is no pipeline in {', '.join(map(str, given))}")
-    chosen = read_settings(settings)
+    mistakes, checked = _check_each(files, profile, read_settings(settings))
+    found |= mistakes
+    if not paths:
+        found.update(make_graph(checked)[1])
+    text = FORMATS[form](sorted(found))
+    if text:
+        click.echo(text)
+    errors = sum(diagnostic.severity == "error" for diagnostic in found)
+    if form == "text":
+        click.echo(f"{_counted(files)}: {_verdict(errors, len(found) - errors)}", err=True)
+    raise SystemExit(2 if errors else 0)
+
+
+def _check_each(files: Sequence[Path], profile: str, settings: dict[str, str]) -> tuple[set[Diagnostic], list[Checked]]:
+    """The mistakes and warnings of each file by itself, and the pipelines that have no mistake."""
+    found: set[Diagnostic] = set()
     projects: dict[Path, ProjectPipelines] = {}
     checked: list[Checked] = []
     for file in files:
@@ -57,23 +72,15 @@ def command(paths: tuple[Path, ...], profile: str, engine: str, settings: tuple[
             elif is_dashboard_file(file):
                 from etlrun.dashboards.check import check_dashboard
 
-                found.update(check_dashboard(file, profile, chosen).checked.warnings)
+                found.update(check_dashboard(file, profile, settings).checked.warnings)
             else:
                 project = find_project(file)
-                pipelines = projects.setdefault(project.root, ProjectPipelines(project, profile, chosen))
+                pipelines = projects.setdefault(project.root, ProjectPipelines(project, profile, settings))
                 checked.append(pipelines.check(file))
                 found.update(checked[-1].warnings)
         except SpecError as error:
             found.update(error.diagnostics)
-    if not paths:
-        found.update(make_graph(checked)[1])
-    text = FORMATS[form](sorted(found))
-    if text:
-        click.echo(text)
-    errors = sum(diagnostic.severity == "error" for diagnostic in found)
-    if form == "text":
-        click.echo(f"{_counted(files)}: {_verdict(errors, len(found) - errors)}", err=True)
-    raise SystemExit(2 if errors else 0)
+    return found, checked
 
 
 def _usual_folders() -> tuple[Path, ...]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from etlrun.cli.options import PipelineFile, checked_pipeline, choosing
+from etlrun.cli.options import PipelineFile, checked_pipeline, choosing, gathered
 from etlrun.cli.reporting import reporting
 from etlrun.cli.where import read_condition
 from etlrun.cli.words import tell
@@ -18,6 +19,17 @@ from etlrun.diagnostics import nearest
 if TYPE_CHECKING:
     from etlrun.compiler.check import Checked
     from etlrun.runtime.table_diff import DiffOptions, TableDiff
+
+
+@dataclass(frozen=True)
+class ComparedRows:
+    """Which rows and columns are compared, and how many changed rows are shown, as the options say it."""
+
+    key: str
+    ignore: tuple[str, ...]
+    where: str
+    tolerance: float
+    rows: int
 
 
 @click.command("diff")
@@ -41,20 +53,17 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one object.")
 @choosing
+@gathered(ComparedRows)
 def command(
     pipeline: Path,
     before: str,
     after: str,
     sink: str,
-    key: str,
-    ignore: tuple[str, ...],
-    where: str,
-    tolerance: float,
-    rows: int,
     as_json: bool,
     profile: str,
     engine: str,
     settings: tuple[str, ...],
+    options: ComparedRows,
 ) -> None:
     """Compare two sets of rows of a table that PIPELINE publishes, by its key, and show what changed.
 
@@ -66,25 +75,30 @@ def command(
     Exit code 0 when they are equal, 1 when they differ.
     """
     from etlrun.cli.diff_report import diff_object, diff_text
-    from etlrun.runtime.table_diff import DiffOptions
 
     checked = checked_pipeline(pipeline, profile, engine or "duckdb", settings)
     chosen = _sink(checked, sink)
-    options = DiffOptions(
-        _key(checked, chosen, key),
-        ignore,
-        tolerance,
-        rows,
-        read_condition(checked, checked.pipeline.sinks[chosen].value.from_, where),
-        getattr(checked.pipeline.sinks[chosen].value, "write", "") in ("append", "merge"),
-    )
-    found = _compare(checked, chosen, (before, after), options)
+    found = _compare(checked, chosen, (before, after), _diff_options(checked, chosen, options))
     if as_json:
         click.echo(json.dumps(diff_object(checked.pipeline.name, chosen, found), ensure_ascii=False, default=str))
     else:
         relation = checked.pipeline.sinks[chosen].value.from_
         tell(diff_text(f"{checked.pipeline.name}: {relation} -> {chosen}", found))
     raise SystemExit(0 if found.is_equal else 1)
+
+
+def _diff_options(checked: Checked, sink: str, options: ComparedRows) -> DiffOptions:
+    from etlrun.runtime.table_diff import DiffOptions
+
+    value = checked.pipeline.sinks[sink].value
+    return DiffOptions(
+        _key(checked, sink, options.key),
+        options.ignore,
+        options.tolerance,
+        options.rows,
+        read_condition(checked, value.from_, options.where),
+        getattr(value, "write", "") in ("append", "merge"),
+    )
 
 
 def _compare(checked: Checked, sink: str, sides: tuple[str, str], options: DiffOptions) -> TableDiff:

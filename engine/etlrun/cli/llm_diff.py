@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from etlrun.cli.llm_options import asking, chosen_models, consent_of
-from etlrun.cli.options import PipelineFile, checked_pipeline
+from etlrun.cli.llm_options import AskingOptions, asking, chosen_models
+from etlrun.cli.options import PipelineFile, checked_pipeline, gathered
 from etlrun.cli.reporting import reporting
 from etlrun.cli.words import table_text, tell
+
+if TYPE_CHECKING:
+    from etlrun.enrich.comparison import Comparison
 
 
 @click.command("diff")
@@ -35,16 +39,9 @@ from etlrun.cli.words import table_text, tell
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="The value of a param or variable; may be repeated."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one object a change.")
+@gathered(AskingOptions)
 def command(
-    pipeline: Path,
-    models: tuple[str, ...],
-    profile: str,
-    yes: bool,
-    max_usd: float | None,
-    count: int,
-    before: str,
-    settings: tuple[str, ...],
-    as_json: bool,
+    pipeline: Path, count: int, before: str, settings: tuple[str, ...], as_json: bool, options: AskingOptions
 ) -> None:
     """Ask a sample of the keys of PIPELINE as prompt and model are now, and say which answers differ from those of before.
 
@@ -53,22 +50,19 @@ def command(
     from etlrun.enrich.comparison import compare_answers
     from etlrun.runtime.asked_keys import gather_keys
 
-    checked = checked_pipeline(pipeline, profile, "", settings)
-    names = chosen_models(checked.profile, models) if models else ()
+    checked = checked_pipeline(pipeline, options.profile, "", settings)
+    names = chosen_models(checked.profile, options.models) if options.models else ()
     with reporting("llm diff", quiet=as_json) as reporter:
-        found = compare_answers(
-            checked,
-            gather_keys(checked, reporter),
-            names,
-            before,
-            count,
-            consent_of(reporter, yes=yes, max_usd=max_usd),
-            reporter,
-        )
+        keys = gather_keys(checked, reporter)
+        found = compare_answers(checked, keys, names, before, count, options.consent(reporter), reporter)
     if as_json:
         for change in found.changes:
             click.echo(json.dumps(change._asdict(), ensure_ascii=False))
-        return
+    else:
+        _tell(found)
+
+
+def _tell(found: Comparison) -> None:
     changed_rows = sum(change.rows for change in found.changes)
     click.echo(
         f"{len(found.changes):,} of {found.keys:,} keys get another answer, {changed_rows:,} of {found.rows:,} rows"

@@ -10,12 +10,14 @@ from xml.etree import ElementTree
 
 import click
 
-from etlrun.cli.llm_options import asking, chosen_models, consent_of
+from etlrun.cli.llm_options import AskingOptions, asking, chosen_models
+from etlrun.cli.options import gathered
 from etlrun.cli.reporting import reporting
 from etlrun.cli.words import table_text, tell
-from etlrun.spec.project import find_project
+from etlrun.spec.project import Project, find_project
 
 if TYPE_CHECKING:
+    from etlrun.enrich.evaluation import Evaluation
     from etlrun.enrich.scores import Score
 
 
@@ -36,48 +38,27 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the figures as JUnit XML too: a test for each output and each label.",
 )
+@gathered(AskingOptions)
 def command(
-    prompt: str,
-    golden: Path,
-    models: tuple[str, ...],
-    profile: str,
-    yes: bool,
-    max_usd: float | None,
-    min_accuracy: float | None,
-    as_json: bool,
-    junit: Path | None,
+    prompt: str, golden: Path, min_accuracy: float | None, as_json: bool, junit: Path | None, options: AskingOptions
 ) -> None:
     """Score the answers to PROMPT for the keys of GOLDEN.csv, whose other columns hold the right answers.
 
     Keys that were never asked are asked now. A key without an answer counts as wrong; overrides do not count. The interval is the one
     that holds the true accuracy in 95 of 100 samples.
     """
-    from etlrun.enrich.enrichment import models_of, opened
-    from etlrun.enrich.evaluation import evaluate
-    from etlrun.enrich.terms import Budget
-
     project = find_project(Path.cwd())
-    chosen = project.profile(profile)
-    names = chosen_models(chosen, models)
-    with reporting("llm eval") as reporter, opened(project, chosen, prompt, models_of(chosen, names)) as enrichment:
-        consent = consent_of(reporter, yes=yes, max_usd=max_usd)
-        found = evaluate(
-            enrichment, golden, consent, Budget(), project.settings.confirm_above_usd, "eval", reporter.progress
-        )
+    names = chosen_models(project.profile(options.profile), options.models)
+    found = _evaluated(project, prompt, golden, names, options)
     if as_json:
-        summary = {name: _object(score) for name, score in found.scores.items()}
-        click.echo(
-            json.dumps(
-                {
-                    "prompt": prompt,
-                    "models": names,
-                    "requests": found.requests,
-                    "usd": round(found.usd, 6),
-                    "outputs": summary,
-                },
-                ensure_ascii=False,
-            )
-        )
+        summary = {
+            "prompt": prompt,
+            "models": names,
+            "requests": found.requests,
+            "usd": round(found.usd, 6),
+            "outputs": {name: _object(score) for name, score in found.scores.items()},
+        }
+        click.echo(json.dumps(summary, ensure_ascii=False))
     else:
         for name, score in found.scores.items():
             tell(_text(name, score))
@@ -86,6 +67,18 @@ def command(
     if min_accuracy is not None and any(score.accuracy * 100 < min_accuracy for score in found.scores.values()):
         click.echo(f"below the wanted {min_accuracy:g}%", err=True)
         raise SystemExit(3)
+
+
+def _evaluated(
+    project: Project, prompt: str, golden: Path, models: tuple[str, ...], options: AskingOptions
+) -> Evaluation:
+    from etlrun.enrich.enrichment import models_of, opened
+    from etlrun.enrich.evaluation import evaluate
+    from etlrun.enrich.terms import Budget
+
+    profile, limit = project.profile(options.profile), project.settings.confirm_above_usd
+    with reporting("llm eval") as reporter, opened(project, profile, prompt, models_of(profile, models)) as enrichment:
+        return evaluate(enrichment, golden, options.consent(reporter), Budget(), limit, "eval", reporter.progress)
 
 
 def _object(score: Score) -> dict[str, Any]:

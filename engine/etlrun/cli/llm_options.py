@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -15,6 +16,22 @@ if TYPE_CHECKING:
     from etlrun.enrich.consent import Consent
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class AskingOptions:
+    """Which models are asked, and what they may cost."""
+
+    models: tuple[str, ...]
+    profile: str
+    yes: bool
+    max_usd: float | None
+
+    def consent(self, reporter: PlainReporter | LiveReporter) -> Consent:
+        """What the options allow."""
+        from etlrun.enrich.consent import Consent
+
+        return Consent(self.yes, self.max_usd, reporter.confirm)
 
 
 def asking(command: Command) -> Command:
@@ -55,10 +72,3 @@ def chosen_models(profile: Profile, models: tuple[str, ...]) -> tuple[str, ...]:
             f"the profile `{profile.name}` has {', '.join(known) or 'no models'}: name one", param_hint="--model"
         )
     return known
-
-
-def consent_of(reporter: PlainReporter | LiveReporter, *, yes: bool, max_usd: float | None) -> Consent:
-    """What the options allow."""
-    from etlrun.enrich.consent import Consent
-
-    return Consent(yes, max_usd, reporter.confirm)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +22,39 @@ from etlrun.spec.project import Use, find_project
 from etlrun.spec.registry import kinds
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class ProjectOptions:
+    """How pipelines are run, as the options of `etlrun run` and `etlrun retry` say it."""
+
+    profile: str
+    engine: str
+    settings: tuple[str, ...]
+    yes: bool
+    wait: float
+    as_json: bool
+    quiet: bool
+    jobs: int
+    max_usd: float | None = None
+    dry_run: bool = False
+    full: bool = False
+    junit: Path | None = None
+
+
+def gathered(kind: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options that are fields of the dataclass `kind` as one value, its parameter `options`."""
+    names = {field.name for field in fields(kind)}
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def with_options(**given: object) -> None:
+            own = {name: value for name, value in given.items() if name not in names}
+            command(**own, options=kind(**{name: value for name, value in given.items() if name in names}))
+
+        return with_options
+
+    return decorate
 
 
 class Seconds(click.ParamType[float]):

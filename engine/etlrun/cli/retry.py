@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from etlrun.cli.options import choosing, waiting
+from etlrun.cli.options import ProjectOptions, choosing, gathered, waiting
 from etlrun.cli.words import tell
 
 
@@ -21,30 +21,21 @@ from etlrun.cli.words import tell
 )
 @click.option("--json", "as_json", is_flag=True, help="Print an array with an object for each pipeline.")
 @click.option("-q", "--quiet", is_flag=True, help="Only say what went wrong.")
-def command(
-    profile: str,
-    engine: str,
-    settings: tuple[str, ...],
-    yes: bool,
-    wait: float,
-    jobs: int,
-    as_json: bool,
-    quiet: bool,
-) -> None:
+@gathered(ProjectOptions)
+def command(options: ProjectOptions) -> None:
     """Run what the last `etlrun run` of the project left open: pipelines that failed, were skipped, or were not reached.
 
     Give the same --profile, --engine and --set as for that run. The exit codes are those of `etlrun run`.
     """
-    from etlrun.cli.run_project import ProjectOptions, project_graph, run_project
+    from etlrun.cli.run_project import project_graph, run_project
     from etlrun.runtime.project_run import left_open
     from etlrun.spec.project import find_project
 
     project = find_project(Path.cwd())
     names = left_open(project.path(project.settings.runs))
-    graph = project_graph(profile, engine, settings)
+    graph = project_graph(options.profile, options.engine, options.settings)
     chosen = [name for name in graph.pipelines if name in names]
     if not chosen:
         tell("the last run of the project left nothing open", err=True)
         return
-    options = ProjectOptions(profile, engine, settings, True, yes, None, wait, as_json, quiet, jobs)
     raise SystemExit(run_project(graph, chosen, options))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from etlrun.cli.options import PipelineFile, checked_pipeline, choosing, waiting
+from etlrun.cli.options import PipelineFile, ProjectOptions, checked_pipeline, choosing, gathered, waiting
 from etlrun.cli.reporting import reporting
 from etlrun.cli.words import NO_ENGINE, counted, tell
 from etlrun.failures import RunFailure
@@ -68,24 +67,14 @@ if TYPE_CHECKING:
     "--json", "as_json", is_flag=True, help="Print one object (with several pipelines an array) to standard output."
 )
 @click.option("-q", "--quiet", is_flag=True, help="Only say what went wrong.")
+@gathered(ProjectOptions)
 def command(
     pipelines: tuple[Path, ...],
-    profile: str,
-    engine: str,
-    settings: tuple[str, ...],
-    dry_run: bool,
-    yes: bool,
-    max_usd: float | None,
-    wait: float,
     select: tuple[str, ...],
     exclude: tuple[str, ...],
-    jobs: int,
     first: str,
     last: str,
-    full: bool,
-    junit: Path | None,
-    as_json: bool,
-    quiet: bool,
+    options: ProjectOptions,
 ) -> None:
     """Run PIPELINE... (files, or names of pipelines of the project) and publish their results.
 
@@ -104,59 +93,61 @@ def command(
     Before models are asked for more than `confirm_above_usd` of etlrun.yaml, a person at the terminal must agree; elsewhere give --yes or
     --max-usd.
     """
-    if not pipelines or first or last:
-        from etlrun.cli.run_project import ProjectOptions, chosen_pipelines, project_graph, run_project
-
-        options = ProjectOptions(
-            profile, engine, settings, not dry_run, yes, max_usd, wait, as_json, quiet, jobs, full, junit
-        )
-        if first or last:
-            from etlrun.cli.run_periods import run_periods
-
-            if len(pipelines) != 1 or not (first and last):
-                raise click.UsageError("--from and --to go together, with one PIPELINE")
-            raise SystemExit(run_periods(pipelines[0], first, last, options))
-        graph = project_graph(profile, engine, settings)
-        chosen = chosen_pipelines(graph, select, exclude)
-        raise SystemExit(run_project(graph, chosen, options))
-    if select or exclude or junit:
+    if first or last:
+        raise SystemExit(_run_periods(pipelines, first, last, options))
+    if not pipelines:
+        raise SystemExit(_run_chosen(select, exclude, options))
+    if select or exclude or options.junit:
         raise click.UsageError("--select, --exclude and --junit are for runs of the project: leave out PIPELINE")
-    checked = [checked_pipeline(path, profile, engine, settings) for path in pipelines]
     _run_each(
-        checked, partial(_run, dry_run=dry_run, quiet=quiet, yes=yes, max_usd=max_usd, wait=wait), as_json=as_json
+        [checked_pipeline(path, options.profile, options.engine, options.settings) for path in pipelines], options
     )
 
 
-def _run_each(checked: Sequence[Checked], run: Callable[[Checked], dict[str, Any]], *, as_json: bool) -> None:
+def _run_periods(pipelines: Sequence[Path], first: str, last: str, options: ProjectOptions) -> int:
+    from etlrun.cli.run_periods import run_periods
+
+    if len(pipelines) != 1 or not (first and last):
+        raise click.UsageError("--from and --to go together, with one PIPELINE")
+    return run_periods(pipelines[0], first, last, options)
+
+
+def _run_chosen(select: tuple[str, ...], exclude: tuple[str, ...], options: ProjectOptions) -> int:
+    from etlrun.cli.run_project import chosen_pipelines, project_graph, run_project
+
+    graph = project_graph(options.profile, options.engine, options.settings)
+    return run_project(graph, chosen_pipelines(graph, select, exclude), options)
+
+
+def _run_each(checked: Sequence[Checked], options: ProjectOptions) -> None:
     """Run pipelines one after another, and print what they give where JSON is asked for."""
     summary: list[dict[str, Any]] = []
     with orderly():  # a publish is reported even where an error or a signal follows
         try:
             for pipeline in checked:
                 safe_point()
-                summary.append(run(pipeline))
+                summary.append(_run(pipeline, options))
         except RunFailure as failure:
-            if as_json and failure.record is not None:
+            if options.as_json and failure.record is not None:
                 summary.append(failure.record)
                 failure.is_printed = True
             raise
         finally:
-            if as_json and summary:
+            if options.as_json and summary:
                 click.echo(json.dumps(summary if len(checked) > 1 else summary[0], ensure_ascii=False))
 
 
-def _run(
-    checked: Checked, *, dry_run: bool, quiet: bool, yes: bool, max_usd: float | None, wait: float
-) -> dict[str, Any]:
+def _run(checked: Checked, options: ProjectOptions) -> dict[str, Any]:
     from etlrun.enrich.consent import Consent
     from etlrun.runtime.run import RunOptions, run_pipeline
 
-    if not checked.profile.names_engine and not quiet:
+    if not checked.profile.names_engine and not options.quiet:
         tell(NO_ENGINE, err=True)
-    with reporting(checked.pipeline.name, quiet=quiet) as reporter:
-        consent = Consent(yes, max_usd, reporter.confirm)
-        record = run_pipeline(checked, reporter, RunOptions(publishes=not dry_run, consent=consent, wait=wait))
-    if not quiet:
+    with reporting(checked.pipeline.name, quiet=options.quiet) as reporter:
+        consent = Consent(options.yes, options.max_usd, reporter.confirm)
+        given = RunOptions(publishes=not options.dry_run, consent=consent, wait=options.wait)
+        record = run_pipeline(checked, reporter, given)
+    if not options.quiet:
         with contextlib.suppress(OSError):  # a closed terminal does not undo a publish
             tell(_summary(record.as_json()), err=True)
     return record.as_json()

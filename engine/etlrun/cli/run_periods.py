@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from etlrun.cli.options import checked_pipeline
-from etlrun.cli.run_project import ProjectOptions, run_graph
+from etlrun.cli.options import ProjectOptions, checked_pipeline
+from etlrun.cli.run_project import run_graph
 from etlrun.compiler.check import Checked
 from etlrun.compiler.project_graph import ProjectGraph
 from etlrun.spec.params import ParamError, read_value

@@ -6,14 +6,13 @@ import contextlib
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import click
 
-from etlrun.cli.options import read_settings, with_engine
+from etlrun.cli.options import ProjectOptions, read_settings, with_engine
 from etlrun.cli.reporting import reporting
 from etlrun.cli.words import NO_ENGINE, counted, failure_text, table_text, tell
 from etlrun.compiler.producers import ProjectPipelines
@@ -25,24 +24,6 @@ from etlrun.runtime.run import RunOptions, run_pipeline
 from etlrun.spec.project import find_project
 from etlrun.stopping import orderly
 from etlrun.warehouse.turns import several_at_once
-
-
-@dataclass(frozen=True)
-class ProjectOptions:
-    """How a project is run."""
-
-    profile: str
-    engine: str
-    settings: tuple[str, ...]
-    publishes: bool
-    yes: bool
-    max_usd: float | None
-    wait: float
-    as_json: bool
-    quiet: bool
-    jobs: int = 1
-    is_full: bool = False
-    junit: Path | None = None
 
 
 def project_graph(profile: str, engine: str, settings: tuple[str, ...]) -> ProjectGraph:
@@ -98,14 +79,14 @@ def run_graph(graph: ProjectGraph, chosen: Sequence[str], options: ProjectOption
         with reporting(name, quiet=options.quiet) as reporter:
             reporter.say(f"runs because {reason}")
             consent = Consent(options.yes, options.max_usd, reporter.confirm)
-            given = RunOptions(publishes=options.publishes, consent=consent, wait=options.wait)
+            given = RunOptions(publishes=not options.dry_run, consent=consent, wait=options.wait)
             return run_pipeline(graph.pipelines[name], reporter, given)
 
     jobs = _jobs(graph, chosen, options)
     several = several_at_once() if jobs > 1 else contextlib.nullcontext()
     with orderly(), several:  # a publish is reported even where an error or a signal follows
         try:
-            found = ProjectRun(Reasons(graph, is_full=options.is_full), chosen, run_one, notice, jobs, runs).run()
+            found = ProjectRun(Reasons(graph, is_full=options.full), chosen, run_one, notice, jobs, runs).run()
         finally:
             _tell(
                 outcomes,

@@ -59,10 +59,7 @@ def compare_answers(
             "name one with an `enrich` step",
         )
     ask = replace(asking[0].ask, models=models or asking[0].ask.models)
-    sample = keys_of[asking[0].name].asked[:count]
-    keys = Keys(
-        [key.shown for key in sample], [key.rows for key in sample], tuple(sample), array("q", range(len(sample)))
-    )
+    keys = _sample(keys_of[asking[0].name], count)
     with open_enrichment(checked.project, checked.profile, ask) as enrichment:
         alone = replace(enrichment, overrides={})
         old = _question_before(alone, before)
@@ -81,6 +78,12 @@ def compare_answers(
     return Comparison(
         tuple(changes), len(compared), sum(key.rows for key in compared), f"{old.source} ({old.question})", after
     )
+
+
+def _sample(keys: Keys, count: int) -> Keys:
+    """The first `count` keys, those with the most rows."""
+    first = keys.asked[:count]
+    return Keys([key.shown for key in first], [key.rows for key in first], tuple(first), array("q", range(len(first))))
 
 
 def _question_before(enrichment: Enrichment, before: str) -> Cost:
