@@ -50,6 +50,16 @@ def test_a_file_alone_means_run(project: Project) -> None:
     assert project.table("totals") == [("A", 3), ("B", 3)]
 
 
+def test_a_folder_with_the_name_of_a_pipeline_does_not_hide_it(project: Project) -> None:
+    project.write("sales/notes.txt", "")
+    for command in (("sales",), ("run", "sales"), ("show", "sales", "big"), ("compile", "sales"), ("lineage", "sales")):
+        assert project.run(*command).code == 0, command
+    assert "1 pipeline: no mistakes" in project.run("check", "pipelines/sales.yaml").err
+    (project.folder / "sales/notes.txt").unlink()
+    (project.folder / "sales").rmdir()
+    assert "1 pipeline: no mistakes" in project.run("check", "sales").err
+
+
 def test_json_is_one_object_of_the_promised_shape(project: Project) -> None:
     found = project.run("run", "pipelines/sales.yaml", "--json").json
     assert found["pipeline"] == "sales"

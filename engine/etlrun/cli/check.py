@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from etlrun.cli.options import choosing, known_pipelines, project_folder, read_settings
+from etlrun.cli.options import choosing, known_pipelines, named_pipeline, project_folder, read_settings
 from etlrun.cli.words import counted
 from etlrun.compiler.check import Checked
 from etlrun.compiler.producers import ProjectPipelines
@@ -33,14 +33,14 @@ FOLDERS = ("pipelines", DASHBOARDS)
     help="The output format.",
 )
 def command(paths: tuple[Path, ...], profile: str, engine: str, settings: tuple[str, ...], form: str) -> None:
-    """Check pipelines, their tests and dashboards: files, or folders of them (pipelines/ and dashboards/ where none is given).
+    """Check pipelines, their tests and dashboards: files, names of pipelines, or folders (pipelines/ and dashboards/ where none is given).
 
     Without PATH the project is checked as a whole: what one pipeline reads of another must be published there with columns and types that
     fit, no two pipelines have one name or write one table, and none is made from itself.
 
     All mistakes are shown, sorted by place, each with what to do. Exit code 0 when there is none, 2 otherwise; warnings do not count.
     """
-    given = paths or _usual_folders()
+    given = tuple(map(_named, paths)) or _usual_folders()
     found = {_missing(path) for path in given if not path.exists()}
     files = list(dict.fromkeys(file for path in given for file in _files(path)))
     if not files and not found:
@@ -110,6 +110,11 @@ def _files(path: Path) -> Iterator[Path]:
         return
     yield from pipelines_below(path)
     yield from case_files_below(path)
+
+
+def _named(path: Path) -> Path:
+    """The file of a pipeline that is given by its name; a folder is what it is."""
+    return path if path.is_dir() else named_pipeline(str(path)) or path
 
 
 def _missing(path: Path) -> Diagnostic:

@@ -110,8 +110,11 @@ def known_pipelines() -> list[str]:
 
 
 def named_pipeline(text: str) -> Path | None:
-    """The file of the pipeline that has this name, or whose file has; None where a path is meant, or nothing that is there."""
-    if Path(text).exists() or "/" in text or text.endswith((".yaml", ".yml")):
+    """The file of the pipeline that has this name, or whose file has; None where a path is meant, or nothing that is there.
+
+    A folder that happens to have the name of a pipeline does not hide it.
+    """
+    if Path(text).is_file() or "/" in text or text.endswith((".yaml", ".yml")):
         return None
     files = [Path(path) for path in known_pipelines()]
     return next((path for path in files if path.stem == text), None) or next(
