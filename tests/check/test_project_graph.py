@@ -123,3 +123,19 @@ sinks:
     for place in ("7:15", "10:22", "13:15", "15:61"):
         (found,) = [part for part in said.split("\n\n") if f"pipelines/mart.yaml:{place}: unknown-column" in part]
         assert "the columns of `orders` are those that `core` publishes at pipelines/core.yaml:5:3" in found
+
+
+def test_a_column_that_is_published_with_another_type_is_shown_with_both_places(tmp_path: Path) -> None:
+    mart = """pipeline: mart
+sources:
+  orders: {table: {pipeline: core}}
+steps:
+  shops:
+    - from: orders
+    - aggregate: {by: [shop], columns: {total: sum(amount)}}
+sinks:
+  shops: {table: {from: shops, connection: warehouse, key: [shop], write: replace}}
+"""
+    said = check(tmp_path, core=CORE.replace('"decimal(10,2)"', "string"), mart=mart)
+    assert "pipelines/mart.yaml:7:52: type-mismatch: `sum` needs a number here" in said
+    assert "the columns of `orders` are those that `core` publishes at pipelines/core.yaml:5:3" in said

@@ -195,12 +195,12 @@ class _Checker:
         self.columns[name], self.steps[name], self.sights[name] = columns, tuple(found), sight
 
     def name_publishers(self, before: int, name: str) -> None:
-        """Say of columns that a relation lacks, in the mistakes since `before`, where the tables it is made from are published."""
+        """Say of columns that a relation lacks or has with another type, in the mistakes since `before`, where the tables it is made from are published."""
         places = "; ".join(sorted(self.publishing.get(name, ())))
         if places:
             self.problems[before:] = [
                 replace(found, fix=f"{found.fix}; {places}" if found.fix else places)
-                if found.code == "unknown-column"
+                if found.code in ("unknown-column", "type-mismatch")
                 else found
                 for found in self.problems[before:]
             ]

@@ -40,8 +40,8 @@ def look_at_tables(checked: Checked, names: Iterable[str]) -> None:
         except RunFailure as failure:
             if _is_first_run(checked, use, failure):
                 continue
-            if failure.code in NOT_THERE:
-                failure.add(fix=_who_publishes(checked, use))
+            if failure.code in (*NOT_THERE, "missing-column"):
+                failure.add(fix=_who_publishes(checked, name, use, failure.code))
             raise located(checked, use.where, failure) from failure.__cause__
 
 
@@ -60,15 +60,19 @@ def _no_rows(columns: Columns, folder: Path) -> ReadResult:
     return ReadResult((ParquetFiles((str(path),)),), 0)
 
 
-def _who_publishes(checked: Checked, use: Use) -> str:
+def _who_publishes(checked: Checked, name: str, use: Use, code: str) -> str:
     """What to run first, where a pipeline of the project publishes the table that a source reads."""
     pipelines, _ = check_all(ProjectPipelines(checked.project, checked.profile.name, {}))
     tables = (table for one in pipelines for table in published_tables(one).values())
     place = use.value.table_read()
-    names = [table.pipeline for table in tables if (table.connection, table.table.lower()) == place]
-    if not names or names == [checked.pipeline.name]:
+    table = next((table for table in tables if (table.connection, table.table.lower()) == place), None)
+    if table is None or table.pipeline == checked.pipeline.name:
         return ""
-    return f"; the pipeline `{names[0]}` publishes it: etlrun {names[0]}"
+    if code in NOT_THERE:
+        return f"; the pipeline `{table.pipeline}` publishes it: etlrun {table.pipeline}"
+    if any(table.columns.get(column.name) is None for column in checked.columns[name]):
+        return ""
+    return f"; the pipeline `{table.pipeline}` has changed since it ran: etlrun migrate {table.pipeline} --apply, then etlrun {table.pipeline}"
 
 
 def find_files(checked: Checked, names: list[str], reporter: Reporter) -> dict[str, Inventory]:
