@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from etlrun.compiler.check import Checked
-from etlrun.compiler.producers import check_file
+from etlrun.compiler.producers import check_file, name_in
 from etlrun.dashboards.checked import CheckedDashboard, ShownColumn, key_of
 from etlrun.dashboards.formulas import read_formulas
 from etlrun.dashboards.names import Names
@@ -34,11 +34,16 @@ def check_dashboard(path: Path, profile: str = "", settings: Mapping[str, str] |
 
 def _pipeline_file(document: Document, project: Project) -> Path:
     folder = project.path("pipelines")
-    known = {path.relative_to(folder).with_suffix("").as_posix(): path for path in pipelines_below(folder)}
+    paths = tuple(pipelines_below(folder))
+    known = {name_in(path): path for path in reversed(paths)}
+    files = {path.relative_to(folder).with_suffix("").as_posix(): path for path in paths}
     name = document.value["pipeline"]
-    if name in known:
-        return known[name]
-    fix = nearest(name, known) or f"the pipelines are {', '.join(sorted(known))}"
+    found = known.get(name) or files.get(name)
+    if found is not None:
+        return found
+    fix = nearest(name, known) or (
+        f"the pipelines are {', '.join(sorted(known))}" if known else "write one: etlrun new"
+    )
     message = f"there is no pipeline `{name}` in pipelines/"
     raise SpecError([document.diagnose(("pipeline",), "unknown-pipeline", message, fix)])
 

@@ -48,7 +48,9 @@ class Names:
     def number(self, name: str, where: Keys) -> None:
         found = self.column(name, where)
         if found and not found.type.is_numeric:
-            self.complain(where, "type-mismatch", f"`{found.name}` is {found.type}, not a number")
+            numbers = [item.name for item in self.columns if item.type.is_numeric]
+            fix = f"name a column of numbers: {', '.join(numbers[:12])}" if numbers else "compute one in the pipeline"
+            self.complain(where, "type-mismatch", f"`{found.name}` is {found.type}, not a number", fix)
 
     def spelled(self, name: str) -> str:
         found = self.columns.get(name)

@@ -37,11 +37,23 @@ def read_rows(dashboard: CheckedDashboard, work: Path) -> ShownRows:
     records = _records(dashboard)
     if isinstance(dashboard.sink, Files):
         return _of_file(dashboard, records)
-    database = database_reader(dashboard.checked.project, dashboard.checked.profile)(dashboard.sink.connection)
     try:
-        return _of_table(dashboard, database, work, records)
-    finally:
-        database.close()
+        database = database_reader(dashboard.checked.project, dashboard.checked.profile)(dashboard.sink.connection)
+        try:
+            return _of_table(dashboard, database, work, records)
+        finally:
+            database.close()
+    except RunFailure as failure:
+        fix = _to_publish(dashboard, failure.code)
+        raise RunFailure("usage", failure.code, failure.message, fix) from failure if fix else failure
+
+
+def _to_publish(dashboard: CheckedDashboard, code: str) -> str:
+    """The commands after which the table is as the pipeline publishes it now; nothing where it is there and as it should be."""
+    name = dashboard.checked.pipeline.name
+    if code == "missing-column":
+        return f"the pipeline has changed since it ran: etlrun migrate {name} --apply, then etlrun run {name}"
+    return f"run the pipeline first: etlrun run {name}" if code in ("missing-table", "connection-missing") else ""
 
 
 def _of_table(dashboard: CheckedDashboard, database: Database, work: Path, records: Sequence[Record]) -> ShownRows:
@@ -67,8 +79,7 @@ def _of_file(dashboard: CheckedDashboard, records: Sequence[Record]) -> ShownRow
     path = dashboard.checked.project.path(dashboard.sink.path)
     if not path.is_file():
         message = f"the file {dashboard.sink.path} of the sink `{dashboard.spec.sink}` is not there"
-        fix = f"run the pipeline first: etlrun pipelines/{dashboard.spec.pipeline}.yaml"
-        raise RunFailure("usage", "missing-table", message, fix)
+        raise RunFailure("usage", "missing-table", message, _to_publish(dashboard, "missing-table"))
     _verify(dashboard, path)
     published = (item for item in records if item.status == "done" and dashboard.spec.sink in item.sinks)
     record = next(published, None)
@@ -86,11 +97,12 @@ def _verify(dashboard: CheckedDashboard, path: Path) -> None:
         there = set(pq.read_schema(path).names)
     except (OSError, pa.ArrowException) as error:
         message = f"the file {path} is no Parquet file ({str(error).splitlines()[0]})"
-        raise RunFailure("usage", "missing-table", message, "run the pipeline again") from error
+        raise RunFailure("usage", "missing-table", message, _to_publish(dashboard, "missing-table")) from error
     missing = [column.name for column in dashboard.columns if column.name not in there]
     if missing:
         message = f"the file {path} has no column {', '.join(f'`{name}`' for name in missing)}"
-        raise RunFailure("usage", "table-mismatch", message, "run the pipeline again, which replaces the file")
+        fix = f"run the pipeline again, which replaces the file: etlrun run {dashboard.checked.pipeline.name}"
+        raise RunFailure("usage", "table-mismatch", message, fix)
 
 
 def _entries(dashboard: CheckedDashboard, database: Database) -> list[LedgerEntry]:

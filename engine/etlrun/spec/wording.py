@@ -79,7 +79,9 @@ def _explain_unknown_keys(document: Document, error: ValidationError, where: Key
         if name in known or any(name in _keys_of(known[other]) for other in empty):
             continue  # a key that belongs into an empty value beside it is told of there
         if is_kind:
-            fix = WORDS.get(name.lower()) or nearest(name, known) or "there is " + ", ".join(known)
+            inner = next((other for other in given if other in known and name in _keys_of(known[other])), None)
+            beside = f"it is a key of `{inner}`: write it inside the braces of `{inner}`" if inner else ""
+            fix = beside or WORDS.get(name.lower()) or nearest(name, known) or "there is " + ", ".join(known)
             yield Mistake(
                 inside, document.diagnose_key(inside, "unknown-kind", f"there is no {_family(where)} `{name}`", fix)
             )

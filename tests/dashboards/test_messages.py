@@ -1,0 +1,91 @@
+"""What `dashboard build` says where a table does not suit its page: the place, and commands that work to the letter."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import duckdb
+
+from projects import Project
+
+PIPELINE = """pipeline: trips
+sources:
+  rows:
+    csv: {path: trips.csv, columns: {bike: string, km: int}}
+steps:
+  rides:
+    - from: rows
+sinks:
+  rides: {table: {from: rides, connection: warehouse, write: replace}}
+"""
+DASHBOARD = """dashboard: bikes
+title: Bikes
+pipeline: trips
+sink: rides
+measures:
+  rides: {label: Rides, count: rows}
+filters: [km]
+page:
+  - [{kpi: rides}]
+"""
+
+
+def follow(project: Project, said: str) -> None:
+    for command in re.findall(r"etlrun ([^,;\n]+)", said):
+        result = project.run(*shlex.split(command))
+        assert result.code == 0, result.err
+
+
+def test_a_table_that_does_not_suit_names_the_commands_that_help(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.write("pipelines/daily/rides.yaml", PIPELINE)
+    project.write("trips.csv", "bike,km\na,1\nb,2\n")
+    project.write("dashboards/bikes.yaml", DASHBOARD)
+    missing = project.run("dashboard", "build")
+    assert "dashboards/bikes.yaml:4:7: connection-missing" in missing.err
+    follow(project, missing.err)
+    assert project.run("dashboard", "build").code == 0
+
+    project.write(
+        "pipelines/daily/rides.yaml", PIPELINE.replace("from: rows", "from: rows\n    - derive: {far: km > 1}")
+    )
+    changed = project.run("dashboard", "build")
+    assert "missing-column: the table `rides` has no column `far`" in changed.err
+    follow(project, changed.err)
+    assert project.run("dashboard", "build").code == 0
+
+    with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as warehouse:
+        warehouse.execute("DROP TABLE rides")
+    gone = project.run("dashboard", "build")
+    assert "missing-table" in gone.err
+    follow(project, gone.err)
+    assert project.run("dashboard", "build").code == 0
+
+
+def test_a_filter_with_too_many_values_is_shown_in_its_file(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.pipeline(PIPELINE, "trips")
+    project.write("trips.csv", "bike,km\n" + "".join(f"a,{number}\n" for number in range(300)))
+    project.write("dashboards/bikes.yaml", DASHBOARD)
+    assert project.run("trips").code == 0
+    said = project.run("dashboard", "build").err
+    assert "dashboards/bikes.yaml:7:10: dashboard-size: the filter `km` has 300 values" in said
+
+
+def test_a_card_that_is_written_another_way_leads_to_ours(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.pipeline(PIPELINE, "trips")
+    cards = "{pie: {of: bike, value: rides}}, {bar: {of: bike, value: rides}, title: Bikes}"
+    project.write("dashboards/bikes.yaml", DASHBOARD.replace("{kpi: rides}", cards))
+    said = project.run("check", "dashboards").out
+    assert "there is no kind `pie`" in said and "shown by `donut`" in said
+    assert "`title`" in said and "it is a key of `bar`: write it inside the braces of `bar`" in said
+
+
+def test_a_sum_of_texts_names_the_numbers(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.pipeline(PIPELINE, "trips")
+    project.write("dashboards/bikes.yaml", DASHBOARD.replace("count: rows", "sum: bike"))
+    assert "name a column of numbers: km" in project.run("check", "dashboards").out
