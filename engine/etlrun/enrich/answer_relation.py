@@ -107,7 +107,7 @@ def _no_answer(enrichment: Enrichment, answers: Answers) -> RunFailure | None:
                 (stored.reason for stored in known.values() if stored.status == "failed" and stored.reason),
                 "no answer came",
             )
-            fix = "nothing was published; run again when it is fixed"
+            fix = "look at the settings of the model, or run again when its service answers; nothing was published"
             return RunFailure(
                 "model", "model-no-answer", f"{tier.source} answered none of {report.failed:,} keys: {reason}", fix
             )
