@@ -580,7 +580,7 @@ RUN_CODES: dict[str, Code] = {
     "rows-refused": Code(
         "the server refused the rows",
         "a type or constraint of the table does not allow a value",
-        "look at the table",
+        "leave such rows out or change them in the pipeline, or change the table",
         1,
     ),
     "value-refused": Code(

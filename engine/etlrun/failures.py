@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from dataclasses import replace
 from typing import Any, Literal
@@ -12,6 +14,7 @@ from etlrun.secrets import hide_secrets
 
 Reason = Literal["source", "engine", "sink", "connection", "model", "check", "stopped", "interrupted", "usage"]
 
+NO_ROOM = tuple(os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))  # how systems say it
 
 _PERSONAL = re.compile(r"[^\s@'\"]+@[^\s@'\"]+\.[^\s@'\"]+|\d{9,}")
 

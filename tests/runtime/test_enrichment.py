@@ -227,6 +227,7 @@ def test_a_service_that_cannot_be_reached_is_told_and_publishes_nothing(project:
     assert result.json["error"]["message"].startswith(
         "gemini gemini-2.5-flash answered none of 5 keys: the service cannot be reached"
     )
+    assert "run again when its service answers" in result.json["error"]["fix"]
     assert "labelled" not in tables(project)
     with service() as served:
         assert (run(project, served).code, asked(served)) == (0, 5)

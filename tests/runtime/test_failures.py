@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import resource
 import signal
 import stat
@@ -138,15 +139,37 @@ def test_a_full_disk(project: Project) -> None:
     )
     project.write("data/20220402.json", lines)
 
-    def no_room() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-
     result = project.run(spec(project), limit=no_room)
     assert result.code == 1
     assert "Traceback" not in result.err
     assert "File too large" in result.err
     assert project.table("totals") == OLD
+
+
+@pytest.mark.parametrize(
+    ("sink", "file", "code"),
+    [
+        ("table: {from: names, connection: warehouse, write: replace}", "warehouse.duckdb", "publish-unknown"),
+        ("files: {from: names, path: out/names.csv}", "out/names.csv", "publish-failed"),
+    ],
+)
+def test_a_full_disk_of_what_is_published_to(project: Project, sink: str, file: str, code: str) -> None:
+    project.write("names.csv", "name,number\n" + "".join(f"{'n' * 200},{number % 7}\n" for number in range(2_000)))
+    names = "names: {csv: {path: names.csv, columns: {name: string, number: int}}}"
+    pipeline = project.pipeline(f"sources:\n  {names}\nsinks:\n  names: {{{sink}}}\n", "names")
+    result = project.run(pipeline, limit=no_room)
+    assert result.code == 1, result.err
+    assert f"pipelines/names.yaml:5:11: {code}: " in result.err
+    assert file in result.err and "File too large" in result.err and "= make room on the disk of " in result.err
+    assert project.table("totals") == OLD
+    run_id = re.search(r"etlrun resume (\S+)`", result.err)
+    assert run_id is not None and project.run("resume", run_id[1]).code == 0
+
+
+def no_room() -> None:
+    """Let no file of a process grow past 100 kB."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
 
 @pytest.mark.parametrize("engine", ["duckdb", "spark"])

@@ -20,7 +20,7 @@ from sqlglot import exp, parse_one
 
 from etlrun.contracts.connection import Load, Published
 from etlrun.contracts.health import HealthFinding
-from etlrun.failures import RunFailure, without_personal
+from etlrun.failures import NO_ROOM, RunFailure, without_personal
 from etlrun.language.arrow import arrow_schema, type_of_arrow
 from etlrun.language.columns import Columns, Type
 from etlrun.language.dialects import DUCKDB_SETTINGS, duckdb_sql
@@ -31,7 +31,7 @@ from etlrun.warehouse.database import Warehouse
 from etlrun.warehouse.faults import point
 from etlrun.warehouse.inspection import sample_key
 from etlrun.warehouse.open_sessions import OpenSessions
-from etlrun.warehouse.refusals import is_duplicate, refused_rows
+from etlrun.warehouse.refusals import CHANGE_ROWS, REFERRED, is_duplicate, refused_rows
 from etlrun.warehouse.server import ErrorKind, LoadRefused, Rule, Server, ServerError
 from etlrun.warehouse.stage import Encoding, Stage, StageField
 from etlrun.warehouse.tables import Definition, OwnTable, loss_of
@@ -325,22 +325,25 @@ class DuckdbServer(Server[DuckdbServerSession, Definition[DuckdbColumn]]):
                 session.run(f"DELETE FROM {_table(table)} AS old USING {rows} AS new WHERE {same}")
 
     def explain(self, error: ServerError) -> tuple[str, str]:
+        if error.code == "ConstraintException" and "still referenced" in error.detail:
+            return REFERRED
         if error.code == "ConstraintException":
-            return f"a constraint of the table is violated ({error.detail})", "look at the constraints of the table"
+            return f"a constraint of the table is violated ({self.masked(error)})", CHANGE_ROWS
+        if _is_full(error.detail):
+            return f"there is no room for what DuckDB writes ({error.detail})", "make room on the disk of the file"
         return f"DuckDB fails ({error.detail})", "look at the disk that the file is on, and at who else writes to it"
 
     def refusal(
         self, stage: Stage, there: Definition[DuckdbColumn], error: ServerError | LoadRefused
     ) -> RunFailure | None:
-        failure = refused_rows(stage, error, str(error))
-        return (
-            RunFailure("sink", failure.code, f"{failure.message}: {error}", failure.fix)
-            if is_duplicate(error)
-            else None
-        )
+        if not is_duplicate(error):
+            return None
+        failure = refused_rows(stage, error, "")
+        detail = self.masked(error) if isinstance(error, ServerError) else str(error)
+        return RunFailure("sink", failure.code, f"{failure.message}: {detail}", failure.fix)
 
     def masked(self, error: ServerError) -> str:
-        return error.detail
+        return error.detail.removeprefix("Constraint Error: ")
 
     def readers(
         self, sessions: OpenSessions[DuckdbServerSession], there: Definition[DuckdbColumn], notices: list[str]
@@ -393,8 +396,20 @@ def _as_server_error() -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        kind: ErrorKind = "transient" if isinstance(error, duckdb.TransactionException) else "other"
-        raise ServerError(type(error).__name__, _detail(error), kind) from error
+        raise ServerError(type(error).__name__, _detail(error), _kind(error)) from error
+
+
+def _kind(error: duckdb.Error) -> ErrorKind:
+    detail = _detail(error)
+    if isinstance(error, duckdb.TransactionException):
+        return "other" if _is_full(detail) else "transient"
+    if not isinstance(error, duckdb.ConstraintException) or "still referenced" in detail:
+        return "other"
+    return "duplicate" if "uplicate key" in detail else "refused"
+
+
+def _is_full(detail: str) -> bool:
+    return any(sign in detail for sign in NO_ROOM)
 
 
 def _collations(session: DuckdbServerSession, here: str) -> dict[str, str]:

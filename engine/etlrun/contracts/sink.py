@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etlrun.contracts.connection import Database, Load
-from etlrun.failures import RunFailure
+from etlrun.failures import NO_ROOM, RunFailure
 from etlrun.language.columns import Columns
 from etlrun.spec.fields import Described
 from etlrun.spec.paths import path_inside
@@ -112,9 +112,10 @@ def replacing(target: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
             new.replace(target)
     except (duckdb.Error, OSError) as error:
         detail = str(error).split("\n", 1)[0]
-        raise RunFailure(
-            "sink", "publish-failed", f"{target} was not written ({detail})", "the old file is untouched"
-        ) from error
+        sign = next((sign for sign in NO_ROOM if sign in detail), "")
+        fix = f"make room on the disk of {target.parent}" if sign else f"look at {target.parent} and its permissions"
+        message = f"{target} was not written, the old file is untouched ({sign or detail})"
+        raise RunFailure("sink", "publish-failed", message, fix) from error
     finally:
         with suppress(OSError):  # most often it is in its place by now
             new.unlink()

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from etlrun.failures import RunFailure
+from etlrun.failures import NO_ROOM, RunFailure
 
-SIGNS = tuple(os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 OF_THE_RUN = (
     "engine",
     "unreadable-file",
@@ -27,7 +24,7 @@ def disk_failure(folder: Path, reason: str) -> RunFailure:
 def as_full_disk(failure: RunFailure, folder: Path) -> RunFailure:
     """`failure`, or what it comes from: that the disk of the run's folder is full."""
     texts = list(_texts(failure))
-    sign = next((sign for sign in SIGNS for text in texts if sign in text), None)
+    sign = next((sign for sign in NO_ROOM for text in texts if sign in text), None)
     if sign is None or not (failure.code in OF_THE_RUN or any(str(folder) in text for text in texts)):
         return failure
     return disk_failure(folder, sign)

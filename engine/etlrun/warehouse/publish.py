@@ -258,8 +258,8 @@ class _Publish:
             failure = RunFailure(
                 "sink",
                 "publish-unknown",
-                f"whether {named} was published is not known: the server went away while it committed ({what})",
-                "publish this run again when it is back: if the rows are there already, nothing happens",
+                f"whether {named} was published is not known: it failed while it committed ({what})",
+                f"{fix}; rows that are there already are not published twice",
             )
         else:
             failure = RunFailure(

@@ -7,6 +7,12 @@ from etlrun.warehouse.inspection import equal_rows
 from etlrun.warehouse.server import LoadRefused, ServerError
 from etlrun.warehouse.stage import Stage
 
+REFERRED = (  # to rows that a publish would delete
+    "rows of another table refer to rows that would be replaced",
+    "drop the foreign key of that table, or delete its rows first: a publish deletes rows before it adds the new ones",
+)
+CHANGE_ROWS = "leave such rows out or change them in the pipeline, or change the type or constraint of the table"
+
 
 def is_about_rows(error: ServerError | LoadRefused) -> bool:
     """Whether the table does not take rows; other errors are about the server or the connection."""
@@ -37,5 +43,4 @@ def refused_rows(stage: Stage, error: ServerError | LoadRefused, detail: str) ->
             f"{not_published(stage)}: a key of the new rows is there already, in a row that is not replaced",
             "look at the keys of the table, or publish with `merge`",
         )
-    fix = "look at the types and constraints of the table"
-    return RunFailure("sink", "rows-refused", f"{not_published(stage)}: {detail}", fix)
+    return RunFailure("sink", "rows-refused", f"{not_published(stage)}: {detail}", CHANGE_ROWS)

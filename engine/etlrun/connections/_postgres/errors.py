@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import psycopg
 
 from etlrun.failures import without_personal
+from etlrun.warehouse.refusals import REFERRED
 from etlrun.warehouse.server import ErrorKind, ServerError
 
 LOST = "08006"
@@ -49,10 +50,7 @@ _WHAT = {
     UNREACHABLE: ("the server cannot be reached", "check host and port, and that the server runs"),
     LOST: ("the connection broke", "check the network and the server's log"),
     "22P05": ("the database's encoding cannot hold a character", "create the database with ENCODING 'UTF8'"),
-    "23503": (
-        "rows of another table refer to rows that would be replaced",
-        "drop the foreign key of that table, or delete its rows first: a publish deletes rows before it adds the new ones",
-    ),
+    "23503": REFERRED,
     "25006": ("the server is read-only", "point the connection at the primary server"),
     "28000": ("the server takes no connection of this account from here", "look at its pg_hba.conf"),
     "28P01": ("the server refuses the user or the password", "check both in the environment"),
@@ -93,6 +91,8 @@ def server_error(error: Exception) -> ServerError:
     detail = str(error).strip()
     code = getattr(error, "sqlstate", None) or _code_of(detail)
     kind: ErrorKind = next((kind for start, kind in _KINDS if code.startswith(start)), "other")
+    if code == "23503" and detail.startswith("insert"):  # one code for both ends of a foreign key
+        kind = "refused"
     return ServerError(code, detail, kind, masked(detail))
 
 

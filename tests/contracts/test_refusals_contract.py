@@ -1,0 +1,66 @@
+"""What a person reads where a table takes no rows or an account may not write: the place in the file, the table, why, and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from warehouses import Target
+
+from projects import Project, Result
+
+SPEC = """sources:
+  given: {csv: {path: given.csv, columns: {id: int, shop: int}}}
+sinks:
+  profile: {table: {from: given, connection: warehouse, write: replace}}
+"""
+PROJECT = """profiles:
+  local: {engine: {duckdb: {}}, connections: {warehouse: {CONNECTION}}}
+"""
+RULES = {
+    "shop INT CHECK (shop < 5)": "check",
+    "shop INT NOT NULL": "shop",
+    "shop INT, FOREIGN KEY (shop) REFERENCES shops (id)": "",
+}
+
+
+def run(target: Target, folder: Path, rows: str, **keys: str) -> Result:
+    """A run that publishes these rows by a connection with other `keys`."""
+    given = {**target.keys, **keys}
+    place = next(name for name in ("url", "path") if name in given)
+    connection = f'{target.kind}: {{{place}: "${{PLACE}}"}}'
+    project = Project(folder)
+    project.write("etlrun.yaml", PROJECT.replace("CONNECTION", connection))
+    project.write("given.csv", f"id,shop\n{rows}\n")
+    return project.run(project.pipeline(SPEC), PLACE=given[place])
+
+
+@pytest.mark.parametrize("target", ["duckdb", "mysql", "postgres"], indirect=True)
+@pytest.mark.parametrize("rule", RULES)
+def test_a_value_that_the_table_refuses_is_told_with_what_to_do(target: Target, tmp_path: Path, rule: str) -> None:
+    target.run(
+        "CREATE TABLE shops (id INT PRIMARY KEY)",
+        "INSERT INTO shops VALUES (1)",
+        f"CREATE TABLE profile (id INT, {rule})",
+        "INSERT INTO profile VALUES (7, 1)",
+    )
+    target.close()
+    result = run(target, tmp_path, "1,1\n2," if "NULL" in rule else "1,1\n2,9")
+    assert result.code == 1, result.err
+    assert "pipelines/p.yaml:5:13: " in result.err and "-refused: " in result.err and "`profile`" in result.err, (
+        result.err
+    )
+    assert RULES[rule] in result.err.lower() and "Error" not in result.err and "resume" not in result.err, result.err
+    assert any(fix in result.err for fix in ("in the pipeline", "`filter` such rows out", "publish that table first"))
+    assert target.run("SELECT id, shop FROM profile") == [(7, 1)]
+
+
+@pytest.mark.parametrize("target", ["mysql", "postgres"], indirect=True)
+def test_a_right_that_is_missing_is_told_with_what_to_grant(target: Target, tmp_path: Path) -> None:
+    assert run(target, tmp_path, "1,1").code == 0
+    account = target.make_account("SELECT, DELETE", *("profile", "_etlrun_loads", "_etlrun_writers"))
+    given = target.keys["url"].replace("//root@", f"//{account}@")
+    result = run(target, tmp_path, "1,2", url=given)
+    assert result.code == 1, result.err
+    assert "pipelines/p.yaml:5:13: " in result.err and "INSERT" in result.err and "profile" in result.err
+    assert target.run("SELECT id, shop FROM profile") == [(1, 1)]
