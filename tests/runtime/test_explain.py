@@ -62,6 +62,10 @@ def test_the_rows_of_a_key_are_counted_after_each_step_back_to_the_source(folder
     assert [row["item"] for row in found["sales"]["sample"]] == ["cola", "tea", "tea"]
 
 
+def test_the_column_of_a_known_key_may_be_left_out(folder: Path) -> None:
+    assert explained(folder, "--key", "Hue") == explained(folder, "--key", "market=Hue")
+
+
 def test_a_window_sees_all_rows_and_not_those_of_the_key_only(folder: Path) -> None:
     _, found = explained(folder, "--key", "market=Hue")
     assert found["totals"]["sample"][0]["place"] == 2
@@ -88,7 +92,8 @@ def test_the_text_says_the_same(folder: Path) -> None:
     [
         (("--key", "market=Nowhere"), 1, ""),
         (("--key", "markt=Hue"), 2, "did you mean `market`"),
-        (("--key", "market"), 2, "`market` is not COLUMN=VALUE"),
+        (("--key", "Nowhere"), 1, ""),
+        (("sales", "--key", "Hue"), 2, "`Hue` has no column: --key shop=VALUE"),
         (("totls", "--key", "market=Hue"), 2, "did you mean `totals`"),
         (("--key", "units=many"), 2, "`many` is not a bigint"),
     ],

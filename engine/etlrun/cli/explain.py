@@ -14,6 +14,7 @@ from etlrun.cli.options import PipelineFile, checked_pipeline, choosing
 from etlrun.cli.reporting import reporting
 from etlrun.cli.words import counted, tell
 from etlrun.diagnostics import nearest
+from etlrun.sinks.table import Table
 
 if TYPE_CHECKING:
     from etlrun.compiler.check import Checked
@@ -25,7 +26,14 @@ DAYS = 6  # shown of a source, of more
 @click.command("explain")
 @click.argument("pipeline", metavar="PIPELINE", type=PipelineFile())
 @click.argument("relation", metavar="[RELATION]", default="")
-@click.option("--key", "keys", multiple=True, required=True, metavar="COLUMN=VALUE", help="Whose row; may be repeated.")
+@click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    required=True,
+    metavar="[COLUMN=]VALUE",
+    help="Whose row; may be repeated. The column may be left out where the key is one.",
+)
 @click.option("-n", "--rows", default=0, type=click.IntRange(0), help="Show so many rows of each relation.")
 @click.option("--json", "as_json", is_flag=True, help="Print one object.")
 @choosing
@@ -86,12 +94,14 @@ def _key(checked: Checked, relation: str, texts: tuple[str, ...]) -> dict[str, s
     from etlrun.spec.literals import LiteralError, literal_of
 
     columns, found = checked.columns[relation], {}
+    known = _known_key(checked, relation)
     for text in texts:
-        name, equals, value = text.partition("=")
+        name, equals, value = text.partition("=") if "=" in text or len(known) != 1 else (known[0], "=", text)
         item = columns.get(name.strip())
         if not equals or item is None:
             fix = nearest(name, columns.names) or "the columns are " + ", ".join(columns.names)
-            said = f"`{relation}` has no column `{name}` ({fix})" if equals else f"`{text}` is not COLUMN=VALUE"
+            example = " ".join(f"--key {column}=VALUE" for column in known or columns.names[:1])
+            said = f"`{relation}` has no column `{name}` ({fix})" if equals else f"`{text}` has no column: {example}"
             raise click.BadParameter(said, param_hint="--key")
         try:
             literal_of(value, item.type)
@@ -99,6 +109,13 @@ def _key(checked: Checked, relation: str, texts: tuple[str, ...]) -> dict[str, s
             raise click.BadParameter(f"{text}: {error}", param_hint="--key") from error
         found[item.name] = value
     return found
+
+
+def _known_key(checked: Checked, relation: str) -> tuple[str, ...]:
+    """The columns that tell the rows of a relation apart: the key of a table that it is published to, or what its steps say."""
+    tables = (use.value for use in checked.pipeline.sinks.values() if isinstance(use.value, Table))
+    keys = (table.key_ for table in tables if table.from_ == relation and table.key_)
+    return next(keys, checked.columns[relation].unique or ())
 
 
 def _lines(checked: Checked, trail: list[TrailRelation], key: dict[str, str], rows: int) -> Iterator[str]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from etlrun.cli.options import named_pipeline
+from etlrun.cli.options import known_pipelines, named_pipeline
 from etlrun.cli.words import table_text, tell
+from etlrun.diagnostics import nearest
 
 if TYPE_CHECKING:
     from etlrun.lineage.asked import AskedColumns
@@ -93,7 +94,9 @@ def _split(asked: str) -> tuple[Path | None, str]:
         name, rest = head + dot, rest.removeprefix(".")
     path = named_pipeline(name) or Path(name)
     if not path.is_file():
-        raise click.BadParameter(f"there is no pipeline `{name}`", param_hint="[PIPELINE[.RELATION[.COLUMN]]]")
+        known = [Path(found).stem for found in known_pipelines()]
+        fix = nearest(name, known) or f"there is {', '.join(known) or 'none'}"
+        raise click.BadParameter(f"there is no pipeline `{name}` ({fix})", param_hint="[PIPELINE[.RELATION[.COLUMN]]]")
     return path, rest
 
 
