@@ -87,7 +87,10 @@ def test_the_script_of_cron_tries_again_by_exit_code(
     codes: str, calls: int, ends: int, folder: Path, tmp_path: Path
 ) -> None:
     script = deployed(folder, "cron")
-    assert script["crontab"].splitlines()[1] == "0 5 * * * sh /path/to/a-shop.sh"
+    assert script["crontab"].splitlines()[-1] == "0 5 * * * sh /path/to/a-shop.sh"
+    assert (
+        "\nPATH=/path/to/venv/bin:/usr/bin:/bin\n" in script["crontab"]
+    )  # cron's own has no folder of a virtual environment
     programs = tmp_path / "bin"
     programs.mkdir()
     (tmp_path / "codes").write_text("".join(f"{code}\n" for code in codes.split()))
@@ -115,6 +118,23 @@ def test_a_file_that_was_edited_is_not_replaced(folder: Path) -> None:
 def test_a_schedule_has_five_fields(schedule: str, folder: Path) -> None:
     outcome = etlrun(folder, "deploy", "cron", "--schedule", schedule)
     assert (outcome.code, "has not five fields" in outcome.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "said"),
+    [
+        ("0 25 * * *", "`25` is no hour: write 0 to 23"),
+        ("60 5 * * *", "`60` is no minute"),
+        ("0 5 0 * *", "`0` is no day of the month"),
+        ("0 5 * * mom", "`mom` is no day of the week: write 0 to 7 or sun to sat"),
+        ("*/0 5 * * *", "`*/0` is no minute"),
+        ("0 5 1-2-3 * *", "`1-2-3` is no day of the month"),
+    ],
+)
+def test_a_field_of_a_schedule_is_a_time(schedule: str, said: str, folder: Path) -> None:
+    outcome = etlrun(folder, "deploy", "cron", "--schedule", schedule)
+    assert outcome.code == 2 and said in outcome.err
+    assert etlrun(folder, "deploy", "cron", "--schedule", "05,*/15 2-4 1 JAN mon-fri").code == 0
 
 
 def test_the_hooks_of_pre_commit_name_commands_that_there_are() -> None:

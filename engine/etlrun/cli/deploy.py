@@ -11,6 +11,13 @@ from etlrun.cli.words import tell
 from etlrun.failures import RunFailure
 
 FIELD = r"[0-9*/,A-Za-z-]+"
+FIELDS = {
+    "minute": (0, 59, ()),
+    "hour": (0, 23, ()),
+    "day of the month": (1, 31, ()),
+    "month": (1, 12, ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")),
+    "day of the week": (0, 7, ("sun", "mon", "tue", "wed", "thu", "fri", "sat")),
+}  # the smallest and the largest number of each field of cron, and names that may stand for numbers
 
 
 @click.command("deploy")
@@ -40,6 +47,7 @@ def command(target: str, schedule: str, profile: str, image: str, output: Path |
 
     if not re.fullmatch(rf"{FIELD}( {FIELD}){{4}}", schedule):
         raise click.BadParameter(f"`{schedule}` has not five fields, as `0 5 * * *` has", param_hint="--schedule")
+    _verify_fields(schedule)
     graph = project_graph(profile, "", ())
     project = next(iter(graph.pipelines.values())).project
     writers = {
@@ -70,3 +78,17 @@ def _write(folder: Path, files: dict[str, str], *, force: bool) -> None:
 
 def _differs(path: Path, text: str) -> bool:
     return path.exists() and (not path.is_file() or path.read_text(encoding="utf-8", errors="replace") != text)
+
+
+def _verify_fields(schedule: str) -> None:
+    """Raises BadParameter for the first field that no time has, such as hour 25."""
+    for text, (name, (least, most, words)) in zip(schedule.split(), FIELDS.items(), strict=True):
+        values = {**{str(number): number for number in range(least, most + 1)}, **dict.fromkeys(words, least)}
+        for item in text.split(","):
+            span, slash, step = item.partition("/")
+            ends = [] if span == "*" else span.split("-")
+            known = all((end.lower().lstrip("0") or "0") in values for end in ends) and len(ends) <= 2
+            if not known or (slash and not (step.isdigit() and int(step))):
+                allowed = f"{least} to {most}" + (f" or {words[0]} to {words[-1]}" if words else "")
+                message = f"`{item}` is no {name}: write {allowed}, `*`, a range `2-4` or a step `*/2`"
+                raise click.BadParameter(message, param_hint="--schedule")

@@ -29,4 +29,5 @@ def cron_files(deployment: Deployment) -> dict[str, str]:
     script = f"{plain_name(deployment.project)}.sh"
     text = _SCRIPT.format(command=shlex.join(deployment.whole()), retried="|".join(map(str, RETRIED)))
     note = "replace /path/to; ETLRUN_PROJECT is the project's folder, seen from there"
-    return {script: text, "crontab": f"# {note}\n{deployment.schedule} sh /path/to/{script}\n"}
+    path = "# cron knows no PATH of yours: name the folder of the program etlrun\nPATH=/path/to/venv/bin:/usr/bin:/bin"
+    return {script: text, "crontab": f"# {note}\n{path}\n{deployment.schedule} sh /path/to/{script}\n"}
