@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Literal
 
 Level = Literal["ok", "warning", "trouble"]
+CLOCK_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -16,3 +18,10 @@ class HealthFinding:
     about: str
     detail: str
     fix: str = ""
+
+
+def judge_clock(seconds: float) -> HealthFinding:
+    """Whether a server's clock, in seconds since 1970, agrees with this machine's."""
+    apart = abs(time.time() - seconds)
+    level: Level = "ok" if apart <= CLOCK_SECONDS else "warning"
+    return HealthFinding(level, "clock", f"{apart:.0f} seconds apart from this machine")

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 
 from etlrun.connections._mysql.rights import EVERYTHING, ROWS, held_rights, listed_rights
 from etlrun.connections._mysql.session import MysqlSession
-from etlrun.contracts.health import HealthFinding, Level
+from etlrun.contracts.health import HealthFinding, Level, judge_clock
 
 FOR_THE_FIRST_RUN = ("CREATE",)
 TOO_MUCH = ("ALL PRIVILEGES", "SUPER", "FILE", "DROP", "GRANT OPTION", "SHUTDOWN", "PROCESS")
 OLDEST = {"MariaDB": (10, 6), "MySQL": (8, 4)}
 SMALLEST_PACKET = 16 * 1024 * 1024
-CLOCK_SECONDS = 5
 
 
 def examine(session: MysqlSession) -> Iterator[HealthFinding]:
@@ -23,12 +21,7 @@ def examine(session: MysqlSession) -> Iterator[HealthFinding]:
     yield from _variables(session)
     yield from _rights(session)
     (there,) = session.one("SELECT UNIX_TIMESTAMP()")
-    seconds_apart = abs(time.time() - float(there))
-    yield HealthFinding(
-        "ok" if seconds_apart <= CLOCK_SECONDS else "warning",
-        "clock",
-        f"{seconds_apart:.0f} seconds apart from this machine",
-    )
+    yield judge_clock(float(there))
 
 
 def judge_version(version: str) -> HealthFinding:

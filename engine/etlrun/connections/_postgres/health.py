@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 from etlrun.connections._postgres.session import PostgresSession
-from etlrun.contracts.health import HealthFinding
+from etlrun.contracts.health import HealthFinding, judge_clock
 
 OLDEST = 130_000
-CLOCK_SECONDS = 5
 
 
 def examine(session: PostgresSession) -> Iterator[HealthFinding]:
@@ -43,9 +41,4 @@ def examine(session: PostgresSession) -> Iterator[HealthFinding]:
         yield HealthFinding("warning", "rights", missing)
     else:
         yield HealthFinding("ok", "rights", "the account may make what is missing, and is no superuser")
-    seconds_apart = abs(time.time() - float(there))
-    yield HealthFinding(
-        "ok" if seconds_apart <= CLOCK_SECONDS else "warning",
-        "clock",
-        f"{seconds_apart:.0f} seconds apart from this machine",
-    )
+    yield judge_clock(float(there))
