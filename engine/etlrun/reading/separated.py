@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from etlrun.contracts.source import InputFile, ReadRequest, ReadResult
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
+from etlrun.language.duckdb_words import name, type_name
 from etlrun.reading.absences import absence_notice
 from etlrun.reading.framing import Records
 from etlrun.reading.opened import records_in
 from etlrun.reading.quoting import RecordFramer, split_record
 from etlrun.reading.records import BrokenRecordError, Field, read_texts
-from etlrun.reading.separated_statement import separated_statement
+from etlrun.reading.rows import INCOMING, copy_statement
+from etlrun.reading.spellings import doubtful_text, value_of_text
 from etlrun.reading.splitting import Splitter
 from etlrun.reading.tame_files import LineRules
 from etlrun.reading.text_files import Form, text_reader
@@ -70,11 +73,27 @@ def _form(columns: Columns, fields: Sequence[Field], header: Sequence[str], how:
     return Form(
         RecordFramer(how.separator, how.max_lines),
         judge,
-        lambda target: separated_statement(columns, present, lacking, target),
+        lambda target: _statement(columns, present, lacking, target),
         Splitter(how.separator, width, positions),
         rules=LineRules(meaningful=b'"'),
         has_header=how.has_header,
     )
+
+
+def _statement(columns: Columns, fields: Sequence[Field], lacking: Collection[str], target: Path) -> str:
+    """The statement by which DuckDB takes the values: typed where they are beyond doubt, the record where they are not.
+
+    It is one pass over all records, whose columns `v0`, `v1`, ... are the values of the fields where `is_split` is true.
+
+    The columns `lacking` are null.
+    """
+    found = [(name(f"v{index}"), name(f"t{index}"), item) for index, item in enumerate(fields)]
+    typed = [f"{value_of_text(value, item.type)} AS {result}" for value, result, item in found]
+    doubts = " OR ".join(("NOT is_split", "l = ''", *(doubtful_text(*each) for each in found)))
+    absent = {item.name: f"CAST(NULL AS {type_name(item.type)})" for item in columns if item.name in lacking}
+    values = {**absent, **{item.name: result for _, result, item in found}}
+    records = f"SELECT {', '.join(('*', *typed))} FROM {INCOMING}"
+    return copy_statement(values, columns, f"SELECT *, ({doubts}) AS doubt FROM ({records})", target)
 
 
 def _shown(separator: str) -> str:
