@@ -171,6 +171,17 @@ def kinds_of(known: Iterable[str]) -> set[str]:
     }
 
 
+def test_no_function_is_longer_than_forty_lines() -> None:
+    functions = {
+        f"{path.relative_to(PROJECT)}:{node.lineno} {node.name}": (node.end_lineno or node.lineno) - node.lineno + 1
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    assert len(functions) > 3_000
+    assert {name: lines for name, lines in functions.items() if lines > 40} == {}
+
+
 def test_a_kind_imports_no_other_kind() -> None:
     kinds = kinds_of(modules())
     assert [str(found) for found, target in own(all_imports()) if found.module in kinds and target in kinds] == []
