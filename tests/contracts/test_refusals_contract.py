@@ -22,6 +22,17 @@ RULES = {
     "shop INT NOT NULL": "shop",
     "shop INT, FOREIGN KEY (shop) REFERENCES shops (id)": "",
 }
+TRIGGERS = {
+    "mysql": (
+        "CREATE TRIGGER known BEFORE INSERT ON profile FOR EACH ROW BEGIN "
+        "IF NEW.shop > 5 THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no such shop'; END IF; END",
+    ),
+    "postgres": (
+        "CREATE FUNCTION known() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN IF NEW.shop > 5 THEN RAISE EXCEPTION 'no such shop'; END IF; RETURN NEW; END $$",
+        "CREATE TRIGGER known BEFORE INSERT ON profile FOR EACH ROW EXECUTE FUNCTION known()",
+    ),
+}
 
 
 def run(target: Target, folder: Path, rows: str, **keys: str) -> Result:
@@ -53,6 +64,15 @@ def test_a_value_that_the_table_refuses_is_told_with_what_to_do(target: Target, 
     assert RULES[rule] in result.err.lower() and "Error" not in result.err and "resume" not in result.err, result.err
     assert any(fix in result.err for fix in ("in the pipeline", "`filter` such rows out", "publish that table first"))
     assert target.run("SELECT id, shop FROM profile") == [(7, 1)]
+
+
+@pytest.mark.parametrize("target", ["mysql", "postgres"], indirect=True)
+def test_a_value_that_a_trigger_refuses_is_told_in_its_words(target: Target, tmp_path: Path) -> None:
+    target.run("CREATE TABLE profile (id INT, shop INT)", *TRIGGERS[target.kind])
+    result = run(target, tmp_path, "1,1\n2,9")
+    assert result.code == 1, result.err
+    assert "pipelines/p.yaml:5:13: rows-refused: " in result.err and "no such shop" in result.err, result.err
+    assert "change them in the pipeline" in result.err and target.rows() == []
 
 
 @pytest.mark.parametrize("target", ["mysql", "postgres"], indirect=True)

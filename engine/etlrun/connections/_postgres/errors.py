@@ -25,6 +25,8 @@ _KINDS: tuple[tuple[str, ErrorKind], ...] = (  # the beginning of a code, the lo
     ("23505", "duplicate"),
     ("23502", "refused"),
     ("23514", "refused"),
+    ("23P01", "refused"),
+    ("P0001", "refused"),  # by a trigger
     ("53300", "transient"),
     ("57P0", "transient"),
     ("08", "transient"),
