@@ -70,6 +70,11 @@ def format_sarif(diagnostics: Iterable[Diagnostic]) -> str:
     return json.dumps(log, ensure_ascii=False, indent=2)
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 file`, `30 files`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def nearest(name: str, choices: Iterable[str]) -> str:
     """A `did you mean` for `name`, or nothing where no choice is near."""
     found = closest(name, choices)

@@ -55,7 +55,7 @@ NOTHING = "    a: {k: string, x: bigint, d: date, f: double}\n"
             "expression: {condition: x > 0, where: k = 'u' or x = 3}",
             "fails: 1 of 3 rows does not fulfil `x > 0` (where `k = 'u' or x = 3`)",
         ),
-        ("not_null: {columns: x, where: k is null}", "holds: no `x` is missing in 1 rows (where `k is null`)"),
+        ("not_null: {columns: x, where: k is null}", "holds: no `x` is missing in 1 row (where `k is null`)"),
         (
             "share: {condition: x > 1, min: 50%, where: k is null}",
             "holds: 1 of 1 row (100%) fulfils `x > 1` (where `k is null`)",
@@ -63,7 +63,7 @@ NOTHING = "    a: {k: string, x: bigint, d: date, f: double}\n"
         ("relationships: {on: {x: x}, to: a}", "holds: each `x` of 3 rows is in `a`"),
         (
             "relationships: {on: [k, x], to: a, where: d > date '2022-04-01'}",
-            "holds: each `k`, `x` of 1 rows is in `a` (where `d > date '2022-04-01'`)",
+            "holds: each `k`, `x` of 1 row is in `a` (where `d > date '2022-04-01'`)",
         ),
         (
             "freshness: {column: d, max_age: 1 day, as_of: \"date '2022-05-01'\"}",

@@ -50,6 +50,13 @@ def test_a_file_alone_means_run(project: Project) -> None:
     assert project.table("totals") == [("A", 3), ("B", 3)]
 
 
+def test_one_row_is_not_rows(project: Project) -> None:
+    project.write("sales.csv", "shop,units\nA,1\n")
+    said = project.run("sales").err
+    assert "1 row from 1 file" in said and "published totals: 1 row to" in said and "no two of 1 row have" in said
+    assert "1 of 1 row\n" in project.run("show", "sales", "big").err
+
+
 def test_a_folder_with_the_name_of_a_pipeline_does_not_hide_it(project: Project) -> None:
     project.write("sales/notes.txt", "")
     for command in (("sales",), ("run", "sales"), ("show", "sales", "big"), ("compile", "sales"), ("lineage", "sales")):

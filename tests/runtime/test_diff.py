@@ -156,7 +156,7 @@ def test_a_parquet_file_can_be_a_side(folder: Path) -> None:
     [
         (("--key", "shp"), "did you mean `shop`"),
         (("--sink", "sale"), "did you mean `sales`"),
-        (("--key", "month"), "1 values of the key `month` have several rows in warehouse.sales"),
+        (("--key", "month"), "1 value of the key `month` has several rows in warehouse.sales"),
         (("20990101T000000Z-abcdef",), "there is no run"),
         (("none.parquet",), "there is no file none.parquet"),
         (("--where", "pric > 1"), "did you mean `price`"),

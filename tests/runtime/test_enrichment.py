@@ -146,7 +146,7 @@ def test_looking_at_rows_and_planning_ask_no_service(project: Project) -> None:
         plan = run(project, served, "plan", FILE)
         assert (shown.code, plan.code, len(served.records)) == (0, 0, 0), shown.err + plan.err
     assert {json.loads(line)["how"] for line in shown.out.splitlines()} == {"pending"}
-    assert "gemini gemini-2.5-flash: 5 keys, 0 known, 5 to ask in 1 requests" in plan.out
+    assert "gemini gemini-2.5-flash: 5 keys, 0 known, 5 to ask in 1 request" in plan.out
 
 
 def test_an_edited_prompt_has_a_price_and_the_old_answers_stay(project: Project) -> None:
@@ -287,7 +287,7 @@ def test_above_the_threshold_nobody_is_asked_until_someone_agrees(project: Proje
     with service() as served:
         refused = run(project, served)
         assert (refused.code, refused.json["error"]["code"], len(served.records)) == (2, "not-agreed", 0)
-        assert "5 to ask in 1 requests" in refused.json["error"]["message"]
+        assert "5 to ask in 1 request" in refused.json["error"]["message"]
         agreed = run(project, served, FILE, "--json", "--yes")
         assert (agreed.code, len(served.records)) == (0, 1)
 

@@ -39,7 +39,7 @@ from typing import Any, ClassVar, Literal
 
 from sqlglot import exp
 
-from etlrun.contracts.check import Check, Verdict, of_rows, severity_key, where_key
+from etlrun.contracts.check import Check, Verdict, all_rows, of_rows, severity_key, where_key
 from etlrun.contracts.relation import Input, named
 from etlrun.failures import without_personal
 from etlrun.language.columns import NULL, Columns
@@ -96,7 +96,7 @@ class Accepted(Check):
         if detail:
             return Verdict(False, "; ".join(detail))
         names = ", ".join(f"`{name}`" for name in self.columns)
-        return Verdict(True, f"all {row['rows']:,} rows have accepted values in {names}")
+        return Verdict(True, f"{all_rows(row['rows'], 'has', 'have')} accepted values in {names}")
 
 
 def _is_other(name: str, values: tuple[Label, ...], columns: Columns) -> exp.Expr:

@@ -39,7 +39,7 @@ from typing import Any, ClassVar, Literal
 
 from sqlglot import exp
 
-from etlrun.contracts.check import Check, Verdict, of_rows, severity_key, where_key
+from etlrun.contracts.check import Check, Verdict, all_rows, of_rows, severity_key, where_key
 from etlrun.contracts.relation import Input, named
 from etlrun.language.columns import Columns
 from etlrun.language.expressions import call, literal
@@ -72,4 +72,4 @@ class Expression(Check):
         rows, unmet = row["rows"], row["rows"] - row["met"]
         if unmet:
             return Verdict(False, f"{of_rows(unmet, rows, 'does', 'do')} not fulfil `{self.condition}`")
-        return Verdict(True, f"all {rows:,} rows fulfil `{self.condition}`")
+        return Verdict(True, f"{all_rows(rows, 'fulfils', 'fulfil')} `{self.condition}`")

@@ -39,6 +39,7 @@ from sqlglot import exp
 
 from etlrun.contracts.check import Check, Verdict, of_rows, severity_key, where_key
 from etlrun.contracts.relation import Input, named
+from etlrun.diagnostics import counted
 from etlrun.language.columns import Columns
 from etlrun.language.expressions import call, column
 from etlrun.spec.fields import Expr, key
@@ -73,4 +74,4 @@ class NotNull(Check):
         if detail:
             return Verdict(False, "; ".join(detail))
         names = ", ".join(f"`{name}`" for name in self.columns)
-        return Verdict(True, f"no {names} is missing in {row['rows']:,} rows")
+        return Verdict(True, f"no {names} is missing in {counted(row['rows'], 'row')}")

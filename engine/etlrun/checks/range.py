@@ -39,7 +39,7 @@ from typing import Any, ClassVar, Literal
 
 from sqlglot import exp
 
-from etlrun.contracts.check import Check, Verdict, of_rows, severity_key, where_key
+from etlrun.contracts.check import Check, Verdict, all_rows, of_rows, severity_key, where_key
 from etlrun.contracts.relation import Input, named
 from etlrun.language.columns import NULL, Columns, Type
 from etlrun.language.expressions import call, column
@@ -110,7 +110,7 @@ class Range(Check):
             for index, name in enumerate(self.columns)
             if row[f"outside_{index}"]
         ]
-        return Verdict(not detail, "; ".join(detail) or f"all {row['rows']:,} rows are within range")
+        return Verdict(not detail, "; ".join(detail) or f"{all_rows(row['rows'], 'is', 'are')} within range")
 
 
 def _is_outside(name: str, bounds: Bounds, columns: Columns) -> exp.Expr:

@@ -48,6 +48,7 @@ from sqlglot import exp
 
 from etlrun.contracts.check import Check, Verdict, of_rows, severity_key, where_key
 from etlrun.contracts.relation import Input, named, relation_table
+from etlrun.diagnostics import counted
 from etlrun.failures import without_personal
 from etlrun.language.columns import NULL, STRING, Columns
 from etlrun.language.expressions import call, cast, column
@@ -116,4 +117,4 @@ class Relationships(Check):
             example = without_personal(str(row["example"]))[:40]
             found = of_rows(row["alone"], row["rows"], "has", "have")
             return Verdict(False, f"{found} a {names} that is not in `{self.to}`, such as `{example}`")
-        return Verdict(True, f"each {names} of {row['rows']:,} rows is in `{self.to}`")
+        return Verdict(True, f"each {names} of {counted(row['rows'], 'row')} is in `{self.to}`")

@@ -42,6 +42,7 @@ from sqlglot import exp
 
 from etlrun.contracts.check import Check, Verdict, of_rows, severity_key, where_key
 from etlrun.contracts.relation import Input, named
+from etlrun.diagnostics import counted
 from etlrun.language.columns import Columns
 from etlrun.language.expressions import call, column, literal
 from etlrun.spec.fields import Expr, key
@@ -85,4 +86,4 @@ class Unique(Check):
             return Verdict(
                 False, f"{of_rows(row['repeated'], row['rows'], 'has', 'have')} the same {names} as another row"
             )
-        return Verdict(True, f"no two of {row['rows']:,} rows have the same {names}")
+        return Verdict(True, f"no two of {counted(row['rows'], 'row')} have the same {names}")

@@ -8,13 +8,12 @@ from pathlib import Path
 import click
 
 from etlrun.cli.options import choosing, known_pipelines, named_pipeline, project_folder, read_settings
-from etlrun.cli.words import counted
 from etlrun.compiler.check import Checked
 from etlrun.compiler.producers import ProjectPipelines
 from etlrun.compiler.project_graph import make_graph
 from etlrun.dashboards.spec import FOLDER as DASHBOARDS
 from etlrun.dashboards.spec import dashboards_below, is_dashboard_file
-from etlrun.diagnostics import FORMATS, Diagnostic, SpecError, nearest
+from etlrun.diagnostics import FORMATS, Diagnostic, SpecError, counted, nearest
 from etlrun.spec.cases import case_files_below, is_case_file, pipelines_below
 from etlrun.spec.project import find_project, project_file
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from etlrun.cli.words import counted, table_text
+from etlrun.cli.words import table_text
+from etlrun.diagnostics import counted
 from etlrun.runtime.table_diff import ColumnDiff, RowDiff, TableDiff
 
 

@@ -12,8 +12,8 @@ import click
 
 from etlrun.cli.options import PipelineFile, checked_pipeline, choosing
 from etlrun.cli.reporting import reporting
-from etlrun.cli.words import counted, tell
-from etlrun.diagnostics import nearest
+from etlrun.cli.words import tell
+from etlrun.diagnostics import counted, nearest
 from etlrun.sinks.table import Table
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from etlrun.cli.words import counted, tell
+from etlrun.cli.words import tell
+from etlrun.diagnostics import counted
 from etlrun.samples.projects import TEMPLATES
 
 

@@ -12,6 +12,7 @@ from etlrun.cli.llm_options import AskingOptions, asking, chosen_models
 from etlrun.cli.options import PipelineFile, checked_pipeline, gathered
 from etlrun.cli.reporting import reporting
 from etlrun.cli.words import table_text, tell
+from etlrun.diagnostics import counted
 
 if TYPE_CHECKING:
     from etlrun.enrich.comparison import Comparison
@@ -65,7 +66,8 @@ def command(
 def _tell(found: Comparison) -> None:
     changed_rows = sum(change.rows for change in found.changes)
     click.echo(
-        f"{len(found.changes):,} of {found.keys:,} keys get another answer, {changed_rows:,} of {found.rows:,} rows"
+        f"{len(found.changes):,} of {counted(found.keys, 'key')} {'gets' if len(found.changes) == 1 else 'get'} another answer, "
+        f"{changed_rows:,} of {counted(found.rows, 'row')}"
     )
     tell(f"before: {found.before}; now: {found.after}")
     if found.changes:

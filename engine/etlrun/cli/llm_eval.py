@@ -14,6 +14,7 @@ from etlrun.cli.llm_options import AskingOptions, asking, chosen_models
 from etlrun.cli.options import gathered
 from etlrun.cli.reporting import reporting
 from etlrun.cli.words import table_text, tell
+from etlrun.diagnostics import counted
 from etlrun.spec.project import Project, find_project
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def _junit(prompt: str, scores: Mapping[str, Score], min_accuracy: float) -> str
     suite = ElementTree.Element("testsuite", name=f"etlrun llm eval {prompt}")
     for name, score in scores.items():
         case = ElementTree.SubElement(suite, "testcase", classname=prompt, name=name)
-        text = f"{score.right:,} of {score.keys:,} keys are right ({score.accuracy:.1%})"
+        text = f"{score.right:,} of {counted(score.keys, 'key')} {'is' if score.right == 1 else 'are'} right ({score.accuracy:.1%})"
         if score.accuracy * 100 < min_accuracy:
             ElementTree.SubElement(case, "failure", message=f"{text}, and {min_accuracy:g}% are expected")
         ElementTree.SubElement(case, "system-out").text = text

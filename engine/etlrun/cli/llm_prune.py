@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from etlrun.cli.words import counted, table_text, tell
+from etlrun.cli.words import table_text, tell
+from etlrun.diagnostics import counted
 from etlrun.spec.project import find_project
 
 

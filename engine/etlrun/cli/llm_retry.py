@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from etlrun.cli.words import counted, tell
+from etlrun.cli.words import tell
+from etlrun.diagnostics import counted
 from etlrun.spec.project import find_project
 
 if TYPE_CHECKING:

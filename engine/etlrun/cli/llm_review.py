@@ -14,8 +14,8 @@ import click
 
 from etlrun.cli.options import PipelineFile, checked_pipeline, choosing
 from etlrun.cli.reporting import reporting
-from etlrun.cli.words import counted, tell
-from etlrun.diagnostics import harmless
+from etlrun.cli.words import tell
+from etlrun.diagnostics import counted, harmless
 from etlrun.spec.normal_form import PART
 
 if TYPE_CHECKING:

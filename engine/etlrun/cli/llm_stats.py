@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from etlrun.cli.words import table_text
+from etlrun.diagnostics import counted
 from etlrun.spec.project import find_project
 
 
@@ -52,6 +53,6 @@ def command(profile: str, as_json: bool) -> None:
     ]
     click.echo(table_text(names, lines))
     click.echo(
-        f"{sum(cost.statuses.get('ok', 0) for cost in costs):,} answers for ${sum(cost.usd for cost in costs):,.4f}",
+        f"{counted(sum(cost.statuses.get('ok', 0) for cost in costs), 'answer')} for ${sum(cost.usd for cost in costs):,.4f}",
         err=True,
     )

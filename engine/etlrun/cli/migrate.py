@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from etlrun.cli.options import PipelineFile, checked_pipeline, choosing
-from etlrun.cli.words import counted, tell
+from etlrun.cli.words import tell
+from etlrun.diagnostics import counted
 
 
 @click.command("migrate")

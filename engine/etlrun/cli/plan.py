@@ -14,7 +14,8 @@ import click
 
 from etlrun.cli.options import PipelineFile, checked_pipeline, choosing
 from etlrun.cli.reporting import reporting
-from etlrun.cli.words import counted, table_text, tell
+from etlrun.cli.words import table_text, tell
+from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
 
 if TYPE_CHECKING:
@@ -203,7 +204,7 @@ def _source_text(source: dict[str, Any]) -> str:
         return f"table {source['table']} of {source['connection']}"
     text = f"{counted(source['files'], source['kind'] + ' file')}, {source['bytes'] / 1e6:,.1f} MB"
     if "days" in source:
-        text += f"; {source['present']} of {source['days']} days"
+        text += f"; {source['present']} of {counted(source['days'], 'day')}"
     for word in ("missing", "empty"):
         if source.get(word):
             text += f"; {word}: {', '.join(source[word])}"

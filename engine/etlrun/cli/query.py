@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from etlrun.cli.words import table_text
-from etlrun.diagnostics import nearest
+from etlrun.diagnostics import counted, nearest
 from etlrun.spec.project import Profile, find_project
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def command(sql: str, connection: str, rows: int, form: str, *, as_json: bool, p
         answer = ask_database(sql, database, Path(work), rows)
     _print(answer, "json" if as_json else form)
     if answer.is_cut:
-        click.echo(f"the first {rows:,} rows; there are more: --rows N", err=True)
+        click.echo(f"the first {counted(rows, 'row')}; there are more: --rows N", err=True)
 
 
 def _connection(profile: Profile, name: str) -> str:

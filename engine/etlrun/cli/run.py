@@ -12,7 +12,8 @@ import click
 
 from etlrun.cli.options import PipelineFile, ProjectOptions, checked_pipeline, choosing, gathered, waiting
 from etlrun.cli.reporting import reporting
-from etlrun.cli.words import NO_ENGINE, counted, tell
+from etlrun.cli.words import NO_ENGINE, tell
+from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
 from etlrun.stopping import orderly, safe_point
 
@@ -161,7 +162,7 @@ def _summary(record: dict[str, Any]) -> str:
     for name, source in record["sources"].items():
         bad = f", {source['bad_rows']:,} broken" if source["bad_rows"] else ""
         files = f" from {counted(source['files'], 'file')}" if source["files"] else ""
-        lines.append(f"  read      {name}: {source['rows']:,} rows{files}{bad}")
+        lines.append(f"  read      {name}: {counted(source['rows'], 'row')}{files}{bad}")
     for name, summary in record["models"].items():
         lines += _asked(name, summary)
     for found in record["checks"]:
@@ -173,7 +174,7 @@ def _summary(record: dict[str, Any]) -> str:
         lines.append("  published nothing: the pipeline has no `sinks`")
     for name, sink in record["sinks"].items():
         where = f"{sink['connection']}.{sink['table']}" if "table" in sink else sink["file"]
-        lines.append(f"  published {name}: {sink['rows']:,} rows to {where} ({sink['write']})")
+        lines.append(f"  published {name}: {counted(sink['rows'], 'row')} to {where} ({sink['write']})")
     return "\n".join(lines)
 
 
@@ -182,11 +183,13 @@ def _asked(name: str, summary: dict[str, Any]) -> list[str]:
     from etlrun.enrich.answer_relation import most_given, percent
 
     rows, keys = summary["rows"], summary["keys"]
-    share = f"{percent(summary['coverage']['rows'])} of {rows:,} rows and {percent(summary['coverage']['keys'])} of {keys:,} distinct keys carry an answer"
+    of_rows, of_keys = (percent(summary["coverage"][each]) for each in ("rows", "keys"))
+    share = f"{of_rows} of {counted(rows, 'row')} and {of_keys} of {counted(keys, 'distinct key')} carry an answer"
     lines = [f"  answered  {summary['prompt']}: {share}" + (f" ({given})" if (given := most_given(summary)) else "")]
     if summary["requests"]:
         lines.append(
-            f"            {summary['asked']:,} keys asked in {summary['requests']:,} requests for ${summary['usd']:,.4f}; {summary['cached']:,} were known"
+            f"            {counted(summary['asked'], 'key')} asked in {counted(summary['requests'], 'request')} "
+            f"for ${summary['usd']:,.4f}; {summary['cached']:,} were known"
         )
     if summary["labelled_keys"] < keys:
         lines.append(

@@ -14,10 +14,11 @@ import click
 
 from etlrun.cli.options import ProjectOptions, read_settings, with_engine
 from etlrun.cli.reporting import reporting
-from etlrun.cli.words import NO_ENGINE, counted, failure_text, table_text, tell
+from etlrun.cli.words import NO_ENGINE, failure_text, table_text, tell
 from etlrun.compiler.producers import ProjectPipelines
 from etlrun.compiler.project_graph import ProjectGraph, read_graph
 from etlrun.compiler.selection import select
+from etlrun.diagnostics import counted
 from etlrun.runtime.project_run import PipelineOutcome, ProjectRun, Reasons
 from etlrun.runtime.record import Record, error_object
 from etlrun.runtime.run import RunOptions, run_pipeline

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from etlrun.diagnostics import counted
 from etlrun.samples.recipe import MAX_CONTRACTS, Recipe
 from etlrun.spec.dates import Dates, DatesError, calendar
 from etlrun.spec.fields import Scalar
@@ -92,7 +93,8 @@ def command(
     )
     for written in write_samples(folder, recipe):
         click.echo(
-            f"{written.folder}: {written.rows:,} rows, {written.days} days, {written.bytes / 1e6:,.1f} MB", err=True
+            f"{written.folder}: {counted(written.rows, 'row')}, {counted(written.days, 'day')}, {written.bytes / 1e6:,.1f} MB",
+            err=True,
         )
 
 

@@ -15,7 +15,7 @@ from etlrun.cli.options import PipelineFile, checked_pipeline, choosing, complet
 from etlrun.cli.reporting import reporting
 from etlrun.cli.where import read_condition
 from etlrun.cli.words import table_text, tell
-from etlrun.diagnostics import nearest
+from etlrun.diagnostics import counted, nearest
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -72,7 +72,7 @@ def command(
             click.echo(json.dumps(row, ensure_ascii=False, default=str))
         return
     click.echo(table_text(names, [[row[name] for name in names] for row in shown]))
-    click.echo(f"{len(shown):,} of {total:,} rows", err=True)
+    click.echo(f"{len(shown):,} of {counted(total, 'row')}", err=True)
 
 
 def _computed(checked: Checked, name: str, look: Look) -> Found:

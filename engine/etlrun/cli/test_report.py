@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from etlrun.cli.words import counted
-from etlrun.diagnostics import harmless
+from etlrun.diagnostics import counted, harmless
 from etlrun.spec.values import value_text
 
 if TYPE_CHECKING:

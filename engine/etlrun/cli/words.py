@@ -23,11 +23,6 @@ def failure_text(failure: RunFailure) -> str:
     return format_text([failure.diagnostic])
 
 
-def counted(count: int, noun: str) -> str:
-    """`1 file`, `30 files`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def table_text(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Rows in columns as wide as they need; numbers to the right."""
     names = [_shown(name) for name in names]

@@ -20,6 +20,7 @@ from sqlglot import exp, parse_one
 
 from etlrun.contracts.connection import Load, Published
 from etlrun.contracts.health import HealthFinding
+from etlrun.diagnostics import counted
 from etlrun.failures import NO_ROOM, RunFailure, without_personal
 from etlrun.language.arrow import arrow_schema, type_of_arrow
 from etlrun.language.columns import Columns, Type
@@ -369,7 +370,7 @@ class DuckdbServer(Server[DuckdbServerSession, Definition[DuckdbColumn]]):
 
     def examine(self, session: DuckdbServerSession) -> Iterator[HealthFinding]:
         (tables,) = session.one("SELECT count(*) FROM duckdb_tables()")
-        yield HealthFinding("ok", "duckdb", f"version {duckdb.__version__}, {tables} tables")
+        yield HealthFinding("ok", "duckdb", f"version {duckdb.__version__}, {counted(tables, 'table')}")
 
 
 def _table(table: str) -> str:

@@ -83,6 +83,11 @@ def of_rows(part: int, whole: int, one: str, many: str) -> str:
     return f"{part:,} of {whole:,} {'row' if whole == 1 else 'rows'} {one if part == 1 else many}"
 
 
+def all_rows(rows: int, one: str, many: str) -> str:
+    """`the only row has`, `all 1,204 rows have`."""
+    return f"the only row {one}" if rows == 1 else f"all {rows:,} rows {many}"
+
+
 def where_key() -> Any:
     return key("only the rows for which this condition is true are looked at", default=None)
 

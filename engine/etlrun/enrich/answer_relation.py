@@ -9,6 +9,7 @@ from typing import Any
 
 from etlrun.compiler.check import Checked
 from etlrun.contracts.step import Ask
+from etlrun.diagnostics import counted
 from etlrun.enrich.answers import OVERRIDE, Answers
 from etlrun.enrich.consent import Consent, after_spending, agree, stop_failure
 from etlrun.enrich.enrichment import Enrichment, count_rows, open_enrichment, read_keys
@@ -52,7 +53,7 @@ def answer_relation(
             failure = failure or _no_answer(enrichment, answers) or _too_few(summary, ask)
         if summary["statuses"]["failed"] and not failure:
             reporter.warn(
-                f"{summary['statuses']['failed']:,} keys got no answer from a service that failed; the next run asks them again"
+                f"{counted(summary['statuses']['failed'], 'key')} got no answer from a service that failed; the next run asks them again"
             )
         return _write(answers, enrichment, folder), summary, failure
 
@@ -109,7 +110,10 @@ def _no_answer(enrichment: Enrichment, answers: Answers) -> RunFailure | None:
             )
             fix = "look at the settings of the model, or run again when its service answers; nothing was published"
             return RunFailure(
-                "model", "model-no-answer", f"{tier.source} answered none of {report.failed:,} keys: {reason}", fix
+                "model",
+                "model-no-answer",
+                f"{tier.source} answered none of {counted(report.failed, 'key')}: {reason}",
+                fix,
             )
     return None
 
@@ -119,7 +123,7 @@ def _too_few(summary: dict[str, Any], ask: Ask) -> RunFailure | None:
         return None
     share = summary["coverage"]["rows"]
     message = (
-        f"{summary['labelled_rows']:,} of {summary['rows']:,} rows carry an answer ({share:.1%}), "
+        f"{summary['labelled_rows']:,} of {counted(summary['rows'], 'row')} {'carries' if summary['labelled_rows'] == 1 else 'carry'} an answer ({share:.1%}), "
         f"and {ask.min_coverage:.1%} are expected"
     )
     return RunFailure(

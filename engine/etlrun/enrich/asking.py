@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from etlrun.contracts.model import ModelClient, ModelError, ModelReply
+from etlrun.diagnostics import counted
 from etlrun.enrich.batches import Batch, FollowUp, after_error, after_verdict
 from etlrun.enrich.collector import passing_over_what_is_there
 from etlrun.enrich.giving_up import GiveUp
@@ -72,10 +73,12 @@ def _note_what_is_left(loop: _Loop, left: int) -> None:
         message = f"${loop.limiter.spent:.4f} are spent, more than the ${loop.limiter.cap_usd:.4f} allowed: the service counts more than a request can take"
         loop.stopped = Stop("budget", message, budget.fix)
     elif loop.supply.at_work:
-        message = f"{loop.supply.at_work:,} keys are in a job that is at work"
+        message = f"{counted(loop.supply.at_work, 'key')} {'is' if loop.supply.at_work == 1 else 'are'} in a job that is at work"
         loop.stopped = Stop("job-at-work", message, "run again later")
     elif left > 0:
-        message = f"{left:,} keys are more than the {budget.keys:,} that may be asked"
+        message = (
+            f"{counted(left, 'key')} {'is' if left == 1 else 'are'} more than the {budget.keys:,} that may be asked"
+        )
         loop.stopped = Stop("budget", message, "raise `budget: {keys: ...}`")
 
 
@@ -185,7 +188,13 @@ class _Loop:
         if self.sent == self.terms.budget.requests:
             slot.settle(0, 0.0)
             fix = "raise `budget: {requests: ...}`"
-            self.stop(Stop("budget", f"{self.sent:,} requests are sent, which is all that may be", fix))
+            self.stop(
+                Stop(
+                    "budget",
+                    f"{counted(self.sent, 'request')} {'is' if self.sent == 1 else 'are'} sent, which is all that may be",
+                    fix,
+                )
+            )
             return FollowUp()
         self.sent += 1
         try:

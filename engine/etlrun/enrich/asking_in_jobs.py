@@ -17,6 +17,7 @@ from functools import partial
 
 from etlrun.contracts.job_client import JobClient
 from etlrun.contracts.model import ModelError
+from etlrun.diagnostics import counted
 from etlrun.enrich.asking import ask, settled_keys
 from etlrun.enrich.batches import Batch
 from etlrun.enrich.heartbeat import Call, alive
@@ -323,7 +324,7 @@ class _JobLoop:
             message = f"${self.spent:.4f} are spent, more than the ${self.budget.usd:.4f} allowed: the service counts more than a request can take"
             self.stop(Stop("budget", message, self.budget.fix))
         elif self.too_many:
-            message = f"{self.too_many:,} keys are more than the {self.budget.keys:,} that may be asked"
+            message = f"{counted(self.too_many, 'key')} {'is' if self.too_many == 1 else 'are'} more than the {self.budget.keys:,} that may be asked"
             self.stop(Stop("budget", message, "raise `budget: {keys: ...}`"))
 
 
@@ -337,7 +338,7 @@ def _at_work(jobs: Sequence[Job]) -> Stop:
         if len(jobs) == 1
         else f"jobs {', '.join(job.id for job in jobs[:3])}{' ...' if len(jobs) > 3 else ''} are"
     )
-    message = f"{named} at work with {keys:,} keys at the service, which takes up to a day"
+    message = f"{named} at work with {counted(keys, 'key')} at the service, which takes up to a day"
     return Stop("job-at-work", message, "run again later, or wait for it: `--wait 4h`; `etlrun llm jobs` lists it")
 
 

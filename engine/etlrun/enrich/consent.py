@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from etlrun.diagnostics import counted
 from etlrun.enrich.enrichment import Enrichment
 from etlrun.enrich.estimates import Bill
 from etlrun.enrich.keys import Keys
@@ -84,13 +85,15 @@ def bill_text(bills: Sequence[Bill]) -> list[str]:
     """The bill of a cascade, a line a model, and one more for the mode that it is not asked in."""
     lines = []
     for bill in bills:
-        text = f"{bill.source}: {bill.keys:,} keys, {bill.known - bill.at_work:,} known, {bill.to_ask:,} to ask"
+        text = (
+            f"{bill.source}: {counted(bill.keys, 'key')}, {bill.known - bill.at_work:,} known, {bill.to_ask:,} to ask"
+        )
         if bill.at_work:
             text = text.replace(" known,", f" known, {bill.at_work:,} in jobs that are at work,")
         if bill.requests:
             money = "at an unknown price" if bill.usd is None else f"about {_about(bill.usd)} ({bill.price_from})"
             tokens = f"{bill.input_tokens:,} tokens in, {bill.output_tokens:,} out"
-            text += f" in {bill.requests:,} requests: {tokens}, {money}, {_time(bill, bill.mode)}"
+            text += f" in {counted(bill.requests, 'request')}: {tokens}, {money}, {_time(bill, bill.mode)}"
             text += f"; {bill.note}" if bill.note else ""
         elif bill.to_ask:
             text += ", looked up here, free"

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from etlrun.contracts.model import LanguageModel, LocalModel, ModelError, ModelReply
+from etlrun.diagnostics import counted
 from etlrun.enrich.keys import Key
 from etlrun.enrich.questions import Sheet, write_sheet
 from etlrun.enrich.replies import judge
@@ -60,7 +61,7 @@ def _try_out(project: Project, prompt: Prompt, tier: Tier) -> tuple[str, str, in
     if isinstance(tier.model, LocalModel):
         finder = tier.model.open(project.root, prompt.outputs)
         known = sum(finder.find(text.split(PART)[0]) is not None for text in chosen)
-        return f"{tier.source} can be read; it knows {known} of {len(chosen)} keys", "", 0
+        return f"{tier.source} can be read; it knows {known} of {counted(len(chosen), 'key')}", "", 0
     assert isinstance(tier.model, LanguageModel)
     sheet = write_sheet(
         tier.question,
@@ -75,7 +76,7 @@ def _try_out(project: Project, prompt: Prompt, tier: Tier) -> tuple[str, str, in
         return stop.message, stop.fix, stop.exit_code
     verdict = judge(tier.question, sheet, reply)
     cost = f"${answerers.cost(reply, 0.0):.6f}" if reply.usage and tier.tariff.price else "an unknown price"
-    summary = f"{tier.source} ({called}) answered {len(verdict.answers)} of {len(chosen)} items for {cost}"
+    summary = f"{tier.source} ({called}) answered {len(verdict.answers)} of {counted(len(chosen), 'item')} for {cost}"
     if verdict.fault:
         return f"{summary}: {verdict.fault} {verdict.reason}".rstrip(), "try another model, or look at the prompt", 1
     answers = ", ".join(

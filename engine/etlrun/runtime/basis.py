@@ -13,6 +13,7 @@ from etlrun.compiler.check import Checked
 from etlrun.compiler.project_graph import tables_read
 from etlrun.contracts.connection import LedgerEntry
 from etlrun.contracts.source import Inventory
+from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
 from etlrun.runtime.record import Record
 from etlrun.warehouse.opening import open_connection
@@ -132,7 +133,11 @@ def why_again(checked: Checked, basis: Basis, last: Record | None, ledgers: Ledg
 def _difference(what: str, source: str, before: str, now: str) -> str:
     if what == "files":
         old, new = before.split(" ", maxsplit=1)[0], now.split(" ", maxsplit=1)[0]
-        return f"`{source}` has {new} files, and had {old}" if old and old != new else f"files of `{source}` changed"
+        return (
+            f"`{source}` has {counted(int(new), 'file')}, and had {old}"
+            if old and old != new
+            else f"files of `{source}` changed"
+        )
     if what == "table":
         return f"the table of `{source}` was published again"
     return {

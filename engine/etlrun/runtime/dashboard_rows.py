@@ -9,6 +9,7 @@ from pathlib import Path
 
 from etlrun.contracts.connection import Database, LedgerEntry
 from etlrun.dashboards.checked import CheckedDashboard
+from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
 from etlrun.runtime.record import Record
 from etlrun.runtime.run_records import StoredRun, stored_runs
@@ -121,7 +122,7 @@ def _changed(entries: Sequence[LedgerEntry], rows: int) -> Iterator[str]:
     """A word where the table no longer holds what was loaded into it."""
     loaded = sum(entry.rows for entry in entries)
     if all(entry.write in ("replace", "replace_where") for entry in entries) and loaded != rows:
-        yield f"the table has changed since: this run left {loaded:,} rows in it"
+        yield f"the table has changed since: this run left {counted(loaded, 'row')} in it"
 
 
 def _later(records: Sequence[Record], run_id: str) -> Iterator[str]:

@@ -16,6 +16,7 @@ from etlrun.dashboards.cube import collect
 from etlrun.dashboards.html import page_text
 from etlrun.dashboards.ossie import VERSION, ossie_text
 from etlrun.dashboards.spec import RowTable
+from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
 from etlrun.runtime.dashboard_rows import ShownRows, read_rows
 
@@ -43,7 +44,7 @@ def build_page(dashboard: CheckedDashboard, folder: Path) -> Built:
     text = page_text(dashboard, data, list(_quality(shown)), _foot(dashboard, shown, data.total))
     path = folder / f"{dashboard.name}.html"
     write_at_once(path, text)
-    summary = f"{dashboard.name}: {data.total:,} rows in a page of {len(text.encode()) / 1000:,.0f} kB"
+    summary = f"{dashboard.name}: {counted(data.total, 'row')} in a page of {len(text.encode()) / 1000:,.0f} kB"
     holds_all = any(isinstance(use.value, RowTable) and use.value.rows == "all" for use in dashboard.file.cards)
     notice = f"{path.name} holds every row of {dashboard.place}: anyone who gets the file has all {data.total:,}"
     return Built(path, summary, (notice,) if holds_all else ())
@@ -54,7 +55,7 @@ def build_ossie(dashboard: CheckedDashboard, folder: Path) -> Built:
     path = folder / f"{dashboard.name}.ossie.json"
     write_at_once(path, ossie_text(dashboard))
     notice = f"experimental: Apache Ossie is a draft ({VERSION}), and its schema may change"
-    return Built(path, f"{dashboard.name}: {len(dashboard.spec.measures)} measures", (notice,))
+    return Built(path, f"{dashboard.name}: {counted(len(dashboard.spec.measures), 'measure')}", (notice,))
 
 
 def write_at_once(path: Path, text: str) -> None:
@@ -80,7 +81,13 @@ def _foot(dashboard: CheckedDashboard, shown: ShownRows, rows: int) -> str:
         if shown.record
         else ""
     )
-    parts = (f"{rows:,} rows of {dashboard.place}", run, params, *shown.moved_on, f"etlrun {etlrun.__version__}")
+    parts = (
+        f"{counted(rows, 'row')} of {dashboard.place}",
+        run,
+        params,
+        *shown.moved_on,
+        f"etlrun {etlrun.__version__}",
+    )
     return "; ".join(part for part in parts if part)
 
 
@@ -94,7 +101,10 @@ def _quality(shown: ShownRows) -> Iterator[dict[str, Any]]:
         return
     for name, source in record.sources.items():
         bad = source.get("bad_rows") or 0
-        yield {"ok": not bad, "text": f"{name}: {bad:,} broken records, {source.get('rows') or 0:,} rows"}
+        yield {
+            "ok": not bad,
+            "text": f"{name}: {counted(bad, 'broken record')}, {counted(source.get('rows') or 0, 'row')}",
+        }
     for check in record.checks:
         yield {"ok": check["status"] == "ok", "text": f"{check['relation']}: {check['check']}: {check['detail']}"}
     for name, model in record.models.items():

@@ -10,6 +10,7 @@ from etlrun.codes import CODES
 from etlrun.compiler.check import Checked
 from etlrun.contracts.connection import Load
 from etlrun.contracts.sink import Publication
+from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
 from etlrun.runtime.blame import located
 from etlrun.runtime.record import Record
@@ -75,7 +76,9 @@ def publish_all(
 def _judge(checked: Checked, sink: str, use: Use, staged: Staged) -> None:
     verify_stage(staged)
     if staged.rows < use.value.min_rows:
-        message = f"`{sink}` would be published with {staged.rows:,} rows; expected at least {use.value.min_rows:,}"
+        message = (
+            f"`{sink}` would be published with {counted(staged.rows, 'row')}; expected at least {use.value.min_rows:,}"
+        )
         failure = RunFailure("sink", "too-few-rows", message, "look at what was read, or allow it: `min_rows: 0`")
         raise located(checked, use.where, failure)
 

@@ -14,6 +14,7 @@ from etlrun.compiler.producers import ProjectPipelines, published_tables
 from etlrun.compiler.project_graph import check_all
 from etlrun.contracts.engine import ParquetFiles
 from etlrun.contracts.source import Inventory, ReadRequest, ReadResult, Source
+from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
 from etlrun.language.arrow import write_parquet
 from etlrun.language.columns import Columns
@@ -160,7 +161,7 @@ def _judge_bad_rows(
     share = read_result.bad_rows / records
     where = f"; see {folder.quarantine(name)}" if folder.quarantine(name).exists() else ""
     reasons = ", ".join(f"{reason} ({count:,})" for reason, count in read_result.reasons[:3])
-    found = f"`{name}`: {read_result.bad_rows:,} of {records:,} records cannot be read: {reasons}{where}"
+    found = f"`{name}`: {read_result.bad_rows:,} of {counted(records, 'record')} cannot be read: {reasons}{where}"
     if source.bad_rows != "fail" and share <= source.max_bad_rows:
         reporter.warn(found)
         return

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
+from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns, Type
 from etlrun.language.dialects import duckdb_sql
@@ -196,7 +197,8 @@ def _refuse_shared_key(session: Session, view: str, side: Side, options: DiffOpt
     ((shared,),) = session.execute(query).fetchall()
     if shared:
         said = ", ".join(f"`{item}`" for item in options.key)
-        message = f"{shared:,} values of the key {said} have several rows in {side.title}, so that rows cannot be compared by it"
+        have = "has" if shared == 1 else "have"
+        message = f"{counted(shared, 'value')} of the key {said} {have} several rows in {side.title}, so that rows cannot be compared by it"
         raise RunFailure("usage", "key-not-unique", message, "name the columns that tell rows apart: --key A,B")
 
 

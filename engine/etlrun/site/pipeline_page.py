@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
 from etlrun.compiler.plan import DIALECTS
+from etlrun.diagnostics import counted
 from etlrun.language.columns import Columns
 from etlrun.lineage.influence import Lineage, OriginColumn
 from etlrun.lineage.of_project import PipelineLineage
@@ -118,7 +119,9 @@ def _chain(lineage: PipelineLineage, chain: str) -> Element:
     for number, use in enumerate(checked.pipeline.chains[chain]):
         columns = [f"{item.name} {item.type}" for item in _shown(checked.steps[chain][number])]
         new = [text for text in columns if text not in before]
-        parts.append([f"{use.kind}: {len(columns)} columns", f", new: {', '.join(new)}" if new and before else ""])
+        parts.append(
+            [f"{use.kind}: {counted(len(columns), 'column')}", f", new: {', '.join(new)}" if new and before else ""]
+        )
         before = set(columns)
     rows = [(item.name, str(item.type), item.description) for item in _shown(checked.columns[chain])]
     return section(

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 
+from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Column
 from etlrun.warehouse.server import AnyServer, Rule
@@ -44,7 +45,7 @@ def inspect(server: AnyServer, stage: Stage, there: Definition[StoredColumn]) ->
         raise RunFailure(
             "sink",
             "stage-damaged",
-            f"the stage holds {rows:,} rows, and {stage.load.rows:,} were written",
+            f"the stage holds {counted(rows, 'row')}, and {stage.load.rows:,} were written",
             "run the pipeline again",
         )
     for rule, count in zip(rules, broken, strict=True):

@@ -17,6 +17,7 @@ from itertools import count
 from pathlib import Path
 
 from etlrun.contracts.connection import Load, Published
+from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
 from etlrun.stopping import cancelling, finishing
 from etlrun.warehouse.faults import point
@@ -214,7 +215,7 @@ class _Publish:
         same = find_same_append(self.server, session, load) if load.write == "append" else ""
         if same:
             self.publisher.note(
-                f"nothing was appended to `{load.table}`: run {same} of this pipeline appended the same {load.rows:,} rows; "
+                f"nothing was appended to `{load.table}`: run {same} of this pipeline appended the same {counted(load.rows, 'row')}; "
                 "if they are meant twice, change the pipeline, if only a comment in it"
             )
         return bool(same)

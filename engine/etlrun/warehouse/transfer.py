@@ -9,6 +9,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from etlrun.contracts.connection import Load
+from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
 from etlrun.warehouse.faults import point
 from etlrun.warehouse.inspection import Facts
@@ -91,7 +92,7 @@ class Transfer:
                 if in_slices:
                     prover.prove(part)
             if loaded != self.load.rows:
-                raise LoadRefused(f"{loaded:,} of {self.load.rows:,} rows were taken")
+                raise LoadRefused(f"{loaded:,} of {counted(self.load.rows, 'row')} were taken")
             point("loaded")
             # counted while the last slice is being proved
             is_proved = (
@@ -145,7 +146,10 @@ class Transfer:
                 else "somebody else writes to it; run again"
             )
             raise RunFailure(
-                "sink", "rows-differ", f"{named}: it would hold {arrived.rows:,} rows of {self.load.rows:,}", fix
+                "sink",
+                "rows-differ",
+                f"{named}: it would hold {counted(arrived.rows, 'row')} of {self.load.rows:,}",
+                fix,
             )
         raise RunFailure(
             "sink",
