@@ -25,11 +25,12 @@ class Verdict:
 class Check(Described):
     """A statement about a relation that must hold before anything is published.
 
-    `lower` gives a SELECT of one row over the relation; `judge` reads that row. Rows that do not fulfil `where` are not looked at.
+    `lower` gives a SELECT of one row over the relation; `judge` reads that row. Rows that do not fulfil `where` are not looked at; a kind
+    has the key where it declares `where_key()`.
     """
 
     severity: Literal["error", "warn"]
-    where: Expr | None
+    where: Expr | None = None
 
     def verify(self, columns: Columns, scope: Scope) -> None:
         """Report the check's mistakes to `scope`."""

@@ -203,6 +203,9 @@ class ReadOnlyDatabase(Database):
     def mismatches(self, load: Load) -> Sequence[tuple[str, str]]:
         raise self._refusal(load)
 
+    def change(self, load: Load, statements: Sequence[str]) -> None:
+        raise self._refusal(load)
+
     def publish_all(self, loads: Sequence[Load]) -> list[Published]:
         raise self._refusal(loads[0])
 
