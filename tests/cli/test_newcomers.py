@@ -170,3 +170,19 @@ def test_a_param_that_is_set_twice_is_refused(folder: Path) -> None:
     done = etlrun(folder, "run", "pipelines/p.yaml", "--set", "least=1", "--set", "least=2")
     assert done.code == 2
     assert "`least` is set twice" in done.err
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("data/{month}.csv", "nothing fills in `{month}` in the path"),
+        ('"data\\new.csv"', "write `/` between folders"),
+        ('"data\\trips.csv"', "write `/` between folders"),
+    ],
+)
+def test_a_path_that_no_file_can_have_is_refused(folder: Path, path: str, said: str) -> None:
+    written = path if path.startswith('"') else f'"{path}"'
+    text = f"pipeline: p\nsources:\n  rows: {{csv: {{path: {written}, {COLUMNS}}}}}\n"
+    (folder / "pipelines" / "p.yaml").write_text(text)
+    outcome = etlrun(folder, "check")
+    assert outcome.code == 2 and said in outcome.out, outcome

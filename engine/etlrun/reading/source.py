@@ -166,6 +166,15 @@ class FileSource(Source):
             fix = "say how the day is written: `{date:yyyy-MM-dd}` or `{date:yyyyMMdd}`"
             scope.error("path", "wrong-value", "`{date}` does not say how a day is written in the path", fix)
             return
+        other = re.search(r"\{([A-Za-z_]+)\}", self.path)
+        if other is not None:
+            fix = f"write `${other[1]}` for a param, or `{{date:yyyy-MM}}` for a part of a day"
+            scope.error("path", "wrong-value", f"nothing fills in `{other[0]}` in the path", fix)
+            return
+        if any(character < " " for character in self.path):
+            fix = "write `/` between folders: in double quotes `\\n` is a line break and `\\t` a tab"
+            scope.error("path", "wrong-value", "the path has a line break, a tab or another control character", fix)
+            return
         start = fixed_part(self.path)
         if leads_up(self.path):
             scope.error("path", "path-outside", "`..` behind a `*` or a day", "write the path without `..`")
