@@ -32,7 +32,7 @@ def test_addresses_and_long_numbers_are_masked_and_nothing_else() -> None:
     ("more", "code", "detail"),
     [
         ("    - cast: {k: int}", 1, "not of type int: goi *** ***"),
-        ("checks:\n  x:\n    - accepted: {k: [a, b]}", 3, "such as `goi *** ***`"),
+        ("checks:\n  x:\n    - accepted: {k: [a, b]}", 3, "e.g. `goi *** ***`"),
     ],
 )
 def test_neither_the_screen_nor_the_record_tells_who_a_row_is_about(

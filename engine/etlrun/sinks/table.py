@@ -200,11 +200,12 @@ class Table(Sink):
         if problems:
             why = "; ".join(problem for problem, _ in problems)
             statements = " ".join(f"{statement};" for _, statement in problems)
+            loss = " --allow-loss" if "/*" in statements else ""
             raise RunFailure(
                 "sink",
                 "table-mismatch",
                 f"the table `{load.table}` of `{self.connection}` does not fit: {why}",
-                f"run: {statements} `etlrun migrate {publication.pipeline} --apply` does it",
+                f"run: {statements} `etlrun migrate {publication.pipeline} --apply{loss}` does it",
             )
         where = f"the table {load.table} of {self.connection}"
         if not is_there:
