@@ -22,7 +22,7 @@ from etlrun.runtime.differences import Difference, compare_rows
 from etlrun.runtime.functions import FunctionProcess
 from etlrun.runtime.in_memory_run import InMemoryRun
 from etlrun.spec.located import Keys as Where
-from etlrun.spec.normal_form import readable
+from etlrun.spec.normal_form import normal_form, readable
 from etlrun.spec.values import value_text
 from etlrun.stopping import cancelling, orderly, safe_point
 from etlrun.warehouse.opening import filled
@@ -132,8 +132,12 @@ def _answers(listed: Listed, ask: Ask, keys: Keys) -> pyarrow.Table:
     """The relation of answers for some keys. Raises UnansweredError for those that are not listed."""
     from etlrun.enrich.answers import Answer, Answers
 
-    raw = {place: readable(text) for text, place in zip(keys.raw, keys.place)}
-    unknown = tuple(raw[place] for place, key in enumerate(keys.asked) if key.normal not in listed.answers)
+    raw = dict(zip(keys.place, keys.raw))
+    unknown = tuple(
+        readable(key.shown if normal_form(key.shown) == key.normal else raw[place])  # what is shown may be cut
+        for place, key in enumerate(keys.asked)
+        if key.normal not in listed.answers
+    )
     if unknown:
         raise UnansweredError(ask.prompt, unknown)
     found = [listed.answers[key.normal] for key in keys.asked]
