@@ -98,7 +98,8 @@ class DuckdbSession(EngineSession):
     def _lock(self) -> None:
         if self.folder is not None:
             folders = dict.fromkeys((str(self.folder), str(self.folder.resolve())))
-            self.connection.execute(only_these_files(folders, self.inputs))
+            with self._translated():
+                self.connection.execute(only_these_files(folders, self.inputs))
             self.folder = None
 
     @contextmanager
