@@ -1,4 +1,4 @@
-"""Jobs of the server, in both protocols: it takes them, works for as long as it is told to, and ends them as it is told to.
+"""Jobs of the server, in both protocols: it takes them, and a test says how long it works and how they end.
 
 The Gemini API calls them batches and carries requests and responses inline; the OpenAI API reads and writes files of JSON lines.
 """

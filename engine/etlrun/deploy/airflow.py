@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from etlrun.deploy.deployment import FINAL, Deployment, plain_name, task_names
+from etlrun.deploy.deployment import FINAL, Deployment, plain_name, tasks_of
 
 _DAG = '''"""Runs the pipelines of {project}, each after those whose tables it reads. Written by `etlrun deploy airflow`."""
 
@@ -54,18 +54,12 @@ pipelines()
 
 def airflow_files(deployment: Deployment) -> dict[str, str]:
     """The DAG's file."""
-    names = task_names(deployment.pipelines)
-    commands = {names[pipeline]: deployment.arguments(pipeline) for pipeline in deployment.pipelines}
-    after = {
-        names[pipeline]: [names[other] for other in upstream]
-        for pipeline, upstream in deployment.pipelines.items()
-        if upstream
-    }
+    tasks = tasks_of(deployment)
     text = _DAG.format(
         project=plain_name(deployment.project),
         final=FINAL,
-        commands=repr(commands),
-        after=repr(after),
+        commands=repr(tasks.commands),
+        after=repr(tasks.after),
         dag_id=repr(plain_name(deployment.project)),
         schedule=repr(deployment.schedule),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from etlrun.deploy.deployment import FINAL, Deployment, plain_name, task_names
+from etlrun.deploy.deployment import FINAL, Deployment, plain_name, tasks_of
 
 _DEFINITIONS = '''"""Runs the pipelines of {project}, each after those whose tables it reads. Written by `etlrun deploy dagster`."""
 
@@ -38,18 +38,12 @@ defs = dagster.Definitions(
 
 def dagster_files(deployment: Deployment) -> dict[str, str]:
     """The file of definitions."""
-    names = {pipeline: name.replace("-", "_") for pipeline, name in task_names(deployment.pipelines).items()}
-    commands = {names[pipeline]: deployment.arguments(pipeline) for pipeline in deployment.pipelines}
-    after = {
-        names[pipeline]: [names[other] for other in upstream]
-        for pipeline, upstream in deployment.pipelines.items()
-        if upstream
-    }
+    tasks = tasks_of(deployment, "_")
     text = _DEFINITIONS.format(
         project=plain_name(deployment.project),
         final=FINAL,
-        commands=repr(commands),
-        after=repr(after),
+        commands=repr(tasks.commands),
+        after=repr(tasks.after),
         schedule=repr(deployment.schedule),
     )
     return {"definitions.py": text}

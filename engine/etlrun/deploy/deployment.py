@@ -36,10 +36,25 @@ def plain_name(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:50].strip("-") or "etlrun"
 
 
-def task_names(pipelines: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
-    """A name of its own for the task of each pipeline."""
-    found: dict[str, str] = {}
-    for number, pipeline in enumerate(pipelines):
-        name = plain_name(pipeline)
-        found[pipeline] = name if name not in found.values() else f"{name}-{number}"
-    return found
+@dataclass(frozen=True)
+class Tasks:
+    """A task for each pipeline: the command of each, and the tasks that come before those that read others."""
+
+    commands: Mapping[str, list[str]]
+    after: Mapping[str, list[str]]
+
+
+def tasks_of(deployment: Deployment, separator: str = "-") -> Tasks:
+    """The tasks of a project, each under a name of its own; `separator` stands between the words of a name."""
+    names: dict[str, str] = {}
+    for number, pipeline in enumerate(deployment.pipelines):
+        name = plain_name(pipeline).replace("-", separator)
+        names[pipeline] = name if name not in names.values() else f"{name}{separator}{number}"
+    return Tasks(
+        {name: deployment.arguments(pipeline) for pipeline, name in names.items()},
+        {
+            names[pipeline]: [names[other] for other in before]
+            for pipeline, before in deployment.pipelines.items()
+            if before
+        },
+    )
