@@ -238,7 +238,7 @@ def test_a_store_of_a_later_form_is_refused_before_anything_is_asked(project: Pr
         searches(project, *FEW, "another")
         refused = run(project, served)
         assert (refused.code, len(served.records)) == (1, 1)
-        assert "has form 3, and this etlrun knows form 2" in refused.json["error"]["message"]
+        assert "has schema version 3, and this etlrun knows version 2" in refused.json["error"]["message"]
 
 
 def test_a_reviewed_file_goes_to_a_spreadsheet_and_back(project: Project) -> None:

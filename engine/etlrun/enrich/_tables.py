@@ -158,7 +158,7 @@ def check_form(connection: sa.Connection, place: str) -> None:
     elif form == 1:  # all but the table of jobs, which is there by now
         connection.execute(sa.update(STORE).values(form=FORM))
     elif form != FORM:
-        message = f"the label store in {place} has form {form}, and this etlrun knows form {FORM}"
+        message = f"the label store in {place} has schema version {form}, and this etlrun knows version {FORM}"
         fix = "update etlrun on this machine, or let `labels` of the profile name another store; nothing was asked"
         raise RunFailure("connection", "label-store", message, fix)
 

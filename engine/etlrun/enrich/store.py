@@ -10,7 +10,7 @@ By default it is a SQLite file of the project (`.etlrun/labels.sqlite`); teams s
 | `etlrun_leases` | a question and a key that some process is asking at this moment |
 | `etlrun_owners` | such a process, and until when it is taken to be alive |
 | `etlrun_jobs` | requests that are handed to a service as one job: its name there, state, keys, usd reserved and spent, run, time |
-| `etlrun_label_store` | the form of these tables: an etlrun that does not know it asks nobody |
+| `etlrun_label_store` | the schema version of these tables: an etlrun that does not know it asks nobody |
 
 The view `etlrun_labels` puts the first three together: one row for each question and key, with its share of the request's tokens and money.
 An answer is replaced only by one that is worth as much: a failure never replaces an answer.
