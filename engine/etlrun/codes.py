@@ -89,6 +89,11 @@ SPEC_CODES: dict[str, Code] = {
         "the path is absolute, or a link or `..` leads to another folder",
         "move the file into the project, or name its folder in `etlrun.yaml`",
     ),
+    "pii-in-prompt": Code(
+        "a column that is tagged `pii`, or is made from one, would be sent to a model",
+        "`enrich` asks about a column that comes from a source whose column, or from a mapping whose file, is tagged `pii`",
+        "ask about another column, or allow the tagged one in the step: `allow_pii: [users.phone]`",
+    ),
     "python-function": Code(
         "a Python function cannot be found",
         "the module or the function is misspelt, or its file is not in the project",

@@ -13,8 +13,8 @@ from sqlglot import exp
 from sqlglot.lineage import lineage as columns_found_by_sqlglot
 
 from etlrun.compiler.plan import Plan, Relation, make_plan
-from etlrun.lineage.influence import RelationLineage, beginning
-from etlrun.lineage.of_relation import plan_lineage, relation_lineage
+from etlrun.compiler.relation_lineage import plan_lineage, relation_lineage
+from etlrun.language.influence import RelationLineage, beginning
 from running import check
 from tables import Example
 

@@ -10,9 +10,9 @@ import pytest
 from commanding import etlrun
 from etlrun.compiler.plan import make_plan
 from etlrun.compiler.producers import check_file
-from etlrun.lineage.influence import Lineage, OriginColumn
+from etlrun.compiler.relation_lineage import plan_lineage
+from etlrun.language.influence import Lineage, OriginColumn
 from etlrun.lineage.mermaid import mermaid
-from etlrun.lineage.of_relation import plan_lineage
 from golden import compare_with_file
 from projects import Project
 

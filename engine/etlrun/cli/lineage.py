@@ -14,8 +14,8 @@ from etlrun.cli.words import table_text, tell
 from etlrun.diagnostics import nearest
 
 if TYPE_CHECKING:
+    from etlrun.language.influence import Lineage, OriginColumn, RelationLineage
     from etlrun.lineage.asked import AskedColumns
-    from etlrun.lineage.influence import Lineage, OriginColumn, RelationLineage
     from etlrun.lineage.of_project import PipelineLineage, Reached
 
 
@@ -48,7 +48,7 @@ def command(asked: str, form: str, *, as_json: bool) -> None:
     if as_json or form == "json":
         _print_json(found, pipelines)
     elif form == "mermaid":
-        from etlrun.lineage.influence import OriginColumn
+        from etlrun.language.influence import OriginColumn
         from etlrun.lineage.mermaid import mermaid
 
         columns = ((one, column, lineage) for one in found for column, lineage in one.relation.columns.items())

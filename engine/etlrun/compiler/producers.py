@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 
 from etlrun.compiler.check import Checked, check_pipeline
+from etlrun.compiler.personal_columns import (
+    PersonalTables,
+    asks_models,
+    personal_tables,
+    reads_tables,
+    refuse_unallowed,
+)
 from etlrun.diagnostics import SpecError
 from etlrun.language.columns import Column, Columns
 from etlrun.spec.cases import pipelines_below
@@ -37,6 +44,15 @@ class ProjectPipelines:
 
     def check(self, path: Path) -> Checked:
         """Read and check a pipeline file. Raises SpecError with every mistake, and CircularPipelinesError."""
+        checked = self.check_names(path)
+        if asks_models(checked):
+            tables = self._personal_tables if reads_tables(checked) else {}
+            if problems := refuse_unallowed(checked, tables):
+                raise SpecError(problems)
+        return checked
+
+    def check_names(self, path: Path) -> Checked:
+        """Check a pipeline file but for what it sends to models. Raises SpecError and CircularPipelinesError."""
         key = path.resolve()
         if key in self._open:
             raise CircularPipelinesError(tuple(name_in(open_) for open_ in (*self._open[self._open.index(key) :], key)))
@@ -64,6 +80,15 @@ class ProjectPipelines:
             self._open.pop()
 
     @cached_property
+    def _personal_tables(self) -> PersonalTables:
+        """Of pipelines with mistakes nothing is known here; they cannot run."""
+        found = []
+        for path in self.files:
+            with suppress(SpecError, CircularPipelinesError):
+                found.append(self.check_names(path))
+        return personal_tables(found)
+
+    @cached_property
     def files(self) -> tuple[Path, ...]:
         """The files of all pipelines of the project."""
         folder = Path(self.project.shown(self.project.path("pipelines")))
@@ -78,7 +103,7 @@ class ProjectPipelines:
 
     def tables_of(self, pipeline: str) -> Mapping[str, PublishedTable] | None:
         path = self._paths.get(pipeline)
-        return published_tables(self.check(path)) if path is not None else None
+        return published_tables(self.check_names(path)) if path is not None else None
 
 
 def name_in(path: Path) -> str:

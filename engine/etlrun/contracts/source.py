@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -36,6 +36,10 @@ class Source(Described):
     def table_read(self) -> tuple[str, str] | None:
         """The connection, and the name in lower case, of the table that it reads; None for a source that reads files."""
         return None
+
+    def personal(self) -> Iterable[str]:
+        """The columns that are tagged `pii`."""
+        return ()
 
     def output(self, scope: Scope) -> Columns:
         """The columns of the relation; mistakes go to `scope`."""

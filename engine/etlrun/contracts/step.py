@@ -74,7 +74,7 @@ class Ask:
     takes from it. `models` are names of the profile, asked in this order until one knows. `usd`, `keys` and `requests` are what a run may
     spend, and `min_coverage` is the share of rows that must carry an answer. The share of
     right answers for the keys in the file `golden` must reach `min_accuracy` before anything else is asked. A model sees so many
-    `characters` of a key.
+    `characters` of a key. `allowed` are the columns tagged `pii` that may be sent.
     """
 
     parts: tuple[str, ...]
@@ -89,6 +89,7 @@ class Ask:
     golden: str = ""
     min_accuracy: float = 0.0
     characters: int = MAX_CHARACTERS
+    allowed: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from etlrun.diagnostics import nearest
-from etlrun.lineage.influence import OriginColumn, RelationLineage
+from etlrun.language.influence import OriginColumn, RelationLineage
 from etlrun.lineage.of_project import PipelineLineage, Reached, reached_by
 
 

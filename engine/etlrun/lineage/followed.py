@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from etlrun.compiler.plan import Piece, Plan, Relation
-from etlrun.lineage.influence import RelationLineage, beginning
-from etlrun.lineage.of_relation import piece_lineages, relation_lineage
+from etlrun.compiler.relation_lineage import piece_lineages, relation_lineage
+from etlrun.language.influence import RelationLineage, beginning
 
 Key = Mapping[str, str]  # a column of the key: the column that holds it in another relation
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from etlrun.lineage.influence import Lineage, OriginColumn
+from etlrun.language.influence import Lineage, OriginColumn
 
 
 def mermaid(published: Mapping[OriginColumn, Lineage]) -> str:

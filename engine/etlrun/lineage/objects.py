@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from etlrun.lineage.influence import Lineage, OriginColumn, RelationLineage
+from etlrun.language.influence import Lineage, OriginColumn, RelationLineage
 from etlrun.lineage.of_project import Reached
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from etlrun.compiler.check import Checked
 from etlrun.compiler.plan import Plan, make_plan
 from etlrun.compiler.project_graph import ProjectGraph
-from etlrun.lineage.influence import OriginColumn, RelationLineage, beginning, together
-from etlrun.lineage.of_relation import plan_lineage
+from etlrun.compiler.relation_lineage import plan_lineage
+from etlrun.language.influence import OriginColumn, RelationLineage, beginning, together
 from etlrun.spec.published import PublishedTable
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -32,6 +32,9 @@ class DeclaredColumn(Described):
         default="",
     )
     description: str = key("what the column holds", default="")
+    tags: tuple[Literal["pii"], ...] = key(
+        "`pii`: personal data, which reaches no prompt unless the step `enrich` allows it by name", default=()
+    )
 
     @property
     def is_required(self) -> bool:
@@ -47,6 +50,11 @@ class DeclaredColumn(Described):
 
 
 _NOT_NULL = re.compile(r"(?i)\s+not\s+null\s*\Z")
+
+
+def tagged_columns(columns: Mapping[str, DeclaredColumn]) -> tuple[str, ...]:
+    """The names of those that are tagged `pii`."""
+    return tuple(name for name, column in columns.items() if column.tags)
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,9 @@ class FileSource(Source):
     empty: Absence = key(
         "a day whose file is empty: `fail`, `warn`, `skip`, or the list of days that may be", default="fail"
     )
+
+    def personal(self) -> Iterable[str]:
+        return tagged_columns(self.columns)
 
     def output(self, scope: Scope) -> Columns:
         items: list[Column] = []

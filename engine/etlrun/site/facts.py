@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from etlrun.compiler.project_graph import ProjectGraph
-from etlrun.lineage.influence import OriginColumn
+from etlrun.language.influence import OriginColumn
 from etlrun.lineage.of_project import PipelineLineage, Reached
 
 

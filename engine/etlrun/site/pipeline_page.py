@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element
 from etlrun.compiler.plan import DIALECTS
 from etlrun.diagnostics import counted
 from etlrun.language.columns import Columns
-from etlrun.lineage.influence import Lineage, OriginColumn
+from etlrun.language.influence import Lineage, OriginColumn
 from etlrun.lineage.of_project import PipelineLineage
 from etlrun.site.addresses import anchor, pipeline_address
 from etlrun.site.facts import ShownRun, SiteFacts

@@ -38,14 +38,14 @@ sources:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from etlrun.contracts.connection import Database
 from etlrun.contracts.engine import ParquetFiles
 from etlrun.contracts.source import ReadRequest, ReadResult, Source, keyed
 from etlrun.language.columns import Column, Columns
-from etlrun.reading.source import DeclaredColumn
+from etlrun.reading.source import DeclaredColumn, tagged_columns
 from etlrun.spec.fields import key
 from etlrun.spec.scope import Scope
 
@@ -89,6 +89,9 @@ class Table(Source):
 
     def table_read(self) -> tuple[str, str] | None:
         return self.connection, self.table.lower()
+
+    def personal(self) -> Iterable[str]:
+        return tagged_columns(self.columns)
 
     def output(self, scope: Scope) -> Columns:
         if self.published is not None and not self.columns:

@@ -137,7 +137,7 @@ def _documented(annotation: Any, item: dataclasses.Field[Any]) -> Schema:
 
 def is_scalar(annotation: Any) -> bool:
     """Whether a value of YAML without parts is what an annotation takes."""
-    return annotation in _SCHEMAS
+    return annotation in _SCHEMAS or get_origin(annotation) is Literal
 
 
 _SCHEMAS: dict[Any, Schema] = {

@@ -1,7 +1,11 @@
-"""Mappings: label to codes, one file each in `mappings/`, reviewed by people who know the content."""
+"""Mappings: label to codes, one file each in `mappings/`, reviewed by people who know the content.
+
+A mapping whose labels are personal data says so with the line `$tags: pii`: no label then reaches a prompt unless its step allows it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,15 +19,20 @@ class Mapping:
 
     name: str
     entries: tuple[tuple[str, tuple[str, ...]], ...]
+    is_personal: bool = False
 
     @property
     def file(self) -> str:
         """Where it stands, as a path inside the project."""
-        return f"mappings/{self.name}.yaml"
+        return file_of_mapping(self.name)
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
         return tuple(label for label, _ in self.entries)
+
+
+def file_of_mapping(name: str) -> str:
+    return f"mappings/{name}.yaml"
 
 
 def read_mapping(document: Document, name: str) -> Mapping:
@@ -33,10 +42,12 @@ def read_mapping(document: Document, name: str) -> Mapping:
     owners: dict[str, str] = {}
     if not isinstance(document.value, dict) or not document.value:
         raise SpecError([document.diagnose((), "wrong-value", "a mapping is expected: `label: [code, code]`")])
+    is_personal = TAGS in document.value
+    problems += _wrong_tags(document)
     turned = _turned_round(document)
     if turned is not None:
         raise SpecError([turned])
-    for label, codes in document.value.items():
+    for label, codes in _labels(document).items():
         places = [(label, index) for index in range(len(codes))] if isinstance(codes, list) else [(label,)]
         found: list[str] = []
         for place in places:
@@ -54,16 +65,32 @@ def read_mapping(document: Document, name: str) -> Mapping:
         entries.append((label, tuple(found)))
     if problems:
         raise SpecError(problems)
-    return Mapping(name, tuple(entries))
+    return Mapping(name, tuple(entries), is_personal)
+
+
+TAGS = "$tags"  # no label begins with `$`, which stands for a value everywhere else
+
+
+def _labels(document: Document) -> dict[str, object]:
+    return {label: codes for label, codes in document.value.items() if label != TAGS}
+
+
+def _wrong_tags(document: Document) -> Iterator[Diagnostic]:
+    """Tags that there are not, and tags without any label."""
+    if TAGS in document.value and document.value[TAGS] not in ("pii", ["pii"]):
+        yield document.diagnose((TAGS,), "wrong-value", "`pii` is the only tag", "write `$tags: pii`")
+    if set(document.value) == {TAGS}:
+        yield document.diagnose((), "wrong-value", "a mapping is expected: `label: [code, code]`")
 
 
 def _turned_round(document: Document) -> Diagnostic | None:
     """The mistake of a mapping from code to label; None where labels come first."""
-    values = list(document.value.values())
+    labels = _labels(document)
+    values = list(labels.values())
     keys_of: dict[object, list[str]] = {}
     if any(isinstance(value, (list, dict)) for value in values):
         return None
-    for name, value in document.value.items():
+    for name, value in labels.items():
         keys_of.setdefault(value, []).append(str(name))
     label, codes = max(keys_of.items(), key=lambda item: len(item[1]))
     if len(codes) < 2 or label is None:

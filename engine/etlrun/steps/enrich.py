@@ -7,6 +7,10 @@ what they may hold. Where nobody knows an answer its columns are null: no failur
 `model` names a model of the profile, or several that are asked in this order until one knows. `overrides/PROMPT.csv` goes before all.
 A budget that is used up ends the run with exit code 4 before anything is published; the next run goes on where it stopped.
 
+A column of a source that is tagged `pii` (`phone: {type: string, tags: pii}`) reaches no model, nor does what is derived, renamed or aggregated
+from it, also by way of tables that pipelines of the project publish. `allow_pii: [users.phone]` allows it for this step. A mapping whose labels are
+personal has the line `$tags: pii`. A file that a pipeline writes begins anew: tag its columns where they are read.
+
 `status` and `source` ask for columns of that name: `ok`, `abstained` (nobody knows, or it is no text worth asking), `refused` or
 `failed`, and who gave the answer. Both are null where the key is.
 
@@ -109,6 +113,10 @@ class Enrich(Step):
     )
     status: str = key("a new column that says how the answer came about", default="")
     source: str = key("a new column that says who gave the answer", default="")
+    allow_pii: tuple[str, ...] = key(
+        "columns of sources that are tagged `pii` and may reach the models: `users.phone`; `mappings/NAME.yaml` for a tagged mapping",
+        default=(),
+    )
     max_characters: int = key(
         "characters of a text that a model sees, 20 to 4000; all of a text tells it from others", default=MAX_CHARACTERS
     )
@@ -204,7 +212,7 @@ class Enrich(Step):
         budget = self.budget or Spending()
         joined = Columns(tuple(answers), unique=("key",))
         ask = Ask(parts, self.prompt, self.model, joined, adds, budget.usd, budget.keys, self.min_coverage)
-        ask = replace(ask, requests=budget.requests, characters=self.max_characters)
+        ask = replace(ask, requests=budget.requests, characters=self.max_characters, allowed=self.allow_pii)
         return replace(ask, golden=self.eval.golden, min_accuracy=self.eval.min_accuracy) if self.eval else ask
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from etlrun.lineage.influence import NOTHING, Indirect, Lineage, RelationLineage, decided, made, together
-from etlrun.lineage.of_expression import expression_lineage
+from etlrun.language.expression_lineage import expression_lineage
+from etlrun.language.influence import NOTHING, Indirect, Lineage, RelationLineage, decided, made, together
 
 Relations = Mapping[str, RelationLineage]  # by name in lower case
 ROWS_OF_ONE_SIDE = ("SEMI", "ANTI")

@@ -30,11 +30,15 @@ class OriginColumn:
 
 @dataclass(frozen=True)
 class Lineage:
-    """What influences one value, or the rows of a relation: columns, and files of the project such as mappings and prompts."""
+    """What influences one value, or the rows of a relation: columns, and files of the project such as mappings and prompts.
+
+    `labels_of` are those of the files whose own words the value is: mappings from which its labels come.
+    """
 
     direct: Mapping[OriginColumn, Direct] = field(default_factory=dict)
     indirect: frozenset[tuple[OriginColumn, Indirect]] = frozenset()
     files: frozenset[str] = frozenset()
+    labels_of: frozenset[str] = frozenset()
 
     @property
     def origins(self) -> frozenset[OriginColumn]:
@@ -57,18 +61,20 @@ def together(parts: Iterable[Lineage]) -> Lineage:
     direct: dict[OriginColumn, Direct] = {}
     indirect: set[tuple[OriginColumn, Indirect]] = set()
     files: set[str] = set()
+    labels_of: set[str] = set()
     for part in parts:
         for origin, kind in part.direct.items():
             direct[origin] = stronger(direct.get(origin, kind), kind)
         indirect |= part.indirect
         files |= part.files
-    return Lineage(direct, frozenset(indirect), frozenset(files))
+        labels_of |= part.labels_of
+    return Lineage(direct, frozenset(indirect), frozenset(files), frozenset(labels_of))
 
 
 def made(lineage: Lineage, kind: Direct) -> Lineage:
     """What influences a value that is made from another one in this way."""
     direct: dict[OriginColumn, Direct] = {origin: stronger(found, kind) for origin, found in lineage.direct.items()}
-    return Lineage(direct, lineage.indirect, lineage.files)
+    return Lineage(direct, lineage.indirect, lineage.files, lineage.labels_of)
 
 
 def decided(lineage: Lineage, how: Indirect) -> Lineage:

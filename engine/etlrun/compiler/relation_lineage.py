@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from etlrun.compiler.plan import Piece, Plan, Relation
 from etlrun.contracts.step import Apply, Ask
-from etlrun.lineage.influence import (
+from etlrun.language.influence import (
     Lineage,
     RelationLineage,
     beginning,
@@ -16,7 +16,7 @@ from etlrun.lineage.influence import (
     made,
     together,
 )
-from etlrun.lineage.of_query import query_lineage
+from etlrun.language.query_lineage import query_lineage
 from etlrun.spec.scope import HIDDEN
 
 Known = Mapping[str, RelationLineage]

@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from etlrun.language.defined_by import file_of
 from etlrun.language.functions import FUNCTIONS
-from etlrun.lineage.influence import NOTHING, Lineage, decided, made, together
+from etlrun.language.influence import NOTHING, Lineage, decided, made, together
 
 
 class Reads(Protocol):
@@ -23,8 +23,9 @@ class Reads(Protocol):
 def expression_lineage(tree: exp.Expr, reads: Reads) -> Lineage:
     """What influences the value of a checked expression."""
     found = _RULES.get(type(tree), _made_of_parts)(tree, reads)
-    file = file_of(tree)
-    return together((found, Lineage(files=frozenset((file,))))) if file else found
+    files = frozenset((file,)) if (file := file_of(tree)) else frozenset()
+    labels_of = files if isinstance(tree, exp.Case) else frozenset()
+    return together((found, Lineage(files=files, labels_of=labels_of))) if files else found
 
 
 def _itself(tree: exp.Expr, reads: Reads) -> Lineage:

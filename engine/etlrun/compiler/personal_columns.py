@@ -1,0 +1,119 @@
+"""Columns tagged `pii`: what is made from them is tagged too, and reaches a prompt only where the step that asks allows it by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from etlrun.compiler.check import Checked
+from etlrun.compiler.plan import Relation, make_plan
+from etlrun.compiler.relation_lineage import plan_lineage
+from etlrun.contracts.step import Ask
+from etlrun.diagnostics import Diagnostic, nearest
+from etlrun.language.influence import NOTHING, Lineage, RelationLineage
+from etlrun.spec.mappings import file_of_mapping
+from etlrun.spec.project import load_mapping
+
+Place = tuple[str, str]  # a connection, and a table of it in lower case
+PersonalTables = Mapping[Place, frozenset[str]]  # the tagged columns of each, in lower case
+
+
+@dataclass(frozen=True)
+class _Published:
+    """A table that a pipeline publishes: by column, in lower case, what its values are made of."""
+
+    checked: Checked
+    place: Place
+    columns: Mapping[str, Lineage]
+
+
+def personal_tables(pipelines: Iterable[Checked]) -> PersonalTables:
+    """The columns that these pipelines publish and that are made from tagged ones, also by way of each other's tables."""
+    published = [one for checked in pipelines for one in _published(checked)]
+    found: dict[Place, frozenset[str]] = {}
+    while True:
+        more = dict(found)
+        for one in published:
+            tagged = _tagged(one.checked, found)
+            columns = (name for name, lineage in one.columns.items() if _named(lineage) & tagged)
+            more[one.place] = more.get(one.place, frozenset()).union(columns)
+        if more == found:
+            return found
+        found = more
+
+
+def _published(checked: Checked) -> Iterator[_Published]:
+    if not reads_tables(checked) and not _tagged(checked, {}):
+        return
+    lineages = plan_lineage(make_plan(checked), {})
+    for sink, use in checked.pipeline.sinks.items():
+        table = use.value.table_name(sink)
+        if table:
+            columns = {name.lower(): lineage for name, lineage in lineages[use.value.from_].columns.items()}
+            yield _Published(checked, (use.value.connection, table.lower()), columns)
+
+
+def reads_tables(checked: Checked) -> bool:
+    return any(use.value.table_read() for use in checked.pipeline.sources.values())
+
+
+def refuse_unallowed(checked: Checked, tables: PersonalTables) -> list[Diagnostic]:
+    """The mistakes of the steps that send what is made from tagged columns to models, or that allow what does not come there."""
+    tagged = _tagged(checked, tables)
+    problems: list[Diagnostic] = []
+    plan = make_plan(checked)
+    lineages = plan_lineage(plan, {})
+    for relation in plan.relations:
+        if relation.ask is not None:
+            problems += _refused(checked, relation, relation.ask, lineages[relation.reads[0]], tagged)
+    return problems
+
+
+def asks_models(checked: Checked) -> bool:
+    return any(list(use.value.models()) for chain in checked.pipeline.chains.values() for use in chain)
+
+
+def _refused(
+    checked: Checked, relation: Relation, ask: Ask, given: RelationLineage, tagged: frozenset[str]
+) -> Iterator[Diagnostic]:
+    use = checked.pipeline.chains[relation.name.split(".")[0]][relation.step]
+    document = checked.pipeline.document
+    allowed = {name.lower() for name in ask.allowed}
+    reaching = {part: sorted(_named(given.column(part) or NOTHING) & tagged) for part in ask.parts}
+    for index, part in enumerate(ask.parts):
+        missing = [name for name in reaching[part] if name.lower() not in allowed]
+        if missing:
+            names = " and ".join(f"`{name}`" for name in missing)
+            of = "" if missing == [part] else f"is made from {names}, which "
+            fix = f"ask about another column, or allow it in this step: `allow_pii: [{', '.join((*ask.allowed, *missing))}]`"
+            where = checked.scope(use.where).place(("key", index))
+            message = (
+                f"`{part}` {of}{'is' if len(missing) == 1 else 'are'} tagged `pii`, and this step sends it to a model"
+            )
+            yield document.diagnose(where, "pii-in-prompt", message, fix)
+    known = tuple(dict.fromkeys(name for names in reaching.values() for name in names))
+    for index, name in enumerate(ask.allowed):
+        if name.lower() not in (found.lower() for found in known):
+            where = checked.scope(use.where).place(("allow_pii", index))
+            message = f"no column `{name}` that is tagged `pii` reaches this prompt"
+            yield document.diagnose(where, "wrong-value", message, nearest(name, known) or "remove it")
+
+
+def _named(lineage: Lineage) -> frozenset[str]:
+    """What a value is made of, as `allow_pii` names it: columns of sources, and mappings whose labels it is."""
+    return frozenset((*map(str, lineage.direct), *lineage.labels_of))
+
+
+def _tagged(checked: Checked, tables: PersonalTables) -> frozenset[str]:
+    """What a pipeline reads that is tagged, as `allow_pii` names it."""
+    found = {file_of_mapping(name) for name in checked.mappings if _is_tagged(checked, name)}
+    for source, use in checked.pipeline.sources.items():
+        own = {name.lower() for name in use.value.personal()}
+        own |= tables.get(use.value.table_read() or ("", ""), frozenset())
+        found |= {f"{source}.{item.name}" for item in checked.columns[source] if item.name.lower() in own}
+    return frozenset(found)
+
+
+def _is_tagged(checked: Checked, name: str) -> bool:
+    mapping = load_mapping(checked.project, name)
+    return mapping is not None and mapping.is_personal
