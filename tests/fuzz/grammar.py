@@ -185,7 +185,8 @@ class Grammar:
         )
         frames = ["", "", "rows between 2 preceding and 1 following", "rows between unbounded preceding and current row", "rows between 1 following and 3 following"]  # fmt: skip
         frame = self.random.choice(frames) if order and (row.kind == "aggregate" or row.name.endswith("_value")) else ""
-        whole = f"{text} over ({part}{order} {frame})"
+        skips = " ignore nulls" if row.skips_nulls and self.random.random() < 0.4 else ""
+        whole = f"{text}{skips} over ({part}{order} {frame})"
         return f"sort_array({whole})" if row.name.startswith("collect") else whole
 
     def _operands(self, kinds: Iterable[str]) -> list[str]:

@@ -146,7 +146,14 @@ def _window(random: Random, chain: Chain) -> Any:
         "per": _some(random, _plain(chain), 0),
         "columns": {_new(random): text for text in found[:3] or ["count(*)"]},
     }
-    return {**step, "order": _order(random, _total(random, chain))} if random.random() < 0.8 else step
+    if random.random() < 0.2:
+        return step
+    moments = _names(chain, lambda item: item.type.name in ("date", "timestamp"))
+    if random.random() < 0.3:
+        length = f"{random.choice([1, 2, 7, 400])} {random.choice(['days', 'weeks', 'hours', 'minutes'])}"
+        return {**step, "order": _order(random, moments[:1]), "frame": length}
+    frame = random.choice([{}, {}, {"frame": f"{random.randint(1, 4)} rows"}, {"frame": "unbounded"}])
+    return {**step, **frame, "order": _order(random, _total(random, chain))}
 
 
 def _unpivot(random: Random, chain: Chain) -> Any:

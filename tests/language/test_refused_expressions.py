@@ -94,7 +94,7 @@ SEEN = Columns(tuple(Column(name, parse_type(kind)) for name, kind in COLUMNS.it
         "`open",
         "n is distinct",
         "sum(n) over w",
-        "lag(s) ignore nulls over (order by n)",
+        "lag(s) respect nulls over (order by n)",
         "upper(distinct s)",
         "sum(n) within group (order by n)",
         "pivot",

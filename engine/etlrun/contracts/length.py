@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from etlrun.language.columns import DATE, NULL, TIMESTAMP, Column
+from etlrun.language.frames import MICROSECONDS
 from etlrun.spec.scope import Scope
 
 MOST = 1_000_000  # what a length counts
@@ -26,6 +27,10 @@ class Length:
         """The length that a text names; None where it names none."""
         found = _WRITTEN.fullmatch(text.strip())
         return Length(int(found[1]), found[2]) if found and 0 < int(found[1]) <= MOST else None
+
+    @property
+    def microseconds(self) -> int:
+        return self.count * MICROSECONDS[self.unit]
 
     @property
     def tree(self) -> exp.Interval:

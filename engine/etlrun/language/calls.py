@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 from sqlglot import exp
 
 from etlrun.diagnostics import nearest
 from etlrun.language.checking import Checker, Rule, typed_null
 from etlrun.language.columns import BIGINT, BOOLEAN, DATE, NULL, TIMESTAMP, Type
 from etlrun.language.expressions import TYPE
+from etlrun.language.frames import FRAMED, check_frame
 from etlrun.language.functions import FUNCTIONS, Function, common_type
 from etlrun.language.functions.left_out import NOT_DETERMINISTIC, NOT_EQUAL, NOT_SAFE
 from etlrun.language.operators import as_moment, comparable
@@ -29,7 +28,6 @@ _A = {
 }
 _GREATEST = 2**31 - 1  # of a literal that counts places
 _UNORDERED = ("collect_set", "collect_list")
-_FRAMED = ("first_value", "last_value", "nth_value")
 
 
 def visit_call(checker: Checker, node: exp.Expr) -> Type:
@@ -61,7 +59,7 @@ def _place(checker: Checker, node: exp.Anonymous, function: Function) -> None:
     if function.kind == "window" and not checker.in_window:
         fix = (
             f"use `{'max_by' if function.name == 'last_value' else 'min_by'}(value, order)`"
-            if function.name in _FRAMED
+            if function.name in FRAMED
             else ""
         )
         checker.complain(node, "not-allowed-here", f"`{node.name}` needs `over (order by ...)`", fix, whole=False)
@@ -194,7 +192,7 @@ def visit_match(checker: Checker, node: exp.Expr) -> Type:
 def visit_window(checker: Checker, node: exp.Expr) -> Type:
     assert isinstance(node, exp.Window)
     order = node.args.get("order")
-    called = node.this.this if isinstance(node.this, exp.Filter) else node.this
+    called = node.this.this if isinstance(node.this, (exp.Filter, exp.IgnoreNulls)) else node.this
     function = FUNCTIONS.get(called.name.lower())
     if checker.in_aggregate or checker.in_over:
         what = "another window" if checker.in_over else "an aggregate"
@@ -211,43 +209,21 @@ def visit_window(checker: Checker, node: exp.Expr) -> Type:
             node, "no-total-order", f"`{function.name}` needs `order by`: without it the answer depends on row order"
         )
     if function is not None:
-        _check_frame(checker, node, function)
+        check_frame(checker, node, function)
     checker.in_window = True
     kind = checker.visit(node.this)
     checker.in_window, checker.in_over = outside
     return kind
 
 
-def _check_frame(checker: Checker, node: exp.Window, function: Function) -> None:
-    frame = node.args.get("spec")
-    if frame is None:
-        return
-    if function.kind == "window" and function.name not in _FRAMED:
-        checker.complain(node, "not-allowed-here", f"`{function.name}` takes no frame", "leave `rows between ...` out")
-    start, end = _distance(frame, "start"), _distance(frame, "end")
-    if start is None or end is None or start > end or start == math.inf or end == -math.inf:
-        fix = "write it as `rows between 2 preceding and current row`"
-        message = "a frame begins and ends at literal numbers of rows, `unbounded` or `current row`, and begins first"
-        checker.complain(node, "expression-not-allowed", message, fix)
-    elif str(frame.args.get("kind")).upper() == "RANGE" and frame.find(exp.Literal):
-        checker.complain(node, "expression-not-allowed", "`range` takes no numbers", "use `rows`")
-    if not node.args.get("order"):
-        checker.complain(node, "no-total-order", "a frame needs `order by`: without it the answer depends on row order")
-
-
-def _distance(frame: exp.Expr, bound: str) -> float | None:
-    """How many rows a frame's bound lies behind the current row; None where it is no number of rows."""
-    value, side = frame.args.get(bound), str(frame.args.get(f"{bound}_side") or "").upper()
-    if value is None:
-        return 0.0 if bound == "end" else None
-    if isinstance(value, str) and value.upper() == "CURRENT ROW":
-        return None if side else 0.0
-    if not side:
-        return None
-    rows: float | None = math.inf if isinstance(value, str) else whole_of(value)
-    if rows is None or rows < 0 or math.isfinite(rows) and rows >= 2**31:
-        return None
-    return -rows if side == "PRECEDING" else rows
+def visit_ignore_nulls(checker: Checker, node: exp.Expr) -> Type:
+    """`last_value(x) ignore nulls`: nulls are no rows to look at."""
+    function = FUNCTIONS.get(node.this.name.lower())
+    if function is not None and not function.skips_nulls:
+        fix = "leave it out" + (": aggregates ignore nulls" if function.kind == "aggregate" else "")
+        message = f"`{function.name}` takes no `ignore nulls`"
+        return checker.complain(node.this, "not-allowed-here", message, fix, whole=False)
+    return checker.visit(node.this)
 
 
 def visit_filter(checker: Checker, node: exp.Expr) -> Type:
@@ -272,4 +248,5 @@ CALLS: dict[type[exp.Expr], Rule] = {
     exp.RegexpLike: visit_match,
     exp.Window: visit_window,
     exp.Filter: visit_filter,
+    exp.IgnoreNulls: visit_ignore_nulls,
 }

@@ -54,6 +54,9 @@ class DuckDBWords(DuckDB):
     """DuckDB's SQL with the place of nulls always written out."""
 
     class Generator(DuckDBGenerator):
+        def ignorenulls_sql(self, expression: exp.IgnoreNulls) -> str:
+            return f"{self.sql(expression, 'this')} IGNORE NULLS"
+
         def ordered_sql(self, expression: exp.Ordered) -> str:
             return _ordered(self.sql(expression, "this"), expression)
 

@@ -55,7 +55,7 @@ def _call(node: exp.Anonymous) -> exp.Expr:
     kind = kind_of(node)
     if not function.recast or kind == NULL:
         return filled
-    if isinstance(node.parent, (exp.Window, exp.Filter)) and node.arg_key == "this":
+    if isinstance(node.parent, (exp.Window, exp.Filter, exp.IgnoreNulls)) and node.arg_key == "this":
         filled.meta[RECAST] = kind
         return filled
     return _recast(filled, kind)
@@ -262,6 +262,14 @@ def _filter(node: exp.Expr) -> exp.Expr:
     return _recast(hung, kind)
 
 
+def _ignore_nulls(node: exp.Expr) -> exp.Expr:
+    """DuckDB says it behind the last argument."""
+    called: exp.Expr = node.this.copy()
+    last = called.expressions[-1]
+    last.replace(exp.IgnoreNulls(this=last.copy()))
+    return called
+
+
 def _window(node: exp.Expr) -> exp.Expr:
     assert isinstance(node, exp.Window)
     kind = node.this.meta.get(RECAST)
@@ -300,6 +308,7 @@ RULES: dict[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
     exp.Like: _like,
     exp.Bracket: _index,
     exp.Filter: _filter,
+    exp.IgnoreNulls: _ignore_nulls,
     exp.Window: _window,
     exp.Select: _select,
     **dict.fromkeys((exp.Union, exp.Intersect, exp.Except), _set_operation),

@@ -50,7 +50,7 @@ VALUES: tuple[type[exp.Expr], ...] = (
     *(exp.Literal, exp.RawString, exp.Boolean, exp.Null, exp.Parameter, exp.Column, exp.Dot, exp.Paren),
     *(exp.Cast, exp.TryCast, exp.Case, exp.Is, exp.In, exp.Between, exp.Like, exp.RegexpLike, exp.Bracket),
     *(exp.Not, exp.Neg, exp.BitwiseNot, exp.DPipe, exp.Div, *_BINARY),
-    *(exp.Anonymous, exp.Window, exp.Filter, exp.Subquery, exp.Exists, exp.Extract),
+    *(exp.Anonymous, exp.Window, exp.Filter, exp.IgnoreNulls, exp.Subquery, exp.Exists, exp.Extract),
 )
 """Every type of node that gives a value for each row or group."""
 
@@ -62,7 +62,7 @@ _TYPE = _of(exp.DataType)
 _TEXT = Slot(any_text=True)
 _YES = _one_of(True)
 _NUMBER = _of(exp.Literal, exp.Parameter)
-_BOUND = Slot(frozenset((exp.Literal,)), frozenset(("UNBOUNDED", "CURRENT ROW")))
+_BOUND = Slot(frozenset((exp.Literal, exp.Interval)), frozenset(("UNBOUNDED", "CURRENT ROW")))
 _SIDE = _one_of("PRECEDING", "FOLLOWING")
 
 _SET: dict[str, Slot] = {
@@ -108,13 +108,14 @@ EXPRESSIONS: dict[type[exp.Expr], dict[str, Slot]] = {
     exp.Extract: {"this": _of(exp.Var), "expression": VALUE},
     exp.Anonymous: {"this": _TEXT, "expressions": _of(*VALUES, exp.Star, exp.Distinct)},
     exp.Window: {
-        "this": _of(exp.Anonymous, exp.Filter),
+        "this": _of(exp.Anonymous, exp.Filter, exp.IgnoreNulls),
         "partition_by": VALUE,
         "order": _of(exp.Order),
         "spec": _of(exp.WindowSpec),
         "over": _one_of("OVER"),
     },
     exp.Filter: {"this": _of(exp.Anonymous), "expression": _of(exp.Where)},
+    exp.IgnoreNulls: {"this": _of(exp.Anonymous)},
 }
 """The arguments of every type of node in VALUES; each has a rule in `typed.RULES`."""
 

@@ -85,7 +85,7 @@ def positive_zero(node: exp.Expr, kind: Type, engine: Engine) -> exp.Expr:
 
 def hang(tree: exp.Expr, wrap: Callable[[exp.Expr], exp.Expr]) -> exp.Expr:
     """`tree` with every outermost call that folds rows wrapped: `sum(x) / count(x)` becomes two windows, not one of a quotient."""
-    if isinstance(tree, (exp.Anonymous, exp.Filter)) and tree.this and folds(tree):
+    if isinstance(tree, (exp.Anonymous, exp.Filter, exp.IgnoreNulls)) and tree.this and folds(tree):
         return wrap(tree)
     holder = exp.Paren(this=tree)
     for node in list(holder.walk(prune=folds)):
@@ -98,5 +98,5 @@ def hang(tree: exp.Expr, wrap: Callable[[exp.Expr], exp.Expr]) -> exp.Expr:
 
 def folds(node: exp.Expr) -> bool:
     """Whether the node is a call that folds rows or looks at them, in the words of either engine."""
-    called = node.this if isinstance(node, exp.Filter) else node
+    called = node.this if isinstance(node, (exp.Filter, exp.IgnoreNulls)) else node
     return isinstance(called, exp.Anonymous) and called.name.lower() in FOLDING

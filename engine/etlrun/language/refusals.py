@@ -45,9 +45,7 @@ NODES: dict[type, Refusal] = {
     ),
     exp.Dot: Refusal(_NO_PART, "a field is read from a column: a.b"),
     exp.Fetch: Refusal("FETCH is not supported", "write LIMIT and a number", words="fetch"),
-    exp.IgnoreNulls: Refusal(
-        "IGNORE NULLS is not supported", "use `max_by` or `min_by` with a condition", words="ignore"
-    ),
+    exp.RespectNulls: Refusal("RESPECT NULLS is not supported", "leave it out: nulls count", words="respect"),
     exp.Rollup: Refusal("ROLLUP is not supported", "group in a `sql` step each, and join them with UNION ALL"),
     exp.Cube: Refusal("CUBE is not supported", "group in a `sql` step each, and join them with UNION ALL"),
     exp.GroupingSets: Refusal(

@@ -75,7 +75,7 @@ def equated(condition: exp.Expr, alias: str) -> set[str]:
 
 def picks_a_row(window: exp.Window) -> bool:
     """Whether the answer of a window hangs on which of two tied rows comes first."""
-    called = window.this.this if isinstance(window.this, exp.Filter) else window.this
+    called = window.this.this if isinstance(window.this, (exp.Filter, exp.IgnoreNulls)) else window.this
     function = FUNCTIONS.get(called.name.lower()) if isinstance(called, exp.Anonymous) else None
     if function is None:
         return False

@@ -78,7 +78,7 @@ def has_window(tree: exp.Expr) -> bool:
 
 def window_parts(tree: exp.Window) -> list[exp.Expr]:
     """What a window is made of, its function itself left out."""
-    function = tree.this.this if isinstance(tree.this, exp.Filter) else tree.this
+    function = tree.this.this if isinstance(tree.this, (exp.Filter, exp.IgnoreNulls)) else tree.this
     inside = list(function.expressions) if isinstance(function, exp.Anonymous) else [function]
     inside += [tree.this.expression] if isinstance(tree.this, exp.Filter) else []
     order = tree.args.get("order")

@@ -5,6 +5,11 @@ all of them. With an order an aggregate runs: it covers the rows up to this one,
 covers the whole group. `row_number`, `lag` and other functions whose answer depends on which of two tied rows comes first want a
 total order: together with `per` it covers a key of the relation, or all of its columns.
 
+`frame` says which rows of the group are looked at. `7 days` are the rows of this day and of the six days before it, whichever of them have rows;
+of a timestamp, everything later than 7 days before it. `order` is that one date or timestamp then, and rows without one see each other alone.
+`7 rows` are this row and the six before it, in a total order. `unbounded` is the whole group. `last_value(x) ignore nulls` looks at the rows that
+have a value; so do `first_value`, `nth_value`, `lag` and `lead`.
+
 ```yaml
 steps:
   numbered:
@@ -29,26 +34,54 @@ visits: {user: string, day: int, page: string, seconds: bigint}
 | u1   | 2   | a    | 5       | 3     | 12     |
 | u2   | 9   | a    | 1       | 1     | 1      |
 ```
+
+```yaml
+steps:
+  weekly:
+    - from: sales
+    - window: {per: [shop], order: [day], frame: 7 days, columns: {week: sum(units)}}
+```
+
+```rows
+sales: {shop: string key, day: date key, units: int}
+| shop | day        | units |
+| A    | 2024-01-01 | 1     |
+| A    | 2024-01-07 | 2     |
+| A    | 2024-01-08 | 4     |
+| A    | 2024-01-20 | 8     |
+->
+| shop | day        | units | week |
+| A    | 2024-01-01 | 1     | 1    |
+| A    | 2024-01-07 | 2     | 3    |
+| A    | 2024-01-08 | 4     | 6    |
+| A    | 2024-01-20 | 8     | 8    |
+```
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from sqlglot import exp
 
+from etlrun.contracts.length import MOST, Length, read_length
 from etlrun.contracts.ordering import check_order
 from etlrun.contracts.relation import Input, named
 from etlrun.contracts.step import Step
-from etlrun.language.columns import NULL, Column, Columns
+from etlrun.language.columns import DATE, NULL, TIMESTAMP, Column, Columns
 from etlrun.language.expressions import ExpressionError, Problem, column, parse, span, type_of, word
+from etlrun.language.frames import MICROSECONDS, frame_of_group, frame_of_rows, frame_of_time
 from etlrun.language.functions import FUNCTIONS
 from etlrun.language.totality import PEERS_AGREE
 from etlrun.language.typed import has_window
 from etlrun.spec.fields import Expr, key
 from etlrun.spec.scope import Scope
+
+UNBOUNDED = "unbounded"
+_ROWS = re.compile(r"([0-9]{1,7}) ?rows?")
 
 
 @dataclass(frozen=True)
@@ -62,21 +95,57 @@ class Window(Step):
         "the columns whose values make a group; without it the whole relation is one", default=()
     )
     order: tuple[Expr, ...] = key("the order inside a group: `column` or `column desc`", default=())
+    frame: str = key(
+        "the rows that are looked at: `7 days`, `7 rows` or `unbounded`; up to this row without it", default=""
+    )
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
         for index, name in enumerate(self.per):
             scope.column(columns, name, ("per", index))
-        if any(_needs_total_order(expression) for expression in self.columns.values()):
+        rows = _ROWS.fullmatch(self.frame.strip())
+        if rows or any(_needs_total_order(expression) for expression in self.columns.values()):
             check_order(self.order, self.per, columns, scope)
         else:
             for index, item in enumerate(self.order):
                 scope.ordering(columns, item, ("order", index))
+        if self.frame:
+            self._check_frame(columns, scope)
         result = columns
         for name, expression in self.columns.items():
             scope.new_column(result, name, ("columns", name), is_key=True)
             tree = self._tree(expression, name, columns, scope)
             result = result.with_column(Column(name, type_of(tree) if tree is not None else NULL))
         return result
+
+    def _check_frame(self, columns: Columns, scope: Scope) -> None:
+        """Report a `frame` that names no rows, or rows along an order that is not there."""
+        rows = _ROWS.fullmatch(self.frame.strip())
+        length = Length.of(self.frame)
+        if not self.order:
+            scope.error("frame", "missing-key", "a frame is along an order, and there is none", "add `order: [day]`")
+        elif self.frame.strip() == UNBOUNDED or rows and 0 < int(rows[1]) <= MOST:
+            return
+        elif length is None:
+            fix = f"write `7 days`, `7 rows` or `{UNBOUNDED}`, with a number from 1 to {MOST:,}"
+            scope.error("frame", "wrong-value", f"`{self.frame}` is not a frame", fix)
+        elif len(self.order) > 1:
+            message = "a frame that is measured in time needs an order of one date or timestamp"
+            scope.error("frame", "wrong-value", message, "order by that alone, or count in rows: `7 rows`")
+        elif (item := replace(scope, problems=[]).ordering(columns, self.order[0], ("order", 0))) is not None:
+            read_length(self.frame, Column(self.order[0], type_of(item.this)), "frame", scope)
+
+    def _spec(self, order: exp.Ordered) -> exp.WindowSpec | None:
+        """The frame as SQL has it; None where it has mistakes, or there is none."""
+        rows, length = _ROWS.fullmatch(self.frame.strip()), Length.of(self.frame)
+        if self.frame.strip() == UNBOUNDED:
+            return frame_of_group()
+        if rows:
+            return frame_of_rows(int(rows[1])) if 0 < int(rows[1]) <= MOST else None
+        kind = type_of(order.this)
+        if length is None or kind not in (DATE, TIMESTAMP) or len(self.order) > 1:
+            return None
+        is_whole = length.microseconds % MICROSECONDS["day"] == 0
+        return frame_of_time(length.microseconds, kind == DATE) if is_whole or kind == TIMESTAMP else None
 
     def _tree(self, expression: Expr, name: str, columns: Columns, scope: Scope) -> exp.Expr | None:
         """The typed expression with every outermost call of a window function or aggregate put over the window."""
@@ -102,7 +171,8 @@ class Window(Step):
             for node in item.walk() if item is not None else ():
                 node.meta.pop("start", None)  # offsets into `order` mean nothing in an expression
         partition = [column(found.name) for name in self.per if (found := columns.get(name))]
-        return exp.Window(partition_by=partition, order=exp.Order(expressions=order) if order else None)
+        spec = self._spec(order[0]) if order and order[0] is not None and self.frame else None
+        return exp.Window(partition_by=partition, order=exp.Order(expressions=order) if order else None, spec=spec)
 
     def lower(self, relation: Input) -> exp.Query:
         added = []
@@ -126,29 +196,22 @@ def _put_over(tree: exp.Expr, over: exp.Window, text: str) -> exp.Expr:
     problems: list[Problem] = []
 
     def visit(node: exp.Expr) -> None:
+        called = node.this if isinstance(node, exp.IgnoreNulls) else node
         if isinstance(node, exp.Window):
-            problems.append(
-                Problem(
-                    "not-allowed-here", "`over` is not allowed here", *span(node, text), "say it in `per` and `order`"
-                )
-            )
+            fix = "say it in `per` and `order`"
+            problems.append(Problem("not-allowed-here", "`over` is not allowed here", *span(node, text), fix))
         elif isinstance(node, exp.Filter):
             fix = "put the condition inside: `sum(case when condition then x end)`"
             problems.append(Problem("not-allowed-here", "`filter` is not allowed in a window", *word(node, text), fix))
         elif (
-            isinstance(node, exp.Anonymous)
-            and node.name.lower() in FUNCTIONS
-            and FUNCTIONS[node.name.lower()].kind != "scalar"
+            isinstance(called, exp.Anonymous)
+            and called.name.lower() in FUNCTIONS
+            and FUNCTIONS[called.name.lower()].kind != "scalar"
         ):
             if node.find(exp.Distinct):
-                problems.append(
-                    Problem(
-                        "not-allowed-here",
-                        "`distinct` is not allowed in a window",
-                        *word(node, text),
-                        "use an `aggregate` step",
-                    )
-                )
+                fix = "use an `aggregate` step"
+                message = "`distinct` is not allowed in a window"
+                problems.append(Problem("not-allowed-here", message, *word(node, text), fix))
             window = over.copy()
             node.replace(window)
             window.set("this", node)

@@ -50,6 +50,7 @@ class Function:
     duckdb: Template | None = None
     spark: Template | None = None
     recast: bool = False
+    skips_nulls: bool = False  # may be called with `ignore nulls`
     decides: tuple[int, ...] = ()  # the positions of arguments that only decide about the value, and are no part of it
     picks: bool = False  # gives one of several equal values: -0.0 is read as 0.0, so that all of them are the same
     aliases: tuple[str, ...] = ()

@@ -1,0 +1,126 @@
+"""Frames of windows: the rows around a row that a function looks at, counted in rows or measured in time."""
+
+from __future__ import annotations
+
+import math
+
+from sqlglot import exp
+
+from etlrun.language.checking import Checker
+from etlrun.language.columns import DATE, NULL, TIMESTAMP
+from etlrun.language.expressions import TYPE
+from etlrun.language.functions import Function
+from etlrun.language.templates import whole_of
+
+FRAMED = ("first_value", "last_value", "nth_value")  # the window functions that look at a frame, beside all aggregates
+MICROSECONDS = {
+    "microsecond": 1,
+    "second": 10**6,
+    "minute": 60 * 10**6,
+    "hour": 3600 * 10**6,
+    "day": 86400 * 10**6,
+    "week": 7 * 86400 * 10**6,
+}
+_LONGEST = 10**6 * MICROSECONDS["week"]
+
+
+def frame_of_rows(count: int) -> exp.WindowSpec:
+    """A row and those before it, `count` in all."""
+    return _until_now("ROWS", exp.Literal.number(count - 1))
+
+
+def frame_of_time(microseconds: int, is_of_dates: bool) -> exp.WindowSpec:
+    """The rows of the time that ends with a row, its beginning left out: of `7 days` the day itself and the six before it."""
+    if is_of_dates:
+        days = microseconds // MICROSECONDS["day"] - 1
+        return _until_now("RANGE", exp.Interval(this=exp.Literal.number(days), unit=exp.Var(this="day")))
+    return _until_now(
+        "RANGE", exp.Interval(this=exp.Literal.number(microseconds - 1), unit=exp.Var(this="microsecond"))
+    )
+
+
+def frame_of_group() -> exp.WindowSpec:
+    """All rows of the group, before and behind a row."""
+    sides = {"start_side": "PRECEDING", "end_side": "FOLLOWING"}
+    return exp.WindowSpec(kind="ROWS", start="UNBOUNDED", end="UNBOUNDED", **sides)
+
+
+def _until_now(kind: str, start: exp.Expr) -> exp.WindowSpec:
+    return exp.WindowSpec(kind=kind, start=start, start_side="PRECEDING", end="CURRENT ROW")
+
+
+def check_frame(checker: Checker, node: exp.Window, function: Function) -> None:
+    """Complain about a frame that the function does not take, or that does not say which rows it holds."""
+    frame = node.args.get("spec")
+    if frame is None:
+        return
+    if function.kind == "window" and function.name not in FRAMED:
+        fix = "leave the frame out, or put the function into a window of its own"
+        checker.complain(node, "not-allowed-here", f"`{function.name}` takes no frame", fix)
+    is_range = str(frame.args.get("kind")).upper() == "RANGE"
+    start, end = _distance(frame, "start"), _distance(frame, "end")
+    if start is None or end is None or start > end or start == math.inf or end == -math.inf:
+        fix = "write it as `rows between 2 preceding and current row`"
+        message = "a frame begins and ends at literal numbers of rows, `unbounded` or `current row`, and begins first"
+        checker.complain(node, "expression-not-allowed", message, fix)
+    elif is_range and frame.find(exp.Literal):
+        _check_range(checker, node, frame)
+    elif frame.find(exp.Interval):
+        checker.complain(node, "expression-not-allowed", "`rows` counts rows, not time", "use `range`")
+    if not node.args.get("order"):
+        checker.complain(node, "no-total-order", "a frame needs `order by`: without it the answer depends on row order")
+
+
+def _check_range(checker: Checker, node: exp.Window, frame: exp.Expr) -> None:
+    """A range is measured in time, along the one date or timestamp that its rows are in the order of."""
+    bounds = [frame.args.get(bound) for bound in ("start", "end")]
+    if any(isinstance(bound, exp.Literal) for bound in bounds):
+        fix = "use `rows`, or `range between interval 6 days preceding and current row`"
+        checker.complain(node, "expression-not-allowed", "`range` takes no numbers", fix)
+        return
+    order = node.args.get("order")
+    items = order.expressions if order else []
+    kinds = [item.this.meta.get(TYPE, NULL) for item in items]
+    if len(items) != 1 or kinds[0] not in (DATE, TIMESTAMP):
+        if NULL not in kinds and items:
+            fix = "order by that alone, or count with `rows`"
+            message = "a frame that is measured in time needs an order of one date or timestamp"
+            checker.complain(node, "type-mismatch", message, fix)
+        return
+    units = {_unit(bound) for bound in bounds if isinstance(bound, exp.Interval)}
+    if kinds[0] == DATE and units - {"day", "week"}:
+        unit = sorted(units - {"day", "week"})[0]
+        checker.complain(node, "type-mismatch", f"a frame over dates has no {unit}s", "write it in days")
+
+
+def _unit(interval: exp.Interval) -> str:
+    unit = interval.args.get("unit")
+    return str(unit.name).lower().removesuffix("s") if unit is not None else ""
+
+
+def _distance(frame: exp.Expr, bound: str) -> float | None:
+    """How many rows or microseconds a frame's bound lies behind the current row; None where it is no such number."""
+    value, side = frame.args.get(bound), str(frame.args.get(f"{bound}_side") or "").upper()
+    if value is None:
+        return 0.0 if bound == "end" else None
+    if isinstance(value, str) and value.upper() == "CURRENT ROW":
+        return None if side else 0.0
+    if not side:
+        return None
+    far = math.inf if isinstance(value, str) else _length(value) if isinstance(value, exp.Interval) else _rows(value)
+    return None if far is None else -far if side == "PRECEDING" else far
+
+
+def _rows(bound: exp.Expr) -> int | None:
+    """A number of rows; None for any other bound."""
+    count = whole_of(bound)
+    return count if count is not None and 0 <= count < 2**31 else None
+
+
+def _length(interval: exp.Interval) -> int | None:
+    """The microseconds of an interval of weeks to seconds; None for any other."""
+    text, unit = str(interval.this.this), _unit(interval)
+    if unit not in MICROSECONDS or not text.isdigit() or len(text) > 20:
+        return None
+    length = int(text) * MICROSECONDS[unit]
+    return length if length <= _LONGEST else None
