@@ -682,8 +682,16 @@ RUN_CODES: dict[str, Code] = {
     "not-writable": Code(
         "a file cannot be written", "the disk is full, or rights are missing", "choose another folder", 1
     ),
+    "unusable-plugin": Code(
+        "a plugin cannot be used",
+        "the package that `ETLRUN_PLUGINS` names is not installed, adds no kinds, or one of its modules cannot be loaded",
+        "correct the variable, or the package",
+    ),
     "internal-error": Code(
-        "a mistake of etlrun itself", "nobody foresaw this case", "report it with the lines that it prints", 1
+        "a mistake of etlrun itself or of a plugin",
+        "nobody foresaw this case",
+        "report it with the lines that it prints",
+        1,
     ),
     "interrupted": Code("the run was interrupted", "Ctrl-C", "nothing more was published; run it again", 130),
     "terminated": Code(

@@ -29,16 +29,17 @@ def planted(folder: Path, family: Family, name: str, code: str) -> Iterator[None
     (folder / "planted").mkdir()
     (folder / "planted" / f"{name}.py").write_text(code, encoding="utf-8")
     package.__path__.append(str(folder / "planted"))
-    _look_again(family)
+    look_again(family)
     try:
         yield
     finally:
         package.__path__.remove(str(folder / "planted"))
         sys.modules.pop(f"etlrun.{family}.{name}", None)
-        _look_again(family)
+        look_again(family)
 
 
-def _look_again(family: Family) -> None:
+def look_again(family: Family) -> None:
+    """Find the kinds of a family anew."""
     for found in (kinds, pipeline_schema, project_schema):
         found.cache_clear()
     kinds(family)

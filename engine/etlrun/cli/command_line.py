@@ -145,8 +145,12 @@ def _usage(error: click.ClickException) -> str:
 
 def _tell_of_a_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Write the traceback of what nobody foresaw, without secrets; Python then ends with exit code 1."""
+    from etlrun.spec.plugins import plugin_in
+
     lines = "".join(traceback.format_exception(kind, error, trace))
-    plea = f"internal-error: this is a mistake of etlrun {etlrun.__version__}; please report it with the lines above\n"
+    plugin = plugin_in(trace)
+    culprit = f"the plugin {plugin}" if plugin else f"etlrun {etlrun.__version__}"
+    plea = f"internal-error: this is a mistake of {culprit}; please report it with the lines above\n"
     sys.stderr.write(harmless(hide_secrets(lines)) + plea)
 
 

@@ -189,15 +189,19 @@ class Database(ABC):
 
 
 class ReadOnlyDatabase(Database):
-    """An open connection that tables are read from, and none is published to."""
+    """An open connection that tables are read from, and none is published to. `name` is its name in the profile."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
 
     def verify(self, table: str, columns: Columns) -> None:
         there = self.columns(table)
         if there is None:
-            raise RunFailure("source", "missing-table", f"there is no table `{table}`", "check the name")
+            message = f"connection `{self.name}` has no table `{table}`"
+            raise RunFailure("source", "missing-table", message, "correct `table`, or make the table")
         missing = ", ".join(f"`{name}`" for name in columns.names if name not in there)
         if missing:
-            message = f"the table `{table}` has no column {missing}"
+            message = f"connection `{self.name}`: the table `{table}` has no column {missing}"
             raise RunFailure("source", "missing-column", message, f"it has {', '.join(there.names)}")
 
     def mismatches(self, load: Load) -> Sequence[tuple[str, str]]:
@@ -213,7 +217,7 @@ class ReadOnlyDatabase(Database):
         return []
 
     def _refusal(self, load: Load) -> RunFailure:
-        message = f"the table `{load.table}` is in a connection that is only read from"
+        message = f"the table `{load.table}` is in connection `{self.name}`, which is only read from"
         return RunFailure("sink", "read-only", message, "publish to another connection")
 
 

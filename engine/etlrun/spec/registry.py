@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 from functools import cache
 from typing import Literal
+
+from etlrun.failures import RunFailure
 
 Family = Literal["sources", "steps", "checks", "sinks", "connections", "engines", "models"]
 FAMILIES: tuple[Family, ...] = ("sources", "steps", "checks", "sinks", "connections", "engines", "models")
@@ -13,19 +16,17 @@ FAMILIES: tuple[Family, ...] = ("sources", "steps", "checks", "sinks", "connecti
 
 @cache
 def kinds(family: Family) -> dict[str, type]:
-    """The classes of a family by YAML key: built-in files first, then plugins in the order of their names.
+    """The classes of a family by YAML key: built-in files first, then plugins in the order in which they are named.
 
-    Raises TypeError where a plugin's key is taken.
+    Raises RunFailure for a plugin that cannot be used.
     """
     package = importlib.import_module(f"etlrun.{family}")
     found: dict[str, type] = {}
     for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda module: module.name):
         if not module.name.startswith("_"):
             found[module.name.rstrip("_")] = _class_of(family, module.name)
-    for name, cls in _plugins(family).items():
-        if name in found:
-            raise TypeError(f"the plugin `{name}` of etlrun.{family} takes the name of a kind that exists")
-        found[name] = cls
+    if os.environ.get("ETLRUN_PLUGINS"):  # scanning for plugins costs 20 ms
+        _add_plugins(family, found)
     return found
 
 
@@ -37,14 +38,11 @@ def _class_of(family: Family, module: str) -> type:
     return cls
 
 
-def _plugins(family: Family) -> dict[str, type]:
-    # importlib.metadata costs 20 ms to import and scan: only when an environment asks for plugins at all.
-    import os
+def _add_plugins(family: Family, found: dict[str, type]) -> None:
+    from etlrun.spec.plugins import plugged_in
 
-    if not os.environ.get("ETLRUN_PLUGINS"):
-        return {}
-    from importlib.metadata import entry_points
-
-    allowed = {name.strip() for name in os.environ["ETLRUN_PLUGINS"].split(",")}
-    points = entry_points(group=f"etlrun.{family}")
-    return {point.name: point.load() for point in sorted(points) if point.dist and point.dist.name in allowed}
+    for plugin, name, cls in plugged_in(family):
+        if name in found:
+            message = f"the plugin `{plugin}` adds `{name}` to {family}, where that name is taken"
+            raise RunFailure("usage", "unusable-plugin", message, "rename its entry point")
+        found[name] = cls

@@ -12,6 +12,8 @@ from etlrun.spec.fields import Schema
 from etlrun.spec.located import Document, Keys, Span
 from etlrun.spec.traps import VALUES, WORDS
 
+_PLACES_OF_KINDS = {"sources", "steps", "checks", "sinks", "connections", "engine", "models"}
+
 
 class Mistake(NamedTuple):
     """A diagnostic with the path of the value that is wrong. `is_misplaced`: what stands below that path belongs elsewhere."""
@@ -81,7 +83,8 @@ def _explain_unknown_keys(document: Document, error: ValidationError, where: Key
         if is_kind:
             inner = next((other for other in given if other in known and name in _keys_of(known[other])), None)
             beside = f"it is a key of `{inner}`: write it inside the braces of `{inner}`" if inner else ""
-            fix = beside or WORDS.get(name.lower()) or nearest(name, known) or "there is " + ", ".join(known)
+            fix = beside or _in_a_plugin(where, name) or WORDS.get(name.lower()) or nearest(name, known)
+            fix = fix or "there is " + ", ".join(known)
             yield Mistake(
                 inside, document.diagnose_key(inside, "unknown-kind", f"there is no {_family(where)} `{name}`", fix)
             )
@@ -131,16 +134,13 @@ def _given(error: ValidationError) -> dict[str, Any]:
 
 
 def _family(where: Keys) -> str:
-    words = {
-        "sources": "source",
-        "steps": "step",
-        "checks": "check",
-        "sinks": "sink",
-        "connections": "connection",
-        "engine": "engine",
-        "models": "model",
-    }
-    return next((words[str(part)] for part in reversed(where) if part in words), "kind")
+    return next((str(part).removesuffix("s") for part in reversed(where) if part in _PLACES_OF_KINDS), "kind")
+
+
+def _in_a_plugin(where: Keys, name: str) -> str:
+    from etlrun.spec.plugins import how_to_switch_on
+
+    return how_to_switch_on(f"{_family(where)}s", name)
 
 
 def _keys_beside(document: Document, schema: Schema, where: Keys) -> list[str]:
