@@ -13,6 +13,7 @@ import test_check_contract
 import test_connection_contract
 import test_engine_contract
 import test_model_contract
+import test_reading_contract
 import test_sink_contract
 import test_source_contract
 import test_step_contract
@@ -23,6 +24,7 @@ from warehouses import Target
 from etlrun.checks.not_null import NotNull
 from etlrun.connections._duckdb import DuckdbServer
 from etlrun.contracts.check import Verdict
+from etlrun.contracts.connection import Copy
 from etlrun.contracts.engine import Workspace
 from etlrun.contracts.model import LookupResult
 from etlrun.contracts.relation import named
@@ -34,6 +36,7 @@ from etlrun.models._gemini import GeminiClient
 from etlrun.sinks.files import Files
 from etlrun.sources.csv import Csv
 from etlrun.steps.dedupe import Dedupe
+from etlrun.warehouse.database import Warehouse
 
 Lie = Callable[..., Any]
 
@@ -117,6 +120,20 @@ def test_a_connection_whose_merge_loses_rows(lie: Any, target: Target, tmp_path:
     lie(DuckdbServer, "delete_keys", delete_keys)
     with pytest.raises(AssertionError):
         test_connection_contract.test_merge_replaces_rows_of_equal_key(target, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "lies",
+    [
+        lambda honest, *given: replace(honest(*given), rows=7),
+        lambda honest, *given: replace(honest(*given), files=()),
+        lambda honest, database, table, *given: Copy((), 0),
+    ],
+)
+def test_a_connection_that_counts_rows_which_it_does_not_give(lie: Any, lies: Lie, tmp_path: Path) -> None:
+    lie(Warehouse, "copy", lies)
+    with pytest.raises(AssertionError):
+        test_reading_contract.test_every_row_is_read_once_as_it_is("duckdb", tmp_path)
 
 
 def test_an_engine_that_drops_nulls(lie: Any, tmp_path: Path) -> None:

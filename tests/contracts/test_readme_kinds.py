@@ -6,6 +6,7 @@ import inspect
 import itertools
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import test_check_contract
 import test_documentation_contract
 import test_engine_contract
 import test_model_contract
+import test_reading_contract
 import test_sink_contract
 import test_source_contract
 import test_step_contract
@@ -21,6 +23,7 @@ from examples_of import parameters
 from planting import planted, readme_files
 
 from commanding import etlrun
+from etlrun.contracts.connection import Connection
 from etlrun.contracts.engine import Workspace
 from etlrun.diagnostics import SpecError, format_text
 from etlrun.spec.registry import FAMILIES, Family, kinds
@@ -125,12 +128,35 @@ def test_a_table_is_read_from_the_connection_and_none_is_published_to_it(kind: s
     assert etlrun(tmp_path, good).code == 0
     assert (tmp_path / "out.csv").read_text() == "shop,the units\nA,3\n,-9223372036854775808\n"
     other = project.pipeline((source + sink).replace("TABLE", "sale").replace("UNITS", "bigint"), "other")
-    assert "there is no table `sale`" in etlrun(tmp_path, other).err
+    assert "connection `shop` has no table `sale`" in etlrun(tmp_path, other).err
     small = project.pipeline((source + sink).replace("TABLE", "sales").replace("UNITS", "int"), "small")
     assert "declare the types that its values have" in etlrun(tmp_path, small).err
     back = source.replace("TABLE", "sales").replace("UNITS", "bigint")
     wrong = project.pipeline(f"{back}sinks:\n  t: {{table: {{from: s, connection: shop, write: replace}}}}\n", "back")
-    assert "is in a connection that is only read from" in etlrun(tmp_path, wrong).err
+    assert "is in connection `shop`, which is only read from" in etlrun(tmp_path, wrong).err
+
+
+@of("connections")
+def test_the_connection_keeps_the_contract_of_reading(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def make(folder: Path) -> Iterator[Connection]:
+        with sqlite3.connect(folder / "shop.db") as shop:
+            for table in ("sales", "no_sales"):
+                shop.execute(f"CREATE TABLE {table} (shop TEXT, units INTEGER)")
+            shop.executemany("INSERT INTO sales VALUES (?, ?)", test_reading_contract.SALES)
+        shop.close()
+        yield kinds("connections")[kind]("shop.db")
+
+    monkeypatch.setitem(test_reading_contract.READ, kind, make)
+    contract = test_reading_contract
+    contract.test_every_row_is_read_once_as_it_is(kind, tmp_path / "a")
+    contract.test_columns_come_as_they_are_declared_whatever_their_order_in_the_table(kind, tmp_path / "b")
+    contract.test_a_table_without_rows_gives_none(kind, tmp_path / "c")
+    contract.test_a_table_says_its_columns_and_what_is_missing_is_named(kind, tmp_path / "d")
+    for number, declared in enumerate(contract.WRONG):
+        contract.test_a_value_of_another_type_ends_the_read(kind, declared, tmp_path / f"e{number}")
 
 
 @of("engines")

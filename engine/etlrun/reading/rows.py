@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from etlrun.contracts.engine import ParquetFiles
 from etlrun.language.arrow import arrow_schema
-from etlrun.language.columns import Columns
+from etlrun.language.columns import Column, Columns
 from etlrun.language.duckdb_words import name, text
 
 if TYPE_CHECKING:
@@ -20,6 +22,24 @@ ROWS_AT_ONCE = 50_000
 RAW, FILE, LINE = "__etlrun_raw", "__etlrun_file", "__etlrun_line"
 INCOMING = "__etlrun_incoming"  # the relation of all records, with the columns `l` (text), `line`, `file` (its index) and `day`
 SETTLED = "settled.parquet"  # the rows that the judge read
+# Arrow would take more, and silently: 3.5 as the int 3, a moment as its date, the number 3 as 1970-01-04.
+TAKEN: dict[str, tuple[type, ...]] = {
+    "boolean": (bool,),
+    "tinyint": (int,),
+    "smallint": (int,),
+    "int": (int,),
+    "bigint": (int,),
+    "float": (float, int),
+    "double": (float, int),
+    "decimal": (Decimal, int),
+    "string": (str,),
+    "binary": (bytes,),
+    "date": (datetime.date,),
+    "timestamp": (datetime.datetime,),
+}
+OTHERS = {(bool, name) for name, taken in TAKEN.items() if int in taken} | {
+    (datetime.datetime, "date")
+}  # subclasses of those in Python, other values in SQL
 
 
 def written_parts(folders: Iterable[Path]) -> tuple[ParquetFiles, ...]:
@@ -48,10 +68,14 @@ def copy_statement(values: Mapping[str, str], columns: Columns, records: str, ta
 
 
 class RowWriter:
-    """Collects tuples of values in the order of `columns`; the file appears with the first of them."""
+    """Collects tuples of values in the order of `columns`; the file appears with the first of them.
+
+    Raises pyarrow.ArrowTypeError or ArrowInvalid for a value of another type than its column's, at the latest when it ends.
+    """
 
     def __init__(self, path: Path, columns: Columns) -> None:
         self.path = path
+        self.columns = columns
         self.schema = arrow_schema(columns)
         self.waiting: list[tuple[Any, ...]] = []
         self.writer: pyarrow.parquet.ParquetWriter | None = None
@@ -69,10 +93,10 @@ class RowWriter:
             return
         if self.writer is None:
             self.writer = pq.ParquetWriter(self.path, self.schema)
-        arrays = [
-            pa.array(values, kind)
-            for values, kind in zip(zip(*self.waiting, strict=True), self.schema.types, strict=True)
-        ]
+        by_column = list(zip(*self.waiting, strict=True))
+        for item, values in zip(self.columns, by_column, strict=True):
+            _refuse_other_types(item, values)
+        arrays = [pa.array(values, kind) for values, kind in zip(by_column, self.schema.types, strict=True)]
         self.writer.write_table(pa.Table.from_arrays(arrays, schema=self.schema))
         self.waiting.clear()
 
@@ -86,3 +110,12 @@ class RowWriter:
             self.flush()
         if self.writer is not None:
             self.writer.close()
+
+
+def _refuse_other_types(column: Column, values: tuple[Any, ...]) -> None:
+    for kind in set(map(type, values)) - {type(None)}:
+        if not issubclass(kind, TAKEN.get(column.type.name, (object,))) or (kind, column.type.name) in OTHERS:
+            from pyarrow import ArrowTypeError
+
+            found = next(value for value in values if type(value) is kind)
+            raise ArrowTypeError(f"`{column.name}`: {found!r} is not a value of the type {column.type}")
