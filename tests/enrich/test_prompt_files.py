@@ -9,7 +9,7 @@ import posing
 import pytest
 
 from etlrun.diagnostics import SpecError
-from etlrun.spec.outputs import LabelOutput, NotAllowed, NumberOutput, Text, Truth
+from etlrun.spec.outputs import LabelOutput, LabelsOutput, NotAllowed, NumberOutput, Text, Truth
 from etlrun.spec.prompts import load_prompt, parse_prompt, prompt_names, read_prompt
 
 PROJECT = Path(__file__).parents[2]
@@ -21,8 +21,9 @@ output:
   country: {string: {max: 20, pattern: "[A-Z][a-z]+"}}
   sure: {number: {min: 0, max: 1}}
   adult: {boolean: true}
+  moods: {many: true, labels: {Sad: tears, Fun: laughs, Slow: time}}
 examples:
-  - {key: sao băng, genre: Film, country: Korea, sure: 0.9, adult: false}
+  - {key: sao băng, genre: Film, country: Korea, sure: 0.9, adult: false, moods: [Slow, Sad]}
 canaries:
   - {key: doraemon, adult: false}
 ---
@@ -39,8 +40,14 @@ def mistakes(text: str) -> list[tuple[int, int, str, str]]:
 
 def test_every_type_of_answer_is_read() -> None:
     prompt = parse_prompt(MANY, "p", "prompts/p.md")
-    assert [type(output) for output in prompt.outputs] == [LabelOutput, Text, NumberOutput, Truth]
-    assert prompt.examples[0].answer == {"genre": "Film", "country": "Korea", "sure": 0.9, "adult": False}
+    assert [type(output) for output in prompt.outputs] == [LabelOutput, Text, NumberOutput, Truth, LabelsOutput]
+    assert prompt.examples[0].answer == {
+        "genre": "Film",
+        "country": "Korea",
+        "sure": 0.9,
+        "adult": False,
+        "moods": "Sad|Slow",
+    }
     assert prompt.canaries[0].answer == {"adult": False}
     assert prompt.instructions == "Be brief."
 
@@ -68,13 +75,31 @@ def test_windows_line_ends_and_a_byte_order_mark_change_nothing(tmp_path: Path) 
         ("{boolean: true}", "{}", (7, 3, "wrong-value", "`adult` must say which answers it holds")),
         ("max: 20", "max: 900", (5, 27, "wrong-value", "a text answer holds 1 to 200 characters")),
         ("min: 0,", "min: 2,", (6, 32, "wrong-value", "the largest number must be above the smallest")),
-        ("genre: Film,", "genre: Fim,", (9, 28, "unknown-label", "`Fim` is not one of the labels")),
-        ("country: Korea", "country: korea", (9, 43, "wrong-value", "`korea` is not of the wanted form")),
-        ("sure: 0.9", "sure: 9", (9, 56, "wrong-value", "`9` is not between 0 and 1")),
-        ("sure: 0.9, ", "", (9, 5, "missing-key", "the answer for `sure` is missing")),
-        ("doraemon", "Sao  Băng", (11, 11, "duplicate-name", "`Sao Băng` is an example too")),
-        ("doraemon", "0912345678", (11, 11, "wrong-value", "`0912345678` is a key that is never asked")),
-        ("adult: false}\n---", "adlt: false}\n---", (11, 21, "unknown-column", "there is no output `adlt`")),
+        ("genre: Film,", "genre: Fim,", (10, 28, "unknown-label", "`Fim` is not one of the labels")),
+        ("country: Korea", "country: korea", (10, 43, "wrong-value", "`korea` is not of the wanted form")),
+        ("sure: 0.9", "sure: 9", (10, 56, "wrong-value", "`9` is not between 0 and 1")),
+        ("sure: 0.9, ", "", (10, 5, "missing-key", "the answer for `sure` is missing")),
+        ("[Slow, Sad]", "[Slow, Sd]", (10, 82, "unknown-label", "`Sd` is not one of the labels")),
+        ("[Slow, Sad]", "[]", (10, 82, "wrong-value", "this must not be empty")),
+        (
+            "{many: true, labels: {Sad:",
+            "{many: true, labels: {S|d:",
+            (8, 37, "wrong-value", "`S|d` holds `|`, which stands between labels"),
+        ),
+        ("{boolean: true}", "{boolean: true, many: true}", (7, 32, "wrong-value", "`many` belongs to `labels`")),
+        (
+            "key: doraemon",
+            "key: [doraemon, naruto]",
+            (12, 11, "wrong-value", "`key` is one text, and a list stands here"),
+        ),
+        (
+            "max: 1}",
+            "max: 1, tolerance: 1}",
+            (6, 46, "wrong-value", "a tolerance is 0 or more, and less than the numbers span"),
+        ),
+        ("doraemon", "Sao  Băng", (12, 11, "duplicate-name", "`Sao Băng` is an example too")),
+        ("doraemon", "0912345678", (12, 11, "wrong-value", "`0912345678` is a key that is never asked")),
+        ("adult: false}\n---", "adlt: false}\n---", (12, 21, "unknown-column", "there is no output `adlt`")),
         ("  genre:", "  i:", (4, 3, "bad-name", "`i` cannot name an output")),
         (
             '"[A-Z][a-z]+"',

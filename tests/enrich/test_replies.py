@@ -219,13 +219,27 @@ def test_a_blocked_reply_brings_nothing_even_with_text() -> None:
 
 
 def test_every_output_of_an_item_must_be_allowed() -> None:
-    text = "---\ntask: t\noutput:\n  a: {labels: {x: one, y: two}}\n  n: {number: {min: 0, max: 1}}\n  t: {string: {max: 3}}\n  b: {boolean: true}\n---\n"
+    text = "---\ntask: t\noutput:\n  a: {labels: {x: one, y: two}}\n  n: {number: {min: 0, max: 1}}\n  t: {string: {max: 3}}\n  b: {boolean: true}\n  l: {labels: {x: one, y: two}, many: true}\n---\n"
     question = Question(posing.prompt(text), {})
     sheet = write_sheet(question, KEYS, random.Random(1))
-    right = {"a": "x", "n": 0.5, "t": "abc", "b": True}
-    bad = [{"a": "z"}, {"n": 2}, {"n": True}, {"n": float("nan")}, {"t": "abcd"}, {"t": "a\n"}, {"t": 1}, {"b": "true"}]
+    right = {"a": "x", "n": 0.5, "t": "abc", "b": True, "l": "x|y"}
+    bad = [
+        {"l": []},
+        {"l": ["x", "z"]},
+        {"l": ["x", 1]},
+        {"l": {"x": 1}},
+        {"l": "z"},
+        {"a": "z"},
+        {"n": 2},
+        {"n": True},
+        {"n": float("nan")},
+        {"t": "abcd"},
+        {"t": "a\n"},
+        {"t": 1},
+        {"b": "true"},
+    ]
     for change in bad:
-        labels = [{"i": 0, **right, **change}, {"i": 1, **right}]
+        labels = [{"i": 0, **right, **change}, {"i": 1, **right, "l": ["y", "x", "y"]}]
         verdict = judge(
             question, sheet, ModelReply(json.dumps({"batch": sheet.batch, "labels": labels}), "complete", "STOP", None)
         )

@@ -19,13 +19,14 @@ output:
   stars: {number: {min: 0, max: 5}}
   is_old: {boolean: true}
   shown_as: {string: {max: 40}}
+  genres: {labels: {Action: fights, Love: love, Fun: fun}, many: true}
 ---
 ```
 
 ```csv titles.csv
-title,kind,stars,is_old,shown_as
-Running Man,Series,4.5,false,Running Man
-Tình yêu,Film,0,true,"Love, a ""love"" film"
+title,kind,stars,is_old,shown_as,genres
+Running Man,Series,4.5,false,Running Man,Fun | Action
+Tình yêu,Film,0,true,"Love, a ""love"" film",Love
 ```
 """
 
@@ -60,12 +61,12 @@ searches: {keyword: string}
 | null        |
 | ""          |
 ->
-| keyword     | kind   | stars: double | is_old: boolean | shown_as          | by        |
-| RUNNING man | Series | 4.5           | false           | Running Man       | catalogue |
-| tinh yeu    | Film   | 0.0           | true            | "Love, a \\"love\\" film" | catalogue |
-| nobody      | null   | null          | null            | null              | null      |
-| null        | null   | null          | null            | null              | null      |
-| ""          | null   | null          | null            | null              | null      |
+| keyword     | kind   | stars: double | is_old: boolean | shown_as          | genres      | by        |
+| RUNNING man | Series | 4.5           | false           | Running Man       | "Action|Fun"  | catalogue |
+| tinh yeu    | Film   | 0.0           | true            | "Love, a \\"love\\" film" | Love        | catalogue |
+| nobody      | null   | null          | null            | null              | null        | null      |
+| null        | null   | null          | null            | null              | null        | null      |
+| ""          | null   | null          | null            | null              | null        | null      |
 """
     gives(spark, duck, tmp_path, example(steps, rows))
 
@@ -76,8 +77,8 @@ steps:
   shown:
     - from: [first, second]
     - derive: {other: 'concat(''phim '', `the "key`)'}
-    - enrich: {key: 'the "key', prompt: shows, model: [titles], as: {kind: select, stars: "điểm", is_old: a1, shown_as: a2}}
-    - enrich: {key: other, prompt: shows, model: titles, as: {kind: k2, stars: s2, is_old: b1, shown_as: b2}}
+    - enrich: {key: 'the "key', prompt: shows, model: [titles], as: {kind: select, stars: "điểm", is_old: a1, shown_as: a2, genres: a3}}
+    - enrich: {key: other, prompt: shows, model: titles, as: {kind: k2, stars: s2, is_old: b1, shown_as: b2, genres: b3}}
     - filter: "`select` = 'Film' and k2 = 'Film'"
     - select: ['the "key', select, "điểm", k2]
 """

@@ -105,6 +105,7 @@ def _object(score: Score) -> dict[str, Any]:
         "accuracy": score.accuracy,
         "interval": score.interval,
         "precision": score.precision,
+        "mean_error": score.mean_error,
         "labels": labels,
         "confusion": confusion,
     }
@@ -133,15 +134,15 @@ def _text(name: str, score: Score) -> str:
     lines = [
         f"{name}: {score.right:,} of {score.keys:,} right ({score.accuracy:.1%}, 95% interval {low:.1%} to {high:.1%})",
         f"  {score.answered:,} answered, of which {score.precision:.1%} are right",
-        "",
-        table_text(
-            ("label", "wanted", "given", "right", "precision", "recall"),
-            [
-                (item.label, item.wanted, item.given, item.right, _share(item.precision), _share(item.recall))
-                for item in score.labels
-            ],
-        ),
     ]
+    if score.mean_error is not None:
+        lines.append(f"  {score.mean_error:.4g} away from the right number on average")
+    if score.labels:
+        figures = [
+            (item.label, item.wanted, item.given, item.right, _share(item.precision), _share(item.recall))
+            for item in score.labels
+        ]
+        lines += ["", table_text(("label", "wanted", "given", "right", "precision", "recall"), figures)]
     wrong = sorted(
         ((count, true, detail) for (true, detail), count in score.confusion.items() if true != detail),
         key=lambda item: (-item[0], item[1:]),

@@ -16,7 +16,7 @@ from etlrun.spec.cases import Case, CaseFile, is_pipeline_file, pipelines_below,
 from etlrun.spec.fields import AnswerRow
 from etlrun.spec.located import Keys
 from etlrun.spec.normal_form import BAR, PART, is_asked, normal_form
-from etlrun.spec.outputs import LabelOutput, NotAllowed, Output, Text, Value, refusal
+from etlrun.spec.outputs import SEPARATOR, LabelOutput, NotAllowed, Output, Text, Value, refusal
 from etlrun.spec.params import ParamError, read_value
 from etlrun.spec.project import Project, find_project
 from etlrun.spec.prompts import load_prompt
@@ -274,6 +274,12 @@ class _CaseChecker:
                 listed[folded] = None if answer is None else dict(self._answer(answer, found.outputs, at))
         return Listed(found.outputs, listed)
 
+    def written(self, where: Keys, value: object) -> str:
+        """An answer as the file says it; several labels with `|` between them."""
+        if isinstance(value, list):
+            return SEPARATOR.join(self.document.scalars.get((*where, index), "") for index in range(len(value)))
+        return self.document.scalars.get(where, "")
+
     def _answer(self, answer: AnswerRow, outputs: tuple[Output, ...], at: Keys) -> Iterator[tuple[str, Value]]:
         names = tuple(output.name for output in outputs)
         for name in answer:
@@ -291,7 +297,7 @@ class _CaseChecker:
                 self.complain_of_key(at, "missing-key", f"the answer for `{output.name}` is missing", fix)
                 continue
             inside = (*at, output.name)
-            text = self.document.scalars.get((*self.case.where, *inside), "")
+            text = self.written((*self.case.where, *inside), answer[output.name])
             try:
                 yield output.name, output.read(text if isinstance(output, (LabelOutput, Text)) else answer[output.name])
             except NotAllowed as error:

@@ -15,7 +15,7 @@ from etlrun.enrich.store import SETTLED, Store
 from etlrun.enrich.tiers import Tier
 from etlrun.models._known_models import note_on
 from etlrun.spec.normal_form import PART
-from etlrun.spec.outputs import LabelOutput, Value
+from etlrun.spec.outputs import LabelOutput, LabelsOutput, Value
 
 TOKENS_PER_CHARACTER = 0.35  # of Vietnamese and English text, until a service has counted some
 ANSWER_TOKENS = 12  # of one item of an answer, its value aside
@@ -112,11 +112,11 @@ def _bill(tier: Tier, keys: int, fresh: Sequence[Key], tokens_per_character: flo
 
 
 def _value_tokens(question: Question) -> float:
-    """Tokens of the values of one answer: a label's letters by three, half the longest of anything else."""
+    """Tokens of the values of one answer: a label's letters by three (of two labels where several may be given), half the longest of anything else."""
     total = 0.0
     for output in question.prompt.outputs:
         lengths = [len(label) for label in output.labels] if isinstance(output, LabelOutput) else [output.longest / 2]
-        total += sum(lengths) / len(lengths) / 3
+        total += sum(lengths) / len(lengths) / 3 * (2 if isinstance(output, LabelsOutput) else 1)
     return total
 
 

@@ -64,7 +64,8 @@ def evaluate(
     found = {normal_form(text): answer.values for text, _, answer in answers.each()}
     scores = {
         output.name: score(
-            (entry.answer[output.name], found[normal_form(entry.key)].get(output.name)) for entry in answered
+            output,
+            ((entry.answer[output.name], found[normal_form(entry.key)].get(output.name)) for entry in answered),
         )
         for output in enrichment.prompt.outputs
     }

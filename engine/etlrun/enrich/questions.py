@@ -104,7 +104,7 @@ class Question:
         return f"<{output.name}>{about} is {output.wording()}"
 
     def _line(self, example: Example) -> str:
-        answer = {field: example.answer[output.name] for field, output in self.fields.items()}
+        answer = {field: output.sent(example.answer[output.name]) for field, output in self.fields.items()}
         return json.dumps({"q": _asked(self.prompt, example.key), **answer}, ensure_ascii=False)
 
 

@@ -48,7 +48,10 @@ def judge(question: Question, sheet: Sheet, reply: ModelReply) -> ReplyVerdict:
     if batch != sheet.batch:
         return ReplyVerdict({}, "other-batch", Counter(["other-batch"]), "answers another batch")
     answers, spoilt = _answers(question, len(sheet.items), items, details)
-    if any(place in answers and not _agrees(answers[place], known) for place, known in sheet.canaries.items()):
+    if any(
+        place in answers and not question.prompt.agrees(answers[place], known)
+        for place, known in sheet.canaries.items()
+    ):
         return ReplyVerdict({}, "canary", Counter(["canary"]), "a canary was answered wrongly")
     if sheet.canaries and not sheet.canaries.keys() & answers.keys():
         is_all_there = is_whole or reply.ending == "complete" or bool(spoilt & sheet.canaries.keys())
@@ -146,7 +149,3 @@ def _read(fields: Mapping[str, Output], item: Mapping[str, Any]) -> Answer:
             raise NotAllowed("a field is missing")
         answer[output.name] = output.read(item[field])
     return answer
-
-
-def _agrees(answer: Answer, known: Mapping[str, Any]) -> bool:
-    return all(answer[name] == value for name, value in known.items())

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from etlrun.spec.outputs import Value
+from etlrun.spec.outputs import LabelOutput, LabelsOutput, NumberOutput, Output, Truth, Value, labels_in
 
 Z = 1.959964  # of a 95% interval
 
@@ -32,12 +32,17 @@ class LabelScore:
 
 @dataclass(frozen=True)
 class Score:
-    """Answers held against the right ones. A key without an answer counts as wrong in `accuracy`, and not at all in `precision`."""
+    """Answers held against the right ones. A key without an answer counts as wrong in `accuracy`, and not at all in `precision`.
 
+    `mean_error` is by how much numbers differ from the right ones on average.
+    """
+
+    output: Output
     keys: int
     answered: int
     right: int
-    confusion: Counter[tuple[str, str]]  # (right label, label given), `""` where there was no answer
+    confusion: Counter[tuple[str, str]]  # (right answer, answer given), `""` where there was none
+    mean_error: float | None = None
 
     @property
     def accuracy(self) -> float:
@@ -54,23 +59,34 @@ class Score:
 
     @property
     def labels(self) -> tuple[LabelScore, ...]:
-        """Every label that was wanted or given, the most wanted first."""
+        """Every label that was wanted or given, the most wanted first; texts and numbers are no labels."""
+        if not isinstance(self.output, (LabelOutput, Truth)):
+            return ()
         wanted, given, right = Counter[str](), Counter[str](), Counter[str]()
         for (true, detail), count in self.confusion.items():
-            wanted[true] += count
-            given[detail] += count
-            right[true] += count if true == detail else 0
+            true_labels, labels = self._labels_of(true), self._labels_of(detail)
+            wanted.update(dict.fromkeys(true_labels, count))
+            given.update(dict.fromkeys(labels, count))
+            right.update(dict.fromkeys(true_labels & labels, count))
         names = sorted({*wanted, *given} - {""}, key=lambda name: (-wanted[name], name))
         return tuple(LabelScore(name, given[name], wanted[name], right[name]) for name in names)
 
+    def _labels_of(self, text: str) -> set[str]:
+        return set(labels_in(text)) if isinstance(self.output, LabelsOutput) else {text}
 
-def score(pairs: Iterable[tuple[Value, Value | None]]) -> Score:
-    """Score pairs of the right answer and the answer given."""
-    confusion = Counter((_text(true), "" if detail is None else _text(detail)) for true, detail in pairs)
-    keys = sum(confusion.values())
+
+def score(output: Output, pairs: Iterable[tuple[Value, Value | None]]) -> Score:
+    """Score pairs of the right answer and the answer given, as far as `output` tells them apart."""
+    found = list(pairs)
+    confusion = Counter((_text(true), _given(output, true, detail)) for true, detail in found)
     answered = sum(count for (_, detail), count in confusion.items() if detail)
     right = sum(count for (true, detail), count in confusion.items() if true == detail)
-    return Score(keys, answered, right, confusion)
+    errors = (
+        [abs(float(detail) - float(true)) for true, detail in found if detail is not None]
+        if isinstance(output, NumberOutput)
+        else []
+    )
+    return Score(output, len(found), answered, right, confusion, sum(errors) / len(errors) if errors else None)
 
 
 def wilson(right: int, of: int) -> tuple[float, float]:
@@ -81,6 +97,13 @@ def wilson(right: int, of: int) -> tuple[float, float]:
     middle = share + spread / 2
     half = Z * math.sqrt(share * (1 - share) / of + spread / (4 * of))
     return max(0.0, (middle - half) / (1 + spread)), min(1.0, (middle + half) / (1 + spread))
+
+
+def _given(output: Output, true: Value, given: Value | None) -> str:
+    """The answer given, or the right one where it counts as that."""
+    if given is None:
+        return ""
+    return _text(true if output.agrees(given, true) else given)
 
 
 def _text(value: Value) -> str:

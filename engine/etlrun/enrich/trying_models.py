@@ -87,7 +87,7 @@ def _try_out(project: Project, prompt: Prompt, tier: Tier) -> tuple[str, str, in
     wrong = [
         f"`{readable(chosen[index])}` is {'/'.join(str(value) for value in right[chosen[index]].values())}"
         for index, answer in sorted(verdict.answers.items())
-        if chosen[index] in right and answer != right[chosen[index]]
+        if chosen[index] in right and not prompt.agrees(answer, right[chosen[index]])
     ]
     if wrong:
         fix = f"by prompts/{prompt.name}.md {', '.join(wrong)}: correct the example, or try another model"

@@ -12,8 +12,10 @@ from typing import Any
 from etlrun.diagnostics import nearest
 from etlrun.language.columns import BOOLEAN, DOUBLE, STRING, Type
 from etlrun.language.patterns import PatternError, read_pattern
+from etlrun.spec.normal_form import normal_form
 
 Value = str | float | bool
+SEPARATOR = "|"  # between the labels of an answer that may hold several
 
 
 class NotAllowed(Exception):
@@ -49,6 +51,19 @@ class Output(ABC):
     def wording(self) -> str:
         """What the model is told about the column."""
 
+    @property
+    def domain(self) -> tuple[str, ...] | None:
+        """Every value that the column may hold, where that is a list."""
+        return None
+
+    def sent(self, value: Value) -> object:
+        """An answer as it stands in JSON."""
+        return value
+
+    def agrees(self, value: Value, right: Value) -> bool:
+        """Whether an answer counts as the right one, in canaries and golden sets."""
+        return value == right
+
 
 @dataclass(frozen=True)
 class LabelOutput(Output):
@@ -57,6 +72,14 @@ class LabelOutput(Output):
     labels: Mapping[str, str]
 
     type = STRING
+
+    @property
+    def domain(self) -> tuple[str, ...] | None:
+        return tuple(self.labels)
+
+    def unknown(self, text: str) -> str:
+        """What of a text is no label."""
+        return text
 
     @property
     def longest(self) -> int:
@@ -73,6 +96,47 @@ class LabelOutput(Output):
     def wording(self) -> str:
         lines = (f"- {label}: {about}" for label, about in self.labels.items())
         return "exactly one of these labels, written as here:\n" + "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class LabelsOutput(LabelOutput):
+    """One or more of a fixed list of labels: a text with `|` between them, in the order of the list."""
+
+    @property
+    def domain(self) -> tuple[str, ...] | None:
+        return None
+
+    @property
+    def longest(self) -> int:
+        return sum(len(label.encode()) + 4 for label in self.labels) + 2
+
+    def unknown(self, text: str) -> str:
+        return next((label for label in labels_in(text) if label not in self.labels), text)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "array", "items": super().schema()}
+
+    def read(self, value: object) -> str:
+        found = labels_in(value) if isinstance(value, str) else value
+        if not isinstance(found, (list, tuple)) or not all(isinstance(label, str) for label in found):
+            raise NotAllowed("not a list of labels")
+        if not found:
+            raise NotAllowed("without a label")
+        if not all(label in self.labels for label in found):
+            raise NotAllowed("not one of the labels")
+        return SEPARATOR.join(label for label in self.labels if label in found)
+
+    def wording(self) -> str:
+        lines = (f"- {label}: {about}" for label, about in self.labels.items())
+        return "a list of one or more of these labels, written as here:\n" + "\n".join(lines)
+
+    def sent(self, value: Value) -> object:
+        return list(labels_in(str(value)))
+
+
+def labels_in(text: str) -> tuple[str, ...]:
+    """The labels of an answer that may hold several."""
+    return tuple(label.strip() for label in text.split(SEPARATOR) if label.strip())
 
 
 def is_all_of(pattern: str, value: str) -> bool:
@@ -114,6 +178,9 @@ class Text(Output):
             raise NotAllowed("not of the wanted form")
         return value
 
+    def agrees(self, value: Value, right: Value) -> bool:
+        return normal_form(str(value)) == normal_form(str(right))
+
     def wording(self) -> str:
         form = f", matching the regular expression {self.pattern}" if self.pattern else ""
         return f"a text of at most {self.max} characters on one line{form}"
@@ -121,10 +188,11 @@ class Text(Output):
 
 @dataclass(frozen=True)
 class NumberOutput(Output):
-    """A number between two limits, both included."""
+    """A number between two limits, both included; one that differs from the right one by no more than `tolerance` counts as right."""
 
     min: float
     max: float
+    tolerance: float = 0.0
 
     type = DOUBLE
     longest = 24
@@ -142,6 +210,9 @@ class NumberOutput(Output):
         if not self.min <= number <= self.max:
             raise NotAllowed(f"not between {self.min:g} and {self.max:g}")
         return number
+
+    def agrees(self, value: Value, right: Value) -> bool:
+        return abs(float(value) - float(right)) <= self.tolerance * (1 + 1e-9)
 
     def wording(self) -> str:
         return f"a number from {self.min:g} to {self.max:g}"
@@ -181,5 +252,8 @@ def read_text(output: Output, text: str) -> Value:
 def refusal(output: Output, text: str, error: NotAllowed) -> tuple[str, str, str]:
     """The code, the message and the fix of a mistake: `text` stands where an answer belongs, and the output does not allow it."""
     labels = tuple(output.labels) if isinstance(output, LabelOutput) else ()
+    text = output.unknown(text) if isinstance(output, LabelOutput) else text
     fix = nearest(text, labels) or (f"the labels are {', '.join(labels)}" if labels else "")
+    if not text:
+        return "wrong-value", "the answer is missing", fix
     return "unknown-label" if labels else "wrong-value", f"`{text}` is {error}", fix

@@ -19,13 +19,16 @@ canaries:
 Keywords are typed by viewers in Vietnam, often without diacritics.
 ```
 
+`labels` with `many: true` lets an answer hold several labels: a text with `|` between them, in the order of the list. In an example they
+are a list: `genres: [Action, Romance]`. An answer has one at least: give a label such as `Other` to what has none.
+
 A key of several columns has a name for each: `keys: [title, description]`, and examples `- {title: ..., description: ..., category: ...}`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -37,7 +40,19 @@ from etlrun.spec.building import Origin, build
 from etlrun.spec.fields import Described, Label, Schema, key, schema_of_class
 from etlrun.spec.located import Document, Keys, parse_document, read_text
 from etlrun.spec.normal_form import MAX_CHARACTERS, PART, is_asked, normal_form, readable, shown_form
-from etlrun.spec.outputs import LabelOutput, NotAllowed, NumberOutput, Output, Text, Truth, Value, is_all_of, refusal
+from etlrun.spec.outputs import (
+    SEPARATOR,
+    LabelOutput,
+    LabelsOutput,
+    NotAllowed,
+    NumberOutput,
+    Output,
+    Text,
+    Truth,
+    Value,
+    is_all_of,
+    refusal,
+)
 from etlrun.spec.paths import refuse_outside
 from etlrun.spec.schema import find_mistakes
 from etlrun.spec.scope import NAME
@@ -63,6 +78,9 @@ class NumberLimits(Described):
 
     min: float = key("the smallest number allowed")
     max: float = key("the largest number allowed")
+    tolerance: float = key(
+        "how far from the right number still counts as right, in canaries and golden sets", default=0.0
+    )
 
 
 @dataclass(frozen=True)
@@ -71,6 +89,7 @@ class OutputColumn(Described):
 
     about: str = key("what the answer means, for the model", default="")
     labels: Mapping[str, Label] = key("the labels it may hold, each with a line of description", factory=dict)
+    many: bool = key("whether an answer may hold several of the labels: a text with `|` between them", default=False)
     string: TextLimits | None = key("a short text", default=None)
     number: NumberLimits | None = key("a number", default=None)
     boolean: bool = key("true or false", default=False)
@@ -83,8 +102,10 @@ class Head(Described):
     task: str = key("what is to be done with each key, in one sentence")
     output: Mapping[str, OutputColumn] = key("the columns of answers")
     keys: tuple[str, ...] = key("the parts of a key, where it has several columns", default=())
-    examples: tuple[Mapping[str, Label], ...] = key("keys with their right answers, shown to the model", default=())
-    canaries: tuple[Mapping[str, Label], ...] = key(
+    examples: tuple[Mapping[str, tuple[Label, ...]], ...] = key(
+        "keys with their right answers, shown to the model", default=()
+    )
+    canaries: tuple[Mapping[str, tuple[Label, ...]], ...] = key(
         "keys whose answer is beyond doubt, mixed into every request", default=()
     )
 
@@ -111,6 +132,10 @@ class Prompt:
 
     def output(self, name: str) -> Output:
         return next(output for output in self.outputs if output.name == name)
+
+    def agrees(self, answer: Mapping[str, Value], right: Mapping[str, Value]) -> bool:
+        """Whether an answer counts as the right one, which may say some of the outputs only."""
+        return all(self.output(name).agrees(answer[name], value) for name, value in right.items())
 
 
 def read_prompt(path: Path, shown: str = "") -> Prompt:
@@ -195,6 +220,8 @@ class _Reader:
                     self.document.diagnose_key(where, "bad-name", f"`{name}` cannot name an output", fix)
                 )
             given = [kind for kind in TYPES if kind in self.document.value["output"][name]]
+            if column.many and given != ["labels"]:
+                self.complain((*where, "many"), "`many` belongs to `labels`", "remove it")
             if len(given) != 1 or (given == ["boolean"] and not column.boolean):
                 fix = "give one of `labels`, `string`, `number`, `boolean: true`"
                 self.problems.append(
@@ -212,11 +239,14 @@ class _Reader:
         if column.number:
             if column.number.min >= column.number.max:
                 self.complain((*where, "max"), "the largest number must be above the smallest")
-            return NumberOutput(name, column.about, column.number.min, column.number.max)
+            if not 0 <= column.number.tolerance < column.number.max - column.number.min:
+                self.complain((*where, "tolerance"), "a tolerance is 0 or more, and less than the numbers span")
+            return NumberOutput(name, column.about, column.number.min, column.number.max, column.number.tolerance)
         if column.boolean:
             return Truth(name, column.about)
         self.check_labels(column, where)
-        return LabelOutput(name, column.about, {label: str(about) for label, about in column.labels.items()})
+        kind = LabelsOutput if column.many else LabelOutput
+        return kind(name, column.about, {label: str(about) for label, about in column.labels.items()})
 
     def pattern(self, text: str, where: Keys) -> str:
         """A regular expression, or none where it is not one that the engines read alike."""
@@ -244,6 +274,8 @@ class _Reader:
                 self.complain(
                     place, f"`{label}` has no description", "say in one line what belongs to it: the model sees it"
                 )
+            if column.many and SEPARATOR in label:
+                self.complain(place, f"`{label}` holds `{SEPARATOR}`, which stands between labels", "write it without")
             folded = normal_form(label)
             if folded in seen:
                 self.complain(
@@ -254,7 +286,7 @@ class _Reader:
                 )
             seen.setdefault(folded, label)
 
-    def answered(self, family: str, items: tuple[Mapping[str, Label], ...]) -> tuple[Example, ...]:
+    def answered(self, family: str, items: Sequence[Mapping[str, Sequence[Label]]]) -> tuple[Example, ...]:
         """The examples or canaries, each with an answer for at least one output (an example: for all)."""
         found: list[Example] = []
         seen: set[str] = set()
@@ -266,12 +298,18 @@ class _Reader:
                 self.complain(
                     where, f"the answer for `{missing[0]}` is missing", f"add `{missing[0]}: ...`", "missing-key"
                 )
-            unwritten = [name for name in self.keys if not item.get(name)]
+            unwritten = [name for name in self.keys if not any(item.get(name, ()))]
             if unwritten:
                 fix = f"write it as `{unwritten[0]}: ...`"
                 self.complain(where, f"`{unwritten[0]}` is missing here", fix, "missing-key")
                 continue
-            text = PART.join(str(item[name]) for name in self.keys)
+            listed = [name for name in self.keys if len(item[name]) > 1]
+            if listed:
+                self.complain(
+                    (*where, listed[0]), f"`{listed[0]}` is one text, and a list stands here", "write one text"
+                )
+                continue
+            text = PART.join(str(item[name][0]) for name in self.keys)
             folded = normal_form(text)
             if folded in seen:
                 message = f"`{readable(text)}` is here twice"
@@ -286,7 +324,7 @@ class _Reader:
             found.append(Example(shown_form(text), answer))
         return tuple(found)
 
-    def answer(self, item: Mapping[str, Label], where: Keys) -> Iterator[tuple[str, Value]]:
+    def answer(self, item: Mapping[str, Sequence[Label]], where: Keys) -> Iterator[tuple[str, Value]]:
         for name in item:
             if name in self.keys:
                 continue
@@ -301,10 +339,11 @@ class _Reader:
                     )
                 continue
             value = self.document.value[where[0]][where[1]][name]
+            text = SEPARATOR.join(item[name])
             try:
-                yield name, output.read(str(item[name]) if isinstance(output, (LabelOutput, Text)) else value)
+                yield name, output.read(text if isinstance(output, (LabelOutput, Text)) else value)
             except NotAllowed as error:
-                code, message, fix = refusal(output, str(item[name]), error)
+                code, message, fix = refusal(output, text, error)
                 self.complain((*where, name), message, fix, code)
 
 

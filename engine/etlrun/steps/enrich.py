@@ -66,7 +66,7 @@ from etlrun.diagnostics import SpecError, closest, nearest
 from etlrun.language.columns import NULL, STRING, Column, Columns
 from etlrun.spec.fields import Described, Percent, key
 from etlrun.spec.normal_form import MAX_CHARACTERS
-from etlrun.spec.outputs import LabelOutput, Output
+from etlrun.spec.outputs import Output
 from etlrun.spec.paths import OUTSIDE, path_inside
 from etlrun.spec.prompts import Prompt, load_prompt, prompt_names
 from etlrun.spec.scope import At, Scope
@@ -191,9 +191,8 @@ class Enrich(Step):
     def _new_columns(self, outputs: tuple[Output, ...]) -> Iterator[tuple[str, Column, At]]:
         """The name, the column of answers and the place of every column that comes new."""
         for output in outputs:
-            labels = tuple(output.labels) if isinstance(output, LabelOutput) else None
             at: At = ("as", output.name) if output.name in self.as_ else "prompt"
-            yield self.as_.get(output.name, output.name), Column(output.name, output.type, domain=labels), at
+            yield self.as_.get(output.name, output.name), Column(output.name, output.type, domain=output.domain), at
         if self.status:
             yield self.status, Column("status", STRING, domain=STATUSES), "status"
         if self.source:
