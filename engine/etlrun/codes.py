@@ -525,6 +525,17 @@ RUN_CODES: dict[str, Code] = {
         "write the condition as the message says",
         1,
     ),
+    "view-unlike": Code(
+        "a database could not compute a view as the pipeline does",
+        "an input of the view is not there, or a step has other rules there",
+        "publish a `table` instead, or leave the step out of what the view is made from",
+    ),
+    "view-columns": Code(
+        "a view would have other columns than its relation",
+        "the database gives a value another type than the pipeline does",
+        "publish a `table` instead, or leave the column out",
+        1,
+    ),
     "key-exists": Code(
         "a key of the new rows is in the table already",
         "`append`, or rows outside `replace_where`, hold the same key",

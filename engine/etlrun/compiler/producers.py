@@ -67,7 +67,9 @@ class ProjectPipelines:
         try:
             with self._opened(key):
                 pipeline = read_pipeline(path, self.project, self.settings)
-                return check_pipeline(pipeline, self.project, self.project.profile(self.profile), self)
+                checked = check_pipeline(pipeline, self.project, self.project.profile(self.profile), self)
+                _verify_views(checked)
+                return checked
         except SpecError as error:
             return error
 
@@ -104,6 +106,16 @@ class ProjectPipelines:
     def tables_of(self, pipeline: str) -> Mapping[str, PublishedTable] | None:
         path = self._paths.get(pipeline)
         return published_tables(self.check_names(path)) if path is not None else None
+
+
+def _verify_views(checked: Checked) -> None:
+    """Raises SpecError where a database could not compute what a view sink publishes."""
+    if any(use.value.is_view() for use in checked.pipeline.sinks.values()):
+        from etlrun.compiler.views import verify_views  # lowering is not needed otherwise
+
+        problems = verify_views(checked)
+        if problems:
+            raise SpecError(problems)
 
 
 def name_in(path: Path) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from etlrun.contracts.connection import Connection, Database
+from etlrun.contracts.connection import Connection, Database, QueryWriter
 from etlrun.spec.fields import key
 
 
@@ -31,3 +31,8 @@ class Duckdb(Connection):
         from etlrun.connections._duckdb import open_warehouse
 
         return open_warehouse(name, root / environment(self.path), writing=writing)
+
+    def queries(self) -> QueryWriter:
+        from etlrun.language.duckdb_queries import DuckdbQueries
+
+        return DuckdbQueries()

@@ -36,7 +36,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from etlrun.contracts.connection import Database, ServerAccess
+from etlrun.contracts.connection import Database, QueryWriter, ServerAccess
 from etlrun.spec.fields import key
 from etlrun.warehouse.access import Parallel, ServerConnection, tls_warnings
 from etlrun.warehouse.address import UrlForm
@@ -65,6 +65,11 @@ class Postgres(ServerConnection):
         address, settings = self.target(name, root, environment)
         server = PostgresServer(address, settings, Parallel(self.readers))
         return Warehouse(name, server, tuple(tls_warnings(name, address, settings)))
+
+    def queries(self) -> QueryWriter:
+        from etlrun.connections._postgres.conditions import QUERIES
+
+        return QUERIES
 
     def lines(self, name: str, root: Path, environment: Callable[[str], str]) -> ServerAccess:
         from etlrun.connections._postgres.errors import explain, server_error

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from sqlglot import exp
 
@@ -15,7 +15,7 @@ from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.spec.fields import Described
 
-Write = Literal["replace", "replace_where", "append", "merge", "scd2"]
+Write = Literal["replace", "replace_where", "append", "merge", "scd2", "view"]
 Publish = Literal["transaction", "pointer"]
 LEDGER = "_etlrun_loads"  # one row per table and period, written in the transaction that publishes it
 
@@ -45,7 +45,7 @@ class Load:
     `pointer`, the old rows stay beside the new ones, and so do those of `keep` publishes before.
     With `allow_cascade`, foreign keys of other tables may change their rows when rows of this one are replaced.
     With a `history` the files lack the columns that say when a version holds, and `key` ends in the one that says from when. `follows`
-    are the runs that the ledger must have for the table then.
+    are the runs that the ledger must have for the table then. A `view` is made of its `query`, and loads no rows.
     """
 
     table: str
@@ -66,6 +66,7 @@ class Load:
     allow_cascade: bool = False
     history: RowVersions | None = None
     follows: tuple[str, ...] | None = None
+    query: str = ""
 
     @property
     def merges(self) -> bool:
@@ -221,6 +222,19 @@ class ReadOnlyDatabase(Database):
         return RunFailure("sink", "read-only", message, "publish to another connection")
 
 
+class QueryWriter(Protocol):
+    """How a connection writes the parts of a view."""
+
+    def name(self, text: str) -> str:
+        """A quoted identifier."""
+
+    def table(self, table: str, columns: Columns) -> str:
+        """The SELECT that gives the rows of a table in the declared types."""
+
+    def query(self, tree: exp.Query) -> str:
+        """A checked SELECT. Raises RunFailure for one that the server might compute in another way."""
+
+
 @dataclass(frozen=True)
 class ServerAccess:
     """Lines to a database on a server, for what keeps tables of its own there: the label store.
@@ -254,4 +268,8 @@ class Connection(Described):
 
     def mysql_server(self, name: str, root: Path, environment: Callable[[str], str]) -> tuple[str, str] | None:
         """`host:port` and the database, for tools that speak MySQL's protocol; None where the connection does not. Reaches nothing."""
+        return None
+
+    def queries(self) -> QueryWriter | None:
+        """How the database writes the parts of a view; None where it keeps no views for us. Reaches nothing."""
         return None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etlrun.contracts.connection import Database, Load
+from etlrun.contracts.connection import Database, Load, may_lose
 from etlrun.failures import NO_ROOM, RunFailure
 from etlrun.language.columns import Columns
 from etlrun.spec.fields import Described
@@ -43,6 +43,10 @@ class Sink(Described):
         """The columns of the relation as they are published, with what the sink says they mean."""
         return columns
 
+    def is_view(self) -> bool:
+        """Whether the database computes the relation whenever it is read: `Publication.query` says how."""
+        return False
+
     def required(self) -> tuple[str, ...]:
         """The columns that the sink promises to have a value in every row."""
         return ()
@@ -68,7 +72,8 @@ class Sink(Described):
 class Publication:
     """A relation to publish: its columns, its Parquet files with the number and checksum of their rows, and the run it belongs to.
 
-    `open_database` opens a connection of the profile for writing. Before anything is computed the files are empty.
+    `open_database` opens a connection of the profile for writing. Before anything is computed the files are empty. `query` is what a view
+    is made of.
     """
 
     sink: str
@@ -83,6 +88,20 @@ class Publication:
     root: Path
     scope: Scope
     open_database: Callable[[str], Database]
+    query: str = ""
+
+
+def misfit(what: str, connection: str, load: Load, problems: Sequence[tuple[str, str]]) -> RunFailure:
+    """The failure of a load that does not fit what is there: why, each with the statement that would correct it."""
+    why = "; ".join(problem for problem, _ in problems)
+    statements = " ".join(f"{statement};" for _, statement in problems)
+    loss = " --allow-loss" if any(may_lose(statement) for _, statement in problems) else ""
+    return RunFailure(
+        "sink",
+        "table-mismatch",
+        f"the {what} `{load.table}` of `{connection}` does not fit: {why}",
+        f"run: {statements} `etlrun migrate {load.pipeline} --apply{loss}` does it",
+    )
 
 
 def published_file(root: Path, path: str) -> Path:

@@ -8,6 +8,7 @@ from typing import Any
 
 from etlrun.codes import CODES
 from etlrun.compiler.check import Checked
+from etlrun.compiler.views import view_query
 from etlrun.contracts.connection import Load
 from etlrun.contracts.sink import Publication
 from etlrun.diagnostics import counted
@@ -84,12 +85,13 @@ def _judge(checked: Checked, sink: str, use: Use, staged: Staged) -> None:
 
 
 def _groups(sinks: Mapping[str, Use]) -> list[dict[str, Use]]:
-    """Sinks that are published together: each file alone, then the tables of each connection."""
-    groups: dict[str, dict[str, Use]] = {}
+    """Sinks that are published together: each file alone, then the tables of each connection, and each view after what it may read."""
+    groups: dict[tuple[int, str], dict[str, Use]] = {}
     for sink, use in sinks.items():
         connection = use.value.place(sink)[0]
-        groups.setdefault(f"connection {connection}" if connection else f"sink {sink}", {})[sink] = use
-    return sorted(groups.values(), key=lambda group: any(use.value.place(sink)[0] for sink, use in group.items()))
+        order = 2 if use.value.is_view() else 1 if connection else 0
+        groups.setdefault((order, connection if order == 1 else sink), {})[sink] = use
+    return [groups[place] for place in sorted(groups, key=lambda place: place[0])]
 
 
 def _tell_what_is_left(failure: RunFailure, record: Record) -> None:
@@ -162,4 +164,5 @@ def _publication(checked: Checked, sink: str, use: Use, staged: Staged, run_id: 
         checked.project.root,
         checked.scope(use.where),
         database_writer(checked.project, checked.profile),
+        view_query(checked, use) if use.value.is_view() else "",
     )

@@ -73,8 +73,7 @@ from etlrun.contracts.published_columns import (
     with_descriptions,
 )
 from etlrun.contracts.row_history import RowHistory
-from etlrun.contracts.sink import Publication, Sink
-from etlrun.failures import RunFailure
+from etlrun.contracts.sink import Publication, Sink, misfit
 from etlrun.language.columns import Columns
 from etlrun.language.expressions import ExpressionError, parse
 from etlrun.spec.fields import Described, Expr, key
@@ -198,15 +197,7 @@ class Table(Sink):
         finally:
             database.close()
         if problems:
-            why = "; ".join(problem for problem, _ in problems)
-            statements = " ".join(f"{statement};" for _, statement in problems)
-            loss = " --allow-loss" if "/*" in statements else ""
-            raise RunFailure(
-                "sink",
-                "table-mismatch",
-                f"the table `{load.table}` of `{self.connection}` does not fit: {why}",
-                f"run: {statements} `etlrun migrate {publication.pipeline} --apply{loss}` does it",
-            )
+            raise misfit("table", self.connection, load, problems)
         where = f"the table {load.table} of {self.connection}"
         if not is_there:
             return f"creates {where} ({', '.join(f'{item.name} {item.type}' for item in load.columns)})"

@@ -63,56 +63,56 @@ class ConditionWriter:
         """A checked condition in the server's SQL. Raises RunFailure for one that the server might evaluate in another way."""
         lower = _CONDITIONS.get(type(node))
         if lower is None or type_of(node) != BOOLEAN:
-            raise _refused(node)
+            raise refused(node)
         return lower(self, node)
 
     def _joined(self, node: exp.Expr) -> str:
-        _only(node, "this", "expression")
+        only(node, "this", "expression")
         word = f" {_JOINED[type(node)]} "
         return f"({word.join(self.write(part) for part in node.flatten(unnest=False))})"
 
     def _negated(self, node: exp.Expr) -> str:
-        _only(node, "this")
+        only(node, "this")
         return f"(NOT {self.write(node.this)})"
 
     def _in_parentheses(self, node: exp.Expr) -> str:
-        _only(node, "this")
+        only(node, "this")
         return self.write(node.this)
 
     def _boolean_column(self, node: exp.Expr) -> str:
-        return self.words.boolean.format(self._column(node))
+        return self.words.boolean.format(self.column(node))
 
     def _is(self, node: exp.Expr) -> str:
-        _only(node, "this", "expression")
+        only(node, "this", "expression")
         if isinstance(node.expression, exp.Boolean):
             return f"({self.write(node.this)} IS {_boolean(node.expression)})"
         if not isinstance(node.expression, exp.Null):
-            raise _refused(node)
+            raise refused(node)
         tested = node.this.unnest()
-        value = self._column(tested) if isinstance(tested, exp.Column) else self.write(tested)
+        value = self.column(tested) if isinstance(tested, exp.Column) else self.write(tested)
         return f"({value} {self.words.is_null})"
 
     def _between(self, node: exp.Expr) -> str:
-        _only(node, "this", "low", "high")
+        only(node, "this", "low", "high")
         low = self._compared(">=", node.this, node.args["low"], node)
         return f"({low} AND {self._compared('<=', node.this, node.args['high'], node)})"
 
     def _in(self, node: exp.Expr) -> str:
-        _only(node, "this", "expressions")
+        only(node, "this", "expressions")
         if not node.expressions:
-            raise _refused(node)
+            raise refused(node)
         if not (_is_text(node.this) and all(_literal(choice) is not None for choice in node.expressions)):
             return f"({' OR '.join(self._compared('=', node.this, choice, node) for choice in node.expressions)})"
-        column, choices = self._column(node.this), [self._text(_literal(choice) or "") for choice in node.expressions]
+        column, choices = self.column(node.this), [self.text(_literal(choice) or "") for choice in node.expressions]
         exact = f"{self._bytes(column)} IN ({', '.join(map(self._bytes, choices))})"
         return f"({column} IN ({', '.join(choices)}) AND {exact})" if self.words.indexed else f"({exact})"
 
     def _comparison(self, node: exp.Expr) -> str:
-        _only(node, "this", "expression")
+        only(node, "this", "expression")
         return self._compared(_SIGNS[type(node)], node.this, node.expression, node)
 
     def _differs(self, node: exp.Expr) -> str:
-        _only(node, "this", "expression")
+        only(node, "this", "expression")
         return f"(NOT {self._compared('<=>', node.this, node.expression, node)})"
 
     def _compared(self, sign: str, left: exp.Expr, right: exp.Expr, node: exp.Expr) -> str:
@@ -124,20 +124,20 @@ class ConditionWriter:
         if types == (BOOLEAN, BOOLEAN):
             return f"({self.write(left)} {self._sign(sign)} {self.write(right)})"
         if all(kind in (DATE, TIMESTAMP) for kind in types):
-            write = self._date if types == (DATE, DATE) else self._timestamp
+            write = self.date if types == (DATE, DATE) else self.timestamp
         elif all(kind.is_integer or kind.name == "decimal" for kind in types):
-            write = self._exact
+            write = self.exact
         elif DOUBLE in types and all(_may_be_double(side) for side in (left, right)):
             write = self._double
         else:
-            raise _refused(node)
+            raise refused(node)
         return f"({write(left)} {self._sign(sign)} {write(right)})"
 
     def _compared_texts(self, sign: str, left: exp.Expr, right: exp.Expr) -> str:
         if _literal(left) is not None:
             left, right, sign = right, left, _MIRRORED[sign]
-        column, value = self._column(left), _literal(right)
-        other = self._column(right) if value is None else self._text(value)
+        column, value = self.column(left), _literal(right)
+        other = self.column(right) if value is None else self.text(value)
         exact = f"{self._bytes(column)} {self._sign(sign)} {self._bytes(other)}"
         indexed = self.words.indexed(column, sign, value) if value is not None and self.words.indexed else ""
         return f"({indexed} AND {exact})" if indexed else f"({exact})"
@@ -148,56 +148,56 @@ class ConditionWriter:
     def _sign(self, sign: str) -> str:
         return self.words.same if sign == "<=>" else sign
 
-    def _text(self, value: str) -> str:
+    def text(self, value: str) -> str:
         """A constant text. Raises RunFailure for one that the server cannot hold."""
         if any(character in value for character in self.words.unstorable):
             raise _not_alike("a text with the character NUL")
         return self.words.text(value)
 
-    def _date(self, node: exp.Expr) -> str:
+    def date(self, node: exp.Expr) -> str:
         if isinstance(node, exp.Column):
-            return self._column(node)
-        return f"DATE{self._text(_moment(node).date().isoformat())}"
+            return self.column(node)
+        return f"DATE{self.text(_moment(node).date().isoformat())}"
 
-    def _timestamp(self, node: exp.Expr) -> str:
+    def timestamp(self, node: exp.Expr) -> str:
         if isinstance(node, exp.Column):
-            return self.words.as_timestamp.format(self._column(node)) if type_of(node) == DATE else self._column(node)
-        return f"TIMESTAMP{self._text(_moment(node).isoformat(' ', 'microseconds'))}"
+            return self.words.as_timestamp.format(self.column(node)) if type_of(node) == DATE else self.column(node)
+        return f"TIMESTAMP{self.text(_moment(node).isoformat(' ', 'microseconds'))}"
 
-    def _exact(self, node: exp.Expr) -> str:
+    def exact(self, node: exp.Expr) -> str:
         """A whole or decimal number, which the server compares digit by digit."""
         if isinstance(node, exp.Column):
-            return self._column(node)
+            return self.column(node)
         if isinstance(node, exp.Anonymous):
             return self._part_of_date(node)
         return f"{_number(node):f}"
 
     def _double(self, node: exp.Expr) -> str:
         if isinstance(node, exp.Column):
-            return self._column(node)
+            return self.column(node)
         number = _number(node)
         digits = len(str(abs(int(number.scaleb(-min(0, int(number.as_tuple().exponent)))))))
         if type_of(node) != DOUBLE and digits > _EXACT_DIGITS:
-            raise _refused(node)
+            raise refused(node)
         value = float(number)
         if value in (float("inf"), float("-inf")):
-            raise _refused(node)
+            raise refused(node)
         written = repr(value)
         return written if "e" in written else f"{written}e0"
 
     def _part_of_date(self, node: exp.Expr) -> str:
-        _only(node, "this", "expressions")
+        only(node, "this", "expressions")
         word = str(node.this).lower()
         if word not in _PARTS_OF_DATES or len(node.expressions) != 1:
-            raise _refused(node)
+            raise refused(node)
         if type_of(node.expressions[0]) not in (DATE, TIMESTAMP):
-            raise _refused(node)
-        return self.words.part_of_date.format(word.upper(), self._column(node.expressions[0]))
+            raise refused(node)
+        return self.words.part_of_date.format(word.upper(), self.column(node.expressions[0]))
 
-    def _column(self, node: exp.Expr) -> str:
+    def column(self, node: exp.Expr) -> str:
         if not isinstance(node, exp.Column):
-            raise _refused(node)
-        return self.words.name(node.name)
+            raise refused(node)
+        return ".".join(map(self.words.name, filter(None, (node.table, node.name))))
 
 
 _CONDITIONS: dict[type[exp.Expr], Callable[[ConditionWriter, exp.Expr], str]] = {
@@ -215,7 +215,7 @@ _CONDITIONS: dict[type[exp.Expr], Callable[[ConditionWriter, exp.Expr], str]] = 
 
 
 def _boolean(node: exp.Expr) -> str:
-    _only(node, "this")
+    only(node, "this")
     return "TRUE" if node.this else "FALSE"
 
 
@@ -225,11 +225,11 @@ def _moment(node: exp.Expr) -> datetime.datetime:
     kind = type_of(node)
     shape = r"\d{4}-\d\d-\d\d" + ("" if kind == DATE else r"([ T]\d\d:\d\d:\d\d(\.\d{1,6})?)?")
     if not re.fullmatch(shape, written, re.ASCII):
-        raise _refused(node)
+        raise refused(node)
     try:
         return datetime.datetime.fromisoformat(written)
     except ValueError:
-        raise _refused(node) from None
+        raise refused(node) from None
 
 
 def _may_be_double(node: exp.Expr) -> bool:
@@ -239,7 +239,7 @@ def _may_be_double(node: exp.Expr) -> bool:
 def _number(node: exp.Expr) -> Decimal:
     """A constant number, with its sign, or in a text that is cast."""
     if isinstance(node, exp.Neg):
-        _only(node, "this")
+        only(node, "this")
         return -_number(node.this)
     if isinstance(node, exp.Literal) and not node.is_string:
         return Decimal(node.this)
@@ -249,14 +249,14 @@ def _number(node: exp.Expr) -> Decimal:
         whole, fraction = (len(match[1].lstrip("0")), len(match[2] or "")) if match else (_MOST_DIGITS + 1, 0)
         if whole <= kind.precision - kind.scale and fraction <= kind.scale:
             return Decimal(written)
-    raise _refused(node)
+    raise refused(node)
 
 
 def _cast_text(node: exp.Expr) -> str:
     """The literal text of a cast."""
     if type(node) is not exp.Cast or _literal(node.this) is None:
-        raise _refused(node)
-    _only(node, "this", "to")
+        raise refused(node)
+    only(node, "this", "to")
     return _literal(node.this) or ""
 
 
@@ -268,15 +268,17 @@ def _is_text(node: exp.Expr) -> bool:
     return isinstance(node, exp.Column) and type_of(node) == STRING
 
 
-def _only(node: exp.Expr, *arguments: str) -> None:
+def only(node: exp.Expr, *arguments: str) -> None:
     """Raises RunFailure where a node says more than is understood here."""
     if any(value for key, value in node.args.items() if key not in arguments):
-        raise _refused(node)
+        raise refused(node)
 
 
-def _refused(node: exp.Expr) -> RunFailure:
-    kinds = " or ".join(dict.fromkeys(_kind(child) for child in node.iter_expressions())) or _kind(node)
-    return _not_alike(f"`{node.sql(dialect='spark')}` ({kinds})")
+def refused(node: exp.Expr) -> RunFailure:
+    parts = () if isinstance(node, exp.Column) else node.iter_expressions()
+    kinds = " or ".join(dict.fromkeys(map(_kind, parts))) or _kind(node)
+    shown = node.transform(lambda part: exp.column(part.name) if isinstance(part, exp.Column) else part)
+    return _not_alike(f"`{shown.sql(dialect='spark')}` ({kinds})")
 
 
 def _not_alike(what: str) -> RunFailure:

@@ -12,6 +12,7 @@ from etlrun.contracts.health import HealthFinding
 from etlrun.diagnostics import nearest
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
+from etlrun.stopping import cancelling
 from etlrun.warehouse.changing import change_table
 from etlrun.warehouse.ledger import entries
 from etlrun.warehouse.preparing import find_mismatches, missing_schema
@@ -21,6 +22,7 @@ from etlrun.warehouse.retry import RetryPolicy
 from etlrun.warehouse.rollback import find_versions, roll_back
 from etlrun.warehouse.row_versions import with_versions
 from etlrun.warehouse.server import AnyServer, ServerError, ServerSession
+from etlrun.warehouse.view_publish import publish_view
 
 
 class Warehouse(Database):
@@ -89,8 +91,33 @@ class Warehouse(Database):
     def publish_all(self, loads: Sequence[Load]) -> list[Published]:
         beside = next((load.files[0].parent for load in loads if load.files), None)
         with tempfile.TemporaryDirectory(prefix=".versions-", dir=beside, ignore_cleanup_errors=True) as folder:
-            ready = [with_versions(self, load, Path(folder) / str(number)) for number, load in enumerate(loads)]
-            return self._publisher.publish(ready)
+            tables = [load for load in loads if load.write != "view"]
+            ready = [with_versions(self, load, Path(folder) / str(number)) for number, load in enumerate(tables)]
+            published = self._publisher.publish(ready) if ready else []
+        return [*published, *(self._publish_view(load) for load in loads if load.write == "view")]
+
+    def _publish_view(self, load: Load) -> Published:
+        session = self._session_of_its_own()
+        try:
+            with cancelling(session.cut):
+                published = publish_view(self.server, session, load, self.label)
+        except ServerError as error:
+            session.abort()
+            raise self._view_failure(load, error) from error
+        except BaseException as error:
+            session.abort()
+            if isinstance(error, RunFailure):
+                error.subject = load.table
+            raise
+        session.close()
+        return published
+
+    def _view_failure(self, load: Load, error: ServerError) -> RunFailure:
+        what, fix = self.server.explain(error)
+        message = f"the view `{load.table}` of connection `{self.label}` ({self.server.place}) was not made: {what}"
+        failure = RunFailure("sink", "publish-failed", message, fix)
+        failure.subject = load.table
+        return failure
 
     def entries(self) -> list[LedgerEntry]:
         with self._asking() as session:

@@ -12,6 +12,7 @@ from etlrun.warehouse.ledger import missing_tables
 from etlrun.warehouse.server import AnyServer, ServerError, ServerSession
 from etlrun.warehouse.tables import Definition, StoredColumn
 from etlrun.warehouse.versions import SUFFIX, VERSIONS, view_statement, with_numbers
+from etlrun.warehouse.view_publish import misfits
 
 LONGEST_NAME = 64
 
@@ -44,6 +45,8 @@ def find_mismatches(server: AnyServer, session: ServerSession, load: Load) -> li
     statement = server.missing_schema(session, load.table)
     if statement:
         raise missing_schema("sink", load.table, statement)
+    if load.write == "view":
+        return list(misfits(server, session, load))
     there = server.describe(session, load.table)
     if not is_by_pointer(server, load):
         if there is not None:

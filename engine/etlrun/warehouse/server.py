@@ -190,6 +190,10 @@ class Server(ABC, Generic[S, D]):
     def create_statement(self, load: Load, exact: frozenset[str]) -> str:
         """The statement that makes the table of a load."""
 
+    def replace_view(self, session: S, load: Load) -> Iterator[str]:
+        """The statements that put the view of a load in the place of one that may be there."""
+        yield f"CREATE OR REPLACE VIEW {self.table(load.table)} AS {load.query}"
+
     @abstractmethod
     def own_table(self, table: OwnTable) -> str:
         """The statement that makes a table of etlrun's own."""

@@ -50,10 +50,11 @@ class Definition(Generic[C_co]):
 
 def loss_of(old: Type | None, new: Type) -> str:
     """The comment behind a statement that gives a column another type; nothing where each value of the old type is one of the new."""
-    return "" if old is not None and _keeps_all(old, new) else " /* may cut or round values that are there */"
+    return "" if old is not None and keeps_all(old, new) else " /* may cut or round values that are there */"
 
 
-def _keeps_all(old: Type, new: Type) -> bool:
+def keeps_all(old: Type, new: Type) -> bool:
+    """Whether each value of one type is one of the other."""
     if old == new:
         return True
     if new.name in INTEGERS:

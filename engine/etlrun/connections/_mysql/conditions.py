@@ -1,4 +1,4 @@
-"""How MySQL writes a condition. To a collation `abc` and `abc ` may be equal, so texts are compared as bytes.
+"""How MySQL writes a condition, and a view. To a collation `abc` and `abc ` may be equal, so texts are compared as bytes.
 
 Beside that comparison stands what an index answers, which is true of at least the same rows.
 """
@@ -6,7 +6,20 @@ Beside that comparison stands what an index answers, which is true of at least t
 from __future__ import annotations
 
 from etlrun.connections._mysql.words import name, text
+from etlrun.language.columns import Type
 from etlrun.warehouse.conditions import ConditionWords, ConditionWriter
+from etlrun.warehouse.view_queries import QueryWords, ServerQueries
+
+_CASTS = {
+    **dict.fromkeys(("tinyint", "smallint", "int", "bigint"), "SIGNED"),
+    "string": "CHAR",
+    "binary": "BINARY",
+    "date": "DATE",
+    "timestamp": "DATETIME(6)",
+    "double": "DOUBLE",
+    "float": "DOUBLE",
+    "boolean": "SIGNED",
+}
 
 
 def _indexed(column: str, sign: str, value: str) -> str:
@@ -35,4 +48,21 @@ CONDITIONS = ConditionWriter(
         part_of_date="{}({})",
         indexed=_indexed,
     )
+)
+
+
+def _cast(value: str, kind: Type) -> str:
+    written = f"DECIMAL({kind.precision}, {kind.scale})" if kind.name == "decimal" else _CASTS[kind.name]
+    return f"CAST({value} AS {written})"
+
+
+QUERIES = ServerQueries(
+    CONDITIONS,
+    QueryWords(
+        text_column="CONVERT({} USING utf8mb4) COLLATE utf8mb4_bin",
+        text="_utf8mb4{} COLLATE utf8mb4_bin",
+        cast=_cast,
+        computes_booleans=False,
+        refuses_long_sums=False,  # CAST gives the largest bigint then, and a warning
+    ),
 )

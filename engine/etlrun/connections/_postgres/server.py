@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 from sqlglot import exp
 
+from etlrun.connections._postgres.conditions import CONDITIONS
 from etlrun.connections._postgres.encode import encoding, fingerprint, literal
 from etlrun.connections._postgres.errors import LOCK_WAIT, explain, masked
 from etlrun.connections._postgres.health import examine
@@ -27,7 +28,6 @@ from etlrun.contracts.health import HealthFinding
 from etlrun.language.columns import Columns
 from etlrun.warehouse.access import Parallel, SessionSettings
 from etlrun.warehouse.address import Address
-from etlrun.warehouse.conditions import ConditionWords, ConditionWriter
 from etlrun.warehouse.faults import point
 from etlrun.warehouse.inspection import day_rule, null_rule
 from etlrun.warehouse.open_sessions import OpenSessions
@@ -35,20 +35,6 @@ from etlrun.warehouse.server import Rule, Server, ServerError
 from etlrun.warehouse.stage import Encoding, Stage, StageField
 from etlrun.warehouse.tables import OwnTable
 from etlrun.warehouse.text_lines import bytes_of
-
-CONDITIONS = ConditionWriter(
-    ConditionWords(
-        name,
-        text,
-        boolean="{}",
-        same="IS NOT DISTINCT FROM",
-        is_null="IS NULL",
-        by_bytes='{} COLLATE "C"',
-        as_timestamp="CAST({} AS timestamp)",
-        part_of_date="CAST(EXTRACT({} FROM {}) AS int)",
-        unstorable="\0",
-    )
-)
 
 
 class CopyLoader:
@@ -116,6 +102,11 @@ class PostgresServer(Server[PostgresSession, PostgresTable]):
 
     def create_statement(self, load: Load, exact: frozenset[str]) -> str:
         return create_statement(load)
+
+    def replace_view(self, session: PostgresSession, load: Load) -> Iterator[str]:
+        if self.describe(session, load.table) is not None:  # with other columns it could not be replaced
+            yield f"DROP VIEW {self.table(load.table)}"
+        yield from super().replace_view(session, load)
 
     def own_table(self, table: OwnTable) -> str:
         kinds = (

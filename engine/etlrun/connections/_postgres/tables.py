@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from etlrun.connections._postgres.session import PostgresSession
-from etlrun.connections._postgres.words import name, table_name, text
+from etlrun.connections._postgres.words import declared, name, table_name, text
 from etlrun.contracts.connection import Load
 from etlrun.language.columns import (
     BIGINT,
@@ -50,19 +50,6 @@ _READ = {
     "date": DATE,
     "timestamp": TIMESTAMP,
     "timestamptz": TIMESTAMP,
-}
-_WRITTEN = {
-    "boolean": "boolean",
-    "tinyint": "smallint",
-    "smallint": "smallint",
-    "int": "integer",
-    "bigint": "bigint",
-    "float": "real",
-    "double": "double precision",
-    "string": 'text COLLATE "C"',
-    "binary": "bytea",
-    "date": "date",
-    "timestamp": "timestamp(6)",
 }
 _COLUMNS = (
     "SELECT c.relkind::text, a.attname, t.typname, t.typtype::text, a.atttypmod, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull, "
@@ -152,11 +139,6 @@ def unfit(columns: Columns) -> Iterator[str]:
     for item in columns:
         if len(item.name.encode()) > LONGEST_NAME:
             yield f"`{item.name}` is longer than the {LONGEST_NAME} bytes that a name may have in PostgreSQL"
-
-
-def declared(kind: Type) -> str:
-    """A type as CREATE TABLE has it."""
-    return f"numeric({kind.precision}, {kind.scale})" if kind.name == "decimal" else _WRITTEN[kind.name]
 
 
 def create_statement(load: Load) -> str:

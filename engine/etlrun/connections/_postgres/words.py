@@ -1,6 +1,22 @@
-"""Names and texts as PostgreSQL writes them, in a session with standard_conforming_strings."""
+"""Names, texts and types as PostgreSQL writes them, in a session with standard_conforming_strings."""
 
 from __future__ import annotations
+
+from etlrun.language.columns import Type
+
+_WRITTEN = {
+    "boolean": "boolean",
+    "tinyint": "smallint",
+    "smallint": "smallint",
+    "int": "integer",
+    "bigint": "bigint",
+    "float": "real",
+    "double": "double precision",
+    "string": 'text COLLATE "C"',
+    "binary": "bytea",
+    "date": "date",
+    "timestamp": "timestamp(6)",
+}
 
 
 def name(text: str) -> str:
@@ -16,3 +32,8 @@ def text(value: str) -> str:
 def table_name(text: str) -> str:
     """The quoted name of a table, of another schema where it has two parts."""
     return ".".join(map(name, text.split(".")))
+
+
+def declared(kind: Type) -> str:
+    """A type as CREATE TABLE has it."""
+    return f"numeric({kind.precision}, {kind.scale})" if kind.name == "decimal" else _WRITTEN[kind.name]

@@ -1,0 +1,109 @@
+"""`view` - publishes a relation as a view: the database computes it from its own tables whenever somebody reads it.
+
+Every source that the relation is made from is a table of this `connection`, or comes after a relation that the pipeline publishes there
+as a whole table (`write: replace`). A run reads the tables, too: checks and `min_rows` hold for the rows of that moment, and then the
+view is made or replaced in one step. A table of that name, and a view that etlrun did not make, are left alone.
+
+```yaml
+sinks:
+  active_contracts:
+    view: {from: active, connection: warehouse}
+```
+
+In DuckDB a view may say all that a pipeline can, but for `enrich` and `python`. MySQL, MariaDB and PostgreSQL have other rules for
+numbers, texts and dates, so `etlrun check` refuses what they could compute in another way. They take `from` one or several relations,
+`filter`, `select`, `rename`, `drop`, `join`, constants, `case` and `coalesce` of values of one type, and `aggregate` with `count`, `sum`,
+`min` and `max`. Conditions compare columns with columns or constants of the same type.
+
+In PostgreSQL a view is dropped and made again in one transaction: rights that were granted on it are gone then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from etlrun.contracts.connection import Load
+from etlrun.contracts.published_columns import (
+    PublishedColumns,
+    published_columns_key,
+    required_columns,
+    verify_columns,
+    with_descriptions,
+)
+from etlrun.contracts.sink import Publication, Sink, misfit
+from etlrun.language.columns import Columns
+from etlrun.spec.fields import key
+from etlrun.spec.scope import HIDDEN, NAME, Scope
+
+
+@dataclass(frozen=True)
+class View(Sink):
+    """Publishes a relation as a view: the database computes it from its own tables whenever somebody reads it."""
+
+    from_: str = key("the relation to publish", yaml="from")
+    connection: str = key("the connection, named in the profile, that holds the tables the relation is made from")
+    view: str = key(
+        "the view's name, with its schema where that is not the usual one: `marts.orders`; the sink's own name where it is not given",
+        default="",
+    )
+    columns: PublishedColumns = published_columns_key()
+    min_rows: int = key("with fewer rows than this, when the run reads the tables, the view is not made", default=0)
+
+    def verify(self, columns: Columns, scope: Scope) -> None:
+        parts = self.view.split(".")
+        if self.view and not (len(parts) <= 2 and all(map(NAME.match, parts))):
+            fix = "use letters, digits and `_`, at most 64, no digit first; `schema.view` for a view of another schema"
+            scope.error("view", "bad-name", f"`{self.view}` is not a name", fix)
+        verify_columns(self.columns, columns, scope)
+        for item in columns:
+            if item.type.name in ("array", "struct", "null") and not item.name.startswith(HIDDEN):
+                message = f"`{item.name}` is {item.type}, which no table can be read with"
+                scope.error("from", "type-mismatch", message, "`drop` it, or make it text first")
+
+    def place(self, name: str) -> tuple[str, str, str]:
+        return self.connection, self.table_name(name).lower(), ""
+
+    def table_name(self, name: str) -> str:
+        return self.view or name
+
+    def is_view(self) -> bool:
+        return True
+
+    def published(self, columns: Columns) -> Columns:
+        return with_descriptions(self.columns, columns)
+
+    def required(self) -> tuple[str, ...]:
+        return required_columns(self.columns)
+
+    def replaces_all(self) -> bool:
+        return True
+
+    def look_ahead(self, publication: Publication) -> str:
+        database = publication.open_database(self.connection)
+        load = self.load(publication)
+        try:
+            is_there = database.columns(load.table) is not None
+            problems = database.mismatches(load)
+        finally:
+            database.close()
+        if problems:
+            raise misfit("view", self.connection, load, problems)
+        return f"{'replaces' if is_there else 'makes'} the view {load.table} of {self.connection}"
+
+    def load(self, publication: Publication) -> Load:
+        return Load(
+            self.table_name(publication.sink),
+            self.published(publication.columns),
+            (),
+            "view",
+            None,
+            "",
+            publication.files,
+            publication.rows,
+            publication.checksum,
+            publication.run_id,
+            publication.pipeline,
+            publication.spec_hash,
+            publication.description,
+            query=publication.query,
+        )

@@ -1,0 +1,88 @@
+"""Make a view, or replace it, in one step: tried under another name first, and known by the ledger as one of etlrun's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from etlrun.contracts.connection import LEDGER, Load, Published
+from etlrun.failures import RunFailure
+from etlrun.language.columns import INTEGERS, Type
+from etlrun.warehouse.faults import point
+from etlrun.warehouse.fencing import is_published
+from etlrun.warehouse.ledger import find_entries, missing_tables, record, table_key
+from etlrun.warehouse.locks import take_lock
+from etlrun.warehouse.server import AnyServer, ServerSession
+from etlrun.warehouse.tables import Definition, StoredColumn, keeps_all
+
+TRIED = "__new"  # behind the name of a view, while it is tried
+
+
+def misfits(server: AnyServer, session: ServerSession, load: Load) -> Iterator[tuple[str, str]]:
+    """Why a view cannot take its name, each with the statement that changes that."""
+    there: Definition[StoredColumn] | None = server.describe(session, load.table)
+    if there is None:
+        return
+    table = server.table(load.table)
+    if there.is_table:
+        yield (
+            "it is a table",
+            f"ALTER TABLE {table} RENAME TO {server.name(load.table.rpartition('.')[2] + '__before')}",
+        )
+    elif not _is_own(server, session, load):
+        yield "it is a view that etlrun did not make", f"DROP VIEW {table} /* its query is gone then */"
+
+
+def _is_own(server: AnyServer, session: ServerSession, load: Load) -> bool:
+    if server.describe(session, LEDGER) is None:
+        return False
+    known = f"SELECT 1 FROM {LEDGER} WHERE tbl = {server.text(table_key(load.table))} AND write_mode = 'view'"
+    return bool(session.rows(known))
+
+
+def publish_view(server: AnyServer, session: ServerSession, load: Load, label: str) -> Published:
+    """Make or replace a view that fits. Raises RunFailure, ServerError; then the old view is as it was."""
+    for why, statement in misfits(server, session, load):
+        raise RunFailure("sink", "table-mismatch", f"the view `{load.table}` does not fit: {why}", f"run: {statement};")
+    for statement in missing_tables(server, session):
+        session.run(statement)
+    if not server.is_embedded:
+        take_lock(server, session, load, label)
+    session.run("START TRANSACTION")
+    if is_published(load, "", find_entries(server, session, load)):
+        session.run("ROLLBACK")
+        return Published(load.rows, was_there=True)
+    _try(server, session, load, label)
+    # A server that commits each CREATE VIEW may be left in the middle: the view is etlrun's own by then, and of no run yet.
+    record(server, session, replace(load, run_id=""))
+    for statement in server.replace_view(session, load):
+        session.run(statement)
+    point("view-made")
+    record(server, session, load)
+    session.run("COMMIT")
+    return Published(load.rows)
+
+
+def _try(server: AnyServer, session: ServerSession, load: Load, label: str) -> None:
+    """Make the view under another name, and take it away again. Raises RunFailure where it has other columns than the relation."""
+    tried = replace(load, table=f"{load.table}{TRIED}")
+    session.run(f"CREATE OR REPLACE VIEW {server.table(tried.table)} AS {load.query}")
+    there: Definition[StoredColumn] | None = server.describe(session, tried.table)
+    session.run(f"DROP VIEW {server.table(tried.table)}")
+    assert there is not None
+    for item in load.columns:
+        found = there.column(item.name)
+        if found is None or found.type is None or not _holds(found.type, item.type):
+            raise RunFailure(
+                "sink",
+                "view-columns",
+                f"the view `{load.table}` of connection `{label}` was not made: `{item.name}` would be "
+                f"{found.written if found else 'missing'} there, and is {item.type} in the pipeline",
+                "publish a `table` instead, or leave the column out",
+            )
+
+
+def _holds(there: Type, wanted: Type) -> bool:
+    """Whether values of a view's column are read as those of the relation: a server makes numbers longer when it computes."""
+    families = ({*INTEGERS, "boolean"}, {"float", "double"})
+    return any({there.name, wanted.name} <= family for family in families) or keeps_all(there, wanted)
