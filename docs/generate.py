@@ -194,7 +194,10 @@ def project_page() -> str:
                         "rows. With `hash_inputs: true` also the SHA-256 of each file. The rows of a file are absent where the run stopped while "
                         "it read",
                     ],
-                    ["`quarantine/SOURCE.jsonl`", "every broken record with file, line, reason and text"],
+                    [
+                        "`quarantine/SOURCE.jsonl`",
+                        "every broken record with file, line, reason and text, in the order of files and lines",
+                    ],
                     ["`stage/`", "rows that were not published, for a week: `etlrun resume` publishes them"],
                 ],
             ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import os
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +14,7 @@ from texts import fields, read_csv_files, read_json_files
 
 from etlrun.failures import RunFailure
 from etlrun.reading.elements import frame_elements
-from etlrun.reading.quarantine import BrokenRecord, Quarantine
+from etlrun.reading.quarantine import Quarantine, Spools, Way
 from etlrun.reading.separated import Separated
 
 PAIR = fields(id="bigint", name="string")
@@ -177,12 +178,28 @@ def test_a_file_that_changes_while_it_is_read_is_a_failure(tmp_path: Path, monke
 
 
 def test_a_quarantine_ends_at_its_limit_and_says_so(tmp_path: Path) -> None:
-    quarantine = Quarantine("rows", tmp_path / "rows.jsonl", 1000)
-    for line in range(100):
-        quarantine.add(BrokenRecord("a.csv", line + 1, "not JSON (column 1)", b"x" * 100))
-    quarantine.close()
-    kept = (tmp_path / "rows.jsonl").read_bytes()
-    assert len(kept) <= 1000
-    assert quarantine.count == 100
-    assert quarantine.left_out == 100 - kept.count(b"\n")
-    assert f"{quarantine.left_out} of 100 broken records" in quarantine.notices()[0]
+    found = read_json_files(tmp_path, PAIR, *[b"x" * 100 + b"\n"] * 100, quarantine_limit=1000)
+    kept = (tmp_path / "quarantine.jsonl").read_bytes()
+    assert 0 < len(kept) <= 1000
+    assert found.account == (0, 100, 0)
+    left_out = 100 - kept.count(b"\n")
+    assert f"{left_out} of 100 broken records" in found.read_result.notices[0]
+
+
+@pytest.mark.parametrize("way", ["framed", "judged"])
+def test_what_a_limit_keeps_is_the_beginning_in_whatever_order_slices_are_read(tmp_path: Path, way: Way) -> None:
+    lines = {
+        (place, 0): [b'{"line": %d}\n' % line for line in range(place * 100, place * 100 + 20)] for place in range(3)
+    }
+    spools = Spools(tmp_path / "spools", limit=300)
+    for place in ((2, 0), (0, 0), (1, 0)):
+        for line in lines[place]:
+            spools.add(place, way, line)
+    with closing(Quarantine(tmp_path / "kept.jsonl", limit=300)) as quarantine:
+        for place in sorted(lines):
+            for line in spools.lines(place, 0):
+                quarantine.add(line)
+    whole = b"".join(line for place in sorted(lines) for line in lines[place])
+    kept = (tmp_path / "kept.jsonl").read_bytes()
+    assert whole.startswith(kept)
+    assert len(whole[: len(kept) + 15]) > 300

@@ -6,14 +6,14 @@ import json
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from etlrun.contracts.source import InputFile, Inventory, ReadRequest, ReadResult
+from etlrun.contracts.source import LIMIT, InputFile, Inventory, ReadRequest, ReadResult
 from etlrun.language.columns import Column, Columns, parse_type
 from etlrun.reading.framing import Framer, frame_lines
 from etlrun.reading.json_lines import read_json
@@ -53,10 +53,15 @@ def fields(**types: str) -> tuple[Field, ...]:
 
 
 def read_json_files(
-    folder: Path, declared: Sequence[Field], *contents: bytes, framer: Framer = frame_lines, ending: str = ".json"
+    folder: Path,
+    declared: Sequence[Field],
+    *contents: bytes,
+    framer: Framer = frame_lines,
+    ending: str = ".json",
+    quarantine_limit: int = LIMIT,
 ) -> Found:
-    order = _order(folder, contents, ending)
-    return _found(order, declared, read_json(order, _columns(declared), declared, framer))
+    order = replace(_order(folder, contents, ending), quarantine_limit=quarantine_limit)
+    return _found(order, declared, read_json(order, columns_of(declared), declared, framer))
 
 
 def read_csv_files(
@@ -64,14 +69,14 @@ def read_csv_files(
 ) -> Found:
     order = _order(folder, contents, ending)
     how = how or Separated(",", has_header=True, max_lines=100)
-    return _found(order, declared, read_separated(order, _columns(declared), declared, how))
+    return _found(order, declared, read_separated(order, columns_of(declared), declared, how))
 
 
 def no_database(connection: str) -> Any:
     raise AssertionError(connection)
 
 
-def _columns(declared: Sequence[Field]) -> Columns:
+def columns_of(declared: Sequence[Field]) -> Columns:
     return Columns(tuple(Column(item.name, item.type) for item in declared))
 
 

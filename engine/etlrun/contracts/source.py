@@ -95,6 +95,8 @@ class Trouble:
 class InputFile:
     """A file to read: its absolute path, the day it holds where the source has days, its size in bytes, when it changed last (ns since
     1970), and its device and inode.
+
+    A slice of a file has an `end`: only the lines that start in the bytes from `start` up to `end` are read.
     """
 
     path: str
@@ -102,6 +104,8 @@ class InputFile:
     size: int
     modified: int
     identity: tuple[int, int] = (0, 0)
+    start: int = 0
+    end: int | None = None
 
 
 @dataclass(frozen=True)
@@ -120,11 +124,34 @@ class Inventory:
 
 
 @dataclass(frozen=True)
+class FileAccount:
+    """What became of the records of a text file, or of a slice of it; lines are counted from where the slice starts, from 1.
+
+    `reasons` count broken records. `samples` are the line and reason of the first few. `many_lines` counts the records that have suspiciously
+    many lines; `longest` is how many lines the longest of them has, and its line with a minus. `line_ends` are counted in slices only.
+    """
+
+    path: str
+    records: int = 0
+    blank: int = 0
+    broken: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    samples: tuple[tuple[int, str], ...] = ()
+    many_lines: int = 0
+    longest: tuple[int, int] = (0, 0)
+    line_ends: int = 0
+
+    @property
+    def rows(self) -> int:
+        return self.records - self.blank - self.broken
+
+
+@dataclass(frozen=True)
 class ReadResult:
     """A source that has been read: its rows, and how many records were broken or blank.
 
     `rows` is None where nobody has counted them yet (Parquet files are read by the engine itself). `rows_of` and `bad_rows_of` are those
-    of single files, by path, as far as they are known. `notices` are lines for a person.
+    of single files, by path, as far as they are known. `notices` are lines for a person. `accounts` are those of text files, in order.
     """
 
     files: tuple[InputFiles, ...]
@@ -136,6 +163,7 @@ class ReadResult:
     notices: tuple[str, ...] = ()
     rows_of: Mapping[str, int] = field(default_factory=dict)
     bad_rows_of: Mapping[str, int] = field(default_factory=dict)
+    accounts: tuple[FileAccount, ...] = ()
 
 
 class Control:

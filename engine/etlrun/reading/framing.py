@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from etlrun.reading.compression import ByteStream
 from etlrun.reading.lines import Block, LongLine, blocks
@@ -42,6 +42,18 @@ class Records:
 
     def __len__(self) -> int:
         return len(self.texts) + len(self.undecodable)
+
+
+class MoreColumns(Protocol):
+    """What gives records more columns: their names and types, and the columns of some records."""
+
+    @property
+    def fields(self) -> list[tuple[str, pyarrow.DataType]]: ...
+
+    def columns(self, records: Records) -> list[pyarrow.Array]: ...
+
+    def of_lines(self, lines: str) -> str:
+        """The lines of tame files with these columns, as SQL; `lines` has the columns of `as_lines`."""
 
 
 class FramingError(ValueError):

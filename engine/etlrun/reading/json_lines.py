@@ -31,4 +31,4 @@ def read_json(order: ReadRequest, columns: Columns, fields: Sequence[Field], fra
     )
     with text_reader(order, columns) as reader:
         reader.read(order.inventory.files, form)
-    return reader.read_result()
+        return reader.read_result()

@@ -36,4 +36,4 @@ def read_lines(request: ReadRequest, columns: Columns, judge: Judge) -> ReadResu
     form = Form(frame_lines, judge, lambda target: copy_statement(nulls, columns, every, target), _NoColumns())
     with text_reader(request, columns) as reader:
         reader.read(request.inventory.files, form)
-    return reader.read_result()
+        return reader.read_result()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import IO
 
 from etlrun.reading.compression import ByteStream, open_text
 
@@ -16,6 +17,7 @@ CHUNK = 1 << 22
 LOOKED_AT = 1 << 20  # bytes that say whether CR alone ends a line
 MAX_LINE = 64_000_000
 HEAD = 1 << 16  # bytes that are kept of a line that is too long
+_AT_ONCE = 1 << 16  # bytes of a line that are looked at together where it crosses the edge of a slice
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,13 @@ class LongLine:
 def blocks(stream: ByteStream) -> Iterator[Block | LongLine]:
     """Everything that a text holds, in order."""
     line, is_mac = 1, False
+    begins_text = not (isinstance(stream, LinesBetween) and stream.start)
     pending: list[bytes] = []
     size = 0
     for index, chunk in enumerate(_chunks(stream)):
-        if index == 0:
+        if index == 0 and begins_text:
             chunk = chunk.removeprefix(BOM)
-            is_mac = b"\r" in chunk[:LOOKED_AT] and b"\n" not in chunk[: LOOKED_AT + 1]
+            is_mac = ends_lines_in_cr(chunk)
         if is_mac:
             chunk = chunk.replace(b"\r", b"\n")
         first, last = chunk.find(b"\n"), chunk.rfind(b"\n")
@@ -80,6 +83,41 @@ def blocks(stream: ByteStream) -> Iterator[Block | LongLine]:
         yield LongLine(line, pending[0][:HEAD], size)
     elif size:
         yield Block(b"".join(pending), line)
+
+
+def ends_lines_in_cr(head: bytes) -> bool:
+    """Whether CR alone ends a line of a text that starts so, after its mark."""
+    return b"\r" in head[:LOOKED_AT] and b"\n" not in head[: LOOKED_AT + 1]
+
+
+class LinesBetween:
+    """A stream of the lines that start in the bytes from `start` up to `end` of a file, in which LF ends a line; it counts their ends."""
+
+    def __init__(self, stream: IO[bytes], start: int, end: int) -> None:
+        self.stream = stream
+        self.start = start
+        self.end = end
+        self.line_ends = 0
+        stream.seek(max(0, start - 1))
+        while start and (skipped := stream.readline(_AT_ONCE)) and not skipped.endswith(b"\n"):
+            pass  # the line of the byte before `start` belongs to the slice before
+        self.at = stream.tell()
+        self.is_over = self.at >= end
+
+    def read(self, size: int, /) -> bytes:
+        if self.is_over:
+            return b""
+        left = self.end - self.at
+        data = self.stream.read(min(size, left if left > 0 else _AT_ONCE))
+        if left <= 0:  # the last line goes on behind the slice
+            after = data.find(b"\n") + 1
+            self.is_over = after > 0 or not data
+            data = data[:after] if after else data
+        else:
+            self.is_over = not data or (len(data) == left and data.endswith(b"\n"))
+        self.at += len(data)
+        self.line_ends += data.count(b"\n")
+        return data
 
 
 def raw_lines(path: str) -> Iterator[bytes]:

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from typing import IO
 
 from etlrun.contracts.source import InputFile
 from etlrun.failures import RunFailure
-from etlrun.reading.compression import DAMAGE, open_text
+from etlrun.reading.compression import DAMAGE, ByteStream, open_text
 from etlrun.reading.framing import Framer, FramingError, Records
-from etlrun.reading.lines import LongLine
+from etlrun.reading.lines import LinesBetween, LongLine
 
 
 def records_in(
-    file: InputFile, framer: Framer, progress: Callable[[int], None] = lambda size: None
+    file: InputFile,
+    framer: Framer,
+    progress: Callable[[int], None] = lambda size: None,
+    line_ends: Callable[[int], None] = lambda count: None,
 ) -> Iterator[Records | LongLine]:
-    """The records of a file, in order; `progress` hears of every piece that is read. Raises RunFailure where it is damaged, or changed since it was found."""
+    """The records of a file or of a slice of it, in order. Raises RunFailure where it is damaged, or changed since it was found.
+
+    `progress` hears of every piece that is read, `line_ends` how many line ends are in a slice.
+    """
     try:
         stream = open(file.path, "rb")  # noqa: SIM115 - closed below
     except OSError as error:
         raise _unreadable(file, error) from error
     with stream:
-        before = 0
         try:
-            text = open_text(stream, file.path)  # a name for it, since some close the file when they are gone
+            text = _text_of(stream, file)  # a name for it, since some close the file when they are gone
+            before = stream.tell()
             for found in framer(text):
                 yield found
                 progress(stream.tell() - before)
@@ -40,6 +47,12 @@ def records_in(
                 "source", "damaged-file", f"{file.path}: the file is cut or damaged ({error})", fix
             ) from error
         _refuse_changed(file, os.fstat(stream.fileno()))
+        if isinstance(text, LinesBetween):
+            line_ends(text.line_ends)
+
+
+def _text_of(stream: IO[bytes], file: InputFile) -> ByteStream:
+    return open_text(stream, file.path) if file.end is None else LinesBetween(stream, file.start, file.end)
 
 
 def refuse_changed(files: Iterable[InputFile]) -> None:

@@ -1,21 +1,30 @@
-"""Broken records, written down: one JSON object a line with source, file, line, reason and raw text, readable by the owner only."""
+"""Broken records, written down: one JSON object a line with source, file, line, reason and raw text, readable by the owner only.
+
+Threads find them in any order: they lie in spools, one for each slice and way of finding them, until all slices are read. Then they go
+into the quarantine in the order of their files and lines, up to its limit.
+"""
 
 from __future__ import annotations
 
+import heapq
 import json
 import os
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from etlrun.contracts.source import LIMIT
 
 MAX_RAW = 1_000_000  # bytes of one record that are kept; its lines say where the rest is
-SAMPLES = 3
+IN_MEMORY = 1_000_000  # bytes of a spool
+Way = Literal["framed", "judged"]  # whether a record broke when it was framed, or when it was judged
+Place = tuple[int, int]  # of a slice: the place of its file in the order, and the byte where it starts
+WAYS: tuple[Way, ...] = ("framed", "judged")
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class BrokenRecord:
     """A record that could not be read: its file, the line it starts in, from 1, and how many lines and bytes it has.
 
@@ -29,77 +38,110 @@ class BrokenRecord:
     lines: int = 1
     size: int = 0
 
+    def as_json(self, source: str) -> bytes:
+        """Its line in a quarantine."""
+        size = max(self.size, len(self.raw))
+        found: dict[str, Any] = {
+            "source": source,
+            "file": self.file,
+            "line": self.line,
+            "reason": self.reason,
+            "raw": self.raw[:MAX_RAW].decode("utf-8", errors="backslashreplace"),
+            "cut": size > min(len(self.raw), MAX_RAW),
+        }
+        if self.lines > 1 or found["cut"]:
+            found |= {"lines": self.lines, "bytes": size}
+        return _as_line(found)
+
+
+@dataclass
+class Spools:
+    """The broken records of the slices of one source, by the slice's place in the order. A record that the limit leaves out is not kept."""
+
+    folder: Path
+    limit: int = LIMIT
+    _waiting: dict[tuple[Place, Way], list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    _bytes: Counter[tuple[Place, Way]] = field(default_factory=Counter)
+    _in_memory: Counter[tuple[Place, Way]] = field(default_factory=Counter)
+    _total: int = 0
+    _full: set[tuple[Place, Way]] = field(default_factory=set)  # what the limit closed
+
+    def add(self, place: Place, way: Way, line: bytes) -> None:
+        """Keep a line of a quarantine; those of one place and way come in order, from one thread at a time."""
+        key = place, way
+        if key in self._full or any(place > other for other, _ in self._full):
+            return
+        if self._leaves_out(key, len(line)):
+            self._full = {closed for closed in self._full if closed[0] <= place} | {key}
+            return
+        self._total += len(line)
+        self._bytes[key] += len(line)
+        self._in_memory[key] += len(line)
+        self._waiting[key].append(line)
+        if self._in_memory[key] > IN_MEMORY:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with _appending(self._path(key)) as stream:
+                stream.writelines(self._waiting.pop(key))
+            self._in_memory[key] = 0
+
+    def _leaves_out(self, key: tuple[Place, Way], size: int) -> bool:
+        """Whether what lies before a line, by what is known yet, leaves it no room."""
+        if self._total + size <= self.limit:
+            return False
+        before = sum(found for (place, _), found in list(self._bytes.items()) if place < key[0])
+        return before + self._bytes[key] + size > self.limit
+
+    def lines(self, place: Place, line_ends: int) -> Iterator[bytes]:
+        """The lines of one place, in order; `line_ends` are in the slices of the file before it."""
+        ways = [self._read((place, way)) for way in WAYS if (place, way) in self._bytes]
+        if len(ways) == 1 and not line_ends:
+            yield from ways[0]
+            return
+        for found in heapq.merge(*(map(json.loads, way) for way in ways), key=lambda found: int(found["line"])):
+            found["line"] += line_ends
+            yield _as_line(found)
+
+    def _read(self, key: tuple[Place, Way]) -> Iterator[bytes]:
+        if self._path(key).exists():
+            with self._path(key).open("rb") as stream:
+                yield from stream
+        yield from self._waiting.get(key, ())
+
+    def _path(self, key: tuple[Place, Way]) -> Path:
+        (file, start), way = key
+        return self.folder / f"{file}-{start}-{way}.jsonl"
+
 
 @dataclass
 class Quarantine:
-    """Counts the broken records of one source and, where it has a path, writes them down, up to `limit` bytes."""
+    """The file of broken records of one source. It takes lines, in order, up to `limit` bytes, and appears with the first of them."""
 
-    source: str
-    path: Path | None
+    path: Path
     limit: int = LIMIT
-    count: int = 0
-    written: int = 0  # bytes
-    left_out: int = 0  # records that the limit leaves out
-    reasons: Counter[str] = field(default_factory=Counter)
-    files: Counter[str] = field(default_factory=Counter)
-    samples: list[str] = field(default_factory=list)
-    _first: list[BrokenRecord] = field(default_factory=list)
+    written: int = 0  # records
+    size: int = 0  # bytes
+    is_full: bool = False
     _stream: IO[bytes] | None = None
 
-    def add(self, broken: BrokenRecord) -> None:
-        self.count += 1
-        self.reasons[_general(broken.reason)] += 1
-        self.files[broken.file] += 1
-        self._sample(broken)
-        if self.path is not None:
-            self._write(self.path, broken)
-
-    def _sample(self, broken: BrokenRecord) -> None:
-        """Keep the first few by file and line, whatever order they come in."""
-        if len(self._first) == SAMPLES and (broken.file, broken.line) > (self._first[-1].file, self._first[-1].line):
-            return
-        kept = BrokenRecord(broken.file, broken.line, broken.reason, b"")
-        self._first = sorted([*self._first, kept])[:SAMPLES]
-        self.samples = [f"{found.file}:{found.line}: {found.reason}" for found in self._first]
-
-    def _write(self, path: Path, broken: BrokenRecord) -> None:
-        line = json.dumps(self._as_object(broken), ensure_ascii=False).encode() + b"\n"
-        if self.left_out or self.written + len(line) > self.limit:
-            self.left_out += 1
+    def add(self, line: bytes) -> None:
+        if self.is_full or self.size + len(line) > self.limit:
+            self.is_full = True
             return
         if self._stream is None:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._stream = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._stream = _appending(self.path)
         self._stream.write(line)
-        self.written += len(line)
-
-    def _as_object(self, broken: BrokenRecord) -> dict[str, Any]:
-        size = max(broken.size, len(broken.raw))
-        found: dict[str, Any] = {
-            "source": self.source,
-            "file": broken.file,
-            "line": broken.line,
-            "reason": broken.reason,
-            "raw": broken.raw[:MAX_RAW].decode("utf-8", errors="backslashreplace"),
-            "cut": size > min(len(broken.raw), MAX_RAW),
-        }
-        return found | {"lines": broken.lines, "bytes": size} if broken.lines > 1 or found["cut"] else found
-
-    def notices(self) -> tuple[str, ...]:
-        """What a person must know of the file that was written."""
-        if not self.left_out:
-            return ()
-        return (
-            f"`{self.source}`: the quarantine is full ({self.limit:,} bytes): {self.left_out:,} of {self.count:,} broken records are "
-            f"counted and not written down; `quarantine_limit` gives it more room",
-        )
+        self.written += 1
+        self.size += len(line)
 
     def close(self) -> None:
         if self._stream is not None:
             self._stream.close()
 
 
-def _general(reason: str) -> str:
-    """A reason without the values in it, to count by."""
-    words = [word for word in reason.split(", and ")[-1:] if word]
-    return words[0].split(" (")[0]
+def _appending(path: Path) -> IO[bytes]:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
+
+
+def _as_line(found: dict[str, Any]) -> bytes:
+    return json.dumps(found, ensure_ascii=False).encode() + b"\n"

@@ -45,7 +45,7 @@ def read_separated(order: ReadRequest, columns: Columns, fields: Sequence[Field]
     with text_reader(order, columns) as reader:
         for header, group in groupby(files, key=lambda file: headers[file.path]):
             reader.read(tuple(group), _form(columns, fields, header, how))
-    found = reader.read_result()
+        found = reader.read_result()
     return replace(found, notices=(*absent, *found.notices))
 
 

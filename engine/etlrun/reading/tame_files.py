@@ -49,7 +49,9 @@ class TameFile:
 
 def find_tame(files: Sequence[InputFile], rules: LineRules) -> list[TameFile]:
     """Those of `files` that are tame, in order."""
-    looked = [file for file in files if compression_of(file.path) is None and can_be_named(file.path)]
+    looked = [
+        file for file in files if file.end is None and compression_of(file.path) is None and can_be_named(file.path)
+    ]
     slices = [(file, start) for file in looked for start in range(0, file.size, SLICE)]
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         looks = list(threads.map(lambda one: _look_at(one[0].path, one[1], rules), slices))

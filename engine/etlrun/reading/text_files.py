@@ -6,22 +6,24 @@ says; the statement takes a record only where it is certain to say the same. So 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from etlrun.contracts.source import InputFile, ReadRequest, ReadResult
 from etlrun.failures import RunFailure, without_personal
 from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import name, parquet_in
-from etlrun.reading.framing import MANY_LINES, Framer, Raw, Records, without_first
-from etlrun.reading.lines import MAX_LINE, LongLine
-from etlrun.reading.opened import records_in, refuse_changed
-from etlrun.reading.quarantine import BrokenRecord, Quarantine
-from etlrun.reading.records import BrokenRecordError, decoded
+from etlrun.reading.account import SliceCounts
+from etlrun.reading.accounting import Accounting
+from etlrun.reading.file_slices import SLICE_BYTES, cut
+from etlrun.reading.framed import FramedSlices
+from etlrun.reading.framing import Framer, MoreColumns, frame_lines
+from etlrun.reading.opened import refuse_changed
+from etlrun.reading.quarantine import BrokenRecord, Spools
+from etlrun.reading.records import BrokenRecordError
 from etlrun.reading.rows import FILE, INCOMING, LINE, RAW, SETTLED, RowWriter, written_parts
 from etlrun.reading.tame_files import NUMBERED, LineRules, TameFile, as_lines, find_tame, number_lines, numbered_schema
 
@@ -34,18 +36,6 @@ Judge = Callable[
     [str], tuple[Any, ...] | None
 ]  # the values of a record, None where it is blank; raises BrokenRecordError
 Statement = Callable[[Path], str]  # from INCOMING, or from what another statement left open, into a new folder
-
-
-class MoreColumns(Protocol):
-    """What gives records more columns: their names and types, and the columns of some records."""
-
-    @property
-    def fields(self) -> list[tuple[str, pyarrow.DataType]]: ...
-
-    def columns(self, records: Records) -> list[pyarrow.Array]: ...
-
-    def of_lines(self, lines: str) -> str:
-        """The lines of tame files with these columns, as SQL; `lines` has the columns of `as_lines`."""
 
 
 @dataclass(frozen=True)
@@ -72,45 +62,16 @@ class TextReader:
     order: ReadRequest
     columns: Columns
     connection: duckdb.DuckDBPyConnection
-    quarantine: Quarantine
+    accounting: Accounting
     rows: int = 0
-    records: Counter[str] = field(default_factory=Counter)
-    blank: Counter[str] = field(default_factory=Counter)
     folders: list[Path] = field(default_factory=list)
     failure: Exception | None = None
-    _long: list[tuple[str, Raw]] = field(default_factory=list)
-    _long_count: int = 0
-    _bytes: int = 0
 
     many = 1_000  # open records for which a second statement is worth its while
 
     def read_result(self) -> ReadResult:
-        """The rows and the account. Every record is a row, broken or blank, or this raises."""
-        quarantine = self.quarantine
-        blank = self.blank.total()
-        if self.records.total() != self.rows + quarantine.count + blank:
-            raise AssertionError(
-                f"{self.records.total()} records, {self.rows} rows, {quarantine.count} broken, {blank}"
-            )
-        return ReadResult(
-            written_parts(self.folders),
-            self.rows,
-            quarantine.count,
-            blank,
-            tuple(quarantine.reasons.most_common()),
-            tuple(quarantine.samples),
-            (*quarantine.notices(), *self._notices()),
-            {path: count - quarantine.files[path] - self.blank[path] for path, count in self.records.items()},
-            quarantine.files,
-        )
-
-    def _notices(self) -> Iterator[str]:
-        if self._long:
-            file, longest = max(self._long, key=lambda found: found[1].lines)
-            yield (
-                f"`{self.order.name}`: records of more than {MANY_LINES} lines: {self._long_count:,}; the longest has {longest.lines} lines "
-                f"({file}:{longest.line}); check that no quote is missing there"
-            )
+        """The rows and the account."""
+        return self.accounting.read_result(written_parts(self.folders), self.rows)
 
     def read(self, files: Sequence[InputFile], form: Form) -> None:
         """Read files of one form. Raises RunFailure for one that is cut, damaged, not readable or not at rest."""
@@ -119,10 +80,10 @@ class TextReader:
         tame = find_tame(files, form.rules) if form.rules else []
         if tame:
             self._read_tame(tame, form)
-        known = {found.file.path for found in tame}
-        framed = [file for file in files if file.path not in known]
+        known = {found.file for found in tame}
+        framed = [file for file in files if file not in known]
         if framed:
-            self._read_framed(framed, form)
+            self._read_framed(cut(framed, SLICE_BYTES) if form.framer is frame_lines else framed, form)
 
     def _read_tame(self, tame: Sequence[TameFile], form: Form) -> None:
         """Let DuckDB cut files into lines; only those that it leaves open are looked for again, to have their numbers."""
@@ -130,34 +91,28 @@ class TextReader:
         relation = form.more.of_lines(f"SELECT *, NULL::BIGINT AS line FROM ({lines})")
         self.connection.execute(f"CREATE TEMP VIEW {INCOMING} AS {relation}")
         files = [found.file for found in tame]
-        for found in tame:
-            self.records[found.file.path] += found.lines - form.has_header
+        slice_counts = self.accounting.open(files)
+        for counts, found in zip(slice_counts, tame, strict=True):
+            counts.records = found.lines - form.has_header
         try:
             target = self._take(form, files)
         finally:
             self.connection.execute(f"DROP VIEW {INCOMING}")
-        self._settle(self._located(target, files, form), target, files, form.judge)
+        self._settle(self._located(target, files, form), target, slice_counts, form.judge)
 
-    def _read_framed(self, files: Sequence[InputFile], form: Form) -> None:
-        """Cut files into records here, and let DuckDB take these."""
+    def _read_framed(self, slices: Sequence[InputFile], form: Form) -> None:
+        """Cut slices into records here, and let DuckDB take these."""
         import pyarrow as pa
 
-        schema = pa.schema(
-            [
-                ("l", pa.large_string()),
-                ("line", pa.int64()),
-                ("file", pa.int32()),
-                ("day", pa.date32()),
-                *form.more.fields,
-            ]
-        )
-        batches = pa.RecordBatchReader.from_batches(schema, self._keep_failure(self._batches(files, form, schema)))
-        self.connection.register(INCOMING, batches)
+        framed = FramedSlices(self.accounting, form.framer, form.more, form.has_header)
+        slice_counts = self.accounting.open(slices)
+        found = self._keep_failure(framed.batches(slice_counts))
+        self.connection.register(INCOMING, pa.RecordBatchReader.from_batches(framed.schema(), found))
         try:
-            target = self._take(form, files)
+            target = self._take(form, slices)
         finally:
             self.connection.unregister(INCOMING)
-        self._settle(_open_in(target), target, files, form.judge)
+        self._settle(_open_in(target), target, slice_counts, form.judge)
 
     def _take(self, form: Form, files: Sequence[InputFile]) -> Path:
         """Write the records that DuckDB is sure of, and give the folder in which the others are left open."""
@@ -214,42 +169,29 @@ class TextReader:
         self.connection.execute("SET disabled_optimizers = 'build_side_probe_side'")  # all lines are never kept
         return f"SELECT n.* FROM {NUMBERED} n SEMI JOIN ({open_}) o USING ({name(FILE)}, {name(RAW)})"
 
-    def _settle(self, open_: str, target: Path, files: Sequence[InputFile], judge: Judge) -> None:
+    def _settle(self, open_: str, target: Path, slice_counts: Sequence[SliceCounts], judge: Judge) -> None:
         """Decide the records that DuckDB left open."""
         self._execute(
-            f"SELECT {name(FILE)}, {name(LINE)}, {name(RAW)} FROM ({open_}) ORDER BY {name(FILE)}, {name(LINE)}", files
+            f"SELECT {name(FILE)}, {name(LINE)}, {name(RAW)} FROM ({open_}) ORDER BY {name(FILE)}, {name(LINE)}",
+            [counts.file for counts in slice_counts],
         )
         with RowWriter(target / SETTLED, self.columns) as writer:
             while some := self.connection.fetchmany(10_000):
                 for index, line, record in some:
-                    file = files[index]
+                    counts = slice_counts[index]
+                    file = counts.file
                     try:
                         values = judge(record)
                     except BrokenRecordError as error:
                         raw = record.encode()
-                        self.quarantine.add(
-                            BrokenRecord(file.path, line, str(error), raw, raw.count(b"\n") + 1, len(raw))
-                        )
+                        broken = BrokenRecord(file.path, line, str(error), raw, raw.count(b"\n") + 1, len(raw))
+                        self.accounting.add_broken(counts, "judged", broken)
                         continue
                     if values is None:
-                        self.blank[file.path] += 1
+                        counts.blank += 1
                         continue
                     self.rows += 1
                     writer.add((*values, file.date) if len(self.columns) > len(values) else values)
-
-    def _batches(self, files: Sequence[InputFile], form: Form, schema: pyarrow.Schema) -> Iterator[pyarrow.RecordBatch]:
-        """The records of all files."""
-        import pyarrow as pa
-
-        for index, file in enumerate(files):
-            for found in self._records(file, form):
-                size = len(found.texts)
-                where = (
-                    pa.repeat(pa.scalar(index, pa.int32()), size),
-                    pa.repeat(pa.scalar(file.date, pa.date32()), size),
-                )
-                more = form.more.columns(found)
-                yield pa.RecordBatch.from_arrays([found.texts, found.lines, *where, *more], schema=schema)
 
     def _keep_failure(self, batches: Iterator[pyarrow.RecordBatch]) -> Iterator[pyarrow.RecordBatch]:
         """The same batches; a failure is kept, since DuckDB would give back its text only."""
@@ -259,37 +201,6 @@ class TextReader:
             self.failure = failure
             raise
 
-    def _records(self, file: InputFile, form: Form) -> Iterator[Records]:
-        """The records of a file that are text; the others are broken at once."""
-        self.records[file.path] += 0
-        is_header = form.has_header
-        for found in records_in(file, form.framer, self._progress):
-            if isinstance(found, LongLine):
-                self.records[file.path] += 1
-                reason = f"the line is longer than {MAX_LINE // 1_000_000} MB"
-                self.quarantine.add(BrokenRecord(file.path, found.line, reason, found.head, 1, found.size))
-                continue
-            if is_header and len(found):
-                found, is_header = without_first(found), False
-            self.records[file.path] += len(found)
-            self._look_at(file, found)
-            yield found
-
-    def _look_at(self, file: InputFile, found: Records) -> None:
-        for raw in found.undecodable:
-            try:
-                decoded(raw.data)
-            except BrokenRecordError as error:
-                self.quarantine.add(BrokenRecord(file.path, raw.line, str(error), raw.data, raw.lines, len(raw.data)))
-        self._long_count += len(found.long)
-        if found.long:
-            self._long.append((file.path, max(found.long, key=lambda raw: raw.lines)))
-            self._long = [max(self._long, key=lambda known: known[1].lines)]
-
-    def _progress(self, size: int) -> None:
-        self._bytes += size
-        self.order.control.share = self._bytes / max(1, self.order.inventory.bytes)
-
 
 @contextmanager
 def text_reader(request: ReadRequest, columns: Columns) -> Iterator[TextReader]:
@@ -298,11 +209,11 @@ def text_reader(request: ReadRequest, columns: Columns) -> Iterator[TextReader]:
 
     request.folder.mkdir(parents=True, exist_ok=True)
     with (
-        closing(Quarantine(request.name, request.quarantine, request.quarantine_limit)) as quarantine,
+        closing(Accounting(request, Spools(request.folder / "broken", request.quarantine_limit))) as accounting,
         duckdb.connect() as connection,
     ):
         request.control.follow(connection)
-        yield TextReader(request, columns, connection, quarantine)
+        yield TextReader(request, columns, connection, accounting)
 
 
 def _open_in(target: Path) -> str:

@@ -1,0 +1,41 @@
+"""Slices of files: what several threads, or several machines, read at once; together they give what the whole files give.
+
+A slice is a file, or the lines of it that start in a range of its bytes. A file is cut only where every line is a record and LF ends it:
+never one that is compressed, whose lines end in CR, or in which a quoted value may hold a line end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from etlrun.contracts.source import InputFile
+from etlrun.reading.compression import compression_of
+from etlrun.reading.lines import BOM, LOOKED_AT, ends_lines_in_cr
+
+SLICE_BYTES = 1 << 26
+
+
+def cut(files: Sequence[InputFile], size: int) -> list[InputFile]:
+    """The slices, of about `size` bytes, of files in which every line is a record."""
+    return [piece for file in files for piece in _pieces(file, size)]
+
+
+def _pieces(file: InputFile, size: int) -> Iterator[InputFile]:
+    end = file.size if file.end is None else file.end
+    if end - file.start <= size or not _can_be_cut(file):
+        yield file
+        return
+    for start in range(file.start, end, size):
+        yield replace(file, start=start, end=min(start + size, end))
+
+
+def _can_be_cut(file: InputFile) -> bool:
+    if compression_of(file.path) is not None:
+        return False
+    try:
+        with open(file.path, "rb") as stream:
+            head = stream.read(len(BOM) + LOOKED_AT + 1)
+    except OSError:
+        return False  # who reads it says what is wrong with it
+    return not ends_lines_in_cr(head.removeprefix(BOM))
