@@ -244,6 +244,11 @@ SPEC_CODES: dict[str, Code] = {
         "an indentation, a quote, a bracket or a colon is wrong",
         "correct the text at the caret",
     ),
+    "view-unlike": Code(
+        "a database could not compute a view as the pipeline does",
+        "an input of the view is not there, or a step has other rules there",
+        "publish a `table` instead, or leave the step out of what the view is made from",
+    ),
 }
 
 _TRY_RESUME = "start `etlrun resume RUN_ID` once the cause is gone"
@@ -524,11 +529,6 @@ RUN_CODES: dict[str, Code] = {
         "the server would judge the condition otherwise than the plan",
         "write the condition as the message says",
         1,
-    ),
-    "view-unlike": Code(
-        "a database could not compute a view as the pipeline does",
-        "an input of the view is not there, or a step has other rules there",
-        "publish a `table` instead, or leave the step out of what the view is made from",
     ),
     "view-columns": Code(
         "a view would have other columns than its relation",

@@ -112,7 +112,12 @@ class _Checker:
             self.names.column(card.to, (*where, "to"))
             self.names.measure(card.value, (*where, "value"), numeric=True)
         if isinstance(card, Bar) and card.top < 1:
-            self.names.complain((*where, "top"), "wrong-value", "a number of at least 1 is expected here")
+            self.names.complain(
+                (*where, "top"),
+                "wrong-value",
+                "a number of at least 1 is expected here",
+                "write `top: 10`, or leave it out",
+            )
 
     def check_key(self, card: Bar | Donut, where: Keys) -> None:
         """The marks of a key are those with the largest sums; a page cannot hold every key."""
@@ -148,13 +153,17 @@ class _Checker:
         measure = self.names.measures.get(name)
         if measure is not None and not measure.sum:
             self.names.complain(
-                where, "type-mismatch", f"rows are ordered by a column or a `sum`, and `{name}` is another kind"
+                where,
+                "type-mismatch",
+                f"rows are ordered by a column or a `sum`, and `{name}` is another kind",
+                "name a column, or a measure with `sum`",
             )
         if measure is None and name not in self.names.columns:
             known = (*self.names.columns.names, *self.names.measures)
-            self.names.complain(
-                where, "unknown-column", f"there is no column or measure `{name}`", nearest(name, known)
-            )
+            meant = next((word for word in re.findall(r"[^\s,+-]+", text) if word in known), "")
+            fix = f"write `{meant} desc` for the largest first, or `{meant}`" if meant else nearest(name, known)
+            fix = fix or f"name a column or a measure: {', '.join(dict.fromkeys(known))}"
+            self.names.complain(where, "unknown-column", f"there is no column or measure `{name}`", fix)
 
     def shown(self, item: Any, where: Keys) -> Iterable[ShownColumn]:
         if isinstance(item, str):

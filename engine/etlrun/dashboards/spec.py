@@ -70,7 +70,9 @@ class Measure(Described):
 
     label: str = key("what people call it")
     description: str = key("what it means, in a sentence", default="")
-    count: Literal["rows"] | None = key("`rows`: how many rows there are", default=None)
+    count: Literal["rows"] | None = key(
+        "`rows`: how many rows there are; `distinct: COLUMN` counts the values of a column", default=None
+    )
     distinct: str | None = key("a column: how many different values it has", default=None)
     sum: tuple[str, ...] = key("columns of numbers, or a column group", default=())
     average: str | None = key("a column of numbers; a row without a value does not count", default=None)
@@ -94,13 +96,29 @@ class Kpi(Described):
     """One number with its label."""
 
     short: ClassVar[str] = "measure"
+    also: ClassVar[Mapping[str, str]] = {
+        "value": "measure",
+        **dict.fromkeys(
+            ("title", "label", "name"), "above the number stands the `label` of its measure, in `measures`"
+        ),
+        "format": "the number has the `format` of its measure, in `measures`",
+    }
 
     measure: str = key("the measure")
+
+
+_MARKS = {
+    **dict.fromkeys(("by", "column", "dimension"), "of"),
+    **dict.fromkeys(("measure", "metric"), "value"),
+    **dict.fromkeys(("label", "name"), "title"),
+}
 
 
 @dataclass(frozen=True)
 class Bar(Described):
     """A bar for each value of a column."""
+
+    also: ClassVar[Mapping[str, str]] = {**_MARKS, "limit": "top", "rows": "top"}
 
     of: str = key("the column")
     value: str = key("the measure that is as long as the bar")
@@ -112,6 +130,8 @@ class Bar(Described):
 class Donut(Described):
     """A ring with a slice for each value of a column, for few values."""
 
+    also: ClassVar[Mapping[str, str]] = _MARKS
+
     of: str = key("the column")
     value: str = key("the measure that is as large as the slice")
     title: str = key("what stands above it; made from the labels where it is absent", default="")
@@ -120,6 +140,8 @@ class Donut(Described):
 @dataclass(frozen=True)
 class Flow(Described):
     """A table of cells: how many rows go from a value of one column to a value of another."""
+
+    also: ClassVar[Mapping[str, str]] = {"source": "from", "target": "to", "measure": "value", "label": "title"}
 
     from_: str = key("the column of the lines", yaml="from")
     to: str = key("the column of the columns")
@@ -141,12 +163,18 @@ class Shown(Described):
     """How the columns of a group are shown."""
 
     divide_by: Scalar | None = key("a number above 0", default=None)
-    format: str = key("as of a measure", default="")
+    format: str = key("`whole`, `short`, `decimal 2` or `percent 1`, as of a measure", default="")
 
 
 @dataclass(frozen=True)
 class RowTable(Described):
     """The rows with the largest or smallest values, to search and to sort."""
+
+    also: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("sort", "sort_by", "order_by"), "order"),
+        **dict.fromkeys(("limit", "top"), "rows"),
+        "label": "title",
+    }
 
     columns: tuple[str | Mapping[str, Shown], ...] = key("columns, or `{column or group: {divide_by: .., format: ..}}`")
     order: str = key("a column or a measure, and `desc` for the largest first")

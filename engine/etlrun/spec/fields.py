@@ -56,9 +56,13 @@ def key(doc: str, *, yaml: str = "", default: Any = dataclasses.MISSING, factory
 
 @dataclass(frozen=True)
 class Described:
-    """A value that YAML describes. `short` names the field that a bare value fills, where there is one."""
+    """A value that YAML describes. `short` names the field that a bare value fills, where there is one.
+
+    `also` are keys that people try: each with the key of ours that they mean, or with a sentence on what to do.
+    """
 
     short: ClassVar[str] = ""
+    also: ClassVar[Mapping[str, str]] = {}
 
 
 def yaml_name(item: dataclasses.Field[Any]) -> str:
@@ -107,6 +111,9 @@ def schema_of_class(cls: type) -> Schema:
         "properties": {yaml_name(item): _documented(hints[yaml_name(item)], item) for item in items},
         "additionalProperties": False,
     }
+    also: Mapping[str, str] = getattr(cls, "also", {})
+    if also:
+        long["x-also"] = also
     required = [yaml_name(item) for item in items if is_required(item)]
     if required:
         long["required"] = required

@@ -12,7 +12,11 @@ from etlrun.spec.fields import Schema
 from etlrun.spec.located import Document, Keys, Span
 from etlrun.spec.traps import VALUES, WORDS
 
-_PLACES_OF_KINDS = {"sources", "steps", "checks", "sinks", "connections", "engine", "models"}
+_KINDS = {
+    **{f"{kind}s": kind for kind in ("source", "step", "check", "sink", "connection", "model")},
+    "engine": "engine",
+    "page": "card",
+}
 
 
 class Mistake(NamedTuple):
@@ -83,23 +87,32 @@ def _explain_unknown_keys(document: Document, error: ValidationError, where: Key
         if is_kind:
             inner = next((other for other in given if other in known and name in _keys_of(known[other])), None)
             beside = f"it is a key of `{inner}`: write it inside the braces of `{inner}`" if inner else ""
+            beside = beside or next((_tried(known[other], name) for other in given if other in known), "")
             fix = beside or _in_a_plugin(where, name) or WORDS.get(name.lower()) or nearest(name, known)
             fix = fix or "there is " + ", ".join(known)
             yield Mistake(
                 inside, document.diagnose_key(inside, "unknown-kind", f"there is no {_family(where)} `{name}`", fix)
             )
         else:
-            fix = nearest(name, known) or WORDS.get(name.lower()) or _known_keys(known)
+            fix = _tried(schema, name) or nearest(name, known) or WORDS.get(name.lower()) or _known_keys(known)
             yield Mistake(
                 inside, document.diagnose_key(inside, "unknown-key", f"`{name}` is not a key of {place}", fix)
             )
+
+
+def _tried(schema: Schema, name: str) -> str:
+    """What to write instead of a key that people try there; nothing for one that nobody does."""
+    known = [form for form in _forms(schema) if name in form.get("x-also", ())]
+    meant = known[0]["x-also"][name] if known else ""
+    return f"write `{meant}`" if meant in _keys_of(schema) else meant
 
 
 def _explain_missing(document: Document, error: ValidationError, where: Keys) -> Iterator[Mistake]:
     """The keys that are missing, but for those that are only misspelt."""
     properties: Schema = _schema(error).get("properties", {})
     wanted, given = cast("list[str]", error.validator_value), _given(error)
-    meant = {closest(name, properties) for name in given if name not in properties}
+    also = _schema(error).get("x-also", {})
+    meant = {also.get(name) or closest(name, properties) for name in given if name not in properties}
     missing = [name for name in wanted if name not in given and name not in meant]
     if not missing:
         return
@@ -134,7 +147,7 @@ def _given(error: ValidationError) -> dict[str, Any]:
 
 
 def _family(where: Keys) -> str:
-    return next((str(part).removesuffix("s") for part in reversed(where) if part in _PLACES_OF_KINDS), "kind")
+    return next((_KINDS[str(part)] for part in reversed(where) if part in _KINDS), "kind")
 
 
 def _in_a_plugin(where: Keys, name: str) -> str:
@@ -200,14 +213,14 @@ def _fix(schema: Schema, value: Any) -> str:
         return f"write `{value}%`"
     choices = [str(choice) for form in _forms(schema) for choice in form.get("enum", ())]
     if choices:
-        return _meant(str(value), schema, choices) or nearest(str(value), choices)
+        return _meant(str(value), schema, choices) or nearest(str(value), choices) or str(schema.get("description", ""))
     items = schema.get("items", {})
     if isinstance(value, dict) and items.get("x-kind"):
         return f"write each as an item: `- {next(iter(value), 'verb')}: ...`"
     if any(form.get("type") == "object" and "properties" not in form for form in _forms(schema)):
         return "write `name: value` for each"
     keys = _keys_of(schema)
-    return _known_keys(keys) if keys else ""
+    return _known_keys(keys) if keys else str(schema.get("description", ""))
 
 
 def _meant(value: str, schema: Schema, choices: list[str]) -> str:
