@@ -122,7 +122,7 @@ data/log_content: | .venv/run.stamp
 	  { echo 'the tests need Chromium; on Debian: apt-get install --no-install-recommends chromium' >&2; exit 1; }
 	@touch $@
 
-# What the tests of pages run on Node.js: the checker of accessibility, that of Power BI projects, and the keyboard.
+# What tests run on Node.js: the checker of accessibility, that of Power BI projects, the keyboard, and the language server of editors.
 .venv/node.stamp: tests/dashboards/node/package.json tests/dashboards/node/package-lock.json | .venv/venv.stamp
 	@command -v npm >/dev/null || { \
 	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo 'installing nodejs and npm' && apt-get update -qq && \

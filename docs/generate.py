@@ -18,12 +18,13 @@ from typing import Any, Literal, Union, get_args, get_origin
 import click
 
 from etlrun.cli.command_line import group as etlrun
+from etlrun.cli.schema import schemas
 from etlrun.codes import RUN_CODES, SPEC_CODES, Code
 from etlrun.dashboards import measures, powerbi
 from etlrun.dashboards import spec as dashboards
 from etlrun.language.columns import SCALARS, SPELLINGS, Type
 from etlrun.language.functions import FUNCTIONS
-from etlrun.spec import cases, pipeline, project, shared
+from etlrun.spec import cases, mappings, pipeline, project, shared
 from etlrun.spec.fields import (
     AnswerRow,
     Expr,
@@ -31,6 +32,7 @@ from etlrun.spec.fields import (
     Percent,
     Rows,
     Scalar,
+    TypeText,
     described_fields,
     field_types,
     is_required,
@@ -62,11 +64,8 @@ def pages() -> dict[Path, str]:
     found[PROJECT / "docs" / "cli.md"] = cli_page()
     found[PROJECT / "docs" / "tests.md"] = tests_page()
     found[PROJECT / "docs" / "project.md"] = project_page()
-    found[PACKAGE / "pipeline.schema.json"] = pipeline.schema_text()
     found[PROJECT / "docs" / "dashboards.md"] = dashboards_page()
-    found[PACKAGE / "dashboard.schema.json"] = dashboards.schema_text()
-    found[PACKAGE / "test.schema.json"] = cases.schema_text()
-    return found
+    return found | {PACKAGE / f"{name}.schema.json": text for name, text in schemas().items()}
 
 
 def family_page(family: Family) -> str:
@@ -151,6 +150,7 @@ def pipeline_page() -> str:
             "# Pipeline",
             "A pipeline is one YAML file: `etlrun check FILE` checks it without data, `etlrun FILE` runs it. The name of a source or of a chain is that "
             "of its relation: a table that other parts read by that name.",
+            (pipeline.__doc__ or "").strip().partition("\n")[2].strip(),
             _table(["key", "", "is"], rows),
             "The parts: [sources](sources.md), [steps](steps.md), [checks](checks.md), [sinks](sinks.md).",
             "## params",
@@ -163,6 +163,8 @@ def pipeline_page() -> str:
             "`array<string>` and `struct<name: string>` can be computed with, and are made text before a table takes them. Other spellings: "
             + ", ".join(f"`{spelling}` ({name})" for spelling, name in SPELLINGS.items())
             + ".",
+            "## Mappings",
+            (mappings.__doc__ or "").strip().removeprefix("Mappings: "),
             "## Shared sources and chains",
             (shared.__doc__ or "").strip(),
         ]
@@ -175,6 +177,7 @@ def project_page() -> str:
         [
             "# Project",
             "`etlrun.yaml` says where things are, and what differs between a laptop and production. All its keys may be left out.",
+            (project.__doc__ or "").strip().partition("\n")[2].strip(),
             *_keys(project.ProjectSettings),
             "Under `profiles:` every name has an `engine`, `connections`, `models` and `labels` (the label store): "
             "[engines](engines.md), [connections](connections.md), [models](models.md).",
@@ -310,6 +313,7 @@ def _phrase(annotation: Any) -> str:
     """What may be written where a field has this annotation."""
     words = {
         str: "text",
+        TypeText: "text",
         Scalar: "text",
         Label: "text",
         Expr: "expression",

@@ -56,7 +56,7 @@ class Share(Check):
 
     condition: Expr = key("the condition")
     max: Percent | None = key("the greatest share that may fulfil it, such as `20%`", default=None)
-    min: Percent | None = key("the least share that must fulfil it", default=None)
+    min: Percent | None = key("the least share that must fulfil it", default=None, example="95%")
     where: Expr | None = where_key()
     severity: Literal["error", "warn"] = severity_key()
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 
 @click.command("schema")
-@click.option("--project", "of_project", is_flag=True, help="The schema of etlrun.yaml instead.")
-@click.option("--tests", "of_tests", is_flag=True, help="The schema of `*.test.yaml` instead.")
-@click.option("--dashboards", "of_dashboards", is_flag=True, help="The schema of dashboards instead.")
-@click.option("--write", is_flag=True, help="Write all four into schemas/ of the project instead, for editors.")
+@click.option("--project", "of", flag_value="project", help="The schema of etlrun.yaml instead.")
+@click.option("--tests", "of", flag_value="test", help="The schema of `*.test.yaml` instead.")
+@click.option("--dashboards", "of", flag_value="dashboard", help="The schema of dashboards instead.")
+@click.option("--mappings", "of", flag_value="mapping", help="The schema of mappings instead.")
+@click.option("--prompts", "of", flag_value="prompt", help="The schema of the front matter of prompts instead.")
+@click.option("--write", is_flag=True, help="Write all six into schemas/ of the project instead, for editors.")
 @click.option("--functions", is_flag=True, help="The functions that expressions may call instead.")
-def command(of_project: bool, of_tests: bool, of_dashboards: bool, write: bool, functions: bool) -> None:
+def command(of: str | None, *, write: bool, functions: bool) -> None:
     """Print the JSON Schema (draft-07) of a pipeline, for editors and CI."""
     if functions:
         from etlrun.language.functions import FUNCTIONS
@@ -30,19 +31,22 @@ def command(of_project: bool, of_tests: bool, of_dashboards: bool, write: bool, 
         project = find_project(Path.cwd())
         click.echo(project.shown(write_schemas(project.root, schemas())))
         return
-    wanted = "project" if of_project else "dashboard" if of_dashboards else "test" if of_tests else "pipeline"
-    click.echo(schemas()[wanted], nl=False)
+    click.echo(schemas()[of or "pipeline"], nl=False)
 
 
 def schemas() -> dict[str, str]:
     """The schemas of a project's files, by what they are of."""
     from etlrun.dashboards import spec as dashboards
     from etlrun.spec import cases, pipeline
-    from etlrun.spec.project import project_schema
+    from etlrun.spec.mappings import mapping_schema_text
+    from etlrun.spec.project import project_schema_text
+    from etlrun.spec.prompts import prompt_schema_text
 
     return {
-        "project": json.dumps(pipeline.public(project_schema()), indent=1, ensure_ascii=False) + "\n",
+        "project": project_schema_text(),
         "pipeline": pipeline.schema_text(),
+        "mapping": mapping_schema_text(),
+        "prompt": prompt_schema_text(),
         "test": cases.schema_text(),
         "dashboard": dashboards.schema_text(),
     }

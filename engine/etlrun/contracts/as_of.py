@@ -30,11 +30,13 @@ class AsOf(Described):
 
     short: ClassVar[str] = "columns"
 
-    columns: Mapping[str, str] = key("`here: there`, two dates, timestamps or whole numbers")
+    columns: Mapping[str, str] = key(
+        "`here: there`, two dates, timestamps or whole numbers", example={"sold_at": "valid_from"}
+    )
     direction: Literal["backward", "forward"] = key(
         "`backward` is the last row that is not later, `forward` the first that is not earlier", default="backward"
     )
-    tolerance: str = key("how far the two may be apart, such as `7 days` or `30 minutes`", default="")
+    tolerance: str = key("how far the two may be apart, such as `7 days` or `30 minutes`", default="", example="7 days")
 
     @property
     def here(self) -> str:

@@ -90,7 +90,7 @@ def all_rows(rows: int, one: str, many: str) -> str:
 
 
 def where_key() -> Any:
-    return key("only the rows for which this condition is true are looked at", default=None)
+    return key("only the rows for which this condition is true are looked at", default=None, example="units > 0")
 
 
 def severity_key() -> Any:

@@ -115,8 +115,8 @@ class Finder(ABC):
 class Price(Described):
     """What a model costs, in US dollars per million tokens."""
 
-    input: float = key("US dollars per million input tokens")
-    output: float = key("US dollars per million output tokens, thoughts included")
+    input: float = key("US dollars per million input tokens", example=0.1)
+    output: float = key("US dollars per million output tokens, thoughts included", example=0.4)
 
 
 @dataclass(frozen=True)
@@ -140,22 +140,27 @@ class LanguageModel(Model):
     accept: tuple[str, ...] = key(
         "other models whose answers count where the service puts one in its place; `unnamed` for replies that name none",
         default=(),
+        example=("unnamed",),
     )
     batch: int = key("keys in one request, at most 100", default=50)
     concurrency: int = key("requests under way at the same time", default=16)
-    requests_per_minute: int | None = key("requests a minute at most", default=None)
-    tokens_per_minute: int | None = key("input tokens a minute at most", default=None)
+    requests_per_minute: int | None = key("requests a minute at most", default=None, example=300)
+    tokens_per_minute: int | None = key("input tokens a minute at most", default=None, example=100000)
     timeout: float = key("seconds to wait for one answer", default=120)
     price: Price | None = key(
-        "what it costs, where the price list is out of date or does not know it; `mode: batch` halves it", default=None
+        "what it costs, where the price list is out of date or does not know it; `mode: batch` halves it",
+        default=None,
+        example={"input": 0.1, "output": 0.4},
     )
     temperature: float | None = key(
         "how freely it chooses among answers, from 0 to 2; left to the service where it is not given, since newer models refuse it",
         default=None,
+        example=0.2,
     )
     thoughts: int | None = key(
         "tokens of an answer's room that are left for thinking; as many as its level of thinking takes where it is not given",
         default=None,
+        example=1024,
     )
     service_tier: Literal["standard", "flex", "priority"] = key(
         "`flex` is half price and may be slow, `priority` costs up to twice as much", default="standard"

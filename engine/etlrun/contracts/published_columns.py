@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from etlrun.diagnostics import closest
 from etlrun.language.columns import NULL, Columns, Type
-from etlrun.spec.fields import Described, key
+from etlrun.spec.fields import Described, TypeText, key
 from etlrun.spec.scope import HIDDEN, Scope
 
 _NOT_NULL = re.compile(r"(?i)\s+not\s+null\s*\Z")
@@ -21,9 +21,11 @@ class PublishedColumn(Described):
 
     short: ClassVar[str] = "type"
 
-    type: str = key("the type, such as `bigint` or `string not null`")
+    type: TypeText = key("the type, such as `bigint` or `string not null`")
     description: str = key(
-        "what the column holds; a new table keeps it as a comment where the database has those", default=""
+        "what the column holds; a new table keeps it as a comment where the database has those",
+        default="",
+        example="the shop's name, as printed on the bill",
     )
 
 
@@ -34,6 +36,7 @@ def published_columns_key() -> Any:
     return key(
         "column: type, of every column: a contract. A relation that has others or other types is refused by `etlrun check`",
         factory=dict,
+        example={"shop": "string not null", "units": "int"},
     )
 
 

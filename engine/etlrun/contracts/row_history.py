@@ -21,7 +21,9 @@ class RowHistory(Described):
     """Which change of a row begins a version, when, and what the columns are called that say so."""
 
     track: tuple[str, ...] = key("the columns whose change begins a version; all but the key without it", default=())
-    as_of: Expr | None = key("the time of the rows, such as `$day`; the start of the run without it", default=None)
+    as_of: Expr | None = key(
+        "the time of the rows, such as `$day`; the start of the run without it", default=None, example="$day"
+    )
     missing: Literal["keep", "end"] = key("whether the version of a key that is no longer there ends", default="keep")
     valid_from: str = key("the column that says from when a version holds", default="valid_from")
     valid_to: str = key("the column that says until when, null while it holds", default="valid_to")

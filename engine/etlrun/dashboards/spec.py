@@ -15,6 +15,7 @@ filters: [size]
 page:
   - [{kpi: shops}, {kpi: revenue}]
   - [{bar: {of: size, value: revenue}}, {bar: {of: shop, value: revenue, top: 10}}]
+  - [{donut: {of: size, value: shops}}, {flow: {from: size_before, to: size, value: shops}}, {quality: last run}]
   - [{table: {columns: [shop, revenue, size], order: revenue desc}}]
 ```
 
@@ -30,7 +31,6 @@ the project changes or a run publishes into their table, and an open page loads 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -39,9 +39,9 @@ from typing import Any, ClassVar, Literal
 
 from etlrun.diagnostics import SpecError
 from etlrun.spec.building import Origin, build
+from etlrun.spec.editor_schema import editor_text
 from etlrun.spec.fields import Described, Expr, Scalar, Schema, key, schema_of_class
 from etlrun.spec.located import Document, Keys, read_document
-from etlrun.spec.pipeline import public
 from etlrun.spec.project import Project, Use
 from etlrun.spec.schema import find_mistakes, kind_schema
 
@@ -52,7 +52,10 @@ FOLDER = "dashboards"
 class RowShare(Described):
     """Which rows are counted, and among which."""
 
-    where: Expr = key("a condition of comparisons with constants, `in` and `is null`, joined by `and` and `or`")
+    where: Expr = key(
+        "a condition of comparisons with constants, `in` and `is null`, joined by `and` and `or`",
+        example="size = 'large'",
+    )
     of: Literal["all", "known"] = key("`known` leaves out rows for which the condition is null", default="known")
 
 
@@ -60,8 +63,8 @@ class RowShare(Described):
 class ArgMax(Described):
     """What has the largest value."""
 
-    over: str = key("a column group, or a column of text")
-    by: str = key("over a column: the measure that decides", default="")
+    over: str = key("a column group, or a column of text", example="totals")
+    by: str = key("over a column: the measure that decides", default="", example="revenue")
 
 
 @dataclass(frozen=True)
@@ -69,17 +72,25 @@ class Measure(Described):
     """A number, or a label, of all rows that are selected. It has one of count, distinct, sum, average, ratio, share and argmax."""
 
     label: str = key("what people call it")
-    description: str = key("what it means, in a sentence", default="")
+    description: str = key("what it means, in a sentence", default="", example="bills without returns")
     count: Literal["rows"] | None = key(
         "`rows`: how many rows there are; `distinct: COLUMN` counts the values of a column", default=None
     )
-    distinct: str | None = key("a column: how many different values it has", default=None)
+    distinct: str | None = key("a column: how many different values it has", default=None, example="shop")
     sum: tuple[str, ...] = key("columns of numbers, or a column group", default=())
-    average: str | None = key("a column of numbers; a row without a value does not count", default=None)
-    ratio: tuple[str, ...] = key("two measures: the first divided by the second", default=())
-    share: RowShare | None = key("the share of rows that a condition is true for", default=None)
-    argmax: ArgMax | None = key("the label of the largest value", default=None)
-    divide_by: Scalar | None = key("a number above 0, or `days($month)`: the days of a month", default=None)
+    average: str | None = key(
+        "a column of numbers; a row without a value does not count", default=None, example="units"
+    )
+    ratio: tuple[str, ...] = key(
+        "two measures: the first divided by the second", default=(), example=("revenue", "shops")
+    )
+    share: RowShare | None = key(
+        "the share of rows that a condition is true for", default=None, example={"where": "size = 'large'"}
+    )
+    argmax: ArgMax | None = key("the label of the largest value", default=None, example={"over": "totals"})
+    divide_by: Scalar | None = key(
+        "a number above 0, or `days($month)`: the days of a month", default=None, example="days($month)"
+    )
     format: str = key("`whole`, `short`, `decimal 2` or `percent 1`: digits after the point", default="")
 
     @property
@@ -123,7 +134,9 @@ class Bar(Described):
     of: str = key("the column")
     value: str = key("the measure that is as long as the bar")
     top: int = key("how many bars there are at most, the longest first", default=20)
-    title: str = key("what stands above it; made from the labels where it is absent", default="")
+    title: str = key(
+        "what stands above it; made from the labels where it is absent", default="", example="Revenue by shop"
+    )
 
 
 @dataclass(frozen=True)
@@ -134,7 +147,9 @@ class Donut(Described):
 
     of: str = key("the column")
     value: str = key("the measure that is as large as the slice")
-    title: str = key("what stands above it; made from the labels where it is absent", default="")
+    title: str = key(
+        "what stands above it; made from the labels where it is absent", default="", example="Revenue by shop"
+    )
 
 
 @dataclass(frozen=True)
@@ -143,10 +158,12 @@ class Flow(Described):
 
     also: ClassVar[Mapping[str, str]] = {"source": "from", "target": "to", "measure": "value", "label": "title"}
 
-    from_: str = key("the column of the lines", yaml="from")
-    to: str = key("the column of the columns")
+    from_: str = key("the column of the lines", yaml="from", example="size_before")
+    to: str = key("the column of the columns", example="size_now")
     value: str = key("the measure in the cells")
-    title: str = key("what stands above it; made from the labels where it is absent", default="")
+    title: str = key(
+        "what stands above it; made from the labels where it is absent", default="", example="Revenue by shop"
+    )
 
 
 @dataclass(frozen=True)
@@ -162,8 +179,8 @@ class Quality(Described):
 class Shown(Described):
     """How the columns of a group are shown."""
 
-    divide_by: Scalar | None = key("a number above 0", default=None)
-    format: str = key("`whole`, `short`, `decimal 2` or `percent 1`, as of a measure", default="")
+    divide_by: Scalar | None = key("a number above 0", default=None, example=3600)
+    format: str = key("`whole`, `short`, `decimal 2` or `percent 1`, as of a measure", default="", example="decimal 2")
 
 
 @dataclass(frozen=True)
@@ -179,7 +196,7 @@ class RowTable(Described):
     columns: tuple[str | Mapping[str, Shown], ...] = key("columns, or `{column or group: {divide_by: .., format: ..}}`")
     order: str = key("a column or a measure, and `desc` for the largest first")
     rows: int | Literal["all"] = key("how many rows the page holds; `all` puts every row into the file", default=1000)
-    search: tuple[str, ...] = key("columns of text that the search looks through", default=())
+    search: tuple[str, ...] = key("columns of text that the search looks through", default=(), example=("shop",))
     totals: bool = key("whether a last line has the sums of numbers", default=False)
     title: str = key("what stands above it", default="Rows")
 
@@ -282,4 +299,4 @@ def dashboard_schema() -> Schema:
 
 def schema_text() -> str:
     """The schema as a file, for editors."""
-    return json.dumps(public(dashboard_schema()), indent=1, ensure_ascii=False) + "\n"
+    return editor_text(dashboard_schema(), "docs/dashboards.md", __name__)

@@ -23,8 +23,12 @@ class Duckdb(Engine):
 
     dialect: ClassVar[str] = "duckdb"
 
-    threads: int | None = key("threads to use; as many as there are cores where it is not given", default=None)
-    memory: str = key("memory to use at most, such as `4GB`; what exceeds it goes to the run directory", default="")
+    threads: int | None = key(
+        "threads to use; as many as there are cores where it is not given", default=None, example=4
+    )
+    memory: str = key(
+        "memory to use at most, such as `4GB`; what exceeds it goes to the run directory", default="", example="4GB"
+    )
 
     def start(self, workspace: Workspace, environment: Callable[[str], str]) -> EngineSession:
         from etlrun.engines._duckdb import start_session

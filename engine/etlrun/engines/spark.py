@@ -34,11 +34,15 @@ class Spark(Engine):
     dialect: ClassVar[str] = "spark"
     has_one_session: ClassVar[bool] = True
 
-    master: str = key("the master's URL; `local[*]` where none is given from outside", default="")
+    master: str = key("the master's URL; `local[*]` where none is given from outside", default="", example="yarn")
     remote: str = key("a Spark Connect server: `sc://host:port`", default="")
     memory: str = key("the memory of a local driver", default="2g")
-    java: str = key("the folder of a Java 17 or later; else JAVA_HOME, PATH or the extra `etlrun[java]`", default="")
-    conf: Mapping[str, Scalar] = key("Spark's own settings", factory=dict)
+    java: str = key(
+        "the folder of a Java 17 or later; else JAVA_HOME, PATH or the extra `etlrun[java]`",
+        default="",
+        example="/usr/lib/jvm/java-21",
+    )
+    conf: Mapping[str, Scalar] = key("Spark's own settings", factory=dict, example={"spark.sql.shuffle.partitions": 64})
 
     def examine(self) -> Iterator[HealthFinding]:
         import os

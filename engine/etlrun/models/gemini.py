@@ -31,7 +31,9 @@ class Gemini(LanguageModel):
     """Google's Gemini, over the Gemini API."""
 
     api_key: str = key("the API key, as a reference to the environment", default="${GEMINI_API_KEY}")
-    url: str = key("another address of the service, such as a gateway", default="")
+    url: str = key(
+        "another address of the service, such as a gateway", default="", example="https://gateway.example/v1"
+    )
     thinking: Thinking = key("how much the model thinks before it answers", default="off")
 
     more_room: ClassVar[str] = "raise `thoughts` of the model, or set `thinking` to a lower level"

@@ -44,7 +44,9 @@ class Openai(LanguageModel):
 
     url: str = key("the address of the API, with its version: https://HOST/v1")
     api_key: str = key(
-        "the API key, as a reference to the environment; services of one's own often take none", default=""
+        "the API key, as a reference to the environment; services of one's own often take none",
+        default="",
+        example="${SERVICE_API_KEY}",
     )
     reasoning_effort: Effort = key(
         "how much it thinks before it answers: `lowest` for models of the table and nothing for others, `default` for nothing at all",

@@ -13,7 +13,7 @@ from etlrun.language.columns import DATE, NULL, Column, Columns
 from etlrun.reading.finding import fixed_part, leads_up
 from etlrun.reading.records import Field
 from etlrun.spec.dates import DATE_COLUMN, Dates, DatesError, Days, calendar, check_template, has_placeholder
-from etlrun.spec.fields import Described, Percent, Scalar, Size, key
+from etlrun.spec.fields import Described, Percent, Scalar, Size, TypeText, key
 from etlrun.spec.paths import OUTSIDE_ROOTS, Places
 from etlrun.spec.scope import Scope
 
@@ -26,14 +26,17 @@ class DeclaredColumn(Described):
 
     short: ClassVar[str] = "type"
 
-    type: str = key("the type, such as `bigint` or `string not null`")
+    type: TypeText = key("the type, such as `bigint` or `string not null`")
     path: str = key(
         "where the value stands in a nested record: `device.mac`; the column's own name where it is not given",
         default="",
+        example="device.mac",
     )
-    description: str = key("what the column holds", default="")
+    description: str = key("what the column holds", default="", example="the shop's name, as printed on the bill")
     tags: tuple[Literal["pii"], ...] = key(
-        "`pii`: personal data, which reaches no prompt unless the step `enrich` allows it by name", default=()
+        "`pii`: personal data, which reaches no prompt unless the step `enrich` allows it by name",
+        default=(),
+        example=("pii",),
     )
 
     @property
@@ -86,8 +89,11 @@ class FileSource(Source):
         "the columns that tell rows apart: a run stops before it publishes where two rows share them",
         yaml="key",
         default=(),
+        example=("id",),
     )
-    dates: Dates | None = key("the days that must be there; adds the column `date`", default=None)
+    dates: Dates | None = key(
+        "the days that must be there; adds the column `date`", default=None, example={"months": "2022-04"}
+    )
     missing: Absence = key(
         "a day whose file is absent: `fail`, `warn`, `skip`, or the list of days that may be", default="fail"
     )

@@ -37,7 +37,9 @@ class Files(Sink):
     path: str = key(
         "the file, relative to the project's folder; its ending says the format: `.parquet`, `.csv` or `.json` (JSON lines)"
     )
-    order: tuple[str, ...] = key("the columns by which rows are sorted; all of them where it is not given", default=())
+    order: tuple[str, ...] = key(
+        "the columns by which rows are sorted; all of them where it is not given", default=(), example=("shop", "day")
+    )
     formulas: Literal["keep", "escape"] = key(
         "a text in a CSV file that a spreadsheet would take for a formula: `keep` writes it as it is, `escape` puts a `'` in front",
         default="keep",

@@ -85,7 +85,8 @@ class ReplaceWhere(Described):
     """The part of a table that a run owns."""
 
     replace_where: Expr = key(
-        "a condition on the relation's columns: the rows that are replaced, and that the new rows must fulfil"
+        "a condition on the relation's columns: the rows that are replaced, and that the new rows must fulfil",
+        example="month = $month",
     )
 
 
@@ -103,6 +104,7 @@ class Table(Sink):
     table: str = key(
         "the table's name, with its schema where that is not the usual one: `marts.orders`; the sink's own name where it is not given",
         default="",
+        example="marts.orders",
     )
     columns: PublishedColumns = published_columns_key()
     min_rows: int = key("fewer rows than this are not published", default=1)

@@ -45,6 +45,7 @@ class View(Sink):
     view: str = key(
         "the view's name, with its schema where that is not the usual one: `marts.orders`; the sink's own name where it is not given",
         default="",
+        example="marts.daily_sales",
     )
     columns: PublishedColumns = published_columns_key()
     min_rows: int = key("with fewer rows than this, when the run reads the tables, the view is not made", default=0)

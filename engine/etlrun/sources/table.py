@@ -63,6 +63,7 @@ class Table(Source):
         "the columns that tell rows apart: a run stops before it publishes where two rows share them",
         yaml="key",
         default=(),
+        example=("id",),
     )
     published: Columns | None = None
     published_at: str = ""

@@ -50,7 +50,6 @@ is not listed fails the test. `null` says that nobody knows an answer. Who answe
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -58,9 +57,9 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from etlrun.diagnostics import Diagnostic, SpecError
+from etlrun.spec.editor_schema import editor_text
 from etlrun.spec.fields import AnswerRow, Described, Rows, Scalar, Schema, key, schema_of_class
 from etlrun.spec.located import Document, Keys, read_document
-from etlrun.spec.pipeline import public
 from etlrun.spec.project import FILES, Project
 from etlrun.spec.schema import located_mistakes
 
@@ -73,7 +72,7 @@ class Case(Described):
     """One test. `where` is its place in the file."""
 
     name: str = key("what the test shows, in words; `-k TEXT` picks by it")
-    description: str = key("more about it", default="")
+    description: str = key("more about it", default="", example="the rule that the shops agreed on in May")
     set_: Mapping[str, Scalar] = key("the values of params, as by `--set`", yaml="set", factory=dict)
     given: Mapping[str, Rows] = key("the rows of sources, or of step chains in whose place they stand", factory=dict)
     enrich: Mapping[str, Mapping[str, AnswerRow | None]] = key(
@@ -151,7 +150,7 @@ def case_schema() -> Schema:
 
 def schema_text() -> str:
     """The schema as a file, for editors."""
-    return json.dumps(public(case_schema()), indent=1, ensure_ascii=False) + "\n"
+    return editor_text(case_schema(), "docs/tests.md", __name__)
 
 
 def _case(document: Document, index: int) -> Case:

@@ -29,8 +29,11 @@ class Dates(Described):
 
     short: ClassVar[str] = "months"
 
-    months: tuple[Scalar, ...] = key("months (2022-04), days (2022-04-30) or ranges of either (2022-04-01..2022-04-10)")
-    days: Scalar | None = key("only these days of each month: `1-14`, or `1,15`", default=None)
+    months: tuple[Scalar, ...] = key(
+        "months (2022-04), days (2022-04-30) or ranges of either (2022-04-01..2022-04-10)",
+        example=("2022-04..2022-06",),
+    )
+    days: Scalar | None = key("only these days of each month: `1-14`, or `1,15`", default=None, example="1-14")
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,10 @@ class Expr(str):
     """A Spark SQL expression."""
 
 
+class TypeText(str):
+    """The type of a column, such as `bigint`, and `not null` after it where the column says so."""
+
+
 class Label(str):
     """A text taken as written, whatever it looks like: `NO`, `012` and `2022-04` are themselves."""
 
@@ -44,9 +48,19 @@ class AnswerRow(dict[str, Any]):
     """What a test lets a model answer, by output; null where nobody knows."""
 
 
-def key(doc: str, *, yaml: str = "", default: Any = dataclasses.MISSING, factory: Any = dataclasses.MISSING) -> Any:
-    """A dataclass field that is a YAML key; `yaml` is its name there when Python reserves the word."""
-    metadata = {"doc": doc, "yaml": yaml}
+def key(
+    doc: str,
+    *,
+    yaml: str = "",
+    default: Any = dataclasses.MISSING,
+    factory: Any = dataclasses.MISSING,
+    example: Any = None,
+) -> Any:
+    """A dataclass field that is a YAML key; `yaml` is its name there when Python reserves the word.
+
+    `example` is for editors, where neither the documentation of the kind nor the default shows one.
+    """
+    metadata = {"doc": doc, "yaml": yaml, "example": example}
     if factory is not dataclasses.MISSING:
         return field(default_factory=factory, metadata=metadata)
     if default is not dataclasses.MISSING:
@@ -110,6 +124,7 @@ def schema_of_class(cls: type) -> Schema:
         "type": "object",
         "properties": {yaml_name(item): _documented(hints[yaml_name(item)], item) for item in items},
         "additionalProperties": False,
+        "x-class": cls,
     }
     also: Mapping[str, str] = getattr(cls, "also", {})
     if also:
@@ -120,7 +135,7 @@ def schema_of_class(cls: type) -> Schema:
     short: str = getattr(cls, "short", "")
     if not short:
         return long
-    return {"anyOf": [schema_of(hints[short]), long], "x-short": short}
+    return {"anyOf": [schema_of(hints[short]), long], "x-short": short, "x-class": cls}
 
 
 def _schema_of_list(item: Any) -> Schema:
@@ -136,6 +151,8 @@ def _schema_of_list(item: Any) -> Schema:
 def _documented(annotation: Any, item: dataclasses.Field[Any]) -> Schema:
     schema = schema_of(annotation)
     schema["description"] = item.metadata["doc"]
+    if item.metadata["example"] is not None:
+        schema["x-example"] = item.metadata["example"]
     default = item.default
     if isinstance(default, (str, int, float, bool)) and default != "":
         schema["default"] = default
@@ -149,6 +166,7 @@ def is_scalar(annotation: Any) -> bool:
 
 _SCHEMAS: dict[Any, Schema] = {
     str: {"type": "string"},
+    TypeText: {"type": "string", "x-editor": "type"},
     Expr: {"type": ["string", "number", "boolean"], "x-form": "an expression"},
     Label: {"type": SCALAR, "x-form": "a text"},
     Scalar: {"type": ["string", "number", "boolean"], "x-form": "a text or number"},

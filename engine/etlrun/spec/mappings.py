@@ -1,5 +1,10 @@
 """Mappings: label to codes, one file each in `mappings/`, reviewed by people who know the content.
 
+```yaml
+TV: [CHANNEL, KPLUS]
+Film: VOD
+```
+
 A mapping whose labels are personal data says so with the line `$tags: pii`: no label then reaches a prompt unless its step allows it.
 """
 
@@ -10,6 +15,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from etlrun.diagnostics import Diagnostic, SpecError
+from etlrun.spec.editor_schema import editor_text
+from etlrun.spec.fields import Schema
 from etlrun.spec.located import Document
 
 
@@ -69,6 +76,25 @@ def read_mapping(document: Document, name: str) -> Mapping:
 
 
 TAGS = "$tags"  # no label begins with `$`, which stands for a value everywhere else
+
+
+def mapping_schema_text() -> str:
+    """The schema of a mapping as a file, for editors."""
+    code: Schema = {"type": ["string", "number", "boolean"]}
+    tags: Schema = {
+        "enum": ["pii"],
+        "description": "`pii`: the labels are personal data, and reach no prompt that does not allow them",
+    }
+    schema: Schema = {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "an etlrun mapping",
+        "description": "labels in their order, each with the codes that belong to it",
+        "type": "object",
+        "properties": {TAGS: tags},
+        "additionalProperties": {"anyOf": [{"type": "array", "items": code, "minItems": 1}, code]},
+        "minProperties": 1,
+    }
+    return editor_text(schema, "docs/steps.md#lookup", __name__)
 
 
 def _labels(document: Document) -> dict[str, object]:

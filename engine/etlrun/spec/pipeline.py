@@ -1,8 +1,32 @@
-"""Valid values to the typed pipeline: one YAML file as frozen values, each with its place."""
+"""Valid values to the typed pipeline: one YAML file as frozen values, each with its place.
+
+```yaml
+pipeline: sales
+description: revenue by shop and day
+owner: bi
+tags: [daily]
+params:
+  least: {type: int, default: 1}
+sources:
+  sales:
+    csv:
+      path: $data/sales.csv
+      columns: {shop: string not null, day: date, units: int, price: "decimal(10,2)"}
+steps:
+  by_shop:
+    - from: sales
+    - filter: units >= $least
+    - aggregate: {by: [shop, day], columns: {revenue: sum(units * price)}}
+checks:
+  by_shop:
+    - not_null: [shop, day]
+sinks:
+  revenue: {table: {from: by_shop, connection: warehouse, key: [shop, day], write: replace}}
+```
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -11,13 +35,14 @@ from typing import Any, TypeVar
 
 from etlrun.diagnostics import Diagnostic, SpecError, closest, nearest
 from etlrun.spec.building import Origin, build
+from etlrun.spec.editor_schema import editor_text
 from etlrun.spec.fields import Scalar, Schema, schema_of, schema_of_class
 from etlrun.spec.located import Document, Keys, read_document
 from etlrun.spec.params import READERS, Param, ParamError, Value, read_value, sample_value
 from etlrun.spec.project import Project, Use
 from etlrun.spec.registry import Family, kinds
 from etlrun.spec.schema import kind_schema, located_mistakes
-from etlrun.spec.shared import Included, editor_schema, put_in_shared
+from etlrun.spec.shared import Included, put_in_shared, written_schema
 from etlrun.spec.traps import find_templates
 from etlrun.spec.unread import UnreadSource, UnreadStep
 
@@ -125,14 +150,7 @@ def pipeline_schema() -> Schema:
 
 def schema_text() -> str:
     """The schema as a file, for editors."""
-    return json.dumps(public(editor_schema(pipeline_schema())), indent=1, ensure_ascii=False) + "\n"
-
-
-def public(schema: Any) -> Any:
-    """A schema without what only our own messages read."""
-    if isinstance(schema, dict):
-        return {name: public(value) for name, value in schema.items() if not str(name).startswith("x-")}
-    return [public(item) for item in schema] if isinstance(schema, list) else schema
+    return editor_text(written_schema(pipeline_schema()), "docs/pipeline.md", __name__)
 
 
 def _named(doc: str, schema: Schema, at_least: int = 0) -> Schema:

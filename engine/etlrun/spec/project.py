@@ -1,4 +1,23 @@
-"""The project file: where things are, and what differs between a laptop and production."""
+"""The project file: where things are, and what differs between a laptop and production.
+
+```yaml
+profile: dev
+data: ./data
+vars: {start: 2024-01-01}
+profiles:
+  dev:
+    engine: {duckdb: {threads: 4}}
+    connections:
+      warehouse: {duckdb: warehouse.duckdb}
+  prod:
+    engine: {spark: {master: yarn}}
+    connections:
+      warehouse: {mysql: {url: "${WAREHOUSE_URL}"}}
+    models:
+      categories: {catalogue: {titles: mappings/titles.csv}}
+    labels: warehouse
+```
+"""
 
 from __future__ import annotations
 
@@ -12,6 +31,7 @@ from typing import Any
 
 from etlrun.diagnostics import Diagnostic, SpecError, nearest
 from etlrun.spec.building import Origin, build
+from etlrun.spec.editor_schema import editor_text
 from etlrun.spec.fields import Described, Scalar, Schema, key, schema_of_class
 from etlrun.spec.located import Document, Keys, parse_document, read_document, read_text
 from etlrun.spec.mappings import Mapping as LabelMapping
@@ -36,6 +56,7 @@ class ProjectSettings(Described):
     roots: tuple[str, ...] = key(
         "folders outside the project from which sources may read; the folder `data` is one without being named",
         default=(),
+        example=("/mnt/lake",),
     )
     runs: str = key(
         "where run directories live; on a cluster a folder that driver and executors share", default=".etlrun/runs"
@@ -252,9 +273,17 @@ def project_schema() -> Schema:
     profile: Schema = {
         "type": "object",
         "properties": {
-            "engine": _family_schema("engines"),
-            "connections": {"type": "object", "additionalProperties": _family_schema("connections")},
-            "models": {"type": "object", "additionalProperties": _one_or_more(_family_schema("models"))},
+            "engine": {**_family_schema("engines"), "description": "what runs the statements"},
+            "connections": {
+                "type": "object",
+                "description": "places that tables are read from and published to, by name",
+                "additionalProperties": _family_schema("connections"),
+            },
+            "models": {
+                "type": "object",
+                "description": "what `enrich` asks, by name; a list is asked in its order",
+                "additionalProperties": _one_or_more(_family_schema("models")),
+            },
             "labels": {
                 "type": "string",
                 "minLength": 1,
@@ -263,8 +292,21 @@ def project_schema() -> Schema:
         },
         "additionalProperties": False,
     }
-    properties = {**settings["properties"], "profiles": {"type": "object", "additionalProperties": profile}}
-    return {"type": "object", "properties": properties, "additionalProperties": False, "x-place": "the project file"}
+    doc = "what differs between a laptop and production: by name, the engine, the connections and the models"
+    profiles: Schema = {"type": "object", "description": doc, "additionalProperties": profile}
+    properties = {**settings["properties"], "profiles": profiles}
+    return {
+        "title": "an etlrun project",
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+        "x-place": "the project file",
+    }
+
+
+def project_schema_text() -> str:
+    """The schema as a file, for editors."""
+    return editor_text(project_schema(), "docs/project.md", __name__)
 
 
 def load_mapping(project: Project, name: str) -> LabelMapping | None:

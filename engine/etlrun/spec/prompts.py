@@ -37,6 +37,7 @@ from typing import Any
 from etlrun.diagnostics import Diagnostic, SpecError, nearest
 from etlrun.language.patterns import PatternError
 from etlrun.spec.building import Origin, build
+from etlrun.spec.editor_schema import editor_text
 from etlrun.spec.fields import Described, Label, Schema, key, schema_of_class
 from etlrun.spec.located import Document, Keys, parse_document, read_text
 from etlrun.spec.normal_form import MAX_CHARACTERS, PART, is_asked, normal_form, readable, shown_form
@@ -68,16 +69,16 @@ TYPES = ("labels", "string", "number", "boolean")
 class TextLimits(Described):
     """The limits of a text answer."""
 
-    max: int = key("characters at most, up to 200")
-    pattern: str = key("a regular expression that all of the text must match", default="")
+    max: int = key("characters at most, up to 200", example=40)
+    pattern: str = key("a regular expression that all of the text must match", default="", example="[A-Z]{2}[0-9]+")
 
 
 @dataclass(frozen=True)
 class NumberLimits(Described):
     """The limits of a number, both included."""
 
-    min: float = key("the smallest number allowed")
-    max: float = key("the largest number allowed")
+    min: float = key("the smallest number allowed", example=0)
+    max: float = key("the largest number allowed", example=100)
     tolerance: float = key(
         "how far from the right number still counts as right, in canaries and golden sets", default=0.0
     )
@@ -90,8 +91,8 @@ class OutputColumn(Described):
     about: str = key("what the answer means, for the model", default="")
     labels: Mapping[str, Label] = key("the labels it may hold, each with a line of description", factory=dict)
     many: bool = key("whether an answer may hold several of the labels: a text with `|` between them", default=False)
-    string: TextLimits | None = key("a short text", default=None)
-    number: NumberLimits | None = key("a number", default=None)
+    string: TextLimits | None = key("a short text", default=None, example={"max": 40})
+    number: NumberLimits | None = key("a number", default=None, example={"min": 0, "max": 100})
     boolean: bool = key("true or false", default=False)
 
 
@@ -101,7 +102,9 @@ class Head(Described):
 
     task: str = key("what is to be done with each key, in one sentence")
     output: Mapping[str, OutputColumn] = key("the columns of answers")
-    keys: tuple[str, ...] = key("the parts of a key, where it has several columns", default=())
+    keys: tuple[str, ...] = key(
+        "the parts of a key, where it has several columns", default=(), example=("title", "description")
+    )
     examples: tuple[Mapping[str, tuple[Label, ...]], ...] = key(
         "keys with their right answers, shown to the model", default=()
     )
@@ -177,6 +180,11 @@ def prompt_schema() -> Schema:
     schema["x-place"] = "a prompt"
     schema["properties"]["output"]["minProperties"] = 1
     return schema
+
+
+def prompt_schema_text() -> str:
+    """The schema as a file, for editors that check the front matter of Markdown."""
+    return editor_text(prompt_schema(), "docs/steps.md#enrich", __name__)
 
 
 class _AsWritten(Origin):

@@ -79,11 +79,15 @@ def put_in_shared(document: Document, project: Project) -> Shared:
     return _Sharing(document, project).all()
 
 
-def editor_schema(schema: Schema) -> Schema:
+def written_schema(schema: Schema) -> Schema:
     """The schema of a pipeline file as it is written: before `use` and `include` are replaced."""
     families = dict(schema["properties"])
     source, chain = families["sources"]["additionalProperties"], families["steps"]["additionalProperties"]
-    use: Schema = {"type": "object", "properties": {USE: _text("a source of `sources/`: FILE.NAME")}, "required": [USE]}
+    use: Schema = {
+        "type": "object",
+        "properties": {USE: _text("a source of `sources/`: FILE.NAME", "tpch.orders")},
+        "required": [USE],
+    }
     families["sources"] = {**families["sources"], "additionalProperties": {"anyOf": [source, use]}}
     steps = {**chain["items"], "properties": {**chain["items"]["properties"], INCLUDE: _include_schema()}}
     families["steps"] = {**families["steps"], "additionalProperties": {**chain, "items": steps}}
@@ -215,8 +219,8 @@ def _is_include(step: Any) -> bool:
     return isinstance(step, dict) and list(step) == [INCLUDE]
 
 
-def _text(doc: str) -> Schema:
-    return {"type": "string", "description": doc}
+def _text(doc: str, example: str) -> Schema:
+    return {"type": "string", "description": doc, "x-example": example}
 
 
 @cache
@@ -225,8 +229,9 @@ def _include_schema() -> Schema:
         "type": "object",
         "additionalProperties": {"type": SCALAR},
         "description": "the values of its params",
+        "x-example": {"since": "1995-01-01"},
     }
-    name = _text("a chain of `chains/`: FILE.NAME")
+    name = _text("a chain of `chains/`: FILE.NAME", "orders.recent")
     long: Schema = {
         "type": "object",
         "properties": {"chain": name, "with": given},
@@ -234,7 +239,9 @@ def _include_schema() -> Schema:
         "additionalProperties": False,
         "x-place": "an `include`",
     }
-    return {"anyOf": [name, long], "x-short": "chain", "description": "the steps of a chain of `chains/`"}
+    example = {"chain": "orders.recent", "with": {"since": "1995-01-01"}}
+    doc = "the steps of a chain of `chains/`"
+    return {"anyOf": [name, long], "x-short": "chain", "description": doc, "x-example": example}
 
 
 @cache
@@ -243,7 +250,7 @@ def _chain_schema() -> Schema:
     return {
         "type": "object",
         "properties": {
-            "description": _text("what it does, in one line"),
+            "description": _text("what it does, in one line", "orders since a day"),
             "params": params,
             "steps": {"type": "array", "minItems": 1},
         },

@@ -59,7 +59,9 @@ class Pivot:
     value: Expr = key("the aggregate of each label's rows")
     name: str = key("the name of each column; `{label}` stands for the label, spaces become `_`", default="{label}")
     fill: Expr | None = key("the value where a group has no row of the label", default=None)
-    other: str = key("the name of a column for the rows of all other labels, null included", default="")
+    other: str = key(
+        "the name of a column for the rows of all other labels, null included", default="", example="Other"
+    )
     as_: str = key("the name of the column group", yaml="as", default="")
 
 

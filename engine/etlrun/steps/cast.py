@@ -32,7 +32,7 @@ from etlrun.contracts.step import Step
 from etlrun.language.columns import NULL, Columns, parse_type
 from etlrun.language.expressions import cast, column
 from etlrun.language.typed import castable
-from etlrun.spec.fields import key
+from etlrun.spec.fields import TypeText, key
 from etlrun.spec.scope import Scope
 
 
@@ -43,7 +43,7 @@ class Cast(Step):
     short: ClassVar[str] = "columns"
     keeps_rows: ClassVar[bool] = True
 
-    columns: Mapping[str, str] = key("column: type")
+    columns: Mapping[str, TypeText] = key("column: type")
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
         for name, text in self.columns.items():

@@ -79,17 +79,19 @@ STATUSES = ("ok", "abstained", "refused", "failed", "pending")  # as in enrich/s
 class Spending(Described):
     """What one run may spend on asking; more ends it with exit code 4, and the next run goes on."""
 
-    usd: float | None = key("US dollars, never passed", default=None)
-    keys: int | None = key("texts asked, the most frequent first", default=None)
-    requests: int | None = key("requests sent, those that fail included", default=None)
+    usd: float | None = key("US dollars, never passed", default=None, example=1.0)
+    keys: int | None = key("texts asked, the most frequent first", default=None, example=5000)
+    requests: int | None = key("requests sent, those that fail included", default=None, example=200)
 
 
 @dataclass(frozen=True)
 class Golden(Described):
     """What the models must get right before they are asked for more."""
 
-    golden: str = key("a CSV file: keys, and a column with the right answer for each output")
-    min_accuracy: Percent = key("the share of golden keys whose answer must be right")
+    golden: str = key(
+        "a CSV file: keys, and a column with the right answer for each output", example="golden/kinds.csv"
+    )
+    min_accuracy: Percent = key("the share of golden keys whose answer must be right", example="90%")
 
 
 @dataclass(frozen=True)
@@ -103,19 +105,27 @@ class Enrich(Step):
     )
     prompt: str = key("the prompt: a file in prompts/")
     model: tuple[str, ...] = key("the model of the profile that is asked, or several in their order")
-    budget: Spending | None = key("what one run may spend", default=None)
+    budget: Spending | None = key("what one run may spend", default=None, example={"usd": 1.0})
     min_coverage: Percent = key(
         "the share of rows that must carry an answer before anything is published", default=Percent(0)
     )
-    eval: Golden | None = key("golden keys that decide whether the run goes on", default=None)
+    eval: Golden | None = key(
+        "golden keys that decide whether the run goes on",
+        default=None,
+        example={"golden": "golden/kinds.csv", "min_accuracy": "90%"},
+    )
     as_: Mapping[str, str] = key(
-        "other names for the new columns: output of the prompt: column", yaml="as", factory=dict
+        "other names for the new columns: output of the prompt: column",
+        yaml="as",
+        factory=dict,
+        example={"category": "shown_category"},
     )
     status: str = key("a new column that says how the answer came about", default="")
-    source: str = key("a new column that says who gave the answer", default="")
+    source: str = key("a new column that says who gave the answer", default="", example="answered_by")
     allow_pii: tuple[str, ...] = key(
         "columns of sources that are tagged `pii` and may reach the models: `users.phone`; `mappings/NAME.yaml` for a tagged mapping",
         default=(),
+        example=("users.phone",),
     )
     max_characters: int = key(
         "characters of a text that a model sees, 20 to 4000; all of a text tells it from others", default=MAX_CHARACTERS

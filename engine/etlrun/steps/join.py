@@ -103,12 +103,16 @@ class Join(Step):
         "the columns that must be equal: a list, or `here: there`; every join but `how: cross` needs it", default=()
     )
     how: Literal["inner", "left", "right", "full", "semi", "anti", "cross"] = key("which rows stay", default="inner")
-    where: Expr | None = key("a condition that a match must meet besides, over `here.x` and `there.x`", default=None)
+    where: Expr | None = key(
+        "a condition that a match must meet besides, over `here.x` and `there.x`",
+        default=None,
+        example="there.valid_from <= here.day",
+    )
     as_of: AsOf | None = key("`here: there`: of the rows with equal `on`, the one that held at a moment", default=None)
     columns: tuple[str, ...] | Mapping[str, str] | None = key(
-        "what the other side brings: a list, or new name: its column", default=None
+        "what the other side brings: a list, or new name: its column", default=None, example=("name", "city")
     )
-    prefix: str = key("goes before the name of every column that the other side brings", default="")
+    prefix: str = key("goes before the name of every column that the other side brings", default="", example="shop_")
     expect: Literal["one", "many"] = key(
         "how many rows there one row here may match; `one` must be known to be so", default="many"
     )

@@ -43,7 +43,7 @@ from typing import Literal
 from etlrun.contracts.relation import Input
 from etlrun.contracts.step import Apply, Step
 from etlrun.language.columns import Column, Columns, parse_type
-from etlrun.spec.fields import key
+from etlrun.spec.fields import TypeText, key
 from etlrun.spec.functions import FunctionMissing, find_function
 from etlrun.spec.scope import Scope
 
@@ -53,7 +53,7 @@ class Python(Step):
     """Hand the rows to a Python function, for what SQL cannot say."""
 
     function: str = key("`module:function`: a file of the project's folder, or an installed module")
-    columns: Mapping[str, str] = key("column: type, of the function's result and in its order")
+    columns: Mapping[str, TypeText] = key("column: type, of the function's result and in its order")
     mode: Literal["table", "batches"] = key(
         "whether the function takes all rows at once or an iterator of batches", default="table"
     )

@@ -50,7 +50,7 @@ class Unpivot(Step):
     name: str = key("the new column that holds the label")
     value: str = key("the new column that holds the value")
     columns: tuple[str, ...] = key("the columns that become rows", default=())
-    over: str = key("the column group whose columns become rows", default="")
+    over: str = key("the column group whose columns become rows", default="", example="totals")
     nulls: Literal["keep", "drop"] = key("whether a null value gets a row", default="keep")
 
     def output(self, columns: Columns, scope: Scope) -> Columns:

@@ -49,7 +49,9 @@ class ServerConnection(Connection):
     form: ClassVar[UrlForm]
 
     url: str = key("the server, the database and who logs in, best as `${WAREHOUSE_URL}`")
-    password: str = key("the password, as `${NAME}`, where the URL has none", default="")
+    password: str = key(
+        "the password, as `${NAME}`, where the URL has none", default="", example="${WAREHOUSE_PASSWORD}"
+    )
     tls: Tls = key(
         "`auto` verifies the certificate and the host's name (`verify_identity`) unless the server is on this machine; "
         "`verify_ca` leaves the name out, `insecure` verifies nothing",
@@ -58,10 +60,12 @@ class ServerConnection(Connection):
     ca: str = key(
         "the file of the authority that signed the server's certificate; the system's authorities where it is not given",
         default="",
+        example="/etc/ssl/warehouse-ca.pem",
     )
     readers: int | None = key(
         "how many connections read a large table at once; as many as there are cores, and at most 4, where it is not given",
         default=None,
+        example=4,
     )
     connect_timeout: int = key("seconds until a server that does not answer counts as unreachable", default=10)
     timeout: int = key("seconds that one statement may take", default=600)

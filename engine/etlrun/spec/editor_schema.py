@@ -1,0 +1,141 @@
+"""Schemas for editors: what checks a file, and what its writer wants to see beside it: words, an example, where the reference says more."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from jsonschema import Draft7Validator
+
+from etlrun.language.columns import SCALARS, SPELLINGS
+from etlrun.spec.fields import Schema
+from etlrun.spec.located import parse_document
+from etlrun.spec.registry import FAMILIES
+
+_BLOCK = re.compile(r"^```(?:yaml|markdown)[^\n]*\n(?:---\n)?(.*?)^(?:---|```)$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Documented:
+    """Where the reference describes a file or a kind, and the values of YAML that stand there as examples."""
+
+    page: str
+    examples: tuple[Any, ...]
+
+    def first(self, name: str, schema: Schema) -> Iterator[Any]:
+        """The first example of a key that its schema allows, if there is one."""
+        is_valid = Draft7Validator(schema).is_valid
+        yield from [found for example in self.examples for found in _values_of(example, name) if is_valid(found)][:1]
+
+
+def editor_text(schema: Schema, page: str, module: str) -> str:
+    """A schema as a file for editors; `module` describes what it is of, and `page` of the reference does too."""
+    described = _described(schema, Documented(page, _examples_in(sys.modules[module].__doc__ or "")))
+    return json.dumps(described, indent=1, ensure_ascii=False) + "\n"
+
+
+def _described(schema: Any, reference: Documented) -> Any:
+    if isinstance(schema, list):
+        return [_described(item, reference) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {}
+    for name, value in schema.items():
+        if name == "properties":
+            property_ = _kind if "x-kind" in schema else _key
+            found[name] = {key: property_(key, item, reference) for key, item in value.items()}
+        elif not name.startswith("x-"):
+            found[name] = _described(value, reference)
+    return (
+        _FORMS[schema["x-editor"]] | {name: found[name] for name in ("description", "default") if name in found}
+        if "x-editor" in schema
+        else found
+    )
+
+
+def _kind(name: str, schema: Schema, reference: Documented) -> Schema:
+    """The schema of a kind under its name, with the first sentence and the first example of its module."""
+    cls = schema.get("x-class")
+    if cls is None:
+        return _key(name, schema, reference)
+    doc = sys.modules[cls.__module__].__doc__ or ""
+    folder = cls.__module__.split(".")[1]
+    page = f"docs/{folder}.md" if folder in FAMILIES else reference.page
+    payloads = tuple(found for example in _examples_in(doc) for found in _values_of(example, name))
+    is_only_one = doc.startswith(f"`{name}` - ")
+    sentence = doc.split("\n", 1)[0].split(" - ", 1)[-1] if is_only_one else (cls.__doc__ or "").strip().split("\n")[0]
+    short = schema.get("x-short", "")
+    own = Documented(f"{page}#{name}", (*payloads, *({short: payload} for payload in payloads if short)))
+    found = _described(schema, own)
+    is_valid = Draft7Validator(found).is_valid
+    return {**found, **_help(sentence.rstrip("."), own, [payload for payload in payloads if is_valid(payload)][:1])}
+
+
+def _key(name: str, schema: Schema, reference: Documented) -> Schema:
+    found: Schema = _described(schema, reference)
+    own = [schema["x-example"]] if "x-example" in schema else [*reference.first(name, found), *_samples(found)]
+    return {**found, **_help(found.get("description", ""), reference, own[:1])}
+
+
+def _help(sentence: str, reference: Documented, examples: Any) -> Schema:
+    """What an editor shows: some of them Markdown, some only the plain description, and the examples by themselves."""
+    text = sentence[:1].upper() + sentence[1:]
+    return {
+        "description": f"{sentence} ({reference.page})",
+        "markdownDescription": f"{text}\n\n[{reference.page}]({reference.page})",
+        "examples": [*examples],
+    }
+
+
+def _samples(schema: Schema) -> Iterator[Any]:
+    """A value that shows the form of a key: one that is not what stands there anyway, or else that."""
+    choices = [schema, *schema.get("anyOf", ())]
+    usual = [schema["default"]] if "default" in schema else []
+    for choice in choices:
+        yield from (value for value in choice.get("enum", ()) if value not in (*usual, None))
+        if choice.get("type") == "boolean":
+            yield not usual[0] if usual else True
+    yield from usual
+
+
+def _examples_in(doc: str) -> tuple[Any, ...]:
+    return tuple(parse_document(block[1], "").value for block in _BLOCK.finditer(doc))
+
+
+def _values_of(value: Any, name: str) -> Iterator[Any]:
+    """What stands under a key, anywhere in a value of YAML."""
+    if isinstance(value, dict):
+        if name in value:
+            yield value[name]
+        for inner in value.values():
+            yield from _values_of(inner, name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _values_of(inner, name)
+
+
+def _any_case(word: str) -> str:
+    return "".join(f"[{letter.upper()}{letter}]" if letter.isalpha() else letter for letter in word)
+
+
+_USUAL_TYPES = [
+    *(f"{name}(18,2)" if name == "decimal" else name for name in SCALARS),
+    "array<string>",
+    "struct<name: string>",
+    "string not null",
+]
+_SIMPLE = "|".join(_any_case(name) for name in (*SCALARS, *SPELLINGS))
+_NESTED = "|".join(_any_case(name) for name in ("array", "struct"))
+_UTC = rf"{_any_case('timestamp')}\s+{_any_case('utc')}"
+_TYPE = rf"{_UTC}|({_SIMPLE})(\s*\(\s*\d+\s*(,\s*\d+\s*)?\))?|({_NESTED})\s*<.+>"
+_NOT_NULL = rf"(\s+{_any_case('not')}\s+{_any_case('null')})?"
+_FORMS: dict[str, Schema] = {
+    "type": {
+        "anyOf": [{"enum": _USUAL_TYPES}, {"type": "string", "pattern": rf"^\s*({_TYPE}){_NOT_NULL}\s*$|\$"}],
+    }
+}
+"""What the checker takes for text and then reads itself: an editor completes the usual words, and shows a misspelt one at once."""
