@@ -348,7 +348,7 @@ RUN_CODES: dict[str, Code] = {
     "overflow": Code(
         "a number does not fit its type",
         "a sum, product or cast is larger than the type can hold",
-        "cast to a wider type first, such as bigint or decimal(38,0)",
+        "cast to a wider type first: int to bigint, bigint to decimal(38,0), decimal to double",
         1,
     ),
     "division-by-zero": Code(
@@ -360,7 +360,18 @@ RUN_CODES: dict[str, Code] = {
         "use `try_cast`, which gives null instead, or filter such rows out",
         1,
     ),
-    "bad-index": Code("an array has no such element", "the index is past the end", "compare it with `size` first", 1),
+    "bad-date": Code(
+        "there is no such date or time",
+        "the parts that some row gives make no date, such as month 13, or one beyond the years 1 to 9999",
+        "filter such rows out first, such as with `month between 1 and 12`",
+        1,
+    ),
+    "bad-index": Code(
+        "an array has no such element",
+        "the index is past the end",
+        "use `try_element_at`, which counts from 1 and gives null instead, or compare the index with `size` first",
+        1,
+    ),
     "text-too-long": Code(
         "`lpad`, `rpad` or `repeat` would make a text of more than 1,000,000 characters",
         "a number in some row is not the length that was meant",

@@ -31,7 +31,12 @@ FAILURES = {
     "behind a condition": (
         'derive: {n: "if(id > 0, cast(s as int), 7)", k: "id + 1"}',
         "bad-cast",
-        "if(id > 0, cast(s as int), 7)",
+        "cast(s as int)",
+    ),
+    "behind a condition, one of two": (
+        'derive: {n: "if(id > 0, cast(s as int), cast(concat(s, s) as int))"}',
+        "bad-cast",
+        "if(id > 0, cast(s as int), cast(concat(s, s) as int))",
     ),
     "the innermost part": (
         'derive: {n: "id + cast(s as int) + 10 / (id + 1)", k: "cast(id as string)"}',
@@ -85,6 +90,23 @@ def test_the_caret_is_under_the_part_that_fails(engine: tuple[Any, Any], tmp_pat
     assert pointed(failure) in (
         [(code, words)] if code else [("division-by-zero", "10 % id"), ("bad-cast", "cast(s as int)")]
     )
+
+
+FIXES = {
+    "derive: {y: \"to_date(s, 'yyyy')\"}": ("bad-cast", "use `try_to_date`, which gives null instead"),
+    "derive: {y: cast(s as int)}": ("bad-cast", "use `try_cast`, which gives null instead"),
+    'derive: {y: "element_at(xs, 2)"}': ("bad-index", "use `try_element_at`, which gives null instead"),
+    'derive: {y: "xs[id + 1]"}': ("bad-index", "use `try_element_at`, which counts from 1"),
+    'derive: {y: "make_date(2024, id, 1)"}': ("bad-date", "filter such rows out first"),
+    'derive: {y: "cast(id + 999 as decimal(3,0))"}': ("overflow", "cast to a wider type, or use `try_cast`"),
+}
+
+
+@pytest.mark.parametrize("step", FIXES)
+def test_the_fix_is_one_of_the_expression_that_fails(engine: tuple[Any, Any], tmp_path: Path, step: str) -> None:
+    code, fix = FIXES[step]
+    failure = failure_of(engine, tmp_path, f"steps:\n  out:\n    - from: r\n    - {step}\n")
+    assert (failure.code, failure.fix[: len(fix)]) == (code, fix)
 
 
 def test_a_check_that_cannot_be_computed_points_at_its_expression(engine: tuple[Any, Any], tmp_path: Path) -> None:

@@ -193,7 +193,12 @@ def _condition(error: duckdb.Error, detail: str) -> str:
         return "bad-index"
     if detail == TOO_LONG:
         return "text-too-long"
-    if isinstance(error, duckdb.OutOfRangeException) or "out of range" in detail:
+    if re.search(
+        r"(?i)\b(?:date|timestamp|interval)s? (?:is |value )?out of range|overflow in (?:date|timestamp)", detail
+    ):
+        return "bad-date"
+    too_large = "out of range" in detail or re.match(r"Could not cast value \S+ to DECIMAL", detail)
+    if isinstance(error, duckdb.OutOfRangeException) or too_large:
         return "overflow"
     if detail.startswith(tuple(WORDS.values())):
         return "bad-value"
@@ -204,6 +209,7 @@ def _first_line(error: Exception) -> str:
     """What DuckDB says; where our SQL makes an error by casting the words that tell of it, those words."""
     detail = str(error).split("\n", 1)[0].split(": ", 1)[-1]
     own = re.match(
-        rf"Could not convert string '((?:division by zero|not of type|there is no such|{TOO_LONG}).*)' to \w+$", detail
+        rf"[^'\"]*['\"]((?:division by zero|not (?:of type|a \w+ of the form)|there is no such|{TOO_LONG}).*)['\"]",
+        detail,
     )
     return own.group(1) if own else detail

@@ -7,29 +7,25 @@ from functools import partial
 
 from sqlglot import exp
 
+from etlrun.codes import CODES
 from etlrun.compiler.check import Checked
 from etlrun.compiler.plan import Plan
 from etlrun.compiler.statement import Part, Statement
 from etlrun.contracts.engine import StatementError
 from etlrun.failures import RunFailure
-from etlrun.language.functions.places import TOO_LONG
-from etlrun.language.spans import WrittenAt
+from etlrun.language.functions import FUNCTIONS
+from etlrun.language.spans import written_at
 from etlrun.runtime.pinpoint import find_expression
 from etlrun.spec.located import Keys
 from etlrun.spec.project import Use
 
-MEANING = {
-    "overflow": ("a number does not fit its type", "cast to a wider type first, such as bigint or decimal(38,0)"),
-    "division-by-zero": ("a division by zero", "divide by `nullif(x, 0)`, which gives null instead"),
-    "bad-cast": ("a value that cannot be cast", "use `try_cast`, which gives null instead, or filter such rows out"),
-    "bad-index": ("an array has no such element", "ask for its `size` first"),
-    "text-too-long": (
-        f"`lpad`, `rpad` or `repeat` would make {TOO_LONG}",
-        "limit the length, such as with least(n, 100), or filter such rows out",
-    ),
-    "engine": ("the engine gave up", "see the run's folder for what it said"),
-}
-
+SHOWN_BY_CARET = (
+    "overflow",
+    "division-by-zero",
+    "bad-date",
+    "bad-index",
+    "text-too-long",
+)  # an engine's words add nothing to it
 
 Attempt = Callable[[int, exp.Query | None], object]
 
@@ -53,8 +49,8 @@ def blame(plan: Plan, statement: Statement, error: StatementError, attempt: Atte
             ),
             None,
         )
-    written = _expression(plan, statement, part, error, attempt) if part else None
-    return _failure(plan, part, error, written)
+    found = _expression(plan, statement, part, error, attempt) if part else None
+    return _failure(plan, part, error, found)
 
 
 def blame_check(
@@ -64,22 +60,14 @@ def blame_check(
     elsewhere = _outside_the_steps(plan.checked, error)
     if elsewhere is not None:
         return elsewhere
-    what, fix = MEANING[error.condition]
-    failure = RunFailure(
-        "engine", error.condition, f"{what} in the check `{use.kind}` of `{relation}`: {error.detail}", fix
-    )
-    return _placed(
-        plan,
-        use.where,
-        failure,
-        find_expression(query, error.condition, lambda part: _fails(error, lambda: fetch(part))),
-    )
+    found = find_expression(query, error.condition, lambda part: _fails(error, lambda: fetch(part)))
+    failure = _explained(error, f"in the check `{use.kind}` of `{relation}`", found)
+    return _placed(plan, use.where, failure, found)
 
 
 def blame_source(checked: Checked, error: StatementError) -> RunFailure:
     """The failure of an engine that cannot open the files of a source."""
-    what, fix = MEANING["engine"]
-    return _outside_the_steps(checked, error) or RunFailure("engine", "engine", f"{what}: {error.detail}", fix)
+    return _outside_the_steps(checked, error) or _explained(StatementError("engine", error.detail), "", None)
 
 
 def _outside_the_steps(checked: Checked, error: StatementError) -> RunFailure | None:
@@ -107,7 +95,7 @@ def _fails(error: StatementError, attempt: Callable[[], object]) -> bool:
 
 def _expression(
     plan: Plan, statement: Statement, part: Part, error: StatementError, attempt: Attempt
-) -> WrittenAt | None:
+) -> exp.Expr | None:
     tree = next(
         (
             piece.tree
@@ -123,19 +111,34 @@ def _expression(
     return find_expression(tree, error.condition, lambda query: _fails(error, lambda: attempt(number, query)))
 
 
-def _failure(plan: Plan, part: Part | None, error: StatementError, written: WrittenAt | None) -> RunFailure:
-    what, fix = MEANING[error.condition]
+def _failure(plan: Plan, part: Part | None, error: StatementError, found: exp.Expr | None) -> RunFailure:
     chain = plan.checked.pipeline.chains.get(part.relation.partition(".")[0]) if part else None
     if part is None or chain is None:
-        return RunFailure("engine", error.condition, f"{what}: {error.detail}", fix)
+        return _explained(error, "", None)
     use = chain[part.step]
-    message = f"{what} in `{use.kind}` of `{part.relation}`: {error.detail}"
-    failure = RunFailure("engine", error.condition, message, fix)
-    return _placed(plan, use.where, failure, written)
+    return _placed(plan, use.where, _explained(error, f"in `{use.kind}` of `{part.relation}`", found), found)
 
 
-def _placed(plan: Plan, where: Keys, failure: RunFailure, written: WrittenAt | None) -> RunFailure:
-    """The failure at the words that were found, or else at the step or check as a whole."""
+def _explained(error: StatementError, where: str, found: exp.Expr | None) -> RunFailure:
+    """What happened `where`, and what to do about the expression that was found."""
+    code = CODES[error.condition]
+    message = f"{code.summary} {where}".rstrip()
+    detail = "" if found and error.condition in SHOWN_BY_CARET else f": {error.detail}"
+    return RunFailure("engine", error.condition, message + detail, _fix(error.condition, found))
+
+
+def _fix(condition: str, found: exp.Expr | None) -> str:
+    tried = f"try_{found.name.lower()}" if isinstance(found, exp.Anonymous) else ""
+    if tried in FUNCTIONS:
+        return f"use `{tried}`, which gives null instead, or filter such rows out"
+    if condition == "overflow" and isinstance(found, exp.Cast):
+        return "cast to a wider type, or use `try_cast`, which gives null instead"
+    return CODES[condition].fix
+
+
+def _placed(plan: Plan, where: Keys, failure: RunFailure, found: exp.Expr | None) -> RunFailure:
+    """The failure at the words of the expression that was found, or else at the step or check as a whole."""
+    written = written_at(found) if found else None
     if written is None:
         return located(plan.checked, where, failure)
     document = plan.checked.pipeline.document

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from etlrun.contracts.relation import named
-from etlrun.language.spans import WrittenAt, written_at
+from etlrun.language.spans import written_at
 from etlrun.language.typed import has_aggregate
 
 MOST = 64  # parts; of a step with more, the step is named instead
@@ -17,6 +17,7 @@ _SUSPECTS: dict[str, tuple[type[exp.Expr], ...]] = {
     "division-by-zero": (exp.Div, exp.IntDiv, exp.Mod, exp.Anonymous),
     "overflow": (*_ARITHMETIC, exp.Div, exp.IntDiv, exp.Mod, exp.Cast, exp.Anonymous),
     "bad-cast": (exp.Cast, exp.Binary, exp.Anonymous),
+    "bad-date": (exp.Add, exp.Sub, exp.Cast, exp.Anonymous),
     "bad-index": (exp.Bracket, exp.Anonymous),
     "text-too-long": (exp.Anonymous,),
 }
@@ -43,21 +44,34 @@ class _Group:
         return found.select(*(named(part.copy(), f"part_{index}") for index, part in enumerate(self.parts[:count])))
 
 
-def find_expression(tree: exp.Query, condition: str, fails: Callable[[exp.Query], bool]) -> WrittenAt | None:
-    """Where the smallest expression is written that fails with `condition`; None where that cannot be told.
+def find_expression(tree: exp.Query, condition: str, fails: Callable[[exp.Query], bool]) -> exp.Expr | None:
+    """The smallest expression that a user wrote and that fails with `condition`; None where that cannot be told.
 
     `fails` says whether a query over the same relations fails. It is asked a few times, and may take as long as the step did.
     """
-    groups = list(_groups(tree, _SUSPECTS.get(condition, ())))
+    suspects = _SUSPECTS.get(condition, ())
+    groups = list(_groups(tree, suspects))
     parts = [part for group in groups for part in group.parts]
     if len(parts) == 1:
-        return written_at(parts[0])
+        return _only_suspect(parts[0], suspects)
     if len(parts) > MOST:
         return None
     for group in groups:
         if fails(group.query(len(group.parts))):
-            return written_at(group.parts[_first_failing(group, fails)])
+            return _only_suspect(group.parts[_first_failing(group, fails)], suspects)
     return None
+
+
+def _only_suspect(part: exp.Expr, suspects: tuple[type[exp.Expr], ...]) -> exp.Expr:
+    """What fails where `part` does: itself, or of a guard the one thing behind its conditions that can fail so."""
+    if not _is_guard(part):
+        return part
+    inner = [
+        node
+        for node in part.find_all(*suspects)
+        if written_at(node) and not _is_guard(node) and not isinstance(node, exp.Predicate)
+    ]
+    return inner[0] if len(inner) == 1 else part
 
 
 def _first_failing(group: _Group, fails: Callable[[exp.Query], bool]) -> int:

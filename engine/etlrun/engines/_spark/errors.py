@@ -11,8 +11,8 @@ from etlrun.language.functions.places import TOO_LONG
 CONDITIONS = {
     "ARITHMETIC_OVERFLOW": "overflow",
     "BINARY_ARITHMETIC_OVERFLOW": "overflow",
-    "DATETIME_FIELD_OUT_OF_BOUNDS": "overflow",
-    "DATETIME_OVERFLOW": "overflow",
+    "DATETIME_FIELD_OUT_OF_BOUNDS": "bad-date",
+    "DATETIME_OVERFLOW": "bad-date",
     "NUMERIC_OUT_OF_SUPPORTED_RANGE": "overflow",
     "CAST_OVERFLOW": "overflow",
     "NUMERIC_VALUE_OUT_OF_RANGE": "overflow",
