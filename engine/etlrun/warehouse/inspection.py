@@ -96,11 +96,10 @@ def _refused(stage: Stage, rule: Rule, count: int) -> RunFailure:
         None,
     )
     found = sample_key(keys, sample) + (f"; another row has {sample_key(keys, twin)}" if twin else "")
+    example = "" if sample == (None,) else f", e.g. where {found}"
     named = f"the table `{stage.load.table}` was not published"
     rows = f"{count:,} {'row' if count == 1 else 'rows'}"
-    return RunFailure(
-        "sink", "value-refused", f"{named}: in {rows} `{rule.column}` {rule.why}, e.g. where {found}", rule.fix
-    )
+    return RunFailure("sink", "value-refused", f"{named}: in {rows} `{rule.column}` {rule.why}{example}", rule.fix)
 
 
 def _twins(stage: Stage, rule: Rule) -> tuple[tuple[str, ...], tuple[str, ...]] | None:

@@ -12,6 +12,8 @@ REFERRED = (  # to rows that a publish would delete
     "drop the foreign key of that table, or delete its rows first: a publish deletes rows before it adds the new ones",
 )
 CHANGE_ROWS = "leave such rows out or change them in the pipeline, or change the type or constraint of the table"
+NO_PARENT = ("a new row refers to a row of another table that is not there", "publish that table first")
+CHECK_VIOLATED = ("a CHECK constraint of the table is violated", CHANGE_ROWS)
 
 
 def is_about_rows(error: ServerError | LoadRefused) -> bool:
@@ -34,8 +36,11 @@ def equal_keys(stage: Stage) -> RunFailure | None:
     return RunFailure("sink", "key-not-unique", f"{not_published(stage)}: {found}", fix) if found else None
 
 
-def refused_rows(stage: Stage, error: ServerError | LoadRefused, detail: str) -> RunFailure:
-    """The failure of rows that are not taken; `detail` is the server's text without values."""
+def refused_rows(
+    stage: Stage, error: ServerError | LoadRefused, detail: str, known: tuple[str, str] = ("", CHANGE_ROWS)
+) -> RunFailure:
+    """The failure of rows that are not taken: `detail` is the server's text without values, `known` what it means and what to do."""
+    what, fix = known
     if is_duplicate(error):
         return RunFailure(
             "sink",
@@ -43,4 +48,5 @@ def refused_rows(stage: Stage, error: ServerError | LoadRefused, detail: str) ->
             f"{not_published(stage)}: a key of the new rows is there already, in a row that is not replaced",
             "look at the keys of the table, or publish with `merge`",
         )
-    return RunFailure("sink", "rows-refused", f"{not_published(stage)}: {detail}", CHANGE_ROWS)
+    shown = f"{what}: {detail}" if what else detail
+    return RunFailure("sink", "rows-refused", f"{not_published(stage)}: {shown}", fix)

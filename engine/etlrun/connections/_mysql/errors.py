@@ -10,7 +10,7 @@ from pymysql import err
 
 from etlrun.failures import without_personal
 from etlrun.warehouse.address import Address
-from etlrun.warehouse.refusals import CHANGE_ROWS, REFERRED
+from etlrun.warehouse.refusals import CHECK_VIOLATED, NO_PARENT, REFERRED
 from etlrun.warehouse.server import ErrorKind, ServerError
 
 LOST = 2013
@@ -63,7 +63,7 @@ _WHAT: dict[int, tuple[str, str]] = {
     1290: ("the server is read-only", "point the connection at the primary server"),
     1317: ("somebody on the server ended the statement", "ask who manages the server, then run again"),
     1451: REFERRED,
-    1452: ("a new row refers to a row of another table that is not there", "publish that table first"),
+    1452: NO_PARENT,
     1665: ("the server logs statements, which READ COMMITTED forbids", "set binlog_format=ROW on the server"),
     1698: ("the account logs in by the name of the system's user, not by password", "use an account with a password"),
     1792: ("the transaction is read-only", "point the connection at the primary server"),
@@ -108,10 +108,10 @@ _WHAT: dict[int, tuple[str, str]] = {
         "set `tls: verify_ca` with the server's `ca`, or `tls: insecure` where the server is on this machine",
     ),
     3750: ("the server wants a primary key on every table", "give the sink a `key`"),
-    3819: ("a CHECK constraint of the table is violated", CHANGE_ROWS),
+    3819: CHECK_VIOLATED,
     3948: ("the server does not take LOAD DATA LOCAL", "set local_infile=ON on the server, or `loader: insert`"),
     3955: ("the account is locked after too many wrong passwords", "ask who manages the server"),
-    4025: ("a CHECK constraint of the table is violated", CHANGE_ROWS),
+    4025: CHECK_VIOLATED,
     4031: ("the server ended the connection, which was idle", "raise wait_timeout on the server"),
     4151: ("the account is locked", "ask who manages the server"),
     4166: ("the server does not take LOAD DATA LOCAL", "set local_infile=ON on the server, or `loader: insert`"),

@@ -93,7 +93,7 @@ class _Page:
                 "source",
                 "wrong-columns",
                 f"the column `{item.name}` of the table `{table}` ({stored.written}) does not hold {item.type} in every row: "
-                f"{masked_value(value)} is none{where}",
+                f"{masked_value(value)} is not one{where}",
                 "declare the type that the table has",
             )
         column = name(stored.name)

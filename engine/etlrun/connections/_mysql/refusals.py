@@ -10,7 +10,7 @@ from etlrun.connections._mysql.types import CHARSET, COLLATION, WITH_SPACES, Mys
 from etlrun.connections._mysql.words import name, table_name
 from etlrun.failures import RunFailure
 from etlrun.warehouse.inspection import equal_rows, sample_key, shown_values
-from etlrun.warehouse.refusals import is_duplicate, not_published, refused_rows
+from etlrun.warehouse.refusals import CHANGE_ROWS, is_duplicate, not_published, refused_rows
 from etlrun.warehouse.server import LoadRefused, ServerError
 from etlrun.warehouse.stage import Stage
 
@@ -21,10 +21,7 @@ def refusal(stage: Stage, there: MysqlTable, error: ServerError | LoadRefused) -
     key = _unique_key(there, detail) if is_duplicate(error) else None
     if key is not None:
         return _duplicate(stage, there, not_published(stage), key)
-    what, fix = explanation(int(error.code)) or ("", "")
-    shown = f"{what}: {masked(detail)}" if what else masked(detail)
-    failure = refused_rows(stage, error, shown)
-    return RunFailure("sink", failure.code, failure.message, fix) if fix and not is_duplicate(error) else failure
+    return refused_rows(stage, error, masked(detail), explanation(int(error.code)) or ("", CHANGE_ROWS))
 
 
 def _unique_key(there: MysqlTable, detail: str) -> UniqueIndex | None:

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import psycopg
 
 from etlrun.failures import without_personal
-from etlrun.warehouse.refusals import REFERRED
-from etlrun.warehouse.server import ErrorKind, ServerError
+from etlrun.warehouse.refusals import CHANGE_ROWS, CHECK_VIOLATED, NO_PARENT, REFERRED
+from etlrun.warehouse.server import ErrorKind, LoadRefused, ServerError
 
 LOST = "08006"
 UNREACHABLE = "08001"
@@ -78,6 +78,12 @@ _WHAT = {
     ),
 }
 
+_REFUSED = {  # what is wrong with rows; "23503" alone can be about other rows than these, see _WHAT
+    "23503": NO_PARENT,
+    "23514": CHECK_VIOLATED,
+    "P0001": ("a trigger of the table refuses a row", CHANGE_ROWS),
+}
+
 
 @contextmanager
 def as_server_error() -> Iterator[None]:
@@ -114,6 +120,11 @@ def explain(error: ServerError) -> tuple[str, str]:
     first = error.detail.splitlines()[0].rpartition("failed: ")[2]
     detail = f": {masked(first)}" if code in ("42501", "TLS", UNREACHABLE) else ""
     return f"{what} ({code}{detail})", fix
+
+
+def meaning(error: ServerError | LoadRefused) -> tuple[str, str]:
+    """What it means that rows are not taken, beyond the server's own words; and what to do."""
+    return _REFUSED.get(str(error.code), ("", CHANGE_ROWS))
 
 
 def masked(text: str) -> str:

@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from etlrun.connections._postgres.conditions import CONDITIONS
 from etlrun.connections._postgres.encode import encoding, fingerprint, literal
-from etlrun.connections._postgres.errors import LOCK_WAIT, explain, masked
+from etlrun.connections._postgres.errors import LOCK_WAIT, explain, masked, meaning
 from etlrun.connections._postgres.health import examine
 from etlrun.connections._postgres.reading import read_batches, share_out
 from etlrun.connections._postgres.session import PostgresSession
@@ -25,13 +25,15 @@ from etlrun.connections._postgres.tables import (
 from etlrun.connections._postgres.words import name, text
 from etlrun.contracts.connection import Load
 from etlrun.contracts.health import HealthFinding
+from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.warehouse.access import Parallel, SessionSettings
 from etlrun.warehouse.address import Address
 from etlrun.warehouse.faults import point
 from etlrun.warehouse.inspection import day_rule, null_rule
 from etlrun.warehouse.open_sessions import OpenSessions
-from etlrun.warehouse.server import Rule, Server, ServerError
+from etlrun.warehouse.refusals import refused_rows
+from etlrun.warehouse.server import LoadRefused, Rule, Server, ServerError
 from etlrun.warehouse.stage import Encoding, Stage, StageField
 from etlrun.warehouse.tables import OwnTable
 from etlrun.warehouse.text_lines import bytes_of
@@ -173,6 +175,10 @@ class PostgresServer(Server[PostgresSession, PostgresTable]):
 
     def explain(self, error: ServerError) -> tuple[str, str]:
         return explain(error)
+
+    def refusal(self, stage: Stage, there: PostgresTable, error: ServerError | LoadRefused) -> RunFailure | None:
+        detail = masked(error.detail if isinstance(error, ServerError) else str(error))
+        return refused_rows(stage, error, detail, meaning(error))
 
     def masked(self, error: ServerError) -> str:
         return masked(error.detail)
