@@ -15,6 +15,7 @@ from etlrun.contracts.relation import Input
 from etlrun.language.columns import Columns
 from etlrun.spec.fields import Described
 from etlrun.spec.normal_form import MAX_CHARACTERS
+from etlrun.spec.personal_kinds import Policy
 from etlrun.spec.scope import HIDDEN, At, Scope
 
 
@@ -74,7 +75,7 @@ class Ask:
     takes from it. `models` are names of the profile, asked in this order until one knows. `usd`, `keys` and `requests` are what a run may
     spend, and `min_coverage` is the share of rows that must carry an answer. The share of
     right answers for the keys in the file `golden` must reach `min_accuracy` before anything else is asked. A model sees so many
-    `characters` of a key. `allowed` are the columns tagged `pii` that may be sent.
+    `characters` of a key, and of those that hold what is `personal` nothing, the rest or all. `allowed` are the columns tagged `pii` that may be sent.
     """
 
     parts: tuple[str, ...]
@@ -89,6 +90,7 @@ class Ask:
     golden: str = ""
     min_accuracy: float = 0.0
     characters: int = MAX_CHARACTERS
+    personal: Policy = "refuse"
     allowed: tuple[str, ...] = ()
 
     @property

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from etlrun.compiler.check import Checked
 from etlrun.compiler.plan import Relation, make_plan
-from etlrun.enrich.enrichment import open_enrichment
+from etlrun.enrich.enrichment import Enrichment, open_enrichment
 from etlrun.enrich.estimates import Bill
 from etlrun.enrich.keys import Keys
+from etlrun.spec.personal_kinds import count_kinds
 
 
 def asking_relations(checked: Checked) -> tuple[Relation, ...]:
@@ -22,5 +24,14 @@ def find_bills(checked: Checked, keys: Mapping[str, Keys]) -> dict[str, list[Bil
     for relation in asking_relations(checked):
         assert relation.ask is not None
         with open_enrichment(checked.project, checked.profile, relation.ask) as enrichment:
-            bills[relation.name] = enrichment.bills(keys[relation.name])
+            bills[relation.name] = _with_kinds(enrichment, keys[relation.name])
     return bills
+
+
+def _with_kinds(enrichment: Enrichment, keys: Keys) -> list[Bill]:
+    """The bills of a step, the first with what its keys seem to hold of people, where they leave this machine."""
+    first, *others = enrichment.bills(keys)
+    if enrichment.asks_services:
+        looks_personal = count_kinds(key.shown for key in keys.asked)
+        first = replace(first, looks_personal=looks_personal, held_back=keys.held_back(), personal=enrichment.personal)
+    return [first, *others]

@@ -101,7 +101,16 @@ def bill_text(bills: Sequence[Bill]) -> list[str]:
         if bill.requests and bill.other_usd:
             other = "direct" if bill.mode == "batch" else "batch"
             lines.append(f"  with `mode: {other}`: about {_about(bill.other_usd)}, {_time(bill, other)}")
+        if bill.looks_personal:
+            lines.append(f"  of these keys, as far as it shows: {_kinds(bill.looks_personal)}")
+        if bill.held_back:
+            why = "masked, nothing is left of them" if bill.personal == "mask" else "`personal: mask` sends the rest"
+            lines.append(f"  not asked: {_kinds(bill.held_back)}; {why}")
     return lines
+
+
+def _kinds(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{kind} ({count:,})" for kind, count in counts.items())
 
 
 def _about(usd: float) -> str:

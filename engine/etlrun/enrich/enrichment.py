@@ -22,6 +22,7 @@ from etlrun.failures import RunFailure
 from etlrun.spec.answer_files import overrides_path, read_overrides
 from etlrun.spec.normal_form import MAX_CHARACTERS
 from etlrun.spec.outputs import Value
+from etlrun.spec.personal_kinds import Policy
 from etlrun.spec.project import Profile, Project, from_environment
 from etlrun.spec.prompts import Prompt, load_prompt
 from etlrun.stopping import cancelling, orderly
@@ -40,10 +41,16 @@ class Enrichment:
     overrides: Mapping[str, Mapping[str, Value]]
     store: Store
     characters: int = MAX_CHARACTERS  # of a key that a model sees
+    personal: Policy = "refuse"  # whether keys with what is personal are sent
 
     def bills(self, keys: Keys) -> list[Bill]:
         """What asking would take, one bill a model; calls no service."""
         return estimate(keys.asked, self.tiers, self.store, self.overrides, self.project.root)
+
+    @property
+    def asks_services(self) -> bool:
+        """Whether keys leave this machine."""
+        return any(isinstance(tier.model, LanguageModel) for tier in self.tiers)
 
     def check_names(self) -> None:
         """Ask the services, which costs nothing, whether they know the models that have no price. Raises RunFailure where one is wrong."""
@@ -81,7 +88,7 @@ class Enrichment:
 def open_enrichment(project: Project, profile: Profile, ask: Ask) -> Iterator[Enrichment]:
     """What `ask` needs, open for as long as the block runs. Raises RunFailure, and SpecError for mistakes in files."""
     with opened(project, profile, ask.prompt, models_of(profile, ask.models), ask.characters) as found:
-        yield found
+        yield replace(found, personal=ask.personal)
 
 
 @contextmanager
@@ -130,7 +137,7 @@ def read_keys(paths: Sequence[str], ask: Ask) -> Keys:
     )
     with duckdb.connect() as connection, cancelling(connection.interrupt):
         connection.execute("SET threads = 2")
-        return distinct_keys(_rows(connection.execute(query)), ask.characters)
+        return distinct_keys(_rows(connection.execute(query)), ask.characters, ask.personal)
 
 
 def count_rows(paths: Sequence[str]) -> int:

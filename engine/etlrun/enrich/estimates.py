@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from etlrun.contracts.model import LanguageModel, LocalModel, ModelClient
@@ -16,6 +16,7 @@ from etlrun.enrich.tiers import Tier
 from etlrun.models._known_models import note_on
 from etlrun.spec.normal_form import PART
 from etlrun.spec.outputs import LabelOutput, LabelsOutput, Value
+from etlrun.spec.personal_kinds import Policy
 
 TOKENS_PER_CHARACTER = 0.35  # of Vietnamese and English text, until a service has counted some
 ANSWER_TOKENS = 12  # of one item of an answer, its value aside
@@ -25,7 +26,8 @@ SECONDS_A_REQUEST = 4.0
 @dataclass(frozen=True)
 class Bill:
     """What asking a model would take. `usd` is None where no price is known; `minutes` is at the account's limits, and for requests that
-    are asked at once. `at_work` of the known keys are in jobs that are paid for; `other_usd` is the price in the other mode.
+    are asked at once. `looks_personal` are keys by the kind of personal data that they seem to hold, `held_back` spellings that are not asked
+    because of it. `at_work` of the known keys are in jobs that are paid for; `other_usd` is the price in the other mode.
     """
 
     source: str
@@ -42,6 +44,9 @@ class Bill:
     mode: str = "direct"
     at_work: int = 0
     other_usd: float | None = None
+    looks_personal: Mapping[str, int] = field(default_factory=dict)
+    held_back: Mapping[str, int] = field(default_factory=dict)
+    personal: Policy = "refuse"
 
 
 def estimate(

@@ -56,7 +56,7 @@ def evaluate(
             "add lines: a key, and its right answer",
         )
     alone = replace(enrichment, overrides={})
-    keys = distinct_keys(((entry.key, 1) for entry in answered), enrichment.characters)
+    keys = distinct_keys(((entry.key, 1) for entry in answered), enrichment.characters, enrichment.personal)
     allowed = agree(alone, keys, budget, consent, threshold)
     answers = alone.ask(keys, allowed, run, progress)
     if answers.stopped:

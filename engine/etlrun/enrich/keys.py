@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from etlrun.enrich.collector import not_collecting
-from etlrun.spec.normal_form import MAX_CHARACTERS, is_asked, normal_form, readable, shown_form
+from etlrun.spec.normal_form import MAX_CHARACTERS, normal_form, readable, says_something, shown_form
 from etlrun.spec.personal import is_personal
+from etlrun.spec.personal_kinds import Policy, count_kinds, masked
 
 
 class Key(NamedTuple):
@@ -33,14 +34,24 @@ class Keys:
     asked: tuple[Key, ...]
     place: array[int]
 
+    def held_back(self) -> dict[str, int]:
+        """How many spellings that are never asked hold each kind of personal data."""
+        return count_kinds(text for text, place in zip(self.raw, self.place) if place < 0)
 
-def distinct_keys(spellings: Iterable[tuple[str, int]], characters: int = MAX_CHARACTERS) -> Keys:
-    """Gather distinct spellings, each with its number of rows, into keys, of which a model sees so many characters."""
+
+def distinct_keys(
+    spellings: Iterable[tuple[str, int]], characters: int = MAX_CHARACTERS, personal: Policy = "refuse"
+) -> Keys:
+    """Gather distinct spellings, each with its number of rows, into keys, of which a model sees so many characters.
+
+    Spellings that hold what is `personal` are no keys; masked, they are the keys of what is left of them.
+    """
     with not_collecting():
-        return _distinct_keys(spellings, characters)
+        return _distinct_keys(spellings, characters, personal)
 
 
-def _distinct_keys(spellings: Iterable[tuple[str, int]], characters: int) -> Keys:
+def _distinct_keys(spellings: Iterable[tuple[str, int]], characters: int, personal: Policy) -> Keys:
+    sent = masked if personal == "mask" else str
     raw: list[str] = []
     rows = array("q")
     groups: dict[str, int] = {}  # normal form -> its number; columns of numbers, since there may be millions
@@ -48,7 +59,7 @@ def _distinct_keys(spellings: Iterable[tuple[str, int]], characters: int) -> Key
     for index, (text, count) in enumerate(spellings):
         raw.append(text)
         rows.append(count)
-        normal = normal_form(text)
+        normal = normal_form(sent(text))
         group = groups.setdefault(normal, len(groups))
         group_of.append(group)
         if group == len(best):
@@ -58,22 +69,22 @@ def _distinct_keys(spellings: Iterable[tuple[str, int]], characters: int) -> Key
         total[group] += count
         if (-count, text) < (-rows[best[group]], raw[best[group]]):
             best[group] = index
-    names = sorted(
-        normal for normal, group in groups.items() if is_asked(normal) and _may_be_shown(raw[best[group]], normal)
-    )
+    names = sorted(normal for normal, group in groups.items() if _is_asked(sent(raw[best[group]]), normal, personal))
     names.sort(key=lambda normal: -total[groups[normal]])
     position = array("q", [-1]) * len(groups)
     for place, normal in enumerate(names):
         position[groups[normal]] = place
     asked = tuple(
-        Key(normal, shown_form(raw[best[groups[normal]]], characters), total[groups[normal]]) for normal in names
+        Key(normal, shown_form(sent(raw[best[groups[normal]]]), characters), total[groups[normal]]) for normal in names
     )
     return Keys(raw, rows, asked, array("q", (position[group] for group in group_of)))
 
 
-def _may_be_shown(spelling: str, normal: str) -> bool:
-    """Whether a spelling shows something, and nothing personal: the whole of it counts, for the cut may leave a part of a number."""
-    return (spelling == normal or not is_personal(spelling)) and (spelling.isprintable() or shown_form(spelling) != "")
+def _is_asked(spelling: str, normal: str, personal: Policy) -> bool:
+    """Whether a key is worth asking, and may be sent: the whole of it counts, for the cut may leave a part of a number."""
+    if not says_something(normal) or not (spelling.isprintable() or shown_form(spelling) != ""):
+        return False
+    return personal == "allow" or not (is_personal(normal) or (spelling != normal and is_personal(spelling)))
 
 
 def stored_spelling(key: Key) -> str:

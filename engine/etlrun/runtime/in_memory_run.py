@@ -113,7 +113,8 @@ class InMemoryRun:
         (before,) = relation.reads
         texts = self._before(before)[ask.key].to_pylist()
         return self.answer(
-            ask, distinct_keys(Counter(text for text in texts if text is not None).items(), ask.characters)
+            ask,
+            distinct_keys(Counter(text for text in texts if text is not None).items(), ask.characters, ask.personal),
         )
 
     def _before(self, name: str) -> pyarrow.Table:

@@ -79,9 +79,14 @@ def readable(text: str) -> str:
 
 
 def is_asked(normal: str) -> bool:
-    """Whether a key is worth asking: not empty, not one character, not digits only, nothing personal."""
+    """Whether a key is asked: it says something, and holds nothing personal."""
+    return says_something(normal) and not is_personal(normal)
+
+
+def says_something(normal: str) -> bool:
+    """Whether a key is worth asking: not empty, not one character, not digits only."""
     bare = normal.replace(" ", "").replace("|", "")
-    return len(bare) > 1 and not bare.isdigit() and not is_personal(normal)
+    return len(bare) > 1 and not bare.isdigit()
 
 
 def _without_unseen(text: str) -> str:

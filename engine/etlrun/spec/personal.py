@@ -44,6 +44,15 @@ def is_personal(text: str) -> bool:
     bare = _bare(text)
     if _NINE_DIGITS.match(bare) and _LONG_NUMBER.search(_REPEATED.sub(r"\1", bare)):
         return True
+    return _has_e_mail(bare)
+
+
+def is_e_mail(text: str) -> bool:
+    """Whether a key looks like an e-mail address."""
+    return _has_e_mail(_bare(text))
+
+
+def _has_e_mail(bare: str) -> bool:
     address = _AT.sub("@", bare)
     return "@" in address and bool(_E_MAIL.search(_DOT.sub(".", address)))
 

@@ -68,6 +68,7 @@ from etlrun.spec.fields import Described, Percent, key
 from etlrun.spec.normal_form import MAX_CHARACTERS
 from etlrun.spec.outputs import Output
 from etlrun.spec.paths import OUTSIDE, path_inside
+from etlrun.spec.personal_kinds import Policy
 from etlrun.spec.prompts import Prompt, load_prompt, prompt_names
 from etlrun.spec.scope import At, Scope
 
@@ -122,6 +123,11 @@ class Enrich(Step):
     )
     status: str = key("a new column that says how the answer came about", default="")
     source: str = key("a new column that says who gave the answer", default="", example="answered_by")
+    personal: Policy = key(
+        "texts with a number of nine digits or more or an e-mail address: `refuse` asks none, `mask` puts `***` in the place of these "
+        "and of what looks like a handle, a plate or an address, `allow` sends them as they are",
+        default="refuse",
+    )
     allow_pii: tuple[str, ...] = key(
         "columns of sources that are tagged `pii` and may reach the models: `users.phone`; `mappings/NAME.yaml` for a tagged mapping",
         default=(),
@@ -221,7 +227,13 @@ class Enrich(Step):
         budget = self.budget or Spending()
         joined = Columns(tuple(answers), unique=("key",))
         ask = Ask(parts, self.prompt, self.model, joined, adds, budget.usd, budget.keys, self.min_coverage)
-        ask = replace(ask, requests=budget.requests, characters=self.max_characters, allowed=self.allow_pii)
+        ask = replace(
+            ask,
+            requests=budget.requests,
+            characters=self.max_characters,
+            allowed=self.allow_pii,
+            personal=self.personal,
+        )
         return replace(ask, golden=self.eval.golden, min_accuracy=self.eval.min_accuracy) if self.eval else ask
 
 

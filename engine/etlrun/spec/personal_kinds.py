@@ -1,0 +1,117 @@
+"""Kinds of personal data in a key: which it seems to hold, for people to see before it is sent, and the key with each hidden.
+
+Numbers of nine digits or more and e-mail addresses are certain enough to hold a key back (`personal.py`); the other kinds are guesses, which
+are counted and, where a step says so, masked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from etlrun.spec.normal_form import PART
+from etlrun.spec.personal import is_e_mail, is_personal
+
+Policy = Literal["refuse", "mask", "allow"]
+
+MASK = "***"
+NUMBER, E_MAIL = "number of nine digits or more", "e-mail address"
+_SPOKEN = "không|khong|một|mot|mốt|hai|ba|bốn|bon|tư|tu|năm|nam|lăm|lam|sáu|sau|bảy|bay|tám|tam|chín|chin|zero|oh|one|two|three|four|five|six|seven|eight|nine"
+_STREETS = "đường|duong|phố|street|road|avenue|lane|boulevard|blvd"
+
+_SIGN = re.compile("[0-9@]")
+_WORDS = frozenset(_SPOKEN.split("|"))
+_FEWEST_WORDS = 8  # of a number in words
+_PLACES = (*_STREETS.split("|"), "số nhà", "so nha", "ngõ", "ngo", "hẻm", "hem")
+_NO_DIGIT = re.compile("[^0-9]+")
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A kind of personal data: what it looks like, and what a text must hold to be looked at: so many digits, or a sign."""
+
+    pattern: re.Pattern[str]
+    digits: int = 0
+    sign: Callable[[str], object] = bool
+
+    def found(self, text: str, digits: int) -> Iterator[re.Match[str]]:
+        if digits < self.digits or not self.sign(text):
+            return iter(())
+        return (found for found in self.pattern.finditer(text) if _digits(found.group()) >= self.digits)
+
+
+def _kind(pattern: str, digits: int = 0, sign: Callable[[str], object] = bool) -> _Kind:
+    return _Kind(re.compile(pattern, re.IGNORECASE), digits, sign)
+
+
+def _has_at(text: str) -> bool:
+    return "@" in text
+
+
+def _names_a_place(text: str) -> bool:
+    folded = text.lower()
+    return any(place in folded for place in _PLACES)
+
+
+def _counts_up(text: str) -> bool:
+    """Whether a text has the words of a number."""
+    return (
+        len(text) > 20
+        and sum(word.strip(".,-") in _WORDS for word in re.split(r"[\s_-]+", text.lower())) >= _FEWEST_WORDS
+    )
+
+
+def _digits(text: str) -> int:
+    return len(_NO_DIGIT.sub("", text))
+
+
+_KINDS = {
+    E_MAIL: _kind(r"[^\s@]+@[^\s@.]+\.[^\s@]+", sign=_has_at),
+    NUMBER: _kind(r"\+?[0-9](?:[\W_]{0,3}[0-9]){8,}", 9),
+    "number with letters in it": _kind(r"\b[0-9oil](?:[ .\-]?[0-9oil]){8,}\b", 6),
+    "number in words": _kind(
+        rf"\b(?:{_SPOKEN})(?:[\W_]{{1,3}}(?:{_SPOKEN})){{{_FEWEST_WORDS - 1},}}\b", sign=_counts_up
+    ),
+    "@handle": _kind(r"(?<![^\s(,;:])@[^\W_][\w.]{2,}", sign=_has_at),
+    "number plate": _kind(r"\b[1-9][0-9][ -]?[a-zđ]{1,2}[0-9]?[ .-]?[0-9]{3}[ .]?[0-9]{1,2}\b", 6),
+    "street address": _kind(
+        r"\b(?:(?:số nhà|so nha|ngõ|ngo|hẻm|hem) [0-9]+[\w/]*"
+        rf"|[0-9]+[a-z]?(?:/[0-9]+)*,? (?:(?:{_STREETS})(?: [^\W0-9_]+){{1,4}}|(?:[^\W0-9_]+ ){{1,2}}(?:{_STREETS})))\b",
+        1,
+        _names_a_place,
+    ),
+}
+
+
+def kinds_of(text: str) -> tuple[str, ...]:
+    """The kind of personal data that a key seems to hold; `()` for most."""
+    if is_personal(text):
+        return (E_MAIL if is_e_mail(text) else NUMBER,)
+    if not _may_hold_some(text):
+        return ()
+    digits = _digits(text)
+    return tuple(name for name, kind in _KINDS.items() if any(True for _ in kind.found(text, digits)))[:1]
+
+
+def _may_hold_some(text: str) -> bool:
+    return bool(_SIGN.search(text)) or _counts_up(text)
+
+
+def count_kinds(texts: Iterable[str]) -> dict[str, int]:
+    """How many of the texts hold each kind, the most frequent first."""
+    return dict(Counter(name for text in texts for name in kinds_of(text)).most_common())
+
+
+def masked(text: str) -> str:
+    """A key with `***` in the place of whatever seems personal, each of its parts by itself."""
+    if PART in text:
+        return PART.join(masked(part) for part in text.split(PART))
+    if not _may_hold_some(text):
+        return text
+    for kind in _KINDS.values():
+        for found in reversed(list(kind.found(text, _digits(text)))):
+            text = text[: found.start()] + MASK + text[found.end() :]
+    return text
