@@ -292,6 +292,26 @@ def test_plan_and_run_look_for_the_tables_they_read_before_they_read_files(
     assert not any(project.folder.glob(".etlrun/runs/*/sources/sales/*"))
 
 
+CALENDAR = """
+sources:
+  months: {calendar: {from: 2023-12-31, to: 2024-02, every: month, as: month}}
+steps:
+  out:
+    - from: months
+sinks:
+  out: {table: {from: out, connection: warehouse, write: replace}}
+"""
+
+
+def test_a_calendar_is_planned_run_and_shown_without_anything_to_read(project: Project) -> None:
+    spec = project.pipeline(CALENDAR, "months")
+    assert "months: a calendar of 3 rows" in project.run("plan", spec).out
+    assert project.run(spec).code == 0
+    assert [str(day) for (day,) in project.table("out")] == ["2023-12-01", "2024-01-01", "2024-02-01"]
+    late = project.pipeline(CALENDAR.replace("2023-12-31", "2024-03-01"), "late")
+    assert "the calendar ends on 2024-02-29, before it begins" in project.run("check", late).out
+
+
 def test_new_writes_a_pipeline_that_checks_and_runs(project: Project) -> None:
     project.write(
         "in/visits-2022-05-03.json", '{"_id": 1, "_source": {"user": "An", "score": 1.5, "tags": ["x"], "n": 3}}\n'

@@ -156,6 +156,27 @@ def _window(random: Random, chain: Chain) -> Any:
     return {**step, **frame, "order": _order(random, _total(random, chain))}
 
 
+def _fill_days(random: Random, chain: Chain) -> Any:
+    at = random.choice(_names(chain, lambda item: item.type.name == "date"))
+    step: dict[str, Any] = {"at": at, "by": _some(random, _plain(chain), 0)}
+    step["every"] = random.choice(["day", "week", "month"])
+    if random.random() < 0.5:
+        step["from"] = random.choice(["date '2024-02-27'", "date '2023-12-31'"])
+    if random.random() < 0.5:
+        step["to"] = random.choice(["date '2024-03-02'", "date '2024-02-29'"])
+    grammar = Grammar(random, chain.columns)
+    step["columns"] = {item.name: grammar.literal(item.type.name) for item in random.sample(list(chain.columns), 1)}
+    return step
+
+
+def _carry(random: Random, chain: Chain) -> Any:
+    return {
+        "columns": _some(random, _plain(chain)),
+        "per": _some(random, _plain(chain), 0),
+        "order": _order(random, _total(random, chain)),
+    }
+
+
 def _unpivot(random: Random, chain: Chain) -> Any:
     step = {"name": _new(random), "value": _new(random), "nulls": random.choice(["keep", "drop"])}
     if chain.columns.groups and random.random() < 0.7:
@@ -262,6 +283,8 @@ MAKERS: dict[str, Callable[[Random, Chain], Any]] = {
     "top": _top,
     "window": _window,
     "window_": _window,
+    "fill_days": _fill_days,
+    "carry": _carry,
     "unpivot": _unpivot,
     "explode": _explode,
     "join": _join,

@@ -344,5 +344,12 @@ SCALARS: dict[str, tuple[str, ...]] = {
     ),
     "array_min": ("array_min(array(0D, -0D))", "array_min(a)", "array_min(i)"),
     "array_max": ("array_max(a)", "array_max(i)", "array_max(array(x, 1D))"),
+    "sequence": (
+        "sequence(1, y)",
+        "sequence(y, 3)",
+        "sequence(n, n)",
+        "size(sequence(-3, 99996))",
+        "sequence(5, 5)[0]",
+    ),
     "slice": ("slice(a, 1, 2)", "slice(i, 2, 5)", "slice(i, 9, 1)", "slice(a, 1, 0)"),
 }

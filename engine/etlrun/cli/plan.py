@@ -85,6 +85,8 @@ def _source(checked: Checked, name: str) -> dict[str, Any]:
 
     use = checked.pipeline.sources[name]
     wanted = use.value.wanted(checked.places)
+    if (rows := use.value.own_rows()) is not None:
+        return {"kind": use.kind, "rows": len(rows)}
     if wanted is None:
         return _table(checked, name)
     inventory = take_inventory(wanted)
@@ -202,6 +204,8 @@ def _models_text(models: dict[str, Any]) -> list[str]:
 def _source_text(source: dict[str, Any]) -> str:
     if "table" in source:
         return f"table {source['table']} of {source['connection']}"
+    if "rows" in source:
+        return f"a {source['kind']} of {counted(source['rows'], 'row')}"
     text = f"{counted(source['files'], source['kind'] + ' file')}, {source['bytes'] / 1e6:,.1f} MB"
     if "days" in source:
         text += f"; {source['present']} of {counted(source['days'], 'day')}"

@@ -153,6 +153,9 @@ class _CaseChecker:
             name: rows.given((*self.case.where, "given", name), self.checked.columns[name], is_source=name in sources)
             for name in self._relations("given", self.case.given)
         }
+        for name, use in sources.items():
+            if name not in given and (own := use.value.own_rows()) is not None:
+                given[name] = Given(self.checked.columns[name], own)
         expect = self._relations("expect", self.case.expect)
         expected = {
             name: rows.expected((*self.case.where, "expect", name), self.checked.columns[name]) for name in expect
@@ -226,7 +229,8 @@ class _CaseChecker:
             *(closest(name, self.checked.columns) for name in self.case.given if name not in self.checked.columns),
         }
         for relation in needed:
-            if relation.source is not None and relation.name not in meant:
+            is_read = relation.source is not None and relation.source.value.own_rows() is None
+            if is_read and relation.name not in meant:
                 at: Keys = ("given",) if self.case.given else ()
                 message = f"{_these(targets)} made from the source `{relation.name}`, which is not given"
                 self.complain_of_key(

@@ -49,6 +49,10 @@ class Source(Described):
         """The files this source is about, in the folders `places`; None for a source without files."""
         return None
 
+    def own_rows(self) -> tuple[tuple[object, ...], ...] | None:
+        """The rows of a source that reads nothing; None for one that reads files or a table."""
+        return None
+
     def look_ahead(self, columns: Columns, open_database: Callable[[str], Database]) -> None:
         """Raises RunFailure, before anything is read, for what besides files stands in the way."""
 

@@ -88,6 +88,8 @@ class Inputs:
     def listed(self, source: str) -> list[dict[str, Any]]:
         """The files of a source, or its table; a key without a value is left out."""
         value, read_result = self.checked.pipeline.sources[source].value, self.intakes.get(source)
+        if value.own_rows() is not None:
+            return []
         if not isinstance(value, FileSource):
             table = {
                 "source": source,

@@ -102,7 +102,14 @@ def _origin(facts: SiteFacts, lineage: PipelineLineage, origin: OriginColumn) ->
 def _source(facts: SiteFacts, lineage: PipelineLineage, source: str) -> Element:
     use = lineage.checked.pipeline.sources[source]
     wanted = use.value.table_read()
-    said = f"table {wanted[1]} of {wanted[0]}" if wanted else f"{use.kind} files {getattr(use.value, 'path', '')}"
+    is_made = use.value.own_rows() is not None
+    said = (
+        f"a {use.kind}"
+        if is_made
+        else f"table {wanted[1]} of {wanted[0]}"
+        if wanted
+        else f"{use.kind} files {getattr(use.value, 'path', '')}"
+    )
     rows = []
     for item in lineage.checked.columns[source]:
         reached = facts.reached.get(OriginColumn(lineage.name, source, item.name), ())

@@ -66,7 +66,7 @@ def calendar(dates: Dates) -> tuple[datetime.date, ...]:
 def days_of(text: str) -> Iterator[datetime.date]:
     """The days of one entry of a calendar. Raises DatesError."""
     first, separator, last = text.partition("..")
-    start, end = _bounds(first.strip()), _bounds(last.strip() if separator else first.strip())
+    start, end = bounds_of(first.strip()), bounds_of(last.strip() if separator else first.strip())
     if end[1] < start[0]:
         raise DatesError(f"the range `{text}` ends before it starts", "write the earlier one first")
     for ordinal in range(start[0].toordinal(), end[1].toordinal() + 1):
@@ -109,7 +109,8 @@ def _pattern(text: str) -> str:
     return pattern
 
 
-def _bounds(text: str) -> tuple[datetime.date, datetime.date]:
+def bounds_of(text: str) -> tuple[datetime.date, datetime.date]:
+    """The first and the last day of a month or day. Raises DatesError."""
     try:
         if re.fullmatch(r"\d{4}-\d{2}", text):
             first = datetime.date.fromisoformat(f"{text}-01")

@@ -30,7 +30,7 @@ WORDS = {
     "distinct": "equal rows are removed by `dedupe`",
     "drop_duplicates": "equal rows are removed by `dedupe`",
     "fillna": "nulls are filled by `replace: {x: coalesce(x, 0)}`, or by `carry` with the last value",
-    "fill": "nulls are filled by `replace: {x: coalesce(x, 0)}`, or by `carry` with the last value",
+    "fill": "nulls are filled by `replace: {x: coalesce(x, 0)}`, or by `carry` with the last value; days without rows by `fill_days`",
     "ffill": "the last value before a null is put there by `carry`",
     "rename_columns": "columns are renamed by `rename`",
     "asof_join": "`join` takes `as_of: {here: there}`",

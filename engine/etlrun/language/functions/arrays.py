@@ -66,6 +66,7 @@ def _duckdb_array(arguments: Arguments, types: Types) -> exp.Expr:
 _CONTAINS = "case when _1 is null or _2 is null then null when list_contains(_1, _2) then true when len(_1) <> list_count(_1) then null else false end"
 _POSITION = "case when _1 is null or _2 is null then null else coalesce(list_position(_1, _2), 0) end"
 _ELEMENT = "list_extract(_1, case when _1 is null then null when _2 = 0 or abs(_2) > len(_1) then cast('there is no such element' as bigint) else _2 end)"
+_END = "case when cast(_2 as {wide}) - cast(_1 as {wide}) >= 100000 then cast('more than 100000 numbers' as bigint) else cast(_2 as bigint) end"
 
 ARRAYS = (
     Function("array", ("same", "same*"), _of_same, "the arguments as an array", duckdb=_duckdb_array),
@@ -153,6 +154,14 @@ ARRAYS = (
         duckdb="list_max(_1)",
         verify=_orderable_elements,
         picks=True,
+    ),
+    Function(
+        "sequence",
+        ("integer", "integer"),
+        array(BIGINT),
+        "the whole numbers from the first to the second; empty where that is less; an error where they are more than 100000",
+        spark=f"case when _1 > _2 then cast(array() as array<bigint>) else sequence(cast(_1 as bigint), {_END.format(wide='decimal(20,0)')}) end",
+        duckdb=f"case when _1 > _2 then cast([] as bigint[]) else generate_series(cast(_1 as bigint), {_END.format(wide='hugeint')}) end",
     ),
     Function(
         "slice",

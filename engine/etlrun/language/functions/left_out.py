@@ -76,7 +76,6 @@ NOT_EQUAL = {
             "array_intersect",
             "array_except",
             "flatten",
-            "sequence",
             "transform",
             "filter",
             "aggregate",
