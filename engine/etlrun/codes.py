@@ -318,6 +318,12 @@ RUN_CODES: dict[str, Code] = {
         "bring the file, or allow gaps with `dates: {missing: ...}`",
         1,
     ),
+    "old-files": Code(
+        "no file of a source is as new as `max_age` asks for",
+        "what writes the files has stopped",
+        "find out why no newer file has arrived; a longer `max_age` allows it",
+        1,
+    ),
     "missing-file": Code(
         "a file does not exist", "the path is wrong, or the file did not arrive", "correct the path", 1
     ),

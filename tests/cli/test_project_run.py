@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -111,6 +112,18 @@ def test_what_depends_on_the_time_runs_though_nothing_changed(folder: Path) -> N
     )
     run(folder)
     assert run(folder) == {"core": "unchanged", "mart": "unchanged", "other": "done"}
+
+
+def test_files_older_than_their_source_allows_stop_the_run(folder: Path) -> None:
+    (folder / "pipelines/other.yaml").write_text(OTHER.replace("{a: int}", "{a: int}, max_age: 2 days"))
+    run(folder)
+    assert run(folder)["other"] == "done"
+    os.utime(folder / "other.csv", (1_700_000_000, 1_700_000_000))
+    stale = etlrun(folder, "run", "other")
+    assert stale.code == 1
+    assert "old-files: the newest file of `rows` is" in stale.err
+    assert "and at most 2 days are allowed" in stale.err
+    assert "other.csv, written at 2023-11-14 22:13:20 UTC" in stale.err
 
 
 def test_what_somebody_removed_is_published_again(folder: Path) -> None:

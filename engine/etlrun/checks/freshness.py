@@ -1,6 +1,7 @@
 """`freshness` - the newest value of a column is not older than this: nothing has stopped arriving.
 
-It may be asked of any relation, a source that reads files or a table among them. Dates are compared by whole days: yesterday is `1 day` old. No rows and
+It may be asked of any relation, a source that reads files or a table among them; `max_age` of a source of files judges the time of the
+files themselves. Dates are compared by whole days: yesterday is `1 day` old. No rows and
 nulls alone are not fresh. Without `as_of` the age is that at the time of the run; a project run then runs the pipeline even
 if nothing else changed. A `timestamp` has no zone: `time_zone` says whose clock wrote it.
 
@@ -33,7 +34,6 @@ fails: the newest `at` is 2022-04-27 08:00:00, 3 days before 2022-04-30 08:00:00
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -46,16 +46,9 @@ from etlrun.contracts.check import Check, Verdict, severity_key, where_key
 from etlrun.contracts.relation import Input, named
 from etlrun.language.columns import NULL, Columns
 from etlrun.language.expressions import call, column, type_of
+from etlrun.spec.ages import HOW, UNITS, allowed_at_most, read_age, shown_age
 from etlrun.spec.fields import Expr, Label, key
 from etlrun.spec.scope import Scope
-
-UNITS = {
-    "minute": timedelta(minutes=1),
-    "hour": timedelta(hours=1),
-    "day": timedelta(days=1),
-    "week": timedelta(days=7),
-}
-_AGE = re.compile(r"([0-9]{1,6}) (minute|hour|day|week)s?")
 
 
 @dataclass(frozen=True)
@@ -74,10 +67,10 @@ class Freshness(Check):
         if found.type != NULL and found.type.name not in ("date", "timestamp"):
             fix = "`cast` it, or read it with `to_timestamp` first"
             scope.error("column", "type-mismatch", f"`{found.name}` is {found.type}, which has no age", fix)
-        if not _AGE.fullmatch(self.max_age):
-            fix = "write a whole number and a unit: `90 minutes`, `24 hours`, `1 day`, `2 weeks`"
-            scope.error("max_age", "wrong-value", f"`{self.max_age}` is not an age", fix)
-        elif found.type.name == "date" and _age(self.max_age) % UNITS["day"]:
+        age = read_age(self.max_age)
+        if age is None:
+            scope.error("max_age", "wrong-value", f"`{self.max_age}` is not an age", HOW)
+        elif found.type.name == "date" and age % UNITS["day"]:
             fix = "write it in days, such as `1 day`"
             scope.error("max_age", "wrong-value", f"`{found.name}` is a date, and has no hours", fix)
         self._verify_clock(scope)
@@ -114,29 +107,15 @@ class Freshness(Check):
         if not isinstance(newest, datetime):
             now = now.date() if isinstance(now, datetime) else now
         age = _clock(now) - _clock(newest)
-        detail = (
-            f"the newest `{self.column}` is {newest}, {_shown(age)} {now if self.as_of is not None else 'this run'}"
-        )
-        if age > _age(self.max_age):
-            are = "is" if self.max_age.startswith("1 ") else "are"
-            return Verdict(False, f"{detail}, and at most {self.max_age} {are} allowed")
+        side = "before" if age >= timedelta() else "after"
+        now_shown = now if self.as_of is not None else "this run"
+        detail = f"the newest `{self.column}` is {newest}, {shown_age(age)} {side} {now_shown}"
+        most = read_age(self.max_age)
+        assert most is not None, f"`{self.max_age}` was judged without being checked"
+        if age > most:
+            return Verdict(False, f"{detail}, and {allowed_at_most(self.max_age)}")
         return Verdict(True, detail)
-
-
-def _age(text: str) -> timedelta:
-    found = _AGE.fullmatch(text)
-    assert found is not None, f"`{text}` was judged without being checked"
-    return int(found[1]) * UNITS[found[2]]
 
 
 def _clock(value: date) -> datetime:
     return value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
-
-
-def _shown(age: timedelta) -> str:
-    """`3 days before`: in the greatest unit of which there are two or more; a day is `1 day`."""
-    apart = abs(age)
-    units = (unit for unit in ("day", "hour") if apart >= 2 * UNITS[unit])
-    unit = "day" if apart == UNITS["day"] else next(units, "minute")
-    number = apart // UNITS[unit]
-    return f"{number:,} {unit}{'' if number == 1 else 's'} {'before' if age >= timedelta() else 'after'}"

@@ -33,6 +33,10 @@ class Source(Described):
         """The source with what it takes from elsewhere in the project filled in; mistakes go to `scope`."""
         return self
 
+    def depends_on_time(self) -> bool:
+        """Whether a run now may end otherwise than one later, though nothing else changed."""
+        return False
+
     def table_read(self) -> tuple[str, str] | None:
         """The connection, and the name in lower case, of the table that it reads; None for a source that reads files."""
         return None

@@ -12,8 +12,9 @@ from etlrun.contracts.source import Source, Wanted, keyed
 from etlrun.language.columns import DATE, NULL, Column, Columns
 from etlrun.reading.finding import fixed_part, leads_up
 from etlrun.reading.records import Field
+from etlrun.spec.ages import HOW, read_age
 from etlrun.spec.dates import DATE_COLUMN, Dates, DatesError, Days, calendar, check_template, has_placeholder
-from etlrun.spec.fields import Described, Percent, Scalar, Size, TypeText, key
+from etlrun.spec.fields import Described, Label, Percent, Scalar, Size, TypeText, key
 from etlrun.spec.paths import OUTSIDE_ROOTS, Places
 from etlrun.spec.scope import Scope
 
@@ -100,6 +101,10 @@ class FileSource(Source):
     empty: Absence = key(
         "a day whose file is empty: `fail`, `warn`, `skip`, or the list of days that may be", default="fail"
     )
+    max_age: Label = key(
+        "how old the newest file may be, by the time at which it was written: `24 hours`, `1 day`; the run stops where it is older",
+        default="",
+    )
 
     def personal(self) -> Iterable[str]:
         return tagged_columns(self.columns)
@@ -125,8 +130,13 @@ class FileSource(Source):
                 )
             items.append(Column(DATE_COLUMN, DATE, nullable=False, domain=tuple(str(day) for day in days) or None))
         self._check_absences(scope)
+        if self.max_age and read_age(self.max_age) is None:
+            scope.error("max_age", "wrong-value", f"`{self.max_age}` is not an age", HOW)
         self._check_place(scope)
         return keyed(Columns(tuple(items)), self.key_, scope)
+
+    def depends_on_time(self) -> bool:
+        return bool(self.max_age)
 
     def wanted(self, places: Places) -> Wanted:
         """The files this source is about; `places` are the folders where they may be."""

@@ -113,9 +113,11 @@ def why_again(checked: Checked, basis: Basis, last: Record | None, ledgers: Ledg
     """Why a pipeline must run, in a few words; nothing where its last run did the same. Raises RunFailure where a ledger cannot be read."""
     if last is None:
         return "it has not run yet"
-    timed = [use.kind for uses in checked.pipeline.checks.values() for use in uses if use.value.depends_on_time()]
+    checks = (use for uses in checked.pipeline.checks.values() for use in uses)
+    timed = [f"check `{use.kind}`" for use in checks if use.value.depends_on_time()]
+    timed += [f"source `{name}`" for name, use in checked.pipeline.sources.items() if use.value.depends_on_time()]
     if timed:
-        return f"its check `{timed[0]}` depends on the time of the run"
+        return f"its {timed[0]} depends on the time of the run"
     for name, value in basis.items():
         before = last.basis.get(name, "")
         what, _, source = name.partition(" ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from etlrun.reading.source import FileSource, TextSource
 from etlrun.runtime.blame import located
 from etlrun.runtime.inputs import rows_of_days
 from etlrun.runtime.run_folder import RunFolder
+from etlrun.spec.ages import allowed_at_most, read_age, shown_age
 from etlrun.spec.project import Use
 from etlrun.warehouse.opening import database_reader
 from etlrun.working import Reporter, work
@@ -90,8 +91,27 @@ def find_files(checked: Checked, names: list[str], reporter: Reporter) -> dict[s
         failure = RunFailure("source", first.code, "\n".join([*lines, *more]), first.fix)
         raise located(checked, checked.pipeline.sources[name].where, failure)
     for name, inventory in found.items():
+        _refuse_old_files(checked, name, inventory)
         _tell_absences(name, checked.pipeline.sources[name].value, inventory, reporter)
     return found
+
+
+def _refuse_old_files(checked: Checked, name: str, inventory: Inventory) -> None:
+    """Raises RunFailure where nothing new has arrived for longer than the source allows."""
+    use = checked.pipeline.sources[name]
+    most = read_age(getattr(use.value, "max_age", ""))
+    if most is None or not inventory.files:
+        return
+    newest = max(inventory.files, key=lambda file: file.modified)
+    written = datetime.fromtimestamp(newest.modified / 1e9, UTC)
+    age = datetime.now(UTC) - written
+    if age > most:
+        message = (
+            f"the newest file of `{name}` is {shown_age(age)} old, and {allowed_at_most(use.value.max_age)}: "
+            f"{newest.path}, written at {written:%Y-%m-%d %H:%M:%S} UTC"
+        )
+        fix = "find out why no newer file has arrived; a longer `max_age` allows it"
+        raise located(checked, (*use.where, "max_age"), RunFailure("source", "old-files", message, fix))
 
 
 def _tell_absences(name: str, source: Source, inventory: Inventory, reporter: Reporter) -> None:

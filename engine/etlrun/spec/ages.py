@@ -1,0 +1,35 @@
+"""Ages as a spec has them: `90 minutes`, `24 hours`, `1 day`, `2 weeks`."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+UNITS = {
+    "minute": timedelta(minutes=1),
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+    "week": timedelta(days=7),
+}
+HOW = "write a whole number and a unit: `90 minutes`, `24 hours`, `1 day`, `2 weeks`"
+_AGE = re.compile(r"([0-9]{1,6}) (minute|hour|day|week)s?")
+
+
+def read_age(text: str) -> timedelta | None:
+    """The age that a text says; None where it says none."""
+    found = _AGE.fullmatch(text)
+    return int(found[1]) * UNITS[found[2]] if found else None
+
+
+def shown_age(age: timedelta) -> str:
+    """`3 days`: in the greatest unit of which there are two or more; a day is `1 day`. The sign is left out."""
+    apart = abs(age)
+    units = (unit for unit in ("day", "hour") if apart >= 2 * UNITS[unit])
+    unit = "day" if apart == UNITS["day"] else next(units, "minute")
+    number = apart // UNITS[unit]
+    return f"{number:,} {unit}{'' if number == 1 else 's'}"
+
+
+def allowed_at_most(text: str) -> str:
+    """`at most 24 hours are allowed`."""
+    return f"at most {text} {'is' if text.startswith('1 ') else 'are'} allowed"
