@@ -16,37 +16,12 @@ from typing import Any
 import click
 
 import etlrun
+from etlrun.cli.command_names import COMMANDS
+from etlrun.cli.same_choice import same_choice
 from etlrun.cli.words import failure_text, tell
 from etlrun.diagnostics import SpecError, format_text, harmless, nearest
 from etlrun.failures import RunFailure
 from etlrun.secrets import hide_secrets
-
-COMMANDS = (
-    "run",
-    "check",
-    "plan",
-    "compile",
-    "lineage",
-    "show",
-    "query",
-    "diff",
-    "explain",
-    "test",
-    "dashboard",
-    "docs",
-    "deploy",
-    "runs",
-    "resume",
-    "retry",
-    "migrate",
-    "rollback",
-    "doctor",
-    "llm",
-    "schema",
-    "init",
-    "new",
-    "sample-data",
-)
 
 
 class Commands(click.Group):
@@ -102,10 +77,11 @@ def run_command() -> int:
         code = group.main(prog_name="etlrun", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except SpecError as error:
-        first = error.diagnostics[0]
+        diagnostics = [same_choice(found) for found in error.diagnostics]
+        first = diagnostics[0]
         place = {"file": first.file, "line": first.line, "column": first.column}
         _tell(
-            format_text(error.diagnostics),
+            format_text(diagnostics),
             {"code": first.code, "message": first.message, "fix": first.fix, **place},
             as_json=as_json,
         )
@@ -113,6 +89,7 @@ def run_command() -> int:
     except RunFailure as failure:
         from etlrun.runtime.record import error_object
 
+        failure.diagnostic = same_choice(failure.diagnostic)
         _tell(failure_text(failure), error_object(failure), as_json=as_json and not failure.is_printed)
         return failure.exit_code
     except click.ClickException as error:

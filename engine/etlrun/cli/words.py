@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from etlrun.cli.same_choice import same_choice
 from etlrun.diagnostics import format_text, harmless, shown_width
 from etlrun.failures import RunFailure
 
@@ -20,7 +21,7 @@ def tell(text: str, *, err: bool = False) -> None:
 
 def failure_text(failure: RunFailure) -> str:
     """A failure as a mistake in a specification is shown: place, code, message, the line with a caret, and what to do."""
-    return format_text([failure.diagnostic])
+    return format_text([same_choice(failure.diagnostic)])
 
 
 def table_text(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

@@ -56,6 +56,11 @@ WORDS = {
     "tests": "statements about rows stand under `checks`; tests have a file of their own, NAME.test.yaml",
     "schedule": "a scheduler such as cron calls `etlrun run`",
     "materialized": "how a table is written is said by `write` of its sink",
+    **dict.fromkeys(
+        ("between", "accepted_range", "expect_column_values_to_be_between"), "write `range: {x: {min: 0, max: 9}}`"
+    ),
+    **dict.fromkeys(("expression_is_true", "assert"), "a condition of all rows is checked by `expression`"),
+    **dict.fromkeys(("references", "foreign_key"), "values of another relation are checked by `relationships`"),
     "accepted_values": "the check is called `accepted`",
     "delimiter": "the key is called `separator`",
     "sep": "the key is called `separator`",

@@ -1,0 +1,30 @@
+"""The names of the commands, in the order in which help lists them: one file is one command."""
+
+from __future__ import annotations
+
+COMMANDS = (
+    "run",
+    "check",
+    "plan",
+    "compile",
+    "lineage",
+    "show",
+    "query",
+    "diff",
+    "explain",
+    "test",
+    "dashboard",
+    "docs",
+    "deploy",
+    "runs",
+    "resume",
+    "retry",
+    "migrate",
+    "rollback",
+    "doctor",
+    "llm",
+    "schema",
+    "init",
+    "new",
+    "sample-data",
+)
