@@ -486,7 +486,7 @@ RUN_CODES: dict[str, Code] = {
     "connection-missing": Code(
         "the file of a connection does not exist",
         "no run has published to it yet, or the path is wrong",
-        "publish first",
+        "correct the path, or run the pipeline that publishes to it",
         1,
     ),
     "connection-busy": Code(
@@ -523,7 +523,7 @@ RUN_CODES: dict[str, Code] = {
     "missing-table": Code(
         "a table does not exist",
         "its name is misspelt, or the pipeline that publishes it has not run",
-        "run that first",
+        "correct the name, or run that pipeline first",
         1,
     ),
     "wrong-url": Code(
@@ -543,7 +543,7 @@ RUN_CODES: dict[str, Code] = {
     ),
     "condition": Code(
         "`replace_where` cannot be used on this server",
-        "the server would judge the condition otherwise than the plan",
+        "the server would select other rows by the condition than the engine",
         "write the condition as the message says",
         1,
     ),
@@ -575,13 +575,13 @@ RUN_CODES: dict[str, Code] = {
     "newer-run": Code(
         "the table holds the rows of a newer run",
         "a run that started later has published already",
-        "run again, if these rows are wanted",
+        "run the pipeline again if its rows should replace those",
         1,
     ),
     "periods-overlap": Code(
         "two runs write rows of the same period",
         "their `replace_where` conditions may share rows",
-        "let the other one end, then run again",
+        "wait until the other run has ended, then run again",
         1,
     ),
     "publish-failed": Code(
@@ -599,13 +599,13 @@ RUN_CODES: dict[str, Code] = {
         can_resume=True,
     ),
     "rows-differ": Code(
-        "the server would hold another number of rows than computed",
+        "the server would hold another number of rows than the run computed",
         "a trigger, a constraint or another writer changed them",
         "nothing was published; look at the table's definition",
         1,
     ),
     "values-differ": Code(
-        "the server would hold other values than computed",
+        "the server would hold other values than the run computed",
         "a type, a trigger or a character set of the table changes them",
         "nothing was published; look at the table's definition",
         1,
@@ -661,7 +661,9 @@ RUN_CODES: dict[str, Code] = {
         "only sinks with `publish: pointer` keep versions",
         "publish it with `publish: pointer` first",
     ),
-    "several-runs": Code("several publishes fit the id", "the id is a beginning only", "write the whole id"),
+    "several-runs": Code(
+        "several runs have an id that begins so", "only the beginning of the id was given", "write the whole id"
+    ),
     "unknown-period": Code("the table has no such period", "it is misspelt", "use one that the message lists"),
     "unknown-run": Code("there is no such run", "the id is misspelt, or its folder was removed", "see `etlrun runs`"),
     "table-changed": Code(
@@ -688,8 +690,8 @@ RUN_CODES: dict[str, Code] = {
         exit_code=1,
     ),
     "no-failing-rows": Code(
-        "no rows are kept that a check did not hold for",
-        "the check holds, is about all rows together, or no run has asked it",
+        "no failing rows of the check are kept",
+        "the check holds, is about all rows together, or no run has computed it",
         "run the pipeline, with `--dry-run` where nothing is to be published",
     ),
     "run-alive": Code("the run is still at work", "its process is alive", "let it end"),
@@ -739,20 +741,23 @@ RUN_CODES: dict[str, Code] = {
         4,
     ),
     "job-at-work": Code(
-        "a job of requests is at work at the service",
+        "the service has not finished a batch job",
         "the model has `mode: batch`, and a job takes up to a day",
-        "run again later, or wait: `--wait 4h`; nothing is handed in twice",
+        "run again later, or wait: `--wait 4h`; no request is sent twice",
         4,
     ),
     "another-model": Code(
-        "another model answered than was asked",
+        "the answers came from another model than the one that was asked",
         "the service serves the name by another model",
         "name that model, or accept it: `accept: [NAME]`; none of its answers is kept",
         4,
     ),
     "golden-empty": Code("the golden set holds no keys", "the file has a header only", "add a key and its answer"),
     "label-store": Code(
-        "the label store cannot be used", "its file or server is locked, damaged or away", "see the message", 1
+        "the label store cannot be used",
+        "its file or server is locked, damaged or away",
+        "correct what the message names, then run again",
+        1,
     ),
     "model-access": Code("the service refuses the key", "it is wrong, expired or lacks a right", "correct the key"),
     "model-model": Code("the service has no such model", "its name is misspelt or retired", "name another model"),
@@ -762,7 +767,7 @@ RUN_CODES: dict[str, Code] = {
     "model-service": Code(
         "the service does not answer", "it is overloaded or away", "run again later; answers are kept", 1
     ),
-    "model-setup": Code("a model cannot be set up", "a setting or a key is missing", "see the message"),
+    "model-setup": Code("a model cannot be set up", "a setting or a key is missing", "set what the message names"),
     "model-unusable": Code(
         "the answers of a model cannot be used", "they do not have the asked form", "ask another model", 1
     ),

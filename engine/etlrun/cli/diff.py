@@ -70,7 +70,7 @@ def command(
     BEFORE and AFTER are each `published` (what the table holds), `now` (what a run would give now, computed by duckdb; nothing is published),
     the id of a run whose rows were kept (refused or failed), or a Parquet file. Without them: what a run now would change.
 
-    Of a table with `replace_where` the rows are compared that a run replaces; with `append` or `merge` those whose keys a run gives.
+    With `replace_where`, only the rows that a run replaces are compared; with `append` or `merge`, only those with the keys that a run gives.
 
     Exit code 0 when they are equal, 1 when they differ.
     """

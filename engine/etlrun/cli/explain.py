@@ -32,7 +32,7 @@ DAYS = 6  # shown of a source, of more
     multiple=True,
     required=True,
     metavar="[COLUMN=]VALUE",
-    help="Whose row; may be repeated. The column may be left out where the key is one.",
+    help="The key of the row; may be repeated. The column may be left out where the key is one.",
 )
 @click.option("-n", "--rows", default=0, type=click.IntRange(0), help="Show so many rows of each relation.")
 @click.option("--json", "as_json", is_flag=True, help="Print one object.")

@@ -36,7 +36,7 @@ def command(asked: str, form: str, *, as_json: bool) -> None:
     What a column is made of and what only decides about it (a condition, a filter, a join) are kept apart. A trail goes on through
     tables that other pipelines of the project publish. Of a source it also shows which published columns its columns reach.
 
-    Nothing is read but the specification.
+    Only the specification is read.
     """
     from etlrun.lineage.asked import UnknownNameError, find_asked
 

@@ -15,11 +15,11 @@ from etlrun.spec.project import find_project
 @click.command("forget")
 @click.argument("keys", metavar="KEY...", nargs=-1, required=True)
 @click.option("--containing", is_flag=True, help="Every key that holds one of the texts, not only the keys themselves.")
-@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile whose label store is meant.")
+@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile whose label store is changed.")
 def command(keys: tuple[str, ...], containing: bool, profile: str) -> None:
     """Remove every answer about KEY from the label store, whatever was asked about it and however it is spelt.
 
-    A store in a file is written anew, so that no trace is left in it. The next run asks again what is still in the data.
+    A store in a file is rewritten, so that no trace is left in it. The next run asks again what is still in the data.
     """
     from etlrun.enrich.housekeeping import forget_keys
     from etlrun.enrich.labels import open_labels

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command("jobs")
-@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="Whose label store is asked.")
+@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile whose label store is read.")
 @click.option("--json", "as_json", is_flag=True, help="Print an array of jobs.")
 def command(profile: str, as_json: bool) -> None:
     """List the jobs of models with `mode: batch`, the latest first: keys, state, age, money.

@@ -14,7 +14,7 @@ from etlrun.spec.project import find_project
 
 @click.command("prune")
 @click.option("--yes", is_flag=True, help="Remove them; without it they are listed.")
-@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile whose label store is meant.")
+@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile whose label store is changed.")
 def command(yes: bool, profile: str) -> None:
     """List, or with --yes remove, the questions that no prompt of the project asks any more of any model of its profiles.
 

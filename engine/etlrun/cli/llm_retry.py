@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 @click.option(
     "--failed", "failed", is_flag=True, help="Keys without an answer for another reason; runs ask them anyway."
 )
-@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile whose label store is meant.")
+@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile whose label store is changed.")
 def command(prompt: str, refused: bool, failed: bool, profile: str) -> None:
     """Remove what PROMPT's models refused or failed to answer from the label store: the next run asks those keys again.
 
-    Without --refused or --failed both are meant. Nobody is asked now.
+    Without --refused and --failed, both are removed. This command asks no model.
     """
     from etlrun.enrich.housekeeping import ask_again
     from etlrun.enrich.labels import open_labels

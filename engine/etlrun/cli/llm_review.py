@@ -40,7 +40,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what makes a cell a formula for a 
 )
 @click.option("--open", "only_open", is_flag=True, help="Only keys without an answer, and what labelling them gains.")
 @click.option("--users", default="", metavar="COLUMN", help="Count users too: the column that says who is in a row.")
-@click.option("--prompt", default="", metavar="NAME", help="Of a pipeline that asks several, the prompt that is meant.")
+@click.option("--prompt", default="", metavar="NAME", help="The prompt, where the pipeline asks several.")
 @click.option(
     "-o",
     "--output",
@@ -71,7 +71,7 @@ def command(
 
     `row_points` are the percentage points of rows that get an answer once this key and the open ones above it are labelled; with
     --users, `user_points` the same of users. Write labels into the file, correct wrong ones, and give it back with --take: what differs
-    from the models' answers goes into overrides/PROMPT.csv and wins over every model. Keys are computed by duckdb; nobody is asked.
+    from the models' answers goes into overrides/PROMPT.csv and wins over every model. Keys are computed by duckdb; no model is asked.
     """
     from etlrun.enrich.review import read_rows, review
     from etlrun.runtime.asked_keys import look_at_asked

@@ -27,8 +27,8 @@ def command(
     """Print the statements that the tables of PIPELINE..., or of the project, need before a run can publish to them.
 
     A run never changes a table that is there: where a column is new or has another type, it stops. `etlrun migrate` prints what
-    changes the tables, and with --apply runs it, one table after another, each while no run writes to it. A statement that may lose values says so in a
-    comment, and nothing at all is run unless --allow-loss is given. Tables that are missing are made by the run.
+    changes the tables, and with --apply runs it, one table after another, each while no run writes to it. A statement that may lose values has a
+    comment that says so, and then none is run without --allow-loss. Tables that are missing are made by the next run.
     """
     from etlrun.cli.run_project import project_graph
     from etlrun.runtime.migrating import apply, find_migrations, refuse_loss

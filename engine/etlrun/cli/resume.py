@@ -20,7 +20,7 @@ from etlrun.spec.project import find_project
 def command(run: str, wait: float, as_json: bool) -> None:
     """Publish the checked rows of RUN (an id of `etlrun runs`, or its beginning), whose publish failed or was killed.
 
-    Nothing is read or computed again; a sink that was published already is left alone.
+    Nothing is read or computed again; a sink that was published already is skipped.
     """
     from etlrun.cli.options import checked_pipeline
     from etlrun.runtime.resume import resume

@@ -88,7 +88,7 @@ def command(
     which nothing changed since its run is left out, so that the same command goes on where it stopped.
 
     Every pipeline is checked before the first one runs. Exit codes: 0 done, 1 the run failed, 2 the specification or the usage is
-    wrong, 3 a check refused to publish, 4 asking models stopped at a budget or quota and goes on with the next run, 130 interrupted.
+    wrong, 3 a check refused to publish, 4 asking models stopped at a budget or quota (the next run goes on), 130 interrupted.
     Whatever happens, a table is the old one or the new one.
 
     Before models are asked for more than `confirm_above_usd` of etlrun.yaml, a person at the terminal must agree; elsewhere give --yes or
