@@ -23,8 +23,12 @@ demo: .venv/run.stamp data/log_content  ## write sample logs, run a pipeline on 
 	@$(BIN)/etlrun pipelines/behavior.yaml
 	@echo '$$ etlrun dashboard build'
 	@$(BIN)/etlrun dashboard build
+	@echo '$$ etlrun docs build'
+	@$(BIN)/etlrun docs build
+	@echo 'The documentation of this project is build/docs/index.html: open it in a browser.'
 	@echo 'Now `. $(BIN)/activate`, and try:'
 	@echo '  etlrun dashboard build --open                 the two pages in a browser'
+	@echo '  etlrun docs build --open                      where every column comes from, in a browser'
 	@echo '  etlrun test                                   the tests that stand beside the pipelines'
 	@echo '  etlrun check                                  change a word in pipelines/interaction.yaml first'
 	@echo '  etlrun compile pipelines/interaction.yaml     the SQL that runs'
@@ -68,6 +72,11 @@ bench: .venv/dev.stamp .venv/mariadb.stamp .venv/postgres.stamp .venv/jdbc.stamp
 pictures: .venv/run.stamp .venv/chromium.stamp  ## take the pictures of the README again, after make demo
 	@chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --virtual-time-budget=9000 --window-size=1280,1180 \
 	  --screenshot=docs/pictures/interaction.png "file://$(CURDIR)/build/dashboards/interaction.html" >/dev/null 2>&1
+	@$(BIN)/python docs/terminal_picture.py
+	@rm -rf build/customer360 && $(BIN)/etlrun init build/customer360 --template customer360 >/dev/null 2>&1
+	@cd build/customer360 && $(CURDIR)/$(BIN)/etlrun docs build >/dev/null 2>&1
+	@chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --virtual-time-budget=9000 --window-size=1280,840 \
+	  --screenshot=docs/pictures/docs.png "file://$(CURDIR)/build/customer360/build/docs/pipelines/behavior.html" >/dev/null 2>&1
 
 docs: .venv/run.stamp  ## write the reference pages in docs/ and the schema for editors
 	@$(BIN)/python docs/generate.py

@@ -190,3 +190,12 @@ def test_a_name_that_nothing_has_is_named(asked: str, said: str, tmp_path: Path)
     outcome = etlrun(tmp_path, "lineage", asked)
     assert outcome.code == 2
     assert said in outcome.err
+
+
+def test_the_readme_shows_the_graph_that_its_command_prints() -> None:
+    readme = (SHIPPED / "README.md").read_text(encoding="utf-8")
+    command, graph = (
+        readme.split("`etlrun lineage ")[1].split("`", 1)[0],
+        readme.split("```mermaid\n")[1].split("```")[0],
+    )
+    assert etlrun(SHIPPED, "lineage", *command.split()).out == graph
