@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from random import Random
 
-from etlrun.language.functions import ROWS, Function
+from etlrun.language.functions import Function
 
 from .engines import Engines, arrow_table
 from .expressions import compared
-from .grammar import Grammar, Piece
+from .grammar import EXACT, Grammar, Piece
 from .rows import COLUMNS, random_rows
 from .trials import Trial
 
@@ -22,9 +22,9 @@ def try_some(seed: int, engines: Engines) -> Trial:
     rows = random_rows(random, random.choice([1, 1, 6, 12]))
     engines.take({"rows": arrow_table(COLUMNS, rows)})
     grammar = Grammar(random, COLUMNS)
-    scalars = [piece for row in ROWS if row.kind == "scalar" for piece in _calls(grammar, row)]
-    groups = [piece for row in ROWS if row.kind == "aggregate" for piece in _calls(grammar, row)]
-    windows = [piece for row in ROWS if row.kind != "scalar" for piece in _calls(grammar, row, " over (order by k)")]
+    scalars = [piece for row in EXACT if row.kind == "scalar" for piece in _calls(grammar, row)]
+    groups = [piece for row in EXACT if row.kind == "aggregate" for piece in _calls(grammar, row)]
+    windows = [piece for row in EXACT if row.kind != "scalar" for piece in _calls(grammar, row, " over (order by k)")]
     return compared(engines, scalars, groups, windows, len(rows))
 
 
@@ -32,7 +32,9 @@ def untried(seed: int) -> list[str]:
     """The functions of which no call passes the checker: the grammar lacks a literal for them."""
     grammar = Grammar(Random(seed), COLUMNS)
     return [
-        row.name for row in ROWS if not list(_calls(grammar, row, " over (order by k)" if row.kind == "window" else ""))
+        row.name
+        for row in EXACT
+        if not list(_calls(grammar, row, " over (order by k)" if row.kind == "window" else ""))
     ]
 
 

@@ -49,6 +49,20 @@ AGGREGATES: dict[str, tuple[str, ...]] = {
         "sort_array(collect_set(n) filter (where b), false)",
     ),
     "collect_list": ("sort_array(collect_list(g))", "size(collect_list(t))", "sort_array(collect_list(s))"),
+    "median": (
+        "median(n)",
+        "median(p)",
+        "median(x)",
+        "median(m)",
+        "median(y) filter (where b)",
+        "median(x) + median(y)",
+    ),
+    "percentile": ("percentile(n, 0.9)", "percentile(p, 0.25)", "percentile(x, 1)", "percentile_cont(y, 0)"),
+    "stddev_samp": ("stddev_samp(n)", "stddev(p)", "stddev_samp(x)", "stddev(y) filter (where b)"),
+    "stddev_pop": ("stddev_pop(n)", "stddev_pop(p)", "stddev_pop(x)"),
+    "var_samp": ("var_samp(n)", "variance(p)", "var_samp(x)"),
+    "var_pop": ("var_pop(n)", "var_pop(p)", "var_pop(y)"),
+    "corr": ("corr(n, y)", "corr(p, k)", "corr(x, k)", "corr(y, 1)"),
 }
 
 _BY_K = "over (partition by g order by k)"
@@ -79,6 +93,10 @@ WINDOWS: dict[str, tuple[str, ...]] = {
     ),
     "nth_value": (f"nth_value(s, 2) {_BY_K}", "nth_value(n, 3) over (order by k)"),
     "over": (
+        f"median(y) {_BY_K}",
+        "percentile(k, 0.3) over (partition by g)",
+        f"stddev(y) {_BY_K}",
+        "corr(y, k) over (partition by b)",
         f"lag(n) ignore nulls {_BY_K}",
         "lag(s, 2, 'none') ignore nulls over (order by k)",
         "lead(d, 2) ignore nulls over (order by k)",

@@ -351,5 +351,10 @@ SCALARS: dict[str, tuple[str, ...]] = {
         "size(sequence(-3, 99996))",
         "sequence(5, 5)[0]",
     ),
+    "exp": ("exp(x)", "exp(y)", "exp(-p)"),
+    "ln": ("ln(n)", "ln(x)", "ln(p)"),
+    "log10": ("log10(n)", "log10(x)", "log10(m)"),
+    "log2": ("log2(n)", "log2(x)", "log2(y)"),
+    "power": ("power(x, y)", "pow(n, 2)", "power(p, 0.5)", "power(1, x)", "power(-1, x)", "power(x, -1)"),
     "slice": ("slice(a, 1, 2)", "slice(i, 2, 5)", "slice(i, 9, 1)", "slice(a, 1, 0)"),
 }

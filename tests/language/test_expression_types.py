@@ -169,7 +169,8 @@ def test_a_mistake_stands_at_its_word(text: str, code: str, word: str) -> None:
     ("text", "message"),
     [
         ("uper(s)", "there is no function `uper`; did you mean `upper`?"),
-        ("pow(n, 2)", "`pow` is not the same on every engine; multiply: x * x"),
+        ("percentile(n, 90)", "`percentile`: a share from 0 to 1 is expected here; write `percentile(x, 0.9)`"),
+        ("log(n)", "`log` is not the same on every engine; use `ln`, `log10` or `log2`"),
         ("now()", "`now` can give another answer at every run; declare a param of type timestamp and use $name"),
         (
             "first(s)",

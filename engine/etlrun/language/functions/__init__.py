@@ -9,6 +9,7 @@ from etlrun.language.functions.dates import DATES
 from etlrun.language.functions.function import ArgumentProblem, Function, as_decimal, common_type
 from etlrun.language.functions.matching import MATCHING
 from etlrun.language.functions.numbers import NUMBERS
+from etlrun.language.functions.statistics import STATISTICS
 from etlrun.language.functions.text import TEXT
 from etlrun.language.functions.windows import WINDOWS
 
@@ -19,6 +20,7 @@ SUBJECTS: dict[str, tuple[Function, ...]] = {
     "dates": DATES,
     "matching": MATCHING,
     "numbers": NUMBERS,
+    "statistics": STATISTICS,
     "text": TEXT,
     "windows": WINDOWS,
 }

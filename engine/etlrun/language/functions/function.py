@@ -50,6 +50,9 @@ class Function:
     duckdb: Template | None = None
     spark: Template | None = None
     recast: bool = False
+    tolerance: float = (
+        0.0  # how far the engines may be apart, as a share of the value; 0 where they agree to the last bit
+    )
     skips_nulls: bool = False  # may be called with `ignore nulls`
     decides: tuple[int, ...] = ()  # the positions of arguments that only decide about the value, and are no part of it
     picks: bool = False  # gives one of several equal values: -0.0 is read as 0.0, so that all of them are the same
