@@ -24,6 +24,7 @@ from etlrun.dashboards import measures, powerbi
 from etlrun.dashboards import spec as dashboards
 from etlrun.language.columns import SCALARS, SPELLINGS, Type
 from etlrun.language.functions import FUNCTIONS
+from etlrun.language.precedence import TIGHTEST_FIRST
 from etlrun.spec import cases, mappings, pipeline, project, shared
 from etlrun.spec.fields import (
     AnswerRow,
@@ -90,6 +91,12 @@ def functions_page() -> str:
         "A value that cannot be computed (an overflow, a division by zero, text that is no number) ends the run with its place in the "
         "spec. An engine need not compute what nothing reads: the other operand of a null, a column that no later step uses. "
         "Where equal values become one (groups, distinct rows, `min`, `max`, sets) -0.0 is 0.0.",
+    ]
+    operators = [[", ".join(f"`{one}`" for one in row.written), row.takes, row.gives] for row in TIGHTEST_FIRST]
+    parts += [
+        "## Operators",
+        "Those that bind tightest come first; in a line they go from left to right. Null with anything is null, but where the table says otherwise.",
+        _table(["written", "takes", "gives"], operators).replace("a || b", "a \\|\\| b").replace("a | b", "a \\| b"),
     ]
     for kind, title in (("scalar", "Of one row"), ("aggregate", "Of a group of rows"), ("window", "Of a window")):
         rows = [

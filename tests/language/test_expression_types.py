@@ -170,6 +170,12 @@ def test_a_mistake_stands_at_its_word(text: str, code: str, word: str) -> None:
     [
         ("uper(s)", "there is no function `uper`; did you mean `upper`?"),
         ("percentile(n, 90)", "`percentile`: a share from 0 to 1 is expected here; write `percentile(x, 0.9)`"),
+        ("to_number(s)", "there is no function `to_number`; use cast(x as decimal(10,2)), with the type it is to have"),
+        (
+            "cast(n as decimal(38,10)) > cast(n as decimal(38,2))",
+            "decimal(38,10) and decimal(38,2) do not compare; cast the one of more digits behind the point to decimal(38,2), "
+            "which rounds it, or both to double",
+        ),
         ("log(n)", "`log` is not the same on every engine; use `ln`, `log10` or `log2`"),
         ("now()", "`now` can give another answer at every run; declare a param of type timestamp and use $name"),
         (

@@ -105,3 +105,52 @@ def test_a_misspelt_relation_is_named(tmp_path: Path) -> None:
 def test_chains_that_read_each_other_are_a_cycle(tmp_path: Path) -> None:
     text = "steps:\n  one:\n    - sql: select k from two\n  two:\n    - sql: select k from one\n"
     assert "cycle" in {code for code, _ in refused(tmp_path, text, ROWS)}
+
+
+def test_group_by_takes_a_name_that_select_gives(case: Case) -> None:
+    case.gives(
+        """
+        steps:
+          out:
+            - sql: |
+                select upper(s) as u, extract(year from d) as y, count(*) as n
+                from a
+                group by u, y
+                having upper(s) <> 'C'
+                order by n desc, u, y
+                limit 9
+        """,
+        """
+        a: {s: string, d: date}
+        | s    | d          |
+        | a    | 2024-01-01 |
+        | A    | 2024-12-31 |
+        | A    | 2025-01-01 |
+        | c    | 2024-01-01 |
+        | null | null       |
+        ->
+        | u | y    | n |
+        | A | 2024 | 2 |
+        | A | 2025 | 1 |
+        """,
+    )
+
+
+def test_a_column_that_is_read_comes_before_a_name_that_select_gives(case: Case) -> None:
+    case.gives(
+        "steps:\n  out:\n    - sql: select count(*) as s, t from a group by t\n",
+        """
+        a: {s: string, t: int}
+        | s | t |
+        | x | 1 |
+        | y | 1 |
+        ->
+        | s | t |
+        | 2 | 1 |
+        """,
+    )
+
+
+def test_group_by_refuses_the_name_of_an_aggregate(tmp_path: Path) -> None:
+    steps = "steps:\n  out:\n    - sql: select s, count(*) as n from a group by s, n\n"
+    assert ("not-allowed-here", "count") in refused(tmp_path, steps, "    a: {s: string}\n")

@@ -10,7 +10,7 @@ from etlrun.language.columns import BIGINT, BOOLEAN, DATE, NULL, TIMESTAMP, Type
 from etlrun.language.expressions import TYPE
 from etlrun.language.frames import FRAMED, check_frame
 from etlrun.language.functions import FUNCTIONS, Function, common_type
-from etlrun.language.functions.left_out import NOT_DETERMINISTIC, NOT_EQUAL, NOT_SAFE
+from etlrun.language.functions.left_out import ELSEWHERE, NOT_DETERMINISTIC, NOT_EQUAL, NOT_SAFE
 from etlrun.language.operators import as_moment, comparable
 from etlrun.language.templates import text_of, whole_of
 
@@ -45,7 +45,9 @@ def visit_call(checker: Checker, node: exp.Expr) -> Type:
 def _unknown(checker: Checker, node: exp.Anonymous) -> Type:
     name = node.name.lower()
     message, fix = f"there is no function `{node.name}`", nearest(name, tuple(FUNCTIONS))
-    if name in NOT_DETERMINISTIC:
+    if name in ELSEWHERE:
+        fix = ELSEWHERE[name]
+    elif name in NOT_DETERMINISTIC:
         message, fix = f"`{node.name}` can give another answer at every run", NOT_DETERMINISTIC[name]
     elif name in NOT_EQUAL:
         message, fix = f"`{node.name}` is not the same on every engine", NOT_EQUAL[name]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from etlrun.language.places import clause, closed, span
+from etlrun.language.precedence import loose_operands
 from etlrun.language.problems import Problem
 from etlrun.language.refusals import ARGUMENTS, NODES, Refusal
 
@@ -224,6 +225,9 @@ def misfits(tree: exp.Expr, text: str, wanted: Slot) -> Iterator[Problem]:
             and all(key in row for key, value in node.args.items() if value)
         ):
             yield Problem("syntax", needed[1], *clause("", node.parent or node, text), needed[2])
+        for operand in loose_operands(node):
+            message = "engines do not agree which of these two operators comes first"
+            yield Problem("syntax", message, *span(operand, text), _bracketed(operand, text))
         for key, value in node.args.items():
             for part in value if isinstance(value, list) else (value,):
                 if _is_absent(part):
@@ -296,6 +300,11 @@ def _problem(refusal: Refusal, node: exp.Expr, place: tuple[int, int], text: str
     written = text[slice(*closed(span(node, text), text))] if is_placed else (node.text("this") or node.key).lower()
     message = refusal.message.replace("{sql}", shortened(written))
     return Problem(refusal.code, message, max(0, start), max(end, start + 1, 1), refusal.fix)
+
+
+def _bracketed(operand: exp.Expr, text: str) -> str:
+    written = shortened(text[slice(*closed(span(operand, text), text))])
+    return f"put this in brackets: ({'not ' if isinstance(operand, exp.Not) else ''}{written})"
 
 
 def detail(node: exp.Expr) -> str:

@@ -19,7 +19,8 @@ def grouping(checker: QueryChecker, query: exp.Select, names: Names) -> tuple[ex
     if not is_grouped_query(query):
         return None
     keys = tuple(
-        checker.expression(key, names, replace=True) for key in (list(group.expressions) if group is not None else ())
+        checker.expression(key, names, replace=True)
+        for key in (_spelled_out(query, group, names) if group is not None else ())
     )
     for key in keys:
         if has_aggregate(key) or has_window(key):
@@ -33,6 +34,18 @@ def grouping(checker: QueryChecker, query: exp.Select, names: Names) -> tuple[ex
     if having is not None:
         _grouped(checker, having.this, keys)
     return keys
+
+
+def _spelled_out(query: exp.Select, group: exp.Expr, names: Names) -> list[exp.Expr]:
+    """The items of GROUP BY, a name that SELECT gives replaced by what it is given to; a column that is read comes first."""
+    given = {item.alias.lower(): item.this for item in query.expressions if isinstance(item, exp.Alias)}
+    for key in list(group.expressions):
+        if not isinstance(key, exp.Column) or key.table or any(key.name in columns for _, columns in names):
+            continue
+        meant = given.get(key.name.lower())
+        if meant is not None:
+            key.replace(meant.copy())
+    return list(group.expressions)
 
 
 def _grouped(checker: QueryChecker, node: exp.Expr, keys: tuple[exp.Expr, ...]) -> None:

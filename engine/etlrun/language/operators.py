@@ -26,7 +26,7 @@ from etlrun.language.columns import (
 )
 from etlrun.language.constants import misfit_of_cast
 from etlrun.language.expressions import TYPE, cast, data_type, type_from_tree
-from etlrun.language.functions import common_type
+from etlrun.language.functions import as_decimal, common_type
 from etlrun.language.functions.numbers import decimal_operand, decimal_remainder
 from etlrun.language.grammar import detail
 from etlrun.language.templates import text_of
@@ -136,8 +136,17 @@ def comparable(checker: Checker, operands: list[exp.Expr], node: exp.Expr) -> Ty
     shared = common_type(types)
     if shared is None:
         names = " and ".join(dict.fromkeys(str(kind) for kind in types if kind != NULL))
-        return checker.complain(node, "type-mismatch", f"{names} do not compare", "cast one of them")
+        return checker.complain(node, "type-mismatch", f"{names} do not compare", _to_compare(types))
     return shared
+
+
+def _to_compare(types: list[Type]) -> str:
+    """To what the operands of a comparison are cast."""
+    known = [kind for kind in types if kind != NULL]
+    if not all(kind.is_numeric for kind in known):
+        return "cast one of them"
+    scale = min(as_decimal(kind).scale for kind in known)
+    return f"cast the one of more digits behind the point to decimal(38,{scale}), which rounds it, or both to double"
 
 
 def as_moment(checker: Checker, operand: exp.Expr, kind: Type, moment: Type) -> Type:

@@ -92,6 +92,33 @@ NOT_EQUAL = {
     "date_part": "use `year`, `month`, `day`, `hour`, ...",
 }
 
+# Known elsewhere under a name that no function here has.
+ELSEWHERE = {
+    **dict.fromkeys(
+        ("to_number", "to_decimal", "to_numeric", "convert"),
+        "use cast(x as decimal(10,2)), with the type it is to have",
+    ),
+    **dict.fromkeys(
+        ("to_char", "strftime", "format", "format_datetime", "dateformat"), "use date_format(day, 'yyyy-MM-dd')"
+    ),
+    **dict.fromkeys(
+        ("strptime", "str_to_date", "parse_date", "parse_timestamp", "safe_cast"),
+        "use `to_date`, `to_timestamp` or `try_cast`",
+    ),
+    **dict.fromkeys(("iif", "decode"), "use if(condition, a, b), or case when"),
+    **dict.fromkeys(("is_null",), "write x is null"),
+    **dict.fromkeys(("is_not_null", "notnull"), "write x is not null"),
+    **dict.fromkeys(("char_len",), "use `length`"),
+    **dict.fromkeys(("getdate", "sysdate", "systimestamp"), _RUN),
+    **dict.fromkeys(("rownum",), "use row_number() in a `window` step"),
+    **dict.fromkeys(("datename", "to_varchar"), "use date_format(day, 'yyyy-MM-dd')"),
+    **dict.fromkeys(("generate_series", "range"), "use `sequence`"),
+    **dict.fromkeys(("datetrunc", "time_bucket", "date_bin"), "use date_trunc('month', day)"),
+    **dict.fromkeys(("toupper",), "use `upper`"),
+    **dict.fromkeys(("tolower",), "use `lower`"),
+    **dict.fromkeys(("zeroifnull", "nullifzero"), "use coalesce(x, 0), or nullif(x, 0)"),
+}
+
 # Would run code, read files or stop the run.
 NOT_SAFE = dict.fromkeys(
     (

@@ -1,0 +1,57 @@
+"""Operators that engines order differently stand in brackets, and the others bind as the documentation says."""
+
+from __future__ import annotations
+
+import pytest
+from sqlglot import exp
+
+from etlrun.language.expressions import ExpressionError, parse
+from etlrun.language.precedence import TIGHTEST_FIRST
+
+
+@pytest.mark.parametrize(
+    ("text", "operand"),
+    [
+        ("a | b & c", "a | b"),
+        ("a & b ^ c", "a & b"),
+        ("a = b = c", "a = b"),
+        ("a = b < c", "b < c"),
+        ("a = b in (1, 2)", "b in (1, 2)"),
+        ("a = b between c and d", "b between c and d"),
+        ("a = not b", "not b"),
+        ("a = b like 'x'", "b like 'x'"),
+    ],
+)
+def test_operators_of_no_common_order_need_brackets(text: str, operand: str) -> None:
+    with pytest.raises(ExpressionError) as caught:
+        parse(text)
+    (problem,) = caught.value.problems
+    assert problem.fix == f"put this in brackets: ({operand})"
+    parse(text.replace(operand, f"({operand})"))
+
+
+def test_operators_bind_in_the_order_of_the_documentation() -> None:
+    binary = [one for row in TIGHTEST_FIRST for one in row.written if one.startswith("a ") and one.endswith(" b")]
+    signs = [one.removeprefix("a ").removesuffix(" b") for one in binary]
+    for at, tight in enumerate(signs):
+        for loose in signs[at + 1 :]:
+            if _is_refused(f"a {tight} b {loose} c"):
+                continue
+            assert _binds_first(tight, loose), (tight, loose)
+
+
+def _is_refused(text: str) -> bool:
+    try:
+        parse(text)
+    except ExpressionError:
+        return True
+    return False
+
+
+def _binds_first(tight: str, loose: str) -> bool:
+    return _shape(f"a {tight} b {loose} c") == _shape(f"(a {tight} b) {loose} c")
+
+
+def _shape(text: str) -> exp.Expr:
+    """The tree of an expression without its brackets."""
+    return parse(text).transform(lambda node: node.this if isinstance(node, exp.Paren) else node)
