@@ -258,6 +258,45 @@ def test_a_span_of_months_is_a_run_each_and_goes_on(folder: Path) -> None:
         ]
 
 
+SHOPS = """
+pipeline: shops
+params: {month: month, shop: string}
+sources:
+  sales: {csv: {path: sales.csv, columns: {month: string, shop: string, a: int}}}
+steps:
+  out:
+    - from: sales
+    - filter: month = $month and shop = $shop
+sinks:
+  out:
+    table: {from: out, connection: warehouse, write: {replace_where: month = $month and shop = $shop}}
+"""
+
+
+def test_lists_of_values_are_a_run_for_each_choice(folder: Path) -> None:
+    (folder / "pipelines/shops.yaml").write_text(SHOPS)
+    (folder / "sales.csv").write_text("month,shop,a\n2021-12,A,1\n2022-01,A,2\n2021-12,B,3\n2022-01,B,4\n")
+    runs = etlrun(folder, "run", "shops", "--for", "month=2021-12..2022-01", "--for", "shop=B,A", "--json", "-q")
+    assert [found["status"] for found in json.loads(runs.out)] == ["done"] * 4
+    with duckdb.connect(str(folder / "w.duckdb"), read_only=True) as connection:
+        assert sorted(connection.sql("SELECT a FROM out").fetchall()) == [(1,), (2,), (3,), (4,)]
+    for listed, message in (
+        (["shp=A"], "has no param `shp`; did you mean `shop`?"),
+        (["shop=A", "shop=B"], "`shop` has its values already"),
+        (["shop"], "`shop` is not NAME=VALUE,VALUE"),
+        (["month=2022"], "`2022` is not a month"),
+        (["month=2022-02..2022-01"], "2022-01 is before 2022-02"),
+    ):
+        options = [word for text in listed for word in ("--for", text)]
+        refused = etlrun(folder, "run", "shops", *options, "--set", "month=2022-01")
+        assert refused.code == 2 and message in refused.err
+    (folder / "pipelines/shops.yaml").write_text(
+        SHOPS.replace("{replace_where: month = $month and shop = $shop}", "{replace_where: month = $month}")
+    )
+    shared = etlrun(folder, "run", "shops", "--for", "shop=A,B", "--set", "month=2022-01")
+    assert shared.code == 2 and "`out` replaces the same rows for each shop" in shared.err
+
+
 def test_a_span_is_refused_where_only_its_last_part_would_stay(folder: Path) -> None:
     whole = MONTHS.replace("{replace_where: month = $month}", "replace")
     (folder / "pipelines/months.yaml").write_text(whole)

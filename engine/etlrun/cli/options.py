@@ -226,7 +226,7 @@ def read_settings(settings: tuple[str, ...]) -> dict[str, str]:
         if not equals or not name:
             raise click.BadParameter(f"`{setting}` is not NAME=VALUE", param_hint="--set")
         if name.strip() in found:
-            message = f"`{name.strip()}` is set twice, and a run has one value; months and days are run one after another with --from and --to"
+            message = f"`{name.strip()}` is set twice, and a run has one value; several are run one after another with --for {name.strip()}=A,B"
             raise click.BadParameter(message, param_hint="--set")
         found[name.strip()] = value
     return found

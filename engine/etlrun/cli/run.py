@@ -57,6 +57,13 @@ if TYPE_CHECKING:
     help="With one PIPELINE: run it for each month or day from this one on.",
 )
 @click.option("--to", "last", default="", metavar="VALUE", help="With --from: the last month or day.")
+@click.option(
+    "--for",
+    "listed",
+    multiple=True,
+    metavar="NAME=VALUES",
+    help="With one PIPELINE: run it for each of these values of a param: `shop=A,B`, `month=2024-01..2024-12`.",
+)
 @click.option("--full", is_flag=True, help="Run also the pipelines of the project for which nothing changed.")
 @click.option(
     "--junit",
@@ -75,6 +82,7 @@ def command(
     exclude: tuple[str, ...],
     first: str,
     last: str,
+    listed: tuple[str, ...],
     options: ProjectOptions,
 ) -> None:
     """Run PIPELINE... (files, or names of pipelines of the project) and publish their results.
@@ -85,7 +93,8 @@ def command(
     commas between them all must be true.
 
     `--from 2022-01 --to 2022-06` runs one pipeline for each value of its `month` or `date` param, each in a run of its own; a value for
-    which nothing changed since its run is left out, so that the same command goes on where it stopped.
+    which nothing changed since its run is left out, so that the same command goes on where it stopped. `--for month=2022-01..2022-06
+    --for shop=A,B` runs it for each month and shop.
 
     Every pipeline is checked before the first one runs. Exit codes: 0 done, 1 the run failed, 2 the specification or the usage is
     wrong, 3 a check refused to publish, 4 asking models stopped at a budget or quota (the next run goes on), 130 interrupted.
@@ -94,8 +103,8 @@ def command(
     Before models are asked for more than `confirm_above_usd` of etlrun.yaml, a person at the terminal must agree; elsewhere give --yes or
     --max-usd.
     """
-    if first or last:
-        raise SystemExit(_run_periods(pipelines, first, last, options))
+    if first or last or listed:
+        raise SystemExit(_run_periods(pipelines, first, last, listed, options))
     if not pipelines:
         raise SystemExit(_run_chosen(select, exclude, options))
     if select or exclude or options.junit:
@@ -105,9 +114,15 @@ def command(
     )
 
 
-def _run_periods(pipelines: Sequence[Path], first: str, last: str, options: ProjectOptions) -> int:
-    from etlrun.cli.run_periods import run_periods
+def _run_periods(
+    pipelines: Sequence[Path], first: str, last: str, listed: Sequence[str], options: ProjectOptions
+) -> int:
+    from etlrun.cli.run_periods import run_periods, run_values
 
+    if listed and (first or last or len(pipelines) != 1):
+        raise click.UsageError("--for is for one PIPELINE, without --from and --to: `--for month=2024-01..2024-12`")
+    if listed:
+        return run_values(pipelines[0], listed, options)
     if len(pipelines) != 1 or not (first and last):
         raise click.UsageError("--from and --to go together, with one PIPELINE")
     return run_periods(pipelines[0], first, last, options)
