@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     "--format",
     "form",
     default="text",
-    type=click.Choice(["text", "json", "mermaid"]),
+    type=click.Choice(["text", "json", "mermaid", "openlineage"]),
     show_default=True,
     help="The output format.",
 )
@@ -36,11 +36,14 @@ def command(asked: str, form: str, *, as_json: bool) -> None:
     What a column is made of and what only decides about it (a condition, a filter, a join) are kept apart. A trail goes on through
     tables that other pipelines of the project publish. Of a source it also shows which published columns its columns reach.
 
-    Only the specification is read.
+    Only the specification is read. `openlineage` prints an event of OpenLineage, a line each, for every pipeline that is asked for.
     """
     from etlrun.lineage.asked import UnknownNameError, find_asked
 
     pipelines, chosen, rest = _chosen(asked)
+    if form == "openlineage" and not as_json:
+        _print_events(chosen)
+        return
     try:
         found = [one for pipeline in chosen for one in find_asked(pipeline, rest)]
     except UnknownNameError as error:
@@ -113,6 +116,14 @@ def _print_json(found: list[AskedColumns], pipelines: dict[str, PipelineLineage]
         for one in found
     ]
     click.echo(json.dumps(objects, ensure_ascii=False))
+
+
+def _print_events(chosen: list[PipelineLineage]) -> None:
+    from etlrun.lineage.open_lineage import job_event
+    from etlrun.runtime.watching import addresses, now
+
+    for one in chosen:
+        click.echo(json.dumps(job_event(one.checked, addresses(one.checked), now()), ensure_ascii=False))
 
 
 def _texts(found: list[AskedColumns], pipelines: dict[str, PipelineLineage]) -> Iterator[str]:

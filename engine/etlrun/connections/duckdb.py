@@ -27,6 +27,9 @@ class Duckdb(Connection):
 
     path: str = key("the file, relative to the project's folder")
 
+    def dataset(self, name: str, root: Path, environment: Callable[[str], str]) -> tuple[str, str]:
+        return "file", f"{(root / environment(self.path)).resolve()}:"
+
     def open(self, name: str, root: Path, environment: Callable[[str], str], *, writing: bool) -> Database:
         from etlrun.connections._duckdb import open_warehouse
 

@@ -80,6 +80,10 @@ class Mysql(ServerConnection):
             lambda error: explain(server_error(error), address),
         )
 
+    def dataset(self, name: str, root: Path, environment: Callable[[str], str]) -> tuple[str, str]:
+        address, _ = self.target(name, root, environment)
+        return f"mysql://{address.host}:{address.port}", f"{address.database}."
+
     def mysql_server(self, name: str, root: Path, environment: Callable[[str], str]) -> tuple[str, str] | None:
         address, _ = self.target(name, root, environment)
         return f"{address.host}:{address.port}", address.database

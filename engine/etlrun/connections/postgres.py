@@ -71,6 +71,10 @@ class Postgres(ServerConnection):
 
         return QUERIES
 
+    def dataset(self, name: str, root: Path, environment: Callable[[str], str]) -> tuple[str, str]:
+        address, _ = self.target(name, root, environment)
+        return f"postgres://{address.host}:{address.port}", f"{address.database}."
+
     def lines(self, name: str, root: Path, environment: Callable[[str], str]) -> ServerAccess:
         from etlrun.connections._postgres.errors import explain, server_error
         from etlrun.connections._postgres.session import open_transactional

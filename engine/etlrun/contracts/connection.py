@@ -266,6 +266,10 @@ class Connection(Described):
             "give `labels` the name of a `mysql` or `postgres` connection, or the path of a file",
         )
 
+    def dataset(self, name: str, root: Path, environment: Callable[[str], str]) -> tuple[str, str]:
+        """How catalogues of data call its tables: a namespace, and what stands before a table's name. Raises RunFailure; reaches nothing."""
+        return "etlrun", f"{name}."
+
     def mysql_server(self, name: str, root: Path, environment: Callable[[str], str]) -> tuple[str, str] | None:
         """`host:port` and the database, for tools that speak MySQL's protocol; None where the connection does not. Reaches nothing."""
         return None

@@ -13,6 +13,7 @@ from etlrun.runtime.run import spec_hash
 from etlrun.runtime.run_folder import RunFolder
 from etlrun.runtime.run_records import is_alive
 from etlrun.runtime.stage import from_record
+from etlrun.runtime.watching import tell_end
 from etlrun.stopping import Stopped, orderly
 from etlrun.working import Reporter
 
@@ -20,23 +21,7 @@ from etlrun.working import Reporter
 @orderly()
 def resume(checked: Checked, folder: RunFolder, record: Record, reporter: Reporter, wait: float = 0.0) -> Record:
     """Publish what the run staged, under the run's own id. Raises RunFailure where it has no stage or the specification changed."""
-    if record.status == "running" and is_alive(record):
-        raise RunFailure(
-            "usage", "run-alive", f"the run `{folder.id}` is still at work on {record.host}", "wait until it is done"
-        )
-    if record.status == "done":
-        raise RunFailure("usage", "nothing-staged", f"the run `{folder.id}` is done", "nothing is left to publish")
-    if not record.staged:
-        raise RunFailure(
-            "usage",
-            "nothing-staged",
-            f"the run `{folder.id}` ({record.status}) has no checked rows to publish",
-            "run the pipeline again",
-        )
-    if spec_hash(checked) != record.spec_hash:
-        raise RunFailure(
-            "usage", "spec-changed", f"the pipeline has changed since the run `{folder.id}`", "run the pipeline again"
-        )
+    _refuse_resuming(checked, folder, record)
     started = time.monotonic()
     plan = make_plan(checked)
     staged = {
@@ -57,4 +42,26 @@ def resume(checked: Checked, folder: RunFolder, record: Record, reporter: Report
     record.seconds += time.monotonic() - started
     folder.write_record(record.as_record())
     folder.sweep(staged=True)
+    tell_end(checked, record, reporter)
     return record
+
+
+def _refuse_resuming(checked: Checked, folder: RunFolder, record: Record) -> None:
+    """Raises RunFailure where a run cannot be resumed."""
+    if record.status == "running" and is_alive(record):
+        raise RunFailure(
+            "usage", "run-alive", f"the run `{folder.id}` is still at work on {record.host}", "wait until it is done"
+        )
+    if record.status == "done":
+        raise RunFailure("usage", "nothing-staged", f"the run `{folder.id}` is done", "nothing is left to publish")
+    if not record.staged:
+        raise RunFailure(
+            "usage",
+            "nothing-staged",
+            f"the run `{folder.id}` ({record.status}) has no checked rows to publish",
+            "run the pipeline again",
+        )
+    if spec_hash(checked) != record.spec_hash:
+        raise RunFailure(
+            "usage", "spec-changed", f"the pipeline has changed since the run `{folder.id}`", "run the pipeline again"
+        )

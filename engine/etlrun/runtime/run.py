@@ -39,6 +39,7 @@ from etlrun.runtime.run_folder import RunFolder, new_run
 from etlrun.runtime.run_records import sweep_old
 from etlrun.runtime.sources import account, find_files, look_at_tables, read_sources
 from etlrun.runtime.stage import Staged, take_stock
+from etlrun.runtime.watching import tell_end, tell_start
 from etlrun.stopping import Stopped, is_asked, orderly, safe_point
 from etlrun.warehouse.opening import filled
 from etlrun.working import Reporter, in_background, wait_for, work
@@ -64,6 +65,8 @@ def run_pipeline(checked: Checked, reporter: Reporter, options: RunOptions) -> R
     record = _new_record(checked, folder)
     try:
         folder.write_record(record.as_record())
+        if options.publishes:
+            tell_start(checked, record, reporter)
         _Run(checked, reporter, folder, record).run(options)
         record.status = "done" if options.publishes else "dry-run"
     except RunFailure as found:
@@ -85,10 +88,17 @@ def run_pipeline(checked: Checked, reporter: Reporter, options: RunOptions) -> R
         if is_asked():
             record.stop()
         record.seconds = time.monotonic() - started
-        folder.sweep(staged=not record.keeps_stage)
-        with contextlib.suppress(OSError):
-            folder.write_record(record.as_record())
+        _keep(folder, record)
+        if options.publishes:
+            tell_end(checked, record, reporter)
     return record
+
+
+def _keep(folder: RunFolder, record: Record) -> None:
+    """Leave what is of use after a run: its record, and the rows that could still be published."""
+    folder.sweep(staged=not record.keeps_stage)
+    with contextlib.suppress(OSError):
+        folder.write_record(record.as_record())
 
 
 def _new_folder(runs: Path, reporter: Reporter) -> RunFolder:
