@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from commanding import etlrun
+from etlrun.deploy.deployment import Deployment, tasks_of
 from projects import Project
 
 CORE = """sources:
@@ -141,3 +142,15 @@ def test_the_hooks_of_pre_commit_name_commands_that_there_are() -> None:
     hooks = yaml.safe_load((Path(__file__).parents[2] / ".pre-commit-hooks.yaml").read_text())
     assert [hook["entry"] for hook in hooks] == ["etlrun check", "etlrun test"]
     assert all(hook["language"] == "python" and not hook["pass_filenames"] for hook in hooks)
+
+
+def test_tasks_never_share_a_name() -> None:
+    pipelines = dict.fromkeys(("a b", "a-b", "a_b", "a-b-2", "a b 3"), ())
+    tasks = tasks_of(Deployment("shop", pipelines, "0 5 * * *", ""))
+    assert {name: command[2] for name, command in tasks.commands.items()} == {
+        "a-b": "a b",
+        "a-b-4": "a-b",
+        "a-b-5": "a_b",
+        "a-b-2": "a-b-2",
+        "a-b-3": "a b 3",
+    }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 RETRIED = (1, 4)  # a failure of a source, sink or engine, and a budget that is used up: the next try may go on
 FINAL = (2, 3)  # a mistake in the specification, and a check that refused: another try gives the same
@@ -46,10 +47,7 @@ class Tasks:
 
 def tasks_of(deployment: Deployment, separator: str = "-") -> Tasks:
     """The tasks of a project, each under a name of its own; `separator` stands between the words of a name."""
-    names: dict[str, str] = {}
-    for number, pipeline in enumerate(deployment.pipelines):
-        name = plain_name(pipeline).replace("-", separator)
-        names[pipeline] = name if name not in names.values() else f"{name}{separator}{number}"
+    names = _names_of(tuple(deployment.pipelines), separator)
     return Tasks(
         {name: deployment.arguments(pipeline) for pipeline, name in names.items()},
         {
@@ -58,3 +56,14 @@ def tasks_of(deployment: Deployment, separator: str = "-") -> Tasks:
             if before
         },
     )
+
+
+def _names_of(pipelines: Sequence[str], separator: str) -> dict[str, str]:
+    """A name for each pipeline; of those with the same plain name all but the first have a number that makes no other one's name."""
+    plain = {pipeline: plain_name(pipeline).replace("-", separator) for pipeline in pipelines}
+    names: dict[str, str] = {}
+    for pipeline, name in plain.items():
+        numbered = (f"{name}{separator}{number}" for number in count(2))
+        free = (other for other in numbered if other not in {*plain.values(), *names.values()})
+        names[pipeline] = name if name not in names.values() else next(free)
+    return names
