@@ -174,23 +174,28 @@ def test_a_fill_of_null_or_of_another_type_is_refused(tmp_path: Path) -> None:
         )
 
 
+OTHERS = """
+    a: {k: int, t: string, x: bigint}
+    | k | t     | x    |
+    | 1 | TV    | 5    |
+    | 1 | Other | 7    |
+    | 1 | null  | 9    |
+    | 2 | TV    | null |
+    ->
+"""
+
+
 def test_a_pivot_may_keep_the_rows_of_other_labels_and_of_none_in_a_column(case: Case) -> None:
-    rows = """
-        a: {k: int, t: string, x: bigint}
-        | k | t     | x    |
-        | 1 | TV    | 5    |
-        | 1 | Other | 7    |
-        | 1 | null  | 9    |
-        | 2 | TV    | null |
-        ->
-    """
     case.gives(
         steps("{by: [k], pivot: {column: t, labels: [TV, Film], value: sum(x), fill: 0, other: rest}}"),
-        rows + "    | k | Film | TV | rest |\n        | 1 | 0 | 5 | 16 |\n        | 2 | 0 | 0 | 0 |\n",
+        OTHERS + "    | k | Film | TV | rest |\n    | 1 | 0 | 5 | 16 |\n    | 2 | 0 | 0 | 0 |\n",
     )
+
+
+def test_a_pivot_without_groups_counts_the_rows_of_other_labels(case: Case) -> None:
     case.gives(
         steps("{pivot: {column: t, labels: [TV], value: count(*), name: tv, other: rest}}"),
-        rows + "    | tv | rest |\n        | 2 | 2 |\n",
+        OTHERS + "    | tv | rest |\n    | 2 | 2 |\n",
     )
 
 
