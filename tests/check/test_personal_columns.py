@@ -143,6 +143,16 @@ def test_tags_go_with_the_tables_of_other_pipelines(tmp_path: Path, how: str) ->
     assert "`digits` is made from `ends.digits`, which is tagged `pii`" in out
 
 
+def test_a_table_is_not_asked_about_while_nobody_knows_its_tags(tmp_path: Path) -> None:
+    many = project(tmp_path)
+    many.pipeline(f"{SOURCES}steps: {{r: [{{from: users}}, {{rename: {{fone: number}}}}]}}\n", "core")
+    text = "sources: {ends: {table: {connection: warehouse, table: ends, columns: {digits: string}}}}\nsteps:\n  r:\n"
+    text += "    - from: ends\n    - enrich: {key: digits, prompt: kind, model: titles}\n"
+    text += "sinks:\n  labels: {table: {from: r, connection: warehouse, write: replace}}\n"
+    out = etlrun(tmp_path, "check", many.pipeline(text, "last")).out
+    assert "whether that is tagged `pii` is not known while pipelines/core.yaml has mistakes" in out
+
+
 def test_a_table_that_a_pipeline_reads_from_itself_keeps_its_tags(tmp_path: Path) -> None:
     columns = "{connection: warehouse, table: r, columns: {first: string, second: string, third: string}}"
     text = f"{SOURCES}  old: {{table: {columns}}}\nsteps:\n"

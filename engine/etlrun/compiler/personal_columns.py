@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from etlrun.compiler.check import Checked
@@ -57,16 +57,36 @@ def reads_tables(checked: Checked) -> bool:
     return any(use.value.table_read() for use in checked.pipeline.sources.values())
 
 
-def refuse_unallowed(checked: Checked, tables: PersonalTables) -> list[Diagnostic]:
-    """The mistakes of the steps that send what is made from tagged columns to models, or that allow what does not come there."""
+def refuse_unallowed(checked: Checked, tables: PersonalTables, unread: Sequence[str]) -> list[Diagnostic]:
+    """The mistakes of the steps that send what is made from tagged columns to models, or that allow what does not come there.
+
+    While the files `unread` have mistakes, nobody knows what is tagged in a table, and nothing that is made from one is sent.
+    """
     tagged = _tagged(checked, tables)
     problems: list[Diagnostic] = []
     plan = make_plan(checked)
     lineages = plan_lineage(plan, {})
     for relation in plan.relations:
         if relation.ask is not None:
+            if unread:
+                problems += _unknown(checked, relation, relation.ask, lineages[relation.reads[0]], unread[0])
             problems += _refused(checked, relation, relation.ask, lineages[relation.reads[0]], tagged)
     return problems
+
+
+def _unknown(
+    checked: Checked, relation: Relation, ask: Ask, given: RelationLineage, unread: str
+) -> Iterator[Diagnostic]:
+    use = checked.pipeline.chains[relation.name.split(".")[0]][relation.step]
+    for index, part in enumerate(ask.parts):
+        origins = sorted((given.column(part) or NOTHING).direct)
+        read = [one for one in origins if checked.pipeline.sources[one.relation].value.table_read()]
+        if read:
+            where = checked.scope(use.where).place(("key", index))
+            message = f"`{part}` is made from `{read[0]}`, and whether that is tagged `pii` is not known while {unread} has mistakes"
+            yield checked.pipeline.document.diagnose(
+                where, "pii-in-prompt", message, "correct that file first: `etlrun check`"
+            )
 
 
 def asks_models(checked: Checked) -> bool:

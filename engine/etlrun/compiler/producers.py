@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -46,8 +46,8 @@ class ProjectPipelines:
         """Read and check a pipeline file. Raises SpecError with every mistake, and CircularPipelinesError."""
         checked = self.check_names(path)
         if asks_models(checked):
-            tables = self._personal_tables if reads_tables(checked) else {}
-            if problems := refuse_unallowed(checked, tables):
+            tables, unread = self._personal_tables if reads_tables(checked) else ({}, ())
+            if problems := refuse_unallowed(checked, tables, unread):
                 raise SpecError(problems)
         return checked
 
@@ -82,13 +82,21 @@ class ProjectPipelines:
             self._open.pop()
 
     @cached_property
-    def _personal_tables(self) -> PersonalTables:
-        """Of pipelines with mistakes nothing is known here; they cannot run."""
-        found = []
+    def _personal_tables(self) -> tuple[PersonalTables, tuple[str, ...]]:
+        """The tagged columns of the project's tables, and the files that have mistakes, where they might tag more."""
+        found: list[Checked] = []
+        unread: list[str] = []
         for path in self.files:
-            with suppress(SpecError, CircularPipelinesError):
+            try:
                 found.append(self.check_names(path))
-        return personal_tables(found)
+            except (SpecError, CircularPipelinesError):
+                unread.append(self.project.shown(path))
+        return personal_tables(found), tuple(unread) if unread and self._has_tags() else ()
+
+    def _has_tags(self) -> bool:
+        """Whether a file of the project has the word `pii`."""
+        shared = (path for folder in ("sources", "mappings") for path in self.project.path(folder).glob("*.yaml"))
+        return any(b"pii" in path.read_bytes() for path in (*self.files, *shared))
 
     @cached_property
     def files(self) -> tuple[Path, ...]:
