@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from etlrun.diagnostics import counted
-from etlrun.enrich.enrichment import Enrichment
-from etlrun.enrich.estimates import Bill
-from etlrun.enrich.keys import Keys
-from etlrun.enrich.report import Stop
-from etlrun.enrich.terms import Budget
 from etlrun.failures import Reason, RunFailure
+
+if TYPE_CHECKING:
+    from etlrun.enrich.enrichment import Enrichment
+    from etlrun.enrich.estimates import Bill
+    from etlrun.enrich.keys import Keys
+    from etlrun.enrich.report import Stop
+    from etlrun.enrich.terms import Budget
 
 REASONS: Mapping[int, Reason] = {4: "stopped", 2: "usage", 1: "model"}
 

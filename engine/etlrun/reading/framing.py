@@ -5,6 +5,7 @@ A record knows the line it starts in, so that every verdict has its place. Which
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -116,8 +117,15 @@ def as_one_text(data: bytes | memoryview) -> pyarrow.Array:
     """An Arrow array of one text that lies on `data`; nobody has looked whether it is UTF-8."""
     import pyarrow as pa
 
-    ends = pa.array([0, len(data)], pa.int64()).buffers()[1]
+    ends = pa.py_buffer(struct.pack("=2q", 0, len(data)))  # `pa.array` would import pandas wherever it is installed
     return pa.Array.from_buffers(pa.large_string(), 1, [None, ends, pa.py_buffer(data)])
+
+
+def any_matches(texts: pyarrow.Array, patterns: Iterable[str]) -> bool:
+    """Whether one of the patterns matches in the first text."""
+    import pyarrow.compute as pc
+
+    return any(pc.match_substring_regex(texts, pattern)[0].as_py() for pattern in patterns)
 
 
 def _split(data: bytes) -> pyarrow.Array | None:

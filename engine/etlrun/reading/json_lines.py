@@ -27,7 +27,7 @@ def read_json(order: ReadRequest, columns: Columns, fields: Sequence[Field], fra
         lambda target: strict_statement(columns, fields, target),
         Screen(unsure),
         lambda left, target: patient_statement(left, columns, fields, target),
-        rules=LineRules(pattern=unsure) if framer is frame_lines else None,
+        rules=LineRules(patterns=unsure) if framer is frame_lines else None,
     )
     with text_reader(order, columns) as reader:
         reader.read(order.inventory.files, form)

@@ -39,7 +39,7 @@ def _copy(records: str, parsed: str, open_: str, columns: Columns, fields: Seque
         f"{value_of(name(f'v{index}'), item.type)} AS {name(f't{index}')}" for index, item in enumerate(fields)
     )
     doubts = " OR ".join(doubtful(name(f"v{index}"), name(f"t{index}"), item) for index, item in enumerate(fields))
-    unsure = f"CASE WHEN {TAME} THEN false ELSE regexp_matches(l, {text(unsure_json(fields))}) END"
+    unsure = f"CASE WHEN {TAME} THEN false ELSE regexp_matches(l, {text('|'.join(unsure_json(fields)))}) END"
     doubt = f"(u IS NULL OR {unsure} OR {_NESTS} OR {doubts} OR {open_})"
     found = f"SELECT {leaves}, * FROM (SELECT *, unnest([{parsed}]) AS u FROM ({records}))"
     values = {item.name: name(f"t{index}") for index, item in enumerate(fields)}

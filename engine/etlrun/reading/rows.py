@@ -86,11 +86,11 @@ class RowWriter:
             self.flush()
 
     def flush(self) -> None:
+        if not self.waiting:
+            return
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        if not self.waiting:
-            return
         if self.writer is None:
             self.writer = pq.ParquetWriter(self.path, self.schema)
         by_column = list(zip(*self.waiting, strict=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from etlrun.reading.framing import Records, as_one_text
+from etlrun.reading.framing import Records, any_matches, as_one_text
 
 if TYPE_CHECKING:
     import pyarrow
@@ -15,9 +15,9 @@ TAME = "is_tame"
 
 @dataclass(frozen=True)
 class Screen:
-    """Gives a column that is true in all records of a group in whose text the pattern does not match. It saves work and decides nothing."""
+    """Gives a column that is true in all records of a group in whose text no pattern matches. It saves work and decides nothing."""
 
-    pattern: str
+    patterns: tuple[str, ...]
 
     @property
     def fields(self) -> list[tuple[str, pyarrow.DataType]]:
@@ -29,11 +29,8 @@ class Screen:
     def columns(self, records: Records) -> list[pyarrow.Array]:
         """The column, as long as there are texts."""
         import pyarrow as pa
-        import pyarrow.compute as pc
 
-        is_tame = (
-            bool(records.plain) and not pc.match_substring_regex(as_one_text(records.plain), self.pattern)[0].as_py()
-        )
+        is_tame = bool(records.plain) and not any_matches(as_one_text(records.plain), self.patterns)
         return [pa.repeat(pa.scalar(is_tame), len(records.texts))]
 
     def of_lines(self, lines: str) -> str:

@@ -20,15 +20,17 @@ def leaf_shape(kind: Type) -> str | list[str]:
     return "VARCHAR" if kind.name in ("string", "date", "timestamp", "decimal") else "JSON"
 
 
-def unsure_json(fields: Sequence[Field]) -> str:
-    """A pattern of what DuckDB's reader takes in a JSON text though it is no JSON, or for another number.
+def unsure_json(fields: Sequence[Field]) -> tuple[str, ...]:
+    """Patterns of what DuckDB's reader takes in a JSON text though it is no JSON, or for another number.
 
     It passes over a comma before a closing bracket and over `nan` and `inf` in any case, gives -0 as 0, and reads a number with a
     fraction or an exponent as a double, of which 15 digits are certain. The key of a decimal may be spelled with a backslash.
+
+    Each starts with one certain character: RE2 finds that many times faster than the first of several.
     """
     keys = "|".join(sorted({re.escape(item.path[-1]) for item in fields if item.type.name == "decimal"}))
-    decimals = rf'|"(?:{keys})"\s*:\s*-?{_UNCERTAIN}|{_ESCAPED_KEY}' if keys else ""
-    return rf",\s*[}}\]]|[:,\[]\s*{_NO_NUMBER}{decimals}"
+    decimals = (rf'"(?:{keys})"\s*:\s*-?{_UNCERTAIN}', _ESCAPED_KEY) if keys else ()
+    return rf",\s*(?:[}}\]]|{_NO_NUMBER})", rf":\s*{_NO_NUMBER}", rf"\[\s*{_NO_NUMBER}", *decimals
 
 
 _NO_NUMBER = r"(?:-?(?i:nan|inf|infinity)|-0)\s*[,}\]]"

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING
 from etlrun.contracts.source import InputFile
 from etlrun.language.duckdb_words import can_be_named, file_names
 from etlrun.reading.compression import compression_of
-from etlrun.reading.framing import Records, as_one_text, frame_lines, without_first
+from etlrun.reading.framing import Records, any_matches, as_one_text, frame_lines, without_first
 from etlrun.reading.lines import BOM, CHUNK
 from etlrun.reading.opened import records_in
 from etlrun.reading.rows import FILE, LINE, RAW
@@ -32,15 +32,15 @@ NUMBERED = "__etlrun_numbered"  # the relation of lines with their numbers
 
 @dataclass(frozen=True)
 class LineRules:
-    """What tells lines of a kind of text: the bytes that none may hold, and a pattern that matches where lines need a closer look."""
+    """What tells lines of a kind of text: the bytes that none may hold, and patterns that match where lines need a closer look."""
 
     meaningful: bytes = b""
-    pattern: str = ""
+    patterns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class TameFile:
-    """A tame file: how many lines it has, and whether the pattern of its kind matches in it."""
+    """A tame file: how many lines it has, and whether a pattern of its kind matches in it."""
 
     file: InputFile
     lines: int
@@ -102,7 +102,7 @@ def numbered_schema() -> pyarrow.Schema:
 
 
 def _look_at(path: str, start: int, rules: LineRules) -> tuple[int, bool] | None:
-    """The number of lines that start in a slice of a file, and whether the pattern matches in them; None where they are not tame."""
+    """The number of lines that start in a slice of a file, and whether a pattern matches in them; None where they are not tame."""
     try:
         with open(path, "rb") as stream:
             if not start and stream.read(len(BOM)) == BOM:
@@ -162,7 +162,6 @@ class _Look:
 
     def _is_tame(self, end: int) -> bool:
         import pyarrow as pa
-        import pyarrow.compute as pc
 
         if any(self.buffer.find(byte, 0, end) >= 0 for byte in (0, *b"\r", *self.rules.meaningful)):
             return False
@@ -171,6 +170,5 @@ class _Look:
             whole.validate(full=True)
         except pa.ArrowInvalid:
             return False
-        if self.rules.pattern and not self.is_matched:
-            self.is_matched = pc.match_substring_regex(whole, self.rules.pattern)[0].as_py()
+        self.is_matched = self.is_matched or any_matches(whole, self.rules.patterns)
         return True

@@ -24,7 +24,6 @@ from etlrun.compiler.statement import relation_statement
 from etlrun.contracts.engine import Engine, EngineSession, ParquetFiles, StatementError, Workspace
 from etlrun.contracts.step import Ask
 from etlrun.diagnostics import SpecError
-from etlrun.enrich.answer_relation import answer_relation
 from etlrun.enrich.consent import Consent
 from etlrun.failures import RunFailure
 from etlrun.runtime.basis import Ledgers, find_basis
@@ -273,6 +272,8 @@ class _Run:
 
     def ask(self, session: EngineSession, relation: Relation, ask: Ask, consent: Consent) -> None:
         """Get the answers for the distinct keys of the relation before, and hand them to the session. Raises RunFailure where that must stop."""
+        from etlrun.enrich.answer_relation import answer_relation
+
         (given,) = relation.reads
         paths = self.written(session, given)
         self.reporter.say(f"asking {', '.join(ask.models)} about `{', '.join(ask.parts)}`")

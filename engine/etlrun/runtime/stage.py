@@ -10,9 +10,12 @@ from typing import Any
 from etlrun.contracts.engine import ParquetFiles
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
-from etlrun.language.duckdb_words import name, parquet_in
+from etlrun.language.duckdb_words import name, parquet_below
 from etlrun.spec.scope import HIDDEN
 from etlrun.stopping import cancelling
+
+FILE = f"{HIDDEN}file"
+NO_ROWS = 0, 0
 
 
 @dataclass(frozen=True)
@@ -65,19 +68,12 @@ def shown_columns(columns: Columns) -> Columns:
 
 def take_stock(relation: str, folder: Path, columns: Columns) -> Staged:
     """Look at what an engine wrote into `folder`: `columns` may hold hidden ones. Raises RunFailure where nothing can be read."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    files = []
-    for path in sorted(folder.glob("*.parquet")):
-        try:
-            rows = pq.ParquetFile(path).metadata.num_rows
-        except (pa.ArrowInvalid, OSError) as error:
-            raise RunFailure("engine", "stage-damaged", f"{path} is not a whole Parquet file", "run again") from error
-        files.append(StagedFile(str(path), rows, _digest(path)))
     shown = shown_columns(columns)
-    rows = sum(file.rows for file in files)
-    return Staged(relation, shown, tuple(files), rows, _checksum(folder, shown) if rows else "0")
+    paths = sorted(folder.glob("*.parquet"))
+    counted = _counted(folder, shown) if paths else {}
+    files = tuple(StagedFile(str(path), counted.get(path.name, NO_ROWS)[0], _digest(path)) for path in paths)
+    checksum = sum(total for _, total in counted.values())
+    return Staged(relation, shown, files, sum(file.rows for file in files), f"{checksum:x}")
 
 
 def verify_stage(staged: Staged) -> None:
@@ -95,12 +91,21 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _checksum(folder: Path, columns: Columns) -> str:
-    """The sum of a 64-bit digest of every row's text: equal for equal rows in any order, and for doubled rows different."""
+def _counted(folder: Path, columns: Columns) -> dict[str, tuple[int, int]]:
+    """By the name of each file that has rows: how many, and the sum of a 64-bit digest of every row's text.
+
+    The sum is equal for equal rows in any order, and for doubled rows different. Raises RunFailure for a file that cannot be read.
+    """
     import duckdb
 
     values = ", ".join(f"CAST({name(item.name)} AS VARCHAR)" for item in columns)
-    query = f"SELECT sum(CAST(md5_number_lower(CAST(row({values}) AS VARCHAR)) AS HUGEINT)) FROM {parquet_in(folder)}"
+    total = f"sum(CAST(md5_number_lower(CAST(row({values}) AS VARCHAR)) AS HUGEINT))"
+    files = parquet_below(str(folder), 0, FILE)
     with duckdb.connect() as connection, cancelling(connection.interrupt):
-        ((total,),) = connection.execute(query).fetchall()
-    return f"{int(total):x}"
+        try:
+            found = connection.execute(f"SELECT {FILE}, count(*), {total} FROM {files} GROUP BY {FILE}").fetchall()
+        except (duckdb.InvalidInputException, duckdb.IOException) as error:
+            which = next((path.name for path in folder.glob("*.parquet") if path.name in str(error)), "a file")
+            message = f"{which} in {folder} is not a whole Parquet file"
+            raise RunFailure("engine", "stage-damaged", message, "run again") from error
+    return {Path(path).name: (rows, int(digests)) for path, rows, digests in found}
