@@ -18,7 +18,7 @@ CORE = f"""description: {json.dumps(HOSTILE)}
 owner: team <b>
 params: {{least: {{type: int, default: 0}}}}
 sources:
-  rows: {{csv: {{path: rows.csv, columns: {{k: {{type: string, description: {json.dumps(HOSTILE)}}}, code: string, v: int}}}}}}
+  rows: {{csv: {{path: rows.csv, columns: {{k: {{type: string, description: {json.dumps(HOSTILE)}}}, code: {{type: string, tags: pii}}, v: int}}}}}}
 steps:
   typed:
     - from: rows
@@ -105,6 +105,10 @@ def test_a_pipeline_shows_where_its_columns_come_from_and_who_reads_them(folder:
     assert '<a href="../pipelines/mart.html">mart</a> as out' in core
     assert '<a href="../pipelines/core.html#rows">core.rows.v</a> (aggregation)' in mart
     assert "&lt;b&gt;rows" in core
+
+
+def test_a_tagged_column_is_marked(folder: Path) -> None:
+    assert "<td>string</td><td>(pii)</td>" in (folder / "pipelines/core.html").read_text()
 
 
 def test_a_build_again_gives_the_same_bytes_and_never_replaces_what_was_edited(folder: Path) -> None:

@@ -110,11 +110,12 @@ def _source(facts: SiteFacts, lineage: PipelineLineage, source: str) -> Element:
         if wanted
         else f"{use.kind} files {getattr(use.value, 'path', '')}"
     )
-    rows = []
+    rows, personal = [], frozenset(use.value.personal())
     for item in lineage.checked.columns[source]:
         reached = facts.reached.get(OriginColumn(lineage.name, source, item.name), ())
         texts = (", ".join(f"{one.pipeline}.{one.sink}.{one.column}" for one in reached if one.is_direct == kind) or "-" for kind in (True, False))  # fmt: skip
-        rows.append((item.name, str(item.type), item.description, *texts))
+        about = " ".join(filter(None, (item.description, "(pii)" if item.name in personal else "")))
+        rows.append((item.name, str(item.type), about, *texts))
     names = ("column", "type", "is", "part of", "decides about")
     return section(f"Reads {source}", element("p", f"From {said}."), table(names, rows), id_=anchor(source))
 
