@@ -51,3 +51,16 @@ def test_answers_of_every_kind_are_asked_scored_reviewed_and_corrected(tmp_path:
     assert (tmp_path / "overrides/kind.csv").read_text("utf-8") == (
         "key,kind,genres,stars,shown_as,is_old\nvtv3,Channel,Action|Fun,0.25,VTV 3,false\n"
     )
+
+
+def test_a_key_that_two_steps_ask_about_is_in_one_bill(tmp_path: Path) -> None:
+    project = asking_project(tmp_path)
+    text = PIPELINE.replace("MODEL", "kinds").replace(" MORE", "")
+    again = "  again:\n    - from: searches\n    - enrich: {key: keyword, prompt: kind, model: kinds}\nsinks:"
+    project.pipeline(text.replace("sinks:", again))
+    found = run(project, None, "plan", FILE, "--json").json["models"]
+    assert sorted((bill["to_ask"], bill["by_other_steps"], bill["usd"] > 0) for (bill,) in found.values()) == [
+        (0, len(FEW), False),
+        (len(FEW), 0, True),
+    ]
+    assert f"0 known, {len(FEW)} asked by a step above, 0 to ask" in run(project, None, "plan", FILE).out

@@ -21,16 +21,17 @@ def asking_relations(checked: Checked) -> tuple[Relation, ...]:
 def find_bills(checked: Checked, keys: Mapping[str, Keys]) -> dict[str, list[Bill]]:
     """The bill of each model of every enrich step. Raises RunFailure, and SpecError for mistakes in files."""
     bills: dict[str, list[Bill]] = {}
+    counted: dict[str, set[str]] = {}
     for relation in asking_relations(checked):
         assert relation.ask is not None
         with open_enrichment(checked.project, checked.profile, relation.ask) as enrichment:
-            bills[relation.name] = _with_kinds(enrichment, keys[relation.name])
+            bills[relation.name] = _with_kinds(enrichment, keys[relation.name], counted)
     return bills
 
 
-def _with_kinds(enrichment: Enrichment, keys: Keys) -> list[Bill]:
+def _with_kinds(enrichment: Enrichment, keys: Keys, counted: dict[str, set[str]]) -> list[Bill]:
     """The bills of a step, the first with what its keys seem to hold of people, where they leave this machine."""
-    first, *others = enrichment.bills(keys)
+    first, *others = enrichment.bills(keys, counted)
     if enrichment.asks_services:
         looks_personal = count_kinds(key.shown for key in keys.asked)
         first = replace(first, looks_personal=looks_personal, held_back=keys.held_back(), personal=enrichment.personal)

@@ -88,11 +88,11 @@ def bill_text(bills: Sequence[Bill]) -> list[str]:
     """The bill of a cascade, a line a model, and one more for the mode that it is not asked in."""
     lines = []
     for bill in bills:
-        text = (
-            f"{bill.source}: {counted(bill.keys, 'key')}, {bill.known - bill.at_work:,} known, {bill.to_ask:,} to ask"
-        )
+        text = f"{bill.source}: {counted(bill.keys, 'key')}, {bill.known - bill.at_work - bill.by_other_steps:,} known, {bill.to_ask:,} to ask"
         if bill.at_work:
             text = text.replace(" known,", f" known, {bill.at_work:,} in jobs that are at work,")
+        if bill.by_other_steps:
+            text = text.replace(" known,", f" known, {bill.by_other_steps:,} asked by a step above,")
         if bill.requests:
             money = "at an unknown price" if bill.usd is None else f"about {_about(bill.usd)} ({bill.price_from})"
             tokens = f"{bill.input_tokens:,} tokens in, {bill.output_tokens:,} out"

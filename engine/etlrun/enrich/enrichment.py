@@ -43,9 +43,9 @@ class Enrichment:
     characters: int = MAX_CHARACTERS  # of a key that a model sees
     personal: Policy = "refuse"  # whether keys with what is personal are sent
 
-    def bills(self, keys: Keys) -> list[Bill]:
-        """What asking would take, one bill a model; calls no service."""
-        return estimate(keys.asked, self.tiers, self.store, self.overrides, self.project.root)
+    def bills(self, keys: Keys, counted: dict[str, set[str]] | None = None) -> list[Bill]:
+        """What asking would take, one bill a model; calls no service. `counted` are the keys, by question, of the bills of other steps."""
+        return estimate(keys.asked, self.tiers, self.store, self.overrides, self.project.root, counted=counted)
 
     @property
     def asks_services(self) -> bool:

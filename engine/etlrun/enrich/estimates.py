@@ -27,7 +27,8 @@ SECONDS_A_REQUEST = 4.0
 class Bill:
     """What asking a model would take. `usd` is None where no price is known; `minutes` is at the account's limits, and for requests that
     are asked at once. `looks_personal` are keys by the kind of personal data that they seem to hold, `held_back` spellings that are not asked
-    because of it. `at_work` of the known keys are in jobs that are paid for; `other_usd` is the price in the other mode.
+    because of it. `at_work` of the known keys are in jobs that are paid for, and `by_other_steps` are asked by a step before;
+    `other_usd` is the price in the other mode.
     """
 
     source: str
@@ -43,6 +44,7 @@ class Bill:
     note: str = ""
     mode: str = "direct"
     at_work: int = 0
+    by_other_steps: int = 0
     other_usd: float | None = None
     looks_personal: Mapping[str, int] = field(default_factory=dict)
     held_back: Mapping[str, int] = field(default_factory=dict)
@@ -56,10 +58,12 @@ def estimate(
     overrides: Mapping[str, Mapping[str, Value]],
     root: Path,
     tokens_per_character: float = TOKENS_PER_CHARACTER,
+    counted: dict[str, set[str]] | None = None,
 ) -> list[Bill]:
     """The bill of each model of a cascade. Calls no service: a model that looks up is asked for real, since that costs nothing.
 
-    `store` is None where there is none yet. Raises SpecError for mistakes in the files of a model.
+    `store` is None where there is none yet. `counted` are the keys, by question, of the bills of other steps: a key is asked once. Those of
+    these bills are added. Raises SpecError for mistakes in the files of a model.
     """
     bills: list[Bill] = []
     still_open = [key for key in keys if key.normal not in overrides]
@@ -67,9 +71,12 @@ def estimate(
         known = store.judged(tier.questions, [key.normal for key in still_open]) if store else {}
         at_work = keys_at_work(store.jobs([question.id for question in tier.questions])) if store else set()
         missing = [key for key in still_open if key.normal not in known or known[key.normal].status not in SETTLED]
-        fresh = [key for key in missing if key.normal not in at_work]
+        waiting = [key for key in missing if key.normal not in at_work]
+        others = counted.setdefault(tier.question.id, set()) if counted is not None else set()
+        fresh = [key for key in waiting if key.normal not in others]
+        others.update(key.normal for key in fresh)
         bill = _bill(tier, len(still_open), fresh, tokens_per_character)
-        bills.append(replace(bill, at_work=len(missing) - len(fresh)))
+        bills.append(replace(bill, at_work=len(missing) - len(waiting), by_other_steps=len(waiting) - len(fresh)))
         solved = {key for key, stored in known.items() if stored.status == "ok"}
         if isinstance(tier.model, LocalModel):
             finder = tier.model.open(root, tier.question.prompt.outputs)
