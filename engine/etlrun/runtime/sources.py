@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,11 @@ def look_at_tables(checked: Checked, names: Iterable[str]) -> None:
             if _is_first_run(checked, use, failure):
                 continue
             if failure.code in (*NOT_THERE, "missing-column"):
-                failure.add(fix=_who_publishes(checked, name, use, failure.code))
+                by = _who_publishes(checked, name, use, failure.code)
+                if by and failure.code == "missing-table":  # a table of a similar name is not what is missing
+                    failure.diagnostic = replace(failure.diagnostic, fix="")
+                    by = by.removeprefix("; ")
+                failure.add(fix=by)
             raise located(checked, use.where, failure) from failure.__cause__
 
 
