@@ -1,4 +1,4 @@
-"""Kinds of personal data in keys: what they are told as, what is hidden, and what is sent."""
+"""Kinds of personal data in keys: how each is found, what is hidden, and what is sent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from etlrun.spec.normal_form import PART
 from etlrun.spec.personal import is_personal
 from etlrun.spec.personal_kinds import E_MAIL, NUMBER, count_kinds, kinds_of, masked
 
-TOLD = [
+FOUND = [
     ("gọi 0912345678", NUMBER, "gọi ***"),
     ("thư nam.a@mail.com.vn nhé", E_MAIL, "thư *** nhé"),
     ("gọi 09o1234567", "number with letters in it", "gọi ***"),
@@ -30,8 +30,8 @@ PLAIN = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "kind", "rest"), TOLD)
-def test_each_kind_is_told_and_masked(text: str, kind: str, rest: str) -> None:
+@pytest.mark.parametrize(("text", "kind", "rest"), FOUND)
+def test_each_kind_is_found_and_masked(text: str, kind: str, rest: str) -> None:
     assert kinds_of(text) == (kind,)
     assert masked(text) == rest
 
@@ -71,5 +71,5 @@ def test_nothing_certain_is_sent_masked(before: str, number: str, after: str) ->
 
 
 @pytest.mark.parametrize("part", ["1", "@", "a@", "không ", "12a", "51F-", "o0", "số nhà 1/", "1 x ", "@a."])
-def test_a_long_text_is_told_at_once(part: str) -> None:
+def test_a_long_text_is_judged_at_once(part: str) -> None:
     assert count_kinds([part * (20_000 // len(part)) + " phim"]) is not None
