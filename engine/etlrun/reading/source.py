@@ -104,6 +104,7 @@ class FileSource(Source):
     max_age: Label = key(
         "how old the newest file may be, by the time at which it was written: `24 hours`, `1 day`; the run stops where it is older",
         default="",
+        example="24 hours",
     )
 
     def personal(self) -> Iterable[str]:

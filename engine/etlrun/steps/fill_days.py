@@ -53,9 +53,12 @@ class FillDays(Step):
     by: tuple[str, ...] = key("the columns whose values make a group, which has days of its own", default=())
     every: Literal["day", "week", "month"] = key("how far the days are apart", default="day")
     from_: Expr | None = key(
-        "the first day of every group, such as `$start`; its own without it", yaml="from", default=None
+        "the first day of every group, such as `$start`; its own without it",
+        yaml="from",
+        default=None,
+        example="2024-03-01",
     )
-    to: Expr | None = key("the last day of every group; its own without it", default=None)
+    to: Expr | None = key("the last day of every group; its own without it", default=None, example="2024-03-31")
     columns: Mapping[str, Expr] = key("column: value in the new rows; null in all other columns", factory=dict)
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
