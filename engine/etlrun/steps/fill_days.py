@@ -56,9 +56,9 @@ class FillDays(Step):
         "the first day of every group, such as `$start`; its own without it",
         yaml="from",
         default=None,
-        example="2024-03-01",
+        example="$start",
     )
-    to: Expr | None = key("the last day of every group; its own without it", default=None, example="2024-03-31")
+    to: Expr | None = key("the last day of every group; its own without it", default=None, example="$end")
     columns: Mapping[str, Expr] = key("column: value in the new rows; null in all other columns", factory=dict)
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
