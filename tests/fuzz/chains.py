@@ -24,7 +24,7 @@ from tables import Example, Outcome, Table
 
 from .engines import Engines, is_of_data, is_sum_on_the_way, sorted_rows
 from .rows import COLUMNS, random_rows
-from .steps import MAPPING, Chain, random_step
+from .steps import MAPPING, Chain, random_sources, random_step
 from .trials import Trial
 
 CHAINS, LONGEST = 4, 5  # of a trial; steps of a chain
@@ -51,6 +51,7 @@ def random_table(random: Random) -> Table:
     """A table of some of the columns, always with the key `k`."""
     others = [item for item in COLUMNS if item.name != "k"]
     columns = Columns((COLUMNS.items[0], *random.sample(others, random.randint(4, 9))))
+    columns = columns.with_unique(("k",)) if random.random() < 0.7 else columns
     return Table(columns, tuple(random_rows(random, random.choice([0, 1, 5, 9, 14]), columns)))
 
 
@@ -63,8 +64,8 @@ class _Pipeline:
         self.columns = {name: table.columns for name, table in tables.items()}
 
     def add_chain(self, name: str) -> None:
-        steps = [{"from": self.random.choice(list(self.columns))}]
-        columns = self.columns[steps[0]["from"]]
+        steps: list[dict[str, Any]] = []
+        columns = self._add_step(steps, Columns(()))
         for _ in range(self.random.randint(1, LONGEST)):
             columns = self._add_step(steps, columns)
         if len(steps) > 1:
@@ -74,7 +75,11 @@ class _Pipeline:
     def _add_step(self, steps: list[dict[str, Any]], columns: Columns) -> Columns:
         """Add the first of some random steps that the checker takes; gives the columns that the chain then has."""
         for _ in range(8):
-            step = random_step(self.random, Chain(columns, self.columns))
+            step = (
+                random_step(self.random, Chain(columns, self.columns))
+                if steps
+                else random_sources(self.random, self.columns)
+            )
             given = {
                 name: Table(known, ()) for name, known in self.columns.items()
             }  # a chain is read like a table here

@@ -30,6 +30,14 @@ def random_step(random: Random, chain: Chain) -> dict[str, Any]:
     return {name.rstrip("_"): MAKERS[name](random, chain)}
 
 
+def random_sources(random: Random, others: Mapping[str, Columns]) -> dict[str, Any]:
+    """The `from` of a chain: one relation, or two that differ."""
+    if random.random() < 0.75:
+        return {"from": random.choice(list(others))}
+    names = random.sample(list(others), 2)
+    return {"from": names if random.random() < 0.3 else {"relations": names, "missing": None}}
+
+
 def _new(random: Random) -> str:
     return random.choice(["n", "new", "Total", "mới", "a b", "select", 'q"']) + str(random.randint(0, 99))
 
@@ -68,6 +76,10 @@ def _filter(random: Random, chain: Chain) -> Any:
 
 def _derive(random: Random, chain: Chain) -> Any:
     return {_new(random): text for text in _scalars(random, chain, 3)}
+
+
+def _replace(random: Random, chain: Chain) -> Any:
+    return dict(zip(_some(random, _names(chain, lambda item: item.name not in ("e", "k"))), _scalars(random, chain, 3)))
 
 
 def _select(random: Random, chain: Chain) -> Any:
@@ -115,6 +127,8 @@ def _aggregate(random: Random, chain: Chain) -> Any:
         }
         if random.random() < 0.6:
             step["pivot"]["fill"] = random.choice([0, "''", "date'2024-01-01'", 1.5, "0D", "false"])
+        if random.random() < 0.4:
+            step["pivot"]["other"] = _new(random)
     return step
 
 
@@ -212,6 +226,40 @@ def _join(random: Random, chain: Chain) -> Any:
     return step
 
 
+def _join_as_of(random: Random, chain: Chain) -> Any:
+    """Of the rows there that share a column, the one that held; the last column of a key tells them apart."""
+    name = random.choice(list(chain.others))
+    pairs = [
+        (here.name, there.name) for here in chain.columns for there in chain.others[name] if here.type == there.type
+    ]
+    moment = random.choice(
+        [pair for pair in pairs if pair[1] in (chain.others[name].unique or ())] or pairs or [("k", "k")]
+    )
+    on = random.sample(pairs, min(len(pairs), random.choice([0, 1, 1, 2])))
+    as_of: dict[str, Any] = {"columns": dict([moment]), "direction": random.choice(["backward", "forward"])}
+    if random.random() < 0.2:
+        as_of["tolerance"] = random.choice(["1 day", "7 days", "30 minutes", "1000000 weeks"])
+    how = random.choice(["inner", "left"])
+    return {"with": name, "on": dict(on), "as_of": as_of, "how": how, "prefix": f"o_{random.randint(0, 99)}"}
+
+
+def _history(random: Random, chain: Chain) -> Any:
+    by, at = _some(random, _plain(chain)), random.choice(["k", *_plain(chain)])
+    track = [name for name in _some(random, _plain(chain)) if name not in by]
+    return {"by": by, "at": at, "track": track or _some(random, _plain(chain))}
+
+
+def _sessions(random: Random, chain: Chain) -> Any:
+    at = random.choice(_names(chain, lambda item: item.type.name in ("date", "timestamp")))
+    gap = random.choice(["30 minutes", "1 second", "1 day", "2 weeks", "1000000 weeks", "999999 days", "48 hours"])
+    return {"by": _some(random, _plain(chain)), "at": at, "gap": gap, "as": _new(random)}
+
+
+def _carry(random: Random, chain: Chain) -> Any:
+    step = {"columns": _some(random, _plain(chain)), "order": _order(random, _total(random, chain))}
+    return {**step, "per": _some(random, _plain(chain))} if random.random() < 0.6 else step
+
+
 def _compare(random: Random, chain: Chain) -> Any:
     plain = _plain(chain)
     shown = {_new(random): name for name in _some(random, plain)}
@@ -273,6 +321,7 @@ def _sql(random: Random, chain: Chain) -> Any:
 MAKERS: dict[str, Callable[[Random, Chain], Any]] = {
     "filter": _filter,
     "derive": _derive,
+    "replace": _replace,
     "select": _select,
     "rename": _rename,
     "drop": _drop,
@@ -289,6 +338,10 @@ MAKERS: dict[str, Callable[[Random, Chain], Any]] = {
     "explode": _explode,
     "join": _join,
     "join_": _join,
+    "join__": _join_as_of,
+    "history": _history,
+    "sessions": _sessions,
+    "carry": _carry,
     "compare": _compare,
     "bucket": _bucket,
     "lookup": _lookup,

@@ -8,9 +8,12 @@ from typing import Any
 import duckdb
 import pytest
 
+from etlrun.spec.registry import kinds
+
 from .__main__ import SUBJECTS
 from .engines import Engines
 from .functions import untried
+from .steps import MAKERS
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +24,10 @@ def engines(spark: Any) -> Iterator[Engines]:
 
 def test_every_function_can_be_tried() -> None:
     assert untried(1) == []
+
+
+def test_every_step_that_runs_in_sql_can_be_tried() -> None:
+    assert {name.rstrip("_") for name in MAKERS} == set(kinds("steps")) - {"from", "python", "enrich"}
 
 
 @pytest.mark.parametrize("subject", SUBJECTS)
