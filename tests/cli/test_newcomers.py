@@ -10,8 +10,9 @@ import pytest
 
 import etlrun as package
 from commanding import etlrun
+from etlrun.language.type_names import TYPES
 from etlrun.spec.registry import kinds
-from etlrun.spec.traps import TYPES, VALUES, WORDS
+from etlrun.spec.traps import VALUES, WORDS
 
 COLUMNS = "columns: {shop: string, amount: int}"
 SOURCES = f"sources:\n  rows: {{csv: {{path: $data/rows.csv, {COLUMNS}}}}}\n"
@@ -45,7 +46,7 @@ def path(text: str) -> str:
 TRAPS = {
     "a type of pandas": (columns("shop: int64"), "write `bigint`"),
     "another type of pandas": (columns("shop: float64"), "write `double`"),
-    "a length": (columns("shop: varchar(20)"), "texts have no length here: write `string`"),
+    "a length": (columns("shop: varchar(20)"), "leave it out: only `decimal` takes numbers"),
     "a template": (chain("filter: \"shop = '{{ var('month') }}'\""), "is a template of another tool (Jinja)"),
     "a union": (chain("union: [rows]"), "`from: [a, b]`"),
     "an engine": (f"pipeline: p\nengine: duckdb\n{SOURCES}", "the engine is set in a profile of etlrun.yaml, or by --engine"),

@@ -198,6 +198,23 @@ def test_a_mistake_stands_at_its_word(text: str, code: str, word: str) -> None:
             "d + interval '1' fortnight",
             "`fortnight` is not a unit of an interval; the units are year, quarter, month, week, day, hour, minute, second",
         ),
+        ("cast(s as varchar(2))", "`( 2 )` follows the type `string`; leave it out: only `decimal` takes numbers"),
+        ("s::char(2)", "`( 2 )` follows the type `string`; leave it out: only `decimal` takes numbers"),
+        ("cast(z as timestamp(3))", "`( 3 )` follows the type `timestamp`; leave it out: only `decimal` takes numbers"),
+        ("cast(n as int8)", "`int8` is not a type; write `bigint` (8 bytes) or `tinyint`"),
+        ("cast(s as time)", "`time` is not a type; write `string`"),
+        ("cast(s as timestamptz)", "`timestamptz` is not a type; write `timestamp`"),
+        ("cast(s as timestamp_ltz)", "`timestamp_ltz` is not a type; write `timestamp`"),
+        ("cast(s as money)", "`money` is not a type; write `decimal(19,4)`"),
+        (
+            "(n, k) = (1, 2)",
+            "`n, k` is not part of the expression language; compare one value at a time, e.g. `a = 1 and b = 2`; a list of values is `array(a, b)`",
+        ),
+        ("n << 2", "`n << 2` is not part of the expression language; use `shiftleft(x, n)`"),
+        (
+            "s similar to 'a'",
+            "`s similar to 'a'` is not part of the expression language; use `rlike` and a regular expression",
+        ),
         ("extract(second from z)", "`second` is not a part to extract; use `second(x)`, which is a whole number"),
         (
             "extract(epoch from z)",

@@ -218,6 +218,21 @@ def test_an_ordering_is_one_expression(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "is_desc", "is_nulls_first"),
+    [
+        ("n desc nulls  first", True, True),
+        ("n nulls\nlast", False, False),
+        ("concat(s, 'nulls first') desc", True, False),
+        ("n desc", True, False),
+        ("n", False, True),
+    ],
+)
+def test_where_nulls_go_is_read_as_spark_reads_it(text: str, is_desc: bool, is_nulls_first: bool) -> None:
+    found = parse_ordering(text)
+    assert (found.args["desc"], found.args["nulls_first"]) == (is_desc, is_nulls_first)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "select * from parquet.`/etc/passwd`",

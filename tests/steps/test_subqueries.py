@@ -103,6 +103,10 @@ def test_subqueries_give_the_same_rows_on_both_engines(spark: Any, duck: Any, tm
         ("select k from t where exists (select nope from u)", "there is no column `nope` here"),
         ("select k from t where exists (select 1 from u where nope = k)", "there is no column `nope` here"),
         ("select k from t where x = (select y from u limit 1)", "LIMIT without ORDER BY"),
+        (
+            "select k from t as y where exists (select 1 from u where u.a = y.k)",
+            "`y` is the name of a relation of the query around this one and of a column here",
+        ),
         ("select k from t join u", "this JOIN does not say which rows match"),
         ("select z from (select k, x from t) as q (z)", "`q` names 1 columns, and its query gives 2"),
         ("select z from (select k, x from t) as q (z, z)", "`q` names a column twice"),

@@ -112,6 +112,10 @@ def visit_column(checker: Checker, node: exp.Expr) -> Type:
     resolved.meta[TYPE] = kind = declared.type
     if not any(columns is seen for _, seen in checker.names):
         resolved.meta[OUTER] = True
+        if any(alias in columns for _, columns in checker.names):
+            message = f"`{alias}` is the name of a relation of the query around this one and of a column here"
+            fix = "give the relation another name with `as`: Spark takes it for the column"
+            return checker.complain(node, "duplicate-name", message, fix)
     for position, name in enumerate(parts[rest:], rest):
         member = next((item for item in kind.fields if item[0].lower() == name.lower()), None)
         if member is None:

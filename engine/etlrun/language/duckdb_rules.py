@@ -123,9 +123,11 @@ def _literal(node: exp.Expr) -> exp.Expr:
 
 
 def _negation(node: exp.Expr) -> exp.Expr:
-    """The smallest INTEGER is the negation of a number that is none: DuckDB 2.0.1 takes it for a BIGINT."""
-    is_smallest = isinstance(node.this, exp.Literal) and not node.this.is_string and node.this.this == SMALLEST_INT
-    return _recast(node.copy(), INT) if is_smallest else node
+    """The smallest INTEGER is the negation of a number that is none, and that of a constant goes to a wider type: DuckDB 2.0.1 takes both so."""
+    if isinstance(node.this, exp.Literal):
+        return _recast(node.copy(), INT) if not node.this.is_string and node.this.this == SMALLEST_INT else node
+    kind = kind_of(node)
+    return duckdb("_1 - _2", _recast(exp.Literal.number(0), kind), node.this) if kind.is_integer else node
 
 
 def _arithmetic(node: exp.Expr) -> exp.Expr:

@@ -31,6 +31,7 @@ __all__ = ["ExpressionError", "Problem", "span", "word"]  # beside what is defin
 logging.getLogger("sqlglot").addHandler(logging.NullHandler())  # what it warns of is a mistake that we tell
 
 TYPE = "etlrun.type"  # the key under which a node's `meta` holds its Type
+TYPE_TEXT = "etlrun.type_text"  # the key under which a type keeps what was written
 DEEPEST = 60  # levels of a written expression; deeper ones would exhaust the stack of some pass
 LONGEST = 100_000  # characters
 LONG_CHAIN = 32  # operands of `and` and `or`; a longer chain becomes a balanced tree
@@ -49,6 +50,15 @@ class Language(Spark):
         NO_PAREN_FUNCTIONS: ClassVar[dict[Any, Any]] = {}
         NO_PAREN_FUNCTION_PARSERS = {"CASE": SparkParser.NO_PAREN_FUNCTION_PARSERS["CASE"]}
 
+        def _parse_types(self, *args: Any, **kwargs: Any) -> exp.Expr | None:
+            """A type with its text, since Spark drops the length of a `varchar(2)`; that of `2L` is no text of a type."""
+            first = self._curr
+            found = super()._parse_types(*args, **kwargs)
+            written = self._find_sql(first, self._prev) if isinstance(found, exp.DataType) else ""
+            if written and not written[0].isdigit():
+                found.meta[TYPE_TEXT] = written
+            return found
+
 
 def parse(text: str) -> exp.Expr:
     """Parse one scalar or aggregate expression. Raises ExpressionError where the text is not one expression."""
@@ -64,10 +74,8 @@ def parse_ordering(text: str) -> exp.Ordered:
     if len(ordered) != 1:
         raise ExpressionError((Problem("syntax", "one ordering a line: a list holds several", 0, len(text)),))
     item: exp.Ordered = ordered[0]
-    descending = bool(item.args.get("desc"))
-    lowered = text.lower()
-    item.set("desc", descending)
-    item.set("nulls_first", "nulls first" in lowered or ("nulls last" not in lowered and not descending))
+    item.set("desc", bool(item.args.get("desc")))
+    item.set("nulls_first", bool(item.args.get("nulls_first")))
     return item
 
 
@@ -156,8 +164,7 @@ def data_type(kind: Type) -> exp.DataType:
 
 def type_from_tree(tree: exp.DataType) -> Type:
     """Read the type of a CAST. Raises TypeTextError for one we do not have."""
-    text = tree.sql(dialect="spark").lower()
-    return parse_type({"timestamp_ltz": "timestamp"}.get(text, text))
+    return parse_type(tree.meta.get(TYPE_TEXT) or tree.sql(dialect="spark"))
 
 
 def type_of(node: exp.Expr) -> Type:

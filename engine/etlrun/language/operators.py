@@ -18,6 +18,7 @@ from etlrun.language.columns import (
     DOUBLE,
     INT,
     NULL,
+    SCALARS,
     STRING,
     TIMESTAMP,
     Type,
@@ -30,6 +31,7 @@ from etlrun.language.functions import as_decimal, common_type
 from etlrun.language.functions.numbers import decimal_operand, decimal_remainder
 from etlrun.language.grammar import detail
 from etlrun.language.templates import text_of
+from etlrun.language.type_names import type_fix
 
 _EXAMPLES = {DATE: "'2022-04-30'", TIMESTAMP: "'2022-04-30 20:15:00'"}
 _WORDS: dict[type[exp.Expr], str] = {exp.And: "and", exp.Or: "or", exp.Not: "not"}
@@ -82,7 +84,8 @@ def visit_cast(checker: Checker, node: exp.Expr) -> Type:
     try:
         target = type_from_tree(node.to)
     except TypeTextError as error:
-        return checker.complain(node, "unknown-type", str(error))
+        fix = type_fix(error.name) or "the types are " + ", ".join(SCALARS)
+        return checker.complain(node, "unknown-type", str(error), fix)
     if not castable(source, target):
         fix = "round it and cast it to decimal first" if target == STRING and source.is_numeric else ""
         return checker.complain(node, "type-mismatch", f"a {source} cannot be cast to {target}", fix)

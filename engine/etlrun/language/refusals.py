@@ -55,6 +55,23 @@ NODES: dict[type, Refusal] = {
     exp.Values: Refusal("VALUES is not supported", "put the rows into a file and declare it as a source"),
     exp.Lateral: Refusal("LATERAL is not supported", "use an `explode` step"),
     exp.Unnest: Refusal("UNNEST is not supported", "use an `explode` step"),
+    exp.Tuple: Refusal(
+        _NO_PART, "compare one value at a time, e.g. `a = 1 and b = 2`; a list of values is `array(a, b)`"
+    ),
+    exp.Array: Refusal(_NO_PART, "write `array(a, b)`"),
+    exp.Lambda: Refusal(_NO_PART, "use an `explode` step, and collect the elements again with an `aggregate` step"),
+    exp.Slice: Refusal(_NO_PART, "use an `explode` step with `position`, and filter it"),
+    exp.Placeholder: Refusal(_NO_PART, "declare a param and write `$name`"),
+    exp.HexString: Refusal(_NO_PART, "write the number with decimal digits, or the text in quotes"),
+    exp.National: Refusal(_NO_PART, "leave the N out: all texts are Unicode"),
+    exp.SimilarTo: Refusal(_NO_PART, "use `rlike` and a regular expression"),
+    exp.Glob: Refusal(_NO_PART, "use `like`, where `%` stands for any text and `_` for one character"),
+    exp.Escape: Refusal(_NO_PART, "leave ESCAPE out, and write `\\\\%` for the character `%`"),
+    exp.Collate: Refusal("COLLATE is not supported", "compare `lower(x)` to ignore case"),
+    exp.BitwiseLeftShift: Refusal(_NO_PART, "use `shiftleft(x, n)`"),
+    exp.BitwiseRightShift: Refusal(_NO_PART, "use `shiftright(x, n)`"),
+    exp.AtTimeZone: Refusal(_NO_PART, "times have no zone here: add the hours with `timestampadd` in a `derive` step"),
+    exp.WithinGroup: Refusal("WITHIN GROUP is not supported", "number the rows with `row_number()` and filter them"),
     exp.Expr: Refusal(_NO_PART),
 }
 """By type of node; the first of a node's types that has an entry is put."""
@@ -102,7 +119,9 @@ ARGUMENTS: dict[tuple[type, str], Refusal] = {
         "QUALIFY is not supported", "put the window into a subquery, and filter it", "qualify"
     ),
     (exp.Select, "laterals"): Refusal("LATERAL VIEW is not supported", "use an `explode` step", "lateral"),
-    (exp.Select, "pivots"): Refusal("PIVOT is not supported", "use `pivot` of an `aggregate` step", "pivot"),
+    (exp.Select, "pivots"): Refusal(
+        "PIVOT and UNPIVOT are not supported", "use `pivot` of an `aggregate` step, or an `unpivot` step", "pivot"
+    ),
     (exp.Select, "cluster"): Refusal("CLUSTER BY is not supported", "leave it out", "cluster by"),
     (exp.Select, "distribute"): Refusal("DISTRIBUTE BY is not supported", "leave it out", "distribute by"),
     (exp.Select, "sort"): Refusal("SORT BY is not supported", "use ORDER BY", "sort by"),
@@ -135,7 +154,7 @@ ARGUMENTS: dict[tuple[type, str], Refusal] = {
         "BY NAME is not supported", "write the columns in one order on both sides", "by name"
     ),
     (exp.Expr, "pivots"): Refusal(
-        "PIVOT is not supported in a `sql` step", "use `pivot` of an `aggregate` step", "pivot"
+        "PIVOT and UNPIVOT are not supported", "use `pivot` of an `aggregate` step, or an `unpivot` step", "pivot"
     ),
     (exp.Subquery, "order"): Refusal("ORDER BY behind `)` is not supported", "move it into the brackets", "order by"),
     (exp.Subquery, "limit"): Refusal("LIMIT behind `)` is not supported", "move it into the brackets", "limit"),

@@ -9,6 +9,7 @@ from sqlglot.errors import ParseError, TokenError
 from etlrun.diagnostics import nearest
 from etlrun.language.columns import SCALARS, SPELLINGS
 from etlrun.language.problems import Problem
+from etlrun.language.type_names import type_fix
 
 _INSTEAD = {
     "&&": "write `and`",
@@ -40,7 +41,7 @@ def syntax_problem(error: ParseError | TokenError, text: str, sql: str = "", shi
 
 def _phrase(detail: str, word: str, start: int, end: int) -> Problem:
     if "Expected TYPE" in detail:
-        fix = nearest(word, (*SCALARS, *SPELLINGS)) or "the types are " + ", ".join(SCALARS)
+        fix = type_fix(word) or nearest(word, (*SCALARS, *SPELLINGS)) or "the types are " + ", ".join(SCALARS)
         return Problem("unknown-type", f"`{word}` is not a type", start, end, fix)
     expected = re.match(r"Expected (\w+) after", detail)
     if expected:

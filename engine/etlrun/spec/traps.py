@@ -99,36 +99,7 @@ VALUES = {
     "left_outer": "left",
     "leftouter": "left",
 }
-TYPES = {
-    **dict.fromkeys(("int64", "bigserial", "uint32", "hugeint"), "bigint"),
-    **dict.fromkeys(("int32", "int4", "serial", "mediumint", "uint16"), "int"),
-    **dict.fromkeys(("int16", "int2", "uint8", "smallserial"), "smallint"),
-    "int8": "bigint` (8 bytes) or `tinyint` (8 bits)",
-    "int1": "tinyint",
-    "uint64": "decimal(20,0)",
-    "money": "decimal(19,4)",
-    "number": "double` or `decimal(18,2)",
-    **dict.fromkeys(("float64", "float8", "double precision"), "double"),
-    **dict.fromkeys(("float32", "float4"), "float"),
-    **dict.fromkeys(
-        ("str", "object", "utf8", "nvarchar", "varchar2", "clob", "uuid", "json", "jsonb", "variant", "character", "time", "enum"),
-        "string",
-    ),
-    **dict.fromkeys(("bytes", "bytea", "blob", "varbinary"), "binary"),
-    **dict.fromkeys(("datetime64", "timestamptz", "timestamp_ltz", "timestamp_tz", "datetime2"), "timestamp"),
-    **dict.fromkeys(("date32", "date64"), "date"),
-    "list": "array<string>",
-    **dict.fromkeys(("map", "dict", "record"), "struct<name: string>"),
-}  # fmt: skip
 TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
-
-
-def type_fix(name: str) -> str:
-    """What to write for a type's name of another tool; nothing where it is none."""
-    ours = TYPES.get(name.lower())
-    if ours:
-        return f"write `{ours}`"
-    return "texts have no length here: write `string`" if re.match(r"\(\s*\d+\s*\)", name) else ""
 
 
 def find_templates(document: Document) -> Iterator[Diagnostic]:
