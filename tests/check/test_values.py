@@ -174,6 +174,26 @@ def test_the_schema_is_draft_07() -> None:
     Draft7Validator.check_schema(SCHEMA)
 
 
+@pytest.mark.parametrize(
+    ("param", "message"),
+    [
+        ('"${MONTH}"', "`$MONTH` is not filled in here: a default is a plain value"),
+        ('{type: month, default: "${MONTH}"}', "`$MONTH` is not filled in here: a default is a plain value"),
+        ("{type: int, default: $k}", "`$k` is not filled in here: a default is a plain value"),
+        ("{type: int, default: '1_0'}", "`1_0` is not an int"),
+        ("{type: number, default: nan}", "`nan` is not a number"),
+        ("{type: timestamp, default: '2022-04-30 20:15:00+07:00'}", "`2022-04-30 20:15:00+07:00` is not a timestamp"),
+    ],
+)
+def test_a_default_is_a_value_of_its_type(param: str, message: str, project: Path) -> None:
+    with pytest.raises(SpecError) as caught:
+        check(
+            project,
+            f"pipeline: p\nparams: {{m: {param}}}\nsources: {{a: {{csv: {{path: a.csv, columns: {{k: int}}}}}}}}\n",
+        )
+    assert [found.message for found in caught.value.diagnostics] == [message]
+
+
 def test_params_reach_every_sort_of_key(project: Path) -> None:
     checked = check(
         project,

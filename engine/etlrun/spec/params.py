@@ -50,31 +50,46 @@ def sample_value(kind: str) -> Value:
 
 
 def _month(text: str) -> str:
-    if not re.fullmatch(r"\d{4}-\d{2}", text):
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}", text):
         raise ValueError(text)
     datetime.date(int(text[:4]), int(text[5:]), 1)
     return text
 
 
 def _date(text: str) -> datetime.date:
-    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
         raise ValueError(text)
     return datetime.date.fromisoformat(text)
 
 
 def _int(text: str) -> int:
+    if not re.fullmatch(r"[+-]?[0-9]+", text):
+        raise ValueError(text)
     value = int(text)
     if not -(2**63) <= value < 2**63:
         raise ValueError(text)
     return value
 
 
+def _timestamp(text: str) -> datetime.datetime:
+    """Times have no zone here."""
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?", text):
+        raise ValueError(text)
+    return datetime.datetime.fromisoformat(text)
+
+
+def _number(text: str) -> Decimal:
+    if not re.fullmatch(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)", text) or len(text) > 38:
+        raise ValueError(text)
+    return Decimal(text)
+
+
 READERS: dict[str, tuple[str, Callable[[str], Value]]] = {
     "month": ("2022-04", _month),
     "date": ("2022-04-30", _date),
-    "timestamp": ("'2022-04-30 20:15:00'", datetime.datetime.fromisoformat),
+    "timestamp": ("'2022-04-30 20:15:00'", _timestamp),
     "int": ("42", _int),
-    "number": ("1.5", Decimal),
+    "number": ("1.5", _number),
     "string": ("any text", str),
     "boolean": ("true or false", lambda text: {"true": True, "false": False}[text.lower()]),
 }

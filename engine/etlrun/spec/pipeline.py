@@ -251,7 +251,7 @@ class _Builder:
             return sample_value(kind)
 
     def params(self, spec: Mapping[str, Any]) -> dict[str, Param]:
-        plain = Origin(self.document, {}, lambda name, where: f"${name}")
+        plain = Origin(self.document, {}, self.unfilled)
         params: dict[str, Param] = {}
         for name, value in spec.items():
             if name in self.project.variables:
@@ -259,8 +259,22 @@ class _Builder:
                 self.problems.append(
                     self.document.diagnose_key(("params", name), "duplicate-name", message, "choose another name")
                 )
-            params[name] = build(Param, _long_param(value), ("params", name), plain)
+            before = len(self.problems)
+            param: Param = build(Param, _long_param(value), ("params", name), plain)
+            params[name] = replace(param, default=None) if len(self.problems) > before else param
         return params
+
+    def unfilled(self, name: str, where: Keys) -> str:
+        """A `$name` in a default, which a run would read as text; a description may have one."""
+        if where[2:] != ("description",):
+            param = where[1]
+            fix = f"leave the default out, and give the value to each run: `--set {param}=...`"
+            self.problems.append(
+                self.document.diagnose(
+                    where, "wrong-value", f"`${name}` is not filled in here: a default is a plain value", fix
+                )
+            )
+        return f"${name}"
 
     def value(self, name: str, param: Param) -> Value:
         text = self.settings.get(name, param.default)
