@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+import traceback
 from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from sessions import start_spark
 
 from . import chains, expressions, files, functions, queries, specs
 from .engines import Engines
+from .trials import Trial
 
 SUBJECTS = {
     "chains": chains.try_some,
@@ -53,7 +55,10 @@ def main() -> int:
 
 
 def _try(subject: str, seed: int, engines: Engines, count: Counter[str]) -> None:
-    trial = SUBJECTS[subject](seed, engines)
+    try:
+        trial = SUBJECTS[subject](seed, engines)
+    except Exception:  # noqa: BLE001 - a traceback is what is looked for, and the other seeds are tried all the same
+        trial = Trial(1, (traceback.format_exc(),))
     count.update(tried=trial.tried, failed=trial.failed, differ=len(trial.findings))
     for finding in trial.findings:
         again = f"make fuzz ONLY={subject} SEED={seed} TRIALS=1"

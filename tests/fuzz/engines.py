@@ -139,9 +139,11 @@ def answer_of(column: pa.ChunkedArray) -> Answer:
 
 
 def values_of(column: pa.ChunkedArray) -> list[object]:
-    """The values of a column; moments as text, since Python has none after the year 9999."""
-    is_moment = pa.types.is_date(column.type) or pa.types.is_timestamp(column.type)
-    return list((column.cast(pa.string()) if is_moment else column).to_pylist())
+    """The values of a column; moments as text, those of arrays too, since Python has none after the year 9999."""
+    kind = column.type.value_type if pa.types.is_list(column.type) else column.type
+    if not (pa.types.is_date(kind) or pa.types.is_timestamp(kind)):
+        return list(column.to_pylist())
+    return list(column.cast(pa.string() if kind is column.type else pa.list_(pa.string())).to_pylist())
 
 
 def plain(value: object) -> str:
