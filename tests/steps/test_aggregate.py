@@ -120,7 +120,7 @@ def test_a_range_too_long_for_bits_is_counted_plainly(case: Case) -> None:
 
 
 def test_bits_of_no_rows_are_none(case: Case) -> None:
-    empty = "    a: {date: date}\n    ->\n    | days |\n    | 0 |\n"
+    empty = "    a: {date: date, n: int}\n    ->\n    | days |\n    | 0 |\n"
     for bench in case.benches(steps("{columns: {days: count(distinct date)}}"), empty, {"a": "2022-04"}):
         assert bench.rows("out").rows == [(0,)]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cases import Case, refused
+from cases import Case, messages, refused
 from etlrun.compiler.plan import make_plan
 from running import check
 from tables import read_example
@@ -183,6 +183,17 @@ def test_any_type_of_column_may_be_compared(case: Case) -> None:
         | 1 | true | 2022-06-01 10:00:00 | false | null | Changed |
         """,
     )
+
+
+def test_a_period_of_a_column_of_dates_is_a_date(tmp_path: Path) -> None:
+    text = steps(
+        "dedupe: {by: [u, d], order: [m]}",
+        "compare: {by: u, period: d, periods: {P: 2022-02-30, Q: é}, columns: {x: m}}",
+    )
+    assert messages(tmp_path, text, "a: {u: int, m: int, d: date}\n| u | m | d |") == [
+        "`2022-02-30` is not a date, and `d` is one; write it as 2022-04-30",
+        "`é` is not a date, and `d` is one; write it as 2022-04-30",
+    ]
 
 
 def test_what_has_no_greatest_value_is_not_compared(tmp_path: Path) -> None:

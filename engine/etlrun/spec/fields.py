@@ -108,7 +108,7 @@ def schema_of(annotation: Any) -> Schema:
     if origin is tuple:
         return _schema_of_list(arguments[0])
     if origin in (dict, Mapping) or origin is typing.get_origin(Mapping[str, str]):
-        return {"type": "object", "additionalProperties": schema_of(arguments[1])}
+        return {"type": "object", "additionalProperties": schema_of(arguments[1]), "minProperties": 1}
     if origin in (Union, types.UnionType):
         return {"anyOf": [schema_of(choice) for choice in arguments if choice is not types.NoneType]}
     if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):

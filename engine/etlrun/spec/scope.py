@@ -27,6 +27,7 @@ from etlrun.language.columns import (
 from etlrun.language.expressions import ExpressionError, bind, parse, parse_ordering, type_of
 from etlrun.language.groups import spread_groups
 from etlrun.language.spans import mark_spans
+from etlrun.language.type_names import type_fix
 from etlrun.language.typed import Names, check_expression, has_aggregate, has_window
 from etlrun.spec.building import Origin
 from etlrun.spec.fields import Expr
@@ -35,7 +36,6 @@ from etlrun.spec.mappings import Mapping as LabelMapping
 from etlrun.spec.paths import Places
 from etlrun.spec.published import NO_PUBLISHERS, CircularPipelinesError, PublishedTable, Publishers
 from etlrun.spec.sight import Sight
-from etlrun.spec.traps import type_fix
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 HIDDEN = "__etlrun_"  # columns that the compiler adds to carry its own sums; no sink writes them
@@ -101,6 +101,23 @@ class Scope:
         fix = nearest(name, columns.names) or (f"the columns here are {shown}" if shown else "")
         self.error(at, "unknown-column", f"there is no column `{name}` here", fix)
         return meant or Column(name, NULL)
+
+    def parts(self, columns: Columns, names: tuple[str, ...], at: str) -> tuple[Column, ...]:
+        """The columns whose values divide the rows into groups, each named once; those that have no equality are mistakes."""
+        found = self.keys(columns, names, at)
+        for index, item in enumerate(found):
+            if not item.type.is_orderable:
+                message = f"`{item.name}` is {item.type}, which has no equality on every engine"
+                self.error((at, index), "type-mismatch", message, "group by its elements or fields")
+        return found
+
+    def keys(self, columns: Columns, names: tuple[str, ...], at: str) -> tuple[Column, ...]:
+        """The columns of a list of names; one that is there twice is a mistake."""
+        seen = [name.lower() for name in names]
+        for index, name in enumerate(seen):
+            if name in seen[:index]:
+                self.error((at, index), "column-exists", f"`{names[index]}` is here twice", "remove one of them")
+        return tuple(self.column(columns, name, (at, index)) for index, name in enumerate(names))
 
     def new_column(self, columns: Columns, name: str, at: At, *, is_key: bool = False) -> None:
         """Complain where `name` would shadow a column that is there, or is not a name."""

@@ -129,8 +129,10 @@ def _explain_missing(document: Document, error: ValidationError, where: Keys) ->
 def _explain_kind_count(document: Document, error: ValidationError, where: Keys) -> Iterator[Mistake]:
     schema, given = _schema(error), list(_given(error))
     if not given:
-        missing = f"a {_family(where)} is missing here" if "x-kind" in schema else "this must not be empty"
-        yield Mistake(where, document.diagnose(where, "missing-key", missing))
+        message, fix = "this must not be empty", "fill it, or leave the key out"
+        if "x-kind" in schema:
+            message, fix = f"a {_family(where)} is missing here", "write one of " + ", ".join(schema["properties"])
+        yield Mistake(where, document.diagnose(where, "missing-key", message, fix))
     elif all(name in schema.get("properties", {}) for name in given):
         names = " and ".join(f"`{name}`" for name in given)
         second = (*where, given[1])

@@ -76,7 +76,7 @@ class Aggregate(Step):
     columns: Mapping[str, Expr] = key("new column: aggregate expression", factory=dict)
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
-        keys = tuple(scope.column(columns, name, ("by", index)) for index, name in enumerate(self.by))
+        keys = scope.keys(columns, self.by, "by")
         result = Columns(keys)
         if not self.pivot and not self.columns and not self.by:
             scope.error((), "missing-key", "`by`, `columns` or `pivot` is missing here")

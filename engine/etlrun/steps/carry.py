@@ -56,8 +56,7 @@ class Carry(Step):
     )
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
-        for index, name in enumerate(self.per):
-            scope.column(columns, name, ("per", index))
+        scope.parts(columns, self.per, "per")
         check_order(self.order, self.per, columns, scope)
         result = columns
         for index, name in enumerate(self.columns):

@@ -45,6 +45,7 @@ from sqlglot import exp
 from etlrun.contracts.relation import Input, named
 from etlrun.contracts.step import Step
 from etlrun.language.columns import DATE, NULL, STRING, Column, Columns
+from etlrun.language.constants import is_readable
 from etlrun.language.expressions import call, column, literal
 from etlrun.spec.fields import Label, key
 from etlrun.spec.scope import HIDDEN, Scope
@@ -72,10 +73,15 @@ class Compare(Step):
     trend: Trend | None = key("whether a value changed", default=None)
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
-        keys = tuple(scope.column(columns, name, ("by", index)) for index, name in enumerate(self.by))
+        keys = scope.parts(columns, self.by, "by")
         period = scope.column(columns, self.period, "period")
         if period.type not in (STRING, DATE, NULL):
-            scope.error("period", "type-mismatch", f"a period is text or a date, and `{period.name}` is {period.type}")
+            message = f"a period is text or a date, and `{period.name}` is {period.type}"
+            scope.error("period", "type-mismatch", message, "cast it to string first")
+        for suffix, value in self.periods.items() if period.type == DATE else ():
+            if not is_readable(value, DATE):
+                message = f"`{value}` is not a date, and `{period.name}` is one"
+                scope.error(("periods", suffix), "wrong-value", message, "write it as 2022-04-30")
         self._one_row_each(columns, scope)
         result = Columns(keys)
         for suffix in self.periods:

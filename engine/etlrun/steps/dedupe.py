@@ -46,8 +46,7 @@ class Dedupe(Step):
     order: tuple[Expr, ...] = key("which of several rows stays: the first under this order", default=())
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
-        for index, name in enumerate(self.by):
-            scope.column(columns, name, ("by", index))
+        scope.parts(columns, self.by, "by")
         for item in columns if not self.by else ():
             if not item.type.is_orderable:
                 scope.error(

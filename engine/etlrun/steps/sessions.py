@@ -59,12 +59,7 @@ class Sessions(Step):
     as_: str = key("the name of the new column", yaml="as", default="session")
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
-        for index, name in enumerate(self.by):
-            found = scope.column(columns, name, ("by", index))
-            if not found.type.is_orderable:
-                scope.error(
-                    ("by", index), "type-mismatch", f"`{name}` is {found.type}, which has no equality on every engine"
-                )
+        scope.parts(columns, self.by, "by")
         at = scope.column(columns, self.at, "at")
         if at.type not in (DATE, TIMESTAMP, NULL):
             scope.error("at", "type-mismatch", f"a date or timestamp is expected here, and `{at.name}` is {at.type}")

@@ -50,8 +50,7 @@ class Top(Step):
     )
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
-        for index, name in enumerate(self.per):
-            scope.column(columns, name, ("per", index))
+        scope.parts(columns, self.per, "per")
         if not 1 <= self.n <= MOST_ROWS:
             scope.error("n", "wrong-value", f"expected a number of rows from 1 to {MOST_ROWS}")
         check_order(self.order, self.per, columns, scope)

@@ -100,8 +100,7 @@ class Window(Step):
     )
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
-        for index, name in enumerate(self.per):
-            scope.column(columns, name, ("per", index))
+        scope.parts(columns, self.per, "per")
         rows = _ROWS.fullmatch(self.frame.strip())
         if rows or any(_needs_total_order(expression) for expression in self.columns.values()):
             check_order(self.order, self.per, columns, scope)
