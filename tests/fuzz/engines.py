@@ -140,10 +140,11 @@ def answer_of(column: pa.ChunkedArray) -> Answer:
 
 def values_of(column: pa.ChunkedArray) -> list[object]:
     """The values of a column; moments as text, those of arrays too, since Python has none after the year 9999."""
-    kind = column.type.value_type if pa.types.is_list(column.type) else column.type
+    is_list = pa.types.is_list(column.type)
+    kind = column.type.value_type if is_list else column.type
     if not (pa.types.is_date(kind) or pa.types.is_timestamp(kind)):
         return list(column.to_pylist())
-    return list(column.cast(pa.string() if kind is column.type else pa.list_(pa.string())).to_pylist())
+    return list(column.cast(pa.list_(pa.string()) if is_list else pa.string()).to_pylist())
 
 
 def plain(value: object) -> str:

@@ -126,8 +126,8 @@ def _negation(node: exp.Expr) -> exp.Expr:
     """The smallest INTEGER is the negation of a number that is none, and that of a constant goes to a wider type: DuckDB 2.0.1 takes both so."""
     if isinstance(node.this, exp.Literal):
         return _recast(node.copy(), INT) if not node.this.is_string and node.this.this == SMALLEST_INT else node
-    kind = kind_of(node)
-    return duckdb("_1 - _2", _recast(exp.Literal.number(0), kind), node.this) if kind.is_integer else node
+    is_constant = kind_of(node).is_integer and node.this.find(exp.Column) is None
+    return _recast(node.copy(), kind_of(node)) if is_constant else node
 
 
 def _arithmetic(node: exp.Expr) -> exp.Expr:
