@@ -183,14 +183,6 @@ def _fill_days(random: Random, chain: Chain) -> Any:
     return step
 
 
-def _carry(random: Random, chain: Chain) -> Any:
-    return {
-        "columns": _some(random, _plain(chain)),
-        "per": _some(random, _plain(chain), 0),
-        "order": _order(random, _total(random, chain)),
-    }
-
-
 def _unpivot(random: Random, chain: Chain) -> Any:
     step = {"name": _new(random), "value": _new(random), "nulls": random.choice(["keep", "drop"])}
     if chain.columns.groups and random.random() < 0.7:
@@ -341,7 +333,6 @@ MAKERS: dict[str, Callable[[Random, Chain], Any]] = {
     "join__": _join_as_of,
     "history": _history,
     "sessions": _sessions,
-    "carry": _carry,
     "compare": _compare,
     "bucket": _bucket,
     "lookup": _lookup,
