@@ -54,9 +54,9 @@ class Language(Spark):
             """A type with its text, since Spark drops the length of a `varchar(2)`; that of `2L` is no text of a type."""
             first = self._curr
             found = super()._parse_types(*args, **kwargs)
-            written = self._find_sql(first, self._prev) if isinstance(found, exp.DataType) else ""
-            if written and not written[0].isdigit():
-                found.meta[TYPE_TEXT] = written
+            if isinstance(found, exp.DataType):
+                written = self._find_sql(first, self._prev)
+                found.meta.update({} if written[:1].isdigit() else {TYPE_TEXT: written})
             return found
 
 
