@@ -250,7 +250,7 @@ def test_clocks_do_not_move_with_the_zone_of_the_process(
 
 KEYED = {"contract": "string", "value": "string", "ratio": "double", "day": "date"}
 REFUSED = {
-    "a null in the key": ((None, "x", 0.5, None), "in 1 row `contract` is null, e.g. where `contract` = null"),
+    "a null in the key": ((None, "x", 0.5, None), "in 1 row `contract` is null"),
     "a key that is too long": (
         ("K" * 256, "x", 0.5, None),
         "`contract` is longer than 255 characters, e.g. where `contract` = KK****************KK…",

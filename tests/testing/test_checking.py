@@ -80,7 +80,7 @@ def test_answers_are_held_against_the_prompt(project: Path) -> None:
             C1: {kind: Film, sure: true}
             "7": null
             d1: Film
-          show_kinds: {}
+          show_kinds: {x: null}
         expect: {shown: []}
     """
     assert summary(project, body.replace("            d1: Film\n", ""), "asking") == [
