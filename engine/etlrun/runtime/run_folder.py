@@ -72,8 +72,8 @@ class RunFolder:
 
 def new_run(runs: Path) -> RunFolder:
     """A new folder below `runs`; its id sorts by time. Raises OSError, and RunFailure where others may write to `runs`."""
-    started = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    folder = RunFolder(f"{started}-{secrets.token_hex(3)}", runs)
+    now = datetime.now(UTC)
+    folder = RunFolder(f"{now:%Y%m%dT%H%M%SZ}-{now.microsecond:05x}{secrets.randbelow(16):x}", runs)
     if not can_be_named(str(runs.resolve())):
         message = f"{runs.resolve()} has a `\\` beside a `*`, `?` or `[`, and DuckDB cannot read such a path"
         raise RunFailure(
