@@ -73,7 +73,7 @@ class Piece:
 
     def inside(self) -> str:
         """The text as part of another expression."""
-        is_whole = re.fullmatch(r"\w+|'[^'\\]*'|\w+\([^()]*\)", self.text)
+        is_whole = re.fullmatch(r"\w+|\d+\.\d+|'[^'\\]*'|\w+\([^()]*\)", self.text)
         return self.text if is_whole else f"({self.text})"
 
 
