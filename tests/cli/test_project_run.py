@@ -282,7 +282,7 @@ def test_lists_of_values_are_a_run_for_each_choice(folder: Path) -> None:
         assert sorted(connection.sql("SELECT a FROM out").fetchall()) == [(1,), (2,), (3,), (4,)]
     for listed, message in (
         (["shp=A"], "has no param `shp`; did you mean `shop`?"),
-        (["shop=A", "shop=B"], "`shop` has its values already"),
+        (["shop=A", "shop=B"], "`shop` has values already"),
         (["shop"], "`shop` is not NAME=VALUE,VALUE"),
         (["month=2022"], "`2022` is not a month"),
         (["month=2022-02..2022-01"], "2022-01 is before 2022-02"),

@@ -42,7 +42,11 @@ def run_values(path: Path, listed: Sequence[str], options: ProjectOptions) -> in
         name, sign, values = text.partition("=")
         name = name.strip()
         if not sign or name in chosen:
-            what = f"`{name}` has its values already" if sign else f"`{text}` is not NAME=VALUE,VALUE"
+            what = (
+                f"`{name}` has values already: write all in one list, `{name}=A,B`"
+                if sign
+                else f"`{text}` is not NAME=VALUE,VALUE"
+            )
             raise click.BadParameter(what, param_hint="--for")
         if name not in checked.pipeline.params:
             fix = (

@@ -148,7 +148,8 @@ def _argument_types(
 
 def _argument(checker: Checker, node: exp.Anonymous, argument: exp.Expr, kind: str, before: list[exp.Expr]) -> None:
     if kind.startswith("=") and not isinstance(argument, (exp.Literal, exp.Boolean)) and whole_of(argument) is None:
-        checker.complain(argument, "wrong-arguments", f"`{node.name}` needs a literal here")
+        fix = "write the value itself, without brackets, columns or functions"
+        checker.complain(argument, "wrong-arguments", f"`{node.name}` needs a literal here", fix)
     if kind == "=integer" and abs(whole_of(argument) or 0) > _GREATEST:
         checker.complain(argument, "wrong-arguments", f"`{node.name}` takes a number up to {_GREATEST} here")
     found = checker.visit(argument)

@@ -207,22 +207,30 @@ def _phrase(error: ValidationError, schema: Schema) -> tuple[str, str]:
         return f"`{value}` has no value", f"write `{value}: {example}` with what it needs"
     if rule in ("minimum", "maximum") and "x-form" not in schema:
         return f"a number of at {'least' if rule == 'minimum' else 'most'} {error.validator_value} is expected here", ""
-    return f"{_describe(schema)} is expected here, not {_name(value)}", _fix(schema, value)
+    return f"{_describe(schema)} is expected here, not {_name(value)}", _fix(error, schema)
 
 
-def _fix(schema: Schema, value: Any) -> str:
+def _fix(error: ValidationError, schema: Schema) -> str:
+    value = error.instance
     if schema.get("x-form") == _SHARE and isinstance(value, (int, float)) and 1 < value <= 100:
         return f"write `{value}%`"
     choices = [str(choice) for form in _forms(schema) for choice in form.get("enum", ())]
     if choices:
-        return _meant(str(value), schema, choices) or nearest(str(value), choices) or str(schema.get("description", ""))
+        return _meant(str(value), schema, choices) or nearest(str(value), choices) or _meaning(error, schema)
     items = schema.get("items", {})
     if isinstance(value, dict) and items.get("x-kind"):
         return f"write each as an item: `- {next(iter(value), 'verb')}: ...`"
     if any(form.get("type") == "object" and "properties" not in form for form in _forms(schema)):
         return "write `name: value` for each"
     keys = _keys_of(schema)
-    return _known_keys(keys) if keys else str(schema.get("description", ""))
+    return _known_keys(keys) if keys else _meaning(error, schema)
+
+
+def _meaning(error: ValidationError, schema: Schema) -> str:
+    """The key of a value, and what it is for; nothing where the schema does not say. Words that can be written speak for themselves."""
+    keys = [part for part in error.absolute_path if isinstance(part, str)]
+    meaning = str(schema.get("description", ""))
+    return f"`{keys[-1]}`: {meaning}" if keys and meaning and not meaning.startswith("`") else meaning
 
 
 def _meant(value: str, schema: Schema, choices: list[str]) -> str:
