@@ -60,24 +60,19 @@ sinks:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from sqlglot import exp
 
 from etlrun.contracts.connection import Load, Publish
-from etlrun.contracts.published_columns import (
-    PublishedColumns,
-    published_columns_key,
-    required_columns,
-    verify_columns,
-    with_descriptions,
-)
+from etlrun.contracts.database_sink import DatabaseSink
+from etlrun.contracts.published_columns import PublishedColumns, published_columns_key
 from etlrun.contracts.row_history import RowHistory
-from etlrun.contracts.sink import Publication, Sink, misfit
+from etlrun.contracts.sink import Publication
 from etlrun.language.columns import Columns
 from etlrun.language.expressions import ExpressionError, parse
 from etlrun.spec.fields import Described, Expr, key
-from etlrun.spec.scope import HIDDEN, NAME, Scope
+from etlrun.spec.scope import Scope
 
 
 @dataclass(frozen=True)
@@ -91,8 +86,10 @@ class ReplaceWhere(Described):
 
 
 @dataclass(frozen=True)
-class Table(Sink):
+class Table(DatabaseSink):
     """Publishes a relation as a table of a connection, in one transaction."""
+
+    what: ClassVar[str] = "table"
 
     from_: str = key("the relation to publish", yaml="from")
     connection: str = key("the connection, named in the profile")
@@ -130,23 +127,7 @@ class Table(Sink):
         elif self.history is not None:
             fix = "write `write: scd2`, or leave `history` out"
             scope.error("history", "wrong-value", "`history` is for tables that keep versions", fix)
-        verify_columns(self.columns, self._published(columns), scope)
-        parts = self.table.split(".")
-        if self.table and not (len(parts) <= 2 and all(map(NAME.match, parts))):
-            scope.error(
-                "table",
-                "bad-name",
-                f"`{self.table}` is not a name",
-                "use letters, digits and `_`, at most 64, no digit first; `schema.table` for a table of another schema",
-            )
-        for item in columns:
-            if item.type.name in ("array", "struct", "null") and not item.name.startswith(HIDDEN):
-                fix = (
-                    "make it text first, e.g. with `array_join`"
-                    if item.type.name == "array"
-                    else "`drop` it, or make it text first"
-                )
-                scope.error("from", "type-mismatch", f"`{item.name}` is {item.type}, which a table cannot hold", fix)
+        super().verify(columns, scope)
         if self.write in ("merge", "scd2") and not self.key_:
             scope.error("write", "missing-key", f"`{self.write}` compares rows of equal key, and `key` is missing")
         if isinstance(self.write, ReplaceWhere):
@@ -169,39 +150,22 @@ class Table(Sink):
 
     def place(self, name: str) -> tuple[str, str, str]:
         part = _one_spelling(self.write.replace_where) if isinstance(self.write, ReplaceWhere) else ""
-        return self.connection, (self.table or name).lower(), part
-
-    def table_name(self, name: str) -> str:
-        return self.table or name
+        return *super().place(name)[:2], part
 
     @property
     def _versions(self) -> RowHistory:
         return self.history or RowHistory()
 
-    def _published(self, columns: Columns) -> Columns:
+    def stored(self, columns: Columns) -> Columns:
         return self._versions.beside(columns) if self.write == "scd2" else columns
-
-    def published(self, columns: Columns) -> Columns:
-        return with_descriptions(self.columns, self._published(columns))
-
-    def required(self) -> tuple[str, ...]:
-        return required_columns(self.columns)
 
     def replaces_all(self) -> bool:
         return self.write == "replace"
 
     def look_ahead(self, publication: Publication) -> str:
-        database = publication.open_database(self.connection)
         load = self.load(publication)
-        try:
-            is_there = database.columns(load.table) is not None
-            problems = database.mismatches(load)
-        finally:
-            database.close()
-        if problems:
-            raise misfit("table", self.connection, load, problems)
         where = f"the table {load.table} of {self.connection}"
-        if not is_there:
+        if not self.is_there(publication, load):
             return f"creates {where} ({', '.join(f'{item.name} {item.type}' for item in load.columns)})"
         doings = {
             "replace": f"replaces the rows of {where}",
@@ -222,7 +186,7 @@ class Table(Sink):
         write = "replace_where" if isinstance(self.write, ReplaceWhere) else self.write
         history = self._versions.of(self.key_, publication) if self.write == "scd2" else None
         return Load(
-            self.table or publication.sink,
+            self.table_name(publication.sink),
             self.published(publication.columns),
             (*self.key_, history.valid_from) if history is not None else self.key_,
             write,

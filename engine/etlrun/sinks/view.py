@@ -21,24 +21,20 @@ In PostgreSQL a view is dropped and made again in one transaction: rights that w
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from etlrun.contracts.connection import Load
-from etlrun.contracts.published_columns import (
-    PublishedColumns,
-    published_columns_key,
-    required_columns,
-    verify_columns,
-    with_descriptions,
-)
-from etlrun.contracts.sink import Publication, Sink, misfit
-from etlrun.language.columns import Columns
+from etlrun.contracts.database_sink import DatabaseSink
+from etlrun.contracts.published_columns import PublishedColumns, published_columns_key
+from etlrun.contracts.sink import Publication
 from etlrun.spec.fields import key
-from etlrun.spec.scope import HIDDEN, NAME, Scope
 
 
 @dataclass(frozen=True)
-class View(Sink):
+class View(DatabaseSink):
     """Publishes a relation as a view: the database computes it from its own tables whenever somebody reads it."""
+
+    what: ClassVar[str] = "view"
 
     from_: str = key("the relation to publish", yaml="from")
     connection: str = key("the connection, named in the profile, that holds the tables the relation is made from")
@@ -50,46 +46,16 @@ class View(Sink):
     columns: PublishedColumns = published_columns_key()
     min_rows: int = key("with fewer rows than this, when the run reads the tables, the view is not made", default=0)
 
-    def verify(self, columns: Columns, scope: Scope) -> None:
-        parts = self.view.split(".")
-        if self.view and not (len(parts) <= 2 and all(map(NAME.match, parts))):
-            fix = "use letters, digits and `_`, at most 64, no digit first; `schema.view` for a view of another schema"
-            scope.error("view", "bad-name", f"`{self.view}` is not a name", fix)
-        verify_columns(self.columns, columns, scope)
-        for item in columns:
-            if item.type.name in ("array", "struct", "null") and not item.name.startswith(HIDDEN):
-                message = f"`{item.name}` is {item.type}, which no table can be read with"
-                scope.error("from", "type-mismatch", message, "`drop` it, or make it text first")
-
-    def place(self, name: str) -> tuple[str, str, str]:
-        return self.connection, self.table_name(name).lower(), ""
-
-    def table_name(self, name: str) -> str:
-        return self.view or name
-
     def is_view(self) -> bool:
         return True
-
-    def published(self, columns: Columns) -> Columns:
-        return with_descriptions(self.columns, columns)
-
-    def required(self) -> tuple[str, ...]:
-        return required_columns(self.columns)
 
     def replaces_all(self) -> bool:
         return True
 
     def look_ahead(self, publication: Publication) -> str:
-        database = publication.open_database(self.connection)
         load = self.load(publication)
-        try:
-            is_there = database.columns(load.table) is not None
-            problems = database.mismatches(load)
-        finally:
-            database.close()
-        if problems:
-            raise misfit("view", self.connection, load, problems)
-        return f"{'replaces' if is_there else 'makes'} the view {load.table} of {self.connection}"
+        doing = "replaces" if self.is_there(publication, load) else "makes"
+        return f"{doing} the view {load.table} of {self.connection}"
 
     def load(self, publication: Publication) -> Load:
         return Load(
