@@ -173,6 +173,9 @@ def test_what_a_database_could_compute_in_another_way_is_refused(tmp_path: Path)
         "half": [{"from": "given"}, {"derive": {"half": "n / 2"}}],
         "truth": [{"from": "given"}, {"derive": {"long": "n > 5"}}],
         "picked": [{"sql": "select distinct s from given"}],
+        "matched": [{"sql": "select a.id from given a left semi join given b on a.s = b.t"}],
+        "unmatched": [{"sql": "select a.id from given a left anti join given b on a.s = b.t"}],
+        "of_group": [{"sql": "select coalesce(s, '') as known, count(*) as c from given group by s"}],
         "long_sum": [{"from": "given"}, {"aggregate": {"columns": {"b": "sum(b)"}}}],
         "mixed": [{"from": "given"}, {"filter": "s = cast(n as string)"}],
     }

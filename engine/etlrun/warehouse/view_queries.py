@@ -16,7 +16,8 @@ from etlrun.language.expressions import type_of
 from etlrun.warehouse.conditions import ConditionWriter, only, refused
 
 _GROUPED = ("decimal", "date", "timestamp", *INTEGERS)  # types whose equal values every server takes for equal
-_JOINS = {"": "JOIN", "INNER": "JOIN", "LEFT": "LEFT JOIN"}
+_AGGREGATES = ("count", "sum", "min", "max")
+_JOINS = {"": "JOIN", "INNER": "JOIN", "LEFT": "LEFT JOIN", "LEFT OUTER": "LEFT JOIN"}
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class ServerQueries:
 
     def _join(self, node: exp.Join) -> str:
         only(node, "this", "side", "kind", "on")
-        word = _JOINS.get((node.side or node.kind).upper())
+        word = _JOINS.get(f"{node.side} {node.kind}".strip().upper())
         if word is None or not node.args.get("on"):
             raise refused(node)
         return f"{word} {self._table(node.this)} ON {self.conditions.write(node.args['on'])}"
@@ -102,6 +103,8 @@ class ServerQueries:
 
     def _value(self, node: exp.Expr, keys: tuple[exp.Expr, ...] = ()) -> str:
         node = node.unnest()
+        if keys and not isinstance(node, exp.Column) and any(map(_is_text_of_group, node.find_all(exp.Column))):
+            raise refused(node)
         written = self._plain(node, keys)
         is_computed = isinstance(node, (exp.Case, exp.Anonymous)) and type_of(node).name == "decimal"
         return self.words.cast(written, type_of(node)) if is_computed else written  # it may have lost its digits
@@ -172,6 +175,11 @@ class ServerQueries:
 
     def _column(self, node: exp.Column) -> str:
         return self.conditions.column(node)
+
+
+def _is_text_of_group(column: exp.Column) -> bool:
+    """Whether a text is read outside an aggregate: rows are grouped by its bytes, so the server does not know that it has one value."""
+    return type_of(column) == STRING and str(getattr(column.parent, "this", "")).lower() not in _AGGREGATES
 
 
 def _qualified(tree: exp.Select) -> exp.Select:
