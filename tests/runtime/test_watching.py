@@ -96,9 +96,8 @@ def test_a_run_that_fails_says_so(project: Project, catalogue: Catalogue) -> Non
     assert message.startswith("`sales`: no record can be read") and "\n" not in message
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "warehouse", "file:///etc/passwd"])
-def test_a_service_that_takes_nothing_is_a_warning(project: Project, url: str) -> None:
-    outcome = project.run("run", "pipelines/sales.yaml", OPENLINEAGE_URL=url)
+def test_a_service_that_takes_nothing_is_a_warning(project: Project) -> None:
+    outcome = project.run("run", "pipelines/sales.yaml", OPENLINEAGE_URL="http://127.0.0.1:9")
     assert outcome.code == 0
     assert "warning: the service that OPENLINEAGE_URL names took no COMPLETE event" in outcome.err
 

@@ -6,23 +6,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
-import urllib.request
 from datetime import UTC, datetime
-from urllib.parse import urljoin
 
 from etlrun.compiler.check import Checked
 from etlrun.failures import RunFailure
 from etlrun.lineage.open_lineage import Addresses, Happened, run_event
+from etlrun.runtime.event_service import EventNotTakenError, EventService
 from etlrun.runtime.metrics import VARIABLE, write_metrics
 from etlrun.runtime.record import Record
+from etlrun.secrets import Secret
 from etlrun.warehouse.opening import filled
 from etlrun.working import Reporter
-
-SECONDS = 5.0  # that a service may take
-ENDPOINT = "api/v1/lineage"
 
 
 def tell_start(checked: Checked, record: Record, reporter: Reporter) -> None:
@@ -38,7 +34,7 @@ def tell_end(checked: Checked, record: Record, reporter: Reporter) -> None:
     except OSError as error:
         reporter.warn(f"no metrics are written: {error.filename or os.environ[VARIABLE]}: {error.strerror}")
     if os.environ.get("OPENLINEAGE_URL"):
-        kind = {"done": "COMPLETE", "dry-run": "COMPLETE", "interrupted": "ABORT"}.get(record.status, "FAIL")
+        kind = {"done": "COMPLETE", "interrupted": "ABORT"}.get(record.status, "FAIL")
         rows = {sink: facts["rows"] for sink, facts in record.sinks.items() if "rows" in facts}
         message = str((record.error or {}).get("message", "")).partition("\n")[0]  # what follows may show values
         _send(kind, checked, Happened(record.run_id, now(), rows, message), reporter)
@@ -60,15 +56,8 @@ def addresses(checked: Checked) -> Addresses:
 
 
 def _send(kind: str, checked: Checked, happened: Happened, reporter: Reporter) -> None:
-    url = os.environ["OPENLINEAGE_URL"]
-    body = json.dumps(run_event(kind, checked, addresses(checked), happened)).encode()
-    headers = {"Content-Type": "application/json"}
-    if os.environ.get("OPENLINEAGE_API_KEY"):
-        headers["Authorization"] = f"Bearer {os.environ['OPENLINEAGE_API_KEY']}"
+    service = EventService(os.environ["OPENLINEAGE_URL"], Secret(os.environ.get("OPENLINEAGE_API_KEY", "")))
     try:
-        if not url.startswith(("http://", "https://")):
-            raise ValueError("it does not begin with http:// or https://")
-        request = urllib.request.Request(urljoin(url.rstrip("/") + "/", ENDPOINT), body, headers)
-        urllib.request.urlopen(request, timeout=SECONDS).close()
-    except (OSError, ValueError) as error:
-        reporter.warn(f"the service that OPENLINEAGE_URL names took no {kind} event ({error})")
+        service.send(run_event(kind, checked, addresses(checked), happened))
+    except EventNotTakenError as error:
+        reporter.warn(f"the service that OPENLINEAGE_URL names took no {kind} event: {error}")
