@@ -78,9 +78,12 @@ def test_resume_twice_publishes_once(project: Project) -> None:
 
 
 def test_resume_that_fails_again_can_be_resumed(project: Project) -> None:
-    assert project.run("resume", run_id(project)).code == 1
+    watched = {"ETLRUN_METRICS_DIR": str(project.folder)}
+    assert project.run("resume", run_id(project), **watched).code == 1
+    assert 'etlrun_run_done{pipeline="p"} 0' in (project.folder / "etlrun_p.prom").read_text()
     mend(project)
-    assert project.run("resume", run_id(project)[:12]).code == 0
+    assert project.run("resume", run_id(project)[:12], **watched).code == 0
+    assert 'etlrun_run_done{pipeline="p"} 1' in (project.folder / "etlrun_p.prom").read_text()
 
 
 def test_a_changed_pipeline_is_not_mixed_with_old_rows(project: Project) -> None:

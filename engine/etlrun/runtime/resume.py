@@ -30,19 +30,18 @@ def resume(checked: Checked, folder: RunFolder, record: Record, reporter: Report
     }
     try:
         publish_all(checked, staged, record, reporter, wait)
+        record.status, record.error, record.staged = "done", None, {}
     except RunFailure as failure:
         record.fail(failure)
-        folder.write_record(record.as_record())
         raise
     except Stopped:
         record.status = "interrupted"
-        folder.write_record(record.as_record())
         raise
-    record.status, record.error, record.staged = "done", None, {}
-    record.seconds += time.monotonic() - started
-    folder.write_record(record.as_record())
-    folder.sweep(staged=True)
-    tell_end(checked, record, reporter)
+    finally:
+        record.seconds += time.monotonic() - started
+        folder.write_record(record.as_record())
+        folder.sweep(staged=record.status == "done")
+        tell_end(checked, record, reporter)
     return record
 
 

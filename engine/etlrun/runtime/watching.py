@@ -32,7 +32,7 @@ def tell_end(checked: Checked, record: Record, reporter: Reporter) -> None:
     try:
         write_metrics(record, time.time())
     except OSError as error:
-        reporter.warn(f"no metrics are written: {error.filename or os.environ[VARIABLE]}: {error.strerror}")
+        reporter.warn(f"no metrics are written into `{os.environ[VARIABLE]}`, which {VARIABLE} names: {error.strerror}")
     if os.environ.get("OPENLINEAGE_URL"):
         kind = {"done": "COMPLETE", "interrupted": "ABORT"}.get(record.status, "FAIL")
         rows = {sink: facts["rows"] for sink, facts in record.sinks.items() if "rows" in facts}
