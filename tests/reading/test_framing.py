@@ -7,6 +7,7 @@ import gzip
 import os
 from contextlib import closing
 from pathlib import Path
+from unittest.mock import patch
 
 import pyarrow as pa
 import pytest
@@ -203,3 +204,12 @@ def test_what_a_limit_keeps_is_the_beginning_in_whatever_order_slices_are_read(t
     kept = (tmp_path / "kept.jsonl").read_bytes()
     assert whole.startswith(kept)
     assert len(whole[: len(kept) + 15]) > 300
+
+
+@pytest.mark.parametrize("size", [1 << 40, 64])
+def test_a_limit_leaves_no_gap_whichever_way_a_record_breaks(tmp_path: Path, size: int) -> None:
+    lines = [b"\xff", b'{"id": "%s"}' % (b"x" * 2000), b"\xff"]
+    with patch("etlrun.reading.text_files.SLICE_BYTES", size):
+        found = read_json_files(tmp_path, PAIR, b"\n".join(lines), quarantine_limit=1000)
+    assert [item["line"] for item in found.broken] == [1]
+    assert "2 of 3 broken records are counted and not written down" in found.read_result.notices[0]

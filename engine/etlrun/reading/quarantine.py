@@ -56,7 +56,10 @@ class BrokenRecord:
 
 @dataclass
 class Spools:
-    """The broken records of the slices of one source, by the slice's place in the order. A record that the limit leaves out is not kept."""
+    """The broken records of the slices of one source, by the slice's place in the order.
+
+    Of what the limit leaves out only the first record is kept, at which the quarantine ends whichever thread was ahead.
+    """
 
     folder: Path
     limit: int = LIMIT
@@ -73,7 +76,6 @@ class Spools:
             return
         if self._leaves_out(key, len(line)):
             self._full = {closed for closed in self._full if closed[0] <= place} | {key}
-            return
         self._total += len(line)
         self._bytes[key] += len(line)
         self._in_memory[key] += len(line)
