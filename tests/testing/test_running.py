@@ -192,6 +192,40 @@ def test_answers_come_from_the_test_alone(project: Path) -> None:
     assert after == before
 
 
+@pytest.mark.parametrize(
+    ("personal", "keyword", "listed"),
+    [
+        ("allow", "call 0912345678", "CALL 0912345678"),
+        ("mask", "call 0912345678", "call 0987654321"),
+        ("mask", "call 0912345678", "call ***"),
+        ("refuse", "call 0912345678", ""),
+    ],
+)
+def test_a_key_with_a_number_is_asked_in_a_test_as_its_step_says(
+    personal: str, keyword: str, listed: str, project: Path
+) -> None:
+    path = project / "pipelines" / "asking.yaml"
+    path.write_text(path.read_text().replace("source: who", f"source: who, personal: {personal}"))
+    answers = f"enrich: {{show_kind: {{'{listed}': {{kind: Film, sure: true}}}}}}\n" if listed else ""
+    body = f"given: {{searches: [{{keyword: {keyword}}}]}}\n{answers}expect: {{shown: [{{how: {'ok' if listed else 'abstained'}}}]}}"
+    assert run_one(project, body, "asking").code == 0
+
+
+def test_an_answer_of_several_labels_is_a_text_or_a_list_in_a_test(project: Path) -> None:
+    prompt = project / "prompts" / "show_kind.md"
+    prompt.write_text(prompt.read_text().replace("series of episodes}", "series of episodes}\n    many: true"))
+    body = """
+        given: {searches: [{keyword: aa}, {keyword: bb}]}
+        enrich:
+          show_kind:
+            aa: {kind: [Series, Film], sure: true}
+            bb: {kind: Series | Film, sure: true}
+        expect: {shown: [{keyword: aa, kind: Film|Series}, {keyword: bb, kind: Film|Series}]}
+    """
+    assert run_one(project, body, "asking").code == 0
+    assert "`Flim` is not one of the labels" in run_one(project, body.replace("[Series", "[Flim"), "asking").err
+
+
 def test_a_key_that_is_not_listed_fails_the_test_and_says_where_to_add_it(project: Path) -> None:
     assert failure(project, ASKED.replace("running man", "runing man").replace(", blue: null", ""), "asking") == (
         "  pipelines/asking.test.yaml:5:14: the prompt `show_kind` is asked for `blue`, `Running MAN`, and the test lists no answer\n"

@@ -15,9 +15,10 @@ from etlrun.diagnostics import Diagnostic, SpecError, closest, nearest
 from etlrun.spec.cases import Case, CaseFile, is_pipeline_file, pipelines_below, read_cases
 from etlrun.spec.fields import AnswerRow
 from etlrun.spec.located import Keys
-from etlrun.spec.normal_form import BAR, PART, is_asked, normal_form
+from etlrun.spec.normal_form import BAR, PART
 from etlrun.spec.outputs import SEPARATOR, LabelOutput, NotAllowed, Output, Text, Value, refusal
 from etlrun.spec.params import ParamError, read_value
+from etlrun.spec.personal_kinds import Policy, asked_form
 from etlrun.spec.project import Project, find_project
 from etlrun.spec.prompts import load_prompt
 
@@ -245,16 +246,19 @@ class _CaseChecker:
                 )
 
     def _listed(self) -> Iterator[tuple[str, Listed]]:
-        asked = dict.fromkeys(relation.ask.prompt for relation in self.plan.relations if relation.ask is not None)
+        asked: dict[str, dict[Policy, None]] = {}  # by prompt: what its steps say of personal keys
+        for relation in self.plan.relations:
+            if relation.ask is not None:
+                asked.setdefault(relation.ask.prompt, {})[relation.ask.personal] = None
         for prompt in self.case.enrich:
             if prompt not in asked:
                 fix = nearest(prompt, asked) or (f"it asks {', '.join(asked)}" if asked else "it asks none")
                 message = f"the pipeline `{self.checked.pipeline.name}` does not ask the prompt `{prompt}`"
                 self.complain_of_key(("enrich", prompt), "unknown-prompt", message, fix)
-        for prompt in asked:
-            yield prompt, self._answers(prompt, self.case.enrich.get(prompt, {}))
+        for prompt, policies in asked.items():
+            yield prompt, self._answers(prompt, self.case.enrich.get(prompt, {}), policies)
 
-    def _answers(self, prompt: str, answers: Mapping[str, AnswerRow | None]) -> Listed:
+    def _answers(self, prompt: str, answers: Mapping[str, AnswerRow | None], policies: Iterable[Policy]) -> Listed:
         root = self.checked.project.root
         found = load_prompt(root, prompt, os.path.relpath(root / "prompts" / f"{prompt}.md"))
         assert found is not None, "a checked pipeline asks prompts that are there"
@@ -262,20 +266,21 @@ class _CaseChecker:
         for key in answers:
             at: Keys = ("enrich", prompt, key)
             parts = key.split(BAR) if len(found.keys) > 1 else [key]
-            folded = normal_form(PART.join(parts))
+            forms = {form for policy in policies if (form := asked_form(PART.join(parts), policy)) is not None}
             if len(parts) != len(found.keys):
                 fix = f"write it as `{BAR.join(name.upper() for name in found.keys)}`"
                 self.complain_of_key(at, "wrong-value", f"`{key}` is not a key of {len(found.keys)} parts", fix)
-            elif not is_asked(folded):
+            elif not forms:
                 fix = "leave it out: too short, only digits or personal, it never gets an answer"
                 self.complain_of_key(at, "wrong-value", f"`{key}` is a key that is never asked", fix)
-            elif folded in listed:
+            elif forms <= listed.keys():
                 self.complain_of_key(
                     at, "duplicate-name", f"`{key}` is listed twice: spellings are one key", "remove one of them"
                 )
             else:
                 answer = answers[key]
-                listed[folded] = None if answer is None else dict(self._answer(answer, found.outputs, at))
+                read = None if answer is None else dict(self._answer(answer, found.outputs, at))
+                listed.update(dict.fromkeys(forms - listed.keys(), read))
         return Listed(found.outputs, listed)
 
     def written(self, where: Keys, value: object) -> str:

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from etlrun.enrich.collector import not_collecting
-from etlrun.spec.normal_form import MAX_CHARACTERS, normal_form, readable, says_something, shown_form
-from etlrun.spec.personal import is_personal
-from etlrun.spec.personal_kinds import Policy, count_kinds, masked
+from etlrun.spec.normal_form import MAX_CHARACTERS, normal_form, readable, shown_form
+from etlrun.spec.personal_kinds import Policy, count_kinds, may_be_asked, sender
 
 
 class Key(NamedTuple):
@@ -51,7 +50,7 @@ def distinct_keys(
 
 
 def _distinct_keys(spellings: Iterable[tuple[str, int]], characters: int, personal: Policy) -> Keys:
-    sent = masked if personal == "mask" else str
+    sent = sender(personal)
     raw: list[str] = []
     rows = array("q")
     groups: dict[str, int] = {}  # normal form -> its number; columns of numbers, since there may be millions
@@ -69,7 +68,7 @@ def _distinct_keys(spellings: Iterable[tuple[str, int]], characters: int, person
         total[group] += count
         if (-count, text) < (-rows[best[group]], raw[best[group]]):
             best[group] = index
-    names = sorted(normal for normal, group in groups.items() if _is_asked(sent(raw[best[group]]), normal, personal))
+    names = sorted(normal for normal, group in groups.items() if may_be_asked(sent(raw[best[group]]), normal, personal))
     names.sort(key=lambda normal: -total[groups[normal]])
     position = array("q", [-1]) * len(groups)
     for place, normal in enumerate(names):
@@ -78,13 +77,6 @@ def _distinct_keys(spellings: Iterable[tuple[str, int]], characters: int, person
         Key(normal, shown_form(sent(raw[best[groups[normal]]]), characters), total[groups[normal]]) for normal in names
     )
     return Keys(raw, rows, asked, array("q", (position[group] for group in group_of)))
-
-
-def _is_asked(spelling: str, normal: str, personal: Policy) -> bool:
-    """Whether a key is worth asking, and may be sent: the whole of it counts, for the cut may leave a part of a number."""
-    if not says_something(normal) or not (spelling.isprintable() or shown_form(spelling) != ""):
-        return False
-    return personal == "allow" or not (is_personal(normal) or (spelling != normal and is_personal(spelling)))
 
 
 def stored_spelling(key: Key) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from etlrun.spec.normal_form import PART
+from etlrun.spec.normal_form import PART, normal_form, says_something, shown_form
 from etlrun.spec.personal import is_e_mail, is_personal
 
 Policy = Literal["refuse", "mask", "allow"]
@@ -115,3 +115,22 @@ def masked(text: str) -> str:
         for found in reversed(list(kind.found(text, _digits(text)))):
             text = text[: found.start()] + MASK + text[found.end() :]
     return text
+
+
+def sender(personal: Policy) -> Callable[[str], str]:
+    """What turns a spelling into what is sent of it."""
+    return masked if personal == "mask" else str
+
+
+def may_be_asked(spelling: str, normal: str, personal: Policy) -> bool:
+    """Whether a key is worth asking, and may be sent: the whole of it counts, for the cut may leave a part of a number."""
+    if not says_something(normal) or not (spelling.isprintable() or shown_form(spelling) != ""):
+        return False
+    return personal == "allow" or not (is_personal(normal) or (spelling != normal and is_personal(spelling)))
+
+
+def asked_form(spelling: str, personal: Policy) -> str | None:
+    """The normal form under which a spelling is asked; None where it is not asked."""
+    sent = sender(personal)(spelling)
+    normal = normal_form(sent)
+    return normal if may_be_asked(sent, normal, personal) else None
