@@ -229,6 +229,15 @@ def test_refused_keys_are_asked_again_after_retry(project: Project) -> None:
     assert project.run("llm", "retry", "knd").code == 2
 
 
+def test_a_step_that_shows_more_characters_asks_questions_that_prune_keeps_and_retry_finds(project: Project) -> None:
+    enrich(project, more="max_characters: 400")
+    searches(project, *FEW, "phim poison")
+    with service() as served:
+        assert run(project, served).code == 0
+        assert run(project, served, "llm", "prune").out == "every question of the store is still asked\n"
+        assert run(project, served, "llm", "retry", "kind").out == "the next run asks again: 1 key\n"
+
+
 def test_a_store_of_a_later_form_is_refused_before_anything_is_asked(project: Project) -> None:
     with service() as served:
         assert run(project, served).code == 0

@@ -63,14 +63,19 @@ def questions_of(project: Project, prompt: Prompt, profiles: Iterable[Profile]) 
     except ModelError as error:
         message = f"which answers are in use cannot be said: {error.message}"
         raise RunFailure("usage", "model-setup", message, error.fix) from None
-    return tuple(question for tier in tiers for question in tier.questions)
+    return tuple({question.id: question for tier in tiers for question in tier.questions}.values())
 
 
 def unused(project: Project, store: Store) -> list[Cost]:
     """The questions of the store that no prompt of the project asks any model of any profile. Raises RunFailure, and SpecError."""
     profiles = project.profiles.values()
-    asked = {question.id for prompt in prompts_of(project) for question in questions_of(project, prompt, profiles)}
-    return [cost for cost in store.costs() if cost.question not in asked]
+    asked = [question for prompt in prompts_of(project) for question in questions_of(project, prompt, profiles)]
+    return [cost for cost in store.costs() if not _is_one_of(cost.question, asked)]
+
+
+def _is_one_of(question: str, asked: Sequence[Question]) -> bool:
+    """Whether a step may ask this question, whatever its `max_characters` is."""
+    return any(question == found.id for found in asked) or any(question in found.ids for found in asked)
 
 
 def prune(store: Store, costs: Sequence[Cost]) -> int:
@@ -85,5 +90,7 @@ def ask_again(project: Project, profile: Profile, store: Store, prompt: str, sta
     found = load_prompt(project.root, prompt, os.path.relpath(project.root / "prompts" / f"{prompt}.md"))
     if found is None:
         raise RunFailure("usage", "unknown-prompt", f"there is no prompt `{prompt}`", "put it into prompts/ as NAME.md")
-    questions = {question.id for question in questions_of(project, found, [profile])}
-    return sum(store.forget_status(question, statuses) for question in sorted(questions))
+    asked = questions_of(project, found, [profile])
+    return sum(
+        store.forget_status(cost.question, statuses) for cost in store.costs() if _is_one_of(cost.question, asked)
+    )

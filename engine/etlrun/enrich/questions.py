@@ -12,7 +12,7 @@ from typing import Any
 
 from etlrun.contracts.model import Request
 from etlrun.enrich.keys import Key
-from etlrun.spec.normal_form import MAX_CHARACTERS, NORMALISER, PART, readable
+from etlrun.spec.normal_form import MAX_CHARACTERS, NORMALISER, PART, POSSIBLE_CHARACTERS, readable
 from etlrun.spec.outputs import LabelOutput, Output
 from etlrun.spec.prompts import Example, Prompt
 
@@ -36,16 +36,28 @@ class Question:
     @cached_property
     def id(self) -> str:
         """16 hexadecimal digits over everything that can change an answer: not limits, batches or canaries."""
-        parts: dict[str, Any] = {
+        return self._id_at(self.characters)
+
+    @cached_property
+    def ids(self) -> frozenset[str]:
+        """The ids of this question for every number of characters that a step may let the model see."""
+        return frozenset(map(self._id_at, POSSIBLE_CHARACTERS))
+
+    def _id_at(self, characters: int) -> str:
+        text = self._identity
+        if characters != MAX_CHARACTERS:
+            text = f'{{"characters": {characters}, {text[1:]}'  # the first of the sorted keys
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @cached_property
+    def _identity(self) -> str:
+        parts = {
             "system": self.system,
             "schema": self.schema,
             "normaliser": NORMALISER,
             "model": dict(self.model),
         }
-        if self.characters != MAX_CHARACTERS:
-            parts["characters"] = self.characters
-        text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return json.dumps(parts, sort_keys=True, ensure_ascii=False)
 
     def answered_by(self, name: str) -> Question:
         """The same question put to the model `name` of the same service."""

@@ -15,6 +15,7 @@ from etlrun.spec.personal import is_personal
 
 NORMALISER = "1"  # part of every question's identity: change it when `normal_form` gives other keys
 MAX_CHARACTERS = 120  # of a normal form, and of what a model sees of a key where the step does not say more
+POSSIBLE_CHARACTERS = range(20, 4001)  # what a step may say
 PART = "\x1f"  # the unit separator: between the columns of a key
 BAR = " | "  # the same, for people and in normal forms
 BEGINNING = 90  # characters of a long text at the beginning of its normal form

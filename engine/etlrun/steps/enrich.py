@@ -65,14 +65,13 @@ from etlrun.contracts.step import Ask, Step
 from etlrun.diagnostics import SpecError, closest, nearest
 from etlrun.language.columns import NULL, STRING, Column, Columns
 from etlrun.spec.fields import Described, Percent, key
-from etlrun.spec.normal_form import MAX_CHARACTERS
+from etlrun.spec.normal_form import MAX_CHARACTERS, POSSIBLE_CHARACTERS
 from etlrun.spec.outputs import Output
 from etlrun.spec.paths import OUTSIDE, path_inside
 from etlrun.spec.personal_kinds import Policy
 from etlrun.spec.prompts import Prompt, load_prompt, prompt_names
 from etlrun.spec.scope import At, Scope
 
-MOST_CHARACTERS = 4000
 STATUSES = ("ok", "abstained", "refused", "failed", "pending")  # as in enrich/store.py, which is slow to import
 
 
@@ -147,8 +146,8 @@ class Enrich(Step):
             if found.type not in (STRING, NULL):
                 message = f"a key is text, and `{found.name}` is {found.type}"
                 scope.error(("key", index), "type-mismatch", message, "cast it to string first")
-        if not 20 <= self.max_characters <= MOST_CHARACTERS:
-            fix = f"give 20 to {MOST_CHARACTERS}"
+        if self.max_characters not in POSSIBLE_CHARACTERS:
+            fix = f"give {POSSIBLE_CHARACTERS[0]} to {POSSIBLE_CHARACTERS[-1]}"
             scope.error("max_characters", "wrong-value", f"`{self.max_characters}` is not possible", fix)
         if self.budget:
             self._check_budget(self.budget, scope.below("budget"))
