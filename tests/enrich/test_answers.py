@@ -10,7 +10,7 @@ from typing import Any
 import posing
 import pytest
 
-from etlrun.contracts.model import Model, ModelError
+from etlrun.contracts.model import Environment, Model, ModelClient, ModelError
 from etlrun.diagnostics import SpecError
 from etlrun.enrich.answers import Answers, answer_keys, known_answers
 from etlrun.enrich.estimates import estimate
@@ -19,6 +19,7 @@ from etlrun.enrich.keys import distinct_keys
 from etlrun.enrich.store import RequestEntry, Result, Sent, Store
 from etlrun.enrich.terms import Budget
 from etlrun.enrich.tiers import Tier, tiers_of
+from etlrun.models._gemini import GeminiClient
 from etlrun.models.catalogue import Catalogue
 from etlrun.models.gemini import Gemini
 from etlrun.spec.answer_files import read_overrides
@@ -95,6 +96,27 @@ def test_a_new_title_in_the_catalogue_does_not_ask_the_paid_model_again(root: Pa
         (root / "titles.csv").write_text("title,category\nsao băng,K Drama\nphim lẻ,Other\n", encoding="utf-8")
         assert shown(answered(root, store, models))["phim lẻ"] == ("ok", "Other", "catalogue")
         assert len(served.records) == 1
+
+
+class WithoutJobs(Gemini):
+    """A model whose service takes no jobs."""
+
+    def open(self, environment: Environment) -> ModelClient:
+        client = super().open(environment)
+        assert isinstance(client, GeminiClient)
+        return GeminiClient(client.settings)
+
+
+def test_a_model_that_takes_no_jobs_is_not_asked_at_the_full_price_in_their_place(root: Path) -> None:
+    with posing.server() as served:
+        model = WithoutJobs(model="gemini-2.5-flash", api_key="a-key", url=served.url, mode="batch")
+        (report,) = answered(root, posing.new_store(root), [model]).reports
+        assert report.stopped is not None
+        assert (report.stopped.exit_code, report.stopped.message, len(served.records)) == (
+            2,
+            "`mode: batch` is set, and gemini gemini-2.5-flash takes no jobs",
+            0,
+        )
 
 
 def test_what_one_model_refuses_the_next_is_asked(root: Path) -> None:

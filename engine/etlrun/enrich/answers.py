@@ -196,6 +196,12 @@ async def _ask_model(
             tier.question.id, tier.source, len(keys), len(settled), stopped=Stop("setup", error.message, error.fix)
         )
     try:
+        if model.mode == "batch" and not isinstance(client, JobClient):
+            message = f"`mode: batch` is set, and {tier.source} takes no jobs"
+            fix = "leave out `mode`: it is then asked at once, at the full price"
+            return AskingReport(
+                tier.question.id, tier.source, len(keys), len(settled), stopped=Stop("setup", message, fix)
+            )
         has_jobs = bool(store.jobs([question.id for question in tier.questions]))
         if isinstance(client, JobClient) and (model.mode == "batch" or has_jobs):
             in_jobs = tier.job_terms(budget, run)
