@@ -65,7 +65,7 @@ async def ask_in_jobs(
             await loop.run()
         except ModelError as error:
             reason = STOPS.get(error.cause, error.cause)
-            loop.stop(Stop(reason, error.message, error.fix or "run again later: it goes on where it stopped"))  # type: ignore[arg-type]
+            loop.stop(Stop(reason, error.message, error.fix or "run again later"))  # type: ignore[arg-type]
         return await loop.report(keys, len(settled), time.monotonic() - began)
 
 

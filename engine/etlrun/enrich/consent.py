@@ -129,6 +129,8 @@ def stop_failure(stop: Stop) -> RunFailure:
     reason = REASONS[stop.exit_code]
     if reason == "stopped":
         kept = "what was answered is kept, nothing was published, and the next run goes on from there"
+        if stop.reason == "another-model":
+            kept = "earlier answers are kept, and nothing was published"
         code = stop.reason if stop.reason in ("another-model", "job-at-work") else f"{stop.reason}-reached"
         return RunFailure("stopped", code, f"enrichment stopped: {stop.message}", f"{stop.fix}; {kept}")
     return RunFailure(reason, f"model-{stop.reason}", stop.message, stop.fix)

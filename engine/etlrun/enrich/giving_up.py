@@ -44,11 +44,11 @@ class GiveUp:
                     Stop(
                         "quota",
                         f"the quota is used up: {error.message}",
-                        "run again later: it goes on where it stopped",
+                        "run again later",
                     )
                 )
         elif error.cause == "day":
-            fix = error.fix or "run again tomorrow: it goes on where it stopped"
+            fix = error.fix or "run again tomorrow"
             self.stop(Stop("quota", f"the quota of the day is used up: {error.message}", fix))
         elif error.cause in ("access", "model", "setup"):
             self.stop(Stop(error.cause, error.message, error.fix))

@@ -162,7 +162,7 @@ class GeminiClient(ModelClient):
         if error.code == 400 and setting:
             return setting
         if error.code == 400:
-            return ModelError("refused", f"the service refuses the request: {message}")
+            return ModelError("refused", f"the service refuses the request to `{self.name}`: {message}")
         return ModelError("service", f"the service failed with {safe_count(error.code) or 'no code'}: {message}")
 
 

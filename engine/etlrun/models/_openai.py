@@ -152,7 +152,7 @@ class OpenaiClient(ModelClient):
         if code in (400, 422) and setting:
             return setting
         if code in (400, 413, 422):
-            return ModelError("refused", f"the service refuses the request: {message}")
+            return ModelError("refused", f"the service refuses the request to `{self.name}`: {message}")
         return ModelError("service", f"the service failed with {code}: {message}")
 
 
