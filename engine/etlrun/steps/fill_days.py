@@ -115,11 +115,11 @@ class FillDays(Step):
             for name in (*self._groups(relation), self._at(relation))
         ]
         there = exp.Join(this=relation_table(relation.name, "there"), side="LEFT", kind="ANTI", on=exp.and_(*same))
-        told = {name.lower() for name in (*self.by, self.at)}
+        kept = {name.lower() for name in (*self.by, self.at)}
         values = {name.lower(): _constant(relation, value, ("columns", name)) for name, value in self.columns.items()}
         outputs = [
             named(column(item.name, "days"), item.name)
-            if item.name.lower() in told
+            if item.name.lower() in kept
             else named(cast(values.get(item.name.lower(), exp.null()), item.type), item.name)
             for item in relation.columns
         ]
