@@ -108,6 +108,8 @@ WINDOWS: dict[str, tuple[str, ...]] = {
         "count(*) over (order by d range between interval 6 days preceding and current row)",
         "sum(k) over (order by d desc range between interval 40 weeks preceding and interval 3 weeks following)",
         "sum(k) over (order by z range between interval 100000 hours preceding and current row)",
+        "count(*) over (order by z desc range between interval 1 hour preceding and interval 2 days following)",
+        "sum(k) over (order by z range between interval 999999 weeks preceding and interval 1 microsecond preceding)",
         "max(k) over (order by z nulls last range between unbounded preceding and interval 3 seconds following)",
         "min(k) over (order by d desc nulls first range between interval 1 day following and unbounded following)",
         "sum(n) filter (where false) over (partition by g order by k)",

@@ -45,6 +45,17 @@ def frame_of_group() -> exp.WindowSpec:
     return exp.WindowSpec(kind="ROWS", start="UNBOUNDED", end="UNBOUNDED", **sides)
 
 
+def with_one_unit(frame: exp.WindowSpec) -> exp.WindowSpec:
+    """The same frame with the intervals of both bounds in the smaller of their units: Spark takes no others."""
+    intervals = [bound for name in ("start", "end") if isinstance(bound := frame.args.get(name), exp.Interval)]
+    unit = min(map(_unit, intervals), key=MICROSECONDS.__getitem__, default="")
+    found = frame.copy()
+    for interval in list(found.find_all(exp.Interval)):
+        count = (_length(interval) or 0) // MICROSECONDS[unit]
+        interval.replace(exp.Interval(this=exp.Literal.string(count), unit=exp.Var(this=unit)))
+    return found
+
+
 def _until_now(kind: str, start: exp.Expr) -> exp.WindowSpec:
     return exp.WindowSpec(kind=kind, start=start, start_side="PRECEDING", end="CURRENT ROW")
 

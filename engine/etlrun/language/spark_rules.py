@@ -10,6 +10,7 @@ from etlrun.language.calls import arguments_of, is_distinct
 from etlrun.language.casts import spark_cast
 from etlrun.language.columns import BIGINT, BOOLEAN, DOUBLE, INT, NULL, decimal
 from etlrun.language.expressions import TYPE, cast
+from etlrun.language.frames import with_one_unit
 from etlrun.language.functions import as_decimal
 from etlrun.language.functions.numbers import is_long, spark_negation
 from etlrun.language.lowering import fill_call, function_of, hang, kind_of, read_zero_alike, type_elements
@@ -119,6 +120,8 @@ def _window(node: exp.Expr) -> exp.Expr:
 def _over(node: exp.Window, call: exp.Expr) -> exp.Window:
     window = node.copy()
     window.set("this", call)
+    if isinstance(frame := window.args.get("spec"), exp.WindowSpec):
+        window.set("spec", with_one_unit(frame))
     return window
 
 
