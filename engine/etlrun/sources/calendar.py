@@ -36,7 +36,7 @@ from etlrun.spec.scope import Scope
 MOST = 200_000  # periods: more than five hundred years of days
 _BEGINS: dict[str, Callable[[datetime.date], datetime.date]] = {
     "day": lambda day: day,
-    "week": lambda day: datetime.date.fromordinal(max(1, day.toordinal() - day.weekday())),
+    "week": lambda day: day - datetime.timedelta(days=day.weekday()),
     "month": lambda day: day.replace(day=1),
     "quarter": lambda day: day.replace(month=day.month - (day.month - 1) % 3, day=1),
     "year": lambda day: day.replace(month=1, day=1),
