@@ -122,8 +122,8 @@ def test_files_older_than_their_source_allows_stop_the_run(folder: Path) -> None
     stale = etlrun(folder, "run", "other")
     assert stale.code == 1
     assert "old-files: the newest file of `rows` is" in stale.err
-    assert "and at most 2 days are allowed" in stale.err
-    assert "other.csv, written at 2023-11-14 22:13:20 UTC" in stale.err
+    assert "days old (" in stale.err
+    assert "other.csv, written at 2023-11-14 22:13:20 UTC), and at most 2 days are allowed" in stale.err
 
 
 def test_what_somebody_removed_is_published_again(folder: Path) -> None:

@@ -102,7 +102,7 @@ class FileSource(Source):
         "a day whose file is empty: `fail`, `warn`, `skip`, or the list of days that may be", default="fail"
     )
     max_age: Label = key(
-        "how old the newest file may be, by the time at which it was written: `24 hours`, `1 day`; the run stops where it is older",
+        "how old the newest file may be, by the time at which it was written: `24 hours`, `1 day`; the run stops where it is older, or there is none",
         default="",
         example="24 hours",
     )

@@ -6,10 +6,11 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from etlrun.codes import CODES
 from etlrun.compiler.check import Checked
 from etlrun.compiler.producers import ProjectPipelines, published_tables
 from etlrun.compiler.project_graph import check_all
@@ -102,21 +103,28 @@ def find_files(checked: Checked, names: list[str], reporter: Reporter) -> dict[s
 
 
 def _refuse_old_files(checked: Checked, name: str, inventory: Inventory) -> None:
-    """Raises RunFailure where nothing new has arrived for longer than the source allows."""
+    """Raises RunFailure where nothing new has arrived for longer than the source allows, or nothing at all."""
     use = checked.pipeline.sources[name]
     most = read_age(getattr(use.value, "max_age", ""))
-    if most is None or not inventory.files:
+    if most is None:
         return
+    found = _too_old(name, inventory, most)
+    if found:
+        message = f"{found}, and {allowed_at_most(use.value.max_age)}"
+        failure = RunFailure("source", "old-files", message, CODES["old-files"].fix)
+        raise located(checked, (*use.where, "max_age"), failure)
+
+
+def _too_old(name: str, inventory: Inventory, most: timedelta) -> str:
+    """What is wrong where no file of a source is as new as `most`."""
+    if not inventory.files:
+        return f"`{name}` has no file"
     newest = max(inventory.files, key=lambda file: file.modified)
     written = datetime.fromtimestamp(newest.modified / 1e9, UTC)
     age = datetime.now(UTC) - written
-    if age > most:
-        message = (
-            f"the newest file of `{name}` is {shown_age(age)} old, and {allowed_at_most(use.value.max_age)}: "
-            f"{newest.path}, written at {written:%Y-%m-%d %H:%M:%S} UTC"
-        )
-        fix = "find out why no newer file has arrived; a longer `max_age` allows it"
-        raise located(checked, (*use.where, "max_age"), RunFailure("source", "old-files", message, fix))
+    if age <= most:
+        return ""
+    return f"the newest file of `{name}` is {shown_age(age)} old ({newest.path}, written at {written:%Y-%m-%d %H:%M:%S} UTC)"
 
 
 def _tell_absences(name: str, source: Source, inventory: Inventory, reporter: Reporter) -> None:

@@ -22,12 +22,12 @@ def read_age(text: str) -> timedelta | None:
 
 
 def shown_age(age: timedelta) -> str:
-    """`3 days`: in the greatest unit of which there are two or more; a day is `1 day`. The sign is left out."""
+    """`3 days`, `more than 3 hours`: in the greatest unit of which there are two or more; a day is `1 day`. The sign is left out."""
     apart = abs(age)
     units = (unit for unit in ("day", "hour") if apart >= 2 * UNITS[unit])
     unit = "day" if apart == UNITS["day"] else next(units, "minute")
-    number = apart // UNITS[unit]
-    return f"{number:,} {unit}{'' if number == 1 else 's'}"
+    number, rest = divmod(apart, UNITS[unit])
+    return f"{'more than ' if number and rest else ''}{number:,} {unit}{'' if number == 1 else 's'}"
 
 
 def allowed_at_most(text: str) -> str:
