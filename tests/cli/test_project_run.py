@@ -276,7 +276,7 @@ sinks:
 def test_lists_of_values_are_a_run_for_each_choice(folder: Path) -> None:
     (folder / "pipelines/shops.yaml").write_text(SHOPS)
     (folder / "sales.csv").write_text("month,shop,a\n2021-12,A,1\n2022-01,A,2\n2021-12,B,3\n2022-01,B,4\n")
-    runs = etlrun(folder, "run", "shops", "--for", "month=2021-12..2022-01", "--for", "shop=B,A", "--json", "-q")
+    runs = etlrun(folder, "run", "shops", "--for", "month=2021-12 .. 2022-01", "--for", "shop=B, A", "--json", "-q")
     assert [found["status"] for found in json.loads(runs.out)] == ["done"] * 4
     with duckdb.connect(str(folder / "w.duckdb"), read_only=True) as connection:
         assert sorted(connection.sql("SELECT a FROM out").fetchall()) == [(1,), (2,), (3,), (4,)]
@@ -285,7 +285,8 @@ def test_lists_of_values_are_a_run_for_each_choice(folder: Path) -> None:
         (["shop=A", "shop=B"], "`shop` has values already"),
         (["shop"], "`shop` is not NAME=VALUE,VALUE"),
         (["month=2022"], "`2022` is not a month"),
-        (["month=2022-02..2022-01"], "2022-01 is before 2022-02"),
+        (["month=2022-02 .. 2022-01"], "2022-01 is before 2022-02"),
+        (["shop=A,"], "`shop=A,` has an empty value"),
     ):
         options = [word for text in listed for word in ("--for", text)]
         refused = etlrun(folder, "run", "shops", *options, "--set", "month=2022-01")
@@ -295,6 +296,11 @@ def test_lists_of_values_are_a_run_for_each_choice(folder: Path) -> None:
     )
     shared = etlrun(folder, "run", "shops", "--for", "shop=A,B", "--set", "month=2022-01")
     assert shared.code == 2 and "`out` replaces the same rows for each shop" in shared.err
+    (folder / "pipelines/shops.yaml").write_text(
+        SHOPS.replace("{replace_where: month = $month and shop = $shop}", "{replace_where: shop = $shop}")
+    )
+    span = etlrun(folder, "run", "shops", "--from", "2021-12", "--to", "2022-01", "--set", "shop=A")
+    assert span.code == 2 and "`out` replaces the same rows for each month" in span.err
 
 
 def test_a_span_is_refused_where_only_its_last_part_would_stay(folder: Path) -> None:

@@ -27,7 +27,6 @@ def run_periods(path: Path, first: str, last: str, options: ProjectOptions) -> i
     checked = checked_pipeline(path, options.profile, options.engine, options.settings, runs=False)
     param = _param(checked)
     kind = checked.pipeline.params[param].type
-    _refuse_whole_tables(checked, param)
     return _run_all(path, checked, {param: tuple(_values(kind, first, last))}, options)
 
 
@@ -56,35 +55,39 @@ def run_values(path: Path, listed: Sequence[str], options: ProjectOptions) -> in
             message = f"the pipeline `{checked.pipeline.name}` has no param `{name}`; {fix}"
             raise click.BadParameter(message, param_hint="--for")
         chosen[name] = tuple(dict.fromkeys(_listed(checked.pipeline.params[name].type, name, values)))
-    for name, all_values in chosen.items():
-        if len(all_values) > 1:
-            _refuse_whole_tables(checked, name)
-            _refuse_shared_parts(checked, name)
     return _run_all(path, checked, chosen, options)
 
 
 def _listed(kind: str, name: str, values: str) -> Iterator[str]:
-    for part in values.split(","):
-        first, dots, last = part.strip().partition("..")
+    for part in map(str.strip, values.split(",")):
+        first, dots, last = part.partition("..")
+        if not part:
+            raise click.BadParameter(f"`{name}={values}` has an empty value", param_hint="--for")
         if dots and kind in PERIODS:
-            yield from _values(kind, first, last, "--for", "--for")
+            yield from _values(kind, first.strip(), last.strip(), "--for", "--for")
             continue
         try:
-            read_value(part.strip(), kind)
+            read_value(part, kind)
         except ParamError as error:
             raise click.BadParameter(f"{name}: {error} ({error.fix})", param_hint="--for") from error
-        yield part.strip()
+        yield part
 
 
 def _run_all(path: Path, checked: Checked, chosen: Mapping[str, tuple[str, ...]], options: ProjectOptions) -> int:
-    """A run for each choice of one value of each param, one after another; the values of the last param change fastest."""
+    """A run for each choice of one value of each param, one after another; the values of the last param change fastest.
+
+    Raises UsageError where a run would replace what the run before it published.
+    """
+    for param in (name for name, values in chosen.items() if len(values) > 1):
+        _refuse_whole_tables(checked, param)
+        _refuse_shared_parts(checked, param)
     count = math.prod(map(len, chosen.values()))
     if count > MOST:
         raise click.UsageError(f"these are {count:,} runs; {MOST:,} are the most")
     runs: dict[str, Checked] = {}
     upstream: dict[str, tuple[str, ...]] = {}
     for values in itertools.product(*chosen.values()):
-        name = " ".join((checked.pipeline.name, *values))
+        name = f"{checked.pipeline.name} {', '.join(values)}"  # no value holds a comma, so each run has its own name
         upstream[name] = tuple(runs)[-1:]
         settings = (*options.settings, *(f"{param}={value}" for param, value in zip(chosen, values, strict=True)))
         runs[name] = checked_pipeline(path, options.profile, options.engine, settings)
