@@ -71,7 +71,7 @@ class RunFolder:
 
 
 def new_run(runs: Path) -> RunFolder:
-    """A new folder below `runs`; its id sorts by time. Raises OSError, and RunFailure where others may write to `runs`."""
+    """A new folder below `runs`, of no other run; its id sorts by time. Raises OSError, and RunFailure where others may write to `runs`."""
     now = datetime.now(UTC)
     folder = RunFolder(f"{now:%Y%m%dT%H%M%SZ}-{now.microsecond:05x}{secrets.randbelow(16):x}", runs)
     if not can_be_named(str(runs.resolve())):
@@ -80,5 +80,8 @@ def new_run(runs: Path) -> RunFolder:
             "usage", "bad-file-name", message, "rename the folder, or choose another for `runs:` in etlrun.yaml"
         )
     path = private_folder(runs.resolve()) / folder.id
-    path.mkdir(mode=0o700)
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:  # of a run that began in the same microsecond
+        return new_run(runs)
     return RunFolder(folder.id, path)
