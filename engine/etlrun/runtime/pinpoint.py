@@ -11,7 +11,7 @@ from etlrun.contracts.relation import named
 from etlrun.language.spans import written_at
 from etlrun.language.typed import has_aggregate
 
-MOST = 64  # parts; of a step with more, the step is named instead
+MOST = 64  # parts; for a step with more, the step is named instead
 _ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Neg)
 _SUSPECTS: dict[str, tuple[type[exp.Expr], ...]] = {
     "division-by-zero": (exp.Div, exp.IntDiv, exp.Mod, exp.Anonymous),
@@ -45,9 +45,9 @@ class _Group:
 
 
 def find_expression(tree: exp.Query, condition: str, fails: Callable[[exp.Query], bool]) -> exp.Expr | None:
-    """The smallest expression that a user wrote and that fails with `condition`; None where that cannot be told.
+    """The smallest expression that a user wrote and that fails with `condition`; None where no part fails alone, or there are too many.
 
-    `fails` says whether a query over the same relations fails. It is asked a few times, and may take as long as the step did.
+    `fails` runs a query over the same relations and says whether it fails. It is called a few times, each as slow as the step at most.
     """
     suspects = _SUSPECTS.get(condition, ())
     groups = list(_groups(tree, suspects))

@@ -13,7 +13,7 @@ from etlrun.runtime.run import spec_hash
 from etlrun.runtime.run_folder import RunFolder
 from etlrun.runtime.run_records import is_alive
 from etlrun.runtime.stage import from_record
-from etlrun.runtime.watching import tell_end
+from etlrun.runtime.watching import report_end
 from etlrun.stopping import Stopped, orderly
 from etlrun.working import Reporter
 
@@ -41,7 +41,7 @@ def resume(checked: Checked, folder: RunFolder, record: Record, reporter: Report
         record.seconds += time.monotonic() - started
         folder.write_record(record.as_record())
         folder.sweep(staged=record.status == "done")
-        tell_end(checked, record, reporter)
+        report_end(checked, record, reporter)
     return record
 
 

@@ -38,7 +38,7 @@ from etlrun.runtime.run_folder import RunFolder, new_run
 from etlrun.runtime.run_records import sweep_old
 from etlrun.runtime.sources import account, find_files, look_at_tables, read_sources
 from etlrun.runtime.stage import Staged, take_stock
-from etlrun.runtime.watching import tell_end, tell_start
+from etlrun.runtime.watching import report_end, report_start
 from etlrun.stopping import Stopped, is_asked, orderly, safe_point
 from etlrun.warehouse.opening import filled
 from etlrun.working import Reporter, in_background, wait_for, work
@@ -65,7 +65,7 @@ def run_pipeline(checked: Checked, reporter: Reporter, options: RunOptions) -> R
     try:
         folder.write_record(record.as_record())
         if options.publishes:
-            tell_start(checked, record, reporter)
+            report_start(checked, record, reporter)
         _Run(checked, reporter, folder, record).run(options)
         record.status = "done" if options.publishes else "dry-run"
     except RunFailure as found:
@@ -89,7 +89,7 @@ def run_pipeline(checked: Checked, reporter: Reporter, options: RunOptions) -> R
         record.seconds = time.monotonic() - started
         _keep(folder, record)
         if options.publishes:
-            tell_end(checked, record, reporter)
+            report_end(checked, record, reporter)
     return record
 
 

@@ -50,7 +50,7 @@ class Staged:
 
 
 def from_record(relation: str, columns: Columns, record: dict[str, Any], folder: Path) -> Staged:
-    """The stage that the record of the run in `folder` tells of; `columns` may hold hidden ones. Raises RunFailure for files elsewhere."""
+    """The stage that the record of the run in `folder` lists; `columns` may hold hidden ones. Raises RunFailure for files elsewhere."""
     files = tuple(StagedFile(**file) for file in record["files"])
     inside = folder.resolve()
     for file in files:

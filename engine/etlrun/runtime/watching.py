@@ -1,4 +1,4 @@
-"""What a run tells those who watch it: metrics, and events of OpenLineage, where their variables are set. It never fails a run.
+"""Reports a run to monitoring: metrics, and events of OpenLineage, where their variables are set. It never fails a run.
 
 `ETLRUN_METRICS_DIR` names the folder of the node exporter's text collector. `OPENLINEAGE_URL` names a service that takes events; they carry
 `OPENLINEAGE_API_KEY`, and the namespace `OPENLINEAGE_NAMESPACE`, `etlrun` where it is not set.
@@ -21,13 +21,13 @@ from etlrun.warehouse.opening import filled
 from etlrun.working import Reporter
 
 
-def tell_start(checked: Checked, record: Record, reporter: Reporter) -> None:
+def report_start(checked: Checked, record: Record, reporter: Reporter) -> None:
     """Say that a run has begun."""
     if os.environ.get("OPENLINEAGE_URL"):
         _send("START", checked, Happened(record.run_id, now()), reporter)
 
 
-def tell_end(checked: Checked, record: Record, reporter: Reporter) -> None:
+def report_end(checked: Checked, record: Record, reporter: Reporter) -> None:
     """Say what became of a run."""
     try:
         write_metrics(record, time.time())
@@ -45,7 +45,7 @@ def now() -> str:
 
 
 def addresses(checked: Checked) -> Addresses:
-    """How the databases of the profile are called; one whose address is not known goes by the name of its connection."""
+    """The names of the databases of the profile for OpenLineage; one whose address is not known has the name of its connection."""
     root, found = checked.project.root, {}
     for name, use in checked.profile.connections.items():
         try:
