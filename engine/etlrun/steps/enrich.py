@@ -11,6 +11,9 @@ A column of a source that is tagged `pii` (`phone: {type: string, tags: pii}`) r
 from it, also by way of tables that pipelines of the project publish. `allow_pii: [users.phone]` allows it for this step. A mapping whose labels are
 personal has the line `$tags: pii`. A file that a pipeline writes begins anew: tag its columns where they are read.
 
+`personal: mask` goes by what a text looks like, and may hide too much: the title `21 Jump Street` becomes `***`. `etlrun plan` counts such keys
+while `personal` is `refuse`. In a test, list the answer under the key of the data or under what is left of it.
+
 `status` and `source` ask for columns of that name: `ok`, `abstained` (nobody knows, or it is no text worth asking), `refused` or
 `failed`, and who gave the answer. Both are null where the key is.
 
