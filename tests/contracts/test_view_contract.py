@@ -166,6 +166,17 @@ def test_it_is_replaced_by_the_next_run_and_left_alone_where_etlrun_did_not_make
     assert target.ledger() == [("", new.run_id, 3)]
 
 
+@KINDS
+def test_what_somebody_named_as_a_view_that_is_new_is_left_alone(target: Target, tmp_path: Path) -> None:
+    target.run("CREATE VIEW shown__new AS SELECT 7 AS a")
+    name = "v" * 60
+    load = replace(_view(tmp_path, "SELECT 1 AS a", {"a": "int"}, "20220501T000000Z-a"), table=name)
+    for table in ("shown", name):
+        target.open().publish(replace(load, table=table))
+    assert target.rows("shown__new") == [(7,)]
+    assert target.rows(name) == [(1,)]
+
+
 def test_what_a_database_could_compute_in_another_way_is_refused(tmp_path: Path) -> None:
     served = Target("mysql", {"url": "mysql://root@127.0.0.1:1/none"}, lambda: None, str)
     chains: dict[str, Any] = {

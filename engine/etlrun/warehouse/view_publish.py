@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -15,7 +16,12 @@ from etlrun.warehouse.locks import take_lock
 from etlrun.warehouse.server import AnyServer, ServerSession
 from etlrun.warehouse.tables import Definition, StoredColumn, keeps_all
 
-TRIED = "__new"  # behind the name of a view, while it is tried
+
+def tried_view(view: str) -> str:
+    """The name under which a view is tried: one that is etlrun's own and not too long for a server."""
+    schema, dot, _ = view.rpartition(".")
+    digest = hashlib.sha1(view.lower().encode(), usedforsecurity=False).hexdigest()
+    return f"{schema}{dot}_etlrun_new_{digest}"
 
 
 def misfits(server: AnyServer, session: ServerSession, load: Load) -> Iterator[tuple[str, str]]:
@@ -65,7 +71,7 @@ def publish_view(server: AnyServer, session: ServerSession, load: Load, label: s
 
 def _try(server: AnyServer, session: ServerSession, load: Load, label: str) -> None:
     """Make the view under another name, and take it away again. Raises RunFailure where it has other columns than the relation."""
-    tried = replace(load, table=f"{load.table}{TRIED}")
+    tried = replace(load, table=tried_view(load.table))
     session.run(f"CREATE OR REPLACE VIEW {server.table(tried.table)} AS {load.query}")
     there: Definition[StoredColumn] | None = server.describe(session, tried.table)
     session.run(f"DROP VIEW {server.table(tried.table)}")
