@@ -12,7 +12,7 @@ from etlrun.contracts.connection import Publish
 from etlrun.failures import RunFailure
 from projects import Project
 
-from .loads import Place, make_load, many
+from .loads import Place, columns_of, make_load, many
 from .server import is_mysql
 from .test_locks import locking
 from .test_pipelines import PROJECT, SPEC
@@ -90,6 +90,20 @@ def test_what_an_account_lacks_is_found_before_the_run_and_granted_as_printed(
     data = "profile" if publish == "transaction" else "profile__data"
     assert f"INSERT, DELETE, CREATE on `{data}`" in failure.value.message
     assert ("CREATE VIEW on `profile`" in failure.value.message) == (publish == "pointer")
+    place.run(failure.value.fix.removeprefix("let an administrator run: "))
+    assert list(warehouse.mismatches(load)) == []
+    assert warehouse.publish(load).rows == 3
+
+
+def test_what_an_account_lacks_for_a_view_is_found_before_the_run_and_granted_as_printed(
+    place: Place, account: Account, tmp_path: Path
+) -> None:
+    place.run(f"GRANT SELECT, INSERT, DELETE, CREATE ON {place.database}.* TO {account.name}@'%'")
+    load = make_load(tmp_path, many("2022-04", 3, 1), run_id=FIRST)
+    load = replace(load, columns=columns_of({"a": "int"}), key=(), write="view", table="shown", query="SELECT 1 AS a")
+    warehouse = place.warehouse(user=account.name, password="x1")
+    with pytest.raises(RunFailure, match="the account lacks rights: CREATE VIEW, DROP on `shown`") as failure:
+        warehouse.mismatches(load)
     place.run(failure.value.fix.removeprefix("let an administrator run: "))
     assert list(warehouse.mismatches(load)) == []
     assert warehouse.publish(load).rows == 3

@@ -2,7 +2,7 @@
 
 Every source that the relation is made from is a table of this `connection`, or comes after a relation that the pipeline publishes there
 as a whole table (`write: replace`). A run reads the tables, too: checks and `min_rows` hold for the rows of that moment, and then the
-view is made or replaced in one step. A table of that name, and a view that etlrun did not make, are left alone.
+view is made or replaced in one step. A table of that name, and a view of a name that etlrun never published there, are left alone.
 
 ```yaml
 sinks:
@@ -15,7 +15,8 @@ numbers, texts and dates, so `etlrun check` refuses what they could compute in a
 `filter`, `select`, `rename`, `drop`, `join`, constants, `case` and `coalesce` of values of one type, and `aggregate` with `count`, `sum`,
 `min` and `max`. Conditions compare columns with columns or constants of the same type.
 
-In PostgreSQL a view is dropped and made again in one transaction: rights that were granted on it are gone then.
+In MySQL and MariaDB the account needs CREATE VIEW and DROP, since a view is tried under another name first. In PostgreSQL a view is
+dropped and made again in one transaction: rights that were granted on it are gone then, and a view that reads it stops the run.
 """
 
 from __future__ import annotations

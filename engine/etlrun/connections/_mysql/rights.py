@@ -12,8 +12,10 @@ from etlrun.contracts.connection import LEDGER, Load
 from etlrun.failures import RunFailure
 from etlrun.warehouse.ledger import WRITERS
 from etlrun.warehouse.versions import VERSIONS, data_table
+from etlrun.warehouse.view_publish import tried_view
 
 ROWS = ("SELECT", "INSERT", "DELETE")
+FOR_VIEWS = ("SELECT", "CREATE VIEW", "DROP")
 EVERYTHING = "ALL PRIVILEGES"
 _OBJECT = re.compile(r" ON (?:TABLE )?(?:(\*)|`((?:[^`]|``)*)`)\.(?:(\*)|`((?:[^`]|``)*)`)")
 
@@ -65,6 +67,10 @@ def listed_rights(grant: str) -> list[str]:
 def _needed(session: MysqlSession, load: Load) -> Iterator[tuple[str, tuple[str, ...]]]:
     """The tables of a publish, with the rights that it needs on each."""
     tables = [load.table, LEDGER, WRITERS]
+    if load.write == "view":
+        tables = [LEDGER, WRITERS]
+        for view in (load.table, tried_view(load.table)):
+            yield view, FOR_VIEWS
     if load.publish == "pointer":
         tables = [data_table(load.table), VERSIONS, LEDGER, WRITERS]
         if read_definition(session, load.table) is None:
