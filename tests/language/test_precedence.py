@@ -20,6 +20,11 @@ from etlrun.language.precedence import TIGHTEST_FIRST
         ("a = b between c and d", "b between c and d"),
         ("a = not b", "not b"),
         ("a = b like 'x'", "b like 'x'"),
+        ("a IS NULL is true", "a IS NULL"),
+        ("a IN (b, NULL) is true", "a IN (b, NULL)"),
+        ("a in (1, 2) is not true", "a in (1, 2)"),
+        ("a between b and c is null", "a between b and c"),
+        ("not a like 'x' is false", "a like 'x'"),
     ],
 )
 def test_operators_of_no_common_order_need_brackets(text: str, operand: str) -> None:

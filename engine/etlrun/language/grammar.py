@@ -303,6 +303,8 @@ def _problem(refusal: Refusal, node: exp.Expr, place: tuple[int, int], text: str
 
 
 def _bracketed(operand: exp.Expr, text: str) -> str:
+    if operand.find(exp.Null, exp.Boolean, exp.Paren):  # their place in the text is not known
+        return f"put this in brackets: ({detail(operand)})"
     written = shortened(text[slice(*closed(span(operand, text), text))])
     return f"put this in brackets: ({'not ' if isinstance(operand, exp.Not) else ''}{written})"
 

@@ -65,7 +65,7 @@ TIGHTEST_FIRST: tuple[Operators, ...] = (
     ),
     Operators(
         ("a is null", "a is not null", "a is true", "a is not false"),
-        "any value; a boolean",
+        "any value; a boolean. What `in`, `between`, `like` or another `is` gives stands in brackets",
         "a boolean, never null",
     ),
     Operators(("not a",), "a boolean", "a boolean; null of null"),
@@ -84,7 +84,7 @@ _LOOSER = (*COMPARISONS, exp.Is, exp.Not, exp.And, exp.Or)
 def loose_operands(node: exp.Expr) -> Iterator[exp.Expr]:
     """The operands of a node that engines may take for operands of another, since no brackets are around them."""
     for operand in node.iter_expressions():
-        if isinstance(node, COMPARISONS):
+        if isinstance(node, (*COMPARISONS, exp.Is)):
             is_loose = isinstance(operand, _LOOSER) and not _is_listed(node, operand)
         else:
             is_loose = isinstance(node, OF_BITS) and isinstance(operand, OF_BITS) and type(operand) is not type(node)
