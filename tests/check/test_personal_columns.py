@@ -103,6 +103,11 @@ def test_only_what_reaches_the_prompt_can_be_allowed(tmp_path: Path) -> None:
     assert "no column `users.mail`" in out
 
 
+def test_the_list_to_copy_leaves_out_what_is_misspelt(tmp_path: Path) -> None:
+    steps = "from: users\nrename: {phone: asked}"
+    assert "this step: `allow_pii: [users.phone]`" in said(tmp_path, asking(steps, ", allow_pii: [users.phon]"))
+
+
 def test_labels_of_a_tagged_mapping_are_refused(tmp_path: Path) -> None:
     out = said(tmp_path, asking("from: shops\nlookup: {column: id, map: owners, as: asked, unmatched: drop}"))
     assert "`asked` is made from `mappings/owners.yaml`, which is tagged `pii`" in out

@@ -100,20 +100,21 @@ def _refused(
     document = checked.pipeline.document
     allowed = {name.lower() for name in ask.allowed}
     reaching = {part: sorted(_named(given.column(part) or NOTHING) & tagged) for part in ask.parts}
+    known = tuple(dict.fromkeys(name for names in reaching.values() for name in names))
+    kept = [name for name in ask.allowed if name.lower() in (found.lower() for found in known)]
     for index, part in enumerate(ask.parts):
         missing = [name for name in reaching[part] if name.lower() not in allowed]
         if missing:
             names = " and ".join(f"`{name}`" for name in missing)
             of = "" if missing == [part] else f"is made from {names}, which "
-            fix = f"ask about another column, or allow it in this step: `allow_pii: [{', '.join((*ask.allowed, *missing))}]`"
+            fix = f"ask about another column, or allow it in this step: `allow_pii: [{', '.join((*kept, *missing))}]`"
             where = checked.scope(use.where).place(("key", index))
             message = (
                 f"`{part}` {of}{'is' if len(missing) == 1 else 'are'} tagged `pii`, and this step sends it to a model"
             )
             yield document.diagnose(where, "pii-in-prompt", message, fix)
-    known = tuple(dict.fromkeys(name for names in reaching.values() for name in names))
     for index, name in enumerate(ask.allowed):
-        if name.lower() not in (found.lower() for found in known):
+        if name not in kept:
             where = checked.scope(use.where).place(("allow_pii", index))
             message = f"no column `{name}` that is tagged `pii` reaches this prompt"
             yield document.diagnose(where, "wrong-value", message, nearest(name, known) or "remove it")
