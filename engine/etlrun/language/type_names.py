@@ -15,7 +15,7 @@ TYPES = {
     "number": "double` or `decimal(18,2)",
     **dict.fromkeys(("float64", "float8", "double precision"), "double"),
     **dict.fromkeys(("float32", "float4"), "float"),
-    **dict.fromkeys(("bit",), "boolean"),
+    "bit": "boolean",
     **dict.fromkeys(("bignumeric", "bigdecimal"), "decimal(38,10)"),
     **dict.fromkeys(
         ("str", "object", "utf8", "nvarchar", "varchar2", "clob", "uuid", "json", "jsonb", "variant", "character", "time", "enum"),
