@@ -131,3 +131,14 @@ def test_lineage_is_printed_without_a_run(project: Project) -> None:
     event = json.loads(project.run("lineage", "sales", "--format", "openlineage").out)
     assert "run" not in event and event["schemaURL"].endswith("JobEvent")
     assert event["job"]["facets"]["documentation"]["description"] == "revenue by shop"
+
+
+def test_a_source_that_reads_nothing_is_no_dataset(project: Project) -> None:
+    text = PIPELINE.replace("sources:\n", "sources:\n  days: {calendar: {from: 2024-01-01, to: 2024-01-03}}\n")
+    joined = "    - derive: {day: \"date '2024-01-02'\"}\n    - join: {with: days, on: [day], how: left}\n"
+    project.pipeline(text.replace("    - filter: units > 0\n", joined), "sales")
+    shown = project.run("lineage", "sales", "--format", "openlineage")
+    assert shown.code == 0, shown.err
+    (source,) = json.loads(shown.out)["inputs"]
+    assert source["name"] == str(project.folder / "data/sales.csv")
+    assert "days" not in shown.out

@@ -65,7 +65,8 @@ def job_event(checked: Checked, addresses: Addresses, time: str) -> dict[str, An
 
 def _event(checked: Checked, addresses: Addresses, happened: Happened, schema: str) -> dict[str, Any]:
     plan = make_plan(checked)
-    inputs = {source: _input(checked, source, addresses) for source in checked.pipeline.sources}
+    reading = [source for source, use in checked.pipeline.sources.items() if use.value.own_rows() is None]
+    inputs = {source: _input(checked, source, addresses) for source in reading}
     return {
         "eventTime": happened.time,
         "producer": PRODUCER,
@@ -128,6 +129,7 @@ def _fields(lineage: Lineage, inputs: Mapping[str, Dataset]) -> list[dict[str, A
             "transformations": transformations,
         }
         for origin, transformations in kinds.items()
+        if origin.relation in inputs  # a calendar is no dataset
     ]
 
 
