@@ -64,3 +64,17 @@ def test_a_key_that_two_steps_ask_about_is_in_one_bill(tmp_path: Path) -> None:
         (len(FEW), 0, True),
     ]
     assert f"0 known, {len(FEW)} asked by a step above, 0 to ask" in run(project, None, "plan", FILE).out
+
+
+def test_the_same_model_asked_by_two_steps_is_named_as_the_project_names_it(tmp_path: Path) -> None:
+    project = asking_project(tmp_path)
+    text = PIPELINE.replace("MODEL", "titles").replace(" MORE", "")
+    project.pipeline(
+        text.replace("labelled:\n    - from: searches", "labelled:\n    - from: first").replace(
+            "steps:",
+            "steps:\n  first:\n    - from: searches\n    - enrich: {key: keyword, prompt: kind, model: titles, as: {kind: guess}}",
+        )
+    )
+    done = run(project, None, FILE)
+    assert done.err.count("another model under `titles` in etlrun.yaml") == 2, done.err
+    assert list(run(project, None, FILE, "--json").json["models"]) == ["titles", "titles in step 2 of labelled"]

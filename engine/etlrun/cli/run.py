@@ -178,8 +178,8 @@ def _summary(record: dict[str, Any]) -> str:
         bad = f", {source['bad_rows']:,} broken" if source["bad_rows"] else ""
         files = f" from {counted(source['files'], 'file')}" if source["files"] else ""
         lines.append(f"  read      {name}: {counted(source['rows'], 'row')}{files}{bad}")
-    for name, summary in record["models"].items():
-        lines += _asked(name, summary)
+    for summary in record["models"].values():
+        lines += _asked(summary)
     for found in record["checks"]:
         lines.append(
             f"  check     {found['relation']}: {found['check']}: {found['detail']}"
@@ -193,7 +193,7 @@ def _summary(record: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _asked(name: str, summary: dict[str, Any]) -> list[str]:
+def _asked(summary: dict[str, Any]) -> list[str]:
     """What share of rows and keys carries an answer, who gave it, what it took, and how to get the rest."""
     from etlrun.enrich.answer_relation import most_given, percent
 
@@ -207,7 +207,7 @@ def _asked(name: str, summary: dict[str, Any]) -> list[str]:
             f"for ${summary['usd']:,.4f}; {summary['cached']:,} were known"
         )
     if summary["labelled_keys"] < keys:
-        lines.append(
-            f"            for the rest: another model under `{name}` in etlrun.yaml, or overrides/{summary['prompt']}.csv (`etlrun llm review`)"
-        )
+        models = ", ".join(summary["models"])
+        where = f"another model under `{models}` in etlrun.yaml, or overrides/{summary['prompt']}.csv"
+        lines.append(f"            for the rest: {where} (`etlrun llm review`)")
     return lines

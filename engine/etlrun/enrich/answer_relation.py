@@ -84,6 +84,7 @@ def summary_of(answers: Answers, ask: Ask, rows: int, golden: Evaluation) -> dic
     settled_here = sum(report.ok + report.refused for report in reports if report.requests)
     return {
         "prompt": ask.prompt,
+        "models": list(ask.models),
         "keys": len(found),
         "cached": max(0, settled - settled_here),
         "asked": asked,

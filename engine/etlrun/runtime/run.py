@@ -290,7 +290,9 @@ class _Run:
                 spent,
                 self.reporter,
             )
-            self.record.models[name if name not in self.record.models else f"{name} in {relation.name}"] = summary
+            chain = relation.name.partition(".")[0]
+            place = f"{name} in step {relation.step + 1} of {chain}"
+            self.record.models[name if name not in self.record.models else place] = summary
             if failure:
                 raise failure
         except RunFailure as failure:
