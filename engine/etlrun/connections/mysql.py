@@ -6,7 +6,7 @@ arrived while the rest is on its way, and where the account may open only one, t
 
 A missing table is made: texts of the key are VARCHAR(255), or shorter where several share the 3072 bytes of an index, other texts are
 TEXT, all in utf8mb4_bin. The account needs SELECT, INSERT and DELETE on the tables and on those whose names start with `_etlrun_`, and
-for the first run CREATE (and CREATE VIEW for sinks that `publish: pointer`).
+for the first run CREATE (and CREATE VIEW for sinks that `publish: pointer`). Sinks that are views need CREATE VIEW and DROP.
 
 A table of 100,000 rows or more is read over several connections at once, each of which takes ranges of the primary key; all of them
 see the table as it was at one moment. That needs the right LOCK TABLES, held for the moment in which they start; an account without

@@ -36,6 +36,12 @@ class RowVersions:
     is_current: str = "is_current"
 
 
+def nothing_kept(table: str) -> RunFailure:
+    """The failure of a rollback where earlier rows are not kept."""
+    message = f"nothing is kept of what `{table}` held before"
+    return RunFailure("usage", "no-versions", message, "only a `table` sink with `publish: pointer` keeps earlier rows")
+
+
 @dataclass(frozen=True)
 class Load:
     """A staged relation on its way into a table.
@@ -173,12 +179,7 @@ class Database(ABC):
 
         Gives the versions of the table as they are then. Raises RunFailure; then nothing has changed.
         """
-        raise RunFailure(
-            "usage",
-            "no-versions",
-            f"nothing is kept of what the table `{table}` held before",
-            "publish it with `publish: pointer`",
-        )
+        raise nothing_kept(table)
 
     def examine(self) -> Sequence[HealthFinding]:
         """What `etlrun doctor` tells of the database: its version, the account's rights, settings that matter. Changes nothing."""

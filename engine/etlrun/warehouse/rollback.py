@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from etlrun.contracts.connection import Version
+from etlrun.contracts.connection import Version, nothing_kept
 from etlrun.failures import RunFailure
 from etlrun.stopping import finishing
 from etlrun.warehouse import versions
@@ -31,12 +31,7 @@ def roll_back(server: AnyServer, session: ServerSession, table: str, period: str
     The session must be closed after a failure: what is open in its transaction is rolled back then.
     """
     if not find_versions(server, session, table):
-        raise RunFailure(
-            "usage",
-            "no-versions",
-            f"nothing is kept of what the table `{table}` held before",
-            "publish it with `publish: pointer`",
-        )
+        raise nothing_kept(table)
     session.run("START TRANSACTION")
     kept = [
         one

@@ -84,13 +84,13 @@ def _rights(session: MysqlSession) -> Iterator[HealthFinding]:
             "warning",
             "rights",
             f"the account may do more than it needs: {', '.join(excess)}",
-            "SELECT, INSERT, DELETE (and CREATE once) suffice",
+            "SELECT, INSERT, DELETE suffice, with CREATE once, and CREATE VIEW and DROP where a sink is a view",
         )
     if not everything and not missing and "CREATE VIEW" not in held:
         yield HealthFinding(
             "ok",
             "views",
-            "the account may not CREATE VIEW, which a sink with `publish: pointer` needs for its first run",
+            "the account may not CREATE VIEW, which `view` sinks need, and those with `publish: pointer` for their first run",
         )
     if not missing and not excess:
         yield HealthFinding("ok", "rights", "what is needed, and no more")
