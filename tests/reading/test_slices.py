@@ -163,6 +163,7 @@ def test_accounts_are_merged_in_any_grouping() -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [("a.json.gz", gzip.compress(b"{}\n" * 99)), ("a.json.bz2", bz2.compress(b"{}\n" * 99)), ("a.json", b"{}\r" * 99)],
+    ids=["gzip", "bzip2", "carriage returns"],  # the bytes of gzip hold the time
 )
 def test_a_compressed_file_and_one_whose_lines_end_in_cr_are_never_cut(tmp_path: Path, name: str, text: bytes) -> None:
     path = tmp_path / name
