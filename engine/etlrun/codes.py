@@ -698,6 +698,11 @@ RUN_CODES: dict[str, Code] = {
     "spec-changed": Code(
         "the pipeline has changed since the run", "its files were edited", "run the pipeline again instead of resuming"
     ),
+    "unknown-revision": Code(
+        "`etlrun diff --against` finds no such revision of the project in git",
+        "the name is misspelt, the commit was not fetched, or the project is not in a git repository",
+        "name a commit, a branch or a tag that `git log` knows, such as `HEAD~1`",
+    ),
     "nothing-staged": Code(
         "the run has no rows to publish", "it was published, or failed before its checks", "run the pipeline again"
     ),

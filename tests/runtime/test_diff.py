@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ PIPELINE = """sources:
 sinks:
   sales: {table: {from: rows, connection: warehouse, key: [shop], write: %s}}
 """
+IDENTITY = ("-c", "user.name=somebody", "-c", "user.email=somebody@example.com", "-c", "commit.gpgsign=false")
 BEFORE = "shop,month,units,price,size\nHue,04,3,1.5,small\nRome,04,5,2.0,large\n=Bo,04,,1.0,small\n"
 
 
@@ -154,6 +157,7 @@ def test_a_parquet_file_can_be_a_side(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (("--column", "pric"), "did you mean `price`"),
         (("--key", "shp"), "did you mean `shop`"),
         (("--sink", "sale"), "did you mean `sales`"),
         (("--key", "month"), "1 value of the key `month` has several rows in warehouse.sales"),
@@ -167,3 +171,65 @@ def test_what_cannot_be_compared_is_said(arguments: tuple[str, ...], said: str, 
     assert outcome.code in (1, 2)
     assert said in outcome.err
     assert "Traceback" not in outcome.err
+
+
+def committed(folder: Path) -> None:
+    """Make the project a repository of git whose last commit is what it is now; data stays out of it."""
+    (folder / ".gitignore").write_text("*.csv\n*.duckdb*\n.etlrun/\n")
+    for words in (("init", "-q"), ("add", "."), ("commit", "-q", "-m", "before")):
+        subprocess.run(["git", *IDENTITY, *words], cwd=folder, check=True)
+
+
+def test_a_revision_is_compared_on_the_data_of_today(folder: Path) -> None:
+    Project(folder).write("mappings/sizes.yaml", "Little: [small]\nBig: [large]\n")
+    steps = (
+        "steps:\n  named:\n    - from: rows\n    - lookup: {column: size, map: sizes, as: name, unmatched: 'null'}\n"
+    )
+    Project(folder).pipeline(
+        (PIPELINE % "replace").replace("sinks:", steps + "sinks:").replace("from: rows, c", "from: named, c"), "sales"
+    )
+    committed(folder)
+    assert diff(folder, "--against", "HEAD")[1]["is_equal"]
+    Project(folder).write("mappings/sizes.yaml", "Small: [small]\nBig: [large]\n")
+    (folder / "rows.csv").write_text(BEFORE + "Ulm,05,1,1.0,large\n")
+    code, found = diff(folder, "--against", "HEAD")
+    assert (code, found["before"], found["rows"]) == (1, "the specification of HEAD", [4, 4])
+    assert [(item["name"], item["changed"], item["transitions"]) for item in found["columns"]] == [
+        ("name", 2, [["Little", "Small", 2]])
+    ]
+    assert not list(folder.glob("**/HEAD*.parquet"))
+
+
+def test_the_place_of_a_mistake_in_a_revision_is_named_as_git_does(folder: Path) -> None:
+    assert "the project's folder is not in a git repository" in etlrun(folder, "diff", "sales", "--against", "HEAD").err
+    Project(folder).pipeline((PIPELINE % "replace").replace("key: [shop]", "key: [shp]"), "sales")
+    committed(folder)
+    Project(folder).pipeline(PIPELINE % "replace", "sales")
+    outcome = etlrun(folder, "diff", "sales", "--against", "HEAD")
+    assert outcome.code == 2
+    assert outcome.err.startswith("HEAD:pipelines/sales.yaml:5:60: unknown-column: ")
+    for arguments, said in (
+        (("--against", "HEAD~9"), "git knows no revision `HEAD~9`"),
+        (("--against=--all",), "git knows no revision `--all`"),
+        (("published", "--against", "HEAD"), "leave BEFORE and AFTER out"),
+    ):
+        outcome = etlrun(folder, "diff", "sales", *arguments)
+        assert (outcome.code, said in outcome.err) == (2, True), outcome.err
+
+
+def test_the_page_shows_what_changed_and_nothing_else(folder: Path) -> None:
+    changed(folder, "Hue,04,3,1.5,small", "Hue,04,3,1.5,<b>large")
+    changed(folder, "Rome,04,5,2.0,large\n", "")
+    outcome = etlrun(folder, "diff", "sales", "--html", "diff.html")
+    assert outcome.code == 1
+    page = (folder / "diff.html").read_text()
+    assert "<del>small</del>" in page
+    assert "<ins>&lt;b&gt;large</ins>" in page
+    assert "default-src 'none'" in page
+    assert not {"units", "price"} & set(re.findall(r"<td>(\w+)</td>", page))
+    assert "Traceback" not in etlrun(folder, "diff", "sales", "--html", "none/diff.html").err
+
+
+def test_only_the_columns_that_are_named_are_compared(folder: Path) -> None:
+    changed(folder, "3,1.5,small", "3,1.501,small")
+    assert [diff(folder, "--column", name)[0] for name in ("price", "UNITS")] == [1, 0]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from etlrun.cli.options import PipelineFile, checked_pipeline, choosing, gathered
+from etlrun.cli.options import PipelineFile, checked_pipeline, choosing, gathered, read_settings
 from etlrun.cli.reporting import reporting
 from etlrun.cli.where import read_condition
 from etlrun.cli.words import tell
@@ -18,14 +18,19 @@ from etlrun.diagnostics import nearest
 
 if TYPE_CHECKING:
     from etlrun.compiler.check import Checked
+    from etlrun.language.columns import Columns
     from etlrun.runtime.table_diff import DiffOptions, TableDiff
 
 
 @dataclass(frozen=True)
 class ComparedRows:
-    """Which rows and columns are compared, and how many changed rows are shown, as the options say it."""
+    """Which rows and columns are compared, and how many changed rows are shown, as arguments and options say it."""
 
+    before: str
+    after: str
+    against: str
     key: str
+    column: tuple[str, ...]
     ignore: tuple[str, ...]
     where: str
     tolerance: float
@@ -34,12 +39,19 @@ class ComparedRows:
 
 @click.command("diff")
 @click.argument("pipeline", metavar="PIPELINE", type=PipelineFile())
-@click.argument("before", metavar="[BEFORE]", default="published")
+@click.argument("before", metavar="[BEFORE]", default="")
 @click.argument("after", metavar="[AFTER]", default="now")
+@click.option(
+    "--against",
+    default="",
+    metavar="REV",
+    help="Before: what the pipeline of this revision of git gives, on today's data; such as HEAD~1 or origin/main.",
+)
 @click.option(
     "--sink", default="", metavar="NAME", help="The sink whose rows are compared, where the pipeline has several."
 )
 @click.option("--key", default="", metavar="A,B", help="The columns that tell rows apart; the sink's key if not given.")
+@click.option("--column", multiple=True, metavar="NAME", help="Only this column is compared; may be repeated.")
 @click.option("--ignore", multiple=True, metavar="COLUMN", help="A column that is not compared; may be repeated.")
 @click.option("--where", default="", metavar="EXPR", help="Only rows for which this expression is true.")
 @click.option(
@@ -52,14 +64,20 @@ class ComparedRows:
     "-n", "--rows", default=10, show_default=True, type=click.IntRange(0), help="How many changed rows at most."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one object.")
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=None,
+    metavar="FILE",
+    help="Write the same as a page that opens from disk.",
+)
 @choosing
 @gathered(ComparedRows)
 def command(
     pipeline: Path,
-    before: str,
-    after: str,
     sink: str,
     as_json: bool,
+    html: Path | None,
     profile: str,
     engine: str,
     settings: tuple[str, ...],
@@ -70,6 +88,8 @@ def command(
     BEFORE and AFTER are each `published` (what the table holds), `now` (what a run would give now, computed by duckdb; nothing is published),
     the id of a run whose rows were kept (refused or failed), or a Parquet file. Without them: what a run now would change.
 
+    `--against REV` shows what an edit does: the specification of that revision and the one in the folder, both on today's data.
+
     With `replace_where`, only the rows that a run replaces are compared; with `append` or `merge`, only those with the keys that a run gives.
 
     Exit code 0 when they are equal, 1 when they differ.
@@ -78,41 +98,99 @@ def command(
 
     checked = checked_pipeline(pipeline, profile, engine or "duckdb", settings)
     chosen = _sink(checked, sink)
-    found = _compare(checked, chosen, (before, after), _diff_options(checked, chosen, options))
+    if options.against:
+        found = _compare_revision(
+            checked, chosen, _Revision(options.against, pipeline, read_settings(settings)), options
+        )
+    else:
+        found = _compare(checked, chosen, options)
+    title = f"{checked.pipeline.name}: {checked.pipeline.sinks[chosen].value.from_} -> {chosen}"
     if as_json:
         click.echo(json.dumps(diff_object(checked.pipeline.name, chosen, found), ensure_ascii=False, default=str))
     else:
-        relation = checked.pipeline.sinks[chosen].value.from_
-        tell(diff_text(f"{checked.pipeline.name}: {relation} -> {chosen}", found))
+        tell(diff_text(title, found))
+    if html:
+        _write_page(html, title, found)
     raise SystemExit(0 if found.is_equal else 1)
 
 
+@dataclass(frozen=True)
+class _Revision:
+    """A revision of git, the pipeline's file, and the values of its params."""
+
+    name: str
+    file: Path
+    settings: dict[str, str]
+
+
+def _write_page(path: Path, title: str, found: TableDiff) -> None:
+    """Raises RunFailure where the file cannot be written."""
+    from etlrun.cli.diff_page import diff_page
+    from etlrun.failures import RunFailure
+
+    try:
+        path.write_text(diff_page(title, found), encoding="utf-8")
+    except OSError as error:
+        message = f"{path} cannot be written: {error.strerror}"
+        raise RunFailure("usage", "not-writable", message, "name a file in a folder that is there") from error
+    tell(str(path), err=True)
+
+
 def _diff_options(checked: Checked, sink: str, options: ComparedRows) -> DiffOptions:
+    """How rows are compared; of a table that keeps rows, only those that a run gives again are."""
     from etlrun.runtime.table_diff import DiffOptions
 
     value = checked.pipeline.sinks[sink].value
+    _verify_names(options.column, checked.columns[value.from_], "--column")
     return DiffOptions(
         _key(checked, sink, options.key),
         options.ignore,
         options.tolerance,
         options.rows,
         read_condition(checked, value.from_, options.where),
-        getattr(value, "write", "") in ("append", "merge"),
+        not options.against
+        and options.before in ("", "published")
+        and getattr(value, "write", "") in ("append", "merge"),
+        options.column,
     )
 
 
-def _compare(checked: Checked, sink: str, sides: tuple[str, str], options: DiffOptions) -> TableDiff:
+def _compare(checked: Checked, sink: str, options: ComparedRows) -> TableDiff:
     from etlrun.runtime.diff_sides import rows_of
     from etlrun.runtime.table_diff import compare_tables
 
+    compared = _diff_options(checked, sink, options)
     with (
         tempfile.TemporaryDirectory(prefix="etlrun-diff-") as work,
         reporting(checked.pipeline.name, quiet=True) as reporter,
     ):
         before, after = (
-            rows_of(text, checked, sink, Path(work) / str(number), reporter) for number, text in enumerate(sides)
+            rows_of(text, checked, sink, Path(work) / str(number), reporter)
+            for number, text in enumerate((options.before or "published", options.after))
         )
-        return compare_tables(before, after, options)
+        return compare_tables(before, after, compared)
+
+
+def _compare_revision(checked: Checked, sink: str, revision: _Revision, options: ComparedRows) -> TableDiff:
+    """What the pipeline of a revision gives, beside what that of the folder gives, on the same data. Raises UsageError."""
+    from etlrun.runtime.diff_sides import rows_now
+    from etlrun.runtime.git_revision import pipeline_at
+    from etlrun.runtime.table_diff import compare_tables
+
+    if options.before:
+        raise click.UsageError("--against names what is compared before: leave BEFORE and AFTER out")
+    compared = _diff_options(checked, sink, options)
+    with (
+        tempfile.TemporaryDirectory(prefix="etlrun-diff-") as work,
+        reporting(checked.pipeline.name, quiet=True) as reporter,
+    ):
+        folder = Path(work).resolve()
+        then = pipeline_at(revision.name, revision.file, checked, revision.settings, folder / "spec")
+        if sink not in then.pipeline.sinks:
+            raise click.UsageError(f"the pipeline of {revision.name} has no sink `{sink}`: compare another --sink")
+        before = rows_now(then, sink, folder / "before", reporter, f"the specification of {revision.name}")
+        after = rows_now(checked, sink, folder / "after", reporter, "the specification now")
+        return compare_tables(before, after, compared)
 
 
 def _sink(checked: Checked, name: str) -> str:
@@ -134,11 +212,16 @@ def _key(checked: Checked, sink: str, text: str) -> tuple[str, ...]:
     use = checked.pipeline.sinks[sink]
     columns = checked.columns[use.value.from_]
     given = tuple(part.strip() for part in text.split(",") if part.strip())
-    for name in given:
-        if name not in columns:
-            fix = nearest(name, columns.names) or "the columns are " + ", ".join(columns.names)
-            raise click.BadParameter(f"there is no column `{name}` ({fix})", param_hint="--key")
+    _verify_names(given, columns, "--key")
     found: tuple[str, ...] = given or getattr(use.value, "key_", ()) or columns.unique or ()
     if not found:
         raise click.UsageError(f"the sink `{sink}` has no `key`: name the columns that tell rows apart with --key A,B")
     return tuple(item.name for name in found if (item := columns.get(name)) is not None)
+
+
+def _verify_names(names: tuple[str, ...], columns: Columns, option: str) -> None:
+    """Raises BadParameter for a name that is no column."""
+    for name in names:
+        if name not in columns:
+            fix = nearest(name, columns.names) or "the columns are " + ", ".join(columns.names)
+            raise click.BadParameter(f"there is no column `{name}` ({fix})", param_hint=option)

@@ -19,9 +19,8 @@ def diff_object(pipeline: str, sink: str, found: TableDiff) -> dict[str, Any]:
 def diff_text(title: str, found: TableDiff) -> str:
     """Counts, the columns that changed, and the first rows that differ; nothing that stayed as it was."""
     lines = [f"{title}, by {', '.join(found.key)}", f"  before   {found.before}", f"  after    {found.after}"]
-    lines += [f"  columns  {text}" for text in _columns(found)]
-    counts = f"{found.only_before:,} only before, {found.only_after:,} only after, {found.equal:,} equal, {found.changed:,} changed"
-    lines.append(f"  rows     {found.rows[0]:,} -> {found.rows[1]:,}    {counts}")
+    lines += [f"  columns  {text}" for text in column_changes(found)]
+    lines.append(f"  rows     {row_counts(found)}")
     if found.columns:
         rows = [_column(item) for item in found.columns]
         table = table_text(("column", "changed", "null before -> after", "before -> after"), rows)
@@ -30,7 +29,14 @@ def diff_text(title: str, found: TableDiff) -> str:
     return "\n".join(lines)
 
 
-def _columns(found: TableDiff) -> Iterator[str]:
+def row_counts(found: TableDiff) -> str:
+    """How many rows there were and are, and how many of them differ."""
+    counts = f"{found.only_before:,} only before, {found.only_after:,} only after, {found.equal:,} equal, {found.changed:,} changed"
+    return f"{found.rows[0]:,} -> {found.rows[1]:,}    {counts}"
+
+
+def column_changes(found: TableDiff) -> Iterator[str]:
+    """Columns that are on one side only, or have another type there."""
     if found.columns_before:
         yield f"only before: {', '.join(found.columns_before)}"
     if found.columns_after:
@@ -40,34 +46,43 @@ def _columns(found: TableDiff) -> Iterator[str]:
 
 
 def _column(item: ColumnDiff) -> tuple[str, str, str, str]:
-    return item.name, f"{item.changed:,}", f"{item.nulls[0]:,} -> {item.nulls[1]:,}", _values(item)
+    return item.name, f"{item.changed:,}", f"{item.nulls[0]:,} -> {item.nulls[1]:,}", value_changes(item)
 
 
-def _values(item: ColumnDiff) -> str:
+def value_changes(item: ColumnDiff) -> str:
     """The sum of a number on both sides, or the most frequent changes of a text."""
     if item.sums is not None:
         one, other = item.sums
         share = f" ({(float(other) - float(one)) / abs(float(one)):+.2%})" if one and other is not None else ""
-        return f"sum {_value(one)} -> {_value(other)}{share}"
-    return ", ".join(f"{_value(one)} -> {_value(other)} {count:,}" for one, other, count in item.transitions) or "-"
+        return f"sum {shown_value(one)} -> {shown_value(other)}{share}"
+    return (
+        ", ".join(f"{shown_value(one)} -> {shown_value(other)} {count:,}" for one, other, count in item.transitions)
+        or "-"
+    )
 
 
 def _sample(found: TableDiff) -> Iterator[str]:
     for row in found.sample:
-        yield "  ".join((", ".join(map(_value, row.key)), *_changes(row)))
-    left = found.only_before + found.only_after + found.changed - len(found.sample)
+        yield "  ".join((", ".join(map(shown_value, row.key)), *_changes(row)))
+    left = rows_left(found)
     if left:
         yield f"... {counted(left, 'row')} more: --rows N, --where EXPR, --json"
+
+
+def rows_left(found: TableDiff) -> int:
+    """How many rows that differ are not shown."""
+    return found.only_before + found.only_after + found.changed - len(found.sample)
 
 
 def _changes(row: RowDiff) -> Iterator[str]:
     if row.side:
         yield f"only {row.side}"
     for name, one, other in row.changes:
-        yield f"{name} {_value(one)} -> {_value(other)}"
+        yield f"{name} {shown_value(one)} -> {shown_value(other)}"
 
 
-def _value(value: Any) -> str:
+def shown_value(value: Any) -> str:
+    """A value of a row as text."""
     if value is None:
         return "null"
     if isinstance(value, int) and not isinstance(value, bool):

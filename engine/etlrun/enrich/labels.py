@@ -22,9 +22,9 @@ def open_labels(project: Project, profile: Profile) -> Store:
         raise RunFailure("usage", *wrong)
     named = profile.connections.get(text)
     if named is None:
-        return open_store(_file(project.root, text))
+        return open_store(_file(project.data_folder, text))
     with needing_packages(named.kind, f"the label store in the connection `{text}`"):
-        lines = named.value.lines(text, project.root, filled)
+        lines = named.value.lines(text, project.data_folder, filled)
     return open_store(lines)
 
 

@@ -33,10 +33,16 @@ def rows_of(text: str, checked: Checked, sink: str, work: Path, reporter: Report
     if text == PUBLISHED:
         return _published(checked, sink, use, work)
     if text == NOW:
-        return _now(checked, use.value.from_, work, reporter)
+        return _now(checked, use.value.from_, work, reporter, "what a run gives now")
     if text.endswith(".parquet"):
         return _file(text, checked.columns[use.value.from_])
     return _of_run(text, checked, use.value.from_)
+
+
+def rows_now(checked: Checked, sink: str, work: Path, reporter: Reporter, title: str) -> Side:
+    """The rows that a run of the pipeline would give a sink now; copies are made in `work`. Raises RunFailure."""
+    work.mkdir()
+    return _now(checked, checked.pipeline.sinks[sink].value.from_, work, reporter, title)
 
 
 def _published(checked: Checked, sink: str, use: Use, work: Path) -> Side:
@@ -74,14 +80,14 @@ def _owned(checked: Checked, use: Use) -> str:
     return duckdb_sql(tree)
 
 
-def _now(checked: Checked, relation: str, work: Path, reporter: Reporter) -> Side:
+def _now(checked: Checked, relation: str, work: Path, reporter: Reporter, title: str) -> Side:
     found: list[Side] = []
 
     def keep(staged: Staged) -> None:
         files = tuple(work / path.name for path in staged.paths)
         for path, copy in zip(staged.paths, files, strict=True):
             shutil.copyfile(path, copy)
-        found.append(Side("what a run gives now", staged.columns, files, unique=staged.columns.unique or ()))
+        found.append(Side(title, staged.columns, files, unique=staged.columns.unique or ()))
 
     bare = replace(checked, pipeline=replace(checked.pipeline, checks={}, sinks={}))
     options = RunOptions(publishes=False, relations=(relation,), look=_with(relation, keep))

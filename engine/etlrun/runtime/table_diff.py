@@ -54,7 +54,7 @@ class Side:
 class DiffOptions:
     """How rows are compared, and how many of those that changed are shown.
 
-    `only_keys_after` leaves out the rows before whose keys are not among those after.
+    `only_keys_after` leaves out the rows before whose keys are not among those after. Of the columns, only `chosen` are compared, if any.
     """
 
     key: tuple[str, ...]
@@ -63,6 +63,14 @@ class DiffOptions:
     rows: int = 10
     where: exp.Expr | None = None
     only_keys_after: bool = False
+    chosen: tuple[str, ...] = ()
+
+    def compares(self, column: str) -> bool:
+        """Whether values of this column are compared."""
+        out = {item.lower() for item in (*self.key, *self.ignored)}
+        return column.lower() not in out and (
+            not self.chosen or column.lower() in {item.lower() for item in self.chosen}
+        )
 
 
 @dataclass(frozen=True)
@@ -172,8 +180,7 @@ class _Compared:
 
 def _compared(before: Side, after: Side, options: DiffOptions) -> tuple[_Compared, ...]:
     """The columns that are compared: those of both sides, but the key and those that are left out."""
-    out = {item.lower() for item in (*options.key, *options.ignored)}
-    pairs = ((item, after.columns.get(item.name)) for item in before.columns if item.name.lower() not in out)
+    pairs = ((item, after.columns.get(item.name)) for item in before.columns if options.compares(item.name))
     return tuple(_Compared(item.name, (item.type, there.type)) for item, there in pairs if there is not None)
 
 
@@ -251,8 +258,11 @@ def _described(
 
 
 def _missing(here: Columns, there: Columns, options: DiffOptions) -> tuple[str, ...]:
-    out = {item.lower() for item in options.ignored}
-    return tuple(item.name for item in here if item.name not in there and item.name.lower() not in out)
+    return tuple(
+        item.name
+        for item in here
+        if item.name not in there and (item.name in options.key or options.compares(item.name))
+    )
 
 
 def _column(session: Session, index: int, item: _Compared, changed: int, sums: Sequence[dict[str, Any]]) -> ColumnDiff:

@@ -13,22 +13,30 @@ from etlrun.site.html_tree import Child, element, html_text, link
 
 def page(title: str, project: str, depth: int, *body: Child, data: str = "") -> str:
     """A whole page; `depth` is how many folders it is below the index. With `data`, a text of JSON, it can be searched."""
-    up = "../" * depth
-    style = _file("site.css")
     script = _file("search.js") if data else ""
+    header = element("header", element("nav", link(f"{'../' * depth}index.html", project), aria_label="Project"))
+    main = element("main", element("h1", title), *body, id_="main")
+    skip = link("#main", "Skip to the content", class_="skip")
+    whole = element("body", skip, header, main, _data(data, script) if data else None)
+    return _document(f"{title} - {project}" if title != project else title, whole, script)
+
+
+def page_alone(title: str, *body: Child) -> str:
+    """A page that belongs to no site."""
+    return _document(title, element("body", element("main", element("h1", title), *body)), "")
+
+
+def _document(title: str, body: Element, script: str) -> str:
+    style = _file("site.css")
     head = element(
         "head",
         element("meta", charset="utf-8"),
         element("meta", http_equiv="Content-Security-Policy", content=_policy(style, script)),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("title", f"{title} - {project}" if title != project else title),
+        element("title", title),
         element("style", style),
     )
-    header = element("header", element("nav", link(f"{up}index.html", project), aria_label="Project"))
-    main = element("main", element("h1", title), *body, id_="main")
-    skip = link("#main", "Skip to the content", class_="skip")
-    whole = element("body", skip, header, main, _data(data, script) if data else None)
-    return "<!doctype html>\n" + html_text(element("html", head, whole, lang="en")) + "\n"
+    return "<!doctype html>\n" + html_text(element("html", head, body, lang="en")) + "\n"
 
 
 def _data(data: str, script: str) -> list[Element]:

@@ -95,12 +95,18 @@ class Profile:
 
 @dataclass
 class Project:
-    """A folder with a project file (or none: then everything has its default)."""
+    """A folder with a project file (or none: then everything has its default). `data_root` is where its data is, if not there."""
 
     root: Path
     settings: ProjectSettings = field(default_factory=ProjectSettings)
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     document: Document | None = None
+    data_root: Path | None = None
+
+    @property
+    def data_folder(self) -> Path:
+        """The folder where relative paths of data and connections start."""
+        return self.data_root or self.root
 
     @property
     def variables(self) -> dict[str, str]:
@@ -108,7 +114,9 @@ class Project:
 
     def places(self, values: Mapping[str, Any]) -> Places:
         """The folders from which a pipeline with these variables reads its files."""
-        return Places(self.root, tuple(map(Path, (*self.settings.roots, values.get("data", self.settings.data)))))
+        return Places(
+            self.data_folder, tuple(map(Path, (*self.settings.roots, values.get("data", self.settings.data))))
+        )
 
     def path(self, text: str) -> Path:
         """A path of a spec: relative ones start at the project's folder."""

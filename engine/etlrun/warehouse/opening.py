@@ -13,7 +13,7 @@ from etlrun.spec.project import MissingVariable, Profile, Project, from_environm
 def open_connection(project: Project, profile: Profile, name: str, *, writing: bool) -> Database:
     """The database behind a connection of a profile. Raises RunFailure."""
     with needing_packages(profile.connections[name].kind, f"connection `{name}`"):
-        database: Database = profile.connections[name].value.open(name, project.root, filled, writing=writing)
+        database: Database = profile.connections[name].value.open(name, project.data_folder, filled, writing=writing)
     return database
 
 
