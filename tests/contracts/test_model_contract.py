@@ -21,7 +21,12 @@ from fake_gemini import FakeServer
 sys.path.insert(0, str(Path(__file__).parent.parent / "enrich"))
 import posing
 
-ASKED: dict[str, Callable[..., LanguageModel]] = {"gemini": posing.gemini, "openai": posing.openai}
+ASKED: dict[str, Callable[..., LanguageModel]] = {
+    "anthropic": posing.anthropic,
+    "gemini": posing.gemini,
+    "openai": posing.openai,
+    "vertex": posing.vertex,
+}
 OWN: dict[str, Callable[[Path], LocalModel]] = {"catalogue": lambda folder: Catalogue(_titles(folder))}
 language_models = [name for name, cls in kinds("models").items() if issubclass(cls, LanguageModel)]
 local_models = [name for name, cls in kinds("models").items() if issubclass(cls, LocalModel)]

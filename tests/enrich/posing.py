@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import random
+import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from etlrun.contracts.job_client import JobClient
 from etlrun.contracts.model import LanguageModel, Price
@@ -21,8 +28,10 @@ from etlrun.enrich.questions import Question
 from etlrun.enrich.report import AskingReport
 from etlrun.enrich.store import Store, StoredAnswer
 from etlrun.enrich.terms import JobTerms, Progress, Terms, no_progress
+from etlrun.models.anthropic import Anthropic
 from etlrun.models.gemini import Gemini
 from etlrun.models.openai import Openai
+from etlrun.models.vertex import Vertex
 from etlrun.spec.prompts import Prompt, parse_prompt
 from fake_gemini import FakeServer
 
@@ -47,6 +56,8 @@ Keywords are Vietnamese.
     canaries="\n".join(f"  - {{key: {key}, category: {label}}}" for key, label in CANARIES.items()),
 )
 
+FOLDER = tempfile.TemporaryDirectory()  # of what Google's sign-in reads
+
 
 def prompt(text: str = TEXT) -> Prompt:
     return parse_prompt(text, "small", "prompts/small.md")
@@ -69,6 +80,36 @@ def gemini(served: FakeServer, **settings: Any) -> Gemini:
 
 def openai(served: FakeServer, **settings: Any) -> Openai:
     return Openai(**{"model": "some-model", "url": served.url + "/v1", **settings})
+
+
+def anthropic(served: FakeServer, **settings: Any) -> Anthropic:
+    return Anthropic(**{"model": "claude-haiku-5-5", "api_key": "a-key", "url": served.url, **settings})
+
+
+def vertex(served: FakeServer, **settings: Any) -> Vertex:
+    """A model of a Google Cloud project, which signs in with the key of a service account; `api_key` is what the service then insists on."""
+    key = json.dumps(
+        {
+            "type": "service_account",
+            "project_id": "a-project",
+            "private_key_id": "1",
+            "private_key": _private_key(),
+            "client_email": "etlrun@a-project.example",
+            "token_uri": f"{served.url}/token",
+        }
+    )
+    path = Path(FOLDER.name) / "account.json"
+    path.write_text(key, encoding="utf-8")
+    os.environ["GOOGLE_APPLICATION_CREDENTIALS"] = str(path)
+    settings.pop("api_key", None)
+    return Vertex(**{"model": "gemini-2.5-flash", "project": "a-project", "url": served.url, **settings})
+
+
+@cache
+def _private_key() -> str:
+    made = rsa.generate_private_key(65537, 2048)
+    pem = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return made.private_bytes(*pem).decode()
 
 
 def as_written(text: str) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 import posing
 import pytest
 
-from etlrun.enrich.prices import Tariff
+from etlrun.contracts.model import Price
+from etlrun.enrich.prices import Tariff, tariff_of
 from etlrun.enrich.terms import Budget
 from fake_gemini import ALL, Fault
 
@@ -67,3 +68,12 @@ def test_a_request_that_may_have_been_billed_counts_as_if_it_were(tmp_path: Path
         report = posing.pose(posing.gemini(served), posing.keys(50), posing.new_store(tmp_path))
         assert (report.ok, report.requests) == (50, 2)
         assert report.usd > served.billed_usd > 0
+
+
+def test_a_server_of_ones_own_is_free_and_takes_no_key(tmp_path: Path) -> None:
+    with posing.server() as served:
+        model = posing.openai(served, model="qwen3:8b", price=Price(input=0, output=0))
+        how = posing.terms(tariff=tariff_of(model, "qwen3:8b"), budget=Budget(usd=0.0))
+        report = posing.pose(model, posing.keys(60), posing.new_store(tmp_path), how)
+        assert (report.ok, report.usd, report.stopped) == (60, 0.0, None)
+        assert {record.secret for record in served.records} == {""}

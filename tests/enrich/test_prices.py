@@ -25,7 +25,8 @@ def price(name: str, tier: str = "standard", day: datetime.date = DAY) -> Price 
 def test_the_list_has_a_date_and_a_price_for_every_entry() -> None:
     assert datetime.date.fromisoformat(table_date())
     for name, model in known_models().items():
-        assert model.levels or model.budget is not None
+        thinks = bool(model.levels) or model.budget is not None
+        assert thinks or name == "claude-haiku-4-5"  # which thinks only where it is asked to
         found = price(name)
         assert found is not None
         assert 0 < found.input < found.output < 100
@@ -42,6 +43,12 @@ def test_a_tier_multiplies_the_price_and_an_unknown_tier_has_none() -> None:
     )
     assert price("gemini-2.5-flash", "priority") == Price(0.6, 5.0)
     assert listed_tariff("gemini-2.5-flash", "another", DAY).price is None
+
+
+def test_a_long_request_costs_what_long_ones_do() -> None:
+    tariff = listed_tariff("claude-haiku-5-5", "batch", DAY)
+    assert tariff.cost(Usage(100_000, 1_000)) == pytest.approx(0.005 + 0.00025)
+    assert tariff.cost(Usage(100_001, 1_000)) == pytest.approx(0.025 + 0.00125, rel=1e-4)
 
 
 def test_a_release_costs_what_its_model_costs_and_a_rerouted_name_what_the_one_that_answers_costs() -> None:

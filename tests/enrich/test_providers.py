@@ -16,11 +16,15 @@ from etlrun.contracts.model import LanguageModel, ModelError, ModelReply, Reques
 from etlrun.enrich.questions import write_sheet
 from etlrun.models._gemini_thinking import room_for
 from etlrun.models.gemini import Gemini
+from etlrun.models.vertex import Vertex
 from etlrun.secrets import Secret, hide_secrets
 from etlrun.spec.project import from_environment
 from fake_gemini import FakeServer
+from fake_gemini.server import TOKEN
+from fake_gemini.wire import Response
 
 SECRET = "planted-canary-0123456789"
+each_kind = pytest.mark.parametrize("kind", [posing.gemini, posing.openai, posing.anthropic, posing.vertex])
 
 
 def request(model: LanguageModel, *keys: str) -> Request:
@@ -102,7 +106,7 @@ def test_a_request_to_an_openai_service_carries_a_closed_schema() -> None:
         assert [message["role"] for message in record.body["messages"]] == ["system", "user"]
 
 
-@pytest.mark.parametrize("kind", [posing.gemini, posing.openai])
+@each_kind
 def test_usage_and_version_come_from_the_reply(kind: Any) -> None:
     with posing.server(script=[None, "no-usage"]) as served:
         reply = sent(kind(served))
@@ -116,7 +120,7 @@ def test_usage_and_version_come_from_the_reply(kind: Any) -> None:
         assert sent(kind(served)).usage is None
 
 
-@pytest.mark.parametrize("kind", [posing.gemini, posing.openai])
+@each_kind
 @pytest.mark.parametrize(
     ("fault", "cause", "may_be_billed"),
     [
@@ -140,7 +144,7 @@ def test_every_failure_has_a_cause(kind: Any, fault: Any, cause: str, may_be_bil
         assert SECRET not in f"{error!r} {error.message} {error.fix}"
 
 
-@pytest.mark.parametrize("kind", [posing.gemini, posing.openai])
+@each_kind
 def test_blocks_and_cuts_are_endings_not_errors(kind: Any) -> None:
     with posing.server(script=["truncated"]) as served:
         assert sent(kind(served)).ending == "truncated"
@@ -150,7 +154,7 @@ def test_blocks_and_cuts_are_endings_not_errors(kind: Any) -> None:
 
 def test_an_answer_that_takes_too_long_is_an_outage_that_may_be_billed() -> None:
     with posing.server(latency=1.0) as served:
-        for kind in (posing.gemini, posing.openai):
+        for kind in (posing.gemini, posing.openai, posing.anthropic):
             error = failure(served, kind, timeout=0.1)
             assert (error.cause, error.may_be_billed, error.message) == (
                 "service",
@@ -195,6 +199,56 @@ def test_the_key_comes_from_the_project_file_and_not_from_what_the_environment_h
         assert served.records[0].secret == SECRET
 
 
+def test_a_request_to_anthropic_carries_a_closed_schema_and_no_thinking() -> None:
+    with posing.server() as served:
+        sent(posing.anthropic(served, api_key=SECRET))
+        sent(posing.anthropic(served, api_key=SECRET, effort="high", temperature=0.5))
+        first, second = served.records
+        schema = first.body["output_config"]["format"]["schema"]
+        assert first.secret == SECRET
+        assert (schema["additionalProperties"], schema["properties"]["labels"]["items"]["additionalProperties"]) == (
+            False,
+            False,
+        )
+        assert (first.body["thinking"], "temperature" in first.body, "effort" in first.body["output_config"]) == (
+            {"type": "disabled"},
+            False,
+            False,
+        )
+        assert (second.body["output_config"]["effort"], second.body["temperature"]) == ("high", 0.5)
+
+
+def test_vertex_asks_the_project_and_signs_in_as_the_account() -> None:
+    with posing.server() as served:
+        reply = sent(posing.vertex(served, location="europe-west4"))
+        assert (served.records[0].secret, reply.version) == (TOKEN, "gemini-2.5-flash")
+        assert served.paths == [
+            "/v1beta1/projects/a-project/locations/europe-west4/publishers/google/models/gemini-2.5-flash:generateContent"
+        ]
+
+
+def test_where_nobody_signed_in_to_google_the_command_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, value in {"HOME": str(tmp_path), "CLOUDSDK_CONFIG": str(tmp_path), "NO_GCE_CHECK": "true"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+    with pytest.raises(ModelError) as caught:
+        Vertex(model="gemini-3.5-flash", project="a-project").open(posing.as_written)
+    assert caught.value.cause == "setup"
+    assert "gcloud auth application-default login" in caught.value.fix
+
+
+def test_a_sign_in_that_google_refuses_or_that_is_out_of_reach_has_a_cause() -> None:
+    with posing.server() as served:
+        for answer, cause in (
+            (Response(400, {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}), "access"),
+            (Response(drops=True), "service"),
+        ):
+            served.sign_in = answer
+            error = failure(served, posing.vertex)
+            assert (error.cause, error.may_be_billed) == (cause, False)
+        assert served.records == []
+
+
 def test_a_secret_shows_itself_nowhere() -> None:
     secret = Secret(SECRET)
     assert SECRET not in f"{secret} {secret!r} {[secret]} {vars(Gemini(model='m'))}"
@@ -204,7 +258,7 @@ def test_a_secret_shows_itself_nowhere() -> None:
         pickle.dumps(secret)
 
 
-@pytest.mark.parametrize("kind", [posing.gemini, posing.openai])
+@each_kind
 def test_a_model_says_who_it_is_or_that_it_is_not_there(kind: Any) -> None:
     async def work(model: LanguageModel) -> tuple[str, int | None]:
         client = model.open(posing.as_written)
@@ -213,9 +267,10 @@ def test_a_model_says_who_it_is_or_that_it_is_not_there(kind: Any) -> None:
         finally:
             await client.close()
 
-    with posing.server(models=["gemini-2.5-flash", "some-model"]) as served:
+    known = ["gemini-2.5-flash", "some-model", "claude-haiku-5-5"]
+    with posing.server(models=known) as served:
         name, tokens = asyncio.run(work(kind(served)))
-        assert name.removeprefix("models/") in ("gemini-2.5-flash", "some-model")
+        assert name.removeprefix("models/") in known
         assert tokens is None or tokens > 100
         with pytest.raises(ModelError) as caught:
             asyncio.run(work(kind(served, model="gemini-2.5-flush")))

@@ -18,6 +18,10 @@ STRICT = [
     (posing.gemini, "gemini-2.5-flash", ()),
     (posing.openai, "gpt-6-luna", ("none", "low", "medium", "high", "xhigh", "max")),
     (posing.openai, "some-model", ()),
+    (posing.anthropic, "claude-haiku-5-5", ("none", "low", "medium")),
+    (posing.anthropic, "claude-opus-5-5", ("low", "medium")),
+    (posing.anthropic, "claude-haiku-4-5", ()),
+    (posing.vertex, "gemini-3.8-flash", ("LOW", "MEDIUM", "HIGH")),
 ]
 
 
@@ -35,6 +39,9 @@ REFUSED = [
     (posing.gemini, {"model": "gemini-3.8-flash", "thinking": "high"}, "thinking", "`thinking: default`"),
     (posing.openai, {"temperature": 0}, "temperature", "leave out `temperature`"),
     (posing.openai, {"reasoning_effort": "high"}, "reasoning_effort", "`reasoning_effort: default`"),
+    (posing.anthropic, {"temperature": 0}, "temperature", "leave out `temperature`"),
+    (posing.anthropic, {"effort": "xhigh"}, "effort", "`effort: default`"),
+    (posing.anthropic, {"effort": "none"}, "thinking", "`effort: default`"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""A server on 127.0.0.1 that speaks the Gemini REST API and the OpenAI chat API, and misbehaves as told.
+"""A server on 127.0.0.1 that speaks the Gemini REST API (and that of Vertex AI), the OpenAI chat API and the Messages API of Anthropic, and misbehaves as told.
 
 It knows the right answer for every key (see `truth`), so that a test can count wrong ones, and remembers how often each key was asked.
 

@@ -1,4 +1,4 @@
-"""The Gemini REST API: generateContent, countTokens, models.get."""
+"""The Gemini REST API: generateContent, countTokens, models.get; that of Vertex AI differs in its paths and in who signs in."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TYPE = "type.googleapis.com/google.rpc."
 
 
 def _secret(call: Call) -> str:
-    return call.headers.get("x-goog-api-key", "")
+    return call.headers.get("x-goog-api-key", "") or call.headers.get("authorization", "").removeprefix("Bearer ")
 
 
 def _model(call: Call) -> str:

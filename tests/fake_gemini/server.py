@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from . import gemini, openai
+from . import anthropic, gemini, openai
 from .dialect import Answer, Asked, Dialect
 from .faults import Fault, Plan, spoil, written
 from .jobs import Ending, Jobs
@@ -20,6 +20,7 @@ from .wire import Call, Response, serve_connection
 
 INPUT_PRICE, OUTPUT_PRICE = 0.30, 2.50  # US dollars per million tokens
 ANOTHER, ANOTHER_INPUT, ANOTHER_OUTPUT = "gemini-3.5-flash", 1.50, 9.00  # what a rerouted request is answered by
+TOKEN = "ya29.fake"  # what Google's sign-in gives where no secret is insisted on
 POISON, TOXIC, FORBIDDEN = (
     "poison",
     "toxic",
@@ -76,6 +77,8 @@ class FakeServer:
         self.thinks = thinks
         self.calls: Counter[str] = Counter()  # key -> answers that left the server whole or not
         self.records: list[Record] = []
+        self.paths: list[str] = []  # of the requests for answers
+        self.sign_in: Response | None = None  # in place of what Google's sign-in gives
         self.billed_usd = 0.0
         self.in_flight = 0
         self.most_in_flight = 0
@@ -126,9 +129,10 @@ class FakeServer:
     async def handle(self, call: Call) -> Response:
         if call.path == "/_state":
             return Response(200, self.state())
-        is_chat = call.path.endswith(("/chat/completions", "/v1/models"))
-        is_chat |= "x-goog-api-key" not in call.headers and ("/batches" in call.path or "/files" in call.path)
-        dialect = openai.DIALECT if is_chat else gemini.DIALECT
+        if call.path == "/token":  # where Google's sign-in changes a signed claim into what a request carries
+            given = {"access_token": self.secret or TOKEN, "expires_in": 3600, "token_type": "Bearer"}
+            return self.sign_in or Response(200, given)
+        dialect = _dialect(call)
         if self.secret and dialect.secret(call) != self.secret:
             return dialect.failure(401, "the API key is not valid", self.retry_delay)
         if (found := self.jobs.handle(call)) is not None:
@@ -164,6 +168,7 @@ class FakeServer:
         fault = self.plan.next()
         if asked.schema and not self.takes_schema:
             fault = "schema"
+        self.paths.append(call.path)
         self.records.append(Record(keys, fault, dialect.secret(call), time.monotonic(), call.json()))
         failure = self.failure(fault, dialect)
         refusal = dialect.refusal(call, self.levels) if self.strict else ""
@@ -246,6 +251,15 @@ class FakeServer:
             "most_in_flight": self.most_in_flight,
             "jobs": len(self.jobs.all),
         }
+
+
+def _dialect(call: Call) -> Dialect:
+    """The API that a call speaks."""
+    if "anthropic-version" in call.headers:
+        return anthropic.DIALECT
+    is_chat = call.path.endswith(("/chat/completions", "/v1/models"))
+    is_chat |= "x-goog-api-key" not in call.headers and ("/batches" in call.path or "/files" in call.path)
+    return openai.DIALECT if is_chat else gemini.DIALECT
 
 
 def _key(item: Mapping[str, Any]) -> str:

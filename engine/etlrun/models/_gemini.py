@@ -18,7 +18,7 @@ try:
     from google import genai
     from google.genai import errors, types
 
-    from etlrun.models._http import BoundedClient
+    from etlrun.models._http import BoundedClient, trusted
 except ImportError as error:
     raise ModelError("setup", "the package google-genai is not installed", "pip install 'etlrun[gemini]'") from error
 
@@ -65,9 +65,17 @@ class GeminiClient(ModelClient):
         warnings.filterwarnings("ignore", category=UserWarning, module=r"google\.genai\._common")
         self.http = BoundedClient(settings.timeout, settings.concurrency, ("/batches",))
         options = types.HttpOptions(
-            base_url=settings.url or None, timeout=int(settings.timeout * 1000), httpx_async_client=self.http
+            base_url=settings.url or None,
+            timeout=int(settings.timeout * 1000),
+            httpx_async_client=self.http,
+            client_args={"verify": trusted()},
+            async_client_args={"verify": trusted(), "ssl": trusted()},
         )
-        self.client = genai.Client(api_key=settings.secret.reveal(), http_options=options)
+        self.client = self.opened(options)
+
+    def opened(self, options: types.HttpOptions) -> genai.Client:
+        """The client of the service, whatever the environment says of Google's services besides."""
+        return genai.Client(vertexai=False, api_key=self.settings.secret.reveal(), http_options=options)
 
     async def answer(self, request: Request) -> ModelReply:
         if self.has_schema:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import zlib
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,12 +23,18 @@ class ReplyTooLarge(httpx2.DecodingError):
     """A reply of more than any answer takes."""
 
 
+@cache
+def trusted() -> ssl.SSLContext:
+    """Whose certificates count: read once, for it takes longer than a request."""
+    return httpx2.create_ssl_context()
+
+
 class BoundedClient(httpx2.AsyncClient):
     """A client whose every reply is read whole, within `seconds` from the first byte sent to the last one read."""
 
     def __init__(self, seconds: float, concurrency: int, large: tuple[str, ...] = (), **settings: Any) -> None:
         limits = httpx2.Limits(max_connections=concurrency + 4, max_keepalive_connections=concurrency + 4)
-        super().__init__(limits=limits, timeout=seconds, follow_redirects=False, **settings)
+        super().__init__(limits=limits, timeout=seconds, follow_redirects=False, verify=trusted(), **settings)
         self.headers["accept-encoding"] = "gzip"
         self.seconds = seconds
         self.large = large  # parts of the paths whose replies hold those of a whole job

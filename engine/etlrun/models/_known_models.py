@@ -18,6 +18,14 @@ TABLE = Path(__file__).with_name("_models.yaml")
 
 
 @dataclass(frozen=True)
+class LongPrice:
+    """The price of a request with more than `above` input tokens."""
+
+    above: int
+    price: Price
+
+
+@dataclass(frozen=True)
 class KnownModel:
     """A row of the table. `levels` are empty and `budget` is None where a model does not think, or nobody says how."""
 
@@ -29,8 +37,16 @@ class KnownModel:
 
     def price_on(self, day: datetime.date) -> Price:
         """US dollars per million tokens on a day."""
-        begun = [price for price in self.prices if price.get("from", "") <= day.isoformat()]
-        return Price(begun[-1]["input"], begun[-1]["output"])
+        begun = self._begun(day)
+        return Price(begun["input"], begun["output"])
+
+    def long_price_on(self, day: datetime.date) -> LongPrice | None:
+        """What long requests cost on a day; None where they cost what others do."""
+        found = self._begun(day).get("long")
+        return LongPrice(found["above"], Price(found["input"], found["output"])) if found else None
+
+    def _begun(self, day: datetime.date) -> Mapping[str, Any]:
+        return [price for price in self.prices if price.get("from", "") <= day.isoformat()][-1]
 
     def answerer_on(self, day: datetime.date) -> str:
         """The model that answers under this name on a day."""

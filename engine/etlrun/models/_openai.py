@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from etlrun.contracts.model import Ending, ModelClient, ModelError, ModelReply, Request, Usage, refused_setting
 from etlrun.diagnostics import nearest
+from etlrun.models._json_api import JsonApi, as_object, closed, error_of
 from etlrun.models._sanitize import safe_count, safe_seconds, safe_text
-from etlrun.secrets import Secret, shown_address
+from etlrun.secrets import Secret
 
-try:
+if TYPE_CHECKING:
     import httpx2
-
-    from etlrun.models._http import BoundedClient
-except ImportError as error:
-    raise ModelError("setup", "the package httpx2 is not installed", "pip install 'etlrun[openai]'") from error
 
 
 @dataclass(frozen=True)
@@ -65,13 +61,7 @@ class OpenaiClient(ModelClient):
         self.form = RequestForm()
         self.has_answered = False
         headers = {"authorization": f"Bearer {settings.secret.reveal()}"} if settings.secret else {}
-        self.client = BoundedClient(
-            settings.timeout,
-            settings.concurrency,
-            ("/batches", "/files"),
-            base_url=settings.url.rstrip("/"),
-            headers=headers,
-        )
+        self.api = JsonApi(settings.url, settings.timeout, settings.concurrency, headers, ("/batches", "/files"))
 
     async def answer(self, request: Request) -> ModelReply:
         form = self.form
@@ -85,7 +75,7 @@ class OpenaiClient(ModelClient):
         return reply_of(as_object(response))
 
     async def post(self, request: Request, form: RequestForm) -> httpx2.Response:
-        return await self.call("POST", "/chat/completions", json=self.body(request, form))
+        return await self.api.call("POST", "/chat/completions", json=self.body(request, form))
 
     def body(self, request: Request, form: RequestForm) -> dict[str, Any]:
         """A request as the API takes it."""
@@ -97,25 +87,11 @@ class OpenaiClient(ModelClient):
         }
         return body | {name: getattr(self.settings, name) for name in self.settings.sent()}
 
-    async def call(self, method: str, path: str, **content: Any) -> httpx2.Response:
-        try:
-            return await self.client.request(method, path, **content)
-        except httpx2.ConnectError as error:
-            fix = f"check the network and `url: {shown_address(self.settings.url)}`"
-            raise ModelError("service", f"the service cannot be reached: {safe_text(str(error))}", fix) from None
-        except httpx2.TransportError as error:
-            what = (
-                "did not answer in time" if isinstance(error, httpx2.TimeoutException) else "broke off the connection"
-            )
-            raise ModelError("service", f"the service {what}", may_be_billed=bool(content)) from None
-        except httpx2.RequestError as error:  # a body that cannot be decompressed, or is too large
-            raise ModelError("unreadable", f"the reply cannot be read: {error}", may_be_billed=bool(content)) from None
-
     async def count_tokens(self, request: Request) -> int | None:
         return None
 
     async def check(self) -> str:
-        response = await self.call("GET", "/models")
+        response = await self.api.call("GET", "/models")
         if response.status_code != 200:
             raise self.from_response(response)
         names = _names(as_object(response).get("data"))
@@ -128,10 +104,10 @@ class OpenaiClient(ModelClient):
         return self.name
 
     async def close(self) -> None:
-        await self.client.aclose()
+        await self.api.close()
 
     def from_response(self, response: httpx2.Response) -> ModelError:
-        error = _error_of(response)
+        error = error_of(response)
         message = safe_text(error.get("message")) or safe_text(response.reason_phrase)
         code = response.status_code
         if code == 429:
@@ -199,40 +175,5 @@ def _usage(counted: object) -> Usage | None:
     return None if taken is None or given is None else Usage(taken, given, safe_count(cached) or 0, thoughts or 0)
 
 
-def as_object(response: httpx2.Response) -> Mapping[str, Any]:
-    """The JSON object of a response. Raises ModelError where it is none."""
-    found = _parsed(response)
-    if found is None:
-        raise ModelError("unreadable", "the reply is not JSON", may_be_billed=True)
-    if not isinstance(found, dict):
-        raise ModelError("unreadable", "the reply holds no answer", may_be_billed=True)
-    return found
-
-
-def _error_of(response: httpx2.Response) -> Mapping[str, Any]:
-    found = _parsed(response)
-    error = found.get("error", found) if isinstance(found, dict) else {}
-    return error if isinstance(error, dict) else {"message": error}
-
-
-def _parsed(response: httpx2.Response) -> object:
-    """The JSON of a reply; None where it is none, or nested deeper than anything that could be meant."""
-    try:
-        return json.loads(response.content)
-    except (ValueError, RecursionError):
-        return None
-
-
 def _response_format(schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": _closed(schema)}}
-
-
-def _closed(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The same schema, with no properties but those it names: strict services insist on that."""
-    found = dict(schema)
-    if found.get("type") == "object":
-        found["properties"] = {name: _closed(inner) for name, inner in schema["properties"].items()}
-        found["additionalProperties"] = False
-    if "items" in found:
-        found["items"] = _closed(schema["items"])
-    return found
+    return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": closed(schema)}}

@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 from etlrun.contracts.job_client import JobClient, JobReply, JobRequest, JobState, ServiceJob
 from etlrun.contracts.model import Cause, ModelError
-from etlrun.models._openai import OpenaiClient, as_object, reply_of
+from etlrun.models._json_api import as_object
+from etlrun.models._openai import OpenaiClient, reply_of
 from etlrun.models._sanitize import safe_text
 
 LABEL = "etlrun_job"  # in the metadata of a batch
@@ -63,7 +64,7 @@ class OpenaiJobs(OpenaiClient, JobClient):
             after = f"&after={quote(safe_text(found[-1].get('id')))}"
 
     async def look(self, name: str) -> ServiceJob:
-        response = await self.call("GET", f"/batches/{quote(name, safe='')}")
+        response = await self.api.call("GET", f"/batches/{quote(name, safe='')}")
         if response.status_code == 404:
             return ServiceJob(name, "lost", "the service does not know it any more")
         if response.status_code != 200:
@@ -84,7 +85,7 @@ class OpenaiJobs(OpenaiClient, JobClient):
         return ServiceJob(name, state, message, replies)
 
     async def _content(self, file: str) -> bytes:
-        response = await self.call("GET", f"/files/{quote(file, safe='')}/content")
+        response = await self.api.call("GET", f"/files/{quote(file, safe='')}/content")
         if response.status_code == 404:
             return b""  # files are kept for some weeks only
         if response.status_code != 200:
@@ -102,7 +103,7 @@ class OpenaiJobs(OpenaiClient, JobClient):
                 yield _job_reply(line)
 
     async def _got(self, method: str, path: str, **content: Any) -> Mapping[str, Any]:
-        response = await self.call(method, path, **content)
+        response = await self.api.call(method, path, **content)
         if response.status_code not in (200, 201):
             raise self.from_response(response)
         return as_object(response)

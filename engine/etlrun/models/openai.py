@@ -1,4 +1,8 @@
-"""`openai` - any service that speaks the OpenAI chat API: vLLM, Ollama, gateways, OpenAI itself.
+"""`openai` - any service that speaks the OpenAI chat API: Ollama and vLLM on a machine of one's own, gateways, OpenAI itself.
+
+A server of one's own takes no key and is not in the price list: `price: {input: 0, output: 0}` says that it is free, so that budgets hold
+without a question. `model` is the name under which the server knows the model: that of `ollama list`, or of `vllm serve`, or what
+`--served-model-name` gives it.
 
 A model that thinks spends the room of its answer on that: `reasoning_effort` says how much it thinks, `thoughts` how many tokens are left for it.
 
@@ -9,7 +13,11 @@ profiles:
   local:
     models:
       categories:
-        openai: {url: "http://127.0.0.1:11434/v1", model: qwen3, price: {input: 0, output: 0}}
+        openai: {url: "http://127.0.0.1:11434/v1", model: "qwen3:8b", price: {input: 0, output: 0}}     # Ollama
+  gpu:
+    models:
+      categories:
+        openai: {url: "http://127.0.0.1:8000/v1", model: Qwen/Qwen3-8B, price: {input: 0, output: 0}}   # vLLM
 ```
 """
 
@@ -18,24 +26,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from etlrun.contracts.model import Environment, LanguageModel, ModelClient, filled, secret_key, written_reference
-from etlrun.models._known_models import known_model
+from etlrun.models._effort import ROOM_OF_EFFORT, Effort, effort_of
 from etlrun.secrets import Secret
 from etlrun.spec.fields import key
-
-Effort = Literal["lowest", "default", "none", "minimal", "low", "medium", "high", "xhigh", "max"]
-ROOM_OF_EFFORT = {  # an effort is no limit: ample room
-    "": 0,
-    "none": 0,
-    "minimal": 4096,
-    "low": 4096,
-    "medium": 16384,
-    "high": 32768,
-    "xhigh": 65536,
-    "max": 65536,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,11 +85,3 @@ class Openai(LanguageModel):
 
     def thought_tokens(self, name: str) -> int:
         return ROOM_OF_EFFORT[effort_of(name, self.reasoning_effort)] if self.thoughts is None else self.thoughts
-
-
-def effort_of(name: str, effort: Effort) -> str:
-    """What is sent to the model `name`; `""` where nothing is."""
-    if effort != "lowest":
-        return "" if effort == "default" else effort
-    model = known_model(name)
-    return model.levels[0] if model and model.levels else ""

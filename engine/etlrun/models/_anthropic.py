@@ -1,0 +1,156 @@
+"""The Messages API of Anthropic over plain HTTP: one request is one call, and every failure has a cause.
+
+The official package is not used: of its 3,000 files and nine dependencies one call would be needed, which is under half of this file, and what
+holds here for every service - a bound on each reply, no redirect with the key, our own retries - would have to be built around it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from etlrun.contracts.model import Ending, ModelClient, ModelError, ModelReply, Request, Usage, refused_setting
+from etlrun.models._json_api import JsonApi, as_object, closed, error_of
+from etlrun.models._sanitize import safe_count, safe_seconds, safe_text
+from etlrun.secrets import Secret
+
+if TYPE_CHECKING:
+    import httpx2
+
+VERSION = "2023-06-01"  # gateways take it too; the one of 2026-10-21 differs in what is not sent here
+MODELS_PAGE = "https://platform.claude.com/docs/en/models"
+CUT_OFF = ("max_tokens", "model_context_window_exceeded")
+NO_CREDIT = "credit balance"
+
+
+@dataclass(frozen=True)
+class AnthropicSettings:
+    """How to reach a model and how it answers. `key_reference` is what the project file says in place of the key."""
+
+    name: str
+    secret: Secret
+    key_reference: str
+    url: str
+    timeout: float
+    concurrency: int
+    temperature: float | None
+    effort: str
+
+    def sent(self) -> Mapping[str, str]:
+        """What to do where the service refuses a setting, by setting, for those that are sent."""
+        fix = "set another `effort`, or `effort: default`"
+        effort = {"": {}, "none": {"thinking": fix}}.get(self.effort, {"effort": fix})
+        temperature = {} if self.temperature is None else {"temperature": "leave out `temperature` of the model"}
+        return {**temperature, **effort}
+
+
+class AnthropicClient(ModelClient):
+    """An open model of Anthropic."""
+
+    def __init__(self, settings: AnthropicSettings) -> None:
+        self.settings = settings
+        self.name = settings.name
+        self.has_schema = True  # until the service refuses it
+        self.has_answered = False
+        headers = {"x-api-key": settings.secret.reveal(), "anthropic-version": VERSION}
+        self.api = JsonApi(settings.url, settings.timeout, settings.concurrency, headers)
+
+    async def answer(self, request: Request) -> ModelReply:
+        response = await self._post(request)
+        if response.status_code == 400 and self.has_schema and _is_about_schema(response.text.lower()):
+            self.has_schema = False
+            response = await self._post(request)
+        if response.status_code != 200:
+            raise self.from_response(response)
+        self.has_answered = True
+        return reply_of(as_object(response))
+
+    async def _post(self, request: Request) -> httpx2.Response:
+        return await self.api.call("POST", "/v1/messages", json=self.body(request))
+
+    def body(self, request: Request) -> dict[str, Any]:
+        """A request as the API takes it."""
+        found: dict[str, Any] = {**self._asked(request), "max_tokens": request.max_output_tokens}
+        output: dict[str, Any] = {}
+        if self.settings.temperature is not None:
+            found["temperature"] = self.settings.temperature
+        if self.settings.effort == "none":
+            found["thinking"] = {"type": "disabled"}
+        elif self.settings.effort:
+            output["effort"] = self.settings.effort
+        if self.has_schema:
+            output["format"] = {"type": "json_schema", "schema": closed(request.schema)}
+        return {**found, "output_config": output} if output else found
+
+    def _asked(self, request: Request) -> dict[str, Any]:
+        messages = [{"role": "user", "content": request.user}]
+        return {"model": self.name, "system": request.system, "messages": messages}
+
+    async def count_tokens(self, request: Request) -> int | None:
+        response = await self.api.call("POST", "/v1/messages/count_tokens", json=self._asked(request))
+        if response.status_code != 200:
+            raise self.from_response(response)
+        return safe_count(as_object(response).get("input_tokens"))
+
+    async def check(self) -> str:
+        response = await self.api.call("GET", f"/v1/models/{quote(self.name, safe='')}")
+        if response.status_code != 200:
+            raise self.from_response(response)
+        return safe_text(as_object(response).get("id")) or self.name
+
+    async def close(self) -> None:
+        await self.api.close()
+
+    def from_response(self, response: httpx2.Response) -> ModelError:
+        error = error_of(response)
+        message, kind = safe_text(error.get("message")) or safe_text(response.reason_phrase), error.get("type")
+        code = response.status_code
+        if kind == "billing_error" or (code == 400 and NO_CREDIT in message.lower()):
+            return ModelError("day", message, "the account has no credit left: add some, and run again")
+        if code == 429:
+            return ModelError("rate", message, wait=safe_seconds(response.headers.get("retry-after")))
+        if code in (401, 403):
+            return ModelError(
+                "access", f"the service refuses the key: {message}", f"check `{self.settings.key_reference}`"
+            )
+        if code == 404:
+            fix = f"it is misspelt, retired, or not open to this key; the names are at {MODELS_PAGE}"
+            return ModelError("model", f"there is no model `{self.name}`: {message}", fix)
+        setting = None if self.has_answered else refused_setting(message, self.settings.sent())
+        if code == 400 and setting:
+            return setting
+        if code in (400, 413):
+            return ModelError("refused", f"the service refuses the request to `{self.name}`: {message}")
+        return ModelError("service", f"the service failed with {code}: {message}")
+
+
+def _is_about_schema(refusal: str) -> bool:
+    return "schema" in refusal or "output_config.format" in refusal
+
+
+def reply_of(body: Mapping[str, Any]) -> ModelReply:
+    """What a message says. Raises ModelError where it is no message."""
+    blocks = body.get("content")
+    if not isinstance(blocks, list):
+        raise ModelError("unreadable", "the reply holds no answer", may_be_billed=True)
+    texts = (block.get("text") for block in blocks if isinstance(block, dict) and block.get("type") == "text")
+    reason = safe_text(body.get("stop_reason"))
+    ending: Ending = "blocked" if reason == "refusal" else "truncated" if reason in CUT_OFF else "complete"
+    text = "" if ending == "blocked" else "".join(text for text in texts if isinstance(text, str))
+    return ModelReply(text, ending, reason, _usage(body.get("usage")), safe_text(body.get("model")))
+
+
+def _usage(counted: object) -> Usage | None:
+    """What the service counted; None where it did not, or where what it says are no counts. Input is counted in three parts."""
+    if not isinstance(counted, dict):
+        return None
+    fresh, given = safe_count(counted.get("input_tokens")), safe_count(counted.get("output_tokens"))
+    if fresh is None or given is None:
+        return None
+    cached = safe_count(counted.get("cache_read_input_tokens")) or 0
+    taken = fresh + cached + (safe_count(counted.get("cache_creation_input_tokens")) or 0)
+    details = counted.get("output_tokens_details")
+    thoughts = safe_count(details.get("thinking_tokens")) if isinstance(details, dict) else None
+    return Usage(safe_count(taken) or 0, given, cached, thoughts or 0)

@@ -1,0 +1,71 @@
+"""`anthropic` - Anthropic's Claude, over the Messages API.
+
+`effort` says how much the model thinks before it answers: `lowest` is the least that the model has, `none` where thinking can be turned off.
+`temperature` is for older models: newer ones refuse it.
+
+The answer is bound to the labels by a JSON Schema (`output_config.format`). The official client is not needed: the HTTP client of `openai` is.
+
+`mode: batch` is not offered: a Message Batch carries no name of the client's own, so a run that is killed while it hands one in could not find it
+again, and would pay twice.
+
+```yaml
+profiles:
+  prod:
+    models:
+      categories: {anthropic: {model: claude-haiku-5-5, api_key: "${ANTHROPIC_API_KEY}"}}
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from etlrun.contracts.model import Environment, LanguageModel, ModelClient, secret_key, written_reference
+from etlrun.models._effort import ROOM_OF_EFFORT, effort_of
+from etlrun.spec.fields import key
+
+SERVICE = "https://api.anthropic.com"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Anthropic(LanguageModel):
+    """Anthropic's Claude, over the Messages API."""
+
+    api_key: str = key("the API key, as a reference to the environment", default="${ANTHROPIC_API_KEY}")
+    url: str = key("another address of the service, such as a gateway", default="", example="https://gateway.example")
+    effort: Literal["lowest", "default", "none", "low", "medium", "high", "xhigh", "max"] = key(
+        "how much it thinks before it answers: `lowest` for models of the table and nothing for others, `none` for no thinking, `default` for nothing at all",
+        default="lowest",
+    )
+    service_tier: Literal["standard"] = key("requests have one tier", default="standard")
+    mode: Literal["direct"] = key("requests are asked at once; jobs are not offered", default="direct")
+
+    more_room: ClassVar[str] = "raise `thoughts` of the model, or set a lower `effort`, such as `none` or `low`"
+
+    def identity(self, root: Path, environment: Environment) -> Mapping[str, str]:
+        name = self.model_name(environment)
+        found = {"provider": "anthropic", "model": name, "effort": effort_of(name, self.effort)}
+        return found if self.temperature is None else {**found, "temperature": f"{self.temperature:g}"}
+
+    def open(self, environment: Environment) -> ModelClient:
+        secret = secret_key(self.api_key, environment)
+        from etlrun.models._anthropic import AnthropicClient, AnthropicSettings
+
+        name = self.model_name(environment)
+        settings = AnthropicSettings(
+            name,
+            secret,
+            written_reference(self.api_key),
+            environment(self.url) or SERVICE,
+            self.timeout,
+            self.concurrency,
+            self.temperature,
+            effort_of(name, self.effort),
+        )
+        return AnthropicClient(settings)
+
+    def thought_tokens(self, name: str) -> int:
+        return ROOM_OF_EFFORT[effort_of(name, self.effort)] if self.thoughts is None else self.thoughts

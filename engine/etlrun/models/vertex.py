@@ -1,0 +1,69 @@
+"""`vertex` - Google's Gemini on Vertex AI: a Google Cloud project in place of an API key.
+
+It signs in with Application Default Credentials: `gcloud auth application-default login` on a laptop, `GOOGLE_APPLICATION_CREDENTIALS` or the
+service account of the machine elsewhere. The account needs the role Vertex AI User in the project.
+
+`thinking` is that of `gemini`, and so are the prices of the list: give `price` where your location costs more. `mode: batch` is not offered, since
+jobs of Vertex AI read and write a bucket: use `gemini` for it.
+
+```yaml
+profiles:
+  prod:
+    models:
+      categories: {vertex: {model: gemini-3.5-flash-lite, project: "${GOOGLE_CLOUD_PROJECT}", location: europe-west4}}
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from etlrun.contracts.model import Environment, LanguageModel, ModelClient, filled
+from etlrun.models._gemini_thinking import Thinking, room_for
+from etlrun.spec.fields import key
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vertex(LanguageModel):
+    """Google's Gemini on Vertex AI."""
+
+    project: str = key("the Google Cloud project that pays", default="${GOOGLE_CLOUD_PROJECT}")
+    location: str = key("where requests are answered: a region, `us`, `eu`, or `global`", default="global")
+    url: str = key(
+        "another address of the service, such as a gateway", default="", example="https://gateway.example/vertex"
+    )
+    thinking: Thinking = key("how much the model thinks before it answers", default="off")
+    service_tier: Literal["standard"] = key("requests have one tier", default="standard")
+    mode: Literal["direct"] = key("requests are asked at once; jobs are not offered", default="direct")
+
+    more_room: ClassVar[str] = "raise `thoughts` of the model, or set `thinking` to a lower level"
+
+    def identity(self, root: Path, environment: Environment) -> Mapping[str, str]:
+        found = {"provider": "vertex", "model": self.model_name(environment), "thinking": self.thinking}
+        return found if self.temperature is None else {**found, "temperature": f"{self.temperature:g}"}
+
+    def open(self, environment: Environment) -> ModelClient:
+        name = self.model_name(environment)
+        project, location = (filled(getattr(self, field), field, environment) for field in ("project", "location"))
+        from etlrun.models._gemini import GeminiSettings
+        from etlrun.models._vertex import VertexClient
+        from etlrun.secrets import Secret
+
+        settings = GeminiSettings(
+            name,
+            Secret(""),
+            "",
+            environment(self.url),
+            self.timeout,
+            self.concurrency,
+            self.temperature,
+            self.thinking,
+            self.service_tier,
+        )
+        return VertexClient(settings, project, location)
+
+    def thought_tokens(self, name: str) -> int:
+        return room_for(name, self.thinking) if self.thoughts is None else self.thoughts
