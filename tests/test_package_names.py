@@ -34,6 +34,8 @@ SHARED_FILES = {
     "errors.py": "of each server and of Spark",
     "health.py": "of each server",
     "reading.py": "the protocol, and of each server",
+    "references.py": "the protocol, and of each server",
+    "rights.py": "of each server",
     "refusals.py": "the protocol, of MySQL, and of expressions",
     "server.py": "the protocol, and of each server",
     "session.py": "of each server and of Spark",

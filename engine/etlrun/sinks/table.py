@@ -113,7 +113,7 @@ class Table(DatabaseSink):
     keep: int = key("with `publish: pointer`: how many publishes `etlrun rollback` can undo", default=1)
     allow_cascade: bool = key(
         "whether foreign keys with ON DELETE CASCADE or SET NULL may change other tables when rows of this one are replaced; those of "
-        "tables that the account has no right on are not found, since the server hides them: grant it REFERENCES on the whole server",
+        "tables that the account has no right on are not found in MySQL and MariaDB, since the server hides them: grant it REFERENCES on the whole server",
         default=False,
     )
 

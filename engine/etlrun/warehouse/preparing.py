@@ -9,6 +9,7 @@ from sqlglot import exp
 from etlrun.contracts.connection import Load
 from etlrun.failures import Reason, RunFailure
 from etlrun.warehouse.ledger import missing_tables
+from etlrun.warehouse.references import refuse_cascades
 from etlrun.warehouse.server import AnyServer, ServerError, ServerSession
 from etlrun.warehouse.tables import Definition, StoredColumn
 from etlrun.warehouse.versions import SUFFIX, VERSIONS, view_statement, with_numbers
@@ -50,7 +51,7 @@ def find_mismatches(server: AnyServer, session: ServerSession, load: Load) -> li
     there = server.describe(session, load.table)
     if not is_by_pointer(server, load):
         if there is not None:
-            server.refuse_cascades(session, load, there)
+            refuse_cascades(load, there.table, server.references_to(session, there.table))
         return list(server.mismatches(load, there, exact_columns(load))) if there is not None else []
     rows = with_numbers(load)
     if len(rows.table) > LONGEST_NAME:
@@ -62,7 +63,7 @@ def find_mismatches(server: AnyServer, session: ServerSession, load: Load) -> li
         )
     data = server.describe(session, rows.table)
     if data is not None:
-        server.refuse_cascades(session, load, data)
+        refuse_cascades(load, data.table, server.references_to(session, data.table))
     return [
         *(server.mismatches(rows, data, exact_columns(load)) if data is not None else []),
         *_unlike_view(server, load, there),

@@ -14,6 +14,7 @@ from etlrun.contracts.health import HealthFinding
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import text as duckdb_text
+from etlrun.warehouse.references import Reference
 from etlrun.warehouse.tables import Definition, OwnTable
 
 if TYPE_CHECKING:
@@ -183,8 +184,12 @@ class Server(ABC, Generic[S, D]):
     def mismatches(self, load: Load, there: D, exact: frozenset[str]) -> Iterator[tuple[str, str]]:
         """Why a load does not fit a table, each with the statement that changes that. `exact` columns tell rows apart."""
 
-    def refuse_cascades(self, session: S, load: Load, there: D) -> None:
-        """Raises RunFailure where replacing rows would change rows of other tables, unless the load allows it."""
+    def references_to(self, session: S, table: str) -> tuple[Reference, ...]:
+        """The foreign keys of other tables that refer to a table, and of itself."""
+        return ()
+
+    def settle(self, session: S, table: str) -> None:
+        """Let what waits for COMMIT and may change rows of the table do so now, before they are compared."""
 
     @abstractmethod
     def create_statement(self, load: Load, exact: frozenset[str]) -> str:

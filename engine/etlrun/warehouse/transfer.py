@@ -101,6 +101,7 @@ class Transfer:
                 and prover.state() == self.wanted()
             )
         if not is_proved:
+            self.server.settle(session, self.table)
             self.prove(self.state(session, owned) - before)
         point("proved")
 
@@ -143,7 +144,7 @@ class Transfer:
             fix = (
                 "the rows must fulfil the condition of `replace_where`"
                 if self.load.write == "replace_where"
-                else "somebody else writes to it; run again"
+                else "look for a trigger or a rule of the table that keeps, drops or adds rows; if somebody else writes to it, run again"
             )
             raise RunFailure(
                 "sink",

@@ -15,7 +15,7 @@ from etlrun.connections._mysql.health import examine
 from etlrun.connections._mysql.inspect import rules
 from etlrun.connections._mysql.loaders import Insert, LoadData
 from etlrun.connections._mysql.reading import read_batches, share_out
-from etlrun.connections._mysql.references import refuse_cascades
+from etlrun.connections._mysql.references import references_to
 from etlrun.connections._mysql.refusals import refusal
 from etlrun.connections._mysql.rights import require_rights
 from etlrun.connections._mysql.session import MysqlSession
@@ -28,6 +28,7 @@ from etlrun.language.columns import Columns
 from etlrun.warehouse.access import Parallel, SessionSettings
 from etlrun.warehouse.address import Address
 from etlrun.warehouse.open_sessions import OpenSessions
+from etlrun.warehouse.references import Reference
 from etlrun.warehouse.server import Loader, LoadRefused, Rule, Server, ServerError
 from etlrun.warehouse.stage import Stage, StageField
 from etlrun.warehouse.tables import OwnTable
@@ -95,8 +96,8 @@ class MysqlServer(Server[MysqlSession, MysqlTable]):
     def mismatches(self, load: Load, there: MysqlTable, exact: frozenset[str]) -> Iterator[tuple[str, str]]:
         return mismatches(load, there, exact)
 
-    def refuse_cascades(self, session: MysqlSession, load: Load, there: MysqlTable) -> None:
-        refuse_cascades(session, load, there.table)
+    def references_to(self, session: MysqlSession, table: str) -> tuple[Reference, ...]:
+        return references_to(session, table)
 
     def create_statement(self, load: Load, exact: frozenset[str]) -> str:
         return create_statement(load, exact)

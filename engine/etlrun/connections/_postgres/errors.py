@@ -78,6 +78,10 @@ _WHAT = {
     ),
 }
 
+NO_PARTITION = (
+    "the table has no partition for a row",
+    "CREATE TABLE ... PARTITION OF ... for such rows, or leave them out in the pipeline",
+)
 _REFUSED = {  # what is wrong with rows; "23503" alone can be about other rows than these, see _WHAT
     "23503": NO_PARENT,
     "23514": CHECK_VIOLATED,
@@ -124,6 +128,8 @@ def explain(error: ServerError) -> tuple[str, str]:
 
 def meaning(error: ServerError | LoadRefused) -> tuple[str, str]:
     """What it means that rows are not taken, beyond the server's own words; and what to do."""
+    if isinstance(error, ServerError) and error.detail.startswith("no partition of relation"):
+        return NO_PARTITION
     return _REFUSED.get(str(error.code), ("", CHANGE_ROWS))
 
 

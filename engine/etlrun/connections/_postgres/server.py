@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -13,6 +14,8 @@ from etlrun.connections._postgres.encode import encoding, fingerprint, literal
 from etlrun.connections._postgres.errors import LOCK_WAIT, explain, masked, meaning
 from etlrun.connections._postgres.health import examine
 from etlrun.connections._postgres.reading import read_batches, share_out
+from etlrun.connections._postgres.references import references_to
+from etlrun.connections._postgres.rights import require_rights
 from etlrun.connections._postgres.session import PostgresSession
 from etlrun.connections._postgres.tables import (
     PostgresTable,
@@ -22,7 +25,7 @@ from etlrun.connections._postgres.tables import (
     schema_of,
     unfit,
 )
-from etlrun.connections._postgres.words import name, text
+from etlrun.connections._postgres.words import name, table_name, text
 from etlrun.contracts.connection import Load
 from etlrun.contracts.health import HealthFinding
 from etlrun.failures import RunFailure
@@ -32,7 +35,8 @@ from etlrun.warehouse.address import Address
 from etlrun.warehouse.faults import point
 from etlrun.warehouse.inspection import day_rule, null_rule
 from etlrun.warehouse.open_sessions import OpenSessions
-from etlrun.warehouse.refusals import refused_rows
+from etlrun.warehouse.references import Reference
+from etlrun.warehouse.refusals import not_published, refused_rows
 from etlrun.warehouse.server import LoadRefused, Rule, Server, ServerError
 from etlrun.warehouse.stage import Encoding, Stage, StageField
 from etlrun.warehouse.tables import OwnTable
@@ -101,6 +105,21 @@ class PostgresServer(Server[PostgresSession, PostgresTable]):
 
     def mismatches(self, load: Load, there: PostgresTable, exact: frozenset[str]) -> Iterator[tuple[str, str]]:
         return mismatches(load, there, exact)
+
+    def require_rights(self, session: PostgresSession, load: Load) -> None:
+        require_rights(session, load)
+
+    def references_to(self, session: PostgresSession, table: str) -> tuple[Reference, ...]:
+        return references_to(session, table)
+
+    def settle(self, session: PostgresSession, table: str) -> None:
+        found = session.rows(
+            "SELECT n.nspname, g.tgname FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
+            f"WHERE c.oid = to_regclass({text(table_name(table))}) AND g.tgdeferrable AND NOT g.tgisinternal"
+        )
+        if found:
+            triggers = ", ".join(f"{name(schema)}.{name(trigger)}" for schema, trigger in found)
+            session.run(f"SET CONSTRAINTS {triggers} IMMEDIATE")
 
     def create_statement(self, load: Load, exact: frozenset[str]) -> str:
         return create_statement(load)
@@ -178,7 +197,7 @@ class PostgresServer(Server[PostgresSession, PostgresTable]):
 
     def refusal(self, stage: Stage, there: PostgresTable, error: ServerError | LoadRefused) -> RunFailure | None:
         detail = masked(error.detail if isinstance(error, ServerError) else str(error))
-        return refused_rows(stage, error, detail, meaning(error))
+        return _second_key(stage, there, detail) or refused_rows(stage, error, detail, meaning(error))
 
     def masked(self, error: ServerError) -> str:
         return masked(error.detail)
@@ -195,6 +214,25 @@ class PostgresServer(Server[PostgresSession, PostgresTable]):
 
     def examine(self, session: PostgresSession) -> Iterator[HealthFinding]:
         return examine(session)
+
+
+def _second_key(stage: Stage, there: PostgresTable, detail: str) -> RunFailure | None:
+    """The failure of rows that a unique key beside the primary one does not take; None where the server names no such key."""
+    found = re.search(r'unique constraint "(.*)"', detail)
+    kind = dict(there.unique).get(found[1]) if found else None
+    if found is None or kind is None:
+        return None
+    schema = there.table.rpartition(".")[0]
+    drop = f"ALTER TABLE {table_name(there.table)} DROP CONSTRAINT {name(found[1])}"
+    if kind == "INDEX":
+        drop = f"DROP INDEX {table_name(f'{schema}.{found[1]}') if schema else name(found[1])}"
+    return RunFailure(
+        "sink",
+        "key-exists",
+        f"{not_published(stage)}: a new row is equal in the unique {kind.lower()} `{found[1]}` of the table to another new row, "
+        "or to a row that is not replaced",
+        f"make such rows one first, or look for that row in the table; where the {kind.lower()} should not hold, run: {drop}",
+    )
 
 
 def _chunks(batches: Iterator[pa.RecordBatch]) -> Iterator[memoryview]:

@@ -1,0 +1,45 @@
+"""Foreign keys of other tables that a publish would follow: it deletes rows before it adds the new ones, and CASCADE goes on from there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from etlrun.contracts.connection import Load
+from etlrun.failures import RunFailure
+
+HARMLESS = ("RESTRICT", "NO ACTION")  # the server refuses to delete a row that is referred to
+_DONE = {
+    "CASCADE": "deletes the rows of `{0}` that refer to them",
+    "SET NULL": "sets `{0}` to NULL where it refers to them",
+    "SET DEFAULT": "sets `{0}` to its default where it refers to them",
+}
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A foreign key `name` of `table`, and what the server does to its rows when one that they refer to is deleted.
+
+    `table` has its schema before it where that is not the one of the session.
+    """
+
+    table: str
+    name: str
+    rule: str
+
+
+def refuse_cascades(load: Load, table: str, references: Iterable[Reference]) -> None:
+    """Raises RunFailure where replacing rows of `table` would change rows of other tables, unless the load allows it."""
+    if load.write == "append" or load.allow_cascade:
+        return
+    for key in references:
+        if key.rule in HARMLESS or (key.table == table and load.write == "replace"):
+            continue  # of a table that refers to itself, all rows go
+        done = _DONE.get(key.rule, f"changes `{{0}}` by {key.rule}").format(key.table)
+        raise RunFailure(
+            "sink",
+            "foreign-key",
+            f"the table `{table}` was not published: it would replace rows, and the foreign key `{key.name}` of `{key.table}` "
+            f"(ON DELETE {key.rule}) then {done}",
+            "set `allow_cascade: true` in the sink if that may happen; otherwise let the key be ON DELETE RESTRICT, or drop it",
+        )
