@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import os
+import re
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -105,6 +107,34 @@ def test_the_script_of_cron_tries_again_by_exit_code(
         check=False,
     )
     assert (done.returncode, (tmp_path / "n").read_text()) == (ends, f"{calls}\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "installs"),
+    [
+        ("", "etlrun[java,spark]"),
+        ("etlrun[mysql]>=0.1", "etlrun[mysql]>=0.1"),
+        ("--no-index 'wheels/a b.whl[mysql]'", "--no-index|wheels/a b.whl[mysql]"),
+        ("-r requirements.txt", "-r|requirements.txt"),
+    ],
+)
+def test_files_install_what_is_named_or_what_the_profile_needs(words: str, installs: str, folder: Path) -> None:
+    for name in ("wheels/a b.whl", "requirements.txt") if words else ():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("")
+    options = ("--install", words, "--profile", "local")
+    steps = yaml.safe_load(deployed(folder, "github", *options)["etlrun.yml"])["jobs"]["run"]["steps"]
+    (docker,) = re.findall(r"RUN pip install --no-cache-dir (.*)", deployed(folder, "k8s", *options)["Dockerfile"])
+    wanted = installs.split("|")
+    assert (shlex.split(steps[2]["run"])[2:], shlex.split(docker)) == (wanted, wanted)
+
+
+def test_requirements_of_the_project_are_installed_and_files_that_are_not_there_refused(folder: Path) -> None:
+    for words, said in (("none/x.whl", "there is no file none/x.whl in the project"), ("'x", "is not closed")):
+        outcome = etlrun(folder, "deploy", "k8s", "--install", words)
+        assert (outcome.code, said in outcome.err) == (2, True)
+    (folder / "requirements.txt").write_text("etlrun\n")
+    assert "\nRUN pip install --no-cache-dir -r requirements.txt\n" in deployed(folder, "k8s")["Dockerfile"]
 
 
 def test_a_file_that_was_edited_is_not_replaced(folder: Path) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from etlrun.cli.words import tell
 from etlrun.failures import RunFailure
+
+if TYPE_CHECKING:
+    from etlrun.compiler.check import Checked
 
 FIELD = r"[0-9*/,A-Za-z-]+"
 FIELDS = {
@@ -26,13 +30,22 @@ FIELDS = {
 @click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile that it runs with.")
 @click.option("--image", default="", metavar="NAME", help="k8s: the image with etlrun and the project in it.")
 @click.option(
+    "--install",
+    default="",
+    metavar="WORDS",
+    help="github and k8s: what stands after `pip install`, such as `-r requirements.txt` or `wheels/NAME.whl`, files of the project. "
+    "Default: its requirements.txt; else etlrun with the extras that the profile needs.",
+)
+@click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     default=None,
     help="The folder; deploy/TARGET, or for github the current one.",
 )
 @click.option("--force", is_flag=True, help="Replace files that are there.")
-def command(target: str, schedule: str, profile: str, image: str, output: Path | None, *, force: bool) -> None:
+def command(
+    target: str, schedule: str, profile: str, image: str, install: str, output: Path | None, *, force: bool
+) -> None:
     """Write files with which TARGET runs the project, its pipelines in the order of the graph. Nothing is deployed.
 
     They run the command line and go by its exit codes: after 1 and 4 a run is tried again, after 2 and 3 it is not. Secrets stay in the
@@ -49,7 +62,7 @@ def command(target: str, schedule: str, profile: str, image: str, output: Path |
         raise click.BadParameter(f"`{schedule}` has not five fields, as `0 5 * * *` has", param_hint="--schedule")
     _verify_fields(schedule)
     graph = project_graph(profile, "", ())
-    project = next(iter(graph.pipelines.values())).project
+    checked = next(iter(graph.pipelines.values()))
     writers = {
         "airflow": airflow_files,
         "cron": cron_files,
@@ -58,9 +71,25 @@ def command(target: str, schedule: str, profile: str, image: str, output: Path |
         "k8s": k8s_files,
     }
     pipelines = {name: graph.upstream[name] for name in graph.pipelines}
-    files = writers[target](Deployment(project.root.name, pipelines, schedule, profile, image))
+    words = _install_words(install, checked)
+    files = writers[target](Deployment(checked.project.root.name, pipelines, schedule, profile, image, words))
     folder = output or (Path() if target == "github" else Path("deploy") / target)
     _write(folder, files, force=force)
+    if target in ("github", "k8s") and words[0].startswith("etlrun"):
+        tell(f"the files run `pip install {words[0]}`; from a wheel of your own: --install wheels/NAME.whl", err=True)
+
+
+def _install_words(text: str, checked: Checked) -> tuple[str, ...]:
+    """What the files install. Raises BadParameter."""
+    from etlrun.deploy.installing import MissingInstallError, install_words
+
+    try:
+        return install_words(text, checked.project.root, checked.profile)
+    except MissingInstallError as missing:
+        message = f"there is no file {missing} in the project, and what is deployed has only the files of the project"
+        raise click.BadParameter(f"{message}: copy it there", param_hint="--install") from None
+    except ValueError:
+        raise click.BadParameter(f"`{text}` has a quotation mark that is not closed", param_hint="--install") from None
 
 
 def _write(folder: Path, files: dict[str, str], *, force: bool) -> None:

@@ -13,13 +13,17 @@ FINAL = (2, 3)  # a mistake in the specification, and a check that refused: anot
 
 @dataclass(frozen=True)
 class Deployment:
-    """A project to run: its pipelines, each after those it reads, with what they read; when it runs (a cron line), and under which profile."""
+    """A project to run: its pipelines, each after those it reads, with what they read; when it runs (a cron line), and under which profile.
+
+    `install` is what stands after `pip install` where a file makes an environment.
+    """
 
     project: str
     pipelines: Mapping[str, tuple[str, ...]]
     schedule: str
     profile: str
     image: str = ""
+    install: tuple[str, ...] = ("etlrun",)
 
     def arguments(self, pipeline: str) -> list[str]:
         """The command that runs one pipeline."""

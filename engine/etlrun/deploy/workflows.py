@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
@@ -9,6 +11,17 @@ import yaml
 from etlrun.deploy.deployment import FINAL, Deployment, plain_name
 
 NOTE = "# Written by `etlrun deploy {target}`.\n"
+LEFT_OUT = (".git", ".venv", ".env", ".etlrun", "build", "**/__pycache__")  # not for an image
+_DOCKERFILE = """# Written by `etlrun deploy k8s`. In the project's folder: docker build -f deploy/k8s/Dockerfile -t NAME .
+FROM python:3.12-slim
+RUN useradd --create-home etl && install -d -o etl /project
+WORKDIR /project
+COPY --chown=etl . .
+RUN pip install --no-cache-dir {install}
+USER etl
+ENTRYPOINT ["etlrun"]
+CMD ["run"]
+"""
 
 
 def github_files(deployment: Deployment) -> dict[str, str]:
@@ -16,7 +29,7 @@ def github_files(deployment: Deployment) -> dict[str, str]:
     setup = [
         {"uses": "actions/checkout@v4"},
         {"uses": "actions/setup-python@v5", "with": {"python-version": "3.12"}},
-        {"run": "pip install etlrun"},
+        {"run": f"pip install {_shell(deployment.install)}"},
     ]
     check = [
         *setup,
@@ -67,17 +80,15 @@ def k8s_files(deployment: Deployment) -> dict[str, str]:
         "metadata": {"name": plain_name(deployment.project)},
         "spec": {"schedule": deployment.schedule, "concurrencyPolicy": "Forbid", "jobTemplate": {"spec": job}},
     }
-    dockerfile = (
-        "# Written by `etlrun deploy k8s`.\nFROM python:3.12-slim\nRUN pip install --no-cache-dir etlrun && useradd --create-home etl\n"
-        "WORKDIR /project\nCOPY --chown=etl . .\nUSER etl\n"
-        'ENTRYPOINT ["etlrun"]\nCMD ["run"]\n'
-    )
-    return {"cronjob.yaml": _yaml("k8s", manifest), "Dockerfile": dockerfile}
+    dockerfile = _DOCKERFILE.format(install=_shell(deployment.install))
+    return {
+        "cronjob.yaml": _yaml("k8s", manifest),
+        "Dockerfile": dockerfile,
+        "Dockerfile.dockerignore": NOTE.format(target="k8s") + "".join(f"{name}\n" for name in LEFT_OUT),
+    }
 
 
-def _shell(words: list[str]) -> str:
-    import shlex
-
+def _shell(words: Sequence[str]) -> str:
     return shlex.join(words)
 
 
