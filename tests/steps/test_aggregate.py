@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from cases import Case, messages, refused
+from running import check
+from tables import read_example
 
 
 def steps(aggregate: str) -> str:
@@ -202,3 +204,42 @@ def test_a_pivot_without_groups_counts_the_rows_of_other_labels(case: Case) -> N
 def test_the_column_of_other_labels_has_a_name_of_its_own(tmp_path: Path) -> None:
     text = steps("{by: [k], pivot: {column: t, labels: [TV], value: sum(x), other: tv}}")
     assert refused(tmp_path, text, GIVEN) == [("column-exists", "tv")]
+
+
+def unlisted(rest: str = "") -> str:
+    pivot = f"{{column: t, labels: [TV, Film], value: sum(x), fill: 0{rest}}}"
+    return steps(f"{{by: [k], pivot: {pivot}}}") + "sinks:\n  out: {files: {from: out, path: out.parquet}}\n"
+
+
+def test_rows_whose_label_no_column_has_are_counted_with_their_labels(case: Case) -> None:
+    found = "fails: 2 of 4 rows have a `t` that the pivot does not list, and count in no column: null (1), `Other` (1)"
+    case.finds(unlisted(), OTHERS + f"    {found}\n")
+
+
+def test_after_other_steps_the_rows_are_those_that_the_pivot_reads(case: Case) -> None:
+    text = unlisted(", other: fail").replace("    - aggregate", "    - filter: t is null or t = 'TV'\n    - aggregate")
+    found = "fails: 1 of 3 rows has a `t` that the pivot does not list, and counts in no column: null (1)"
+    case.finds(text, OTHERS + f"    {found}\n")
+
+
+def test_where_every_row_has_a_column_the_check_holds(case: Case) -> None:
+    text = unlisted().replace("    - aggregate", "    - filter: t = 'TV'\n    - aggregate")
+    case.finds(text, OTHERS + "    holds: all 2 rows have a `t` that the pivot lists\n")
+
+
+def test_no_rows_are_no_unlisted_ones(case: Case) -> None:
+    case.finds(unlisted(), "a: {k: int, t: string, x: int}\n->\nholds: all 0 rows have a `t` that the pivot lists\n")
+
+
+def test_only_a_pivot_that_leaves_rows_out_unseen_is_checked(tmp_path: Path) -> None:
+    for rest, severities in (("", ["warn"]), (", other: fail", ["error"]), (", other: drop", []), (", other: o", [])):
+        checks = check(tmp_path, read_example(unlisted(rest), OTHERS + "    -\n")).pipeline.checks
+        assert [use.value.severity for uses in checks.values() for use in uses] == severities
+
+
+def test_labels_that_what_is_known_of_a_column_lists_need_no_check(tmp_path: Path) -> None:
+    text = unlisted().replace("    - aggregate", "    - derive: {t2: \"if(x > 1, 'TV', 'Film')\"}\n    - aggregate")
+    assert check(tmp_path, read_example(text, OTHERS + "    -\n")).pipeline.checks
+    bucket = "    - bucket: {column: x, as: b, cases: {TV: '> 1'}, else: Film}\n    - aggregate"
+    text = unlisted().replace("    - aggregate", bucket).replace("column: t,", "column: b,")
+    assert not check(tmp_path, read_example(text, OTHERS + "    -\n")).pipeline.checks

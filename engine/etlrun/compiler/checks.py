@@ -26,7 +26,7 @@ def lower_check(plan: Plan, name: str, position: int) -> exp.Query:
         query = use.value.lower_carried(given, carried.column.name)
     else:
         query = use.value.lower(given)
-    typed, _ = check_query(query, {**plan.checked.columns, name: given.columns})
+    typed, _ = check_query(query, {**plan.checked.columns, given.name: given.columns})
     return typed
 
 
@@ -41,12 +41,13 @@ def lower_failing(plan: Plan, name: str, position: int, most: int) -> exp.Query 
     order = [exp.Ordered(this=column(item.name), nulls_first=True) for item in shown if item.type.is_orderable]
     rows = exp.select(*(column(item.name) for item in shown)).from_(failing.subquery("failing", copy=False))
     query = rows.order_by(*order).limit(most) if order else rows.limit(most)
-    typed, _ = check_query(query, {**plan.checked.columns, name: given.columns})
+    typed, _ = check_query(query, {**plan.checked.columns, given.name: given.columns})
     return typed
 
 
 def _checked_rows(plan: Plan, name: str, use: Use) -> Input:
     """The rows that a check looks at."""
+    name = use.value.of_relation() or name
     columns, scope = plan.relation(name).columns, plan.checked.scope(use.where)
     rows = scope.condition(columns, use.value.where, "where") if use.value.where is not None else None
     return Input(name, columns, scope, rows)

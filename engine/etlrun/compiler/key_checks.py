@@ -14,7 +14,7 @@ def with_key_checks(pipeline: Pipeline, order: Iterable[str]) -> Pipeline:
     """The checked pipeline, each `key` of a source that a sink or check needs being a `unique` check of that source,
     and the columns that a sink promises to have values a `not_null` check."""
     found = {name: list(uses) for name, uses in pipeline.checks.items()}
-    for name in _needed(pipeline, list(order)):
+    for name in needed_relations(pipeline, order):
         use = pipeline.sources.get(name)
         if use is not None and use.value.key_:
             check = kinds("checks")["unique"](columns=use.value.key_)
@@ -26,13 +26,14 @@ def with_key_checks(pipeline: Pipeline, order: Iterable[str]) -> Pipeline:
     return replace(pipeline, checks={name: tuple(uses) for name, uses in found.items()})
 
 
-def is_key_check(use: Use) -> bool:
-    """Whether a check stands for the `key` of a source."""
-    return use.where[0] == "sources"
+def stages_nothing(use: Use) -> bool:
+    """Whether a check is asked of rows on their way: the `key` of a source, what a step reads."""
+    return use.where[0] in ("sources", "steps")
 
 
-def _needed(pipeline: Pipeline, order: list[str]) -> list[str]:
+def needed_relations(pipeline: Pipeline, relations: Iterable[str]) -> list[str]:
     """The relations that sinks and checks are made from, themselves included."""
+    order = list(relations)
     checks = [use for uses in pipeline.checks.values() for use in uses]
     wanted = {use.value.from_.lower() for use in pipeline.sinks.values()} | {name.lower() for name in pipeline.checks}
     wanted |= {other.lower() for use in checks for other, _ in use.value.reads()}

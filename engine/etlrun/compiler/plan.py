@@ -134,6 +134,10 @@ class _Chain:
             self.current, self.columns = alias, self.checked.columns[alias]
             return
         scope = self.checked.scope(use.where)
+        if (
+            use.value.check_of_rows(Input(self.current, self.columns, scope)) is not None
+        ):  # it reads what the step reads
+            self.close(index)
         lowered = use.value.lower(Input(self.current, self.columns, scope))
         if isinstance(lowered, Apply):
             self.apply(index, lowered)

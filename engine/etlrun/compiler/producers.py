@@ -16,6 +16,7 @@ from etlrun.compiler.personal_columns import (
     reads_tables,
     refuse_unallowed,
 )
+from etlrun.compiler.step_checks import with_step_checks
 from etlrun.diagnostics import SpecError
 from etlrun.language.columns import Column, Columns
 from etlrun.spec.cases import pipelines_below
@@ -67,7 +68,9 @@ class ProjectPipelines:
         try:
             with self._opened(key):
                 pipeline = read_pipeline(path, self.project, self.settings)
-                checked = check_pipeline(pipeline, self.project, self.project.profile(self.profile), self)
+                checked = with_step_checks(
+                    check_pipeline(pipeline, self.project, self.project.profile(self.profile), self)
+                )
                 _verify_views(checked)
                 return checked
         except SpecError as error:

@@ -46,6 +46,10 @@ class Check(Described):
         """The rows for which the statement does not hold, with all columns; None where no single row is at fault."""
         return None
 
+    def of_relation(self) -> str:
+        """The relation whose rows it looks at, where that is not the one it is declared for: what a step reads."""
+        return ""
+
     def depends_on_time(self) -> bool:
         """Whether the same rows may be judged otherwise later."""
         return False

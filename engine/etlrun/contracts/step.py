@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 
 from sqlglot import exp
 
+from etlrun.contracts.check import Check
 from etlrun.contracts.relation import Input
 from etlrun.language.columns import Columns
 from etlrun.spec.fields import Described
@@ -47,6 +48,10 @@ class Step(Described):
     def functions(self) -> Iterable[str]:
         """The Python functions that this step calls."""
         return ()
+
+    def check_of_rows(self, relation: Input) -> Check | None:
+        """What is checked of the rows that this step reads, besides its types; None where nothing is."""
+        return None
 
     def alias(self) -> str:
         """The relation whose rows this step gives as they are; empty where it makes rows of its own."""

@@ -18,7 +18,7 @@ from sqlglot import exp
 
 import etlrun
 from etlrun.compiler.check import Checked
-from etlrun.compiler.key_checks import is_key_check
+from etlrun.compiler.key_checks import stages_nothing
 from etlrun.compiler.plan import Plan, Relation, make_plan
 from etlrun.compiler.statement import relation_statement
 from etlrun.contracts.engine import Engine, EngineSession, ParquetFiles, StatementError, Workspace
@@ -214,7 +214,7 @@ class _Run:
             return options.relations
         published = [use.value.from_ for use in self.checked.pipeline.sinks.values()]
         checks = self.checked.pipeline.checks.items()
-        checked = [name for name, uses in checks if not all(is_key_check(use) for use in uses)]
+        checked = [name for name, uses in checks if not all(stages_nothing(use) for use in uses)]
         return tuple(dict.fromkeys([*published, *checked]))
 
     def read_by_checks(self, options: RunOptions) -> list[str]:

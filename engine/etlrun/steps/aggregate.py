@@ -1,7 +1,9 @@
 """`aggregate` - one row per group, with plain aggregates and one column per label of a pivot.
 
 Pivot columns come out by the alphabet of their names, whatever labels occur in the data; `fill` stands where a label does not
-occur. Rows of other labels, and of none, count in no column of the pivot, unless `other` names one for them.
+occur. A label that is not listed, and null, has no column: each run counts those rows and warns with their labels. `other: fail` stops
+it before anything is published, `other: drop` says that they are not needed, and any other text is the name of a column for them.
+The labels are known before a run, as the columns of a table must be: a list, or a mapping, whose labels may have no codes (`EUR: []`).
 
 The group that `as` names keeps the labels in the order of the mapping or list. Nulls group together; without `by` there is
 one row, also for empty input.
@@ -34,12 +36,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from sqlglot import exp
 
+from etlrun.contracts.check import Check
 from etlrun.contracts.relation import Input, named
 from etlrun.contracts.step import Step
+from etlrun.contracts.unlisted import Unlisted
 from etlrun.diagnostics import nearest
 from etlrun.language.columns import NULL, STRING, Column, Columns, Group
 from etlrun.language.defined_by import mark_file
@@ -55,14 +59,22 @@ class Pivot:
     """One column per label of another column."""
 
     column: str = key("the column that holds the label")
-    labels: str | tuple[Label, ...] = key("a mapping's name, or the list of labels")
+    labels: str | tuple[Label, ...] = key(
+        "the list of labels, or the name of a mapping that has them: like the columns of a table they are known before a run"
+    )
     value: Expr = key("the aggregate of each label's rows")
     name: str = key("the name of each column; `{label}` stands for the label, spaces become `_`", default="{label}")
     fill: Expr | None = key("the value where a group has no row of the label", default=None)
     other: str = key(
-        "the name of a column for the rows of all other labels, null included", default="", example="Other"
+        "what becomes of the rows of all other labels, null included: the name of a column for them, `fail`, or `drop`",
+        default="",
+        example="Other",
     )
     as_: str = key("the name of the column group", yaml="as", default="")
+
+    @property
+    def other_column(self) -> str:
+        return "" if self.other in ("fail", "drop") else self.other
 
 
 @dataclass(frozen=True)
@@ -129,9 +141,9 @@ class Aggregate(Step):
         for name in sorted(pivot_name(pivot, label) for label in dict.fromkeys(labels)):
             inside.new_column(result, name, "name" if pivot.name != "{label}" else "labels")
             result = result.with_column(Column(name, kind, nullable=pivot.fill is None))
-        if pivot.other:
-            inside.new_column(result, pivot.other, "other")
-            result = result.with_column(Column(pivot.other, kind, nullable=pivot.fill is None))
+        if pivot.other_column:
+            inside.new_column(result, pivot.other_column, "other")
+            result = result.with_column(Column(pivot.other_column, kind, nullable=pivot.fill is None))
         if not pivot.as_:
             return result
         return result.with_group(Group(pivot.as_, tuple(pivot_name(pivot, label) for label in labels), labels))
@@ -154,6 +166,18 @@ class Aggregate(Step):
                     nearest(text, label.domain) or "its labels are " + ", ".join(label.domain),
                 )
         return labels
+
+    def check_of_rows(self, relation: Input) -> Check | None:
+        """Whether every row has a column of the pivot, where it is not known already: by what the column may hold."""
+        if self.pivot is None or self.pivot.other not in ("", "fail"):
+            return None
+        scope = relation.scope.below("pivot")
+        label = scope.column(relation.columns, self.pivot.column, "column")
+        labels = self._labels(self.pivot, label, scope)
+        if label.domain and not label.nullable and set(label.domain) <= set(labels):
+            return None
+        severity: Literal["error", "warn"] = "error" if self.pivot.other == "fail" else "warn"
+        return Unlisted(relation.name, self.pivot.column, labels, severity)
 
     def lower(self, relation: Input) -> exp.Query:
         keys = [column(item.name) for item in self._keys(relation)]
@@ -180,7 +204,7 @@ class Aggregate(Step):
             pivot_name(pivot, label): exp.EQ(this=column(pivot.column), expression=literal(label))
             for label in sorted(labels, key=lambda label: pivot_name(pivot, label))
         }
-        others = {pivot.other: _in_none(pivot.column, labels)} if pivot.other else {}
+        others = {pivot.other: _in_none(pivot.column, labels)} if pivot.other_column else {}
         for name, condition in (*conditions.items(), *others.items()):
             tree = _only_where(value.copy(), condition)
             if pivot.fill is not None:
