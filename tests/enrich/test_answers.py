@@ -306,6 +306,25 @@ def test_the_bill_counts_only_what_is_new_and_comes_near_the_truth(root: Path) -
         assert [bill.to_ask for bill in estimate(keys.asked, unhurried, store, {}, root)] == [0, 0]
 
 
+@pytest.mark.parametrize("kind", [posing.gemini, posing.anthropic])
+@pytest.mark.parametrize(("first", "faults"), [(60, {}), (400, {"missing": 0.3, "truncated": 0.2})])
+def test_the_bill_of_a_second_run_goes_by_what_the_first_one_took(
+    root: Path, kind: Any, first: int, faults: Any
+) -> None:
+    with posing.server(thinks=900, faults=faults) as served:
+        model = kind(served, thinking="medium") if kind is posing.gemini else kind(served, effort="medium")
+        cascade, store = tiers(root, model), posing.new_store(root)
+        before = distinct_keys([(f"từ khoá {number}", 1) for number in range(first)])
+        answer_keys(before, cascade, store, {}, root, posing.as_written)
+        after = distinct_keys([(f"phim truyện số {number}", 1) for number in range(900)])
+        (bill,) = estimate(after.asked, cascade, store, {}, root)
+        report = answer_keys(after, cascade, store, {}, root, posing.as_written).reports[0]
+        assert bill.usd == pytest.approx(report.usd, rel=0.25)
+        assert bill.input_tokens == pytest.approx(report.input_tokens, rel=0.25)
+        assert bill.output_tokens == pytest.approx(report.output_tokens, rel=0.25)
+        assert bill.counted_in > 0
+
+
 def test_without_a_price_the_bill_says_so(root: Path) -> None:
     with posing.server() as served:
         (bill,) = estimate(distinct_keys(ROWS).asked, tiers(root, posing.openai(served)), None, {}, root)

@@ -171,6 +171,7 @@ class LanguageModel(Model):
         default="direct",
     )
 
+    takes_jobs: ClassVar[bool] = False
     more_room: ClassVar[str] = (
         "raise `thoughts` of the model"  # what to do where thinking leaves no room for the answer
     )

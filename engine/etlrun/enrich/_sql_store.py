@@ -35,12 +35,25 @@ from etlrun.enrich._tables import (
 )
 from etlrun.enrich.jobs import Job, JobSheet
 from etlrun.enrich.questions import Question
-from etlrun.enrich.store import SETTLED, WORTH, Cost, Leased, RequestEntry, Result, Sent, Status, Store, StoredAnswer
+from etlrun.enrich.store import (
+    SETTLED,
+    WORTH,
+    Cost,
+    Counted,
+    Leased,
+    RequestEntry,
+    Result,
+    Sent,
+    Status,
+    Store,
+    StoredAnswer,
+)
 from etlrun.failures import RunFailure
 
 Made = TypeVar("Made")
 AT_ONCE = 500  # keys in one `in (...)`
 SCAN = 5_000  # keys for which one pass over all answers, or a join, may be quicker than looking each up
+SAMPLE = 500  # requests whose tokens are averaged
 ATTEMPTS = 5  # of a transaction that another process's transaction got in the way of
 
 
@@ -328,6 +341,19 @@ class SqlStore(Store):
                 )
             )
         return found
+
+    def counted(self, questions: Sequence[str]) -> Counted:
+        names = ("asked", "answered", "input_tokens", "output_tokens")
+        sample = (
+            sa.select(*(REQUESTS.c[name] for name in names))
+            .where(REQUESTS.c.question.in_(questions), REQUESTS.c.input_tokens > 0)
+            .order_by(REQUESTS.c.id)  # which is random
+            .limit(SAMPLE)
+            .subquery()
+        )
+        with self._reading() as connection:
+            sums = sa.select(sa.func.count(), *(sa.func.sum(sample.c[name]) for name in names)).select_from(sample)
+            return Counted(*(int(value or 0) for value in connection.execute(sums).one()))
 
     def forget(self, question: str, keys: Sequence[str]) -> int:
         def work(connection: sa.Connection) -> int:

@@ -96,6 +96,8 @@ def bill_text(bills: Sequence[Bill]) -> list[str]:
         if bill.requests:
             money = "at an unknown price" if bill.usd is None else f"about {_about(bill.usd)} ({bill.price_from})"
             tokens = f"{bill.input_tokens:,} tokens in, {bill.output_tokens:,} out"
+            if bill.counted_in:
+                tokens += f" (as counted in {counted(bill.counted_in, 'earlier request')})"
             text += f" in {counted(bill.requests, 'request')}: {tokens}, {money}, {_time(bill, bill.mode)}"
             text += f"; {bill.note}" if bill.note else ""
         elif bill.to_ask:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from etlrun.contracts.model import LanguageModel, LocalModel, ModelClient
+from etlrun.contracts.model import LanguageModel, LocalModel
 from etlrun.enrich.jobs import keys_at_work
 from etlrun.enrich.keys import Key
-from etlrun.enrich.questions import CANARIES, Question, write_sheet
-from etlrun.enrich.store import SETTLED, Store
+from etlrun.enrich.prices import Tariff
+from etlrun.enrich.questions import CANARIES, Question
+from etlrun.enrich.store import SETTLED, Counted, Store
 from etlrun.enrich.tiers import Tier
 from etlrun.models._known_models import note_on
 from etlrun.spec.normal_form import PART
@@ -28,7 +28,7 @@ class Bill:
     """What asking a model would take. `usd` is None where no price is known; `minutes` is at the account's limits, and for requests that
     are asked at once. `looks_personal` are keys by the kind of personal data that they seem to hold, `held_back` spellings that are not asked
     because of it. `at_work` of the known keys are in jobs that are paid for, and `by_other_steps` are asked by a step before;
-    `other_usd` is the price in the other mode.
+    `other_usd` is the price in the other mode. Tokens are those of `counted_in` earlier requests about the question, where there are some.
     """
 
     source: str
@@ -49,6 +49,7 @@ class Bill:
     looks_personal: Mapping[str, int] = field(default_factory=dict)
     held_back: Mapping[str, int] = field(default_factory=dict)
     personal: Policy = "refuse"
+    counted_in: int = 0
 
 
 def estimate(
@@ -57,7 +58,6 @@ def estimate(
     store: Store | None,
     overrides: Mapping[str, Mapping[str, Value]],
     root: Path,
-    tokens_per_character: float = TOKENS_PER_CHARACTER,
     counted: dict[str, set[str]] | None = None,
 ) -> list[Bill]:
     """The bill of each model of a cascade. Calls no service: a model that looks up is asked for real, since that costs nothing.
@@ -75,7 +75,8 @@ def estimate(
         others = counted.setdefault(tier.question.id, set()) if counted is not None else set()
         fresh = [key for key in waiting if key.normal not in others]
         others.update(key.normal for key in fresh)
-        bill = _bill(tier, len(still_open), fresh, tokens_per_character)
+        earlier = store.counted([question.id for question in tier.questions]) if store else Counted()
+        bill = _bill(tier, len(still_open), fresh, earlier)
         bills.append(replace(bill, at_work=len(missing) - len(waiting), by_other_steps=len(waiting) - len(fresh)))
         solved = {key for key, stored in known.items() if stored.status == "ok"}
         if isinstance(tier.model, LocalModel):
@@ -87,40 +88,54 @@ def estimate(
     return bills
 
 
-async def tokens_per_character(question: Question, keys: Sequence[Key], client: ModelClient) -> float:
-    """What the service's own count says, from one free request about the first keys; raises ModelError."""
-    request = write_sheet(question, keys[:50], random.Random(0)).request
-    counted = await client.count_tokens(request)
-    return counted / (len(request.system) + len(request.user)) if counted else TOKENS_PER_CHARACTER
-
-
-def _bill(tier: Tier, keys: int, fresh: Sequence[Key], tokens_per_character: float) -> Bill:
+def _bill(tier: Tier, keys: int, fresh: Sequence[Key], earlier: Counted) -> Bill:
     if isinstance(tier.model, LocalModel) or not fresh:
         return Bill(tier.source, keys, keys - len(fresh), len(fresh))
-    model, question = tier.model, tier.question
-    requests = -(-len(fresh) // model.batch)
-    canaries = min(CANARIES, len(question.prompt.canaries))
-    items = len(fresh) + requests * canaries
-    characters = requests * (len(question.system) + 30) + sum(len(key.shown) for key in fresh) + 18 * items
-    taken = int(characters * tokens_per_character)
-    given = int(items * (ANSWER_TOKENS + _value_tokens(question)) + requests * (12 + _thought(tier, model)))
+    model = tier.model
+    letters = sum(len(key.shown) for key in fresh) / len(fresh)
+    asked, requests = _with_what_is_asked_again(len(fresh), model.batch, earlier)
+    taken, given = _tokens(tier, model, requests, asked, letters)
+    if earlier.output_tokens:
+        usual = _tokens(tier, model, earlier.requests, earlier.asked, letters)
+        taken *= earlier.input_tokens / usual[0]
+        given *= earlier.output_tokens / usual[1]
     usd = tier.expected_tariff.of(taken, given) if tier.expected_tariff.price else None
-    other = tier.tariff if model.mode == "batch" else tier.job_tariff
+    other = tier.tariff if model.mode == "batch" else tier.job_tariff if model.takes_jobs else Tariff(None, "")
     return Bill(
         tier.source,
         keys,
         keys - len(fresh),
         len(fresh),
         requests,
-        taken,
-        given,
+        int(taken),
+        int(given),
         usd,
         tier.expected_tariff.origin,
-        _minutes(model, requests, taken),
+        _minutes(model, requests, int(taken)),
         "" if model.price else note_on(tier.name),
         model.mode,
         other_usd=other.of(taken, given) if other.price else None,
+        counted_in=earlier.requests,
     )
+
+
+def _with_what_is_asked_again(keys: int, batch: int, earlier: Counted) -> tuple[int, int]:
+    """How often keys are asked, and in how many requests, where as many come back without an answer as did earlier."""
+    asked, requests = keys, -(-keys // batch)
+    if not earlier.answered:
+        return asked, requests
+    left = earlier.asked - earlier.answered
+    more = min(left, max(0, earlier.requests - -(-earlier.answered // batch)))
+    return asked + keys * left // earlier.answered, requests + keys * more // earlier.answered
+
+
+def _tokens(tier: Tier, model: LanguageModel, requests: int, keys: int, letters: float) -> tuple[float, float]:
+    """Tokens, in and out, of so many requests about so many keys of `letters` each, as far as nobody has counted them."""
+    question = tier.question
+    items = keys + requests * min(CANARIES, len(question.prompt.canaries))
+    taken = (requests * (len(question.system) + 30) + letters * keys + 18 * items) * TOKENS_PER_CHARACTER
+    thoughts = model.thought_tokens(tier.name) / 4
+    return taken, items * (ANSWER_TOKENS + _value_tokens(question)) + requests * (12 + thoughts)
 
 
 def _value_tokens(question: Question) -> float:
@@ -130,10 +145,6 @@ def _value_tokens(question: Question) -> float:
         lengths = [len(label) for label in output.labels] if isinstance(output, LabelOutput) else [output.longest / 2]
         total += sum(lengths) / len(lengths) / 3 * (2 if isinstance(output, LabelsOutput) else 1)
     return total
-
-
-def _thought(tier: Tier, model: LanguageModel) -> float:
-    return model.thought_tokens(tier.name) / 4
 
 
 def _minutes(model: LanguageModel, requests: int, tokens: int) -> float:

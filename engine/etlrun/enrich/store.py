@@ -122,6 +122,17 @@ class Cost:
     last_at: str
 
 
+@dataclass(frozen=True)
+class Counted:
+    """What a service counted over some requests: keys asked and answered, and tokens."""
+
+    requests: int = 0
+    asked: int = 0
+    answered: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
 class Store(ABC):
     """An open label store. Its methods may be called from any thread, and each is one transaction."""
 
@@ -204,6 +215,10 @@ class Store(ABC):
     @abstractmethod
     def costs(self) -> list[Cost]:
         """Every question, the latest first."""
+
+    @abstractmethod
+    def counted(self, questions: Sequence[str]) -> Counted:
+        """What was counted over a sample of the requests about some questions, as far as the service counted."""
 
     @abstractmethod
     def forget(self, question: str, keys: Sequence[str]) -> int:

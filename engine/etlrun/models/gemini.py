@@ -36,6 +36,7 @@ class Gemini(LanguageModel):
     )
     thinking: Thinking = key("how much the model thinks before it answers", default="off")
 
+    takes_jobs: ClassVar[bool] = True
     more_room: ClassVar[str] = "raise `thoughts` of the model, or set `thinking` to a lower level"
 
     def identity(self, root: Path, environment: Environment) -> Mapping[str, str]:

@@ -49,6 +49,7 @@ class Openai(LanguageModel):
         default="lowest",
     )
 
+    takes_jobs: ClassVar[bool] = True
     more_room: ClassVar[str] = (
         "raise `thoughts` of the model, or set a lower `reasoning_effort`, such as `none` or `low`"
     )
