@@ -33,6 +33,7 @@ from etlrun.spec.fields import (
     Percent,
     Rows,
     Scalar,
+    Size,
     TypeText,
     described_fields,
     field_types,
@@ -40,6 +41,7 @@ from etlrun.spec.fields import (
     yaml_name,
 )
 from etlrun.spec.params import Param
+from etlrun.spec.part_settings import PartSettings
 from etlrun.spec.registry import Family, kinds
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -179,6 +181,34 @@ def pipeline_page() -> str:
     )
 
 
+PARTS = """\
+With `parts:` in a profile, what a run reads of each text file (`json`, `csv`, kinds of plugins) stays for later runs, which read only files
+that are new or have changed. The default is not to keep anything, and `etlrun init` does not write the key: parts hold the rows of your files.
+
+```yaml
+profiles:
+  local:
+    parts: {keep: 40d, room: 200GB}
+```
+
+A part is the rows of one file in their types, as Parquet, with the number of rows, broken and blank records, reasons, and the broken records themselves.
+A run in which some files come from the cache ends as one that reads them all: the same rows, `max_bad_rows`, days without rows, quarantine and messages.
+`etlrun plan` and the summary of a run say how many files are in the cache.
+
+* A file is read again when its path, size, time of change, inode or day is another; when the source has another name, or says something
+  else of columns, `record`, `bad_rows`, `quarantine_limit` or another key of its kind; and with another version of etlrun's reader, of Python,
+  DuckDB, Arrow or of a plugin. Steps, mappings, `max_bad_rows`, `max_age` and descriptions of columns do not matter.
+* A file that was changed less than 5 seconds before the run looked for it is read and not kept: it could change again without another time.
+* A part that is damaged is not used: its file is read again. Every part is compared with its SHA-256 before it is used. Where parts cannot
+  be written, a warning says so and the run goes on.
+* Parts are in the folder `parts` below `runs:`, for its owner only. Every run removes those that no run has used for as long as `keep` says,
+  then those that were not used for longest until the others have `room`. Profiles share the folder, and the longest `keep` and the largest
+  `room` of them hold. Where no profile has `parts:` any more they go after a week.
+* Parts are personal data where files are. When a person asks to be forgotten, remove the folder `parts` together with the lines of the files;
+  the next run makes it again.
+"""
+
+
 def project_page() -> str:
     """The keys of a project file, and what every run of a project leaves."""
     return _page(
@@ -187,8 +217,8 @@ def project_page() -> str:
             "`etlrun.yaml` says where things are, and what differs between a laptop and production. All its keys may be left out.",
             (project.__doc__ or "").strip().partition("\n")[2].strip(),
             *_keys(project.ProjectSettings),
-            "Under `profiles:` every name has an `engine`, `connections`, `models` and `labels` (the label store): "
-            "[engines](engines.md), [connections](connections.md), [models](models.md).",
+            "Under `profiles:` every name has an `engine`, `connections`, `models`, `labels` (the label store) and `parts` (what is kept of files that "
+            "were read): [engines](engines.md), [connections](connections.md), [models](models.md), [parts](#read-only-new-files).",
             "## What a run leaves",
             "Every run has a folder below `runs:`, which only its owner can look into:",
             _table(
@@ -212,6 +242,9 @@ def project_page() -> str:
                     ["`stage/`", "rows that were not published, for a week: `etlrun resume` publishes them"],
                 ],
             ),
+            "## Read only new files",
+            PARTS,
+            *_keys(PartSettings),
         ]
     )
 
@@ -329,6 +362,7 @@ def _phrase(annotation: Any) -> str:
         int: "whole number",
         float: "number",
         Percent: "share, such as `20%`",
+        Size: "size, such as `100 MB`",
         Rows: "list of rows `{column: value}`",
         AnswerRow: "answer `{output: value}`",
     }

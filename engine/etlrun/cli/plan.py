@@ -94,6 +94,7 @@ def _source(checked: Checked, name: str) -> dict[str, Any]:
         "kind": use.kind,
         "files": len(inventory.files),
         "bytes": inventory.bytes,
+        **_cached(checked, name, inventory),
         **_days(inventory, len(wanted.days)),
     }
     return (
@@ -101,6 +102,18 @@ def _source(checked: Checked, name: str) -> dict[str, Any]:
         if inventory.troubles
         else found
     )
+
+
+def _cached(checked: Checked, name: str, inventory: Inventory) -> dict[str, Any]:
+    """How many of the files an earlier run read, where the profile keeps what is read."""
+    from etlrun.runtime.parts import parts_of
+
+    source = checked.pipeline.sources[name].value
+    try:
+        parts = parts_of(checked.project, checked.profile.parts, name, source, checked.columns[name], inventory)
+    except OSError:  # a run says so
+        return {}
+    return {} if parts is None else {"cached": parts.count(inventory.files)}
 
 
 def _table(checked: Checked, name: str) -> dict[str, Any]:
@@ -206,7 +219,10 @@ def _source_text(source: dict[str, Any]) -> str:
         return f"table {source['table']} of {source['connection']}"
     if "rows" in source:
         return f"a {source['kind']} of {counted(source['rows'], 'row')}"
-    text = f"{counted(source['files'], source['kind'] + ' file')}, {source['bytes'] / 1e6:,.1f} MB"
+    text = counted(source["files"], source["kind"] + " file")
+    if "cached" in source:
+        text += f", {source['cached']:,} in the cache"
+    text += f", {source['bytes'] / 1e6:,.1f} MB"
     if "days" in source:
         text += f"; {source['present']} of {counted(source['days'], 'day')}"
     for word in ("missing", "empty"):

@@ -176,7 +176,8 @@ def _summary(record: dict[str, Any]) -> str:
     ]
     for name, source in record["sources"].items():
         bad = f", {source['bad_rows']:,} broken" if source["bad_rows"] else ""
-        files = f" from {counted(source['files'], 'file')}" if source["files"] else ""
+        cached = f", {source['cached']:,} in the cache" if "cached" in source else ""
+        files = f" from {counted(source['files'], 'file')}{cached}" if source["files"] else ""
         lines.append(f"  read      {name}: {counted(source['rows'], 'row')}{files}{bad}")
     for summary in record["models"].values():
         lines += _asked(summary)

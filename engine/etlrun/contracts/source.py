@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 from etlrun.contracts.connection import Database
-from etlrun.contracts.engine import InputFiles
+from etlrun.contracts.engine import InputFiles, ParquetFiles
 from etlrun.language.columns import Columns
 from etlrun.spec.dates import Days
 from etlrun.spec.fields import Described
@@ -104,7 +105,8 @@ class InputFile:
     """A file to read: its absolute path, the day it holds where the source has days, its size in bytes, when it changed last (ns since
     1970), and its device and inode.
 
-    A slice of a file has an `end`: only the lines that start in the bytes from `start` up to `end` are read.
+    `state` is what else tells this content of the file from another: of a local file its inode and the time when anything of it changed
+    last, of an object its version. A slice of a file has an `end`: only the lines that start in the bytes from `start` up to `end` are read.
     """
 
     path: str
@@ -114,17 +116,19 @@ class InputFile:
     identity: tuple[int, int] = (0, 0)
     start: int = 0
     end: int | None = None
+    state: str = ""
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """The files of a source in order, the days without any, and what stands in the way of reading them."""
+    """The files of a source in order, the days without any, what stands in the way of reading them, and when they were looked for (ns since 1970)."""
 
     files: tuple[InputFile, ...]
     missing: tuple[datetime.date, ...] = ()
     empty: tuple[datetime.date, ...] = ()
     troubles: tuple[Trouble, ...] = ()
     may_be_empty: Days = Days(False)
+    taken: int = 0
 
     @property
     def bytes(self) -> int:
@@ -159,7 +163,8 @@ class ReadResult:
     """A source that has been read: its rows, and how many records were broken or blank.
 
     `rows` is None where nobody has counted them yet (Parquet files are read by the engine itself). `rows_of` and `bad_rows_of` are those
-    of single files, by path, as far as they are known. `notices` are lines for a person. `accounts` are those of text files, in order.
+    of single files, by path, as far as they are known. `notices` are lines for a person. `accounts` are those of text files, in order;
+    `cached` is how many of them an earlier run read.
     """
 
     files: tuple[InputFiles, ...]
@@ -172,13 +177,37 @@ class ReadResult:
     rows_of: Mapping[str, int] = field(default_factory=dict)
     bad_rows_of: Mapping[str, int] = field(default_factory=dict)
     accounts: tuple[FileAccount, ...] = ()
+    cached: int = 0
+
+
+@dataclass(frozen=True)
+class FilePart:
+    """What reading one text file gave: its rows, its account, and its broken records, as lines of a quarantine that nothing limits.
+
+    The file `quarantine` is absent where no record is broken, or where the source keeps none.
+    """
+
+    files: tuple[ParquetFiles, ...]
+    account: FileAccount
+    quarantine: Path
+
+
+class PartStore(Protocol):
+    """Keeps the parts of a source's files for later runs. Several threads use it."""
+
+    def find(self, file: InputFile, folder: Path) -> FilePart | None:
+        """The part of a file, in the new folder `folder`; None where there is none that is whole."""
+
+    def keep(self, file: InputFile, part: FilePart) -> None:
+        """Keep a part, whose own files stay where they are. What cannot be kept is read again next time."""
 
 
 class Control:
-    """How another thread watches and stops a reader that is at work; the reader says on which connection it works."""
+    """How another thread watches and stops a reader that is at work; the reader says on which connections it works."""
 
     def __init__(self) -> None:
-        self.connection: duckdb.DuckDBPyConnection | None = None
+        self.connections: tuple[duckdb.DuckDBPyConnection, ...] = ()
+        self.lock = threading.Lock()
         self.database: Database | None = None
         self.share = -1.0  # of the bytes, how many are read; negative where nobody counts them
 
@@ -186,7 +215,13 @@ class Control:
         """Watch and stop what runs on this connection."""
         connection.execute("SET enable_progress_bar = true")
         connection.execute("SET enable_progress_bar_print = false")
-        self.connection = connection
+        with self.lock:
+            self.connections = (*self.connections, connection)
+
+    def leave(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Nothing runs on this connection any more."""
+        with self.lock:
+            self.connections = tuple(other for other in self.connections if other is not connection)
 
     def follow_database(self, database: Database) -> None:
         """Stop what is read from this database."""
@@ -194,19 +229,27 @@ class Control:
 
     def percent(self) -> float:
         """How much of the running statement is done; negative where that is not known."""
-        return self.share * 100 if self.share >= 0 else self._ask(lambda connection: connection.query_progress(), -1.0)
+        if self.share >= 0 or not self.connections:
+            return self.share * 100
+        return self._ask(self.connections[-1], lambda connection: connection.query_progress(), -1.0)
 
     def interrupt(self) -> None:
-        """Stop the running statement."""
+        """Stop the running statements."""
         if self.database is not None:
             self.database.interrupt()
-        self._ask(lambda connection: connection.interrupt(), None)
+        for connection in self.connections:
+            self._ask(connection, lambda connection: connection.interrupt(), None)
 
-    def _ask(self, question: Callable[[duckdb.DuckDBPyConnection], Answer], otherwise: Answer) -> Answer:
+    def _ask(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        question: Callable[[duckdb.DuckDBPyConnection], Answer],
+        otherwise: Answer,
+    ) -> Answer:
         import duckdb
 
         try:
-            return question(self.connection) if self.connection is not None else otherwise
+            return question(connection)
         except duckdb.ConnectionException:  # closed meanwhile: the reader is done
             return otherwise
 
@@ -215,7 +258,7 @@ class Control:
 class ReadRequest:
     """What a source is asked to read: its name, its files, and where its rows and its broken records go.
 
-    `open_database` opens a connection of the profile for reading.
+    `open_database` opens a connection of the profile for reading. `parts` has what earlier runs read of text files.
     """
 
     name: str
@@ -226,3 +269,4 @@ class ReadRequest:
     open_database: Callable[[str], Database]
     control: Control = field(default_factory=Control)
     quarantine_limit: int = LIMIT
+    parts: PartStore | None = None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
 from etlrun.contracts.engine import InputFiles
-from etlrun.contracts.source import InputFile, ReadRequest, ReadResult
+from etlrun.contracts.source import FileAccount, InputFile, ReadRequest, ReadResult
 from etlrun.reading.account import SliceCounts, left_out, merge, read_result
 from etlrun.reading.quarantine import BrokenRecord, Quarantine, Spools, Way
 
@@ -34,30 +34,35 @@ class Accounting:
         if self.request.quarantine is not None:
             self.spools.add(counts.place, way, broken.as_json(self.request.name))
 
-    def read_result(self, files: tuple[InputFiles, ...], rows: int) -> ReadResult:
-        """The sum, with the quarantine written. `files` hold `rows`; every record is a row, broken or blank, or this raises."""
-        request = self.request
+    def accounts(self, rows: int) -> tuple[FileAccount, ...]:
+        """An account for each file, in order. There are `rows`; every record is a row, broken or blank, or this raises."""
         self.slice_counts.sort(key=lambda counts: counts.place)
         accounts = merge(counts.account() for counts in self.slice_counts)
         if sum(account.rows for account in accounts) != rows:
             raise AssertionError(f"{rows} rows, and {accounts}")
-        written = self._write_quarantine()
-        full = () if written is None else left_out(request.name, accounts, written, request.quarantine_limit)
-        return read_result(request.name, files, accounts, full)
+        return accounts
 
-    def _write_quarantine(self) -> int | None:
-        """Write the broken records down, in order; gives how many there was room for."""
-        if self.request.quarantine is None:
-            return None
-        with closing(Quarantine(self.request.quarantine, self.request.quarantine_limit)) as quarantine:
-            line_ends, path = 0, ""
-            for counts in self.slice_counts:
-                line_ends = line_ends if counts.file.path == path else 0
-                for line in self.spools.lines(counts.place, line_ends):
-                    quarantine.add(line)
-                line_ends, path = line_ends + counts.line_ends, counts.file.path
-        return quarantine.written
+    def broken(self) -> Iterator[bytes]:
+        """The broken records that were kept, in order, as lines of a quarantine: all that it has room for, and more."""
+        line_ends, path = 0, ""
+        for counts in self.slice_counts:
+            line_ends = line_ends if counts.file.path == path else 0
+            yield from self.spools.lines(counts.place, line_ends)
+            line_ends, path = line_ends + counts.line_ends, counts.file.path
 
     def close(self) -> None:
         """Delete what was kept for the quarantine."""
         shutil.rmtree(self.spools.folder, ignore_errors=True)
+
+
+def sum_up(
+    request: ReadRequest, files: tuple[InputFiles, ...], accounts: tuple[FileAccount, ...], broken: Iterable[bytes]
+) -> ReadResult:
+    """What reading a source gave, with its quarantine written; `broken` are the lines for it, in order."""
+    full: tuple[str, ...] = ()
+    if request.quarantine is not None:
+        with closing(Quarantine(request.quarantine, request.quarantine_limit)) as quarantine:
+            for line in broken:
+                quarantine.add(line)
+        full = left_out(request.name, accounts, quarantine.written, request.quarantine_limit)
+    return read_result(request.name, files, accounts, full)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import datetime
 import os
+import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from etlrun.contracts.source import InputFile, Inventory, Trouble, Wanted
 from etlrun.reading.compression import COMPRESSIONS, UNREAD_ENDINGS, compression_of, without_ending
@@ -31,7 +33,11 @@ MAGIC = (
 
 def take_inventory(wanted: Wanted) -> Inventory:
     """Look for the files that `wanted` describes."""
-    finder = FileFinder(wanted.places)
+    taken = time.time_ns()
+    return replace(_found(FileFinder(wanted.places), wanted), taken=taken)
+
+
+def _found(finder: FileFinder, wanted: Wanted) -> Inventory:
     if not wanted.days:
         found = _look(finder, wanted.template, None)
         troubles = found.troubles if found.files or found.troubles else (_nothing_at(wanted),)
@@ -53,7 +59,8 @@ def _look(finder: FileFinder, path: str, day: datetime.date | None) -> Inventory
             continue
         status = found.status
         identity = (status.st_dev, status.st_ino)
-        files.append(InputFile(found.path, day, status.st_size, status.st_mtime_ns, identity))
+        state = f"{status.st_ino} {status.st_ctime_ns}"
+        files.append(InputFile(found.path, day, status.st_size, status.st_mtime_ns, identity, state=state))
     return Inventory(tuple(files), troubles=tuple(troubles))
 
 

@@ -12,7 +12,8 @@ from etlrun.reading.records import Field, read_text
 from etlrun.reading.screening import Screen
 from etlrun.reading.spellings import unsure_json
 from etlrun.reading.tame_files import LineRules
-from etlrun.reading.text_files import Form, text_reader
+from etlrun.reading.text_files import Form
+from etlrun.reading.text_reader import text_reader
 
 
 def read_json(order: ReadRequest, columns: Columns, fields: Sequence[Field], framer: Framer) -> ReadResult:

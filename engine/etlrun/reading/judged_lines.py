@@ -9,7 +9,8 @@ from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import type_name
 from etlrun.reading.framing import Records, frame_lines
 from etlrun.reading.rows import INCOMING, copy_statement
-from etlrun.reading.text_files import Form, Judge, text_reader
+from etlrun.reading.text_files import Form, Judge
+from etlrun.reading.text_reader import text_reader
 
 if TYPE_CHECKING:
     import pyarrow

@@ -21,7 +21,8 @@ from etlrun.reading.rows import INCOMING, copy_statement
 from etlrun.reading.spellings import doubtful_text, value_of_text
 from etlrun.reading.splitting import Splitter
 from etlrun.reading.tame_files import LineRules
-from etlrun.reading.text_files import Form, text_reader
+from etlrun.reading.text_files import Form
+from etlrun.reading.text_reader import text_reader
 
 
 @dataclass(frozen=True)

@@ -7,22 +7,21 @@ says; the statement takes a record only where it is certain to say the same. So 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etlrun.contracts.source import InputFile, ReadRequest, ReadResult
+from etlrun.contracts.source import FilePart, InputFile, ReadRequest, ReadResult
 from etlrun.failures import RunFailure, without_personal
 from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import name, parquet_in
 from etlrun.reading.account import SliceCounts
-from etlrun.reading.accounting import Accounting
+from etlrun.reading.accounting import Accounting, sum_up
 from etlrun.reading.file_slices import SLICE_BYTES, cut
 from etlrun.reading.framed import FramedSlices
 from etlrun.reading.framing import Framer, MoreColumns, frame_lines
 from etlrun.reading.opened import refuse_changed
-from etlrun.reading.quarantine import BrokenRecord, Spools
+from etlrun.reading.quarantine import BrokenRecord
 from etlrun.reading.records import BrokenRecordError
 from etlrun.reading.rows import FILE, INCOMING, LINE, RAW, SETTLED, RowWriter, written_parts
 from etlrun.reading.tame_files import NUMBERED, LineRules, TameFile, as_lines, find_tame, number_lines, numbered_schema
@@ -71,7 +70,16 @@ class TextReader:
 
     def read_result(self) -> ReadResult:
         """The rows and the account."""
-        return self.accounting.read_result(written_parts(self.folders), self.rows)
+        accounts = self.accounting.accounts(self.rows)
+        return sum_up(self.order, written_parts(self.folders), accounts, self.accounting.broken())
+
+    def part(self, quarantine: Path) -> FilePart:
+        """The rows and the account of the only file that was read, with its broken records in `quarantine`."""
+        (account,) = self.accounting.accounts(self.rows)
+        if account.broken and self.order.quarantine is not None:
+            with quarantine.open("xb") as stream:
+                stream.writelines(self.accounting.broken())
+        return FilePart(written_parts(self.folders), account, quarantine)
 
     def read(self, files: Sequence[InputFile], form: Form) -> None:
         """Read files of one form. Raises RunFailure for one that is cut, damaged, not readable or not at rest."""
@@ -200,20 +208,6 @@ class TextReader:
         except (RunFailure, OSError) as failure:
             self.failure = failure
             raise
-
-
-@contextmanager
-def text_reader(request: ReadRequest, columns: Columns) -> Iterator[TextReader]:
-    """A reader for the files of `request`, which writes Parquet below its folder."""
-    import duckdb
-
-    request.folder.mkdir(parents=True, exist_ok=True)
-    with (
-        closing(Accounting(request, Spools(request.folder / "broken", request.quarantine_limit))) as accounting,
-        duckdb.connect() as connection,
-    ):
-        request.control.follow(connection)
-        yield TextReader(request, columns, connection, accounting)
 
 
 def _open_in(target: Path) -> str:

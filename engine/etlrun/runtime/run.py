@@ -32,6 +32,7 @@ from etlrun.runtime.checking import CheckResult, judge, ready, run_checks
 from etlrun.runtime.full_disk import as_full_disk, disk_failure
 from etlrun.runtime.functions import FunctionProcess
 from etlrun.runtime.inputs import Inputs
+from etlrun.runtime.parts import sweep_parts
 from etlrun.runtime.publishing import look_ahead, publish_all
 from etlrun.runtime.record import Record
 from etlrun.runtime.run_folder import RunFolder, new_run
@@ -39,6 +40,7 @@ from etlrun.runtime.run_records import sweep_old
 from etlrun.runtime.sources import account, find_files, look_at_tables, read_sources
 from etlrun.runtime.stage import Staged, take_stock
 from etlrun.runtime.watching import report_end, report_start
+from etlrun.spec.project import Project
 from etlrun.stopping import Stopped, is_asked, orderly, safe_point
 from etlrun.warehouse.opening import filled
 from etlrun.working import Reporter, in_background, wait_for, work
@@ -87,15 +89,17 @@ def run_pipeline(checked: Checked, reporter: Reporter, options: RunOptions) -> R
         if is_asked():
             record.stop()
         record.seconds = time.monotonic() - started
-        _keep(folder, record)
+        _keep(checked.project, folder, record)
         if options.publishes:
             report_end(checked, record, reporter)
     return record
 
 
-def _keep(folder: RunFolder, record: Record) -> None:
+def _keep(project: Project, folder: RunFolder, record: Record) -> None:
     """Leave what is of use after a run: its record, and the rows that could still be published."""
     folder.sweep(staged=not record.keeps_stage)
+    with contextlib.suppress(OSError):
+        sweep_parts(project)
     with contextlib.suppress(OSError):
         folder.write_record(record.as_record())
 

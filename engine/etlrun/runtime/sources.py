@@ -25,6 +25,7 @@ from etlrun.reading.inventory import shown, take_inventory
 from etlrun.reading.source import FileSource, TextSource
 from etlrun.runtime.blame import located
 from etlrun.runtime.inputs import rows_of_days
+from etlrun.runtime.parts import SourceParts, parts_of
 from etlrun.runtime.run_folder import RunFolder
 from etlrun.spec.ages import allowed_at_most, read_age, shown_age
 from etlrun.spec.project import Use
@@ -159,6 +160,7 @@ def _read(
     checked: Checked, use: Use, name: str, inventory: Inventory, folder: RunFolder, reporter: Reporter
 ) -> ReadResult:
     keep = isinstance(use.value, TextSource) and use.value.bad_rows != "drop"
+    parts = _parts(checked, use, name, inventory, reporter)
     order = ReadRequest(
         name,
         inventory,
@@ -167,6 +169,7 @@ def _read(
         reporter.progress,
         database_reader(checked.project, checked.profile),
         quarantine_limit=use.value.quarantine_limit if isinstance(use.value, TextSource) else 0,
+        parts=parts,
     )
 
     def look() -> None:
@@ -182,7 +185,21 @@ def _read(
             raise
         return read_result
 
-    return work(read, look, order.control.interrupt)
+    found = work(read, look, order.control.interrupt)
+    if parts is None:
+        return found
+    if parts.trouble:
+        reporter.warn(f"`{name}`: what was read cannot be kept for later runs ({parts.trouble}): {parts.folder}")
+    return replace(found, cached=parts.used)
+
+
+def _parts(checked: Checked, use: Use, name: str, inventory: Inventory, reporter: Reporter) -> SourceParts | None:
+    """What earlier runs read of a source, where its profile keeps it."""
+    try:
+        return parts_of(checked.project, checked.profile.parts, name, use.value, checked.columns[name], inventory)
+    except OSError as error:
+        reporter.warn(f"`{name}`: `parts` is not used, and all files are read ({error.strerror}): {error.filename}")
+        return None
 
 
 def _judge_bad_rows(
@@ -273,6 +290,8 @@ def account(read_result: ReadResult, inventory: Inventory) -> dict[str, Any]:
     found: dict[str, Any] = {"rows": read_result.rows, "bad_rows": read_result.bad_rows, "files": len(inventory.files)}
     if read_result.blank:
         found["blank"] = read_result.blank
+    if read_result.cached:
+        found["cached"] = read_result.cached
     if inventory.missing:
         found["missing"] = [str(day) for day in inventory.missing]
     return found

@@ -1,4 +1,4 @@
-"""Ages as a spec has them: `90 minutes`, `24 hours`, `1 day`, `2 weeks`."""
+"""Ages as a spec has them: `90 minutes`, `24 hours`, `1 day`, `2 weeks`, or short: `24h`, `40d`, `2w`."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ UNITS = {
     "week": timedelta(days=7),
 }
 HOW = "write a whole number and a unit: `90 minutes`, `24 hours`, `1 day`, `2 weeks`"
-_AGE = re.compile(r"([0-9]{1,6}) (minute|hour|day|week)s?")
+_AGE = re.compile(r"([0-9]{1,6})(?: (minute|hour|day|week)s?|([hdw]))")
+_SHORT = {"h": "hour", "d": "day", "w": "week"}
 
 
 def read_age(text: str) -> timedelta | None:
     """The age that a text says; None where it says none."""
     found = _AGE.fullmatch(text)
-    return int(found[1]) * UNITS[found[2]] if found else None
+    return int(found[1]) * UNITS[found[2] or _SHORT[found[3]]] if found else None
 
 
 def shown_age(age: timedelta) -> str:

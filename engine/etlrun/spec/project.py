@@ -16,6 +16,7 @@ profiles:
     models:
       categories: {catalogue: {titles: mappings/titles.csv}}
     labels: warehouse
+    parts: {keep: 40d, room: 200GB}
 ```
 """
 
@@ -30,12 +31,14 @@ from pathlib import Path
 from typing import Any
 
 from etlrun.diagnostics import Diagnostic, SpecError, nearest
+from etlrun.spec.ages import HOW, read_age
 from etlrun.spec.building import Origin, build
 from etlrun.spec.editor_schema import editor_text
 from etlrun.spec.fields import Described, Scalar, Schema, key, schema_of_class
 from etlrun.spec.located import Document, Keys, parse_document, read_document, read_text
 from etlrun.spec.mappings import Mapping as LabelMapping
 from etlrun.spec.mappings import read_mapping
+from etlrun.spec.part_settings import PARTS, PartSettings
 from etlrun.spec.paths import OUTSIDE, Places, path_inside, refuse_outside
 from etlrun.spec.registry import Family, kinds
 from etlrun.spec.schema import find_mistakes, kind_schema
@@ -91,6 +94,7 @@ class Profile:
     models: Mapping[str, tuple[Use, ...]] = field(default_factory=dict)
     labels: str = LABELS
     names_engine: bool = True
+    parts: PartSettings | None = None
 
 
 @dataclass
@@ -202,6 +206,7 @@ def _read(root: Path, document: Document) -> Project:
     problems = find_mistakes(document, project_schema()) or [
         *map(_without_source, secret_mistakes(document)),
         *_wrong_labels(document),
+        *_wrong_ages(document),
     ]
     if problems:
         raise SpecError(problems)
@@ -222,6 +227,7 @@ def _read(root: Path, document: Document) -> Project:
             },
             value.get("labels", LABELS),
             "engine" in value,
+            _parts(value, ("profiles", name, "parts"), origin),
         )
         for name, value in document.value.get("profiles", {}).items()
     }
@@ -297,6 +303,7 @@ def project_schema() -> Schema:
                 "minLength": 1,
                 "description": "the label store: a SQLite file, or the name of a `mysql` or `postgres` connection whose database a team shares",
             },
+            "parts": {**schema_of_class(PartSettings), "description": PARTS},
         },
         "additionalProperties": False,
     }
@@ -356,6 +363,14 @@ def _wrong_labels(document: Document) -> Iterator[Diagnostic]:
             yield _without_source(document.diagnose(("profiles", name, "labels"), *wrong))
 
 
+def _wrong_ages(document: Document) -> Iterator[Diagnostic]:
+    for name, profile in document.value.get("profiles", {}).items():
+        keep = profile.get("parts", {}).get("keep")
+        if keep is not None and read_age(keep) is None:
+            message = f"`{keep}` is not an age"
+            yield _without_source(document.diagnose(("profiles", name, "parts", "keep"), "wrong-value", message, HOW))
+
+
 def wrong_labels(text: str, connections: Collection[str]) -> tuple[str, str, str] | None:
     """Why `text` is no label store: a code, what is wrong, and what to do. It is a connection's name or a path, which has a `.` or `/`."""
     if "://" in text:
@@ -382,6 +397,10 @@ class _Verbatim(Origin):
 def _use(family: Family, spec: Mapping[str, Any], where: Keys, origin: Origin) -> Use:
     (name, payload), *_ = spec.items()
     return Use(name, build(kinds(family)[name], payload, (*where, name), origin), (*where, name))
+
+
+def _parts(profile: Mapping[str, Any], where: Keys, origin: Origin) -> PartSettings | None:
+    return build(PartSettings, profile["parts"], where, origin) if "parts" in profile else None
 
 
 def _cascade(spec: Any, where: Keys, origin: Origin) -> tuple[Use, ...]:

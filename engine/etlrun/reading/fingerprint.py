@@ -1,0 +1,49 @@
+"""What tells one reader of files from another: its own code, that of the source's kind, and the libraries that read for it."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import sys
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import etlrun
+
+PACKAGE = Path(etlrun.__file__).parent
+FOLDERS = ("contracts", "language", "reading", "sources")
+LIBRARIES = ("duckdb", "pyarrow")
+
+
+def reader_fingerprint(kind: type, *more: Path) -> str:
+    """A SHA-256 over all code that decides what a file of a source of the class `kind` holds; `more` are files that take part."""
+    return _digest_of((*_own_code(), *_code_of(kind), *more))
+
+
+@cache
+def _digest_of(paths: tuple[Path, ...]) -> str:
+    digest = hashlib.sha256(platform.python_version().encode())
+    for library in LIBRARIES:
+        digest.update(f"{library} {version(library)}\n".encode())
+    for path in paths:
+        digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _own_code() -> Iterator[Path]:
+    for folder in FOLDERS:
+        yield from sorted((PACKAGE / folder).glob("*.py"))
+
+
+def _code_of(kind: type) -> Iterator[Path]:
+    """The code of a kind that a plugin adds: all of its package."""
+    tops = {base.__module__.partition(".")[0] for base in kind.__mro__} - {"builtins", "abc", "typing", "etlrun"}
+    for top in sorted(tops):
+        module = sys.modules[top]
+        for folder in sorted(getattr(module, "__path__", ())):
+            yield from sorted(Path(folder).rglob("*.py"))
+        if not hasattr(module, "__path__") and module.__file__:
+            yield Path(module.__file__)

@@ -1,0 +1,105 @@
+"""Text files as parts, one of each file: those that earlier runs left are taken over, the others are read, several at once.
+
+A part is what reading its file alone gives, so the sum of parts is what reading all files at once gives: the same rows, accounts and
+quarantine. What needs a look at several files is judged before (a column that no file has), or after, over the sum.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from itertools import chain, count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etlrun.contracts.engine import ParquetFiles
+from etlrun.contracts.source import Control, FilePart, InputFile, Inventory, PartStore, ReadRequest, ReadResult
+from etlrun.language.columns import Columns
+from etlrun.reading.account import merge
+from etlrun.reading.accounting import Accounting, sum_up
+from etlrun.reading.opened import refuse_changed
+from etlrun.reading.quarantine import Spools
+from etlrun.reading.text_files import Form, TextReader
+from etlrun.stopping import safe_point
+
+if TYPE_CHECKING:
+    import duckdb
+
+BROKEN = "broken.jsonl"
+
+
+@dataclass
+class PartReader:
+    """Reads the files of one request, or takes over what `store` has of them."""
+
+    request: ReadRequest
+    columns: Columns
+    connection: duckdb.DuckDBPyConnection
+    store: PartStore
+    parts: list[tuple[int, FilePart]] = field(default_factory=list)  # each with the place of its file in the request
+    numbers: Iterator[int] = field(default_factory=count)
+    bytes: int = 0
+
+    def read(self, files: Sequence[InputFile], form: Form) -> None:
+        """Read files of one form. Raises RunFailure for the first that is cut, damaged, not readable or not at rest."""
+        places = {file.path: index for index, file in reversed([*enumerate(self.request.inventory.files)])}
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            waiting = [pool.submit(self._part_of, file, form) for file in files]
+            try:
+                for file, part in zip(files, waiting, strict=True):
+                    self.parts.append((places[file.path], part.result()))
+                    self.bytes += file.size
+                    self.request.control.share = self.bytes / max(1, self.request.inventory.bytes)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                self.request.control.interrupt()
+                raise
+
+    def read_result(self) -> ReadResult:
+        """The rows and the account."""
+        self.parts.sort(key=lambda found: found[0])
+        parts = [part for _, part in self.parts]
+        broken = chain.from_iterable(map(_lines, parts))
+        return sum_up(self.request, _together(parts), merge(part.account for part in parts), broken)
+
+    def _part_of(self, file: InputFile, form: Form) -> FilePart:
+        safe_point()
+        folder = self.request.folder / f"part-{next(self.numbers)}"
+        found = self.store.find(file, folder)
+        if found is not None:
+            refuse_changed([file])
+            return found
+        part = self._read(file, form, folder)
+        self.store.keep(file, part)
+        return part
+
+    def _read(self, file: InputFile, form: Form, folder: Path) -> FilePart:
+        control = self.request.control
+        request = replace(self.request, inventory=Inventory((file,)), folder=folder, control=Control(), parts=None)
+        spools = Spools(folder / "broken", request.quarantine_limit)
+        folder.mkdir(parents=True)
+        with closing(self.connection.cursor()) as cursor, closing(Accounting(request, spools)) as accounting:
+            control.follow(cursor)
+            try:
+                reader = TextReader(request, self.columns, cursor, accounting)
+                reader.read((file,), form)
+                return reader.part(folder / BROKEN)
+            finally:
+                control.leave(cursor)
+
+
+def _together(parts: Sequence[FilePart]) -> tuple[ParquetFiles, ...]:
+    """The files of all parts, those of one marker as one."""
+    found: dict[str, list[str]] = {}
+    for files in (files for part in parts for files in part.files):
+        found.setdefault(files.marker, []).extend(files.paths)
+    return tuple(ParquetFiles(tuple(paths), marker) for marker, paths in found.items())
+
+
+def _lines(part: FilePart) -> Iterator[bytes]:
+    if part.quarantine.exists():
+        with part.quarantine.open("rb") as stream:
+            yield from stream

@@ -1,0 +1,254 @@
+"""The cache of parts: what runs read of text files, kept in `parts` below the folder of runs, so that a new day costs a day.
+
+A part has the name of all that it depends on: the file's path, size and times, what the source says of its records, and the program that
+reads. Nothing is ever changed in it. A part that is not whole, to the byte, is no part: its file is read again.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+import stat
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from etlrun.contracts.engine import ParquetFiles
+from etlrun.contracts.source import FileAccount, FilePart, InputFile, Inventory
+from etlrun.language.columns import Columns
+from etlrun.private import private_folder, refuse_open
+from etlrun.reading.fingerprint import reader_fingerprint
+from etlrun.reading.source import DeclaredColumn, FileSource, TextSource
+from etlrun.spec.part_settings import PartSettings
+from etlrun.spec.project import Project
+
+FOLDER = "parts"
+ACCOUNT = "account.json"  # written last
+QUARANTINE = "broken.jsonl"
+NAME = re.compile("[0-9a-f]{64}|new-[0-9a-f]{16}")
+NEW = "new-"  # what the folder of a part that is being written begins with
+AT_REST = (
+    5_000_000_000  # ns for which a file must not have changed: it might again, within the tick of the disk's clock
+)
+UNUSED = timedelta(days=7)  # for which parts stay where no profile keeps any
+LEFT_BEHIND = timedelta(hours=1)  # by a process that was killed
+# What the settings of a source say besides what its records are; a key that is not here tells parts apart.
+OF_NO_RECORD = {item.name for item in fields(FileSource)} - {"columns"} | {"max_bad_rows"}
+CHUNK = 1 << 20
+
+
+@dataclass
+class SourceParts:
+    """The parts of one source. `trouble` is why one could not be kept."""
+
+    folder: Path
+    identity: str  # of all that a part depends on besides its file
+    listed: int  # when the files were looked for
+    used: int = 0
+    trouble: str = ""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def find(self, file: InputFile, folder: Path) -> FilePart | None:
+        """The part of a file, in the new folder `folder`: there it stays, whatever becomes of the cache."""
+        stored = self.folder / self._name(file)
+        if not (stored / ACCOUNT).exists():
+            return None
+        try:
+            found = _taken(stored, folder)
+            os.utime(stored / ACCOUNT)
+        except (OSError, ValueError, KeyError, TypeError):
+            shutil.rmtree(folder, ignore_errors=True)
+            return None
+        with self._lock:
+            self.used += 1
+        return found
+
+    def keep(self, file: InputFile, part: FilePart) -> None:
+        """Keep a part, unless its file changed a moment ago."""
+        if self.listed - file.modified < AT_REST:
+            return
+        new, stored = _new(self.folder), self.folder / self._name(file)
+        try:
+            private_folder(self.folder)
+            new.mkdir(mode=0o700)
+            _write(new, part, stored.name)
+            _put(new, stored)
+        except OSError as error:
+            self.trouble = self.trouble or error.strerror or str(error)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+
+    def count(self, files: Iterable[InputFile]) -> int:
+        """How many of the files have a part."""
+        return sum((self.folder / self._name(file) / ACCOUNT).exists() for file in files)
+
+    def _name(self, file: InputFile) -> str:
+        facts = (self.identity, file.path, str(file.date), str(file.size), str(file.modified), file.state)
+        return hashlib.sha256("\0".join(facts).encode()).hexdigest()
+
+
+def parts_of(
+    project: Project, settings: PartSettings | None, name: str, source: Any, columns: Columns, inventory: Inventory
+) -> SourceParts | None:
+    """The parts of the source `name`; None where nothing is kept of it.
+
+    Raises RunFailure where others may write to the folder of parts, and OSError where it cannot be used.
+    """
+    if settings is None or not isinstance(source, TextSource):
+        return None
+    folder = _folder(project)
+    if folder.is_symlink():
+        raise NotADirectoryError(errno.ENOTDIR, "it is a link", str(folder))
+    if folder.exists():
+        refuse_open(folder)
+    return SourceParts(folder, _identity(name, source, columns), inventory.taken)
+
+
+def sweep_parts(project: Project) -> None:
+    """Remove what is older than `keep` of the profiles, then what was not used for longest, until the rest has `room`."""
+    kept = [profile.parts for profile in project.profiles.values() if profile.parts is not None]
+    folder = _folder(project)
+    if folder.is_symlink() or not folder.is_dir():
+        return
+    now = time.time()
+    age = max((each.age for each in kept), default=UNUSED).total_seconds()
+    room = max((each.room for each in kept), default=None)
+    total = 0
+    for used, size, part in sorted(_stored(folder), reverse=True):
+        total += size
+        is_new = part.name.startswith(NEW)
+        limit = LEFT_BEHIND.total_seconds() if is_new else age
+        if now - used > limit or (room is not None and total > room and not is_new):
+            total -= size
+            (part / ACCOUNT).unlink(missing_ok=True)
+            shutil.rmtree(part, ignore_errors=True)
+
+
+def _folder(project: Project) -> Path:
+    return project.path(project.settings.runs).resolve() / FOLDER
+
+
+def _identity(name: str, source: TextSource, columns: Columns) -> str:
+    """All that decides what a record of a source is, as text that can be hashed."""
+    said = {item.name: _plain(getattr(source, item.name)) for item in fields(source) if item.name not in OF_NO_RECORD}
+    typed = [(item.name, str(item.type), item.nullable) for item in columns]
+    return json.dumps([name, said, typed, reader_fingerprint(type(source), Path(__file__))])
+
+
+def _plain(value: Any) -> Any:
+    """A value of a spec as JSON, in an order of its own."""
+    if isinstance(value, DeclaredColumn):
+        return _plain({key: found for key, found in vars(value).items() if key not in ("description", "tags")})
+    if is_dataclass(value):
+        return _plain(vars(value))
+    if isinstance(value, Mapping):
+        return [[str(key), _plain(found)] for key, found in value.items()]
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(repr(item) for item in value)
+    return repr(value)
+
+
+def _new(folder: Path) -> Path:
+    """A name for a part that is being written, or on its way out."""
+    return folder / f"{NEW}{secrets.token_hex(8)}"
+
+
+def _write(new: Path, part: FilePart, part_name: str) -> None:
+    """Write a part into a folder: its rows and broken records, then its account with their digests."""
+    groups, digests = [], {}
+    for index, group in enumerate(part.files):
+        names = [f"{index}-{number}.parquet" for number in range(len(group.paths))]
+        groups.append({"marker": group.marker, "names": names})
+        for path, name in zip(group.paths, names, strict=True):
+            _link(Path(path), new / name)
+            digests[name] = _digest(new / name)
+    if part.quarantine.exists():
+        _link(part.quarantine, new / QUARANTINE)
+        digests[QUARANTINE] = _digest(new / QUARANTINE)
+    text = json.dumps({"part": part_name, "account": asdict(part.account), "groups": groups, "digests": digests})
+    with os.fdopen(os.open(new / ACCOUNT, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+        stream.write(f"{hashlib.sha256(text.encode()).hexdigest()} {text}")
+
+
+def _put(new: Path, stored: Path) -> None:
+    """Give a part its name, at once; what has it, and was no part or came first, goes."""
+    try:
+        new.rename(stored)
+    except OSError:
+        old = _new(stored.parent)
+        with suppress(OSError):  # another run did the same
+            stored.rename(old)
+        shutil.rmtree(old, ignore_errors=True)
+        with suppress(OSError):
+            new.rename(stored)
+
+
+def _taken(stored: Path, folder: Path) -> FilePart:
+    """A part, linked into a folder and looked at there. Raises OSError, ValueError, KeyError or TypeError where it is not whole."""
+    digest, _, text = (stored / ACCOUNT).read_text(encoding="utf-8").partition(" ")
+    if hashlib.sha256(text.encode()).hexdigest() != digest:
+        raise ValueError
+    found = json.loads(text)
+    if found["part"] != stored.name:
+        raise ValueError
+    folder.mkdir(parents=True)
+    for name, digest in found["digests"].items():
+        _link(stored / name, folder / name)
+        if _digest(folder / name) != digest:
+            raise ValueError
+    files = tuple(
+        ParquetFiles(tuple(str(folder / name) for name in group["names"]), group["marker"]) for group in found["groups"]
+    )
+    return FilePart(files, _account(found["account"]), folder / QUARANTINE)
+
+
+def _account(found: dict[str, Any]) -> FileAccount:
+    samples = tuple((line, reason) for line, reason in found["samples"])
+    lines, at = found["longest"]
+    return FileAccount(**{**found, "samples": samples, "longest": (lines, at)})
+
+
+def _link(path: Path, target: Path) -> None:
+    """The same file in another folder, or a copy where the disk has no links, for its owner only."""
+    try:
+        os.link(path, target, follow_symlinks=False)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        shutil.copyfile(path, target, follow_symlinks=False)
+    if not stat.S_ISREG(target.lstat().st_mode):
+        raise OSError(errno.EINVAL, "it is no file", str(path))
+    target.chmod(0o600)
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _stored(folder: Path) -> Iterator[tuple[float, int, Path]]:
+    """The parts below a folder, those that are being written too: when each was used last, its bytes, its place."""
+    for part in folder.iterdir():
+        if not NAME.fullmatch(part.name) or part.is_symlink() or not part.is_dir():
+            continue
+        try:
+            found = [path.lstat() for path in part.iterdir()]
+            used = (part / ACCOUNT).lstat() if (part / ACCOUNT).exists() else part.lstat()
+        except OSError:  # another run removes it
+            continue
+        yield used.st_mtime, sum(status.st_size for status in found), part
