@@ -120,25 +120,44 @@ def test_while_spark_starts(project: Project) -> None:
     ended(project, Result(process.returncode, out, err), 143, "terminated")
 
 
-@pytest.mark.parametrize(
-    ("also", "code", "detail"), [(None, 1, "engine-lost: "), (signal.SIGTERM, 143, "terminated: ")]
-)
-def test_while_the_process_of_spark_is_killed(
-    project: Project, also: signal.Signals | None, code: int, detail: str
-) -> None:
-    process, _ = deep_in(project, "computing totals", spec(project, ENDLESS_STEP), "--engine", "spark")
+def kill_java(process: Popen[str]) -> None:
     (java,) = (
         child
         for task in Path(f"/proc/{process.pid}/task").iterdir()
         for child in (task / "children").read_text().split()
     )
-    if also:
-        process.send_signal(also)
     os.kill(int(java), signal.SIGKILL)
+
+
+def test_while_the_process_of_spark_is_killed_after_a_signal(project: Project) -> None:
+    process, _ = deep_in(project, "computing totals", spec(project, ENDLESS_STEP), "--engine", "spark")
+    process.send_signal(signal.SIGTERM)
+    kill_java(process)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == code, err
-    assert detail in err and "Traceback" not in err
+    assert process.returncode == 143, err
+    assert "terminated: " in err and "Traceback" not in err
     assert len(project.table("totals")) == 10
+
+
+def test_a_spark_that_is_killed_is_replaced_for_the_pipelines_that_follow(project: Project) -> None:
+    """They share one Spark, and their relations have the same name and other columns."""
+    spec(project, ENDLESS_STEP)
+    project.write("few.csv", "shop,units,day\nA,1,2022-04-01\n")
+    few = (
+        SPEC.replace("sales.csv", "few.csv")
+        .replace("units: int", "units: int, day: date")
+        .replace("CHECK", "units > 0")
+    )
+    for name in ("q", "r"):
+        project.pipeline(few.replace("  totals:\n    table", f"  {name}:\n    table").replace("STEP", QUICK_STEP), name)
+    process, _ = deep_in(project, "computing totals", "run", "--engine", "spark")
+    kill_java(process)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 1, err
+    assert "engine-lost: " in err and "Traceback" not in err and "Warning" not in err
+    assert [len(project.table(name)) for name in ("totals", "q", "r")] == [10, 1, 1], err
+    logs = list(project.folder.glob(".etlrun/runs/*/spark.log"))
+    assert len(logs) == 2  # of the one that was killed, and of the one for all that followed
 
 
 def test_while_the_server_of_spark_connect_is_gone(project: Project) -> None:

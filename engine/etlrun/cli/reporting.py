@@ -25,7 +25,7 @@ EVERY_LOOK = 0.1  # seconds between two looks whether a signal came while a pers
 @contextmanager
 def reporting(name: str, *, quiet: bool = False) -> Iterator[PlainReporter | LiveReporter]:
     """A reporter for the run of the pipeline `name`."""
-    stream = _own_stderr()
+    stream = own_stderr()
     if quiet:
         yield PlainReporter(name, stream, is_verbose=False)
     elif stream.isatty():
@@ -35,7 +35,7 @@ def reporting(name: str, *, quiet: bool = False) -> Iterator[PlainReporter | Liv
         yield PlainReporter(name, stream)
 
 
-def _own_stderr() -> TextIO:
+def own_stderr() -> TextIO:
     """Standard error under a number of its own: while a JVM starts, the usual one leads to its log."""
     try:
         if sys.stderr.fileno() == 2:

@@ -13,6 +13,7 @@ import click
 from etlrun.cli.options import PipelineFile, ProjectOptions, checked_pipeline, choosing, gathered, waiting
 from etlrun.cli.reporting import reporting
 from etlrun.cli.words import NO_ENGINE, tell
+from etlrun.contracts.engine import kept_engines
 from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
 from etlrun.stopping import orderly, safe_point
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     default=1,
     show_default=True,
     type=click.IntRange(1, 64),
-    help="How many pipelines of the project run at once; on Spark always one.",
+    help="How many pipelines of the project run at once.",
 )
 @click.option(
     "--from",
@@ -138,7 +139,8 @@ def _run_chosen(select: tuple[str, ...], exclude: tuple[str, ...], options: Proj
 def _run_each(checked: Sequence[Checked], options: ProjectOptions) -> None:
     """Run pipelines one after another, and print what they give where JSON is asked for."""
     summary: list[dict[str, Any]] = []
-    with orderly():  # a publish is reported even where an error or a signal follows
+    engines = [pipeline.profile.engine.value for pipeline in checked]
+    with orderly(), kept_engines(engines):  # a publish is reported even where an error or a signal follows
         try:
             for pipeline in checked:
                 safe_point()

@@ -13,12 +13,13 @@ from xml.etree import ElementTree
 import click
 
 from etlrun.cli.options import ProjectOptions, read_settings, with_engine
-from etlrun.cli.reporting import reporting
+from etlrun.cli.reporting import own_stderr, reporting
 from etlrun.cli.words import NO_ENGINE, failure_text, table_text, tell
 from etlrun.compiler.producers import ProjectPipelines
 from etlrun.compiler.project_graph import ProjectGraph, read_graph
 from etlrun.compiler.selection import select
-from etlrun.diagnostics import counted
+from etlrun.contracts.engine import kept_engines
+from etlrun.diagnostics import counted, harmless
 from etlrun.runtime.project_run import PipelineOutcome, ProjectRun, Reasons
 from etlrun.runtime.record import Record, error_object
 from etlrun.runtime.run import RunOptions, run_pipeline
@@ -66,13 +67,14 @@ def run_graph(graph: ProjectGraph, chosen: Sequence[str], options: ProjectOption
     started = time.monotonic()
     again = "`etlrun retry` runs what is open" if runs is not None else "the same command goes on"
     outcomes: list[PipelineOutcome] = []
+    stream = own_stderr()
 
     def notice(outcome: PipelineOutcome) -> None:
         outcomes.append(outcome)
         if outcome.failure is not None:
-            tell(failure_text(outcome.failure), err=True)
+            click.echo(harmless(failure_text(outcome.failure)), file=stream)
         elif outcome.status == "failed":
-            tell(outcome.reason, err=True)
+            click.echo(harmless(outcome.reason), file=stream)
 
     def run_one(name: str, reason: str) -> Record:
         from etlrun.enrich.consent import Consent
@@ -83,11 +85,11 @@ def run_graph(graph: ProjectGraph, chosen: Sequence[str], options: ProjectOption
             given = RunOptions(publishes=not options.dry_run, consent=consent, wait=options.wait)
             return run_pipeline(graph.pipelines[name], reporter, given)
 
-    jobs = _jobs(graph, chosen, options)
-    several = several_at_once() if jobs > 1 else contextlib.nullcontext()
-    with orderly(), several:  # a publish is reported even where an error or a signal follows
+    several = several_at_once() if options.jobs > 1 else contextlib.nullcontext()
+    engines = [graph.pipelines[name].profile.engine.value for name in chosen]
+    with orderly(), several, kept_engines(engines):  # a publish is reported even where an error or a signal follows
         try:
-            found = ProjectRun(Reasons(graph, is_full=options.full), chosen, run_one, notice, jobs, runs).run()
+            found = ProjectRun(Reasons(graph, is_full=options.full), chosen, run_one, notice, options.jobs, runs).run()
         finally:
             _tell(
                 outcomes,
@@ -96,15 +98,6 @@ def run_graph(graph: ProjectGraph, chosen: Sequence[str], options: ProjectOption
                 options,
             )
     return next((outcome.exit_code for outcome in found if outcome.exit_code), 0)
-
-
-def _jobs(graph: ProjectGraph, chosen: Sequence[str], options: ProjectOptions) -> int:
-    """How many pipelines may run at once: one where an engine has only one session."""
-    engines = [graph.pipelines[name].profile.engine for name in chosen]
-    single = [engine.kind for engine in engines if engine.value.has_one_session]
-    if options.jobs > 1 and single and not options.quiet:
-        tell(f"pipelines on {single[0]} run one after another: it has one session in a process", err=True)
-    return 1 if single else options.jobs
 
 
 def require_params(graph: ProjectGraph, chosen: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -130,18 +131,31 @@ class EngineSession(ABC):
 
 
 class Engine(Described):
-    """An engine of a profile. `dialect` is the name of its SQL: `spark` or `duckdb`.
-
-    An engine that `has_one_session` in a process runs pipelines one after another: closing it for one would stop another.
-    """
+    """An engine of a profile. `dialect` is the name of its SQL: `spark` or `duckdb`."""
 
     dialect: ClassVar[str]
-    has_one_session: ClassVar[bool] = False
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Inside, what is slow to start (a JVM, an application of a cluster) goes on for the sessions that follow."""
+        yield
 
     def start(self, workspace: Workspace, environment: Callable[[str], str]) -> EngineSession:
-        """A session; `environment` fills in `${NAME}`. Raises RunFailure where the engine cannot start."""
+        """A session with relations and settings of its own, beside others that are at work in this process.
+
+        `environment` fills in `${NAME}`. Raises RunFailure where the engine cannot start.
+        """
         raise NotImplementedError
 
     def examine(self) -> Iterator[HealthFinding]:
         """What `etlrun doctor` tells of the engine, without starting it. Raises RunFailure for what stands in the way."""
         return iter(())
+
+
+@contextmanager
+def kept_engines(engines: Iterable[Engine]) -> Iterator[None]:
+    """Inside, each of these engines is started once at most, however many sessions there are."""
+    with ExitStack() as stack:
+        for engine in engines:
+            stack.enter_context(engine.kept())
+        yield

@@ -16,6 +16,7 @@ profiles:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -32,7 +33,6 @@ class Spark(Engine):
     """Apache Spark 4: in this process, on a cluster, or by Spark Connect."""
 
     dialect: ClassVar[str] = "spark"
-    has_one_session: ClassVar[bool] = True
 
     master: str = key("the master's URL; `local[*]` where none is given from outside", default="", example="yarn")
     remote: str = key("a Spark Connect server: `sc://host:port`", default="")
@@ -56,6 +56,13 @@ class Spark(Engine):
             return
         java = find_java(self.java)
         yield HealthFinding("ok", "java", f"version {java.version} at {java.home}")
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        from etlrun.engines._spark.application import kept
+
+        with kept():
+            yield
 
     def start(self, workspace: Workspace, environment: Callable[[str], str]) -> EngineSession:
         from etlrun.engines._spark.starting import start_session

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,11 +25,12 @@ READING = {"parquet.page.verify-checksum.enabled": "true"}
 
 
 class SparkSessionAtWork(EngineSession):
-    """Spark at work."""
+    """Spark at work; `end` gives back what the session was started with."""
 
-    def __init__(self, spark: SparkSession, *, is_classic: bool) -> None:
+    def __init__(self, spark: SparkSession, *, is_classic: bool, end: Callable[[], None] | None = None) -> None:
         self.spark = spark
         self.is_classic = is_classic
+        self.end = end or spark.stop
         self.group = f"etlrun-{uuid.uuid4().hex[:8]}"
         self.done = (0, 0)
         self.linked: list[str] = []  # folders
@@ -81,7 +82,9 @@ class SparkSessionAtWork(EngineSession):
         stages: list[Any] = []
         with connection_errors():  # the statement that runs says so
             tracker = self.spark.sparkContext.statusTracker()
-            stages = [tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds()]
+            active = set(tracker.getActiveStageIds())
+            jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(self.group)]
+            stages = [tracker.getStageInfo(stage) for job in jobs if job for stage in job.stageIds if stage in active]
         return sum(stage.numCompletedTasks for stage in stages if stage), sum(
             stage.numTasks for stage in stages if stage
         )
@@ -104,7 +107,7 @@ class SparkSessionAtWork(EngineSession):
         with connection_errors():
             if not self.is_classic:
                 set_retries(self.spark, FEW_TRIES)
-            self.spark.stop()
+            self.end()
 
     @property
     def version(self) -> str:

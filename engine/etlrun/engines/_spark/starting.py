@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from etlrun.contracts.engine import Workspace
 from etlrun.engines._java import provide_java
+from etlrun.engines._spark.application import end_session, new_session
 from etlrun.engines._spark.errors import first_line
 from etlrun.engines._spark.hiding import handed_over, redaction
 from etlrun.engines._spark.lost import TRIES, set_retries, silence
@@ -78,7 +79,8 @@ def start_session(
         return SparkSessionAtWork(_connect(remote, {**settings, **secrets}), is_classic=False)
     os.environ.update(provide_java(java))
     silence()
-    return SparkSessionAtWork(_start_classic(workspace, master, memory, settings, secrets), is_classic=True)
+    spark = new_session(lambda: _start_classic(workspace, master, memory, settings, secrets))
+    return SparkSessionAtWork(spark, is_classic=True, end=end_session)
 
 
 def _connect(remote: str, settings: Mapping[str, str]) -> SparkSession:
@@ -87,7 +89,7 @@ def _connect(remote: str, settings: Mapping[str, str]) -> SparkSession:
 
     _knock(remote)
     try:
-        spark = SparkSession.builder.remote(remote).getOrCreate()
+        spark = SparkSession.builder.remote(remote).create()
         set_retries(spark, TRIES)
         with warnings.catch_warnings():  # a server tells of every setting that it would rather not see changed
             warnings.simplefilter("ignore")

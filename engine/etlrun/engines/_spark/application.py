@@ -1,0 +1,100 @@
+"""The Spark application of this process: one JVM and one context, in which every run has a session of its own.
+
+A session has temporary views and settings that no other sees. The application ends with its last session, unless it is kept for more.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from etlrun.engines._spark.lost import connection_errors, in_touch
+from etlrun.stopping import is_asked
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+@dataclass
+class _Application:
+    """The session that started the application, and who needs it: sessions at work, and those who keep it for others."""
+
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    first: SparkSession | None = None
+    sessions: int = 0
+    keepers: int = 0
+
+    def end_unless_needed(self) -> None:
+        if not self.sessions and not self.keepers:
+            _end()
+
+
+_application = _Application()
+
+
+@contextmanager
+def kept() -> Iterator[None]:
+    """Inside, the application goes on when a session ends, for the sessions that follow."""
+    with _application.lock:
+        _application.keepers += 1
+    try:
+        yield
+    finally:
+        if _application.lock.acquire(blocking=not is_asked()):  # else it is starting, and ends with this process
+            try:
+                _application.keepers -= 1
+                _application.end_unless_needed()
+            finally:
+                _application.lock.release()
+
+
+def new_session(start: Callable[[], SparkSession]) -> SparkSession:
+    """A session of its own; `start` starts the application where there is none, or where it was lost."""
+    with _application.lock:
+        if _application.first is None or not _is_alive(_application.first):
+            _end()
+            _application.first = start()
+        with in_touch():
+            session = _application.first.newSession()
+        _application.sessions += 1
+    return session
+
+
+def end_session() -> None:
+    """A session of `new_session` needs the application no more."""
+    with _application.lock:
+        _application.sessions -= 1
+        _application.end_unless_needed()
+
+
+def _is_alive(spark: SparkSession) -> bool:
+    """Whether the application still works: its JVM may be killed, or a cluster may have ended it."""
+    context = spark.sparkContext._jsc
+    with connection_errors():
+        return context is not None and not context.sc().isStopped()
+    return False
+
+
+def _end() -> None:
+    """End the application, and let PySpark forget a JVM that is gone; it would try to talk to it for ever."""
+    from pyspark import SparkContext
+    from pyspark.sql import SparkSession
+
+    ending, _application.first = _application.first, None
+    if ending is None:
+        return
+    context = ending.sparkContext
+    with connection_errors(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ending.stop()
+    context.stop()  # the first time ends where the JVM does not answer; now only what is in this process is left
+    SparkSession._instantiatedSession = SparkSession._activeSession = None
+    gateway = SparkContext._gateway
+    if gateway is not None and gateway.proc.poll() is not None:
+        gateway.shutdown()
+        gateway.proc.stdin.close()
+        SparkContext._gateway = SparkContext._jvm = None
