@@ -222,10 +222,17 @@ def versions_load(
     return replace(load, columns=columns, key=(*load.key, "valid_from"), history=history)
 
 
+def newer_load(folder: Path, rows: Rows, *, newer: str, run_id: str) -> Load:
+    """Contracts to merge, of which only those take the place of others that are newer by the column `newer`."""
+    return replace(make_load(folder, rows, write="merge", run_id=run_id), newer=newer)
+
+
 def given_load(folder: Path, given: dict[str, Any]) -> Load:
     """The load that a test describes; `publish` and `keep` say how it is published."""
     if "at" in given:
         return versions_load(folder, **given)
+    if "newer" in given:
+        return newer_load(folder, **given)
     more = {key: given.pop(key) for key in ("publish", "keep") if key in given}
     return replace(many_load(folder, **given), **more)
 

@@ -90,7 +90,8 @@ def command(
 
     `--against REV` shows what an edit does: the specification of that revision and the one in the folder, both on today's data.
 
-    With `replace_where`, only the rows that a run replaces are compared; with `append` or `merge`, only those with the keys that a run gives.
+    With `replace_where`, only the rows that a run replaces are compared; with `append` or `merge`, only those with the keys that a run gives;
+    with `merge_newer`, rows that a run leaves out because the table has newer ones are among the changed ones.
 
     Exit code 0 when they are equal, 1 when they differ.
     """
@@ -150,7 +151,7 @@ def _diff_options(checked: Checked, sink: str, options: ComparedRows) -> DiffOpt
         read_condition(checked, value.from_, options.where),
         not options.against
         and options.before in ("", "published")
-        and getattr(value, "write", "") in ("append", "merge"),
+        and getattr(value, "mode", "") in ("append", "merge"),
         options.column,
     )
 

@@ -51,7 +51,8 @@ class Load:
     `pointer`, the old rows stay beside the new ones, and so do those of `keep` publishes before.
     With `allow_cascade`, foreign keys of other tables may change their rows when rows of this one are replaced.
     With a `history` the files lack the columns that say when a version holds, and `key` ends in the one that says from when. `follows`
-    are the runs that the ledger must have for the table then. A `view` is made of its `query`, and loads no rows.
+    are the runs that the ledger must have for the table then. With `newer`, a `merge` leaves out the rows whose value of that column is
+    not greater than the one that the table has for their key. A `view` is made of its `query`, and loads no rows.
     """
 
     table: str
@@ -73,6 +74,7 @@ class Load:
     history: RowVersions | None = None
     follows: tuple[str, ...] | None = None
     query: str = ""
+    newer: str = ""
 
     @property
     def merges(self) -> bool:

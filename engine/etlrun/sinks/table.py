@@ -1,7 +1,8 @@
 """`table` - publishes a relation as a table of a connection, in one transaction.
 
 `write` says what becomes of the rows that are there: `replace` puts the new ones in their place; `replace_where` only replaces the
-rows that fulfil a condition, such as a month; `append` adds, once per run; `merge` replaces the rows of equal `key`; `scd2` keeps versions. A reader sees
+rows that fulfil a condition, such as a month; `append` adds, once per run; `merge` replaces the rows of equal `key`; `merge_newer` does so
+only with newer rows; `scd2` keeps versions. A reader sees
 the old rows or the new ones. A missing table is created with the declared types; an existing one is never altered. All
 tables of a connection are published in one transaction: none of them is, where one cannot be. Rows that the last run of this very
 pipeline appended already are not appended again.
@@ -10,6 +11,16 @@ pipeline appended already are not appended again.
 sinks:
   interaction_data:
     table: {from: profile, connection: warehouse, key: [Contract], write: replace}
+```
+
+`merge_newer` names the column that says which row is newer. A row that comes late does not overwrite a newer one: it is left out where the
+table has an equal or greater value for its key (of equal ones the row that is there stays), or where its own value is null. A key that the table
+does not have is added, and a null in the table is older than any value. The key and that column are read from the table to compare.
+
+```yaml
+sinks:
+  orders:
+    table: {from: orders, connection: warehouse, key: [id], write: {merge_newer: updated_at}}
 ```
 
 In another schema (another database of the server in MySQL), `table: marts.orders` names it; the schema must be there.
@@ -64,7 +75,7 @@ from typing import ClassVar, Literal
 
 from sqlglot import exp
 
-from etlrun.contracts.connection import Load, Publish
+from etlrun.contracts.connection import Load, Publish, Write
 from etlrun.contracts.database_sink import DatabaseSink
 from etlrun.contracts.published_columns import PublishedColumns, published_columns_key
 from etlrun.contracts.row_history import RowHistory
@@ -73,6 +84,8 @@ from etlrun.language.columns import Columns
 from etlrun.language.expressions import ExpressionError, parse
 from etlrun.spec.fields import Described, Expr, key
 from etlrun.spec.scope import Scope
+
+NEWER_TYPES = ("date", "timestamp", "tinyint", "smallint", "int", "bigint", "decimal")
 
 
 @dataclass(frozen=True)
@@ -86,6 +99,16 @@ class ReplaceWhere(Described):
 
 
 @dataclass(frozen=True)
+class MergeNewer(Described):
+    """A merge in which no row takes the place of a newer one."""
+
+    merge_newer: str = key(
+        "the column that says which of two rows of equal key is newer: a date, timestamp or number that only grows",
+        example="updated_at",
+    )
+
+
+@dataclass(frozen=True)
 class Table(DatabaseSink):
     """Publishes a relation as a table of a connection, in one transaction."""
 
@@ -93,8 +116,8 @@ class Table(DatabaseSink):
 
     from_: str = key("the relation to publish", yaml="from")
     connection: str = key("the connection, named in the profile")
-    write: Literal["replace", "append", "merge", "scd2"] | ReplaceWhere = key(
-        "`replace`, `append`, `merge`, `scd2`, or `{replace_where: condition}`"
+    write: Literal["replace", "append", "merge", "scd2"] | ReplaceWhere | MergeNewer = key(
+        "`replace`, `append`, `merge`, `scd2`, `{merge_newer: column}` or `{replace_where: condition}`"
     )
     history: RowHistory | None = key("with `write: scd2`: what begins a version, and when", default=None)
     key_: tuple[str, ...] = key("the columns that tell rows apart: the primary key", yaml="key", default=())
@@ -128,25 +151,43 @@ class Table(DatabaseSink):
             fix = "write `write: scd2`, or leave `history` out"
             scope.error("history", "wrong-value", "`history` is for tables that keep versions", fix)
         super().verify(columns, scope)
-        if self.write in ("merge", "scd2") and not self.key_:
-            scope.error("write", "missing-key", f"`{self.write}` compares rows of equal key, and `key` is missing")
+        if self.mode in ("merge", "scd2") and not self.key_:
+            scope.error("write", "missing-key", f"`{self.mode}` compares rows of equal key, and `key` is missing")
+        if isinstance(self.write, MergeNewer):
+            self._verify_newer(self.write.merge_newer, columns, scope.below("write"))
         if isinstance(self.write, ReplaceWhere):
             scope.condition(columns, self.write.replace_where, ("write", "replace_where"))
         if self.publish_ == "pointer":
             self._verify_pointer(scope)
 
+    def _verify_newer(self, name: str, columns: Columns, scope: Scope) -> None:
+        found = scope.column(columns, name, "merge_newer")
+        if found.name.lower() in {each.lower() for each in self.key_}:
+            message = f"`{found.name}` is of the key, so that rows of equal key are never newer"
+            scope.error("merge_newer", "wrong-value", message, "name a column such as `updated_at`")
+        elif found.type.name not in NEWER_TYPES:
+            message = f"a date, timestamp or number says what is newer, and `{found.name}` is {found.type}"
+            scope.error("merge_newer", "type-mismatch", message, "cast it first, e.g. with `to_timestamp`")
+
     def _verify_pointer(self, scope: Scope) -> None:
-        if self.write in ("append", "merge", "scd2"):
+        if self.mode in ("append", "merge", "scd2"):
             scope.error(
                 "write",
                 "wrong-value",
-                f"`publish: pointer` shows other rows instead of those that are there, and `{self.write}` keeps them",
+                f"`publish: pointer` shows other rows instead of those that are there, and `{self.mode}` keeps them",
                 "use `replace` or `replace_where`, or `publish: transaction`",
             )
         if not self.key_:
             scope.error("publish", "missing-key", "`publish: pointer` needs a `key`")
         if self.keep < 0:
             scope.error("keep", "wrong-value", f"`keep` is {self.keep}, and must be 0 or more")
+
+    @property
+    def mode(self) -> Write:
+        """What becomes of the rows that are there, in one word."""
+        if isinstance(self.write, str):
+            return self.write
+        return "merge" if isinstance(self.write, MergeNewer) else "replace_where"
 
     def place(self, name: str) -> tuple[str, str, str]:
         part = _one_spelling(self.write.replace_where) if isinstance(self.write, ReplaceWhere) else ""
@@ -171,7 +212,7 @@ class Table(DatabaseSink):
             "replace": f"replaces the rows of {where}",
             "replace_where": f"replaces the rows of {where} where {load.period}",
             "append": f"appends to {where}",
-            "merge": f"merges into {where} by {', '.join(load.key)}",
+            "merge": f"merges into {where} by {', '.join(load.key)}{f', what is newer by {load.newer}' if load.newer else ''}",
             "scd2": f"adds versions of rows to {where} by {', '.join(self.key_)}",
         }
         return doings[load.write]
@@ -183,13 +224,12 @@ class Table(DatabaseSink):
                 publication.columns, self.write.replace_where, ("write", "replace_where")
             )
             period = condition.sql(dialect="spark") if condition is not None else ""
-        write = "replace_where" if isinstance(self.write, ReplaceWhere) else self.write
         history = self._versions.of(self.key_, publication) if self.write == "scd2" else None
         return Load(
             self.table_name(publication.sink),
             self.published(publication.columns),
             (*self.key_, history.valid_from) if history is not None else self.key_,
-            write,
+            self.mode,
             condition,
             period,
             publication.files,
@@ -203,6 +243,7 @@ class Table(DatabaseSink):
             self.keep,
             self.allow_cascade,
             history,
+            newer=self.write.merge_newer if isinstance(self.write, MergeNewer) else "",
         )
 
 

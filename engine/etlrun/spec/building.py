@@ -40,7 +40,9 @@ def build(annotation: Any, value: Any, where: Keys, origin: Origin) -> Any:
     if outer in (Union, types.UnionType):
         choices = [choice for choice in arguments if choice is not types.NoneType]
         meant = origin.fill(value, where) if isinstance(value, str) and re.match(REFERENCE, value) else value
-        return build(next((choice for choice in choices if _fits(choice, meant)), choices[0]), value, where, origin)
+        fitting = [choice for choice in choices if _fits(choice, meant)]
+        by_keys = (choice for choice in fitting if len(fitting) > 1 and _has_keys(choice, meant))
+        return build(next(iter((*by_keys, *fitting, choices[0]))), value, where, origin)
     if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
         return build_class(annotation, value, where, origin)
     return {name: build(arguments[1], inner, (*where, name), origin) for name, inner in value.items()}
@@ -144,6 +146,12 @@ def _fits(annotation: Any, value: Any) -> bool:
     if origin is Literal:
         return value in arguments
     return is_scalar(annotation) or (origin is tuple and _fits(arguments[0], value))
+
+
+def _has_keys(annotation: Any, value: Any) -> bool:
+    """Whether a described class has every key of a mapping."""
+    is_class = dataclasses.is_dataclass(annotation) and isinstance(annotation, type)
+    return is_class and isinstance(value, Mapping) and set(value) <= set(field_types(annotation))
 
 
 def _text(value: Any, where: Keys, origin: Origin) -> str:

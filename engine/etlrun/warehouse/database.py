@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from etlrun.contracts.check import of_rows
 from etlrun.contracts.connection import Copy, Database, LedgerEntry, Load, Published, Version
 from etlrun.contracts.health import HealthFinding
 from etlrun.diagnostics import nearest
@@ -15,6 +16,7 @@ from etlrun.language.columns import Columns
 from etlrun.stopping import cancelling
 from etlrun.warehouse.changing import change_table
 from etlrun.warehouse.ledger import entries
+from etlrun.warehouse.newer_rows import with_newer_rows
 from etlrun.warehouse.preparing import find_mismatches, missing_schema
 from etlrun.warehouse.publish import Publisher
 from etlrun.warehouse.reading import Reader, Selection
@@ -92,9 +94,16 @@ class Warehouse(Database):
         beside = next((load.files[0].parent for load in loads if load.files), None)
         with tempfile.TemporaryDirectory(prefix=".versions-", dir=beside, ignore_cleanup_errors=True) as folder:
             tables = [load for load in loads if load.write != "view"]
-            ready = [with_versions(self, load, Path(folder) / str(number)) for number, load in enumerate(tables)]
+            ready = [self._compared(load, Path(folder) / str(number)) for number, load in enumerate(tables)]
             published = self._publisher.publish(ready) if ready else []
         return [*published, *(self._publish_view(load) for load in loads if load.write == "view")]
+
+    def _compared(self, load: Load, folder: Path) -> Load:
+        """The load without what a comparison with the table leaves out."""
+        compared = with_versions(self, load, folder) if load.history else with_newer_rows(self, load, folder)
+        if load.newer and (rest := load.rows - compared.rows):
+            self._publisher.note(f"`{load.table}`: {of_rows(rest, load.rows, 'is', 'are')} not newer by `{load.newer}`")
+        return compared
 
     def _publish_view(self, load: Load) -> Published:
         session = self._session_of_its_own()

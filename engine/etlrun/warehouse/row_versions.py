@@ -61,7 +61,7 @@ class _Comparison:
 
     def write(self, path: Path) -> int:
         """Write the versions that begin or end; gives how many. Raises RunFailure."""
-        self._refuse_equal_keys()
+        refuse_equal_keys(self.connection, self.load, self.history.key)
         self._refuse_the_past()
         self.connection.execute(f"COPY ({self._versions()}) TO {text(str(path))} (FORMAT parquet)")
         ((rows,),) = self.connection.execute(f"SELECT count(*) FROM {parquet((path,))}").fetchall()
@@ -85,18 +85,6 @@ class _Comparison:
             parts.append(f"{ended} ANTI JOIN new ON {same}")
         return " UNION ALL ".join(parts)
 
-    def _refuse_equal_keys(self) -> None:
-        keys = self.history.key
-        shown = ", ".join(f"CAST({name(key)} AS VARCHAR)" for key in keys)
-        groups = f"GROUP BY {', '.join(map(name, keys))} HAVING count(*) > 1 ORDER BY ALL LIMIT 1"
-        found = self.connection.execute(f"SELECT {shown}, count(*) FROM new {groups}").fetchall()
-        if found:
-            *values, count = found[0]
-            message = f"the table `{self.load.table}` was not published: {count:,} rows have {sample_key(keys, tuple(values))}"
-            raise RunFailure(
-                "sink", "key-not-unique", message, "make them one first, with `top`, `dedupe` or `aggregate`"
-            )
-
     def _refuse_the_past(self) -> None:
         begins, ends, _ = map(name, self.validity)
         ((latest, at, is_past),) = self.connection.execute(
@@ -111,3 +99,14 @@ class _Comparison:
                 message,
                 "versions are added forward only: run the times in order, or `as_of` a later one",
             )
+
+
+def refuse_equal_keys(connection: duckdb.DuckDBPyConnection, load: Load, keys: tuple[str, ...]) -> None:
+    """Raises RunFailure where rows of the view `new` share their key."""
+    shown = ", ".join(f"CAST({name(key)} AS VARCHAR)" for key in keys)
+    groups = f"GROUP BY {', '.join(map(name, keys))} HAVING count(*) > 1 ORDER BY ALL LIMIT 1"
+    found = connection.execute(f"SELECT {shown}, count(*) FROM new {groups}").fetchall()
+    if found:
+        *values, count = found[0]
+        message = f"the table `{load.table}` was not published: {count:,} rows have {sample_key(keys, tuple(values))}"
+        raise RunFailure("sink", "key-not-unique", message, "make them one first, with `top`, `dedupe` or `aggregate`")
