@@ -164,6 +164,11 @@ def test_it_is_replaced_by_the_next_run_and_left_alone_where_etlrun_did_not_make
         target.open().publish(wrong)
     assert target.rows("shown") == [(2, 1)]
     assert target.ledger() == [("", new.run_id, 3)]
+    target.run("DROP VIEW shown", "CREATE VIEW shown AS SELECT 7 AS b, 8 AS a")
+    with pytest.raises(RunFailure, match="no longer the one that etlrun gave it") as failed:
+        target.open().publish(replace(new, run_id="20220503T000000Z-b"))
+    assert "DROP VIEW" in failed.value.fix
+    assert target.rows("shown") == [(7, 8)]
 
 
 @KINDS
@@ -200,3 +205,33 @@ def test_what_a_database_could_compute_in_another_way_is_refused(tmp_path: Path)
     assert err.count("view-unlike") == len(chains) + 2, err
     assert "the view `given` would read itself, by `given`" in err
     assert "`files` is no table of `there`, and a view can read nothing else" in err
+
+
+@pytest.mark.parametrize("target", ["postgres"], indirect=True)
+def test_what_keeps_postgresql_from_replacing_a_view_is_named(target: Target, tmp_path: Path) -> None:
+    load = _view(tmp_path, "SELECT 1 AS a", {"a": "int"}, "20220501T000000Z-a")
+    target.open().publish(load)
+    target.run("CREATE VIEW reader AS SELECT a FROM shown")
+    with pytest.raises(RunFailure, match="other views or rules read it") as failed:
+        target.open().publish(replace(load, run_id="20220502T000000Z-a"))
+    assert "view reader depends on view shown: drop those first" in failed.value.fix
+    target.run("DROP VIEW reader", "CREATE ROLE etl_other", "ALTER VIEW shown OWNER TO etl_other")
+    account = target.make_account("ALL")
+    user = account.partition(":")[0]
+    target.run(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {user}")
+    database = target.connection(account).open("warehouse", tmp_path, str, writing=True)
+    with pytest.raises(RunFailure, match="only the owner of the view `shown` may do this") as failed:
+        database.publish(replace(load, run_id="20220502T000000Z-a"))
+    database.close()
+    assert "ALTER VIEW shown OWNER TO" in failed.value.fix
+    target.run(f"DROP OWNED BY etl_other, {user}", f"DROP ROLE etl_other, {user}")
+
+
+@pytest.mark.parametrize("target", ["mysql"], indirect=True)
+def test_the_view_of_a_table_that_is_published_by_pointer_is_no_view_to_replace(target: Target, tmp_path: Path) -> None:
+    load = make_load(tmp_path, [(1,)], {"a": "int"}, key=("a",), parts=1, table="shown")
+    target.open().publish(replace(load, publish="pointer"))
+    with pytest.raises(RunFailure, match="is the view of a table that is published by pointer") as failed:
+        target.open().publish(_view(tmp_path, "SELECT 1 AS a", {"a": "int"}, "20220502T000000Z-a"))
+    assert failed.value.fix == "give this view another name: `view: NAME`"
+    assert target.rows("shown") == [(1,)]

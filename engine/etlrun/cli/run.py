@@ -12,6 +12,7 @@ import click
 
 from etlrun.cli.options import PipelineFile, ProjectOptions, checked_pipeline, choosing, gathered, waiting
 from etlrun.cli.reporting import reporting
+from etlrun.cli.same_choice import same_choice_object
 from etlrun.cli.words import NO_ENGINE, tell
 from etlrun.contracts.engine import kept_engines
 from etlrun.diagnostics import counted
@@ -147,7 +148,7 @@ def _run_each(checked: Sequence[Checked], options: ProjectOptions) -> None:
                 summary.append(_run(pipeline, options))
         except RunFailure as failure:
             if options.as_json and failure.record is not None:
-                summary.append(failure.record)
+                summary.append(same_choice_object(failure.record))
                 failure.is_printed = True
             raise
         finally:

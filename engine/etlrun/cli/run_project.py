@@ -14,6 +14,7 @@ import click
 
 from etlrun.cli.options import ProjectOptions, read_settings, with_engine
 from etlrun.cli.reporting import own_stderr, reporting
+from etlrun.cli.same_choice import same_choice_object
 from etlrun.cli.words import NO_ENGINE, failure_text, table_text, tell
 from etlrun.compiler.producers import ProjectPipelines
 from etlrun.compiler.project_graph import ProjectGraph, read_graph
@@ -157,7 +158,7 @@ def _object(outcome: PipelineOutcome) -> dict[str, Any]:
         found["reason"] = outcome.reason
     if outcome.failure and not outcome.record:
         found["error"] = error_object(outcome.failure)
-    return found
+    return same_choice_object(found)
 
 
 def _junit(outcomes: Sequence[PipelineOutcome], seconds: float) -> str:

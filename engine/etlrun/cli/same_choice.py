@@ -6,9 +6,10 @@ import importlib
 import re
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
+from typing import Any
 
 from etlrun.cli.command_names import COMMANDS
 from etlrun.diagnostics import Diagnostic
@@ -19,18 +20,31 @@ _CHOICES = {"--profile": "profile", "--engine": "engine", "--set": "settings"}
 
 def same_choice(found: Diagnostic, arguments: Sequence[str] | None = None) -> Diagnostic:
     """A diagnostic whose commands repeat the choices of the command line that it answers; params only for the same pipeline."""
+    message, fix = (_with_choices(text, arguments) for text in (found.message, found.fix))
+    return replace(found, message=message, fix=fix)
+
+
+def same_choice_object(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The record of a run as `--json` prints it, the commands in its error as in `same_choice`."""
+    if "error" not in found:
+        return dict(found)
+    error = found["error"]
+    said = {name: _with_choices(error[name]) for name in ("message", "fix") if name in error}
+    return {**found, "error": {**error, **said}}
+
+
+def _with_choices(text: str, arguments: Sequence[str] | None = None) -> str:
     given = sys.argv[1:] if arguments is None else arguments
     chosen = tuple(_chosen(given))
-    if not chosen or "etlrun " not in found.message + found.fix:
-        return found
+    if not chosen or "etlrun " not in text:
+        return text
 
     def with_choices(match: re.Match[str]) -> str:
         words = match["words"].split()
         more = _missing(words, chosen, given) if match["before"] or words[0] in COMMANDS else ()
         return match[0] + "".join(f" {option} {shlex.quote(value)}" for option, value in more)
 
-    message, fix = (_COMMAND.sub(with_choices, text) for text in (found.message, found.fix))
-    return replace(found, message=message, fix=fix)
+    return _COMMAND.sub(with_choices, text)
 
 
 def _chosen(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:

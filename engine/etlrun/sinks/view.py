@@ -2,7 +2,7 @@
 
 Every source that the relation is made from is a table of this `connection`, or comes after a relation that the pipeline publishes there
 as a whole table (`write: replace`). A run reads the tables, too: checks and `min_rows` hold for the rows of that moment, and then the
-view is made or replaced in one step. A table of that name, and a view of a name that etlrun never published there, are left alone.
+view is made or replaced in one step. A table of that name, a view that etlrun did not make there, and one whose query somebody changed since are left alone.
 
 ```yaml
 sinks:

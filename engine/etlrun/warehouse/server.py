@@ -173,6 +173,13 @@ class Server(ABC, Generic[S, D]):
         found = session.rows(f"SELECT table_name FROM information_schema.tables WHERE table_schema = {self.schema}")
         return sorted(str(row[0]) for row in found)
 
+    def view_query(self, session: S, view: str) -> str:
+        """The query of a view in the server's own words; nothing where it does not tell."""
+        schema, _, plain = view.rpartition(".")
+        of = f"table_schema = {self.text(schema) if schema else self.schema} AND table_name = {self.text(plain)}"
+        found = session.rows(f"SELECT view_definition FROM information_schema.views WHERE {of}")
+        return str(found[0][0] or "") if found else ""
+
     def require_rights(self, session: S, load: Load) -> None:
         """Raises RunFailure where the account may not publish a load, as far as the server says so."""
 

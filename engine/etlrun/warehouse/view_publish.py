@@ -15,6 +15,11 @@ from etlrun.warehouse.ledger import find_entries, missing_tables, record, table_
 from etlrun.warehouse.locks import take_lock
 from etlrun.warehouse.server import AnyServer, ServerSession
 from etlrun.warehouse.tables import Definition, StoredColumn, keeps_all
+from etlrun.warehouse.versions import data_table
+
+QUERY = (
+    "query:"  # how the ledger's checksum of a view begins: it is of its query, since its rows change with its tables
+)
 
 
 def tried_view(view: str) -> str:
@@ -25,7 +30,7 @@ def tried_view(view: str) -> str:
 
 
 def misfits(server: AnyServer, session: ServerSession, load: Load) -> Iterator[tuple[str, str]]:
-    """Why a view cannot take its name, each with the statement that changes that."""
+    """Why a view cannot take its name, each with the statement that changes that. Raises RunFailure where none should."""
     there: Definition[StoredColumn] | None = server.describe(session, load.table)
     if there is None:
         return
@@ -35,15 +40,31 @@ def misfits(server: AnyServer, session: ServerSession, load: Load) -> Iterator[t
             "it is a table",
             f"ALTER TABLE {table} RENAME TO {server.name(load.table.rpartition('.')[2] + '__before')}",
         )
-    elif not _is_own(server, session, load):
-        yield "it is a view that etlrun did not make", f"DROP VIEW {table} /* its query is gone then */"
+    elif server.keeps_versions and server.describe(session, data_table(load.table)) is not None:
+        message = f"`{load.table}` is the view of a table that is published by pointer"
+        raise RunFailure("sink", "table-mismatch", message, "give this view another name: `view: NAME`")
+    else:
+        own = _own_query(server, session, load)
+        drop = f"DROP VIEW {table} /* its query is gone then */"
+        if own is None:
+            yield "it is a view that etlrun did not make", drop
+        elif own and _digest(server, session, load.table) not in ("", own):
+            yield "its query is no longer the one that etlrun gave it", drop
 
 
-def _is_own(server: AnyServer, session: ServerSession, load: Load) -> bool:
+def _own_query(server: AnyServer, session: ServerSession, load: Load) -> str | None:
+    """The digest of the query that etlrun gave to a view; empty where it is not known, None for a view that it never made."""
     if server.describe(session, LEDGER) is None:
-        return False
-    known = f"SELECT 1 FROM {LEDGER} WHERE tbl = {server.text(table_key(load.table))} AND write_mode = 'view'"
-    return bool(session.rows(known))
+        return None
+    known = f"SELECT checksum FROM {LEDGER} WHERE tbl = {server.text(table_key(load.table))} AND write_mode = 'view'"
+    found = [str(row[0]) for row in session.rows(known)]
+    return next((text if text.startswith(QUERY) else "" for text in found), None)
+
+
+def _digest(server: AnyServer, session: ServerSession, view: str) -> str:
+    """A digest of a view's query as the server keeps it; empty where it does not tell."""
+    query = server.view_query(session, view)
+    return QUERY + hashlib.sha1(query.encode(), usedforsecurity=False).hexdigest() if query else ""
 
 
 def publish_view(server: AnyServer, session: ServerSession, load: Load, label: str) -> Published:
@@ -60,11 +81,11 @@ def publish_view(server: AnyServer, session: ServerSession, load: Load, label: s
         return Published(load.rows, was_there=True)
     _try(server, session, load, label)
     # A server that commits each CREATE VIEW may be left in the middle: the view is etlrun's own by then, and of no run yet.
-    record(server, session, replace(load, run_id=""))
+    record(server, session, replace(load, run_id="", checksum=""))
     for statement in server.replace_view(session, load):
         session.run(statement)
     point("view-made")
-    record(server, session, load)
+    record(server, session, replace(load, checksum=_digest(server, session, load.table)))
     session.run("COMMIT")
     return Published(load.rows)
 

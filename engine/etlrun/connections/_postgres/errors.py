@@ -15,6 +15,7 @@ from etlrun.warehouse.server import ErrorKind, LoadRefused, ServerError
 LOST = "08006"
 UNREACHABLE = "08001"
 LOCK_WAIT = "55P03"
+DENIED, DEPENDENTS = "42501", "2BP01"
 _KINDS: tuple[tuple[str, ErrorKind], ...] = (  # the beginning of a code, the longest first
     ("25006", "failover"),
     ("55P03", "lock-wait"),
@@ -53,6 +54,10 @@ _WHAT = {
     LOST: ("the connection broke", "check the network and the server's log"),
     "22P05": ("the database's encoding cannot hold a character", "create the database with ENCODING 'UTF8'"),
     "23503": REFERRED,
+    DEPENDENTS: (
+        "other views or rules read it",
+        "drop those first, and make them again afterwards; or publish a `table`, whose rows change and which stays",
+    ),
     "25006": ("the server is read-only", "point the connection at the primary server"),
     "28000": ("the server takes no connection of this account from here", "look at its pg_hba.conf"),
     "28P01": ("the server refuses the user or the password", "check both in the environment"),
@@ -122,8 +127,19 @@ def explain(error: ServerError) -> tuple[str, str]:
         code, (f"the server refused: {masked(error.detail)}", "look the code up in the manual of the server")
     )
     first = error.detail.splitlines()[0].rpartition("failed: ")[2]
-    detail = f": {masked(first)}" if code in ("42501", "TLS", UNREACHABLE) else ""
+    owned = re.match(r"must be owner of (?:materialized |foreign )?(\w+) (.+)", first)
+    if code == DENIED and owned:
+        what = f"only the owner of the {owned[1]} `{owned[2]}` may do this"
+        fix = f"its owner runs: ALTER {owned[1].upper()} {owned[2]} OWNER TO the account of the connection; or publish under another name"
+    if code == DEPENDENTS:
+        fix = f"{'; '.join(_dependents(error.detail))}: {fix}"
+    detail = f": {masked(first)}" if code in (DENIED, DEPENDENTS, "TLS", UNREACHABLE) else ""
     return f"{what} ({code}{detail})", fix
+
+
+def _dependents(detail: str) -> list[str]:
+    """What depends on the thing that a statement would drop, in the server's words: a line each."""
+    return [line.removeprefix("DETAIL:").strip() for line in detail.splitlines() if " depends on " in line]
 
 
 def meaning(error: ServerError | LoadRefused) -> tuple[str, str]:
