@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import zlib
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pytest
 from browser import Browser
 from built import Built
 
-from etlrun.dashboards.html import CODE
+from etlrun.dashboards.deflating import PIECE, deflated
+from etlrun.dashboards.html import MARKS
+from etlrun.dashboards.html import TABLE as TABLE_CODE
 
 TABLE = "D.page.flat().find(card => card.kind === 'table')"
 CELLS = "[...document.querySelectorAll('.rows tbody tr')].map(row => row.firstChild.textContent)"
@@ -71,10 +75,17 @@ def test_all_rows_can_be_paged_sorted_and_searched(built: Built, browser: Browse
         assert (hits, named) == (len(named), ids("WHERE lower(word) LIKE '%naruto%' ORDER BY id"))
 
 
-def test_the_code_of_a_page_stays_small_and_readable() -> None:
-    """Own marks tempt to grow; a sixth kind of them is the time to take a library instead."""
-    code = [resources.files("etlrun.dashboards") / "page" / name for name in (*CODE, "page.css")]
-    lines = [line for file in code for line in file.read_text(encoding="utf-8").splitlines()]
+@pytest.mark.parametrize(("code", "most"), [(MARKS, 350), ((*MARKS, TABLE_CODE), 520)])
+def test_the_code_of_a_page_stays_small_and_readable(code: tuple[str, ...], most: int) -> None:
+    """Own marks tempt to grow; a sixth kind of them is the time to take a library instead. A table that holds all rows costs the rest."""
+    files = [resources.files("etlrun.dashboards") / "page" / name for name in (*code, "page.css")]
+    lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
     assert max(map(len, lines)) <= 120
-    assert len(lines) <= 500
+    assert len(lines) <= most
     assert sum(len(line.encode()) + 1 for line in lines) <= 40_000
+
+
+def test_pieces_that_are_deflated_side_by_side_are_one_stream() -> None:
+    content = bytes(range(256)) * (PIECE // 128) + b"end"
+    assert zlib.decompress(deflated(content)) == content
+    assert zlib.decompress(deflated(b"")) == b""

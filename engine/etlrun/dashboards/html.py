@@ -13,10 +13,12 @@ from typing import Any
 
 from etlrun.dashboards.checked import CheckedDashboard, format_of, order_columns, row_columns, title_of
 from etlrun.dashboards.cube import PageData
+from etlrun.dashboards.deflating import deflated
 from etlrun.dashboards.spec import Bar, Donut, Flow, Kpi, Quality, RowTable
 from etlrun.spec.project import Use
 
-CODE = ("numbers.js", "rows.js", "cards.js")
+MARKS = ("numbers.js", "cards.js")
+TABLE = "rows.js"  # only in pages that have a table
 MUCH = 10_000_000  # bytes, from which on a tighter packing takes more seconds than it is worth
 
 
@@ -24,7 +26,8 @@ def page_text(dashboard: CheckedDashboard, data: PageData, quality: Sequence[Map
     """The page as text. The policy lets it run its own code only, and send nothing anywhere."""
     folder = files("etlrun.dashboards") / "page"
     style = (folder / "page.css").read_text(encoding="utf-8")
-    script = "\n".join((folder / name).read_text(encoding="utf-8") for name in CODE)
+    code = (*MARKS, TABLE) if data.rows else MARKS
+    script = "\n".join((folder / name).read_text(encoding="utf-8") for name in code)
     policy = (
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; "
         "img-src data:; base-uri 'none'; form-action 'none'"
@@ -43,7 +46,7 @@ def page_text(dashboard: CheckedDashboard, data: PageData, quality: Sequence[Map
 
 def _data(name: str, content: bytes) -> str:
     """A block that the browser does not run, and needs no permission for."""
-    packed = base64.b64encode(zlib.compress(content, 9 if len(content) < MUCH else 6)).decode()
+    packed = base64.b64encode(zlib.compress(content, 9) if len(content) < MUCH else deflated(content)).decode()
     return f'<script type="application/octet-stream" id="{name}">{packed}</script>'
 
 

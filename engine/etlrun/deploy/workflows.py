@@ -39,7 +39,7 @@ def github_files(deployment: Deployment) -> dict[str, str]:
             "uses": "github/codeql-action/upload-sarif@v3",
             "with": {"sarif_file": "etlrun.sarif"},
         },
-        {"run": "etlrun test"},
+        {"if": "hashFiles('pipelines/**/*.test.yaml') != ''", "run": "etlrun test"},
     ]
     workflow = {
         "name": "etlrun",

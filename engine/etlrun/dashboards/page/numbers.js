@@ -3,6 +3,7 @@
 let D; // what the page holds, as dashboards/html.py writes it
 const selected = new Map(); // filter -> code; 0 is a missing value
 const utf8 = new TextDecoder();
+let packed; // bytes of the rows of tables
 
 async function inflated(id) {
   const text = document.getElementById(id).textContent;

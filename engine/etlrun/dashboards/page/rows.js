@@ -1,71 +1,93 @@
 /* The table of rows, as dashboards/packed_rows.py packs it: a code for each row and column, 0 for a missing value. */
 const PAGE = 200;
-let packed; // bytes
 
-/* `rows` in the order of `ranks`, whole numbers from 0 on; rows of one rank stay in their order. */
-function ordered(ranks, rows) {
-  const most = ranks.reduce((a, b) => Math.max(a, b), 0);
-  for (let size = 1; size <= most; size *= 65536) {
+function everyRow(count) {
+  const rows = new Uint32Array(count);
+  for (let row = 0; row < count; row++) rows[row] = row;
+  return rows;
+}
+/* `rows` in the order of `ranks`, whole numbers from 0 to `most`; rows of one rank stay in their order. */
+function ordered(ranks, rows, most) {
+  for (let shift = 0; 2 ** shift <= most; shift += 16) {
     const next = new Uint32Array(rows.length), places = new Uint32Array(65537);
-    const digit = size === 1 && most < 65536 ? rank => rank : rank => Math.floor(rank / size) % 65536;
-    for (const row of rows) places[digit(ranks[row]) + 1]++;
+    for (let at = 0; at < rows.length; at++) places[(ranks[rows[at]] >>> shift & 65535) + 1]++;
     for (let index = 1; index < 65537; index++) places[index] += places[index - 1];
-    for (const row of rows) next[places[digit(ranks[row])]++] = row;
+    for (let at = 0; at < rows.length; at++) next[places[ranks[rows[at]] >>> shift & 65535]++] = rows[at];
     rows = next;
   }
   return rows;
 }
-const everyRow = count => Uint32Array.from({length: count}, (_, row) => row);
 
 /* The columns of a table. A column lies in the order of the rows, or in that of the codes of the filters before it. */
 function unpacked(columns) {
   let order = everyRow(columns[0].rows);
   return columns.map((column, index) => {
-    const codes = new (column.planes < 5 ? Uint32Array : Float64Array)(column.rows);
-    for (let plane = 0, factor = 1, at = column.at; plane < column.planes; plane++, factor *= 256)
-      if (column.inOrder) for (let row = 0; row < codes.length; row++) codes[row] += packed[at++] * factor;
-      else for (const row of order) codes[row] += packed[at++] * factor;
-    if (index < D.filters.length) order = ordered(codes, order);
+    const codes = codesOf(column, order);
+    if (index < D.filters.length) order = ordered(codes, order, 256 ** column.planes - 1);
     const got = column.texts !== undefined ? texts(column) : column.values ? {get: code => column.values[code - 1]}
       : {get: code => code - 1 + column.min};
-    return {codes, ...got, of: row => codes[row] ? got.get(codes[row]) : null};
+    return {codes, min: column.min, planes: column.planes, ...got, of: row => codes[row] ? got.get(codes[row]) : null};
   });
+}
+function codesOf({planes, rows, at, inOrder}, order) {
+  const codes = new ([Uint8Array, Uint8Array, Uint16Array, Uint32Array, Uint32Array][planes] ?? Float64Array)(rows);
+  const bytes = packed;
+  for (let plane = 0, factor = 1; plane < planes; plane++, factor *= 256, at += rows)
+    if (inOrder) for (let row = 0; row < rows; row++) codes[row] += bytes[at + row] * factor;
+    else for (let row = 0; row < rows; row++) codes[order[row]] += bytes[at + row] * factor;
+  return codes;
 }
 /* Texts by code, 0 being none, each written as how many bytes it shares with the one before, and the rest. */
 function texts({shared, rest, size, texts: count}) {
-  const ends = new Uint32Array(count + 1), bytes = new Uint8Array(size);
+  const ends = new Uint32Array(count + 1), bytes = new Uint8Array(size), given = packed;
   for (let code = 1, at = 0, from = rest, last = 0; code <= count; code++) {
     const first = at;
-    for (let left = packed[shared + code - 1]; left; left--) bytes[at++] = bytes[last++];
-    do bytes[at++] = packed[from]; while (packed[from++]);
+    for (let left = given[shared + code - 1]; left; left--) bytes[at++] = bytes[last++];
+    do bytes[at++] = given[from]; while (given[from++]);
     ends[code] = at;
     last = first;
   }
   const get = code => utf8.decode(bytes.subarray(ends[code - 1], ends[code] - 1));
-  let lower; // all texts at once, for the search
+  let lower, stops; // all texts at once, and where each ends, for the search
   function found(words) {
     const hits = new Uint8Array(count + 1);
     lower ??= utf8.decode(bytes).toLowerCase();
-    let code = 1, end = lower.indexOf('\0');
-    for (let hit = lower.indexOf(words); hit >= 0; hit = lower.indexOf(words, end)) {
-      for (; end < hit; code++) end = lower.indexOf('\0', end + 1);
+    stops ??= lower.length === size ? ends : stopsOf(lower, count);
+    for (let hit = lower.indexOf(words), code = 1; hit >= 0; hit = lower.indexOf(words, stops[code])) {
+      while (stops[code] <= hit) code++;
       hits[code] = 1;
     }
     return hits;
   }
   return {get, found};
 }
-/* The rows in the order that a head was clicked for, or that of the card. */
+function stopsOf(text, count) {
+  const stops = new Uint32Array(count + 1);
+  for (let code = 1; code <= count; code++) stops[code] = text.indexOf('\0', stops[code - 1]) + 1;
+  return stops;
+}
+/* The rows in the order that a head was clicked for, or that of the card; a missing value is last. */
 function rowOrder(card) {
   const column = card.by !== null && card.data[card.columns[card.by].at], rows = everyRow(card.rows[0].rows);
   if (!column && !card.orderedBy.length) return rows;
   const parts = column ? [column] : card.orderedBy.map(index => card.data[index]);
-  const up = column ? card.up : !card.descending;
-  const isOne = parts.length === 1, sum = row => parts.reduce((sum, part) => sum + (part.of(row) ?? 0), 0);
-  const values = Float64Array.from(rows, isOne ? row => parts[0].codes[row] : sum);
-  const [least, most] = values.reduce(([a, b], value) => [Math.min(a, value), Math.max(b, value)], [0, 0]);
-  const ranks = values.map(value => isOne && !value ? most + 1 : up ? value - least : most - value);
-  return ranks.every(Number.isInteger) ? ordered(ranks, rows) : rows.sort((a, b) => ranks[a] - ranks[b] || a - b);
+  const sign = (column ? card.up : !card.descending) ? 1 : -1, values = new Float64Array(rows.length);
+  if (parts.length === 1)
+    for (let row = 0, {codes} = parts[0], last = 256 ** parts[0].planes; row < rows.length; row++)
+      values[row] = codes[row] ? sign * codes[row] : last;
+  else for (const {codes, get} of parts)
+    for (let row = 0; row < rows.length; row++) if (codes[row]) values[row] += sign * get(codes[row]);
+  let least = 0, most = 0, isWhole = true;
+  for (let row = 0; row < rows.length; row++) {
+    const value = values[row];
+    if (value < least) least = value;
+    if (value > most) most = value;
+    if (!Number.isInteger(value)) isWhole = false;
+  }
+  if (!isWhole || most - least >= 2 ** 32) return rows.sort((a, b) => values[a] - values[b] || a - b);
+  const ranks = new Uint32Array(rows.length);
+  for (let row = 0; row < rows.length; row++) ranks[row] = values[row] - least;
+  return ordered(ranks, rows, most - least);
 }
 function frame(card) {
   Object.assign(card, {by: null, up: true, words: '', from: 0, data: unpacked(card.rows)});
@@ -99,24 +121,30 @@ function cellText({format, divisor}, raw) {
   if (typeof raw !== 'number') return textOf(String(raw));
   return format || divisor !== 1 ? formatted(format || 'decimal 2', raw / divisor) : whole(raw);
 }
-/* The rows that are selected and found, in their order, and the sums of their numbers. */
+/* The rows that are selected and found, in order, and sums of their numbers. Plain loops: rows may be millions. */
 function foundRows(card) {
-  const kept = new Uint8Array(card.sorted.length).fill(1);
-  const keep = test => { for (let row = 0; row < kept.length; row++) if (!test(row)) kept[row] = 0; };
+  const {sorted, data} = card, kept = new Uint8Array(sorted.length).fill(1), rows = new Uint32Array(sorted.length);
   for (const [column, code] of selected) {
-    const {codes} = card.data[D.filters.indexOf(column)];
-    keep(row => codes[row] === code);
+    const {codes} = data[D.filters.indexOf(column)];
+    for (let row = 0; row < kept.length; row++) if (codes[row] !== code) kept[row] = 0;
   }
-  const searched = card.words ? card.search.map(index => card.data[index]) : [];
-  const hits = searched.map(({codes, found}) => [codes, found(card.words)]);
-  if (hits.length) keep(row => hits.some(([codes, hit]) => hit[codes[row]]));
-  function add({codes, get}) {
-    let sum = 0;
-    for (let row = 0; row < kept.length; row++) if (kept[row] && codes[row]) sum += get(codes[row]);
-    return sum;
+  const searched = card.words ? card.search.map(index => data[index]) : [];
+  const missed = searched.length ? kept.slice() : null;
+  for (const {codes, found} of searched) {
+    const hits = found(card.words);
+    for (let row = 0; row < kept.length; row++) if (hits[codes[row]]) missed[row] = 0;
   }
-  const totals = card.columns.map(column => card.totals && column.number ? add(card.data[column.at]) : null);
-  return [card.sorted.filter(row => kept[row]), totals];
+  if (missed) for (let row = 0; row < kept.length; row++) kept[row] ^= missed[row];
+  let count = 0;
+  for (let at = 0; at < rows.length; at++) if (kept[sorted[at]]) rows[count++] = sorted[at];
+  const totals = card.columns.map(({number, at}) => card.totals && number ? summed(data[at], kept) : null);
+  return [rows.subarray(0, count), totals];
+}
+function summed({codes, min, get}, kept) {
+  let sum = 0, known = 0;
+  if (min === undefined) for (let row = 0; row < kept.length; row++) sum += kept[row] && codes[row] && get(codes[row]);
+  else for (let row = 0; row < kept.length; row++) if (kept[row] && codes[row]) known++, sum += codes[row];
+  return sum + known * (min - 1 || 0);
 }
 function fill(card, body) {
   const chosen = JSON.stringify([...selected]);
