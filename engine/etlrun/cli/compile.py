@@ -38,7 +38,8 @@ def command(pipeline: Path, relation: str, dialect: str, settings: tuple[str, ..
         elif item.apply is not None:
             click.echo(f"-- {item.name}: made by {item.apply.function} from {', '.join(item.reads)}\n")
         elif item.ask is not None:
-            given, models = ", ".join(item.reads), ", then ".join(item.ask.models)
+            given, names = ", ".join(item.reads), item.ask.models
+            models = ", then ".join((" and ".join(names[:2]), *names[2:]) if item.ask.agree else names)
             click.echo(
                 f"-- {item.name}: the answers of {models} to prompts/{item.ask.prompt}.md for each distinct `{', '.join(item.ask.parts)}` of {given}\n"
             )

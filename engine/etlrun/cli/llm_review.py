@@ -143,7 +143,7 @@ def _cells(line: ReviewLine, outputs: Sequence[Output], has_users: bool) -> list
         str(line.key.rows),
         *("" if share is None else f"{share * 100:.2f}" for share in points),
         answer.status,
-        answer.source if answer.status == "ok" else "",
+        answer.source if answer.status == "ok" else answer.doubt,
     ]
 
 

@@ -210,8 +210,17 @@ def _asked(summary: dict[str, Any]) -> list[str]:
             f"            {counted(summary['asked'], 'key')} asked in {counted(summary['requests'], 'request')} "
             f"for ${summary['usd']:,.4f}; {summary['cached']:,} were known"
         )
+    if ways := summary.get("agreement"):
+        costs = ", ".join(f"{report['source']} ${report['usd']:,.4f}" for report in summary["reports"])
+        lines.append(
+            f"            {' and '.join(ways['models'])} agree on {counted(ways['agreed'], 'key')}; {ways['decided']:,} decided by another model, "
+            f"{ways['review']:,} left for review ({costs})"
+        )
     if summary["labelled_keys"] < keys:
         models = ", ".join(summary["models"])
-        where = f"another model under `{models}` in etlrun.yaml, or overrides/{summary['prompt']}.csv"
+        other = (
+            "a model that decides, as `model` of the step" if ways else f"another model under `{models}` in etlrun.yaml"
+        )
+        where = f"{other}, or overrides/{summary['prompt']}.csv"
         lines.append(f"            for the rest: {where} (`etlrun llm review`)")
     return lines

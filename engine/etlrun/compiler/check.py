@@ -281,6 +281,9 @@ class _Checker:
                 known = tuple(self.profile.models)
                 fix = nearest(name, known) or f"the profile `{self.profile.name}` has {', '.join(known) or 'none'}"
                 scope.error(at, "unknown-model", f"there is no model `{name}`", fix)
+            elif at[0] == "agree" and len(self.profile.models[name]) > 1:
+                message = f"`{name}` is several models, and `agree` takes two single ones"
+                scope.error(at, "wrong-value", message, "give each a name of its own in the profile")
 
     def relation(self, name: str, where: Keys) -> Columns | None:
         if name in self.columns:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,15 @@ from typing import Any
 from etlrun.compiler.check import Checked
 from etlrun.contracts.step import Ask
 from etlrun.diagnostics import counted
-from etlrun.enrich.answers import OVERRIDE, Answers
+from etlrun.enrich.answers import OVERRIDE, Answers, pair_source
 from etlrun.enrich.consent import Consent, after_spending, agree, stop_failure
 from etlrun.enrich.enrichment import Enrichment, count_rows, open_enrichment, read_keys
 from etlrun.enrich.evaluation import NOTHING_EVALUATED, Evaluation, budget_of, check_accuracy
+from etlrun.enrich.tiers import Tier, rounds
 from etlrun.failures import RunFailure
 from etlrun.working import Reporter
+
+WAYS = ("agreed", "decided", "review")
 
 
 def answer_relation(
@@ -47,7 +51,7 @@ def answer_relation(
             answers = enrichment.ask(keys, budget, run, reporter.progress)
         else:
             answers = enrichment.look_up(keys, run, reporter.progress)
-        summary = summary_of(answers, ask, rows, golden)
+        summary = summary_of(answers, ask, rows, golden) | ways_of(answers, enrichment.tiers)
         failure = stop_failure(answers.stopped) if answers.stopped else None
         if consent.may_ask:
             failure = failure or _no_answer(enrichment, answers) or _too_few(summary, ask)
@@ -98,6 +102,20 @@ def summary_of(answers: Answers, ask: Ask, rows: int, golden: Evaluation) -> dic
         "by_source": by_source,
         "reports": [report.as_object() for report in reports],
     }
+
+
+def ways_of(answers: Answers, tiers: Sequence[Tier]) -> dict[str, Any]:
+    """Where two models must agree: the keys on which they do, those that other models decided, and those left for people."""
+    pair = next((together for together in rounds(tiers) if len(together) > 1), None)
+    if pair is None:
+        return {}
+    source, ways = pair_source(pair), Counter[str]()
+    for answer in answers.by_place:
+        if answer.status == "ok":
+            ways["agreed" if answer.source == source else "decided"] += answer.source != OVERRIDE
+        elif answer.status in ("abstained", "refused"):
+            ways["review"] += 1
+    return {"agreement": {"models": [tier.source for tier in pair], **{way: ways[way] for way in WAYS}}}
 
 
 def _no_answer(enrichment: Enrichment, answers: Answers) -> RunFailure | None:

@@ -19,7 +19,7 @@ from etlrun.enrich.keys import Key, Keys
 from etlrun.enrich.report import AskingReport, Stop
 from etlrun.enrich.store import Status, Store, StoredAnswer
 from etlrun.enrich.terms import Budget, Progress, no_progress
-from etlrun.enrich.tiers import Tier
+from etlrun.enrich.tiers import Tier, rounds
 from etlrun.enrich.until_stopped import run_until_stopped
 from etlrun.spec.outputs import Output, Value
 
@@ -31,11 +31,15 @@ NO_CAP = Budget()
 
 
 class Answer(NamedTuple):
-    """What is known of a key: `ok`, `abstained`, `refused`, `failed` or `pending`, the values by output, and who said so."""
+    """What is known of a key: `ok`, `abstained`, `refused`, `failed` or `pending`, the values by output, and who said so.
+
+    `doubt` is what each of two models says that do not agree.
+    """
 
     status: str
     values: Mapping[str, Value]
     source: str = ""
+    doubt: str = ""
 
 
 NEVER_ASKED = Answer("abstained", {})
@@ -99,24 +103,28 @@ def answer_keys(
 ) -> Answers:
     """Ask what was never asked, and give the answer for every key.
 
-    Each model is asked what those before it left open. Where one stops early (budget, quota, a wrong key), the others are not asked any
-    more; what is known is given all the same. Raises RunFailure where the store fails, SpecError for a model's own files.
+    Each model is asked what those before it left open; the two of a pair are asked the same, and what they agree on is settled. Where one
+    stops early (budget, quota, a wrong key), the others are not asked any more; what is known is given all the same. Raises RunFailure where
+    the store fails, SpecError for a model's own files.
     """
     reports: list[AskingReport] = []
     open_keys = [key for key in keys.asked if key.normal not in overrides]
-    for number, tier in enumerate(tiers):
-        if number:
-            open_keys = _still_open(tiers[number - 1], open_keys, store)
-        spent, sent = sum(report.usd for report in reports), sum(report.requests for report in reports)
-        left = replace(
-            budget,
-            usd=None if budget.usd is None else budget.usd - spent,
-            requests=None if budget.requests is None else budget.requests - sent,
-        )
-        report = _ask_tier(tier, open_keys, store, root, environment, left, run, progress)
-        reports.append(report)
-        if report.stopped:
+    for together in rounds(tiers):
+        for tier in together:
+            spent, sent = sum(report.usd for report in reports), sum(report.requests for report in reports)
+            left = replace(
+                budget,
+                usd=None if budget.usd is None else budget.usd - spent,
+                requests=None if budget.requests is None else budget.requests - sent,
+            )
+            report = _ask_tier(tier, open_keys, store, root, environment, left, run, progress)
+            reports.append(report)
+            if report.stopped and report.stopped.reason != "job-at-work":
+                break
+        if any(report.stopped for report in reports):
             break
+        known = _known_in(together, [key.normal for key in open_keys], store)
+        open_keys = [key for key in open_keys if key.normal not in known or known[key.normal].status != "ok"]
     return Answers(keys, known_answers(keys.asked, tiers, store, overrides), tuple(reports))
 
 
@@ -137,13 +145,11 @@ def _known_answers(
 ) -> list[Answer]:
     found: dict[str, Answer] = {key: Answer("ok", values, OVERRIDE) for key, values in overrides.items()}
     wanted = [key.normal for key in keys if key.normal not in found]
-    for tier in tiers:
-        rows = store.judged(tier.questions, wanted)
+    for together in rounds(tiers):
+        rows = _known_in(together, wanted, store)
         failed = {name for name in wanted if name in found and found[name].status == "failed"}
         found.update(
-            (name, _answer(stored.status, stored.answer, stored.source))
-            for name, stored in rows.items()
-            if not (stored.status == "abstained" and name in failed)
+            (name, answer) for name, answer in rows.items() if not (answer.status == "abstained" and name in failed)
         )
         for name in wanted:
             if name not in rows:
@@ -152,9 +158,45 @@ def _known_answers(
     return [found.get(key.normal, PENDING) for key in keys]
 
 
+def _known_in(together: tuple[Tier, ...], keys: Sequence[str], store: Store) -> dict[str, Answer]:
+    """What is known of keys from the models of a round: of two that must agree, where both have been asked."""
+    first, *others = (store.judged(tier.questions, keys) for tier in together)
+    if not others:
+        return {name: _answer(stored.status, stored.answer, stored.source) for name, stored in first.items()}
+    (second,) = others
+    source = pair_source(together)
+    return {name: _agreed(stored, second[name], source) for name, stored in first.items() if name in second}
+
+
+def pair_source(together: tuple[Tier, ...]) -> str:
+    """Who gave an answer on which two models agree."""
+    return " and ".join(tier.source for tier in together)
+
+
 @lru_cache(maxsize=4096)  # a million keys share a few answers: each is held once
 def _answer(status: Status, answer: str, source: str) -> Answer:
     return Answer(status, StoredAnswer(status, answer, "", source).values, source)
+
+
+def _agreed(first: StoredAnswer, second: StoredAnswer, source: str) -> Answer:
+    if "failed" in (first.status, second.status):
+        return Answer("failed", {})
+    if first.status == second.status == "ok":
+        if first.values == second.values:
+            return _answer("ok", first.answer, source)
+    elif first.status != "ok" and second.status != "ok":
+        return Answer("refused" if "refused" in (first.status, second.status) else "abstained", {})
+    return _in_doubt(_said(first), _said(second))
+
+
+@lru_cache(maxsize=4096)
+def _in_doubt(first: str, second: str) -> Answer:
+    return Answer("abstained", {}, doubt=f"{first}; {second}")
+
+
+def _said(stored: StoredAnswer) -> str:
+    values = ", ".join(str(value) for value in stored.values.values()) if stored.status == "ok" else stored.status
+    return f"{stored.source}: {values}"
 
 
 def _ask_tier(
@@ -211,8 +253,3 @@ async def _ask_model(
         )
     finally:
         await client.close()
-
-
-def _still_open(tier: Tier, keys: Sequence[Key], store: Store) -> list[Key]:
-    known = store.judged(tier.questions, [key.normal for key in keys])
-    return [key for key in keys if key.normal not in known or known[key.normal].status != "ok"]

@@ -58,7 +58,7 @@ def compare_answers(
             f"the pipeline `{checked.pipeline.name}` asks no model",
             "name one with an `enrich` step",
         )
-    ask = replace(asking[0].ask, models=models or asking[0].ask.models)
+    ask = replace(asking[0].ask, models=models, agree=False) if models else asking[0].ask
     keys = _sample(keys_of[asking[0].name], count)
     with open_enrichment(checked.project, checked.profile, ask) as enrichment:
         alone = replace(enrichment, overrides={})

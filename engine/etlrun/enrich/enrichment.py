@@ -17,7 +17,7 @@ from etlrun.enrich.keys import Keys, distinct_keys
 from etlrun.enrich.labels import open_labels
 from etlrun.enrich.store import Store
 from etlrun.enrich.terms import Budget, Progress
-from etlrun.enrich.tiers import Tier, tiers_of
+from etlrun.enrich.tiers import Tier, tiers_of, with_a_pair
 from etlrun.failures import RunFailure
 from etlrun.spec.answer_files import overrides_path, read_overrides
 from etlrun.spec.normal_form import MAX_CHARACTERS
@@ -88,7 +88,13 @@ class Enrichment:
 def open_enrichment(project: Project, profile: Profile, ask: Ask) -> Iterator[Enrichment]:
     """What `ask` needs, open for as long as the block runs. Raises RunFailure, and SpecError for mistakes in files."""
     with opened(project, profile, ask.prompt, models_of(profile, ask.models), ask.characters) as found:
-        yield replace(found, personal=ask.personal)
+        tiers = found.tiers
+        if ask.agree:
+            try:
+                tiers = with_a_pair(tiers)
+            except ModelError as error:
+                raise RunFailure("usage", "model-setup", error.message, error.fix) from None
+        yield replace(found, personal=ask.personal, tiers=tiers)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from etlrun.enrich.keys import Key
 from etlrun.enrich.prices import Tariff
 from etlrun.enrich.questions import CANARIES, Question
 from etlrun.enrich.store import SETTLED, Counted, Store
-from etlrun.enrich.tiers import Tier
+from etlrun.enrich.tiers import Tier, rounds
 from etlrun.models._known_models import note_on
 from etlrun.spec.normal_form import PART
 from etlrun.spec.outputs import LabelOutput, LabelsOutput, Value
@@ -21,6 +21,8 @@ from etlrun.spec.personal_kinds import Policy
 TOKENS_PER_CHARACTER = 0.35  # of Vietnamese and English text, until a service has counted some
 ANSWER_TOKENS = 12  # of one item of an answer, its value aside
 SECONDS_A_REQUEST = 4.0
+ENOUGH = 50  # keys that two models have answered, from which it shows how often they agree
+DOUBT = 0.2  # the share on which they do not, until then
 
 
 @dataclass(frozen=True)
@@ -67,25 +69,51 @@ def estimate(
     """
     bills: list[Bill] = []
     still_open = [key for key in keys if key.normal not in overrides]
-    for tier in tiers:
-        known = store.judged(tier.questions, [key.normal for key in still_open]) if store else {}
-        at_work = keys_at_work(store.jobs([question.id for question in tier.questions])) if store else set()
-        missing = [key for key in still_open if key.normal not in known or known[key.normal].status not in SETTLED]
-        waiting = [key for key in missing if key.normal not in at_work]
-        others = counted.setdefault(tier.question.id, set()) if counted is not None else set()
-        fresh = [key for key in waiting if key.normal not in others]
-        others.update(key.normal for key in fresh)
-        earlier = store.counted([question.id for question in tier.questions]) if store else Counted()
-        bill = _bill(tier, len(still_open), fresh, earlier)
-        bills.append(replace(bill, at_work=len(missing) - len(waiting), by_other_steps=len(waiting) - len(fresh)))
-        solved = {key for key, stored in known.items() if stored.status == "ok"}
-        if isinstance(tier.model, LocalModel):
-            finder = tier.model.open(root, tier.question.prompt.outputs)
-            solved |= {key.normal for key in missing if finder.find(key.shown.split(PART)[0])}
-        else:
-            solved |= {key.normal for key in missing}  # it is expected to answer them all
-        still_open = [key for key in still_open if key.normal not in solved]
+    for together in rounds(tiers):
+        settled: set[str] | None = None
+        for tier in together:
+            bill, solved = _bill_and_solved(tier, still_open, store, root, counted)
+            bills.append(bill)
+            settled = solved if settled is None else settled & solved
+        if len(together) > 1:
+            settled = _agreed_on(together, still_open, settled or set(), store)
+        still_open = [key for key in still_open if key.normal not in (settled or set())]
     return bills
+
+
+def _bill_and_solved(
+    tier: Tier, keys: Sequence[Key], store: Store | None, root: Path, counted: dict[str, set[str]] | None
+) -> tuple[Bill, set[str]]:
+    """The bill of a model for keys, and those that it is expected to answer."""
+    known = store.judged(tier.questions, [key.normal for key in keys]) if store else {}
+    at_work = keys_at_work(store.jobs([question.id for question in tier.questions])) if store else set()
+    missing = [key for key in keys if key.normal not in known or known[key.normal].status not in SETTLED]
+    waiting = [key for key in missing if key.normal not in at_work]
+    others = counted.setdefault(tier.question.id, set()) if counted is not None else set()
+    fresh = [key for key in waiting if key.normal not in others]
+    others.update(key.normal for key in fresh)
+    earlier = store.counted([question.id for question in tier.questions]) if store else Counted()
+    bill = _bill(tier, len(keys), fresh, earlier)
+    solved = {key for key, stored in known.items() if stored.status == "ok"}
+    if isinstance(tier.model, LocalModel):
+        finder = tier.model.open(root, tier.question.prompt.outputs)
+        solved |= {key.normal for key in missing if finder.find(key.shown.split(PART)[0])}
+    else:
+        solved |= {key.normal for key in missing}  # it is expected to answer them all
+    return replace(bill, at_work=len(missing) - len(waiting), by_other_steps=len(waiting) - len(fresh)), solved
+
+
+def _agreed_on(together: tuple[Tier, ...], keys: Sequence[Key], answered: set[str], store: Store | None) -> set[str]:
+    """The keys on which two models agree or, where one has not been asked, may: as many as of those that both have answered."""
+    names = [key.normal for key in keys if key.normal in answered]
+    first, second = (store.judged(tier.questions, names) if store else {} for tier in together)
+    both = [name for name in names if name in first and name in second]
+    agreed = {name for name in both if first[name].values == second[name].values}
+    share = 1 - len(agreed) / len(both) if len(both) >= ENOUGH else DOUBT
+    asked = set(both)
+    open_yet = [name for name in names if name not in asked]
+    left = {name for number, name in enumerate(open_yet) if int((number + 1) * share) > int(number * share)}
+    return agreed | {name for name in open_yet if name not in left}
 
 
 def _bill(tier: Tier, keys: int, fresh: Sequence[Key], earlier: Counted) -> Bill:

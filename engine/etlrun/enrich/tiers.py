@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from etlrun.contracts.model import Environment, LanguageModel, LocalModel, Model, ModelError
 from etlrun.enrich.limiter import Limits
@@ -20,12 +21,16 @@ MAX_BATCH = 100
 
 @dataclass(frozen=True)
 class Tier:
-    """A model of a cascade: its question, its name for people (`gemini gemini-2.5-flash`), and its terms where it costs money."""
+    """A model of a cascade: its question, its name for people (`gemini gemini-2.5-flash`), and its terms where it costs money.
+
+    The answers of a `half` count where those of the other half are the same.
+    """
 
     question: Question
     source: str
     model: LanguageModel | LocalModel
     name: str = ""
+    half: Literal["", "first", "second"] = ""
 
     @property
     def questions(self) -> tuple[Question, ...]:
@@ -92,6 +97,26 @@ class Tier:
             self.tariff_by,
             model.more_room,
         )
+
+
+def rounds(tiers: Sequence[Tier]) -> list[tuple[Tier, ...]]:
+    """The models that are asked about the same keys: each by itself, or the two that must agree."""
+    found: list[tuple[Tier, ...]] = []
+    for tier in tiers:
+        if tier.half == "second" and found and found[-1][-1].half == "first":
+            found[-1] = (*found[-1], tier)
+        else:
+            found.append((tier,))
+    return found
+
+
+def with_a_pair(tiers: Sequence[Tier]) -> tuple[Tier, ...]:
+    """The same models, of which the first two must agree. Raises ModelError where they are the same."""
+    first, second, *others = tiers
+    if first.question.id == second.question.id:
+        message = f"both models of `agree` are {first.source}: they always agree"
+        raise ModelError("setup", message, "name two that differ in model or settings")
+    return replace(first, half="first"), replace(second, half="second"), *others
 
 
 def tiers_of(

@@ -5,6 +5,9 @@ Answers are kept in the label store, so that a second run asks nothing. The prom
 what they may hold. Where nobody knows an answer its columns are null: no failure and no guess becomes a label.
 
 `model` names a model of the profile, or several that are asked in this order until one knows. `overrides/PROMPT.csv` goes before all.
+`agree: [cheap_a, cheap_b]` asks two models about each text: an answer counts where both give it. For the others the models of `model` are asked, in
+their order; without one, or where none knows, the text is left for people: `etlrun llm review` shows what each of the two said.
+
 A budget that is used up ends the run with exit code 4 before anything is published; the next run goes on where it stopped.
 
 A column of a source that is tagged `pii` (`phone: {type: string, tags: pii}`) reaches no model, nor does what is derived, renamed or aggregated
@@ -107,7 +110,12 @@ class Enrich(Step):
         "the column that holds the text, or several, in the order of the prompt's `keys`", yaml="key"
     )
     prompt: str = key("the prompt: a file in prompts/")
-    model: tuple[str, ...] = key("the model of the profile that is asked, or several in their order")
+    model: tuple[str, ...] = key("the model of the profile that is asked, or several in their order", default=())
+    agree: tuple[str, ...] = key(
+        "two models of the profile that are asked first, and whose answer counts where it is the same",
+        default=(),
+        example=("cheap_a", "cheap_b"),
+    )
     budget: Spending | None = key("what one run may spend", default=None, example={"usd": 1.0})
     min_coverage: Percent = key(
         "the share of rows that must carry an answer before anything is published", default=Percent(0)
@@ -140,8 +148,9 @@ class Enrich(Step):
     )
 
     def models(self) -> Iterator[tuple[str, At]]:
-        for index, name in enumerate(self.model):
-            yield name, ("model", index)
+        for field in ("agree", "model"):
+            for index, name in enumerate(getattr(self, field)):
+                yield name, (field, index)
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
         for index, name in enumerate(self.key_):
@@ -152,6 +161,10 @@ class Enrich(Step):
         if self.max_characters not in POSSIBLE_CHARACTERS:
             fix = f"give {POSSIBLE_CHARACTERS[0]} to {POSSIBLE_CHARACTERS[-1]}"
             scope.error("max_characters", "wrong-value", f"`{self.max_characters}` is not possible", fix)
+        if not self.model and not self.agree:
+            scope.error((), "missing-key", "`model` is missing", "name a model of the profile: `model: NAME`")
+        if self.agree and len(set(self.agree)) != 2 or len(self.agree) > 2:
+            scope.error("agree", "wrong-value", "`agree` takes two models", "name two different ones: `agree: [a, b]`")
         if self.budget:
             self._check_budget(self.budget, scope.below("budget"))
         if self.eval and path_inside(scope.root, self.eval.golden) is None:
@@ -228,13 +241,16 @@ class Enrich(Step):
         adds = {new: column.name for new, column, _ in self._new_columns(outputs)}
         budget = self.budget or Spending()
         joined = Columns(tuple(answers), unique=("key",))
-        ask = Ask(parts, self.prompt, self.model, joined, adds, budget.usd, budget.keys, self.min_coverage)
+        ask = Ask(
+            parts, self.prompt, (*self.agree, *self.model), joined, adds, budget.usd, budget.keys, self.min_coverage
+        )
         ask = replace(
             ask,
             requests=budget.requests,
             characters=self.max_characters,
             allowed=self.allow_pii,
             personal=self.personal,
+            agree=bool(self.agree),
         )
         return replace(ask, golden=self.eval.golden, min_accuracy=self.eval.min_accuracy) if self.eval else ask
 
