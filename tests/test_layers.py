@@ -26,7 +26,7 @@ LAYERS: tuple[set[str], ...] = (
     {"language", "private"},
     {"spec"},
     {"contracts"},
-    {"reading", "samples", "warehouse"},
+    {"reading", "samples", "warehouse", "lake"},
     KINDS,
     {"compiler"},
     {"lineage"},
@@ -47,6 +47,7 @@ TWO_HALVES = {
 HEAVY = {
     "pyspark",
     "py4j",
+    "deltalake",
     "duckdb",
     "sqlalchemy",
     "pymysql",

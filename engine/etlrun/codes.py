@@ -584,6 +584,13 @@ RUN_CODES: dict[str, Code] = {
         "wait until the other run has ended, then run again",
         1,
     ),
+    "publish-conflict": Code(
+        "another program wrote to a table while a run published to it; the rows of the run are not in it",
+        "two writers of one table, of which the other is not etlrun or never pauses",
+        "look at the table's versions, then `etlrun resume RUN_ID` publishes the rows",
+        1,
+        can_resume=True,
+    ),
     "publish-failed": Code(
         "a sink was not published; its old rows are untouched",
         "the server or the disk refused it or went away",
@@ -597,6 +604,12 @@ RUN_CODES: dict[str, Code] = {
         "start `etlrun resume RUN_ID`: it asks the ledger first",
         1,
         can_resume=True,
+    ),
+    "rows-outside": Code(
+        "rows do not fulfil the condition of `replace_where`",
+        "the relation holds rows of another part of the table than the one it replaces",
+        "filter the relation by the same condition",
+        1,
     ),
     "rows-differ": Code(
         "the server would hold another number of rows than the run computed",
@@ -614,6 +627,18 @@ RUN_CODES: dict[str, Code] = {
         "the server refused the rows",
         "a type or constraint of the table does not allow a value",
         "leave such rows out or change them in the pipeline, or change the table",
+        1,
+    ),
+    "too-many-partitions": Code(
+        "the rows have more partitions than one run writes",
+        "`partition_by` names a column with very many values",
+        "partition by a column with fewer values, such as a month, or leave `partition_by` out",
+        1,
+    ),
+    "unreadable-table": Code(
+        "a table of a lake cannot be read",
+        "its log is damaged, or it needs a feature that etlrun does not know",
+        "look at the files in its folder `_delta_log`",
         1,
     ),
     "value-refused": Code(

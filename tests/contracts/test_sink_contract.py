@@ -15,6 +15,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from deltalake import DeltaTable
 
 from etlrun.compiler.check import Checked
 from etlrun.compiler.producers import check_file
@@ -54,7 +55,14 @@ def _table(project: Project) -> Rows:
     return project.table("out") if (project.folder / "warehouse.duckdb").exists() else []
 
 
+def _delta(project: Project) -> Rows:
+    if not (project.folder / "lake/out").exists():
+        return []
+    return [tuple(row.values()) for row in DeltaTable(project.folder / "lake/out").to_pyarrow_table().to_pylist()]
+
+
 SINKS: dict[str, Tried] = {
+    "delta": Tried("{from: given, path: lake/out, write: replace}", _delta),
     "files": Tried("{from: given, path: out/given.parquet}", _file("out/given.parquet")),
     "table": Tried("{from: given, connection: warehouse, write: replace}", _table),
 }

@@ -10,15 +10,17 @@ from pathlib import Path
 
 from etlrun.compiler.check import Checked
 from etlrun.compiler.plan import make_plan
+from etlrun.contracts.owned_rows import ReplaceWhere
 from etlrun.failures import RunFailure
+from etlrun.lake.snapshot import copy_rows, open_delta, read_snapshot
 from etlrun.language.columns import Column, Columns
 from etlrun.language.dialects import duckdb_sql
 from etlrun.runtime.run import RunOptions, run_pipeline
 from etlrun.runtime.run_records import find_run
 from etlrun.runtime.stage import Staged, from_record, shown_columns, verify_stage
 from etlrun.runtime.table_diff import Side
+from etlrun.sinks.delta import Delta
 from etlrun.sinks.files import Files
-from etlrun.sinks.table import ReplaceWhere
 from etlrun.spec.project import Use
 from etlrun.warehouse.opening import database_reader
 from etlrun.working import Reporter
@@ -52,6 +54,8 @@ def _published(checked: Checked, sink: str, use: Use, work: Path) -> Side:
             message = f"the file {use.value.path} of the sink `{sink}` is not there, or is no Parquet file"
             raise RunFailure("usage", "missing-table", message, "compare a sink that is a table or a Parquet file")
         return replace(_file(str(path), checked.columns[use.value.from_]), title=use.value.path)
+    if isinstance(use.value, Delta):
+        return _lake_table(checked, use, use.value, work)
     table = use.value.table_name(sink)
     with closing(database_reader(checked.project, checked.profile)(use.value.connection)) as database:
         there = database.columns(table)
@@ -62,6 +66,18 @@ def _published(checked: Checked, sink: str, use: Use, work: Path) -> Side:
     return Side(
         f"{use.value.connection}.{table}", there, copied.files, _owned(checked, use), getattr(use.value, "key_", ())
     )
+
+
+def _lake_table(checked: Checked, use: Use, sink: Delta, work: Path) -> Side:
+    root = checked.project.path(sink.path)
+    table = open_delta(root)
+    if table is None:
+        message = f"the Delta table {sink.path} is not there"
+        raise RunFailure("usage", "missing-table", message, f"publish it first: etlrun run {checked.pipeline.name}")
+    snapshot = read_snapshot(root, table)
+    columns = _as_declared(snapshot.columns, shown_columns(checked.columns[sink.from_]))
+    copy_rows(snapshot, columns, work / "rows.parquet")
+    return Side(sink.path, snapshot.columns, (work / "rows.parquet",), _owned(checked, use))
 
 
 def _as_declared(there: Columns, declared: Columns) -> Columns:

@@ -73,29 +73,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from sqlglot import exp
-
 from etlrun.contracts.connection import Load, Publish, Write
 from etlrun.contracts.database_sink import DatabaseSink
+from etlrun.contracts.owned_rows import ReplaceWhere
 from etlrun.contracts.published_columns import PublishedColumns, published_columns_key
 from etlrun.contracts.row_history import RowHistory
 from etlrun.contracts.sink import Publication
 from etlrun.language.columns import Columns
-from etlrun.language.expressions import ExpressionError, parse
-from etlrun.spec.fields import Described, Expr, key
+from etlrun.spec.fields import Described, key
 from etlrun.spec.scope import Scope
 
 NEWER_TYPES = ("date", "timestamp", "tinyint", "smallint", "int", "bigint", "decimal")
-
-
-@dataclass(frozen=True)
-class ReplaceWhere(Described):
-    """The part of a table that a run owns."""
-
-    replace_where: Expr = key(
-        "a condition on the relation's columns: the rows that are replaced, and that the new rows must fulfil",
-        example="month = $month",
-    )
 
 
 @dataclass(frozen=True)
@@ -190,7 +178,7 @@ class Table(DatabaseSink):
         return "merge" if isinstance(self.write, MergeNewer) else "replace_where"
 
     def place(self, name: str) -> tuple[str, str, str]:
-        part = _one_spelling(self.write.replace_where) if isinstance(self.write, ReplaceWhere) else ""
+        part = self.write.spelled if isinstance(self.write, ReplaceWhere) else ""
         return *super().place(name)[:2], part
 
     @property
@@ -245,14 +233,3 @@ class Table(DatabaseSink):
             history,
             newer=self.write.merge_newer if isinstance(self.write, MergeNewer) else "",
         )
-
-
-def _one_spelling(condition: str) -> str:
-    """A condition without what does not matter: spaces, and the case of words and columns. As it is where it is none; `verify` says so."""
-    try:
-        tree = parse(condition)
-    except ExpressionError:
-        return condition
-    for found in tree.find_all(exp.Identifier):
-        found.set("this", found.name.lower())
-    return tree.sql(dialect="spark")

@@ -1,0 +1,34 @@
+"""The rule that keeps an older run from putting its rows over newer ones, whatever keeps the account of runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from etlrun.failures import RunFailure
+
+MOST_AHEAD = timedelta(days=1)  # of another machine's clock, that may be right
+STARTED = re.compile(r"\d{8}T\d{6}Z")
+
+
+def refuse_newer_runs(table: str, run_id: str, found: Iterable[str]) -> None:
+    """Raises RunFailure where one of the runs `found` in a table started after `run_id`.
+
+    A run of the far future does not count: a clock was wrong then, and must not stop all later runs.
+    """
+    latest = format(datetime.now(UTC) + MOST_AHEAD, "%Y%m%dT%H%M%SZ")
+    newer = max((run for run in found if started(run_id) < started(run) <= latest), default="")
+    if newer:
+        raise RunFailure(
+            "sink",
+            "newer-run",
+            f"the table `{table}` holds the rows of {newer}, which started after this run",
+            "its rows are newer: run the pipeline again; a clock that is ahead counts for a day at most",
+        )
+
+
+def started(run_id: str) -> str:
+    """The part of a run's id that says when it started; the rest only tells runs of one second apart. Empty for what is no id."""
+    found = STARTED.match(run_id)
+    return found.group() if found else ""

@@ -1,0 +1,36 @@
+"""`replace_where`: the rows of a table that a run owns, whatever sink writes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from etlrun.language.expressions import ExpressionError, parse
+from etlrun.spec.fields import Described, Expr, key
+
+
+@dataclass(frozen=True)
+class ReplaceWhere(Described):
+    """The part of a table that a run owns."""
+
+    replace_where: Expr = key(
+        "a condition on the relation's columns: the rows that are replaced, and that the new rows must fulfil",
+        example="month = $month",
+    )
+
+    @property
+    def spelled(self) -> str:
+        """The condition without what does not matter, so that equal ones are equal texts."""
+        return _one_spelling(self.replace_where)
+
+
+def _one_spelling(condition: str) -> str:
+    """A condition without what does not matter: spaces, and the case of words and columns. As it is where it is none; `verify` says so."""
+    try:
+        tree = parse(condition)
+    except ExpressionError:
+        return condition
+    for found in tree.find_all(exp.Identifier):
+        found.set("this", found.name.lower())
+    return tree.sql(dialect="spark")

@@ -1,0 +1,1 @@
+"""Tables of a lake: staged Parquet files become part of a table in one commit, without reading a row."""

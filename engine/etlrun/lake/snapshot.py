@@ -1,0 +1,164 @@
+"""One version of a Delta table: its columns, its files with the values of their partitions, and a copy of its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from etlrun.failures import RunFailure
+from etlrun.language.arrow import type_of_arrow
+from etlrun.language.columns import Column, Columns
+from etlrun.language.duckdb_words import name, parquet, text, type_name
+from etlrun.spec.packages import needing_packages
+from etlrun.stopping import cancelling
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow
+    from deltalake import DeltaTable
+
+READABLE = {
+    "timestampNtz",
+    "v2Checkpoint",
+    "vacuumProtocolCheck",
+}  # features that change nothing about the rows of a file
+OTHERWISE = "write the table again without it, or read a copy"
+
+
+@dataclass(frozen=True)
+class LakeFile:
+    """A file of a table: its path as the log writes it, and the values of its partition as text."""
+
+    path: str
+    partition: Mapping[str, str | None]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A version of the table in the folder `root`."""
+
+    root: Path
+    version: int
+    columns: Columns
+    partition_by: tuple[str, ...]
+    files: tuple[LakeFile, ...]
+
+    def path(self, file: LakeFile) -> Path:
+        return self.root / unquote(file.path)
+
+
+def open_delta(root: Path, version: int | None = None) -> DeltaTable | None:
+    """The Delta table in a folder; None where there is none. Raises RunFailure where it cannot be read."""
+    with needing_packages("delta", "`delta`"):
+        from deltalake import DeltaTable
+        from deltalake.exceptions import DeltaError, TableNotFoundError
+    try:
+        return DeltaTable(root, version=version)
+    except TableNotFoundError:
+        return None
+    except (DeltaError, OSError, ValueError) as error:
+        message = f"the Delta table {root} cannot be read: {str(error).splitlines()[0]}"
+        raise RunFailure("sink", "unreadable-table", message, "look at the files in its folder `_delta_log`") from error
+
+
+def read_snapshot(root: Path, table: DeltaTable) -> Snapshot:
+    """What a version holds. Raises RunFailure for a table whose files alone do not say what its rows are."""
+    _refuse_features(root, table)
+    columns = []
+    for field in _arrow_schema(table):
+        kind = type_of_arrow(_without_zone(field.type))
+        if kind is None:
+            raise _unreadable(root, f"its column `{field.name}` is {field.type}")
+        columns.append(Column(field.name, kind, field.nullable))
+    files = tuple(files_of(table))
+    outside = next((file.path for file in files if ":" in file.path.split("/")[0] or file.path.startswith("/")), None)
+    if outside is not None:
+        raise _unreadable(root, f"it has the file {outside} outside its folder")
+    return Snapshot(root, table.version(), Columns(tuple(columns)), tuple(table.metadata().partition_columns), files)
+
+
+def files_of(table: DeltaTable) -> Iterator[LakeFile]:
+    import pyarrow as pa
+
+    prefix = "partition."
+    for row in pa.table(table.get_add_actions(flatten=True)).to_pylist():
+        values = {key.removeprefix(prefix): _text(value) for key, value in row.items() if key.startswith(prefix)}
+        yield LakeFile(str(row["path"]), values)
+
+
+def copy_rows(snapshot: Snapshot, columns: Columns, target: Path) -> int:
+    """Copy the rows of a version into the Parquet file `target`, in the types of `columns`; gives their number. Raises RunFailure."""
+    import duckdb
+
+    try:
+        with duckdb.connect() as connection, cancelling(connection.interrupt):
+            connection.execute("SET TimeZone = 'UTC'")
+            found = connection.execute(
+                f"COPY ({_rows(connection, snapshot, columns)}) TO {text(str(target))} (FORMAT parquet)"
+            )
+            return int(found.fetchall()[0][0])
+    except duckdb.Error as error:
+        raise _unreadable(snapshot.root, str(error).splitlines()[0]) from error
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, columns: Columns) -> str:
+    """The statement that gives the rows; values of partitions come from a table of the files."""
+    paths = [str(snapshot.path(file)) for file in snapshot.files]
+    if not paths:
+        return f"SELECT {', '.join(_null(item) for item in columns)} WHERE false"
+    keys = {key.lower(): f"p{number}" for number, key in enumerate(snapshot.partition_by)}
+    connection.execute(f"CREATE TEMP TABLE parts ({', '.join(f'{at} VARCHAR' for at in ('path', *keys.values()))})")
+    rows = [
+        (path, *(file.partition.get(key) for key in snapshot.partition_by))
+        for path, file in zip(paths, snapshot.files, strict=True)
+    ]
+    connection.executemany(f"INSERT INTO parts VALUES ({', '.join('?' for _ in range(len(keys) + 1))})", rows)
+    source = parquet(paths).removesuffix(")") + ", union_by_name = true, filename = '__etlrun_file')"
+    there = {str(row[0]).lower() for row in connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()}
+    values = ", ".join(_value(item, keys, there) for item in columns)
+    return f"SELECT {values} FROM {source} f JOIN parts p ON f.__etlrun_file = p.path"
+
+
+def _value(item: Column, keys: Mapping[str, str], there: set[str]) -> str:
+    lower = item.name.lower()
+    if lower not in keys and lower not in there:
+        return _null(item)
+    value = f"p.{keys[lower]}" if lower in keys else f"f.{name(item.name)}"
+    return f"CAST({value} AS {type_name(item.type)}) AS {name(item.name)}"
+
+
+def _null(item: Column) -> str:
+    return f"CAST(NULL AS {type_name(item.type)}) AS {name(item.name)}"
+
+
+def _refuse_features(root: Path, table: DeltaTable) -> None:
+    protocol, configuration = table.protocol(), table.metadata().configuration
+    unknown = sorted(set(protocol.reader_features or ()) - READABLE)
+    if unknown:
+        raise _unreadable(root, f"its rows are stored with {', '.join(unknown)}, which etlrun does not read")
+    mapped = configuration.get("delta.columnMapping.mode", "none")
+    if mapped != "none":
+        raise _unreadable(root, f"its columns are stored under other names (`delta.columnMapping.mode` is {mapped})")
+
+
+def _unreadable(root: Path, why: str) -> RunFailure:
+    return RunFailure("source", "unreadable-table", f"the Delta table {root} cannot be read: {why}", OTHERWISE)
+
+
+def _arrow_schema(table: DeltaTable) -> pyarrow.Schema:
+    import pyarrow as pa
+
+    return pa.schema(table.schema().to_arrow())
+
+
+def _without_zone(kind: pyarrow.DataType) -> pyarrow.DataType:
+    import pyarrow as pa
+
+    return pa.timestamp("us") if pa.types.is_timestamp(kind) else kind
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value).lower() if isinstance(value, bool) else str(value)

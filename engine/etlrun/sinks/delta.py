@@ -1,0 +1,211 @@
+"""`delta` - publishes a relation as a table of Delta Lake, in one commit.
+
+The folder `path` is the table. Its new files are the staged ones, which are linked into it (or copied from another disk), so that a publish
+reads no row; `partition_by` makes DuckDB write them again, a file for each partition. A reader sees the version before or the new one, and
+the versions before stay readable until somebody runs VACUUM.
+
+```yaml
+sinks:
+  daily_views:
+    delta: {from: profile, path: lake/daily_views, partition_by: [month], write: {replace_where: month = '2022-04'}}
+```
+
+`write` says what becomes of the rows that are there: `replace` puts the new ones in their place, and their columns too, which a notice tells;
+`replace_where` replaces partitions, so its condition is `column = value` for columns of `partition_by`, joined by `and`; `append` adds.
+A run publishes once: its id is in the log of the table. Rows that the last run appended already are not appended again, and an older run
+never replaces a newer one. Where another program commits meanwhile the publish is tried again; rows that it wrote are not replaced.
+
+It needs `pip install 'etlrun[delta]'`. Columns of type timestamp make a table that readers of version 3 can read (`timestampNtz`).
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any, Literal
+
+from sqlglot import exp
+
+from etlrun.contracts.owned_rows import ReplaceWhere
+from etlrun.contracts.published_columns import (
+    PublishedColumns,
+    published_columns_key,
+    required_columns,
+    verify_columns,
+    with_descriptions,
+)
+from etlrun.contracts.sink import Publication, Sink, published_file
+from etlrun.language.columns import Column, Columns
+from etlrun.spec.fields import key
+from etlrun.spec.paths import OUTSIDE, path_inside
+from etlrun.spec.scope import HIDDEN, Scope
+
+if TYPE_CHECKING:
+    from etlrun.lake.commits import Write
+
+PARTITIONS = (
+    "string",
+    "date",
+    "boolean",
+    "tinyint",
+    "smallint",
+    "int",
+    "bigint",
+)  # types whose text is one for all readers
+UNNAMEABLE = frozenset(" ,;{}()\n\t=")
+HOW = "write `column = value` for columns of `partition_by`, joined by `and`"
+
+
+@dataclass(frozen=True)
+class Delta(Sink):
+    """Publishes a relation as a table of Delta Lake, in one commit."""
+
+    from_: str = key("the relation to publish", yaml="from")
+    path: str = key("the table's folder, relative to the project's folder", example="lake/orders")
+    write: Literal["replace", "append"] | ReplaceWhere = key("`replace`, `append`, or `{replace_where: condition}`")
+    partition_by: tuple[str, ...] = key("the columns whose values divide the table", default=(), example=("month",))
+    columns: PublishedColumns = published_columns_key()
+    min_rows: int = key("fewer rows than this are not published", default=1)
+
+    def verify(self, columns: Columns, scope: Scope) -> None:
+        for index, name in enumerate(self.partition_by):
+            found = scope.column(columns, name, ("partition_by", index))
+            if name in columns and found.type.name not in PARTITIONS:
+                fix = f"partition by a column of type {', '.join(PARTITIONS)}"
+                message = f"`{found.name}` is {found.type}, which cannot be a partition"
+                scope.error(("partition_by", index), "type-mismatch", message, fix)
+            if name.lower() in [earlier.lower() for earlier in self.partition_by[:index]]:
+                scope.error(("partition_by", index), "column-exists", f"`{name}` is here twice", "remove one of them")
+        shown = [item for item in columns if not item.name.startswith(HIDDEN)]
+        if shown and len(shown) == len(self._keys(columns)):
+            fix = "leave one of them out of `partition_by`"
+            scope.error(
+                "partition_by", "wrong-value", "every column is a partition, and the files would have none", fix
+            )
+        for item in shown:
+            if UNNAMEABLE.intersection(item.name):
+                fix = "give it another name: `rename`"
+                scope.error("from", "bad-name", f"`{item.name}` has a character that no Delta column may have", fix)
+            if "null" in str(item.type):
+                fix = "`drop` it, or `cast` it to the type that it should have"
+                scope.error("from", "type-mismatch", f"`{item.name}` is {item.type}, which a table cannot hold", fix)
+        if "://" in self.path:
+            fix = "write a folder of the project, such as `lake/orders`"
+            scope.error(
+                "path", "wrong-value", "a Delta table is a folder of this machine, and the path is an address", fix
+            )
+        elif path_inside(scope.root, self.path) is None:
+            scope.error("path", "file-unreadable", OUTSIDE, "choose a path inside it")
+        verify_columns(self.columns, columns, scope)
+        if isinstance(self.write, ReplaceWhere):
+            self._owned(columns, scope)
+
+    def place(self, name: str) -> tuple[str, str, str]:
+        part = self.write.spelled if isinstance(self.write, ReplaceWhere) else ""
+        return "", posixpath.normpath(self.path), part
+
+    def published(self, columns: Columns) -> Columns:
+        return with_descriptions(self.columns, columns)
+
+    def required(self) -> tuple[str, ...]:
+        return required_columns(self.columns)
+
+    def replaces_all(self) -> bool:
+        return self.write == "replace"
+
+    def look_ahead(self, publication: Publication) -> str:
+        from etlrun.lake.delta_log import foresee
+
+        table, notices = foresee(published_file(publication.root, self.path), publication, self._write(publication))
+        if table is None:
+            return f"creates the Delta table {self.path}"
+        doing = {"replace": "replaces the rows of", "append": "appends to"}
+        start = doing[self.write] if isinstance(self.write, str) else "replaces partitions of"
+        return "; ".join([f"{start} the Delta table {self.path}", *notices])
+
+    def publish(self, publication: Publication) -> dict[str, Any]:
+        from etlrun.lake.delta_log import publish
+
+        write = self._write(publication)
+        committed = publish(published_file(publication.root, self.path), publication, write)
+        return {
+            "file": self.path,
+            "write": write.mode,
+            "rows": publication.rows,
+            "checksum": publication.checksum,
+            "version": committed.version,
+            **({"period": write.period} if write.period else {}),
+            **({"notices": list(committed.notices)} if committed.notices else {}),
+        }
+
+    def _write(self, publication: Publication) -> Write:
+        from etlrun.lake.commits import Write
+
+        keys = tuple(item.name for item in self._keys(publication.columns))
+        if isinstance(self.write, ReplaceWhere):
+            owned = self._owned(publication.columns, publication.scope)
+            return Write("replace_where", keys, owned)
+        return Write(self.write, keys)
+
+    def _keys(self, columns: Columns) -> list[Column]:
+        return [item for name in self.partition_by if (item := columns.get(name)) is not None]
+
+    def _owned(self, columns: Columns, scope: Scope) -> Mapping[str, str]:
+        """The values of partition columns that `replace_where` names, as text; mistakes go to `scope`."""
+        assert isinstance(self.write, ReplaceWhere)
+        at = ("write", "replace_where")
+        tree = scope.condition(columns, self.write.replace_where, at)
+        if tree is None:
+            return {}
+        found: dict[str, str] = {}
+        keys = {item.name.lower(): item for item in self._keys(columns)}
+        for part in _parts(tree):
+            item, value = _equality(part, keys)
+            if item is None or value is None or found.get(item.name, value) != value:
+                scope.error(at, "wrong-value", "a Delta table is replaced by whole partitions", HOW)
+                return {}
+            found[item.name] = value
+        return found
+
+
+def _parts(tree: exp.Expr) -> Iterator[exp.Expr]:
+    """The conditions that `and` joins."""
+    tree = tree.unnest()
+    if isinstance(tree, exp.And):
+        yield from _parts(tree.left)
+        yield from _parts(tree.right)
+    else:
+        yield tree
+
+
+def _equality(tree: exp.Expr, keys: Mapping[str, Column]) -> tuple[Column | None, str | None]:
+    """The partition column and the value, as text, of `column = value`; None where the condition is something else."""
+    if not isinstance(tree, exp.EQ):
+        return None, None
+    left, right = tree.left.unnest(), tree.right.unnest()
+    if isinstance(right, exp.Column):
+        left, right = right, left
+    item = keys.get(left.name.lower()) if isinstance(left, exp.Column) else None
+    return item, _text(right, item) if item is not None else None
+
+
+def _text(node: exp.Expr, item: Column) -> str | None:
+    """A constant as the text of a partition's value."""
+    while isinstance(node, (exp.Cast, exp.Paren)):
+        node = node.this
+    if isinstance(node, exp.Boolean):
+        return "true" if node.this else "false"
+    sign = "-" if isinstance(node, exp.Neg) else ""
+    node = node.this if isinstance(node, exp.Neg) else node
+    if not isinstance(node, exp.Literal):
+        return None
+    try:
+        if item.type.is_integer:
+            return str(int(sign + node.name))
+        if item.type.name == "date":
+            return date.fromisoformat(node.name).isoformat()
+    except ValueError:
+        return None
+    return node.name if node.is_string and node.name else None
