@@ -320,3 +320,10 @@ def test_plan_and_summary_say_how_many_files_are_in_the_cache(tmp_path: Path) ->
     second = project.run(pipeline)
     assert "read      views: 3 rows from 3 files, 2 in the cache, 2 broken" in second.err
     assert (tmp_path / "out.csv").read_text().split() == ["id", "1", "1", "2"]
+
+
+def test_an_age_that_is_none_is_a_mistake_in_its_place(tmp_path: Path) -> None:
+    project = RunProject(tmp_path)
+    project.write("etlrun.yaml", "profiles:\n  local:\n    parts: {keep: 1 month}\n")
+    found = project.run("plan", project.pipeline(SPEC))
+    assert (found.code, "etlrun.yaml:3:19: wrong-value: `1 month` is not an age" in found.err) == (2, True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -24,7 +25,6 @@ from etlrun.reading.explaining import explain_bytes, first_bytes
 from etlrun.reading.inventory import shown, take_inventory
 from etlrun.reading.source import FileSource, TextSource
 from etlrun.runtime.blame import located
-from etlrun.runtime.inputs import rows_of_days
 from etlrun.runtime.parts import SourceParts, parts_of
 from etlrun.runtime.run_folder import RunFolder
 from etlrun.spec.ages import allowed_at_most, read_age, shown_age
@@ -270,12 +270,11 @@ def _rounded_up(share: float) -> str:
 
 def _refuse_empty_days(name: str, read_result: ReadResult, inventory: Inventory) -> None:
     """A day whose files hold a header or blank lines only is as empty as a file of no bytes."""
-    days: dict[date, int] = {}
+    days: Counter[date] = Counter()
     for file in inventory.files:
         if file.date is not None and file.date not in inventory.may_be_empty:
-            days[file.date] = days.get(file.date, 0) + read_result.bad_rows_of.get(file.path, 0)
-    counted = rows_of_days(read_result) if days else {}
-    bare = sorted(day for day, bad_rows in days.items() if not bad_rows and not counted.get(str(day)))
+            days[file.date] += read_result.rows_of.get(file.path, 0) + read_result.bad_rows_of.get(file.path, 0)
+    bare = sorted(day for day, records in days.items() if not records)
     if bare:
         raise RunFailure(
             "source",
