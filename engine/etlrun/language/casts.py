@@ -39,6 +39,17 @@ _INFINITE_AS_FLOAT = (
     "case when isnan(_1) or abs(_1) < 3.4028235677973366e38 then _1 "
     "when _1 > 0 then cast('inf' as double) when _1 < 0 then cast('-inf' as double) end"
 )
+# `12e-3` as `0.012`: DuckDB cuts digits behind an exponent off where it should round, and wants room for those before the point.
+_DIGITS = "ltrim(regexp_replace(regexp_replace(text_, '[eE].*', ''), '[^0-9]', '', 'g'), '0')"
+_ALL = "length(regexp_replace(regexp_replace(text_, '[eE].*', ''), '[^0-9]', '', 'g'))"
+_POINT = f"(try_cast(regexp_extract(text_, '[0-9+-]*$') as int) + length(regexp_extract(text_, '^[+-]?([0-9]*)', 1)) - {_ALL} + length({_DIGITS}))"
+_WITHOUT_EXPONENT = (
+    f"list_extract(list_transform([_1], lambda text_: case when not regexp_matches(text_, '^[+-]?[0-9.]+[eE]') or {_POINT} is null then text_ "
+    f"when {_DIGITS} = '' then '0' else regexp_extract(text_, '^-') || case "
+    f"when {_POINT} <= 0 then '0.' || repeat('0', least(-{_POINT}, 40)) || {_DIGITS} "
+    f"when {_POINT} < length({_DIGITS}) then left({_DIGITS}, {_POINT}) || '.' || substr({_DIGITS}, {_POINT} + 1) "
+    f"else {_DIGITS} || repeat('0', least({_POINT} - length({_DIGITS}), 40)) end end), 1)"
+)
 
 
 def castable(source: Type, target: Type) -> bool:
@@ -89,7 +100,8 @@ def _prepared(value: exp.Expr, source: Type, target: Type) -> exp.Expr:
     if target.is_integer and not source.is_integer and source.is_numeric:
         return duckdb("trunc(_1)", value)
     if source.name in ("float", "double") and target.name == "decimal":
-        return duckdb("case when isfinite(_1) then cast(cast(_1 as double) as varchar) end", value)
+        finite = duckdb("case when isfinite(_1) then cast(cast(_1 as double) as varchar) end", value)
+        return duckdb(_WITHOUT_EXPONENT, finite)
     if source.name == "bigint" and target.name == "float":
         return duckdb("cast(_1 as double)", value)  # as in Spark, where a direct cast can be lost
     if source.name == "double" and target.name == "float":
@@ -114,7 +126,7 @@ def _prepared_text(value: exp.Expr, target: Type) -> exp.Expr:
     if target.is_integer:
         return _guarded(value, NUMERIC_TEXT["integer"], target)
     if target.name == "decimal":
-        return _guarded(value, NUMERIC_TEXT["decimal"], target)
+        return duckdb(_WITHOUT_EXPONENT, _guarded(value, NUMERIC_TEXT["decimal"], target))
     if target.is_numeric:
         return _guarded(value, NUMERIC_TEXT["fraction"], target)
     if target.name == "boolean":
