@@ -104,6 +104,19 @@ def test_eval_scores_answers_and_its_exit_code_gates(project: Project) -> None:
     assert "kind: 4 of 5 right (80.0%, 95% interval 37.6% to 96.4%)" in passed.out
 
 
+def test_eval_shows_a_model_as_much_of_a_key_as_the_step_does(project: Project) -> None:
+    enrich(project, more="max_characters: 300")
+    with service() as served:
+        assert run(project, served).code == 0
+        golden(project, truth(served))
+        arguments = ("llm", "eval", "kind", "golden.csv", "--model", "kinds")
+        asked = len(served.records)
+        assert run(project, served, *arguments, "--max-characters", "300").code == 0
+        assert len(served.records) == asked
+        assert run(project, served, *arguments).code == 0
+        assert len(served.records) == asked + 1
+
+
 def test_golden_keys_in_the_pipeline_stop_a_run_before_anything_else_is_asked(project: Project) -> None:
     enrich(project, more="eval: {golden: golden.csv, min_accuracy: 90%}")
     with service() as served:

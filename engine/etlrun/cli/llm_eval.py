@@ -15,6 +15,7 @@ from etlrun.cli.options import gathered
 from etlrun.cli.reporting import reporting
 from etlrun.cli.words import table_text, tell
 from etlrun.diagnostics import counted
+from etlrun.spec.normal_form import MAX_CHARACTERS, POSSIBLE_CHARACTERS
 from etlrun.spec.project import Project, find_project
 
 if TYPE_CHECKING:
@@ -39,9 +40,23 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the figures as JUnit XML too: a test for each output and each label.",
 )
+@click.option(
+    "--max-characters",
+    "characters",
+    type=click.IntRange(POSSIBLE_CHARACTERS[0], POSSIBLE_CHARACTERS[-1]),
+    default=MAX_CHARACTERS,
+    show_default=True,
+    help="The characters of a key that a model sees: those of the step that is meant.",
+)
 @gathered(AskingOptions)
 def command(
-    prompt: str, golden: Path, min_accuracy: float | None, as_json: bool, junit: Path | None, options: AskingOptions
+    prompt: str,
+    golden: Path,
+    min_accuracy: float | None,
+    as_json: bool,
+    junit: Path | None,
+    characters: int,
+    options: AskingOptions,
 ) -> None:
     """Score the answers to PROMPT for the keys of GOLDEN.csv, whose other columns hold the right answers.
 
@@ -50,7 +65,7 @@ def command(
     """
     project = find_project(Path.cwd())
     names = chosen_models(project.profile(options.profile), options.models)
-    found = _evaluated(project, prompt, golden, names, options)
+    found = _evaluated(project, prompt, golden, names, characters, options)
     if as_json:
         summary = {
             "prompt": prompt,
@@ -71,14 +86,15 @@ def command(
 
 
 def _evaluated(
-    project: Project, prompt: str, golden: Path, models: tuple[str, ...], options: AskingOptions
+    project: Project, prompt: str, golden: Path, models: tuple[str, ...], characters: int, options: AskingOptions
 ) -> Evaluation:
     from etlrun.enrich.enrichment import models_of, opened
     from etlrun.enrich.evaluation import evaluate
     from etlrun.enrich.terms import Budget
 
     profile, limit = project.profile(options.profile), project.settings.confirm_above_usd
-    with reporting("llm eval") as reporter, opened(project, profile, prompt, models_of(profile, models)) as enrichment:
+    asked = models_of(profile, models)
+    with reporting("llm eval") as reporter, opened(project, profile, prompt, asked, characters) as enrichment:
         return evaluate(enrichment, golden, options.consent(reporter), Budget(), limit, "eval", reporter.progress)
 
 

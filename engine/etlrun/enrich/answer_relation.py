@@ -15,6 +15,7 @@ from etlrun.enrich.answers import OVERRIDE, Answers, pair_source
 from etlrun.enrich.consent import Consent, after_spending, agree, stop_failure
 from etlrun.enrich.enrichment import Enrichment, count_rows, open_enrichment, read_keys
 from etlrun.enrich.evaluation import NOTHING_EVALUATED, Evaluation, budget_of, check_accuracy
+from etlrun.enrich.labels import NETWORK_FIX, store_on_network
 from etlrun.enrich.tiers import Tier, rounds
 from etlrun.failures import RunFailure
 from etlrun.working import Reporter
@@ -39,6 +40,8 @@ def answer_relation(
     """
     rows = count_rows(paths)
     keys = read_keys(paths, ask)
+    if wrong := store_on_network(checked.project, checked.profile):
+        reporter.warn(f"{wrong}: {NETWORK_FIX}")
     with open_enrichment(checked.project, checked.profile, ask) as enrichment:
         golden = NOTHING_EVALUATED
         if consent.may_ask:

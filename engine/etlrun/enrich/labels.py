@@ -6,12 +6,15 @@ import os
 from pathlib import Path
 
 from etlrun.contracts.connection import ServerAccess
+from etlrun.enrich.network_files import network_file_system
 from etlrun.enrich.store import Store
 from etlrun.failures import RunFailure
 from etlrun.spec.packages import needing_packages
 from etlrun.spec.paths import path_inside
 from etlrun.spec.project import Profile, Project, wrong_labels
 from etlrun.warehouse.opening import filled
+
+NETWORK_FIX = "let `labels` of the profile name a file on a local disk, or a connection to a database"
 
 
 def open_labels(project: Project, profile: Profile) -> Store:
@@ -26,6 +29,17 @@ def open_labels(project: Project, profile: Profile) -> Store:
     with needing_packages(named.kind, f"the label store in the connection `{text}`"):
         lines = named.value.lines(text, project.data_folder, filled)
     return open_store(lines)
+
+
+def store_on_network(project: Project, profile: Profile) -> str:
+    """What is wrong with a label store whose file is on a network file system; `""` where it is on another, or on a server."""
+    text = filled(profile.labels)
+    if text in profile.connections or wrong_labels(text, profile.connections):
+        return ""
+    kind = network_file_system((project.data_folder / text).parent)
+    if not kind:
+        return ""
+    return f"the label store {text} is on a network file system ({kind}), where SQLite may lose or mix up answers of runs on several machines"
 
 
 def _file(root: Path, text: str) -> Path:

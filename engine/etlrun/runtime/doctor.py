@@ -30,7 +30,20 @@ def examine(project: Project, profile: Profile) -> Iterator[HealthFinding]:
     for name, uses in profile.models.items():
         for use in uses:
             yield from _references(f"model {name} ({use.kind})", use.value)
+    if profile.models:
+        yield from _labels(project, profile)
     yield judge_clock(time.time())
+
+
+def _labels(project: Project, profile: Profile) -> Iterator[HealthFinding]:
+    from etlrun.enrich.labels import NETWORK_FIX, store_on_network
+
+    wrong = store_on_network(project, profile)
+    yield (
+        HealthFinding("warning", "label store", wrong, NETWORK_FIX)
+        if wrong
+        else HealthFinding("ok", "label store", filled(profile.labels))
+    )
 
 
 def _packages() -> Iterator[str]:
