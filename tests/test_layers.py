@@ -26,6 +26,7 @@ LAYERS: tuple[set[str], ...] = (
     {"language", "private"},
     {"spec"},
     {"contracts"},
+    {"storage"},
     {"reading", "samples", "warehouse", "lake"},
     KINDS,
     {"compiler"},

@@ -85,9 +85,9 @@ SPEC_CODES: dict[str, Code] = {
         "add the column to `by`, or aggregate it: `max(column)`",
     ),
     "path-outside": Code(
-        "a path leads out of the project and its `roots`",
-        "the path is absolute, or a link or `..` leads to another folder",
-        "move the file into the project, or name its folder in `etlrun.yaml`",
+        "a path leads out of the project and its `roots`, or to a store that the project file does not name",
+        "the path is absolute, or a link or `..` leads to another folder; or it is a URL below no prefix of `storage`, `data` and `roots`",
+        "move the file into the project, or name its folder or its store in `etlrun.yaml`",
     ),
     "pii-in-prompt": Code(
         "a column that is tagged `pii`, or is made from one, would be sent to a model",
@@ -326,6 +326,24 @@ RUN_CODES: dict[str, Code] = {
     ),
     "missing-file": Code(
         "a file does not exist", "the path is wrong, or the file did not arrive", "correct the path", 1
+    ),
+    "missing-bucket": Code(
+        "a bucket or container of a store is not there",
+        "the URL is misspelt, or `endpoint` or `region` lead to another store",
+        "correct the URL, or make the bucket",
+        1,
+    ),
+    "storage-refused": Code(
+        "a store refuses access",
+        "the identity of the run is another than expected, has expired, or lacks a right",
+        "correct the credentials under `storage:`, or give the identity the right that the page of the storage names",
+        1,
+    ),
+    "storage-failed": Code(
+        "a store gives no good answer, after it was asked several times",
+        "the network, the `endpoint` or the `region` is wrong, or the store is overloaded",
+        "run again when the store answers",
+        1,
     ),
     "unreadable-file": Code(
         "a file or folder cannot be read",

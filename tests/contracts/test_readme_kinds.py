@@ -159,6 +159,22 @@ def test_the_connection_keeps_the_contract_of_reading(
         contract.test_a_value_of_another_type_ends_the_read(kind, declared, tmp_path / f"e{number}")
 
 
+@of("storages")
+def test_objects_are_read_from_the_storage_below_its_prefix_only(kind: str, tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.write(
+        "etlrun.yaml",
+        f"storage: {{{kind}://media/logs: {{{kind}: {{mounted: {tmp_path}}}}}}}\nprofiles: {{local: {{}}}}\n",
+    )
+    project.write("media/logs/a 1%20.csv", "shop\nA\nB\n")
+    source = "sources:\n  s: {csv: {path: PATH, columns: {shop: string}}}\nsinks:\n  out: {files: {from: s, path: out.csv}}\n"
+    good = project.pipeline(source.replace("PATH", f"{kind}://media/logs/*.csv"), "good")
+    done = etlrun(tmp_path, good)
+    assert (done.code, (tmp_path / "out.csv").read_text()) == (0, "shop\nA\nB\n")
+    other = project.pipeline(source.replace("PATH", f"{kind}://media/other/*.csv"), "other")
+    assert f"`storage: {{{kind}://media/other: {{{kind}: {{}}}}}}`" in etlrun(tmp_path, "check", other).out
+
+
 @of("engines")
 def test_the_engine_keeps_its_contract_and_logs(kind: str, tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()

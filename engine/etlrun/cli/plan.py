@@ -82,6 +82,8 @@ def _plan_project(profile: str, engine: str, settings: tuple[str, ...], *, as_js
 
 def _source(checked: Checked, name: str) -> dict[str, Any]:
     from etlrun.reading.inventory import take_inventory
+    from etlrun.storage.stores import open_stores
+    from etlrun.warehouse.opening import filled
 
     use = checked.pipeline.sources[name]
     wanted = use.value.wanted(checked.places)
@@ -89,7 +91,7 @@ def _source(checked: Checked, name: str) -> dict[str, Any]:
         return {"kind": use.kind, "rows": len(rows)}
     if wanted is None:
         return _table(checked, name)
-    inventory = take_inventory(wanted)
+    inventory = take_inventory(wanted, open_stores(checked.project, checked.profile, filled))
     found = {
         "kind": use.kind,
         "files": len(inventory.files),

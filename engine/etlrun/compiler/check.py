@@ -37,11 +37,11 @@ class Checked:
     @property
     def places(self) -> Places:
         """The folders from which its sources may read files."""
-        return self.project.places(self.pipeline.values)
+        return self.project.places(self.pipeline.values, self.profile)
 
     def scope(self, where: Keys) -> Scope:
         """The scope of the kind that stands at `where`."""
-        return _scope(self.pipeline, self.project, where, self.columns, [], Sight())
+        return _scope(self.pipeline, self.project, self.profile, where, self.columns, [], Sight())
 
 
 def check_pipeline(
@@ -68,6 +68,7 @@ def check_pipeline(
 def _scope(
     pipeline: Pipeline,
     project: Project,
+    profile: Profile,
     where: Keys,
     relations: Mapping[str, Columns],
     problems: list[Diagnostic],
@@ -94,7 +95,7 @@ def _scope(
         mapping,
         project.mapping_names,
         problems,
-        project.places(pipeline.values),
+        project.places(pipeline.values, profile),
         names,
         sight,
         publishers,
@@ -118,7 +119,17 @@ class _Checker:
 
     def scope(self, where: Keys, sight: Sight, relations: Mapping[str, Columns] | None = None) -> Scope:
         known = self.columns if relations is None else relations
-        return _scope(self.pipeline, self.project, where, known, self.problems, sight, self.publishers, self.mappings)
+        return _scope(
+            self.pipeline,
+            self.project,
+            self.profile,
+            where,
+            known,
+            self.problems,
+            sight,
+            self.publishers,
+            self.mappings,
+        )
 
     def complain(self, where: Keys, code: str, message: str, fix: str = "") -> None:
         self.problems.append(self.document.diagnose_key(where, code, message, fix))

@@ -102,8 +102,8 @@ class Trouble:
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file to read: its absolute path, the day it holds where the source has days, its size in bytes, when it changed last (ns since
-    1970), and its device and inode.
+    """A file to read: its absolute path or its URL, the day it holds where the source has days, its size in bytes, when it changed last (ns
+    since 1970), and its device and inode. A copy that was fetched from a store lies `at` another path, and its `sha256` is known.
 
     `state` is what else tells this content of the file from another: of a local file its inode and the time when anything of it changed
     last, of an object its version. A slice of a file has an `end`: only the lines that start in the bytes from `start` up to `end` are read.
@@ -117,6 +117,13 @@ class InputFile:
     start: int = 0
     end: int | None = None
     state: str = ""
+    copy: str = ""
+    sha256: str = ""
+
+    @property
+    def at(self) -> str:
+        """Where its bytes are on this machine."""
+        return self.copy or self.path
 
 
 @dataclass(frozen=True)

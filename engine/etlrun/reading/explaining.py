@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+from etlrun.contracts.source import InputFile
 from etlrun.reading.compression import DAMAGE, open_text
 from etlrun.reading.lines import BOM
 
@@ -21,11 +22,11 @@ BINARY = (
 )
 
 
-def first_bytes(path: str) -> bytes:
+def first_bytes(found: InputFile) -> bytes:
     """The first bytes of a file's text; none where it cannot be read."""
     try:
-        with open(path, "rb") as file:
-            return open_text(file, path).read(LOOKED_AT)
+        with open(found.at, "rb") as file:
+            return open_text(file, found.path).read(LOOKED_AT)
     except DAMAGE:
         return b""
 

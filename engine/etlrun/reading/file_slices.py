@@ -34,7 +34,7 @@ def _can_be_cut(file: InputFile) -> bool:
     if compression_of(file.path) is not None:
         return False
     try:
-        with open(file.path, "rb") as stream:
+        with open(file.at, "rb") as stream:
             head = stream.read(len(BOM) + LOOKED_AT + 1)
     except OSError:
         return False  # who reads it says what is wrong with it

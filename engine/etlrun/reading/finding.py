@@ -18,10 +18,13 @@ from etlrun.spec.paths import OUTSIDE_ROOTS, Places
 
 @dataclass(frozen=True)
 class FoundFile:
-    """A file below a path, and what its folder says of it."""
+    """A file below a path: its size in bytes, when it changed last (ns since 1970), and its device and inode; none of an object of a store."""
 
     path: str
-    status: os.stat_result
+    size: int
+    modified: int
+    identity: tuple[int, int] = (0, 0)
+    state: str = ""
 
 
 @dataclass
@@ -73,7 +76,7 @@ class FileFinder:
             yield _unreadable(folder, error)
             return
         for name in names:
-            if not (_is_marker(name) and (part[0] != name[0] or name.endswith(".crc"))):
+            if not (is_marker(name) and (part[0] != name[0] or name.endswith(".crc"))):
                 yield from self._fitting(os.path.join(folder, name), rest)
 
     def _at(self, path: str, above: tuple[str, ...]) -> Iterator[FoundFile | Trouble]:
@@ -86,7 +89,10 @@ class FileFinder:
         if not self._is_inside(path):
             yield self._outside(path)
         elif stat.S_ISREG(status.st_mode):
-            yield FoundFile(path, status) if is_utf8(path) else _no_text(path)
+            identity = (status.st_dev, status.st_ino)
+            state = f"{status.st_ino} {status.st_ctime_ns}"
+            found = FoundFile(path, status.st_size, status.st_mtime_ns, identity, state)
+            yield found if is_utf8(path) else _no_text(path)
         elif not stat.S_ISDIR(status.st_mode):
             fix = "let the path lead to files that hold data"
             yield Trouble("unreadable-file", path, "this is neither a file nor a folder", fix)
@@ -97,7 +103,7 @@ class FileFinder:
 
     def _inside_folder(self, folder: str, above: tuple[str, ...]) -> Iterator[FoundFile | Trouble]:
         try:
-            names = sorted(name for name in os.listdir(folder) if not _is_marker(name))
+            names = sorted(name for name in os.listdir(folder) if not is_marker(name))
         except OSError as error:
             yield _unreadable(folder, error)
             return
@@ -138,7 +144,7 @@ def shown_path(path: str) -> str:
     return os.fsencode(path).decode("utf-8", errors="backslashreplace")
 
 
-def _is_marker(name: str) -> bool:
+def is_marker(name: str) -> bool:
     """Whether a file of that name is no data by the custom of Hadoop and Spark: `_SUCCESS`, `.part.crc`."""
     return name.startswith(("_", ".")) or name.endswith(".crc")
 

@@ -32,7 +32,7 @@ def read_footers(order: ReadRequest, wanted: Sequence[WantedColumn]) -> ReadResu
     files = order.inventory.files
     for index, file in enumerate(files):
         order.progress(f"looking at {order.name}", index, len(files))
-        with _opened(file.path) as footer:
+        with _opened(file) as footer:
             rows[file.path] = footer.metadata.num_rows
             layout, wrong = _layout(footer, wanted)
         problems.extend((f"{file.path}: {problem}", fix) for problem, fix in wrong)
@@ -50,16 +50,16 @@ def read_footers(order: ReadRequest, wanted: Sequence[WantedColumn]) -> ReadResu
     return ReadResult(tuple(parts), sum(rows.values()), notices=absent, rows_of=rows)
 
 
-def _opened(path: str) -> pyarrow.parquet.ParquetFile:
+def _opened(file: InputFile) -> pyarrow.parquet.ParquetFile:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        return pq.ParquetFile(path)
+        return pq.ParquetFile(file.at)
     except (pa.ArrowInvalid, OSError) as error:
         detail = str(error).split("\n", 1)[0]
         raise RunFailure(
-            "source", "damaged-file", f"{path}: not a whole Parquet file ({detail})", "fetch it again"
+            "source", "damaged-file", f"{file.path}: not a whole Parquet file ({detail})", "fetch it again"
         ) from error
 
 

@@ -15,7 +15,10 @@ from etlrun.contracts.source import InputFile, Inventory, Trouble, Wanted
 from etlrun.reading.compression import COMPRESSIONS, UNREAD_ENDINGS, compression_of, without_ending
 from etlrun.reading.explaining import UNREAD_FIX, explain_known
 from etlrun.reading.finding import FileFinder
+from etlrun.reading.object_finding import ObjectFinder
 from etlrun.spec.dates import day_path
+from etlrun.spec.urls import is_url
+from etlrun.storage.stores import Stores
 
 MAGIC = (
     (b"\x1f\x8b", "gzip"),
@@ -31,13 +34,13 @@ MAGIC = (
 )
 
 
-def take_inventory(wanted: Wanted) -> Inventory:
-    """Look for the files that `wanted` describes."""
+def take_inventory(wanted: Wanted, stores: Stores | None = None) -> Inventory:
+    """Look for the files that `wanted` describes; `stores` are asked for URLs."""
     taken = time.time_ns()
-    return replace(_found(FileFinder(wanted.places), wanted), taken=taken)
+    return replace(_found(_finder(wanted, stores), wanted), taken=taken)
 
 
-def _found(finder: FileFinder, wanted: Wanted) -> Inventory:
+def _found(finder: FileFinder | ObjectFinder, wanted: Wanted) -> Inventory:
     if not wanted.days:
         found = _look(finder, wanted.template, None)
         troubles = found.troubles if found.files or found.troubles else (_nothing_at(wanted),)
@@ -50,24 +53,28 @@ def _found(finder: FileFinder, wanted: Wanted) -> Inventory:
     return _inspected(Inventory(files, missing, troubles=(*troubles, *absent)), wanted)
 
 
-def _look(finder: FileFinder, path: str, day: datetime.date | None) -> Inventory:
+def _finder(wanted: Wanted, stores: Stores | None) -> FileFinder | ObjectFinder:
+    if not is_url(wanted.template):
+        return FileFinder(wanted.places)
+    paths = [day_path(wanted.template, day) for day in wanted.days] or [wanted.template]
+    return ObjectFinder(wanted.places, stores or Stores(), paths)
+
+
+def _look(finder: FileFinder | ObjectFinder, path: str, day: datetime.date | None) -> Inventory:
     """What a path holds, and what stands in the way of knowing it."""
     files, troubles = [], []
     for found in finder.find(path):
         if isinstance(found, Trouble):
             troubles.append(found)
             continue
-        status = found.status
-        identity = (status.st_dev, status.st_ino)
-        state = f"{status.st_ino} {status.st_ctime_ns}"
-        files.append(InputFile(found.path, day, status.st_size, status.st_mtime_ns, identity, state=state))
+        files.append(InputFile(found.path, day, found.size, found.modified, found.identity, state=found.state))
     return Inventory(tuple(files), troubles=tuple(troubles))
 
 
 def _no_day(wanted: Wanted, day: datetime.date) -> Trouble:
     return Trouble(
         "missing-day",
-        str(wanted.places.project / day_path(wanted.template, day)),
+        _shown(wanted, day_path(wanted.template, day)),
         f"the day {day} has no file",
         f"put it there, or allow it: `missing: [{day}]`",
     )
@@ -76,10 +83,14 @@ def _no_day(wanted: Wanted, day: datetime.date) -> Trouble:
 def _nothing_at(wanted: Wanted) -> Trouble:
     return Trouble(
         "missing-file",
-        str(wanted.places.project / wanted.template),
+        _shown(wanted, wanted.template),
         "there is no such file",
         "check the path; a relative one starts at the project's folder",
     )
+
+
+def _shown(wanted: Wanted, path: str) -> str:
+    return path if is_url(path) else str(wanted.places.project / path)
 
 
 def _inspected(inventory: Inventory, wanted: Wanted) -> Inventory:
@@ -87,7 +98,7 @@ def _inspected(inventory: Inventory, wanted: Wanted) -> Inventory:
     empty: list[datetime.date] = []
     for file in inventory.files:
         if file.size > 0:
-            troubles.extend(_trouble_in(file, wanted.form))
+            troubles.extend(() if is_url(file.at) else trouble_in(file, wanted.form))
         elif file.date is not None and file.date in wanted.may_be_empty:
             empty.append(file.date)
         elif not wanted.may_be_empty.every:
@@ -98,9 +109,10 @@ def _inspected(inventory: Inventory, wanted: Wanted) -> Inventory:
     return Inventory(kept, inventory.missing, tuple(empty), tuple(troubles), wanted.may_be_empty)
 
 
-def _trouble_in(file: InputFile, form: str) -> Iterator[Trouble]:
+def trouble_in(file: InputFile, form: str) -> Iterator[Trouble]:
+    """What the first bytes of a file say against reading it."""
     try:
-        with open(file.path, "rb") as stream:
+        with open(file.at, "rb") as stream:
             head = stream.read(16)
     except OSError as error:
         yield Trouble(
@@ -141,21 +153,24 @@ def _foreign_text(file: InputFile, head: bytes, found: str) -> Iterator[Trouble]
 
 
 def _doubles(files: Sequence[InputFile]) -> Iterator[Trouble]:
-    seen: dict[tuple[int, int], str] = {}
+    seen: dict[object, str] = {}
+    paths = {file.path for file in files}
     texts: dict[str, str] = {}
     for file in files:
-        if file.identity in seen:
+        identity = file.path if is_url(file.path) else file.identity
+        if identity in seen:
             yield Trouble(
                 "double-file",
                 file.path,
-                f"the same file is read twice (also as {seen[file.identity]})",
+                f"the same file is read twice (also as {seen[identity]})",
                 "remove one of them",
             )
-        seen[file.identity] = file.path
+        seen[identity] = file.path
         plain = without_ending(file.path)
         if plain == file.path:
             continue
-        other = plain if os.path.exists(plain) else texts.get(plain)
+        is_there = plain in paths or (not is_url(plain) and os.path.exists(plain))
+        other = plain if is_there else texts.get(plain)
         if other:
             message = f"the same file is there twice, also as {other}"
             yield Trouble("double-file", file.path, message, "remove one of them")

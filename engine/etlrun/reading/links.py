@@ -10,6 +10,7 @@ from pathlib import Path
 from etlrun.contracts.engine import DAY, StatementError
 from etlrun.contracts.source import InputFile
 from etlrun.failures import RunFailure
+from etlrun.reading.fetching import origin
 
 
 def link_files(files: Sequence[InputFile], folder: Path) -> None:
@@ -20,7 +21,7 @@ def link_files(files: Sequence[InputFile], folder: Path) -> None:
     for number, file in enumerate(files):
         link = folders[file.date] / f"{number:06}.parquet"
         try:
-            os.symlink(os.path.realpath(file.path), link)
+            os.symlink(os.path.realpath(file.at), link)
             found = os.stat(link)
         except OSError as error:
             fix = "see that the file stays, and that `runs:` is on a file system that knows links"
@@ -40,7 +41,7 @@ def as_damaged_file(error: StatementError, said: str, folders: Iterable[str]) ->
         shown = "/".join(folder.split("/")[-3:])  # what stands before it may be spelled as a URI
         found = re.search(rf"{re.escape(shown)}/((?:{DAY}=[0-9-]+/)?[0-9]+\.parquet)", said)
         if found:
-            file = os.path.realpath(os.path.join(folder, found.group(1)))
+            file = origin(os.path.realpath(os.path.join(folder, found.group(1))))
             reason = error.detail.rpartition(found.group())[2].strip("\"': .") or "it cannot be decoded"
             message = f"{file}: the engine cannot read the file ({reason})"
             return StatementError("damaged-file", message, source=Path(folder).parent.name)

@@ -24,7 +24,7 @@ def records_in(
     `progress` hears of every piece that is read, `line_ends` how many line ends are in a slice.
     """
     try:
-        stream = open(file.path, "rb")  # noqa: SIM115 - closed below
+        stream = open(file.at, "rb")  # noqa: SIM115 - closed below
     except OSError as error:
         raise _unreadable(file, error) from error
     with stream:
@@ -59,7 +59,7 @@ def refuse_changed(files: Iterable[InputFile]) -> None:
     """Raises RunFailure for a file that is not as it was found."""
     for file in files:
         try:
-            now = os.stat(file.path)
+            now = os.stat(file.at)
         except OSError as error:
             raise _unreadable(file, error) from error
         _refuse_changed(file, now)

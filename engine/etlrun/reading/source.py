@@ -11,12 +11,14 @@ from typing import ClassVar, Literal
 from etlrun.contracts.source import Source, Wanted, keyed
 from etlrun.language.columns import DATE, NULL, Column, Columns
 from etlrun.reading.finding import fixed_part, leads_up
+from etlrun.reading.object_finding import OUTSIDE_URLS
 from etlrun.reading.records import Field
 from etlrun.spec.ages import HOW, read_age
 from etlrun.spec.dates import DATE_COLUMN, Dates, DatesError, Days, calendar, check_template, has_placeholder
 from etlrun.spec.fields import Described, Label, Percent, Scalar, Size, TypeText, key
-from etlrun.spec.paths import OUTSIDE_ROOTS, Places
+from etlrun.spec.paths import OUTSIDE_ROOTS, Places, fix_of_url
 from etlrun.spec.scope import Scope
+from etlrun.spec.urls import UrlError, is_url, read_url
 
 Absence = Literal["fail", "warn", "skip"] | tuple[Scalar, ...]
 
@@ -82,7 +84,8 @@ class FileSource(Source):
     form: ClassVar[Literal["text", "parquet"]] = "text"
 
     path: str = key(
-        "the file or folder, in the project's folder or below one of the `roots` of `etlrun.yaml`; `{date:yyyyMMdd}` stands for a day, "
+        "the file or folder, in the project's folder or below one of the `roots` of `etlrun.yaml`, or a URL of a store that it names, such as "
+        "`s3://lake/raw/*.json.gz`; `{date:yyyyMMdd}` stands for a day, "
         "`*` for any characters of a name; every other character stands for itself"
     )
     columns: Mapping[str, DeclaredColumn] = key("column: type, in the order of the relation")
@@ -183,13 +186,6 @@ class FileSource(Source):
             return ()
 
     def _check_place(self, scope: Scope) -> None:
-        address = re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", self.path)
-        if address is not None:
-            fix = "copy the files into the folder `data`, or mount them below one of the `roots` of etlrun.yaml"
-            scope.error(
-                "path", "wrong-value", f"`{address[0]}` begins an address, and sources read files of this machine", fix
-            )
-            return
         if "{date}" in self.path:
             fix = "say how the day is written: `{date:yyyy-MM-dd}` or `{date:yyyyMMdd}`"
             scope.error("path", "wrong-value", "`{date}` does not say how a day is written in the path", fix)
@@ -203,11 +199,24 @@ class FileSource(Source):
             fix = "write `/` between folders: in double quotes `\\n` is a line break and `\\t` a tab"
             scope.error("path", "wrong-value", "the path has a line break, a tab or another control character", fix)
             return
+        if is_url(self.path):
+            self._check_url(scope)
+            return
         start = fixed_part(self.path)
         if leads_up(self.path):
             scope.error("path", "path-outside", "`..` behind a `*` or a day", "write the path without `..`")
         elif not scope.places.holds(start):
             scope.error("path", "path-outside", OUTSIDE_ROOTS, scope.places.fix(start))
+
+    def _check_url(self, scope: Scope) -> None:
+        try:
+            whole, start = read_url(self.path), read_url(fixed_part(self.path))
+        except UrlError as error:
+            scope.error("path", "wrong-value", str(error), error.fix)
+            return
+        if not scope.places.holds_url(start):
+            folder = start.parent if start == whole and not self.path.endswith("/") else start
+            scope.error("path", "path-outside", OUTSIDE_URLS, fix_of_url(folder))
 
     def _check_absences(self, scope: Scope) -> None:
         for name, absence in (("missing", self.missing), ("empty", self.empty)):

@@ -50,11 +50,11 @@ class TameFile:
 def find_tame(files: Sequence[InputFile], rules: LineRules) -> list[TameFile]:
     """Those of `files` that are tame, in order."""
     looked = [
-        file for file in files if file.end is None and compression_of(file.path) is None and can_be_named(file.path)
+        file for file in files if file.end is None and compression_of(file.path) is None and can_be_named(file.at)
     ]
     slices = [(file, start) for file in looked for start in range(0, file.size, SLICE)]
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        looks = list(threads.map(lambda one: _look_at(one[0].path, one[1], rules), slices))
+        looks = list(threads.map(lambda one: _look_at(one[0].at, one[1], rules), slices))
     found: dict[str, TameFile | None] = {}
     for (file, _), look in zip(slices, looks, strict=True):
         before = found.get(file.path, TameFile(file, 0, False))
@@ -76,7 +76,7 @@ def as_lines(files: Sequence[TameFile], *, has_header: bool) -> str:
     )
     return (
         f"SELECT coalesce(l, '') AS l, file_index::INT AS file, [{days}][file_index::BIGINT + 1] AS day, "
-        f"[{matched}][file_index::BIGINT + 1] AS is_matched FROM read_csv({file_names(tame.file.path for tame in files)}, {options})"
+        f"[{matched}][file_index::BIGINT + 1] AS is_matched FROM read_csv({file_names(tame.file.at for tame in files)}, {options})"
     )
 
 

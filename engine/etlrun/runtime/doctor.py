@@ -11,8 +11,11 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 
 from etlrun.contracts.health import HealthFinding, Level
+from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
 from etlrun.spec.project import Profile, Project
+from etlrun.storage.object_store import StoreError
+from etlrun.storage.stores import open_stores
 from etlrun.warehouse.opening import filled, open_connection
 
 LEAST_DISK = 1_000_000_000
@@ -25,6 +28,7 @@ def examine(project: Project, profile: Profile) -> Iterator[HealthFinding]:
     yield HealthFinding("ok", "packages", ", ".join(_packages()))
     yield from _disk(project)
     yield from _asked(f"engine {profile.engine.kind}", profile.engine.value.examine)
+    yield from _stores(project, profile)
     for name in profile.connections:
         yield from _connection(project, profile, name)
     for name, uses in profile.models.items():
@@ -67,6 +71,22 @@ def _disk(project: Project) -> Iterator[HealthFinding]:
         f"{free / 1e9:,.1f} GB free for {runs}",
         "" if level == "ok" else "a run stages its sources and results there",
     )
+
+
+def _stores(project: Project, profile: Profile) -> Iterator[HealthFinding]:
+    """Whether each store that the project file names lists what is in it."""
+    stores = open_stores(project, profile, filled)
+    for url in dict.fromkeys(project.places({}, profile).urls):
+        began = time.monotonic()
+        try:
+            found = stores.of(url).names_in(url)
+            if not found:
+                stores.of(url).refuse_missing(url)
+        except StoreError as error:
+            yield HealthFinding("trouble", f"store {url}", str(error).removeprefix(f"{url}: "), error.fix)
+            continue
+        took = time.monotonic() - began
+        yield HealthFinding("ok", f"store {url}", f"lists {counted(len(found), 'name')} in {took:.1f} s")
 
 
 def _connection(project: Project, profile: Profile, name: str) -> Iterator[HealthFinding]:

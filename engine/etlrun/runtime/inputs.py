@@ -21,11 +21,15 @@ from etlrun.contracts.engine import ParquetFiles
 from etlrun.contracts.source import InputFile, Inventory, ReadResult
 from etlrun.failures import RunFailure
 from etlrun.language.duckdb_words import name, parquet
+from etlrun.reading.inventory import take_inventory
 from etlrun.reading.opened import changed
 from etlrun.reading.source import FileSource, TextSource
 from etlrun.runtime.run_folder import RunFolder
 from etlrun.spec.dates import DATE_COLUMN
+from etlrun.spec.urls import is_url
 from etlrun.stopping import cancelling
+from etlrun.storage.stores import open_stores
+from etlrun.warehouse.opening import filled
 from etlrun.working import Reporter, work
 
 CHUNK = 1 << 20
@@ -44,8 +48,10 @@ class Inputs:
         self.reporter = reporter
         self.intakes: Mapping[str, ReadResult] = {}
         self.rows: dict[str, int] = {}
-        files = [file for inventory in inventories.values() for file in inventory.files]
-        self.digests = Digests([file.path for file in files] if checked.project.settings.hash_inputs else [])
+        files = [file.path for inventory in inventories.values() for file in inventory.files]
+        self.takes_digests = checked.project.settings.hash_inputs
+        self.digests = Digests([path for path in files if self.takes_digests and not is_url(path)])
+        self.changed: set[str] = set()  # the URLs of objects that are not as they were found
 
     def __enter__(self) -> Inputs:
         self.write()
@@ -59,6 +65,11 @@ class Inputs:
             self.rows.update(_rows_of_files(read_result, self.inventories[source].files))
         self.write()
 
+    def keep_digests(self, fetched: Inventory) -> None:
+        """Take over the digests of objects of a store, which are taken while they are fetched."""
+        if self.takes_digests:
+            self.digests.found.update({file.path: file.sha256 for file in fetched.files if file.sha256})
+
     def finish(self) -> None:
         """Wait for the digests, and raise RunFailure for a file that did not stay as it was."""
         work(
@@ -70,8 +81,26 @@ class Inputs:
 
     def refuse_changed(self) -> None:
         """Raises RunFailure for a file that did not stay as it was."""
-        for file in (file for inventory in self.inventories.values() for file in inventory.files if _has_changed(file)):
-            raise changed(file.path)
+        for source, inventory in self.inventories.items():
+            if any(is_url(file.path) for file in inventory.files):
+                self._list_again(source)
+            for file in inventory.files:
+                if self._has_changed(file):
+                    raise changed(file.path)
+
+    def _list_again(self, source: str) -> None:
+        """Note which objects of a store are not as they were found. Raises RunFailure where the store does not say."""
+        wanted = self.checked.pipeline.sources[source].value.wanted(self.checked.places)
+        now = take_inventory(wanted, open_stores(self.checked.project, self.checked.profile, filled))
+        for trouble in now.troubles:
+            if trouble.code.startswith("storage-"):
+                raise RunFailure("source", trouble.code, f"{trouble.path}: {trouble.message}", trouble.fix)
+        found = {file.path: (file.size, file.modified) for file in now.files}
+        before = self.inventories[source].files
+        self.changed |= {file.path for file in before if found.get(file.path) != (file.size, file.modified)}
+
+    def _has_changed(self, file: InputFile) -> bool:
+        return file.path in self.changed if is_url(file.path) else _has_changed(file)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -109,7 +138,7 @@ class Inputs:
                     "rows": self.rows.get(file.path),
                     "bad_rows": counted.bad_rows_of.get(file.path, 0) if counted else None,
                     "sha256": self.digests.found.get(file.path),
-                    "changed": True if read_result and _has_changed(file) else None,
+                    "changed": True if read_result and self._has_changed(file) else None,
                 }
             )
             for file in self.inventories[source].files

@@ -20,6 +20,8 @@ from etlrun.runtime.basis import Ledgers, find_basis, why_again
 from etlrun.runtime.record import Record
 from etlrun.runtime.run_records import StoredRun, stored_runs
 from etlrun.stopping import safe_point
+from etlrun.storage.stores import open_stores
+from etlrun.warehouse.opening import filled
 from etlrun.working import EVERY_SECONDS, in_background
 
 LAST = "project.json"  # beside the folders of runs: what became of each pipeline of the last run of the project
@@ -64,7 +66,8 @@ class Reasons:
         if last is None:
             return "it has not run yet"
         wanted = {source: use.value.wanted(checked.places) for source, use in checked.pipeline.sources.items()}
-        inventories = {source: take_inventory(files) for source, files in wanted.items() if files is not None}
+        stores = open_stores(checked.project, checked.profile, filled)
+        inventories = {source: take_inventory(files, stores) for source, files in wanted.items() if files is not None}
         return why_again(checked, find_basis(checked, inventories, self.ledgers), last, self.ledgers)
 
     def published(self, name: str) -> None:

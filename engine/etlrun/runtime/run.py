@@ -189,9 +189,7 @@ class _Run:
         """A session that knows the sources, which are read while it starts."""
         starting = in_background(lambda: self.engine.start(Workspace(self.folder.path), filled))
         try:
-            intakes = read_sources(
-                self.checked, inputs.inventories, list(inputs.inventories), self.folder, self.reporter
-            )
+            intakes = read_sources(self.checked, inputs, list(inputs.inventories), self.folder, self.reporter)
             inputs.count(intakes)
             session = wait_for(starting)
         except Stopped:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shutil
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
@@ -16,20 +17,24 @@ from etlrun.compiler.check import Checked
 from etlrun.compiler.producers import ProjectPipelines, published_tables
 from etlrun.compiler.project_graph import check_all
 from etlrun.contracts.engine import ParquetFiles
-from etlrun.contracts.source import Inventory, ReadRequest, ReadResult, Source
+from etlrun.contracts.source import Inventory, ReadRequest, ReadResult, Source, Trouble
 from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
 from etlrun.language.arrow import write_parquet
 from etlrun.language.columns import Columns
 from etlrun.reading.explaining import explain_bytes, first_bytes
-from etlrun.reading.inventory import shown, take_inventory
+from etlrun.reading.fetching import COPIES, Fetching
+from etlrun.reading.inventory import shown, take_inventory, trouble_in
 from etlrun.reading.source import FileSource, TextSource
 from etlrun.runtime.blame import located
+from etlrun.runtime.inputs import Inputs
 from etlrun.runtime.parts import SourceParts, parts_of
 from etlrun.runtime.run_folder import RunFolder
 from etlrun.spec.ages import allowed_at_most, read_age, shown_age
 from etlrun.spec.project import Use
-from etlrun.warehouse.opening import database_reader
+from etlrun.spec.urls import is_url
+from etlrun.storage.stores import open_stores
+from etlrun.warehouse.opening import database_reader, filled
 from etlrun.working import Reporter, work
 
 SHOWN = 12
@@ -87,20 +92,26 @@ def _who_publishes(checked: Checked, name: str, use: Use, code: str) -> str:
 def find_files(checked: Checked, names: list[str], reporter: Reporter) -> dict[str, Inventory]:
     """The files of the sources in `names`. Raises RunFailure with everything that stands in the way of reading them."""
     found: dict[str, Inventory] = {}
+    stores = open_stores(checked.project, checked.profile, filled)
     for name in names:
         wanted = checked.pipeline.sources[name].value.wanted(checked.places)
-        found[name] = take_inventory(wanted) if wanted else Inventory(())
-    troubles = [(name, trouble) for name, inventory in found.items() for trouble in inventory.troubles]
-    if troubles:
-        name, first = troubles[0]
-        lines = [f"`{name}`: {trouble.message}: {trouble.path}" for name, trouble in troubles[:SHOWN]]
-        more = [f"and {len(troubles) - SHOWN} more"] if len(troubles) > SHOWN else []
-        failure = RunFailure("source", first.code, "\n".join([*lines, *more]), first.fix)
-        raise located(checked, checked.pipeline.sources[name].where, failure)
+        found[name] = take_inventory(wanted, stores) if wanted else Inventory(())
+    _refuse(checked, [(name, trouble) for name, inventory in found.items() for trouble in inventory.troubles])
     for name, inventory in found.items():
         _refuse_old_files(checked, name, inventory)
         _tell_absences(name, checked.pipeline.sources[name].value, inventory, reporter)
     return found
+
+
+def _refuse(checked: Checked, troubles: list[tuple[str, Trouble]]) -> None:
+    """Raises RunFailure where there are troubles, each with the source that it is of."""
+    if not troubles:
+        return
+    name, first = troubles[0]
+    lines = [f"`{name}`: {trouble.message}: {trouble.path}" for name, trouble in troubles[:SHOWN]]
+    more = [f"and {len(troubles) - SHOWN} more"] if len(troubles) > SHOWN else []
+    failure = RunFailure("source", first.code, "\n".join([*lines, *more]), first.fix)
+    raise located(checked, checked.pipeline.sources[name].where, failure)
 
 
 def _refuse_old_files(checked: Checked, name: str, inventory: Inventory) -> None:
@@ -138,21 +149,41 @@ def _tell_absences(name: str, source: Source, inventory: Inventory, reporter: Re
 
 
 def read_sources(
-    checked: Checked, inventories: dict[str, Inventory], names: list[str], folder: RunFolder, reporter: Reporter
+    checked: Checked, inputs: Inputs, names: list[str], folder: RunFolder, reporter: Reporter
 ) -> dict[str, ReadResult]:
     """The rows of the sources in `names`. Raises RunFailure for what cannot be read, and for more broken records than are allowed."""
     found: dict[str, ReadResult] = {}
     for name in names:
         use = checked.pipeline.sources[name]
         try:
-            found[name] = _read(checked, use, name, inventories[name], folder, reporter)
+            inventory = _fetched(checked, name, inputs.inventories[name], folder, reporter)
+            inputs.keep_digests(inventory)
+            found[name] = _read(checked, use, name, inventory, folder, reporter)
             for notice in found[name].notices:
                 reporter.warn(notice)
             if isinstance(use.value, TextSource):
-                _judge_bad_rows(name, use.value, found[name], folder, reporter)
-                _refuse_empty_days(name, found[name], inventories[name])
+                _judge_bad_rows(name, use.value, found[name], inventory, folder, reporter)
+                _refuse_empty_days(name, found[name], inventory)
+                shutil.rmtree(folder.sources(name) / COPIES, ignore_errors=True)
         except RunFailure as failure:
             raise located(checked, use.where, failure) from failure.__cause__
+    return found
+
+
+def _fetched(checked: Checked, name: str, inventory: Inventory, folder: RunFolder, reporter: Reporter) -> Inventory:
+    """The inventory of a source, with copies of what is in a store. Raises RunFailure."""
+    if not any(is_url(file.at) for file in inventory.files):
+        return inventory
+    stores = open_stores(checked.project, checked.profile, filled)
+    fetching = Fetching(inventory, folder.sources(name) / COPIES, stores)
+    reporter.say(f"fetching {counted(len(inventory.files), 'object')} of {name}, {fetching.size / 1e6:,.1f} MB")
+
+    def look() -> None:
+        reporter.progress(f"fetching {name}", fetching.done * 100 // fetching.size, 100)
+
+    found = work(fetching.fetch, look, fetching.stopped.set)
+    form = checked.pipeline.sources[name].value.form
+    _refuse(checked, [(name, trouble) for file in found.files for trouble in trouble_in(file, form)])
     return found
 
 
@@ -203,7 +234,12 @@ def _parts(checked: Checked, use: Use, name: str, inventory: Inventory, reporter
 
 
 def _judge_bad_rows(
-    name: str, source: TextSource, read_result: ReadResult, folder: RunFolder, reporter: Reporter
+    name: str,
+    source: TextSource,
+    read_result: ReadResult,
+    inventory: Inventory,
+    folder: RunFolder,
+    reporter: Reporter,
 ) -> None:
     if not read_result.bad_rows:
         return
@@ -216,7 +252,7 @@ def _judge_bad_rows(
         reporter.warn(found)
         return
     shown = "\n".join(read_result.samples)
-    explained = _explained(source, read_result)
+    explained = _explained(source, read_result, inventory)
     if explained is not None:
         raise RunFailure("source", "wrong-format", f"{explained[0]}\n{found}\n{shown}", explained[1])
     if source.bad_rows == "fail":
@@ -256,10 +292,11 @@ def _reading(column: str, kind: str, example: str) -> str:
     return f"`derive: {{{column}_value: try_cast({column} as {kind})}}`"
 
 
-def _explained(source: TextSource, read_result: ReadResult) -> tuple[str, str] | None:
+def _explained(source: TextSource, read_result: ReadResult, inventory: Inventory) -> tuple[str, str] | None:
     """What the file with the most broken records is, where its first bytes say that it is of another kind, and what to do."""
     path = max(read_result.bad_rows_of, key=lambda path: read_result.bad_rows_of[path])
-    found = source.explain(first_bytes(path)) or explain_bytes(first_bytes(path))
+    head = next((first_bytes(file) for file in inventory.files if file.path == path), b"")
+    found = source.explain(head) or explain_bytes(head)
     return (f"{path}: {found[0]}", found[1]) if found else None
 
 

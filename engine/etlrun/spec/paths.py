@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from etlrun.diagnostics import Diagnostic, SpecError
+from etlrun.spec.urls import Url, kind_of_scheme
 
 OUTSIDE = "the path leads out of the project's folder"
 OUTSIDE_ROOTS = "the path leads out of the project's folder and its `roots`"
@@ -15,10 +18,11 @@ OUTSIDE_ROOTS = "the path leads out of the project's folder and its `roots`"
 
 @dataclass(frozen=True)
 class Places:
-    """The folders from which a project reads data: its own, and those below the roots that its project file names."""
+    """The folders from which a project reads data: its own, and those below the roots and URLs that its project file names."""
 
     project: Path
     roots: tuple[Path, ...] = ()
+    urls: tuple[Url, ...] = ()
 
     @cached_property
     def _resolved(self) -> tuple[str, ...]:
@@ -29,11 +33,22 @@ class Places:
         found = _resolved(self.project, path)
         return found is not None and any(found.is_relative_to(place) for place in self._resolved)
 
+    def holds_url(self, url: Url) -> bool:
+        """Whether the project file names a store, or a folder of it, in which `url` is."""
+        return any(url.is_below(place) for place in self.urls)
+
     def fix(self, path: str | Path) -> str:
         """How to make the folder of `path` one of the places."""
         folder = os.path.realpath(self.project / path)
         folder = folder if str(path).endswith("/") or os.path.isdir(folder) else os.path.dirname(folder)
         return f"put the files into the project, or let etlrun.yaml allow their folder: `roots: [{folder}]`"
+
+
+def fix_of_url(url: Url) -> str:
+    """How to let a project read below `url`."""
+    kind = kind_of_scheme(url.scheme)
+    text = str(url) if re.fullmatch(r"[\w:/.@+=-]+", str(url)) else json.dumps(str(url), ensure_ascii=False)
+    return f"let etlrun.yaml name the store: `storage: {{{text}: {{{kind}: {{}}}}}}`"
 
 
 def path_inside(root: Path, path: str | Path) -> Path | None:

@@ -3,6 +3,8 @@
 ```yaml
 profile: dev
 data: ./data
+storage:
+  s3://lake: {s3: {region: eu-west-1}}
 vars: {start: 2024-01-01}
 profiles:
   dev:
@@ -25,8 +27,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +46,8 @@ from etlrun.spec.paths import OUTSIDE, Places, path_inside, refuse_outside
 from etlrun.spec.registry import Family, kinds
 from etlrun.spec.schema import find_mistakes, kind_schema
 from etlrun.spec.secrecy import ENVIRONMENT, hide_lines, secret_mistakes
+from etlrun.spec.storages import Storages, build_storages, storage_mistakes, storage_schema
+from etlrun.spec.urls import Url, UrlError, is_url, read_url
 
 FILE = "etlrun.yaml"
 FILES = (FILE, "etlrun.yml")
@@ -55,9 +60,9 @@ LABELS = ".etlrun/labels.sqlite"  # the label store, where a profile names none
 class ProjectSettings(Described):
     """The plain keys of a project file."""
 
-    data: str = key("the folder that `$data` stands for", default="data")
+    data: str = key("the folder, or the URL of a store, that `$data` stands for", default="data")
     roots: tuple[str, ...] = key(
-        "folders outside the project from which sources may read; the folder `data` is one without being named",
+        "folders outside the project, and URLs of stores, from which sources may read; `data` is one without being named",
         default=(),
         example=("/mnt/lake",),
     )
@@ -95,6 +100,7 @@ class Profile:
     labels: str = LABELS
     names_engine: bool = True
     parts: PartSettings | None = None
+    storage: Storages = field(default_factory=dict)
 
 
 @dataclass
@@ -106,6 +112,7 @@ class Project:
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     document: Document | None = None
     data_root: Path | None = None
+    storage: Storages = field(default_factory=dict)
 
     @property
     def data_folder(self) -> Path:
@@ -116,11 +123,11 @@ class Project:
     def variables(self) -> dict[str, str]:
         return {"data": self.settings.data, **self.settings.vars}
 
-    def places(self, values: Mapping[str, Any]) -> Places:
-        """The folders from which a pipeline with these variables reads its files."""
-        return Places(
-            self.data_folder, tuple(map(Path, (*self.settings.roots, values.get("data", self.settings.data))))
-        )
+    def places(self, values: Mapping[str, Any], profile: Profile | None = None) -> Places:
+        """The folders and stores from which a pipeline with these variables, run in this profile, reads its files."""
+        named = (*self.settings.roots, str(values.get("data", self.settings.data)))
+        roots = tuple(Path(text) for text in named if not is_url(text))
+        return Places(self.data_folder, roots, (*_urls(named), *self.storage, *(profile.storage if profile else ())))
 
     def path(self, text: str) -> Path:
         """A path of a spec: relative ones start at the project's folder."""
@@ -168,6 +175,13 @@ class Project:
             return str(path)
 
 
+def _urls(texts: Iterable[str]) -> Iterator[Url]:
+    """The URLs among some texts; what only begins like one is a mistake of the path that starts there."""
+    for text in filter(is_url, texts):
+        with suppress(UrlError):
+            yield read_url(text)
+
+
 def find_project(start: Path) -> Project:
     """The project that `start` (a file or folder) belongs to: the nearest folder upwards with a project file.
 
@@ -208,10 +222,12 @@ def _read(root: Path, document: Document) -> Project:
         *_wrong_labels(document),
         *_wrong_ages(document),
     ]
+    origin = _Verbatim(document, {})
+    storage = partial(_use, "storages", origin=origin)
+    problems = problems or [*map(_without_source, storage_mistakes(document, storage))]
     if problems:
         raise SpecError(problems)
-    origin = _Verbatim(document, {})
-    plain = {name: value for name, value in document.value.items() if name != "profiles"}
+    plain = {name: value for name, value in document.value.items() if name not in ("profiles", "storage")}
     settings = _with_environment(build(ProjectSettings, plain, (), origin), document)
     profiles = {
         name: Profile(
@@ -228,13 +244,14 @@ def _read(root: Path, document: Document) -> Project:
             value.get("labels", LABELS),
             "engine" in value,
             _parts(value, ("profiles", name, "parts"), origin),
+            build_storages(document, ("profiles", name, "storage"), storage),
         )
         for name, value in document.value.get("profiles", {}).items()
     }
     outside = tuple(_files_outside(root, profiles.values(), document))
     if outside:
         raise SpecError(outside)
-    return Project(root, settings, profiles, document)
+    return Project(root, settings, profiles, document, storage=build_storages(document, ("storage",), storage))
 
 
 def _with_environment(settings: ProjectSettings, document: Document) -> ProjectSettings:
@@ -243,12 +260,18 @@ def _with_environment(settings: ProjectSettings, document: Document) -> ProjectS
 
     def fill(text: str, where: Keys) -> str:
         try:
-            return from_environment(text)
+            found = from_environment(text)
+            if is_url(found):
+                _check_url(found, where)
         except MissingVariable as missing:
             fix = f"set {missing}, or write what holds without it: `${{{missing}:-data}}`"
             message = f"the environment variable `{missing}` is not set"
             problems.append(document.diagnose(where, "wrong-value", message, fix))
             return text
+        except UrlError as error:
+            problems.append(document.diagnose(where, "wrong-value", str(error), error.fix))
+            return text
+        return found
 
     roots = tuple(fill(text, ("roots", index)) for index, text in enumerate(settings.roots))
     found = replace(settings, data=fill(settings.data, ("data",)), runs=fill(settings.runs, ("runs",)), roots=roots)
@@ -261,6 +284,14 @@ def _with_environment(settings: ProjectSettings, document: Document) -> ProjectS
     if problems:
         raise SpecError(problems)
     return found
+
+
+def _check_url(text: str, where: Keys) -> None:
+    """Raises UrlError for a URL that is none of a store, or that stands where none may."""
+    if where == ("runs",):
+        fix = "name a folder; sources, and sinks of the kind `files`, may be in a store"
+        raise UrlError("`runs` is a URL, and the folders of runs are on a disk of this machine", fix)
+    read_url(text)
 
 
 def _files_outside(root: Path, profiles: Iterable[Profile], document: Document) -> Iterator[Diagnostic]:
@@ -304,12 +335,15 @@ def project_schema() -> Schema:
                 "description": "the label store: a SQLite file, or the name of a `mysql` or `postgres` connection whose database a team shares",
             },
             "parts": {**schema_of_class(PartSettings), "description": PARTS},
+            "storage": storage_schema(),
         },
         "additionalProperties": False,
     }
-    doc = "what differs between a laptop and production: by name, the engine, the connections and the models"
+    doc = (
+        "what differs between a laptop and production: by name, the engine, the connections, the models and the stores"
+    )
     profiles: Schema = {"type": "object", "description": doc, "additionalProperties": profile}
-    properties = {**settings["properties"], "profiles": profiles}
+    properties = {**settings["properties"], "storage": storage_schema(), "profiles": profiles}
     return {
         "title": "an etlrun project",
         "type": "object",

@@ -10,8 +10,8 @@ from typing import Literal
 
 from etlrun.failures import RunFailure
 
-Family = Literal["sources", "steps", "checks", "sinks", "connections", "engines", "models"]
-FAMILIES: tuple[Family, ...] = ("sources", "steps", "checks", "sinks", "connections", "engines", "models")
+Family = Literal["sources", "steps", "checks", "sinks", "connections", "engines", "models", "storages"]
+FAMILIES: tuple[Family, ...] = ("sources", "steps", "checks", "sinks", "connections", "engines", "models", "storages")
 
 
 @cache

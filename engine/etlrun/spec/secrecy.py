@@ -49,7 +49,7 @@ def secret_mistakes(document: Document) -> Iterator[Diagnostic]:
             yield document.diagnose(
                 where, "secret-literal", message, "put it where it is used, under `profiles`, as ${NAME}"
             )
-        elif where[:1] == ("profiles",):
+        elif where[:1] in (("profiles",), ("storage",)):
             yield from _in_profile(document, where, name, text)
 
 

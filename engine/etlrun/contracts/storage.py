@@ -1,0 +1,36 @@
+"""What a storage is: a kind that opens the objects below a URL, with credentials by reference or those of the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from etlrun.spec.fields import Described
+from etlrun.spec.urls import Url
+
+if TYPE_CHECKING:
+    import pyarrow.fs
+
+
+class Storage(Described):
+    """A store of objects. `schemes` begin its URLs, the first of them is shown; `refused` are schemes that people try, each with what to write instead."""
+
+    schemes: ClassVar[tuple[str, ...]]
+    refused: ClassVar[Mapping[str, str]] = {}
+
+    @classmethod
+    def wrong_authority(cls, authority: str) -> tuple[str, str] | None:
+        """What is wrong with the part of a URL that names the bucket, and the fix; None for nothing. It is never shown: it may hold a secret."""
+        raise NotImplementedError
+
+    def mistakes(self) -> tuple[tuple[str, str], ...]:
+        """The keys at fault, each with what is wrong with it."""
+        return ()
+
+    def container(self, authority: str) -> str:
+        """The name, in the file system, of the bucket or container."""
+        return authority
+
+    def filesystem(self, url: Url, environment: Callable[[str], str]) -> pyarrow.fs.FileSystem:
+        """The file system that holds `url`; `environment` fills `${NAME}` into settings. Raises RunFailure."""
+        raise NotImplementedError

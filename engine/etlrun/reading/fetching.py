@@ -1,0 +1,96 @@
+"""Objects of a store, copied into a folder of the run, where the one reader of files reads them; whatever is said of one names its URL."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from threading import Event
+
+from etlrun.contracts.source import InputFile, Inventory
+from etlrun.failures import RunFailure
+from etlrun.spec.urls import is_url, read_url
+from etlrun.storage.object_store import StoredObject, StoreError
+from etlrun.storage.stores import Stores
+
+AT_ONCE = 8
+COPIES = "copies"  # the folder of them, below that of a source
+NAMES = "urls.txt"
+
+
+@dataclass
+class Fetching:
+    """Copies of the objects of an inventory on their way into `folder`. `done` of `size` bytes are there."""
+
+    inventory: Inventory
+    folder: Path
+    stores: Stores
+    done: int = 0
+    stopped: Event = field(default_factory=Event)
+
+    @property
+    def size(self) -> int:
+        return sum(file.size for file in self.inventory.files if is_url(file.at))
+
+    def fetch(self) -> Inventory:
+        """The inventory, with a copy of each object. Raises RunFailure."""
+        remote = [file for file in self.inventory.files if is_url(file.at)]
+        if not remote:
+            return self.inventory
+        self._make_room()
+        (self.folder / NAMES).write_text("".join(f"{file.path}\n" for file in remote), encoding="utf-8")
+        copies: dict[str, InputFile] = {}
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            waiting = [threads.submit(self._copy, number, file) for number, file in enumerate(remote)]
+            try:
+                for each in waiting:
+                    copy = each.result()
+                    copies[copy.path] = copy
+            finally:
+                self.stopped.set()
+                threads.shutdown(cancel_futures=True)
+        return replace(self.inventory, files=tuple(copies.get(file.path, file) for file in self.inventory.files))
+
+    def _copy(self, number: int, file: InputFile) -> InputFile:
+        path = self.folder / f"{number:06}"
+        url = read_url(file.path)
+        try:
+            store = self.stores.of(url)
+            sha256 = store.fetch(StoredObject(url, file.size, file.modified), path, goes_on=self._goes_on)
+            os.utime(path, ns=(file.modified, file.modified))
+        except StoreError as error:
+            raise RunFailure("source", error.code, str(error), error.fix) from error
+        except OSError as error:
+            message = f"{file.path}: its copy cannot be written to {self.folder}: {error.strerror}"
+            raise RunFailure("source", "disk", message, "make room on the disk of `runs:`, then run again") from error
+        status = path.stat()
+        return replace(file, copy=str(path), sha256=sha256, identity=(status.st_dev, status.st_ino))
+
+    def _goes_on(self, size: int) -> bool:
+        self.done += size
+        return not self.stopped.is_set()
+
+    def _make_room(self) -> None:
+        """Raises RunFailure where the disk has no room for the copies."""
+        import shutil
+
+        self.folder.mkdir(parents=True)
+        free = shutil.disk_usage(self.folder).free
+        if free < self.size:
+            message = (
+                f"copies of {self.size / 1e9:,.1f} GB are needed in {self.folder}, and {free / 1e9:,.1f} GB are free"
+            )
+            raise RunFailure("source", "disk", message, "make room on the disk of `runs:`, or read fewer days at once")
+
+
+def origin(path: str) -> str:
+    """The URL of the object that a file is a copy of, or the path itself."""
+    folder, name = os.path.split(path)
+    if os.path.basename(folder) != COPIES or not name.isdigit():
+        return path
+    try:
+        with open(os.path.join(folder, NAMES), encoding="utf-8") as names:
+            return next((line.rstrip("\n") for number, line in enumerate(names) if number == int(name)), path)
+    except OSError:
+        return path

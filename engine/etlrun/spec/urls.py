@@ -1,0 +1,102 @@
+"""URLs of object stores, `s3://bucket/raw/a.json`: what is behind the bucket is a key, character for character, and nothing in it is an escape.
+
+Which schemes there are the kinds of storage say: the first of `schemes` is the one that is shown, the others are read as it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from etlrun.spec.registry import kinds
+
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+ELSEWHERE: Mapping[str, str] = {
+    "hdfs": "mount it below one of the `roots` of etlrun.yaml, or copy the files into an object store",
+    "http": "download the files into the folder `data`",
+    "https": "download the files into the folder `data`; objects of a store are named by s3://, gs:// or abfss://",
+    "file": "write the path itself",
+}
+
+
+class UrlError(ValueError):
+    """A text that begins like a URL and names no object of a store; `fix` says what to write."""
+
+    def __init__(self, message: str, fix: str) -> None:
+        super().__init__(message)
+        self.fix = fix
+
+
+@dataclass(frozen=True)
+class Url:
+    """An address in a store: its scheme, the bucket or container, and the key, or the beginning of keys, in it."""
+
+    scheme: str
+    authority: str
+    key: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority}/{self.key}" if self.key else f"{self.scheme}://{self.authority}"
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return tuple(self.key.split("/")) if self.key else ()
+
+    @property
+    def parent(self) -> Url:
+        return Url(self.scheme, self.authority, "/".join(self.parts[:-1]))
+
+    def is_below(self, other: Url) -> bool:
+        """Whether it is `other` itself or lies in the folder that `other` is."""
+        same = (self.scheme, self.authority) == (other.scheme, other.authority)
+        return same and self.parts[: len(other.parts)] == other.parts
+
+
+def is_url(text: str) -> bool:
+    """Whether a text begins like a URL, of whatever scheme."""
+    return _ADDRESS.match(text) is not None
+
+
+def read_url(text: str) -> Url:
+    """The URL that a text is; a `/` at its end says nothing. Raises UrlError."""
+    found = _ADDRESS.match(text)
+    if found is None:
+        raise UrlError(
+            "this is no URL", "write it as s3://BUCKET/KEY, gs://BUCKET/KEY or abfss://CONTAINER@ACCOUNT/KEY"
+        )
+    scheme, kind = _kind_of(found[1].lower())
+    authority, _, key = text[found.end() :].partition("/")
+    wrong = kind.wrong_authority(authority)
+    if wrong:
+        raise UrlError(*wrong)
+    key = key.removesuffix("/")
+    if any(character < " " or character == "\x7f" for character in key):
+        raise UrlError("the URL has a line break, a tab or another control character", "rename the objects")
+    if key and not all(part.strip(".") or len(part) > 2 for part in key.split("/")):
+        raise UrlError(
+            f"`{scheme}://{authority}/{key}` has `//`, `.` or `..` in its key", "write one `/` between names"
+        )
+    return Url(scheme, authority, key)
+
+
+def kind_of_scheme(scheme: str) -> str:
+    """The kind of storage that a scheme belongs to where `storage` names none."""
+    return next(name for name, cls in _kinds().items() if scheme in cls.schemes)
+
+
+def _kind_of(scheme: str) -> tuple[str, Any]:
+    """The scheme as it is shown, and the kind that it belongs to. Raises UrlError."""
+    for cls in _kinds().values():
+        if scheme in cls.schemes:
+            return cls.schemes[0], cls
+        if scheme in cls.refused:
+            raise UrlError(f"`{scheme}://` is not read", cls.refused[scheme])
+    known = ", ".join(f"{cls.schemes[0]}://" for cls in _kinds().values())
+    fix = ELSEWHERE.get(scheme, f"stores are named by {known}; other files are read from folders of this machine")
+    raise UrlError(f"`{scheme}://` begins no URL of a store that is read", fix)
+
+
+def _kinds() -> Mapping[str, Any]:
+    return kinds("storages")

@@ -1,0 +1,1 @@
+"""Objects of stores: listed, fetched and put."""

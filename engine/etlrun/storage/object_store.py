@@ -1,0 +1,198 @@
+"""An open store: its objects listed, fetched and put. Every failure says what the store answered, in words of ours."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etlrun.spec.urls import Url
+
+if TYPE_CHECKING:
+    import pyarrow.fs
+
+CHUNK = 1 << 23
+YOUNG = 5.0  # seconds: a store tells times in whole ones, so an object that is so young can change and keep its time
+
+
+class StoreError(Exception):
+    """What a store did not give: a code of `etlrun.codes`, what is wrong, and what to do."""
+
+    def __init__(self, code: str, message: str, fix: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.fix = fix
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object, or with a negative size the folder of several: its URL, its size in bytes, and when it was written, in ns since 1970."""
+
+    url: Url
+    size: int
+    modified: int
+
+    @property
+    def is_folder(self) -> bool:
+        return self.size < 0
+
+
+@dataclass(frozen=True)
+class ObjectStore:
+    """The objects that a file system of pyarrow holds in the container of a URL."""
+
+    files: pyarrow.fs.FileSystem
+    container: str
+
+    def names_in(self, folder: Url) -> list[StoredObject]:
+        """The objects and folders right in a folder; none where there is no such folder. One request for 1,000 of them. Raises StoreError."""
+        from pyarrow.fs import FileSelector
+
+        return self._listed(folder, FileSelector(self._place(folder), allow_not_found=True))
+
+    def all_below(self, folder: Url) -> list[StoredObject]:
+        """The objects below a folder, however deep; none where there is no such folder. One request for 1,000 of them. Raises StoreError."""
+        from pyarrow.fs import FileSelector
+
+        below = FileSelector(self._place(folder), allow_not_found=True, recursive=True)
+        return [found for found in self._listed(folder, below) if not found.is_folder]
+
+    def refuse_missing(self, folder: Url) -> None:
+        """Raises StoreError where the bucket or container of a URL is not there; not so where nobody may ask for it."""
+        from pyarrow.fs import FileType
+
+        try:
+            with _translated(folder):
+                is_there = self.files.get_file_info(self.container).type != FileType.NotFound
+        except StoreError:  # who may only list below a prefix may not ask for the bucket
+            return
+        if not is_there:
+            fix = "correct the URL, or make the bucket; see `endpoint` and `region` under `storage:` in etlrun.yaml"
+            raise StoreError("missing-bucket", f"{folder}: there is no bucket or container `{folder.authority}`", fix)
+
+    def fetch(self, found: StoredObject, path: Path, *, goes_on: Callable[[int], bool]) -> str:
+        """Write an object into the new file `path`, and give the SHA-256 of its bytes.
+
+        `goes_on` hears of each piece, and says whether to go on. Raises StoreError, also where the object is not as it was found.
+        """
+        began, digest, size = time.time(), hashlib.sha256(), 0
+        with _translated(found.url), self._opened(found.url) as stream, path.open("xb") as file:
+            tag = _tag(stream)
+            while chunk := stream.read(CHUNK):
+                file.write(chunk)
+                digest.update(chunk)
+                size += len(chunk)
+                if not goes_on(len(chunk)):
+                    return ""
+        if size != found.size:
+            raise changed_object(found.url)
+        if began - found.modified / 1e9 < YOUNG:
+            with _translated(found.url), self._opened(found.url) as stream:
+                if _tag(stream) != tag:
+                    raise changed_object(found.url)
+        return digest.hexdigest()
+
+    def put(self, path: Path, url: Url) -> None:
+        """Write a file as an object, which appears whole or not at all. Raises StoreError."""
+        with (
+            _translated(url),
+            path.open("rb") as file,
+            self.files.open_output_stream(self._place(url), compression=None) as stream,
+        ):
+            while chunk := file.read(CHUNK):
+                stream.write(chunk)
+
+    def _opened(self, url: Url) -> pyarrow.NativeFile:
+        return self.files.open_input_stream(self._place(url), compression=None)
+
+    def _place(self, url: Url) -> str:
+        return f"{self.container}/{url.key}" if url.key else self.container
+
+    def _listed(self, folder: Url, selector: pyarrow.fs.FileSelector) -> list[StoredObject]:
+        from pyarrow.fs import FileType
+
+        with _translated(folder):
+            found = self.files.get_file_info(selector)
+        start = len(self.container) + 1
+        listed = (
+            StoredObject(
+                Url(folder.scheme, folder.authority, info.path[start:]),
+                info.size if info.type == FileType.File else -1,
+                info.mtime_ns or 0,
+            )
+            for info in found
+        )
+        return sorted(listed, key=lambda one: one.url.key)
+
+
+def changed_object(url: Url) -> StoreError:
+    """The failure of an object that did not stay as it was found."""
+    return StoreError(
+        "changed-file",
+        f"{url}: the object changed while the run read it, so nobody knows which rows were read",
+        "wait until nobody writes it, then run again",
+    )
+
+
+def _tag(stream: pyarrow.NativeFile) -> bytes:
+    """What the store calls this version of an object's bytes; nothing where it does not say."""
+    found = {name.lower(): value for name, value in (stream.metadata() or {}).items()}
+    tag: bytes = found.get(b"etag") or found.get("etag") or b""
+    return tag
+
+
+_REFUSED = (
+    "ACCESS_DENIED",
+    "INVALID_ACCESS_KEY_ID",
+    "INVALID_CLIENT_TOKEN_ID",
+    "INVALID_SIGNATURE",
+    "SIGNATURE_DOES_NOT_MATCH",
+    "EXPIRED_TOKEN",
+    "PERMISSION_DENIED",
+    "UNAUTHENTICATED",
+    "AuthorizationFailure",
+    "AuthenticationFailed",
+    "AuthorizationPermissionMismatch",
+    "status 401",
+    "status 403",
+    "401 ",
+    "403 ",
+)
+_ELSEWHERE = ("PERMANENT_REDIRECT", "PermanentRedirect", "status 301", "AuthorizationHeaderMalformed")
+_NO_BUCKET = ("NO_SUCH_BUCKET", "NoSuchBucket", "ContainerNotFound", "The specified bucket does not exist")
+
+
+@contextmanager
+def _translated(url: Url) -> Iterator[None]:
+    """Inside, what pyarrow raises about a store is a StoreError about `url`; what it says of the answer stands behind it, in brackets."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except FileNotFoundError as error:
+        fix = "look which program deletes objects there while runs read them"
+        raise StoreError("missing-file", f"{url}: there is no such object any more", fix) from error
+    except (OSError, pa.ArrowException) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise  # of the disk of this machine
+        raise _explained(url, " ".join(str(error).split())) from error
+
+
+def _explained(url: Url, said: str) -> StoreError:
+    """What an error of a store means, by what pyarrow says of it."""
+    place = f"{url.scheme}://{url.authority}"
+    answer = said.rpartition("AWS Error ")[2][:300]
+    if any(sign in said for sign in _NO_BUCKET):
+        fix = "correct the URL, or make the bucket; another account's needs its own entry under `storage:`"
+        return StoreError("missing-bucket", f"{url}: there is no such bucket or container ({answer})", fix)
+    if any(sign in said for sign in _ELSEWHERE):
+        return StoreError("storage-failed", f"{url}: the bucket is in another region ({answer})", "set its `region`")
+    if any(sign in said for sign in _REFUSED):
+        fix = f"see which identity the run has there: `{place}` under `storage:` in etlrun.yaml, else the machine's own"
+        return StoreError("storage-refused", f"{url}: the store refuses access ({answer})", fix)
+    fix = "run again when it answers; see `endpoint` and `region` under `storage:` in etlrun.yaml"
+    return StoreError("storage-failed", f"{url}: the store gives no good answer ({answer})", fix)

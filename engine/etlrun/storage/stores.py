@@ -1,0 +1,52 @@
+"""Open the store behind a URL, with the credentials that the longest prefix under `storage:` gives, else with those of the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from etlrun.failures import RunFailure
+from etlrun.spec.project import Profile, Project, Use
+from etlrun.spec.registry import kinds
+from etlrun.spec.urls import Url, kind_of_scheme
+from etlrun.storage.object_store import ObjectStore, StoreError
+
+
+@dataclass
+class Stores:
+    """The stores of a profile, each opened when it is first asked."""
+
+    uses: Mapping[Url, Use] = field(default_factory=dict)
+    environment: Callable[[str], str] = str  # fills `${NAME}` into settings
+    _open: dict[tuple[Url, str], ObjectStore] = field(default_factory=dict)
+
+    def of(self, url: Url) -> ObjectStore:
+        """The store that holds `url`. Raises StoreError."""
+        prefix = max(filter(url.is_below, self.uses), key=lambda one: len(one.parts), default=Url(url.scheme, ""))
+        place = prefix, url.authority
+        if place not in self._open:
+            storage = self.uses[prefix].value if prefix in self.uses else _usual(url)
+            self._open[place] = ObjectStore(self._filesystem(storage, url), storage.container(url.authority))
+        return self._open[place]
+
+    def _filesystem(self, storage: Any, url: Url) -> Any:
+        import pyarrow as pa
+
+        try:
+            return storage.filesystem(url, self.environment)
+        except RunFailure as failure:
+            raise StoreError(failure.code, failure.message, failure.fix) from failure
+        except (OSError, pa.ArrowException, ValueError) as error:
+            said = " ".join(str(error).split())[:300]
+            fix = "correct its settings under `storage:` in etlrun.yaml"
+            raise StoreError("storage-failed", f"{url}: the store cannot be opened ({said})", fix) from error
+
+
+def open_stores(project: Project, profile: Profile, environment: Callable[[str], str]) -> Stores:
+    """The stores of a profile; `environment` fills `${NAME}` into their settings."""
+    return Stores({**project.storage, **profile.storage}, environment)
+
+
+def _usual(url: Url) -> Any:
+    return kinds("storages")[kind_of_scheme(url.scheme)]()

@@ -1,0 +1,1 @@
+"""The kinds of storage: one file = one kind = one key in YAML."""

@@ -1,0 +1,74 @@
+"""`azure` - blobs of Azure Storage and of Data Lake Storage Gen2.
+
+Without a key the identity of the machine is used: its managed identity, or what `AZURE_CLIENT_ID` and its kin in the environment say.
+
+```yaml
+storage:
+  abfss://raw@acct.dfs.core.windows.net: {azure: {}}
+  abfss://old@other.dfs.core.windows.net: {azure: {account_key: "${AZURE_KEY}"}}
+```
+
+The role `Storage Blob Data Reader` on the container suffices to read; a sink also needs `Storage Blob Data Contributor`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from etlrun.contracts.storage import Storage
+from etlrun.spec.fields import key
+from etlrun.spec.urls import Url
+
+if TYPE_CHECKING:
+    import pyarrow.fs
+
+_FORM = "abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/KEY"
+
+
+@dataclass(frozen=True)
+class Azure(Storage):
+    """Blobs of Azure Storage and of Data Lake Storage Gen2."""
+
+    schemes: ClassVar[tuple[str, ...]] = ("abfss",)
+    refused: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("wasbs", "wasb", "abfs", "adl", "az", "azure"), f"write it as {_FORM}"
+    )
+
+    account_key: str = key("the key of the account, as `${NAME}`", default="")
+    sas_token: str = key("a shared access signature, as `${NAME}`", default="", example="${AZURE_SAS}")
+    endpoint: str = key(
+        "`http://HOST:PORT` of a server that is not Azure's", default="", example="http://127.0.0.1:10000"
+    )
+
+    @classmethod
+    def wrong_authority(cls, authority: str) -> tuple[str, str] | None:
+        if re.fullmatch(r"[a-z0-9$-]+@[a-z0-9]+(\.(dfs|blob)\.[a-z0-9.-]+)?", authority):
+            return None
+        return "the URL names no container of an account", f"write it as {_FORM}"
+
+    def mistakes(self) -> tuple[tuple[str, str], ...]:
+        if self.account_key and self.sas_token:
+            return (("sas_token", "`sas_token` stands beside `account_key`, and one of them is used"),)
+        return ()
+
+    def container(self, authority: str) -> str:
+        return authority.partition("@")[0]
+
+    def filesystem(self, url: Url, environment: Callable[[str], str]) -> pyarrow.fs.FileSystem:
+        from pyarrow.fs import AzureFileSystem
+
+        account, _, domain = url.authority.partition("@")[2].partition(".")
+        scheme, _, host = environment(self.endpoint).rpartition("://")
+        host, suffix = host.rstrip("/"), domain.partition(".")[2]
+        settings: dict[str, Any] = {
+            "account_key": environment(self.account_key),
+            "sas_token": environment(self.sas_token).removeprefix("?"),
+            "blob_storage_authority": host or (f".blob.{suffix}" if suffix else ""),
+            "dfs_storage_authority": host or (f".dfs.{suffix}" if suffix else ""),
+            "blob_storage_scheme": scheme,
+            "dfs_storage_scheme": scheme,
+        }
+        return AzureFileSystem(account, **{name: value for name, value in settings.items() if value})

@@ -1,0 +1,66 @@
+"""`gcs` - objects of Google Cloud Storage.
+
+The identity of the machine is used: the service account of the instance, or the key file that `GOOGLE_APPLICATION_CREDENTIALS` names.
+`gcs://` is read as `gs://`.
+
+```yaml
+storage:
+  gs://logs: {gcs: {}}
+  gs://partner/out: {gcs: {impersonate: reader@project.iam.gserviceaccount.com}}
+```
+
+The role `roles/storage.objectViewer` on the bucket suffices to read; a sink also needs `roles/storage.objectUser`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from etlrun.contracts.storage import Storage
+from etlrun.spec.fields import key
+from etlrun.spec.urls import Url
+
+if TYPE_CHECKING:
+    import pyarrow.fs
+
+
+@dataclass(frozen=True)
+class Gcs(Storage):
+    """Objects of Google Cloud Storage."""
+
+    schemes: ClassVar[tuple[str, ...]] = ("gs", "gcs")
+
+    impersonate: str = key("a service account in whose name objects are read", default="")
+    endpoint: str = key(
+        "`https://HOST:PORT` of a server that is not Google's", default="", example="http://127.0.0.1:4443"
+    )
+    anonymous: bool = key("whether objects are read without any identity", default=False)
+    timeout: int = key("seconds for which a request that fails is repeated", default=60)
+
+    @classmethod
+    def wrong_authority(cls, authority: str) -> tuple[str, str] | None:
+        if re.fullmatch(r"[a-z0-9][a-z0-9._-]{1,221}", authority):
+            return None
+        return "the URL names no bucket", "write it as gs://BUCKET/KEY"
+
+    def mistakes(self) -> tuple[tuple[str, str], ...]:
+        if self.anonymous and self.impersonate:
+            return (("anonymous", "`anonymous` reads without an identity, and one is given"),)
+        return ()
+
+    def filesystem(self, url: Url, environment: Callable[[str], str]) -> pyarrow.fs.FileSystem:
+        from pyarrow.fs import GcsFileSystem
+
+        scheme, _, host = environment(self.endpoint).rpartition("://")
+        settings: dict[str, Any] = {
+            "target_service_account": environment(self.impersonate),
+            "endpoint_override": host.rstrip("/"),
+            "scheme": scheme,
+            "anonymous": self.anonymous,
+        }
+        given = {name: value for name, value in settings.items() if value}
+        return GcsFileSystem(**given, retry_time_limit=timedelta(seconds=self.timeout))

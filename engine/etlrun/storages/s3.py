@@ -1,0 +1,78 @@
+"""`s3` - objects of Amazon S3, and of stores that speak its protocol, such as MinIO.
+
+Without keys the identity of the machine is used: environment variables of AWS, its profile, or the role of the instance or container.
+`s3a://` is read as `s3://`.
+
+```yaml
+storage:
+  s3://lake: {s3: {region: eu-west-1}}
+  s3://old: {s3: {endpoint: "http://minio.example.com:9000", access_key: "${MINIO_KEY}", secret_key: "${MINIO_SECRET}"}}
+  s3://partner/out: {s3: {region: us-east-1, role: "arn:aws:iam::123456789012:role/reader"}}
+```
+
+These rights suffice to read: `s3:ListBucket` on the bucket, `s3:GetObject` on what is below the prefix. A sink also needs `s3:PutObject`, and
+`s3:AbortMultipartUpload` for a file above 10 MB.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from etlrun.contracts.storage import Storage
+from etlrun.spec.fields import key
+from etlrun.spec.urls import Url
+
+if TYPE_CHECKING:
+    import pyarrow.fs
+
+
+@dataclass(frozen=True)
+class S3(Storage):
+    """Objects of Amazon S3, and of stores that speak its protocol."""
+
+    schemes: ClassVar[tuple[str, ...]] = ("s3", "s3a", "s3n")
+
+    region: str = key("the region of the bucket; that of the machine's settings where it is not given", default="")
+    endpoint: str = key(
+        "`https://HOST:PORT` of a store that is not Amazon's", default="", example="http://minio.example.com:9000"
+    )
+    access_key: str = key("the access key, as `${NAME}`", default="")
+    secret_key: str = key("the secret key, as `${NAME}`", default="")
+    session_token: str = key("the token of keys that expire, as `${NAME}`", default="", example="${AWS_SESSION_TOKEN}")
+    role: str = key("the ARN of a role that is assumed", default="")
+    anonymous: bool = key("whether objects are read without any identity", default=False)
+    timeout: int = key("seconds that a request may take without an answer", default=60)
+
+    @classmethod
+    def wrong_authority(cls, authority: str) -> tuple[str, str] | None:
+        if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}", authority):
+            return None
+        return "the URL names no bucket", "write it as s3://BUCKET/KEY; keys of access stand under `storage:`"
+
+    def mistakes(self) -> tuple[tuple[str, str], ...]:
+        if bool(self.access_key) != bool(self.secret_key):
+            given, missing = ("access_key", "secret_key") if self.access_key else ("secret_key", "access_key")
+            return ((given, f"`{given}` needs `{missing}` beside it"),)
+        if self.anonymous and (self.access_key or self.role):
+            return (("anonymous", "`anonymous` reads without an identity, and one is given"),)
+        return ()
+
+    def filesystem(self, url: Url, environment: Callable[[str], str]) -> pyarrow.fs.FileSystem:
+        from pyarrow.fs import S3FileSystem
+
+        scheme, _, host = environment(self.endpoint).rpartition("://")
+        settings: dict[str, Any] = {
+            "region": environment(self.region),
+            "endpoint_override": host.rstrip("/"),
+            "scheme": scheme,
+            "access_key": environment(self.access_key),
+            "secret_key": environment(self.secret_key),
+            "session_token": environment(self.session_token),
+            "role_arn": environment(self.role),
+            "anonymous": self.anonymous,
+        }
+        given = {name: value for name, value in settings.items() if value}
+        return S3FileSystem(**given, connect_timeout=10, request_timeout=self.timeout, background_writes=False)

@@ -1,0 +1,173 @@
+"""A server of objects that speaks S3, for tests: moto on 127.0.0.1, with a log of what it is asked and with faults on demand.
+
+It is a process of its own: `python object_server.py` prints its port. Besides S3 it answers `GET /-/log` (the requests since the last
+time, one a line) and `POST /-/faults` (what befalls keys: `{"key": "503"}`; see `Faulty`).
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+Respond = Callable[..., Any]
+REFUSAL = "<Error><Code>{code}</Code><Message>{code}</Message><RequestId>1</RequestId></Error>"
+ENTRY = (
+    "<Contents><Key>many/{:06}.json</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified><Size>9</Size></Contents>"
+)
+FAULTS = {"403": ("403 Forbidden", "AccessDenied"), "503": ("503 Slow Down", "SlowDown")}
+
+
+@dataclass(frozen=True)
+class ObjectServer:
+    """A running server, asked as a person would who has no client of it."""
+
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def put(self, bucket: str, key: str, content: bytes) -> None:
+        self.ask("PUT", f"/{bucket}/{urllib.parse.quote(key)}", content)
+
+    def get(self, bucket: str, key: str) -> bytes:
+        return self.ask("GET", f"/{bucket}/{urllib.parse.quote(key)}")
+
+    def delete(self, bucket: str, key: str) -> None:
+        self.ask("DELETE", f"/{bucket}/{urllib.parse.quote(key)}")
+
+    def make_bucket(self, bucket: str) -> None:
+        self.ask("PUT", f"/{bucket}")
+
+    def log(self) -> list[str]:
+        """The requests since the last time: `GET /lake?list-type=2`."""
+        return self.ask("GET", "/-/log").decode().splitlines()
+
+    def fail(self, faults: dict[str, str]) -> None:
+        """Let requests for these keys fail from now on, and no others."""
+        self.ask("POST", "/-/faults", json.dumps(faults).encode())
+
+    def pretend(self, bucket: str, count: int) -> None:
+        """Let a bucket list `count` objects `many/000000.json`; moto takes a second to list a thousand of ten thousand."""
+        self.ask("POST", "/-/pretend", json.dumps({bucket: count}).encode())
+
+    def ask(self, method: str, path: str, content: bytes | None = None) -> bytes:
+        headers = {
+            "Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request",
+            "Content-Type": "application/octet-stream",
+        }
+        request = urllib.request.Request(f"{self.url}{path}", content, headers, method=method)
+        with urllib.request.urlopen(request) as response:
+            found: bytes = response.read()
+        return found
+
+
+@contextmanager
+def object_server() -> Iterator[ObjectServer]:
+    """A server, for as long as the context is open."""
+    process = subprocess.Popen([sys.executable, __file__], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield ObjectServer(int(process.stdout.readline()))
+    finally:
+        process.terminate()
+        process.wait()
+        process.stdout.close()
+
+
+class Faulty:
+    """The application of moto, with a log, and with faults in front of it.
+
+    `403` and `503` refuse; `half` sends half of the bytes that it announces; `grows` has another object in the place as soon as it is opened,
+    `swapped` one of the same size once it is read, and `replaced` one of another size then.
+    """
+
+    def __init__(self, application: Respond) -> None:
+        self.application = application
+        self.requests: list[str] = []
+        self.faults: dict[str, str] = {}
+        self.pretended: dict[str, int] = {}
+
+    def __call__(self, environ: dict[str, Any], start: Respond) -> Iterable[bytes]:
+        path, query = environ["PATH_INFO"].encode("latin-1").decode(), environ["QUERY_STRING"]
+        if path.startswith("/-/"):
+            return self.control(path, environ, start)
+        self.requests.append(f"{environ['REQUEST_METHOD']} {path}{'?' + query if query else ''}")
+        if "list-type" in query and path.strip("/") in self.pretended:
+            return self.listed(path.strip("/"), query, start)
+        asked = f"{path}?{urllib.parse.unquote(query)}"
+        fault = next((fault for key, fault in self.faults.items() if key in asked), "")
+        if fault in FAULTS:
+            status, code = FAULTS[fault]
+            start(status, [("Content-Type", "application/xml")])
+            return [b"" if environ["REQUEST_METHOD"] == "HEAD" else REFUSAL.format(code=code).encode()]
+        if fault == "grows" and environ["REQUEST_METHOD"] == "HEAD":
+            self.put(path, b"another object, and longer")
+        found: Iterable[bytes] = self.application(environ, start)
+        if fault in ("swapped", "replaced") and environ["REQUEST_METHOD"] == "GET" and not environ["QUERY_STRING"]:
+            whole = b"".join(found)
+            self.put(path, b"x" * len(whole) if fault == "swapped" else b"x")
+            self.faults = {}
+            return [whole]
+        if fault == "half" and environ["REQUEST_METHOD"] == "GET":
+            whole = b"".join(found)
+            return [whole[: len(whole) // 2]]
+        return found
+
+    def control(self, path: str, environ: dict[str, Any], start: Respond) -> Iterable[bytes]:
+        answer = b""
+        if path == "/-/log":
+            answer, self.requests = "\n".join(self.requests).encode(), []
+        elif path == "/-/pretend":
+            self.pretended = json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
+        else:
+            self.faults = json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
+        start("200 OK", [("Content-Length", str(len(answer)))])
+        return [answer]
+
+    def put(self, path: str, content: bytes) -> None:
+        from moto.s3.models import s3_backends
+
+        _, bucket, key = path.split("/", 2)
+        s3_backends["123456789012"]["aws"].put_object(bucket, key, content)
+
+    def listed(self, bucket: str, query: str, start: Respond) -> Iterable[bytes]:
+        """A page of objects that are not there."""
+        asked = dict(urllib.parse.parse_qsl(query))
+        first = int(asked.get("continuation-token", "0"))
+        last = min(first + int(asked["max-keys"]), self.pretended[bucket])
+        more = f"<NextContinuationToken>{last}</NextContinuationToken>" if last < self.pretended[bucket] else ""
+        entries = "".join(ENTRY.format(number) for number in range(first, last))
+        answer = (
+            f"<ListBucketResult><IsTruncated>{str(bool(more)).lower()}</IsTruncated>{more}{entries}</ListBucketResult>"
+        )
+        start("200 OK", [("Content-Type", "application/xml"), ("Content-Length", str(len(answer)))])
+        return [answer.encode()]
+
+
+def main() -> None:
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+    from werkzeug.serving import WSGIRequestHandler, make_server
+
+    class Quiet(WSGIRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log(self, kind: str, message: str, *args: Any) -> None:
+            """Nothing: the log is kept by the application."""
+
+    application = Faulty(DomainDispatcherApplication(create_backend_app))
+    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Quiet)
+    sys.stdout.write(f"{server.port}\n")
+    sys.stdout.flush()
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""What `check` says of URLs in pipelines and of `storage:` in the project file: without a store, and without showing what may be a secret."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from commanding import etlrun
+from projects import Project
+
+PIPELINE = """sources:
+  s: {json: {path: "PATH", columns: {c: string}}}
+sinks:
+  out: {files: {from: s, path: out.csv}}
+"""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "s3://lake/raw/x.json",
+        "s3a://lake/raw/*",
+        "gcs://logs/x.json",
+        "$data/x.json",
+        "s3://own/x",
+        "s3://root/y",
+    ],
+)
+def test_a_url_below_what_the_project_file_names_may_be_read(path: str, tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.write(
+        "etlrun.yaml",
+        "data: s3://other/data\nroots: [s3://root]\nstorage: {s3a://lake: {s3: {}}, gs://logs: {gcs: {}}}\n"
+        "profiles: {local: {storage: {s3://own: {s3: {}}}}, prod: {storage: {s3://prod: {s3: {}}}}}\n",
+    )
+    project.pipeline(PIPELINE.replace("PATH", path))
+    assert etlrun(tmp_path, "check").code == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "said", "fix"),
+    [
+        ("s3://lake/rawer/x", "path-outside", "`storage: {s3://lake/rawer: {s3: {}}}`"),
+        ("s3://prod/x", "path-outside", "`storage: {s3://prod: {s3: {}}}`"),
+        ("s3://lake/a b/*.json", "path-outside", '`storage: {"s3://lake/a b": {s3: {}}}`'),
+        ("abfss://c@acct.dfs.core.windows.net/x", "path-outside", "{azure: {}}"),
+        ("s3://lake/raw/../x", "`//`, `.` or `..` in its key", "write one `/` between names"),
+        ("s3://lake/raw//x", "`//`, `.` or `..` in its key", "write one `/` between names"),
+        ("s3://*/raw/x", "the URL names no bucket", "s3://BUCKET/KEY"),
+        ("s3://KEY:hidden@lake/x", "the URL names no bucket", "keys of access stand under `storage:`"),
+        ("wasbs://c@acct.blob.core.windows.net/x", "`wasbs://` is not read", "abfss://CONTAINER@ACCOUNT"),
+        ("hdfs://nn/x", "`hdfs://` begins no URL of a store that is read", "mount it below one of the `roots`"),
+        ("https://host/x", "`https://` begins no URL of a store", "download the files"),
+        ("ftp://host/x", "`ftp://` begins no URL of a store", "abfss://, gs://, s3://"),
+    ],
+)
+def test_any_other_url_is_refused_with_the_fix(path: str, said: str, fix: str, tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.write(
+        "etlrun.yaml",
+        "profile: local\nstorage: {s3://lake/raw: {s3: {}}}\nprofiles: {local: {}, prod: {storage: {s3://prod: {s3: {}}}}}\n",
+    )
+    project.pipeline(PIPELINE.replace("PATH", path))
+    done = etlrun(tmp_path, "check")
+    assert done.code == 2 and said in done.out and fix in done.out
+    if said == "path-outside":
+        fixed = Project(tmp_path / "fixed")
+        fixed.write("etlrun.yaml", done.out.split("let etlrun.yaml name the store: `")[1].split("`")[0] + "\n")
+        fixed.pipeline(PIPELINE.replace("PATH", path))
+        assert etlrun(fixed.folder, "check").code == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("storage: {s3://lake: {gcs: {}}}", "`gcs` does not read s3://"),
+        ("storage: {lake: {s3: {}}}", "this is no URL"),
+        ("storage: {s3://lake/*: {s3: {}}}", "`s3://lake/*` is a pattern"),
+        ("storage: {s3://lake: {s3: {}}, s3a://lake/: {s3: {}}}", "`s3://lake` is named twice"),
+        ("storage: {s3://lake: {s3: {regio: x}}}", "did you mean `region`?"),
+        ("storage: {s3://lake: {s3: {secret_key: '${A}'}}}", "`secret_key` needs `access_key` beside it"),
+        (
+            "storage: {s3://lake: {s3: {access_key: hidden, secret_key: '${A}'}}}",
+            "`access_key` holds a secret written out",
+        ),
+        ("storage: {s3://lake: {s3: {session_token: '${A:-hidden}'}}}", "`session_token` holds a secret written out"),
+        (
+            "storage: {abfss://c@acct.dfs.core.windows.net: {azure: {account_key: hidden}}}",
+            "`account_key` holds a secret written out",
+        ),
+        ("profiles: {p: {storage: {s3://l: {s3: {secret_key: hidden}}}}}", "`secret_key` holds a secret written out"),
+        ("storage: {gs://logs: {gcs: {anonymous: true, impersonate: a@b.c}}}", "`anonymous` reads without an identity"),
+        ("roots: [s3://u:hidden@lake]", "the URL names no bucket"),
+        ("data: hdfs://nn/raw", "`hdfs://` begins no URL of a store that is read"),
+        ("runs: s3://lake/runs", "`runs` is a URL, and the folders of runs are on a disk of this machine"),
+    ],
+)
+def test_a_wrong_project_file_says_what_is_wrong_and_no_secret(text: str, said: str, tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.write("etlrun.yaml", text + "\n")
+    project.pipeline(PIPELINE.replace("PATH", "x.json"))
+    done = etlrun(tmp_path, "check")
+    assert done.code == 2 and said in done.out + done.err
+    assert "hidden" not in done.out + done.err
