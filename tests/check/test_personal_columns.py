@@ -156,6 +156,9 @@ def test_a_table_is_not_asked_about_while_nobody_knows_its_tags(tmp_path: Path) 
     text += "sinks:\n  labels: {table: {from: r, connection: warehouse, write: replace}}\n"
     out = etlrun(tmp_path, "check", many.pipeline(text, "last")).out
     assert "whether that is tagged `pii` is not known while pipelines/core.yaml has mistakes" in out
+    tagged = text.replace("{digits: string}", "{digits: {type: string, tags: pii}}")
+    out = etlrun(tmp_path, "check", many.pipeline(tagged, "last")).out
+    assert (out.count("pii-in-prompt"), "`ends.digits`, which is tagged `pii`" in out) == (1, True), out
 
 
 def test_a_table_that_a_pipeline_reads_from_itself_keeps_its_tags(tmp_path: Path) -> None:

@@ -68,9 +68,11 @@ def refuse_unallowed(checked: Checked, tables: PersonalTables, unread: Sequence[
     lineages = plan_lineage(plan, {})
     for relation in plan.relations:
         if relation.ask is not None:
-            if unread:
-                problems += _unknown(checked, relation, relation.ask, lineages[relation.reads[0]], unread[0])
-            problems += _refused(checked, relation, relation.ask, lineages[relation.reads[0]], tagged)
+            given = lineages[relation.reads[0]]
+            refused = list(_refused(checked, relation, relation.ask, given, tagged))
+            places = {(found.line, found.column) for found in refused}
+            unknown = _unknown(checked, relation, relation.ask, given, unread[0]) if unread else ()
+            problems += [*(found for found in unknown if (found.line, found.column) not in places), *refused]
     return problems
 
 
