@@ -9,13 +9,12 @@ read each other's tables.
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from check_speed import BASE, CHECK, measure, print_table
+from check_speed import BASE, CHECK, measure, print_table, with_bytecode
 
 PROJECT = "profiles: {dev: {engine: {duckdb: {}}, connections: {warehouse: {duckdb: warehouse.duckdb}}}}\n"
 FILE = "{csv: {path: rows.csv, columns: {id: bigint not null, shop: string, amount: bigint}}}"
@@ -56,7 +55,7 @@ def main() -> None:
             "`etlrun run` of 50 pipelines, nothing changed": (["-c", CHECK, "run"], few),
             "`etlrun check` of 1,000 pipelines of ten steps in one graph": (["-c", CHECK, "check"], many),
         }
-        print_table(measure(commands, options.rounds, dict(os.environ)))
+        print_table(measure(commands, options.rounds, with_bytecode(root)))
 
 
 def write_project(folder: Path, count: int) -> Path:
