@@ -571,6 +571,12 @@ RUN_CODES: dict[str, Code] = {
         "publish a `table` instead, or leave the column out",
         1,
     ),
+    "shared-table": Code(
+        "two sinks publish to one table by different names",
+        "a table is `t` and `main.t` at once, and the second sink could replace what the first one publishes",
+        "write the table alike in both sinks",
+        1,
+    ),
     "key-exists": Code(
         "a key of the new rows is in the table already",
         "`append`, or rows outside `replace_where`, hold the same key",

@@ -32,7 +32,7 @@ from etlrun.warehouse.database import Warehouse
 from etlrun.warehouse.faults import point
 from etlrun.warehouse.inspection import sample_key
 from etlrun.warehouse.open_sessions import OpenSessions
-from etlrun.warehouse.refusals import CHANGE_ROWS, REFERRED, is_duplicate, refused_rows
+from etlrun.warehouse.refusals import CHANGE_ROWS, REFERRED, is_duplicate, not_published, refused_rows
 from etlrun.warehouse.server import ErrorKind, LoadRefused, Rule, Server, ServerError
 from etlrun.warehouse.stage import Encoding, Stage, StageField
 from etlrun.warehouse.tables import Definition, OwnTable, loss_of
@@ -40,6 +40,10 @@ from etlrun.warehouse.turns import take_turn
 
 WAIT_SECONDS = 10.0  # for another process that has the file open
 EXACT = ("binary", "c", "posix")  # collations that compare texts byte by byte
+KEPT_IN = {
+    "string": ("VARCHAR",),
+    "timestamp": ("TIMESTAMP",),
+}  # others, such as ENUM or TIMESTAMP_S, refuse or round some values
 BATCHES = 6  # of the stage, that one INSERT takes: a row group of DuckDB
 
 
@@ -307,6 +311,9 @@ class DuckdbServer(Server[DuckdbServerSession, Definition[DuckdbColumn]]):
         kinds = (f"{column} {'BIGINT' if length is None else 'VARCHAR'} NOT NULL" for column, length in table.columns)
         return f"CREATE TABLE IF NOT EXISTS {table.name} ({', '.join(kinds)})"
 
+    def lock_owner(self, session: DuckdbServerSession, table: str) -> str:
+        return ".".join(_parts(table)).lower()
+
     def rules(self, stage: Stage, there: Definition[DuckdbColumn]) -> Iterator[Rule]:
         return iter(())
 
@@ -339,9 +346,17 @@ class DuckdbServer(Server[DuckdbServerSession, Definition[DuckdbColumn]]):
     ) -> RunFailure | None:
         if not is_duplicate(error):
             return None
+        if isinstance(error, ServerError):
+            message = "two rows are equal in a PRIMARY KEY, a UNIQUE constraint or a unique index of the table"
+            fix = "make such rows one first, or drop what should not hold; `SELECT * FROM duckdb_constraints()` and `duckdb_indexes()` list them"
+            return RunFailure("sink", "key-exists", f"{not_published(stage)}: {message} ({self.masked(error)})", fix)
+        if stage.load.write == "merge":
+            message = f"rows that the table holds already, and that are not replaced, share their key: {error}"
+            return RunFailure(
+                "sink", "key-exists", f"{not_published(stage)}: {message}", "delete all but one of them first"
+            )
         failure = refused_rows(stage, error, "")
-        detail = self.masked(error) if isinstance(error, ServerError) else str(error)
-        return RunFailure("sink", failure.code, f"{failure.message}: {detail}", failure.fix)
+        return RunFailure("sink", failure.code, f"{failure.message}: {error}", failure.fix)
 
     def masked(self, error: ServerError) -> str:
         return error.detail.removeprefix("Constraint Error: ")
@@ -438,9 +453,9 @@ def _mismatches(load: Load, there: Definition[DuckdbColumn], exact: frozenset[st
                 f"it has no column `{item.name}`",
                 f"ALTER TABLE {table} ADD COLUMN {name(item.name)} {type_name(item.type)}",
             )
-        elif found.type != item.type:
+        elif found.type != item.type or found.written not in KEPT_IN.get(item.type.name, found.written):
             yield (
-                f"`{found.name}` is {found.type or found.written}, and {item.type} is published",
+                f"`{found.name}` is {found.written if found.type in (None, item.type) else found.type}, and {item.type} is published",
                 f"ALTER TABLE {table} ALTER COLUMN {name(found.name)} TYPE {type_name(item.type)}{loss_of(found.type, item.type)}",
             )
         elif found.collation and found.name.lower() in exact:

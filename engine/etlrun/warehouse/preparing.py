@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sqlglot import exp
 
@@ -90,6 +90,20 @@ def _unlike_view(server: AnyServer, load: Load, there: AnyDefinition | None) -> 
         yield why, f"RENAME TABLE {server.table(load.table)} TO {server.table(load.table + '__before')}"
     elif there is not None and [column.name for column in there.columns] != [item.name for item in load.columns]:
         yield "its view shows other columns", view_statement(server, load, is_there=True)
+
+
+def refuse_shared(server: AnyServer, session: ServerSession, loads: Sequence[Load]) -> None:
+    """Raises RunFailure where two loads go to one table by different names: the second could replace what the first publishes."""
+    seen: dict[str, str] = {}
+    for load in loads:
+        first = seen.setdefault(server.lock_owner(session, load.table), load.table)
+        if first != load.table:
+            raise RunFailure(
+                "sink",
+                "shared-table",
+                f"`{first}` and `{load.table}` are one table, and two sinks publish to it",
+                f"write `table: {first}` in both, and `etlrun check` says whether they share rows",
+            )
 
 
 def prepare(server: AnyServer, session: ServerSession, load: Load, label: str) -> AnyDefinition:

@@ -26,7 +26,7 @@ from etlrun.warehouse.inspection import Facts, inspect
 from etlrun.warehouse.ledger import find_entries, find_same_append, period_key, record
 from etlrun.warehouse.locks import take_lock
 from etlrun.warehouse.pointer import PointerPublish
-from etlrun.warehouse.preparing import is_by_pointer, prepare
+from etlrun.warehouse.preparing import is_by_pointer, prepare, refuse_shared
 from etlrun.warehouse.refusals import equal_keys, is_about_rows, refused_rows
 from etlrun.warehouse.retry import RetryPolicy
 from etlrun.warehouse.server import AnyServer, LoadRefused, ServerError, ServerSession
@@ -138,6 +138,7 @@ class _Publish:
     def work(self, session: ServerSession, reading: ExitStack) -> list[Published]:
         point("connected")
         prepared = [self.prepare(session, work) for work in self.each()]
+        refuse_shared(self.server, session, [work.load for work in self.works])
         point("prepared")
         for work in self.each():
             if not self.server.is_embedded:
