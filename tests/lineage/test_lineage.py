@@ -13,6 +13,7 @@ from etlrun.compiler.producers import check_file
 from etlrun.compiler.relation_lineage import plan_lineage
 from etlrun.language.influence import Lineage, OriginColumn
 from etlrun.lineage.mermaid import mermaid
+from etlrun.lineage.personal_origins import Personal
 from golden import compare_with_file
 from projects import Project
 
@@ -131,6 +132,7 @@ def test_a_trail_goes_on_through_the_table_of_another_pipeline(tmp_path: Path) -
         "direct": [{"pipeline": "core", "relation": "a", "column": "v", "kind": "aggregation"}],
         "indirect": [],
         "files": [],
+        "pii": [],
     }
     assert {item["column"]: item["kinds"] for item in found["rows"]["indirect"]} == {"k": ["group by"], "w": ["filter"]}
     reached = json.loads(etlrun(tmp_path, "lineage", "core.a.v", "--json").out)[0]["reaches"]
@@ -171,7 +173,9 @@ def test_a_python_step_may_make_every_column_of_every_one(tmp_path: Path) -> Non
 
 def test_no_name_is_read_as_a_part_of_a_diagram() -> None:
     hostile = 'a"]; click c0 "javascript:x" <script>'
-    drawn = mermaid({OriginColumn("p", "t", hostile): Lineage({OriginColumn("p", "s", hostile): "identity"})})
+    drawn = mermaid(
+        {OriginColumn("p", "t", hostile): Lineage({OriginColumn("p", "s", hostile): "identity"})}, Personal()
+    )
     assert drawn.count('"') == 8  # two groups and two columns, each in its own quotes
     assert "<" not in drawn
     assert "click c0 #34;" in drawn
@@ -199,3 +203,25 @@ def test_the_readme_shows_the_graph_that_its_command_prints() -> None:
         readme.split("```mermaid\n")[1].split("```")[0],
     )
     assert etlrun(SHIPPED, "lineage", *command.split()).out == graph
+
+
+def test_what_is_made_of_a_tagged_column_is_marked_in_every_form(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    columns = "{k: string, phone: {type: string, tags: pii}, v: int}"
+    project.write("mappings/owners.yaml", "$tags: pii\nMs An: [a]\n")
+    steps = "[{from: a}, {derive: {short: 'left(phone, 3)', known: phone is not null}}, {lookup: {column: k, map: owners, as: owner, unmatched: drop}}]"
+    sink = "sinks: {%s: {table: {from: %s, connection: warehouse, write: replace}}}\n"
+    project.pipeline(
+        f"sources: {{a: {{csv: {{path: a.csv, columns: {columns}}}}}}}\nsteps: {{r: {steps}}}\n{sink % ('r', 'r')}",
+        "core",
+    )
+    project.pipeline(f"sources: {{r: {{table: {{pipeline: core}}}}}}\n{sink % ('last', 'r')}", "mart")
+    (found,) = json.loads(etlrun(tmp_path, "lineage", "mart", "--json").out)
+    tagged = {name: column["pii"] for name, column in found["columns"].items() if column["pii"]}
+    phone, owner = ["core.a.phone"], ["mappings/owners.yaml"]
+    assert tagged == {"phone": phone, "short": phone, "known": phone, "owner": owner}
+    text = etlrun(tmp_path, "lineage", "mart").out
+    assert [line.split()[0] for line in text.splitlines() if "(pii)" in line] == list(tagged)
+    assert "phone (pii)" in etlrun(tmp_path, "lineage", "core.a").out
+    drawn = etlrun(tmp_path, "lineage", "mart", "--format", "mermaid").out
+    assert '"phone - pii"' in drawn and '"k"' in drawn and '"owner - pii"' in drawn

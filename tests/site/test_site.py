@@ -66,6 +66,10 @@ def folder(tmp_path: Path) -> Path:
     project.pipeline(MART, "mart")
     project.write("mappings/kinds.yaml", '"<i>one": [a]\ntwo: [b]\n')
     project.write("pipelines/core.test.yaml", "pipeline: core\ntests:\n  - {name: '<b>rows', given: {}, expect: {}}\n")
+    project.write(
+        "prompts/sort.md",
+        "---\ntask: Say <b>what</b> it is.\noutput:\n  sort: {labels: {A: one, B: another}}\nexamples: [{key: '</pre>x', sort: A}]\n---\nBe <i>short</i>.\n",
+    )
     assert etlrun(tmp_path, "docs", "build").code == 0
     return tmp_path / "build" / "docs"
 
@@ -76,7 +80,13 @@ def pages(folder: Path) -> dict[str, Read]:
 
 def test_every_link_leads_to_a_place_that_is_there(folder: Path) -> None:
     found = pages(folder)
-    assert set(found) == {"index.html", "pipelines/core.html", "pipelines/mart.html", "mappings/kinds.html"}
+    assert set(found) == {
+        "index.html",
+        "pipelines/core.html",
+        "pipelines/mart.html",
+        "mappings/kinds.html",
+        "prompts/sort.html",
+    }
     for path, read in found.items():
         for address in read.addresses:
             file, _, place = address.partition("#")

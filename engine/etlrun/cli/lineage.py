@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from etlrun.language.influence import Lineage, OriginColumn, RelationLineage
     from etlrun.lineage.asked import AskedColumns
     from etlrun.lineage.of_project import PipelineLineage, Reached
+    from etlrun.lineage.personal_origins import Personal
 
 
 @click.command("lineage")
@@ -35,6 +36,7 @@ def command(asked: str, form: str, *, as_json: bool) -> None:
 
     What a column is made of and what only decides about it (a condition, a filter, a join) are kept apart. A trail goes on through
     tables that other pipelines of the project publish. Of a source it also shows which published columns its columns reach.
+    A column that is tagged `pii`, or made of one that is, is marked.
 
     Only the specification is read. `openlineage` prints an event of OpenLineage, a line each, for every pipeline that is asked for.
     """
@@ -53,11 +55,11 @@ def command(asked: str, form: str, *, as_json: bool) -> None:
     elif form == "mermaid":
         from etlrun.language.influence import OriginColumn
         from etlrun.lineage.mermaid import mermaid
+        from etlrun.lineage.personal_origins import find_personal
 
         columns = ((one, column, lineage) for one in found for column, lineage in one.relation.columns.items())
-        click.echo(
-            mermaid({OriginColumn(one.pipeline.name, one.name, name): item for one, name, item in columns}), nl=False
-        )
+        shown = {OriginColumn(one.pipeline.name, one.name, name): item for one, name, item in columns}
+        click.echo(mermaid(shown, find_personal(pipelines)), nl=False)
     else:
         tell("\n\n".join(_texts(found, pipelines)))
 
@@ -105,12 +107,14 @@ def _split(asked: str) -> tuple[Path | None, str]:
 
 def _print_json(found: list[AskedColumns], pipelines: dict[str, PipelineLineage]) -> None:
     from etlrun.lineage.objects import reached_objects, relation_object
+    from etlrun.lineage.personal_origins import find_personal
 
+    personal = find_personal(pipelines)
     objects = [
         {
             "pipeline": one.pipeline.name,
             "name": one.name,
-            **relation_object(one.relation),
+            **relation_object(one.relation, personal),
             "reaches": reached_objects(one.reached(pipelines)),
         }
         for one in found
@@ -127,15 +131,22 @@ def _print_events(chosen: list[PipelineLineage]) -> None:
 
 
 def _texts(found: list[AskedColumns], pipelines: dict[str, PipelineLineage]) -> Iterator[str]:
+    from etlrun.lineage.personal_origins import find_personal
+
+    personal = find_personal(pipelines)
     for one in found:
         relation = one.pipeline.sinks.get(one.name, one.name)
         title = f"{one.pipeline.name}: {relation}{f' -> {one.name}' if one.name != relation else ''}"
         reached = one.reached(pipelines)
-        yield f"{title}\n{_reached(reached)}" if reached else f"{title}\n{_table(one.pipeline.name, one.relation)}"
+        table = _reached(reached, personal) if reached else _table(one.pipeline.name, one.relation, personal)
+        yield f"{title}\n{table}"
 
 
-def _table(pipeline: str, relation: RelationLineage) -> str:
-    rows = [_row(pipeline, name, lineage) for name, lineage in relation.columns.items()]
+def _table(pipeline: str, relation: RelationLineage, personal: Personal) -> str:
+    rows = [
+        _row(pipeline, f"{name} (pii)" if personal.parts_of(lineage) else name, lineage)
+        for name, lineage in relation.columns.items()
+    ]
     if relation.rows.origins or relation.rows.files:
         rows.append(("(which rows)", *_row(pipeline, "", relation.rows)[1:]))
     return table_text(("column", "made of", "decided by", "files"), rows)
@@ -154,9 +165,13 @@ def _place(pipeline: str, origin: OriginColumn) -> str:
     return str(origin) if origin.pipeline == pipeline else f"{origin.pipeline}.{origin}"
 
 
-def _reached(reached: dict[OriginColumn, list[Reached]]) -> str:
+def _reached(reached: dict[OriginColumn, list[Reached]], personal: Personal) -> str:
     rows = [
-        (origin.column, sink, *(_names(columns, is_direct=kind) for kind in (True, False)))
+        (
+            f"{origin.column} (pii)" if origin in personal.columns else origin.column,
+            sink,
+            *(_names(columns, is_direct=kind) for kind in (True, False)),
+        )
         for origin, found in reached.items()
         for sink, columns in _by_sink(found).items() or {"-": []}.items()
     ]

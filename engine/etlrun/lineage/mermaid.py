@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from etlrun.language.influence import Lineage, OriginColumn
+from etlrun.lineage.personal_origins import Personal
 
 
-def mermaid(published: Mapping[OriginColumn, Lineage]) -> str:
-    """A diagram from the columns where trails begin to the published ones; `relation` of a published column is its sink."""
+def mermaid(published: Mapping[OriginColumn, Lineage], personal: Personal) -> str:
+    """A diagram from the columns where trails begin to the published ones; `relation` of a published column is its sink.
+
+    Personal columns are marked.
+    """
     origins = sorted({origin for lineage in published.values() for origin in lineage.origins} - set(published))
     ids = {origin: f"c{number}" for number, origin in enumerate((*origins, *published))}
+    marked = {*personal.columns, *(column for column, lineage in published.items() if personal.parts_of(lineage))}
     lines = ["flowchart LR"]
     for number, (group, members) in enumerate(_groups((*origins, *published)).items()):
         lines.append(f'  subgraph g{number}["{_text(group)}"]')
-        lines += [f'    {ids[origin]}["{_text(origin.column)}"]' for origin in members]
+        lines += [
+            f'    {ids[origin]}["{_text(origin.column)}{" - pii" if origin in marked else ""}"]' for origin in members
+        ]
         lines.append("  end")
     for target, lineage in published.items():
         lines += [f"  {arrow}" for arrow in _arrows(ids, target, lineage)]

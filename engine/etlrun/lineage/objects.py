@@ -7,11 +7,15 @@ from typing import Any
 
 from etlrun.language.influence import Lineage, OriginColumn, RelationLineage
 from etlrun.lineage.of_project import Reached
+from etlrun.lineage.personal_origins import Personal
 
 
-def relation_object(relation: RelationLineage) -> dict[str, Any]:
-    """The lineage of the columns of a relation, and of its rows."""
-    columns = {name: lineage_object(lineage) for name, lineage in relation.columns.items()}
+def relation_object(relation: RelationLineage, personal: Personal) -> dict[str, Any]:
+    """The lineage of the columns of a relation, and of its rows; `pii` of a column are the tagged ones that it is made of."""
+    columns = {
+        name: {**lineage_object(lineage), "pii": list(personal.parts_of(lineage))}
+        for name, lineage in relation.columns.items()
+    }
     rows = lineage_object(relation.rows)
     return {"columns": columns, "rows": {"indirect": rows["indirect"], "files": rows["files"]}}
 

@@ -11,15 +11,17 @@ from etlrun.compiler.project_graph import ProjectGraph
 from etlrun.dashboards.spec import FOLDER, dashboards_below
 from etlrun.diagnostics import SpecError
 from etlrun.lineage.of_project import project_lineage
+from etlrun.lineage.personal_origins import find_personal
 from etlrun.runtime.run_records import StoredRun, stored_runs
 from etlrun.site.facts import ShownRun, SiteFacts, all_reached
 from etlrun.spec.cases import case_files_below
 from etlrun.spec.located import read_document
 from etlrun.spec.project import Project, load_mapping
+from etlrun.spec.prompts import Prompt, load_prompt, prompt_names
 
 
 def gather_facts(project: Project, graph: ProjectGraph) -> SiteFacts:
-    """The facts of a project. Raises SpecError for mistakes in its mappings."""
+    """The facts of a project. Raises SpecError for mistakes in its mappings and prompts."""
     lineage = project_lineage(graph)
     mappings = {}
     for name in project.mapping_names():
@@ -35,7 +37,18 @@ def gather_facts(project: Project, graph: ProjectGraph) -> SiteFacts:
         _tests(project),
         mappings,
         all_reached(lineage),
+        find_personal(lineage),
+        _prompts(project),
     )
+
+
+def _prompts(project: Project) -> dict[str, Prompt]:
+    """The prompts of a project. Raises SpecError for their mistakes."""
+    found = {
+        name: load_prompt(project.root, name, project.shown(project.path(f"prompts/{name}.md")))
+        for name in prompt_names(project.root)
+    }
+    return {name: prompt for name, prompt in found.items() if prompt is not None}
 
 
 def _runs(project: Project) -> dict[str, tuple[ShownRun, ...]]:

@@ -24,6 +24,10 @@ def mapping_address(name: str) -> str:
     return f"mappings/{file_name(name)}.html"
 
 
+def prompt_address(name: str) -> str:
+    return f"prompts/{file_name(name)}.html"
+
+
 def anchor(*names: str) -> str:
     """What an element of a page is called."""
     return "-".join(map(file_name, names))

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from etlrun.compiler.project_graph import ProjectGraph
 from etlrun.language.influence import OriginColumn
 from etlrun.lineage.of_project import PipelineLineage, Reached
+from etlrun.lineage.personal_origins import Personal
+from etlrun.spec.prompts import Prompt
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,15 @@ class SiteFacts:
     tests: Mapping[str, tuple[str, ...]]
     mappings: Mapping[str, Mapping[str, tuple[str, ...]]]
     reached: Mapping[OriginColumn, tuple[Reached, ...]]
+    personal: Personal
+    prompts: Mapping[str, Prompt]
+
+    def users_of(self, file: str) -> Iterator[str]:
+        """The pipelines in which a file of the project, a mapping or a prompt, has a part."""
+        for name, lineage in self.lineage.items():
+            made = (one for found in lineage.relations.values() for one in (found.rows, *found.columns.values()))
+            if any(file in one.files for one in made):
+                yield name
 
     def readers(self, pipeline: str, sink: str) -> Iterator[tuple[str, str]]:
         """The pipelines that read a table, each with the source that does."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from etlrun.site.addresses import anchor, mapping_address, pipeline_address
+from etlrun.site.addresses import anchor, mapping_address, pipeline_address, prompt_address
 from etlrun.site.facts import SiteFacts
 from etlrun.site.html_tree import Child, element, link, listed, section, table
 from etlrun.site.shell import page
@@ -22,8 +22,10 @@ def index_page(facts: SiteFacts) -> str:
     names = ("pipeline", "owner", "publishes", "last run", "is")
     pipelines = section("Pipelines", table(names, [_row(facts, name) for name in facts.lineage]))
     mappings = [link(mapping_address(name), name) for name in facts.mappings]
+    prompts = [link(prompt_address(name), name) for name in facts.prompts]
     return page(
         facts.title, facts.title, 0, pipelines, search, section("Mappings", listed(mappings)) if mappings else None,
+        section("Prompts", listed(prompts)) if prompts else None,
         data=_columns(facts),
     )  # fmt: skip
 
@@ -49,4 +51,6 @@ def _columns_of(facts: SiteFacts, number: int, name: str) -> Iterator[list[objec
     relations = {**{source: source for source in checked.pipeline.sources}, **facts.lineage[name].sinks}
     for shown, relation in relations.items():
         for item in checked.columns[relation]:
-            yield [number, shown, item.name, str(item.type), anchor(shown)]
+            made = facts.lineage[name].relations[relation].column(item.name)
+            tagged = ", pii" if made is not None and facts.personal.parts_of(made) else ""
+            yield [number, shown, item.name, f"{item.type}{tagged}", anchor(shown)]

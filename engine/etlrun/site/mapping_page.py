@@ -12,16 +12,13 @@ def mapping_page(facts: SiteFacts, name: str) -> str:
     """The page."""
     rows = [(label, ", ".join(codes)) for label, codes in facts.mappings[name].items()]
     file = f"mappings/{name}.yaml"
-    used = [
-        link(f"../{pipeline_address(pipeline)}", pipeline)
-        for pipeline, lineage in facts.lineage.items()
-        if any(file in made.files for found in lineage.relations.values() for made in (found.rows, *found.columns.values()))
-    ]  # fmt: skip
+    used = [link(f"../{pipeline_address(pipeline)}", pipeline) for pipeline in facts.users_of(file)]
+    tagged = ", tagged pii" if file in facts.personal.files else ""
     return page(
         name,
         facts.title,
         1,
-        element("p", f"{len(rows)} labels, in {file}."),
+        element("p", f"{len(rows)} labels, in {file}{tagged}."),
         section("Used by", listed(used)) if used else None,
         section("Labels", table(("label", "codes"), rows)),
     )

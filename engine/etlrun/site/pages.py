@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from etlrun.site.addresses import mapping_address, pipeline_address
+from etlrun.site.addresses import mapping_address, pipeline_address, prompt_address
 from etlrun.site.facts import SiteFacts
 from etlrun.site.index_page import index_page
 from etlrun.site.mapping_page import mapping_page
 from etlrun.site.pipeline_page import pipeline_page
+from etlrun.site.prompt_page import prompt_page
 
 
 def site_pages(facts: SiteFacts) -> dict[str, str]:
@@ -14,4 +15,5 @@ def site_pages(facts: SiteFacts) -> dict[str, str]:
     found = {"index.html": index_page(facts)}
     found |= {pipeline_address(name): pipeline_page(facts, name) for name in facts.lineage}
     found |= {mapping_address(name): mapping_page(facts, name) for name in facts.mappings}
+    found |= {prompt_address(name): prompt_page(facts, name) for name in facts.prompts}
     return found

@@ -10,7 +10,7 @@ from etlrun.diagnostics import counted
 from etlrun.language.columns import Columns
 from etlrun.language.influence import Lineage, OriginColumn
 from etlrun.lineage.of_project import PipelineLineage
-from etlrun.site.addresses import anchor, pipeline_address
+from etlrun.site.addresses import anchor, mapping_address, pipeline_address, prompt_address
 from etlrun.site.facts import ShownRun, SiteFacts
 from etlrun.site.graph_picture import Box, picture
 from etlrun.site.html_tree import Child, element, folded, link, listed, section, table
@@ -36,7 +36,7 @@ def pipeline_page(facts: SiteFacts, name: str) -> str:
         section("Params", params) if pipeline.params else None,
         [_sink(facts, lineage, sink) for sink in pipeline.sinks],
         [_source(facts, lineage, source) for source in pipeline.sources],
-        [_chain(lineage, chain) for chain in pipeline.chains],
+        [_chain(facts, lineage, chain) for chain in pipeline.chains],
         section("Checks", _checks(lineage, facts.runs.get(name, ()))) if pipeline.checks else None,
         section("Tests", listed(facts.tests[name])) if facts.tests.get(name) else None,
         section("Dashboards", listed(facts.dashboards[name])) if facts.dashboards.get(name) else None,
@@ -66,7 +66,12 @@ def _sink(facts: SiteFacts, lineage: PipelineLineage, sink: str) -> Element:
     relation = lineage.published(sink)
     columns = lineage.checked.columns[lineage.sinks[sink]]
     rows = [
-        (item.name, str(item.type), item.description, *_made(facts, lineage, relation.columns[item.name]))
+        (
+            item.name,
+            str(item.type),
+            _about(facts, item.description, relation.columns[item.name]),
+            *_made(facts, lineage, relation.columns[item.name]),
+        )
         for item in _shown(columns)
     ]
     readers: list[Child] = [[link(f"../{pipeline_address(name)}", name), f" as {source}"] for name, source in facts.readers(lineage.name, sink)]  # fmt: skip
@@ -90,7 +95,19 @@ def _made(facts: SiteFacts, lineage: PipelineLineage, made: Lineage) -> tuple[Ch
     deciding: list[Child] = [
         [_origin(facts, lineage, origin), f" ({', '.join(kinds)}) "] for origin, kinds in made.deciding().items()
     ]
-    return direct or "-", deciding or "-", ", ".join(sorted(made.files)) or "-"
+    return direct or "-", deciding or "-", [_file(facts, file) for file in sorted(made.files)] or "-"
+
+
+def _file(facts: SiteFacts, file: str) -> Child:
+    """A file of the project, as a link where it has a page."""
+    folder, _, name = file.rpartition(".")[0].partition("/")
+    pages = {"mappings": (facts.mappings, mapping_address), "prompts": (facts.prompts, prompt_address)}
+    known, address = pages.get(folder, ({}, mapping_address))
+    return [link(f"../{address(name)}", file) if name in known else file, " "]
+
+
+def _about(facts: SiteFacts, description: str, made: Lineage) -> str:
+    return f"{description} (pii)".strip() if facts.personal.parts_of(made) else description
 
 
 def _origin(facts: SiteFacts, lineage: PipelineLineage, origin: OriginColumn) -> Element:
@@ -110,17 +127,17 @@ def _source(facts: SiteFacts, lineage: PipelineLineage, source: str) -> Element:
         if wanted
         else f"{use.kind} files {getattr(use.value, 'path', '')}"
     )
-    rows, personal = [], frozenset(use.value.personal())
+    rows = []
     for item in lineage.checked.columns[source]:
         reached = facts.reached.get(OriginColumn(lineage.name, source, item.name), ())
         texts = (", ".join(f"{one.pipeline}.{one.sink}.{one.column}" for one in reached if one.is_direct == kind) or "-" for kind in (True, False))  # fmt: skip
-        about = " ".join(filter(None, (item.description, "(pii)" if item.name in personal else "")))
+        about = _about(facts, item.description, lineage.relations[source].columns[item.name])
         rows.append((item.name, str(item.type), about, *texts))
     names = ("column", "type", "is", "part of", "decides about")
     return section(f"Reads {source}", element("p", f"From {said}."), table(names, rows), id_=anchor(source))
 
 
-def _chain(lineage: PipelineLineage, chain: str) -> Element:
+def _chain(facts: SiteFacts, lineage: PipelineLineage, chain: str) -> Element:
     checked = lineage.checked
     parts: list[Child] = []
     before: set[str] = set()
@@ -131,7 +148,11 @@ def _chain(lineage: PipelineLineage, chain: str) -> Element:
             [f"{use.kind}: {counted(len(columns), 'column')}", f", new: {', '.join(new)}" if new and before else ""]
         )
         before = set(columns)
-    rows = [(item.name, str(item.type), item.description) for item in _shown(checked.columns[chain])]
+    made = lineage.relations[chain].columns
+    rows = [
+        (item.name, str(item.type), _about(facts, item.description, made[item.name]))
+        for item in _shown(checked.columns[chain])
+    ]
     return section(
         f"Makes {chain}",
         element("ol", [element("li", part) for part in parts]),
