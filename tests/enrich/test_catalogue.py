@@ -181,6 +181,79 @@ def test_the_list_of_the_project_fits_its_prompt() -> None:
     assert found.answer["category"] in prompt.outputs[0].labels
 
 
+WORDS = """\
+word,category
+hài,Comedy
+hàn quốc,K Drama
+hàn,K Drama
+hoạt hình,Other
+bóng đá,Sports
+vtv,Other
+ma,Action
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "reason"),
+    [
+        ("phim hài", "Comedy", "is about `hài`"),
+        ("phim hai", "Comedy", "is about `hài`"),
+        ("Phim Hàn Quốc full HD", "K Drama", "is about `hàn quốc`"),
+        ("phim hoạt hình 2022", "Other", "is about `hoạt hình`"),
+        ("bóng đá trực tiếp", "Sports", "is about `bóng đá`"),
+        ("vtv", "Other", "is about `vtv`"),
+        ("vtv3 trực tiếp", "Other", "is about `vtv`"),
+        ("vtv 3", "Other", "is about `vtv`"),
+        ("phim ma", "Other", "is the title `phim ma`"),
+        ("sao băng hài", "K Drama", "contains the title `sao băng`"),
+    ],
+)
+def test_a_word_of_a_genre_or_a_channel_answers_for_a_key_that_says_nothing_else(
+    tmp_path: Path, text: str, label: str, reason: str
+) -> None:
+    found = _with_words(tmp_path).find(text)
+    assert found is not None
+    assert (found.answer["category"], found.reason) == (label, reason)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "phim hài tết",
+        "bóng",
+        "vt",
+        "v3",
+        "hai",
+        "ma",
+        "ma 2",
+        "hải",
+        "má",
+        "mạ",
+        "vtvcab",
+        "hài hàn",
+        "hài hàn quốc",
+        "phim",
+        "2022",
+    ],
+)
+def test_a_word_beside_others_or_begun_or_with_another_accent_answers_nothing(tmp_path: Path, text: str) -> None:
+    assert _with_words(tmp_path).find(text) is None
+
+
+def test_words_change_what_is_asked_and_their_absence_keeps_what_is_known(tmp_path: Path) -> None:
+    _with_words(tmp_path)
+    without = Catalogue(titles="titles.csv").identity(tmp_path, posing.as_written)
+    with_words = Catalogue(titles="titles.csv", words="words.csv").identity(tmp_path, posing.as_written)
+    assert without == {name: value for name, value in with_words.items() if name != "words"}
+    assert set(with_words) == {"provider", "titles", "typos", "method", "words"}
+
+
+def _with_words(folder: Path) -> Finder:
+    (folder / "titles.csv").write_text(TITLES, encoding="utf-8")
+    (folder / "words.csv").write_text(WORDS, encoding="utf-8")
+    return Catalogue(titles="titles.csv", words="words.csv").open(folder, posing.prompt().outputs)
+
+
 def _finder() -> Finder:
     import tempfile
 

@@ -1,4 +1,4 @@
-"""Finding titles in search keywords: as written, among other words, or with one letter wrong."""
+"""Finding titles in search keywords: as written, among other words, or with one letter wrong; and what words of genres and channels say."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ _AROUND = """
 """
 AROUND = frozenset(_AROUND.split())
 SHORTEST_INSIDE = 5  # letters of a title that is looked for among other words
+SHORTEST_GUESS = 4  # letters of a key in which a word of a genre may lack its accents
+SHORTEST_WORD = 3  # letters of a word that a shorter key holds as it is written
 SHORTEST_TYPO = 6  # letters of a title that may have one wrong
 SHORTEST_TONE = 10  # letters of a title in which one word may carry a wrong accent: `yêu tinh` is not `yêu tình`
 
@@ -37,9 +39,19 @@ class Title:
 
 
 class TitleFinder(Finder):
-    """Finds the titles of a list."""
+    """Finds the titles of a list, and the words of another."""
 
-    def __init__(self, titles: Iterable[Answered], *, has_typos: bool) -> None:
+    def __init__(self, titles: Iterable[Answered], words: Iterable[Answered] = (), *, has_typos: bool) -> None:
+        self.rules: dict[str, list[Title]] = defaultdict(list)  # what a key is about, by its words without diacritics
+        self.longest_rule = 0
+        for answered in words:
+            rule = _title(answered)
+            self.rules[" ".join(rule.plain)].append(rule)
+            self.longest_rule = max(self.longest_rule, len(rule.words))
+        said = {word for rules in self.rules.values() for word in rules[0].plain if AROUND.issuperset(rules[0].plain)}
+        self.beside_rules = AROUND - (
+            said - {"phim"}
+        )  # `hài hàn` is about two things: `hàn` is a rule, and not how to watch
         self.by_words: dict[str, list[Title]] = defaultdict(list)
         self.by_letters: dict[str, list[Title]] = defaultdict(list)
         self.by_gap: dict[str, set[str]] = defaultdict(set)  # letters with one left out -> the letters of titles
@@ -48,13 +60,11 @@ class TitleFinder(Finder):
             self._add(answered, has_typos=has_typos)
 
     def _add(self, answered: Answered, *, has_typos: bool) -> None:
-        words = words_of(answered.key)
-        plain = tuple(map(without_diacritics, words))
-        title = Title(answered.key, words, plain, answered.answer)
-        letters = "".join(plain)
-        self.by_words[" ".join(plain)].append(title)
+        title = _title(answered)
+        letters = "".join(title.plain)
+        self.by_words[" ".join(title.plain)].append(title)
         self.by_letters[letters].append(title)
-        self.longest = max(self.longest, len(words))
+        self.longest = max(self.longest, len(title.words))
         if has_typos and len(letters) >= SHORTEST_TYPO:
             for gap in (letters, *gaps(letters)):
                 self.by_gap[gap].add(letters)
@@ -62,7 +72,12 @@ class TitleFinder(Finder):
     def find(self, text: str) -> LookupResult | None:
         words = words_of(text)
         plain = tuple(map(without_diacritics, words))
-        return self._as_written(words, plain) or self._inside(words, plain) or self._nearly(words, plain)
+        return (
+            self._as_written(words, plain)
+            or self._inside(words, plain)
+            or self._by_rule(words, plain)
+            or self._nearly(words, plain)
+        )
 
     def _as_written(self, words: Sequence[str], plain: Sequence[str]) -> LookupResult | None:
         titles = self.by_words.get(" ".join(plain)) or []
@@ -88,6 +103,24 @@ class TitleFinder(Finder):
                 return _agreed(found, "contains the title")
         return None
 
+    def _by_rule(self, words: Sequence[str], plain: Sequence[str]) -> LookupResult | None:
+        """What the longest rule says whose words are in the key, where the other words say how to watch, or count: `phim hài`, `vtv3`."""
+        bare = tuple(word.rstrip("0123456789") or word for word in plain)
+        is_short = sum(len(word) for word in plain if not word.isdigit()) < SHORTEST_GUESS
+        for length in range(min(self.longest_rule, len(words)), 0, -1):
+            found: list[Title] = []
+            for start in range(len(words) - length + 1):
+                end = start + length
+                if all(word in self.beside_rules or word.isdigit() for word in (*plain[:start], *plain[end:])):
+                    for said in {plain[start:end], bare[start:end]}:
+                        accented = tuple(word.rstrip("0123456789") or word for word in words[start:end])
+                        spelt = words[start:end] if said == plain[start:end] else accented
+                        rules = self.rules.get(" ".join(said), ())
+                        found += (rule for rule in rules if _is_said(rule, spelt, is_short=is_short))
+            if found:
+                return _agreed(found, "is about")
+        return None
+
     def _nearly(self, words: Sequence[str], plain: Sequence[str]) -> LookupResult | None:
         """The title that differs in one letter: one too many, too few, another, or two exchanged."""
         letters = "".join(plain)
@@ -107,6 +140,18 @@ class TitleFinder(Finder):
             same = [title for title in self.by_words.get(" ".join(plain), ()) if _wrong_accents(words, title) == 1]
             return _agreed(same, "is, but for one accent, the title")
         return None
+
+
+def _is_said(rule: Title, spelt: Sequence[str], *, is_short: bool) -> bool:
+    """Whether words are those of a rule; in a short key, where they may be the beginning of others, they are spelt as the rule is."""
+    if is_short:
+        return tuple(spelt) == rule.words and sum(map(len, rule.words)) >= SHORTEST_WORD
+    return _accents_fit(spelt, rule)
+
+
+def _title(answered: Answered) -> Title:
+    words = words_of(answered.key)
+    return Title(answered.key, words, tuple(map(without_diacritics, words)), answered.answer)
 
 
 def words_of(text: str) -> tuple[str, ...]:

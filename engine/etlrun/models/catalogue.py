@@ -3,7 +3,10 @@
 A key is a title as written (letter case and missing diacritics aside), a whole title among words like `phim` or `tập 3`, or a title with
 one letter wrong. Anything else it leaves unanswered, for the next model of a cascade or for nobody.
 
-The file's first column holds titles; the others are named like the outputs of the prompt. Each answer says which title it comes from.
+`words` is a second list, of genres and channels: `hài` answers `phim hài`, `vtv` answers `vtv3 trực tiếp`. It counts where a key says nothing else:
+only how to watch, or a number.
+
+The file's first column holds titles, or words; the others are named like the outputs of the prompt. Each answer says which title it comes from.
 
 ```yaml
 profiles:
@@ -35,25 +38,33 @@ class Catalogue(LocalModel):
     """The operator's own list of titles: free, at once, and silent where it does not know."""
 
     titles: str = key("a CSV file: titles, and a column for each output of the prompt")
+    words: str = key(
+        "a CSV file: words of genres and channels, and a column for each output of the prompt",
+        default="",
+        example="mappings/words.csv",
+    )
     typos: bool = key("whether a title with one letter wrong counts", default=True)
 
     def files(self) -> Mapping[str, str]:
-        return {"titles": self.titles}
+        return {"titles": self.titles, **({"words": self.words} if self.words else {})}
 
     def identity(self, root: Path, environment: Environment) -> Mapping[str, str]:
-        path = self._file(root)
-        digest = hashlib.sha256(read_text(path, os.path.relpath(path)).encode()).hexdigest()
-        return {"provider": "catalogue", "titles": digest, "typos": str(self.typos), "method": METHOD}
+        found = {"provider": "catalogue", "typos": str(self.typos), "method": METHOD}
+        for name, file in self.files().items():
+            path = self._file(root, file)
+            found[name] = hashlib.sha256(read_text(path, os.path.relpath(path)).encode()).hexdigest()
+        return found
 
     def open(self, root: Path, outputs: Sequence[Output]) -> Finder:
         from etlrun.models._catalogue import TitleFinder
         from etlrun.spec.answer_files import read_answers
 
-        path = self._file(root)
-        return TitleFinder(read_answers(path, os.path.relpath(path), outputs), has_typos=self.typos)
+        paths = [self._file(root, file) for file in self.files().values()]
+        answered = [read_answers(path, os.path.relpath(path), outputs) for path in paths]
+        return TitleFinder(*answered, has_typos=self.typos)
 
-    def _file(self, root: Path) -> Path:
-        """The file of titles. Raises SpecError where it stands outside the project."""
-        path = root / self.titles
+    def _file(self, root: Path, file: str) -> Path:
+        """A file of titles or words. Raises SpecError where it stands outside the project."""
+        path = root / file
         refuse_outside(root, path, os.path.relpath(path))
         return path
