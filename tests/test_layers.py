@@ -6,6 +6,7 @@ What is imported for annotations only, under TYPE_CHECKING, counts too: it is a 
 from __future__ import annotations
 
 import ast
+import gzip
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -228,3 +229,36 @@ def test_checking_a_pipeline_or_its_tests_loads_no_heavy_package() -> None:
             [sys.executable, "-c", program, str(pipeline)], capture_output=True, text=True, check=False
         )
         assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+# What takes longer to import than a small file to read, and serves models, servers and tables in memory only.
+UNUSED = {"pandas", "asyncio", "ssl", "http.client", "urllib.request", "etlrun.enrich.asking"}
+
+
+def test_a_plain_run_imports_nothing_that_it_does_not_use(tmp_path: Path) -> None:
+    files = {
+        "etlrun.yaml": "profiles: {local: {engine: {duckdb: {}}, connections: {warehouse: {duckdb: w.duckdb}}}}\n",
+        "pipelines/plain.yaml": (
+            "pipeline: plain\n"
+            "sources:\n"
+            "  views: {json: {path: views.json, columns: {id: bigint}}}\n"
+            "  sales: {csv: {path: sales.csv, columns: {id: bigint}}}\n"
+            "steps:\n"
+            "  all: [{from: [views, sales]}]\n"
+            "sinks:\n"
+            "  all: {table: {from: all, connection: warehouse, write: replace}}\n"
+        ),
+        "sales.csv": 'id,name\n1,"a"\n2,c\n',
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / "views.json.gz").write_bytes(gzip.compress(b'{"id": 1}\n'))
+    program = (
+        "import sys\n"
+        "from etlrun.cli.command_line import group\n"
+        "group(['run', 'pipelines/plain.yaml', '-q'], standalone_mode=False)\n"
+        f"print(sorted({UNUSED!r} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("[]\n", "")

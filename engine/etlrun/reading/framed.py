@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from etlrun.language.arrow_values import repeated
 from etlrun.reading.account import SliceCounts
 from etlrun.reading.accounting import Accounting
 from etlrun.reading.framing import Framer, MoreColumns, Records, without_first
@@ -49,8 +50,8 @@ class FramedSlices:
         for found in self._records(counts):
             size = len(found.texts)
             where = (
-                pa.repeat(pa.scalar(index, pa.int32()), size),
-                pa.repeat(pa.scalar(counts.file.date, pa.date32()), size),
+                repeated(index, pa.int32(), size),
+                repeated(counts.file.date, pa.date32(), size),
             )
             yield pa.RecordBatch.from_arrays(
                 [found.texts, found.lines, *where, *self.more.columns(found)], schema=schema

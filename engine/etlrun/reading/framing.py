@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from etlrun.language import arrow_values
+from etlrun.language.arrow_values import repeated, whole_numbers
 from etlrun.reading.compression import ByteStream
 from etlrun.reading.lines import Block, LongLine, blocks
 
@@ -84,15 +86,13 @@ def lines_of(block: Block) -> Records:
     texts = _split(plain)
     if texts is None:
         return from_raws(Raw(data, line) for line, data in enumerate(plain.split(b"\n"), block.line))
-    ones = pa.repeat(pa.scalar(1, pa.int64()), len(texts))
-    return Records(texts, pc.cumulative_sum(ones, start=block.line - 1), plain=plain)
+    ones = repeated(1, pa.int64(), len(texts))
+    return Records(texts, pc.cumulative_sum(ones, start=repeated(block.line - 1, pa.int64(), 1)[0]), plain=plain)
 
 
 def from_raws(raws: Iterable[Raw]) -> Records:
     """Records one by one."""
-    import pyarrow as pa
-
-    texts: list[str] = []
+    texts: list[bytes] = []
     lines: list[int] = []
     undecodable: list[Raw] = []
     long: list[Raw] = []
@@ -100,11 +100,13 @@ def from_raws(raws: Iterable[Raw]) -> Records:
         if raw.lines > MANY_LINES:
             long.append(Raw(b"", raw.line, raw.lines))
         try:
-            texts.append(raw.data.decode("utf-8"))
-            lines.append(raw.line)
+            raw.data.decode("utf-8")
         except UnicodeDecodeError:
             undecodable.append(raw)
-    return Records(pa.array(texts, pa.large_string()), pa.array(lines, pa.int64()), tuple(undecodable), tuple(long))
+            continue
+        texts.append(raw.data)
+        lines.append(raw.line)
+    return Records(arrow_values.texts(texts), whole_numbers(lines), tuple(undecodable), tuple(long))
 
 
 def without_first(records: Records) -> Records:
@@ -117,7 +119,7 @@ def as_one_text(data: bytes | memoryview) -> pyarrow.Array:
     """An Arrow array of one text that lies on `data`; nobody has looked whether it is UTF-8."""
     import pyarrow as pa
 
-    ends = pa.py_buffer(struct.pack("=2q", 0, len(data)))  # `pa.array` would import pandas wherever it is installed
+    ends = pa.py_buffer(struct.pack("=2q", 0, len(data)))
     return pa.Array.from_buffers(pa.large_string(), 1, [None, ends, pa.py_buffer(data)])
 
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from etlrun.language.arrow_values import repeated
 from etlrun.reading.compression import ByteStream
 from etlrun.reading.framing import Raw, Records, as_one_text, from_raws, lines_of
 from etlrun.reading.lines import MAX_LINE, Block, LongLine, blocks
@@ -186,9 +187,11 @@ class _Scan:
 
 def _has_odd(records: Records) -> bool:
     """Whether a record has an odd number of quotes."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    return bool(pc.any(pc.equal(pc.bit_wise_and(pc.count_substring(records.texts, QUOTE), 1), 1)).as_py())
+    one = repeated(1, pa.int64(), 1)[0]
+    return bool(pc.any(pc.equal(pc.bit_wise_and(pc.count_substring(records.texts, QUOTE), one), one)).as_py())
 
 
 def _without_end(line: bytes) -> bytes:

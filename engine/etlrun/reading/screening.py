@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from etlrun.language.arrow_values import repeated
 from etlrun.reading.framing import Records, any_matches, as_one_text
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Screen:
         import pyarrow as pa
 
         is_tame = bool(records.plain) and not any_matches(as_one_text(records.plain), self.patterns)
-        return [pa.repeat(pa.scalar(is_tame), len(records.texts))]
+        return [repeated(is_tame, pa.bool_(), len(records.texts))]
 
     def of_lines(self, lines: str) -> str:
         """The lines of tame files with the column."""

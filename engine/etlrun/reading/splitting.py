@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from etlrun.language.arrow_values import repeated
 from etlrun.language.duckdb_words import text
 from etlrun.reading.framing import Records
 from etlrun.reading.lines import BOM
@@ -41,7 +42,7 @@ class Splitter:
         can_split = records.plain and self.width > 1 and self.separator.isascii() and not records.plain.startswith(BOM)
         found = self._plain(records.plain, size) if can_split else None
         if found is None:
-            return [*(pa.nulls(size, pa.string()) for _ in self.positions), pa.repeat(pa.scalar(False), size)]
+            return [*(pa.nulls(size, pa.string()) for _ in self.positions), repeated(False, pa.bool_(), size)]
         return found
 
     def of_lines(self, lines: str) -> str:
@@ -79,7 +80,7 @@ class Splitter:
             return None
         values = [table[name].combine_chunks() for name in kept]
         if not refused:
-            return [*values, pa.repeat(pa.scalar(True), size)]
+            return [*values, repeated(True, pa.bool_(), size)]
         gone = set(refused)
         place = iter(range(len(table)))
         places = pa.array([None if index in gone else next(place) for index in range(size)], pa.int64())

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 from etlrun.contracts.source import InputFile
+from etlrun.language.arrow_values import repeated
 from etlrun.language.duckdb_words import can_be_named, file_names
 from etlrun.reading.compression import compression_of
 from etlrun.reading.framing import Records, any_matches, as_one_text, frame_lines, without_first
@@ -90,7 +91,7 @@ def number_lines(files: Sequence[InputFile], indexes: Sequence[int], has_header:
             assert isinstance(found, Records)
             if is_header:
                 found, is_header = without_first(found), False
-            where = pa.repeat(pa.scalar(index, pa.int32()), len(found.texts))
+            where = repeated(index, pa.int32(), len(found.texts))
             yield pa.RecordBatch.from_arrays([where, found.lines, found.texts], schema=numbered_schema())
 
 

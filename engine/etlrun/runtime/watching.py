@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from etlrun.compiler.check import Checked
 from etlrun.failures import RunFailure
 from etlrun.lineage.open_lineage import Addresses, Happened, run_event
-from etlrun.runtime.event_service import EventNotTakenError, EventService
 from etlrun.runtime.metrics import VARIABLE, write_metrics
 from etlrun.runtime.record import Record
 from etlrun.secrets import Secret
@@ -56,6 +55,8 @@ def addresses(checked: Checked) -> Addresses:
 
 
 def _send(kind: str, checked: Checked, happened: Happened, reporter: Reporter) -> None:
+    from etlrun.runtime.event_service import EventNotTakenError, EventService
+
     service = EventService(os.environ["OPENLINEAGE_URL"], Secret(os.environ.get("OPENLINEAGE_API_KEY", "")))
     try:
         service.send(run_event(kind, checked, addresses(checked), happened))
