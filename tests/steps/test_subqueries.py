@@ -30,6 +30,20 @@ ROWS = """
 """
 
 QUERIES = [
+    (
+        "select g, sum(x) as s, count(distinct g) as d, grouping(g) as top from t group by rollup(g)",
+        [("a", 14, 1, 0), ("b", None, 1, 0), (None, 7, 0, 0), (None, 21, 2, 1)],
+    ),
+    (
+        "select coalesce(g, '?') as g, k, count(*) as n from t where k > 2 group by cube(g, k) having k is null",
+        [("?", None, 1), ("?", None, 2), ("a", None, 1)],
+    ),
+    (
+        "with w as (select upper(g) as u, max(x) as m from t group by grouping sets ((g), ())) select u, m from w",
+        [("A", 9), ("B", None), (None, 7), (None, 9)],
+    ),
+    ("select a, count(*) as n from e group by rollup(a) order by a, n limit 5", [(None, 0)]),
+    ("select g, a, count(*) as n from u where y > 99 group by g, rollup(a)", []),
     ("select k from t where x in (select y from u)", [(1,), (4,)]),
     ("select k from t where k in (select a from u)", [(1,), (4,)]),
     ("select k from t where m in (select k from t)", [(2,)]),

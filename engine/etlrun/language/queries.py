@@ -30,7 +30,7 @@ def check_query(query: exp.Query, relations: Mapping[str, Columns], text: str = 
     columns = checker.columns_of(query, relations)
     checker.refuse_unjudged(query)
     if checker.problems:
-        raise ExpressionError(tuple(checker.problems))
+        raise ExpressionError(tuple(dict.fromkeys(checker.problems)))
     return query, columns
 
 

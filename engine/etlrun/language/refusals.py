@@ -46,11 +46,6 @@ NODES: dict[type, Refusal] = {
     exp.Dot: Refusal(_NO_PART, "a field is read from a column: a.b"),
     exp.Fetch: Refusal("FETCH is not supported", "write LIMIT and a number", words="fetch"),
     exp.RespectNulls: Refusal("RESPECT NULLS is not supported", "leave it out: nulls count", words="respect"),
-    exp.Rollup: Refusal("ROLLUP is not supported", "group in a `sql` step each, and join them with UNION ALL"),
-    exp.Cube: Refusal("CUBE is not supported", "group in a `sql` step each, and join them with UNION ALL"),
-    exp.GroupingSets: Refusal(
-        "GROUPING SETS is not supported", "group in a `sql` step each, and join them with UNION ALL"
-    ),
     exp.Var: Refusal("`{sql}` is not allowed here", "name the columns"),
     exp.Values: Refusal("VALUES is not supported", "put the rows into a file and declare it as a source"),
     exp.Lateral: Refusal("LATERAL is not supported", "use an `explode` step"),
@@ -133,11 +128,17 @@ ARGUMENTS: dict[tuple[type, str], Refusal] = {
     (exp.Select, "operation_modifiers"): Refusal("this word behind SELECT is not supported", "leave it out"),
     (exp.Distinct, "on"): Refusal("DISTINCT ON is not supported", "use a `dedupe` step", "distinct"),
     (exp.Group, "all"): Refusal("GROUP BY ALL is not supported", "name the columns", "group by"),
-    (exp.Group, "rollup"): Refusal("ROLLUP is not supported", "group in a `sql` step each", "rollup"),
-    (exp.Group, "cube"): Refusal("CUBE is not supported", "group in a `sql` step each", "cube"),
+    (exp.Group, "rollup"): Refusal("WITH ROLLUP is not supported", "write `group by rollup(a, b)`", "rollup"),
+    (exp.Group, "cube"): Refusal("WITH CUBE is not supported", "write `group by cube(a, b)`", "cube"),
     (exp.Group, "grouping_sets"): Refusal(
-        "GROUPING SETS is not supported", "group in a `sql` step each", "grouping sets"
+        "GROUPING SETS is not supported here", "write `group by grouping sets ((a, b), (a), ())`", "grouping sets"
     ),
+    **{
+        (kind, "expressions"): Refusal(
+            f"{name} groups by columns", "compute it first, in a `derive` step", comes_first=True
+        )
+        for kind, name in ((exp.Rollup, "ROLLUP"), (exp.Cube, "CUBE"), (exp.GroupingSets, "GROUPING SETS"))
+    },
     (exp.Ordered, "with_fill"): Refusal("WITH FILL is not supported", "join a calendar of the days", "with fill"),
     (exp.With, "recursive"): Refusal(
         "a recursive WITH is not supported", "write each level as a part of its own", "recursive"

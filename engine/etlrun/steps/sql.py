@@ -6,6 +6,9 @@ UNION, subqueries and lists of tables (`from a, b where ...`) are read; everythi
 and frames of rows need an order that leaves no ties: with PARTITION BY it covers a key, which a source declares, GROUP BY or an earlier
 step made, or all columns.
 
+`group by rollup(a, b)`, `cube(a, b)` and `grouping sets ((a, b), ())` give the rows of several groupings, and `grouping(a)` is 1 where `a` is left
+out of one, so that its null means "all". Each is a SELECT of its own, and reads the rows again; the set `()` is one row, also of no rows.
+
 `x in (select ...)` and `exists (select ...)` are conditions of WHERE and HAVING. `(select ...)` stands for a value where it gives one row at
 most: an aggregate without GROUP BY, or LIMIT 1; it is null where it gives none. In its own WHERE a subquery may read columns of the query
 around it; one that stands for a value compares them with `=`. `x not in (select ...)` holds for no row where the subquery gives a null.
@@ -50,6 +53,7 @@ from etlrun.contracts.relation import Input
 from etlrun.contracts.step import Step
 from etlrun.language.columns import Columns
 from etlrun.language.expressions import ExpressionError, Problem, bind, column, parse_select, word
+from etlrun.language.grouping_sets import expand_grouping_sets
 from etlrun.language.queries import check_query, tables_in
 from etlrun.language.spans import mark_spans
 from etlrun.spec.fields import Expr, key
@@ -93,8 +97,9 @@ class Sql(Step):
         return result
 
     def _parsed(self, scope: Scope) -> exp.Query:
-        query = bind(parse_select(self.query), scope.params, self.query)
-        assert isinstance(query, exp.Query)
+        bound = bind(parse_select(self.query), scope.params, self.query)
+        assert isinstance(bound, exp.Query)
+        query = expand_grouping_sets(bound, self.query)
         mark_spans(query, scope.place("query"), self.query)
         return query
 

@@ -1,0 +1,180 @@
+"""ROLLUP, CUBE and GROUPING SETS as what they stand for: a SELECT for each set of groups, joined with UNION ALL.
+
+Engines disagree about them where there are no rows, and about what a key is inside an expression. Here a key that a set leaves out is the
+maximum of no values: null, in the type of the column; in HAVING, which may not name it, null. `grouping(a)` is 1 in a set without `a`, else 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations
+
+from sqlglot import exp
+
+from etlrun.language.expressions import ExpressionError, Problem, call, literal, span
+from etlrun.language.functions import FUNCTIONS
+
+SETS = (exp.Rollup, exp.Cube, exp.GroupingSets)
+MOST = 16
+Key = tuple[exp.Column, ...]
+
+
+def expand_grouping_sets(query: exp.Query, text: str) -> exp.Query:
+    """The query without grouping sets. Raises ExpressionError where they stand beside what has no meaning with them."""
+    for select in list(query.find_all(exp.Select)):
+        group = select.args.get("group")
+        found = [item for item in group.expressions if isinstance(item, SETS)] if group is not None else []
+        if not found:
+            continue
+        problems = tuple(_Expansion(select, found, text).problems())
+        if problems:
+            raise ExpressionError(problems)
+        united = _Expansion(select, found, text).united()
+        if select is query:
+            query = united
+        else:
+            select.replace(united)
+    return query
+
+
+class _Expansion:
+    """One SELECT with grouping sets."""
+
+    def __init__(self, select: exp.Select, found: Sequence[exp.Expr], text: str) -> None:
+        self.select = select
+        self.found = found
+        self.text = text
+        self.plain = [item for item in select.args["group"].expressions if not isinstance(item, SETS)]
+        self.keys = [key for item in found for part in item.expressions for key in _columns(part)]
+
+    def problems(self) -> Iterator[Problem]:
+        word = self.found[0].key.replace("groupingsets", "grouping sets").upper()
+        if len(self.found) > 1:
+            yield self.problem(
+                self.found[1],
+                "one of ROLLUP, CUBE and GROUPING SETS is allowed",
+                "write the sets out: `grouping sets (...)`",
+            )
+        for item in (*(part for found in self.found for part in found.expressions), *self.plain):
+            inner = item.this if isinstance(item, exp.Paren) else item
+            if not isinstance(inner, (exp.Column, exp.Tuple)):
+                yield self.problem(inner, f"{word} groups by columns", "compute it first, in a `derive` step")
+        if len(self.sets()) > MOST:
+            fix = "write those that are needed: `grouping sets (...)`"
+            yield self.problem(
+                self.found[0], f"{word} makes {len(self.sets())} sets of groups, and {MOST} is the most", fix
+            )
+        yield from self.refused_parts(word)
+
+    def refused_parts(self, word: str) -> Iterator[Problem]:
+        if self.select.args.get("distinct"):
+            yield self.problem(
+                self.found[0], f"DISTINCT is not allowed with {word}", "group once more in another SELECT"
+            )
+        for item in self.select.expressions:
+            key = next((key for key in self.keys if item.alias and item.alias.lower() == key.name.lower()), None)
+            if key is not None and not any(_is_same(found, key) for found in item.this.find_all(exp.Column)):
+                message = f"`{item.alias}` is a column of the groups and the name of something else"
+                yield self.problem(item, message, "compute it first, in a `derive` step, or rename it")
+            for part in item.find_all(exp.Window, exp.Subquery, exp.Exists):
+                yield self.problem(part, f"this is not allowed beside {word}", "put it into a SELECT around this one")
+            for part in item.find_all(exp.Anonymous):
+                if part.name.lower() == "grouping" and not self.is_of_keys(part):
+                    yield self.problem(part, f"`grouping` takes one of the columns of {word}", "name one of them")
+
+        order = self.select.args.get("order")
+        for item in order.expressions if order is not None else ():
+            if not isinstance(item.this, exp.Column):
+                message = f"beside {word}, ORDER BY takes columns of the result"
+                yield self.problem(item.this, message, "give it a name in SELECT, and order by that")
+
+    def is_of_keys(self, call_: exp.Anonymous) -> bool:
+        (first, *rest) = call_.expressions or [None]
+        return not rest and isinstance(first, exp.Column) and any(_is_same(first, key) for key in self.keys)
+
+    def problem(self, node: exp.Expr, message: str, fix: str) -> Problem:
+        return Problem("expression-not-allowed", message, *span(node, self.text), fix)
+
+    def sets(self) -> list[Key]:
+        """The columns of each set, those that are outside of it left out."""
+        (found,) = self.found[:1]
+        parts = [_columns(part) for part in found.expressions]
+        if isinstance(found, exp.GroupingSets):
+            return parts
+        if isinstance(found, exp.Rollup):
+            chosen: Iterable[tuple[Key, ...]] = [tuple(parts[:length]) for length in range(len(parts), -1, -1)]
+        else:
+            chosen = [kept for length in range(len(parts), -1, -1) for kept in combinations(parts, length)]
+        return [tuple(key for part in kept for key in part) for kept in chosen]
+
+    def united(self) -> exp.Query:
+        first, *rest = [self.branch(kept) for kept in self.sets()]
+        united: exp.Query = first
+        for branch in rest:
+            united = exp.Union(this=united, expression=branch, distinct=False)
+        for clause in ("with_", "order", "limit"):
+            value = self.select.args.get(clause)
+            if value is not None:
+                united.set(clause, value.copy())
+        return united
+
+    def branch(self, kept: Key) -> exp.Select:
+        """The SELECT of one set."""
+        branch = self.select.copy()
+        for clause in ("with_", "order", "limit"):
+            branch.set(clause, None)
+        group = [*(item.copy() for item in self.plain), *(key.copy() for key in kept)]
+        branch.set("group", exp.Group(expressions=group) if group else None)
+        left_out = [key for key in self.keys if not any(_is_same(key, other) for other in (*kept, *self.plain))]
+        having = branch.args.get("having")
+        for item in (*branch.expressions, *([having] if having is not None else ())):
+            _without_keys(item, left_out)
+        return branch
+
+
+def _without_keys(item: exp.Expr, left_out: list[exp.Column]) -> None:
+    """Replace, in an output or condition, the columns that the set leaves out, and `grouping`."""
+    for node in list(_outside_aggregates(item)):
+        if isinstance(node, exp.Anonymous):
+            node.replace(literal(int(any(_is_same(node.expressions[0], key) for key in left_out))))
+        elif any(_is_same(node, key) for key in left_out):
+            node.replace(exp.null() if isinstance(item, exp.Having) else _no_value(node))
+
+
+def _no_value(node: exp.Expr) -> exp.Expr:
+    """Null in the type of a column, under its name where it is a column of the result."""
+    empty = call("max", exp.Case(ifs=[exp.If(this=exp.false(), true=node.copy())]))
+    return exp.alias_(empty, node.name, quoted=True) if isinstance(node.parent, exp.Select) else empty
+
+
+def _outside_aggregates(node: exp.Expr) -> Iterator[exp.Expr]:
+    """Columns and calls of `grouping` that no aggregate encloses."""
+    if isinstance(node, exp.Column):
+        yield node
+        return
+    if isinstance(node, exp.Anonymous):
+        function = FUNCTIONS.get(node.name.lower())
+        if function is not None and function.kind == "aggregate":
+            return
+        if node.name.lower() == "grouping":
+            yield node
+            return
+    if isinstance(node, exp.Filter):
+        return
+    for child in node.iter_expressions():
+        yield from _outside_aggregates(child)
+
+
+def _columns(part: exp.Expr) -> Key:
+    """The columns of one element: `a`, `(a)`, `(a, b)`, `()`."""
+    inner = part.this if isinstance(part, exp.Paren) else part
+    listed = inner.expressions if isinstance(inner, exp.Tuple) else [inner]
+    return tuple(item for item in listed if isinstance(item, exp.Column))
+
+
+def _is_same(one: exp.Expr, other: exp.Column) -> bool:
+    return (
+        isinstance(one, exp.Column)
+        and one.name.lower() == other.name.lower()
+        and (not one.table or not other.table or one.table.lower() == other.table.lower())
+    )
