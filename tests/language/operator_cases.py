@@ -261,6 +261,8 @@ TEXT_CASTS = tuple(
 )
 
 ERRORS: tuple[str, ...] = (
+    "div(p, n - 3, 2)",
+    "div(1, p - 1.50, 2)",
     "i[4294967296]",
     "date_add(d, 2147483647)",
     "date_sub(d, m)",

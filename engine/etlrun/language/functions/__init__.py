@@ -6,6 +6,7 @@ from etlrun.language.functions.aggregates import AGGREGATES
 from etlrun.language.functions.arrays import ARRAYS
 from etlrun.language.functions.conditionals import CONDITIONALS
 from etlrun.language.functions.dates import DATES
+from etlrun.language.functions.division import DIVISION
 from etlrun.language.functions.function import ArgumentProblem, Function, as_decimal, common_type
 from etlrun.language.functions.matching import MATCHING
 from etlrun.language.functions.numbers import NUMBERS
@@ -19,7 +20,7 @@ SUBJECTS: dict[str, tuple[Function, ...]] = {
     "conditionals": CONDITIONALS,
     "dates": DATES,
     "matching": MATCHING,
-    "numbers": NUMBERS,
+    "numbers": NUMBERS + DIVISION,
     "statistics": STATISTICS,
     "text": TEXT,
     "windows": WINDOWS,
