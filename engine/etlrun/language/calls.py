@@ -14,6 +14,7 @@ from etlrun.language.functions.left_out import ELSEWHERE, NOT_DETERMINISTIC, NOT
 from etlrun.language.operators import as_moment, comparable
 from etlrun.language.templates import text_of, whole_of
 
+_WRITTEN_ALIKE = ("tinyint", "smallint", "int", "bigint", "decimal", "boolean", "date")  # as text, on every engine
 _A = {
     "string": "text",
     "integer": "a whole number",
@@ -166,7 +167,8 @@ def _argument(checker: Checker, node: exp.Anonymous, argument: exp.Expr, kind: s
                 argument, "type-mismatch", f"the array holds {element}, and this is {found}", f"cast it to {element}"
             )
     elif not accepts(kind, found):
-        checker.complain(argument, "type-mismatch", f"`{node.name}` needs {_A[kind]} here, and this is {found}")
+        fix = "write cast(... as string) around it" if kind == "string" and found.name in _WRITTEN_ALIKE else ""
+        checker.complain(argument, "type-mismatch", f"`{node.name}` needs {_A[kind]} here, and this is {found}", fix)
 
 
 def accepts(wanted: str, found: Type) -> bool:

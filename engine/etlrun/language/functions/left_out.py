@@ -106,6 +106,18 @@ ELSEWHERE = {
         "use `to_date`, `to_timestamp` or `try_cast`",
     ),
     **dict.fromkeys(("iif", "decode"), "use if(condition, a, b), or case when"),
+    **dict.fromkeys(
+        (
+            "get_json_object",
+            "from_json",
+            "json_extract",
+            "json_extract_string",
+            "json_value",
+            "parse_json",
+            "json_tuple",
+        ),
+        "declare the columns of a `json` source, or use a `python` step",
+    ),
     **dict.fromkeys(("is_null",), "write x is null"),
     **dict.fromkeys(("is_not_null", "notnull"), "write x is not null"),
     **dict.fromkeys(("char_len",), "use `length`"),
