@@ -15,6 +15,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from deltalake import write_deltalake
 
 from etlrun.compiler.case_rows import Given
 from etlrun.compiler.check import Checked
@@ -66,7 +67,7 @@ def expected_of(docstring: str) -> Expected:
 
 def provide(project: Project, docstring: str) -> None:
     """Write the files and tables that stand in the docstring."""
-    for form, name, text in re.findall(r"```(csv|json|text|parquet|table) (\S+)\n(.*?)```", docstring, re.DOTALL):
+    for form, name, text in re.findall(r"```(csv|json|text|parquet|table|delta) (\S+)\n(.*?)```", docstring, re.DOTALL):
         if form in ("csv", "json", "text"):
             project.write(name, text)
             continue
@@ -76,6 +77,8 @@ def provide(project: Project, docstring: str) -> None:
         if form == "parquet":
             (project.folder / name).parent.mkdir(parents=True, exist_ok=True)
             pq.write_table(_with_instants(table), project.folder / name)
+        elif form == "delta":
+            write_deltalake(project.folder / name, table)
         else:
             with duckdb.connect(str(project.folder / "warehouse.duckdb")) as connection:
                 connection.register("given", table)

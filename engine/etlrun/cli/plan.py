@@ -122,7 +122,9 @@ def _table(checked: Checked, name: str) -> dict[str, Any]:
     from etlrun.runtime.sources import look_at_tables
 
     use = checked.pipeline.sources[name]
-    found = {"kind": use.kind, "connection": use.value.connection, "table": use.value.table}
+    connection, table = use.value.table_read()
+    place = {"connection": connection, "table": getattr(use.value, "table", table)}
+    found = {"kind": use.kind, **(place if connection else {"path": use.value.path})}
     try:
         look_at_tables(checked, [name])
     except RunFailure as failure:
@@ -219,6 +221,8 @@ def _models_text(models: dict[str, Any]) -> list[str]:
 def _source_text(source: dict[str, Any]) -> str:
     if "table" in source:
         return f"table {source['table']} of {source['connection']}"
+    if "path" in source:
+        return f"the {source['kind']} table {source['path']}"
     if "rows" in source:
         return f"a {source['kind']} of {counted(source['rows'], 'row')}"
     text = counted(source["files"], source["kind"] + " file")

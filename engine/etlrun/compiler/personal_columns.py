@@ -47,10 +47,10 @@ def _published(checked: Checked) -> Iterator[_Published]:
         return
     lineages = plan_lineage(make_plan(checked), {})
     for sink, use in checked.pipeline.sinks.items():
-        table = use.value.table_name(sink)
-        if table:
+        written = use.value.table_written(sink)
+        if written is not None:
             columns = {name.lower(): lineage for name, lineage in lineages[use.value.from_].columns.items()}
-            yield _Published(checked, (use.value.connection, table.lower()), columns)
+            yield _Published(checked, (written[0], written[1].lower()), columns)
 
 
 def reads_tables(checked: Checked) -> bool:

@@ -142,8 +142,8 @@ def published_tables(checked: Checked) -> dict[str, PublishedTable]:
     """The tables that a pipeline publishes, by sink."""
     found = {}
     for sink, use in checked.pipeline.sinks.items():
-        table = use.value.table_name(sink)
-        if not table:
+        written = use.value.table_written(sink)
+        if written is None:
             continue
         columns = (
             item for item in use.value.published(checked.columns[use.value.from_]) if not item.name.startswith(HIDDEN)
@@ -151,5 +151,5 @@ def published_tables(checked: Checked) -> dict[str, PublishedTable]:
         shown = Columns(tuple(Column(item.name, item.type, description=item.description) for item in columns))
         at = checked.pipeline.document.diagnose_key(("sinks", sink), "shared-sink", "")
         place = f"{at.file}:{at.line}:{at.column}"
-        found[sink] = PublishedTable(checked.pipeline.name, sink, use.value.connection, table, shown, place)
+        found[sink] = PublishedTable(checked.pipeline.name, sink, written[0], written[1], shown, place)
     return found

@@ -39,6 +39,11 @@ class Sink(Described):
         """The table, as it is spelled, that a sink of that name writes; empty for one that writes no table."""
         return ""
 
+    def table_written(self, name: str) -> tuple[str, str] | None:
+        """The connection (none for a folder) and the table that a sink of that name writes and a source can read; None for other sinks."""
+        table = self.table_name(name)
+        return (self.place(name)[0], table) if table else None
+
     def published(self, columns: Columns) -> Columns:
         """The columns of the relation as they are published, with what the sink says they mean."""
         return columns

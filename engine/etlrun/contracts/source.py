@@ -42,6 +42,10 @@ class Source(Described):
         """The connection, and the name in lower case, of the table that it reads; None for a source that reads files."""
         return None
 
+    def state(self) -> str:
+        """What of a table without a ledger there is now, so that a later run sees a change; empty for other sources. Raises RunFailure."""
+        return ""
+
     def personal(self) -> Iterable[str]:
         """The columns that are tagged `pii`."""
         return ()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
 from etlrun.language.arrow import type_of_arrow
 from etlrun.language.columns import Column, Columns
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import pyarrow
     from deltalake import DeltaTable
 
+Follow = Callable[["duckdb.DuckDBPyConnection"], None]  # of those who watch a connection at work
 READABLE = {
     "timestampNtz",
     "v2Checkpoint",
@@ -45,6 +47,7 @@ class Snapshot:
     columns: Columns
     partition_by: tuple[str, ...]
     files: tuple[LakeFile, ...]
+    instants: frozenset[str]  # columns, in lower case, whose times have a zone
 
     def path(self, file: LakeFile) -> Path:
         return self.root / unquote(file.path)
@@ -67,8 +70,10 @@ def open_delta(root: Path, version: int | None = None) -> DeltaTable | None:
 def read_snapshot(root: Path, table: DeltaTable) -> Snapshot:
     """What a version holds. Raises RunFailure for a table whose files alone do not say what its rows are."""
     _refuse_features(root, table)
-    columns = []
+    columns, instants = [], set()
     for field in _arrow_schema(table):
+        if str(field.type).startswith("timestamp[us, tz="):
+            instants.add(field.name.lower())
         kind = type_of_arrow(_without_zone(field.type))
         if kind is None:
             raise _unreadable(root, f"its column `{field.name}` is {field.type}")
@@ -77,7 +82,8 @@ def read_snapshot(root: Path, table: DeltaTable) -> Snapshot:
     outside = next((file.path for file in files if ":" in file.path.split("/")[0] or file.path.startswith("/")), None)
     if outside is not None:
         raise _unreadable(root, f"it has the file {outside} outside its folder")
-    return Snapshot(root, table.version(), Columns(tuple(columns)), tuple(table.metadata().partition_columns), files)
+    keys = tuple(table.metadata().partition_columns)
+    return Snapshot(root, table.version(), Columns(tuple(columns)), keys, files, frozenset(instants))
 
 
 def files_of(table: DeltaTable) -> Iterator[LakeFile]:
@@ -89,19 +95,33 @@ def files_of(table: DeltaTable) -> Iterator[LakeFile]:
         yield LakeFile(str(row["path"]), values)
 
 
-def copy_rows(snapshot: Snapshot, columns: Columns, target: Path) -> int:
+def copy_rows(snapshot: Snapshot, columns: Columns, target: Path, follow: Follow = lambda _: None) -> int:
     """Copy the rows of a version into the Parquet file `target`, in the types of `columns`; gives their number. Raises RunFailure."""
     import duckdb
 
     try:
         with duckdb.connect() as connection, cancelling(connection.interrupt):
+            follow(connection)
             connection.execute("SET TimeZone = 'UTC'")
             found = connection.execute(
                 f"COPY ({_rows(connection, snapshot, columns)}) TO {text(str(target))} (FORMAT parquet)"
             )
-            return int(found.fetchall()[0][0])
+            rows = int(found.fetchall()[0][0])
+            _refuse_nulls(connection, snapshot, columns, target)
+            return rows
     except duckdb.Error as error:
         raise _unreadable(snapshot.root, str(error).splitlines()[0]) from error
+
+
+def _refuse_nulls(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, columns: Columns, target: Path) -> None:
+    """Raises RunFailure for a column that is declared `not null` and has nulls."""
+    required = [item.name for item in columns if not item.nullable]
+    counts = ", ".join(f"count_if({name(column)} IS NULL)" for column in required) or "0"
+    nulls = connection.execute(f"SELECT {counts} FROM {parquet([target])}").fetchall()[0]
+    for column, count in zip(required, nulls, strict=False):
+        if count:
+            message = f"{snapshot.root}: `{column}` is null in {counted(count, 'row')}, and `not null` is declared"
+            raise RunFailure("source", "wrong-columns", message, f"declare `{column}` without `not null`")
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, columns: Columns) -> str:

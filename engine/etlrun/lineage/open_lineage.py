@@ -82,7 +82,7 @@ def _event(checked: Checked, addresses: Addresses, happened: Happened, schema: s
 
 def _input(checked: Checked, source: str, addresses: Addresses) -> Dataset:
     use = checked.pipeline.sources[source].value
-    if use.table_read() is not None:
+    if (place := use.table_read()) is not None and place[0]:
         return addresses.table(use.connection, use.table)
     path = fixed_part(str(getattr(use, "path", source)))
     return "file", str((addresses.root / path).resolve())

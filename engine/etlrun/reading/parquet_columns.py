@@ -164,9 +164,14 @@ class FileSchema:
         return f"org.apache.spark.{mark}".encode() in file_metadata or (len(numbers) == 2 and numbers < [major, minor])
 
 
+def fits(kind: Type, declared: Type) -> bool:
+    """Whether `declared` holds every value of `kind`, without a look at them."""
+    return kind == declared or _holds_integers(kind, declared) or _holds_fractions(kind, declared)
+
+
 def _widening(name: str, kind: Type, declared: Type) -> Iterator[Change]:
     """What lets `declared` hold the values of `kind`. Raises Misfit where it cannot hold all of them."""
-    if kind == declared or _holds_integers(kind, declared) or _holds_fractions(kind, declared):
+    if fits(kind, declared):
         return
     if kind.name == "bigint" and declared.name == "double":
         yield "fits_double"

@@ -63,12 +63,17 @@ def find_basis(checked: Checked, inventories: Mapping[str, Inventory], ledgers: 
     found = {"etlrun": etlrun.__version__, "profile": checked.profile.name, "specification": _meaning(checked)}
     tables = {source: place for source, place, _ in tables_read(checked)}
     own = {
-        (use.value.place(sink)[0], use.value.table_name(sink).lower()) for sink, use in checked.pipeline.sinks.items()
+        (written[0], written[1].lower())
+        for sink, use in checked.pipeline.sinks.items()
+        if (written := use.value.table_written(sink)) is not None
     }
-    for source in checked.pipeline.sources:
+    for source, use in checked.pipeline.sources.items():
         if tables.get(source) in own:
             continue  # its own rows of before: each run changes them
-        if source in tables:
+        state = use.value.state()
+        if state:
+            found[f"version {source}"] = state
+        elif source in tables:
             runs = ledgers.runs_of(checked, *tables[source])
             found[f"table {source}"] = " ".join(runs) or UNKNOWN
         else:
@@ -142,6 +147,8 @@ def _difference(what: str, source: str, before: str, now: str) -> str:
         )
     if what == "table":
         return f"the table of `{source}` was published again"
+    if what == "version":
+        return f"the table of `{source}` has another version"
     return {
         "specification": "the pipeline, a param or a file beside it changed",
         "profile": "the last run had another profile",

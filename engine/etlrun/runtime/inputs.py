@@ -120,10 +120,11 @@ class Inputs:
         if value.own_rows() is not None:
             return []
         if not isinstance(value, FileSource):
+            connection, named = value.table_read()
             table = {
                 "source": source,
-                "connection": value.connection,
-                "table": value.table,
+                "connection": connection or None,
+                "table": getattr(value, "table", named),
                 "rows": read_result.rows if read_result else None,
             }
             return [_without_nothing(table)]

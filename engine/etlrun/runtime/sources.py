@@ -62,7 +62,8 @@ def look_at_tables(checked: Checked, names: Iterable[str]) -> None:
 def _is_first_run(checked: Checked, use: Use, failure: RunFailure) -> bool:
     """Whether a failure says that a table is missing which the pipeline itself is about to publish."""
     sinks = checked.pipeline.sinks.items()
-    own = {(sink.value.place(name)[0], sink.value.table_name(name).lower()) for name, sink in sinks}
+    written = (sink.value.table_written(name) for name, sink in sinks)
+    own = {(place[0], place[1].lower()) for place in written if place is not None}
     return failure.code in NOT_THERE and use.value.table_read() in own
 
 

@@ -106,6 +106,9 @@ class Delta(Sink):
         part = self.write.spelled if isinstance(self.write, ReplaceWhere) else ""
         return "", posixpath.normpath(self.path), part
 
+    def table_written(self, name: str) -> tuple[str, str]:
+        return self.place(name)[:2]
+
     def published(self, columns: Columns) -> Columns:
         return with_descriptions(self.columns, columns)
 

@@ -124,7 +124,7 @@ def _source(facts: SiteFacts, lineage: PipelineLineage, source: str) -> Element:
         f"a {use.kind}"
         if is_made
         else f"table {wanted[1]} of {wanted[0]}"
-        if wanted
+        if wanted and wanted[0]
         else f"{use.kind} files {getattr(use.value, 'path', '')}"
     )
     rows = []

@@ -80,6 +80,12 @@ class Table(Source):
         found = scope.published(self.pipeline, self.sink)
         if found is None:
             return self
+        if not found.connection:
+            fix = f"read it with `delta: {{path: {found.table}, columns: {{...}}}}`"
+            message = f"`{found.sink}` publishes the folder {found.table}, not a table of a connection"
+            scope.error("pipeline", "wrong-value", message, fix)
+            scope.sight.is_blind = True
+            return self
         return replace(
             self,
             connection=found.connection,
