@@ -30,7 +30,7 @@ class SparkSessionAtWork(EngineSession):
     def __init__(self, spark: SparkSession, *, is_classic: bool, end: Callable[[], None] | None = None) -> None:
         self.spark = spark
         self.is_classic = is_classic
-        self.end = end or spark.stop
+        self.end = end
         self.group = f"etlrun-{uuid.uuid4().hex[:8]}"
         self.done = (0, 0)
         self.linked: list[str] = []  # folders
@@ -107,7 +107,7 @@ class SparkSessionAtWork(EngineSession):
         with connection_errors():
             if not self.is_classic:
                 set_retries(self.spark, FEW_TRIES)
-            self.end()
+            (self.end or self.spark.stop)()
 
     @property
     def version(self) -> str:
