@@ -54,7 +54,7 @@ INTRODUCTIONS: dict[Family, str] = {
     "sinks": "A sink publishes a relation. It stands under `sinks:` of a pipeline.",
     "connections": "A connection is a place that tables are read from and published to. It stands under `connections:` of a profile in `etlrun.yaml`.",
     "models": "A model gives labels to keys, such as the category of a search keyword. It stands under `models:` of a profile in `etlrun.yaml`.",
-    "storages": "A storage opens the objects below a URL, for sources and `files` sinks. It stands under `storage:` in `etlrun.yaml`, or of a "
+    "storages": "A storage opens the objects below a URL, which sources read. It stands under `storage:` in `etlrun.yaml`, or of a "
     "profile there, by the beginning of the URLs; the longest that fits holds.",
     "engines": "An engine runs the statements of a pipeline. It stands under `engine:` of a profile in `etlrun.yaml`.",
 }

@@ -71,6 +71,14 @@ def test_any_other_url_is_refused_with_the_fix(path: str, said: str, fix: str, t
         assert etlrun(fixed.folder, "check").code == 0
 
 
+def test_a_sink_of_files_is_not_written_to_a_folder_that_is_called_like_a_url(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.write("etlrun.yaml", "storage: {s3://lake: {s3: {}}}\n")
+    project.pipeline(PIPELINE.replace("PATH", "s3://lake/x.json").replace("out.csv", "s3://lake/out.csv"))
+    done = etlrun(tmp_path, "check")
+    assert done.code == 2 and "the path is a URL, and a `files` sink writes a file of the project" in done.out
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

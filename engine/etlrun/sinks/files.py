@@ -25,6 +25,7 @@ from etlrun.language.duckdb_words import name, parquet, text
 from etlrun.spec.fields import key
 from etlrun.spec.paths import OUTSIDE, path_inside
 from etlrun.spec.scope import Scope
+from etlrun.spec.urls import is_url
 
 FORMATS: tuple[Literal["parquet", "csv", "json"], ...] = ("parquet", "csv", "json")
 
@@ -54,7 +55,12 @@ class Files(Sink):
     def verify(self, columns: Columns, scope: Scope) -> None:
         for index, column in enumerate(self.order):
             scope.column(columns, column, ("order", index))
-        if path_inside(scope.root, self.path) is None:
+        if is_url(self.path):
+            message = "the path is a URL, and a `files` sink writes a file of the project"
+            scope.error(
+                "path", "wrong-value", message, "write `path: out/NAME.parquet`, and copy the file to the store"
+            )
+        elif path_inside(scope.root, self.path) is None:
             scope.error("path", "file-unreadable", OUTSIDE, "choose a path inside it")
         if self.formulas == "escape" and self.format in ("parquet", "json"):
             scope.error("formulas", "wrong-value", "`formulas` is about CSV files", "leave it out")

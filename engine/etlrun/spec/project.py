@@ -289,7 +289,7 @@ def _with_environment(settings: ProjectSettings, document: Document) -> ProjectS
 def _check_url(text: str, where: Keys) -> None:
     """Raises UrlError for a URL that is none of a store, or that stands where none may."""
     if where == ("runs",):
-        fix = "name a folder; sources, and sinks of the kind `files`, may be in a store"
+        fix = "name a folder of this machine; sources may be in a store"
         raise UrlError("`runs` is a URL, and the folders of runs are on a disk of this machine", fix)
     read_url(text)
 

@@ -1,1 +1,1 @@
-"""Objects of stores: listed, fetched and put."""
+"""Objects of stores: listed and fetched."""

@@ -1,4 +1,4 @@
-"""An open store: its objects listed, fetched and put. Every failure says what the store answered, in words of ours."""
+"""An open store: its objects listed and fetched. Every failure says what the store answered, in words of ours."""
 
 from __future__ import annotations
 
@@ -95,16 +95,6 @@ class ObjectStore:
                 if _tag(stream) != tag:
                     raise changed_object(found.url)
         return digest.hexdigest()
-
-    def put(self, path: Path, url: Url) -> None:
-        """Write a file as an object, which appears whole or not at all. Raises StoreError."""
-        with (
-            _translated(url),
-            path.open("rb") as file,
-            self.files.open_output_stream(self._place(url), compression=None) as stream,
-        ):
-            while chunk := file.read(CHUNK):
-                stream.write(chunk)
 
     def _opened(self, url: Url) -> pyarrow.NativeFile:
         return self.files.open_input_stream(self._place(url), compression=None)

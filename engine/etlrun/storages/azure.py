@@ -8,7 +8,7 @@ storage:
   abfss://old@other.dfs.core.windows.net: {azure: {account_key: "${AZURE_KEY}"}}
 ```
 
-The role `Storage Blob Data Reader` on the container suffices to read; a sink also needs `Storage Blob Data Contributor`.
+The role `Storage Blob Data Reader` on the container suffices.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ storage:
   gs://partner/out: {gcs: {impersonate: reader@project.iam.gserviceaccount.com}}
 ```
 
-The role `roles/storage.objectViewer` on the bucket suffices to read; a sink also needs `roles/storage.objectUser`.
+The role `roles/storage.objectViewer` on the bucket suffices.
 """
 
 from __future__ import annotations

@@ -10,8 +10,11 @@ storage:
   s3://partner/out: {s3: {region: us-east-1, role: "arn:aws:iam::123456789012:role/reader"}}
 ```
 
-These rights suffice to read: `s3:ListBucket` on the bucket, `s3:GetObject` on what is below the prefix. A sink also needs `s3:PutObject`, and
-`s3:AbortMultipartUpload` for a file above 10 MB.
+These rights suffice to read: `s3:ListBucket` on the bucket, `s3:GetObject` on what is below the prefix.
+
+Objects are copied into the run's folder, all of a source at once: its disk needs room for them. Up to eight days, or other parts of a path, are
+listed each; more by one listing of the folder that they share, so folders of years and months (`{date:yyyy/MM/dd}`) keep it short. What a
+pipeline may read is what `storage`, `data` and `roots` of `etlrun.yaml` name, whatever the identity may read.
 """
 
 from __future__ import annotations
