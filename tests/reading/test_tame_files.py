@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 from unittest.mock import patch
@@ -36,7 +37,7 @@ def tame_only(records: list[bytes], meaningful: bytes = b"") -> list[bytes]:
             record.decode()
         except UnicodeDecodeError:
             continue
-        if not record.startswith(b"\xef\xbb\xbf") and not set(record) & {0, *b"\r\n", *meaningful}:
+        if not record.startswith(b"\xef\xbb\xbf") and not set(record) & {0, 1, *b"\r\n", *meaningful}:
             found.append(record)
     return found
 
@@ -160,3 +161,19 @@ def test_an_odd_name_is_a_name(tmp_path: Path, name: str) -> None:
     found = read_json_files(path.parent, fields(a="bigint"), b'{"a":1}\nbroken\n', ending=f"-{name}")
     assert found.rows == [(1,)]
     assert [item["line"] for item in found.broken] == [2]
+
+
+@pytest.mark.parametrize("text", ["a\\0b", "\\0", "C:\\07\\0data", "1e-\\07", "a\\x01", "a\\,b", "a\x01b", "a|b;c\td"])
+def test_no_text_of_a_line_is_taken_for_a_separator(tmp_path: Path, text: str) -> None:
+    quoted = f'"{text}"' if "," in text else text
+    for folder in ("csv", "json", "number"):
+        (tmp_path / folder).mkdir()
+    found = read_csv_files(tmp_path / "csv", fields(id="bigint", name="string"), f"id,name\n1,{quoted}\n2,b\n".encode())
+    assert sorted(found.rows) == [(1, text), (2, "b")]
+    line = json.dumps({"id": 1, "name": text})
+    found = read_json_files(tmp_path / "json", fields(id="bigint", name="string"), f"{line}\n".encode())
+    assert found.rows == [(1, text)]
+    found = read_csv_files(
+        tmp_path / "number", fields(id="bigint", name="double"), f"id,name\n1,{quoted}\n2,5\n".encode()
+    )
+    assert (found.rows, found.account) == ([(2, 5.0)], (1, 1, 0))

@@ -1,7 +1,8 @@
 """Files in which DuckDB finds the same lines as `lines` does: one cheap look at their bytes shows it, and they are not cut here.
 
-A file is tame where it is plain UTF-8 text without a mark at its start, whose lines end in LF, are short, and hold no zero byte and none of
-the bytes that have a meaning for its kind. A look saves work and decides nothing: what it refuses is framed by `framing`.
+A file is tame where it is plain UTF-8 text without a mark at its start, whose lines end in LF, are short, and hold no zero byte, not the
+byte that DuckDB is given as a separator so that it takes lines whole, and none of the bytes that have a meaning for its kind. A look saves
+work and decides nothing: what it refuses is framed by `framing`.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 SLICE = 1 << 26  # bytes of a file that one thread looks at
 WINDOW = 1 << 19  # bytes of which some must be a line end: no line is longer than two windows
 LONGEST = 2 * WINDOW
+SEPARATOR = "\x01"  # DuckDB takes `\\0` for a backslash and a zero, both of which a text may hold
 NUMBERED = "__etlrun_numbered"  # the relation of lines with their numbers
 
 
@@ -71,7 +73,8 @@ def as_lines(files: Sequence[TameFile], *, has_header: bool) -> str:
     days = ", ".join(f"DATE '{tame.file.date}'" if tame.file.date else "NULL::DATE" for tame in files)
     matched = ", ".join(str(tame.is_matched).lower() for tame in files)
     options = (
-        "columns = {'l': 'VARCHAR'}, auto_detect = false, compression = 'none', delim = '\\0', quote = '', escape = '', comment = '', "
+        "columns = {'l': 'VARCHAR'}, auto_detect = false, compression = 'none', quote = '', escape = '', comment = '', "
+        f"delim = '{SEPARATOR}', "
         f"nullstr = '', new_line = '\\n', header = {str(has_header).lower()}, strict_mode = false, max_line_size = {2 * LONGEST}, "
         "hive_partitioning = false"
     )
@@ -164,7 +167,7 @@ class _Look:
     def _is_tame(self, end: int) -> bool:
         import pyarrow as pa
 
-        if any(self.buffer.find(byte, 0, end) >= 0 for byte in (0, *b"\r", *self.rules.meaningful)):
+        if any(self.buffer.find(byte, 0, end) >= 0 for byte in (0, ord(SEPARATOR), *b"\r", *self.rules.meaningful)):
             return False
         whole = as_one_text(memoryview(self.buffer)[:end])
         try:
