@@ -64,7 +64,7 @@ def publish(root: Path, publication: Publication, write: Write) -> Committed:
 
 def _commit(root: Path, publication: Publication, write: Write, files: Sequence[AdoptedFile]) -> Committed:
     """Try until nobody else has committed meanwhile; another writer's rows are only replaced where etlrun wrote them."""
-    from deltalake.exceptions import CommitFailedError, DeltaError
+    from deltalake.exceptions import DeltaError
 
     seen: int | None = None
     for _ in range(ATTEMPTS):
@@ -80,7 +80,7 @@ def _commit(root: Path, publication: Publication, write: Write, files: Sequence[
             with finishing():
                 _write(root, table, publication, write, files)
         except (DeltaError, OSError, ValueError) as error:
-            if not isinstance(error, CommitFailedError) or _next_version(open_delta(root)) == version:
+            if not isinstance(error, DeltaError) or _next_version(open_delta(root)) == version:
                 raise unwritten(root, str(error)) from error
             seen = version - 1
             continue
@@ -97,7 +97,7 @@ def _next_version(table: DeltaTable | None) -> int:
 def _write(
     root: Path, table: DeltaTable | None, publication: Publication, write: Write, files: Sequence[AdoptedFile]
 ) -> None:
-    """Commit once, to the version after `table`. Raises CommitFailedError where that is there already."""
+    """Commit once, to the version after `table`. Raises DeltaError where that is there already."""
     from deltalake.transaction import create_table_with_add_actions
 
     adds, properties, parts = _adds(root, files), _properties(publication, write), list(write.partition_by)
