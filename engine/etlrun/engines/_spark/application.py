@@ -81,12 +81,12 @@ def _is_alive(spark: SparkSession) -> bool:
 
 def _end() -> None:
     """End the application, and let PySpark forget a JVM that is gone; it would try to talk to it for ever."""
-    from pyspark import SparkContext
-    from pyspark.sql import SparkSession
-
     ending, _application.first = _application.first, None
     if ending is None:
         return
+    from pyspark import SparkContext
+    from pyspark.sql import SparkSession
+
     context = ending.sparkContext
     with connection_errors(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
