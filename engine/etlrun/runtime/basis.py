@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import etlrun
@@ -15,6 +14,7 @@ from etlrun.contracts.connection import LedgerEntry
 from etlrun.contracts.source import Inventory
 from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
+from etlrun.runtime.digests import digest_of
 from etlrun.runtime.record import Record
 from etlrun.warehouse.opening import open_connection
 
@@ -90,7 +90,7 @@ def _meaning(checked: Checked) -> str:
     for pattern in _beside(checked):
         for path in sorted(checked.project.root.glob(pattern)):
             if path.is_file():
-                digest.update(f"{path.name}\0{_digest(path)}".encode())
+                digest.update(f"{path.name}\0{digest_of(path)}".encode())
     return digest.hexdigest()[:16]
 
 
@@ -102,10 +102,6 @@ def _beside(checked: Checked) -> Iterator[str]:
         yield from ("mappings/*", "prompts/*", "overrides/*")  # a catalogue may stand among the mappings
     if any(list(step.functions()) for step in steps):
         yield from ("*.py", "*/*.py")
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _files(inventory: Inventory) -> str:

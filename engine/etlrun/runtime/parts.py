@@ -29,6 +29,7 @@ from etlrun.language.columns import Columns
 from etlrun.private import private_folder, refuse_open
 from etlrun.reading.fingerprint import reader_fingerprint
 from etlrun.reading.source import DeclaredColumn, FileSource, TextSource
+from etlrun.runtime.digests import digest_of
 from etlrun.spec.part_settings import PartSettings
 from etlrun.spec.project import Project
 
@@ -37,14 +38,11 @@ ACCOUNT = "account.json"  # written last
 QUARANTINE = "broken.jsonl"
 NAME = re.compile("[0-9a-f]{64}|new-[0-9a-f]{16}")
 NEW = "new-"  # what the folder of a part that is being written begins with
-AT_REST = (
-    5_000_000_000  # ns for which a file must not have changed: it might again, within the tick of the disk's clock
-)
+AT_REST = 5_000_000_000  # ns; a file that changed later may change again within the tick of the disk's clock
 UNUSED = timedelta(days=7)  # for which parts stay where no profile keeps any
 LEFT_BEHIND = timedelta(hours=1)  # by a process that was killed
 # What the settings of a source say besides what its records are; a key that is not here tells parts apart.
 OF_NO_RECORD = {item.name for item in fields(FileSource)} - {"columns"} | {"max_bad_rows"}
-CHUNK = 1 << 20
 
 
 @dataclass
@@ -173,10 +171,10 @@ def _write(new: Path, part: FilePart, part_name: str) -> None:
         groups.append({"marker": group.marker, "names": names})
         for path, name in zip(group.paths, names, strict=True):
             _link(Path(path), new / name)
-            digests[name] = _digest(new / name)
+            digests[name] = digest_of(new / name)
     if part.quarantine.exists():
         _link(part.quarantine, new / QUARANTINE)
-        digests[QUARANTINE] = _digest(new / QUARANTINE)
+        digests[QUARANTINE] = digest_of(new / QUARANTINE)
     text = json.dumps({"part": part_name, "account": asdict(part.account), "groups": groups, "digests": digests})
     with os.fdopen(os.open(new / ACCOUNT, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
         stream.write(f"{hashlib.sha256(text.encode()).hexdigest()} {text}")
@@ -206,7 +204,7 @@ def _taken(stored: Path, folder: Path) -> FilePart:
     folder.mkdir(parents=True)
     for name, digest in found["digests"].items():
         _link(stored / name, folder / name)
-        if _digest(folder / name) != digest:
+        if digest_of(folder / name) != digest:
             raise ValueError
     files = tuple(
         ParquetFiles(tuple(str(folder / name) for name in group["names"]), group["marker"]) for group in found["groups"]
@@ -231,14 +229,6 @@ def _link(path: Path, target: Path) -> None:
     if not stat.S_ISREG(target.lstat().st_mode):
         raise OSError(errno.EINVAL, "it is no file", str(path))
     target.chmod(0o600)
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _stored(folder: Path) -> Iterator[tuple[float, int, Path]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from etlrun.contracts.engine import ParquetFiles
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import name, parquet_below
+from etlrun.runtime.digests import digest_of
 from etlrun.spec.scope import HIDDEN
 from etlrun.stopping import cancelling
 
@@ -71,7 +71,7 @@ def take_stock(relation: str, folder: Path, columns: Columns) -> Staged:
     shown = shown_columns(columns)
     paths = sorted(folder.glob("*.parquet"))
     counted = _counted(folder, shown) if paths else {}
-    files = tuple(StagedFile(str(path), counted.get(path.name, NO_ROWS)[0], _digest(path)) for path in paths)
+    files = tuple(StagedFile(str(path), counted.get(path.name, NO_ROWS)[0], digest_of(path)) for path in paths)
     checksum = sum(total for _, total in counted.values())
     return Staged(relation, shown, files, sum(file.rows for file in files), f"{checksum:x}")
 
@@ -80,15 +80,10 @@ def verify_stage(staged: Staged) -> None:
     """Compare every file with its digest. Raises RunFailure for one that is gone or changed."""
     for file in staged.files:
         path = Path(file.path)
-        if not path.is_file() or _digest(path) != file.sha256:
+        if not path.is_file() or digest_of(path) != file.sha256:
             raise RunFailure(
                 "sink", "stage-damaged", f"the staged file {path} is gone or was changed", "run the pipeline again"
             )
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _counted(folder: Path, columns: Columns) -> dict[str, tuple[int, int]]:
