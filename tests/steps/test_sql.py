@@ -74,6 +74,22 @@ def test_only_what_it_reads_is_made_before(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "query",
+    [
+        "select a.k, count(*) as n from a group by k",
+        "select k, count(*) as n from a group by a.k",
+        "select t.k, count(*) as n from a as t group by k having t.k is not null order by t.k",
+        "select k, count(*) as n from a as T group by t.K order by `t`.`k` limit 5",
+        "select lower(t.k) as k, count(*) as n from a t group by lower(k)",
+        "select concat(t.k, '') as k, count(*) as n from a t group by k",
+        "select t.k, count(*) as n from a t group by rollup(k) having grouping(t.k) = 0",
+    ],
+)
+def test_the_name_of_the_only_relation_makes_no_other_column(case: Case, query: str) -> None:
+    case.gives(steps(query), ROWS.replace("| v | 5 |", "| u | 1 |") + "    ->\n    | k | n |\n    | u | 3 |\n")
+
+
+@pytest.mark.parametrize(
     ("query", "code", "word"),
     [
         ("select k from aa", "unknown-relation", "aa"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -30,10 +31,27 @@ def grouping(checker: QueryChecker, query: exp.Select, names: Names) -> tuple[ex
             fix = "name the column, or leave it out"
             checker.complain(key, "expression-not-allowed", "GROUP BY takes columns, not positions", fix)
     for item in query.expressions:
-        _grouped(checker, inner_of(item), keys)
+        _grouped(checker, inner_of(item), keys, names)
     if having is not None:
-        _grouped(checker, having.this, keys)
+        _grouped(checker, having.this, keys, names)
     return keys
+
+
+def same_among(trees: Iterable[exp.Expr], tree: exp.Expr, names: Names) -> exp.Expr | None:
+    """The one of `trees` that means what `tree` does: of a single relation, its name may stand before a column or not."""
+    plain = _without_relation(tree, names)
+    return next((one for one in trees if one == tree or _without_relation(one, names) == plain), None)
+
+
+def _without_relation(tree: exp.Expr, names: Names) -> exp.Expr:
+    if len(names) != 1:
+        return tree
+    ((alias, _),) = names
+    plain = tree.copy()
+    for node in plain.find_all(exp.Column):
+        if node.table == alias:
+            node.set("table", None)
+    return plain
 
 
 def _spelled_out(query: exp.Select, group: exp.Expr, names: Names) -> list[exp.Expr]:
@@ -48,26 +66,31 @@ def _spelled_out(query: exp.Select, group: exp.Expr, names: Names) -> list[exp.E
     return list(group.expressions)
 
 
-def _grouped(checker: QueryChecker, node: exp.Expr, keys: tuple[exp.Expr, ...]) -> None:
-    """Complain about every column that is neither grouped nor inside an aggregate."""
-    if any(node == key for key in keys) or isinstance(node, exp.Literal):
+def _grouped(checker: QueryChecker, node: exp.Expr, keys: tuple[exp.Expr, ...], names: Names) -> None:
+    """Complain about every column that is neither grouped nor inside an aggregate; spell what is grouped as GROUP BY does."""
+    if isinstance(node, exp.Literal):
+        return
+    same = same_among(keys, node, names)
+    if same is not None:
+        if same != node:
+            node.replace(same.copy())
         return
     if isinstance(node, exp.Window):
-        for part in window_parts(node):
-            _grouped(checker, part, keys)
+        for part in list(window_parts(node)):
+            _grouped(checker, part, keys, names)
         return
     if isinstance(node, exp.Anonymous) and has_aggregate(node):
         if any(has_aggregate(child) for child in node.expressions):
-            for child in node.expressions:
-                _grouped(checker, child, keys)
+            for child in list(node.expressions):
+                _grouped(checker, child, keys, names)
         return
     if isinstance(node, exp.Filter) and has_aggregate(node.this):
         return
     if isinstance(node, exp.Column):
         checker.complain(node, "not-grouped", f"`{node.name}` is neither grouped nor aggregated", "add it to GROUP BY")
         return
-    for child in own_parts(node):
-        _grouped(checker, child, keys)
+    for child in list(own_parts(node)):
+        _grouped(checker, child, keys, names)
 
 
 def is_grouped_query(query: exp.Select) -> bool:

@@ -9,6 +9,7 @@ from sqlglot import exp
 from etlrun.language.checking import own_nodes
 from etlrun.language.columns import Columns
 from etlrun.language.expressions import TYPE, column, respell, type_of
+from etlrun.language.grouping import same_among
 from etlrun.language.templates import whole_of
 from etlrun.language.totality import Place, picks_a_row, place_list, places_in
 from etlrun.language.typed import has_aggregate, has_window
@@ -46,8 +47,10 @@ def check_order(
 
 def _check_item(checker: QueryChecker, typed: exp.Expr, outputs: Columns, selected: Selected) -> None:
     """An expression in ORDER BY: it means the same on every engine, or is refused."""
-    same = next((name for name in outputs.names if selected.projection(name) == typed), None)
-    if same is not None:
+    made = {name: selected.projection(name) for name in outputs.names}
+    meant = same_among(made.values(), typed, selected.names)
+    if meant is not None:
+        same = next(name for name, tree in made.items() if tree is meant)
         kind = type_of(typed)
         typed.replace(named := column(same))
         named.meta[TYPE] = kind
@@ -58,7 +61,9 @@ def _check_item(checker: QueryChecker, typed: exp.Expr, outputs: Columns, select
     elif selected.query.args.get("distinct"):
         fix = "add it to the SELECT with `as NAME`, and order by that name"
         checker.complain(typed, "not-grouped", "ORDER BY behind DISTINCT takes columns of the result", fix)
-    elif selected.keys is not None and typed in selected.keys:
+    elif selected.keys is not None and (key := same_among(selected.keys, typed, selected.names)) is not None:
+        if key != typed:
+            typed.replace(typed := key.copy())
         refuse_shadowed(checker, typed, selected)
     elif selected.keys is not None:
         fix = "add it to the SELECT with `as NAME`, and order by that name"
