@@ -48,6 +48,8 @@ from etlrun.spec.fields import Expr, Label, key
 from etlrun.spec.literals import LiteralError, literal_of
 from etlrun.spec.scope import Scope
 
+OPTIONS = ("column", "values", "where", "severity")  # what may be written beside columns by mistake
+
 
 @dataclass(frozen=True)
 class Accepted(Check):
@@ -60,6 +62,13 @@ class Accepted(Check):
     severity: Literal["error", "warn"] = severity_key()
 
     def verify(self, columns: Columns, scope: Scope) -> None:
+        options = [name for name in self.columns if name in OPTIONS and name not in columns]
+        if options:
+            message = f"`accepted` takes columns with the values of each, and there is no column `{options[0]}`"
+            scope.error_at_key(
+                ("columns", options[0]), "unknown-column", message, f"write {self._with_columns(options)}"
+            )
+            return
         for name, values in self.columns.items():
             kind = scope.column(columns, name, ("columns", name)).type
             if kind == NULL:
@@ -69,6 +78,14 @@ class Accepted(Check):
                     literal_of(value, kind)
                 except LiteralError as error:
                     scope.error(("columns", name, index), "type-mismatch", f"`{name}` is {kind}: {error}")
+
+    def _with_columns(self, options: list[str]) -> str:
+        """How to write it where `options` are taken for columns."""
+        named_ = [(name, self.columns.get("values", ("...",))) for name in self.columns.get("column", ())]
+        listed = [*named_, *((name, values) for name, values in self.columns.items() if name not in options)]
+        shown = ", ".join(f"{name}: [{', '.join(values)}]" for name, values in listed) or "COLUMN: [...]"
+        others = [f"{name}: {', '.join(self.columns[name])}" for name in ("where", "severity") if name in options]
+        return f"`accepted: {{columns: {{{shown}}}, {', '.join(others)}}}`" if others else f"`accepted: {{{shown}}}`"
 
     def lower(self, relation: Input) -> exp.Query:
         outputs = [named(call("count", exp.Star()), "rows")]
