@@ -91,7 +91,7 @@ class MergeNewer(Described):
     """A merge in which no row takes the place of a newer one."""
 
     merge_newer: str = key(
-        "the column that says which of two rows of equal key is newer: a date, timestamp or number that only grows",
+        "the column that says which of two rows of equal key is newer: a date, timestamp, integer or decimal that only grows",
         example="updated_at",
     )
 
@@ -140,7 +140,8 @@ class Table(DatabaseSink):
             scope.error("history", "wrong-value", "`history` is for tables that keep versions", fix)
         super().verify(columns, scope)
         if self.mode in ("merge", "scd2") and not self.key_:
-            scope.error("write", "missing-key", f"`{self.mode}` compares rows of equal key, and `key` is missing")
+            written = "merge_newer" if isinstance(self.write, MergeNewer) else self.mode
+            scope.error("write", "missing-key", f"`{written}` compares rows of equal key, and `key` is missing")
         if isinstance(self.write, MergeNewer):
             self._verify_newer(self.write.merge_newer, columns, scope.below("write"))
         if isinstance(self.write, ReplaceWhere):
@@ -154,8 +155,10 @@ class Table(DatabaseSink):
             message = f"`{found.name}` is of the key, so that rows of equal key are never newer"
             scope.error("merge_newer", "wrong-value", message, "name a column such as `updated_at`")
         elif found.type.name not in NEWER_TYPES:
-            message = f"a date, timestamp or number says what is newer, and `{found.name}` is {found.type}"
-            scope.error("merge_newer", "type-mismatch", message, "cast it first, e.g. with `to_timestamp`")
+            message = f"a date, timestamp, integer or decimal says what is newer, and `{found.name}` is {found.type}"
+            is_fraction = found.type.name in ("float", "double")
+            fix = "cast it to `decimal(p, s)` first" if is_fraction else "cast it first, e.g. with `to_timestamp`"
+            scope.error("merge_newer", "type-mismatch", message, fix)
 
     def _verify_pointer(self, scope: Scope) -> None:
         if self.mode in ("append", "merge", "scd2"):
