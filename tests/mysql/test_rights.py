@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from etlrun.contracts.connection import Publish
+from etlrun.contracts.connection import LEDGER, Publish
 from etlrun.failures import RunFailure
+from etlrun.warehouse.ledger import WRITERS
+from etlrun.warehouse.view_publish import tried_view
 from projects import Project
 
 from .loads import Place, columns_of, make_load, many
@@ -106,6 +108,24 @@ def test_what_an_account_lacks_for_a_view_is_found_before_the_run_and_granted_as
         warehouse.mismatches(load)
     place.run(failure.value.fix.removeprefix("let an administrator run: "))
     assert list(warehouse.mismatches(load)) == []
+    assert warehouse.publish(load).rows == 3
+
+
+@pytest.mark.parametrize("query", ["SELECT a FROM base", "SELECT a FROM (SELECT a FROM base) AS inner_rows"])
+def test_a_table_that_a_view_may_not_read_is_the_cause_and_select_on_it_the_fix(
+    place: Place, account: Account, tmp_path: Path, query: str
+) -> None:
+    place.run(f"CREATE TABLE {place.database}.base (a INT)")
+    load = make_load(tmp_path, many("2022-04", 3, 1), run_id=FIRST)
+    load = replace(load, columns=columns_of({"a": "int"}), key=(), write="view", table="shown", query=query)
+    for table in (LEDGER, WRITERS, "shown", tried_view("shown")):
+        rights = "SELECT, INSERT, DELETE, CREATE, CREATE VIEW, DROP"
+        place.run(f"GRANT {rights} ON {place.database}.{table} TO {account.name}@'%'")
+    warehouse = place.warehouse(user=account.name, password="x1")
+    with pytest.raises(RunFailure, match="was not made") as failure:
+        warehouse.publish(load)
+    assert "SELECT on " in failure.value.fix and "look the number up" not in failure.value.fix
+    place.run(f"GRANT SELECT ON {place.database}.base TO {account.name}@'%'")
     assert warehouse.publish(load).rows == 3
 
 

@@ -43,11 +43,11 @@ _WHAT: dict[int, tuple[str, str]] = {
     ),
     1142: (
         "the account lacks a right on this table",
-        "grant it SELECT, INSERT and DELETE on what it writes, and CREATE while a table is missing",
+        "grant it SELECT on what it reads; SELECT, INSERT and DELETE on what it writes, and CREATE while a table is missing",
     ),
     1143: (
         "the account lacks a right on a column of this table",
-        "grant it SELECT, INSERT and DELETE on what it writes",
+        "grant it SELECT on what it reads; SELECT, INSERT and DELETE on what it writes",
     ),
     1153: ("a row is larger than the server takes at once", "raise max_allowed_packet on the server"),
     1526: ("the table has no partition for a value of a new row", "add the partition: ALTER TABLE ... ADD PARTITION"),
@@ -62,6 +62,11 @@ _WHAT: dict[int, tuple[str, str]] = {
     1227: ("the account lacks a right", "ask who manages the server"),
     1290: ("the server is read-only", "point the connection at the primary server"),
     1317: ("somebody on the server ended the statement", "ask who manages the server, then run again"),
+    1356: (
+        "the view reads a table, column or function that is not there, or that the account may not use",
+        "check their names, and grant the account SELECT on the tables that the view reads",
+    ),
+    1370: ("the account may not call a function of the database", "grant it EXECUTE on that function"),
     1451: REFERRED,
     1452: NO_PARENT,
     1665: ("the server logs statements, which READ COMMITTED forbids", "set binlog_format=ROW on the server"),
@@ -165,7 +170,7 @@ def explain(error: ServerError, address: Address) -> tuple[str, str]:
         int(error.code),
         (f"the server refused: {masked(error.detail)}", "look the number up in the manual of the server"),
     )
-    detail = f": {error.detail}" if error.code in _WITHOUT_VALUES else ""
+    detail = f": {_NAMELESS.sub('', error.detail)}" if error.code in _WITHOUT_VALUES else ""
     if error.code == 1045 and not address.password:
         fix = "the URL has no password: put it there, or under `password`, as ${NAME}"
     elif error.code == 1045 and address.is_local and not address.socket:
@@ -187,4 +192,7 @@ def masked(text: str) -> str:
     return without_personal(quoted)
 
 
+_NAMELESS = re.compile(
+    r" for (?:table|column) \S*\(null\)\S*$"
+)  # MySQL at the end of a refusal that is about no one table
 _WITHOUT_VALUES = frozenset((1142, 1143, 1290, 2003, UNVERIFIED))
