@@ -180,6 +180,12 @@ def committed(folder: Path) -> None:
         subprocess.run(["git", *IDENTITY, *words], cwd=folder, check=True)
 
 
+def test_a_run_that_fails_is_not_taken_for_a_difference(folder: Path) -> None:
+    (folder / "rows.csv").unlink()
+    code, found = diff(folder)
+    assert (code, found["error"]["code"]) == (2, "missing-file")
+
+
 def test_a_revision_is_compared_on_the_data_of_today(folder: Path) -> None:
     Project(folder).write("mappings/sizes.yaml", "Little: [small]\nBig: [large]\n")
     steps = (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,18 +95,18 @@ def command(
     With `replace_where`, only the rows that a run replaces are compared; with `append` or `merge`, only those with the keys that a run gives;
     with `merge_newer`, rows that a run leaves out because the table has newer ones are among the changed ones.
 
-    Exit code 0 when they are equal, 1 when they differ.
+    Exit code 0 when they are equal, 1 when they differ, 2 or more when they could not be compared, as with `diff` and `cmp`.
     """
     from etlrun.cli.diff_report import diff_object, diff_text
 
     checked = checked_pipeline(pipeline, profile, engine or "duckdb", settings)
     chosen = _sink(checked, sink)
-    if options.against:
-        found = _compare_revision(
-            checked, chosen, _Revision(options.against, pipeline, read_settings(settings)), options
-        )
-    else:
-        found = _compare(checked, chosen, options)
+    with _failing_apart():
+        if options.against:
+            revision = _Revision(options.against, pipeline, read_settings(settings))
+            found = _compare_revision(checked, chosen, revision, options)
+        else:
+            found = _compare(checked, chosen, options)
     title = f"{checked.pipeline.name}: {checked.pipeline.sinks[chosen].value.from_} -> {chosen}"
     if as_json:
         click.echo(json.dumps(diff_object(checked.pipeline.name, chosen, found), ensure_ascii=False, default=str))
@@ -122,6 +124,18 @@ class _Revision:
     name: str
     file: Path
     settings: dict[str, str]
+
+
+@contextmanager
+def _failing_apart() -> Iterator[None]:
+    """A failed run ends with 2 here: 1 says that the rows differ. Raises RunFailure."""
+    from etlrun.failures import RunFailure
+
+    try:
+        yield
+    except RunFailure as failure:
+        failure.exit_code = max(failure.exit_code, 2)
+        raise
 
 
 def _write_page(path: Path, title: str, found: TableDiff) -> None:
