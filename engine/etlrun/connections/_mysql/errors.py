@@ -192,7 +192,5 @@ def masked(text: str) -> str:
     return without_personal(quoted)
 
 
-_NAMELESS = re.compile(
-    r" for (?:table|column) \S*\(null\)\S*$"
-)  # MySQL at the end of a refusal that is about no one table
+_NAMELESS = re.compile(r" for (?:table|column) \S*\(null\)\S*$")  # where a refusal is about no one table
 _WITHOUT_VALUES = frozenset((1142, 1143, 1290, 2003, UNVERIFIED))
