@@ -98,6 +98,7 @@ def test_the_name_of_the_only_relation_makes_no_other_column(case: Case, query: 
         ("with a as (select 1 as one) select one from a", "duplicate-name", "a"),
         ("select k, count(*) from a group by k", "missing-key", "count"),
         ("select k, x from a group by k", "not-grouped", "x"),
+        ("select k, grouping(k) as g from a group by k", "unknown-function", "grouping"),
         ("select k from a limit 1", "no-total-order", "1"),
         ("delete from a", "syntax", "delete from a"),
         ("select k from a; select x from a", "syntax", "select k from a; select x from a"),

@@ -87,7 +87,8 @@ def _grouped(checker: QueryChecker, node: exp.Expr, keys: tuple[exp.Expr, ...], 
     if isinstance(node, exp.Filter) and has_aggregate(node.this):
         return
     if isinstance(node, exp.Column):
-        checker.complain(node, "not-grouped", f"`{node.name}` is neither grouped nor aggregated", "add it to GROUP BY")
+        shown = f"{node.table}.{node.name}" if len(names) > 1 and node.table else node.name
+        checker.complain(node, "not-grouped", f"`{shown}` is neither grouped nor aggregated", "add it to GROUP BY")
         return
     for child in list(own_parts(node)):
         _grouped(checker, child, keys, names)

@@ -118,6 +118,8 @@ ELSEWHERE = {
         ),
         "declare the columns of a `json` source, or use a `python` step",
     ),
+    "grouping": "it is 1 or 0 beside `group by rollup(...)`, `cube(...)` or `grouping sets (...)`: without them leave it out",
+    "grouping_id": "use `grouping(a)` for each column",
     **dict.fromkeys(("is_null",), "write x is null"),
     **dict.fromkeys(("is_not_null", "notnull"), "write x is not null"),
     **dict.fromkeys(("char_len",), "use `length`"),
