@@ -101,12 +101,11 @@ def command(
 
     checked = checked_pipeline(pipeline, profile, engine or "duckdb", settings)
     chosen = _sink(checked, sink)
-    with _failing_apart():
-        if options.against:
-            revision = _Revision(options.against, pipeline, read_settings(settings))
-            found = _compare_revision(checked, chosen, revision, options)
-        else:
-            found = _compare(checked, chosen, options)
+    if options.against:
+        revision = _Revision(options.against, pipeline, read_settings(settings))
+        found = _compare_revision(checked, chosen, revision, options)
+    else:
+        found = _compare(checked, chosen, options)
     title = f"{checked.pipeline.name}: {checked.pipeline.sinks[chosen].value.from_} -> {chosen}"
     if as_json:
         click.echo(json.dumps(diff_object(checked.pipeline.name, chosen, found), ensure_ascii=False, default=str))
@@ -128,7 +127,7 @@ class _Revision:
 
 @contextmanager
 def _failing_apart() -> Iterator[None]:
-    """A failed run ends with 2 here: 1 says that the rows differ. Raises RunFailure."""
+    """A failure exits with 2 or more: 1 says that the rows differ. Raises RunFailure."""
     from etlrun.failures import RunFailure
 
     try:
@@ -138,6 +137,7 @@ def _failing_apart() -> Iterator[None]:
         raise
 
 
+@_failing_apart()
 def _write_page(path: Path, title: str, found: TableDiff) -> None:
     """Raises RunFailure where the file cannot be written."""
     from etlrun.cli.diff_page import diff_page
@@ -170,6 +170,7 @@ def _diff_options(checked: Checked, sink: str, options: ComparedRows) -> DiffOpt
     )
 
 
+@_failing_apart()
 def _compare(checked: Checked, sink: str, options: ComparedRows) -> TableDiff:
     from etlrun.runtime.diff_sides import rows_of
     from etlrun.runtime.table_diff import compare_tables
@@ -186,6 +187,7 @@ def _compare(checked: Checked, sink: str, options: ComparedRows) -> TableDiff:
         return compare_tables(before, after, compared)
 
 
+@_failing_apart()
 def _compare_revision(checked: Checked, sink: str, revision: _Revision, options: ComparedRows) -> TableDiff:
     """What the pipeline of a revision gives, beside what that of the folder gives, on the same data. Raises UsageError."""
     from etlrun.runtime.diff_sides import rows_now
