@@ -14,7 +14,7 @@ def diff_page(title: str, found: TableDiff) -> str:
     about = [
         ("before", found.before),
         ("after", found.after),
-        ("rows", row_counts(found)),
+        ("rows", "; ".join(row_counts(found))),
         ("key", ", ".join(found.key)),
     ]
     columns = [

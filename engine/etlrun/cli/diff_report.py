@@ -20,7 +20,7 @@ def diff_text(title: str, found: TableDiff) -> str:
     """Counts, the columns that changed, and the first rows that differ; nothing that stayed as it was."""
     lines = [f"{title}, by {', '.join(found.key)}", f"  before   {found.before}", f"  after    {found.after}"]
     lines += [f"  columns  {text}" for text in column_changes(found)]
-    lines.append(f"  rows     {row_counts(found)}")
+    lines.append(f"  rows     {'    '.join(row_counts(found))}")
     if found.columns:
         rows = [_column(item) for item in found.columns]
         table = table_text(("column", "changed", "null before -> after", "before -> after"), rows)
@@ -29,10 +29,10 @@ def diff_text(title: str, found: TableDiff) -> str:
     return "\n".join(lines)
 
 
-def row_counts(found: TableDiff) -> str:
+def row_counts(found: TableDiff) -> tuple[str, str]:
     """How many rows there were and are, and how many of them differ."""
     counts = f"{found.only_before:,} only before, {found.only_after:,} only after, {found.equal:,} equal, {found.changed:,} changed"
-    return f"{found.rows[0]:,} -> {found.rows[1]:,}    {counts}"
+    return f"{found.rows[0]:,} -> {found.rows[1]:,}", counts
 
 
 def column_changes(found: TableDiff) -> Iterator[str]:
