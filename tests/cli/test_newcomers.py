@@ -57,8 +57,8 @@ TRAPS = {
     "a comma in braces": (chain("filter: {where: shop in ('x', 'y')}"), "put the whole expression in quotes"),
     "a star first": (chain("derive: {x: *amount}"), "an expression that begins with `*` stands in quotes"),
     "a backslash": (path(r'"C:\data\rows.csv"'), "use single quotes, or `/` in a path"),
-    "an address": (path('"s3://bucket/rows.csv"'), "`s3://` begins an address"),
-    "a page": (path('"https://example.com/rows.csv"'), "`https://` begins an address"),
+    "an address": (path('"s3://bucket/rows.csv"'), "`storage: {s3://bucket: {s3: {}}}`"),
+    "a page": (path('"https://example.com/rows.csv"'), "download the files into the folder `data`"),
     "a day without a form": (path('"$data/{date}.csv"'), "`{date:yyyy-MM-dd}`"),
     "the environment": (path('"${DATA_DIR}/rows.csv"'), "the environment is read in etlrun.yaml: `data: ${DATA_DIR}` there"),
     "a mapping the wrong way round": (

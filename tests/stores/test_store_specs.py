@@ -50,9 +50,9 @@ def test_a_url_below_what_the_project_file_names_may_be_read(path: str, tmp_path
         ("s3://*/raw/x", "the URL names no bucket", "s3://BUCKET/KEY"),
         ("s3://KEY:hidden@lake/x", "the URL names no bucket", "keys of access stand under `storage:`"),
         ("wasbs://c@acct.blob.core.windows.net/x", "`wasbs://` is not read", "abfss://CONTAINER@ACCOUNT"),
-        ("hdfs://nn/x", "`hdfs://` begins no URL of a store that is read", "mount it below one of the `roots`"),
-        ("https://host/x", "`https://` begins no URL of a store", "download the files"),
-        ("ftp://host/x", "`ftp://` begins no URL of a store", "abfss://, gs://, s3://"),
+        ("hdfs://nn/x", "`hdfs://` is not the start of an object store's URL", "mount it below one of the `roots`"),
+        ("https://host/x", "`https://` is not the start of an object store", "download the files"),
+        ("ftp://host/x", "`ftp://` is not the start of an object store", "abfss://, gs://, s3://"),
     ],
 )
 def test_any_other_url_is_refused_with_the_fix(path: str, said: str, fix: str, tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_sink_of_files_is_not_written_to_a_folder_that_is_called_like_a_url(tm
         ("profiles: {p: {storage: {s3://l: {s3: {secret_key: hidden}}}}}", "`secret_key` holds a secret written out"),
         ("storage: {gs://logs: {gcs: {anonymous: true, impersonate: a@b.c}}}", "`anonymous` reads without an identity"),
         ("roots: [s3://u:hidden@lake]", "the URL names no bucket"),
-        ("data: hdfs://nn/raw", "`hdfs://` begins no URL of a store that is read"),
+        ("data: hdfs://nn/raw", "`hdfs://` is not the start of an object store's URL"),
         ("runs: s3://lake/runs", "`runs` is a URL, and the folders of runs are on a disk of this machine"),
     ],
 )

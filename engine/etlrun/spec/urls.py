@@ -95,7 +95,7 @@ def _kind_of(scheme: str) -> tuple[str, Any]:
             raise UrlError(f"`{scheme}://` is not read", cls.refused[scheme])
     known = ", ".join(f"{cls.schemes[0]}://" for cls in _kinds().values())
     fix = ELSEWHERE.get(scheme, f"stores are named by {known}; other files are read from folders of this machine")
-    raise UrlError(f"`{scheme}://` begins no URL of a store that is read", fix)
+    raise UrlError(f"`{scheme}://` is not the start of an object store's URL", fix)
 
 
 def _kinds() -> Mapping[str, Any]:
