@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 from etlrun.contracts.model import Ending, ModelClient, ModelError, ModelReply, Request, Usage, refused_setting
 from etlrun.models._json_api import JsonApi, as_object, closed, error_of
+from etlrun.models._reaching import ServiceSettings
 from etlrun.models._sanitize import safe_count, safe_seconds, safe_text
-from etlrun.secrets import Secret
 
 if TYPE_CHECKING:
     import httpx2
@@ -26,24 +26,15 @@ NO_CREDIT = "credit balance"
 
 
 @dataclass(frozen=True)
-class AnthropicSettings:
-    """How to reach a model and how it answers. `key_reference` is what the project file says in place of the key."""
+class AnthropicSettings(ServiceSettings):
+    """How to reach an Anthropic model and how it answers."""
 
-    name: str
-    secret: Secret
-    key_reference: str
-    url: str
-    timeout: float
-    concurrency: int
-    temperature: float | None
     effort: str
 
     def sent(self) -> Mapping[str, str]:
-        """What to do where the service refuses a setting, by setting, for those that are sent."""
         fix = "set another `effort`, or `effort: default`"
         effort = {"": {}, "none": {"thinking": fix}}.get(self.effort, {"effort": fix})
-        temperature = {} if self.temperature is None else {"temperature": "leave out `temperature` of the model"}
-        return {**temperature, **effort}
+        return {**super().sent(), **effort}
 
 
 class AnthropicClient(ModelClient):

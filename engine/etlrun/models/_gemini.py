@@ -10,8 +10,8 @@ from typing import Any
 
 from etlrun.contracts.model import Ending, ModelClient, ModelError, ModelReply, Request, Usage, refused_setting
 from etlrun.models._gemini_thinking import Thinking, thinking_of
+from etlrun.models._reaching import ServiceSettings
 from etlrun.models._sanitize import MOST, safe_count, safe_seconds, safe_text
-from etlrun.secrets import Secret
 
 try:
     import httpx2
@@ -29,27 +29,18 @@ MODELS_PAGE = "https://ai.google.dev/gemini-api/docs/models"
 
 
 @dataclass(frozen=True)
-class GeminiSettings:
-    """How to reach a model and how it answers. `key_reference` is what the project file says in place of the key."""
+class GeminiSettings(ServiceSettings):
+    """How to reach a Gemini model and how it answers."""
 
-    name: str
-    secret: Secret
-    key_reference: str
-    url: str
-    timeout: float
-    concurrency: int
-    temperature: float | None
     thinking: Thinking
     service_tier: str
 
     def sent(self) -> Mapping[str, str]:
-        """What to do where the service refuses a setting, by setting, for those that are sent."""
         sent = {
-            "temperature": (self.temperature is not None, "leave out `temperature` of the model"),
             "thinking": (self.thinking != "default", "set another `thinking`, or `thinking: default`"),
             "service_tier": (self.service_tier != "standard", "leave out `service_tier` of the model"),
         }
-        return {name: fix for name, (is_sent, fix) in sent.items() if is_sent}
+        return {**super().sent(), **{name: fix for name, (is_sent, fix) in sent.items() if is_sent}}
 
 
 class GeminiClient(ModelClient):

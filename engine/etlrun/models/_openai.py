@@ -9,38 +9,29 @@ from typing import TYPE_CHECKING, Any, Literal
 from etlrun.contracts.model import Ending, ModelClient, ModelError, ModelReply, Request, Usage, refused_setting
 from etlrun.diagnostics import nearest
 from etlrun.models._json_api import JsonApi, as_object, closed, error_of
+from etlrun.models._reaching import ServiceSettings
 from etlrun.models._sanitize import safe_count, safe_seconds, safe_text
-from etlrun.secrets import Secret
 
 if TYPE_CHECKING:
     import httpx2
 
 
 @dataclass(frozen=True)
-class OpenaiSettings:
-    """How to reach a model and how it answers. `key_reference` is what the project file says in place of the key."""
+class OpenaiSettings(ServiceSettings):
+    """How to reach a model behind the OpenAI interface and how it answers."""
 
-    name: str
-    secret: Secret
-    key_reference: str
-    url: str
-    timeout: float
-    concurrency: int
-    temperature: float | None
     reasoning_effort: str
     service_tier: str
 
     def sent(self) -> Mapping[str, str]:
-        """What to do where the service refuses a setting, by setting, for those that are sent."""
         sent = {
-            "temperature": (self.temperature is not None, "leave out `temperature` of the model"),
             "reasoning_effort": (
                 bool(self.reasoning_effort),
                 "set another `reasoning_effort`, or `reasoning_effort: default`",
             ),
             "service_tier": (self.service_tier != "standard", "leave out `service_tier` of the model"),
         }
-        return {name: fix for name, (is_sent, fix) in sent.items() if is_sent}
+        return {**super().sent(), **{name: fix for name, (is_sent, fix) in sent.items() if is_sent}}
 
 
 @dataclass(frozen=True)
