@@ -27,6 +27,8 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
 
 
 @pytest.fixture(autouse=True)
-def close_connections(guarded: Guarded) -> Iterator[None]:
+def empty_database(guarded: Guarded) -> Iterator[None]:
+    """Each test starts without a table and ends without a connection."""
+    guarded.run("DROP SCHEMA public CASCADE", "CREATE SCHEMA public", "GRANT USAGE ON SCHEMA public TO PUBLIC")
     yield
     guarded.close()

@@ -20,7 +20,6 @@ OLD, NEW = [(1, 1), (2, 2)], [(1, 5), (3, 5)]
 
 @pytest.fixture
 def empty(guarded: Guarded) -> Iterator[Guarded]:
-    guarded.run("DROP SCHEMA public CASCADE", "CREATE SCHEMA public", "GRANT USAGE ON SCHEMA public TO PUBLIC")
     yield guarded
     guarded.close()
     if guarded.run("SELECT 1 FROM pg_roles WHERE rolname = 'little'"):
