@@ -215,7 +215,7 @@ def test_executors_that_are_killed_after_their_work_change_no_row(project: Proje
     reasons = Counter(
         event["Task End Reason"]["Reason"] for event in events(project) if event["Event"] == "SparkListenerTaskEnd"
     )
-    assert reasons["Resubmitted"] > 0, reasons
+    assert reasons["Resubmitted"] + reasons["ExecutorLostFailure"] > 0, reasons  # which of them: a matter of moments
     assert len([event for event in events(project) if event["Event"] == "SparkListenerExecutorRemoved"]) == 2
 
 
