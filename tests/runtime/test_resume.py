@@ -8,6 +8,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from asked import FEW, FILE, asking_project, many, run, searches, service
+from fake_gemini.server import ANOTHER
 from projects import Project
 
 SPEC = """
@@ -114,3 +116,42 @@ def test_an_unknown_run_is_named(project: Project) -> None:
     result = project.run("resume", "2000")
     assert result.code == 2
     assert "there is no run `2000`" in result.err
+
+
+def answered_by(project: Project) -> set[str]:
+    """The models that the published rows name."""
+    return {str(row[-1]) for row in project.table("labelled")}
+
+
+def test_resume_asks_nothing_where_another_model_answers_by_now(tmp_path: Path) -> None:
+    project = asking_project(tmp_path)
+    with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as connection:
+        connection.execute(
+            "CREATE TABLE labelled (user VARCHAR CHECK (user = ''), keyword VARCHAR, kind VARCHAR, how VARCHAR, \"by\" VARCHAR)"
+        )
+    with service() as served:
+        refused = run(project, served, FILE)
+        assert refused.code == 1 and served.records, refused.err
+    with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as connection:
+        connection.execute("DROP TABLE labelled")
+    with service(version=ANOTHER) as rerouted:
+        resumed = run(project, rerouted, "resume", run_id(project))
+        assert resumed.code == 0, resumed.err
+        assert not rerouted.records
+    assert len(project.table("labelled")) == len(FEW) and answered_by(project) == {"gemini gemini-2.5-flash"}
+
+
+def test_a_run_that_stopped_at_another_model_has_nothing_to_resume_and_stops_again(tmp_path: Path) -> None:
+    project = asking_project(tmp_path)
+    searches(project, *many(40))
+    with service(script=[None, None], faults={"rerouted": 1.0}) as served:
+        assert run(project, served, FILE).code == 4
+    with service(version=ANOTHER) as rerouted:
+        for arguments, code, requests in ((("resume", run_id(project)), 2, 0), ((FILE,), 4, 1)):
+            assert run(project, rerouted, *arguments).code == code
+            assert len(rerouted.records) == requests
+    with service() as served:
+        assert run(project, served, FILE).code == 0
+        rest = len(served.records)
+    assert 0 < rest <= 3 and len(project.table("labelled")) == 40
+    assert answered_by(project) == {"gemini gemini-2.5-flash"}
