@@ -133,6 +133,16 @@ def test_lineage_is_printed_without_a_run(project: Project) -> None:
     assert event["job"]["facets"]["documentation"]["description"] == "revenue by shop"
 
 
+def test_an_object_of_a_store_is_a_dataset_of_its_bucket(project: Project) -> None:
+    settings = (project.folder / "etlrun.yaml").read_text()
+    project.write("etlrun.yaml", "storage: {s3://lake: {s3: {}}}\n" + settings)
+    project.pipeline(PIPELINE.replace("data/sales.csv", "s3a://lake/raw/*.csv"), "sales")
+    shown = project.run("lineage", "sales", "--format", "openlineage")
+    assert shown.code == 0, shown.err
+    (source,) = json.loads(shown.out)["inputs"]
+    assert (source["namespace"], source["name"]) == ("s3://lake", "raw")
+
+
 def test_a_source_that_reads_nothing_is_no_dataset(project: Project) -> None:
     text = PIPELINE.replace("sources:\n", "sources:\n  days: {calendar: {from: 2024-01-01, to: 2024-01-03}}\n")
     joined = "    - derive: {day: \"date '2024-01-02'\"}\n    - join: {with: days, on: [day], how: left}\n"

@@ -15,6 +15,7 @@ from etlrun.compiler.relation_lineage import plan_lineage
 from etlrun.language.columns import Columns
 from etlrun.language.influence import Lineage, OriginColumn
 from etlrun.reading.finding import fixed_part
+from etlrun.spec.urls import is_url, read_url
 
 SPEC = "https://openlineage.io/spec"
 PRODUCER = f"urn:etlrun:{etlrun.__version__}"
@@ -84,7 +85,14 @@ def _input(checked: Checked, source: str, addresses: Addresses) -> Dataset:
     use = checked.pipeline.sources[source].value
     if (place := use.table_read()) is not None and place[0]:
         return addresses.table(use.connection, use.table)
-    path = fixed_part(str(getattr(use, "path", source)))
+    return _of_path(fixed_part(str(getattr(use, "path", source))), addresses)
+
+
+def _of_path(path: str, addresses: Addresses) -> Dataset:
+    """The name of a file or folder; an object's namespace is its bucket or container, and `/` names all of it."""
+    if is_url(path):
+        url = read_url(path)
+        return f"{url.scheme}://{url.authority}", url.key or "/"
     return "file", str((addresses.root / path).resolve())
 
 
@@ -94,8 +102,8 @@ def _outputs(
     found, lineages, checked = [], plan_lineage(plan, {}), plan.checked
     for sink, use in checked.pipeline.sinks.items():
         table, relation = use.value.table_name(sink), lineages[use.value.from_]
-        path = str((addresses.root / getattr(use.value, "path", sink)).resolve())
-        dataset = addresses.table(use.value.connection, table) if table else ("file", path)
+        path = str(getattr(use.value, "path", sink))
+        dataset = addresses.table(use.value.connection, table) if table else _of_path(path, addresses)
         columns = {name: {"inputFields": _fields(lineage, inputs)} for name, lineage in relation.columns.items()}
         facets = {
             "schema": _schema(checked.columns[use.value.from_]),
