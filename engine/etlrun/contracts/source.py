@@ -110,7 +110,8 @@ class InputFile:
     since 1970), and its device and inode. A copy that was fetched from a store lies `at` another path, and its `sha256` is known.
 
     `state` is what else tells this content of the file from another: of a local file its inode and the time when anything of it changed
-    last, of an object its version. A slice of a file has an `end`: only the lines that start in the bytes from `start` up to `end` are read.
+    last; of an object nothing, as a listing does not tell its version. A slice of a file has an `end`: only the lines that start in the
+    bytes from `start` up to `end` are read.
     """
 
     path: str
