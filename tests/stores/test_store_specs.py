@@ -111,3 +111,12 @@ def test_a_wrong_project_file_says_what_is_wrong_and_no_secret(text: str, said: 
     done = etlrun(tmp_path, "check")
     assert done.code == 2 and said in done.out + done.err
     assert "hidden" not in done.out + done.err
+
+
+def test_a_password_in_a_url_is_shown_in_no_message_about_a_pipeline(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.pipeline(PIPELINE.replace("PATH", "s3://AKIA1:s3kr3t@lake/raw/a.json"))
+    for command in (("check",), ("run", "p", "--json")):
+        result = project.run(*command)
+        assert result.code == 2 and "s3kr3t" not in result.out + result.err
+    assert "s3://AKIA1:******@lake" in project.run("check").out

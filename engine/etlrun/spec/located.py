@@ -104,8 +104,15 @@ class Document:
         line_end = len(self.text) if line_end < 0 else line_end
         column = span.start - line_start + 1
         end = max(column + 1, min(span.end, line_end) - line_start + 1)
-        source = self.text[line_start:line_end].rstrip("\r")
+        source = _PASSWORD.sub(_stars, self.text[line_start:line_end].rstrip("\r"))
         return Diagnostic(self.file, line, column, end, code, message, fix, severity, source)
+
+
+_PASSWORD = re.compile(r"(?<=://)([^/@\s:]*:)([^@\s]+)(?=@)")  # of a URL, which no message shows
+
+
+def _stars(found: re.Match[str]) -> str:
+    return found[1] + "*" * len(found[2])
 
 
 _Of = TypeVar("_Of")
