@@ -49,8 +49,8 @@ class Step(Described):
         """The Python functions that this step calls."""
         return ()
 
-    def check_of_rows(self, relation: Input) -> Check | None:
-        """What is checked of the rows that this step reads, besides its types; None where nothing is."""
+    def check_of_rows(self, relation: Input) -> tuple[str, Check] | None:
+        """What is checked of the rows that this step reads, and the key of the step that asks for it; None where nothing is."""
         return None
 
     def alias(self) -> str:

@@ -167,7 +167,7 @@ class Aggregate(Step):
                 )
         return labels
 
-    def check_of_rows(self, relation: Input) -> Check | None:
+    def check_of_rows(self, relation: Input) -> tuple[str, Check] | None:
         """Whether every row has a column of the pivot, where it is not known already: by what the column may hold."""
         if self.pivot is None or self.pivot.other not in ("", "fail"):
             return None
@@ -177,7 +177,7 @@ class Aggregate(Step):
         if label.domain and not label.nullable and set(label.domain) <= set(labels):
             return None
         severity: Literal["error", "warn"] = "error" if self.pivot.other == "fail" else "warn"
-        return Unlisted(relation.name, self.pivot.column, labels, severity)
+        return "pivot", Unlisted(relation.name, self.pivot.column, labels, severity)
 
     def lower(self, relation: Input) -> exp.Query:
         keys = [column(item.name) for item in self._keys(relation)]
