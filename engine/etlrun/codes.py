@@ -707,8 +707,8 @@ RUN_CODES: dict[str, Code] = {
     ),
     "no-versions": Code(
         "no earlier version of the table is kept",
-        "only sinks with `publish: pointer` keep versions",
-        "publish it with `publish: pointer` first",
+        "of tables of a connection only those with `publish: pointer` keep earlier rows; a Delta table keeps versions that `rollback` does not change",
+        "publish it with `publish: pointer` first; a `delta` source reads a version of a Delta table",
     ),
     "several-runs": Code(
         "several runs have an id that begins so", "only the beginning of the id was given", "write the whole id"

@@ -42,7 +42,8 @@ def command(
 ) -> None:
     """Undo the last publish of TABLE, which a sink publishes with `publish: pointer`.
 
-    Readers see the rows before it at once; nothing is loaded, and the rows that are withdrawn are kept until the next publish.
+    Readers see the rows before it at once; nothing is loaded, and the rows that are withdrawn are kept until the next publish. A Delta table
+    keeps its versions by itself: `version: N` of a `delta` source reads one, and a tool of Delta (RESTORE) makes it the last one again.
     """
     from etlrun.warehouse.opening import open_connection
 

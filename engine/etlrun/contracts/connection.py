@@ -39,7 +39,8 @@ class RowVersions:
 def nothing_kept(table: str) -> RunFailure:
     """The failure of a rollback where earlier rows are not kept."""
     message = f"nothing is kept of what `{table}` held before"
-    return RunFailure("usage", "no-versions", message, "only a `table` sink with `publish: pointer` keeps earlier rows")
+    fix = "a `table` sink keeps earlier rows with `publish: pointer`; those of a Delta table are its versions: `version: N` of a `delta` source"
+    return RunFailure("usage", "no-versions", message, fix)
 
 
 @dataclass(frozen=True)
