@@ -52,6 +52,10 @@ def test_a_url_below_what_the_project_file_names_may_be_read(path: str, tmp_path
         ("wasbs://c@acct.blob.core.windows.net/x", "`wasbs://` is not read", "abfss://CONTAINER@ACCOUNT"),
         ("hdfs://nn/x", "`hdfs://` is not the start of an object store's URL", "mount it below one of the `roots`"),
         ("https://host/x", "`https://` is not the start of an object store", "download the files"),
+        ("s3:/lake/raw/x", "the URL of a store has two slashes after `s3:`", "begin it with `s3://`"),
+        ("s3:lake/raw/x", "the URL of a store has two slashes after `s3:`", "begin it with `s3://`"),
+        ("S3A:/KEY:hidden@lake/x", "the URL of a store has two slashes after `S3A:`", "begin it with `s3://`"),
+        ("wasb:/c@acct/x", "`wasb://` is not read", "abfss://CONTAINER@ACCOUNT"),
         ("ftp://host/x", "`ftp://` is not the start of an object store", "abfss://, gs://, s3://"),
     ],
 )
@@ -98,7 +102,15 @@ def test_a_sink_of_files_is_not_written_to_a_folder_that_is_called_like_a_url(tm
             "`account_key` holds a secret written out",
         ),
         ("profiles: {p: {storage: {s3://l: {s3: {secret_key: hidden}}}}}", "`secret_key` holds a secret written out"),
-        ("storage: {gs://logs: {gcs: {anonymous: true, impersonate: a@b.c}}}", "`anonymous` reads without an identity"),
+        ("storage: {gs://logs: {gcs: {anonymous: true, impersonate: a@b.c}}}", "`anonymous` uses no identity"),
+        ("storage: {s3://lake: {s3: {timeout: -3}}}", "`timeout` is -3"),
+        ("storage: {gs://logs: {gcs: {timeout: 0}}}", "`timeout` is 0"),
+        ("storage: {s3://lake: {s3: {timeout: 100000000000}}}", "write a number of seconds from 1 to 86,400"),
+        ("storage: {s3://lake: {s3: {session_token: '${A}'}}}", "`session_token` belongs to keys"),
+        ("storage: {s3:/lake: {s3: {}}}", "begin it with `s3://`"),
+        ("storage: {s3:/k:hidden@lake: {s3: {}}}", "begin it with `s3://`"),
+        ("data: s3:/lake", "begin it with `s3://`"),
+        ("runs: s3:/lake", "`runs` is a URL"),
         ("roots: [s3://u:hidden@lake]", "the URL names no bucket"),
         ("data: hdfs://nn/raw", "`hdfs://` is not the start of an object store's URL"),
         ("runs: s3://lake/runs", "`runs` is a URL, and the folders of runs are on a disk of this machine"),
@@ -120,3 +132,24 @@ def test_a_password_in_a_url_is_shown_in_no_message_about_a_pipeline(tmp_path: P
         result = project.run(*command)
         assert result.code == 2 and "s3kr3t" not in result.out + result.err
     assert "s3://AKIA1:******@lake" in project.run("check").out
+
+
+@pytest.mark.parametrize(
+    ("entry", "at"),
+    [
+        ("s3://lake: {s3: {region: x, timeout: -3}}", "timeout"),
+        ("gs://logs: {gcs: {timeout: 0}}", "timeout"),
+        ("s3://lake: {gcs: {}}", "gcs"),
+        ("s3://lake: {s3: {region: x, secret_key: '${A}'}}", "secret_key"),
+        ("gs://logs: {gcs: {impersonate: a@b.c, anonymous: true}}", "anonymous"),
+        ("s3://lake/*: {s3: {}}", "s3://lake/*"),
+    ],
+)
+def test_a_wrong_entry_of_storage_is_shown_with_the_key_at_fault(entry: str, at: str, tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.write("etlrun.yaml", f"storage:\n  {entry}\n")
+    project.pipeline(PIPELINE.replace("PATH", "x.json"))
+    _, place, shown, caret, *_ = ["", *etlrun(tmp_path, "check").out.splitlines()]
+    assert place.startswith(f"etlrun.yaml:2:{entry.index(at) + 3}: ")
+    start = caret.index("^")
+    assert shown[start : caret.rindex("^") + 1] == at

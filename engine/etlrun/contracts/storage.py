@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     import pyarrow.fs
 
 
+MOST_SECONDS = 86_400  # that a request may take
+
+
 class Storage(Described):
     """A store of objects. `schemes` begin its URLs, the first of them is shown; `refused` are schemes that people try, each with what to write instead."""
 
@@ -23,8 +26,8 @@ class Storage(Described):
         """What is wrong with the part of a URL that names the bucket, and the fix; None for nothing. It is never shown: it may hold a secret."""
         raise NotImplementedError
 
-    def mistakes(self) -> tuple[tuple[str, str], ...]:
-        """The keys at fault, each with what is wrong with it."""
+    def mistakes(self) -> tuple[tuple[str, str, str], ...]:
+        """The keys at fault, each with what is wrong with it and the fix."""
         return ()
 
     def container(self, authority: str) -> str:
@@ -34,3 +37,10 @@ class Storage(Described):
     def filesystem(self, url: Url, environment: Callable[[str], str]) -> pyarrow.fs.FileSystem:
         """The file system that holds `url`; `environment` fills `${NAME}` into settings. Raises RunFailure."""
         raise NotImplementedError
+
+
+def wrong_timeout(seconds: int) -> tuple[tuple[str, str, str], ...]:
+    """The mistake of the key `timeout` where it is no number of seconds that a request can take."""
+    if 0 < seconds <= MOST_SECONDS:
+        return ()
+    return (("timeout", f"`timeout` is {seconds:,}", f"write a number of seconds from 1 to {MOST_SECONDS:,}"),)

@@ -224,7 +224,7 @@ def _read(root: Path, document: Document) -> Project:
     ]
     origin = _Verbatim(document, {})
     storage = partial(_use, "storages", origin=origin)
-    problems = problems or [*map(_without_source, storage_mistakes(document, storage))]
+    problems = problems or [*storage_mistakes(document, storage)]
     if problems:
         raise SpecError(problems)
     plain = {name: value for name, value in document.value.items() if name not in ("profiles", "storage")}

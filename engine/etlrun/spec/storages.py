@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from etlrun.diagnostics import Diagnostic
@@ -32,8 +33,16 @@ def storage_mistakes(document: Document, build: Callable[[Mapping[str, Any], Key
     for where in places:
         seen: set[Url] = set()
         for text, spec in _at(document, where).items():
-            for problem in _entry_mistakes(text, build(spec, (*where, text)), seen):
-                yield document.diagnose_key((*where, text), *problem)
+            place, use = (*where, text), build(spec, (*where, text))
+            try:
+                url = read_url(text)
+            except UrlError as error:  # whose text may hold a secret, wherever that stands in it
+                found = document.diagnose_key(place, "wrong-value", str(error), error.fix)
+                yield replace(found, source="")
+                continue
+            for at, *problem in _entry_mistakes(text, url, use, seen):
+                yield document.diagnose_key((*place, *at), *problem)
+            seen.add(url)
 
 
 def build_storages(document: Document, where: Keys, build: Callable[[Mapping[str, Any], Keys], Any]) -> dict[Url, Any]:
@@ -41,23 +50,19 @@ def build_storages(document: Document, where: Keys, build: Callable[[Mapping[str
     return {read_url(text): build(spec, (*where, text)) for text, spec in _at(document, where).items()}
 
 
-def _entry_mistakes(text: str, use: Any, seen: set[Url]) -> Iterator[tuple[str, str, str]]:
-    try:
-        url = read_url(text)
-    except UrlError as error:
-        yield "wrong-value", str(error), error.fix
-        return
+def _entry_mistakes(text: str, url: Url, use: Any, seen: Collection[Url]) -> Iterator[tuple[Keys, str, str, str]]:
+    """Each mistake with the key, below the URL, that is at fault."""
     if url in seen:
-        yield "duplicate-name", f"`{url}` is named twice", "remove one of them"
-    seen.add(url)
+        yield (), "duplicate-name", f"`{url}` is named twice", "remove one of them"
     if url.scheme not in use.value.schemes:
-        right = kind_of_scheme(url.scheme)
-        yield "wrong-value", f"`{use.kind}` does not read {url.scheme}://", f"write `{text}: {{{right}: {{}}}}`"
+        message = f"`{use.kind}` does not read {url.scheme}://"
+        yield (use.kind,), "wrong-value", message, f"write `{kind_of_scheme(url.scheme)}` in its place"
         return
     if "*" in text or "{" in text:
-        yield "wrong-value", f"`{text}` is a pattern, and the beginning of URLs is meant", "write it without `*`"
-    for _, message in use.value.mistakes():
-        yield "wrong-value", message, "correct one of them"
+        message = f"`{text}` is a pattern, and the beginning of URLs is expected"
+        yield (), "wrong-value", message, "write it up to the `/` before the first `*` or `{`"
+    for name, message, fix in use.value.mistakes():
+        yield (use.kind, name), "wrong-value", message, fix
 
 
 def _at(document: Document, where: Keys) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from etlrun.spec.registry import kinds
 
-_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(/{0,2})")
 ELSEWHERE: Mapping[str, str] = {
     "hdfs": "mount it below one of the `roots` of etlrun.yaml, or copy the files into an object store",
     "http": "download the files into the folder `data`",
@@ -55,8 +55,11 @@ class Url:
 
 
 def is_url(text: str) -> bool:
-    """Whether a text begins like a URL, of whatever scheme."""
-    return _ADDRESS.match(text) is not None
+    """Whether a text begins like a URL, of whatever scheme; with that of a store it does so without its two slashes, too."""
+    found = _ADDRESS.match(text)
+    if found is None:
+        return False
+    return found[2] == "//" or any(found[1].lower() in (*cls.schemes, *cls.refused) for cls in _kinds().values())
 
 
 def read_url(text: str) -> Url:
@@ -67,6 +70,8 @@ def read_url(text: str) -> Url:
             "this is no URL", "write it as s3://BUCKET/KEY, gs://BUCKET/KEY or abfss://CONTAINER@ACCOUNT/KEY"
         )
     scheme, kind = _kind_of(found[1].lower())
+    if found[2] != "//":
+        raise UrlError(f"the URL of a store has two slashes after `{found[1]}:`", f"begin it with `{scheme}://`")
     authority, _, key = text[found.end() :].partition("/")
     wrong = kind.wrong_authority(authority)
     if wrong:

@@ -49,9 +49,11 @@ class Azure(Storage):
             return None
         return "the URL names no container of an account", f"write it as {_FORM}"
 
-    def mistakes(self) -> tuple[tuple[str, str], ...]:
+    def mistakes(self) -> tuple[tuple[str, str, str], ...]:
         if self.account_key and self.sas_token:
-            return (("sas_token", "`sas_token` stands beside `account_key`, and one of them is used"),)
+            return (
+                ("sas_token", "`sas_token` is beside `account_key`, and only one is used", "leave one of them out"),
+            )
         return ()
 
     def container(self, authority: str) -> str:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from etlrun.contracts.storage import Storage
+from etlrun.contracts.storage import Storage, wrong_timeout
 from etlrun.spec.fields import key
 from etlrun.spec.urls import Url
 
@@ -47,10 +47,12 @@ class Gcs(Storage):
             return None
         return "the URL names no bucket", "write it as gs://BUCKET/KEY"
 
-    def mistakes(self) -> tuple[tuple[str, str], ...]:
+    def mistakes(self) -> tuple[tuple[str, str, str], ...]:
+        found = wrong_timeout(self.timeout)
         if self.anonymous and self.impersonate:
-            return (("anonymous", "`anonymous` reads without an identity, and one is given"),)
-        return ()
+            fix = "leave one of them out"
+            return (*found, ("anonymous", "`anonymous` uses no identity, and `impersonate` gives one", fix))
+        return found
 
     def filesystem(self, url: Url, environment: Callable[[str], str]) -> pyarrow.fs.FileSystem:
         from pyarrow.fs import GcsFileSystem

@@ -24,7 +24,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from etlrun.contracts.storage import Storage
+from etlrun.contracts.storage import Storage, wrong_timeout
 from etlrun.spec.fields import key
 from etlrun.spec.urls import Url
 
@@ -55,13 +55,18 @@ class S3(Storage):
             return None
         return "the URL names no bucket", "write it as s3://BUCKET/KEY; keys of access stand under `storage:`"
 
-    def mistakes(self) -> tuple[tuple[str, str], ...]:
+    def mistakes(self) -> tuple[tuple[str, str, str], ...]:
+        found = list(wrong_timeout(self.timeout))
         if bool(self.access_key) != bool(self.secret_key):
             given, missing = ("access_key", "secret_key") if self.access_key else ("secret_key", "access_key")
-            return ((given, f"`{given}` needs `{missing}` beside it"),)
+            found.append((given, f"`{given}` needs `{missing}` beside it", f"add `{missing}: ${{NAME}}`"))
+        if self.session_token and not (self.access_key and self.secret_key):
+            fix = "add `access_key: ${NAME}` and `secret_key: ${NAME}`"
+            found.append(("session_token", "`session_token` belongs to keys, and none are given", fix))
         if self.anonymous and (self.access_key or self.role):
-            return (("anonymous", "`anonymous` reads without an identity, and one is given"),)
-        return ()
+            fix = "leave out `anonymous`, or the keys and the role"
+            found.append(("anonymous", "`anonymous` uses no identity, and one is given", fix))
+        return tuple(found)
 
     def filesystem(self, url: Url, environment: Callable[[str], str]) -> pyarrow.fs.FileSystem:
         from pyarrow.fs import S3FileSystem
