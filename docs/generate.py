@@ -201,8 +201,8 @@ A run in which some files come from the cache ends as one that reads them all: t
   else of columns, `record`, `bad_rows`, `quarantine_limit` or another key of its kind; and with another version of etlrun's reader, of Python,
   DuckDB, Arrow or of a plugin. Steps, mappings, `max_bad_rows`, `max_age` and descriptions of columns do not matter.
 * A file that was changed less than 5 seconds before the run looked for it is read and not kept: it could change again without another time.
-* An object of a store is fetched by every run; with a part it is not read again. It has no inode: its URL, size and time, in whole seconds for S3,
-  tell it from another, so let the clock of this machine agree with the store's to less than 5 seconds.
+* An object of a store is fetched once: where it has a part, a run lists it and asks for no byte. It has no inode: its URL, size and time,
+  in whole seconds for S3, tell it from another, so let the clock of this machine agree with the store's to less than 5 seconds.
 * A part that is damaged is not used: its file is read again. Every part is compared with its SHA-256 before it is used. Where parts cannot
   be written, a warning says so and the run goes on.
 * Parts are in the folder `parts` below `runs:`, for its owner only. Every run removes those that no run has used for as long as `keep` says,

@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 Respond = Callable[..., Any]
@@ -53,6 +54,10 @@ class ObjectServer:
     def fail(self, faults: dict[str, str]) -> None:
         """Let requests for these keys fail from now on, and no others."""
         self.ask("POST", "/-/faults", json.dumps(faults).encode())
+
+    def age(self, bucket: str, seconds: int) -> None:
+        """Let the objects of a bucket have been written `seconds` ago."""
+        self.ask("POST", "/-/age", json.dumps({bucket: seconds}).encode())
 
     def pretend(self, bucket: str, count: int) -> None:
         """Let a bucket list `count` objects `many/000000.json`; moto takes a second to list a thousand of ten thousand."""
@@ -125,12 +130,21 @@ class Faulty:
         answer = b""
         if path == "/-/log":
             answer, self.requests = "\n".join(self.requests).encode(), []
+        elif path == "/-/age":
+            self.age(json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))))
         elif path == "/-/pretend":
             self.pretended = json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
         else:
             self.faults = json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
         start("200 OK", [("Content-Length", str(len(answer)))])
         return [answer]
+
+    def age(self, seconds: dict[str, int]) -> None:
+        from moto.s3.models import s3_backends
+
+        for bucket, ago in seconds.items():
+            for key in s3_backends["123456789012"]["aws"].buckets[bucket].keys.values():
+                key.last_modified = datetime.now(UTC).replace(tzinfo=None) - timedelta(seconds=ago)
 
     def put(self, path: str, content: bytes) -> None:
         from moto.s3.models import s3_backends

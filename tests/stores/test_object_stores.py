@@ -238,3 +238,42 @@ def test_doctor_asks_each_store(lake: Lake) -> None:
     assert f"ok       store s3://{lake.bucket}: lists 1 name in" in lake.run("doctor").out
     unset = lake.project.run("doctor", LAKE_KEY="key")
     assert f"TROUBLE  store s3://{lake.bucket}: the environment variable `LAKE_SECRET` is not set" in unset.out
+
+
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_an_object_whose_part_is_whole_costs_no_request_of_its_own(lake: Lake, kind: str) -> None:
+    settings = (lake.project.folder / "etlrun.yaml").read_text()
+    lake.project.write("etlrun.yaml", "hash_inputs: true\n" + settings.replace("{fast: {", "{fast: {parts: {}, "))
+    texts = {name: lines((name, 1)) if kind == "json" else f"c,s\n{name},1\n" for name in "ABC"}
+    for name, text in texts.items():
+        lake.put(f"raw/{name}.{kind}", text)
+    lake.server.age(lake.bucket, 3600)
+    pipeline = lake.files(f"raw/*.{kind}", kind)
+    first = lake.run(pipeline)
+    assert first.code == 0, first.err
+    lake.server.log()
+    second = lake.run(pipeline)
+    assert (second.code, lake.rows()) == (0, [f"{name},1" for name in "ABC"]), second.err
+    assert [asked.split("?")[0] for asked in lake.server.log()] == [f"GET /{lake.bucket}"] * 2
+    runs = sorted((lake.project.folder / ".etlrun" / "runs").glob("2*"))
+    before, after = (json.loads((run / "inputs.json").read_text()) for run in runs)
+    assert before == after and all(len(found["sha256"]) == 64 for found in after)
+    (broken, *_) = (lake.project.folder / ".etlrun" / "runs" / "parts").glob("*/account.json")
+    broken.write_text("half")
+    lake.put(f"raw/D.{kind}", texts["A"].replace("A", "D"))
+    lake.server.log()
+    third = lake.run(pipeline, "--json")
+    assert third.json["sources"]["s"]["cached"] == 2 and len(lake.rows()) == 4
+    assert len([asked for asked in lake.server.log() if asked.startswith("GET") and "list-type" not in asked]) == 2
+
+
+def test_an_object_that_is_something_else_is_explained_by_its_bytes_whether_it_has_a_part_or_not(lake: Lake) -> None:
+    settings = (lake.project.folder / "etlrun.yaml").read_text()
+    lake.project.write("etlrun.yaml", settings.replace("{fast: {", "{fast: {parts: {}, "))
+    lake.put("raw/a.json", '{\n"c": "A",\n"s": 1\n}\n')
+    lake.server.age(lake.bucket, 3600)
+    pipeline = lake.files("raw/*.json")
+    first, second = (lake.run(pipeline) for _ in range(2))
+    assert first.code == second.code == 1
+    for found in (first, second):
+        assert "the file is pretty-printed JSON" in found.err

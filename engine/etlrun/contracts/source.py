@@ -111,7 +111,7 @@ class InputFile:
 
     `state` is what else tells this content of the file from another: of a local file its inode and the time when anything of it changed
     last; of an object nothing, as a listing does not tell its version. A slice of a file has an `end`: only the lines that start in the
-    bytes from `start` up to `end` are read.
+    bytes from `start` up to `end` are read. Where an object has a `part` of an earlier run, that is read, and its bytes are not on this machine.
     """
 
     path: str
@@ -124,6 +124,7 @@ class InputFile:
     state: str = ""
     copy: str = ""
     sha256: str = ""
+    part: FilePart | None = None
 
     @property
     def at(self) -> str:
@@ -196,12 +197,15 @@ class ReadResult:
 class FilePart:
     """What reading one text file gave: its rows, its account, and its broken records, as lines of a quarantine that nothing limits.
 
-    The file `quarantine` is absent where no record is broken, or where the source keeps none.
+    The file `quarantine` is absent where no record is broken, or where the source keeps none. `header` are the names in the first line of the
+    file, where it has one; `sha256` is the digest of an object's bytes.
     """
 
     files: tuple[ParquetFiles, ...]
     account: FileAccount
     quarantine: Path
+    header: tuple[str, ...] = ()
+    sha256: str = ""
 
 
 class PartStore(Protocol):

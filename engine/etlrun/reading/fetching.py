@@ -1,4 +1,7 @@
-"""Objects of a store, copied into a folder of the run, where the one reader of files reads them; whatever is said of one names its URL."""
+"""Objects of a store, copied into a folder of the run, where the one reader of files reads them; whatever is said of one names its URL.
+
+An object whose part an earlier run left is not asked for: its listing says that it is the same.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
 
-from etlrun.contracts.source import InputFile, Inventory
+from etlrun.contracts.source import InputFile, Inventory, PartStore
 from etlrun.failures import RunFailure
 from etlrun.spec.urls import is_url, read_url
 from etlrun.storage.object_store import StoredObject, StoreError
@@ -30,12 +33,17 @@ class Fetching:
     stopped: Event = field(default_factory=Event)
 
     @property
+    def files(self) -> list[InputFile]:
+        """What is in a store, and has no part."""
+        return [file for file in self.inventory.files if is_url(file.at) and file.part is None]
+
+    @property
     def size(self) -> int:
-        return sum(file.size for file in self.inventory.files if is_url(file.at))
+        return sum(file.size for file in self.files)
 
     def fetch(self) -> Inventory:
         """The inventory, with a copy of each object. Raises RunFailure."""
-        remote = [file for file in self.inventory.files if is_url(file.at)]
+        remote = self.files
         if not remote:
             return self.inventory
         self._make_room()
@@ -82,6 +90,17 @@ class Fetching:
                 f"copies of {self.size / 1e9:,.1f} GB are needed in {self.folder}, and {free / 1e9:,.1f} GB are free"
             )
             raise RunFailure("source", "disk", message, "make room on the disk of `runs:`, or read fewer days at once")
+
+
+def with_parts(inventory: Inventory, parts: PartStore, folder: Path) -> Inventory:
+    """The inventory, its objects with the parts that earlier runs left of them, linked into new folders below `folder`."""
+
+    def known(number: int, file: InputFile) -> InputFile:
+        part = parts.find(file, folder / f"cached-{number}") if is_url(file.at) else None
+        return file if part is None else replace(file, part=part, sha256=part.sha256)
+
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        return replace(inventory, files=tuple(threads.map(known, *zip(*enumerate(inventory.files), strict=True))))
 
 
 def origin(path: str) -> str:

@@ -67,6 +67,8 @@ class PartReader:
 
     def _part_of(self, file: InputFile, form: Form) -> FilePart:
         safe_point()
+        if file.part is not None:
+            return file.part
         folder = self.request.folder / f"part-{next(self.numbers)}"
         found = self.store.find(file, folder)
         if found is not None:
@@ -86,7 +88,7 @@ class PartReader:
             try:
                 reader = TextReader(request, self.columns, cursor, accounting)
                 reader.read((file,), form)
-                return reader.part(folder / BROKEN)
+                return reader.part(folder / BROKEN, form.header)
             finally:
                 control.leave(cursor)
 

@@ -78,6 +78,7 @@ def _form(columns: Columns, fields: Sequence[Field], header: Sequence[str], how:
         Splitter(how.separator, width, positions),
         rules=LineRules(meaningful=b'"'),
         has_header=how.has_header,
+        header=tuple(header) if how.has_header else (),
     )
 
 
@@ -106,6 +107,8 @@ def _header(file: InputFile, fields: Sequence[Field], how: Separated) -> tuple[s
     """The names of a file's values. Raises RunFailure where a declared column is not among them."""
     if not how.has_header:
         return tuple(item.name for item in fields)
+    if file.part is not None:
+        return file.part.header
     names = _names(file, how)
     known = set(names)
     missing = [item.name for item in fields if item.path[-1] not in known and item.name not in how.optional]

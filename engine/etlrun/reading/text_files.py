@@ -42,7 +42,7 @@ class Form:
     """How a kind of text is read: how it is framed, what a record says, and the statement that takes records beyond doubt.
 
     `more` gives INCOMING more columns. `again` takes what the first statement left open, where that is much. `rules` tell the files in
-    which every line is a record. `has_header` says that the first record of a file is none.
+    which every line is a record. `has_header` says that the first record of a file is none; `header` are the names in it.
     """
 
     framer: Framer
@@ -52,6 +52,7 @@ class Form:
     again: Callable[[Path, Path], str] | None = None
     rules: LineRules | None = None
     has_header: bool = False
+    header: tuple[str, ...] = ()
 
 
 @dataclass
@@ -73,13 +74,14 @@ class TextReader:
         accounts = self.accounting.accounts(self.rows)
         return sum_up(self.order, written_parts(self.folders), accounts, self.accounting.broken())
 
-    def part(self, quarantine: Path) -> FilePart:
+    def part(self, quarantine: Path, header: tuple[str, ...]) -> FilePart:
         """The rows and the account of the only file that was read, with its broken records in `quarantine`."""
         (account,) = self.accounting.accounts(self.rows)
         if account.broken and self.order.quarantine is not None:
             with quarantine.open("xb") as stream:
                 stream.writelines(self.accounting.broken())
-        return FilePart(written_parts(self.folders), account, quarantine)
+        (file,) = self.order.inventory.files
+        return FilePart(written_parts(self.folders), account, quarantine, header, file.sha256)
 
     def read(self, files: Sequence[InputFile], form: Form) -> None:
         """Read files of one form. Raises RunFailure for one that is cut, damaged, not readable or not at rest."""

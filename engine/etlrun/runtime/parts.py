@@ -175,7 +175,8 @@ def _write(new: Path, part: FilePart, part_name: str) -> None:
     if part.quarantine.exists():
         _link(part.quarantine, new / QUARANTINE)
         digests[QUARANTINE] = digest_of(new / QUARANTINE)
-    text = json.dumps({"part": part_name, "account": asdict(part.account), "groups": groups, "digests": digests})
+    about = {"part": part_name, "account": asdict(part.account), "header": part.header, "sha256": part.sha256}
+    text = json.dumps({**about, "groups": groups, "digests": digests})
     with os.fdopen(os.open(new / ACCOUNT, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
         stream.write(f"{hashlib.sha256(text.encode()).hexdigest()} {text}")
 
@@ -209,7 +210,8 @@ def _taken(stored: Path, folder: Path) -> FilePart:
     files = tuple(
         ParquetFiles(tuple(str(folder / name) for name in group["names"]), group["marker"]) for group in found["groups"]
     )
-    return FilePart(files, _account(found["account"]), folder / QUARANTINE)
+    header, sha256 = tuple(found["header"]), str(found["sha256"])
+    return FilePart(files, _account(found["account"]), folder / QUARANTINE, header, sha256)
 
 
 def _account(found: dict[str, Any]) -> FileAccount:

@@ -6,9 +6,10 @@ import math
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from etlrun.failures import RunFailure
 from etlrun.language.arrow import write_parquet
 from etlrun.language.columns import Columns
 from etlrun.reading.explaining import explain_bytes, first_bytes
-from etlrun.reading.fetching import COPIES, Fetching
+from etlrun.reading.fetching import COPIES, Fetching, with_parts
 from etlrun.reading.inventory import shown, take_inventory, trouble_in
 from etlrun.reading.source import FileSource, TextSource
 from etlrun.runtime.blame import located
@@ -157,13 +158,15 @@ def read_sources(
     for name in names:
         use = checked.pipeline.sources[name]
         try:
-            inventory = _fetched(checked, name, inputs.inventories[name], folder, reporter)
+            parts = _parts(checked, use, name, inputs.inventories[name], reporter)
+            inventory = _fetched(checked, name, inputs.inventories[name], folder, reporter, parts)
             inputs.keep_digests(inventory)
-            found[name] = _read(checked, use, name, inventory, folder, reporter)
+            found[name] = _read(checked, use, name, inventory, folder, reporter, parts)
             for notice in found[name].notices:
                 reporter.warn(notice)
             if isinstance(use.value, TextSource):
-                _judge_bad_rows(name, use.value, found[name], inventory, folder, reporter)
+                head = partial(_head, checked, inventory, folder.sources(name))
+                _judge_bad_rows(name, use.value, found[name], head, folder, reporter)
                 _refuse_empty_days(name, found[name], inventory)
                 shutil.rmtree(folder.sources(name) / COPIES, ignore_errors=True)
         except RunFailure as failure:
@@ -171,28 +174,45 @@ def read_sources(
     return found
 
 
-def _fetched(checked: Checked, name: str, inventory: Inventory, folder: RunFolder, reporter: Reporter) -> Inventory:
-    """The inventory of a source, with copies of what is in a store. Raises RunFailure."""
+def _fetched(
+    checked: Checked,
+    name: str,
+    inventory: Inventory,
+    folder: RunFolder,
+    reporter: Reporter,
+    parts: SourceParts | None = None,
+) -> Inventory:
+    """The inventory of a source, with parts or copies of what is in a store. Raises RunFailure."""
     if not any(is_url(file.at) for file in inventory.files):
         return inventory
+    if parts is not None:
+        inventory = with_parts(inventory, parts, folder.sources(name))
     stores = open_stores(checked.project, checked.profile, filled)
     fetching = Fetching(inventory, folder.sources(name) / COPIES, stores)
-    reporter.say(f"fetching {counted(len(inventory.files), 'object')} of {name}, {fetching.size / 1e6:,.1f} MB")
+    if not fetching.files:
+        return inventory
+    reporter.say(f"fetching {counted(len(fetching.files), 'object')} of {name}, {fetching.size / 1e6:,.1f} MB")
 
     def look() -> None:
         reporter.progress(f"fetching {name}", fetching.done * 100 // fetching.size, 100)
 
     found = work(fetching.fetch, look, fetching.stopped.set)
     form = checked.pipeline.sources[name].value.form
-    _refuse(checked, [(name, trouble) for file in found.files for trouble in trouble_in(file, form)])
+    copies = [file for file in found.files if file.part is None]
+    _refuse(checked, [(name, trouble) for file in copies for trouble in trouble_in(file, form)])
     return found
 
 
 def _read(
-    checked: Checked, use: Use, name: str, inventory: Inventory, folder: RunFolder, reporter: Reporter
+    checked: Checked,
+    use: Use,
+    name: str,
+    inventory: Inventory,
+    folder: RunFolder,
+    reporter: Reporter,
+    parts: SourceParts | None,
 ) -> ReadResult:
     keep = isinstance(use.value, TextSource) and use.value.bad_rows != "drop"
-    parts = _parts(checked, use, name, inventory, reporter)
     order = ReadRequest(
         name,
         inventory,
@@ -238,7 +258,7 @@ def _judge_bad_rows(
     name: str,
     source: TextSource,
     read_result: ReadResult,
-    inventory: Inventory,
+    head: Callable[[str], bytes],
     folder: RunFolder,
     reporter: Reporter,
 ) -> None:
@@ -253,7 +273,7 @@ def _judge_bad_rows(
         reporter.warn(found)
         return
     shown = "\n".join(read_result.samples)
-    explained = _explained(source, read_result, inventory)
+    explained = _explained(source, read_result, head)
     if explained is not None:
         raise RunFailure("source", "wrong-format", f"{explained[0]}\n{found}\n{shown}", explained[1])
     if source.bad_rows == "fail":
@@ -293,12 +313,21 @@ def _reading(column: str, kind: str, example: str) -> str:
     return f"`derive: {{{column}_value: try_cast({column} as {kind})}}`"
 
 
-def _explained(source: TextSource, read_result: ReadResult, inventory: Inventory) -> tuple[str, str] | None:
+def _explained(source: TextSource, read_result: ReadResult, head_of: Callable[[str], bytes]) -> tuple[str, str] | None:
     """What the file with the most broken records is, where its first bytes say that it is of another kind, and what to do."""
     path = max(read_result.bad_rows_of, key=lambda path: read_result.bad_rows_of[path])
-    head = next((first_bytes(file) for file in inventory.files if file.path == path), b"")
+    head = head_of(path)
     found = source.explain(head) or explain_bytes(head)
     return (f"{path}: {found[0]}", found[1]) if found else None
+
+
+def _head(checked: Checked, inventory: Inventory, folder: Path, path: str) -> bytes:
+    """The first bytes of a file's text; an object of which a part was read is fetched for them."""
+    file = next((file for file in inventory.files if file.path == path), None)
+    if file is not None and file.part is not None:
+        stores = open_stores(checked.project, checked.profile, filled)
+        (file,) = Fetching(Inventory((replace(file, part=None),)), folder / "head" / COPIES, stores).fetch().files
+    return b"" if file is None else first_bytes(file)
 
 
 def _rounded_up(share: float) -> str:
