@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -44,7 +46,8 @@ def command(paths: tuple[Path, ...], profile: str, engine: str, settings: tuple[
     files = list(dict.fromkeys(file for path in given for file in _files(path)))
     if not files and not found:
         raise click.UsageError(f"there is no pipeline in {', '.join(map(str, given))}")
-    mistakes, checked = _check_each(files, profile, read_settings(settings))
+    with _without_collection():
+        mistakes, checked = _check_each(files, profile, read_settings(settings))
     found |= mistakes
     if not paths:
         found.update(make_graph(checked)[1])
@@ -55,6 +58,16 @@ def command(paths: tuple[Path, ...], profile: str, engine: str, settings: tuple[
     if form == "text":
         click.echo(f"{_counted(files)}: {_verdict(errors, len(found) - errors)}", err=True)
     raise SystemExit(2 if errors else 0)
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """What is read stays in use to the end: to look for garbage in it again and again takes a seventh of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _check_each(files: Sequence[Path], profile: str, settings: dict[str, str]) -> tuple[set[Diagnostic], list[Checked]]:

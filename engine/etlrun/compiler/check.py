@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from etlrun.compiler.graph import in_order
 from etlrun.compiler.key_checks import with_key_checks
@@ -34,14 +35,14 @@ class Checked:
     warnings: tuple[Diagnostic, ...]
     mappings: tuple[str, ...] = ()  # the names of those that it reads
 
-    @property
+    @cached_property
     def places(self) -> Places:
         """The folders from which its sources may read files."""
         return self.project.places(self.pipeline.values, self.profile)
 
     def scope(self, where: Keys) -> Scope:
         """The scope of the kind that stands at `where`."""
-        return _scope(self.pipeline, self.project, self.profile, where, self.columns, [], Sight())
+        return _scope(self.pipeline, self.project, self.places, where, self.columns, [], Sight())
 
 
 def check_pipeline(
@@ -68,7 +69,7 @@ def check_pipeline(
 def _scope(
     pipeline: Pipeline,
     project: Project,
-    profile: Profile,
+    places: Places,
     where: Keys,
     relations: Mapping[str, Columns],
     problems: list[Diagnostic],
@@ -95,7 +96,7 @@ def _scope(
         mapping,
         project.mapping_names,
         problems,
-        project.places(pipeline.values, profile),
+        places,
         names,
         sight,
         publishers,
@@ -109,6 +110,7 @@ class _Checker:
         self.sources: dict[str, Use] = dict(pipeline.sources)
         self.project = project
         self.profile = profile
+        self.places = project.places(pipeline.values, profile)
         self.document = pipeline.document
         self.problems: list[Diagnostic] = list(pipeline.mistakes)
         self.columns: dict[str, Columns] = {}
@@ -122,7 +124,7 @@ class _Checker:
         return _scope(
             self.pipeline,
             self.project,
-            self.profile,
+            self.places,
             where,
             known,
             self.problems,

@@ -59,12 +59,12 @@ def check_all(pipelines: ProjectPipelines) -> tuple[list[Checked], list[Diagnost
 
 def make_graph(checked: Sequence[Checked]) -> tuple[ProjectGraph, list[Diagnostic]]:
     """The graph of pipelines that are right by themselves, and the mistakes between them."""
-    problems = [*_same_names(checked), *_same_tables(checked)]
+    published = [published_tables(one) for one in checked]
+    problems = [*_same_names(checked), *_same_tables(checked, published)]
     publishers: dict[Place, tuple[PublishedTable, ...]] = {}
-    for one in checked:
-        for table in published_tables(one).values():
-            place = (table.connection, table.table.lower())
-            publishers[place] = (*publishers.get(place, ()), table)
+    for table in (table for tables in published for table in tables.values()):
+        place = (table.connection, table.table.lower())
+        publishers[place] = (*publishers.get(place, ()), table)
     by_name = {one.pipeline.name: one for one in reversed(checked)}
     graph = ProjectGraph(by_name, {}, publishers)
     upstream = {
@@ -94,11 +94,10 @@ def _same_names(checked: Sequence[Checked]) -> Iterator[Diagnostic]:
             yield one.pipeline.document.diagnose(("pipeline",), "duplicate-name", message, "rename one of them")
 
 
-def _same_tables(checked: Sequence[Checked]) -> Iterator[Diagnostic]:
+def _same_tables(checked: Sequence[Checked], published: Sequence[Mapping[str, PublishedTable]]) -> Iterator[Diagnostic]:
     """Tables that two pipelines write, unless each replaces another part of it, or both add to it."""
     seen: dict[Place, list[tuple[str, str, PublishedTable]]] = {}
-    for one in checked:
-        tables = published_tables(one)
+    for one, tables in zip(checked, published, strict=True):
         for sink, use in one.pipeline.sinks.items():
             if sink not in tables:
                 continue

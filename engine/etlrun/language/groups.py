@@ -18,6 +18,8 @@ def spread_groups(tree: exp.Expr, names: Names, *, over_rows: bool = False) -> e
     A column of the same name comes first: then nothing is written out.
     Raises ExpressionError for a group that stands anywhere else.
     """
+    if not any(columns.groups for _, columns in names):
+        return tree
     holder = exp.Paren(this=tree)
     for node in list(holder.find_all(exp.Anonymous)):
         members = _members(node, names)

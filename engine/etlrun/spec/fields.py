@@ -110,7 +110,8 @@ def schema_of(annotation: Any) -> Schema:
     if origin in (dict, Mapping) or origin is typing.get_origin(Mapping[str, str]):
         return {"type": "object", "additionalProperties": schema_of(arguments[1]), "minProperties": 1}
     if origin in (Union, types.UnionType):
-        return {"anyOf": [schema_of(choice) for choice in arguments if choice is not types.NoneType]}
+        choices = [schema_of(choice) for choice in arguments if choice is not types.NoneType]
+        return {"anyOf": choices} if len(choices) > 1 else choices[0]
     if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
         return schema_of_class(annotation)
     raise TypeError(f"no schema for {annotation!r}")
