@@ -53,7 +53,7 @@ sweep: .venv/dev.stamp .venv/mariadb.stamp .venv/postgres.stamp  ## cut the line
 	@$(BIN)/python tests/contracts/sweep.py $(if $(EVERY),--every $(EVERY),--all)
 
 fuzz: .venv/dev.stamp  ## compare the engines on random inputs: make fuzz SECONDS=600 SEED=7 TRIALS=1 ONLY=chains
-	@cd tests && ../$(BIN)/python -m fuzz --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(if $(TRIALS),--trials $(TRIALS)) $(if $(ONLY),--only $(ONLY))
+	@cd tests && ../$(BIN)/python -m fuzz --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(if $(TRIALS),--trials $(TRIALS)) $(if $(ONLY),--only $(ONLY)) $(if $(FILES),--files $(FILES))
 
 N ?= 2000
 

@@ -40,8 +40,9 @@ class Result:
 class Project:
     """A folder with etlrun.yaml, in which commands run."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, seconds: float = 300) -> None:
         self.folder = folder
+        self.seconds = seconds  # that a command may take
         self.write("etlrun.yaml", PROJECT)
 
     def write(self, path: str, content: str | bytes) -> Path:
@@ -59,14 +60,14 @@ class Project:
         """Run `etlrun` with these arguments to its end."""
         given = self._environment(environment)
         if limit is None and can_fork(given):
-            return Result(*run_forked(arguments, self.folder, given, 300))
+            return Result(*run_forked(arguments, self.folder, given, self.seconds))
         done = subprocess.run(
             self._command(arguments),
             cwd=self.folder,
             env=given,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=self.seconds,
             preexec_fn=limit,
             check=False,
         )

@@ -48,20 +48,20 @@ def main() -> int:
         seed = options.seed
         while seed < options.seed + options.trials and time.monotonic() < end:
             for subject, count in counts.items():
-                _try(subject, seed, engines, count)
+                _try(subject, seed, engines, count, options.files)
             seed += 1
     sys.stdout.write(_table(counts, options.seed, seed - 1))
     return min(1, sum(count["differ"] for count in counts.values()))
 
 
-def _try(subject: str, seed: int, engines: Engines, count: Counter[str]) -> None:
+def _try(subject: str, seed: int, engines: Engines, count: Counter[str], number: int) -> None:
     try:
-        trial = SUBJECTS[subject](seed, engines)
+        trial = files.try_some(seed, engines, number) if subject == "files" else SUBJECTS[subject](seed, engines)
     except Exception:  # noqa: BLE001 - a traceback is what is looked for, and the other seeds are tried all the same
         trial = Trial(1, (traceback.format_exc(),))
     count.update(tried=trial.tried, failed=trial.failed, differ=len(trial.findings))
     for finding in trial.findings:
-        again = f"make fuzz ONLY={subject} SEED={seed} TRIALS=1"
+        again = f"make fuzz ONLY={subject} SEED={seed} TRIALS=1" + (f" FILES={number}" if subject == "files" else "")
         sys.stdout.write(f"== {subject}, seed {seed}: {again}\n{finding}\n\n")
         sys.stdout.flush()
 
@@ -96,6 +96,7 @@ def _options() -> Namespace:
     parser.add_argument("--seconds", type=float, default=3600)
     parser.add_argument("--seed", type=int, default=1, help="of the first trial")
     parser.add_argument("--trials", type=int, default=sys.maxsize, help="at most so many of each subject")
+    parser.add_argument("--files", type=int, default=files.FILES, help="of a trial of `files`")
     parser.add_argument("--compiled", action="store_true", help="let Spark compile expressions, as it does in a run")
     parser.add_argument("--only", choices=SUBJECTS, action="append")
     return parser.parse_args()

@@ -19,7 +19,7 @@ from .engines import Engines, sorted_rows
 from .rows import TEXTS
 from .trials import Trial
 
-FILES = 20  # of a trial
+FILES = 20  # of a trial, where it does not say how many
 COLUMNS = {
     "a": "int",
     "b": "string",
@@ -33,17 +33,17 @@ COLUMNS = {
 PIECES = ("", '"', '""', ",", "\n", "\n\n", "{", "}", "\\", "\\u0041", "\\ud83d", "null", "1e3", "-0.0", " ", "\t", "é", "\ufeff", "'", ": ", "[]")  # fmt: skip
 
 
-def try_some(seed: int, engines: Engines) -> Trial:
-    """Run one pipeline over files mutated from a seed, on DuckDB and on Spark."""
+def try_some(seed: int, engines: Engines, files: int = FILES) -> Trial:
+    """Run one pipeline over `files` files mutated from a seed, on DuckDB and on Spark."""
     random = Random(seed)
     with tempfile.TemporaryDirectory(prefix="etlrun-fuzz-") as name:
-        project = Project(Path(name))
-        contents = {f"f{number}": _mutated(random) for number in range(FILES)}
+        project = Project(Path(name), seconds=1800)
+        contents = {f"f{number}": _mutated(random) for number in range(files)}
         for source, (ending, content) in contents.items():
             project.write(f"data/{source}.{ending}", content)
         refusals: list[str] = []
         findings = tuple(_findings(project, contents, refusals))
-        return Trial(FILES, findings, len(refusals))
+        return Trial(files, findings, len(refusals))
 
 
 def _findings(project: Project, contents: dict[str, tuple[str, bytes]], refusals: list[str]) -> Iterator[str]:
