@@ -20,6 +20,7 @@ from etlrun.models._sanitize import MOST
 from fake_gemini import FakeServer
 from fake_gemini.wire import Call, Response
 
+every_kind = pytest.mark.parametrize("kind", [posing.openai, posing.gemini, posing.anthropic, posing.vertex])
 DEEP = b"[" * 200_000
 PLAIN = posing.TEXT.replace("canaries:", "examples:")
 SECRET = "planted-canary-9876543210"
@@ -35,6 +36,8 @@ class Saying(FakeServer):
         self.count = 0
 
     async def handle(self, call: Call) -> Response:
+        if call.path == "/token":  # Google's sign-in, which is another service
+            return await super().handle(call)
         self.count += 1
         return self.response
 
@@ -167,6 +170,41 @@ def test_a_key_that_no_header_takes_is_named_before_anything_is_sent(kind: Any, 
             kind(served, api_key=key).open(posing.as_written)
         assert (caught.value.cause, served.count) == ("setup", 0)
         assert key not in str(caught.value)
+
+
+@every_kind
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        (400, {"Content-Type": "application/json; charset=rot13"}),
+        (400, {"Content-Type": "text/html; charset=utf-16"}),
+        (429, {"Retry-After": "soon\xff"}),
+        (503, {"Server": "\xfe\xff"}),
+        (302, {"Location": "http://[::1"}),
+        (307, {}),
+    ],
+)
+def test_headers_that_nobody_can_read_are_a_failure_like_any_other(kind: Any, status: int, headers: Any) -> None:
+    with (
+        Saying({"error": {"message": "no \xe9"}}, status=status, headers=headers) as served,
+        pytest.raises(ModelError) as caught,
+    ):
+        sent(kind(served))
+    causes = {400: "refused", 429: "rate", 503: "service", 302: "setup", 307: "setup"}
+    assert (caught.value.cause, caught.value.wait) == (causes[status], None)
+    assert ("no é" in caught.value.message) == (status in (400, 429, 503))
+
+
+@every_kind
+@pytest.mark.parametrize("wait", ["31536000", "Wed, 21 Oct 2099 07:28:00 GMT", "inf"])
+def test_a_service_that_wants_a_pause_of_more_than_an_hour_ends_the_asking(
+    kind: Any, wait: str, tmp_path: Path
+) -> None:
+    with Saying({}, status=429, headers={"Retry-After": wait}) as served:
+        report = posing.pose(kind(served), posing.keys(2), posing.new_store(tmp_path))
+    assert report.stopped is not None
+    assert (report.stopped.reason, report.requests) == ("quota", 1)
+    assert "the service asks to wait for" in report.stopped.message
 
 
 BOMB = gzip.compress(b" " * (64 << 20))

@@ -55,17 +55,17 @@ def test_a_count_is_never_negative_and_always_fits(detail: Any, count: int | Non
     [
         ("1.5", 1.5),
         ("-5", 0.0),
-        ("inf", 3600.0),
-        ("100000", 3600.0),
-        ("1e400", 3600.0),
+        ("inf", MOST),
+        ("100000", 100000.0),
+        ("1e400", MOST),
         ("nan", None),
         ("", None),
         ("soon", None),
         (None, None),
-        ("Fri, 31 Dec 9999 23:59:59 GMT", 3600.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", MOST),
         ("Fri, 31 Dec 99999999999999999999 23:59:59 GMT", None),
         ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
     ],
 )
-def test_a_wait_is_an_hour_at_most(detail: Any, seconds: float | None) -> None:
+def test_a_wait_is_never_negative_and_always_fits(detail: Any, seconds: float | None) -> None:
     assert safe_seconds(detail) == seconds

@@ -92,4 +92,4 @@ def _bytes(response: Response) -> bytes:
         f"Content-Length: {len(body)}",
     ]
     head += (f"{name}: {value}" for name, value in response.headers.items())
-    return "\r\n".join(head).encode() + b"\r\n\r\n" + body
+    return "\r\n".join(head).encode("latin-1") + b"\r\n\r\n" + body

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from etlrun.contracts.model import Ending, ModelClient, ModelError, ModelReply, Request, Usage, refused_setting
 from etlrun.models._json_api import JsonApi, as_object, closed, error_of
-from etlrun.models._reaching import ServiceSettings
+from etlrun.models._reaching import ServiceSettings, too_many_requests
 from etlrun.models._sanitize import safe_count, safe_seconds, safe_text
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class AnthropicClient(ModelClient):
         if kind == "billing_error" or (code == 400 and NO_CREDIT in message.lower()):
             return ModelError("day", message, "the account has no credit left: add some, and run again")
         if code == 429:
-            return ModelError("rate", message, wait=safe_seconds(response.headers.get("retry-after")))
+            return too_many_requests(message, safe_seconds(response.headers.get("retry-after")))
         if code in (401, 403):
             return ModelError(
                 "access", f"the service refuses the key: {message}", f"check `{self.settings.key_reference}`"

@@ -10,7 +10,7 @@ from typing import Any
 
 from etlrun.contracts.model import Ending, ModelClient, ModelError, ModelReply, Request, Usage, refused_setting
 from etlrun.models._gemini_thinking import Thinking, thinking_of
-from etlrun.models._reaching import ServiceSettings
+from etlrun.models._reaching import ServiceSettings, too_many_requests
 from etlrun.models._sanitize import MOST, safe_count, safe_seconds, safe_text
 
 try:
@@ -145,7 +145,7 @@ class GeminiClient(ModelClient):
         if error.code == 429:
             if any("PerDay" in str(item) for item in details):
                 return ModelError("day", message)
-            return ModelError("rate", message, wait=_wait(error, details))
+            return too_many_requests(message, _wait(error, details))
         if (
             error.code in (401, 403)
             or "API_KEY_INVALID" in reasons

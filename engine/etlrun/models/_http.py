@@ -55,11 +55,16 @@ class BoundedClient(httpx2.AsyncClient):
             raise httpx2.ReadTimeout("the reply is not there in time", request=request) from None
         if response.is_redirect:
             raise _redirected(response)
-        bare = [(name, value) for name, value in response.headers.multi_items() if name.lower() not in FRAMING]
-        return httpx2.Response(response.status_code, headers=bare, content=body, request=request)
+        return httpx2.Response(response.status_code, headers=_kept(response), content=body, request=request)
 
 
-FRAMING = ("content-encoding", "content-length", "transfer-encoding")
+REPLACED = (b"content-encoding", b"content-length", b"content-type", b"transfer-encoding")
+
+
+def _kept(response: httpx2.Response) -> list[tuple[bytes, bytes]]:
+    """The headers as they came, in bytes; the body behind them is decompressed, and JSON in UTF-8, whatever the service calls it."""
+    others = [(name, value) for name, value in response.headers.raw if name.lower() not in REPLACED]
+    return [(b"content-type", b"application/json; charset=utf-8"), *others]
 
 
 async def _raw(response: httpx2.Response, most_bytes: int) -> bytes:
@@ -91,8 +96,16 @@ def decoded(raw: bytes, encoding: str, most_bytes: int = MOST_BYTES) -> bytes:
 
 def _redirected(response: httpx2.Response) -> ModelError:
     """A redirect would carry the key elsewhere."""
-    target = safe_text(response.headers.get("location")) or "nowhere"
-    parts = urlsplit(target)
-    shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else parts.path
-    message = f"the service redirects to {shown}, and the key is not sent there"
+    message = f"the service redirects to {_shown_target(response)}, and the key is not sent there"
     return ModelError("setup", message, "set `url` of the model to the address that answers itself")
+
+
+def _shown_target(response: httpx2.Response) -> str:
+    """Where a redirect leads to, without a user's name and what stands behind the host."""
+    target = safe_text(response.headers.get("location"))
+    try:
+        parts = urlsplit(target)
+    except ValueError:
+        return "an address that cannot be read"
+    shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else parts.path
+    return shown or "an address that it does not name"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from etlrun.contracts.model import Ending, ModelClient, ModelError, ModelReply, Request, Usage, refused_setting
 from etlrun.diagnostics import nearest
 from etlrun.models._json_api import JsonApi, as_object, closed, error_of
-from etlrun.models._reaching import ServiceSettings
+from etlrun.models._reaching import ServiceSettings, too_many_requests
 from etlrun.models._sanitize import safe_count, safe_seconds, safe_text
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class OpenaiClient(ModelClient):
         if code == 429:
             if "insufficient_quota" in (error.get("code"), error.get("type")):
                 return ModelError("day", message, "the account has no credit left: add some, and run again")
-            return ModelError("rate", message, wait=safe_seconds(response.headers.get("retry-after")))
+            return too_many_requests(message, safe_seconds(response.headers.get("retry-after")))
         if code in (401, 403):
             return ModelError(
                 "access", f"the service refuses the key: {message}", f"check `{self.settings.key_reference}`"

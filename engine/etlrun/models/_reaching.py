@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from etlrun.contracts.model import ModelError
 from etlrun.secrets import Secret
+
+LONGEST_PAUSE = 3600.0  # seconds that a run waits because a service says so
 
 
 @dataclass(frozen=True)
@@ -23,3 +26,11 @@ class ServiceSettings:
     def sent(self) -> Mapping[str, str]:
         """What to do where the service refuses a setting, by setting, for those that are sent."""
         return {} if self.temperature is None else {"temperature": "leave out `temperature` of the model"}
+
+
+def too_many_requests(message: str, wait: float | None) -> ModelError:
+    """What a 429 means: a pause of `wait` seconds, or the end of asking where the service wants a longer one than a run may take."""
+    if wait is None or wait <= LONGEST_PAUSE:
+        return ModelError("rate", message, wait=wait)
+    asked = f"{message} (the service asks to wait for {wait / 3600:,.0f} hours)"
+    return ModelError("day", asked, "run again then; what was answered is kept")

@@ -11,7 +11,6 @@ from etlrun.secrets import hide_secrets
 
 LONGEST = 200  # characters: what the label store has room for
 MOST = 2**31 - 1  # of anything counted: what a column of the label store holds
-MOST_SECONDS = 3600.0  # to wait because a service says so
 
 
 def safe_text(value: object, longest: int = LONGEST) -> str:
@@ -32,14 +31,14 @@ def safe_count(value: object) -> int | None:
 
 
 def safe_seconds(text: object) -> float | None:
-    """The seconds to wait of a Retry-After header, a number or a date: an hour at most. None where it says neither."""
+    """The seconds to wait of a Retry-After header, a number or a date: never below 0. None where it says neither."""
     if not isinstance(text, str):
         return None
     try:
         seconds = float(text)
     except ValueError:
         seconds = _seconds_until(text)
-    return min(MOST_SECONDS, max(0.0, seconds)) if not math.isnan(seconds) else None
+    return min(float(MOST), max(0.0, seconds)) if not math.isnan(seconds) else None
 
 
 def _seconds_until(date: str) -> float:
