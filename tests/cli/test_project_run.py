@@ -63,15 +63,19 @@ def run(folder: Path, *options: str) -> dict[str, str]:
     return statuses(etlrun(folder, "run", "--json", "-q", *options))
 
 
+def reasons(folder: Path) -> dict[str, str]:
+    """Why each pipeline would run."""
+    return {row["pipeline"]: row["why"] for row in json.loads(etlrun(folder, "plan", "--json").out)}
+
+
 def test_the_second_run_does_only_what_changed(folder: Path) -> None:
     assert list(run(folder).items()) == [("core", "done"), ("mart", "done"), ("other", "done")]
     assert set(run(folder).values()) == {"unchanged"}
     (folder / "rows.csv").write_text("id,shop,amount\n1,A,2\n2,B,3\n3,B,4\n")
-    planned = json.loads(etlrun(folder, "plan", "--json").out)
-    assert [(row["pipeline"], row["why"]) for row in planned] == [
+    assert list(reasons(folder).items()) == [
         ("core", "files of `rows` changed"),
         ("mart", "`core` runs before it"),
-        ("other", "-"),
+        ("other", "its files, tables and specification are those of its last run"),
     ]
     assert run(folder) == {"core": "done", "mart": "done", "other": "unchanged"}
     with duckdb.connect(str(folder / "w.duckdb"), read_only=True) as connection:
@@ -99,9 +103,25 @@ def test_a_file_beside_the_pipelines_concerns_those_that_use_it(folder: Path) ->
     (folder / "pipelines/a_mart.yaml").write_text(named)
     run(folder)
     (folder / "look.py").write_text("print(1)\n")
+    (folder / "mappings/shops.yaml").write_text("Hanoi: [A]   # a comment\nHue: [B]\n")
     assert set(run(folder).values()) == {"unchanged"}
     (folder / "mappings/shops.yaml").write_text("Hanoi: [A]\nSaigon: [B]\n")
+    assert reasons(folder)["mart"] == "`mappings/shops.yaml` changed"
     assert run(folder) == {"core": "unchanged", "mart": "done", "other": "unchanged"}
+
+
+@pytest.mark.parametrize(("before", "after", "why"), [("", "x = 1\n", "is new"), ("x = 1\n", "", "is gone")])
+def test_a_file_of_python_may_come_and_go(folder: Path, before: str, after: str, why: str) -> None:
+    (folder / "own.py").write_text("import pyarrow as pa\n\ndef same(table: pa.Table) -> pa.Table:\n    return table\n")
+    step = (
+        "    - from: orders\n    - python: {function: own:same, columns: {id: bigint, shop: string, amount: bigint}}\n"
+    )
+    (folder / "pipelines/a_mart.yaml").write_text(MART.replace("    - from: orders\n", step))
+    more = folder / "more.py"
+    for text in (before, after):
+        more.write_text(text) if text else more.unlink(missing_ok=True)
+        found = reasons(folder)["mart"] if text is after else run(folder)["mart"]
+    assert found == f"`more.py` {why}"
 
 
 def test_what_depends_on_the_time_runs_though_nothing_changed(folder: Path) -> None:

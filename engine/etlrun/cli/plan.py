@@ -69,10 +69,10 @@ def command(pipeline: Path | None, profile: str, engine: str, settings: tuple[st
 def _plan_project(profile: str, engine: str, settings: tuple[str, ...], *, as_json: bool) -> None:
     """Show the order of the project's pipelines, and why each would run or not."""
     from etlrun.cli.run_project import project_graph
-    from etlrun.runtime.project_run import foresee_all
+    from etlrun.runtime.project_run import NOTHING_NEW, foresee_all
 
     graph = project_graph(profile, engine, settings)
-    rows = [(name, "runs" if why else "unchanged", why or "-") for name, why in foresee_all(graph).items()]
+    rows = [(name, "runs" if why else "unchanged", why or NOTHING_NEW) for name, why in foresee_all(graph).items()]
     if as_json:
         keys = ("pipeline", "would", "why")
         click.echo(json.dumps([dict(zip(keys, row, strict=True)) for row in rows], ensure_ascii=False))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import etlrun
@@ -12,14 +14,16 @@ from etlrun.compiler.check import Checked
 from etlrun.compiler.project_graph import tables_read
 from etlrun.contracts.connection import LedgerEntry
 from etlrun.contracts.source import Inventory
-from etlrun.diagnostics import counted
+from etlrun.diagnostics import SpecError, counted
 from etlrun.failures import RunFailure
 from etlrun.runtime.digests import digest_of
 from etlrun.runtime.record import Record
+from etlrun.spec.located import read_document
 from etlrun.warehouse.opening import open_connection
 
 UNKNOWN = "unknown"  # a table that no run of etlrun published: nobody can tell whether it changed
 WORDS_FOR_PEOPLE = ("description", "owner", "tags")
+YAML = (".yaml", ".yml")
 Basis = dict[str, str]
 
 
@@ -60,7 +64,8 @@ def _entries(checked: Checked, connection: str) -> list[LedgerEntry]:
 
 def find_basis(checked: Checked, inventories: Mapping[str, Inventory], ledgers: Ledgers) -> Basis:
     """What a run of a pipeline would rest on now. Raises RunFailure where a ledger cannot be read."""
-    found = {"etlrun": etlrun.__version__, "profile": checked.profile.name, "specification": _meaning(checked)}
+    found = {"etlrun": etlrun.__version__, "profile": checked.profile.name, "pipeline": _meaning(checked)}
+    found |= {f"beside {checked.project.shown(path)}": _content(path) for path in _beside(checked)}
     tables = {source: place for source, place, _ in tables_read(checked)}
     own = {
         (written[0], written[1].lower())
@@ -82,26 +87,35 @@ def find_basis(checked: Checked, inventories: Mapping[str, Inventory], ledgers: 
 
 
 def _meaning(checked: Checked) -> str:
-    """A digest of what a pipeline says, its params and the files beside it; comments and words for people are left out."""
+    """A digest of what a pipeline says, and of its params; comments and words for people are left out."""
     value = {name: part for name, part in checked.pipeline.document.value.items() if name not in WORDS_FOR_PEOPLE}
     params = sorted((name, str(value)) for name, value in checked.pipeline.values.items())
     included = [[where, sorted(values.items())] for where, values in checked.pipeline.included.items()]
-    digest = hashlib.sha256(json.dumps([value, params, *included], default=str).encode())
-    for pattern in _beside(checked):
-        for path in sorted(checked.project.root.glob(pattern)):
-            if path.is_file():
-                digest.update(f"{path.name}\0{digest_of(path)}".encode())
-    return digest.hexdigest()[:16]
+    return _digest([value, params, *included])
 
 
-def _beside(checked: Checked) -> Iterator[str]:
+def _beside(checked: Checked) -> Iterator[Path]:
     """The files beside a pipeline on which its result depends. What a function of Python imports, nobody knows."""
     steps = [use.value for chain in checked.pipeline.chains.values() for use in chain]
-    yield from (f"mappings/{name}.yaml" for name in checked.mappings)
+    patterns = [f"mappings/{name}.yaml" for name in checked.mappings]
     if any(list(step.models()) for step in steps):
-        yield from ("mappings/*", "prompts/*", "overrides/*")  # a catalogue may stand among the mappings
+        patterns += ["mappings/*", "prompts/*", "overrides/*"]  # a catalogue may stand among the mappings
     if any(list(step.functions()) for step in steps):
-        yield from ("*.py", "*/*.py")
+        patterns += ["*.py", "*/*.py"]
+    found = (path for pattern in patterns for path in checked.project.root.glob(pattern))
+    return (path for path in sorted(set(found)) if path.is_file())
+
+
+def _content(path: Path) -> str:
+    """A digest of a file; of one of YAML that of what it says, so that a comment is no change."""
+    if path.suffix in YAML:
+        with suppress(SpecError):
+            return _digest(read_document(path).value)
+    return digest_of(path)[:16]
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, default=str).encode()).hexdigest()[:16]
 
 
 def _files(inventory: Inventory) -> str:
@@ -119,13 +133,14 @@ def why_again(checked: Checked, basis: Basis, last: Record | None, ledgers: Ledg
     timed += [f"source `{name}`" for name, use in checked.pipeline.sources.items() if use.value.depends_on_time()]
     if timed:
         return f"its {timed[0]} depends on the time of the run"
-    for name, value in basis.items():
-        before = last.basis.get(name, "")
+    removed = (name for name in last.basis if name.startswith("beside ") and name not in basis)
+    for name in (*basis, *removed):
+        before, now = last.basis.get(name, ""), basis.get(name, "")
         what, _, source = name.partition(" ")
-        if value == UNKNOWN:
+        if now == UNKNOWN:
             return f"no run published the table of `{source}`, so it may have changed"
-        if value != before:
-            return _difference(what, source, before, value)
+        if now != before:
+            return _difference(what, source, before, now)
     for sink, use in checked.pipeline.sinks.items():
         gone = _gone(checked, use.value.table_name(sink), last.sinks.get(sink, {}), last.run_id, ledgers)
         if gone:
@@ -145,8 +160,10 @@ def _difference(what: str, source: str, before: str, now: str) -> str:
         return f"the table of `{source}` was published again"
     if what == "version":
         return f"the table of `{source}` has another version"
+    if what == "beside":
+        return f"`{source}` {'is new' if not before else 'changed' if now else 'is gone'}"
     return {
-        "specification": "the pipeline, a param or a file beside it changed",
+        "pipeline": "the pipeline, a file that it includes or a variable changed",
         "profile": "the last run had another profile",
     }.get(what, "another version of etlrun ran last")
 

@@ -27,6 +27,7 @@ from etlrun.working import EVERY_SECONDS, in_background
 LAST = "project.json"  # beside the folders of runs: what became of each pipeline of the last run of the project
 Outcome = Literal["waiting", "done", "dry-run", "unchanged", "failed", "refused", "stopped", "skipped"]
 OPEN: tuple[Outcome, ...] = ("waiting", "failed", "refused", "stopped", "skipped")  # what `etlrun retry` does
+NOTHING_NEW = "its files, tables and specification are those of its last run"
 ENDED: Mapping[int, Outcome] = {3: "refused", 4: "stopped"}  # by exit code
 Key = tuple[str, tuple[tuple[str, str], ...]]
 
@@ -159,9 +160,7 @@ class ProjectRun:
         try:
             reason = self.reasons.why(name)
             if not reason:
-                return PipelineOutcome(
-                    name, "unchanged", "its files, tables and specification are those of its last run"
-                )
+                return PipelineOutcome(name, "unchanged", NOTHING_NEW)
             record = self.run_one(name, reason)
         except RunFailure as failure:
             status = ENDED.get(failure.exit_code, "failed")
