@@ -57,9 +57,9 @@ fuzz: .venv/dev.stamp  ## compare the engines on random inputs: make fuzz SECOND
 
 N ?= 2000
 
-signals: .venv/dev.stamp  ## send signals at random moments of runs on both engines: make signals N=2000 (long)
-	@$(BIN)/python -m tests.signals.sweep $(N)
-	@$(BIN)/python -m tests.signals.sweep $$(( $(N) / 20 )) --engine spark
+signals: .venv/dev.stamp  ## send signals at random moments of runs on both engines: make signals N=2000 SECONDS=3600 SEED=7 (long)
+	@$(BIN)/python -m tests.signals.sweep $(N) --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+	@$(BIN)/python -m tests.signals.sweep $$(( $(N) / 20 )) --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) --engine spark
 
 check: .venv/dev.stamp  ## run the linter, the formatter (`ruff format .` repairs) and the type checker
 	@$(BIN)/ruff check --quiet .

@@ -1,9 +1,11 @@
-"""Send a signal at a random moment of a run, again and again: `python -m tests.signals.sweep 2000 --engine duckdb`.
+"""Send a signal at a random moment of a run, again and again: `python -m tests.signals.sweep 2000 --engine duckdb --seconds 3600`.
 
 Every run publishes other rows than are there, to a table and to a file. Whatever the moment, the process must end within ten seconds with
 the exit code of the signal, or be done; it shows no traceback; table and file hold the old rows or the new ones, and the new ones only
 where the publish began before the signal; nothing is left between; and the next run works. A signal that comes while Python itself
 still starts (`site`, `runpy`), before the first line of etlrun, ends it in Python's own way, and is counted apart.
+
+One run in five gets a second signal soon after: it ends the process at once, so that files of the run may be left for the next to remove.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import os
 import random
 import signal
@@ -48,6 +51,8 @@ sinks:
 ROWS = 20_000
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 END_SECONDS = 10.0
+SECOND_SIGNALS = 0.2  # the share of runs that get one
+LATEST_SECOND = 2.0  # seconds after the first
 BEFORE_OURS = "before the first line"
 
 
@@ -134,12 +139,20 @@ def _take_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def sweep(shop: Shop, count: int, chance: random.Random, longest: float = 1.15) -> Swept:
-    """Signal `count` runs, each at a moment of its own within `longest` times the seconds that a run takes."""
-    swept = Swept()
+def sweep(shop: Shop, count: int, chance: random.Random, seconds: float = math.inf, longest: float = 1.15) -> Swept:
+    """Signal at most `count` runs within `seconds`, each at a moment of its own within `longest` times the seconds that a run takes."""
+    swept, deadline = Swept(), time.monotonic() + seconds
     for number in range(count):
-        wrong = _signal_once(shop, number + 2, chance.choice(SIGNALS), chance.uniform(0, longest * shop.seconds), swept)
-        swept.wrong += wrong
+        if time.monotonic() > deadline:
+            break
+        moment = Moment(
+            chance.choice(SIGNALS),
+            chance.uniform(0, longest * shop.seconds),
+            chance.uniform(0, LATEST_SECOND) if chance.random() < SECOND_SIGNALS else None,
+        )
+        for wrong in _signal_once(shop, number + 2, moment, swept):
+            swept.wrong.append(f"{moment}: {wrong}")
+            sys.stderr.write(f"{swept.wrong[-1]}\n")
     try:
         shop.run_to_the_end(count + 2)
     except AssertionError as error:
@@ -147,12 +160,29 @@ def sweep(shop: Shop, count: int, chance: random.Random, longest: float = 1.15) 
     return swept
 
 
-def _signal_once(shop: Shop, version: int, number: signal.Signals, delay: float, swept: Swept) -> list[str]:
+@dataclass(frozen=True)
+class Moment:
+    """A signal, the seconds from the start of a run to it, and those from it to a second one."""
+
+    number: signal.Signals
+    delay: float
+    second: float | None
+
+    def __str__(self) -> str:
+        again = f", and again after {self.second:.3f} s" if self.second is not None else ""
+        return f"{self.number.name} after {self.delay:.3f} s{again}"
+
+
+def _signal_once(shop: Shop, version: int, moment: Moment, swept: Swept) -> list[str]:
     process = shop.start(version)
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(delay)
-    process.send_signal(number)
+        process.wait(moment.delay)
+    process.send_signal(moment.number)
     sent, began = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", time.monotonic()
+    if moment.second is not None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(moment.second)
+        process.send_signal(moment.number)
     try:
         process.wait(timeout=60)
     except subprocess.TimeoutExpired:
@@ -161,10 +191,9 @@ def _signal_once(shop: Shop, version: int, number: signal.Signals, delay: float,
     seconds = time.monotonic() - began
     swept.slowest = max(swept.slowest, seconds)
     code, err = process.returncode, shop.errors.read_text()
-    is_early = code == -number or (code == 1 and "KeyboardInterrupt" in err and "etlrun/" not in err)
-    swept.ends[f"{number.name} {BEFORE_OURS if is_early else code}"] += 1
-    wrong = list(_wrong(shop, version, code, err, seconds, sent, number, is_early=is_early))
-    return [f"{number.name} after {delay:.3f} s: {what}" for what in wrong]
+    is_early = code == -moment.number or (code == 1 and "KeyboardInterrupt" in err and "etlrun/" not in err)
+    swept.ends[f"{moment.number.name} {BEFORE_OURS if is_early else code}"] += 1
+    return list(_wrong(shop, version, code, err, seconds, sent, moment.number, is_early=is_early))
 
 
 def _wrong(
@@ -218,13 +247,16 @@ def main() -> None:
     parser.add_argument("count", type=int, nargs="?", default=2000)
     parser.add_argument("--engine", choices=["duckdb", "spark"], default="duckdb")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=math.inf, help="start no further run after so many")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="etlrun-signals-") as folder:
         shop = Shop(Path(folder).resolve(), given.engine)
-        sys.stdout.write(f"{given.engine}: a run takes {shop.seconds:.1f} s; {given.count} signals\n")
+        sys.stdout.write(f"{given.engine}: a run takes {shop.seconds:.1f} s; at most {given.count} signals\n")
         sys.stdout.flush()
-        swept = sweep(shop, given.count, random.Random(given.seed))
-    sys.stdout.write(f"slowest end {swept.slowest:.1f} s; {dict(sorted(swept.ends.items()))}\n")
+        swept = sweep(shop, given.count, random.Random(given.seed), given.seconds)
+    sys.stdout.write(
+        f"{swept.ends.total()} signals, slowest end {swept.slowest:.1f} s; {dict(sorted(swept.ends.items()))}\n"
+    )
     sys.stdout.write("\n".join(swept.wrong or ["nothing was wrong"]) + "\n")
     sys.exit(bool(swept.wrong))
 
