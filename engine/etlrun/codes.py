@@ -573,8 +573,8 @@ RUN_CODES: dict[str, Code] = {
     ),
     "shared-table": Code(
         "two sinks publish to one table by different names",
-        "a table is `t` and `main.t` at once, and the second sink could replace what the first one publishes",
-        "write the table alike in both sinks",
+        "a table is `t` and `main.t` at once, or two connections lead to one database; the second sink could replace what the first one publishes",
+        "write the table and the connection alike in both sinks",
         1,
     ),
     "key-exists": Code(
@@ -587,6 +587,13 @@ RUN_CODES: dict[str, Code] = {
         "replacing rows of the table would change other tables",
         "a foreign key of another table refers to it with ON DELETE CASCADE or SET NULL",
         "set `allow_cascade: true` in the sink if that may happen, or change the key; then " + _TRY_RESUME,
+        1,
+        can_resume=True,
+    ),
+    "other-tables": Code(
+        "publishing the table would change other tables",
+        "a trigger or a rule of the table changes rows of other tables",
+        "set `allow_cascade: true` in the sink if that may happen, or drop or disable the trigger; then " + _TRY_RESUME,
         1,
         can_resume=True,
     ),

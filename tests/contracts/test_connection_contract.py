@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from test_reading_contract import READ
-from warehouses import Target, Watch, many_load
+from warehouses import Target, Watch, many_load, open_database
 
 from etlrun.contracts.connection import Load, Published, may_lose
 from etlrun.failures import RunFailure
@@ -185,6 +185,20 @@ def test_a_table_that_does_not_fit_is_told_with_a_statement_that_makes_it_fit(ta
     assert failure.value.code == "table-mismatch" and "it has no column `n`" in failure.value.message
     target.run(failure.value.fix.removeprefix("run: ").rstrip(";"))
     assert target.open().publish(more) == Published(1)
+
+
+def test_a_table_has_one_full_name_by_every_connection(target: Target) -> None:
+    if target.kind != "duckdb":
+        account = target.make_account("SELECT" if target.kind == "mysql" else "USAGE")
+        given = target.keys["url"].replace("//root@127.0.0.1", f"//{account}@localhost")
+        other = open_database(target.kind, {**target.keys, "url": given})
+    else:
+        other = open_database(target.kind, target.keys)
+    try:
+        names = target.open().full_name("profile"), other.full_name("profile"), other.full_name("profiles")
+    finally:
+        other.close()
+    assert names[0] == names[1] != names[2]
 
 
 def test_every_value_comes_back_as_it_was(target: Target, tmp_path: Path) -> None:

@@ -172,3 +172,18 @@ def test_a_unique_key_that_a_row_outside_of_what_is_replaced_has(place: Place, t
         in failure.value.message
     )
     assert place.rows() == [(9, 7)]
+
+
+def test_a_unique_key_of_first_letters_is_named_with_them(place: Place, tmp_path: Path) -> None:
+    place.run(
+        "CREATE TABLE profile (id INT PRIMARY KEY, v VARCHAR(20) COLLATE utf8mb4_bin, UNIQUE KEY few (v(3))) CHARACTER SET utf8mb4"
+    )
+    load = make_load(tmp_path, [(1, "kỳ 1"), (2, "kỳ 2")], {"id": "int", "v": "string"}, key=("id",))
+    with pytest.raises(RunFailure) as failure:
+        place.warehouse().publish(load)
+    assert failure.value.code == "key-not-unique"
+    assert "equal in the unique key `few` (v(3)) of the table: `v` = k*** and `v` = k***" in failure.value.message
+    assert "of `v` only the first 3 count" in failure.value.message
+    place.run(failure.value.fix.removeprefix("make them one first, or "))
+    place.warehouse().publish(load)
+    assert len(place.rows()) == 2

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -258,7 +259,7 @@ def test_a_deadlock_starts_the_whole_publish_again(
 
     monkeypatch.setattr("etlrun.warehouse.transfer.point", meet)
     warehouse = place.warehouse(lock_timeout=10)
-    assert warehouse.publish(make_load(tmp_path, NEW, run_id=SECOND)).rows == 30
+    assert warehouse.publish(replace(make_load(tmp_path, NEW, run_id=SECOND), allow_cascade=True)).rows == 30
     thread.join()
     other.close()
     assert place.run(STATE) == [(30, 2, 2)]

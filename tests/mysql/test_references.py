@@ -128,3 +128,42 @@ def test_a_key_of_another_database_is_found_where_the_account_has_a_right_on_its
             assert place.rows() == NEW
     finally:
         place.run(f"DROP USER {user}@'%'", f"DROP DATABASE {other}")
+
+
+CHANGING = {
+    "AFTER INSERT": "INSERT INTO notes VALUES (NEW.id)",
+    "BEFORE DELETE": "BEGIN IF OLD.id > 0 THEN UPDATE notes SET id = OLD.id; END IF; END",
+    "BEFORE INSERT": "SET NEW.seconds = noted(NEW.seconds)",
+}
+
+
+@pytest.mark.parametrize("event", CHANGING)
+def test_a_trigger_that_may_change_other_tables_is_refused_by_its_name(
+    place: Place, tmp_path: Path, event: str
+) -> None:
+    place.warehouse().publish(make_load(tmp_path, OLD, DECLARED, key=("id",), run_id=FIRST))
+    place.run(
+        "CREATE TABLE notes (id INT) ENGINE=InnoDB",
+        "INSERT INTO notes VALUES (0)",
+        "CREATE FUNCTION noted(x INT) RETURNS INT MODIFIES SQL DATA BEGIN INSERT INTO notes VALUES (x); RETURN x; END",
+        f"CREATE TRIGGER also {event} ON profile FOR EACH ROW {CHANGING[event]}",
+    )
+    load = make_load(tmp_path, NEW, DECLARED, key=("id",), run_id=SECOND)
+    for attempt in (place.warehouse().mismatches, place.warehouse().publish):
+        with pytest.raises(RunFailure) as failure:
+            attempt(load)
+        assert failure.value.code == "other-tables" and f"trigger `also` ({event})" in failure.value.message
+    assert (place.rows(), place.rows("notes")) == (OLD, [(0,)])
+    place.warehouse().publish(replace(load, allow_cascade=True))
+    assert (place.rows(), len(place.rows("notes")) > 1 or place.rows("notes") != [(0,)]) == (NEW, True)
+
+
+def test_a_trigger_that_only_judges_or_sets_new_values_is_none_of_those(place: Place, tmp_path: Path) -> None:
+    place.warehouse().publish(make_load(tmp_path, OLD, DECLARED, key=("id",), run_id=FIRST))
+    place.run(
+        "CREATE TRIGGER judge BEFORE INSERT ON profile FOR EACH ROW BEGIN "
+        "IF NEW.seconds < 0 THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'below zero'; END IF; SET NEW.seconds = NEW.seconds + 0; END",
+        "CREATE TRIGGER later AFTER UPDATE ON profile FOR EACH ROW DELETE FROM nothing_of_it",
+    )
+    place.warehouse().publish(make_load(tmp_path, NEW, DECLARED, key=("id",), run_id=SECOND))
+    assert place.rows() == NEW

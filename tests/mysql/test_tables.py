@@ -77,6 +77,26 @@ MISFITS = {
         "`seconds` is bigint generated",
         "ALTER TABLE `profile` DROP COLUMN `seconds`, ADD COLUMN `seconds` BIGINT /* its computed values are lost */",
     ),
+    "a key of first letters": (
+        table(key="PRIMARY KEY (month(3), contract)"),
+        "its primary key is (month(3), contract), and the key is (month, contract)",
+        "ALTER TABLE `profile` DROP PRIMARY KEY, ADD PRIMARY KEY (`month`, `contract`)",
+    ),
+    "a default that is no date": (
+        table(extra="seen DATE NOT NULL DEFAULT '0000-00-00'"),
+        "a column `seen` that has the default 0000-00-00, which is no date, and is not published",
+        "ALTER TABLE `profile` MODIFY COLUMN `seen` date NULL",
+    ),
+    "a default without a day": (
+        table(extra="seen DATETIME DEFAULT '2022-05-00 00:00:00'"),
+        "a column `seen` that has the default 2022-05-00 00:00:00, which is no date, and is not published",
+        "ALTER TABLE `profile` MODIFY COLUMN `seen` datetime NULL",
+    ),
+    "a year, where 22 would become 2022": (
+        table(seconds="seconds YEAR"),
+        "`seconds` is year",
+        "ALTER TABLE `profile` MODIFY COLUMN `seconds` BIGINT",
+    ),
     "latin1": (
         table(month="month VARCHAR(20) CHARACTER SET latin1 NOT NULL"),
         "`month` is varchar(20) latin1_swedish_ci",

@@ -121,6 +121,52 @@ def test_a_trigger_that_waits_for_the_commit_is_found_out_before_it(empty: Guard
     assert rows(empty) == OLD
 
 
+NOTING = """CREATE FUNCTION noting() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+INSERT INTO notes VALUES (coalesce(NEW.id, OLD.id)); RETURN coalesce(NEW, OLD); END $$"""
+TRIGGER = "CREATE TRIGGER also {} FOR EACH ROW EXECUTE FUNCTION noting()"
+
+
+@pytest.mark.parametrize("write", ["replace", "merge", "append"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        TRIGGER.format("AFTER INSERT ON profile"),
+        TRIGGER.format("BEFORE INSERT OR DELETE ON profile"),
+        "CREATE CONSTRAINT TRIGGER also AFTER INSERT ON profile DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION noting()",
+        "CREATE RULE also AS ON DELETE TO profile DO ALSO INSERT INTO notes VALUES (OLD.id)",
+        "CREATE RULE also AS ON DELETE TO profile DO ALSO UPDATE notes SET id = 9",
+    ],
+)
+def test_a_trigger_or_rule_that_changes_another_table_is_refused(
+    empty: Guarded, tmp_path: Path, write: str, change: str
+) -> None:
+    publish_old(empty, tmp_path)
+    empty.run("CREATE TABLE notes (id INT)", "INSERT INTO notes VALUES (0)", NOTING, change)
+    load = load_of(tmp_path, write)
+    if write == "append":
+        empty.run("DELETE FROM profile", "DELETE FROM notes", "INSERT INTO notes VALUES (0)")
+    if write == "append" and "ON DELETE" in change:
+        assert empty.open().publish(load).rows == 2
+        return
+    before = rows(empty)
+    with pytest.raises(RunFailure, match=r"would change rows of `public\.notes`, too") as failure:
+        empty.open().publish(load)
+    assert (failure.value.code, rows(empty), rows(empty, "notes")) == ("other-tables", before, [(0,)])
+    empty.open().publish(replace(load, allow_cascade=True))
+    assert rows(empty, "notes") != [(0,)]
+
+
+def test_a_trigger_that_changes_only_new_values_is_found_by_the_proof(empty: Guarded, tmp_path: Path) -> None:
+    publish_old(empty, tmp_path)
+    empty.run(
+        "CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.seconds = 7; RETURN NEW; END $$",
+        "CREATE TRIGGER also BEFORE INSERT ON profile FOR EACH ROW EXECUTE FUNCTION stamp()",
+    )
+    with pytest.raises(RunFailure, match="other values than were computed"):
+        empty.open().publish(load_of(tmp_path))
+    assert rows(empty) == OLD
+
+
 @pytest.mark.parametrize(
     "column", ["seconds INT GENERATED ALWAYS AS (7) STORED", "seconds INT GENERATED ALWAYS AS IDENTITY"]
 )

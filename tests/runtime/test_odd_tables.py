@@ -79,3 +79,31 @@ def test_two_names_of_one_table_are_refused(tmp_path: Path) -> None:
     project = project_of(tmp_path, sinks=(*REPLACE, "table: main.T, key: [id], write: replace"))
     refused = project.run("run", "pipelines/p.yaml", "-q")
     assert refused.code == 1 and "`t` and `main.T` are one table, and two sinks publish to it" in refused.err
+
+
+def test_a_column_that_the_server_computes_is_left_alone_or_named(tmp_path: Path) -> None:
+    made = "CREATE TABLE t (id INT, s TEXT, twice INT AS (id * 2))", "CREATE TABLE u (id INT, s TEXT AS ('x'))"
+    project = project_of(tmp_path, *made, sinks=REPLACE)
+    assert project.run("run", "pipelines/p.yaml", "-q").code == 0
+    assert sorted(project.table("t")) == [(1, "y", 2), (2, "y", 4)]
+    project.write("pipelines/p.yaml", (tmp_path / "pipelines/p.yaml").read_text().replace("table: t", "table: u"))
+    refused = project.run("run", "pipelines/p.yaml", "-q")
+    assert refused.code == 1 and "the server computes `s`, and it is published" in refused.err
+    assert project.run("migrate", "p", "--apply", "--allow-loss").code == 0
+    assert project.run("run", "pipelines/p.yaml", "-q").code == 0
+
+
+def test_two_connections_to_one_file_are_refused(tmp_path: Path) -> None:
+    again = "table: main.T, key: [id], write: append"
+    project = project_of(tmp_path, sinks=(*REPLACE, again))
+    (tmp_path / "link.duckdb").symlink_to("warehouse.duckdb")
+    connections = "{warehouse: {duckdb: warehouse.duckdb}, other: {duckdb: ./link.duckdb}}"
+    project.write("etlrun.yaml", f"profiles:\n  fast: {{engine: {{duckdb: {{}}}}, connections: {connections}}}\n")
+    spec = (tmp_path / "pipelines/p.yaml").read_text()
+    second = spec.rpartition("connection: warehouse")
+    project.write("pipelines/p.yaml", f"{second[0]}connection: other{second[2]}")
+    refused = project.run("run", "pipelines/p.yaml", "-q")
+    assert refused.code == 1 and "shared-table" in refused.err, refused.err
+    assert "the connections `warehouse` and `other` lead to one database" in refused.err
+    project.write("pipelines/p.yaml", f"{second[0]}connection: other{second[2].replace('main.T', 'another')}")
+    assert project.run("run", "pipelines/p.yaml", "-q").code == 0

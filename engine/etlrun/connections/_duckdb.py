@@ -199,6 +199,7 @@ class DuckdbColumn:
     is_nullable: bool
     type: Type | None
     collation: str = ""
+    is_generated: bool = False
 
 
 @dataclass(frozen=True)
@@ -276,11 +277,13 @@ class DuckdbServer(Server[DuckdbServerSession, Definition[DuckdbColumn]]):
         with _as_server_error():
             types = session.cursor.sql(f"SELECT * FROM {_table(table)} LIMIT 0").to_arrow_table().schema
         columns = session.rows(
-            f"SELECT column_name, data_type, is_nullable FROM duckdb_columns() WHERE {here.format('table')} ORDER BY column_index"
+            f"SELECT column_name, data_type, is_nullable, is_generated FROM duckdb_columns() WHERE {here.format('table')} ORDER BY column_index"
         )
         collations = _collations(session, here.format("table"))
         stored = (
-            DuckdbColumn(row[0], row[1], row[2], type_of_arrow(types.field(row[0]).type), collations.get(row[0], ""))
+            DuckdbColumn(
+                row[0], row[1], row[2], type_of_arrow(types.field(row[0]).type), collations.get(row[0], ""), row[3]
+            )
             for row in columns
         )
         return Definition(table, bool(found[0][1]), tuple(stored))
@@ -313,6 +316,10 @@ class DuckdbServer(Server[DuckdbServerSession, Definition[DuckdbColumn]]):
 
     def lock_owner(self, session: DuckdbServerSession, table: str) -> str:
         return ".".join(_parts(table)).lower()
+
+    def identity(self, session: DuckdbServerSession) -> str:
+        (file,) = session.one("SELECT path FROM duckdb_databases() WHERE database_name = current_database()")
+        return str(Path(file).resolve())
 
     def rules(self, stage: Stage, there: Definition[DuckdbColumn]) -> Iterator[Rule]:
         return iter(())
@@ -453,6 +460,12 @@ def _mismatches(load: Load, there: Definition[DuckdbColumn], exact: frozenset[st
                 f"it has no column `{item.name}`",
                 f"ALTER TABLE {table} ADD COLUMN {name(item.name)} {type_name(item.type)}",
             )
+        elif found.is_generated:
+            yield (
+                f"the server computes `{found.name}`, and it is published",
+                f"ALTER TABLE {table} DROP COLUMN {name(found.name)} /* its computed values are lost */; "
+                f"ALTER TABLE {table} ADD COLUMN {name(item.name)} {type_name(item.type)}",
+            )
         elif found.type != item.type or found.written not in KEPT_IN.get(item.type.name, found.written):
             yield (
                 f"`{found.name}` is {found.written if found.type in (None, item.type) else found.type}, and {item.type} is published",
@@ -464,7 +477,7 @@ def _mismatches(load: Load, there: Definition[DuckdbColumn], exact: frozenset[st
                 f'ALTER TABLE {table} ALTER COLUMN {name(found.name)} TYPE VARCHAR COLLATE "binary"',
             )
     for column in there.columns:
-        if column.name not in load.columns:
+        if column.name not in load.columns and not column.is_generated:
             yield (
                 f"it has a column `{column.name}` that is not published",
                 f"ALTER TABLE {table} DROP COLUMN {name(column.name)} /* its values are lost */",

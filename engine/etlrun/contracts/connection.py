@@ -50,7 +50,7 @@ class Load:
     `files` are its Parquet parts, which may hold hidden columns besides `columns`; `rows` and `checksum` say what they hold.
     `period` is the slice of the table that the load owns: empty for the whole table, else the text of `condition`. Published by
     `pointer`, the old rows stay beside the new ones, and so do those of `keep` publishes before.
-    With `allow_cascade`, foreign keys of other tables may change their rows when rows of this one are replaced.
+    With `allow_cascade`, foreign keys, triggers and rules may change rows of other tables.
     With a `history` the files lack the columns that say when a version holds, and `key` ends in the one that says from when. `follows`
     are the runs that the ledger must have for the table then. With `newer`, a `merge` leaves out the rows whose value of that column is
     not greater than the one that the table has for their key. A `view` is made of its `query`, and loads no rows.
@@ -137,6 +137,10 @@ class Database(ABC):
     @abstractmethod
     def columns(self, table: str) -> Columns | None:
         """The columns of a table; None where there is no such table."""
+
+    def full_name(self, table: str) -> str:
+        """A name of a table that is the same for every connection that leads to it; empty where the database has none."""
+        return ""
 
     @abstractmethod
     def verify(self, table: str, columns: Columns) -> None:

@@ -29,6 +29,33 @@ def look_ahead(checked: Checked, record: Record) -> None:
     """Ask every sink, before any work, whether it could publish. Raises RunFailure for one that could not."""
     for sink, use in checked.pipeline.sinks.items():
         foresee(checked, sink, use, record.run_id)
+    _refuse_shared_tables(checked)
+
+
+def _refuse_shared_tables(checked: Checked) -> None:
+    """Raises RunFailure where two connections lead to one table: the second sink could replace what the first publishes."""
+    sinks = {sink: use for sink, use in checked.pipeline.sinks.items() if use.value.table_name(sink)}
+    connections = {sink: use.value.place(sink)[0] for sink, use in sinks.items()}
+    if len(set(filter(None, connections.values()))) < 2:
+        return
+    seen: dict[str, str] = {}
+    for sink, use in sinks.items():
+        if not connections[sink]:
+            continue
+        database = database_writer(checked.project, checked.profile)(connections[sink])
+        try:
+            table = database.full_name(use.value.table_name(sink))
+        finally:
+            database.close()
+        first = seen.setdefault(table, sink) if table else sink
+        if connections[first] != connections[sink]:
+            failure = RunFailure(
+                "sink",
+                "shared-table",
+                f"`{first}` and `{sink}` publish to one table: the connections `{connections[first]}` and `{connections[sink]}` lead to one database",
+                f"write `connection: {connections[first]}` in both, and `etlrun check` says whether they share rows",
+            )
+            raise located(checked, use.where, failure)
 
 
 def planned_load(checked: Checked, sink: str, use: Use) -> Load | None:

@@ -123,8 +123,8 @@ class Table(DatabaseSink):
     )
     keep: int = key("with `publish: pointer`: how many publishes `etlrun rollback` can undo", default=1)
     allow_cascade: bool = key(
-        "whether foreign keys with ON DELETE CASCADE or SET NULL may change other tables when rows of this one are replaced; those of "
-        "tables that the account has no right on are not found in MySQL and MariaDB, since the server hides them: grant it REFERENCES on the whole server",
+        "whether a publish may change rows of other tables, by foreign keys with ON DELETE CASCADE or SET NULL, triggers or rules; MySQL and "
+        "MariaDB hide foreign keys of tables that the account has no right on, and triggers: grant it REFERENCES on the whole server and TRIGGER on the table",
         default=False,
     )
 

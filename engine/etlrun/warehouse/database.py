@@ -45,6 +45,10 @@ class Warehouse(Database):
             there = self.server.describe(session, table)
         return there.relation() if there is not None else None
 
+    def full_name(self, table: str) -> str:
+        with self._asking() as session:
+            return f"{self.server.identity(session)} {self.server.lock_owner(session, table)}"
+
     def verify(self, table: str, columns: Columns) -> None:
         self._select(table, columns)
 

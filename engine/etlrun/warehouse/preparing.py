@@ -9,7 +9,7 @@ from sqlglot import exp
 from etlrun.contracts.connection import Load
 from etlrun.failures import Reason, RunFailure
 from etlrun.warehouse.ledger import missing_tables
-from etlrun.warehouse.references import refuse_cascades
+from etlrun.warehouse.references import refuse_cascades, refuse_triggers
 from etlrun.warehouse.server import AnyServer, ServerError, ServerSession
 from etlrun.warehouse.tables import Definition, StoredColumn
 from etlrun.warehouse.versions import SUFFIX, VERSIONS, view_statement, with_numbers
@@ -51,7 +51,7 @@ def find_mismatches(server: AnyServer, session: ServerSession, load: Load) -> li
     there = server.describe(session, load.table)
     if not is_by_pointer(server, load):
         if there is not None:
-            refuse_cascades(load, there.table, server.references_to(session, there.table))
+            _refuse_changes_elsewhere(server, session, load, there.table)
         return list(server.mismatches(load, there, exact_columns(load))) if there is not None else []
     rows = with_numbers(load)
     if len(rows.table) > LONGEST_NAME:
@@ -63,11 +63,16 @@ def find_mismatches(server: AnyServer, session: ServerSession, load: Load) -> li
         )
     data = server.describe(session, rows.table)
     if data is not None:
-        refuse_cascades(load, data.table, server.references_to(session, data.table))
+        _refuse_changes_elsewhere(server, session, load, data.table)
     return [
         *(server.mismatches(rows, data, exact_columns(load)) if data is not None else []),
         *_unlike_view(server, load, there),
     ]
+
+
+def _refuse_changes_elsewhere(server: AnyServer, session: ServerSession, load: Load, table: str) -> None:
+    refuse_cascades(load, table, server.references_to(session, table))
+    refuse_triggers(load, table, server.triggers_of(session, load, table))
 
 
 def missing_schema(reason: Reason, table: str, statement: str) -> RunFailure:

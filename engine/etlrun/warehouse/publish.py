@@ -23,10 +23,11 @@ from etlrun.stopping import cancelling, finishing
 from etlrun.warehouse.faults import point
 from etlrun.warehouse.fencing import is_published
 from etlrun.warehouse.inspection import Facts, inspect
-from etlrun.warehouse.ledger import find_entries, find_same_append, period_key, record
+from etlrun.warehouse.ledger import LEDGER_TABLE, WRITERS, find_entries, find_same_append, period_key, record
 from etlrun.warehouse.locks import take_lock
 from etlrun.warehouse.pointer import PointerPublish
 from etlrun.warehouse.preparing import is_by_pointer, prepare, refuse_shared
+from etlrun.warehouse.references import refuse_changes
 from etlrun.warehouse.refusals import equal_keys, is_about_rows, refused_rows
 from etlrun.warehouse.retry import RetryPolicy
 from etlrun.warehouse.server import AnyServer, LoadRefused, ServerError, ServerSession
@@ -188,9 +189,13 @@ class _Publish:
             session.run("ROLLBACK")
             return [Published(work.load.rows, was_there=True) for work in self.works]
         point("ledger-read")
+        known = self.own_tables(session)
         for work, was_there in zip(self.each(), done, strict=True):
             if not was_there and work.change is not None:
                 work.change(session)
+                changed = self.server.changed(session) - known
+                refuse_changes(work.load, changed)
+                known |= changed
                 record(self.server, session, work.load)
         point("recorded")
         with finishing():
@@ -199,6 +204,11 @@ class _Publish:
             self.is_in_doubt = False
         point("committed")
         return [Published(work.load.rows, was_there) for work, was_there in zip(self.works, done, strict=True)]
+
+    def own_tables(self, session: ServerSession) -> frozenset[str]:
+        """The tables of which this transaction changes rows."""
+        tables = (*(work.load.table for work in self.works), LEDGER_TABLE.name, WRITERS)
+        return frozenset(self.server.lock_owner(session, table) for table in tables)
 
     def is_done(self, session: ServerSession, load: Load) -> bool:
         """Whether this very run is in the table, or the same rows appended by it before. Raises RunFailure where a later run is."""

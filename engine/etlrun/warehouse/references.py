@@ -1,4 +1,4 @@
-"""Foreign keys of other tables that a publish would follow: it deletes rows before it adds the new ones, and CASCADE goes on from there."""
+"""What a publish would change in other tables: it deletes rows before it adds the new ones, and foreign keys, triggers and rules go on from there."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from etlrun.contracts.connection import Load
 from etlrun.failures import RunFailure
 
 HARMLESS = ("RESTRICT", "NO ACTION")  # the server refuses to delete a row that is referred to
+ALLOW = "set `allow_cascade: true` in the sink if that may happen; "
 _DONE = {
     "CASCADE": "deletes the rows of `{0}` that refer to them",
     "SET NULL": "sets `{0}` to NULL where it refers to them",
@@ -28,6 +29,30 @@ class Reference:
     rule: str
 
 
+def refuse_triggers(load: Load, table: str, triggers: Iterable[str]) -> None:
+    """Raises RunFailure where a trigger of `table` may change rows of other tables, unless the load allows it."""
+    shown = ", ".join(triggers) if not load.allow_cascade else ""
+    if shown:
+        raise RunFailure(
+            "sink",
+            "other-tables",
+            f"the table `{table}` was not published: a publish starts its {shown}, which may change rows of other tables",
+            ALLOW + "otherwise drop the trigger",
+        )
+
+
+def refuse_changes(load: Load, changed: Iterable[str]) -> None:
+    """Raises RunFailure where the server has changed rows of these tables too, unless the load allows it."""
+    shown = ", ".join(f"`{table}`" for table in sorted(changed)) if not load.allow_cascade else ""
+    if shown:
+        raise RunFailure(
+            "sink",
+            "other-tables",
+            f"the table `{load.table}` was not published: a trigger or a rule of it would change rows of {shown}, too",
+            ALLOW + "otherwise disable the trigger or the rule",
+        )
+
+
 def refuse_cascades(load: Load, table: str, references: Iterable[Reference]) -> None:
     """Raises RunFailure where replacing rows of `table` would change rows of other tables, unless the load allows it."""
     if load.write == "append" or load.allow_cascade:
@@ -41,5 +66,5 @@ def refuse_cascades(load: Load, table: str, references: Iterable[Reference]) -> 
             "foreign-key",
             f"the table `{table}` was not published: it would replace rows, and the foreign key `{key.name}` of `{key.table}` "
             f"(ON DELETE {key.rule}) then {done}",
-            "set `allow_cascade: true` in the sink if that may happen; otherwise let the key be ON DELETE RESTRICT, or drop it",
+            ALLOW + "otherwise let the key be ON DELETE RESTRICT, or drop it",
         )

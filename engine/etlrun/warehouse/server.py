@@ -195,6 +195,14 @@ class Server(ABC, Generic[S, D]):
         """The foreign keys of other tables that refer to a table, and of itself."""
         return ()
 
+    def triggers_of(self, session: S, load: Load, table: str) -> Iterator[str]:
+        """The triggers that a publish to a table starts and that may change other tables, where the server does not say it of `changed`."""
+        return iter(())
+
+    def changed(self, session: S) -> frozenset[str]:
+        """The tables, as `lock_owner` names them, of which this transaction has changed rows; none where the server does not say."""
+        return frozenset()
+
     def settle(self, session: S, table: str) -> None:
         """Let what waits for COMMIT and may change rows of the table do so now, before they are compared."""
 
@@ -212,6 +220,10 @@ class Server(ABC, Generic[S, D]):
 
     def lock_owner(self, session: S, table: str) -> str:
         """The full name of a table, whatever schema the session is in: what its lock is named after."""
+        raise NotImplementedError
+
+    def identity(self, session: S) -> str:
+        """What tells the server, or the file, from all others, however a connection names it."""
         raise NotImplementedError
 
     def try_lock(self, session: S, lock: str) -> bool:

@@ -31,28 +31,30 @@ def _unique_key(there: MysqlTable, detail: str) -> UniqueIndex | None:
 
 
 def _duplicate(stage: Stage, there: MysqlTable, named: str, key: UniqueIndex) -> RunFailure:
-    shown = f"the unique key `{key.name}` ({', '.join(key.columns)}) of the table"
+    shown = f"the unique key `{key.name}` ({key.shown}) of the table"
+    drop = f"ALTER TABLE {table_name(there.table)} DROP INDEX {name(key.name)}"
     is_loaded = all(column in stage.load.columns for column in key.columns)
     twins = equal_rows(stage, key.columns) if is_loaded else ""
     if twins:
-        fix = f"make them one first, or ALTER TABLE {table_name(there.table)} DROP INDEX {name(key.name)}"
-        return RunFailure("sink", "key-not-unique", f"{named}: {twins}, and {shown} allows one", fix)
+        return RunFailure(
+            "sink", "key-not-unique", f"{named}: {twins}, and {shown} allows one", f"make them one first, or {drop}"
+        )
     loose = [column for column in key.columns if (found := there.column(column)) and _is_loose(found)]
-    pair = nearly_equal_texts(stage, key.columns) if is_loaded and loose else ""
+    cut = any(key.prefixes)
+    pair = nearly_equal_texts(stage, key) if is_loaded and (loose or cut) else ""
+    why = "; ".join(filter(None, (_collations(there, loose), _prefixes(key))))
     if pair:
         return RunFailure(
             "sink",
             "key-not-unique",
-            f"{named}: two of the new rows are equal in {shown}: {pair}; {_collations(there, loose)}",
-            f"make them one first, or {_exactly(there, loose)}",
+            f"{named}: two of the new rows are equal in {shown}: {pair}; {why}",
+            f"make them one first, or {drop if cut else _exactly(there, loose)}",
         )
-    why = f"; {_collations(there, loose)}" if loose else ""
     return RunFailure(
         "sink",
         "key-exists",
-        f"{named}: a new row is equal in {shown} to another new row, or to a row that is not replaced{why}",
-        "look for that row in the table; a unique key that should not hold goes by "
-        f"ALTER TABLE {table_name(there.table)} DROP INDEX {name(key.name)}",
+        f"{named}: a new row is equal in {shown} to another new row, or to a row that is not replaced{f'; {why}' if why else ''}",
+        f"look for that row in the table; a unique key that should not hold goes by {drop}",
     )
 
 
@@ -71,6 +73,14 @@ def _collations(there: MysqlTable, columns: list[str]) -> str:
     )
 
 
+def _prefixes(key: UniqueIndex) -> str:
+    return "; ".join(
+        f"of `{column}` only the first {most} count"
+        for column, most in zip(key.columns, key.prefixes, strict=True)
+        if most
+    )
+
+
 def _exactly(there: MysqlTable, columns: list[str]) -> str:
     """The statement after which texts that differ in case are different, or one that drops blanks."""
     found = [column for wanted in columns if (column := there.column(wanted)) and column.collation != COLLATION]
@@ -82,9 +92,10 @@ def _exactly(there: MysqlTable, columns: list[str]) -> str:
     return f"ALTER TABLE {table_name(there.table)} {changes}" if changes else "`trim` the texts"
 
 
-def nearly_equal_texts(stage: Stage, columns: tuple[str, ...]) -> str:
-    """Two rows of the stage whose texts in these columns differ in case, accents and blanks at the end only; nothing where none are found."""
-    alike = [_folded(stage, column) for column in columns]
+def nearly_equal_texts(stage: Stage, key: UniqueIndex) -> str:
+    """Two rows of the stage whose texts in a key differ in case, accents and blanks at the end only, as far as they count; nothing where none are found."""
+    columns = key.columns
+    alike = [_folded(stage, column, most) for column, most in zip(columns, key.prefixes, strict=True)]
     known = " AND ".join(f"{value} IS NOT NULL" for value in alike)
     rows = f"SELECT DISTINCT row({', '.join(alike)}) AS alike, {shown_values(stage, columns)} FROM stage WHERE {known}"
     pairs = f"SELECT * FROM ({rows}) QUALIFY count(*) OVER (PARTITION BY alike) > 1"
@@ -92,8 +103,9 @@ def nearly_equal_texts(stage: Stage, columns: tuple[str, ...]) -> str:
     return " and ".join(sample_key(columns, row[1:]) for row in found)
 
 
-def _folded(stage: Stage, column: str) -> str:
-    """A value of the stage; of a text what is left without case, accents and blanks at the end."""
+def _folded(stage: Stage, column: str, most: int) -> str:
+    """A value of the stage; of a text what is left of its first characters that count without case, accents and blanks at the end."""
     item, staged = stage.load.columns.get(column), stage.staged(column)
     is_text = item is not None and item.type.name == "string"
-    return f"lower(strip_accents(rtrim({staged}, ' ')))" if is_text else staged
+    counted = f"left({staged}, {most})" if most else staged
+    return f"lower(strip_accents(rtrim({counted}, ' ')))" if is_text else staged

@@ -15,7 +15,7 @@ from etlrun.connections._mysql.health import examine
 from etlrun.connections._mysql.inspect import rules
 from etlrun.connections._mysql.loaders import Insert, LoadData
 from etlrun.connections._mysql.reading import read_batches, share_out
-from etlrun.connections._mysql.references import references_to
+from etlrun.connections._mysql.references import references_to, triggers_of
 from etlrun.connections._mysql.refusals import refusal
 from etlrun.connections._mysql.rights import require_rights
 from etlrun.connections._mysql.session import MysqlSession
@@ -99,6 +99,9 @@ class MysqlServer(Server[MysqlSession, MysqlTable]):
     def references_to(self, session: MysqlSession, table: str) -> tuple[Reference, ...]:
         return references_to(session, table)
 
+    def triggers_of(self, session: MysqlSession, load: Load, table: str) -> Iterator[str]:
+        return triggers_of(session, load, table)
+
     def create_statement(self, load: Load, exact: frozenset[str]) -> str:
         return create_statement(load, exact)
 
@@ -123,6 +126,9 @@ class MysqlServer(Server[MysqlSession, MysqlTable]):
 
     def lock_owner(self, session: MysqlSession, table: str) -> str:
         return table if "." in table else f"{session.one('SELECT DATABASE()')[0]}.{table}"
+
+    def identity(self, session: MysqlSession) -> str:
+        return " ".join(map(str, session.one("SELECT @@hostname, @@datadir, @@port")))
 
     def try_lock(self, session: MysqlSession, lock: str) -> bool:
         return bool(session.one(f"SELECT GET_LOCK({text(lock)}, 0)")[0])

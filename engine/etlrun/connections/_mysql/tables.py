@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,24 +19,34 @@ from etlrun.warehouse.tables import Definition
 
 _DIALECT = mysql.dialect(paramstyle="named")  # other styles double every `%`
 TABLES = ("BASE TABLE", "SYSTEM VERSIONED")  # the second are MariaDB's, which keep what was deleted
+PRIMARY = "PRIMARY"
 COMMENT, TABLE_COMMENT = 1024, 2048  # characters
 
 
 @dataclass(frozen=True)
 class UniqueIndex:
-    """A unique key besides the primary key."""
+    """A unique key; of some columns only the first characters may count, of 0 all do."""
 
     name: str
     columns: tuple[str, ...]
+    prefixes: tuple[int, ...]
+
+    @property
+    def shown(self) -> str:
+        """Its columns as CREATE TABLE has them."""
+        return ", ".join(
+            f"{column}({most})" if most else column for column, most in zip(self.columns, self.prefixes, strict=True)
+        )
 
 
 @dataclass(frozen=True)
 class MysqlTable(Definition[MysqlColumn]):
-    """A table or view; `kind` is its TABLE_TYPE."""
+    """A table or view; `kind` is its TABLE_TYPE, `shown_key` the primary key as CREATE TABLE has it."""
 
     kind: str = "BASE TABLE"
     engine: str = "InnoDB"
     unique: tuple[UniqueIndex, ...] = ()
+    shown_key: str = ""
 
     @property
     def is_table(self) -> bool:
@@ -62,28 +73,28 @@ def read_definition(session: MysqlSession, table: str) -> MysqlTable | None:
         "SELECT table_name, column_name, LOWER(data_type), LOWER(column_type), is_nullable, column_default, LOWER(extra), character_maximum_length, "
         f"collation_name, numeric_precision, numeric_scale, datetime_precision FROM information_schema.columns WHERE {here} ORDER BY ordinal_position"
     )
-    keys = session.rows(
-        "SELECT table_name, column_name FROM information_schema.key_column_usage "
-        f"WHERE {here} AND constraint_name = 'PRIMARY' ORDER BY ordinal_position"
-    )
     stored = tuple(_stored(column) for column in columns if column[0] == row[0])
     given = {column.name for column in stored if not column.is_generated or row[1] != "SYSTEM VERSIONED"}
-    key = tuple(str(column) for of, column in keys if of == row[0] and column in given)  # without the end of a version
-    unique = _unique_keys(session, here, given)
+    indexes = _unique_keys(session, here, given)
+    primary = indexes.pop(PRIMARY, UniqueIndex(PRIMARY, (), ()))
     full = ".".join((*schema, row[0]))
-    return MysqlTable(full, row[1] == "VIEW", stored, key, row[1], row[2] or "", unique)
+    unique = tuple(indexes.values())
+    return MysqlTable(full, row[1] == "VIEW", stored, primary.columns, row[1], row[2] or "", unique, primary.shown)
 
 
-def _unique_keys(session: MysqlSession, here: str, given: set[str]) -> tuple[UniqueIndex, ...]:
+def _unique_keys(session: MysqlSession, here: str, given: set[str]) -> dict[str, UniqueIndex]:
+    """The unique keys by their names, without the end of a version."""
     found = session.rows(
-        "SELECT index_name, column_name FROM information_schema.statistics WHERE non_unique = 0 AND index_name <> 'PRIMARY' "
-        f"AND {here} ORDER BY index_name, seq_in_index"
+        "SELECT index_name, column_name, COALESCE(sub_part, 0) FROM information_schema.statistics "
+        f"WHERE non_unique = 0 AND {here} ORDER BY index_name, seq_in_index"
     )
-    indexes = dict.fromkeys(str(index) for index, _ in found)
-    return tuple(
-        UniqueIndex(index, tuple(str(column) for of, column in found if of == index and column in given))
-        for index in indexes
-    )
+    indexes: dict[str, UniqueIndex] = {}
+    for index in dict.fromkeys(str(row[0]) for row in found):
+        parts = [row[1:] for row in found if row[0] == index and row[1] in given]
+        indexes[index] = UniqueIndex(
+            index, tuple(str(column) for column, _ in parts), tuple(int(most) for _, most in parts)
+        )
+    return indexes
 
 
 def _stored(row: tuple[object, ...]) -> MysqlColumn:
@@ -93,6 +104,7 @@ def _stored(row: tuple[object, ...]) -> MysqlColumn:
     is_generated = " generated" in f" {extra}" and "default_generated" not in str(extra)
     numbers = [int(str(number)) if number is not None else 0 for number in (precision, scale, fraction)]
     length = int(str(limit)) if limit is not None else None
+    is_zero = kind in ("date", "datetime", "timestamp") and re.search(r"\b0000-|-00\b", str(default))
     return MysqlColumn(
         str(column),
         str(kind),
@@ -102,7 +114,10 @@ def _stored(row: tuple[object, ...]) -> MysqlColumn:
         is_generated,
         length,
         str(collation or ""),
-        *numbers,
+        numbers[0],
+        numbers[1],
+        numbers[2],
+        str(default).strip("'") if is_zero else "",
     )
 
 
@@ -147,18 +162,24 @@ def mismatches(load: Load, there: MysqlTable, narrow: frozenset[str]) -> Iterato
                 f"`{found.name}` is {shown}, and {item.type} is published",
                 f"ALTER TABLE {table} {_change(found, item, load, narrow)}",
             )
-    if load.key and {key.lower() for key in load.key} != {key.lower() for key in there.key}:
+    is_whole = there.shown_key == ", ".join(there.key)
+    if load.key and not (is_whole and {key.lower() for key in load.key} == {key.lower() for key in there.key}):
         drop = "DROP PRIMARY KEY, " if there.key else ""
-        shown = f"is ({', '.join(there.key)})" if there.key else "is missing"
+        shown = f"is ({there.shown_key})" if there.key else "is missing"
         keys = tuple(_spelled(load.columns, key) for key in load.key)
         yield (
             f"its primary key {shown}, and the key is ({', '.join(keys)})",
             f"ALTER TABLE {table} {drop}ADD PRIMARY KEY ({names(keys)})",
         )
     for found in there.columns:
-        if found.name not in load.columns and not found.has_default:
+        if found.name not in load.columns and (found.zero_default or not found.has_default):
+            why = (
+                f"has the default {found.zero_default}, which is no date,"
+                if found.zero_default
+                else "must have a value"
+            )
             yield (
-                f"it has a column `{found.name}` that must have a value and is not published",
+                f"it has a column `{found.name}` that {why} and is not published",
                 f"ALTER TABLE {table} MODIFY COLUMN {name(found.name)} {found.written}{_collated(found)} NULL",
             )
 

@@ -88,6 +88,7 @@ class MysqlColumn:
     precision: int
     scale: int
     fraction: int
+    zero_default: str = ""  # a default that is no date, which strict mode does not take
 
     @property
     def is_unsigned(self) -> bool:
@@ -106,7 +107,7 @@ class MysqlColumn:
 
     def takes(self, wanted: Type, *, is_exact: bool) -> bool:
         """Whether every value of `wanted` is kept as it is; `is_exact` columns tell rows apart, so no two texts may be equal there."""
-        if self.is_generated:
+        if self.is_generated or self.kind == "year":  # the server reads 22 as 2022 there
             return False
         if wanted == STRING:
             is_text = self.kind == "varchar" or self.kind in TEXTS

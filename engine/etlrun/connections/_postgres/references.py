@@ -1,4 +1,4 @@
-"""Foreign keys of other tables that refer to one."""
+"""Foreign keys of other tables that refer to one; the tables of which a transaction has changed rows."""
 
 from __future__ import annotations
 
@@ -13,6 +13,17 @@ _KEYS = (
     "WHERE k.contype = 'f' AND k.conparentid = 0 AND k.confrelid IN (SELECT to_regclass({table}) "
     "UNION SELECT relid FROM pg_partition_tree(to_regclass({table}))) ORDER BY 1, 2"
 )
+
+_CHANGED = (
+    "SELECT DISTINCT n.nspname || '.' || c.relname FROM pg_stat_xact_user_tables s "
+    "JOIN pg_class c ON c.oid = coalesce(pg_partition_root(s.relid), s.relid) JOIN pg_namespace n ON n.oid = c.relnamespace "
+    "WHERE s.n_tup_ins + s.n_tup_upd + s.n_tup_del > 0"
+)
+
+
+def changed_tables(session: PostgresSession) -> frozenset[str]:
+    """The tables, with their schemas, of which the transaction has changed rows, whatever made it do so; of a partition its whole table."""
+    return frozenset(str(row[0]) for row in session.rows(_CHANGED))
 
 
 def references_to(session: PostgresSession, table: str) -> tuple[Reference, ...]:

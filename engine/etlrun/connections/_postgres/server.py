@@ -14,7 +14,7 @@ from etlrun.connections._postgres.encode import encoding, fingerprint, literal
 from etlrun.connections._postgres.errors import LOCK_WAIT, explain, masked, meaning
 from etlrun.connections._postgres.health import examine
 from etlrun.connections._postgres.reading import read_batches, share_out
-from etlrun.connections._postgres.references import references_to
+from etlrun.connections._postgres.references import changed_tables, references_to
 from etlrun.connections._postgres.rights import require_rights
 from etlrun.connections._postgres.session import PostgresSession
 from etlrun.connections._postgres.tables import (
@@ -112,6 +112,9 @@ class PostgresServer(Server[PostgresSession, PostgresTable]):
     def references_to(self, session: PostgresSession, table: str) -> tuple[Reference, ...]:
         return references_to(session, table)
 
+    def changed(self, session: PostgresSession) -> frozenset[str]:
+        return changed_tables(session)
+
     def settle(self, session: PostgresSession, table: str) -> None:
         found = session.rows(
             "SELECT n.nspname, g.tgname FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
@@ -141,6 +144,9 @@ class PostgresServer(Server[PostgresSession, PostgresTable]):
 
     def lock_owner(self, session: PostgresSession, table: str) -> str:
         return f"{schema_of(session, table)}.{table.rpartition('.')[2]}"
+
+    def identity(self, session: PostgresSession) -> str:
+        return " ".join(map(str, session.one("SELECT system_identifier, current_database() FROM pg_control_system()")))
 
     def try_lock(self, session: PostgresSession, lock: str) -> bool:
         return bool(session.one(f"SELECT pg_try_advisory_lock({_number(text(lock))})")[0])
