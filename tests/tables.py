@@ -8,7 +8,8 @@
     | app | seconds |                                       a table (a header may say `name: type`), or
     fails: `app` is missing in 1 of 3 rows                  the verdict of a check: `holds:` or `fails:` and its words
 
-A cell is read by its column's type: `null`, a text (in double quotes where blanks or `|` matter), a number, `true`, `[a, b]`.
+A cell is read by its column's type: `null`, a text (in double quotes where blanks or `|` matter), a number, `true`, `[a, b]`,
+`[{a: 1, b: null}]`.
 """
 
 from __future__ import annotations
@@ -115,6 +116,8 @@ def value_of(cell: str, kind: Type) -> Any:
     """The Python value of a cell."""
     if cell == "null":
         return None
+    if kind.is_nested and any(inner.is_nested or kind.name != "array" for inner in kind.inner):
+        return _nested(yaml.load(cell, yaml.BaseLoader), kind)
     if kind.element is not None:
         inside = cell.removeprefix("[").removesuffix("]")
         return [value_of(item.strip(), kind.element) for item in inside.split(",") if item.strip()]
@@ -132,6 +135,19 @@ def value_of(cell: str, kind: Type) -> Any:
     if kind.name in readers:
         return readers[kind.name](cell)  # type: ignore[operator]
     return json.loads(cell) if cell.startswith('"') else cell
+
+
+def _nested(value: Any, kind: Type) -> Any:
+    """A value of YAML, in which every scalar is still text."""
+    if value == "null":
+        return None
+    if kind.element is not None:
+        return [_nested(item, kind.element) for item in value]
+    if kind.entry is not None:
+        return {value_of(name, kind.entry[0]): _nested(item, kind.entry[1]) for name, item in value.items()}
+    if kind.fields:
+        return {name: _nested(value.get(name, "null"), inner) for name, inner in kind.fields}
+    return value_of(value, kind)
 
 
 def _types(text: str) -> dict[str, str]:

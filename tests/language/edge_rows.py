@@ -20,10 +20,14 @@ COLUMNS = {
     "b": "boolean",
     "a": "array<string>",
     "i": "array<int>",
+    "o": "struct<a: int, `b c`: string, c: array<int>>",
+    "q": "map<string, bigint>",
+    "h": "array<struct<a: int, b: timestamp>>",
+    "w": "map<date, array<string>>",
 }
 _NAN, _INF = float("nan"), float("inf")
 _D, _T = datetime.date, datetime.datetime
-ROWS = [
+_FLAT = [
     (
         1,
         1,
@@ -123,3 +127,15 @@ ROWS = [
         [1, 2, 3],
     ),
 ]
+_NESTED = [
+    (
+        {"a": 1, "b c": "x", "c": [1, None]},
+        {"b": 1, "a": None, "": 3},
+        [{"a": 1, "b": _T(2022, 7, 1)}, None],
+        {_D(2022, 1, 31): ["x", None]},
+    ),
+    ({"a": None, "b c": None, "c": []}, {}, [], {}),
+    (None, None, None, None),
+    ({"a": 2, "b c": "ế", "c": None}, {"ế": -1}, [{"a": None, "b": None}], {_D(1, 1, 1): None, _D(9999, 12, 31): []}),
+]
+ROWS = [(*flat, *_NESTED[at % len(_NESTED)]) for at, flat in enumerate(_FLAT)]

@@ -129,4 +129,4 @@ def _look(columns: Columns, condition: exp.Expr | None, rows: int, paths: tuple[
         source = f"(SELECT {', '.join(name(found) for found in names)} FROM {parquet(paths)}){where}"
         ((total,),) = connection.execute(f"SELECT count(*) FROM {source}").fetchall()
         table = connection.sql(f"SELECT * FROM {source} ORDER BY ALL LIMIT {rows}").to_arrow_table()
-    return names, table.to_pylist(), total
+    return names, table.to_pylist(maps_as_pydicts="strict"), total

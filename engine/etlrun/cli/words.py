@@ -10,6 +10,7 @@ import click
 from etlrun.cli.same_choice import same_choice
 from etlrun.diagnostics import format_text, harmless, shown_width
 from etlrun.failures import RunFailure
+from etlrun.spec.values import value_text
 
 NO_ENGINE = "no engine is chosen, so duckdb runs this; for Spark: pip install 'etlrun[spark,java]', and `engine: {spark: {}}` in the profile or --engine spark"
 
@@ -51,6 +52,8 @@ def _shown(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, float):
         return repr(value)
+    if isinstance(value, (list, dict)):
+        return harmless(value_text(value))
     return harmless(str(value).replace("\n", "\\n").replace("\t", "\\t"))
 
 

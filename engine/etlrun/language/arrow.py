@@ -15,6 +15,7 @@ from etlrun.language.columns import (
     DOUBLE,
     FLOAT,
     INT,
+    MAP_KEYS,
     SMALLINT,
     STRING,
     TIMESTAMP,
@@ -23,6 +24,7 @@ from etlrun.language.columns import (
     Type,
     array,
     decimal,
+    mapping,
     struct,
 )
 
@@ -38,6 +40,8 @@ def arrow_type(kind: Type) -> pyarrow.DataType:
         return pa.decimal128(kind.precision, kind.scale)
     if kind.name == "array" and kind.element is not None:
         return pa.list_(arrow_type(kind.element))
+    if kind.entry is not None:
+        return pa.map_(*map(arrow_type, kind.entry))
     if kind.name == "struct":
         return pa.struct([(name, arrow_type(inner)) for name, inner in kind.fields])
     names = {
@@ -103,7 +107,7 @@ def _simple_types() -> dict[pyarrow.DataType, Type]:
 
 
 def type_of_arrow(found: pyarrow.DataType) -> Type | None:
-    """The column type of an Arrow type; None where we have none, such as a timestamp with a zone or a map."""
+    """The column type of an Arrow type; None where we have none, such as a timestamp with a zone."""
     import pyarrow as pa
 
     simple = _simple_types()
@@ -118,6 +122,9 @@ def type_of_arrow(found: pyarrow.DataType) -> Type | None:
     if pa.types.is_list(found) or pa.types.is_large_list(found) or pa.types.is_fixed_size_list(found):
         element = type_of_arrow(found.value_type)
         return array(element) if element is not None else None
+    if pa.types.is_map(found):
+        key, value = type_of_arrow(found.key_type), type_of_arrow(found.item_type)
+        return mapping(key, value) if key is not None and value is not None and key.name in MAP_KEYS else None
     if pa.types.is_struct(found):
         members = [(field.name, type_of_arrow(field.type)) for field in found]
         return (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlglot import exp
 
 from etlrun.diagnostics import nearest
@@ -11,7 +13,7 @@ from etlrun.language.expressions import TYPE
 from etlrun.language.frames import FRAMED, check_frame
 from etlrun.language.functions import FUNCTIONS, Function, common_type
 from etlrun.language.functions.left_out import ELSEWHERE, NOT_DETERMINISTIC, NOT_EQUAL, NOT_SAFE
-from etlrun.language.operators import as_moment, comparable
+from etlrun.language.operators import as_moment, comparable, key_of_map
 from etlrun.language.templates import text_of, whole_of
 
 _WRITTEN_ALIKE = ("tinyint", "smallint", "int", "bigint", "decimal", "boolean", "date")  # as text, on every engine
@@ -24,6 +26,7 @@ _A = {
     "timestamp": "a timestamp",
     "moment": "a date or timestamp",
     "array": "an array",
+    "map": "a map",
     "orderable": "a value that has an order",
     "double": "a double",
 }
@@ -39,8 +42,31 @@ def visit_call(checker: Checker, node: exp.Expr) -> Type:
             if not isinstance(argument, (exp.Star, exp.Lambda, exp.Distinct, exp.Query)):
                 checker.visit(argument)
         return _unknown(checker, node)
+    if function.name in OF_MAPS and node.expressions and _type_alone(checker, node.expressions[0]).entry is not None:
+        of_map = OF_MAPS[function.name](node)
+        of_map.meta.update(node.meta)
+        node.replace(of_map)
+        return checker.visit(of_map)
     _place(checker, node, function)
     return _typed(checker, node, function)
+
+
+def _type_alone(checker: Checker, node: exp.Expr) -> Type:
+    """The type of an argument, of which nothing is noted yet."""
+    return replace(checker, problems=[]).visit(exp.Paren(this=node.copy()))
+
+
+def _value_of_key(node: exp.Anonymous) -> exp.Expr:
+    return exp.Bracket(this=node.expressions[0].copy(), expressions=[part.copy() for part in node.expressions[1:]])
+
+
+def _size_of_keys(node: exp.Anonymous) -> exp.Expr:
+    keys = exp.Anonymous(this="map_keys", expressions=[part.copy() for part in node.expressions])
+    return exp.Anonymous(this="size", expressions=[keys])
+
+
+OF_MAPS = {"element_at": _value_of_key, "try_element_at": _value_of_key, "size": _size_of_keys}
+"""Functions of arrays that take maps, too, and what they are there."""
 
 
 def _unknown(checker: Checker, node: exp.Anonymous) -> Type:
@@ -160,7 +186,9 @@ def _argument(checker: Checker, node: exp.Anonymous, argument: exp.Expr, kind: s
         found = as_moment(
             checker, argument, found, TIMESTAMP if kind == "timestamp" or has_clock and kind == "moment" else DATE
         )
-    if kind == "element":
+    if kind == "key":
+        key_of_map(checker, argument, found, before[-1].meta.get(TYPE, NULL))
+    elif kind == "element":
         element = before[-1].meta.get(TYPE, NULL).element or NULL
         if element != NULL and common_type((element, found)) not in (element, NULL):
             checker.complain(

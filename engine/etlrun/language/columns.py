@@ -9,7 +9,10 @@ from functools import cached_property
 
 INTEGERS = ("tinyint", "smallint", "int", "bigint")
 FRACTIONS = ("float", "double")
+DEEPEST = 20  # levels of a nested type
+NESTED = ("array", "struct", "map")
 SCALARS = ("boolean", *INTEGERS, *FRACTIONS, "decimal", "string", "binary", "date", "timestamp")
+MAP_KEYS = ("string", *INTEGERS, "date")  # the types that the keys of a map may have
 SPELLINGS = {
     "bool": "boolean",
     "integer": "int",
@@ -45,8 +48,9 @@ class Type:
     name: str
     precision: int = 0
     scale: int = 0
-    element: Type | None = None
-    fields: tuple[tuple[str, Type], ...] = ()
+    element: Type | None = None  # of an array
+    fields: tuple[tuple[str, Type], ...] = ()  # of a struct
+    entry: tuple[Type, Type] | None = None  # of a map: the types of its keys and of its values
 
     def __str__(self) -> str:
         if self.name == "decimal":
@@ -54,7 +58,9 @@ class Type:
         if self.name == "array":
             return f"array<{self.element}>"
         if self.name == "struct":
-            return "struct<" + ", ".join(f"{name}: {kind}" for name, kind in self.fields) + ">"
+            return "struct<" + ", ".join(f"{_field_text(name)}: {kind}" for name, kind in self.fields) + ">"
+        if self.entry is not None:
+            return f"map<{self.entry[0]}, {self.entry[1]}>"
         return self.name
 
     @property
@@ -68,6 +74,16 @@ class Type:
     @property
     def is_orderable(self) -> bool:
         return self.name in SCALARS or self.name == "null"
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether its values hold other values: an array, a struct or a map."""
+        return self.name in NESTED
+
+    @property
+    def inner(self) -> tuple[Type, ...]:
+        """The types of the values that a value of this type holds."""
+        return (*filter(None, [self.element]), *(kind for _, kind in self.fields), *(self.entry or ()))
 
 
 BOOLEAN, TINYINT, SMALLINT, INT, BIGINT = (Type(name) for name in ("boolean", "tinyint", "smallint", "int", "bigint"))
@@ -89,8 +105,17 @@ def struct(*fields: tuple[str, Type]) -> Type:
     return Type("struct", fields=tuple(fields))
 
 
+def mapping(key: Type, value: Type) -> Type:
+    return Type("map", entry=(key, value))
+
+
+def _field_text(name: str) -> str:
+    """The name of a field as it stands in a type: in backticks where it is no plain word."""
+    return name if re.fullmatch(r"[^\W\d]\w*", name) else "`" + name.replace("`", "``") + "`"
+
+
 def parse_type(text: str) -> Type:
-    """Read a type such as `bigint`, `decimal(18,2)`, `array<string>` or `struct<a: int, b: string>`.
+    """Read a type such as `bigint`, `decimal(18,2)`, `array<string>`, `struct<a: int, b: string>` or `map<string, int>`.
 
     Raises TypeTextError, naming the word that is no type.
     """
@@ -197,11 +222,12 @@ class Columns:
 
 
 class _TypeReader:
-    """A reader of type text, one token at a time."""
+    """A reader of type text, one token at a time: a sign, a name in backticks, or words."""
 
     def __init__(self, text: str) -> None:
-        self.tokens = re.findall(r"[A-Za-z_][\w ]*?(?=\s*[<>(),:]|\s*$)|\d+|\S", text.strip())
+        self.tokens = re.findall(r"`(?:[^`]|``)+`|[<>(),:]|[^\s<>(),:`]+(?:[ \t]+[^\s<>(),:`]+)*|\S", text)
         self.at = 0
+        self.depth = 0
 
     def rest(self) -> str:
         return " ".join(self.tokens[self.at :])
@@ -219,28 +245,66 @@ class _TypeReader:
     def read(self) -> Type:
         word = self.take()
         name = SPELLINGS.get(word.lower(), word.lower())
-        if name == "array":
-            self.take("<")
-            element = self.read()
-            self.take(">")
-            return array(element)
-        if name == "struct":
-            return self.read_struct()
+        if name in NESTED:
+            return self.read_nested(name)
+        if self.depth and re.search(r"(?i)\snot\s+null\Z", word):
+            raise TypeTextError("`not null` stands behind the type of a column, and not inside it", word)
         if name not in SCALARS:
             raise TypeTextError(f"`{word}` is not a type", word)
         if name == "decimal":
             return self.read_decimal()
         return Type(name)
 
-    def read_struct(self) -> Type:
+    def read_nested(self, name: str) -> Type:
+        if self.depth == DEEPEST:
+            raise TypeTextError(f"types are nested more than {DEEPEST} deep", name)
+        self.depth += 1
         self.take("<")
-        fields = []
+        read = {"array": self.read_array, "struct": self.read_struct, "map": self.read_map}[name]
+        found = read()
+        self.take(">")
+        self.depth -= 1
+        return found
+
+    def read_array(self) -> Type:
+        return array(self.read())
+
+    def read_map(self) -> Type:
+        word = self.peek()
+        key = self.read()
+        if key.name not in MAP_KEYS:
+            raise TypeTextError(f"the keys of a map are not {key}: they are {', '.join(MAP_KEYS)}", word)
+        self.take(",")
+        return mapping(key, self.read())
+
+    def read_struct(self) -> Type:
+        fields: list[tuple[str, Type]] = []
         while True:
-            name = self.take()
-            self.take(":")
+            name = self.field_name()
+            if any(name.lower() == other.lower() for other, _ in fields):
+                raise TypeTextError(f"the struct has two fields `{name}`", name)
+            if self.peek() == ":":
+                self.take()
             fields.append((name, self.read()))
-            if self.take() != ",":
+            if self.peek() != ",":
                 return struct(*fields)
+            self.take()
+
+    def field_name(self) -> str:
+        token = self.take()
+        if token.startswith("`") and len(token) > 2:
+            return token[1:-1].replace("``", "`")
+        if not token or token in "<>(),:`":
+            shown = f"`{token}`" if token else "the end"
+            raise TypeTextError(f"the name of a field is missing before {shown}", token)
+        if self.peek() == ":":
+            return token
+        name, _, rest = token.partition(" ")
+        if not rest:
+            raise TypeTextError(f"the type of the field `{name}` is missing: write `{name}: string`", token)
+        self.at -= 1
+        self.tokens[self.at] = rest.strip()  # `sku string`, without the colon that YAML has in quotes only
+        return name
 
     def read_decimal(self) -> Type:
         if self.peek() != "(":

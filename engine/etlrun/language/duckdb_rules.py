@@ -201,6 +201,8 @@ def _like(node: exp.Expr) -> exp.Expr:
 
 def _index(node: exp.Expr) -> exp.Expr:
     position = node.expressions[0]
+    if kind_of(node.this).entry is not None:
+        return duckdb("map_extract_value(_1, _2)", node.this, position)
     return duckdb(
         "list_extract(_1, case when _1 is null then null when _2 < 0 or _2 >= len(_1) then cast('there is no such element' as bigint) else _2 + 1 end)",
         node.this,

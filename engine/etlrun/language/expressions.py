@@ -272,5 +272,11 @@ def _below(node: exp.Expr) -> Iterator[exp.Expr]:
 
 @lru_cache(maxsize=256)
 def _data_type_cached(kind: Type) -> exp.DataType:
-    text = str(kind).replace("timestamp", "timestamp_ntz")
-    return exp.DataType.build("void" if kind.name == "null" else text, dialect="spark")
+    if not kind.is_nested:
+        text = {"null": "void", "timestamp": "timestamp_ntz"}.get(kind.name, str(kind))
+        return exp.DataType.build(text, dialect="spark")
+    inner: list[exp.Expr] = [_data_type_cached(part).copy() for part in kind.inner]
+    if kind.fields:
+        names = [exp.to_identifier(name, quoted=True) for name, _ in kind.fields]
+        inner = [exp.ColumnDef(this=name, kind=part) for name, part in zip(names, inner, strict=True)]
+    return exp.DataType(this=exp.DataType.Type[kind.name.upper()], expressions=inner, nested=True)

@@ -278,13 +278,34 @@ def visit_index(checker: Checker, node: exp.Expr) -> Type:
     if len(node.expressions) != 1:
         return checker.complain(node, "expression-not-allowed", "`[...]` takes one position")
     index = checker.visit(node.expressions[0])
+    if kind.entry is not None:
+        key_of_map(checker, node.expressions[0], index, kind)
+        return kind.entry[1]
     if kind.element is None:
-        return checker.complain(node, "type-mismatch", f"`[...]` needs an array, and this is {kind}")
+        fix = f"write `.{kind.fields[0][0]}` for a field" if kind.fields else ""
+        return checker.complain(node, "type-mismatch", f"`[...]` needs an array or a map, and this is {kind}", fix)
     if not index.is_integer:
         return checker.complain(
             node.expressions[0], "type-mismatch", f"a position is a whole number, and this is {index}"
         )
     return kind.element
+
+
+def key_of_map(checker: Checker, node: exp.Expr, found: Type, of: Type) -> None:
+    """Type what is looked up in a map: a literal text is read as a date, an integer widened, in place."""
+    if of.entry is None:
+        return
+    wanted = of.entry[0]
+    if wanted == DATE:
+        found = as_moment(checker, node, found, DATE)
+    if found == wanted:
+        return
+    if found != NULL and not (found.is_integer and common_type((found, wanted)) == wanted):
+        checker.complain(node, "type-mismatch", f"the keys are {wanted}, and this is {found}", f"cast it to {wanted}")
+        return
+    replacement = cast(node.copy(), wanted)
+    replacement.meta[TYPE] = wanted
+    node.replace(replacement)
 
 
 def visit_paren(checker: Checker, node: exp.Expr) -> Type:

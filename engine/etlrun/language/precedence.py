@@ -23,9 +23,9 @@ class Operators:
 
 TIGHTEST_FIRST: tuple[Operators, ...] = (
     Operators(
-        ("a.b", "a[0]"),
-        "a struct; an array and a whole number, counted from 0",
-        "the field; the element, an error where there is none",
+        ("a.b", "a[0]", "a['k']"),
+        "a struct; an array and a whole number, counted from 0; a map and a key",
+        "the field; the element, an error where there is none; the value of the key, null where there is none",
     ),
     Operators(("-a", "~a"), "a number; an integer", "the same type; `-` of the least integer is an overflow"),
     Operators(

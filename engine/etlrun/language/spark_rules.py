@@ -106,6 +106,8 @@ def _decimals(node: exp.Expr) -> exp.Expr:
 def _index(node: exp.Expr) -> exp.Expr:
     """Spark cuts a position to 32 bits, unless it is cast, and takes an element for known where only the position may be null."""
     position = node.expressions[0]
+    if kind_of(node.this).entry is not None:
+        return spark("try_element_at(_1, _2)", node.this, position)
     if whole_of(position) is not None:
         return node
     place = cast(position.copy(), INT) if kind_of(position) == BIGINT else position

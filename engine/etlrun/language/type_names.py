@@ -25,7 +25,8 @@ TYPES = {
     **dict.fromkeys(("datetime64", "timestamptz", "timestamp_ltz", "timestamp_tz", "datetime2"), "timestamp"),
     **dict.fromkeys(("date32", "date64"), "date"),
     "list": "array<string>",
-    **dict.fromkeys(("map", "dict", "record"), "struct<name: string>"),
+    "dict": "map<string, string>",
+    **dict.fromkeys(("record", "row"), "struct<name: string>"),
 }  # fmt: skip
 
 

@@ -12,7 +12,8 @@ from etlrun.contracts.source import InputFile, ReadRequest, ReadResult
 from etlrun.failures import RunFailure
 from etlrun.reading.absences import absence_notice
 from etlrun.reading.links import link_files
-from etlrun.reading.parquet_columns import FileSchema, Misfit, WantedColumn
+from etlrun.reading.parquet_columns import FileSchema, WantedColumn
+from etlrun.reading.parquet_types import Misfit
 
 if TYPE_CHECKING:
     import pyarrow.parquet

@@ -8,9 +8,10 @@ from etlrun.contracts.source import ReadRequest, ReadResult
 from etlrun.language.columns import Columns
 from etlrun.reading.framing import Framer, frame_lines
 from etlrun.reading.json_statements import patient_statement, strict_statement
+from etlrun.reading.judged_lines import read_lines
 from etlrun.reading.records import Field, read_text
 from etlrun.reading.screening import Screen
-from etlrun.reading.spellings import unsure_json
+from etlrun.reading.spellings import holds, unsure_json
 from etlrun.reading.tame_files import LineRules
 from etlrun.reading.text_files import Form
 from etlrun.reading.text_reader import text_reader
@@ -21,13 +22,17 @@ def read_json(order: ReadRequest, columns: Columns, fields: Sequence[Field], fra
 
     Raises RunFailure for a file that is cut, damaged or not readable.
     """
+    if any(holds(item.type, "map") for item in fields):  # DuckDB says of no map which keys are there twice
+        return read_lines(order, columns, lambda text: read_text(text, fields), framer)
     unsure = unsure_json(fields)
     form = Form(
         framer,
         lambda text: read_text(text, fields),
         lambda target: strict_statement(columns, fields, target),
         Screen(unsure),
-        lambda left, target: patient_statement(left, columns, fields, target),
+        None
+        if any(holds(item.type, "struct") for item in fields)
+        else lambda left, target: patient_statement(left, columns, fields, target),
         rules=LineRules(patterns=unsure) if framer is frame_lines else None,
     )
     with text_reader(order, columns) as reader:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from etlrun.contracts.source import ReadRequest, ReadResult
 from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import type_name
-from etlrun.reading.framing import Records, frame_lines
+from etlrun.reading.framing import Framer, Records, frame_lines
 from etlrun.reading.rows import INCOMING, copy_statement
 from etlrun.reading.text_files import Form, Judge
 from etlrun.reading.text_reader import text_reader
@@ -30,11 +30,11 @@ class _NoColumns:
         return lines
 
 
-def read_lines(request: ReadRequest, columns: Columns, judge: Judge) -> ReadResult:
-    """Read the files of `request`: each line is a row, blank, or broken, as `judge` says. Raises RunFailure for a file that is damaged."""
+def read_lines(request: ReadRequest, columns: Columns, judge: Judge, framer: Framer = frame_lines) -> ReadResult:
+    """Read the files of `request`: each record is a row, blank, or broken, as `judge` says. Raises RunFailure for a file that is damaged."""
     nulls = {item.name: f"CAST(NULL AS {type_name(item.type)})" for item in columns}
     every = f"SELECT *, true AS doubt FROM {INCOMING}"
-    form = Form(frame_lines, judge, lambda target: copy_statement(nulls, columns, every, target), _NoColumns())
+    form = Form(framer, judge, lambda target: copy_statement(nulls, columns, every, target), _NoColumns())
     with text_reader(request, columns) as reader:
         reader.read(request.inventory.files, form)
         return reader.read_result()

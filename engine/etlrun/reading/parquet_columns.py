@@ -13,15 +13,13 @@ from typing import TYPE_CHECKING
 
 from etlrun.contracts.engine import ABSENT, Change, FileColumn
 from etlrun.language.arrow import type_of_arrow
-from etlrun.language.columns import INTEGERS, NULL, Column, Type
-from etlrun.language.functions import as_decimal
+from etlrun.language.columns import NULL, Column, Type
+from etlrun.reading.parquet_nesting import nested_type
+from etlrun.reading.parquet_types import Misfit, fits, members_of
 
 if TYPE_CHECKING:
     import pyarrow
     import pyarrow.parquet
-
-EXACT_DIGITS = {"double": 15, "float": 6}  # decimals of so many digits come back from the binary fraction as they were
-EXACT_INTEGERS = {"double": ("tinyint", "smallint", "int"), "float": ("tinyint", "smallint")}
 
 
 @dataclass(frozen=True)
@@ -32,14 +30,6 @@ class WantedColumn:
     place: tuple[str, ...]
     is_instant: bool = False
     may_be_absent: bool = False
-
-
-class Misfit(Exception):
-    """A column of a file that is not as declared; `str()` says how, `fix` what to declare."""
-
-    def __init__(self, message: str, fix: str = "") -> None:
-        super().__init__(message)
-        self.fix = fix
 
 
 @dataclass(frozen=True)
@@ -61,8 +51,11 @@ class FileSchema:
             if not wanted.column.nullable:
                 raise Misfit(f"`{wanted.column.name}` is null in all rows, and `not null` is declared")
             return FileColumn(place, NULL)
-        kind = type_of_arrow(_without_zone(found))
         name = wanted.column.name
+        if wanted.column.type.is_nested:
+            read = nested_type(name, found, wanted.column.type, self._refuse_nested_time)
+            return FileColumn(place, read, tuple(self._null_changes(wanted, place, found)))
+        kind = type_of_arrow(_without_zone(found))
         if kind is None:
             raise Misfit(f"`{name}` is {found}, which is not read")
         changes = (*self._time_changes(wanted, place, found), *_widening(name, kind, wanted.column.type))
@@ -85,12 +78,12 @@ class FileSchema:
             if not fields:
                 return place, None
             found, names = fields[0].type, [*names, fields[0].name]
-            inside = _members(found) if _is_struct(found) else None
+            inside = members_of(found) if _is_struct(found) else None
         return tuple(names), found
 
     @cached_property
     def _members(self) -> Mapping[str, list[pyarrow.Field]]:
-        return _members(self.footer.schema_arrow)
+        return members_of(self.footer.schema_arrow)
 
     def _time_changes(self, wanted: WantedColumn, place: tuple[str, ...], found: pyarrow.DataType) -> Iterator[Change]:
         import pyarrow as pa
@@ -99,8 +92,6 @@ class FileSchema:
         if pa.types.is_date(found) and self._is_julian("legacyDateTime", 3, 0):
             yield "julian_date"
         if not pa.types.is_timestamp(found):
-            if any(_holds_times(found)):
-                self._refuse_nested_times(name, place, found)
             if wanted.is_instant:
                 raise Misfit(f"`{name}` is {type_of_arrow(found) or found}, and `timestamp utc` is declared")
             return
@@ -117,9 +108,9 @@ class FileSchema:
         if self._is_julian("legacyINT96", 3, 1) if is_int96 else found.tz and self._is_julian("legacyDateTime", 3, 0):
             yield "after_1900"
 
-    def _refuse_nested_times(self, name: str, place: tuple[str, ...], found: pyarrow.DataType) -> None:
+    def _refuse_nested_time(self, name: str, found: pyarrow.DataType) -> None:
         is_old = self._is_julian("legacyDateTime", 3, 0) or self._is_julian("legacyINT96", 3, 1)
-        if is_old or any(item.tz or item.unit == "ns" for item in _holds_times(found) if hasattr(item, "unit")):
+        if is_old or getattr(found, "tz", None) or getattr(found, "unit", "") == "ns":
             raise Misfit(f"`{name}` is {found}: such times are read from columns of their own only")
 
     def _null_changes(self, wanted: WantedColumn, place: tuple[str, ...], found: pyarrow.DataType) -> Iterator[Change]:
@@ -164,11 +155,6 @@ class FileSchema:
         return f"org.apache.spark.{mark}".encode() in file_metadata or (len(numbers) == 2 and numbers < [major, minor])
 
 
-def fits(kind: Type, declared: Type) -> bool:
-    """Whether `declared` holds every value of `kind`, without a look at them."""
-    return kind == declared or _holds_integers(kind, declared) or _holds_fractions(kind, declared)
-
-
 def _widening(name: str, kind: Type, declared: Type) -> Iterator[Change]:
     """What lets `declared` hold the values of `kind`. Raises Misfit where it cannot hold all of them."""
     if fits(kind, declared):
@@ -177,28 +163,6 @@ def _widening(name: str, kind: Type, declared: Type) -> Iterator[Change]:
         yield "fits_double"
         return
     raise Misfit(f"`{name}` is {kind}, and {declared} is declared")
-
-
-def _holds_integers(kind: Type, declared: Type) -> bool:
-    if kind.is_integer and declared.is_integer:
-        return INTEGERS.index(kind.name) <= INTEGERS.index(declared.name)
-    return kind.is_integer and kind.name in EXACT_INTEGERS.get(declared.name, ())
-
-
-def _holds_fractions(kind: Type, declared: Type) -> bool:
-    if declared.name == "decimal" and (kind.is_integer or kind.name == "decimal"):
-        exact = as_decimal(kind)
-        return exact.scale <= declared.scale and exact.precision - exact.scale <= declared.precision - declared.scale
-    if kind.name == "decimal":
-        return kind.precision <= EXACT_DIGITS.get(declared.name, 0)
-    return (kind.name, declared.name) == ("float", "double")
-
-
-def _members(fields: pyarrow.Schema | pyarrow.StructType) -> dict[str, list[pyarrow.Field]]:
-    found: dict[str, list[pyarrow.Field]] = {}
-    for field in fields:
-        found.setdefault(field.name.lower(), []).append(field)
-    return found
 
 
 def _without_zone(found: pyarrow.DataType) -> pyarrow.DataType:
@@ -223,14 +187,3 @@ def _is_list(found: pyarrow.DataType) -> bool:
     import pyarrow as pa
 
     return bool(pa.types.is_list(found) or pa.types.is_large_list(found) or pa.types.is_fixed_size_list(found))
-
-
-def _holds_times(found: pyarrow.DataType) -> Iterator[pyarrow.DataType]:
-    """The dates and timestamps inside arrays and structs."""
-    import pyarrow as pa
-
-    for index in range(found.num_fields):
-        inner = found.field(index).type
-        if pa.types.is_date(inner) or pa.types.is_timestamp(inner):
-            yield inner
-        yield from _holds_times(inner)

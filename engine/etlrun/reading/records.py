@@ -127,15 +127,20 @@ def _follow(found: Any, field: Field) -> Any:
             return None
         if not isinstance(found, _Object):
             raise BrokenRecordError(f"`{shown}` is {_kind_of(found)}, and an object is expected")
-        if name in found.twice:
-            raise BrokenRecordError(f"the key `{name}` is there twice")
-        if name not in found:
-            variant = next((other for other in found if other.lower() == name.lower()), None)
-            if variant is not None:
-                raise BrokenRecordError(f"the key is spelled `{variant}`, and `{name}` is declared")
-            return None
-        found = found[name]
+        found = _member(found, name)
     return found
+
+
+def _member(found: _Object, name: str) -> Any:
+    """The value of a key; None where it is absent. Raises BrokenRecordError where it is there twice or only in other case."""
+    if name in found.twice:
+        raise BrokenRecordError(f"the key `{name}` is there twice")
+    if name not in found:
+        variant = next((other for other in found if other.lower() == name.lower()), None)
+        if variant is not None:
+            raise BrokenRecordError(f"the key is spelled `{variant}`, and `{name}` is declared")
+        return None
+    return found[name]
 
 
 def _checked(value: Any, field: Field) -> Any:
@@ -145,7 +150,8 @@ def _checked(value: Any, field: Field) -> Any:
     try:
         return read(value, field.type)
     except _MisfitError as misfit:
-        raise BrokenRecordError(f"`{field.name}` is {_shown(value)}, and {_expected(misfit, field.type)}") from None
+        place, found, kind = misfit.place, misfit.found if misfit.kind else value, misfit.kind or field.type
+        raise BrokenRecordError(f"`{field.name}{place}` is {_shown(found)}, and {_expected(misfit, kind)}") from None
 
 
 def _checked_text(value: str | None, field: Field) -> Any:
@@ -173,7 +179,18 @@ def _expected(misfit: _MisfitError, kind: Type) -> str:
 
 
 class _MisfitError(ValueError):
-    """A value of another kind than the column's."""
+    """A value of another kind than the column's, or one inside it: `place` leads there, `found` is that value and `kind` its type."""
+
+    place = ""
+    found: Any = None
+    kind: Type | None = None
+
+    def inside(self, place: str, found: Any, kind: Type) -> _MisfitError:
+        """The same misfit, seen from the value around it."""
+        if self.kind is None:
+            self.found, self.kind = found, kind
+        self.place = place + self.place
+        return self
 
 
 def _string(value: Any, kind: Type) -> str:
@@ -219,7 +236,40 @@ def _array(value: Any, kind: Type) -> list[Any]:
         raise _MisfitError
     element = kind.element
     assert element is not None
-    return [None if item is None else _VALUES[element.name](item, element) for item in value]
+    return [_inside(item, element, f"[{index}]") for index, item in enumerate(value)]
+
+
+def _struct(value: Any, kind: Type) -> dict[str, Any]:
+    if not isinstance(value, _Object):
+        raise _MisfitError
+    return {name: _inside(_member(value, name), inner, f".{name}") for name, inner in kind.fields}
+
+
+def _map(value: Any, kind: Type) -> list[tuple[Any, Any]]:
+    """The members in the order of the text, as Arrow takes a map."""
+    if not isinstance(value, _Object):
+        raise _MisfitError
+    if value.twice:
+        raise BrokenRecordError(f"the key `{min(value.twice)}` is there twice")
+    assert kind.entry is not None
+    key, inner = kind.entry
+    found: dict[Any, Any] = {}
+    for name, item in value.items():
+        read = _inside(JsonNumber(name) if key.name in RANGES else name, key, "[key]")
+        if read in found:  # `1` and `01` are one number
+            raise _MisfitError("one spelling of each key").inside("[key]", name, key)
+        found[read] = _inside(item, inner, f"[{_shown(name)}]")
+    return list(found.items())
+
+
+def _inside(value: Any, kind: Type, place: str) -> Any:
+    """A value inside another; `place` leads to it from there."""
+    if value is None:
+        return None
+    try:
+        return _VALUES.get(kind.name, _from_text)(value, kind)
+    except _MisfitError as misfit:
+        raise misfit.inside(place, value, kind) from None
 
 
 def _from_text(value: Any, kind: Type) -> Any:
@@ -269,6 +319,8 @@ _VALUES: dict[str, Callable[[Any, Type], Any]] = {
     "float": _fraction,
     "boolean": _truth,
     "array": _array,
+    "struct": _struct,
+    "map": _map,
 }
 
 

@@ -6,17 +6,22 @@ import re
 from collections.abc import Sequence
 
 from etlrun.language.columns import Type
-from etlrun.language.duckdb_words import text, type_name
+from etlrun.language.duckdb_words import name, text, type_name
 from etlrun.reading.records import DATE, RANGES, TIMESTAMP, Field
 
 # A number in a text column keeps its spelling, which DuckDB does not; a text that looks like such a number is asked about too.
 _RESPELT = text(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
 
-def leaf_shape(kind: Type) -> str | list[str]:
+Shape = str | list["Shape"] | dict[str, "Shape"]
+
+
+def leaf_shape(kind: Type) -> Shape:
     """The type under which DuckDB's JSON reader hands a value over: text unescaped, everything else as it is spelled."""
-    if kind.name == "array" and kind.element is not None:
-        return [str(leaf_shape(kind.element))]
+    if kind.element is not None:
+        return [leaf_shape(kind.element)]
+    if kind.fields:
+        return {name: leaf_shape(inner) for name, inner in kind.fields}
     return "VARCHAR" if kind.name in ("string", "date", "timestamp", "decimal") else "JSON"
 
 
@@ -29,8 +34,15 @@ def unsure_json(fields: Sequence[Field]) -> tuple[str, ...]:
     Each starts with one certain character: RE2 finds that many times faster than the first of several.
     """
     keys = "|".join(sorted({re.escape(item.path[-1]) for item in fields if item.type.name == "decimal"}))
-    decimals = (rf'"(?:{keys})"\s*:\s*-?{_UNCERTAIN}', _ESCAPED_KEY) if keys else ()
+    decimals: tuple[str, ...] = (rf'"(?:{keys})"\s*:\s*-?{_UNCERTAIN}', _ESCAPED_KEY) if keys else ()
+    if any(item.type.is_nested and holds(item.type, "decimal") for item in fields):
+        decimals = (rf":\s*-?{_UNCERTAIN}", rf"\[\s*-?{_UNCERTAIN}", rf",\s*-?{_UNCERTAIN}")
     return rf",\s*(?:[}}\]]|{_NO_NUMBER})", rf":\s*{_NO_NUMBER}", rf"\[\s*{_NO_NUMBER}", *decimals
+
+
+def holds(kind: Type, name: str) -> bool:
+    """Whether a type is one of that name, or holds one at any depth."""
+    return kind.name == name or any(holds(inner, name) for inner in kind.inner)
 
 
 _NO_NUMBER = r"(?:-?(?i:nan|inf|infinity)|-0)\s*[,}\]]"
@@ -48,9 +60,14 @@ def value_of(value: str, kind: Type) -> str:
     """The typed value; null where it is doubtful."""
     if kind.name == "string":
         return value
-    if kind.name == "array":
-        assert kind.element is not None
-        return f"TRY_CAST({value} AS {type_name(kind)})" if kind.element.name != "string" else value
+    if kind.element is not None:
+        item = _item(kind)
+        if kind.element.name == "string":
+            return value
+        return f"list_transform({value}, lambda {item}: {value_of(item, kind.element)})"
+    if kind.fields:
+        members = (f"{name(field)} := {value_of(f'{value}.{name(field)}', inner)}" for field, inner in kind.fields)
+        return f"CASE WHEN {value} IS NOT NULL THEN struct_pack({', '.join(members)}) END"
     return _cast(f"CAST({value} AS VARCHAR)", kind)
 
 
@@ -69,14 +86,24 @@ def _misfits(value: str, typed: str, kind: Type) -> str:
         return f"({typed} IS NULL OR NOT isfinite({typed}))"
     if kind.name == "boolean":
         return f"({spelled} NOT IN ('true', 'false'))"
-    if kind.name == "array" and kind.element is not None:
-        misfit = _misfits("item", value_of("item", kind.element), kind.element)
-        return f"(len(list_filter({value}, lambda item: coalesce({misfit}, false))) > 0)"
+    if kind.element is not None:
+        item = _item(kind)
+        misfit = _misfits(item, value_of(item, kind.element), kind.element)
+        return f"(len(list_filter({value}, lambda {item}: {item} IS NOT NULL AND coalesce({misfit}, false))) > 0)"
+    if kind.fields:
+        members = [(f"{value}.{name(field)}", inner) for field, inner in kind.fields]
+        broken = (f"({part} IS NOT NULL AND {_misfits(part, value_of(part, inner), inner)})" for part, inner in members)
+        return f"({' OR '.join(broken)})"
     if kind.name == "decimal":
         fraction = rf"(\.[0-9]{{1,{kind.scale}}})?" if kind.scale else ""
         return f"(NOT regexp_full_match({value}, {text('-?[0-9]+' + fraction)}) OR {typed} IS NULL)"
     pattern = DATE if kind.name == "date" else TIMESTAMP
     return f"(NOT regexp_full_match({value}, {text(pattern)}) OR {typed} IS NULL)"
+
+
+def _item(kind: Type) -> str:
+    """The name of an element: another one at each level, so that none hides the one around it."""
+    return f"item{str(kind).count('<')}"
 
 
 def _may_be_nested(value: str) -> str:

@@ -70,6 +70,8 @@ def is_same(one: Any, other: Any, kind: Type) -> bool:
         return math.isclose(one, other, rel_tol=CLOSE[kind.name], abs_tol=NEAR_ZERO)
     if kind.element is not None:
         return len(one) == len(other) and all(is_same(here, there, kind.element) for here, there in zip(one, other))
+    if kind.entry is not None:
+        return one.keys() == other.keys() and all(is_same(one[key], other[key], kind.entry[1]) for key in one)
     if kind.name == "struct":
         return all(is_same(one[name], other[name], inner) for name, inner in kind.fields)
     return bool(one == other)

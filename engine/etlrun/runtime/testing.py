@@ -149,7 +149,7 @@ def _differences(case: CheckedCase, in_memory_run: InMemoryRun) -> Iterator[Diff
     for name, expected in case.expected.items():
         table = in_memory_run.rows(name).select(list(expected.columns.names))
         rows = (
-            zip(*(column.to_pylist() for column in table.columns), strict=True)
+            zip(*(column.to_pylist(maps_as_pydicts="strict") for column in table.columns), strict=True)
             if table.num_columns
             else [()] * table.num_rows
         )

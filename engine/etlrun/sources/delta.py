@@ -141,7 +141,7 @@ class Delta(Source):
 
 
 def _misfits(columns: Columns, there: Columns) -> Iterator[str]:
-    from etlrun.reading.parquet_columns import fits
+    from etlrun.reading.parquet_types import fits
 
     for item in columns:
         found = there.get(item.name)

@@ -6,6 +6,10 @@ case. A number or truth value in a text column becomes its text; a key that is a
 With `format: array` each element is read like a line, wherever its line ends are; a file that is not one whole array is refused. Files
 may be compressed: names that end in `.gz`, `.zst` or `.bz2`.
 
+Objects and lists can be columns, too: `array<struct<sku string, qty int>>`, `struct<name string>`, `map<string, int>`. A struct reads the
+keys that it names, and a map all of them, in their order; a value inside that is not of its type makes the line broken, as one at the top does.
+YAML takes a type with `: ` in quotes only, so that colon may be left out. A field with an odd name stands in backticks.
+
 `key: [id]` says which columns tell rows apart. Steps that need a total order then ask for no more than the key, a `join` by it matches one
 row, and every run verifies it (nulls are equal there): where two rows share it nothing is published.
 
@@ -20,20 +24,22 @@ sources:
         contract: string not null
         seconds: bigint
         mac: {path: device.mac, type: string}
+        seen: {path: items, type: "array<struct<name: string, seconds: int>>"}
 ```
 
 ```json data/views/20220401.json
-{"_source": {"contract": "C1", "seconds": 60, "device": {"mac": "00:1A"}, "os": "x"}}
+{"_source": {"contract": "C1", "seconds": 60, "device": {"mac": "00:1A"}, "items": [{"name": "a", "seconds": 9}, {"name": "b"}]}}
 {"_source": {"contract": "C2", "seconds": "60"}}
 
-{"_source": {"contract": "C3"}}
+{"_source": {"contract": "C3", "items": []}}
+{"_source": {"contract": "C4", "items": [{"seconds": "9"}]}}
 ```
 
 ```read
-views: 2 rows, 1 broken, 1 blank
-| contract | seconds | mac   | date       |
-| C1       | 60      | 00:1A | 2022-04-01 |
-| C3       | null    | null  | 2022-04-01 |
+views: 2 rows, 2 broken, 1 blank
+| contract | seconds | mac   | seen                                                  | date       |
+| C1       | 60      | 00:1A | [{name: a, seconds: 9}, {name: b, seconds: null}]     | 2022-04-01 |
+| C3       | null    | null  | []                                                    | 2022-04-01 |
 ```
 """
 
@@ -43,8 +49,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from etlrun.contracts.source import ReadRequest, ReadResult
-from etlrun.language.columns import Column, Columns, Type
+from etlrun.language.columns import Column, Columns
 from etlrun.reading.source import DeclaredColumn, TextSource, declared_fields
+from etlrun.reading.spellings import holds
 from etlrun.spec.fields import key
 from etlrun.spec.scope import Scope
 
@@ -61,8 +68,8 @@ class Json(TextSource):
     )
 
     def verify_type(self, name: str, declared: DeclaredColumn, column: Column, scope: Scope) -> None:
-        if not _is_readable(column.type):
-            fix = "declare its members as columns with a `path`" if column.type.name == "struct" else ""
+        if holds(column.type, "binary"):
+            fix = "declare it as string"
             scope.error(("columns", name), "type-mismatch", f"a JSON value is not read as {column.type}", fix)
 
     def explain(self, head: bytes) -> tuple[str, str] | None:
@@ -78,9 +85,3 @@ class Json(TextSource):
         record = tuple(self.record.split(".")) if self.record else ()
         framer = frame_elements if self.format == "array" else frame_lines
         return read_json(request, columns, declared_fields(self, columns, record), framer)
-
-
-def _is_readable(kind: Type) -> bool:
-    if kind.name == "array":
-        return kind.element is not None and kind.element.name in ("string", "bigint", "double", "boolean")
-    return kind.name not in ("struct", "binary")

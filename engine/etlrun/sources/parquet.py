@@ -5,7 +5,9 @@ that does not fit stops the run before any work, and every such file is named. A
 and an unsigned bigint is a decimal(20,0). Names compare without case. Columns that are not declared are not read; a folder named
 `column=value` adds none.
 
-`path: device.mac` reads a member of a struct. A column with `optional: true` is null in files that lack it, and a line says how many do.
+Arrays, structs and maps are columns as they are: `array<struct<sku string, qty int>>`. Of a struct only the declared fields are read, and
+each fits as a column would; files must have them. `path: device.mac` reads a field of a struct as a column. A column with
+`optional: true` is null in files that lack it, and a line says how many do.
 
 A `timestamp` is a clock without a zone. Files may hold instants instead (`isAdjustedToUTC`, and the INT96 of Spark and Hive): declare
 those as `timestamp utc`, and the column is their clock in UTC.

@@ -11,7 +11,7 @@ from typing import Any
 
 from jsonschema import Draft7Validator
 
-from etlrun.language.columns import SCALARS, SPELLINGS
+from etlrun.language.columns import NESTED, SCALARS, SPELLINGS
 from etlrun.spec.fields import Schema
 from etlrun.spec.located import parse_document
 from etlrun.spec.registry import FAMILIES
@@ -126,10 +126,12 @@ _USUAL_TYPES = [
     *(f"{name}(18,2)" if name == "decimal" else name for name in SCALARS),
     "array<string>",
     "struct<name: string>",
+    "array<struct<name: string>>",
+    "map<string, string>",
     "string not null",
 ]
 _SIMPLE = "|".join(_any_case(name) for name in (*SCALARS, *SPELLINGS))
-_NESTED = "|".join(_any_case(name) for name in ("array", "struct"))
+_NESTED = "|".join(_any_case(name) for name in NESTED)
 _UTC = rf"{_any_case('timestamp')}\s+{_any_case('utc')}"
 _TYPE = rf"{_UTC}|({_SIMPLE})(\s*\(\s*\d+\s*(,\s*\d+\s*)?\))?|({_NESTED})\s*<.+>"
 _NOT_NULL = rf"(\s+{_any_case('not')}\s+{_any_case('null')})?"

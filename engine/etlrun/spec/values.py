@@ -38,6 +38,8 @@ class ValueReader:
             return self._array(value, where, kind.element)
         if kind.name == "struct":
             return self._struct(value, where, kind)
+        if kind.entry is not None:
+            return self._map(value, where, kind.entry)
         if isinstance(value, (list, dict)):
             shown = "a list" if isinstance(value, list) else "a mapping"
             return self._complain(where, f"a value of type {kind} is expected here, not {shown}")
@@ -72,6 +74,21 @@ class ValueReader:
                     self.document.diagnose_key(inside, "unknown-column", f"the struct has no field `{name}`", fix)
                 )
         return {name: self.read(value.get(name), (*where, name), inner) for name, inner in kind.fields}
+
+    def _map(self, value: Any, where: Keys, entry: tuple[Type, Type]) -> dict[Any, Any] | None:
+        key, inner = entry
+        if not isinstance(value, dict):
+            self._complain(where, f"a mapping of {key} to {inner} is expected here", "write `{a: 1, b: 2}`")
+            return None
+        found = {}
+        for name, item in value.items():
+            try:
+                read = READERS[key.name](str(name), key)
+            except ValueTextError as error:
+                self.problems.append(self.document.diagnose_key((*where, name), "type-mismatch", str(error), error.fix))
+                continue
+            found[read] = self.read(item, (*where, name), inner)
+        return found
 
     def _complain(self, where: Keys, message: str, fix: str = "") -> None:
         self.problems.append(self.document.diagnose(where, "type-mismatch", message, fix))
@@ -167,7 +184,7 @@ def value_text(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(value_text(item) for item in value) + "]"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_text(name)}: {value_text(item)}" for name, item in value.items()) + "}"
+        return "{" + ", ".join(f"{value_text(name)}: {value_text(item)}" for name, item in value.items()) + "}"
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, float):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from etlrun.engines._file_values import SPARK, passed
 from etlrun.engines._spark.errors import translated, translated_java
 from etlrun.engines._spark.lost import FEW_TRIES, connection_errors, in_touch, is_lost, set_retries
 from etlrun.language.arrow import arrow_schema
-from etlrun.language.columns import NULL, Column, Columns, Type
+from etlrun.language.columns import BIGINT, NULL, Column, Columns, Type, array, mapping, struct
 from etlrun.reading.links import as_damaged_file
 
 if TYPE_CHECKING:
@@ -60,8 +60,12 @@ class SparkSessionAtWork(EngineSession):
 
     def _linked_frame(self, columns: Columns, part: LinkedFiles) -> DataFrame:
         """The files in one scan. With a schema no job is needed to find one; the day is the name of a file's folder."""
-        reader = self.spark.read.options(**READING, basePath=_address(part.folder)).schema(_linked_schema(part))
-        values = (_linked_value(item, column) for item, column in zip(columns, part.columns, strict=True))
+        read = _linked_schema(part)
+        schema = ", ".join(f"{_quoted(name)} {_type_text(kind)}" for name, kind in read.items())
+        reader = self.spark.read.options(**READING, basePath=_address(part.folder)).schema(
+            schema or "`__etlrun_none` string"
+        )
+        values = (_linked_value(item, column, read) for item, column in zip(columns, part.columns, strict=True))
         return reader.parquet(_pattern(part.folder)).selectExpr(*values)
 
     @in_touch()
@@ -134,10 +138,14 @@ def _typed(value: str, item: Column) -> str:
     return f"CAST({value} AS {_type_text(item.type)}) AS {_quoted(item.name)}"
 
 
-def _linked_value(item: Column, column: FileColumn) -> str:
+def _linked_value(item: Column, column: FileColumn, read: Mapping[str, Type]) -> str:
     if column.type == NULL:
         return _typed("NULL", item)
-    return _typed(passed(".".join(map(_quoted, column.place)), item.name, column.changes, SPARK), item)
+    kind = read[column.place[0]]
+    for member in column.place[1:]:
+        kind = dict(kind.fields)[member]
+    value = _member(".".join(map(_quoted, column.place)), kind, _type_in_file(column))
+    return _typed(passed(value, item.name, column.changes, SPARK), item)
 
 
 def _schema(columns: Columns, part: ParquetFiles) -> str:
@@ -146,40 +154,50 @@ def _schema(columns: Columns, part: ParquetFiles) -> str:
     return ", ".join([*kinds, *([f"{_quoted(part.marker)} string"] if part.marker else [])])
 
 
-Members = dict[str, "str | Members"]
-
-
-def _linked_schema(part: LinkedFiles) -> str:
-    """What is read of the files of others as Spark's DDL: of a struct only the members that are declared."""
-    top: Members = {}
+def _linked_schema(part: LinkedFiles) -> Mapping[str, Type]:
+    """What is read of the files of others, by column: of a struct only the members that some column reads."""
+    top: dict[str, Type] = {}
     for column in part.columns:
         if column.type != NULL:
-            _add_member(top, column.place, _type_in_file(column))
-    return (
-        ", ".join(f"{_quoted(name)} {_member_text(inner)}" for name, inner in top.items()) or "`__etlrun_none` string"
-    )
+            kind = _type_in_file(column)
+            for member in reversed(column.place[1:]):
+                kind = struct((member, kind))
+            name = column.place[0]
+            top[name] = _merged(top[name], kind) if name in top else kind
+    return top
 
 
-def _add_member(top: Members, place: tuple[str, ...], kind: str) -> None:
-    """Add a column; a struct that is read whole holds its members already."""
-    for name in place[:-1]:
-        inside = top.setdefault(name, {})
-        if isinstance(inside, str):
-            return
-        top = inside
-    top[place[-1]] = kind
+def _merged(one: Type, other: Type) -> Type:
+    """A type that has the members of both."""
+    if one.element is not None and other.element is not None:
+        return array(_merged(one.element, other.element))
+    if one.entry is not None and other.entry is not None:
+        return mapping(one.entry[0], _merged(one.entry[1], other.entry[1]))
+    known = dict(one.fields)
+    for name, kind in other.fields:
+        known[name] = _merged(known[name], kind) if name in known else kind
+    return struct(*known.items()) if known else one
 
 
-def _member_text(inner: str | Members) -> str:
-    if isinstance(inner, str):
-        return inner
-    return "struct<" + ", ".join(f"{_quoted(name)}: {_member_text(kind)}" for name, kind in inner.items()) + ">"
+def _member(value: str, read: Type, wanted: Type) -> str:
+    """A value that is read as one type, with the members of another only: a cast goes by their places."""
+    if read == wanted:
+        return value
+    if read.element is not None and wanted.element is not None:
+        return f"transform({value}, x -> {_member('x', read.element, wanted.element)})"
+    if read.entry is not None and wanted.entry is not None:
+        return f"transform_values({value}, (k, x) -> {_member('x', read.entry[1], wanted.entry[1])})"
+    kinds = dict(read.fields)
+    members = [
+        f"{_member(f'{value}.{_quoted(name)}', kinds[name], kind)} AS {_quoted(name)}" for name, kind in wanted.fields
+    ]
+    return f"CASE WHEN {value} IS NOT NULL THEN struct({', '.join(members)}) END"
 
 
-def _type_in_file(column: FileColumn) -> str:
+def _type_in_file(column: FileColumn) -> Type:
     if "nanoseconds" in column.changes:
-        return "bigint"
-    return "timestamp_ltz" if "instant" in column.changes else _type_text(column.type)
+        return BIGINT
+    return Type("timestamp_ltz") if "instant" in column.changes else column.type
 
 
 def _address(path: str | Path) -> str:
@@ -200,6 +218,8 @@ def _type_text(kind: Type) -> str:
     """A type as Spark's DDL."""
     if kind.element is not None:
         return f"array<{_type_text(kind.element)}>"
+    if kind.entry is not None:
+        return f"map<{', '.join(map(_type_text, kind.entry))}>"
     if kind.name == "struct":
         return "struct<" + ", ".join(f"{_quoted(name)}: {_type_text(inner)}" for name, inner in kind.fields) + ">"
     return "timestamp_ntz" if kind.name == "timestamp" else str(kind)

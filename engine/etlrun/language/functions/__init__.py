@@ -8,6 +8,7 @@ from etlrun.language.functions.conditionals import CONDITIONALS
 from etlrun.language.functions.dates import DATES
 from etlrun.language.functions.division import DIVISION
 from etlrun.language.functions.function import ArgumentProblem, Function, as_decimal, common_type
+from etlrun.language.functions.maps import MAPS
 from etlrun.language.functions.matching import MATCHING
 from etlrun.language.functions.numbers import NUMBERS
 from etlrun.language.functions.statistics import STATISTICS
@@ -19,6 +20,7 @@ SUBJECTS: dict[str, tuple[Function, ...]] = {
     "arrays": ARRAYS,
     "conditionals": CONDITIONALS,
     "dates": DATES,
+    "maps": MAPS,
     "matching": MATCHING,
     "numbers": NUMBERS + DIVISION,
     "statistics": STATISTICS,

@@ -34,7 +34,7 @@ class Function:
     """One row of the table.
 
     `takes` names the kind of each argument: string, integer, numeric, boolean, date, timestamp, moment (date or
-    timestamp), array, orderable, any, element (of the array before it), or `same` (the common type of all `same`
+    timestamp), array, map, orderable, any, element (of the array before it), key (of the map before it), or `same` (the common type of all `same`
     arguments). A trailing `?` makes an argument optional, a trailing `*` lets it repeat, a leading `=` needs a literal.
     `spark` and `duckdb` are templates in the engine's own SQL, or functions of (arguments, types) to a tree; an absent
     one means the same name with the same arguments. With `recast`, DuckDB's result is cast to the type of the row.
