@@ -217,6 +217,33 @@ def test_members_of_structs_have_paths(read: Read, write: Any, tmp_path: Path) -
     assert "there is no column `s.q`" in refused(tmp_path, {"v": {"type": "int", "path": "s.q"}})
 
 
+def test_of_a_nested_column_only_declared_fields_are_read(read: Read, write: Any, tmp_path: Path) -> None:
+    sku = pa.struct([("Sku", pa.string()), ("more", pa.time64("us")), ("qty", pa.int16())])
+    kind = pa.struct(
+        [("items", pa.list_(sku)), ("m", pa.map_(pa.string(), pa.struct([("z", pa.int32()), ("y", pa.int8())])))]
+    )
+    write(
+        "a.parquet",
+        [{"items": [{"Sku": "A", "qty": 2}, None], "m": [("k", {"z": 1, "y": 2})]}, {"items": [], "m": []}, None],
+        kind,
+    )
+    columns = {
+        "q": {"type": "array<struct<qty: bigint>>", "path": "v.items"},
+        "s": {"type": "array<struct<qty: int, sku: string>>", "path": "v.items"},
+        "m": {"type": "map<string, struct<y: int>>", "path": "v.m"},
+        "v": "struct<m: map<string, struct<z: int>>>",
+    }
+    first = ([{"qty": 2}, None], [{"qty": 2, "sku": "A"}, None], [("k", {"y": 2})], {"m": [("k", {"z": 1})]})
+    assert read(columns) == sorted([first, ([], [], [], {"m": []}), (None, None, None, None)], key=repr)
+    assert "there is no `v.items[].zz`" in refused(tmp_path, {"v": "struct<items: array<struct<zz: int>>>"})
+    assert "`v.items[].qty` is smallint, and string is declared" in refused(
+        tmp_path, {"v": "struct<items: array<struct<qty: string>>>"}
+    )
+    assert "`v.items[].more` is time64[us], and string is declared" in refused(
+        tmp_path, {"v": "struct<items: array<struct<more: string>>>"}
+    )
+
+
 def test_names_that_differ_in_case_are_refused(write: Any, tmp_path: Path) -> None:
     write("a.parquet", pa.table({"v": [1], "V": [2]}))
     assert "`v` is there twice, in different case" in refused(tmp_path, {"v": "bigint"})
