@@ -332,18 +332,21 @@ RUN_CODES: dict[str, Code] = {
         "the URL is misspelt, or `endpoint` or `region` lead to another store",
         "correct the URL, or make the bucket",
         1,
+        can_resume=True,
     ),
     "storage-refused": Code(
         "a store refuses access",
         "the identity of the run is another than expected, has expired, or lacks a right",
         "correct the credentials under `storage:`, or give the identity the right that the page of the storage names",
         1,
+        can_resume=True,
     ),
     "storage-failed": Code(
         "a store gives no good answer, after it was asked several times",
         "the network, the `endpoint` or the `region` is wrong, or the store is overloaded",
         "run again when the store answers",
         1,
+        can_resume=True,
     ),
     "unreadable-file": Code(
         "a file or folder cannot be read",

@@ -111,6 +111,7 @@ class Bench:
             self.project.folder,
             self.checked.scope(self.checked.pipeline.sinks["out"].where),
             database_writer(self.checked.project, self.checked.profile),
+            scratch=self.project.folder / "scratch",
         )
 
     def publish(self, publication: Publication) -> int:

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
-from object_server import ObjectServer, object_server
-from projects import Project, Result
+from store_projects import FILES, Lake, lines
 
 LOGS = """sources:
   logs:
@@ -30,59 +23,6 @@ steps:
 sinks:
   per_day: {table: {connection: warehouse, table: per_day, from: per, write: replace}}
 """
-FILES = """sources:
-  s: {KIND: {path: "PATH", columns: {c: string, s: bigint}}}
-sinks:
-  out: {files: {from: s, path: out.csv}}
-"""
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[ObjectServer]:
-    with object_server() as found:
-        yield found
-
-
-@dataclass(frozen=True)
-class Lake:
-    """A project that reads a bucket of its own."""
-
-    server: ObjectServer
-    project: Project
-    bucket: str
-
-    def put(self, key: str, text: str) -> None:
-        content = text.encode()
-        self.server.put(self.bucket, key, gzip.compress(content) if key.endswith(".gz") else content)
-
-    def run(self, *arguments: str) -> Result:
-        return self.project.run(*arguments, LAKE_KEY="key", LAKE_SECRET="secret")
-
-    def files(self, path: str, kind: str = "json") -> str:
-        """A pipeline of one source at `path` of the bucket."""
-        return self.project.pipeline(FILES.replace("PATH", f"s3://{self.bucket}/{path}").replace("KIND", kind), "files")
-
-    def rows(self) -> list[str]:
-        return (self.project.folder / "out.csv").read_text().splitlines()[1:]
-
-
-@pytest.fixture
-def lake(server: ObjectServer, tmp_path: Path) -> Iterator[Lake]:
-    bucket = re.sub(r"[^a-z0-9]+", "-", f"lake{tmp_path.name}".lower())[:60].rstrip("-")
-    server.make_bucket(bucket)
-    project = Project(tmp_path)
-    settings = f"s3: {{endpoint: '{server.url}', region: us-east-1, access_key: '${{LAKE_KEY}}', secret_key: '${{LAKE_SECRET}}'}}"
-    project.write(
-        "etlrun.yaml",
-        f"storage: {{s3://{bucket}: {{{settings}}}}}\n"
-        "profiles: {fast: {engine: {duckdb: {threads: 2}}, connections: {warehouse: {duckdb: warehouse.duckdb}}}}\n",
-    )
-    yield Lake(server, project, bucket)
-    server.fail({})
-
-
-def lines(*rows: tuple[str, object]) -> str:
-    return "".join(json.dumps({"c": c, "s": s}) + "\n" for c, s in rows)
 
 
 def test_days_of_logs_are_read_skipped_added_to_and_corrected(lake: Lake) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import posixpath
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,11 @@ from etlrun.contracts.connection import Database, Load, may_lose
 from etlrun.failures import NO_ROOM, RunFailure
 from etlrun.language.columns import Columns
 from etlrun.spec.fields import Described
-from etlrun.spec.paths import path_inside
+from etlrun.spec.paths import OUTSIDE, fix_of_url, path_inside
 from etlrun.spec.scope import Scope
+from etlrun.spec.urls import UrlError, is_url, read_url
 from etlrun.stopping import cancelling, finishing
+from etlrun.storage.stores import Stores
 
 if TYPE_CHECKING:
     import duckdb
@@ -77,8 +80,8 @@ class Sink(Described):
 class Publication:
     """A relation to publish: its columns, its Parquet files with the number and checksum of their rows, and the run it belongs to.
 
-    `open_database` opens a connection of the profile for writing. Before anything is computed the files are empty. `query` is what a view
-    is made of.
+    `open_database` opens a connection of the profile for writing, `stores` the store of a URL; `scratch` is a folder of the run, which may not be
+    there yet, for what is written before it moves. Before anything is computed the files are empty. `query` is what a view is made of.
     """
 
     sink: str
@@ -94,6 +97,8 @@ class Publication:
     scope: Scope
     open_database: Callable[[str], Database]
     query: str = ""
+    stores: Stores = field(default_factory=Stores)
+    scratch: Path = field(kw_only=True)
 
 
 def misfit(what: str, connection: str, load: Load, problems: Sequence[tuple[str, str]]) -> RunFailure:
@@ -107,6 +112,32 @@ def misfit(what: str, connection: str, load: Load, problems: Sequence[tuple[str,
         f"the {what} `{load.table}` of `{connection}` does not fit: {why}",
         f"run: {statements} `etlrun migrate {load.pipeline} --apply{loss}` does it",
     )
+
+
+def verify_place(path: str, scope: Scope) -> None:
+    """Report to `scope` a key `path` that names no place where sinks write: inside the project, or in a store that `storage` names."""
+    if not is_url(path):
+        if path_inside(scope.root, path) is None:
+            scope.error("path", "file-unreadable", OUTSIDE, "choose a path inside it")
+        return
+    try:
+        url = read_url(path)
+    except UrlError as error:
+        scope.error("path", "wrong-value", str(error), error.fix)
+        return
+    if not url.key:
+        scope.error("path", "wrong-value", "the URL names a whole bucket", f"add the name of a folder: `{url}/NAME`")
+    elif not scope.places.may_write(url):
+        message = "the URL is in no store that etlrun.yaml names under `storage`"
+        scope.error("path", "path-outside", message, fix_of_url(url.parent))
+
+
+def canonical_place(path: str) -> str:
+    """A path or URL in the form that is the same for all that lead to one place."""
+    if is_url(path):
+        with suppress(UrlError):
+            return str(read_url(path))
+    return posixpath.normpath(path)
 
 
 def published_file(root: Path, path: str) -> Path:

@@ -16,6 +16,7 @@ from etlrun.spec.dates import Days
 from etlrun.spec.fields import Described
 from etlrun.spec.paths import Places
 from etlrun.spec.scope import Scope
+from etlrun.storage.stores import Stores
 
 if TYPE_CHECKING:
     import duckdb
@@ -42,7 +43,7 @@ class Source(Described):
         """The connection, and the name in lower case, of the table that it reads; None for a source that reads files."""
         return None
 
-    def state(self) -> str:
+    def state(self, stores: Stores) -> str:
         """What of a table without a ledger there is now, so that a later run sees a change; empty for other sources. Raises RunFailure."""
         return ""
 
@@ -62,7 +63,7 @@ class Source(Described):
         """The rows of a source that reads nothing; None for one that reads files or a table."""
         return None
 
-    def look_ahead(self, columns: Columns, open_database: Callable[[str], Database]) -> None:
+    def look_ahead(self, columns: Columns, open_database: Callable[[str], Database], stores: Stores) -> None:
         """Raises RunFailure, before anything is read, for what besides files stands in the way."""
 
     def read(self, request: ReadRequest, columns: Columns) -> ReadResult:
@@ -274,7 +275,7 @@ class Control:
 class ReadRequest:
     """What a source is asked to read: its name, its files, and where its rows and its broken records go.
 
-    `open_database` opens a connection of the profile for reading. `parts` has what earlier runs read of text files.
+    `open_database` opens a connection of the profile for reading, `stores` the store of a URL. `parts` has what earlier runs read of text files.
     """
 
     name: str
@@ -286,3 +287,4 @@ class ReadRequest:
     control: Control = field(default_factory=Control)
     quarantine_limit: int = LIMIT
     parts: PartStore | None = None
+    stores: Stores = field(default_factory=Stores)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
+from etlrun.secrets import Secret
 from etlrun.spec.fields import Described
 from etlrun.spec.urls import Url
 
@@ -37,6 +38,22 @@ class Storage(Described):
     def filesystem(self, url: Url, environment: Callable[[str], str]) -> pyarrow.fs.FileSystem:
         """The file system that holds `url`; `environment` fills `${NAME}` into settings. Raises RunFailure."""
         raise NotImplementedError
+
+    def delta_options(self, url: Url, environment: Callable[[str], str]) -> Mapping[str, str] | None:
+        """What the library of Delta tables needs to know for `url`; None where it cannot use the store. Raises RunFailure."""
+        return None
+
+
+def filled_secret(text: str, environment: Callable[[str], str]) -> str:
+    """A setting with `${NAME}` filled in, which no message shows."""
+    found = environment(text)
+    Secret(found)
+    return found
+
+
+def delta_timeouts(seconds: int) -> Mapping[str, str]:
+    """For the library of Delta tables, how long a request may take; what fails is tried for as long, not for minutes."""
+    return {"timeout": f"{seconds}s", "connect_timeout": "10s", "max_retries": "3", "retry_timeout": f"{seconds}s"}
 
 
 def wrong_timeout(seconds: int) -> tuple[tuple[str, str, str], ...]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from zlib import crc32
 
 from etlrun.contracts.sink import Publication
 from etlrun.failures import NO_ROOM, RunFailure
+from etlrun.lake.table_folder import TableFolder
 from etlrun.language.columns import Column
 from etlrun.language.duckdb_words import name, parquet, text
 from etlrun.stopping import cancelling
@@ -22,58 +22,67 @@ if TYPE_CHECKING:
     import duckdb
     from pyarrow.parquet import FileMetaData
 
+FOLDER = "etlrun-"  # what the names of these folders begin with
+AT_ONCE = 8
+UNKNOWN = "publish-unknown"  # after which a version may name the files
 MOST_PARTITIONS = 10_000  # that one run writes: a file each
 
 
 @dataclass(frozen=True)
 class AdoptedFile:
-    """A Parquet file below a table's folder: its path there, its size in bytes, its rows, and the values of its partition as text."""
+    """A Parquet file below a table's folder: its path there, its size in bytes, its time in ms since 1970, its rows, and the values of its
+    partition as text."""
 
     path: str
     size: int
+    modified: int
     rows: int
     partition: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @contextmanager
 def adopted(
-    root: Path, publication: Publication, application: str, partition_by: Sequence[str]
+    table: TableFolder, publication: Publication, application: str, partition_by: Sequence[str]
 ) -> Iterator[tuple[AdoptedFile, ...]]:
-    """The rows of a publication as files in a new folder of the table at `root`; the folder goes where the block raises.
+    """The rows of a publication as files in a new folder of the table; the folder goes where the block raises that they are not published.
 
-    Files are linked, or copied to another disk. Only partitions make it necessary to write the rows again, without the columns that their
-    folders say. Raises RunFailure.
+    Only partitions make it necessary to write the rows again, without the columns that their folders say. Raises RunFailure.
     """
-    folder = root / f"{_start(publication, application)}{uuid4().hex[:8]}"
+    name = f"{_start(publication, application)}{uuid4().hex[:8]}"
     try:
-        folder.mkdir(parents=True)
-        write = _linked if not (partition_by or _holds_more(publication)) else _written
-        yield tuple(_accounted(root, write(folder, publication, partition_by), publication))
+        with table.workspace(name) as work:
+            write = _written if partition_by or _holds_more(publication) else _staged
+            found = tuple(_added(table, name, write(work, publication, partition_by), publication))
+        yield found
     except BaseException as error:
-        shutil.rmtree(folder, ignore_errors=True)
+        if not (isinstance(error, RunFailure) and error.code == UNKNOWN):
+            table.remove(name)
         if isinstance(error, OSError):
-            raise unwritten(root, str(error)) from error
+            raise unwritten(table.uri, str(error)) from error
         raise
 
 
-def remove_abandoned(root: Path, publication: Publication, application: str, files: Sequence[AdoptedFile]) -> None:
+def remove_abandoned(
+    table: TableFolder, publication: Publication, application: str, files: Sequence[AdoptedFile]
+) -> None:
     """Remove what a process that was killed left of the same publication, which `files` are the published rows of now."""
     ours = {file.path.split("/")[0] for file in files}
-    for folder in root.glob(f"{_start(publication, application)}*"):
-        if folder.name not in ours:
-            shutil.rmtree(folder, ignore_errors=True)
+    for left in table.names():
+        if left.startswith(_start(publication, application)) and left not in ours:
+            table.remove(left)
 
 
 def _start(publication: Publication, application: str) -> str:
     """How the folders begin that one publisher of a run writes."""
-    return f"etlrun-{publication.run_id}-{crc32(application.encode()):08x}-"
+    return f"{FOLDER}{publication.run_id}-{crc32(application.encode()):08x}-"
 
 
-def unwritten(root: Path, detail: str) -> RunFailure:
+def unwritten(place: str, detail: str) -> RunFailure:
     """The failure of a table that could not be written, and is as it was."""
     sign = next((sign for sign in NO_ROOM if sign in detail), "")
-    fix = f"make room on the disk of {root}" if sign else f"look at {root} and its permissions"
-    return RunFailure("sink", "publish-failed", f"the table {root} is as it was: {sign or detail.splitlines()[0]}", fix)
+    fix = f"make room on the disk of {place}" if sign else f"look at {place} and its permissions"
+    why = sign or next(iter(detail.splitlines()), "")
+    return RunFailure("sink", "publish-failed", f"the table {place} is as it was: {why}", fix)
 
 
 def _holds_more(publication: Publication) -> bool:
@@ -93,21 +102,17 @@ def _footer(path: Path) -> FileMetaData:
         raise RunFailure("sink", "stage-damaged", message, "run the pipeline again") from error
 
 
-def _linked(
+def _staged(
     folder: Path, publication: Publication, partition_by: Sequence[str]
-) -> Iterator[tuple[Path, Mapping[str, str | None]]]:
+) -> Iterator[tuple[Path, str, Mapping[str, str | None]]]:
+    """The staged files as they are, each with its name in the folder and the values of its partition."""
     for number, path in enumerate(publication.files):
-        target = folder / f"part-{number:05}.parquet"
-        try:
-            os.link(path, target)
-        except OSError:  # another disk, or one without links
-            shutil.copyfile(path, target)
-        yield target, {}
+        yield path, f"part-{number:05}.parquet", {}
 
 
 def _written(
     folder: Path, publication: Publication, partition_by: Sequence[str]
-) -> Iterator[tuple[Path, Mapping[str, str | None]]]:
+) -> Iterator[tuple[Path, str, Mapping[str, str | None]]]:
     """The rows written again by DuckDB, a folder for each partition; the number of a partition stands in for its values."""
     import duckdb
 
@@ -126,12 +131,12 @@ def _written(
                 "(FORMAT parquet, PARTITION_BY (_etlrun_part), OVERWRITE_OR_IGNORE)"
             )
     except duckdb.Error as error:
-        raise unwritten(folder.parent, str(error)) from error
+        raise unwritten(str(folder.parent), str(error)) from error
     for number, values in enumerate(found):
         for path in sorted((folder / f"_etlrun_part={number}").glob("*.parquet")):
             target = folder / f"part-{number:05}-{path.stem}.parquet"
             path.rename(target)
-            yield target, values
+            yield target, target.name, values
         (folder / f"_etlrun_part={number}").rmdir()
 
 
@@ -164,19 +169,23 @@ def _partitions(
     return [{item.name: row[at] for at, item in enumerate(keys)} for row in found]
 
 
-def _accounted(
-    root: Path, files: Iterator[tuple[Path, Mapping[str, str | None]]], publication: Publication
+def _added(
+    table: TableFolder,
+    folder: str,
+    files: Iterable[tuple[Path, str, Mapping[str, str | None]]],
+    publication: Publication,
 ) -> Iterator[AdoptedFile]:
-    """The files, which everybody may read who may read the folder, safe on the disk; raises RunFailure where their rows are not those of the run."""
-    rows = 0
-    for path, partition in files:
-        count = _footer(path).num_rows
-        path.chmod(path.parent.stat().st_mode & 0o666)
-        with path.open("rb") as stream:
-            os.fsync(stream.fileno())
-        rows += count
-        if count:
-            yield AdoptedFile(path.relative_to(root).as_posix(), path.stat().st_size, count, partition)
+    """The files in their folder of the table, several at once. Raises RunFailure where their rows are not those of the run."""
+
+    def add(file: tuple[Path, str, Mapping[str, str | None]], rows: int) -> AdoptedFile:
+        path, name_, partition = file
+        size, modified = table.add(path, f"{folder}/{name_}")
+        return AdoptedFile(f"{folder}/{name_}", size, modified, rows, partition)
+
+    counted = [(file, _footer(file[0]).num_rows) for file in files]
+    rows = sum(count for _, count in counted)
     if rows != publication.rows:
         message = f"the staged files hold {rows:,} rows, and the run counted {publication.rows:,}"
         raise RunFailure("sink", "stage-damaged", message, "run the pipeline again")
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        yield from threads.map(lambda one: add(*one), [one for one in counted if one[1]])

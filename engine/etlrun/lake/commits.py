@@ -98,6 +98,15 @@ def published(table: DeltaTable, publication: Publication, write: Write) -> int 
     return None
 
 
+def runs_in_log(table: DeltaTable) -> tuple[set[tuple[str, str]], str]:
+    """The runs in the log, each with its publisher, and the time, as ids of runs spell it, since when the log has every entry."""
+    entries = table.history(MOST_COMMITS)
+    oldest = min(entries, key=lambda entry: int(entry["version"]))
+    at = datetime.fromtimestamp(int(oldest["timestamp"]) / 1000, UTC)
+    since = "" if int(oldest["version"]) == 0 else format(at, "%Y%m%dT%H%M%SZ")
+    return {(commit.run, commit.application) for commit in _commits(entries)}, since
+
+
 _TEXTS = ("run", "application", "checksum", "write")
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etlrun.contracts.sink import Publication
 from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
-from etlrun.lake.adoption import AdoptedFile, adopted, remove_abandoned, unwritten
+from etlrun.lake.adoption import FOLDER, UNKNOWN, AdoptedFile, adopted, remove_abandoned, unwritten
 from etlrun.lake.commits import Write, facts, foreign_version, published, run_number
+from etlrun.lake.forgotten import remove_forgotten
 from etlrun.lake.snapshot import files_of, open_delta
+from etlrun.lake.table_folder import TableFolder
 from etlrun.language.arrow import arrow_schema
 from etlrun.stopping import finishing
 
@@ -32,62 +33,87 @@ class Committed:
     notices: tuple[str, ...] = ()
 
 
-def foresee(root: Path, publication: Publication, write: Write) -> tuple[DeltaTable | None, tuple[str, ...]]:
+def foresee(folder: TableFolder, publication: Publication, write: Write) -> tuple[DeltaTable | None, tuple[str, ...]]:
     """The table as it is, and notices on what a publish would change about it. Raises RunFailure where the rows do not fit it."""
-    table = None if root.is_file() else open_delta(root)
+    names = _names_in(folder)
+    table = open_delta(folder) if LOG in names else None
     if table is None:
-        _refuse_other_files(root)
+        _refuse_other_files(folder, names)
         return None, ()
-    _refuse_other_partitions(root, table, write.partition_by)
-    return table, _changed_columns(root, table, publication, write)
+    _refuse_other_partitions(folder.uri, table, write.partition_by)
+    return table, _changed_columns(folder.uri, table, publication, write)
 
 
-def publish(root: Path, publication: Publication, write: Write) -> Committed:
+def publish(folder: TableFolder, publication: Publication, write: Write) -> Committed:
     """Commit the rows of a publication, unless they are there already. Raises RunFailure, and then the table is as it was."""
-    first = foresee(root, publication, write)[0]
+    first = foresee(folder, publication, write)[0]
     if first is not None and (found := published(first, publication, write)) is not None:
         return Committed(found)
     application = write.application(publication)
     try:
-        with adopted(root, publication, application, write.partition_by) as files:
+        with adopted(folder, publication, application, write.partition_by) as files:
             _refuse_foreign_partitions(publication, files, write)
-            committed = _commit(root, publication, write, files)
+            committed = _commit(folder, publication, write, files)
     except RunFailure:
-        table = open_delta(root)
+        table = open_delta(folder)
         found = None if table is None else published(table, publication, write)
         if found is None:
             raise
         return Committed(found)  # by another process, meanwhile
-    remove_abandoned(root, publication, application, files)
+    remove_abandoned(folder, publication, application, files)
+    remove_forgotten(folder)
     return committed
 
 
-def _commit(root: Path, publication: Publication, write: Write, files: Sequence[AdoptedFile]) -> Committed:
+def _commit(folder: TableFolder, publication: Publication, write: Write, files: Sequence[AdoptedFile]) -> Committed:
     """Try until nobody else has committed meanwhile; another writer's rows are only replaced where etlrun wrote them."""
     from deltalake.exceptions import DeltaError
 
     seen: int | None = None
     for _ in range(ATTEMPTS):
-        table, notices = foresee(root, publication, write)
+        table, notices = foresee(folder, publication, write)
         version = _next_version(table)
         if table is not None:
-            if published(table, publication, write) is not None:
-                message = f"another process published this run to {root}"
+            if (found := published(table, publication, write)) is not None:
+                if _holds(folder, found, files):
+                    return Committed(found, notices)  # by an attempt whose answer was lost
+                message = f"another process published this run to {folder.uri}"
                 raise RunFailure("sink", "publish-conflict", message, "nothing is left to do")
             if seen is not None and write.mode != "append":
-                _refuse_foreign_commits(root, table, seen)
+                _refuse_foreign_commits(folder.uri, table, seen)
         try:
             with finishing():
-                _write(root, table, publication, write, files)
+                _write(folder, table, publication, write, files)
         except (DeltaError, OSError, ValueError) as error:
-            if not isinstance(error, DeltaError) or _next_version(open_delta(root)) == version:
-                raise unwritten(root, str(error)) from error
+            failure = _failed(folder, version, str(error))
+            if failure is not None:
+                raise failure from error
             seen = version - 1
             continue
-        _verify(root, version, write, files)
+        _verify(folder, version, write, files)
         return Committed(version, notices)
-    message = f"other programs wrote to {root} at each of {ATTEMPTS} attempts; the rows are not in it"
+    message = f"other programs wrote to {folder.uri} at each of {ATTEMPTS} attempts; the rows are not in it"
     raise RunFailure("sink", "publish-conflict", message, "publish again when they have ended")
+
+
+def _failed(folder: TableFolder, version: int, said: str) -> RunFailure | None:
+    """What it means that a commit of `version` failed; None where that version is there, be it of this process or of another."""
+    refused = folder.explained(said)
+    try:
+        if _next_version(open_delta(folder)) > version:
+            return None
+    except RunFailure:
+        if refused is None:
+            raise
+    if refused is None or refused.code != "storage-failed":
+        return refused or unwritten(folder.uri, said)
+    message = f"{refused.message}: nobody knows whether version {version} of the table will be there"
+    return RunFailure("sink", UNKNOWN, message, refused.fix)
+
+
+def _holds(folder: TableFolder, version: int, files: Sequence[AdoptedFile]) -> bool:
+    table = open_delta(folder, version)
+    return table is not None and {file.path for file in files} <= {file.path for file in files_of(table)}
 
 
 def _next_version(table: DeltaTable | None) -> int:
@@ -95,17 +121,24 @@ def _next_version(table: DeltaTable | None) -> int:
 
 
 def _write(
-    root: Path, table: DeltaTable | None, publication: Publication, write: Write, files: Sequence[AdoptedFile]
+    folder: TableFolder, table: DeltaTable | None, publication: Publication, write: Write, files: Sequence[AdoptedFile]
 ) -> None:
     """Commit once, to the version after `table`. Raises DeltaError where that is there already."""
     from deltalake.transaction import create_table_with_add_actions
 
-    adds, properties, parts = _adds(root, files), _properties(publication, write), list(write.partition_by)
+    adds, properties, parts = _adds(files), _properties(publication, write), list(write.partition_by)
     if table is None:
         about = publication.description or None
         schema = _schema(publication)
         create_table_with_add_actions(
-            str(root), schema, adds, "error", parts, description=about, commit_properties=properties
+            folder.uri,
+            schema,
+            adds,
+            "error",
+            parts,
+            description=about,
+            storage_options=dict(folder.options) or None,
+            commit_properties=properties,
         )
         return
     table.create_write_transaction(
@@ -118,7 +151,7 @@ def _write(
     )
 
 
-def _adds(root: Path, files: Sequence[AdoptedFile]) -> list[AddAction]:
+def _adds(files: Sequence[AdoptedFile]) -> list[AddAction]:
     from deltalake.transaction import AddAction
 
     return [
@@ -126,7 +159,7 @@ def _adds(root: Path, files: Sequence[AdoptedFile]) -> list[AddAction]:
             file.path,
             file.size,
             dict(file.partition),
-            int((root / file.path).stat().st_mtime * 1000),
+            file.modified,
             True,
             json.dumps({"numRecords": file.rows}),
         )
@@ -145,15 +178,28 @@ def _properties(publication: Publication, write: Write) -> CommitProperties:
     )
 
 
-def _refuse_other_files(root: Path) -> None:
+LOG = "_delta_log"
+
+
+def _names_in(folder: TableFolder) -> set[str]:
+    try:
+        return folder.names()
+    except NotADirectoryError:
+        raise _no_table(folder) from None
+
+
+def _refuse_other_files(folder: TableFolder, names: set[str]) -> None:
     """Raises RunFailure where a place that is no table holds something else than what publishes are about to make."""
-    ours = ("etlrun-", "_delta_log")
-    if root.is_file() or (root.is_dir() and not all(path.name.startswith(ours) for path in root.iterdir())):
-        fix = "choose another `path`, or move what is there elsewhere"
-        raise RunFailure("sink", "table-mismatch", f"{root} is there and is no Delta table", fix)
+    if not all(name.startswith((FOLDER, LOG)) for name in names):
+        raise _no_table(folder)
 
 
-def _refuse_other_partitions(root: Path, table: DeltaTable, partition_by: Sequence[str]) -> None:
+def _no_table(folder: TableFolder) -> RunFailure:
+    fix = "choose another `path`, or move what is there elsewhere"
+    return RunFailure("sink", "table-mismatch", f"{folder.uri} is there and is no Delta table", fix)
+
+
+def _refuse_other_partitions(root: str, table: DeltaTable, partition_by: Sequence[str]) -> None:
     there = list(table.metadata().partition_columns)
     if there != list(partition_by):
         fix = f"write `partition_by: [{', '.join(there)}]`" if there else "leave `partition_by` out"
@@ -162,7 +208,7 @@ def _refuse_other_partitions(root: Path, table: DeltaTable, partition_by: Sequen
         raise RunFailure("sink", "table-mismatch", message, f"{fix}, or choose another `path`")
 
 
-def _changed_columns(root: Path, table: DeltaTable, publication: Publication, write: Write) -> tuple[str, ...]:
+def _changed_columns(root: str, table: DeltaTable, publication: Publication, write: Write) -> tuple[str, ...]:
     """What `replace` changes about the columns of a table. Raises RunFailure for other writes, which keep rows of before."""
     there, ours = _types(table.schema()), _types(_schema(publication))
     if there == ours:
@@ -196,23 +242,23 @@ def _refuse_foreign_partitions(publication: Publication, files: Sequence[Adopted
                 raise RunFailure("sink", "rows-outside", message, "filter the rows by the same condition")
 
 
-def _refuse_foreign_commits(root: Path, table: DeltaTable, seen: int) -> None:
+def _refuse_foreign_commits(root: str, table: DeltaTable, seen: int) -> None:
     """Raises RunFailure where a version after `seen` is not one of etlrun's."""
     if (found := foreign_version(table, seen)) is not None:
         message = f"another program wrote version {found} of {root} while the rows were published"
         raise RunFailure("sink", "publish-conflict", message, "look at what it wrote, then publish again")
 
 
-def _verify(root: Path, version: int, write: Write, files: Sequence[AdoptedFile]) -> None:
+def _verify(folder: TableFolder, version: int, write: Write, files: Sequence[AdoptedFile]) -> None:
     """Look whether the version holds the files of the run, and of what it replaces nothing else. Raises RunFailure."""
-    table = open_delta(root, version)
-    assert table is not None
+    table = open_delta(folder, version)
+    assert table is not None, "it was written"
     there = {file.path for file in files_of(table)}
     ours = {file.path for file in files}
     replaced = there - ours if write.mode == "replace" else _owned_files(table, write) - ours
     if not ours <= there or replaced:
-        message = f"version {version} of {root} does not hold exactly the rows of the run"
-        raise RunFailure("sink", "publish-unknown", message, f"restore version {version - 1} of the table; report this")
+        message = f"version {version} of {folder.uri} does not hold exactly the rows of the run"
+        raise RunFailure("sink", UNKNOWN, message, f"restore version {version - 1} of the table; report this")
 
 
 def _owned_files(table: DeltaTable, write: Write) -> set[str]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from etlrun.contracts.source import InputFile
 from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
+from etlrun.lake.table_folder import TableFolder
 from etlrun.language.arrow import type_of_arrow
 from etlrun.language.columns import Column, Columns
 from etlrun.language.duckdb_words import name, parquet, text, type_name
@@ -32,43 +34,57 @@ OTHERWISE = "write the table again without it, or read a copy"
 
 @dataclass(frozen=True)
 class LakeFile:
-    """A file of a table: its path as the log writes it, and the values of its partition as text."""
+    """A file of a table: its path as the log writes it, the values of its partition as text, its size in bytes and its time in ms since 1970."""
 
     path: str
     partition: Mapping[str, str | None]
+    size: int
+    modified: int
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A version of the table in the folder `root`."""
+    """A version of the table in `folder`."""
 
-    root: Path
+    folder: TableFolder
     version: int
     columns: Columns
     partition_by: tuple[str, ...]
     files: tuple[LakeFile, ...]
     instants: frozenset[str]  # columns, in lower case, whose times have a zone
 
-    def path(self, file: LakeFile) -> Path:
-        return self.root / unquote(file.path)
+    def input_files(self) -> tuple[InputFile, ...]:
+        """Its files as they are to be read; those in a store must be fetched before. Raises RunFailure for one that is not there."""
+        return tuple(map(self._input_file, self.files))
+
+    def _input_file(self, file: LakeFile) -> InputFile:
+        path = unquote(file.path)
+        try:
+            return self.folder.input_file(path, file.size, file.modified)
+        except OSError as error:
+            message = f"version {self.version} of the table names a file that is not there: {self.folder.uri}/{path}"
+            raise RunFailure("source", "damaged-file", message, "read a later version, or restore the file") from error
 
 
-def open_delta(root: Path, version: int | None = None) -> DeltaTable | None:
+def open_delta(folder: TableFolder, version: int | None = None) -> DeltaTable | None:
     """The Delta table in a folder; None where there is none. Raises RunFailure where it cannot be read."""
     with needing_packages("delta", "`delta`"):
         from deltalake import DeltaTable
         from deltalake.exceptions import DeltaError, TableNotFoundError
     try:
-        return DeltaTable(root, version=version)
+        return DeltaTable(folder.uri, version=version, storage_options=dict(folder.options) or None)
     except TableNotFoundError:
         return None
     except (DeltaError, OSError, ValueError) as error:
-        message = f"the Delta table {root} cannot be read: {str(error).splitlines()[0]}"
+        if (refused := folder.explained(str(error))) is not None:
+            raise refused from error
+        message = f"the Delta table {folder.uri} cannot be read: {str(error).splitlines()[0]}"
         raise RunFailure("sink", "unreadable-table", message, "look at the files in its folder `_delta_log`") from error
 
 
-def read_snapshot(root: Path, table: DeltaTable) -> Snapshot:
+def read_snapshot(folder: TableFolder, table: DeltaTable) -> Snapshot:
     """What a version holds. Raises RunFailure for a table whose files alone do not say what its rows are."""
+    root = folder.uri
     _refuse_features(root, table)
     columns, instants = [], set()
     for field in _arrow_schema(table):
@@ -83,7 +99,7 @@ def read_snapshot(root: Path, table: DeltaTable) -> Snapshot:
     if outside is not None:
         raise _unreadable(root, f"it has the file {outside} outside its folder")
     keys = tuple(table.metadata().partition_columns)
-    return Snapshot(root, table.version(), Columns(tuple(columns)), keys, files, frozenset(instants))
+    return Snapshot(folder, table.version(), Columns(tuple(columns)), keys, files, frozenset(instants))
 
 
 def files_of(table: DeltaTable) -> Iterator[LakeFile]:
@@ -92,11 +108,16 @@ def files_of(table: DeltaTable) -> Iterator[LakeFile]:
     prefix = "partition."
     for row in pa.table(table.get_add_actions(flatten=True)).to_pylist():
         values = {key.removeprefix(prefix): _text(value) for key, value in row.items() if key.startswith(prefix)}
-        yield LakeFile(str(row["path"]), values)
+        yield LakeFile(str(row["path"]), values, int(row["size_bytes"]), int(row["modification_time"] or 0))
 
 
-def copy_rows(snapshot: Snapshot, columns: Columns, target: Path, follow: Follow = lambda _: None) -> int:
-    """Copy the rows of a version into the Parquet file `target`, in the types of `columns`; gives their number. Raises RunFailure."""
+def copy_rows(
+    snapshot: Snapshot, paths: Sequence[str], columns: Columns, target: Path, follow: Follow = lambda _: None
+) -> int:
+    """Copy the rows of a version into the Parquet file `target`, in the types of `columns`; gives their number. Raises RunFailure.
+
+    `paths` are where its files are on this machine.
+    """
     import duckdb
 
     try:
@@ -104,13 +125,13 @@ def copy_rows(snapshot: Snapshot, columns: Columns, target: Path, follow: Follow
             follow(connection)
             connection.execute("SET TimeZone = 'UTC'")
             found = connection.execute(
-                f"COPY ({_rows(connection, snapshot, columns)}) TO {text(str(target))} (FORMAT parquet)"
+                f"COPY ({_rows(connection, snapshot, paths, columns)}) TO {text(str(target))} (FORMAT parquet)"
             )
             rows = int(found.fetchall()[0][0])
             _refuse_nulls(connection, snapshot, columns, target)
             return rows
     except duckdb.Error as error:
-        raise _unreadable(snapshot.root, str(error).splitlines()[0]) from error
+        raise _unreadable(snapshot.folder.uri, str(error).splitlines()[0]) from error
 
 
 def _refuse_nulls(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, columns: Columns, target: Path) -> None:
@@ -120,13 +141,14 @@ def _refuse_nulls(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, col
     nulls = connection.execute(f"SELECT {counts} FROM {parquet([target])}").fetchall()[0]
     for column, count in zip(required, nulls, strict=False):
         if count:
-            message = f"{snapshot.root}: `{column}` is null in {counted(count, 'row')}, and `not null` is declared"
+            message = (
+                f"{snapshot.folder.uri}: `{column}` is null in {counted(count, 'row')}, and `not null` is declared"
+            )
             raise RunFailure("source", "wrong-columns", message, f"declare `{column}` without `not null`")
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, columns: Columns) -> str:
+def _rows(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, paths: Sequence[str], columns: Columns) -> str:
     """The statement that gives the rows; values of partitions come from a table of the files."""
-    paths = [str(snapshot.path(file)) for file in snapshot.files]
     if not paths:
         return f"SELECT {', '.join(_null(item) for item in columns)} WHERE false"
     keys = {key.lower(): f"p{number}" for number, key in enumerate(snapshot.partition_by)}
@@ -154,7 +176,7 @@ def _null(item: Column) -> str:
     return f"CAST(NULL AS {type_name(item.type)}) AS {name(item.name)}"
 
 
-def _refuse_features(root: Path, table: DeltaTable) -> None:
+def _refuse_features(root: str, table: DeltaTable) -> None:
     protocol, configuration = table.protocol(), table.metadata().configuration
     unknown = sorted(set(protocol.reader_features or ()) - READABLE)
     if unknown:
@@ -164,7 +186,7 @@ def _refuse_features(root: Path, table: DeltaTable) -> None:
         raise _unreadable(root, f"its columns are stored under other names (`delta.columnMapping.mode` is {mapped})")
 
 
-def _unreadable(root: Path, why: str) -> RunFailure:
+def _unreadable(root: str, why: str) -> RunFailure:
     return RunFailure("source", "unreadable-table", f"the Delta table {root} cannot be read: {why}", OTHERWISE)
 
 

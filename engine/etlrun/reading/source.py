@@ -200,23 +200,13 @@ class FileSource(Source):
             scope.error("path", "wrong-value", "the path has a line break, a tab or another control character", fix)
             return
         if is_url(self.path):
-            self._check_url(scope)
+            verify_url(self.path, scope)
             return
         start = fixed_part(self.path)
         if leads_up(self.path):
             scope.error("path", "path-outside", "`..` behind a `*` or a day", "write the path without `..`")
         elif not scope.places.holds(start):
             scope.error("path", "path-outside", OUTSIDE_ROOTS, scope.places.fix(start))
-
-    def _check_url(self, scope: Scope) -> None:
-        try:
-            whole, start = read_url(self.path), read_url(fixed_part(self.path))
-        except UrlError as error:
-            scope.error("path", "wrong-value", str(error), error.fix)
-            return
-        if not scope.places.holds_url(start):
-            folder = start.parent if start == whole and not self.path.endswith("/") else start
-            scope.error("path", "path-outside", OUTSIDE_URLS, fix_of_url(folder))
 
     def _check_absences(self, scope: Scope) -> None:
         for name, absence in (("missing", self.missing), ("empty", self.empty)):
@@ -225,6 +215,18 @@ class FileSource(Source):
             except ValueError:
                 fix = "write `fail`, `warn`, `skip` or days such as `[2022-04-30]`"
                 scope.error(name, "wrong-value", f"`{name}` names no day here", fix)
+
+
+def verify_url(path: str, scope: Scope) -> None:
+    """Report to `scope` a key `path` that is no URL of a store from which the project reads."""
+    try:
+        whole, start = read_url(path), read_url(fixed_part(path))
+    except UrlError as error:
+        scope.error("path", "wrong-value", str(error), error.fix)
+        return
+    if not scope.places.holds_url(start):
+        folder = start.parent if start == whole and not path.endswith("/") else start
+        scope.error("path", "path-outside", OUTSIDE_URLS, fix_of_url(folder))
 
 
 @dataclass(frozen=True, kw_only=True)

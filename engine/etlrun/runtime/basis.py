@@ -19,7 +19,10 @@ from etlrun.failures import RunFailure
 from etlrun.runtime.digests import digest_of
 from etlrun.runtime.record import Record
 from etlrun.spec.located import read_document
-from etlrun.warehouse.opening import open_connection
+from etlrun.spec.urls import is_url, read_url
+from etlrun.storage.object_store import StoreError
+from etlrun.storage.stores import Stores, open_stores
+from etlrun.warehouse.opening import filled, open_connection
 
 UNKNOWN = "unknown"  # a table that no run of etlrun published: nobody can tell whether it changed
 WORDS_FOR_PEOPLE = ("description", "owner", "tags")
@@ -72,10 +75,11 @@ def find_basis(checked: Checked, inventories: Mapping[str, Inventory], ledgers: 
         for sink, use in checked.pipeline.sinks.items()
         if (written := use.value.table_written(sink)) is not None
     }
+    stores = open_stores(checked.project, checked.profile, filled)
     for source, use in checked.pipeline.sources.items():
         if tables.get(source) in own:
             continue  # its own rows of before: each run changes them
-        state = use.value.state()
+        state = use.value.state(stores)
         if state:
             found[f"version {source}"] = state
         elif source in tables:
@@ -174,4 +178,15 @@ def _gone(checked: Checked, table: str, summary: Mapping[str, Any], run_id: str,
         is_there = run_id in ledgers.runs_of(checked, str(summary.get("connection", "")), table) if summary else False
         return "" if is_there else f"the table `{table}` does not hold what the last run published"
     file = str(summary.get("file", ""))
-    return "" if file and checked.project.path(file).exists() else "what the last run wrote is not there any more"
+    stores = open_stores(checked.project, checked.profile, filled)
+    is_there = _is_in_store(file, stores) if is_url(file) else bool(file) and checked.project.path(file).exists()
+    return "" if is_there else "what the last run wrote is not there any more"
+
+
+def _is_in_store(file: str, stores: Stores) -> bool:
+    """Whether a store has an object or a folder at a URL. Raises RunFailure where it does not say."""
+    url = read_url(file)
+    try:
+        return stores.of(url).has(url)
+    except StoreError as error:
+        raise RunFailure("sink", error.code, str(error), error.fix) from error

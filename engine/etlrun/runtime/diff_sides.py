@@ -11,10 +11,13 @@ from pathlib import Path
 from etlrun.compiler.check import Checked
 from etlrun.compiler.plan import make_plan
 from etlrun.contracts.owned_rows import ReplaceWhere
+from etlrun.contracts.source import Inventory
 from etlrun.failures import RunFailure
 from etlrun.lake.snapshot import copy_rows, open_delta, read_snapshot
+from etlrun.lake.table_folder import table_folder
 from etlrun.language.columns import Column, Columns
 from etlrun.language.dialects import duckdb_sql
+from etlrun.reading.fetching import COPIES, Fetching
 from etlrun.runtime.run import RunOptions, run_pipeline
 from etlrun.runtime.run_records import find_run
 from etlrun.runtime.stage import Staged, from_record, shown_columns, verify_stage
@@ -22,7 +25,8 @@ from etlrun.runtime.table_diff import Side
 from etlrun.sinks.delta import Delta
 from etlrun.sinks.files import Files
 from etlrun.spec.project import Use
-from etlrun.warehouse.opening import database_reader
+from etlrun.storage.stores import open_stores
+from etlrun.warehouse.opening import database_reader, filled
 from etlrun.working import Reporter
 
 PUBLISHED, NOW = "published", "now"
@@ -69,14 +73,16 @@ def _published(checked: Checked, sink: str, use: Use, work: Path) -> Side:
 
 
 def _lake_table(checked: Checked, use: Use, sink: Delta, work: Path) -> Side:
-    root = checked.project.path(sink.path)
-    table = open_delta(root)
+    stores = open_stores(checked.project, checked.profile, filled)
+    folder = table_folder(checked.project.root, sink.path, stores, work)
+    table = open_delta(folder)
     if table is None:
         message = f"the Delta table {sink.path} is not there"
         raise RunFailure("usage", "missing-table", message, f"publish it first: etlrun run {checked.pipeline.name}")
-    snapshot = read_snapshot(root, table)
+    snapshot = read_snapshot(folder, table)
     columns = _as_declared(snapshot.columns, shown_columns(checked.columns[sink.from_]))
-    copy_rows(snapshot, columns, work / "rows.parquet")
+    fetched = Fetching(Inventory(snapshot.input_files()), work / COPIES, stores).fetch()
+    copy_rows(snapshot, [file.at for file in fetched.files], columns, work / "rows.parquet")
     return Side(sink.path, snapshot.columns, (work / "rows.parquet",), _owned(checked, use))
 
 

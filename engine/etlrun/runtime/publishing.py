@@ -19,7 +19,8 @@ from etlrun.runtime.stage import Staged, shown_columns, verify_stage
 from etlrun.runtime.waiting import when_free
 from etlrun.spec.project import Use
 from etlrun.stopping import safe_point
-from etlrun.warehouse.opening import database_writer
+from etlrun.storage.stores import open_stores
+from etlrun.warehouse.opening import database_writer, filled
 from etlrun.working import Reporter
 
 MIGRATION = "etlrun-migrate"  # what the lock of a table that is being changed says instead of a run
@@ -192,4 +193,6 @@ def _publication(checked: Checked, sink: str, use: Use, staged: Staged, run_id: 
         checked.scope(use.where),
         database_writer(checked.project, checked.profile),
         view_query(checked, use) if use.value.is_view() else "",
+        open_stores(checked.project, checked.profile, filled),
+        scratch=checked.project.path(checked.project.settings.runs).resolve() / run_id / "work" / f"publish-{sink}",
     )

@@ -44,10 +44,11 @@ NOT_THERE = ("missing-table", "connection-missing")
 
 def look_at_tables(checked: Checked, names: Iterable[str]) -> None:
     """Ask, before any work, whether the sources in `names` that are no files are there. Raises RunFailure for the first that is not."""
+    stores = open_stores(checked.project, checked.profile, filled)
     for name in names:
         use = checked.pipeline.sources[name]
         try:
-            use.value.look_ahead(checked.columns[name], database_reader(checked.project, checked.profile))
+            use.value.look_ahead(checked.columns[name], database_reader(checked.project, checked.profile), stores)
         except RunFailure as failure:
             if _is_first_run(checked, use, failure):
                 continue
@@ -222,27 +223,31 @@ def _read(
         database_reader(checked.project, checked.profile),
         quarantine_limit=use.value.quarantine_limit if isinstance(use.value, TextSource) else 0,
         parts=parts,
+        stores=open_stores(checked.project, checked.profile, filled),
     )
 
     def look() -> None:
         percent = order.control.percent()
         reporter.progress(f"reading {name}", max(0, int(percent)), 100 if percent >= 0 else 0)
 
-    def read() -> ReadResult:
-        try:
-            read_result: ReadResult = use.value.read(order, checked.columns[name])
-        except RunFailure as failure:
-            if _is_first_run(checked, use, failure):
-                return _no_rows(checked.columns[name], folder.sources(name))
-            raise
-        return read_result
-
-    found = work(read, look, order.control.interrupt)
+    found = work(partial(_read_or_nothing, checked, use, order), look, order.control.interrupt)
     if parts is None:
         return found
     if parts.trouble:
         reporter.warn(f"`{name}`: what was read cannot be kept for later runs ({parts.trouble}): {parts.folder}")
     return replace(found, cached=parts.used)
+
+
+def _read_or_nothing(checked: Checked, use: Use, order: ReadRequest) -> ReadResult:
+    """What a source reads: no rows of a table that the pipeline itself publishes later for the first time."""
+    columns = checked.columns[order.name]
+    try:
+        read_result: ReadResult = use.value.read(order, columns)
+    except RunFailure as failure:
+        if _is_first_run(checked, use, failure):
+            return _no_rows(columns, order.folder)
+        raise
+    return read_result
 
 
 def _parts(checked: Checked, use: Use, name: str, inventory: Inventory, reporter: Reporter) -> SourceParts | None:

@@ -1,8 +1,9 @@
 """`delta` - publishes a relation as a table of Delta Lake, in one commit.
 
-The folder `path` is the table. Its new files are the staged ones, which are linked into it (or copied from another disk), so that a publish
-reads no row; `partition_by` makes DuckDB write them again, a file for each partition. A reader sees the version before or the new one, and
-the versions before stay readable until somebody runs VACUUM.
+The folder `path` is the table: one of the project, or one of a store that `storage:` of `etlrun.yaml` names (`s3://lake/tables/orders`). Its
+new files are the staged ones, which are linked into it (or copied from another disk, or into the store), so that a publish reads no row;
+`partition_by` makes DuckDB write them again, a file for each partition. A reader sees the version before or the new one, and the versions before
+stay readable until somebody runs VACUUM.
 
 ```yaml
 sinks:
@@ -13,14 +14,15 @@ sinks:
 `write` says what becomes of the rows that are there: `replace` puts the new ones in their place, and their columns too, which a notice tells;
 `replace_where` replaces partitions, so its condition is `column = value` for columns of `partition_by`, joined by `and`; `append` adds.
 A run publishes once: its id is in the log of the table. Rows that the last run appended already are not appended again, and an older run
-never replaces a newer one. Where another program commits meanwhile the publish is tried again; rows that it wrote are not replaced.
+never replaces a newer one. Where another program commits meanwhile the publish is tried again; rows that it wrote are not replaced. In a store
+this needs writes that fail where an object is there already, which Amazon S3, Google Cloud Storage and Azure have. What a run that was killed left
+below the table, and no version names, goes a week later.
 
 It needs `pip install 'etlrun[delta]'`. Columns of type timestamp make a table that readers of version 3 can read (`timestampNtz`).
 """
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -36,14 +38,15 @@ from etlrun.contracts.published_columns import (
     verify_columns,
     with_descriptions,
 )
-from etlrun.contracts.sink import Publication, Sink, published_file
+from etlrun.contracts.sink import Publication, Sink, canonical_place, published_file, verify_place
 from etlrun.language.columns import Column, Columns
 from etlrun.spec.fields import key
-from etlrun.spec.paths import OUTSIDE, path_inside
 from etlrun.spec.scope import HIDDEN, Scope
+from etlrun.spec.urls import is_url
 
 if TYPE_CHECKING:
     from etlrun.lake.commits import Write
+    from etlrun.lake.table_folder import TableFolder
 
 PARTITIONS = (
     "string",
@@ -63,7 +66,9 @@ class Delta(Sink):
     """Publishes a relation as a table of Delta Lake, in one commit."""
 
     from_: str = key("the relation to publish", yaml="from")
-    path: str = key("the table's folder, relative to the project's folder", example="lake/orders")
+    path: str = key(
+        "the table's folder, relative to the project's folder, or the URL of one in a store", example="lake/orders"
+    )
     write: Literal["replace", "append"] | ReplaceWhere = key("`replace`, `append`, or `{replace_where: condition}`")
     partition_by: tuple[str, ...] = key("the columns whose values divide the table", default=(), example=("month",))
     columns: PublishedColumns = published_columns_key()
@@ -91,20 +96,14 @@ class Delta(Sink):
             if "null" in str(item.type):
                 fix = "`drop` it, or `cast` it to the type that it should have"
                 scope.error("from", "type-mismatch", f"`{item.name}` is {item.type}, which a table cannot hold", fix)
-        if "://" in self.path:
-            fix = "write a folder of the project, such as `lake/orders`"
-            scope.error(
-                "path", "wrong-value", "a Delta table is a folder of this machine, and the path is an address", fix
-            )
-        elif path_inside(scope.root, self.path) is None:
-            scope.error("path", "file-unreadable", OUTSIDE, "choose a path inside it")
+        verify_place(self.path, scope)
         verify_columns(self.columns, columns, scope)
         if isinstance(self.write, ReplaceWhere):
             self._owned(columns, scope)
 
     def place(self, name: str) -> tuple[str, str, str]:
         part = self.write.spelled if isinstance(self.write, ReplaceWhere) else ""
-        return "", posixpath.normpath(self.path), part
+        return "", canonical_place(self.path), part
 
     def table_written(self, name: str) -> tuple[str, str]:
         return self.place(name)[:2]
@@ -121,7 +120,7 @@ class Delta(Sink):
     def look_ahead(self, publication: Publication) -> str:
         from etlrun.lake.delta_log import foresee
 
-        table, notices = foresee(published_file(publication.root, self.path), publication, self._write(publication))
+        table, notices = foresee(self._folder(publication), publication, self._write(publication))
         if table is None:
             return f"creates the Delta table {self.path}"
         doing = {"replace": "replaces the rows of", "append": "appends to"}
@@ -132,7 +131,7 @@ class Delta(Sink):
         from etlrun.lake.delta_log import publish
 
         write = self._write(publication)
-        committed = publish(published_file(publication.root, self.path), publication, write)
+        committed = publish(self._folder(publication), publication, write)
         return {
             "file": self.path,
             "write": write.mode,
@@ -142,6 +141,13 @@ class Delta(Sink):
             **({"period": write.period} if write.period else {}),
             **({"notices": list(committed.notices)} if committed.notices else {}),
         }
+
+    def _folder(self, publication: Publication) -> TableFolder:
+        from etlrun.lake.table_folder import table_folder
+
+        if not is_url(self.path):
+            published_file(publication.root, self.path)
+        return table_folder(publication.root, self.path, publication.stores, publication.scratch)
 
     def _write(self, publication: Publication) -> Write:
         from etlrun.lake.commits import Write

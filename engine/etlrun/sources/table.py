@@ -48,6 +48,7 @@ from etlrun.language.columns import Column, Columns
 from etlrun.reading.source import DeclaredColumn, tagged_columns
 from etlrun.spec.fields import key
 from etlrun.spec.scope import Scope
+from etlrun.storage.stores import Stores
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ class Table(Source):
             scope.error((), "missing-key", f"{what} {'is' if len(missing) == 1 else 'are'} missing", fix)
             scope.sight.is_blind |= not self.columns
 
-    def look_ahead(self, columns: Columns, open_database: Callable[[str], Database]) -> None:
+    def look_ahead(self, columns: Columns, open_database: Callable[[str], Database], stores: Stores) -> None:
         database = open_database(self.connection)
         try:
             database.verify(self.table, columns)

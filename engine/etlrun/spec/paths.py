@@ -23,6 +23,7 @@ class Places:
     project: Path
     roots: tuple[Path, ...] = ()
     urls: tuple[Url, ...] = ()
+    stores: tuple[Url, ...] = ()  # those of `urls` that `storage` names: there it may write, too
 
     @cached_property
     def _resolved(self) -> tuple[str, ...]:
@@ -36,6 +37,10 @@ class Places:
     def holds_url(self, url: Url) -> bool:
         """Whether the project file names a store, or a folder of it, in which `url` is."""
         return any(url.is_below(place) for place in self.urls)
+
+    def may_write(self, url: Url) -> bool:
+        """Whether `storage` of the project file names a store, or a folder of it, in which `url` is."""
+        return any(url.is_below(place) for place in self.stores)
 
     def fix(self, path: str | Path) -> str:
         """How to make the folder of `path` one of the places."""

@@ -127,7 +127,8 @@ class Project:
         """The folders and stores from which a pipeline with these variables, run in this profile, reads its files."""
         named = (*self.settings.roots, str(values.get("data", self.settings.data)))
         roots = tuple(Path(text) for text in named if not is_url(text))
-        return Places(self.data_folder, roots, (*_urls(named), *self.storage, *(profile.storage if profile else ())))
+        stores = (*self.storage, *(profile.storage if profile else ()))
+        return Places(self.data_folder, roots, (*_urls(named), *stores), stores)
 
     def path(self, text: str) -> Path:
         """A path of a spec: relative ones start at the project's folder."""

@@ -48,6 +48,10 @@ class Url:
     def parent(self) -> Url:
         return Url(self.scheme, self.authority, "/".join(self.parts[:-1]))
 
+    def __truediv__(self, name: str) -> Url:
+        """The URL of what has this name in the folder that it is."""
+        return Url(self.scheme, self.authority, f"{self.key}/{name}" if self.key else name)
+
     def is_below(self, other: Url) -> bool:
         """Whether it is `other` itself or lies in the folder that `other` is."""
         same = (self.scheme, self.authority) == (other.scheme, other.authority)

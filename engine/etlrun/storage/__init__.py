@@ -1,1 +1,1 @@
-"""Objects of stores: listed and fetched."""
+"""Objects of stores: listed, fetched and written."""

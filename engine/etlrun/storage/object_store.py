@@ -1,8 +1,9 @@
-"""An open store: its objects listed and fetched. Every failure says what the store answered, in words of ours."""
+"""An open store: its objects listed, fetched and written. Every failure says what the store answered, in words of ours."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -61,6 +62,14 @@ class ObjectStore:
         below = FileSelector(self._place(folder), allow_not_found=True, recursive=True)
         return [found for found in self._listed(folder, below) if not found.is_folder]
 
+    def has(self, url: Url) -> bool:
+        """Whether there is an object or a folder at a URL. Raises StoreError."""
+        from pyarrow.fs import FileType
+
+        with _translated(url):
+            is_there: bool = self.files.get_file_info(self._place(url)).type != FileType.NotFound
+        return is_there
+
     def refuse_missing(self, folder: Url) -> None:
         """Raises StoreError where the bucket or container of a URL is not there; not so where nobody may ask for it."""
         from pyarrow.fs import FileType
@@ -95,6 +104,44 @@ class ObjectStore:
                 if _tag(stream) != tag:
                     raise changed_object(found.url)
         return digest.hexdigest()
+
+    def put(self, path: Path, url: Url) -> int:
+        """Write a file into an object, whose size is given. An object that is not whole may stay after a failure: its name is new. Raises StoreError."""
+        size = 0
+        with path.open("rb") as file, _translated(url), self._created(url) as stream:
+            while chunk := file.read(CHUNK):
+                stream.write(chunk)
+                size += len(chunk)
+        return size
+
+    def write(self, url: Url, content: bytes) -> None:
+        """Write an object of a few bytes: a reader sees what was there before, or all of it. Raises StoreError."""
+        with _translated(url), self._created(url) as stream:
+            stream.write(content)
+
+    def read(self, url: Url) -> bytes | None:
+        """The bytes of a small object; None where there is none. Raises StoreError."""
+        try:
+            with _translated(url), self._opened(url) as stream:
+                content: bytes = stream.read()
+        except StoreError as error:
+            if error.code == "missing-file":
+                return None
+            raise
+        return content
+
+    def copy(self, source: Url, target: Url) -> None:
+        """Let the store copy an object: a reader of `target` sees what was there before, or all of it. Raises StoreError."""
+        with _translated(target):
+            self.files.copy_file(self._place(source), self._place(target))
+
+    def delete_below(self, folder: Url) -> None:
+        """Delete the objects below a folder. Raises StoreError."""
+        with _translated(folder):
+            self.files.delete_dir(self._place(folder))
+
+    def _created(self, url: Url) -> pyarrow.NativeFile:
+        return self.files.open_output_stream(self._place(url), compression=None)
 
     def _opened(self, url: Url) -> pyarrow.NativeFile:
         return self.files.open_input_stream(self._place(url), compression=None)
@@ -143,6 +190,8 @@ _REFUSED = (
     "SIGNATURE_DOES_NOT_MATCH",
     "EXPIRED_TOKEN",
     "PERMISSION_DENIED",
+    "the necessary privileges",
+    "valid authentication credentials",
     "UNAUTHENTICATED",
     "AuthorizationFailure",
     "AuthenticationFailed",
@@ -169,12 +218,14 @@ def _translated(url: Url) -> Iterator[None]:
     except (OSError, pa.ArrowException) as error:
         if isinstance(error, OSError) and error.errno:
             raise  # of the disk of this machine
-        raise _explained(url, " ".join(str(error).split())) from error
+        raise explained(url, str(error)) from error
 
 
-def _explained(url: Url, said: str) -> StoreError:
-    """What an error of a store means, by what pyarrow says of it."""
+def explained(url: Url, said: str) -> StoreError:
+    """What an error of a store means, by what a library says of it; what stands behind a `?` in it may be a signature and is not shown."""
     place = f"{url.scheme}://{url.authority}"
+    said = re.sub(r"\?[^\s'\"]+|\x1b\[[0-9;]*m|↳", "", said)
+    said = " ".join(said.split())
     answer = said.rpartition("AWS Error ")[2][:300]
     if any(sign in said for sign in _NO_BUCKET):
         fix = "correct the URL, or make the bucket; another account's needs its own entry under `storage:`"

@@ -26,9 +26,25 @@ class Stores:
         prefix = max(filter(url.is_below, self.uses), key=lambda one: len(one.parts), default=Url(url.scheme, ""))
         place = prefix, url.authority
         if place not in self._open:
-            storage = self.uses[prefix].value if prefix in self.uses else _usual(url)
+            storage = self._storage(url)
             self._open[place] = ObjectStore(self._filesystem(storage, url), storage.container(url.authority))
         return self._open[place]
+
+    def delta_options(self, url: Url) -> Mapping[str, str]:
+        """What the library of Delta tables needs to know for a table at `url`. Raises StoreError."""
+        storage = self._storage(url)
+        try:
+            found: Mapping[str, str] | None = storage.delta_options(url, self.environment)
+        except RunFailure as failure:
+            raise StoreError(failure.code, failure.message, failure.fix) from failure
+        if found is None:
+            message = f"{url}: Delta tables cannot be used with these settings of `storage:`"
+            raise StoreError("storage-failed", message, "leave `impersonate` out, or choose a folder or another store")
+        return found
+
+    def _storage(self, url: Url) -> Any:
+        prefix = max(filter(url.is_below, self.uses), key=lambda one: len(one.parts), default=None)
+        return _usual(url) if prefix is None else self.uses[prefix].value
 
     def _filesystem(self, storage: Any, url: Url) -> Any:
         import pyarrow as pa

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from etlrun.contracts.storage import Storage
+from etlrun.contracts.storage import Storage, delta_timeouts, filled_secret
 from etlrun.spec.fields import key
 from etlrun.spec.urls import Url
 
@@ -66,11 +66,26 @@ class Azure(Storage):
         scheme, _, host = environment(self.endpoint).rpartition("://")
         host, suffix = host.rstrip("/"), domain.partition(".")[2]
         settings: dict[str, Any] = {
-            "account_key": environment(self.account_key),
-            "sas_token": environment(self.sas_token).removeprefix("?"),
+            "account_key": filled_secret(self.account_key, environment),
+            "sas_token": filled_secret(self.sas_token, environment).removeprefix("?"),
             "blob_storage_authority": host or (f".blob.{suffix}" if suffix else ""),
             "dfs_storage_authority": host or (f".dfs.{suffix}" if suffix else ""),
             "blob_storage_scheme": scheme,
             "dfs_storage_scheme": scheme,
         }
         return AzureFileSystem(account, **{name: value for name, value in settings.items() if value})
+
+    def delta_options(self, url: Url, environment: Callable[[str], str]) -> Mapping[str, str] | None:
+        account = url.authority.partition("@")[2].partition(".")[0]
+        endpoint = environment(self.endpoint).rstrip("/")
+        settings = {
+            "azure_storage_account_name": account,
+            "azure_storage_account_key": filled_secret(self.account_key, environment),
+            "azure_storage_sas_token": filled_secret(self.sas_token, environment).removeprefix("?"),
+            "azure_endpoint": f"{endpoint}/{account}" if endpoint else "",
+            "azure_allow_http": "true" if endpoint.startswith("http://") else "",
+        }
+        return {**{name: value for name, value in settings.items() if value}, **delta_timeouts(_TIMEOUT)}
+
+
+_TIMEOUT = 60

@@ -15,12 +15,12 @@ The role `roles/storage.objectViewer` on the bucket suffices.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from etlrun.contracts.storage import Storage, wrong_timeout
+from etlrun.contracts.storage import Storage, delta_timeouts, wrong_timeout
 from etlrun.spec.fields import key
 from etlrun.spec.urls import Url
 
@@ -66,3 +66,14 @@ class Gcs(Storage):
         }
         given = {name: value for name, value in settings.items() if value}
         return GcsFileSystem(**given, retry_time_limit=timedelta(seconds=self.timeout))
+
+    def delta_options(self, url: Url, environment: Callable[[str], str]) -> Mapping[str, str] | None:
+        if self.impersonate:
+            return None
+        endpoint = environment(self.endpoint).rstrip("/")
+        settings = {
+            "google_base_url": endpoint,
+            "google_skip_signature": "true" if self.anonymous else "",
+            "allow_http": "true" if endpoint.startswith("http://") else "",
+        }
+        return {**{name: value for name, value in settings.items() if value}, **delta_timeouts(self.timeout)}

@@ -20,11 +20,11 @@ pipeline may read is what `storage`, `data` and `roots` of `etlrun.yaml` name, w
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from etlrun.contracts.storage import Storage, wrong_timeout
+from etlrun.contracts.storage import Storage, delta_timeouts, filled_secret, wrong_timeout
 from etlrun.spec.fields import key
 from etlrun.spec.urls import Url
 
@@ -77,10 +77,26 @@ class S3(Storage):
             "endpoint_override": host.rstrip("/"),
             "scheme": scheme,
             "access_key": environment(self.access_key),
-            "secret_key": environment(self.secret_key),
-            "session_token": environment(self.session_token),
+            "secret_key": filled_secret(self.secret_key, environment),
+            "session_token": filled_secret(self.session_token, environment),
             "role_arn": environment(self.role),
             "anonymous": self.anonymous,
         }
         given = {name: value for name, value in settings.items() if value}
         return S3FileSystem(**given, connect_timeout=10, request_timeout=self.timeout, background_writes=False)
+
+    def delta_options(self, url: Url, environment: Callable[[str], str]) -> Mapping[str, str] | None:
+        endpoint = environment(self.endpoint).rstrip("/")
+        if endpoint and "://" not in endpoint:
+            endpoint = f"https://{endpoint}"
+        settings = {
+            "aws_region": environment(self.region),
+            "aws_endpoint_url": endpoint,
+            "aws_access_key_id": environment(self.access_key),
+            "aws_secret_access_key": filled_secret(self.secret_key, environment),
+            "aws_session_token": filled_secret(self.session_token, environment),
+            "aws_iam_role_arn": environment(self.role),
+            "aws_allow_http": "true" if endpoint.startswith("http://") else "",
+            "aws_skip_signature": "true" if self.anonymous else "",
+        }
+        return {**{name: value for name, value in settings.items() if value}, **delta_timeouts(self.timeout)}
