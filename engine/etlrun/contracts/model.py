@@ -94,6 +94,11 @@ class ModelClient(ABC):
     async def close(self) -> None:
         """Give the connections back."""
 
+    @property
+    def address(self) -> str:
+        """The URL of the service, where it is known."""
+        return ""
+
 
 @dataclass(frozen=True)
 class LookupResult:
@@ -172,6 +177,8 @@ class LanguageModel(Model):
     )
 
     takes_jobs: ClassVar[bool] = False
+    provider: ClassVar[str] = ""  # the service's name in OpenTelemetry's conventions for GenAI; else the kind's
+    operation: ClassVar[str] = "chat"  # what a request is there
     more_room: ClassVar[str] = (
         "raise `thoughts` of the model"  # what to do where thinking leaves no room for the answer
     )

@@ -28,6 +28,7 @@ from etlrun.enrich.report import AskingReport, Stop
 from etlrun.enrich.store import SETTLED, Store
 from etlrun.enrich.supply import Supply
 from etlrun.enrich.terms import Progress, Terms, no_progress
+from etlrun.enrich.tracing_requests import traced_answer
 from etlrun.failures import RunFailure
 
 TOKENS_PER_CHARACTER = 0.4  # of input, until the service has counted some
@@ -198,7 +199,7 @@ class _Loop:
             return FollowUp()
         self.sent += 1
         try:
-            reply = await self.client.answer(sheet.request)
+            reply = await traced_answer(self.client, sheet.request, self.terms.called)
         except ModelError as error:
             return await self.fail(batch, sheet, slot, error)
         except BaseException:

@@ -31,6 +31,7 @@ from etlrun.enrich.questions import Question, write_sheet
 from etlrun.enrich.report import AskingReport, Stop, StopReason, added_up
 from etlrun.enrich.store import Store
 from etlrun.enrich.terms import Budget, JobTerms, Progress, no_progress
+from etlrun.enrich.tracing_requests import tokens, traced_job
 
 MOST_REQUESTS = 1_000  # of one job
 OTHERS_POLL = 0.5  # seconds between looks at what another process is asking
@@ -165,8 +166,10 @@ class _JobLoop:
             await self.call(self.store.add_question, answerer.question, answerer.source)
         entries = verdict.entries(self.question, time.time() - job.at)
         run = self.terms.direct.run
-        if not await self.call(self.store.collect_job, job.id, found.state, verdict.usd, run, entries):
-            return  # another process was first
+        with traced_job("collect_batch", self.terms.direct.called, len(job.sheets)) as span:
+            if not await self.call(self.store.collect_job, job.id, found.state, verdict.usd, run, entries):
+                return  # another process was first
+            span.attributes |= tokens(verdict.usage)
         self.usd += verdict.usd
         self.tally.details.update(verdict.details)
         for outcome in verdict.outcomes:
@@ -257,7 +260,8 @@ class _JobLoop:
         """Hand in one job; false where the service takes no more before others have ended."""
         job = await self.call(self.store.intend_job, self.question.id, self.terms.direct.run, sheets)
         try:
-            await self.submitter.hand_in(job, sheets)
+            with traced_job("submit_batch", self.terms.direct.called, len(sheets)):
+                await self.submitter.hand_in(job, sheets)
         except ModelError as error:
             others = [other for other in await self.jobs() if other.id != job.id]
             if error.cause not in ("rate", "day") or not others:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from etlrun.contracts.job_client import JobReply, ServiceJob
-from etlrun.contracts.model import ModelError, ModelReply
+from etlrun.contracts.model import ModelError, ModelReply, Usage
 from etlrun.enrich.answerers import Answerers
 from etlrun.enrich.batches import Batch, FollowUp, after_error, after_verdict
 from etlrun.enrich.jobs import Job, JobSheet
@@ -28,6 +28,11 @@ class JobVerdict:
     @property
     def usd(self) -> float:
         return sum(outcome.usd for outcome in self.outcomes)
+
+    @property
+    def usage(self) -> Usage:
+        used = [outcome.usage for outcome in self.outcomes]
+        return Usage(sum(one.input for one in used), sum(one.output for one in used))
 
     @property
     def details(self) -> Counter[str]:

@@ -9,6 +9,7 @@ from etlrun.enrich.answerers import Answerer, Answerers
 from etlrun.enrich.limiter import Limits
 from etlrun.enrich.prices import Tariff
 from etlrun.enrich.questions import Question
+from etlrun.enrich.tracing_requests import CalledModel
 
 Progress = Callable[[str, int, int], None]  # what is worked on, how much is done, of how much
 
@@ -50,6 +51,7 @@ class Terms:
     accept: tuple[str, ...] = ()  # names of other models that may answer
     tariff_by: Callable[[str], Tariff] | None = None  # what it costs where another model answers
     more_room: str = "raise `thoughts` of the model"  # what to do where thinking leaves no room for the answer
+    called: CalledModel = CalledModel()
 
     def answerers(self, question: Question) -> Answerers:
         """The models that may answer a question."""

@@ -12,6 +12,7 @@ from etlrun.enrich.limiter import Limits
 from etlrun.enrich.prices import Tariff, job_tariff_of, listed_tariff, tariff_of
 from etlrun.enrich.questions import Question
 from etlrun.enrich.terms import Budget, JobTerms, Terms
+from etlrun.enrich.tracing_requests import called
 from etlrun.models._names import UNNAMED
 from etlrun.spec.normal_form import MAX_CHARACTERS
 from etlrun.spec.prompts import Prompt
@@ -96,6 +97,7 @@ class Tier:
             model.accept,
             self.tariff_by,
             model.more_room,
+            called(model, self.name),
         )
 
 

@@ -91,6 +91,10 @@ class AnthropicClient(ModelClient):
             raise self.from_response(response)
         return safe_text(as_object(response).get("id")) or self.name
 
+    @property
+    def address(self) -> str:
+        return self.settings.url
+
     async def close(self) -> None:
         await self.api.close()
 

@@ -114,6 +114,10 @@ class GeminiClient(ModelClient):
             found = await self.client.aio.models.get(model=self.name)
         return safe_text(found.name) or self.name
 
+    @property
+    def address(self) -> str:
+        return self.settings.url
+
     async def close(self) -> None:
         await self.client.aio.aclose()
         await self.http.aclose()

@@ -94,6 +94,10 @@ class OpenaiClient(ModelClient):
             )
         return self.name
 
+    @property
+    def address(self) -> str:
+        return self.settings.url
+
     async def close(self) -> None:
         await self.api.close()
 

@@ -37,6 +37,8 @@ class Gemini(LanguageModel):
     thinking: Thinking = key("how much the model thinks before it answers", default="off")
 
     takes_jobs: ClassVar[bool] = True
+    provider: ClassVar[str] = "gcp.gemini"
+    operation: ClassVar[str] = "generate_content"
     more_room: ClassVar[str] = "raise `thoughts` of the model, or set `thinking` to a lower level"
 
     def identity(self, root: Path, environment: Environment) -> Mapping[str, str]:

@@ -39,6 +39,8 @@ class Vertex(LanguageModel):
     service_tier: Literal["standard"] = key("requests have one tier", default="standard")
     mode: Literal["direct"] = key("requests are asked at once; jobs are not offered", default="direct")
 
+    provider: ClassVar[str] = "gcp.vertex_ai"
+    operation: ClassVar[str] = "generate_content"
     more_room: ClassVar[str] = "raise `thoughts` of the model, or set `thinking` to a lower level"
 
     def identity(self, root: Path, environment: Environment) -> Mapping[str, str]:

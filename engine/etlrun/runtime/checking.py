@@ -20,6 +20,7 @@ from etlrun.runtime.failing_rows import MOST_KEPT, keep_failing, numbered
 from etlrun.runtime.run_folder import RunFolder
 from etlrun.runtime.stage import Staged
 from etlrun.spec.located import Keys
+from etlrun.tracing import span
 from etlrun.working import Reporter
 
 if TYPE_CHECKING:
@@ -77,15 +78,19 @@ def _ask(plan: Plan, fetch: Fetch, folder: RunFolder, relation: str, position: i
     query = lower_check(plan, relation, position)
     failing = lower_failing(plan, relation, position, MOST_KEPT)
     is_kept = False
-    try:
-        (row,) = fetch(query).to_pylist()
-        verdict: Verdict = use.value.verdict(row)
-        if not verdict.holds and failing is not None:
-            keep_failing(folder, relation, name, fetch(failing))
-            is_kept = True
-    except StatementError as error:
-        raise blame_check(plan, relation, use, query, error, fetch) from error
-    return CheckResult(relation, use.kind, use.value.severity, verdict.holds, verdict.detail, use.where, name, is_kept)
+    with span(f"check {name}", {"etlrun.relation": relation, "etlrun.check": use.kind}) as asking:
+        try:
+            (row,) = fetch(query).to_pylist()
+            verdict: Verdict = use.value.verdict(row)
+            if not verdict.holds and failing is not None:
+                keep_failing(folder, relation, name, fetch(failing))
+                is_kept = True
+        except StatementError as error:
+            raise blame_check(plan, relation, use, query, error, fetch) from error
+        severity = use.value.severity
+        found = CheckResult(relation, use.kind, severity, verdict.holds, verdict.detail, use.where, name, is_kept)
+        asking.attributes["etlrun.check.status"] = found.status
+    return found
 
 
 def _fetch(

@@ -20,6 +20,7 @@ from etlrun.runtime.waiting import when_free
 from etlrun.spec.project import Use
 from etlrun.stopping import safe_point
 from etlrun.storage.stores import open_stores
+from etlrun.tracing import span
 from etlrun.warehouse.opening import database_writer, filled
 from etlrun.working import Reporter
 
@@ -94,7 +95,9 @@ def publish_all(
         for group in _groups(left):
             safe_point()
             reporter.say(f"publishing {', '.join(group)}")
-            record.sinks.update(when_free(partial(_publish, checked, group, staged, record), wait, reporter))
+            rows = {sink: staged[use.value.from_].rows for sink, use in group.items()}
+            with span(f"publish {', '.join(group)}", {"etlrun.sinks": tuple(group), "etlrun.rows": sum(rows.values())}):
+                record.sinks.update(when_free(partial(_publish, checked, group, staged, record), wait, reporter))
             for notice in (notice for sink in group for notice in record.sinks[sink].get("notices", ())):
                 reporter.warn(notice)
     except RunFailure as failure:

@@ -12,8 +12,9 @@ from etlrun.runtime.record import Record
 from etlrun.runtime.run import spec_hash
 from etlrun.runtime.run_folder import RunFolder
 from etlrun.runtime.run_records import is_alive
+from etlrun.runtime.spans import sent_spans
 from etlrun.runtime.stage import from_record
-from etlrun.runtime.watching import report_end
+from etlrun.runtime.watching import report_end, run_span
 from etlrun.stopping import Stopped, orderly
 from etlrun.working import Reporter
 
@@ -28,20 +29,21 @@ def resume(checked: Checked, folder: RunFolder, record: Record, reporter: Report
         name: from_record(name, plan.relation(name).columns, summary, folder.path)
         for name, summary in record.staged.items()
     }
-    try:
-        publish_all(checked, staged, record, reporter, wait)
-        record.status, record.error, record.staged = "done", None, {}
-    except RunFailure as failure:
-        record.fail(failure)
-        raise
-    except Stopped:
-        record.status = "interrupted"
-        raise
-    finally:
-        record.seconds += time.monotonic() - started
-        folder.write_record(record.as_record())
-        folder.sweep(staged=record.status == "done")
-        report_end(checked, record, reporter)
+    with sent_spans(reporter), run_span("resume", record):
+        try:
+            publish_all(checked, staged, record, reporter, wait)
+            record.status, record.error, record.staged = "done", None, {}
+        except RunFailure as failure:
+            record.fail(failure)
+            raise
+        except Stopped:
+            record.status = "interrupted"
+            raise
+        finally:
+            record.seconds += time.monotonic() - started
+            folder.write_record(record.as_record())
+            folder.sweep(staged=record.status == "done")
+            report_end(checked, record, reporter)
     return record
 
 

@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import count
@@ -38,10 +39,12 @@ from etlrun.runtime.record import Record
 from etlrun.runtime.run_folder import RunFolder, new_run
 from etlrun.runtime.run_records import sweep_old
 from etlrun.runtime.sources import account, find_files, look_at_tables, read_sources
+from etlrun.runtime.spans import sent_spans
 from etlrun.runtime.stage import Staged, take_stock
-from etlrun.runtime.watching import report_end, report_start
+from etlrun.runtime.watching import relation_span, report_end, report_start, run_span
 from etlrun.spec.project import Project
 from etlrun.stopping import Stopped, is_asked, orderly, safe_point
+from etlrun.tracing import span
 from etlrun.warehouse.opening import filled
 from etlrun.working import Reporter, in_background, wait_for, work
 
@@ -64,6 +67,14 @@ def run_pipeline(checked: Checked, reporter: Reporter, options: RunOptions) -> R
     runs = checked.project.path(checked.project.settings.runs)
     folder = _new_folder(runs, reporter)
     record = _new_record(checked, folder)
+    with sent_spans(reporter) if options.publishes else nullcontext(), run_span("run", record):
+        return _run_recorded(checked, reporter, options, folder, record, started)
+
+
+def _run_recorded(
+    checked: Checked, reporter: Reporter, options: RunOptions, folder: RunFolder, record: Record, started: float
+) -> Record:
+    """Run a pipeline and say in its record what became of it. Raises the failure as well."""
     try:
         folder.write_record(record.as_record())
         if options.publishes:
@@ -187,7 +198,7 @@ class _Run:
 
     def read(self, inputs: Inputs) -> EngineSession:
         """A session that knows the sources, which are read while it starts."""
-        starting = in_background(lambda: self.engine.start(Workspace(self.folder.path), filled))
+        starting = in_background(self.start)
         try:
             intakes = read_sources(self.checked, inputs, list(inputs.inventories), self.folder, self.reporter)
             inputs.count(intakes)
@@ -209,6 +220,10 @@ class _Run:
             session.close()
             raise
         return session
+
+    def start(self) -> EngineSession:
+        with span(f"start {self.record.engine}", {"etlrun.engine": self.record.engine}):
+            return self.engine.start(Workspace(self.folder.path), filled)
 
     def targets(self, options: RunOptions) -> tuple[str, ...]:
         """The relations that are staged: what sinks publish; checks look at them, and at others where they say so."""
@@ -239,8 +254,10 @@ class _Run:
             return
         folder = self.folder.stage(relation.name)
         self.reporter.say(f"computing {_shown(relation)}")
-        self.write(session, relation.name, folder)
-        self.staged[relation.name] = take_stock(relation.name, folder, columns)
+        with relation_span("compute", relation.name) as found:
+            self.write(session, relation.name, folder)
+            self.staged[relation.name] = take_stock(relation.name, folder, columns)
+            found.attributes["etlrun.rows"] = self.staged[relation.name].rows
         self.record.relations[relation.name] = {"rows": self.staged[relation.name].rows}
         session.read_files(relation.name, columns, [self.staged[relation.name].as_input()])
 
@@ -267,7 +284,8 @@ class _Run:
         path = self.folder.work(f"{relation.name}-result") / "rows.parquet"
         try:
             path.parent.mkdir(parents=True)
-            self.functions.apply(relation.apply, paths, columns, path)
+            with relation_span("apply", relation.name):
+                self.functions.apply(relation.apply, paths, columns, path)
         except RunFailure as failure:
             raise self.at_step(relation, failure) from failure.__cause__
         session.read_files(relation.name, relation.columns, [ParquetFiles((str(path),))])
@@ -282,16 +300,19 @@ class _Run:
         spent = sum(summary["usd"] for summary in self.record.models.values())
         name = ", ".join(ask.models)
         try:
-            path, summary, failure = answer_relation(
-                self.checked,
-                ask,
-                paths,
-                self.folder.work(f"{relation.name}-result"),
-                self.folder.id,
-                consent,
-                spent,
-                self.reporter,
-            )
+            with relation_span("enrich", relation.name) as found:
+                path, summary, failure = answer_relation(
+                    self.checked,
+                    ask,
+                    paths,
+                    self.folder.work(f"{relation.name}-result"),
+                    self.folder.id,
+                    consent,
+                    spent,
+                    self.reporter,
+                )
+                found.attributes |= {f"etlrun.{name}": summary[name] for name in ("keys", "asked", "requests", "usd")}
+                found.error = failure.code if failure else ""
             chain = relation.name.partition(".")[0]
             place = f"{name} in step {relation.step + 1} of {chain}"
             self.record.models[name if name not in self.record.models else place] = summary
@@ -307,7 +328,8 @@ class _Run:
             return [str(path) for path in self.staged[given].paths]
         folder = self.folder.work(given)
         if not folder.exists():
-            self.write(session, given, folder)
+            with relation_span("compute", given):
+                self.write(session, given, folder)
         return [str(path) for path in sorted(folder.glob("*.parquet"))]
 
     def at_step(self, relation: Relation, failure: RunFailure) -> RunFailure:

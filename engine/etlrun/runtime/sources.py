@@ -35,6 +35,7 @@ from etlrun.spec.ages import allowed_at_most, read_age, shown_age
 from etlrun.spec.project import Use
 from etlrun.spec.urls import is_url
 from etlrun.storage.stores import open_stores
+from etlrun.tracing import span
 from etlrun.warehouse.opening import database_reader, filled
 from etlrun.working import Reporter, work
 
@@ -159,10 +160,13 @@ def read_sources(
     for name in names:
         use = checked.pipeline.sources[name]
         try:
-            parts = _parts(checked, use, name, inputs.inventories[name], reporter)
-            inventory = _fetched(checked, name, inputs.inventories[name], folder, reporter, parts)
-            inputs.keep_digests(inventory)
-            found[name] = _read(checked, use, name, inventory, folder, reporter, parts)
+            with span(f"read {name}", {"etlrun.source": name, "etlrun.source.kind": use.kind}) as reading:
+                parts = _parts(checked, use, name, inputs.inventories[name], reporter)
+                inventory = _fetched(checked, name, inputs.inventories[name], folder, reporter, parts)
+                inputs.keep_digests(inventory)
+                found[name] = _read(checked, use, name, inventory, folder, reporter, parts)
+                if (rows := found[name].rows) is not None:
+                    reading.attributes["etlrun.rows"] = rows
             for notice in found[name].notices:
                 reporter.warn(notice)
             if isinstance(use.value, TextSource):

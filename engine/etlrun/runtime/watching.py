@@ -1,13 +1,15 @@
-"""Reports a run to monitoring: metrics, and events of OpenLineage, where their variables are set. It never fails a run.
+"""Reports a run to monitoring: metrics, events of OpenLineage and spans of OpenTelemetry, where their variables are set. It never fails a run.
 
 `ETLRUN_METRICS_DIR` names the folder of the node exporter's text collector. `OPENLINEAGE_URL` names a service that takes events; they carry
-`OPENLINEAGE_API_KEY`, and the namespace `OPENLINEAGE_NAMESPACE`, `etlrun` where it is not set.
+`OPENLINEAGE_API_KEY`, and the namespace `OPENLINEAGE_NAMESPACE`, `etlrun` where it is not set. Spans go where `spans.py` says.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from etlrun.compiler.check import Checked
@@ -16,6 +18,7 @@ from etlrun.lineage.open_lineage import Addresses, Happened, run_event
 from etlrun.runtime.metrics import VARIABLE, write_metrics
 from etlrun.runtime.record import Record
 from etlrun.secrets import Secret
+from etlrun.tracing import Span, span
 from etlrun.warehouse.opening import filled
 from etlrun.working import Reporter
 
@@ -37,6 +40,24 @@ def report_end(checked: Checked, record: Record, reporter: Reporter) -> None:
         rows = {sink: facts["rows"] for sink, facts in record.sinks.items() if "rows" in facts}
         message = str((record.error or {}).get("message", "")).partition("\n")[0]  # what follows may show values
         _send(kind, checked, Happened(record.run_id, now(), rows, message), reporter)
+
+
+@contextmanager
+def run_span(verb: str, record: Record) -> Iterator[None]:
+    """The span of a run, with what its record says at the end."""
+    known = {"etlrun.pipeline": record.pipeline, "etlrun.run.id": record.run_id, "etlrun.engine": record.engine}
+    with span(f"{verb} {record.pipeline}", known | {"etlrun.profile": record.profile}) as found:
+        try:
+            yield
+        finally:
+            found.attributes["etlrun.status"] = record.status
+
+
+@contextmanager
+def relation_span(verb: str, relation: str) -> Iterator[Span]:
+    """The span of the work on a relation."""
+    with span(f"{verb} {relation}", {"etlrun.relation": relation}) as found:
+        yield found
 
 
 def now() -> str:

@@ -1,0 +1,85 @@
+"""Requests to models as spans, by OpenTelemetry's conventions for GenAI: names, tokens and how it ended, and no text of a prompt or an answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from etlrun.contracts.model import LanguageModel, ModelClient, ModelError, ModelReply, Request, Usage
+from etlrun.tracing import Attribute, Span, span
+
+REASON = re.compile(r"[A-Za-z_]{1,40}")  # a service may send anything there
+NAME = re.compile(r"[\w.:/@-]{1,100}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class CalledModel:
+    """A model as the conventions name it: its name at its service, whose service that is, and what it is asked to do."""
+
+    name: str = ""
+    provider: str = ""
+    operation: str = "chat"
+
+    def attributes(self, operation: str) -> dict[str, Attribute]:
+        """What is known before it is asked."""
+        return {
+            "gen_ai.operation.name": operation,
+            "gen_ai.provider.name": self.provider,
+            "gen_ai.request.model": self.name,
+            "gen_ai.output.type": "json",
+        }
+
+
+def called(model: LanguageModel, name: str) -> CalledModel:
+    """A model of a profile that its service knows as `name`."""
+    return CalledModel(name, model.provider or type(model).__name__.lower(), model.operation)
+
+
+async def traced_answer(client: ModelClient, request: Request, model: CalledModel) -> ModelReply:
+    """The answer to a request, as a span. Raises ModelError."""
+    known = model.attributes(model.operation) | {"gen_ai.request.max_tokens": request.max_output_tokens}
+    with span(f"{model.operation} {model.name}", known | _server(client.address), "client") as found:
+        try:
+            reply = await client.answer(request)
+        except ModelError as error:
+            found.error = error.cause
+            raise
+        reason = reply.reason if REASON.fullmatch(reply.reason) else reply.ending
+        found.attributes["gen_ai.response.finish_reasons"] = (reason,)
+        if NAME.fullmatch(reply.version):
+            found.attributes["gen_ai.response.model"] = reply.version
+        found.attributes |= tokens(reply.usage or Usage())
+        return reply
+
+
+@contextmanager
+def traced_job(operation: str, model: CalledModel, requests: int) -> Iterator[Span]:
+    """The block as a span: a job of so many requests is handed in, or its replies are taken."""
+    known = model.attributes(operation) | {"etlrun.requests": requests}
+    with span(f"{operation} {model.name}", known, "client") as found:
+        yield found
+
+
+def tokens(usage: Usage) -> dict[str, Attribute]:
+    """What a service has counted."""
+    counts: dict[str, Attribute] = {
+        "gen_ai.usage.input_tokens": usage.input,
+        "gen_ai.usage.output_tokens": usage.output,
+        "gen_ai.usage.reasoning.output_tokens": usage.thoughts,
+        "gen_ai.usage.cache_read.input_tokens": usage.cached,
+    }
+    return {name: count for name, count in counts.items() if count}
+
+
+def _server(address: str) -> dict[str, Attribute]:
+    """The server behind a URL: no path, and nothing that may hold a key."""
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return {}
+    found: dict[str, Attribute] = {"server.address": host} if host else {}
+    return found | ({"server.port": port} if host and port else {})
