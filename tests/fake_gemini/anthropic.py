@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 from .dialect import Answer, Asked, Dialect
 from .wire import Call, Response
@@ -100,4 +101,12 @@ def _other(call: Call, models: Sequence[str]) -> Response:
     return Response(200, {"type": "model", "id": _model(call), "display_name": "Fake"})
 
 
-DIALECT = Dialect(_secret, _model, _asked, _answer, _failure, _day, _refusal, _other)
+def _limits(limit: int, left: int, seconds: float) -> dict[str, str]:
+    return {
+        "anthropic-ratelimit-requests-limit": f"{limit}",
+        "anthropic-ratelimit-requests-remaining": f"{left}",
+        "anthropic-ratelimit-requests-reset": (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(),
+    }
+
+
+DIALECT = Dialect(_secret, _model, _asked, _answer, _failure, _day, _refusal, _other, _limits)

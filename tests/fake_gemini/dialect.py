@@ -45,3 +45,4 @@ class Dialect:
     day: Callable[[], Response]
     refusal: Callable[[Call, Sequence[str]], str]
     other: Callable[[Call, Sequence[str]], Response]
+    limits: Callable[[int, int, float], Mapping[str, str]] = lambda limit, left, seconds: {}

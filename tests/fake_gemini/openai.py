@@ -82,4 +82,12 @@ def _other(call: Call, models: Sequence[str]) -> Response:
     return Response(200, {"object": "list", "data": [{"id": name, "object": "model"} for name in models]})
 
 
-DIALECT = Dialect(_secret, _model, _asked, _answer, _failure, _day, _refusal, _other)
+def _limits(limit: int, left: int, seconds: float) -> dict[str, str]:
+    return {
+        "x-ratelimit-limit-requests": f"{limit}",
+        "x-ratelimit-remaining-requests": f"{left}",
+        "x-ratelimit-reset-requests": f"0m{seconds:.6f}s",
+    }
+
+
+DIALECT = Dialect(_secret, _model, _asked, _answer, _failure, _day, _refusal, _other, _limits)

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from . import anthropic, gemini, openai
@@ -62,7 +62,10 @@ class FakeServer:
         thinks: int = 0,
         jobs_take: int | None = 0,
         endings: Sequence[Ending] = (),
+        allows: tuple[int, float] | None = None,
     ) -> None:
+        self.allows = allows  # so many requests, which are there again within so many seconds
+        self.left = (float(allows[0]) if allows else 0.0, time.monotonic())
         self.plan = Plan(faults or {}, seed, script)
         self.truth = Truth(known or {})
         self.latency = latency
@@ -77,6 +80,7 @@ class FakeServer:
         self.thinks = thinks
         self.calls: Counter[str] = Counter()  # key -> answers that left the server whole or not
         self.records: list[Record] = []
+        self.refused = 0  # requests beyond what is allowed
         self.paths: list[str] = []  # of the requests for answers
         self.sign_in: Response | None = None  # in place of what Google's sign-in gives
         self.billed_usd = 0.0
@@ -148,9 +152,24 @@ class FakeServer:
         try:
             if self.latency:
                 await asyncio.sleep(self.latency)
-            return self.answer(call, asked, dialect)
+            return self.allowed(call, asked, dialect) if self.allows else self.answer(call, asked, dialect)
         finally:
             self.in_flight -= 1
+
+    def allowed(self, call: Call, asked: Asked, dialect: Dialect) -> Response:
+        """The answer, with what is left in its headers; a refusal where nothing is."""
+        assert self.allows
+        limit, seconds = self.allows
+        left, at = self.left
+        now = time.monotonic()
+        left = min(limit, left + (now - at) * limit / seconds)
+        is_refused = left < 1
+        left -= not is_refused
+        self.left = (left, now)
+        response = dialect.failure(429, "too many requests", 0) if is_refused else self.answer(call, asked, dialect)
+        self.refused += is_refused
+        told = dialect.limits(limit, int(left), (limit - left) * seconds / limit)
+        return replace(response, headers=told)
 
     def in_job(self, call: Call, dialect: Dialect) -> Response:
         """The answer to a request of a job, at half the price."""

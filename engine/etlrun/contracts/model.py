@@ -18,6 +18,7 @@ from etlrun.spec.outputs import Output, Value
 
 Ending = Literal["complete", "truncated", "blocked"]
 Cause = Literal["rate", "day", "service", "unreadable", "refused", "access", "model", "setup"]
+Counted = Literal["requests", "tokens", "input tokens"]
 Environment = Callable[[str], str]
 
 
@@ -42,10 +43,23 @@ class Usage:
 
 
 @dataclass(frozen=True)
+class Allowance:
+    """What a service still takes: so much of a limit is `left`, and all of it is there again in so many `seconds`.
+
+    `tokens` are those of the input and of the answer's room.
+    """
+
+    counted: Counted
+    limit: int
+    left: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class ModelReply:
     """What came back: the text, how it ended (`reason` is the service's word for it), and what it took.
 
-    `usage` is None where the service did not say.
+    `usage` is None where the service did not say. `allowances` are what it said of its limits.
     """
 
     text: str
@@ -53,6 +67,7 @@ class ModelReply:
     reason: str
     usage: Usage | None
     version: str = ""
+    allowances: tuple[Allowance, ...] = ()
 
 
 class ModelError(Exception):

@@ -179,7 +179,7 @@ class _Loop:
         sheet = write_sheet(self.question, batch.keys, self.chance, self.terms.thoughts)
         worst = self.answerers.worst(sheet.request)
         try:
-            slot = await self.limiter.enter(self.tokens(sheet), worst)
+            slot = await self.limiter.enter(self.tokens(sheet), worst, sheet.request.max_output_tokens)
         except Closed:
             return FollowUp()
         except CapReached:
@@ -209,6 +209,7 @@ class _Loop:
 
     async def read(self, batch: Batch, sheet: Sheet, slot: RequestSlot, reply: ModelReply) -> FollowUp:
         """Take what a reply is worth. Who gave it is known before any other request gets leave."""
+        self.limiter.learn(slot, reply.allowances)
         usd = self.answerers.cost(reply, slot.usd)
         answerer = self.answerers.of(reply)
         if answerer is None:

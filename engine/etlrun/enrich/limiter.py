@@ -8,12 +8,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from etlrun.contracts.model import Allowance, Counted
+from etlrun.enrich.allowed import Bucket
 
 SLOWER = 0.7  # what is left of the rate after the service said: too many requests
 CREEP = 0.01  # how much of the full rate each answer gives back
 FIRST_WAIT = 0.5  # seconds; the ceiling of the first random wait, doubled each time
 LONGEST_WAIT = 60.0
+LEAST_WAIT = 1e-6  # a shorter one is what is left of rounding
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ class RequestSlot:
     tokens: int
     usd: float
     entered: float
+    room: int = 0  # tokens of the answer at most
     is_open: bool = True
 
     def settle(self, tokens: int | None, usd: float) -> None:
@@ -73,24 +79,27 @@ class Limiter:
         self.closed = asyncio.Event()
         self.is_introduced = False  # whether it is known which model answers: until then requests go one by one
         self.is_proven = False  # whether it is known what a request costs
+        self.allowed: dict[Counted, Bucket] = {}  # what the service last said that it takes
         self.dearer = 1.0  # how many times its worst price a request has cost
 
-    async def enter(self, tokens: int, worst_usd: float) -> RequestSlot:
-        """Wait for leave to send a request of so many input tokens that costs `worst_usd` at most.
+    async def enter(self, tokens: int, worst_usd: float, room: int = 0) -> RequestSlot:
+        """Wait for leave to send a request of so many input tokens, with `room` for those of its answer, that costs `worst_usd` at most.
 
         Raises CapReached where the money does not suffice even when all that is under way comes back cheap, and Closed after `close`.
         """
         async with self.gate:
             await self._until_free()
             await self._until_paid(worst_usd)
-            await self._until_due(tokens)
+            await self._until_due(_amounts(tokens, room))
             if self.closed.is_set():
                 raise Closed
             now = _now()
             self.in_flight += 1
             self.reserved += worst_usd
             self._book(now, tokens)
-            return RequestSlot(self, tokens, worst_usd, now)
+            for counted, amount in _amounts(tokens, room).items():
+                self.allowed.setdefault(counted, Bucket()).take(amount, now)
+            return RequestSlot(self, tokens, worst_usd, now, room=room)
 
     def leave(self, slot: RequestSlot, tokens: int, usd: float) -> None:
         """Take a slot back: see Slot.settle."""
@@ -103,6 +112,13 @@ class Limiter:
         if self.limits.tokens_per_minute:
             self.next_tokens -= (slot.tokens - tokens) * 60 / (self.limits.tokens_per_minute * self.rate)
         self.freed.set()
+
+    def learn(self, slot: RequestSlot, allowances: Sequence[Allowance]) -> None:
+        """Keep to what the service said of its limits beside its reply to the request of `slot`."""
+        amounts = _amounts(slot.tokens, slot.room)
+        for said in allowances:
+            under_way = (self.in_flight - slot.is_open) * amounts[said.counted]
+            self.allowed.setdefault(said.counted, Bucket()).learn(said, slot.entered, under_way, _now())
 
     def introduced(self) -> None:
         """The model that answers is the one that was asked: requests may go side by side."""
@@ -170,12 +186,15 @@ class Limiter:
             self.freed.clear()
             await self.freed.wait()
 
-    async def _until_due(self, tokens: int) -> None:
+    async def _until_due(self, amounts: Mapping[Counted, int]) -> None:
         while not self.closed.is_set():
-            due = max(self.paused_until, self.next_request, self.next_tokens)
-            if due <= _now():
+            now = _now()
+            due = max(self.paused_until, self.next_request, self.next_tokens) - now
+            allowed = (self.allowed[counted].wait(amounts[counted], now) for counted in self.allowed)
+            seconds = max(due, *allowed, 0.0)
+            if seconds < LEAST_WAIT:
                 return
-            await self.sleep(due - _now())
+            await self.sleep(seconds)
 
     def _book(self, now: float, tokens: int) -> None:
         """Requests are spread evenly: the next one is due when its share of the minute has passed."""
@@ -183,6 +202,11 @@ class Limiter:
             self.next_request = max(now, self.next_request) + 60 / (self.limits.requests_per_minute * self.rate)
         if self.limits.tokens_per_minute:
             self.next_tokens = max(now, self.next_tokens) + tokens * 60 / (self.limits.tokens_per_minute * self.rate)
+
+
+def _amounts(tokens: int, room: int) -> dict[Counted, int]:
+    """What a request takes of each limit that a service may have."""
+    return {"requests": 1, "tokens": tokens + room, "input tokens": tokens}
 
 
 def _now() -> float:

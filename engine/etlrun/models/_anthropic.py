@@ -7,14 +7,15 @@ holds here for every service - a bound on each reply, no redirect with the key, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from etlrun.contracts.model import Ending, ModelClient, ModelError, ModelReply, Request, Usage, refused_setting
 from etlrun.models._json_api import JsonApi, as_object, closed, error_of
+from etlrun.models._rate_limits import ANTHROPIC, allowances, seconds_to_wait
 from etlrun.models._reaching import ServiceSettings, too_many_requests
-from etlrun.models._sanitize import safe_count, safe_seconds, safe_text
+from etlrun.models._sanitize import safe_count, safe_text
 
 if TYPE_CHECKING:
     import httpx2
@@ -56,7 +57,7 @@ class AnthropicClient(ModelClient):
         if response.status_code != 200:
             raise self.from_response(response)
         self.has_answered = True
-        return reply_of(as_object(response))
+        return replace(reply_of(as_object(response)), allowances=allowances(response.headers, ANTHROPIC))
 
     async def _post(self, request: Request) -> httpx2.Response:
         return await self.api.call("POST", "/v1/messages", json=self.body(request))
@@ -105,7 +106,7 @@ class AnthropicClient(ModelClient):
         if kind == "billing_error" or (code == 400 and NO_CREDIT in message.lower()):
             return ModelError("day", message, "the account has no credit left: add some, and run again")
         if code == 429:
-            return too_many_requests(message, safe_seconds(response.headers.get("retry-after")))
+            return too_many_requests(message, seconds_to_wait(response.headers, ANTHROPIC))
         if code in (401, 403):
             return ModelError(
                 "access", f"the service refuses the key: {message}", f"check `{self.settings.key_reference}`"

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from etlrun.contracts.model import Ending, ModelClient, ModelError, ModelReply, Request, Usage, refused_setting
 from etlrun.diagnostics import nearest
 from etlrun.models._json_api import JsonApi, as_object, closed, error_of
+from etlrun.models._rate_limits import OPENAI, allowances, seconds_to_wait
 from etlrun.models._reaching import ServiceSettings, too_many_requests
-from etlrun.models._sanitize import safe_count, safe_seconds, safe_text
+from etlrun.models._sanitize import safe_count, safe_text
 
 if TYPE_CHECKING:
     import httpx2
@@ -63,7 +64,7 @@ class OpenaiClient(ModelClient):
         if response.status_code != 200:
             raise self.from_response(response)
         self.has_answered = True
-        return reply_of(as_object(response))
+        return replace(reply_of(as_object(response)), allowances=allowances(response.headers, OPENAI))
 
     async def post(self, request: Request, form: RequestForm) -> httpx2.Response:
         return await self.api.call("POST", "/chat/completions", json=self.body(request, form))
@@ -108,7 +109,7 @@ class OpenaiClient(ModelClient):
         if code == 429:
             if "insufficient_quota" in (error.get("code"), error.get("type")):
                 return ModelError("day", message, "the account has no credit left: add some, and run again")
-            return too_many_requests(message, safe_seconds(response.headers.get("retry-after")))
+            return too_many_requests(message, seconds_to_wait(response.headers, OPENAI))
         if code in (401, 403):
             return ModelError(
                 "access", f"the service refuses the key: {message}", f"check `{self.settings.key_reference}`"
