@@ -22,7 +22,7 @@ from etlrun.spec.sight import Sight, without_consequences
 OWN_TABLES = ("etlrun_", "_etlrun_", "__etlrun_")  # the ledger, label stores and versions have names that begin so
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Checked:
     """A pipeline without mistakes, with the columns of every relation and of every step of every chain."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from sqlglot import exp
 
@@ -85,8 +86,9 @@ class Plan:
         return tuple(relation for relation in self.relations if relation.name in wanted)
 
 
+@lru_cache(maxsize=256)
 def make_plan(checked: Checked) -> Plan:
-    """Lower every step of a checked pipeline."""
+    """Lower every step of a checked pipeline. Nobody changes the trees of a plan: those who ask again get the same one."""
     carried = carry_sums(checked)
     relations: list[Relation] = []
     for name in checked.order:

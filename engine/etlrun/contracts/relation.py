@@ -27,7 +27,8 @@ class Input:
 
     def select(self, *expressions: exp.Expr) -> exp.Select:
         """`SELECT expressions FROM input`."""
-        selected = exp.select(*expressions).from_(relation_table(self.name))
+        from_ = exp.From(this=relation_table(self.name))
+        selected = exp.Select(expressions=[unused(tree) for tree in expressions], from_=from_)
         return selected.where(self.rows) if self.rows is not None else selected
 
     def all(self, *without: str) -> list[exp.Expr]:
@@ -58,4 +59,9 @@ def relation_table(name: str, alias: str = "") -> exp.Table:
 
 def named(tree: exp.Expr, name: str) -> exp.Expr:
     """`tree AS name`, quoted."""
-    return exp.alias_(tree, exp.to_identifier(name, quoted=True))
+    return exp.alias_(unused(tree), exp.to_identifier(name, quoted=True), copy=False)
+
+
+def unused(tree: exp.Expr) -> exp.Expr:
+    """The tree itself, or a copy where it is a part of another one already."""
+    return tree if tree.parent is None else tree.copy()

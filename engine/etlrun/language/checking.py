@@ -156,7 +156,7 @@ def visit_field(checker: Checker, node: exp.Expr) -> Type:
 
 def _find(checker: Checker, node: exp.Column, parts: list[str]) -> tuple[str, Columns, int] | None:
     """The alias to write, the columns, and how many parts name the column; None, and a mistake, where there is not one."""
-    own = {alias.lower() for alias, _ in checker.names}
+    own = {alias.lower() for alias, _ in checker.names} if checker.outer else ()
     outer = tuple((alias, columns) for alias, columns in checker.outer if alias.lower() not in own)
     for alias, columns in (*checker.names, *outer) if len(parts) > 1 else ():
         if alias and alias.lower() == parts[0].lower() and parts[1] in columns:

@@ -52,6 +52,10 @@ class Type:
     fields: tuple[tuple[str, Type], ...] = ()  # of a struct
     entry: tuple[Type, Type] | None = None  # of a map: the types of its keys and of its values
 
+    def __deepcopy__(self, memo: object) -> Type:
+        """Itself: trees that carry types are copied often."""
+        return self
+
     def __str__(self) -> str:
         if self.name == "decimal":
             return f"decimal({self.precision},{self.scale})"

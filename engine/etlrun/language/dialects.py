@@ -68,13 +68,13 @@ class TooLargeError(Exception):
 def spark_sql(tree: exp.Expr, pretty: bool = False) -> str:
     """The tree as Spark 4 SQL, for a session with SPARK_SETTINGS."""
     lowered = lower_for(tree, "spark")
-    return lowered.sql(dialect=SparkWords, pretty=pretty, normalize_functions=False, identify=True)
+    return lowered.sql(dialect=SparkWords, pretty=pretty, copy=False, normalize_functions=False, identify=True)
 
 
 def duckdb_sql(tree: exp.Expr, pretty: bool = False) -> str:
     """The tree as DuckDB SQL that gives the same rows, for a connection with DUCKDB_SETTINGS."""
     lowered = lower_for(tree, "duckdb")
-    return lowered.sql(dialect=DuckDBWords, pretty=pretty, normalize_functions=False, identify=True)
+    return lowered.sql(dialect=DuckDBWords, pretty=pretty, copy=False, normalize_functions=False, identify=True)
 
 
 def _ordered(this: str, node: exp.Ordered) -> str:

@@ -84,8 +84,6 @@ def bind(tree: exp.Expr, values: Mapping[str, Any], text: str = "") -> exp.Expr:
 
     Raises ExpressionError for a name that has no value, and for a known `$name` inside quotes, where it would stay text.
     """
-    if text and "$" not in text:
-        return tree
     problems: list[Problem] = []
     holder = exp.Paren(this=tree)
     for node in list(holder.walk()):
@@ -129,8 +127,8 @@ def parse_select(text: str) -> exp.Query:
 
 def column(name: str, table: str | None = None) -> exp.Column:
     """A reference to a column, quoted so that any name works on any engine."""
-    owner = exp.to_identifier(table, quoted=True) if table else None
-    return exp.column(exp.to_identifier(name, quoted=True), owner, copy=False)
+    relation = exp.Identifier(this=table, quoted=True) if table else None
+    return exp.Column(this=exp.Identifier(this=name, quoted=True), table=relation)
 
 
 def respell(node: exp.Expr, name: str) -> None:

@@ -47,6 +47,8 @@ def _without_relation(tree: exp.Expr, names: Names) -> exp.Expr:
     if len(names) != 1:
         return tree
     ((alias, _),) = names
+    if not any(node.table == alias for node in tree.find_all(exp.Column)):
+        return tree
     plain = tree.copy()
     for node in plain.find_all(exp.Column):
         if node.table == alias:

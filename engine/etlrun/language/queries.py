@@ -36,8 +36,9 @@ def check_query(query: exp.Query, relations: Mapping[str, Columns], text: str = 
 
 def tables_in(query: exp.Query) -> tuple[tuple[str, exp.Table], ...]:
     """The relations that a query reads, each with its node; names of its own CTEs are left out."""
-    own = {cte.alias.lower() for cte in query.find_all(exp.CTE)}
-    return tuple((table.name, table) for table in query.find_all(exp.Table) if table.name.lower() not in own)
+    found = list(query.find_all(exp.CTE, exp.Table))
+    own = {node.alias.lower() for node in found if isinstance(node, exp.CTE)}
+    return tuple((node.name, node) for node in found if isinstance(node, exp.Table) and node.name.lower() not in own)
 
 
 @dataclass(frozen=True)

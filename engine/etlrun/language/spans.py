@@ -21,6 +21,10 @@ class WrittenAt:
     start: int
     end: int
 
+    def __deepcopy__(self, memo: object) -> WrittenAt:
+        """Itself: trees that carry places are copied often."""
+        return self
+
 
 def mark_spans(tree: exp.Expr, where: tuple[str | int, ...], text: str) -> None:
     """Remember of every node that computes something where it is written: in `text`, whose place in the file is `where`."""

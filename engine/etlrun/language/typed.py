@@ -47,8 +47,7 @@ def check_expression(
     `inside` says how its subqueries are checked, and `outer` are the relations of the query around it.
     Raises ExpressionError with every mistake found; offsets refer to `text`. `wanted` is only for what they say.
     """
-    written = text or tree.sql(dialect="spark")
-    checker = Checker(names, written, RULES, is_written=bool(text), wanted=wanted, inside=inside, outer=outer)
+    checker = Checker(names, text, RULES, is_written=bool(text), wanted=wanted, inside=inside, outer=outer)
     holder = exp.Paren(this=tree)
     checker.visit(holder.this)
     if checker.problems:

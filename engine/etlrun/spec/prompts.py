@@ -30,7 +30,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +146,7 @@ def read_prompt(path: Path, shown: str = "") -> Prompt:
     return parse_prompt(read_text(path, shown), path.stem, shown or str(path))
 
 
+@lru_cache(maxsize=256)
 def parse_prompt(text: str, name: str, file: str) -> Prompt:
     """The prompt in a text. Raises SpecError with every mistake."""
     end = _end_of_head(text)
