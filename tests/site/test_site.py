@@ -35,6 +35,21 @@ steps:
 sinks:
   totals: {table: {from: totals, connection: warehouse, key: [kind], write: replace}}
 """
+TESTS = """pipeline: core
+tests:
+  - name: <b>rows
+    set: {least: 1}
+    given: {rows: [{k: '</td><img src=x>', code: a, v: 2}, {code: b}]}
+    expect: {typed: [{v: 2, kind: <i>one}]}
+"""
+DASHBOARD = """dashboard: totals
+title: Totals <b>by kind
+pipeline: mart
+sink: totals
+measures: {all: {label: All units, sum: [total]}}
+filters: [kind]
+page: [[{bar: {of: kind, value: all, title: Units}}]]
+"""
 
 
 class Read(HTMLParser):
@@ -65,7 +80,8 @@ def folder(tmp_path: Path) -> Path:
     project.pipeline(CORE, "core")
     project.pipeline(MART, "mart")
     project.write("mappings/kinds.yaml", '"<i>one": [a]\ntwo: [b]\n')
-    project.write("pipelines/core.test.yaml", "pipeline: core\ntests:\n  - {name: '<b>rows', given: {}, expect: {}}\n")
+    project.write("pipelines/core.test.yaml", TESTS)
+    project.write("dashboards/totals.yaml", DASHBOARD)
     project.write(
         "prompts/sort.md",
         "---\ntask: Say <b>what</b> it is.\noutput:\n  sort: {labels: {A: one, B: another}}\nexamples: [{key: '</pre>x', sort: A}]\n---\nBe <i>short</i>.\n",
@@ -80,12 +96,16 @@ def pages(folder: Path) -> dict[str, Read]:
 
 def test_every_link_leads_to_a_place_that_is_there(folder: Path) -> None:
     found = pages(folder)
-    assert set(found) == {
+    assert {path for path in found if not path.startswith("tests/")} == {
         "index.html",
         "pipelines/core.html",
         "pipelines/mart.html",
         "mappings/kinds.html",
         "prompts/sort.html",
+        *(f"columns/core/source.rows.{name}.html" for name in ("k", "code", "v")),
+        *(f"columns/core/sink.out.{name}.html" for name in ("k", "code", "v", "kind")),
+        *(f"columns/mart/source.out.{name}.html" for name in ("k", "code", "v", "kind")),
+        *(f"columns/mart/sink.totals.{name}.html" for name in ("kind", "total")),
     }
     for path, read in found.items():
         for address in read.addresses:
@@ -113,8 +133,51 @@ def test_a_pipeline_shows_where_its_columns_come_from_and_who_reads_them(folder:
     mart = (folder / "pipelines/mart.html").read_text(encoding="utf-8")
     assert "mappings/kinds.yaml" in core
     assert '<a href="../pipelines/mart.html">mart</a> as out' in core
-    assert '<a href="../pipelines/core.html#rows">core.rows.v</a> (aggregation)' in mart
+    assert '<a href="../columns/core/source.rows.v.html">core.rows.v</a> (aggregation)' in mart
     assert "&lt;b&gt;rows" in core
+
+
+def test_a_column_shows_what_it_is_made_of_and_all_that_is_made_of_it(folder: Path) -> None:
+    source = (folder / "columns/core/source.rows.v.html").read_text(encoding="utf-8")
+    published = (folder / "columns/core/sink.out.kind.html").read_text(encoding="utf-8")
+    total = (folder / "columns/mart/sink.totals.total.html").read_text(encoding="utf-8")
+    assert '<a href="../../columns/core/sink.out.v.html">core.out.v</a></td><td>is made of it</td>' in source
+    shown = "Totals &lt;b&gt;by kind: measure All units, bar Units"
+    assert f'sink.totals.total.html">mart.totals.total</a></td><td>is made of it</td><td>{shown}</td>' in source
+    assert "Decides which rows there are in" in source  # by the filter
+    assert '<a href="../../mappings/kinds.html">mappings/kinds.yaml</a>' in published
+    assert '<a href="../../columns/mart/source.out.kind.html">mart.out.kind</a>' in published
+    assert "<td>Totals &lt;b&gt;by kind</td><td>measure All units, bar Units</td>" in total
+    assert '<a href="../../columns/core/source.rows.v.html">core.rows.v</a></td><td>aggregation</td>' in total
+
+
+def test_a_test_shows_its_rows_and_how_it_ended_when_it_last_ran(folder: Path) -> None:
+    project = folder.parent.parent
+    (page,) = (folder / "tests").rglob("*.html")
+    assert "It has not run yet" in page.read_text(encoding="utf-8")
+    assert etlrun(project, "test").code == 0
+    assert etlrun(project, "docs", "build").code == 0
+    text = page.read_text(encoding="utf-8")
+    assert '<td>"&lt;/td&gt;&lt;img src=x&gt;"</td><td>a</td><td>2</td>' in text
+    assert '<span class="done">passed</span> on 20' in text
+    assert "has changed since" not in text
+    tests = project / "pipelines/core.test.yaml"
+    tests.write_text(tests.read_text().replace("{v: 2, kind", "{v: 3, kind"))
+    assert etlrun(project, "docs", "build").code == 0
+    assert "on duckdb; what it tests, or the test, has changed since" in page.read_text(encoding="utf-8")
+    assert etlrun(project, "test").code == 1
+    assert etlrun(project, "docs", "build").code == 0
+    assert '<span class="failed">failed</span>' in page.read_text(encoding="utf-8")
+    assert (
+        '&lt;b&gt;rows</a></td><td><span class="failed">failed</span>' in (folder / "pipelines/core.html").read_text()
+    )
+
+
+def test_tests_run_where_their_results_cannot_be_kept(folder: Path) -> None:
+    project = folder.parent.parent
+    (project / ".etlrun").mkdir()
+    (project / ".etlrun/runs").write_text("")
+    assert etlrun(project, "test").code == 0
 
 
 def test_a_tagged_column_is_marked(folder: Path) -> None:

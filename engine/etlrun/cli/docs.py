@@ -29,7 +29,7 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one object.")
 @click.option("--open", "opens", is_flag=True, help="Open the first page.")
 def build(output: Path, profile: str, *, force: bool, as_json: bool, opens: bool) -> None:
-    """Write pages about every pipeline, mapping and prompt: graph, columns, lineage, SQL, checks, runs, and a search over all columns.
+    """Write pages about every pipeline, column, test, mapping and prompt: graph, lineage, SQL, checks, runs, and a search over all columns.
 
     Nothing is run and no connection is opened. The pages need no server, and no request leaves them.
     """

@@ -19,6 +19,7 @@ from etlrun.spec.cases import case_files_below, is_case_file
 from etlrun.spec.project import project_file
 
 if TYPE_CHECKING:
+    from etlrun.runtime.test_results import CaseResult
     from etlrun.runtime.testing import Outcome
 
 EXAMPLE = """pipeline: {name}
@@ -78,10 +79,12 @@ class CasePath(click.ParamType[Path]):
 def command(paths: tuple[Path, ...], text: str, update: bool, profile: str, engine: str, as_json: bool) -> None:
     """Run tests of pipelines: `*.test.yaml` files, or folders of them (pipelines/ where none is given).
 
-    A test gives rows and says which rows come out of them. It reads no data, calls no model and no database, and leaves nothing behind.
+    A test gives rows and says which rows come out of them. It reads no data, calls no model and no database.
+    How each test ended is kept in the folder of runs, for `etlrun docs build`.
     All tests are checked before the first one runs, on duckdb unless --engine says otherwise. Exit codes: 0 all passed (or were
     updated), 1 some failed, 2 a specification or the usage is wrong, or there is no test.
     """
+    from etlrun.runtime.test_results import keep_results
     from etlrun.runtime.testing import run_cases
 
     started = time.monotonic()
@@ -96,11 +99,19 @@ def command(paths: tuple[Path, ...], text: str, update: bool, profile: str, engi
     ):
         summary.append(item)
         report.tell(item)
+    keep_results((_result(item) for item in summary), engine or "duckdb")
     seconds = time.monotonic() - started
     report.sum_up(summary, seconds, updates=update)
     if as_json:
         click.echo(json.dumps(as_object(summary, engine or "duckdb", seconds), ensure_ascii=False))
     raise SystemExit(1 if any(item.status == "failed" for item in summary) else 0)
+
+
+def _result(item: Told) -> CaseResult:
+    from etlrun.runtime.test_results import CaseResult
+
+    case = item.outcome.case
+    return CaseResult(case.file, case.case.name, case.checked, item.status != "failed")
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:

@@ -29,6 +29,11 @@ def check_dashboard(path: Path, profile: str = "", settings: Mapping[str, str] |
     project = find_project(path)
     document = read_document_of(path, project)
     checked = check_file(_pipeline_file(document, project), profile, settings or {})
+    return check_against(path, document, checked)
+
+
+def check_against(path: Path, document: Document, checked: Checked) -> CheckedDashboard:
+    """Check a dashboard, valid in form, against its pipeline. Raises SpecError with every mistake."""
     return _Checker(build_dashboard(path, document, checked.pipeline.values), checked).dashboard()
 
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from etlrun.compiler.check import Checked
 from etlrun.compiler.project_graph import ProjectGraph
-from etlrun.dashboards.spec import FOLDER, dashboards_below
+from etlrun.dashboards.check import check_against
+from etlrun.dashboards.column_uses import column_uses
+from etlrun.dashboards.spec import FOLDER, dashboards_below, read_document_of
 from etlrun.diagnostics import SpecError
+from etlrun.lineage.downstream import find_downstream
 from etlrun.lineage.of_project import project_lineage
 from etlrun.lineage.personal_origins import find_personal
 from etlrun.runtime.run_records import StoredRun, stored_runs
-from etlrun.site.facts import ShownRun, SiteFacts, all_reached
-from etlrun.spec.cases import case_files_below
-from etlrun.spec.located import read_document
+from etlrun.runtime.test_results import digest_of, file_in, read_results
+from etlrun.site.facts import LastResult, ShownCase, ShownDashboard, ShownRun, SiteFacts
+from etlrun.spec.cases import CaseFile, case_files_below, read_cases
 from etlrun.spec.project import Project, load_mapping
 from etlrun.spec.prompts import Prompt, load_prompt, prompt_names
 
@@ -33,10 +36,10 @@ def gather_facts(project: Project, graph: ProjectGraph) -> SiteFacts:
         graph,
         lineage,
         _runs(project),
-        _dashboards(project),
-        _tests(project),
+        _dashboards(project, graph),
+        _tests(project, graph),
         mappings,
-        all_reached(lineage),
+        find_downstream(graph, lineage),
         find_personal(lineage),
         _prompts(project),
     )
@@ -62,32 +65,53 @@ def _runs(project: Project) -> dict[str, tuple[ShownRun, ...]]:
     return found
 
 
-def _dashboards(project: Project) -> dict[str, tuple[str, ...]]:
-    """The names of the dashboards of each pipeline."""
-    found: dict[str, tuple[str, ...]] = {}
+def _dashboards(project: Project, graph: ProjectGraph) -> dict[str, tuple[ShownDashboard, ...]]:
+    """The dashboards of each pipeline; `etlrun check` tells of those that have mistakes."""
+    found: dict[str, tuple[ShownDashboard, ...]] = {}
     folder = project.path(FOLDER)
-    for value in _mappings_in(project, dashboards_below(folder) if folder.is_dir() else ()):
-        pipeline = str(value.get("pipeline", ""))
-        found[pipeline] = (*found.get(pipeline, ()), str(value.get("title") or value.get("dashboard", "")))
-    return found
-
-
-def _tests(project: Project) -> dict[str, tuple[str, ...]]:
-    """The names of the tests of each pipeline."""
-    found: dict[str, tuple[str, ...]] = {}
-    for value in _mappings_in(project, case_files_below(project.path("pipelines"))):
-        pipeline, tests = str(value.get("pipeline", "")), value.get("tests")
-        names = (
-            [str(test.get("name", "")) for test in tests if isinstance(test, dict)] if isinstance(tests, list) else []
-        )
-        found[pipeline] = (*found.get(pipeline, ()), *names)
-    return found
-
-
-def _mappings_in(project: Project, paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
-    """The values of YAML files that can be read; `etlrun check` tells of the others."""
-    for path in paths:
+    for path in dashboards_below(folder) if folder.is_dir() else ():
         with contextlib.suppress(SpecError):
-            value = read_document(path, project.shown(path)).value
-            if isinstance(value, dict):
-                yield value
+            document = read_document_of(path, project)
+            checked = graph.pipelines.get(str(document.value["pipeline"]))
+            if checked is not None:
+                dashboard = check_against(path, document, checked)
+                shown = ShownDashboard(dashboard.spec.title, dashboard.spec.sink, column_uses(dashboard))
+                found[checked.pipeline.name] = (*found.get(checked.pipeline.name, ()), shown)
+    return found
+
+
+def _tests(project: Project, graph: ProjectGraph) -> dict[str, tuple[ShownCase, ...]]:
+    """The tests of each pipeline; `etlrun check` tells of those that have mistakes."""
+    found: dict[str, tuple[ShownCase, ...]] = {}
+    results = read_results(project)
+    files = {checked.pipeline.document.file: name for name, checked in graph.pipelines.items()}
+    for path in case_files_below(project.path("pipelines")):
+        with contextlib.suppress(SpecError):
+            tests = read_cases(path, project)
+            name = _tested(project, tests, files)
+            if name in graph.pipelines:
+                shown = _shown_cases(project, tests, graph.pipelines[name], results)
+                found[name] = (*found.get(name, ()), *shown)
+    return found
+
+
+def _tested(project: Project, tests: CaseFile, files: Mapping[str, str]) -> str:
+    """The name of the pipeline that a file of tests is of, which names its file."""
+    for folder in (tests.path.parent, project.path("pipelines")):
+        for suffix in (".yaml", ".yml"):
+            file = project.shown(folder / f"{tests.pipeline}{suffix}")
+            if file in files:
+                return files[file]
+    return ""
+
+
+def _shown_cases(
+    project: Project, tests: CaseFile, checked: Checked, results: Mapping[str, Mapping[str, Any]]
+) -> Iterator[ShownCase]:
+    file = file_in(project, tests.path)
+    known = results.get(file, {})
+    today = digest_of(tests.document, checked) if known else ""
+    for case in tests.tests:
+        last = known.get(case.name)
+        ended = LastResult(last["passed"], last["at"], last["engine"], last["digest"] == today) if last else None
+        yield ShownCase(file, case, ended)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import cache
+from typing import Literal
 
 _PLAIN = re.compile(r"[a-z0-9_-]{1,60}")
 
 
+@cache
 def file_name(name: str) -> str:
     """A name as a part of an address: itself where every disk and address takes it, else what is left of it and a digest."""
     if _PLAIN.fullmatch(name):
@@ -26,6 +29,16 @@ def mapping_address(name: str) -> str:
 
 def prompt_address(name: str) -> str:
     return f"prompts/{file_name(name)}.html"
+
+
+def column_address(pipeline: str, kind: Literal["source", "sink"], relation: str, column: str) -> str:
+    """Where the page of a column of a source or sink is."""
+    return f"columns/{file_name(pipeline)}/{kind}.{file_name(relation)}.{file_name(column)}.html"
+
+
+def case_address(file: str, name: str) -> str:
+    """Where the page of a test is, of a file by its path in the project."""
+    return f"tests/{file_name(file)}/{file_name(name)}.html"
 
 
 def anchor(*names: str) -> str:

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from etlrun.compiler.project_graph import ProjectGraph
-from etlrun.language.influence import OriginColumn
-from etlrun.lineage.of_project import PipelineLineage, Reached
+from etlrun.lineage.downstream import Downstream
+from etlrun.lineage.of_project import PipelineLineage
 from etlrun.lineage.personal_origins import Personal
+from etlrun.spec.cases import Case
 from etlrun.spec.prompts import Prompt
 
 
@@ -24,17 +25,45 @@ class ShownRun:
 
 
 @dataclass(frozen=True)
+class LastResult:
+    """How a test ended when it last ran; it is of today where neither the test nor what it tests has changed since."""
+
+    passed: bool
+    at: str
+    engine: str
+    is_of_today: bool
+
+
+@dataclass(frozen=True)
+class ShownCase:
+    """A test as a page shows it, with its file by its path in the project."""
+
+    file: str
+    case: Case
+    last: LastResult | None
+
+
+@dataclass(frozen=True)
+class ShownDashboard:
+    """A dashboard as a page shows it: the sink that it shows, and what it does with each of its columns, in words."""
+
+    title: str
+    sink: str
+    uses: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
 class SiteFacts:
-    """A project: `runs` are those of each pipeline, latest first; `dashboards` are the names of those that show it; `tests` of its tests."""
+    """A project: `runs`, `dashboards` and `tests` are those of each pipeline, the latest run first."""
 
     title: str
     graph: ProjectGraph
     lineage: Mapping[str, PipelineLineage]
     runs: Mapping[str, tuple[ShownRun, ...]]
-    dashboards: Mapping[str, tuple[str, ...]]
-    tests: Mapping[str, tuple[str, ...]]
+    dashboards: Mapping[str, tuple[ShownDashboard, ...]]
+    tests: Mapping[str, tuple[ShownCase, ...]]
     mappings: Mapping[str, Mapping[str, tuple[str, ...]]]
-    reached: Mapping[OriginColumn, tuple[Reached, ...]]
+    down: Downstream
     personal: Personal
     prompts: Mapping[str, Prompt]
 
@@ -44,21 +73,3 @@ class SiteFacts:
             made = (one for found in lineage.relations.values() for one in (found.rows, *found.columns.values()))
             if any(file in one.files for one in made):
                 yield name
-
-    def readers(self, pipeline: str, sink: str) -> Iterator[tuple[str, str]]:
-        """The pipelines that read a table, each with the source that does."""
-        for name in self.graph.pipelines:
-            for source, tables in self.graph.read_tables(name).items():
-                if any((table.pipeline, table.sink) == (pipeline, sink) for table in tables):
-                    yield name, source
-
-
-def all_reached(lineage: Mapping[str, PipelineLineage]) -> dict[OriginColumn, tuple[Reached, ...]]:
-    """The published columns that every column of a source has a part in."""
-    found: dict[OriginColumn, list[Reached]] = {}
-    for pipeline in lineage.values():
-        for sink in pipeline.sinks:
-            for column, made in pipeline.published(sink).columns.items():
-                for origin in made.origins:
-                    found.setdefault(origin, []).append(Reached(pipeline.name, sink, column, origin in made.direct))
-    return {origin: tuple(reached) for origin, reached in found.items()}

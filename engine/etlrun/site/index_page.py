@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Literal
 
-from etlrun.site.addresses import anchor, mapping_address, pipeline_address, prompt_address
+from etlrun.site.addresses import anchor, column_address, mapping_address, pipeline_address, prompt_address
 from etlrun.site.facts import SiteFacts
 from etlrun.site.html_tree import Child, element, link, listed, section, table
 from etlrun.site.shell import page
+
+Kind = Literal["source", "sink"]
 
 
 def index_page(facts: SiteFacts) -> str:
@@ -41,16 +44,20 @@ def _row(facts: SiteFacts, name: str) -> tuple[Child, ...]:
 
 def _columns(facts: SiteFacts) -> str:
     """Every column of a source, chain and sink, as the script of the page reads them."""
-    pages = [[name, pipeline_address(name)] for name in facts.lineage]
-    columns = [entry for number, name in enumerate(facts.lineage) for entry in _columns_of(facts, number, name)]
-    return json.dumps({"pages": pages, "columns": columns}, ensure_ascii=False, separators=(",", ":"))
+    names = list(facts.lineage)
+    columns = [entry for number, name in enumerate(names) for entry in _columns_of(facts, number, name)]
+    return json.dumps({"pipelines": names, "columns": columns}, ensure_ascii=False, separators=(",", ":"))
 
 
 def _columns_of(facts: SiteFacts, number: int, name: str) -> Iterator[list[object]]:
-    checked = facts.lineage[name].checked
-    relations = {**{source: source for source in checked.pipeline.sources}, **facts.lineage[name].sinks}
-    for shown, relation in relations.items():
+    lineage = facts.lineage[name]
+    checked = lineage.checked
+    of: list[tuple[Kind, str, str]] = [("source", source, source) for source in checked.pipeline.sources]
+    of += [("sink", sink, relation) for sink, relation in lineage.sinks.items()]
+    for kind, shown, relation in of:
         for item in checked.columns[relation]:
-            made = facts.lineage[name].relations[relation].column(item.name)
-            tagged = ", pii" if made is not None and facts.personal.parts_of(made) else ""
-            yield [number, shown, item.name, f"{item.type}{tagged}", anchor(shown)]
+            made = lineage.relations[relation].column(item.name)
+            if made is not None:  # else it is hidden
+                tagged = ", pii" if facts.personal.parts_of(made) else ""
+                address = column_address(name, kind, shown, item.name).removeprefix("columns/").removesuffix(".html")
+                yield [number, shown, item.name, f"{item.type}{tagged}", address]

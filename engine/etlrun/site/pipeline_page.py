@@ -10,10 +10,12 @@ from etlrun.diagnostics import counted
 from etlrun.language.columns import Columns
 from etlrun.language.influence import Lineage, OriginColumn
 from etlrun.lineage.of_project import PipelineLineage
-from etlrun.site.addresses import anchor, mapping_address, pipeline_address, prompt_address
-from etlrun.site.facts import ShownRun, SiteFacts
+from etlrun.site.addresses import anchor, case_address, column_address, pipeline_address
+from etlrun.site.case_page import last_result
+from etlrun.site.facts import ShownCase, ShownRun, SiteFacts
 from etlrun.site.graph_picture import Box, picture
 from etlrun.site.html_tree import Child, element, folded, link, listed, section, table
+from etlrun.site.origins import about, file_link, origin_link, read_from
 from etlrun.site.shell import page
 from etlrun.spec.scope import HIDDEN
 
@@ -38,8 +40,10 @@ def pipeline_page(facts: SiteFacts, name: str) -> str:
         [_source(facts, lineage, source) for source in pipeline.sources],
         [_chain(facts, lineage, chain) for chain in pipeline.chains],
         section("Checks", _checks(lineage, facts.runs.get(name, ()))) if pipeline.checks else None,
-        section("Tests", listed(facts.tests[name])) if facts.tests.get(name) else None,
-        section("Dashboards", listed(facts.dashboards[name])) if facts.dashboards.get(name) else None,
+        section("Tests", _tests(facts.tests[name])) if facts.tests.get(name) else None,
+        section("Dashboards", listed(one.title for one in facts.dashboards[name]))
+        if facts.dashboards.get(name)
+        else None,
         section("Runs", _runs(facts.runs[name])) if facts.runs.get(name) else None,
     ]
     return page(name, facts.title, 1, body)
@@ -67,74 +71,52 @@ def _sink(facts: SiteFacts, lineage: PipelineLineage, sink: str) -> Element:
     columns = lineage.checked.columns[lineage.sinks[sink]]
     rows = [
         (
-            item.name,
+            link(f"../{column_address(lineage.name, 'sink', sink, item.name)}", item.name),
             str(item.type),
-            _about(facts, item.description, relation.columns[item.name]),
+            about(facts, item.description, relation.columns[item.name]),
             *_made(facts, lineage, relation.columns[item.name]),
         )
         for item in _shown(columns)
     ]
-    readers: list[Child] = [[link(f"../{pipeline_address(name)}", name), f" as {source}"] for name, source in facts.readers(lineage.name, sink)]  # fmt: skip
+    readers: list[Child] = [
+        [link(f"../{pipeline_address(name)}", name), f" as {source}"]
+        for name, source in facts.down.readers.get((lineage.name, sink), ())
+    ]
     place = use.value.table_name(sink) or getattr(use.value, "path", "")
     where = f"{place} of {use.value.connection}" if use.value.table_name(sink) else place
-    about = _made(facts, lineage, relation.rows)[1]
+    deciding = _made(facts, lineage, relation.rows)[1]
     return section(
         f"Publishes {sink}",
         element("p", f"{lineage.sinks[sink]} goes to {where}.", [" Read by ", readers] if readers else None),
         table(("column", "type", "is", "made of", "decided by", "files"), rows),
-        folded("What decides which rows there are", element("p", about or "nothing")),
+        folded("What decides which rows there are", element("p", deciding or "nothing")),
         id_=anchor(sink),
     )
 
 
 def _made(facts: SiteFacts, lineage: PipelineLineage, made: Lineage) -> tuple[Child, Child, Child]:
     direct: list[Child] = [
-        [_origin(facts, lineage, origin), "" if kind == "identity" else f" ({kind})", " "]
+        [origin_link(lineage.name, origin), "" if kind == "identity" else f" ({kind})", " "]
         for origin, kind in sorted(made.direct.items())
     ]
     deciding: list[Child] = [
-        [_origin(facts, lineage, origin), f" ({', '.join(kinds)}) "] for origin, kinds in made.deciding().items()
+        [origin_link(lineage.name, origin), f" ({', '.join(kinds)}) "] for origin, kinds in made.deciding().items()
     ]
-    return direct or "-", deciding or "-", [_file(facts, file) for file in sorted(made.files)] or "-"
-
-
-def _file(facts: SiteFacts, file: str) -> Child:
-    """A file of the project, as a link where it has a page."""
-    folder, _, name = file.rpartition(".")[0].partition("/")
-    pages = {"mappings": (facts.mappings, mapping_address), "prompts": (facts.prompts, prompt_address)}
-    known, address = pages.get(folder, ({}, mapping_address))
-    return [link(f"../{address(name)}", file) if name in known else file, " "]
-
-
-def _about(facts: SiteFacts, description: str, made: Lineage) -> str:
-    return f"{description} (pii)".strip() if facts.personal.parts_of(made) else description
-
-
-def _origin(facts: SiteFacts, lineage: PipelineLineage, origin: OriginColumn) -> Element:
-    if origin.pipeline == lineage.name:
-        return link(f"#{anchor(origin.relation)}", str(origin))
-    return link(f"../{pipeline_address(origin.pipeline)}#{anchor(origin.relation)}", f"{origin.pipeline}.{origin}")
+    return direct or "-", deciding or "-", [[file_link(facts, file, 1), " "] for file in sorted(made.files)] or "-"
 
 
 def _source(facts: SiteFacts, lineage: PipelineLineage, source: str) -> Element:
-    use = lineage.checked.pipeline.sources[source]
-    wanted = use.value.table_read()
-    is_made = use.value.own_rows() is not None
-    said = (
-        f"a {use.kind}"
-        if is_made
-        else f"table {wanted[1]} of {wanted[0]}"
-        if wanted and wanted[0]
-        else f"{use.kind} files {getattr(use.value, 'path', '')}"
-    )
     rows = []
     for item in lineage.checked.columns[source]:
-        reached = facts.reached.get(OriginColumn(lineage.name, source, item.name), ())
+        reached = facts.down.of_source(OriginColumn(lineage.name, source, item.name))
         texts = (", ".join(f"{one.pipeline}.{one.sink}.{one.column}" for one in reached if one.is_direct == kind) or "-" for kind in (True, False))  # fmt: skip
-        about = _about(facts, item.description, lineage.relations[source].columns[item.name])
-        rows.append((item.name, str(item.type), about, *texts))
+        is_ = about(facts, item.description, lineage.relations[source].columns[item.name])
+        page_ = link(f"../{column_address(lineage.name, 'source', source, item.name)}", item.name)
+        rows.append((page_, str(item.type), is_, *texts))
     names = ("column", "type", "is", "part of", "decides about")
-    return section(f"Reads {source}", element("p", f"From {said}."), table(names, rows), id_=anchor(source))
+    return section(
+        f"Reads {source}", element("p", f"From {read_from(lineage, source)}."), table(names, rows), id_=anchor(source)
+    )
 
 
 def _chain(facts: SiteFacts, lineage: PipelineLineage, chain: str) -> Element:
@@ -150,7 +132,7 @@ def _chain(facts: SiteFacts, lineage: PipelineLineage, chain: str) -> Element:
         before = set(columns)
     made = lineage.relations[chain].columns
     rows = [
-        (item.name, str(item.type), _about(facts, item.description, made[item.name]))
+        (item.name, str(item.type), about(facts, item.description, made[item.name]))
         for item in _shown(checked.columns[chain])
     ]
     return section(
@@ -178,6 +160,13 @@ def _checks(lineage: PipelineLineage, runs: tuple[ShownRun, ...]) -> Element:
         for use in uses
     ]
     return table(("relation", "check", "severity", "last result"), rows)
+
+
+def _tests(tests: tuple[ShownCase, ...]) -> Element:
+    rows = [
+        (link(f"../{case_address(one.file, one.case.name)}", one.case.name), last_result(one.last)) for one in tests
+    ]
+    return table(("test", "last result"), rows)
 
 
 def _runs(runs: tuple[ShownRun, ...]) -> Element:

@@ -1,0 +1,73 @@
+"""Where a dashboard shows a column: the measures that add it up, and the cards that name it or one of those measures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlglot import exp
+
+from etlrun.dashboards.checked import CheckedDashboard, title_of
+from etlrun.dashboards.measures import (
+    Average,
+    Distinct,
+    Formula,
+    LargestOfColumn,
+    LargestOfGroup,
+    Ratio,
+    ShareOfRows,
+    SumMeasure,
+)
+from etlrun.dashboards.spec import Bar, Donut, Flow, Kpi, RowTable
+from etlrun.spec.project import Use
+
+
+def column_uses(dashboard: CheckedDashboard) -> dict[str, tuple[str, ...]]:
+    """The uses of each column in words, such as `measure Hours watched` and `bar Hours by shop`."""
+    found: dict[str, dict[str, None]] = {}
+    for name, formula in dashboard.formulas.items():
+        for column in _columns_of(dashboard, formula):
+            found.setdefault(column, {})[f"measure {dashboard.spec.measures[name].label}"] = None
+    for use in dashboard.file.cards:
+        for column in _columns_of_card(dashboard, use):
+            found.setdefault(column, {})[f"{use.kind} {_title(dashboard, use)}".strip()] = None
+    for name in dashboard.spec.filters:
+        found.setdefault(dashboard.column(name), {})["filter"] = None
+    return {column: tuple(uses) for column, uses in found.items()}
+
+
+def _columns_of(dashboard: CheckedDashboard, formula: Formula) -> Iterator[str]:
+    match formula:
+        case SumMeasure(columns=columns):
+            yield from columns
+        case Average(column=column) | Distinct(column=column):
+            yield column
+        case LargestOfColumn(column=column, by=by):
+            yield column
+            yield from _columns_of(dashboard, dashboard.formulas[by])
+        case LargestOfGroup(labels=labels):
+            yield from labels.values()
+        case Ratio(above=above, below=below):
+            yield from _columns_of(dashboard, dashboard.formulas[above])
+            yield from _columns_of(dashboard, dashboard.formulas[below])
+        case ShareOfRows(condition=condition):
+            yield from (dashboard.column(node.name) for node in condition.tree.find_all(exp.Column))
+
+
+def _columns_of_card(dashboard: CheckedDashboard, use: Use) -> Iterator[str]:
+    match use.value:
+        case Kpi(measure=measure):
+            yield from _columns_of(dashboard, dashboard.formulas[measure])
+        case Bar(of=of, value=value) | Donut(of=of, value=value):
+            yield dashboard.column(of)
+            yield from _columns_of(dashboard, dashboard.formulas[value])
+        case Flow(from_=start, to=end, value=value):
+            yield from (dashboard.column(start), dashboard.column(end))
+            yield from _columns_of(dashboard, dashboard.formulas[value])
+        case RowTable():
+            yield from (shown.name for shown in dashboard.tables[use.where])
+
+
+def _title(dashboard: CheckedDashboard, use: Use) -> str:
+    if isinstance(use.value, Kpi):
+        return dashboard.spec.measures[use.value.measure].label
+    return title_of(dashboard, use.value)
