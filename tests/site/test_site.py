@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -74,9 +75,11 @@ class Read(HTMLParser):
                 self.events.append(name)
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    project = Project(tmp_path)
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with its pages, which each test copies."""
+    root = tmp_path_factory.mktemp("project")
+    project = Project(root)
     project.pipeline(CORE, "core")
     project.pipeline(MART, "mart")
     project.write("mappings/kinds.yaml", '"<i>one": [a]\ntwo: [b]\n')
@@ -86,8 +89,14 @@ def folder(tmp_path: Path) -> Path:
         "prompts/sort.md",
         "---\ntask: Say <b>what</b> it is.\noutput:\n  sort: {labels: {A: one, B: another}}\nexamples: [{key: '</pre>x', sort: A}]\n---\nBe <i>short</i>.\n",
     )
-    assert etlrun(tmp_path, "docs", "build").code == 0
-    return tmp_path / "build" / "docs"
+    assert etlrun(root, "docs", "build").code == 0
+    return root
+
+
+@pytest.fixture
+def folder(built: Path, tmp_path: Path) -> Path:
+    shutil.copytree(built, tmp_path / built.name)
+    return tmp_path / built.name / "build" / "docs"
 
 
 def pages(folder: Path) -> dict[str, Read]:
