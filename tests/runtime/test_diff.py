@@ -51,6 +51,7 @@ def published(folder: Path) -> list[tuple[Any, ...]]:
 def test_equal_rows_are_equal_and_nothing_is_published(folder: Path) -> None:
     code, found = diff(folder)
     assert (code, found["is_equal"], found["rows"], found["columns"]) == (0, True, [3, 3], [])
+    assert found["causes"] == {"specification": [], "inputs": []}
 
 
 def test_only_what_changed_is_shown(folder: Path) -> None:
@@ -59,6 +60,7 @@ def test_only_what_changed_is_shown(folder: Path) -> None:
     changed(folder, "Rome,04,5,2.0,large\n", "Ulm,04,1,1.0,small\n")
     code, found = diff(folder)
     assert code == 1
+    assert found["causes"] == {"specification": [], "inputs": ["files of `rows` changed"]}
     assert published(folder) == before
     assert {name: found[name] for name in ("only_before", "only_after", "equal", "changed")} == {
         "only_before": 1,
@@ -84,6 +86,8 @@ def test_the_text_says_the_same(folder: Path) -> None:
         "sales: rows -> sales, by shop",
         "  before   warehouse.sales",
         "  after    what a run gives now",
+        "  spec     the same",
+        "  inputs   changed: files of `rows` changed",
         "  rows     3 -> 3    0 only before, 0 only after, 2 equal, 1 changed",
         "  column  changed  null before -> after  before -> after",
         "  ------  -------  --------------------  --------------------",
@@ -200,6 +204,7 @@ def test_a_revision_is_compared_on_the_data_of_today(folder: Path) -> None:
     (folder / "rows.csv").write_text(BEFORE + "Ulm,05,1,1.0,large\n")
     code, found = diff(folder, "--against", "HEAD")
     assert (code, found["before"], found["rows"]) == (1, "the specification of HEAD", [4, 4])
+    assert found["causes"] == {"specification": ["mappings/sizes.yaml"], "inputs": []}
     assert [(item["name"], item["changed"], item["transitions"]) for item in found["columns"]] == [
         ("name", 2, [["Little", "Small", 2]])
     ]

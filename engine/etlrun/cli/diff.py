@@ -6,7 +6,7 @@ import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from etlrun.diagnostics import nearest
 if TYPE_CHECKING:
     from etlrun.compiler.check import Checked
     from etlrun.language.columns import Columns
+    from etlrun.runtime.result_causes import Causes
     from etlrun.runtime.table_diff import DiffOptions, TableDiff
 
 
@@ -184,7 +185,21 @@ def _compare(checked: Checked, sink: str, options: ComparedRows) -> TableDiff:
             rows_of(text, checked, sink, Path(work) / str(number), reporter)
             for number, text in enumerate((options.before or "published", options.after))
         )
-        return compare_tables(before, after, compared)
+        return replace(compare_tables(before, after, compared), causes=_causes(checked, sink, options))
+
+
+def _causes(checked: Checked, sink: str, options: ComparedRows) -> Causes | None:
+    """What changed since the run whose rows are compared with those of now; None where that run is not known."""
+    from etlrun.runtime.result_causes import last_publishing, since_run
+    from etlrun.runtime.run_records import find_run
+
+    if options.after != "now" or options.before == "now" or options.before.endswith(".parquet"):
+        return None
+    if options.before in ("", "published"):
+        record = last_publishing(checked, sink)
+    else:
+        record = find_run(checked.project.path(checked.project.settings.runs), options.before).record
+    return since_run(record, checked) if record is not None else None
 
 
 @_failing_apart()
@@ -192,6 +207,7 @@ def _compare_revision(checked: Checked, sink: str, revision: _Revision, options:
     """What the pipeline of a revision gives, beside what that of the folder gives, on the same data. Raises UsageError."""
     from etlrun.runtime.diff_sides import rows_now
     from etlrun.runtime.git_revision import pipeline_at
+    from etlrun.runtime.result_causes import between_specifications
     from etlrun.runtime.table_diff import compare_tables
 
     if options.before:
@@ -207,7 +223,8 @@ def _compare_revision(checked: Checked, sink: str, revision: _Revision, options:
             raise click.UsageError(f"the pipeline of {revision.name} has no sink `{sink}`: compare another --sink")
         before = rows_now(then, sink, folder / "before", reporter, f"the specification of {revision.name}")
         after = rows_now(checked, sink, folder / "after", reporter, "the specification now")
-        return compare_tables(before, after, compared)
+        found = compare_tables(before, after, compared)
+        return replace(found, causes=between_specifications(then, checked))
 
 
 def _sink(checked: Checked, name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from etlrun.cli.diff_report import column_changes, row_counts, rows_left, shown_value, value_changes
+from etlrun.cli.diff_report import cause_lines, column_changes, row_counts, rows_left, shown_value, value_changes
 from etlrun.diagnostics import counted
 from etlrun.runtime.table_diff import RowDiff, TableDiff
 from etlrun.site.html_tree import Child, element, listed, section, table
@@ -14,6 +14,7 @@ def diff_page(title: str, found: TableDiff) -> str:
     about = [
         ("before", found.before),
         ("after", found.after),
+        *cause_lines(found),
         ("rows", "; ".join(row_counts(found))),
         ("key", ", ".join(found.key)),
     ]

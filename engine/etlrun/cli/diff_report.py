@@ -19,6 +19,7 @@ def diff_object(pipeline: str, sink: str, found: TableDiff) -> dict[str, Any]:
 def diff_text(title: str, found: TableDiff) -> str:
     """Counts, the columns that changed, and the first rows that differ; nothing that stayed as it was."""
     lines = [f"{title}, by {', '.join(found.key)}", f"  before   {found.before}", f"  after    {found.after}"]
+    lines += [f"  {name:<8} {text}" for name, text in cause_lines(found)]
     lines += [f"  columns  {text}" for text in column_changes(found)]
     lines.append(f"  rows     {'    '.join(row_counts(found))}")
     if found.columns:
@@ -27,6 +28,16 @@ def diff_text(title: str, found: TableDiff) -> str:
         lines += [f"  {line}" for line in table.splitlines()]
     lines += [f"  {line}" for line in _sample(found)]
     return "\n".join(lines)
+
+
+def cause_lines(found: TableDiff) -> Iterator[tuple[str, str]]:
+    """What changed in the specification, and of the inputs; nothing where rows are compared that nobody knows the origin of."""
+    if found.causes is None:
+        return
+    for name, changes in (("spec", found.causes.specification), ("inputs", found.causes.inputs)):
+        unknown = "not known: the run before was made by an older etlrun"
+        changed = f"changed: {', '.join(changes)}" if changes else "the same"
+        yield name, unknown if changes is None else changed
 
 
 def row_counts(found: TableDiff) -> tuple[str, str]:

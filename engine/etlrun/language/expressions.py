@@ -84,6 +84,8 @@ def bind(tree: exp.Expr, values: Mapping[str, Any], text: str = "") -> exp.Expr:
 
     Raises ExpressionError for a name that has no value, and for a known `$name` inside quotes, where it would stay text.
     """
+    if text and "$" not in text:
+        return tree
     problems: list[Problem] = []
     holder = exp.Paren(this=tree)
     for node in list(holder.walk()):

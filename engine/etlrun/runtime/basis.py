@@ -27,6 +27,7 @@ from etlrun.warehouse.opening import filled, open_connection
 UNKNOWN = "unknown"  # a table that no run of etlrun published: nobody can tell whether it changed
 WORDS_FOR_PEOPLE = ("description", "owner", "tags")
 YAML = (".yaml", ".yml")
+INPUTS = ("files", "table", "version")
 Basis = dict[str, str]
 
 
@@ -68,7 +69,7 @@ def _entries(checked: Checked, connection: str) -> list[LedgerEntry]:
 def find_basis(checked: Checked, inventories: Mapping[str, Inventory], ledgers: Ledgers) -> Basis:
     """What a run of a pipeline would rest on now. Raises RunFailure where a ledger cannot be read."""
     found = {"etlrun": etlrun.__version__, "profile": checked.profile.name, "pipeline": _meaning(checked)}
-    found |= {f"beside {checked.project.shown(path)}": _content(path) for path in _beside(checked)}
+    found |= {f"beside {checked.project.shown(path)}": digest for path, digest in files_beside(checked).items()}
     tables = {source: place for source, place, _ in tables_read(checked)}
     own = {
         (written[0], written[1].lower())
@@ -98,8 +99,8 @@ def _meaning(checked: Checked) -> str:
     return _digest([value, params, *included])
 
 
-def _beside(checked: Checked) -> Iterator[Path]:
-    """The files beside a pipeline on which its result depends. What a function of Python imports, nobody knows."""
+def files_beside(checked: Checked) -> dict[Path, str]:
+    """The files beside a pipeline on which its result depends, each with a digest. What a function of Python imports, nobody knows."""
     steps = [use.value for chain in checked.pipeline.chains.values() for use in chain]
     patterns = [f"mappings/{name}.yaml" for name in checked.mappings]
     if any(list(step.models()) for step in steps):
@@ -107,7 +108,7 @@ def _beside(checked: Checked) -> Iterator[Path]:
     if any(list(step.functions()) for step in steps):
         patterns += ["*.py", "*/*.py"]
     found = (path for pattern in patterns for path in checked.project.root.glob(pattern))
-    return (path for path in sorted(set(found)) if path.is_file())
+    return {path: _content(path) for path in sorted(set(found)) if path.is_file()}
 
 
 def _content(path: Path) -> str:
@@ -150,6 +151,21 @@ def why_again(checked: Checked, basis: Basis, last: Record | None, ledgers: Ledg
         if gone:
             return gone
     return ""
+
+
+def input_changes(before: Basis, now: Basis) -> Iterator[str]:
+    """The files and tables that a pipeline reads and that changed, in words."""
+    for name in sorted({*before, *now}):
+        what, _, source = name.partition(" ")
+        if what not in INPUTS:
+            continue
+        if before.get(name) != now.get(name) or now.get(name) == UNKNOWN:
+            is_read = name in before and name in now
+            yield (
+                _difference(what, source, before.get(name, ""), now.get(name, ""))
+                if is_read
+                else f"`{source}` is {'not ' if name in before else ''}read now"
+            )
 
 
 def _difference(what: str, source: str, before: str, now: str) -> str:

@@ -27,6 +27,7 @@ class Record:
     version: str
     params: dict[str, str] = field(default_factory=dict)
     basis: dict[str, str] = field(default_factory=dict)  # what the result rests on; equal ones give equal results
+    parts: dict[str, str] = field(default_factory=dict)  # of the specification, each with a digest
     engine_version: str = ""  # once it has started
     status: Status = "running"
     seconds: float = 0.0
@@ -75,6 +76,7 @@ class Record:
             "profile": self.profile,
             "params": self.params,
             "basis": self.basis,
+            "parts": self.parts,
             "started_at": self.started_at,
             "host": self.host,
             "pid": self.pid,

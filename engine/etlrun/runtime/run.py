@@ -36,6 +36,7 @@ from etlrun.runtime.inputs import Inputs
 from etlrun.runtime.parts import sweep_parts
 from etlrun.runtime.publishing import look_ahead, publish_all
 from etlrun.runtime.record import Record
+from etlrun.runtime.result_causes import spec_parts
 from etlrun.runtime.run_folder import RunFolder, new_run
 from etlrun.runtime.run_records import sweep_old
 from etlrun.runtime.sources import account, find_files, look_at_tables, read_sources
@@ -177,6 +178,7 @@ class _Run:
         look_at_tables(self.checked, sources)
         inventories = find_files(self.checked, sources, self.reporter)
         if options.publishes:
+            self.record.parts = spec_parts(self.checked)
             with contextlib.suppress(RunFailure):  # then nothing says that a later run would do the same
                 self.record.basis = find_basis(self.checked, inventories, Ledgers())
         with Inputs(self.checked, inventories, self.folder, self.reporter) as inputs:

@@ -51,6 +51,7 @@ SCHEMA = {
         "seconds": {"type": "number"},
         "params": {"type": "object", "additionalProperties": _TEXT},
         "basis": {"type": "object", "additionalProperties": _TEXT},
+        "parts": {"type": "object", "additionalProperties": _TEXT},
         "sources": _NAMED_OBJECTS,
         "relations": _NAMED_OBJECTS,
         "models": _NAMED_OBJECTS,

@@ -22,6 +22,8 @@ from etlrun.stopping import cancelling
 if TYPE_CHECKING:
     import duckdb
 
+    from etlrun.runtime.result_causes import Causes
+
     Session = duckdb.DuckDBPyConnection
 
 TRANSITIONS = 3  # the most frequent changes of a column from one text to another
@@ -110,6 +112,7 @@ class TableDiff:
     columns_before: tuple[str, ...]
     columns_after: tuple[str, ...]
     retyped: tuple[tuple[str, str, str], ...]
+    causes: Causes | None = None  # None where nobody can say
 
     @property
     def is_equal(self) -> bool:
