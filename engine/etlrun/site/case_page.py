@@ -20,7 +20,7 @@ MOST = 200  # rows of a relation
 def case_page(facts: SiteFacts, pipeline: str, shown: ShownCase) -> str:
     """The page."""
     case = shown.case
-    of = [link(f"{'../' * DEPTH}{pipeline_address(pipeline)}", pipeline), f" in {shown.file}"]
+    of: list[Child] = [link(f"{'../' * DEPTH}{pipeline_address(pipeline)}", pipeline), f" in {shown.file}"]
     settings = [(name, value_text(value)) for name, value in case.set_.items()]
     body: list[Child] = [
         element("p", case.description) if case.description else None,

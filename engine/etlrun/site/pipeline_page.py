@@ -106,7 +106,7 @@ def _made(facts: SiteFacts, lineage: PipelineLineage, made: Lineage) -> tuple[Ch
 
 
 def _source(facts: SiteFacts, lineage: PipelineLineage, source: str) -> Element:
-    rows = []
+    rows: list[tuple[Child, ...]] = []
     for item in lineage.checked.columns[source]:
         reached = facts.down.of_source(OriginColumn(lineage.name, source, item.name))
         texts = (", ".join(f"{one.pipeline}.{one.sink}.{one.column}" for one in reached if one.is_direct == kind) or "-" for kind in (True, False))  # fmt: skip
@@ -163,7 +163,7 @@ def _checks(lineage: PipelineLineage, runs: tuple[ShownRun, ...]) -> Element:
 
 
 def _tests(tests: tuple[ShownCase, ...]) -> Element:
-    rows = [
+    rows: list[tuple[Child, ...]] = [
         (link(f"../{case_address(one.file, one.case.name)}", one.case.name), last_result(one.last)) for one in tests
     ]
     return table(("test", "last result"), rows)
