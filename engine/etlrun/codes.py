@@ -417,6 +417,18 @@ RUN_CODES: dict[str, Code] = {
         "look at the memory of the machine and at the engine's log, then run again",
         1,
     ),
+    "worker-mismatch": Code(
+        "an executor cannot read sources as this machine does",
+        "etlrun, Python or a package is missing there, or of another version",
+        "install the same versions there; or say `read: driver` in the profile's engine",
+        1,
+    ),
+    "not-shared": Code(
+        "an executor does not see a folder that this machine sees, or may not write to it",
+        "a source or `runs:` lies on a disk of one machine, or belongs to another account",
+        "put it where all machines of the cluster see it; or say `read: driver` in the profile's engine",
+        1,
+    ),
     "engine-unreachable": Code(
         "Spark cannot be reached or does not start",
         "nothing listens at the address, or Spark's own start fails",

@@ -26,7 +26,7 @@ ONE_LINE = Separated(",", has_header=True, max_lines=1)
 
 
 def is_tame(path: Path, rules: LineRules = LineRules()) -> bool:  # noqa: B008 - a frozen value
-    return bool(find_tame([InputFile(str(path), None, path.stat().st_size, 0)], rules))
+    return bool(find_tame([InputFile(str(path), None, path.stat().st_size, 0)], rules, 2))
 
 
 def tame_only(records: list[bytes], meaningful: bytes = b"") -> list[bytes]:
@@ -94,7 +94,7 @@ def test_a_look_counts_the_lines_whatever_its_slices(
     path = tmp_path_factory.getbasetemp() / "look.json"
     path.write_bytes(text)
     with patch.multiple(tame_files, SLICE=size, CHUNK=room):
-        found = find_tame([InputFile(str(path), None, len(text), 0)], LineRules())
+        found = find_tame([InputFile(str(path), None, len(text), 0)], LineRules(), 2)
     with open(path, "rb") as file:
         lines = sum(len(records) for records in frame_lines(open_text(file, str(path))))  # type: ignore[arg-type]
     assert [tame.lines for tame in found] in ([], [lines])
@@ -142,7 +142,7 @@ def test_a_file_that_changes_while_duckdb_reads_it_is_a_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def look_and_append(files: list[InputFile], rules: LineRules) -> object:
-        found = find_tame(files, rules)
+        found = find_tame(files, rules, 2)
         with open(files[0].path, "ab") as file:
             file.write(b'{"a":2}\n')
         return found

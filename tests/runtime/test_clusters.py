@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from projects import Project, wait_for
 
 SPEC = """
 sources:
-  sales: {csv: {path: sales.csv, columns: {shop: string not null, units: int}}}
+  sales: {csv: {path: "sales*", columns: {shop: string not null, units: int}, max_bad_rows: 50%}}
   days: {parquet: {path: "days/{date:yyyyMMdd}", dates: "2022-04-01..2022-04-03", columns: {shop: string, n: bigint}}}
 steps:
   totals:
@@ -44,11 +45,12 @@ def project(tmp_path: Path) -> Project:
 
     project = Project(tmp_path)
     text = (tmp_path / "etlrun.yaml").read_text()
-    clusters = "  connect: {engine: {spark: {}}, connections: {warehouse: {duckdb: warehouse.duckdb}}}\n"
-    clusters += '  cluster: {engine: {spark: {master: "${MASTER_URL}"}}, connections: {warehouse: {duckdb: warehouse.duckdb}}}\n'
+    clusters = "  connect: {engine: {spark: {read: tasks}}, connections: {warehouse: {duckdb: warehouse.duckdb}}}\n"
+    clusters += '  cluster: {engine: {spark: {master: "${MASTER_URL}", read: tasks}}, connections: {warehouse: {duckdb: warehouse.duckdb}}}\n'
     project.write("etlrun.yaml", text + clusters)
     project.write("mine.py", "def same(rows):\n    return rows\n")
     project.write("sales.csv", "shop,units\nA,1\nA,2\nB,3\nHuế,\n")
+    project.write("sales2.csv.gz", gzip.compress(b"shop,units\n\nC,7\nC,many\n"))
     for day in (1, 2, 3):
         folder = tmp_path / f"days/2022040{day}"
         folder.mkdir(parents=True)
@@ -58,9 +60,14 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
+def quarantine_of_the_last_run(project: Project) -> str:
+    return max(project.folder.glob(".etlrun/runs/*/quarantine/sales.jsonl")).read_text()
+
+
 def test_spark_connect_gives_the_same_rows(project: Project, connect: str) -> None:
-    expected = project.table("doubled")
+    expected, quarantine = project.table("doubled"), quarantine_of_the_last_run(project)
     result = project.run("pipelines/p.yaml", "--profile", "connect", "--json", SPARK_REMOTE=connect)
+    assert quarantine_of_the_last_run(project) == quarantine
     project.write("sales.csv", "shop,units\nA,2147483647\nA,2147483647\n")
     text = SPEC.replace("units: sum(units)", "units: sum(units + units)")
     overflow = project.run(project.pipeline(text, "over"), "--profile", "connect", SPARK_REMOTE=connect)
@@ -96,7 +103,7 @@ def test_an_address_that_is_none_is_one_line_without_its_token(project: Project,
 
 
 def test_a_standalone_cluster_gives_the_same_rows(project: Project, tmp_path: Path) -> None:
-    expected, port = project.table("doubled"), free_port()
+    expected, quarantine, port = project.table("doubled"), quarantine_of_the_last_run(project), free_port()
     master = f"spark://127.0.0.1:{port}"
     with (
         serving(tmp_path, MASTER, "--host", "127.0.0.1", "--port", str(port), *QUIET),
@@ -108,3 +115,4 @@ def test_a_standalone_cluster_gives_the_same_rows(project: Project, tmp_path: Pa
         )
     assert result.code == 0, result.err
     assert project.table("doubled") == expected
+    assert quarantine_of_the_last_run(project) == quarantine

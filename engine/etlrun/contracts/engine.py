@@ -112,6 +112,14 @@ class EngineSession(ABC):
     def fetch(self, statement: str) -> pyarrow.Table:
         """The rows of a statement that gives few. Raises StatementError."""
 
+    def run_tasks(self, payload: bytes, count: int) -> list[str]:
+        """What `etlrun.reading.slice_task.answer(payload, number)` gives for each number below `count`, in order.
+
+        Each runs in a process of the engine's own, on any of its machines, perhaps more than once. Raises StatementError, and RunFailure
+        where a machine lacks what it needs.
+        """
+        raise NotImplementedError
+
     @abstractmethod
     def progress(self) -> tuple[int, int]:
         """How many of how many parts of the running statement are done; (0, 0) where that is not known. For another thread."""
@@ -130,10 +138,22 @@ class EngineSession(ABC):
         """The engine's name and version."""
 
 
+@dataclass(frozen=True)
+class TaskSettings:
+    """How text sources are read in tasks of an engine: the memory of each task's DuckDB, and whether this machine reads where tasks cannot."""
+
+    memory: str
+    is_optional: bool
+
+
 class Engine(Described):
     """An engine of a profile. `dialect` is the name of its SQL: `spark` or `duckdb`."""
 
     dialect: ClassVar[str]
+
+    def tasks(self, environment: Callable[[str], str]) -> TaskSettings | None:
+        """How tasks read text sources; None where this process reads them. `environment` fills in `${NAME}`."""
+        return None
 
     @contextmanager
     def kept(self) -> Iterator[None]:

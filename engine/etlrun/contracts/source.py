@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -155,6 +156,7 @@ class FileAccount:
 
     `reasons` count broken records. `samples` are the line and reason of the first few. `many_lines` counts the records that have suspiciously
     many lines; `longest` is how many lines the longest of them has, and its line with a minus. `line_ends` are counted in slices only.
+    `lacking` are declared columns that the file does not have.
     """
 
     path: str
@@ -166,6 +168,7 @@ class FileAccount:
     many_lines: int = 0
     longest: tuple[int, int] = (0, 0)
     line_ends: int = 0
+    lacking: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -272,10 +275,24 @@ class Control:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What a reader may take of its machine: threads, and the memory of its DuckDB (`512MB`); what DuckDB itself takes where none is given."""
+
+    threads: int = 0
+    memory: str = ""
+
+    @property
+    def at_once(self) -> int:
+        """How many threads read."""
+        return self.threads or os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
 class ReadRequest:
     """What a source is asked to read: its name, its files, and where its rows and its broken records go.
 
     `open_database` opens a connection of the profile for reading, `stores` the store of a URL. `parts` has what earlier runs read of text files.
+    The source has `files` files in all, where the inventory has only some of them. `limits` says what reading may take of the machine.
     """
 
     name: str
@@ -288,3 +305,5 @@ class ReadRequest:
     quarantine_limit: int = LIMIT
     parts: PartStore | None = None
     stores: Stores = field(default_factory=Stores)
+    files: int = 0
+    limits: Limits = Limits()

@@ -6,10 +6,18 @@ no event log. Java's own options (`extraJavaOptions`) are the exception: they ar
 comes from the environment, is refused. A server of Spark Connect decides itself what can only be set before it starts: give it
 `spark.sql.reflect.allowList=a^`, which shuts Java's methods off behind the checks of etlrun, as the other ways of running do.
 
+Text files are read on the executors of a cluster (`read: tasks`, or `auto`): each task reads some of the files, or 128 MB of one with a record in
+each line, with the same reader as any run, writes Parquet into the run's folder, and gives back an account: rows, quarantine and messages
+are those of a run that reads here. A task takes one core, and `task_memory` besides the JVM's memory. Executors need etlrun, duckdb and pyarrow in
+the versions of this machine; a source and `runs:` must lie where they see them. An executor fetches an object of a store itself, with credentials
+from its own environment or identity: none travels with a task. With `auto` a source that executors cannot read is read here, and a line says why.
+
 ```yaml
 profiles:
   prod:
     engine: {spark: {remote: "${SPARK_REMOTE}"}}
+  nightly:
+    engine: {spark: {master: "spark://master:7077", read: tasks, task_memory: 1 GB}}
 ```
 """
 
@@ -18,11 +26,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
-from etlrun.contracts.engine import Engine, EngineSession, Workspace
+from etlrun.contracts.engine import Engine, EngineSession, TaskSettings, Workspace
 from etlrun.contracts.health import HealthFinding
-from etlrun.spec.fields import Scalar, key
+from etlrun.spec.fields import Scalar, Size, key
 from etlrun.spec.packages import needing_packages
 
 OTHERWISE = ", or choose --engine duckdb"
@@ -42,6 +50,11 @@ class Spark(Engine):
         default="",
         example="/usr/lib/jvm/java-21",
     )
+    read: Literal["auto", "tasks", "driver"] = key(
+        "where text sources are read: `tasks` on the executors, `driver` in this process, `auto` on the executors of a cluster that can",
+        default="auto",
+    )
+    task_memory: Size = key("the memory of DuckDB in each task that reads", default=Size(512_000_000), example="1 GB")
     conf: Mapping[str, Scalar] = key("Spark's own settings", factory=dict, example={"spark.sql.shuffle.partitions": 64})
 
     def examine(self) -> Iterator[HealthFinding]:
@@ -56,6 +69,15 @@ class Spark(Engine):
             return
         java = find_java(self.java)
         yield HealthFinding("ok", "java", f"version {java.version} at {java.home}")
+
+    def tasks(self, environment: Callable[[str], str]) -> TaskSettings | None:
+        from etlrun.engines._spark.starting import is_local
+
+        if self.read == "driver" or (
+            self.read == "auto" and is_local(environment(self.master), environment(self.remote))
+        ):
+            return None
+        return TaskSettings(f"{self.task_memory // 1_000_000}MB", is_optional=self.read == "auto")
 
     @contextmanager
     def kept(self) -> Iterator[None]:

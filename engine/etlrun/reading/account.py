@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from itertools import groupby
+from typing import Any
 
 from etlrun.contracts.engine import InputFiles
 from etlrun.contracts.source import FileAccount, InputFile, ReadResult
@@ -26,6 +27,7 @@ class SliceCounts:
 
     file: InputFile
     place: Place
+    lacking: tuple[str, ...] = ()
     records: int = 0
     blank: int = 0
     broken: int = 0
@@ -61,6 +63,7 @@ class SliceCounts:
             self.many_lines,
             self.longest,
             self.line_ends,
+            self.lacking,
         )
 
 
@@ -85,6 +88,13 @@ def _followed_by(first: FileAccount, second: FileAccount) -> FileAccount:
         longest=max(first.longest, (lines, at - before if lines else 0)),
         line_ends=before + second.line_ends,
     )
+
+
+def account_of(found: dict[str, Any]) -> FileAccount:
+    """An account from JSON, as `asdict` makes it. Raises ValueError, KeyError or TypeError where it is none."""
+    samples = tuple((line, reason) for line, reason in found["samples"])
+    lines, at = found["longest"]
+    return FileAccount(**{**found, "samples": samples, "longest": (lines, at), "lacking": tuple(found["lacking"])})
 
 
 def read_result(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from etlrun.contracts.engine import InputFiles
 from etlrun.contracts.source import FileAccount, InputFile, ReadRequest, ReadResult
+from etlrun.reading.absences import absence_notices
 from etlrun.reading.account import SliceCounts, left_out, merge, read_result
 from etlrun.reading.quarantine import BrokenRecord, Quarantine, Spools, Way
 
@@ -21,10 +22,10 @@ class Accounting:
     spools: Spools
     slice_counts: list[SliceCounts] = field(default_factory=list)
 
-    def open(self, slices: Sequence[InputFile]) -> list[SliceCounts]:
-        """Counts, from zero, for each slice of files of the request."""
+    def open(self, slices: Sequence[InputFile], lacking: tuple[str, ...] = ()) -> list[SliceCounts]:
+        """Counts, from zero, for each slice of files of the request, which have not the columns `lacking`."""
         places = {file.path: index for index, file in reversed([*enumerate(self.request.inventory.files)])}
-        opened = [SliceCounts(piece, (places[piece.path], piece.start)) for piece in slices]
+        opened = [SliceCounts(piece, (places[piece.path], piece.start), lacking) for piece in slices]
         self.slice_counts += opened
         return opened
 
@@ -65,4 +66,4 @@ def sum_up(
             for line in broken:
                 quarantine.add(line)
         full = left_out(request.name, accounts, quarantine.written, request.quarantine_limit)
-    return read_result(request.name, files, accounts, full)
+    return read_result(request.name, files, accounts, (*absence_notices(request.name, accounts), *full))

@@ -19,14 +19,17 @@ LIBRARIES = ("duckdb", "pyarrow")
 
 def reader_fingerprint(kind: type, *more: Path) -> str:
     """A SHA-256 over all code that decides what a file of a source of the class `kind` holds; `more` are files that take part."""
-    return _digest_of((*_own_code(), *_code_of(kind), *more))
+    return _digest_of((*_own_code(), *_code_of(kind), *more), tuple(library_versions().items()))
+
+
+def library_versions() -> dict[str, str]:
+    """Python's minor version, and the versions of the libraries that read. Raises ImportError where one is missing."""
+    return {"Python": ".".join(platform.python_version_tuple()[:2]), **{name: version(name) for name in LIBRARIES}}
 
 
 @cache
-def _digest_of(paths: tuple[Path, ...]) -> str:
-    digest = hashlib.sha256(platform.python_version().encode())
-    for library in LIBRARIES:
-        digest.update(f"{library} {version(library)}\n".encode())
+def _digest_of(paths: tuple[Path, ...], versions: tuple[tuple[str, str], ...]) -> str:
+    digest = hashlib.sha256(repr(versions).encode())
     for path in paths:
         digest.update(f"{path.name} {path.stat().st_size}\n".encode())
         digest.update(path.read_bytes())

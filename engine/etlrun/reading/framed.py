@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -42,7 +41,7 @@ class FramedSlices:
         """The records of all slices; the column `file` is the place of a slice in `slice_counts`."""
         schema = self.schema()
         slices = (self._batches_of(index, counts, schema) for index, counts in enumerate(slice_counts))
-        return side_by_side(slices, os.cpu_count() or 1)
+        return side_by_side(slices, self.accounting.request.limits.at_once)
 
     def _batches_of(self, index: int, counts: SliceCounts, schema: pyarrow.Schema) -> Iterator[pyarrow.RecordBatch]:
         import pyarrow as pa

@@ -6,7 +6,6 @@ quarantine. What needs a look at several files is judged before (a column that n
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -15,13 +14,13 @@ from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etlrun.contracts.engine import ParquetFiles
 from etlrun.contracts.source import Control, FilePart, InputFile, Inventory, PartStore, ReadRequest, ReadResult
 from etlrun.language.columns import Columns
 from etlrun.reading.account import merge
 from etlrun.reading.accounting import Accounting, sum_up
 from etlrun.reading.opened import refuse_changed
 from etlrun.reading.quarantine import Spools
+from etlrun.reading.rows import together
 from etlrun.reading.text_files import Form, TextReader
 from etlrun.stopping import safe_point
 
@@ -46,7 +45,7 @@ class PartReader:
     def read(self, files: Sequence[InputFile], form: Form) -> None:
         """Read files of one form. Raises RunFailure for the first that is cut, damaged, not readable or not at rest."""
         places = {file.path: index for index, file in reversed([*enumerate(self.request.inventory.files)])}
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(self.request.limits.at_once) as pool:
             waiting = [pool.submit(self._part_of, file, form) for file in files]
             try:
                 for file, part in zip(files, waiting, strict=True):
@@ -63,7 +62,12 @@ class PartReader:
         self.parts.sort(key=lambda found: found[0])
         parts = [part for _, part in self.parts]
         broken = chain.from_iterable(map(_lines, parts))
-        return sum_up(self.request, _together(parts), merge(part.account for part in parts), broken)
+        return sum_up(
+            self.request,
+            together(files for part in parts for files in part.files),
+            merge(part.account for part in parts),
+            broken,
+        )
 
     def _part_of(self, file: InputFile, form: Form) -> FilePart:
         safe_point()
@@ -91,14 +95,6 @@ class PartReader:
                 return reader.part(folder / BROKEN, form.header)
             finally:
                 control.leave(cursor)
-
-
-def _together(parts: Sequence[FilePart]) -> tuple[ParquetFiles, ...]:
-    """The files of all parts, those of one marker as one."""
-    found: dict[str, list[str]] = {}
-    for files in (files for part in parts for files in part.files):
-        found.setdefault(files.marker, []).extend(files.paths)
-    return tuple(ParquetFiles(tuple(paths), marker) for marker, paths in found.items())
 
 
 def _lines(part: FilePart) -> Iterator[bytes]:

@@ -17,6 +17,7 @@ from typing import IO, Any, Literal
 
 from etlrun.contracts.source import LIMIT
 
+LARGEST_LINE = 10_000_000  # bytes of one record as a line: each of its bytes may need six, `\\xff` or `\u0000`
 MAX_RAW = 1_000_000  # bytes of one record that are kept; its lines say where the rest is
 IN_MEMORY = 1_000_000  # bytes of a spool
 Way = Literal["framed", "judged"]  # whether a record broke when it was framed, or when it was judged
@@ -100,8 +101,7 @@ class Spools:
             yield from ways[0]
             return
         for found in heapq.merge(*(map(json.loads, way) for way in ways), key=lambda found: int(found["line"])):
-            found["line"] += line_ends
-            yield _as_line(found)
+            yield _as_line({**found, "line": found["line"] + line_ends})
 
     def _read(self, key: tuple[Place, Way]) -> Iterator[bytes]:
         if self._path(key).exists():
@@ -139,6 +139,14 @@ class Quarantine:
     def close(self) -> None:
         if self._stream is not None:
             self._stream.close()
+
+
+def further_on(line: bytes, line_ends: int) -> bytes:
+    """A line of a quarantine, of a slice before which `line_ends` are in its file."""
+    if not line_ends:
+        return line
+    found = json.loads(line)
+    return _as_line({**found, "line": found["line"] + line_ends})
 
 
 def _appending(path: Path) -> IO[bytes]:

@@ -119,3 +119,11 @@ def _refuse_other_types(column: Column, values: tuple[Any, ...]) -> None:
 
             found = next(value for value in values if type(value) is kind)
             raise ArrowTypeError(f"`{column.name}`: {found!r} is not a value of the type {column.type}")
+
+
+def together(files: Iterable[ParquetFiles]) -> tuple[ParquetFiles, ...]:
+    """The same files, those of one marker as one."""
+    found: dict[str, list[str]] = {}
+    for each in files:
+        found.setdefault(each.marker, []).extend(each.paths)
+    return tuple(ParquetFiles(tuple(paths), marker) for marker, paths in found.items())

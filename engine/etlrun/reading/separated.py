@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from etlrun.contracts.source import InputFile, ReadRequest, ReadResult
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import name, type_name
-from etlrun.reading.absences import absence_notice
+from etlrun.reading.absences import refuse_absence
 from etlrun.reading.framing import Records
 from etlrun.reading.opened import records_in
 from etlrun.reading.quoting import RecordFramer, split_record
@@ -42,12 +42,11 @@ def read_separated(order: ReadRequest, columns: Columns, fields: Sequence[Field]
     """
     files = order.inventory.files
     headers = {file.path: _header(file, fields, how) for file in files}
-    absent = _absences(order.name, fields, headers)
+    _refuse_absences(order, fields, headers)
     with text_reader(order, columns) as reader:
         for header, group in groupby(files, key=lambda file: headers[file.path]):
             reader.read(tuple(group), _form(columns, fields, header, how))
-        found = reader.read_result()
-    return replace(found, notices=(*absent, *found.notices))
+        return reader.read_result()
 
 
 def _form(columns: Columns, fields: Sequence[Field], header: Sequence[str], how: Separated) -> Form:
@@ -79,6 +78,7 @@ def _form(columns: Columns, fields: Sequence[Field], header: Sequence[str], how:
         rules=LineRules(meaningful=b'"'),
         has_header=how.has_header,
         header=tuple(header) if how.has_header else (),
+        lacking=tuple(item.path[-1] for item in fields if item.name in lacking),
     )
 
 
@@ -133,16 +133,13 @@ def _header(file: InputFile, fields: Sequence[Field], how: Separated) -> tuple[s
     return names
 
 
-def _absences(name: str, fields: Sequence[Field], headers: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """A line for each column that some files lack. Raises RunFailure for one that all of them lack."""
-    known = {path: frozenset(header) for path, header in headers.items()}
-    notices = []
+def _refuse_absences(order: ReadRequest, fields: Sequence[Field], headers: Mapping[str, tuple[str, ...]]) -> None:
+    """Raises RunFailure for a column that all files lack."""
+    known = [frozenset(header) for header in headers.values()]
     for item in fields:
         column = item.path[-1]
-        lacking = [path for path, names in known.items() if column not in names and item.name not in names]
-        if lacking:
-            notices.append(absence_notice(name, column, lacking, len(headers)))
-    return tuple(notices)
+        lacking = sum(column not in names and item.name not in names for names in known)
+        refuse_absence(order.name, column, lacking, order.files or len(known))
 
 
 SHOWN = 50  # names of a header in a message

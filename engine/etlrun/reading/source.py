@@ -242,6 +242,10 @@ class TextSource(FileSource):
         "the size of the quarantine at which broken records are only counted", default=Size(100_000_000)
     )
 
+    def is_cut(self) -> bool:
+        """Whether every line of its files is a record, so that several tasks may read one file."""
+        return False
+
     def explain(self, head: bytes) -> tuple[str, str] | None:
         """What a file of many broken records is instead, told by its first bytes, and what to do."""
         return None

@@ -7,7 +7,6 @@ work and decides nothing: what it refuses is framed by `framing`.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -50,14 +49,14 @@ class TameFile:
     is_matched: bool
 
 
-def find_tame(files: Sequence[InputFile], rules: LineRules) -> list[TameFile]:
-    """Those of `files` that are tame, in order."""
+def find_tame(files: Sequence[InputFile], rules: LineRules, threads: int) -> list[TameFile]:
+    """Those of `files` that are tame, in order; `threads` look at them."""
     looked = [
         file for file in files if file.end is None and compression_of(file.path) is None and can_be_named(file.at)
     ]
     slices = [(file, start) for file in looked for start in range(0, file.size, SLICE)]
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        looks = list(threads.map(lambda one: _look_at(one[0].at, one[1], rules), slices))
+    with ThreadPoolExecutor(threads) as pool:
+        looks = list(pool.map(lambda one: _look_at(one[0].at, one[1], rules), slices))
     found: dict[str, TameFile | None] = {}
     for (file, _), look in zip(slices, looks, strict=True):
         before = found.get(file.path, TameFile(file, 0, False))

@@ -42,7 +42,8 @@ class Form:
     """How a kind of text is read: how it is framed, what a record says, and the statement that takes records beyond doubt.
 
     `more` gives INCOMING more columns. `again` takes what the first statement left open, where that is much. `rules` tell the files in
-    which every line is a record. `has_header` says that the first record of a file is none; `header` are the names in it.
+    which every line is a record. `has_header` says that the first record of a file is none; `header` are the names in it,
+    and `lacking` those of columns that it has not.
     """
 
     framer: Framer
@@ -53,6 +54,7 @@ class Form:
     rules: LineRules | None = None
     has_header: bool = False
     header: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
 
 
 @dataclass
@@ -87,7 +89,7 @@ class TextReader:
         """Read files of one form. Raises RunFailure for one that is cut, damaged, not readable or not at rest."""
         if not files:
             return
-        tame = find_tame(files, form.rules) if form.rules else []
+        tame = find_tame(files, form.rules, self.order.limits.at_once) if form.rules else []
         if tame:
             self._read_tame(tame, form)
         known = {found.file for found in tame}
@@ -101,7 +103,7 @@ class TextReader:
         relation = form.more.of_lines(f"SELECT *, NULL::BIGINT AS line FROM ({lines})")
         self.connection.execute(f"CREATE TEMP VIEW {INCOMING} AS {relation}")
         files = [found.file for found in tame]
-        slice_counts = self.accounting.open(files)
+        slice_counts = self.accounting.open(files, form.lacking)
         for counts, found in zip(slice_counts, tame, strict=True):
             counts.records = found.lines - form.has_header
         try:
@@ -115,7 +117,7 @@ class TextReader:
         import pyarrow as pa
 
         framed = FramedSlices(self.accounting, form.framer, form.more, form.has_header)
-        slice_counts = self.accounting.open(slices)
+        slice_counts = self.accounting.open(slices, form.lacking)
         found = self._keep_failure(framed.batches(slice_counts))
         self.connection.register(INCOMING, pa.RecordBatchReader.from_batches(framed.schema(), found))
         try:

@@ -19,7 +19,7 @@ def text_reader(request: ReadRequest, columns: Columns) -> Iterator[TextReader |
     import duckdb
 
     request.folder.mkdir(parents=True, exist_ok=True)
-    with duckdb.connect() as connection:
+    with duckdb.connect(config=_settings(request)) as connection:
         if request.parts is not None:
             yield PartReader(request, columns, connection, request.parts)
             return
@@ -27,3 +27,13 @@ def text_reader(request: ReadRequest, columns: Columns) -> Iterator[TextReader |
         spools = Spools(request.folder / "broken", request.quarantine_limit)
         with closing(Accounting(request, spools)) as accounting:
             yield TextReader(request, columns, connection, accounting)
+
+
+def _settings(request: ReadRequest) -> dict[str, str | bool | int | float | list[str]]:
+    """DuckDB's settings. What has no room in its memory goes to the request's folder."""
+    settings: dict[str, str | bool | int | float | list[str]] = {"temp_directory": str(request.folder / "spill")}
+    if request.limits.threads:
+        settings["threads"] = request.limits.threads
+    if request.limits.memory:
+        settings["memory_limit"] = request.limits.memory
+    return settings

@@ -24,9 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from etlrun.contracts.engine import ParquetFiles
-from etlrun.contracts.source import FileAccount, FilePart, InputFile, Inventory
+from etlrun.contracts.source import FilePart, InputFile, Inventory
 from etlrun.language.columns import Columns
 from etlrun.private import private_folder, refuse_open
+from etlrun.reading.account import account_of
 from etlrun.reading.fingerprint import reader_fingerprint
 from etlrun.reading.source import DeclaredColumn, FileSource, TextSource
 from etlrun.runtime.digests import digest_of
@@ -211,13 +212,7 @@ def _taken(stored: Path, folder: Path) -> FilePart:
         ParquetFiles(tuple(str(folder / name) for name in group["names"]), group["marker"]) for group in found["groups"]
     )
     header, sha256 = tuple(found["header"]), str(found["sha256"])
-    return FilePart(files, _account(found["account"]), folder / QUARANTINE, header, sha256)
-
-
-def _account(found: dict[str, Any]) -> FileAccount:
-    samples = tuple((line, reason) for line, reason in found["samples"])
-    lines, at = found["longest"]
-    return FileAccount(**{**found, "samples": samples, "longest": (lines, at)})
+    return FilePart(files, account_of(found["account"]), folder / QUARANTINE, header, sha256)
 
 
 def _link(path: Path, target: Path) -> None:

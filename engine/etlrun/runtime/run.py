@@ -39,7 +39,8 @@ from etlrun.runtime.record import Record
 from etlrun.runtime.result_causes import spec_parts
 from etlrun.runtime.run_folder import RunFolder, new_run
 from etlrun.runtime.run_records import sweep_old
-from etlrun.runtime.sources import account, find_files, look_at_tables, read_sources
+from etlrun.runtime.source_reading import SourceReader
+from etlrun.runtime.sources import account, find_files, look_at_tables
 from etlrun.runtime.spans import sent_spans
 from etlrun.runtime.stage import Staged, take_stock
 from etlrun.runtime.watching import relation_span, report_end, report_start, run_span
@@ -202,7 +203,8 @@ class _Run:
         """A session that knows the sources, which are read while it starts."""
         starting = in_background(self.start)
         try:
-            intakes = read_sources(self.checked, inputs, list(inputs.inventories), self.folder, self.reporter)
+            reader = SourceReader(self.checked, inputs, self.folder, self.reporter, lambda: wait_for(starting))
+            intakes = reader.read_all(inputs.inventories)
             inputs.count(intakes)
             session = wait_for(starting)
         except Stopped:

@@ -72,6 +72,9 @@ class Json(TextSource):
             fix = "declare it as string"
             scope.error(("columns", name), "type-mismatch", f"a JSON value is not read as {column.type}", fix)
 
+    def is_cut(self) -> bool:
+        return self.format == "lines"
+
     def explain(self, head: bytes) -> tuple[str, str] | None:
         from etlrun.reading.explaining import explain_json
 

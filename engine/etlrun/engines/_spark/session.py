@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etlrun.contracts.engine import EngineSession, FileColumn, InputFiles, LinkedFiles, ParquetFiles
+from etlrun.contracts.engine import EngineSession, FileColumn, InputFiles, LinkedFiles, ParquetFiles, StatementError
 from etlrun.engines._file_values import SPARK, passed
 from etlrun.engines._spark.errors import translated, translated_java
 from etlrun.engines._spark.lost import FEW_TRIES, connection_errors, in_touch, is_lost, set_retries
+from etlrun.engines._spark.tasks import as_worker_mismatch, task_frame
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import BIGINT, NULL, Column, Columns, Type, array, mapping, struct
 from etlrun.reading.links import as_damaged_file
@@ -79,6 +80,14 @@ class SparkSessionAtWork(EngineSession):
     def fetch(self, statement: str) -> pyarrow.Table:
         with self._working():
             return self.spark.sql(statement).toArrow()
+
+    def run_tasks(self, payload: bytes, count: int) -> list[str]:
+        try:
+            with self._working():
+                rows = task_frame(self.spark, payload, count).toArrow().to_pylist()
+        except StatementError as error:
+            raise as_worker_mismatch(error) from error
+        return [row["answer"] for row in sorted(rows, key=lambda row: row["number"])]
 
     def progress(self) -> tuple[int, int]:
         if not self.is_classic:

@@ -180,6 +180,14 @@ def _start_classic(
         ) from error
 
 
+def is_local(master: str, remote: str) -> bool:
+    """Whether the executors are in this process's own machine, and in its JVM."""
+    if remote or os.environ.get("SPARK_REMOTE"):
+        return False
+    given = bool(os.environ.get("PYSPARK_GATEWAY_PORT") or os.environ.get("MASTER"))
+    return (os.environ.get("MASTER", "") if given and not master else master or "local").startswith("local")
+
+
 def _cores(master: str) -> int:
     found = re.match(r"local\[(\d+)", master)
     return int(found.group(1)) if found else len(os.sched_getaffinity(0))

@@ -1,0 +1,56 @@
+"""Run the tasks of a job on Spark's executors: one partition each, which gives one row with the task's answer.
+
+What travels to an executor is a function by value, which needs nothing there but pyarrow to start; so it can tell what is missing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from etlrun.contracts.engine import StatementError
+from etlrun.reading.slice_job import worker_mismatch
+
+if TYPE_CHECKING:
+    import pyarrow
+    from pyspark.sql import DataFrame, SparkSession
+
+ANSWERS = "number long, answer string"
+Batches = Iterator["pyarrow.RecordBatch"]
+
+
+def task_frame(spark: SparkSession, payload: bytes, count: int) -> DataFrame:
+    """A row of ANSWERS for each task, in any order."""
+    return spark.range(0, count, 1, count).mapInArrow(_function(payload), ANSWERS)
+
+
+def _function(payload: bytes) -> Callable[[Batches], Batches]:
+    def run(batches: Batches) -> Batches:
+        import json
+        import platform
+
+        import pyarrow as pa
+
+        for batch in batches:
+            for number in batch.column(0).to_pylist():
+                try:
+                    from etlrun.reading.slice_task import answer
+
+                    found = answer(payload, number)
+                except ImportError as error:
+                    mismatch = f"the package {error.name} is missing there"
+                    found = json.dumps({"host": platform.node(), "mismatch": mismatch})
+                yield pa.RecordBatch.from_pydict({"number": pa.array([number], pa.int64()), "answer": [found]})
+
+    return run
+
+
+def as_worker_mismatch(error: StatementError) -> Exception:
+    """A failure of an executor that has not even what starts a task; else the same error."""
+    missing = re.search(r"No module named '([\w.]+)'|(PyArrow) >?=? ?[\d.]+ must be installed", str(error))
+    if missing:
+        return worker_mismatch("an executor", f"the package {(missing[1] or missing[2]).lower()} is missing there")
+    if "PYTHON_VERSION_MISMATCH" in str(error):
+        return worker_mismatch("an executor", "Python is of another version there")
+    return error

@@ -1,0 +1,141 @@
+"""One task of a job, at work on another machine: it reads its files with the one reader, and gives its account. It raises nothing that a user can cause."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import platform
+import secrets
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from etlrun.contracts.connection import Database
+from etlrun.contracts.engine import ParquetFiles
+from etlrun.contracts.source import FileAccount, FilePart, InputFile, Inventory, Limits, ReadRequest, Trouble
+from etlrun.failures import RunFailure
+from etlrun.reading.fetching import COPIES, Fetching
+from etlrun.reading.fingerprint import reader_fingerprint
+from etlrun.reading.inventory import trouble_in
+from etlrun.reading.quarantine import LARGEST_LINE
+from etlrun.reading.slice_job import SliceAnswer, SliceJob, difference, not_shared, this_reader
+from etlrun.spec.urls import is_url
+from etlrun.storage.stores import Stores
+
+BROKEN = "broken.jsonl"
+
+
+def answer(payload: bytes, number: int) -> str:
+    """What task `number` of the job in `payload` gives, as JSON."""
+    host = platform.node()
+    reader, fingerprint, packed = pickle.loads(payload)
+    try:
+        wrong = difference(reader, this_reader())
+        if wrong:
+            return SliceAnswer(host, mismatch=wrong).as_json()
+        job: SliceJob = pickle.loads(packed)
+        if reader_fingerprint(type(job.source)) != fingerprint:
+            return SliceAnswer(host, mismatch="the package of the source's kind is another version there").as_json()
+    except ImportError as error:
+        return SliceAnswer(host, mismatch=f"the package {error.name} is missing there").as_json()
+    try:
+        with tempfile.TemporaryDirectory(prefix="etlrun-", dir=_local_disk()) as scratch:
+            return _read(job, number, host, Path(scratch)).as_json()
+    except RunFailure as failure:
+        if failure.code == "missing-variable":
+            failure.add(
+                message=f" (on {host}, where a task reads)",
+                fix="; executors need it too: set it where they start, or say `read: driver`",
+            )
+        return SliceAnswer(host, failure=(failure.code, failure.message, failure.fix)).as_json()
+
+
+def _local_disk() -> str | None:
+    """The first of the folders that the cluster gives to an executor; None where it gives none."""
+    return os.environ.get("SPARK_LOCAL_DIRS", "").split(",")[0] or None
+
+
+def _read(job: SliceJob, number: int, host: str, scratch: Path) -> SliceAnswer:
+    _refuse_unseen(job.groups[number], host)
+    stores = Stores(job.storages, job.environment)
+    fetched = Fetching(Inventory(job.groups[number]), scratch / COPIES, stores).fetch()
+    troubles = _troubles_in(fetched, job)
+    if troubles:
+        return SliceAnswer(host, troubles=troubles)
+    folder = _new_folder(Path(job.folder), number, host)
+    parts = _OnlyPart() if job.keeps_parts else None
+    request = ReadRequest(
+        job.name,
+        fetched,
+        folder / "rows",
+        folder / BROKEN if job.keeps_broken else None,
+        lambda *news: None,
+        _no_database,
+        quarantine_limit=job.source.quarantine_limit + LARGEST_LINE,  # the record at which it is full is there
+        files=job.files,
+        limits=Limits(1, job.memory),
+        parts=parts,
+        stores=stores,
+    )
+    try:
+        found = job.source.read(request, job.columns)
+    except RunFailure as failure:
+        return SliceAnswer(host, failure=(failure.code, failure.message, failure.fix), began=request.folder.exists())
+    digests = {file.path: file.sha256 for file in fetched.files if file.sha256}
+    if parts is not None and parts.part is not None:
+        return _answer(host, parts.part.files, (parts.part.account,), parts.part.quarantine, digests, parts.part.header)
+    files = tuple(each for each in found.files if isinstance(each, ParquetFiles))
+    return _answer(host, files, found.accounts, folder / BROKEN, digests)
+
+
+def _answer(
+    host: str,
+    files: tuple[ParquetFiles, ...],
+    accounts: tuple[FileAccount, ...],
+    broken: Path,
+    digests: Mapping[str, str],
+    header: tuple[str, ...] = (),
+) -> SliceAnswer:
+    return SliceAnswer(host, files, accounts, str(broken) if broken.exists() else "", header, digests)
+
+
+@dataclass
+class _OnlyPart:
+    """Keeps the part of the one file that a task reads, for the driver to take over."""
+
+    part: FilePart | None = None
+
+    def find(self, file: InputFile, folder: Path) -> FilePart | None:
+        return None
+
+    def keep(self, file: InputFile, part: FilePart) -> None:
+        self.part = part
+
+
+def _refuse_unseen(files: Iterable[InputFile], host: str) -> None:
+    """Raises RunFailure for a file that the run found, and that is not to be seen on this machine."""
+    for file in files:
+        if not is_url(file.path) and not os.path.exists(file.path):
+            raise not_shared(f"{file.path} is not there on {host}, where a task reads")
+
+
+def _troubles_in(inventory: Inventory, job: SliceJob) -> tuple[Trouble, ...]:
+    """What the first bytes of fetched files say against reading them; those of other files were looked at before."""
+    return tuple(
+        trouble for file in inventory.files if is_url(file.path) for trouble in trouble_in(file, job.source.form)
+    )
+
+
+def _new_folder(folder: Path, number: int, host: str) -> Path:
+    """A folder that no other attempt writes to. Raises RunFailure where the job's folder cannot be written, or is not there any more."""
+    attempt = folder / f"task-{number:06}-{secrets.token_hex(4)}"
+    try:
+        attempt.mkdir(mode=0o700)
+    except OSError as error:
+        raise not_shared(f"{folder} cannot be written on {host}, where a task reads ({error.strerror})") from error
+    return attempt
+
+
+def _no_database(connection: str) -> Database:
+    raise AssertionError(connection)

@@ -1,0 +1,161 @@
+"""Read a text source in tasks on other machines, where its bytes are: this machine handles accounts, and no record.
+
+The sum of what tasks give is what this process would have read: the same rows, account and quarantine. A task that is run again writes into a
+folder of its own, and only what an account names is read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from etlrun.contracts.engine import ParquetFiles
+from etlrun.contracts.source import FileAccount, FilePart, Inventory, ReadRequest, ReadResult, Trouble
+from etlrun.language.columns import Columns
+from etlrun.reading.account import merge
+from etlrun.reading.accounting import sum_up
+from etlrun.reading.file_slices import cut
+from etlrun.reading.opened import refuse_changed
+from etlrun.reading.quarantine import further_on
+from etlrun.reading.rows import together
+from etlrun.reading.slice_job import (
+    Group,
+    SliceAnswer,
+    SliceJob,
+    answer_of,
+    first_failure,
+    groups_of,
+    not_shared,
+    worker_mismatch,
+)
+from etlrun.reading.source import TextSource
+from etlrun.spec.urls import is_url
+
+TASK_BYTES = 1 << 27  # of files that one task reads
+RunTasks = Callable[[bytes, int], list[str]]  # the answers of all tasks of a payload, in order
+
+
+class TroublesInTasks(Exception):
+    """What tasks found wrong with files before they read them."""
+
+    def __init__(self, troubles: Sequence[Trouble]) -> None:
+        super().__init__(troubles)
+        self.troubles = troubles
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """What became of neighbouring files, or of a slice of one: rows, accounts, and the file of broken records, which may be absent."""
+
+    files: Group
+    rows: tuple[ParquetFiles, ...]
+    accounts: tuple[FileAccount, ...]
+    broken: Path
+
+
+@dataclass
+class TaskReader:
+    """Reads the files of one request in tasks, each with that much `memory`."""
+
+    request: ReadRequest
+    source: TextSource
+    columns: Columns
+    memory: str
+    digests: dict[str, str] = field(default_factory=dict)
+
+    def read(self, run_tasks: RunTasks) -> ReadResult:
+        """The rows and the account of all files. Raises RunFailure, and TroublesInTasks."""
+        self.request.folder.mkdir(parents=True)
+        taken = list(self._taken_over())
+        groups = self._groups({piece.files[0].path for piece in taken})
+        texts = run_tasks(self._job(groups).payload(), len(groups)) if groups else []
+        answers = [answer_of(text) for text in texts]
+        _refuse(answers)
+        return self._sum([*taken, *map(self._piece, groups, answers)])
+
+    def inventory(self) -> Inventory:
+        """The inventory of the request, with the digests of what was fetched."""
+        files = (replace(file, sha256=self.digests.get(file.path, "")) for file in self.request.inventory.files)
+        return replace(self.request.inventory, files=tuple(files))
+
+    def _taken_over(self) -> Iterator[_Piece]:
+        """What earlier runs read."""
+        if self.request.parts is None:
+            return
+        for number, file in enumerate(self.request.inventory.files):
+            part = self.request.parts.find(file, self.request.folder / f"part-{number}")
+            if part is None:
+                continue
+            if not is_url(file.path):
+                refuse_changed([file])
+            self.digests[file.path] = part.sha256
+            yield _Piece((file,), part.files, (part.account,), part.quarantine)
+
+    def _groups(self, taken: Collection[str]) -> tuple[Group, ...]:
+        """What each task reads. A file whose part is kept for later runs is read whole, and alone."""
+        files = [file for file in self.request.inventory.files if file.path not in taken]
+        if self.request.parts is not None:
+            return tuple((file,) for file in files)
+        return groups_of(cut(files, TASK_BYTES) if self.source.is_cut() else files, TASK_BYTES)
+
+    def _job(self, groups: tuple[Group, ...]) -> SliceJob:
+        return SliceJob(
+            self.request.name,
+            self.source,
+            self.columns,
+            groups,
+            len(self.request.inventory.files),
+            str(self.request.folder),
+            self.request.quarantine is not None,
+            self.request.parts is not None,
+            self.memory,
+            self.request.stores.uses,
+            self.request.stores.environment,
+        )
+
+    def _piece(self, files: Group, answer: SliceAnswer) -> _Piece:
+        """What a task has read; it is kept for later runs where the profile says so. Raises RunFailure where this machine does not see it."""
+        broken = Path(answer.broken or self.request.folder / "no-broken-record")
+        written = [path for each in answer.files for path in each.paths]
+        unseen = next((path for path in (*written, answer.broken) if path and not os.path.exists(path)), "")
+        if unseen:
+            raise not_shared(f"{unseen} was written on {answer.host}, and is not there on this machine")
+        self.digests.update(answer.digests)
+        if self.request.parts is not None:
+            digest = answer.digests.get(files[0].path, "")
+            self.request.parts.keep(files[0], FilePart(answer.files, answer.accounts[0], broken, answer.header, digest))
+        return _Piece(files, answer.files, answer.accounts, broken)
+
+    def _sum(self, pieces: list[_Piece]) -> ReadResult:
+        """The rows and the account of all files, with the quarantine written in their order."""
+        places = {file.path: place for place, file in enumerate(self.request.inventory.files)}
+        pieces.sort(key=lambda piece: (places[piece.files[0].path], piece.files[0].start))
+        accounts = merge(account for piece in pieces for account in piece.accounts)
+        rows = together(files for piece in pieces for files in piece.rows)
+        return sum_up(self.request, rows, accounts, _broken(pieces))
+
+
+def _refuse(answers: Sequence[SliceAnswer]) -> None:
+    """Raises RunFailure, or TroublesInTasks, for the first task that did not read its files."""
+    for answer in answers:
+        if answer.mismatch:
+            raise worker_mismatch(answer.host, answer.mismatch)
+    troubles = [trouble for answer in answers for trouble in answer.troubles]
+    if troubles:
+        raise TroublesInTasks(troubles)
+    failure = first_failure(answers)
+    if failure is not None:
+        raise failure
+
+
+def _broken(pieces: Sequence[_Piece]) -> Iterator[bytes]:
+    """The broken records of all pieces, with the lines of their files."""
+    line_ends, path = 0, ""
+    for piece in pieces:
+        line_ends = line_ends if piece.files[0].path == path else 0
+        if piece.broken.exists():
+            with piece.broken.open("rb") as stream:
+                yield from (further_on(line, line_ends) for line in stream)
+        line_ends, path = line_ends + piece.accounts[0].line_ends, piece.files[0].path

@@ -1,0 +1,109 @@
+"""Judge the broken records of a source: a line for a person where they are few, a failure that names their cause where they are many."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from datetime import date
+
+from etlrun.contracts.source import Inventory, ReadResult
+from etlrun.diagnostics import counted
+from etlrun.failures import RunFailure
+from etlrun.reading.explaining import explain_bytes
+from etlrun.reading.inventory import shown
+from etlrun.reading.source import TextSource
+from etlrun.runtime.run_folder import RunFolder
+from etlrun.working import Reporter
+
+SHOWN = 12
+
+
+def judge_bad_rows(
+    name: str,
+    source: TextSource,
+    read_result: ReadResult,
+    head: Callable[[str], bytes],
+    folder: RunFolder,
+    reporter: Reporter,
+) -> None:
+    """Say how many records are broken. Raises RunFailure where they are more than the source allows; `head` gives the first bytes of a file."""
+    if not read_result.bad_rows:
+        return
+    records = (read_result.rows or 0) + read_result.bad_rows
+    share = read_result.bad_rows / records
+    where = f"; see {folder.quarantine(name)}" if folder.quarantine(name).exists() else ""
+    reasons = ", ".join(f"{reason} ({count:,})" for reason, count in read_result.reasons[:3])
+    found = f"`{name}`: {read_result.bad_rows:,} of {counted(records, 'record')} cannot be read: {reasons}{where}"
+    if source.bad_rows != "fail" and share <= source.max_bad_rows:
+        reporter.warn(found)
+        return
+    shown = "\n".join(read_result.samples)
+    explained = _explained(source, read_result, head)
+    if explained is not None:
+        raise RunFailure("source", "wrong-format", f"{explained[0]}\n{found}\n{shown}", explained[1])
+    if source.bad_rows == "fail":
+        fix = "fix the files, or let `bad_rows: quarantine` set them aside"
+        raise RunFailure("source", "bad-rows", f"{found}\n{shown}", fix)
+    whole = _column_at_fault(read_result.samples) if share == 1 else None
+    if whole is not None:
+        column, kind, example = whole
+        fix = f"read it as text, `{column}: string`, and make it {kind} in a step: {_reading(column, kind, example)}"
+        cause = f"no record can be read: every `{column}` fails as {kind}"
+        raise RunFailure("source", "too-many-bad-rows", f"`{name}`: {cause}{where}\n{shown}", fix)
+    limit = f"more than the {source.max_bad_rows * 100:g}% that `max_bad_rows` allows"
+    fix = f"fix the files, or allow more: `max_bad_rows: {_rounded_up(share)}`"
+    raise RunFailure("source", "too-many-bad-rows", f"{found}: {limit}\n{shown}", fix)
+
+
+_SAMPLE = re.compile(r"`([^`]+)` is \"(.*)\", and (\S+) is expected")
+
+
+def _column_at_fault(samples: Iterable[str]) -> tuple[str, str, str] | None:
+    """The column, its type and a value, where all samples fail at one column; else None."""
+    found = [_SAMPLE.search(sample) for sample in samples]
+    places = {(match[1], match[3]) for match in found if match}
+    if not found or None in found or len(places) != 1 or found[0] is None:
+        return None
+    ((column, kind),) = places
+    return column, kind, found[0][2]
+
+
+def _reading(column: str, kind: str, example: str) -> str:
+    """The step that reads a text such as `example` as a type."""
+    parts = re.fullmatch(r"(\d{1,2})([/.-])(\d{1,2})\2(\d{4})(.*)", example)
+    if kind == "date" and parts and not parts[5]:
+        order = ("MM", "dd") if int(parts[3]) > 12 else ("dd", "MM")
+        form = parts[2].join((*order, "yyyy"))
+        return f"`derive: {{{column}_date: \"to_date({column}, '{form}')\"}}`"
+    return f"`derive: {{{column}_value: try_cast({column} as {kind})}}`"
+
+
+def _explained(source: TextSource, read_result: ReadResult, head_of: Callable[[str], bytes]) -> tuple[str, str] | None:
+    """What the file with the most broken records is, where its first bytes say that it is of another kind, and what to do."""
+    path = max(read_result.bad_rows_of, key=lambda path: read_result.bad_rows_of[path])
+    head = head_of(path)
+    found = source.explain(head) or explain_bytes(head)
+    return (f"{path}: {found[0]}", found[1]) if found else None
+
+
+def _rounded_up(share: float) -> str:
+    """A share as a percentage of at most two decimals that allows it."""
+    return f"{min(100.0, math.ceil(share * 10_000) / 100):.2f}".rstrip("0").rstrip(".") + "%"
+
+
+def refuse_empty_days(name: str, read_result: ReadResult, inventory: Inventory) -> None:
+    """A day whose files hold a header or blank lines only is as empty as a file of no bytes."""
+    days: Counter[date] = Counter()
+    for file in inventory.files:
+        if file.date is not None and file.date not in inventory.may_be_empty:
+            days[file.date] += read_result.rows_of.get(file.path, 0) + read_result.bad_rows_of.get(file.path, 0)
+    bare = sorted(day for day, records in days.items() if not records)
+    if bare:
+        raise RunFailure(
+            "source",
+            "empty-file",
+            f"no row of `{name}` is of {shown(bare)}",
+            f"allow it: `empty: [{', '.join(map(str, bare[:SHOWN]))}]`",
+        )

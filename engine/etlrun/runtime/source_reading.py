@@ -1,0 +1,202 @@
+"""Read every source of a run, in this process or in tasks of the engine: what is broken or wrong stops the run here."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from etlrun.compiler.check import Checked
+from etlrun.contracts.engine import EngineSession, ParquetFiles, StatementError, TaskSettings
+from etlrun.contracts.source import Inventory, ReadRequest, ReadResult
+from etlrun.diagnostics import counted
+from etlrun.failures import RunFailure
+from etlrun.language.arrow import write_parquet
+from etlrun.language.columns import Columns
+from etlrun.reading.explaining import first_bytes
+from etlrun.reading.fetching import COPIES, Fetching, with_parts
+from etlrun.reading.inventory import trouble_in
+from etlrun.reading.source import TextSource
+from etlrun.reading.task_reader import TaskReader, TroublesInTasks
+from etlrun.runtime.bad_rows import judge_bad_rows, refuse_empty_days
+from etlrun.runtime.blame import blame_source, located
+from etlrun.runtime.inputs import Inputs
+from etlrun.runtime.parts import SourceParts, parts_of
+from etlrun.runtime.run_folder import RunFolder
+from etlrun.runtime.sources import is_first_run, refuse
+from etlrun.spec.project import Use
+from etlrun.spec.urls import is_url
+from etlrun.storage.stores import open_stores
+from etlrun.tracing import span
+from etlrun.warehouse.opening import database_reader, filled
+from etlrun.working import Reporter, work
+
+CANNOT_READ = ("worker-mismatch", "not-shared", "missing-variable")  # of tasks
+
+
+@dataclass(frozen=True)
+class SourceReader:
+    """Reads the sources of a run into its folder; `session` is the engine's, for those that its tasks read."""
+
+    checked: Checked
+    inputs: Inputs
+    folder: RunFolder
+    reporter: Reporter
+    session: Callable[[], EngineSession]
+
+    def read_all(self, names: Iterable[str]) -> dict[str, ReadResult]:
+        """The rows of the sources in `names`. Raises RunFailure for what cannot be read, and for more broken records than are allowed."""
+        return {name: self.read(name) for name in names}
+
+    def read(self, name: str) -> ReadResult:
+        """The rows of one source. Raises RunFailure."""
+        use = self.checked.pipeline.sources[name]
+        try:
+            with span(f"read {name}", {"etlrun.source": name, "etlrun.source.kind": use.kind}) as reading:
+                found, inventory = self._in_tasks(name, use) or self._here(name, use)
+                self.inputs.keep_digests(inventory)
+                if found.rows is not None:
+                    reading.attributes["etlrun.rows"] = found.rows
+            for notice in found.notices:
+                self.reporter.warn(notice)
+            if isinstance(use.value, TextSource):
+                head = partial(self._head, name, inventory)
+                judge_bad_rows(name, use.value, found, head, self.folder, self.reporter)
+                refuse_empty_days(name, found, inventory)
+                shutil.rmtree(self.folder.sources(name) / COPIES, ignore_errors=True)
+        except RunFailure as failure:
+            raise located(self.checked, use.where, failure) from failure.__cause__
+        return found
+
+    def _in_tasks(self, name: str, use: Use) -> tuple[ReadResult, Inventory] | None:
+        """What tasks of the engine read of a source, and its inventory; None where this process is to read it."""
+        settings = self.checked.profile.engine.value.tasks(filled)
+        inventory = self.inputs.inventories[name]
+        if settings is None or not isinstance(use.value, TextSource) or not inventory.files:
+            return None
+        try:
+            return self._read_in_tasks(name, use, use.value, settings)
+        except StatementError as error:
+            raise blame_source(self.checked, error) from error
+        except RunFailure as failure:
+            if failure.code not in CANNOT_READ or not settings.is_optional:
+                raise
+            self.reporter.warn(f"`{name}` is read on this machine: {failure.message}")
+            shutil.rmtree(self.folder.sources(name))
+            return None
+
+    def _read_in_tasks(
+        self, name: str, use: Use, source: TextSource, settings: TaskSettings
+    ) -> tuple[ReadResult, Inventory]:
+        session = self.session()
+        parts = self._parts(name, use)
+        request = self._request(name, use, self.inputs.inventories[name], parts)
+        reader = TaskReader(request, source, self.checked.columns[name], settings.memory)
+        try:
+            found = work(
+                lambda: reader.read(session.run_tasks),
+                lambda: self.reporter.progress(f"reading {name}", *session.progress()),
+                session.cancel,
+            )
+        except TroublesInTasks as error:
+            refuse(self.checked, [(name, trouble) for trouble in error.troubles])
+            raise
+        return self._with_parts(found, name, parts), reader.inventory()
+
+    def _here(self, name: str, use: Use) -> tuple[ReadResult, Inventory]:
+        """What this process reads of a source, and its inventory."""
+        parts = self._parts(name, use)
+        inventory = self._fetched(name, use, parts)
+        self.inputs.keep_digests(inventory)
+        request = self._request(name, use, inventory, parts)
+        columns = self.checked.columns[name]
+
+        def look() -> None:
+            percent = request.control.percent()
+            self.reporter.progress(f"reading {name}", max(0, int(percent)), 100 if percent >= 0 else 0)
+
+        def read() -> ReadResult:
+            try:
+                read_result: ReadResult = use.value.read(request, columns)
+            except RunFailure as failure:
+                if is_first_run(self.checked, use, failure):
+                    return _no_rows(columns, request.folder)
+                raise
+            return read_result
+
+        return self._with_parts(work(read, look, request.control.interrupt), name, parts), inventory
+
+    def _fetched(self, name: str, use: Use, parts: SourceParts | None) -> Inventory:
+        """The inventory of a source, with parts or copies of what is in a store. Raises RunFailure."""
+        inventory = self.inputs.inventories[name]
+        if not any(is_url(file.at) for file in inventory.files):
+            return inventory
+        folder = self.folder.sources(name)
+        if parts is not None:
+            inventory = with_parts(inventory, parts, folder)
+        stores = open_stores(self.checked.project, self.checked.profile, filled)
+        fetching = Fetching(inventory, folder / COPIES, stores)
+        if not fetching.files:
+            return inventory
+        objects = counted(len(fetching.files), "object")
+        self.reporter.say(f"fetching {objects} of {name}, {fetching.size / 1e6:,.1f} MB")
+
+        def look() -> None:
+            self.reporter.progress(f"fetching {name}", fetching.done * 100 // fetching.size, 100)
+
+        found = work(fetching.fetch, look, fetching.stopped.set)
+        copies = [file for file in found.files if file.part is None]
+        refuse(self.checked, [(name, trouble) for file in copies for trouble in trouble_in(file, use.value.form)])
+        return found
+
+    def _request(self, name: str, use: Use, inventory: Inventory, parts: SourceParts | None) -> ReadRequest:
+        keep = isinstance(use.value, TextSource) and use.value.bad_rows != "drop"
+        return ReadRequest(
+            name,
+            inventory,
+            self.folder.sources(name),
+            self.folder.quarantine(name) if keep else None,
+            self.reporter.progress,
+            database_reader(self.checked.project, self.checked.profile),
+            quarantine_limit=use.value.quarantine_limit if isinstance(use.value, TextSource) else 0,
+            parts=parts,
+            stores=open_stores(self.checked.project, self.checked.profile, filled),
+        )
+
+    def _parts(self, name: str, use: Use) -> SourceParts | None:
+        """What earlier runs read of a source, where its profile keeps it."""
+        project, columns, inventory = self.checked.project, self.checked.columns[name], self.inputs.inventories[name]
+        try:
+            return parts_of(project, self.checked.profile.parts, name, use.value, columns, inventory)
+        except OSError as error:
+            why = f"({error.strerror}): {error.filename}"
+            self.reporter.warn(f"`{name}`: `parts` is not used, and all files are read {why}")
+            return None
+
+    def _with_parts(self, found: ReadResult, name: str, parts: SourceParts | None) -> ReadResult:
+        """What was read, with how much of it an earlier run read."""
+        if parts is None:
+            return found
+        if parts.trouble:
+            why = f"({parts.trouble}): {parts.folder}"
+            self.reporter.warn(f"`{name}`: what was read cannot be kept for later runs {why}")
+        return replace(found, cached=parts.used)
+
+    def _head(self, name: str, inventory: Inventory, path: str) -> bytes:
+        """The first bytes of a file's text; an object that is not on this machine is fetched for them."""
+        file = next((file for file in inventory.files if file.path == path), None)
+        if file is not None and is_url(file.at):
+            stores = open_stores(self.checked.project, self.checked.profile, filled)
+            folder = self.folder.sources(name) / "head" / COPIES
+            (file,) = Fetching(Inventory((replace(file, part=None),)), folder, stores).fetch().files
+        return b"" if file is None else first_bytes(file)
+
+
+def _no_rows(columns: Columns, folder: Path) -> ReadResult:
+    """A table before anything was published to it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "rows.parquet"
+    write_parquet(path, columns, ())
+    return ReadResult((ParquetFiles((str(path),)),), 0)
