@@ -146,6 +146,7 @@ TYPES = {
     "binary": "bytes",
     "date": "a day",
     "timestamp": "a day and a time, to the microsecond, without a time zone",
+    "timestamptz": "an instant, to the microsecond: a text has its offset (`2022-04-30T20:15:00+07:00`, `...Z`), and engines and sinks hold its clock in UTC",
 }
 
 

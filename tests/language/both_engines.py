@@ -13,7 +13,7 @@ import pyarrow as pa
 from pyspark.errors import PySparkException
 from sqlglot import exp
 
-from etlrun.language.arrow import arrow_schema, type_of_arrow
+from etlrun.language.arrow import arrow_schema, arrow_type, type_of_arrow
 from etlrun.language.columns import Column, Columns, Type, parse_type
 from etlrun.language.dialects import DUCKDB_SETTINGS, SPARK_SETTINGS, duckdb_sql, spark_sql
 from etlrun.language.expressions import parse_select
@@ -71,7 +71,11 @@ class Engines:
                 some, declared, self.spark_answers(some, tail), self.duck_answers(some, tail), strict=True
             ):
                 shown = f"{text}: {kind}\n    spark  {_shown(spark)}\n    duckdb {_shown(duck)}"
-                yield shown, _agree(text, spark, duck) and (spark.is_error or spark.type == kind), spark.is_error
+                yield (
+                    shown,
+                    _agree(text, spark, duck) and (spark.is_error or spark.type == type_of_arrow(arrow_type(kind))),
+                    spark.is_error,
+                )
 
     def spark_answers(self, expressions: Sequence[str], tail: str = "from rows order by k") -> list[Answer]:
         return _answers(

@@ -203,8 +203,8 @@ def test_a_mistake_stands_at_its_word(text: str, code: str, word: str) -> None:
         ("cast(z as timestamp(3))", "`( 3 )` follows the type `timestamp`; leave it out: only `decimal` takes numbers"),
         ("cast(n as int8)", "`int8` is not a type; write `bigint` (8 bytes) or `tinyint`"),
         ("cast(s as time)", "`time` is not a type; write `string`"),
-        ("cast(s as timestamptz)", "`timestamptz` is not a type; write `timestamp`"),
-        ("cast(s as timestamp_ltz)", "`timestamp_ltz` is not a type; write `timestamp`"),
+        ("cast(s as datetime2)", "`datetime2` is not a type; write `timestamp`"),
+        ("cast(s as datetime64)", "`datetime64` is not a type; write `timestamp`"),
         ("cast(s as money)", "`money` is not a type; write `decimal(19,4)`"),
         (
             "(n, k) = (1, 2)",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
     from etlrun.compiler.check import Checked
-    from etlrun.language.columns import Columns
+    from etlrun.language.columns import Column, Columns
 
 Found = tuple[list[str], list[dict[str, Any]], int]  # names, the first rows, and how many there are
 Look = Callable[[tuple[Path, ...]], Found]
@@ -116,6 +116,14 @@ def _cut(checked: Checked, relation: str) -> tuple[Checked, str]:
     return prefix(bare, name, int(steps)), name
 
 
+def _shown(item: Column) -> str:
+    """A column as it is shown: an instant says that it is one."""
+    from etlrun.language.duckdb_words import name
+
+    column = name(item.name)
+    return f"CAST({column} AS VARCHAR) || 'Z' AS {column}" if item.type.name == "timestamptz" else column
+
+
 def _look(columns: Columns, condition: exp.Expr | None, rows: int, paths: tuple[Path, ...]) -> Found:
     import duckdb
 
@@ -127,6 +135,9 @@ def _look(columns: Columns, condition: exp.Expr | None, rows: int, paths: tuple[
     with duckdb.connect(config={"python_enable_replacements": False}) as connection:
         connection.execute(only_these_files((), map(str, paths)))
         source = f"(SELECT {', '.join(name(found) for found in names)} FROM {parquet(paths)}){where}"
+        shown = ", ".join(_shown(item) for item in columns)
         ((total,),) = connection.execute(f"SELECT count(*) FROM {source}").fetchall()
-        table = connection.sql(f"SELECT * FROM {source} ORDER BY ALL LIMIT {rows}").to_arrow_table()
+        table = connection.sql(
+            f"SELECT {shown} FROM (SELECT * FROM {source} ORDER BY ALL LIMIT {rows})"
+        ).to_arrow_table()
     return names, table.to_pylist(maps_as_pydicts="strict"), total

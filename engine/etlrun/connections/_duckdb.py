@@ -23,7 +23,7 @@ from etlrun.contracts.health import HealthFinding
 from etlrun.diagnostics import counted
 from etlrun.failures import NO_ROOM, RunFailure, without_personal
 from etlrun.language.arrow import arrow_schema, type_of_arrow
-from etlrun.language.columns import Columns, Type
+from etlrun.language.columns import TIMESTAMPTZ, Columns, Type
 from etlrun.language.dialects import DUCKDB_SETTINGS, duckdb_sql
 from etlrun.language.duckdb_words import name, only_these_files, text, type_name
 from etlrun.private import new_files_as
@@ -43,7 +43,9 @@ EXACT = ("binary", "c", "posix")  # collations that compare texts byte by byte
 KEPT_IN = {
     "string": ("VARCHAR",),
     "timestamp": ("TIMESTAMP",),
+    "timestamptz": ("TIMESTAMP WITH TIME ZONE",),
 }  # others, such as ENUM or TIMESTAMP_S, refuse or round some values
+INSTANT = "TIMESTAMP WITH TIME ZONE"
 BATCHES = 6  # of the stage, that one INSERT takes: a row group of DuckDB
 
 
@@ -89,6 +91,7 @@ def _settle(opened: duckdb.DuckDBPyConnection, path: Path) -> None:
         return
     for setting, value in DUCKDB_SETTINGS.items():
         opened.execute(f"SET GLOBAL {setting} = {text(value)}")
+    opened.execute("SET GLOBAL TimeZone = 'UTC'")  # the clock as which instants arrive
     opened.execute(only_these_files((), (str(path),)))
 
 
@@ -282,7 +285,7 @@ class DuckdbServer(Server[DuckdbServerSession, Definition[DuckdbColumn]]):
         collations = _collations(session, here.format("table"))
         stored = (
             DuckdbColumn(
-                row[0], row[1], row[2], type_of_arrow(types.field(row[0]).type), collations.get(row[0], ""), row[3]
+                row[0], row[1], row[2], _type(row[1], types.field(row[0]).type), collations.get(row[0], ""), row[3]
             )
             for row in columns
         )
@@ -302,7 +305,7 @@ class DuckdbServer(Server[DuckdbServerSession, Definition[DuckdbColumn]]):
         return _mismatches(load, there, exact)
 
     def create_statement(self, load: Load, exact: frozenset[str]) -> str:
-        declared = ", ".join(f"{name(item.name)} {type_name(item.type)}" for item in load.columns)
+        declared = ", ".join(f"{name(item.name)} {_declared(item.type)}" for item in load.columns)
         comments = [
             f"COMMENT ON COLUMN {_table(load.table)}.{name(item.name)} IS {text(item.description)}"
             for item in load.columns
@@ -435,6 +438,14 @@ def _is_full(detail: str) -> bool:
     return any(sign in detail for sign in NO_ROOM)
 
 
+def _declared(kind: Type) -> str:
+    return INSTANT if kind == TIMESTAMPTZ else type_name(kind)
+
+
+def _type(written: str, found: pa.DataType) -> Type | None:
+    return TIMESTAMPTZ if written == INSTANT else type_of_arrow(found)
+
+
 def _collations(session: DuckdbServerSession, here: str) -> dict[str, str]:
     """The collations of the columns of a table that have one: to those, different texts may be equal."""
     found = {}
@@ -458,18 +469,18 @@ def _mismatches(load: Load, there: Definition[DuckdbColumn], exact: frozenset[st
         if found is None:
             yield (
                 f"it has no column `{item.name}`",
-                f"ALTER TABLE {table} ADD COLUMN {name(item.name)} {type_name(item.type)}",
+                f"ALTER TABLE {table} ADD COLUMN {name(item.name)} {_declared(item.type)}",
             )
         elif found.is_generated:
             yield (
                 f"the server computes `{found.name}`, and it is published",
                 f"ALTER TABLE {table} DROP COLUMN {name(found.name)} /* its computed values are lost */; "
-                f"ALTER TABLE {table} ADD COLUMN {name(item.name)} {type_name(item.type)}",
+                f"ALTER TABLE {table} ADD COLUMN {name(item.name)} {_declared(item.type)}",
             )
         elif found.type != item.type or found.written not in KEPT_IN.get(item.type.name, found.written):
             yield (
                 f"`{found.name}` is {found.written if found.type in (None, item.type) else found.type}, and {item.type} is published",
-                f"ALTER TABLE {table} ALTER COLUMN {name(found.name)} TYPE {type_name(item.type)}{loss_of(found.type, item.type)}",
+                f"ALTER TABLE {table} ALTER COLUMN {name(found.name)} TYPE {_declared(item.type)}{loss_of(found.type, item.type)}",
             )
         elif found.collation and found.name.lower() in exact:
             yield (

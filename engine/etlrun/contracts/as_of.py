@@ -15,7 +15,7 @@ from sqlglot import exp
 from etlrun.contracts.length import Length, read_length
 from etlrun.contracts.ordering import over
 from etlrun.contracts.relation import named, relation_table
-from etlrun.language.columns import DATE, NULL, TIMESTAMP, Columns, Type
+from etlrun.language.columns import MOMENTS, NULL, Columns, Type
 from etlrun.language.expressions import call, cast, column
 from etlrun.language.functions import common_type
 from etlrun.spec.fields import Described, key
@@ -115,4 +115,4 @@ def _moments(relation: str, keys: list[exp.Expr], moment: exp.Expr, held: exp.Ex
 
 
 def _is_moment(kind: Type) -> bool:
-    return kind in (DATE, TIMESTAMP) or kind.is_integer
+    return kind in MOMENTS or kind.is_integer

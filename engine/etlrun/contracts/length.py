@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from etlrun.language.columns import DATE, NULL, TIMESTAMP, Column
+from etlrun.language.columns import DATE, MOMENTS, NULL, Column
 from etlrun.language.frames import MICROSECONDS
 from etlrun.spec.scope import Scope
 
@@ -42,7 +42,7 @@ def read_length(text: str, moment: Column, at: str, scope: Scope) -> None:
     length = Length.of(text)
     if moment.type == NULL:
         return
-    if moment.type not in (DATE, TIMESTAMP):
+    if moment.type not in MOMENTS:
         scope.error(at, "type-mismatch", f"`{moment.name}` is {moment.type}, which has no days or hours")
     elif length is None:
         fix = f"write a number from 1 to {MOST:,} and a unit: `30 minutes`, `2 hours`, `1 day`"

@@ -15,7 +15,7 @@ from etlrun.contracts.sink import Publication
 from etlrun.failures import NO_ROOM, RunFailure
 from etlrun.lake.table_folder import TableFolder
 from etlrun.language.columns import Column
-from etlrun.language.duckdb_words import name, parquet, text
+from etlrun.language.duckdb_words import has_instants, name, parquet, published_value, text
 from etlrun.stopping import cancelling
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ def adopted(
     name = f"{_start(publication, application)}{uuid4().hex[:8]}"
     try:
         with table.workspace(name) as work:
-            write = _written if partition_by or _holds_more(publication) else _staged
+            is_as_staged = not (partition_by or _holds_more(publication) or has_instants(publication.columns))
+            write = _staged if is_as_staged else _written
             found = tuple(_added(table, name, write(work, publication, partition_by), publication))
         yield found
     except BaseException as error:
@@ -118,7 +119,7 @@ def _written(
 
     parts = [publication.columns.get(column) for column in partition_by]
     keys = [item for item in parts if item is not None]
-    inside = ", ".join(f"r.{name(item.name)}" for item in publication.columns if item not in keys)
+    inside = ", ".join(published_value(item, "r.") for item in publication.columns if item not in keys)
     try:
         with duckdb.connect() as connection, cancelling(connection.interrupt):
             rows = parquet(publication.files)

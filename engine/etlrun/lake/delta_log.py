@@ -15,7 +15,7 @@ from etlrun.lake.commits import Write, facts, foreign_version, published, run_nu
 from etlrun.lake.forgotten import remove_forgotten
 from etlrun.lake.snapshot import files_of, open_delta
 from etlrun.lake.table_folder import TableFolder
-from etlrun.language.arrow import arrow_schema
+from etlrun.language.arrow import published_schema
 from etlrun.stopping import finishing
 
 if TYPE_CHECKING:
@@ -271,7 +271,7 @@ def _owned_files(table: DeltaTable, write: Write) -> set[str]:
 def _schema(publication: Publication) -> Schema:
     from deltalake import Schema
 
-    return Schema.from_arrow(arrow_schema(publication.columns))
+    return Schema.from_arrow(published_schema(publication.columns))
 
 
 def _types(schema: Schema) -> dict[str, str]:

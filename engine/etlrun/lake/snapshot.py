@@ -13,7 +13,7 @@ from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
 from etlrun.lake.table_folder import TableFolder
 from etlrun.language.arrow import type_of_arrow
-from etlrun.language.columns import Column, Columns
+from etlrun.language.columns import TIMESTAMPTZ, Column, Columns
 from etlrun.language.duckdb_words import name, parquet, text, type_name
 from etlrun.spec.packages import needing_packages
 from etlrun.stopping import cancelling
@@ -91,6 +91,8 @@ def read_snapshot(folder: TableFolder, table: DeltaTable) -> Snapshot:
         if str(field.type).startswith("timestamp[us, tz="):
             instants.add(field.name.lower())
         kind = type_of_arrow(_without_zone(field.type))
+        if field.name.lower() in instants:
+            kind = TIMESTAMPTZ
         if kind is None:
             raise _unreadable(root, f"its column `{field.name}` is {field.type}")
         columns.append(Column(field.name, kind, field.nullable))

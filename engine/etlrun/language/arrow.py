@@ -19,6 +19,7 @@ from etlrun.language.columns import (
     SMALLINT,
     STRING,
     TIMESTAMP,
+    TIMESTAMPTZ,
     TINYINT,
     Columns,
     Type,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def arrow_type(kind: Type) -> pyarrow.DataType:
-    """The Arrow type of a column; timestamps are microseconds without a zone."""
+    """The Arrow type of a column; timestamps are microseconds without a zone, instants those of their clock in UTC."""
     import pyarrow as pa
 
     if kind.name == "decimal":
@@ -56,6 +57,7 @@ def arrow_type(kind: Type) -> pyarrow.DataType:
         "binary": pa.binary(),
         "date": pa.date32(),
         "timestamp": pa.timestamp("us"),
+        "timestamptz": pa.timestamp("us"),
         "null": pa.null(),
     }
     return names[kind.name]
@@ -66,6 +68,18 @@ def arrow_schema(columns: Columns) -> pyarrow.Schema:
     import pyarrow as pa
 
     return pa.schema([(item.name, arrow_type(item.type)) for item in columns])
+
+
+def published_schema(columns: Columns) -> pyarrow.Schema:
+    """The Arrow schema of a relation for others, whose instants have the zone UTC."""
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            (item.name, pa.timestamp("us", "UTC") if item.type == TIMESTAMPTZ else arrow_type(item.type))
+            for item in columns
+        ]
+    )
 
 
 def write_parquet(path: Path, columns: Columns, batches: Iterable[pyarrow.RecordBatch]) -> int:

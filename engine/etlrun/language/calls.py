@@ -8,12 +8,13 @@ from sqlglot import exp
 
 from etlrun.diagnostics import nearest
 from etlrun.language.checking import Checker, Rule, typed_null
-from etlrun.language.columns import BIGINT, BOOLEAN, DATE, NULL, TIMESTAMP, Type
+from etlrun.language.columns import BIGINT, BOOLEAN, DATE, NULL, TIMESTAMP, TIMESTAMPTZ, Type
 from etlrun.language.expressions import TYPE
 from etlrun.language.frames import FRAMED, check_frame
 from etlrun.language.functions import FUNCTIONS, Function, common_type
 from etlrun.language.functions.left_out import ELSEWHERE, NOT_DETERMINISTIC, NOT_EQUAL, NOT_SAFE
-from etlrun.language.operators import as_moment, comparable, key_of_map
+from etlrun.language.grammar import detail
+from etlrun.language.operators import as_moment, comparable, has_offset, key_of_map
 from etlrun.language.templates import text_of, whole_of
 
 _WRITTEN_ALIKE = ("tinyint", "smallint", "int", "bigint", "decimal", "boolean", "date")  # as text, on every engine
@@ -24,6 +25,8 @@ _A = {
     "boolean": "a condition",
     "date": "a date",
     "timestamp": "a timestamp",
+    "clock": "a timestamp or timestamptz",
+    "utc": "a timestamptz, or a timestamp in UTC,",
     "moment": "a date or timestamp",
     "array": "an array",
     "map": "a map",
@@ -128,7 +131,16 @@ def _typed(checker: Checker, node: exp.Anonymous, function: Function) -> Type:
     checker.in_aggregate, checker.in_window = outside or (function.kind == "aggregate" and not in_window), False
     types = _argument_types(checker, node, function, arguments)
     checker.in_aggregate, checker.in_window = outside, in_window
-    return NULL if types is None else function.result(arguments_of(node), types)
+    if types is None:
+        return NULL
+    result = function.result(arguments_of(node), types)
+    if result.holds_instants:
+        message, fix = (
+            f"`{node.name}` would put timestamptz into an array, which files cannot say",
+            "cast it to string first",
+        )
+        return checker.complain(node, "type-mismatch", message, fix, whole=False)
+    return result
 
 
 def arguments_of(node: exp.Anonymous) -> list[exp.Expr]:
@@ -181,6 +193,8 @@ def _argument(checker: Checker, node: exp.Anonymous, argument: exp.Expr, kind: s
         checker.complain(argument, "wrong-arguments", f"`{node.name}` takes a number up to {_GREATEST} here")
     found = checker.visit(argument)
     kind = kind.lstrip("=")
+    if kind == "clock":
+        found = as_moment(checker, argument, found, TIMESTAMPTZ if has_offset(argument) else TIMESTAMP)
     if kind in ("date", "moment", "timestamp"):
         has_clock = len(text_of(argument) or "") > len("2022-04-30")
         found = as_moment(
@@ -196,6 +210,8 @@ def _argument(checker: Checker, node: exp.Anonymous, argument: exp.Expr, kind: s
             )
     elif not accepts(kind, found):
         fix = "write cast(... as string) around it" if kind == "string" and found.name in _WRITTEN_ALIKE else ""
+        if found == TIMESTAMPTZ and kind in ("moment", "timestamp", "date"):
+            fix = f"say by which clock: from_utc_timestamp({detail(argument)}, 'Asia/Ho_Chi_Minh'), or 'UTC'"
         checker.complain(argument, "type-mismatch", f"`{node.name}` needs {_A[kind]} here, and this is {found}", fix)
 
 
@@ -209,6 +225,8 @@ def accepts(wanted: str, found: Type) -> bool:
         return found.is_numeric
     if wanted == "moment":
         return found in (DATE, TIMESTAMP)
+    if wanted in ("clock", "utc"):
+        return found in (TIMESTAMP, TIMESTAMPTZ)
     if wanted == "orderable":
         return found.is_orderable
     return found.name == wanted

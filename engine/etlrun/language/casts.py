@@ -6,7 +6,7 @@ import re
 
 from sqlglot import exp
 
-from etlrun.language.columns import DATE, NULL, TIMESTAMP, Type
+from etlrun.language.columns import DATE, NULL, TIMESTAMP, TIMESTAMPTZ, Type
 from etlrun.language.expressions import data_type
 from etlrun.language.templates import duckdb, spark, text_of
 
@@ -58,12 +58,14 @@ def castable(source: Type, target: Type) -> bool:
         return True
     if target.name == "string":
         return (
-            source.name in ("boolean", "date", "timestamp")
+            source.name in ("boolean", "date", "timestamp", "timestamptz")
             or source.is_integer
             or (source.name == "decimal" and source.scale < 38)
         )
     if target.is_numeric:
         return source.is_numeric or source.name in ("string", "boolean")
+    if TIMESTAMPTZ in (source, target):
+        return {source.name, target.name} <= {"timestamp", "timestamptz", "string"}
     if target.name in ("date", "timestamp"):
         return source.name in ("string", "date", "timestamp")
     return target.name == "boolean" and (source.is_integer or source.name == "string")
@@ -118,7 +120,9 @@ def _prepared(value: exp.Expr, source: Type, target: Type) -> exp.Expr:
 def _is_plain(value: exp.Expr, target: Type) -> bool:
     """Whether `value` is a literal that every engine reads alike."""
     text = text_of(value)
-    usual = {"date": _USUAL_DAY, "timestamp": _USUAL_DAY + _USUAL_CLOCK}.get(target.name, "[+-]?[0-9]+")
+    usual = {"date": _USUAL_DAY, "timestamp": _USUAL_DAY + _USUAL_CLOCK, "timestamptz": _USUAL_DAY + _USUAL_CLOCK}.get(
+        target.name, "[+-]?[0-9]+"
+    )
     return text is not None and re.fullmatch(usual, text, re.ASCII) is not None
 
 

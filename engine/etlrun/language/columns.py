@@ -11,7 +11,7 @@ INTEGERS = ("tinyint", "smallint", "int", "bigint")
 FRACTIONS = ("float", "double")
 DEEPEST = 20  # levels of a nested type
 NESTED = ("array", "struct", "map")
-SCALARS = ("boolean", *INTEGERS, *FRACTIONS, "decimal", "string", "binary", "date", "timestamp")
+SCALARS = ("boolean", *INTEGERS, *FRACTIONS, "decimal", "string", "binary", "date", "timestamp", "timestamptz")
 MAP_KEYS = ("string", *INTEGERS, "date")  # the types that the keys of a map may have
 SPELLINGS = {
     "bool": "boolean",
@@ -27,6 +27,8 @@ SPELLINGS = {
     "dec": "decimal",
     "timestamp_ntz": "timestamp",
     "datetime": "timestamp",
+    "timestamp_ltz": "timestamptz",
+    "timestamp_tz": "timestamptz",
 }
 
 
@@ -42,7 +44,8 @@ class TypeTextError(ValueError):
 class Type:
     """A column's type, in Spark's vocabulary.
 
-    `timestamp` has no time zone, so that both engines give the same clock. `null` is the type of a bare NULL.
+    `timestamp` has no time zone, so that both engines give the same clock. `timestamptz` is an instant: engines, files of the run and
+    Arrow hold it as its clock in UTC, so that no session's time zone can change it. `null` is the type of a bare NULL.
     """
 
     name: str
@@ -76,6 +79,11 @@ class Type:
         return self.name in INTEGERS or self.name in FRACTIONS or self.name == "decimal"
 
     @property
+    def holds_instants(self) -> bool:
+        """Whether there are instants inside it."""
+        return any(kind == TIMESTAMPTZ or kind.holds_instants for kind in self.inner)
+
+    @property
     def is_orderable(self) -> bool:
         return self.name in SCALARS or self.name == "null"
 
@@ -94,6 +102,8 @@ BOOLEAN, TINYINT, SMALLINT, INT, BIGINT = (Type(name) for name in ("boolean", "t
 FLOAT, DOUBLE, STRING, BINARY, DATE, TIMESTAMP = (
     Type(name) for name in ("float", "double", "string", "binary", "date", "timestamp")
 )
+TIMESTAMPTZ = Type("timestamptz")
+MOMENTS = (DATE, TIMESTAMP, TIMESTAMPTZ)
 NULL = Type("null")
 
 
@@ -268,6 +278,8 @@ class _TypeReader:
         found = read()
         self.take(">")
         self.depth -= 1
+        if found.holds_instants:
+            raise TypeTextError("a timestamptz stands in a column of its own, inside no other value", "timestamptz")
         return found
 
     def read_array(self) -> Type:

@@ -9,11 +9,17 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from sqlglot import exp
 
 from etlrun.language.casts import BOOLEAN_TEXT, DATE_TEXT, NUMERIC_TEXT, TIMESTAMP_TEXT
-from etlrun.language.columns import DATE, TIMESTAMP, Type
+from etlrun.language.columns import DATE, TIMESTAMP, TIMESTAMPTZ, Type
 from etlrun.language.grammar import detail
+from etlrun.language.instant_text import EXAMPLE, read_instant
 from etlrun.language.templates import text_of
 
-_EXAMPLES = {"date": "'2022-04-30'", "timestamp": "'2022-04-30 20:15:00'", "boolean": "'true' or 'false'"}
+_EXAMPLES = {
+    "date": "'2022-04-30'",
+    "timestamp": "'2022-04-30 20:15:00'",
+    "timestamptz": EXAMPLE,
+    "boolean": "'true' or 'false'",
+}
 _NUMBER = "'12'"
 _WIDE = Context(prec=500)
 _BITS = {"tinyint": 7, "smallint": 15, "int": 31, "bigint": 63}
@@ -37,11 +43,21 @@ def is_readable(text: str, target: Type) -> bool:
     if target in (DATE, TIMESTAMP):
         found = re.fullmatch(DATE_TEXT if target == DATE else TIMESTAMP_TEXT, text)
         return found is not None and _is_moment(*found.groups())
+    if target == TIMESTAMPTZ:
+        return _is_instant(text)
     if target.name == "boolean":
         return any(re.fullmatch(pattern, text) for pattern in BOOLEAN_TEXT)
     if target.is_numeric:
         kind = "integer" if target.is_integer else "decimal" if target.name == "decimal" else "fraction"
         return re.fullmatch(NUMERIC_TEXT[kind], text) is not None
+    return True
+
+
+def _is_instant(text: str) -> bool:
+    try:
+        read_instant(text)
+    except ValueError:
+        return False
     return True
 
 

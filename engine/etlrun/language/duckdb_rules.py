@@ -297,6 +297,8 @@ NULLS = {
     "date": DATE,
     "moment": DATE,
     "timestamp": TIMESTAMP,
+    "clock": TIMESTAMP,
+    "utc": TIMESTAMP,
 }
 RULES: dict[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
     exp.Cast: _cast,

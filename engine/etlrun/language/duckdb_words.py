@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from sqlglot import exp
 
-from etlrun.language.columns import Type
+from etlrun.language.columns import TIMESTAMPTZ, Column, Columns, Type
 from etlrun.language.expressions import data_type
 
 
@@ -25,6 +25,17 @@ def text(value: str) -> str:
 def type_name(kind: Type) -> str:
     """A type's name."""
     return data_type(kind).sql(dialect="duckdb")
+
+
+def has_instants(columns: Columns) -> bool:
+    """Whether files for others must be written anew: those of a run hold instants as clocks in UTC."""
+    return any(item.type == TIMESTAMPTZ for item in columns)
+
+
+def published_value(item: Column, prefix: str = "") -> str:
+    """A column of a run's files as other tools read it: an instant says that it is one."""
+    column = f"{prefix}{name(item.name)}"
+    return f"make_timestamptz(epoch_us({column})) AS {name(item.name)}" if item.type == TIMESTAMPTZ else column
 
 
 def only_these_files(folders: Iterable[str], paths: Iterable[str]) -> str:

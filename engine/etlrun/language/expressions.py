@@ -273,7 +273,7 @@ def _below(node: exp.Expr) -> Iterator[exp.Expr]:
 @lru_cache(maxsize=256)
 def _data_type_cached(kind: Type) -> exp.DataType:
     if not kind.is_nested:
-        text = {"null": "void", "timestamp": "timestamp_ntz"}.get(kind.name, str(kind))
+        text = {"null": "void", "timestamp": "timestamp_ntz", "timestamptz": "timestamp_ntz"}.get(kind.name, str(kind))
         return exp.DataType.build(text, dialect="spark")
     inner: list[exp.Expr] = [_data_type_cached(part).copy() for part in kind.inner]
     if kind.fields:

@@ -7,7 +7,7 @@ import math
 from sqlglot import exp
 
 from etlrun.language.checking import Checker
-from etlrun.language.columns import DATE, NULL, TIMESTAMP
+from etlrun.language.columns import DATE, MOMENTS, NULL
 from etlrun.language.expressions import TYPE
 from etlrun.language.functions import Function
 from etlrun.language.templates import whole_of
@@ -92,7 +92,7 @@ def _check_range(checker: Checker, node: exp.Window, frame: exp.Expr) -> None:
     order = node.args.get("order")
     items = order.expressions if order else []
     kinds = [item.this.meta.get(TYPE, NULL) for item in items]
-    if len(items) != 1 or kinds[0] not in (DATE, TIMESTAMP):
+    if len(items) != 1 or kinds[0] not in MOMENTS:
         if NULL not in kinds and items:
             fix = "order by that alone, or count with `rows`"
             message = "a frame that is measured in time needs an order of one date or timestamp"

@@ -7,7 +7,7 @@ import re
 from sqlglot import exp
 
 from etlrun.language.checking import Checker, Rule
-from etlrun.language.columns import DATE, NULL, STRING, TIMESTAMP, Type
+from etlrun.language.columns import DATE, NULL, STRING, TIMESTAMP, TIMESTAMPTZ, Type
 from etlrun.language.expressions import TYPE
 from etlrun.language.templates import text_of
 
@@ -48,7 +48,7 @@ def visit_shift(checker: Checker, node: exp.Expr) -> Type:
         return checker.complain(node, "wrong-value", f"`{unit}` is not a unit of an interval", fix)
     count = int(written) * (-1 if isinstance(node, exp.Sub) else 1)
     kind = checker.visit(node.this)
-    if kind == TIMESTAMP:
+    if kind in (TIMESTAMP, TIMESTAMPTZ):
         return _become(checker, node, "timestampadd", exp.Literal.string(unit), _number(count), node.this)
     if kind != DATE:
         if kind != NULL:

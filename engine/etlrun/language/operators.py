@@ -17,10 +17,12 @@ from etlrun.language.columns import (
     DATE,
     DOUBLE,
     INT,
+    MOMENTS,
     NULL,
     SCALARS,
     STRING,
     TIMESTAMP,
+    TIMESTAMPTZ,
     Type,
     TypeTextError,
     decimal,
@@ -30,10 +32,11 @@ from etlrun.language.expressions import TYPE, cast, data_type, type_from_tree
 from etlrun.language.functions import as_decimal, common_type
 from etlrun.language.functions.numbers import decimal_operand, decimal_remainder
 from etlrun.language.grammar import detail
+from etlrun.language.instant_text import EXAMPLE, read_instant
 from etlrun.language.templates import text_of
 from etlrun.language.type_names import type_fix
 
-_EXAMPLES = {DATE: "'2022-04-30'", TIMESTAMP: "'2022-04-30 20:15:00'"}
+_EXAMPLES = {DATE: "'2022-04-30'", TIMESTAMP: "'2022-04-30 20:15:00'", TIMESTAMPTZ: EXAMPLE}
 _WORDS: dict[type[exp.Expr], str] = {exp.And: "and", exp.Or: "or", exp.Not: "not"}
 
 
@@ -88,6 +91,12 @@ def visit_cast(checker: Checker, node: exp.Expr) -> Type:
         return checker.complain(node, "unknown-type", str(error), fix)
     if not castable(source, target):
         fix = "round it and cast it to decimal first" if target == STRING and source.is_numeric else ""
+        if {source, target} == {DATE, TIMESTAMPTZ}:
+            fix = "say by which clock: " + (
+                f"cast(from_utc_timestamp({detail(node.this)}, 'UTC') as date)"
+                if source == TIMESTAMPTZ
+                else f"to_utc_timestamp(cast({detail(node.this)} as timestamp), 'UTC')"
+            )
         return checker.complain(node, "type-mismatch", f"a {source} cannot be cast to {target}", fix)
     if target in (DATE, TIMESTAMP) and is_moment_word(node.this):
         return checker.complain(
@@ -96,6 +105,8 @@ def visit_cast(checker: Checker, node: exp.Expr) -> Type:
     misfit = None if isinstance(node, exp.TryCast) else misfit_of_cast(node.this, target)
     if misfit:
         return checker.complain(node, "type-mismatch", *misfit)
+    if TIMESTAMPTZ in (source, target) and STRING in (source, target):
+        return _instant_cast(checker, node, target)
     node.set("to", data_type(target))
     return target
 
@@ -133,7 +144,7 @@ def ordered(checker: Checker, kind: Type, node: exp.Expr) -> None:
 def comparable(checker: Checker, operands: list[exp.Expr], node: exp.Expr) -> Type:
     """Type operands that are compared or chosen among; a text literal beside a date is read as a date."""
     types = [checker.visit(operand) for operand in operands]
-    moments = [kind for kind in types if kind in (DATE, TIMESTAMP)]
+    moments = [kind for kind in types if kind in MOMENTS]
     if moments:
         types = [as_moment(checker, operand, kind, moments[0]) for operand, kind in zip(operands, types, strict=True)]
     shared = common_type(types)
@@ -146,6 +157,8 @@ def comparable(checker: Checker, operands: list[exp.Expr], node: exp.Expr) -> Ty
 def _to_compare(types: list[Type]) -> str:
     """To what the operands of a comparison are cast."""
     known = [kind for kind in types if kind != NULL]
+    if TIMESTAMPTZ in known and all(kind in MOMENTS for kind in known):
+        return "say by which clock the timestamp is: to_utc_timestamp(..., 'UTC')"
     if not all(kind.is_numeric for kind in known):
         return "cast one of them"
     scale = min(as_decimal(kind).scale for kind in known)
@@ -161,14 +174,54 @@ def as_moment(checker: Checker, operand: exp.Expr, kind: Type, moment: Type) -> 
         return checker.complain(
             operand, "type-mismatch", f"'{text}' is not a {moment}", f"write it as {_EXAMPLES[moment]}"
         )
-    replacement = cast(operand.copy(), moment)
+    replacement = cast(_clock_literal(operand, text) if moment == TIMESTAMPTZ else operand.copy(), moment)
     replacement.this.meta[TYPE] = STRING
     replacement.meta[TYPE] = moment
     operand.replace(replacement)
     return moment
 
 
+def has_offset(node: exp.Expr) -> bool:
+    """Whether `node` is a literal text that writes an instant."""
+    text = text_of(node)
+    return text is not None and _is_moment(text, TIMESTAMPTZ)
+
+
+def _clock_literal(node: exp.Expr, text: str) -> exp.Expr:
+    """The literal of an instant as that of its clock in UTC, as which engines hold it."""
+    clock = exp.Literal.string(read_instant(text).isoformat(" "))
+    clock.meta.update(node.meta)
+    return clock
+
+
+def _instant_cast(checker: Checker, node: exp.Cast, target: Type) -> Type:
+    """A cast between text and instant is a call; that of a literal is its clock in UTC."""
+    text = text_of(node.this)
+    if target == STRING:
+        clock = cast(
+            exp.Anonymous(this="from_utc_timestamp", expressions=[node.this.copy(), exp.Literal.string("UTC")]), STRING
+        )
+        written = exp.DPipe(this=clock, expression=exp.Literal.string("Z"))
+        replacement: exp.Expr = exp.Paren(this=written)
+    elif text is not None and _is_moment(text, TIMESTAMPTZ):
+        node.set("this", _clock_literal(node.this, text))
+        node.set("to", data_type(target))
+        return target
+    else:
+        name = "try_to_timestamptz" if isinstance(node, exp.TryCast) else "to_timestamptz"
+        replacement = exp.Anonymous(this=name, expressions=[node.this.copy()])
+    replacement.meta.update({name: value for name, value in node.meta.items() if name != TYPE})
+    node.replace(replacement)
+    return checker.visit(replacement)
+
+
 def _is_moment(text: str, moment: Type) -> bool:
+    if moment == TIMESTAMPTZ:
+        try:
+            read_instant(text)
+        except ValueError:
+            return False
+        return True
     shape = r"\d{4}-\d\d-\d\d" + ("" if moment == DATE else r"( \d\d:\d\d:\d\d(\.\d{1,6})?)?")
     if not re.fullmatch(shape, text, re.ASCII):
         return False

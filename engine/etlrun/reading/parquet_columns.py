@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from etlrun.contracts.engine import ABSENT, Change, FileColumn
 from etlrun.language.arrow import type_of_arrow
-from etlrun.language.columns import NULL, Column, Type
+from etlrun.language.columns import NULL, TIMESTAMP, TIMESTAMPTZ, Column, Type
 from etlrun.reading.parquet_nesting import nested_type
 from etlrun.reading.parquet_types import Misfit, fits, members_of
 
@@ -24,12 +24,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WantedColumn:
-    """A declared column: the names that may lead to it in a file, whether its times are instants, and whether files may lack it."""
+    """A declared column: the names that may lead to it in a file, whether it is the clock in UTC of instants, and whether files may lack it."""
 
     column: Column
     place: tuple[str, ...]
-    is_instant: bool = False
+    is_clock_of_instants: bool = False
     may_be_absent: bool = False
+
+    @property
+    def is_instant(self) -> bool:
+        """Whether its times in a file are instants."""
+        return self.is_clock_of_instants or self.column.type == TIMESTAMPTZ
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,8 @@ class FileSchema:
             read = nested_type(name, found, wanted.column.type, self._refuse_nested_time)
             return FileColumn(place, read, tuple(self._null_changes(wanted, place, found)))
         kind = type_of_arrow(_without_zone(found))
+        if kind == TIMESTAMP and wanted.column.type == TIMESTAMPTZ:
+            kind = TIMESTAMPTZ  # `_time_changes` refuses a clock without a zone
         if kind is None:
             raise Misfit(f"`{name}` is {found}, which is not read")
         changes = (*self._time_changes(wanted, place, found), *_widening(name, kind, wanted.column.type))
@@ -93,12 +100,14 @@ class FileSchema:
             yield "julian_date"
         if not pa.types.is_timestamp(found):
             if wanted.is_instant:
-                raise Misfit(f"`{name}` is {type_of_arrow(found) or found}, and `timestamp utc` is declared")
+                raise Misfit(f"`{name}` is {type_of_arrow(found) or found}, and {_declared(wanted)} is declared")
             return
         is_int96 = self._is_int96(place)
         if (found.tz or is_int96) and not wanted.is_instant:
             what = "an INT96, which says of no zone what it means" if is_int96 else "an instant, in UTC"
-            raise Misfit(f"`{name}` is {what}", f"declare `{name}: timestamp utc`, which reads its clock in UTC")
+            raise Misfit(
+                f"`{name}` is {what}", f"declare `{name}: timestamptz`, or `{name}: timestamp utc` for its clock in UTC"
+            )
         if wanted.is_instant and not (found.tz or is_int96):
             raise Misfit(f"`{name}` is a clock without a zone", f"declare `{name}: timestamp`")
         if found.unit == "ns" and not is_int96:
@@ -153,6 +162,10 @@ class FileSchema:
         version = file_metadata.get(b"org.apache.spark.version", b"").decode("ascii", "replace").split(".")
         numbers = [int(part) for part in version[:2] if part.isdigit()]
         return f"org.apache.spark.{mark}".encode() in file_metadata or (len(numbers) == 2 and numbers < [major, minor])
+
+
+def _declared(wanted: WantedColumn) -> str:
+    return "timestamptz" if wanted.column.type == TIMESTAMPTZ else "`timestamp utc`"
 
 
 def _widening(name: str, kind: Type, declared: Type) -> Iterator[Change]:

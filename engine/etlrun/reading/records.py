@@ -15,6 +15,7 @@ from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from typing import Any
 
 from etlrun.language.columns import Type
+from etlrun.language.instant_text import EXACT_TEXT, read_instant
 
 MAX_NESTING = 500
 DATE = "(?:[1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])-[0-9]{2}-[0-9]{2}"
@@ -278,13 +279,23 @@ def _from_text(value: Any, kind: Type) -> Any:
         raise _MisfitError
     pattern, read = _NUMBER if isinstance(value, JsonNumber) else _TEXTS[kind.name]
     if not re.fullmatch(pattern, value):
-        is_instant = kind.name == "timestamp" and OFFSET.fullmatch(value)
-        raise _MisfitError("a timestamp without an offset" if is_instant else "")
+        raise _MisfitError(_other_moment(value, kind))
     try:
         found = read(value)
     except ValueError:
         raise _MisfitError from None
     return _fitting(found, kind) if isinstance(found, Decimal) else found
+
+
+def _other_moment(value: str, kind: Type) -> str:
+    """What a column of moments needs where a text is one of the other kind."""
+    if kind.name == "timestamp" and OFFSET.fullmatch(value):
+        return "a timestamp without an offset"
+    return (
+        "a timestamp with its offset, such as Z"
+        if kind.name == "timestamptz" and re.fullmatch(TIMESTAMP, value)
+        else ""
+    )
 
 
 def _fitting(found: Decimal, kind: Type) -> Decimal:
@@ -309,6 +320,7 @@ _TEXTS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "decimal": (r"-?[0-9]+(\.[0-9]+)?", Decimal),
     "date": (DATE, datetime.date.fromisoformat),
     "timestamp": (TIMESTAMP, _timestamp),
+    "timestamptz": (EXACT_TEXT, read_instant),
 }
 
 

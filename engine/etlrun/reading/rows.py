@@ -36,6 +36,7 @@ TAKEN: dict[str, tuple[type, ...]] = {
     "binary": (bytes,),
     "date": (datetime.date,),
     "timestamp": (datetime.datetime,),
+    "timestamptz": (datetime.datetime,),
 }
 OTHERS = {(bool, name) for name, taken in TAKEN.items() if int in taken} | {
     (datetime.datetime, "date")

@@ -13,6 +13,7 @@ from etlrun.reading.records import DATE, RANGES, TIMESTAMP, Field
 _RESPELT = text(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
 
+_INSTANT = TIMESTAMP + "(?:Z|[+-](?:0[0-9]|1[0-8]):[0-5][0-9])"
 Shape = str | list["Shape"] | dict[str, "Shape"]
 
 
@@ -22,7 +23,7 @@ def leaf_shape(kind: Type) -> Shape:
         return [leaf_shape(kind.element)]
     if kind.fields:
         return {name: leaf_shape(inner) for name, inner in kind.fields}
-    return "VARCHAR" if kind.name in ("string", "date", "timestamp", "decimal") else "JSON"
+    return "VARCHAR" if kind.name in ("string", "date", "timestamp", "timestamptz", "decimal") else "JSON"
 
 
 def unsure_json(fields: Sequence[Field]) -> tuple[str, ...]:
@@ -72,7 +73,14 @@ def value_of(value: str, kind: Type) -> str:
 
 
 def _cast(spelled: str, kind: Type) -> str:
-    """A text as a value; a float by way of double, as the exact reader rounds it."""
+    """A text as a value; a float by way of double, as the exact reader rounds it; an instant where its offset is `Z` or such as `+07:00`."""
+    if kind.name == "timestamptz":
+        offset = f"CAST(left(right({spelled}, 6), 3) AS INTEGER) * 3600 + CAST((left(right({spelled}, 6), 1) || right({spelled}, 2)) AS INTEGER) * 60"
+        return (
+            f"CASE WHEN NOT regexp_full_match({spelled}, {text(_INSTANT)}) THEN NULL "
+            f"WHEN right({spelled}, 1) = 'Z' THEN TRY_CAST(left({spelled}, -1) AS TIMESTAMP) "
+            f"ELSE TRY_CAST(left({spelled}, -6) AS TIMESTAMP) - to_seconds(CAST({offset} AS DOUBLE)) END"
+        )
     return f"TRY_CAST({f'TRY_CAST({spelled} AS DOUBLE)' if kind.name == 'float' else spelled} AS {type_name(kind)})"
 
 
@@ -97,6 +105,8 @@ def _misfits(value: str, typed: str, kind: Type) -> str:
     if kind.name == "decimal":
         fraction = rf"(\.[0-9]{{1,{kind.scale}}})?" if kind.scale else ""
         return f"(NOT regexp_full_match({value}, {text('-?[0-9]+' + fraction)}) OR {typed} IS NULL)"
+    if kind.name == "timestamptz":
+        return f"({typed} IS NULL OR {typed} < TIMESTAMP '0001-01-01' OR {typed} >= TIMESTAMP '10000-01-01')"
     pattern = DATE if kind.name == "date" else TIMESTAMP
     return f"(NOT regexp_full_match({value}, {text(pattern)}) OR {typed} IS NULL)"
 

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from etlrun.contracts.sink import Publication, Sink, published_file, replacing
-from etlrun.language.columns import Columns
-from etlrun.language.duckdb_words import name, parquet, text
+from etlrun.language.columns import TIMESTAMPTZ, Column, Columns
+from etlrun.language.duckdb_words import name, parquet, published_value, text
 from etlrun.spec.fields import key
 from etlrun.spec.paths import OUTSIDE, path_inside
 from etlrun.spec.scope import Scope
@@ -93,13 +93,15 @@ class Files(Sink):
 
     def _sorted_rows(self, publication: Publication) -> str:
         escapes = self.format == "csv" and self.formulas == "escape"
-        values = ", ".join(
-            _escaped(item.name) if item.type.name == "string" and escapes else name(item.name)
-            for item in publication.columns
-        )
+        values = ", ".join(self._value(item, escapes=escapes) for item in publication.columns)
         rest = [item.name for item in publication.columns if item.name not in self.order]
         order = ", ".join(name(column) for column in (*self.order, *rest))
         return f"SELECT {values} FROM (SELECT * FROM {parquet(publication.files)} ORDER BY {order})"
+
+    def _value(self, item: Column, *, escapes: bool) -> str:
+        if item.type == TIMESTAMPTZ and self.format != "parquet":
+            return f"CAST({name(item.name)} AS VARCHAR) || 'Z' AS {name(item.name)}"
+        return _escaped(item.name) if item.type.name == "string" and escapes else published_value(item)
 
 
 _OPTIONS = {"parquet": "FORMAT parquet", "csv": "FORMAT csv, HEADER true", "json": "FORMAT json"}

@@ -83,7 +83,7 @@ from etlrun.language.columns import Columns
 from etlrun.spec.fields import Described, key
 from etlrun.spec.scope import Scope
 
-NEWER_TYPES = ("date", "timestamp", "tinyint", "smallint", "int", "bigint", "decimal")
+NEWER_TYPES = ("date", "timestamp", "timestamptz", "tinyint", "smallint", "int", "bigint", "decimal")
 
 
 @dataclass(frozen=True)

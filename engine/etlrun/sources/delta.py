@@ -42,7 +42,7 @@ from etlrun.contracts.engine import ParquetFiles
 from etlrun.contracts.sink import canonical_place
 from etlrun.contracts.source import Inventory, ReadRequest, ReadResult, Source, keyed
 from etlrun.failures import RunFailure
-from etlrun.language.columns import Column, Columns
+from etlrun.language.columns import TIMESTAMP, TIMESTAMPTZ, Column, Columns
 from etlrun.reading.source import DeclaredColumn, tagged_columns, verify_url
 from etlrun.spec.fields import key
 from etlrun.spec.paths import OUTSIDE_ROOTS
@@ -160,5 +160,5 @@ def _misfits(columns: Columns, there: Columns) -> Iterator[str]:
         found = there.get(item.name)
         if found is None:
             yield f"there is no column `{item.name}`"
-        elif not fits(found.type, item.type):
+        elif not fits(found.type, item.type) and (found.type, item.type) != (TIMESTAMPTZ, TIMESTAMP):
             yield f"`{item.name}` is {found.type}, and {item.type} is declared"

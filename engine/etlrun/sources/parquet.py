@@ -10,7 +10,7 @@ each fits as a column would; files must have them. `path: device.mac` reads a fi
 `optional: true` is null in files that lack it, and a line says how many do.
 
 A `timestamp` is a clock without a zone. Files may hold instants instead (`isAdjustedToUTC`, and the INT96 of Spark and Hive): declare
-those as `timestamp utc`, and the column is their clock in UTC.
+those as `timestamptz`, or as `timestamp utc` for a `timestamp` that is their clock in UTC.
 
 `key: [user_id]` says which columns tell rows apart. Steps that need a total order then ask for no more than the key, a `join` by it matches one
 row, and every run verifies it (nulls are equal there): where two rows share it nothing is published.

@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from etlrun.language.columns import Type
 from etlrun.language.expressions import cast, literal
+from etlrun.language.instant_text import read_instant
 
 
 class LiteralError(ValueError):
@@ -56,11 +57,16 @@ def _moment(text: str, kind: Type) -> exp.Expr:
     return cast(literal(str(reader.fromisoformat(text))), kind)
 
 
+def _instant(text: str, kind: Type) -> exp.Expr:
+    return cast(literal(read_instant(text).isoformat(" ")), kind)
+
+
 _READERS = {
     "string": lambda text, kind: literal(str(text)),
     "boolean": _boolean,
     "date": _moment,
     "timestamp": _moment,
+    "timestamptz": _instant,
     **dict.fromkeys(("tinyint", "smallint", "int", "bigint"), _integer),
     **dict.fromkeys(("float", "double", "decimal"), _number),
 }

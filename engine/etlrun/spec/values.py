@@ -12,6 +12,7 @@ from typing import Any
 
 from etlrun.diagnostics import Diagnostic, nearest
 from etlrun.language.columns import Type
+from etlrun.language.instant_text import read_instant
 from etlrun.spec.located import Document, Keys, resolve_plain
 
 
@@ -161,6 +162,14 @@ def _timestamp(text: str, kind: Type) -> datetime.datetime:
     raise ValueTextError(f"`{text}` is not a timestamp", 'write it as "2022-04-30 20:15:00"; a timestamp has no zone')
 
 
+def _instant(text: str, kind: Type) -> datetime.datetime:
+    try:
+        return read_instant(text)
+    except ValueError:
+        pass  # no offset, or no such moment
+    raise ValueTextError(f"`{text}` is not a timestamptz", 'write it with its offset: "2022-04-30 20:15:00Z"')
+
+
 def _binary(text: str, kind: Type) -> bytes:
     if not re.fullmatch(r"0x([0-9a-fA-F]{2})*", text):
         raise ValueTextError(f"`{text}` is not binary", "write the bytes in hexadecimal: 0x48656c")
@@ -172,6 +181,7 @@ READERS: Mapping[str, Callable[[str, Type], Any]] = {
     "boolean": _boolean,
     "date": _date,
     "timestamp": _timestamp,
+    "timestamptz": _instant,
     "decimal": _decimal,
     "binary": _binary,
     **dict.fromkeys(("tinyint", "smallint", "int", "bigint"), _integer),

@@ -39,7 +39,7 @@ from etlrun.contracts.length import Length, read_length
 from etlrun.contracts.ordering import ascending, over
 from etlrun.contracts.relation import Input, named
 from etlrun.contracts.step import Step
-from etlrun.language.columns import BIGINT, DATE, NULL, TIMESTAMP, Column, Columns
+from etlrun.language.columns import BIGINT, MOMENTS, NULL, Column, Columns
 from etlrun.language.expressions import call, cast, column
 from etlrun.spec.fields import key
 from etlrun.spec.scope import HIDDEN, Scope
@@ -61,7 +61,7 @@ class Sessions(Step):
     def output(self, columns: Columns, scope: Scope) -> Columns:
         scope.parts(columns, self.by, "by")
         at = scope.column(columns, self.at, "at")
-        if at.type not in (DATE, TIMESTAMP, NULL):
+        if at.type not in (*MOMENTS, NULL):
             scope.error("at", "type-mismatch", f"a date or timestamp is expected here, and `{at.name}` is {at.type}")
         else:
             read_length(self.gap, at, "gap", scope)

@@ -71,7 +71,7 @@ from etlrun.contracts.length import MOST, Length, read_length
 from etlrun.contracts.ordering import check_order
 from etlrun.contracts.relation import Input, named
 from etlrun.contracts.step import Step
-from etlrun.language.columns import DATE, NULL, TIMESTAMP, Column, Columns
+from etlrun.language.columns import DATE, MOMENTS, NULL, Column, Columns
 from etlrun.language.expressions import ExpressionError, Problem, column, parse, span, type_of, word
 from etlrun.language.frames import MICROSECONDS, frame_of_group, frame_of_rows, frame_of_time
 from etlrun.language.functions import FUNCTIONS
@@ -141,10 +141,10 @@ class Window(Step):
         if rows:
             return frame_of_rows(int(rows[1])) if 0 < int(rows[1]) <= MOST else None
         kind = type_of(order.this)
-        if length is None or kind not in (DATE, TIMESTAMP) or len(self.order) > 1:
+        if length is None or kind not in MOMENTS or len(self.order) > 1:
             return None
         is_whole = length.microseconds % MICROSECONDS["day"] == 0
-        return frame_of_time(length.microseconds, kind == DATE) if is_whole or kind == TIMESTAMP else None
+        return frame_of_time(length.microseconds, kind == DATE) if is_whole or kind != DATE else None
 
     def _tree(self, expression: Expr, name: str, columns: Columns, scope: Scope) -> exp.Expr | None:
         """The typed expression with every outermost call of a window function or aggregate put over the window."""

@@ -15,13 +15,23 @@ from typing import TYPE_CHECKING
 from etlrun.contracts.connection import Copy
 from etlrun.failures import RunFailure
 from etlrun.language.arrow import write_parquet
-from etlrun.language.columns import Columns
+from etlrun.language.columns import TIMESTAMPTZ, Columns
 from etlrun.warehouse.open_sessions import OpenSessions
 from etlrun.warehouse.server import AnyServer, ServerError, ServerSession
 from etlrun.warehouse.tables import Definition, StoredColumn
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+def _verify_instants(selection: Selection) -> None:
+    """Raises RunFailure for a column of clocks that is declared to be one of instants."""
+    for item in selection.columns:
+        stored = selection.there.column(item.name)
+        if item.type == TIMESTAMPTZ and stored is not None and stored.type != TIMESTAMPTZ:
+            message = f"the column `{item.name}` of the table `{selection.there.table}` is {stored.written}, which says of no zone"
+            fix = f"declare `{item.name}: timestamp`, and say whose clock it is in a step: to_utc_timestamp({item.name}, 'UTC')"
+            raise RunFailure("source", "wrong-columns", message, fix)
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,7 @@ class Reader:
         self.sessions = OpenSessions(self.server.open)
         if self._is_interrupted:
             self.sessions.cut()
+        _verify_instants(selection)
         try:
             readers, conditions = self.server.readers(self.sessions, selection.there, self.notices)
             if len(conditions) > 1:

@@ -42,7 +42,7 @@ def text_of(field: StageField) -> str:
         return f"CAST(CAST({staged} AS INTEGER) AS VARCHAR)"
     if kind.name == "decimal" and kind.precision == kind.scale:  # DuckDB leaves out the zero before the point
         return f"CAST(CAST({staged} AS DECIMAL({kind.precision + 1}, {kind.scale})) AS VARCHAR)"
-    if kind.name == "timestamp":
+    if kind.name in ("timestamp", "timestamptz"):
         return f"strftime({staged}, '%Y-%m-%d %H:%M:%S.%f')"
     if kind.name == "binary":
         return f"hex({staged})"

@@ -16,6 +16,7 @@ _CASTS = {
     "binary": "BINARY",
     "date": "DATE",
     "timestamp": "DATETIME(6)",
+    "timestamptz": "DATETIME(6)",
     "double": "DOUBLE",
     "float": "DOUBLE",
     "boolean": "SIGNED",

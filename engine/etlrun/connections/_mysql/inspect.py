@@ -43,7 +43,7 @@ def _rules(stage: Stage, item: Column, there: Definition[MysqlColumn]) -> Iterat
             "is not a number or is infinite",
             "make it null, or `filter` such rows out",
         )
-    if kind in ("date", "timestamp"):
+    if kind in ("date", "timestamp", "timestamptz"):
         yield day_rule(stage, item)
 
 

@@ -3,7 +3,8 @@
 A text is TEXT, and VARCHAR where the column is part of the key: 255 characters, or less where several share the 3072 bytes that
 an index may have. All text is utf8mb4 with the collation utf8mb4_bin: others take `nhật ký` and `NHAT KY` for one key. A table that
 is there may also have MySQL's utf8mb4_0900_bin or MariaDB's utf8mb4_nopad_bin, to which a space at the end is a character. A `float`
-becomes DOUBLE, because MySQL shows only six digits of a FLOAT. A `timestamp` becomes DATETIME(6), which knows no time zone.
+becomes DOUBLE, because MySQL shows only six digits of a FLOAT. A `timestamp` becomes DATETIME(6), which knows no time zone;
+a `timestamptz` too, as its clock in UTC.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from etlrun.language.columns import (
     FLOAT,
     INT,
     INTEGERS,
+    MOMENTS,
     SMALLINT,
     STRING,
     TIMESTAMP,
+    TIMESTAMPTZ,
     TINYINT,
     Type,
     decimal,
@@ -48,6 +51,7 @@ _BYTES = {
     "decimal": 17,
     "date": 3,
     "timestamp": 8,
+    "timestamptz": 8,
 }
 _READ = {
     "smallint": SMALLINT,
@@ -59,7 +63,7 @@ _READ = {
     "double": DOUBLE,
     "date": DATE,
     "datetime": TIMESTAMP,
-    "timestamp": TIMESTAMP,
+    "timestamp": TIMESTAMPTZ,
     "char": STRING,
     "varchar": STRING,
     "enum": STRING,
@@ -118,7 +122,7 @@ class MysqlColumn:
             )
         if wanted == BINARY:
             return self.kind == "varbinary" or self.kind in BLOBS
-        if wanted == TIMESTAMP:
+        if wanted in (TIMESTAMP, TIMESTAMPTZ):
             return self.kind == "datetime" and self.fraction == 6
         if self.is_unsigned or self.type is None:
             return False
@@ -138,8 +142,8 @@ class MysqlColumn:
             return mine == BINARY
         if wanted == BOOLEAN:
             return mine == TINYINT
-        if wanted == TIMESTAMP:
-            return mine in (DATE, TIMESTAMP)
+        if wanted in (TIMESTAMP, TIMESTAMPTZ):
+            return mine in MOMENTS
         if wanted.name in INTEGERS:
             return mine is not None and mine.name in INTEGERS[: INTEGERS.index(wanted.name) + 1]
         if wanted.name == "decimal" and mine is not None and mine.name == "decimal":
@@ -175,4 +179,5 @@ def mysql_type(kind: Type, length: int = 0) -> Any:
         "double": mysql.DOUBLE(),
         "date": mysql.DATE(),
         "timestamp": mysql.DATETIME(fsp=6),
+        "timestamptz": mysql.DATETIME(fsp=6),
     }[kind.name]

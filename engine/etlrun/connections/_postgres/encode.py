@@ -74,7 +74,7 @@ def _served(field: StageField) -> str:
         text = f"encode({column}, 'hex')"
     elif field.type.name in FRACTIONS:
         text = f"encode(float8send({column}::float8), 'hex')"
-    elif field.type.name == "timestamp":
+    elif field.type.name in ("timestamp", "timestamptz"):
         text = f"to_char({column}, 'YYYY-MM-DD HH24:MI:SS.US')"
     else:
         text = f"{column}::text"

@@ -189,7 +189,7 @@ class PostgresServer(Server[PostgresSession, PostgresTable]):
                     fix = f"make the column of the table wider; it is {stored.written}"
                     bad = f"length({staged}) > {stored.limit}"
                     yield Rule(item.name, bad, f"is longer than {stored.limit:,} characters", fix)
-            if item.type.name in ("date", "timestamp"):
+            if item.type.name in ("date", "timestamp", "timestamptz"):
                 yield day_rule(stage, item)
 
     def loader(self, session: PostgresSession, load: Load) -> CopyLoader:

@@ -1,6 +1,7 @@
 """Tables that are there, the statement that makes one that is missing, and where the two differ.
 
-A text becomes `text COLLATE "C"`, which compares bytes. A `timestamp` becomes `timestamp(6)`, which knows no time zone.
+A text becomes `text COLLATE "C"`, which compares bytes. A `timestamp` becomes `timestamp(6)`, which knows no time zone,
+and a `timestamptz` its `timestamptz(6)`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from etlrun.language.columns import (
     SMALLINT,
     STRING,
     TIMESTAMP,
+    TIMESTAMPTZ,
     Column,
     Columns,
     Type,
@@ -49,7 +51,7 @@ _READ = {
     "bytea": BINARY,
     "date": DATE,
     "timestamp": TIMESTAMP,
-    "timestamptz": TIMESTAMP,
+    "timestamptz": TIMESTAMPTZ,
 }
 _COLUMNS = (
     "SELECT c.relkind::text, a.attname, t.typname, t.typtype::text, a.atttypmod, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull, "
@@ -104,6 +106,8 @@ class StoredValue:
             return self.kind in ("text", "varchar") and (self.collation in BY_BYTES or not is_exact)
         if wanted == TIMESTAMP:
             return self.kind == "timestamp" and self.modifier in (-1, 6)
+        if wanted == TIMESTAMPTZ:
+            return self.kind == "timestamptz" and self.modifier in (-1, 6)
         if wanted.name in INTEGERS and self.type.name in INTEGERS:
             return INTEGERS.index(self.type.name) >= INTEGERS.index(wanted.name)
         if wanted.name == self.type.name == "decimal":

@@ -16,6 +16,7 @@ _WRITTEN = {
     "binary": "bytea",
     "date": "date",
     "timestamp": "timestamp(6)",
+    "timestamptz": "timestamptz(6)",
 }
 
 

@@ -71,7 +71,12 @@ def _type(kind: Type) -> str:
         return "Int64.Type"
     if kind.is_numeric:
         return "Currency.Type" if is_fixed(kind) else "type number"
-    return {"boolean": "type logical", "date": "type date", "timestamp": "type datetime"}.get(kind.name, "type text")
+    return {
+        "boolean": "type logical",
+        "date": "type date",
+        "timestamp": "type datetime",
+        "timestamptz": "type datetimezone",
+    }.get(kind.name, "type text")
 
 
 def is_fixed(kind: Type) -> bool:

@@ -231,4 +231,4 @@ def _type_text(kind: Type) -> str:
         return f"map<{', '.join(map(_type_text, kind.entry))}>"
     if kind.name == "struct":
         return "struct<" + ", ".join(f"{_quoted(name)}: {_type_text(inner)}" for name, inner in kind.fields) + ">"
-    return "timestamp_ntz" if kind.name == "timestamp" else str(kind)
+    return "timestamp_ntz" if kind.name in ("timestamp", "timestamptz") else str(kind)

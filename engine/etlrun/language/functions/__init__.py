@@ -8,6 +8,7 @@ from etlrun.language.functions.conditionals import CONDITIONALS
 from etlrun.language.functions.dates import DATES
 from etlrun.language.functions.division import DIVISION
 from etlrun.language.functions.function import ArgumentProblem, Function, as_decimal, common_type
+from etlrun.language.functions.instants import INSTANTS
 from etlrun.language.functions.maps import MAPS
 from etlrun.language.functions.matching import MATCHING
 from etlrun.language.functions.numbers import NUMBERS
@@ -19,7 +20,7 @@ SUBJECTS: dict[str, tuple[Function, ...]] = {
     "aggregates": AGGREGATES,
     "arrays": ARRAYS,
     "conditionals": CONDITIONALS,
-    "dates": DATES,
+    "dates": DATES + INSTANTS,
     "maps": MAPS,
     "matching": MATCHING,
     "numbers": NUMBERS + DIVISION,

@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from etlrun.language.casts import duckdb_cast, is_moment_word, spark_cast, whole
 from etlrun.language.clocks import ClockError, read_clock
-from etlrun.language.columns import BIGINT, DATE, INT, STRING, TIMESTAMP, Type, decimal
+from etlrun.language.columns import BIGINT, DATE, INT, STRING, TIMESTAMP, TIMESTAMPTZ, Type, decimal
 from etlrun.language.constants import is_readable, misfit_of_cast
 from etlrun.language.expressions import cast
 from etlrun.language.functions.function import ArgumentProblem, Arguments, Function, Template, Types, Verify
@@ -42,6 +42,22 @@ def _unit(position: int, units: dict[str, str]) -> Verify:
         )
 
     return verify
+
+
+def _shift_unit(arguments: Arguments, types: Types) -> ArgumentProblem | None:
+    """What is wrong with the unit of a shift: how long a month is depends on a calendar, which an instant does not have."""
+    if types[2] == TIMESTAMPTZ and (text_of(arguments[0]) or "").lower() in (
+        "year",
+        "yyyy",
+        "yy",
+        "quarter",
+        "month",
+        "mon",
+        "mm",
+    ):
+        fix = f"say by which clock: from_utc_timestamp({detail(arguments[2])}, 'UTC')"
+        return ArgumentProblem(2, "a timestamptz has no months or years to add", fix, "type-mismatch")
+    return _unit(0, _TIME_UNITS)(arguments, types)
 
 
 def _cut(moment: int, unit: int) -> Template:
@@ -258,13 +274,13 @@ DATES = (
     ),
     Function(
         "timestampadd",
-        ("=string", "integer", "timestamp"),
-        TIMESTAMP,
+        ("=string", "integer", "clock"),
+        lambda types: TIMESTAMPTZ if types[2] == TIMESTAMPTZ else TIMESTAMP,
         "the timestamp n years, quarters, months, weeks, days, hours, minutes or seconds later",
         spark=_spark_shift,
         duckdb=_duckdb_shift,
         recast=True,
-        verify=_unit(0, _TIME_UNITS),
+        verify=_shift_unit,
     ),
     Function("last_day", ("moment",), DATE, "the last day of the month", duckdb=_of_days("last_day(_1)")),
     Function(
@@ -352,7 +368,7 @@ DATES = (
     ),
     Function(
         "unix_seconds",
-        ("timestamp",),
+        ("clock",),
         BIGINT,
         "the whole seconds since 1970-01-01 00:00:00 of the same clock",
         duckdb="cast(epoch_us(date_trunc('second', _1)) // 1000000 as bigint)",
