@@ -65,6 +65,17 @@ CHAINS: dict[str, list[dict[str, Any]]] = {
         },
         {"filter": "rows >= 1"},
     ],
+    "newest": [{"from": "given"}, {"dedupe": {"by": ["s"], "order": ["id desc"]}}],
+    "wide": [
+        {"from": "given"},
+        {
+            "aggregate": {
+                "by": ["day"],
+                "pivot": {"column": "s", "labels": ["abc", "x"], "value": "sum(n)", "name": "n_{label}", "fill": 0},
+                "columns": {"rows": "count(*)"},
+            }
+        },
+    ],
     "whole": [
         {"from": "given"},
         {"aggregate": {"columns": {"rows": "count(*)", "first": "min(day)", "most": "max(b)"}}},
@@ -84,7 +95,7 @@ def _project(folder: Path, target: Target, chains: dict[str, list[dict[str, Any]
     project.write(
         "etlrun.yaml", yaml.safe_dump({"profiles": {"dev": {"engine": {"duckdb": {}}, "connections": connections}}})
     )
-    source = {"table": {"connection": "there", "table": "given", "columns": DECLARED}}
+    source = {"table": {"connection": "there", "table": "given", "key": ["id"], "columns": DECLARED}}
     document = {"sources": {"given": source}, "steps": chains, "sinks": sinks}
     project.pipeline(yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
     return project

@@ -12,8 +12,8 @@ sinks:
 
 In DuckDB a view may say all that a pipeline can, but for `enrich` and `python`. MySQL, MariaDB and PostgreSQL have other rules for
 numbers, texts and dates, so `etlrun check` refuses what they could compute in another way. They take `from` one or several relations,
-`filter`, `select`, `rename`, `drop`, `join`, constants, `case` and `coalesce` of values of one type, and `aggregate` with `count`, `sum`,
-`min` and `max`. Conditions compare columns with columns or constants of the same type.
+`filter`, `select`, `rename`, `drop`, `join`, constants, `case` and `coalesce` of values of one type, `dedupe`, and `aggregate` with `count`,
+`sum`, `min` and `max`, `pivot` of these included. Conditions compare columns with columns or constants of the same type.
 
 In MySQL and MariaDB the account needs CREATE VIEW and DROP, since a view is tried under another name first. In PostgreSQL a view is
 dropped and made again in one transaction: rights that were granted on it are gone then, and a view that reads it stops the run.

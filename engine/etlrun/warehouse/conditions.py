@@ -243,7 +243,11 @@ def _number(node: exp.Expr) -> Decimal:
         return -_number(node.this)
     if isinstance(node, exp.Literal) and not node.is_string:
         return Decimal(node.this)
-    written, kind = _cast_text(node), type_of(node)
+    kind = type_of(node)
+    if kind.is_integer and isinstance(node, exp.Cast) and re.fullmatch(r"\d\d?", node.this.name, re.ASCII):
+        only(node, "this", "to")
+        return Decimal(node.this.name)
+    written = _cast_text(node)
     if kind.name == "decimal":
         match = re.fullmatch(r"-?(\d+)(?:\.(\d+))?", written, re.ASCII)
         whole, fraction = (len(match[1].lstrip("0")), len(match[2] or "")) if match else (_MOST_DIGITS + 1, 0)
@@ -253,11 +257,11 @@ def _number(node: exp.Expr) -> Decimal:
 
 
 def _cast_text(node: exp.Expr) -> str:
-    """The literal text of a cast."""
-    if type(node) is not exp.Cast or _literal(node.this) is None:
+    """What is cast, where it is a literal: a text, or a number as it is written."""
+    if type(node) is not exp.Cast or not isinstance(node.this, exp.Literal):
         raise refused(node)
     only(node, "this", "to")
-    return _literal(node.this) or ""
+    return str(node.this.this)
 
 
 def _literal(node: exp.Expr) -> str | None:

@@ -1,12 +1,13 @@
 """A step of a view in a server's SQL, with the meaning that it has in the plan; anything else is refused.
 
 The grammar is closed, as that of conditions is: tables joined and united, rows filtered by such conditions, columns chosen and renamed,
-constants, `case` and `coalesce` of values of one type, and `count`, `sum`, `min` and `max` of groups. Texts are compared and grouped byte by byte.
+constants, `case` and `coalesce` of values of one type, `count`, `sum`, `min` and `max` of groups, and the number of a row in its group. Texts are
+compared, grouped and ordered byte by byte.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -73,6 +74,9 @@ class ServerQueries:
         return " ".join(parts)
 
     def _table(self, node: exp.Expr) -> str:
+        if isinstance(node, exp.Subquery):
+            only(node, "this", "alias")
+            return f"({self.query(node.this)}) AS {self.name(node.alias)}"
         if not isinstance(node, exp.Table):
             raise refused(node)
         only(node, "this", "alias")
@@ -117,6 +121,8 @@ class ServerQueries:
             return self.words.cast("NULL", type_of(node))
         if isinstance(node, exp.Case):
             return self._case(node)
+        if isinstance(node, exp.Window):
+            return self._row_number(node)
         if isinstance(node, exp.Anonymous):
             return self._call(node)
         if type_of(node) == BOOLEAN and self.words.computes_booleans:
@@ -161,17 +167,34 @@ class ServerQueries:
         (argument,) = arguments
         if word == "count" and isinstance(argument, exp.Star):
             return "COUNT(*)"
-        if not isinstance(argument, exp.Column):
+        if not isinstance(argument, (exp.Column, exp.Case)):
             raise refused(node)
-        kind, column = type_of(argument), self._column(argument)
+        kind, value = type_of(argument), self._value(argument)
         if word == "count":
-            return f"COUNT({column})"
+            return f"COUNT({value})"
         if word in ("min", "max") and kind.name in _GROUPED:
-            return f"{word.upper()}({column})"
+            return f"{word.upper()}({value})"
         is_long = kind.name == "bigint" and not self.words.refuses_long_sums
         if word == "sum" and (kind.is_integer or kind.name == "decimal") and not is_long:
-            return self.words.cast(f"SUM({column})", type_of(node))
+            return self.words.cast(f"SUM({value})", type_of(node))
         raise refused(node)
+
+    def _row_number(self, node: exp.Window) -> str:
+        only(node, "this", "partition_by", "order")
+        if str(getattr(node.this, "this", "")).lower() != "row_number" or not node.args.get("order"):
+            raise refused(node)
+        groups = ", ".join(self._key(key) for key in node.args.get("partition_by") or ())
+        order = ", ".join(self._ordered(each) for each in node.args["order"].expressions)
+        return f"ROW_NUMBER() OVER ({f'PARTITION BY {groups} ' if groups else ''}ORDER BY {order})"
+
+    def _ordered(self, node: exp.Ordered) -> str:
+        """A column to order by, its nulls where the pipeline has them: servers differ in that."""
+        only(node, "this", "desc", "nulls_first")
+        column = self._key(node.this)
+        first = "DESC" if node.args.get("nulls_first") else "ASC"
+        return (
+            f"({column} {self.conditions.words.is_null}) {first}, {column} {'DESC' if node.args.get('desc') else 'ASC'}"
+        )
 
     def _column(self, node: exp.Column) -> str:
         return self.conditions.column(node)
@@ -179,13 +202,21 @@ class ServerQueries:
 
 def _is_text_of_group(column: exp.Column) -> bool:
     """Whether a text is read outside an aggregate: rows are grouped by its bytes, so the server does not know that it has one value."""
-    return type_of(column) == STRING and str(getattr(column.parent, "this", "")).lower() not in _AGGREGATES
+    calls = (str(call.this).lower() for call in _around(column) if isinstance(call, exp.Anonymous))
+    return type_of(column) == STRING and not any(call in _AGGREGATES for call in calls)
+
+
+def _around(node: exp.Expr) -> Iterator[exp.Expr]:
+    while node.parent is not None:
+        node = node.parent
+        yield node
 
 
 def _qualified(tree: exp.Select) -> exp.Select:
     """A SELECT whose columns name their table, where it reads only one: a server takes a bare name in GROUP BY for that of a value."""
     tables = [tree.args["from_"].this, *(join.this for join in tree.args.get("joins") or ())]
     copied = tree.copy()
-    for column in copied.find_all(exp.Column) if len(tables) == 1 else ():
+    own = (column for column in copied.find_all(exp.Column) if column.parent_select is copied)
+    for column in own if len(tables) == 1 else ():
         column.set("table", exp.to_identifier(tables[0].alias_or_name, quoted=True))
     return copied
