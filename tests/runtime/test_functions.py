@@ -99,6 +99,36 @@ def variables(rows):
 def stuck(rows):
     while True:
         pass
+
+
+def close_all(rows):
+    os.closerange(3, 300)
+    return rows
+
+
+def write_everywhere(rows):
+    for number in range(3, 300):
+        try:
+            os.write(number, b"[]\\n")
+        except OSError:
+            pass
+    return rows
+
+
+def twice(rows):
+    os.fork()
+    return rows
+
+
+def fail_twice(rows):
+    os.fork()
+    raise ValueError("one of two")
+
+
+def batches_twice(parts):
+    for part in parts:
+        os.fork()
+        yield part
 """
 
 
@@ -134,6 +164,9 @@ def call(functions: FunctionProcess, name: str, *, batches: bool = False) -> pa.
         ("text", "it returned str, and a pyarrow.Table or RecordBatch is expected (mine.py:42 in text)"),
         ("large", "MemoryError (mine.py:51 in large)"),
         ("ask", "EOFError: EOF when reading a line (mine.py:55 in ask)"),
+        ("close_all", "it closed files of its process that it had not opened (mine.py:"),
+        ("write_everywhere", "it wrote to the pipe by which its process answers"),
+        ("fail_twice", "ValueError: one of two"),
         ("variables", "ValueError: HARMLESS (mine.py:74 in variables)"),
     ],
 )
@@ -161,6 +194,13 @@ def test_what_a_function_changes_in_its_process_does_not_reach_the_run_nor_the_n
     assert call(functions, "polite") == ROWS
     assert Path.cwd() == before
     assert capfd.readouterr().out == ""
+
+
+def test_a_copy_that_a_function_leaves_running_gives_no_rows(functions: FunctionProcess) -> None:
+    for _ in range(3):
+        assert call(functions, "twice") == ROWS
+        assert call(functions, "batches_twice", batches=True) == ROWS
+        assert call(functions, "polite") == ROWS
 
 
 def test_a_function_that_never_ends_is_ended_with_its_run(functions: FunctionProcess) -> None:

@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 
 MOST_LINES = 4  # of the functions on the way to the line that failed
 LONGEST = 2_000  # characters of what an exception says
+LOST_PIPE = 99  # the exit code where a function closed the pipe of replies
 
 
 class WrongResultError(Exception):
@@ -38,10 +39,15 @@ def serve(requests: int, replies: int, crash: str) -> None:
     threading.Thread(target=_receive, args=(os.fdopen(requests, "rb"), waiting), daemon=True).start()
     with suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
         file.write("1000")  # where memory runs out, this process goes and not the run
-    with open(crash, "w", encoding="utf-8") as place, os.fdopen(replies, "wb", buffering=0) as answers:
+    with open(crash, "w", encoding="utf-8") as place:
         faulthandler.enable(place)
         while True:
-            answers.write(json.dumps(_answer(waiting.get())).encode() + b"\n")
+            request = waiting.get()
+            reply = json.dumps({"number": request["number"], **_answer(request)}).encode() + b"\n"
+            try:
+                os.write(replies, reply)
+            except OSError:
+                os._exit(LOST_PIPE)
 
 
 def _receive(stream: IO[bytes], waiting: SimpleQueue[dict[str, Any]]) -> None:
@@ -52,6 +58,21 @@ def _receive(stream: IO[bytes], waiting: SimpleQueue[dict[str, Any]]) -> None:
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
+    own = os.getpid()
+    try:
+        return _judged(request)
+    finally:
+        _end_copies(own)
+
+
+def _end_copies(own: int) -> None:
+    """End a copy of this process that a function left running with `os.fork`: only the first of them gives the rows."""
+    if os.getpid() != own:
+        os._exit(0)
+
+
+def _judged(request: dict[str, Any]) -> dict[str, Any]:
+    """Call the function; what is to be said of it."""
     root = request["root"]
     try:
         os.chdir(root)
@@ -84,6 +105,14 @@ def _schema(text: str) -> pa.Schema:
 
 
 def _results(function: Callable[[Any], Any], rows: ds.Dataset, *, batches: bool) -> Iterator[Any]:
+    own = os.getpid()
+    try:
+        yield from _given(function, rows, batches=batches)
+    finally:
+        _end_copies(own)
+
+
+def _given(function: Callable[[Any], Any], rows: ds.Dataset, *, batches: bool) -> Iterator[Any]:
     if not batches:
         yield function(rows.to_table())
         return

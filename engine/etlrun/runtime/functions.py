@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     import pyarrow
 
 END_SECONDS = 5.0
+LONGEST_REPLY = 1_000_000  # bytes
+LOST_PIPE = 99  # the exit code of a process that cannot answer, as `function_process.py` has it
 
 
 class FunctionProcess:
@@ -40,13 +42,16 @@ class FunctionProcess:
         self._requests: IO[bytes]
         self._replies: IO[bytes]
         self._crash = ""
+        self._number = 0  # of the last request: a reply repeats it
 
     def apply(self, apply: Apply, given: Sequence[str], columns: Columns, result: Path) -> None:
         """Run a function over the Parquet files in `given`, whose columns are `columns`; its rows go to the new file `result`.
 
         Raises RunFailure where it fails or returns something else than it declares.
         """
+        self._number += 1
         request = {
+            "number": self._number,
             "function": apply.function,
             "root": self.root,
             "batches": apply.batches,
@@ -60,10 +65,10 @@ class FunctionProcess:
             self._requests.write(json.dumps(request).encode() + b"\n")
             self._requests.flush()
         with cancelling(self._kill):
-            line = self._replies.readline()
+            line = self._replies.readline(LONGEST_REPLY)
             if not line:
                 raise self._ended(apply.function, process)
-        self._judge(apply.function, json.loads(line))
+        self._judge(apply.function, self._read(apply.function, line))
 
     def apply_to_rows(self, apply: Apply, rows: pyarrow.Table, columns: Columns) -> pyarrow.Table:
         """The rows that the function makes of these. Raises RunFailure as `apply` does."""
@@ -109,6 +114,17 @@ class FunctionProcess:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
+    def _read(self, function: str, line: bytes) -> dict[str, Any]:
+        """The reply to the last request. Raises RunFailure for anything else, which a function wrote to the pipe."""
+        with suppress(ValueError):  # no JSON, and no UTF-8
+            reply = json.loads(line)
+            if isinstance(reply, dict) and reply.get("number") == self._number:
+                return reply
+        self.close()
+        raise _failure(
+            function, "it wrote to the pipe by which its process answers", "write only to files that it opened"
+        )
+
     def _ended(self, function: str, process: subprocess.Popen[bytes]) -> RunFailure:
         """The failure where the process went away instead of answering."""
         with suppress(subprocess.TimeoutExpired):
@@ -118,6 +134,12 @@ class FunctionProcess:
         where = f" ({place})" if place else ""
         if code is None:
             return _failure(function, f"its process does not answer any more{where}")
+        if code == LOST_PIPE:
+            return _failure(
+                function,
+                f"it closed files of its process that it had not opened{where}",
+                "close only files that it opened",
+            )
         if code == -signal.SIGKILL:
             return RunFailure(
                 "engine",
@@ -138,7 +160,7 @@ class FunctionProcess:
 
     def _judge(self, function: str, reply: dict[str, Any]) -> None:
         """Raises RunFailure for a reply that tells of a mistake."""
-        if not reply:
+        if "lines" not in reply:
             return
         last, *before = reply["lines"] or [line_of_function(function, self.project.root)]
         where = (f" ({last})" if last else "") + "".join(f"\ncalled at {line}" for line in before)
