@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import stat
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from commanding import etlrun
 from etlrun.connections._duckdb import open_warehouse
 from etlrun.failures import RunFailure
-from etlrun.language.columns import Columns
+from etlrun.language.columns import BIGINT, Column, Columns
 from etlrun.private import new_files_as
 from etlrun.runtime.full_disk import as_full_disk
 from etlrun.runtime.run_records import StoredRun, Unreadable, find_run, stored_runs, sweep_old
@@ -133,19 +134,40 @@ def damaged(folder: Path, how: str) -> Path:
         data = data[: len(data) // 2]
     elif how == "flipped":
         data[12_300:13_000] = bytes(700)
+    elif how == "of another program":
+        data = bytearray(b"SQLite format 3\0" + bytes(5000))
     else:
         data = bytearray()
     path.write_bytes(data)
     return path
 
 
-@pytest.mark.parametrize("how", ["cut", "flipped", "empty"])
+@pytest.mark.parametrize("how", ["cut", "flipped", "empty", "of another program"])
 def test_a_damaged_warehouse_is_called_damaged_whatever_its_name(tmp_path: Path, how: str) -> None:
     path = damaged(tmp_path, how)
     with pytest.raises(RunFailure) as caught:
         open_warehouse("warehouse", path, writing=True)
     assert caught.value.code == "connection-damaged"
     assert f"mv '{path}' '{path}.damaged'" in caught.value.fix
+
+
+def test_a_warehouse_whose_damage_is_seen_late_is_called_damaged(tmp_path: Path) -> None:
+    path = damaged(tmp_path, "")
+    path.unlink()
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE t AS SELECT range AS x FROM range(100000)")
+    path.write_bytes(path.read_bytes()[:-1])
+    with closing(open_warehouse("warehouse", path, writing=True)) as warehouse, pytest.raises(RunFailure) as caught:
+        warehouse.copy("t", Columns((Column("x", BIGINT, True),)), tmp_path)
+    assert "the file is damaged" in caught.value.message and f"mv '{path}'" in caught.value.fix
+
+
+def test_a_warehouse_that_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "warehouse.duckdb")
+    (tmp_path / "folder.duckdb").mkdir()
+    for name in ("warehouse.duckdb", "folder.duckdb"):
+        with pytest.raises(RunFailure, match="is not a file"):
+            open_warehouse("warehouse", tmp_path / name, writing=True)
 
 
 def test_a_new_warehouse_is_for_its_owner_and_an_old_one_stays_as_it_is(tmp_path: Path) -> None:

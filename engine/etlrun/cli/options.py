@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
@@ -87,9 +88,9 @@ class PipelineFile(click.ParamType[Path]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         path = named_pipeline(str(value)) or Path(value)
-        if path.is_dir():
+        if os.path.isdir(path):
             self.fail(f"{value} is a folder: name a file in it", param, ctx)
-        if not path.is_file():
+        if not os.path.isfile(path):  # nor is one of 300 characters, for which `Path.is_file` raises
             known = known_pipelines()
             hint = nearest(str(value), known if "/" in str(value) else [Path(found).stem for found in known]) or (
                 f"there is {', '.join(known)}" if known else ""
@@ -114,7 +115,7 @@ def named_pipeline(text: str) -> Path | None:
 
     A folder that happens to have the name of a pipeline does not hide it.
     """
-    if Path(text).is_file() or "/" in text or text.endswith((".yaml", ".yml")):
+    if os.path.isfile(text) or "/" in text or text.endswith((".yaml", ".yml")):
         return None
     files = [Path(path) for path in known_pipelines()]
     return next((path for path in files if path.stem == text), None) or next(

@@ -6,7 +6,7 @@ import re
 import shlex
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -62,12 +62,30 @@ def open_warehouse(connection: str, path: Path, *, writing: bool) -> DuckdbWareh
             "publish something there first",
         )
     path.parent.mkdir(parents=True, exist_ok=True)
+    _refuse_other_files(connection, path)
     end_turn = take_turn(path.resolve())
     try:
         return DuckdbWarehouse(connection, _open_server(connection, path, writing=writing), path, end_turn)
     except BaseException:
         end_turn()
         raise
+
+
+def _refuse_other_files(connection: str, path: Path) -> None:
+    """Raises RunFailure for what is no DuckDB file: DuckDB would wait for a pipe, and look for an extension that reads SQLite's."""
+    try:
+        if not path.exists():
+            return
+        is_file = path.is_file()
+        with open(path, "rb") if is_file else nullcontext() as file:
+            start = file.read(12) if file is not None else b""
+    except OSError:
+        return  # DuckDB says why
+    if not is_file:
+        message = f"connection `{connection}`: {path} is not a file"
+        raise RunFailure("connection", "connection-failed", message, "choose another `path:`")
+    if start[8:] != MAGIC:
+        raise _damaged(connection, path, "it does not begin as one")
 
 
 def _open_server(connection: str, path: Path, *, writing: bool) -> DuckdbServer:
@@ -77,7 +95,7 @@ def _open_server(connection: str, path: Path, *, writing: bool) -> DuckdbServer:
             with new_files_as(path):
                 opened = duckdb.connect(str(path), read_only=not writing)
             _settle(opened, path)
-            return DuckdbServer(path.name, opened)
+            return DuckdbServer(path, opened)
         except duckdb.Error as error:
             if not _is_busy(error) or time.monotonic() > deadline:
                 raise _cannot_open(connection, path, error) from error
@@ -95,6 +113,7 @@ def _settle(opened: duckdb.DuckDBPyConnection, path: Path) -> None:
     opened.execute(only_these_files((), (str(path),)))
 
 
+MAGIC = b"DUCK"  # from the ninth byte of a file on
 _BUSY = "IO Error: Could not set lock on file "
 _DAMAGED = re.compile(
     r"Corrupt database file|IO Error: Could not read enough bytes|IO Error: The file .* is not a valid DuckDB database file"
@@ -118,19 +137,23 @@ def _cannot_open(connection: str, path: Path, error: duckdb.Error) -> RunFailure
             "wait until that process is done, or close it",
         )
     if _DAMAGED.match(detail):
-        return RunFailure(
-            "connection",
-            "connection-damaged",
-            f"connection `{connection}`: {path} is damaged, or is not a DuckDB file ({detail})",
-            "restore it from a backup; or move it away, and the next runs make a new one: "
-            f"mv {shlex.quote(str(path))} {shlex.quote(str(path) + '.damaged')}",
-        )
+        return _damaged(connection, path, detail)
     return RunFailure(
         "connection",
         "connection-failed",
         f"connection `{connection}`: {path} cannot be opened ({detail})",
         "check the path and its permissions",
     )
+
+
+def _damaged(connection: str, path: Path, detail: str) -> RunFailure:
+    message = f"connection `{connection}`: {path} is damaged, or is not a DuckDB file ({detail})"
+    return RunFailure("connection", "connection-damaged", message, _restore(path))
+
+
+def _restore(path: Path) -> str:
+    moved = f"mv {shlex.quote(str(path))} {shlex.quote(str(path) + '.damaged')}"
+    return f"restore it from a backup; or move it away, and the next runs make a new one: {moved}"
 
 
 class DuckdbWarehouse(Warehouse):
@@ -241,13 +264,17 @@ class DuckdbLoader:
 class DuckdbServer(Server[DuckdbServerSession, Definition[DuckdbColumn]]):
     """An open DuckDB file."""
 
-    place: str
+    path: Path
     connection: duckdb.DuckDBPyConnection
 
     product = "DuckDB"
     row_locks = ""
     is_embedded = True
     lock_seconds = 0
+
+    @property
+    def place(self) -> str:  # type: ignore[override]
+        return self.path.name
 
     @property
     def now(self) -> str:  # type: ignore[override]
@@ -349,6 +376,8 @@ class DuckdbServer(Server[DuckdbServerSession, Definition[DuckdbColumn]]):
             return f"a constraint of the table is violated ({self.masked(error)})", CHANGE_ROWS
         if _is_full(error.detail):
             return f"there is no room for what DuckDB writes ({error.detail})", "make room on the disk of the file"
+        if _DAMAGED.match(error.detail):
+            return f"the file is damaged ({error.detail})", _restore(self.path)
         return f"DuckDB fails ({error.detail})", "look at the disk that the file is on, and at who else writes to it"
 
     def refusal(
@@ -386,6 +415,8 @@ class DuckdbServer(Server[DuckdbServerSession, Definition[DuckdbColumn]]):
             rows = session.cursor.sql(f"SELECT {values} FROM {_table(there.table)}").to_arrow_reader(100_000)
             yield from rows.cast(arrow_schema(columns))
         except duckdb.Error as error:
+            if _DAMAGED.match(_detail(error)):
+                raise ServerError(type(error).__name__, _detail(error), _kind(error)) from error
             raise RunFailure(
                 "source",
                 "wrong-columns",
