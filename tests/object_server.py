@@ -90,7 +90,7 @@ def object_server() -> Iterator[ObjectServer]:
 class Faulty:
     """The application of moto, with a log, and with faults in front of it.
 
-    `403` and `503` refuse; `half` sends half of the bytes that it announces; `grows` has another object in the place as soon as it is opened,
+    `403` and `503` refuse, `closed` refuses what writes; `half` sends half of the bytes that it announces; `grows` has another object in the place as soon as it is opened,
     `swapped` one of the same size once it is read, and `replaced` one of another size then.
     """
 
@@ -109,6 +109,8 @@ class Faulty:
             return self.listed(path.strip("/"), query, start)
         asked = f"{path}?{urllib.parse.unquote(query)}"
         fault = next((fault for key, fault in self.faults.items() if key in asked), "")
+        if fault == "closed" and environ["REQUEST_METHOD"] in ("PUT", "POST"):
+            fault = "503"
         if fault in FAULTS:
             status, code = FAULTS[fault]
             start(status, [("Content-Type", "application/xml")])

@@ -75,12 +75,28 @@ def test_any_other_url_is_refused_with_the_fix(path: str, said: str, fix: str, t
         assert etlrun(fixed.folder, "check").code == 0
 
 
-def test_a_sink_of_files_is_not_written_to_a_folder_that_is_called_like_a_url(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("sink", "said"),
+    [
+        ("path: s3://other/out.csv", "let etlrun.yaml name the store: `storage: {s3://other: {s3: {}}}`"),
+        ("path: s3://read/out.csv", "let etlrun.yaml name the store: `storage: {s3://read: {s3: {}}}`"),
+        ("path: s3://lake", "add the name of a folder: `s3://lake/NAME`"),
+        ("path: s3:/lake/out.csv", "begin it with `s3://`"),
+        ("path: s3://lake/out", "let it end in `.parquet`"),
+        ("path: out/x.csv, partition_by: [c]", "let `path` end in `/`"),
+        ("path: out/x.csv, format: csv", "let `path` end in `/`"),
+        ("path: out/x/, partition_by: [c]", "leave one of them out of `partition_by`"),
+        ("path: out/x/, partition_by: [d]", "there is no column `d`"),
+        ("path: out/x/, keep: 0", "write a number from 1"),
+        ("path: ../x/", "choose a path inside it"),
+    ],
+)
+def test_a_place_or_a_division_that_no_files_can_have_is_refused(sink: str, said: str, tmp_path: Path) -> None:
     project = Project(tmp_path)
-    project.write("etlrun.yaml", "storage: {s3://lake: {s3: {}}}\n")
-    project.pipeline(PIPELINE.replace("PATH", "s3://lake/x.json").replace("out.csv", "s3://lake/out.csv"))
+    project.write("etlrun.yaml", "storage: {s3://lake: {s3: {}}}\nroots: [s3://read]\n")
+    project.pipeline(PIPELINE.replace("PATH", "s3://lake/x.json").replace("path: out.csv", sink))
     done = etlrun(tmp_path, "check")
-    assert done.code == 2 and "the path is a URL, and a `files` sink writes a file of the project" in done.out
+    assert done.code == 2 and said in done.out, done.out
 
 
 @pytest.mark.parametrize(

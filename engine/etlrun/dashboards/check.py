@@ -98,9 +98,9 @@ class _Checker:
                 f"the sinks are {', '.join(sinks)}" if sinks else "a dashboard shows a `table` or `files` sink"
             )
             raise SpecError([self.file.document.diagnose(("sink",), "unknown-relation", message, fix)])
-        if isinstance(found, Files) and found.format != "parquet":
-            message = f"the sink `{self.spec.sink}` writes {found.format}, which does not say what is missing and what is empty"
-            fix = "show a `files` sink whose path ends in `.parquet`"
+        if isinstance(found, Files) and not found.is_parquet_file:
+            message = f"the sink `{self.spec.sink}` writes no Parquet file of the project: other formats do not say what is missing and what is empty"
+            fix = "show a `files` sink whose path is a file of the project that ends in `.parquet`"
             raise SpecError([self.file.document.diagnose(("sink",), "wrong-value", message, fix)])
         return found
 

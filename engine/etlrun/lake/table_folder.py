@@ -1,4 +1,4 @@
-"""The folder of a Delta table, on a disk or in a store: what is in it, how files get into it, and how its library opens it."""
+"""The folder of a table or of a set of files, on a disk or in a store: what is in it, how files get into it, and how the library of Delta opens it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+from uuid import uuid4
 
 from etlrun.contracts.source import InputFile
 from etlrun.failures import RunFailure
@@ -19,7 +20,7 @@ from etlrun.storage.stores import Stores
 
 
 class TableFolder(Protocol):
-    """A folder of a table. Names in it are paths from it, with `/`. What fails raises OSError, or RunFailure where a store says why."""
+    """A folder that sinks write. Names in it are paths from it, with `/`. What fails raises OSError, or RunFailure where a store says why."""
 
     @property
     def uri(self) -> str:
@@ -40,6 +41,12 @@ class TableFolder(Protocol):
 
     def add(self, path: Path, name: str) -> tuple[int, int]:
         """Put a file into the folder, safe there, under a name that is new; gives its size in bytes and its time in ms since 1970."""
+
+    def read(self, name: str) -> bytes | None:
+        """The content of a small file of it; None where there is none."""
+
+    def write(self, name: str, content: bytes) -> None:
+        """Put a small file in its place at once: a reader sees the one before, or this one."""
 
     def remove(self, name: str) -> None:
         """Remove a folder of it, as far as that succeeds."""
@@ -89,6 +96,23 @@ class LocalFolder:
         status = target.stat()
         return status.st_size, int(status.st_mtime * 1000)
 
+    def read(self, name: str) -> bytes | None:
+        path = self.root / name
+        return path.read_bytes() if path.is_file() else None
+
+    def write(self, name: str, content: bytes) -> None:
+        path = self.root / name
+        new = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with new.open("xb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            new.replace(path)
+        finally:
+            new.unlink(missing_ok=True)
+
     def remove(self, name: str) -> None:
         shutil.rmtree(self.root / name, ignore_errors=True)
 
@@ -107,12 +131,17 @@ class StoreFolder:
 
     url: Url
     store: ObjectStore
-    options: Mapping[str, str] = field(repr=False)
     scratch: Path
+    stores: Stores = field(repr=False)
 
     @property
     def uri(self) -> str:
         return str(self.url)
+
+    @property
+    def options(self) -> Mapping[str, str]:
+        with _sink_failures():
+            return self.stores.delta_options(self.url)
 
     def names(self) -> set[str]:
         with _sink_failures():
@@ -135,6 +164,20 @@ class StoreFolder:
         with _sink_failures():
             size = self.store.put(path, self.url / name)
         return size, int(path.stat().st_mtime * 1000)
+
+    def read(self, name: str) -> bytes | None:
+        with _sink_failures():
+            return self.store.read(self.url / name)
+
+    def write(self, name: str, content: bytes) -> None:
+        with _sink_failures():
+            self.store.write(self.url / name, content)
+
+    def move(self, name: str, target: str) -> None:
+        """Give a file of it another name, in the place of what has that, at once; the folder that it was in goes."""
+        with _sink_failures():
+            self.store.copy(self.url / name, self.url / target)
+        self.remove(name.rpartition("/")[0])
 
     def remove(self, name: str) -> None:
         try:
@@ -167,9 +210,13 @@ def table_folder(root: Path, path: str, stores: Stores, scratch: Path) -> TableF
     """The folder that `path` names, which starts at `root` where it is no URL. Raises RunFailure for a store that cannot be opened."""
     if not is_url(path):
         return LocalFolder(root / path)
-    url = read_url(path)
+    return store_folder(read_url(path), stores, scratch)
+
+
+def store_folder(url: Url, stores: Stores, scratch: Path) -> StoreFolder:
+    """The folder of a store at `url`. Raises RunFailure for a store that cannot be opened."""
     with _sink_failures():
-        return StoreFolder(url, stores.of(url), stores.delta_options(url), scratch)
+        return StoreFolder(url, stores.of(url), scratch, stores)
 
 
 @contextmanager

@@ -54,7 +54,7 @@ def rows_now(checked: Checked, sink: str, work: Path, reporter: Reporter, title:
 def _published(checked: Checked, sink: str, use: Use, work: Path) -> Side:
     if isinstance(use.value, Files):
         path = checked.project.path(use.value.path)
-        if use.value.format != "parquet" or not path.is_file():
+        if not use.value.is_parquet_file or not path.is_file():
             message = f"the file {use.value.path} of the sink `{sink}` is not there, or is no Parquet file"
             raise RunFailure("usage", "missing-table", message, "compare a sink that is a table or a Parquet file")
         return replace(_file(str(path), checked.columns[use.value.from_]), title=use.value.path)

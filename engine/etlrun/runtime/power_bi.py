@@ -38,7 +38,7 @@ def _source(dashboard: CheckedDashboard) -> tuple[RowSource, str]:
         notice = f"it reads {dashboard.table} from {host}, database {database}; Power BI asks for the account"
         return from_mysql(dashboard.table, host, database), notice
     found = (use.value for use in checked.pipeline.sinks.values() if isinstance(use.value, Files))
-    file = next((item for item in found if item.from_ == sink.from_ and item.format == "parquet"), None)
+    file = next((item for item in found if item.from_ == sink.from_ and item.is_parquet_file), None)
     if file is None:
         message = f"Power BI reads MySQL or a Parquet file, and `{dashboard.spec.sink}` is in neither"
         fix = f"add a sink to the pipeline: {dashboard.spec.sink}_file: {{files: {{from: {sink.from_}, path: out/{dashboard.table}.parquet}}}}"

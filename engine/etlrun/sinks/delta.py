@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sqlglot import exp
 
 from etlrun.contracts.owned_rows import ReplaceWhere
+from etlrun.contracts.partitions import verify_partitions
 from etlrun.contracts.published_columns import (
     PublishedColumns,
     published_columns_key,
@@ -48,15 +49,6 @@ if TYPE_CHECKING:
     from etlrun.lake.commits import Write
     from etlrun.lake.table_folder import TableFolder
 
-PARTITIONS = (
-    "string",
-    "date",
-    "boolean",
-    "tinyint",
-    "smallint",
-    "int",
-    "bigint",
-)  # types whose text is one for all readers
 UNNAMEABLE = frozenset(" ,;{}()\n\t=")
 HOW = "write `column = value` for columns of `partition_by`, joined by `and`"
 
@@ -75,21 +67,8 @@ class Delta(Sink):
     min_rows: int = key("fewer rows than this are not published", default=1)
 
     def verify(self, columns: Columns, scope: Scope) -> None:
-        for index, name in enumerate(self.partition_by):
-            found = scope.column(columns, name, ("partition_by", index))
-            if name in columns and found.type.name not in PARTITIONS:
-                fix = f"partition by a column of type {', '.join(PARTITIONS)}"
-                message = f"`{found.name}` is {found.type}, which cannot be a partition"
-                scope.error(("partition_by", index), "type-mismatch", message, fix)
-            if name.lower() in [earlier.lower() for earlier in self.partition_by[:index]]:
-                scope.error(("partition_by", index), "column-exists", f"`{name}` is here twice", "remove one of them")
-        shown = [item for item in columns if not item.name.startswith(HIDDEN)]
-        if shown and len(shown) == len(self._keys(columns)):
-            fix = "leave one of them out of `partition_by`"
-            scope.error(
-                "partition_by", "wrong-value", "every column is a partition, and the files would have none", fix
-            )
-        for item in shown:
+        verify_partitions(self.partition_by, columns, scope)
+        for item in (item for item in columns if not item.name.startswith(HIDDEN)):
             if UNNAMEABLE.intersection(item.name):
                 fix = "give it another name: `rename`"
                 scope.error("from", "bad-name", f"`{item.name}` has a character that no Delta column may have", fix)

@@ -1,6 +1,7 @@
-"""`files` - publishes a relation as one file, which is replaced in one step.
+"""`files` - publishes a relation as one file, or as a folder of files, which is replaced in one step.
 
-A reader sees the old file or the new one. Rows are sorted by `order` (or by every column), so that equal rows give equal bytes.
+A reader sees the old file or the new one. Rows are sorted by `order` (or by every column), so that equal rows give equal bytes. The place is
+in the project, or in a store that `storage:` of `etlrun.yaml` names: `s3://lake/out/profile.csv`.
 
 A text of a CSV file is written as it is, also one that a spreadsheet would take for a formula (`=`, `+`, `-`, `@`, a tab or a carriage
 return first). With `formulas: escape` such a text gets a `'` in front: choose it for a file that people open in a spreadsheet and whose
@@ -11,21 +12,46 @@ sinks:
   profile_export:
     files: {from: profile, path: out/profile.csv}
 ```
+
+A `path` that ends in `/` is a folder of files, which `partition_by` divides: `month=2022-04/part-0.parquet`; the files lack the columns that
+their folders name.
+
+```yaml
+sinks:
+  profile_months:
+    files: {from: profile, path: out/profile/, partition_by: [month]}
+```
+
+Each run writes a folder of its own there, `_20220501T020304Z-.../`, and then one small file, `_etlrun/current.json`: its `folder` is the one
+that counts, and `files` lists what is in it, with bytes and SHA-256. A program reads that file first; one that looks into the folder by itself
+finds nothing, since names that begin with `_` are left out, rather than the rows of two runs. `keep` such folders stay, so that who began to
+read before a publish can end. An older run never replaces a newer one. Two runs that publish at the same moment: the last pointer counts;
+who needs a conflict to be noticed takes `delta`.
 """
 
 from __future__ import annotations
 
-import posixpath
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
 
-from etlrun.contracts.sink import Publication, Sink, published_file, replacing
+from etlrun.contracts.partitions import verify_partitions
+from etlrun.contracts.sink import Publication, Sink, canonical_place, published_file, replacing, verify_place
+from etlrun.failures import RunFailure
+from etlrun.lake.file_sets import current, publish
+from etlrun.lake.table_folder import StoreFolder, TableFolder, store_folder, table_folder
 from etlrun.language.columns import TIMESTAMPTZ, Column, Columns
 from etlrun.language.duckdb_words import name, parquet, published_value, text
 from etlrun.spec.fields import key
-from etlrun.spec.paths import OUTSIDE, path_inside
 from etlrun.spec.scope import Scope
-from etlrun.spec.urls import is_url
+from etlrun.spec.urls import is_url, read_url
+from etlrun.stopping import cancelling, finishing
+
+if TYPE_CHECKING:
+    import duckdb
 
 FORMATS: tuple[Literal["parquet", "csv", "json"], ...] = ("parquet", "csv", "json")
 
@@ -36,8 +62,15 @@ class Files(Sink):
 
     from_: str = key("the relation to publish", yaml="from")
     path: str = key(
-        "the file, relative to the project's folder; its ending says the format: `.parquet`, `.csv` or `.json` (JSON lines)"
+        "the file, relative to the project's folder, or its URL in a store; its ending says the format: `.parquet`, `.csv` or `.json` (lines); `/`: a folder"
     )
+    partition_by: tuple[str, ...] = key(
+        "the columns whose values divide a folder of files", default=(), example=("month",)
+    )
+    format: Literal["parquet", "csv", "json", ""] = key(
+        "the format of a folder of files, else `parquet`", default="", example="csv"
+    )
+    keep: int = key("how many sets of files stay in a folder, the last one included", default=2)
     order: tuple[str, ...] = key(
         "the columns by which rows are sorted; all of them where it is not given", default=(), example=("shop", "day")
     )
@@ -48,58 +81,152 @@ class Files(Sink):
     min_rows: int = key("fewer rows than this are not published", default=1)
 
     @property
-    def format(self) -> Literal["parquet", "csv", "json"] | None:
-        """What the path's ending says; None where it says nothing."""
+    def is_folder(self) -> bool:
+        """Whether files of a folder are written, not one."""
+        return self.path.endswith("/")
+
+    @property
+    def form(self) -> Literal["parquet", "csv", "json"] | None:
+        """The format; None where the path of a file does not say it."""
+        if self.is_folder:
+            return self.format or "parquet"
         return next((form for form in FORMATS if self.path.endswith(f".{form}")), None)
+
+    @property
+    def is_parquet_file(self) -> bool:
+        """Whether one Parquet file of the project is written, which the commands of a project read again."""
+        return self.form == "parquet" and not self.is_folder and not is_url(self.path)
 
     def verify(self, columns: Columns, scope: Scope) -> None:
         for index, column in enumerate(self.order):
             scope.column(columns, column, ("order", index))
-        if is_url(self.path):
-            message = "the path is a URL, and a `files` sink writes a file of the project"
-            scope.error(
-                "path", "wrong-value", message, "write `path: out/NAME.parquet`, and copy the file to the store"
-            )
-        elif path_inside(scope.root, self.path) is None:
-            scope.error("path", "file-unreadable", OUTSIDE, "choose a path inside it")
-        if self.formulas == "escape" and self.format in ("parquet", "json"):
+        verify_place(self.path, scope)
+        self._verify_folder(columns, scope)
+        if self.formulas == "escape" and self.form in ("parquet", "json"):
             scope.error("formulas", "wrong-value", "`formulas` is about CSV files", "leave it out")
-        if self.format is None:
+        if self.form is None:
             scope.error(
                 "path", "wrong-value", "the path does not say the format", "let it end in `.parquet`, `.csv` or `.json`"
             )
         for item in columns:
-            if item.type.name in ("array", "struct") and self.format == "csv":
+            if item.type.name in ("array", "struct") and self.form == "csv":
                 fix = "choose another format, or make it text first, e.g. with `array_join`"
                 scope.error("path", "type-mismatch", f"`{item.name}` is {item.type}, which a CSV file cannot hold", fix)
 
+    def _verify_folder(self, columns: Columns, scope: Scope) -> None:
+        verify_partitions(self.partition_by, columns, scope)
+        if self.keep < 1:
+            scope.error("keep", "wrong-value", f"`keep` is {self.keep}", "write a number from 1")
+        if self.is_folder:
+            return
+        for key_, given in (("partition_by", self.partition_by), ("format", self.format)):
+            if given:
+                message = f"`{key_}` is about a folder of files, and `path` names one file"
+                scope.error(
+                    key_, "wrong-value", message, "let `path` end in `/`, such as `out/profile/`, or leave it out"
+                )
+
     def place(self, name: str) -> tuple[str, str, str]:
-        return "", posixpath.normpath(self.path), ""
+        return "", canonical_place(self.path), ""
 
     def replaces_all(self) -> bool:
         return True
 
     def look_ahead(self, publication: Publication) -> str:
-        return (
-            f"{'replaces' if published_file(publication.root, self.path).exists() else 'writes'} the file {self.path}"
-        )
+        if self.is_folder:
+            is_there = current(self._folder(publication)) is not None
+            return f"{'replaces' if is_there else 'writes'} the files of {self.path}"
+        if is_url(self.path):
+            folder, name_ = self._object(publication)
+            return f"{'replaces' if name_ in folder.names() else 'writes'} the object {self.path}"
+        is_there = published_file(publication.root, self.path).exists()
+        return f"{'replaces' if is_there else 'writes'} the file {self.path}"
 
     def publish(self, publication: Publication) -> dict[str, Any]:
-        with replacing(published_file(publication.root, self.path)) as (connection, new):
-            connection.execute(
-                f"COPY ({self._sorted_rows(publication)}) TO {text(str(new))} ({_OPTIONS[self.format or 'parquet']})"
-            )
+        if self.is_folder:
+            about = {"format": self.form, "partition_by": list(self.partition_by)}
+            write = partial(self._write_folder, publication)
+            publish(self._folder(publication), publication, self.keep, about, write)
+        elif is_url(self.path):
+            self._publish_object(publication)
+        else:
+            with replacing(published_file(publication.root, self.path)) as (connection, new):
+                self._copy(connection, publication, new)
         return {"file": self.path, "write": "replace", "rows": publication.rows, "checksum": publication.checksum}
 
+    def _publish_object(self, publication: Publication) -> None:
+        """Copy the file into the store under a name that nobody knows, then let the store give it its own at once."""
+        folder, name_ = self._object(publication)
+        new = f".etlrun-{publication.run_id}-{uuid4().hex[:8]}"
+        with folder.workspace(new) as work:
+            self._written(folder.uri, lambda connection: self._copy(connection, publication, work / name_))
+            try:
+                folder.add(work / name_, f"{new}/{name_}")
+                with finishing():
+                    folder.move(f"{new}/{name_}", name_)
+            except BaseException:
+                folder.remove(new)
+                raise
+
+    def _write_folder(self, publication: Publication, work: Path) -> None:
+        keys = [item.name for key_ in self.partition_by if (item := publication.columns.get(key_)) is not None]
+        by = f", PARTITION_BY ({', '.join(map(name, keys))}), OVERWRITE_OR_IGNORE, FILENAME_PATTERN 'part-{{i}}'"
+        target = work if keys else work / f"part-0.{self.form}"
+
+        def write(connection: duckdb.DuckDBPyConnection) -> None:
+            connection.execute("SET threads = 1")  # in the order of the rows
+            self._refuse_empty_texts(connection, publication, keys)
+            self._copy(connection, publication, target, by if keys else "")
+
+        self._written(str(work.parent), write)
+
+    def _refuse_empty_texts(
+        self, connection: duckdb.DuckDBPyConnection, publication: Publication, keys: Sequence[str]
+    ) -> None:
+        """Raises RunFailure for an empty text, which the name of a folder cannot tell from null."""
+        for key_ in keys:
+            rows = f"SELECT 1 FROM {parquet(publication.files)} WHERE CAST({name(key_)} AS VARCHAR) = '' LIMIT 1"
+            if publication.files and connection.execute(rows).fetchall():
+                message = f"`{key_}` holds an empty text, which a partition cannot tell from null"
+                fix = f"make it null before: `replace: {{{key_}: \"nullif({key_}, '')\"}}`, or do not partition by it"
+                raise RunFailure("sink", "value-refused", message, fix)
+
+    def _written(self, place: str, write: Callable[[duckdb.DuckDBPyConnection], None]) -> None:
+        import duckdb
+
+        from etlrun.lake.adoption import unwritten
+
+        try:
+            with duckdb.connect() as connection, cancelling(connection.interrupt):
+                write(connection)
+        except (duckdb.Error, OSError) as error:
+            raise unwritten(place, str(error)) from error
+
+    def _copy(
+        self, connection: duckdb.DuckDBPyConnection, publication: Publication, target: Path, options: str = ""
+    ) -> None:
+        how = f"{_OPTIONS[self.form or 'parquet']}{options}"
+        connection.execute(f"COPY ({self._sorted_rows(publication)}) TO {text(str(target))} ({how})")
+
+    def _folder(self, publication: Publication) -> TableFolder:
+        if not is_url(self.path):
+            published_file(publication.root, self.path)
+        return table_folder(publication.root, self.path, publication.stores, publication.scratch)
+
+    def _object(self, publication: Publication) -> tuple[StoreFolder, str]:
+        """The folder of the object, and its name there."""
+        url = read_url(self.path)
+        return store_folder(url.parent, publication.stores, publication.scratch), url.parts[-1]
+
     def _sorted_rows(self, publication: Publication) -> str:
-        escapes = self.format == "csv" and self.formulas == "escape"
+        escapes = self.form == "csv" and self.formulas == "escape"
         values = ", ".join(self._value(item, escapes=escapes) for item in publication.columns)
         rest = [item.name for item in publication.columns if item.name not in self.order]
         order = ", ".join(name(column) for column in (*self.order, *rest))
         return f"SELECT {values} FROM (SELECT * FROM {parquet(publication.files)} ORDER BY {order})"
 
     def _value(self, item: Column, *, escapes: bool) -> str:
-        if item.type == TIMESTAMPTZ and self.format != "parquet":
+        if item.type == TIMESTAMPTZ and self.form != "parquet":
             return f"CAST({name(item.name)} AS VARCHAR) || 'Z' AS {name(item.name)}"
         return _escaped(item.name) if item.type.name == "string" and escapes else published_value(item)
 

@@ -8,7 +8,7 @@ storage:
   abfss://old@other.dfs.core.windows.net: {azure: {account_key: "${AZURE_KEY}"}}
 ```
 
-The role `Storage Blob Data Reader` on the container suffices.
+The role `Storage Blob Data Reader` on the container suffices to read, `Storage Blob Data Contributor` for sinks, too.
 """
 
 from __future__ import annotations

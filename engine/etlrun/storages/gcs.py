@@ -9,7 +9,7 @@ storage:
   gs://partner/out: {gcs: {impersonate: reader@project.iam.gserviceaccount.com}}
 ```
 
-The role `roles/storage.objectViewer` on the bucket suffices.
+The role `roles/storage.objectViewer` on the bucket suffices to read, `roles/storage.objectUser` for sinks, too.
 """
 
 from __future__ import annotations

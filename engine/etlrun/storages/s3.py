@@ -10,7 +10,8 @@ storage:
   s3://partner/out: {s3: {region: us-east-1, role: "arn:aws:iam::123456789012:role/reader"}}
 ```
 
-These rights suffice to read: `s3:ListBucket` on the bucket, `s3:GetObject` on what is below the prefix.
+These rights suffice to read: `s3:ListBucket` on the bucket, `s3:GetObject` on what is below the prefix. Sinks need `s3:PutObject` and
+`s3:DeleteObject` there, too; a rule of the bucket that aborts uploads after a day removes what a run that was killed had sent of a file.
 
 Objects are copied into the run's folder, all of a source at once: its disk needs room for them. Up to eight days, or other parts of a path, are
 listed each; more by one listing of the folder that they share, so folders of years and months (`{date:yyyy/MM/dd}`) keep it short. What a

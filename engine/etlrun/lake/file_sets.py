@@ -1,0 +1,123 @@
+"""A folder of files that is replaced as a whole: each run writes a folder of its own in it, and one small file names the one that counts.
+
+```text
+out/profile/_20220501T020304Z-1a2b3c-5d6e7f/month=2022-04/part-0.parquet
+out/profile/_etlrun/current.json
+```
+
+What `current.json` does not name does not exist. Names that begin with `_` are left out by programs that look into the folder themselves, so
+that nobody reads two runs at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from etlrun.contracts.newer_runs import refuse_newer_runs, started
+from etlrun.contracts.sink import Publication
+from etlrun.failures import RunFailure
+from etlrun.lake.adoption import AT_ONCE, unwritten
+from etlrun.lake.table_folder import TableFolder
+from etlrun.stopping import finishing
+
+POINTER = "_etlrun/current.json"
+NAME = re.compile(r"_(\d{8}T\d{6}Z-\w+)-[0-9a-f]{6}")
+WEEK = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class FileSet:
+    """What the pointer of a folder says: the run, its folder, and the folders of earlier runs, the latest first."""
+
+    run_id: str
+    folder: str
+    earlier: tuple[str, ...]
+
+
+def current(folder: TableFolder) -> FileSet | None:
+    """What a folder holds; None where nothing was published there. Raises RunFailure where it holds something else."""
+    names = folder.names()
+    content = folder.read(POINTER) if POINTER.split("/", maxsplit=1)[0] in names else None
+    if content is None:
+        if not all(NAME.fullmatch(name) for name in names - {POINTER.split("/", maxsplit=1)[0]}):
+            fix = "choose another `path`, or move what is there elsewhere"
+            raise RunFailure("sink", "table-mismatch", f"{folder.uri} is there, and holds other files", fix)
+        return None
+    try:
+        found = json.loads(content)
+        return FileSet(str(found["run_id"]), str(found["folder"]), tuple(map(str, found["earlier"])))
+    except (ValueError, KeyError, TypeError) as error:
+        message = f"{folder.uri}/{POINTER} is damaged"
+        raise RunFailure(
+            "sink", "unreadable-table", message, "move the folder elsewhere, then publish again"
+        ) from error
+
+
+def publish(
+    folder: TableFolder, publication: Publication, keep: int, about: dict[str, Any], write: Callable[[Path], None]
+) -> None:
+    """Publish the files that `write` puts into a new folder of this machine, unless the run has done so already.
+
+    `keep` sets of files stay, the new one included; `about` is what the pointer says besides. Raises RunFailure, and then the old files count.
+    """
+    there = current(folder)
+    if there is not None and there.run_id == publication.run_id:
+        return
+    if there is not None:
+        refuse_newer_runs(folder.uri, publication.run_id, [there.run_id])
+    name = f"_{publication.run_id}-{uuid4().hex[:6]}"
+    sets = [] if there is None else [there.folder, *there.earlier]
+    facts = {"run_id": publication.run_id, "folder": name, "rows": publication.rows, "checksum": publication.checksum}
+    try:
+        with folder.workspace(name) as work:
+            write(work)
+            files = _added(folder, name, work)
+    except BaseException as error:
+        folder.remove(name)
+        if isinstance(error, OSError):
+            raise unwritten(folder.uri, str(error)) from error
+        raise
+    content = json.dumps({**facts, **about, "files": files, "earlier": sets[: keep - 1]}, ensure_ascii=False, indent=1)
+    try:
+        with finishing():
+            folder.write(POINTER, content.encode())
+    except OSError as error:
+        folder.remove(name)
+        raise unwritten(folder.uri, str(error)) from error
+    _remove_old(folder, [name, *sets[: keep - 1]], sets)
+
+
+def _added(folder: TableFolder, name: str, work: Path) -> list[dict[str, Any]]:
+    """The files of `work` in their folder, several at once, as the pointer lists them."""
+    paths = sorted(path for path in work.rglob("*") if path.is_file())
+
+    def add(path: Path) -> dict[str, Any]:
+        inside = path.relative_to(work).as_posix()
+        size, _ = folder.add(path, f"{name}/{inside}")
+        with path.open("rb") as stream:
+            return {"path": inside, "bytes": size, "sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
+
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        return list(threads.map(add, paths))
+
+
+def _remove_old(folder: TableFolder, kept: Sequence[str], before: Sequence[str]) -> None:
+    """Remove the sets that are not kept, and what killed runs left a week ago."""
+    oldest = datetime.now(UTC) - WEEK
+    for name in folder.names() - set(kept):
+        found = NAME.fullmatch(name)
+        if found and (name in before or _is_older(folder, name, started(found[1]), oldest)):
+            folder.remove(name)
+
+
+def _is_older(folder: TableFolder, name: str, start: str, oldest: datetime) -> bool:
+    return start < format(oldest, "%Y%m%dT%H%M%SZ") and folder.written(name) < oldest.timestamp()

@@ -1,0 +1,61 @@
+"""Files and folders of files that are published to a store: a reader sees the old ones or the new ones, whatever the store answers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from store_projects import Lake, lines
+
+SINKS = """sources:
+  s: {json: {path: s3://BUCKET/raw/*.json, columns: {c: string, s: bigint}}}
+sinks:
+  one: {files: {from: s, path: s3://BUCKET/out/one.csv}}
+  set: {files: {from: s, path: s3://BUCKET/out/set/, partition_by: [c], format: json}}
+"""
+
+
+def pointer(lake: Lake) -> Any:
+    return json.loads(lake.server.get(lake.bucket, "out/set/_etlrun/current.json"))
+
+
+def published(lake: Lake) -> dict[str, str]:
+    """What a reader of the pointer finds: the text of each file."""
+    said = pointer(lake)
+    return {
+        file["path"]: lake.server.get(lake.bucket, f"out/set/{said['folder']}/{file['path']}").decode()
+        for file in said["files"]
+    }
+
+
+def test_an_object_and_a_set_of_files_are_replaced_at_once_and_a_failure_leaves_the_old_ones(lake: Lake) -> None:
+    pipeline = lake.project.pipeline(SINKS.replace("BUCKET", lake.bucket))
+    lake.put("raw/a.json", lines(("A", 1), ("B", 2)))
+    assert f"writes the files of s3://{lake.bucket}/out/set/" in lake.run("plan", pipeline).out
+    first = lake.run(pipeline)
+    assert first.code == 0, first.err
+    old = {"c=A/part-0.json": '{"s":1}\n', "c=B/part-0.json": '{"s":2}\n'}
+    assert published(lake) == old and lake.server.get(lake.bucket, "out/one.csv") == b"c,s\nA,1\nB,2\n"
+    lake.put("raw/a.json", lines(("A", 7)))
+    for path in (".etlrun-", "part-0.json", "current.json"):
+        lake.server.fail({path: "closed"})
+        failed = lake.run(pipeline, "--json")
+        assert failed.code == 1 and "etlrun resume" in failed.err and "Traceback" not in failed.err, failed.err
+        assert published(lake) == old
+    assert lake.server.get(lake.bucket, "out/one.csv") == b"c,s\nA,7\n"
+    lake.server.fail({})
+    resumed = lake.run("resume", failed.json["run_id"])
+    assert resumed.code == 0, resumed.err
+    assert published(lake) == {"c=A/part-0.json": '{"s":7}\n'}
+    listed = lake.server.ask("GET", f"/{lake.bucket}?list-type=2&prefix=out/.").decode()
+    assert "<KeyCount>0<" in listed
+
+
+def test_an_empty_text_is_no_partition_and_foreign_objects_stay(lake: Lake) -> None:
+    lake.put("raw/a.json", lines(("", 1)))
+    pipeline = lake.project.pipeline(SINKS.replace("BUCKET", lake.bucket))
+    failed = lake.run(pipeline)
+    assert failed.code != 0 and "`c` holds an empty text" in failed.err
+    lake.put("out/set/mine.txt", "mine")
+    failed = lake.run(pipeline)
+    assert failed.code != 0 and f"s3://{lake.bucket}/out/set is there, and holds other files" in failed.err
