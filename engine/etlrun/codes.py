@@ -476,6 +476,12 @@ RUN_CODES: dict[str, Code] = {
         1,
     ),
     "disk-full": Code("there is no room for what a command writes", "the disk is full", "make room", 1),
+    "file-unusable": Code(
+        "a file or folder cannot be used",
+        "it belongs to another account, or is not what its name says",
+        "look at the permissions and the owner of the file and of its folders",
+        1,
+    ),
     "run-folder": Code(
         "no run folder can be made", "`runs:` names a folder that cannot be written", "set `runs:` in `etlrun.yaml`", 1
     ),

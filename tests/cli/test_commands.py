@@ -452,3 +452,20 @@ def test_migrate_changes_tables_and_loses_nothing_unasked(project: Project) -> N
     assert project.run("migrate", "--apply", "--allow-loss").code == 0
     assert project.run("migrate").err == "every table that is there fits\n"
     assert project.table("totals") == [("A", 3), ("B", 3)]
+
+
+@pytest.mark.parametrize("command", ["check", "lineage", "test", "init", "explain"])
+def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, command: str) -> None:
+    result = Project(tmp_path).run(command, "x" * 300)
+    assert "x" * 300 in result.err and "Traceback" not in result.err
+    assert result.code == (2 if "there is no file" in result.err else 1)
+
+
+def test_a_state_folder_that_is_a_link_to_itself_is_named(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.pipeline("sources: {rows: {csv: {path: rows.csv, columns: {a: int}}}}\nsteps: {t: [from: rows]}\n")
+    project.write("rows.csv", "a\n1\n")
+    (tmp_path / ".etlrun").symlink_to(".etlrun")
+    result = project.run("show", "p", "t")
+    assert (result.code, result.err.partition(": ")[0]) == (1, "file-unusable"), result.err
+    assert "too many levels of symbolic links" in result.err and str(tmp_path / ".etlrun") in result.err

@@ -103,9 +103,25 @@ def run_command() -> int:
         return 0
     except OSError as error:
         if error.errno != errno.ENOSPC:
-            raise
+            return _file_unusable(error, as_json=as_json)
         sys.stderr.write("disk-full: there is no room for what this command writes\n")
         os._exit(1)  # what waits in standard output cannot be written either
+    except RuntimeError as error:
+        if not isinstance(error.__context__, OSError):
+            raise
+        return _file_unusable(error.__context__, as_json=as_json)  # `Path.resolve` says so of links in a circle
+
+
+def _file_unusable(error: OSError, *, as_json: bool) -> int:
+    """Tell of a file that the account may not use, or that is not what it should be; raise again what is about no file."""
+    if error.filename is None or error.strerror is None:
+        raise error
+    name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename)
+    message = f"{error.strerror.lower()}: {name}"
+    fix = "look at the permissions and the owner of the file and of its folders"
+    failure = RunFailure("usage", "file-unusable", message, fix)
+    _tell(failure_text(failure), {"code": "file-unusable", "message": message, "fix": fix}, as_json=as_json)
+    return failure.exit_code
 
 
 def _usage(error: click.ClickException) -> str:
