@@ -286,8 +286,8 @@ RUN_CODES: dict[str, Code] = {
         1,
     ),
     "bad-value": Code(
-        "a file has a value that the declared type does not hold",
-        "the value would be rounded, or is a null where `not null` is declared",
+        "a file or a text has a value that the declared type does not hold",
+        "the value would be rounded, is of another kind, or is a null where `not null` is declared",
         "declare a type that holds it, or write the file again",
         1,
     ),

@@ -12,7 +12,7 @@ from etlrun.compiler.check import Checked
 from etlrun.compiler.conserve import Carried, carry_sums
 from etlrun.compiler.rewrites import rewrite
 from etlrun.contracts.relation import Input, named, relation_table
-from etlrun.contracts.step import WHOLE_KEY, Apply, Ask
+from etlrun.contracts.step import WHOLE_KEY, Apply, Ask, ReadTexts
 from etlrun.language.columns import STRING, Column, Columns
 from etlrun.language.dialects import duckdb_sql, spark_sql
 from etlrun.language.expressions import call, column, literal
@@ -45,7 +45,7 @@ class Relation:
     columns: Columns
     source: Use | None = None
     pieces: tuple[Piece, ...] = ()
-    apply: Apply | None = None
+    apply: Apply | ReadTexts | None = None
     ask: Ask | None = None
     step: int = 0
     reads: tuple[str, ...] = ()
@@ -141,7 +141,7 @@ class _Chain:
         ):  # it reads what the step reads
             self.close(index)
         lowered = use.value.lower(Input(self.current, self.columns, scope))
-        if isinstance(lowered, Apply):
+        if isinstance(lowered, (Apply, ReadTexts)):
             self.apply(index, lowered)
             return
         if isinstance(lowered, Ask):
@@ -161,7 +161,7 @@ class _Chain:
         typed, _ = check_query(tree, relations)
         return typed
 
-    def apply(self, index: int, apply: Apply) -> None:
+    def apply(self, index: int, apply: Apply | ReadTexts) -> None:
         """Close the statement so far under a name of its own, and hang the function behind it."""
         self.close(index)
         is_last = index == len(self.uses) - 1

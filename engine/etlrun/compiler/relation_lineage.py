@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from sqlglot import exp
 
 from etlrun.compiler.plan import Piece, Plan, Relation
-from etlrun.contracts.step import Apply, Ask
+from etlrun.contracts.step import Apply, Ask, ReadTexts
 from etlrun.language.influence import (
     Lineage,
     RelationLineage,
@@ -34,6 +34,8 @@ def relation_lineage(plan: Plan, relation: Relation, known: Known) -> RelationLi
     """The lineage of one relation, from that of those it reads."""
     if relation.source is not None:
         return beginning(plan.checked.pipeline.name, relation.name, relation.columns.names)
+    if isinstance(relation.apply, ReadTexts):
+        return _of_texts(relation.apply, known[relation.reads[0]])
     if relation.apply is not None:
         return _of_function(relation.apply, known[relation.reads[0]])
     if relation.ask is not None:
@@ -49,6 +51,16 @@ def _of_function(apply: Apply, given: RelationLineage) -> RelationLineage:
     return RelationLineage(
         {item.name: column for item in apply.columns}, together((given.rows, decided(every, "filter")))
     )
+
+
+def _of_texts(parse: ReadTexts, given: RelationLineage) -> RelationLineage:
+    """New columns are made from the texts; the others are passed on. Where rows are dropped, the texts decide which there are."""
+    text = given.column(parse.column)
+    assert text is not None
+    new = made(text, "transformation")
+    columns = {item.name: given.column(item.name) or new for item in parse.columns}
+    rows = together((given.rows, decided(text, "filter"))) if parse.bad_rows == "drop" else given.rows
+    return RelationLineage(columns, rows)
 
 
 def _of_answers(ask: Ask, given: RelationLineage) -> RelationLineage:

@@ -1,13 +1,13 @@
 """What a step is: one verb of a chain, which gives its columns while it is checked and a SELECT when it is compiled.
 
-A step builds SQL trees and runs nothing. What SQL cannot say is an `Apply` or an `Ask`, which the run carries out.
+A step builds SQL trees and runs nothing. What SQL cannot say is an `Apply`, a `ReadTexts` or an `Ask`, which the run carries out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from sqlglot import exp
 
@@ -33,7 +33,7 @@ class Step(Described):
         """The columns this step gives for `columns`; mistakes go to `scope`, and the best guess is returned."""
         raise NotImplementedError
 
-    def lower(self, relation: Input) -> exp.Query | Apply | Ask:
+    def lower(self, relation: Input) -> exp.Query | Apply | ReadTexts | Ask:
         """The step as one SELECT over `relation`, or what makes its rows outside of SQL."""
         raise NotImplementedError
 
@@ -65,6 +65,27 @@ class Apply:
     function: str
     columns: Columns
     batches: bool = False
+
+
+@dataclass(frozen=True)
+class ReadTexts:
+    """A relation with more columns, which are read from the texts of one: `read` gives the values of a text, in the order of `names`.
+
+    It raises BrokenRecordError for a text that cannot be read; `bad_rows` says what becomes of its row, and the column `reason`, if there
+    is one, says why.
+    """
+
+    column: str
+    names: tuple[str, ...]
+    columns: Columns
+    read: Callable[[str | None], tuple[Any, ...]]
+    bad_rows: Literal["fail", "keep", "drop"]
+    reason: str = ""
+
+    @property
+    def function(self) -> str:
+        """What is said to make the rows."""
+        return f"the JSON texts of `{self.column}`"
 
 
 WHOLE_KEY = f"{HIDDEN}key"

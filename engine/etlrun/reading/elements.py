@@ -1,4 +1,4 @@
-"""The elements of a file that is one JSON array, each a record, found without reading the whole.
+"""The elements of a file that is one JSON array, each a record, found without reading the whole; and a file that is one record.
 
 Only brackets, commas and quotes are looked at here; what an element says is judged like a line.
 """
@@ -22,6 +22,18 @@ def frame_elements(stream: ByteStream) -> Iterator[Records | LongLine]:
     while chunk := stream.read(CHUNK):
         yield from_raws(array.feed(chunk))
     array.finish()
+
+
+def frame_document(stream: ByteStream) -> Iterator[Records | LongLine]:
+    """The whole text as one record. Raises FramingError for one that is too long."""
+    data = b""
+    while chunk := stream.read(CHUNK):
+        data += chunk
+        if len(data) > MAX_LINE:
+            fix = "let each line hold one object, and leave `format` out"
+            raise FramingError(1, f"the document is longer than {MAX_LINE // 1_000_000} MB", fix)
+    if data:
+        yield from_raws([Raw(data.removeprefix(BOM), 1)])
 
 
 class _Array:

@@ -1,12 +1,13 @@
-"""JSON to Parquet: one object a line, or the elements of one array."""
+"""JSON to Parquet: one object a line, the elements of one array, or one document a file."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from etlrun.contracts.source import ReadRequest, ReadResult
-from etlrun.language.columns import Columns
+from etlrun.language.columns import Columns, Type
 from etlrun.reading.framing import Framer, frame_lines
+from etlrun.reading.json_paths import Path
 from etlrun.reading.json_statements import patient_statement, strict_statement
 from etlrun.reading.judged_lines import read_lines
 from etlrun.reading.records import Field, read_text
@@ -22,7 +23,7 @@ def read_json(order: ReadRequest, columns: Columns, fields: Sequence[Field], fra
 
     Raises RunFailure for a file that is cut, damaged or not readable.
     """
-    if any(holds(item.type, "map") for item in fields):  # DuckDB says of no map which keys are there twice
+    if any(map(_needs_the_judge, fields)) or _overlap(fields):
         return read_lines(order, columns, lambda text: read_text(text, fields), framer)
     unsure = unsure_json(fields)
     form = Form(
@@ -38,3 +39,17 @@ def read_json(order: ReadRequest, columns: Columns, fields: Sequence[Field], fra
     with text_reader(order, columns) as reader:
         reader.read(order.inventory.files, form)
         return reader.read_result()
+
+
+def _needs_the_judge(item: Field) -> bool:
+    """DuckDB says of no map which keys are there twice, and its shapes have no positions."""
+    return item.raw or not item.path or holds(item.type, "map") or any(isinstance(part, int) for part in item.path)
+
+
+def _overlap(fields: Sequence[Field]) -> bool:
+    """Whether a value is read whole and by its parts, or as two types: a shape of DuckDB has one type for each place."""
+    known: dict[Path, Type] = {}
+    for item in fields:
+        if known.setdefault(item.path, item.type) != item.type:
+            return True
+    return any(path[:length] in known for path in known for length in range(len(path)))

@@ -34,7 +34,7 @@ def patient_statement(left: Path, columns: Columns, fields: Sequence[Field], tar
 
 def _copy(records: str, parsed: str, open_: str, columns: Columns, fields: Sequence[Field], target: Path) -> str:
     """The UNNEST keeps DuckDB from parsing a record once for every use of it."""
-    leaves = ", ".join(f"{_member(item.path)} AS {name(f'v{index}')}" for index, item in enumerate(fields))
+    leaves = ", ".join(f"{_member(item.keys)} AS {name(f'v{index}')}" for index, item in enumerate(fields))
     typed = ", ".join(
         f"{value_of(name(f'v{index}'), item.type)} AS {name(f't{index}')}" for index, item in enumerate(fields)
     )
@@ -56,10 +56,10 @@ def _more_than_absent(fields: Sequence[Field]) -> Iterator[str]:
     """What must not be the case in a line whose absent keys are nulls; DuckDB's lenient reader would pass over all of it."""
     yield "NOT starts_with(ltrim(l), '{')"
     yield "contains(l, '\\u')"  # a key could be spelled by escapes
-    for path in dict.fromkeys(item.path[:-1] for item in fields if len(item.path) > 1):
+    for path in dict.fromkeys(item.keys[:-1] for item in fields if len(item.keys) > 1):
         yield f"{_member(path)} IS NULL"
     for index, item in enumerate(fields):
-        key = json.dumps(item.path[-1], ensure_ascii=False)
+        key = json.dumps(item.keys[-1], ensure_ascii=False)
         yield f"(contains(lower(l), {text(key.lower())}) AND {name(f'v{index}')} IS NULL)"
         yield f"(len(l) - len(replace(l, {text(key)}, '')) > {len(key)})"
 
@@ -72,7 +72,7 @@ def _shape_text(fields: Sequence[Field]) -> str:
     shape: dict[str, Any] = {}
     for item in fields:
         inside = shape
-        for part in item.path[:-1]:
+        for part in item.keys[:-1]:
             inside = inside.setdefault(part, {})
-        inside[item.path[-1]] = leaf_shape(item.type)
+        inside[item.keys[-1]] = leaf_shape(item.type)
     return text(json.dumps(shape, ensure_ascii=False))

@@ -16,6 +16,7 @@ from typing import Any
 
 from etlrun.language.columns import Type
 from etlrun.language.instant_text import EXACT_TEXT, read_instant
+from etlrun.reading.json_paths import Path, path_text
 
 MAX_NESTING = 500
 DATE = "(?:[1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])-[0-9]{2}-[0-9]{2}"
@@ -26,12 +27,18 @@ RANGES = {"tinyint": 7, "smallint": 15, "int": 31, "bigint": 63}
 
 @dataclass(frozen=True)
 class Field:
-    """A declared column, and the keys that lead to its value."""
+    """A declared column, and the keys and positions that lead to its value; with `raw` it is the JSON text of that value."""
 
     name: str
-    path: tuple[str, ...]
+    path: Path
     type: Type
     required: bool
+    raw: bool = False
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The path of a value that stands in objects only."""
+        return tuple(map(str, self.path))
 
 
 class BrokenRecordError(ValueError):
@@ -69,8 +76,29 @@ def read_text(text: str, fields: Sequence[Field]) -> tuple[Any, ...] | None:
     text = text.strip(" \t\r\n")
     if not text:
         return None
-    found = parse_object(text)
-    return tuple(_checked(_follow(found, field), field) for field in fields)
+    any_value = all(not field.path or isinstance(field.path[0], int) for field in fields)
+    found = _parse(text) if any_value else parse_object(text)
+    return tuple(_value_in(found, field, text) for field in fields)
+
+
+def read_value(text: str | None, fields: Sequence[Field]) -> tuple[Any, ...]:
+    """The values of one JSON text that is a value itself; null and JSON `null` have none. Raises BrokenRecordError."""
+    if text is None or text.strip(" \t\r\n") == "null":
+        return tuple(_checked(None, field) for field in fields)
+    found = read_text(text, fields)
+    if found is None:
+        raise BrokenRecordError("the text is empty, and JSON is expected")
+    return found
+
+
+def _value_in(found: Any, field: Field, text: str) -> Any:
+    """The value of a column in a record, whose text is `text`."""
+    if not field.raw:
+        return _checked(_follow(found, field), field)
+    value = _follow(found, field)
+    if value is None and field.path:
+        return _null(field)
+    return text if not field.path else _as_text(value, field)
 
 
 def read_texts(values: Sequence[str | None], fields: Sequence[Field]) -> tuple[Any, ...]:
@@ -80,17 +108,21 @@ def read_texts(values: Sequence[str | None], fields: Sequence[Field]) -> tuple[A
 
 def parse_object(text: str) -> dict[str, Any]:
     """A JSON object, its numbers as they are spelled (`JsonNumber`). Raises BrokenRecordError."""
+    found = _parse(text)
+    if not isinstance(found, _Object):
+        raise BrokenRecordError(f"{_kind_of(found)} instead of an object")
+    return found
+
+
+def _parse(text: str) -> Any:
     if nesting(text) > MAX_NESTING:
         raise BrokenRecordError(f"it nests more than {MAX_NESTING} deep")
     try:
-        found = _DECODER.decode(text)
+        return _DECODER.decode(text)
     except json.JSONDecodeError as error:
         if error.msg == "Extra data":
             raise BrokenRecordError(f"something follows the object (column {error.pos + 1})") from None
         raise BrokenRecordError(f"not JSON (column {error.pos + 1})") from None
-    if not isinstance(found, _Object):
-        raise BrokenRecordError(f"{_kind_of(found)} instead of an object")
-    return found
 
 
 def nesting(text: str) -> int:
@@ -122,14 +154,38 @@ _DECODER = json.JSONDecoder(
 
 
 def _follow(found: Any, field: Field) -> Any:
-    for depth, name in enumerate(field.path):
-        shown = ".".join(field.path[:depth])
+    for depth, part in enumerate(field.path):
         if found is None:
             return None
-        if not isinstance(found, _Object):
-            raise BrokenRecordError(f"`{shown}` is {_kind_of(found)}, and an object is expected")
-        found = _member(found, name)
+        if isinstance(part, int) and isinstance(found, list):
+            found = found[part] if part < len(found) else None
+        elif isinstance(part, str) and isinstance(found, _Object):
+            found = _member(found, part)
+        else:
+            expected = "a list" if isinstance(part, int) else "an object"
+            shown = path_text(field.path[:depth])
+            raise BrokenRecordError(f"`{shown}` is {_kind_of(found)}, and {expected} is expected")
     return found
+
+
+def _as_text(value: Any, field: Field) -> str:
+    """A value as JSON text without blanks, its numbers as they are spelled."""
+    text = _written(value)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise BrokenRecordError(f"`{field.name}` holds half a character") from None
+    return text
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, _Object):
+        if value.twice:
+            raise BrokenRecordError(f"the key `{min(value.twice)}` is there twice")
+        return "{" + ",".join(f"{_written(name)}:{_written(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_written, value)) + "]"
+    return str(value) if isinstance(value, JsonNumber) else json.dumps(value, ensure_ascii=False)
 
 
 def _member(found: _Object, name: str) -> Any:

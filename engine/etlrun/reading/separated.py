@@ -51,7 +51,7 @@ def read_separated(order: ReadRequest, columns: Columns, fields: Sequence[Field]
 
 def _form(columns: Columns, fields: Sequence[Field], header: Sequence[str], how: Separated) -> Form:
     places = {found: index for index, found in enumerate(header)}
-    names = {item.name: item.path[-1] if how.has_header else item.name for item in fields}
+    names = {item.name: item.keys[-1] if how.has_header else item.name for item in fields}
     present = tuple(item for item in fields if names[item.name] in places)
     positions = [places[names[item.name]] for item in present]
     lacking = {item.name for item in fields} - {item.name for item in present}
@@ -78,7 +78,7 @@ def _form(columns: Columns, fields: Sequence[Field], header: Sequence[str], how:
         rules=LineRules(meaningful=b'"'),
         has_header=how.has_header,
         header=tuple(header) if how.has_header else (),
-        lacking=tuple(item.path[-1] for item in fields if item.name in lacking),
+        lacking=tuple(item.keys[-1] for item in fields if item.name in lacking),
     )
 
 
@@ -111,7 +111,7 @@ def _header(file: InputFile, fields: Sequence[Field], how: Separated) -> tuple[s
         return file.part.header
     names = _names(file, how)
     known = set(names)
-    missing = [item.name for item in fields if item.path[-1] not in known and item.name not in how.optional]
+    missing = [item.name for item in fields if item.keys[-1] not in known and item.name not in how.optional]
     if missing:
         other = next((mark for mark in OTHER_SEPARATORS if len(names) == 1 and mark in names[0]), "")
         if other:
@@ -137,7 +137,7 @@ def _refuse_absences(order: ReadRequest, fields: Sequence[Field], headers: Mappi
     """Raises RunFailure for a column that all files lack."""
     known = [frozenset(header) for header in headers.values()]
     for item in fields:
-        column = item.path[-1]
+        column = item.keys[-1]
         lacking = sum(column not in names and item.name not in names for names in known)
         refuse_absence(order.name, column, lacking, order.files or len(known))
 

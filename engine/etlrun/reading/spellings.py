@@ -34,7 +34,7 @@ def unsure_json(fields: Sequence[Field]) -> tuple[str, ...]:
 
     Each starts with one certain character: RE2 finds that many times faster than the first of several.
     """
-    keys = "|".join(sorted({re.escape(item.path[-1]) for item in fields if item.type.name == "decimal"}))
+    keys = "|".join(sorted({re.escape(item.keys[-1]) for item in fields if item.type.name == "decimal"}))
     decimals: tuple[str, ...] = (rf'"(?:{keys})"\s*:\s*-?{_UNCERTAIN}', _ESCAPED_KEY) if keys else ()
     if any(item.type.is_nested and holds(item.type, "decimal") for item in fields):
         decimals = (rf":\s*-?{_UNCERTAIN}", rf"\[\s*-?{_UNCERTAIN}", rf",\s*-?{_UNCERTAIN}")

@@ -15,12 +15,13 @@ from etlrun.compiler.statement import Statement, query_statement, relation_state
 from etlrun.contracts.check import Verdict
 from etlrun.contracts.engine import EngineSession, StatementError
 from etlrun.contracts.relation import relation_table
-from etlrun.contracts.step import Apply, Ask
+from etlrun.contracts.step import Apply, Ask, ReadTexts
 from etlrun.enrich.keys import Keys, distinct_keys
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.expressions import column
 from etlrun.runtime.blame import blame, blame_check
 from etlrun.runtime.functions import FunctionProcess
+from etlrun.runtime.json_texts import TextColumns
 
 if TYPE_CHECKING:
     import pyarrow
@@ -104,10 +105,13 @@ class InMemoryRun:
     def _statement(self, name: str, upto: int | None = None, last: exp.Query | None = None) -> Statement:
         return relation_statement(self.plan, name, self.dialect, self.ready, upto=upto, last=last)
 
-    def _applied(self, relation: Relation, apply: Apply) -> pyarrow.Table:
+    def _applied(self, relation: Relation, apply: Apply | ReadTexts) -> pyarrow.Table:
         (before,) = relation.reads
         columns = self.plan.relation(before).columns
-        return self.functions.apply_to_rows(apply, self._before(before).cast(arrow_schema(columns)), columns)
+        rows = self._before(before).cast(arrow_schema(columns))
+        if isinstance(apply, ReadTexts):
+            return TextColumns(apply).table(rows)
+        return self.functions.apply_to_rows(apply, rows, columns)
 
     def _answered(self, relation: Relation, ask: Ask) -> pyarrow.Table:
         (before,) = relation.reads

@@ -23,7 +23,7 @@ from etlrun.compiler.key_checks import stages_nothing
 from etlrun.compiler.plan import Plan, Relation, make_plan
 from etlrun.compiler.statement import relation_statement
 from etlrun.contracts.engine import Engine, EngineSession, ParquetFiles, StatementError, Workspace
-from etlrun.contracts.step import Ask
+from etlrun.contracts.step import Apply, Ask, ReadTexts
 from etlrun.diagnostics import SpecError
 from etlrun.enrich.consent import Consent
 from etlrun.failures import RunFailure
@@ -33,6 +33,7 @@ from etlrun.runtime.checking import CheckResult, judge, ready, run_checks
 from etlrun.runtime.full_disk import as_full_disk, disk_failure
 from etlrun.runtime.functions import FunctionProcess
 from etlrun.runtime.inputs import Inputs
+from etlrun.runtime.json_texts import TextColumns
 from etlrun.runtime.parts import sweep_parts
 from etlrun.runtime.publishing import look_ahead, publish_all
 from etlrun.runtime.record import Record
@@ -283,16 +284,28 @@ class _Run:
     def apply(self, session: EngineSession, relation: Relation) -> None:
         assert relation.apply is not None
         (given,) = relation.reads
-        self.reporter.say(f"calling {relation.apply.function}")
+        self.reporter.say(
+            f"{'reading' if isinstance(relation.apply, ReadTexts) else 'calling'} {relation.apply.function}"
+        )
         paths, columns = self.written(session, given), self.plan.relation(given).columns
         path = self.folder.work(f"{relation.name}-result") / "rows.parquet"
         try:
             path.parent.mkdir(parents=True)
             with relation_span("apply", relation.name):
-                self.functions.apply(relation.apply, paths, columns, path)
+                self.make_rows(relation.apply, paths, columns, path)
         except RunFailure as failure:
             raise self.at_step(relation, failure) from failure.__cause__
         session.read_files(relation.name, relation.columns, [ParquetFiles((str(path),))])
+
+    def make_rows(self, apply: Apply | ReadTexts, paths: list[str], columns: Columns, result: Path) -> None:
+        """The rows that are made outside of SQL, as the new file `result`. Raises RunFailure."""
+        if isinstance(apply, Apply):
+            self.functions.apply(apply, paths, columns, result)
+            return
+        texts = TextColumns(apply)
+        texts.files(paths, result)
+        if texts.broken:
+            self.reporter.warn(texts.summary())
 
     def ask(self, session: EngineSession, relation: Relation, ask: Ask, consent: Consent) -> None:
         """Get the answers for the distinct keys of the relation before, and hand them to the session. Raises RunFailure where that must stop."""

@@ -3,12 +3,15 @@
 Every line is a row, a broken record or blank. A line is broken when it is not one JSON object, when a declared value is not of its
 type (`"12"` and `1.5` are no bigint), when a column that is `not null` has no value, when a declared key is there twice or only in other
 case. A number or truth value in a text column becomes its text; a key that is absent is null. Keys that are not declared are left out.
-With `format: array` each element is read like a line, wherever its line ends are; a file that is not one whole array is refused. Files
-may be compressed: names that end in `.gz`, `.zst` or `.bz2`.
+With `format: array` each element is read like a line, wherever its line ends are; a file that is not one whole array is refused. With
+`format: document` a file is one record, and a row. Files may be compressed: names that end in `.gz`, `.zst` or `.bz2`.
 
 Objects and lists can be columns, too: `array<struct<sku string, qty int>>`, `struct<name string>`, `map<string, int>`. A struct reads the
 keys that it names, and a map all of them, in their order; a value inside that is not of its type makes the line broken, as one at the top does.
 YAML takes a type with `: ` in quotes only, so that colon may be left out. A field with an odd name stands in backticks.
+
+A `path` leads through objects and lists: `items[0].sku` is null where the list is shorter. `$` is the whole record, and `['a.b']` a key that
+holds a dot. With `raw: true` a column is JSON text: that of the value at its path, or else the whole record as it stands in the file.
 
 `key: [id]` says which columns tell rows apart. Steps that need a total order then ask for no more than the key, a `join` by it matches one
 row, and every run verifies it (nulls are equal there): where two rows share it nothing is published.
@@ -45,13 +48,14 @@ views: 2 rows, 2 broken, 1 blank
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from etlrun.contracts.source import ReadRequest, ReadResult
 from etlrun.language.columns import Column, Columns
-from etlrun.reading.source import DeclaredColumn, TextSource, declared_fields
-from etlrun.reading.spellings import holds
+from etlrun.reading.json_columns import JsonColumn, json_fields, verify_path
+from etlrun.reading.source import DeclaredColumn, TextSource
 from etlrun.spec.fields import key
 from etlrun.spec.scope import Scope
 
@@ -60,17 +64,21 @@ from etlrun.spec.scope import Scope
 class Json(TextSource):
     """Files of JSON: one object a line, or one array of objects."""
 
-    format: Literal["lines", "array"] = key(
-        "what a file holds: `lines`, one object in each line, or `array`, one array of objects", default="lines"
+    format: Literal["lines", "array", "document"] = key(
+        "what a file holds: `lines`, one object in each line; `array`, one array of objects; `document`, one object, which is one row",
+        default="lines",
     )
+    columns: Mapping[str, JsonColumn] = key("column: type, in the order of the relation")
     record: str = key(
         "the object in each line that holds the columns: `_source`, or a path such as `hit.source`", default=""
     )
 
     def verify_type(self, name: str, declared: DeclaredColumn, column: Column, scope: Scope) -> None:
-        if holds(column.type, "binary"):
-            fix = "declare it as string"
-            scope.error(("columns", name), "type-mismatch", f"a JSON value is not read as {column.type}", fix)
+        self.columns[name].verify(column, ("columns", name), scope)
+
+    def output(self, scope: Scope) -> Columns:
+        verify_path(self.record, "record", scope)
+        return super().output(scope)
 
     def is_cut(self) -> bool:
         return self.format == "lines"
@@ -81,10 +89,9 @@ class Json(TextSource):
         return explain_json(head) if self.format == "lines" else None
 
     def read(self, request: ReadRequest, columns: Columns) -> ReadResult:
-        from etlrun.reading.elements import frame_elements
+        from etlrun.reading.elements import frame_document, frame_elements
         from etlrun.reading.framing import frame_lines
         from etlrun.reading.json_lines import read_json
 
-        record = tuple(self.record.split(".")) if self.record else ()
-        framer = frame_elements if self.format == "array" else frame_lines
-        return read_json(request, columns, declared_fields(self, columns, record), framer)
+        framer = {"lines": frame_lines, "array": frame_elements, "document": frame_document}[self.format]
+        return read_json(request, columns, json_fields(self.columns, columns, self.record), framer)

@@ -71,7 +71,8 @@ class SparkSessionAtWork(EngineSession):
 
     @in_touch()
     def take_rows(self, relation: str, rows: pyarrow.Table) -> None:
-        self.spark.createDataFrame(rows).createOrReplaceTempView(_quoted(relation))
+        whole = rows if rows.num_rows else rows.schema.empty_table()  # Spark takes no nested column without a chunk
+        self.spark.createDataFrame(whole).createOrReplaceTempView(_quoted(relation))
 
     def write(self, statement: str, folder: Path) -> None:
         with self._working():

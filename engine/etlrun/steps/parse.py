@@ -1,0 +1,104 @@
+"""`parse` - columns from a text column that holds JSON, each with its path and its type.
+
+A text is judged like a record of a `json` source: a value of another type, a key that is there twice or in other case, and what is no
+JSON make it a broken one. `bad_rows` says what becomes of its row: `fail` stops the run, `keep` leaves the new columns null,
+`drop` leaves the row out. `reason` adds a column that says why a text was not read, for the rows that `keep` kept. Where the text
+is null, or JSON `null`, so are the new columns. `path: $` is the whole text, `$[0].a` a part of one that is a list.
+
+```yaml
+steps:
+  bought:
+    - from: events
+    - parse:
+        column: payload
+        as:
+          user: {path: user.id, type: bigint}
+          items: {type: "array<struct<sku: string, qty: int>>"}
+        bad_rows: keep
+        reason: why
+```
+
+```rows
+events: {id: int, payload: string}
+| id | payload                                                              |
+| 1  | "{\\"user\\": {\\"id\\": 7}, \\"items\\": [{\\"sku\\": \\"A\\", \\"qty\\": 2}]}" |
+| 2  | "{\\"user\\": {\\"id\\": \\"7\\"}}"                                        |
+| 3  | "{}"                                                                 |
+| 4  | null                                                                 |
+->
+| id | payload                                                              | user | items              | why                               |
+| 1  | "{\\"user\\": {\\"id\\": 7}, \\"items\\": [{\\"sku\\": \\"A\\", \\"qty\\": 2}]}" | 7    | [{sku: A, qty: 2}] | null                              |
+| 2  | "{\\"user\\": {\\"id\\": \\"7\\"}}"                                        | null | null               | "`user` is \\"7\\", and bigint is expected" |
+| 3  | "{}"                                                                 | null | null               | null                              |
+| 4  | null                                                                 | null | null               | null                              |
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from etlrun.contracts.relation import Input
+from etlrun.contracts.step import ReadTexts, Step
+from etlrun.language.columns import NULL, STRING, Column, Columns
+from etlrun.reading.json_columns import JsonColumn, json_fields
+from etlrun.reading.records import read_value
+from etlrun.spec.fields import key
+from etlrun.spec.scope import Scope
+
+
+@dataclass(frozen=True)
+class Parse(Step):
+    """Columns from a text column that holds JSON, each with its path and its type."""
+
+    column: str = key("the text column that holds JSON")
+    as_: Mapping[str, JsonColumn] = key("new column: where its value stands, and its type", yaml="as")
+    bad_rows: Literal["fail", "keep", "drop"] = key(
+        "a text that cannot be read: `fail` stops the run, `keep` leaves the new columns null, `drop` leaves the row out",
+        default="fail",
+    )
+    reason: str = key("a new column that says why a text could not be read", default="", example="why")
+
+    def output(self, columns: Columns, scope: Scope) -> Columns:
+        found = scope.column(columns, self.column, "column")
+        if found.type not in (STRING, NULL):
+            scope.error("column", "type-mismatch", f"JSON is text, and `{found.name}` is {found.type}")
+        result = columns
+        for name, declared in self.as_.items():
+            at = ("as", name)
+            scope.new_column(result, name, at, is_key=True)
+            kind = scope.type(declared.type_text, at if isinstance(scope.written(at), str) else (*at, "type"))
+            item = Column(name, kind, not declared.is_required or self.bad_rows == "keep", declared.description)
+            if kind != NULL:
+                declared.verify(item, at, scope)
+            if declared.tags:
+                scope.error(
+                    (*at, "tags"),
+                    "not-allowed-here",
+                    f"what is personal in `{found.name}` is so in `{name}`",
+                    f"tag `{found.name}` where it is read",
+                )
+            result = result.with_column(item)
+        if not self.reason:
+            return result
+        if self.bad_rows != "keep":
+            scope.error(
+                "reason", "wrong-value", f"with `bad_rows: {self.bad_rows}` no row has a reason", "say `bad_rows: keep`"
+            )
+        scope.new_column(result, self.reason, "reason")
+        return result.with_column(Column(self.reason, STRING))
+
+    def lower(self, relation: Input) -> ReadTexts:
+        fields = json_fields(self.as_, self.output(relation.columns, relation.scope))
+        column = relation.columns.get(self.column)
+        assert column is not None
+        return ReadTexts(
+            column.name,
+            tuple(self.as_),
+            self.output(relation.columns, relation.scope),
+            lambda text: read_value(text, fields),
+            self.bad_rows,
+            self.reason,
+        )
