@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from etlrun.contracts.connection import Load
 from etlrun.contracts.published_columns import PublishedColumns, required_columns, verify_columns, with_descriptions
-from etlrun.contracts.sink import Publication, Sink, misfit
-from etlrun.language.columns import Columns
+from etlrun.contracts.sink import Publication, Sink, how_to_flatten, misfit
+from etlrun.language.columns import NULL, Columns
 from etlrun.spec.scope import HIDDEN, NAME, Scope
 
 
@@ -41,8 +41,8 @@ class DatabaseSink(Sink):
         verify_columns(self.columns, self.stored(columns), scope)
         self._verify_name(scope)
         for item in columns:
-            if item.type.name in ("array", "struct", "null") and not item.name.startswith(HIDDEN):
-                fix = "make it text first, e.g. with `array_join`" if item.type.name == "array" else _NOT_STORED
+            if (item.type.is_nested or item.type == NULL) and not item.name.startswith(HIDDEN):
+                fix = how_to_flatten(item)
                 message = f"`{item.name}` is {item.type}, which a {self.what} cannot hold"
                 scope.error("from", "type-mismatch", message, fix)
 
@@ -67,6 +67,3 @@ class DatabaseSink(Sink):
         if problems:
             raise misfit(self.what, self.connection, load, problems)
         return found
-
-
-_NOT_STORED = "`drop` it, or make it text first"

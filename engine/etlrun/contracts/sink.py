@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from etlrun.contracts.connection import Database, Load, may_lose
 from etlrun.failures import NO_ROOM, RunFailure
-from etlrun.language.columns import Columns
+from etlrun.language.columns import Column, Columns
 from etlrun.spec.fields import Described
 from etlrun.spec.paths import OUTSIDE, fix_of_url, path_inside
 from etlrun.spec.scope import Scope
@@ -174,3 +174,15 @@ def replacing(target: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
     finally:
         with suppress(OSError):  # most often it is in its place by now
             new.unlink()
+
+
+def how_to_flatten(column: Column) -> str:
+    """What becomes of a column whose values no flat row holds."""
+    kind = column.type
+    if kind.element is not None and kind.element.name == "string":
+        return "make it text first, e.g. with `array_join`"
+    if kind.element is not None:
+        return f"make a row of each element: `explode: {{column: {column.name}, empty: keep}}`"
+    if kind.fields:
+        return f"derive its fields, such as `{column.name}.{kind.fields[0][0]}`, and `drop` it"
+    return f"derive its values, such as `{column.name}['key']`, and `drop` it" if kind.entry else "`drop` it"

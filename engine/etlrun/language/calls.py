@@ -177,6 +177,11 @@ def _argument_types(
         return None
     current = arguments_of(node)
     types = tuple(argument.meta.get(TYPE, NULL) for argument in current)
+    for argument, kind in zip(current, types, strict=True):
+        if not kind.is_groupable and is_distinct(node):
+            message = f"`{node.name}` compares values, and {kind} has no equality on every engine"
+            checker.complain(argument, "type-mismatch", message, "compare its elements or fields")
+            return None
     complaint = function.verify(current, types) if function.verify else None
     if complaint is None:
         return types

@@ -88,6 +88,11 @@ class Type:
         return self.name in SCALARS or self.name == "null"
 
     @property
+    def is_groupable(self) -> bool:
+        """Whether every engine finds the same of its values equal."""
+        return self.is_orderable or (self.element is not None and self.element.is_orderable)
+
+    @property
     def is_nested(self) -> bool:
         """Whether its values hold other values: an array, a struct or a map."""
         return self.name in NESTED

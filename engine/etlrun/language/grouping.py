@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from etlrun.language.checking import Names, own_parts
+from etlrun.language.columns import NULL
+from etlrun.language.expressions import TYPE
 from etlrun.language.typed import has_aggregate, has_window, window_parts
 
 if TYPE_CHECKING:
@@ -30,6 +32,9 @@ def grouping(checker: QueryChecker, query: exp.Select, names: Names) -> tuple[ex
         elif key.find(exp.Column) is None:
             fix = "name the column, or leave it out"
             checker.complain(key, "expression-not-allowed", "GROUP BY takes columns, not positions", fix)
+        elif not key.meta.get(TYPE, NULL).is_groupable:
+            message = f"{key.meta[TYPE]} has no equality on every engine"
+            checker.complain(key, "type-mismatch", message, "group by its elements or fields")
     for item in query.expressions:
         _grouped(checker, inner_of(item), keys, names)
     if having is not None:

@@ -132,6 +132,8 @@ class QueryChecker:
             widen_side(query.expression, right, columns)
         if isinstance(query, exp.Except):
             columns = replace(columns, unique=left.unique)
+        if query.args.get("distinct"):
+            self.groupable(query, columns)
         if query.args.get("distinct") and columns.unique is None:
             columns = replace(columns, unique=columns.names)
         check_order(self, query.args.get("order"), columns)
@@ -154,6 +156,8 @@ class QueryChecker:
             self.condition(having, seen.names, "HAVING", self.inside(relations, ()))
         selected = Selected(query, seen.names, seen.key, outputs, grouping(self, query, seen.names))
         selected = replace(selected, outputs=outputs.with_unique(_unique(selected)))
+        if query.args.get("distinct"):
+            self.groupable(query, outputs)
         if having is not None:
             refuse_shadowed(self, having.this, selected)
         check_windows(self, selected)
@@ -162,6 +166,13 @@ class QueryChecker:
         limit = query.args.get("limit")
         is_one = limit is not None and whole_of(limit.expression) in (0, 1)
         return selected.outputs.with_unique(()) if is_one else selected.outputs
+
+    def groupable(self, query: exp.Query, columns: Columns) -> None:
+        """Complain about columns of which not every engine finds the same values equal, where equal rows become one."""
+        for item in columns:
+            if not item.type.is_groupable:
+                message = f"equal rows become one here, and `{item.name}` is {item.type}, which has no equality on every engine"
+                self.complain(query, "type-mismatch", message, "leave it out, or name its fields")
 
     def expand_stars(self, query: exp.Select, names: Names) -> None:
         expanded: list[exp.Expr] = []

@@ -27,6 +27,7 @@ from etlrun.contracts.step import Apply, Ask, ReadTexts
 from etlrun.diagnostics import SpecError
 from etlrun.enrich.consent import Consent
 from etlrun.failures import RunFailure
+from etlrun.language.columns import Columns
 from etlrun.runtime.basis import Ledgers, find_basis
 from etlrun.runtime.blame import blame, blame_source, located
 from etlrun.runtime.checking import CheckResult, judge, ready, run_checks

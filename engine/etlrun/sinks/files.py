@@ -39,7 +39,15 @@ from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
 from etlrun.contracts.partitions import verify_partitions
-from etlrun.contracts.sink import Publication, Sink, canonical_place, published_file, replacing, verify_place
+from etlrun.contracts.sink import (
+    Publication,
+    Sink,
+    canonical_place,
+    how_to_flatten,
+    published_file,
+    replacing,
+    verify_place,
+)
 from etlrun.failures import RunFailure
 from etlrun.lake.file_sets import current, publish
 from etlrun.lake.table_folder import StoreFolder, TableFolder, store_folder, table_folder
@@ -109,8 +117,8 @@ class Files(Sink):
                 "path", "wrong-value", "the path does not say the format", "let it end in `.parquet`, `.csv` or `.json`"
             )
         for item in columns:
-            if item.type.name in ("array", "struct") and self.form == "csv":
-                fix = "choose another format, or make it text first, e.g. with `array_join`"
+            if item.type.is_nested and self.form == "csv":
+                fix = f"choose another format, or {how_to_flatten(item)}"
                 scope.error("path", "type-mismatch", f"`{item.name}` is {item.type}, which a CSV file cannot hold", fix)
 
     def _verify_folder(self, columns: Columns, scope: Scope) -> None:

@@ -85,6 +85,7 @@ ARRAYS = (
         BOOLEAN,
         "whether an element equals the value; null where only a null could",
         duckdb=_CONTAINS,
+        verify=_orderable_elements,
     ),
     Function(
         "array_position",
@@ -93,6 +94,7 @@ ARRAYS = (
         "the position of the first element equal to the value, or 0",
         duckdb=_POSITION,
         recast=True,
+        verify=_orderable_elements,
     ),
     Function(
         "element_at",
