@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 Status = Literal["ok", "abstained", "refused", "failed"]
 SETTLED: tuple[Status, ...] = ("ok", "abstained", "refused")  # not asked again
+NO_LABEL: tuple[Status, ...] = ("abstained", "refused", "failed")  # all but `ok`
 WORTH: Mapping[str, int] = {"failed": 0, "abstained": 1, "refused": 1, "ok": 2}
 
 
