@@ -34,11 +34,14 @@ def served() -> Iterator[FakeServer]:
 @pytest.fixture
 def dissenting(served: FakeServer) -> Iterator[FakeServer]:
     """A service that gives another label for every fourth key."""
-    labels = posing.LABELS
-    others = {key: labels[(labels.index(served.truth.label(key, labels)) + 1) % len(labels)] for key in DISPUTED}
     with posing.server() as server:
-        server.truth = Truth({**posing.CANARIES, **others})
+        server.truth = Truth({**posing.CANARIES, **_others(served)})
         yield server
+
+
+def _others(served: FakeServer) -> dict[str, str]:
+    labels = posing.LABELS
+    return {key: labels[(labels.index(served.truth.label(key, labels)) + 1) % len(labels)] for key in DISPUTED}
 
 
 def pair(*models: Model) -> Sequence[Tier]:
@@ -132,3 +135,30 @@ def test_the_bill_of_the_next_model_goes_by_how_often_they_disagreed(
 def test_a_model_does_not_agree_with_itself(served: FakeServer) -> None:
     with pytest.raises(ModelError, match="always agree"):
         pair(posing.gemini(served), posing.gemini(served, batch=10))
+
+
+def test_two_models_in_batch_mode_have_their_jobs_at_the_same_time(tmp_path: Path) -> None:
+    """Both hand in before either is waited for; the next run takes the replies of both and asks nothing again."""
+    with posing.server(jobs_take=None) as first, posing.server(jobs_take=None) as second:
+        second.truth = Truth({**posing.CANARIES, **_others(first)})
+        tiers = pair(posing.gemini(first, mode="batch"), posing.openai(second, mode="batch", **PRICES))
+        store = posing.new_store(tmp_path)
+        began = asked(tiers, store, Budget(wait=0.2))
+        assert began.stopped is not None and began.stopped.reason == "job-at-work"
+        assert [len(served.jobs.all) for served in (first, second)] == [1, 1]
+        first.jobs.finish()
+        assert asked(tiers, store).stopped is not None
+        second.jobs.finish()
+        found = asked(tiers, store)
+        assert ways(found) == {("ok", BOTH): 75, ("abstained", ""): 25}
+        assert [len(served.jobs.all) for served in (first, second)] == [1, 1]
+        assert {count for served in (first, second) for key, count in served.calls.items() if key in DISPUTED} == {1}
+
+
+def test_jobs_of_both_models_are_waited_for_at_the_same_time(tmp_path: Path) -> None:
+    with posing.server(jobs_take=1) as first, posing.server(jobs_take=1) as second:
+        tiers = pair(posing.gemini(first, mode="batch"), posing.openai(second, mode="batch", **PRICES))
+        found = asked(tiers, posing.new_store(tmp_path), Budget(wait=60))
+        assert ways(found) == {("ok", BOTH): 100}
+        assert [report.ok for report in found.reports] == [100, 100]
+        assert [len(served.jobs.all) for served in (first, second)] == [1, 1]

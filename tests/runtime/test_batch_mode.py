@@ -43,6 +43,18 @@ def test_a_run_ends_with_4_while_a_job_is_at_work_and_the_next_one_goes_on(proje
     assert all(part in listed for part in (job["job"], "done", "batches/1", "kind"))
 
 
+def test_prune_names_the_job_that_goes_on_at_the_service(project: Project) -> None:
+    with service(jobs_take=None) as served:
+        assert run(project, served).code == 4
+        (job,) = project.run("llm", "jobs", "--json").json
+        prompt = (project.folder / "prompts/kind.md").read_text()
+        project.write("prompts/kind.md", prompt.replace("Keywords are", "A team is Sport. Keywords are"))
+        listed = run(project, served, "llm", "prune").out
+        assert f"at work on job {job['job']} ({job['name']}): removing it here does not stop it" in listed
+        assert f"it costs up to ${job['reserved']:.4f}; cancel it at the service" in listed
+        assert "removed: 1 question" in run(project, served, "llm", "prune", "--yes").out
+
+
 def test_a_run_waits_for_a_job(project: Project) -> None:
     with service() as served:
         result = run(project, served, FILE, "--json", "--wait", "1m")

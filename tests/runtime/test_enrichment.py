@@ -426,3 +426,20 @@ def test_the_key_of_the_service_is_nowhere_to_be_seen(project: Project) -> None:
         assert SECRET not in result.out + result.err
     found = subprocess.run(["grep", "-rlaF", SECRET, str(project.folder)], capture_output=True, text=True, check=False)
     assert found.stdout == ""
+
+
+def test_a_tagged_column_that_is_allowed_reaches_a_model_with_its_numbers_masked(project: Project) -> None:
+    """`allow_pii` says that the column may be asked, `personal` what becomes of the values: both hold."""
+    searches(project, "phim 0912345678", "phim của an@example.com", "phim hay")
+    tagged = PIPELINE.replace("keyword: string", "keyword: {type: string, tags: pii}").replace("MODEL", "kinds")
+    project.pipeline(tagged.replace("MORE", ", personal: mask"))
+    refused = project.run(FILE)
+    assert (refused.code, "pii-in-prompt" in refused.err) == (2, True)
+    project.pipeline(tagged.replace("MORE", ", personal: mask, allow_pii: [searches.keyword]"))
+    with service() as served:
+        result = run(project, served)
+    assert result.code == 0, result.err
+    assert set(served.calls) - set(CANARIES) == {"phim ***", "phim của ***", "phim hay"}
+    assert [row[1] for row in rows(project)] == ["phim 0912345678", "phim của an@example.com", "phim hay"]
+    kept = b"".join(path.read_bytes() for path in (project.folder / ".etlrun").glob("labels.sqlite*"))
+    assert b"phim ***" in kept and b"0912345678" not in kept

@@ -35,6 +35,11 @@ def command(yes: bool, profile: str) -> None:
             for cost in costs
         ]
         tell(table_text(("question", "prompt", "source", "answers", "usd", "last"), lines))
+        for job in store.jobs([cost.question for cost in costs]):
+            tell(
+                f"{job.source} is at work on job {job.id} ({job.name or 'not named yet'}): removing it here does not stop it, and it costs up to "
+                f"${job.usd:.4f}; cancel it at the service"
+            )
         if not yes:
             tell(f"--yes removes {counted(len(costs), 'question')} and what belongs to it")
             return

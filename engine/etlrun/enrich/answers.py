@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from etlrun.enrich.asking_in_jobs import ask_in_jobs
 from etlrun.enrich.collector import not_collecting
 from etlrun.enrich.finders import look_up
 from etlrun.enrich.keys import Key, Keys
-from etlrun.enrich.report import AskingReport, Stop
+from etlrun.enrich.report import AskingReport, Stop, continued
 from etlrun.enrich.store import Status, Store, StoredAnswer
 from etlrun.enrich.terms import Budget, Progress, no_progress
 from etlrun.enrich.tiers import Tier, rounds
@@ -108,19 +109,28 @@ def answer_keys(
     the store fails, SpecError for a model's own files.
     """
     reports: list[AskingReport] = []
+    deadline = time.monotonic() + budget.wait
     open_keys = [key for key in keys.asked if key.normal not in overrides]
+
+    def ask_one(tier: Tier, until: float) -> AskingReport:
+        spent, sent = sum(report.usd for report in reports), sum(report.requests for report in reports)
+        left = replace(
+            budget,
+            usd=None if budget.usd is None else budget.usd - spent,
+            requests=None if budget.requests is None else budget.requests - sent,
+            wait=max(0.0, until - time.monotonic()),
+        )
+        return _ask_tier(tier, open_keys, store, root, environment, left, run, progress)
+
     for together in rounds(tiers):
-        for tier in together:
-            spent, sent = sum(report.usd for report in reports), sum(report.requests for report in reports)
-            left = replace(
-                budget,
-                usd=None if budget.usd is None else budget.usd - spent,
-                requests=None if budget.requests is None else budget.requests - sent,
-            )
-            report = _ask_tier(tier, open_keys, store, root, environment, left, run, progress)
-            reports.append(report)
-            if report.stopped and report.stopped.reason != "job-at-work":
+        for tier in together:  # each hands in its jobs before those of any are waited for
+            reports.append(ask_one(tier, deadline if tier is together[-1] else 0.0))
+            if reports[-1].stopped and not reports[-1].waits_for_jobs:
                 break
+        else:
+            first = len(reports) - len(together)
+            if len(together) > 1 and reports[first].waits_for_jobs:
+                reports[first] = continued(reports[first], ask_one(together[0], deadline))
         if any(report.stopped for report in reports):
             break
         known = _known_in(together, [key.normal for key in open_keys], store)

@@ -14,6 +14,7 @@ from etlrun.enrich.enrichment import Enrichment, open_enrichment
 from etlrun.enrich.keys import Keys
 from etlrun.enrich.store import Cost
 from etlrun.enrich.terms import Budget
+from etlrun.enrich.tiers import rounds
 from etlrun.failures import RunFailure
 from etlrun.spec.normal_form import readable
 from etlrun.spec.outputs import Value
@@ -74,7 +75,8 @@ def compare_answers(
         if key.normal in known and was != now:
             changes.append(Change(readable(key.shown), was, now, key.rows))
     compared = [key for key in keys.asked if key.normal in known]
-    after = ", then ".join(f"{tier.source} ({tier.question.id})" for tier in alone.tiers)
+    named = [[f"{tier.source} ({tier.question.id})" for tier in together] for together in rounds(alone.tiers)]
+    after = ", then ".join(" and ".join(names) for names in named)
     return Comparison(
         tuple(changes), len(compared), sum(key.rows for key in compared), f"{old.source} ({old.question})", after
     )

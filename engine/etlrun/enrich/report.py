@@ -74,6 +74,11 @@ class AskingReport:
     def pending(self) -> int:
         return self.keys - self.known - self.by_others - self.asked
 
+    @property
+    def waits_for_jobs(self) -> bool:
+        """Whether nothing stopped it but jobs that are at work."""
+        return self.stopped is not None and self.stopped.reason == "job-at-work"
+
     def as_object(self) -> dict[str, Any]:
         """The report for `--json` and the run record."""
         names = (
@@ -96,6 +101,18 @@ class AskingReport:
         if self.stopped:
             found["stopped"] = {"reason": self.stopped.reason, "message": self.stopped.message, "fix": self.stopped.fix}
         return found
+
+
+def continued(first: AskingReport, later: AskingReport) -> AskingReport:
+    """A report that ended with jobs at work, and what came of them later."""
+    found = added_up(first, [later])
+    return replace(
+        found,
+        by_others=first.by_others + later.by_others,
+        abstained=first.abstained + later.abstained,
+        seconds=first.seconds + later.seconds,
+        stopped=later.stopped,
+    )
 
 
 def added_up(first: AskingReport, others: Sequence[AskingReport]) -> AskingReport:
