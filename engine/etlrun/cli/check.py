@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -12,7 +10,7 @@ import click
 from etlrun.cli.options import choosing, known_pipelines, named_pipeline, project_folder, read_settings
 from etlrun.compiler.check import Checked
 from etlrun.compiler.producers import ProjectPipelines
-from etlrun.compiler.project_graph import make_graph
+from etlrun.compiler.project_graph import make_graph, without_collection
 from etlrun.dashboards.spec import FOLDER as DASHBOARDS
 from etlrun.dashboards.spec import dashboards_below, is_dashboard_file
 from etlrun.diagnostics import FORMATS, Diagnostic, SpecError, counted, nearest
@@ -46,7 +44,7 @@ def command(paths: tuple[Path, ...], profile: str, engine: str, settings: tuple[
     files = list(dict.fromkeys(file for path in given for file in _files(path)))
     if not files and not found:
         raise click.UsageError(f"there is no pipeline in {', '.join(map(str, given))}")
-    with _without_collection():
+    with without_collection():
         mistakes, checked = _check_each(files, profile, read_settings(settings))
     found |= mistakes
     if not paths:
@@ -58,16 +56,6 @@ def command(paths: tuple[Path, ...], profile: str, engine: str, settings: tuple[
     if form == "text":
         click.echo(f"{_counted(files)}: {_verdict(errors, len(found) - errors)}", err=True)
     raise SystemExit(2 if errors else 0)
-
-
-@contextmanager
-def _without_collection() -> Iterator[None]:
-    """What is read stays in use to the end: to look for garbage in it again and again takes a seventh of the time."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def _check_each(files: Sequence[Path], profile: str, settings: dict[str, str]) -> tuple[set[Diagnostic], list[Checked]]:

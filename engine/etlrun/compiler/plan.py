@@ -14,6 +14,7 @@ from etlrun.compiler.rewrites import rewrite
 from etlrun.contracts.relation import Input, named, relation_table
 from etlrun.contracts.step import WHOLE_KEY, Apply, Ask, ReadTexts
 from etlrun.language.columns import STRING, Column, Columns
+from etlrun.language.copies import copied
 from etlrun.language.dialects import duckdb_sql, spark_sql
 from etlrun.language.expressions import call, column, literal
 from etlrun.language.queries import check_query, tables_in
@@ -60,9 +61,9 @@ class Relation:
         """The relation as one SELECT with a CTE for each piece but the last; None where it is not made by SQL."""
         if not self.pieces:
             return None
-        tree = self.pieces[-1].tree.copy()
+        tree = copied(self.pieces[-1].tree)
         for piece in self.pieces[:-1]:
-            tree = tree.with_(exp.to_identifier(piece.name, quoted=True), piece.tree.copy(), copy=False)
+            tree = tree.with_(exp.to_identifier(piece.name, quoted=True), copied(piece.tree), copy=False)
         return tree
 
 

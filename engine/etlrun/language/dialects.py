@@ -13,6 +13,7 @@ from sqlglot.generators.duckdb import DuckDBGenerator
 from sqlglot.generators.spark import SparkGenerator
 
 from etlrun.language import duckdb_rules, spark_rules
+from etlrun.language.copies import copied
 from etlrun.language.expressions import TYPE
 from etlrun.language.templates import Engine, put_in_place
 
@@ -88,7 +89,7 @@ def lower_for(tree: exp.Expr, engine: Engine, largest: int = sys.maxsize) -> exp
     Raises TooLargeError where a part of it would have more than `largest` nodes.
     """
     rule: Lower = {"spark": spark_rules.lower, "duckdb": duckdb_rules.lower}[engine]
-    holder = exp.Paren(this=tree.copy())
+    holder = exp.Paren(this=copied(tree))
     for node in reversed(list(holder.this.walk(bfs=True))):
         replacement = rule(node)
         if replacement is node:

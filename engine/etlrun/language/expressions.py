@@ -21,6 +21,7 @@ from sqlglot.errors import ParseError, TokenError
 from sqlglot.parsers.spark import SparkParser
 
 from etlrun.language.columns import Type, parse_type
+from etlrun.language.copies import copied
 from etlrun.language.grammar import QUERY, VALUE, Slot, misfits
 from etlrun.language.places import span, word
 from etlrun.language.problems import ExpressionError, Problem
@@ -62,7 +63,7 @@ class Language(Spark):
 
 def parse(text: str) -> exp.Expr:
     """Parse one scalar or aggregate expression. Raises ExpressionError where the text is not one expression."""
-    return _parse_cached(text).copy()
+    return copied(_parse_cached(text))
 
 
 def parse_ordering(text: str) -> exp.Ordered:
@@ -124,7 +125,7 @@ def _value_literal(value: Any) -> exp.Expr:
 
 def parse_select(text: str) -> exp.Query:
     """Parse one SELECT statement (unions and CTEs included)."""
-    return _parse_query_cached(text).copy()
+    return copied(_parse_query_cached(text))
 
 
 def column(name: str, table: str | None = None) -> exp.Column:
@@ -162,7 +163,7 @@ def cast(node: exp.Expr, kind: Type) -> exp.Cast:
 
 def data_type(kind: Type) -> exp.DataType:
     """The tree's own form of a Type; `timestamp` is the one without a time zone."""
-    return _data_type_cached(kind).copy()
+    return copied(_data_type_cached(kind))
 
 
 def type_from_tree(tree: exp.DataType) -> Type:
