@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 import signal
 import subprocess
@@ -320,6 +321,22 @@ def test_what_earlier_steps_spent_counts_too(project: Project) -> None:
         assert (refused.code, refused.json["error"]["code"]) == (2, "not-agreed"), refused.err
         assert "that are spent, and nobody agreed to more than" in refused.json["error"]["message"]
         assert asked(served) == 300
+
+
+def test_a_full_disk_of_the_labels_stops_the_run_and_the_next_one_goes_on(project: Project) -> None:
+    def no_room() -> None:
+        """Let no file of a process grow past 100 kB."""
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    searches(project, *many(300))
+    with service() as served:
+        full = project.run(FILE, limit=no_room, SERVICE=served.url, SERVICE_KEY=SECRET)
+        assert full.code == 1 and "Traceback" not in full.err, full.err
+        assert "label-store: the label store in " in full.err and "the space on the disk" in full.err
+        again = run(project, served)
+    assert again.code == 0, again.err
+    assert len(rows(project)) == 300
 
 
 def test_too_few_answers_refuse_to_publish(project: Project) -> None:
