@@ -16,6 +16,7 @@ COMMANDS = (
     "dashboard",
     "docs",
     "deploy",
+    "pack",
     "runs",
     "resume",
     "retry",

@@ -8,9 +8,13 @@ comes from the environment, is refused. A server of Spark Connect decides itself
 
 Text files are read on the executors of a cluster (`read: tasks`, or `auto`): each task reads some of the files, or 128 MB of one with a record in
 each line, with the same reader as any run, writes Parquet into the run's folder, and gives back an account: rows, quarantine and messages
-are those of a run that reads here. A task takes one core, and `task_memory` besides the JVM's memory. Executors need etlrun, duckdb and pyarrow in
-the versions of this machine; a source and `runs:` must lie where they see them. An executor fetches an object of a store itself, with credentials
-from its own environment or identity: none travels with a task. With `auto` a source that executors cannot read is read here, and a line says why.
+are those of a run that reads here. A task takes one core, and `task_memory` besides the JVM's memory. A source and `runs:` must lie where
+executors see them. An executor fetches an object of a store itself, with credentials from its own environment or identity: none travels
+with a task. With `auto` a source that executors cannot read is read here, and a line says why.
+
+Executors need etlrun, duckdb and pyarrow in the versions of this machine. Where they lack them, `etlrun pack OUT.tar.gz` writes an archive, which
+`packages` sends them. It holds no Python: they need one of this minor version (the variable PYSPARK_PYTHON says where theirs is). With Spark Connect
+the server sets `spark.executorEnv.PYTHONPATH=./etlrun_packages` itself, where its executors lack pyarrow.
 
 ```yaml
 profiles:
@@ -55,6 +59,11 @@ class Spark(Engine):
         default="auto",
     )
     task_memory: Size = key("the memory of DuckDB in each task that reads", default=Size(512_000_000), example="1 GB")
+    packages: str = key(
+        "what `etlrun pack` wrote, for executors that lack etlrun: an absolute path, or a URL that Spark can fetch",
+        default="",
+        example="/mnt/share/etlrun.tar.gz",
+    )
     conf: Mapping[str, Scalar] = key("Spark's own settings", factory=dict, example={"spark.sql.shuffle.partitions": 64})
 
     def examine(self) -> Iterator[HealthFinding]:
@@ -100,6 +109,7 @@ class Spark(Engine):
             environment(self.remote),
             environment(self.memory),
             environment(self.java),
+            environment(self.packages),
             settings,
             secrets,
         )

@@ -21,6 +21,7 @@ from etlrun.engines._spark.errors import first_line
 from etlrun.engines._spark.hiding import handed_over, redaction
 from etlrun.engines._spark.lost import TRIES, set_retries, silence
 from etlrun.engines._spark.session import SparkSessionAtWork
+from etlrun.engines._spark.shipping import send_packages, with_packages
 from etlrun.failures import RunFailure
 from etlrun.language.dialects import SPARK_SETTINGS
 
@@ -61,6 +62,7 @@ def start_session(
     remote: str,
     memory: str,
     java: str,
+    packages: str,
     settings: Mapping[str, str],
     secrets: Mapping[str, str],
 ) -> SparkSessionAtWork:
@@ -76,9 +78,14 @@ def start_session(
     ):  # ten kilobytes of stack for each analysis error
         logging.getLogger(chatter).setLevel(logging.CRITICAL + 1)
     if remote:
-        return SparkSessionAtWork(_connect(remote, {**settings, **secrets}), is_classic=False)
+        spark = _connect(remote, {**settings, **secrets})
+        if packages:
+            send_packages(spark, packages)
+        return SparkSessionAtWork(spark, is_classic=False)
     os.environ.update(provide_java(java))
     silence()
+    if packages and not is_local(master, remote):
+        settings = with_packages(packages, settings)
     spark = new_session(lambda: _start_classic(workspace, master, memory, settings, secrets))
     return SparkSessionAtWork(spark, is_classic=True, end=end_session)
 

@@ -16,22 +16,29 @@ if TYPE_CHECKING:
     import pyarrow
     from pyspark.sql import DataFrame, SparkSession
 
+PACKAGES = "etlrun_packages"  # the folder into which executors unpack the archive of `etlrun pack`
 ANSWERS = "number long, answer string"
 Batches = Iterator["pyarrow.RecordBatch"]
 
 
 def task_frame(spark: SparkSession, payload: bytes, count: int) -> DataFrame:
     """A row of ANSWERS for each task, in any order."""
-    return spark.range(0, count, 1, count).mapInArrow(_function(payload), ANSWERS)
+    return spark.range(0, count, 1, count).mapInArrow(_function(payload, PACKAGES), ANSWERS)
 
 
-def _function(payload: bytes) -> Callable[[Batches], Batches]:
+def _function(payload: bytes, packages: str) -> Callable[[Batches], Batches]:
     def run(batches: Batches) -> Batches:
+        import glob
         import json
+        import os
         import platform
+        import sys
 
         import pyarrow as pa
 
+        for place in filter(os.path.isdir, (packages, *glob.glob(f"*/{packages}"))):
+            if os.path.abspath(place) not in sys.path:
+                sys.path.insert(0, os.path.abspath(place))
         for batch in batches:
             for number in batch.column(0).to_pylist():
                 try:

@@ -1,0 +1,31 @@
+"""`etlrun pack`: the archive of packages that executors of a cluster unpack, so that they can read."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+
+import click
+
+from etlrun.cli.words import tell
+
+
+@click.command("pack")
+@click.argument("target", type=click.Path(dir_okay=False, path_type=Path), metavar="OUT.tar.gz")
+@click.option("--with", "more", multiple=True, metavar="PACKAGE", help="One more installed package, such as a plugin.")
+def command(target: Path, more: tuple[str, ...]) -> None:
+    """Write etlrun and the packages that it needs into one archive for the executors of a Spark cluster.
+
+    `packages:` in the profile's engine names it. It holds no Python: executors need one of this minor version.
+    """
+    from etlrun.deploy.packing import pack
+
+    if not target.name.endswith(".tar.gz"):
+        raise click.UsageError(f"{target} does not end in .tar.gz")
+    if not target.absolute().parent.is_dir():
+        raise click.UsageError(f"there is no folder {target.absolute().parent}")
+    try:
+        packed = pack(target, more)
+    except PackageNotFoundError as error:
+        raise click.UsageError(f"the package {error.name} is not installed") from error
+    tell(f"packed {', '.join(packed)} into {target} ({target.stat().st_size / 1e6:,.0f} MB)")

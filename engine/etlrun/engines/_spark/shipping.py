@@ -1,0 +1,44 @@
+"""Send the archive of `etlrun pack` to executors, which unpack it into a folder beside their work."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from etlrun.engines._spark.errors import first_line
+from etlrun.engines._spark.tasks import PACKAGES
+from etlrun.failures import RunFailure
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+ARCHIVES, PATH = "spark.archives", "spark.executorEnv.PYTHONPATH"
+
+
+def with_packages(archive: str, settings: Mapping[str, str]) -> dict[str, str]:
+    """The settings with which executors unpack the archive, and find what is in it first. Raises RunFailure where it is not there."""
+    _refuse_absent(archive)
+    archives = ",".join(filter(None, [settings.get(ARCHIVES, ""), f"{archive}#{PACKAGES}"]))
+    path = ":".join(filter(None, [f"./{PACKAGES}", settings.get(PATH, "")]))
+    return {**settings, ARCHIVES: archives, PATH: path}
+
+
+def send_packages(spark: SparkSession, archive: str) -> None:
+    """Send the archive to the executors of a Spark Connect server. Raises RunFailure where it is not there, or not taken."""
+    from pyspark.errors import PySparkException
+
+    _refuse_absent(archive)
+    try:
+        spark.addArtifacts(f"{archive}#{PACKAGES}", archive=True)
+    except PySparkException as error:
+        message = f"the Spark Connect server does not take `packages` ({first_line(error)})"
+        raise RunFailure("engine", "engine-setting", message, "let the server have the packages itself") from error
+
+
+def _refuse_absent(archive: str) -> None:
+    if "://" not in archive and not (os.path.isabs(archive) and os.path.isfile(archive)):
+        message = f"`packages` of the profile's engine is no file: {archive}"
+        raise RunFailure(
+            "usage", "file-not-found", message, "write the absolute path of what `etlrun pack OUT.tar.gz` wrote"
+        )
