@@ -39,7 +39,7 @@ class Gemini(LanguageModel):
     takes_jobs: ClassVar[bool] = True
     provider: ClassVar[str] = "gcp.gemini"
     operation: ClassVar[str] = "generate_content"
-    more_room: ClassVar[str] = "raise `thoughts` of the model, or set `thinking` to a lower level"
+    more_room: ClassVar[str] = "raise `thoughts` of the model; `thinking: off` thinks least"
 
     def identity(self, root: Path, environment: Environment) -> Mapping[str, str]:
         name = self.model_name(environment)
