@@ -95,12 +95,21 @@ def test_a_second_run_asks_nothing_and_publishes_the_same(project: Project) -> N
 
 def test_both_engines_publish_the_same_rows_and_share_the_answers(project: Project) -> None:
     searches(project, *many(30), *many(10), "5", "x", "")
+    second = (
+        'seconds: {openai: {model: a, url: "${SERVICE}/v1", api_key: "${SERVICE_KEY}", price: {input: 0, output: 0}}}'
+    )
+    project.write("etlrun.yaml", PROJECT.replace("    models:\n", f"    models:\n      {second}\n"))
+    agreed = "  agreed: [{from: searches}, {enrich: {key: keyword, prompt: kind, agree: [kinds, seconds], source: by}}]\nsinks:\n"
+    publish = "\n  agreed: {table: {from: agreed, connection: warehouse, write: replace}}\n"
+    project.pipeline(PIPELINE.replace("MODEL MORE", "kinds").replace("sinks:\n", agreed).rstrip() + publish)
     with service() as served:
         fast, local = run(project, served), run(project, served, FILE, "--json", "--profile", "local")
         assert (fast.code, local.code) == (0, 0), fast.err + local.err
-        assert asked(served) == 30
+        assert asked(served) == 60  # once by each model
     assert rows(project) == rows(project, "spark.duckdb")
-    assert local.json["models"]["kinds"]["requests"] == 0
+    assert sorted(project.table("agreed")) == sorted(project.table("agreed", "spark.duckdb"))
+    assert {row[-1] for row in project.table("agreed")} == {None, "gemini gemini-2.5-flash and openai a"}
+    assert [summary["requests"] for summary in local.json["models"].values()] == [0, 0]
 
 
 def test_spellings_of_one_keyword_are_asked_once_and_each_row_keeps_its_own(project: Project) -> None:
