@@ -12,6 +12,7 @@ import duckdb
 import pytest
 
 from commanding import Outcome, etlrun
+from etlrun.cli.diff_report import shown_value
 from projects import Project
 
 PIPELINE = """sources:
@@ -244,3 +245,14 @@ def test_the_page_shows_what_changed_and_nothing_else(folder: Path) -> None:
 def test_only_the_columns_that_are_named_are_compared(folder: Path) -> None:
     changed(folder, "3,1.5,small", "3,1.501,small")
     assert [diff(folder, "--column", name)[0] for name in ("price", "UNITS")] == [1, 0]
+
+
+def test_a_text_that_nobody_would_see_stands_in_quotes() -> None:
+    assert [shown_value(value) for value in ("", " ", "a ", "a", "null", None)] == [
+        '""',
+        '" "',
+        '"a "',
+        "a",
+        "null",
+        "null",
+    ]

@@ -93,9 +93,11 @@ def _changes(row: RowDiff) -> Iterator[str]:
 
 
 def shown_value(value: Any) -> str:
-    """A value of a row as text."""
+    """A value of a row as text; one that nobody would see, or that has blanks at its ends, in quotes."""
     if value is None:
         return "null"
+    if isinstance(value, str):
+        return value if value and value == value.strip() else f'"{value}"'
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     return repr(value) if isinstance(value, float) else str(value)
