@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import re
+import signal
 import socket
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -24,6 +25,7 @@ from etlrun.engines._spark.session import SparkSessionAtWork
 from etlrun.engines._spark.shipping import send_packages, with_packages
 from etlrun.failures import RunFailure
 from etlrun.language.dialects import SPARK_SETTINGS
+from etlrun.stopping import cancelling
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -179,12 +181,35 @@ def _start_classic(
     rules = {**AT_START, "spark.redaction.regex": redaction(AT_START["spark.redaction.regex"], secrets), **RULES}
     hidden = {name: value for name, value in secrets.items() if name not in rules}
     try:
-        with handed_over(hidden, workspace.fleeting) as handed, _noise_to(log):
+        with handed_over(hidden, workspace.fleeting) as handed, _noise_to(log), _ended_by_signals():
             return builder.config(map={**shown, **handed, **rules}).getOrCreate()
     except (PySparkException, Py4JError, OSError) as error:
         raise RunFailure(
             "engine", "engine-unreachable", f"Spark does not start ({first_line(error)})", f"see {log}"
         ) from error
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Inside, a signal ends the JVM that is being started: left alone, it finds out that nobody waits for it only once it has started."""
+    before = _children()
+    with cancelling(lambda: _kill(_children() - before)):
+        yield
+
+
+def _children() -> set[int]:
+    """The processes that this one started, where the system lists them."""
+    found: set[int] = set()
+    for listed in Path("/proc/self/task").glob("*/children"):
+        with suppress(OSError):  # the thread has ended
+            found.update(map(int, listed.read_text(encoding="ascii").split()))
+    return found
+
+
+def _kill(processes: set[int]) -> None:
+    for process in processes:
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
 
 
 def is_local(master: str, remote: str) -> bool:
