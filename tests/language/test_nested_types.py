@@ -70,6 +70,7 @@ def test_a_field_that_is_named_as_a_type_keeps_its_name() -> None:
         ("struct<a>", "the type of the field `a` is missing: write `a: string`"),
         ("struct<a: int, A: int>", "the struct has two fields `A`"),
         ("array<int", "a `>` is missing at the end"),
+        ("array<timestamptz>", "a timestamptz is a column of its own: inside others it would lose its zone"),
         ("array<int not null>", "`not null` stands behind the type of a column, and not inside it"),
         ("map<string>", "a `,` is missing before `>`"),
         ("map<double, int>", "the keys of a map are not double: they are string, tinyint, smallint, int, bigint, date"),

@@ -270,6 +270,8 @@ class _TypeReader:
             raise TypeTextError("`not null` stands behind the type of a column, and not inside it", word)
         if name not in SCALARS:
             raise TypeTextError(f"`{word}` is not a type", word)
+        if self.depth and name == "timestamptz":
+            raise TypeTextError("a timestamptz is a column of its own: inside others it would lose its zone", word)
         if name == "decimal":
             return self.read_decimal()
         return Type(name)
