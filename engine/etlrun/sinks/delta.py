@@ -15,8 +15,8 @@ sinks:
 `replace_where` replaces partitions, so its condition is `column = value` for columns of `partition_by`, joined by `and`; `append` adds.
 A run publishes once: its id is in the log of the table. Rows that the last run appended already are not appended again, and an older run
 never replaces a newer one. Where another program commits meanwhile the publish is tried again; rows that it wrote are not replaced. In a store
-this needs writes that fail where an object is there already, which Amazon S3, Google Cloud Storage and Azure have. What a run that was killed left
-below the table, and no version names, goes a week later.
+this needs writes that fail where an object is there already, which Amazon S3, Google Cloud Storage and Azure have; tables at `gs://` are not tried
+by etlrun's own tests. What a run that was killed left below the table, and no version names, goes a week later.
 
 It needs `pip install 'etlrun[delta]'`. Columns of type timestamp make a table that readers of version 3 can read (`timestampNtz`).
 """

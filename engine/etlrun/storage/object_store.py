@@ -53,7 +53,17 @@ class ObjectStore:
         """The objects and folders right in a folder; none where there is no such folder. One request for 1,000 of them. Raises StoreError."""
         from pyarrow.fs import FileSelector
 
+        if self.files.type_name == "gcs":
+            return self._first_names(folder)
         return self._listed(folder, FileSelector(self._place(folder), allow_not_found=True))
+
+    def _first_names(self, folder: Url) -> list[StoredObject]:
+        """What `names_in` gives where pyarrow tells only of folders that are objects themselves: from all that is below."""
+        found: dict[str, StoredObject] = {}
+        for one in self.all_below(folder):
+            name, *rest = one.url.parts[len(folder.parts) :]
+            found.setdefault(name, StoredObject(folder / name, -1, 0) if rest else one)
+        return [found[name] for name in sorted(found)]
 
     def all_below(self, folder: Url) -> list[StoredObject]:
         """The objects below a folder, however deep; none where there is no such folder. One request for 1,000 of them. Raises StoreError."""
