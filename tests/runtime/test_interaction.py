@@ -90,6 +90,8 @@ def test_both_engines_publish_the_same_bytes_and_a_second_run_changes_nothing(pr
             view("3.5", "VOD", 2),
             view(None, "VOD", 2),
         )
+    settings = project.folder / "etlrun.yaml"
+    settings.write_text(settings.read_text().replace("memory: 1g", "memory: 1g, read: tasks"))
     spec = project.folder / "pipelines/interaction.yaml"
     spec.write_text(spec.read_text().replace("bad_rows: quarantine", "max_bad_rows: 20%\n      bad_rows: quarantine"))
     first = project.run("pipelines/interaction.yaml", "--json", "--set", "data=data")
