@@ -6,7 +6,7 @@ no event log. Java's own options (`extraJavaOptions`) are the exception: they ar
 comes from the environment, is refused. A server of Spark Connect decides itself what can only be set before it starts: give it
 `spark.sql.reflect.allowList=a^`, which shuts Java's methods off behind the checks of etlrun, as the other ways of running do.
 
-Text files are read on the executors of a cluster (`read: tasks`, or `auto`): each task reads some of the files, or 128 MB of one with a record in
+With `read: tasks` (or `auto`, on a cluster) text files are read on the executors: each task reads some of the files, or 128 MB of one with a record in
 each line, with the same reader as any run, writes Parquet into the run's folder, and gives back an account: rows, quarantine and messages
 are those of a run that reads here. A task takes one core, and `task_memory` besides the JVM's memory. A source and `runs:` must lie where
 executors see them. An executor fetches an object of a store itself, with credentials from its own environment or identity: none travels
@@ -56,7 +56,7 @@ class Spark(Engine):
     )
     read: Literal["auto", "tasks", "driver"] = key(
         "where text sources are read: `tasks` on the executors, `driver` in this process, `auto` on the executors of a cluster that can",
-        default="auto",
+        default="driver",
     )
     task_memory: Size = key("the memory of DuckDB in each task that reads", default=Size(512_000_000), example="1 GB")
     packages: str = key(
