@@ -20,7 +20,8 @@ from texts import counted, no_database
 from etlrun.contracts.source import InputFile, Inventory, ReadRequest, ReadResult
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Column, Columns, parse_type
-from etlrun.reading.source import DeclaredColumn, OptionalColumn, TextSource
+from etlrun.reading.json_columns import JsonColumn
+from etlrun.reading.source import OptionalColumn, TextSource
 from etlrun.runtime.parts import ACCOUNT, FOLDER, SourceParts, parts_of, sweep_parts
 from etlrun.sources.csv import Csv
 from etlrun.sources.json import Json
@@ -29,7 +30,7 @@ from etlrun.spec.project import Profile, Project, Use
 from projects import Project as RunProject
 
 COLUMNS = Columns((Column("id", parse_type("bigint"), nullable=False), Column("name", parse_type("string"))))
-JSON = Json(path="*", columns={"id": DeclaredColumn("bigint not null"), "name": DeclaredColumn("string")})
+JSON = Json(path="*", columns={"id": JsonColumn("bigint not null"), "name": JsonColumn("string")})
 CSV = Csv(path="*", columns={"id": OptionalColumn("bigint not null"), "name": OptionalColumn("string", optional=True)})
 PIECES = (
     b'{"id": 1}',

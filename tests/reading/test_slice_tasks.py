@@ -18,8 +18,9 @@ from etlrun.contracts.source import InputFile, Inventory, ReadRequest, ReadResul
 from etlrun.failures import RunFailure
 from etlrun.language.columns import Column, Columns, parse_type
 from etlrun.reading import slice_task
+from etlrun.reading.json_columns import JsonColumn
 from etlrun.reading.slice_job import this_reader
-from etlrun.reading.source import DeclaredColumn, OptionalColumn, TextSource
+from etlrun.reading.source import OptionalColumn, TextSource
 from etlrun.reading.task_reader import TaskReader
 from etlrun.samples.broken import BROKEN
 from etlrun.sources.csv import Csv
@@ -31,7 +32,7 @@ from etlrun.storages.s3 import S3
 from etlrun.warehouse.opening import filled
 
 COLUMNS = Columns((Column("id", parse_type("bigint"), nullable=False), Column("name", parse_type("string"))))
-JSON = Json(path="*", columns={"id": DeclaredColumn("bigint not null"), "name": DeclaredColumn("string")})
+JSON = Json(path="*", columns={"id": JsonColumn("bigint not null"), "name": JsonColumn("string")})
 CSV = Csv(path="*", columns={"id": OptionalColumn("bigint not null"), "name": OptionalColumn("string", optional=True)})
 LINES = b"".join(b'{"id": %d, "name": "t\xe1\xba\xbf%d"}\n' % (number, number) for number in range(400))
 LOG = LINES[:5000] + b"\n".join(BROKEN) + b"\n\n" + LINES[5000:] + b'{"id": "x"}'
