@@ -27,7 +27,7 @@ sources:
         contract: string not null
         seconds: bigint
         mac: {path: device.mac, type: string}
-        seen: {path: items, type: "array<struct<name: string, seconds: int>>"}
+        first: {path: "items[0].name", type: string}
 ```
 
 ```json data/views/20220401.json
@@ -35,14 +35,14 @@ sources:
 {"_source": {"contract": "C2", "seconds": "60"}}
 
 {"_source": {"contract": "C3", "items": []}}
-{"_source": {"contract": "C4", "items": [{"seconds": "9"}]}}
+{"_source": {"contract": "C4", "items": {"name": "c"}}}
 ```
 
 ```read
 views: 2 rows, 2 broken, 1 blank
-| contract | seconds | mac   | seen                                                  | date       |
-| C1       | 60      | 00:1A | [{name: a, seconds: 9}, {name: b, seconds: null}]     | 2022-04-01 |
-| C3       | null    | null  | []                                                    | 2022-04-01 |
+| contract | seconds | mac   | first | date       |
+| C1       | 60      | 00:1A | a     | 2022-04-01 |
+| C3       | null    | null  | null  | 2022-04-01 |
 ```
 """
 
