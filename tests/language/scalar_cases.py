@@ -265,6 +265,23 @@ SCALARS: dict[str, tuple[str, ...]] = {
         "z - interval '3' months",
         "z + interval 36 hours",
     ),
+    "from_utc_timestamp": (
+        "from_utc_timestamp(z, 'Asia/Ho_Chi_Minh')",
+        "from_utc_timestamp(coalesce(z, cast(d as timestamp)), 'America/New_York')",
+        "from_utc_timestamp(to_utc_timestamp(z, 'Europe/Berlin'), 'UTC')",
+    ),
+    "to_utc_timestamp": (
+        "to_utc_timestamp(z, 'Europe/Berlin')",
+        "to_utc_timestamp(z + interval 3 hours, 'Australia/Lord_Howe')",
+    ),
+    "to_timestamptz": (
+        "to_timestamptz('2022-04-30T20:15:00+07:00')",
+        "to_timestamptz(concat('2022-04-30 1', abs(y) % 3, ':00Z')) + interval 90 minutes",
+    ),
+    "try_to_timestamptz": (
+        "try_to_timestamptz(s)",
+        "try_to_timestamptz(concat('2022-04-30 20:15:00', '-0230')) > '2022-04-30 20:15:00Z'",
+    ),
     "last_day": ("last_day(d)", "last_day(z)"),
     "trunc": (
         "trunc(d, 'month')",
