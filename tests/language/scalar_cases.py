@@ -307,6 +307,9 @@ SCALARS: dict[str, tuple[str, ...]] = {
         "to_date(if(k = 8, s, null))",
     ),
     "try_to_date": (
+        "try_to_date(concat(abs(y) % 40, '/', abs(n) % 14, '/22'), 'd/M/yy')",
+        "try_to_date(concat(abs(y) % 40, '-Apr-2022'), 'd-MMM-yyyy')",
+        "coalesce(try_to_date(s, 'yyyy-MM-dd'), try_to_date(s, 'd/M/yyyy'), try_to_date(concat('3.4.2022', s), 'd.M.yyyy'))",
         "try_to_date(s)",
         "try_to_date(s, 'yyyy-MM-dd')",
         "try_to_date('20220230', 'yyyyMMdd')",
@@ -321,6 +324,9 @@ SCALARS: dict[str, tuple[str, ...]] = {
         "to_timestamp('2022-07-01 20:25:09.7', 'yyyy-MM-dd HH:mm:ss.SSSSSS')",
     ),
     "try_to_timestamp": (
+        "try_to_timestamp(concat('3-Mai-2022 ', abs(y) % 30, ':5'), 'd-MMM-yyyy H:m')",
+        "try_to_timestamp(concat('3 Dec 99 ', abs(y) % 30, ':5:', abs(n) % 70), 'd MMM yy H:m:s')",
+        "try_to_timestamp(concat('3/4/2022 7:5', '\\n'), 'd/M/yyyy H:m')",
         "try_to_timestamp(s)",
         "try_to_timestamp(s, 'yyyy-MM-dd')",
         "try_to_timestamp('2022-07-01 24:00:00', 'yyyy-MM-dd HH:mm:ss')",

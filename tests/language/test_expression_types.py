@@ -231,7 +231,7 @@ def test_a_mistake_stands_at_its_word(text: str, code: str, word: str) -> None:
         ),
         (
             "to_date(s, 'yyyyDDD')",
-            "`to_date`: `DDD` is not read alike by every engine; the fields are yyyy, MM, dd, HH, mm, ss, SSS, SSSSSS",
+            "`to_date`: `DDD` is not read alike by every engine; the fields are yyyy, MM, dd, HH, mm, ss, SSS, SSSSSS, yy, MMM, M, d, H, m, s",
         ),
     ],
 )

@@ -41,7 +41,19 @@ READ = {
     "SSS": "[0-9]{1,3}",
     "SSSSSS": "[0-9]{1,6}",
 }
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+LOOSE = {
+    "yy": "[0-9]{2}",
+    "MMM": "|".join(MONTHS),
+    "M": "[0-9]{1,2}",
+    "d": "[0-9]{1,2}",
+    "H": "[01]?[0-9]|2[0-3]",
+    "m": "[0-9]{1,2}",
+    "s": "[0-9]{1,2}",
+}
+"""Fields that engines read differently: a pattern with one of them is read by its regular expression on each, `yy` as 2000 to 2099."""
 _SLOTS = ("yyyy", "MM", "dd", "HH", "mm", "ss", "S")
+_SLOT_OF = {"yy": "yyyy", "MMM": "MM", "M": "MM", "d": "dd", "H": "HH", "m": "mm", "s": "ss", "SSS": "S", "SSSSSS": "S"}
 _DEFAULTS = ("1970", "01", "01", "00", "00", "00", "0")
 
 
@@ -59,6 +71,16 @@ class Clock:
 
     pieces: tuple[tuple[bool, str], ...]
 
+    @property
+    def is_loose(self) -> bool:
+        """Whether engines read the pattern differently, so that only its regular expression says what it means."""
+        return any(is_field and text in LOOSE for is_field, text in self.pieces)
+
+    @property
+    def names_months(self) -> bool:
+        """Whether the month is a word, which stands where its number is to be."""
+        return (True, "MMM") in self.pieces
+
     def to_print(self) -> str:
         """The same pattern as `strftime` writes it. Raises ClockError for a field that cannot be printed alike."""
         return "".join(
@@ -72,16 +94,22 @@ class Clock:
         """
         pattern = ""
         groups: dict[str, str] = {}
+        before = ""
         for is_field, text in self.pieces:
             if not is_field:
-                pattern += re.escape(text)
+                pattern, before = pattern + re.escape(text), ""
                 continue
-            field = self._known(text, READ)
-            slot = "S" if text.startswith("S") else text
+            field = self._known(text, {**READ, **LOOSE})
+            slot = _SLOT_OF.get(text, text)
             if slot in groups:
-                raise ClockError(f"`{text}` occurs twice in the pattern", "name each field once")
-            groups[slot] = f"\\{len(groups) + 1}"
-            pattern += f"({field})"
+                raise ClockError(f"`{text}` is a second field of its kind in the pattern", "name each field once")
+            if before in ("M", "d", "H", "m", "s"):
+                raise ClockError(
+                    f"`{before}` has one digit or two, and `{text}` follows without a character between",
+                    f"write `{before * 2}`",
+                )
+            groups[slot] = f"{'20' if text == 'yy' else ''}\\{len(groups) + 1}"
+            pattern, before = pattern + f"({field})", text
         if "yyyy" not in groups:
             raise ClockError("the pattern has no year", "a date is read from yyyy, MM and dd")
         year, month, day, hour, minute, second, fraction = (

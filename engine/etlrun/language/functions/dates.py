@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from etlrun.language.casts import duckdb_cast, is_moment_word, spark_cast, whole
-from etlrun.language.clocks import ClockError, read_clock
+from etlrun.language.clocks import MONTHS, Clock, ClockError, read_clock
 from etlrun.language.columns import BIGINT, DATE, INT, STRING, TIMESTAMP, TIMESTAMPTZ, Type, decimal
 from etlrun.language.constants import is_readable, misfit_of_cast
 from etlrun.language.expressions import cast
@@ -100,15 +100,61 @@ def _read(kind: Type) -> Verify:
         if len(arguments) == 1:
             misfit = misfit_of_cast(arguments[0], kind)
             return ArgumentProblem(0, *misfit) if misfit else None
-        pattern, order = read_clock(text_of(arguments[1]) or "").to_read()
+        clock = read_clock(text_of(arguments[1]) or "")
+        pattern, order = clock.to_read()
         is_of_form = re.fullmatch(pattern, text)
-        if is_of_form and is_readable(re.sub(whole(pattern), order, text), TIMESTAMP):
+        if is_of_form and is_readable(_iso(clock, text), TIMESTAMP):
             return None
         return ArgumentProblem(
             0, f"{detail(arguments[0])} is not a {kind} of the form {detail(arguments[1])}", "correct one of them"
         )
 
     return verify
+
+
+def _iso(clock: Clock, text: str) -> str:
+    """A text of the form of the pattern as an ISO timestamp."""
+    pattern, order = clock.to_read()
+    found = re.fullmatch(pattern, text)
+    assert found is not None
+    written = re.sub(r"\\([0-9])", lambda group: found[int(group[1])], order)
+    return _with_numbers(written) if clock.names_months else written
+
+
+def _with_numbers(written: str) -> str:
+    for number, month in enumerate(MONTHS, 1):
+        written = written.replace(month, str(number))
+    return written
+
+
+def _numbered(value: exp.Expr, clock: Clock, engine: Engine) -> exp.Expr:
+    """The text with the number of the month for its name."""
+    for number, month in enumerate(MONTHS if clock.names_months else (), 1):
+        value = fill("replace(_1, _2, _3)", engine, [value, month, str(number)])
+    return value
+
+
+def _by_expression(kind: str, engine_cast: str, engine: Engine) -> Template:
+    """Text of a given form by its regular expression: it picks the digits, and the cast judges them."""
+    found = "regexp_full_match(_1, _2)" if engine == "duckdb" else "_1 rlike _2"
+    moment = "timestamp" if engine == "duckdb" else "timestamp_ntz"
+
+    def build(arguments: Arguments, types: Types) -> exp.Expr:
+        clock = read_clock(text_of(arguments[1]) or "")
+        pattern, order = clock.to_read()
+        pattern = whole(pattern)
+        if engine == "spark":  # where a `$` also stands before a last line feed
+            pattern, order = pattern.removesuffix("$") + r"\z", order.replace("\\", "$")
+        iso = _numbered(fill("regexp_replace(_1, _2, _3)", engine, [arguments[0], pattern, order]), clock, engine)
+        misfit = f"concat('not a {kind} of the form ', _4, ': ', _1)"
+        return fill(
+            f"cast({engine_cast}(case when _1 is null then null when {found} then _3 else {misfit} end as {moment}) "
+            f"as {kind if engine == 'duckdb' else _SPARK_TYPES[kind]})",
+            engine,
+            [arguments[0], pattern, iso, arguments[1]],
+        )
+
+    return build
 
 
 def _is_day(arguments: Arguments, types: Types) -> ArgumentProblem | None:
@@ -129,15 +175,7 @@ def _reader(kind: str, engine_cast: str) -> Template:
     def build(arguments: Arguments, types: Types) -> exp.Expr:
         if len(arguments) == 1:
             return duckdb_cast(arguments[0], types[0], Type(kind), safe=engine_cast == "try_cast")
-        pattern, order = read_clock(text_of(arguments[1]) or "").to_read()
-        return duckdb(
-            f"cast({engine_cast}(case when regexp_full_match(_1, _2) then regexp_replace(_1, _2, _3) "
-            f"else 'not a {kind} of the form ' || _4 || ': ' || _1 end as timestamp) as {kind})",
-            arguments[0],
-            whole(pattern),
-            order,
-            arguments[1],
-        )
+        return _by_expression(kind, engine_cast, "duckdb")(arguments, types)
 
     return build
 
@@ -146,6 +184,8 @@ def _spark_reader(name: str, engine_cast: str, kind: str) -> Template:
     def build(arguments: Arguments, types: Types) -> exp.Expr:
         if len(arguments) == 1:
             return spark_cast(arguments[0], types[0], Type(kind), safe=engine_cast == "try_cast")
+        if read_clock(text_of(arguments[1]) or "").is_loose:
+            return _by_expression(kind, engine_cast, "spark")(arguments, types)
         return spark(f"cast({name}(_1, _2) as {_SPARK_TYPES[kind]})", *arguments)
 
     return build
@@ -306,7 +346,7 @@ DATES = (
         "to_date",
         ("string", "=string?"),
         DATE,
-        "the date written in the text, in ISO form or in that of the pattern",
+        "the date written in the text, in ISO form or in that of the pattern, such as `d/M/yyyy` or `dd-MMM-yy` (2000 to 2099); `coalesce` of several `try_to_date` tries forms in order",
         spark=_spark_reader("to_date", "cast", "date"),
         duckdb=_reader("date", "cast"),
         verify=_read(DATE),
