@@ -276,11 +276,16 @@ SCALARS: dict[str, tuple[str, ...]] = {
     ),
     "to_timestamptz": (
         "to_timestamptz('2022-04-30T20:15:00+07:00')",
-        "to_timestamptz(concat('2022-04-30 1', abs(y) % 3, ':00Z')) + interval 90 minutes",
+        "to_timestamptz(concat('2022-04-30 1', cast(k % 3 as string), ':00Z')) + interval 90 minutes",
     ),
     "try_to_timestamptz": (
         "try_to_timestamptz(s)",
         "try_to_timestamptz(concat('2022-04-30 20:15:00', '-0230')) > '2022-04-30 20:15:00Z'",
+    ),
+    "timestampdiff": (
+        "timestampdiff('second', z, timestamp '2022-04-01 00:00:00')",
+        "timestampdiff('hour', timestamp '2022-04-01 00:00:00', z)",
+        "timestampdiff('day', to_utc_timestamp(z, 'UTC'), '2022-04-01 00:00:00+07:00')",
     ),
     "last_day": ("last_day(d)", "last_day(z)"),
     "trunc": (
@@ -307,8 +312,8 @@ SCALARS: dict[str, tuple[str, ...]] = {
         "to_date(if(k = 8, s, null))",
     ),
     "try_to_date": (
-        "try_to_date(concat(abs(y) % 40, '/', abs(n) % 14, '/22'), 'd/M/yy')",
-        "try_to_date(concat(abs(y) % 40, '-Apr-2022'), 'd-MMM-yyyy')",
+        "try_to_date(concat(cast(k * 5 as string), '/', cast(k * 2 as string), '/22'), 'd/M/yy')",
+        "try_to_date(concat(cast(k * 5 as string), '-Apr-2022'), 'd-MMM-yyyy')",
         "coalesce(try_to_date(s, 'yyyy-MM-dd'), try_to_date(s, 'd/M/yyyy'), try_to_date(concat('3.4.2022', s), 'd.M.yyyy'))",
         "try_to_date(s)",
         "try_to_date(s, 'yyyy-MM-dd')",
@@ -324,8 +329,8 @@ SCALARS: dict[str, tuple[str, ...]] = {
         "to_timestamp('2022-07-01 20:25:09.7', 'yyyy-MM-dd HH:mm:ss.SSSSSS')",
     ),
     "try_to_timestamp": (
-        "try_to_timestamp(concat('3-Mai-2022 ', abs(y) % 30, ':5'), 'd-MMM-yyyy H:m')",
-        "try_to_timestamp(concat('3 Dec 99 ', abs(y) % 30, ':5:', abs(n) % 70), 'd MMM yy H:m:s')",
+        "try_to_timestamp(concat('3-Mai-2022 ', cast(k as string), ':5'), 'd-MMM-yyyy H:m')",
+        "try_to_timestamp(concat('3 Dec 99 ', cast(k * 4 as string), ':5:', cast(k * 10 as string)), 'd MMM yy H:m:s')",
         "try_to_timestamp(concat('3/4/2022 7:5', '\\n'), 'd/M/yyyy H:m')",
         "try_to_timestamp(s)",
         "try_to_timestamp(s, 'yyyy-MM-dd')",

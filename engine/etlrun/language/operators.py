@@ -236,7 +236,7 @@ def visit_arithmetic(checker: Checker, node: exp.Expr) -> Type:
     left, right = checker.visit(node.this), checker.visit(node.expression)
     for child, kind in ((node.this, left), (node.expression, right)):
         if not kind.is_numeric and kind != NULL:
-            fix = "use date_add or datediff" if kind in (DATE, TIMESTAMP) else "cast it to a number"
+            fix = _moment_fix(node, left, right) if kind in MOMENTS else "cast it to a number"
             return checker.complain(child, "type-mismatch", f"arithmetic needs numbers, and this is {kind}", fix)
     if isinstance(node, exp.Div):
         return DOUBLE
@@ -250,6 +250,15 @@ def visit_arithmetic(checker: Checker, node: exp.Expr) -> Type:
             checker, node, decimal_operand(node.this, left), decimal_operand(node.expression, right)
         )
     return shared
+
+
+def _moment_fix(node: exp.Expr, left: Type, right: Type) -> str:
+    """What to write for arithmetic with moments."""
+    if not isinstance(node, exp.Sub) or not {left, right} <= set(MOMENTS):
+        return "add an interval: `day + interval 3 days`; `date_add(day, n)` takes a number of a column"
+    if {left, right} == {DATE}:
+        return f"write datediff({detail(node.this)}, {detail(node.expression)})"
+    return f"write timestampdiff('second', {detail(node.expression)}, {detail(node.this)})"
 
 
 def _decimal_arithmetic(checker: Checker, node: exp.Expr, left: Type, right: Type) -> Type:

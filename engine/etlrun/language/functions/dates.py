@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from etlrun.language.casts import duckdb_cast, is_moment_word, spark_cast, whole
 from etlrun.language.clocks import MONTHS, Clock, ClockError, read_clock
-from etlrun.language.columns import BIGINT, DATE, INT, STRING, TIMESTAMP, TIMESTAMPTZ, Type, decimal
+from etlrun.language.columns import BIGINT, DATE, INT, NULL, STRING, TIMESTAMP, TIMESTAMPTZ, Type, decimal
 from etlrun.language.constants import is_readable, misfit_of_cast
 from etlrun.language.expressions import cast
 from etlrun.language.functions.function import ArgumentProblem, Arguments, Function, Template, Types, Verify
@@ -58,6 +58,29 @@ def _shift_unit(arguments: Arguments, types: Types) -> ArgumentProblem | None:
         fix = f"say by which clock: from_utc_timestamp({detail(arguments[2])}, 'UTC')"
         return ArgumentProblem(2, "a timestamptz has no months or years to add", fix, "type-mismatch")
     return _unit(0, _TIME_UNITS)(arguments, types)
+
+
+_SECONDS_OF = {"week": 604_800, "day": 86_400, "hour": 3_600, "minute": 60, "second": 1}
+
+
+def _lengths(arguments: Arguments, types: Types) -> ArgumentProblem | None:
+    """What is wrong with a unit that has no one length, or with moments of two kinds."""
+    if len({kind for kind in types[1:] if kind != NULL}) > 1:
+        fix = "say by which clock the timestamp is: to_utc_timestamp(..., 'UTC')"
+        return ArgumentProblem(2, f"a {types[1]} and a {types[2]} are not on one clock", fix, "type-mismatch")
+    return _unit(0, {unit: unit for unit in _SECONDS_OF})(arguments, types)
+
+
+def _between(engine: Engine) -> Template:
+    def build(arguments: Arguments, types: Types) -> exp.Expr:
+        micros = _SECONDS_OF[(text_of(arguments[0]) or "").lower()] * 1_000_000
+        template = {
+            "spark": f"(unix_micros(_2) - unix_micros(_1)) div {micros}",
+            "duckdb": f"(epoch_us(_2) - epoch_us(_1)) // {micros}",
+        }[engine]
+        return fill(template, engine, arguments[1:])
+
+    return build
 
 
 def _cut(moment: int, unit: int) -> Template:
@@ -322,6 +345,15 @@ DATES = (
         recast=True,
         verify=_shift_unit,
     ),
+    Function(
+        "timestampdiff",
+        ("=string", "clock", "clock"),
+        BIGINT,
+        "the whole weeks, days (of 24 hours), hours, minutes or seconds from the first moment to the second",
+        spark=_between("spark"),
+        duckdb=_between("duckdb"),
+        verify=_lengths,
+    ),
     Function("last_day", ("moment",), DATE, "the last day of the month", duckdb=_of_days("last_day(_1)")),
     Function(
         "trunc",
@@ -346,7 +378,8 @@ DATES = (
         "to_date",
         ("string", "=string?"),
         DATE,
-        "the date written in the text, in ISO form or in that of the pattern, such as `d/M/yyyy` or `dd-MMM-yy` (2000 to 2099); `coalesce` of several `try_to_date` tries forms in order",
+        "the date written in the text, in ISO form or in that of the pattern, such as `d/M/yyyy` or `dd-MMM-yy` (2000 to 2099); "
+        "`coalesce` of several `try_to_date` tries forms in order",
         spark=_spark_reader("to_date", "cast", "date"),
         duckdb=_reader("date", "cast"),
         verify=_read(DATE),

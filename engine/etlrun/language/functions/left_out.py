@@ -69,7 +69,6 @@ NOT_EQUAL = {
     "levenshtein": _STEP,
     "typeof": "declare the column's type",
     "ilike": "use lower(x) like '...'",
-    **dict.fromkeys(("timestampdiff", "timestampadd"), "use `datediff`, `date_add` or `unix_seconds`"),
     **dict.fromkeys(
         (
             "array_union",
