@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sqlglot import exp
 
@@ -157,7 +157,7 @@ def _numbered(value: exp.Expr, clock: Clock, engine: Engine) -> exp.Expr:
     return value
 
 
-def _by_expression(kind: str, engine_cast: str, engine: Engine) -> Template:
+def _by_expression(kind: str, engine_cast: str, engine: Engine) -> Callable[[Arguments, Types], exp.Expr]:
     """Text of a given form by its regular expression: it picks the digits, and the cast judges them."""
     found = "regexp_full_match(_1, _2)" if engine == "duckdb" else "_1 rlike _2"
     moment = "timestamp" if engine == "duckdb" else "timestamp_ntz"
