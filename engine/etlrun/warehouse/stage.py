@@ -63,6 +63,7 @@ class Stage:
 
     def __init__(self, load: Load, spill: Path) -> None:
         self.load = load
+        self._places = {item.name.lower(): place for place, item in enumerate(load.columns)}
         self._connection = duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": str(spill)})
         self._connection.execute("SET preserve_insertion_order = false")
         self._connection.execute(f"CREATE VIEW stage AS {self._query()}")
@@ -77,11 +78,11 @@ class Stage:
 
     def staged(self, column: str) -> str:
         """What a column of the load is called here."""
-        return f"c{[item.name.lower() for item in self.load.columns].index(column.lower())}"
+        return f"c{self._places[column.lower()]}"
 
     def column(self, name: str) -> Column:
         """The column of the load that has this name, in whatever case."""
-        return next(item for item in self.load.columns if item.name.lower() == name.lower())
+        return self.load.columns.items[self._places[name.lower()]]
 
     def one(self, query: str) -> tuple[Any, ...]:
         """The only row of a query over `stage`. Raises RunFailure where the files cannot be read."""
