@@ -18,7 +18,7 @@ Kind = Literal["internal", "client"]
 
 
 @dataclass
-class Span:
+class TraceSpan:
     """A piece of work: what is known of it by its end, and the code or class of the error that ended it."""
 
     name: str
@@ -27,7 +27,7 @@ class Span:
     error: str = ""
 
 
-Tracer = Callable[[Span], AbstractContextManager[object]]
+Tracer = Callable[[TraceSpan], AbstractContextManager[object]]
 _tracer: ContextVar[Tracer | None] = ContextVar("etlrun_tracer", default=None)
 
 
@@ -42,9 +42,9 @@ def traced_by(tracer: Tracer) -> Iterator[None]:
 
 
 @contextmanager
-def span(name: str, attributes: Mapping[str, Attribute], kind: Kind = "internal") -> Iterator[Span]:
+def span(name: str, attributes: Mapping[str, Attribute], kind: Kind = "internal") -> Iterator[TraceSpan]:
     """The block as a piece of work, with `attributes` and those that the block adds."""
-    found = Span(name, dict(attributes), kind)
+    found = TraceSpan(name, dict(attributes), kind)
     tracer = _tracer.get()
     if tracer is None:
         yield found

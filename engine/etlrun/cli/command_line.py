@@ -102,10 +102,7 @@ def run_command() -> int:
         sys.stderr.close()  # whoever read our output has gone, as `head` does
         return 0
     except OSError as error:
-        if error.errno != errno.ENOSPC:
-            return _file_unusable(error, as_json=as_json)
-        sys.stderr.write("disk-full: there is no room for what this command writes\n")
-        os._exit(1)  # what waits in standard output cannot be written either
+        return _file_unusable(error, as_json=as_json)
     except RuntimeError as error:
         if not isinstance(error.__context__, OSError):
             raise
@@ -114,6 +111,9 @@ def run_command() -> int:
 
 def _file_unusable(error: OSError, *, as_json: bool) -> int:
     """Tell of a file that the account may not use, or that is not what it should be; raise again what is about no file."""
+    if error.errno == errno.ENOSPC:
+        sys.stderr.write("disk-full: there is no room for what this command writes\n")
+        os._exit(1)  # what waits in standard output cannot be written either
     if error.filename is None or error.strerror is None:
         raise error
     name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename)

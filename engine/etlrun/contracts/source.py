@@ -275,7 +275,7 @@ class Control:
 
 
 @dataclass(frozen=True)
-class Limits:
+class ReadLimits:
     """What a reader may take of its machine: threads, and the memory of its DuckDB (`512MB`); what DuckDB itself takes where none is given."""
 
     threads: int = 0
@@ -306,4 +306,4 @@ class ReadRequest:
     parts: PartStore | None = None
     stores: Stores = field(default_factory=Stores)
     files: int = 0
-    limits: Limits = Limits()
+    limits: ReadLimits = ReadLimits()

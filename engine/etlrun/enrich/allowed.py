@@ -11,7 +11,7 @@ MOST_WAIT = 60.0  # seconds for one request: a service that means more refuses i
 
 
 @dataclass
-class Bucket:
+class RemainingLimit:
     """So much of a limit is there at the time `at`, and `rate` more each second. Nothing is known of a new one, and all is allowed."""
 
     limit: float = math.inf

@@ -113,14 +113,7 @@ def answer_keys(
     open_keys = [key for key in keys.asked if key.normal not in overrides]
 
     def ask_one(tier: Tier, until: float) -> AskingReport:
-        spent, sent = sum(report.usd for report in reports), sum(report.requests for report in reports)
-        left = replace(
-            budget,
-            usd=None if budget.usd is None else budget.usd - spent,
-            requests=None if budget.requests is None else budget.requests - sent,
-            wait=max(0.0, until - time.monotonic()),
-        )
-        return _ask_tier(tier, open_keys, store, root, environment, left, run, progress)
+        return _ask_tier(tier, open_keys, store, root, environment, _left(budget, reports, until), run, progress)
 
     for together in rounds(tiers):
         for tier in together:  # each hands in its jobs before those of any are waited for
@@ -136,6 +129,16 @@ def answer_keys(
         known = _known_in(together, [key.normal for key in open_keys], store)
         open_keys = [key for key in open_keys if key.normal not in known or known[key.normal].status != "ok"]
     return Answers(keys, known_answers(keys.asked, tiers, store, overrides), tuple(reports))
+
+
+def _left(budget: Budget, reports: Sequence[AskingReport], until: float) -> Budget:
+    """What is left of a budget for the next model, which may wait for its jobs until then."""
+    return replace(
+        budget,
+        usd=None if budget.usd is None else budget.usd - sum(report.usd for report in reports),
+        requests=None if budget.requests is None else budget.requests - sum(report.requests for report in reports),
+        wait=max(0.0, until - time.monotonic()),
+    )
 
 
 def known_answers(

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from etlrun.contracts.model import Allowance, Counted
-from etlrun.enrich.allowed import Bucket
+from etlrun.enrich.allowed import RemainingLimit
 
 SLOWER = 0.7  # what is left of the rate after the service said: too many requests
 CREEP = 0.01  # how much of the full rate each answer gives back
@@ -79,7 +79,7 @@ class Limiter:
         self.closed = asyncio.Event()
         self.is_introduced = False  # whether it is known which model answers: until then requests go one by one
         self.is_proven = False  # whether it is known what a request costs
-        self.allowed: dict[Counted, Bucket] = {}  # what the service last said that it takes
+        self.allowed: dict[Counted, RemainingLimit] = {}  # what the service last said that it takes
         self.dearer = 1.0  # how many times its worst price a request has cost
 
     async def enter(self, tokens: int, worst_usd: float, room: int = 0) -> RequestSlot:
@@ -98,7 +98,7 @@ class Limiter:
             self.reserved += worst_usd
             self._book(now, tokens)
             for counted, amount in _amounts(tokens, room).items():
-                self.allowed.setdefault(counted, Bucket()).take(amount, now)
+                self.allowed.setdefault(counted, RemainingLimit()).take(amount, now)
             return RequestSlot(self, tokens, worst_usd, now, room=room)
 
     def leave(self, slot: RequestSlot, tokens: int, usd: float) -> None:
@@ -118,7 +118,7 @@ class Limiter:
         amounts = _amounts(slot.tokens, slot.room)
         for said in allowances:
             under_way = (self.in_flight - slot.is_open) * amounts[said.counted]
-            self.allowed.setdefault(said.counted, Bucket()).learn(said, slot.entered, under_way, _now())
+            self.allowed.setdefault(said.counted, RemainingLimit()).learn(said, slot.entered, under_way, _now())
 
     def introduced(self) -> None:
         """The model that answers is the one that was asked: requests may go side by side."""

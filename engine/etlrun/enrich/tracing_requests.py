@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from etlrun.contracts.model import LanguageModel, ModelClient, ModelError, ModelReply, Request, Usage
-from etlrun.tracing import Attribute, Span, span
+from etlrun.tracing import Attribute, TraceSpan, span
 
 REASON = re.compile(r"[A-Za-z_]{1,40}")  # a service may send anything there
 NAME = re.compile(r"[\w.:/@-]{1,100}", re.ASCII)
@@ -56,7 +56,7 @@ async def traced_answer(client: ModelClient, request: Request, model: CalledMode
 
 
 @contextmanager
-def traced_job(operation: str, model: CalledModel, requests: int) -> Iterator[Span]:
+def traced_job(operation: str, model: CalledModel, requests: int) -> Iterator[TraceSpan]:
     """The block as a span: a job of so many requests is handed in, or its replies are taken."""
     known = model.attributes(operation) | {"etlrun.requests": requests}
     with span(f"{operation} {model.name}", known, "client") as found:

@@ -138,4 +138,5 @@ def first_failure(answers: Sequence[SliceAnswer]) -> RunFailure | None:
         return None
     first = min(failed, key=lambda answer: answer.began)
     assert first.failure is not None
-    return RunFailure("source", *first.failure)
+    code, message, fix = first.failure
+    return RunFailure("source", code, message, fix)

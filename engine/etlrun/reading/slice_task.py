@@ -13,7 +13,7 @@ from pathlib import Path
 
 from etlrun.contracts.connection import Database
 from etlrun.contracts.engine import ParquetFiles
-from etlrun.contracts.source import FileAccount, FilePart, InputFile, Inventory, Limits, ReadRequest, Trouble
+from etlrun.contracts.source import FileAccount, FilePart, InputFile, Inventory, ReadLimits, ReadRequest, Trouble
 from etlrun.failures import RunFailure
 from etlrun.reading.fetching import COPIES, Fetching
 from etlrun.reading.fingerprint import reader_fingerprint
@@ -74,7 +74,7 @@ def _read(job: SliceJob, number: int, host: str, scratch: Path) -> SliceAnswer:
         _no_database,
         quarantine_limit=job.source.quarantine_limit + LARGEST_LINE,  # the record at which it is full is there
         files=job.files,
-        limits=Limits(1, job.memory),
+        limits=ReadLimits(1, job.memory),
         parts=parts,
         stores=stores,
     )

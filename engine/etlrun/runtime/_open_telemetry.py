@@ -15,7 +15,7 @@ from opentelemetry.trace import SpanKind, StatusCode, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 import etlrun
-from etlrun.tracing import Span
+from etlrun.tracing import TraceSpan
 
 KINDS = {"internal": SpanKind.INTERNAL, "client": SpanKind.CLIENT}
 
@@ -33,7 +33,7 @@ class SpanSender(SpanExporter):
         self.tracer = self.provider.get_tracer("etlrun", etlrun.__version__)
 
     @contextmanager
-    def trace(self, span: Span) -> Iterator[None]:
+    def trace(self, span: TraceSpan) -> Iterator[None]:
         """A span for the block. What an exception says stays out of it: that may show values."""
         is_first = not get_current_span().get_span_context().is_valid
         with self.tracer.start_as_current_span(

@@ -12,8 +12,8 @@ from etlrun.runtime.record import Record
 from etlrun.runtime.run import spec_hash
 from etlrun.runtime.run_folder import RunFolder
 from etlrun.runtime.run_records import is_alive
-from etlrun.runtime.spans import sent_spans
 from etlrun.runtime.stage import from_record
+from etlrun.runtime.trace_export import sent_spans
 from etlrun.runtime.watching import report_end, run_span
 from etlrun.stopping import Stopped, orderly
 from etlrun.working import Reporter

@@ -43,8 +43,8 @@ from etlrun.runtime.run_folder import RunFolder, new_run
 from etlrun.runtime.run_records import sweep_old
 from etlrun.runtime.source_reading import SourceReader
 from etlrun.runtime.sources import account, find_files, look_at_tables
-from etlrun.runtime.spans import sent_spans
 from etlrun.runtime.stage import Staged, take_stock
+from etlrun.runtime.trace_export import sent_spans
 from etlrun.runtime.watching import relation_span, report_end, report_start, run_span
 from etlrun.spec.project import Project
 from etlrun.stopping import Stopped, is_asked, orderly, safe_point

@@ -18,7 +18,7 @@ from etlrun.lineage.open_lineage import Addresses, Happened, run_event
 from etlrun.runtime.metrics import VARIABLE, write_metrics
 from etlrun.runtime.record import Record
 from etlrun.secrets import Secret
-from etlrun.tracing import Span, span
+from etlrun.tracing import TraceSpan, span
 from etlrun.warehouse.opening import filled
 from etlrun.working import Reporter
 
@@ -54,7 +54,7 @@ def run_span(verb: str, record: Record) -> Iterator[None]:
 
 
 @contextmanager
-def relation_span(verb: str, relation: str) -> Iterator[Span]:
+def relation_span(verb: str, relation: str) -> Iterator[TraceSpan]:
     """The span of the work on a relation."""
     with span(f"{verb} {relation}", {"etlrun.relation": relation}) as found:
         yield found
