@@ -93,7 +93,7 @@ def answer_of(text: str) -> SliceAnswer:
         "files": tuple(ParquetFiles(tuple(each["paths"]), each["marker"]) for each in found.get("files", ())),
         "accounts": tuple(map(account_of, found.get("accounts", ()))),
         "header": tuple(found.get("header", ())),
-        "troubles": tuple(Trouble(**each) for each in found.get("troubles", ())),
+        "troubles": tuple(Trouble(*each.values()) for each in found.get("troubles", ())),
         "failure": tuple(found["failure"]) if found.get("failure") else None,
     }
     return SliceAnswer(**{**found, **read})
