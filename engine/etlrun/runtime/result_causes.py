@@ -61,11 +61,11 @@ def since_run(record: Record, checked: Checked) -> Causes:
 
 def last_publishing(checked: Checked, sink: str) -> Record | None:
     """The run that published what a sink holds, as far as its record is here; of a table in parts, the one with the same params."""
-    table, connection = checked.pipeline.sinks[sink].value.table_written(sink), ""
-    runs = None
-    if table is not None:
-        connection, name = table[0], table[1]
-        runs = set(Ledgers().runs_of(checked, connection, name))
+    value = checked.pipeline.sinks[sink].value
+    table = value.table_name(sink)
+    runs = None  # a file and a table of Delta Lake have no ledger
+    if table:
+        runs = set(Ledgers().runs_of(checked, value.place(sink)[0], table))
     found = [
         run.record
         for run in stored_runs(checked.project.path(checked.project.settings.runs))
