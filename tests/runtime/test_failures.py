@@ -204,6 +204,15 @@ def test_a_variable_of_the_environment_that_is_not_set(project: Project) -> None
     assert project.table("totals", "other.duckdb") == OLD
 
 
+def test_an_engine_that_would_read_in_tasks_and_does_not_start_is_about_no_source(project: Project) -> None:
+    engine = '{spark: {master: "spark://127.0.0.1:1", read: auto, conf: {spark.app.name: "${NAME_OF_APP}"}}}'
+    warehouse = "{warehouse: {duckdb: warehouse.duckdb}}"
+    project.write("etlrun.yaml", f"profiles: {{prod: {{engine: {engine}, connections: {warehouse}}}}}\n")
+    result = project.run(spec(project))
+    assert result.code == 2
+    assert result.err.startswith("missing-variable: the environment variable `NAME_OF_APP` is not set"), result.err
+
+
 SLOW = """
 import time
 

@@ -53,9 +53,10 @@ class SourceReader:
     def read(self, name: str) -> ReadResult:
         """The rows of one source. Raises RunFailure."""
         use = self.checked.pipeline.sources[name]
+        tasks = self._tasks(name, use)
         try:
             with span(f"read {name}", {"etlrun.source": name, "etlrun.source.kind": use.kind}) as reading:
-                found, inventory = self._in_tasks(name, use) or self._here(name, use)
+                found, inventory = (tasks and self._in_tasks(name, use, *tasks)) or self._here(name, use)
                 self.inputs.keep_digests(inventory)
                 if found.rows is not None:
                     reading.attributes["etlrun.rows"] = found.rows
@@ -70,27 +71,31 @@ class SourceReader:
             raise located(self.checked, use.where, failure) from failure.__cause__
         return found
 
-    def _in_tasks(self, name: str, use: Use) -> tuple[ReadResult, Inventory] | None:
-        """What tasks of the engine read of a source, and its inventory; None where this process is to read it."""
+    def _tasks(self, name: str, use: Use) -> tuple[EngineSession, TextSource, TaskSettings] | None:
+        """What tasks of the engine need to read a source; None where this process is to read it. Raises RunFailure where the engine does not start."""
         settings = self.checked.profile.engine.value.tasks(filled)
-        inventory = self.inputs.inventories[name]
-        if settings is None or not isinstance(use.value, TextSource) or not inventory.files:
+        if settings is None or not isinstance(use.value, TextSource) or not self.inputs.inventories[name].files:
             return None
+        return self.session(), use.value, settings
+
+    def _in_tasks(
+        self, name: str, use: Use, session: EngineSession, source: TextSource, settings: TaskSettings
+    ) -> tuple[ReadResult, Inventory] | None:
+        """What tasks of the engine read of a source, and its inventory; None where they cannot and need not."""
         try:
-            return self._read_in_tasks(name, use, use.value, settings)
+            return self._read_in_tasks(name, use, session, source, settings)
         except StatementError as error:
             raise blame_source(self.checked, error) from error
         except RunFailure as failure:
             if failure.code not in CANNOT_READ or not settings.is_optional:
                 raise
             self.reporter.warn(f"`{name}` is read on this machine: {failure.message}")
-            shutil.rmtree(self.folder.sources(name))
+            shutil.rmtree(self.folder.sources(name), ignore_errors=True)  # a task may still write there
             return None
 
     def _read_in_tasks(
-        self, name: str, use: Use, source: TextSource, settings: TaskSettings
+        self, name: str, use: Use, session: EngineSession, source: TextSource, settings: TaskSettings
     ) -> tuple[ReadResult, Inventory]:
-        session = self.session()
         parts = self._parts(name, use)
         request = self._request(name, use, self.inputs.inventories[name], parts)
         reader = TaskReader(request, source, self.checked.columns[name], settings.memory)
