@@ -148,6 +148,25 @@ def test_tags_go_with_the_tables_of_other_pipelines(tmp_path: Path, how: str) ->
     assert "`digits` is made from `ends.digits`, which is tagged `pii`" in out
 
 
+@pytest.mark.parametrize(("sink", "write"), [("table", ", write: replace"), ("view", "")], ids=["table", "view"])
+def test_tags_of_dates_and_doubles_go_with_tables_and_views(tmp_path: Path, sink: str, write: str) -> None:
+    many = project(tmp_path)
+    columns = "{born: {type: date, tags: pii}, pay: {type: double, tags: pii}, id: bigint}"
+    first = f"sources: {{users: {{csv: {{path: u.csv, columns: {columns}}}}}}}\n"
+    many.pipeline(f"{first}sinks: {{people: {{table: {{from: users, {WRITE}}}}}}}\n", "first")
+    second = "sources: {people: {table: {pipeline: first}}}\nsteps: {seen: [{from: people}, {rename: {born: day, pay: wage}}]}\n"
+    many.pipeline(f"{second}sinks: {{seen: {{{sink}: {{from: seen, connection: warehouse{write}}}}}}}\n", "second")
+    days = "cast(datediff(cast('2026-01-01' as date), day) as string)"
+    asked = f"concat({days}, cast(cast(wage as decimal(10, 2)) as string), cast(id as string))"
+    third = f'sources: {{seen: {{table: {{pipeline: second}}}}}}\nsteps:\n  r:\n    - from: seen\n    - derive: {{asked: "{asked}"}}\n'
+    third += (
+        f"    - enrich: {{key: asked, prompt: kind, model: titles}}\nsinks: {{r: {{table: {{from: r, {WRITE}}}}}}}\n"
+    )
+    out = etlrun(tmp_path, "check", many.pipeline(third, "third")).out
+    assert "`asked` is made from `seen.day` and `seen.wage`, which are tagged `pii`" in out
+    assert "`allow_pii: [seen.day, seen.wage]`" in out
+
+
 def test_a_table_is_not_asked_about_while_nobody_knows_its_tags(tmp_path: Path) -> None:
     many = project(tmp_path)
     many.pipeline(f"{SOURCES}steps: {{r: [{{from: users}}, {{rename: {{fone: number}}}}]}}\n", "core")
