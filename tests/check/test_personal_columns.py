@@ -132,7 +132,12 @@ def test_a_shared_source_may_tag(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "how", ["{pipeline: core}", "{connection: warehouse, table: PEOPLE, columns: {number: string}}"]
+    "how",
+    [
+        "{pipeline: core}",
+        "{connection: warehouse, table: PEOPLE, columns: {number: string}}",
+        "{connection: warehouse, table: main.people, columns: {number: string}}",
+    ],
 )
 def test_tags_go_with_the_tables_of_other_pipelines(tmp_path: Path, how: str) -> None:
     many = project(tmp_path)

@@ -132,9 +132,17 @@ def _tagged(checked: Checked, tables: PersonalTables) -> frozenset[str]:
     found = {file_of_mapping(name) for name in checked.mappings if _is_tagged(checked, name)}
     for source, use in checked.pipeline.sources.items():
         own = {name.lower() for name in use.value.personal()}
-        own |= tables.get(use.value.table_read() or ("", ""), frozenset())
+        own.update(*(columns for place, columns in tables.items() if _may_be(use.value.table_read(), place)))
         found |= {f"{source}.{item.name}" for item in checked.columns[source] if item.name.lower() in own}
     return frozenset(found)
+
+
+def _may_be(read: Place | None, published: Place) -> bool:
+    """Whether a source may read that table: `people` may be `main.people`, since only a server knows its usual schema."""
+    if read is None or read[0] != published[0]:
+        return False
+    one, other = (name.split(".") if read[0] else [name] for _, name in (read, published))
+    return one[-min(len(one), len(other)) :] == other[-min(len(one), len(other)) :]
 
 
 def _is_tagged(checked: Checked, name: str) -> bool:
