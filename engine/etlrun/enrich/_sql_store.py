@@ -7,7 +7,6 @@ import random
 import secrets
 import sqlite3
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -314,14 +313,11 @@ class SqlStore(Store):
                 yield row.key, row.shown, StoredAnswer(row.status, row.answer, row.reason, source)
 
     def costs(self) -> list[Cost]:
-        statuses: dict[str, dict[str, int]] = defaultdict(dict)
         with self._reading() as connection:
-            # One pass in the order of the primary key: a group by question and status sorts all answers.
+            # In the order of the primary key, which holds all that is counted: a group by question and status sorts the answers.
             each = [sa.func.sum(sa.case((ANSWERS.c.status == status, 1), else_=0)) for status in NO_LABEL]
-            counted = sa.select(ANSWERS.c.question, sa.func.count(), *each).group_by(ANSWERS.c.question)
-            for question, count, *others in connection.execute(counted):
-                by_status = {"ok": count - sum(others), **dict(zip(NO_LABEL, others))}
-                statuses[question] = {status: int(number) for status, number in by_status.items() if number}
+            others = sa.select(ANSWERS.c.question, *each).where(ANSWERS.c.status != "ok").group_by(ANSWERS.c.question)
+            no_label = {question: counts for question, *counts in connection.execute(others)}
             sums = (
                 sa.func.count(),
                 *(sa.func.sum(REQUESTS.c[name]) for name in ("input_tokens", "output_tokens", "usd")),
@@ -332,15 +328,18 @@ class SqlStore(Store):
                     sa.select(REQUESTS.c.question, *sums, sa.func.max(REQUESTS.c.at)).group_by(REQUESTS.c.question)
                 )
             }
-            asked = connection.execute(sa.select(QUESTIONS).order_by(QUESTIONS.c.at.desc(), QUESTIONS.c.id)).all()
+            answers = sa.select(sa.func.count()).where(ANSWERS.c.question == QUESTIONS.c.id).scalar_subquery()
+            questions = sa.select(QUESTIONS, answers.label("answers"))
+            asked = connection.execute(questions.order_by(QUESTIONS.c.at.desc(), QUESTIONS.c.id)).all()
         found = []
         for row in asked:
+            counts = [int(count) for count in no_label.get(row.id, ())]
+            by_status: dict[str, int] = {"ok": row.answers - sum(counts), **dict(zip(NO_LABEL, counts))}
+            statuses = {status: count for status, count in by_status.items() if count}
             sums_of = spent.get(row.id, (0, 0, 0, 0.0, row.at))
             requests, taken, given, usd, last = (sums_of[index] for index in range(5))
             found.append(
-                Cost(
-                    row.id, row.prompt, row.source, statuses[row.id], requests, int(taken), int(given), float(usd), last
-                )
+                Cost(row.id, row.prompt, row.source, statuses, requests, int(taken), int(given), float(usd), last)
             )
         return found
 
