@@ -96,6 +96,12 @@ def test_text_with_an_offset_is_an_instant_on_both_engines(spark: Any, duck: Any
         *("2022-04-30 13:15:00Z", "2022-04-30 13:15:00Z", "2022-04-30 13:15:00.25Z", "2022-03-31 19:32:00Z", "2022-04-30 13:15:00Z"),
         *["None"] * 11,
     ]  # fmt: skip
+    clocks = ["try_cast(s as timestamp)", "try_to_timestamp(s)", "try_cast(concat(s, '') as timestamp)"]
+    assert engines.differences(clocks) == []
+    without = ["'2022-04-30 20:15:00.000000'", "'2022-04-30 00:00:00.000000'"]
+    assert [[value for value in answer.values if value != "None"] for answer in engines.duck_answers(clocks)] == [
+        without
+    ] * 3
     first = "cast(s as timestamptz) = '2022-04-30 13:15:00Z' and unix_seconds(cast(s as timestamptz)) = 1651324500"
     assert engines.differences([first], "from rows where k = 0") == []
     assert [answer.is_error for answer in engines.duck_answers(["cast(s as timestamptz)"])] == [True]
@@ -123,6 +129,7 @@ def test_the_table_of_a_zone_is_what_python_says() -> None:
         ("from_utc_timestamp(t, 'Asia/Ho_Chi_Min')", "`from_utc_timestamp`: `Asia/Ho_Chi_Min` is not a time zone", "did you mean `Asia/Ho_Chi_Minh`?"),
         ("from_utc_timestamp(t, '+07:00')", "`from_utc_timestamp`: `+07:00` is not a time zone", "write a zone such as `Asia/Ho_Chi_Minh`, or add a fixed offset: `+ interval 7 hours`"),
         ("cast('2022-04-30 20:15:00' as timestamptz)", "'2022-04-30 20:15:00' cannot be read as timestamptz", "write it as '2022-04-30 20:15:00+07:00'"),
+        ("cast('2022-04-30 20:15:00+07:00' as timestamp)", "'2022-04-30 20:15:00+07:00' has an offset, which a timestamp does not keep", "write it without, or say by which clock: from_utc_timestamp(cast('2022-04-30 20:15:00+07:00' as timestamptz), 'UTC')"),
     ],
 )  # fmt: skip
 def test_what_depends_on_a_clock_asks_for_its_zone(expression: str, message: str, fix: str) -> None:

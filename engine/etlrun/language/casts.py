@@ -17,7 +17,6 @@ _BLANK = r"[\x00-\x20\x7f]*"
 _NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _DATE = r"([0-9]{4,6})(?:-([0-9]{1,2})(?:-([0-9]{1,2})"
 _CLOCK = r"([01]?[0-9]|2[0-3])(?::([0-9]{1,2})(?::([0-9]{1,2})(?:\.([0-9]{0,6})[0-9]*)?)?)?"
-_ZONE = r" ?(?:Z|UTC|GMT|[+-][0-9]{1,2}(?::?[0-9]{2})?)?"
 
 
 def whole(pattern: str) -> str:
@@ -32,7 +31,8 @@ NUMERIC_TEXT = {
 }
 BOOLEAN_TEXT = (_BLANK + "(?i:t|true|y|yes|1)" + _BLANK, _BLANK + "(?i:f|false|n|no|0)" + _BLANK)
 DATE_TEXT = whole(_BLANK + _DATE + "(?:[ T](?s:.*))?)?)?" + _BLANK)
-TIMESTAMP_TEXT = whole(_BLANK + _DATE + "(?:[ T]" + _CLOCK + _ZONE + ")?)?)?" + _BLANK)
+# Without an offset: Spark's own cast would drop it, and the clock of one place would pass for that of another.
+TIMESTAMP_TEXT = whole(_BLANK + _DATE + "(?:[ T]" + _CLOCK + ")?)?)?" + _BLANK)
 
 
 _INFINITE_AS_FLOAT = (
@@ -72,9 +72,13 @@ def castable(source: Type, target: Type) -> bool:
 
 
 def spark_cast(value: exp.Expr, source: Type, target: Type, *, safe: bool = False) -> exp.Expr:
-    """`value` cast by Spark, where the words for moments are kept from being read as such."""
+    """`value` cast by Spark, where the words for moments are kept from being read as such, and a timestamp with an offset from losing it."""
     is_computed = not isinstance(value, exp.Literal) and value.find(exp.Column) is None
-    if source.name == "string" and target in (DATE, TIMESTAMP) and is_computed:
+    if source.name == "string" and target == TIMESTAMP and not _is_plain(value, target):
+        value = spark(
+            "case when _1 rlike _2 then _1 else concat('not of type timestamp: ', _1) end", value, TIMESTAMP_TEXT
+        )
+    elif source.name == "string" and target == DATE and is_computed:
         value = spark(r"case when _1 rlike '^[\\x00-\\x20+-]*[0-9]' then _1 else concat('?', _1) end", value)
     return _cast(value.copy(), target, safe=safe)
 

@@ -48,7 +48,7 @@ def _cast(node: exp.Expr) -> exp.Expr:
         # Spark takes a cast to double of an integer's cast to float for a cast to double: the float's rounding is lost.
         node.this.replace(cast(node.this.copy(), DOUBLE))
         return node
-    if TYPE not in node.meta or not isinstance(node.this, (exp.Anonymous, exp.DPipe, exp.Case, exp.Paren)):
+    if TYPE not in node.meta:
         return node
     return spark_cast(node.this, kind_of(node.this), kind_of(node), safe=isinstance(node, exp.TryCast))
 

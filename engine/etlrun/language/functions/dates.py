@@ -397,7 +397,7 @@ DATES = (
         "to_timestamp",
         ("string", "=string?"),
         TIMESTAMP,
-        "the timestamp written in the text, in ISO form or in that of the pattern",
+        "the timestamp written in the text, in ISO form without an offset (`to_timestamptz` reads one), or in that of the pattern",
         spark=_spark_reader("to_timestamp_ntz", "cast", "timestamp"),
         duckdb=_reader("timestamp", "cast"),
         verify=_read(TIMESTAMP),
