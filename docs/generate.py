@@ -54,8 +54,8 @@ INTRODUCTIONS: dict[Family, str] = {
     "sinks": "A sink publishes a relation. It stands under `sinks:` of a pipeline.",
     "connections": "A connection is a place that tables are read from and published to. It stands under `connections:` of a profile in `etlrun.yaml`.",
     "models": "A model gives labels to keys, such as the category of a search keyword. It stands under `models:` of a profile in `etlrun.yaml`.",
-    "storages": "A storage opens the objects below a URL, which sources read. It stands under `storage:` in `etlrun.yaml`, or of a "
-    "profile there, by the beginning of the URLs; the longest that fits holds.",
+    "storages": "A storage opens the objects below a URL, which sources read and the sinks `files` and `delta` write. It stands under "
+    "`storage:` in `etlrun.yaml`, or of a profile there, by the beginning of the URLs; the longest that fits holds.",
     "engines": "An engine runs the statements of a pipeline. It stands under `engine:` of a profile in `etlrun.yaml`.",
 }
 
@@ -173,7 +173,8 @@ def pipeline_page() -> str:
             "## Types",
             "Columns are declared with Spark's types: `shop: string`, and `shop: string not null` where a row without one is broken.",
             _table(["type", "holds"], [[f"`{name}`", doc] for name, doc in TYPES.items()]),
-            "`array<string>` and `struct<name: string>` can be computed with, and are made text before a table takes them. Other spellings: "
+            "`array<string>`, `struct<name string>` and `map<string, int>` hold other values; `explode` makes rows of the elements of an array. "
+            "JSON, Parquet and Delta can hold them; CSV files and tables of databases cannot. Other spellings: "
             + ", ".join(f"`{spelling}` ({name})" for spelling, name in SPELLINGS.items())
             + ".",
             "## Mappings",

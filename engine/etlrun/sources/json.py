@@ -1,4 +1,4 @@
-"""`json` - files of JSON: one object a line, or one array of objects (`format: array`).
+"""`json` - files of JSON: one object a line, one array of objects (`format: array`), or one record a file (`format: document`).
 
 Every line is a row, a broken record or blank. A line is broken when it is not one JSON object, when a declared value is not of its
 type (`"12"` and `1.5` are no bigint), when a column that is `not null` has no value, when a declared key is there twice or only in other
