@@ -15,7 +15,7 @@ from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 
 from asked import SECRET, run, service
 from asked import asking_project as project_that_asks
-from etlrun.runtime import spans
+from etlrun.runtime import trace_export
 from etlrun.tracing import span
 from projects import Project, wait_for
 
@@ -187,13 +187,13 @@ class Warnings:
 
 
 def test_a_slow_collector_is_waited_for_once(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spans, "SECONDS", 0.1)
-    monkeypatch.setattr(spans, "_given_up", threading.Event())
+    monkeypatch.setattr(trace_export, "SECONDS", 0.1)
+    monkeypatch.setattr(trace_export, "_given_up", threading.Event())
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
     reporter = Warnings()
     collector.is_open.clear()
     for name in ("first", "second"):
-        with spans.sent_spans(reporter), span(name, {}):
+        with trace_export.sent_spans(reporter), span(name, {}):
             pass
     assert reporter.found == [
         "the service that OTEL_EXPORTER_OTLP_ENDPOINT names did not take the spans of this run within 0.1 seconds"
