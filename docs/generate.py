@@ -94,7 +94,7 @@ def functions_page() -> str:
         "`[x]` may be left out, `x...` may be repeated; `same` arguments are brought to one type.",
         "A value that cannot be computed (an overflow, a division by zero, text that is no number) ends the run with its place in the "
         "spec. An engine need not compute what nothing reads: the other operand of a null, a column that no later step uses. "
-        "A part that reads no column and cannot be computed, such as `1 div 0`, may also end a run on Spark where there are no rows. "
+        "A part that reads no column and cannot be computed, such as `cast(concat('x', 'y') as int)`, may also end a run on Spark where there are no rows. "
         "Where equal values become one (groups, distinct rows, `min`, `max`, sets) -0.0 is 0.0.",
     ]
     operators = [[", ".join(f"`{one}`" for one in row.written), row.takes, row.gives] for row in TIGHTEST_FIRST]

@@ -190,7 +190,7 @@ SCALARS: dict[str, tuple[str, ...]] = {
         "div(n, nullif(y, 0), 3)",
         "div(cast(p as decimal(22,2)), cast(nullif(m, 0) as decimal(19,0)), 4)",
         "div(1, null, 2)",
-        "div(cast(null as decimal(4,1)), 0, 2)",
+        "div(cast(null as decimal(4,1)), k - k, 2)",
         "div(99999999.99, 0.01, 1)",
     ),
     "mod": (

@@ -85,6 +85,11 @@ def test_an_expression_has_spark_s_type(text: str, kind: str) -> None:
     ("text", "code", "word"),
     [
         ("upper(n)", "type-mismatch", "n"),
+        ("sum(n / (0))", "wrong-arguments", "0"),
+        ("n div 0", "wrong-arguments", "0"),
+        ("n % cast(0.0 as decimal(3,1))", "wrong-arguments", "(0.0"),
+        ("pmod(n, 0)", "wrong-arguments", "0"),
+        ("div(n, 0, 2)", "wrong-arguments", "0"),
         ("uper(s)", "unknown-function", "uper"),
         ("n + s", "type-mismatch", "s"),
         ("d + 1", "type-mismatch", "d"),
@@ -186,7 +191,7 @@ def test_a_mistake_stands_at_its_word(text: str, code: str, word: str) -> None:
         ("s ilike 'a'", "`ilike` is not part of the expression language; use lower(x) like '...'"),
         (
             "interval '1' day",
-            "an interval is added to a date or timestamp, or taken from one; write `day + interval 3 months`",
+            "an interval is added to a date or timestamp, or taken from one; write `day + interval 3 months`; a length of time is a number: timestampdiff('hour', a, b) > 24",
         ),
         ("d + interval 1 hour", "a date has no hours to add; cast the date to timestamp first"),
         ("n + interval 1 day", "an interval is added to a date or timestamp, not int; cast it to date or timestamp"),

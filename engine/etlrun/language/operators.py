@@ -30,13 +30,14 @@ from etlrun.language.columns import (
 from etlrun.language.constants import misfit_of_cast
 from etlrun.language.expressions import TYPE, cast, data_type, type_from_tree
 from etlrun.language.functions import as_decimal, common_type
-from etlrun.language.functions.numbers import decimal_operand, decimal_remainder
+from etlrun.language.functions.numbers import decimal_operand, decimal_remainder, zero_divisor
 from etlrun.language.grammar import detail
 from etlrun.language.instant_text import EXAMPLE, read_instant
 from etlrun.language.templates import text_of
 from etlrun.language.type_names import type_fix
 
 _EXAMPLES = {DATE: "'2022-04-30'", TIMESTAMP: "'2022-04-30 20:15:00'", TIMESTAMPTZ: EXAMPLE}
+_DIVISIONS = (exp.Div, exp.IntDiv, exp.Mod)
 _WORDS: dict[type[exp.Expr], str] = {exp.And: "and", exp.Or: "or", exp.Not: "not"}
 
 
@@ -238,6 +239,9 @@ def visit_arithmetic(checker: Checker, node: exp.Expr) -> Type:
         if not kind.is_numeric and kind != NULL:
             fix = _moment_fix(node, left, right) if kind in MOMENTS else "cast it to a number"
             return checker.complain(child, "type-mismatch", f"arithmetic needs numbers, and this is {kind}", fix)
+    zero = zero_divisor([node.this, node.expression], (left, right)) if isinstance(node, _DIVISIONS) else None
+    if zero:
+        return checker.complain(node.expression, zero.code, zero.message, zero.fix)
     if isinstance(node, exp.Div):
         return DOUBLE
     shared = common_type((left, right))

@@ -61,10 +61,21 @@ def whole_of(node: exp.Expr) -> int | None:
 
 
 def is_never_zero(node: exp.Expr) -> bool:
-    """Whether `node` is a literal number other than 0, cast or not."""
+    """Whether `node` is a literal number other than 0; one that is cast must be 1 at least, since 0.4 is 0 as an integer."""
+    number = _unwrapped(node)
+    return number is not None and number > 0 and (number >= 1 or node.find(exp.Cast) is None)
+
+
+def is_zero(node: exp.Expr) -> bool:
+    """Whether `node` is a literal 0, cast or not."""
+    return _unwrapped(node) == 0
+
+
+def _unwrapped(node: exp.Expr) -> float | None:
+    """The literal number in casts and parentheses, without its sign; None for anything else."""
     while isinstance(node, (exp.Cast, exp.Paren, exp.Neg)):
         node = node.this
-    return isinstance(node, exp.Literal) and not node.is_string and float(node.this) != 0
+    return float(node.this) if isinstance(node, exp.Literal) and not node.is_string else None
 
 
 @cache

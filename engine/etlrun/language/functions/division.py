@@ -11,7 +11,7 @@ from sqlglot import exp
 from etlrun.language.columns import Type, decimal
 from etlrun.language.expressions import cast
 from etlrun.language.functions.function import ArgumentProblem, Arguments, Function, Types, first
-from etlrun.language.functions.numbers import decimal_operand, division_by_zero
+from etlrun.language.functions.numbers import decimal_operand, division_by_zero, zero_divisor
 from etlrun.language.templates import duckdb, is_never_zero, spark, whole_of
 
 LONG = 19  # digits of a decimal that DuckDB keeps in 128 bits
@@ -47,7 +47,7 @@ def _verify(arguments: Arguments, types: Types) -> ArgumentProblem | None:
     k = max(left.scale, right.scale)
     digits = max(left.precision + scale + k + 2, right.precision + k + 2)
     if digits <= EXACT and _type(arguments, types).precision + scale + 2 <= 38:
-        return None
+        return zero_divisor(arguments, types)
     message = f"{left} divided by {right} to {scale} digits needs more digits than both engines keep"
     return ArgumentProblem(0, message, "cast an operand to a smaller decimal, or keep fewer digits", "type-mismatch")
 

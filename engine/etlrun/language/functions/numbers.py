@@ -17,7 +17,7 @@ from etlrun.language.functions.function import (
     numbers,
     same,
 )
-from etlrun.language.templates import duckdb, is_never_zero, spark, whole_of
+from etlrun.language.templates import duckdb, is_never_zero, is_zero, spark, whole_of
 
 
 def decimal_operand(node: exp.Expr, kind: Type) -> Type:
@@ -42,6 +42,12 @@ def duckdb_remainder(arguments: Arguments, types: Types) -> exp.Expr:
     if shared.is_integer or is_never_zero(arguments[1]):
         return duckdb("_1 % _2", *arguments)
     return duckdb(f"_1 % case when _2 = 0 and _1 is not null then {division_by_zero(shared)} else _2 end", *arguments)
+
+
+def zero_divisor(arguments: Arguments, types: Types) -> ArgumentProblem | None:
+    """The complaint about a second argument that is 0: Spark computes `1 div 0` also where there are no rows, DuckDB does not."""
+    fix = "write another number; one that is 0 in some rows is written nullif(x, 0), which gives null there"
+    return ArgumentProblem(1, "the divisor is 0 in every row", fix) if is_zero(arguments[1]) else None
 
 
 def division_by_zero(kind: Type) -> str:
@@ -219,7 +225,7 @@ NUMBERS = (
         spark=_spark_mod,
         duckdb=duckdb_remainder,
         gives_for=_remainder_type,
-        verify=numbers,
+        verify=lambda arguments, types: numbers(arguments, types) or zero_divisor(arguments, types),
         recast=True,
     ),
     Function(
@@ -229,6 +235,7 @@ NUMBERS = (
         "the remainder, never below zero when the second number is positive",
         spark=_spark_pmod,
         duckdb="case when _1 % _2 < 0 then (cast(_1 % _2 as hugeint) + _2) % _2 else _1 % _2 end",
+        verify=zero_divisor,
         recast=True,
     ),
     Function(
