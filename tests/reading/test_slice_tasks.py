@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import random
 import shutil
+from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
@@ -56,6 +58,20 @@ def here_twice(payload: bytes, count: int) -> list[str]:
         number: (slice_task.answer(payload, number), slice_task.answer(payload, number))[1] for number in numbers
     }
     return [answers[number] for number in range(count)]
+
+
+class Died(Exception):
+    """The end of a process, as far as its task can tell."""
+
+
+def here_at_once_after_a_death(payload: bytes, count: int) -> list[str]:
+    """The answers of tasks in this process: each dies after its work, then two attempts of each are at work at the same time."""
+    for number in range(count):
+        with patch("etlrun.reading.slice_task._answer", side_effect=Died), pytest.raises(Died):
+            slice_task.answer(payload, number)
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda number: slice_task.answer(payload, number % count), range(2 * count)))
+    return [answers[number + count * (number % 2)] for number in range(count)]
 
 
 class Folder:
@@ -120,6 +136,15 @@ def test_tasks_give_what_one_process_reads(kind: str, limit: int, size: int, tmp
     folder = Folder(tmp_path, files)
     with patch("etlrun.reading.task_reader.TASK_BYTES", size):
         assert folder.read_in_tasks(source, limit) == folder.read(source, limit)
+
+
+def test_attempts_that_die_or_work_at_the_same_time_read_nothing_twice(tmp_path: Path) -> None:
+    folder = Folder(tmp_path, {"a.json": LOG})
+    with patch("etlrun.reading.task_reader.TASK_BYTES", 9_000):
+        found = folder.read_in_tasks(JSON, run_tasks=here_at_once_after_a_death)
+    attempts = Counter(path.name[: len("task-000000")] for path in (tmp_path / "run/rows").glob("task-*"))
+    assert len(attempts) > 1 and set(attempts.values()) == {3}
+    assert found == folder.read(JSON)
 
 
 @pytest.mark.parametrize(
