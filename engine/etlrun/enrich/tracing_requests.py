@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -41,12 +41,8 @@ def called(model: LanguageModel, name: str) -> CalledModel:
 async def traced_answer(client: ModelClient, request: Request, model: CalledModel) -> ModelReply:
     """The answer to a request, as a span. Raises ModelError."""
     known = model.attributes(model.operation) | {"gen_ai.request.max_tokens": request.max_output_tokens}
-    with span(f"{model.operation} {model.name}", known | _server(client.address), "client") as found:
-        try:
-            reply = await client.answer(request)
-        except ModelError as error:
-            found.error = error.cause
-            raise
+    with _asking(f"{model.operation} {model.name}", known | _server(client.address)) as found:
+        reply = await client.answer(request)
         reason = reply.reason if REASON.fullmatch(reply.reason) else reply.ending
         found.attributes["gen_ai.response.finish_reasons"] = (reason,)
         if NAME.fullmatch(reply.version):
@@ -59,8 +55,19 @@ async def traced_answer(client: ModelClient, request: Request, model: CalledMode
 def traced_job(operation: str, model: CalledModel, requests: int) -> Iterator[TraceSpan]:
     """The block as a span: a job of so many requests is handed in, or its replies are taken."""
     known = model.attributes(operation) | {"etlrun.requests": requests}
-    with span(f"{operation} {model.name}", known, "client") as found:
+    with _asking(f"{operation} {model.name}", known) as found:
         yield found
+
+
+@contextmanager
+def _asking(name: str, known: Mapping[str, Attribute]) -> Iterator[TraceSpan]:
+    """The block as a span of a client; what the service did wrong is its error."""
+    with span(name, known, "client") as found:
+        try:
+            yield found
+        except ModelError as error:
+            found.error = error.cause
+            raise
 
 
 def tokens(usage: Usage) -> dict[str, Attribute]:
