@@ -165,6 +165,8 @@ def test_a_test_shows_its_rows_and_how_it_ended_when_it_last_ran(folder: Path) -
     (page,) = (folder / "tests").rglob("*.html")
     assert "It has not run yet" in page.read_text(encoding="utf-8")
     assert etlrun(project, "test").code == 0
+    with (project / "prompts/sort.md").open("a") as prompt:
+        prompt.write("The pipeline of the test asks nobody.\n")
     assert etlrun(project, "docs", "build").code == 0
     text = page.read_text(encoding="utf-8")
     assert '<td>"&lt;/td&gt;&lt;img src=x&gt;"</td><td>a</td><td>2</td>' in text

@@ -16,7 +16,7 @@ from etlrun.lineage.downstream import find_downstream
 from etlrun.lineage.of_project import project_lineage
 from etlrun.lineage.personal_origins import find_personal
 from etlrun.runtime.run_records import StoredRun, stored_runs
-from etlrun.runtime.test_results import digest_of, file_in, read_results
+from etlrun.runtime.test_results import file_in, read_results, tests_digest
 from etlrun.site.facts import LastResult, ShownCase, ShownDashboard, ShownRun, SiteFacts
 from etlrun.spec.cases import CaseFile, case_files_below, read_cases
 from etlrun.spec.project import Project, load_mapping
@@ -110,7 +110,7 @@ def _shown_cases(
 ) -> Iterator[ShownCase]:
     file = file_in(project, tests.path)
     known = results.get(file, {})
-    today = digest_of(tests.document, checked) if known else ""
+    today = tests_digest(tests.document, checked) if known else ""
     for case in tests.tests:
         last = known.get(case.name)
         ended = LastResult(last["passed"], last["at"], last["engine"], last["digest"] == today) if last else None

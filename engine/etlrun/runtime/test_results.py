@@ -15,6 +15,7 @@ from typing import Any
 from etlrun.compiler.check import Checked
 from etlrun.failures import RunFailure
 from etlrun.private import private_folder
+from etlrun.runtime.basis import files_beside
 from etlrun.spec.cases import CaseFile
 from etlrun.spec.located import Document
 from etlrun.spec.project import Project
@@ -53,7 +54,7 @@ def keep_results(results: Iterable[CaseResult], engine: str) -> None:
         known = read_results(project)
         for result in found:
             ended = {"passed": result.passed, "at": at, "engine": engine}
-            digest = digest_of(result.file.document, result.checked)
+            digest = tests_digest(result.file.document, result.checked)
             known.setdefault(file_in(project, result.file.path), {})[result.name] = {**ended, "digest": digest}
         with contextlib.suppress(OSError, RunFailure):  # a folder that nobody may write, or everybody
             _write(_path(project), json.dumps(known, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
@@ -70,14 +71,11 @@ def read_results(project: Project) -> dict[str, dict[str, Any]]:
     return dict(found) if Draft202012Validator(SCHEMA).is_valid(found) else {}
 
 
-def digest_of(tests: Document, checked: Checked) -> str:
-    """A digest of what the results of a file of tests depend on: its text, the pipeline's, and the mappings and prompts of the project."""
+def tests_digest(tests: Document, checked: Checked) -> str:
+    """A digest of what the results of a file of tests depend on: its text, the pipeline's, and the files beside that."""
     pipeline = checked.pipeline.document
-    digest = hashlib.sha256("\0".join(part.text for part in (tests, pipeline, *pipeline.shared)).encode())
-    for pattern in ("mappings/*.yaml", "prompts/*.md"):
-        for path in sorted(checked.project.root.glob(pattern)):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
+    texts = [part.text for part in (tests, pipeline, *pipeline.shared)]
+    return hashlib.sha256("\0".join((*texts, *files_beside(checked).values())).encode()).hexdigest()
 
 
 def file_in(project: Project, path: Path) -> str:
