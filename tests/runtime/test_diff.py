@@ -88,7 +88,7 @@ def test_the_text_says_the_same(folder: Path) -> None:
         "  before   warehouse.sales",
         "  after    what a run gives now",
         "  spec     the same",
-        "  inputs   changed: files of `rows` changed",
+        "  inputs   files of `rows` changed",
         "  rows     3 -> 3    0 only before, 0 only after, 2 equal, 1 changed",
         "  column  changed  null before -> after  before -> after",
         "  ------  -------  --------------------  --------------------",

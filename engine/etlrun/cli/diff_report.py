@@ -34,10 +34,11 @@ def cause_lines(found: TableDiff) -> Iterator[tuple[str, str]]:
     """What changed in the specification, and of the inputs; nothing where rows are compared that nobody knows the origin of."""
     if found.causes is None:
         return
-    for name, changes in (("spec", found.causes.specification), ("inputs", found.causes.inputs)):
-        unknown = "not known: the run before was made by an older etlrun"
-        changed = f"changed: {', '.join(changes)}" if changes else "the same"
-        yield name, unknown if changes is None else changed
+    unknown = "not known: the run before was made by an older etlrun"
+    parts, inputs = found.causes.specification, found.causes.inputs
+    changed = f"changed: {', '.join(parts)}" if parts else "the same"
+    yield "spec", unknown if parts is None else changed
+    yield "inputs", unknown if inputs is None else "; ".join(inputs) or "the same"
 
 
 def row_counts(found: TableDiff) -> tuple[str, str]:
