@@ -32,6 +32,8 @@ def as_full_disk(failure: RunFailure, folder: Path) -> RunFailure:
 
 def _texts(error: BaseException | None) -> Iterator[str]:
     """What an error and its causes say."""
-    while error is not None:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
         yield str(error)
         error = error.__cause__

@@ -13,7 +13,7 @@ from etlrun.contracts.engine import EngineSession, FileColumn, InputFiles, Linke
 from etlrun.engines._file_values import SPARK, passed
 from etlrun.engines._spark.errors import translated, translated_java
 from etlrun.engines._spark.lost import FEW_TRIES, connection_errors, in_touch, is_lost, set_retries
-from etlrun.engines._spark.tasks import as_worker_mismatch, task_frame
+from etlrun.engines._spark.tasks import task_frame, worker_mismatch_in
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import BIGINT, NULL, Column, Columns, Type, array, mapping, struct
 from etlrun.reading.links import as_damaged_file
@@ -87,7 +87,10 @@ class SparkSessionAtWork(EngineSession):
             with self._working():
                 rows = task_frame(self.spark, payload, count).toArrow().to_pylist()
         except StatementError as error:
-            raise as_worker_mismatch(error) from error
+            mismatch = worker_mismatch_in(error)
+            if mismatch is None:
+                raise
+            raise mismatch from error
         return [row["answer"] for row in sorted(rows, key=lambda row: row["number"])]
 
     def progress(self) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from etlrun.contracts.engine import StatementError
+from etlrun.failures import RunFailure
 from etlrun.reading.slice_job import worker_mismatch
 
 if TYPE_CHECKING:
@@ -53,11 +54,11 @@ def _function(payload: bytes, packages: str) -> Callable[[Batches], Batches]:
     return run
 
 
-def as_worker_mismatch(error: StatementError) -> Exception:
-    """A failure of an executor that has not even what starts a task; else the same error."""
+def worker_mismatch_in(error: StatementError) -> RunFailure | None:
+    """The failure of an executor that has not even what starts a task; None where the error is another."""
     missing = re.search(r"No module named '([\w.]+)'|(PyArrow) >?=? ?[\d.]+ must be installed", str(error))
     if missing:
         return worker_mismatch("an executor", f"the package {(missing[1] or missing[2]).lower()} is missing there")
     if "PYTHON_VERSION_MISMATCH" in str(error):
         return worker_mismatch("an executor", "Python is of another version there")
-    return error
+    return None
