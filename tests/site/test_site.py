@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from commanding import etlrun
-from etlrun.site.addresses import file_name
+from etlrun.site.addresses import column_address, file_name
 from projects import Project
 
 HOSTILE = '</script><img src=x onerror="alert(1)">'
@@ -31,6 +31,7 @@ sinks:
 """
 MART = """sources:
   out: {table: {pipeline: core, sink: out}}
+  again: {table: {connection: warehouse, table: OUT, columns: {V: int}}}
 steps:
   totals: [from: out, aggregate: {by: [kind], columns: {total: sum(v)}}]
 sinks:
@@ -114,6 +115,7 @@ def test_every_link_leads_to_a_place_that_is_there(folder: Path) -> None:
         *(f"columns/core/source.rows.{name}.html" for name in ("k", "code", "v")),
         *(f"columns/core/sink.out.{name}.html" for name in ("k", "code", "v", "kind")),
         *(f"columns/mart/source.out.{name}.html" for name in ("k", "code", "v", "kind")),
+        column_address("mart", "source", "again", "V"),
         *(f"columns/mart/sink.totals.{name}.html" for name in ("kind", "total")),
     }
     for path, read in found.items():

@@ -54,9 +54,9 @@ def _source_column(facts: SiteFacts, lineage: PipelineLineage, source: str, item
 
 def _sink_column(facts: SiteFacts, lineage: PipelineLineage, sink: str, item: Column) -> str:
     readers = [
-        [link(UP + column_address(pipeline, "source", source, item.name), f"{pipeline}.{source}.{item.name}")]
+        [link(UP + column_address(pipeline, "source", source, read.name), f"{pipeline}.{source}.{read.name}")]
         for pipeline, source in facts.down.readers.get((lineage.name, sink), ())
-        if item.name in facts.lineage[pipeline].checked.columns[source]
+        if (read := facts.lineage[pipeline].checked.columns[source].get(item.name)) is not None
     ]
     shown = [(title, ", ".join(uses)) for title, uses in _shown_by(facts, lineage.name, sink, item.name)]
     return _page(
