@@ -44,7 +44,7 @@ from sqlglot import exp
 
 from etlrun.contracts.check import Check, Verdict, severity_key, where_key
 from etlrun.contracts.relation import Input, named
-from etlrun.language.columns import NULL, Columns
+from etlrun.language.columns import NULL, TIMESTAMPTZ, Columns
 from etlrun.language.expressions import call, column, type_of
 from etlrun.spec.ages import HOW, UNITS, allowed_at_most, read_age, shown_age
 from etlrun.spec.fields import Expr, Label, key
@@ -66,6 +66,8 @@ class Freshness(Check):
         found = scope.column(columns, self.column, "column")
         if found.type != NULL and found.type.name not in ("date", "timestamp"):
             fix = "`cast` it, or read it with `to_timestamp` first"
+            if found.type == TIMESTAMPTZ:
+                fix = f"make a column of its clock in UTC: from_utc_timestamp({found.name}, 'UTC')"
             scope.error("column", "type-mismatch", f"`{found.name}` is {found.type}, which has no age", fix)
         age = read_age(self.max_age)
         if age is None:
