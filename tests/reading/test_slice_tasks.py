@@ -185,6 +185,18 @@ def test_a_machine_with_another_reader_is_refused_by_name(tmp_path: Path) -> Non
         assert "the package duckdb is missing there" in failure_of(folder, here_twice).message
 
 
+def test_a_machine_whose_package_lacks_the_class_of_the_source_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run_tasks(payload: bytes, count: int) -> list[str]:
+        with monkeypatch.context() as there:
+            there.delattr("etlrun.sources.json.Json")
+            return here_twice(payload, count)
+
+    failure = failure_of(Folder(tmp_path, {"a.json": LOG}), run_tasks)
+    assert failure.code == "worker-mismatch" and "the source's kind is another version there" in failure.message
+
+
 def test_a_file_or_a_folder_that_a_machine_does_not_see_is_named(tmp_path: Path) -> None:
     folder = Folder(tmp_path, {"a.json": LOG})
     (tmp_path / "elsewhere").mkdir()

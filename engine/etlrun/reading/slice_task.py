@@ -24,6 +24,7 @@ from etlrun.spec.urls import is_url
 from etlrun.storage.stores import Stores
 
 BROKEN = "broken.jsonl"
+OTHER_KIND = "the package of the source's kind is another version there"
 
 
 def answer(payload: bytes, number: int) -> str:
@@ -36,9 +37,11 @@ def answer(payload: bytes, number: int) -> str:
             return SliceAnswer(host, mismatch=wrong).as_json()
         job: SliceJob = pickle.loads(packed)
         if reader_fingerprint(type(job.source)) != fingerprint:
-            return SliceAnswer(host, mismatch="the package of the source's kind is another version there").as_json()
+            return SliceAnswer(host, mismatch=OTHER_KIND).as_json()
     except ImportError as error:
         return SliceAnswer(host, mismatch=f"the package {error.name} is missing there").as_json()
+    except AttributeError:  # the module of the kind is there, and has no such class
+        return SliceAnswer(host, mismatch=OTHER_KIND).as_json()
     try:
         with tempfile.TemporaryDirectory(prefix="etlrun-", dir=_local_disk()) as scratch:
             return _read(job, number, host, Path(scratch)).as_json()
