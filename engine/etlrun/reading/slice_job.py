@@ -121,7 +121,10 @@ def _groups_of(pieces: Iterable[InputFile], size: int) -> Iterator[Group]:
 
 def worker_mismatch(host: str, difference: str) -> RunFailure:
     """The failure of a machine on which a source would not be read as it is here."""
-    fix = "install etlrun and its packages there, in the versions of this machine; or say `read: driver` in the profile's engine"
+    fix = (
+        "install etlrun and its packages there, in the versions of this machine, or send what `etlrun pack` writes now by `packages:`; "
+        "or say `read: driver` in the profile's engine"
+    )
     return RunFailure("engine", "worker-mismatch", f"{host} cannot read as this machine does: {difference}", fix)
 
 
