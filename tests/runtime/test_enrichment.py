@@ -101,7 +101,9 @@ def test_both_engines_publish_the_same_rows_and_share_the_answers(project: Proje
     project.write("etlrun.yaml", PROJECT.replace("    models:\n", f"    models:\n      {second}\n"))
     agreed = "  agreed: [{from: searches}, {enrich: {key: keyword, prompt: kind, agree: [kinds, seconds], source: by}}]\nsinks:\n"
     publish = "\n  agreed: {table: {from: agreed, connection: warehouse, write: replace}}\n"
-    project.pipeline(PIPELINE.replace("MODEL MORE", "kinds").replace("sinks:\n", agreed).rstrip() + publish)
+    project.pipeline(
+        PIPELINE.replace("MODEL", "kinds").replace(" MORE", "").replace("sinks:\n", agreed).rstrip() + publish
+    )
     with service() as served:
         fast, local = run(project, served), run(project, served, FILE, "--json", "--profile", "local")
         assert (fast.code, local.code) == (0, 0), fast.err + local.err
