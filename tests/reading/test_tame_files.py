@@ -115,7 +115,7 @@ def test_a_tame_file_reads_as_if_it_were_cut_here(
             return read_json_files(folder, fields(a="bigint"), *texts)
         return read_csv_files(folder, fields(a="bigint", b="string"), *(b"a,b\n" + text for text in texts))
 
-    with patch("etlrun.reading.text_files.find_tame", lambda files, rules: []):
+    with patch("etlrun.reading.text_files.find_tame", lambda files, rules, threads: []):
         cut_here = read()
     by_duckdb = read()
     assert by_duckdb.counted() == cut_here.counted()
@@ -141,7 +141,7 @@ def test_what_lines_end_and_hold_otherwise_is_not_tame(tmp_path: Path, text: byt
 def test_a_file_that_changes_while_duckdb_reads_it_is_a_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def look_and_append(files: list[InputFile], rules: LineRules) -> object:
+    def look_and_append(files: list[InputFile], rules: LineRules, threads: int) -> object:
         found = find_tame(files, rules, 2)
         with open(files[0].path, "ab") as file:
             file.write(b'{"a":2}\n')

@@ -91,8 +91,8 @@ def _reader(engine: Engine, *, safe: bool) -> Template:
     sign = "case when regexp_extract(_1, _2, 2) like '-%' then -60 else 60 end"
     seconds = f"({part.format(2)} * 3600 + {part.format(3)} * {sign})"
     template = {
-        "duckdb": f"_3 - to_seconds(cast(case when {found} then {seconds} end as double))",
-        "spark": f"cast(_3 - make_dt_interval(0, 0, 0, case when {found} then {seconds} end) as timestamp_ntz)",
+        "duckdb": f"_3 - to_seconds(cast(case when {found} then {seconds} else 0 end as double))",
+        "spark": f"cast(_3 - make_dt_interval(0, 0, 0, case when {found} then {seconds} else 0 end) as timestamp_ntz)",
     }[engine]
     clock = f"case when {found} then regexp_extract(_1, _2, 1) else concat('not of type timestamptz: ', _1) end"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from etlrun.language.columns import BOOLEAN, Type, array, struct
-from etlrun.language.functions.function import Function, Types
+from etlrun.language.functions.function import ArgumentProblem, Arguments, Function, Types
 
 
 def _keys(types: Types) -> Type:
@@ -16,6 +16,12 @@ def _values(types: Types) -> Type:
 
 def _entries(types: Types) -> Type:
     return array(struct(*zip(("key", "value"), types[0].entry, strict=True))) if types[0].entry else types[0]
+
+
+def _typed_map(arguments: Arguments, types: Types) -> ArgumentProblem | None:
+    if types[0].entry:
+        return None
+    return ArgumentProblem(0, "this null has no keys", "write cast(null as map<string, bigint>)", code="type-mismatch")
 
 
 MAPS = (
@@ -33,5 +39,6 @@ MAPS = (
         BOOLEAN,
         "whether the map has the key; null for null",
         duckdb="case when _2 is not null then map_contains(_1, _2) end",
+        verify=_typed_map,
     ),
 )
