@@ -445,7 +445,7 @@ def test_the_columns_of_a_table_have_the_types_of_a_relation(place: Place) -> No
         ("d", "tinyint", True),
         ("e", "string", True),
         ("g", "binary", True),
-        ("h", "timestamp", True),
+        ("h", "timestamptz", True),
         ("i", "int", True),
         ("j", "float", True),
         ("k", "int", False),
