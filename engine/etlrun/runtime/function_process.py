@@ -107,7 +107,9 @@ def _schema(text: str) -> pa.Schema:
 def _results(function: Callable[[Any], Any], rows: ds.Dataset, *, batches: bool) -> Iterator[Any]:
     own = os.getpid()
     try:
-        yield from _given(function, rows, batches=batches)
+        for part in _given(function, rows, batches=batches):
+            _end_copies(own)  # before it writes into the file that both have open
+            yield part
     finally:
         _end_copies(own)
 
