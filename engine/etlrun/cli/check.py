@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 
 from etlrun.cli.options import choosing, known_pipelines, named_pipeline, project_folder, read_settings
+from etlrun.collector import not_collecting
 from etlrun.compiler.check import Checked
 from etlrun.compiler.producers import ProjectPipelines
-from etlrun.compiler.project_graph import make_graph, without_collection
+from etlrun.compiler.project_graph import make_graph
 from etlrun.dashboards.spec import FOLDER as DASHBOARDS
 from etlrun.dashboards.spec import dashboards_below, is_dashboard_file
 from etlrun.diagnostics import FORMATS, Diagnostic, SpecError, counted, nearest
@@ -44,7 +45,7 @@ def command(paths: tuple[Path, ...], profile: str, engine: str, settings: tuple[
     files = list(dict.fromkeys(file for path in given for file in _files(path)))
     if not files and not found:
         raise click.UsageError(f"there is no pipeline in {', '.join(map(str, given))}")
-    with without_collection():
+    with not_collecting():
         mistakes, checked = _check_each(files, profile, read_settings(settings))
     found |= mistakes
     if not paths:

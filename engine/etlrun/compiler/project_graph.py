@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 
+from etlrun.collector import not_collecting
 from etlrun.compiler.check import Checked
 from etlrun.compiler.graph import in_order
 from etlrun.compiler.producers import ProjectPipelines, published_tables
@@ -38,19 +37,7 @@ class ProjectGraph:
         return found
 
 
-@contextmanager
-def without_collection() -> Iterator[None]:
-    """What is read stays in use to the end: to look for garbage in it again and again takes a seventh of the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
-
-
-@without_collection()
+@not_collecting()
 def read_graph(pipelines: ProjectPipelines) -> ProjectGraph:
     """The graph of a whole project. Raises SpecError with every mistake in its pipelines and between them."""
     checked, problems = check_all(pipelines)

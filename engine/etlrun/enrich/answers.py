@@ -10,11 +10,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from etlrun.collector import not_collecting
 from etlrun.contracts.job_client import JobClient
 from etlrun.contracts.model import Environment, LanguageModel, ModelError
 from etlrun.enrich.asking import ask, settled_keys
 from etlrun.enrich.asking_in_jobs import ask_in_jobs
-from etlrun.enrich.collector import not_collecting
 from etlrun.enrich.finders import look_up
 from etlrun.enrich.keys import Key, Keys
 from etlrun.enrich.report import AskingReport, Stop, continued

@@ -12,10 +12,10 @@ from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+from etlrun.collector import passing_over_what_is_there
 from etlrun.contracts.model import ModelClient, ModelError, ModelReply
 from etlrun.diagnostics import counted
 from etlrun.enrich.batches import Batch, FollowUp, after_error, after_verdict
-from etlrun.enrich.collector import passing_over_what_is_there
 from etlrun.enrich.giving_up import GiveUp
 from etlrun.enrich.heartbeat import alive
 from etlrun.enrich.keys import Key

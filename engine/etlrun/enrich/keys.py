@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from etlrun.enrich.collector import not_collecting
+from etlrun.collector import not_collecting
 from etlrun.spec.normal_form import MAX_CHARACTERS, normal_form, readable, shown_form
 from etlrun.spec.personal_kinds import Policy, count_kinds, may_be_asked, sender
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from etlrun.collector import not_collecting
 from etlrun.compiler.check import Checked
 from etlrun.compiler.plan import Plan, make_plan
-from etlrun.compiler.project_graph import ProjectGraph, without_collection
+from etlrun.compiler.project_graph import ProjectGraph
 from etlrun.compiler.relation_lineage import plan_lineage
 from etlrun.language.influence import OriginColumn, RelationLineage, beginning, together
 from etlrun.spec.published import PublishedTable
@@ -36,7 +37,7 @@ class PipelineLineage:
         return self.relations[self.sinks[sink]]
 
 
-@without_collection()
+@not_collecting()
 def project_lineage(graph: ProjectGraph) -> dict[str, PipelineLineage]:
     """The lineage of every pipeline, each after those whose tables it reads."""
     found: dict[str, PipelineLineage] = {}

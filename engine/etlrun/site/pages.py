@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from etlrun.compiler.project_graph import without_collection
+from etlrun.collector import not_collecting
 from etlrun.site.addresses import case_address, mapping_address, pipeline_address, prompt_address
 from etlrun.site.case_page import case_page
 from etlrun.site.column_page import column_pages
@@ -13,7 +13,7 @@ from etlrun.site.pipeline_page import pipeline_page
 from etlrun.site.prompt_page import prompt_page
 
 
-@without_collection()
+@not_collecting()
 def site_pages(facts: SiteFacts) -> dict[str, str]:
     """The files of the site."""
     found = {"index.html": index_page(facts)}
