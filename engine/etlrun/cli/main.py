@@ -29,6 +29,7 @@ for _number in NAMES:
 
 from typing import NoReturn  # noqa: E402
 
+from etlrun.collector import collect_seldom, leave_all_to_the_system  # noqa: E402
 from etlrun.stopping import Stopped, asked_by, run_until_stopped  # noqa: E402
 
 
@@ -39,11 +40,13 @@ def main() -> NoReturn:
     except Stopped:
         sys.stdout.flush()
         leave(asked_by())
+    leave_all_to_the_system()
     sys.exit(code)
 
 
 def _run() -> int:
     """Importing the commands takes longer than most of them; it too can be interrupted."""
+    collect_seldom()
     from etlrun.cli.command_line import run_command
 
     return run_command()

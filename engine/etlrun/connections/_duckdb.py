@@ -15,7 +15,6 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 from sqlglot import exp, parse_one
 
 from etlrun.contracts.connection import Load, Published
@@ -46,6 +45,7 @@ KEPT_IN = {
     "timestamptz": ("TIMESTAMP WITH TIME ZONE",),
 }  # others, such as ENUM or TIMESTAMP_S, refuse or round some values
 INSTANT = "TIMESTAMP WITH TIME ZONE"
+FEW = 10_000  # rows that are summed before `pyarrow.compute` is loaded
 BATCHES = 6  # of the stage, that one INSERT takes: a row group of DuckDB
 
 
@@ -445,6 +445,10 @@ def _hash(values: Iterator[str]) -> str:
 
 
 def _sum(hashes: pa.Array) -> int:
+    if len(hashes) < FEW:
+        return sum(hashes.to_pylist())
+    import pyarrow.compute as pc
+
     return int(pc.sum(hashes).as_py())
 
 

@@ -158,7 +158,7 @@ def _named(doc: str, schema: Schema, at_least: int = 0) -> Schema:
 
 
 def _kinds(family: Family) -> Schema:
-    return kind_schema((name, schema_of_class(cls)) for name, cls in kinds(family).items())
+    return kind_schema(kinds(family))
 
 
 class _Builder:

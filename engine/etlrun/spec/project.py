@@ -450,4 +450,4 @@ def _one_or_more(schema: Schema) -> Schema:
 
 
 def _family_schema(family: Family) -> Schema:
-    return kind_schema((name, schema_of_class(cls)) for name, cls in kinds(family).items())
+    return kind_schema(kinds(family))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
-from typing import Literal
+from typing import Literal, TypeVar
 
 from etlrun.failures import RunFailure
 
@@ -14,20 +15,44 @@ Family = Literal["sources", "steps", "checks", "sinks", "connections", "engines"
 FAMILIES: tuple[Family, ...] = ("sources", "steps", "checks", "sinks", "connections", "engines", "models", "storages")
 
 
+T = TypeVar("T")
+
+
+class OnDemand(Mapping[str, T]):
+    """Values by name, in the order of the names; each is made when it is first asked for."""
+
+    def __init__(self, names: Iterable[str], make: Callable[[str], T]) -> None:
+        self.names = tuple(names)
+        self.make = cache(make)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names
+
+    def __getitem__(self, name: str) -> T:
+        if name not in self.names:
+            raise KeyError(name)
+        return self.make(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
 @cache
-def kinds(family: Family) -> dict[str, type]:
+def kinds(family: Family) -> Mapping[str, type]:
     """The classes of a family by YAML key: built-in files first, then plugins in the order in which they are named.
 
-    Raises RunFailure for a plugin that cannot be used.
+    The file of a kind is loaded when its class is asked for: a run needs a few of them. Raises RunFailure for a plugin that cannot be used.
     """
     package = importlib.import_module(f"etlrun.{family}")
-    found: dict[str, type] = {}
-    for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda module: module.name):
-        if not module.name.startswith("_"):
-            found[module.name.rstrip("_")] = _class_of(family, module.name)
+    files = sorted(found.name for found in pkgutil.iter_modules(package.__path__) if not found.name.startswith("_"))
+    modules = {file.rstrip("_"): file for file in files}
+    plugins: dict[str, type] = {}
     if os.environ.get("ETLRUN_PLUGINS"):  # scanning for plugins costs 20 ms
-        _add_plugins(family, found)
-    return found
+        _add_plugins(family, modules, plugins)
+    return OnDemand((*modules, *plugins), lambda name: plugins.get(name) or _class_of(family, modules[name]))
 
 
 def _class_of(family: Family, module: str) -> type:
@@ -38,11 +63,11 @@ def _class_of(family: Family, module: str) -> type:
     return cls
 
 
-def _add_plugins(family: Family, found: dict[str, type]) -> None:
+def _add_plugins(family: Family, built_in: Mapping[str, str], found: dict[str, type]) -> None:
     from etlrun.spec.plugins import plugged_in
 
     for plugin, name, cls in plugged_in(family):
-        if name in found:
+        if name in built_in or name in found:
             message = f"the plugin `{plugin}` adds `{name}` to {family}, where that name is taken"
             raise RunFailure("usage", "unusable-plugin", message, "rename its entry point")
         found[name] = cls

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
+from functools import cache, lru_cache
+from typing import Any
 
 from jsonschema import Draft7Validator
+from jsonschema.validators import extend
 
 from etlrun.diagnostics import Diagnostic
-from etlrun.spec.fields import Schema
+from etlrun.spec.fields import Schema, schema_of_class
 from etlrun.spec.located import Document, Keys
+from etlrun.spec.registry import OnDemand
 from etlrun.spec.wording import Mistake, explain
 
 
-def kind_schema(kinds: Iterable[tuple[str, Schema]]) -> Schema:
+def kind_schema(kinds: Mapping[str, type]) -> Schema:
     """One key that names a kind, and that kind's own schema below it."""
     return {
         "type": "object",
-        "properties": dict(kinds),
+        "properties": OnDemand(kinds, lambda name: schema_of_class(kinds[name])),
         "additionalProperties": False,
         "minProperties": 1,
         "maxProperties": 1,
@@ -59,4 +62,18 @@ class _Held:
 
 @lru_cache(maxsize=16)
 def _validator(held: _Held) -> Draft7Validator:
-    return Draft7Validator(held.schema)
+    return _validator_class()(held.schema)
+
+
+@cache
+def _validator_class() -> type[Draft7Validator]:
+    """A judge that leaves alone the schemas of kinds that a file does not use."""
+    cls: type[Draft7Validator] = extend(Draft7Validator, {"properties": _judge_those_given})  # type: ignore[no-untyped-call]
+    return cls
+
+
+def _judge_those_given(validator: Any, properties: Mapping[str, Schema], value: Any, schema: Schema) -> Iterator[Any]:
+    """The keyword `properties`."""
+    for name in properties if validator.is_type(value, "object") else ():
+        if name in value:
+            yield from validator.descend(value[name], properties[name], path=name, schema_path=name)
