@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import zlib
 from dataclasses import dataclass
@@ -14,9 +13,12 @@ from postgres.server import PostgresProcess
 from projects import Project
 
 
-def content(packed: str) -> bytes:
-    """The JSON of a page's data."""
-    return zlib.decompress(base64.b64decode(packed))
+def content(characters: str) -> bytes:
+    """What a block of a page holds: low bits of all bytes, then high bits."""
+    codes = [ord(character) & 127 for character in characters]
+    part = -(-len(codes) // 8)
+    low, high = codes[:-part], codes[-part:]
+    return zlib.decompress(bytes(code | (high[at % part] >> at // part & 1) << 7 for at, code in enumerate(low)))
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Built:
 
     def data(self, sink: str = "out") -> dict[str, Any]:
         """What the page holds."""
-        text = self.page(sink).read_text(encoding="utf-8")
+        text = self.page(sink).read_bytes().decode()
         packed = text.split('id="data">')[1].split("</script>")[0]
         found: dict[str, Any] = json.loads(content(packed))
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import zlib
 from importlib import resources
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import Any
 import duckdb
 import pytest
 from browser import Browser
-from built import Built
+from built import Built, content
 
 from etlrun.dashboards.deflating import PIECE, deflated
 from etlrun.dashboards.html import MARKS
 from etlrun.dashboards.html import TABLE as TABLE_CODE
+from etlrun.dashboards.page_block import block
 
 TABLE = "D.page.flat().find(card => card.kind === 'table')"
 CELLS = "[...document.querySelectorAll('.rows tbody tr')].map(row => row.firstChild.textContent)"
@@ -86,6 +88,15 @@ def test_the_code_of_a_page_stays_small_and_readable(code: tuple[str, ...], most
 
 
 def test_pieces_that_are_deflated_side_by_side_are_one_stream() -> None:
-    content = bytes(range(256)) * (PIECE // 128) + b"end"
-    assert zlib.decompress(deflated(content)) == content
-    assert zlib.decompress(deflated(b"")) == b""
+    texts = b"a text, " * PIECE
+    runs, digits = bytes(range(256)) * (PIECE // 128) + b"end", random.Random(1).randbytes(PIECE)
+    assert zlib.decompress(deflated([texts, runs, digits])) == texts + runs + digits
+    assert zlib.decompress(deflated([])) == b""
+
+
+@pytest.mark.parametrize("size", [*range(1, 16), 3_000])
+def test_every_byte_comes_through_the_characters_of_a_page(size: int) -> None:
+    given = bytes((7 * at + size) % 256 for at in range(size))
+    characters = block("a", [given]).partition('id="a">')[2].removesuffix("</script>")
+    assert content(characters) == given
+    assert not set(characters) & {"\0", "\r", "<"}

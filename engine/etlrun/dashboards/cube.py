@@ -46,7 +46,7 @@ class PageData:
     cubes: Sequence[Cube]
     tops: Mapping[str, Sequence[Sequence[Any]]]
     rows: Mapping[str, Sequence[Mapping[str, Any]]]
-    packed: bytes
+    packed: Sequence[bytes]
     total: int
 
 
@@ -83,7 +83,7 @@ class _Collector:
             _place(use.where): self.rows(use) for use in self.dashboard.file.cards if isinstance(use.value, RowTable)
         }
         ((total,),) = self.ask("SELECT count(*) FROM published")
-        return PageData(self.labels, cubes, tops, rows, b"".join(self.packed.parts), total)
+        return PageData(self.labels, cubes, tops, rows, self.packed.parts, total)
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         return self.connection.execute(query).fetchall()
@@ -93,7 +93,7 @@ class _Collector:
         table = quoted(f"labels of {column}")
         if column not in self.labels:
             self.make_labels(column, table)
-        return f"coalesce((SELECT code FROM {table} WHERE folded = {self.folded(column)}), {UNKNOWN})"
+        return f"coalesce((SELECT code FROM {table} WHERE value = published.{quoted(column)}), {UNKNOWN})"
 
     def folded(self, column: str) -> str:
         """A value as it is compared: text without case, and without blanks at its end."""
@@ -109,30 +109,28 @@ class _Collector:
         self.connection.execute(
             f"""CREATE TEMP TABLE {table} AS
             WITH spelled AS (
-                SELECT {self.folded(column)} AS folded, CAST({quoted(column)} AS VARCHAR) AS label, count(*) AS n
+                SELECT {quoted(column)} AS value, {self.folded(column)} AS folded, CAST(value AS VARCHAR) AS label, count(*) AS n
                 FROM published WHERE {quoted(column)} IS NOT NULL GROUP BY ALL
             ), chosen AS (
                 SELECT folded, first(label ORDER BY n DESC, label) AS label, sum(n) AS n FROM spelled GROUP BY folded
+            ), numbered AS (
+                SELECT folded, label, row_number() OVER (ORDER BY {place}, n DESC, label)::INT AS code FROM chosen
             )
-            SELECT folded, label, row_number() OVER (ORDER BY {place}, n DESC, label) AS code FROM chosen"""
+            SELECT value, code, numbered.label FROM spelled JOIN numbered USING (folded)"""
         )
-        self.labels[column] = [label for (label,) in self.ask(f"SELECT label FROM {table} ORDER BY code")]
+        self.labels[column] = [
+            label for (label,) in self.ask(f"SELECT any_value(label) FROM {table} GROUP BY code ORDER BY code")
+        ]
         if column in map(self.dashboard.column, self.dashboard.spec.filters) and len(self.labels[column]) > MOST_LABELS:
             message = f"the filter `{column}` has {len(self.labels[column]):,} values, and a page filters by at most {MOST_LABELS}"
             raise RunFailure("usage", "dashboard-size", message, "filter by a column with fewer values")
 
     def cube(self, names: tuple[str, ...]) -> Cube:
         parts = {ROWS: "count(*)", **_parts(self.dashboard.formulas)}
-        selected = [f"{self.code(name)} AS d{index}" for index, name in enumerate(names)]
-        needed = [quoted(item.name) for item in self.dashboard.columns]
-        keys = [f"d{index}" for index in range(len(names))]
+        codes = [f"{self.code(name)} AS d{index}" for index, name in enumerate(names)]
         sums = [f"{sql} AS p{index}" for index, sql in enumerate(parts.values())]
-        having = "" if names else " HAVING count(*) > 0"
-        found = self.ask(
-            f"WITH coded AS (SELECT {', '.join([*selected, *needed])} FROM published) "
-            f"SELECT {', '.join([*keys, *sums])} FROM coded "
-            + (f"GROUP BY {', '.join(keys)} ORDER BY {', '.join(keys)}" if names else having)
-        )
+        grouped = "GROUP BY ALL ORDER BY ALL" if names else "HAVING count(*) > 0"
+        found = self.ask(f"SELECT {', '.join([*codes, *sums])} FROM published {grouped}")
         if len(found) > MOST_CELLS:
             message = (
                 f"the page would hold {len(found):,} combinations of {', '.join(names)}, and at most {MOST_CELLS:,} fit"
@@ -140,13 +138,13 @@ class _Collector:
             raise RunFailure(
                 "usage", "dashboard-size", message, "filter by fewer columns, or by columns with fewer values"
             )
-        columns = list(zip(*found, strict=True)) or [()] * (len(keys) + len(sums))
+        columns = list(zip(*found, strict=True)) or [()] * (len(codes) + len(sums))
         return Cube(
             names,
             dict(zip(names, columns, strict=False)),
             {
                 name: [_number(value, name) for value in values]
-                for name, values in zip(parts, columns[len(keys) :], strict=True)
+                for name, values in zip(parts, columns[len(codes) :], strict=True)
             },
         )
 
@@ -156,15 +154,16 @@ class _Collector:
         assert isinstance(formula, SumMeasure)
         known = " + ".join(f"CAST({quoted(column)} IS NOT NULL AS INT)" for column in formula.columns)
         added = " + ".join(f"coalesce({quoted(column)}, 0)" for column in formula.columns)
-        filters = [self.code(self.dashboard.column(name)) for name in self.dashboard.spec.filters]
-        cells = ", ".join(f"f{index}" for index in range(len(filters)))
-        key = quoted(self.dashboard.column(card.of))
-        selected = [f"{code} AS f{index}" for index, code in enumerate(filters)]
-        inner = ", ".join([*selected, f"CAST({key} AS VARCHAR) AS k", f"CASE WHEN {known} > 0 THEN {added} END AS v"])
-        partition = f"PARTITION BY {cells} " if cells else ""
+        codes = [self.code(self.dashboard.column(name)) for name in self.dashboard.spec.filters]
+        cell = f"row({', '.join(codes or ('0',))})"
+        key = f"CAST({quoted(self.dashboard.column(card.of))} AS VARCHAR)"
         found = self.ask(
-            f"SELECT * FROM (SELECT {inner} FROM published) WHERE v IS NOT NULL "
-            f"QUALIFY row_number() OVER ({partition}ORDER BY v DESC, k) <= {card.top} ORDER BY v DESC, k"
+            f"""WITH summed AS (SELECT {cell} AS cell, {key} AS key, CASE WHEN {known} > 0 THEN {added} END AS value FROM published),
+            least AS (SELECT cell, list_min(max(value, {card.top})) AS least FROM summed GROUP BY cell)
+            SELECT {"".join(f"cell[{index + 1}], " for index in range(len(codes)))}key, value
+            FROM summed JOIN least USING (cell) WHERE value >= least
+            QUALIFY row_number() OVER (PARTITION BY cell ORDER BY value DESC, key) <= {card.top}
+            ORDER BY value DESC, key"""
         )
         return [(*row[:-1], _number(row[-1], card.value)) for row in found]
 

@@ -6,20 +6,18 @@ import base64
 import hashlib
 import html
 import json
-import zlib
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
 from etlrun.dashboards.checked import CheckedDashboard, format_of, order_columns, row_columns, title_of
 from etlrun.dashboards.cube import PageData
-from etlrun.dashboards.deflating import deflated
+from etlrun.dashboards.page_block import block
 from etlrun.dashboards.spec import Bar, Donut, Flow, Kpi, Quality, RowTable
 from etlrun.spec.project import Use
 
 MARKS = ("numbers.js", "cards.js")
 TABLE = "rows.js"  # only in pages that have a table
-MUCH = 10_000_000  # bytes, from which on a tighter packing takes more seconds than it is worth
 
 
 def page_text(dashboard: CheckedDashboard, data: PageData, quality: Sequence[Mapping[str, Any]], foot: str) -> str:
@@ -39,15 +37,9 @@ def page_text(dashboard: CheckedDashboard, data: PageData, quality: Sequence[Map
         '<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="referrer" content="no-referrer">'
         f"<title>{title}</title><style>{style}</style></head>"
         f'<body><main id="page"><header><h1>{title}</h1></header></main>'
-        f"{_data('data', json.dumps(_content(dashboard, data, quality, foot)).encode())}<script>{script}</script>"
-        f"{_data('rows', data.packed)}</body></html>\n"
+        f"{block('data', [json.dumps(_content(dashboard, data, quality, foot)).encode()])}<script>{script}</script>"
+        f"{block('rows', data.packed)}</body></html>\n"
     )
-
-
-def _data(name: str, content: bytes) -> str:
-    """A block that the browser does not run, and needs no permission for."""
-    packed = base64.b64encode(zlib.compress(content, 9) if len(content) < MUCH else deflated(content)).decode()
-    return f'<script type="application/octet-stream" id="{name}">{packed}</script>'
 
 
 def _hash(text: str) -> str:
@@ -57,7 +49,7 @@ def _hash(text: str) -> str:
 def _content(
     dashboard: CheckedDashboard, data: PageData, quality: Sequence[Mapping[str, Any]], foot: str
 ) -> dict[str, Any]:
-    """What the page's code reads; `page/page.js` says how."""
+    """What the page's code reads; `page/numbers.js` says how."""
     spec = dashboard.spec
     measures = {
         name: {

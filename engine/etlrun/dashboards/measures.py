@@ -1,7 +1,7 @@
 """Measures: what each kind adds up over rows, and how a number comes out of the sums.
 
 A measure is made of *parts* that add up over any groups of rows, so that a page needs only their sums for every combination of its
-filters. What a part is in SQL, and what is done with the sums, stand here side by side; `page/page.js` has the same rules.
+filters. What a part is in SQL, and what is done with the sums, stand here side by side; `page/numbers.js` has the same rules.
 
 | kind | no rows, nulls |
 |---|---|

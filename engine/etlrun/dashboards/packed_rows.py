@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow as pa
 
-END = b"\x00"  # after each text; no text of a database holds it
+END = b"\x00"  # after each text; in a text it is shown as HTML shows it, as U+FFFD
 MOST_SHARED = 255
 
 
@@ -68,7 +68,7 @@ def _values(column: Any, packed: Packed) -> tuple[Any, dict[str, Any]]:
     if pa.types.is_floating(column.type):
         column = pc.if_else(pc.is_finite(column), column, pa.scalar(None, column.type))
     else:
-        column = column.cast(pa.string())
+        column = pc.replace_substring(column.cast(pa.string()), "\0", "\ufffd")
     values = pc.drop_null(pc.unique(column))
     values = values.take(pc.sort_indices(values))
     codes = pc.fill_null(pc.add(pc.index_in(column, value_set=values).cast(pa.int64()), 1), 0)

@@ -5,9 +5,13 @@ const selected = new Map(); // filter -> code; 0 is a missing value
 const utf8 = new TextDecoder();
 let packed; // bytes of the rows of tables
 
+/* The bytes of a block, as dashboards/page_block.py writes them: low bits of all bytes, then high bits. */
 async function inflated(id) {
-  const text = document.getElementById(id).textContent;
-  const bytes = Uint8Array.fromBase64?.(text) ?? Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
+  const text = document.getElementById(id).textContent, part = Math.ceil(text.length / 8), size = text.length - part;
+  const bytes = new Uint8Array(size);
+  for (let bit = 0, at = 0; bit < 7; bit++)
+    for (let place = size; place < text.length && at < size; place++, at++)
+      bytes[at] = text.charCodeAt(at) & 127 | (text.charCodeAt(place) >> bit & 1) << 7;
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }

@@ -1,11 +1,8 @@
-/* The table of rows, as dashboards/packed_rows.py packs it: a code for each row and column, 0 for a missing value. */
+/* The table of rows, as dashboards/packed_rows.py packs it: a code for each row and column, 0 for a missing value.
+   Rows may be millions, so what touches every row is a plain loop over typed arrays. */
 const PAGE = 200;
 
-function everyRow(count) {
-  const rows = new Uint32Array(count);
-  for (let row = 0; row < count; row++) rows[row] = row;
-  return rows;
-}
+const everyRow = count => new Uint32Array(count).map((_, row) => row);
 /* `rows` in the order of `ranks`, whole numbers from 0 to `most`; rows of one rank stay in their order. */
 function ordered(ranks, rows, most) {
   for (let shift = 0; 2 ** shift <= most; shift += 16) {
@@ -22,19 +19,19 @@ function ordered(ranks, rows, most) {
 function unpacked(columns) {
   let order = everyRow(columns[0].rows);
   return columns.map((column, index) => {
-    const codes = codesOf(column, order);
+    const codes = codesOf(column, order), {values, min} = column;
     if (index < D.filters.length) order = ordered(codes, order, 256 ** column.planes - 1);
-    const got = column.texts !== undefined ? texts(column) : column.values ? {get: code => column.values[code - 1]}
-      : {get: code => code - 1 + column.min};
-    return {codes, min: column.min, planes: column.planes, ...got, of: row => codes[row] ? got.get(codes[row]) : null};
+    const read = column.texts !== undefined ? texts(column)
+      : {get: values ? code => values[code - 1] : code => code - 1 + min};
+    return {...column, ...read, codes, of: row => codes[row] ? read.get(codes[row]) : null};
   });
 }
 function codesOf({planes, rows, at, inOrder}, order) {
-  const codes = new ([Uint8Array, Uint8Array, Uint16Array, Uint32Array, Uint32Array][planes] ?? Float64Array)(rows);
-  const bytes = packed;
+  const bytes = packed, Kind = [Uint8Array, Uint8Array, Uint16Array, Uint32Array, Uint32Array][planes] ?? Float64Array;
+  const laid = new Kind(rows), codes = inOrder ? laid : new Kind(rows);
   for (let plane = 0, factor = 1; plane < planes; plane++, factor *= 256, at += rows)
-    if (inOrder) for (let row = 0; row < rows; row++) codes[row] += bytes[at + row] * factor;
-    else for (let row = 0; row < rows; row++) codes[order[row]] += bytes[at + row] * factor;
+    for (let row = 0; row < rows; row++) laid[row] += bytes[at + row] * factor;
+  if (!inOrder) for (let row = 0; row < rows; row++) codes[order[row]] = laid[row];
   return codes;
 }
 /* Texts by code, 0 being none, each written as how many bytes it shares with the one before, and the rest. */
@@ -47,36 +44,27 @@ function texts({shared, rest, size, texts: count}) {
     ends[code] = at;
     last = first;
   }
-  const get = code => utf8.decode(bytes.subarray(ends[code - 1], ends[code] - 1));
-  let lower, stops; // all texts at once, and where each ends, for the search
+  let lower, stops, stop = 0; // all texts at once, and where each ends, for the search
   function found(words) {
     const hits = new Uint8Array(count + 1);
     lower ??= utf8.decode(bytes).toLowerCase();
-    stops ??= lower.length === size ? ends : stopsOf(lower, count);
+    stops ??= lower.length === size ? ends : ends.map((_, code) => code && (stop = lower.indexOf('\0', stop) + 1));
     for (let hit = lower.indexOf(words), code = 1; hit >= 0; hit = lower.indexOf(words, stops[code])) {
       while (stops[code] <= hit) code++;
       hits[code] = 1;
     }
     return hits;
   }
-  return {get, found};
-}
-function stopsOf(text, count) {
-  const stops = new Uint32Array(count + 1);
-  for (let code = 1; code <= count; code++) stops[code] = text.indexOf('\0', stops[code - 1]) + 1;
-  return stops;
+  return {found, get: code => utf8.decode(bytes.subarray(ends[code - 1], ends[code] - 1))};
 }
 /* The rows in the order that a head was clicked for, or that of the card; a missing value is last. */
 function rowOrder(card) {
   const column = card.by !== null && card.data[card.columns[card.by].at], rows = everyRow(card.rows[0].rows);
-  if (!column && !card.orderedBy.length) return rows;
-  const parts = column ? [column] : card.orderedBy.map(index => card.data[index]);
+  const parts = column ? [column] : card.orderedBy.map(index => card.data[index]), isSum = parts.length > 1;
   const sign = (column ? card.up : !card.descending) ? 1 : -1, values = new Float64Array(rows.length);
-  if (parts.length === 1)
-    for (let row = 0, {codes} = parts[0], last = 256 ** parts[0].planes; row < rows.length; row++)
-      values[row] = codes[row] ? sign * codes[row] : last;
-  else for (const {codes, get} of parts)
-    for (let row = 0; row < rows.length; row++) if (codes[row]) values[row] += sign * get(codes[row]);
+  for (const {codes, planes, get} of parts)
+    for (let row = 0, missing = isSum ? 0 : 256 ** planes; row < rows.length; row++)
+      values[row] += codes[row] ? sign * (isSum ? get(codes[row]) : codes[row]) : missing;
   let least = 0, most = 0, isWhole = true;
   for (let row = 0; row < rows.length; row++) {
     const value = values[row];
@@ -107,11 +95,8 @@ function frame(card) {
     card.sorted = rowOrder(card);
     again(0);
   }
-  function head({label: text, number}, index) {
-    const mark = {'data-mark': `${card.place} head ${index}`, click: () => sort(index)};
-    const name = element('button', {type: 'button', text, ...mark});
-    return element('th', {scope: 'col', class: number && 'number'}, name);
-  }
+  const head = ({label: text, number}, index) => element('th', {scope: 'col', class: number && 'number'},
+    element('button', {type: 'button', text, 'data-mark': `${card.place} head ${index}`, click: () => sort(index)}));
   const top = element('thead', {}, element('tr', {}, ...card.columns.map(head)));
   const parts = [top, element('tbody'), element('tfoot')];
   return [element('div', {class: 'tools'}, ...tools), scrolled(card, element('table', {class: 'rows'}, ...parts))];
@@ -121,29 +106,27 @@ function cellText({format, divisor}, raw) {
   if (typeof raw !== 'number') return textOf(String(raw));
   return format || divisor !== 1 ? formatted(format || 'decimal 2', raw / divisor) : whole(raw);
 }
-/* The rows that are selected and found, in order, and sums of their numbers. Plain loops: rows may be millions. */
+/* The rows that are selected and found, in order, and sums of their numbers. */
 function foundRows(card) {
-  const {sorted, data} = card, kept = new Uint8Array(sorted.length).fill(1), rows = new Uint32Array(sorted.length);
+  const {sorted, data} = card, marks = new Uint8Array(sorted.length), rows = new Uint32Array(sorted.length);
+  const kept = card.words ? 1 : 0; // 1 for what is found, 2 for what is not selected
+  for (const index of card.words ? card.search : []) {
+    const {codes} = data[index], hits = data[index].found(card.words);
+    for (let row = 0; row < marks.length; row++) marks[row] |= hits[codes[row]];
+  }
   for (const [column, code] of selected) {
     const {codes} = data[D.filters.indexOf(column)];
-    for (let row = 0; row < kept.length; row++) if (codes[row] !== code) kept[row] = 0;
+    for (let row = 0; row < marks.length; row++) if (codes[row] !== code) marks[row] = 2;
   }
-  const searched = card.words ? card.search.map(index => data[index]) : [];
-  const missed = searched.length ? kept.slice() : null;
-  for (const {codes, found} of searched) {
-    const hits = found(card.words);
-    for (let row = 0; row < kept.length; row++) if (hits[codes[row]]) missed[row] = 0;
-  }
-  if (missed) for (let row = 0; row < kept.length; row++) kept[row] ^= missed[row];
   let count = 0;
-  for (let at = 0; at < rows.length; at++) if (kept[sorted[at]]) rows[count++] = sorted[at];
-  const totals = card.columns.map(({number, at}) => card.totals && number ? summed(data[at], kept) : null);
-  return [rows.subarray(0, count), totals];
+  for (let at = 0; at < rows.length; at++) if (marks[sorted[at]] === kept) rows[count++] = sorted[at];
+  const sum = ({number, at}) => card.totals && number ? summed(data[at], marks, kept) : null;
+  return [rows.subarray(0, count), card.columns.map(sum)];
 }
-function summed({codes, min, get}, kept) {
+function summed({codes, min, get}, marks, kept) {
   let sum = 0, known = 0;
-  if (min === undefined) for (let row = 0; row < kept.length; row++) sum += kept[row] && codes[row] && get(codes[row]);
-  else for (let row = 0; row < kept.length; row++) if (kept[row] && codes[row]) known++, sum += codes[row];
+  for (let row = 0; row < marks.length; row++)
+    if (marks[row] === kept && codes[row]) known++, sum += min === undefined ? get(codes[row]) : codes[row];
   return sum + known * (min - 1 || 0);
 }
 function fill(card, body) {
@@ -174,11 +157,10 @@ function save(card) {
     const text = raw === null ? '' : typeof raw === 'string' && /^[=+\-@\t\r]/.test(raw) ? `'${raw}` : String(raw);
     return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
-  const values = row => card.columns.map(({at, divisor}) => [card.data[at].of(row), divisor]);
-  const number = ([raw, divisor]) => cell(typeof raw === 'number' ? raw / divisor : raw);
-  const line = row => values(row).map(number).join(',');
-  const head = card.columns.map(column => cell(column.label)).join(',');
-  const text = '\ufeff' + [head, ...Array.from(card.shown, line)].join('\r\n') + '\r\n';
+  const divided = (raw, divisor) => typeof raw === 'number' ? raw / divisor : raw;
+  const line = row => card.columns.map(({at, divisor}) => cell(divided(card.data[at].of(row), divisor)));
+  const lines = [card.columns.map(column => cell(column.label)), ...Array.from(card.shown, line)];
+  const text = '\ufeff' + lines.map(cells => cells.join() + '\r\n').join('');
   element('a', {href: URL.createObjectURL(new Blob([text], {type: 'text/csv'})), download: 'rows.csv'}).click();
   return text;
 }
