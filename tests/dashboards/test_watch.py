@@ -87,6 +87,12 @@ def test_the_page_follows_files_and_table_and_mistakes_are_shown(watching: Watch
     project.write("orders.csv", "shop,price\nNorth,5\nSouth,7\nWest,30\n")
     assert project.run("pipelines/p.yaml").code == 0
     page.wait(f"{NUMBER} === '42'")
+    warehouse = project.folder / "warehouse.duckdb"
+    warehouse.rename(project.folder / "away.duckdb")
+    page.wait(f"{PROBLEM}.includes('connection-missing')")
+    assert page.ask(NUMBER) == "42"
+    (project.folder / "away.duckdb").rename(warehouse)
+    page.wait(f"{PROBLEM} === ''")
     assert page("messages") == []
 
 

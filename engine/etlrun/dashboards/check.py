@@ -86,23 +86,20 @@ class _Checker:
         self.names.check_one_of_each(labels, "label")
 
     def find_sink(self) -> Table | Files:
-        sinks = {
-            name: use.value
-            for name, use in self.checked.pipeline.sinks.items()
-            if isinstance(use.value, (Table, Files))
-        }
-        found = sinks.get(self.spec.sink)
-        if found is None:
-            message = f"the pipeline `{self.spec.pipeline}` has no sink `{self.spec.sink}` of a table or file"
-            fix = nearest(self.spec.sink, sinks) or (
-                f"the sinks are {', '.join(sinks)}" if sinks else "a dashboard shows a `table` or `files` sink"
-            )
+        """The sink that is shown. Raises SpecError where it is none that keeps what is missing apart from what is empty."""
+        name, sinks = self.spec.sink, self.checked.pipeline.sinks
+        use = sinks.get(name)
+        if use is None:
+            message = f"the pipeline `{self.spec.pipeline}` has no sink `{name}`"
+            fix = nearest(name, sinks) or f"the sinks are {', '.join(sinks)}"
             raise SpecError([self.file.document.diagnose(("sink",), "unknown-relation", message, fix)])
-        if isinstance(found, Files) and not found.is_parquet_file:
-            message = f"the sink `{self.spec.sink}` writes no Parquet file of the project: other formats do not say what is missing and what is empty"
-            fix = "show a `files` sink whose path is a file of the project that ends in `.parquet`"
-            raise SpecError([self.file.document.diagnose(("sink",), "wrong-value", message, fix)])
-        return found
+        if isinstance(use.value, Table) or (isinstance(use.value, Files) and use.value.is_parquet_file):
+            return use.value
+        path = getattr(use.value, "path", "")
+        message = f"the sink `{name}` is `{use.kind}: {path}`, and a dashboard shows a `table`, or one Parquet file of the project"
+        added = f"{name}_shown: {{files: {{from: {use.value.from_}, path: out/{name}.parquet}}}}"
+        fix = f"add a sink of the same rows, `{added}`, and write `sink: {name}_shown` here"
+        raise SpecError([self.file.document.diagnose(("sink",), "wrong-value", message, fix)])
 
     def check_card(self, use: Use) -> None:
         card, where = use.value, use.where

@@ -79,16 +79,6 @@ class CheckedDashboard:
             if isinstance(formula, (Distinct, LargestOfColumn)):
                 yield (formula.column,)
 
-    @property
-    def used(self) -> tuple[str, ...]:
-        """Every column that the page or a measure names."""
-        named = [name for names in self.dimensions for name in names]
-        named += [shown.name for columns in self.tables.values() for shown in columns]
-        for use in self.file.cards:
-            if isinstance(use.value, RowTable):
-                named += [self.column(name) for name in use.value.search]
-        return tuple(dict.fromkeys(named))
-
     def column(self, name: str) -> str:
         """The column's name as the pipeline spells it."""
         found = self.columns.get(name)

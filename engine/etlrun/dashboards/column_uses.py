@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from etlrun.dashboards.checked import CheckedDashboard, title_of
+from etlrun.dashboards.checked import CheckedDashboard, order_columns, row_columns, title_of
 from etlrun.dashboards.measures import (
     Average,
     Distinct,
@@ -18,6 +18,7 @@ from etlrun.dashboards.measures import (
     SumMeasure,
 )
 from etlrun.dashboards.spec import Bar, Donut, Flow, Kpi, RowTable
+from etlrun.language.columns import Columns
 from etlrun.spec.project import Use
 
 
@@ -33,6 +34,15 @@ def column_uses(dashboard: CheckedDashboard) -> dict[str, tuple[str, ...]]:
     for name in dashboard.spec.filters:
         found.setdefault(dashboard.column(name), {})["filter"] = None
     return {column: tuple(uses) for column, uses in found.items()}
+
+
+def columns_read(dashboard: CheckedDashboard) -> Columns:
+    """The columns that a page is computed from: those with a use, and the key, by which rows are ordered; at least one."""
+    uses = column_uses(dashboard)
+    has_table = any(isinstance(use.value, RowTable) for use in dashboard.file.cards)
+    ordering = (dashboard.key or dashboard.columns.names) if has_table else ()
+    found = tuple(item for item in dashboard.columns if item.name in uses or item.name in ordering)
+    return Columns(found or tuple(dashboard.columns)[:1])
 
 
 def _columns_of(dashboard: CheckedDashboard, formula: Formula) -> Iterator[str]:
@@ -63,8 +73,8 @@ def _columns_of_card(dashboard: CheckedDashboard, use: Use) -> Iterator[str]:
         case Flow(from_=start, to=end, value=value):
             yield from (dashboard.column(start), dashboard.column(end))
             yield from _columns_of(dashboard, dashboard.formulas[value])
-        case RowTable():
-            yield from (shown.name for shown in dashboard.tables[use.where])
+        case RowTable() as card:
+            yield from (*row_columns(dashboard, use), *order_columns(dashboard, card))
 
 
 def _title(dashboard: CheckedDashboard, use: Use) -> str:

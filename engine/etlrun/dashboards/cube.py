@@ -5,6 +5,7 @@ Everything is computed by DuckDB over a copy of the published table, whichever s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,11 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etlrun.dashboards.checked import CheckedDashboard, order_of, row_columns
+from etlrun.dashboards.column_uses import columns_read
 from etlrun.dashboards.measures import ROWS, Formula, SumMeasure, quoted
 from etlrun.dashboards.packed_rows import Packed, pack_table
 from etlrun.dashboards.spec import Bar, RowTable
 from etlrun.failures import RunFailure
-from etlrun.language.duckdb_words import parquet, text
+from etlrun.language.columns import TIMESTAMPTZ
+from etlrun.language.duckdb_words import parquet, text, type_name
 from etlrun.spec.project import Use
 
 if TYPE_CHECKING:
@@ -55,14 +58,23 @@ def collect(dashboard: CheckedDashboard, files: Sequence[Path]) -> PageData:
     import duckdb
 
     with duckdb.connect() as connection:
-        source = parquet(files) if files else _no_rows(dashboard)
-        connection.execute(f"CREATE VIEW published AS SELECT * FROM {source}")
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(f"CREATE VIEW published AS SELECT {_instants(dashboard)} FROM {_source(dashboard, files)}")
         return _Collector(dashboard, connection).page()
 
 
-def _no_rows(dashboard: CheckedDashboard) -> str:
-    names = ", ".join(f"NULL AS {quoted(item.name)}" for item in dashboard.columns)
-    return f"(SELECT {names} WHERE false)"
+def _source(dashboard: CheckedDashboard, files: Sequence[Path]) -> str:
+    if files:
+        return parquet(files)
+    nothing = ", ".join(f"CAST(NULL AS {type_name(item.type)}) AS {quoted(item.name)}" for item in dashboard.columns)
+    return f"(SELECT {nothing} WHERE false)"
+
+
+def _instants(dashboard: CheckedDashboard) -> str:
+    """All columns; an instant says its zone, whether its file does, as that of a sink, or not, as the copy of a table."""
+    names = [quoted(item.name) for item in columns_read(dashboard) if item.type == TIMESTAMPTZ]
+    replaced = ", ".join(f"CAST({name} AS TIMESTAMPTZ) AS {name}" for name in names)
+    return f"* REPLACE ({replaced})" if names else "*"
 
 
 class _Collector:
@@ -126,9 +138,9 @@ class _Collector:
             raise RunFailure("usage", "dashboard-size", message, "filter by a column with fewer values")
 
     def cube(self, names: tuple[str, ...]) -> Cube:
-        parts = {ROWS: "count(*)", **_parts(self.dashboard.formulas)}
+        parts = {ROWS: ("count(*)", ""), **_parts(self.dashboard.formulas)}
         codes = [f"{self.code(name)} AS d{index}" for index, name in enumerate(names)]
-        sums = [f"{sql} AS p{index}" for index, sql in enumerate(parts.values())]
+        sums = [f"{sql} AS p{index}" for index, (sql, _) in enumerate(parts.values())]
         grouped = "GROUP BY ALL ORDER BY ALL" if names else "HAVING count(*) > 0"
         found = self.ask(f"SELECT {', '.join([*codes, *sums])} FROM published {grouped}")
         if len(found) > MOST_CELLS:
@@ -143,8 +155,8 @@ class _Collector:
             names,
             dict(zip(names, columns, strict=False)),
             {
-                name: [_number(value, name) for value in values]
-                for name, values in zip(parts, columns[len(codes) :], strict=True)
+                part: [self.number(value, name) for value in values]
+                for (part, (_, name)), values in zip(parts.items(), columns[len(codes) :], strict=True)
             },
         )
 
@@ -165,7 +177,24 @@ class _Collector:
             QUALIFY row_number() OVER (PARTITION BY cell ORDER BY value DESC, key) <= {card.top}
             ORDER BY value DESC, key"""
         )
-        return [(*row[:-1], _number(row[-1], card.value)) for row in found]
+        return [(*row[:-1], self.number(row[-1], card.value)) for row in found]
+
+    def number(self, value: Any, measure: str) -> float | int:
+        """A sum of a measure as the page holds it; a missing one adds nothing. Raises RunFailure where the page could not hold it."""
+        if value is None:
+            return 0
+        if isinstance(value, float) and not math.isfinite(value):
+            message = (
+                f"a column of `{measure}` has values that are infinite, or that are no numbers, and adds up to {value}"
+            )
+            fix = "let the pipeline leave them out: `case when abs(COLUMN) < 1e300 then COLUMN end`"
+        elif not isinstance(value, float) and abs(value) > LARGEST:
+            message = f"a column of `{measure}` adds up to {value:,}, which a page cannot hold exactly"
+            fix = "divide the column in the pipeline first"
+        else:
+            return float(value) if isinstance(value, Decimal) else value
+        failure = RunFailure("usage", "dashboard-size", message, fix)
+        raise failure.at(self.dashboard.file.document.diagnose(("measures", measure), failure.code, ""))
 
     def rows(self, use: Use) -> list[dict[str, Any]]:
         """The packed rows of a table: the codes of the filters, then its columns. All rows come in the order of the key, which packs best."""
@@ -179,13 +208,17 @@ class _Collector:
         return pack_table(query.to_arrow_table(), len(self.dashboard.spec.filters), self.packed)
 
     def exact(self, column: str) -> str:
-        """A column as the page reads it: a decimal is the nearest double."""
+        """A column as the page reads it: a decimal is the nearest double, and what is no number and no text is written as labels are."""
         found = self.dashboard.columns.get(column)
-        return f"CAST({quoted(column)} AS DOUBLE)" if found and found.type.name == "decimal" else quoted(column)
+        if found and found.type.name == "decimal":
+            return f"CAST({quoted(column)} AS DOUBLE)"
+        is_plain = found and (found.type.is_numeric or found.type.name == "string")
+        return quoted(column) if is_plain else f"CAST({quoted(column)} AS VARCHAR)"
 
 
-def _parts(formulas: Mapping[str, Formula]) -> dict[str, str]:
-    return {name: sql for formula in formulas.values() for name, sql in formula.parts().items()}
+def _parts(formulas: Mapping[str, Formula]) -> dict[str, tuple[str, str]]:
+    """The SQL of each part, and a measure that is made of it."""
+    return {part: (sql, name) for name, formula in formulas.items() for part, sql in formula.parts().items()}
 
 
 def _list(values: Sequence[str]) -> str:
@@ -194,14 +227,3 @@ def _list(values: Sequence[str]) -> str:
 
 def _place(where: Sequence[str | int]) -> str:
     return f"{where[1]}.{where[2]}"
-
-
-def _number(value: Any, name: str) -> float | int:
-    """A sum as the page holds it; a missing one adds nothing. Raises RunFailure where the page could not hold it exactly."""
-    if value is None:
-        return 0
-    number = float(value) if isinstance(value, (Decimal, float)) else int(value)
-    if abs(number) > LARGEST:
-        message = f"`{name.partition(':')[2] or name}` adds up to {number:,}, which a page cannot hold exactly"
-        raise RunFailure("usage", "dashboard-size", message, "divide the column in the pipeline first")
-    return number

@@ -110,16 +110,16 @@ def _card(dashboard: CheckedDashboard, data: PageData, use: Use) -> dict[str, An
 def _table(dashboard: CheckedDashboard, data: PageData, use: Use) -> dict[str, Any]:
     card, first = use.value, len(dashboard.spec.filters)
     places = {name: first + index for index, name in enumerate(row_columns(dashboard, use))}
+    rows = data.rows[f"{use.where[1]}.{use.where[2]}"]
     columns = [
         {
             "label": item.label,
             "at": places[item.name],
             "divisor": item.divisor,
             "format": item.format,
-            "number": bool(found and found.type.is_numeric),
+            "number": "texts" not in rows[places[item.name]],
         }
         for item in dashboard.tables[use.where]
-        for found in [dashboard.columns.get(item.name)]
     ]
     name, _, direction = card.order.partition(" ")
     measure = dashboard.spec.measures.get(name)
@@ -128,7 +128,7 @@ def _table(dashboard: CheckedDashboard, data: PageData, use: Use) -> dict[str, A
         "kind": "table",
         "title": card.title,
         "columns": columns,
-        "rows": data.rows[f"{use.where[1]}.{use.where[2]}"],
+        "rows": rows,
         "order": words,
         "orderedBy": [places[item] for item in order_columns(dashboard, card)] if card.rows == "all" else [],
         "descending": direction == "desc",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 END = b"\x00"  # after each text; in a text it is shown as HTML shows it, as U+FFFD
 MOST_SHARED = 255
+EXACT = 2**52  # a code, which is a difference of two such numbers, is exact too
 
 
 @dataclass
@@ -36,20 +37,29 @@ class Packed:
 
 def pack_table(table: pa.Table, filters: int, packed: Packed) -> list[dict[str, Any]]:
     """What the page needs to read each column of `table` from the bytes; the first ones, `filters` of them, are codes of filters."""
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     found = []
     order = None
     for index, column in enumerate(chunked.combine_chunks() for chunked in table.columns):
-        is_whole = pa.types.is_integer(column.type)
-        codes, values = _whole(column) if is_whole else _values(column, packed)
+        codes, values = _whole(column) if _is_exact(column) else _values(column, packed)
         found.append({**values, **_planes(codes, order, packed)})
         if index < filters:
             here = codes if order is None else codes.take(order)
             places = pc.sort_indices(here)  # stable
             order = places if order is None else order.take(places)
     return found
+
+
+def _is_exact(column: Any) -> bool:
+    """Whether a column holds whole numbers, and none that JavaScript would round."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_integer(column.type):
+        return False
+    ends = pc.min_max(column).as_py()
+    return -EXACT <= (ends["min"] or 0) <= (ends["max"] or 0) <= EXACT
 
 
 def _whole(column: Any) -> tuple[Any, dict[str, Any]]:
@@ -61,20 +71,19 @@ def _whole(column: Any) -> tuple[Any, dict[str, Any]]:
 
 
 def _values(column: Any, packed: Packed) -> tuple[Any, dict[str, Any]]:
-    """Codes and the distinct values: numbers as they are, everything else as text."""
+    """Codes and the distinct values: numbers as they are, everything else as text, also whole numbers that would be rounded."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if pa.types.is_floating(column.type):
         column = pc.if_else(pc.is_finite(column), column, pa.scalar(None, column.type))
-    else:
-        column = pc.replace_substring(column.cast(pa.string()), "\0", "\ufffd")
     values = pc.drop_null(pc.unique(column))
     values = values.take(pc.sort_indices(values))
     codes = pc.fill_null(pc.add(pc.index_in(column, value_set=values).cast(pa.int64()), 1), 0)
     if pa.types.is_floating(column.type):
         return codes, {"values": values.to_pylist()}
-    return codes, _shared(values.cast(pa.binary()).to_pylist(), packed)
+    texts = pc.replace_substring(values.cast(pa.string()), "\0", "\ufffd")
+    return codes, _shared(texts.cast(pa.binary()).to_pylist(), packed)
 
 
 def _shared(texts: list[bytes], packed: Packed) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from etlrun.contracts.connection import Database, LedgerEntry
 from etlrun.dashboards.checked import CheckedDashboard
+from etlrun.dashboards.column_uses import columns_read
 from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
 from etlrun.runtime.record import Record
@@ -63,7 +64,7 @@ def _of_table(dashboard: CheckedDashboard, database: Database, work: Path, recor
     for number in range(TRIES):  # a run may publish while we read; then its rows may be those that were read
         folder = work / str(number)
         folder.mkdir()
-        copied, before = database.copy(dashboard.table, dashboard.columns, folder), entries
+        copied, before = database.copy(dashboard.table, columns_read(dashboard), folder), entries
         entries = _entries(dashboard, database)
         if entries == before:
             break

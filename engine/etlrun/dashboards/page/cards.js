@@ -50,9 +50,10 @@ const draws = {
     const inOrder = index => [...new Set([...values.keys()].map(place => +place.split(',')[index]))]
       .sort((a, b) => (a || Infinity) - (b || Infinity));
     const across = inOrder(1), most = Math.max(1, ...values.values());
-    const heads = across.map(to => element('th', {scope: 'col'}, element('span', {text: label(card.to, to)})));
+    const name = (column, code) => ({text: label(column, code), title: label(column, code)});
+    const heads = across.map(to => element('th', {scope: 'col'}, element('span', name(card.to, to))));
     const corner = element('th', {scope: 'col', text: `${card.from} \u2193 ${card.to} \u2192`});
-    const rows = inOrder(0).map(from => element('tr', {}, element('th', {scope: 'row', text: label(card.from, from)}),
+    const rows = inOrder(0).map(from => element('tr', {}, element('th', {scope: 'row', ...name(card.from, from)}),
       ...across.map(to => flowCell(card, from, to, values.get(`${from},${to}`), most))));
     const parts = [element('thead', {}, element('tr', {}, corner, ...heads)), element('tbody', {}, ...rows)];
     body.replaceChildren(scrolled(card, element('table', {}, ...parts)));
@@ -71,9 +72,9 @@ function flowCell(card, from, to, number, most) {
   const names = [label(card.from, from), label(card.to, to)];
   const cell = element('td', {class: names[0] === names[1] ? 'same' : null});
   if (!number) return cell;
-  const words = `${names.join(' \u2192 ')}: ${show(D.measures[card.value], number)}`;
+  const way = names.join(' \u2192 '), text = formatted('short', number);
   const choices = [[card.from, from], [card.to, to]].filter(([column]) => D.filters.includes(column));
-  const options = {title: words, text: formatted('short', number), 'aria-label': words};
+  const options = {title: `${way}: ${show(D.measures[card.value], number)}`, text, 'aria-label': `${way}: ${text}`};
   const mark = {type: 'button', click: () => pick(choices), 'data-mark': `${card.place} ${from} ${to}`};
   cell.style.setProperty('--heat', `${Math.round(6 + 44 * Math.sqrt(number / most))}%`);
   cell.append(choices.length ? element('button', {...options, ...mark}) : element('span', {...options, role: 'img'}));

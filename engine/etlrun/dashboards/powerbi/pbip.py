@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from etlrun.dashboards.checked import CheckedDashboard
+from etlrun.dashboards.column_uses import column_uses
 from etlrun.dashboards.powerbi.power_query import RowSource
 from etlrun.dashboards.powerbi.semantic_model import identifier, make_model, model_files
 from etlrun.dashboards.powerbi.visuals import report_files, visual_rows
@@ -21,11 +22,13 @@ def project_files(dashboard: CheckedDashboard, source: RowSource) -> dict[str, s
         message = f"the page of `{dashboard.name}` has more than {MOST_ROWS} rows of cards, which one page of Power BI does not fit"
         raise RunFailure("usage", "dashboard-size", message, "put more cards into a row, or make two dashboards")
     name, model = dashboard.name, make_model(dashboard)
-    held = {column.name for column in model.columns}
-    for column in dashboard.used:
-        if column not in held:
-            message = f"`{dashboard.name}` shows the column `{column}`, of a type that Power BI cannot hold"
-            raise RunFailure("usage", "dashboard-size", message, "show a column of text, numbers or dates")
+    uses = column_uses(dashboard)
+    for column in dashboard.columns:
+        if column.name in uses and column not in model.columns:
+            message = f"`{column.name}` is {column.type}, which the table of a Power BI model does not hold"
+            fix = "compute a text, a number, a date or a timestamp from it in the pipeline, and show that"
+            failure = RunFailure("usage", "unfit-column", message, fix)
+            raise failure.at(dashboard.file.document.diagnose(("sink",), failure.code, ""))
     report, semantic = f"{name}.Report", f"{name}.SemanticModel"
     files: dict[str, Any] = {
         f"{name}.pbip": {
