@@ -9,7 +9,7 @@ from pathlib import Path
 from commanding import etlrun
 
 ROOT = Path(__file__).parent.parent.parent
-HEAVY = ("pyspark", "py4j", "duckdb", "sqlalchemy", "google.genai", "pyarrow", "pandas", "numpy", "rich", "pymysql")
+HEAVY = ("pyspark", "py4j", "duckdb", "sqlalchemy", "google.genai", "pyarrow", "pandas", "numpy", "pymysql")
 
 
 def spoil(project: Path, name: str) -> None:

@@ -9,14 +9,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
+from etlrun.cli.live_line import LIVE_LINE, LiveWork
 from etlrun.cli.words import tell
 from etlrun.diagnostics import harmless
 from etlrun.stopping import safe_point
-
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
 
 EVERY_SECONDS = 10.0  # between plain lines about the same work
 EVERY_LOOK = 0.1  # seconds between two looks whether a signal came while a person is asked
@@ -28,9 +26,9 @@ def reporting(name: str, *, quiet: bool = False) -> Iterator[PlainReporter | Liv
     stream = own_stderr()
     if quiet:
         yield PlainReporter(name, stream, is_verbose=False)
-    elif stream.isatty():
-        with _live(name, stream) as reporter:
-            yield reporter
+    elif stream.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown"):
+        with LIVE_LINE.showing(name, stream) as work:
+            yield LiveReporter(work, stream)
     else:
         yield PlainReporter(name, stream)
 
@@ -76,50 +74,30 @@ class PlainReporter:
         self.last = time.monotonic()
 
 
-@contextmanager
-def _live(name: str, stream: TextIO) -> Iterator[LiveReporter]:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(file=stream), transient=True) as bars:
-        yield LiveReporter(name, bars)
-
-
 class LiveReporter:
     """A line that moves."""
 
-    def __init__(self, name: str, bars: Progress) -> None:
-        self.name = name
-        self.bars = bars
-        self.task: TaskID = bars.add_task(harmless(name), total=None)
+    def __init__(self, work: LiveWork, stream: TextIO) -> None:
+        self.work = work
+        self.stream = stream
 
     def say(self, text: str) -> None:
-        self.bars.update(self.task, description=harmless(f"{self.name}: {text}"), total=None, completed=0)
+        self.progress(text, 0, 0)
+        LIVE_LINE.redraw(self.stream)
 
     def warn(self, text: str) -> None:
-        from rich.text import Text
-
-        self.bars.console.print(Text.assemble(("warning: ", "yellow"), harmless(text)), soft_wrap=True)
+        mark = "warning:" if os.environ.get("NO_COLOR") else "\x1b[33mwarning:\x1b[0m"
+        LIVE_LINE.print_above(f"{mark} {harmless(text)}", self.stream)
 
     def confirm(self, text: str) -> bool:
         """Whether the person at the terminal agrees to what `text` says."""
         if not sys.stdin.isatty():
             return False
-        self.bars.stop()
-        try:
+        with LIVE_LINE.hidden(self.stream):
             tell(f"{text}\nAsk now? [y/N]:", err=True)
             while not select.select([sys.stdin], [], [], EVERY_LOOK)[0]:
                 safe_point()
             return sys.stdin.readline().strip().lower() in ("y", "yes")
-        finally:
-            self.bars.start()
 
     def progress(self, label: str, done: int, total: int) -> None:
-        self.bars.update(self.task, description=harmless(f"{self.name}: {label}"), total=total or None, completed=done)
+        self.work.label, self.work.done, self.work.total = label, done, total

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 import click
 
+from etlrun.cli.live_line import LIVE_LINE
 from etlrun.cli.options import ProjectOptions, read_settings, with_engine
 from etlrun.cli.reporting import own_stderr, reporting
 from etlrun.cli.same_choice import same_choice_object
@@ -73,9 +74,9 @@ def run_graph(graph: ProjectGraph, chosen: Sequence[str], options: ProjectOption
     def notice(outcome: PipelineOutcome) -> None:
         outcomes.append(outcome)
         if outcome.failure is not None:
-            click.echo(harmless(failure_text(outcome.failure)), file=stream)
+            LIVE_LINE.print_above(harmless(failure_text(outcome.failure)), stream)
         elif outcome.status == "failed":
-            click.echo(harmless(outcome.reason), file=stream)
+            LIVE_LINE.print_above(harmless(outcome.reason), stream)
 
     def run_one(name: str, reason: str) -> Record:
         from etlrun.enrich.consent import Consent
