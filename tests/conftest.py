@@ -14,7 +14,7 @@ from sessions import start_spark
 # Files that take longest come first: one that comes last would run alone, while the other process has nothing to do.
 LONGEST = (
     "runtime/test_clusters.py",
-    "mysql/test_pointer.py",
+    "contracts/test_pointer_contract.py",
     "contracts/test_faults_contract.py",
     "runtime/test_failures.py",
     "runtime/test_lost_tasks.py",

@@ -722,7 +722,12 @@ RUN_CODES: dict[str, Code] = {
     "unfit-column": Code(
         "a table with such a column cannot be made", "the server has no such type or name", "`cast` or `rename` it", 1
     ),
-    "unfit-name": Code("a name is too long for `publish: pointer`", "it gets a suffix", "choose a shorter name", 1),
+    "unfit-name": Code(
+        "the name of a table is too long",
+        "a server has a limit, and `publish: pointer` adds `__data` to the name",
+        "choose a shorter name",
+        1,
+    ),
     # commands
     "dashboard-size": Code(
         "a page would hold too much",

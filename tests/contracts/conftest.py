@@ -38,18 +38,28 @@ def postgres_server() -> Iterator[PostgresProcess]:
 @pytest.fixture(params=["duckdb", "mysql", "mysql by insert", "postgres"])
 def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
     """An empty database behind a connection of each kind."""
-    kind, _, loader = str(request.param).partition(" by ")
-    target = _TARGETS[kind](request, tmp_path, f"t{next(_numbers)}")
-    if loader:
-        target.keys["loader"] = loader
-    yield target
-    target.close()
+    yield from _opened(request, tmp_path)
+
+
+@pytest.fixture(params=["mysql", "mysql by insert", "postgres"])
+def versioned(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
+    """An empty database of each kind that publishes by pointer."""
+    yield from _opened(request, tmp_path)
 
 
 @pytest.fixture(params=["mysql", "postgres"])
 def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
     """An empty database on a server of each kind."""
     target = _TARGETS[str(request.param)](request, tmp_path, f"t{next(_numbers)}")
+    yield target
+    target.close()
+
+
+def _opened(request: pytest.FixtureRequest, folder: Path) -> Iterator[Target]:
+    kind, _, loader = str(request.param).partition(" by ")
+    target = _TARGETS[kind](request, folder, f"t{next(_numbers)}")
+    if loader:
+        target.keys["loader"] = loader
     yield target
     target.close()
 

@@ -35,7 +35,7 @@ WAYS: tuple[tuple[str, str, Publish, int], ...] = (  # kind, loader, publish, ro
         for loader in ("insert", "load_data")
         for least in (1, 1_000)
     ),
-    *(("postgres", "", "transaction", least) for least in (1_000, 1)),
+    *(("postgres", "", publish, least) for publish in get_args(Publish) for least in (1_000, 1)),
 )
 
 

@@ -13,6 +13,8 @@ from warehouses import Target, Watch, many_load
 
 from etlrun.contracts.connection import Published
 from etlrun.failures import RunFailure
+from etlrun.warehouse.ledger import lock_name
+from etlrun.warehouse.locks import take_lock
 from mysql.loads import make_load, many
 from mysql.proxy import Fault, Trigger
 
@@ -68,6 +70,20 @@ def _publish_beside(target: Target, load: Any) -> tuple[threading.Thread, list[R
     thread = threading.Thread(target=publish)
     thread.start()
     return thread, failures
+
+
+def test_a_lock_that_a_broken_session_of_the_run_had_not_noted_yet_is_waited_for(
+    served: Target, tmp_path: Path
+) -> None:
+    served.open().publish(load := many_load(tmp_path, rows=40, seconds=1, run_id=FIRST))
+    server = served.open().server  # type: ignore[attr-defined]
+    broken, other = server.open(), server.open()
+    assert server.try_lock(broken, lock_name(server, broken, load))
+    with pytest.raises(RunFailure, match="is held by session"):
+        take_lock(server, other, load, "warehouse")
+    threading.Timer(0.3, broken.close).start()
+    take_lock(server, other, load, "warehouse", {broken.thread})
+    other.close()
 
 
 @pytest.mark.parametrize("kind", ["lost-commit", "lost-reply"])

@@ -12,6 +12,9 @@ GRANT CREATE ON SCHEMA public TO etl;
 GRANT SELECT, INSERT, DELETE ON profile, _etlrun_loads, _etlrun_writers TO etl;
 ```
 
+A sink with `publish: pointer` has its rows in `profile__data` and its versions in `_etlrun_versions`: the third line is for those tables
+then, and `profile` is a view, which readers need SELECT on. A change of its columns makes the view again, without the grants that it had.
+
 Behind a pooler (PgBouncer) the pool must be one of sessions: the lock of a table is held by its session. A server that is not proved by
 its certificate never gets a password in clear.
 

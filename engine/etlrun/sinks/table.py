@@ -56,10 +56,10 @@ sinks:
         Active: {type: bigint, description: on how many days it was used}
 ```
 
-`publish: pointer` is for very large tables in MySQL and MariaDB. The table then becomes a view. New rows are loaded beside those
-that it shows, into `NAME__data`, in transactions of at most a million or so; a last one, of a few rows, makes the view show them. The
-rows before stay, and `etlrun rollback NAME` shows them again at once. It takes twice the room, a `key`, and for the first run the
-right to CREATE VIEW. In DuckDB and PostgreSQL every publish is one transaction, and nothing is kept.
+`publish: pointer` is for very large tables in MySQL, MariaDB and PostgreSQL. The table then becomes a view. New rows are loaded beside
+those that it shows, into `NAME__data`; a last transaction, of a few rows, makes the view show them. The rows before stay, and
+`etlrun rollback NAME` shows them again at once. It takes twice the room, a `key`, and for the first run the right to make a view
+(MySQL: CREATE VIEW; PostgreSQL: CREATE on the schema). In DuckDB every publish is one transaction, and nothing is kept.
 
 ```yaml
 sinks:

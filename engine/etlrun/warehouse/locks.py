@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Container
 
 from etlrun.contracts.connection import Load
 from etlrun.failures import RunFailure
@@ -13,19 +14,24 @@ from etlrun.warehouse.server import AnyServer, ServerSession
 EVERY_SECONDS = 0.1  # a look at a lock that is waited for
 
 
-def take_lock(server: AnyServer, session: ServerSession, load: Load, label: str) -> None:
-    """Take the lock of what `load` owns. Raises RunFailure, which says who has it, or one that overlaps it, and since when."""
+def take_lock(server: AnyServer, session: ServerSession, load: Load, label: str, earlier: Container[int] = ()) -> None:
+    """Take the lock of what `load` owns. Raises RunFailure, which says who has it, or one that overlaps it, and since when.
+
+    `earlier` are sessions of this run that broke, of which one may hold the lock and not have noted that.
+    """
     lock = lock_name(server, session, load)
     while not server.try_lock(session, lock):
-        _wait_for_the_dead(server, session, load, label, lock)
+        _wait_for_the_dead(server, session, load, label, lock, earlier)
     note_writer(
         server, session, load, lock
     )  # before the others are looked at: of two that come at once, one sees the other
     for other in other_locks(server, session, load, lock):
-        _wait_for_the_dead(server, session, load, label, other)
+        _wait_for_the_dead(server, session, load, label, other, earlier)
 
 
-def _wait_for_the_dead(server: AnyServer, session: ServerSession, load: Load, label: str, lock: str) -> None:
+def _wait_for_the_dead(
+    server: AnyServer, session: ServerSession, load: Load, label: str, lock: str, earlier: Container[int]
+) -> None:
     """Come back once nobody else has the lock.
 
     Only a session is waited for whose client is gone, which the server has not noticed yet: one of this very run that broke, or of
@@ -34,7 +40,7 @@ def _wait_for_the_dead(server: AnyServer, session: ServerSession, load: Load, la
     deadline = time.monotonic() + server.lock_seconds
     while (holder := server.lock_holder(session, lock)) is not None and holder != session.thread:
         writer = find_writer(server, session, lock, holder)
-        is_ours = writer is not None and writer.run_id == load.run_id
+        is_ours = holder in earlier or (writer is not None and writer.run_id == load.run_id)
         is_late = time.monotonic() > deadline
         if is_ours and is_late:
             raise server.busy("an earlier connection of this run still holds the table")

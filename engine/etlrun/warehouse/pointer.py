@@ -1,11 +1,13 @@
 """Publishing by pointer: rows go in beside those that readers see, are proved there, and one short transaction shows them.
 
-The load commits as it goes, so that no transaction grows with the table. What a crash leaves of a load is hidden from readers, and
+The load commits as it goes where a transaction would grow with the table. What a crash leaves of a load is hidden from readers, and
 the next publish of its period removes it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from etlrun.failures import RunFailure
@@ -15,6 +17,7 @@ from etlrun.warehouse.faults import point
 from etlrun.warehouse.ledger import period_key
 from etlrun.warehouse.periods import are_disjoint
 from etlrun.warehouse.preparing import condition_columns
+from etlrun.warehouse.references import refuse_changes
 from etlrun.warehouse.server import AnyServer, ServerSession
 from etlrun.warehouse.stage import StageField
 from etlrun.warehouse.transfer import Prepared, Transfer
@@ -46,9 +49,21 @@ class PointerPublish:
         number = StageField(NUMBER, BIGINT, str(new.load), is_special=False, has_nulls=False)
         facts = replace(self.prepared.facts, fields=(number, *self.prepared.facts.fields))
         transfer = Transfer(replace(self.prepared, facts=facts))
-        with transfer.reading():
+        with transfer.reading(), self._together(session):
             transfer.add(session, f"{self.server.name(NUMBER)} = {new.load}")
         return new
+
+    @contextmanager
+    def _together(self, session: ServerSession) -> Iterator[None]:
+        """Inside, rows are added in one transaction where the server likes that better. Raises RunFailure where other tables change, too."""
+        if not self.server.loads_in_transaction:
+            yield
+            return
+        session.run("START TRANSACTION")
+        known = self.server.changed(session) | {self.server.lock_owner(session, data_table(self.load.table))}
+        yield
+        refuse_changes(self.load, self.server.changed(session) - known)
+        session.run("COMMIT")
 
     def show(self, session: ServerSession, new: TableVersion) -> None:
         """Make `new` current, in a transaction that is open. Raises RunFailure where its rows and others that stay do not go together."""

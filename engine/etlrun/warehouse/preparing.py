@@ -12,11 +12,8 @@ from etlrun.warehouse.ledger import missing_tables
 from etlrun.warehouse.references import refuse_cascades, refuse_triggers
 from etlrun.warehouse.server import AnyServer, ServerError, ServerSession
 from etlrun.warehouse.tables import Definition, StoredColumn
-from etlrun.warehouse.versions import SUFFIX, VERSIONS, view_statement, with_numbers
+from etlrun.warehouse.versions import SUFFIX, VERSIONS, data_table, view_statement, with_numbers
 from etlrun.warehouse.view_publish import misfits
-
-LONGEST_NAME = 64
-
 
 AnyDefinition = Definition[StoredColumn]
 
@@ -43,6 +40,7 @@ def find_mismatches(server: AnyServer, session: ServerSession, load: Load) -> li
         )
     if load.condition is not None:
         server.condition(load.condition)
+    _refuse_long_name(server, load)
     statement = server.missing_schema(session, load.table)
     if statement:
         raise missing_schema("sink", load.table, statement)
@@ -54,20 +52,22 @@ def find_mismatches(server: AnyServer, session: ServerSession, load: Load) -> li
             _refuse_changes_elsewhere(server, session, load, there.table)
         return list(server.mismatches(load, there, exact_columns(load))) if there is not None else []
     rows = with_numbers(load)
-    if len(rows.table) > LONGEST_NAME:
-        raise RunFailure(
-            "sink",
-            "unfit-name",
-            f"the table `{load.table}` cannot be published by pointer: `{rows.table}` is longer than a name may be",
-            f"a name of at most {LONGEST_NAME - len(SUFFIX)} characters leaves room",
-        )
     data = server.describe(session, rows.table)
     if data is not None:
         _refuse_changes_elsewhere(server, session, load, data.table)
-    return [
-        *(server.mismatches(rows, data, exact_columns(load)) if data is not None else []),
-        *_unlike_view(server, load, there),
-    ]
+    changes = list(server.mismatches(rows, data, exact_columns(load))) if data is not None else []
+    return list(_with_view(server, load, there, changes))
+
+
+def _refuse_long_name(server: AnyServer, load: Load) -> None:
+    needed, fix = load.table, "choose a shorter name"
+    if is_by_pointer(server, load):
+        needed, fix = data_table(load.table), f"{fix}: `publish: pointer` adds `{SUFFIX}` to it"
+    if server.is_too_long(needed.rpartition(".")[2]):
+        message = (
+            f"the table `{load.table}` cannot be made: `{needed}` is longer than a name may be in {server.product}"
+        )
+        raise RunFailure("sink", "unfit-name", message, fix)
 
 
 def _refuse_changes_elsewhere(server: AnyServer, session: ServerSession, load: Load, table: str) -> None:
@@ -83,8 +83,16 @@ def missing_schema(reason: Reason, table: str, statement: str) -> RunFailure:
     )
 
 
-def _unlike_view(server: AnyServer, load: Load, there: AnyDefinition | None) -> Iterator[tuple[str, str]]:
-    """Why what has the table's name is not the view that shows its versions."""
+def _with_view(
+    server: AnyServer, load: Load, there: AnyDefinition | None, changes: list[tuple[str, str]]
+) -> Iterator[tuple[str, str]]:
+    """The changes of the table of versions, and why what has the table's name is not the view that shows them."""
+    is_unlike = there is not None and [each.name for each in there.columns] != [item.name for item in load.columns]
+    is_in_the_way = server.views_hold_columns and there is not None and there.is_view and bool(changes or is_unlike)
+    if is_in_the_way:
+        drop = f"DROP VIEW {server.table(load.table)} /* grants on it are gone then */"
+        yield "its view keeps the columns that it shows from being changed", drop
+    yield from changes
     if there is not None and not there.is_view:
         others = (
             ", and only that: rows of other periods stay behind until their runs publish again"
@@ -92,9 +100,11 @@ def _unlike_view(server: AnyServer, load: Load, there: AnyDefinition | None) -> 
             else ""
         )
         why = f"it is a table, and a view of its name is to show what is published{others}"
-        yield why, f"RENAME TABLE {server.table(load.table)} TO {server.table(load.table + '__before')}"
-    elif there is not None and [column.name for column in there.columns] != [item.name for item in load.columns]:
-        yield "its view shows other columns", view_statement(server, load, is_there=True)
+        yield why, server.rename_statement(load.table, f"{load.table.rpartition('.')[2]}__before")
+    elif is_in_the_way:
+        yield "its view is missing then", view_statement(server, load)
+    elif is_unlike:
+        yield "its view shows other columns", view_statement(server, load, replaces=True)
 
 
 def refuse_shared(server: AnyServer, session: ServerSession, loads: Sequence[Load]) -> None:
@@ -154,7 +164,7 @@ def _make(server: AnyServer, session: ServerSession, statement: str) -> None:
         if error.kind != "denied":
             raise
         kind = "view" if statement.startswith("CREATE VIEW") else "table"
-        right = "CREATE VIEW" if kind == "view" else "CREATE"
+        right = server.view_right if kind == "view" else "CREATE"
         raise RunFailure(
             "sink",
             "no-right",

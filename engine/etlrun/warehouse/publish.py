@@ -34,7 +34,7 @@ from etlrun.warehouse.server import AnyServer, LoadRefused, ServerError, ServerS
 from etlrun.warehouse.stage import Stage
 from etlrun.warehouse.tables import Definition, StoredColumn
 from etlrun.warehouse.transfer import Prepared, Transfer
-from etlrun.warehouse.versions import TableVersion
+from etlrun.warehouse.versions import VERSIONS, TableVersion, data_table
 
 FAILOVER_TRIES = 2
 
@@ -92,6 +92,7 @@ class _Publish:
         self.current = works[0]  # which a failure is about
         self.is_in_doubt = False  # a COMMIT was sent, and nobody knows what became of it
         self.blocked_by = ""
+        self.threads: set[int] = set()  # of the sessions of its attempts
 
     def run(self) -> list[Published]:
         pauses = self.publisher.retry_policy.pauses()
@@ -143,7 +144,8 @@ class _Publish:
         point("prepared")
         for work in self.each():
             if not self.server.is_embedded:
-                take_lock(self.server, session, work.load, self.publisher.label)
+                self.threads.add(session.thread)
+                take_lock(self.server, session, work.load, self.publisher.label, self.threads)
         point("locked")
         pointers = [self.plan(session, work, ready, reading) for work, ready in zip(self.each(), prepared, strict=True)]
         published = self.transact(session)
@@ -207,8 +209,11 @@ class _Publish:
 
     def own_tables(self, session: ServerSession) -> frozenset[str]:
         """The tables of which this transaction changes rows."""
-        tables = (*(work.load.table for work in self.works), LEDGER_TABLE.name, WRITERS)
-        return frozenset(self.server.lock_owner(session, table) for table in tables)
+        tables = [work.load.table for work in self.works]
+        tables += [data_table(work.load.table) for work in self.works if is_by_pointer(self.server, work.load)]
+        return frozenset(
+            self.server.lock_owner(session, table) for table in (*tables, LEDGER_TABLE.name, WRITERS, VERSIONS)
+        )
 
     def is_done(self, session: ServerSession, load: Load) -> bool:
         """Whether this very run is in the table, or the same rows appended by it before. Raises RunFailure where a later run is."""

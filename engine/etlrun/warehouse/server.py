@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
@@ -128,6 +128,11 @@ class Server(ABC, Generic[S, D]):
     is_embedded = False  # a file that one process uses at a time: it needs no locks, and rows stay in the order in which they came
     dirty_reads = ""  # the statement with which a session sees what others have not committed yet
     keeps_versions = False  # whether `publish: pointer` is more than a transaction here
+    loads_in_transaction = (
+        False  # whether rows that nobody sees yet come in one transaction: none grows with what it adds
+    )
+    views_hold_columns = False  # whether a view must go before the columns that it shows are changed
+    view_right = "CREATE VIEW"  # the right to make a view
 
     @abstractmethod
     def open(self) -> S:
@@ -183,6 +188,14 @@ class Server(ABC, Generic[S, D]):
     def require_rights(self, session: S, load: Load) -> None:
         """Raises RunFailure where the account may not publish a load, as far as the server says so."""
 
+    def is_too_long(self, plain: str) -> bool:
+        """Whether a name is longer than one may be."""
+        return False
+
+    def rename_statement(self, table: str, plain: str) -> str:
+        """The statement that gives a table another name in its schema."""
+        return f"ALTER TABLE {self.table(table)} RENAME TO {self.name(plain)}"
+
     @abstractmethod
     def unfit(self, columns: Columns) -> Iterator[str]:
         """What the server cannot hold at all, whatever the table."""
@@ -200,7 +213,10 @@ class Server(ABC, Generic[S, D]):
         return iter(())
 
     def changed(self, session: S) -> frozenset[str]:
-        """The tables, as `lock_owner` names them, of which this transaction has changed rows; none where the server does not say."""
+        """The tables, as `lock_owner` names them, of which this transaction has changed rows, and maybe those before it in this session.
+
+        None where the server does not say.
+        """
         return frozenset()
 
     def settle(self, session: S, table: str) -> None:
@@ -273,13 +289,16 @@ class Server(ABC, Generic[S, D]):
         for keys in stage.keys(self, fields):
             session.run(f"DELETE FROM {self.table(table)} WHERE {' OR '.join(keys)}")
 
-    def new_number(self, session: S) -> int:
-        """The number that the last INSERT of the session was given."""
+    def insert_version(self, session: S, statement: str) -> int:
+        """Run the INSERT of one version; gives the number that the server gave it."""
         raise NotImplementedError
 
-    def replace_into(self, table: str) -> str:
-        """The beginning of a statement that writes rows in the place of those of equal key."""
+    def replace_versions(self, table: str, columns: str, rows: Mapping[int, str]) -> str:
+        """The statement that writes versions, which begin with their numbers, in the place of those of equal number."""
         raise NotImplementedError
+
+    def lock_versions(self, session: S, table: str) -> None:
+        """Let no other transaction show versions of a table until this one ends, where `row_locks` do not see to that."""
 
     def delete_some(self, table: str, condition: str, most: int) -> str:
         """The statement that deletes at most so many rows."""

@@ -20,9 +20,7 @@ VERSIONS = "_etlrun_versions"
 NUMBER = "__etlrun_load"
 SUFFIX = "__data"
 State = Literal["loading", "current", "earlier", "withdrawn", "gone"]
-COLUMNS = (
-    "version, tbl, period, load_id, state, replaced_by, run_id, pipeline, write_mode, row_count, checksum, spec_hash"
-)
+COLUMNS = "tbl, period, load_id, state, replaced_by, run_id, pipeline, write_mode, row_count, checksum, spec_hash"
 
 
 @dataclass(frozen=True)
@@ -55,17 +53,19 @@ def with_numbers(load: Load) -> Load:
     return replace(load, table=data_table(load.table), columns=columns, key=(NUMBER, *load.key))
 
 
-def view_statement(server: AnyServer, load: Load, *, is_there: bool = False) -> str:
-    """The statement that makes the view of the current versions."""
+def view_statement(server: AnyServer, load: Load, *, replaces: bool = False) -> str:
+    """The statement that makes the view of the current versions, or changes it."""
     shown = ", ".join(f"d.{server.name(item.name)} AS {server.name(item.name)}" for item in load.columns)
-    head = f"{'CREATE OR REPLACE' if is_there else 'CREATE'} VIEW {server.table(load.table)}"
+    head = f"{'CREATE OR REPLACE' if replaces else 'CREATE'} VIEW {server.table(load.table)}"
     rows = f"{server.table(data_table(load.table))} d JOIN {VERSIONS} v ON v.load_id = d.{server.name(NUMBER)}"
     return f"{head} AS SELECT {shown} FROM {rows} WHERE v.tbl = {server.text(load.table)} AND v.state = 'current'"
 
 
 def find(server: AnyServer, session: ServerSession, table: str, *, locked: bool = False) -> list[TableVersion]:
     """The versions of a table, the latest publish first; `locked` until the transaction ends."""
-    query = f"SELECT {COLUMNS} FROM {VERSIONS} WHERE tbl = {server.text(table)}{server.row_locks if locked else ''}"
+    if locked:
+        server.lock_versions(session, table)
+    query = f"SELECT version, {COLUMNS} FROM {VERSIONS} WHERE tbl = {server.text(table)}{server.row_locks if locked else ''}"
     return sorted((TableVersion(*row) for row in session.rows(query)), key=lambda kept: -kept.version)
 
 
@@ -80,15 +80,15 @@ def register(server: AnyServer, session: ServerSession, load: Load) -> TableVers
 
 def insert(server: AnyServer, session: ServerSession, new: TableVersion) -> TableVersion:
     """Write a version that is new; gives it with its number."""
-    session.run(f"INSERT INTO {VERSIONS} ({COLUMNS}) VALUES {_values(server, new)}")
-    return replace(new, version=server.new_number(session))
+    statement = f"INSERT INTO {VERSIONS} ({COLUMNS}) VALUES ({_values(server, new)})"
+    return replace(new, version=server.insert_version(session, statement))
 
 
 def write(server: AnyServer, session: ServerSession, changed: Iterable[TableVersion]) -> None:
     """Write what is known of versions now."""
-    values = ", ".join(_values(server, each) for each in changed)
-    if values:
-        session.run(f"{server.replace_into(VERSIONS)} ({COLUMNS}) VALUES {values}")
+    rows = {each.version: f"({each.version}, {_values(server, each)})" for each in changed}
+    if rows:
+        session.run(server.replace_versions(VERSIONS, f"version, {COLUMNS}", rows))
 
 
 def publish(new: TableVersion, kept: list[TableVersion]) -> list[TableVersion]:
@@ -124,8 +124,7 @@ def outlived(kept: list[TableVersion], keep: int) -> list[TableVersion]:
 def _values(server: AnyServer, kept: TableVersion) -> str:
     texts = ", ".join(map(server.text, (kept.run_id, kept.pipeline, kept.write)))
     replaced = "NULL" if kept.replaced_by is None else str(kept.replaced_by)
-    version = str(kept.version) if kept.version else "NULL"
     return (
-        f"({version}, {server.text(kept.table)}, {server.text(kept.period)}, {kept.load}, {server.text(kept.state)}, {replaced}, {texts}, {kept.rows}, "
-        f"{server.text(kept.checksum)}, {server.text(kept.spec_hash)})"
+        f"{server.text(kept.table)}, {server.text(kept.period)}, {kept.load}, {server.text(kept.state)}, {replaced}, {texts}, {kept.rows}, "
+        f"{server.text(kept.checksum)}, {server.text(kept.spec_hash)}"
     )

@@ -36,10 +36,7 @@ def misfits(server: AnyServer, session: ServerSession, load: Load) -> Iterator[t
         return
     table = server.table(load.table)
     if there.is_table:
-        yield (
-            "it is a table",
-            f"ALTER TABLE {table} RENAME TO {server.name(load.table.rpartition('.')[2] + '__before')}",
-        )
+        yield "it is a table", server.rename_statement(load.table, f"{load.table.rpartition('.')[2]}__before")
     elif server.keeps_versions and server.describe(session, data_table(load.table)) is not None:
         message = f"`{load.table}` is the view of a table that is published by pointer"
         raise RunFailure("sink", "table-mismatch", message, "give this view another name: `view: NAME`")

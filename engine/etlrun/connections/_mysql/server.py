@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 LoaderName = Literal["auto", "insert", "load_data"]
+LONGEST_NAME = 64  # characters
 OPTIONS = "ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
 
 
@@ -90,6 +91,13 @@ class MysqlServer(Server[MysqlSession, MysqlTable]):
     def require_rights(self, session: MysqlSession, load: Load) -> None:
         require_rights(session, load)
 
+    def is_too_long(self, plain: str) -> bool:
+        return len(plain) > LONGEST_NAME
+
+    def rename_statement(self, table: str, plain: str) -> str:
+        schema, dot, _ = table.rpartition(".")
+        return f"RENAME TABLE {self.table(table)} TO {self.table(f'{schema}{dot}{plain}')}"
+
     def unfit(self, columns: Columns) -> Iterator[str]:
         return unfit(columns)
 
@@ -117,7 +125,7 @@ class MysqlServer(Server[MysqlSession, MysqlTable]):
 
     def versions_table(self) -> str:
         return (
-            f"CREATE TABLE IF NOT EXISTS {VERSIONS} (version BIGINT NOT NULL AUTO_INCREMENT, tbl VARCHAR(64) NOT NULL, "
+            f"CREATE TABLE IF NOT EXISTS {VERSIONS} (version BIGINT NOT NULL AUTO_INCREMENT, tbl VARCHAR(129) NOT NULL, "
             "period VARCHAR(600) NOT NULL, load_id BIGINT NOT NULL, state VARCHAR(16) NOT NULL, replaced_by BIGINT NULL, "
             "run_id VARCHAR(64) NOT NULL, pipeline VARCHAR(255) NOT NULL, write_mode VARCHAR(16) NOT NULL, row_count BIGINT NOT NULL, "
             "checksum VARCHAR(64) NOT NULL, spec_hash VARCHAR(64) NOT NULL, PRIMARY KEY (version), KEY (tbl, state)) "
@@ -177,11 +185,12 @@ class MysqlServer(Server[MysqlSession, MysqlTable]):
     def fingerprint(self, fields: tuple[StageField, ...]) -> str:
         return f"CRC32({server_line(fields)})"
 
-    def new_number(self, session: MysqlSession) -> int:
+    def insert_version(self, session: MysqlSession, statement: str) -> int:
+        session.run(statement)
         return int(session.one("SELECT LAST_INSERT_ID()")[0])
 
-    def replace_into(self, table: str) -> str:
-        return f"REPLACE INTO {table}"
+    def replace_versions(self, table: str, columns: str, rows: Mapping[int, str]) -> str:
+        return f"REPLACE INTO {table} ({columns}) VALUES {', '.join(rows.values())}"
 
     def delete_some(self, table: str, condition: str, most: int) -> str:
         return f"DELETE FROM {self.table(table)} WHERE {condition} LIMIT {most}"

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from etlrun.connections._postgres.session import PostgresSession
+from etlrun.connections._postgres.tables import describe
 from etlrun.connections._postgres.words import name, table_name, text
 from etlrun.contracts.connection import LEDGER, Load
 from etlrun.failures import RunFailure
 from etlrun.warehouse.ledger import WRITERS
+from etlrun.warehouse.versions import VERSIONS, data_table
 
 ROWS = ("SELECT", "INSERT", "DELETE")
 
@@ -16,39 +18,54 @@ ROWS = ("SELECT", "INSERT", "DELETE")
 def require_rights(session: PostgresSession, load: Load) -> None:
     """Raises RunFailure where the account may not publish `load`, with the statements that add what it lacks."""
     account = name(str(session.one("SELECT current_user")[0]))
-    tables = (LEDGER, WRITERS) if load.write == "view" else (load.table, LEDGER, WRITERS)
-    lacking = [found for table in tables for found in _lacking(session, table)]
+    rows = data_table(load.table) if load.publish == "pointer" else load.table
+    lacking: dict[str, dict[str, None]] = {}
+    for right, what in _lacking(session, load, rows):
+        lacking.setdefault(what, {})[right] = None
     if lacking:
+        found = [f"{', '.join(rights)} ON {what}" for what, rights in lacking.items()]
         raise RunFailure(
             "sink",
             "no-right",
-            "the account lacks rights: " + "; ".join(f"{rights} on {what}" for rights, what in lacking),
-            "let an administrator run: "
-            + " ".join(f"GRANT {rights} ON {what} TO {account};" for rights, what in lacking),
+            "the account lacks rights: " + "; ".join(each.replace(" ON ", " on ", 1) for each in found),
+            "let an administrator run: " + " ".join(f"GRANT {each} TO {account};" for each in found),
         )
-    if load.write != "view" and _hides_rows(session, load.table):
+    if load.write != "view" and _hides_rows(session, rows):
         raise RunFailure(
             "sink",
             "no-right",
-            f"row-level security may hide rows of `{load.table}` from the account, and those would not be replaced",
+            f"row-level security may hide rows of `{rows}` from the account, and those would not be replaced",
             f"let an administrator run: ALTER ROLE {account} BYPASSRLS;",
         )
 
 
-def _lacking(session: PostgresSession, table: str) -> Iterator[tuple[str, str]]:
-    """Rights on a table that is there, or on the schema in which it is to be made, and how GRANT names what they are on."""
+def _lacking(session: PostgresSession, load: Load, rows: str) -> Iterator[tuple[str, str]]:
+    """Each right that a publish needs and the account lacks, and how GRANT names what it is on."""
+    if load.write == "view":
+        yield from _on_schema(session, load.table, "USAGE", "CREATE")  # it is tried under another name first
+    else:
+        yield from _on_table(session, rows)
+    if load.publish == "pointer":
+        yield from _on_table(session, VERSIONS)
+        yield from _on_schema(session, load.table, *(("CREATE",) if describe(session, load.table) is None else ()))
+    yield from _on_table(session, LEDGER)
+    yield from _on_table(session, WRITERS)
+
+
+def _on_table(session: PostgresSession, table: str) -> Iterator[tuple[str, str]]:
+    """Rights on a table that is there, or else on the schema in which it is to be made."""
     held = ", ".join(f"has_table_privilege(t.oid, '{right}')" for right in ROWS)
     found = session.rows(f"SELECT {held} FROM {_is(table)}")
-    if found:
-        rights = [right for right, is_held in zip(ROWS, found[0], strict=True) if not is_held]
-        if rights:
-            yield ", ".join(rights), f"TABLE {table_name(table)}"
-        return
-    of = _schema(table)
-    for (schema,) in session.rows(
-        f"SELECT nspname FROM pg_namespace WHERE nspname = {of} AND NOT has_schema_privilege(oid, 'CREATE')"
-    ):
-        yield "CREATE", f"SCHEMA {name(str(schema))}"
+    yield from _on_schema(session, table, "USAGE", *(() if found else ("CREATE",)))
+    for is_held in found:
+        yield from ((right, f"TABLE {table_name(table)}") for right, has in zip(ROWS, is_held, strict=True) if not has)
+
+
+def _on_schema(session: PostgresSession, table: str, *needed: str) -> Iterator[tuple[str, str]]:
+    for (schema,) in session.rows(f"SELECT nspname FROM pg_namespace WHERE nspname = {_schema(table)}"):
+        for right in needed:
+            if not session.one(f"SELECT has_schema_privilege({text(str(schema))}, '{right}')")[0]:
+                yield right, f"SCHEMA {name(str(schema))}"
 
 
 def _hides_rows(session: PostgresSession, table: str) -> bool:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from test_pointer_contract import POINTS, pointed
+from warehouses import Target
 
 from etlrun.contracts.connection import Published
 from etlrun.failures import RunFailure
 from etlrun.warehouse.faults import FaultError
-
-from .loads import Place, Rows, many
-from .test_pointer import POINTS, pointed
+from mysql.loads import Rows, many
 
 MONTHS = ("2022-04", "2022-05")
 PERIODS = {"": "", **{f"`month` = '{month}'": f"month = '{month}'" for month in MONTHS}}
@@ -59,11 +59,16 @@ def rows_of(period: str, count: int, number: int) -> Rows:
     return [row for month in months for row in many(month, count, number)]
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.fixture
+def target(versioned: Target) -> Target:
+    return versioned
+
+
+@pytest.mark.parametrize("seed", range(2))
 def test_any_history_shows_what_a_list_of_publishes_says(
-    place: Place, tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+    target: Target, tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chance, history, warehouse = random.Random(seed), History(), place.warehouse()
+    chance, history, warehouse = random.Random(seed), History(), target.open()
     for number in range(40):
         monkeypatch.setattr("etlrun.warehouse.faults._hits", {})
         if chance.random() < 0.25 and history.seen:
@@ -93,16 +98,16 @@ def test_any_history_shows_what_a_list_of_publishes_says(
             if is_done:
                 history.publish(Publish(period, run, rows))
         if history.known:
-            assert (place.rows(), place.ledger()) == (history.rows(), history.ledger()), f"step {number}"
+            assert (target.rows(), target.ledger()) == (history.rows(), history.ledger()), f"step {number}"
             stray = (
                 "SELECT COUNT(*) FROM profile__data WHERE __etlrun_load NOT IN (SELECT load_id FROM _etlrun_versions)"
             )
-            assert place.run(stray) == [(0,)]
+            assert target.run(stray) == [(0,)]
     assert len(history.known) > 10
 
 
-def test_months_published_at_the_same_time_are_all_there(place: Place, tmp_path: Path) -> None:
-    place.warehouse().publish(pointed(tmp_path, [], "20220401T000000Z-x", where="month = '2022-01'"))
+def test_months_published_at_the_same_time_are_all_there(target: Target, tmp_path: Path) -> None:
+    target.open().publish(pointed(tmp_path, [], "20220401T000000Z-x", where="month = '2022-01'"))
     for turn in range(3):
         loads = [
             pointed(
@@ -114,9 +119,9 @@ def test_months_published_at_the_same_time_are_all_there(place: Place, tmp_path:
             for month in range(2, 6)
         ]
         with ThreadPoolExecutor(len(loads)) as pool:
-            published = list(pool.map(lambda load: place.warehouse().publish(load), loads))
+            published = list(pool.map(lambda load: target.open().publish(load), loads))
         assert published == [Published(300)] * 4
-        assert place.run(
+        assert target.run(
             "SELECT month, COUNT(*), MIN(seconds), MAX(seconds) FROM profile GROUP BY month ORDER BY month"
         ) == [(f"2022-0{month}", 300, turn, turn) for month in range(2, 6)]
-    assert place.run("SELECT COUNT(DISTINCT __etlrun_load) FROM profile__data") == [(8,)]
+    assert target.run("SELECT COUNT(DISTINCT __etlrun_load) FROM profile__data") == [(8,)]
