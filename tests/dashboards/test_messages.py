@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from projects import Project
 
@@ -64,14 +65,25 @@ def test_a_table_that_does_not_suit_names_the_commands_that_help(tmp_path: Path)
     assert project.run("dashboard", "build").code == 0
 
 
-def test_a_filter_with_too_many_values_is_shown_in_its_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("filters: [km]", "bikes.yaml:7:10: dashboard-size: the filter `km` has 300 values"),
+        ("{donut: {of: km, value: rides}}", "bikes.yaml:8:19: dashboard-size: the donut `km` has 300 values"),
+        ("{flow: {from: bike, to: km, value: rides}}", "bikes.yaml:8:30: dashboard-size: the flow `km` has 300 values"),
+    ],
+)
+def test_values_that_a_page_cannot_show_one_by_one_are_named_in_its_file(
+    tmp_path: Path, written: str, said: str
+) -> None:
     project = Project(tmp_path)
     project.pipeline(PIPELINE, "trips")
     project.write("trips.csv", "bike,km\n" + "".join(f"a,{number}\n" for number in range(300)))
-    project.write("dashboards/bikes.yaml", DASHBOARD)
+    project.write("dashboards/bikes.yaml", DASHBOARD.replace("filters: [km]\n", "").replace("{kpi: rides}", written))
+    if written.startswith("filters"):
+        project.write("dashboards/bikes.yaml", DASHBOARD)
     assert project.run("trips").code == 0
-    said = project.run("dashboard", "build").err
-    assert "dashboards/bikes.yaml:7:10: dashboard-size: the filter `km` has 300 values" in said
+    assert said in project.run("dashboard", "build").err
 
 
 def test_a_card_that_is_written_another_way_leads_to_ours(tmp_path: Path) -> None:

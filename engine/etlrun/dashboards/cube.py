@@ -5,10 +5,8 @@ Everything is computed by DuckDB over a copy of the published table, whichever s
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +14,8 @@ from etlrun.dashboards.checked import CheckedDashboard, order_of, row_columns
 from etlrun.dashboards.column_uses import columns_read
 from etlrun.dashboards.measures import ROWS, Formula, SumMeasure, quoted
 from etlrun.dashboards.packed_rows import Packed, pack_table
+from etlrun.dashboards.page_limits import check_cells, held_sum, shown_values
 from etlrun.dashboards.spec import Bar, RowTable
-from etlrun.failures import RunFailure
 from etlrun.language.columns import TIMESTAMPTZ
 from etlrun.language.duckdb_words import parquet, text, type_name
 from etlrun.spec.project import Use
@@ -25,9 +23,6 @@ from etlrun.spec.project import Use
 if TYPE_CHECKING:
     import duckdb
 
-MOST_CELLS = 300_000
-MOST_LABELS = 200  # of a filter
-LARGEST = 2**53  # the largest whole number up to which a page counts exactly
 UNKNOWN = 0  # the code of a missing value; labels count from 1
 
 
@@ -85,6 +80,9 @@ class _Collector:
         self.packed = Packed()
 
     def page(self) -> PageData:
+        for values in shown_values(self.dashboard):
+            self.code(values.column)
+            values.check(len(self.labels[values.column]), self.dashboard)
         cubes = [self.cube(names) for names in self.dashboard.dimensions]
         tops = {
             _place(use.where): self.top(use.value)
@@ -133,9 +131,6 @@ class _Collector:
         self.labels[column] = [
             label for (label,) in self.ask(f"SELECT any_value(label) FROM {table} GROUP BY code ORDER BY code")
         ]
-        if column in map(self.dashboard.column, self.dashboard.spec.filters) and len(self.labels[column]) > MOST_LABELS:
-            message = f"the filter `{column}` has {len(self.labels[column]):,} values, and a page filters by at most {MOST_LABELS}"
-            raise RunFailure("usage", "dashboard-size", message, "filter by a column with fewer values")
 
     def cube(self, names: tuple[str, ...]) -> Cube:
         parts = {ROWS: ("count(*)", ""), **_parts(self.dashboard.formulas)}
@@ -143,19 +138,13 @@ class _Collector:
         sums = [f"{sql} AS p{index}" for index, (sql, _) in enumerate(parts.values())]
         grouped = "GROUP BY ALL ORDER BY ALL" if names else "HAVING count(*) > 0"
         found = self.ask(f"SELECT {', '.join([*codes, *sums])} FROM published {grouped}")
-        if len(found) > MOST_CELLS:
-            message = (
-                f"the page would hold {len(found):,} combinations of {', '.join(names)}, and at most {MOST_CELLS:,} fit"
-            )
-            raise RunFailure(
-                "usage", "dashboard-size", message, "filter by fewer columns, or by columns with fewer values"
-            )
+        check_cells(len(found), names, self.dashboard)
         columns = list(zip(*found, strict=True)) or [()] * (len(codes) + len(sums))
         return Cube(
             names,
             dict(zip(names, columns, strict=False)),
             {
-                part: [self.number(value, name) for value in values]
+                part: [held_sum(value, name, self.dashboard) for value in values]
                 for (part, (_, name)), values in zip(parts.items(), columns[len(codes) :], strict=True)
             },
         )
@@ -177,24 +166,7 @@ class _Collector:
             QUALIFY row_number() OVER (PARTITION BY cell ORDER BY value DESC, key) <= {card.top}
             ORDER BY value DESC, key"""
         )
-        return [(*row[:-1], self.number(row[-1], card.value)) for row in found]
-
-    def number(self, value: Any, measure: str) -> float | int:
-        """A sum of a measure as the page holds it; a missing one adds nothing. Raises RunFailure where the page could not hold it."""
-        if value is None:
-            return 0
-        if isinstance(value, float) and not math.isfinite(value):
-            message = (
-                f"a column of `{measure}` has values that are infinite, or that are no numbers, and adds up to {value}"
-            )
-            fix = "let the pipeline leave them out: `case when abs(COLUMN) < 1e300 then COLUMN end`"
-        elif not isinstance(value, float) and abs(value) > LARGEST:
-            message = f"a column of `{measure}` adds up to {value:,}, which a page cannot hold exactly"
-            fix = "divide the column in the pipeline first"
-        else:
-            return float(value) if isinstance(value, Decimal) else value
-        failure = RunFailure("usage", "dashboard-size", message, fix)
-        raise failure.at(self.dashboard.file.document.diagnose(("measures", measure), failure.code, ""))
+        return [(*row[:-1], held_sum(row[-1], card.value, self.dashboard)) for row in found]
 
     def rows(self, use: Use) -> list[dict[str, Any]]:
         """The packed rows of a table: the codes of the filters, then its columns. All rows come in the order of the key, which packs best."""

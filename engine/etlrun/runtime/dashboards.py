@@ -37,8 +37,7 @@ def build_page(dashboard: CheckedDashboard, folder: Path) -> Built:
         shown = read_rows(dashboard, work)
         data = collect(dashboard, shown.files)
     except RunFailure as failure:
-        where = ("filters",) if failure.code == "dashboard-size" else ("sink",)
-        raise failure.at(dashboard.file.document.diagnose(where, failure.code, "")) from failure.__cause__
+        raise failure.at(dashboard.file.document.diagnose(("sink",), failure.code, "")) from failure.__cause__
     finally:
         shutil.rmtree(work, ignore_errors=True)
     text = page_text(dashboard, data, list(_quality(shown)), _foot(dashboard, shown, data.total))
