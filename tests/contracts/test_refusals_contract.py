@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,26 @@ def test_a_right_that_is_missing_is_told_with_what_to_grant(target: Target, tmp_
     assert result.code == 1, result.err
     assert "pipelines/p.yaml:5:13: " in result.err and "INSERT" in result.err and "profile" in result.err
     assert target.run("SELECT id, shop FROM profile") == [(1, 1)]
+
+
+@pytest.mark.parametrize("target", ["mysql", "postgres"], indirect=True)
+def test_doctor_names_the_sinks_that_an_account_may_not_publish_and_what_to_grant(
+    target: Target, tmp_path: Path
+) -> None:
+    account = target.make_account("SELECT, INSERT, DELETE, CREATE" if target.kind == "mysql" else "USAGE")
+    given = target.keys["url"].replace("//root@", f"//{account}@")
+    shown = "  shown: {view: {from: tops, connection: warehouse}}\n"
+    steps = "steps:\n  tops:\n    - from: profile_of_shops\n"
+    project = Project(tmp_path)
+    project.write("etlrun.yaml", PROJECT.replace("CONNECTION", f'{target.kind}: {{url: "${{PLACE}}"}}'))
+    read = "sources:\n  profile_of_shops: {table: {table: shops, connection: warehouse, columns: {id: int}}}\n"
+    project.pipeline(read + steps + "sinks:\n" + shown, "views")
+    project.pipeline(SPEC)
+    found = project.run("doctor", PLACE=given)
+    assert found.code == 1 and "sink shown of pipelines/views.yaml: the account lacks rights: " in found.out, found.out
+    assert "CREATE" in found.out and "GRANT" in found.out
+    assert ("sink profile of" in found.out) == (target.kind == "postgres")
+    for grant in re.findall(r"GRANT [^;]*;", found.out):
+        target.run(grant)
+    found = project.run("doctor", PLACE=given)
+    assert found.code == 0 and "connection warehouse: sinks: " in found.out, found.out + found.err

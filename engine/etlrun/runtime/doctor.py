@@ -10,12 +10,15 @@ import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 
+from etlrun.compiler.producers import CircularPipelinesError, ProjectPipelines
 from etlrun.contracts.health import HealthFinding, Level
-from etlrun.diagnostics import counted
+from etlrun.diagnostics import SpecError, counted
 from etlrun.failures import RunFailure
+from etlrun.runtime.publishing import foresee
 from etlrun.spec.project import Profile, Project
 from etlrun.storage.object_store import StoreError
 from etlrun.storage.stores import open_stores
+from etlrun.warehouse.access import ServerConnection
 from etlrun.warehouse.opening import filled, open_connection
 
 LEAST_DISK = 1_000_000_000
@@ -29,8 +32,11 @@ def examine(project: Project, profile: Profile) -> Iterator[HealthFinding]:
     yield from _disk(project)
     yield from _asked(f"engine {profile.engine.kind}", profile.engine.value.examine)
     yield from _stores(project, profile)
-    for name in profile.connections:
-        yield from _connection(project, profile, name)
+    for name, use in profile.connections.items():
+        found = tuple(_connection(project, profile, name))
+        yield from found
+        if isinstance(use.value, ServerConnection) and not any(each.level == "trouble" for each in found):
+            yield from _sinks(project, profile, name)
     for name, uses in profile.models.items():
         for use in uses:
             yield from _references(f"model {name} ({use.kind})", use.value)
@@ -100,6 +106,31 @@ def _connection(project: Project, profile: Profile, name: str) -> Iterator[Healt
     for found in _asked(f"connection {name}", ask):
         about = found.about if found.about.startswith("connection") else f"connection {name}: {found.about}"
         yield HealthFinding(found.level, about, found.detail, found.fix)
+
+
+def _sinks(project: Project, profile: Profile, connection: str) -> Iterator[HealthFinding]:
+    """Whether the sinks of the project could publish to a connection: rights, tables that are there, names."""
+    pipelines = ProjectPipelines(project, profile.name, {})
+    ready: list[str] = []
+    for path in pipelines.files:
+        try:
+            checked = pipelines.check_names(path)
+        except (SpecError, CircularPipelinesError):
+            continue  # `etlrun check` says why
+        sinks = {name: use for name, use in checked.pipeline.sinks.items() if use.value.place(name)[0] == connection}
+        if sinks and checked.pipeline.unset:
+            missing = ", ".join(f"`{param}`" for param in checked.pipeline.unset)
+            fix = f"etlrun plan {path} --set {checked.pipeline.unset[0]}=VALUE"
+            yield HealthFinding("ok", f"sinks of {path}", f"not examined, since {missing} has no value", fix)
+            continue
+        for name, use in sinks.items():
+            try:
+                foresee(checked, name, use)
+                ready.append(name)
+            except RunFailure as failure:
+                yield HealthFinding("trouble", f"sink {name} of {path}", failure.message, failure.fix)
+    if ready:
+        yield HealthFinding("ok", f"connection {connection}: sinks", f"{', '.join(ready)} can be published")
 
 
 def _asked(about: str, ask: Callable[[], Iterator[HealthFinding]]) -> Iterator[HealthFinding]:
