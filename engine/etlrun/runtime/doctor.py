@@ -10,12 +10,13 @@ import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 
-from etlrun.compiler.producers import CircularPipelinesError, ProjectPipelines
+from etlrun.compiler.producers import ProjectPipelines
 from etlrun.contracts.health import HealthFinding, Level
 from etlrun.diagnostics import SpecError, counted
 from etlrun.failures import RunFailure
 from etlrun.runtime.publishing import foresee
 from etlrun.spec.project import Profile, Project
+from etlrun.spec.published import CircularPipelinesError
 from etlrun.storage.object_store import StoreError
 from etlrun.storage.stores import open_stores
 from etlrun.warehouse.access import ServerConnection
