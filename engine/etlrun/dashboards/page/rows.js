@@ -78,7 +78,8 @@ function rowOrder(card) {
   return ordered(ranks, rows, most - least);
 }
 function frame(card) {
-  Object.assign(card, {by: null, up: true, words: '', from: 0, data: unpacked(card.rows)});
+  const data = unpacked(card.rows), held = new Uint32Array(card.rows[0].rows);
+  Object.assign(card, {by: null, up: true, words: '', from: 0, data, held});
   card.sorted = rowOrder(card);
   const again = from => { card.from = from; fill(card, card.body); };
   const button = (text, click, more) => element('button', {type: 'button', class: 'button', text, click, ...more});
@@ -106,27 +107,32 @@ function cellText({format, divisor}, raw) {
   if (typeof raw !== 'number') return textOf(String(raw));
   return format || divisor !== 1 ? formatted(format || 'decimal 2', raw / divisor) : whole(raw);
 }
-/* The rows that are selected and found, in order, and sums of their numbers. */
+/* The rows that are selected and found, in order, and sums of their numbers. A mark is 1 for such a row, else 0. */
 function foundRows(card) {
-  const {sorted, data} = card, marks = new Uint8Array(sorted.length), rows = new Uint32Array(sorted.length);
-  const kept = card.words ? 1 : 0; // 1 for what is found, 2 for what is not selected
+  const {sorted, data, held} = card, marks = new Uint8Array(sorted.length).fill(card.words ? 0 : 1);
   for (const index of card.words ? card.search : []) {
     const {codes} = data[index], hits = data[index].found(card.words);
     for (let row = 0; row < marks.length; row++) marks[row] |= hits[codes[row]];
   }
   for (const [column, code] of selected) {
     const {codes} = data[D.filters.indexOf(column)];
-    for (let row = 0; row < marks.length; row++) if (codes[row] !== code) marks[row] = 2;
+    for (let row = 0; row < marks.length; row++) if (codes[row] !== code) marks[row] = 0;
   }
   let count = 0;
-  for (let at = 0; at < rows.length; at++) if (marks[sorted[at]] === kept) rows[count++] = sorted[at];
-  const sum = ({number, at}) => card.totals && number ? summed(data[at], marks, kept) : null;
-  return [rows.subarray(0, count), card.columns.map(sum)];
+  for (let at = 0; at < sorted.length; at++) {
+    held[count] = sorted[at];
+    count += marks[sorted[at]];
+  }
+  const rows = held.subarray(0, count);
+  return [rows, card.columns.map(({number, at}) => card.totals && number ? summed(data[at], rows) : null)];
 }
-function summed({codes, min, get}, marks, kept) {
+function summed({codes, min, get}, rows) {
   let sum = 0, known = 0;
-  for (let row = 0; row < marks.length; row++)
-    if (marks[row] === kept && codes[row]) known++, sum += min === undefined ? get(codes[row]) : codes[row];
+  for (let at = 0; at < rows.length; at++) {
+    const code = codes[rows[at]];
+    known += code ? 1 : 0;
+    sum += min === undefined && code ? get(code) : code;
+  }
   return sum + known * (min - 1 || 0);
 }
 function fill(card, body) {
@@ -135,9 +141,9 @@ function fill(card, body) {
   const [rows, totals] = foundRows(card), page = [...rows.subarray(card.from, card.from + PAGE)];
   Object.assign(card, {body, shown: rows});
   const [tools, region] = body.children, count = card.sorted.length;
-  const held = count < D.total ? `; the page holds ${whole(count)}: ${card.order}` : '';
+  const most = count < D.total ? `; the page holds ${whole(count)}: ${card.order}` : '';
   const part = rows.length > PAGE ? `${whole(card.from + 1)} to ${whole(card.from + page.length)} of ` : '';
-  const note = `${part}${whole(rows.length)} of ${whole(D.total)} rows${held}.`;
+  const note = `${part}${whole(rows.length)} of ${whole(D.total)} rows${most}.`;
   tools.lastChild.textContent = card.search.length ? `${note} The numbers above do not follow the search.` : note;
   card.back.hidden = card.next.hidden = rows.length <= PAGE;
   card.back.disabled = !card.from;
