@@ -177,7 +177,7 @@ def test_a_mistake_stands_at_its_word(text: str, code: str, word: str) -> None:
         ("percentile(n, 90)", "`percentile`: a share from 0 to 1 is expected here; write `percentile(x, 0.9)`"),
         ("to_number(s)", "there is no function `to_number`; use cast(x as decimal(10,2)), with the type it is to have"),
         (
-            "cast(n as decimal(38,10)) > cast(n as decimal(38,2))",
+            "case when b then cast(n as decimal(38,10)) else cast(n as decimal(38,2)) end",
             "decimal(38,10) and decimal(38,2) do not compare; cast the one of more digits behind the point to decimal(38,2), "
             "which rounds it, or both to double",
         ),

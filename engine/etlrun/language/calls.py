@@ -9,12 +9,14 @@ from sqlglot import exp
 from etlrun.diagnostics import nearest
 from etlrun.language.checking import Checker, Rule, typed_null
 from etlrun.language.columns import BIGINT, BOOLEAN, DATE, NULL, TIMESTAMP, TIMESTAMPTZ, Type
+from etlrun.language.comparisons import comparable
 from etlrun.language.expressions import TYPE
 from etlrun.language.frames import FRAMED, check_frame
 from etlrun.language.functions import FUNCTIONS, Function, common_type
 from etlrun.language.functions.left_out import ELSEWHERE, NOT_DETERMINISTIC, NOT_EQUAL, NOT_SAFE
 from etlrun.language.grammar import detail
-from etlrun.language.operators import as_moment, comparable, has_offset, key_of_map
+from etlrun.language.moment_literals import as_moment, has_offset
+from etlrun.language.operators import key_of_map
 from etlrun.language.templates import text_of, whole_of
 
 _WRITTEN_ALIKE = ("tinyint", "smallint", "int", "bigint", "decimal", "boolean", "date")  # as text, on every engine

@@ -80,7 +80,7 @@ def _count_of_several(arguments: list[exp.Expr]) -> exp.Expr:
 def widen(*operands: exp.Expr) -> Type:
     """Cast in place the operands that are not of the common type, which is returned: DuckDB widens less, and by the values of literals."""
     types = [kind_of(operand) for operand in operands]
-    shared = common_type(types) or NULL
+    shared = common_type(types) or common_type([*map(decimal_operand, operands, types)]) or NULL
     if shared == NULL or len(set(types)) == 1:
         return shared
     for operand, kind in zip(operands, types, strict=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import math
 import re
 from collections.abc import Iterator
@@ -27,16 +26,16 @@ from etlrun.language.columns import (
     TypeTextError,
     decimal,
 )
+from etlrun.language.comparisons import COMPARISONS, comparable, ordered
 from etlrun.language.constants import misfit_of_cast
 from etlrun.language.expressions import TYPE, cast, data_type, type_from_tree
-from etlrun.language.functions import as_decimal, common_type
+from etlrun.language.functions import common_type
 from etlrun.language.functions.numbers import decimal_operand, decimal_remainder, zero_divisor
 from etlrun.language.grammar import detail
-from etlrun.language.instant_text import EXAMPLE, read_instant
+from etlrun.language.moment_literals import as_moment, clock_literal, is_moment
 from etlrun.language.templates import text_of
 from etlrun.language.type_names import type_fix
 
-_EXAMPLES = {DATE: "'2022-04-30'", TIMESTAMP: "'2022-04-30 20:15:00'", TIMESTAMPTZ: EXAMPLE}
 _DIVISIONS = (exp.Div, exp.IntDiv, exp.Mod)
 _WORDS: dict[type[exp.Expr], str] = {exp.And: "and", exp.Or: "or", exp.Not: "not"}
 
@@ -129,72 +128,6 @@ def _links(chain: exp.Expr) -> Iterator[exp.Expr]:
     return (node for node in chain.walk(prune=lambda node: type(node) is not type(chain)) if type(node) is type(chain))
 
 
-def visit_comparison(checker: Checker, node: exp.Expr) -> Type:
-    ordered(checker, comparable(checker, list(node.iter_expressions()), node), node)
-    return BOOLEAN
-
-
-def ordered(checker: Checker, kind: Type, node: exp.Expr) -> None:
-    """Complain about a comparison of arrays or structs: engines order the nulls inside them differently."""
-    if not kind.is_orderable:
-        checker.complain(
-            node, "type-mismatch", f"{kind} has no order and no equality here", "compare its elements or fields"
-        )
-
-
-def comparable(checker: Checker, operands: list[exp.Expr], node: exp.Expr) -> Type:
-    """Type operands that are compared or chosen among; a text literal beside a date is read as a date."""
-    types = [checker.visit(operand) for operand in operands]
-    moments = [kind for kind in types if kind in MOMENTS]
-    if moments:
-        types = [as_moment(checker, operand, kind, moments[0]) for operand, kind in zip(operands, types, strict=True)]
-    shared = common_type(types)
-    if shared is None:
-        names = " and ".join(dict.fromkeys(str(kind) for kind in types if kind != NULL))
-        return checker.complain(node, "type-mismatch", f"{names} do not compare", _to_compare(types))
-    return shared
-
-
-def _to_compare(types: list[Type]) -> str:
-    """To what the operands of a comparison are cast."""
-    known = [kind for kind in types if kind != NULL]
-    if TIMESTAMPTZ in known and all(kind in MOMENTS for kind in known):
-        return "say by which clock the timestamp is: to_utc_timestamp(..., 'UTC')"
-    if not all(kind.is_numeric for kind in known):
-        return "cast one of them"
-    scale = min(as_decimal(kind).scale for kind in known)
-    return f"cast the one of more digits behind the point to decimal(38,{scale}), which rounds it, or both to double"
-
-
-def as_moment(checker: Checker, operand: exp.Expr, kind: Type, moment: Type) -> Type:
-    """The type of `operand` beside a `moment`: a literal text is made one, in place."""
-    text = text_of(operand)
-    if kind != STRING or text is None:
-        return kind
-    if not _is_moment(text, moment):
-        return checker.complain(
-            operand, "type-mismatch", f"'{text}' is not a {moment}", f"write it as {_EXAMPLES[moment]}"
-        )
-    replacement = cast(_clock_literal(operand, text) if moment == TIMESTAMPTZ else operand.copy(), moment)
-    replacement.this.meta[TYPE] = STRING
-    replacement.meta[TYPE] = moment
-    operand.replace(replacement)
-    return moment
-
-
-def has_offset(node: exp.Expr) -> bool:
-    """Whether `node` is a literal text that writes an instant."""
-    text = text_of(node)
-    return text is not None and _is_moment(text, TIMESTAMPTZ)
-
-
-def _clock_literal(node: exp.Expr, text: str) -> exp.Expr:
-    """The literal of an instant as that of its clock in UTC, as which engines hold it."""
-    clock = exp.Literal.string(read_instant(text).isoformat(" "))
-    clock.meta.update(node.meta)
-    return clock
-
-
 def _instant_cast(checker: Checker, node: exp.Cast, target: Type) -> Type:
     """A cast between text and instant is a call; that of a literal is its clock in UTC."""
     text = text_of(node.this)
@@ -204,8 +137,8 @@ def _instant_cast(checker: Checker, node: exp.Cast, target: Type) -> Type:
         )
         written = exp.DPipe(this=clock, expression=exp.Literal.string("Z"))
         replacement: exp.Expr = exp.Paren(this=written)
-    elif text is not None and _is_moment(text, TIMESTAMPTZ):
-        node.set("this", _clock_literal(node.this, text))
+    elif text is not None and is_moment(text, TIMESTAMPTZ):
+        node.set("this", clock_literal(node.this, text))
         node.set("to", data_type(target))
         return target
     else:
@@ -214,23 +147,6 @@ def _instant_cast(checker: Checker, node: exp.Cast, target: Type) -> Type:
     replacement.meta.update({name: value for name, value in node.meta.items() if name != TYPE})
     node.replace(replacement)
     return checker.visit(replacement)
-
-
-def _is_moment(text: str, moment: Type) -> bool:
-    if moment == TIMESTAMPTZ:
-        try:
-            read_instant(text)
-        except ValueError:
-            return False
-        return True
-    shape = r"\d{4}-\d\d-\d\d" + ("" if moment == DATE else r"( \d\d:\d\d:\d\d(\.\d{1,6})?)?")
-    if not re.fullmatch(shape, text, re.ASCII):
-        return False
-    try:
-        datetime.datetime.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
 
 
 def visit_arithmetic(checker: Checker, node: exp.Expr) -> Type:
@@ -319,11 +235,6 @@ def visit_is(checker: Checker, node: exp.Expr) -> Type:
     return BOOLEAN
 
 
-def visit_in(checker: Checker, node: exp.Expr) -> Type:
-    ordered(checker, comparable(checker, [node.this, *node.expressions], node), node)
-    return BOOLEAN
-
-
 def visit_case(checker: Checker, node: exp.Expr) -> Type:
     assert isinstance(node, exp.Case)
     branches = list(node.args["ifs"])
@@ -387,16 +298,12 @@ OPERATORS: dict[type[exp.Expr], Rule] = {
     exp.TryCast: visit_cast,
     exp.Case: visit_case,
     exp.Is: visit_is,
-    exp.In: visit_in,
     exp.Neg: visit_negation,
     exp.DPipe: visit_text,
     exp.Like: visit_like,
     exp.Bracket: visit_index,
     **dict.fromkeys((exp.And, exp.Or, exp.Not), visit_boolean),
-    **dict.fromkeys(
-        (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Between),
-        visit_comparison,
-    ),
+    **COMPARISONS,
     **dict.fromkeys((exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod), visit_arithmetic),
     **dict.fromkeys((exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor, exp.BitwiseNot), visit_bitwise),
 }

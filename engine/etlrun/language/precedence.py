@@ -58,7 +58,8 @@ TIGHTEST_FIRST: tuple[Operators, ...] = (
             "a like 'x%'",
             "a rlike 'x'",
         ),
-        "two values of one type: numbers are widened, a literal text beside a date is read as a date; NaN equals itself and is the greatest. "
+        "two values of one type: numbers are widened, and decimals of any digits compare exactly; a literal text beside a date is read "
+        "as a date; NaN equals itself and is the greatest. "
         "`like` and `rlike` take texts, and a literal pattern. A comparison of a comparison stands in brackets",
         "a boolean, null where an operand is that decides; `<=>` is true for two nulls and false for one; `in` is null where nothing equals and "
         "one is null",

@@ -8,11 +8,12 @@ from etlrun.language.calls import CALLS
 from etlrun.language.casts import castable
 from etlrun.language.checking import Checker, Inside, Names, Rule, own_nodes, own_parts, visit_column, visit_field
 from etlrun.language.columns import Type
+from etlrun.language.comparisons import visit_comparison
 from etlrun.language.expansion import too_large
 from etlrun.language.expressions import ExpressionError
 from etlrun.language.functions import FUNCTIONS
 from etlrun.language.moments import MOMENTS, visit_shift
-from etlrun.language.operators import OPERATORS, visit_arithmetic, visit_in
+from etlrun.language.operators import OPERATORS, visit_arithmetic
 from etlrun.language.subqueries import SUBQUERIES, visit_in_query
 
 __all__ = ["Names", "castable", "check_expression", "has_aggregate", "has_window", "window_parts"]
@@ -25,7 +26,7 @@ RULES: dict[type[exp.Expr], Rule] = {
     **SUBQUERIES,
     **MOMENTS,
     **dict.fromkeys((exp.Add, exp.Sub), lambda checker, node: _sum(node)(checker, node)),
-    exp.In: lambda checker, node: (visit_in_query if node.args.get("query") else visit_in)(checker, node),
+    exp.In: lambda checker, node: (visit_in_query if node.args.get("query") else visit_comparison)(checker, node),
 }
 
 

@@ -1,0 +1,84 @@
+"""Rules of comparisons, and of values that are chosen among: they have one type, or none to compare in."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from etlrun.language.checking import Checker, Rule
+from etlrun.language.columns import BOOLEAN, MOMENTS, NULL, TIMESTAMPTZ, Type
+from etlrun.language.expressions import TYPE, cast
+from etlrun.language.functions import as_decimal, common_type
+from etlrun.language.functions.numbers import decimal_operand
+from etlrun.language.moment_literals import as_moment
+from etlrun.language.wide_decimals import by_parts
+
+
+def visit_comparison(checker: Checker, node: exp.Expr) -> Type:
+    operands = list(node.iter_expressions())
+    types = [checker.visit(operand) for operand in operands]
+    if all(kind.is_numeric for kind in types) and common_type(_as_written(operands, types)) is None:
+        replacement = by_parts(node, dict(zip(map(id, operands), types, strict=True)))
+        node.replace(replacement)
+        return checker.visit(replacement)
+    ordered(checker, _shared(checker, operands, types, node), node)
+    return BOOLEAN
+
+
+def ordered(checker: Checker, kind: Type, node: exp.Expr) -> None:
+    """Complain about a comparison of arrays or structs: engines order the nulls inside them differently."""
+    if not kind.is_orderable:
+        checker.complain(
+            node, "type-mismatch", f"{kind} has no order and no equality here", "compare its elements or fields"
+        )
+
+
+def comparable(checker: Checker, operands: list[exp.Expr], node: exp.Expr) -> Type:
+    """Type operands that are compared or chosen among; a text literal beside a date is read as a date."""
+    return _shared(checker, operands, [checker.visit(operand) for operand in operands], node)
+
+
+def _shared(checker: Checker, operands: list[exp.Expr], types: list[Type], node: exp.Expr) -> Type:
+    moments = [kind for kind in types if kind in MOMENTS]
+    if moments:
+        types = [as_moment(checker, operand, kind, moments[0]) for operand, kind in zip(operands, types, strict=True)]
+    shared = common_type(types)
+    if shared is None and (shared := common_type(_as_written(operands, types))) is not None:
+        _cut_literals(operands, types)
+    if shared is None:
+        names = " and ".join(dict.fromkeys(str(kind) for kind in types if kind != NULL))
+        return checker.complain(node, "type-mismatch", f"{names} do not compare", _to_compare(types))
+    return shared
+
+
+def _as_written(operands: list[exp.Expr], types: list[Type]) -> list[Type]:
+    """The types beside a decimal, where a literal integer takes no more digits than it has."""
+    if not any(kind.name == "decimal" for kind in types):
+        return types
+    pairs = zip(operands, types, strict=True)
+    return [decimal_operand(operand, kind) if kind.is_integer else kind for operand, kind in pairs]
+
+
+def _cut_literals(operands: list[exp.Expr], types: list[Type]) -> None:
+    """Give literal integers the digits that they have, in place: engines would take ten for them."""
+    for operand, kind, short in zip(operands, types, _as_written(operands, types), strict=True):
+        if kind != short:
+            replacement = cast(operand.copy(), short)
+            replacement.this.meta[TYPE], replacement.meta[TYPE] = kind, short
+            operand.replace(replacement)
+
+
+def _to_compare(types: list[Type]) -> str:
+    """To what the operands of a comparison are cast."""
+    known = [kind for kind in types if kind != NULL]
+    if TIMESTAMPTZ in known and all(kind in MOMENTS for kind in known):
+        return "say by which clock the timestamp is: to_utc_timestamp(..., 'UTC')"
+    if not all(kind.is_numeric for kind in known):
+        return "cast one of them"
+    scale = min(as_decimal(kind).scale for kind in known)
+    return f"cast the one of more digits behind the point to decimal(38,{scale}), which rounds it, or both to double"
+
+
+COMPARISONS: dict[type[exp.Expr], Rule] = dict.fromkeys(
+    (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Between, exp.In),
+    visit_comparison,
+)

@@ -1,0 +1,62 @@
+"""Literal texts beside dates, timestamps and instants: they are read as one."""
+
+from __future__ import annotations
+
+import datetime
+import re
+
+from sqlglot import exp
+
+from etlrun.language.checking import Checker
+from etlrun.language.columns import DATE, STRING, TIMESTAMP, TIMESTAMPTZ, Type
+from etlrun.language.expressions import TYPE, cast
+from etlrun.language.instant_text import EXAMPLE, read_instant
+from etlrun.language.templates import text_of
+
+_EXAMPLES = {DATE: "'2022-04-30'", TIMESTAMP: "'2022-04-30 20:15:00'", TIMESTAMPTZ: EXAMPLE}
+
+
+def as_moment(checker: Checker, operand: exp.Expr, kind: Type, moment: Type) -> Type:
+    """The type of `operand` beside a `moment`: a literal text is made one, in place."""
+    text = text_of(operand)
+    if kind != STRING or text is None:
+        return kind
+    if not is_moment(text, moment):
+        return checker.complain(
+            operand, "type-mismatch", f"'{text}' is not a {moment}", f"write it as {_EXAMPLES[moment]}"
+        )
+    replacement = cast(clock_literal(operand, text) if moment == TIMESTAMPTZ else operand.copy(), moment)
+    replacement.this.meta[TYPE] = STRING
+    replacement.meta[TYPE] = moment
+    operand.replace(replacement)
+    return moment
+
+
+def has_offset(node: exp.Expr) -> bool:
+    """Whether `node` is a literal text that writes an instant."""
+    text = text_of(node)
+    return text is not None and is_moment(text, TIMESTAMPTZ)
+
+
+def clock_literal(node: exp.Expr, text: str) -> exp.Expr:
+    """The literal of an instant as that of its clock in UTC, as which engines hold it."""
+    clock = exp.Literal.string(read_instant(text).isoformat(" "))
+    clock.meta.update(node.meta)
+    return clock
+
+
+def is_moment(text: str, moment: Type) -> bool:
+    if moment == TIMESTAMPTZ:
+        try:
+            read_instant(text)
+        except ValueError:
+            return False
+        return True
+    shape = r"\d{4}-\d\d-\d\d" + ("" if moment == DATE else r"( \d\d:\d\d:\d\d(\.\d{1,6})?)?")
+    if not re.fullmatch(shape, text, re.ASCII):
+        return False
+    try:
+        datetime.datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
