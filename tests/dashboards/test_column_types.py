@@ -107,6 +107,17 @@ def test_power_bi_refuses_a_column_that_it_cannot_hold(project: Project) -> None
     assert "dashboards/file.yaml:4:7: unfit-column: `tags` is array<string>" in refused.err
 
 
+def test_a_file_of_other_types_is_not_shown(project: Project) -> None:
+    project.write("dashboards/file.yaml", dashboard(*FILE))
+    path = project.folder / "out" / "rows.parquet"
+    written = path.read_bytes()
+    table = pq.read_table(path)
+    pq.write_table(table.set_column(table.column_names.index("price"), "price", table["id"]), path)
+    said = project.run("dashboard", "build", "file").err
+    path.write_bytes(written)
+    assert "table-mismatch" in said and "has no column `price` as decimal(12,2)" in said
+
+
 @pytest.mark.parametrize("sink", ["folder", "lake"])
 def test_a_sink_that_is_not_shown_leads_to_one_that_is(project: Project, sink: str) -> None:
     path = project.write(f"dashboards/{sink}.yaml", dashboard(sink, *FILE[1:]))

@@ -101,3 +101,15 @@ def test_a_sum_of_texts_names_the_numbers(tmp_path: Path) -> None:
     project.pipeline(PIPELINE, "trips")
     project.write("dashboards/bikes.yaml", DASHBOARD.replace("count: rows", "sum: bike"))
     assert "name a column of numbers: km" in project.run("check", "dashboards").out
+
+
+def test_a_misspelled_group_of_columns_is_found(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.write("mappings/bikes.yaml", "Small: [a]\nLarge: [b]\n")
+    pivot = '{column: bike, labels: bikes, value: count(*), name: "N_{label}", fill: 0, as: bikes}'
+    grouped = f"from: rows\n    - aggregate: {{by: [km], pivot: {pivot}}}"
+    project.pipeline(PIPELINE.replace("from: rows", grouped), "trips")
+    for measure in ("sum: bikse", "argmax: {over: bikse}"):
+        project.write("dashboards/bikes.yaml", DASHBOARD.replace("count: rows", measure))
+        said = project.run("check", "dashboards").out
+        assert said.count("did you mean `bikes`?") == 1 and "1 mistake" in said, said

@@ -178,6 +178,6 @@ class _Checker:
             group = self.names.columns.group(name)
             pairs = zip(group.columns, group.labels, strict=True) if group else [(name, name)]
             if not group:
-                self.names.number(name, where)
+                self.names.number(name, where, or_group=True)
             columns += [ShownColumn(self.names.spelled(column), label, divisor, how.format) for column, label in pairs]
         return columns

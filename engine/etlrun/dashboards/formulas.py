@@ -61,7 +61,7 @@ class _Reader:
         if group:
             return SumMeasure(group.columns, divisor)
         for index, item in enumerate(measure.sum):
-            self.names.number(item, (*where, "sum", index))
+            self.names.number(item, (*where, "sum", index), or_group=len(measure.sum) == 1)
         return SumMeasure(tuple(self.names.spelled(item) for item in measure.sum), divisor)
 
     def _average(self, name: str, measure: Measure, where: Keys, divisor: float) -> Formula:
@@ -91,12 +91,12 @@ class _Reader:
         group = self.names.columns.group(argmax.over)
         if group:
             return LargestOfGroup(dict(zip(group.labels, group.columns, strict=True)))
-        if not argmax.by:
+        found = self.names.column(argmax.over, (*where, "argmax", "over"), or_group=True)
+        if argmax.by:
+            self.names.measure(argmax.by, (*where, "argmax", "by"), numeric=True)
+        elif found:
             fix = "name a column group, or add `by: MEASURE`"
             self.names.complain((*where, "argmax"), "missing-key", "`argmax` over a column needs `by`", fix)
-        else:
-            self.names.measure(argmax.by, (*where, "argmax", "by"), numeric=True)
-        self.names.column(argmax.over, (*where, "argmax", "over"))
         return LargestOfColumn(self.names.spelled(argmax.over), argmax.by)
 
     def check_loops(self) -> None:

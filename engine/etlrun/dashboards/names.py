@@ -38,15 +38,19 @@ class Names:
             for item in error.problems
         ]
 
-    def column(self, name: str, where: Keys) -> Column | None:
+    def column(self, name: str, where: Keys, *, or_group: bool = False) -> Column | None:
+        """A column that is there; with `or_group` the fix may name a group of columns, which the caller has looked for."""
         found = self.columns.get(name)
         if found is None:
-            fix = nearest(name, self.columns.names) or f"the columns are {', '.join(self.columns.names[:12])}"
+            groups = [group.name for group in self.columns.groups] if or_group else []
+            fix = (
+                nearest(name, (*self.columns.names, *groups)) or f"the columns are {', '.join(self.columns.names[:12])}"
+            )
             self.complain(where, "unknown-column", f"there is no column `{name}` here", fix)
         return found
 
-    def number(self, name: str, where: Keys) -> None:
-        found = self.column(name, where)
+    def number(self, name: str, where: Keys, *, or_group: bool = False) -> None:
+        found = self.column(name, where, or_group=or_group)
         if found and not found.type.is_numeric:
             numbers = [item.name for item in self.columns if item.type.is_numeric]
             fix = f"name a column of numbers: {', '.join(numbers[:12])}" if numbers else "compute one in the pipeline"

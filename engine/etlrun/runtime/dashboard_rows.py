@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,8 @@ from etlrun.dashboards.checked import CheckedDashboard
 from etlrun.dashboards.column_uses import columns_read
 from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
+from etlrun.language.arrow import type_of_arrow
+from etlrun.language.columns import TIMESTAMP, TIMESTAMPTZ, Type
 from etlrun.runtime.record import Record
 from etlrun.runtime.run_records import StoredRun, stored_runs
 from etlrun.sinks.files import Files
@@ -38,7 +41,7 @@ def read_rows(dashboard: CheckedDashboard, work: Path) -> ShownRows:
     """Copy the rows of the dashboard's sink into `work`. Raises RunFailure."""
     records = _records(dashboard)
     if isinstance(dashboard.sink, Files):
-        return _of_file(dashboard, records)
+        return _of_file(dashboard, work, records)
     try:
         database = database_reader(dashboard.checked.project, dashboard.checked.profile)(dashboard.sink.connection)
         try:
@@ -76,18 +79,19 @@ def _of_table(dashboard: CheckedDashboard, database: Database, work: Path, recor
     return ShownRows(copied.files, latest.run_id, latest.finished_at, record, tuple(words))
 
 
-def _of_file(dashboard: CheckedDashboard, records: Sequence[Record]) -> ShownRows:
+def _of_file(dashboard: CheckedDashboard, work: Path, records: Sequence[Record]) -> ShownRows:
     assert isinstance(dashboard.sink, Files)
     path = dashboard.checked.project.path(dashboard.sink.path)
     if not path.is_file():
         message = f"the file {dashboard.sink.path} of the sink `{dashboard.spec.sink}` is not there"
         raise RunFailure("usage", "missing-table", message, _to_publish(dashboard, "missing-table"))
     _verify(dashboard, path)
+    copied = Path(shutil.copy(path, work))  # a run may replace it while we read
     published = (item for item in records if item.status == "done" and dashboard.spec.sink in item.sinks)
     record = next(published, None)
     if record is None:
-        return ShownRows((path,), "", "", None, ())
-    return ShownRows((path,), record.run_id, _end(record), record, tuple(_later(records, record.run_id)))
+        return ShownRows((copied,), "", "", None, ())
+    return ShownRows((copied,), record.run_id, _end(record), record, tuple(_later(records, record.run_id)))
 
 
 def _verify(dashboard: CheckedDashboard, path: Path) -> None:
@@ -96,15 +100,25 @@ def _verify(dashboard: CheckedDashboard, path: Path) -> None:
     import pyarrow.parquet as pq
 
     try:
-        there = set(pq.read_schema(path).names)
+        there = {field.name: type_of_arrow(field.type) for field in pq.read_schema(path)}
     except (OSError, pa.ArrowException) as error:
         message = f"the file {path} is no Parquet file ({str(error).splitlines()[0]})"
         raise RunFailure("usage", "missing-table", message, _to_publish(dashboard, "missing-table")) from error
-    missing = [column.name for column in dashboard.columns if column.name not in there]
-    if missing:
-        message = f"the file {path} has no column {', '.join(f'`{name}`' for name in missing)}"
+    missing = [f"`{column.name}`" for column in dashboard.columns if column.name not in there]
+    other = [
+        f"`{item.name}` as {item.type}" for item in dashboard.columns if not _holds(there.get(item.name), item.type)
+    ]
+    if missing or other:
+        message = f"the file {path} has no column {', '.join(missing or other)}"
         fix = f"run the pipeline again, which replaces the file: etlrun run {dashboard.checked.pipeline.name}"
         raise RunFailure("usage", "table-mismatch", message, fix)
+
+
+def _holds(there: Type | None, declared: Type) -> bool:
+    """Whether a file's column is of the kind that is declared; an instant of a file has a zone, and no type of ours."""
+    if declared == TIMESTAMPTZ:
+        return there in (None, TIMESTAMP)
+    return there is not None and (there.name == declared.name or (there.is_numeric and declared.is_numeric))
 
 
 def _entries(dashboard: CheckedDashboard, database: Database) -> list[LedgerEntry]:
