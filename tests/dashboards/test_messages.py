@@ -112,4 +112,4 @@ def test_a_misspelled_group_of_columns_is_found(tmp_path: Path) -> None:
     for measure in ("sum: bikse", "argmax: {over: bikse}"):
         project.write("dashboards/bikes.yaml", DASHBOARD.replace("count: rows", measure))
         said = project.run("check", "dashboards").out
-        assert said.count("did you mean `bikes`?") == 1 and "1 mistake" in said, said
+        assert said.count("did you mean `bikes`?") == said.count("bikes.yaml:") == 1, said
