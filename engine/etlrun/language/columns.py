@@ -149,7 +149,8 @@ def parse_type(text: str) -> Type:
 class Column:
     """One column of a relation.
 
-    `domain` lists every value the column can hold, as text, where that is declared (a calendar, a mapping's labels).
+    `domain` lists every value the column can hold, as text, where that is declared (a calendar, a mapping's labels). `misspelt` is the name by
+    which a mistake called it: what follows may use either name.
     """
 
     name: str
@@ -157,6 +158,7 @@ class Column:
     nullable: bool = True
     description: str = ""
     domain: tuple[str, ...] | None = None
+    misspelt: str = ""
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,8 @@ class Columns:
 
     @cached_property
     def _index(self) -> dict[str, Column]:
-        return {column.name.lower(): column for column in reversed(self.items)}
+        misspelt = {column.misspelt.lower(): column for column in self.items if column.misspelt}
+        return misspelt | {column.name.lower(): column for column in reversed(self.items)}
 
     def __iter__(self) -> Iterator[Column]:
         return iter(self.items)
@@ -234,7 +237,7 @@ class Columns:
         def new(name: str) -> str:
             return names.get(name.lower(), name)
 
-        items = tuple(replace(item, name=new(item.name)) for item in self.items)
+        items = tuple(replace(item, name=new(item.name), misspelt=new(item.misspelt)) for item in self.items)
         groups = tuple(replace(group, columns=tuple(new(name) for name in group.columns)) for group in self.groups)
         unique = None if self.unique is None else tuple(new(name) for name in self.unique)
         return Columns(items, groups, unique)

@@ -99,8 +99,10 @@ class Scope:
         meant = columns.get(closest(name, columns.names) or "")
         shown = ", ".join(columns.names[:12]) + (", ..." if len(columns) > 12 else "")
         fix = nearest(name, columns.names) or (f"the columns here are {shown}" if shown else "")
-        self.error(at, "unknown-column", f"there is no column `{name}` here", fix)
-        return meant or Column(name, NULL)
+        is_key = at[-1:] == (name,) and self.written(at) != name
+        report = self.error_at_key if is_key else self.error
+        report(at, "unknown-column", f"there is no column `{name}` here", fix)
+        return replace(meant, misspelt=name) if meant else Column(name, NULL)
 
     def parts(self, columns: Columns, names: tuple[str, ...], at: str) -> tuple[Column, ...]:
         """The columns whose values divide the rows into groups, each named once; those that have no equality are mistakes."""
@@ -129,11 +131,12 @@ class Scope:
                 f"`{name}` cannot name a column",
                 "use 1 to 64 characters, none of them control characters",
             )
-        if name in columns:
+        found = columns.get(name)
+        if found and not found.misspelt:  # which column is meant is a guess then
             report(
                 at,
                 "column-exists",
-                f"there is a column `{columns.get(name).name}` already",  # type: ignore[union-attr]
+                f"there is a column `{found.name}` already",
                 "choose another name, or `drop` or `rename` the old column first",
             )
 

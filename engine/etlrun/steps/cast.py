@@ -47,10 +47,9 @@ class Cast(Step):
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
         for name, text in self.columns.items():
-            if name not in columns:
-                scope.column(columns, name, ("columns", name))
-                continue
             found = scope.column(columns, name, ("columns", name))
+            if name not in columns:
+                continue
             kind = scope.type(text, ("columns", name))
             if NULL not in (kind, found.type) and not castable(found.type, kind):
                 scope.error(

@@ -27,7 +27,7 @@ from sqlglot import exp
 
 from etlrun.contracts.relation import Input, named
 from etlrun.contracts.step import Step
-from etlrun.language.columns import Columns
+from etlrun.language.columns import Column, Columns
 from etlrun.language.expressions import column
 from etlrun.spec.fields import key
 from etlrun.spec.scope import Scope
@@ -43,6 +43,7 @@ class Rename(Step):
     columns: Mapping[str, str] = key("old name: new name")
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
+        meant: list[Column] = []
         for old, new in self.columns.items():
             if old not in columns and new in columns:
                 scope.error_at_key(
@@ -53,7 +54,7 @@ class Rename(Step):
                 )
                 continue
             if old not in columns:
-                scope.column(columns, old, ("columns", old))
+                meant.append(replace(scope.column(columns, old, ("columns", old)), misspelt=new))
         names = self._names()
         untouched = Columns(tuple(item for item in columns if item.name.lower() not in names))
         taken = untouched
@@ -62,7 +63,10 @@ class Rename(Step):
             found = columns.get(old)
             if found:
                 taken = taken.with_column(replace(found, name=new))
-        return columns.renamed(names)
+        result = columns.renamed(names)
+        for item in meant:
+            result = result.with_column(item)
+        return result
 
     def _names(self) -> dict[str, str]:
         return {old.lower(): new for old, new in self.columns.items()}
