@@ -178,7 +178,7 @@ def test_a_mistake_stands_at_its_word(text: str, code: str, word: str) -> None:
         ("to_number(s)", "there is no function `to_number`; use cast(x as decimal(10,2)), with the type it is to have"),
         (
             "case when b then cast(n as decimal(38,10)) else cast(n as decimal(38,2)) end",
-            "decimal(38,10) and decimal(38,2) do not compare; cast the one of more digits behind the point to decimal(38,2), "
+            "decimal(38,10) and decimal(38,2) have no type in common; cast the one of more digits behind the point to decimal(38,2), "
             "which rounds it, or both to double",
         ),
         ("log(n)", "`log` is not the same on every engine; use `ln`, `log10` or `log2`"),
@@ -257,3 +257,34 @@ def test_every_function_says_what_it_gives_and_no_name_is_taken_twice() -> None:
     names = [name for row in ROWS for name in (row.name, *row.aliases)]
     assert len(names) == len(set(names)) and all(name == name.lower() for name in names)
     assert [row.name for row in ROWS if not row.doc or row.doc.endswith(".")] == []
+
+
+MOMENTS = Columns(
+    tuple(Column(name, parse_type(kind)) for name, kind in (("d", "date"), ("w", "timestamp"), ("t", "timestamptz")))
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(f"{later} - {earlier}" for later in "dwt" for earlier in "dwt"),
+        *(
+            "to_date(w)",
+            "to_date(t)",
+            "try_to_date(t)",
+            "hour(d)",
+            "hour(t)",
+            "year(t)",
+            "timestampdiff('second', w, d)",
+            "concat_ws('-', d, 'x')",
+        ),
+    ],
+)
+def test_a_fix_for_a_moment_is_right_when_it_is_followed(text: str) -> None:
+    with pytest.raises(ExpressionError) as caught:
+        check_expression(parse(text), (("rows", MOMENTS),), text)
+    (problem,) = caught.value.problems
+    fix = problem.fix.removeprefix("write ").removeprefix("say by which clock: ").removesuffix(", or 'UTC'")
+    is_whole = fix.startswith(("datediff(", "timestampdiff(")) or text.startswith(("to_date(", "try_to_date("))
+    followed = fix if is_whole else text[: problem.start] + fix + text[problem.end :]
+    check_expression(parse(followed), (("rows", MOMENTS),), followed)

@@ -19,6 +19,7 @@ from etlrun.language.moment_literals import as_moment, has_offset
 from etlrun.language.operators import key_of_map
 from etlrun.language.templates import text_of, whole_of
 
+_DAYS = ("to_date", "try_to_date")
 _WRITTEN_ALIKE = ("tinyint", "smallint", "int", "bigint", "decimal", "boolean", "date")  # as text, on every engine
 _A = {
     "string": "text",
@@ -216,10 +217,22 @@ def _argument(checker: Checker, node: exp.Anonymous, argument: exp.Expr, kind: s
                 argument, "type-mismatch", f"the array holds {element}, and this is {found}", f"cast it to {element}"
             )
     elif not accepts(kind, found):
-        fix = "write cast(... as string) around it" if kind == "string" and found.name in _WRITTEN_ALIKE else ""
-        if found == TIMESTAMPTZ and kind in ("moment", "timestamp", "date"):
-            fix = f"say by which clock: from_utc_timestamp({detail(argument)}, 'Asia/Ho_Chi_Minh'), or 'UTC'"
+        fix = _fitting(node.name.lower(), detail(argument), kind, found)
         checker.complain(argument, "type-mismatch", f"`{node.name}` needs {_A[kind]} here, and this is {found}", fix)
+
+
+def _fitting(name: str, argument: str, kind: str, found: Type) -> str:
+    """What to write for an argument of another type than the one that is needed."""
+    clock = f"from_utc_timestamp({argument}, 'Asia/Ho_Chi_Minh')"
+    if found == TIMESTAMPTZ and name in _DAYS:
+        return f"say by which clock: cast({clock} as date), or 'UTC'"
+    if found == TIMESTAMPTZ and kind in ("moment", "timestamp", "date"):
+        return f"say by which clock: {clock}, or 'UTC'"
+    if found == TIMESTAMP and name in _DAYS:
+        return f"write cast({argument} as date)"
+    if found == DATE and kind in ("timestamp", "clock", "utc"):
+        return f"write cast({argument} as timestamp)"
+    return f"write cast({argument} as string)" if kind == "string" and found.name in _WRITTEN_ALIKE else ""
 
 
 def accepts(wanted: str, found: Type) -> bool:

@@ -46,7 +46,8 @@ def _shared(checker: Checker, operands: list[exp.Expr], types: list[Type], node:
         _cut_literals(operands, types)
     if shared is None:
         names = " and ".join(dict.fromkeys(str(kind) for kind in types if kind != NULL))
-        return checker.complain(node, "type-mismatch", f"{names} do not compare", _to_compare(types))
+        problem = "do not compare" if isinstance(node, tuple(COMPARISONS)) else "have no type in common"
+        return checker.complain(node, "type-mismatch", f"{names} {problem}", _to_compare(types))
     return shared
 
 

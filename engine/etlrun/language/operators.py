@@ -178,7 +178,15 @@ def _moment_fix(node: exp.Expr, left: Type, right: Type) -> str:
         return "add an interval: `day + interval 3 days`; `date_add(day, n)` takes a number of a column"
     if {left, right} == {DATE}:
         return f"write datediff({detail(node.this)}, {detail(node.expression)})"
-    return f"write timestampdiff('second', {detail(node.expression)}, {detail(node.this)})"
+    wanted = TIMESTAMPTZ if TIMESTAMPTZ in (left, right) else TIMESTAMP
+    later, earlier = _on_clock(node.this, left, wanted), _on_clock(node.expression, right, wanted)
+    return f"write timestampdiff('second', {earlier}, {later})"
+
+
+def _on_clock(node: exp.Expr, kind: Type, wanted: Type) -> str:
+    """How a moment is written as a timestamp, or as an instant."""
+    text = f"cast({detail(node)} as timestamp)" if kind == DATE else detail(node)
+    return f"to_utc_timestamp({text}, 'UTC')" if wanted == TIMESTAMPTZ != kind else text
 
 
 def _decimal_arithmetic(checker: Checker, node: exp.Expr, left: Type, right: Type) -> Type:

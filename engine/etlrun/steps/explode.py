@@ -57,7 +57,13 @@ class Explode(Step):
     def output(self, columns: Columns, scope: Scope) -> Columns:
         found = scope.column(columns, self.column, "column")
         if found.type.element is None and found.type != NULL:
-            scope.error("column", "type-mismatch", f"an array is expected here, and `{found.name}` is {found.type}")
+            fix = (
+                f"make an array of its entries before: derive: {{entries: map_entries({found.name})}}"
+                if found.type.entry
+                else ""
+            )
+            message = f"an array is expected here, and `{found.name}` is {found.type}"
+            scope.error("column", "type-mismatch", message, fix)
         rest = columns.keep(item.name for item in columns if item.name.lower() != found.name.lower())
         if self.as_:
             scope.new_column(rest, self.as_, "as")
