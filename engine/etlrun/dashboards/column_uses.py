@@ -4,19 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlglot import exp
-
 from etlrun.dashboards.checked import CheckedDashboard, order_columns, row_columns, title_of
-from etlrun.dashboards.measures import (
-    Average,
-    Distinct,
-    Formula,
-    LargestOfColumn,
-    LargestOfGroup,
-    Ratio,
-    ShareOfRows,
-    SumMeasure,
-)
 from etlrun.dashboards.spec import Bar, Donut, Flow, Kpi, RowTable
 from etlrun.language.columns import Columns
 from etlrun.spec.project import Use
@@ -25,8 +13,8 @@ from etlrun.spec.project import Use
 def column_uses(dashboard: CheckedDashboard) -> dict[str, tuple[str, ...]]:
     """The uses of each column in words, such as `measure Hours watched` and `bar Hours by shop`."""
     found: dict[str, dict[str, None]] = {}
-    for name, formula in dashboard.formulas.items():
-        for column in _columns_of(dashboard, formula):
+    for name in dashboard.formulas:
+        for column in _columns_of(dashboard, name):
             found.setdefault(column, {})[f"measure {dashboard.spec.measures[name].label}"] = None
     for use in dashboard.file.cards:
         for column in _columns_of_card(dashboard, use):
@@ -45,34 +33,23 @@ def columns_read(dashboard: CheckedDashboard) -> Columns:
     return Columns(found or tuple(dashboard.columns)[:1])
 
 
-def _columns_of(dashboard: CheckedDashboard, formula: Formula) -> Iterator[str]:
-    match formula:
-        case SumMeasure(columns=columns):
-            yield from columns
-        case Average(column=column) | Distinct(column=column):
-            yield column
-        case LargestOfColumn(column=column, by=by):
-            yield column
-            yield from _columns_of(dashboard, dashboard.formulas[by])
-        case LargestOfGroup(labels=labels):
-            yield from labels.values()
-        case Ratio(above=above, below=below):
-            yield from _columns_of(dashboard, dashboard.formulas[above])
-            yield from _columns_of(dashboard, dashboard.formulas[below])
-        case ShareOfRows(condition=condition):
-            yield from (dashboard.column(node.name) for node in condition.tree.find_all(exp.Column))
+def _columns_of(dashboard: CheckedDashboard, measure: str) -> Iterator[str]:
+    formula = dashboard.formulas[measure]
+    yield from map(dashboard.column, formula.reads)
+    for other in formula.made_of:
+        yield from _columns_of(dashboard, other)
 
 
 def _columns_of_card(dashboard: CheckedDashboard, use: Use) -> Iterator[str]:
     match use.value:
         case Kpi(measure=measure):
-            yield from _columns_of(dashboard, dashboard.formulas[measure])
+            yield from _columns_of(dashboard, measure)
         case Bar(of=of, value=value) | Donut(of=of, value=value):
             yield dashboard.column(of)
-            yield from _columns_of(dashboard, dashboard.formulas[value])
+            yield from _columns_of(dashboard, value)
         case Flow(from_=start, to=end, value=value):
             yield from (dashboard.column(start), dashboard.column(end))
-            yield from _columns_of(dashboard, dashboard.formulas[value])
+            yield from _columns_of(dashboard, value)
         case RowTable() as card:
             yield from (*row_columns(dashboard, use), *order_columns(dashboard, card))
 

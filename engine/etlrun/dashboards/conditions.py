@@ -27,6 +27,11 @@ class Condition:
     tree: exp.Expr
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it compares."""
+        return tuple(dict.fromkeys(node.name for node in self.tree.find_all(exp.Column)))
+
+    @property
     def sql(self) -> str:
         """The condition in DuckDB's SQL, with texts compared as labels are: without case, and without blanks at their end."""
         return duckdb_sql(_folded(self.tree))

@@ -17,6 +17,7 @@ filters. What a part is in SQL, and what is done with the sums, stand here side 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,79 +27,118 @@ from etlrun.dashboards.conditions import Condition
 ROWS = "n"
 
 
+class Formula(ABC):
+    """How a measure comes out of sums over rows."""
+
+    @property
+    def summed(self) -> tuple[str, ...]:
+        """The columns whose sums it needs."""
+        return ()
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The columns that it names."""
+        return self.summed
+
+    @property
+    def made_of(self) -> tuple[str, ...]:
+        """The other measures that it names."""
+        return ()
+
+    def parts(self) -> dict[str, str]:
+        """Its parts, and what each is in SQL."""
+        return {
+            name: text
+            for column in self.summed
+            for name, text in (
+                (f"sum:{column}", f"sum({quoted(column)})"),
+                (f"count:{column}", f"count({quoted(column)})"),
+            )
+        }
+
+    @abstractmethod
+    def rule(self) -> dict[str, Any]:
+        """What the page does with the sums of its parts."""
+
+
 @dataclass(frozen=True)
-class SumMeasure:
+class SumMeasure(Formula):
     """Sums of columns, divided by a constant."""
 
     columns: tuple[str, ...]
     divisor: float = 1.0
 
-    def parts(self) -> dict[str, str]:
-        return {name: text for column in self.columns for name, text in _sum_parts(column).items()}
+    @property
+    def summed(self) -> tuple[str, ...]:
+        return self.columns
 
     def rule(self) -> dict[str, Any]:
         return {"kind": "sum", "columns": list(self.columns), "divisor": self.divisor}
 
 
 @dataclass(frozen=True)
-class Average:
+class Average(Formula):
     column: str
     divisor: float = 1.0
 
-    def parts(self) -> dict[str, str]:
-        return _sum_parts(self.column)
+    @property
+    def summed(self) -> tuple[str, ...]:
+        return (self.column,)
 
     def rule(self) -> dict[str, Any]:
         return {"kind": "average", "column": self.column, "divisor": self.divisor}
 
 
 @dataclass(frozen=True)
-class Count:
+class Count(Formula):
     """The number of rows; of different keys too, where the key is never null."""
 
     divisor: float = 1.0
-
-    def parts(self) -> dict[str, str]:
-        return {}
 
     def rule(self) -> dict[str, Any]:
         return {"kind": "count", "divisor": self.divisor}
 
 
 @dataclass(frozen=True)
-class Distinct:
+class Distinct(Formula):
     """The number of different values of a column, from a cube that has it as a dimension."""
 
     column: str
     divisor: float = 1.0
 
-    def parts(self) -> dict[str, str]:
-        return {}
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return (self.column,)
 
     def rule(self) -> dict[str, Any]:
         return {"kind": "distinct", "column": self.column, "divisor": self.divisor}
 
 
 @dataclass(frozen=True)
-class Ratio:
+class Ratio(Formula):
     above: str
     below: str
     divisor: float = 1.0
 
-    def parts(self) -> dict[str, str]:
-        return {}
+    @property
+    def made_of(self) -> tuple[str, ...]:
+        return self.above, self.below
 
     def rule(self) -> dict[str, Any]:
         return {"kind": "ratio", "above": self.above, "below": self.below, "divisor": self.divisor}
 
 
 @dataclass(frozen=True)
-class ShareOfRows:
+class ShareOfRows(Formula):
     """The share of rows for which `condition` is true."""
 
     name: str
     condition: Condition
     of_known: bool
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return self.condition.columns
 
     def parts(self) -> dict[str, str]:
         found = {f"true:{self.name}": f"count(*) filter (where {self.condition.sql})"}
@@ -112,39 +152,38 @@ class ShareOfRows:
 
 
 @dataclass(frozen=True)
-class LargestOfGroup:
+class LargestOfGroup(Formula):
     """The label whose column has the largest sum."""
 
     labels: Mapping[str, str]  # label -> column, in the order of the group
 
-    def parts(self) -> dict[str, str]:
-        return {name: text for column in self.labels.values() for name, text in _sum_parts(column).items()}
+    @property
+    def summed(self) -> tuple[str, ...]:
+        return tuple(self.labels.values())
 
     def rule(self) -> dict[str, Any]:
         return {"kind": "argmax group", "labels": [[label, column] for label, column in self.labels.items()]}
 
 
 @dataclass(frozen=True)
-class LargestOfColumn:
+class LargestOfColumn(Formula):
     """The value of a column for which another measure is largest."""
 
     column: str
     by: str
 
-    def parts(self) -> dict[str, str]:
-        return {}
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return (self.column,)
+
+    @property
+    def made_of(self) -> tuple[str, ...]:
+        return (self.by,)
 
     def rule(self) -> dict[str, Any]:
         return {"kind": "argmax column", "column": self.column, "by": self.by}
 
 
-Formula = SumMeasure | Average | Count | Distinct | Ratio | ShareOfRows | LargestOfGroup | LargestOfColumn
-
-
 def quoted(name: str) -> str:
     """A column's name in DuckDB's SQL."""
     return '"' + name.replace('"', '""') + '"'
-
-
-def _sum_parts(column: str) -> dict[str, str]:
-    return {f"sum:{column}": f"sum({quoted(column)})", f"count:{column}": f"count({quoted(column)})"}

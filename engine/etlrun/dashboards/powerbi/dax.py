@@ -26,7 +26,7 @@ from etlrun.dashboards.measures import (
     SumMeasure,
 )
 
-_CONTROL = re.compile("[\x00-\x1f\x7f\u0085\u2028\u2029]")
+LINE_BREAKING = re.compile("[\x00-\x1f\x7f\u0085\u2028\u2029]")  # a project keeps no such character inside a text
 _SIGNS: dict[type[exp.Expr], str] = {
     exp.EQ: "==",
     exp.NEQ: "<>",
@@ -39,7 +39,7 @@ _SIGNS: dict[type[exp.Expr], str] = {
 
 def literal(text: str) -> str:
     """A text in DAX. What breaks a line is named by its number, for a project keeps no line breaks inside texts."""
-    parts = re.split(f"({_CONTROL.pattern})", text)
+    parts = re.split(f"({LINE_BREAKING.pattern})", text)
     written = [
         f"UNICHAR({ord(part)})" if index % 2 else '"' + part.replace('"', '""') + '"'
         for index, part in enumerate(parts)
@@ -91,6 +91,7 @@ class Dax:
             return self.share(formula)
         if isinstance(formula, LargestOfGroup):
             return self.largest_of_group(formula)
+        assert isinstance(formula, LargestOfColumn)
         return self.largest_of_column(formula)
 
     def sum(self, columns: tuple[str, ...], divisor: float = 1.0) -> str:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from etlrun.dashboards.powerbi.dax import LINE_BREAKING
 from etlrun.language.columns import Column, Type
-
-_CONTROL = re.compile("[\x00-\x1f\x7f\u0085\u2028\u2029]")
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ def query(source: RowSource, columns: Sequence[Column], key: Sequence[str]) -> l
 def literal(text: str) -> str:
     """A text in M."""
     escaped = text.replace('"', '""').replace("#(", "#(#)(")
-    return '"' + _CONTROL.sub(lambda found: f"#({ord(found[0]):04X})", escaped) + '"'
+    return '"' + LINE_BREAKING.sub(lambda found: f"#({ord(found[0]):04X})", escaped) + '"'
 
 
 def _type(kind: Type) -> str:
