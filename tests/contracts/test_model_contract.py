@@ -6,6 +6,7 @@ It runs for every model that the product finds; one that is not in `ASKED` or `O
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,16 @@ def _titles(folder: Path) -> str:
 def test_every_model_is_of_one_of_the_two_sorts() -> None:
     assert {*language_models, *local_models} == set(kinds("models"))
     assert set(language_models) <= set(ASKED) and set(local_models) <= set(OWN)
+
+
+@each_asked
+def test_every_key_is_asked_once_where_nothing_fails(kind: str, tmp_path: Path) -> None:
+    with posing.server() as served:
+        asked = posing.keys(200)
+        report = posing.pose(ASKED[kind](served), asked, posing.new_store(tmp_path))
+    sent = Counter(key for record in served.records for key in record.keys if key not in posing.CANARIES)
+    assert (report.ok, report.failed) == (200, 0)
+    assert sent == {key.shown: 1 for key in asked}
 
 
 @each_asked

@@ -149,7 +149,10 @@ def test_rows_of_the_next_run_take_the_place_of_those_before(bench: Bench) -> No
 def test_looking_ahead_changes_nothing(bench: Bench) -> None:
     bench.publish(bench.publication(OLD))
     before = {path: path.read_bytes() for path in bench.project.folder.rglob("*") if path.is_file()}
-    assert bench.sink.look_ahead(bench.publication([]))
+    publication = bench.publication([])
+    assert bench.sink.look_ahead(publication)
+    after = {path for path in bench.project.folder.rglob("*") if path.is_file()}
+    assert after - set(publication.files) == set(before)
     assert {path: path.read_bytes() for path in before} == before
     assert bench.rows() == OLD
 
