@@ -23,7 +23,8 @@ A click on a mark of a filter filters everything else. The page holds sums for e
 its table: at most `rows` of them. With `rows: all` the file holds every row, and the command says so: anyone who gets the file has the table.
 
 A text is compared without case and without blanks at its end, as Power BI does, and shown in its most frequent spelling. A value that is
-missing is a mark of its own.
+missing is a mark of its own. An instant is shown in UTC. What a page could not show is refused: filters and rings have at most 200 values,
+flows 50 lines and 50 columns; a `bar` has as many as there are, and shows its `top`.
 
 While you write, `etlrun dashboard watch` (`pip install 'etlrun[watch]'`) serves the pages on 127.0.0.1. It builds them again when a file of
 the project changes or a run publishes into their table, and an open page loads itself again. Mistakes are shown above the page.
@@ -218,7 +219,7 @@ class Dashboard(Described):
     dashboard: str = key("the name of the dashboard, and of the page that is built")
     title: str = key("what stands above the page")
     pipeline: str = key("the pipeline whose result is shown")
-    sink: str = key("the `table` sink of the pipeline that is shown")
+    sink: str = key("the sink of the pipeline that is shown: a `table`, or `files` of one Parquet file")
     measures: Mapping[str, Measure] = key("numbers of the selected rows, by name")
     filters: tuple[str, ...] = key("columns that a click filters by; their combinations stand in the page", default=())
 
