@@ -193,7 +193,8 @@ def _summary(record: dict[str, Any]) -> str:
         lines.append("  published nothing: the pipeline has no `sinks`")
     for name, sink in record["sinks"].items():
         where = f"{sink['connection']}.{sink['table']}" if "table" in sink else sink["file"]
-        lines.append(f"  published {name}: {counted(sink['rows'], 'row')} to {where} ({sink['write']})")
+        earlier = f"; run {sink['appended_by']} appended them" if "appended_by" in sink else ""
+        lines.append(f"  published {name}: {counted(sink['rows'], 'row')} to {where} ({sink['write']}{earlier})")
     return "\n".join(lines)
 
 

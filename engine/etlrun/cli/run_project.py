@@ -142,7 +142,9 @@ def _seconds(outcome: PipelineOutcome) -> str:
 
 def _published(outcome: PipelineOutcome) -> str:
     sinks = outcome.record["sinks"] if outcome.record else {}
-    return ", ".join(f"{name} ({sink['rows']:,})" for name, sink in sinks.items()) or "-"
+    return (
+        ", ".join(f"{name} ({0 if 'appended_by' in sink else sink['rows']:,})" for name, sink in sinks.items()) or "-"
+    )
 
 
 def _why(outcome: PipelineOutcome) -> str:

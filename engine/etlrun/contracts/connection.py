@@ -113,10 +113,11 @@ class LedgerEntry:
 
 @dataclass(frozen=True)
 class Published:
-    """What a publish did: the rows loaded, or that this very run was in the table already."""
+    """What a publish did: the rows loaded, or that they were in the table already, by this very run or by the append of an earlier one."""
 
     rows: int
     was_there: bool = False
+    earlier: str = ""
 
 
 @dataclass(frozen=True)

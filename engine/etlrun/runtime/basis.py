@@ -191,7 +191,8 @@ def _difference(what: str, source: str, before: str, now: str) -> str:
 def _gone(checked: Checked, table: str, summary: Mapping[str, Any], run_id: str, ledgers: Ledgers) -> str:
     """Why what a run published by a sink is not there any more; nothing where it is."""
     if table:
-        is_there = run_id in ledgers.runs_of(checked, str(summary.get("connection", "")), table) if summary else False
+        run = str(summary.get("appended_by", run_id))
+        is_there = run in ledgers.runs_of(checked, str(summary.get("connection", "")), table) if summary else False
         return "" if is_there else f"the table `{table}` does not hold what the last run published"
     file = str(summary.get("file", ""))
     stores = open_stores(checked.project, checked.profile, filled)

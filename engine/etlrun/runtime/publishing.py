@@ -162,7 +162,7 @@ def _publish_loads(checked: Checked, group: Mapping[str, Use], loads: Mapping[st
     connection = next(use.value.place(sink)[0] for sink, use in group.items())
     database = database_writer(checked.project, checked.profile)(connection)
     try:
-        database.publish_all(tuple(loads.values()))
+        published = database.publish_all(tuple(loads.values()))
     finally:
         database.close()
     summary = {
@@ -173,8 +173,9 @@ def _publish_loads(checked: Checked, group: Mapping[str, Use], loads: Mapping[st
             "rows": load.rows,
             "checksum": load.checksum,
             **({"period": load.period} if load.period else {}),
+            **({"appended_by": done.earlier} if done.earlier else {}),
         }
-        for sink, load in loads.items()
+        for (sink, load), done in zip(loads.items(), published, strict=True)
     }
     if database.notices:
         next(iter(summary.values()))["notices"] = list(database.notices)

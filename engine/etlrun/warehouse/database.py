@@ -99,8 +99,8 @@ class Warehouse(Database):
         with tempfile.TemporaryDirectory(prefix=".versions-", dir=beside, ignore_cleanup_errors=True) as folder:
             tables = [load for load in loads if load.write != "view"]
             ready = [self._compared(load, Path(folder) / str(number)) for number, load in enumerate(tables)]
-            published = self._publisher.publish(ready) if ready else []
-        return [*published, *(self._publish_view(load) for load in loads if load.write == "view")]
+            published = iter(self._publisher.publish(ready) if ready else ())
+        return [self._publish_view(load) if load.write == "view" else next(published) for load in loads]
 
     def _compared(self, load: Load, folder: Path) -> Load:
         """The load without what a comparison with the table leaves out."""

@@ -178,7 +178,7 @@ class _Publish:
                 work.change = transfer.run
             return None
         pointer = PointerPublish(ready)
-        if not self.is_done(session, work.load):
+        if not self.holder(session, work.load):
             work.uploaded = new = pointer.upload(session, work.uploaded)
             work.change = lambda session: pointer.show(session, new)
         return pointer
@@ -186,14 +186,14 @@ class _Publish:
     def transact(self, session: ServerSession) -> list[Published]:
         session.run("START TRANSACTION")
         point("begun")
-        done = [self.is_done(session, work.load) for work in self.each()]
+        done = [self.holder(session, work.load) for work in self.each()]
         if all(done):
             session.run("ROLLBACK")
-            return [Published(work.load.rows, was_there=True) for work in self.works]
+            return self.published(done)
         point("ledger-read")
         known = self.own_tables(session)
-        for work, was_there in zip(self.each(), done, strict=True):
-            if not was_there and work.change is not None:
+        for work, run in zip(self.each(), done, strict=True):
+            if not run and work.change is not None:
                 work.change(session)
                 changed = self.server.changed(session) - known
                 refuse_changes(work.load, changed)
@@ -205,7 +205,13 @@ class _Publish:
             session.run("COMMIT")
             self.is_in_doubt = False
         point("committed")
-        return [Published(work.load.rows, was_there) for work, was_there in zip(self.works, done, strict=True)]
+        return self.published(done)
+
+    def published(self, done: Sequence[str]) -> list[Published]:
+        return [
+            Published(work.load.rows, bool(run), run if run != work.load.run_id else "")
+            for work, run in zip(self.works, done, strict=True)
+        ]
 
     def own_tables(self, session: ServerSession) -> frozenset[str]:
         """The tables of which this transaction changes rows."""
@@ -215,12 +221,12 @@ class _Publish:
             self.server.lock_owner(session, table) for table in (*tables, LEDGER_TABLE.name, WRITERS, VERSIONS)
         )
 
-    def is_done(self, session: ServerSession, load: Load) -> bool:
-        """Whether this very run is in the table, or the same rows appended by it before. Raises RunFailure where a later run is."""
+    def holder(self, session: ServerSession, load: Load) -> str:
+        """The run by which the rows are in the table already: this very one, or one that appended the same. Raises RunFailure where a later run is."""
         found = find_entries(self.server, session, load)
         self.is_in_doubt = False
         if is_published(load, period_key(load.period), found):
-            return True
+            return load.run_id
         if load.follows is not None and tuple(sorted(run for _, run in found)) != load.follows:
             raise RunFailure(
                 "sink",
@@ -234,7 +240,7 @@ class _Publish:
                 f"nothing was appended to `{load.table}`: run {same} of this pipeline appended the same {counted(load.rows, 'row')}; "
                 "if they are meant twice, change the pipeline, if only a comment in it"
             )
-        return bool(same)
+        return same
 
     def tidy(self, session: ServerSession, pointer: PointerPublish | None) -> None:
         try:
