@@ -324,3 +324,19 @@ def test_days_and_odd_names(read: Read, write: Any) -> None:
             write(f"{day:%Y%m%d}/{name}/{name}.parquet", [day.day], pa.int32() if day.day == 1 else pa.int64())
     found = read({"v": "bigint"}, "data/{date:yyyyMMdd}", days=days)
     assert found == [(1, days[0])] * 4 + [(2, days[1])] * 4
+
+
+def test_columns_that_a_statement_does_not_name_are_not_read(
+    start: Callable[[], EngineSession], tmp_path: Path
+) -> None:
+    (tmp_path / "data").mkdir()
+    pq.write_table(pa.table({"shop": ["A"], "units": [3], "note": ["x"]}), tmp_path / "data" / "a.parquet")
+    found, relation = take(tmp_path, {"shop": "string", "units": "bigint", "note": "string"}, "data", tmp_path / "run")
+    session = start()
+    session.read_files("rows", relation, found.files)
+    explained = session.fetch("EXPLAIN SELECT shop, sum(units) AS units FROM rows GROUP BY shop").to_pydict()
+    plan = "\n".join(str(cell) for cells in explained.values() for cell in cells)
+    scan = plan[plan.index("PARQUET") if "PARQUET" in plan else plan.index("ReadSchema") :]
+    assert "shop" in scan
+    assert "units" in scan
+    assert "note" not in plan

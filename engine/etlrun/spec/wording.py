@@ -249,8 +249,8 @@ def _describe(schema: Schema) -> str:
     if "x-form" in schema:
         return str(schema["x-form"])
     if "anyOf" in schema:
-        found = [_describe(choice) for choice in schema["anyOf"] if choice.get("pattern") is None]
-        return " or ".join(dict.fromkeys(found))
+        choices = [form for form in _forms(schema) if "anyOf" not in form and form.get("pattern") is None]
+        return " or ".join(dict.fromkeys(map(_describe, choices)))
     if "enum" in schema:
         return "one of " + ", ".join(f"`{choice}`" for choice in schema["enum"])
     return {

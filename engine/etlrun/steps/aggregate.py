@@ -4,6 +4,9 @@ Pivot columns come out by the alphabet of their names, whatever labels occur in 
 occur. A label that is not listed, and null, has no column: each run counts those rows and warns with their labels. `other: fail` stops
 it before anything is published, `other: drop` says that they are not needed, and any other text is the name of a column for them.
 The labels are known before a run, as the columns of a table must be: a list, or a mapping, whose labels may have no codes (`EUR: []`).
+Labels that are taken from the rows, as `dbt_utils.pivot` and Spark's `pivot` without values take them, would be other columns at every run: no
+contract, no lineage and no tag of personal data could name them. Begin with the labels that you know; each run names those that are missing, and
+`other: fail` lets no new one pass. Where columns are not needed, `by: [contract, type]` has a row for each label, new ones too.
 
 The group that `as` names keeps the labels in the order of the mapping or list. Nulls group together; without `by` there is
 one row, also for empty input.
@@ -60,7 +63,7 @@ class Pivot:
 
     column: str = key("the column that holds the label")
     labels: str | tuple[Label, ...] = key(
-        "the list of labels, or the name of a mapping that has them: like the columns of a table they are known before a run"
+        "the list of labels, or the name of a mapping that has them, known before a run as columns are; a run names those that are missing"
     )
     value: Expr = key("the aggregate of each label's rows")
     name: str = key("the name of each column; `{label}` stands for the label, spaces become `_`", default="{label}")
