@@ -46,10 +46,14 @@ class Splitter:
         return found
 
     def of_lines(self, lines: str) -> str:
-        """The lines of tame files, in which no quote is, with the columns."""
-        values = [f"nullif(v[{position + 1}], '') AS v{index}" for index, position in enumerate(self.positions)]
-        split = f"SELECT *, string_split(l, {text(self.separator)}) AS v FROM ({lines})"
-        return f"SELECT {', '.join(('*', *values))}, len(v) = {self.width} AS is_split FROM ({split})"
+        """The lines of tame files, in which no quote is, with the columns.
+
+        Empty values become null in one pass over the list: a condition a column makes DuckDB plan for minutes where columns are thousands.
+        """
+        values = [f"v[{position + 1}] AS v{index}" for index, position in enumerate(self.positions)]
+        split = f"list_transform(string_split(l, {text(self.separator)}), lambda value: nullif(value, ''))"
+        found = f"SELECT *, {split} AS v FROM ({lines})"
+        return f"SELECT {', '.join(('*', *values))}, len(v) = {self.width} AS is_split FROM ({found})"
 
     def _plain(self, data: bytes, size: int) -> list[pyarrow.Array] | None:
         import pyarrow as pa
