@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from etlrun.connections._mysql.references import may_change_others
 from etlrun.failures import RunFailure
 
 from .loads import Place, make_load
@@ -163,7 +164,44 @@ def test_a_trigger_that_only_judges_or_sets_new_values_is_none_of_those(place: P
     place.run(
         "CREATE TRIGGER judge BEFORE INSERT ON profile FOR EACH ROW BEGIN "
         "IF NEW.seconds < 0 THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'below zero'; END IF; SET NEW.seconds = NEW.seconds + 0; END",
+        "CREATE TRIGGER cleaned BEFORE INSERT ON profile FOR EACH ROW SET NEW.seconds = REPLACE(NEW.seconds, 'delete', '')",
         "CREATE TRIGGER later AFTER UPDATE ON profile FOR EACH ROW DELETE FROM nothing_of_it",
     )
     place.warehouse().publish(make_load(tmp_path, NEW, DECLARED, key=("id",), run_id=SECOND))
     assert place.rows() == NEW
+
+
+HARMLESS = [
+    "SET NEW.name = REPLACE(NEW.name, 'delete', ''), NEW.title = insert (NEW.title, 1, 1, 'x')",
+    "BEGIN -- update the day\n SET NEW.updated_at = NOW(); # insert\n END",
+    "SET NEW.`delete` = NEW.update + /* call */ 1",
+    "BEGIN SELECT day INTO @day FROM days LIMIT 1 FOR UPDATE; SET NEW.at = 'it\\'s; delete from t'; END",
+    'SET NEW.name = concat("it\'s", NEW.noted, "; delete")',
+]
+HARMFUL = [
+    "REPLACE INTO notes VALUES (1)",
+    "replace `notes`(id) values (1)",
+    "BEGIN SET @a = 'x'; /*!50000 DELETE FROM notes */; END",
+    "INSERT notes VALUES (REPLACE('a', 'b', 'c'))",
+    "SET NEW.a = `noted` (1)",
+    """SET NEW.a = concat("it's", noted(1), 'x')""",
+    "CALL change_all()",
+]
+
+
+@pytest.mark.parametrize("body", HARMLESS)
+def test_words_in_texts_names_comments_and_functions_are_no_statements(body: str) -> None:
+    assert not may_change_others(body, frozenset({"noted"}))
+
+
+@pytest.mark.parametrize("body", HARMFUL)
+def test_statements_and_calls_are_found_beside_them(body: str) -> None:
+    assert may_change_others(body, frozenset({"noted"}))
+
+
+@pytest.mark.parametrize("mode", ["NO_BACKSLASH_ESCAPES", "ANSI_QUOTES,NO_BACKSLASH_ESCAPES", "ANSI_QUOTES"])
+def test_a_backslash_hides_nothing_where_it_escapes_nothing(mode: str) -> None:
+    quote = '"' if mode == "ANSI_QUOTES" else "'"
+    assert may_change_others(
+        f"BEGIN SET NEW.a = {quote}x\\{quote}; DELETE FROM t; SET NEW.b = {quote}{quote}; END", frozenset(), mode
+    )
