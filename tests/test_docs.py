@@ -94,6 +94,20 @@ def test_every_key_of_a_test_has_a_line() -> None:
     ] == []
 
 
+@pytest.mark.parametrize("name", ["engine/README.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_a_file_or_a_class_that_a_page_for_developers_names_is_there(name: str) -> None:
+    """Files that a reader is told to write are those that the page shows."""
+    page = (PROJECT / name).read_text(encoding="utf-8")
+    own = set(re.findall(r"all of\s+`(\w+/\w+\.py)`", page))
+    words = set(re.findall(r"`([^`\s]+)`", re.sub(r"(?ms)^(`{3,4}).*?^\1", "", page)))
+    files = {word for word in words if re.fullmatch(r"[\w.-]+/[\w./-]*|[\w-]+\.(py|md|toml|cfg|yaml)", word)} - own
+    roots = (PROJECT, PROJECT / "engine" / "etlrun")
+    assert sorted(word for word in files if not any((root / word).exists() for root in roots)) == []
+    source = "\n".join(path.read_text(encoding="utf-8") for path in (PROJECT / "engine" / "etlrun").rglob("*.py"))
+    classes = {word for word in words if re.fullmatch(r"[A-Z][a-z]+\w*", word)}
+    assert sorted(word for word in classes if f"class {word}" not in source) == []
+
+
 @pytest.mark.parametrize("name", WRITTEN)
 def test_a_link_leads_to_a_file_that_is_there(name: str) -> None:
     page = PROJECT / name

@@ -23,7 +23,7 @@ from etlrun.spec.scope import NAME
 def command(name: str, file: Path) -> None:
     """Write pipelines/NAME.yaml, which reads FILE and publishes its rows; then edit it.
 
-    The columns, their types and what stands between values are what FILE holds. A day in its name (`20220401.json`) becomes a calendar.
+    Columns, types and the separator are taken from FILE. A day in its name (`20220401.json`) becomes a calendar.
     """
     from etlrun.reading.sketch import sketch_source, write_pipeline
 

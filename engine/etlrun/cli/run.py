@@ -89,13 +89,13 @@ def command(
 ) -> None:
     """Run PIPELINE... (files, or names of pipelines of the project) and publish their results.
 
-    Without PIPELINE the project is run: every pipeline after those whose tables it reads. One whose files, tables, specification and
-    params are those of its last run is left out, unless --full; a failure stops only what depends on it, and `etlrun retry` goes on.
-    --select adds up names, `+NAME` with what it is made from, `NAME+` with what is made from it, `tag:WORD` and `owner:NAME`; with
-    commas between them all must be true.
+    Without PIPELINE the project is run: every pipeline after those whose tables it reads. A pipeline is skipped where its files, tables,
+    specification and params have not changed since its last run; --full runs it too. A failure stops only the pipelines that depend on
+    it, and `etlrun retry` runs those again. --select takes names, `+NAME` (with the pipelines that it is made from), `NAME+` (with those
+    that are made from it), `tag:WORD` and `owner:NAME`. With spaces between them one must fit a pipeline, with commas all must.
 
     `--from 2022-01 --to 2022-06` runs one pipeline for each value of its `month` or `date` param, each in a run of its own; a value for
-    which nothing changed since its run is left out, so that the same command goes on where it stopped. `--for month=2022-01..2022-06
+    which nothing has changed since its run is skipped, so that the same command continues where it stopped. `--for month=2022-01..2022-06
     --for shop=A,B` runs it for each month and shop.
 
     Every pipeline is checked before the first one runs. Exit codes: 0 done, 1 the run failed, 2 the specification or the usage is

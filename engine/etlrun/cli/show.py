@@ -36,7 +36,7 @@ Look = Callable[[tuple[Path, ...]], Found]
     default=20,
     show_default=True,
     type=click.IntRange(0),
-    help="How many rows at most; the first in the order of the columns.",
+    help="How many rows at most: the first ones, sorted by all columns.",
 )
 @click.option("--where", default="", metavar="EXPR", help="Only rows for which this expression is true.")
 @click.option(
