@@ -357,6 +357,24 @@ def test_new_from_csv_runs_as_it_stands(project: Project) -> None:
     assert len(project.table("people")) == 2
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "row"),
+    [
+        ("sales.csv", "id,Id,,a b,a b,name,_2\n1,2,3,4,5,x,6\n", (1, 2, 3, 4, 5, "x", 6)),
+        ("sales.csv", "a;a_2;A;A_2\n1;2;3;4\n", (1, 2, 3, 4)),
+        ("sales.json", '{"a": 1, "A": 2, "b": {"c": 3, "C": 4}, "b.c": 5, "": 6, "it\'s": 7}\n', (1, 2, 3, 4, 5)),
+    ],
+)
+def test_new_gives_every_column_a_name_of_its_own(
+    file: str, text: str, row: tuple[object, ...], project: Project
+) -> None:
+    project.write(file, text)
+    assert project.run("new", "found", "--from", file).code == 0
+    result = project.run("pipelines/found.yaml")
+    assert result.code == 0, result.err
+    assert project.table("found") == [row]
+
+
 def test_new_from_a_compressed_array_runs_as_it_stands(project: Project) -> None:
     (project.folder / "views.json.zst").write_bytes(pa.compress(b'[{"id": 1},\n {"id": 2}]', "zstd", asbytes=True))
     assert project.run("new", "views", "--from", "views.json.zst").code == 0

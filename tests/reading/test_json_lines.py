@@ -13,6 +13,7 @@ import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.reading.texts import read_json_files
 
 from etlrun.contracts.source import InputFile, Inventory, ReadRequest, ReadResult
 from etlrun.failures import RunFailure
@@ -223,3 +224,12 @@ def test_lines_without_some_key_are_read_without_looking_at_each(
     read_result, rows, _ = read(tmp_path, b"\n".join([GOOD, *[short] * 2000]))
     assert (read_result.rows, len(rows), seen) == (2001, 2001, [])
     assert rows.count((None, 5, None, 0.5, None, None, None)) == 2000
+
+
+@pytest.mark.parametrize(("one", "other"), [(("a",), ("A",)), (("b", "k"), ("b", "K")), (("b", "x"), ("B", "y"))])
+def test_keys_that_differ_in_case_alone_are_two_keys(
+    one: tuple[str, ...], other: tuple[str, ...], tmp_path: Path
+) -> None:
+    declared = tuple(Field(name, path, parse_type("bigint"), False) for name, path in (("v", one), ("w", other)))
+    text = b'{"a": 1, "A": 2, "b": {"k": 1, "K": 2, "x": 1}, "B": {"y": 2}}\n'
+    assert read_json_files(tmp_path, declared, text).rows == [(1, 2)]

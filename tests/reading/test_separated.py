@@ -37,6 +37,7 @@ def read(
     has_header: bool = True,
     max_lines: int = 100,
     optional: frozenset[str] = frozenset(),
+    skip: int = 0,
 ) -> tuple[ReadResult, list[tuple[Any, ...]], list[dict[str, Any]]]:
     files = []
     for index, text in enumerate(texts):
@@ -45,7 +46,7 @@ def read(
         files.append(InputFile(str(path), None, len(text), path.stat().st_mtime_ns))
     quarantine = folder / "quarantine.jsonl"
     order = ReadRequest("sales", Inventory(tuple(files)), folder / "rows", quarantine, lambda *news: None, no_database)
-    read_result = read_separated(order, COLUMNS, FIELDS, Separated(separator, has_header, max_lines, optional))
+    read_result = read_separated(order, COLUMNS, FIELDS, Separated(separator, has_header, max_lines, optional, skip))
     rows: list[tuple[Any, ...]] = []
     with duckdb.connect() as connection:
         for part in read_result.files:
@@ -149,3 +150,30 @@ def test_a_file_of_thousands_of_columns_is_read(tmp_path: Path) -> None:
     content = f"{','.join(names)}\n{','.join(values)}\n".encode()
     found = read_csv_files(tmp_path, fields(**dict.fromkeys(names, "bigint")), content)
     assert found.rows == [tuple(int(value) if value else None for value in values)]
+
+
+def test_a_name_twice_in_the_header_matters_only_where_it_is_declared(tmp_path: Path) -> None:
+    _, rows, _ = read(tmp_path, b"shop,x,units,x,price,,\nA,8,1,9,2,,\n")
+    assert rows == [("A", 1, "2.00")]
+
+
+@pytest.mark.parametrize(
+    "above", [b'Sales "of 2022\n\n', b"\xff\xfe,,,\r\n\r\n", b"\xef\xbb\xbfa,b\nc\n", b"x" * (1 << 21) + b"\n,\n"]
+)
+def test_lines_above_the_header_are_passed_over_whatever_they_hold(above: bytes, tmp_path: Path) -> None:
+    texts = above + b'shop,units,price\n"A,a",1,2\nB,many,3\n', above + b"units,price,shop\n1,2,C\n"
+    read_result, rows, broken = read(tmp_path, *texts, skip=2)
+    assert rows == [("A,a", 1, "2.00"), ("C", 1, "2.00")]
+    assert (read_result.rows, read_result.bad_rows, broken[0]["line"]) == (2, 1, 5)
+
+
+def test_columns_in_their_order_replace_a_header_that_cannot_be_used(tmp_path: Path) -> None:
+    plain, packed = b"a,a,\nA,1,2\nB,2,x\n", gzip.compress(b"a,a,\nC,3,4\n")
+    _, rows, broken = read(tmp_path, plain, packed, b"a,a,\n", b"", has_header=False, skip=1)
+    assert rows == [("A", 1, "2.00"), ("C", 3, "4.00")]
+    assert [each["line"] for each in broken] == [3]
+
+
+def test_a_file_of_fewer_lines_than_are_passed_over_has_no_rows(tmp_path: Path) -> None:
+    read_result, rows, _ = read(tmp_path, b"A,1,2\nB,1,2\n", b"A,1,2\nB,1,2\nC,1,2\nD,1,2", has_header=False, skip=3)
+    assert (rows, read_result.rows, read_result.bad_rows) == ([("D", 1, "2.00")], 1, 0)

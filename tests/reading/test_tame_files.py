@@ -103,9 +103,12 @@ def test_a_look_counts_the_lines_whatever_its_slices(
         assert found
 
 
+SKIPPING = Separated(",", has_header=False, max_lines=100, skip=2)
+
+
 @given(texts=st.lists(TEXTS.filter(bool), min_size=1, max_size=3))
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@pytest.mark.parametrize("kind", ["json", "csv"])
+@pytest.mark.parametrize("kind", ["json", "csv", "skipping"])
 def test_a_tame_file_reads_as_if_it_were_cut_here(
     kind: str, texts: list[bytes], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -113,6 +116,8 @@ def test_a_tame_file_reads_as_if_it_were_cut_here(
         folder = tmp_path_factory.mktemp("read")
         if kind == "json":
             return read_json_files(folder, fields(a="bigint"), *texts)
+        if kind == "skipping":
+            return read_csv_files(folder, fields(a="bigint", b="string"), *texts, how=SKIPPING)
         return read_csv_files(folder, fields(a="bigint", b="string"), *(b"a,b\n" + text for text in texts))
 
     with patch("etlrun.reading.text_files.find_tame", lambda files, rules, threads: []):

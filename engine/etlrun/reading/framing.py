@@ -71,9 +71,9 @@ class FramingError(ValueError):
 Framer = Callable[[ByteStream], Iterator[Records | LongLine]]
 
 
-def frame_lines(stream: ByteStream) -> Iterator[Records | LongLine]:
-    """Every line is a record."""
-    for block in blocks(stream):
+def frame_lines(stream: ByteStream, skip: int = 0) -> Iterator[Records | LongLine]:
+    """Every line is a record, but for the first `skip`."""
+    for block in blocks(stream, skip):
         yield block if isinstance(block, LongLine) else lines_of(block)
 
 

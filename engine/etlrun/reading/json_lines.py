@@ -47,9 +47,12 @@ def _needs_the_judge(item: Field) -> bool:
 
 
 def _overlap(fields: Sequence[Field]) -> bool:
-    """Whether a value is read whole and by its parts, or as two types: a shape of DuckDB has one type for each place."""
+    """Whether a value is read whole and by its parts, or as two types, or keys differ in case alone: a shape of DuckDB has neither."""
     known: dict[Path, Type] = {}
     for item in fields:
         if known.setdefault(item.path, item.type) != item.type:
             return True
+    beginnings = {path[:length] for path in known for length in range(1, len(path) + 1)}
+    if len({tuple(str(part).casefold() for part in path) for path in beginnings}) < len(beginnings):
+        return True
     return any(path[:length] in known for path in known for length in range(len(path)))

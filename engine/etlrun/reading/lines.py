@@ -48,8 +48,21 @@ class LongLine:
     size: int
 
 
-def blocks(stream: ByteStream) -> Iterator[Block | LongLine]:
-    """Everything that a text holds, in order."""
+def blocks(stream: ByteStream, skip: int = 0) -> Iterator[Block | LongLine]:
+    """Everything that a text holds, in order, without its first `skip` lines."""
+    for block in _blocks(stream):
+        if not skip:
+            yield block
+        elif isinstance(block, LongLine):
+            skip -= 1
+        else:
+            *skipped, rest = block.data.split(b"\n", skip)
+            if len(skipped) == skip:
+                yield Block(rest, block.line + skip)
+            skip -= min(skip, len(skipped) + 1)
+
+
+def _blocks(stream: ByteStream) -> Iterator[Block | LongLine]:
     line, is_mac = 1, False
     begins_text = not (isinstance(stream, LinesBetween) and stream.start)
     pending: list[bytes] = []

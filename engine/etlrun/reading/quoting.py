@@ -56,11 +56,12 @@ def _closing(text: str, start: int) -> int:
 
 
 class RecordFramer:
-    """Joins the lines of a file to records."""
+    """Joins the lines of a file, without its first `skip` ones, to records."""
 
-    def __init__(self, separator: str, max_lines: int) -> None:
+    def __init__(self, separator: str, max_lines: int, skip: int = 0) -> None:
         self.separator = separator
         self.max_lines = max_lines
+        self.skip = skip
         one = re.escape(separator)
         self._inside = (
             f'[^{one}\\n]"[^{one}\\r\\n"]'  # a quote that neither starts nor ends a value, or follows another one
@@ -72,7 +73,7 @@ class RecordFramer:
     def __call__(self, stream: ByteStream) -> Iterator[Records | LongLine]:
         waiting: list[bytes] = []  # the lines, with their CR, of a record that may go on in the next block
         first = 1
-        for block in blocks(stream):
+        for block in blocks(stream, self.skip):
             if isinstance(block, LongLine):
                 yield from_raws(self.joined(waiting, first, None))
                 waiting = []

@@ -27,12 +27,17 @@ from etlrun.reading.text_reader import text_reader
 
 @dataclass(frozen=True)
 class Separated:
-    """How values are separated, whether a file starts with their names, how many lines a record may have, and the columns that files may lack."""
+    """How values are separated, whether a file names them after its first `skip` lines, how many lines a record may have, and which columns it may lack."""
 
     separator: str
     has_header: bool
     max_lines: int
     optional: frozenset[str] = frozenset()
+    skip: int = 0
+
+    def framer(self) -> RecordFramer:
+        """What cuts a file into records, the header among them."""
+        return RecordFramer(self.separator, self.max_lines, self.skip)
 
 
 def read_separated(order: ReadRequest, columns: Columns, fields: Sequence[Field], how: Separated) -> ReadResult:
@@ -63,7 +68,8 @@ def _form(columns: Columns, fields: Sequence[Field], header: Sequence[str], how:
         values = split_record(text, how.separator)
         if len(values) != width:
             kind = "fewer" if len(values) < width else "more"
-            raise BrokenRecordError(f"{kind} values than the header has ({len(values)} instead of {width})")
+            where = "the header has" if how.has_header else "columns are declared"
+            raise BrokenRecordError(f"{kind} values than {where} ({len(values)} instead of {width})")
         read = read_texts([values[position] or None for position in positions], present)
         if not lacking:
             return read
@@ -71,11 +77,12 @@ def _form(columns: Columns, fields: Sequence[Field], header: Sequence[str], how:
         return tuple(found.get(item.name) for item in fields)
 
     return Form(
-        RecordFramer(how.separator, how.max_lines),
+        how.framer(),
         judge,
         lambda target: _statement(columns, present, lacking, target),
         Splitter(how.separator, width, positions),
         rules=LineRules(meaningful=b'"'),
+        skip=how.skip,
         has_header=how.has_header,
         header=tuple(header) if how.has_header else (),
         lacking=tuple(item.keys[-1] for item in fields if item.name in lacking),
@@ -126,9 +133,9 @@ def _header(file: InputFile, fields: Sequence[Field], how: Separated) -> tuple[s
             f"{file.path}: the header has no {', '.join(f'`{name}`' for name in missing)}",
             f"it has {found or 'no names at all'}; `path:` gives a column another name in the file, and `optional: true` lets files lack it",
         )
-    if len(known) < len(names):
-        double = next(name for index, name in enumerate(names) if name in names[:index])
-        fix = "give the columns different names"
+    double = next((item.keys[-1] for item in fields if names.count(item.keys[-1]) > 1), None)
+    if double is not None:
+        fix = f"give the columns different names; or name every column here, in the order of the file: `header: no, skip_lines: {how.skip + 1}`"
         raise RunFailure("source", "double-column", f"{file.path}: `{double}` is twice in the header", fix)
     return names
 
@@ -147,7 +154,7 @@ OTHER_SEPARATORS = (";", "\t", "|", ",")
 
 
 def _names(file: InputFile, how: Separated) -> tuple[str, ...]:
-    found = next(records_in(file, RecordFramer(how.separator, how.max_lines)), None)
+    found = next(records_in(file, how.framer()), None)
     if found is None:
         return ()
     if not isinstance(found, Records):

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from etlrun.reading.elements import frame_elements
 from etlrun.reading.framing import FramingError, Records
 from etlrun.reading.lines import raw_lines
 from etlrun.reading.records import BrokenRecordError, Field, JsonNumber, parse_object, read_texts
+from etlrun.spec.scope import is_column_name
 
 LINES = 5_000  # of a text file that are looked at
 DAY = re.compile(r"(?<!\d)(20\d{2})(-?)(\d{2})\2(\d{2})(?!\d)")
@@ -37,6 +38,7 @@ class Sketch:
     columns: tuple[tuple[str, str, str], ...]
     is_array: bool = False
     separator: str = ","
+    has_header: bool = True
 
 
 def sketch_source(file: Path, root: Path) -> Sketch:
@@ -47,7 +49,22 @@ def sketch_source(file: Path, root: Path) -> Sketch:
         raise RunFailure("source", "empty-file", f"{file} holds no columns", "name a file with rows")
     path, month = _template(file, root, kind)
     separator = _separator(file) if kind == "csv" else ","
-    return Sketch(kind, path, month, record, tuple(columns), kind == "json" and _is_array(file), separator)
+    named = named_apart(columns)
+    has_header = kind != "csv" or named == tuple(columns)
+    return Sketch(kind, path, month, record, named, kind == "json" and _is_array(file), separator, has_header)
+
+
+def named_apart(columns: Iterable[tuple[str, str, str]]) -> tuple[tuple[str, str, str], ...]:
+    """The columns with names that a relation may have, in which case does not count: of equal ones the later have a number."""
+    named: list[tuple[str, str, str]] = []
+    taken: set[str] = set()
+    for place, (column, kind, path) in enumerate(columns, 1):
+        wanted = column if is_column_name(column) else f"column_{place}"
+        numbered = (f"{wanted[:50]}_{number}" for number in count(2))
+        found = next(name for name in chain((wanted,), numbered) if name.lower() not in taken)
+        taken.add(found.lower())
+        named.append((found, kind, path))
+    return tuple(named)
 
 
 def write_pipeline(name: str, sketch: Sketch, connection: str, schema: str) -> str:
@@ -60,10 +77,16 @@ def write_pipeline(name: str, sketch: Sketch, connection: str, schema: str) -> s
     lines += ["      dates: $month"] if sketch.month else []
     lines += [f"      separator: {json.dumps(sketch.separator)}"] if sketch.separator != "," else []
     lines += ["      format: array"] if sketch.is_array else []
+    lines += (
+        []
+        if sketch.has_header
+        else ["      header: no", "      skip_lines: 1        # the header: its names cannot be used"]
+    )
     lines += [f"      record: {_scalar(sketch.record)}"] if sketch.record else []
     lines += ["      columns:"]
     for column, kind, path in sketch.columns:
-        value = f"{{path: {_scalar(path)}, type: {_scalar(kind)}}}" if path != column else _scalar(kind)
+        is_renamed = path != column and sketch.has_header
+        value = f"{{path: {_scalar(path)}, type: {_scalar(kind)}}}" if is_renamed else _scalar(kind)
         lines.append(f"        {_scalar(column)}: {value}")
     lists = [column for column, kind, _ in sketch.columns if kind.startswith(("array", "struct"))]
     lines += ["", "steps:", f"  {name}:", "    - from: rows        # next: filter, derive, aggregate, ..."]
@@ -115,7 +138,7 @@ def _parquet(file: Path) -> tuple[str, list[tuple[str, str, str]]]:
 
     first = sorted(file.glob("*.parquet"))[0] if file.is_dir() else file
     kinds = ((field.name, type_of_arrow(field.type)) for field in pq.ParquetFile(first).schema_arrow)
-    return "", [(name, str(kind), name) for name, kind in kinds if kind is not None]
+    return "", [(name, str(kind), name) for name, kind in kinds if kind is not None and name]
 
 
 def _csv(file: Path) -> tuple[str, list[tuple[str, str, str]]]:
@@ -167,8 +190,15 @@ def _json(file: Path) -> tuple[str, list[tuple[str, str, str]]]:
             kinds.setdefault(path, set()).add(kind)
     record = _common_object(kinds)
     inside = [path for path in kinds if path[: len(record)] == record] if record else list(kinds)
-    columns = [(path[-1], _shared(kinds[path]), ".".join(path[len(record) :])) for path in inside]
-    return ".".join(record), _unlike(columns)
+    columns = [(path[-1], _shared(kinds[path]), _written(path[len(record) :])) for path in inside]
+    return _written(record), _unlike([column for column in columns if column[2]])
+
+
+def _written(path: tuple[str, ...]) -> str:
+    """A path as a specification has it; nothing where a key cannot be written."""
+    if any(not key or "'" in key for key in path):
+        return ""
+    return "".join(f"['{key}']" if set(key) & set(".[]$") else f".{key}" for key in path).removeprefix(".")
 
 
 def _is_array(file: Path) -> bool:

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, TYPE_CHECKING
 
 from etlrun.contracts.source import InputFile
 from etlrun.language.arrow_values import repeated
 from etlrun.language.duckdb_words import can_be_named, file_names
 from etlrun.reading.compression import compression_of
-from etlrun.reading.framing import Records, any_matches, as_one_text, frame_lines, without_first
+from etlrun.reading.framing import Records, any_matches, as_one_text, frame_lines
 from etlrun.reading.lines import BOM, CHUNK
 from etlrun.reading.opened import records_in
 from etlrun.reading.rows import FILE, LINE, RAW
@@ -67,14 +68,14 @@ def find_tame(files: Sequence[InputFile], rules: LineRules, threads: int) -> lis
     return [tame for tame in found.values() if tame is not None and tame.lines]
 
 
-def as_lines(files: Sequence[TameFile], *, has_header: bool) -> str:
-    """The lines of tame files, as DuckDB reads them: `l`, `file` (its index), `day` and `is_matched`."""
+def as_lines(files: Sequence[TameFile], skip: int) -> str:
+    """The lines of tame files after the first `skip` ones, as DuckDB reads them: `l`, `file` (its index), `day` and `is_matched`."""
     days = ", ".join(f"DATE '{tame.file.date}'" if tame.file.date else "NULL::DATE" for tame in files)
     matched = ", ".join(str(tame.is_matched).lower() for tame in files)
     options = (
         "columns = {'l': 'VARCHAR'}, auto_detect = false, compression = 'none', quote = '', escape = '', comment = '', "
         f"delim = '{SEPARATOR}', "
-        f"nullstr = '', new_line = '\\n', header = {str(has_header).lower()}, strict_mode = false, max_line_size = {2 * LONGEST}, "
+        f"nullstr = '', new_line = '\\n', header = false, skip = {skip}, strict_mode = false, max_line_size = {2 * LONGEST}, "
         "hive_partitioning = false"
     )
     return (
@@ -83,16 +84,13 @@ def as_lines(files: Sequence[TameFile], *, has_header: bool) -> str:
     )
 
 
-def number_lines(files: Sequence[InputFile], indexes: Sequence[int], has_header: bool) -> Iterator[pyarrow.RecordBatch]:
-    """The lines of some of `files` with their numbers."""
+def number_lines(files: Sequence[InputFile], indexes: Sequence[int], skip: int) -> Iterator[pyarrow.RecordBatch]:
+    """The lines of some of `files`, after the first `skip` ones of each, with their numbers."""
     import pyarrow as pa
 
     for index in indexes:
-        is_header = has_header
-        for found in records_in(files[index], frame_lines):
+        for found in records_in(files[index], partial(frame_lines, skip=skip)):
             assert isinstance(found, Records)
-            if is_header:
-                found, is_header = without_first(found), False
             where = repeated(index, pa.int32(), len(found.texts))
             yield pa.RecordBatch.from_arrays([where, found.lines, found.texts], schema=numbered_schema())
 

@@ -42,8 +42,8 @@ class Form:
     """How a kind of text is read: how it is framed, what a record says, and the statement that takes records beyond doubt.
 
     `more` gives INCOMING more columns. `again` takes what the first statement left open, where that is much. `rules` tell the files in
-    which every line is a record. `has_header` says that the first record of a file is none; `header` are the names in it,
-    and `lacking` those of columns that it has not.
+    which every line is a record. The framer leaves out the first `skip` lines of a file; `has_header` says that the first record after them
+    is none; `header` are the names in it, and `lacking` those of columns that it has not.
     """
 
     framer: Framer
@@ -52,9 +52,15 @@ class Form:
     more: MoreColumns
     again: Callable[[Path, Path], str] | None = None
     rules: LineRules | None = None
+    skip: int = 0
     has_header: bool = False
     header: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
+
+    @property
+    def leading_lines(self) -> int:
+        """The number of lines of a tame file before its first record: a header without quotes is one line."""
+        return self.skip + self.has_header
 
 
 @dataclass
@@ -90,6 +96,7 @@ class TextReader:
         if not files:
             return
         tame = find_tame(files, form.rules, self.order.limits.at_once) if form.rules else []
+        tame = [found for found in tame if found.lines >= form.leading_lines]
         if tame:
             self._read_tame(tame, form)
         known = {found.file for found in tame}
@@ -99,13 +106,13 @@ class TextReader:
 
     def _read_tame(self, tame: Sequence[TameFile], form: Form) -> None:
         """Let DuckDB cut files into lines; only those that it leaves open are looked for again, to have their numbers."""
-        lines = as_lines(tame, has_header=form.has_header)
+        lines = as_lines(tame, form.leading_lines)
         relation = form.more.of_lines(f"SELECT *, NULL::BIGINT AS line FROM ({lines})")
         self.connection.execute(f"CREATE TEMP VIEW {INCOMING} AS {relation}")
         files = [found.file for found in tame]
         slice_counts = self.accounting.open(files, form.lacking)
         for counts, found in zip(slice_counts, tame, strict=True):
-            counts.records = found.lines - form.has_header
+            counts.records = found.lines - form.leading_lines
         try:
             target = self._take(form, files)
         finally:
@@ -175,7 +182,7 @@ class TextReader:
 
         open_ = _open_in(target)
         found = self.connection.execute(f"SELECT DISTINCT {name(FILE)} FROM ({open_})").fetchall()
-        numbered = self._keep_failure(number_lines(files, sorted(index for (index,) in found), form.has_header))
+        numbered = self._keep_failure(number_lines(files, sorted(index for (index,) in found), form.leading_lines))
         batches = pa.RecordBatchReader.from_batches(numbered_schema(), numbered)
         self.connection.register(NUMBERED, batches)
         self.connection.execute("SET disabled_optimizers = 'build_side_probe_side'")  # all lines are never kept

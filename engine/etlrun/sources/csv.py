@@ -5,6 +5,10 @@ is null. A record is broken when it has another number of values than the header
 no record. A column with `optional: true` is null in files whose header lacks it, and a line says how many do. Files may be
 compressed: names that end in `.gz`, `.zst` or `.bz2`.
 
+`skip_lines: 2` passes over the first two lines of each file, whatever is in them: a title above the header. Where the names in a header cannot
+be used (two columns that you need have one name, or none), `header: no` and `skip_lines: 1` take the columns in the order in which
+they are declared; all columns of the file are declared then.
+
 A value may be quoted: it starts with `"`, and a quote inside it is doubled. It may hold separators and line ends, so a record may go on
 in the next lines, up to `max_record_lines` of them. A quote that is never closed, or not within that many lines, makes one broken
 record of the line in which it stands, and the next line is a record of its own. In a value without quotes around it, a `"` is itself.
@@ -56,6 +60,9 @@ class Csv(TextSource):
     columns: Mapping[str, OptionalColumn] = key("column: type, in the order of the relation")
     separator: str = key("what stands between two values: one character", default=",")
     header: Literal["yes", "no"] = key("`no`: the columns stand in the declared order", default="yes")
+    skip_lines: int = key(
+        "the number of lines at the start of each file that are passed over, above the header", default=0
+    )
     max_record_lines: int = key(
         "the number of lines that one record may have, where quoted values hold line ends", default=100
     )
@@ -70,6 +77,8 @@ class Csv(TextSource):
             scope.error(("columns", name), "wrong-value", message, fix)
         if len(self.separator) != 1 or self.separator in '"\r\n\x1e\x1f':
             scope.error("separator", "wrong-value", "expected one character that is neither a quote nor a line end")
+        if self.skip_lines < 0:
+            scope.error("skip_lines", "wrong-value", "expected a number of lines, 0 or more")
         if self.max_record_lines < 1:
             scope.error("max_record_lines", "wrong-value", "expected a number of lines, 1 or more")
 
@@ -77,5 +86,5 @@ class Csv(TextSource):
         from etlrun.reading.separated import Separated, read_separated
 
         optional = frozenset(name for name, column in self.columns.items() if column.optional)
-        how = Separated(self.separator, self.header == "yes", self.max_record_lines, optional)
+        how = Separated(self.separator, self.header == "yes", self.max_record_lines, optional, self.skip_lines)
         return read_separated(request, columns, declared_fields(self, columns), how)

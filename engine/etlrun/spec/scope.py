@@ -38,6 +38,13 @@ from etlrun.spec.published import NO_PUBLISHERS, CircularPipelinesError, Publish
 from etlrun.spec.sight import Sight
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
+
+
+def is_column_name(name: str) -> bool:
+    """Whether a column may be called so."""
+    return 0 < len(name) <= 64 and not name.startswith(HIDDEN) and all(ord(character) >= 32 for character in name)
+
+
 HIDDEN = "__etlrun_"  # columns that the compiler adds to carry its own sums; no sink writes them
 At = str | Keys
 
@@ -124,7 +131,7 @@ class Scope:
     def new_column(self, columns: Columns, name: str, at: At, *, is_key: bool = False) -> None:
         """Complain where `name` would shadow a column that is there, or is not a name."""
         report = self.error_at_key if is_key else self.error
-        if not name or len(name) > 64 or name.startswith(HIDDEN) or any(ord(character) < 32 for character in name):
+        if not is_column_name(name):
             report(
                 at,
                 "bad-name",

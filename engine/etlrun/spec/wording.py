@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 from jsonschema.exceptions import ValidationError
 
 from etlrun.diagnostics import Diagnostic, closest, nearest
-from etlrun.spec.fields import Schema
+from etlrun.spec.fields import Expr, Schema, schema_of
 from etlrun.spec.located import Document, Keys, Span
 from etlrun.spec.traps import VALUES, WORDS
 
@@ -94,10 +94,20 @@ def _explain_unknown_keys(document: Document, error: ValidationError, where: Key
                 inside, document.diagnose_key(inside, "unknown-kind", f"there is no {_family(where)} `{name}`", fix)
             )
         else:
-            fix = _tried(schema, name) or nearest(name, known) or WORDS.get(name.lower()) or _known_keys(known)
-            yield Mistake(
-                inside, document.diagnose_key(inside, "unknown-key", f"`{name}` is not a key of {place}", fix)
-            )
+            fix = _tried(schema, name) or nearest(name, known) or WORDS.get(name.lower(), "")
+            fix = fix or _new_column(known, name, given[name]) or _known_keys(known)
+            message = f"`{name}` is not a key of {place}"
+            yield Mistake(inside, document.diagnose_key(inside, "unknown-key", message, fix))
+
+
+def _new_column(known: dict[str, Schema], name: str, value: Any) -> str:
+    """What to write for an expression that stands beside `columns` and belongs into it."""
+    columns = known.get("columns", {})
+    takes_expressions = columns.get("additionalProperties") == schema_of(Expr)
+    is_short = isinstance(value, str) and "\n" not in value
+    return (
+        f"new columns stand below `columns`: `columns: {{{name}: {value}}}`" if takes_expressions and is_short else ""
+    )
 
 
 def _tried(schema: Schema, name: str) -> str:
