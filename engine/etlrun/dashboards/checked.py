@@ -132,6 +132,8 @@ def order_of(dashboard: CheckedDashboard, card: RowTable) -> str:
     name, _, direction = card.order.partition(" ")
     columns = order_columns(dashboard, card)
     is_sum = name in dashboard.formulas
-    value = " + ".join(f"coalesce({quoted(column)}, 0)" for column in columns) if is_sum else quoted(columns[0])
+    known = " OR ".join(f"{quoted(column)} IS NOT NULL" for column in columns)
+    added = " + ".join(f"coalesce({quoted(column)}, 0)" for column in columns)
+    value = f"CASE WHEN {known} THEN {added} END" if is_sum else quoted(columns[0])
     keys = dashboard.key or dashboard.columns.names
     return ", ".join([f"{value} {direction or 'asc'} nulls last", *map(quoted, keys)])

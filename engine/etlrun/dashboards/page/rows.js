@@ -57,25 +57,28 @@ function texts({shared, rest, size, texts: count}) {
   }
   return {found, get: code => utf8.decode(bytes.subarray(ends[code - 1], ends[code] - 1))};
 }
-/* The rows in the order that a head was clicked for, or that of the card; a missing value is last. */
+/* The rows in the order that a head was clicked for, or that of the card; one without a known value is last. */
 function rowOrder(card) {
   const column = card.by !== null && card.data[card.columns[card.by].at], rows = everyRow(card.rows[0].rows);
   const parts = column ? [column] : card.orderedBy.map(index => card.data[index]), isSum = parts.length > 1;
-  const sign = (column ? card.up : !card.descending) ? 1 : -1, values = new Float64Array(rows.length);
-  for (const {codes, planes, get} of parts)
-    for (let row = 0, missing = isSum ? 0 : 256 ** planes; row < rows.length; row++)
-      values[row] += codes[row] ? sign * (isSum ? get(codes[row]) : codes[row]) : missing;
+  const sign = (column ? card.up : !card.descending) ? 1 : -1;
+  const values = new Float64Array(rows.length), known = new Uint8Array(rows.length);
+  for (const {codes, get} of parts)
+    for (let row = 0; row < rows.length; row++) if (codes[row]) {
+      known[row] = 1;
+      values[row] += sign * (isSum ? get(codes[row]) : codes[row]);
+    }
   let least = 0, most = 0, isWhole = true;
   for (let row = 0; row < rows.length; row++) {
-    const value = values[row];
-    if (value < least) least = value;
-    if (value > most) most = value;
-    if (!Number.isInteger(value)) isWhole = false;
+    least = Math.min(least, values[row]);
+    most = Math.max(most, values[row]);
+    isWhole &&= Number.isInteger(values[row]);
   }
-  if (!isWhole || most - least >= 2 ** 32) return rows.sort((a, b) => values[a] - values[b] || a - b);
+  const last = most - least + 1;
+  if (!isWhole || last >= 2 ** 32) return rows.sort((a, b) => known[b] - known[a] || values[a] - values[b] || a - b);
   const ranks = new Uint32Array(rows.length);
-  for (let row = 0; row < rows.length; row++) ranks[row] = values[row] - least;
-  return ordered(ranks, rows, most - least);
+  for (let row = 0; row < rows.length; row++) ranks[row] = known[row] ? values[row] - least : last;
+  return ordered(ranks, rows, last);
 }
 function frame(card) {
   const data = unpacked(card.rows), held = new Uint32Array(card.rows[0].rows);
@@ -159,12 +162,11 @@ function fill(card, body) {
 }
 /* A cell that a spreadsheet would take for a formula gets a quote before it. */
 function save(card) {
-  const cell = raw => {
-    const text = raw === null ? '' : typeof raw === 'string' && /^[=+\-@\t\r]/.test(raw) ? `'${raw}` : String(raw);
+  const cell = (raw, divisor) => {
+    const text = typeof raw === 'number' ? `${raw / divisor}` : (raw ?? '').replace(/^[=+\-@\t\r]/, "'$&");
     return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
-  const divided = (raw, divisor) => typeof raw === 'number' ? raw / divisor : raw;
-  const line = row => card.columns.map(({at, divisor}) => cell(divided(card.data[at].of(row), divisor)));
+  const line = row => card.columns.map(({at, divisor}) => cell(card.data[at].of(row), divisor));
   const lines = [card.columns.map(column => cell(column.label)), ...Array.from(card.shown, line)];
   const text = '\ufeff' + lines.map(cells => cells.join() + '\r\n').join('');
   element('a', {href: URL.createObjectURL(new Blob([text], {type: 'text/csv'})), download: 'rows.csv'}).click();
