@@ -9,10 +9,12 @@ import re
 import resource
 import signal
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from etlrun.runtime.run_records import sweep_old
 from projects import Project, wait_for
 
 VIEWS = """
@@ -273,23 +275,34 @@ def test_nothing_that_a_run_leaves_can_be_read_by_others(project: Project) -> No
     assert all(path.stat().st_mode & 0o077 == 0 for path in kept)
 
 
+def killed_runs(project: Project, number: int) -> list[Path]:
+    """The records of so many runs that were killed while they ran."""
+    done = json.loads(next(project.folder.glob(".etlrun/runs/*/run.json")).read_text())
+    names = [f"20220401T0000{index:02}Z-abcdef" for index in range(number)]
+    for run in names:
+        record = {**done, "run_id": run, "status": "running", "pid": 2**22}
+        project.write(f".etlrun/runs/{run}/run.json", json.dumps(record))
+    return [project.folder / f".etlrun/runs/{run}/run.json" for run in names]
+
+
+def test_pipelines_of_one_process_all_mark_what_was_killed(project: Project) -> None:
+    killed = killed_runs(project, 30)
+    with ThreadPoolExecutor(4) as pipelines:
+        for found in pipelines.map(sweep_old, [project.folder / ".etlrun/runs"] * 4):
+            assert found == []
+    assert {json.loads(file.read_text())["status"] for file in killed} == {"killed"}
+
+
 def test_runs_that_start_together_all_mark_what_was_killed(project: Project) -> None:
-    runs = project.folder / ".etlrun/runs"
-    done = json.loads(next(runs.glob("*/run.json")).read_text())
-    killed = [f"20220401T0000{number:02}Z-abcdef" for number in range(20)]
-    for run in killed:
-        project.write(
-            f".etlrun/runs/{run}/run.json", json.dumps({**done, "run_id": run, "status": "running", "pid": 2**22})
-        )
+    killed = killed_runs(project, 20)
     path = spec(project)
     together = [project.start(path, "-q", "--dry-run") for _ in range(4)]
     ends = [(process.communicate()[1], process.returncode) for process in together]
     assert [code for _, code in ends] == [0] * 4, ends
-    marked = {run: (runs / run / "run.json") for run in killed}
-    assert {json.loads(file.read_text())["status"] for file in marked.values()} == {"killed"}
-    before = {run: file.stat().st_mtime_ns for run, file in marked.items()}
+    assert {json.loads(file.read_text())["status"] for file in killed} == {"killed"}
+    before = [file.stat().st_mtime_ns for file in killed]
     assert project.run(path, "-q", "--dry-run").code == 0
-    assert {run: file.stat().st_mtime_ns for run, file in marked.items()} == before
+    assert [file.stat().st_mtime_ns for file in killed] == before
 
 
 def test_a_folder_of_runs_that_others_may_write_to_is_refused(project: Project) -> None:

@@ -53,7 +53,8 @@ class RunFolder:
 
     def _write(self, name: str, content: str) -> None:
         """Put a file in its place at once, so that a reader never sees half of it."""
-        new = self.path / f"{name}.{os.getpid()}"  # another process may mark the same run as killed
+        # Another process, or another pipeline of this one, may mark the same run as killed.
+        new = self.path / f"{name}.{secrets.token_hex(4)}"
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
             stream.write(content)
             stream.flush()
