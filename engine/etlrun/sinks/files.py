@@ -48,6 +48,7 @@ from etlrun.contracts.sink import (
     replacing,
     verify_place,
 )
+from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
 from etlrun.lake.file_sets import current, publish
 from etlrun.lake.table_folder import StoreFolder, TableFolder, store_folder, table_folder
@@ -214,7 +215,17 @@ class Files(Sink):
         self, connection: duckdb.DuckDBPyConnection, publication: Publication, target: Path, options: str = ""
     ) -> None:
         how = f"{_OPTIONS[self.form or 'parquet']}{options}"
-        connection.execute(f"COPY ({self._sorted_rows(publication)}) TO {text(str(target))} ({how})")
+        (written,) = connection.execute(
+            f"COPY ({self._sorted_rows(publication)}) TO {text(str(target))} ({how})"
+        ).fetchall()[0]
+        if written != publication.rows:
+            message = f"`{self.path}` was not published: {counted(written, 'row')} of {publication.rows:,} were written"
+            raise RunFailure(
+                "sink",
+                "rows-differ",
+                message,
+                "run the pipeline again; if that does not help, report it with the record of the run",
+            )
 
     def _folder(self, publication: Publication) -> TableFolder:
         if not is_url(self.path):
