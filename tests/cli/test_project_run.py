@@ -63,9 +63,16 @@ def run(folder: Path, *options: str) -> dict[str, str]:
     return statuses(etlrun(folder, "run", "--json", "-q", *options))
 
 
-def reasons(folder: Path) -> dict[str, str]:
+def reasons(folder: Path, *options: str) -> dict[str, str]:
     """Why each pipeline would run."""
-    return {row["pipeline"]: row["why"] for row in json.loads(etlrun(folder, "plan", "--json").out)}
+    return {row["pipeline"]: row["why"] for row in json.loads(etlrun(folder, "plan", "--json", *options).out)}
+
+
+def test_a_plan_shows_the_pipelines_that_a_run_with_the_same_choice_would_run(folder: Path) -> None:
+    new = "it has not run yet"
+    assert reasons(folder, "--select", "+mart", "--exclude", "core") == {"mart": new}
+    assert reasons(folder, "--select", "tag:daily core+") == {"core": new, "mart": "`core` runs before it"}
+    assert etlrun(folder, "plan", "core", "--select", "core").code == 2
 
 
 def test_the_second_run_does_only_what_changed(folder: Path) -> None:

@@ -179,6 +179,17 @@ def choosing_engine(command: Command) -> Command:
     return command
 
 
+def selecting(command: Command) -> Command:
+    """Add `--select` and `--exclude`."""
+    names = "NAME, +NAME, NAME+, tag:WORD, owner:NAME"
+    only = click.option(
+        "--select", multiple=True, metavar="NAMES", help=f"Only these pipelines of the project: {names}."
+    )
+    return only(
+        click.option("--exclude", multiple=True, metavar="NAMES", help="Not these pipelines of the project.")(command)
+    )
+
+
 def checked_pipeline(path: Path, profile: str, engine: str, settings: tuple[str, ...], *, runs: bool = True) -> Checked:
     """The pipeline at `path` as the options choose it. Raises SpecError; with `runs` every param must have a value."""
     chosen = read_settings(settings)

@@ -6,13 +6,14 @@ It reads nothing but names, sizes and the ledger, except where models would be a
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from etlrun.cli.options import PipelineFile, checked_pipeline, choosing
+from etlrun.cli.options import PipelineFile, checked_pipeline, choosing, selecting
 from etlrun.cli.reporting import reporting
 from etlrun.cli.words import table_text, tell
 from etlrun.diagnostics import counted
@@ -20,18 +21,28 @@ from etlrun.failures import RunFailure
 
 if TYPE_CHECKING:
     from etlrun.compiler.check import Checked
+    from etlrun.compiler.project_graph import ProjectGraph
     from etlrun.contracts.source import Inventory
 
 
 @click.command("plan")
 @click.argument("pipeline", metavar="[PIPELINE]", required=False, type=PipelineFile())
 @choosing
+@selecting
 @click.option("--json", "as_json", is_flag=True, help="Print one object.")
-def command(pipeline: Path | None, profile: str, engine: str, settings: tuple[str, ...], as_json: bool) -> None:
+def command(
+    pipeline: Path | None,
+    profile: str,
+    engine: str,
+    settings: tuple[str, ...],
+    select: tuple[str, ...],
+    exclude: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Say what a run of PIPELINE, or of the project, would do.
 
-    Without PIPELINE: which pipelines `etlrun run` would run, in which order, and why. With one: what it would read, how each
-    relation is made, what asking models would cost, and what the sinks would do.
+    Without PIPELINE: which pipelines `etlrun run` would run, in which order, and why; --select and --exclude choose as they do there.
+    With one: what it would read, how each relation is made, what asking models would cost, and what the sinks would do.
 
     Nothing is asked and nothing is published. For a pipeline that asks models the data is read, by duckdb, to count the keys that are
     not known yet.
@@ -39,8 +50,13 @@ def command(pipeline: Path | None, profile: str, engine: str, settings: tuple[st
     Exit code 1 when something stands in the way of the run.
     """
     if pipeline is None:
-        _plan_project(profile, engine, settings, as_json=as_json)
+        from etlrun.cli.run_project import chosen_pipelines, project_graph
+
+        graph = project_graph(profile, engine, settings)
+        _plan_project(graph, chosen_pipelines(graph, select, exclude), as_json=as_json)
         return
+    if select or exclude:
+        raise click.UsageError("--select and --exclude are for a plan of the project: leave out PIPELINE")
     checked = checked_pipeline(pipeline, profile, engine, settings)
     sources = {name: _source(checked, name) for name in checked.pipeline.sources}
     sinks = {name: _sink(checked, name) for name in checked.pipeline.sinks}
@@ -66,13 +82,12 @@ def command(pipeline: Path | None, profile: str, engine: str, settings: tuple[st
     )
 
 
-def _plan_project(profile: str, engine: str, settings: tuple[str, ...], *, as_json: bool) -> None:
-    """Show the order of the project's pipelines, and why each would run or not."""
-    from etlrun.cli.run_project import project_graph
-    from etlrun.runtime.project_run import NOTHING_NEW, foresee_all
+def _plan_project(graph: ProjectGraph, chosen: Sequence[str], *, as_json: bool) -> None:
+    """Show the order of pipelines of the project, and why each would run or not."""
+    from etlrun.runtime.project_run import NOTHING_NEW, foresee
 
-    graph = project_graph(profile, engine, settings)
-    rows = [(name, "runs" if why else "unchanged", why or NOTHING_NEW) for name, why in foresee_all(graph).items()]
+    found = foresee(graph, chosen)
+    rows = [(name, "runs" if why else "unchanged", why or NOTHING_NEW) for name, why in found.items()]
     if as_json:
         keys = ("pipeline", "would", "why")
         click.echo(json.dumps([dict(zip(keys, row, strict=True)) for row in rows], ensure_ascii=False))

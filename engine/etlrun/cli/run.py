@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from etlrun.cli.options import PipelineFile, ProjectOptions, checked_pipeline, choosing, gathered, waiting
+from etlrun.cli.options import PipelineFile, ProjectOptions, checked_pipeline, choosing, gathered, selecting, waiting
 from etlrun.cli.reporting import reporting
 from etlrun.cli.same_choice import same_choice_object
 from etlrun.cli.words import NO_ENGINE, tell
@@ -37,13 +37,7 @@ if TYPE_CHECKING:
     help="Spend at most this many US dollars on models, in each pipeline.",
 )
 @waiting
-@click.option(
-    "--select",
-    multiple=True,
-    metavar="NAMES",
-    help="Only these pipelines of the project: NAME, +NAME, NAME+, tag:WORD, owner:NAME.",
-)
-@click.option("--exclude", multiple=True, metavar="NAMES", help="Not these pipelines of the project.")
+@selecting
 @click.option(
     "--jobs",
     default=1,

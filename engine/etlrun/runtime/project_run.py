@@ -187,11 +187,11 @@ class ProjectRun:
         new.replace(runs / LAST)
 
 
-def foresee_all(graph: ProjectGraph) -> dict[str, str]:
-    """Why each pipeline would run in a run of the whole project; nothing for one that would not. Raises RunFailure."""
+def foresee(graph: ProjectGraph, chosen: Sequence[str]) -> dict[str, str]:
+    """Why each of these pipelines would run in a run of them; nothing for one that would not. Raises RunFailure."""
     reasons = Reasons(graph, is_full=False)
     found: dict[str, str] = {}
-    for name in graph.pipelines:
+    for name in chosen:
         before = next((other for other in graph.upstream[name] if found.get(other)), None)
         found[name] = f"`{before}` runs before it" if before else reasons.why(name)
     return found
