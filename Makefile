@@ -9,7 +9,7 @@ LOCK := UV_CUSTOM_COMPILE_COMMAND='make lock' .venv/tools/bin/uv pip compile --q
 .DEFAULT_GOAL := help
 SECONDS ?= 3600
 
-.PHONY: help pictures demo test test-mysql mysqld sweep signals fuzz check bench docs lock audit
+.PHONY: help pictures demo test test-mysql mysqld sweep signals fuzz schedulers check bench docs lock audit
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -54,6 +54,9 @@ sweep: .venv/dev.stamp .venv/mariadb.stamp .venv/postgres.stamp  ## cut the line
 
 fuzz: .venv/dev.stamp  ## compare the engines on random inputs: make fuzz SECONDS=600 SEED=7 TRIALS=1 ONLY=chains
 	@cd tests && ../$(BIN)/python -m fuzz --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(if $(TRIALS),--trials $(TRIALS)) $(if $(ONLY),--only $(ONLY)) $(if $(FILES),--files $(FILES))
+
+schedulers: .venv/dev.stamp .venv/schedulers.stamp  ## let Airflow, Dagster and the schemas of Kubernetes and GitHub judge what `etlrun deploy` writes
+	@$(BIN)/python tests/deploy/schedulers.py .venv/airflow .venv/dagster
 
 N ?= 2000
 
@@ -113,6 +116,13 @@ data/log_content: | .venv/run.stamp
 .venv/tools.stamp: | .venv/venv.stamp
 	@$(BIN)/python -m venv .venv/tools
 	@.venv/tools/bin/pip install --quiet --disable-pip-version-check uv pip-audit cyclonedx-bom
+	@touch $@
+
+# Airflow allows few versions beside its own, so that each of the two has an environment.
+.venv/schedulers.stamp: | .venv/venv.stamp
+	@echo 'installing Airflow and Dagster into environments of their own (this takes a few minutes)'
+	@$(BIN)/python -m venv .venv/airflow && .venv/airflow/bin/pip install --quiet --disable-pip-version-check apache-airflow
+	@$(BIN)/python -m venv .venv/dagster && .venv/dagster/bin/pip install --quiet --disable-pip-version-check dagster kubernetes-validate check-jsonschema
 	@touch $@
 
 # The tests of the warehouse start a private MariaDB; where none is installed and we may, Debian's is.
