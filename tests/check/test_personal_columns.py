@@ -71,6 +71,47 @@ def test_what_is_made_from_a_tagged_column_is_refused_where_it_is_asked(tmp_path
     assert said(tmp_path, asking(steps, f", {fixed[1]}")) == ""
 
 
+NESTED = """sources:
+  users:
+    json:
+      path: u.json
+      key: [id, day]
+      columns:
+        id: string
+        name: string
+        day: date
+        payload: {type: string, tags: pii}
+        who: {type: "struct<mail string, city string>", tags: pii}
+        attrs: {type: "map<string, string>", tags: pii}
+        items: {type: "array<struct<sku string, qty int>>", tags: pii}
+  shops: {csv: {path: s.csv, columns: {id: string}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("column", "steps"),
+    [
+        ("payload", "from: users\nparse: {column: payload, as: {asked: {path: user.mail, type: string}}, bad_rows: drop}"),
+        ("payload", "from: users\nparse: {column: payload, as: {z: int}, bad_rows: keep, reason: asked}"),
+        ("payload", 'from: users\nparse: {column: payload, as: {w: "struct<m string>"}, bad_rows: fail}\nderive: {asked: w.m}'),
+        ("who", "from: users\nderive: {asked: \"coalesce(name, who.mail)\"}"),
+        ("attrs", "from: users\nderive: {asked: \"attrs['x']\"}"),
+        ("attrs", "from: users\nderive: {e: map_entries(attrs)}\nexplode: {column: e, as: y, empty: drop}\nderive: {asked: y.key}"),
+        ("items", "from: users\nexplode: {column: items, as: i, empty: keep}\nderive: {asked: i.sku}"),
+        ("who", "from: users\naggregate: {by: id, columns: {l: sort_array(collect_list(who.mail))}}\nderive: {asked: \"l[0]\"}"),
+        ("who", "from: shops\nsql: select (select max(y.m) from (select who.mail as m from users) y) as asked from shops"),
+        ("who", "from: users\nsql: with t as (select who from users) select t.who.mail as asked from t"),
+        ("who", "from: users\nderive: {m: who.mail}\nhistory: {by: [id], at: day, track: [m]}\nrename: {m: asked}"),
+    ],
+)  # fmt: skip
+def test_the_tag_of_a_nested_column_goes_with_its_parts(tmp_path: Path, column: str, steps: str) -> None:
+    text = asking(steps, f", allow_pii: [users.{column}]").replace(SOURCES, NESTED)
+    text = text.partition("sinks:")[0] + f"    - select: [asked, kind]\nsinks: {{r: {{table: {{from: r, {WRITE}}}}}}}\n"
+    assert "mistake" not in said(tmp_path, text)
+    out = said(tmp_path, text.replace(f", allow_pii: [users.{column}]", ""))
+    assert f"pii-in-prompt: `asked` is made from `users.{column}`, which is tagged `pii`" in out
+
+
 @pytest.mark.parametrize(
     "steps",
     [
