@@ -116,7 +116,7 @@ ELSEWHERE = {
             "parse_json",
             "json_tuple",
         ),
-        "declare the columns of a `json` source, or use a `python` step",
+        "use a `parse` step, or declare the columns of a `json` source",
     ),
     "grouping": "it is 1 or 0 beside `group by rollup(...)`, `cube(...)` or `grouping sets (...)`: without them leave it out",
     "grouping_id": "use `grouping(a)` for each column",
