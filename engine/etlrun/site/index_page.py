@@ -39,7 +39,8 @@ def _row(facts: SiteFacts, name: str) -> tuple[Child, ...]:
     sinks: list[Child] = [[link(f"{address}#{anchor(sink)}", sink), " "] for sink in pipeline.sinks]
     run = next(iter(facts.runs.get(name, ())), None)
     status: Child = element("span", f"{run.status} {run.started_at}", class_=run.status) if run else "-"
-    return link(address, name), pipeline.owner or "-", sinks or "-", status, pipeline.description
+    words = element("span", pipeline.description, class_="words")
+    return link(address, name), pipeline.owner or "-", sinks or "-", status, words
 
 
 def _columns(facts: SiteFacts) -> str:
