@@ -319,7 +319,9 @@ def _sentence(text: str) -> str:
 
 def _plain_fences(text: str) -> str:
     """Without the languages that only our tests read, and with the name of a file or a table before what it holds."""
-    text = re.sub(r"^```(?:csv|json|parquet|table|delta) (\S+)$", r"`\1` holds\n\n```text", text, flags=re.MULTILINE)
+    text = re.sub(
+        r"^```(?:csv|json|parquet|table|delta|files) (\S+)$", r"`\1` holds\n\n```text", text, flags=re.MULTILINE
+    )
     text = re.sub(r"^```read$", "and is read as\n\n```text", text, flags=re.MULTILINE)
     return re.sub(
         r"^```(rows|python \w+)$",

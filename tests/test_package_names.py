@@ -10,12 +10,13 @@ import etlrun
 
 PACKAGE = Path(etlrun.__file__).parent
 # A kind's class has the name of its key, and a key may be one of two families.
-SHARED_CLASSES = {"Delta", "Duckdb", "Table"}
+SHARED_CLASSES = {"Delta", "Duckdb", "Files", "Table"}
 # File names that occur in several folders, and why.
 SHARED_FILES = {
     # a kind's file has the name of its key
     "duckdb.py": "a connection and an engine",
     "delta.py": "a source and a sink",
+    "files.py": "a source and a sink",
     "table.py": "a source and a sink",
     "_duckdb.py": "what the two kinds `duckdb` are made of",
     "labels.py": "the step, and the label store of a run",

@@ -14,6 +14,7 @@ from etlrun.spec.registry import FAMILIES, kinds
 KINDS = [(family, name, cls) for family in FAMILIES for name, cls in kinds(family).items()]
 FILLED_IN = {  # what no YAML says: the checker puts it there
     ("sources", "delta"): {"root"},
+    ("sources", "files"): {"root"},
     ("sources", "table"): {"published", "published_at"},
 }
 each_kind = pytest.mark.parametrize(

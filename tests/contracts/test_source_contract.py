@@ -5,6 +5,7 @@ It runs for every source that the product finds. One that counts rows which it d
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from etlrun.contracts.engine import EngineSession
 from etlrun.contracts.source import Inventory, ReadRequest, ReadResult
 from etlrun.engines._duckdb import DuckdbSession
 from etlrun.engines._spark.session import SparkSessionAtWork
+from etlrun.language.columns import Columns
 from etlrun.reading.inventory import take_inventory
 from etlrun.runtime.testing import table_of
 from etlrun.spec.registry import kinds
@@ -67,7 +69,9 @@ def expected_of(docstring: str) -> Expected:
 
 def provide(project: Project, docstring: str) -> None:
     """Write the files and tables that stand in the docstring."""
-    for form, name, text in re.findall(r"```(csv|json|text|parquet|table|delta) (\S+)\n(.*?)```", docstring, re.DOTALL):
+    for form, name, text in re.findall(
+        r"```(csv|json|text|parquet|table|delta|files) (\S+)\n(.*?)```", docstring, re.DOTALL
+    ):
         if form in ("csv", "json", "text"):
             project.write(name, text)
             continue
@@ -79,10 +83,24 @@ def provide(project: Project, docstring: str) -> None:
             pq.write_table(_with_instants(table), project.folder / name)
         elif form == "delta":
             write_deltalake(project.folder / name, table)
+        elif form == "files":
+            publish_files(project.folder / name, given.columns, table)
         else:
             with duckdb.connect(str(project.folder / "warehouse.duckdb")) as connection:
                 connection.register("given", table)
                 connection.execute(f"CREATE TABLE {name} AS FROM given")
+
+
+def publish_files(folder: Path, columns: Columns, table: pa.Table) -> None:
+    """What the sink `files` leaves in a folder, beside what an earlier run left there."""
+    for run, rows in (("_20220430T000000Z-a-000000", table.slice(0, 1)), ("_20220501T000000Z-a-000000", table)):
+        (folder / run).mkdir(parents=True)
+        pq.write_table(rows, folder / run / "part-0.parquet")
+    file = {"path": "part-0.parquet", "bytes": (folder / run / "part-0.parquet").stat().st_size}
+    about = {"run_id": "20220501T000000Z-a", "folder": run, "earlier": [], "format": "parquet", "files": [file]}
+    types = {item.name: str(item.type) for item in columns}
+    (folder / "_etlrun").mkdir()
+    (folder / "_etlrun/current.json").write_text(json.dumps({**about, "columns": types}))
 
 
 def _with_instants(table: pa.Table) -> pa.Table:

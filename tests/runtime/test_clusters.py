@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import venv
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,6 +101,40 @@ def test_an_address_that_is_none_is_one_line_without_its_token(project: Project,
     assert result.code == 2
     assert "wrong-remote: `remote` is not an address" in result.err
     assert "planted" not in result.err and "Traceback" not in result.err
+
+
+def test_executors_without_packages_are_named_and_auto_reads_on_the_driver(project: Project, tmp_path: Path) -> None:
+    expected, port = project.table("doubled"), free_port()
+    master = f"spark://127.0.0.1:{port}"
+    text = (tmp_path / "etlrun.yaml").read_text()
+    project.write("etlrun.yaml", text.replace('"${MASTER_URL}", read: tasks', '"${MASTER_URL}", read: auto'))
+    bare = venv_without_packages(tmp_path / "bare")
+    given = {"MASTER_URL": master, "SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": bare}
+    with (
+        serving(tmp_path, MASTER, "--host", "127.0.0.1", "--port", str(port), *QUIET),
+        serving(tmp_path, WORKER, "--host", "127.0.0.1", "--cores", "2", "--memory", "1g", *QUIET, master),
+    ):
+        wait_for(lambda: is_open(port), 60)
+        result = project.run("pipelines/p.yaml", "--profile", "cluster", **given)
+        examined = project.run("doctor", "--profile", "cluster", **given)
+        nowhere = project.run("doctor", "--profile", "cluster", **{**given, "PYSPARK_PYTHON": "/nowhere/python"})
+    assert result.code == 0, result.err
+    assert (
+        "`sales` is read on this machine: an executor cannot read as this machine does: the package pyarrow"
+        in result.err
+    )
+    assert project.table("doubled") == expected
+    assert (
+        examined.code == 1
+        and "TROUBLE  executors: an executor cannot read as this machine does: the package pyarrow" in examined.out
+    )
+    assert "the program /nowhere/python (PYSPARK_PYTHON) is missing there" in nowhere.out
+
+
+def venv_without_packages(folder: Path) -> str:
+    """A Python that has only what comes with it."""
+    venv.create(folder, with_pip=False)
+    return str(folder / "bin/python")
 
 
 def test_a_standalone_cluster_gives_the_same_rows(project: Project, tmp_path: Path) -> None:

@@ -151,5 +151,5 @@ def published_tables(checked: Checked) -> dict[str, PublishedTable]:
         shown = Columns(tuple(Column(item.name, item.type, description=item.description) for item in columns))
         at = checked.pipeline.document.diagnose_key(("sinks", sink), "shared-sink", "")
         place = f"{at.file}:{at.line}:{at.column}"
-        found[sink] = PublishedTable(checked.pipeline.name, sink, written[0], written[1], shown, place)
+        found[sink] = PublishedTable(checked.pipeline.name, sink, written[0], written[1], shown, place, use.kind)
     return found

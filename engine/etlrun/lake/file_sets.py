@@ -14,9 +14,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -36,26 +36,45 @@ WEEK = timedelta(days=7)
 
 @dataclass(frozen=True)
 class FileSet:
-    """What the pointer of a folder says: the run, its folder, and the folders of earlier runs, the latest first."""
+    """What the pointer of a folder says: the run, its folder, and the folders of earlier runs, the latest first; of its files the format, the
+    columns with their types, those that divide them, and their names with their bytes."""
 
     run_id: str
     folder: str
     earlier: tuple[str, ...]
+    format: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    partition_by: tuple[str, ...] = ()
+    files: Mapping[str, int] = field(default_factory=dict)
 
 
 def current(folder: TableFolder) -> FileSet | None:
     """What a folder holds; None where nothing was published there. Raises RunFailure where it holds something else."""
     names = folder.names()
-    content = folder.read(POINTER) if POINTER.split("/", maxsplit=1)[0] in names else None
+    found = read_pointer(folder) if POINTER.split("/", maxsplit=1)[0] in names else None
+    if found is None and not all(NAME.fullmatch(name) for name in names - {POINTER.split("/", maxsplit=1)[0]}):
+        fix = "choose another `path`, or move what is there elsewhere"
+        raise RunFailure("sink", "table-mismatch", f"{folder.uri} is there, and holds other files", fix)
+    return found
+
+
+def read_pointer(folder: TableFolder) -> FileSet | None:
+    """What the pointer of a folder says; None where there is none. Raises RunFailure for a damaged one."""
+    content = folder.read(POINTER)
     if content is None:
-        if not all(NAME.fullmatch(name) for name in names - {POINTER.split("/", maxsplit=1)[0]}):
-            fix = "choose another `path`, or move what is there elsewhere"
-            raise RunFailure("sink", "table-mismatch", f"{folder.uri} is there, and holds other files", fix)
         return None
     try:
         found = json.loads(content)
-        return FileSet(str(found["run_id"]), str(found["folder"]), tuple(map(str, found["earlier"])))
-    except (ValueError, KeyError, TypeError) as error:
+        return FileSet(
+            str(found["run_id"]),
+            str(found["folder"]),
+            tuple(map(str, found["earlier"])),
+            str(found.get("format", "")),
+            {str(name): str(kind) for name, kind in found.get("columns", {}).items()},
+            tuple(map(str, found.get("partition_by", ()))),
+            {str(file["path"]): int(file["bytes"]) for file in found.get("files", ())},
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         message = f"{folder.uri}/{POINTER} is damaged"
         raise RunFailure(
             "sink", "unreadable-table", message, "move the folder elsewhere, then publish again"

@@ -47,7 +47,7 @@ class Snapshot:
     """A version of the table in `folder`."""
 
     folder: TableFolder
-    version: int
+    version: int | str
     columns: Columns
     partition_by: tuple[str, ...]
     files: tuple[LakeFile, ...]

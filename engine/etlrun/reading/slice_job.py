@@ -73,6 +73,11 @@ class SliceAnswer:
         return json.dumps(asdict(self))
 
 
+def probe() -> bytes:
+    """A payload whose tasks read nothing, and tell whether their machines could."""
+    return pickle.dumps((this_reader(), "", b""))
+
+
 def this_reader() -> dict[str, str]:
     """What tells this machine's reader from another's, by the name of what may differ. Raises ImportError where a package is missing."""
     return {**library_versions(), "etlrun": reader_fingerprint(object)}

@@ -35,6 +35,8 @@ def answer(payload: bytes, number: int) -> str:
         wrong = difference(reader, this_reader())
         if wrong:
             return SliceAnswer(host, mismatch=wrong).as_json()
+        if not packed:
+            return SliceAnswer(host).as_json()
         job: SliceJob = pickle.loads(packed)
         if reader_fingerprint(type(job.source)) != fingerprint:
             return SliceAnswer(host, mismatch=OTHER_KIND).as_json()

@@ -6,11 +6,14 @@ import os
 import platform
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from etlrun.compiler.producers import ProjectPipelines
+from etlrun.contracts.engine import StatementError, Workspace
 from etlrun.contracts.health import HealthFinding, Level
 from etlrun.diagnostics import SpecError, counted
 from etlrun.failures import RunFailure
@@ -23,6 +26,7 @@ from etlrun.warehouse.access import ServerConnection
 from etlrun.warehouse.opening import filled, open_connection
 
 LEAST_DISK = 1_000_000_000
+PROBES = 32  # tasks that look at the machines of a cluster; each machine is to have some
 PACKAGES = ("pyspark", "duckdb", "pyarrow", "sqlglot", "sqlalchemy", "pymysql", "psycopg", "google-genai")
 
 
@@ -32,6 +36,7 @@ def examine(project: Project, profile: Profile) -> Iterator[HealthFinding]:
     yield HealthFinding("ok", "packages", ", ".join(_packages()))
     yield from _disk(project)
     yield from _asked(f"engine {profile.engine.kind}", profile.engine.value.examine)
+    yield from _asked("executors", lambda: _executors(profile))
     yield from _stores(project, profile)
     for name, use in profile.connections.items():
         found = tuple(_connection(project, profile, name))
@@ -78,6 +83,26 @@ def _disk(project: Project) -> Iterator[HealthFinding]:
         f"{free / 1e9:,.1f} GB free for {runs}",
         "" if level == "ok" else "a run stages its sources and results there",
     )
+
+
+def _executors(profile: Profile) -> Iterator[HealthFinding]:
+    """Whether the machines whose tasks read text sources can do so. Raises RunFailure for the first that cannot."""
+    from etlrun.reading.slice_job import answer_of, probe, worker_mismatch
+
+    settings = profile.engine.value.tasks(filled)
+    if settings is None:
+        return
+    with tempfile.TemporaryDirectory(prefix="etlrun-") as folder:
+        session = profile.engine.value.start(Workspace(Path(folder)), filled)
+        try:
+            answers = [answer_of(text) for text in session.run_tasks(probe(), PROBES)]
+        finally:
+            session.close()
+    wrong = next((answer for answer in answers if answer.mismatch), None)
+    if wrong is not None:
+        raise worker_mismatch(wrong.host, wrong.mismatch)
+    hosts = sorted({answer.host for answer in answers})
+    yield HealthFinding("ok", "executors", f"read as this machine does: {', '.join(hosts)}")
 
 
 def _stores(project: Project, profile: Profile) -> Iterator[HealthFinding]:
@@ -141,6 +166,8 @@ def _asked(about: str, ask: Callable[[], Iterator[HealthFinding]]) -> Iterator[H
     except RunFailure as failure:
         level: Level = "warning" if failure.code == "connection-missing" else "trouble"
         yield HealthFinding(level, about, failure.message, failure.fix)
+    except StatementError as error:
+        yield HealthFinding("trouble", about, error.detail, "look at the log of the cluster's executors")
 
 
 def _references(about: str, value: object) -> Iterator[HealthFinding]:

@@ -138,6 +138,9 @@ class Files(Sink):
     def place(self, name: str) -> tuple[str, str, str]:
         return "", canonical_place(self.path), ""
 
+    def table_written(self, name: str) -> tuple[str, str] | None:
+        return self.place(name)[:2] if self.is_folder else None
+
     def replaces_all(self) -> bool:
         return True
 
@@ -153,7 +156,8 @@ class Files(Sink):
 
     def publish(self, publication: Publication) -> dict[str, Any]:
         if self.is_folder:
-            about = {"format": self.form, "partition_by": list(self.partition_by)}
+            columns = {item.name: str(item.type) for item in publication.columns}
+            about = {"format": self.form, "partition_by": self._keys(publication), "columns": columns}
             write = partial(self._write_folder, publication)
             publish(self._folder(publication), publication, self.keep, about, write)
         elif is_url(self.path):
@@ -178,7 +182,7 @@ class Files(Sink):
                 raise
 
     def _write_folder(self, publication: Publication, work: Path) -> None:
-        keys = [item.name for key_ in self.partition_by if (item := publication.columns.get(key_)) is not None]
+        keys = self._keys(publication)
         by = f", PARTITION_BY ({', '.join(map(name, keys))}), OVERWRITE_OR_IGNORE, FILENAME_PATTERN 'part-{{i}}'"
         target = work if keys else work / f"part-0.{self.form}"
 
@@ -188,6 +192,9 @@ class Files(Sink):
             self._copy(connection, publication, target, by if keys else "")
 
         self._written(str(work.parent), write)
+
+    def _keys(self, publication: Publication) -> list[str]:
+        return [item.name for key_ in self.partition_by if (item := publication.columns.get(key_)) is not None]
 
     def _refuse_empty_texts(
         self, connection: duckdb.DuckDBPyConnection, publication: Publication, keys: Sequence[str]

@@ -82,7 +82,7 @@ class Table(Source):
         if found is None:
             return self
         if not found.connection:
-            fix = f"read it with `delta: {{path: {found.table}, columns: {{...}}}}`"
+            fix = f"read it with `{found.kind}: {{path: {found.table}, columns: {{...}}}}`"
             message = f"`{found.sink}` publishes the folder {found.table}, not a table of a connection"
             scope.error("pipeline", "wrong-value", message, fix)
             scope.sight.is_blind = True

@@ -11,7 +11,7 @@ from etlrun.language.columns import Columns
 
 @dataclass(frozen=True)
 class PublishedTable:
-    """A table that a pipeline publishes, and its sink; `place` is where that stands: `pipelines/core.yaml:20:3`."""
+    """A table that a pipeline publishes, and its sink, of a `kind`; `place` is where that stands: `pipelines/core.yaml:20:3`."""
 
     pipeline: str
     sink: str
@@ -19,6 +19,7 @@ class PublishedTable:
     table: str
     columns: Columns
     place: str
+    kind: str = "table"
 
 
 class CircularPipelinesError(Exception):

@@ -27,6 +27,9 @@ CONDITIONS = {
     "USER_RAISED_EXCEPTION": "bad-value",
 }
 
+NO_PROGRAM = "Cannot run program"  # says which; its cause says only that it is not there
+_TRACEBACK = re.compile(r"^.*Traceback \(most recent call last\):\n(?:[ \t].*\n)*(\S.*)", re.MULTILINE)
+
 
 def translated(error: Any) -> StatementError:
     """The facts of a Spark error: its condition, its first line, and where in the statement it arose."""
@@ -54,6 +57,7 @@ def translated_java(error: Exception) -> StatementError:
     found = re.search(r"\[([A-Z_]+)[\].]", text)
     code = found.group(1) if found else ""
     causes = re.findall(r"^Caused by: (.*)$", text, re.MULTILINE)
+    causes = [cause for cause in causes if NO_PROGRAM in cause] or causes
     detail = _detail(text, code) if code in CONDITIONS else causes[-1] if causes else _second_line(text)
     return StatementError(CONDITIONS.get(code, "engine"), detail)
 
@@ -69,6 +73,9 @@ def _second_line(text: str) -> str:
 
 
 def _detail(text: str, code: str) -> str:
+    raised = _TRACEBACK.findall(text)
+    if raised:
+        return str(raised[-1])
     found = re.search(rf"\[{re.escape(code)}[^\]]*\] ([^\n]*)", text) if code else None
     if not found:
         return text.split("\n", 1)[0]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from etlrun.contracts.engine import StatementError
+from etlrun.engines._spark.errors import NO_PROGRAM
 from etlrun.failures import RunFailure
 from etlrun.reading.slice_job import worker_mismatch
 
@@ -59,6 +60,9 @@ def worker_mismatch_in(error: StatementError) -> RunFailure | None:
     missing = re.search(r"No module named '([\w.]+)'|(PyArrow) >?=? ?[\d.]+ must be installed", str(error))
     if missing:
         return worker_mismatch("an executor", f"the package {(missing[1] or missing[2]).lower()} is missing there")
+    program = re.search(rf'{NO_PROGRAM} "([^"]+)"', str(error))
+    if program:
+        return worker_mismatch("an executor", f"the program {program[1]} (PYSPARK_PYTHON) is missing there")
     if "PYTHON_VERSION_MISMATCH" in str(error):
         return worker_mismatch("an executor", "Python is of another version there")
     return None

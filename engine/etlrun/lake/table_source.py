@@ -1,0 +1,122 @@
+"""What sources of a lake share: the declared columns are held against one version of a table, whose files the engine reads where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from etlrun.contracts.connection import Database
+from etlrun.contracts.engine import ParquetFiles
+from etlrun.contracts.sink import canonical_place
+from etlrun.contracts.source import Inventory, ReadRequest, ReadResult, Source, keyed
+from etlrun.failures import RunFailure
+from etlrun.language.columns import TIMESTAMP, TIMESTAMPTZ, Column, Columns
+from etlrun.reading.source import DeclaredColumn, tagged_columns, verify_url
+from etlrun.spec.fields import key
+from etlrun.spec.paths import OUTSIDE_ROOTS
+from etlrun.spec.scope import Scope
+from etlrun.spec.urls import is_url
+from etlrun.storage.stores import Stores
+
+if TYPE_CHECKING:
+    from etlrun.lake.snapshot import Snapshot
+    from etlrun.lake.table_folder import TableFolder
+
+
+@dataclass(frozen=True)
+class FolderTable(Source):
+    """A table in a folder of its own, which is read in one version."""
+
+    path: str = key(
+        "the table's folder, in the project's folder or below one of the `roots` of etlrun.yaml, or the URL of one in a store",
+        example="lake/orders",
+    )
+    columns: Mapping[str, DeclaredColumn] = key("column: type, in the order of the relation")
+    key_: tuple[str, ...] = key(
+        "the columns that tell rows apart: a run stops before it publishes where two rows share them",
+        yaml="key",
+        default=(),
+        example=("id",),
+    )
+    root: Path = Path()  # of the project
+
+    def resolve(self, scope: Scope) -> Self:
+        return replace(self, root=scope.root)
+
+    def snapshot(self, stores: Stores) -> Snapshot:
+        """The version to read. Raises RunFailure where there is none."""
+        raise NotImplementedError
+
+    def table_read(self) -> tuple[str, str]:
+        return "", canonical_place(self.path).lower()
+
+    def personal(self) -> Iterable[str]:
+        return tagged_columns(self.columns)
+
+    def output(self, scope: Scope) -> Columns:
+        items: list[Column] = []
+        for name, declared in self.columns.items():
+            scope.new_column(Columns(tuple(items)), name, ("columns", name), is_key=True)
+            kind = scope.type(declared.type_text, ("columns", name))
+            items.append(Column(name, kind, not declared.is_required, declared.description))
+        if is_url(self.path):
+            verify_url(self.path, scope)
+        elif not scope.places.holds(self.path):
+            scope.error("path", "path-outside", OUTSIDE_ROOTS, scope.places.fix(f"{self.path}/"))
+        return keyed(Columns(tuple(items)), self.key_, scope)
+
+    def look_ahead(self, columns: Columns, open_database: Callable[[str], Database], stores: Stores) -> None:
+        self._fitting(columns, stores)
+
+    def read(self, request: ReadRequest, columns: Columns) -> ReadResult:
+        from etlrun.lake.snapshot import copy_rows
+        from etlrun.reading.fetching import COPIES, Fetching
+
+        snapshot = self._fitting(columns, request.stores)
+        inventory = Inventory(snapshot.input_files())
+        inventory = Fetching(inventory, request.folder / COPIES, request.stores).fetch()
+        if snapshot.files and not snapshot.partition_by:
+            return _read_files(request, columns, snapshot, inventory)
+        request.folder.mkdir(parents=True, exist_ok=True)
+        path, paths = request.folder / "rows.parquet", [file.at for file in inventory.files]
+        rows = copy_rows(snapshot, paths, columns, path, request.control.follow)
+        return ReadResult((ParquetFiles((str(path),)),), rows)
+
+    def folder(self, stores: Stores) -> TableFolder:
+        """The folder of the table. Raises RunFailure for a store that cannot be opened."""
+        from etlrun.lake.table_folder import table_folder
+
+        return table_folder(self.root, self.path, stores, Path())
+
+    def _fitting(self, columns: Columns, stores: Stores) -> Snapshot:
+        """The version to read. Raises RunFailure where it is missing, or the declared columns do not fit it."""
+        snapshot = self.snapshot(stores)
+        problems = list(_misfits(columns, snapshot.columns))
+        if problems:
+            fix = f"the table has {', '.join(f'{item.name}: {item.type}' for item in snapshot.columns)}"
+            raise RunFailure("source", "wrong-columns", f"{self.path}: {'; '.join(problems)}", fix)
+        return snapshot
+
+
+def _read_files(request: ReadRequest, columns: Columns, snapshot: Snapshot, inventory: Inventory) -> ReadResult:
+    """Files without partitions hold all columns: the engine reads them where they are."""
+    from etlrun.reading.footers import read_footers
+    from etlrun.reading.parquet_columns import WantedColumn
+
+    wanted = [
+        WantedColumn(item, (item.name,), item.name.lower() in snapshot.instants, item.nullable) for item in columns
+    ]
+    return replace(read_footers(replace(request, inventory=inventory), wanted), notices=())
+
+
+def _misfits(columns: Columns, there: Columns) -> Iterator[str]:
+    from etlrun.reading.parquet_types import fits
+
+    for item in columns:
+        found = there.get(item.name)
+        if found is None:
+            yield f"there is no column `{item.name}`"
+        elif not fits(found.type, item.type) and (found.type, item.type) != (TIMESTAMPTZ, TIMESTAMP):
+            yield f"`{item.name}` is {found.type}, and {item.type} is declared"
