@@ -116,19 +116,15 @@ def test_executors_without_packages_are_named_and_auto_reads_on_the_driver(proje
     ):
         wait_for(lambda: is_open(port), 60)
         result = project.run("pipelines/p.yaml", "--profile", "cluster", **given)
-        examined = project.run("doctor", "--profile", "cluster", **given)
-        nowhere = project.run("doctor", "--profile", "cluster", **{**given, "PYSPARK_PYTHON": "/nowhere/python"})
+        examined = project.run("doctor", "--profile", "cluster", **{**given, "PYSPARK_PYTHON": "/nowhere/python"})
     assert result.code == 0, result.err
     assert (
         "`sales` is read on this machine: an executor cannot read as this machine does: the package pyarrow"
         in result.err
     )
     assert project.table("doubled") == expected
-    assert (
-        examined.code == 1
-        and "TROUBLE  executors: an executor cannot read as this machine does: the package pyarrow" in examined.out
-    )
-    assert "the program /nowhere/python (PYSPARK_PYTHON) is missing there" in nowhere.out
+    assert examined.code == 1
+    assert "executors: an executor cannot read as this machine does: the program /nowhere/python" in examined.out
 
 
 def venv_without_packages(folder: Path) -> str:
