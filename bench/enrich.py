@@ -70,7 +70,7 @@ class Waiting(ModelClient):
         }
         labels = [{"i": item["i"], "c": known.get(item["q"], "Other")} for item in document["items"]]
         return ModelReply(
-            json.dumps({"batch": document["batch"], "labels": labels}), "complete", "STOP", Usage(1_000, 600)
+            json.dumps({"batch": document["batch"], "labels": labels}), "complete", "STOP", Usage(1_000, 600), "waiting"
         )
 
     async def count_tokens(self, request: Request) -> int | None:

@@ -200,6 +200,12 @@ def use(store: Store) -> None:
     store.add_question(QUESTION, "gemini m")
     assert store.lease(QUESTION.id, ["a"]).ours == ("a",)
     record(store, result("a"))
+    store.lease(QUESTION.id, ["b"])
+    sheet = JobSheet((Key("b", "B", 1),), 0, 0, Sheet("a91f3c", NOT_KEPT, (0,), {}), 0.5)
+    job = store.intend_job(QUESTION.id, "run-1", [sheet])
+    store.name_job(job.id, "batches/1")
+    store.forget(QUESTION.id, ["b"])
+    assert store.collect_job(job.id, "done", 0.25, "run-1", {})
     store.release()
 
 

@@ -242,6 +242,21 @@ def test_refused_keys_are_asked_again_after_retry(project: Project) -> None:
     assert project.run("llm", "retry", "knd").code == 2
 
 
+def test_retry_finds_what_an_accepted_model_refused(project: Project) -> None:
+    accepting = (
+        (project.folder / "etlrun.yaml")
+        .read_text()
+        .replace("batch: 10, timeout", "accept: [gemini-3.5-flash-lite], batch: 10, timeout")
+    )
+    project.write("etlrun.yaml", accepting)
+    searches(project, *FEW, "phim poison")
+    with service(version="gemini-3.5-flash-lite") as served:
+        assert run(project, served).code == 0
+        assert run(project, served, "llm", "retry", "kind", "--refused").out == "the next run asks again: 1 key\n"
+        before = len(served.records)
+        assert (run(project, served).code, len(served.records) > before) == (0, True)
+
+
 def test_a_step_that_shows_more_characters_asks_questions_that_prune_keeps_and_retry_finds(project: Project) -> None:
     enrich(project, more="max_characters: 400")
     searches(project, *FEW, "phim poison")

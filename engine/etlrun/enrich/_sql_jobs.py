@@ -1,19 +1,25 @@
-"""The table of jobs: what reads and changes it inside a transaction of the label store."""
+"""The table of jobs: what reads and changes it inside a transaction of the label store.
+
+A row that changes is deleted and inserted, so that an account on a server needs the rights to SELECT, INSERT and DELETE, as without jobs.
+"""
 
 from __future__ import annotations
 
 import time
 import uuid
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
+from etlrun.contracts.job_client import JobState
 from etlrun.enrich._tables import JOBS, LEASES, QUESTIONS
-from etlrun.enrich.jobs import OPEN, Job, JobSheet, content_of
+from etlrun.enrich.jobs import OPEN, Job, JobSheet, State, content_of
 
 AT_ONCE = 500  # keys in one `in (...)`
 FIELDS = {"asked": "keys", "began": "at"}  # of a job, by column, where their names differ
+NO_QUESTION = (sa.literal("").label("prompt"), sa.literal("").label("source"))
 
 
 def open_ids(connection: sa.Connection) -> set[str]:
@@ -57,20 +63,31 @@ def insert_job(connection: sa.Connection, question: str, run: str, owner: str, s
         owner,
         time.time(),
     )
-    values = {column.name: getattr(job, FIELDS.get(column.name, column.name)) for column in JOBS.columns}
-    connection.execute(sa.insert(JOBS).values(values))
-    for part in _parts(keys):
-        held = sa.and_(LEASES.c.question == question, LEASES.c.key.in_(part))
-        connection.execute(sa.update(LEASES).where(held).values(owner=job.id))
+    _insert(connection, job)
+    for part in _parts(sorted(set(keys))):
+        connection.execute(sa.delete(LEASES).where(LEASES.c.question == question, LEASES.c.key.in_(part)))
+        connection.execute(sa.insert(LEASES), [{"question": question, "key": key, "owner": job.id} for key in part])
     return job
 
 
-def end_job(connection: sa.Connection, job: str, state: str, spent: float) -> bool:
+def name_job(connection: sa.Connection, job: str, name: str) -> None:
+    """Write down the name of an intended job at the service."""
+    if found := _taken(connection, job, ("intended",)):
+        _insert(connection, replace(found, name=name, state="at work"))
+
+
+def drop_job(connection: sa.Connection, job: str) -> None:
+    """Remove an intended job and its leases."""
+    if _taken(connection, job, ("intended",)):
+        connection.execute(sa.delete(LEASES).where(LEASES.c.owner == job))
+
+
+def end_job(connection: sa.Connection, job: str, state: JobState, spent: float) -> bool:
     """End an open job and give up its leases; false where it had ended before. What it asked is not kept."""
-    is_open = sa.and_(JOBS.c.id == job, JOBS.c.state.in_(OPEN))
-    ended = sa.update(JOBS).where(is_open).values(state=state, spent=spent, content="", ended=time.time())
-    if not connection.execute(ended).rowcount:
+    found = _taken(connection, job, OPEN)
+    if found is None:
         return False
+    _insert(connection, replace(found, state=state, spent=spent, content="", ended=time.time()))
     connection.execute(sa.delete(LEASES).where(LEASES.c.owner == job))
     return True
 
@@ -79,11 +96,27 @@ def forget_in_jobs(connection: sa.Connection, question: str, keys: set[str]) -> 
     """Remove keys from the open jobs of a question: what their replies say of them is not kept."""
     for job in jobs_of(connection, [question]):
         held = sorted(keys.intersection(job.held))
-        if held:
-            left = content_of(sheet.without(keys) for sheet in job.sheets)
-            connection.execute(sa.update(JOBS).where(JOBS.c.id == job.id).values(content=left))
+        if held and (found := _taken(connection, job.id, OPEN)):
+            left = content_of(sheet.without(keys) for sheet in found.sheets)
+            _insert(connection, replace(found, content=left))
         for part in _parts(held):
             connection.execute(sa.delete(LEASES).where(LEASES.c.owner == job.id, LEASES.c.key.in_(part)))
+
+
+def _taken(connection: sa.Connection, job: str, states: Sequence[State]) -> Job | None:
+    """The job out of its table, where it is in one of the states; of several processes one gets it."""
+    while row := connection.execute(
+        sa.select(JOBS, *NO_QUESTION).where(JOBS.c.id == job, JOBS.c.state.in_(states))
+    ).first():
+        is_as_read = sa.and_(JOBS.c.id == job, JOBS.c.state == row.state, JOBS.c.content == row.content)
+        if connection.execute(sa.delete(JOBS).where(is_as_read)).rowcount:
+            return _job(row)
+    return None
+
+
+def _insert(connection: sa.Connection, job: Job) -> None:
+    values = {column.name: getattr(job, FIELDS.get(column.name, column.name)) for column in JOBS.columns}
+    connection.execute(sa.insert(JOBS).values(values))
 
 
 def _parts(keys: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from etlrun.contracts.connection import ServerAccess
 from etlrun.contracts.job_client import JobState
 from etlrun.enrich._owner import LIFE, Owner, this_process
-from etlrun.enrich._sql_jobs import end_job, forget_in_jobs, insert_job, jobs_of, open_ids
+from etlrun.enrich._sql_jobs import drop_job, end_job, forget_in_jobs, insert_job, jobs_of, name_job, open_ids
 from etlrun.enrich._tables import (
     ANSWERS,
     JOBS,
@@ -236,18 +236,10 @@ class SqlStore(Store):
         return self._write(lambda connection: insert_job(connection, question, run, self.owner.id, sheets))
 
     def name_job(self, job: str, name: str) -> None:
-        is_intended = sa.and_(JOBS.c.id == job, JOBS.c.state == "intended")
-        self._write(
-            lambda connection: connection.execute(sa.update(JOBS).where(is_intended).values(name=name, state="at work"))
-        )
+        self._write(lambda connection: name_job(connection, job, name))
 
     def drop_job(self, job: str) -> None:
-        def work(connection: sa.Connection) -> None:
-            is_intended = sa.and_(JOBS.c.id == job, JOBS.c.state == "intended")
-            if connection.execute(sa.delete(JOBS).where(is_intended)).rowcount:
-                connection.execute(sa.delete(LEASES).where(LEASES.c.owner == job))
-
-        self._write(work)
+        self._write(lambda connection: drop_job(connection, job))
 
     def is_intended_elsewhere(self, job: Job) -> bool:
         with self._reading() as connection:

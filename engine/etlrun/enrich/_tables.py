@@ -156,7 +156,8 @@ def check_form(connection: sa.Connection, place: str) -> None:
     if form is None:
         connection.execute(sa.insert(STORE).values(form=FORM))
     elif form == 1:  # all but the table of jobs, which is there by now
-        connection.execute(sa.update(STORE).values(form=FORM))
+        connection.execute(sa.delete(STORE))
+        connection.execute(sa.insert(STORE).values(form=FORM))
     elif form != FORM:
         message = f"the label store in {place} has schema version {form}, and this etlrun knows version {FORM}"
         fix = "update etlrun on this machine, or let `labels` of the profile name another store; nothing was asked"
