@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import random
+from pathlib import Path
+from typing import Any
 
 import posing
 import pytest
@@ -11,9 +13,11 @@ import pytest
 from etlrun.contracts.model import Price, Usage
 from etlrun.enrich.prices import Tariff, listed_tariff, tariff_of
 from etlrun.enrich.questions import write_sheet
+from etlrun.enrich.tiers import tiers_of
 from etlrun.models._known_models import known_models, note_on, table_date
 from etlrun.models.gemini import Gemini
 from etlrun.models.openai import Openai
+from etlrun.models.vertex import Vertex
 
 DAY = datetime.date(2026, 11, 1)
 
@@ -90,3 +94,21 @@ def test_no_token_count_can_pass_the_worst_case(text: str) -> None:
     tariff = Tariff(Price(0.3, 2.5), "")
     every_byte = Usage(len((request.system + request.user).encode()), request.max_output_tokens)
     assert tariff.cost(every_byte) <= tariff.worst(request)
+
+
+@pytest.mark.parametrize(
+    ("location", "factor"), [("global", 1.0), ("europe-west4", 1.1), ("us", 1.1), ("${WHERE}", 1.1)]
+)
+def test_a_location_of_vertex_costs_more_than_the_global_one_and_a_price_of_the_project_is_what_it_says(
+    location: str, factor: float
+) -> None:
+    def tariff(**more: Any) -> Tariff:
+        model = Vertex(
+            model="gemini-3.5-flash-lite", project="p", location=location, accept=("gemini-3.6-flash",), **more
+        )
+        (tier,) = tiers_of(posing.prompt(), [model], Path(), lambda text: text.replace("${WHERE}", "asia-southeast1"))
+        return tier.tariff_by("gemini-3.6-flash") if not more else tier.tariff
+
+    listed = listed_tariff("gemini-3.6-flash").times(factor).price
+    assert tariff().price == listed
+    assert tariff(price=Price(9, 9)).price == Price(9, 9)

@@ -206,6 +206,10 @@ class LanguageModel(Model):
         """Tokens that the model, called `name` at its service, may spend on thinking before it answers."""
         return 0
 
+    def price_factor(self, environment: Environment) -> float:
+        """By what the place where it is asked multiplies a price of the list."""
+        return 1.0
+
     def model_name(self, environment: Environment) -> str:
         """The name to ask for; raises ModelError where it refers to a variable that is not set."""
         return filled(self.model, "model", environment)

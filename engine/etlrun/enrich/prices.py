@@ -58,18 +58,18 @@ def most_input(request: Request) -> int:
     return len(request.system.encode()) + len(request.user.encode()) + len(str(request.schema).encode()) + 64
 
 
-def tariff_of(model: LanguageModel, name: str, today: datetime.date | None = None) -> Tariff:
-    """What `model`, called `name` at its service, costs at once: its own `price`, else that of the table."""
+def tariff_of(model: LanguageModel, name: str, today: datetime.date | None = None, factor: float = 1.0) -> Tariff:
+    """What `model`, called `name` at its service, costs at once: its own `price`, else that of the table times `factor`."""
     if model.price:
         return Tariff(model.price, "the project file")
-    return listed_tariff(name, model.service_tier, today)
+    return listed_tariff(name, model.service_tier, today).times(factor)
 
 
-def job_tariff_of(model: LanguageModel, name: str, today: datetime.date | None = None) -> Tariff:
+def job_tariff_of(model: LanguageModel, name: str, today: datetime.date | None = None, factor: float = 1.0) -> Tariff:
     """What `model`, called `name` at its service, costs in a job, where service tiers do not count."""
     if model.price:
         return Tariff(model.price, "the project file").in_job()
-    return listed_tariff(name, "batch", today)
+    return listed_tariff(name, "batch", today).times(factor)
 
 
 def listed_tariff(name: str, tier: str = "standard", today: datetime.date | None = None) -> Tariff:

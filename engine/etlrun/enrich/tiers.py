@@ -32,6 +32,7 @@ class Tier:
     model: LanguageModel | LocalModel
     name: str = ""
     half: Literal["", "first", "second"] = ""
+    factor: float = 1.0  # by what the place where it is asked multiplies a price of the list
 
     @property
     def questions(self) -> tuple[Question, ...]:
@@ -49,14 +50,14 @@ class Tier:
         """What the model costs where it is asked at once; nothing for one that looks up."""
         if isinstance(self.model, LocalModel):
             return Tariff(None, "")
-        return tariff_of(self.model, self.name)
+        return tariff_of(self.model, self.name, factor=self.factor)
 
     @property
     def job_tariff(self) -> Tariff:
         """What the model costs in a job."""
         if isinstance(self.model, LocalModel):
             return Tariff(None, "")
-        return job_tariff_of(self.model, self.name)
+        return job_tariff_of(self.model, self.name, factor=self.factor)
 
     @property
     def expected_tariff(self) -> Tariff:
@@ -67,12 +68,12 @@ class Tier:
     def tariff_by(self, name: str) -> Tariff:
         """What the model costs where `name` answers in its place: by the price list, else what was agreed for the one asked."""
         assert isinstance(self.model, LanguageModel)
-        listed = listed_tariff(name, self.model.service_tier)
+        listed = listed_tariff(name, self.model.service_tier).times(self.factor)
         return listed if listed.price else self.tariff
 
     def job_tariff_by(self, name: str) -> Tariff:
         """What the model costs in a job where `name` answers in its place."""
-        listed = listed_tariff(name, "batch")
+        listed = listed_tariff(name, "batch").times(self.factor)
         return listed if listed.price else self.job_tariff
 
     def job_terms(self, budget: Budget, run: str) -> JobTerms:
@@ -142,6 +143,7 @@ def _tier(prompt: Prompt, model: Model, root: Path, environment: Environment, ch
             )
         if model.concurrency < 1:
             raise ModelError("setup", f"`concurrency: {model.concurrency}` is not possible", "give at least 1")
-        return Tier(question, f"{identity['provider']} {identity['model']}", model, identity["model"])
+        source, factor = f"{identity['provider']} {identity['model']}", model.price_factor(environment)
+        return Tier(question, source, model, identity["model"], factor=factor)
     assert isinstance(model, LocalModel)
     return Tier(question, identity["provider"], model)

@@ -86,6 +86,12 @@ def tier_factor(tier: str) -> float | None:
     return found
 
 
+def location_factor(location: str) -> float:
+    """By what a location of Vertex AI multiplies a price."""
+    factor: float = _table()["outside_global"]
+    return 1.0 if location == "global" else factor
+
+
 def note_on(name: str, day: datetime.date | None = None) -> str:
     """What a person should know before asking `name`: that nobody knows it, or that another model answers. `""` otherwise."""
     model, today = known_model(name), day or datetime.date.today()

@@ -3,8 +3,8 @@
 It signs in with Application Default Credentials: `gcloud auth application-default login` on a laptop, `GOOGLE_APPLICATION_CREDENTIALS` or the
 service account of the machine elsewhere. The account needs the role Vertex AI User in the project.
 
-`thinking` is that of `gemini`, and so are the prices of the list: give `price` where your location costs more. `mode: batch` is not offered, since
-jobs of Vertex AI read and write a bucket: use `gemini` for it.
+`thinking` is that of `gemini`, and so are the prices of the list, with 10% more in a location other than `global`: give `price` where your
+account pays another. `mode: batch` is not offered, since jobs of Vertex AI read and write a bucket: use `gemini` for it.
 
 ```yaml
 profiles:
@@ -23,6 +23,7 @@ from typing import ClassVar, Literal
 
 from etlrun.contracts.model import Environment, LanguageModel, ModelClient, filled
 from etlrun.models._gemini_thinking import Thinking, room_for
+from etlrun.models._known_models import location_factor
 from etlrun.spec.fields import key
 
 
@@ -66,6 +67,9 @@ class Vertex(LanguageModel):
             self.service_tier,
         )
         return VertexClient(settings, project, location)
+
+    def price_factor(self, environment: Environment) -> float:
+        return location_factor(filled(self.location, "location", environment))
 
     def thought_tokens(self, name: str) -> int:
         return room_for(name, self.thinking) if self.thoughts is None else self.thoughts
