@@ -19,7 +19,7 @@ from etlrun.lake import delta_log
 from etlrun.lake.commits import Write
 from etlrun.lake.delta_log import foresee, publish
 from etlrun.lake.snapshot import copy_rows, open_delta, read_snapshot
-from etlrun.language.columns import BIGINT, BOOLEAN, DATE, Column, Columns
+from etlrun.language.columns import BIGINT, BOOLEAN, DATE, Column, Columns, parse_type
 
 REPLACE, APPEND = Write("replace"), Write("append")
 APRIL: list[Row] = [("2022-04", 1), ("2022-04", 2)]
@@ -187,6 +187,30 @@ def test_columns_change_with_replace_only_and_a_notice_says_so(tmp_path: Path) -
     (notice,) = publish(at(root), given, REPLACE).notices
     assert "`more` long, new" in notice
     assert rows_of(root) == [("2022-05", 5, None)]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "timestamp",
+        "array<timestamp>",
+        "struct<at timestamp>",
+        "map<string, timestamp>",
+        "timestamptz",
+        "binary",
+        "float",
+    ],
+)
+def test_a_column_of_any_type_may_join_a_table_that_was_made_without_it(kind: str, tmp_path: Path) -> None:
+    root, wider = tmp_path / "t", Columns((*COLUMNS, Column("more", parse_type(kind))))
+    publish(at(root), publication(tmp_path, APRIL), APPEND)
+    given = publication(tmp_path, [("2022-05", 5, None)], SECOND, wider)
+    (notice,) = foresee(at(root), given, REPLACE)[1]
+    assert ("`timestampNtz`" in notice) == ("timestamp" in kind and kind != "timestamptz")
+    publish(at(root), given, REPLACE)
+    assert rows_of(root) == [("2022-05", 5, None)]
+    publish(at(root), publication(tmp_path, [("2022-06", 6, None)], THIRD, wider), APPEND)
+    assert rows_of(root) == [("2022-05", 5, None), ("2022-06", 6, None)]
 
 
 def test_what_is_no_delta_table_is_left_alone(tmp_path: Path) -> None:

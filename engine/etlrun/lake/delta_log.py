@@ -49,6 +49,8 @@ def publish(folder: TableFolder, publication: Publication, write: Write) -> Comm
     first = foresee(folder, publication, write)[0]
     if first is not None and (found := published(first, publication, write)) is not None:
         return Committed(found)
+    if first is not None and _needs_timestamps(first, publication):
+        _allow_timestamps(folder, first)
     application = write.application(publication)
     try:
         with adopted(folder, publication, application, write.partition_by) as files:
@@ -221,13 +223,32 @@ def _changed_columns(root: str, table: DeltaTable, publication: Publication, wri
         if there.get(column, kind) != kind
     ]
     if write.mode == "replace":
-        return (f"the columns of the Delta table {root} change: {'; '.join(news)}",)
+        change = f"the columns of the Delta table {root} change: {'; '.join(news)}"
+        needs = ", and those who read it must know its feature `timestampNtz`"
+        return (f"{change}{needs if _needs_timestamps(table, publication) else ''}",)
     raise RunFailure(
         "sink",
         "table-mismatch",
         f"the columns of the table {root} differ from those of the relation: {'; '.join(news)}",
         "make the relation's columns those of the table, or publish all rows once with `write: replace`, which changes them",
     )
+
+
+def _needs_timestamps(table: DeltaTable, publication: Publication) -> bool:
+    """Whether a table that was made without a `timestamp` gets one: only a table that names the feature may have it."""
+    is_there = "timestampNtz" in (table.protocol().writer_features or ())
+    return not is_there and any("timestamp_ntz" in kind for kind in _types(_schema(publication)).values())
+
+
+def _allow_timestamps(folder: TableFolder, table: DeltaTable) -> None:
+    """Commit the feature by itself; no row changes. Raises RunFailure where it cannot be written."""
+    from deltalake import TableFeatures
+    from deltalake.exceptions import DeltaError
+
+    try:
+        table.alter.add_feature(TableFeatures.TimestampWithoutTimezone, allow_protocol_versions_increase=True)
+    except (DeltaError, OSError, ValueError) as error:
+        raise folder.explained(str(error)) or unwritten(folder.uri, str(error)) from error
 
 
 def _refuse_foreign_partitions(publication: Publication, files: Sequence[AdoptedFile], write: Write) -> None:
