@@ -59,3 +59,29 @@ def test_an_empty_text_is_no_partition_and_foreign_objects_stay(lake: Lake) -> N
     lake.put("out/set/mine.txt", "mine")
     failed = lake.run(pipeline)
     assert failed.code != 0 and f"s3://{lake.bucket}/out/set is there, and holds other files" in failed.err
+
+
+READER = """sources:
+  s: {files: {path: s3://BUCKET/out/set, columns: {c: string, s: bigint}}}
+sinks:
+  out: {files: {from: s, path: out.csv, order: [s]}}
+"""
+
+
+def test_a_source_reads_the_set_that_the_pointer_names(lake: Lake) -> None:
+    writer = lake.project.pipeline(SINKS.replace("BUCKET", lake.bucket).replace(", format: json", ""), "writer")
+    reader = lake.project.pipeline(READER.replace("BUCKET", lake.bucket), "reader")
+    assert "missing-table: nothing was published to the folder s3://" in lake.run(reader).err
+    for rows in ([("A", 1), ("B", 2)], [("A", 3), (None, 4)]):
+        lake.put("raw/a.json", lines(*rows))
+        assert lake.run(writer).code == 0
+        result = lake.run(reader)
+        assert result.code == 0, result.err
+        assert lake.rows() == [f"{c or ''},{s}" for c, s in rows]
+    for fault in ({"part-0": "half"}, {"part-0": "403"}, {"current.json": "403"}):
+        lake.server.fail(fault)
+        failed = lake.run(reader)
+        assert failed.code == 1 and "Traceback" not in failed.err, failed.err
+        assert "storage-failed" in failed.err or "storage-refused" in failed.err, failed.err
+        assert lake.rows() == ["A,3", ",4"]
+    lake.server.fail({})

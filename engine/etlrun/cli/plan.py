@@ -57,7 +57,11 @@ def command(
         return
     if select or exclude:
         raise click.UsageError("--select and --exclude are for a plan of the project: leave out PIPELINE")
-    checked = checked_pipeline(pipeline, profile, engine, settings)
+    _plan_pipeline(checked_pipeline(pipeline, profile, engine, settings), as_json=as_json)
+
+
+def _plan_pipeline(checked: Checked, *, as_json: bool) -> None:
+    """Show what a run of one pipeline would do, and exit."""
     sources = {name: _source(checked, name) for name in checked.pipeline.sources}
     sinks = {name: _sink(checked, name) for name in checked.pipeline.sinks}
     summary: dict[str, Any] = {
