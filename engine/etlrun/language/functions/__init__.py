@@ -11,6 +11,7 @@ from etlrun.language.functions.function import ArgumentProblem, Function, as_dec
 from etlrun.language.functions.instants import INSTANTS
 from etlrun.language.functions.maps import MAPS
 from etlrun.language.functions.matching import MATCHING
+from etlrun.language.functions.moment_texts import MOMENT_TEXTS
 from etlrun.language.functions.numbers import NUMBERS
 from etlrun.language.functions.statistics import STATISTICS
 from etlrun.language.functions.text import TEXT
@@ -20,7 +21,7 @@ SUBJECTS: dict[str, tuple[Function, ...]] = {
     "aggregates": AGGREGATES,
     "arrays": ARRAYS,
     "conditionals": CONDITIONALS,
-    "dates": DATES + INSTANTS,
+    "dates": DATES + MOMENT_TEXTS + INSTANTS,
     "maps": MAPS,
     "matching": MATCHING,
     "numbers": NUMBERS + DIVISION,

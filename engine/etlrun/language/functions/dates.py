@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from sqlglot import exp
 
-from etlrun.language.casts import duckdb_cast, is_moment_word, spark_cast, whole
-from etlrun.language.clocks import MONTHS, Clock, ClockError, read_clock
-from etlrun.language.columns import BIGINT, DATE, INT, NULL, STRING, TIMESTAMP, TIMESTAMPTZ, Type, decimal
-from etlrun.language.constants import is_readable, misfit_of_cast
+from etlrun.language.columns import BIGINT, DATE, INT, NULL, TIMESTAMP, TIMESTAMPTZ, Type, decimal
+from etlrun.language.constants import is_readable
 from etlrun.language.expressions import cast
 from etlrun.language.functions.function import ArgumentProblem, Arguments, Function, Template, Types, Verify
 from etlrun.language.functions.places import in_ints
 from etlrun.language.grammar import detail
 from etlrun.language.templates import Engine, duckdb, fill, spark, text_of, whole_of
 
-_SPARK_TYPES = {"date": "date", "timestamp": "timestamp_ntz"}
 _DATE_UNITS = {
     "year": "year",
     "yyyy": "year",
@@ -90,128 +86,12 @@ def _cut(moment: int, unit: int) -> Template:
     return build
 
 
-def _printable(arguments: Arguments, types: Types) -> ArgumentProblem | None:
-    try:
-        read_clock(text_of(arguments[1]) or "").to_print()
-    except ClockError as error:
-        return ArgumentProblem(1, str(error), error.fix)
-    return None
-
-
-def _readable(arguments: Arguments, types: Types) -> ArgumentProblem | None:
-    if len(arguments) < 2:
-        return (
-            ArgumentProblem(0, "this text is not a date: it names another moment at every run", "use a param")
-            if is_moment_word(arguments[0])
-            else None
-        )
-    try:
-        read_clock(text_of(arguments[1]) or "").to_read()
-    except ClockError as error:
-        return ArgumentProblem(1, str(error), error.fix)
-    return None
-
-
-def _read(kind: Type) -> Verify:
-    """What `_readable` finds, and a literal text that is no such moment, which fails in every row."""
-
-    def verify(arguments: Arguments, types: Types) -> ArgumentProblem | None:
-        text = text_of(arguments[0])
-        found = _readable(arguments, types)
-        if found or text is None:
-            return found
-        if len(arguments) == 1:
-            misfit = misfit_of_cast(arguments[0], kind)
-            return ArgumentProblem(0, *misfit) if misfit else None
-        clock = read_clock(text_of(arguments[1]) or "")
-        pattern, order = clock.to_read()
-        is_of_form = re.fullmatch(pattern, text)
-        if is_of_form and is_readable(_iso(clock, text), TIMESTAMP):
-            return None
-        return ArgumentProblem(
-            0, f"{detail(arguments[0])} is not a {kind} of the form {detail(arguments[1])}", "correct one of them"
-        )
-
-    return verify
-
-
-def _iso(clock: Clock, text: str) -> str:
-    """A text of the form of the pattern as an ISO timestamp."""
-    pattern, order = clock.to_read()
-    found = re.fullmatch(pattern, text)
-    assert found is not None
-    written = re.sub(r"\\([0-9])", lambda group: found[int(group[1])], order)
-    return _with_numbers(written) if clock.names_months else written
-
-
-def _with_numbers(written: str) -> str:
-    for number, month in enumerate(MONTHS, 1):
-        written = written.replace(month, str(number))
-    return written
-
-
-def _numbered(value: exp.Expr, clock: Clock, engine: Engine) -> exp.Expr:
-    """The text with the number of the month for its name."""
-    for number, month in enumerate(MONTHS if clock.names_months else (), 1):
-        value = fill("replace(_1, _2, _3)", engine, [value, month, str(number)])
-    return value
-
-
-def _by_expression(kind: str, engine_cast: str, engine: Engine) -> Callable[[Arguments, Types], exp.Expr]:
-    """Text of a given form by its regular expression: it picks the digits, and the cast judges them."""
-    found = "regexp_full_match(_1, _2)" if engine == "duckdb" else "_1 rlike _2"
-    moment = "timestamp" if engine == "duckdb" else "timestamp_ntz"
-
-    def build(arguments: Arguments, types: Types) -> exp.Expr:
-        clock = read_clock(text_of(arguments[1]) or "")
-        pattern, order = clock.to_read()
-        pattern = whole(pattern)
-        if engine == "spark":  # where a `$` also stands before a last line feed
-            pattern, order = pattern.removesuffix("$") + r"\z", order.replace("\\", "$")
-        iso = _numbered(fill("regexp_replace(_1, _2, _3)", engine, [arguments[0], pattern, order]), clock, engine)
-        misfit = f"concat('not a {kind} of the form ', _4, ': ', _1)"
-        return fill(
-            f"cast({engine_cast}(case when _1 is null then null when {found} then _3 else {misfit} end as {moment}) "
-            f"as {kind if engine == 'duckdb' else _SPARK_TYPES[kind]})",
-            engine,
-            [arguments[0], pattern, iso, arguments[1]],
-        )
-
-    return build
-
-
 def _is_day(arguments: Arguments, types: Types) -> ArgumentProblem | None:
     """A literal year, month and day that are no date."""
     year, month, day = map(whole_of, arguments)
     if year is None or month is None or day is None or is_readable(f"{2000 + year % 400}-{month}-{day}", DATE):
         return None
     return ArgumentProblem(0, f"there is no day {year}-{month:02}-{day:02}", "correct a number")
-
-
-def _duckdb_print(arguments: Arguments, types: Types) -> exp.Expr:
-    return duckdb("strftime(_1, _2)", arguments[0], read_clock(text_of(arguments[1]) or "").to_print())
-
-
-def _reader(kind: str, engine_cast: str) -> Template:
-    """Text of a given form to a date or timestamp: one regular expression picks the digits and the cast judges them."""
-
-    def build(arguments: Arguments, types: Types) -> exp.Expr:
-        if len(arguments) == 1:
-            return duckdb_cast(arguments[0], types[0], Type(kind), safe=engine_cast == "try_cast")
-        return _by_expression(kind, engine_cast, "duckdb")(arguments, types)
-
-    return build
-
-
-def _spark_reader(name: str, engine_cast: str, kind: str) -> Template:
-    def build(arguments: Arguments, types: Types) -> exp.Expr:
-        if len(arguments) == 1:
-            return spark_cast(arguments[0], types[0], Type(kind), safe=engine_cast == "try_cast")
-        if read_clock(text_of(arguments[1]) or "").is_loose:
-            return _by_expression(kind, engine_cast, "spark")(arguments, types)
-        return spark(f"cast({name}(_1, _2) as {_SPARK_TYPES[kind]})", *arguments)
-
-    return build
 
 
 def _day(arguments: Arguments, types: Sequence[Type]) -> tuple[exp.Expr, ...]:
@@ -373,52 +253,6 @@ DATES = (
         duckdb=_cut(1, 0),
         recast=True,
         verify=_unit(0, _TIME_UNITS),
-    ),
-    Function(
-        "to_date",
-        ("string", "=string?"),
-        DATE,
-        "the date written in the text, in ISO form or in that of the pattern, such as `d/M/yyyy` or `dd-MMM-yy` (2000 to 2099); "
-        "`coalesce` of several `try_to_date` tries forms in order",
-        spark=_spark_reader("to_date", "cast", "date"),
-        duckdb=_reader("date", "cast"),
-        verify=_read(DATE),
-    ),
-    Function(
-        "try_to_date",
-        ("string", "=string?"),
-        DATE,
-        "like `to_date`, and null where the text is no date",
-        spark=_spark_reader("try_to_date", "try_cast", "date"),
-        duckdb=_reader("date", "try_cast"),
-        verify=_readable,
-    ),
-    Function(
-        "to_timestamp",
-        ("string", "=string?"),
-        TIMESTAMP,
-        "the timestamp written in the text, in ISO form without an offset (`to_timestamptz` reads one), or in that of the pattern",
-        spark=_spark_reader("to_timestamp_ntz", "cast", "timestamp"),
-        duckdb=_reader("timestamp", "cast"),
-        verify=_read(TIMESTAMP),
-        aliases=("to_timestamp_ntz",),
-    ),
-    Function(
-        "try_to_timestamp",
-        ("string", "=string?"),
-        TIMESTAMP,
-        "like `to_timestamp`, and null where the text is no timestamp",
-        spark=_spark_reader("try_to_timestamp", "try_cast", "timestamp"),
-        duckdb=_reader("timestamp", "try_cast"),
-        verify=_readable,
-    ),
-    Function(
-        "date_format",
-        ("moment", "=string"),
-        STRING,
-        "the moment as text in the form of the pattern",
-        duckdb=_duckdb_print,
-        verify=_printable,
     ),
     Function(
         "make_date",
