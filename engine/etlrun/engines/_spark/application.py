@@ -5,11 +5,13 @@ A session has temporary views and settings that no other sees. The application e
 
 from __future__ import annotations
 
+import os
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etlrun.engines._spark.lost import connection_errors, in_touch
@@ -25,6 +27,7 @@ class _Application:
 
     lock: threading.RLock = field(default_factory=threading.RLock)
     first: SparkSession | None = None
+    log: Path = Path()
     sessions: int = 0
     keepers: int = 0
 
@@ -52,15 +55,20 @@ def kept() -> Iterator[None]:
                 _application.lock.release()
 
 
-def new_session(start: Callable[[], SparkSession]) -> SparkSession:
-    """A session of its own; `start` starts the application where there is none, or where it was lost."""
+def new_session(start: Callable[[], SparkSession], log: Path) -> SparkSession:
+    """A session of its own; `start` starts the application where there is none, or where it was lost.
+
+    Then it writes to `log`; else `log` is another name of the file to which it writes.
+    """
     with _application.lock:
         if _application.first is None or not _is_alive(_application.first):
             _end()
-            _application.first = start()
+            _application.first, _application.log = start(), log
         with in_touch():
             session = _application.first.newSession()
         _application.sessions += 1
+        with suppress(OSError):  # a run whose folder is elsewhere has no log
+            os.link(_application.log, log)
     return session
 
 

@@ -44,7 +44,7 @@ def in_touch() -> Iterator[None]:
                 "the Spark Connect server cannot be reached any more",
                 "look whether it runs; what it had of this run is gone with it",
             ) from error
-        fix = "look whether the system was short of memory (`memory:` of the profile's engine), and into the spark.log of the command's first run"
+        fix = "look whether the system was short of memory (`memory:` of the profile's engine), and into spark.log in the folder of the run"
         raise _lost(f"Spark's own process ended ({first_line(error)})", fix) from error
 
 

@@ -11,6 +11,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -52,6 +53,7 @@ AT_START = {
 }
 
 CONNECT_PORT, KNOCK_SECONDS = 15002, 10.0
+LOG = "spark.log"
 LOOPBACK = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
@@ -88,7 +90,8 @@ def start_session(
     silence()
     if packages and not is_local(master, remote):
         settings = with_packages(packages, settings)
-    spark = new_session(lambda: _start_classic(workspace, master, memory, settings, secrets))
+    start = partial(_start_classic, workspace, master, memory, settings, secrets)
+    spark = new_session(start, workspace.folder / LOG)
     return SparkSessionAtWork(spark, is_classic=True, end=end_session)
 
 
@@ -175,7 +178,7 @@ def _start_classic(
         if where.startswith("local")
         else {}
     )
-    log = workspace.folder / "spark.log"
+    log = workspace.folder / LOG
     quiet = {"spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_logging(workspace.folder, log).as_uri()}"}
     shown = {name: value for name, value in {**local, **quiet, **settings}.items() if name not in secrets}
     rules = {**AT_START, "spark.redaction.regex": redaction(AT_START["spark.redaction.regex"], secrets), **RULES}
