@@ -61,6 +61,8 @@ class Jobs:
         path = call.path.split("?")[0]
         if path.endswith(":batchGenerateContent"):
             return self._taken(call, lambda: self._take_gemini(call))
+        if found := re.search(r"/batches/([^/:]+)[:/]cancel$", path):
+            return self._cancel(found.group(1))
         if found := re.search(r"/batches/([^/]+)$", path):
             return self._look(found.group(1))
         if path.endswith("/files"):
@@ -119,6 +121,12 @@ class Jobs:
         if job.ending and (early := self._moment("fetched" if job.dialect is gemini.DIALECT else "looked at")):
             return early
         return self._moment("looked at") or Response(200, self._shown(job))
+
+    def _cancel(self, name: str) -> Response:
+        (job,) = (job for job in self.all if job.name.rpartition("/")[2] == name)
+        self.endings.insert(0, "cancelled")
+        self._end(job)
+        return Response(200, {} if job.dialect is gemini.DIALECT else self._shown(job))
 
     def _list(self, call: Call) -> Response:
         shown = [self._shown(job) for job in reversed(self.all)]

@@ -51,8 +51,32 @@ def test_prune_names_the_job_that_goes_on_at_the_service(project: Project) -> No
         project.write("prompts/kind.md", prompt.replace("Keywords are", "A team is Sport. Keywords are"))
         listed = run(project, served, "llm", "prune").out
         assert f"at work on job {job['job']} ({job['name']}): removing it here does not stop it" in listed
-        assert f"it costs up to ${job['reserved']:.4f}; cancel it at the service" in listed
+        assert (
+            f"it costs up to ${job['reserved']:.4f}; `etlrun llm jobs --cancel {job['job']}` before that ends it"
+            in listed
+        )
         assert "removed: 1 question" in run(project, served, "llm", "prune", "--yes").out
+
+
+@pytest.mark.parametrize("kind", ["gemini", "openai"])
+def test_a_job_is_cancelled_and_what_it_answered_is_kept(kind: str, project: Project) -> None:
+    settings = (project.folder / "etlrun.yaml").read_text()
+    url = "${SERVICE}/v1" if kind == "openai" else "${SERVICE}"
+    settings = settings.replace("kinds: {gemini:", f"kinds: {{{kind}:", 1).replace(
+        'url: "${SERVICE}"', f'url: "{url}"', 1
+    )
+    project.write("etlrun.yaml", settings)
+    with service(jobs_take=None) as served:
+        assert run(project, served, FILE, "--json", "--yes").code == 4
+        (job,) = project.run("llm", "jobs", "--json").json
+        refused = run(project, served, "llm", "jobs", "--cancel", "another")
+        assert (refused.code, "the job `another` is not cancelled: no such job is at work" in refused.err) == (2, True)
+        cancelled = run(project, served, "llm", "jobs", "--cancel", job["job"])
+        assert (cancelled.code, "is asked to end the job" in cancelled.out) == (0, True), cancelled.err
+        assert run(project, served, FILE, "--json", "--yes").code == 1
+        (ended,) = project.run("llm", "jobs", "--json").json
+        assert ended["state"] == "cancelled" and ended["spent"] > 0
+        assert run(project, served, "llm", "jobs", "--cancel", job["job"]).code == 2
 
 
 def test_a_run_waits_for_a_job(project: Project) -> None:

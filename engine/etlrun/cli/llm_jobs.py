@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from etlrun.cli.words import table_text
+from etlrun.cli.words import table_text, tell
 from etlrun.spec.project import find_project
 
 if TYPE_CHECKING:
@@ -20,20 +21,26 @@ if TYPE_CHECKING:
 @click.command("jobs")
 @click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile whose label store is read.")
 @click.option("--json", "as_json", is_flag=True, help="Print an array of jobs.")
-def command(profile: str, as_json: bool) -> None:
+@click.option(
+    "--cancel", metavar="JOB", default="", help="Ask the service to end this job; the next run takes what was answered."
+)
+def command(profile: str, as_json: bool, cancel: str) -> None:
     """List the jobs of models with `mode: batch`, the latest first: keys, state, age, money.
 
     A job is `intended` until the service has taken it, then `at work` until a run finds that it has ended and takes its replies. No service
-    is asked here. `reserved` is the most that a job can cost, `spent` what it did cost.
+    is asked here, but by --cancel. `reserved` is the most that a job can cost, `spent` what it did cost.
     """
+    from etlrun.enrich.cancelling_jobs import cancel_job
     from etlrun.enrich.labels import open_labels
 
     project = find_project(Path.cwd())
     store = open_labels(project, project.profile(profile))
-    try:
+    with closing(store):
+        if cancel:
+            job = cancel_job(project, project.profile(profile), store, cancel)
+            tell(f"{job.source} is asked to end the job {job.id} ({job.name}); the next run takes what was answered")
+            return
         jobs = store.jobs()
-    finally:
-        store.close()
     rows = [_row(job, time.time()) for job in jobs]
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False))

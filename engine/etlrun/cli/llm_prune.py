@@ -38,7 +38,7 @@ def command(yes: bool, profile: str) -> None:
         for job in store.jobs([cost.question for cost in costs]):
             tell(
                 f"{job.source} is at work on job {job.id} ({job.name or 'not named yet'}): removing it here does not stop it, and it costs up to "
-                f"${job.usd:.4f}; cancel it at the service"
+                f"${job.usd:.4f}; `etlrun llm jobs --cancel {job.id}` before that ends it"
             )
         if not yes:
             tell(f"--yes removes {counted(len(costs), 'question')} and what belongs to it")

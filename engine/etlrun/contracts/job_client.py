@@ -60,3 +60,7 @@ class JobClient(ModelClient):
     @abstractmethod
     async def look(self, name: str) -> ServiceJob:
         """How far a job is and, where it has ended, its replies."""
+
+    @abstractmethod
+    async def cancel(self, name: str) -> None:
+        """Ask the service to end a job, which may take it a while. What it has answered is there all the same, and billed."""

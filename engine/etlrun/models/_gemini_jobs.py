@@ -66,6 +66,10 @@ class GeminiJobs(GeminiClient, JobClient):
         with self.translated(may_be_billed=True):
             return ServiceJob(name, state, message, [_job_reply(found) for found in inlined or ()])
 
+    async def cancel(self, name: str) -> None:
+        with self.translated(may_be_billed=False):
+            await self.client.aio.batches.cancel(name=name)
+
 
 def _job_reply(found: types.InlinedResponse) -> JobReply:
     name = str((found.metadata or {}).get(NAME, ""))

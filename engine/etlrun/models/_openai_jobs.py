@@ -84,6 +84,9 @@ class OpenaiJobs(OpenaiClient, JobClient):
         message = safe_text(first[0].get("message")) if first and isinstance(first[0], dict) else ""
         return ServiceJob(name, state, message, replies)
 
+    async def cancel(self, name: str) -> None:
+        await self._got("POST", f"/batches/{quote(name, safe='')}/cancel")
+
     async def _content(self, file: str) -> bytes:
         response = await self.api.call("GET", f"/files/{quote(file, safe='')}/content")
         if response.status_code == 404:

@@ -1,0 +1,47 @@
+"""Cancel a job at the service that it was handed to. The next run takes what was answered until then."""
+
+from __future__ import annotations
+
+import asyncio
+
+from etlrun.contracts.job_client import JobClient
+from etlrun.contracts.model import LanguageModel, ModelError
+from etlrun.enrich.jobs import Job
+from etlrun.enrich.store import Store
+from etlrun.failures import RunFailure
+from etlrun.spec.project import Profile, Project, from_environment
+
+
+def cancel_job(project: Project, profile: Profile, store: Store, job: str) -> Job:
+    """Ask the service to end the job of this id. Raises RunFailure where there is none at work, or the service does not take it."""
+    found = next((each for each in store.jobs() if each.id == job and each.state == "at work"), None)
+    try:
+        if found is None:
+            raise ModelError("setup", "no such job is at work", "`etlrun llm jobs` lists the jobs")
+        asyncio.run(_cancel(_model_of(project, profile, found), found))
+    except ModelError as error:
+        message = f"the job `{job}` is not cancelled: {error.message}"
+        if error.cause in ("access", "model", "setup"):
+            raise RunFailure("usage", f"model-{error.cause}", message, error.fix) from None
+        raise RunFailure("model", "model-service", message, error.fix or "try again") from None
+    return found
+
+
+def _model_of(project: Project, profile: Profile, job: Job) -> LanguageModel:
+    for use in (use for uses in profile.models.values() for use in uses):
+        if isinstance(use.value, LanguageModel):
+            identity = use.value.identity(project.root, from_environment)
+            if f"{identity['provider']} {identity['model']}" == job.source:
+                return use.value
+    raise ModelError(
+        "setup", f"no model of the profile is {job.source}", "name the profile that handed it in: --profile"
+    )
+
+
+async def _cancel(model: LanguageModel, job: Job) -> None:
+    client = model.open(from_environment)
+    try:
+        assert isinstance(client, JobClient)
+        await client.cancel(job.name)
+    finally:
+        await client.close()
