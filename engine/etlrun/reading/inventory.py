@@ -20,6 +20,7 @@ from etlrun.spec.dates import day_path
 from etlrun.spec.urls import is_url
 from etlrun.storage.stores import Stores
 
+FEW = 5  # days that a fix lists
 MAGIC = (
     (b"\x1f\x8b", "gzip"),
     (b"PK\x03\x04", "zip"),
@@ -48,7 +49,8 @@ def _found(finder: FileFinder | ObjectFinder, wanted: Wanted) -> Inventory:
     by_day = {day: _look(finder, day_path(wanted.template, day), day) for day in wanted.days}
     troubles = tuple(dict.fromkeys(trouble for found in by_day.values() for trouble in found.troubles))
     missing = tuple(day for day, found in by_day.items() if not found.files and not found.troubles)
-    absent = tuple(_no_day(wanted, day) for day in missing if day not in wanted.may_miss)
+    refused = tuple(day for day in missing if day not in wanted.may_miss)
+    absent = tuple(_no_day(wanted, day, refused) for day in refused)
     files = tuple(file for found in by_day.values() for file in found.files)
     return _inspected(Inventory(files, missing, troubles=(*troubles, *absent)), wanted)
 
@@ -71,12 +73,15 @@ def _look(finder: FileFinder | ObjectFinder, path: str, day: datetime.date | Non
     return Inventory(tuple(files), troubles=tuple(troubles))
 
 
-def _no_day(wanted: Wanted, day: datetime.date) -> Trouble:
+def _no_day(wanted: Wanted, day: datetime.date, refused: tuple[datetime.date, ...]) -> Trouble:
+    """A day without a file; the fix is one for all `refused` ones."""
+    allowed = f"[{', '.join(map(str, refused))}]" if len(refused) <= FEW else "warn"
+    it = "it" if len(refused) == 1 else "them"
     return Trouble(
         "missing-day",
         _shown(wanted, day_path(wanted.template, day)),
         f"the day {day} has no file",
-        f"put it there, or allow it: `missing: [{day}]`",
+        f"put {it} there, or allow {it}: `missing: {allowed}`",
     )
 
 
