@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from etlrun.contracts.connection import Published
 from etlrun.failures import RunFailure
 from etlrun.language.columns import STRING
-from etlrun.warehouse.stage import Stage, StageField
+from etlrun.warehouse.stage import Stage, StageField, open_stages
 
 from .loads import Place, make_load, many
 
@@ -62,13 +63,24 @@ def test_merge_finds_its_keys_by_the_index(place: Place, tmp_path: Path) -> None
     load = make_load(tmp_path, many("2022-04", 20_000))
     warehouse = place.warehouse()
     warehouse.publish(load)
-    stage = Stage(load, tmp_path)
+    stage = Stage(load, open_stages(tmp_path))
     fields = tuple(StageField(name, STRING, stage.staged(name), False, False) for name in load.key)
     (keys, *_) = [*stage.keys(warehouse.server, fields)]
     stage.close()
     same = " OR ".join(keys)
     (plan,) = place.run(f"EXPLAIN DELETE FROM profile WHERE {same}")
     assert "range" in plan and "PRIMARY" in plan
+
+
+def test_stages_of_one_publish_share_a_database_and_each_has_its_own_rows(tmp_path: Path) -> None:
+    with closing(open_stages(tmp_path)) as stages:
+        loads = [make_load(tmp_path / name, many("2022-04", rows)) for name, rows in (("few", 3), ("more", 5))]
+        few, more = (Stage(load, stages) for load in loads)
+        read = few.batches("c0", ("c0",))
+        assert (few.one("SELECT count(*) FROM stage"), more.one("SELECT count(*) FROM stage")) == ((3,), (5,))
+        assert sum(len(batch) for batch in read) == 3
+        few.close()
+        assert sum(len(batch) for batch in more.batches("c0", ("c0",))) == 5
 
 
 def test_the_same_run_again_changes_nothing(place: Place, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from etlrun.warehouse.access import SessionSettings
 from etlrun.warehouse.address import Address
 from etlrun.warehouse.proof import state_of
 from etlrun.warehouse.slices import WHOLE, Slice, cut
-from etlrun.warehouse.stage import Stage, StageField
+from etlrun.warehouse.stage import Stage, StageField, open_stages
 from etlrun.warehouse.transfer import Transfer
 
 from .loads import Place, Rows, make_load, many
@@ -67,7 +67,7 @@ def proofs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def slices_of(load: Load, folder: Path) -> tuple[tuple[Slice, ...], list[int]]:
     """The slices of a load, and how many of its rows are in each."""
-    stage = Stage(load, folder)
+    stage = Stage(load, open_stages(folder))
     key = tuple(
         StageField(name, kind.type, stage.staged(name), True, False)
         for name in load.key

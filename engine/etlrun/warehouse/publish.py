@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from etlrun.contracts.connection import Load, Published
 from etlrun.diagnostics import counted
@@ -31,10 +32,13 @@ from etlrun.warehouse.references import refuse_changes
 from etlrun.warehouse.refusals import equal_keys, is_about_rows, refused_rows
 from etlrun.warehouse.retry import RetryPolicy
 from etlrun.warehouse.server import AnyServer, LoadRefused, ServerError, ServerSession
-from etlrun.warehouse.stage import Stage
+from etlrun.warehouse.stage import Stage, open_stages
 from etlrun.warehouse.tables import Definition, StoredColumn
 from etlrun.warehouse.transfer import Prepared, Transfer
 from etlrun.warehouse.versions import VERSIONS, TableVersion, data_table
+
+if TYPE_CHECKING:
+    import duckdb
 
 FAILOVER_TRIES = 2
 
@@ -51,7 +55,8 @@ class Publisher:
     def publish(self, loads: Sequence[Load]) -> list[Published]:
         """Publish, and try again what may go better then. Raises RunFailure; then nothing has changed, unless it says that this is unknown."""
         with ExitStack() as stack:
-            works = [_Work(load, stack.enter_context(_stage(load))) for load in loads]
+            stages = stack.enter_context(_stages(loads))
+            works = [_Work(load, stack.enter_context(closing(Stage(load, stages)))) for load in loads]
             return _Publish(self, works).run()
 
     def note(self, text: str) -> None:
@@ -60,14 +65,13 @@ class Publisher:
 
 
 @contextmanager
-def _stage(load: Load) -> Iterator[Stage]:
-    beside = load.files[0].parent if load.files else None
-    with tempfile.TemporaryDirectory(prefix=".publish-", dir=beside, ignore_cleanup_errors=True) as spill:
-        stage = Stage(load, Path(spill))
-        try:
-            yield stage
-        finally:
-            stage.close()
+def _stages(loads: Sequence[Load]) -> Iterator[duckdb.DuckDBPyConnection]:
+    beside = next((load.files[0].parent for load in loads if load.files), None)
+    with (
+        tempfile.TemporaryDirectory(prefix=".publish-", dir=beside, ignore_cleanup_errors=True) as spill,
+        closing(open_stages(Path(spill))) as stages,
+    ):
+        yield stages
 
 
 @dataclass

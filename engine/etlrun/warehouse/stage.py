@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import duckdb
 import pyarrow as pa
@@ -19,7 +20,7 @@ from etlrun.warehouse.prefetch import Prefetcher
 if TYPE_CHECKING:
     from etlrun.warehouse.server import AnyServer
 
-MEMORY = "192MB"  # for sorting; what is more goes to a file beside the stage
+MEMORY = "192MB"  # for sorting, of all stages of a publish; what is more goes to a file beside the first
 BATCH = 20_000
 KEYS_AT_ONCE = 500
 
@@ -58,15 +59,32 @@ class ColumnSum:
     fingerprint: int = 0
 
 
+def open_stages(spill: Path) -> duckdb.DuckDBPyConnection:
+    """The database of the stages of one publish: each of its own would take 5 MB and nine threads."""
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": MEMORY,
+        "temp_directory": str(spill),
+        "preserve_insertion_order": False,
+    }
+    return duckdb.connect(config=settings)
+
+
 class Stage:
     """The rows of a load. Column number N of the load is `cN` here."""
 
-    def __init__(self, load: Load, spill: Path) -> None:
+    def __init__(self, load: Load, stages: duckdb.DuckDBPyConnection) -> None:
         self.load = load
         self._places = {item.name.lower(): place for place, item in enumerate(load.columns)}
-        self._connection = duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": str(spill)})
-        self._connection.execute("SET preserve_insertion_order = false")
+        self._schema = f"stage_{uuid4().hex}"
+        stages.execute(f"CREATE SCHEMA {self._schema}")
+        self._connection = self._cursor(stages)
         self._connection.execute(f"CREATE VIEW stage AS {self._query()}")
+
+    def _cursor(self, connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+        """A connection in which `stage` is the one of this load."""
+        cursor = connection.cursor()
+        cursor.execute(f"SET schema = '{self._schema}'")
+        return cursor
 
     def _query(self) -> str:
         files, columns = self.load.files, self.load.columns
@@ -123,7 +141,7 @@ class Stage:
 
     def batches(self, values: str, order: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
         """Values of all rows, in an order, beside whatever else is read."""
-        with self._connection.cursor() as cursor:
+        with self._cursor(self._connection) as cursor:
             batches = self._batches(cursor, values, order)
             with Prefetcher(batches, cursor.interrupt) as prefetched:  # or Ctrl-C would wait until they are sorted
                 yield from prefetched
