@@ -134,7 +134,7 @@ def test_rows_that_the_last_run_appended_are_not_appended_again(target: Target, 
     warehouse = target.open()
     warehouse.publish(make_load(tmp_path, APRIL, key=(), write="append", run_id=FIRST))
     again = make_load(tmp_path, APRIL, key=(), write="append", run_id=SECOND)
-    assert target.open().publish(again) == Published(3, was_there=True)
+    assert target.open().publish(again) == Published(3, was_there=True, earlier=FIRST)
     assert target.open().publish(replace(again, spec_hash="4567")) == Published(3)
     assert target.rows() == sorted([*APRIL, *APRIL])
 
