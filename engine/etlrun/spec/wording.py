@@ -254,12 +254,18 @@ def _meant(value: str, schema: Schema, choices: list[str]) -> str:
 _SHARE = "a share such as `20%`"
 
 
+def _choices(schema: Schema) -> Iterator[Schema]:
+    """The alternatives that a schema gives, and those that they give in turn; one that has a name of its own is one."""
+    for choice in schema["anyOf"]:
+        yield from _choices(choice) if "anyOf" in choice and "x-form" not in choice else (choice,)
+
+
 def _describe(schema: Schema) -> str:
     """A schema in words: `a text`, `one of drop, null`, `a list`."""
     if "x-form" in schema:
         return str(schema["x-form"])
     if "anyOf" in schema:
-        choices = [form for form in _forms(schema) if "anyOf" not in form and form.get("pattern") is None]
+        choices = [form for form in _choices(schema) if form.get("pattern") is None]
         return " or ".join(dict.fromkeys(map(_describe, choices)))
     if "enum" in schema:
         return "one of " + ", ".join(f"`{choice}`" for choice in schema["enum"])
