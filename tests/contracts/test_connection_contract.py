@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import signal
-from dataclasses import replace
+from dataclasses import asdict, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -259,7 +259,7 @@ def test_a_process_killed_at_any_point_leaves_old_or_new_rows_and_the_next_one_d
             assert publish(f"{point}:kill", **load) == {"signal": signal.SIGKILL, "published": None}, point
             assert target.state() == (new if is_new else old), point
             assert target.ledger() == [("", load["run_id"], new[0]) if is_new else entry], point
-            again = {"rows": new[0], "was_there": is_new}
+            again = asdict(Published(new[0], was_there=is_new))
             assert publish(**load) == {"signal": 0, "published": again}, point
             old, entry = new, ("", str(load["run_id"]), new[0])
             assert (target.state(), target.ledger()) == (old, [entry]), point

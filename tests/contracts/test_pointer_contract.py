@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -193,7 +193,7 @@ def test_a_killed_process_leaves_old_or_new_rows_and_the_next_one_removes_its_re
             with Watch(target) as watch:
                 assert publish(f"{point}:kill", **load) == {"signal": signal.SIGKILL, "published": None}, point
                 assert target.run(STATE) == [new if is_done else old]
-                again = {"rows": new[0], "was_there": is_done}
+                again = asdict(Published(new[0], was_there=is_done))
                 assert publish(**load) == {"signal": 0, "published": again}, point
             assert target.run(STATE) == [new] and target.ledger() == [("", load["run_id"], new[0])]
             assert watch.errors == [] and watch.states <= {old, new}
