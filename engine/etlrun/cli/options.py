@@ -197,7 +197,8 @@ def checked_pipeline(path: Path, profile: str, engine: str, settings: tuple[str,
     known = {**checked.pipeline.params, **checked.project.variables}
     for name in chosen:
         if name not in known:
-            fix = nearest(name, tuple(known)) or f"there is {', '.join(known)}"
+            names = f"its params and the project's variables are: {', '.join(known)}"
+            fix = nearest(name, tuple(known)) or (names if known else "leave the option out: nothing can be set here")
             raise RunFailure(
                 "usage",
                 "unknown-param",
