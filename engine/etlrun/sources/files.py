@@ -3,7 +3,8 @@
 A run reads the files that the folder's pointer, `_etlrun/current.json`, names: those of one publish, never old and new ones together. The
 columns of `partition_by`, which stand in the names of folders, are columns like others. What a pipeline of the project publishes there is
 written first, and once it has been published anew, `etlrun run` of the project runs the pipeline again. A folder may be in a store (`path:
-s3://lake/out/profile/`): its files are copied into the run's folder then. Folders of CSV or JSON files are read with `csv` and `json`.
+s3://lake/out/profile/`): its files are copied into the run's folder then. A folder of CSV or JSON files is refused: publish with `format: parquet`
+what is read again.
 
 ```yaml
 sources:
