@@ -58,7 +58,7 @@ class Project:
 
     def run(self, *arguments: str, limit: Callable[[], None] | None = None, **environment: str) -> Result:
         """Run `etlrun` with these arguments to its end."""
-        given = self._environment(environment)
+        given = self.environment(environment)
         if limit is None and can_fork(given):
             return Result(*run_forked(arguments, self.folder, given, self.seconds))
         done = subprocess.run(
@@ -80,7 +80,7 @@ class Project:
         return subprocess.Popen(
             self._command(arguments),
             cwd=self.folder,
-            env=self._environment(environment),
+            env=self.environment(environment),
             text=True,
             stdout=output,
             stderr=subprocess.PIPE,
@@ -108,7 +108,8 @@ class Project:
     def _command(self, arguments: tuple[str, ...]) -> list[str]:
         return [sys.executable, "-m", "etlrun", *arguments]
 
-    def _environment(self, given: dict[str, str]) -> dict[str, str]:
+    def environment(self, given: dict[str, str]) -> dict[str, str]:
+        """The variables of a command: those of the tests but for what belongs to `etlrun` and Spark, and the given ones."""
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(("ETLRUN_", "SPARK_", "PYSPARK_"))
         }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
 import venv
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 import test_spark_rules as rules
 
 from clusters import MASTER, QUIET, WORKER, connect_server, free_port, is_open, serving
+from mysql.proxy import Proxy
 from projects import Project, wait_for
 
 SPEC = """
@@ -28,6 +31,21 @@ steps:
 sinks:
   doubled:
     table: {from: doubled, connection: warehouse, key: [shop], write: replace}
+"""
+# `etlrun`, which gives a server up after a second and not after two minutes.
+IMPATIENT = "from etlrun.cli.main import main; from etlrun.engines._spark import starting; starting.TRIES = 3; main()"
+WAITING = """
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def same(rows):
+    (HERE / "begun").touch()
+    while not (HERE / "cut").exists():
+        time.sleep(0.05)
+    return rows
 """
 
 
@@ -93,6 +111,24 @@ def test_a_connect_server_that_is_not_there_is_one_line(project: Project) -> Non
     assert result.code == 1
     assert "engine-unreachable" in result.err
     assert "Traceback" not in result.err
+
+
+def test_a_connect_server_that_is_lost_in_a_run_is_one_line_and_the_table_stands(
+    project: Project, connect: str
+) -> None:
+    expected, folder = project.table("doubled"), project.folder
+    project.write("mine.py", WAITING)
+    project.write("sales.csv", "shop,units\nD,1\n")
+    with Proxy(int(connect.rpartition(":")[2])) as line:
+        given = project.environment({"SPARK_REMOTE": f"sc://127.0.0.1:{line.port}"})
+        command = [sys.executable, "-c", IMPATIENT, "run", "pipelines/p.yaml", "--profile", "connect"]
+        process = subprocess.Popen(command, cwd=folder, env=given, stderr=subprocess.PIPE, text=True)
+        wait_for((folder / "begun").exists, 120)
+    project.write("cut", "")
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 1, err
+    assert "engine-lost: the Spark Connect server cannot be reached any more" in err and "Traceback" not in err
+    assert project.table("doubled") == expected
 
 
 @pytest.mark.parametrize("address", ["sc://127.0.0.1:99999/;token=planted", "sc://[::1;token=planted"])
