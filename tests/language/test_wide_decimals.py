@@ -10,6 +10,10 @@ from typing import Any
 import pytest
 from both_engines import Engines
 
+from etlrun.language.columns import Column, Columns, parse_type
+from etlrun.language.expressions import ExpressionError, parse
+from etlrun.language.typed import check_expression
+
 COLUMNS = {"k": "int", "w": "decimal(38,0)", "f": "decimal(38,38)", "m": "decimal(38,30)", "n": "bigint"}
 PLACES = {"w": 0, "f": 38, "m": 30, "n": 0}
 VALUES = ("0", "1", "-1", "0.5", "-0.5", "0.25", "-0.25", "7", "-7", "7.5", "-7.5")
@@ -76,3 +80,13 @@ def test_a_literal_takes_no_more_digits_than_it_has(spark: Any, duck: Any) -> No
     negative = repr([value is not None and value < 0 for value in _values("m")])
     (found,) = engines.duck_answers(["coalesce(m < 0, false)"])
     assert f"[{', '.join(found.values)}]" == negative
+
+
+@pytest.mark.parametrize("form", ["if({} > f, w, 1)", "if({} <=> f, w, 1)", "if({} between f and f, w, 1)"])
+def test_comparisons_deep_inside_each_other_are_refused_before_they_are_written_out(form: str) -> None:
+    deep = "w"
+    for _ in range(12):
+        deep = form.format(deep)
+    columns = Columns(tuple(Column(name, parse_type(kind)) for name, kind in COLUMNS.items()))
+    with pytest.raises(ExpressionError, match="stand so deep inside each other"):
+        check_expression(parse(deep), (("", columns),), deep)

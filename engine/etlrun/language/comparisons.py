@@ -10,13 +10,16 @@ from etlrun.language.expressions import TYPE, cast
 from etlrun.language.functions import as_decimal, common_type
 from etlrun.language.functions.numbers import decimal_operand
 from etlrun.language.moment_literals import as_moment
-from etlrun.language.wide_decimals import by_parts
+from etlrun.language.problems import IN_PARTS, TOO_DEEP
+from etlrun.language.wide_decimals import are_large, by_parts
 
 
 def visit_comparison(checker: Checker, node: exp.Expr) -> Type:
     operands = list(node.iter_expressions())
     types = [checker.visit(operand) for operand in operands]
     if all(kind.is_numeric for kind in types) and common_type(_as_written(operands, types)) is None:
+        if are_large(operands):
+            return checker.complain(node, "syntax", TOO_DEEP, IN_PARTS)
         replacement = by_parts(node, dict(zip(map(id, operands), types, strict=True)))
         node.replace(replacement)
         return checker.visit(replacement)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from etlrun.language.problems import Problem
+from etlrun.language.problems import IN_PARTS, TOO_DEEP, Problem
 
 LARGEST = 10_000  # nodes of an expression in the words of an engine
 NESTED = 4  # calls and casts inside each other; up to here an expression stays small enough, whatever they are
@@ -22,8 +22,7 @@ def too_large(tree: exp.Expr, text: str) -> Problem | None:
         for engine in ("spark", "duckdb"):
             lower_for(tree, engine, LARGEST)
     except TooLargeError:
-        message = "functions and casts stand so deep inside each other that no engine could read them written out"
-        return Problem("syntax", message, 0, len(text), "make columns of its parts first, in a `derive` step each")
+        return Problem("syntax", TOO_DEEP, 0, len(text), IN_PARTS)
     return None
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+TOO_DEEP = "functions and casts stand so deep inside each other that no engine could read them written out"
+IN_PARTS = "make columns of its parts first, in a `derive` step each"
+
 
 @dataclass(frozen=True)
 class Problem:

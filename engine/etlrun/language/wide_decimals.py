@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import reduce
+from itertools import chain, islice
 
 from sqlglot import exp
 
 from etlrun.language.columns import Type
 from etlrun.language.expressions import parse
 
+OPERANDS = 500  # nodes of the operands of one comparison, which its parts repeat
 # Of two numbers between the same whole ones, `floor` and `ceil` tell the whole ones from the others, and those others have one sign.
 _EQUAL = "floor(a) = floor(b) and ceil(a) = ceil(b) and rest_a = rest_b"
 _LESS = "floor(a) < floor(b) or floor(a) = floor(b) and (ceil(a) < ceil(b) or ceil(a) = ceil(b) and rest_a < rest_b)"
@@ -26,6 +28,12 @@ _WRITTEN: dict[
     exp.NullSafeEQ: (_ALIKE, False, False),
     exp.NullSafeNEQ: (_ALIKE, False, True),
 }
+
+
+def are_large(operands: Iterable[exp.Expr]) -> bool:
+    """Whether operands have more nodes than OPERANDS; none is counted beyond it."""
+    nodes = chain.from_iterable(operand.walk() for operand in operands)
+    return next(islice(nodes, OPERANDS, None), None) is not None
 
 
 def by_parts(node: exp.Expr, types: Mapping[int, Type]) -> exp.Expr:
