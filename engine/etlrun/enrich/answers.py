@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 OVERRIDE = "override"
 NO_CAP = Budget()
+AT_ONCE = 50_000  # keys whose stored answers are in memory together
 
 
 class Answer(NamedTuple):
@@ -115,7 +116,8 @@ def answer_keys(
     def ask_one(tier: Tier, until: float) -> AskingReport:
         return _ask_tier(tier, open_keys, store, root, environment, _left(budget, reports, until), run, progress)
 
-    for together in rounds(tiers):
+    to_ask = rounds(tiers)
+    for together in to_ask:
         for tier in together:  # each hands in its jobs before those of any are waited for
             reports.append(ask_one(tier, deadline if tier is together[-1] else 0.0))
             if reports[-1].stopped and not reports[-1].waits_for_jobs:
@@ -124,7 +126,7 @@ def answer_keys(
             first = len(reports) - len(together)
             if len(together) > 1 and reports[first].waits_for_jobs:
                 reports[first] = continued(reports[first], ask_one(together[0], deadline))
-        if any(report.stopped for report in reports):
+        if together is to_ask[-1] or any(report.stopped for report in reports):
             break
         known = _known_in(together, [key.normal for key in open_keys], store)
         open_keys = [key for key in open_keys if key.normal not in known or known[key.normal].status != "ok"]
@@ -150,7 +152,8 @@ def known_answers(
     those after it only abstain: it is asked again.
     """
     with not_collecting():
-        return _known_answers(keys, tiers, store, overrides)
+        parts = (keys[at : at + AT_ONCE] for at in range(0, len(keys), AT_ONCE))
+        return [answer for part in parts for answer in _known_answers(part, tiers, store, overrides)]
 
 
 def _known_answers(
