@@ -2,15 +2,19 @@
 
 A block after a line that ends with a file's name in backticks and a colon is that file. A `console` block holds commands; each line below
 one is in what it says, in this order, and `(exit code N)` is what it ends with, 0 where there is none. A `sh` block installs: the extras that are named are those of the package.
-What stands within a sentence is among the commands that are run.
+A `text` block is shown only: it needs a cluster.
+What stands within a sentence is among the commands that are run. The guide of stores finds its bucket in a server of its own; the
+rights in its `policy.json` are those that its commands use.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +23,11 @@ import pytest
 
 from commanding import Outcome, etlrun
 from etlrun.cli.command_line import group
+from object_server import ObjectServer, object_server
 
 EXTRAS = set(re.findall(r"(?m)^(\w+) =$", (Path(__file__).parents[2] / "setup.cfg").read_text(encoding="utf-8")))
 GUIDES = Path(__file__).parents[2] / "docs" / "guides"
+OF_STORES = GUIDES / "lake-tables-and-stores.md"
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"`([\w./-]+\.\w+)`[^`\n]*:\s*\Z")
 OTHERS = ("mkdir", "cat", "git")  # programs of a reader's own that a guide calls
@@ -66,7 +72,7 @@ def steps(text: str) -> Iterator[Command | File | Folder]:
         elif named:
             yield File(named[1], content)
         else:
-            assert form == "sql", f"nobody tries this block: {content}"
+            assert form in ("sql", "text"), f"nobody tries this block: {content}"
 
 
 def commands(text: str) -> Iterator[Command | Folder]:
@@ -96,9 +102,46 @@ def outcome_of(command: Command, here: Path) -> Outcome:
         return Outcome(done.stdout, done.stderr, done.returncode)
 
 
-@pytest.mark.parametrize("guide", sorted(GUIDES.glob("*.md")), ids=lambda path: path.stem)
+@contextmanager
+def bucket(environment: pytest.MonkeyPatch) -> Iterator[ObjectServer]:
+    """A server with the bucket `lake`, which the variables of a guide lead to."""
+    with object_server() as server:
+        server.make_bucket("lake")
+        for name, value in {"ENDPOINT": server.url, "KEY": "key", "SECRET": "secret"}.items():
+            environment.setenv(f"LAKE_{name}", value)
+        server.log()
+        yield server
+
+
+def right_of(request: str) -> str:
+    """The action of S3 that a request needs: `GET /lake?list-type=2` lists."""
+    method, address = request.split(" ", 1)
+    path, _, query = address.partition("?")
+    if "/" not in path.strip("/"):
+        return {"POST": "s3:DeleteObject", "PUT": "s3:CreateBucket"}.get(method, "s3:ListBucket")
+    if method == "DELETE":
+        return "s3:AbortMultipartUpload" if "uploadId" in query else "s3:DeleteObject"
+    return "s3:GetObject" if method in ("GET", "HEAD") else "s3:PutObject"
+
+
+def test_the_rights_that_a_guide_names_are_those_that_its_commands_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with bucket(monkeypatch) as server:
+        follow(OF_STORES, tmp_path)
+        used = {right_of(request) for request in server.log()}
+    policy = json.loads((tmp_path / "policy.json").read_text(encoding="utf-8"))
+    assert used == {action for statement in policy["Statement"] for action in statement["Action"]}
+
+
+@pytest.mark.parametrize("guide", sorted({*GUIDES.glob("*.md")} - {OF_STORES}), ids=lambda path: path.stem)
 def test_a_guide_can_be_followed_to_the_letter(guide: Path, tmp_path: Path) -> None:
-    done, here = 0, tmp_path
+    follow(guide, tmp_path)
+
+
+def follow(guide: Path, folder: Path) -> None:
+    """Do what a guide says, and compare what it shows with what is said."""
+    done, here = 0, folder
     for step in steps(guide.read_text(encoding="utf-8")):
         if isinstance(step, File):
             (here / step.path).parent.mkdir(parents=True, exist_ok=True)
