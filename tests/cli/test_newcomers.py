@@ -83,6 +83,56 @@ def test_a_bare_type_is_the_type_of_a_param(folder: Path) -> None:
     assert "`x` is not a month" in etlrun(folder, "run", "p", "--set", "month=x").err
 
 
+@pytest.mark.parametrize(
+    ("bare", "meant"),
+    [("float64", "number"), ("bigint", "int"), ("bool", "boolean"), ('"decimal(10,2)"', "number"), ("text", "string")],
+)
+def test_a_type_that_params_lack_is_no_default(folder: Path, bare: str, meant: str) -> None:
+    (folder / "pipelines/p.yaml").write_text(f"pipeline: p\nparams: {{x: {bare}}}\n{SOURCES}")
+    outcome = etlrun(folder, "check")
+    assert outcome.code == 2 and f"write `x: {meant}`" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("kind", "ours"), [("NUMBER(10, 2)", "decimal(10,2)"), ("number(5)", "decimal(5,0)"), ("int64[]", "array<bigint>")]
+)
+def test_a_type_of_another_tool_keeps_its_parts(folder: Path, kind: str, ours: str) -> None:
+    (folder / "pipelines/p.yaml").write_text(columns(f'shop: string, amount: "{kind}"'))
+    assert f"write `{ours}`" in etlrun(folder, "check").out
+
+
+@pytest.mark.parametrize(
+    ("kind", "texts", "read"),
+    [
+        ("date", ("2022/4/01", "2022/12/30"), "2022-04-01"),
+        ("timestamp", ("4/1/2022 9:30", "12/30/2022 11:05"), "2022-04-01 09:30:00"),
+        ("decimal(10,2)", ("1,5", "22,75"), "1.50"),
+        ("decimal(10,2)", ("1.234,5", "2.000.000,00"), "1234.50"),
+        ("double", ("1,234.5", "2,000.0"), "1234.5"),
+        ("int", ("1,234", "2,000"), "1234"),
+    ],
+)
+def test_the_step_that_a_message_shows_reads_the_texts(
+    folder: Path, kind: str, texts: tuple[str, ...], read: str
+) -> None:
+    (folder / "data/rows.csv").write_text("\n".join(("day", *(f'"{text}"' for text in texts), "")))
+    (folder / "pipelines/p.yaml").write_text(columns(f'day: "{kind}"') + SINK % ("rows", "replace"))
+    found = re.search(r"`(derive: \{(\w+): .*\})`", etlrun(folder, "p").err)
+    assert found is not None
+    steps = f"steps:\n  out:\n    - from: rows\n    - {found[1]}\n"
+    (folder / "pipelines/p.yaml").write_text(columns("day: string") + steps + SINK % ("out", "replace"))
+    assert etlrun(folder, "p").code == 0
+    assert read in etlrun(folder, "show", "p", "out").out
+
+
+@pytest.mark.parametrize(("kind", "text"), [("double", "1,234"), ("int", "n/a"), ("date", "in April")])
+def test_no_step_is_shown_that_would_give_nulls(folder: Path, kind: str, text: str) -> None:
+    (folder / "data/rows.csv").write_text(f'day\n"{text}"\n')
+    (folder / "pipelines/p.yaml").write_text(columns(f"day: {kind}") + SINK % ("rows", "replace"))
+    said = etlrun(folder, "p").err
+    assert "or correct the files" in said and "derive" not in said
+
+
 def test_an_option_that_is_a_param_is_explained(folder: Path) -> None:
     (folder / "pipelines/p.yaml").write_text(f"pipeline: p\nparams: {{month: month}}\n{SOURCES}")
     assert "--set month=VALUE" in etlrun(folder, "run", "p", "--month", "2022-04").err

@@ -32,7 +32,13 @@ TYPES = {
 
 
 def type_fix(name: str) -> str:
-    """What to write for a type's name of another tool; nothing where it is none."""
+    """What to write for a type of another tool; nothing where it is none."""
+    listed = re.fullmatch(r"\s*(\w+)\s*\[\d*\]\s*", name)
+    if listed:
+        return f"write `array<{TYPES.get(listed[1].lower(), listed[1])}>`"
+    number = re.fullmatch(r"\s*(?:big)?num(?:ber|eric)\s*\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\)\s*", name, re.IGNORECASE)
+    if number:
+        return f"write `decimal({number[1]},{number[2] or 0})`"
     ours = TYPES.get(name.lower())
     if ours:
         return f"write `{ours}`"

@@ -15,6 +15,7 @@ from etlrun.reading.explaining import explain_bytes
 from etlrun.reading.inventory import shown
 from etlrun.reading.source import TextSource
 from etlrun.runtime.run_folder import RunFolder
+from etlrun.runtime.text_reading import text_reading
 from etlrun.working import Reporter
 
 SHOWN = 12
@@ -48,8 +49,10 @@ def judge_bad_rows(
         raise RunFailure("source", "bad-rows", f"{found}\n{shown}", fix)
     whole = _column_at_fault(read_result.samples) if share == 1 else None
     if whole is not None:
-        column, kind, example = whole
-        fix = f"read it as text, `{column}: string`, and make it {kind} in a step: {_reading(column, kind, example)}"
+        column, kind, examples = whole
+        way = text_reading(column, kind, examples)
+        step = f': `derive: {{{way[0]}: "{way[1]}"}}`' if way else ", or correct the files"
+        fix = f"read it as text, `{column}: string`, and make it {kind} in a step{step}"
         cause = f"no record can be read: every `{column}` fails as {kind}"
         raise RunFailure("source", "too-many-bad-rows", f"`{name}`: {cause}{where}\n{shown}", fix)
     limit = f"more than the {source.max_bad_rows * 100:g}% that `max_bad_rows` allows"
@@ -60,24 +63,14 @@ def judge_bad_rows(
 _SAMPLE = re.compile(r"`([^`]+)` is \"(.*)\", and (\S+) is expected")
 
 
-def _column_at_fault(samples: Iterable[str]) -> tuple[str, str, str] | None:
-    """The column, its type and a value, where all samples fail at one column; else None."""
+def _column_at_fault(samples: Iterable[str]) -> tuple[str, str, list[str]] | None:
+    """The column, its type and the values, where all samples fail at one column; else None."""
     found = [_SAMPLE.search(sample) for sample in samples]
     places = {(match[1], match[3]) for match in found if match}
     if not found or None in found or len(places) != 1 or found[0] is None:
         return None
     ((column, kind),) = places
-    return column, kind, found[0][2]
-
-
-def _reading(column: str, kind: str, example: str) -> str:
-    """The step that reads a text such as `example` as a type."""
-    parts = re.fullmatch(r"(\d{1,2})([/.-])(\d{1,2})\2(\d{4})(.*)", example)
-    if kind == "date" and parts and not parts[5]:
-        order = ("MM", "dd") if int(parts[3]) > 12 else ("dd", "MM")
-        form = parts[2].join((*order, "yyyy"))
-        return f"`derive: {{{column}_date: \"to_date({column}, '{form}')\"}}`"
-    return f"`derive: {{{column}_value: try_cast({column} as {kind})}}`"
+    return column, kind, [match[2] for match in found if match]
 
 
 def _explained(source: TextSource, read_result: ReadResult, head_of: Callable[[str], bytes]) -> tuple[str, str] | None:

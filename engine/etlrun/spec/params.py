@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import ClassVar, Literal
 
+from etlrun.language.columns import FRACTIONS, INTEGERS, SCALARS, SPELLINGS
+from etlrun.language.type_names import TYPES
 from etlrun.spec.fields import Described, Scalar, key
 
 Value = str | int | bool | Decimal | datetime.date | datetime.datetime
@@ -33,6 +35,14 @@ class ParamError(ValueError):
     def __init__(self, message: str, fix: str) -> None:
         super().__init__(message)
         self.fix = fix
+
+
+def type_of_params(name: str) -> str | None:
+    """The type of a param that a type of columns, ours or another tool's, stands for; None where the name is none."""
+    spelled = re.sub(r"\(.*\)", "", name.strip().lower())
+    kind = SPELLINGS.get(spelled, spelled)
+    kind = kind if kind in SCALARS else TYPES.get(kind, "").partition("`")[0].partition("(")[0]
+    return _OF_COLUMNS.get(kind)
 
 
 def read_value(text: str, kind: str) -> Value:
@@ -92,6 +102,11 @@ READERS: dict[str, tuple[str, Callable[[str], Value]]] = {
     "number": ("1.5", _number),
     "string": ("any text", str),
     "boolean": ("true or false", lambda text: {"true": True, "false": False}[text.lower()]),
+}
+_OF_COLUMNS = {
+    **dict.fromkeys(INTEGERS, "int"),
+    **dict.fromkeys((*FRACTIONS, "decimal"), "number"),
+    **{name: name for name in ("boolean", "string", "date", "timestamp")},
 }
 SAMPLES = {
     "month": "2000-01",

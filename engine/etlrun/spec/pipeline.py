@@ -38,7 +38,7 @@ from etlrun.spec.building import Origin, build
 from etlrun.spec.editor_schema import editor_text
 from etlrun.spec.fields import Scalar, Schema, schema_of, schema_of_class
 from etlrun.spec.located import Document, Keys, read_document
-from etlrun.spec.params import READERS, Param, ParamError, Value, read_value, sample_value
+from etlrun.spec.params import READERS, Param, ParamError, Value, read_value, sample_value, type_of_params
 from etlrun.spec.project import Project, Use
 from etlrun.spec.registry import Family, kinds
 from etlrun.spec.schema import kind_schema, located_mistakes
@@ -261,6 +261,11 @@ class _Builder:
                 )
             before = len(self.problems)
             param: Param = build(Param, _long_param(value), ("params", name), plain)
+            meant = type_of_params(value) if isinstance(value, str) and value not in READERS else None
+            if meant:
+                message = f"`{value}` is a type, and none that params have"
+                fix = f"write `{name}: {meant}`; a text that is the default stands below `default`"
+                self.problems.append(self.document.diagnose(("params", name), "wrong-value", message, fix))
             params[name] = replace(param, default=None) if len(self.problems) > before else param
         return params
 

@@ -222,7 +222,7 @@ class Scope:
         except TypeTextError as error:
             fix = nearest(error.name, (*SCALARS, *SPELLINGS)) or "the types are " + ", ".join(SCALARS)
             plain = fix if f"`{error.name}` is not a type" == str(error) else ""
-            self.error(at, "unknown-type", str(error), type_fix(error.name) or plain)
+            self.error(at, "unknown-type", str(error), type_fix(text) or type_fix(error.name) or plain)
             return NULL
 
     # expressions
