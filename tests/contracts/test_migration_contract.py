@@ -93,3 +93,27 @@ def test_a_project_on_postgresql_is_retried_and_its_tables_are_changed(target: T
     run("migrate", "--apply")
     run("retry")
     assert target.rows("core") == [("A", 5, 6), ("B", 0, 1)]
+
+
+@pytest.mark.parametrize("target", ["postgres"], indirect=True)
+def test_a_view_that_reads_a_column_is_named_where_its_type_cannot_change(target: Target, tmp_path: Path) -> None:
+    project = Project(tmp_path / "project")
+    there = {target.kind: target.keys}
+    project.write("etlrun.yaml", yaml.safe_dump({"profiles": {"dev": {"connections": {"there": there}}}}))
+    project.write("sales.csv", "shop,units\nA,5\n")
+    seen = MART.replace(
+        "table: {from: mart, connection: there, key: [shop], write: replace}", "view: {from: mart, connection: there}"
+    )
+    project.write("pipelines/core.yaml", CORE)
+    project.write("pipelines/mart.yaml", seen.replace("derive: {share: 10 / units}", "select: [shop, units]"))
+    assert etlrun(project.folder, "run").code == 0
+    project.write("pipelines/core.yaml", CORE.replace("units: int}", "units: bigint}"))
+    refused = etlrun(project.folder, "migrate", "--apply", "core")
+    assert refused.code == 1
+    assert "on view mart depends on column" in refused.err
+    assert "drop the view" in refused.err
+    target.run("DROP VIEW mart")
+    assert etlrun(project.folder, "migrate", "--apply", "core").code == 0
+    again = etlrun(project.folder, "run")
+    assert again.code == 0, again.err
+    assert target.rows("mart") == [("A", 5)]

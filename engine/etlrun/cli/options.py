@@ -95,6 +95,8 @@ class PipelineFile(click.ParamType[Path]):
             hint = nearest(str(value), known if "/" in str(value) else [Path(found).stem for found in known]) or (
                 f"there is {', '.join(known)}" if known else ""
             )
+            is_setting = "=" in str(value) and "/" not in str(value)
+            hint = f"a param is set by --set {value}" if is_setting else hint
             self.fail(f"there is no file {value}" + (f" ({hint})" if hint else ""), param, ctx)
         if is_case_file(path):
             self.fail(f"{value} holds tests: etlrun test {value}", param, ctx)

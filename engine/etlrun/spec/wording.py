@@ -10,6 +10,7 @@ from jsonschema.exceptions import ValidationError
 from etlrun.diagnostics import Diagnostic, closest, nearest
 from etlrun.spec.fields import Expr, Schema, schema_of
 from etlrun.spec.located import Document, Keys, Span
+from etlrun.spec.registry import Family, kinds
 from etlrun.spec.traps import VALUES, WORDS
 
 _KINDS = {
@@ -89,7 +90,7 @@ def _explain_unknown_keys(document: Document, error: ValidationError, where: Key
             beside = f"it is a key of `{inner}`: write it inside the braces of `{inner}`" if inner else ""
             beside = beside or next((_tried(known[other], name) for other in given if other in known), "")
             fix = beside or _in_a_plugin(where, name) or WORDS.get(name.lower()) or nearest(name, known)
-            fix = fix or "there is " + ", ".join(known)
+            fix = fix or _of_another_family(where, name) or "there is " + ", ".join(known)
             yield Mistake(
                 inside, document.diagnose_key(inside, "unknown-kind", f"there is no {_family(where)} `{name}`", fix)
             )
@@ -98,6 +99,13 @@ def _explain_unknown_keys(document: Document, error: ValidationError, where: Key
             fix = fix or _new_column(known, name, given[name]) or _known_keys(known)
             message = f"`{name}` is not a key of {place}"
             yield Mistake(inside, document.diagnose_key(inside, "unknown-key", message, fix))
+
+
+def _of_another_family(where: Keys, name: str) -> str:
+    """Where a kind belongs that stands below the wrong word; nothing for a name that none has."""
+    families: tuple[Family, ...] = ("sources", "steps", "checks", "sinks")
+    found = [family for family in families if name in kinds(family)]
+    return f"it is a {found[0].removesuffix('s')}: write it below `{found[0]}`" if len(found) == 1 else ""
 
 
 def _new_column(known: dict[str, Schema], name: str, value: Any) -> str:
@@ -212,8 +220,10 @@ def _phrase(error: ValidationError, schema: Schema) -> tuple[str, str]:
     if rule == "minItems" or value == "":
         return "this must not be empty", "fill it, or leave the key out"
     if "x-kind" in schema and isinstance(value, str) and value in schema.get("properties", {}):
-        first = next(iter(_keys_of(schema["properties"][value])), "")
-        example = f"{{{first}: ...}}" if first else "..."
+        needed = [name for form in _forms(schema["properties"][value]) for name in form.get("required", ())]
+        if not needed and "x-short" not in schema["properties"][value]:
+            return f"`{value}` has no value", f"write `{{{value}: {{}}}}`"
+        example = f"{{{needed[0]}: ...}}" if needed else "..."
         return f"`{value}` has no value", f"write `{value}: {example}` with what it needs"
     if rule in ("minimum", "maximum") and "x-form" not in schema:
         return f"a number of at {'least' if rule == 'minimum' else 'most'} {error.validator_value} is expected here", ""

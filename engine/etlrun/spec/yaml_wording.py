@@ -17,6 +17,11 @@ SYNTAX = (
         "line the keys of one mapping up under each other",
     ),
     ("did not find expected '-' indicator", "the list ends here", "line the `-` of one list up under each other"),
+    (
+        "alphabetic or numeric character",
+        "a value that begins with `*` or `&` is an alias or an anchor of YAML",
+        "leave a `select: *` out, for a chain keeps all columns; put any other value in quotes",
+    ),
     ("could not find expected ':'", "a `:` is missing after this key", "write `key: value`"),
     (
         "did not find expected ',' or",

@@ -131,7 +131,10 @@ def explain(error: ServerError) -> tuple[str, str]:
     if code == DENIED and owned:
         what = f"only the owner of the {owned[1]} `{owned[2]}` may do this"
         fix = f"its owner runs: ALTER {owned[1].upper()} {owned[2]} OWNER TO the account of the connection; or publish under another name"
-    if code == DEPENDENTS:
+    if "used by a view" in first:
+        what = "a view reads the column, and the server changes no type below it"
+        fix = "drop the view, do this again, then make the view again: a run makes those that etlrun publishes"
+    if code == DEPENDENTS or "used by a view" in first:
         fix = f"{'; '.join(_dependents(error.detail))}: {fix}"
     detail = f": {masked(first)}" if code in (DENIED, DEPENDENTS, "TLS", UNREACHABLE) else ""
     return f"{what} ({code}{detail})", fix
