@@ -117,6 +117,35 @@ def test_a_file_beside_the_pipelines_concerns_those_that_use_it(folder: Path) ->
     assert run(folder) == {"core": "unchanged", "mart": "done", "other": "unchanged"}
 
 
+def test_a_pipeline_that_asks_rests_on_its_prompt_and_on_the_files_of_its_models(folder: Path) -> None:
+    for name in ("mappings", "prompts", "overrides"):
+        (folder / name).mkdir()
+    settings = (folder / "etlrun.yaml").read_text()
+    models = "models: {known: {catalogue: {titles: mappings/titles.csv}}}, connections:"
+    (folder / "etlrun.yaml").write_text(settings.replace("connections:", models))
+    (folder / "mappings/titles.csv").write_text("title,city\nAbcd,Hue\n")
+    ask = "---\ntask: Name the city of a shop.\noutput: {city: {labels: {Hue: old, Hanoi: large}}}\n---\n"
+    (folder / "prompts/cities.md").write_text(ask)
+    step = "    - from: orders\n    - enrich: {key: shop, prompt: cities, model: known}\n"
+    (folder / "pipelines/a_mart.yaml").write_text(MART.replace("    - from: orders\n", step))
+    assert run(folder)["mart"] == "done"
+    (folder / "prompts/others.md").write_text(ask)
+    (folder / "overrides/others.csv").write_text("shop,city\nA,Hue\n")
+    (folder / "mappings/types.yaml").write_text("Hanoi: [A]\n")
+    (folder / "mappings/words.csv").write_text("word,city\nx,Hue\n")
+    assert set(run(folder).values()) == {"unchanged"}
+    (folder / "overrides/cities.csv").write_text("shop,city\nA,Hue\n")
+    assert reasons(folder)["mart"] == "`overrides/cities.csv` is new"
+    run(folder)
+    for file, text in {
+        "mappings/titles.csv": "title,city\nAbcde,Hue\n",
+        "prompts/cities.md": f"{ask}Be short.\n",
+    }.items():
+        (folder / file).write_text(text)
+        assert reasons(folder)["mart"] == f"`{file}` changed"
+        assert run(folder) == {"core": "unchanged", "mart": "done", "other": "unchanged"}
+
+
 @pytest.mark.parametrize(("before", "after", "why"), [("", "x = 1\n", "is new"), ("x = 1\n", "", "is gone")])
 def test_a_file_of_python_may_come_and_go(folder: Path, before: str, after: str, why: str) -> None:
     (folder / "own.py").write_text("import pyarrow as pa\n\ndef same(table: pa.Table) -> pa.Table:\n    return table\n")

@@ -45,6 +45,10 @@ class Step(Described):
         """The models of the profile that this step asks, each with the place that names it."""
         return ()
 
+    def prompts(self) -> Iterable[str]:
+        """The prompts by which this step asks."""
+        return ()
+
     def functions(self) -> Iterable[str]:
         """The Python functions that this step calls."""
         return ()

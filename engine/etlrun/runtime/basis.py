@@ -18,6 +18,7 @@ from etlrun.diagnostics import SpecError, counted
 from etlrun.failures import RunFailure
 from etlrun.runtime.digests import digest_of
 from etlrun.runtime.record import Record
+from etlrun.spec.answer_files import overrides_path
 from etlrun.spec.located import read_document
 from etlrun.spec.urls import is_url, read_url
 from etlrun.storage.object_store import StoreError
@@ -102,13 +103,18 @@ def _meaning(checked: Checked) -> str:
 def files_beside(checked: Checked) -> dict[Path, str]:
     """The files beside a pipeline on which its result depends, each with a digest. What a function of Python imports, nobody knows."""
     steps = [use.value for chain in checked.pipeline.chains.values() for use in chain]
-    patterns = [f"mappings/{name}.yaml" for name in checked.mappings]
-    if any(list(step.models()) for step in steps):
-        patterns += ["mappings/*", "prompts/*", "overrides/*"]  # a catalogue may stand among the mappings
+    root, prompts = checked.project.root, [name for step in steps for name in step.prompts()]
+    found = [checked.project.path("mappings") / f"{name}.yaml" for name in checked.mappings]
+    found += [path for name in prompts for path in (root / "prompts" / f"{name}.md", overrides_path(root, name))]
+    found += [root / file for step in steps for name, _ in step.models() for file in _files_of_model(checked, name)]
     if any(list(step.functions()) for step in steps):
-        patterns += ["*.py", "*/*.py"]
-    found = (path for pattern in patterns for path in checked.project.root.glob(pattern))
+        found += [*root.glob("*.py"), *root.glob("*/*.py")]
     return {path: _content(path) for path in sorted(set(found)) if path.is_file()}
+
+
+def _files_of_model(checked: Checked, name: str) -> Iterator[str]:
+    for use in checked.profile.models.get(name, ()):
+        yield from use.value.files().values()
 
 
 def _content(path: Path) -> str:

@@ -152,6 +152,9 @@ class Enrich(Step):
             for index, name in enumerate(getattr(self, field)):
                 yield name, (field, index)
 
+    def prompts(self) -> tuple[str, ...]:
+        return (self.prompt,)
+
     def output(self, columns: Columns, scope: Scope) -> Columns:
         for index, name in enumerate(self.key_):
             found = scope.column(columns, name, ("key", index))
