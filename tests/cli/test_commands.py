@@ -487,3 +487,13 @@ def test_a_state_folder_that_is_a_link_to_itself_is_named(tmp_path: Path) -> Non
     result = project.run("show", "p", "t")
     assert (result.code, result.err.partition(": ")[0]) == (1, "file-unusable"), result.err
     assert "too many levels of symbolic links" in result.err and str(tmp_path / ".etlrun") in result.err
+
+
+def test_show_writes_maps_of_days_as_json(project: Project) -> None:
+    project.write("days.json", '{"m": {"2024-01-02": 3}, "d": {"1": {"2024-01-03": "x"}}}\n')
+    columns = "{m: 'map<date, int>', d: 'map<int, map<date, string>>'}"
+    text = f"pipeline: days\nsources: {{rows: {{json: {{path: days.json, columns: {columns}}}}}}}\n"
+    project.write("pipelines/days.yaml", text)
+    shown = project.run("show", "pipelines/days.yaml", "rows", "--json")
+    assert shown.code == 0, shown.err
+    assert json.loads(shown.out) == {"m": {"2024-01-02": 3}, "d": {"1": {"2024-01-03": "x"}}}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
 import tempfile
 from contextlib import closing
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from etlrun.cli.words import table_text
+from etlrun.cli.words import row_json, table_text
 from etlrun.diagnostics import counted, nearest
 from etlrun.spec.project import Profile, find_project
 
@@ -84,7 +83,7 @@ def _print(answer: QueryRows, form: str) -> None:
     rows = answer.rows.to_pylist()
     if form == "json":
         for row in rows:
-            click.echo(json.dumps(row, ensure_ascii=False, default=str))
+            click.echo(row_json(row))
     elif form == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(names)

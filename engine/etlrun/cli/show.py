@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -14,7 +13,7 @@ import click
 from etlrun.cli.options import PipelineFile, checked_pipeline, choosing, complete_relation
 from etlrun.cli.reporting import reporting
 from etlrun.cli.where import read_condition
-from etlrun.cli.words import table_text, tell
+from etlrun.cli.words import row_json, table_text, tell
 from etlrun.diagnostics import counted, nearest
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ def command(
     names, shown, total = _failing(checked, relation, failing, look) if failing else _computed(checked, name, look)
     if as_json:
         for row in shown:
-            click.echo(json.dumps(row, ensure_ascii=False, default=str))
+            click.echo(row_json(row))
         return
     click.echo(table_text(names, [[row[name] for name in names] for row in shown]))
     click.echo(f"{len(shown):,} of {counted(total, 'row')}", err=True)

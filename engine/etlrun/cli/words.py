@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -23,6 +24,20 @@ def tell(text: str, *, err: bool = False) -> None:
 def failure_text(failure: RunFailure) -> str:
     """A failure as a mistake in a specification is shown: place, code, message, the line with a caret, and what to do."""
     return format_text([same_choice(failure.diagnostic)])
+
+
+def row_json(row: dict[str, Any]) -> str:
+    """A row as one line of JSON: days, moments and decimals as texts, also where they are the keys of a map."""
+    return json.dumps(_with_text_keys(row), ensure_ascii=False, default=str)
+
+
+def _with_text_keys(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key if isinstance(key, (str, int, float)) else str(key): _with_text_keys(inner)
+            for key, inner in value.items()
+        }
+    return [_with_text_keys(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
 def table_text(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from sqlglot import exp
 
@@ -56,6 +56,8 @@ HOW = "write `column = value` for columns of `partition_by`, joined by `and`"
 @dataclass(frozen=True)
 class Delta(Sink):
     """Publishes a relation as a table of Delta Lake, in one commit."""
+
+    also: ClassVar[Mapping[str, str]] = {"mode": "write", "partition": "partition_by", "partitioned_by": "partition_by"}
 
     from_: str = key("the relation to publish", yaml="from")
     path: str = key(

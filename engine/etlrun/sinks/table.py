@@ -70,6 +70,7 @@ sinks:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -101,6 +102,11 @@ class Table(DatabaseSink):
     """Publishes a relation as a table of a connection, in one transaction."""
 
     what: ClassVar[str] = "table"
+    also: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("mode", "write_mode", "write_disposition", "if_exists", "materialized"), "write"),
+        **dict.fromkeys(("primary_key", "unique_key"), "key"),
+        "name": "table",
+    }
 
     from_: str = key("the relation to publish", yaml="from")
     connection: str = key("the connection, named in the profile")

@@ -44,8 +44,9 @@ class Rename(Step):
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
         meant: list[Column] = []
+        swapped = {old for old, new in self.columns.items() if old not in columns and new in columns}
         for old, new in self.columns.items():
-            if old not in columns and new in columns:
+            if old in swapped:
                 scope.error_at_key(
                     ("columns", old),
                     "unknown-column",
@@ -59,7 +60,8 @@ class Rename(Step):
         untouched = Columns(tuple(item for item in columns if item.name.lower() not in names))
         taken = untouched
         for old, new in self.columns.items():
-            scope.new_column(taken, new, ("columns", old))
+            if old not in swapped:
+                scope.new_column(taken, new, ("columns", old))
             found = columns.get(old)
             if found:
                 taken = taken.with_column(replace(found, name=new))
