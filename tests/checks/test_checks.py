@@ -112,7 +112,7 @@ def test_without_rows_only_row_count_and_freshness_can_fail(check: str, verdict:
         ("range: {d: {min: 5}}", "type-mismatch", "5"),
         ("range: {x: {}}", "missing-key", "{}"),
         ("relationships: {on: {k: x}, to: a}", "type-mismatch", "x"),
-        ("relationships: {on: {kk: x}, to: a}", "unknown-column", "x"),
+        ("relationships: {on: {kk: x}, to: a}", "unknown-column", "kk"),
         ("relationships: {on: [k], to: b}", "unknown-relation", "b"),
         ("freshness: {column: k, max_age: 1 day}", "type-mismatch", "k"),
         ("freshness: {column: d, max_age: 24 hours, time_zone: Mars}", "wrong-value", "Mars"),

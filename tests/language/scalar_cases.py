@@ -22,6 +22,11 @@ SCALARS: dict[str, tuple[str, ...]] = {
         "nullif(p, 0)",
         "nullif(m, x)",
         "nullif(m, null)",
+        "nullif(n is null, m is null)",
+        "nullif(n = 1, m = 1)",
+        "nullif(n > 1 or m > 1, not n > 0)",
+        "nullif(s like 'a%', n in (1, 2))",
+        "nullif(n between 0 and 2, m between 0 and 2)",
     ),
     "greatest": (
         "greatest(n, m)",

@@ -66,6 +66,9 @@ def _nullif(value: exp.Expr, other: exp.Expr) -> exp.Expr:
     kept = value.copy()
     equal = exp.EQ(this=value.copy(), expression=other.copy())
     widen(equal.this, equal.expression)
+    for side in (equal.this, equal.expression):  # `a is null = b` is read otherwise
+        if isinstance(side, (exp.Binary, exp.Predicate, exp.Not)):
+            side.replace(exp.paren(side.copy(), copy=False))
     return duckdb("case when _1 then null else _2 end", equal, kept)
 
 
