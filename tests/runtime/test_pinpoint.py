@@ -55,6 +55,16 @@ FAILURES = {
         "10 / id",
     ),
     "a sum": ('derive: {a: "id * 2", b: "id * 2000000000 + 2000000000"}', "overflow", "id * 2000000000 + 2000000000"),
+    "a day that is none": (
+        "derive: {y: \"cast(concat('2022-13-0', s) as date)\"}",
+        "bad-cast",
+        "cast(concat('2022-13-0', s) as date)",
+    ),
+    "an instant that is none": (
+        "derive: {y: \"cast(concat('2022-13-01 10:00:0', s, 'Z') as timestamptz)\"}",
+        "bad-cast",
+        "concat('2022-13-01 10:00:0', s, 'Z')",
+    ),
     "one of two that fail": ('derive: {a: "10 % id", b: "cast(s as int)"}', "", ""),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -76,6 +77,11 @@ class Workspace:
         return self.folder / "work"
 
 
+_OUTER_TYPE = re.compile(
+    r"not of type \w+: (?=not of type )"
+)  # of a cast within another one, which is that of the text
+
+
 class StatementError(Exception):
     """A statement that the engine could not finish.
 
@@ -86,7 +92,7 @@ class StatementError(Exception):
     """
 
     def __init__(self, condition: str, detail: str, offset: int | None = None, source: str = "") -> None:
-        self.detail = without_personal(detail)
+        self.detail = without_personal(_OUTER_TYPE.sub("", detail))
         super().__init__(self.detail)
         self.condition = condition
         self.offset = offset

@@ -193,6 +193,8 @@ def _condition(error: duckdb.Error, detail: str) -> str:
         return "bad-index"
     if detail == TOO_LONG:
         return "text-too-long"
+    if re.match(r"(?:date|timestamp) field value out of range", detail):
+        return "bad-cast"
     if re.search(
         r"(?i)\b(?:date|timestamp|interval)s? (?:is |value )?out of range|overflow in (?:date|timestamp)", detail
     ):
