@@ -161,7 +161,7 @@ class _Checker:
         for cycle in cycles:
             path = " -> ".join(f"`{name}`" for name in cycle)
             message, fix = f"a relation is made from itself: {path}", "read another relation in one of them"
-            if not set(cycle) & set(self.pipeline.sources):  # a chain with the name of a source is told of already
+            if not set(cycle) & set(self.pipeline.sources):  # that name is reported already
                 self.complain(("steps", cycle[0]), "cycle", message, fix)
             for name in cycle:  # until its turn comes nothing is known of it, and that is said once
                 self.columns[name], self.sights[name] = Columns(()), Sight(is_blurred=True, is_blind=True)

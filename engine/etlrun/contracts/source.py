@@ -8,13 +8,13 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from etlrun.contracts.connection import Database
 from etlrun.contracts.engine import InputFiles, ParquetFiles
 from etlrun.language.columns import Columns
 from etlrun.spec.dates import Days
-from etlrun.spec.fields import Described
+from etlrun.spec.fields import Described, key
 from etlrun.spec.paths import Places
 from etlrun.spec.scope import Scope
 from etlrun.storage.stores import Stores
@@ -70,6 +70,16 @@ class Source(Described):
     def read(self, request: ReadRequest, columns: Columns) -> ReadResult:
         """Read what `request` asks for; `columns` is the relation, as `output` gives it. Raises RunFailure."""
         raise NotImplementedError
+
+
+def row_key() -> Any:
+    """The field `key` of a source."""
+    return key(
+        "the columns that tell rows apart: a run stops before it publishes where two rows share them",
+        yaml="key",
+        default=(),
+        example=("id",),
+    )
 
 
 def keyed(columns: Columns, names: tuple[str, ...], scope: Scope) -> Columns:

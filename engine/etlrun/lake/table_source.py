@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 from etlrun.contracts.connection import Database
 from etlrun.contracts.engine import ParquetFiles
 from etlrun.contracts.sink import canonical_place
-from etlrun.contracts.source import Inventory, ReadRequest, ReadResult, Source, keyed
+from etlrun.contracts.source import Inventory, ReadRequest, ReadResult, Source, keyed, row_key
 from etlrun.failures import RunFailure
 from etlrun.language.columns import TIMESTAMP, TIMESTAMPTZ, Column, Columns
 from etlrun.reading.source import DeclaredColumn, tagged_columns, verify_url
@@ -34,12 +34,7 @@ class FolderTable(Source):
         example="lake/orders",
     )
     columns: Mapping[str, DeclaredColumn] = key("column: type, in the order of the relation")
-    key_: tuple[str, ...] = key(
-        "the columns that tell rows apart: a run stops before it publishes where two rows share them",
-        yaml="key",
-        default=(),
-        example=("id",),
-    )
+    key_: tuple[str, ...] = row_key()
     root: Path = Path()  # of the project
 
     def resolve(self, scope: Scope) -> Self:

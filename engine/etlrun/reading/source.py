@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from etlrun.contracts.source import Source, Wanted, keyed
+from etlrun.contracts.source import Source, Wanted, keyed, row_key
 from etlrun.language.columns import DATE, NULL, Column, Columns
 from etlrun.reading.finding import fixed_part, leads_up
 from etlrun.reading.object_finding import OUTSIDE_URLS
@@ -89,12 +89,7 @@ class FileSource(Source):
         "`*` for any characters of a name; every other character stands for itself"
     )
     columns: Mapping[str, DeclaredColumn] = key("column: type, in the order of the relation")
-    key_: tuple[str, ...] = key(
-        "the columns that tell rows apart: a run stops before it publishes where two rows share them",
-        yaml="key",
-        default=(),
-        example=("id",),
-    )
+    key_: tuple[str, ...] = row_key()
     dates: Dates | None = key(
         "the days that must be there; adds the column `date`", default=None, example={"months": "2022-04"}
     )

@@ -43,7 +43,7 @@ from dataclasses import dataclass, replace
 
 from etlrun.contracts.connection import Database
 from etlrun.contracts.engine import ParquetFiles
-from etlrun.contracts.source import ReadRequest, ReadResult, Source, keyed
+from etlrun.contracts.source import ReadRequest, ReadResult, Source, keyed, row_key
 from etlrun.language.columns import Column, Columns
 from etlrun.reading.source import DeclaredColumn, tagged_columns
 from etlrun.spec.fields import key
@@ -60,12 +60,7 @@ class Table(Source):
     columns: Mapping[str, DeclaredColumn] = key("column: type, in the order of the relation", factory=dict)
     pipeline: str = key("instead of `connection` and `table`: the pipeline that publishes the table", default="")
     sink: str = key("with `pipeline`: the sink that publishes it; its only one where it is not given", default="")
-    key_: tuple[str, ...] = key(
-        "the columns that tell rows apart: a run stops before it publishes where two rows share them",
-        yaml="key",
-        default=(),
-        example=("id",),
-    )
+    key_: tuple[str, ...] = row_key()
     published: Columns | None = None
     published_at: str = ""
 
