@@ -48,15 +48,16 @@ PROJECT = Path(__file__).resolve().parent.parent
 PACKAGE = PROJECT / "engine" / "etlrun"
 NOTE = "<!-- Written by `make docs`. -->\n"
 INTRODUCTIONS: dict[Family, str] = {
-    "sources": "A source reads files or a table into a relation with declared columns. It stands under `sources:` of a pipeline.",
-    "steps": "A step is one verb of a chain under `steps:` of a pipeline. The examples show rows that go in, `->`, and rows that come out.",
-    "checks": "A check is a statement about a relation that must hold before anything is published. It stands under `checks:` of a pipeline.",
-    "sinks": "A sink publishes a relation. It stands under `sinks:` of a pipeline.",
-    "connections": "A connection is a place that tables are read from and published to. It stands under `connections:` of a profile in `etlrun.yaml`.",
-    "models": "A model gives labels to keys, such as the category of a search keyword. It stands under `models:` of a profile in `etlrun.yaml`.",
-    "storages": "A storage opens the objects below a URL, which sources read and the sinks `files` and `delta` write. It stands under "
-    "`storage:` in `etlrun.yaml`, or of a profile there, by the beginning of the URLs; the longest that fits holds.",
-    "engines": "An engine runs the statements of a pipeline. It stands under `engine:` of a profile in `etlrun.yaml`.",
+    "sources": "A source reads files or a table into a relation with declared columns. Write it under `sources:` of a pipeline.",
+    "steps": "A step transforms the rows of a chain. Write it under `steps:` of a pipeline. Each example shows the input rows, `->`, and the output rows.",
+    "checks": "A check is a condition on a relation. When it fails, the run publishes nothing. Write it under `checks:` of a pipeline.",
+    "sinks": "A sink publishes a relation. Write it under `sinks:` of a pipeline.",
+    "connections": "A connection is a database that a run reads tables from and publishes tables to. Write it under "
+    "`connections:` of a profile in `etlrun.yaml`.",
+    "models": "A model gives labels to keys, such as the category of a search keyword. Write it under `models:` of a profile in `etlrun.yaml`.",
+    "storages": "A storage gives access to the objects below a URL prefix: sources read them, and the sinks `files` and `delta` write them. "
+    "Write it under `storage:` in `etlrun.yaml`, or in a profile there; the key is the URL prefix. If several prefixes match, the longest one is used.",
+    "engines": "An engine runs the SQL of a pipeline. Write it under `engine:` of a profile in `etlrun.yaml`.",
 }
 
 
@@ -80,7 +81,7 @@ def family_page(family: Family) -> str:
     parts = [f"# {family.capitalize()}", INTRODUCTIONS[family], _table([family[:-1], "what it does"], rows)]
     for name, cls in built_in.items():
         first, rest = _opening(cls)
-        parts += [f"## {name}", _sentence(first), _plain_fences(rest), *_keys(cls)]
+        parts += [f"## {name}", _sentence(first), _plain_fences(rest), *_keys(cls, name)]
     return _page(parts)
 
 
@@ -88,36 +89,45 @@ def functions_page() -> str:
     """The table of functions, one table for each kind."""
     parts = [
         "# Functions",
-        "Expressions are Spark SQL as Spark 4 runs it (ANSI), and give the same on every engine. "
-        "`day + interval 3 months` adds to a date or timestamp (a month that is shorter ends with its last day), "
-        "`extract(year from day)` takes a part of one. These are the functions they may call. "
-        "`[x]` may be left out, `x...` may be repeated; `same` arguments are brought to one type.",
-        "A value that cannot be computed (an overflow, a division by zero, text that is no number) ends the run with its place in the "
-        "spec. An engine need not compute what nothing reads: the other operand of a null, a column that no later step uses. "
-        "A part that reads no column and cannot be computed, such as `cast(concat('x', 'y') as int)`, may also end a run on Spark where there are no rows. "
-        "Where equal values become one (groups, distinct rows, `min`, `max`, sets) -0.0 is 0.0.",
+        "Expressions are Spark SQL, with the ANSI rules of Spark 4, and give the same result on every engine. "
+        "`day + interval 3 months` adds to a date or timestamp; if the new month is too short, the result is its last day. "
+        "`extract(year from day)` gives one part of a date. These are the functions that an expression may call. "
+        "`[x]` is optional, `x...` may be repeated, and all arguments called `same` are converted to one type.",
+        "A value that cannot be computed (an overflow, a division by zero, a text that is not a number) stops the run; the message shows the place in the "
+        "spec. An engine may skip a value that nothing uses: the other operand of a null, or a column that no later step reads. "
+        "On Spark, an expression that reads no column and cannot be computed, such as `cast(concat('x', 'y') as int)`, may stop a run "
+        "even if there are no rows. "
+        "Groups, distinct rows, `min`, `max` and sets treat -0.0 as 0.0.",
     ]
     operators = [[", ".join(f"`{one}`" for one in row.written), row.takes, row.gives] for row in TIGHTEST_FIRST]
     parts += [
         "## Operators",
-        "Those that bind tightest come first; in a line they go from left to right. Null with anything is null, but where the table says otherwise.",
-        _table(["written", "takes", "gives"], operators).replace("a || b", "a \\|\\| b").replace("a | b", "a \\| b"),
+        "The operators with the highest precedence come first. Operators in one row of the table have the same precedence and are evaluated "
+        "from left to right. "
+        "If an operand is null, the result is null, unless the table says otherwise.",
+        _table(["operator", "operands", "result"], operators)
+        .replace("a || b", "a \\|\\| b")
+        .replace("a | b", "a \\| b"),
     ]
-    for kind, title in (("scalar", "Of one row"), ("aggregate", "Of a group of rows"), ("window", "Of a window")):
+    for kind, title in (
+        ("scalar", "Scalar functions"),
+        ("aggregate", "Aggregate functions"),
+        ("window", "Window functions"),
+    ):
         rows = [
             _function_row(name, function)
             for name, function in sorted(FUNCTIONS.items())
             if function.kind == kind and function.name == name
         ]
         if rows:
-            parts += [f"## {title}", _table(["call", "gives", "is"], rows)]
+            parts += [f"## {title}", _table(["call", "returns", "meaning"], rows)]
     return _page(parts)
 
 
 def tests_page() -> str:
     """What a file of tests says."""
     first, _, rest = (cases.__doc__ or "").strip().partition("\n")
-    return _page(["# Tests", first, rest.strip(), "## Keys", *_keys(cases.CaseFile)])
+    return _page(["# Tests", first, rest.strip(), "## Keys", *_keys(cases.CaseFile, "")])
 
 
 def dashboards_page() -> str:
@@ -125,28 +135,28 @@ def dashboards_page() -> str:
     first, _, rest = (dashboards.__doc__ or "").strip().partition("\n")
     rules = (measures.__doc__ or "").strip().partition("\n")[2].strip()
     cards = [[f"`{name}`", _sentence((cls.__doc__ or "").strip())] for name, cls in dashboards.CARDS.items()]
-    parts = ["# Dashboards", first, rest.strip(), "## Keys", *_keys(dashboards.Dashboard)]
-    parts += ["`page` is a list of lines, and a line is a list of cards.", "## Measures", rules]
-    parts += ["## Cards", _table(["card", "is"], cards)]
+    parts = ["# Dashboards", first, rest.strip(), "## Keys", *_keys(dashboards.Dashboard, "")]
+    parts += ["`page` is a list of rows, and each row is a list of cards.", "## Measures", rules]
+    parts += ["## Cards", _table(["card", "shows"], cards)]
     for name, cls in dashboards.CARDS.items():
-        parts += [f"### {name}", *_keys(cls)]
+        parts += [f"### {name}", *_keys(cls, name)]
     return _page([*parts, "## Power BI", (powerbi.__doc__ or "").strip().removeprefix("Power BI: ")])
 
 
 TYPES = {
     "boolean": "true or false",
-    "tinyint": "whole numbers of 8 bits",
-    "smallint": "of 16 bits",
-    "int": "of 32 bits",
-    "bigint": "of 64 bits",
-    "float": "numbers of 32 bits, about 7 digits",
-    "double": "of 64 bits, about 15 digits",
-    "decimal": "`decimal(10,2)`: exact, 10 digits, 2 of them behind the point; at most 38",
+    "tinyint": "8-bit integers",
+    "smallint": "16-bit integers",
+    "int": "32-bit integers",
+    "bigint": "64-bit integers",
+    "float": "32-bit floating-point numbers, about 7 digits",
+    "double": "64-bit floating-point numbers, about 15 digits",
+    "decimal": "exact numbers: `decimal(10,2)` has 10 digits, 2 of them after the decimal point; at most 38 digits",
     "string": "text",
     "binary": "bytes",
-    "date": "a day",
-    "timestamp": "a day and a time, to the microsecond, without a time zone",
-    "timestamptz": "an instant, to the microsecond: a text has its offset (`2022-04-30T20:15:00+07:00`, `...Z`), and engines and sinks hold its clock in UTC",
+    "date": "a calendar day",
+    "timestamp": "date and time with microseconds, without a time zone",
+    "timestamptz": "an instant with microseconds. A text must have an offset (`2022-04-30T20:15:00+07:00` or `...Z`); engines and sinks store the time in UTC",
 }
 
 
@@ -161,20 +171,20 @@ def pipeline_page() -> str:
     return _page(
         [
             "# Pipeline",
-            "A pipeline is one YAML file: `etlrun check FILE` checks it without data, `etlrun FILE` runs it. The name of a source or of a chain is that "
-            "of its relation: a table that other parts read by that name.",
+            "A pipeline is one YAML file: `etlrun check FILE` checks it without data, `etlrun FILE` runs it. Each source and each chain of steps makes one "
+            "relation (a table of rows), and other parts of the pipeline refer to it by the name of the source or chain.",
             (pipeline.__doc__ or "").strip().partition("\n")[2].strip(),
-            _table(["key", "", "is"], rows),
+            _table(["key", "", "meaning"], rows),
             "The parts: [sources](sources.md), [steps](steps.md), [checks](checks.md), [sinks](sinks.md).",
             "## params",
-            "A param is a value that a run may set: `--set month=2022-05`. `$month`, or `${month}` where a letter follows, stands for it in values and "
-            "expressions; names from `vars:` of [the project file](project.md) do too. One without a default must be set.",
-            *_keys(Param),
+            "A param is a value that a run can set: `--set month=2022-05`. Write `$month` in values and expressions to use it, or `${month}` if a letter "
+            "follows. The names under `vars:` of [the project file](project.md) are used in the same way. A param without a default must be set.",
+            *_keys(Param, "NAME"),
             "## Types",
-            "Columns are declared with Spark's types: `shop: string`, and `shop: string not null` where a row without one is broken.",
+            "Columns are declared with the types of Spark: `shop: string`. With `shop: string not null`, a record without a value is a broken record.",
             _table(["type", "holds"], [[f"`{name}`", doc] for name, doc in TYPES.items()]),
-            "`array<string>`, `struct<name string>` and `map<string, int>` hold other values; `explode` makes rows of the elements of an array. "
-            "JSON, Parquet and Delta can hold them; CSV files and tables of databases cannot. Other spellings: "
+            "`array<string>`, `struct<name string>` and `map<string, int>` are nested types; the step `explode` makes one row of each element of an array. "
+            "JSON, Parquet and Delta can hold nested values; CSV files and database tables cannot. Other spellings: "
             + ", ".join(f"`{spelling}` ({name})" for spelling, name in SPELLINGS.items())
             + ".",
             "## Mappings",
@@ -220,37 +230,41 @@ def project_page() -> str:
     return _page(
         [
             "# Project",
-            "`etlrun.yaml` says where things are, and what differs between a laptop and production. All its keys may be left out.",
+            "`etlrun.yaml` configures a project: where its files are, and what differs between a laptop and production. All keys are optional.",
             (project.__doc__ or "").strip().partition("\n")[2].strip(),
-            *_keys(project.ProjectSettings),
-            "Under `profiles:` every name has an `engine`, `connections`, `models`, `labels` (the label store) and `parts` (what is kept of files that "
-            "were read): [engines](engines.md), [connections](connections.md), [models](models.md), [parts](#read-only-new-files).",
+            *_keys(project.ProjectSettings, ""),
+            "Each profile under `profiles:` can have [`engine`](engines.md), [`connections`](connections.md), [`models`](models.md), `labels` (the label "
+            "store: where answers of models are saved), `storage` ([storages](storages.md)) and [`parts`](#read-only-new-files) "
+            "(the cache of files that were read).",
             "## What a run leaves",
-            "Every run has a folder below `runs:`, which only its owner can look into:",
+            "Every run has a folder below `runs:`. Only its owner can read it:",
             _table(
-                ["file", "holds"],
+                ["file", "contents"],
                 [
                     [
                         "`run.json`",
                         "the record: id, digest of the specification, versions of etlrun and of the engine, rows of every relation, checks, "
-                        "checksums, what was published",
+                        "checksums, and what was published",
                     ],
                     [
                         "`inputs.json`",
-                        "each file that was read: source, path, size, time of its last change (UTC), rows and broken rows; each table: connection, name, "
-                        "rows. With `hash_inputs: true` also the SHA-256 of each file. The rows of a file are absent where the run stopped while "
-                        "it read",
+                        "for each file that was read: source, path, size, time of its last change (UTC), number of rows and of broken records; for each table: "
+                        "connection, name, number of rows. With `hash_inputs: true` also the SHA-256 of each file. If the run stopped while it was "
+                        "reading a file, that file has no number of rows",
                     ],
                     [
                         "`quarantine/SOURCE.jsonl`",
-                        "every broken record with file, line, reason and text, in the order of files and lines",
+                        "every broken record with its file, line, reason and text, in the order of files and lines",
                     ],
-                    ["`stage/`", "rows that were not published, for a week: `etlrun resume` publishes them"],
+                    [
+                        "`stage/`",
+                        "checked rows that were not published; they are kept for a week, and `etlrun resume` publishes them",
+                    ],
                 ],
             ),
             "## Read only new files",
             PARTS,
-            *_keys(PartSettings),
+            *_keys(PartSettings, "parts"),
         ]
     )
 
@@ -260,19 +274,19 @@ def errors_page() -> str:
     return _page(
         [
             "# Errors",
-            "Every message has a code, which does not change, and where a line of the spec explains it, file, line, column and a caret under "
-            "the words at fault. The tables give the usual cause and fix; a message says more about its own case.",
+            "Every message has a code, which does not change. If one place in the spec causes the error, the message also shows the file, line and column, "
+            "and a caret under that place. The tables below give the usual cause and fix; the message itself has the details of your case.",
             "## Mistakes in a spec",
-            "`etlrun check` finds them without data; the exit code is 2.",
+            "`etlrun check` finds these mistakes without reading data. The exit code is 2.",
             _table(
-                ["code", "what it is", "usual cause", "usual fix"],
+                ["code", "meaning", "usual cause", "usual fix"],
                 [_code_row(*item) for item in sorted(SPEC_CODES.items())],
             ),
             "## Failures of a run",
-            "What was published before a failure stays whole. After the codes marked `resume`, `etlrun resume RUN_ID` publishes the checked "
-            "rows without computing them again.",
+            "A failure never leaves a table half-written, and everything that was published before it stays. After a code marked `resume`, "
+            "`etlrun resume RUN_ID` publishes the checked rows without computing them again.",
             _table(
-                ["code", "exit code", "what it is", "usual cause", "usual fix", ""],
+                ["code", "exit code", "meaning", "usual cause", "usual fix", ""],
                 [
                     [name, str(code.exit_code), *texts, "`resume`" if code.can_resume else ""]
                     for key, code in sorted(RUN_CODES.items())
@@ -320,9 +334,9 @@ def _sentence(text: str) -> str:
 def _plain_fences(text: str) -> str:
     """Without the languages that only our tests read, and with the name of a file or a table before what it holds."""
     text = re.sub(
-        r"^```(?:csv|json|parquet|table|delta|files) (\S+)$", r"`\1` holds\n\n```text", text, flags=re.MULTILINE
+        r"^```(?:csv|json|parquet|table|delta|files) (\S+)$", r"Contents of `\1`:\n\n```text", text, flags=re.MULTILINE
     )
-    text = re.sub(r"^```read$", "and is read as\n\n```text", text, flags=re.MULTILINE)
+    text = re.sub(r"^```read$", "The source reads it as:\n\n```text", text, flags=re.MULTILINE)
     return re.sub(
         r"^```(rows|python \w+)$",
         lambda found: "```python" if found.group(1) != "rows" else "```text",
@@ -331,24 +345,36 @@ def _plain_fences(text: str) -> str:
     )
 
 
-def _keys(cls: type) -> Iterator[str]:
-    """The table of a class's keys, and one for every class that stands inside it."""
+def _keys(cls: type, name: str) -> Iterator[str]:
+    """The table of the keys of a class that is written under `name`, and one for every class inside it."""
     items = described_fields(cls)
     if not items:
         return
     hints = field_types(cls)
     rows = [
-        [f"`{yaml_name(item)}`", _phrase(hints[yaml_name(item)]), _default(item), item.metadata["doc"]]
+        [
+            f"`{yaml_name(item)}`",
+            _phrase(hints[yaml_name(item)]),
+            _default(item, hints[yaml_name(item)]),
+            item.metadata["doc"],
+        ]
         for item in items
     ]
-    short: str = getattr(cls, "short", "")
-    if short:
-        yield f"A bare value is `{next(yaml_name(item) for item in items if item.name == short)}`."
-    yield _table(["key", "value", "default", "is"], rows)
+    if short := getattr(cls, "short", ""):
+        key = next(yaml_name(item) for item in items if item.name == short)
+        yield f"Short form: `{name}: ...` means `{name}: {{{key}: ...}}`."
+    yield _table(["key", "value", "default", "meaning"], rows)
     for item in items:
-        for inner in dict.fromkeys(_classes(hints[yaml_name(item)])):
+        hint = hints[yaml_name(item)]
+        for inner in dict.fromkeys(_classes(hint)):
             yield f"Keys of `{yaml_name(item)}`:"
-            yield from _keys(inner)
+            yield from _keys(inner, "NAME" if _has_names(hint, inner) else yaml_name(item))
+
+
+def _has_names(annotation: Any, inner: type) -> bool:
+    """Whether a mapping of free names holds the class, as that of columns does."""
+    arguments = get_args(annotation)
+    return get_origin(annotation) is Mapping and inner in arguments or any(_has_names(one, inner) for one in arguments)
 
 
 def _classes(annotation: Any) -> Iterator[type]:
@@ -358,44 +384,67 @@ def _classes(annotation: Any) -> Iterator[type]:
         yield from _classes(argument)
 
 
+WORDS: dict[Any, str] = {
+    str: "string",
+    TypeText: "string",
+    Scalar: "string",
+    Label: "string",
+    Expr: "expression",
+    bool: "true or false",
+    int: "integer",
+    float: "number",
+    Percent: "share, such as `20%`",
+    Size: "size, such as `100 MB`",
+    Rows: "list of rows `{column: value}`",
+    AnswerRow: "answer `{output: value}`",
+}
+
+
 def _phrase(annotation: Any) -> str:
     """What may be written where a field has this annotation."""
-    words = {
-        str: "text",
-        TypeText: "text",
-        Scalar: "text",
-        Label: "text",
-        Expr: "expression",
-        bool: "true or false",
-        int: "whole number",
-        float: "number",
-        Percent: "share, such as `20%`",
-        Size: "size, such as `100 MB`",
-        Rows: "list of rows `{column: value}`",
-        AnswerRow: "answer `{output: value}`",
-    }
-    if annotation in words:
-        return words[annotation]
+    *choices, last = dict.fromkeys(_choices(annotation))
+    return f"{', '.join(choices)} or {last}" if choices else last
+
+
+def _choices(annotation: Any) -> Iterator[str]:
+    if annotation in WORDS:
+        yield WORDS[annotation]
+        return
     origin, arguments = get_origin(annotation), [item for item in get_args(annotation) if item is not types.NoneType]
     if origin is Literal:
-        return " or ".join("`null`" if choice is None else f"`{choice}`" for choice in arguments)
-    if origin in (Union, types.UnionType):
-        return " or ".join(_phrase(choice) for choice in arguments)
-    if origin is tuple:
-        return f"{_phrase(arguments[0])}, or a list" if arguments[0] in words else f"list of {_phrase(arguments[0])}"
-    return f"mapping, name: {_phrase(arguments[1])}" if len(arguments) == 2 else "mapping"
+        yield from ("`null`" if choice is None else f"`{choice}`" for choice in arguments if choice != "")
+    elif origin in (Union, types.UnionType):
+        for choice in arguments:
+            yield from _choices(choice)
+    elif origin is tuple and arguments[0] in WORDS:
+        yield from (WORDS[arguments[0]], f"list of {WORDS[arguments[0]]}s")
+    elif origin is tuple:
+        yield f"list of {_phrase(arguments[0])}"
+    else:
+        yield f"mapping (name: {_phrase(arguments[1])})" if len(arguments) == 2 else "mapping"
 
 
-def _default(item: dataclasses.Field[Any]) -> str:
+def _default(item: dataclasses.Field[Any], annotation: Any) -> str:
     if is_required(item):
         return "required"
-    empty = item.default in (dataclasses.MISSING, None, "", ())
-    return "" if empty else f"`{str(item.default).lower() if isinstance(item.default, bool) else item.default}`"
+    if item.default in (dataclasses.MISSING, None, "", ()):
+        return ""
+    kind = next((one for one in (annotation, *get_args(annotation)) if one in (Percent, Size)), None)
+    if kind is Percent:
+        return f"`{item.default:.4g}`" if item.default % 0.01 else f"`{item.default:.0%}`"
+    if kind is Size:
+        return f"`{_size(item.default)}`"
+    return f"`{str(item.default).lower() if isinstance(item.default, bool) else item.default}`"
+
+
+def _size(count: int) -> str:
+    unit, name = next(((unit, name) for unit, name in ((10**9, "GB"), (10**6, "MB")) if count % unit == 0), (1, "B"))
+    return f"{count // unit} {name}"
 
 
 def _function_row(name: str, function: Any) -> list[str]:
     arguments = ", ".join(_argument(taken) for taken in function.takes)
-    gives = str(function.gives) if isinstance(function.gives, Type) else "as its arguments"
+    gives = str(function.gives) if isinstance(function.gives, Type) else "type of the arguments"
     aliases = ", ".join(f"`{alias}`" for alias in getattr(function, "aliases", ()))
     return [f"`{name}({arguments})`", gives, function.doc + (f"; also {aliases}" if aliases else "")]
 
