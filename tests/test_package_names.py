@@ -18,7 +18,6 @@ SHARED_FILES = {
     "delta.py": "a source and a sink",
     "files.py": "a source and a sink",
     "table.py": "a source and a sink",
-    "_duckdb.py": "what the two kinds `duckdb` are made of",
     "labels.py": "the step, and the label store of a run",
     # a command's file has the name of the command, and the work has it too
     "check.py": "the command, and the checker of pipelines and of dashboards",
@@ -30,7 +29,6 @@ SHARED_FILES = {
     "retry.py": "the command, and how often the protocol tries",
     "schema.py": "the command, and the judge of values",
     # a server has the files of the protocol
-    "address.py": "of each server",
     "conditions.py": "of each server",
     "encode.py": "of each server",
     "errors.py": "of each server and of Spark",
@@ -44,17 +42,13 @@ SHARED_FILES = {
     "stage.py": "staged rows, and what the protocol sees of them",
     "tables.py": "the protocol, and of each server",
     "words.py": "names and texts in the SQL of each server, and in a terminal",
-    "database.py": "the contract, and the protocol's side of it",
     "source.py": "the contract, and what the sources of files share",
     # two sides of one thing
-    "asking.py": "the loop, and the step of a run that starts it",
     "cases.py": "tests as they are written, and held against their pipeline",
     "checking.py": "of expressions, and of staged rows",
     "dates.py": "the calendar of a source, and functions of dates",
-    "dashboards.py": "how a page is built",
     "functions.py": "of a project as a spec names them, and at work",
     "places.py": "where mistakes of expressions are, and digits behind the point",
-    "lines.py": "of text files, and access to a server",
     "rows.py": "of text files, and of MySQL's answers",
 }
 
@@ -76,3 +70,4 @@ def test_a_file_name_occurs_once_but_for_a_reason() -> None:
         places[path.name].add(str(path.relative_to(PACKAGE)))
     twice = {name: sorted(found) for name, found in places.items() if len(found) > 1 and name != "__init__.py"}
     assert {name: found for name, found in twice.items() if name not in SHARED_FILES} == {}
+    assert SHARED_FILES.keys() - twice.keys() == set()

@@ -23,7 +23,8 @@ from sqlglot import exp
 from warehouses import Target
 
 from etlrun.checks.not_null import NotNull
-from etlrun.connections._duckdb import DuckdbLoader, DuckdbServer, DuckdbServerSession
+from etlrun.connections._duckdb.server import DuckdbLoader, DuckdbServer
+from etlrun.connections._duckdb.session import DuckdbServerSession
 from etlrun.contracts.check import Verdict
 from etlrun.contracts.connection import Copy, Load, Published
 from etlrun.contracts.engine import Workspace

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from etlrun.connections._duckdb import DuckdbWarehouse, open_warehouse
+from etlrun.connections._duckdb.warehouse_file import DuckdbWarehouse, open_warehouse
 from etlrun.contracts.connection import Published
 from etlrun.failures import RunFailure
 from mysql.loads import make_load, many

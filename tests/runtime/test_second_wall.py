@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from etlrun.connections._duckdb import open_warehouse
+from etlrun.connections._duckdb.warehouse_file import open_warehouse
 from etlrun.contracts.engine import ParquetFiles, StatementError, Workspace
 from etlrun.engines._duckdb import DuckdbSession, start_session
 from etlrun.language.columns import Column, Columns, parse_type

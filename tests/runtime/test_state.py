@@ -14,7 +14,7 @@ import duckdb
 import pytest
 
 from commanding import etlrun
-from etlrun.connections._duckdb import open_warehouse
+from etlrun.connections._duckdb.warehouse_file import open_warehouse
 from etlrun.failures import RunFailure
 from etlrun.language.columns import BIGINT, Column, Columns
 from etlrun.private import new_files_as

@@ -31,7 +31,7 @@ class Duckdb(Connection):
         return "file", f"{(root / environment(self.path)).resolve()}:"
 
     def open(self, name: str, root: Path, environment: Callable[[str], str], *, writing: bool) -> Database:
-        from etlrun.connections._duckdb import open_warehouse
+        from etlrun.connections._duckdb.warehouse_file import open_warehouse
 
         return open_warehouse(name, root / environment(self.path), writing=writing)
 
