@@ -57,7 +57,7 @@ class Accepted(Check):
 
     short: ClassVar[str] = "columns"
 
-    columns: Mapping[str, tuple[Label, ...]] = key("column: the values it may hold")
+    columns: Mapping[str, tuple[Label, ...]] = key("column: the list of accepted values")
     where: Expr | None = where_key()
     severity: Literal["error", "warn"] = severity_key()
 

@@ -60,7 +60,7 @@ class Conserved(SumCheck):
 
     left: Expr = key("`sum` or `count` over another relation: `sum(views.seconds)`")
     right: Expr = key("`sum` or `count` over this relation: `sum(seconds)`, or `sum(group)`")
-    tolerance: Percent = key("how far apart the two may be, as a share of the left one", default=Percent(0))
+    tolerance: Percent = key("the largest difference allowed, as a share of the left side", default=Percent(0))
     where: Expr | None = where_key()
     severity: Literal["error", "warn"] = severity_key()
 

@@ -56,9 +56,9 @@ class Freshness(Check):
     """The newest value of a column is not older than this."""
 
     column: str = key("the column of dates or timestamps")
-    max_age: Label = key("how old the newest may be: `90 minutes`, `24 hours`, `1 day`, `2 weeks`")
-    as_of: Expr | None = key("the time to compare with, such as `$day`; the time of the run without it", default=None)
-    time_zone: str = key("whose clock the time of the run is read from, such as `Asia/Ho_Chi_Minh`", default="UTC")
+    max_age: Label = key("the largest age of the newest value: `90 minutes`, `24 hours`, `1 day`, `2 weeks`")
+    as_of: Expr | None = key("the time to compare with, such as `$day`; default: the time of the run", default=None)
+    time_zone: str = key("the time zone of the column's timestamps, such as `Asia/Ho_Chi_Minh`", default="UTC")
     where: Expr | None = where_key()
     severity: Literal["error", "warn"] = severity_key()
 

@@ -52,8 +52,8 @@ from etlrun.spec.scope import Scope
 class Bounds(Described):
     """The least and the greatest value that a column may hold."""
 
-    min: Scalar | None = key("the least value", default=None)
-    max: Scalar | None = key("the greatest value", default=None)
+    min: Scalar | None = key("the smallest value allowed", default=None)
+    max: Scalar | None = key("the largest value allowed", default=None)
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Range(Check):
 
     short: ClassVar[str] = "columns"
 
-    columns: Mapping[str, Bounds] = key("column: {min: least value, max: greatest value}")
+    columns: Mapping[str, Bounds] = key("column: `{min: smallest value, max: largest value}`")
     where: Expr | None = where_key()
     severity: Literal["error", "warn"] = severity_key()
 

@@ -63,8 +63,11 @@ HERE, THERE = "here", "there"
 class Relationships(Check):
     """Every row has a partner in another relation: what a foreign key says."""
 
-    to: str = key("the other relation: a source or step chain")
-    on: tuple[str, ...] | Mapping[str, str] = key("the columns that must be equal: a list, or `here: there`")
+    to: str = key("the other relation: a source or a chain")
+    on: tuple[str, ...] | Mapping[str, str] = key(
+        "the columns to compare: a list if they have the same names, otherwise `column here: column of the other "
+        "relation`"
+    )
     where: Expr | None = where_key()
     severity: Literal["error", "warn"] = severity_key()
 

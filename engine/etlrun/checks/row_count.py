@@ -44,8 +44,8 @@ from etlrun.spec.scope import Scope
 class RowCount(Check):
     """The relation has at least `min` and at most `max` rows."""
 
-    min: int | None = key("the least number of rows", default=None)
-    max: int | None = key("the greatest number of rows", default=None)
+    min: int | None = key("the smallest number of rows allowed", default=None)
+    max: int | None = key("the largest number of rows allowed", default=None)
     where: Expr | None = where_key()
     severity: Literal["error", "warn"] = severity_key()
 

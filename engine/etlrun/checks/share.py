@@ -55,8 +55,8 @@ class Share(Check):
     """Of all rows, at least or at most this share fulfils a condition."""
 
     condition: Expr = key("the condition")
-    max: Percent | None = key("the greatest share that may fulfil it, such as `20%`", default=None)
-    min: Percent | None = key("the least share that must fulfil it", default=None, example="95%")
+    max: Percent | None = key("the largest share of rows that may fulfil it, such as `20%`", default=None)
+    min: Percent | None = key("the smallest share of rows that must fulfil it", default=None, example="95%")
     where: Expr | None = where_key()
     severity: Literal["error", "warn"] = severity_key()
 

@@ -57,7 +57,7 @@ class Unique(Check):
 
     short: ClassVar[str] = "columns"
 
-    columns: tuple[str, ...] = key("the columns whose values together tell rows apart")
+    columns: tuple[str, ...] = key("the columns that together identify a row")
     where: Expr | None = where_key()
     severity: Literal["error", "warn"] = severity_key()
 

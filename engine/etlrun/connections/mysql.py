@@ -49,9 +49,10 @@ class Mysql(ServerConnection):
         "mysql+pymysql://user@host:3306/database",
     )
 
-    url: str = key("`mysql+pymysql://user:password@host:3306/database`, best as `${WAREHOUSE_URL}`")
+    url: str = key("`mysql+pymysql://user:password@host:3306/database`; recommended: `${WAREHOUSE_URL}`")
     loader: Literal["auto", "insert", "load_data"] = key(
-        "how rows travel: `load_data` streams them, and needs local_infile=ON on the server; `auto` falls back to `insert`",
+        "how rows are sent: `load_data` streams them and needs local_infile=ON on the server; `insert` sends INSERT "
+        "statements; `auto` tries `load_data` and falls back to `insert`",
         default="auto",
     )
 

@@ -58,8 +58,8 @@ class Postgres(ServerConnection):
         "postgresql://user@host:5432/database",
     )
 
-    url: str = key("`postgresql://user:password@host:5432/database`, best as `${WAREHOUSE_URL}`")
-    timeout: int = key("seconds that one statement may take; COPY takes as long as it needs", default=600)
+    url: str = key("`postgresql://user:password@host:5432/database`; recommended: `${WAREHOUSE_URL}`")
+    timeout: int = key("timeout of one statement in seconds; COPY has no timeout", default=600)
 
     def open(self, name: str, root: Path, environment: Callable[[str], str], *, writing: bool) -> Database:
         from etlrun.connections._postgres.server import PostgresServer

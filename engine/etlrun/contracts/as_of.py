@@ -31,12 +31,16 @@ class AsOf(Described):
     short: ClassVar[str] = "columns"
 
     columns: Mapping[str, str] = key(
-        "`here: there`, two dates, timestamps or whole numbers", example={"sold_at": "valid_from"}
+        "`column here: column of the other relation`; both are dates, timestamps or integers",
+        example={"sold_at": "valid_from"},
     )
     direction: Literal["backward", "forward"] = key(
-        "`backward` is the last row that is not later, `forward` the first that is not earlier", default="backward"
+        "`backward` takes the last row at or before the time, `forward` the first row at or after it",
+        default="backward",
     )
-    tolerance: str = key("how far the two may be apart, such as `7 days` or `30 minutes`", default="", example="7 days")
+    tolerance: str = key(
+        "the largest distance between the two, such as `7 days` or `30 minutes`", default="", example="7 days"
+    )
 
     @property
     def here(self) -> str:

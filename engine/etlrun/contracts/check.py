@@ -94,8 +94,8 @@ def all_rows(rows: int, one: str, many: str) -> str:
 
 
 def where_key() -> Any:
-    return key("only the rows for which this condition is true are looked at", default=None, example="units > 0")
+    return key("check only the rows for which this condition is true", default=None, example="units > 0")
 
 
 def severity_key() -> Any:
-    return key("`error` refuses to publish, `warn` only says so", default="error")
+    return key("what a failing check does: `error` stops the publish, `warn` only prints a warning", default="error")

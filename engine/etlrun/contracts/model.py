@@ -136,7 +136,7 @@ class Price(Described):
     """What a model costs, in US dollars per million tokens."""
 
     input: float = key("US dollars per million input tokens", example=0.1)
-    output: float = key("US dollars per million output tokens, thoughts included", example=0.4)
+    output: float = key("US dollars per million output tokens, thinking tokens included", example=0.4)
 
 
 @dataclass(frozen=True)
@@ -156,38 +156,39 @@ class Model(Described):
 class LanguageModel(Model):
     """A model that is asked over the network, with the limits its account has."""
 
-    model: str = key("the model's name at the service")
+    model: str = key("the name of the model at the service")
     accept: tuple[str, ...] = key(
-        "other models whose answers count where the service puts one in its place; `unnamed` for replies that name none",
+        "other models whose answers are accepted if the service uses one instead; `unnamed` accepts replies without a "
+        "model name",
         default=(),
         example=("unnamed",),
     )
-    batch: int = key("keys in one request, at most 100", default=50)
-    concurrency: int = key("requests under way at the same time", default=16)
-    requests_per_minute: int | None = key("requests a minute at most", default=None, example=300)
-    tokens_per_minute: int | None = key("input tokens a minute at most", default=None, example=100000)
-    timeout: float = key("seconds to wait for one answer", default=120)
+    batch: int = key("the number of keys in one request, at most 100", default=50)
+    concurrency: int = key("the number of requests at the same time", default=16)
+    requests_per_minute: int | None = key("the largest number of requests per minute", default=None, example=300)
+    tokens_per_minute: int | None = key("the largest number of input tokens per minute", default=None, example=100000)
+    timeout: float = key("timeout of one request in seconds", default=120)
     price: Price | None = key(
-        "what it costs, where the price list is out of date or does not know it; `mode: batch` halves it",
+        "the price of the model, if it is not in the built-in price list or has changed; `mode: batch` costs half of it",
         default=None,
         example={"input": 0.1, "output": 0.4},
     )
     temperature: float | None = key(
-        "how freely it chooses among answers, from 0 to 2; left to the service where it is not given, since newer models refuse it",
+        "the sampling temperature, from 0 to 2; default: that of the service, because newer models reject this setting",
         default=None,
         example=0.2,
     )
     thoughts: int | None = key(
-        "tokens of an answer's room that are left for thinking; as many as its level of thinking takes where it is not given",
+        "the number of tokens of an answer that are reserved for thinking; default: what the thinking level needs",
         default=None,
         example=1024,
     )
     service_tier: Literal["standard", "flex", "priority"] = key(
-        "`flex` is half price and may be slow, `priority` costs up to twice as much", default="standard"
+        "`flex` costs half and may be slow; `priority` costs up to twice as much", default="standard"
     )
 
     mode: Literal["direct", "batch"] = key(
-        "`batch` hands requests in as jobs: half the price, answers within a day; `direct` asks at once",
+        "`batch` sends requests as batch jobs: half the price, answers within a day; `direct` sends them at once",
         default="direct",
     )
 

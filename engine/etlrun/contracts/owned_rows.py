@@ -15,7 +15,7 @@ class ReplaceWhere(Described):
     """The part of a table that a run owns."""
 
     replace_where: Expr = key(
-        "a condition on the relation's columns: the rows that are replaced, and that the new rows must fulfil",
+        "a condition on the columns: rows of the table that fulfil it are replaced, and all new rows must fulfil it",
         example="month = $month",
     )
 

@@ -23,7 +23,7 @@ class PublishedColumn(Described):
 
     type: TypeText = key("the type, such as `bigint` or `string not null`")
     description: str = key(
-        "what the column holds; a new table keeps it as a comment where the database has those",
+        "the meaning of the column; a new table stores it as a column comment, if the database supports comments",
         default="",
         example="the shop's name, as printed on the bill",
     )
@@ -34,7 +34,8 @@ PublishedColumns = Mapping[str, PublishedColumn]
 
 def published_columns_key() -> Any:
     return key(
-        "column: type, of every column: a contract. A relation that has others or other types is refused by `etlrun check`",
+        "a contract: the type of every column. If the relation has other columns or types, `etlrun check` reports a "
+        "mistake",
         factory=dict,
         example={"shop": "string not null", "units": "int"},
     )

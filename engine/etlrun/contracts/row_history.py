@@ -20,14 +20,20 @@ _STARTED = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z")
 class RowHistory(Described):
     """Which change of a row begins a version, when, and what the columns are called that say so."""
 
-    track: tuple[str, ...] = key("the columns whose change begins a version; all but the key without it", default=())
-    as_of: Expr | None = key(
-        "the time of the rows, such as `$day`; the start of the run without it", default=None, example="$day"
+    track: tuple[str, ...] = key(
+        "a change in these columns starts a new version; default: all columns except the key", default=()
     )
-    missing: Literal["keep", "end"] = key("whether the version of a key that is no longer there ends", default="keep")
-    valid_from: str = key("the column that says from when a version holds", default="valid_from")
-    valid_to: str = key("the column that says until when, null while it holds", default="valid_to")
-    is_current: str = key("the column that says whether it holds", default="is_current")
+    as_of: Expr | None = key(
+        "the time of the rows, such as `$day`; default: the start of the run", default=None, example="$day"
+    )
+    missing: Literal["keep", "end"] = key(
+        "a key that is missing in the new rows: `keep` leaves its current version open, `end` closes it", default="keep"
+    )
+    valid_from: str = key("the name of the column with the start of a version", default="valid_from")
+    valid_to: str = key(
+        "the name of the column with the end of a version; null for the current version", default="valid_to"
+    )
+    is_current: str = key("the name of the column that is true for the current version", default="is_current")
 
     @property
     def names(self) -> dict[str, str]:

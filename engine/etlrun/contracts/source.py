@@ -75,7 +75,7 @@ class Source(Described):
 def row_key() -> Any:
     """The field `key` of a source."""
     return key(
-        "the columns that tell rows apart: a run stops before it publishes where two rows share them",
+        "the columns that identify a row; the run stops before it publishes if two rows have the same values in them",
         yaml="key",
         default=(),
         example=("id",),

@@ -57,7 +57,9 @@ class RowShare(Described):
         "a condition of comparisons with constants, `in` and `is null`, joined by `and` and `or`",
         example="size = 'large'",
     )
-    of: Literal["all", "known"] = key("`known` leaves out rows for which the condition is null", default="known")
+    of: Literal["all", "known"] = key(
+        "`known` does not count rows for which the condition is null; `all` counts them", default="known"
+    )
 
 
 @dataclass(frozen=True)
@@ -65,34 +67,38 @@ class ArgMax(Described):
     """What has the largest value."""
 
     over: str = key("a column group, or a column of text", example="totals")
-    by: str = key("over a column: the measure that decides", default="", example="revenue")
+    by: str = key("if `over` is a column: the measure to compare", default="", example="revenue")
 
 
 @dataclass(frozen=True)
 class Measure(Described):
     """A number, or a label, of all rows that are selected. It has one of count, distinct, sum, average, ratio, share and argmax."""
 
-    label: str = key("what people call it")
-    description: str = key("what it means, in a sentence", default="", example="bills without returns")
+    label: str = key("the name that readers see")
+    description: str = key("the meaning of the measure, in one sentence", default="", example="bills without returns")
     count: Literal["rows"] | None = key(
-        "`rows`: how many rows there are; `distinct: COLUMN` counts the values of a column", default=None
+        "`rows` is the number of rows; to count the values of a column, use `distinct: COLUMN`", default=None
     )
-    distinct: str | None = key("a column: how many different values it has", default=None, example="shop")
-    sum: tuple[str, ...] = key("columns of numbers, or a column group", default=())
+    distinct: str | None = key("the number of distinct values of a column", default=None, example="shop")
+    sum: tuple[str, ...] = key("the sum of columns of numbers, or of a column group", default=())
     average: str | None = key(
-        "a column of numbers; a row without a value does not count", default=None, example="units"
+        "the mean of a column of numbers; rows with a null are not counted", default=None, example="units"
     )
     ratio: tuple[str, ...] = key(
-        "two measures: the first divided by the second", default=(), example=("revenue", "shops")
+        "two measures; the first is divided by the second", default=(), example=("revenue", "shops")
     )
     share: RowShare | None = key(
-        "the share of rows that a condition is true for", default=None, example={"where": "size = 'large'"}
+        "the share of rows for which a condition is true", default=None, example={"where": "size = 'large'"}
     )
     argmax: ArgMax | None = key("the label of the largest value", default=None, example={"over": "totals"})
     divide_by: Scalar | None = key(
-        "a number above 0, or `days($month)`: the days of a month", default=None, example="days($month)"
+        "divide the measure by a number above 0, or by `days($month)`, the number of days of a month",
+        default=None,
+        example="days($month)",
     )
-    format: str = key("`whole`, `short`, `decimal 2` or `percent 1`: digits after the point", default="")
+    format: str = key(
+        "`whole`, `short`, `decimal 2` or `percent 1`: the number of digits after the decimal point", default=""
+    )
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -133,11 +139,9 @@ class Bar(Described):
     also: ClassVar[Mapping[str, str]] = {**_MARKS, "limit": "top", "rows": "top"}
 
     of: str = key("the column")
-    value: str = key("the measure that is as long as the bar")
-    top: int = key("how many bars there are at most, the longest first", default=20)
-    title: str = key(
-        "what stands above it; made from the labels where it is absent", default="", example="Revenue by shop"
-    )
+    value: str = key("the measure for the length of a bar")
+    top: int = key("the largest number of bars; the longest bars are shown", default=20)
+    title: str = key("the title of the card; default: made from the labels", default="", example="Revenue by shop")
 
 
 @dataclass(frozen=True)
@@ -147,10 +151,8 @@ class Donut(Described):
     also: ClassVar[Mapping[str, str]] = _MARKS
 
     of: str = key("the column")
-    value: str = key("the measure that is as large as the slice")
-    title: str = key(
-        "what stands above it; made from the labels where it is absent", default="", example="Revenue by shop"
-    )
+    value: str = key("the measure for the size of a slice")
+    title: str = key("the title of the card; default: made from the labels", default="", example="Revenue by shop")
 
 
 @dataclass(frozen=True)
@@ -159,12 +161,10 @@ class Flow(Described):
 
     also: ClassVar[Mapping[str, str]] = {"source": "from", "target": "to", "measure": "value", "label": "title"}
 
-    from_: str = key("the column of the lines", yaml="from", example="size_before")
-    to: str = key("the column of the columns", example="size_now")
+    from_: str = key("the column for the rows of the table", yaml="from", example="size_before")
+    to: str = key("the column for the columns of the table", example="size_now")
     value: str = key("the measure in the cells")
-    title: str = key(
-        "what stands above it; made from the labels where it is absent", default="", example="Revenue by shop"
-    )
+    title: str = key("the title of the card; default: made from the labels", default="", example="Revenue by shop")
 
 
 @dataclass(frozen=True)
@@ -173,15 +173,19 @@ class Quality(Described):
 
     short: ClassVar[str] = "of"
 
-    of: Literal["last run"] = key("`last run`: the last run that published")
+    of: Literal["last run"] = key("`last run` is the last run that published")
 
 
 @dataclass(frozen=True)
 class Shown(Described):
     """How the columns of a group are shown."""
 
-    divide_by: Scalar | None = key("a number above 0", default=None, example=3600)
-    format: str = key("`whole`, `short`, `decimal 2` or `percent 1`, as of a measure", default="", example="decimal 2")
+    divide_by: Scalar | None = key("divide the values by a number above 0", default=None, example=3600)
+    format: str = key(
+        "`whole`, `short`, `decimal 2` or `percent 1`: the number of digits after the decimal point",
+        default="",
+        example="decimal 2",
+    )
 
 
 @dataclass(frozen=True)
@@ -195,11 +199,13 @@ class RowTable(Described):
     }
 
     columns: tuple[str | Mapping[str, Shown], ...] = key("columns, or `{column or group: {divide_by: .., format: ..}}`")
-    order: str = key("a column or a measure, and `desc` for the largest first")
-    rows: int | Literal["all"] = key("how many rows the page holds; `all` puts every row into the file", default=1000)
-    search: tuple[str, ...] = key("columns of text that the search looks through", default=(), example=("shop",))
-    totals: bool = key("whether a last line has the sums of numbers", default=False)
-    title: str = key("what stands above it", default="Rows")
+    order: str = key("the column or measure to sort by; `desc` after it puts the largest first")
+    rows: int | Literal["all"] = key(
+        "the largest number of rows in the page; `all` puts every row into the file", default=1000
+    )
+    search: tuple[str, ...] = key("the text columns in which the search looks", default=(), example=("shop",))
+    totals: bool = key("whether the last line shows the sums of number columns", default=False)
+    title: str = key("the title of the card", default="Rows")
 
 
 CARDS: dict[str, type[Described]] = {
@@ -217,11 +223,13 @@ class Dashboard(Described):
     """A dashboard but for the cards of its page."""
 
     dashboard: str = key("the name of the dashboard, and of the page that is built")
-    title: str = key("what stands above the page")
+    title: str = key("the title of the page")
     pipeline: str = key("the pipeline whose result is shown")
     sink: str = key("the sink of the pipeline that is shown: a `table`, or `files` of one Parquet file")
-    measures: Mapping[str, Measure] = key("numbers of the selected rows, by name")
-    filters: tuple[str, ...] = key("columns that a click filters by; their combinations stand in the page", default=())
+    measures: Mapping[str, Measure] = key("name: a number that is computed from the selected rows")
+    filters: tuple[str, ...] = key(
+        "the columns that a click filters by; the page contains sums for every combination of their values", default=()
+    )
 
 
 @dataclass(frozen=True)

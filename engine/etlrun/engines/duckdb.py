@@ -23,11 +23,11 @@ class Duckdb(Engine):
 
     dialect: ClassVar[str] = "duckdb"
 
-    threads: int | None = key(
-        "threads to use; as many as there are cores where it is not given", default=None, example=4
-    )
+    threads: int | None = key("the number of threads; default: the number of cores", default=None, example=4)
     memory: str = key(
-        "memory to use at most, such as `4GB`; what exceeds it goes to the run directory", default="", example="4GB"
+        "the memory limit, such as `4GB`; data above the limit is written to the run directory",
+        default="",
+        example="4GB",
     )
 
     def start(self, workspace: Workspace, environment: Callable[[str], str]) -> EngineSession:

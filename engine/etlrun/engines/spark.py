@@ -46,25 +46,33 @@ class Spark(Engine):
 
     dialect: ClassVar[str] = "spark"
 
-    master: str = key("the master's URL; `local[*]` where none is given from outside", default="", example="yarn")
+    master: str = key(
+        "the URL of the master; default: that of spark-submit, otherwise `local[*]`", default="", example="yarn"
+    )
     remote: str = key("a Spark Connect server: `sc://host:port`", default="")
-    memory: str = key("the memory of a local driver", default="2g")
+    memory: str = key("the memory of a driver in this process", default="2g")
     java: str = key(
-        "the folder of a Java 17 or later; else JAVA_HOME, PATH or the extra `etlrun[java]`",
+        "the folder of Java 17 or later; default: JAVA_HOME, PATH, or the extra `etlrun[java]`",
         default="",
         example="/usr/lib/jvm/java-21",
     )
     read: Literal["auto", "tasks", "driver"] = key(
-        "where text sources are read: `tasks` on the executors, `driver` in this process, `auto` on the executors of a cluster that can",
+        "where text files are read: `driver` in this process, `tasks` on the executors, `auto` on the executors if they "
+        "can read them",
         default="driver",
     )
-    task_memory: Size = key("the memory of DuckDB in each task that reads", default=Size(512_000_000), example="1 GB")
+    task_memory: Size = key(
+        "the memory of DuckDB in each task that reads files", default=Size(512_000_000), example="1 GB"
+    )
     packages: str = key(
-        "what `etlrun pack` wrote, for executors that lack etlrun: an absolute path, or a URL that Spark can fetch",
+        "the archive that `etlrun pack` wrote, for executors without etlrun: an absolute path, or a URL that Spark can "
+        "download",
         default="",
         example="/mnt/share/etlrun.tar.gz",
     )
-    conf: Mapping[str, Scalar] = key("Spark's own settings", factory=dict, example={"spark.sql.shuffle.partitions": 64})
+    conf: Mapping[str, Scalar] = key(
+        "Spark settings, by name", factory=dict, example={"spark.sql.shuffle.partitions": 64}
+    )
 
     def examine(self) -> Iterator[HealthFinding]:
         import os

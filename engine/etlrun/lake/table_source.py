@@ -30,10 +30,11 @@ class FolderTable(Source):
     """A table in a folder of its own, which is read in one version."""
 
     path: str = key(
-        "the table's folder, in the project's folder or below one of the `roots` of etlrun.yaml, or the URL of one in a store",
+        "the folder of the table: relative to the project, below one of the `roots` of `etlrun.yaml`, or a URL in a "
+        "store",
         example="lake/orders",
     )
-    columns: Mapping[str, DeclaredColumn] = key("column: type, in the order of the relation")
+    columns: Mapping[str, DeclaredColumn] = key("column: type. The relation has the columns in this order")
     key_: tuple[str, ...] = row_key()
     root: Path = Path()  # of the project
 

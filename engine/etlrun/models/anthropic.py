@@ -34,14 +34,19 @@ SERVICE = "https://api.anthropic.com"
 class Anthropic(LanguageModel):
     """Anthropic's Claude, over the Messages API."""
 
-    api_key: str = key("the API key, as a reference to the environment", default="${ANTHROPIC_API_KEY}")
-    url: str = key("another address of the service, such as a gateway", default="", example="https://gateway.example")
+    api_key: str = key("the API key, as a reference to an environment variable", default="${ANTHROPIC_API_KEY}")
+    url: str = key(
+        "the URL of the service, if it is not the standard one, such as a gateway",
+        default="",
+        example="https://gateway.example",
+    )
     effort: Literal["lowest", "default", "none", "low", "medium", "high", "xhigh", "max"] = key(
-        "how much it thinks before it answers: `lowest` for models of the table and nothing for others, `none` for no thinking, `default` for nothing at all",
+        "how much the model thinks: `lowest` is the lowest level of a model that etlrun knows, and sends nothing for "
+        "other models; `none` turns thinking off; `default` sends nothing",
         default="lowest",
     )
-    service_tier: Literal["standard"] = key("requests have one tier", default="standard")
-    mode: Literal["direct"] = key("requests are asked at once; jobs are not offered", default="direct")
+    service_tier: Literal["standard"] = key("the only tier that is supported", default="standard")
+    mode: Literal["direct"] = key("requests are sent at once; batch jobs are not supported", default="direct")
 
     more_room: ClassVar[str] = "raise `thoughts` of the model, or set a lower `effort`, such as `none` or `low`"
 

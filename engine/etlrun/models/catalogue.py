@@ -37,13 +37,13 @@ METHOD = "1"  # part of the identity: change it when the same file gives other a
 class Catalogue(LocalModel):
     """The operator's own list of titles: free, at once, and silent where it does not know."""
 
-    titles: str = key("a CSV file: titles, and a column for each output of the prompt")
+    titles: str = key("a CSV file: titles in the first column, and one column for each output of the prompt")
     words: str = key(
-        "a CSV file: words of genres and channels, and a column for each output of the prompt",
+        "a CSV file: words for genres and channels in the first column, and one column for each output of the prompt",
         default="",
         example="mappings/words.csv",
     )
-    typos: bool = key("whether a title with one letter wrong counts", default=True)
+    typos: bool = key("whether a title with one wrong letter is accepted", default=True)
 
     def files(self) -> Mapping[str, str]:
         return {"titles": self.titles, **({"words": self.words} if self.words else {})}

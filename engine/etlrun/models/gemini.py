@@ -30,9 +30,11 @@ from etlrun.spec.fields import key
 class Gemini(LanguageModel):
     """Google's Gemini, over the Gemini API."""
 
-    api_key: str = key("the API key, as a reference to the environment", default="${GEMINI_API_KEY}")
+    api_key: str = key("the API key, as a reference to an environment variable", default="${GEMINI_API_KEY}")
     url: str = key(
-        "another address of the service, such as a gateway", default="", example="https://gateway.example/v1"
+        "the URL of the service, if it is not the standard one, such as a gateway",
+        default="",
+        example="https://gateway.example/v1",
     )
     thinking: Thinking = key("how much the model thinks before it answers", default="off")
 

@@ -38,14 +38,15 @@ from etlrun.spec.fields import key
 class Openai(LanguageModel):
     """Any service that speaks the OpenAI chat API."""
 
-    url: str = key("the address of the API, with its version: https://HOST/v1")
+    url: str = key("the URL of the API with its version: `https://HOST/v1`")
     api_key: str = key(
-        "the API key, as a reference to the environment; services of one's own often take none",
+        "the API key, as a reference to an environment variable; a server on your own machine often needs none",
         default="",
         example="${SERVICE_API_KEY}",
     )
     reasoning_effort: Effort = key(
-        "how much it thinks before it answers: `lowest` for models of the table and nothing for others, `default` for nothing at all",
+        "how much the model thinks: `lowest` is the lowest level of a model that etlrun knows, and sends nothing for "
+        "other models; `default` sends nothing",
         default="lowest",
     )
 

@@ -31,14 +31,16 @@ from etlrun.spec.fields import key
 class Vertex(LanguageModel):
     """Google's Gemini on Vertex AI."""
 
-    project: str = key("the Google Cloud project that pays", default="${GOOGLE_CLOUD_PROJECT}")
-    location: str = key("where requests are answered: a region, `us`, `eu`, or `global`", default="global")
+    project: str = key("the Google Cloud project that is billed", default="${GOOGLE_CLOUD_PROJECT}")
+    location: str = key("the location of the model: a region, `us`, `eu`, or `global`", default="global")
     url: str = key(
-        "another address of the service, such as a gateway", default="", example="https://gateway.example/vertex"
+        "the URL of the service, if it is not the standard one, such as a gateway",
+        default="",
+        example="https://gateway.example/vertex",
     )
     thinking: Thinking = key("how much the model thinks before it answers", default="off")
-    service_tier: Literal["standard"] = key("requests have one tier", default="standard")
-    mode: Literal["direct"] = key("requests are asked at once; jobs are not offered", default="direct")
+    service_tier: Literal["standard"] = key("the only tier that is supported", default="standard")
+    mode: Literal["direct"] = key("requests are sent at once; batch jobs are not supported", default="direct")
 
     provider: ClassVar[str] = "gcp.vertex_ai"
     operation: ClassVar[str] = "generate_content"

@@ -19,7 +19,8 @@ class JsonColumn(DeclaredColumn):
     """A value inside a JSON text: its type, where it stands, and what it means. `not null` after the type refuses texts without it."""
 
     raw: bool = key(
-        "whether the column is the JSON text of the value, whatever it is; of the whole where `path` is not given",
+        "`true`: the column is the JSON text of the value at `path`, whatever its type; without `path`, of the whole "
+        "record",
         default=False,
     )
 

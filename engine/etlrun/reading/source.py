@@ -31,13 +31,14 @@ class DeclaredColumn(Described):
 
     type: TypeText = key("the type, such as `bigint` or `string not null`")
     path: str = key(
-        "where the value stands in a nested record: `device.mac`; the column's own name where it is not given",
+        "the path of the value in a nested record: `device.mac`; default: the name of the column",
         default="",
         example="device.mac",
     )
-    description: str = key("what the column holds", default="", example="the shop's name, as printed on the bill")
+    description: str = key("the meaning of the column", default="", example="the shop's name, as printed on the bill")
     tags: tuple[Literal["pii"], ...] = key(
-        "`pii`: personal data, which reaches no prompt unless the step `enrich` allows it by name",
+        "`pii` marks personal data. It is never sent to a model, unless `allow_pii` of the step `enrich` names the "
+        "column",
         default=(),
         example=("pii",),
     )
@@ -67,7 +68,7 @@ def tagged_columns(columns: Mapping[str, DeclaredColumn]) -> tuple[str, ...]:
 class OptionalColumn(DeclaredColumn):
     """A column that some of the files may lack: its type, where it stands, and what it means. `not null` after the type refuses rows without it."""
 
-    optional: bool = key("whether files may lack the column; it is null there", default=False)
+    optional: bool = key("`true`: files may lack the column; it is null for them", default=False)
 
     def verify_optional(self, name: str, scope: Scope) -> None:
         """Report a column that may be absent and must have values."""
@@ -84,23 +85,30 @@ class FileSource(Source):
     form: ClassVar[Literal["text", "parquet"]] = "text"
 
     path: str = key(
-        "the file or folder, in the project's folder or below one of the `roots` of `etlrun.yaml`, or a URL of a store that it names, such as "
-        "`s3://lake/raw/*.json.gz`; `{date:yyyyMMdd}` stands for a day, "
-        "`*` for any characters of a name; every other character stands for itself"
+        "the file or folder: relative to the project, below one of the `roots` of `etlrun.yaml`, or a URL in a store, "
+        "such as `s3://lake/raw/*.json.gz`. `{date:yyyyMMdd}` is replaced by each day, `*` matches any characters of "
+        "one name; all other characters are literal"
     )
-    columns: Mapping[str, DeclaredColumn] = key("column: type, in the order of the relation")
+    columns: Mapping[str, DeclaredColumn] = key("column: type. The relation has the columns in this order")
     key_: tuple[str, ...] = row_key()
     dates: Dates | None = key(
-        "the days that must be there; adds the column `date`", default=None, example={"months": "2022-04"}
+        "the days to read: every day must have a file. Adds the column `date`",
+        default=None,
+        example={"months": "2022-04"},
     )
     missing: Absence = key(
-        "a day whose file is absent: `fail`, `warn`, `skip`, or the list of days that may be", default="fail"
+        "a day without a file: `fail` stops the run, `warn` prints a warning, `skip` ignores it; or a list of days that "
+        "may be missing",
+        default="fail",
     )
     empty: Absence = key(
-        "a day whose file is empty: `fail`, `warn`, `skip`, or the list of days that may be", default="fail"
+        "a day with an empty file: `fail` stops the run, `warn` prints a warning, `skip` ignores it; or a list of days "
+        "that may be empty",
+        default="fail",
     )
     max_age: Label = key(
-        "how old the newest file may be, by the time at which it was written: `24 hours`, `1 day`; the run stops where it is older, or there is none",
+        "the largest age of the newest file, by its modification time: `24 hours`, `1 day`. The run stops if the file "
+        "is older or if there is no file",
         default="",
         example="24 hours",
     )
@@ -229,12 +237,13 @@ class TextSource(FileSource):
     """Reads text files, in which a record can be broken."""
 
     bad_rows: Literal["fail", "drop", "quarantine"] = key(
-        "a record that cannot be read: `fail` stops, `drop` only counts it, `quarantine` writes it down",
+        "a broken record: `fail` stops the run, `drop` only counts it, `quarantine` writes it to a file in the run's "
+        "folder",
         default="quarantine",
     )
-    max_bad_rows: Percent = key("the share of broken records above which the run stops", default=Percent(0.01))
+    max_bad_rows: Percent = key("the run stops if the share of broken records is larger", default=Percent(0.01))
     quarantine_limit: Size = key(
-        "the size of the quarantine at which broken records are only counted", default=Size(100_000_000)
+        "the largest size of the quarantine file; more broken records are only counted", default=Size(100_000_000)
     )
 
     def is_cut(self) -> bool:

@@ -60,13 +60,11 @@ class Delta(Sink):
     also: ClassVar[Mapping[str, str]] = {"mode": "write", "partition": "partition_by", "partitioned_by": "partition_by"}
 
     from_: str = key("the relation to publish", yaml="from")
-    path: str = key(
-        "the table's folder, relative to the project's folder, or the URL of one in a store", example="lake/orders"
-    )
+    path: str = key("the folder of the table, relative to the project, or a URL in a store", example="lake/orders")
     write: Literal["replace", "append"] | ReplaceWhere = key("`replace`, `append`, or `{replace_where: condition}`")
-    partition_by: tuple[str, ...] = key("the columns whose values divide the table", default=(), example=("month",))
+    partition_by: tuple[str, ...] = key("the partition columns", default=(), example=("month",))
     columns: PublishedColumns = published_columns_key()
-    min_rows: int = key("fewer rows than this are not published", default=1)
+    min_rows: int = key("the run stops before it publishes if there are fewer rows", default=1)
 
     def verify(self, columns: Columns, scope: Scope) -> None:
         verify_partitions(self.partition_by, columns, scope)

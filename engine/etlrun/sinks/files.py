@@ -71,23 +71,23 @@ class Files(Sink):
 
     from_: str = key("the relation to publish", yaml="from")
     path: str = key(
-        "the file, relative to the project's folder, or its URL in a store; its ending says the format: `.parquet`, `.csv` or `.json` (lines); `/`: a folder"
+        "the file, relative to the project, or a URL in a store. The ending selects the format: `.parquet`, `.csv`, "
+        "`.json` (one object per line), or `/` for a folder"
     )
-    partition_by: tuple[str, ...] = key(
-        "the columns whose values divide a folder of files", default=(), example=("month",)
-    )
+    partition_by: tuple[str, ...] = key("for a folder: the partition columns", default=(), example=("month",))
     format: Literal["parquet", "csv", "json", ""] = key(
-        "the format of a folder of files, else `parquet`", default="", example="csv"
+        "for a folder: the format of its files; default: `parquet`", default="", example="csv"
     )
-    keep: int = key("how many sets of files stay in a folder, the last one included", default=2)
+    keep: int = key("for a folder: how many published sets of files are kept, including the current one", default=2)
     order: tuple[str, ...] = key(
-        "the columns by which rows are sorted; all of them where it is not given", default=(), example=("shop", "day")
+        "the columns to sort the rows by; default: all columns", default=(), example=("shop", "day")
     )
     formulas: Literal["keep", "escape"] = key(
-        "a text in a CSV file that a spreadsheet would take for a formula: `keep` writes it as it is, `escape` puts a `'` in front",
+        "a text in a CSV file that a spreadsheet would run as a formula: `keep` writes it unchanged, `escape` writes "
+        "`'` before it",
         default="keep",
     )
-    min_rows: int = key("fewer rows than this are not published", default=1)
+    min_rows: int = key("the run stops before it publishes if there are fewer rows", default=1)
 
     @property
     def is_folder(self) -> bool:

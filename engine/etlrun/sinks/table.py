@@ -92,7 +92,8 @@ class MergeNewer(Described):
     """A merge in which no row takes the place of a newer one."""
 
     merge_newer: str = key(
-        "the column that says which of two rows of equal key is newer: a date, timestamp, integer or decimal that only grows",
+        "the column that decides which of two rows with the same key is newer: a date, timestamp, integer or decimal "
+        "that only increases",
         example="updated_at",
     )
 
@@ -109,28 +110,33 @@ class Table(DatabaseSink):
     }
 
     from_: str = key("the relation to publish", yaml="from")
-    connection: str = key("the connection, named in the profile")
+    connection: str = key("the name of a connection in the profile")
     write: Literal["replace", "append", "merge", "scd2"] | ReplaceWhere | MergeNewer = key(
         "`replace`, `append`, `merge`, `scd2`, `{merge_newer: column}` or `{replace_where: condition}`"
     )
-    history: RowHistory | None = key("with `write: scd2`: what begins a version, and when", default=None)
-    key_: tuple[str, ...] = key("the columns that tell rows apart: the primary key", yaml="key", default=())
+    history: RowHistory | None = key(
+        "with `write: scd2`: which changes start a new version, and the names of its columns", default=None
+    )
+    key_: tuple[str, ...] = key("the columns that identify a row: the primary key of the table", yaml="key", default=())
     table: str = key(
-        "the table's name, with its schema where that is not the usual one: `marts.orders`; the sink's own name where it is not given",
+        "the name of the table; default: the name of the sink. Add the schema if it is not the default schema: "
+        "`marts.orders`",
         default="",
         example="marts.orders",
     )
     columns: PublishedColumns = published_columns_key()
-    min_rows: int = key("fewer rows than this are not published", default=1)
+    min_rows: int = key("the run stops before it publishes if there are fewer rows", default=1)
     publish_: Publish = key(
-        "`transaction` replaces the rows; `pointer` loads beside them and then shows the new ones",
+        "`transaction` replaces the rows of the table; `pointer` loads the new rows into another table and then "
+        "switches a view to them",
         yaml="publish",
         default="transaction",
     )
-    keep: int = key("with `publish: pointer`: how many publishes `etlrun rollback` can undo", default=1)
+    keep: int = key("with `publish: pointer`: the number of publishes that `etlrun rollback` can undo", default=1)
     allow_cascade: bool = key(
-        "whether a publish may change rows of other tables, by foreign keys with ON DELETE CASCADE or SET NULL, triggers or rules; MySQL and "
-        "MariaDB hide foreign keys of tables that the account has no right on, and triggers: grant it REFERENCES on the whole server and TRIGGER on the table",
+        "`true`: a publish may change rows of other tables, through foreign keys with ON DELETE CASCADE or SET NULL, "
+        "triggers or rules. In MySQL and MariaDB an account sees these only with the rights REFERENCES on the whole "
+        "server and TRIGGER on the table",
         default=False,
     )
 

@@ -38,14 +38,15 @@ class View(DatabaseSink):
     what: ClassVar[str] = "view"
 
     from_: str = key("the relation to publish", yaml="from")
-    connection: str = key("the connection, named in the profile, that holds the tables the relation is made from")
+    connection: str = key("the name of the connection with the tables from which the view is computed")
     view: str = key(
-        "the view's name, with its schema where that is not the usual one: `marts.orders`; the sink's own name where it is not given",
+        "the name of the view; default: the name of the sink. Add the schema if it is not the default schema: "
+        "`marts.orders`",
         default="",
         example="marts.daily_sales",
     )
     columns: PublishedColumns = published_columns_key()
-    min_rows: int = key("with fewer rows than this, when the run reads the tables, the view is not made", default=0)
+    min_rows: int = key("the view is not created if it would have fewer rows at the time of the run", default=0)
 
     def is_view(self) -> bool:
         return True

@@ -47,9 +47,9 @@ _BEGINS: dict[str, Callable[[datetime.date], datetime.date]] = {
 class Calendar(Source):
     """Days, weeks, months, quarters or years without a gap."""
 
-    from_: Scalar = key("the first day, or the month of it", yaml="from")
-    to: Scalar = key("the last day, or the month of it")
-    every: Literal["day", "week", "month", "quarter", "year"] = key("what the rows are", default="day")
+    from_: Scalar = key("the first day, or a month: its first day", yaml="from")
+    to: Scalar = key("the last day, or a month: its last day")
+    every: Literal["day", "week", "month", "quarter", "year"] = key("the period of each row", default="day")
     as_: str = key("the name of the column", yaml="as", default="day")
 
     def output(self, scope: Scope) -> Columns:

@@ -57,14 +57,14 @@ from etlrun.spec.scope import Scope
 class Csv(TextSource):
     """Text files of separated values, plain or compressed, with a header line."""
 
-    columns: Mapping[str, OptionalColumn] = key("column: type, in the order of the relation")
-    separator: str = key("what stands between two values: one character", default=",")
-    header: Literal["yes", "no"] = key("`no`: the columns stand in the declared order", default="yes")
-    skip_lines: int = key(
-        "the number of lines at the start of each file that are passed over, above the header", default=0
+    columns: Mapping[str, OptionalColumn] = key("column: type. The relation has the columns in this order")
+    separator: str = key("the character between two values", default=",")
+    header: Literal["yes", "no"] = key(
+        "`no`: the file has no header, and its columns are in the declared order", default="yes"
     )
+    skip_lines: int = key("the number of lines to skip at the start of each file, before the header", default=0)
     max_record_lines: int = key(
-        "the number of lines that one record may have, where quoted values hold line ends", default=100
+        "the largest number of lines of one record, if quoted values contain line breaks", default=100
     )
 
     def verify_type(self, name: str, declared: DeclaredColumn, column: Column, scope: Scope) -> None:

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 class Delta(FolderTable):
     """A table of Delta Lake."""
 
-    version: int | None = key("the version that is read; the last one where it is not given", default=None, example=12)
+    version: int | None = key("the version to read; default: the last version", default=None, example=12)
 
     def output(self, scope: Scope) -> Columns:
         if self.version is not None and self.version < 0:

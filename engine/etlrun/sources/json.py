@@ -65,12 +65,13 @@ class Json(TextSource):
     """Files of JSON: one object a line, or one array of objects."""
 
     format: Literal["lines", "array", "document"] = key(
-        "what a file holds: `lines`, one object in each line; `array`, one array of objects; `document`, one object, which is one row",
+        "the form of a file: `lines` has one object in each line, `array` is one array of objects, `document` is one "
+        "object, which becomes one row",
         default="lines",
     )
-    columns: Mapping[str, JsonColumn] = key("column: type, in the order of the relation")
+    columns: Mapping[str, JsonColumn] = key("column: type. The relation has the columns in this order")
     record: str = key(
-        "the object in each line that holds the columns: `_source`, or a path such as `hit.source`", default=""
+        "the object in each line that contains the columns: `_source`, or a path such as `hit.source`", default=""
     )
 
     def verify_type(self, name: str, declared: DeclaredColumn, column: Column, scope: Scope) -> None:

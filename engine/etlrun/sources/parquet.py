@@ -83,7 +83,7 @@ class Parquet(FileSource):
 
     form: ClassVar[Literal["text", "parquet"]] = "parquet"
 
-    columns: Mapping[str, ParquetColumn] = key("column: type, in the order of the relation")
+    columns: Mapping[str, ParquetColumn] = key("column: type. The relation has the columns in this order")
 
     def verify_type(self, name: str, declared: DeclaredColumn, column: Column, scope: Scope) -> None:
         self.columns[name].verify_optional(name, scope)

@@ -55,11 +55,15 @@ from etlrun.storage.stores import Stores
 class Table(Source):
     """A table of a connection."""
 
-    connection: str = key("the connection, named in the profile", default="")
-    table: str = key("the name of the table or view, with its schema where that is not the usual one", default="")
-    columns: Mapping[str, DeclaredColumn] = key("column: type, in the order of the relation", factory=dict)
-    pipeline: str = key("instead of `connection` and `table`: the pipeline that publishes the table", default="")
-    sink: str = key("with `pipeline`: the sink that publishes it; its only one where it is not given", default="")
+    connection: str = key("the name of a connection in the profile", default="")
+    table: str = key(
+        "the name of the table or view. Add the schema if it is not the default schema: `marts.orders`", default=""
+    )
+    columns: Mapping[str, DeclaredColumn] = key(
+        "column: type. The relation has the columns in this order", factory=dict
+    )
+    pipeline: str = key("the pipeline that publishes the table; replaces `connection` and `table`", default="")
+    sink: str = key("with `pipeline`: the sink that publishes the table; default: its only sink", default="")
     key_: tuple[str, ...] = row_key()
     published: Columns | None = None
     published_at: str = ""

@@ -71,16 +71,18 @@ Finding = Literal["holds", "fails"]
 class Case(Described):
     """One test. `where` is its place in the file."""
 
-    name: str = key("what the test shows, in words; `-k TEXT` picks by it")
-    description: str = key("more about it", default="", example="the rule that the shops agreed on in May")
-    set_: Mapping[str, Scalar] = key("the values of params, as by `--set`", yaml="set", factory=dict)
-    given: Mapping[str, Rows] = key("the rows of sources, or of step chains in whose place they stand", factory=dict)
-    enrich: Mapping[str, Mapping[str, AnswerRow | None]] = key(
-        "what models answer: prompt: key: `{output: value}`, or null where nobody knows", factory=dict
+    name: str = key("what the test shows, in words; `-k TEXT` selects tests by name")
+    description: str = key("a longer description", default="", example="the rule that the shops agreed on in May")
+    set_: Mapping[str, Scalar] = key("the values of params, like `--set`", yaml="set", factory=dict)
+    given: Mapping[str, Rows] = key(
+        "the input rows of a source; or of a chain, which is then not computed", factory=dict
     )
-    expect: Mapping[str, Rows] = key("the rows that come out, by relation", factory=dict)
+    enrich: Mapping[str, Mapping[str, AnswerRow | None]] = key(
+        "the answers of models: prompt: key: `{output: value}`, or null if no model knows the answer", factory=dict
+    )
+    expect: Mapping[str, Rows] = key("the expected rows of a relation", factory=dict)
     checks: Mapping[str, Mapping[str, Finding]] = key(
-        "what checks find, by relation: check: `holds` or `fails`", factory=dict
+        "the expected results of checks: relation: check: `holds` or `fails`", factory=dict
     )
     where: Keys = field(default=(), kw_only=True)
 
@@ -89,8 +91,8 @@ class Case(Described):
 class CaseFile(Described):
     """A file of tests, valid in form; tests that are not are left out, and `mistakes` tells of them."""
 
-    pipeline: str = key("the pipeline: its file in pipelines/, without `.yaml`")
-    tests: tuple[Case, ...] = key("the tests, each with a name of its own")
+    pipeline: str = key("the pipeline to test: its file name in pipelines/, without `.yaml`")
+    tests: tuple[Case, ...] = key("the tests; each needs its own name")
     path: Path = field(default=Path(), kw_only=True)
     document: Document = field(kw_only=True)
     mistakes: tuple[Diagnostic, ...] = field(default=(), kw_only=True)

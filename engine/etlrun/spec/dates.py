@@ -33,7 +33,7 @@ class Dates(Described):
         "months (2022-04), days (2022-04-30) or ranges of either (2022-04-01..2022-04-10)",
         example=("2022-04..2022-06",),
     )
-    days: Scalar | None = key("only these days of each month: `1-14`, or `1,15`", default=None, example="1-14")
+    days: Scalar | None = key("read only these days of each month: `1-14`, or `1,15`", default=None, example="1-14")
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ class Param(Described):
     type: Literal["month", "date", "timestamp", "int", "number", "string", "boolean"] = key(
         "`month` (2022-04), `date` (2022-04-30), `timestamp`, `int`, `number`, `string` or `boolean`", default="string"
     )
-    default: Scalar | None = key("the value of a run that does not set it", default=None)
-    description: str = key("what it means", default="")
+    default: Scalar | None = key("the value if a run does not set the param", default=None)
+    description: str = key("the meaning of the param", default="")
 
 
 class ParamError(ValueError):

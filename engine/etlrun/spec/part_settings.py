@@ -15,9 +15,11 @@ PARTS = "keeps what runs read of text files, below `runs:`, so that later runs r
 class PartSettings(Described):
     """Keep what runs read of text files, so that a file is read once and a new day costs a day."""
 
-    keep: Label = key("how long a part stays that no run uses: `40 days`, `40d`", default="40 days", example="40d")
+    keep: Label = key(
+        "how long a part is kept after a run last used it: `40 days`, `40d`", default="40 days", example="40d"
+    )
     room: Size = key(
-        "how much room all parts may take; those that were not used for longest go first",
+        "the largest size of all parts together; the least recently used parts are removed first",
         default=Size(20_000_000_000),
         example="200GB",
     )

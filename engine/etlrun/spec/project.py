@@ -60,24 +60,28 @@ LABELS = ".etlrun/labels.sqlite"  # the label store, where a profile names none
 class ProjectSettings(Described):
     """The plain keys of a project file."""
 
-    data: str = key("the folder, or the URL of a store, that `$data` stands for", default="data")
+    data: str = key("the folder, or the URL in a store, that `$data` is replaced by", default="data")
     roots: tuple[str, ...] = key(
-        "folders outside the project, and URLs of stores, from which sources may read; `data` is one without being named",
+        "folders outside the project, and URLs of stores, from which sources may read; `data` is always included",
         default=(),
         example=("/mnt/lake",),
     )
     runs: str = key(
-        "where run directories live; on a cluster a folder that driver and executors share", default=".etlrun/runs"
+        "the folder for the files of runs; on a cluster a folder that driver and executors share",
+        default=".etlrun/runs",
     )
-    profile: str = key("the profile of a run that names none; else the only one, or the one called `local`", default="")
+    profile: str = key(
+        "the default profile; if it is not given: the only profile, or the one called `local`", default=""
+    )
     hash_inputs: bool = key(
-        "whether the list of inputs in a run's folder has the SHA-256 of every file; it reads each of them once more",
+        "`true`: the list of inputs of a run has the SHA-256 of every file; each file is then read a second time",
         default=False,
     )
     confirm_above_usd: float = key(
-        "US dollars that a run may spend on asking models without --yes, --max-usd or a person's word", default=1.0
+        "the US dollars that a run may spend on models without --yes, --max-usd or a confirmation at the terminal",
+        default=1.0,
     )
-    vars: Mapping[str, Scalar] = key("variables: `$name` in every pipeline", factory=dict)
+    vars: Mapping[str, Scalar] = key("variables that every pipeline can use as `$name`", factory=dict)
 
 
 @dataclass(frozen=True)

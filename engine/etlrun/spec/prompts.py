@@ -69,8 +69,8 @@ TYPES = ("labels", "string", "number", "boolean")
 class TextLimits(Described):
     """The limits of a text answer."""
 
-    max: int = key("characters at most, up to 200", example=40)
-    pattern: str = key("a regular expression that all of the text must match", default="", example="[A-Z]{2}[0-9]+")
+    max: int = key("the largest number of characters, up to 200", example=40)
+    pattern: str = key("a regular expression that the whole text must match", default="", example="[A-Z]{2}[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class NumberLimits(Described):
     min: float = key("the smallest number allowed", example=0)
     max: float = key("the largest number allowed", example=100)
     tolerance: float = key(
-        "how far from the right number still counts as right, in canaries and golden sets", default=0.0
+        "the largest difference from the right number that is accepted in canaries and golden sets", default=0.0
     )
 
 
@@ -88,9 +88,9 @@ class NumberLimits(Described):
 class OutputColumn(Described):
     """A column of answers: one of labels, string, number and boolean says which."""
 
-    about: str = key("what the answer means, for the model", default="")
-    labels: Mapping[str, Label] = key("the labels it may hold, each with a line of description", factory=dict)
-    many: bool = key("whether an answer may hold several of the labels: a text with `|` between them", default=False)
+    about: str = key("the meaning of the answer; the model sees it", default="")
+    labels: Mapping[str, Label] = key("the allowed labels, each with a one-line description", factory=dict)
+    many: bool = key("whether an answer may have several labels: a text with `|` between them", default=False)
     string: TextLimits | None = key("a short text", default=None, example={"max": 40})
     number: NumberLimits | None = key("a number", default=None, example={"min": 0, "max": 100})
     boolean: bool = key("true or false", default=False)
@@ -100,16 +100,16 @@ class OutputColumn(Described):
 class Head(Described):
     """The front matter of a prompt file."""
 
-    task: str = key("what is to be done with each key, in one sentence")
+    task: str = key("the task for each key, in one sentence")
     output: Mapping[str, OutputColumn] = key("the columns of answers")
     keys: tuple[str, ...] = key(
-        "the parts of a key, where it has several columns", default=(), example=("title", "description")
+        "the names of the parts of a key, if it has several columns", default=(), example=("title", "description")
     )
     examples: tuple[Mapping[str, tuple[Label, ...]], ...] = key(
         "keys with their right answers, shown to the model", default=()
     )
     canaries: tuple[Mapping[str, tuple[Label, ...]], ...] = key(
-        "keys whose answer is beyond doubt, mixed into every request", default=()
+        "keys with a known answer; every request contains some of them, to check the model", default=()
     )
 
 

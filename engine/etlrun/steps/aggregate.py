@@ -61,19 +61,23 @@ from etlrun.spec.scope import Scope
 class Pivot:
     """One column per label of another column."""
 
-    column: str = key("the column that holds the label")
+    column: str = key("the column with the label")
     labels: str | tuple[Label, ...] = key(
-        "the list of labels, or the name of a mapping that has them, known before a run as columns are; a run names those that are missing"
+        "a list of labels, or the name of a mapping with the labels. A run warns about labels in the data that are not "
+        "listed"
     )
-    value: Expr = key("the aggregate of each label's rows")
-    name: str = key("the name of each column; `{label}` stands for the label, spaces become `_`", default="{label}")
-    fill: Expr | None = key("the value where a group has no row of the label", default=None)
+    value: Expr = key("the aggregate over the rows of each label")
+    name: str = key(
+        "the name of each new column; `{label}` is replaced by the label, spaces become `_`", default="{label}"
+    )
+    fill: Expr | None = key("the value if a group has no row with the label", default=None)
     other: str = key(
-        "what becomes of the rows of all other labels, null included: the name of a column for them, `fail`, or `drop`",
+        "rows with another label or null: the name of a column for them, `fail` to stop the run, or `drop` to ignore "
+        "them",
         default="",
         example="Other",
     )
-    as_: str = key("the name of the column group", yaml="as", default="")
+    as_: str = key("a name for all new columns together: a column group", yaml="as", default="")
 
     @property
     def other_column(self) -> str:
@@ -86,8 +90,8 @@ class Aggregate(Step):
 
     groups_rows: ClassVar[bool] = True
 
-    by: tuple[str, ...] = key("the columns whose values make a group", default=())
-    pivot: Pivot | None = key("one column per label", default=None)
+    by: tuple[str, ...] = key("the columns to group by", default=())
+    pivot: Pivot | None = key("one new column for each label", default=None)
     columns: Mapping[str, Expr] = key("new column: aggregate expression", factory=dict)
 
     def output(self, columns: Columns, scope: Scope) -> Columns:

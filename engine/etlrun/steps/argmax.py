@@ -48,8 +48,10 @@ class Argmax(Step):
     keeps_rows: ClassVar[bool] = True
 
     over: str = key("the column group")
-    as_: str = key("the new column that holds the label", yaml="as")
-    ties: Literal["label order", "alphabetical"] = key("which of equal labels wins", default="label order")
+    as_: str = key("the new column with the label", yaml="as")
+    ties: Literal["label order", "alphabetical"] = key(
+        "the order in which labels with equal values are preferred", default="label order"
+    )
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
         group = scope.group(columns, self.over, "over")

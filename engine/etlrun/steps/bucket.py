@@ -49,10 +49,10 @@ class Bucket(Step):
 
     keeps_rows: ClassVar[bool] = True
 
-    column: str = key("the column that is judged")
-    as_: str = key("the new column that holds the band's name", yaml="as")
-    cases: Mapping[str, Expr] = key("band: condition without its left side")
-    else_: Label | None = key("the band of every other row; null where it is not given", yaml="else", default=None)
+    column: str = key("the column to test")
+    as_: str = key("the new column with the name", yaml="as")
+    cases: Mapping[str, Expr] = key('name: condition without its left side, such as `"> 20"`')
+    else_: Label | None = key("the name for all other rows; default: null", yaml="else", default=None)
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
         judged = scope.column(columns, self.column, "column")

@@ -49,11 +49,9 @@ class Carry(Step):
 
     keeps_rows: ClassVar[bool] = True
 
-    columns: tuple[str, ...] = key("the columns whose nulls are filled")
-    order: tuple[Expr, ...] = key("what comes first: `column`, `column desc` or an expression of either")
-    per: tuple[str, ...] = key(
-        "the columns whose values make a group; without it the whole relation is one", default=()
-    )
+    columns: tuple[str, ...] = key("the columns in which nulls are filled")
+    order: tuple[Expr, ...] = key("the sort order: `column`, `column desc`, or expressions")
+    per: tuple[str, ...] = key("the columns to group by; default: the whole relation is one group", default=())
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
         scope.parts(columns, self.per, "per")

@@ -55,22 +55,24 @@ from etlrun.spec.scope import HIDDEN, Scope
 class Trend:
     """Whether a value changed between the last two periods, and from what to what."""
 
-    of: str = key("the compared column, by its name in `columns`")
-    as_: str = key("the new column: Changed or Unchanged", yaml="as")
-    change: str = key("the new column: `A-B`, or Unchanged", default="")
-    separator: str = key("what stands between the two values", default="-")
+    of: str = key("the column to compare, by its name in `columns`")
+    as_: str = key("a new column: Changed or Unchanged", yaml="as")
+    change: str = key("a new column: `A-B`, or Unchanged", default="")
+    separator: str = key("the text between the two values", default="-")
 
 
 @dataclass(frozen=True)
 class Compare(Step):
     """Periods side by side: one row per key, with the columns of each period and the trend between the last two."""
 
-    by: tuple[str, ...] = key("the columns that make the key")
-    period: str = key("the column that tells the periods apart")
-    periods: Mapping[str, Label] = key("suffix of the new columns: value of the period, earliest first")
-    columns: Mapping[str, str] = key("name of the new columns, before the suffix: column of the input")
-    keep: Literal["both", "any"] = key("the keys seen in every period, or in any", default="both")
-    trend: Trend | None = key("whether a value changed", default=None)
+    by: tuple[str, ...] = key("the columns that identify a row within one period")
+    period: str = key("the column with the period")
+    periods: Mapping[str, Label] = key("suffix of the new columns: value of the period; the earliest period first")
+    columns: Mapping[str, str] = key("name of the new columns, without the suffix: input column")
+    keep: Literal["both", "any"] = key(
+        "`both` keeps the keys that occur in every period, `any` those that occur in at least one", default="both"
+    )
+    trend: Trend | None = key("new columns that show whether a value changed", default=None)
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
         keys = scope.parts(columns, self.by, "by")

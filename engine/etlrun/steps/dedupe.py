@@ -42,8 +42,10 @@ class Dedupe(Step):
 
     short: ClassVar[str] = "by"
 
-    by: tuple[str, ...] = key("the columns that tell rows apart; without it all of them", default=())
-    order: tuple[Expr, ...] = key("which of several rows stays: the first under this order", default=())
+    by: tuple[str, ...] = key(
+        "one row is kept for each distinct value of these columns; default: all columns", default=()
+    )
+    order: tuple[Expr, ...] = key("the sort order; the first row is kept", default=())
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
         scope.parts(columns, self.by, "by")

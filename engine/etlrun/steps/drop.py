@@ -39,7 +39,7 @@ class Drop(Step):
     short: ClassVar[str] = "columns"
     keeps_rows: ClassVar[bool] = True
 
-    columns: tuple[str, ...] = key("the columns to leave out")
+    columns: tuple[str, ...] = key("the columns to remove")
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
         for index, name in enumerate(self.columns):

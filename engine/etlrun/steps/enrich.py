@@ -85,9 +85,11 @@ STATUSES = ("ok", "abstained", "refused", "failed", "pending")  # as in enrich/s
 class Spending(Described):
     """What one run may spend on asking; more ends it with exit code 4, and the next run goes on."""
 
-    usd: float | None = key("US dollars, never passed", default=None, example=1.0)
-    keys: int | None = key("texts asked, the most frequent first", default=None, example=5000)
-    requests: int | None = key("requests sent, those that fail included", default=None, example=200)
+    usd: float | None = key("the largest amount in US dollars", default=None, example=1.0)
+    keys: int | None = key(
+        "the largest number of texts; the most frequent texts are asked first", default=None, example=5000
+    )
+    requests: int | None = key("the largest number of requests, including failed ones", default=None, example=200)
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ class Golden(Described):
     golden: str = key(
         "a CSV file: keys, and a column with the right answer for each output", example="golden/kinds.csv"
     )
-    min_accuracy: Percent = key("the share of golden keys whose answer must be right", example="90%")
+    min_accuracy: Percent = key("the smallest share of golden keys with a right answer", example="90%")
 
 
 @dataclass(frozen=True)
@@ -106,45 +108,54 @@ class Enrich(Step):
 
     keeps_rows = True
 
-    key_: tuple[str, ...] = key(
-        "the column that holds the text, or several, in the order of the prompt's `keys`", yaml="key"
+    key_: tuple[str, ...] = key("the text column, or several columns in the order of `keys` in the prompt", yaml="key")
+    prompt: str = key("the name of the prompt: a file in prompts/, without `.md`")
+    model: tuple[str, ...] = key(
+        "a model of the profile; with several, each one is asked only about the texts that the ones before it did not "
+        "know",
+        default=(),
     )
-    prompt: str = key("the prompt: a file in prompts/")
-    model: tuple[str, ...] = key("the model of the profile that is asked, or several in their order", default=())
     agree: tuple[str, ...] = key(
-        "two models of the profile that are asked first, and whose answer counts where it is the same",
+        "two models of the profile that are asked first; an answer counts only if both give it",
         default=(),
         example=("cheap_a", "cheap_b"),
     )
-    budget: Spending | None = key("what one run may spend", default=None, example={"usd": 1.0})
+    budget: Spending | None = key("the limits of one run", default=None, example={"usd": 1.0})
     min_coverage: Percent = key(
-        "the share of rows that must carry an answer before anything is published", default=Percent(0)
+        "the smallest share of rows with an answer; with fewer, nothing is published", default=Percent(0)
     )
     eval: Golden | None = key(
-        "golden keys that decide whether the run goes on",
+        "a test of the models before they are used: keys with known answers",
         default=None,
         example={"golden": "golden/kinds.csv", "min_accuracy": "90%"},
     )
     as_: Mapping[str, str] = key(
-        "other names for the new columns: output of the prompt: column",
+        "names for the new columns: output of the prompt: column; default: the names of the outputs",
         yaml="as",
         factory=dict,
         example={"category": "shown_category"},
     )
-    status: str = key("a new column that says how the answer came about", default="")
-    source: str = key("a new column that says who gave the answer", default="", example="answered_by")
+    status: str = key(
+        "a new column with the status of the answer: `ok`, `abstained`, `refused` or `failed`", default=""
+    )
+    source: str = key(
+        "a new column with the source of the answer, such as the model", default="", example="answered_by"
+    )
     personal: Policy = key(
-        "texts with a number of nine digits or more or an e-mail address: `refuse` asks none, `mask` puts `***` in the place of these "
-        "and of what looks like a handle, a plate or an address, `allow` sends them as they are",
+        "texts with an e-mail address or a number of nine or more digits: `refuse` does not send them; `mask` replaces "
+        "these, and what looks like a user handle, a number plate or an address, by `***`; `allow` sends them unchanged",
         default="refuse",
     )
     allow_pii: tuple[str, ...] = key(
-        "columns of sources that are tagged `pii` and may reach the models: `users.phone`; `mappings/NAME.yaml` for a tagged mapping",
+        "columns with the tag `pii` that may be sent to the models: `users.phone`; write `mappings/NAME.yaml` for a "
+        "tagged mapping",
         default=(),
         example=("users.phone",),
     )
     max_characters: int = key(
-        "characters of a text that a model sees, 20 to 4000; all of a text tells it from others", default=MAX_CHARACTERS
+        "the number of characters of a text that a model sees, 20 to 4000; two texts are the same only if all their "
+        "characters are the same",
+        default=MAX_CHARACTERS,
     )
 
     def models(self) -> Iterator[tuple[str, At]]:

@@ -50,9 +50,11 @@ class Explode(Step):
     """One row for each element of an array column."""
 
     column: str = key("the array column")
-    empty: Literal["drop", "keep"] = key("what becomes of a row whose array is empty or null")
-    as_: str = key("the name of the element's column; the array's own where it is not given", yaml="as", default="")
-    position: str = key("a new column that counts the elements from 1", default="")
+    empty: Literal["drop", "keep"] = key(
+        "a row whose array is empty or null: `drop` removes it, `keep` keeps it with a null element"
+    )
+    as_: str = key("the name of the new column; default: the name of the array column", yaml="as", default="")
+    position: str = key("a new column with the position of the element, from 1", default="")
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
         found = scope.column(columns, self.column, "column")

@@ -49,17 +49,17 @@ FIRST, LAST, PLACE = f"{HIDDEN}first", f"{HIDDEN}last", f"{HIDDEN}place"
 class FillDays(Step):
     """Add rows for the days that have none, so that charts, averages and windows count them."""
 
-    at: str = key("the column that holds the day: a date")
-    by: tuple[str, ...] = key("the columns whose values make a group, which has days of its own", default=())
-    every: Literal["day", "week", "month"] = key("how far the days are apart", default="day")
+    at: str = key("the date column")
+    by: tuple[str, ...] = key("the columns to group by; each group gets its own days", default=())
+    every: Literal["day", "week", "month"] = key("the step between two days", default="day")
     from_: Expr | None = key(
-        "the first day of every group, such as `$start`; its own without it",
+        "the first day, such as `$start`; default: the first day of each group",
         yaml="from",
         default=None,
         example="$start",
     )
-    to: Expr | None = key("the last day of every group; its own without it", default=None, example="$end")
-    columns: Mapping[str, Expr] = key("column: value in the new rows; null in all other columns", factory=dict)
+    to: Expr | None = key("the last day; default: the last day of each group", default=None, example="$end")
+    columns: Mapping[str, Expr] = key("column: its value in the new rows; all other columns are null", factory=dict)
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
         telling = self._check_group(columns, scope)

@@ -47,9 +47,9 @@ class From(Step):
     short: ClassVar[str] = "relations"
     stands: ClassVar[Literal["first", "later", "anywhere"]] = "first"
 
-    relations: tuple[str, ...] = key("a source or step chain, or a list of them")
+    relations: tuple[str, ...] = key("a source or a chain, or a list of them")
     missing: Literal["fail", None] = key(
-        "a column that one of several relations lacks: `fail` is a mistake, `null` fills it with null", default="fail"
+        "a column that one of the relations lacks: `fail` reports a mistake, `null` fills it with null", default="fail"
     )
 
     def reads(self) -> Iterable[tuple[str, At]]:

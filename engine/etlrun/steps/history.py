@@ -51,9 +51,9 @@ PLACE = f"{HIDDEN}place"
 class History(Step):
     """From what was known on each day to what was true from when to when: one row for each change."""
 
-    by: tuple[str, ...] = key("the columns that name a thing whose changes are followed")
-    at: str = key("the column that says when a row held: a date, a timestamp or another order")
-    track: tuple[str, ...] = key("the columns whose changes make a new row")
+    by: tuple[str, ...] = key("the columns that identify an entity, such as a customer")
+    at: str = key("the column with the time of a row: a date, a timestamp or another ordered type")
+    track: tuple[str, ...] = key("a change in these columns makes a new row")
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
         result = Columns(())

@@ -98,23 +98,29 @@ HERE, THERE = "here", "there"
 class Join(Step):
     """Put the columns of another relation beside the rows that it matches."""
 
-    with_: str = key("the other relation: a source or step chain", yaml="with")
+    with_: str = key("the other relation: a source or a chain", yaml="with")
     on: tuple[str, ...] | Mapping[str, str] = key(
-        "the columns that must be equal: a list, or `here: there`; every join but `how: cross` needs it", default=()
+        "the columns to join on: a list if they have the same names, otherwise `column here: column of the other "
+        "relation`. Required, except for `how: cross`",
+        default=(),
     )
-    how: Literal["inner", "left", "right", "full", "semi", "anti", "cross"] = key("which rows stay", default="inner")
+    how: Literal["inner", "left", "right", "full", "semi", "anti", "cross"] = key("the type of join", default="inner")
     where: Expr | None = key(
-        "a condition that a match must meet besides, over `here.x` and `there.x`",
+        "an additional condition for a match, over `here.x` and `there.x`",
         default=None,
         example="there.valid_from <= here.day",
     )
-    as_of: AsOf | None = key("`here: there`: of the rows with equal `on`, the one that held at a moment", default=None)
-    columns: tuple[str, ...] | Mapping[str, str] | None = key(
-        "what the other side brings: a list, or new name: its column", default=None, example=("name", "city")
+    as_of: AsOf | None = key(
+        "`column here: column of the other relation`: match only the row that was valid at that time", default=None
     )
-    prefix: str = key("goes before the name of every column that the other side brings", default="", example="shop_")
+    columns: tuple[str, ...] | Mapping[str, str] | None = key(
+        "the columns to take from the other relation: a list, or `new name: column`",
+        default=None,
+        example=("name", "city"),
+    )
+    prefix: str = key("a prefix for the names of the columns of the other relation", default="", example="shop_")
     expect: Literal["one", "many"] = key(
-        "how many rows there one row here may match; `one` must be known to be so", default="many"
+        "`one`: report a mistake unless at most one row of the other relation can match", default="many"
     )
 
     def reads(self) -> Iterable[tuple[str, At]]:

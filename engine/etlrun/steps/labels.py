@@ -50,8 +50,8 @@ class Labels(Step):
 
     over: str = key("the column group")
     where: Expr = key('the condition each column must fulfil, without its left side: `"> 0"`')
-    as_: str = key("the new column that holds the text", yaml="as")
-    separator: str = key("what stands between two labels", default="-")
+    as_: str = key("the new column", yaml="as")
+    separator: str = key("the text between two labels", default="-")
     order: Literal["alphabetical", "label order"] = key("the order of the labels", default="alphabetical")
 
     def output(self, columns: Columns, scope: Scope) -> Columns:

@@ -43,10 +43,12 @@ from etlrun.spec.scope import Scope
 class Lookup(Step):
     """Give each code its label from a mapping."""
 
-    column: str = key("the column that holds the code")
-    map: str = key("the mapping: a file in mappings/")
-    as_: str = key("the new column that holds the label", yaml="as")
-    unmatched: Label = key("`drop`, `null`, or the label of a code that has none")
+    column: str = key("the column with the code")
+    map: str = key("the name of the mapping: a file in mappings/, without `.yaml`")
+    as_: str = key("the new column with the label", yaml="as")
+    unmatched: Label = key(
+        "rows whose code has no label: `drop` removes them, `null` sets null, any other text is used as the label"
+    )
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
         code = scope.column(columns, self.column, "column")

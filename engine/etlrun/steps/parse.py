@@ -53,13 +53,13 @@ from etlrun.spec.scope import Scope
 class Parse(Step):
     """Columns from a text column that holds JSON, each with its path and its type."""
 
-    column: str = key("the text column that holds JSON")
-    as_: Mapping[str, JsonColumn] = key("new column: where its value stands, and its type", yaml="as")
+    column: str = key("the text column with JSON")
+    as_: Mapping[str, JsonColumn] = key("new column: the path of its value, and its type", yaml="as")
     bad_rows: Literal["fail", "keep", "drop"] = key(
-        "a text that cannot be read: `fail` stops the run, `keep` leaves the new columns null, `drop` leaves the row out",
+        "a text that cannot be read: `fail` stops the run, `keep` sets the new columns to null, `drop` removes the row",
         default="fail",
     )
-    reason: str = key("a new column that says why a text could not be read", default="", example="why")
+    reason: str = key("a new column with the reason why a text could not be read", default="", example="why")
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
         found = scope.column(columns, self.column, "column")

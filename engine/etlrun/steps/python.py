@@ -52,10 +52,12 @@ from etlrun.spec.scope import Scope
 class Python(Step):
     """Hand the rows to a Python function, for what SQL cannot say."""
 
-    function: str = key("`module:function`: a file of the project's folder, or an installed module")
-    columns: Mapping[str, TypeText] = key("column: type, of the function's result and in its order")
+    function: str = key("`module:function`: a file in the project's folder, or an installed module")
+    columns: Mapping[str, TypeText] = key(
+        "column: type. The result of the function must have these columns in this order"
+    )
     mode: Literal["table", "batches"] = key(
-        "whether the function takes all rows at once or an iterator of batches", default="table"
+        "`table`: the function gets all rows at once; `batches`: it gets an iterator of batches", default="table"
     )
 
     def output(self, columns: Columns, scope: Scope) -> Columns:

@@ -45,7 +45,7 @@ class Select(Step):
     short: ClassVar[str] = "columns"
 
     columns: tuple[str | Mapping[str, Expr], ...] | Mapping[str, Expr] = key(
-        "a list of columns and of `new column: expression`, or new column: expression"
+        "a list of columns and of `new column: expression`, or a mapping of these"
     )
 
     def output(self, columns: Columns, scope: Scope) -> Columns:

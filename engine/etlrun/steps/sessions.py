@@ -53,9 +53,9 @@ class Sessions(Step):
 
     keeps_rows: ClassVar[bool] = True
 
-    by: tuple[str, ...] = key("the columns whose values make a user")
-    at: str = key("when the row happened: a timestamp, or a date")
-    gap: str = key("the longest pause inside a session: a number of seconds, minutes, hours, days or weeks")
+    by: tuple[str, ...] = key("the columns that identify a user")
+    at: str = key("the time of the row: a timestamp or a date")
+    gap: str = key("the longest pause inside a session, such as `30 minutes`: seconds, minutes, hours, days or weeks")
     as_: str = key("the name of the new column", yaml="as", default="session")
 
     def output(self, columns: Columns, scope: Scope) -> Columns:

@@ -69,7 +69,7 @@ class Sql(Step):
     short: ClassVar[str] = "query"
     stands: ClassVar[Literal["first", "later", "anywhere"]] = "anywhere"
 
-    query: Expr = key("the SELECT; `input` names the rows that the chain has so far")
+    query: Expr = key("the SELECT; `input` is the relation that the steps before it made")
 
     def reads(self) -> Iterable[tuple[str, At]]:
         try:

@@ -43,11 +43,9 @@ from etlrun.spec.scope import Scope
 class Top(Step):
     """The first rows of each group under a total order."""
 
-    order: tuple[Expr, ...] = key("what comes first: `column`, `column desc` or an expression of either")
-    n: int = key("how many rows of each group", default=1)
-    per: tuple[str, ...] = key(
-        "the columns whose values make a group; without it the whole relation is one", default=()
-    )
+    order: tuple[Expr, ...] = key("the sort order: `column`, `column desc`, or expressions")
+    n: int = key("the number of rows for each group", default=1)
+    per: tuple[str, ...] = key("the columns to group by; default: the whole relation is one group", default=())
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
         scope.parts(columns, self.per, "per")

@@ -47,11 +47,11 @@ LABEL = f"{HIDDEN}label"
 class Unpivot(Step):
     """Turn columns into rows: one row for each of them, with its label and its value."""
 
-    name: str = key("the new column that holds the label")
-    value: str = key("the new column that holds the value")
-    columns: tuple[str, ...] = key("the columns that become rows", default=())
-    over: str = key("the column group whose columns become rows", default="", example="totals")
-    nulls: Literal["keep", "drop"] = key("whether a null value gets a row", default="keep")
+    name: str = key("the new column with the label")
+    value: str = key("the new column with the value")
+    columns: tuple[str, ...] = key("the columns to turn into rows", default=())
+    over: str = key("the column group to turn into rows", default="", example="totals")
+    nulls: Literal["keep", "drop"] = key("a null value: `keep` makes a row of it, `drop` does not", default="keep")
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
         if bool(self.columns) == bool(self.over):

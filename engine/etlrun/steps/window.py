@@ -91,12 +91,11 @@ class Window(Step):
     keeps_rows: ClassVar[bool] = True
 
     columns: Mapping[str, Expr] = key("new column: expression with window functions and aggregates, without `over`")
-    per: tuple[str, ...] = key(
-        "the columns whose values make a group; without it the whole relation is one", default=()
-    )
-    order: tuple[Expr, ...] = key("the order inside a group: `column` or `column desc`", default=())
+    per: tuple[str, ...] = key("the columns to group by; default: the whole relation is one group", default=())
+    order: tuple[Expr, ...] = key("the sort order inside a group: `column` or `column desc`", default=())
     frame: str = key(
-        "the rows that are looked at: `7 days`, `7 rows` or `unbounded`; up to this row without it", default=""
+        "the rows to compute over: `7 days`, `7 rows` or `unbounded`; default: all rows of the group up to this one",
+        default="",
     )
 
     def output(self, columns: Columns, scope: Scope) -> Columns:

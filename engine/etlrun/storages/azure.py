@@ -37,10 +37,10 @@ class Azure(Storage):
         ("wasbs", "wasb", "abfs", "adl", "az", "azure"), f"write it as {_FORM}"
     )
 
-    account_key: str = key("the key of the account, as `${NAME}`", default="")
+    account_key: str = key("the account key, as `${NAME}`", default="")
     sas_token: str = key("a shared access signature, as `${NAME}`", default="", example="${AZURE_SAS}")
     endpoint: str = key(
-        "`http://HOST:PORT` of a server that is not Azure's", default="", example="http://127.0.0.1:10000"
+        "the address of another server than Azure: `http://HOST:PORT`", default="", example="http://127.0.0.1:10000"
     )
 
     @classmethod

@@ -34,12 +34,12 @@ class Gcs(Storage):
 
     schemes: ClassVar[tuple[str, ...]] = ("gs", "gcs")
 
-    impersonate: str = key("a service account in whose name objects are read", default="")
+    impersonate: str = key("a service account to impersonate", default="")
     endpoint: str = key(
-        "`https://HOST:PORT` of a server that is not Google's", default="", example="http://127.0.0.1:4443"
+        "the address of another server than Google: `https://HOST:PORT`", default="", example="http://127.0.0.1:4443"
     )
-    anonymous: bool = key("whether objects are read without any identity", default=False)
-    timeout: int = key("seconds for which a request that fails is repeated", default=60)
+    anonymous: bool = key("`true`: objects are read without credentials", default=False)
+    timeout: int = key("the number of seconds for which a failing request is repeated", default=60)
 
     @classmethod
     def wrong_authority(cls, authority: str) -> tuple[str, str] | None:

@@ -39,16 +39,20 @@ class S3(Storage):
 
     schemes: ClassVar[tuple[str, ...]] = ("s3", "s3a", "s3n")
 
-    region: str = key("the region of the bucket; that of the machine's settings where it is not given", default="")
+    region: str = key("the region of the bucket; default: the region in the settings of the machine", default="")
     endpoint: str = key(
-        "`https://HOST:PORT` of a store that is not Amazon's", default="", example="http://minio.example.com:9000"
+        "the address of another store than Amazon S3: `https://HOST:PORT`",
+        default="",
+        example="http://minio.example.com:9000",
     )
     access_key: str = key("the access key, as `${NAME}`", default="")
     secret_key: str = key("the secret key, as `${NAME}`", default="")
-    session_token: str = key("the token of keys that expire, as `${NAME}`", default="", example="${AWS_SESSION_TOKEN}")
-    role: str = key("the ARN of a role that is assumed", default="")
-    anonymous: bool = key("whether objects are read without any identity", default=False)
-    timeout: int = key("seconds that a request may take without an answer", default=60)
+    session_token: str = key(
+        "the session token of temporary keys, as `${NAME}`", default="", example="${AWS_SESSION_TOKEN}"
+    )
+    role: str = key("the ARN of a role to assume", default="")
+    anonymous: bool = key("`true`: objects are read without credentials", default=False)
+    timeout: int = key("timeout of one request in seconds", default=60)
 
     @classmethod
     def wrong_authority(cls, authority: str) -> tuple[str, str] | None:

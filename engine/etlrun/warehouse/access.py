@@ -48,28 +48,29 @@ class ServerConnection(Connection):
     short: ClassVar[str] = "url"
     form: ClassVar[UrlForm]
 
-    url: str = key("the server, the database and who logs in, best as `${WAREHOUSE_URL}`")
+    url: str = key("the server, database and user; recommended: `${WAREHOUSE_URL}`")
     password: str = key(
-        "the password, as `${NAME}`, where the URL has none", default="", example="${WAREHOUSE_PASSWORD}"
+        "the password, as `${NAME}`, if it is not part of the URL", default="", example="${WAREHOUSE_PASSWORD}"
     )
     tls: Tls = key(
-        "`auto` verifies the certificate and the host's name (`verify_identity`) unless the server is on this machine; "
-        "`verify_ca` leaves the name out, `insecure` verifies nothing",
+        "`verify_identity` verifies the certificate and the host name, `verify_ca` only the certificate, `insecure` "
+        "nothing; `auto` is `verify_identity`, unless the server is on this machine",
         default="auto",
     )
     ca: str = key(
-        "the file of the authority that signed the server's certificate; the system's authorities where it is not given",
+        "a PEM file with the CA certificate that signed the server's certificate; default: the CA certificates of the "
+        "system",
         default="",
         example="/etc/ssl/warehouse-ca.pem",
     )
     readers: int | None = key(
-        "how many connections read a large table at once; as many as there are cores, and at most 4, where it is not given",
+        "the number of connections that read a large table at the same time; default: the number of cores, at most 4",
         default=None,
         example=4,
     )
-    connect_timeout: int = key("seconds until a server that does not answer counts as unreachable", default=10)
-    timeout: int = key("seconds that one statement may take", default=600)
-    lock_timeout: int = key("seconds to wait for rows that another transaction holds", default=30)
+    connect_timeout: int = key("timeout in seconds for connecting to the server", default=10)
+    timeout: int = key("timeout of one statement in seconds", default=600)
+    lock_timeout: int = key("timeout in seconds for rows that another transaction has locked", default=30)
 
     def target(self, name: str, root: Path, environment: Callable[[str], str]) -> tuple[Address, SessionSettings]:
         """Where the server is, and how its sessions are opened. Raises RunFailure."""
