@@ -48,7 +48,9 @@ PROJECT = Path(__file__).resolve().parent.parent
 PACKAGE = PROJECT / "engine" / "etlrun"
 NOTE = "<!-- Written by `make docs`. -->\n"
 INTRODUCTIONS: dict[Family, str] = {
-    "sources": "A source reads files or a table into a relation with declared columns. Write it under `sources:` of a pipeline.",
+    "sources": "A source reads files or a table into a relation with declared columns. Write it under `sources:` of a pipeline.\n\n"
+    "`key: [shop, day]` declares that these columns identify a row. A step that needs a total order then needs only the key, and a `join` on the key "
+    "matches at most one row. Every run verifies the key (two nulls are equal); if two rows share it, nothing is published.",
     "steps": "A step transforms the rows of a chain. Write it under `steps:` of a pipeline. Each example shows the input rows, `->`, and the output rows.",
     "checks": "A check is a condition on a relation. When it fails, the run publishes nothing. Write it under `checks:` of a pipeline.",
     "sinks": "A sink publishes a relation. Write it under `sinks:` of a pipeline.",

@@ -1,8 +1,8 @@
-"""`calendar` - days, weeks, months, quarters or years without a gap: what rows are counted by, also where there are none.
+"""`calendar` - one row for each day, week, month, quarter or year, without gaps; join it to see periods without rows.
 
-The relation has one column, a date: the first day of every period that has a day from `from` to `to`; weeks begin on Mondays. It is its key.
-`from` and `to` are days (2024-01-31) or months (2024-01: its first and its last day), also by `$params`. Nothing is read, and a test needs no
-rows of it.
+The relation has one date column, which is its key: the first day of each period that overlaps the range `from` to `to`.
+Weeks start on Monday. `from` and `to` are days (2024-01-31) or months (2024-01 is its first day in `from`, its last day
+in `to`); both may use `$params`. The source reads no file, so a test does not give it rows.
 
 ```yaml
 sources:

@@ -1,20 +1,18 @@
-"""`csv` - text files of separated values, plain or compressed, with a header line.
+"""`csv` - text files with a header line and separated values, also compressed.
 
-Columns are found by their names in the header, in any order; columns of the file that are not declared are left out. An empty value
-is null. A record is broken when it has another number of values than the header, or a value that is not of its type; an empty line is
-no record. A column with `optional: true` is null in files whose header lacks it, and a line says how many do. Files may be
-compressed: names that end in `.gz`, `.zst` or `.bz2`.
+Columns are found by their names in the header, in any order; file columns that are not declared are ignored. An empty
+value is null. A record is broken if it has more or fewer values than the header, or a value of the wrong type. Empty
+lines are skipped. A column with `optional: true` is null for files whose header lacks it; the run prints how many files
+lack it. Files may be compressed: their names end in `.gz`, `.zst` or `.bz2`.
 
-`skip_lines: 2` passes over the first two lines of each file, whatever is in them: a title above the header. Where the names in a header cannot
-be used (two columns that you need have one name, or none), `header: no` and `skip_lines: 1` take the columns in the order in which
-they are declared; all columns of the file are declared then.
+`skip_lines: 2` skips the first two lines of each file, such as a title above the header. If the header cannot be used
+(because two columns have the same name, or a name is empty), write `header: no` and `skip_lines: 1`. Then declare all
+columns of the file, in their order.
 
-A value may be quoted: it starts with `"`, and a quote inside it is doubled. It may hold separators and line ends, so a record may go on
-in the next lines, up to `max_record_lines` of them. A quote that is never closed, or not within that many lines, makes one broken
-record of the line in which it stands, and the next line is a record of its own. In a value without quotes around it, a `"` is itself.
-
-`key: [shop, day]` says which columns tell rows apart. Steps that need a total order then ask for no more than the key, a `join` by it matches one
-row, and every run verifies it (nulls are equal there): where two rows share it nothing is published.
+A value may be quoted: it starts with `"`, and a quote inside it is written twice. A quoted value may contain separators
+and line breaks, so a record may have several lines, at most `max_record_lines`. If a quote is not closed within that
+many lines, its line is one broken record, and the next line starts a new record. Inside a value without quotes, `"` is
+a normal character.
 
 ```yaml
 sources:

@@ -1,11 +1,12 @@
-"""`delta` - a table of Delta Lake.
+"""`delta` - a Delta Lake table.
 
-The declared columns must be in the table, with a type that fits; those of its partitions are columns like others. A run reads one version: the
-last one, or `version`. Once there is another, `etlrun run` of the project runs the pipeline again. A timestamp with a zone becomes a clock in
-UTC. What a pipeline of the project publishes there is written first. A table may be in a store (`path: s3://lake/tables/sales`): the files of
-the version are copied into the run's folder then.
+The table must have the declared columns with a type that fits; partition columns are declared like others. A run reads
+one version: the last one, or `version`. `etlrun run` of the project runs the pipeline again when there is a new
+version. A timestamp with a time zone becomes a timestamp in UTC. If another pipeline of the project publishes the
+table, it runs first. If the table is in a store (`path: s3://lake/tables/sales`), the files of the version are first
+copied into the run's folder.
 
-A table whose files alone do not say what its rows are (deletion vectors, mapped columns) is refused by name.
+Tables with deletion vectors or column mapping are not supported; the message names the feature.
 
 ```yaml
 sources:

@@ -1,10 +1,11 @@
 """`files` - a folder of Parquet files that the sink `files` publishes.
 
-A run reads the files that the folder's pointer, `_etlrun/current.json`, names: those of one publish, never old and new ones together. The
-columns of `partition_by`, which stand in the names of folders, are columns like others. What a pipeline of the project publishes there is
-written first, and once it has been published anew, `etlrun run` of the project runs the pipeline again. A folder may be in a store (`path:
-s3://lake/out/profile/`): its files are copied into the run's folder then. A folder of CSV or JSON files is refused: publish with `format: parquet`
-what is read again.
+The file `_etlrun/current.json` in the folder names the files of the last publish. A run reads exactly these files,
+never a mixture of old and new ones. Partition columns (`partition_by` of the sink) are declared like others; their
+values are in the folder names. If another pipeline of the project publishes the folder, it runs first, and `etlrun run`
+of the project runs this pipeline again after each publish. If the folder is in a store
+(`path: s3://lake/out/profile/`), its files are first copied into the run's folder. Only Parquet can be read: publish
+with `format: parquet`, not CSV or JSON.
 
 ```yaml
 sources:

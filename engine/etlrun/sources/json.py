@@ -1,20 +1,22 @@
-"""`json` - files of JSON: one object a line, one array of objects (`format: array`), or one record a file (`format: document`).
+"""`json` - JSON files: one object in each line, one array of objects (`format: array`), or one object in each file (`format: document`).
 
-Every line is a row, a broken record or blank. A line is broken when it is not one JSON object, when a declared value is not of its
-type (`"12"` and `1.5` are no bigint), when a column that is `not null` has no value, when a declared key is there twice or only in other
-case. A number or truth value in a text column becomes its text; a key that is absent is null. Keys that are not declared are left out.
-With `format: array` each element is read like a line, wherever its line ends are; a file that is not one whole array is refused. With
-`format: document` a file is one record, and a row. Files may be compressed: names that end in `.gz`, `.zst` or `.bz2`.
+Every line is a row, a broken record or blank. A line is broken if it is not one JSON object, if a declared value has
+the wrong type (`"12"` and `1.5` are not a bigint), if a `not null` column has no value, or if a declared key occurs
+twice or with different letter case. A number or boolean in a string column becomes text; a missing key is null. Keys
+that are not declared are ignored.
 
-Objects and lists can be columns, too: `array<struct<sku string, qty int>>`, `struct<name string>`, `map<string, int>`. A struct reads the
-keys that it names, and a map all of them, in their order; a value inside that is not of its type makes the line broken, as one at the top does.
-YAML takes a type with `: ` in quotes only, so that colon may be left out. A field with an odd name stands in backticks.
+With `format: array` each element is read like a line, however the file is broken into lines; if a file is not one
+complete array, the run stops. With `format: document` each file is one record and becomes one row. Files may be
+compressed: their names end in `.gz`, `.zst` or `.bz2`.
 
-A `path` leads through objects and lists: `items[0].sku` is null where the list is shorter. `$` is the whole record, and `['a.b']` a key that
-holds a dot. With `raw: true` a column is JSON text: that of the value at its path, or else the whole record as it stands in the file.
+A column may also hold an object or a list: `array<struct<sku string, qty int>>`, `struct<name string>`,
+`map<string, int>`. A struct reads the keys that it names; a map reads all keys, in the order of the file. A nested
+value of the wrong type makes the line broken. In YAML a type that contains `: ` must be quoted, so write `sku string`
+without the colon. Write a field with an unusual name in backticks.
 
-`key: [id]` says which columns tell rows apart. Steps that need a total order then ask for no more than the key, a `join` by it matches one
-row, and every run verifies it (nulls are equal there): where two rows share it nothing is published.
+A `path` can go through objects and lists: `items[0].sku` is null if the list is too short. `$` is the whole record, and
+`['a.b']` is a key with a dot in it. With `raw: true` the column is the JSON text of the value at its path; without a
+path, of the whole record as it is in the file.
 
 ```yaml
 sources:

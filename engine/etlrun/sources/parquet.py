@@ -1,19 +1,17 @@
-"""`parquet` - files or folders of Parquet.
+"""`parquet` - Parquet files, or folders of them.
 
-Every file may have its own types: a value comes out as it was written. An int fits where bigint is declared, text does not fit; a file
-that does not fit stops the run before any work, and every such file is named. A column of type null fits every column that may be null,
-and an unsigned bigint is a decimal(20,0). Names compare without case. Columns that are not declared are not read; a folder named
-`column=value` adds none.
+Files may have different types, if each fits the declared type: an int fits bigint, a string does not. Values are not
+changed. If a file does not fit, the run stops before it computes anything, and the message names all such files. A
+column of Parquet's type null fits every nullable column, and an unsigned bigint is a decimal(20,0). Column names are
+compared without letter case. Columns that are not declared are not read. Hive-style partition folders (`column=value`)
+do not add columns.
 
-Arrays, structs and maps are columns as they are: `array<struct<sku string, qty int>>`. Of a struct only the declared fields are read, and
-each fits as a column would; files must have them. `path: device.mac` reads a field of a struct as a column. A column with
-`optional: true` is null in files that lack it, and a line says how many do.
+Arrays, structs and maps are declared as nested types: `array<struct<sku string, qty int>>`. Only the declared fields of
+a struct are read; every file must have them, with types that fit. `path: device.mac` reads a field of a struct as a
+column. A column with `optional: true` is null for files that lack it; the run prints how many files lack it.
 
-A `timestamp` is a clock without a zone. Files may hold instants instead (`isAdjustedToUTC`, and the INT96 of Spark and Hive): declare
-those as `timestamptz`, or as `timestamp utc` for a `timestamp` that is their clock in UTC.
-
-`key: [user_id]` says which columns tell rows apart. Steps that need a total order then ask for no more than the key, a `join` by it matches one
-row, and every run verifies it (nulls are equal there): where two rows share it nothing is published.
+A `timestamp` has no time zone. If the files hold instants (`isAdjustedToUTC`, or the INT96 of Spark and Hive), declare
+the column as `timestamptz`; or as `timestamp utc`, to get a `timestamp` with the time in UTC.
 
 ```yaml
 sources:

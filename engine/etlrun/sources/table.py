@@ -1,9 +1,7 @@
-"""`table` - a table or view of a connection.
+"""`table` - a table or view of a database.
 
-The declared columns must be in the table, with a type that fits. A table of another schema is named with it: `marts.orders`.
-
-`key: [contract]` says which columns tell rows apart. Steps that need a total order then ask for no more than the key, a `join` by it matches one
-row, and every run verifies it (nulls are equal there): where two rows share it nothing is published.
+The table must have the declared columns, with types that fit. Write the schema before the name if it is not the default
+schema: `marts.orders`.
 
 ```yaml
 sources:
@@ -25,9 +23,10 @@ contracts: 2 rows, 0 broken, 0 blank
 | C2       | null       |
 ```
 
-A table that another pipeline of the project publishes is named by that pipeline and its sink; connection, table and columns are known then.
-`columns` may still name those that are read. A table that the pipeline itself publishes is read as it was before the run: it has no rows
-before the first one, and `write: append` or `merge` then adds to what is there.
+To read a table that another pipeline of the project publishes, name that pipeline and its sink. Connection, table and
+columns are then known; `columns` may select some of them. A pipeline can also read a table that it publishes itself: it
+reads the rows from before the run, and no rows at the first run. With `write: append` or `merge` it can then add to
+them.
 
 ```yaml
 sources:
