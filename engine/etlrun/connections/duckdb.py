@@ -1,4 +1,4 @@
-"""`duckdb` - an embedded database in one file, made when it is missing.
+"""`duckdb` - an embedded database in one file; the file is created if it does not exist.
 
 ```yaml
 profiles:

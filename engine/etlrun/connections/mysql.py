@@ -1,19 +1,22 @@
 """`mysql` - a MySQL (8.4 and later) or MariaDB (10.6 and later) server.
 
-A publish is one transaction: readers see the old rows or the new ones, and after any crash the table holds one of them. Row count,
-unique keys and a checksum of all values are compared before COMMIT; of 200,000 rows or more a second connection compares what has
-arrived while the rest is on its way, and where the account may open only one, the first does it at the end.
+A publish is one transaction: readers see the old rows or the new rows, also after a crash. Before COMMIT, the row
+count, the unique keys and a checksum of all values are compared with the computed rows. For 200,000 rows or more, a
+second connection compares the rows that have arrived while the others are being sent; if the account may open only one
+connection, the comparison happens at the end.
 
-A missing table is made: texts of the key are VARCHAR(255), or shorter where several share the 3072 bytes of an index, other texts are
-TEXT, all in utf8mb4_bin. The account needs SELECT, INSERT and DELETE on the tables and on those whose names start with `_etlrun_`, and
-for the first run CREATE (and CREATE VIEW for sinks that `publish: pointer`). Sinks that are views need CREATE VIEW and DROP.
+A missing table is created. Strings of the key become VARCHAR(255), or shorter if several key columns share the 3072
+bytes of an index; other strings become TEXT. All use the collation utf8mb4_bin. The account needs SELECT, INSERT and
+DELETE on the published tables and on tables whose names start with `_etlrun_`. The first run also needs CREATE, and
+CREATE VIEW for sinks with `publish: pointer`. View sinks need CREATE VIEW and DROP.
 
-A table of 100,000 rows or more is read over several connections at once, each of which takes ranges of the primary key; all of them
-see the table as it was at one moment. That needs the right LOCK TABLES, held for the moment in which they start; an account without
-it reads over one connection, and so is read what has no primary key of numbers, texts, dates or bytes, and what somebody is writing.
+A table of 100,000 rows or more is read over several connections at the same time. Each reads ranges of the primary key,
+and all of them see the same snapshot. This needs the right LOCK TABLES, for the moment in which the connections start.
+One connection is used if the account lacks this right, if the table has no primary key of numbers, strings, dates or
+bytes, or if somebody is writing to the table.
 
-With `labels: warehouse` beside `connections`, the answers of models are kept in this database as well, in tables whose names start with
-`etlrun_`, and everybody who uses it shares them. Their line is the same: `tls`, `ca` and the timeouts hold for it too.
+With `labels: warehouse` in the profile, the answers of models are stored in this database, in tables whose names start
+with `etlrun_`; all users of the database share them. This connection also uses `tls`, `ca` and the timeouts.
 
 ```yaml
 profiles:

@@ -1,10 +1,11 @@
 """`postgres` - a PostgreSQL server, version 13 and later.
 
-A publish is one transaction: readers see the old rows or the new ones, and after any crash the table holds one of them. Row count,
-unique keys and a fingerprint of all values are compared before COMMIT. Rows travel by COPY.
+A publish is one transaction: readers see the old rows or the new rows, also after a crash. Before COMMIT, the row
+count, the unique keys and a checksum of all values are compared with the computed rows. Rows are sent with COPY.
 
-A missing table is made: texts are `text COLLATE "C"`, which compares bytes. An account with these rights suffices; the second is for the
-first run, which makes what is missing, and the third for tables that somebody else has made:
+A missing table is created. Strings become `text COLLATE "C"`, which compares bytes. An account needs only these rights.
+The second statement is for the first run, which creates missing tables; the third is for tables that another account
+has created:
 
 ```sql
 CREATE ROLE etl LOGIN PASSWORD 'a long one';
@@ -12,17 +13,19 @@ GRANT CREATE ON SCHEMA public TO etl;
 GRANT SELECT, INSERT, DELETE ON profile, _etlrun_loads, _etlrun_writers TO etl;
 ```
 
-A sink with `publish: pointer` has its rows in `profile__data` and its versions in `_etlrun_versions`: the third line is for those tables
-then, and `profile` is a view, which readers need SELECT on. A change of its columns makes the view again, without the grants that it had.
+A sink with `publish: pointer` stores its rows in `profile__data` and its versions in `_etlrun_versions`; grant the
+rights of the third statement on these tables. `profile` is then a view, and readers need SELECT on it. If the columns
+change, the view is created again and its grants are lost.
 
-Behind a pooler (PgBouncer) the pool must be one of sessions: the lock of a table is held by its session. A server that is not proved by
-its certificate never gets a password in clear.
+With a connection pooler (PgBouncer), use session pooling, because a session holds the lock of the table. If the
+server's certificate is not verified, the password is never sent in clear text.
 
-A table of 100,000 rows or more is read over several connections at once, each of which takes some of its pages; all of them see the
-table as it was at one moment. A table in another schema is named with it: `marts.orders`.
+A table of 100,000 rows or more is read over several connections at the same time. Each reads some pages of the table,
+and all of them see the same snapshot. Write the schema of a table before its name if it is not the default schema:
+`marts.orders`.
 
-With `labels: warehouse` beside `connections`, the answers of models are kept in this database as well, in tables whose names start with
-`etlrun_`, and everybody who uses it shares them. `tls`, `ca` and the timeouts hold for them too.
+With `labels: warehouse` in the profile, the answers of models are stored in this database, in tables whose names start
+with `etlrun_`; all users of the database share them. This connection also uses `tls`, `ca` and the timeouts.
 
 ```yaml
 profiles:

@@ -1,4 +1,4 @@
-"""`duckdb` - in this process, without a JVM: development, tests, data that fits one machine.
+"""`duckdb` - DuckDB in this process, without a JVM: for development, tests, and data that fits on one machine.
 
 ```yaml
 profiles:

@@ -1,20 +1,26 @@
-"""`spark` - Apache Spark 4: in this process, on a cluster, or by Spark Connect.
+"""`spark` - Apache Spark 4: in this process, on a cluster, or with Spark Connect.
 
-`remote` (or the variable SPARK_REMOTE) selects Connect; else `master` (or the one that spark-submit gave) is used. Statements run under
-ANSI rules in the UTC time zone, whatever `conf` says. What `conf` takes from the environment (`${NAME}`) stands in no command line and in
-no event log. Java's own options (`extraJavaOptions`) are the exception: they are a command line, and what looks like a secret in them, or
-comes from the environment, is refused. A server of Spark Connect decides itself what can only be set before it starts: give it
-`spark.sql.reflect.allowList=a^`, which shuts Java's methods off behind the checks of etlrun, as the other ways of running do.
+`remote` (or the environment variable SPARK_REMOTE) connects to a Spark Connect server. Otherwise `master` is used, or
+the master of spark-submit. SQL always runs with ANSI rules and in the time zone UTC, even if `conf` sets something
+else.
 
-With `read: tasks` (or `auto`, on a cluster) text files are read on the executors: each task reads some of the files, or 128 MB of one with a record in
-each line, with the same reader as any run, writes Parquet into the run's folder, and gives back an account: rows, quarantine and messages
-are those of a run that reads here. A task takes one core, and `task_memory` besides the JVM's memory. A source and `runs:` must lie where
-executors see them. An executor fetches an object of a store itself, with credentials from its own environment or identity: none travels
-with a task. With `auto` a source that executors cannot read is read here, and a line says why.
+Values of `conf` from environment variables (`${NAME}`) do not appear in command lines or event logs. Java options
+(`extraJavaOptions`) are an exception, because they are a command line: a value from an environment variable, or one
+that looks like a secret, is an error there. A Spark Connect server has some settings that can only be set before it
+starts. Start it with `spark.sql.reflect.allowList=a^`: this blocks calls of Java methods, in addition to the checks of
+etlrun. Without Connect, etlrun sets it.
 
-Executors need etlrun, duckdb and pyarrow in the versions of this machine. Where they lack them, `etlrun pack OUT.tar.gz` writes an archive, which
-`packages` sends them. It holds no Python: they need one of this minor version (the variable PYSPARK_PYTHON says where theirs is). With Spark Connect
-the server sets `spark.executorEnv.PYTHONPATH=./etlrun_packages` itself, where its executors lack pyarrow.
+With `read: tasks` (or `auto`, on a cluster) the executors read text files. Each task reads some files, or 128 MB of one
+file with one record per line, and writes Parquet into the run's folder. Rows, quarantine and messages are the same as
+without executors. A task needs one core, and `task_memory` in addition to the memory of the JVM. The files and `runs:`
+must be on a disk that the executors can access. Executors read objects of a store with their own credentials;
+credentials are never sent with a task. With `auto`, if the executors cannot read a source, the driver reads it and the
+run prints the reason.
+
+Executors need etlrun, duckdb and pyarrow in the same versions as this machine. If they do not have them,
+`etlrun pack OUT.tar.gz` writes an archive, and `packages` sends it to them. The archive contains no Python: executors
+need the same minor version of Python (set PYSPARK_PYTHON to its path). With Spark Connect, if the executors lack
+pyarrow, set `spark.executorEnv.PYTHONPATH=./etlrun_packages` on the server.
 
 ```yaml
 profiles:

@@ -1,9 +1,10 @@
-"""`delta` - publishes a relation as a table of Delta Lake, in one commit.
+"""`delta` - publishes a relation as a Delta Lake table, in one commit.
 
-The folder `path` is the table: one of the project, or one of a store that `storage:` of `etlrun.yaml` names (`s3://lake/tables/orders`). Its
-new files are the staged ones, which are linked into it (or copied from another disk, or into the store), so that a publish reads no row;
-`partition_by` makes DuckDB write them again, a file for each partition. A reader sees the version before or the new one, and the versions before
-stay readable until somebody runs VACUUM.
+`path` is the folder of the table: in the project, or in a store that `storage:` of `etlrun.yaml` names
+(`s3://lake/tables/orders`). A publish links the run's Parquet files into the table (or copies them to another disk or a
+store) and does not read the rows again. With `partition_by`, DuckDB writes the rows again, one file for each partition.
+A reader sees the version before the publish or the version after it. Old versions can be read until somebody runs
+VACUUM.
 
 ```yaml
 sinks:
@@ -11,14 +12,19 @@ sinks:
     delta: {from: profile, path: lake/daily_views, partition_by: [month], write: {replace_where: month = '2022-04'}}
 ```
 
-`write` says what becomes of the rows that are there: `replace` puts the new ones in their place, and their columns too, which a notice tells;
-`replace_where` replaces partitions, so its condition is `column = value` for columns of `partition_by`, joined by `and`; `append` adds.
-A run publishes once: its id is in the log of the table. Rows that the last run appended already are not appended again, and an older run
-never replaces a newer one. Where another program commits meanwhile the publish is tried again; rows that it wrote are not replaced. In a store
-this needs writes that fail where an object is there already, which Amazon S3, Google Cloud Storage and Azure have; tables at `gs://` are not tried
-by etlrun's own tests. What a run that was killed left below the table, and no version names, goes a week later.
+`write: replace` replaces all rows, and also the columns of the table; the run prints a notice if the columns change.
+`replace_where` replaces partitions: its condition is `column = value` for partition columns, joined by `and`. `append`
+adds rows.
 
-It needs `pip install 'etlrun[delta]'`. Columns of type timestamp make a table that readers of version 3 can read (`timestampNtz`).
+A run publishes at most once, because its id is in the Delta log. If a run computes the same rows that the last run
+appended, they are not appended again, and an older run never replaces the rows of a newer run. If another program
+commits at the same time, the publish is tried again; it never replaces rows that the other program wrote. This needs a
+store with conditional writes ("write only if the object does not exist"): Amazon S3, Google Cloud Storage and Azure
+have them. Tables at `gs://` are not covered by the tests of etlrun. If a run is killed, its unused files stay in the
+folder; a publish removes them after a week.
+
+The sink needs `pip install 'etlrun[delta]'`. A table with a column of type timestamp needs readers that support reader
+version 3 with the feature `timestampNtz`.
 """
 
 from __future__ import annotations

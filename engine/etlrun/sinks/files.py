@@ -1,11 +1,12 @@
-"""`files` - publishes a relation as one file, or as a folder of files, which is replaced in one step.
+"""`files` - publishes a relation as one file or as a folder of files, in one atomic step.
 
-A reader sees the old file or the new one. Rows are sorted by `order` (or by every column), so that equal rows give equal bytes. The place is
-in the project, or in a store that `storage:` of `etlrun.yaml` names: `s3://lake/out/profile.csv`.
+A reader sees the old file or the new file. Rows are sorted by `order` (default: by all columns), so the same rows give
+the same bytes. The path is in the project, or in a store that `storage:` of `etlrun.yaml` names:
+`s3://lake/out/profile.csv`.
 
-A text of a CSV file is written as it is, also one that a spreadsheet would take for a formula (`=`, `+`, `-`, `@`, a tab or a carriage
-return first). With `formulas: escape` such a text gets a `'` in front: choose it for a file that people open in a spreadsheet and whose
-texts come from others; a program that reads the file then gets the `'` too.
+A spreadsheet runs a CSV value as a formula if it starts with `=`, `+`, `-`, `@`, a tab or a carriage return. By default
+such texts are written unchanged. `formulas: escape` writes `'` before them: use it for a file that people open in a
+spreadsheet and whose texts come from others. A program that reads the file then also gets the `'`.
 
 ```yaml
 sinks:
@@ -13,8 +14,8 @@ sinks:
     files: {from: profile, path: out/profile.csv}
 ```
 
-A `path` that ends in `/` is a folder of files, which `partition_by` divides: `month=2022-04/part-0.parquet`; the files lack the columns that
-their folders name.
+If `path` ends in `/`, the sink writes a folder of files, and `partition_by` divides it: `month=2022-04/part-0.parquet`.
+The files do not contain the partition columns; their values are in the folder names.
 
 ```yaml
 sinks:
@@ -22,11 +23,12 @@ sinks:
     files: {from: profile, path: out/profile/, partition_by: [month]}
 ```
 
-Each run writes a folder of its own there, `_20220501T020304Z-.../`, and then one small file, `_etlrun/current.json`: its `folder` is the one
-that counts, and `files` lists what is in it, with bytes and SHA-256. A program reads that file first; one that looks into the folder by itself
-finds nothing, since names that begin with `_` are left out, rather than the rows of two runs. `keep` such folders stay, so that who began to
-read before a publish can end. An older run never replaces a newer one. Two runs that publish at the same moment: the last pointer counts;
-who needs a conflict to be noticed takes `delta`.
+Each run writes its own subfolder, such as `_20220501T020304Z-.../`, and then the small file `_etlrun/current.json`. In
+this file, `folder` is the current subfolder, and `files` lists its files with size and SHA-256. A program must read
+this file first. Most tools ignore names that start with `_`, so a tool that reads the folder directly finds no rows
+instead of the rows of two runs. The last `keep` subfolders stay, so that a reader can finish. An older run never
+replaces a newer run. If two runs publish at the same moment, the later one wins; if you need conflicts to be detected,
+use `delta`.
 """
 
 from __future__ import annotations

@@ -1,11 +1,19 @@
-"""`table` - publishes a relation as a table of a connection, in one transaction.
+"""`table` - publishes a relation as a database table, in one transaction.
 
-`write` says what becomes of the rows that are there: `replace` puts the new ones in their place; `replace_where` only replaces the
-rows that fulfil a condition, such as a month; `append` adds, once per run; `merge` replaces the rows of equal `key`; `merge_newer` does so
-only with newer rows; `scd2` keeps versions. A reader sees
-the old rows or the new ones. A missing table is created with the declared types; an existing one is never altered. All
-tables of a connection are published in one transaction: none of them is, where one cannot be. Rows that the last run of this very
-pipeline appended already are not appended again.
+`write` decides what happens to the rows in the table:
+
+| write | effect |
+|---|---|
+| `replace` | replaces all rows |
+| `replace_where: condition` | replaces the rows that fulfil a condition, such as one month |
+| `append` | adds the rows, once per run |
+| `merge` | upsert: replaces the rows with the same `key`, adds the others |
+| `merge_newer: column` | like `merge`, but only with newer rows |
+| `scd2` | keeps every version of a row |
+
+A reader sees the old rows or the new rows. If the table does not exist, it is created with the declared types. An
+existing table is never altered; see `etlrun migrate`. All tables of one connection are published in one transaction:
+either all or none. If a pipeline computes the same rows that its last run appended, they are not appended again.
 
 ```yaml
 sinks:
@@ -13,9 +21,9 @@ sinks:
     table: {from: profile, connection: warehouse, key: [Contract], write: replace}
 ```
 
-`merge_newer` names the column that says which row is newer. A row that comes late does not overwrite a newer one: it is left out where the
-table has an equal or greater value for its key (of equal ones the row that is there stays), or where its own value is null. A key that the table
-does not have is added, and a null in the table is older than any value. The key and that column are read from the table to compare.
+`merge_newer` names the column that decides which row is newer, so that a late row does not replace a newer one. A row
+is not written if the table has an equal or greater value for its key, or if its own value is null. A key that is not in
+the table is added. A null in the table is older than any value. The run reads the key and this column from the table.
 
 ```yaml
 sinks:
@@ -23,12 +31,14 @@ sinks:
     table: {from: orders, connection: warehouse, key: [id], write: {merge_newer: updated_at}}
 ```
 
-In another schema (another database of the server in MySQL), `table: marts.orders` names it; the schema must be there.
+`table: marts.orders` publishes into another schema (in MySQL: another database of the server). The schema must exist.
 
-`scd2` keeps what the rows were before (a slowly changing dimension of type 2). The relation is the state now, one row for each `key`; the table has
-three columns besides: `valid_from`, `valid_to` (null while a version holds) and `is_current`, clocks in UTC unless `as_of` says the time. A row whose
-`track` columns differ from its current version ends that and begins another; columns that are not tracked stay as they were when the version
-began. A second run at the same time replaces its own versions, one for an earlier time is refused. The whole table is read to compare.
+`scd2` is a slowly changing dimension of type 2. The relation holds the current state, one row for each `key`. The table
+has three more columns: `valid_from`, `valid_to` (null for the current version) and `is_current`. The times are in UTC
+and come from the start of the run, or from `as_of`. If one of the `track` columns of a row has changed, its current
+version is closed and a new version is added. Columns that are not tracked keep the values from the start of the
+version. A second run for the same time replaces its own versions; a run for an earlier time is an error. The run reads
+the whole table to compare.
 
 ```yaml
 sinks:
@@ -41,8 +51,8 @@ sinks:
       history: {track: [Level_Activeness], missing: end}
 ```
 
-`columns` is a contract with those who read the table: the type of every column, and what it means. `etlrun check` refuses a relation that has
-other columns or types, and `not null` after a type is a check before anything is published.
+`columns` is a contract with the readers of the table: the type and meaning of every column. If the relation has other
+columns or types, `etlrun check` reports a mistake. `not null` after a type is checked before the publish.
 
 ```yaml
 sinks:
@@ -56,10 +66,11 @@ sinks:
         Active: {type: bigint, description: on how many days it was used}
 ```
 
-`publish: pointer` is for very large tables in MySQL, MariaDB and PostgreSQL. The table then becomes a view. New rows are loaded beside
-those that it shows, into `NAME__data`; a last transaction, of a few rows, makes the view show them. The rows before stay, and
-`etlrun rollback NAME` shows them again at once. It takes twice the room, a `key`, and for the first run the right to make a view
-(MySQL: CREATE VIEW; PostgreSQL: CREATE on the schema). In DuckDB every publish is one transaction, and nothing is kept.
+`publish: pointer` is for very large tables in MySQL, MariaDB and PostgreSQL. The table name then belongs to a view over
+the table `NAME__data`. A publish first loads the new rows into `NAME__data`, next to the current rows; then a short
+transaction switches the view to them. The old rows stay, and `etlrun rollback NAME` switches back to them at once. This
+needs twice the disk space, a `key`, and at the first run the right to create a view (MySQL: CREATE VIEW; PostgreSQL:
+CREATE on the schema). DuckDB ignores `pointer`: there every publish is one transaction and old rows are not kept.
 
 ```yaml
 sinks:

@@ -1,8 +1,9 @@
-"""`view` - publishes a relation as a view: the database computes it from its own tables whenever somebody reads it.
+"""`view` - publishes a relation as a database view: the database computes the rows at each read.
 
-Every source that the relation is made from is a table of this `connection`, or comes after a relation that the pipeline publishes there
-as a whole table (`write: replace`). A run reads the tables, too: checks and `min_rows` hold for the rows of that moment, and then the
-view is made or replaced in one step. A table of that name, a view that etlrun did not make there, and one whose query somebody changed since are left alone.
+Every source of the relation must be a table of this `connection`, or the pipeline must publish the relation after the
+source there as a whole table (`write: replace`). A run also reads the tables: it tests the checks and `min_rows` on the
+current rows, and then creates or replaces the view in one step. The run does not touch a table with that name, a view
+that etlrun did not create there, or a view whose query somebody has changed.
 
 ```yaml
 sinks:
@@ -10,13 +11,15 @@ sinks:
     view: {from: active, connection: warehouse}
 ```
 
-In DuckDB a view may say all that a pipeline can, but for `enrich` and `python`. MySQL, MariaDB and PostgreSQL have other rules for
-numbers, texts and dates, so `etlrun check` refuses what they could compute in another way. They take `from` one or several relations,
-`filter`, `select`, `rename`, `drop`, `join`, constants, `case` and `coalesce` of values of one type, `dedupe`, and `aggregate` with `count`,
-`sum`, `min` and `max`, `pivot` of these included. Conditions compare columns with columns or constants of the same type.
+In DuckDB a view may use every step except `enrich` and `python`. MySQL, MariaDB and PostgreSQL have different rules for
+numbers, texts and dates, so `etlrun check` accepts only what they compute in the same way: `from` with one or several
+relations, `filter`, `select`, `rename`, `drop`, `join`, constants, `case` and `coalesce` of values of one type,
+`dedupe`, and `aggregate` with `count`, `sum`, `min` and `max`, also in a `pivot`. Conditions may compare columns with
+columns or constants of the same type.
 
-In MySQL and MariaDB the account needs CREATE VIEW and DROP, since a view is tried under another name first. In PostgreSQL a view is
-dropped and made again in one transaction: rights that were granted on it are gone then, and a view that reads it stops the run.
+In MySQL and MariaDB the account needs CREATE VIEW and DROP, because the view is first created under another name. In
+PostgreSQL the view is dropped and created again in one transaction: grants on it are lost, and if another view reads
+it, the run stops.
 """
 
 from __future__ import annotations

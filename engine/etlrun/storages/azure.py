@@ -1,6 +1,7 @@
-"""`azure` - blobs of Azure Storage and of Data Lake Storage Gen2.
+"""`azure` - blobs of Azure Storage and Data Lake Storage Gen2.
 
-Without a key the identity of the machine is used: its managed identity, or what `AZURE_CLIENT_ID` and its kin in the environment say.
+Without a key, the credentials of the machine are used: its managed identity, or `AZURE_CLIENT_ID` and similar
+environment variables.
 
 ```yaml
 storage:
@@ -8,7 +9,8 @@ storage:
   abfss://old@other.dfs.core.windows.net: {azure: {account_key: "${AZURE_KEY}"}}
 ```
 
-The role `Storage Blob Data Reader` on the container suffices to read, `Storage Blob Data Contributor` for sinks, too.
+To read, the account needs the role `Storage Blob Data Reader` on the container. Sinks need
+`Storage Blob Data Contributor`.
 """
 
 from __future__ import annotations

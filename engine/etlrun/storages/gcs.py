@@ -1,7 +1,7 @@
 """`gcs` - objects of Google Cloud Storage.
 
-The identity of the machine is used: the service account of the instance, or the key file that `GOOGLE_APPLICATION_CREDENTIALS` names.
-`gcs://` is read as `gs://`.
+The credentials of the machine are used: the service account of the instance, or the key file in
+`GOOGLE_APPLICATION_CREDENTIALS`. `gcs://` is the same as `gs://`.
 
 ```yaml
 storage:
@@ -9,7 +9,7 @@ storage:
   gs://partner/out: {gcs: {impersonate: reader@project.iam.gserviceaccount.com}}
 ```
 
-The role `roles/storage.objectViewer` on the bucket suffices to read, `roles/storage.objectUser` for sinks, too.
+To read, the account needs the role `roles/storage.objectViewer` on the bucket. Sinks need `roles/storage.objectUser`.
 """
 
 from __future__ import annotations

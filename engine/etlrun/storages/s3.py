@@ -1,7 +1,7 @@
-"""`s3` - objects of Amazon S3, and of stores that speak its protocol, such as MinIO.
+"""`s3` - objects of Amazon S3 and compatible stores, such as MinIO.
 
-Without keys the identity of the machine is used: environment variables of AWS, its profile, or the role of the instance or container.
-`s3a://` is read as `s3://`.
+Without keys, the credentials of the machine are used: AWS environment variables, the AWS profile, or the role of the
+instance or container. `s3a://` is the same as `s3://`.
 
 ```yaml
 storage:
@@ -10,12 +10,14 @@ storage:
   s3://partner/out: {s3: {region: us-east-1, role: "arn:aws:iam::123456789012:role/reader"}}
 ```
 
-These rights suffice to read: `s3:ListBucket` on the bucket, `s3:GetObject` on what is below the prefix. Sinks need `s3:PutObject` and
-`s3:DeleteObject` there, too; a rule of the bucket that aborts uploads after a day removes what a run that was killed had sent of a file.
+To read, the account needs `s3:ListBucket` on the bucket and `s3:GetObject` on the objects below the prefix. Sinks also
+need `s3:PutObject` and `s3:DeleteObject` there. A lifecycle rule that aborts incomplete uploads after a day removes the
+parts that a killed run has sent.
 
-Objects are copied into the run's folder, all of a source at once: its disk needs room for them. Up to eight days, or other parts of a path, are
-listed each; more by one listing of the folder that they share, so folders of years and months (`{date:yyyy/MM/dd}`) keep it short. What a
-pipeline may read is what `storage`, `data` and `roots` of `etlrun.yaml` name, whatever the identity may read.
+All objects of a source are copied into the run's folder before they are read, so its disk needs room for them. Up to
+eight days (or other variable parts of a path) are listed with one request each; for more, the folder that they share is
+listed once. Folders for years and months (`{date:yyyy/MM/dd}`) keep this list short. A pipeline may read only what
+`storage`, `data` and `roots` of `etlrun.yaml` name, even if the credentials allow more.
 """
 
 from __future__ import annotations
