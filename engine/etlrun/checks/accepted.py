@@ -1,6 +1,7 @@
-"""`accepted` - a column holds only these values.
+"""`accepted` - a column contains only these values.
 
-Values are written as the column's type: text, whole numbers, `true`, `2022-04-30`. Nulls are ignored: `not_null` counts them.
+Write values in the type of the column: text, integers, `true`, `2022-04-30`. Nulls are ignored; use `not_null` to find
+them.
 
 ```yaml
 steps:

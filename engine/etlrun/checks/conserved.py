@@ -1,10 +1,11 @@
-"""`conserved` - nothing got lost or doubled on the way: a sum over another relation equals one over this relation.
+"""`conserved` - no rows got lost or duplicated: a sum over another relation equals a sum over this relation.
 
-`left` is `sum` or `count` over the columns of one other relation, each written `relation.column`; `right` is `sum` or `count` over
-this relation, where `sum(group)` adds up a column group. The sum of no rows is 0. `tolerance` is how far apart they may be, as a
-share of the left side, for numbers that are rounded on the way. `where` is about the rows of this relation.
+`left` is `sum` or `count` over the columns of one other relation, each written `relation.column`. `right` is `sum` or
+`count` over this relation; `sum(group)` adds all columns of a column group. The sum of no rows is 0. `tolerance` is the
+largest difference allowed, as a share of the left side, for values that are rounded. `where` filters the rows of this
+relation.
 
-Where this relation is made by one `aggregate` of the other, the left sum is computed in the same pass.
+If one `aggregate` makes this relation from the other, the left sum is computed in the same query.
 
 ```yaml
 steps:

@@ -1,6 +1,7 @@
 """`expression` - a condition is true for every row.
 
-Null is not true: a row for which the condition is null does not fulfil it. A column group may be asked as in any expression: `sum(totals) > 0`.
+If the condition is null for a row, the row does not fulfil it. Column groups can be used as in other expressions:
+`sum(totals) > 0`.
 
 ```yaml
 steps:

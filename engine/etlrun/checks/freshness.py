@@ -1,9 +1,10 @@
-"""`freshness` - the newest value of a column is not older than this: nothing has stopped arriving.
+"""`freshness` - the newest value of a column is not too old: new data still arrives.
 
-It may be asked of any relation, a source that reads files or a table among them; `max_age` of a source of files judges the time of the
-files themselves. Dates are compared by whole days: yesterday is `1 day` old. No rows and
-nulls alone are not fresh. Without `as_of` the age is that at the time of the run; a project run then runs the pipeline even
-if nothing else changed. A `timestamp` has no zone: `time_zone` says whose clock wrote it.
+The check works on any relation, also on a source of files or a table. (`max_age` of a file source checks the
+modification time of the files instead.) Dates are compared as whole days: yesterday is `1 day` old. The check fails if
+there are no rows or only nulls. Without `as_of`, the age is measured at the time of the run, and `etlrun run` of the
+project then runs the pipeline even if nothing else has changed. A `timestamp` has no time zone: `time_zone` says in
+which one it was written.
 
 ```yaml
 steps:

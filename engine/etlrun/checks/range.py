@@ -1,6 +1,6 @@
-"""`range` - the values of a column lie between two bounds, both included. Either bound may be left out.
+"""`range` - the values of a column are between two bounds, which are included. Either bound may be left out.
 
-Bounds are written as the column's type: `0`, `1.5`, `2022-04-30`. Nulls are ignored: `not_null` counts them.
+Write bounds in the type of the column: `0`, `1.5`, `2022-04-30`. Nulls are ignored; use `not_null` to find them.
 
 ```yaml
 steps:

@@ -1,6 +1,6 @@
-"""`relationships` - every row has a partner in another relation: what a foreign key says.
+"""`relationships` - every row has a matching row in another relation, like a foreign key.
 
-A row in which one of the columns is null has no partner to find, and is passed over, as a foreign key does. `not_null` finds those.
+Rows in which one of the columns is null are ignored, as for a foreign key. Use `not_null` to find them.
 
 ```yaml
 steps:

@@ -1,6 +1,6 @@
-"""`share` - of all rows, at least or at most this share fulfils a condition.
+"""`share` - the share of rows that fulfil a condition is at least `min` or at most `max`.
 
-A row for which the condition is null does not fulfil it. No rows have no share: the check holds.
+If the condition is null for a row, the row does not fulfil it. If there are no rows, the check passes.
 
 ```yaml
 steps:

@@ -1,6 +1,6 @@
 """`unique` - no two rows have the same values in these columns.
 
-Nulls count as equal to each other, as they do when rows are grouped. No rows have no duplicates.
+Two nulls are equal, as in GROUP BY. If there are no rows, the check passes.
 
 ```yaml
 steps:

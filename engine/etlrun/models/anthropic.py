@@ -1,12 +1,13 @@
-"""`anthropic` - Anthropic's Claude, over the Messages API.
+"""`anthropic` - Claude of Anthropic, over the Messages API.
 
-`effort` says how much the model thinks before it answers: `lowest` is the least that the model has, `none` where thinking can be turned off.
-`temperature` is for older models: newer ones refuse it.
+`effort` is how much the model thinks before it answers: `lowest` is the lowest level of the model, `none` turns
+thinking off if the model allows that. `temperature` is for older models; newer models reject it.
 
-The answer is bound to the labels by a JSON Schema (`output_config.format`). The official client is not needed: the HTTP client of `openai` is.
+A JSON Schema (`output_config.format`) restricts the answer to the labels. You do not need the official client of
+Anthropic; the extra `etlrun[anthropic]` installs an HTTP client.
 
-`mode: batch` is not offered: a Message Batch carries no name of the client's own, so a run that is killed while it hands one in could not find it
-again, and would pay twice.
+`mode: batch` is not supported. A Message Batch has no client-side name: if a run were killed while it submits one, the
+next run could not find the batch and would pay twice.
 
 ```yaml
 profiles:

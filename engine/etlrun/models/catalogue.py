@@ -1,12 +1,14 @@
-"""`catalogue` - the operator's own list of titles: free, at once, and silent where it does not know.
+"""`catalogue` - a list of titles in a CSV file: free, immediate, and without an answer for texts that are not in it.
 
-A key is a title as written (letter case and missing diacritics aside), a whole title among words like `phim` or `tập 3`, or a title with
-one letter wrong. Anything else it leaves unanswered, for the next model of a cascade or for nobody.
+A text matches a title if they are the same except for letter case and missing diacritics, if it contains the whole
+title plus words like `phim` or `tập 3`, or if one letter is wrong. Other texts get no answer; the next model of the
+step, if there is one, is asked about them.
 
-`words` is a second list, of genres and channels: `hài` answers `phim hài`, `vtv` answers `vtv3 trực tiếp`. It counts where a key says nothing else:
-only how to watch, or a number.
+`words` is a second list, for genres and channels: `hài` answers `phim hài`, `vtv` answers `vtv3 trực tiếp`. A word is
+used only if the rest of the text is a number or says how to watch.
 
-The file's first column holds titles, or words; the others are named like the outputs of the prompt. Each answer says which title it comes from.
+The first column of each file has the titles or words; the other columns have the names of the outputs of the prompt.
+The source of each answer names the title that matched.
 
 ```yaml
 profiles:

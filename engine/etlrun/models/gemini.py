@@ -1,10 +1,12 @@
-"""`gemini` - Google's Gemini, over the Gemini API.
+"""`gemini` - Gemini of Google, over the Gemini API.
 
-`thinking` is a level, and becomes what the model takes: a budget of tokens for 2.5, a level for later ones, where `off` is the least there is
-(`minimal` where the model has that). `default` leaves it to the service. Thoughts are billed as output.
+`thinking` is a level. etlrun translates it to what the model needs: a token budget for 2.5, a level for later models.
+`off` is the least that the model has (`minimal`, if it has that level). `default` uses the default of the service.
+Thinking tokens are billed as output tokens.
 
-`mode: batch` hands requests in as jobs of the Batch API, which are answered within a day at half the price. A run that has handed in a job
-ends with exit code 4, or waits for it with `--wait 4h`; the next run goes on, and hands nothing in twice. `etlrun llm jobs` lists jobs.
+`mode: batch` sends requests as jobs of the Batch API, which answers within a day at half the price. After a run has
+submitted a job, it ends with exit code 4; or it waits, with `--wait 4h`. The next run takes the answers and submits
+nothing twice. `etlrun llm jobs` lists the jobs.
 
 ```yaml
 profiles:

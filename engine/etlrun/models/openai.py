@@ -1,12 +1,14 @@
-"""`openai` - any service that speaks the OpenAI chat API: Ollama and vLLM on a machine of one's own, gateways, OpenAI itself.
+"""`openai` - any service with the OpenAI chat API: OpenAI, gateways, or Ollama and vLLM on your own machine.
 
-A server of one's own takes no key and is not in the price list: `price: {input: 0, output: 0}` says that it is free, so that budgets hold
-without a question. `model` is the name under which the server knows the model: that of `ollama list`, or of `vllm serve`, or what
-`--served-model-name` gives it.
+Your own server usually needs no API key. It is not in the price list: `price: {input: 0, output: 0}` says that it is
+free, so that no confirmation of the cost is needed. `model` is the name of the model on the server: as in
+`ollama list`, in `vllm serve`, or in its option `--served-model-name`.
 
-A model that thinks spends the room of its answer on that: `reasoning_effort` says how much it thinks, `thoughts` how many tokens are left for it.
+A model that thinks uses tokens of its answer for that: `reasoning_effort` sets how much it thinks, and `thoughts` how
+many tokens are reserved for it.
 
-`mode: batch` hands requests in as jobs of the Batch API, where the service has it: half the price, answers within a day (see `gemini`).
+`mode: batch` sends requests as jobs of the Batch API, if the service has it: half the price, answers within a day (see
+`gemini`).
 
 ```yaml
 profiles:

@@ -1,10 +1,12 @@
-"""`vertex` - Google's Gemini on Vertex AI: a Google Cloud project in place of an API key.
+"""`vertex` - Gemini on Vertex AI, with a Google Cloud project instead of an API key.
 
-It signs in with Application Default Credentials: `gcloud auth application-default login` on a laptop, `GOOGLE_APPLICATION_CREDENTIALS` or the
-service account of the machine elsewhere. The account needs the role Vertex AI User in the project.
+etlrun signs in with Application Default Credentials: on a laptop run `gcloud auth application-default login`; elsewhere
+use `GOOGLE_APPLICATION_CREDENTIALS` or the service account of the machine. The account needs the role Vertex AI User in
+the project.
 
-`thinking` is that of `gemini`, and so are the prices of the list, with 10% more in a location other than `global`: give `price` where your
-account pays another. `mode: batch` is not offered, since jobs of Vertex AI read and write a bucket: use `gemini` for it.
+`thinking` and the prices are the same as for `gemini`; a location other than `global` costs 10% more. Set `price` if
+your account pays something else. `mode: batch` is not supported, because batch jobs of Vertex AI read and write a
+bucket; use `gemini` for it.
 
 ```yaml
 profiles:
