@@ -44,7 +44,7 @@ def test_every_file_of_the_project_is_valid(server: LanguageServer) -> None:
 def test_a_kind_and_a_key_show_what_they_are_with_an_example_and_where_to_read_more(server: LanguageServer) -> None:
     file = ROOT / "pipelines/shown.yaml"
     server.mistakes_in(file, PIPELINE)
-    for word, said in (("aggregate", "One row per group"), ("by: shop", "the columns to group by")):
+    for word, said in (("aggregate", "One row for each group"), ("by: shop", "the columns to group by")):
         shown = server.hover(file, PIPELINE, word)
         assert said in shown and "- contract" in shown and "docs/steps.md#aggregate" in shown
 

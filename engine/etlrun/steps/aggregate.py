@@ -1,15 +1,19 @@
-"""`aggregate` - one row per group, with plain aggregates and one column per label of a pivot.
+"""`aggregate` - one row for each group, with aggregates and, by `pivot`, one column for each label.
 
-Pivot columns come out by the alphabet of their names, whatever labels occur in the data; `fill` stands where a label does not
-occur. A label that is not listed, and null, has no column: each run counts those rows and warns with their labels. `other: fail` stops
-it before anything is published, `other: drop` says that they are not needed, and any other text is the name of a column for them.
-The labels are known before a run, as the columns of a table must be: a list, or a mapping, whose labels may have no codes (`EUR: []`).
-Labels that are taken from the rows, as `dbt_utils.pivot` and Spark's `pivot` without values take them, would be other columns at every run: no
-contract, no lineage and no tag of personal data could name them. Begin with the labels that you know; each run names those that are missing, and
-`other: fail` lets no new one pass. Where columns are not needed, `by: [contract, type]` has a row for each label, new ones too.
+The columns of a pivot are sorted by name and do not depend on the data; `fill` is the value if a group has no row with
+the label. Rows with a label that is not listed, or null, are in no column; the run counts them and warns with their
+labels. `other: fail` stops the run before it publishes, `other: drop` ignores these rows without a warning, and any
+other text is the name of a column for them.
 
-The group that `as` names keeps the labels in the order of the mapping or list. Nulls group together; without `by` there is
-one row, also for empty input.
+The labels must be known before a run, because they are columns of the published table: write a list, or the name of a
+mapping (a label of a mapping may have no codes: `EUR: []`). `dbt_utils.pivot`, and the `pivot` of Spark without values,
+take the labels from the data instead; the columns could then change with every run, and no contract, lineage or
+personal-data tag could name them. So start with the labels that you know: a run names the missing ones, and
+`other: fail` stops at a new one. If you do not need columns, `by: [contract, type]` gives one row for each label,
+including new ones.
+
+`as` gives the new columns a common name, a column group; it keeps the order of the mapping or list. Rows with null in
+`by` form one group. Without `by` there is exactly one row, even if there are no input rows.
 
 ```yaml
 steps:

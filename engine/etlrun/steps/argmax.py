@@ -1,7 +1,7 @@
-"""`argmax` - the label of the greatest column of a group.
+"""`argmax` - the label of the largest column of a column group.
 
-Ties go to the label that comes first: in the order of the mapping (`label order`) or of the alphabet. Nulls count as less than
-anything; where every column is null, so is the answer.
+If columns are equal, the first label wins: in the order of the mapping (`label order`) or alphabetically. Null is
+smaller than any value; if all columns are null, the result is null.
 
 ```yaml
 steps:

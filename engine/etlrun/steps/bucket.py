@@ -1,7 +1,7 @@
-"""`bucket` - name the band that a column falls into; the first case that holds wins.
+"""`bucket` - a name for the range that a column is in; the first case that is true wins.
 
-Each case is a condition without its left side, such as `"> 20"` or `between 10 and 20`. A null column falls into no case: it gets
-`else`, or null where there is no `else`.
+Each case is a condition without its left side, such as `"> 20"` or `between 10 and 20`. If the column is null, no case
+is true: the result is `else`, or null without `else`.
 
 ```yaml
 steps:

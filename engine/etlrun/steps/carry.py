@@ -1,8 +1,8 @@
-"""`carry` - fill nulls with the last value before them: prices between two quotes, a state until it changes.
+"""`carry` - fill nulls with the last value before them, such as a price until the next price.
 
-In each group of equal `per`, in the given order, a null of the `columns` becomes the value of the nearest earlier row that has one; before the first
-value it stays null. The order is total, as for `top`: together with `per` it covers a key of the relation, or all of its columns. The values that
-are filled do not count as part of the order.
+In each group of `per`, in the given order, a null in `columns` is replaced by the nearest earlier value; before the
+first value it stays null. The order must be total, as for `top`: together with `per` it must contain a key of the
+relation, or all of its columns. The filled columns do not count for this.
 
 ```yaml
 steps:

@@ -1,4 +1,4 @@
-"""`cast` - give columns another type. A value that does not fit is an error, with the spec's line.
+"""`cast` - change the type of columns. If a value does not fit, the run stops and shows the line of the spec.
 
 ```yaml
 steps:

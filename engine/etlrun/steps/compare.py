@@ -1,7 +1,8 @@
-"""`compare` - periods side by side: one row per key, with the columns of each period and the trend between the last two.
+"""`compare` - periods next to each other: one row for each key, with the columns of each period and how they changed.
 
-The input has at most one row per key and period. `keep: both` keeps the keys seen in every period, `any` those seen in one.
-Where a value is missing on either side both trend columns are null: unknown is never `Unchanged`.
+The input must have at most one row for each key and period. `keep: both` keeps the keys that occur in every period,
+`any` those that occur in at least one. The trend compares the last two periods. If one of the two values is missing,
+both trend columns are null, never `Unchanged`.
 
 ```yaml
 steps:

@@ -1,6 +1,6 @@
-"""`dedupe` - one row for each value of some columns: the first under a total order.
+"""`dedupe` - keep one row for each distinct value of some columns: the first one in a given order.
 
-Without `by` rows that are equal in every column become one.
+Without `by`, one of several identical rows is kept.
 
 ```yaml
 steps:

@@ -1,6 +1,7 @@
 """`derive` - add columns computed from each row.
 
-Each expression sees the columns of the input and the ones derived above it. A name that exists is refused: a column never changes its meaning half-way.
+Each expression can use the input columns and the columns derived above it. A name that already exists is an error: to
+change a column, use `replace`.
 
 ```yaml
 steps:

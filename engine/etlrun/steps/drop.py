@@ -1,4 +1,4 @@
-"""`drop` - leave columns out.
+"""`drop` - remove columns.
 
 ```yaml
 steps:

@@ -1,24 +1,28 @@
-"""`enrich` - columns that a model answers for a text, such as the category of a search keyword.
+"""`enrich` - new columns with the answers of a model about a text, such as the category of a search keyword.
 
-Each distinct text of `key` is asked once, ever; spellings that differ in letter case, spaces or the form of their letters count as one.
-Answers are kept in the label store, so that a second run asks nothing. The prompt, a file in prompts/, says which columns come out and
-what they may hold. Where nobody knows an answer its columns are null: no failure and no guess becomes a label.
+Each distinct text of `key` is sent only once; texts that differ only in letter case, spaces or Unicode form are the
+same. Answers are saved in the label store, so a second run asks nothing. The prompt is a file in prompts/: it declares
+the new columns and the allowed answers. If no model knows the answer, the columns are null; a failure or a guess never
+becomes a label.
 
-`model` names a model of the profile, or several that are asked in this order until one knows. `overrides/PROMPT.csv` goes before all.
-`agree: [cheap_a, cheap_b]` asks two models about each text: an answer counts where both give it. For the others the models of `model` are asked, in
-their order; without one, or where none knows, the text is left for people: `etlrun llm review` shows what each of the two said.
+`model` is a model of the profile, or a list: each model is asked only about texts that the ones before it did not know.
+Answers in `overrides/PROMPT.csv` have priority over every model. `agree: [cheap_a, cheap_b]` asks two models about each
+text; an answer counts only if both give it. The models of `model` are asked about the other texts. If none of them
+knows, the text is left for people: `etlrun llm review` shows the answers of both.
 
-A budget that is used up ends the run with exit code 4 before anything is published; the next run goes on where it stopped.
+If the budget is used up, the run ends with exit code 4 and publishes nothing; the next run continues from there.
 
-A column of a source that is tagged `pii` (`phone: {type: string, tags: pii}`) reaches no model, nor does what is derived, renamed or aggregated
-from it, also by way of tables that pipelines of the project publish. `allow_pii: [users.phone]` allows it for this step. A mapping whose labels are
-personal has the line `$tags: pii`. A file that a pipeline writes begins anew: tag its columns where they are read.
+A source column with the tag `pii` (`phone: {type: string, tags: pii}`) is never sent to a model, and neither is a
+column that is derived, renamed or aggregated from it, also through tables of other pipelines of the project.
+`allow_pii: [users.phone]` allows it for this step. A mapping with personal labels has the line `$tags: pii`. The tag
+does not follow a file that a pipeline writes: tag the columns again in the source that reads the file.
 
-`personal: mask` goes by what a text looks like, and may hide too much: the title `21 Jump Street` becomes `***`. `etlrun plan` counts such keys
-while `personal` is `refuse`. In a test, list the answer under the key of the data or under what is left of it.
+`personal: mask` looks only at the form of a text, so it may hide too much: the title `21 Jump Street` becomes `***`.
+While `personal` is `refuse`, `etlrun plan` counts the texts that are refused. In a test, give the answer under the
+original text or under the masked one.
 
-`status` and `source` ask for columns of that name: `ok`, `abstained` (nobody knows, or it is no text worth asking), `refused` or
-`failed`, and who gave the answer. Both are null where the key is.
+`status` and `source` are the names of two more columns. The status is `ok`, `abstained` (no model knows, or the text is
+not worth asking), `refused` or `failed`; the source names who gave the answer. Both are null if the key is null.
 
 ```yaml
 steps:

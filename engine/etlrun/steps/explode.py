@@ -1,8 +1,8 @@
 """`explode` - one row for each element of an array column.
 
-The element stands in the place of the array, under the name `as` (the array's own name where it is not given). `empty` says what
-becomes of a row whose array is empty or null: `drop` leaves it out, `keep` keeps it once, with a null element. `position` adds a
-column that counts the elements from 1; it is null in a row that `keep` kept.
+The new column has the name `as` (default: the name of the array) and the place of the array. `empty` decides about a
+row whose array is empty or null: `drop` removes it, `keep` keeps it once, with a null element. `position` adds a column
+with the position of the element, from 1; it is null for a row that `keep` kept.
 
 ```yaml
 steps:

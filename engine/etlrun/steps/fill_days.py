@@ -1,8 +1,9 @@
-"""`fill_days` - add rows for the days that have none, so that charts, averages and windows count them.
+"""`fill_days` - add rows for missing days, so that charts, averages and windows include them.
 
-For each `by` a row is added for every day from its first to its last `at` that no row is of; `from` and `to` say other bounds, the same for all,
-such as `$month`. With `every: week` or `month` the days are that far apart, counted from the first. `columns` gives values to the new
-rows, and other columns are null in them: `carry` then takes the last value on. Rows without a date, and between the days, stay as they are.
+For each group of `by`, a row is added for every day without a row, from its first to its last `at`. `from` and `to` set
+other bounds, the same for all groups, such as `$month`. With `every: week` or `month` there is one row for each week or
+month, counted from the first day. `columns` gives values for the new rows; all other columns are null, and `carry` can
+then fill them with the last value. Existing rows stay as they are, also those without a date or between the days.
 
 ```yaml
 steps:

@@ -1,6 +1,6 @@
 """`filter` - keep the rows for which a condition is true.
 
-A row for which the condition is null is left out, as in SQL.
+A row for which the condition is null is removed, as in SQL.
 
 ```yaml
 steps:

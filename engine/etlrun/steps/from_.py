@@ -1,8 +1,8 @@
-"""`from` - name the relation a chain reads, or several whose rows are put together.
+"""`from` - the input of a chain: one relation, or several whose rows are combined (UNION ALL).
 
-Several relations are united by column name, duplicates kept; all must have the same columns with the same types. Where files drift,
-`from: {relations: [north, south], missing: null}` lets a relation lack columns that another has: its rows have null there, and the
-result has the columns of the first relation, then what the others add.
+Several relations are combined by column name, and duplicates are kept. All must have the same columns with the same
+types. If a relation lacks a column, `from: {relations: [north, south], missing: null}` fills it with null; the result
+has the columns of the first relation, then the additional columns of the others.
 
 ```yaml
 steps:

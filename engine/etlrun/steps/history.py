@@ -1,10 +1,11 @@
-"""`history` - from what was known on each day to what was true from when to when: one row for each change.
+"""`history` - turn daily snapshots into validity periods: one row for each change, with `valid_from` and `valid_to`.
 
-The input has one row for each `by` and `at`: a snapshot each day, or a line for each change. A row in which none of the `track`
-columns differs from the row before it (the same `by`, the `at` before) is left out. `valid_from` is the `at` of the change, `valid_to` that of
-the next one, which no longer belongs to it; it is null in the last row of each `by`, where `is_current` is true.
+The input has one row for each `by` and `at`: a snapshot for each day, or a row for each change. A row is left out if no
+`track` column differs from the previous row of the same `by`. `valid_from` is the `at` of the change. `valid_to` is the
+`at` of the next change, which is not part of the period; in the last row it is null and `is_current` is true.
 
-Null is a value like others: from null to null nothing changes. A null `at` comes before all others. `by` and `at` must tell the rows apart.
+Null is treated like a value: from null to null is not a change. A null `at` comes first. `by` and `at` together must
+identify a row.
 
 ```yaml
 steps:

@@ -1,21 +1,26 @@
-"""`join` - put the columns of another relation beside the rows that it matches.
+"""`join` - add the columns of another relation to the rows that it matches.
 
-`on` names the columns that must be equal: a list where both sides call them the same, a mapping `here: there` where they do not.
-The result has them once, under the name they have here. A null key matches nothing, not even another null.
+`on` names the columns to join on: a list if both relations use the same names, otherwise a mapping
+`column here: column of the other relation`. The result has these columns once, with the names of this relation. A null
+never matches, not even another null.
 
-`how` says which rows stay: `inner` those with a match, `left` all rows here, `right` all rows there, `full` all rows of both, `semi`
-the rows here that have a match (once, however many), `anti` those that have none; `semi` and `anti` bring no columns. A row with
-three matches becomes three rows: `expect: one` refuses that before anything runs, unless the other relation is known to have at
-most one row for each key (it was made so by `aggregate`, `dedupe` or `top`, or its source declares a `key`). `cross` puts every row
-there beside every row here; it takes no `on`.
+`how` is the type of join: `inner`, `left`, `right` and `full` as in SQL. `semi` keeps the rows of this relation that
+have a match, each once; `anti` keeps those without a match; both add no columns. `cross` combines every row with every
+row of the other relation and takes no `on`.
 
-`where` is a condition that a match must meet besides, over the columns `here.x` and `there.x`: where it is null the rows do not match.
-`how: semi` with `where: here.supplier <> there.supplier` keeps the rows for which another supplier exists.
+If three rows match, one row becomes three. `expect: one` makes this a mistake before anything runs: the other relation
+must be known to have at most one row for each key, because it was made by `aggregate`, `dedupe` or `top`, or because
+its source declares a `key`.
 
-`as_of: {day: valid_on}` takes, of the rows with equal `on`, the one that held on that day: the last whose `valid_on` is not after `day`. Written
-at length, `as_of: {columns: {day: valid_on}, direction: forward, tolerance: 7 days}`, it takes the first that is not before it, and only one that is
-near. `on` and the column `valid_on` must tell the rows
-there apart, so that one row is matched at most. A null on either side matches nothing.
+`where` is an additional condition for a match, over the columns `here.x` and `there.x` of the two relations; if it is
+null, the rows do not match. Example: `how: semi` with `where: here.supplier <> there.supplier` keeps the rows for which
+another supplier exists.
+
+`as_of: {day: valid_on}` matches, among the rows with equal `on`, only the one that was valid on `day`: the last row
+whose `valid_on` is not after it. The long form
+`as_of: {columns: {day: valid_on}, direction: forward, tolerance: 7 days}` matches the first row that is not before it,
+and only within 7 days. In the other relation, `on` and `valid_on` together must identify a row, so that at most one row
+matches. A null on either side never matches.
 
 ```yaml
 steps:
@@ -43,8 +48,8 @@ rates: {currency: string key, valid_on: date key, rate: "decimal(6,2)"}
 | chf      | 2024-01-05 | null       | null |
 ```
 
-A column that both sides have is an error, until `columns` chooses what the other side brings (a list, or `new: old`) or
-`prefix` goes before all of their names.
+If both relations have a column of the same name, that is an error. Use `columns` to choose columns of the other
+relation (a list, or `new: old`), or `prefix` to put a text before their names.
 
 ```yaml
 steps:

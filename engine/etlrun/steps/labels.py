@@ -1,7 +1,7 @@
-"""`labels` - the labels of a group's columns for which a condition holds, joined into one text.
+"""`labels` - the labels of all columns of a column group that fulfil a condition, joined into one text.
 
-`where` is a condition without its left side, such as `"> 0"`, asked of each column. Where no column fulfils it the text is empty,
-not null: nothing was watched is a known answer.
+`where` is a condition without its left side, such as `"> 0"`; it is tested on each column. If no column fulfils it, the
+text is empty, not null.
 
 ```yaml
 steps:

@@ -1,7 +1,7 @@
-"""`lookup` - give each code its label from a mapping.
+"""`lookup` - the label of a code, from a mapping.
 
-`unmatched` says what becomes of a row whose code has no label: `drop` leaves it out, `null` keeps it without a label, and
-any other text is the label it gets. A null code is unmatched.
+`unmatched` decides about a row whose code has no label or is null: `drop` removes it, `null` keeps it without a label,
+and any other text is used as the label.
 
 ```yaml
 steps:

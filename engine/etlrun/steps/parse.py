@@ -1,9 +1,10 @@
-"""`parse` - columns from a text column that holds JSON, each with its path and its type.
+"""`parse` - new columns from a text column with JSON, each with a path and a type.
 
-A text is judged like a record of a `json` source: a value of another type, a key that is there twice or in other case, and what is no
-JSON make it a broken one. `bad_rows` says what becomes of its row: `fail` stops the run, `keep` leaves the new columns null,
-`drop` leaves the row out. `reason` adds a column that says why a text was not read, for the rows that `keep` kept. Where the text
-is null, or JSON `null`, so are the new columns. `path: $` is the whole text, `$[0].a` a part of one that is a list.
+A text is read like a record of a `json` source. It is broken if it is not JSON, if a value has the wrong type, or if a
+key occurs twice or with different letter case. `bad_rows` decides about such a row: `fail` stops the run, `keep` sets
+the new columns to null, `drop` removes the row. `reason` adds a column with the reason, for rows that `keep` kept. If
+the text is null, or JSON `null`, the new columns are null. `path: $` is the whole text; `$[0].a` reads from a text that
+is a list.
 
 ```yaml
 steps:

@@ -1,13 +1,14 @@
-"""`python` - hand the rows to a Python function, for what SQL cannot say.
+"""`python` - call a Python function with the rows, for what SQL cannot do.
 
-`function` is `module:function`, a file of the project's folder or an installed module. With `mode: table` it is given a
-`pyarrow.Table` of all the rows and returns one; with `batches` it is given an iterator of `pyarrow.RecordBatch` and yields them,
-so that the rows are never all in memory. The function has one argument, and its result has the columns declared here, in this order.
-`etlrun check` looks the function up without running or importing the file.
+`function` is `module:function`: a file in the project's folder or an installed module. With `mode: table` the function
+gets all rows as one `pyarrow.Table` and returns one. With `mode: batches` it gets an iterator of `pyarrow.RecordBatch`
+and yields batches, so that the rows are never all in memory. The function takes one argument, and its result has the
+columns declared here, in this order. `etlrun check` finds the function without importing the file.
 
-It runs in a process of its own, in the project's folder, and a run keeps this process for the next call. Whatever ends or breaks it is a
-failure of the step. What it prints goes to standard error. Of the environment it does not see variables that hold secrets: those that
-etlrun.yaml refers to, and those whose names say so, as `SHOP_API_KEY` does; let it read such a secret from a file.
+The function runs in a separate process in the project's folder; a run reuses this process for the next call. If the
+function raises an error or its process ends, the step fails. Its output is written to standard error. It cannot see
+environment variables that hold secrets: those that etlrun.yaml refers to, and those whose names look like a secret,
+such as `SHOP_API_KEY`. If the function needs such a secret, let it read the secret from a file.
 
 ```yaml
 steps:

@@ -1,4 +1,4 @@
-"""`rename` - give columns other names: `old: new`. Everything else stays, in its place.
+"""`rename` - change the names of columns: `old: new`. All other columns and the order stay.
 
 ```yaml
 steps:

@@ -1,7 +1,7 @@
-"""`replace` - compute columns anew in their places, under their names.
+"""`replace` - compute existing columns again, with the same names and places.
 
-Every expression sees the columns of the input, as they were before the step. A column may get another type. A key is not known any more
-where one of its columns is replaced.
+Every expression uses the input columns, as they were before the step. A column may get another type. If a column of a
+known key is replaced, the key is no longer known.
 
 ```yaml
 steps:

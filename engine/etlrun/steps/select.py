@@ -1,7 +1,7 @@
-"""`select` - only these columns, in this order.
+"""`select` - keep only these columns, in this order.
 
-A list keeps columns and computes new ones, `new: expression`; a mapping computes all of them. Expressions see the columns of the input.
-Groups stay while all of their columns do, and so does the key that is known of the rows.
+A list keeps columns and can also compute new ones, `new: expression`; a mapping computes all of them. Expressions use
+the input columns. A column group or a known key is kept if all of its columns are kept.
 
 ```yaml
 steps:

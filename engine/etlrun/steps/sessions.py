@@ -1,7 +1,7 @@
-"""`sessions` - number the visits of each user: a session ends where nothing happens for longer than a gap.
+"""`sessions` - number the sessions of each user; a session ends after a pause that is longer than `gap`.
 
-The new column counts the sessions of each `by` from 1, in the order of `at`. A pause of exactly the gap still belongs to the session. Rows of one
-moment are in one session; a row whose `at` is null is in none.
+The new column numbers the sessions of each `by` from 1, in the order of `at`. If a pause is exactly as long as the gap,
+the session continues. Rows with the same time are in the same session; if `at` is null, the session is null.
 
 ```yaml
 steps:

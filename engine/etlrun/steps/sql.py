@@ -1,17 +1,20 @@
-"""`sql` - one SELECT over relations of the pipeline, for what no other verb says.
+"""`sql` - one SELECT over relations of the pipeline, for what no other step can do.
 
-The text is Spark SQL and is checked like every expression: relations, columns, types and functions, at their places. It reads sources
-and step chains by name, and may start a chain. Later in a chain the rows made so far go by the name `input`. Window functions, CTEs,
-UNION, subqueries and lists of tables (`from a, b where ...`) are read; everything else that SQL has is refused. LIMIT, `lag`, `row_number`
-and frames of rows need an order that leaves no ties: with PARTITION BY it covers a key, which a source declares, GROUP BY or an earlier
-step made, or all columns.
+The query is Spark SQL; its relations, columns, types and functions are checked like in every expression. It reads
+sources and chains by name, and can be the first step of a chain. In a later step, `input` is the relation that the
+steps before it made. Window functions, CTEs, UNION, subqueries and comma joins (`from a, b where ...`) are supported;
+everything else in SQL is an error. LIMIT, `lag`, `row_number` and frames of rows need a total order: together with
+PARTITION BY, the order must contain a key (declared by a source, or made by GROUP BY or an earlier step) or all
+columns.
 
-`group by rollup(a, b)`, `cube(a, b)` and `grouping sets ((a, b), ())` give the rows of several groupings, and `grouping(a)` is 1 where `a` is left
-out of one, so that its null means "all". Each is a SELECT of its own, and reads the rows again; the set `()` is one row, also of no rows.
+`group by rollup(a, b)`, `cube(a, b)` and `grouping sets ((a, b), ())` give the rows of several groupings. `grouping(a)`
+is 1 for rows of a grouping without `a`, where the null in `a` means "all". Each grouping reads the rows again. The
+empty grouping `()` gives one row, even if there are no input rows.
 
-`x in (select ...)` and `exists (select ...)` are conditions of WHERE and HAVING. `(select ...)` stands for a value where it gives one row at
-most: an aggregate without GROUP BY, or LIMIT 1; it is null where it gives none. In its own WHERE a subquery may read columns of the query
-around it; one that stands for a value compares them with `=`. `x not in (select ...)` holds for no row where the subquery gives a null.
+`x in (select ...)` and `exists (select ...)` are allowed in WHERE and HAVING. `(select ...)` can be used as a value if
+it gives at most one row: an aggregate without GROUP BY, or LIMIT 1. It is null if it gives no row. The WHERE of a
+subquery may use columns of the outer query; a subquery that is used as a value may compare them only with `=`.
+`x not in (select ...)` is true for no row if the subquery contains a null.
 
 ```yaml
 steps:

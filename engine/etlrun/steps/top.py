@@ -1,7 +1,7 @@
-"""`top` - the first rows of each group under a total order.
+"""`top` - the first rows of each group, in a total order.
 
-The order must settle every tie: together with `per` it covers a key of the relation, or all of its columns. Nulls come first
-ascending and last descending, unless the order says `nulls first` or `nulls last`.
+The order must be total, so that no two rows tie: together with `per` it must contain a key of the relation, or all of
+its columns. Nulls come first in ascending and last in descending order, unless you write `nulls first` or `nulls last`.
 
 ```yaml
 steps:

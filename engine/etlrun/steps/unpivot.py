@@ -1,7 +1,8 @@
 """`unpivot` - turn columns into rows: one row for each of them, with its label and its value.
 
-`columns` names the columns (the label is the column's name), or `over` a column group (the label is the group's). All of them have
-one type. The other columns stay, in front. `nulls` says what becomes of a null value: `keep` gives it a row, `drop` does not.
+`columns` lists the columns (the label is the column name), or `over` names a column group (the label is the label of
+the group). All of them must have the same type. The other columns stay, before the new ones. `nulls: keep` makes a row
+of a null value, `drop` does not.
 
 ```yaml
 steps:

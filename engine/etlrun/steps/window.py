@@ -1,14 +1,15 @@
 """`window` - add columns computed over the rows around each row: ranks, running sums, the row before.
 
-Each expression is written without `over`: `per` names the columns whose values make a group and `order` the order inside it, for
-all of them. With an order an aggregate runs: it covers the rows up to this one, and rows that tie with it count too; without one it
-covers the whole group. `row_number`, `lag` and other functions whose answer depends on which of two tied rows comes first want a
-total order: together with `per` it covers a key of the relation, or all of its columns.
+Write each expression without `over`: `per` is PARTITION BY and `order` is ORDER BY, for all expressions. With an order,
+an aggregate covers the rows up to the current one, including rows that tie with it; without an order it covers the
+whole group. `row_number`, `lag` and other functions that depend on the order of tied rows need a total order: together
+with `per` it must contain a key of the relation, or all of its columns.
 
-`frame` says which rows of the group are looked at. `7 days` are the rows of this day and of the six days before it, whichever of them have rows;
-of a timestamp, everything later than 7 days before it. `order` is that one date or timestamp then, and rows without one see each other alone.
-`7 rows` are this row and the six before it, in a total order. `unbounded` is the whole group. `last_value(x) ignore nulls` looks at the rows that
-have a value; so do `first_value`, `nth_value`, `lag` and `lead`.
+`frame` limits the rows of the group. `7 days` covers the day of the current row and the six days before it, even if
+some of them have no rows; for a timestamp, everything later than 7 days before it. The `order` must then be this one
+date or timestamp; a row without one sees only other rows without one. `7 rows` covers the current row and the six rows
+before it, and needs a total order. `unbounded` covers the whole group. `last_value(x) ignore nulls` skips nulls;
+`first_value`, `nth_value`, `lag` and `lead` accept this too.
 
 ```yaml
 steps:
