@@ -21,8 +21,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -103,21 +104,20 @@ def models(url: str) -> dict[str, LanguageModel]:
     }
 
 
-def spellings(rows: int, distinct: int) -> list[tuple[str, int]]:
+def spellings(rows: int, distinct: int) -> Iterator[tuple[str, int]]:
     """Distinct keywords in several spellings, as many rows in all; the first ones are the commonest."""
     each, more = divmod(rows, distinct)
-    return [(f"Từ khoá phim {number}", each + (number < more)) for number in range(distinct)]
+    return ((f"Từ khoá phim {number}", each + (number < more)) for number in range(distinct))
 
 
 def ask(keys: Keys, model: LanguageModel, folder: Path) -> dict[str, Any]:
     store = open_store(folder / "labels.sqlite")
     prompt = read_prompt(PROMPT)
     found = answer_keys(keys, tiers_of(prompt, [model], ROOT, as_written), store, {}, ROOT, as_written)
-    table = found.table(prompt.outputs)
+    found.write(folder / "answers.parquet", prompt.outputs)
     store.close()
     return {
         "report": found.reports[0].as_object(),
-        "rows": table.num_rows,
         "known": sum(answer.status == "ok" for _, _, answer in found.each()),
     }
 
@@ -127,11 +127,9 @@ def ask(keys: Keys, model: LanguageModel, folder: Path) -> dict[str, Any]:
 
 def measure_requests(url: str, _: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
-        model, first = models(url)["openai"], spellings(30_000, 11_000)
-        runs = [ask(distinct_keys(first), model, Path(folder)) for _ in range(2)]
-        later = [
-            (text, rows) for text, rows in spellings(30_000, 12_000)[1_000:]
-        ]  # next month: 10,000 known, 1,000 new
+        model = models(url)["openai"]
+        runs = [ask(distinct_keys(spellings(30_000, 11_000)), model, Path(folder)) for _ in range(2)]
+        later = islice(spellings(30_000, 12_000), 1_000, None)  # next month: 10,000 known, 1,000 new
         runs.append(ask(distinct_keys(later), model, Path(folder)))
     return {"requests": [run["report"]["requests"] for run in runs], "asked": [run["report"]["asked"] for run in runs]}
 

@@ -157,11 +157,9 @@ def _too_few(summary: dict[str, Any], ask: Ask) -> RunFailure | None:
 
 
 def _write(answers: Answers, enrichment: Enrichment, folder: Path) -> Path:
-    import pyarrow.parquet as pq
-
     folder.mkdir(parents=True)
     path = folder / "answers.parquet"
-    pq.write_table(answers.table(enrichment.prompt.outputs), path)
+    answers.write(path, enrichment.prompt.outputs)
     return path
 
 

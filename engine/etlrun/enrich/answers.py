@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 OVERRIDE = "override"
 NO_CAP = Budget()
-AT_ONCE = 50_000  # keys whose stored answers are in memory together
+AT_ONCE = 50_000  # keys whose stored answers, or rows, are in memory together
 
 
 class Answer(NamedTuple):
@@ -73,22 +74,46 @@ class Answers:
             found[answer.source if answer.status == "ok" else ""] += rows
         return found
 
+    def pages(self, outputs: Sequence[Output]) -> Iterator[pyarrow.Table]:
+        """What a relation joins with: `key` (each spelling as given, once), a column an output, `status` and `source`; so many rows a table."""
+        each = self.each()
+        yield _page(islice(each, AT_ONCE), outputs)  # one, at least: a table without rows has its columns
+        while page := list(islice(each, AT_ONCE)):
+            yield _page(page, outputs)
+
     def table(self, outputs: Sequence[Output]) -> pyarrow.Table:
-        """What a relation joins with: `key` (each spelling as given, once), a column an output, `status` and `source`."""
+        """All of it in one table."""
         import pyarrow
 
-        types = {"string": pyarrow.string(), "double": pyarrow.float64(), "boolean": pyarrow.bool_()}
-        found = [answer for _, _, answer in self.each()]
-        columns = {"key": pyarrow.array(self.keys.raw, pyarrow.string())}
-        for output in outputs:
-            columns[output.name] = pyarrow.array(
-                (answer.values.get(output.name) for answer in found), types[output.type.name]
-            )
-        columns["status"] = pyarrow.array((answer.status for answer in found), pyarrow.string())
-        columns["source"] = pyarrow.array(
-            (answer.source if answer.status == "ok" else None for answer in found), pyarrow.string()
+        return pyarrow.concat_tables(self.pages(outputs))
+
+    def write(self, path: Path, outputs: Sequence[Output]) -> None:
+        """Write all of it into a Parquet file, a page at a time."""
+        import pyarrow.parquet as pq
+
+        pages = self.pages(outputs)
+        first = next(pages)
+        with pq.ParquetWriter(path, first.schema) as file:
+            for page in chain([first], pages):
+                file.write_table(page)
+
+
+def _page(each: Iterable[tuple[str, int, Answer]], outputs: Sequence[Output]) -> pyarrow.Table:
+    import pyarrow
+
+    rows = list(each)
+    found = [answer for _, _, answer in rows]
+    types = {"string": pyarrow.string(), "double": pyarrow.float64(), "boolean": pyarrow.bool_()}
+    columns = {"key": pyarrow.array((text for text, _, _ in rows), pyarrow.string())}
+    for output in outputs:
+        columns[output.name] = pyarrow.array(
+            (answer.values.get(output.name) for answer in found), types[output.type.name]
         )
-        return pyarrow.table(columns)
+    columns["status"] = pyarrow.array((answer.status for answer in found), pyarrow.string())
+    columns["source"] = pyarrow.array(
+        (answer.source if answer.status == "ok" else None for answer in found), pyarrow.string()
+    )
+    return pyarrow.table(columns)
 
 
 def answer_keys(
