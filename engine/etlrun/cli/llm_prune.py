@@ -21,6 +21,7 @@ def command(yes: bool, profile: str) -> None:
     An edited prompt is another question: with the old one goes what `etlrun llm diff` compares with, and what an undone edit would
     find again without paying. In a store that several projects share, questions of the others are listed too.
     """
+    from etlrun.enrich.dollars import dollars
     from etlrun.enrich.housekeeping import prune, unused
     from etlrun.enrich.labels import open_labels
 
@@ -31,14 +32,14 @@ def command(yes: bool, profile: str) -> None:
             tell("every question of the store is still asked")
             return
         lines = [
-            (cost.question, cost.prompt, cost.source, sum(cost.statuses.values()), f"{cost.usd:.4f}", cost.last_at)
+            (cost.question, cost.prompt, cost.source, sum(cost.statuses.values()), dollars(cost.usd), cost.last_at)
             for cost in costs
         ]
         tell(table_text(("question", "prompt", "source", "answers", "usd", "last"), lines))
         for job in store.jobs([cost.question for cost in costs]):
             tell(
                 f"{job.source} is at work on job {job.id} ({job.name or 'not named yet'}): removing it here does not stop it, and it costs up to "
-                f"${job.usd:.4f}; `etlrun llm jobs --cancel {job.id}` before that ends it"
+                f"{dollars(job.usd)}; `etlrun llm jobs --cancel {job.id}` before that ends it"
             )
         if not yes:
             tell(f"--yes removes {counted(len(costs), 'question')} and what belongs to it")

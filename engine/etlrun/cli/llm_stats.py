@@ -21,6 +21,7 @@ def command(profile: str, as_json: bool) -> None:
 
     A question is a prompt as it was worded, put to a model; an edited prompt is another one.
     """
+    from etlrun.enrich.dollars import dollars
     from etlrun.enrich.labels import open_labels
 
     project = find_project(Path.cwd())
@@ -46,13 +47,13 @@ def command(profile: str, as_json: bool) -> None:
             cost.requests,
             cost.input_tokens,
             cost.output_tokens,
-            f"{cost.usd:.4f}",
+            dollars(cost.usd),
             cost.last_at,
         )
         for cost in costs
     ]
     click.echo(table_text(names, lines))
     click.echo(
-        f"{counted(sum(cost.statuses.get('ok', 0) for cost in costs), 'answer')} for ${sum(cost.usd for cost in costs):,.4f}",
+        f"{counted(sum(cost.statuses.get('ok', 0) for cost in costs), 'answer')} for {dollars(sum(cost.usd for cost in costs))}",
         err=True,
     )

@@ -195,6 +195,7 @@ def _summary(record: dict[str, Any]) -> str:
 def _asked(summary: dict[str, Any]) -> list[str]:
     """What share of rows and keys carries an answer, who gave it, what it took, and how to get the rest."""
     from etlrun.enrich.answer_relation import most_given, percent
+    from etlrun.enrich.dollars import dollars
 
     rows, keys = summary["rows"], summary["keys"]
     of_rows, of_keys = (percent(summary["coverage"][each]) for each in ("rows", "keys"))
@@ -203,10 +204,10 @@ def _asked(summary: dict[str, Any]) -> list[str]:
     if summary["requests"]:
         lines.append(
             f"            {counted(summary['asked'], 'key')} asked in {counted(summary['requests'], 'request')} "
-            f"for ${summary['usd']:,.4f}; {summary['cached']:,} were known"
+            f"for {dollars(summary['usd'])}; {summary['cached']:,} were known"
         )
     if ways := summary.get("agreement"):
-        costs = ", ".join(f"{report['source']} ${report['usd']:,.4f}" for report in summary["reports"])
+        costs = ", ".join(f"{report['source']} {dollars(report['usd'])}" for report in summary["reports"])
         lines.append(
             f"            {' and '.join(ways['models'])} agree on {counted(ways['agreed'], 'key')}; {ways['decided']:,} decided by another model, "
             f"{ways['review']:,} left for review ({costs})"

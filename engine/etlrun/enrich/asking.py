@@ -16,6 +16,7 @@ from etlrun.collector import passing_over_what_is_there
 from etlrun.contracts.model import ModelClient, ModelError, ModelReply
 from etlrun.diagnostics import counted
 from etlrun.enrich.batches import Batch, FollowUp, after_error, after_verdict
+from etlrun.enrich.caps import all_requests_sent, money_used_up, too_many_keys, too_much_spent
 from etlrun.enrich.giving_up import GiveUp
 from etlrun.enrich.heartbeat import alive
 from etlrun.enrich.keys import Key
@@ -71,16 +72,12 @@ def _note_what_is_left(loop: _Loop, left: int) -> None:
         return
     budget = loop.terms.budget
     if loop.limiter.is_overspent:
-        message = f"${loop.limiter.spent:.4f} are spent, more than the ${loop.limiter.cap_usd:.4f} allowed: the service counts more than a request can take"
-        loop.stopped = Stop("budget", message, budget.fix)
+        loop.stopped = too_much_spent(loop.limiter.spent, budget)
     elif loop.supply.at_work:
         message = f"{counted(loop.supply.at_work, 'key')} {'is' if loop.supply.at_work == 1 else 'are'} in a job that is at work"
         loop.stopped = Stop("job-at-work", message, "run again later")
     elif left > 0:
-        message = (
-            f"{counted(left, 'key')} {'is' if left == 1 else 'are'} more than the {budget.keys:,} that may be asked"
-        )
-        loop.stopped = Stop("budget", message, "raise `budget: {keys: ...}`")
+        loop.stopped = too_many_keys(left, budget)
 
 
 def _report(loop: _Loop, keys: int, settled: int, seconds: float) -> AskingReport:
@@ -183,19 +180,11 @@ class _Loop:
         except Closed:
             return FollowUp()
         except CapReached:
-            fix = f"{self.terms.budget.fix}; the next request may cost ${worst * self.limiter.dearer:.4f}"
-            self.stop(Stop("budget", f"${self.limiter.spent:.4f} of ${self.limiter.cap_usd:.4f} are spent", fix))
+            self.stop(money_used_up(self.limiter.spent, self.terms.budget, worst * self.limiter.dearer))
             return FollowUp()
         if self.sent == self.terms.budget.requests:
             slot.settle(0, 0.0)
-            fix = "raise `budget: {requests: ...}`"
-            self.stop(
-                Stop(
-                    "budget",
-                    f"{counted(self.sent, 'request')} {'is' if self.sent == 1 else 'are'} sent, which is all that may be",
-                    fix,
-                )
-            )
+            self.stop(all_requests_sent(self.sent))
             return FollowUp()
         self.sent += 1
         try:

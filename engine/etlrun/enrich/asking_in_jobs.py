@@ -20,14 +20,15 @@ from etlrun.contracts.model import ModelError
 from etlrun.diagnostics import counted
 from etlrun.enrich.asking import ask, settled_keys
 from etlrun.enrich.batches import Batch
+from etlrun.enrich.caps import all_requests_sent, money_used_up, too_many_keys, too_much_spent
 from etlrun.enrich.heartbeat import Call, alive
 from etlrun.enrich.job_replies import read_replies
+from etlrun.enrich.job_sheets import SheetWriter, batches_of, of_these
 from etlrun.enrich.job_submitter import JobSubmitter
 from etlrun.enrich.jobs import Job, JobSheet, keys_at_work
 from etlrun.enrich.keys import Key
 from etlrun.enrich.outcomes import Tally
-from etlrun.enrich.prices import most_input
-from etlrun.enrich.questions import Question, write_sheet
+from etlrun.enrich.questions import Question
 from etlrun.enrich.report import AskingReport, Stop, StopReason, added_up
 from etlrun.enrich.store import Store
 from etlrun.enrich.terms import Budget, JobTerms, Progress, no_progress
@@ -93,6 +94,7 @@ class _JobLoop:
         self.budget = terms.direct.budget
         self.questions = [question, *(question.answered_by(name) for name in terms.direct.accept if name != "unnamed")]
         self.answerers = terms.answerers(question)
+        self.writer = SheetWriter(question, self.answerers, terms.direct.thoughts, chance)
         self.submitter = JobSubmitter(client, store, call, _sleep, terms.direct.limits.first_wait)
         self.stopped: Stop | None = None
         self.wanted: list[Key] = []
@@ -191,7 +193,8 @@ class _JobLoop:
             rest = await self.rest()
         if rest and self.terms.hands_in and self.stopped is None:
             async with alive(self.store, self.call):
-                await self.hand_in(self.batches_of(rest))
+                again, self.again = self.again, []
+                await self.hand_in(batches_of(rest, again, direct.batch))
             rest = await self.rest()
         return bool(rest)
 
@@ -219,21 +222,14 @@ class _JobLoop:
         return sum(job.usd for job in await self.jobs())
 
     def left(self, reserved: float) -> Budget:
-        sent = self.tally.requests + sum(report.requests for report in self.direct)
-        return replace(self.budget, keys=None).after(self.spent + reserved, 0, sent)
+        return replace(self.budget, keys=None).after(self.spent + reserved, 0, self.sent)
+
+    @property
+    def sent(self) -> int:
+        """Requests whose replies this run has taken."""
+        return self.tally.requests + sum(report.requests for report in self.direct)
 
     # handing in
-
-    def batches_of(self, rest: Sequence[Key]) -> list[Batch]:
-        """The keys that are open, in batches: those that jobs left open as they are to be asked again, then the others."""
-        by_name = {key.normal: key for key in rest}
-        found = []
-        for batch in self.again:
-            keys = tuple(by_name.pop(key.normal) for key in batch.keys if key.normal in by_name)
-            found += [replace(batch, keys=keys)] if keys else []
-        self.again = []
-        fresh, size = list(by_name.values()), self.terms.direct.batch
-        return found + [Batch(tuple(fresh[start : start + size])) for start in range(0, len(fresh), size)]
 
     async def hand_in(self, batches: Sequence[Batch]) -> None:
         """Hand in jobs for batches, as many as the money allows."""
@@ -242,15 +238,13 @@ class _JobLoop:
             chunk = batches[start : start + MOST_REQUESTS]
             names = [key.normal for batch in chunk for key in batch.keys]
             leased = await self.call(self.store.lease, self.question.id, names, also)
-            ours = set(leased.ours)
-            kept = (tuple(key for key in batch.keys if key.normal in ours) for batch in chunk)
-            open_batches = [replace(batch, keys=keys) for batch, keys in zip(chunk, kept) if keys]
+            open_batches = of_these(chunk, set(leased.ours))
             while open_batches and self.stopped is None:
                 left = self.left(await self.reserved())
-                sheets = self.sheets(open_batches, left.usd, left.requests)
+                sheets = self.writer.sheets(open_batches, left, self.client.most_bytes)
                 if not sheets:
                     if not await self.jobs():
-                        self.stop(self._cap(left.usd))
+                        self.stop(self.cap(left, open_batches[0]))
                     return
                 if not await self._hand_in(sheets):
                     return
@@ -269,28 +263,11 @@ class _JobLoop:
             return False
         return True
 
-    def sheets(self, batches: Sequence[Batch], usd: float | None, requests: int | None) -> list[JobSheet]:
-        """The requests of the next job: of the first batches, as many as fit."""
-        found: list[JobSheet] = []
-        names: set[str] = set()
-        worst = size = 0.0
-        for batch in batches[:requests]:
-            sheet = write_sheet(self.question, batch.keys, self.chance, self.terms.direct.thoughts)
-            while sheet.batch in names:
-                sheet = write_sheet(self.question, batch.keys, self.chance, self.terms.direct.thoughts)
-            asked = JobSheet(batch.keys, batch.tries, batch.outages, sheet, self.answerers.worst(sheet.request))
-            worst, size = worst + asked.usd, size + most_input(sheet.request)
-            if (usd is not None and worst > usd) or (found and size > self.client.most_bytes):
-                break
-            names.add(sheet.batch)
-            found.append(asked)
-        return found
-
-    def _cap(self, left: float | None) -> Stop:
-        if left is not None and self.budget.usd is not None:
-            message = f"${self.spent:.4f} of ${self.budget.usd:.4f} are spent, and the next request may cost more than the rest"
-            return Stop("budget", message, self.budget.fix)
-        return Stop("budget", "as many requests are sent as may be", "raise `budget: {requests: ...}`")
+    def cap(self, left: Budget, batch: Batch) -> Stop:
+        """Why no job can be handed in that asks `batch`."""
+        if left.requests == 0:
+            return all_requests_sent(self.sent)
+        return money_used_up(self.spent, self.budget, self.writer.sheet(batch, set()).usd)
 
     # the end
 
@@ -325,11 +302,9 @@ class _JobLoop:
     def note_what_is_left(self) -> None:
         """Say what is not asked, where nothing else stopped it."""
         if self.budget.usd is not None and self.spent > self.budget.usd:
-            message = f"${self.spent:.4f} are spent, more than the ${self.budget.usd:.4f} allowed: the service counts more than a request can take"
-            self.stop(Stop("budget", message, self.budget.fix))
+            self.stop(too_much_spent(self.spent, self.budget))
         elif self.too_many:
-            message = f"{counted(self.too_many, 'key')} {'is' if self.too_many == 1 else 'are'} more than the {self.budget.keys:,} that may be asked"
-            self.stop(Stop("budget", message, "raise `budget: {keys: ...}`"))
+            self.stop(too_many_keys(self.too_many, self.budget))
 
 
 _ENDED = {"failed": "failed", "cancelled": "was cancelled at the service"}

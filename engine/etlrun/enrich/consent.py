@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from etlrun.diagnostics import counted
+from etlrun.enrich.dollars import dollars
 from etlrun.failures import Reason, RunFailure
 
 if TYPE_CHECKING:
@@ -56,9 +57,9 @@ def agree(enrichment: Enrichment, keys: Keys, budget: Budget, consent: Consent, 
     text = "\n".join(bill_text(bills))
     if consent.decide and consent.decide(text):
         return budget
-    cost = "an unknown amount" if likely is None else f"about {_dollars(likely)}"
-    before = f" after {_dollars(consent.spent)} that are spent" if consent.spent else ""
-    message = f"asking would cost {cost}{before}, and nobody agreed to more than {_dollars(threshold)} (`confirm_above_usd`)\n{text}"
+    cost = "an unknown amount" if likely is None else f"about {dollars(likely)}"
+    before = f" after {dollars(consent.spent)} that are spent" if consent.spent else ""
+    message = f"asking would cost {cost}{before}, and nobody agreed to more than {dollars(threshold)} (`confirm_above_usd`)\n{text}"
     kept = "what was answered is kept" if consent.spent else "nothing was asked"
     raise RunFailure("usage", "not-agreed", message, f"run it with --yes, or with --max-usd USD as a cap; {kept}")
 
@@ -80,10 +81,6 @@ def _within(budget: Budget, usd: float) -> Budget:
     )
 
 
-def _dollars(usd: float) -> str:
-    return f"${usd:,.2f}" if usd >= 0.1 or not usd else f"${usd:,.4f}"
-
-
 def bill_text(bills: Sequence[Bill]) -> list[str]:
     """The bill of a cascade, a line a model, and one more for the mode that it is not asked in."""
     lines = []
@@ -94,7 +91,7 @@ def bill_text(bills: Sequence[Bill]) -> list[str]:
         if bill.by_other_steps:
             text = text.replace(" known,", f" known, {bill.by_other_steps:,} asked by a step above,")
         if bill.requests:
-            money = "at an unknown price" if bill.usd is None else f"about {_about(bill.usd)} ({bill.price_from})"
+            money = "at an unknown price" if bill.usd is None else f"about {dollars(bill.usd)} ({bill.price_from})"
             tokens = f"{bill.input_tokens:,} tokens in, {bill.output_tokens:,} out"
             if bill.counted_in:
                 tokens += f" (as counted in {counted(bill.counted_in, 'earlier request')})"
@@ -105,7 +102,7 @@ def bill_text(bills: Sequence[Bill]) -> list[str]:
         lines.append(text)
         if bill.requests and bill.other_usd:
             other = "direct" if bill.mode == "batch" else "batch"
-            lines.append(f"  with `mode: {other}`: about {_about(bill.other_usd)}, {_time(bill, other)}")
+            lines.append(f"  with `mode: {other}`: about {dollars(bill.other_usd)}, {_time(bill, other)}")
         if bill.looks_personal:
             lines.append(f"  of these keys, as far as it shows: {_kinds(bill.looks_personal)}")
         if bill.held_back:
@@ -116,10 +113,6 @@ def bill_text(bills: Sequence[Bill]) -> list[str]:
 
 def _kinds(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{kind} ({count:,})" for kind, count in counts.items())
-
-
-def _about(usd: float) -> str:
-    return f"${usd:,.2f}"
 
 
 def _time(bill: Bill, mode: str) -> str:
