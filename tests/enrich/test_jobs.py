@@ -25,7 +25,7 @@ from fake_gemini.jobs import Ending
 from fake_gemini.wire import Response
 
 Model = Callable[..., LanguageModel]
-BOTH = pytest.mark.parametrize("model", [posing.gemini, posing.openai])
+EACH = pytest.mark.parametrize("model", [posing.gemini, posing.openai, posing.anthropic])
 WAIT = 20.0
 
 
@@ -36,7 +36,7 @@ def answered(served: FakeServer, store: Store, model: LanguageModel, asked: list
     return posing.statuses(found)
 
 
-@BOTH
+@EACH
 def test_a_job_costs_half_the_money(model: Model, tmp_path: Path) -> None:
     with posing.server() as served, posing.server() as other:
         asked, store = posing.keys(3_500), posing.new_store(tmp_path)
@@ -52,7 +52,7 @@ def test_a_job_costs_half_the_money(model: Model, tmp_path: Path) -> None:
         assert 0 < job.spent < job.usd
 
 
-@BOTH
+@EACH
 def test_a_job_that_takes_a_day_is_left_to_the_next_run(model: Model, tmp_path: Path) -> None:
     with posing.server(jobs_take=None) as served:
         asked, store = posing.keys(500), posing.new_store(tmp_path)
@@ -69,7 +69,7 @@ def test_a_job_that_takes_a_day_is_left_to_the_next_run(model: Model, tmp_path: 
         assert answered(served, store, model(served), asked) == {"ok": 500}
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize("ending", ["shuffled", "partial", "expired", "swapped", "twice", "nameless"])
 def test_what_came_is_taken_and_the_rest_is_asked_again(ending: Ending, model: Model, tmp_path: Path) -> None:
     with posing.server(endings=[ending]) as served:
@@ -81,8 +81,16 @@ def test_what_came_is_taken_and_the_rest_is_asked_again(ending: Ending, model: M
         assert served.billed_usd <= report.usd + 1e-9
 
 
-@BOTH
-@pytest.mark.parametrize("ending", ["failed", "cancelled"])
+@pytest.mark.parametrize(
+    ("model", "ending"),
+    [
+        (posing.gemini, "failed"),
+        (posing.gemini, "cancelled"),
+        (posing.openai, "failed"),
+        (posing.openai, "cancelled"),
+        (posing.anthropic, "cancelled"),
+    ],
+)
 def test_a_job_that_fails_ends_the_run_with_what_came(ending: Ending, model: Model, tmp_path: Path) -> None:
     with posing.server(endings=[ending]) as served:
         asked, store = posing.keys(350), posing.new_store(tmp_path)
@@ -93,7 +101,7 @@ def test_a_job_that_fails_ends_the_run_with_what_came(ending: Ending, model: Mod
         assert answered(served, store, model(served), asked) == {"ok": 350}
 
 
-@BOTH
+@EACH
 def test_faults_in_jobs_give_no_wrong_label(model: Model, tmp_path: Path) -> None:
     with posing.server(faults=ALL, seed=5, endings=["partial", "shuffled"]) as served:
         asked, store = posing.keys(1_500, "phim poison", "toxic"), posing.new_store(tmp_path)
@@ -107,7 +115,7 @@ def gone() -> Response:
     return Response(drops=True)
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize("moment", ["taking", "taken", "looked at", "fetched"])
 def test_a_lost_connection_hands_nothing_in_twice(moment: Any, model: Model, tmp_path: Path) -> None:
     with posing.server(jobs_take=1) as served:
@@ -199,7 +207,7 @@ def keys_in_jobs(served: FakeServer) -> Counter[str]:
     return Counter(item["q"] for item in items if item["q"] not in posing.CANARIES)
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize("moment", ["taking", "taken", "looked at", "fetched"])
 def test_after_a_kill_at_each_moment_of_a_job_nothing_is_handed_in_twice(
     moment: Any, model: Model, tmp_path: Path
@@ -225,11 +233,63 @@ def test_after_a_kill_at_each_moment_of_a_job_nothing_is_handed_in_twice(
         assert max(keys_in_jobs(served).values()) == 1
 
 
-def test_after_ten_kills_at_any_moment_nothing_is_handed_in_twice(tmp_path: Path) -> None:
+def killed_while_handing_in(served: FakeServer, asked: list[Key], folder: Path) -> None:
+    """Kill a process when the service has taken its job, and has not told it so."""
+    known = threading.Event()
+
+    def kill() -> Response:
+        known.wait()
+        os.kill(number, signal.SIGKILL)
+        return gone()
+
+    served.jobs.at["taken"] = kill
+    number = start(posing.anthropic(served), asked, folder)
+    known.set()
+    assert os.waitstatus_to_exitcode(os.waitpid(number, 0)[1]) == -signal.SIGKILL
+
+
+def test_a_job_without_a_label_is_waited_for_until_its_results_name_it(tmp_path: Path) -> None:
+    asked = posing.keys(300)
+    with posing.server(jobs_take=None) as served:
+        killed_while_handing_in(served, asked, tmp_path)
+        store, model = posing.new_store(tmp_path), posing.anthropic(served)
+        for _ in range(2):
+            report = posing.pose_in_jobs(model, asked, store)
+            assert report.stopped is not None
+            assert (report.stopped.reason, report.pending, len(served.jobs.all)) == ("job-at-work", 250, 1)
+            assert [job.state for job in store.jobs()] == ["intended"]
+        served.jobs.finish()
+        assert posing.pose_in_jobs(model, asked, store, wait=WAIT).pending == 0
+        assert answered(served, store, model, asked) == {"ok": 300}
+        assert (len(served.jobs.all), max(keys_in_jobs(served).values())) == (1, 1)
+
+
+def test_a_job_of_somebody_else_is_not_taken_for_one_without_a_label(tmp_path: Path) -> None:
+    asked = posing.keys(300)
+    with posing.server(jobs_take=None) as served:
+        model, other = posing.anthropic(served), posing.new_store(tmp_path / "other")
+        posing.pose_in_jobs(model, asked, other)  # as many requests as the job that never arrives
+        served.jobs.at["taking"] = gone
+        store = posing.new_store(tmp_path)
+        report = posing.pose_in_jobs(model, asked, store)
+        assert report.stopped is not None and report.stopped.reason == "job-at-work"
+        assert ([job.state for job in store.jobs()], len(served.jobs.all)) == (["intended"], 1)
+        served.jobs.finish()
+        assert (
+            posing.pose_in_jobs(model, asked, store).pending == 200
+        )  # the first request of a run that hands in goes directly
+        assert ([job.name for job in store.jobs()], len(served.jobs.all)) == (["msgbatch_2"], 2)
+        served.jobs.finish()
+        assert posing.pose_in_jobs(model, asked, store).pending == 0
+        assert answered(served, store, model, asked) == {"ok": 300}
+
+
+@pytest.mark.parametrize("open_model", [posing.gemini, posing.anthropic])
+def test_after_twenty_kills_at_any_moment_nothing_is_handed_in_twice(open_model: Model, tmp_path: Path) -> None:
     asked, chance = posing.keys(300), random.Random(3)
-    with posing.server(jobs_take=4) as served:
-        model = posing.gemini(served)
-        for _ in range(10):
+    with posing.server(jobs_take=40) as served:
+        model = open_model(served)
+        for _ in range(20):
             number = start(model, asked, tmp_path)
             threading.Event().wait(chance.uniform(0.02, 0.3))
             os.kill(number, signal.SIGKILL)

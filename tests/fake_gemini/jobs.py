@@ -1,6 +1,7 @@
-"""Jobs of the server, in both protocols: it takes them, and a test says how long it works and how they end.
+"""Jobs of the server, in three protocols: it takes them, and a test says how long it works and how they end.
 
-The Gemini API calls them batches and carries requests and responses inline; the OpenAI API reads and writes files of JSON lines.
+The Gemini API calls them batches and carries requests and responses inline; the OpenAI API reads and writes files of JSON lines; Anthropic
+takes requests inline, gives lines, and keeps no label.
 """
 
 from __future__ import annotations
@@ -8,11 +9,12 @@ from __future__ import annotations
 import json
 import random
 import re
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from . import gemini, openai
+from . import anthropic, anthropic_jobs, gemini, openai
 from .dialect import Dialect
 from .wire import Call, Response
 
@@ -35,6 +37,13 @@ class FakeJob:
     looks: int = 0
     ending: Ending | None = None
     answers: list[tuple[str, Response]] = field(default_factory=list)
+    made: float = field(default_factory=time.time)
+
+    @property
+    def lost(self) -> list[str]:
+        """The names of the requests that got no answer."""
+        answered = {name for name, _ in self.answers}
+        return [name for name, _ in self.requests if name not in answered]
 
 
 class Jobs:
@@ -69,6 +78,10 @@ class Jobs:
             return self._upload(call)
         if found := re.search(r"/files/([^/]+)/content$", path):
             return self._moment("fetched") or Response(raw=self.files[found.group(1)])
+        if found := re.search(r"/batches/([^/]+)/results$", path):
+            return self._moment("fetched") or anthropic_jobs.results(self._named(found.group(1)))
+        if path.endswith("/messages/batches"):
+            return self._taken(call, lambda: self._take_anthropic(call)) if call.method == "POST" else self._page(call)
         if path.endswith("/batches"):
             return self._taken(call, lambda: self._take_openai(call)) if call.method == "POST" else self._list(call)
         return None
@@ -99,6 +112,27 @@ class Jobs:
         requests = [(line["custom_id"], self._call(call, line["url"], line["body"])) for line in lines]
         return FakeJob(f"batch_{len(self.all) + 1}", body["metadata"]["etlrun_job"], requests, openai.DIALECT)
 
+    def _take_anthropic(self, call: Call) -> FakeJob:
+        asked = call.json()["requests"]
+        requests = [(each["custom_id"], self._call(call, "/v1/messages", each["params"])) for each in asked]
+        assert len(dict(requests)) == len(requests)
+        return FakeJob(f"msgbatch_{len(self.all) + 1}", "", requests, anthropic.DIALECT)
+
+    def _page(self, call: Call) -> Response:
+        """A list of Anthropic, which shows how far each batch is: that counts as a look."""
+        for job in self.all:
+            self._pass_time(job)
+        after = re.search(r"after_id=([^&]+)", call.path)
+        return Response(200, anthropic_jobs.page(list(reversed(self.all)), after.group(1) if after else ""))
+
+    def _named(self, name: str) -> FakeJob:
+        return next(job for job in self.all if job.name.rpartition("/")[2] == name)
+
+    def _pass_time(self, job: FakeJob) -> None:
+        job.looks += 1
+        if self.takes is not None and job.looks > self.takes:
+            self._end(job)
+
     def _call(self, call: Call, path: str, body: Any) -> Call:
         return Call("POST", path, call.headers, json.dumps(body).encode())
 
@@ -115,15 +149,13 @@ class Jobs:
         job = next((job for job in self.all if job.name.rpartition("/")[2] == name), None)
         if job is None:
             return Response(404, {"error": {"code": 404, "status": "NOT_FOUND", "message": f"no batch {name}"}})
-        job.looks += 1
-        if self.takes is not None and job.looks > self.takes:
-            self._end(job)
+        self._pass_time(job)
         if job.ending and (early := self._moment("fetched" if job.dialect is gemini.DIALECT else "looked at")):
             return early
         return self._moment("looked at") or Response(200, self._shown(job))
 
     def _cancel(self, name: str) -> Response:
-        (job,) = (job for job in self.all if job.name.rpartition("/")[2] == name)
+        job = self._named(name)
         self.endings.insert(0, "cancelled")
         self._end(job)
         return Response(200, {} if job.dialect is gemini.DIALECT else self._shown(job))
@@ -158,6 +190,8 @@ class Jobs:
             job.answers = [("", answer) for _, answer in job.answers]
 
     def _shown(self, job: FakeJob) -> dict[str, Any]:
+        if job.dialect is anthropic.DIALECT:
+            return anthropic_jobs.shown(job)
         return _gemini_job(job) if job.dialect is gemini.DIALECT else self._openai_job(job)
 
     def _openai_job(self, job: FakeJob) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from asked import FILE, PROJECT, asking_project, many, run, searches, service
+from etlrun.enrich.dollars import dollars
 from projects import Project
 
 
@@ -52,13 +53,13 @@ def test_prune_names_the_job_that_goes_on_at_the_service(project: Project) -> No
         listed = run(project, served, "llm", "prune").out
         assert f"at work on job {job['job']} ({job['name']}): removing it here does not stop it" in listed
         assert (
-            f"it costs up to ${job['reserved']:.4f}; `etlrun llm jobs --cancel {job['job']}` before that ends it"
+            f"it costs up to {dollars(job['reserved'])}; `etlrun llm jobs --cancel {job['job']}` before that ends it"
             in listed
         )
         assert "removed: 1 question" in run(project, served, "llm", "prune", "--yes").out
 
 
-@pytest.mark.parametrize("kind", ["gemini", "openai"])
+@pytest.mark.parametrize("kind", ["gemini", "openai", "anthropic"])
 def test_a_job_is_cancelled_and_what_it_answered_is_kept(kind: str, project: Project) -> None:
     settings = (project.folder / "etlrun.yaml").read_text()
     url = "${SERVICE}/v1" if kind == "openai" else "${SERVICE}"

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 def command(profile: str, as_json: bool, cancel: str) -> None:
     """List the jobs of models with `mode: batch`, the latest first: keys, state, age, money.
 
-    A job is `intended` until the service has taken it, then `at work` until a run finds that it has ended and takes its replies. No service
-    is asked here, but by --cancel. `reserved` is the most that a job can cost, `spent` what it did cost.
+    A job is `intended` until it is known that the service has taken it, then `at work` until a run finds that it has ended and takes its
+    replies. No service is asked here, but by --cancel. `reserved` is the most that a job can cost, `spent` what it did cost.
     """
     from etlrun.enrich.cancelling_jobs import cancel_job
+    from etlrun.enrich.dollars import dollars
     from etlrun.enrich.labels import open_labels
 
     project = find_project(Path.cwd())
@@ -53,7 +54,7 @@ def command(profile: str, as_json: bool, cancel: str) -> None:
         (
             *(row[name] for name in names[:6]),
             _span(row["age"]),
-            *(f"{row[name]:.4f}" for name in names[7:9]),
+            *(dollars(row[name]) for name in names[7:9]),
             row["name"],
         )
         for row in rows

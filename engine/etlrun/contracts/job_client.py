@@ -44,6 +44,23 @@ class ServiceJob:
     replies: Sequence[JobReply] = ()
 
 
+@dataclass(frozen=True)
+class SoughtJob:
+    """A job that was perhaps handed in: our label, its number of requests, and when it was about to be, in seconds since 1970.
+
+    `others` are the names of jobs that are known to be others.
+    """
+
+    label: str
+    requests: int
+    at: float
+    others: frozenset[str] = frozenset()
+
+
+class Undecided(Exception):
+    """Whether a service has a job cannot be said before others have ended."""
+
+
 class JobClient(ModelClient):
     """An open language model that takes jobs. Every method raises ModelError and nothing else that a service can cause."""
 
@@ -54,8 +71,8 @@ class JobClient(ModelClient):
         """Hand in a job under a label of ours; gives its name at the service. An error that may be billed leaves open whether it was taken."""
 
     @abstractmethod
-    async def find(self, label: str) -> str | None:
-        """The name of the job that was handed in under a label; None where the service has none."""
+    async def find(self, sought: SoughtJob) -> str | None:
+        """The name of the job that was handed in under a label; None where the service has none. Raises Undecided."""
 
     @abstractmethod
     async def look(self, name: str) -> ServiceJob:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from etlrun.contracts.job_client import JobClient, JobRequest
+from etlrun.contracts.job_client import JobClient, JobRequest, SoughtJob, Undecided
 from etlrun.contracts.model import ModelError
 from etlrun.enrich.heartbeat import Call
 from etlrun.enrich.jobs import Job, JobSheet
@@ -33,13 +33,19 @@ class JobSubmitter:
         self.first_wait = first_wait
 
     async def hand_in(self, job: Job, sheets: Sequence[JobSheet]) -> None:
-        """Hand in an intended job. Raises ModelError: the job is then gone from the store or, where nobody knows whether it was taken, intended."""
+        """Hand in an intended job, which stays intended where the service cannot say yet whether it was taken.
+
+        Raises ModelError: the job is then gone from the store or, where nobody knows whether it was taken, intended.
+        """
         requests = [JobRequest(sheet.sheet.batch, sheet.sheet.request) for sheet in sheets]
         for attempt in range(1, TRIES + 1):
             try:
                 name: str | None = await self.client.submit(job.id, requests)
             except ModelError as error:
-                name = await self.retried(lambda: self.client.find(job.id)) if error.cause in UNSURE else None
+                try:
+                    name = await self.find(job) if error.cause in UNSURE else None
+                except Undecided:
+                    return
                 if name is None and (attempt == TRIES or error.cause not in PASSING):
                     await self.call(self.store.drop_job, job.id)
                     raise
@@ -50,17 +56,27 @@ class JobSubmitter:
                 return
 
     async def find_again(self, job: Job, settling: float) -> str | None:
-        """The name of a job that a process, which is gone, intended; None where it was never handed in, and then it is gone from the store.
+        """The name of a job that a process, which is gone, intended.
 
+        None where it was never handed in, and then it is gone from the store, or where the service cannot say yet, and then it is kept.
         A list of the service is believed only when the job would be `settling` seconds old. Raises ModelError.
         """
         await self.pause(job.at + settling - time.time())
-        name = await self.retried(lambda: self.client.find(job.id))
+        try:
+            name = await self.find(job)
+        except Undecided:
+            return None
         if name is None:
             await self.call(self.store.drop_job, job.id)
         else:
             await self.call(self.store.name_job, job.id, name)
         return name
+
+    async def find(self, job: Job) -> str | None:
+        """The name of an intended job at the service. Raises ModelError, and Undecided."""
+        others = frozenset(other.name for other in await self.call(self.store.jobs) if other.name)
+        sought = SoughtJob(job.id, job.requests, job.at, others)
+        return await self.retried(lambda: self.client.find(sought))
 
     async def retried(self, make: Callable[[], Awaitable[Made]]) -> Made:
         """What a call that changes nothing gives, which is repeated where the service was busy. Raises ModelError."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 from etlrun.contracts.model import Ending, ModelClient, ModelError, ModelReply, Request, Usage, refused_setting
@@ -41,13 +41,15 @@ class AnthropicSettings(ServiceSettings):
 class AnthropicClient(ModelClient):
     """An open model of Anthropic."""
 
+    large: ClassVar[tuple[str, ...]] = ()  # parts of the paths whose replies are those of many requests
+
     def __init__(self, settings: AnthropicSettings) -> None:
         self.settings = settings
         self.name = settings.name
         self.has_schema = True  # until the service refuses it
         self.has_answered = False
         headers = {"x-api-key": settings.secret.reveal(), "anthropic-version": VERSION}
-        self.api = JsonApi(settings.url, settings.timeout, settings.concurrency, headers)
+        self.api = JsonApi(settings.url, settings.timeout, settings.concurrency, headers, self.large)
 
     async def answer(self, request: Request) -> ModelReply:
         response = await self._post(request)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from google.genai import types
 
-from etlrun.contracts.job_client import JobClient, JobReply, JobRequest, JobState, ServiceJob
+from etlrun.contracts.job_client import JobClient, JobReply, JobRequest, JobState, ServiceJob, SoughtJob
 from etlrun.contracts.model import Cause, ModelError
 from etlrun.models._gemini import GeminiClient, reply_of
 from etlrun.models._sanitize import safe_text
@@ -43,10 +43,10 @@ class GeminiJobs(GeminiClient, JobClient):
         contents = [types.Content(role="user", parts=[types.Part(text=asked.request.user)])]
         return types.InlinedRequest(contents=contents, config=config, metadata={NAME: asked.name})
 
-    async def find(self, label: str) -> str | None:
+    async def find(self, sought: SoughtJob) -> str | None:
         with self.translated(may_be_billed=False):
             async for job in await self.client.aio.batches.list(config=types.ListBatchJobsConfig(page_size=20)):
-                if job.display_name == label and job.name:
+                if job.display_name == sought.label and job.name:
                     return safe_text(job.name)
         return None
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from etlrun.contracts.job_client import JobClient, JobReply, JobRequest, JobState, ServiceJob
+from etlrun.contracts.job_client import JobClient, JobReply, JobRequest, JobState, ServiceJob, SoughtJob
 from etlrun.contracts.model import Cause, ModelError
 from etlrun.models._json_api import as_object
 from etlrun.models._openai import OpenaiClient, reply_of
@@ -50,14 +50,14 @@ class OpenaiJobs(OpenaiClient, JobClient):
         found.pop("service_tier", None)  # for requests that are answered at once
         return found
 
-    async def find(self, label: str) -> str | None:
+    async def find(self, sought: SoughtJob) -> str | None:
         after = ""
         while True:
             page = await self._got("GET", f"/batches?limit=100{after}")
             found = [job for job in _list(page.get("data")) if isinstance(job, dict)]
             for job in found:
                 metadata = job.get("metadata")
-                if isinstance(metadata, dict) and metadata.get(LABEL) == label:
+                if isinstance(metadata, dict) and metadata.get(LABEL) == sought.label:
                     return safe_text(job.get("id")) or None
             if not page.get("has_more") or not found:
                 return None

@@ -6,8 +6,10 @@ thinking off if the model allows that. `temperature` is for older models; newer 
 A JSON Schema (`output_config.format`) restricts the answer to the labels. You do not need the official client of
 Anthropic; the extra `etlrun[anthropic]` installs an HTTP client.
 
-`mode: batch` is not supported. A Message Batch has no client-side name: if a run were killed while it submits one, the
-next run could not find the batch and would pay twice.
+`mode: batch` submits requests as Message Batches at half the price; the answers come within a day (see `gemini`). A
+Message Batch has no client-side name, and its results name their requests only after it has ended. If a run is killed
+while it submits a batch, the job stays `intended`: the next runs wait until open batches with as many requests have
+ended, and then find it again. Nothing is submitted or paid twice.
 
 ```yaml
 profiles:
@@ -47,7 +49,6 @@ class Anthropic(LanguageModel):
         default="lowest",
     )
     service_tier: Literal["standard"] = key("the only tier that is supported", default="standard")
-    mode: Literal["direct"] = key("requests are sent at once; batch jobs are not supported", default="direct")
 
     more_room: ClassVar[str] = "raise `thoughts` of the model, or set a lower `effort`, such as `none` or `low`"
 
@@ -58,7 +59,8 @@ class Anthropic(LanguageModel):
 
     def open(self, environment: Environment) -> ModelClient:
         secret = secret_key(self.api_key, environment)
-        from etlrun.models._anthropic import AnthropicClient, AnthropicSettings
+        from etlrun.models._anthropic import AnthropicSettings
+        from etlrun.models._anthropic_jobs import AnthropicJobs
 
         name = self.model_name(environment)
         settings = AnthropicSettings(
@@ -71,7 +73,7 @@ class Anthropic(LanguageModel):
             self.temperature,
             effort_of(name, self.effort),
         )
-        return AnthropicClient(settings)
+        return AnthropicJobs(settings)
 
     def thought_tokens(self, name: str) -> int:
         return ROOM_OF_EFFORT[effort_of(name, self.effort)] if self.thoughts is None else self.thoughts
