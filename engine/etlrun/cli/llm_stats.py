@@ -53,7 +53,5 @@ def command(profile: str, as_json: bool) -> None:
         for cost in costs
     ]
     click.echo(table_text(names, lines))
-    click.echo(
-        f"{counted(sum(cost.statuses.get('ok', 0) for cost in costs), 'answer')} for {dollars(sum(cost.usd for cost in costs))}",
-        err=True,
-    )
+    answers = counted(sum(cost.statuses.get("ok", 0) for cost in costs), "answer")
+    click.echo(f"{answers} for {dollars(sum(cost.usd for cost in costs))}", err=True)
