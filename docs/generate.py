@@ -198,8 +198,9 @@ def pipeline_page() -> str:
 
 
 PARTS = """\
-With `parts:` in a profile, what a run reads of each text file (`json`, `csv`, kinds of plugins) stays for later runs, which read only files
-that are new or have changed. The default is not to keep anything, and `etlrun init` does not write the key: parts hold the rows of your files.
+`parts:` in a profile turns on a cache. A run saves the rows that it reads from each text file (`json`, `csv`, sources of plugins), and later
+runs read only files that are new or have changed. The cache is off by default, and `etlrun init` does not write the key, because the cache is a
+second copy of your data.
 
 ```yaml
 profiles:
@@ -207,23 +208,24 @@ profiles:
     parts: {keep: 40d, room: 200GB}
 ```
 
-A part is the rows of one file in their types, as Parquet, with the number of rows, broken and blank records, reasons, and the broken records themselves.
-A run in which some files come from the cache ends as one that reads them all: the same rows, `max_bad_rows`, days without rows, quarantine and messages.
-`etlrun plan` and the summary of a run say how many files are in the cache.
+A part is the cache of one file: its rows as Parquet, the number of rows, broken and blank records, and the broken records with their reasons.
+A run that uses the cache gives the same result as a run that reads all files: the same rows, `max_bad_rows`, days without rows, quarantine and
+messages. `etlrun plan` and the summary of a run show how many files come from the cache.
 
-* A file is read again when its path, size, time of change, inode or day is another; when the source has another name, or says something
-  else of columns, `record`, `bad_rows`, `quarantine_limit` or another key of its kind; and with another version of etlrun's reader, of Python,
-  DuckDB, Arrow or of a plugin. Steps, mappings, `max_bad_rows`, `max_age` and descriptions of columns do not matter.
-* A file that was changed less than 5 seconds before the run looked for it is read and not kept: it could change again without another time.
-* An object of a store is fetched once: where it has a part, a run lists it and asks for no byte. It has no inode: its URL, size and time,
-  in whole seconds for S3, tell it from another, so let the clock of this machine agree with the store's to less than 5 seconds.
-* A part that is damaged is not used: its file is read again. Every part is compared with its SHA-256 before it is used. Where parts cannot
-  be written, a warning says so and the run goes on.
-* Parts are in the folder `parts` below `runs:`, for its owner only. Every run removes those that no run has used for as long as `keep` says,
-  then those that were not used for longest until the others have `room`. Profiles share the folder, and the longest `keep` and the largest
-  `room` of them hold. Where no profile has `parts:` any more they go after a week.
-* Parts are personal data where files are. When a person asks to be forgotten, remove the folder `parts` together with the lines of the files;
-  the next run makes it again.
+* A file is read again if its path, size, modification time, inode or day has changed; if the name of the source, its columns, `record`,
+  `bad_rows`, `quarantine_limit` or another key of its kind has changed; or if etlrun's reader, Python, DuckDB, Arrow or a plugin has another
+  version. Changes to steps, mappings, `max_bad_rows`, `max_age` and descriptions of columns do not matter.
+* A file that changed less than 5 seconds before the run listed it is read but not saved, because it could change again with the same
+  modification time.
+* An object of a store that has a part is listed but not downloaded. Objects have no inode: etlrun compares the URL, the size and the time (S3:
+  whole seconds). The clocks of this machine and of the store must agree to within 5 seconds.
+* Every part has a SHA-256 that is verified before it is used. If a part is damaged, its file is read again. If parts cannot be written, the run
+  prints a warning and continues.
+* Parts are in the folder `parts` below `runs:`; only its owner can read it. Every run removes the parts that no run has used for `keep`, and
+  then the least recently used parts until the others fit into `room`. Profiles share the folder; the longest `keep` and the largest `room` of all
+  profiles apply. If no profile has `parts:` any more, the parts are removed after a week.
+* Parts contain personal data if the files do. To delete the data of a person, remove their lines from the files and remove the folder
+  `parts`; the next run creates it again.
 """
 
 

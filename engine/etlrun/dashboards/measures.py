@@ -1,18 +1,19 @@
 """Measures: what each kind adds up over rows, and how a number comes out of the sums.
 
-A measure is made of *parts* that add up over any groups of rows, so that a page needs only their sums for every combination of its
-filters. What a part is in SQL, and what is done with the sums, stand here side by side; `page/numbers.js` has the same rules.
+A measure is computed from *parts*, such as sums and counts, that can be added over groups of rows. So a page needs only
+the parts for every combination of its filters, not the rows. The table shows what each kind of measure gives for nulls
+and for no rows. This file defines the parts in SQL and the result; `page/numbers.js` has the same rules.
 
-| kind | no rows, nulls |
+| kind | result for no rows and nulls |
 |---|---|
 | count | 0 |
-| distinct | a null is not counted |
-| sum | a null adds nothing; nothing known gives null |
-| average | over known values; nothing known gives null |
-| ratio | null where the second measure is null or 0 |
-| share | null where no row counts |
-| argmax over a group | null where no sum is above 0; ties: the first label |
-| argmax over a column | a null is left out; ties: the smallest label |
+| distinct | nulls are not counted |
+| sum | nulls are ignored; null if there is no value |
+| average | nulls are ignored; null if there is no value |
+| ratio | null if the second measure is null or 0 |
+| share | null if no row is counted |
+| argmax over a group | null if no sum is above 0; the first label of a tie |
+| argmax over a column | nulls are ignored; the smallest label of a tie |
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A dashboard: the measures of one published table, and the cards of the page that shows them.
+"""A dashboard is a page about one published table: it defines measures, and cards that show them.
 
-A file in `dashboards/` describes the page of one sink. `etlrun check` holds it against the pipeline, and `etlrun dashboard build` writes
-one HTML file that opens from disk, without a server and without a network.
+A file in `dashboards/` describes a page about one sink. `etlrun check` checks it against the pipeline.
+`etlrun dashboard build` writes one HTML file, which opens from disk without a server and without a network.
 
 ```yaml
 dashboard: sales
@@ -19,15 +19,17 @@ page:
   - [{table: {columns: [shop, revenue, size], order: revenue desc}}]
 ```
 
-A click on a mark of a filter filters everything else. The page holds sums for every combination of the filters, and no rows but those of
-its table: at most `rows` of them. With `rows: all` the file holds every row, and the command says so: anyone who gets the file has the table.
+A click on a value of a filter column filters the whole page. The page contains sums for every combination of the
+filters. The only rows in it are those of its `table` card, at most `rows`. With `rows: all` the file contains every
+row, and the command prints a notice: anyone who has the file can read the table.
 
-A text is compared without case and without blanks at its end, as Power BI does, and shown in its most frequent spelling. A value that is
-missing is a mark of its own. An instant is shown in UTC. What a page could not show is refused: filters and rings have at most 200 values,
-flows 50 lines and 50 columns; a `bar` has as many as there are, and shows its `top`.
+Texts are compared without letter case and trailing spaces, like in Power BI; the page shows the most frequent spelling.
+Null is a value of its own. Instants are shown in UTC. What a page cannot show is a mistake: filters and donuts have at
+most 200 values, flows at most 50 rows and 50 columns. A `bar` may have more values, and shows its `top`.
 
-While you write, `etlrun dashboard watch` (`pip install 'etlrun[watch]'`) serves the pages on 127.0.0.1. It builds them again when a file of
-the project changes or a run publishes into their table, and an open page loads itself again. Mistakes are shown above the page.
+While you write a dashboard, run `etlrun dashboard watch` (`pip install 'etlrun[watch]'`). It serves the pages on
+127.0.0.1 and builds them again when a file of the project changes or a run publishes the table. Open pages reload.
+Mistakes are shown above the page.
 """
 
 from __future__ import annotations
@@ -169,7 +171,7 @@ class Flow(Described):
 
 @dataclass(frozen=True)
 class Quality(Described):
-    """A strip with broken records, checks and coverage, as the record of a run has them."""
+    """The data quality of the last run: broken records, checks and coverage."""
 
     short: ClassVar[str] = "of"
 

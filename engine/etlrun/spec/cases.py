@@ -1,10 +1,10 @@
-"""Tests of a pipeline: the rows that go in, and the rows that must come out.
+"""Tests of a pipeline: input rows and the expected output rows.
 
-A file `NAME.test.yaml` holds tests of one pipeline, and `etlrun test` runs them: in memory, without a network, and reading nothing of what
-the pipeline reads.
+A file `NAME.test.yaml` contains the tests of one pipeline. `etlrun test` runs them in memory; it uses no network and
+reads none of the pipeline's sources.
 
 ```yaml
-pipeline: sales                                # pipelines/sales.yaml, or sales.yaml beside this file
+pipeline: sales                                # pipelines/sales.yaml, or sales.yaml next to this file
 tests:
   - name: a shop that sold nothing is left out
     set: {least: 1}
@@ -17,18 +17,21 @@ tests:
         - {shop: Hanoi, units: 3}
 ```
 
-`given` stands in the place of a source, or of a step chain: nothing before it is computed then. Every source that the result is made from
-must be given; `[]` gives it no rows. A column that a row leaves out is null.
+`given` replaces the rows of a source, or of a chain, which is then not computed. Every source that the result depends
+on must be given; `[]` means no rows. A column that a row leaves out is null.
 
-`expect` compares all rows of a relation, in any order and counting equal ones. Only the columns that some expected row names are compared;
-a row that leaves out one of them has null there. `[]` expects no rows, and `[{}, {}]` any two. Numbers of type
-`float` and `double` are equal when they differ by rounding only, all other values when they are the same.
+`expect` lists all rows of a relation, in any order; a row that occurs twice must be listed twice. Only columns that
+occur in some expected row are compared; in a row that leaves out such a column, null is expected. `[]` expects no rows,
+and `[{}, {}]` any two rows. Numbers of type `float` and `double` may differ by rounding; all other values must be the
+same.
 
-Values are written as what their column declares: `2022-04-30` for a date, `2022-04-30 20:15:00` for a timestamp, `[a, b]` for an array,
-`{a: 1}` for a struct, `0x48656c` for binary. A text that looks like a number, such as `20220401`, needs no quotes; the text `null` does.
+Write values in the type of their column: `2022-04-30` for a date, `2022-04-30 20:15:00` for a timestamp, `[a, b]` for
+an array, `{a: 1}` for a struct, `0x48656c` for binary. In a string column, `20220401` needs no quotes; the text `null`
+does.
 
-`enrich` lists what models answer: no model is asked, and neither overrides nor the label store are looked at. A key that would be asked and
-is not listed fails the test. `null` says that nobody knows an answer. Who answered (the column `source`) is called `test`.
+`enrich` gives the answers of models: the test calls no model, and does not use the overrides or the label store. The
+test fails if the pipeline asks for a key that is not listed. `null` means that no model knows the answer. In the column
+`source`, the source of these answers is `test`.
 
 ```yaml
     enrich:
@@ -37,15 +40,15 @@ is not listed fails the test. `null` says that nobody knows an answer. Who answe
         asdfgh: null
 ```
 
-`checks` says of a check what it finds in the rows: `holds` or `fails`, whatever its severity. Where a relation has several checks of a kind,
-`holds` is said of all of them and `fails` of at least one.
+`checks` gives the expected result of a check: `holds` or `fails`, whatever its severity. If a relation has several
+checks of one kind, `holds` means all of them and `fails` at least one.
 
 ```yaml
     checks:
       totals: {unique: holds, not_null: fails}
 ```
 
-`etlrun test --update` writes what came out into the `expect` of the tests that differ, and leaves all else in the file as it is.
+`etlrun test --update` writes the actual rows into the `expect` of failing tests, and changes nothing else in the file.
 """
 
 from __future__ import annotations

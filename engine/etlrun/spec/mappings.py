@@ -1,11 +1,11 @@
-"""Mappings: label to codes, one file each in `mappings/`, reviewed by people who know the content.
+"""Mappings: A mapping groups codes under labels. It is a file in `mappings/`, and people who know the content can review it.
 
 ```yaml
 TV: [CHANNEL, KPLUS]
 Film: VOD
 ```
 
-A mapping whose labels are personal data says so with the line `$tags: pii`: no label then reaches a prompt unless its step allows it.
+If the labels are personal data, add the line `$tags: pii`: then no label is sent to a model, unless the step allows it.
 """
 
 from __future__ import annotations

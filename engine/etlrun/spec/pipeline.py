@@ -125,12 +125,12 @@ def pipeline_schema() -> Schema:
         "title": TITLE,
         "type": "object",
         "properties": {
-            "pipeline": {"type": "string", "minLength": 1, "description": "the pipeline's name"},
-            "description": {"type": "string", "description": "what its result is, in one line"},
-            "owner": {"type": "string", "description": "who answers for it"},
+            "pipeline": {"type": "string", "minLength": 1, "description": "the name of the pipeline"},
+            "description": {"type": "string", "description": "a one-line description of the result"},
+            "owner": {"type": "string", "description": "the person or team responsible for it"},
             "tags": {
                 **schema_of(tuple[str, ...]),
-                "description": "words by which `etlrun run --select tag:WORD` finds it",
+                "description": "tags for `etlrun run --select tag:TAG`",
             },
             "params": _named("values that a run may set", schema_of_class(Param)),
             "sources": _named("relations read from files or tables", _kinds("sources"), at_least=1),

@@ -1,7 +1,8 @@
-"""What pipelines share: sources of `sources/` and chains of steps of `chains/`, each written once.
+"""Pipelines can share sources (files in `sources/`) and chains of steps (files in `chains/`).
 
-`sources/tpch.yaml` holds sources as a pipeline has them under `sources:`. `{use: tpch.orders}` takes one of them, and the keys beside `use`
-stand instead of its own: a path, other columns. The params of the pipeline are known in it.
+`sources/tpch.yaml` contains sources, written like under `sources:` of a pipeline. `{use: tpch.orders}` uses one of
+them; keys next to `use` override its keys, such as the path or the columns. The shared source can use the params of the
+pipeline.
 
 ```yaml
 # sources/tpch.yaml
@@ -16,8 +17,9 @@ sources:
   archived: {use: tpch.orders, path: $data/archive/orders.parquet}
 ```
 
-`chains/orders.yaml` holds chains of steps, each with the params that it takes. `include` puts the steps of one in its place.
-A param without a default must be given; of what is declared elsewhere only the variables of the project are known.
+`chains/orders.yaml` contains chains of steps, each with its own params. `include` is replaced by the steps of the
+chain. A param without a default must be given with `with`. The chain can use its own params and the variables of the
+project, but not the params of the pipeline.
 
 ```yaml
 # chains/orders.yaml
