@@ -280,16 +280,20 @@ class _Checker:
         """A source or sink that names a connection names one of the profile."""
         connection = getattr(use.value, "connection", "")
         if connection and connection not in self.profile.connections:
-            known = tuple(self.profile.connections)
-            fix = nearest(connection, known) or f"the profile `{self.profile.name}` has {', '.join(known) or 'none'}"
+            fix = self.profile_lacks("connections", connection, tuple(self.profile.connections))
             scope.error("connection", "unknown-connection", f"there is no connection `{connection}`", fix)
+
+    def profile_lacks(self, part: str, name: str, known: tuple[str, ...]) -> str:
+        """What to do about a name that is not among those of a part of the profile."""
+        if known:
+            return nearest(name, known) or f"the profile `{self.profile.name}` has {', '.join(known)}"
+        return f"the profile `{self.profile.name}` has none: add `{part}: {{{name}: ...}}` to it in etlrun.yaml"
 
     def check_models(self, use: Use, scope: Scope) -> None:
         """A step that asks models names those of the profile."""
         for name, at in use.value.models():
             if name not in self.profile.models:
-                known = tuple(self.profile.models)
-                fix = nearest(name, known) or f"the profile `{self.profile.name}` has {', '.join(known) or 'none'}"
+                fix = self.profile_lacks("models", name, tuple(self.profile.models))
                 scope.error(at, "unknown-model", f"there is no model `{name}`", fix)
             elif at[0] == "agree" and len(self.profile.models[name]) > 1:
                 message = f"`{name}` is several models, and `agree` takes two single ones"

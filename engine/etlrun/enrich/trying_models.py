@@ -11,6 +11,7 @@ from typing import Any
 
 from etlrun.contracts.model import LanguageModel, LocalModel, ModelError, ModelReply
 from etlrun.diagnostics import counted
+from etlrun.enrich.dollars import dollars
 from etlrun.enrich.keys import Key
 from etlrun.enrich.questions import Sheet, write_sheet
 from etlrun.enrich.replies import judge
@@ -75,10 +76,10 @@ def _try_out(project: Project, prompt: Prompt, tier: Tier) -> tuple[str, str, in
         stop = answerers.refusal(reply)
         return stop.message, stop.fix, stop.exit_code
     verdict = judge(tier.question, sheet, reply)
-    cost = f"${answerers.cost(reply, 0.0):.6f}" if reply.usage and tier.tariff.price else "an unknown price"
+    cost = dollars(answerers.cost(reply, 0.0)) if reply.usage and tier.tariff.price else "an unknown price"
     summary = f"{tier.source} ({called}) answered {len(verdict.answers)} of {counted(len(chosen), 'item')} for {cost}"
     if verdict.fault:
-        return f"{summary}: {verdict.fault} {verdict.reason}".rstrip(), "try another model, or look at the prompt", 1
+        return f"{summary}: {verdict.reason or verdict.fault}", "try another model, or look at the prompt", 1
     answers = ", ".join(
         f"{readable(chosen[index])}: {'/'.join(str(value) for value in answer.values())}"
         for index, answer in sorted(verdict.answers.items())

@@ -42,7 +42,10 @@ class Vertex(LanguageModel):
     )
     thinking: Thinking = key("how much the model thinks before it answers", default="off")
     service_tier: Literal["standard"] = key("the only tier that is supported", default="standard")
-    mode: Literal["direct"] = key("requests are sent at once; batch jobs are not supported", default="direct")
+    mode: Literal["direct"] = key(
+        "requests are sent at once: batch jobs of Vertex AI need a bucket; for `mode: batch` use `gemini`",
+        default="direct",
+    )
 
     provider: ClassVar[str] = "gcp.vertex_ai"
     operation: ClassVar[str] = "generate_content"

@@ -340,7 +340,8 @@ class _Reader:
             output = self.by_name.get(name)
             if output is None:
                 if name not in self.head.output:
-                    fix = nearest(name, tuple(self.by_name)) or "the outputs are " + ", ".join(self.by_name)
+                    names = f"the outputs are {', '.join(self.by_name)}; a key is given by {', '.join(f'`{key}: ...`' for key in self.keys)}"
+                    fix = nearest(name, (*self.by_name, *self.keys)) or names
                     self.problems.append(
                         self.document.diagnose_key(
                             (*where, name), "unknown-column", f"there is no output `{name}`", fix
