@@ -33,12 +33,16 @@ FOLDERS = ("pipelines", DASHBOARDS)
     help="The output format.",
 )
 def command(paths: tuple[Path, ...], profile: str, engine: str, settings: tuple[str, ...], form: str) -> None:
-    """Check pipelines, their tests and dashboards: files, names of pipelines, or folders (pipelines/ and dashboards/ where none is given).
+    """Check pipelines, tests and dashboards for mistakes, without running anything.
 
-    Without PATH the project is checked as a whole: what one pipeline reads of another must be published there with columns and types that
-    fit, no two pipelines have one name or write one table, and none is made from itself.
+    PATH is a file, the name of a pipeline, or a folder. Default: pipelines/ and dashboards/.
 
-    All mistakes are shown, sorted by place, each with what to do. Exit code 0 when there is none, 2 otherwise; warnings do not count.
+    Without PATH, the project is also checked as a whole: if one pipeline reads a table of another, that one must publish it with
+    fitting columns and types. Two pipelines must not have the same name or write to the same table, and no pipeline may depend on
+    itself.
+
+    All mistakes are shown, sorted by place, each with a fix. Exit code 0 if there are no mistakes, 2 otherwise; warnings do not
+    count.
     """
     given = tuple(map(_named, paths)) or _usual_folders()
     found = {_missing(path) for path in given if not path.exists()}

@@ -63,9 +63,9 @@ def _pipelines() -> list[str]:
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(etlrun.__version__, prog_name="etlrun")
 def group() -> None:
-    """Check YAML pipelines, compile them into one plan and run it.
+    """Check, run and publish data pipelines that are written in YAML.
 
-    `etlrun PIPELINE...` runs pipelines, by file or name, and `etlrun run` the whole project; the commands below do everything else.
+    `etlrun PIPELINE...` runs pipelines by file or name. `etlrun run` runs the whole project.
     """
 
 

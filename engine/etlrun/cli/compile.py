@@ -20,10 +20,10 @@ from etlrun.cli.options import PipelineFile, checked_pipeline, complete_relation
     help="The dialect of the SQL.",
 )
 @click.option(
-    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="The value of a param or variable; may be repeated."
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Set a param or variable; may be repeated."
 )
 def command(pipeline: Path, relation: str, dialect: str, settings: tuple[str, ...]) -> None:
-    """Print the SQL of every relation of PIPELINE, or of one, as the engine gets it."""
+    """Print the SQL that the engine gets, for one RELATION or for all."""
     from etlrun.compiler.plan import DIALECTS, make_plan
 
     plan = make_plan(checked_pipeline(pipeline, "", "", settings, runs=False))

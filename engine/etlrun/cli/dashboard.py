@@ -21,13 +21,13 @@ into_folder = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("build/dashboards"),
     show_default=True,
-    help="The folder of the pages.",
+    help="The folder for the pages.",
 )
 
 
 @click.group("dashboard")
 def command() -> None:
-    """Pages that show what pipelines published: one HTML file each, that opens from disk."""
+    """Build dashboards: HTML pages that show published tables."""
 
 
 @command.command("build")
@@ -42,8 +42,8 @@ def command() -> None:
     show_default=True,
     help="One HTML file, a Power BI project, or (experimental) an Ossie semantic model.",
 )
-@click.option("--force", is_flag=True, help="Replace a Power BI project that was edited.")
-@click.option("--open", "opens", is_flag=True, help="Open what was built.")
+@click.option("--force", is_flag=True, help="Replace a Power BI project even if it was edited.")
+@click.option("--open", "opens", is_flag=True, help="Open the result.")
 def build(
     names: tuple[str, ...],
     profile: str,
@@ -54,10 +54,12 @@ def build(
     force: bool,
     opens: bool,
 ) -> None:
-    """Build dashboards: names or files, or all of dashboards/ where none is given.
+    """Build dashboards as HTML pages or Power BI projects.
 
-    A page holds sums for every combination of its filters and the rows of its tables, and sends nothing anywhere. A Power BI project reads
-    MySQL or a Parquet file. All dashboards are checked before the first one is built.
+    NAME is the name or file of a dashboard; default: all in dashboards/.
+
+    A page contains sums for every combination of its filters and the rows of its tables, and sends no data anywhere. A Power BI
+    project reads MySQL or a Parquet file. All dashboards are checked before the first one is built.
     """
     checked = _checked(_files(names), profile, read_settings(settings))
     for dashboard in checked:
@@ -75,15 +77,15 @@ def build(
 @choosing
 @into_folder
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8320, show_default=True, help="0 takes any that is free."
+    "--port", type=click.IntRange(0, 65535), default=8320, show_default=True, help="The port; 0 uses any free port."
 )
-@click.option("--open", "opens", is_flag=True, help="Open the page.")
+@click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
 def watch(
     names: tuple[str, ...], profile: str, engine: str, settings: tuple[str, ...], output: Path, port: int, opens: bool
 ) -> None:
-    """Serve pages on 127.0.0.1, and build them again when a file or their table changes, until Ctrl-C.
+    """Serve dashboards on 127.0.0.1 and rebuild them when a file or table changes.
 
-    A page that is open loads itself again. Mistakes are shown here and above the page, which stays as it was until they are corrected.
+    Open pages reload. Mistakes are shown here and above the page, which stays unchanged until you correct them. Stop with Ctrl-C.
     """
     from etlrun.cli.dashboard_watch import watch_pages
     from etlrun.runtime.page_server import WatchedPages, serve

@@ -26,30 +26,32 @@ FIELDS = {
 
 @click.command("deploy")
 @click.argument("target", type=click.Choice(["airflow", "cron", "dagster", "github", "k8s"]))
-@click.option("--schedule", default="0 5 * * *", show_default=True, metavar="CRON", help="When the project runs.")
-@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile that it runs with.")
-@click.option("--image", default="", metavar="NAME", help="k8s: the image with etlrun and the project in it.")
+@click.option("--schedule", default="0 5 * * *", show_default=True, metavar="CRON", help="The schedule of the project.")
+@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile to run with.")
+@click.option("--image", default="", metavar="NAME", help="k8s: the container image with etlrun and the project.")
 @click.option(
     "--install",
     default="",
-    metavar="WORDS",
-    help="github and k8s: what stands after `pip install`, such as `-r requirements.txt` or `wheels/NAME.whl`, files of the project. "
-    "Default: its requirements.txt; else etlrun with the extras that the profile needs.",
+    metavar="ARGUMENTS",
+    help="github and k8s: the arguments of `pip install`, such as `-r requirements.txt` or `wheels/NAME.whl` (files of the project). "
+    "Default: the requirements.txt of the project; without one, etlrun with the extras that the profile needs.",
 )
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     default=None,
-    help="The folder; deploy/TARGET, or for github the current one.",
+    help="The folder for the files. Default: deploy/TARGET; for github: the current folder.",
 )
-@click.option("--force", is_flag=True, help="Replace files that are there.")
+@click.option("--force", is_flag=True, help="Replace existing files.")
 def command(
     target: str, schedule: str, profile: str, image: str, install: str, output: Path | None, *, force: bool
 ) -> None:
-    """Write files with which TARGET runs the project, its pipelines in the order of the graph. Nothing is deployed.
+    """Write the files with which a scheduler runs the project. Nothing is deployed.
 
-    They run the command line and go by its exit codes: after 1 and 4 a run is tried again, after 2 and 3 it is not. Secrets stay in the
-    environment of the scheduler. The file of github also checks and tests every change.
+    The scheduler runs the pipelines in the order of their dependencies.
+
+    The files call the command line and use its exit codes: after 1 and 4 a run is tried again, after 2 and 3 it is not. Secrets
+    stay in the environment of the scheduler. The workflow for github also checks and tests every change.
     """
     from etlrun.cli.run_project import project_graph
     from etlrun.deploy.airflow import airflow_files

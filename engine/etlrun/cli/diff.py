@@ -48,31 +48,34 @@ class ComparedRows:
     "--against",
     default="",
     metavar="REV",
-    help="Before: what the pipeline of this revision of git gives, on today's data; such as HEAD~1 or origin/main.",
+    help="Compare with the pipeline of this git revision, such as HEAD~1 or origin/main, on today's data.",
 )
-@click.option(
-    "--sink", default="", metavar="NAME", help="The sink whose rows are compared, where the pipeline has several."
-)
-@click.option("--key", default="", metavar="A,B", help="The columns that tell rows apart; the sink's key if not given.")
-@click.option("--column", multiple=True, metavar="NAME", help="Only this column is compared; may be repeated.")
-@click.option("--ignore", multiple=True, metavar="COLUMN", help="A column that is not compared; may be repeated.")
+@click.option("--sink", default="", metavar="NAME", help="The sink to compare, if the pipeline has several.")
+@click.option("--key", default="", metavar="A,B", help="The columns that identify a row. Default: the key of the sink.")
+@click.option("--column", multiple=True, metavar="NAME", help="Compare only this column; may be repeated.")
+@click.option("--ignore", multiple=True, metavar="COLUMN", help="Do not compare this column; may be repeated.")
 @click.option("--where", default="", metavar="EXPR", help="Only rows for which this expression is true.")
 @click.option(
     "--tolerance",
     default=0.0,
     metavar="SHARE",
-    help="Numbers whose difference is at most this share, such as 0.001, count as equal.",
+    help="Treat numbers as equal if their relative difference is at most this, such as 0.001.",
 )
 @click.option(
-    "-n", "--rows", default=10, show_default=True, type=click.IntRange(0), help="How many changed rows at most."
+    "-n",
+    "--rows",
+    default=10,
+    show_default=True,
+    type=click.IntRange(0),
+    help="The largest number of changed rows to show.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option(
     "--html",
     type=click.Path(path_type=Path, dir_okay=False),
     default=None,
     metavar="FILE",
-    help="Write the same as a page that opens from disk.",
+    help="Also write the result as an HTML page that opens from disk.",
 )
 @choosing
 @gathered(ComparedRows)
@@ -86,17 +89,20 @@ def command(
     settings: tuple[str, ...],
     options: ComparedRows,
 ) -> None:
-    """Compare two sets of rows of a table that PIPELINE publishes, by its key, and show what changed.
+    """Compare a published table with the rows that a run would publish now.
 
-    BEFORE and AFTER are each `published` (what the table holds), `now` (what a run would give now, computed by duckdb; nothing is published),
-    the id of a run whose rows were kept (refused or failed), or a Parquet file. Without them: what a run now would change.
+    BEFORE and AFTER can be `published` (the rows of the table), `now` (the rows that a run would publish now, computed with
+    DuckDB; nothing is published), the id of a run whose rows are kept (a run that failed or whose check failed), or a Parquet
+    file. Default: `published` and `now`.
 
-    `--against REV` shows what an edit does: the specification of that revision and the one in the folder, both on today's data.
+    `--against REV` shows the effect of an edit: it compares the specification of that revision with the one in the folder, both
+    on today's data.
 
-    With `replace_where`, only the rows that a run replaces are compared; with `append` or `merge`, only those with the keys that a run gives;
-    with `merge_newer`, rows that a run leaves out because the table has newer ones are among the changed ones.
+    If the sink uses `replace_where`, only the rows that a run would replace are compared; with `append` or `merge`, only rows
+    with the keys of the run. With `merge_newer`, rows that a run would not write, because the table has newer ones, are listed as
+    changed.
 
-    Exit code 0 when they are equal, 1 when they differ, 2 or more when they could not be compared, as with `diff` and `cmp`.
+    Exit code 0 if both sides are equal, 1 if they differ, 2 or more if they could not be compared, as for `diff` and `cmp`.
     """
     from etlrun.cli.diff_report import diff_object, diff_text
 

@@ -13,7 +13,7 @@ from etlrun.diagnostics import counted
 
 @click.group("docs")
 def command() -> None:
-    """The documentation of the project: pages that open from disk."""
+    """Build the documentation of the project: HTML pages that open from disk."""
 
 
 @command.command("build")
@@ -22,16 +22,19 @@ def command() -> None:
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("build/docs"),
     show_default=True,
-    help="The folder of the pages.",
+    help="The folder for the pages.",
 )
-@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="A profile of etlrun.yaml.")
-@click.option("--force", is_flag=True, help="Replace the folder although it holds files that etlrun did not write.")
-@click.option("--json", "as_json", is_flag=True, help="Print one object.")
-@click.option("--open", "opens", is_flag=True, help="Open the first page.")
+@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile of etlrun.yaml to use.")
+@click.option("--force", is_flag=True, help="Replace the folder even if it contains files that etlrun did not write.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--open", "opens", is_flag=True, help="Open the first page in a browser.")
 def build(output: Path, profile: str, *, force: bool, as_json: bool, opens: bool) -> None:
-    """Write pages about every pipeline, column, test, mapping and prompt: graph, lineage, SQL, checks, runs, and a search over all columns.
+    """Write HTML pages about the project.
 
-    Nothing is run and no connection is opened. The pages need no server, and no request leaves them.
+    There are pages for every pipeline, column, test, mapping and prompt, with graph, lineage, SQL, checks, runs, and a search
+    over all columns.
+
+    No pipeline is run and no connection is opened. The pages need no server and send no requests.
     """
     from etlrun.cli.run_project import project_graph
     from etlrun.runtime.generated_folder import replace_generated, write_generated

@@ -15,15 +15,17 @@ SIGNS = {"ok": "ok     ", "warning": "warning", "trouble": "TROUBLE"}
 
 
 @click.command("doctor")
-@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile to examine.")
-@click.option("--json", "as_json", is_flag=True, help="Print one array.")
+@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile to check.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 def command(profile: str, as_json: bool) -> None:
-    """Examine Python, Java, disk, engine, connections and models of a profile. Nothing is changed, and no secret is shown.
+    """Check Python, Java, disk, engine, connections and models of a profile.
 
-    Of a connection to a server it says, too, whether the sinks of the project could publish there: which rights the account lacks for
-    each, and the GRANT that adds them.
+    Nothing is changed, and no secret is shown.
 
-    Exit code 1 when something stands in the way of a run.
+    For a connection to a server, it also checks whether the sinks of the project could publish there. It lists the rights that
+    the account lacks, and the GRANT statements that add them.
+
+    Exit code 1 if something would make a run fail.
     """
     from etlrun.runtime.doctor import examine
 

@@ -32,10 +32,10 @@ DAYS = 6  # shown of a source, of more
     multiple=True,
     required=True,
     metavar="[COLUMN=]VALUE",
-    help="The key of the row; may be repeated. The column may be left out where the key is one.",
+    help="The key of the row; may be repeated. If the key is one column, VALUE alone is enough.",
 )
-@click.option("-n", "--rows", default=0, type=click.IntRange(0), help="Show so many rows of each relation.")
-@click.option("--json", "as_json", is_flag=True, help="Print one object.")
+@click.option("-n", "--rows", default=0, type=click.IntRange(0), help="Also show this many rows of each relation.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @choosing
 def command(
     pipeline: Path,
@@ -47,13 +47,15 @@ def command(
     engine: str,
     settings: tuple[str, ...],
 ) -> None:
-    """Show how the row of a key came about: its values in RELATION (a sink or chain; the only sink if not given), and how many rows belong to it
-    after each step, back to the sources.
+    """Show how one row was computed: its input rows after each step.
 
-    Rows are computed by duckdb from the sources as they are now; no model is asked, and nothing is published. The trail goes as far as a
-    relation has the key unchanged.
+    RELATION is a sink or chain; default: the only sink. The command shows the values of the row with this key, and the number of
+    rows that belong to it after each step, back to the sources.
 
-    Exit code 1 when there is no such row.
+    Rows are computed with DuckDB from the current sources; no model is called, and nothing is published. The trace goes back as
+    long as the relations have the key columns unchanged.
+
+    Exit code 1 if there is no such row.
     """
     from etlrun.runtime.key_trail import find_trail
 

@@ -18,13 +18,13 @@ from etlrun.samples.projects import TEMPLATES
     default=TEMPLATES[0],
     show_default=True,
     type=click.Choice(TEMPLATES),
-    help="`minimal` is one CSV file, one pipeline and its test; `customer360` two pipelines over sample logs, with mappings, a prompt and dashboards.",
+    help="`minimal`: one CSV file, one pipeline and its test. `customer360`: two pipelines over sample logs, with mappings, a prompt and dashboards.",
 )
 def command(folder: Path, template: str) -> None:
-    """Write a project into DIR, which runs at once: `etlrun run`, `etlrun test`.
+    """Write a new project into DIR; `etlrun run` and `etlrun test` work in it at once.
 
-    It has etlrun.yaml with a profile `dev` on DuckDB, pipelines, their tests, the schemas that editors complete from (`etlrun schema
-    --write` writes them again), a .gitignore and a workflow for GitHub. Nothing that is there is replaced.
+    It contains etlrun.yaml with a profile `dev` on DuckDB, pipelines, their tests, the schemas for editors
+    (`etlrun schema --write` writes them again), a .gitignore and a GitHub workflow. Existing files are not replaced.
     """
     from etlrun.cli.schema import schemas
     from etlrun.samples.projects import write_project

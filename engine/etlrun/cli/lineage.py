@@ -30,15 +30,17 @@ if TYPE_CHECKING:
     show_default=True,
     help="The output format.",
 )
-@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option("--json", "as_json", is_flag=True, help="Same as --format json.")
 def command(asked: str, form: str, *, as_json: bool) -> None:
-    """Show where each column comes from: of the whole project, a pipeline, a relation or sink of it, or one column.
+    """Show where columns come from.
 
-    What a column is made of and what only decides about it (a condition, a filter, a join) are kept apart. A trail goes on through
-    tables that other pipelines of the project publish. Of a source it also shows which published columns its columns reach.
-    A column that is tagged `pii`, or made of one that is, is marked.
+    The argument selects a part of the project: a pipeline, one of its relations (a source, a chain or a sink), or one column.
 
-    Only the specification is read. `openlineage` prints an event of OpenLineage, a line each, for every pipeline that is asked for.
+    Columns from which a value is computed are listed separately from columns that only decide about it (in a condition, a filter
+    or a join). Lineage continues through tables that other pipelines of the project publish. For a source, the published columns
+    that depend on it are also shown. Columns with the tag `pii`, and columns made from them, are marked.
+
+    Only the specification is read, no data. `openlineage` prints one OpenLineage event per line, for every selected pipeline.
     """
     from etlrun.lineage.asked import UnknownNameError, find_asked
 

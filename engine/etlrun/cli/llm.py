@@ -34,4 +34,4 @@ class LlmCommands(click.Group):
 
 @click.group("llm", cls=LlmCommands)
 def command() -> None:
-    """What models have answered, what that cost, how many answers are right, and whether the models can be reached."""
+    """Inspect the answers of models: cost, quality, corrections."""

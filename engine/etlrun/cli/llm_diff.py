@@ -28,25 +28,26 @@ if TYPE_CHECKING:
     default=200,
     show_default=True,
     type=click.IntRange(1),
-    help="Keys in the sample; those with the most rows.",
+    help="The number of keys in the sample; keys with the most rows come first.",
 )
 @click.option(
     "--before",
     default="",
     metavar="QUESTION",
-    help="The question to compare with (`etlrun llm stats`); the latest other one, if left out.",
+    help="The question to compare with (see `etlrun llm stats`). Default: the latest other one.",
 )
 @click.option(
-    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="The value of a param or variable; may be repeated."
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Set a param or variable; may be repeated."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one object a change.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each change.")
 @gathered(AskingOptions)
 def command(
     pipeline: Path, count: int, before: str, settings: tuple[str, ...], as_json: bool, options: AskingOptions
 ) -> None:
-    """Ask a sample of the keys of PIPELINE as prompt and model are now, and say which answers differ from those of before.
+    """Ask a sample of keys with the current prompt and model, and show which answers change.
 
-    Edit the prompt, or name another --model, and look before all keys are asked. The answers are kept: a run does not buy them again.
+    Use it after you edit the prompt or choose another --model, before a run asks all keys. The answers are saved: a run does not
+    pay for them again.
     """
     from etlrun.enrich.comparison import compare_answers
     from etlrun.runtime.asked_keys import gather_keys

@@ -14,16 +14,16 @@ from etlrun.spec.project import find_project
 
 @click.command("doctor")
 @click.argument("prompt", metavar="[PROMPT]", default="")
-@click.option(
-    "--model", "models", multiple=True, metavar="NAME", help="A model of the profile; all of them, if left out."
-)
-@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="A profile of etlrun.yaml.")
-@click.option("--json", "as_json", is_flag=True, help="Print an array of findings.")
+@click.option("--model", "models", multiple=True, metavar="NAME", help="A model of the profile. Default: all of them.")
+@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile of etlrun.yaml to use.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array of findings.")
 def command(prompt: str, models: tuple[str, ...], profile: str, as_json: bool) -> None:
-    """Check the models of a profile: settings, key, name, and three items of PROMPT in one request, which costs next to nothing.
+    """Check the models of a profile with small requests.
 
-    Answers are not kept. Without PROMPT every prompt of the project is tried. Exit code 2 where a key or name is wrong, 4 where another
-    model answers, 1 where a service fails or answers wrongly.
+    It checks settings, API key and model name, and sends three items of PROMPT in one request, which costs almost nothing.
+
+    Answers are not saved. Without PROMPT, every prompt of the project is tried. Exit code 2 if a key or name is wrong, 4 if
+    another model answers, 1 if a service fails or answers wrongly.
     """
     from etlrun.enrich.trying_models import examine
     from etlrun.spec.prompts import prompt_names

@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     "--min-accuracy",
     type=click.FloatRange(0, 100),
     metavar="PERCENT",
-    help="Exit with code 3 below this share of right answers.",
+    help="Exit with code 3 if the share of right answers is lower.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option(
     "--junit",
     metavar="FILE.xml",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the figures as JUnit XML too: a test for each output and each label.",
+    help="Also write the result as JUnit XML, with one test for each output and each label.",
 )
 @click.option(
     "--max-characters",
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     type=click.IntRange(POSSIBLE_CHARACTERS[0], POSSIBLE_CHARACTERS[-1]),
     default=MAX_CHARACTERS,
     show_default=True,
-    help="The characters of a key that a model sees: those of the step that is meant.",
+    help="The number of characters of a key that a model sees. Use the value of the `enrich` step.",
 )
 @gathered(AskingOptions)
 def command(
@@ -58,10 +58,12 @@ def command(
     characters: int,
     options: AskingOptions,
 ) -> None:
-    """Score the answers to PROMPT for the keys of GOLDEN.csv, whose other columns hold the right answers.
+    """Measure how many answers to a prompt are right, with a golden set.
 
-    Keys that were never asked are asked now. A key without an answer counts as wrong; overrides do not count. The interval is the one
-    that holds the true accuracy in 95 of 100 samples.
+    GOLDEN.csv lists keys; its other columns have the right answers.
+
+    Keys without an answer in the store are asked now. A key without an answer counts as wrong; overrides are not used. The
+    interval contains the true accuracy with 95% confidence.
     """
     project = find_project(Path.cwd())
     names = chosen_models(project.profile(options.profile), options.models)

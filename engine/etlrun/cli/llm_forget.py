@@ -14,12 +14,15 @@ from etlrun.spec.project import find_project
 
 @click.command("forget")
 @click.argument("keys", metavar="KEY...", nargs=-1, required=True)
-@click.option("--containing", is_flag=True, help="Every key that holds one of the texts, not only the keys themselves.")
-@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile whose label store is changed.")
+@click.option(
+    "--containing", is_flag=True, help="Remove every key that contains one of the texts, not only the exact keys."
+)
+@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile with the label store.")
 def command(keys: tuple[str, ...], containing: bool, profile: str) -> None:
-    """Remove every answer about KEY from the label store, whatever was asked about it and however it is spelt.
+    """Remove every answer about KEY from the label store, for all questions and spellings.
 
-    A store in a file is rewritten, so that no trace is left in it. The next run asks again what is still in the data.
+    If the store is a file, it is rewritten, so that no trace stays in it. If the key is still in the data, the next run asks it
+    again.
     """
     from etlrun.enrich.housekeeping import forget_keys
     from etlrun.enrich.labels import open_labels

@@ -19,16 +19,20 @@ if TYPE_CHECKING:
 
 
 @click.command("jobs")
-@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile whose label store is read.")
-@click.option("--json", "as_json", is_flag=True, help="Print an array of jobs.")
+@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile with the label store.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array of jobs.")
 @click.option(
-    "--cancel", metavar="JOB", default="", help="Ask the service to end this job; the next run takes what was answered."
+    "--cancel",
+    metavar="JOB",
+    default="",
+    help="Ask the service to cancel this job; the next run uses the answers that are ready.",
 )
 def command(profile: str, as_json: bool, cancel: str) -> None:
-    """List the jobs of models with `mode: batch`, the latest first: keys, state, age, money.
+    """List batch jobs of models, the latest first, with keys, state, age and cost.
 
-    A job is `intended` until it is known that the service has taken it, then `at work` until a run finds that it has ended and takes its
-    replies. No service is asked here, but by --cancel. `reserved` is the most that a job can cost, `spent` what it did cost.
+    A job is `intended` until the service has accepted it, then `at work` until a run finds that it has ended and takes its
+    replies. This command does not call the service, except with --cancel. `reserved` is the highest possible cost of a job,
+    `spent` its actual cost.
     """
     from etlrun.enrich.cancelling_jobs import cancel_job
     from etlrun.enrich.dollars import dollars

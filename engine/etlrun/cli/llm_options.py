@@ -42,15 +42,15 @@ def asking(command: Command) -> Command:
             "models",
             multiple=True,
             metavar="NAME",
-            help="A model of the profile; several are asked in their order. The only one, if left out.",
+            help="A model of the profile; may be repeated, models are asked in this order. Default: the only model.",
         ),
-        click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="A profile of etlrun.yaml."),
-        click.option("--yes", is_flag=True, help="Ask models whatever it costs."),
+        click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile of etlrun.yaml to use."),
+        click.option("--yes", is_flag=True, help="Call models without asking for confirmation."),
         click.option(
             "--max-usd",
             type=click.FloatRange(min=0),
             metavar="USD",
-            help="Spend at most this many US dollars on models.",
+            help="Spend at most this amount on models.",
         ),
     )
     for option in reversed(options):

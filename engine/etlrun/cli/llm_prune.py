@@ -13,13 +13,13 @@ from etlrun.spec.project import find_project
 
 
 @click.command("prune")
-@click.option("--yes", is_flag=True, help="Remove them; without it they are listed.")
-@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile whose label store is changed.")
+@click.option("--yes", is_flag=True, help="Remove them. Without this option they are only listed.")
+@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile with the label store.")
 def command(yes: bool, profile: str) -> None:
-    """List, or with --yes remove, the questions that no prompt of the project asks any more of any model of its profiles.
+    """List, or with --yes remove, questions that no prompt and model of the project uses any more.
 
-    An edited prompt is another question: with the old one goes what `etlrun llm diff` compares with, and what an undone edit would
-    find again without paying. In a store that several projects share, questions of the others are listed too.
+    After an edit, a prompt is a new question. If you remove the old one, `etlrun llm diff` cannot compare with it, and undoing
+    the edit costs again. If several projects share the store, the questions of the others are listed too.
     """
     from etlrun.enrich.dollars import dollars
     from etlrun.enrich.housekeeping import prune, unused

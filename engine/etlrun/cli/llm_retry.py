@@ -19,16 +19,19 @@ if TYPE_CHECKING:
 @click.command("retry")
 @click.argument("prompt", metavar="PROMPT")
 @click.option(
-    "--refused", "refused", is_flag=True, help="Keys that a model refused to answer, which no run asks again."
+    "--refused", "refused", is_flag=True, help="Only keys that a model refused to answer; runs do not ask them again."
 )
 @click.option(
-    "--failed", "failed", is_flag=True, help="Keys without an answer for another reason; runs ask them anyway."
+    "--failed",
+    "failed",
+    is_flag=True,
+    help="Only keys without an answer for another reason; runs ask them again anyway.",
 )
-@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile whose label store is changed.")
+@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile with the label store.")
 def command(prompt: str, refused: bool, failed: bool, profile: str) -> None:
-    """Remove what PROMPT's models refused or failed to answer from the label store: the next run asks those keys again.
+    """Remove refused and failed keys of a prompt from the label store: the next run asks them again.
 
-    Without --refused and --failed, both are removed. This command asks no model.
+    Without --refused and --failed, both are removed. This command calls no model.
     """
     from etlrun.enrich.housekeeping import ask_again
     from etlrun.enrich.labels import open_labels

@@ -36,23 +36,28 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what makes a cell a formula for a 
     default=200,
     show_default=True,
     type=click.IntRange(1),
-    help="How many keys at most; those with the most rows first.",
+    help="The largest number of keys; keys with the most rows come first.",
 )
-@click.option("--open", "only_open", is_flag=True, help="Only keys without an answer, and what labelling them gains.")
-@click.option("--users", default="", metavar="COLUMN", help="Count users too: the column that says who is in a row.")
-@click.option("--prompt", default="", metavar="NAME", help="The prompt, where the pipeline asks several.")
+@click.option(
+    "--open",
+    "only_open",
+    is_flag=True,
+    help="Only keys without an answer, and how many rows get an answer if you label them.",
+)
+@click.option("--users", default="", metavar="COLUMN", help="Also count users; COLUMN identifies the user of a row.")
+@click.option("--prompt", default="", metavar="NAME", help="The prompt, if the pipeline uses several.")
 @click.option(
     "-o",
     "--output",
     metavar="FILE.csv",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write a file that a spreadsheet opens.",
+    help="Write a CSV file for a spreadsheet.",
 )
 @click.option(
     "--take",
     metavar="FILE.csv",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Take what was written into such a file into overrides/PROMPT.csv.",
+    help="Copy the labels that you wrote into such a file to overrides/PROMPT.csv.",
 )
 @choosing
 def command(
@@ -67,11 +72,13 @@ def command(
     engine: str,
     settings: tuple[str, ...],
 ) -> None:
-    """Print the keys of PIPELINE as CSV: each with its answer, the number of rows it has, and who gave the answer.
+    """Print the keys of a pipeline with their answers as CSV, to correct them.
 
-    `row_points` are the percentage points of rows that get an answer once this key and the open ones above it are labelled; with
-    --users, `user_points` the same of users. Write labels into the file, correct wrong ones, and give it back with --take: what differs
-    from the models' answers goes into overrides/PROMPT.csv and wins over every model. Keys are computed by duckdb; no model is asked.
+    Each line has the answer, the number of rows with the key, and the source of the answer. `row_points` is the percentage of
+    rows that gets an answer if this key and the open keys above it are labelled; with --users, `user_points` is the same for
+    users. Write labels into the file, correct wrong ones, and give it back with --take: labels that differ from the models'
+    answers are saved in overrides/PROMPT.csv and have priority over every model. Keys are computed with DuckDB; no model is
+    called.
     """
     from etlrun.enrich.review import read_rows, review
     from etlrun.runtime.asked_keys import look_at_asked

@@ -14,12 +14,12 @@ from etlrun.spec.project import find_project
 
 
 @click.command("stats")
-@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile whose label store is read.")
-@click.option("--json", "as_json", is_flag=True, help="Print an array of questions.")
+@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile with the label store.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array of questions.")
 def command(profile: str, as_json: bool) -> None:
-    """List the questions that were ever asked, the latest first: answers by status, requests, tokens and money.
+    """List all questions, the latest first, with answers by status, requests, tokens and cost.
 
-    A question is a prompt as it was worded, put to a model; an edited prompt is another one.
+    A question is one version of a prompt together with a model; after an edit, a prompt is a new question.
     """
     from etlrun.enrich.dollars import dollars
     from etlrun.enrich.labels import open_labels

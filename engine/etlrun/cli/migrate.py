@@ -15,7 +15,7 @@ from etlrun.diagnostics import counted
 @click.argument("pipelines", metavar="[PIPELINE...]", nargs=-1, type=PipelineFile())
 @choosing
 @click.option("--apply", "applies", is_flag=True, help="Run the statements instead of printing them.")
-@click.option("--allow-loss", is_flag=True, help="With --apply: also those that may lose values that are there.")
+@click.option("--allow-loss", is_flag=True, help="With --apply: also run statements that may lose existing values.")
 def command(
     pipelines: tuple[Path, ...],
     profile: str,
@@ -24,11 +24,14 @@ def command(
     applies: bool,
     allow_loss: bool,
 ) -> None:
-    """Print the statements that the tables of PIPELINE..., or of the project, need before a run can publish to them.
+    """Print the ALTER TABLE statements that existing tables need.
 
-    A run never changes a table that is there: where a column is new or has another type, it stops. `etlrun migrate` prints what
-    changes the tables, and with --apply runs it, one table after another, each while no run writes to it. A statement that may lose values has a
-    comment that says so, and then none is run without --allow-loss. Tables that are missing are made by the next run.
+    PIPELINE is a file or name; default: all pipelines of the project.
+
+    A run never alters an existing table: if a column is new or has another type, the run stops. `etlrun migrate` prints the
+    statements that change the tables. With --apply it runs them, one table after another, while no run writes to the table. A
+    statement that may lose values has a comment; then --apply runs nothing without --allow-loss. Missing tables are created by
+    the next run.
     """
     from etlrun.cli.run_project import project_graph
     from etlrun.runtime.migrating import apply, find_migrations, refuse_loss

@@ -18,12 +18,13 @@ from etlrun.spec.scope import NAME
     required=True,
     type=click.Path(exists=True, path_type=Path),
     metavar="FILE",
-    help="A data file: .csv, .json or .parquet.",
+    help="The data file: .csv, .json or .parquet.",
 )
 def command(name: str, file: Path) -> None:
-    """Write pipelines/NAME.yaml, which reads FILE and publishes its rows; then edit it.
+    """Write a pipeline that reads FILE and publishes its rows, as a start for your own.
 
-    Columns, types and the separator are taken from FILE. A day in its name (`20220401.json`) becomes a calendar.
+    The file is pipelines/NAME.yaml. Columns, types and the separator are detected from FILE. If its name has a day in it
+    (`20220401.json`), the pipeline reads all days of the month `$month`.
     """
     from etlrun.reading.sketch import sketch_source, write_pipeline
 

@@ -77,7 +77,7 @@ waiting = click.option(
     type=Seconds(),
     metavar="TIME",
     default="0s",
-    help="Wait at most this long (30s, 10m, 2h) for a table that another run publishes to, and for jobs of models with `mode: batch`.",
+    help="How long to wait (30s, 10m, 2h) for a table that another run is publishing, and for batch jobs of models.",
 )
 
 
@@ -152,7 +152,7 @@ def choosing(command: Command) -> Command:
         "settings",
         multiple=True,
         metavar="NAME=VALUE",
-        help="The value of a param or variable; may be repeated.",
+        help="Set a param or variable; may be repeated.",
     )
     return choosing_engine(setting(command))
 
@@ -165,7 +165,7 @@ def choosing_engine(command: Command) -> Command:
             default="",
             envvar="ETLRUN_PROFILE",
             shell_complete=_complete_profile,
-            help="A profile of etlrun.yaml.",
+            help="The profile of etlrun.yaml to use.",
         ),
         click.option(
             "--engine",
@@ -173,7 +173,7 @@ def choosing_engine(command: Command) -> Command:
             envvar="ETLRUN_ENGINE",
             type=click.Choice(["", "spark", "duckdb"]),
             metavar="[spark|duckdb]",
-            help="The engine to use instead of the profile's.",
+            help="Use this engine instead of the one in the profile.",
         ),
     )
     for option in reversed(options):
@@ -185,10 +185,12 @@ def selecting(command: Command) -> Command:
     """Add `--select` and `--exclude`."""
     names = "NAME, +NAME, NAME+, tag:WORD, owner:NAME"
     only = click.option(
-        "--select", multiple=True, metavar="NAMES", help=f"Only these pipelines of the project: {names}."
+        "--select", multiple=True, metavar="NAMES", help=f"Run only these pipelines of the project: {names}."
     )
     return only(
-        click.option("--exclude", multiple=True, metavar="NAMES", help="Not these pipelines of the project.")(command)
+        click.option("--exclude", multiple=True, metavar="NAMES", help="Leave out these pipelines of the project.")(
+            command
+        )
     )
 
 

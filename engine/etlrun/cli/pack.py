@@ -12,11 +12,18 @@ from etlrun.cli.words import tell
 
 @click.command("pack")
 @click.argument("target", type=click.Path(dir_okay=False, path_type=Path), metavar="OUT.tar.gz")
-@click.option("--with", "more", multiple=True, metavar="PACKAGE", help="One more installed package, such as a plugin.")
+@click.option(
+    "--with",
+    "more",
+    multiple=True,
+    metavar="PACKAGE",
+    help="Add another installed package, such as a plugin; may be repeated.",
+)
 def command(target: Path, more: tuple[str, ...]) -> None:
-    """Write etlrun and the packages that it needs into one archive for the executors of a Spark cluster.
+    """Write etlrun and its packages into one archive for Spark executors.
 
-    `packages:` in the profile's engine names it. It holds no Python: executors need one of this minor version.
+    Write the path of the archive into `packages:` of the engine in the profile. The archive contains no Python: the executors
+    need the same minor version of Python as this machine.
     """
     from etlrun.deploy.packing import pack
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.argument("pipeline", metavar="[PIPELINE]", required=False, type=PipelineFile())
 @choosing
 @selecting
-@click.option("--json", "as_json", is_flag=True, help="Print one object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     pipeline: Path | None,
     profile: str,
@@ -39,15 +39,16 @@ def command(
     exclude: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Say what a run of PIPELINE, or of the project, would do.
+    """Show what a run would do, without doing it.
 
-    Without PIPELINE: which pipelines `etlrun run` would run, in which order, and why; --select and --exclude choose as they do there.
-    With one: what it would read, how each relation is made, what asking models would cost, and what the sinks would do.
+    Without PIPELINE: which pipelines `etlrun run` would run, in which order, and why; --select and --exclude work as for
+    `etlrun run`. With PIPELINE: what it would read, how each relation is computed, what models would cost, and what the sinks
+    would do.
 
-    Nothing is asked and nothing is published. For a pipeline that asks models the data is read, by duckdb, to count the keys that are
-    not known yet.
+    No model is called and nothing is published. If a pipeline uses models, its data is read with DuckDB, to count the keys that
+    have no answer yet.
 
-    Exit code 1 when something stands in the way of the run.
+    Exit code 1 if something would make the run fail.
     """
     if pipeline is None:
         from etlrun.cli.run_project import chosen_pipelines, project_graph

@@ -21,16 +21,14 @@ if TYPE_CHECKING:
 
 @click.command("query")
 @click.argument("sql", metavar="SELECT")
-@click.option(
-    "--connection", default="", help="A connection of the profile; its only one, or `warehouse`, if not given."
-)
+@click.option("--connection", default="", help="A connection of the profile. Default: the only one, or `warehouse`.")
 @click.option(
     "-n",
     "--rows",
     default=1000,
     show_default=True,
     type=click.IntRange(1, 1_000_000),
-    help="How many rows at most.",
+    help="The largest number of rows.",
 )
 @click.option(
     "--format",
@@ -40,13 +38,14 @@ if TYPE_CHECKING:
     type=click.Choice(["table", "csv", "json"]),
     help="The output format.",
 )
-@click.option("--json", "as_json", is_flag=True, help="The same as --format json: one object a row.")
-@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="A profile of etlrun.yaml.")
+@click.option("--json", "as_json", is_flag=True, help="Same as --format json: one object for each row.")
+@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile of etlrun.yaml to use.")
 def command(sql: str, connection: str, rows: int, form: str, *, as_json: bool, profile: str) -> None:
-    """Show the rows of one SELECT over published tables.
+    """Run a SELECT over published tables and show the rows.
 
-    It is the SQL of `sql` steps, and cannot change anything. The columns that it names are copied from their tables first, whole: for a few
-    rows of a very large table the database's own client is faster. A table of another schema is written in backticks: `marts.orders`.
+    The SQL is that of `sql` steps, and cannot change anything. First the columns that it uses are copied from their tables, for
+    all rows: for a few rows of a very large table, the client of the database is faster. Write a table of another schema in
+    backticks: `marts.orders`.
     """
     from etlrun.runtime.querying import ask_database
     from etlrun.warehouse.opening import database_reader

@@ -16,11 +16,13 @@ from etlrun.spec.project import find_project
 @click.command("resume")
 @click.argument("run", metavar="RUN")
 @waiting
-@click.option("--json", "as_json", is_flag=True, help="Print one object to standard output.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object to standard output.")
 def command(run: str, wait: float, as_json: bool) -> None:
-    """Publish the checked rows of RUN (an id of `etlrun runs`, or its beginning), whose publish failed or was killed.
+    """Publish the checked rows of a run whose publish failed or was killed.
 
-    Nothing is read or computed again; a sink that was published already is skipped.
+    RUN is an id from `etlrun runs`, or the beginning of one.
+
+    Nothing is read or computed again. A sink that was already published is skipped.
     """
     from etlrun.cli.options import checked_pipeline
     from etlrun.runtime.resume import resume

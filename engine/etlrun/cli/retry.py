@@ -13,19 +13,21 @@ from etlrun.cli.words import tell
 @click.command("retry")
 @choosing
 @click.option(
-    "--yes", is_flag=True, help="Ask models without a question, whatever it costs within the budgets of the pipeline."
+    "--yes", is_flag=True, help="Call models without asking for confirmation. The budgets of the pipeline still apply."
 )
 @waiting
 @click.option(
-    "--jobs", default=1, show_default=True, type=click.IntRange(1, 64), help="How many pipelines run at once."
+    "--jobs", default=1, show_default=True, type=click.IntRange(1, 64), help="How many pipelines run at the same time."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print an array with an object for each pipeline.")
-@click.option("-q", "--quiet", is_flag=True, help="Only say what went wrong.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array with one object for each pipeline.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
 @gathered(ProjectOptions)
 def command(options: ProjectOptions) -> None:
-    """Run what the last `etlrun run` of the project left open: pipelines that failed, were skipped, or were not reached.
+    """Run the pipelines that the last `etlrun run` of the project did not finish.
 
-    Give the same --profile, --engine and --set as for that run. The exit codes are those of `etlrun run`.
+    These are pipelines that failed, were skipped after a failure, or were not started.
+
+    Use the same --profile, --engine and --set as for that run. The exit codes are those of `etlrun run`.
     """
     from etlrun.cli.run_project import project_graph, run_project
     from etlrun.runtime.project_run import left_open

@@ -28,22 +28,27 @@ if TYPE_CHECKING:
     "run",
     default="",
     metavar="RUN",
-    help="Show the rows of this run (an id that --dry-run lists, or its beginning), also after a rollback.",
+    help="Go back to the rows of this run (an id from --dry-run, or the beginning of one), also after a rollback.",
 )
 @click.option(
-    "--period", default=None, metavar="TEXT", help="Undo the last publish of this period, as `etlrun runs` spells it."
+    "--period",
+    default=None,
+    metavar="TEXT",
+    help="Undo the last publish of this period only, written as in `etlrun runs`.",
 )
-@click.option("--connection", default="", metavar="NAME", help="The table's connection, where the profile has several.")
-@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile that has the connection.")
-@click.option("--dry-run", is_flag=True, help="List what is kept, and change nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print one object with `versions`.")
+@click.option(
+    "--connection", default="", metavar="NAME", help="The connection of the table, if the profile has several."
+)
+@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile with the connection.")
+@click.option("--dry-run", is_flag=True, help="List the versions that are kept, and change nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object with `versions`.")
 def command(
     table: str, run: str, period: str | None, connection: str, profile: str, dry_run: bool, as_json: bool
 ) -> None:
-    """Undo the last publish of TABLE, which a sink publishes with `publish: pointer`.
+    """Undo the last publish of a table with `publish: pointer`.
 
-    Readers see the rows before it at once; nothing is loaded, and the rows that are withdrawn are kept until the next publish. A Delta table
-    keeps its versions by itself: `version: N` of a `delta` source reads one, and a tool of Delta (RESTORE) makes it the last one again.
+    Readers see the previous rows at once; nothing is loaded. The rows that are withdrawn are kept until the next publish. A Delta
+    table keeps its versions itself: read one with `version: N` of a `delta` source, or restore one with a Delta tool (RESTORE).
     """
     from etlrun.warehouse.opening import open_connection
 

@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 @click.command("run")
 @click.argument("pipelines", metavar="[PIPELINE...]", nargs=-1, type=PipelineFile())
 @choosing
-@click.option("--dry-run", is_flag=True, help="Do everything but publish.")
+@click.option("--dry-run", is_flag=True, help="Do everything except publishing.")
 @click.option(
-    "--yes", is_flag=True, help="Ask models without a question, whatever it costs within the budgets of the pipeline."
+    "--yes", is_flag=True, help="Call models without asking for confirmation. The budgets of the pipeline still apply."
 )
 @click.option(
     "--max-usd",
     type=click.FloatRange(min=0),
     metavar="USD",
-    help="Spend at most this many US dollars on models, in each pipeline.",
+    help="Spend at most this amount on models, for each pipeline.",
 )
 @waiting
 @selecting
@@ -43,14 +43,14 @@ if TYPE_CHECKING:
     default=1,
     show_default=True,
     type=click.IntRange(1, 64),
-    help="How many pipelines of the project run at once.",
+    help="How many pipelines of the project run at the same time.",
 )
 @click.option(
     "--from",
     "first",
     default="",
     metavar="VALUE",
-    help="With one PIPELINE: run it for each month or day from this one on.",
+    help="With one PIPELINE: run it for each month or day, starting with this one.",
 )
 @click.option("--to", "last", default="", metavar="VALUE", help="With --from: the last month or day.")
 @click.option(
@@ -60,17 +60,17 @@ if TYPE_CHECKING:
     metavar="NAME=VALUES",
     help="With one PIPELINE: run it for each of these values of a param: `shop=A,B`, `month=2024-01..2024-12`.",
 )
-@click.option("--full", is_flag=True, help="Run also the pipelines of the project for which nothing changed.")
+@click.option("--full", is_flag=True, help="Also run pipelines of the project for which nothing has changed.")
 @click.option(
     "--junit",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write the outcome of each pipeline of the project as JUnit XML.",
+    help="Write the result of each pipeline of the project as JUnit XML.",
 )
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print one object (with several pipelines an array) to standard output."
+    "--json", "as_json", is_flag=True, help="Print one JSON object to standard output; an array for several pipelines."
 )
-@click.option("-q", "--quiet", is_flag=True, help="Only say what went wrong.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
 @gathered(ProjectOptions)
 def command(
     pipelines: tuple[Path, ...],
@@ -81,23 +81,27 @@ def command(
     listed: tuple[str, ...],
     options: ProjectOptions,
 ) -> None:
-    """Run PIPELINE... (files, or names of pipelines of the project) and publish their results.
+    """Run pipelines and publish their results.
 
-    Without PIPELINE the project is run: every pipeline after those whose tables it reads. A pipeline is skipped where its files, tables,
-    specification and params have not changed since its last run; --full runs it too. A failure stops only the pipelines that depend on
-    it, and `etlrun retry` runs those again. --select takes names, `+NAME` (with the pipelines that it is made from), `NAME+` (with those
-    that are made from it), `tag:WORD` and `owner:NAME`. With spaces between them one must fit a pipeline, with commas all must.
+    PIPELINE is a file, or the name of a pipeline of the project.
 
-    `--from 2022-01 --to 2022-06` runs one pipeline for each value of its `month` or `date` param, each in a run of its own; a value for
-    which nothing has changed since its run is skipped, so that the same command continues where it stopped. `--for month=2022-01..2022-06
-    --for shop=A,B` runs it for each month and shop.
+    Without PIPELINE, the whole project is run. A pipeline runs after the pipelines whose tables it reads. A pipeline is skipped
+    if its files, tables, specification and params have not changed since its last run; --full runs it anyway. After a failure,
+    only the pipelines that depend on the failed one are skipped; `etlrun retry` runs them again.
 
-    Every pipeline is checked before the first one runs. Exit codes: 0 done, 1 the run failed, 2 the specification or the usage is
-    wrong, 3 a check refused to publish, 4 asking models stopped at a budget or quota (the next run goes on), 130 interrupted.
-    Whatever happens, a table is the old one or the new one.
+    --select takes names, `+NAME` (with the pipelines that it depends on), `NAME+` (with the pipelines that depend on it),
+    `tag:WORD` and `owner:NAME`. With spaces between them a pipeline must match one of them, with commas all of them.
 
-    Before models are asked for more than `confirm_above_usd` of etlrun.yaml, a person at the terminal must agree; elsewhere give --yes or
-    --max-usd.
+    `--from 2022-01 --to 2022-06` runs one pipeline for each value of its `month` or `date` param, each in its own run. A value is
+    skipped if nothing has changed since its last run, so you can repeat the command to continue.
+    `--for month=2022-01..2022-06 --for shop=A,B` runs the pipeline for each month and shop.
+
+    Every pipeline is checked before the first one runs. If anything fails, a table keeps its old rows or has all of its new rows.
+    Exit codes: 0 success, 1 the run failed, 2 a mistake in the specification or the command, 3 a check failed and nothing was
+    published, 4 a budget or quota for models was reached (the next run continues), 130 interrupted.
+
+    If calling models would cost more than `confirm_above_usd` of etlrun.yaml, the command asks for confirmation at the terminal.
+    In scripts, use --yes or --max-usd.
     """
     if first or last or listed:
         raise SystemExit(_run_periods(pipelines, first, last, listed, options))

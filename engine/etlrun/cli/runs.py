@@ -18,24 +18,26 @@ if TYPE_CHECKING:
 
 
 @click.command("runs")
-@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile whose connections are read.")
+@click.option("--profile", default="", envvar="ETLRUN_PROFILE", help="The profile with the connections.")
 @click.option(
     "-n",
     "--rows",
     default=20,
     show_default=True,
     type=click.IntRange(1),
-    help="How many runs, and rows of each ledger, at most.",
+    help="The largest number of runs, and of rows of each ledger.",
 )
 @click.option(
     "--all",
     "shows_all",
     is_flag=True,
-    help="Also runs that were not meant to publish: `show`, `plan` and --dry-run.",
+    help="Also list runs that do not publish: `show`, `plan` and --dry-run.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one object with `runs` and `ledger`.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object with `runs` and `ledger`.")
 def command(profile: str, rows: int, shows_all: bool, as_json: bool) -> None:
-    """List the runs of this project, latest first, and the ledgers of its connections."""
+    """List the runs of this project, latest first.
+
+    It also lists the publish logs (the ledgers) of the connections."""
     from etlrun.runtime.run_records import StoredRun, stored_runs
 
     project = find_project(Path.cwd())

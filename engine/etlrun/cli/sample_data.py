@@ -21,7 +21,7 @@ from etlrun.spec.fields import Scalar
     show_default=True,
     type=click.IntRange(0, MAX_CONTRACTS),
     metavar="N",
-    help="Contracts in the viewing log; 200,000 make about 1 GB a month. 0 writes none.",
+    help="The number of contracts in the viewing log; 200,000 make about 1 GB per month. 0 writes no viewing log.",
 )
 @click.option(
     "--users",
@@ -29,11 +29,11 @@ from etlrun.spec.fields import Scalar
     show_default=True,
     type=click.IntRange(0, 10_000_000),
     metavar="N",
-    help="Users in the search log. 0 writes none.",
+    help="The number of users in the search log. 0 writes no search log.",
 )
 @click.option("--month", default="2022-04", show_default=True, metavar="MONTH", help="The month of the viewing log.")
 @click.option(
-    "--days", default="1-31", show_default=True, metavar="DAYS", help="Only these days of it: `1-7`, or `1,15`."
+    "--days", default="1-31", show_default=True, metavar="DAYS", help="Only these days of that month: `1-7`, or `1,15`."
 )
 @click.option(
     "--search-months",
@@ -42,14 +42,14 @@ from etlrun.spec.fields import Scalar
     metavar="MONTHS",
     help="The months of the search log.",
 )
-@click.option("--search-days", default="1-14", show_default=True, metavar="DAYS", help="Only these days of each.")
+@click.option("--search-days", default="1-14", show_default=True, metavar="DAYS", help="Only these days of each month.")
 @click.option(
     "--broken",
     default=0,
     show_default=True,
     type=click.IntRange(0, 1_000_000),
     metavar="N",
-    help="Broken lines among those of the viewing log: cut off, not JSON, a number in quotes and six more.",
+    help="The number of broken lines in the viewing log: cut off, not JSON, a number in quotes, and six other kinds.",
 )
 @click.option(
     "--seed",
@@ -74,9 +74,9 @@ def command(
     seed: int,
     force: bool,
 ) -> None:
-    """Write synthetic logs to DIR/log_content and DIR/log_search.
+    """Write synthetic logs to DIR/log_content and DIR/log_search, to try pipelines on.
 
-    They have the formats of the real logs and their oddities: contracts `0`, blank or an IP address, unknown apps, days
+    They have the formats and the irregularities of real logs: contracts that are `0`, blank or an IP address, unknown apps, days
     without some type of content, searches without a user or keyword, ties, and every way to spell Vietnamese.
     """
     from etlrun.samples.write import refuse_full_folder, write_samples

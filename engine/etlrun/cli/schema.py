@@ -8,13 +8,15 @@ import click
 
 
 @click.command("schema")
-@click.option("--project", "of", flag_value="project", help="The schema of etlrun.yaml instead.")
-@click.option("--tests", "of", flag_value="test", help="The schema of `*.test.yaml` instead.")
-@click.option("--dashboards", "of", flag_value="dashboard", help="The schema of dashboards instead.")
-@click.option("--mappings", "of", flag_value="mapping", help="The schema of mappings instead.")
-@click.option("--prompts", "of", flag_value="prompt", help="The schema of the front matter of prompts instead.")
-@click.option("--write", is_flag=True, help="Write all six into schemas/ of the project instead, for editors.")
-@click.option("--functions", is_flag=True, help="The functions that expressions may call instead.")
+@click.option("--project", "of", flag_value="project", help="Print the schema of etlrun.yaml instead.")
+@click.option("--tests", "of", flag_value="test", help="Print the schema of `*.test.yaml` instead.")
+@click.option("--dashboards", "of", flag_value="dashboard", help="Print the schema of dashboards instead.")
+@click.option("--mappings", "of", flag_value="mapping", help="Print the schema of mappings instead.")
+@click.option("--prompts", "of", flag_value="prompt", help="Print the schema of the front matter of prompts instead.")
+@click.option(
+    "--write", is_flag=True, help="Write all six schemas into the folder schemas/ of the project, for editors."
+)
+@click.option("--functions", is_flag=True, help="List the functions that expressions may call instead.")
 def command(of: str | None, *, write: bool, functions: bool) -> None:
     """Print the JSON Schema (draft-07) of a pipeline, for editors and CI."""
     if functions:

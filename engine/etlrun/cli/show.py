@@ -35,16 +35,16 @@ Look = Callable[[tuple[Path, ...]], Found]
     default=20,
     show_default=True,
     type=click.IntRange(0),
-    help="How many rows at most: the first ones, sorted by all columns.",
+    help="The largest number of rows; rows are sorted by all columns.",
 )
 @click.option("--where", default="", metavar="EXPR", help="Only rows for which this expression is true.")
 @click.option(
     "--failing",
     default="",
     metavar="CHECK",
-    help="The rows that this check of RELATION did not hold for in the last run: `unique`, or `unique.2` for the second.",
+    help="Show the rows for which this check failed in the last run: `unique`, or `unique.2` for the second one.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a row.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each row.")
 @choosing
 def command(
     pipeline: Path,
@@ -57,10 +57,12 @@ def command(
     engine: str,
     settings: tuple[str, ...],
 ) -> None:
-    """Show rows of RELATION: a source, a chain, or a chain cut after its first steps (`profile.2`).
+    """Show the rows of a source or a chain, also after its first steps.
 
-    Nothing is checked or published. Rows are computed by duckdb, which gives the same ones, unless --engine says otherwise.
-    With --failing nothing is computed: a run keeps the first 1,000 rows that each check did not hold for.
+    RELATION is a source, a chain, or a chain after its first steps: `profile.2` is the chain `profile` after two steps.
+
+    No check runs and nothing is published. Rows are computed with DuckDB, unless --engine says otherwise; Spark gives the same
+    rows. With --failing nothing is computed: a run saves the first 1,000 rows that fail each check.
     """
     checked, name = _cut(checked_pipeline(pipeline, profile, engine or "duckdb", settings), relation)
     condition = read_condition(checked, name, where)

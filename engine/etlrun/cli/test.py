@@ -65,24 +65,26 @@ class CasePath(click.ParamType[Path]):
     "text",
     default="",
     metavar="TEXT",
-    help="Only tests with this text in their names, or in those of their pipelines.",
+    help="Run only tests with this text in their name or in the name of their pipeline.",
 )
 @click.option(
     "--update",
     is_flag=True,
-    help="Write what came out into the `expect` of the tests that differ; all else in the files stays as it is.",
+    help="Write the actual rows into the `expect` of failing tests; nothing else in the files changes.",
 )
 @choosing_engine
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print one object to standard output, and the text to standard error."
+    "--json", "as_json", is_flag=True, help="Print one JSON object to standard output, and the text to standard error."
 )
 def command(paths: tuple[Path, ...], text: str, update: bool, profile: str, engine: str, as_json: bool) -> None:
-    """Run tests of pipelines: `*.test.yaml` files, or folders of them (pipelines/ where none is given).
+    """Run the tests of pipelines.
 
-    A test gives rows and says which rows come out of them. It reads no data, calls no model and no database.
-    How each test ended is kept in the folder of runs, for `etlrun docs build`.
-    All tests are checked before the first one runs, on duckdb unless --engine says otherwise. Exit codes: 0 all passed (or were
-    updated), 1 some failed, 2 a specification or the usage is wrong, or there is no test.
+    PATH is a `*.test.yaml` file, or a folder of them. Default: pipelines/.
+
+    A test lists input rows and expected output rows. It reads no data and calls no model or database. The results are saved in
+    the folder of runs, for `etlrun docs build`. All tests are checked before the first one runs, with DuckDB unless --engine says
+    otherwise. Exit codes: 0 all passed (or were updated), 1 some failed, 2 a mistake in a specification or the command, or there
+    are no tests.
     """
     from etlrun.runtime.test_results import keep_results
     from etlrun.runtime.testing import run_cases
