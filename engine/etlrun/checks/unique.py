@@ -41,6 +41,7 @@ from typing import Any, ClassVar, Literal
 from sqlglot import exp
 
 from etlrun.contracts.check import Check, Verdict, of_rows, severity_key, where_key
+from etlrun.contracts.engine import EngineSession
 from etlrun.contracts.relation import Input, named
 from etlrun.diagnostics import counted
 from etlrun.language.columns import Columns
@@ -74,6 +75,12 @@ class Unique(Check):
         several = exp.Case(ifs=[exp.If(this=exp.GT(this=column("size"), expression=literal(1)), true=column("size"))])
         rows, repeated = (call("coalesce", call("sum", size), literal(0)) for size in (column("size"), several))
         return exp.select(named(rows, "rows"), named(repeated, "repeated")).from_(groups.subquery("groups", copy=False))
+
+    def quick_row(self, session: EngineSession, relation: str) -> Mapping[str, Any] | None:
+        counts = session.count_rising(relation, self.columns) if self.where is None else None
+        if counts is None or counts[0] - counts[1] > 1:
+            return None
+        return {"rows": counts[0], "repeated": 0}
 
     def failing(self, relation: Input) -> exp.Query:
         alike = exp.Window(this=call("count", exp.Star()), partition_by=[column(name) for name in self.columns])

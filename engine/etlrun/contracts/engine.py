@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,6 +117,14 @@ class EngineSession(ABC):
     @abstractmethod
     def fetch(self, statement: str) -> pyarrow.Table:
         """The rows of a statement that gives few. Raises StatementError."""
+
+    def count_rising(self, relation: str, columns: Sequence[str]) -> tuple[int, int] | None:
+        """How many rows a relation has, and how many of them have greater values in `columns`, as a tuple, than the row before; null is no
+        value. The rows may come in any order, each once: where all but the first are greater, no two are equal. Raises StatementError.
+
+        None where this costs the engine as much as a look for equal rows.
+        """
+        return None
 
     def run_tasks(self, payload: bytes, count: int) -> list[str]:
         """What `etlrun.reading.slice_task.answer(payload, number)` gives for each number below `count`, in order.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,6 +95,14 @@ class DuckdbSession(EngineSession):
         with self._translated():
             return self.connection.sql(statement).to_arrow_table()
 
+    def count_rising(self, relation: str, columns: Sequence[str]) -> tuple[int, int] | None:
+        names = enumerate(map(name, columns))
+        values = ", ".join(f"{item} AS v{at}, lag({item}) OVER () AS b{at}" for at, item in names)
+        rows = f"SELECT {values} FROM {name(relation)}"  # a window without an order streams: it needs no memory
+        counts = f"count(*) AS rows, count(*) FILTER (WHERE {_rises(len(columns))}) AS rising"
+        (found,) = self.fetch(f"SELECT {counts} FROM ({rows})").to_pylist()
+        return found["rows"], found["rising"]
+
     def _lock(self) -> None:
         if self.folder is not None:
             folders = dict.fromkeys((str(self.folder), str(self.folder.resolve())))
@@ -183,6 +191,12 @@ def _value(item: Column) -> str:
 def _nothing(columns: Columns) -> str:
     values = (f"CAST(NULL AS {type_name(item.type)}) AS {name(item.name)}" for item in columns)
     return f"SELECT {', '.join(values)} WHERE false"
+
+
+def _rises(columns: int, at: int = 0) -> str:
+    """Whether the values `v` of a row come after those of the row before, `b`, from the column `at` on."""
+    greater = f"v{at} > b{at}"
+    return greater if at == columns - 1 else f"({greater} OR (v{at} = b{at} AND {_rises(columns, at + 1)}))"
 
 
 def _condition(error: duckdb.Error, detail: str) -> str:
