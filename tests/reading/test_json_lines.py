@@ -20,7 +20,8 @@ from etlrun.failures import RunFailure
 from etlrun.language.columns import Column, Columns, parse_type
 from etlrun.reading.framing import frame_lines
 from etlrun.reading.json_lines import read_json
-from etlrun.reading.records import BrokenRecordError, Field, read_line
+from etlrun.reading.record_values import BrokenRecordError
+from etlrun.reading.records import Field, read_line
 
 FIELDS = (
     Field("contract", ("s", "contract"), parse_type("string"), False),

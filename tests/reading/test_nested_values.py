@@ -9,7 +9,8 @@ import pytest
 from test_verdicts import VALUES
 from texts import counted, fields, read_json_files
 
-from etlrun.reading.records import BrokenRecordError, read_line
+from etlrun.reading.record_values import BrokenRecordError
+from etlrun.reading.records import read_line
 
 NESTED = fields(
     a="array<struct<s: string, i: int, e: decimal(10,2)>>",

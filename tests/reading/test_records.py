@@ -8,7 +8,8 @@ from decimal import Decimal
 import pytest
 
 from etlrun.language.columns import parse_type
-from etlrun.reading.records import BrokenRecordError, Field, read_line, read_texts
+from etlrun.reading.record_values import BrokenRecordError
+from etlrun.reading.records import Field, read_line, read_texts
 
 
 def fields(**types: str) -> tuple[Field, ...]:

@@ -12,7 +12,8 @@ import pytest
 from texts import Found, counted, fields, read_csv_files, read_json_files
 
 from etlrun.reading.quoting import split_record
-from etlrun.reading.records import BrokenRecordError, decoded, read_line, read_texts
+from etlrun.reading.record_values import BrokenRecordError
+from etlrun.reading.records import decoded, read_line, read_texts
 from etlrun.reading.separated import Separated
 
 TYPES = fields(

@@ -13,7 +13,8 @@ from etlrun.reading.framing import Framer, MoreColumns, Records, without_first
 from etlrun.reading.lines import MAX_LINE, LongLine
 from etlrun.reading.opened import records_in
 from etlrun.reading.quarantine import BrokenRecord
-from etlrun.reading.records import BrokenRecordError, decoded
+from etlrun.reading.record_values import BrokenRecordError
+from etlrun.reading.records import decoded
 from etlrun.reading.side_by_side import side_by_side
 
 if TYPE_CHECKING:

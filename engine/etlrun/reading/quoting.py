@@ -16,7 +16,7 @@ from etlrun.language.arrow_values import repeated
 from etlrun.reading.compression import ByteStream
 from etlrun.reading.framing import Raw, Records, as_one_text, from_raws, lines_of
 from etlrun.reading.lines import MAX_LINE, Block, LongLine, blocks
-from etlrun.reading.records import BrokenRecordError
+from etlrun.reading.record_values import BrokenRecordError
 
 QUOTE = '"'
 OPEN = "a quote is opened and not closed"

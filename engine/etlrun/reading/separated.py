@@ -16,7 +16,8 @@ from etlrun.reading.absences import refuse_absence
 from etlrun.reading.framing import Records
 from etlrun.reading.opened import records_in
 from etlrun.reading.quoting import RecordFramer, split_record
-from etlrun.reading.records import BrokenRecordError, Field, read_texts
+from etlrun.reading.record_values import BrokenRecordError
+from etlrun.reading.records import Field, read_texts
 from etlrun.reading.rows import INCOMING, copy_statement
 from etlrun.reading.spellings import doubtful_text, value_of_text
 from etlrun.reading.splitting import Splitter

@@ -18,7 +18,8 @@ from etlrun.reading.compression import open_text, without_ending
 from etlrun.reading.elements import frame_elements
 from etlrun.reading.framing import FramingError, Records
 from etlrun.reading.lines import raw_lines
-from etlrun.reading.records import BrokenRecordError, Field, JsonNumber, parse_object, read_texts
+from etlrun.reading.record_values import BrokenRecordError, JsonNumber
+from etlrun.reading.records import Field, parse_object, read_texts
 from etlrun.spec.scope import is_column_name
 
 LINES = 5_000  # of a text file that are looked at

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from etlrun.language.columns import Type
 from etlrun.language.duckdb_words import name, text, type_name
-from etlrun.reading.records import DATE, RANGES, TIMESTAMP, Field
+from etlrun.reading.record_values import DATE, RANGES, TIMESTAMP
+from etlrun.reading.records import Field
 
 # A number in a text column keeps its spelling, which DuckDB does not; a text that looks like such a number is asked about too.
 _RESPELT = text(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")

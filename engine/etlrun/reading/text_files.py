@@ -22,7 +22,7 @@ from etlrun.reading.framed import FramedSlices
 from etlrun.reading.framing import Framer, MoreColumns, frame_lines
 from etlrun.reading.opened import refuse_changed
 from etlrun.reading.quarantine import BrokenRecord
-from etlrun.reading.records import BrokenRecordError
+from etlrun.reading.record_values import BrokenRecordError
 from etlrun.reading.rows import FILE, INCOMING, LINE, RAW, SETTLED, RowWriter, written_parts
 from etlrun.reading.tame_files import NUMBERED, LineRules, TameFile, as_lines, find_tame, number_lines, numbered_schema
 

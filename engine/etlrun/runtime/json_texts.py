@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from etlrun.contracts.step import ReadTexts
 from etlrun.failures import RunFailure, without_personal
 from etlrun.language.arrow import arrow_schema
-from etlrun.reading.records import BrokenRecordError
+from etlrun.reading.record_values import BrokenRecordError
 from etlrun.stopping import safe_point
 
 if TYPE_CHECKING:
