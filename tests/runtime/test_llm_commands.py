@@ -188,21 +188,56 @@ def bytes_of_the_store(project: Project) -> bytes:
     return b"".join(path.read_bytes() for path in (project.folder / ".etlrun").glob("labels.sqlite*"))
 
 
+NOT_SEARCHED = "not searched: the input files, published tables, and pages built from them\n"
+
+
 def test_a_forgotten_key_leaves_no_trace_in_the_store(project: Project) -> None:
     searches(project, *FEW, "Nguyễn Văn Tâm", "nguyễn văn tâm 1985", *(f"phim số {number}" for number in range(40)))
     with service() as served:
         assert run(project, served).code == 0
         assert "nguyễn văn tâm".encode() in bytes_of_the_store(project)
         alone = project.run("llm", "forget", "NGUYỄN VĂN TÂM")
-        assert (alone.code, alone.out) == (0, "removed: 1 answer about 1 key\n")
+        assert (alone.code, alone.out) == (0, f"removed: 1 answer about 1 key\n{NOT_SEARCHED}")
         project.write("overrides/kind.csv", "key,kind\nNguyễn  Văn Tâm,Film\n")
         rest = project.run("llm", "forget", "--containing", "văn tâm")
-        assert rest.out == f"removed: 1 answer about 1 key\n{Path('overrides/kind.csv')} holds it too: edit the file\n"
+        held = f"{Path('overrides/kind.csv')} holds it too: edit the file\n"
+        assert rest.out == f"removed: 1 answer about 1 key\n{held}{NOT_SEARCHED}"
         content = bytes_of_the_store(project)
         assert "văn tâm".encode() not in content.lower() and "Nguyễn".encode() not in content
         assert project.run("llm", "forget", "văn tâm").out.startswith("the store has no answer about it\n")
         project.write("overrides/kind.csv", "key,kind\n")
         assert run(project, served).json["models"].popitem()[1]["asked"] == 2
+
+
+def test_files_that_still_hold_a_forgotten_key_are_named(project: Project) -> None:
+    pipeline = (project.folder / FILE).read_text()
+    columns = "max_bad_rows: 50%, columns: {user: string, keyword: string, age: int}"
+    pipeline = pipeline.replace("columns: {user: string, keyword: string}", columns)
+    pipeline += "checks:\n  labelled: [{unique: {columns: keyword, severity: warn}}]\n"
+    project.write(FILE, pipeline)
+    rows = ("a,NGUYỄN Văn Tâm,1", "b,NGUYỄN Văn Tâm,1", "c,nguyễn văn  tâm,x")
+    project.write("data/searches.csv", "user,keyword,age\n" + "\n".join(rows))
+    project.write("golden/kind.csv", "key,kind\nnguyễn văn tâm,Film\n")
+    (project.folder / ".etlrun/runs/parts").mkdir(parents=True)
+    with service() as served:
+        result = run(project, served)
+        assert result.code == 0, result.err
+    *named, last = project.run("llm", "forget", "--containing", "văn tâm").out.splitlines()[1:]
+    held = [line.partition(" holds it too: ")[::2] for line in named]
+    assert [(Path(path).name, fix) for path, fix in held] == [
+        ("kind.csv", "edit the file"),
+        ("labelled.unique.parquet", "delete the file"),
+        ("searches.jsonl", "delete the file"),
+    ]
+    copies = Path(".etlrun/runs/parts")
+    assert (
+        last == f"not searched: the input files, their copies in {copies}, published tables, and pages built from them"
+    )
+    for path, fix in held:
+        if fix == "delete the file":
+            (project.folder / path).unlink()
+    project.write("golden/kind.csv", "key,kind\n")
+    assert "holds it too" not in project.run("llm", "forget", "văn tâm").out
 
 
 def test_prune_removes_what_no_prompt_asks_any_more(project: Project) -> None:

@@ -21,16 +21,28 @@ from etlrun.spec.project import find_project
 def command(keys: tuple[str, ...], containing: bool, profile: str) -> None:
     """Remove every answer about KEY from the label store, for all questions and spellings.
 
-    If the store is a file, it is rewritten, so that no trace stays in it. If the key is still in the data, the next run asks it
-    again.
+    If the store is a file, it is rewritten, so that no trace stays in it. The command also searches overrides/, prompts/,
+    golden/, mappings/ and the folders of runs (broken records, failing rows, stages, logs), and prints the files that still
+    contain KEY.
+
+    It does not search input files and published tables: correct the input, run again with --full, and build dashboards and
+    documentation again. If the key is still in the data, the next run asks it again. The service that answered may keep
+    requests for as long as its contract says.
     """
     from etlrun.enrich.housekeeping import forget_keys
     from etlrun.enrich.labels import open_labels
+    from etlrun.enrich.traces import copies_of_inputs
 
     project = find_project(Path.cwd())
     with closing(open_labels(project, project.profile(profile))) as store:
         found = forget_keys(project, store, keys, parts=containing)
     removed = f"removed: {counted(found.answers, 'answer')} about {counted(len(found.keys), 'key')}"
     tell(removed if found.answers else "the store has no answer about it")
-    for file in found.files:
-        tell(f"{file} holds it too: edit the file")
+    for trace in found.traces:
+        tell(f"{trace.path} holds it too: {trace.fix}")
+    copies = copies_of_inputs(project)
+    tell(
+        "not searched: the input files"
+        + (f", their copies in {copies}" if copies else "")
+        + ", published tables, and pages built from them"
+    )

@@ -10,8 +10,8 @@ from etlrun.contracts.model import ModelError
 from etlrun.enrich.questions import Question
 from etlrun.enrich.store import Cost, Status, Store
 from etlrun.enrich.tiers import tiers_of
+from etlrun.enrich.traces import Trace, find_traces
 from etlrun.failures import RunFailure
-from etlrun.spec.answer_files import overrides_path, read_overrides
 from etlrun.spec.normal_form import normal_form
 from etlrun.spec.project import Profile, Project, from_environment
 from etlrun.spec.prompts import Prompt, load_prompt, prompt_names
@@ -19,11 +19,11 @@ from etlrun.spec.prompts import Prompt, load_prompt, prompt_names
 
 @dataclass(frozen=True)
 class Forgotten:
-    """Keys that were removed (normal forms), their number of answers, and files of people that still hold such a key."""
+    """Keys that were removed (normal forms), their number of answers, and files that still hold such a key."""
 
     keys: tuple[str, ...]
     answers: int
-    files: tuple[str, ...]
+    traces: tuple[Trace, ...]
 
 
 def forget_keys(project: Project, store: Store, texts: Sequence[str], *, parts: bool) -> Forgotten:
@@ -33,18 +33,8 @@ def forget_keys(project: Project, store: Store, texts: Sequence[str], *, parts: 
     keys = tuple(dict.fromkeys(key for text in wanted for key in (store.holding(text) if parts else [text])))
     answers = sum(store.forget(cost.question, keys) for cost in store.costs()) if keys else 0
     store.compact()
-    files = (shown for shown, held in _overrides(project) if any(_is_meant(key, wanted, parts) for key in held))
-    return Forgotten(keys, answers, tuple(files))
-
-
-def _is_meant(key: str, wanted: Sequence[str], parts: bool) -> bool:
-    return any(text in key if parts else text == key for text in wanted)
-
-
-def _overrides(project: Project) -> Iterator[tuple[str, set[str]]]:
-    for prompt in prompts_of(project):
-        shown = os.path.relpath(overrides_path(project.root, prompt.name))
-        yield shown, set(read_overrides(project.root, prompt.name, shown, prompt.outputs, prompt.keys))
+    traces = find_traces(project, list(prompts_of(project)), wanted, parts=parts)
+    return Forgotten(keys, answers, tuple(traces))
 
 
 def prompts_of(project: Project) -> Iterator[Prompt]:

@@ -40,10 +40,10 @@ def normal_form(text: str) -> str:
     characters is its beginning and a hash of all of it, and so are the parts of a key that hold the bar which divides them.
     """
     if PART in text:
-        parts = [_normal(part) for part in text.split(PART)]
+        parts = [plain_form(part) for part in text.split(PART)]
         plain = BAR.join(parts)
         return _named(parts) if len(plain) > MAX_CHARACTERS or any("|" in part for part in parts) else plain
-    plain = _normal(text)
+    plain = plain_form(text)
     return plain if len(plain) <= MAX_CHARACTERS else _named([plain])
 
 
@@ -53,7 +53,8 @@ def _named(parts: Sequence[str]) -> str:
     return f"{BAR.join(parts)[:BEGINNING].rstrip(EDGES)} #{digest}"
 
 
-def _normal(text: str) -> str:
+def plain_form(text: str) -> str:
+    """The normal form of a text of any length."""
     if text.isascii():
         if not text.isprintable():
             text = _without_unseen(text)
