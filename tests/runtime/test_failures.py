@@ -179,7 +179,7 @@ def test_an_overflow_is_blamed_on_its_step(project: Project, engine: str) -> Non
     project.write("data/20220402.json", '{"contract": "A", "seconds": 9223372036854775807}\n')
     result = project.run(spec(project), "--engine", engine)
     assert result.code == 1
-    assert "p.yaml:14:54: overflow: a number does not fit its type in `aggregate` of `totals`" in result.err
+    assert "p.yaml:14:54: overflow: a number is too large for its type in `aggregate` of `totals`" in result.err
     assert "SQLSTATE" not in result.err
     assert "Traceback" not in result.err
     assert project.table("totals") == OLD
