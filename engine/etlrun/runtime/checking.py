@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,15 +14,17 @@ from etlrun.compiler.checks import lower_check, lower_failing
 from etlrun.compiler.plan import DIALECTS, Plan
 from etlrun.compiler.statement import query_statement
 from etlrun.contracts.check import Verdict
-from etlrun.contracts.engine import Engine, EngineSession, StatementError
+from etlrun.contracts.engine import EngineSession, StatementError, Workspace
 from etlrun.failures import RunFailure
 from etlrun.runtime.blame import blame_check, located
 from etlrun.runtime.failing_rows import MOST_KEPT, keep_failing, numbered
+from etlrun.runtime.record import Record
 from etlrun.runtime.run_folder import RunFolder
 from etlrun.runtime.stage import Staged
 from etlrun.spec.located import Keys
 from etlrun.tracing import span
-from etlrun.working import Reporter
+from etlrun.warehouse.opening import filled
+from etlrun.working import Reporter, work
 
 if TYPE_CHECKING:
     import pyarrow
@@ -51,19 +54,38 @@ class CheckResult:
         return "ok" if self.holds else ("failed" if self.severity == "error" else "warned")
 
 
-def run_checks(
-    plan: Plan,
-    staged: dict[str, Staged],
-    session: EngineSession,
-    engine: Engine,
-    check_session: EngineSession,
-    folder: RunFolder,
-) -> list[CheckResult]:
-    """Every check in the order of the file. `check_session` is a session that knows the staged relations, `session` every relation.
+def check_staged(
+    plan: Plan, staged: dict[str, Staged], session: EngineSession, folder: RunFolder, record: Record, reporter: Reporter
+) -> None:
+    """Hold the staged rows against every check; `session` knows every relation.
 
-    The rows for which one does not hold are kept in `folder`. Raises RunFailure where a check cannot be computed.
+    The rows for which one does not hold are kept in `folder`. Raises RunFailure where a check cannot be computed, or does
+    not hold.
     """
-    fetch = partial(_fetch, plan, staged, session, engine, check_session)
+    if not plan.checked.pipeline.checks or not staged:
+        return
+    from etlrun.engines.duckdb import Duckdb
+
+    reporter.say("checking")
+    with closing(Duckdb().start(Workspace(folder.path), filled)) as check_session:
+        for name, rows in staged.items():
+            check_session.read_files(name, plan.relation(name).columns, [rows.as_input()])
+
+        def cancel() -> None:
+            check_session.cancel()
+            session.cancel()
+
+        fetch = partial(_fetch, plan, staged, session, check_session)
+        findings = work(lambda: _ask_all(plan, fetch, session, folder), lambda: None, cancel)
+    record.checks += [
+        {"relation": finding.relation, "check": finding.check, "status": finding.status, "detail": finding.detail}
+        for finding in findings
+    ]
+    _judge(plan, findings, folder, reporter)
+
+
+def _ask_all(plan: Plan, fetch: Fetch, session: EngineSession, folder: RunFolder) -> list[CheckResult]:
+    """What every check finds, in the order of the file."""
     checks = [(name, use) for name, uses in plan.checked.pipeline.checks.items() for use in uses]
     positions = [position for uses in plan.checked.pipeline.checks.values() for position in range(len(uses))]
     names = numbered((name, use.kind) for name, use in checks)
@@ -102,7 +124,6 @@ def _fetch(
     plan: Plan,
     staged: dict[str, Staged],
     session: EngineSession,
-    engine: Engine,
     check_session: EngineSession,
     query: exp.Query,
 ) -> pyarrow.Table:
@@ -110,7 +131,9 @@ def _fetch(
     reads = {table.name for table in query.find_all(exp.Table)} & known
     if reads <= set(staged):
         return check_session.fetch(DIALECTS["duckdb"](query))
-    return session.fetch(query_statement(plan, query, engine.dialect, ready(plan, staged)).text)
+    return session.fetch(
+        query_statement(plan, query, plan.checked.profile.engine.value.dialect, ready(plan, staged)).text
+    )
 
 
 def ready(plan: Plan, staged: dict[str, Staged]) -> set[str]:
@@ -118,7 +141,7 @@ def ready(plan: Plan, staged: dict[str, Staged]) -> set[str]:
     return {relation.name for relation in plan.relations if relation.is_made_outside} | set(staged)
 
 
-def judge(plan: Plan, findings: list[CheckResult], folder: RunFolder, reporter: Reporter) -> None:
+def _judge(plan: Plan, findings: list[CheckResult], folder: RunFolder, reporter: Reporter) -> None:
     """Raises RunFailure where a check of severity `error` does not hold; for the others there is a warning."""
     pipeline = plan.checked.pipeline.name
     for finding in findings:

@@ -2,55 +2,48 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import nullcontext
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path
-
-from sqlglot import exp
 
 import etlrun
 from etlrun.compiler.check import Checked
 from etlrun.compiler.key_checks import stages_nothing
-from etlrun.compiler.plan import Plan, Relation, make_plan
-from etlrun.compiler.statement import relation_statement
-from etlrun.contracts.engine import Engine, EngineSession, ParquetFiles, StatementError, Workspace
-from etlrun.contracts.step import Apply, Ask, ReadTexts
+from etlrun.compiler.plan import Plan, make_plan
+from etlrun.contracts.engine import EngineSession, StatementError, Workspace
 from etlrun.diagnostics import SpecError
 from etlrun.enrich.consent import Consent
 from etlrun.failures import RunFailure
-from etlrun.language.columns import Columns
 from etlrun.runtime.basis import Ledgers, find_basis
-from etlrun.runtime.blame import blame, blame_source, located
-from etlrun.runtime.checking import CheckResult, judge, ready, run_checks
+from etlrun.runtime.blame import blame_source
+from etlrun.runtime.checking import check_staged
 from etlrun.runtime.full_disk import as_full_disk, disk_failure
 from etlrun.runtime.functions import FunctionProcess
 from etlrun.runtime.inputs import Inputs
-from etlrun.runtime.json_texts import TextColumns
 from etlrun.runtime.parts import sweep_parts
 from etlrun.runtime.publishing import look_ahead, publish_all
 from etlrun.runtime.record import Record
+from etlrun.runtime.relation_stager import RelationStager
 from etlrun.runtime.result_causes import spec_parts
 from etlrun.runtime.run_folder import RunFolder, new_run
 from etlrun.runtime.run_records import sweep_old
 from etlrun.runtime.source_reading import SourceReader
 from etlrun.runtime.sources import account, find_files, look_at_tables
-from etlrun.runtime.stage import Staged, take_stock
+from etlrun.runtime.stage import Staged
 from etlrun.runtime.trace_export import sent_spans
-from etlrun.runtime.watching import relation_span, report_end, report_start, run_span
+from etlrun.runtime.watching import report_end, report_start, run_span
 from etlrun.spec.project import Project
 from etlrun.stopping import Stopped, is_asked, orderly, safe_point
 from etlrun.tracing import span
 from etlrun.warehouse.opening import filled
-from etlrun.working import Reporter, in_background, wait_for, work
+from etlrun.working import Reporter, in_background, wait_for
 
 
 @dataclass(frozen=True)
@@ -83,7 +76,7 @@ def _run_recorded(
         folder.write_record(record.as_record())
         if options.publishes:
             report_start(checked, record, reporter)
-        _Run(checked, reporter, folder, record).run(options)
+        _run(checked, reporter, folder, record, options)
         record.status = "done" if options.publishes else "dry-run"
     except RunFailure as found:
         failure = as_full_disk(found, folder.path)
@@ -113,9 +106,9 @@ def _run_recorded(
 def _keep(project: Project, folder: RunFolder, record: Record) -> None:
     """Leave what is of use after a run: its record, and the rows that could still be published."""
     folder.sweep(staged=not record.keeps_stage)
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         sweep_parts(project)
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         folder.write_record(record.as_record())
 
 
@@ -159,249 +152,98 @@ def spec_hash(checked: Checked) -> str:
     return digest.hexdigest()[:16]
 
 
-class _Run:
-    """One run under way."""
+def _run(checked: Checked, reporter: Reporter, folder: RunFolder, record: Record, options: RunOptions) -> None:
+    """Read, compute, check and publish; `record` says how far that went. Raises RunFailure."""
+    plan = make_plan(checked)
+    targets = _targets(checked, options)
+    if options.publishes:
+        look_ahead(checked, record)
+    needed = plan.needed((*targets, *_compared(checked, options)))
+    sources = [relation.name for relation in needed if relation.source is not None]
+    look_at_tables(checked, sources)
+    inventories = find_files(checked, sources, reporter)
+    if options.publishes:
+        record.parts = spec_parts(checked)
+        with suppress(RunFailure):  # then nothing says that a later run would do the same
+            record.basis = find_basis(checked, inventories, Ledgers())
+    with Inputs(checked, inventories, folder, reporter) as inputs:
+        with (
+            _session(plan, inputs, folder, record) as session,
+            closing(FunctionProcess(checked.project)) as functions,
+        ):
+            consent = replace(options.consent, wait=options.wait)
+            stager = RelationStager(plan, session, targets, folder, record, reporter, consent, functions)
+            for relation in needed:
+                safe_point()
+                stager.make(relation)
+            if not options.relations:
+                check_staged(plan, stager.staged, session, folder, record, reporter)
+        inputs.finish()
+    if options.look:
+        options.look(stager.staged)
+    if options.publishes:
+        _publish(checked, stager.staged, folder, record, reporter, options.wait)
 
-    def __init__(self, checked: Checked, reporter: Reporter, folder: RunFolder, record: Record) -> None:
-        self.checked = checked
-        self.reporter = reporter
-        self.folder = folder
-        self.record = record
-        self.plan: Plan = make_plan(checked)
-        self.engine: Engine = checked.profile.engine.value
-        self.staged: dict[str, Staged] = {}
-        self.functions = FunctionProcess(checked.project)
 
-    def run(self, options: RunOptions) -> None:
-        targets = self.targets(options)
-        if options.publishes:
-            look_ahead(self.checked, self.record)
-        needed = self.plan.needed((*targets, *self.read_by_checks(options)))
-        sources = [relation.name for relation in needed if relation.source is not None]
-        look_at_tables(self.checked, sources)
-        inventories = find_files(self.checked, sources, self.reporter)
-        if options.publishes:
-            self.record.parts = spec_parts(self.checked)
-            with contextlib.suppress(RunFailure):  # then nothing says that a later run would do the same
-                self.record.basis = find_basis(self.checked, inventories, Ledgers())
-        with Inputs(self.checked, inventories, self.folder, self.reporter) as inputs:
-            session = self.read(inputs)
-            try:
-                for relation in needed:
-                    safe_point()
-                    self.make(session, relation, targets, options)
-                if not options.relations:
-                    self.check(session)
-            finally:
-                self.functions.close()
-                session.close()
-            inputs.finish()
-        if options.look:
-            options.look(self.staged)
-        if options.publishes:
-            self.publish(options.wait)
+def _targets(checked: Checked, options: RunOptions) -> tuple[str, ...]:
+    """The relations that are staged: what sinks publish; checks look at them, and at others where they say so."""
+    if options.relations:
+        return options.relations
+    published = [use.value.from_ for use in checked.pipeline.sinks.values()]
+    looked_at = [name for name, uses in checked.pipeline.checks.items() if not all(stages_nothing(use) for use in uses)]
+    return tuple(dict.fromkeys([*published, *looked_at]))
 
-    def read(self, inputs: Inputs) -> EngineSession:
-        """A session that knows the sources, which are read while it starts."""
-        starting = in_background(self.start)
+
+def _compared(checked: Checked, options: RunOptions) -> list[str]:
+    """The relations that checks compare with, which nothing else may need."""
+    checks = (use for uses in checked.pipeline.checks.values() for use in uses)
+    names = {name.lower(): name for name in checked.order}
+    found = [names[other.lower()] for use in checks for other, _ in use.value.reads()]
+    return [] if options.relations else found
+
+
+@contextmanager
+def _session(plan: Plan, inputs: Inputs, folder: RunFolder, record: Record) -> Iterator[EngineSession]:
+    """A session of the engine that knows the sources, which are read while it starts. Raises RunFailure."""
+    starting = in_background(lambda: _start(plan.checked, folder))
+    try:
+        reader = SourceReader(plan.checked, inputs, folder, inputs.reporter, lambda: wait_for(starting))
+        results = reader.read_all(inputs.inventories)
+        inputs.count(results)
+        session = wait_for(starting)
+    except Stopped:
+        raise  # what starts ends with this process
+    except BaseException:
+        _give_up(starting)
+        raise
+    with closing(session):
+        record.engine_version = session.version
         try:
-            reader = SourceReader(self.checked, inputs, self.folder, self.reporter, lambda: wait_for(starting))
-            intakes = reader.read_all(inputs.inventories)
-            inputs.count(intakes)
-            session = wait_for(starting)
-        except Stopped:
-            raise  # what starts ends with this process
-        except BaseException:
-            _give_up(starting)
-            raise
-        try:
-            self.record.engine_version = session.version
-            for name, read_result in intakes.items():
-                self.record.sources[name] = account(read_result, inputs.inventories[name])
-                session.read_files(name, self.plan.relation(name).columns, read_result.files)
+            for name, read_result in results.items():
+                record.sources[name] = account(read_result, inputs.inventories[name])
+                session.read_files(name, plan.relation(name).columns, read_result.files)
         except StatementError as error:
-            session.close()
-            raise blame_source(self.checked, error) from error
-        except BaseException:
-            session.close()
-            raise
+            raise blame_source(plan.checked, error) from error
+        yield session
+
+
+def _start(checked: Checked, folder: RunFolder) -> EngineSession:
+    kind, engine = checked.profile.engine.kind, checked.profile.engine.value
+    with span(f"start {kind}", {"etlrun.engine": kind}):
+        session: EngineSession = engine.start(Workspace(folder.path), filled)
         return session
-
-    def start(self) -> EngineSession:
-        with span(f"start {self.record.engine}", {"etlrun.engine": self.record.engine}):
-            return self.engine.start(Workspace(self.folder.path), filled)
-
-    def targets(self, options: RunOptions) -> tuple[str, ...]:
-        """The relations that are staged: what sinks publish; checks look at them, and at others where they say so."""
-        if options.relations:
-            return options.relations
-        published = [use.value.from_ for use in self.checked.pipeline.sinks.values()]
-        checks = self.checked.pipeline.checks.items()
-        checked = [name for name, uses in checks if not all(stages_nothing(use) for use in uses)]
-        return tuple(dict.fromkeys([*published, *checked]))
-
-    def read_by_checks(self, options: RunOptions) -> list[str]:
-        """The relations that checks compare with, which nothing else may need."""
-        checks = (use for uses in self.checked.pipeline.checks.values() for use in uses)
-        names = {name.lower(): name for name in self.checked.order}
-        found = [names[other.lower()] for use in checks for other, _ in use.value.reads()]
-        return [] if options.relations else found
-
-    def make(self, session: EngineSession, relation: Relation, targets: tuple[str, ...], options: RunOptions) -> None:
-        """Stage a relation that is wanted, run a function, ask models, or leave a relation to the statements that read it."""
-        columns = relation.columns
-        if relation.apply is not None:
-            self.apply(session, relation)
-        if relation.ask is not None:
-            self.ask(session, relation, relation.ask, replace(options.consent, wait=options.wait))
-            return
-        is_taken_out = any(relation.name in other.reads for other in self.plan.relations if other.apply or other.ask)
-        if relation.name not in targets and not (is_taken_out and relation.source is None):
-            return
-        folder = self.folder.stage(relation.name)
-        self.reporter.say(f"computing {_shown(relation)}")
-        with relation_span("compute", relation.name) as found:
-            self.write(session, relation.name, folder)
-            self.staged[relation.name] = take_stock(relation.name, folder, columns)
-            found.attributes["etlrun.rows"] = self.staged[relation.name].rows
-        self.record.relations[relation.name] = {"rows": self.staged[relation.name].rows}
-        session.read_files(relation.name, columns, [self.staged[relation.name].as_input()])
-
-    def write(self, session: EngineSession, name: str, folder: Path) -> None:
-        known = ready(self.plan, self.staged)
-        statement = relation_statement(self.plan, name, self.engine.dialect, known)
-
-        trials = count(1)
-
-        def attempt(parts: int, last: exp.Query | None) -> None:
-            prefix = relation_statement(self.plan, name, self.engine.dialect, known, upto=parts, last=last)
-            session.write(prefix.text, self.folder.work(f"blame-{next(trials)}"))
-
-        try:
-            self.wait(_shown(self.plan.relation(name)), session, lambda: session.write(statement.text, folder))
-        except StatementError as error:
-            raise blame(self.plan, statement, error, attempt) from error
-
-    def apply(self, session: EngineSession, relation: Relation) -> None:
-        assert relation.apply is not None
-        (given,) = relation.reads
-        self.reporter.say(
-            f"{'reading' if isinstance(relation.apply, ReadTexts) else 'calling'} {relation.apply.function}"
-        )
-        paths, columns = self.written(session, given), self.plan.relation(given).columns
-        path = self.folder.work(f"{relation.name}-result") / "rows.parquet"
-        try:
-            path.parent.mkdir(parents=True)
-            with relation_span("apply", relation.name):
-                self.make_rows(relation.apply, paths, columns, path)
-        except RunFailure as failure:
-            raise self.at_step(relation, failure) from failure.__cause__
-        session.read_files(relation.name, relation.columns, [ParquetFiles((str(path),))])
-
-    def make_rows(self, apply: Apply | ReadTexts, paths: list[str], columns: Columns, result: Path) -> None:
-        """The rows that are made outside of SQL, as the new file `result`. Raises RunFailure."""
-        if isinstance(apply, Apply):
-            self.functions.apply(apply, paths, columns, result)
-            return
-        texts = TextColumns(apply)
-        texts.files(paths, result)
-        if texts.broken:
-            self.reporter.warn(texts.summary())
-
-    def ask(self, session: EngineSession, relation: Relation, ask: Ask, consent: Consent) -> None:
-        """Get the answers for the distinct keys of the relation before, and hand them to the session. Raises RunFailure where that must stop."""
-        from etlrun.enrich.answer_relation import answer_relation
-
-        (given,) = relation.reads
-        paths = self.written(session, given)
-        self.reporter.say(f"asking {', '.join(ask.models)} about `{', '.join(ask.parts)}`")
-        spent = sum(summary["usd"] for summary in self.record.models.values())
-        name = ", ".join(ask.models)
-        try:
-            with relation_span("enrich", relation.name) as found:
-                path, summary, failure = answer_relation(
-                    self.checked,
-                    ask,
-                    paths,
-                    self.folder.work(f"{relation.name}-result"),
-                    self.folder.id,
-                    consent,
-                    spent,
-                    self.reporter,
-                )
-                found.attributes |= {f"etlrun.{name}": summary[name] for name in ("keys", "asked", "requests", "usd")}
-                found.error = failure.code if failure else ""
-            chain = relation.name.partition(".")[0]
-            place = f"{name} in step {relation.step + 1} of {chain}"
-            self.record.models[name if name not in self.record.models else place] = summary
-            if failure:
-                raise failure
-        except RunFailure as failure:
-            raise self.at_step(relation, failure) from failure.__cause__
-        session.read_files(relation.name, relation.columns, [ParquetFiles((str(path),))])
-
-    def written(self, session: EngineSession, given: str) -> list[str]:
-        """The Parquet files of a relation, for what is no SQL."""
-        if given in self.staged:
-            return [str(path) for path in self.staged[given].paths]
-        folder = self.folder.work(given)
-        if not folder.exists():
-            with relation_span("compute", given):
-                self.write(session, given, folder)
-        return [str(path) for path in sorted(folder.glob("*.parquet"))]
-
-    def at_step(self, relation: Relation, failure: RunFailure) -> RunFailure:
-        """The failure at the place of the step that makes the relation."""
-        use = self.checked.pipeline.chains[relation.name.partition(".")[0]][relation.step]
-        return located(self.checked, use.where, failure)
-
-    def wait(self, name: str, session: EngineSession, action: Callable[[], None]) -> None:
-        work(action, lambda: self.reporter.progress(f"computing {name}", *session.progress()), session.cancel)
-
-    def check(self, session: EngineSession) -> None:
-        if not self.checked.pipeline.checks or not self.staged:
-            return
-        from etlrun.engines.duckdb import Duckdb
-
-        self.reporter.say("checking")
-        check_session = Duckdb().start(Workspace(self.folder.path), filled)
-        try:
-            for name, staged in self.staged.items():
-                check_session.read_files(name, self.plan.relation(name).columns, [staged.as_input()])
-            findings = self.wait_for_checks(session, check_session)
-        finally:
-            check_session.close()
-        self.record.checks += [
-            {"relation": finding.relation, "check": finding.check, "status": finding.status, "detail": finding.detail}
-            for finding in findings
-        ]
-        judge(self.plan, findings, self.folder, self.reporter)
-
-    def wait_for_checks(self, session: EngineSession, check_session: EngineSession) -> list[CheckResult]:
-        def cancel() -> None:
-            check_session.cancel()
-            session.cancel()
-
-        return work(
-            lambda: run_checks(self.plan, self.staged, session, self.engine, check_session, self.folder),
-            lambda: None,
-            cancel,
-        )
-
-    def publish(self, wait: float) -> None:
-        published = {use.value.from_ for use in self.checked.pipeline.sinks.values()}
-        self.record.staged = {name: staged.as_record() for name, staged in self.staged.items() if name in published}
-        self.folder.write_record(self.record.as_record())
-        publish_all(self.checked, self.staged, self.record, self.reporter, wait)
-
-
-def _shown(relation: Relation) -> str:
-    """A relation's name, or how far its chain is where only a part of it is meant."""
-    chain, _, step = relation.name.partition(".")
-    return f"{chain} up to step {step}" if step else chain
 
 
 def _give_up(starting: Future[EngineSession]) -> None:
     """Close a session that is not wanted any more."""
-    with contextlib.suppress(RunFailure):
+    with suppress(RunFailure):
         wait_for(starting).close()
+
+
+def _publish(
+    checked: Checked, staged: dict[str, Staged], folder: RunFolder, record: Record, reporter: Reporter, wait: float
+) -> None:
+    published = {use.value.from_ for use in checked.pipeline.sinks.values()}
+    record.staged = {name: rows.as_record() for name, rows in staged.items() if name in published}
+    folder.write_record(record.as_record())
+    publish_all(checked, staged, record, reporter, wait)

@@ -1,0 +1,158 @@
+"""Stage the relations of a run, one after the other: by statements of the engine, by functions, by answers of models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+from sqlglot import exp
+
+from etlrun.compiler.plan import Plan, Relation
+from etlrun.compiler.statement import relation_statement
+from etlrun.contracts.engine import EngineSession, ParquetFiles, StatementError
+from etlrun.contracts.step import Apply, Ask, ReadTexts
+from etlrun.enrich.consent import Consent
+from etlrun.failures import RunFailure
+from etlrun.language.columns import Columns
+from etlrun.runtime.blame import blame, located
+from etlrun.runtime.checking import ready
+from etlrun.runtime.functions import FunctionProcess
+from etlrun.runtime.json_texts import TextColumns
+from etlrun.runtime.record import Record
+from etlrun.runtime.run_folder import RunFolder
+from etlrun.runtime.stage import Staged, take_stock
+from etlrun.runtime.watching import relation_span
+from etlrun.working import Reporter, work
+
+
+@dataclass(frozen=True)
+class RelationStager:
+    """What relations of one run are staged with: `targets` are to be staged, `staged` are."""
+
+    plan: Plan
+    session: EngineSession
+    targets: tuple[str, ...]
+    folder: RunFolder
+    record: Record
+    reporter: Reporter
+    consent: Consent
+    functions: FunctionProcess
+    staged: dict[str, Staged] = field(default_factory=dict)
+
+    def make(self, relation: Relation) -> None:
+        """Stage a relation that is a target, run a function, ask models, or leave a relation to the statements that read it. Raises RunFailure."""
+        columns = relation.columns
+        if relation.apply is not None:
+            self._apply(relation, relation.apply)
+        if relation.ask is not None:
+            self._ask(relation, relation.ask)
+            return
+        is_taken_out = any(relation.name in other.reads for other in self.plan.relations if other.apply or other.ask)
+        if relation.name not in self.targets and not (is_taken_out and relation.source is None):
+            return
+        folder = self.folder.stage(relation.name)
+        self.reporter.say(f"computing {_shown(relation)}")
+        with relation_span("compute", relation.name) as found:
+            self._write(relation.name, folder)
+            self.staged[relation.name] = take_stock(relation.name, folder, columns)
+            found.attributes["etlrun.rows"] = self.staged[relation.name].rows
+        self.record.relations[relation.name] = {"rows": self.staged[relation.name].rows}
+        self.session.read_files(relation.name, columns, [self.staged[relation.name].as_input()])
+
+    def _write(self, name: str, folder: Path) -> None:
+        known = ready(self.plan, self.staged)
+        statement = relation_statement(self.plan, name, self.plan.checked.profile.engine.value.dialect, known)
+        trials = count(1)
+
+        def attempt(parts: int, last: exp.Query | None) -> None:
+            prefix = relation_statement(
+                self.plan, name, self.plan.checked.profile.engine.value.dialect, known, upto=parts, last=last
+            )
+            self.session.write(prefix.text, self.folder.work(f"blame-{next(trials)}"))
+
+        try:
+            self._wait(_shown(self.plan.relation(name)), lambda: self.session.write(statement.text, folder))
+        except StatementError as error:
+            raise blame(self.plan, statement, error, attempt) from error
+
+    def _apply(self, relation: Relation, apply: Apply | ReadTexts) -> None:
+        (given,) = relation.reads
+        self.reporter.say(f"{'reading' if isinstance(apply, ReadTexts) else 'calling'} {apply.function}")
+        paths, columns = self._written(given), self.plan.relation(given).columns
+        path = self.folder.work(f"{relation.name}-result") / "rows.parquet"
+        try:
+            path.parent.mkdir(parents=True)
+            with relation_span("apply", relation.name):
+                self._make_rows(apply, paths, columns, path)
+        except RunFailure as failure:
+            raise self._at_step(relation, failure) from failure.__cause__
+        self.session.read_files(relation.name, relation.columns, [ParquetFiles((str(path),))])
+
+    def _make_rows(self, apply: Apply | ReadTexts, paths: list[str], columns: Columns, result: Path) -> None:
+        """The rows that are made outside of SQL, as the new file `result`. Raises RunFailure."""
+        if isinstance(apply, Apply):
+            self.functions.apply(apply, paths, columns, result)
+            return
+        texts = TextColumns(apply)
+        texts.files(paths, result)
+        if texts.broken:
+            self.reporter.warn(texts.summary())
+
+    def _ask(self, relation: Relation, ask: Ask) -> None:
+        """Get the answers for the distinct keys of the relation before, and hand them to the session. Raises RunFailure where that must stop."""
+        from etlrun.enrich.answer_relation import answer_relation
+
+        (given,) = relation.reads
+        paths = self._written(given)
+        self.reporter.say(f"asking {', '.join(ask.models)} about `{', '.join(ask.parts)}`")
+        spent = sum(summary["usd"] for summary in self.record.models.values())
+        name = ", ".join(ask.models)
+        try:
+            with relation_span("enrich", relation.name) as found:
+                path, summary, failure = answer_relation(
+                    self.plan.checked,
+                    ask,
+                    paths,
+                    self.folder.work(f"{relation.name}-result"),
+                    self.folder.id,
+                    self.consent,
+                    spent,
+                    self.reporter,
+                )
+                found.attributes |= {f"etlrun.{name}": summary[name] for name in ("keys", "asked", "requests", "usd")}
+                found.error = failure.code if failure else ""
+            chain = relation.name.partition(".")[0]
+            place = f"{name} in step {relation.step + 1} of {chain}"
+            self.record.models[name if name not in self.record.models else place] = summary
+            if failure:
+                raise failure
+        except RunFailure as failure:
+            raise self._at_step(relation, failure) from failure.__cause__
+        self.session.read_files(relation.name, relation.columns, [ParquetFiles((str(path),))])
+
+    def _written(self, given: str) -> list[str]:
+        """The Parquet files of a relation, for what is no SQL."""
+        if given in self.staged:
+            return [str(path) for path in self.staged[given].paths]
+        folder = self.folder.work(given)
+        if not folder.exists():
+            with relation_span("compute", given):
+                self._write(given, folder)
+        return [str(path) for path in sorted(folder.glob("*.parquet"))]
+
+    def _at_step(self, relation: Relation, failure: RunFailure) -> RunFailure:
+        """The failure at the place of the step that makes the relation."""
+        use = self.plan.checked.pipeline.chains[relation.name.partition(".")[0]][relation.step]
+        return located(self.plan.checked, use.where, failure)
+
+    def _wait(self, name: str, action: Callable[[], None]) -> None:
+        session = self.session
+        work(action, lambda: self.reporter.progress(f"computing {name}", *session.progress()), session.cancel)
+
+
+def _shown(relation: Relation) -> str:
+    """A relation's name, or how far its chain is where only a part of it is meant."""
+    chain, _, step = relation.name.partition(".")
+    return f"{chain} up to step {step}" if step else chain
