@@ -24,24 +24,24 @@ class Operators:
 TIGHTEST_FIRST: tuple[Operators, ...] = (
     Operators(
         ("a.b", "a[0]", "a['k']"),
-        "a struct; an array and a whole number, counted from 0; a map and a key",
-        "the field; the element, an error where there is none; the value of the key, null where there is none",
+        "a struct; an array and an integer, counted from 0; a map and a key",
+        "the field; the element (an error if there is none); the value of the key (null if there is none)",
     ),
-    Operators(("-a", "~a"), "a number; an integer", "the same type; `-` of the least integer is an overflow"),
+    Operators(("-a", "~a"), "a number; an integer", "the same type; `-` of the smallest integer is an overflow"),
     Operators(
         ("a * b", "a / b", "a % b", "a div b"),
-        "numbers; `div` integers",
-        "`/` a double, `div` a bigint, else the wider type: decimals get as many digits as they need, up to 38. By zero is an error; an "
-        "overflow is, too",
+        "numbers; integers for `div`",
+        "a double for `/`, a bigint for `div`, otherwise the wider type; decimals get as many digits as they need, up to 38. Division by "
+        "zero and overflow are errors",
     ),
     Operators(
         ("a + b", "a - b", "a || b"),
-        "numbers; a date or timestamp and an `interval`; `||` texts",
-        "the wider type; an overflow is an error. A month that is shorter ends with its last day",
+        "numbers; a date or timestamp and an `interval`; texts for `||`",
+        "the wider type; overflow is an error. If the new month is too short, the result is its last day",
     ),
     Operators(
         ("a & b", "a ^ b", "a | b"),
-        "integers; one beside another kind stands in brackets",
+        "integers; write brackets if you mix these operators",
         "the wider type, bit by bit",
     ),
     Operators(
@@ -58,20 +58,21 @@ TIGHTEST_FIRST: tuple[Operators, ...] = (
             "a like 'x%'",
             "a rlike 'x'",
         ),
-        "two values of one type: numbers are widened, and decimals of any digits compare exactly; a literal text beside a date is read "
-        "as a date; NaN equals itself and is the greatest. "
-        "`like` and `rlike` take texts, and a literal pattern. A comparison of a comparison stands in brackets",
-        "a boolean, null where an operand is that decides; `<=>` is true for two nulls and false for one; `in` is null where nothing equals and "
+        "two values of one type: numbers are converted to the wider type, and decimals are compared exactly; a text literal next to a date is read "
+        "as a date; NaN equals itself and is larger than all other numbers. "
+        "`like` and `rlike` take texts and a literal pattern. Write brackets if you compare the result of a comparison",
+        "a boolean; null if an operand is null, unless the others decide (`between`); "
+        "`<=>` is true for two nulls and false for one; `in` is null if no value is equal and "
         "one is null",
     ),
     Operators(
         ("a is null", "a is not null", "a is true", "a is not false"),
-        "any value; a boolean. What `in`, `between`, `like` or another `is` gives stands in brackets",
+        "any value; a boolean for `is true` and `is not false`. Write brackets around `in`, `between`, `like` or another `is`",
         "a boolean, never null",
     ),
-    Operators(("not a",), "a boolean", "a boolean; null of null"),
-    Operators(("a and b",), "booleans", "false where one is false, else null where one is null"),
-    Operators(("a or b",), "booleans", "true where one is true, else null where one is null"),
+    Operators(("not a",), "a boolean", "a boolean; null for null"),
+    Operators(("a and b",), "booleans", "false if one is false, otherwise null if one is null"),
+    Operators(("a or b",), "booleans", "true if one is true, otherwise null if one is null"),
 )
 
 COMPARISONS: tuple[type[exp.Expr], ...] = (

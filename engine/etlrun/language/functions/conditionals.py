@@ -16,7 +16,7 @@ CONDITIONALS = (
         "ifnull",
         ("same", "same"),
         same,
-        "the first argument, or the second where it is null",
+        "the first argument, or the second if the first is null",
         spark="coalesce(_1, _2)",
         duckdb="coalesce(_1, _2)",
         aliases=("nvl",),
@@ -25,7 +25,7 @@ CONDITIONALS = (
         "nvl2",
         ("any", "same", "same"),
         _same_but_first,
-        "the second argument where the first is not null, else the third",
+        "the second argument if the first is not null, otherwise the third",
         duckdb="case when _1 is not null then _2 else _3 end",
         decides=(0,),
     ),
@@ -33,7 +33,7 @@ CONDITIONALS = (
         "if",
         ("boolean", "same", "same"),
         _same_but_first,
-        "the second argument where the first is true, else the third",
+        "the second argument if the first is true, otherwise the third",
         duckdb="case when _1 then _2 else _3 end",
         decides=(0,),
         aliases=("iff",),
@@ -42,16 +42,21 @@ CONDITIONALS = (
         "nullif",
         ("same", "same"),
         first,
-        "null where both are equal, else the first argument",
+        "null if both are equal, otherwise the first argument",
         recast=True,
         decides=(1,),
         verify=ordered,
     ),
     Function(
-        "greatest", ("same", "same", "same*"), same, "the greatest argument, nulls left out", picks=True, verify=ordered
+        "greatest",
+        ("same", "same", "same*"),
+        same,
+        "the largest argument; nulls are ignored",
+        picks=True,
+        verify=ordered,
     ),
     Function(
-        "least", ("same", "same", "same*"), same, "the least argument, nulls left out", picks=True, verify=ordered
+        "least", ("same", "same", "same*"), same, "the smallest argument; nulls are ignored", picks=True, verify=ordered
     ),
     Function("isnull", ("any",), BOOLEAN, "whether the argument is null", spark="_1 is null", duckdb="_1 is null"),
     Function(

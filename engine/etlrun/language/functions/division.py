@@ -99,7 +99,7 @@ DIVISION = (
         "div",
         ("numeric", "numeric", "=integer"),
         first,
-        "the exact quotient as a decimal with n digits after the point, rounded half away from zero; a division by zero is an error",
+        "the exact quotient as a decimal with n digits after the decimal point, rounded half away from zero; division by zero is an error",
         gives_for=_type,
         verify=_verify,
         spark=_spark,

@@ -31,7 +31,7 @@ MAPS = (
         "map_entries",
         ("map",),
         _entries,
-        "the map as an array of structs with the fields `key` and `value`, for `explode`",
+        "the map as an array of structs with the fields `key` and `value`, for the step `explode`",
     ),
     Function(
         "map_contains_key",

@@ -176,7 +176,7 @@ def spark_negation(value: exp.Expr, kind: Type) -> exp.Expr:
 
 
 NUMBERS = (
-    Function("abs", ("numeric",), first, "the number without its sign", spark=_spark_abs, recast=True),
+    Function("abs", ("numeric",), first, "the absolute value", spark=_spark_abs, recast=True),
     Function(
         "sign", ("numeric",), DOUBLE, "-1, 0 or 1, as double", duckdb=_duckdb_sign, recast=True, aliases=("signum",)
     ),
@@ -184,7 +184,7 @@ NUMBERS = (
         "round",
         ("numeric", "=integer?"),
         first,
-        "to n digits after the point (0 if not given), half away from zero",
+        "the number rounded to n digits after the decimal point (default: 0), half away from zero",
         duckdb=_duckdb_round,
         gives_for=_rounded_type,
         verify=_digits_in_reach,
@@ -232,7 +232,7 @@ NUMBERS = (
         "pmod",
         ("integer", "integer"),
         same,
-        "the remainder, never below zero when the second number is positive",
+        "the remainder; never negative if the second number is positive",
         spark=_spark_pmod,
         duckdb="case when _1 % _2 < 0 then (cast(_1 % _2 as hugeint) + _2) % _2 else _1 % _2 end",
         verify=zero_divisor,
@@ -242,7 +242,7 @@ NUMBERS = (
         "shiftleft",
         ("integer", "integer"),
         _at_least_int,
-        "the bits moved to the left; those beyond the type's width are lost",
+        "the bits shifted to the left; bits beyond the width of the type are lost",
         spark="shiftleft(_1, cast(_2 & 63 as int))",
         duckdb=_duckdb_shift_left,
     ),
@@ -250,7 +250,7 @@ NUMBERS = (
         "shiftright",
         ("integer", "integer"),
         _at_least_int,
-        "the bits moved to the right, the sign kept",
+        "the bits shifted to the right, the sign is kept",
         spark="shiftright(_1, cast(_2 & 63 as int))",
         duckdb=_duckdb_shift_right,
     ),
@@ -266,7 +266,7 @@ NUMBERS = (
         "hex",
         ("integer",),
         STRING,
-        "the number in base 16, in two's complement below zero",
+        "the number in base 16; negative numbers in two's complement",
         duckdb="hex(cast(_1 as bigint))",
     ),
 )
