@@ -22,9 +22,10 @@ from etlrun.cli.schema import schemas
 from etlrun.codes import RUN_CODES, SPEC_CODES, Code
 from etlrun.dashboards import measures, powerbi
 from etlrun.dashboards import spec as dashboards
-from etlrun.language.columns import SCALARS, SPELLINGS, Type
+from etlrun.language.columns import SCALARS, Type
 from etlrun.language.functions import FUNCTIONS
 from etlrun.language.precedence import TIGHTEST_FIRST
+from etlrun.language.type_texts import SPELLINGS
 from etlrun.spec import cases, mappings, pipeline, project, shared
 from etlrun.spec.fields import (
     AnswerRow,

@@ -25,7 +25,8 @@ from typing import Any
 
 import yaml
 
-from etlrun.language.columns import Column, Columns, Type, parse_type
+from etlrun.language.columns import Column, Columns, Type
+from etlrun.language.type_texts import parse_type
 
 Row = tuple[Any, ...]
 

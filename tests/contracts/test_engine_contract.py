@@ -18,7 +18,8 @@ from etlrun.compiler.plan import DIALECTS
 from etlrun.contracts.engine import EngineSession, ParquetFiles, StatementError, Workspace
 from etlrun.engines._spark.session import SparkSessionAtWork
 from etlrun.engines.duckdb import Duckdb
-from etlrun.language.columns import Column, Columns, parse_type
+from etlrun.language.columns import Column, Columns
+from etlrun.language.type_texts import parse_type
 from etlrun.spec.registry import kinds
 
 COLUMNS = Columns(

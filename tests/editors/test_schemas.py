@@ -12,7 +12,8 @@ import pytest
 from jsonschema import Draft7Validator
 
 from etlrun.cli.schema import schemas
-from etlrun.language.columns import SCALARS, SPELLINGS
+from etlrun.language.columns import SCALARS
+from etlrun.language.type_texts import SPELLINGS
 
 ROOT = Path(__file__).parents[2]
 TEXTS = schemas()

@@ -10,9 +10,10 @@ from random import Random
 from sqlglot import exp
 
 from etlrun.language.calls import accepts
-from etlrun.language.columns import BOOLEAN, NULL, STRING, Columns, Type, parse_type
+from etlrun.language.columns import BOOLEAN, NULL, STRING, Columns, Type
 from etlrun.language.expressions import ExpressionError, parse, type_of
 from etlrun.language.functions import ROWS, Function
+from etlrun.language.type_texts import parse_type
 from etlrun.language.typed import check_expression
 
 from .rows import TEXTS

@@ -8,7 +8,8 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-from etlrun.language.columns import Column, Columns, Type, parse_type
+from etlrun.language.columns import Column, Columns, Type
+from etlrun.language.type_texts import parse_type
 
 # `e` holds quarters, whose sums are exact in any order; `k` numbers the rows.
 KINDS = {

@@ -19,7 +19,8 @@ from etlrun.lake import delta_log
 from etlrun.lake.commits import Write
 from etlrun.lake.delta_log import foresee, publish
 from etlrun.lake.snapshot import copy_rows, open_delta, read_snapshot
-from etlrun.language.columns import BIGINT, BOOLEAN, DATE, Column, Columns, parse_type
+from etlrun.language.columns import BIGINT, BOOLEAN, DATE, Column, Columns
+from etlrun.language.type_texts import parse_type
 
 REPLACE, APPEND = Write("replace"), Write("append")
 APRIL: list[Row] = [("2022-04", 1), ("2022-04", 2)]

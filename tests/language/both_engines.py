@@ -14,11 +14,12 @@ from pyspark.errors import PySparkException
 from sqlglot import exp
 
 from etlrun.language.arrow import arrow_schema, arrow_type, type_of_arrow
-from etlrun.language.columns import Column, Columns, Type, parse_type
+from etlrun.language.columns import Column, Columns, Type
 from etlrun.language.dialects import DUCKDB_SETTINGS, SPARK_SETTINGS, duckdb_sql, spark_sql
 from etlrun.language.expressions import parse_select
 from etlrun.language.functions import ROWS
 from etlrun.language.queries import check_query
+from etlrun.language.type_texts import parse_type
 
 AT_ONCE = 40  # expressions in one statement
 

@@ -10,10 +10,11 @@ import pytest
 from both_engines import Engines
 
 from etlrun.language.arrow import type_of_arrow
-from etlrun.language.columns import Column, Columns, parse_type
+from etlrun.language.columns import Column, Columns
 from etlrun.language.dialects import duckdb_sql, spark_sql
 from etlrun.language.expressions import ExpressionError, parse_select
 from etlrun.language.queries import check_query
+from etlrun.language.type_texts import parse_type
 
 HERE = Columns((Column("k", parse_type("int")), Column("n", parse_type("int")), Column("s", parse_type("string"))))
 THERE = Columns((Column("k", parse_type("int")), Column("v", parse_type("bigint"))))

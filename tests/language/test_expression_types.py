@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from edge_rows import COLUMNS
 
-from etlrun.language.columns import Column, Columns, parse_type
+from etlrun.language.columns import Column, Columns
 from etlrun.language.expressions import ExpressionError, Problem, parse, type_of
 from etlrun.language.functions import ROWS
+from etlrun.language.type_texts import parse_type
 from etlrun.language.typed import check_expression
 
 SEEN = Columns(

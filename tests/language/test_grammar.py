@@ -8,11 +8,12 @@ import pytest
 from sqlglot import exp
 
 from etlrun.language import duckdb_rules
-from etlrun.language.columns import Column, Columns, parse_type
+from etlrun.language.columns import Column, Columns
 from etlrun.language.dialects import duckdb_sql, spark_sql
 from etlrun.language.expressions import ExpressionError, parse, parse_select
 from etlrun.language.grammar import EXPRESSIONS, GRAMMAR, QUERIES, QUERY, VALUE, VALUES, misfits
 from etlrun.language.queries import check_query
+from etlrun.language.type_texts import parse_type
 from etlrun.language.typed import RULES
 
 TYPES = sorted(

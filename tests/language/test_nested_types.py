@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from etlrun.language.columns import Column, Columns, TypeTextError, parse_type
+from etlrun.language.columns import Column, Columns
 from etlrun.language.expressions import ExpressionError, data_type, parse_select
 from etlrun.language.queries import check_query
+from etlrun.language.type_texts import TypeTextError, parse_type
 
 TYPES = {"s": "struct<a: int>", "m": "map<string, int>", "xs": "array<struct<a: int>>", "k": "int"}
 ROWS = {"r": Columns(tuple(Column(name, parse_type(text)) for name, text in TYPES.items()))}

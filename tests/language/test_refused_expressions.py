@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from edge_rows import COLUMNS
 
-from etlrun.language.columns import BOOLEAN, Column, Columns, parse_type
+from etlrun.language.columns import BOOLEAN, Column, Columns
 from etlrun.language.dialects import spark_sql
 from etlrun.language.expressions import ExpressionError, parse, parse_ordering, parse_select
 from etlrun.language.queries import check_query
+from etlrun.language.type_texts import parse_type
 from etlrun.language.typed import check_expression
 
 SEEN = Columns(tuple(Column(name, parse_type(kind)) for name, kind in COLUMNS.items()))

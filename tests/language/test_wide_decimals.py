@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from both_engines import Engines
 
-from etlrun.language.columns import Column, Columns, parse_type
+from etlrun.language.columns import Column, Columns
 from etlrun.language.expressions import ExpressionError, parse
+from etlrun.language.type_texts import parse_type
 from etlrun.language.typed import check_expression
 
 COLUMNS = {"k": "int", "w": "decimal(38,0)", "f": "decimal(38,38)", "m": "decimal(38,30)", "n": "bigint"}

@@ -15,8 +15,9 @@ from sqlglot import exp
 from etlrun.connections._mysql.server import MysqlServer
 from etlrun.contracts.connection import Load, Write
 from etlrun.language.arrow import arrow_schema
-from etlrun.language.columns import Column, Columns, parse_type
+from etlrun.language.columns import Column, Columns
 from etlrun.language.expressions import parse
+from etlrun.language.type_texts import parse_type
 from etlrun.language.typed import check_expression
 from etlrun.secrets import Secret
 from etlrun.warehouse.access import Parallel, SessionSettings, tls_warnings

@@ -17,7 +17,8 @@ from tests.reading.texts import read_json_files
 
 from etlrun.contracts.source import InputFile, Inventory, ReadRequest, ReadResult
 from etlrun.failures import RunFailure
-from etlrun.language.columns import Column, Columns, parse_type
+from etlrun.language.columns import Column, Columns
+from etlrun.language.type_texts import parse_type
 from etlrun.reading.framing import frame_lines
 from etlrun.reading.json_lines import read_json
 from etlrun.reading.record_values import BrokenRecordError

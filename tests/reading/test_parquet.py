@@ -20,7 +20,8 @@ from etlrun.engines._duckdb import start_session
 from etlrun.engines._spark.session import SparkSessionAtWork
 from etlrun.engines._spark.starting import RULES
 from etlrun.failures import RunFailure
-from etlrun.language.columns import DATE, Column, Columns, parse_type
+from etlrun.language.columns import DATE, Column, Columns
+from etlrun.language.type_texts import parse_type
 from etlrun.reading.footers import read_footers
 from etlrun.reading.inventory import take_inventory
 from etlrun.reading.parquet_columns import WantedColumn

@@ -19,7 +19,8 @@ from texts import counted, no_database
 
 from etlrun.contracts.source import InputFile, Inventory, ReadRequest, ReadResult
 from etlrun.failures import RunFailure
-from etlrun.language.columns import Column, Columns, parse_type
+from etlrun.language.columns import Column, Columns
+from etlrun.language.type_texts import parse_type
 from etlrun.reading.json_columns import JsonColumn
 from etlrun.reading.source import OptionalColumn, TextSource
 from etlrun.runtime.parts import ACCOUNT, FOLDER, SourceParts, parts_of, sweep_parts

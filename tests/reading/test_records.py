@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from etlrun.language.columns import parse_type
+from etlrun.language.type_texts import parse_type
 from etlrun.reading.record_values import BrokenRecordError
 from etlrun.reading.records import Field, read_line, read_texts
 

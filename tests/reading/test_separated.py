@@ -13,7 +13,8 @@ from texts import fields, read_csv_files
 
 from etlrun.contracts.source import InputFile, Inventory, ReadRequest, ReadResult
 from etlrun.failures import RunFailure
-from etlrun.language.columns import Column, Columns, parse_type
+from etlrun.language.columns import Column, Columns
+from etlrun.language.type_texts import parse_type
 from etlrun.reading.records import Field
 from etlrun.reading.separated import Separated, read_separated
 from etlrun.reading.splitting import Splitter

@@ -18,7 +18,8 @@ from texts import counted, no_database
 
 from etlrun.contracts.source import InputFile, Inventory, ReadRequest, ReadResult
 from etlrun.failures import RunFailure
-from etlrun.language.columns import Column, Columns, parse_type
+from etlrun.language.columns import Column, Columns
+from etlrun.language.type_texts import parse_type
 from etlrun.reading import slice_task
 from etlrun.reading.json_columns import JsonColumn
 from etlrun.reading.slice_job import this_reader

@@ -14,7 +14,8 @@ from typing import Any
 import duckdb
 
 from etlrun.contracts.source import LIMIT, InputFile, Inventory, ReadRequest, ReadResult
-from etlrun.language.columns import Column, Columns, parse_type
+from etlrun.language.columns import Column, Columns
+from etlrun.language.type_texts import parse_type
 from etlrun.reading.framing import Framer, frame_lines
 from etlrun.reading.json_lines import read_json
 from etlrun.reading.records import Field

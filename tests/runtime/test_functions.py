@@ -13,7 +13,8 @@ import pytest
 
 from etlrun.contracts.step import Apply
 from etlrun.failures import RunFailure
-from etlrun.language.columns import Column, Columns, parse_type
+from etlrun.language.columns import Column, Columns
+from etlrun.language.type_texts import parse_type
 from etlrun.runtime.functions import FunctionProcess
 from etlrun.secrets import Secret
 from etlrun.spec.project import find_project

@@ -13,7 +13,8 @@ import pytest
 from etlrun.connections._duckdb.warehouse_file import open_warehouse
 from etlrun.contracts.engine import ParquetFiles, StatementError, Workspace
 from etlrun.engines._duckdb import DuckdbSession, start_session
-from etlrun.language.columns import Column, Columns, parse_type
+from etlrun.language.columns import Column, Columns
+from etlrun.language.type_texts import parse_type
 
 COLUMNS = Columns((Column("k", parse_type("int")),))
 

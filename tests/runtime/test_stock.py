@@ -8,7 +8,8 @@ import duckdb
 import pytest
 
 from etlrun.failures import RunFailure
-from etlrun.language.columns import Column, Columns, parse_type
+from etlrun.language.columns import Column, Columns
+from etlrun.language.type_texts import parse_type
 from etlrun.runtime.stage import Staged, take_stock
 
 COLUMNS = Columns((Column("id", parse_type("int")), Column("name", parse_type("string"))))

@@ -8,7 +8,8 @@ import pytest
 from cases import Case
 from etlrun.contracts.step import ReadTexts
 from etlrun.failures import RunFailure
-from etlrun.language.columns import STRING, Column, Columns, parse_type
+from etlrun.language.columns import STRING, Column, Columns
+from etlrun.language.type_texts import parse_type
 from etlrun.reading.json_paths import PathError, read_path
 from etlrun.reading.records import Field, read_value
 from etlrun.runtime.json_texts import TextColumns

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from shop import run_one
 
-from etlrun.language.columns import Type, parse_type
+from etlrun.language.columns import Type
+from etlrun.language.type_texts import parse_type
 from etlrun.spec.located import parse_document
 from etlrun.spec.values import ValueReader, value_text
 

@@ -15,7 +15,6 @@ from etlrun.language.columns import (
     DOUBLE,
     FLOAT,
     INT,
-    MAP_KEYS,
     SMALLINT,
     STRING,
     TIMESTAMP,
@@ -28,6 +27,7 @@ from etlrun.language.columns import (
     mapping,
     struct,
 )
+from etlrun.language.type_texts import MAP_KEYS
 
 if TYPE_CHECKING:
     import pyarrow

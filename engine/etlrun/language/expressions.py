@@ -20,12 +20,13 @@ from sqlglot.dialects.spark import Spark
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.parsers.spark import SparkParser
 
-from etlrun.language.columns import Type, parse_type
+from etlrun.language.columns import Type
 from etlrun.language.copies import copied
 from etlrun.language.grammar import QUERY, VALUE, Slot, misfits
 from etlrun.language.places import span, word
 from etlrun.language.problems import ExpressionError, Problem
 from etlrun.language.syntax import syntax_problem
+from etlrun.language.type_texts import parse_type
 
 __all__ = ["ExpressionError", "Problem", "span", "word"]  # beside what is defined here
 

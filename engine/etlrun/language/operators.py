@@ -23,7 +23,6 @@ from etlrun.language.columns import (
     TIMESTAMP,
     TIMESTAMPTZ,
     Type,
-    TypeTextError,
     decimal,
 )
 from etlrun.language.comparisons import COMPARISONS, comparable, ordered
@@ -35,6 +34,7 @@ from etlrun.language.grammar import detail
 from etlrun.language.moment_literals import as_moment, clock_literal, is_moment
 from etlrun.language.templates import text_of
 from etlrun.language.type_names import type_fix
+from etlrun.language.type_texts import TypeTextError
 
 _DIVISIONS = (exp.Div, exp.IntDiv, exp.Mod)
 _WORDS: dict[type[exp.Expr], str] = {exp.And: "and", exp.Or: "or", exp.Not: "not"}

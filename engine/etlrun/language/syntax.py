@@ -7,9 +7,10 @@ import re
 from sqlglot.errors import ParseError, TokenError
 
 from etlrun.diagnostics import nearest
-from etlrun.language.columns import SCALARS, SPELLINGS
+from etlrun.language.columns import SCALARS
 from etlrun.language.problems import Problem
 from etlrun.language.type_names import type_fix
+from etlrun.language.type_texts import SPELLINGS
 
 _INSTEAD = {
     "&&": "write `and`",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from etlrun.failures import RunFailure
-from etlrun.language.columns import parse_type
+from etlrun.language.type_texts import parse_type
 from etlrun.reading.compression import open_text, without_ending
 from etlrun.reading.elements import frame_elements
 from etlrun.reading.framing import FramingError, Records

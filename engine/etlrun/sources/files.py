@@ -38,7 +38,8 @@ from urllib.parse import quote, unquote
 from etlrun.failures import RunFailure
 from etlrun.lake.file_sets import FileSet, read_pointer
 from etlrun.lake.table_source import FolderTable
-from etlrun.language.columns import TIMESTAMPTZ, Column, Columns, parse_type
+from etlrun.language.columns import TIMESTAMPTZ, Column, Columns
+from etlrun.language.type_texts import parse_type
 from etlrun.storage.stores import Stores
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import Any
 
 from jsonschema import Draft7Validator
 
-from etlrun.language.columns import NESTED, SCALARS, SPELLINGS
+from etlrun.language.columns import NESTED, SCALARS
+from etlrun.language.type_texts import SPELLINGS
 from etlrun.spec.fields import Schema
 from etlrun.spec.located import parse_document
 from etlrun.spec.registry import FAMILIES

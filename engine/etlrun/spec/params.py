@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import ClassVar, Literal
 
-from etlrun.language.columns import FRACTIONS, INTEGERS, SCALARS, SPELLINGS
+from etlrun.language.columns import FRACTIONS, INTEGERS, SCALARS
 from etlrun.language.type_names import TYPES
+from etlrun.language.type_texts import SPELLINGS
 from etlrun.spec.fields import Described, Scalar, key
 
 Value = str | int | bool | Decimal | datetime.date | datetime.datetime

@@ -12,22 +12,12 @@ from sqlglot import exp
 
 from etlrun.diagnostics import Diagnostic, SpecError, closest, nearest
 from etlrun.language.checking import typed_null
-from etlrun.language.columns import (
-    BOOLEAN,
-    NULL,
-    SCALARS,
-    SPELLINGS,
-    Column,
-    Columns,
-    Group,
-    Type,
-    TypeTextError,
-    parse_type,
-)
+from etlrun.language.columns import BOOLEAN, NULL, SCALARS, Column, Columns, Group, Type
 from etlrun.language.expressions import ExpressionError, bind, parse, parse_ordering, type_of
 from etlrun.language.groups import spread_groups
 from etlrun.language.spans import mark_spans
 from etlrun.language.type_names import type_fix
+from etlrun.language.type_texts import SPELLINGS, TypeTextError, parse_type
 from etlrun.language.typed import Names, check_expression, has_aggregate, has_window
 from etlrun.spec.building import Origin
 from etlrun.spec.fields import Expr

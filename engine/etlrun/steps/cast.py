@@ -29,8 +29,9 @@ from sqlglot import exp
 
 from etlrun.contracts.relation import Input, named
 from etlrun.contracts.step import Step
-from etlrun.language.columns import NULL, Columns, parse_type
+from etlrun.language.columns import NULL, Columns
 from etlrun.language.expressions import cast, column
+from etlrun.language.type_texts import parse_type
 from etlrun.language.typed import castable
 from etlrun.spec.fields import TypeText, key
 from etlrun.spec.scope import Scope

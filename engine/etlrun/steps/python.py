@@ -43,7 +43,8 @@ from typing import Literal
 
 from etlrun.contracts.relation import Input
 from etlrun.contracts.step import Apply, Step
-from etlrun.language.columns import Column, Columns, parse_type
+from etlrun.language.columns import Column, Columns
+from etlrun.language.type_texts import parse_type
 from etlrun.spec.fields import TypeText, key
 from etlrun.spec.functions import FunctionMissing, find_function
 from etlrun.spec.scope import Scope
