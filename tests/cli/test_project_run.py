@@ -295,12 +295,18 @@ sinks:
 def test_a_span_of_months_is_a_run_each_and_goes_on(folder: Path) -> None:
     (folder / "pipelines/months.yaml").write_text(MONTHS)
     (folder / "months.csv").write_text("month,a\n2021-12,1\n2022-01,2\n")
-    span = ("run", "months", "--from", "2021-12", "--to", "2022-02", "--json", "-q")
+    values = ("months", "--from", "2021-12", "--to", "2022-02", "--json")
+    span = ("run", *values, "-q")
+    assert [found["would"] for found in json.loads(etlrun(folder, "plan", *values).out)] == ["runs"] * 3
     broken = etlrun(folder, *span)
     assert (broken.code, [found["status"] for found in json.loads(broken.out)]) == (1, ["done", "done", "failed"])
     assert "the same command goes on" in broken.err
     (folder / "months.csv").write_text("month,a\n2021-12,1\n2022-01,2\n2022-02,3\n")
+    assert [found["why"] for found in json.loads(etlrun(folder, "plan", *values).out)] == [
+        "files of `rows` changed"
+    ] * 2 + ["it has not run yet"]
     assert etlrun(folder, *span).code == 0
+    assert {found["would"] for found in json.loads(etlrun(folder, "plan", *values).out)} == {"unchanged"}
     again = json.loads(etlrun(folder, *span).out)
     assert [found["status"] for found in again] == ["unchanged"] * 3
     with duckdb.connect(str(folder / "w.duckdb"), read_only=True) as connection:
@@ -354,6 +360,15 @@ def test_lists_of_values_are_a_run_for_each_choice(folder: Path) -> None:
     )
     span = etlrun(folder, "run", "shops", "--from", "2021-12", "--to", "2022-01", "--set", "shop=A")
     assert span.code == 2 and "`out` replaces the same rows for each month" in span.err
+
+
+def test_a_plan_of_values_names_those_whose_files_are_missing(folder: Path) -> None:
+    (folder / "pipelines/months.yaml").write_text(MONTHS.replace("months.csv", "'$month.csv'"))
+    (folder / "2022-01.csv").write_text("month,a\n2022-01,2\n")
+    plan = etlrun(folder, "plan", "months", "--for", "month=2022-01,2022-02", "--json")
+    found = {row["pipeline"]: (row["would"], row["why"]) for row in json.loads(plan.out)}
+    assert (plan.code, found["months 2022-01"]) == (1, ("runs", "it has not run yet"))
+    assert found["months 2022-02"][0] == "fails" and "2022-02.csv" in found["months 2022-02"][1]
 
 
 def test_a_span_is_refused_where_only_its_last_part_would_stay(folder: Path) -> None:

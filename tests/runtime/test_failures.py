@@ -285,6 +285,21 @@ def killed_runs(project: Project, number: int) -> list[Path]:
     return [project.folder / f".etlrun/runs/{run}/run.json" for run in names]
 
 
+def test_files_that_a_killed_process_did_not_finish_are_removed_after_an_hour(tmp_path: Path) -> None:
+    run, empty = tmp_path / "20240101T000000Z-000000", tmp_path / "20240101T000000Z-000001"
+    names = (run / "run.json.0a1b2c3d", empty / "run.json.0a1b2c3d", tmp_path / "project.json.0a1b2c3d")
+    for folder in (run, empty):
+        folder.mkdir()
+    for path in (*names, run / "inputs.json", run / "inputs.json.gz"):
+        path.write_text("{")
+    sweep_old(tmp_path)
+    assert all(path.exists() for path in names)  # a process may be writing them
+    for path in tmp_path.rglob("*.json*"):
+        os.utime(path, (0, 0))
+    sweep_old(tmp_path)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == [run.name, "inputs.json", "inputs.json.gz"]
+
+
 def test_pipelines_of_one_process_all_mark_what_was_killed(project: Project) -> None:
     killed = killed_runs(project, 30)
     with ThreadPoolExecutor(4) as pipelines:

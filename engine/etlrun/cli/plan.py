@@ -6,15 +6,16 @@ It reads nothing but names, sizes and the ledger, except where models would be a
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from etlrun.cli.options import PipelineFile, checked_pipeline, choosing, selecting
 from etlrun.cli.reporting import reporting
+from etlrun.cli.run_periods import Span, spanning
 from etlrun.cli.words import table_text, tell
 from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 @click.argument("pipeline", metavar="[PIPELINE]", required=False, type=PipelineFile())
 @choosing
 @selecting
+@spanning("plan a run")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     pipeline: Path | None,
@@ -37,25 +39,34 @@ def command(
     settings: tuple[str, ...],
     select: tuple[str, ...],
     exclude: tuple[str, ...],
+    first: str,
+    last: str,
+    listed: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Show what a run would do, without doing it.
 
     Without PIPELINE: which pipelines `etlrun run` would run, in which order, and why; --select and --exclude work as for
     `etlrun run`. With PIPELINE: what it would read, how each relation is computed, what models would cost, and what the sinks
-    would do.
+    would do. With --from and --to, or --for: for which values `etlrun run` would run PIPELINE, and why.
 
     No model is called and nothing is published. If a pipeline uses models, its data is read with DuckDB, to count the keys that
     have no answer yet.
 
     Exit code 1 if something would make the run fail.
     """
+    if span := Span(first, last, listed):
+        if select or exclude:
+            raise click.UsageError(
+                "--select and --exclude are for the project, and --from, --to and --for for one PIPELINE"
+            )
+        graph = span.graph([pipeline] if pipeline else [], profile, engine, settings)
+        _plan_graph(graph, tuple(graph.pipelines), as_json=as_json)
     if pipeline is None:
         from etlrun.cli.run_project import chosen_pipelines, project_graph
 
         graph = project_graph(profile, engine, settings)
-        _plan_project(graph, chosen_pipelines(graph, select, exclude), as_json=as_json)
-        return
+        _plan_graph(graph, chosen_pipelines(graph, select, exclude), as_json=as_json)
     if select or exclude:
         raise click.UsageError("--select and --exclude are for a plan of the project: leave out PIPELINE")
     _plan_pipeline(checked_pipeline(pipeline, profile, engine, settings), as_json=as_json)
@@ -87,17 +98,31 @@ def _plan_pipeline(checked: Checked, *, as_json: bool) -> None:
     )
 
 
-def _plan_project(graph: ProjectGraph, chosen: Sequence[str], *, as_json: bool) -> None:
-    """Show the order of pipelines of the project, and why each would run or not."""
+def _plan_graph(graph: ProjectGraph, chosen: Sequence[str], *, as_json: bool) -> NoReturn:
+    """Show the order of runs, why each would run or not, and the files that one would not find; and exit."""
     from etlrun.runtime.project_run import NOTHING_NEW, foresee
 
     found = foresee(graph, chosen)
     rows = [(name, "runs" if why else "unchanged", why or NOTHING_NEW) for name, why in found.items()]
+    stopped = [(name, "fails", trouble) for name in found if (trouble := _first_trouble(graph, name, found))]
+    by_name = {row[0]: row for row in (*rows, *stopped)}
     if as_json:
         keys = ("pipeline", "would", "why")
-        click.echo(json.dumps([dict(zip(keys, row, strict=True)) for row in rows], ensure_ascii=False))
+        click.echo(json.dumps([dict(zip(keys, row, strict=True)) for row in by_name.values()], ensure_ascii=False))
     else:
-        tell(table_text(("pipeline", "would", "why"), rows))
+        tell(table_text(("pipeline", "would", "why"), list(by_name.values())))
+    raise SystemExit(1 if stopped else 0)
+
+
+def _first_trouble(graph: ProjectGraph, name: str, why: Mapping[str, str]) -> str:
+    """What a run would miss among its files; nothing where they are there, or a pipeline before it may write them."""
+    if not why[name] or any(why.get(other) for other in graph.made_from(name)):
+        return ""
+    checked = graph.pipelines[name]
+    sources = (
+        _source(checked, source) for source, use in checked.pipeline.sources.items() if use.value.wanted(checked.places)
+    )
+    return next((trouble for source in sources for trouble in source.get("troubles", ())), "")
 
 
 def _source(checked: Checked, name: str) -> dict[str, Any]:

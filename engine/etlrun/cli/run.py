@@ -12,6 +12,7 @@ import click
 
 from etlrun.cli.options import PipelineFile, ProjectOptions, checked_pipeline, choosing, gathered, selecting, waiting
 from etlrun.cli.reporting import reporting
+from etlrun.cli.run_periods import Span, spanning
 from etlrun.cli.same_choice import same_choice_object
 from etlrun.cli.words import NO_ENGINE, tell
 from etlrun.contracts.engine import kept_engines
@@ -45,21 +46,7 @@ if TYPE_CHECKING:
     type=click.IntRange(1, 64),
     help="How many pipelines of the project run at the same time.",
 )
-@click.option(
-    "--from",
-    "first",
-    default="",
-    metavar="VALUE",
-    help="With one PIPELINE: run it for each month or day, starting with this one.",
-)
-@click.option("--to", "last", default="", metavar="VALUE", help="With --from: the last month or day.")
-@click.option(
-    "--for",
-    "listed",
-    multiple=True,
-    metavar="NAME=VALUES",
-    help="With one PIPELINE: run it for each of these values of a param: `shop=A,B`, `month=2024-01..2024-12`.",
-)
+@spanning("run it")
 @click.option("--full", is_flag=True, help="Also run pipelines of the project for which nothing has changed.")
 @click.option(
     "--junit",
@@ -103,8 +90,11 @@ def command(
     If calling models would cost more than `confirm_above_usd` of etlrun.yaml, the command asks for confirmation at the terminal.
     In scripts, use --yes or --max-usd.
     """
-    if first or last or listed:
-        raise SystemExit(_run_periods(pipelines, first, last, listed, options))
+    if span := Span(first, last, listed):
+        from etlrun.cli.run_project import run_graph
+
+        graph = span.graph(pipelines, options.profile, options.engine, options.settings)
+        raise SystemExit(run_graph(graph, tuple(graph.pipelines), options))
     if not pipelines:
         raise SystemExit(_run_chosen(select, exclude, options))
     if select or exclude or options.junit:
@@ -112,20 +102,6 @@ def command(
     _run_each(
         [checked_pipeline(path, options.profile, options.engine, options.settings) for path in pipelines], options
     )
-
-
-def _run_periods(
-    pipelines: Sequence[Path], first: str, last: str, listed: Sequence[str], options: ProjectOptions
-) -> int:
-    from etlrun.cli.run_periods import run_periods, run_values
-
-    if listed and (first or last or len(pipelines) != 1):
-        raise click.UsageError("--for is for one PIPELINE, without --from and --to: `--for month=2024-01..2024-12`")
-    if listed:
-        return run_values(pipelines[0], listed, options)
-    if len(pipelines) != 1 or not (first and last):
-        raise click.UsageError("--from and --to go together, with one PIPELINE")
-    return run_periods(pipelines[0], first, last, options)
 
 
 def _run_chosen(select: tuple[str, ...], exclude: tuple[str, ...], options: ProjectOptions) -> int:

@@ -1,4 +1,4 @@
-"""One pipeline for several values of its params, such as a span of months: a run for each, in order, those that are done left out."""
+"""One pipeline for several values of its params, such as a span of months: a graph with a run for each, in order."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import datetime
 import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from etlrun.cli.options import ProjectOptions, checked_pipeline
-from etlrun.cli.run_project import run_graph
+from etlrun.cli.options import Command, checked_pipeline
 from etlrun.compiler.check import Checked
 from etlrun.compiler.project_graph import ProjectGraph
 from etlrun.diagnostics import nearest
@@ -22,40 +22,91 @@ PERIODS = ("month", "date")
 MOST = 10_000  # values of one span
 
 
-def run_periods(path: Path, first: str, last: str, options: ProjectOptions) -> int:
-    """Run a pipeline for each value from `first` to `last`; gives the exit code. Raises UsageError, SpecError."""
-    checked = checked_pipeline(path, options.profile, options.engine, options.settings, runs=False)
-    param = _param(checked)
-    kind = checked.pipeline.params[param].type
-    return _run_all(path, checked, {param: tuple(_values(kind, first, last))}, options)
+@dataclass(frozen=True)
+class Span:
+    """The values of params that `--from`, `--to` and `--for` choose; false where they choose none."""
 
+    first: str
+    last: str
+    listed: tuple[str, ...]
 
-def run_values(path: Path, listed: Sequence[str], options: ProjectOptions) -> int:
-    """Run a pipeline for each value of `NAME=VALUE,VALUE,FIRST..LAST`; of several names, for each choice of one value each.
+    def __bool__(self) -> bool:
+        return bool(self.first or self.last or self.listed)
 
-    Gives the exit code. Raises UsageError, SpecError.
-    """
-    checked = checked_pipeline(path, options.profile, options.engine, options.settings, runs=False)
-    chosen: dict[str, tuple[str, ...]] = {}
-    for text in listed:
-        name, sign, values = text.partition("=")
-        name = name.strip()
-        if not sign or name in chosen:
-            what = (
-                f"`{name}` has values already: write all in one list, `{name}=A,B`"
-                if sign
-                else f"`{text}` is not NAME=VALUE,VALUE"
+    def graph(self, pipelines: Sequence[Path], profile: str, engine: str, settings: tuple[str, ...]) -> ProjectGraph:
+        """A run for each choice of one value of each param, each after the one before it. Raises UsageError, SpecError."""
+        if self.listed and (self.first or self.last or len(pipelines) != 1):
+            raise click.UsageError("--for is for one PIPELINE, without --from and --to: `--for month=2024-01..2024-12`")
+        if len(pipelines) != 1 or not (self.listed or (self.first and self.last)):
+            raise click.UsageError("--from and --to go together, with one PIPELINE")
+        checked = checked_pipeline(pipelines[0], profile, engine, settings, runs=False)
+        chosen = self._listed_values(checked) if self.listed else self._periods(checked)
+        _refuse_lost_rows(checked, chosen)
+        runs: dict[str, Checked] = {}
+        upstream: dict[str, tuple[str, ...]] = {}
+        for values in itertools.product(*chosen.values()):
+            name = (
+                f"{checked.pipeline.name} {', '.join(values)}"  # no value holds a comma, so each run has its own name
             )
-            raise click.BadParameter(what, param_hint="--for")
-        if name not in checked.pipeline.params:
-            fix = (
-                nearest(name, checked.pipeline.params)
-                or f"its params are {', '.join(checked.pipeline.params) or 'none'}"
-            )
-            message = f"the pipeline `{checked.pipeline.name}` has no param `{name}`; {fix}"
-            raise click.BadParameter(message, param_hint="--for")
-        chosen[name] = tuple(dict.fromkeys(_listed(checked.pipeline.params[name].type, name, values)))
-    return _run_all(path, checked, chosen, options)
+            upstream[name] = tuple(runs)[-1:]
+            given = (*settings, *(f"{param}={value}" for param, value in zip(chosen, values, strict=True)))
+            runs[name] = checked_pipeline(pipelines[0], profile, engine, given)
+        return ProjectGraph(runs, upstream, {})
+
+    def _periods(self, checked: Checked) -> dict[str, tuple[str, ...]]:
+        param = _param(checked)
+        return {param: tuple(_values(checked.pipeline.params[param].type, self.first, self.last))}
+
+    def _listed_values(self, checked: Checked) -> dict[str, tuple[str, ...]]:
+        """The values of `NAME=VALUE,VALUE,FIRST..LAST`, for each name."""
+        chosen: dict[str, tuple[str, ...]] = {}
+        for text in self.listed:
+            name, sign, values = text.partition("=")
+            name = name.strip()
+            if not sign or name in chosen:
+                what = (
+                    f"`{name}` has values already: write all in one list, `{name}=A,B`"
+                    if sign
+                    else f"`{text}` is not NAME=VALUE,VALUE"
+                )
+                raise click.BadParameter(what, param_hint="--for")
+            if name not in checked.pipeline.params:
+                fix = (
+                    nearest(name, checked.pipeline.params)
+                    or f"its params are {', '.join(checked.pipeline.params) or 'none'}"
+                )
+                message = f"the pipeline `{checked.pipeline.name}` has no param `{name}`; {fix}"
+                raise click.BadParameter(message, param_hint="--for")
+            chosen[name] = tuple(dict.fromkeys(_listed(checked.pipeline.params[name].type, name, values)))
+        return chosen
+
+
+def spanning(verb: str) -> Callable[[Command], Command]:
+    """Add `--from`, `--to` and `--for`, which `verb` (such as "run it") for each value."""
+
+    def decorate(command: Command) -> Command:
+        options = (
+            click.option(
+                "--from",
+                "first",
+                default="",
+                metavar="VALUE",
+                help=f"With one PIPELINE: {verb} for each month or day, starting with this one.",
+            ),
+            click.option("--to", "last", default="", metavar="VALUE", help="With --from: the last month or day."),
+            click.option(
+                "--for",
+                "listed",
+                multiple=True,
+                metavar="NAME=VALUES",
+                help=f"With one PIPELINE: {verb} for each of these values of a param: `shop=A,B`, `month=2024-01..2024-12`.",
+            ),
+        )
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 def _listed(kind: str, name: str, values: str) -> Iterator[str]:
@@ -73,33 +124,25 @@ def _listed(kind: str, name: str, values: str) -> Iterator[str]:
         yield part
 
 
-def _run_all(path: Path, checked: Checked, chosen: Mapping[str, tuple[str, ...]], options: ProjectOptions) -> int:
-    """A run for each choice of one value of each param, one after another; the values of the last param change fastest.
-
-    Raises UsageError where a run would replace what the run before it published.
-    """
+def _refuse_lost_rows(checked: Checked, chosen: Mapping[str, tuple[str, ...]]) -> None:
+    """Raises UsageError for too many runs, and where a run would replace what the run before it published."""
     for param in (name for name, values in chosen.items() if len(values) > 1):
         _refuse_whole_tables(checked, param)
         _refuse_shared_parts(checked, param)
     count = math.prod(map(len, chosen.values()))
     if count > MOST:
         raise click.UsageError(f"these are {count:,} runs; {MOST:,} are the most")
-    runs: dict[str, Checked] = {}
-    upstream: dict[str, tuple[str, ...]] = {}
-    for values in itertools.product(*chosen.values()):
-        name = f"{checked.pipeline.name} {', '.join(values)}"  # no value holds a comma, so each run has its own name
-        upstream[name] = tuple(runs)[-1:]
-        settings = (*options.settings, *(f"{param}={value}" for param, value in zip(chosen, values, strict=True)))
-        runs[name] = checked_pipeline(path, options.profile, options.engine, settings)
-    return run_graph(ProjectGraph(runs, upstream, {}), tuple(runs), options)
 
 
 def _param(checked: Checked) -> str:
     found = [name for name, param in checked.pipeline.params.items() if param.type in PERIODS]
-    if len(found) != 1:
-        what = "has no param" if not found else f"has {len(found)} params ({', '.join(found)})"
-        message = f"`{checked.pipeline.name}` {what} of the type `month` or `date`, and --from and --to need one"
-        raise click.UsageError(f"{message}; run it for each value with --set")
+    name = checked.pipeline.name
+    if not found:
+        message = f"`{name}` has no param of the type `month` or `date`, and --from and --to need one"
+        raise click.UsageError(f"{message}: `params: {{month: month}}`")
+    if len(found) > 1:
+        message = f"`{name}` has {len(found)} params of the types `month` and `date` ({', '.join(found)})"
+        raise click.UsageError(f"{message}; name one: `--for {found[0]}=FIRST..LAST`")
     return found[0]
 
 

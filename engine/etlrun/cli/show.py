@@ -42,7 +42,7 @@ Look = Callable[[tuple[Path, ...]], Found]
     "--failing",
     default="",
     metavar="CHECK",
-    help="Show the rows for which this check failed in the last run: `unique`, or `unique.2` for the second one.",
+    help="Show the rows for which this check failed in the last run: `unique`. If several `unique` checks failed, `unique.2` is the second one.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each row.")
 @choosing

@@ -27,6 +27,11 @@ class ProjectGraph:
     upstream: Mapping[str, tuple[str, ...]]
     publishers: Mapping[Place, tuple[PublishedTable, ...]]
 
+    def made_from(self, name: str) -> tuple[str, ...]:
+        """The pipelines that come before one because it reads what they publish, not only because they are runs of the same one."""
+        own = self.pipelines[name].pipeline.name
+        return tuple(other for other in self.upstream[name] if self.pipelines[other].pipeline.name != own)
+
     def read_tables(self, name: str) -> dict[str, tuple[PublishedTable, ...]]:
         """The sources of a pipeline that read tables of others, with those who publish each."""
         found = {}

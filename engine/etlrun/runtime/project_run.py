@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from etlrun.private import private_folder
 from etlrun.reading.inventory import take_inventory
 from etlrun.runtime.basis import Ledgers, find_basis, why_again
 from etlrun.runtime.record import Record
+from etlrun.runtime.run_folder import write_whole
 from etlrun.runtime.run_records import StoredRun, stored_runs
 from etlrun.stopping import safe_point
 from etlrun.storage.stores import open_stores
@@ -181,10 +181,8 @@ class ProjectRun:
         if self.runs is None:
             return
         runs = private_folder(self.runs.resolve())
-        new = runs / f"{LAST}.{os.getpid()}"
         found = {name: outcome.status for name, outcome in self.outcomes.items()}
-        new.write_text(json.dumps(found, ensure_ascii=False, indent=1), encoding="utf-8")
-        new.replace(runs / LAST)
+        write_whole(runs / LAST, json.dumps(found, ensure_ascii=False, indent=1))
 
 
 def foresee(graph: ProjectGraph, chosen: Sequence[str]) -> dict[str, str]:
@@ -192,7 +190,7 @@ def foresee(graph: ProjectGraph, chosen: Sequence[str]) -> dict[str, str]:
     reasons = Reasons(graph, is_full=False)
     found: dict[str, str] = {}
     for name in chosen:
-        before = next((other for other in graph.upstream[name] if found.get(other)), None)
+        before = next((other for other in graph.made_from(name) if found.get(other)), None)
         found[name] = f"`{before}` runs before it" if before else reasons.why(name)
     return found
 

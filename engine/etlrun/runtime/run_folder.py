@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import secrets
 import shutil
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +20,8 @@ from etlrun.private import private_folder
 
 RECORD = "run.json"
 INPUTS = "inputs.json"
+ABANDONED_SECONDS = 3600  # after which nobody writes a file any more that was not put in its place
+_UNFINISHED = re.compile(r"\.json\.[0-9a-f]{8}$")
 LEFT_BEHIND = ("sources", "spill", "work")
 
 
@@ -44,22 +49,12 @@ class RunFolder:
         return self.path / "failing" / f"{relation}.{check}.parquet"
 
     def write_record(self, record: dict[str, Any]) -> None:
-        self._write(RECORD, json.dumps(record, ensure_ascii=False, indent=1))
+        write_whole(self.path / RECORD, json.dumps(record, ensure_ascii=False, indent=1))
 
     def write_inputs(self, inputs: list[dict[str, Any]]) -> None:
         """Keep the list of what the run read beside its record, a line each: with deeper lines it takes four times as long."""
         lines = ",\n".join(json.dumps(item, ensure_ascii=False) for item in inputs)
-        self._write(INPUTS, f"[\n{lines}\n]\n")
-
-    def _write(self, name: str, content: str) -> None:
-        """Put a file in its place at once, so that a reader never sees half of it."""
-        # Another process, or another pipeline of this one, may mark the same run as killed.
-        new = self.path / f"{name}.{secrets.token_hex(4)}"
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        new.replace(self.path / name)
+        write_whole(self.path / INPUTS, f"[\n{lines}\n]\n")
 
     def sweep(self, *, staged: bool) -> None:
         """Remove what only served the run; with `staged` also the rows it would have published."""
@@ -69,6 +64,28 @@ class RunFolder:
     def drop_failing(self) -> None:
         """Remove the rows that checks did not hold for."""
         shutil.rmtree(self.path / "failing", ignore_errors=True)
+
+
+def write_whole(path: Path, content: str) -> None:
+    """Put a file in its place at once, so that a reader never sees half of it."""
+    # Another process, or another pipeline of this one, may write the same file, such as the record of a killed run.
+    new = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    new.replace(path)
+
+
+def sweep_unfinished(runs: Path) -> None:
+    """Remove what processes that were killed in `write_whole` left below `runs`, and the folders of runs in which nothing else is."""
+    before = time.time() - ABANDONED_SECONDS
+    for path in (*runs.glob("*.json.*"), *runs.glob("*/*.json.*")):
+        with contextlib.suppress(OSError):  # another process removes it, or the folder holds more
+            if _UNFINISHED.search(path.name) and path.lstat().st_mtime < before:
+                path.unlink()
+                if path.parent != runs:
+                    path.parent.rmdir()
 
 
 def new_run(runs: Path) -> RunFolder:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, get_args
 from etlrun.failures import RunFailure
 from etlrun.private import refuse_open
 from etlrun.runtime.record import Record, Status
-from etlrun.runtime.run_folder import RECORD, RunFolder
+from etlrun.runtime.run_folder import RECORD, RunFolder, sweep_unfinished
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
@@ -115,6 +115,7 @@ def sweep_old(runs: Path, days: int = KEEP_DAYS) -> list[Unreadable]:
     """
     oldest = (datetime.now(UTC) - timedelta(days=days)).strftime("%Y%m%dT%H%M%SZ")
     skipped = []
+    sweep_unfinished(runs)
     for found in map(_read, sorted(runs.glob(f"*/{RECORD}"))):
         if isinstance(found, Unreadable):
             skipped.append(found)
