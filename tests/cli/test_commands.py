@@ -169,6 +169,17 @@ def test_wrong_usage_exits_with_2_and_a_hint(project: Project, arguments: tuple[
     assert "Traceback" not in result.err
 
 
+def test_of_several_checks_of_a_kind_the_one_that_does_not_hold_needs_no_number(project: Project) -> None:
+    two = "    - unique: shop\n    - range: {units: {min: 0}}\n    - range: {units: {max: 2}}"
+    project.write("pipelines/sales.yaml", SALES.replace("    - unique: shop", two))
+    assert "--failing range.2" in project.run("pipelines/sales.yaml").err
+    by_kind, by_name = (project.run("show", "sales", "totals", "--failing", name) for name in ("range", "range.2"))
+    assert (by_kind.out, by_name.out) == (by_name.out, "shop  units\n----  -----\nA         3\nB         3\n")
+    project.write("pipelines/sales.yaml", SALES.replace("    - unique: shop", two.replace("min: 0", "min: 9")))
+    project.run("pipelines/sales.yaml")
+    assert "--failing `range.1` (" in project.run("show", "sales", "totals", "--failing", "range").err
+
+
 def test_check_is_silent_about_what_is_right(project: Project) -> None:
     result = project.run("check")
     assert (result.code, result.out, result.err) == (0, "", "1 pipeline: no mistakes\n")
@@ -205,7 +216,8 @@ def test_show_gives_the_rows_that_a_check_did_not_hold_for(project: Project) -> 
         == "B"
     )
     assert "holds in the run" in project.run("show", "sales", "totals", "--failing", "row_count").err
-    assert "it asked `unique`, `range`, `row_count`" in project.run("show", "sales", "totals", "--failing", "x").err
+    unknown = project.run("show", "sales", "totals", "--failing", "x").err
+    assert "choose one by its name: --failing `unique` (" in unknown and "`range` (2 of" in unknown
     project.write(
         "pipelines/sales.yaml",
         wrong.replace("{units: sum(units)}", "{all: sum(units)}").replace("range: {units", "range: {all"),

@@ -35,5 +35,6 @@ def test_a_rerun_after_a_later_sink_failed_appends_once_and_is_unchanged_then(tm
     with duckdb.connect(tmp_path / "two.duckdb") as connection:
         connection.execute("DROP TABLE b")
     assert "a (0), b (2)" in project.run("retry").err
+    assert "a (0), b (2)" in project.run("runs").out
     assert "1 unchanged" in project.run("run").err
     assert (ids(tmp_path, "one.duckdb", "a"), ids(tmp_path, "two.duckdb", "b")) == ([1, 2000], [1, 2000])

@@ -16,7 +16,7 @@ from etlrun.cli.live_line import LIVE_LINE
 from etlrun.cli.options import ProjectOptions, read_settings, with_engine
 from etlrun.cli.reporting import own_stderr, reporting
 from etlrun.cli.same_choice import same_choice_object
-from etlrun.cli.words import NO_ENGINE, failure_text, table_text, tell
+from etlrun.cli.words import NO_ENGINE, failure_text, published_text, table_text, tell
 from etlrun.compiler.producers import ProjectPipelines
 from etlrun.compiler.project_graph import ProjectGraph, read_graph
 from etlrun.compiler.selection import select
@@ -141,10 +141,7 @@ def _seconds(outcome: PipelineOutcome) -> str:
 
 
 def _published(outcome: PipelineOutcome) -> str:
-    sinks = outcome.record["sinks"] if outcome.record else {}
-    return (
-        ", ".join(f"{name} ({0 if 'appended_by' in sink else sink['rows']:,})" for name, sink in sinks.items()) or "-"
-    )
+    return published_text(outcome.record["sinks"] if outcome.record else {})
 
 
 def _why(outcome: PipelineOutcome) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from etlrun.cli.words import table_text, tell
+from etlrun.cli.words import published_text, table_text, tell
 from etlrun.failures import RunFailure
 from etlrun.spec.project import Profile, Project, find_project
 
@@ -65,8 +65,10 @@ def command(profile: str, rows: int, shows_all: bool, as_json: bool) -> None:
 
 
 def _line(run: dict[str, Any]) -> tuple[Any, ...]:
-    published = ", ".join(f"{name} ({sink['rows']:,})" for name, sink in run.get("sinks", {}).items())
-    return run["run_id"], run["pipeline"], run["status"], run["engine"], run["seconds"], published or "-"
+    return (
+        *(run[name] for name in ("run_id", "pipeline", "status", "engine", "seconds")),
+        published_text(run.get("sinks", {})),
+    )
 
 
 def _ledgers(project: Project, profile: Profile) -> dict[str, list[LedgerEntry]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -79,3 +79,9 @@ def _is_number(cell: str) -> bool:
 def _pad(text: str, width: int, *, to_right: bool) -> str:
     space = " " * (width - shown_width(text))
     return space + text if to_right else text + space
+
+
+def published_text(sinks: Mapping[str, Mapping[str, Any]]) -> str:
+    """The sinks of a run with the rows that it put there; none where an earlier run had appended them."""
+    rows = {name: 0 if "appended_by" in sink else sink["rows"] for name, sink in sinks.items()}
+    return ", ".join(f"{name} ({count:,})" for name, count in rows.items()) or "-"

@@ -70,10 +70,7 @@ def _kept(
     checked: Checked, stored: StoredRun, relation: str, check: str, asked: dict[str, dict[str, Any]]
 ) -> FailingRows:
     run = stored.folder.id
-    if check not in asked:
-        known = ", ".join(f"`{name}`" for name in asked)
-        message = f"the run {run} asked no check `{check}` of `{relation}`"
-        raise RunFailure("usage", "no-failing-rows", message, f"it asked {known}")
+    check = _meant(check, asked, run, relation)
     path, detail = stored.folder.failing(relation, check), str(asked[check].get("detail"))
     if asked[check].get("status") == "ok":
         message = f"the check `{check}` of `{relation}` holds in the run {run}: {detail}"
@@ -86,6 +83,21 @@ def _kept(
         raise RunFailure("usage", "no-failing-rows", message, fix)
     _refuse_other_columns(path, checked.columns[relation], run)
     return FailingRows(path, run, detail)
+
+
+def _meant(check: str, asked: dict[str, dict[str, Any]], run: str, relation: str) -> str:
+    """The name of the check that is meant: of several of a kind, the only one that does not hold needs no number. Raises RunFailure."""
+    of_kind = [name for name, found in asked.items() if found.get("check") == check]
+    failed = [name for name in of_kind if asked[name].get("status") != "ok"]
+    if check in asked or not of_kind:
+        meant, message = [check] if check in asked else [], f"the run {run} asked no check `{check}` of `{relation}`"
+    else:
+        meant = failed or of_kind[:1]
+        message = f"{len(failed)} checks `{check}` of `{relation}` do not hold in the run {run}"
+    if len(meant) != 1:
+        known = (f"`{name}` ({asked[name].get('detail')})" for name in meant or asked)
+        raise RunFailure("usage", "no-failing-rows", message, f"choose one by its name: --failing {', '.join(known)}")
+    return meant[0]
 
 
 def _refuse_other_columns(path: Path, columns: Columns, run: str) -> None:
