@@ -48,6 +48,25 @@ TRAPS = {
     "another type of pandas": (columns("shop: float64"), "write `double`"),
     "a length": (columns("shop: varchar(20)"), "leave it out: only `decimal` takes numbers"),
     "a template": (chain("filter: \"shop = '{{ var('month') }}'\""), "is a template of another tool (Jinja)"),
+    "a template of Ruby": (chain("filter: \"shop = '#{shop}'\""), "`#{shop}` is a template of another tool (Ruby)"),
+    "a template of ERB": (chain("filter: \"shop = '<%= shop %>'\""), "is a template of another tool (ERB)"),
+    "a template of a shell": (chain("derive: {x: \"'$(date)'\"}"), "the shell gives it to a run: `--set"),
+    "a template of Python": (chain("derive: {x: \"'%(name)s'\"}"), "is a template of another tool (Python)"),
+    "a macro of SQLMesh": (chain("filter: \"shop > @start_ds\""), "`@start_ds` is a template of another tool (SQLMesh)"),
+    "a template of Azure": (chain("derive: {x: \"'@{item().name}'\"}"), "is a template of another tool (Azure Data Factory)"),
+    "a home folder": (path('"~/rows.csv"'), "`data: ${HOME}` there"),
+    "a variable of Windows": (path('"%USERPROFILE%/rows.csv"'), "`data: ${HOME}` there"),
+    "a day of strftime": (path('"$data/%Y-%m-%d.csv"'), "write the day as `{date:yyyyMMdd}`"),
+    "folders below": (path('"$data/**/*.csv"'), "write a `*` for each level"),
+    "alternatives": (path('"$data/{a,b}.csv"'), "`{a,b}` is not read as alternatives"),
+    "a share": (path("'$data\\rows.csv'"), "write `/` between folders"),
+    "a blank behind a path": (path("'$data/rows.csv '"), "the path begins or ends with a blank"),
+    "not equal to null": (chain("filter: shop != null"), "write `shop is not null`"),
+    "equal to null": (chain("filter: null = amount"), "write `amount is null`"),
+    "less than null": (chain("filter: amount < null"), "write `amount is null`"),
+    "not in a list with null": (chain("filter: shop not in ('a', null)"), "write `shop is not null and ...`"),
+    "when null": (chain("derive: {x: case shop when null then 1 else 2 end}"), "write `case when shop is null then ...`"),
+    "a semicolon": (chain("filter: amount = 1;"), "remove it; conditions are joined by `and`"),
     "a union": (chain("union: [rows]"), "`from: [a, b]`"),
     "an engine": (f"pipeline: p\nengine: duckdb\n{SOURCES}", "the engine is set in a profile of etlrun.yaml, or by --engine"),
     "overwrite": (f"pipeline: p\n{SOURCES}{SINK % ('rows', 'overwrite')}", "write `replace`"),
@@ -66,6 +85,46 @@ TRAPS = {
         "write the label first, then its codes: `North: [a, b]`",
     ),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "filter: \"shop <=> null or shop in ('a', cast(null as string)) or shop = 'a;b'\"",
+        "filter: \"shop rlike '^a#{2}$|@b[.]c' or shop = 'me@start.com' or shop like '%Y'\"",
+        "derive: {x: \"nullif(shop, 'x') is null\", y: case when shop is null then null else 1 end}",
+    ],
+)
+def test_what_looks_like_a_trap_and_is_none_passes(folder: Path, step: str) -> None:
+    (folder / "pipelines/p.yaml").write_text(
+        chain(step) + 'description: "of {{ team }}, ask me@example.com: $(date)"\n'
+    )
+    outcome = etlrun(folder, "check")
+    assert outcome.code == 0, outcome.out
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("data: ~/data", "write `${HOME}`"),
+        ("roots: [~/data]", "write `${HOME}`"),
+        ('vars: {day: "$(date)"}', "is a template of another tool (a shell)"),
+        ('data: "{{ env }}"', "is a template of another tool (Jinja)"),
+    ],
+)
+def test_a_trap_in_a_project_file_is_named(folder: Path, line: str, said: str) -> None:
+    (folder / "pipelines/p.yaml").write_text(f"pipeline: p\n{SOURCES}")
+    project = folder / "etlrun.yaml"
+    project.write_text(f"{line}\n{project.read_text()}")
+    outcome = etlrun(folder, "check")
+    assert outcome.code == 2 and said in outcome.out + outcome.err
+
+
+def test_vars_of_a_profile_belong_to_the_project(folder: Path) -> None:
+    (folder / "pipelines/p.yaml").write_text(f"pipeline: p\n{SOURCES}")
+    (folder / "etlrun.yaml").write_text("profiles: {dev: {engine: {duckdb: {}}, vars: {a: 1}}}\n")
+    outcome = etlrun(folder, "check")
+    assert "stand at the top of etlrun.yaml, below `vars`" in outcome.out + outcome.err
 
 
 @pytest.mark.parametrize("trap", TRAPS)

@@ -80,7 +80,7 @@ OPERATORS = (
     "s in ('', 'hello World')",
     "n in (3, null)",
     "m in (10, 2.5)",
-    "s not in ('', null)",
+    "s not in ('', cast(null as string))",
     "d in ('2022-01-31', '1970-01-01')",
     "s || t",
     "s || null",

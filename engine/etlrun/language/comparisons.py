@@ -10,6 +10,7 @@ from etlrun.language.expressions import TYPE, cast
 from etlrun.language.functions import as_decimal, common_type
 from etlrun.language.functions.numbers import decimal_operand
 from etlrun.language.moment_literals import as_moment
+from etlrun.language.places import span
 from etlrun.language.problems import IN_PARTS, TOO_DEEP
 from etlrun.language.wide_decimals import are_large, by_parts
 
@@ -17,6 +18,15 @@ from etlrun.language.wide_decimals import are_large, by_parts
 def visit_comparison(checker: Checker, node: exp.Expr) -> Type:
     operands = list(node.iter_expressions())
     types = [checker.visit(operand) for operand in operands]
+    if isinstance(node, _WITH_SIGN) and any(_is_null(operand) for operand in operands):
+        other = next((operand for operand in operands if not _is_null(operand)), operands[0])
+        return _never_true(
+            checker, node, f"{_written(checker, other)} is {'not ' if isinstance(node, exp.NEQ) else ''}null"
+        )
+    if isinstance(node, exp.In) and isinstance(node.parent, exp.Not) and any(map(_is_null, operands[1:])):
+        return _never_true(
+            checker, node, f"{_written(checker, node.this)} is not null and ...", "with a null in its list"
+        )
     if all(kind.is_numeric for kind in types) and common_type(_as_written(operands, types)) is None:
         if are_large(operands):
             return checker.complain(node, "syntax", TOO_DEEP, IN_PARTS)
@@ -25,6 +35,28 @@ def visit_comparison(checker: Checker, node: exp.Expr) -> Type:
         return checker.visit(replacement)
     ordered(checker, _shared(checker, operands, types, node), node)
     return BOOLEAN
+
+
+def refuse_null_branches(checker: Checker, node: exp.Case) -> None:
+    """Complain about `case x when null`, which never holds."""
+    for branch in node.args["ifs"]:
+        if _is_null(branch.this):
+            _never_true(
+                checker, node, f"case when {_written(checker, node.this)} is null then ...", "in its `when null`"
+            )
+
+
+def _is_null(node: exp.Expr) -> bool:
+    return isinstance(node.unnest(), exp.Null)
+
+
+def _written(checker: Checker, node: exp.Expr) -> str:
+    return checker.text[slice(*span(node, checker.text))]
+
+
+def _never_true(checker: Checker, node: exp.Expr, instead: str, what: str = "") -> Type:
+    message = f"this is never true{f' {what}' if what else ''}: a null is not equal to anything, and not unequal either"
+    return checker.complain(node, "expression-not-allowed", message, f"write `{instead}`")
 
 
 def ordered(checker: Checker, kind: Type, node: exp.Expr) -> None:
@@ -82,6 +114,7 @@ def _to_compare(types: list[Type]) -> str:
     return f"cast the one of more digits behind the point to decimal(38,{scale}), which rounds it, or both to double"
 
 
+_WITH_SIGN = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE)
 COMPARISONS: dict[type[exp.Expr], Rule] = dict.fromkeys(
     (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Between, exp.In),
     visit_comparison,

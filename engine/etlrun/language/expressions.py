@@ -19,6 +19,7 @@ from sqlglot import exp
 from sqlglot.dialects.spark import Spark
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.parsers.spark import SparkParser
+from sqlglot.tokens import TokenType  # type: ignore[attr-defined]
 
 from etlrun.language.columns import Type
 from etlrun.language.copies import copied
@@ -190,9 +191,18 @@ def _parse_cached(text: str) -> exp.Expr:
     if not text.strip():
         raise ExpressionError((Problem("syntax", "the expression is empty", 0, max(1, len(text))),))
     trees = _trees(text, text)
-    if len(trees) != 1 or trees[0] is None:
-        raise ExpressionError((Problem("syntax", "one expression is expected, without `;`", 0, len(text)),))
+    semicolon = _semicolon(text)
+    if len(trees) != 1 or trees[0] is None or semicolon >= 0:
+        start, end = (semicolon, semicolon + 1) if semicolon >= 0 else (0, len(text))
+        fix = "remove it; conditions are joined by `and`" if semicolon >= 0 else ""
+        raise ExpressionError((Problem("syntax", "one expression is expected, without `;`", start, end, fix),))
     return _plain(trees[0], text, VALUE)
+
+
+def _semicolon(text: str) -> int:
+    """Where the first `;` stands that is no part of a text; -1 where none does."""
+    tokens = Language().tokenize(text) if ";" in text else ()
+    return next((token.start for token in tokens if token.token_type == TokenType.SEMICOLON), -1)
 
 
 @lru_cache(maxsize=256)

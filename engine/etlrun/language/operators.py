@@ -25,7 +25,7 @@ from etlrun.language.columns import (
     Type,
     decimal,
 )
-from etlrun.language.comparisons import COMPARISONS, comparable, ordered
+from etlrun.language.comparisons import COMPARISONS, comparable, ordered, refuse_null_branches
 from etlrun.language.constants import misfit_of_cast
 from etlrun.language.expressions import TYPE, cast, data_type, type_from_tree
 from etlrun.language.functions import common_type
@@ -247,6 +247,7 @@ def visit_case(checker: Checker, node: exp.Expr) -> Type:
     assert isinstance(node, exp.Case)
     branches = list(node.args["ifs"])
     if node.this:
+        refuse_null_branches(checker, node)
         ordered(checker, comparable(checker, [node.this, *(branch.this for branch in branches)], node), node)
     else:
         for branch in branches:

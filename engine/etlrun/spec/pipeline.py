@@ -43,7 +43,7 @@ from etlrun.spec.project import Project, Use
 from etlrun.spec.registry import Family, kinds
 from etlrun.spec.schema import kind_schema, located_mistakes
 from etlrun.spec.shared import Included, put_in_shared, written_schema
-from etlrun.spec.traps import find_templates
+from etlrun.spec.traps import find_traps
 from etlrun.spec.unread import UnreadSource, UnreadStep
 
 TITLE = "an etlrun pipeline"
@@ -97,8 +97,8 @@ def read_pipeline(path: Path, project: Project, settings: Mapping[str, str]) -> 
         *(mistake for mistake in judged if mistake.where[:2] not in unread and mistake.where[:3] not in unread),
     ]
     mistakes = [mistake.diagnostic for mistake in found]
-    if templates := [*find_templates(document)]:
-        raise SpecError([*mistakes, *templates])
+    if traps := [*find_traps(document)]:
+        raise SpecError([*mistakes, *traps])
     if any(_concerns_all(mistake.where) for mistake in found):
         raise SpecError(mistakes)
     broken = {mistake.where[: _DEPTH.get(str(mistake.where[0]), 1)] for mistake in found}

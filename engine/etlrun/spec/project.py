@@ -47,6 +47,7 @@ from etlrun.spec.registry import Family, kinds
 from etlrun.spec.schema import find_mistakes, kind_schema
 from etlrun.spec.secrecy import ENVIRONMENT, hide_lines, secret_mistakes
 from etlrun.spec.storages import Storages, build_storages, storage_mistakes, storage_schema
+from etlrun.spec.traps import find_traps_of_project
 from etlrun.spec.urls import Url, UrlError, is_url, read_url
 
 FILE = "etlrun.yaml"
@@ -227,6 +228,7 @@ def _read(root: Path, document: Document) -> Project:
         *_wrong_labels(document),
         *_wrong_ages(document),
     ]
+    problems = problems or [*find_traps_of_project(document)]
     origin = _Verbatim(document, {})
     storage = partial(_use, "storages", origin=origin)
     problems = problems or [*storage_mistakes(document, storage)]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from etlrun.diagnostics import Diagnostic
-from etlrun.spec.located import Document
+from etlrun.spec.located import Document, Keys
 
 # Keys and kinds, by what stands there instead: an unknown word at any place is looked up here.
 WORDS = {
@@ -60,8 +61,10 @@ WORDS = {
     "engine": "the engine is set in a profile of etlrun.yaml, or by --engine",
     "connections": "connections are set in a profile of etlrun.yaml",
     "profile": "the profile is chosen in etlrun.yaml, or by --profile",
-    "vars": "variables of all pipelines stand in etlrun.yaml, those of one under `params`",
-    "variables": "variables of all pipelines stand in etlrun.yaml, those of one under `params`",
+    **dict.fromkeys(
+        ("vars", "variables"),
+        "those of all pipelines stand at the top of etlrun.yaml, below `vars`, those of one below its `params`; `--set NAME=VALUE` gives a run another value",
+    ),
     "transforms": "chains of steps stand under `steps`",
     "transformations": "chains of steps stand under `steps`",
     "models": "chains of steps stand under `steps`",
@@ -99,14 +102,106 @@ VALUES = {
     "left_outer": "left",
     "leftouter": "left",
 }
-TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+FOR_PEOPLE = ("description", "owner", "tags")  # what these say is shown as it is
+_PARAM = "declare a value under `params` and write `$name`"
+_VARIABLE = "write the value itself, or `${NAME}` for a variable of the environment where a key takes one"
 
 
-def find_templates(document: Document) -> Iterator[Diagnostic]:
-    """Templates of other tools, which nothing fills in here."""
+class Template(NamedTuple):
+    """How another tool writes what it fills in, the tool, and what does the same in a pipeline."""
+
+    form: re.Pattern[str]
+    tool: str
+    fix: str = _PARAM
+
+
+TEMPLATES = (
+    Template(
+        re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL),
+        "Jinja",
+        f"{_PARAM}; a table of another pipeline is a source `table: {{pipeline: NAME, sink: NAME}}`",
+    ),
+    Template(re.compile(r"<%.*?%>", re.DOTALL), "ERB"),
+    Template(re.compile(r"#\{\s*[A-Za-z_][^{}]*\}"), "Ruby"),
+    Template(
+        re.compile(r"\$\(\s*[A-Za-z_][^()]*\)"),
+        "a shell",
+        f'{_PARAM}; the shell gives it to a run: `--set "name=$(...)"`',
+    ),
+    Template(re.compile(r"%\([A-Za-z_]\w*\)[sdfir]"), "Python"),
+    Template(
+        re.compile(r"@\{[^{}]*\}|@(?:pipeline|dataset|activity|variables|parameters|concat)\("), "Azure Data Factory"
+    ),
+    Template(
+        re.compile(
+            r"@(?:(?:start|end|execution)_(?:ds|dt|ts|tstz|dtntz|date|epoch|millis|hour)|this_model)\b|@(?:VAR|DEF|EACH|IF|EVAL|DATE_SPINE)\("
+        ),
+        "SQLMesh",
+    ),
+)
+
+
+class PathTrap(NamedTuple):
+    """What a path of files holds that other tools read otherwise, what happens to it here, and what to write."""
+
+    form: re.Pattern[str]
+    message: str
+    fix: str
+
+
+_HOME = PathTrap(
+    re.compile(r"^~[\w.-]*(?=/|$)|^%\w+%"),
+    "`{}` is not filled in: it would be the name of a folder",
+    "the environment is read in etlrun.yaml: `data: ${HOME}` there, and `$data` here",
+)
+PATH_TRAPS = (
+    _HOME,
+    PathTrap(
+        re.compile(r"%[YymdHjB](?:[-/_]?%[YymdHMSjB])*"),
+        "`{}` is not filled in",
+        "write the day as `{date:yyyyMMdd}`, and name the days with `dates`",
+    ),
+    PathTrap(re.compile(r"\*\*"), "`{}` does not lead through folders: `*` stands for characters of one name", "write a `*` for each level: `*/*.csv`"),
+    PathTrap(re.compile(r"\{[^{}:]*,[^{}]*\}"), "`{}` is not read as alternatives", "use `*`, or a source for each, and read them together by `from: [a, b]`"),
+    PathTrap(re.compile(r"\\"), "`{}` does not stand between folders", "write `/` between folders"),
+    PathTrap(re.compile(r"^\s+|\s+$"), "the path begins or ends with a blank", "remove it"),
+)  # fmt: skip
+
+
+def find_traps(document: Document) -> Iterator[Diagnostic]:
+    """What other tools would fill into the texts and paths of a pipeline, and nothing fills in here."""
+    yield from _templates(document, "")
     for where, text in document.scalars.items():
-        found = TEMPLATE.search(text) if "{" in text else None
-        if found is not None:
-            message = f"`{found[0]}` is a template of another tool (Jinja), and nothing fills it in here"
-            fix = "declare a value under `params` and write `$name`; a table of another pipeline is a source `table: {pipeline: NAME, sink: NAME}`"
-            yield document.diagnose_inside(where, found.start(), found.end(), "wrong-value", message, fix)
+        if len(where) == 4 and where[0] in ("sources", "sinks") and where[-1] == "path":
+            traps = (
+                PATH_TRAPS if where[0] == "sources" else (_HOME._replace(fix="write a path in the project's folder"),)
+            )
+            yield from _first(document, where, text, traps)
+
+
+def find_traps_of_project(document: Document) -> Iterator[Diagnostic]:
+    """What other tools would fill into a project file, and nothing fills in here."""
+    yield from _templates(document, _VARIABLE)
+    home = (_HOME._replace(fix="write `${HOME}`"),)
+    for where, text in document.scalars.items():
+        if where[0] in ("data", "runs", "roots") or where[-1] in ("path", "duckdb"):
+            yield from _first(document, where, text, home)
+
+
+def _templates(document: Document, fix: str) -> Iterator[Diagnostic]:
+    for where, text in document.scalars.items():
+        if any(part in FOR_PEOPLE for part in where):
+            continue
+        for template in TEMPLATES:
+            if found := template.form.search(text):
+                message = f"`{found[0]}` is a template of another tool ({template.tool}), and nothing fills it in here"
+                yield document.diagnose_inside(where, *found.span(), "wrong-value", message, fix or template.fix)
+                break
+
+
+def _first(document: Document, where: Keys, text: str, traps: tuple[PathTrap, ...]) -> Iterator[Diagnostic]:
+    """The first of some traps that a path holds."""
+    for trap in traps:
+        if found := trap.form.search(text):
+            yield document.diagnose_inside(where, *found.span(), "wrong-value", trap.message.format(found[0]), trap.fix)
+            return

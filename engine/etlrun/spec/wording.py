@@ -95,7 +95,9 @@ def _explain_unknown_keys(document: Document, error: ValidationError, where: Key
                 inside, document.diagnose_key(inside, "unknown-kind", f"there is no {_family(where)} `{name}`", fix)
             )
         else:
-            fix = _tried(schema, name) or nearest(name, known) or WORDS.get(name.lower(), "")
+            is_slip = closest(name, known) in (f"{name}s", name.removesuffix("s"))  # which no word of another tool is
+            word = "" if is_slip else WORDS.get(name.lower(), "")
+            fix = _tried(schema, name) or word or nearest(name, known)
             fix = fix or _new_column(known, name, given[name]) or _known_keys(known)
             message = f"`{name}` is not a key of {place}"
             yield Mistake(inside, document.diagnose_key(inside, "unknown-key", message, fix))
@@ -154,7 +156,9 @@ def _explain_kind_count(document: Document, error: ValidationError, where: Keys)
     elif all(name in schema.get("properties", {}) for name in given):
         names = " and ".join(f"`{name}`" for name in given)
         second = (*where, given[1])
-        fix = "give each an item of its own: `- verb: ...`" if isinstance(where[-1], int) else "leave one of them"
+        fix = (
+            f"give each an item of its own: `- {given[1]}: ...`" if isinstance(where[-1], int) else "leave one of them"
+        )
         yield Mistake(second, document.diagnose_key(second, "wrong-value", f"{names} are in one item", fix))
 
 
