@@ -15,7 +15,7 @@ import click
 
 from etlrun.cli.options import PipelineFile, checked_pipeline, choosing, selecting
 from etlrun.cli.reporting import reporting
-from etlrun.cli.run_periods import Span, spanning
+from etlrun.cli.run_periods import ChosenValues, spanning
 from etlrun.cli.words import table_text, tell
 from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
@@ -55,12 +55,12 @@ def command(
 
     Exit code 1 if something would make the run fail.
     """
-    if span := Span(first, last, listed):
+    if values := ChosenValues(first, last, listed):
         if select or exclude:
             raise click.UsageError(
                 "--select and --exclude are for the project, and --from, --to and --for for one PIPELINE"
             )
-        graph = span.graph([pipeline] if pipeline else [], profile, engine, settings)
+        graph = values.graph([pipeline] if pipeline else [], profile, engine, settings)
         _plan_graph(graph, tuple(graph.pipelines), as_json=as_json)
     if pipeline is None:
         from etlrun.cli.run_project import chosen_pipelines, project_graph

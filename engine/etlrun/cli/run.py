@@ -12,7 +12,7 @@ import click
 
 from etlrun.cli.options import PipelineFile, ProjectOptions, checked_pipeline, choosing, gathered, selecting, waiting
 from etlrun.cli.reporting import reporting
-from etlrun.cli.run_periods import Span, spanning
+from etlrun.cli.run_periods import ChosenValues, spanning
 from etlrun.cli.same_choice import same_choice_object
 from etlrun.cli.words import NO_ENGINE, tell
 from etlrun.contracts.engine import kept_engines
@@ -90,10 +90,10 @@ def command(
     If calling models would cost more than `confirm_above_usd` of etlrun.yaml, the command asks for confirmation at the terminal.
     In scripts, use --yes or --max-usd.
     """
-    if span := Span(first, last, listed):
+    if values := ChosenValues(first, last, listed):
         from etlrun.cli.run_project import run_graph
 
-        graph = span.graph(pipelines, options.profile, options.engine, options.settings)
+        graph = values.graph(pipelines, options.profile, options.engine, options.settings)
         raise SystemExit(run_graph(graph, tuple(graph.pipelines), options))
     if not pipelines:
         raise SystemExit(_run_chosen(select, exclude, options))

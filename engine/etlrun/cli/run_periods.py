@@ -23,7 +23,7 @@ MOST = 10_000  # values of one span
 
 
 @dataclass(frozen=True)
-class Span:
+class ChosenValues:
     """The values of params that `--from`, `--to` and `--for` choose; false where they choose none."""
 
     first: str
