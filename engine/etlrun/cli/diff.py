@@ -108,11 +108,10 @@ def command(
 
     checked = checked_pipeline(pipeline, profile, engine or "duckdb", settings)
     chosen = _sink(checked, sink)
-    if options.against:
-        revision = _Revision(options.against, pipeline, read_settings(settings))
-        found = _compare_revision(checked, chosen, revision, options)
-    else:
-        found = _compare(checked, chosen, options)
+    revision = _Revision(options.against, pipeline, read_settings(settings))
+    found = (
+        _compare_revision(checked, chosen, revision, options) if options.against else _compare(checked, chosen, options)
+    )
     title = f"{checked.pipeline.name}: {checked.pipeline.sinks[chosen].value.from_} -> {chosen}"
     if as_json:
         click.echo(json.dumps(diff_object(checked.pipeline.name, chosen, found), ensure_ascii=False, default=str))

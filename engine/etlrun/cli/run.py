@@ -91,10 +91,7 @@ def command(
     In scripts, use --yes or --max-usd.
     """
     if values := ChosenValues(first, last, listed):
-        from etlrun.cli.run_project import run_graph
-
-        graph = values.graph(pipelines, options.profile, options.engine, options.settings)
-        raise SystemExit(run_graph(graph, tuple(graph.pipelines), options))
+        raise SystemExit(_run_values(values, pipelines, options))
     if not pipelines:
         raise SystemExit(_run_chosen(select, exclude, options))
     if select or exclude or options.junit:
@@ -102,6 +99,13 @@ def command(
     _run_each(
         [checked_pipeline(path, options.profile, options.engine, options.settings) for path in pipelines], options
     )
+
+
+def _run_values(values: ChosenValues, pipelines: Sequence[Path], options: ProjectOptions) -> int:
+    from etlrun.cli.run_project import run_graph
+
+    graph = values.graph(pipelines, options.profile, options.engine, options.settings)
+    return run_graph(graph, tuple(graph.pipelines), options)
 
 
 def _run_chosen(select: tuple[str, ...], exclude: tuple[str, ...], options: ProjectOptions) -> int:
