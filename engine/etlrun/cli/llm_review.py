@@ -129,7 +129,7 @@ def _show(reviews: Sequence[Review], count: int, only_open: bool, has_users: boo
             text.truncate()
         shown = f"{min(count, len(chosen)):,} of {counted(len(chosen), 'key')}"
         tell(f"{shown}; corrections go into overrides/{found.prompt}.csv", err=True)
-        for gain in _gains(found, has_users):
+        for gain in _gains(found, count, has_users):
             tell(gain, err=True)
     if output:
         output.write_text(text.getvalue(), encoding="utf-8-sig")  # the mark by which spreadsheets know UTF-8
@@ -160,10 +160,10 @@ def _cell(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _gains(found: Review, has_users: bool) -> Iterator[str]:
-    """What labelling the commonest open keys gains, a line each."""
+def _gains(found: Review, shown: int, has_users: bool) -> Iterator[str]:
+    """What labelling the commonest open keys gains, a line each: as many as are shown, and more."""
     is_open = [line for line in found.lines if line.answer.status != "ok"]
-    for count in dict.fromkeys(min(step, len(is_open)) for step in STEPS if is_open):
+    for count in sorted({min(step, len(is_open)) for step in (shown, *STEPS) if is_open}):
         last = is_open[count - 1]
         users = f", +{(last.user_gain or 0) * 100:.1f} of users" if has_users else ""
         tell_of = f"{found.prompt}: labelling {counted(count, 'open key')}"
