@@ -306,10 +306,10 @@ class SqlStore(Store):
 
     def costs(self) -> list[Cost]:
         with self._reading() as connection:
-            # In the order of the primary key, which holds all that is counted: a group by question and status sorts the answers.
-            each = [sa.func.sum(sa.case((ANSWERS.c.status == status, 1), else_=0)) for status in NO_LABEL]
-            others = sa.select(ANSWERS.c.question, *each).where(ANSWERS.c.status != "ok").group_by(ANSWERS.c.question)
-            no_label = {question: counts for question, *counts in connection.execute(others)}
+            # In one pass, in the order of the primary key: a group by question and status sorts the answers.
+            each = [sa.func.count(sa.case((ANSWERS.c.status == status, 1))) for status in NO_LABEL]
+            answers = sa.select(ANSWERS.c.question, sa.func.count(), *each).group_by(ANSWERS.c.question)
+            counted = {question: counts for question, *counts in connection.execute(answers)}
             sums = (
                 sa.func.count(),
                 *(sa.func.sum(REQUESTS.c[name]) for name in ("input_tokens", "output_tokens", "usd")),
@@ -320,13 +320,11 @@ class SqlStore(Store):
                     sa.select(REQUESTS.c.question, *sums, sa.func.max(REQUESTS.c.at)).group_by(REQUESTS.c.question)
                 )
             }
-            answers = sa.select(sa.func.count()).where(ANSWERS.c.question == QUESTIONS.c.id).scalar_subquery()
-            questions = sa.select(QUESTIONS, answers.label("answers"))
-            asked = connection.execute(questions.order_by(QUESTIONS.c.at.desc(), QUESTIONS.c.id)).all()
+            asked = connection.execute(sa.select(QUESTIONS).order_by(QUESTIONS.c.at.desc(), QUESTIONS.c.id)).all()
         found = []
         for row in asked:
-            counts = [int(count) for count in no_label.get(row.id, ())]
-            by_status: dict[str, int] = {"ok": row.answers - sum(counts), **dict(zip(NO_LABEL, counts))}
+            total, *counts = counted.get(row.id, [0] * (1 + len(NO_LABEL)))
+            by_status: dict[str, int] = {"ok": total - sum(counts), **dict(zip(NO_LABEL, counts))}
             statuses = {status: count for status, count in by_status.items() if count}
             sums_of = spent.get(row.id, (0, 0, 0, 0.0, row.at))
             requests, taken, given, usd, last = (sums_of[index] for index in range(5))
