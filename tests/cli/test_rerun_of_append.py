@@ -34,7 +34,25 @@ def test_a_rerun_after_a_later_sink_failed_appends_once_and_is_unchanged_then(tm
     assert (failed.code, "published before: a" in failed.err) == (1, True), failed.err
     with duckdb.connect(tmp_path / "two.duckdb") as connection:
         connection.execute("DROP TABLE b")
-    assert "a (0), b (2)" in project.run("retry").err
-    assert "a (0), b (2)" in project.run("runs").out
+    assert "a (2), b (2)" in project.run("retry").err
+    assert "a (2), b (2)" in project.run("runs").out
     assert "1 unchanged" in project.run("run").err
     assert (ids(tmp_path, "one.duckdb", "a"), ids(tmp_path, "two.duckdb", "b")) == ([1, 2000], [1, 2000])
+
+
+def test_what_a_failed_run_appended_is_not_appended_again_where_the_input_has_grown(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.write("etlrun.yaml", PROJECT)
+    project.write("rows.csv", "id\n1\n2000\n")
+    project.pipeline(EVENTS, "events")
+    with duckdb.connect(tmp_path / "two.duckdb") as connection:
+        connection.execute("CREATE TABLE b (id BIGINT NOT NULL, CHECK (id < 1000))")
+    assert project.run("run").code == 1
+    with duckdb.connect(tmp_path / "two.duckdb") as connection:
+        connection.execute("DROP TABLE b")
+    project.write("rows.csv", "id\n1\n2000\n3\n")
+    assert "nothing is read; the next run reads what is new" in project.run("events").err
+    assert ids(tmp_path, "one.duckdb", "a") == ids(tmp_path, "two.duckdb", "b") == [1, 2000]
+    project.write("rows.csv", "id\n3\n")
+    assert project.run("run").code == 0
+    assert ids(tmp_path, "one.duckdb", "a") == ids(tmp_path, "two.duckdb", "b") == [1, 3, 2000]

@@ -136,14 +136,15 @@ def _run_each(checked: Sequence[Checked], options: ProjectOptions) -> None:
 
 def _run(checked: Checked, options: ProjectOptions) -> dict[str, Any]:
     from etlrun.enrich.consent import Consent
-    from etlrun.runtime.run import RunOptions, run_pipeline
+    from etlrun.runtime.run import RunOptions
+    from etlrun.runtime.unfinished import run_or_end
 
     if not checked.profile.names_engine and not options.quiet:
         tell(NO_ENGINE, err=True)
     with reporting(checked.pipeline.name, quiet=options.quiet) as reporter:
         consent = Consent(options.yes, options.max_usd, reporter.confirm)
         given = RunOptions(publishes=not options.dry_run, consent=consent, wait=options.wait)
-        record = run_pipeline(checked, reporter, given)
+        record = run_or_end(checked, reporter, given)
     if not options.quiet:
         with contextlib.suppress(OSError):  # a closed terminal does not undo a publish
             tell(_summary(record.as_json()), err=True)

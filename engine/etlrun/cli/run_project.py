@@ -24,7 +24,8 @@ from etlrun.contracts.engine import kept_engines
 from etlrun.diagnostics import counted, harmless
 from etlrun.runtime.project_run import PipelineOutcome, ProjectRun, Reasons
 from etlrun.runtime.record import Record, error_object
-from etlrun.runtime.run import RunOptions, run_pipeline
+from etlrun.runtime.run import RunOptions
+from etlrun.runtime.unfinished import run_or_end
 from etlrun.spec.project import find_project
 from etlrun.stopping import orderly
 from etlrun.warehouse.turns import several_at_once
@@ -85,7 +86,7 @@ def run_graph(graph: ProjectGraph, chosen: Sequence[str], options: ProjectOption
             reporter.say(f"runs because {reason}")
             consent = Consent(options.yes, options.max_usd, reporter.confirm)
             given = RunOptions(publishes=not options.dry_run, consent=consent, wait=options.wait)
-            return run_pipeline(graph.pipelines[name], reporter, given)
+            return run_or_end(graph.pipelines[name], reporter, given)
 
     several = several_at_once() if options.jobs > 1 else contextlib.nullcontext()
     engines = [graph.pipelines[name].profile.engine.value for name in chosen]

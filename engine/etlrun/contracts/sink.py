@@ -67,6 +67,10 @@ class Sink(Described):
         """What publishing would do, in one line, asked before anything is computed. Raises RunFailure where it cannot be done."""
         raise NotImplementedError
 
+    def appends(self) -> bool:
+        """Whether a run adds its rows to those that are there, so that the same rows of another run would be there twice."""
+        return False
+
     def load(self, publication: Publication) -> Load | None:
         """The relation on its way into a table of a connection, all of whose sinks are published together; None for a sink that is no table."""
         return None

@@ -102,6 +102,9 @@ class Delta(Sink):
     def replaces_all(self) -> bool:
         return self.write == "replace"
 
+    def appends(self) -> bool:
+        return self.write == "append"
+
     def look_ahead(self, publication: Publication) -> str:
         from etlrun.lake.delta_log import foresee
 

@@ -13,7 +13,9 @@
 
 A reader sees the old rows or the new rows. If the table does not exist, it is created with the declared types. An
 existing table is never altered; see `etlrun migrate`. All tables of one connection are published in one transaction:
-either all or none. If a pipeline computes the same rows that its last run appended, they are not appended again.
+either all or none. If a pipeline computes the same rows that its last run appended, they are not appended again. If a run
+fails after it has appended to one of several tables, the next run publishes the rows that it left, and reads nothing;
+the run after that reads what is new since.
 
 ```yaml
 sinks:
@@ -216,6 +218,9 @@ class Table(DatabaseSink):
 
     def replaces_all(self) -> bool:
         return self.write == "replace"
+
+    def appends(self) -> bool:
+        return self.write == "append"
 
     def look_ahead(self, publication: Publication) -> str:
         load = self.load(publication)

@@ -1,0 +1,62 @@
+"""A run that failed after it had appended rows is ended before its pipeline runs again, so that no row is appended twice or left out."""
+
+from __future__ import annotations
+
+from etlrun.compiler.check import Checked
+from etlrun.failures import RunFailure
+from etlrun.runtime.basis import Ledgers
+from etlrun.runtime.record import Record, Status
+from etlrun.runtime.resume import resume
+from etlrun.runtime.run import RunOptions, run_pipeline, spec_hash
+from etlrun.runtime.run_records import StoredRun, stored_runs
+from etlrun.working import Reporter
+
+BROKEN_OFF: tuple[Status, ...] = ("failed", "interrupted", "killed")
+EDIT = "; until then no other run of the pipeline appends; a change of the pipeline, if only of a comment, computes and appends all rows anew"
+
+
+def run_or_end(checked: Checked, reporter: Reporter, options: RunOptions) -> Record:
+    """Run a pipeline, or publish what its last run left where that had appended a part, and read nothing. Gives the record. Raises RunFailure."""
+    found = find_half_appended(checked) if options.publishes else None
+    if found is None:
+        return run_pipeline(checked, reporter, options)
+    run = found.folder.id
+    reporter.warn(
+        f"run {run} appended rows and did not end: the rows that it left are published now, and nothing is read; the next run reads what is new"
+    )
+    try:
+        return resume(checked, found.folder, found.record, reporter, options.wait)
+    except RunFailure as failure:
+        failure.record = found.record.as_json()
+        failure.add(fix=EDIT)
+        raise
+
+
+def find_half_appended(checked: Checked) -> StoredRun | None:
+    """The last run of a pipeline with its params, where it broke off with rows appended and others left. Raises RunFailure."""
+    pipeline = checked.pipeline
+    if not any(use.value.appends() for use in pipeline.sinks.values()):
+        return None
+    own = (pipeline.name, checked.profile.name, {name: str(value) for name, value in pipeline.values.items()})
+    for stored in stored_runs(checked.project.path(checked.project.settings.runs)):
+        if not isinstance(stored, StoredRun):
+            continue
+        record = stored.record
+        if (record.pipeline, record.profile, record.params) != own:
+            continue
+        if record.status == "done":
+            return None
+        is_open = record.status in BROKEN_OFF and bool(record.staged) and record.spec_hash == spec_hash(checked)
+        if is_open and _has_appended(checked, record):
+            return stored
+    return None
+
+
+def _has_appended(checked: Checked, record: Record) -> bool:
+    """Whether rows of a run are in a table: as its record says, or a ledger where it was killed between the two."""
+    appending = {sink: use for sink, use in checked.pipeline.sinks.items() if use.value.appends()}
+    if any(sink in record.sinks and "appended_by" not in record.sinks[sink] for sink in appending):
+        return True
+    ledgers = Ledgers()
+    places = [(use.value.place(sink)[0], use.value.table_name(sink)) for sink, use in appending.items()]
+    return any(table and record.run_id in ledgers.runs_of(checked, connection, table) for connection, table in places)
