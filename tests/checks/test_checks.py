@@ -151,3 +151,30 @@ def test_an_expression_may_ask_a_column_group(case: Case) -> None:
         "checks:\n  out:\n    - expression: sum(totals) > 0\n"
     )
     case.finds(text, f"{GIVEN}    ->\n    fails: 1 of 2 rows does not fulfil `sum(totals) > 0`\n")
+
+
+INSTANTS = """
+    a: {clock: timestamp}
+    | clock               |
+    | 2022-04-30 13:15:00 |
+    | null                |
+"""
+
+
+def of_instants(check: str) -> str:
+    steps = "- from: a\n    - derive: {at: \"to_utc_timestamp(clock, 'UTC')\"}"
+    return f"steps:\n  out:\n    {steps}\nchecks:\n  out:\n    - {check}\n"
+
+
+def test_the_age_of_an_instant_is_that_from_instant_to_instant(case: Case) -> None:
+    check = "freshness: {column: at, max_age: 2 hours, as_of: $now}"
+    param = "params: {now: {type: timestamptz, default: '2022-04-30 17:15:00+02:00'}}\n"
+    verdict = "holds: the newest `at` is 2022-04-30 13:15:00, 2 hours before 2022-04-30 15:15:00"
+    case.finds(param + of_instants(check), f"{INSTANTS}    ->\n    {verdict}\n")
+
+
+def test_an_instant_is_not_compared_with_a_clock(tmp_path: Path) -> None:
+    clock = "freshness: {column: at, max_age: 1 day, as_of: \"timestamp '2022-05-01 00:00:00'\"}"
+    assert refused(tmp_path, of_instants(clock), INSTANTS) == [("type-mismatch", clock[-34:-1])]
+    zone = "freshness: {column: at, max_age: 1 day, time_zone: Asia/Ho_Chi_Minh}"
+    assert refused(tmp_path, of_instants(zone), INSTANTS) == [("wrong-value", "Asia/Ho_Chi_Minh")]

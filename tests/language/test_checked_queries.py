@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import duckdb
 import pytest
 from both_engines import Engines
+from edge_rows import COLUMNS
+from operator_cases import CASTS, OPERATORS
+from scalar_cases import SCALARS
 
 from etlrun.language.arrow import type_of_arrow
 from etlrun.language.columns import Column, Columns
@@ -18,6 +22,14 @@ from etlrun.language.type_texts import parse_type
 
 HERE = Columns((Column("k", parse_type("int")), Column("n", parse_type("int")), Column("s", parse_type("string"))))
 THERE = Columns((Column("k", parse_type("int")), Column("v", parse_type("bigint"))))
+INSTANTS = (
+    "to_utc_timestamp(z, 'UTC') > '2024-01-01 03:10:00Z'",
+    "to_utc_timestamp(z, 'UTC') between '2024-01-01 03:10:00Z' and '2024-02-01 03:10:00+07:00'",
+    "to_utc_timestamp(z, 'UTC') >= cast('2024-01-01 03:10:00Z' as timestamptz)",
+    "coalesce(to_utc_timestamp(z, 'UTC'), '2024-01-01 03:10:00Z')",
+    "to_utc_timestamp(z, 'UTC') in ('2024-01-01 03:10:00Z')",
+    "try_cast('2024-01-01 03:10:00Z' as timestamptz)",
+)
 ROWS = [(1, 10, "a"), (2, None, "b"), (None, 30, "c"), (2, 40, None)]
 
 
@@ -147,3 +159,12 @@ def test_negative_zero_is_shown_as_zero_where_both_are_one_row(sql: str, spark: 
     one, other = (sorted(map(repr, table.to_pylist())) for table in found)
     assert one == other
     assert "-0.0" not in "".join(one)
+
+
+@pytest.mark.parametrize("cases", [tuple(chain(*SCALARS.values())), (*OPERATORS, *CASTS), INSTANTS])
+def test_a_checked_query_is_checked_again_without_a_change(cases: tuple[str, ...]) -> None:
+    columns = Columns(tuple(Column(name, parse_type(kind)) for name, kind in COLUMNS.items()))
+    for text in cases:
+        once, found = check_query(parse_select(f"select {text} as v from rows"), {"rows": columns})
+        again, same = check_query(once.copy(), {"rows": columns})
+        assert (duckdb_sql(again), spark_sql(again), same) == (duckdb_sql(once), spark_sql(once), found), text

@@ -248,3 +248,26 @@ def test_replaced_columns_see_the_columns_before(case: Case, tmp_path: Path) -> 
     )
     assert refused(tmp_path, steps("replace: {z: x}"), rows) == [("unknown-column", "z")]
     assert refused(tmp_path, steps("replace: {x: y, X: y}"), rows) == [("column-exists", "X")]
+
+
+def test_an_instant_is_compared_with_a_param_and_with_a_text(case: Case) -> None:
+    text = """
+        params: {since: {type: timestamptz, default: "2022-04-30 20:15:00+07:00"}}
+        steps:
+          out:
+            - from: a
+            - derive: {at: "to_utc_timestamp(clock, 'UTC')"}
+            - filter: at >= $since and at < '2022-05-01 00:00:00Z'
+            - select: [clock]
+    """
+    rows = """
+        a: {clock: timestamp}
+        | clock               |
+        | 2022-04-30 13:14:59 |
+        | 2022-04-30 13:15:00 |
+        | 2022-05-01 00:00:00 |
+        ->
+        | clock               |
+        | 2022-04-30 13:15:00 |
+    """
+    case.gives(text, rows)

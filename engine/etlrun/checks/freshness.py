@@ -45,8 +45,9 @@ from sqlglot import exp
 
 from etlrun.contracts.check import Check, Verdict, severity_key, where_key
 from etlrun.contracts.relation import Input, named
-from etlrun.language.columns import NULL, TIMESTAMPTZ, Columns
+from etlrun.language.columns import NULL, TIMESTAMPTZ, Columns, Type
 from etlrun.language.expressions import call, column, type_of
+from etlrun.language.instant_text import EXAMPLE
 from etlrun.spec.ages import HOW, UNITS, allowed_at_most, read_age, shown_age
 from etlrun.spec.fields import Expr, Label, key
 from etlrun.spec.scope import Scope
@@ -56,7 +57,7 @@ from etlrun.spec.scope import Scope
 class Freshness(Check):
     """The newest value of a column is not older than this."""
 
-    column: str = key("the column of dates or timestamps")
+    column: str = key("the column of dates, timestamps or instants")
     max_age: Label = key("the largest age of the newest value: `90 minutes`, `24 hours`, `1 day`, `2 weeks`")
     as_of: Expr | None = key("the time to compare with, such as `$day`; default: the time of the run", default=None)
     time_zone: str = key("the time zone of the column's timestamps, such as `Asia/Ho_Chi_Minh`", default="UTC")
@@ -65,10 +66,8 @@ class Freshness(Check):
 
     def verify(self, columns: Columns, scope: Scope) -> None:
         found = scope.column(columns, self.column, "column")
-        if found.type != NULL and found.type.name not in ("date", "timestamp"):
+        if found.type != NULL and found.type.name not in ("date", "timestamp", "timestamptz"):
             fix = "`cast` it, or read it with `to_timestamp` first"
-            if found.type == TIMESTAMPTZ:
-                fix = f"make a column of its clock in UTC: from_utc_timestamp({found.name}, 'UTC')"
             scope.error("column", "type-mismatch", f"`{found.name}` is {found.type}, which has no age", fix)
         age = read_age(self.max_age)
         if age is None:
@@ -76,16 +75,25 @@ class Freshness(Check):
         elif found.type.name == "date" and age % UNITS["day"]:
             fix = "write it in days, such as `1 day`"
             scope.error("max_age", "wrong-value", f"`{found.name}` is a date, and has no hours", fix)
-        self._verify_clock(scope)
+        self._verify_clock(found.type, scope)
 
-    def _verify_clock(self, scope: Scope) -> None:
+    def _verify_clock(self, kind: Type, scope: Scope) -> None:
+        """The time to compare with is an instant where the column holds instants, and by a clock where it holds clocks."""
+        if kind == TIMESTAMPTZ and self.time_zone != "UTC":
+            message = f"`{self.column}` holds instants, which are the same in every time zone"
+            scope.error("time_zone", "wrong-value", message, "leave out `time_zone`")
         try:
             ZoneInfo(self.time_zone)
         except (ValueError, OSError, KeyError):
             fix = "write it as `Asia/Ho_Chi_Minh` or `UTC`"
             scope.error("time_zone", "wrong-value", f"`{self.time_zone}` is not a time zone", fix)
         tree = scope.tree(Columns(()), self.as_of, "as_of") if self.as_of is not None else None
-        if tree is not None and type_of(tree).name not in ("date", "timestamp"):
+        if tree is None or kind == TIMESTAMPTZ == type_of(tree):
+            return
+        if kind == TIMESTAMPTZ:
+            fix = f"write cast({EXAMPLE} as timestamptz), or a param of type timestamptz"
+            scope.error("as_of", "type-mismatch", f"a timestamptz is expected here, and this is {type_of(tree)}", fix)
+        elif type_of(tree).name not in ("date", "timestamp"):
             fix = "write `date '2022-04-30'`, or a param of type date"
             scope.error(
                 "as_of", "type-mismatch", f"a date or timestamp is expected here, and this is {type_of(tree)}", fix

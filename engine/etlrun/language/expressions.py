@@ -117,7 +117,10 @@ def bind(tree: exp.Expr, values: Mapping[str, Any], text: str = "") -> exp.Expr:
 
 def _value_literal(value: Any) -> exp.Expr:
     if isinstance(value, datetime.datetime):
-        return cast(exp.Literal.string(value.isoformat(" ")), Type("timestamp"))
+        moment = cast(exp.Literal.string(value.isoformat(" ")), Type("timestamp"))
+        if value.tzinfo is not None:
+            moment.to.meta[TYPE_TEXT] = "timestamptz"
+        return moment
     if isinstance(value, datetime.date):
         return cast(exp.Literal.string(value.isoformat()), Type("date"))
     if isinstance(value, Decimal):

@@ -9,10 +9,11 @@ from sqlglot import exp
 
 from etlrun.language.checking import Checker
 from etlrun.language.columns import DATE, STRING, TIMESTAMP, TIMESTAMPTZ, Type
-from etlrun.language.expressions import TYPE, cast
+from etlrun.language.expressions import TYPE, cast, data_type
 from etlrun.language.instant_text import EXAMPLE, read_instant
 from etlrun.language.templates import text_of
 
+IS_CLOCK = "etlrun.is_clock"  # the key under which a cast keeps that its literal is the clock in UTC of an instant
 _EXAMPLES = {DATE: "'2022-04-30'", TIMESTAMP: "'2022-04-30 20:15:00'", TIMESTAMPTZ: EXAMPLE}
 
 
@@ -25,7 +26,9 @@ def as_moment(checker: Checker, operand: exp.Expr, kind: Type, moment: Type) -> 
         return checker.complain(
             operand, "type-mismatch", f"'{text}' is not a {moment}", f"write it as {_EXAMPLES[moment]}"
         )
-    replacement = cast(clock_literal(operand, text) if moment == TIMESTAMPTZ else operand.copy(), moment)
+    replacement = cast(operand.copy(), moment)
+    if moment == TIMESTAMPTZ:
+        hold_clock(replacement, text)
     replacement.this.meta[TYPE] = STRING
     replacement.meta[TYPE] = moment
     operand.replace(replacement)
@@ -38,11 +41,13 @@ def has_offset(node: exp.Expr) -> bool:
     return text is not None and is_moment(text, TIMESTAMPTZ)
 
 
-def clock_literal(node: exp.Expr, text: str) -> exp.Expr:
-    """The literal of an instant as that of its clock in UTC, as which engines hold it."""
+def hold_clock(node: exp.Cast, text: str) -> None:
+    """Let the cast of an instant's literal hold its clock in UTC, as engines do. A tree that is checked again keeps the type."""
     clock = exp.Literal.string(read_instant(text).isoformat(" "))
-    clock.meta.update(node.meta)
-    return clock
+    clock.meta.update(node.this.meta)
+    node.set("this", clock)
+    node.set("to", data_type(TIMESTAMPTZ))
+    node.meta[IS_CLOCK] = True
 
 
 def is_moment(text: str, moment: Type) -> bool:

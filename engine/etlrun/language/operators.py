@@ -31,7 +31,7 @@ from etlrun.language.expressions import TYPE, cast, data_type, type_from_tree
 from etlrun.language.functions import common_type
 from etlrun.language.functions.numbers import decimal_operand, decimal_remainder, zero_divisor
 from etlrun.language.grammar import detail
-from etlrun.language.moment_literals import as_moment, clock_literal, is_moment
+from etlrun.language.moment_literals import IS_CLOCK, as_moment, hold_clock, is_moment
 from etlrun.language.templates import text_of
 from etlrun.language.type_names import type_fix
 from etlrun.language.type_texts import TypeTextError
@@ -84,6 +84,8 @@ def visit_negation(checker: Checker, node: exp.Expr) -> Type:
 def visit_cast(checker: Checker, node: exp.Expr) -> Type:
     assert isinstance(node, exp.Cast)
     source = checker.visit(node.this)
+    if node.meta.get(IS_CLOCK):
+        return TIMESTAMPTZ
     try:
         target = type_from_tree(node.to)
     except TypeTextError as error:
@@ -138,8 +140,7 @@ def _instant_cast(checker: Checker, node: exp.Cast, target: Type) -> Type:
         written = exp.DPipe(this=clock, expression=exp.Literal.string("Z"))
         replacement: exp.Expr = exp.Paren(this=written)
     elif text is not None and is_moment(text, TIMESTAMPTZ):
-        node.set("this", clock_literal(node.this, text))
-        node.set("to", data_type(target))
+        hold_clock(node, text)
         return target
     else:
         name = "try_to_timestamptz" if isinstance(node, exp.TryCast) else "to_timestamptz"

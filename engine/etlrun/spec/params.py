@@ -10,6 +10,7 @@ from decimal import Decimal, InvalidOperation
 from typing import ClassVar, Literal
 
 from etlrun.language.columns import FRACTIONS, INTEGERS, SCALARS
+from etlrun.language.instant_text import EXAMPLE, read_instant
 from etlrun.language.type_names import TYPES
 from etlrun.language.type_texts import SPELLINGS
 from etlrun.spec.fields import Described, Scalar, key
@@ -23,8 +24,10 @@ class Param(Described):
 
     short: ClassVar[str] = "default"
 
-    type: Literal["month", "date", "timestamp", "int", "number", "string", "boolean"] = key(
-        "`month` (2022-04), `date` (2022-04-30), `timestamp`, `int`, `number`, `string` or `boolean`", default="string"
+    type: Literal["month", "date", "timestamp", "timestamptz", "int", "number", "string", "boolean"] = key(
+        "`month` (2022-04), `date` (2022-04-30), `timestamp`, `timestamptz` (with an offset: `2022-04-30 20:15:00+07:00`), "
+        "`int`, `number`, `string` or `boolean`",
+        default="string",
     )
     default: Scalar | None = key("the value if a run does not set the param", default=None)
     description: str = key("the meaning of the param", default="")
@@ -89,6 +92,10 @@ def _timestamp(text: str) -> datetime.datetime:
     return datetime.datetime.fromisoformat(text)
 
 
+def _instant(text: str) -> datetime.datetime:
+    return read_instant(text).replace(tzinfo=datetime.UTC)
+
+
 def _number(text: str) -> Decimal:
     if not re.fullmatch(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)", text) or len(text) > 38:
         raise ValueError(text)
@@ -99,6 +106,7 @@ READERS: dict[str, tuple[str, Callable[[str], Value]]] = {
     "month": ("2022-04", _month),
     "date": ("2022-04-30", _date),
     "timestamp": ("'2022-04-30 20:15:00'", _timestamp),
+    "timestamptz": (EXAMPLE, _instant),
     "int": ("42", _int),
     "number": ("1.5", _number),
     "string": ("any text", str),
@@ -107,12 +115,13 @@ READERS: dict[str, tuple[str, Callable[[str], Value]]] = {
 _OF_COLUMNS = {
     **dict.fromkeys(INTEGERS, "int"),
     **dict.fromkeys((*FRACTIONS, "decimal"), "number"),
-    **{name: name for name in ("boolean", "string", "date", "timestamp")},
+    **{name: name for name in ("boolean", "string", "date", "timestamp", "timestamptz")},
 }
 SAMPLES = {
     "month": "2000-01",
     "date": "2000-01-01",
     "timestamp": "2000-01-01 00:00:00",
+    "timestamptz": "2000-01-01 00:00:00Z",
     "int": "1",
     "number": "1",
     "string": "text",
