@@ -67,6 +67,15 @@ def test_what_does_not_fit_is_named_with_both_places(tmp_path: Path, source: str
     assert said in found and found.startswith("pipelines/mart.yaml:3:") and found.endswith("2 pipelines: 1 mistake\n")
 
 
+def test_a_column_that_is_no_longer_published_is_a_mistake_of_its_reader_alone_too(tmp_path: Path) -> None:
+    source = "{connection: warehouse, table: ORDERS, columns: {shopp: string}}"
+    check(tmp_path, core=CORE, mart=reader("mart", source), broken="pipeline: broken\norders: 1\n")
+    said = "`core` publishes no column `shopp` in `orders` (pipelines/core.yaml:5:3)"
+    for command in (("check", "mart"), ("run", "mart"), ("plan", "mart"), ("show", "mart", "rows")):
+        outcome = etlrun(tmp_path, *command)
+        assert outcome.code == 2 and said in outcome.out + outcome.err, command
+
+
 def test_a_column_that_is_dropped_upstream_is_a_mistake_downstream(tmp_path: Path) -> None:
     mart = "pipeline: mart\nsources:\n  rows: {table: {pipeline: core}}\nsteps:\n  a: [from: rows, filter: colour = 'red']\n"
     assert "pipelines/mart.yaml:5:27: unknown-column: there is no column `colour` here" in check(

@@ -11,7 +11,7 @@ from etlrun.cli.options import choosing, known_pipelines, named_pipeline, projec
 from etlrun.collector import not_collecting
 from etlrun.compiler.check import Checked
 from etlrun.compiler.producers import ProjectPipelines
-from etlrun.compiler.project_graph import make_graph
+from etlrun.compiler.project_graph import find_unpublished, make_graph
 from etlrun.dashboards.spec import FOLDER as DASHBOARDS
 from etlrun.dashboards.spec import dashboards_below, is_dashboard_file
 from etlrun.diagnostics import FORMATS, Diagnostic, SpecError, counted, nearest
@@ -50,10 +50,12 @@ def command(paths: tuple[Path, ...], profile: str, engine: str, settings: tuple[
     if not files and not found:
         raise click.UsageError(f"there is no pipeline in {', '.join(map(str, given))}")
     with not_collecting():
-        mistakes, checked = _check_each(files, profile, read_settings(settings))
-    found |= mistakes
-    if not paths:
-        found.update(make_graph(checked)[1])
+        projects: dict[Path, ProjectPipelines] = {}
+        mistakes, checked = _check_each(files, profile, read_settings(settings), projects)
+        between = make_graph(checked)[1] if not paths else []
+        for root, pipelines in projects.items() if paths else ():
+            between += find_unpublished([one for one in checked if one.project.root == root], pipelines)
+    found |= {*mistakes, *between}
     text = FORMATS[form](sorted(found))
     if text:
         click.echo(text)
@@ -63,10 +65,11 @@ def command(paths: tuple[Path, ...], profile: str, engine: str, settings: tuple[
     raise SystemExit(2 if errors else 0)
 
 
-def _check_each(files: Sequence[Path], profile: str, settings: dict[str, str]) -> tuple[set[Diagnostic], list[Checked]]:
-    """The mistakes and warnings of each file by itself, and the pipelines that have no mistake."""
+def _check_each(
+    files: Sequence[Path], profile: str, settings: dict[str, str], projects: dict[Path, ProjectPipelines]
+) -> tuple[set[Diagnostic], list[Checked]]:
+    """The mistakes and warnings of each file by itself, and the pipelines that have no mistake; their projects are put into `projects`."""
     found: set[Diagnostic] = set()
-    projects: dict[Path, ProjectPipelines] = {}
     checked: list[Checked] = []
     for file in files:
         try:

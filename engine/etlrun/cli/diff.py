@@ -104,8 +104,6 @@ def command(
 
     Exit code 0 if both sides are equal, 1 if they differ, 2 or more if they could not be compared, as for `diff` and `cmp`.
     """
-    from etlrun.cli.diff_report import diff_object, diff_text
-
     checked = checked_pipeline(pipeline, profile, engine or "duckdb", settings)
     chosen = _sink(checked, sink)
     revision = _Revision(options.against, pipeline, read_settings(settings))
@@ -113,13 +111,20 @@ def command(
         _compare_revision(checked, chosen, revision, options) if options.against else _compare(checked, chosen, options)
     )
     title = f"{checked.pipeline.name}: {checked.pipeline.sinks[chosen].value.from_} -> {chosen}"
-    if as_json:
-        click.echo(json.dumps(diff_object(checked.pipeline.name, chosen, found), ensure_ascii=False, default=str))
-    else:
-        tell(diff_text(title, found))
+    _tell(checked.pipeline.name, chosen, title if not as_json else "", found)
     if html:
         _write_page(html, title, found)
     raise SystemExit(0 if found.is_equal else 1)
+
+
+def _tell(pipeline: str, sink: str, title: str, found: TableDiff) -> None:
+    """Print a comparison below its title; as JSON where it has none."""
+    from etlrun.cli.diff_report import diff_object, diff_text
+
+    if title:
+        tell(diff_text(title, found))
+    else:
+        click.echo(json.dumps(diff_object(pipeline, sink, found), ensure_ascii=False, default=str))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from etlrun.compiler.check import Checked
-from etlrun.compiler.producers import check_file, name_in
+from etlrun.compiler.producers import ProjectPipelines, check_file, name_in
+from etlrun.compiler.project_graph import find_unpublished
 from etlrun.diagnostics import Diagnostic, SpecError, nearest
 from etlrun.failures import RunFailure
 from etlrun.spec.cases import is_case_file, pipelines_below
@@ -198,6 +199,8 @@ def checked_pipeline(path: Path, profile: str, engine: str, settings: tuple[str,
     """The pipeline at `path` as the options choose it. Raises SpecError; with `runs` every param must have a value."""
     chosen = read_settings(settings)
     checked = check_file(path, profile, chosen)
+    if problems := find_unpublished([checked], ProjectPipelines(checked.project, profile, chosen)):
+        raise SpecError(problems)
     known = {**checked.pipeline.params, **checked.project.variables}
     for name in chosen:
         if name not in known:

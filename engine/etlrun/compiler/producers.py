@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -106,6 +106,14 @@ class ProjectPipelines:
         """The files of all pipelines of the project."""
         folder = Path(self.project.shown(self.project.path("pipelines")))
         return tuple(pipelines_below(folder)) if folder.is_dir() else ()
+
+    def files_with(self, words: Collection[str]) -> Iterator[Path]:
+        """The files of pipelines in which one of some words stands, in whatever case."""
+        for path in self.files:
+            with suppress(OSError, UnicodeDecodeError):
+                text = path.read_text(encoding="utf-8").lower()
+                if any(word.lower() in text for word in words):
+                    yield path
 
     @cached_property
     def _paths(self) -> Mapping[str, Path]:

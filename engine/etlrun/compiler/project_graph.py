@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from etlrun.collector import not_collecting
@@ -13,7 +14,7 @@ from etlrun.diagnostics import Diagnostic, SpecError, nearest
 from etlrun.language.columns import Column, Type
 from etlrun.spec.located import Keys
 from etlrun.spec.project import Use
-from etlrun.spec.published import PublishedTable
+from etlrun.spec.published import CircularPipelinesError, PublishedTable
 
 INTEGERS = ("tinyint", "smallint", "int", "bigint")
 Place = tuple[str, str]  # a connection, and a table of it in lower case
@@ -82,6 +83,21 @@ def make_graph(checked: Sequence[Checked]) -> tuple[ProjectGraph, list[Diagnosti
     order, cycles = in_order(upstream)
     problems += [_cycle(graph, cycle) for cycle in cycles]
     return ProjectGraph({name: by_name[name] for name in order}, upstream, publishers), problems
+
+
+def find_unpublished(checked: Sequence[Checked], pipelines: ProjectPipelines) -> list[Diagnostic]:
+    """Columns that pipelines of a project read of its tables, and that the pipelines which publish those do not publish so.
+
+    Whatever the table still has: a server keeps a column that is no longer published, without its values. Other pipelines with mistakes
+    are passed over.
+    """
+    tables = {table.rpartition(".")[2] for one in checked for _, (_, table), _ in tables_read(one) if table}
+    others: list[Checked] = []
+    for path in pipelines.files_with(tables) if tables else ():
+        with suppress(SpecError, CircularPipelinesError):
+            others.append(pipelines.check_names(path))
+    graph = make_graph([*checked, *others])[0] if others else None
+    return [found for one in checked for found in _unfit(graph, one.pipeline.name)] if graph else []
 
 
 def tables_read(checked: Checked) -> Iterator[tuple[str, Place, Use]]:
