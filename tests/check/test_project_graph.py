@@ -57,9 +57,9 @@ def test_wider_types_may_be_declared(tmp_path: Path) -> None:
         ("{pipeline: core, columns: {shopp: string}}", "`core` publishes no column `shopp`"),
         ("{pipeline: coer, sink: orders}", "unknown-pipeline: there is no pipeline `coer` in pipelines/"),
         ("{pipeline: core, sink: order}", "unknown-sink: `core` publishes no table in a sink `order`"),
-        ("{pipeline: core, table: orders}", "`pipeline` says which table is read, and `table` says it too"),
+        ("{pipeline: core, table: orders}", "`pipeline` and `table` cannot be used together"),
         ("{connection: warehouse, table: orders}", "missing-key: the key `columns` is missing"),
-        ("{pipeline: mart, sink: mart}", "cycle: pipelines are made from each other: `mart` -> `mart`"),
+        ("{pipeline: mart, sink: mart}", "cycle: pipelines depend on each other: `mart` -> `mart`"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_named_with_both_places(tmp_path: Path, source: str, said: str) -> None:
@@ -105,7 +105,7 @@ def test_two_pipelines_have_two_names_and_two_tables(tmp_path: Path) -> None:
 def test_a_circle_is_named_with_its_way(tmp_path: Path) -> None:
     source = "{connection: warehouse, table: %s, columns: {a: int}}"
     found = check(tmp_path, a=reader("a", source % "b"), b=reader("b", source % "c"), c=reader("c", source % "a"))
-    assert "cycle: pipelines are made from each other: `a` -> `b` -> `c` -> `a` (each reads the next)" in found
+    assert "cycle: pipelines depend on each other: `a` -> `b` -> `c` -> `a` (each reads the next)" in found
     circle = {"a": reader("a", "{pipeline: b}"), "b": reader("b", "{pipeline: a}")}
     (tmp_path / "two").mkdir()
     assert "2 pipelines: 1 mistake" in check(tmp_path / "two", **circle)

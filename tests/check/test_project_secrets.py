@@ -78,7 +78,7 @@ def test_a_secret_that_is_written_out_is_refused(profile: str, tmp_path: Path) -
 def test_a_variable_is_no_place_for_a_secret(tmp_path: Path) -> None:
     summary = check(tmp_path, f"vars: {{password: {SECRET}}}\n")
     assert (
-        "etlrun.yaml:1:18: secret-literal: the variable `password` holds a secret written out" in summary
+        "etlrun.yaml:1:18: secret-literal: the variable `password` contains a secret in plain text" in summary
         and SECRET not in summary
     )
 

@@ -153,7 +153,7 @@ def test_a_name_whose_value_does_not_fit_is_told_of(text: str, message: str) -> 
         ("whole: 1.5", "a whole number is expected here, not `1.5`", "`whole`: a whole number"),
         ("whole: true", "a whole number is expected here, not `true`", "`whole`: a whole number"),
         ("many: [[a]]", "a text is expected here, not a list", ""),
-        ("many: []", "this must not be empty", "fill it, or leave the key out"),
+        ("many: []", "this must not be empty", "add a value, or remove the key"),
         ("either: {day: [1]}", "`day` is not a key of `either`", "did you mean `days`?"),
         ("either: {days: [1], nam: x}", "`nam` is not a key of `either`", "did you mean `name`?"),
         ("window: {days: [1], nam: x}", "`nam` is not a key of `window`", "did you mean `name`?"),

@@ -141,7 +141,7 @@ def test_one_letter_is_one_letter(one: str, other: str, is_one: bool) -> None:
         ),
         (
             "title,category\nX y,Action\nx  Y,Action\n",
-            (3, 1, "duplicate-name", "`x  Y` is here twice (first in line 2)", "remove one of them"),
+            (3, 1, "duplicate-name", "`x  Y` is defined twice (first in line 2)", "remove one of them"),
         ),
         ("title,category\n,Action\n", (2, 1, "wrong-value", "the key is empty", "remove the line")),
         (

@@ -176,17 +176,17 @@ def test_a_mistake_stands_at_its_word(text: str, code: str, word: str) -> None:
     [
         ("uper(s)", "there is no function `uper`; did you mean `upper`?"),
         ("percentile(n, 90)", "`percentile`: a share from 0 to 1 is expected here; write `percentile(x, 0.9)`"),
-        ("to_number(s)", "there is no function `to_number`; use cast(x as decimal(10,2)), with the type it is to have"),
+        ("to_number(s)", "there is no function `to_number`; use cast(x as decimal(10,2)), with the type that you need"),
         (
             "case when b then cast(n as decimal(38,10)) else cast(n as decimal(38,2)) end",
             "decimal(38,10) and decimal(38,2) have no type in common; cast the one of more digits behind the point to decimal(38,2), "
             "which rounds it, or both to double",
         ),
-        ("log(n)", "`log` is not the same on every engine; use `ln`, `log10` or `log2`"),
-        ("now()", "`now` can give another answer at every run; declare a param of type timestamp and use $name"),
+        ("log(n)", "`log` gives different results on different engines; use `ln`, `log10` or `log2`"),
+        ("now()", "`now` can give a different result in every run; declare a param of type timestamp and use $name"),
         (
             "first(s)",
-            "`first` can give another answer at every run; use `max_by`, `min_by` or a `top` step, which say which row comes first",
+            "`first` can give a different result in every run; use `max_by`, `min_by` or a `top` step, which say which row comes first",
         ),
         ("first_value(s)", "`first_value` needs `over (order by ...)`; use `min_by(value, order)`"),
         ("s ilike 'a'", "`ilike` is not part of the expression language; use lower(x) like '...'"),

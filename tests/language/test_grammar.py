@@ -104,7 +104,7 @@ def test_what_the_grammar_leaves_out_is_refused_at_its_words(sql: str, refused: 
     [
         ("select n.k from n, p as n", "p: two relations go by the name `n` here"),
         ("select k from n join p using (k) join p using (k)", "p: two relations go by the name `p` here"),
-        ("with t as (select 1 as x), T as (select 2 as y) select x from t", "T: there is a relation `T` already"),
+        ("with t as (select 1 as x), T as (select 2 as y) select x from t", "T: a relation `T` already exists"),
         ("select q.k from n as q, (select k from p)", "k: this subquery has no name"),
         ("select k from n having k > 1", "k: `k` is neither grouped nor aggregated"),
         (
@@ -172,7 +172,7 @@ def test_what_engines_refuse_or_read_differently_is_refused(sql: str, refused: s
     assert refused in refusals(sql)
 
 
-TIES = "rows can tie here, and another one may win at every run"
+TIES = "rows can tie here, so the result can differ in every run"
 
 
 @pytest.mark.parametrize(

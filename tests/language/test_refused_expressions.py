@@ -186,8 +186,8 @@ def test_what_stays_small_may_be_deep(text: str) -> None:
         ("b and (nullif(null, null))", "write cast(null as boolean)"),
         ("not coalesce(null, null)", "write cast(null as boolean)"),
         ("case when coalesce(null, null) then b end", "write cast(null as boolean)"),
-        ("coalesce(null, null) = 1", "write cast(null as string), with the type it is to have"),
-        ("case n when coalesce(null, null) then b end", "write cast(null as string), with the type it is to have"),
+        ("coalesce(null, null) = 1", "write cast(null as string), with the type that you need"),
+        ("case n when coalesce(null, null) then b end", "write cast(null as string), with the type that you need"),
     ],
 )
 def test_a_null_where_a_condition_stands_is_to_be_a_boolean(text: str, fix: str) -> None:

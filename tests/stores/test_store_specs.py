@@ -70,7 +70,7 @@ def test_any_other_url_is_refused_with_the_fix(path: str, said: str, fix: str, t
     assert done.code == 2 and said in done.out and fix in done.out
     if said == "path-outside":
         fixed = Project(tmp_path / "fixed")
-        fixed.write("etlrun.yaml", done.out.split("let etlrun.yaml name the store: `")[1].split("`")[0] + "\n")
+        fixed.write("etlrun.yaml", done.out.split("name the store in etlrun.yaml: `")[1].split("`")[0] + "\n")
         fixed.pipeline(PIPELINE.replace("PATH", path))
         assert etlrun(fixed.folder, "check").code == 0
 
@@ -78,11 +78,11 @@ def test_any_other_url_is_refused_with_the_fix(path: str, said: str, fix: str, t
 @pytest.mark.parametrize(
     ("sink", "said"),
     [
-        ("path: s3://other/out.csv", "let etlrun.yaml name the store: `storage: {s3://other: {s3: {}}}`"),
-        ("path: s3://read/out.csv", "let etlrun.yaml name the store: `storage: {s3://read: {s3: {}}}`"),
+        ("path: s3://other/out.csv", "name the store in etlrun.yaml: `storage: {s3://other: {s3: {}}}`"),
+        ("path: s3://read/out.csv", "name the store in etlrun.yaml: `storage: {s3://read: {s3: {}}}`"),
         ("path: s3://lake", "add the name of a folder: `s3://lake/NAME`"),
         ("path: s3:/lake/out.csv", "begin it with `s3://`"),
-        ("path: s3://lake/out", "let it end in `.parquet`"),
+        ("path: s3://lake/out", "use a name that ends in `.parquet`"),
         ("path: out/x.csv, partition_by: [c]", "let `path` end in `/`"),
         ("path: out/x.csv, format: csv", "let `path` end in `/`"),
         ("path: out/x/, partition_by: [c]", "leave one of them out of `partition_by`"),
@@ -110,14 +110,20 @@ def test_a_place_or_a_division_that_no_files_can_have_is_refused(sink: str, said
         ("storage: {s3://lake: {s3: {secret_key: '${A}'}}}", "`secret_key` needs `access_key` beside it"),
         (
             "storage: {s3://lake: {s3: {access_key: hidden, secret_key: '${A}'}}}",
-            "`access_key` holds a secret written out",
+            "`access_key` contains a secret in plain text",
         ),
-        ("storage: {s3://lake: {s3: {session_token: '${A:-hidden}'}}}", "`session_token` holds a secret written out"),
+        (
+            "storage: {s3://lake: {s3: {session_token: '${A:-hidden}'}}}",
+            "`session_token` contains a secret in plain text",
+        ),
         (
             "storage: {abfss://c@acct.dfs.core.windows.net: {azure: {account_key: hidden}}}",
-            "`account_key` holds a secret written out",
+            "`account_key` contains a secret in plain text",
         ),
-        ("profiles: {p: {storage: {s3://l: {s3: {secret_key: hidden}}}}}", "`secret_key` holds a secret written out"),
+        (
+            "profiles: {p: {storage: {s3://l: {s3: {secret_key: hidden}}}}}",
+            "`secret_key` contains a secret in plain text",
+        ),
         ("storage: {gs://logs: {gcs: {anonymous: true, impersonate: a@b.c}}}", "`anonymous` uses no identity"),
         ("storage: {s3://lake: {s3: {timeout: -3}}}", "`timeout` is -3"),
         ("storage: {gs://logs: {gcs: {timeout: 0}}}", "`timeout` is 0"),

@@ -243,7 +243,7 @@ def _sink(checked: Checked, name: str) -> str:
     if name in sinks:
         return name
     if name:
-        fix = nearest(name, sinks) or "there is " + ", ".join(sinks)
+        fix = nearest(name, sinks) or "choose one of " + ", ".join(sinks)
         raise click.BadParameter(f"`{checked.pipeline.name}` has no sink `{name}` ({fix})", param_hint="--sink")
     if len(sinks) != 1:
         there = f"`{checked.pipeline.name}` has {', '.join(sinks) or 'no sinks'}"

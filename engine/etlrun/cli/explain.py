@@ -84,7 +84,7 @@ def _relation(checked: Checked, text: str) -> str:
     if text in known:
         return known[text]
     if text:
-        fix = nearest(text, tuple(known)) or "there is " + ", ".join(known)
+        fix = nearest(text, tuple(known)) or "choose one of " + ", ".join(known)
         raise click.BadParameter(f"there is no relation or sink `{text}` ({fix})", param_hint="RELATION")
     if len(set(sinks.values())) != 1:
         raise click.UsageError(f"which relation? there is {', '.join(known)}")

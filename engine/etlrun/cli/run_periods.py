@@ -131,7 +131,7 @@ def _refuse_lost_rows(checked: Checked, chosen: Mapping[str, tuple[str, ...]]) -
         _refuse_shared_parts(checked, param)
     count = math.prod(map(len, chosen.values()))
     if count > MOST:
-        raise click.UsageError(f"these are {count:,} runs; {MOST:,} are the most")
+        raise click.UsageError(f"these are {count:,} runs; at most {MOST:,} are allowed")
 
 
 def _param(checked: Checked) -> str:

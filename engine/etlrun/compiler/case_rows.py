@@ -120,7 +120,7 @@ class RowReader:
             found = self.document.diagnose_key(
                 where,
                 "duplicate-name",
-                f"`{name}` is here twice: columns compare without case",
+                f"`{name}` is defined twice: column names are compared without letter case",
                 "remove one of them",
             )
         else:

@@ -209,7 +209,9 @@ class _CaseChecker:
                 if kind in kinds:
                     yield (relation, kind), finding == "holds"
                     continue
-                fix = nearest(kind, kinds) or (f"its checks are {', '.join(kinds)}" if kinds else "it has none")
+                fix = nearest(kind, kinds) or (
+                    f"its checks are {', '.join(kinds)}" if kinds else "the relation has no checks"
+                )
                 self.complain_of_key(
                     ("checks", relation, kind), "unknown-kind", f"`{relation}` has no check `{kind}`", fix
                 )
@@ -217,11 +219,11 @@ class _CaseChecker:
     def _check_graph(self) -> None:
         """Something is expected, of relations that are not given, and every source behind them is given."""
         if not self.case.expect and not self.case.checks:
-            fix = "say which rows come out: `expect: {RELATION: [...]}`"
+            fix = "add the expected rows: `expect: {RELATION: [...]}`"
             self.complain_of_key((), "missing-key", "nothing is expected here", fix)
         for name in self.case.expect:
             if name in self.case.given:
-                message = f"`{name}` is given, so that nothing of it is left to expect"
+                message = f"`{name}` is given, so the test does not compute it"
                 self.complain_of_key(("expect", name), "wrong-value", message, "expect a relation that is made from it")
         targets = _targets(self.checked, self.case)
         needed = self.plan.needed(targets, self.case.given)

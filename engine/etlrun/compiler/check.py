@@ -146,7 +146,7 @@ class _Checker:
         for name in self.pipeline.chains:
             if name.lower() in taken:
                 kind, other = taken[name.lower()]
-                message = f"there is a {kind} `{other}` already, and names compare without case"
+                message = f"there is already a {kind} `{other}`; names are compared without letter case"
                 self.complain(("steps", name), "duplicate-name", message, "rename one of them")
             taken[name.lower()] = ("step chain", name)
 
@@ -160,7 +160,7 @@ class _Checker:
         order, cycles = in_order(reads)
         for cycle in cycles:
             path = " -> ".join(f"`{name}`" for name in cycle)
-            message, fix = f"a relation is made from itself: {path}", "read another relation in one of them"
+            message, fix = f"a relation depends on itself: {path}", "read another relation in one of them"
             if not set(cycle) & set(self.pipeline.sources):  # that name is reported already
                 self.complain(("steps", cycle[0]), "cycle", message, fix)
             for name in cycle:  # until its turn comes nothing is known of it, and that is said once
@@ -229,7 +229,7 @@ class _Checker:
             self.complain(
                 use.where,
                 "missing-key",
-                f"`{name}` does not say what it reads",
+                f"`{name}` has no `from`",
                 "start the chain with `- from: RELATION`",
             )
             sight.is_blind = True
@@ -272,7 +272,7 @@ class _Checker:
             others = taken.setdefault((connection, target), {})
             other = next((sink for written, sink in others.items() if not (written and part) or written == part), None)
             if other is not None:
-                fix = "publish one relation there (`from: [a, b]` reads several), or another part of a table with each: `write: {replace_where: ...}`"
+                fix = "publish only one relation there (`from: [a, b]` combines several), or replace a different part with each: `write: {replace_where: ...}`"
                 self.complain(use.where, "shared-sink", f"`{name}` writes to `{target}`, and so does `{other}`", fix)
             others.setdefault(part, name)
 
@@ -286,7 +286,7 @@ class _Checker:
     def profile_lacks(self, part: str, name: str, known: tuple[str, ...]) -> str:
         """What to do about a name that is not among those of a part of the profile."""
         if known:
-            return nearest(name, known) or f"the profile `{self.profile.name}` has {', '.join(known)}"
+            return nearest(name, known) or f"the profile `{self.profile.name}` has: {', '.join(known)}"
         return f"the profile `{self.profile.name}` has none: add `{part}: {{{name}: ...}}` to it in etlrun.yaml"
 
     def check_models(self, use: Use, scope: Scope) -> None:

@@ -147,7 +147,7 @@ def _cycle(graph: ProjectGraph, cycle: list[str]) -> Diagnostic:
         for source, _, use in tables_read(first)
         if names[1] in {table.pipeline for table in graph.read_tables(names[0]).get(source, ())}
     )
-    message = f"pipelines are made from each other: {path} (each reads the next)"
+    message = f"pipelines depend on each other: {path} (each reads the next)"
     return first.pipeline.document.diagnose_key(where[:2], "cycle", message, "read another table in one of them")
 
 

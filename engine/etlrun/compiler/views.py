@@ -84,9 +84,7 @@ class _View:
                     message = f"the view `{own}` would read itself, by `{relation.name}`"
                     yield self.diagnose(self.use.where, message, "give the view another name: `view: NAME`")
             elif relation.source is not None:
-                message = (
-                    f"`{relation.name}` is no table of `{self.use.value.connection}`, and a view can read nothing else"
-                )
+                message = f"`{relation.name}` is no table of `{self.use.value.connection}`; a view can read only tables of its connection"
                 fix = f"publish `{relation.name}` there first with `table: {{from: {relation.name}, connection: {self.use.value.connection}, write: replace}}`"
                 yield self.diagnose((*self.use.where, "from"), message, fix)
             elif relation.apply or relation.ask:

@@ -30,7 +30,10 @@ def check_order(order: tuple[Expr, ...], per: Iterable[str], columns: Columns, s
     missing = [name for name in columns.telling if name.lower() not in covered]
     if sound and missing:
         scope.error(
-            "order", "no-total-order", "rows can tie here, and another one may win at every run", _fix(missing, columns)
+            "order",
+            "no-total-order",
+            "rows can tie here, so the result can differ in every run",
+            _fix(missing, columns),
         )
 
 

@@ -20,7 +20,7 @@ def verify_partitions(partition_by: Sequence[str], columns: Columns, scope: Scop
             message = f"`{found.name}` is {found.type}, which cannot be a partition"
             scope.error(("partition_by", index), "type-mismatch", message, fix)
         if name.lower() in [earlier.lower() for earlier in partition_by[:index]]:
-            scope.error(("partition_by", index), "column-exists", f"`{name}` is here twice", "remove one of them")
+            scope.error(("partition_by", index), "column-exists", f"`{name}` is defined twice", "remove one of them")
     shown = [item for item in columns if not item.name.startswith(HIDDEN)]
     if shown and len(shown) == sum(columns.get(name) is not None for name in partition_by):
         fix = "leave one of them out of `partition_by`"

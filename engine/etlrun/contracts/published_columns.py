@@ -54,7 +54,7 @@ def verify_columns(promised: PublishedColumns, columns: Columns, scope: Scope) -
         elif NULL not in (kind, found.type) and kind != found.type:
             fix = f"`cast: {{{_pair(found.name, kind)}}}` before, or promise {found.type}"
             scope.error(
-                ("columns", name), "type-mismatch", f"`{found.name}` is {found.type}, and {kind} is promised", fix
+                ("columns", name), "type-mismatch", f"`{found.name}` is {found.type}, and {kind} is declared", fix
             )
     for item in shown if promised else ():
         if item.name.lower() not in meant:

@@ -46,8 +46,8 @@ class RowHistory(Described):
         for index, name in enumerate(self.track):
             found = below.column(columns, name, ("track", index))
             if found.name.lower() in known:
-                message = f"`{found.name}` is of the key, which never changes"
-                below.error(("track", index), "wrong-value", message, "leave it out of `track`")
+                message = f"`{found.name}` is part of the key, which never changes"
+                below.error(("track", index), "wrong-value", message, "remove it from `track`")
         taken = columns
         for at, name in self.names.items():
             place = scope if getattr(self, at) == at else below

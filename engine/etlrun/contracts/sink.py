@@ -132,7 +132,7 @@ def verify_place(path: str, scope: Scope) -> None:
     if not url.key:
         scope.error("path", "wrong-value", "the URL names a whole bucket", f"add the name of a folder: `{url}/NAME`")
     elif not scope.places.may_write(url):
-        message = "the URL is in no store that etlrun.yaml names under `storage`"
+        message = "the URL is not in a store that etlrun.yaml names under `storage`"
         scope.error("path", "path-outside", message, fix_of_url(url.parent))
 
 

@@ -90,7 +90,7 @@ def keyed(columns: Columns, names: tuple[str, ...], scope: Scope) -> Columns:
             message = f"`{found.name}` is {found.type}, which has no equality on every engine"
             scope.error(("key", index), "type-mismatch", message, "a key is made of other columns")
         elif name.lower() in [earlier.lower() for earlier in names[:index]]:
-            scope.error(("key", index), "column-exists", f"`{name}` is here twice", "remove one of them")
+            scope.error(("key", index), "column-exists", f"`{name}` is defined twice", "remove one of them")
     return columns.with_unique(names) if names and all(name in columns for name in names) else columns
 
 

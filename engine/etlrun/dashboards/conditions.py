@@ -17,7 +17,7 @@ from etlrun.language.typed import check_expression
 from etlrun.spec.located import Keys
 
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE)
-_COMPUTE = "compute it into a column of the pipeline, and compare that"
+_COMPUTE = "add a column for it to the pipeline, and compare that column"
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ class _Reader:
             while waiting:
                 for other in self.names.measures[waiting.pop()].ratio if waiting else ():
                     if other == name:
-                        message = f"the measure `{name}` is made from itself"
+                        message = f"the measure `{name}` depends on itself"
                         self.names.complain(("measures", name), "cycle", message, "divide another measure")
                         return
                     if other in self.names.measures and other not in seen:

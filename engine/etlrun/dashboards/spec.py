@@ -119,7 +119,7 @@ class Kpi(Described):
     also: ClassVar[Mapping[str, str]] = {
         "value": "measure",
         **dict.fromkeys(
-            ("title", "label", "name"), "above the number stands the `label` of its measure, in `measures`"
+            ("title", "label", "name"), "the title of the card is the `label` of its measure, in `measures`"
         ),
         "format": "the number has the `format` of its measure, in `measures`",
     }

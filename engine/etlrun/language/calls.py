@@ -81,11 +81,11 @@ def _unknown(checker: Checker, node: exp.Anonymous) -> Type:
     if name in ELSEWHERE:
         fix = ELSEWHERE[name]
     elif name in NOT_DETERMINISTIC:
-        message, fix = f"`{node.name}` can give another answer at every run", NOT_DETERMINISTIC[name]
+        message, fix = f"`{node.name}` can give a different result in every run", NOT_DETERMINISTIC[name]
     elif name in NOT_EQUAL:
-        message, fix = f"`{node.name}` is not the same on every engine", NOT_EQUAL[name]
+        message, fix = f"`{node.name}` gives different results on different engines", NOT_EQUAL[name]
     elif name in NOT_SAFE:
-        message, fix = f"`{node.name}` is refused: an expression runs no code, reads no file and stops no run", ""
+        message, fix = f"`{node.name}` is not allowed: an expression cannot run code, read files or stop a run", ""
     return checker.complain(node, "unknown-function", message, fix, whole=False)
 
 
@@ -112,7 +112,7 @@ def _place(checker: Checker, node: exp.Anonymous, function: Function) -> None:
             checker.complain(
                 node,
                 "no-total-order",
-                f"`{node.name}` gives its values in another order at every run",
+                f"`{node.name}` can give its values in a different order in every run",
                 fix,
                 whole=False,
             )

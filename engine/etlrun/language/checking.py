@@ -73,7 +73,7 @@ class Checker:
 
 def typed_null(wanted: Type | None = None) -> str:
     """How to write a null where a value of type `wanted` is needed, or of any type."""
-    return f"write cast(null as {wanted})" if wanted else "write cast(null as string), with the type it is to have"
+    return f"write cast(null as {wanted})" if wanted else "write cast(null as string), with the type that you need"
 
 
 def _is_always_null(node: exp.Expr, kind: Type) -> bool:
@@ -184,7 +184,7 @@ def _complain_unknown(checker: Checker, node: exp.Column, parts: list[str]) -> N
         checker.complain(
             node,
             "unknown-function",
-            f"`{parts[0]}` can give another answer at every run",
+            f"`{parts[0]}` can give a different result in every run",
             NOT_DETERMINISTIC[parts[0].lower()],
         )
         return

@@ -63,7 +63,7 @@ def ordered(checker: Checker, kind: Type, node: exp.Expr) -> None:
     """Complain about a comparison of arrays or structs: engines order the nulls inside them differently."""
     if not kind.is_orderable:
         checker.complain(
-            node, "type-mismatch", f"{kind} has no order and no equality here", "compare its elements or fields"
+            node, "type-mismatch", f"{kind} cannot be sorted or compared here", "compare its elements or fields"
         )
 
 
@@ -81,7 +81,7 @@ def _shared(checker: Checker, operands: list[exp.Expr], types: list[Type], node:
         _cut_literals(operands, types)
     if shared is None:
         names = " and ".join(dict.fromkeys(str(kind) for kind in types if kind != NULL))
-        problem = "do not compare" if isinstance(node, tuple(COMPARISONS)) else "have no type in common"
+        problem = "cannot be compared" if isinstance(node, tuple(COMPARISONS)) else "have no type in common"
         return checker.complain(node, "type-mismatch", f"{names} {problem}", _to_compare(types))
     return shared
 

@@ -106,7 +106,7 @@ def bind(tree: exp.Expr, values: Mapping[str, Any], text: str = "") -> exp.Expr:
             if inside:
                 start = max(0, text.find(f"${inside}"))
                 fix = f"write ${inside} without quotes"
-                message = f"`${inside}` stands inside quotes, where it stays text"
+                message = f"`${inside}` is inside quotes, where it is not replaced"
                 problems.append(Problem("quoted-param", message, start, start + len(inside) + 1, fix))
     if problems:
         raise ExpressionError(tuple(problems))

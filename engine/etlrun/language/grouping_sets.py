@@ -53,31 +53,31 @@ class _Expansion:
             yield self.problem(
                 self.found[1],
                 "one of ROLLUP, CUBE and GROUPING SETS is allowed",
-                "write the sets out: `grouping sets (...)`",
+                "list the sets: `grouping sets (...)`",
             )
         for item in (*(part for found in self.found for part in found.expressions), *self.plain):
             inner = item.this if isinstance(item, exp.Paren) else item
             if not isinstance(inner, (exp.Column, exp.Tuple)):
                 yield self.problem(inner, f"{word} groups by columns", "compute it first, in a `derive` step")
         if len(self.sets()) > MOST:
-            fix = "write those that are needed: `grouping sets (...)`"
+            fix = "list the sets that you need: `grouping sets (...)`"
             yield self.problem(
-                self.found[0], f"{word} makes {len(self.sets())} sets of groups, and {MOST} is the most", fix
+                self.found[0], f"{word} gives {len(self.sets())} grouping sets; at most {MOST} are allowed", fix
             )
         yield from self.refused_parts(word)
 
     def refused_parts(self, word: str) -> Iterator[Problem]:
         if self.select.args.get("distinct"):
-            yield self.problem(
-                self.found[0], f"DISTINCT is not allowed with {word}", "group once more in another SELECT"
-            )
+            yield self.problem(self.found[0], f"DISTINCT is not allowed with {word}", "group again in another SELECT")
         for item in self.select.expressions:
             key = next((key for key in self.keys if item.alias and item.alias.lower() == key.name.lower()), None)
             if key is not None and not any(_is_same(found, key) for found in item.this.find_all(exp.Column)):
                 message = f"`{item.alias}` is a column of the groups and the name of something else"
                 yield self.problem(item, message, "compute it first, in a `derive` step, or rename it")
             for part in item.find_all(exp.Window, exp.Subquery, exp.Exists):
-                yield self.problem(part, f"this is not allowed beside {word}", "put it into a SELECT around this one")
+                yield self.problem(
+                    part, f"this is not allowed together with {word}", "put it into a SELECT around this one"
+                )
             for part in item.find_all(exp.Anonymous):
                 if part.name.lower() == "grouping" and not self.is_of_keys(part):
                     yield self.problem(part, f"`grouping` takes one of the columns of {word}", "name one of them")
@@ -85,7 +85,7 @@ class _Expansion:
         order = self.select.args.get("order")
         for item in order.expressions if order is not None else ():
             if not isinstance(item.this, exp.Column):
-                message = f"beside {word}, ORDER BY takes columns of the result"
+                message = f"with {word}, ORDER BY accepts only columns of the result"
                 yield self.problem(item.this, message, "give it a name in SELECT, and order by that")
 
     def is_of_keys(self, call_: exp.Anonymous) -> bool:

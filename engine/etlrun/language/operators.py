@@ -203,7 +203,9 @@ def _decimal_arithmetic(checker: Checker, node: exp.Expr, left: Type, right: Typ
         scale = max(left.scale, right.scale)
         precision = max(left.precision - left.scale, right.precision - right.scale) + scale + 1
     if precision > 38 and scale > 6:
-        message = f"the result would need {precision} digits, {scale} of them behind the point; 38 is the most"
+        message = (
+            f"the result would need {precision} digits, {scale} of them after the decimal point; at most 38 are allowed"
+        )
         return checker.complain(node, "type-mismatch", message, "cast an operand to a smaller decimal, or to double")
     return decimal(min(38, precision), scale)
 

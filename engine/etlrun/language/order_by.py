@@ -102,7 +102,7 @@ def check_limit(checker: QueryChecker, query: exp.Query, outputs: Columns, selec
         return
     if order is None:
         fix = "add ORDER BY"
-        checker.complain(limit, "no-total-order", "LIMIT without ORDER BY picks other rows at every run", fix)
+        checker.complain(limit, "no-total-order", "LIMIT without ORDER BY can give different rows in every run", fix)
         return
     by_name = {item.this.name.lower() for item in order.expressions if _is_output(item.this, outputs)}
     missing = [("", name.lower()) for name in outputs.telling if name.lower() not in by_name]
@@ -142,7 +142,7 @@ def _not_total(checker: QueryChecker, node: exp.Expr, missing: list[Place], know
     fix = f"add {place_list(missing)} to ORDER BY"
     if unordered:
         fix = f"{place_list(unordered)} has no order: read the rows without it, or make a key with GROUP BY first"
-    message = "rows can tie here, and another one may win at every run"
+    message = "rows can tie here, so the result can differ in every run"
     checker.complain(node, "no-total-order", message, fix)
 
 

@@ -99,7 +99,7 @@ class QueryChecker:
         for cte in with_.expressions if with_ is not None else ():
             if cte.alias.lower() in {name.lower() for name in known} and self.text:
                 fix = "rename one of them"
-                self.complain(cte.args["alias"], "duplicate-name", f"there is a relation `{cte.alias}` already", fix)
+                self.complain(cte.args["alias"], "duplicate-name", f"a relation `{cte.alias}` already exists", fix)
             alias = cte.args["alias"]
             known[cte.alias] = renamed_by(self, alias, self.columns_of(cte.this, known, nameless(alias)))
         if isinstance(query, exp.SetOperation):

@@ -53,9 +53,9 @@ def visit_in_query(checker: Checker, node: exp.Expr) -> Type:
     right = columns.items[0]
     shared = common_type((left, right.type))
     if shared is None:
-        checker.complain(node, "type-mismatch", f"{left} and {right.type} do not compare", "cast one of them")
+        checker.complain(node, "type-mismatch", f"{left} and {right.type} cannot be compared", "cast one of them")
     elif not shared.is_orderable:
-        message = f"{shared} has no order and no equality here"
+        message = f"{shared} cannot be sorted or compared here"
         checker.complain(node, "type-mismatch", message, "compare its elements or fields")
     else:
         _widen(node, left, columns, shared)

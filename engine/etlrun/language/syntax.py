@@ -19,7 +19,7 @@ _INSTEAD = {
     "=<": "write `<=`",
     "?": "write `case when ... then ... else ... end`",
 }
-_QUOTES = "in a list or in braces an expression with a `,` stands in quotes"
+_QUOTES = "in a list or in braces an expression that contains `,` must be quoted"
 
 
 def syntax_problem(error: ParseError | TokenError, text: str, sql: str = "", shift: int = 0) -> Problem:
@@ -57,7 +57,7 @@ def _phrase(detail: str, word: str, start: int, end: int) -> Problem:
     if "'high' missing" in detail:
         return Problem("syntax", "`between` needs two bounds", start, end, "write `between 1 and 2`")
     if "Required keyword" in detail:
-        return Problem("syntax", f"a value is missing beside `{word}`", start, end, "write what stands on either side")
+        return Problem("syntax", f"a value is missing beside `{word}`", start, end, "write a value on both sides")
     if word == ")":
         return Problem("syntax", "this `)` closes nothing", start, end, f"remove it; {_QUOTES}")
     return Problem("syntax", f"`{word}` is not expected here", start, end, _INSTEAD.get(word, ""))

@@ -11,7 +11,7 @@ _STEP = re.compile(r"(?P<dot>\.)?(?P<name>[^.\[\]$][^.\[\]]*)|\[(?P<position>[0-
 class PathError(ValueError):
     """A text that is no path; `str()` says why, `fix` how one is written."""
 
-    fix = "write it as `device.mac`, `items[0].sku`, `['a.b']` for a key that holds a dot, or `$` for the whole"
+    fix = "write it as `device.mac`, `items[0].sku`, `['a.b']` for a key with a dot, or `$` for the whole record"
 
 
 def read_path(text: str) -> Path:
@@ -23,7 +23,7 @@ def read_path(text: str) -> Path:
         step = _STEP.match(rest, at)
         is_first = not found and rest is text
         if step is None or step["name"] and bool(step["dot"]) == is_first:
-            raise PathError(f"`{text}` is no path: `{rest[at:]}` is neither a key nor a position")
+            raise PathError(f"`{text}` is not a path: `{rest[at:]}` is neither a key nor a position")
         found.append(int(step["position"]) if step["position"] else step["name"] or step["quoted"])
         at = step.end()
     return tuple(found)

@@ -171,14 +171,14 @@ class FileSource(Source):
                 check_template(self.path)
             if self.dates is not None and not has_placeholder(self.path) and "{date}" not in self.path:
                 scope.error(
-                    "path", "wrong-value", "the path does not say where the day stands", "put `{date:yyyyMMdd}` into it"
+                    "path", "wrong-value", "the path has no placeholder for the day", "put `{date:yyyyMMdd}` into it"
                 )
             if self.dates is None and has_placeholder(self.path):
                 scope.error(
                     "path",
                     "missing-key",
-                    "the path holds a day, and `dates` is missing",
-                    "say which days: `dates: 2022-04`",
+                    "the path has a day in it, and `dates` is missing",
+                    "add the days: `dates: 2022-04`",
                 )
         except DatesError as error:
             scope.error("path", "wrong-value", str(error), error.fix)

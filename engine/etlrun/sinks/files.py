@@ -117,7 +117,10 @@ class Files(Sink):
             scope.error("formulas", "wrong-value", "`formulas` is about CSV files", "leave it out")
         if self.form is None:
             scope.error(
-                "path", "wrong-value", "the path does not say the format", "let it end in `.parquet`, `.csv` or `.json`"
+                "path",
+                "wrong-value",
+                "the path has no ending that names the format",
+                "use a name that ends in `.parquet`, `.csv` or `.json`",
             )
         for item in columns:
             if item.type.is_nested and self.form == "csv":

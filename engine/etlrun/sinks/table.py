@@ -162,11 +162,11 @@ class Table(DatabaseSink):
             self._versions.verify(self.key_, columns, scope)
         elif self.history is not None:
             fix = "write `write: scd2`, or leave `history` out"
-            scope.error("history", "wrong-value", "`history` is for tables that keep versions", fix)
+            scope.error("history", "wrong-value", "`history` needs `write: scd2`", fix)
         super().verify(columns, scope)
         if self.mode in ("merge", "scd2") and not self.key_:
             written = "merge_newer" if isinstance(self.write, MergeNewer) else self.mode
-            scope.error("write", "missing-key", f"`{written}` compares rows of equal key, and `key` is missing")
+            scope.error("write", "missing-key", f"`{written}` compares rows by key, and `key` is missing")
         if isinstance(self.write, MergeNewer):
             self._verify_newer(self.write.merge_newer, columns, scope.below("write"))
         if isinstance(self.write, ReplaceWhere):
@@ -177,10 +177,10 @@ class Table(DatabaseSink):
     def _verify_newer(self, name: str, columns: Columns, scope: Scope) -> None:
         found = scope.column(columns, name, "merge_newer")
         if found.name.lower() in {each.lower() for each in self.key_}:
-            message = f"`{found.name}` is of the key, so that rows of equal key are never newer"
+            message = f"`{found.name}` is part of the key, so it is the same in rows with the same key"
             scope.error("merge_newer", "wrong-value", message, "name a column such as `updated_at`")
         elif found.type.name not in NEWER_TYPES:
-            message = f"a date, timestamp, integer or decimal says what is newer, and `{found.name}` is {found.type}"
+            message = f"a date, timestamp, integer or decimal is needed to decide what is newer, and `{found.name}` is {found.type}"
             is_fraction = found.type.name in ("float", "double")
             fix = "cast it to `decimal(p, s)` first" if is_fraction else "cast it first, e.g. with `to_timestamp`"
             scope.error("merge_newer", "type-mismatch", message, fix)
@@ -190,7 +190,7 @@ class Table(DatabaseSink):
             scope.error(
                 "write",
                 "wrong-value",
-                f"`publish: pointer` shows other rows instead of those that are there, and `{self.mode}` keeps them",
+                f"`publish: pointer` replaces all rows, and `{self.mode}` keeps some of them",
                 "use `replace` or `replace_where`, or `publish: transaction`",
             )
         if not self.key_:

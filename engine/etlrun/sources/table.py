@@ -73,7 +73,7 @@ class Table(Source):
         for name in ("connection", "table"):
             if getattr(self, name):
                 fix = f"leave out `{name}`, or name connection, table and columns and leave out `pipeline`"
-                scope.error(name, "wrong-value", f"`pipeline` says which table is read, and `{name}` says it too", fix)
+                scope.error(name, "wrong-value", f"`pipeline` and `{name}` cannot be used together", fix)
                 scope.sight.is_blind = True
                 return self
         found = scope.published(self.pipeline, self.sink)

@@ -156,7 +156,7 @@ class _Reader:
             elif folded in seen:
                 self.complain(
                     row[0],
-                    f"`{readable(text)}` is here twice (first in line {seen[folded]})",
+                    f"`{readable(text)}` is defined twice (first in line {seen[folded]})",
                     "remove one of them",
                     "duplicate-name",
                 )

@@ -181,8 +181,8 @@ def _named_twice(document: Document) -> Iterator[Diagnostic]:
         if not isinstance(name, str):
             continue
         if name in first:
-            message = f"there is a test `{name}` already"
+            message = f"a test `{name}` already exists"
             yield document.diagnose(
-                ("tests", index, "name"), "duplicate-name", message, "give each test a name of its own"
+                ("tests", index, "name"), "duplicate-name", message, "use a different name for each test"
             )
         first.setdefault(name, index)

@@ -93,7 +93,7 @@ def check_template(template: str) -> None:
     missing = [word for word, digits in DIGITS.items() if digits not in patterns]
     if missing:
         raise DatesError(
-            f"the path does not tell the days apart: `{{date:...}}` lacks {', '.join(missing)}",
+            f"the path is the same for different days: `{{date:...}}` lacks {', '.join(missing)}",
             "write `{date:yyyyMMdd}`",
         )
 
@@ -104,7 +104,8 @@ def _pattern(text: str) -> str:
         pattern = pattern.replace(word, digits)
     if re.search(r"(?<!%)[A-Za-z]", pattern):
         raise DatesError(
-            f"`{text}` is not a pattern of yyyy, MM and dd", "write `{date:yyyyMMdd}`, in this case of the letters"
+            f"`{text}` is not a pattern of yyyy, MM and dd",
+            "write `{date:yyyyMMdd}`, with these upper and lower case letters",
         )
     return pattern
 

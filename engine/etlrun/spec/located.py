@@ -198,7 +198,7 @@ class _Reader:
             message = (
                 f"more than {MAX_DEPTH} levels"
                 if len(where) > MAX_DEPTH
-                else f"more than {MAX_NODES:,} values, aliases unfolded"
+                else f"more than {MAX_NODES:,} values after its aliases are expanded"
             )
             self.refuse(self.unfolding or event, f"the file holds {message}", "make it smaller")
             raise _Stop
@@ -247,10 +247,10 @@ class _Reader:
         inside = (*where, key)
         span = _span(event, event)
         if key == "<<" and not event.style:
-            self.refuse(event, "merge keys (`<<`) are not read", "write the keys out")
+            self.refuse(event, "merge keys (`<<`) are not supported", "write the keys out")
         if key in result:
             first = self.document.at_span(self.document.keys[inside], "", "").line
-            message = f"`{key}` is here twice (first in line {first})"
+            message = f"`{key}` is defined twice (first in line {first})"
             self.problems.append(self.document.at_span(span, "yaml-duplicate-key", message, "remove one of them"))
         self.document.keys[inside] = span
         result[key] = self.read(next(events), events, inside)
@@ -280,7 +280,7 @@ class _Reader:
             self.refuse(
                 event,
                 f"the alias `*{name}` refers {detail}",
-                f"name a value before it: `&{name}`; an expression that begins with `*` stands in quotes",
+                f"define it first with `&{name}`; an expression that begins with `*` must be quoted",
             )
             raise _Stop
         events, outer = iter(kept), self.unfolding

@@ -66,7 +66,7 @@ def read_mapping(document: Document, name: str) -> Mapping:
                 continue
             if code in owners:
                 message = f"the code `{code}` belongs to `{owners[code]}` already"
-                problems.append(document.diagnose(place, "yaml-duplicate-key", message, "leave it under one label"))
+                problems.append(document.diagnose(place, "yaml-duplicate-key", message, "keep it under one label only"))
             owners[code] = label
             found.append(code)
         entries.append((label, tuple(found)))

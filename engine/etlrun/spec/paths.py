@@ -46,14 +46,14 @@ class Places:
         """How to make the folder of `path` one of the places."""
         folder = os.path.realpath(self.project / path)
         folder = folder if str(path).endswith("/") or os.path.isdir(folder) else os.path.dirname(folder)
-        return f"put the files into the project, or let etlrun.yaml allow their folder: `roots: [{folder}]`"
+        return f"put the files into the project, or allow their folder in etlrun.yaml: `roots: [{folder}]`"
 
 
 def fix_of_url(url: Url) -> str:
     """How to let a project read below `url`."""
     kind = kind_of_scheme(url.scheme)
     text = str(url) if re.fullmatch(r"[\w:/.@+=-]+", str(url)) else json.dumps(str(url), ensure_ascii=False)
-    return f"let etlrun.yaml name the store: `storage: {{{text}: {{{kind}: {{}}}}}}`"
+    return f"name the store in etlrun.yaml: `storage: {{{text}: {{{kind}: {{}}}}}}`"
 
 
 def path_inside(root: Path, path: str | Path) -> Path | None:

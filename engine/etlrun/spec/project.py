@@ -420,7 +420,7 @@ def wrong_labels(text: str, connections: Collection[str]) -> tuple[str, str, str
         return "wrong-value", "`labels` is a URL, and the label store is in a file or a connection", fix
     if text in connections or re.search(r"[./$]", text):
         return None
-    fix = nearest(text, tuple(connections)) or "a file's path has a `.` or a `/`"
+    fix = nearest(text, tuple(connections)) or "to use a file, write a path with a `.` or a `/`"
     return "unknown-connection", f"`labels` names `{text}`, and there is no such connection", fix
 
 

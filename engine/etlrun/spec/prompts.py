@@ -321,7 +321,7 @@ class _Reader:
             text = PART.join(str(item[name][0]) for name in self.keys)
             folded = normal_form(text)
             if folded in seen:
-                message = f"`{readable(text)}` is here twice"
+                message = f"`{readable(text)}` is defined twice"
                 self.complain((*where, self.keys[0]), message, "remove one of them", "duplicate-name")
             if not is_asked(folded) or len(text) > MAX_CHARACTERS * len(self.keys):
                 self.complain(

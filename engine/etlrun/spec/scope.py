@@ -115,7 +115,7 @@ class Scope:
         seen = [name.lower() for name in names]
         for index, name in enumerate(seen):
             if name in seen[:index]:
-                self.error((at, index), "column-exists", f"`{names[index]}` is here twice", "remove one of them")
+                self.error((at, index), "column-exists", f"`{names[index]}` is defined twice", "remove one of them")
         return tuple(self.column(columns, name, (at, index)) for index, name in enumerate(names))
 
     def new_column(self, columns: Columns, name: str, at: At, *, is_key: bool = False) -> None:
@@ -133,7 +133,7 @@ class Scope:
             report(
                 at,
                 "column-exists",
-                f"there is a column `{found.name}` already",
+                f"a column `{found.name}` already exists",
                 "choose another name, or `drop` or `rename` the old column first",
             )
 
@@ -183,7 +183,7 @@ class Scope:
                 if len(error.names) == 2
                 else "read another table in one of them"
             )
-            self.error("pipeline", "cycle", f"pipelines are made from each other: {path}", fix)
+            self.error("pipeline", "cycle", f"pipelines depend on each other: {path}", fix)
         else:
             if tables is None:
                 known = self.publishers.names()
@@ -200,7 +200,7 @@ class Scope:
                     else f"`{pipeline}` publishes {len(tables)} tables"
                 )
                 fix = nearest(sink, tables) or (
-                    "its sinks of tables are " + ", ".join(tables) if tables else "add a sink `table` there"
+                    "its table sinks are " + ", ".join(tables) if tables else "add a sink `table` there"
                 )
                 self.error("sink" if sink else "pipeline", "unknown-sink", message, fix)
         self.sight.is_blind = len(self.problems) > before

@@ -45,7 +45,7 @@ def secret_mistakes(document: Document) -> Iterator[Diagnostic]:
     for where, text in document.scalars.items():
         name = str(where[-1]) if where else ""
         if where[:1] == ("vars",) and _is_written_out(name, text):
-            message = f"the variable `{name}` holds a secret written out, and what a pipeline says is shown"
+            message = f"the variable `{name}` contains a secret in plain text, and the values of a pipeline are shown"
             yield document.diagnose(
                 where, "secret-literal", message, "put it where it is used, under `profiles`, as ${NAME}"
             )
@@ -65,7 +65,7 @@ def _in_profile(document: Document, where: Keys, name: str, text: str) -> Iterat
         yield document.diagnose(
             where,
             "secret-literal",
-            f"`{name}` holds a secret written out",
+            f"`{name}` contains a secret in plain text",
             "write ${NAME} and set NAME in the environment",
         )
 

@@ -175,7 +175,10 @@ class _Sharing:
         _refuse(located_mistakes(chain, _chain_schema()))
         for index, step in enumerate(chain.value["steps"]):
             if _is_include(step):
-                message, fix = "a shared chain includes no other", "include both in the pipeline, one after the other"
+                message, fix = (
+                    "a shared chain cannot include another one",
+                    "include both in the pipeline, one after the other",
+                )
                 raise SpecError([chain.diagnose_key(("steps", index, INCLUDE), "not-allowed-here", message, fix)])
         return chain, long.get("with") or {}
 

@@ -90,7 +90,7 @@ def _explain_unknown_keys(document: Document, error: ValidationError, where: Key
             beside = f"it is a key of `{inner}`: write it inside the braces of `{inner}`" if inner else ""
             beside = beside or next((_tried(known[other], name) for other in given if other in known), "")
             fix = beside or _in_a_plugin(where, name) or WORDS.get(name.lower()) or nearest(name, known)
-            fix = fix or _of_another_family(where, name) or "there is " + ", ".join(known)
+            fix = fix or _of_another_family(where, name) or "choose one of " + ", ".join(known)
             yield Mistake(
                 inside, document.diagnose_key(inside, "unknown-kind", f"there is no {_family(where)} `{name}`", fix)
             )
@@ -116,7 +116,7 @@ def _new_column(known: dict[str, Schema], name: str, value: Any) -> str:
     takes_expressions = columns.get("additionalProperties") == schema_of(Expr)
     is_short = isinstance(value, str) and "\n" not in value
     return (
-        f"new columns stand below `columns`: `columns: {{{name}: {value}}}`" if takes_expressions and is_short else ""
+        f"write new columns below `columns`: `columns: {{{name}: {value}}}`" if takes_expressions and is_short else ""
     )
 
 
@@ -149,7 +149,7 @@ def _explain_missing(document: Document, error: ValidationError, where: Keys) ->
 def _explain_kind_count(document: Document, error: ValidationError, where: Keys) -> Iterator[Mistake]:
     schema, given = _schema(error), list(_given(error))
     if not given:
-        message, fix = "this must not be empty", "fill it, or leave the key out"
+        message, fix = "this must not be empty", "add a value, or remove the key"
         if "x-kind" in schema:
             message, fix = f"a {_family(where)} is missing here", "write one of " + ", ".join(schema["properties"])
         yield Mistake(where, document.diagnose(where, "missing-key", message, fix))
@@ -157,7 +157,7 @@ def _explain_kind_count(document: Document, error: ValidationError, where: Keys)
         names = " and ".join(f"`{name}`" for name in given)
         second = (*where, given[1])
         fix = (
-            f"give each an item of its own: `- {given[1]}: ...`" if isinstance(where[-1], int) else "leave one of them"
+            f"write each as its own list item: `- {given[1]}: ...`" if isinstance(where[-1], int) else "leave one of them"
         )
         yield Mistake(second, document.diagnose_key(second, "wrong-value", f"{names} are in one item", fix))
 
@@ -191,7 +191,7 @@ def _keys_beside(document: Document, schema: Schema, where: Keys) -> list[str]:
 def _explain_misplaced(document: Document, where: Keys, beside: list[str]) -> Iterator[Mistake]:
     for name in beside:
         inside = (*where[:-1], name)
-        message, fix = f"`{name}` stands beside `{where[-1]}`, not inside it", f"indent it deeper than `{where[-1]}`"
+        message, fix = f"`{name}` is next to `{where[-1]}`, not inside it", f"indent it deeper than `{where[-1]}`"
         diagnostic = document.diagnose_key(inside, "unknown-key", message, fix)
         yield Mistake(where, diagnostic)
         yield Mistake(inside, diagnostic, is_misplaced=True)
@@ -222,7 +222,7 @@ def _phrase(error: ValidationError, schema: Schema) -> tuple[str, str]:
     """The message, and what to do."""
     rule, value = str(error.validator), error.instance
     if rule == "minItems" or value == "":
-        return "this must not be empty", "fill it, or leave the key out"
+        return "this must not be empty", "add a value, or remove the key"
     if "x-kind" in schema and isinstance(value, str) and value in schema.get("properties", {}):
         needed = [name for form in _forms(schema["properties"][value]) for name in form.get("required", ())]
         if not needed and "x-short" not in schema["properties"][value]:

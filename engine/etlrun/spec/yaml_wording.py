@@ -14,13 +14,13 @@ SYNTAX = (
     (
         "did not find expected key",
         "the indentation does not fit, or a key is missing",
-        "line the keys of one mapping up under each other",
+        "give all keys of one mapping the same indentation",
     ),
     ("did not find expected '-' indicator", "the list ends here", "line the `-` of one list up under each other"),
     (
         "alphabetic or numeric character",
         "a value that begins with `*` or `&` is an alias or an anchor of YAML",
-        "leave a `select: *` out, for a chain keeps all columns; put any other value in quotes",
+        "remove `select: *`, because a chain keeps all columns anyway; put any other value in quotes",
     ),
     ("could not find expected ':'", "a `:` is missing after this key", "write `key: value`"),
     (

@@ -171,13 +171,13 @@ class Aggregate(Step):
         for index, text in enumerate(labels):
             if text in labels[:index]:
                 scope.error(
-                    ("labels", index), "duplicate-name", f"the label `{text}` is here twice", "remove one of them"
+                    ("labels", index), "duplicate-name", f"the label `{text}` is defined twice", "remove one of them"
                 )
             if label.domain and text not in label.domain:
                 scope.error(
                     ("labels", index),
                     "unknown-label",
-                    f"`{label.name}` never holds `{text}`",
+                    f"`{label.name}` never has the value `{text}`",
                     nearest(text, label.domain) or "its labels are " + ", ".join(label.domain),
                 )
         return labels

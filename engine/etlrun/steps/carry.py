@@ -64,7 +64,7 @@ class Carry(Step):
                     ("columns", index), "type-mismatch", f"`{found.name}` is {found.type}, which is not carried on"
                 )
             if name.lower() in {other.lower() for other in (*self.per, *self.columns[:index])}:
-                scope.error(("columns", index), "column-exists", f"`{name}` is here twice", "name it once")
+                scope.error(("columns", index), "column-exists", f"`{name}` is defined twice", "name it once")
             result = result.with_column(found)
         return result
 

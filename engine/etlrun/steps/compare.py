@@ -107,8 +107,8 @@ class Compare(Step):
             scope.error(
                 "by",
                 "no-total-order",
-                f"there may be several rows of one {names}",
-                "make them one first, with `top`, `dedupe` or `aggregate`",
+                f"there may be several rows for one {names}",
+                "reduce them to one row first, with `top`, `dedupe` or `aggregate`",
             )
 
     def _trend_output(self, trend: Trend, columns: Columns, result: Columns, scope: Scope) -> Columns:

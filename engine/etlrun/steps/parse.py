@@ -78,15 +78,18 @@ class Parse(Step):
                 scope.error(
                     (*at, "tags"),
                     "not-allowed-here",
-                    f"what is personal in `{found.name}` is so in `{name}`",
-                    f"tag `{found.name}` where it is read",
+                    f"`{name}` has the tags of `{found.name}`, and no others",
+                    f"tag `{found.name}` in its source",
                 )
             result = result.with_column(item)
         if not self.reason:
             return result
         if self.bad_rows != "keep":
             scope.error(
-                "reason", "wrong-value", f"with `bad_rows: {self.bad_rows}` no row has a reason", "say `bad_rows: keep`"
+                "reason",
+                "wrong-value",
+                f"with `bad_rows: {self.bad_rows}` no row has a reason",
+                "write `bad_rows: keep`",
             )
         scope.new_column(result, self.reason, "reason")
         return result.with_column(Column(self.reason, STRING))

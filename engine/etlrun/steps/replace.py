@@ -56,7 +56,9 @@ class Replace(Step):
                 scope.error_at_key(("columns", name), "unknown-column", f"there is no column `{name}` here", fix)
                 continue
             if [other.lower() for other in self.columns].index(name.lower()) != list(self.columns).index(name):
-                scope.error_at_key(("columns", name), "column-exists", f"`{name}` is here twice", "remove one of them")
+                scope.error_at_key(
+                    ("columns", name), "column-exists", f"`{name}` is defined twice", "remove one of them"
+                )
             tree = scope.tree(columns, expression, ("columns", name))
             result = result.with_column(Column(found.name, type_of(tree) if tree is not None else NULL))
         return result

@@ -54,7 +54,7 @@ class Select(Step):
             if expression is None:
                 found = scope.column(columns, name, at)
                 if found.name in result:
-                    scope.error(at, "column-exists", f"`{name}` is here twice", "remove one of them")
+                    scope.error(at, "column-exists", f"`{name}` is defined twice", "remove one of them")
                     continue
                 names.setdefault(found.name.lower(), found.name)
             else:

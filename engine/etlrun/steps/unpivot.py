@@ -63,7 +63,9 @@ class Unpivot(Step):
         found = [scope.column(columns, name, self._place(index)) for index, (_, name) in enumerate(members)]
         for index, item in enumerate(found):
             if item.name.lower() in [earlier.name.lower() for earlier in found[:index]]:
-                scope.error(self._place(index), "column-exists", f"`{item.name}` is here twice", "remove one of them")
+                scope.error(
+                    self._place(index), "column-exists", f"`{item.name}` is defined twice", "remove one of them"
+                )
             elif item.type != found[0].type and NULL not in (item.type, found[0].type):
                 message = f"`{found[0].name}` is {found[0].type} and `{item.name}` is {item.type}"
                 scope.error(self._place(index), "type-mismatch", message, "`cast` them to one type first")

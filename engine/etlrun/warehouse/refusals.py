@@ -32,7 +32,7 @@ def not_published(stage: Stage) -> str:
 def equal_keys(stage: Stage) -> RunFailure | None:
     """The failure of rows of the stage that share their key; None where none do."""
     found = equal_rows(stage, stage.load.key) if stage.load.key else ""
-    fix = "make them one first, with `top`, `dedupe` or `aggregate`"
+    fix = "reduce them to one row first, with `top`, `dedupe` or `aggregate`"
     return RunFailure("sink", "key-not-unique", f"{not_published(stage)}: {found}", fix) if found else None
 
 

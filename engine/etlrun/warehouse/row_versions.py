@@ -109,4 +109,6 @@ def refuse_equal_keys(connection: duckdb.DuckDBPyConnection, load: Load, keys: t
     if found:
         *values, count = found[0]
         message = f"the table `{load.table}` was not published: {count:,} rows have {sample_key(keys, tuple(values))}"
-        raise RunFailure("sink", "key-not-unique", message, "make them one first, with `top`, `dedupe` or `aggregate`")
+        raise RunFailure(
+            "sink", "key-not-unique", message, "reduce them to one row first, with `top`, `dedupe` or `aggregate`"
+        )

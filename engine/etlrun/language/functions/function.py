@@ -131,7 +131,7 @@ def ordered(arguments: Arguments, types: Types) -> ArgumentProblem | None:
     return (
         None
         if shared.is_orderable
-        else ArgumentProblem(0, f"{shared} has no order and no equality here", code="type-mismatch")
+        else ArgumentProblem(0, f"{shared} cannot be sorted or compared here", code="type-mismatch")
     )
 
 

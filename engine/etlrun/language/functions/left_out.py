@@ -84,7 +84,7 @@ NOT_EQUAL = {
         _STEP,
     ),
     **dict.fromkeys(("explode", "posexplode", "inline", "stack"), "use an `explode` step"),
-    **dict.fromkeys(("struct", "named_struct", "map", "map_from_arrays"), "keep the values in columns of their own"),
+    **dict.fromkeys(("struct", "named_struct", "map", "map_from_arrays"), "put the values into separate columns"),
     **dict.fromkeys(
         ("string", "int", "bigint", "double", "date", "timestamp", "boolean", "decimal", "float"), "use cast(x as TYPE)"
     ),
@@ -96,7 +96,7 @@ NOT_EQUAL = {
 ELSEWHERE = {
     **dict.fromkeys(
         ("to_number", "to_decimal", "to_numeric", "convert"),
-        "use cast(x as decimal(10,2)), with the type it is to have",
+        "use cast(x as decimal(10,2)), with the type that you need",
     ),
     **dict.fromkeys(
         ("to_char", "strftime", "format", "format_datetime", "dateformat"), "use date_format(day, 'yyyy-MM-dd')"
