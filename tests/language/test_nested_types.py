@@ -41,7 +41,9 @@ COMPARING = (
 @pytest.mark.parametrize("query", COMPARING)
 def test_what_compares_nested_values_is_refused(query: str, name: str) -> None:
     text = query.format(name)
-    with pytest.raises(ExpressionError, match="no equality|no order|an order|cannot be sorted|cannot be compared|cannot be cast"):
+    with pytest.raises(
+        ExpressionError, match="no equality|no order|an order|cannot be sorted|cannot be compared|cannot be cast"
+    ):
         check_query(parse_select(text), ROWS, text)
 
 

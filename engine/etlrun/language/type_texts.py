@@ -74,7 +74,7 @@ class _TypeReader:
         if name in NESTED:
             return self.read_nested(name)
         if self.depth and re.search(r"(?i)\snot\s+null\Z", word):
-            raise TypeTextError("`not null` stands behind the type of a column, and not inside it", word)
+            raise TypeTextError("`not null` must follow the whole type of a column, and cannot be inside it", word)
         if name not in SCALARS:
             raise TypeTextError(f"`{word}` is not a type", word)
         if self.depth and name == "timestamptz":
@@ -148,7 +148,8 @@ class _TypeReader:
         self.take(")")
         if not 1 <= precision <= 38 or scale > precision:
             raise TypeTextError(
-                f"decimal({precision},{scale}) does not fit: at most 38 digits, scale within them", "decimal"
+                f"decimal({precision},{scale}) is not possible: at most 38 digits, and a scale that is not larger",
+                "decimal",
             )
         return decimal(precision, scale)
 

@@ -157,7 +157,9 @@ def _explain_kind_count(document: Document, error: ValidationError, where: Keys)
         names = " and ".join(f"`{name}`" for name in given)
         second = (*where, given[1])
         fix = (
-            f"write each as its own list item: `- {given[1]}: ...`" if isinstance(where[-1], int) else "leave one of them"
+            f"write each as its own list item: `- {given[1]}: ...`"
+            if isinstance(where[-1], int)
+            else "leave one of them"
         )
         yield Mistake(second, document.diagnose_key(second, "wrong-value", f"{names} are in one item", fix))
 
