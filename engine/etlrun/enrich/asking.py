@@ -14,11 +14,11 @@ from functools import partial
 
 from etlrun.collector import passing_over_what_is_there
 from etlrun.contracts.model import ModelClient, ModelError, ModelReply
-from etlrun.diagnostics import counted
 from etlrun.enrich.batches import Batch, FollowUp, after_error, after_verdict
 from etlrun.enrich.caps import all_requests_sent, money_used_up, too_many_keys, too_much_spent
 from etlrun.enrich.giving_up import GiveUp
 from etlrun.enrich.heartbeat import alive
+from etlrun.enrich.job_stops import keys_in_a_job
 from etlrun.enrich.keys import Key
 from etlrun.enrich.limiter import CapReached, Closed, Limiter, RequestSlot
 from etlrun.enrich.outcomes import Bookkeeper, RequestOutcome
@@ -74,8 +74,7 @@ def _note_what_is_left(loop: _Loop, left: int) -> None:
     if loop.limiter.is_overspent:
         loop.stopped = too_much_spent(loop.limiter.spent, budget)
     elif loop.supply.at_work:
-        message = f"{counted(loop.supply.at_work, 'key')} {'is' if loop.supply.at_work == 1 else 'are'} in a job that is at work"
-        loop.stopped = Stop("job-at-work", message, "run again later")
+        loop.stopped = keys_in_a_job(loop.supply.at_work)
     elif left > 0:
         loop.stopped = too_many_keys(left, budget)
 

@@ -17,19 +17,19 @@ from functools import partial
 
 from etlrun.contracts.job_client import JobClient
 from etlrun.contracts.model import ModelError
-from etlrun.diagnostics import counted
 from etlrun.enrich.asking import ask, settled_keys
 from etlrun.enrich.batches import Batch
 from etlrun.enrich.caps import all_requests_sent, money_used_up, too_many_keys, too_much_spent
 from etlrun.enrich.heartbeat import Call, alive
 from etlrun.enrich.job_replies import read_replies
 from etlrun.enrich.job_sheets import SheetWriter, batches_of, of_these
+from etlrun.enrich.job_stops import ended_badly, jobs_at_work, service_failed
 from etlrun.enrich.job_submitter import JobSubmitter
 from etlrun.enrich.jobs import Job, JobSheet, keys_at_work
 from etlrun.enrich.keys import Key
 from etlrun.enrich.outcomes import Tally
 from etlrun.enrich.questions import Question
-from etlrun.enrich.report import AskingReport, Stop, StopReason, added_up
+from etlrun.enrich.report import AskingReport, Stop, added_up
 from etlrun.enrich.store import Store
 from etlrun.enrich.terms import Budget, JobTerms, Progress, no_progress
 from etlrun.enrich.tracing_requests import tokens, traced_job
@@ -37,7 +37,6 @@ from etlrun.enrich.tracing_requests import tokens, traced_job
 MOST_REQUESTS = 1_000  # of one job
 OTHERS_POLL = 0.5  # seconds between looks at what another process is asking
 SLOWER = 1.5  # by what the wait between two looks at a job grows
-STOPS: dict[str, StopReason] = {"rate": "quota", "day": "quota", "unreadable": "service", "refused": "unusable"}
 
 
 async def ask_in_jobs(
@@ -66,8 +65,7 @@ async def ask_in_jobs(
         try:
             await loop.run()
         except ModelError as error:
-            reason = STOPS.get(error.cause, error.cause)
-            loop.stop(Stop(reason, error.message, error.fix or "run again later"))  # type: ignore[arg-type]
+            loop.stop(service_failed(error))
         return await loop.report(keys, len(settled), time.monotonic() - began)
 
 
@@ -145,7 +143,7 @@ class _JobLoop:
                     return
             known = {job.id for job in jobs}
             if jobs and self.stopped is None and time.monotonic() >= deadline:
-                self.stop(_at_work(jobs))
+                self.stop(jobs_at_work(jobs))
             if self.stopped is None:
                 await _sleep(min(wait, max(0.0, deadline - time.monotonic())) if jobs else OTHERS_POLL)
                 wait = self.terms.first_poll if is_news else min(wait * SLOWER, self.terms.longest_poll)
@@ -180,9 +178,8 @@ class _JobLoop:
             self.given_up.update(lost.key.normal for lost in outcome.follow_up.given_up)
         if verdict.stop:
             self.stop(verdict.stop)
-        elif found.state in ("failed", "cancelled"):
-            message = f"the job {job.id} ({name}) {_ENDED[found.state]}: {found.message or 'no reason given'}"
-            self.stop(Stop("service", message, "what was answered is kept: run again to ask the rest"))
+        elif stop := ended_badly(job, found):
+            self.stop(stop)
 
     async def ask_rest(self) -> bool:
         """Ask what is open, directly or in jobs; whether something is left that nobody has asked."""
@@ -305,20 +302,6 @@ class _JobLoop:
             self.stop(too_much_spent(self.spent, self.budget))
         elif self.too_many:
             self.stop(too_many_keys(self.too_many, self.budget))
-
-
-_ENDED = {"failed": "failed", "cancelled": "was cancelled at the service"}
-
-
-def _at_work(jobs: Sequence[Job]) -> Stop:
-    keys = sum(job.keys for job in jobs)
-    named = (
-        f"job {jobs[0].id} is"
-        if len(jobs) == 1
-        else f"jobs {', '.join(job.id for job in jobs[:3])}{' ...' if len(jobs) > 3 else ''} are"
-    )
-    message = f"{named} at work with {counted(keys, 'key')} at the service, which takes up to a day"
-    return Stop("job-at-work", message, "run again later, or wait for it: `--wait 4h`; `etlrun llm jobs` lists it")
 
 
 async def _sleep(seconds: float) -> None:
