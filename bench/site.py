@@ -25,7 +25,7 @@ from pathlib import Path
 from etlrun.compiler.producers import ProjectPipelines
 from etlrun.compiler.project_graph import read_graph
 from etlrun.lineage.of_project import project_lineage
-from etlrun.spec.project import find_project
+from etlrun.spec.project_file import find_project
 graph = read_graph(ProjectPipelines(find_project(Path.cwd()), "", {}))
 """
 WALK = "project_lineage(graph)"

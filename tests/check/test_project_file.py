@@ -8,7 +8,7 @@ import pytest
 
 from commanding import etlrun
 from etlrun.diagnostics import SpecError
-from etlrun.spec.project import find_project
+from etlrun.spec.project_file import find_project
 
 PIPELINE = """pipeline: p
 sources:

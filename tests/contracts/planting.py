@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from etlrun.spec.pipeline import pipeline_schema
-from etlrun.spec.project import project_schema
+from etlrun.spec.project_file import project_schema
 from etlrun.spec.registry import Family, kinds
 
 README = Path(__file__).parents[2] / "engine" / "README.md"

@@ -124,7 +124,7 @@ def test_it_says_everything_that_can_change_an_answer_and_nothing_secret(kind: s
 
 @each_asked
 def test_a_setting_that_names_a_variable_which_is_missing_is_a_mistake_before_anything_is_sent(kind: str) -> None:
-    from etlrun.spec.project import from_environment
+    from etlrun.spec.environment import from_environment
 
     with FakeServer() as served, pytest.raises(ModelError) as caught:
         ASKED[kind](served, model="${NO_SUCH_VARIABLE_OF_THIS_TEST}").model_name(from_environment)

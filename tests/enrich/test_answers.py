@@ -23,8 +23,8 @@ from etlrun.models._gemini import GeminiClient
 from etlrun.models.catalogue import Catalogue
 from etlrun.models.gemini import Gemini
 from etlrun.spec.answer_files import read_overrides
+from etlrun.spec.environment import from_environment
 from etlrun.spec.outputs import Value
-from etlrun.spec.project import from_environment
 
 CATALOGUE = Catalogue(titles="titles.csv")
 ROWS = [("Sao Băng", 5), ("sao  băng", 2), ("ngoại hạng anh", 3), ("phim lẻ", 1), ("7", 4), ("", 1), ("0912345678", 2)]

@@ -18,7 +18,7 @@ from etlrun.models._gemini_thinking import room_for
 from etlrun.models.gemini import Gemini
 from etlrun.models.vertex import Vertex
 from etlrun.secrets import Secret, hide_secrets
-from etlrun.spec.project import from_environment
+from etlrun.spec.environment import from_environment
 from fake_gemini import FakeServer
 from fake_gemini.server import TOKEN
 from fake_gemini.wire import Response

@@ -17,7 +17,7 @@ from etlrun.language.columns import Column, Columns
 from etlrun.language.type_texts import parse_type
 from etlrun.runtime.functions import FunctionProcess
 from etlrun.secrets import Secret
-from etlrun.spec.project import find_project
+from etlrun.spec.project_file import find_project
 
 COLUMNS = Columns((Column("x", parse_type("bigint")),))
 ROWS = pa.table({"x": [1, 2]})

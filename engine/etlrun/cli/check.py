@@ -16,7 +16,7 @@ from etlrun.dashboards.spec import FOLDER as DASHBOARDS
 from etlrun.dashboards.spec import dashboards_below, is_dashboard_file
 from etlrun.diagnostics import FORMATS, Diagnostic, SpecError, counted, nearest
 from etlrun.spec.cases import case_files_below, is_case_file, pipelines_below
-from etlrun.spec.project import find_project, project_file
+from etlrun.spec.project_file import find_project, project_file
 
 FOLDERS = ("pipelines", DASHBOARDS)
 

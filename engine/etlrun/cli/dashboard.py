@@ -10,7 +10,7 @@ import click
 from etlrun.cli.options import choosing, read_settings
 from etlrun.cli.words import tell
 from etlrun.diagnostics import Diagnostic, SpecError, nearest
-from etlrun.spec.project import find_project
+from etlrun.spec.project_file import find_project
 
 if TYPE_CHECKING:
     from etlrun.dashboards.checked import CheckedDashboard

@@ -15,7 +15,7 @@ from etlrun.failures import RunFailure
 from etlrun.runtime.dashboards import build_page
 from etlrun.runtime.page_changes import State, state_of_files, state_of_rows
 from etlrun.runtime.page_server import WatchedPages
-from etlrun.spec.project import find_project
+from etlrun.spec.project_file import find_project
 from etlrun.stopping import orderly, pause
 
 EVERY_SECONDS = 1.0

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from etlrun.cli.words import tell
-from etlrun.spec.project import find_project
+from etlrun.spec.project_file import find_project
 
 SIGNS = {"ok": "ok     ", "warning": "warning", "trouble": "TROUBLE"}
 

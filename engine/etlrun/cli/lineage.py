@@ -71,7 +71,7 @@ def _chosen(asked: str) -> tuple[dict[str, PipelineLineage], list[PipelineLineag
     from etlrun.compiler.producers import ProjectPipelines
     from etlrun.compiler.project_graph import make_graph, read_graph
     from etlrun.lineage.of_project import project_lineage
-    from etlrun.spec.project import find_project
+    from etlrun.spec.project_file import find_project
 
     path, rest = _split(asked)
     project = ProjectPipelines(find_project(path or Path.cwd()), "", {})

@@ -9,7 +9,7 @@ import click
 
 from etlrun.cli.llm_options import chosen_models
 from etlrun.cli.words import tell
-from etlrun.spec.project import find_project
+from etlrun.spec.project_file import find_project
 
 
 @click.command("doctor")

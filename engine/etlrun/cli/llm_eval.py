@@ -16,7 +16,8 @@ from etlrun.cli.reporting import reporting
 from etlrun.cli.words import table_text, tell
 from etlrun.diagnostics import counted
 from etlrun.spec.normal_form import MAX_CHARACTERS, POSSIBLE_CHARACTERS
-from etlrun.spec.project import Project, find_project
+from etlrun.spec.project import Project
+from etlrun.spec.project_file import find_project
 
 if TYPE_CHECKING:
     from etlrun.enrich.evaluation import Evaluation

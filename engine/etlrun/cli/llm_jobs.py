@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from etlrun.cli.words import table_text, tell
-from etlrun.spec.project import find_project
+from etlrun.spec.project_file import find_project
 
 if TYPE_CHECKING:
     from etlrun.enrich.jobs import Job

@@ -9,7 +9,7 @@ import click
 
 from etlrun.cli.words import table_text, tell
 from etlrun.diagnostics import counted
-from etlrun.spec.project import find_project
+from etlrun.spec.project_file import find_project
 
 
 @click.command("prune")

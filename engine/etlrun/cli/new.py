@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from etlrun.spec.project import find_project
+from etlrun.spec.project_file import find_project
 from etlrun.spec.scope import NAME
 
 

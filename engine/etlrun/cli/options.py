@@ -20,7 +20,8 @@ from etlrun.compiler.project_graph import find_unpublished
 from etlrun.diagnostics import Diagnostic, SpecError, nearest
 from etlrun.failures import RunFailure
 from etlrun.spec.cases import is_case_file, pipelines_below
-from etlrun.spec.project import Use, find_project
+from etlrun.spec.project import Use
+from etlrun.spec.project_file import find_project
 from etlrun.spec.registry import kinds
 
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -13,7 +13,8 @@ import click
 
 from etlrun.cli.words import row_json, table_text
 from etlrun.diagnostics import counted, nearest
-from etlrun.spec.project import Profile, find_project
+from etlrun.spec.project import Profile
+from etlrun.spec.project_file import find_project
 
 if TYPE_CHECKING:
     from etlrun.runtime.querying import QueryRows

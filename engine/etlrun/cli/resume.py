@@ -10,7 +10,7 @@ import click
 from etlrun.cli.options import waiting
 from etlrun.cli.reporting import reporting
 from etlrun.cli.words import tell
-from etlrun.spec.project import find_project
+from etlrun.spec.project_file import find_project
 
 
 @click.command("resume")

@@ -31,7 +31,7 @@ def command(options: ProjectOptions) -> None:
     """
     from etlrun.cli.run_project import project_graph, run_project
     from etlrun.runtime.project_run import left_open
-    from etlrun.spec.project import find_project
+    from etlrun.spec.project_file import find_project
 
     project = find_project(Path.cwd())
     names = left_open(project.path(project.settings.runs))

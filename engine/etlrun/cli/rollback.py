@@ -14,7 +14,8 @@ import click
 from etlrun.cli.words import table_text, tell
 from etlrun.diagnostics import nearest
 from etlrun.failures import RunFailure
-from etlrun.spec.project import Profile, find_project
+from etlrun.spec.project import Profile
+from etlrun.spec.project_file import find_project
 from etlrun.stopping import orderly
 
 if TYPE_CHECKING:

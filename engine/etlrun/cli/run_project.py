@@ -26,7 +26,7 @@ from etlrun.runtime.project_run import PipelineOutcome, ProjectRun, Reasons
 from etlrun.runtime.record import Record, error_object
 from etlrun.runtime.run import RunOptions
 from etlrun.runtime.unfinished import run_or_end
-from etlrun.spec.project import find_project
+from etlrun.spec.project_file import find_project
 from etlrun.stopping import orderly
 from etlrun.warehouse.turns import several_at_once
 

@@ -11,7 +11,8 @@ import click
 
 from etlrun.cli.words import published_text, table_text, tell
 from etlrun.failures import RunFailure
-from etlrun.spec.project import Profile, Project, find_project
+from etlrun.spec.project import Profile, Project
+from etlrun.spec.project_file import find_project
 
 if TYPE_CHECKING:
     from etlrun.contracts.connection import LedgerEntry

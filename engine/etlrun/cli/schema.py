@@ -28,7 +28,7 @@ def command(of: str | None, *, write: bool, functions: bool) -> None:
         return
     if write:
         from etlrun.samples.projects import write_schemas
-        from etlrun.spec.project import find_project
+        from etlrun.spec.project_file import find_project
 
         project = find_project(Path.cwd())
         click.echo(project.shown(write_schemas(project.root, schemas())))
@@ -41,7 +41,7 @@ def schemas() -> dict[str, str]:
     from etlrun.dashboards import spec as dashboards
     from etlrun.spec import cases, pipeline
     from etlrun.spec.mappings import mapping_schema_text
-    from etlrun.spec.project import project_schema_text
+    from etlrun.spec.project_file import project_schema_text
     from etlrun.spec.prompts import prompt_schema_text
 
     return {

@@ -16,7 +16,7 @@ from etlrun.cli.test_report import CaseReport, Status, Told, as_object
 from etlrun.compiler.cases import CheckedCase, check_cases
 from etlrun.diagnostics import Diagnostic, SpecError, nearest
 from etlrun.spec.cases import case_files_below, is_case_file
-from etlrun.spec.project import project_file
+from etlrun.spec.project_file import project_file
 
 if TYPE_CHECKING:
     from etlrun.runtime.test_results import CaseResult

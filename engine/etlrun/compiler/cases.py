@@ -19,7 +19,8 @@ from etlrun.spec.normal_form import BAR, PART
 from etlrun.spec.outputs import SEPARATOR, LabelOutput, NotAllowed, Output, Text, Value, refusal
 from etlrun.spec.params import ParamError, read_value
 from etlrun.spec.personal_kinds import Policy, asked_form
-from etlrun.spec.project import Project, find_project
+from etlrun.spec.project import Project
+from etlrun.spec.project_file import find_project
 from etlrun.spec.prompts import load_prompt
 
 

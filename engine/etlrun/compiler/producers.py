@@ -21,7 +21,8 @@ from etlrun.diagnostics import SpecError
 from etlrun.language.columns import Column, Columns
 from etlrun.spec.cases import pipelines_below
 from etlrun.spec.pipeline import read_pipeline
-from etlrun.spec.project import Project, find_project
+from etlrun.spec.project import Project
+from etlrun.spec.project_file import find_project
 from etlrun.spec.published import CircularPipelinesError, PublishedTable
 from etlrun.spec.scope import HIDDEN
 

@@ -236,7 +236,7 @@ def refused_setting(message: str, sent: Mapping[str, str]) -> ModelError | None:
 
 def filled(text: str, field: str, environment: Environment) -> str:
     """`text` with its `${NAME}` filled in. Raises ModelError where one is not set or nothing is left."""
-    from etlrun.spec.project import MissingVariable
+    from etlrun.spec.environment import MissingVariable
 
     try:
         found = environment(text)

@@ -18,7 +18,8 @@ from etlrun.sinks.files import Files
 from etlrun.sinks.table import Table
 from etlrun.spec.cases import pipelines_below
 from etlrun.spec.located import Document, Keys
-from etlrun.spec.project import Project, Use, find_project
+from etlrun.spec.project import Project, Use
+from etlrun.spec.project_file import find_project
 
 MOST_ROWS = 10_000
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,39}")

@@ -9,7 +9,8 @@ from etlrun.contracts.model import LanguageModel, ModelError
 from etlrun.enrich.jobs import Job
 from etlrun.enrich.store import Store
 from etlrun.failures import RunFailure
-from etlrun.spec.project import Profile, Project, from_environment
+from etlrun.spec.environment import from_environment
+from etlrun.spec.project import Profile, Project
 
 
 def cancel_job(project: Project, profile: Profile, store: Store, job: str) -> Job:

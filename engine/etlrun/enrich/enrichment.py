@@ -20,10 +20,11 @@ from etlrun.enrich.terms import Budget, Progress
 from etlrun.enrich.tiers import Tier, tiers_of, with_a_pair
 from etlrun.failures import RunFailure
 from etlrun.spec.answer_files import overrides_path, read_overrides
+from etlrun.spec.environment import from_environment
 from etlrun.spec.normal_form import MAX_CHARACTERS
 from etlrun.spec.outputs import Value
 from etlrun.spec.personal_kinds import Policy
-from etlrun.spec.project import Profile, Project, from_environment
+from etlrun.spec.project import Profile, Project
 from etlrun.spec.prompts import Prompt, load_prompt
 from etlrun.stopping import cancelling, orderly
 

@@ -12,8 +12,9 @@ from etlrun.enrich.store import Cost, Status, Store
 from etlrun.enrich.tiers import tiers_of
 from etlrun.enrich.traces import Trace, find_traces
 from etlrun.failures import RunFailure
+from etlrun.spec.environment import from_environment
 from etlrun.spec.normal_form import normal_form
-from etlrun.spec.project import Profile, Project, from_environment
+from etlrun.spec.project import Profile, Project
 from etlrun.spec.prompts import Prompt, load_prompt, prompt_names
 
 

@@ -11,7 +11,8 @@ from etlrun.enrich.store import Store
 from etlrun.failures import RunFailure
 from etlrun.spec.packages import needing_packages
 from etlrun.spec.paths import path_inside
-from etlrun.spec.project import Profile, Project, wrong_labels
+from etlrun.spec.project import Profile, Project
+from etlrun.spec.project_file import wrong_labels
 from etlrun.warehouse.opening import filled
 
 NETWORK_FIX = "let `labels` of the profile name a file on a local disk, or a connection to a database"

@@ -18,8 +18,9 @@ from etlrun.enrich.replies import judge
 from etlrun.enrich.terms import Budget
 from etlrun.enrich.tiers import Tier, tiers_of
 from etlrun.failures import RunFailure
+from etlrun.spec.environment import from_environment
 from etlrun.spec.normal_form import PART, normal_form, readable
-from etlrun.spec.project import Profile, Project, from_environment
+from etlrun.spec.project import Profile, Project
 from etlrun.spec.prompts import Prompt, load_prompt
 
 CODES = {"access": 2, "model": 2, "setup": 2}

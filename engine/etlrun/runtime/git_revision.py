@@ -11,7 +11,8 @@ from etlrun.compiler.check import Checked
 from etlrun.compiler.producers import ProjectPipelines
 from etlrun.diagnostics import SpecError
 from etlrun.failures import RunFailure
-from etlrun.spec.project import Project, find_project
+from etlrun.spec.project import Project
+from etlrun.spec.project_file import find_project
 
 SHOWN = 10  # characters of a commit's id
 _FILTERS = {"GIT_LFS_SKIP_SMUDGE": "1"}  # large files are data, and those are read from the project as it is now

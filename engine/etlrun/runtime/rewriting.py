@@ -17,7 +17,7 @@ from etlrun.runtime.differences import Difference, Pair, compare_rows
 from etlrun.spec.cases import CaseFile
 from etlrun.spec.located import Document, Keys, parse_document
 from etlrun.spec.paths import path_inside
-from etlrun.spec.project import project_file
+from etlrun.spec.project_file import project_file
 from etlrun.spec.values import value_text
 
 WIDTH = 140  # of a row on one line; a longer one goes on below

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from etlrun.contracts.connection import Database
 from etlrun.failures import RunFailure
+from etlrun.spec.environment import MissingVariable, from_environment
 from etlrun.spec.packages import needing_packages
-from etlrun.spec.project import MissingVariable, Profile, Project, from_environment
+from etlrun.spec.project import Profile, Project
 
 
 def open_connection(project: Project, profile: Profile, name: str, *, writing: bool) -> Database:

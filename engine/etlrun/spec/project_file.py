@@ -1,0 +1,271 @@
+"""The project file: where things are, and what differs between a laptop and production.
+
+```yaml
+profile: dev
+data: ./data
+storage:
+  s3://lake: {s3: {region: eu-west-1}}
+vars: {start: 2024-01-01}
+profiles:
+  dev:
+    engine: {duckdb: {threads: 4}}
+    connections:
+      warehouse: {duckdb: warehouse.duckdb}
+  prod:
+    engine: {spark: {master: yarn}}
+    connections:
+      warehouse: {mysql: {url: "${WAREHOUSE_URL}"}}
+    models:
+      categories: {catalogue: {titles: mappings/titles.csv}}
+    labels: warehouse
+    parts: {keep: 40d, room: 200GB}
+```
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from etlrun.diagnostics import Diagnostic, SpecError, nearest
+from etlrun.spec.ages import HOW, read_age
+from etlrun.spec.building import Origin, build
+from etlrun.spec.editor_schema import editor_text
+from etlrun.spec.environment import MissingVariable, from_environment
+from etlrun.spec.fields import Schema, schema_of_class
+from etlrun.spec.located import Document, Keys, parse_document, read_text
+from etlrun.spec.part_settings import PARTS, PartSettings
+from etlrun.spec.paths import OUTSIDE, path_inside
+from etlrun.spec.project import FILE, LABELS, USUAL_ENGINE, Profile, Project, ProjectSettings, Use, Verbatim, build_use
+from etlrun.spec.registry import Family, kinds
+from etlrun.spec.schema import find_mistakes, kind_schema
+from etlrun.spec.secrecy import ENVIRONMENT, hide_lines, secret_mistakes
+from etlrun.spec.storages import build_storages, storage_mistakes, storage_schema
+from etlrun.spec.traps import find_traps_of_project
+from etlrun.spec.urls import UrlError, is_url, read_url
+
+FILES = (FILE, "etlrun.yml")
+
+
+def find_project(start: Path) -> Project:
+    """The project that `start` (a file or folder) belongs to: the nearest folder upwards with a project file.
+
+    Raises SpecError with every mistake of the project file.
+    """
+    folder = start.resolve() if start.is_dir() else start.resolve().parent
+    for candidate in (folder, *folder.parents):
+        if project_file(candidate) is not None:
+            return read_project(candidate)
+    return Project(folder.parent if folder.name == "pipelines" else folder)
+
+
+def project_file(folder: Path) -> Path | None:
+    """The project file of a folder; None where it has none."""
+    return next((folder / name for name in FILES if (folder / name).is_file()), None)
+
+
+@cache
+def read_project(root: Path) -> Project:
+    """The project of a folder with a project file. Raises SpecError with every mistake, and shows no line that may hold a secret."""
+    found = [root / name for name in FILES if (root / name).is_file()]
+    shown = os.path.relpath(found[0])
+    if len(found) > 1:
+        message = f"there is `{FILES[1]}` beside it, and a project has one project file"
+        raise SpecError([Diagnostic(shown, 1, 1, 2, "duplicate-name", message, "put all settings into one of them")])
+    text = read_text(found[0], shown)
+    try:
+        return _read(root, parse_document(text, shown))
+    except SpecError as error:
+        raise SpecError(hide_lines(error.diagnostics, text)) from None
+
+
+def _read(root: Path, document: Document) -> Project:
+    if document.value is None:
+        document.value = {}
+    problems = find_mistakes(document, project_schema()) or [
+        *map(_without_source, secret_mistakes(document)),
+        *_wrong_labels(document),
+        *_wrong_ages(document),
+    ]
+    problems = problems or [*find_traps_of_project(document)]
+    origin = Verbatim(document, {})
+    storage = partial(build_use, "storages", origin=origin)
+    problems = problems or [*storage_mistakes(document, storage)]
+    if problems:
+        raise SpecError(problems)
+    plain = {name: value for name, value in document.value.items() if name not in ("profiles", "storage")}
+    settings = _with_environment(build(ProjectSettings, plain, (), origin), document)
+    profiles = {
+        name: Profile(
+            name,
+            build_use("engines", value.get("engine", USUAL_ENGINE), ("profiles", name, "engine"), origin),
+            {
+                inner: build_use("connections", spec, ("profiles", name, "connections", inner), origin)
+                for inner, spec in value.get("connections", {}).items()
+            },
+            {
+                inner: _cascade(spec, ("profiles", name, "models", inner), origin)
+                for inner, spec in value.get("models", {}).items()
+            },
+            value.get("labels", LABELS),
+            "engine" in value,
+            _parts(value, ("profiles", name, "parts"), origin),
+            build_storages(document, ("profiles", name, "storage"), storage),
+        )
+        for name, value in document.value.get("profiles", {}).items()
+    }
+    outside = tuple(_files_outside(root, profiles.values(), document))
+    if outside:
+        raise SpecError(outside)
+    return Project(root, settings, profiles, document, storage=build_storages(document, ("storage",), storage))
+
+
+def _with_environment(settings: ProjectSettings, document: Document) -> ProjectSettings:
+    """The settings with `${NAME}` filled into their paths. Raises SpecError; variables of the project are not filled: records show them."""
+    problems: list[Diagnostic] = []
+
+    def fill(text: str, where: Keys) -> str:
+        try:
+            found = from_environment(text)
+            if is_url(found):
+                _check_url(found, where)
+        except MissingVariable as missing:
+            fix = f"set {missing}, or write what holds without it: `${{{missing}:-data}}`"
+            message = f"the environment variable `{missing}` is not set"
+            problems.append(document.diagnose(where, "wrong-value", message, fix))
+            return text
+        except UrlError as error:
+            problems.append(document.diagnose(where, "wrong-value", str(error), error.fix))
+            return text
+        return found
+
+    roots = tuple(fill(text, ("roots", index)) for index, text in enumerate(settings.roots))
+    found = replace(settings, data=fill(settings.data, ("data",)), runs=fill(settings.runs, ("runs",)), roots=roots)
+    for name, value in settings.vars.items():
+        if ENVIRONMENT.search(value):
+            message = f"`{value}` stays as it is: nothing of the environment is filled into `vars`, which records of runs show"
+            problems.append(
+                document.diagnose(("vars", name), "wrong-value", message, f"give it to a run: --set {name}=VALUE")
+            )
+    if problems:
+        raise SpecError(problems)
+    return found
+
+
+def _check_url(text: str, where: Keys) -> None:
+    """Raises UrlError for a URL that is none of a store, or that stands where none may."""
+    if where == ("runs",):
+        fix = "name a folder of this machine; sources may be in a store"
+        raise UrlError("`runs` is a URL, and the folders of runs are on a disk of this machine", fix)
+    read_url(text)
+
+
+def _files_outside(root: Path, profiles: Iterable[Profile], document: Document) -> Iterator[Diagnostic]:
+    """The files of models that are not in the project's folder."""
+    for use in (use for profile in profiles for cascade in profile.models.values() for use in cascade):
+        for name, path in use.value.files().items():
+            if path_inside(root, path) is None:
+                fix = "put the file itself into the project"
+                yield _without_source(document.diagnose((*use.where, name), "path-outside", OUTSIDE, fix))
+
+
+@cache
+def project_schema() -> Schema:
+    """The JSON Schema of a project file."""
+    settings = schema_of_class(ProjectSettings)
+    profile: Schema = {
+        "type": "object",
+        "properties": {
+            "engine": {**_family_schema("engines"), "description": "what runs the statements"},
+            "connections": {
+                "type": "object",
+                "description": "places that tables are read from and published to, by name",
+                "additionalProperties": _family_schema("connections"),
+            },
+            "models": {
+                "type": "object",
+                "description": "what `enrich` asks, by name; a list is asked in its order",
+                "additionalProperties": _one_or_more(_family_schema("models")),
+            },
+            "labels": {
+                "type": "string",
+                "minLength": 1,
+                "description": "the label store: a SQLite file, or the name of a `mysql` or `postgres` connection whose database a team shares",
+            },
+            "parts": {**schema_of_class(PartSettings), "description": PARTS},
+            "storage": storage_schema(),
+        },
+        "additionalProperties": False,
+    }
+    doc = (
+        "what differs between a laptop and production: by name, the engine, the connections, the models and the stores"
+    )
+    profiles: Schema = {"type": "object", "description": doc, "additionalProperties": profile}
+    properties = {**settings["properties"], "storage": storage_schema(), "profiles": profiles}
+    return {
+        "title": "an etlrun project",
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+        "x-place": "the project file",
+    }
+
+
+def project_schema_text() -> str:
+    """The schema as a file, for editors."""
+    return editor_text(project_schema(), "docs/project.md", __name__)
+
+
+def _wrong_labels(document: Document) -> Iterator[Diagnostic]:
+    for name, profile in document.value.get("profiles", {}).items():
+        wrong = wrong_labels(profile.get("labels", LABELS), tuple(profile.get("connections", {})))
+        if wrong:
+            yield _without_source(document.diagnose(("profiles", name, "labels"), *wrong))
+
+
+def _wrong_ages(document: Document) -> Iterator[Diagnostic]:
+    for name, profile in document.value.get("profiles", {}).items():
+        keep = profile.get("parts", {}).get("keep")
+        if keep is not None and read_age(keep) is None:
+            message = f"`{keep}` is not an age"
+            yield _without_source(document.diagnose(("profiles", name, "parts", "keep"), "wrong-value", message, HOW))
+
+
+def wrong_labels(text: str, connections: Collection[str]) -> tuple[str, str, str] | None:
+    """Why `text` is no label store: a code, what is wrong, and what to do. It is a connection's name or a path, which has a `.` or `/`."""
+    if "://" in text:
+        kind = "postgres" if text.startswith("postgres") else "mysql"
+        fix = f"put the URL under `connections`, as NAME: {{{kind}: {{url: ...}}}}, and give `labels` that name"
+        return "wrong-value", "`labels` is a URL, and the label store is in a file or a connection", fix
+    if text in connections or re.search(r"[./$]", text):
+        return None
+    fix = nearest(text, tuple(connections)) or "to use a file, write a path with a `.` or a `/`"
+    return "unknown-connection", f"`labels` names `{text}`, and there is no such connection", fix
+
+
+def _without_source(diagnostic: Diagnostic) -> Diagnostic:
+    return replace(diagnostic, source="")
+
+
+def _parts(profile: Mapping[str, Any], where: Keys, origin: Origin) -> PartSettings | None:
+    return build(PartSettings, profile["parts"], where, origin) if "parts" in profile else None
+
+
+def _cascade(spec: Any, where: Keys, origin: Origin) -> tuple[Use, ...]:
+    """One model, or several that are asked in their order until one knows."""
+    if isinstance(spec, list):
+        return tuple(build_use("models", item, (*where, index), origin) for index, item in enumerate(spec))
+    return (build_use("models", spec, where, origin),)
+
+
+def _one_or_more(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "array", "items": schema, "minItems": 1}]}
+
+
+def _family_schema(family: Family) -> Schema:
+    return kind_schema(kinds(family))
