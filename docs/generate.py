@@ -26,7 +26,7 @@ from etlrun.language.columns import SCALARS, Type
 from etlrun.language.functions import FUNCTIONS
 from etlrun.language.precedence import TIGHTEST_FIRST
 from etlrun.language.type_texts import SPELLINGS
-from etlrun.spec import cases, mappings, pipeline, project, shared
+from etlrun.spec import cases, mappings, pipeline, project, project_file, shared
 from etlrun.spec.fields import (
     AnswerRow,
     Expr,
@@ -236,7 +236,7 @@ def project_page() -> str:
         [
             "# Project",
             "`etlrun.yaml` configures a project: where its files are, and what differs between a laptop and production. All keys are optional.",
-            (project.__doc__ or "").strip().partition("\n")[2].strip(),
+            (project_file.__doc__ or "").strip().partition("\n")[2].strip(),
             *_keys(project.ProjectSettings, ""),
             "Each profile under `profiles:` can have [`engine`](engines.md), [`connections`](connections.md), [`models`](models.md), `labels` (the label "
             "store: where answers of models are saved), `storage` ([storages](storages.md)) and [`parts`](#read-only-new-files) "
