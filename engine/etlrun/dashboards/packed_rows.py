@@ -110,8 +110,9 @@ def _planes(codes: Any, order: Any, packed: Packed) -> dict[str, Any]:
     import pyarrow.compute as pc
 
     in_order = order is None or bool(pc.all(pc.less_equal(codes[:-1], codes[1:])).as_py())
-    count = ((pc.max(codes).as_py() or 0).bit_length() + 7) // 8
+    most = pc.max(codes).as_py() or 0
+    count = (most.bit_length() + 7) // 8
     laid = codes if in_order or order is None else codes.take(order)
     content = laid.buffers()[1].to_pybytes()[: 8 * len(laid)] if len(laid) else b""
     planes = b"".join(content[plane::8] for plane in range(count))
-    return {"at": packed.add(planes), "planes": count, "rows": len(codes), "inOrder": in_order}
+    return {"at": packed.add(planes), "planes": count, "most": most, "rows": len(codes), "inOrder": in_order}

@@ -79,16 +79,11 @@ const wholes = {
   },
   distinct: m => selectedCodes(m.column).filter(([code, total]) => code && total.n).length / m.divisor,
   'argmax column'(m) {
-    let best = [null, null];
-    for (const [code, total] of selectedCodes(m.column)) {
-      const found = code ? measured(m.by, total) : null, text = code && D.labels[m.column][code - 1];
-      const isMore = best[1] === null || found > best[1] || (found === best[1] && text < best[0]);
-      if (found !== null && isMore) best = [text, found];
-    }
-    return best[0];
+    const found = selectedCodes(m.column).filter(([code]) => code)
+      .map(([code, total]) => [D.labels[m.column][code - 1], measured(m.by, total)]);
+    const isMore = (one, other) => one[1] > other[1] || (one[1] === other[1] && one[0] < other[0]);
+    return found.filter(([, number]) => number !== null)
+      .reduce((best, item) => isMore(item, best) ? item : best, [null, -Infinity])[0];
   },
 };
-function value(name) {
-  const m = D.measures[name];
-  return wholes[m.kind] ? wholes[m.kind](m) : measured(name, all());
-}
+const value = (name, m = D.measures[name]) => wholes[m.kind] ? wholes[m.kind](m) : measured(name, all());
