@@ -34,7 +34,7 @@ demo: .venv/run.stamp data/log_content  ## write sample logs, run a pipeline on 
 	@echo '  etlrun compile pipelines/interaction.yaml     the SQL that runs'
 	@echo '  etlrun --help                                 everything else; README.md says how to write a pipeline'
 
-test: check .venv/mariadb.stamp .venv/postgres.stamp .venv/chromium.stamp .venv/node.stamp  ## run every test, after the linter and the type checker
+test: check .venv/mariadb.stamp .venv/postgres.stamp .venv/chromium.stamp .venv/node.stamp .venv/iceberg_reader.stamp  ## run every test, after the linter and the type checker
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 test-mysql: mysqld .venv/dev.stamp  ## run the tests of the warehouse on MySQL itself: make test-mysql MYSQLD=/path/to/mysqld
@@ -87,6 +87,7 @@ docs: .venv/run.stamp  ## write the reference pages in docs/ and the schema for 
 lock: .venv/tools.stamp  ## choose new versions within the ranges of setup.cfg, with the hashes of their files
 	@$(LOCK) --extra spark --extra java -o requirements.lock setup.cfg
 	@$(LOCK) --all-extras -o requirements-dev.lock setup.cfg
+	@$(LOCK) -o tests/lake/reader/requirements.lock tests/lake/reader/requirements.in
 
 audit: .venv/dev.stamp .venv/tools.stamp  ## look for known weaknesses in what is installed, and list it (build/sbom.json)
 	@mkdir -p build
@@ -116,6 +117,12 @@ data/log_content: | .venv/run.stamp
 .venv/tools.stamp: | .venv/venv.stamp
 	@$(BIN)/python -m venv .venv/tools
 	@.venv/tools/bin/pip install --quiet --disable-pip-version-check uv pip-audit cyclonedx-bom
+	@touch $@
+
+# Another reader of Iceberg tables than the library that etlrun writes them with: DuckDB's, which is there for an older DuckDB only.
+.venv/iceberg_reader.stamp: tests/lake/reader/requirements.lock | .venv/venv.stamp
+	@$(BIN)/python -m venv .venv/iceberg_reader
+	@.venv/iceberg_reader/bin/pip install --quiet --disable-pip-version-check --require-hashes -r tests/lake/reader/requirements.lock
 	@touch $@
 
 # Airflow allows few versions beside its own, so that each of the two has an environment.

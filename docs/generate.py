@@ -55,10 +55,10 @@ INTRODUCTIONS: dict[Family, str] = {
     "steps": "A step transforms the rows of a chain. Write it under `steps:` of a pipeline. Each example shows the input rows, `->`, and the output rows.",
     "checks": "A check is a condition on a relation. When it fails, the run publishes nothing. Write it under `checks:` of a pipeline.",
     "sinks": "A sink publishes a relation. Write it under `sinks:` of a pipeline.",
-    "connections": "A connection is a database that a run reads tables from and publishes tables to. Write it under "
+    "connections": "A connection is a database, or a catalog of Iceberg tables, that a run reads tables from and publishes tables to. Write it under "
     "`connections:` of a profile in `etlrun.yaml`.",
     "models": "A model gives labels to keys, such as the category of a search keyword. Write it under `models:` of a profile in `etlrun.yaml`.",
-    "storages": "A storage gives access to the objects below a URL prefix: sources read them, and the sinks `files` and `delta` write them. "
+    "storages": "A storage gives access to the objects below a URL prefix: sources read them, and the sinks `files`, `delta` and `iceberg` write them. "
     "Write it under `storage:` in `etlrun.yaml`, or in a profile there; the key is the URL prefix. If several prefixes match, the longest one is used.",
     "engines": "An engine runs the SQL of a pipeline. Write it under `engine:` of a profile in `etlrun.yaml`.",
 }
@@ -339,7 +339,10 @@ def _sentence(text: str) -> str:
 def _plain_fences(text: str) -> str:
     """Without the languages that only our tests read, and with the name of a file or a table before what it holds."""
     text = re.sub(
-        r"^```(?:csv|json|parquet|table|delta|files) (\S+)$", r"Contents of `\1`:\n\n```text", text, flags=re.MULTILINE
+        r"^```(?:csv|json|parquet|table|delta|files|iceberg) (\S+)$",
+        r"Contents of `\1`:\n\n```text",
+        text,
+        flags=re.MULTILINE,
     )
     text = re.sub(r"^```read$", "The source reads it as:\n\n```text", text, flags=re.MULTILINE)
     return re.sub(

@@ -37,6 +37,12 @@ class Result:
         return json.loads(self.out)
 
 
+def with_catalog(project: Project) -> None:
+    """Give the profile of a project a connection `lake`, a catalog of Iceberg tables."""
+    catalog = 'lake: {iceberg: {uri: "sqlite:///lake/catalog.db", warehouse: lake/tables}}'
+    project.write("etlrun.yaml", PROJECT.replace("warehouse.duckdb}}", f"warehouse.duckdb}}, {catalog}}}"))
+
+
 class Project:
     """A folder with etlrun.yaml, in which commands run."""
 

@@ -52,6 +52,8 @@ HEAVY = {
     "pyspark",
     "py4j",
     "deltalake",
+    "pyiceberg",
+    "requests",
     "duckdb",
     "sqlalchemy",
     "pymysql",

@@ -10,13 +10,14 @@ import etlrun
 
 PACKAGE = Path(etlrun.__file__).parent
 # A kind's class has the name of its key, and a key may be one of two families.
-SHARED_CLASSES = {"Delta", "Duckdb", "Files", "Table"}
+SHARED_CLASSES = {"Delta", "Duckdb", "Files", "Iceberg", "Table"}
 # File names that occur in several folders, and why.
 SHARED_FILES = {
     # a kind's file has the name of its key
     "duckdb.py": "a connection and an engine",
     "delta.py": "a source and a sink",
     "files.py": "a source and a sink",
+    "iceberg.py": "a connection, a source and a sink",
     "table.py": "a source and a sink",
     "labels.py": "the step, and the label store of a run",
     # a command's file has the name of the command, and the work has it too

@@ -699,7 +699,7 @@ RUN_CODES: dict[str, Code] = {
     "unreadable-table": Code(
         "a lake table cannot be read",
         "its log is damaged, or it uses a feature that etlrun does not support",
-        "check the files in its folder `_delta_log`",
+        "check the files of its log: `_delta_log`, or `metadata` of an Iceberg table",
         1,
     ),
     "value-refused": Code(

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import write_deltalake
+from pyiceberg.catalog import load_catalog
 
 from etlrun.compiler.case_rows import Given
 from etlrun.compiler.check import Checked
@@ -30,7 +31,7 @@ from etlrun.reading.inventory import take_inventory
 from etlrun.runtime.testing import table_of
 from etlrun.spec.registry import kinds
 from etlrun.warehouse.opening import database_reader
-from projects import Project
+from projects import Project, with_catalog
 from tables import read_table, value_of
 
 each_source = pytest.mark.parametrize("kind", kinds("sources"))
@@ -70,7 +71,7 @@ def expected_of(docstring: str) -> Expected:
 def provide(project: Project, docstring: str) -> None:
     """Write the files and tables that stand in the docstring."""
     for form, name, text in re.findall(
-        r"```(csv|json|text|parquet|table|delta|files) (\S+)\n(.*?)```", docstring, re.DOTALL
+        r"```(csv|json|text|parquet|table|delta|files|iceberg) (\S+)\n(.*?)```", docstring, re.DOTALL
     ):
         if form in ("csv", "json", "text"):
             project.write(name, text)
@@ -83,6 +84,11 @@ def provide(project: Project, docstring: str) -> None:
             pq.write_table(_with_instants(table), project.folder / name)
         elif form == "delta":
             write_deltalake(project.folder / name, table)
+        elif form == "iceberg":
+            catalog = load_catalog("default", type="sql", uri=f"sqlite:///{project.folder}/lake/catalog.db", warehouse=f"file://{project.folder}/lake/tables")  # fmt: skip
+            catalog.create_namespace(name.partition(".")[0])
+            catalog.create_table(name, table.schema).append(table)
+            catalog.close()
         elif form == "files":
             publish_files(project.folder / name, given.columns, table)
         else:
@@ -121,6 +127,8 @@ def read_example(kind: str, tmp_path: Path) -> Reading:
     """Read what the docstring of a source shows."""
     docstring = sys.modules[kinds("sources")[kind].__module__].__doc__ or ""
     project = Project(tmp_path)
+    with_catalog(project)
+    (tmp_path / "lake").mkdir()
     provide(project, docstring)
     example = re.search(r"```yaml\n(.*?)```", docstring, re.DOTALL)
     assert example, "the docstring has no ```yaml block"

@@ -19,32 +19,45 @@ READER = """sources:
 sinks:
   out: {files: {from: t, path: out.csv}}
 """
+ICEBERG = "connection: catalog, table: tables.t"
 KEYS = {"LAKE_KEY": "key", "LAKE_SECRET": "s3cr3t-of-lake"}
 
 
-def publishing(lake: Lake, write: str = "replace") -> str:
-    return lake.project.pipeline(TABLE.replace("BUCKET", lake.bucket).replace("WRITE", write))
+def spelled(lake: Lake, text: str, kind: str) -> str:
+    """A pipeline with a table of Delta Lake, or with one of Iceberg, in the bucket of the test."""
+    if kind == "iceberg":
+        text = text.replace("path: s3://BUCKET/tables/t", ICEBERG).replace("path: s3a://BUCKET/tables/t/", ICEBERG)
+    return text.replace("{delta:", f"{{{kind}:").replace("BUCKET", lake.bucket)
 
 
-def reading(lake: Lake) -> str:
-    return lake.project.pipeline(READER.replace("BUCKET", lake.bucket), "reader")
+def publishing(lake: Lake, write: str = "replace", kind: str = "delta") -> str:
+    return lake.project.pipeline(spelled(lake, TABLE, kind).replace("WRITE", write))
 
 
-def test_a_table_is_made_replaced_by_partitions_read_and_compared(lake: Lake) -> None:
+def reading(lake: Lake, kind: str = "delta") -> str:
+    return lake.project.pipeline(spelled(lake, READER, kind), "reader")
+
+
+@pytest.mark.parametrize("kind", ["delta", "iceberg"])
+def test_a_table_is_made_replaced_by_partitions_read_and_compared(lake: Lake, kind: str) -> None:
+    shown = f"Delta table s3://{lake.bucket}/tables/t" if kind == "delta" else "Iceberg table catalog.tables.t"
+    settings = (lake.project.folder / "etlrun.yaml").read_text()
+    catalog = f"{{iceberg: {{uri: 'sqlite:///catalog.db', warehouse: 's3://{lake.bucket}/ice'}}}}"
+    lake.project.write("etlrun.yaml", settings.replace("connections: {", f"connections: {{catalog: {catalog}, "))
     lake.put("raw/a.json", lines(("A", 1), ("B", 2)))
-    done = lake.run("plan", publishing(lake))
-    assert f"creates the Delta table s3://{lake.bucket}/tables/t" in done.out, done.err
-    reading(lake)
+    done = lake.run("plan", publishing(lake, kind=kind))
+    assert f"creates the {shown}" in done.out, done.err
+    reading(lake, kind)
     project = lake.run("run")
     assert (project.code, sorted(lake.rows())) == (0, ["A,1", "B,2"]), project.err
     lake.put("raw/a.json", lines(("A", 7)))
-    second = lake.run(publishing(lake, "{replace_where: \"c = 'A'\"}"))
+    second = lake.run(publishing(lake, "{replace_where: \"c = 'A'\"}", kind))
     assert second.code == 0, second.err
     third = lake.run("run")
     assert (third.code, sorted(lake.rows())) == (0, ["A,7", "B,2"]), third.err
     lake.put("raw/a.json", lines(("A", 8)))
     found = lake.run("diff", "p", "--key", "c")
-    assert found.code == 1 and "8" in found.out and f"s3://{lake.bucket}/tables/t" in found.out, found.err
+    assert found.code == 1 and "8" in found.out and shown.rsplit(maxsplit=1)[-1] in found.out, found.err
     assert "s3cr3t" not in found.out + third.err + second.err
 
 

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from etlrun.compiler.graph import in_order
 from etlrun.compiler.key_checks import with_key_checks
+from etlrun.contracts.sink import Sink
 from etlrun.diagnostics import Diagnostic, SpecError, closest, nearest
 from etlrun.language.columns import Columns
 from etlrun.spec.located import Keys
@@ -16,6 +17,7 @@ from etlrun.spec.paths import Places
 from etlrun.spec.pipeline import Pipeline
 from etlrun.spec.project import Profile, Project, Use, load_mapping
 from etlrun.spec.published import NO_PUBLISHERS, Publishers
+from etlrun.spec.registry import kinds
 from etlrun.spec.scope import NAME, Scope
 from etlrun.spec.sight import Sight, without_consequences
 
@@ -282,6 +284,21 @@ class _Checker:
         if connection and connection not in self.profile.connections:
             fix = self.profile_lacks("connections", connection, tuple(self.profile.connections))
             scope.error("connection", "unknown-connection", f"there is no connection `{connection}`", fix)
+            return
+        there = self.profile.connections.get(connection)
+        if there is not None and there.value.holds != use.value.connects_to:
+            self._refuse_connection(connection, there, use, scope)
+
+    def _refuse_connection(self, name: str, there: Use, use: Use, scope: Scope) -> None:
+        """Report a connection that holds something else than what the source or sink is made for."""
+        fitting = [other for other, one in self.profile.connections.items() if one.value.holds == use.value.connects_to]
+        fix = (
+            f"name one that does: {', '.join(fitting)}" if fitting else f"add one to the profile `{self.profile.name}`"
+        )
+        if there.kind in kinds("sinks" if isinstance(use.value, Sink) else "sources"):
+            fix = f"write `{there.kind}` in place of `{use.kind}`, or {fix}"
+        message = f"`{use.kind}` needs {use.value.connects_to}, and connection `{name}` holds {there.value.holds}"
+        scope.error("connection", "wrong-value", message, fix)
 
     def profile_lacks(self, part: str, name: str, known: tuple[str, ...]) -> str:
         """What to do about a name that is not among those of a part of the profile."""

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from sqlglot import exp
 
@@ -17,6 +17,7 @@ from etlrun.spec.fields import Described
 
 Write = Literal["replace", "replace_where", "append", "merge", "scd2", "view"]
 Publish = Literal["transaction", "pointer"]
+TABLES = "tables of a database"  # what most connections hold
 LEDGER = "_etlrun_loads"  # one row per table and period, written in the transaction that publishes it
 
 
@@ -39,7 +40,10 @@ class RowVersions:
 def nothing_kept(table: str) -> RunFailure:
     """The failure of a rollback where earlier rows are not kept."""
     message = f"nothing is kept of what `{table}` held before"
-    fix = "a `table` sink keeps earlier rows with `publish: pointer`; those of a Delta table are its versions: `version: N` of a `delta` source"
+    fix = (
+        "a `table` sink keeps earlier rows with `publish: pointer`; those of a table of a lake are its versions: "
+        "`version: N` of a `delta` source, `snapshot: N` of an `iceberg` source"
+    )
     return RunFailure("usage", "no-versions", message, fix)
 
 
@@ -260,7 +264,9 @@ class ServerAccess:
 
 
 class Connection(Described):
-    """A connection of a profile."""
+    """A connection of a profile. `holds` says which kinds use it: those that connect to the same."""
+
+    holds: ClassVar[str] = TABLES
 
     def open(self, name: str, root: Path, environment: Callable[[str], str], *, writing: bool) -> Database:
         """Open the database. `environment` fills in `${NAME}`. Raises RunFailure where it cannot be reached, or its first use does."""

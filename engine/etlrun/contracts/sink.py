@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from etlrun.contracts.connection import Database, Load, may_lose
+from etlrun.contracts.connection import TABLES, Database, Load, may_lose
 from etlrun.failures import NO_ROOM, RunFailure
 from etlrun.language.columns import Column, Columns
 from etlrun.spec.fields import Described
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 
 class Sink(Described):
-    """Publishes a relation. `from_` names it; fewer rows than `min_rows` are not published."""
+    """Publishes a relation. `from_` names it, and a connection that it has holds what it `connects_to`; fewer rows than `min_rows` are not published."""
 
+    connects_to: ClassVar[str] = TABLES
     from_: str
     min_rows: int
 

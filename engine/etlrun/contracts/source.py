@@ -8,9 +8,9 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
-from etlrun.contracts.connection import Database
+from etlrun.contracts.connection import TABLES, Database
 from etlrun.contracts.engine import InputFiles, ParquetFiles
 from etlrun.language.columns import Columns
 from etlrun.spec.dates import Days
@@ -30,6 +30,7 @@ LIMIT = 100_000_000  # bytes of broken records that a quarantine keeps, where th
 class Source(Described):
     """Reads files or a table into a relation with declared columns. No two rows share the values of the columns `key_`, where it has any."""
 
+    connects_to: ClassVar[str] = TABLES
     key_: tuple[str, ...] = ()
 
     def resolve(self, scope: Scope) -> Source:
@@ -44,7 +45,7 @@ class Source(Described):
         """The connection, and the name in lower case, of the table that it reads; None for a source that reads files."""
         return None
 
-    def state(self, stores: Stores) -> str:
+    def state(self, open_database: Callable[[str], Database], stores: Stores) -> str:
         """What of a table without a ledger there is now, so that a later run sees a change; empty for other sources. Raises RunFailure."""
         return ""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +12,9 @@ from uuid import uuid4
 from zlib import crc32
 
 from etlrun.contracts.sink import Publication
+from etlrun.diagnostics import counted
 from etlrun.failures import NO_ROOM, RunFailure
+from etlrun.lake.commits import Write
 from etlrun.lake.table_folder import TableFolder
 from etlrun.language.columns import Column
 from etlrun.language.duckdb_words import has_instants, name, parquet, published_value, text
@@ -30,30 +32,38 @@ MOST_PARTITIONS = 10_000  # that one run writes: a file each
 
 @dataclass(frozen=True)
 class AdoptedFile:
-    """A Parquet file below a table's folder: its path there, its size in bytes, its time in ms since 1970, its rows, and the values of its
+    """A Parquet file below a table's folder: its path there, its size in bytes, its time in ms since 1970, its footer, and the values of its
     partition as text."""
 
     path: str
     size: int
     modified: int
-    rows: int
+    footer: FileMetaData = field(repr=False, compare=False)
     partition: Mapping[str, str | None] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        return int(self.footer.num_rows)
 
 
 @contextmanager
 def adopted(
-    table: TableFolder, publication: Publication, application: str, partition_by: Sequence[str]
+    table: TableFolder,
+    publication: Publication,
+    application: str,
+    partition_by: Sequence[str],
+    inside: Iterable[Column],
 ) -> Iterator[tuple[AdoptedFile, ...]]:
     """The rows of a publication as files in a new folder of the table; the folder goes where the block raises that they are not published.
 
-    Only partitions make it necessary to write the rows again, without the columns that their folders say. Raises RunFailure.
+    Only partitions make it necessary to write the rows again: the files have the columns `inside` then. Raises RunFailure.
     """
     name = f"{_start(publication, application)}{uuid4().hex[:8]}"
     try:
         with table.workspace(name) as work:
             is_as_staged = not (partition_by or _holds_more(publication) or has_instants(publication.columns))
-            write = _staged if is_as_staged else _written
-            found = tuple(_added(table, name, write(work, publication, partition_by), publication))
+            files = _staged(publication) if is_as_staged else _written(work, publication, partition_by, inside)
+            found = tuple(_added(table, name, files, publication))
         yield found
     except BaseException as error:
         if not (isinstance(error, RunFailure) and error.code == UNKNOWN):
@@ -63,13 +73,22 @@ def adopted(
         raise
 
 
-def remove_abandoned(
-    table: TableFolder, publication: Publication, application: str, files: Sequence[AdoptedFile]
-) -> None:
-    """Remove what a process that was killed left of the same publication, which `files` are the published rows of now."""
-    ours = {file.path.split("/")[0] for file in files}
+def refuse_foreign_partitions(publication: Publication, files: Sequence[AdoptedFile], write: Write) -> None:
+    """Raises RunFailure where rows do not fulfil the condition of `replace_where`."""
+    for file in files:
+        for column, value in (write.owned or {}).items():
+            if file.partition.get(column) != value:
+                shown = "null" if file.partition.get(column) is None else f"'{file.partition[column]}'"
+                message = (
+                    f"`{column}` is {shown} in {counted(file.rows, 'row')}, and `replace_where` replaces {write.period}"
+                )
+                raise RunFailure("sink", "rows-outside", message, "filter the rows by the same condition")
+
+
+def remove_abandoned(table: TableFolder, publication: Publication, application: str, named: Collection[str]) -> None:
+    """Remove what a process that was killed left of the same publication; its rows are in the folders `named` now."""
     for left in table.names():
-        if left.startswith(_start(publication, application)) and left not in ours:
+        if left.startswith(_start(publication, application)) and left not in named:
             table.remove(left)
 
 
@@ -103,23 +122,21 @@ def _footer(path: Path) -> FileMetaData:
         raise RunFailure("sink", "stage-damaged", message, "run the pipeline again") from error
 
 
-def _staged(
-    folder: Path, publication: Publication, partition_by: Sequence[str]
-) -> Iterator[tuple[Path, str, Mapping[str, str | None]]]:
+def _staged(publication: Publication) -> Iterator[tuple[Path, str, Mapping[str, str | None]]]:
     """The staged files as they are, each with its name in the folder and the values of its partition."""
     for number, path in enumerate(publication.files):
         yield path, f"part-{number:05}.parquet", {}
 
 
 def _written(
-    folder: Path, publication: Publication, partition_by: Sequence[str]
+    folder: Path, publication: Publication, partition_by: Sequence[str], inside: Iterable[Column]
 ) -> Iterator[tuple[Path, str, Mapping[str, str | None]]]:
     """The rows written again by DuckDB, a folder for each partition; the number of a partition stands in for its values."""
     import duckdb
 
     parts = [publication.columns.get(column) for column in partition_by]
     keys = [item for item in parts if item is not None]
-    inside = ", ".join(published_value(item, "r.") for item in publication.columns if item not in keys)
+    values_inside = ", ".join(published_value(item, "r.") for item in inside)
     try:
         with duckdb.connect() as connection, cancelling(connection.interrupt):
             rows = parquet(publication.files)
@@ -128,7 +145,7 @@ def _written(
                 " AND ".join(f"r.{name(item.name)} IS NOT DISTINCT FROM p.{name(item.name)}" for item in keys) or "true"
             )
             connection.execute(
-                f"COPY (SELECT {inside}, p._etlrun_part FROM {rows} r JOIN parts p ON {join}) TO {text(str(folder))} "
+                f"COPY (SELECT {values_inside}, p._etlrun_part FROM {rows} r JOIN parts p ON {join}) TO {text(str(folder))} "
                 "(FORMAT parquet, PARTITION_BY (_etlrun_part), OVERWRITE_OR_IGNORE)"
             )
     except duckdb.Error as error:
@@ -178,15 +195,15 @@ def _added(
 ) -> Iterator[AdoptedFile]:
     """The files in their folder of the table, several at once. Raises RunFailure where their rows are not those of the run."""
 
-    def add(file: tuple[Path, str, Mapping[str, str | None]], rows: int) -> AdoptedFile:
+    def add(file: tuple[Path, str, Mapping[str, str | None]], footer: FileMetaData) -> AdoptedFile:
         path, name_, partition = file
         size, modified = table.add(path, f"{folder}/{name_}")
-        return AdoptedFile(f"{folder}/{name_}", size, modified, rows, partition)
+        return AdoptedFile(f"{folder}/{name_}", size, modified, footer, partition)
 
-    counted = [(file, _footer(file[0]).num_rows) for file in files]
-    rows = sum(count for _, count in counted)
+    read = [(file, _footer(file[0])) for file in files]
+    rows = sum(footer.num_rows for _, footer in read)
     if rows != publication.rows:
         message = f"the staged files hold {rows:,} rows, and the run counted {publication.rows:,}"
         raise RunFailure("sink", "stage-damaged", message, "run the pipeline again")
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        yield from threads.map(lambda one: add(*one), [one for one in counted if one[1]])
+        yield from threads.map(lambda one: add(*one), [one for one in read if one[1].num_rows])

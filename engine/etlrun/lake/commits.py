@@ -1,4 +1,4 @@
-"""What the log of a Delta table says of runs: whether rows are published, and whether a newer run has been there."""
+"""What the log of a table of a lake says of runs: whether rows are published, and whether a newer run has been there."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_COMMITS = 1_000  # of a table's log that are read; older ones are known by 
 
 @dataclass(frozen=True)
 class Write:
-    """How rows get into a Delta table: `owned` are the values of the partitions that a `replace_where` replaces."""
+    """How rows get into a table: `owned` are the values of the partitions that a `replace_where` replaces."""
 
     mode: Literal["replace", "replace_where", "append"]
     partition_by: tuple[str, ...] = ()
@@ -41,6 +41,15 @@ class Write:
             return other.application == application
         ours, theirs = self.owned or {}, other.owned
         return all(theirs.get(name, value) == value for name, value in ours.items())
+
+
+@dataclass(frozen=True)
+class Committed:
+    """What a publish did: the version that holds the rows, what a person should know, and the table's folder where the sink does not say it."""
+
+    version: int
+    notices: tuple[str, ...] = ()
+    place: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,23 +87,41 @@ def foreign_version(table: DeltaTable, seen: int) -> int | None:
     return next((int(it["version"]) for it in entries if int(it["version"]) > seen and "etlrun.run" not in it), None)
 
 
-def published(table: DeltaTable, publication: Publication, write: Write) -> int | None:
+@dataclass(frozen=True)
+class RunLog:
+    """The commits of runs in the log of a table, latest first, which messages call `place`, and its `version`.
+
+    `latest` is the number of the last run of the publisher that asks, where the table keeps it beside the log.
+    """
+
+    place: str
+    version: int
+    commits: tuple[Commit, ...]
+    latest: int | None = None
+
+
+def delta_runs(table: DeltaTable, publication: Publication, write: Write) -> RunLog:
+    """What the log of a Delta table says of runs."""
+    latest = table.transaction_version(write.application(publication))
+    return RunLog(str(table.table_uri), int(table.version()), tuple(_commits(table.history(MOST_COMMITS))), latest)
+
+
+def published(log: RunLog, publication: Publication, write: Write) -> int | None:
     """The version in which the log has these rows: by this run, or appended by the last run with equal rows.
 
     Raises RunFailure where a run that started later wrote rows that this one would replace.
     """
-    application, commits = write.application(publication), list(_commits(table.history(MOST_COMMITS)))
-    ours = [commit for commit in commits if commit.application == application]
+    application = write.application(publication)
+    ours = [commit for commit in log.commits if commit.application == application]
     for commit in ours:
         if commit.run == publication.run_id:
             return commit.version
-    latest = table.transaction_version(application)
-    if latest == run_number(publication.run_id):
-        return int(table.version())
+    if log.latest == run_number(publication.run_id):
+        return log.version
     if write.mode == "append" and ours and ours[0].checksum == publication.checksum:
         return ours[0].version
-    others = [commit.run for commit in commits if write.may_touch(commit, application)]
-    refuse_newer_runs(str(table.table_uri), publication.run_id, others)
+    others = [commit.run for commit in log.commits if write.may_touch(commit, application)]
+    refuse_newer_runs(log.place, publication.run_id, others)
     return None
 
 
@@ -110,9 +137,13 @@ def runs_in_log(table: DeltaTable) -> tuple[set[tuple[str, str]], str]:
 _TEXTS = ("run", "application", "checksum", "write")
 
 
+def commit_of(version: int, facts: Mapping[str, Any]) -> Commit:
+    """The commit of a run, as `facts` of it were written."""
+    run, application, checksum, mode = (str(facts.get(f"etlrun.{name}", "")) for name in _TEXTS)
+    return Commit(version, run, application, checksum, mode, json.loads(facts.get("etlrun.owned") or "{}"))
+
+
 def _commits(entries: list[dict[str, Any]]) -> Iterator[Commit]:
     for entry in entries:
         if "etlrun.run" in entry:
-            run, application, checksum, mode = (str(entry.get(f"etlrun.{name}", "")) for name in _TEXTS)
-            owned = json.loads(entry.get("etlrun.owned") or "{}")
-            yield Commit(int(entry["version"]), run, application, checksum, mode, owned)
+            yield commit_of(int(entry["version"]), entry)

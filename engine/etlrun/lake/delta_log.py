@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etlrun.contracts.sink import Publication
-from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
-from etlrun.lake.adoption import FOLDER, UNKNOWN, AdoptedFile, adopted, remove_abandoned, unwritten
-from etlrun.lake.commits import Write, facts, foreign_version, published, run_number
-from etlrun.lake.forgotten import remove_forgotten
+from etlrun.lake.adoption import (
+    FOLDER,
+    UNKNOWN,
+    AdoptedFile,
+    adopted,
+    refuse_foreign_partitions,
+    remove_abandoned,
+    unwritten,
+)
+from etlrun.lake.commits import Committed, Write, delta_runs, facts, foreign_version, published, run_number, runs_in_log
+from etlrun.lake.forgotten import Known, remove_forgotten
 from etlrun.lake.snapshot import files_of, open_delta
 from etlrun.lake.table_folder import TableFolder
 from etlrun.language.arrow import published_schema
@@ -23,14 +29,6 @@ if TYPE_CHECKING:
     from deltalake.transaction import AddAction
 
 ATTEMPTS = 5
-
-
-@dataclass(frozen=True)
-class Committed:
-    """What a publish did: the version that holds the rows, and what a person should know."""
-
-    version: int
-    notices: tuple[str, ...] = ()
 
 
 def foresee(folder: TableFolder, publication: Publication, write: Write) -> tuple[DeltaTable | None, tuple[str, ...]]:
@@ -47,24 +45,35 @@ def foresee(folder: TableFolder, publication: Publication, write: Write) -> tupl
 def publish(folder: TableFolder, publication: Publication, write: Write) -> Committed:
     """Commit the rows of a publication, unless they are there already. Raises RunFailure, and then the table is as it was."""
     first = foresee(folder, publication, write)[0]
-    if first is not None and (found := published(first, publication, write)) is not None:
+    if (
+        first is not None
+        and (found := published(delta_runs(first, publication, write), publication, write)) is not None
+    ):
         return Committed(found)
     if first is not None and _needs_timestamps(first, publication):
         _allow_timestamps(folder, first)
     application = write.application(publication)
     try:
-        with adopted(folder, publication, application, write.partition_by) as files:
-            _refuse_foreign_partitions(publication, files, write)
+        inside = [item for item in publication.columns if item.name not in write.partition_by]
+        with adopted(folder, publication, application, write.partition_by, inside) as files:
+            refuse_foreign_partitions(publication, files, write)
             committed = _commit(folder, publication, write, files)
     except RunFailure:
         table = open_delta(folder)
-        found = None if table is None else published(table, publication, write)
+        found = None if table is None else published(delta_runs(table, publication, write), publication, write)
         if found is None:
             raise
         return Committed(found)  # by another process, meanwhile
-    remove_abandoned(folder, publication, application, files)
-    remove_forgotten(folder)
+    remove_abandoned(folder, publication, application, {file.path.split("/")[0] for file in files})
+    remove_forgotten(folder, lambda: _known(folder))
     return committed
+
+
+def _known(folder: TableFolder) -> Known | None:
+    table = open_delta(folder)
+    if table is None:
+        return None
+    return Known({file.path.split("/")[0] for file in files_of(table)}, *runs_in_log(table))
 
 
 def _commit(folder: TableFolder, publication: Publication, write: Write, files: Sequence[AdoptedFile]) -> Committed:
@@ -76,7 +85,7 @@ def _commit(folder: TableFolder, publication: Publication, write: Write, files: 
         table, notices = foresee(folder, publication, write)
         version = _next_version(table)
         if table is not None:
-            if (found := published(table, publication, write)) is not None:
+            if (found := published(delta_runs(table, publication, write), publication, write)) is not None:
                 if _holds(folder, found, files):
                     return Committed(found, notices)  # by an attempt whose answer was lost
                 message = f"another process published this run to {folder.uri}"
@@ -249,18 +258,6 @@ def _allow_timestamps(folder: TableFolder, table: DeltaTable) -> None:
         table.alter.add_feature(TableFeatures.TimestampWithoutTimezone, allow_protocol_versions_increase=True)
     except (DeltaError, OSError, ValueError) as error:
         raise folder.explained(str(error)) or unwritten(folder.uri, str(error)) from error
-
-
-def _refuse_foreign_partitions(publication: Publication, files: Sequence[AdoptedFile], write: Write) -> None:
-    """Raises RunFailure where rows do not fulfil the condition of `replace_where`."""
-    for file in files:
-        for column, value in (write.owned or {}).items():
-            if file.partition.get(column) != value:
-                shown = "null" if file.partition.get(column) is None else f"'{file.partition[column]}'"
-                message = (
-                    f"`{column}` is {shown} in {counted(file.rows, 'row')}, and `replace_where` replaces {write.period}"
-                )
-                raise RunFailure("sink", "rows-outside", message, "filter the rows by the same condition")
 
 
 def _refuse_foreign_commits(root: str, table: DeltaTable, seen: int) -> None:

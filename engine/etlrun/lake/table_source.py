@@ -25,28 +25,18 @@ if TYPE_CHECKING:
     from etlrun.lake.table_folder import TableFolder
 
 
-@dataclass(frozen=True)
-class FolderTable(Source):
-    """A table in a folder of its own, which is read in one version."""
+class VersionedTable(Source):
+    """A table of a lake, which is read in one version. `shown` is how messages name it."""
 
-    path: str = key(
-        "the folder of the table: relative to the project, below one of the `roots` of `etlrun.yaml`, or a URL in a "
-        "store",
-        example="lake/orders",
-    )
-    columns: Mapping[str, DeclaredColumn] = key("column: type. The relation has the columns in this order")
-    key_: tuple[str, ...] = row_key()
-    root: Path = Path()  # of the project
+    columns: Mapping[str, DeclaredColumn]
 
-    def resolve(self, scope: Scope) -> Self:
-        return replace(self, root=scope.root)
-
-    def snapshot(self, stores: Stores) -> Snapshot:
-        """The version to read. Raises RunFailure where there is none."""
+    @property
+    def shown(self) -> str:
         raise NotImplementedError
 
-    def table_read(self) -> tuple[str, str]:
-        return "", canonical_place(self.path).lower()
+    def snapshot(self, open_database: Callable[[str], Database], stores: Stores) -> Snapshot:
+        """The version to read. Raises RunFailure where there is none."""
+        raise NotImplementedError
 
     def personal(self) -> Iterable[str]:
         return tagged_columns(self.columns)
@@ -57,43 +47,80 @@ class FolderTable(Source):
             scope.new_column(Columns(tuple(items)), name, ("columns", name), is_key=True)
             kind = scope.type(declared.type_text, ("columns", name))
             items.append(Column(name, kind, not declared.is_required, declared.description))
-        if is_url(self.path):
-            verify_url(self.path, scope)
-        elif not scope.places.holds(self.path):
-            scope.error("path", "path-outside", OUTSIDE_ROOTS, scope.places.fix(f"{self.path}/"))
+        self.verify_place(scope)
         return keyed(Columns(tuple(items)), self.key_, scope)
 
+    def verify_place(self, scope: Scope) -> None:
+        """Report the mistakes of where the table is."""
+        raise NotImplementedError
+
     def look_ahead(self, columns: Columns, open_database: Callable[[str], Database], stores: Stores) -> None:
-        self._fitting(columns, stores)
+        self._fitting(columns, open_database, stores)
 
     def read(self, request: ReadRequest, columns: Columns) -> ReadResult:
         from etlrun.lake.snapshot import copy_rows
         from etlrun.reading.fetching import COPIES, Fetching
 
-        snapshot = self._fitting(columns, request.stores)
+        snapshot = self._fitting(columns, request.open_database, request.stores)
         inventory = Inventory(snapshot.input_files())
         inventory = Fetching(inventory, request.folder / COPIES, request.stores).fetch()
         if snapshot.files and not snapshot.partition_by:
-            return _read_files(request, columns, snapshot, inventory)
+            try:
+                return _read_files(request, columns, snapshot, inventory)
+            except RunFailure as failure:
+                if (
+                    failure.code != "wrong-columns"
+                ):  # the table has the columns, and its files are older than one of them
+                    raise
         request.folder.mkdir(parents=True, exist_ok=True)
         path, paths = request.folder / "rows.parquet", [file.at for file in inventory.files]
         rows = copy_rows(snapshot, paths, columns, path, request.control.follow)
         return ReadResult((ParquetFiles((str(path),)),), rows)
+
+    def _fitting(self, columns: Columns, open_database: Callable[[str], Database], stores: Stores) -> Snapshot:
+        """The version to read. Raises RunFailure where it is missing, or the declared columns do not fit it."""
+        snapshot = self.snapshot(open_database, stores)
+        problems = list(_misfits(columns, snapshot.columns))
+        if problems:
+            fix = f"the table has {', '.join(f'{item.name}: {item.type}' for item in snapshot.columns)}"
+            raise RunFailure("source", "wrong-columns", f"{self.shown}: {'; '.join(problems)}", fix)
+        return snapshot
+
+
+@dataclass(frozen=True)
+class FolderTable(VersionedTable):
+    """A table in a folder of its own."""
+
+    path: str = key(
+        "the folder of the table: relative to the project, below one of the `roots` of `etlrun.yaml`, or a URL in a "
+        "store",
+        example="lake/orders",
+    )
+    columns: Mapping[str, DeclaredColumn] = key("column: type. The relation has the columns in this order")
+    key_: tuple[str, ...] = row_key()
+    root: Path = Path()  # of the project
+
+    @property
+    def shown(self) -> str:
+        return self.path
+
+    def resolve(self, scope: Scope) -> Self:
+        return replace(self, root=scope.root)
+
+    def table_read(self) -> tuple[str, str]:
+        return "", canonical_place(self.path).lower()
+
+    def verify_place(self, scope: Scope) -> None:
+        if is_url(self.path):
+            verify_url(self.path, scope)
+        elif not scope.places.holds(self.path):
+            scope.error("path", "path-outside", OUTSIDE_ROOTS, scope.places.fix(f"{self.path}/"))
 
     def folder(self, stores: Stores) -> TableFolder:
         """The folder of the table. Raises RunFailure for a store that cannot be opened."""
         from etlrun.lake.table_folder import table_folder
 
         return table_folder(self.root, self.path, stores, Path())
-
-    def _fitting(self, columns: Columns, stores: Stores) -> Snapshot:
-        """The version to read. Raises RunFailure where it is missing, or the declared columns do not fit it."""
-        snapshot = self.snapshot(stores)
-        problems = list(_misfits(columns, snapshot.columns))
-        if problems:
-            fix = f"the table has {', '.join(f'{item.name}: {item.type}' for item in snapshot.columns)}"
-            raise RunFailure("source", "wrong-columns", f"{self.path}: {'; '.join(problems)}", fix)
-        return snapshot
 
 
 def _read_files(request: ReadRequest, columns: Columns, snapshot: Snapshot, inventory: Inventory) -> ReadResult:

@@ -101,9 +101,9 @@ def _outputs(
 ) -> list[dict[str, Any]]:
     found, lineages, checked = [], plan_lineage(plan, {}), plan.checked
     for sink, use in checked.pipeline.sinks.items():
-        table, relation = use.value.table_name(sink), lineages[use.value.from_]
+        written, relation = use.value.table_written(sink), lineages[use.value.from_]
         path = str(getattr(use.value, "path", sink))
-        dataset = addresses.table(use.value.connection, table) if table else _of_path(path, addresses)
+        dataset = addresses.table(*written) if written and written[0] else _of_path(path, addresses)
         columns = {name: {"inputFields": _fields(lineage, inputs)} for name, lineage in relation.columns.items()}
         facets = {
             "schema": _schema(checked.columns[use.value.from_]),

@@ -23,7 +23,7 @@ from etlrun.spec.located import read_document
 from etlrun.spec.urls import is_url, read_url
 from etlrun.storage.object_store import StoreError
 from etlrun.storage.stores import Stores, open_stores
-from etlrun.warehouse.opening import filled, open_connection
+from etlrun.warehouse.opening import database_reader, filled, open_connection
 
 UNKNOWN = "unknown"  # a table that no run of etlrun published: nobody can tell whether it changed
 WORDS_FOR_PEOPLE = ("description", "owner", "tags")
@@ -81,7 +81,7 @@ def find_basis(checked: Checked, inventories: Mapping[str, Inventory], ledgers: 
     for source, use in checked.pipeline.sources.items():
         if tables.get(source) in own:
             continue  # its own rows of before: each run changes them
-        state = use.value.state(stores)
+        state = use.value.state(database_reader(checked.project, checked.profile), stores)
         if state:
             found[f"version {source}"] = state
         elif source in tables:

@@ -13,8 +13,8 @@ from etlrun.compiler.plan import make_plan
 from etlrun.contracts.owned_rows import ReplaceWhere
 from etlrun.contracts.source import Inventory
 from etlrun.failures import RunFailure
-from etlrun.lake.snapshot import copy_rows, open_delta, read_snapshot
-from etlrun.lake.table_folder import table_folder
+from etlrun.lake.lake_sink import LakeSink
+from etlrun.lake.snapshot import copy_rows
 from etlrun.language.columns import Column, Columns
 from etlrun.language.dialects import duckdb_sql
 from etlrun.reading.fetching import COPIES, Fetching
@@ -22,7 +22,6 @@ from etlrun.runtime.run import RunOptions, run_pipeline
 from etlrun.runtime.run_records import find_run
 from etlrun.runtime.stage import Staged, from_record, shown_columns, verify_stage
 from etlrun.runtime.table_diff import Side
-from etlrun.sinks.delta import Delta
 from etlrun.sinks.files import Files
 from etlrun.spec.project import Use
 from etlrun.storage.stores import open_stores
@@ -58,7 +57,7 @@ def _published(checked: Checked, sink: str, use: Use, work: Path) -> Side:
             message = f"the file {use.value.path} of the sink `{sink}` is not there, or is no Parquet file"
             raise RunFailure("usage", "missing-table", message, "compare a sink that is a table or a Parquet file")
         return replace(_file(str(path), checked.columns[use.value.from_]), title=use.value.path)
-    if isinstance(use.value, Delta):
+    if isinstance(use.value, LakeSink):
         return _lake_table(checked, use, use.value, work)
     table = use.value.table_name(sink)
     with closing(database_reader(checked.project, checked.profile)(use.value.connection)) as database:
@@ -72,18 +71,16 @@ def _published(checked: Checked, sink: str, use: Use, work: Path) -> Side:
     )
 
 
-def _lake_table(checked: Checked, use: Use, sink: Delta, work: Path) -> Side:
+def _lake_table(checked: Checked, use: Use, sink: LakeSink, work: Path) -> Side:
     stores = open_stores(checked.project, checked.profile, filled)
-    folder = table_folder(checked.project.root, sink.path, stores, work)
-    table = open_delta(folder)
-    if table is None:
-        message = f"the Delta table {sink.path} is not there"
+    snapshot = sink.current(checked.project.root, database_reader(checked.project, checked.profile), stores, work)
+    if snapshot is None:
+        message = f"the {sink.what} {sink.shown} is not there"
         raise RunFailure("usage", "missing-table", message, f"publish it first: etlrun run {checked.pipeline.name}")
-    snapshot = read_snapshot(folder, table)
     columns = _as_declared(snapshot.columns, shown_columns(checked.columns[sink.from_]))
     fetched = Fetching(Inventory(snapshot.input_files()), work / COPIES, stores).fetch()
     copy_rows(snapshot, [file.at for file in fetched.files], columns, work / "rows.parquet")
-    return Side(sink.path, snapshot.columns, (work / "rows.parquet",), _owned(checked, use))
+    return Side(sink.shown, snapshot.columns, (work / "rows.parquet",), _owned(checked, use))
 
 
 def _as_declared(there: Columns, declared: Columns) -> Columns:

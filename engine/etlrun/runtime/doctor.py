@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from etlrun.compiler.producers import ProjectPipelines
+from etlrun.contracts.connection import TABLES
 from etlrun.contracts.engine import StatementError, Workspace
 from etlrun.contracts.health import HealthFinding, Level
 from etlrun.diagnostics import SpecError, counted
@@ -41,7 +42,8 @@ def examine(project: Project, profile: Profile) -> Iterator[HealthFinding]:
     for name, use in profile.connections.items():
         found = tuple(_connection(project, profile, name))
         yield from found
-        if isinstance(use.value, ServerConnection) and not any(each.level == "trouble" for each in found):
+        is_examined = isinstance(use.value, ServerConnection) or use.value.holds != TABLES
+        if is_examined and not any(each.level == "trouble" for each in found):
             yield from _sinks(project, profile, name)
     for name, uses in profile.models.items():
         for use in uses:

@@ -82,8 +82,8 @@ def _sink(facts: SiteFacts, lineage: PipelineLineage, sink: str) -> Element:
         [link(f"../{pipeline_address(name)}", name), f" as {source}"]
         for name, source in facts.down.readers.get((lineage.name, sink), ())
     ]
-    place = use.value.table_name(sink) or getattr(use.value, "path", "")
-    where = f"{place} of {use.value.connection}" if use.value.table_name(sink) else place
+    connection, written = use.value.table_written(sink) or ("", "")
+    where = f"{written} of {connection}" if connection else getattr(use.value, "path", "")
     deciding = _made(facts, lineage, relation.rows)[1]
     return section(
         f"Publishes {sink}",

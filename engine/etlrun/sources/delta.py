@@ -33,9 +33,11 @@ It needs `pip install 'etlrun[delta]'`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from etlrun.contracts.connection import Database
 from etlrun.failures import RunFailure
 from etlrun.lake.table_source import FolderTable
 from etlrun.language.columns import Columns
@@ -58,13 +60,13 @@ class Delta(FolderTable):
             scope.error("version", "wrong-value", f"`version` is {self.version}", "write a number from 0")
         return super().output(scope)
 
-    def state(self, stores: Stores) -> str:
+    def state(self, open_database: Callable[[str], Database], stores: Stores) -> str:
         from etlrun.lake.snapshot import open_delta
 
         table = open_delta(self.folder(stores), self.version)
         return "none" if table is None else f"{table.metadata().id} {table.version()}"
 
-    def snapshot(self, stores: Stores) -> Snapshot:
+    def snapshot(self, open_database: Callable[[str], Database], stores: Stores) -> Snapshot:
         from etlrun.lake.snapshot import open_delta, read_snapshot
 
         folder = self.folder(stores)

@@ -30,11 +30,12 @@ profile: 2 rows, 0 broken, 0 blank
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
+from etlrun.contracts.connection import Database
 from etlrun.failures import RunFailure
 from etlrun.lake.file_sets import FileSet, read_pointer
 from etlrun.lake.table_source import FolderTable
@@ -52,11 +53,11 @@ NULL = "__HIVE_DEFAULT_PARTITION__"  # the folder of rows without a value
 class Files(FolderTable):
     """A folder of Parquet files that the sink `files` publishes."""
 
-    def state(self, stores: Stores) -> str:
+    def state(self, open_database: Callable[[str], Database], stores: Stores) -> str:
         found = read_pointer(self.folder(stores))
         return "none" if found is None else found.folder
 
-    def snapshot(self, stores: Stores) -> Snapshot:
+    def snapshot(self, open_database: Callable[[str], Database], stores: Stores) -> Snapshot:
         from etlrun.lake.snapshot import Snapshot
 
         folder = self.folder(stores)

@@ -1,0 +1,170 @@
+"""One attempt to add a snapshot to an Iceberg table: the library's own retries are off, since they know nothing of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+from etlrun.contracts.sink import Publication
+from etlrun.failures import RunFailure
+from etlrun.lake.adoption import UNKNOWN, AdoptedFile, unwritten
+from etlrun.lake.commits import Write, facts, run_number
+from etlrun.lake.iceberg_catalog import CatalogTable, catalog_failures, first_line
+from etlrun.lake.iceberg_changes import table_changes
+from etlrun.lake.iceberg_snapshot import live_entries, partition_texts
+from etlrun.lake.iceberg_types import iceberg_schema, partition_spec, partition_value
+
+if TYPE_CHECKING:
+    from pyiceberg.manifest import DataFile
+    from pyiceberg.table import Table, Transaction
+
+RETRIES = "commit.retry.num-retries"
+
+
+class Attempt:
+    """A publication on its way into a table that is there, or that the first snapshot makes."""
+
+    def __init__(self, place: CatalogTable, publication: Publication, write: Write) -> None:
+        self.place = place
+        self.publication = publication
+        self.write = write
+
+    @cached_property
+    def location(self) -> str:
+        """Where the catalog wants a new table. Raises RunFailure."""
+        with catalog_failures(self.place.catalog):
+            namespace = self.place.name.rpartition(".")[0]
+            self.place.catalog.library.create_namespace_if_not_exists(namespace)
+            return str(self._new(None).table_metadata.location)
+
+    def commit(self, table: Table | None, files: Sequence[AdoptedFile], root: str) -> int | None:
+        """Add a snapshot that names the files, which are below `root`; its id, None where another writer was first. Raises RunFailure."""
+        from pyiceberg.exceptions import CommitFailedException, TableAlreadyExistsError, ValidationException
+
+        try:
+            transaction = self._transaction(table)
+            snapshot = self._stage(transaction, table, files, root)
+        except OSError as error:
+            raise unwritten(self.place.shown, str(error)) from error
+        try:
+            transaction.commit_transaction()
+        except (CommitFailedException, TableAlreadyExistsError, ValidationException):
+            return None
+        except Exception as error:
+            raise self._interrupted(error) from error
+        return snapshot
+
+    def _transaction(self, table: Table | None) -> Transaction:
+        if table is None:
+            with catalog_failures(self.place.catalog):
+                return self._new(self.location)
+        properties = {**table.metadata.properties, RETRIES: "0"}  # of this copy only: nothing of it is committed
+        table.metadata = table.metadata.model_copy(update={"properties": properties})
+        transaction = table.transaction()
+        table_changes(self.place, table, self.publication, self.write).apply(transaction, self.publication)
+        return transaction
+
+    def _new(self, location: str | None) -> Transaction:
+        schema = iceberg_schema(self.publication.columns)
+        about = {"comment": self.publication.description} if self.publication.description else {}
+        return self.place.catalog.library.create_table_transaction(
+            self.place.name,
+            schema,
+            location=location,
+            partition_spec=partition_spec(schema, self.write.partition_by),
+            properties=about,
+        )
+
+    def _stage(self, transaction: Transaction, table: Table | None, files: Sequence[AdoptedFile], root: str) -> int:
+        """Write the manifests of a snapshot, which nobody sees yet; gives its id."""
+        is_append = self.write.mode == "append"
+        if transaction.table_metadata.name_mapping() is None:  # the files have names, and no numbers of fields
+            mapping = transaction.table_metadata.schema().name_mapping.model_dump_json()
+            transaction.set_properties({"schema.name-mapping.default": mapping})
+        if is_append:
+            name = appended_property(self.write.application(self.publication))
+            transaction.set_properties({name: str(run_number(self.publication.run_id))})
+        update = transaction.update_snapshot(facts(self.publication, self.write))
+        with update.fast_append() if is_append or table is None else update.overwrite() as producer:
+            for gone in self._replaced(table) if table is not None and not is_append else ():
+                producer.delete_data_file(gone)
+            for file in files:
+                producer.append_data_file(_data_file(transaction, file, root))
+        return int(producer.snapshot_id)
+
+    def _replaced(self, table: Table) -> Iterator[DataFile]:
+        """The files whose rows the new ones replace. Raises RunFailure for a part of them that no one can name."""
+        from pyiceberg.manifest import DataFileContent
+
+        owned = (self.write.owned or {}).items()
+        for entry in live_entries(table, table.current_snapshot()):
+            file = entry.data_file
+            if file.content != DataFileContent.DATA:
+                continue
+            texts = partition_texts(table, file)
+            if self.write.mode == "replace_where" and not {name for name, _ in owned} <= texts.keys():
+                message = f"the table {self.place.shown} has files that were written when it was partitioned otherwise"
+                fix = "write them again with the partitions of now (`rewrite_data_files` of Spark), or replace all rows"
+                raise RunFailure("sink", "table-mismatch", message, fix)
+            if all(texts.get(name) == value for name, value in owned):
+                yield file
+
+    def _interrupted(self, error: Exception) -> RunFailure:
+        """What it means that nobody answered whether a commit is done."""
+        if self.place.catalog.settings.file is not None:  # the file of the catalog is as it was
+            return unwritten(self.place.shown, first_line(error))
+        message = f"{self.place.shown}: {first_line(error)}: nobody knows whether the rows will be in the table"
+        fix = "when the catalog answers again, `etlrun resume` publishes what is not there"
+        return RunFailure("sink", UNKNOWN, message, fix)
+
+
+def appended_property(application: str) -> str:
+    """The property of a table that has the number of the last run that a publisher appended."""
+    return f"etlrun.appended.{crc32(application.encode()):08x}"
+
+
+def _data_file(transaction: Transaction, file: AdoptedFile, root: str) -> DataFile:
+    """A file as a manifest names it, with what its footer says of its columns."""
+    from pyiceberg.io.pyarrow import (
+        compute_statistics_plan,
+        data_file_statistics_from_parquet_metadata,
+        parquet_path_to_id_mapping,
+    )
+    from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
+    from pyiceberg.typedef import Record
+
+    metadata = transaction.table_metadata
+    schema, spec = metadata.schema(), metadata.spec()
+    statistics = data_file_statistics_from_parquet_metadata(
+        parquet_metadata=file.footer,
+        stats_columns=compute_statistics_plan(schema, metadata.properties),
+        parquet_column_mapping=parquet_path_to_id_mapping(schema),
+    )
+    fields = [schema.find_field(part.source_id) for part in spec.fields]
+    return DataFile.from_args(
+        content=DataFileContent.DATA,
+        file_path=f"{root}{file.path}",
+        file_format=FileFormat.PARQUET,
+        partition=Record(*(partition_value(file.partition.get(field.name), field.field_type) for field in fields)),
+        file_size_in_bytes=file.size,
+        sort_order_id=None,
+        spec_id=metadata.default_spec_id,
+        equality_ids=None,
+        key_metadata=None,
+        **_without_fractions(statistics.to_serialized_dict(), schema),
+    )
+
+
+def _without_fractions(statistics: dict[str, Any], schema: Any) -> dict[str, Any]:
+    """Statistics without the bounds of float and double, which may be NaN in footers and must not be in manifests."""
+    from pyiceberg.types import DoubleType, FloatType
+
+    for name in ("lower_bounds", "upper_bounds"):
+        statistics[name] = {
+            number: value
+            for number, value in (statistics.get(name) or {}).items()
+            if not isinstance(schema.find_field(number).field_type, (DoubleType, FloatType))
+        }
+    return statistics

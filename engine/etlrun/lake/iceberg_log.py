@@ -1,0 +1,199 @@
+"""The commit protocol of an Iceberg table: one snapshot names the files of a run, once, and never over those of a newer run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from etlrun.contracts.sink import Publication
+from etlrun.failures import RunFailure
+from etlrun.lake.adoption import (
+    UNKNOWN,
+    AdoptedFile,
+    adopted,
+    refuse_foreign_partitions,
+    remove_abandoned,
+)
+from etlrun.lake.commits import Commit, Committed, RunLog, Write, commit_of, published
+from etlrun.lake.forgotten import Known, remove_forgotten
+from etlrun.lake.iceberg_catalog import CatalogTable, catalog_failures, local_path
+from etlrun.lake.iceberg_changes import refuse_other_partitions, table_changes
+from etlrun.lake.iceberg_commit import Attempt, appended_property
+from etlrun.lake.iceberg_snapshot import live_entries, partition_texts, path_in
+from etlrun.stopping import finishing
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table
+    from pyiceberg.table.snapshots import Snapshot
+
+ATTEMPTS = 5
+DATA = "data/"  # below the table's folder, where its files are
+
+
+def foresee(place: CatalogTable, publication: Publication, write: Write) -> tuple[Table | None, tuple[str, ...]]:
+    """The table as it is, and notices on what a publish would change about it. Raises RunFailure where the rows do not fit it."""
+    table = place.load()
+    if table is None:
+        return None, ()
+    refuse_other_partitions(place, table, write.partition_by)
+    return table, table_changes(place, table, publication, write).notices
+
+
+def publish(place: CatalogTable, publication: Publication, write: Write) -> Committed:
+    """Commit the rows of a publication, unless they are there already. Raises RunFailure, and then the table is as it was."""
+    first = foresee(place, publication, write)[0]
+    if first is not None and (found := published(_run_log(place, first, publication, write), publication, write)):
+        return Committed(found, place=_place(first.location()))
+    attempt = Attempt(place, publication, write)
+    location = first.location() if first is not None else attempt.location
+    folder, application = place.folder(f"{location.rstrip('/')}/data"), write.application(publication)
+    try:
+        with adopted(folder, publication, application, write.partition_by, publication.columns) as files:
+            refuse_foreign_partitions(publication, files, write)
+            committed = _commit(attempt, files, f"{location.rstrip('/')}/{DATA}")
+    except RunFailure:
+        table = place.load()
+        found = None if table is None else published(_run_log(place, table, publication, write), publication, write)
+        if found is None:
+            raise
+        return Committed(found, place=_place(location))  # by another process, meanwhile
+    known = _known(place)
+    remove_abandoned(folder, publication, application, known.current if known else ())
+    remove_forgotten(folder, lambda: known)
+    return committed
+
+
+def _place(location: str) -> str:
+    """A location as the record of a run names it."""
+    return str(local_path(location)) if location.startswith(("file:", "/")) else location
+
+
+def _commit(attempt: Attempt, files: Sequence[AdoptedFile], root: str) -> Committed:
+    """Try until nobody else has committed meanwhile; another writer's rows are only replaced where etlrun wrote them."""
+    place, publication, write = attempt.place, attempt.publication, attempt.write
+    paths, seen, tried = {f"{DATA}{file.path}" for file in files}, None, False
+    for _ in range(ATTEMPTS):
+        table, notices = foresee(place, publication, write)
+        if table is not None:
+            if (found := published(_run_log(place, table, publication, write), publication, write)) is not None:
+                if paths <= _paths(table, found):
+                    return Committed(
+                        found, notices, _place(root.removesuffix(f"/{DATA}"))
+                    )  # by an attempt whose answer was lost
+                message = f"another process published this run to {place.shown}"
+                raise RunFailure("sink", "publish-conflict", message, "nothing is left to do")
+            if tried and write.mode != "append":
+                _refuse_foreign_commits(place, table, seen)
+        seen, tried = _current(table), True
+        try:
+            with finishing():
+                snapshot = attempt.commit(table, files, root)
+        except RunFailure as failure:
+            found = _landed(place, paths) if failure.code == UNKNOWN else None
+            if found is None:
+                raise
+            snapshot = found
+        if snapshot is not None:
+            _verify(place, snapshot, write, paths)
+            return Committed(snapshot, notices, _place(root.removesuffix(f"/{DATA}")))
+    message = f"other programs wrote to {place.shown} at each of {ATTEMPTS} attempts; the rows are not in it"
+    raise RunFailure("sink", "publish-conflict", message, "publish again when they have ended")
+
+
+def _landed(place: CatalogTable, paths: set[str]) -> int | None:
+    """The current snapshot where it has the files; None where it has not, or nobody can say."""
+    with suppress(RunFailure):
+        table = place.load()
+        now = _current(table)
+        if table is not None and now is not None and paths <= _paths(table, now):
+            return now
+    return None
+
+
+def _run_log(place: CatalogTable, table: Table, publication: Publication, write: Write) -> RunLog:
+    """What the snapshots that led to the current one say of runs; where older ones are gone, what a property says of the last append."""
+    history = _history(table)
+    commits = tuple(_commits(history))
+    latest = None
+    if history and _follows_others(history[-1]):
+        text = table.properties.get(appended_property(write.application(publication)), "")
+        latest = int(text) if text.isdigit() else None
+    return RunLog(place.shown, _current(table) or 0, commits, latest)
+
+
+def _history(table: Table) -> list[Snapshot]:
+    from pyiceberg.table.snapshots import ancestors_of
+
+    return list(ancestors_of(table.current_snapshot(), table.metadata))
+
+
+def _follows_others(oldest: Snapshot) -> bool:
+    """Whether there were snapshots before the oldest one that is kept."""
+    return oldest.parent_snapshot_id is not None or (oldest.sequence_number or 0) > 1
+
+
+def _commits(snapshots: Iterable[Snapshot]) -> Iterable[Commit]:
+    for snapshot in snapshots:
+        facts = snapshot.summary.additional_properties if snapshot.summary is not None else {}
+        if "etlrun.run" in facts:
+            yield commit_of(snapshot.snapshot_id, facts)
+
+
+def _current(table: Table | None) -> int | None:
+    snapshot = table.current_snapshot() if table is not None else None
+    return None if snapshot is None else snapshot.snapshot_id
+
+
+def _refuse_foreign_commits(place: CatalogTable, table: Table, seen: int | None) -> None:
+    """Raises RunFailure where a snapshot after `seen` is not one of etlrun's."""
+    ours = {commit.version for commit in _commits(table.snapshots())}
+    for snapshot in _history(table):
+        if snapshot.snapshot_id == seen:
+            return
+        if snapshot.snapshot_id not in ours:
+            message = (
+                f"another program wrote snapshot {snapshot.snapshot_id} of {place.shown} while the rows were published"
+            )
+            raise RunFailure("sink", "publish-conflict", message, "look at what it wrote, then publish again")
+
+
+def _paths(table: Table, snapshot: int) -> set[str]:
+    """The files of a snapshot, from the table's folder."""
+    entries = live_entries(table, table.snapshot_by_id(snapshot))
+    return {path for entry in entries if (path := path_in(table, entry.data_file)) is not None}
+
+
+def _verify(place: CatalogTable, snapshot: int, write: Write, paths: set[str]) -> None:
+    """Look whether the snapshot holds the files of the run, and of what it replaces nothing else. Raises RunFailure."""
+    from pyiceberg.manifest import DataFileContent
+
+    with catalog_failures(place.catalog):
+        table = place.load()
+        assert table is not None, "it was written"
+        owned = (write.owned or {}).items()
+        there, others = set(), False
+        for entry in live_entries(table, table.snapshot_by_id(snapshot)):
+            path, texts = path_in(table, entry.data_file), partition_texts(table, entry.data_file)
+            is_replaced = write.mode == "replace" or (owned and all(texts.get(name) == value for name, value in owned))
+            is_data = entry.data_file.content == DataFileContent.DATA
+            others |= bool(is_data and is_replaced and path not in paths)
+            there.add(path)
+    if others or not paths <= there:
+        message = f"snapshot {snapshot} of {place.shown} does not hold exactly the rows of the run"
+        raise RunFailure("sink", UNKNOWN, message, "roll the table back to the snapshot before; report this")
+
+
+def _known(place: CatalogTable) -> Known | None:
+    from datetime import UTC, datetime
+
+    table = place.load()
+    if table is None:
+        return None
+    oldest = min(table.snapshots(), key=lambda one: one.timestamp_ms, default=None)
+    since = ""
+    if oldest is not None and _follows_others(oldest):
+        since = format(datetime.fromtimestamp(oldest.timestamp_ms / 1000, UTC), "%Y%m%dT%H%M%SZ")
+    now = _current(table)
+    current = {path.removeprefix(DATA).split("/")[0] for path in (_paths(table, now) if now else ())}
+    return Known(current, {(commit.run, commit.application) for commit in _commits(table.snapshots())}, since)

@@ -1,0 +1,101 @@
+"""`iceberg` - publishes a relation as an Apache Iceberg table of a catalog, in one commit.
+
+`connection` is a catalog, `table` the name of the table there, with its namespace; what is not there yet is made. Its new files are the staged ones,
+which are linked into the table's folder (or copied, where that is on another disk or in S3), so that a publish reads no row; `partition_by` makes
+DuckDB write them again, a file for each partition. A reader sees the snapshot before or the new one, and those before stay readable until
+somebody expires them.
+
+```yaml
+sinks:
+  daily_views:
+    iceberg: {from: profile, connection: lake, table: gold.daily_views, partition_by: [month], write: {replace_where: month = '2022-04'}}
+```
+
+`write` says what becomes of the rows that are there: `replace` puts the new ones in their place, and their columns too, which a notice tells;
+`replace_where` replaces partitions, so its condition is `column = value` for columns of `partition_by`, joined by `and`; `append` adds.
+A run publishes once: its id is in the summary of its snapshot. Rows that the last run appended already are not appended again, and an older run
+never replaces a newer one. Where another program commits meanwhile the publish is tried again; rows that it wrote are not replaced. What a
+run that was killed left below the table, and no snapshot names, goes a week later. An integer of type tinyint or smallint becomes an `int`.
+
+It needs `pip install 'etlrun[iceberg]'`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from etlrun.contracts.connection import Database
+from etlrun.contracts.owned_rows import ReplaceWhere
+from etlrun.contracts.published_columns import PublishedColumns, published_columns_key
+from etlrun.contracts.sink import Publication
+from etlrun.lake.commits import Committed, Write
+from etlrun.lake.lake_sink import LakeSink
+from etlrun.lake.table_names import verify_table_name
+from etlrun.language.columns import Columns
+from etlrun.spec.fields import key
+from etlrun.spec.scope import Scope
+from etlrun.storage.stores import Stores
+
+if TYPE_CHECKING:
+    from etlrun.lake.iceberg_catalog import CatalogTable
+    from etlrun.lake.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class Iceberg(LakeSink):
+    """Publishes a relation as an Apache Iceberg table of a catalog, in one commit."""
+
+    what: ClassVar[str] = "Iceberg table"
+    connects_to: ClassVar[str] = "Iceberg tables"
+    also: ClassVar[Mapping[str, str]] = {"mode": "write", "partition": "partition_by", "partitioned_by": "partition_by"}
+
+    from_: str = key("the relation to publish", yaml="from")
+    connection: str = key("the catalog, a connection of the profile", example="lake")
+    table: str = key("the table, with its namespace", example="gold.orders")
+    write: Literal["replace", "append"] | ReplaceWhere = key("`replace`, `append`, or `{replace_where: condition}`")
+    partition_by: tuple[str, ...] = key("the columns whose values divide the table", default=(), example=("month",))
+    columns: PublishedColumns = published_columns_key()
+    min_rows: int = key("fewer rows than this are not published", default=1)
+
+    @property
+    def shown(self) -> str:
+        return f"{self.connection}.{self.table}"
+
+    def verify_place(self, columns: Columns, scope: Scope) -> None:
+        verify_table_name(self.table, scope)
+
+    def place(self, name: str) -> tuple[str, str, str]:
+        return self.connection, self.table, self.part
+
+    def table_written(self, name: str) -> tuple[str, str]:
+        return self.connection, self.table
+
+    def foresee(self, publication: Publication, write: Write) -> tuple[bool, tuple[str, ...]]:
+        from etlrun.lake.iceberg_log import foresee
+
+        table, notices = foresee(self._table(publication), publication, write)
+        return table is not None, notices
+
+    def commit(self, publication: Publication, write: Write) -> Committed:
+        from etlrun.lake.iceberg_log import publish
+
+        return publish(self._table(publication), publication, write)
+
+    def current(
+        self, root: Path, open_database: Callable[[str], Database], stores: Stores, scratch: Path
+    ) -> Snapshot | None:
+        from etlrun.lake.iceberg_catalog import catalog_table
+        from etlrun.lake.iceberg_snapshot import read_iceberg
+
+        place = catalog_table(open_database(self.connection), self.table, stores, scratch)
+        table = place.load()
+        return None if table is None else read_iceberg(place, table, None)
+
+    def _table(self, publication: Publication) -> CatalogTable:
+        from etlrun.lake.iceberg_catalog import catalog_table
+
+        database = publication.open_database(self.connection)
+        return catalog_table(database, self.table, publication.stores, publication.scratch)
