@@ -35,6 +35,25 @@ def test_operators_of_no_common_order_need_brackets(text: str, operand: str) -> 
     parse(text.replace(operand, f"({operand})"))
 
 
+@pytest.mark.parametrize(
+    ("text", "operand"),
+    [
+        ("cast(a as string) = b = c", "CAST(a AS STRING) = b"),
+        ("a::string = b = c", "CAST(a AS STRING) = b"),
+        ("extract(year from d) = 1 = b", "EXTRACT(YEAR FROM d) = 1"),
+        ("case when a then 1 end = 2 = b", "CASE WHEN a THEN 1 END = 2"),
+        ("date '2022-01-01' = b = c", "CAST('2022-01-01' AS DATE) = b"),
+        ("-a = b = c", "-a = b"),
+    ],
+)
+def test_the_whole_operand_is_shown_where_it_begins_with_a_word_of_sql(text: str, operand: str) -> None:
+    with pytest.raises(ExpressionError) as caught:
+        parse(text)
+    (problem,) = caught.value.problems
+    assert problem.fix == f"put this in brackets: ({operand})"
+    parse(f"({operand}) = c")
+
+
 def test_operators_bind_in_the_order_of_the_documentation() -> None:
     binary = [one for row in TIGHTEST_FIRST for one in row.written if one.startswith("a ") and one.endswith(" b")]
     signs = [one.removeprefix("a ").removesuffix(" b") for one in binary]

@@ -305,8 +305,13 @@ def _problem(refusal: Refusal, node: exp.Expr, place: tuple[int, int], text: str
     return Problem(refusal.code, message, max(0, start), max(end, start + 1, 1), refusal.fix)
 
 
+# Nodes whose first and last words are known by their place; a cast, for one, is known by what it casts.
+PLACED = (exp.Column, exp.Identifier, exp.Literal, exp.Anonymous, exp.Binary, exp.In, exp.Between)
+
+
 def _bracketed(operand: exp.Expr, text: str) -> str:
-    if operand.find(exp.Null, exp.Boolean, exp.Paren):  # their place in the text is not known
+    inside = operand.this if isinstance(operand, exp.Not) else operand
+    if not all(isinstance(node, PLACED) for node in inside.walk()):
         return f"put this in brackets: ({detail(operand)})"
     written = shortened(text[slice(*closed(span(operand, text), text))])
     return f"put this in brackets: ({'not ' if isinstance(operand, exp.Not) else ''}{written})"
