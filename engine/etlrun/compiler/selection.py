@@ -12,6 +12,8 @@ from etlrun.compiler.project_graph import ProjectGraph
 from etlrun.diagnostics import nearest
 from etlrun.failures import RunFailure
 
+_KEYS = {"tag": "tags", "owner": "owner"}
+
 
 def select(graph: ProjectGraph, chosen: Sequence[str], excluded: Sequence[str]) -> tuple[str, ...]:
     """The names of the pipelines that `chosen` mean (all, where nothing is), without those of `excluded`, in order. Raises RunFailure."""
@@ -54,7 +56,8 @@ def _matching(graph: ProjectGraph, word: str, text: str) -> set[str]:
         fix = "write NAME, +NAME, NAME+, tag:WORD or owner:NAME"
         raise RunFailure("usage", "unknown-pipeline", f"`{text}` does not say which pipelines are meant", fix)
     if not found:
-        fix = nearest(word, known) or f"there is {', '.join(known) or 'none'}"
+        none = f"no pipeline has the key `{_KEYS[method]}`" if colon else "there are no pipelines"
+        fix = nearest(word, known) or (f"choose one of {', '.join(known)}" if known else none)
         raise RunFailure("usage", "unknown-pipeline", f"there is no {what} `{word}`", fix)
     return found
 
