@@ -279,6 +279,12 @@ RUN_CODES: dict[str, Code] = {
         "copy the file again",
         1,
     ),
+    "bad-partition": Code(
+        "the folders of a file do not say what a column of `partitions` is",
+        "the file is in no folder such as `dt=2024-01-01`, or the value does not fit the declared type",
+        "move or rename the folder, or change `partitions` of the source",
+        1,
+    ),
     "bad-file-name": Code(
         "a file or folder has a name that cannot be read or written",
         "the name is not UTF-8, or has characters that DuckDB reads as a pattern or option",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from etlrun.contracts.health import HealthFinding
 from etlrun.failures import without_personal
-from etlrun.language.columns import DATE, NULL, Columns, Type
+from etlrun.language.columns import NULL, Columns, Type
 from etlrun.spec.fields import Described
 
 if TYPE_CHECKING:
@@ -46,20 +46,21 @@ class FileColumn:
     changes: tuple[Change, ...] = ()
 
 
-DAY = "__etlrun_day"
+GROUP = "__etlrun_group"
 ABSENT = FileColumn((), NULL)
-DAY_COLUMN = FileColumn((DAY,), DATE)
 
 
 @dataclass(frozen=True)
 class LinkedFiles:
     """Parquet files of a source that hold its columns alike, linked into `folder`; `columns` are in the order of the relation.
 
-    Where the source has days, which are its DAY_COLUMN, the links of a day are in a folder such as `__etlrun_day=2022-04-01`.
+    The relation has further columns, each of one value in all rows of a file, where there are `groups`: the values of those columns as text, or
+    None for null. The links to the files with the values `groups[12]` are in the folder `__etlrun_group=12`.
     """
 
     folder: str
     columns: tuple[FileColumn, ...]
+    groups: tuple[tuple[str | None, ...], ...] = ()
 
 
 InputFiles = ParquetFiles | LinkedFiles

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
 from etlrun.contracts.connection import TABLES, Database
 from etlrun.contracts.engine import InputFiles, ParquetFiles
-from etlrun.language.columns import Columns
+from etlrun.language.columns import Column, Columns
 from etlrun.spec.dates import Days
 from etlrun.spec.fields import Described, key
 from etlrun.spec.paths import Places
@@ -97,7 +97,9 @@ def keyed(columns: Columns, names: tuple[str, ...], scope: Scope) -> Columns:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a source says about its files: a path (a template where there are days), where it may lead, and how to take absences."""
+    """What a source says about its files: a path (a template where there are days), where it may lead, how to take absences, and the columns
+    whose values are in the names of folders.
+    """
 
     places: Places
     template: str
@@ -105,6 +107,7 @@ class Wanted:
     may_miss: Days
     may_be_empty: Days
     form: Literal["text", "parquet"]
+    partitions: tuple[Column, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,7 @@ class InputFile:
     `state` is what else tells this content of the file from another: of a local file its inode and the time when anything of it changed
     last; of an object nothing, as a listing does not tell its version. A slice of a file has an `end`: only the lines that start in the
     bytes from `start` up to `end` are read. Where an object has a `part` of an earlier run, that is read, and its bytes are not on this machine.
+    `partition` are the values of the columns that the names of its folders give.
     """
 
     path: str
@@ -138,11 +142,17 @@ class InputFile:
     copy: str = ""
     sha256: str = ""
     part: FilePart | None = None
+    partition: tuple[Any, ...] = ()
 
     @property
     def at(self) -> str:
         """Where its bytes are on this machine."""
         return self.copy or self.path
+
+    @property
+    def constants(self) -> tuple[Any, ...]:
+        """The values that all its rows share: of the columns of the relation that stand behind the declared ones."""
+        return self.partition if self.date is None else (*self.partition, self.date)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from etlrun.contracts.engine import (
-    DAY,
-    DAY_COLUMN,
+    GROUP,
     EngineSession,
     FileColumn,
     InputFiles,
@@ -126,7 +125,7 @@ class DuckdbSession(EngineSession):
         """The first link whose file cannot be read by itself: of some kinds of damage DuckDB says no file."""
         for part in self.linked:
             places = dict.fromkeys(name(column.place[0]) for column in part.columns if column.type != NULL)
-            values = ", ".join(f"max(hash({place}))" for place in places if place != name(DAY)) or "count(*)"
+            values = ", ".join(f"max(hash({place}))" for place in places) or "count(*)"
             for link in _opened(part):
                 try:
                     self.connection.execute(f"SELECT {values} FROM {parquet([link])}").fetchall()
@@ -157,20 +156,20 @@ def _opened(part: InputFiles) -> Iterable[str]:
 
 
 FILE = "__etlrun_file"
-_DAY = f"CAST(regexp_extract({FILE}, '{DAY}=([0-9-]+)/[^/]*$', 1) AS DATE)"
+_GROUP = f"CAST(regexp_extract({FILE}, '{GROUP}=([0-9]+)/[^/]*$', 1) AS BIGINT)"
 
 
 def _select_linked(columns: Columns, part: LinkedFiles) -> str:
-    depth = int(DAY_COLUMN in part.columns)
-    values = ", ".join(_linked_value(item, column) for item, column in zip(columns, part.columns, strict=True))
-    return f"SELECT {values} FROM {parquet_below(part.folder, depth, FILE)}"
+    values = [_linked_value(item, column) for item, column in zip(columns, part.columns, strict=False)]
+    for item, texts in zip(columns.items[len(part.columns) :], zip(*part.groups, strict=True), strict=True):
+        listed = ", ".join("NULL" if value is None else text(value) for value in texts)
+        values.append(f"CAST([{listed}] AS {type_name(item.type)}[])[{_GROUP} + 1] AS {name(item.name)}")
+    return f"SELECT {', '.join(values)} FROM {parquet_below(part.folder, int(bool(part.groups)), FILE)}"
 
 
 def _linked_value(item: Column, column: FileColumn) -> str:
     if column.type == NULL:
         return f"CAST(NULL AS {type_name(item.type)}) AS {name(item.name)}"
-    if column == DAY_COLUMN:
-        return f"{_DAY} AS {name(item.name)}"
     value = name(column.place[0])
     for member in column.place[1:]:
         value = f"struct_extract({value}, {text(member)})"

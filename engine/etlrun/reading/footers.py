@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from etlrun.contracts.engine import ABSENT, DAY_COLUMN, FileColumn, LinkedFiles
+from etlrun.contracts.engine import ABSENT, FileColumn, LinkedFiles
 from etlrun.contracts.source import InputFile, ReadRequest, ReadResult
 from etlrun.failures import RunFailure
 from etlrun.reading.absences import absence_notice
 from etlrun.reading.links import link_files
 from etlrun.reading.parquet_columns import FileSchema, WantedColumn
 from etlrun.reading.parquet_types import Misfit
+from etlrun.reading.rows import constant_text
 
 if TYPE_CHECKING:
     import pyarrow.parquet
@@ -45,9 +46,8 @@ def read_footers(order: ReadRequest, wanted: Sequence[WantedColumn]) -> ReadResu
     parts = []
     for number, (layout, alike) in enumerate(layouts.items()):
         folder = order.folder / f"links-{number}"
-        link_files(alike, folder)
-        dated = alike[0].date is not None
-        parts.append(LinkedFiles(str(folder), (*layout, *([DAY_COLUMN] if dated else []))))
+        groups = tuple(tuple(map(constant_text, constants)) for constants in link_files(alike, folder))
+        parts.append(LinkedFiles(str(folder), layout, groups))
     return ReadResult(tuple(parts), sum(rows.values()), notices=absent, rows_of=rows)
 
 

@@ -35,7 +35,7 @@ class FramedSlices:
         """The columns of the batches."""
         import pyarrow as pa
 
-        of_record = (("l", pa.large_string()), ("line", pa.int64()), ("file", pa.int32()), ("day", pa.date32()))
+        of_record = (("l", pa.large_string()), ("line", pa.int64()), ("file", pa.int32()))
         return pa.schema([*of_record, *self.more.fields])
 
     def batches(self, slice_counts: Sequence[SliceCounts]) -> Iterator[pyarrow.RecordBatch]:
@@ -49,12 +49,9 @@ class FramedSlices:
 
         for found in self._records(counts):
             size = len(found.texts)
-            where = (
-                repeated(index, pa.int32(), size),
-                repeated(counts.file.date, pa.date32(), size),
-            )
+            place = repeated(index, pa.int32(), size)
             yield pa.RecordBatch.from_arrays(
-                [found.texts, found.lines, *where, *self.more.columns(found)], schema=schema
+                [found.texts, found.lines, place, *self.more.columns(found)], schema=schema
             )
 
     def _records(self, counts: SliceCounts) -> Iterator[Records]:

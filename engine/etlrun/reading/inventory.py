@@ -14,10 +14,11 @@ from dataclasses import replace
 from etlrun.contracts.source import InputFile, Inventory, Trouble, Wanted
 from etlrun.reading.compression import COMPRESSIONS, UNREAD_ENDINGS, compression_of, without_ending
 from etlrun.reading.explaining import UNREAD_FIX, explain_known
-from etlrun.reading.finding import FileFinder
+from etlrun.reading.finding import FileFinder, shown_path
+from etlrun.reading.folder_values import PartitionError, partition_values
 from etlrun.reading.object_finding import ObjectFinder
 from etlrun.spec.dates import day_path
-from etlrun.spec.urls import is_url
+from etlrun.spec.urls import is_url, read_url
 from etlrun.storage.stores import Stores
 
 FEW = 5  # days that a fix lists
@@ -100,6 +101,8 @@ def _shown(wanted: Wanted, path: str) -> str:
 
 def _inspected(inventory: Inventory, wanted: Wanted) -> Inventory:
     troubles = list(inventory.troubles)
+    inventory, unplaced = _partitioned(inventory, wanted)
+    troubles += unplaced
     empty: list[datetime.date] = []
     for file in inventory.files:
         if file.size > 0:
@@ -112,6 +115,19 @@ def _inspected(inventory: Inventory, wanted: Wanted) -> Inventory:
     troubles.extend(_doubles(inventory.files))
     kept = tuple(file for file in inventory.files if file.size > 0)
     return Inventory(kept, inventory.missing, tuple(empty), tuple(troubles), wanted.may_be_empty)
+
+
+def _partitioned(inventory: Inventory, wanted: Wanted) -> tuple[Inventory, list[Trouble]]:
+    """The files with the values that their folders have, and those whose folders have none."""
+    files, troubles = [], []
+    for file in inventory.files if wanted.partitions else ():
+        path = "/".join(read_url(file.path).parts) if is_url(file.path) else file.path
+        try:
+            values = partition_values(path.removeprefix(f"{wanted.places.project}/"), wanted.partitions)
+            files.append(replace(file, partition=values))
+        except PartitionError as error:
+            troubles.append(Trouble("bad-partition", shown_path(file.path), str(error), error.fix))
+    return (replace(inventory, files=tuple(files)) if wanted.partitions else inventory), troubles
 
 
 def trouble_in(file: InputFile, form: str) -> Iterator[Trouble]:

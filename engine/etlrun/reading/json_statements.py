@@ -10,7 +10,7 @@ from typing import Any
 from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import name, parquet_in, text
 from etlrun.reading.records import MAX_NESTING, Field
-from etlrun.reading.rows import FILE, INCOMING, LINE, RAW, copy_statement
+from etlrun.reading.rows import FILE, INCOMING, LINE, RAW, constant_name, copy_statement
 from etlrun.reading.screening import TAME
 from etlrun.reading.spellings import doubtful, leaf_shape, unsure_json, value_of
 
@@ -18,16 +18,14 @@ from etlrun.reading.spellings import doubtful, leaf_shape, unsure_json, value_of
 def strict_statement(columns: Columns, fields: Sequence[Field], target: Path) -> str:
     """One pass over all records; one in which a declared key is absent or twice stays open."""
     parsed = f"TRY(json_transform_strict(l, {_shape_text(fields)}))"
-    return _copy(f"SELECT l, line, file, day, {TAME} FROM {INCOMING}", parsed, "false", columns, fields, target)
+    return _copy(f"SELECT * FROM {INCOMING}", parsed, "false", columns, fields, target)
 
 
 def patient_statement(left: Path, columns: Columns, fields: Sequence[Field], target: Path) -> str:
     """One pass over the records that the strict statement left open in `left`: those stay open in which more is wrong than an absent key."""
-    day = name(columns.items[-1].name) if len(columns) > len(fields) else "NULL::DATE"
-    records = (
-        f"SELECT {name(RAW)} AS l, {name(LINE)} AS line, {name(FILE)} AS file, {day} AS day, false AS {TAME} "
-        f"FROM {parquet_in(left)} WHERE {name(RAW)} IS NOT NULL"
-    )
+    constants = (f"{name(item.name)} AS {constant_name(item)}" for item in columns.items[len(fields) :])
+    of_record = (f"{name(RAW)} AS l", f"{name(LINE)} AS line", f"{name(FILE)} AS file", f"false AS {TAME}")
+    records = f"SELECT {', '.join((*of_record, *constants))} FROM {parquet_in(left)} WHERE {name(RAW)} IS NOT NULL"
     parsed = f"TRY(json_transform(l, {_shape_text(fields)}))"
     return _copy(records, parsed, " OR ".join(_more_than_absent(fields)), columns, fields, target)
 

@@ -32,7 +32,8 @@ class _NoColumns:
 
 def read_lines(request: ReadRequest, columns: Columns, judge: Judge, framer: Framer = frame_lines) -> ReadResult:
     """Read the files of `request`: each record is a row, blank, or broken, as `judge` says. Raises RunFailure for a file that is damaged."""
-    nulls = {item.name: f"CAST(NULL AS {type_name(item.type)})" for item in columns}
+    count = len(columns) - len(request.inventory.files[0].constants) if request.inventory.files else len(columns)
+    nulls = {item.name: f"CAST(NULL AS {type_name(item.type)})" for item in columns.items[:count]}
     every = f"SELECT *, true AS doubt FROM {INCOMING}"
     form = Form(framer, judge, lambda target: copy_statement(nulls, columns, every, target), _NoColumns())
     with text_reader(request, columns) as reader:

@@ -6,20 +6,22 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-from etlrun.contracts.engine import DAY, StatementError
+from etlrun.contracts.engine import GROUP, StatementError
 from etlrun.contracts.source import InputFile
 from etlrun.failures import RunFailure
 from etlrun.reading.fetching import origin
 
 
-def link_files(files: Sequence[InputFile], folder: Path) -> None:
-    """Link `files` into `folder`, each day's into a folder named by the day. Raises RunFailure."""
-    folders = {day: folder / f"{DAY}={day}" if day else folder for day in {file.date for file in files}}
+def link_files(files: Sequence[InputFile], folder: Path) -> tuple[tuple[Any, ...], ...]:
+    """Link `files` into `folder`, and those that share their constants into one folder in it; gives these constants. Raises RunFailure."""
+    groups = {constants: number for number, constants in enumerate(dict.fromkeys(file.constants for file in files))}
+    folders = {key: folder / f"{GROUP}={number}" if key else folder for key, number in groups.items()}
     for inside in folders.values():
         inside.mkdir(parents=True, exist_ok=True)
     for number, file in enumerate(files):
-        link = folders[file.date] / f"{number:06}.parquet"
+        link = folders[file.constants] / f"{number:06}.parquet"
         try:
             os.symlink(os.path.realpath(file.at), link)
             found = os.stat(link)
@@ -31,6 +33,7 @@ def link_files(files: Sequence[InputFile], folder: Path) -> None:
         if (found.st_dev, found.st_ino) != file.identity:
             message = f"{file.path}: another file took its place meanwhile"
             raise RunFailure("source", "unreadable-file", message, "run the pipeline when nobody replaces its files")
+    return tuple(group for group in groups if group)
 
 
 def as_damaged_file(error: StatementError, said: str, folders: Iterable[str]) -> StatementError:
@@ -39,7 +42,7 @@ def as_damaged_file(error: StatementError, said: str, folders: Iterable[str]) ->
         return error
     for folder in folders:
         shown = "/".join(folder.split("/")[-3:])  # what stands before it may be spelled as a URI
-        found = re.search(rf"{re.escape(shown)}/((?:{DAY}=[0-9-]+/)?[0-9]+\.parquet)", said)
+        found = re.search(rf"{re.escape(shown)}/((?:{GROUP}=[0-9]+/)?[0-9]+\.parquet)", said)
         if found:
             file = origin(os.path.realpath(os.path.join(folder, found.group(1))))
             reason = error.detail.rpartition(found.group())[2].strip("\"': .") or "it cannot be decoded"

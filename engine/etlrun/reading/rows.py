@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from etlrun.contracts.engine import ParquetFiles
+from etlrun.contracts.source import InputFile
 from etlrun.language.arrow import arrow_schema
 from etlrun.language.columns import Column, Columns
-from etlrun.language.duckdb_words import name, text
+from etlrun.language.duckdb_words import name, text, type_name
 
 if TYPE_CHECKING:
     import pyarrow.parquet
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 ROWS_AT_ONCE = 50_000
 # The text, file (its index) and line of a record that DuckDB leaves to the judge of its kind; null in every other row.
 RAW, FILE, LINE = "__etlrun_raw", "__etlrun_file", "__etlrun_line"
-INCOMING = "__etlrun_incoming"  # the relation of all records, with the columns `l` (text), `line`, `file` (its index) and `day`
+INCOMING = "__etlrun_incoming"  # the relation of all records, with the columns `l` (text), `line`, `file` (its index) and those of `constant_name`
 SETTLED = "settled.parquet"  # the rows that the judge read
 # Arrow would take more, and silently: 3.5 as the int 3, a moment as its date, the number 3 as 1970-01-04.
 TAKEN: dict[str, tuple[type, ...]] = {
@@ -55,9 +56,9 @@ def written_parts(folders: Iterable[Path]) -> tuple[ParquetFiles, ...]:
 def copy_statement(values: Mapping[str, str], columns: Columns, records: str, target: Path) -> str:
     """Write `records` into the folder `target`: typed `values` by column, and of those whose `doubt` is true the record itself.
 
-    `records` has the columns of INCOMING and `doubt`; a column without a value is the day of the file.
+    `records` has the columns of INCOMING and `doubt`; a column without a value has that of the file.
     """
-    typed = [f"{values.get(item.name, 'day')} AS {name(item.name)}" for item in columns]
+    typed = [f"{values.get(item.name) or constant_name(item)} AS {name(item.name)}" for item in columns]
     kept = [
         f"CASE WHEN doubt THEN {value} END AS {name(column)}"
         for value, column in (("l", RAW), ("file", FILE), ("line", LINE))
@@ -66,6 +67,33 @@ def copy_statement(values: Mapping[str, str], columns: Columns, records: str, ta
         f"COPY (SELECT {', '.join((*typed, *kept))} FROM ({records})) TO {text(str(target))} "
         f"(FORMAT parquet, PER_THREAD_OUTPUT true, FILE_EXTENSION 'parquet')"
     )
+
+
+def constant_name(column: Column) -> str:
+    """The column of INCOMING with the value of `column` that all rows of a file share."""
+    return name(f"__etlrun_file_{column.name}")
+
+
+def with_constants(records: str, columns: Sequence[Column], files: Sequence[InputFile]) -> str:
+    """The rows of `records`, whose column `file` is a place in `files`, with the values of `columns` that these files have."""
+    texts = (_texts([file.constants[index] for file in files]) for index in range(len(columns)))
+    values = (
+        f"CAST({found} AS {type_name(item.type)}[])[file::BIGINT + 1] AS {constant_name(item)}"
+        for found, item in zip(texts, columns, strict=True)
+    )
+    return f"SELECT {', '.join(('*', *values))} FROM {records}"
+
+
+def _texts(values: Iterable[object]) -> str:
+    found = map(constant_text, values)
+    return f"[{', '.join('NULL' if value is None else text(value) for value in found)}]"
+
+
+def constant_text(value: object) -> str | None:
+    """A value of a file as text that each engine casts to its type; None for null."""
+    if value is None:
+        return None
+    return str(value).lower() if isinstance(value, bool) else f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
 class RowWriter:

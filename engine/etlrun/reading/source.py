@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from etlrun.contracts.source import Source, Wanted, keyed, row_key
 from etlrun.language.columns import DATE, NULL, Column, Columns
+from etlrun.language.type_texts import parse_type
 from etlrun.reading.finding import fixed_part, leads_up
 from etlrun.reading.object_finding import OUTSIDE_URLS
 from etlrun.reading.records import Field
@@ -24,17 +25,12 @@ Absence = Literal["fail", "warn", "skip"] | tuple[Scalar, ...]
 
 
 @dataclass(frozen=True)
-class DeclaredColumn(Described):
-    """A column of a file: its type, where it stands, and what it means. `not null` after the type refuses rows without it."""
+class PartitionColumn(Described):
+    """A column whose value is in the name of a folder: its type, and what it means. `not null` after the type refuses folders of null."""
 
     short: ClassVar[str] = "type"
 
     type: TypeText = key("the type, such as `bigint` or `string not null`")
-    path: str = key(
-        "the path of the value in a nested record: `device.mac`; default: the name of the column",
-        default="",
-        example="device.mac",
-    )
     description: str = key("the meaning of the column", default="", example="the shop's name, as printed on the bill")
     tags: tuple[Literal["pii"], ...] = key(
         "`pii` marks personal data. It is never sent to a model, unless `allow_pii` of the step `enrich` names the "
@@ -51,6 +47,17 @@ class DeclaredColumn(Described):
     def type_text(self) -> str:
         return _NOT_NULL.sub("", self.type).strip()
 
+
+@dataclass(frozen=True)
+class DeclaredColumn(PartitionColumn):
+    """A column of a file: its type, where it stands, and what it means. `not null` after the type refuses rows without it."""
+
+    path: str = key(
+        "the path of the value in a nested record: `device.mac`; default: the name of the column",
+        default="",
+        example="device.mac",
+    )
+
     def keys(self, name: str) -> tuple[str, ...]:
         """The keys that lead to the value inside a record."""
         return tuple(self.path.split(".")) if self.path else (name,)
@@ -59,7 +66,7 @@ class DeclaredColumn(Described):
 _NOT_NULL = re.compile(r"(?i)\s+not\s+null\s*\Z")
 
 
-def tagged_columns(columns: Mapping[str, DeclaredColumn]) -> tuple[str, ...]:
+def tagged_columns(columns: Mapping[str, PartitionColumn]) -> tuple[str, ...]:
     """The names of those that are tagged `pii`."""
     return tuple(name for name, column in columns.items() if column.tags)
 
@@ -96,6 +103,13 @@ class FileSource(Source):
         default=None,
         example={"months": "2022-04"},
     )
+    partitions: Mapping[str, PartitionColumn] = key(
+        "column: type, of columns whose values are in the names of folders: `{dt: date}` reads 2024-01-01 from the folder "
+        "`dt=2024-01-01`, unescapes `%20`, and takes `__HIVE_DEFAULT_PARTITION__` as null. The relation has these columns "
+        "after the declared ones",
+        factory=dict,
+        example={"dt": "date"},
+    )
     missing: Absence = key(
         "a day without a file: `fail` stops the run, `warn` prints a warning, `skip` ignores it; or a list of days that "
         "may be missing",
@@ -114,7 +128,7 @@ class FileSource(Source):
     )
 
     def personal(self) -> Iterable[str]:
-        return tagged_columns(self.columns)
+        return (*tagged_columns(self.columns), *tagged_columns(self.partitions))
 
     def output(self, scope: Scope) -> Columns:
         items: list[Column] = []
@@ -126,11 +140,12 @@ class FileSource(Source):
             if kind != NULL:
                 self.verify_type(name, declared, Column(name, kind), scope)
             items.append(Column(name, kind, not declared.is_required, declared.description))
+        items.extend(self._partition_columns(items, scope))
         days = self._calendar(scope)
         if self.dates is not None:
             if any(item.name.lower() == DATE_COLUMN for item in items):
                 scope.error_at_key(
-                    ("columns", DATE_COLUMN),
+                    ("columns" if DATE_COLUMN in self.columns else "partitions", DATE_COLUMN),
                     "column-exists",
                     "`dates` adds the column `date`",
                     "rename the declared column",
@@ -147,7 +162,28 @@ class FileSource(Source):
 
     def wanted(self, places: Places) -> Wanted:
         """The files this source is about; `places` are the folders where they may be."""
-        return Wanted(places, self.path, self.days(), self.allowed(self.missing), self.allowed(self.empty), self.form)
+        absences = (self.allowed(self.missing), self.allowed(self.empty))
+        return Wanted(places, self.path, self.days(), *absences, self.form, self._folder_columns())
+
+    def _folder_columns(self) -> tuple[Column, ...]:
+        """The columns of `partitions`, which the checker has taken."""
+        return tuple(
+            Column(name, parse_type(declared.type_text), not declared.is_required)
+            for name, declared in self.partitions.items()
+        )
+
+    def _partition_columns(self, others: Sequence[Column], scope: Scope) -> Iterator[Column]:
+        found = tuple(others)
+        for name, declared in self.partitions.items():
+            at = ("partitions", name)
+            scope.new_column(Columns(found), name, at, is_key=True)
+            kind = scope.type(declared.type_text, at if isinstance(scope.written(at), str) else (*at, "type"))
+            if kind.is_nested or kind.name == "binary":
+                scope.error(
+                    at, "type-mismatch", f"the name of a folder is not read as {kind}", "declare a type such as string"
+                )
+            found = (*found, Column(name, kind, not declared.is_required, declared.description))
+        return iter(found[len(others) :])
 
     def verify_type(self, name: str, declared: DeclaredColumn, column: Column, scope: Scope) -> None:
         """Report a type that files of this kind cannot hold."""

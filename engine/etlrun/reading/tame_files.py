@@ -69,8 +69,7 @@ def find_tame(files: Sequence[InputFile], rules: LineRules, threads: int) -> lis
 
 
 def as_lines(files: Sequence[TameFile], skip: int) -> str:
-    """The lines of tame files after the first `skip` ones, as DuckDB reads them: `l`, `file` (its index), `day` and `is_matched`."""
-    days = ", ".join(f"DATE '{tame.file.date}'" if tame.file.date else "NULL::DATE" for tame in files)
+    """The lines of tame files after the first `skip` ones, as DuckDB reads them: `l`, `file` (its index) and `is_matched`."""
     matched = ", ".join(str(tame.is_matched).lower() for tame in files)
     options = (
         "columns = {'l': 'VARCHAR'}, auto_detect = false, compression = 'none', quote = '', escape = '', comment = '', "
@@ -79,7 +78,7 @@ def as_lines(files: Sequence[TameFile], skip: int) -> str:
         "hive_partitioning = false"
     )
     return (
-        f"SELECT coalesce(l, '') AS l, file_index::INT AS file, [{days}][file_index::BIGINT + 1] AS day, "
+        f"SELECT coalesce(l, '') AS l, file_index::INT AS file, "
         f"[{matched}][file_index::BIGINT + 1] AS is_matched FROM read_csv({file_names(tame.file.at for tame in files)}, {options})"
     )
 

@@ -23,7 +23,7 @@ from etlrun.reading.framing import Framer, MoreColumns, frame_lines
 from etlrun.reading.opened import refuse_changed
 from etlrun.reading.quarantine import BrokenRecord
 from etlrun.reading.record_values import BrokenRecordError
-from etlrun.reading.rows import FILE, INCOMING, LINE, RAW, SETTLED, RowWriter, written_parts
+from etlrun.reading.rows import FILE, INCOMING, LINE, RAW, SETTLED, RowWriter, with_constants, written_parts
 from etlrun.reading.tame_files import NUMBERED, LineRules, TameFile, as_lines, find_tame, number_lines, numbered_schema
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 Judge = Callable[
     [str], tuple[Any, ...] | None
 ]  # the values of a record, None where it is blank; raises BrokenRecordError
+FRAMED = "__etlrun_framed"  # the relation of the records that are cut here
 Statement = Callable[[Path], str]  # from INCOMING, or from what another statement left open, into a new folder
 
 
@@ -108,8 +109,8 @@ class TextReader:
         """Let DuckDB cut files into lines; only those that it leaves open are looked for again, to have their numbers."""
         lines = as_lines(tame, form.leading_lines)
         relation = form.more.of_lines(f"SELECT *, NULL::BIGINT AS line FROM ({lines})")
-        self.connection.execute(f"CREATE TEMP VIEW {INCOMING} AS {relation}")
         files = [found.file for found in tame]
+        self._define(f"({relation})", files)
         slice_counts = self.accounting.open(files, form.lacking)
         for counts, found in zip(slice_counts, tame, strict=True):
             counts.records = found.lines - form.leading_lines
@@ -126,12 +127,19 @@ class TextReader:
         framed = FramedSlices(self.accounting, form.framer, form.more, form.has_header)
         slice_counts = self.accounting.open(slices, form.lacking)
         found = self._keep_failure(framed.batches(slice_counts))
-        self.connection.register(INCOMING, pa.RecordBatchReader.from_batches(framed.schema(), found))
+        self.connection.register(FRAMED, pa.RecordBatchReader.from_batches(framed.schema(), found))
+        self._define(FRAMED, slices)
         try:
             target = self._take(form, slices)
         finally:
-            self.connection.unregister(INCOMING)
+            self.connection.execute(f"DROP VIEW {INCOMING}")
+            self.connection.unregister(FRAMED)
         self._settle(_open_in(target), target, slice_counts, form.judge)
+
+    def _define(self, records: str, files: Sequence[InputFile]) -> None:
+        """Let INCOMING be these records of `files`."""
+        constants = self.columns.items[len(self.columns) - len(files[0].constants) :]
+        self.connection.execute(f"CREATE TEMP VIEW {INCOMING} AS {with_constants(records, constants, files)}")
 
     def _take(self, form: Form, files: Sequence[InputFile]) -> Path:
         """Write the records that DuckDB is sure of, and give the folder in which the others are left open."""
@@ -210,7 +218,7 @@ class TextReader:
                         counts.blank += 1
                         continue
                     self.rows += 1
-                    writer.add((*values, file.date) if len(self.columns) > len(values) else values)
+                    writer.add((*values, *file.constants))
 
     def _keep_failure(self, batches: Iterator[pyarrow.RecordBatch]) -> Iterator[pyarrow.RecordBatch]:
         """The same batches; a failure is kept, since DuckDB would give back its text only."""

@@ -92,7 +92,7 @@ class SourceParts:
         return sum((self.folder / self._name(file) / ACCOUNT).exists() for file in files)
 
     def _name(self, file: InputFile) -> str:
-        facts = (self.identity, file.path, str(file.date), str(file.size), str(file.modified), file.state)
+        facts = (self.identity, file.path, repr(file.constants), str(file.size), str(file.modified), file.state)
         return hashlib.sha256("\0".join(facts).encode()).hexdigest()
 
 

@@ -3,8 +3,8 @@
 Files may have different types, if each fits the declared type: an int fits bigint, a string does not. Values are not
 changed. If a file does not fit, the run stops before it computes anything, and the message names all such files. A
 column of Parquet's type null fits every nullable column, and an unsigned bigint is a decimal(20,0). Column names are
-compared without letter case. Columns that are not declared are not read. Hive-style partition folders (`column=value`)
-do not add columns.
+compared without letter case. Columns that are not declared are not read. Hive-style partition folders (`dt=2024-01-01`)
+add columns only if `partitions` declares them: `partitions: {dt: date}`.
 
 Arrays, structs and maps are declared as nested types: `array<struct<sku string, qty int>>`. Only the declared fields of
 a struct are read; every file must have them, with types that fit. `path: device.mac` reads a field of a struct as a

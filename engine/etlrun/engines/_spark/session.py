@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etlrun.contracts.engine import EngineSession, FileColumn, InputFiles, LinkedFiles, ParquetFiles, StatementError
+from etlrun.contracts.engine import (
+    GROUP,
+    EngineSession,
+    FileColumn,
+    InputFiles,
+    LinkedFiles,
+    ParquetFiles,
+    StatementError,
+)
 from etlrun.engines._file_values import SPARK, passed
 from etlrun.engines._spark.errors import translated, translated_java
 from etlrun.engines._spark.lost import FEW_TRIES, connection_errors, in_touch, is_lost, set_retries
@@ -60,13 +69,16 @@ class SparkSessionAtWork(EngineSession):
         return frame.selectExpr(*(_typed(_quoted(item.name), item) for item in columns))
 
     def _linked_frame(self, columns: Columns, part: LinkedFiles) -> DataFrame:
-        """The files in one scan. With a schema no job is needed to find one; the day is the name of a file's folder."""
+        """The files in one scan. With a schema no job is needed to find one; the name of a file's folder gives the group of its constants."""
         read = _linked_schema(part)
-        schema = ", ".join(f"{_quoted(name)} {_type_text(kind)}" for name, kind in read.items())
+        group = [f"{GROUP} int"] if part.groups else []
+        schema = ", ".join([*(f"{_quoted(name)} {_type_text(kind)}" for name, kind in read.items()), *group])
         reader = self.spark.read.options(**READING, basePath=_address(part.folder)).schema(
             schema or "`__etlrun_none` string"
         )
-        values = (_linked_value(item, column, read) for item, column in zip(columns, part.columns, strict=True))
+        values = [_linked_value(item, column, read) for item, column in zip(columns, part.columns, strict=False)]
+        further = zip(columns.items[len(part.columns) :], zip(*part.groups, strict=True), strict=True)
+        values += [_constant(item, texts) for item, texts in further]
         return reader.parquet(_pattern(part.folder)).selectExpr(*values)
 
     @in_touch()
@@ -159,6 +171,13 @@ def _linked_value(item: Column, column: FileColumn, read: Mapping[str, Type]) ->
         kind = dict(kind.fields)[member]
     value = _member(".".join(map(_quoted, column.place)), kind, _type_in_file(column))
     return _typed(passed(value, item.name, column.changes, SPARK), item)
+
+
+def _constant(item: Column, texts: Sequence[str | None]) -> str:
+    """The value of a column that the folder of a row's file tells by its number; one literal, however many folders there are."""
+    listed = json.dumps(texts, ensure_ascii=False).replace("\\", "\\\\").replace("'", "\\'")
+    found = f"CAST(from_json('{listed}', 'array<string>') AS array<{_type_text(item.type)}>)"
+    return f"{found}[{GROUP}] AS {_quoted(item.name)}"
 
 
 def _schema(columns: Columns, part: ParquetFiles) -> str:
