@@ -145,3 +145,12 @@ def test_a_page_can_be_built_but_not_watched_with_the_core_alone(installed: Path
         "missing-package: `etlrun dashboard watch` needs the package starlette, which is not installed",
         "    = pip install 'etlrun[watch]'",
     ]
+
+
+def test_doctor_names_the_extra_of_a_catalog_that_is_there(installed: Path, tmp_path: Path) -> None:
+    _run(installed, tmp_path, "init", ".")
+    (tmp_path / "etlrun.yaml").write_text(PROFILE % "{iceberg: {uri: 'sqlite:///catalog.db', warehouse: lake}}")
+    (tmp_path / "catalog.db").touch()
+    done = _run(installed, tmp_path, "doctor")
+    assert "needs the package pyiceberg" in done.stdout and "= pip install 'etlrun[iceberg]'" in done.stdout
+    assert "Traceback" not in done.stderr

@@ -48,6 +48,8 @@ class Iceberg(Connection):
     )
 
     def open(self, name: str, root: Path, environment: Callable[[str], str], *, writing: bool) -> Database:
+        import pyiceberg  # noqa: F401  # here, so that one that is not installed is told
+
         from etlrun.lake.iceberg_catalog import CatalogSettings, IcebergCatalog
 
         uri = self._uri(root, environment)

@@ -17,7 +17,6 @@ from etlrun.failures import RunFailure
 from etlrun.lake.table_folder import LocalFolder, TableFolder, table_folder
 from etlrun.language.columns import Columns
 from etlrun.secrets import Secret
-from etlrun.spec.packages import needing_packages
 from etlrun.spec.urls import UrlError, is_url, read_url
 from etlrun.storage.stores import Stores
 
@@ -91,8 +90,8 @@ class IcebergCatalog(ReadOnlyDatabase):
     @cached_property
     def library(self) -> Catalog:
         """The catalog of the library. Raises RunFailure."""
-        with needing_packages("iceberg", f"connection `{self.name}`"):
-            from pyiceberg.catalog import load_catalog
+        from pyiceberg.catalog import load_catalog
+
         settings, given = self.settings, {}
         if settings.file is not None:
             settings.file.parent.mkdir(parents=True, exist_ok=True)
