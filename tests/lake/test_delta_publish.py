@@ -56,6 +56,7 @@ def test_append_adds_once_per_run_and_not_the_rows_of_the_last_run_again(tmp_pat
     again = publish(at(root), publication(tmp_path, APRIL), APPEND)
     same = publish(at(root), publication(tmp_path, APRIL, SECOND), APPEND)
     assert (again.version, same.version, rows_of(root)) == (0, 0, APRIL)
+    assert (again.earlier, same.earlier) == ("", FIRST)
     publish(at(root), publication(tmp_path, MAY, THIRD), APPEND)
     assert rows_of(root) == [*APRIL, *MAY]
 
@@ -240,7 +241,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from etlrun.lake import adoption, delta_log
 from etlrun.lake.commits import Write
-from lake_tables import SECOND, at, publication
+from lake_tables import FIRST, SECOND, at, publication
 root = Path(sys.argv[2])
 children = []
 for number, (module, name) in enumerate([(os, "link"), (os, "fsync"), (delta_log, "_write"), (delta_log, "_verify")]):

@@ -41,6 +41,7 @@ def test_append_adds_once_per_run_and_not_the_rows_of_the_last_run_again(tmp_pat
     again = publish(place, publication(tmp_path, APRIL), APPEND)
     same = publish(place, publication(tmp_path, APRIL, SECOND), APPEND)
     assert again.version == same.version == first.version and rows_of(place) == APRIL
+    assert (first.earlier, again.earlier, same.earlier) == ("", "", FIRST)
     publish(place, publication(tmp_path, MAY, THIRD), APPEND)
     assert rows_of(place) == [*APRIL, *MAY]
 
@@ -223,7 +224,7 @@ from pyiceberg.catalog.sql import SqlCatalog
 from etlrun.lake import iceberg_log
 from etlrun.lake.commits import Write
 from etlrun.lake.iceberg_commit import Attempt
-from lake_tables import SECOND, publication
+from lake_tables import FIRST, SECOND, publication
 from iceberg_tables import at
 root = Path(sys.argv[2])
 points = [(os, "link"), (os, "fsync"), (Attempt, "commit"), (SqlCatalog, "commit_table"), (SqlCatalog, "_write_metadata"), (iceberg_log, "_verify")]

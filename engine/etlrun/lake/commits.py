@@ -45,11 +45,15 @@ class Write:
 
 @dataclass(frozen=True)
 class Committed:
-    """What a publish did: the version that holds the rows, what a person should know, and the table's folder where the sink does not say it."""
+    """What a publish did: the version that holds the rows, what a person should know, and the table's folder where the sink does not say it.
+
+    `earlier` is the run that had appended equal rows, which were not appended again.
+    """
 
     version: int
     notices: tuple[str, ...] = ()
     place: str = ""
+    earlier: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,8 +110,8 @@ def delta_runs(table: DeltaTable, publication: Publication, write: Write) -> Run
     return RunLog(str(table.table_uri), int(table.version()), tuple(_commits(table.history(MOST_COMMITS))), latest)
 
 
-def published(log: RunLog, publication: Publication, write: Write) -> int | None:
-    """The version in which the log has these rows: by this run, or appended by the last run with equal rows.
+def published(log: RunLog, publication: Publication, write: Write) -> Committed | None:
+    """The commit by which the log has these rows: by this run, or appended by the last run with equal rows.
 
     Raises RunFailure where a run that started later wrote rows that this one would replace.
     """
@@ -115,11 +119,11 @@ def published(log: RunLog, publication: Publication, write: Write) -> int | None
     ours = [commit for commit in log.commits if commit.application == application]
     for commit in ours:
         if commit.run == publication.run_id:
-            return commit.version
+            return Committed(commit.version)
     if log.latest == run_number(publication.run_id):
-        return log.version
+        return Committed(log.version)
     if write.mode == "append" and ours and ours[0].checksum == publication.checksum:
-        return ours[0].version
+        return Committed(ours[0].version, earlier=ours[0].run)
     others = [commit.run for commit in log.commits if write.may_touch(commit, application)]
     refuse_newer_runs(log.place, publication.run_id, others)
     return None

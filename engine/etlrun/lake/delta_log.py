@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from etlrun.contracts.sink import Publication
@@ -49,7 +50,7 @@ def publish(folder: TableFolder, publication: Publication, write: Write) -> Comm
         first is not None
         and (found := published(delta_runs(first, publication, write), publication, write)) is not None
     ):
-        return Committed(found)
+        return found
     if first is not None and _needs_timestamps(first, publication):
         _allow_timestamps(folder, first)
     application = write.application(publication)
@@ -63,7 +64,7 @@ def publish(folder: TableFolder, publication: Publication, write: Write) -> Comm
         found = None if table is None else published(delta_runs(table, publication, write), publication, write)
         if found is None:
             raise
-        return Committed(found)  # by another process, meanwhile
+        return found  # by another process, meanwhile
     remove_abandoned(folder, publication, application, {file.path.split("/")[0] for file in files})
     remove_forgotten(folder, lambda: _known(folder))
     return committed
@@ -86,8 +87,8 @@ def _commit(folder: TableFolder, publication: Publication, write: Write, files: 
         version = _next_version(table)
         if table is not None:
             if (found := published(delta_runs(table, publication, write), publication, write)) is not None:
-                if _holds(folder, found, files):
-                    return Committed(found, notices)  # by an attempt whose answer was lost
+                if _holds(folder, found.version, files):
+                    return replace(found, notices=notices)  # by an attempt whose answer was lost
                 message = f"another process published this run to {folder.uri}"
                 raise RunFailure("sink", "publish-conflict", message, "nothing is left to do")
             if seen is not None and write.mode != "append":

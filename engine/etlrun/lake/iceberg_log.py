@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from etlrun.contracts.sink import Publication
@@ -44,7 +45,7 @@ def publish(place: CatalogTable, publication: Publication, write: Write) -> Comm
     """Commit the rows of a publication, unless they are there already. Raises RunFailure, and then the table is as it was."""
     first = foresee(place, publication, write)[0]
     if first is not None and (found := published(_run_log(place, first, publication, write), publication, write)):
-        return Committed(found, place=_place(first.location()))
+        return replace(found, place=_place(first.location()))
     attempt = Attempt(place, publication, write)
     location = first.location() if first is not None else attempt.location
     folder, application = place.folder(f"{location.rstrip('/')}/data"), write.application(publication)
@@ -57,7 +58,7 @@ def publish(place: CatalogTable, publication: Publication, write: Write) -> Comm
         found = None if table is None else published(_run_log(place, table, publication, write), publication, write)
         if found is None:
             raise
-        return Committed(found, place=_place(location))  # by another process, meanwhile
+        return replace(found, place=_place(location))  # by another process, meanwhile
     known = _known(place)
     remove_abandoned(folder, publication, application, known.current if known else ())
     remove_forgotten(folder, lambda: known)
@@ -77,10 +78,9 @@ def _commit(attempt: Attempt, files: Sequence[AdoptedFile], root: str) -> Commit
         table, notices = foresee(place, publication, write)
         if table is not None:
             if (found := published(_run_log(place, table, publication, write), publication, write)) is not None:
-                if paths <= _paths(table, found):
-                    return Committed(
-                        found, notices, _place(root.removesuffix(f"/{DATA}"))
-                    )  # by an attempt whose answer was lost
+                if paths <= _paths(table, found.version):
+                    where = _place(root.removesuffix(f"/{DATA}"))
+                    return replace(found, notices=notices, place=where)  # by an attempt whose answer was lost
                 message = f"another process published this run to {place.shown}"
                 raise RunFailure("sink", "publish-conflict", message, "nothing is left to do")
             if tried and write.mode != "append":
@@ -90,10 +90,9 @@ def _commit(attempt: Attempt, files: Sequence[AdoptedFile], root: str) -> Commit
             with finishing():
                 snapshot = attempt.commit(table, files, root)
         except RunFailure as failure:
-            found = _landed(place, paths) if failure.code == UNKNOWN else None
-            if found is None:
+            snapshot = _landed(place, paths) if failure.code == UNKNOWN else None
+            if snapshot is None:
                 raise
-            snapshot = found
         if snapshot is not None:
             _verify(place, snapshot, write, paths)
             return Committed(snapshot, notices, _place(root.removesuffix(f"/{DATA}")))

@@ -101,6 +101,7 @@ class LakeSink(Sink):
             "checksum": publication.checksum,
             "version": committed.version,
             **({"period": write.period} if write.period else {}),
+            **({"appended_by": committed.earlier} if committed.earlier else {}),
             **({"notices": list(committed.notices)} if committed.notices else {}),
         }
 
