@@ -344,7 +344,7 @@ def test_a_pipeline_over_a_file_outside_says_which_root_it_needs(project: Projec
     logs.mkdir()
     (logs / "x.csv").write_text("k,n\na,1\n")
     result = project.run("new", "outside", "--from", str(logs / "x.csv"))
-    assert f"let etlrun.yaml allow their folder: `roots: [{logs}]`" in result.err
+    assert f"allow their folder in etlrun.yaml: `roots: [{logs}]`" in result.err
     (project.folder / "etlrun.yaml").write_text(f"roots: [{logs}]\n" + (project.folder / "etlrun.yaml").read_text())
     assert project.run("check", "pipelines/outside.yaml").code == 0
 

@@ -74,7 +74,7 @@ TRAPS = {
     "a check without a value": (f"pipeline: p\n{SOURCES}checks:\n  rows: [unique]\n", "write `unique: {columns: ...}`"),
     "a quote first": (chain("filter: 'Hanoi' = shop"), "put all of it in quotes: \"'Hanoi' = shop\""),
     "a comma in braces": (chain("filter: {where: shop in ('x', 'y')}"), "put the whole expression in quotes"),
-    "a star first": (chain("derive: {x: *amount}"), "an expression that begins with `*` stands in quotes"),
+    "a star first": (chain("derive: {x: *amount}"), "an expression that begins with `*` must be quoted"),
     "a backslash": (path(r'"C:\data\rows.csv"'), "use single quotes, or `/` in a path"),
     "an address": (path('"s3://bucket/rows.csv"'), "`storage: {s3://bucket: {s3: {}}}`"),
     "a page": (path('"https://example.com/rows.csv"'), "download the files into the folder `data`"),

@@ -115,13 +115,13 @@ def test_sources_outside_are_refused_before_anything_is_looked_at(reading: Proje
     upwards = ['"data/*/../../../logs"', '"data/{date:yyyyMMdd}/../../logs"']
     detail = summary(reading, "check", reading.pipeline(sources(*outside, *upwards)))
     assert detail.count("path-outside: the path leads out of the project's folder and its `roots`") == len(outside)
-    assert detail.count("let etlrun.yaml allow their folder: `roots: [") == len(outside)
+    assert detail.count("allow their folder in etlrun.yaml: `roots: [") == len(outside)
     assert detail.count("path-outside: `..` behind a `*` or a day") == len(upwards)
 
 
 def test_the_fix_of_a_source_outside_works(reading: Project) -> None:
     file = reading.pipeline(sources("../logs"))
-    fix = summary(reading, "check", file).split("allow their folder: `")[1].split("`")[0]
+    fix = summary(reading, "check", file).split("allow their folder in etlrun.yaml: `")[1].split("`")[0]
     reading.write("etlrun.yaml", f"{fix}\n{SIMPLE}")
     assert reading.run(file).code == 0
     assert reading.table("t") == [(1,), (1,)]

@@ -107,7 +107,7 @@ FIXES = {
     "derive: {y: cast(s as int)}": ("bad-cast", "use `try_cast`, which gives null instead"),
     'derive: {y: "element_at(xs, 2)"}': ("bad-index", "use `try_element_at`, which gives null instead"),
     'derive: {y: "xs[id + 1]"}': ("bad-index", "use `try_element_at`, which counts from 1"),
-    'derive: {y: "make_date(2024, id, 1)"}': ("bad-date", "filter such rows out first"),
+    'derive: {y: "make_date(2024, id, 1)"}': ("bad-date", "filter out such rows first"),
     'derive: {y: "cast(id + 999 as decimal(3,0))"}': ("overflow", "cast to a wider type, or use `try_cast`"),
 }
 

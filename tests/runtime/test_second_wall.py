@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
@@ -14,6 +15,7 @@ from etlrun.connections._duckdb.warehouse_file import open_warehouse
 from etlrun.contracts.engine import ParquetFiles, StatementError, Workspace
 from etlrun.engines._duckdb import DuckdbSession, start_session
 from etlrun.language.columns import Column, Columns
+from etlrun.language.duckdb_words import only_these_files
 from etlrun.language.type_texts import parse_type
 
 COLUMNS = Columns((Column("k", parse_type("int")),))
@@ -86,6 +88,21 @@ def test_a_hostile_statement_reaches_nothing(statement: str, session: DuckdbSess
     with pytest.raises(StatementError):
         session.fetch(statement.format(tmp_path))
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("done", range(1, 5))
+def test_the_wall_stands_after_a_cancel_between_its_statements(done: int, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"k": pa.array([1, 2], pa.int32())}), tmp_path / "input.parquet")
+    (tmp_path / "secret.txt").write_text("secret")
+    (tmp_path / "run").mkdir()
+    with closing(start_session(Workspace(tmp_path / "run"), 1, "")) as session:
+        session.read_files("source", COLUMNS, [ParquetFiles((str(tmp_path / "input.parquet"),))])
+        for statement in only_these_files([str(tmp_path / "run")], session.inputs).split("; ")[:done]:
+            session.connection.execute(statement)
+        assert session.fetch("SELECT k FROM source").num_rows == 2
+        for hostile in (f"SELECT * FROM read_text('{tmp_path}/secret.txt')", "SET threads = 1"):
+            with pytest.raises(StatementError):
+                session.fetch(hostile)
 
 
 def test_a_warehouse_opens_no_other_file(tmp_path: Path) -> None:

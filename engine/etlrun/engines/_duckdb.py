@@ -103,11 +103,20 @@ class DuckdbSession(EngineSession):
         return found["rows"], found["rising"]
 
     def _lock(self) -> None:
-        if self.folder is not None:
-            folders = dict.fromkeys((str(self.folder), str(self.folder.resolve())))
-            with self._translated():
+        """Let nothing open other files than these, for good; a cancel may have come between the statements the last time."""
+        if self.folder is None:
+            return
+        folders = dict.fromkeys((str(self.folder), str(self.folder.resolve())))
+        with self._translated():
+            if self._is_set("enable_external_access"):
                 self.connection.execute(only_these_files(folders, self.inputs))
-            self.folder = None
+            elif not self._is_set("lock_configuration"):
+                self.connection.execute("SET lock_configuration = true")
+        self.folder = None
+
+    def _is_set(self, setting: str) -> bool:
+        ((found,),) = self.connection.execute(f"SELECT current_setting('{setting}')").fetchall()
+        return bool(found)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
