@@ -257,10 +257,17 @@ def test_faults_of_the_service_give_no_wrong_answer(project: Project) -> None:
         "truncated": 0.1,
     }
     with service(faults=faults, seed=7) as served:
-        result = run(project, served)
-        assert result.code == 0, result.err
         right = {key: served.truth.label(key, ("Film", "Channel", "Sport", "Other")) for key in many(300)}
-    assert {row[1]: row[2] for row in rows(project)} == right
+        for _ in range(
+            3
+        ):  # which request meets which fault depends on their order: now and then a key runs out of tries
+            result = run(project, served)
+            assert result.code == 0, result.err
+            answered = {row[1]: row[2] for row in rows(project) if row[2] is not None}
+            assert answered.items() <= right.items()
+            if len(answered) == len(right):
+                break
+    assert answered == right
 
 
 def tables(project: Project) -> set[str]:
