@@ -100,6 +100,23 @@ def test_every_type_is_shown_exactly_from_a_file_and_from_a_table(project: Proje
     page.close()
 
 
+def test_a_filter_may_be_the_key_of_the_table(project: Project, browser: Browser) -> None:
+    text = (
+        dashboard(*TABLE)
+        .replace("filters: [at]", "filters: [id]")
+        .replace("of: at, value: rows", "of: id, value: price")
+    )
+    project.write("dashboards/table.yaml", text)
+    assert project.run("dashboard", "build", "table").code == 0
+    page = browser.page().open(project.folder / "build/dashboards/table.html")
+    pressed = "[...document.querySelectorAll('[data-mark^=\"0.2 \"]')].map(mark => mark.getAttribute('aria-pressed'))"
+    assert page.ask(pressed) == ["false", "false", "false"]
+    page.ask("document.querySelector('[data-mark^=\"0.2 \"]').click()")
+    assert sorted(page.ask(pressed)) == ["false", "false", "true"]
+    assert page("messages") == []
+    page.close()
+
+
 def test_power_bi_refuses_a_column_that_it_cannot_hold(project: Project) -> None:
     project.write("dashboards/file.yaml", dashboard(*FILE))
     refused = project.run("dashboard", "build", "file", "--to", "powerbi")

@@ -85,8 +85,9 @@ class CheckedDashboard:
         return found.name if found else name
 
     def is_key(self, name: str) -> bool:
-        """Whether the column alone tells the rows of the table apart."""
-        return [found.lower() for found in self.key] == [name.lower()]
+        """Whether the column alone tells the rows of the table apart, and is no filter: those have codes for their values."""
+        is_filter = name.lower() in map(str.lower, self.spec.filters)
+        return [found.lower() for found in self.key] == [name.lower()] and not is_filter
 
 
 def format_of(measure: Measure) -> str:
