@@ -48,7 +48,7 @@ class Iceberg(Connection):
     )
 
     def open(self, name: str, root: Path, environment: Callable[[str], str], *, writing: bool) -> Database:
-        import pyiceberg  # noqa: F401  # here, so that one that is not installed is told
+        import pyiceberg  # noqa: F401  # fails here if the extra is not installed
 
         from etlrun.lake.iceberg_catalog import CatalogSettings, IcebergCatalog
 

@@ -47,13 +47,13 @@ def table_changes(place: CatalogTable, table: Table, publication: Publication, w
     added = tuple(name for name, kind in ours.items() if there.get(name) != kind)
     lost = tuple(name for name, kind in there.items() if ours.get(name) != kind)
     news = [f"`{name}` {ours[name]}, {'which was ' + there[name] if name in there else 'new'}" for name in added]
-    told = "; ".join([*news, *(f"`{name}`, gone" for name in lost if name not in ours)])
+    changes = "; ".join([*news, *(f"`{name}`, gone" for name in lost if name not in ours)])
     if write.mode == "replace" and not set(lost) & set(write.partition_by):
-        return TableChanges(lost, added, (f"the columns of the Iceberg table {place.shown} change: {told}",))
+        return TableChanges(lost, added, (f"the columns of the Iceberg table {place.shown} change: {changes}",))
     fix = "make the relation's columns those of the table"
     if write.mode != "replace":
         fix += ", or publish all rows once with `write: replace`, which changes them"
-    message = f"the columns of the table {place.shown} differ from those of the relation: {told}"
+    message = f"the columns of the table {place.shown} differ from those of the relation: {changes}"
     raise RunFailure("sink", "table-mismatch", message, fix)
 
 
