@@ -6,8 +6,7 @@ perhaps taken, when the connection broke or the run was killed, is known again o
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +14,7 @@ from urllib.parse import quote
 from etlrun.contracts.job_client import JobClient, JobReply, JobRequest, ServiceJob, SoughtJob, Undecided
 from etlrun.contracts.model import Cause, ModelError
 from etlrun.models._anthropic import AnthropicClient, reply_of
-from etlrun.models._json_api import as_object
+from etlrun.models._json_api import as_object, result_lines
 from etlrun.models._sanitize import safe_count, safe_text
 
 BATCHES = "/v1/messages/batches"
@@ -92,7 +91,7 @@ class AnthropicJobs(AnthropicClient, JobClient):
             return []
         if response.status_code != 200:
             raise self.from_response(response)
-        return [(line["custom_id"].rpartition("-")[0], line) for line in _lines(response.content)]
+        return [(line["custom_id"].rpartition("-")[0], line) for line in result_lines(response.content)]
 
     async def _got(self, method: str, path: str, **content: Any) -> Mapping[str, Any]:
         response = await self.api.call(method, path, **content)
@@ -103,17 +102,6 @@ class AnthropicJobs(AnthropicClient, JobClient):
 
 def _path(name: str) -> str:
     return f"{BATCHES}/{quote(name, safe='')}"
-
-
-def _lines(content: bytes) -> Iterator[Mapping[str, Any]]:
-    """The lines of a file of results; one that cannot be read is nobody's."""
-    for text in content.splitlines():
-        try:
-            line = json.loads(text)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(line, dict) and isinstance(line.get("custom_id"), str):
-            yield line
 
 
 def _job_reply(line: Mapping[str, Any]) -> JobReply | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from etlrun.contracts.model import ModelError
@@ -80,3 +80,14 @@ def _parsed(response: httpx2.Response) -> object:
         return json.loads(response.content)
     except (ValueError, RecursionError):
         return None
+
+
+def result_lines(content: bytes) -> Iterator[Mapping[str, Any]]:
+    """The results in a file of JSON lines that have a `custom_id`; lines that are not valid are skipped, and their keys asked again."""
+    for text in content.splitlines():
+        try:
+            line = json.loads(text)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(line, dict) and isinstance(line.get("custom_id"), str):
+            yield line

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
 from etlrun.contracts.job_client import JobClient, JobReply, JobRequest, JobState, ServiceJob, SoughtJob
 from etlrun.contracts.model import Cause, ModelError
-from etlrun.models._json_api import as_object
+from etlrun.models._json_api import as_object, result_lines
 from etlrun.models._openai import OpenaiClient, reply_of
 from etlrun.models._sanitize import safe_text
 
@@ -74,10 +74,10 @@ class OpenaiJobs(OpenaiClient, JobClient):
         if state == "at work":
             return ServiceJob(name, state)
         replies = [
-            reply
+            _job_reply(line)
             for key in ("output_file_id", "error_file_id")
             if job.get(key)
-            for reply in self._read(await self._content(safe_text(job[key])))
+            for line in result_lines(await self._content(safe_text(job[key])))
         ]
         errors = job.get("errors")
         first = _list(errors.get("data")) if isinstance(errors, dict) else []
@@ -94,16 +94,6 @@ class OpenaiJobs(OpenaiClient, JobClient):
         if response.status_code != 200:
             raise self.from_response(response)
         return response.content
-
-    def _read(self, content: bytes) -> Iterator[JobReply]:
-        """The replies of a file; a line that cannot be read is nobody's."""
-        for text in content.splitlines():
-            try:
-                line = json.loads(text)
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(line, dict) and isinstance(line.get("custom_id"), str):
-                yield _job_reply(line)
 
     async def _got(self, method: str, path: str, **content: Any) -> Mapping[str, Any]:
         response = await self.api.call(method, path, **content)
