@@ -219,16 +219,23 @@ def catalog_table(database: Database, name: str, stores: Stores, scratch: Path =
 @contextmanager
 def catalog_failures(catalog: IcebergCatalog) -> Iterator[None]:
     """Inside, what goes wrong between this machine and the catalog is a RunFailure."""
-    import requests
-    import sqlalchemy
-    from pyiceberg.exceptions import ForbiddenError, OAuthError, RESTError, UnauthorizedError
+    from pyiceberg.exceptions import ForbiddenError, OAuthError, UnauthorizedError
 
     try:
         yield
     except (UnauthorizedError, ForbiddenError, OAuthError) as error:
         raise catalog_lost(catalog, error, "correct `token` or `credential` of the connection") from error
-    except (RESTError, requests.RequestException, sqlalchemy.exc.SQLAlchemyError, OSError) as error:
+    except catalog_errors() as error:
         raise catalog_lost(catalog, error, "look whether the catalog is up, and correct `uri`") from error
+
+
+def catalog_errors() -> tuple[type[Exception], ...]:
+    """What the libraries raise if a catalog fails, or the connection to it."""
+    import requests
+    import sqlalchemy
+    from pyiceberg.exceptions import RESTError
+
+    return RESTError, requests.RequestException, sqlalchemy.exc.SQLAlchemyError, OSError
 
 
 def catalog_lost(catalog: IcebergCatalog, error: Exception, fix: str) -> RunFailure:

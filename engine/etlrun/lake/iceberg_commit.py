@@ -11,7 +11,7 @@ from etlrun.contracts.sink import Publication
 from etlrun.failures import RunFailure
 from etlrun.lake.adoption import UNKNOWN, AdoptedFile, unwritten
 from etlrun.lake.commits import Write, facts, run_number
-from etlrun.lake.iceberg_catalog import CatalogTable, catalog_failures, first_line
+from etlrun.lake.iceberg_catalog import CatalogTable, catalog_errors, catalog_failures, first_line
 from etlrun.lake.iceberg_changes import table_changes
 from etlrun.lake.iceberg_snapshot import live_entries, partition_texts
 from etlrun.lake.iceberg_types import iceberg_schema, partition_spec, partition_value
@@ -41,7 +41,12 @@ class Attempt:
 
     def commit(self, table: Table | None, files: Sequence[AdoptedFile], root: str) -> int | None:
         """Add a snapshot that names the files, which are below `root`; its id, None where another writer was first. Raises RunFailure."""
-        from pyiceberg.exceptions import CommitFailedException, TableAlreadyExistsError, ValidationException
+        from pyiceberg.exceptions import (
+            CommitFailedException,
+            NoSuchTableError,
+            TableAlreadyExistsError,
+            ValidationException,
+        )
 
         try:
             transaction = self._transaction(table)
@@ -52,7 +57,7 @@ class Attempt:
             transaction.commit_transaction()
         except (CommitFailedException, TableAlreadyExistsError, ValidationException):
             return None
-        except Exception as error:
+        except (*catalog_errors(), NoSuchTableError, ValueError) as error:  # ValueError: an answer that is not valid
             raise self._interrupted(error) from error
         return snapshot
 
