@@ -10,10 +10,11 @@ profiles:
       lake: {iceberg: {uri: "https://catalog.example.com", warehouse: gold, credential: "${CATALOG_CREDENTIAL}"}}
 ```
 
-An SQL catalog is SQLite in a file, which is made when it is missing, or PostgreSQL (`postgresql+psycopg://user:password@host/database`); it names
-the tables as Iceberg's JdbcCatalog does, so that Spark and Trino read them. Its `warehouse` is the folder of new tables: one of the project, or the
-URL of one in S3 that `storage:` of `etlrun.yaml` names. A REST catalog says itself where tables are; etlrun writes their files with the
-settings of `storage:`. The sink and the source `iceberg` use it. It needs `pip install 'etlrun[iceberg]'`.
+An SQL catalog is a SQLite file, which the first publish creates, or a PostgreSQL database
+(`postgresql+psycopg://user:password@host/database`). Its tables are those of Iceberg's JdbcCatalog, so Spark and Trino
+can read it. `warehouse` is the folder for new tables: a folder of the project, or an S3 URL that `storage:` of
+`etlrun.yaml` names. A REST catalog chooses where tables are; etlrun writes their files with the settings of `storage:`.
+The sink and the source `iceberg` use the connection. It needs `pip install 'etlrun[iceberg]'`.
 """
 
 from __future__ import annotations

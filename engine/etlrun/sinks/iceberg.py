@@ -1,9 +1,9 @@
 """`iceberg` - publishes a relation as an Apache Iceberg table of a catalog, in one commit.
 
-`connection` is a catalog, `table` the name of the table there, with its namespace; what is not there yet is made. Its new files are the staged ones,
-which are linked into the table's folder (or copied, where that is on another disk or in S3), so that a publish reads no row; `partition_by` makes
-DuckDB write them again, a file for each partition. A reader sees the snapshot before or the new one, and those before stay readable until
-somebody expires them.
+`connection` is the catalog. `table` is the name of the table with its namespace; the first run creates both. A publish
+links the staged Parquet files into the folder of the table (or copies them to another disk or to S3), so it reads no
+row. With `partition_by` DuckDB first writes one file for each partition. A reader sees the snapshot before the publish
+or the new one; older snapshots stay readable until you expire them.
 
 ```yaml
 sinks:
@@ -11,11 +11,16 @@ sinks:
     iceberg: {from: profile, connection: lake, table: gold.daily_views, partition_by: [month], write: {replace_where: month = '2022-04'}}
 ```
 
-`write` says what becomes of the rows that are there: `replace` puts the new ones in their place, and their columns too, which a notice tells;
-`replace_where` replaces partitions, so its condition is `column = value` for columns of `partition_by`, joined by `and`; `append` adds.
-A run publishes once: its id is in the summary of its snapshot. Rows that the last run appended already are not appended again, and an older run
-never replaces a newer one. Where another program commits meanwhile the publish is tried again; rows that it wrote are not replaced. What a
-run that was killed left below the table, and no snapshot names, goes a week later. An integer of type tinyint or smallint becomes an `int`.
+* `write: replace` replaces all rows. If the columns of the relation have changed, it changes those of the table, and the
+  run prints a notice.
+* `write: {replace_where: ...}` replaces partitions. The condition is `column = value` for columns of `partition_by`; join
+  several with `and`.
+* `write: append` adds rows.
+
+Each run publishes once: the snapshot records the run's id. `append` does not add rows that the last run has already
+added, and an older run never replaces the rows of a newer one. If another program commits at the same time, the publish
+is tried again; rows of that program are never replaced. Files of a killed run that no snapshot refers to are deleted
+after a week. `tinyint` and `smallint` become `int`.
 
 It needs `pip install 'etlrun[iceberg]'`.
 """

@@ -1,11 +1,12 @@
 """`iceberg` - an Apache Iceberg table of a catalog.
 
-The declared columns must be in the table, with a type that fits; those of its partitions are columns like others. A run reads one snapshot: the
-current one, or `snapshot`. Once there is another, `etlrun run` of the project runs the pipeline again. A timestamp with a zone becomes a clock in
-UTC. What a pipeline of the project publishes there is written first.
+The table must have the declared columns with a type that fits; partition columns are declared like others. A run reads
+one snapshot: the current one, or `snapshot`. `etlrun run` of the project runs the pipeline again when there is a new
+snapshot. A timestamp with a time zone becomes a timestamp in UTC. If another pipeline of the project publishes the
+table, it runs first.
 
-A table whose files alone do not say what its rows are (files that delete rows of others, columns that had other names in older files, files that
-are not Parquet) is refused by name.
+Tables with delete files, with columns that were renamed after older files were written, or with files that are not
+Parquet are not supported; the message names the reason.
 
 ```yaml
 sources:
