@@ -1,8 +1,9 @@
-"""A public class name stands for one thing in the whole package, and so does a file name that no family gives."""
+"""Names in the package: a public class name and a file name occur once, and identifiers say what they hold."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -52,6 +53,8 @@ SHARED_FILES = {
     "places.py": "where mistakes of expressions are, and digits behind the point",
     "rows.py": "of text files, and of MySQL's answers",
 }
+# Words that say nothing of what a value is; `message`, `answer`, `difference` and the like do.
+VAGUE_WORDS = {"told", "said", "apart", "whose", "stands", "bury", "heed", "hush", "patience"}
 
 
 def test_a_public_class_name_is_defined_once() -> None:
@@ -72,3 +75,14 @@ def test_a_file_name_occurs_once_but_for_a_reason() -> None:
     twice = {name: sorted(found) for name, found in places.items() if len(found) > 1 and name != "__init__.py"}
     assert {name: found for name, found in twice.items() if name not in SHARED_FILES} == {}
     assert SHARED_FILES.keys() - twice.keys() == set()
+
+
+def test_no_identifier_is_made_of_a_vague_word() -> None:
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for field in ("id", "arg", "attr", "name"):
+                name = getattr(node, field, None)
+                if isinstance(name, str) and VAGUE_WORDS & set(re.findall("[a-z]+", name.lower())):
+                    found.add(f"{path.relative_to(PACKAGE)}:{getattr(node, 'lineno', 0)}: {name}")
+    assert found == set()

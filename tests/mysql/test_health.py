@@ -142,4 +142,6 @@ def test_a_clock_that_goes_wrong_is_worth_knowing(place: Place, spare: Callable[
     wrong = place_on(spare(["--init-connect=SET timestamp = 1000000000"]))  # for accounts that are no administrators
     (found,) = findings(wrong, "clock", "u", "x1")
     assert found.level == "warning"
-    assert int(found.detail.split()[0]) > 10**8 and found.detail.endswith(" seconds apart from this machine")
+    assert int(found.detail.split()[0]) > 10**8 and found.detail.endswith(
+        " seconds difference to the clock of this machine"
+    )

@@ -137,7 +137,7 @@ class _Revision:
 
 
 @contextmanager
-def _failing_apart() -> Iterator[None]:
+def _failing_with_two() -> Iterator[None]:
     """A failure exits with 2 or more: 1 says that the rows differ. Raises RunFailure."""
     from etlrun.failures import RunFailure
 
@@ -148,7 +148,7 @@ def _failing_apart() -> Iterator[None]:
         raise
 
 
-@_failing_apart()
+@_failing_with_two()
 def _write_page(path: Path, title: str, found: TableDiff) -> None:
     """Raises RunFailure where the file cannot be written."""
     from etlrun.cli.diff_page import diff_page
@@ -181,7 +181,7 @@ def _diff_options(checked: Checked, sink: str, options: ComparedRows) -> DiffOpt
     )
 
 
-@_failing_apart()
+@_failing_with_two()
 def _compare(checked: Checked, sink: str, options: ComparedRows) -> TableDiff:
     from etlrun.runtime.diff_sides import rows_of
     from etlrun.runtime.table_diff import compare_tables
@@ -212,7 +212,7 @@ def _causes(checked: Checked, sink: str, options: ComparedRows) -> Causes | None
     return since_run(record, checked) if record is not None else None
 
 
-@_failing_apart()
+@_failing_with_two()
 def _compare_revision(checked: Checked, sink: str, revision: _Revision, options: ComparedRows) -> TableDiff:
     """What the pipeline of a revision gives, beside what that of the folder gives, on the same data. Raises UsageError."""
     from etlrun.runtime.diff_sides import rows_now

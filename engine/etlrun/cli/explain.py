@@ -103,8 +103,8 @@ def _key(checked: Checked, relation: str, texts: tuple[str, ...]) -> dict[str, s
         if not equals or item is None:
             fix = nearest(name, columns.names) or "the columns are " + ", ".join(columns.names)
             example = " ".join(f"--key {column}=VALUE" for column in known or columns.names[:1])
-            said = f"`{relation}` has no column `{name}` ({fix})" if equals else f"`{text}` has no column: {example}"
-            raise click.BadParameter(said, param_hint="--key")
+            message = f"`{relation}` has no column `{name}` ({fix})" if equals else f"`{text}` has no column: {example}"
+            raise click.BadParameter(message, param_hint="--key")
         try:
             literal_of(value, item.type)
         except LiteralError as error:
@@ -121,9 +121,9 @@ def _known_key(checked: Checked, relation: str) -> tuple[str, ...]:
 
 
 def _lines(checked: Checked, trail: list[TrailRelation], key: dict[str, str], rows: int) -> Iterator[str]:
-    said = ", ".join(f"{name} = {value}" for name, value in key.items())
+    key_text = ", ".join(f"{name} = {value}" for name, value in key.items())
     for index, one in enumerate(trail):
-        yield f"{one.name}: {counted(one.rows, 'row')}{f' where {said}' if index == 0 else ''}{_days(one)}"
+        yield f"{one.name}: {counted(one.rows, 'row')}{f' where {key_text}' if index == 0 else ''}{_days(one)}"
         for row in one.sample[: rows or (1 if index == 0 else 0)]:
             yield "  " + "  ".join(f"{name} {_value(value)}" for name, value in row.items())
         yield from _steps(one)

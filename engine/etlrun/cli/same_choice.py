@@ -29,8 +29,8 @@ def same_choice_object(found: Mapping[str, Any]) -> dict[str, Any]:
     if "error" not in found:
         return dict(found)
     error = found["error"]
-    said = {name: _with_choices(error[name]) for name in ("message", "fix") if name in error}
-    return {**found, "error": {**error, **said}}
+    texts = {name: _with_choices(error[name]) for name in ("message", "fix") if name in error}
+    return {**found, "error": {**error, **texts}}
 
 
 def _with_choices(text: str, arguments: Sequence[str] | None = None) -> str:

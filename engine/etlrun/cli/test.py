@@ -12,7 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from etlrun.cli.options import choosing_engine, known_pipelines, project_folder, with_engine
-from etlrun.cli.test_report import CaseReport, Status, Told, as_object
+from etlrun.cli.test_report import CaseReport, CaseSummary, Status, as_object
 from etlrun.compiler.cases import CheckedCase, check_cases
 from etlrun.diagnostics import Diagnostic, SpecError, nearest
 from etlrun.spec.cases import case_files_below, is_case_file
@@ -92,24 +92,24 @@ def command(paths: tuple[Path, ...], text: str, update: bool, profile: str, engi
     started = time.monotonic()
     cases = _chosen(_checked(_files(paths), profile), text)
     report = CaseReport(is_result=not as_json)
-    summary: list[Told] = []
+    summaries: list[CaseSummary] = []
     outcomes = run_cases(cases, lambda case: with_engine(case.checked, engine or "duckdb").profile.engine.value)
     for item in (
         _updated(list(outcomes))
         if update
-        else (Told(outcome, "ok" if outcome.is_ok else "failed") for outcome in outcomes)
+        else (CaseSummary(outcome, "ok" if outcome.is_ok else "failed") for outcome in outcomes)
     ):
-        summary.append(item)
+        summaries.append(item)
         report.tell(item)
-    keep_results((_result(item) for item in summary), engine or "duckdb")
+    keep_results((_result(item) for item in summaries), engine or "duckdb")
     seconds = time.monotonic() - started
-    report.sum_up(summary, seconds, updates=update)
+    report.sum_up(summaries, seconds, updates=update)
     if as_json:
-        click.echo(json.dumps(as_object(summary, engine or "duckdb", seconds), ensure_ascii=False))
-    raise SystemExit(1 if any(item.status == "failed" for item in summary) else 0)
+        click.echo(json.dumps(as_object(summaries, engine or "duckdb", seconds), ensure_ascii=False))
+    raise SystemExit(1 if any(item.status == "failed" for item in summaries) else 0)
 
 
-def _result(item: Told) -> CaseResult:
+def _result(item: CaseSummary) -> CaseResult:
     from etlrun.runtime.test_results import CaseResult
 
     case = item.outcome.case
@@ -155,7 +155,7 @@ def _chosen(cases: Sequence[CheckedCase], text: str) -> list[CheckedCase]:
     return chosen
 
 
-def _updated(outcomes: Sequence[Outcome]) -> list[Told]:
+def _updated(outcomes: Sequence[Outcome]) -> list[CaseSummary]:
     """Write what came out into the files: tests in which only rows differ are then right."""
     from etlrun.runtime.rewriting import CannotRewriteError, rewrite_expected
 
@@ -172,5 +172,7 @@ def _updated(outcomes: Sequence[Outcome]) -> list[Told]:
     summary = []
     for outcome in outcomes:
         status: Status = "ok" if outcome.is_ok else "updated" if outcome in updated else "failed"
-        summary.append(Told(outcome, status, refused.get(outcome.case.file.path, "") if outcome in differing else ""))
+        summary.append(
+            CaseSummary(outcome, status, refused.get(outcome.case.file.path, "") if outcome in differing else "")
+        )
     return summary

@@ -29,8 +29,8 @@ RED, GREEN, YELLOW, DIM, PLAIN = "red", "green", "yellow", "bright_black", ""
 
 
 @dataclass(frozen=True)
-class Told:
-    """What is told of a test; `refused` says why its file was not updated."""
+class CaseSummary:
+    """The result of one test as it is reported; `refused` is the reason why its file was not updated."""
 
     outcome: Outcome
     status: Status
@@ -45,7 +45,7 @@ class CaseReport:
         stream = sys.stdout if is_result else sys.stderr
         self.has_colour = bool(os.environ.get("FORCE_COLOR")) or (stream.isatty() and not os.environ.get("NO_COLOR"))
 
-    def tell(self, summary: Told) -> None:
+    def tell(self, summary: CaseSummary) -> None:
         """One line of a test and, where it is not ok, what is wrong."""
         word, colour = {"ok": ("ok", GREEN), "updated": ("updated", YELLOW), "failed": ("FAILED", RED)}[summary.status]
         outcome = summary.outcome
@@ -58,7 +58,7 @@ class CaseReport:
         if summary.refused:
             self._say_all([(RED, f"  not updated: {summary.refused}"), (PLAIN, "    = edit the file by hand")])
 
-    def sum_up(self, summary: Sequence[Told], seconds: float, *, updates: bool) -> None:
+    def sum_up(self, summary: Sequence[CaseSummary], seconds: float, *, updates: bool) -> None:
         """The last line, and how to go on."""
         count = _count(summary)
         parts = [
@@ -82,7 +82,7 @@ class CaseReport:
         return click.style(harmless(text), fg=colour) if colour and self.has_colour else harmless(text)
 
 
-def as_object(summary: Sequence[Told], engine: str, seconds: float) -> dict[str, Any]:
+def as_object(summary: Sequence[CaseSummary], engine: str, seconds: float) -> dict[str, Any]:
     """The outcomes for a program."""
     return {
         "engine": engine,
@@ -92,7 +92,7 @@ def as_object(summary: Sequence[Told], engine: str, seconds: float) -> dict[str,
     }
 
 
-def _count(summary: Sequence[Told]) -> dict[str, int]:
+def _count(summary: Sequence[CaseSummary]) -> dict[str, int]:
     return {status: sum(item.status == status for item in summary) for status in ("ok", "failed", "updated")}
 
 
@@ -160,7 +160,7 @@ def _complaint(complaint: CaseFailure) -> Iterator[Line]:
         yield PLAIN, f"    {'= ' if not number else '  '}{line}"
 
 
-def _object(summary: Told) -> dict[str, Any]:
+def _object(summary: CaseSummary) -> dict[str, Any]:
     outcome = summary.outcome
     place = outcome.case.file.document.diagnose(outcome.case.case.where, "", "")
     return {

@@ -24,8 +24,8 @@ def read_condition(checked: Checked, relation: str, text: str) -> exp.Expr | Non
         tree = check_expression(bind(parse(text), checked.pipeline.values, text), columns, text)
     except ExpressionError as error:
         problem = error.problems[0]
-        said = problem.message + (f" ({problem.fix})" if problem.fix else "")
-        raise click.BadParameter(said, param_hint="--where") from error
+        message = problem.message + (f" ({problem.fix})" if problem.fix else "")
+        raise click.BadParameter(message, param_hint="--where") from error
     if type_of(tree).name != "boolean":
         raise click.BadParameter(f"a condition is expected, and this is {type_of(tree)}", param_hint="--where")
     return tree

@@ -227,7 +227,7 @@ class _Checker:
         return self.sights.get(name) or self.sights.get(closest(name, self.sights) or "") or Sight()
 
     def check_place(self, name: str, index: int, use: Use, sight: Sight) -> None:
-        if index == 0 and use.value.stands == "later":
+        if index == 0 and use.value.place_in_chain == "later":
             self.complain(
                 use.where,
                 "missing-key",
@@ -235,7 +235,7 @@ class _Checker:
                 "start the chain with `- from: RELATION`",
             )
             sight.is_blind = True
-        if index > 0 and use.value.stands == "first":
+        if index > 0 and use.value.place_in_chain == "first":
             fix = "start another chain; `join` brings in the columns of another relation"
             self.complain(use.where, "not-allowed-here", f"`{use.kind}` must be the first step of a chain", fix)
 

@@ -22,6 +22,6 @@ class HealthFinding:
 
 def judge_clock(seconds: float) -> HealthFinding:
     """Whether a server's clock, in seconds since 1970, agrees with this machine's."""
-    apart = abs(time.time() - seconds)
-    level: Level = "ok" if apart <= CLOCK_SECONDS else "warning"
-    return HealthFinding(level, "clock", f"{apart:.0f} seconds apart from this machine")
+    difference = abs(time.time() - seconds)
+    level: Level = "ok" if difference <= CLOCK_SECONDS else "warning"
+    return HealthFinding(level, "clock", f"{difference:.0f} seconds difference to the clock of this machine")

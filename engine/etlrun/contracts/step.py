@@ -27,7 +27,7 @@ class Step(Described):
     groups_rows: ClassVar[bool] = (
         False  # one GROUP BY in which every row of the input has its group; more aggregates may ride along
     )
-    stands: ClassVar[Literal["first", "later", "anywhere"]] = "later"  # where in a chain the step may stand
+    place_in_chain: ClassVar[Literal["first", "later", "anywhere"]] = "later"  # where in a chain the step may stand
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
         """The columns this step gives for `columns`; mistakes go to `scope`, and the best guess is returned."""

@@ -127,8 +127,8 @@ class DuckdbSession(EngineSession):
         except duckdb.Error as error:
             detail = _first_line(error)
             found = StatementError(_condition(error, detail), detail)
-            said = self._unreadable_link() if type(error) is duckdb.Error else detail
-            raise as_damaged_file(found, said, [part.folder for part in self.linked]) from error
+            error_text = self._unreadable_link() if type(error) is duckdb.Error else detail
+            raise as_damaged_file(found, error_text, [part.folder for part in self.linked]) from error
 
     def _unreadable_link(self) -> str:
         """The first link whose file cannot be read by itself: of some kinds of damage DuckDB says no file."""

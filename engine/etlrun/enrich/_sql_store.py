@@ -175,7 +175,7 @@ class SqlStore(Store):
                 settled.update(row[0] for row in found if row[1] in SETTLED)
         living = self._living(connection) if held else set()
         jobs = open_ids(connection) if held else set()
-        self._bury(connection, set(held.values()) - living - jobs - {self.owner.id})
+        self._expire(connection, set(held.values()) - living - jobs - {self.owner.id})
         taken = {key for key, owner in held.items() if owner in living or owner in jobs}
         others = tuple(key for key in keys if key in taken and key not in settled and held[key] not in jobs)
         at_work = tuple(key for key in keys if key in taken and key not in settled and held[key] in jobs)
@@ -190,7 +190,7 @@ class SqlStore(Store):
         owners = [Owner(row.id, row.host, row.pid, row.until) for row in connection.execute(sa.select(OWNERS))]
         return {owner.id for owner in owners if owner.is_alive(now) and owner.id != self.owner.id}
 
-    def _bury(self, connection: sa.Connection, dead: set[str]) -> None:
+    def _expire(self, connection: sa.Connection, dead: set[str]) -> None:
         if dead:
             connection.execute(sa.delete(LEASES).where(LEASES.c.owner.in_(dead)))
             connection.execute(sa.delete(OWNERS).where(OWNERS.c.id.in_(dead)))

@@ -20,14 +20,14 @@ class RemainingLimit:
     at: float = 0.0
     sent: float = 0.0  # when the request was sent whose reply said so
 
-    def learn(self, said: Allowance, sent: float, under_way: float, now: float) -> None:
+    def learn(self, allowance: Allowance, sent: float, under_way: float, now: float) -> None:
         """Take what a service said of a request that was sent then, unless it said more since; `under_way` may not have been counted by it yet."""
         if sent < self.sent:
             return
-        level = max(0.0, said.left - under_way)
+        level = max(0.0, allowance.left - under_way)
         self.level = min(level, self.level) if sent == self.sent else level
-        self.limit, self.at, self.sent = said.limit, now, sent
-        self.rate = (said.limit - said.left) / said.seconds if said.seconds else math.inf
+        self.limit, self.at, self.sent = allowance.limit, now, sent
+        self.rate = (allowance.limit - allowance.left) / allowance.seconds if allowance.seconds else math.inf
 
     def wait(self, amount: float, now: float) -> float:
         """Seconds until `amount` is there, or the whole limit where it is more."""

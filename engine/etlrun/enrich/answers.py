@@ -227,7 +227,7 @@ def _agreed(first: StoredAnswer, second: StoredAnswer, source: str) -> Answer:
             return _answer("ok", first.answer, source)
     elif first.status != "ok" and second.status != "ok":
         return Answer("refused" if "refused" in (first.status, second.status) else "abstained", {})
-    return _in_doubt(_said(first), _said(second))
+    return _in_doubt(_answer_text(first), _answer_text(second))
 
 
 @lru_cache(maxsize=4096)
@@ -235,7 +235,7 @@ def _in_doubt(first: str, second: str) -> Answer:
     return Answer("abstained", {}, doubt=f"{first}; {second}")
 
 
-def _said(stored: StoredAnswer) -> str:
+def _answer_text(stored: StoredAnswer) -> str:
     values = ", ".join(str(value) for value in stored.values.values()) if stored.status == "ok" else stored.status
     return f"{stored.source}: {values}"
 

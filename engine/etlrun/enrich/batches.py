@@ -13,7 +13,7 @@ from etlrun.enrich.replies import ReplyVerdict
 from etlrun.enrich.store import Status
 
 TRIES = 6  # replies that bring a key no answer, or outages in its way, after which it has failed
-PATIENCE = 2  # tries after which a batch that brings nothing readable is halved
+TRIES_BEFORE_HALVING = 2  # tries after which a batch that brings nothing readable is halved
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def after_verdict(batch: Batch, verdict: ReplyVerdict) -> FollowUp:
     tried = replace(batch, keys=left, tries=batch.tries + 1)
     if tried.tries >= TRIES:
         return FollowUp((), _all(tried, "failed", verdict.reason or verdict.fault))
-    is_hopeless = verdict.fault in ("unreadable", "other-batch") and tried.tries >= PATIENCE
+    is_hopeless = verdict.fault in ("unreadable", "other-batch") and tried.tries >= TRIES_BEFORE_HALVING
     if len(left) > 1 and (verdict.fault in ("canary", "truncated") or is_hopeless):
         return FollowUp(_halves(tried))
     return FollowUp((tried,))
@@ -73,7 +73,7 @@ def after_error(batch: Batch, error: ModelError, *, was_answered_before: bool) -
     tried = replace(batch, outages=batch.outages + 1)
     if tried.outages >= TRIES:
         return FollowUp((), _all(tried, "failed", error.message))
-    if error.cause == "unreadable" and tried.outages >= PATIENCE and len(batch.keys) > 1:
+    if error.cause == "unreadable" and tried.outages >= TRIES_BEFORE_HALVING and len(batch.keys) > 1:
         return FollowUp(_halves(tried))
     return FollowUp((tried,))
 

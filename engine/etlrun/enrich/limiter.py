@@ -116,9 +116,11 @@ class Limiter:
     def learn(self, slot: RequestSlot, allowances: Sequence[Allowance]) -> None:
         """Keep to what the service said of its limits beside its reply to the request of `slot`."""
         amounts = _amounts(slot.tokens, slot.room)
-        for said in allowances:
-            under_way = (self.in_flight - slot.is_open) * amounts[said.counted]
-            self.allowed.setdefault(said.counted, RemainingLimit()).learn(said, slot.entered, under_way, _now())
+        for allowance in allowances:
+            under_way = (self.in_flight - slot.is_open) * amounts[allowance.counted]
+            self.allowed.setdefault(allowance.counted, RemainingLimit()).learn(
+                allowance, slot.entered, under_way, _now()
+            )
 
     def introduced(self) -> None:
         """The model that answers is the one that was asked: requests may go side by side."""

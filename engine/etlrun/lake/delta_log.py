@@ -108,9 +108,9 @@ def _commit(folder: TableFolder, publication: Publication, write: Write, files: 
     raise RunFailure("sink", "publish-conflict", message, "publish again when they have ended")
 
 
-def _failed(folder: TableFolder, version: int, said: str) -> RunFailure | None:
+def _failed(folder: TableFolder, version: int, error_text: str) -> RunFailure | None:
     """What it means that a commit of `version` failed; None where that version is there, be it of this process or of another."""
-    refused = folder.explained(said)
+    refused = folder.explained(error_text)
     try:
         if _next_version(open_delta(folder)) > version:
             return None
@@ -118,7 +118,7 @@ def _failed(folder: TableFolder, version: int, said: str) -> RunFailure | None:
         if refused is None:
             raise
     if refused is None or refused.code != "storage-failed":
-        return refused or unwritten(folder.uri, said)
+        return refused or unwritten(folder.uri, error_text)
     message = f"{refused.message}: nobody knows whether version {version} of the table will be there"
     return RunFailure("sink", UNKNOWN, message, refused.fix)
 

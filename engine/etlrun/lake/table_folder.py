@@ -54,7 +54,7 @@ class TableFolder(Protocol):
     def input_file(self, name: str, size: int, modified: int) -> InputFile:
         """A file of it, as its log tells of it: its size in bytes, its time in ms since 1970. Raises OSError where it is not there."""
 
-    def explained(self, said: str) -> RunFailure | None:
+    def explained(self, error_text: str) -> RunFailure | None:
         """What an error of the library means where it is one of the store."""
 
 
@@ -121,7 +121,7 @@ class LocalFolder:
         path, identity = str(self.root / name), (status.st_dev, status.st_ino)
         return InputFile(path, None, status.st_size, status.st_mtime_ns, identity)
 
-    def explained(self, said: str) -> RunFailure | None:
+    def explained(self, error_text: str) -> RunFailure | None:
         return None
 
 
@@ -188,10 +188,10 @@ class StoreFolder:
     def input_file(self, name: str, size: int, modified: int) -> InputFile:
         return InputFile(str(self.url / name), None, size, modified * 1_000_000)
 
-    def explained(self, said: str) -> RunFailure | None:
-        if not any(sign in said for sign in _OF_STORE):
+    def explained(self, error_text: str) -> RunFailure | None:
+        if not any(sign in error_text for sign in _OF_STORE):
             return None
-        error = explained(self.url, said)
+        error = explained(self.url, error_text)
         return RunFailure("sink", error.code, str(error), error.fix)
 
 

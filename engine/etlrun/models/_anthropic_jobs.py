@@ -121,9 +121,9 @@ def _job_reply(line: Mapping[str, Any]) -> JobReply | None:
 def _error(result: Mapping[str, Any]) -> ModelError:
     response = result.get("error")
     error = response.get("error") if isinstance(response, dict) else None
-    said = error if isinstance(error, dict) else {}
-    cause: Cause = "refused" if said.get("type") in REFUSED else "service"
-    return ModelError(cause, safe_text(said.get("message")) or "no reason given")
+    details = error if isinstance(error, dict) else {}
+    cause: Cause = "refused" if details.get("type") in REFUSED else "service"
+    return ModelError(cause, safe_text(details.get("message")) or "no reason given")
 
 
 def _counts(batch: Mapping[str, Any]) -> dict[str, int]:

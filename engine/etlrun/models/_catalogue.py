@@ -48,9 +48,11 @@ class TitleFinder(Finder):
             rule = _title(answered)
             self.rules[" ".join(rule.plain)].append(rule)
             self.longest_rule = max(self.longest_rule, len(rule.words))
-        said = {word for rules in self.rules.values() for word in rules[0].plain if AROUND.issuperset(rules[0].plain)}
+        rule_words = {
+            word for rules in self.rules.values() for word in rules[0].plain if AROUND.issuperset(rules[0].plain)
+        }
         self.beside_rules = AROUND - (
-            said - {"phim"}
+            rule_words - {"phim"}
         )  # `hài hàn` is about two things: `hàn` is a rule, and not how to watch
         self.by_words: dict[str, list[Title]] = defaultdict(list)
         self.by_letters: dict[str, list[Title]] = defaultdict(list)
@@ -112,11 +114,11 @@ class TitleFinder(Finder):
             for start in range(len(words) - length + 1):
                 end = start + length
                 if all(word in self.beside_rules or word.isdigit() for word in (*plain[:start], *plain[end:])):
-                    for said in {plain[start:end], bare[start:end]}:
+                    for part in {plain[start:end], bare[start:end]}:
                         accented = tuple(word.rstrip("0123456789") or word for word in words[start:end])
-                        spelt = words[start:end] if said == plain[start:end] else accented
-                        rules = self.rules.get(" ".join(said), ())
-                        found += (rule for rule in rules if _is_said(rule, spelt, is_short=is_short))
+                        spelt = words[start:end] if part == plain[start:end] else accented
+                        rules = self.rules.get(" ".join(part), ())
+                        found += (rule for rule in rules if _is_rule(rule, spelt, is_short=is_short))
             if found:
                 return _agreed(found, "is about")
         return None
@@ -142,7 +144,7 @@ class TitleFinder(Finder):
         return None
 
 
-def _is_said(rule: Title, spelt: Sequence[str], *, is_short: bool) -> bool:
+def _is_rule(rule: Title, spelt: Sequence[str], *, is_short: bool) -> bool:
     """Whether words are those of a rule; in a short key, where they may be the beginning of others, they are spelt as the rule is."""
     if is_short:
         return tuple(spelt) == rule.words and sum(map(len, rule.words)) >= SHORTEST_WORD

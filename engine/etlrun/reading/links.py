@@ -36,13 +36,13 @@ def link_files(files: Sequence[InputFile], folder: Path) -> tuple[tuple[Any, ...
     return tuple(group for group in groups if group)
 
 
-def as_damaged_file(error: StatementError, said: str, folders: Iterable[str]) -> StatementError:
-    """An error of the engine as one of the file that `said`, such as all that the engine wrote, names by its link in one of the `folders`."""
+def as_damaged_file(error: StatementError, error_text: str, folders: Iterable[str]) -> StatementError:
+    """An error of the engine as one of a damaged file, where `error_text` names the link to that file in one of the `folders`."""
     if error.condition != "engine":
         return error
     for folder in folders:
         shown = "/".join(folder.split("/")[-3:])  # what stands before it may be spelled as a URI
-        found = re.search(rf"{re.escape(shown)}/((?:{GROUP}=[0-9]+/)?[0-9]+\.parquet)", said)
+        found = re.search(rf"{re.escape(shown)}/((?:{GROUP}=[0-9]+/)?[0-9]+\.parquet)", error_text)
         if found:
             file = origin(os.path.realpath(os.path.join(folder, found.group(1))))
             reason = error.detail.rpartition(found.group())[2].strip("\"': .") or "it cannot be decoded"

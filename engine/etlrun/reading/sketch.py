@@ -50,12 +50,12 @@ def sketch_source(file: Path, root: Path) -> Sketch:
         raise RunFailure("source", "empty-file", f"{file} holds no columns", "name a file with rows")
     path, month = _template(file, root, kind)
     separator = _separator(file) if kind == "csv" else ","
-    named = named_apart(columns)
+    named = with_unique_names(columns)
     has_header = kind != "csv" or named == tuple(columns)
     return Sketch(kind, path, month, record, named, kind == "json" and _is_array(file), separator, has_header)
 
 
-def named_apart(columns: Iterable[tuple[str, str, str]]) -> tuple[tuple[str, str, str], ...]:
+def with_unique_names(columns: Iterable[tuple[str, str, str]]) -> tuple[tuple[str, str, str], ...]:
     """The columns with names that a relation may have, in which case does not count: of equal ones the later have a number."""
     named: list[tuple[str, str, str]] = []
     taken: set[str] = set()

@@ -139,9 +139,11 @@ def _folder(project: Project) -> Path:
 
 def _identity(name: str, source: TextSource, columns: Columns) -> str:
     """All that decides what a record of a source is, as text that can be hashed."""
-    said = {item.name: _plain(getattr(source, item.name)) for item in fields(source) if item.name not in OF_NO_RECORD}
+    settings = {
+        item.name: _plain(getattr(source, item.name)) for item in fields(source) if item.name not in OF_NO_RECORD
+    }
     typed = [(item.name, str(item.type), item.nullable) for item in columns]
-    return json.dumps([name, said, typed, reader_fingerprint(type(source), Path(__file__))])
+    return json.dumps([name, settings, typed, reader_fingerprint(type(source), Path(__file__))])
 
 
 def _plain(value: Any) -> Any:

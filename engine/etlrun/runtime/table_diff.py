@@ -206,9 +206,9 @@ def _refuse_shared_key(session: Session, view: str, side: Side, options: DiffOpt
     query = f"SELECT count(*) FROM (SELECT 1 FROM {view} GROUP BY {keys} HAVING count(*) > 1)"
     ((shared,),) = session.execute(query).fetchall()
     if shared:
-        said = ", ".join(f"`{item}`" for item in options.key)
+        key_names = ", ".join(f"`{item}`" for item in options.key)
         have = "has" if shared == 1 else "have"
-        message = f"{counted(shared, 'value')} of the key {said} {have} several rows in {side.title}, so that rows cannot be compared by it"
+        message = f"{counted(shared, 'value')} of the key {key_names} {have} several rows in {side.title}, so that rows cannot be compared by it"
         raise RunFailure("usage", "key-not-unique", message, "name the columns that tell rows apart: --key A,B")
 
 

@@ -81,8 +81,8 @@ def _page(
     kind, name = relation
     place = f"{lineage.name}.{name}"
     holder = lineage.relations[name if kind == "source" else lineage.sinks[name]]
-    said = about(facts, item.description, holder.columns[item.name])
-    facts_of = f"{item.type}{': ' if said else ''}{said}"
+    about_column = about(facts, item.description, holder.columns[item.name])
+    facts_of = f"{item.type}{': ' if about_column else ''}{about_column}"
     where = element(
         "p",
         f"A column of the {kind} ",

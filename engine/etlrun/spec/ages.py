@@ -24,10 +24,10 @@ def read_age(text: str) -> timedelta | None:
 
 def shown_age(age: timedelta) -> str:
     """`3 days`, `more than 3 hours`: in the greatest unit of which there are two or more; a day is `1 day`. The sign is left out."""
-    apart = abs(age)
-    units = (unit for unit in ("day", "hour") if apart >= 2 * UNITS[unit])
-    unit = "day" if apart == UNITS["day"] else next(units, "minute")
-    number, rest = divmod(apart, UNITS[unit])
+    size = abs(age)
+    units = (unit for unit in ("day", "hour") if size >= 2 * UNITS[unit])
+    unit = "day" if size == UNITS["day"] else next(units, "minute")
+    number, rest = divmod(size, UNITS[unit])
     return f"{'more than ' if number and rest else ''}{number:,} {unit}{'' if number == 1 else 's'}"
 
 

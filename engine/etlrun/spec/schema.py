@@ -39,11 +39,11 @@ def located_mistakes(document: Document, schema: Schema) -> list[Mistake]:
     found = [mistake for error in errors for mistake in explain(document, error)]
     misplaced = {mistake.where for mistake in found if mistake.is_misplaced}
     return [
-        mistake for mistake in dict.fromkeys(found) if mistake.is_misplaced or not _stands_in(mistake.where, misplaced)
+        mistake for mistake in dict.fromkeys(found) if mistake.is_misplaced or not _is_below(mistake.where, misplaced)
     ]
 
 
-def _stands_in(where: Keys, places: set[Keys]) -> bool:
+def _is_below(where: Keys, places: set[Keys]) -> bool:
     return any(where[:length] in places for length in range(1, len(where) + 1))
 
 

@@ -30,7 +30,7 @@ class UnreadSource:
 class UnreadStep:
     """A step that was not read: it may have added or removed any column."""
 
-    stands: ClassVar[str] = "anywhere"
+    place_in_chain: ClassVar[str] = "anywhere"
 
     def output(self, columns: Columns, scope: Scope) -> Columns:
         scope.sight.is_blurred = scope.sight.is_blind = True

@@ -45,7 +45,7 @@ class From(Step):
     """Name the relation a chain reads, or several whose rows are put together."""
 
     short: ClassVar[str] = "relations"
-    stands: ClassVar[Literal["first", "later", "anywhere"]] = "first"
+    place_in_chain: ClassVar[Literal["first", "later", "anywhere"]] = "first"
 
     relations: tuple[str, ...] = key("a source or a chain, or a list of them")
     missing: Literal["fail", None] = key(

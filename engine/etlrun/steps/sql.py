@@ -70,7 +70,7 @@ class Sql(Step):
     """One SELECT over relations of the pipeline, for what no other verb says."""
 
     short: ClassVar[str] = "query"
-    stands: ClassVar[Literal["first", "later", "anywhere"]] = "anywhere"
+    place_in_chain: ClassVar[Literal["first", "later", "anywhere"]] = "anywhere"
 
     query: Expr = key("the SELECT; `input` is the relation that the steps before it made")
 

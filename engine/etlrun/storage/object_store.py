@@ -231,18 +231,18 @@ def _translated(url: Url) -> Iterator[None]:
         raise explained(url, str(error)) from error
 
 
-def explained(url: Url, said: str) -> StoreError:
+def explained(url: Url, error_text: str) -> StoreError:
     """What an error of a store means, by what a library says of it; what stands behind a `?` in it may be a signature and is not shown."""
     place = f"{url.scheme}://{url.authority}"
-    said = re.sub(r"\?[^\s'\"]+|\x1b\[[0-9;]*m|↳", "", said)
-    said = " ".join(said.split())
-    answer = said.rpartition("AWS Error ")[2][:300]
-    if any(sign in said for sign in _NO_BUCKET):
+    error_text = re.sub(r"\?[^\s'\"]+|\x1b\[[0-9;]*m|↳", "", error_text)
+    error_text = " ".join(error_text.split())
+    answer = error_text.rpartition("AWS Error ")[2][:300]
+    if any(sign in error_text for sign in _NO_BUCKET):
         fix = "correct the URL, or make the bucket; another account's needs its own entry under `storage:`"
         return StoreError("missing-bucket", f"{url}: there is no such bucket or container ({answer})", fix)
-    if any(sign in said for sign in _ELSEWHERE):
+    if any(sign in error_text for sign in _ELSEWHERE):
         return StoreError("storage-failed", f"{url}: the bucket is in another region ({answer})", "set its `region`")
-    if any(sign in said for sign in _REFUSED):
+    if any(sign in error_text for sign in _REFUSED):
         fix = f"see which identity the run has there: `{place}` under `storage:` in etlrun.yaml, else the machine's own"
         return StoreError("storage-refused", f"{url}: the store refuses access ({answer})", fix)
     fix = "run again when it answers; see `endpoint` and `region` under `storage:` in etlrun.yaml"

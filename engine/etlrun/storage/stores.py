@@ -54,9 +54,9 @@ class Stores:
         except RunFailure as failure:
             raise StoreError(failure.code, failure.message, failure.fix) from failure
         except (OSError, pa.ArrowException, ValueError) as error:
-            said = " ".join(str(error).split())[:300]
+            error_text = " ".join(str(error).split())[:300]
             fix = "correct its settings under `storage:` in etlrun.yaml"
-            raise StoreError("storage-failed", f"{url}: the store cannot be opened ({said})", fix) from error
+            raise StoreError("storage-failed", f"{url}: the store cannot be opened ({error_text})", fix) from error
 
 
 def open_stores(project: Project, profile: Profile, environment: Callable[[str], str]) -> Stores:

@@ -82,14 +82,14 @@ class PointerPublish:
         table, number = self.server.table(data_table(self.load.table)), self.server.name(NUMBER)
         is_disjoint = are_disjoint(self.load.condition, other.period)
         named = f"the table `{self.load.table}` was not published"
-        whose = f"the rows of run {other.run_id} ({other.period or 'the whole table'})"
+        other_rows = f"the rows of run {other.run_id} ({other.period or 'the whole table'})"
         if not is_disjoint:
             owned = self.server.condition(self.load.condition)
             if session.rows(f"SELECT 1 FROM {table} WHERE {number} = {other.load} AND {owned} LIMIT 1"):
                 raise RunFailure(
                     "sink",
                     "periods-overlap",
-                    f"{named}: {whose} and the new ones share a part of it",
+                    f"{named}: {other_rows} and the new ones share a part of it",
                     "publish the whole table once with `write: replace`, or `etlrun rollback` what is in the way",
                 )
         if is_disjoint and set(condition_columns(self.load.condition)) <= {key.lower() for key in self.load.key}:
@@ -101,7 +101,7 @@ class PointerPublish:
             raise RunFailure(
                 "sink",
                 "key-exists",
-                f"{named}: a key of the new rows is there already, in {whose}",
+                f"{named}: a key of the new rows is there already, in {other_rows}",
                 "let the key tell the periods apart, or publish the whole table",
             )
 

@@ -125,11 +125,11 @@ class Stage:
     ) -> Iterator[pa.RecordBatch]:
         """The rows that fulfil `where`, or all, as they are sent, sorted by the columns `order`."""
         sent = encoding.sent
-        is_apart = sent != (encoding.proved,)
-        values = ", ".join((*sent, encoding.proved) if is_apart else sent)
+        has_own_proof = sent != (encoding.proved,)
+        values = ", ".join((*sent, encoding.proved) if has_own_proof else sent)
         for batch in self._batches(self._connection, values, order, where):
             yield batch.select(range(len(sent)))
-            so_far.fingerprint += encoding.fingerprint(batch.column(len(sent) if is_apart else 0))
+            so_far.fingerprint += encoding.fingerprint(batch.column(len(sent) if has_own_proof else 0))
             so_far.rows += batch.num_rows
 
     def keys(self, server: AnyServer, fields: tuple[StageField, ...]) -> Iterator[list[str]]:
