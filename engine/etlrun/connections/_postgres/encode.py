@@ -25,7 +25,7 @@ def fingerprint(fields: tuple[StageField, ...]) -> str:
     Where the stage has no NULL, one that the server stores is left out of its line, which then has a tab too few for any line of the stage.
     """
     values = ", ".join(_served(each) for each in fields)
-    return f"('x' || substr(md5(concat_ws(E'\\t', {values}) || E'\\n'), 1, 12))::bit(48)::bigint"
+    return f"('x' || left(md5(concat_ws(E'\\t', {values}) || E'\\n'), 12))::bit(48)::bigint"
 
 
 def literal(field: StageField) -> str:
@@ -76,8 +76,10 @@ def _served(field: StageField) -> str:
         text = f"encode(float8send({column}::float8), 'hex')"
     elif field.type.name in ("timestamp", "timestamptz"):
         text = f"to_char({column}, 'YYYY-MM-DD HH24:MI:SS.US')"
-    else:
+    elif field.has_nulls:
         text = f"{column}::text"
+    else:
+        text = column  # concat_ws writes the same text, in less time
     return f"coalesce({text}, '\\N')" if field.has_nulls else text
 
 
