@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -30,6 +31,11 @@ class Request:
     user: str
     schema: Mapping[str, Any]
     max_output_tokens: int
+
+    @cached_property
+    def most_input(self) -> int:
+        """Tokens of input that it cannot exceed: a token is at least a byte of what is sent."""
+        return len(self.system.encode()) + len(self.user.encode()) + len(str(self.schema).encode()) + 64
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -51,7 +52,9 @@ from etlrun.enrich.store import (
 from etlrun.failures import RunFailure
 
 Made = TypeVar("Made")
+Item = TypeVar("Item")
 AT_ONCE = 500  # keys in one `in (...)`
+MOST_VALUES = 900  # in one statement; every SQLite takes 999
 SCAN = 5_000  # keys for which one pass over all answers, or a join, may be quicker than looking each up
 SAMPLE = 500  # requests whose tokens are averaged
 MAPPED = 2**31  # bytes of a file that one pass over all of it reads in place; copying each page would take a third of its time
@@ -278,10 +281,18 @@ class SqlStore(Store):
         verb: Literal["insert", "replace"] = "insert",
     ) -> None:
         """Insert rows, which go to the driver as they are. Both SQLite and MySQL know the word `replace`."""
-        if rows:
-            columns = ", ".join(connection.dialect.identifier_preparer.quote(column.name) for column in table.columns)
-            marks = ", ".join([self._mark] * len(table.columns))
-            connection.exec_driver_sql(f"{verb} into {table.name} ({columns}) values ({marks})", rows)
+        if not rows:
+            return
+        columns = ", ".join(connection.dialect.identifier_preparer.quote(column.name) for column in table.columns)
+        marks = f"({', '.join([self._mark] * len(table.columns))})"
+        head = f"{verb} into {table.name} ({columns}) values "
+        if self.engine.dialect.name != "sqlite":
+            connection.exec_driver_sql(head + marks, rows)
+            return
+        # Many rows a statement: after each one this thread would wait for its turn behind a loop that is never idle.
+        for part in _parts(rows, MOST_VALUES // len(table.columns)):
+            values = tuple(chain.from_iterable(part))
+            connection.exec_driver_sql(head + ", ".join([marks] * len(part)), values)
 
     @property
     def _mark(self) -> str:
@@ -415,8 +426,8 @@ def _of(table: sa.Table, question: str, keys: Sequence[str]) -> sa.ColumnElement
     return sa.and_(table.c.question == question, table.c.key.in_(keys))
 
 
-def _parts(keys: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (keys[start : start + AT_ONCE] for start in range(0, len(keys), AT_ONCE))
+def _parts(items: Sequence[Item], size: int = AT_ONCE) -> Iterator[Sequence[Item]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
 
 
 def _request_row(number: int, question: str, run: str, at: str, sent: Sent) -> tuple[Any, ...]:

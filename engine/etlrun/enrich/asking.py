@@ -22,7 +22,6 @@ from etlrun.enrich.job_stops import keys_in_a_job
 from etlrun.enrich.keys import Key
 from etlrun.enrich.limiter import CapReached, Closed, Limiter, RequestSlot
 from etlrun.enrich.outcomes import Bookkeeper, RequestOutcome
-from etlrun.enrich.prices import most_input
 from etlrun.enrich.questions import Question, Sheet, write_sheet
 from etlrun.enrich.replies import UNVERIFIED, judge
 from etlrun.enrich.report import AskingReport, Stop
@@ -33,6 +32,7 @@ from etlrun.enrich.tracing_requests import traced_answer
 from etlrun.failures import RunFailure
 
 TOKENS_PER_CHARACTER = 0.4  # of input, until the service has counted some
+WRITERS = 4  # requests under way for each more worker: while it waits for the store, others ask
 
 
 async def ask(
@@ -153,7 +153,8 @@ class _Loop:
             fix = "add `price: {input: ..., output: ...}` to the model, in US dollars per million tokens"
             self.stop(Stop("setup", f"a budget in usd needs a price, and none is known for {self.terms.source}", fix))
             return
-        workers = min(self.terms.limits.concurrency, -(-len(self.wanted) // self.terms.batch))
+        lanes = self.terms.limits.concurrency
+        workers = min(lanes + lanes // WRITERS, -(-len(self.wanted) // self.terms.batch))
         async with alive(self.store, self.call):
             try:
                 async with asyncio.TaskGroup() as group:
@@ -253,14 +254,14 @@ class _Loop:
         await self.bookkeeper.commit(outcome)
         if outcome.usage.input:
             sheet = outcome.sheet
-            self.tokens_per_character = min(outcome.usage.input, most_input(sheet.request)) / _size(sheet)
+            self.tokens_per_character = min(outcome.usage.input, sheet.request.most_input) / _size(sheet)
         done = self.bookkeeper.tally.done + self.supply.by_others
         self.progress(f"ask {self.terms.source}", done, len(self.wanted))
 
 
 def _counted(sheet: Sheet, reply: ModelReply) -> int | None:
     """The input tokens of a request as the service counts them, as far as that is possible: they slow the next ones down."""
-    return min(reply.usage.input, most_input(sheet.request)) if reply.usage else None
+    return min(reply.usage.input, sheet.request.most_input) if reply.usage else None
 
 
 def _size(sheet: Sheet) -> int:

@@ -10,7 +10,6 @@ from etlrun.enrich.answerers import Answerers
 from etlrun.enrich.batches import Batch
 from etlrun.enrich.jobs import JobSheet
 from etlrun.enrich.keys import Key
-from etlrun.enrich.prices import most_input
 from etlrun.enrich.questions import Question, write_sheet
 from etlrun.enrich.terms import Budget
 
@@ -48,7 +47,7 @@ class SheetWriter:
         worst = size = 0.0
         for batch in batches[: left.requests]:
             asked = self.sheet(batch, names)
-            worst, size = worst + asked.usd, size + most_input(asked.sheet.request)
+            worst, size = worst + asked.usd, size + asked.sheet.request.most_input
             if (left.usd is not None and worst > left.usd) or (found and size > most_bytes):
                 break
             names.add(asked.sheet.batch)

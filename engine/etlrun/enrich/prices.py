@@ -19,7 +19,7 @@ class Tariff:
 
     def worst(self, request: Request) -> float:
         """US dollars that a request cannot exceed."""
-        return self._of_one(most_input(request), request.max_output_tokens)
+        return self._of_one(request.most_input, request.max_output_tokens)
 
     def cost(self, usage: Usage) -> float:
         """US dollars for the tokens of one request, as the service counted them. Cached input is taken at full price: never too little."""
@@ -51,11 +51,6 @@ def _at(price: Price | None, input_tokens: float, output_tokens: float) -> float
 
 def _times(price: Price, factor: float) -> Price:
     return Price(price.input * factor, price.output * factor)
-
-
-def most_input(request: Request) -> int:
-    """Tokens of input that a request cannot exceed: a token is at least a byte of what is sent."""
-    return len(request.system.encode()) + len(request.user.encode()) + len(str(request.schema).encode()) + 64
 
 
 def tariff_of(model: LanguageModel, name: str, today: datetime.date | None = None, factor: float = 1.0) -> Tariff:
