@@ -57,7 +57,7 @@ AT_ONCE = 500  # keys in one `in (...)`
 MOST_VALUES = 900  # in one statement; every SQLite takes 999
 SCAN = 5_000  # keys for which one pass over all answers, or a join, may be quicker than looking each up
 SAMPLE = 500  # requests whose tokens are averaged
-MAPPED = 2**31  # bytes of a file that one pass over all of it reads in place; copying each page would take a third of its time
+MAPPED = 2**31  # bytes of a file that one pass over all of it reads in place, which is quicker than a copy of each page
 ATTEMPTS = 5  # of a transaction that another process's transaction got in the way of
 
 
