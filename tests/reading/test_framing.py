@@ -114,9 +114,15 @@ def test_compressed_files_are_read_and_cut_ones_refused(tmp_path: Path, ending: 
     whole = compress(b'{"id": 1}\n' * 1000)
     (tmp_path / "whole").mkdir()
     assert read_json_files(tmp_path / "whole", PAIR, whole + whole, ending=f".json{ending}").account == (2000, 0, 0)
-    with pytest.raises(RunFailure) as caught:
-        read_json_files(tmp_path, PAIR, whole[:-3], ending=f".json{ending}")
-    assert caught.value.code == "damaged-file"
+    for name, content in {
+        "cut": whole[:-3],
+        "cut_later": whole + whole[:-3],
+        "other": whole + b"other" + whole,
+    }.items():
+        (tmp_path / name).mkdir()
+        with pytest.raises(RunFailure) as caught:
+            read_json_files(tmp_path / name, PAIR, content, ending=f".json{ending}")
+        assert caught.value.code == "damaged-file"
 
 
 def test_a_line_that_is_too_long_is_one_broken_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

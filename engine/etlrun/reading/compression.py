@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bz2
 import gzip
 import zlib
 from collections.abc import Callable
@@ -26,6 +25,13 @@ class Compression:
     open: Callable[[IO[bytes]], ByteStream]
 
 
+def _bz2(file: IO[bytes]) -> Any:
+    """Python's own reader ends without a word where what follows a stream is no other one."""
+    import pyarrow as pa
+
+    return pa.CompressedInputStream(file, "bz2")
+
+
 def _zstd(file: IO[bytes]) -> Any:
     import pyarrow as pa
 
@@ -35,7 +41,7 @@ def _zstd(file: IO[bytes]) -> Any:
 COMPRESSIONS = (
     Compression("gzip", ".gz", b"\x1f\x8b", lambda file: gzip.GzipFile(fileobj=file, mode="rb")),
     Compression("zstd", ".zst", b"\x28\xb5\x2f\xfd", _zstd),
-    Compression("bzip2", ".bz2", b"BZh", lambda file: bz2.BZ2File(file, "rb")),
+    Compression("bzip2", ".bz2", b"BZh", _bz2),
 )
 UNREAD_ENDINGS = {
     ".lz4": "lz4",
