@@ -105,6 +105,21 @@ def test_windows_line_ends_and_a_byte_order_mark(tmp_path: Path) -> None:
     assert rows == [("A", 1, "2.00")]
 
 
+@pytest.mark.parametrize(
+    ("header", "name"), [('"a""b",s', 'a"b'), ('a"b,s', 'a"b'), ('"a\nb",s', "a\nb"), ('"a\r\nb",s\r', "a\r\nb")]
+)
+def test_a_header_may_hold_quotes_and_line_ends(tmp_path: Path, header: str, name: str) -> None:
+    declared = (Field("n", (name,), parse_type("int"), False), *fields(s="string"))
+    found = read_csv_files(tmp_path, declared, f"{header}\n1,x\n2,y\n".encode())
+    assert sorted(found.rows) == [(1, "x"), (2, "y")]
+    assert found.account == (2, 0, 0)
+
+
+def test_a_header_with_a_stray_line_end_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunFailure, match="the header cannot be read: a line end stands in a value without quotes"):
+        read_csv_files(tmp_path, fields(shop="string"), b"shop,units\r\r\nA,1\r\r\n")
+
+
 def test_a_header_without_a_declared_column_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunFailure) as caught:
         read(tmp_path, b"shop,unit,price\nA,1,2\n")

@@ -56,7 +56,7 @@ def _closing(text: str, start: int) -> int:
 
 
 class RecordFramer:
-    """Joins the lines of a file, without its first `skip` ones, to records."""
+    """Joins the lines of a file, without its first `skip` ones, to records. The first record, which may be a header, comes first."""
 
     def __init__(self, separator: str, max_lines: int, skip: int = 0) -> None:
         self.separator = separator
@@ -73,6 +73,7 @@ class RecordFramer:
     def __call__(self, stream: ByteStream) -> Iterator[Records | LongLine]:
         waiting: list[bytes] = []  # the lines, with their CR, of a record that may go on in the next block
         first = 1
+        is_begun = False
         for block in blocks(stream, self.skip):
             if isinstance(block, LongLine):
                 yield from_raws(self.joined(waiting, first, None))
@@ -82,11 +83,16 @@ class RecordFramer:
             records = None if waiting else lines_of(block)
             if records is not None and self.is_plain(block, records):
                 yield records
+                is_begun = True
                 continue
             lines = [*waiting, *block.data.split(b"\n")]
             first = block.line - len(waiting)
             waiting = []
-            yield from self.sorted(self.joined(lines, first, waiting))
+            raws = self.joined(lines, first, waiting)
+            if not is_begun and (header := next(raws, None)):
+                yield from_raws([header])
+                is_begun = True
+            yield from self.sorted(raws)
             first = block.after - len(waiting)
         if waiting:
             yield from_raws(self.joined(waiting, first, None))

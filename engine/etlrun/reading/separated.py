@@ -13,7 +13,7 @@ from etlrun.failures import RunFailure
 from etlrun.language.columns import Columns
 from etlrun.language.duckdb_words import name, type_name
 from etlrun.reading.absences import refuse_absence
-from etlrun.reading.framing import Records
+from etlrun.reading.lines import LongLine
 from etlrun.reading.opened import records_in
 from etlrun.reading.quoting import RecordFramer, split_record
 from etlrun.reading.record_values import BrokenRecordError
@@ -155,10 +155,10 @@ OTHER_SEPARATORS = (";", "\t", "|", ",")
 
 
 def _names(file: InputFile, how: Separated) -> tuple[str, ...]:
-    found = next(records_in(file, how.framer()), None)
+    found = next((some for some in records_in(file, how.framer()) if isinstance(some, LongLine) or len(some)), None)
     if found is None:
         return ()
-    if not isinstance(found, Records):
+    if isinstance(found, LongLine):
         raise RunFailure(
             "source", "wrong-format", f"{file.path}: its first line is too long", "check the kind of source"
         )
