@@ -274,10 +274,13 @@ SCALARS: dict[str, tuple[str, ...]] = {
         "from_utc_timestamp(z, 'Asia/Ho_Chi_Minh')",
         "from_utc_timestamp(coalesce(z, cast(d as timestamp)), 'America/New_York')",
         "from_utc_timestamp(to_utc_timestamp(z, 'Europe/Berlin'), 'UTC')",
+        "from_utc_timestamp(null, 'UTC')",
+        "from_utc_timestamp(null, 'Asia/Kathmandu')",
     ),
     "to_utc_timestamp": (
         "to_utc_timestamp(z, 'Europe/Berlin')",
         "to_utc_timestamp(z + interval 3 hours, 'Australia/Lord_Howe')",
+        "to_utc_timestamp(null, 'Europe/Berlin')",
     ),
     "to_timestamptz": (
         "to_timestamptz('2022-04-30T20:15:00+07:00')",
@@ -361,7 +364,12 @@ SCALARS: dict[str, tuple[str, ...]] = {
     "array": ("array(n, m)", "array(s, t, null)", "array(1, 2.5)", "array(y)"),
     "map_keys": ("map_keys(q)", "map_keys(w)", "sort_array(map_keys(q))", "array_join(map_keys(q), ',')"),
     "map_values": ("map_values(q)", "map_values(w)", "array_max(map_values(q))"),
-    "map_entries": ("map_entries(q)", "map_entries(w)", "try_element_at(map_entries(q), 1).key"),
+    "map_entries": (
+        "map_entries(q)",
+        "map_entries(w)",
+        "try_element_at(map_entries(q), 1).key",
+        "try_element_at(map_entries(q), 3)",
+    ),
     "map_contains_key": (
         "map_contains_key(q, 'a')",
         "map_contains_key(q, 'z')",

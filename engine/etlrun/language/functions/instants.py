@@ -8,7 +8,8 @@ from sqlglot import exp
 
 from etlrun.diagnostics import nearest
 from etlrun.language.casts import duckdb_cast, spark_cast
-from etlrun.language.columns import STRING, TIMESTAMP, TIMESTAMPTZ
+from etlrun.language.columns import NULL, STRING, TIMESTAMP, TIMESTAMPTZ
+from etlrun.language.expressions import cast
 from etlrun.language.functions.function import ArgumentProblem, Arguments, Function, Template, Types
 from etlrun.language.instant_text import ZONED_TEXT
 from etlrun.language.templates import Engine, fill, text_of
@@ -51,11 +52,12 @@ def _shifted(engine: Engine, *, is_local: bool) -> Template:
     def build(arguments: Arguments, types: Types) -> exp.Expr:
         from etlrun.language.zones import zone_table
 
+        clock = arguments[0] if types[0] != NULL else cast(arguments[0].copy(), TIMESTAMP)
         table = zone_table(text_of(arguments[1]) or "", is_local=is_local)
         most = table.most_changes
         rows = [((), (table.before,)), *((year.changes, year.offsets) for year in (*table.years, *table.calendars))]
         if all(offsets == (0,) for _, offsets in rows):
-            return arguments[0].copy()
+            return clock.copy()
         numbers = [
             number
             for changes, offsets in rows
@@ -77,9 +79,9 @@ def _shifted(engine: Engine, *, is_local: bool) -> Template:
         whens = (f"when {_SECOND} < {at} then {value}" for at, value in zip(changes, offsets, strict=False))
         seconds = f"case {' '.join(whens)} else {offsets[-1]} end" if most else offsets[-1]
         body = _SHIFT[engine].format(sign="-" if is_local else "+", seconds=seconds)
-        is_column = isinstance(arguments[0], exp.Column)
+        is_column = isinstance(clock, exp.Column)
         template = body.replace("x_", "_1") if is_column else _BIND[engine].format(value="_1", name="x_", body=body)
-        return fill(template, engine, [arguments[0], ",".join(map(str, numbers))])
+        return fill(template, engine, [clock, ",".join(map(str, numbers))])
 
     return build
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from sqlglot import exp
+
 from etlrun.language.columns import BOOLEAN, Type, array, struct
+from etlrun.language.expressions import cast
 from etlrun.language.functions.function import ArgumentProblem, Arguments, Function, Types
 
 
@@ -18,6 +21,11 @@ def _entries(types: Types) -> Type:
     return array(struct(*zip(("key", "value"), types[0].entry, strict=True))) if types[0].entry else types[0]
 
 
+def _spark_entries(arguments: Arguments, types: Types) -> exp.Expr:
+    """The entries in structs that can be null: Spark reads those of its own back from no list that lacks one."""
+    return cast(exp.Anonymous(this="map_entries", expressions=[part.copy() for part in arguments]), _entries(types))
+
+
 def _typed_map(arguments: Arguments, types: Types) -> ArgumentProblem | None:
     if types[0].entry:
         return None
@@ -25,13 +33,15 @@ def _typed_map(arguments: Arguments, types: Types) -> ArgumentProblem | None:
 
 
 MAPS = (
-    Function("map_keys", ("map",), _keys, "the keys as an array, in the order of the map"),
-    Function("map_values", ("map",), _values, "the values as an array, in the order of the map"),
+    Function("map_keys", ("map",), _keys, "the keys as an array, in the order of the map", verify=_typed_map),
+    Function("map_values", ("map",), _values, "the values as an array, in the order of the map", verify=_typed_map),
     Function(
         "map_entries",
         ("map",),
         _entries,
         "the map as an array of structs with the fields `key` and `value`, for the step `explode`",
+        spark=_spark_entries,
+        verify=_typed_map,
     ),
     Function(
         "map_contains_key",
