@@ -21,7 +21,7 @@ from etlrun.language.columns import BIGINT, Columns, Type
 from etlrun.language.dialects import DUCKDB_SETTINGS, SPARK_SETTINGS, duckdb_sql, spark_sql
 from etlrun.language.expressions import TYPE
 
-DATA_ERRORS = ("overflow:", "division-by-zero:", "bad-cast:", "bad-date:", "bad-index:", "text-too-long:")
+DATA_ERRORS = ("overflow:", "division-by-zero:", "bad-cast:", "bad-date:", "bad-index:", "text-too-long:", "bad-value:")
 
 
 @dataclass(frozen=True)
@@ -139,12 +139,21 @@ def answer_of(column: pa.ChunkedArray) -> Answer:
 
 
 def values_of(column: pa.ChunkedArray) -> list[object]:
-    """The values of a column; moments as text, those of arrays too, since Python has none after the year 9999."""
-    is_list = pa.types.is_list(column.type)
-    kind = column.type.value_type if is_list else column.type
-    if not (pa.types.is_date(kind) or pa.types.is_timestamp(kind)):
-        return list(column.to_pylist())
-    return list(column.cast(pa.list_(pa.string()) if is_list else pa.string()).to_pylist())
+    """The values of a column; moments as text, those inside others too, since Python has none after the year 9999."""
+    return list(column.cast(_with_texts(column.type)).to_pylist())
+
+
+def _with_texts(kind: pa.DataType) -> pa.DataType:
+    """A type with text where it has moments."""
+    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
+        return pa.string()
+    if pa.types.is_list(kind):
+        return pa.list_(_with_texts(kind.value_type))
+    if pa.types.is_map(kind):
+        return pa.map_(_with_texts(kind.key_type), _with_texts(kind.item_type))
+    if pa.types.is_struct(kind):
+        return pa.struct([(field.name, _with_texts(field.type)) for field in kind])
+    return kind
 
 
 def plain(value: object) -> str:

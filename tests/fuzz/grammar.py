@@ -20,6 +20,7 @@ from .rows import TEXTS
 
 EXACT = tuple(row for row in ROWS if not row.tolerance)  # the others differ in their last digits
 GROWING = ("lpad", "rpad", "repeat")  # whose length must be small, or the memory is full
+INSIDE = ("element", "key")  # operands whose type is that of what the operand before them holds
 LONGEST = 400  # characters of an expression
 # A function or operator with the kinds of its operands, as the function table names them.
 OPERATORS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -48,11 +49,29 @@ OPERATORS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("case when {} then {} end", ("boolean", "any")),
     ("case {} when {} then {} else {} end", ("orderable", "orderable", "any", "any")),
     ("{}[{}]", ("array", "integer")),
+    ("{}[{}]", ("map", "key")),
+    ("element_at({}, {})", ("map", "key")),
+    ("try_element_at({}, {})", ("map", "key")),
+    ("size({})", ("map",)),
+    *((f"{{}}.{name}", ("struct",)) for name in ("a", "`b c`", "d", "e", "key", "value")),
+    ("{} is distinct from {}", ("same", "same")),
+    ("{} is not distinct from {}", ("same", "same")),
+    *((f"{{}} + interval {span}", ("clock",)) for span in ("3 days", "36 hours", "-1 second")),
+    *((f"{{}} - interval {span}", ("moment",)) for span in ("1 month", "2 years", "7 weeks")),
+    *((f"extract({part} from {{}})", ("moment",)) for part in ("quarter", "week", "doy")),
 )
-TYPES = tuple(map(parse_type, ("boolean", "tinyint", "smallint", "int", "bigint", "float", "double", "decimal(10,2)", "decimal(38,10)", "decimal(38,0)", "decimal(5,5)", "decimal(38,37)", "string", "date", "timestamp")))  # fmt: skip
+TYPES = tuple(map(parse_type, ("boolean", "tinyint", "smallint", "int", "bigint", "float", "double", "decimal(10,2)", "decimal(38,10)", "decimal(38,0)", "decimal(5,5)", "decimal(38,37)", "string", "date", "timestamp", "timestamptz")))  # fmt: skip
 PATTERNS = ("'[a-c]+'", "'(,|;)'", r"r'(\d)\d*'", r"r'\s'", "'(ế|🍥|.)'", "'(a)|b$'", "'^a'", "'é'", r"r'[\w-]{2}'", "'%a_'", "'a%'", r"'\\%%'", "'_'")  # fmt: skip
 UNITS = ("'year'", "'quarter'", "'MONTH'", "'week'", "'day'", "'hour'", "'minute'", "'second'")
 CLOCKS = ("'yyyy-MM-dd'", "'yyyyMMdd'", "'yyyy-MM-dd HH:mm:ss'", "'dd/MM/yyyy HH:mm'", "\"yyyy-MM-dd'T'HH:mm:ss\"", "'yyyy'", "'HH:mm yyyy'", "'yyyyMMddHHmmssSSS'", "'E d MMM yyyy'", "'yyyy-MM-dd HH:mm:ss.SSSSSS'", "'hh a DDD'")  # fmt: skip
+ZONES = (
+    "'UTC'",
+    "'Asia/Ho_Chi_Minh'",
+    "'Europe/Berlin'",
+    "'America/New_York'",
+    "'Australia/Lord_Howe'",
+    "'Asia/Kathmandu'",
+)
 WHOLES = ("0", "1", "2", "3", "5", "7", "-1", "-2", "-7", "20", "31", "63", "64", "256", "100", "2147483647", "-2147483648", "9223372036854775807", "1Y", "1S", "1L")  # fmt: skip
 OTHER_LITERALS = {
     "double": ("0D", "-0D", "1.5D", "1e300", "1e-310", "-2.5D", "cast('nan' as double)", "cast('-inf' as double)"),
@@ -60,6 +79,9 @@ OTHER_LITERALS = {
     "boolean": ("true", "false"),
     "date": ("date'2024-02-29'", "date'0001-01-01'", "date'9999-12-31'", "date'2021-01-03'"),
     "timestamp": ("timestamp'2024-02-29 20:30:00'", "timestamp'0001-01-01 00:00:00'", "timestamp'9999-12-31 23:59:59.999999'"),
+    "timestamptz": ("cast('2024-02-29 20:30:00+07:00' as timestamptz)", "cast('0001-01-02 00:00:00Z' as timestamptz)", "cast('9999-12-30 23:59:59.999999Z' as timestamptz)"),
+    "map": ("cast(null as map<string, bigint>)", "cast(null as map<int, double>)"),
+    "struct": ("cast(null as struct<a: int>)",),
     "array": ("array('a', null, '')", "array(1, 2, 2)", "array(0D, -0D)", "split('a,b,', ',')"),
 }  # fmt: skip
 
@@ -195,7 +217,7 @@ class Grammar:
         chosen: list[Piece] = []
         like: Piece | None = None
         for kind in kinds:
-            piece = self._operand(kind, [like] if kind == "same" and like else chosen[-1:] if kind == "element" else [])
+            piece = self._operand(kind, [like] if kind == "same" and like else chosen[-1:] if kind in INSIDE else [])
             like = piece if kind == "same" and like is None else like
             chosen.append(piece)
         return [piece.inside() for piece in chosen]
@@ -206,8 +228,9 @@ class Grammar:
         if self.random.random() < 0.06:
             return self._plain("null", NULL)
         wanted = like[0].type if like else None
-        if kind == "element" and wanted is not None:
-            wanted, kind = wanted.element or STRING, "any"
+        if kind in INSIDE and wanted is not None:
+            inside = wanted.entry[0] if wanted.entry is not None else wanted.element
+            wanted, kind = inside or STRING, "any"
         if kind == "same":
             kind = "any"
         found = [
@@ -221,13 +244,15 @@ class Grammar:
 
     def literal(self, kind: str) -> str:
         """A literal for an operand of a kind."""
-        kind = {"moment": "timestamp", "numeric": "decimal", "float": "double"}.get(kind, kind)
+        kind = {"moment": "timestamp", "numeric": "decimal", "float": "double", "utc": "timestamptz"}.get(kind, kind)
+        if kind == "clock":
+            kind = self.random.choice(["timestamp", "timestamptz"])
         if kind in ("tinyint", "smallint", "int", "bigint", "integer"):
             return self.random.choice(WHOLES)
         if kind in OTHER_LITERALS:
             return self.random.choice(OTHER_LITERALS[kind])
         if kind == "string":
-            return self.random.choice([*PATTERNS, *UNITS, *CLOCKS, *map(quoted, self.random.sample(TEXTS, 12))])
+            return self.random.choice([*PATTERNS, *UNITS, *CLOCKS, *ZONES, *map(quoted, self.random.sample(TEXTS, 12))])
         return self.random.choice([*WHOLES, *(text for texts in OTHER_LITERALS.values() for text in texts)])
 
     def _plain(self, text: str, kind: Type) -> Piece:

@@ -18,7 +18,7 @@ from .rows import COLUMNS, random_rows
 from .trials import Trial
 
 AT_ONCE = 10  # queries over the same rows
-SOME = ("k", "g", "n", "m", "x", "e", "p", "s", "t", "b", "d", "z", "i")
+SOME = ("k", "g", "n", "m", "x", "e", "p", "s", "t", "b", "d", "z", "i", "u", "c", "o", "ao")
 
 
 def try_some(seed: int, engines: Engines) -> Trial:

@@ -35,6 +35,11 @@ KINDS = {
     "a": "array<string>",
     "i": "array<int>",
     "j": "array<double>",
+    "u": "timestamptz",
+    "c": "map<string, bigint>",
+    "dm": "map<date, array<string>>",
+    "o": "struct<a: int, `b c`: string, d: array<int>, e: timestamp>",
+    "ao": "array<struct<a: int, b: timestamp>>",
 }
 COLUMNS = Columns(tuple(Column(name, parse_type(kind)) for name, kind in KINDS.items()))
 TEXTS = [
@@ -42,7 +47,8 @@ TEXTS = [
     "it's", '"', "\\", "%", "_", "$1", "0", "1", "-0", "00", "12", " 7 ", "1.5", ".5", "1e3", "-3e-2", "nan", "Infinity", "-inf",
     "true", "No", "t", "2024-02-29", "2023-02-29", "20220401", "2022-4-1", "0001-01-01", "9999-12-31", "2022-04-01T20:30:00",
     "2022-04-01 23:59:59.999999", "2022-04-01T20:30Z", "2022-12-31 7:5", "2022", "99999999999999999999", "2147483648", "12:30", "a\u0000b",
-    "now", "epoch", "NULL", "x" * 40,
+    "now", "epoch", "NULL", "x" * 40, '{"a": 1, "b": "x"}', '{"a": "1", "b": [1, null]}', '{"b": {"a": 2}, "A": 7}', '{"a": 1, "a": 2}', "[1, 2]",
+    "2022-04-01 20:30:00+07:00",
 ]  # fmt: skip
 MOMENTS = [
     datetime.datetime(1, 1, 1),
@@ -79,6 +85,11 @@ def random_value(random: Random, kind: Type, nulls: float = 0.0) -> Any:
         return None
     if kind.element is not None:
         return [random_value(random, kind.element, nulls=0.2) for _ in range(random.choice([0, 1, 1, 2, 3, 4]))]
+    if kind.entry is not None:
+        key, value = kind.entry
+        return {random_value(random, key): random_value(random, value, nulls=0.2) for _ in range(random.randint(0, 3))}
+    if kind.fields:
+        return {name: random_value(random, inner, nulls=0.2) for name, inner in kind.fields}
     if kind.is_integer:
         return _integer(random, {"tinyint": 7, "smallint": 15, "int": 31, "bigint": 63}[kind.name])
     if kind.name == "decimal":
@@ -90,6 +101,7 @@ def random_value(random: Random, kind: Type, nulls: float = 0.0) -> Any:
         "string": lambda: _text(random),
         "date": lambda: _moment(random).date(),
         "timestamp": lambda: _moment(random),
+        "timestamptz": lambda: _moment(random),
         "binary": lambda: random.choice([b"", b"a", b"\xff\x00"]),
     }
     return makers[kind.name]()

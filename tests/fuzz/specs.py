@@ -174,7 +174,7 @@ def _sources(block: str) -> str:
         return ""
     names = sorted({*re.findall(r"from: (\w+)", block), *re.findall(r"with: (\w+)", block)})
     columns = sorted(set(re.findall(r"\b[a-z_]{2,}\b", block)))[:40]
-    kinds = ("int", "string", "date", "array<string>", "double")
+    kinds = ("int", "string", "date", "array<string>", "double", "timestamptz", "map<string, int>", "struct<a int>")
     declared = ", ".join(f"{column}: '{kinds[len(column) % len(kinds)]}'" for column in columns)
     return "sources:\n" + "".join(
         f"  {name}: {{parquet: {{path: data/{name}, columns: {{{declared}}}}}}}\n" for name in names

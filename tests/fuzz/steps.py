@@ -13,6 +13,17 @@ from .grammar import TYPES, Grammar
 from .queries import random_query
 
 MAPPING = {"letters": 'A: [a, A]\n"two words": ["a,,b", "ab,c", 12]\n"é": ["é", "1.5"]'}
+JSON_PATHS = ["a", "b", "b[0]", "b.a", "$", "$[1]"]
+JSON_TYPES = [
+    "int",
+    "string",
+    "double",
+    "decimal(5,2)",
+    "timestamptz",
+    "array<int>",
+    "map<string, string>",
+    "struct<a int>",
+]
 LABELS = ["a", "A", "", "ab,c", "é", "12", "true", "1", "2", "it's"]
 
 
@@ -162,7 +173,7 @@ def _window(random: Random, chain: Chain) -> Any:
     }
     if random.random() < 0.2:
         return step
-    moments = _names(chain, lambda item: item.type.name in ("date", "timestamp"))
+    moments = _names(chain, lambda item: item.type.name in ("date", "timestamp", "timestamptz"))
     if random.random() < 0.3:
         length = f"{random.choice([1, 2, 7, 400])} {random.choice(['days', 'weeks', 'hours', 'minutes'])}"
         return {**step, "order": _order(random, moments[:1]), "frame": length}
@@ -198,6 +209,16 @@ def _explode(random: Random, chain: Chain) -> Any:
     }
     extra = {"as": _new(random), "position": _new(random)}
     return {**step, **{key: value for key, value in extra.items() if random.random() < 0.5}}
+
+
+def _parse(random: Random, chain: Chain) -> Any:
+    read = {
+        _new(random): {"path": random.choice(JSON_PATHS), "type": random.choice(JSON_TYPES)}
+        for _ in range(random.randint(1, 3))
+    }
+    column = random.choice(_names(chain, lambda item: item.type == STRING))
+    step = {"column": column, "as": read, "bad_rows": random.choice(["keep", "keep", "drop", "fail"])}
+    return {**step, "reason": _new(random)} if step["bad_rows"] == "keep" and random.random() < 0.5 else step
 
 
 def _join(random: Random, chain: Chain) -> Any:
@@ -242,7 +263,7 @@ def _history(random: Random, chain: Chain) -> Any:
 
 
 def _sessions(random: Random, chain: Chain) -> Any:
-    at = random.choice(_names(chain, lambda item: item.type.name in ("date", "timestamp")))
+    at = random.choice(_names(chain, lambda item: item.type.name in ("date", "timestamp", "timestamptz")))
     gap = random.choice(["30 minutes", "1 second", "1 day", "2 weeks", "1000000 weeks", "999999 days", "48 hours"])
     return {"by": _some(random, _plain(chain)), "at": at, "gap": gap, "as": _new(random)}
 
@@ -328,6 +349,7 @@ MAKERS: dict[str, Callable[[Random, Chain], Any]] = {
     "carry": _carry,
     "unpivot": _unpivot,
     "explode": _explode,
+    "parse": _parse,
     "join": _join,
     "join_": _join,
     "join__": _join_as_of,
