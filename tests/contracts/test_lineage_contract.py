@@ -6,6 +6,7 @@ It runs for every step that the product finds, over the example of its docstring
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from examples_of import parameters
@@ -15,8 +16,8 @@ from sqlglot.lineage import lineage as columns_found_by_sqlglot
 from etlrun.compiler.plan import Plan, Relation, make_plan
 from etlrun.compiler.relation_lineage import plan_lineage, relation_lineage
 from etlrun.language.influence import RelationLineage, beginning
-from running import check
-from tables import Example
+from running import check, run_on_duckdb
+from tables import Example, Table
 
 each_example = pytest.mark.parametrize(("name", "example"), parameters("steps"))
 
@@ -57,6 +58,27 @@ def test_each_column_has_the_origins_that_sqlglot_finds(name: str, example: Exam
         for column, lineage in one_hop(plan, relation).columns.items():
             ours = {f"{origin.relation}.{origin.column}".lower() for origin in lineage.origins}
             assert ours == leaves(plan, relation, column), column
+
+
+@each_example
+def test_no_other_column_of_a_source_changes_a_column(name: str, example: Example, duck: Any, tmp_path: Path) -> None:
+    """A run builds on this: it does not read from a server what nothing is made from."""
+    plan = make_plan(check(tmp_path, example))
+    lineages = plan_lineage(plan, {})
+    for chain in plan.checked.pipeline.chains:
+        expected = run_on_duckdb(duck.cursor(), plan, example.tables).table(chain)
+        for column, lineage in lineages[chain].columns.items():
+            read = {(one.relation, one.column) for one in lineage.origins | lineages[chain].rows.origins}
+            tables = {source: only_with(table, source, read) for source, table in example.tables.items()}
+            found = run_on_duckdb(duck.cursor(), plan, tables).table(chain)
+            assert sorted(map(repr, found[column].to_pylist())) == sorted(map(repr, expected[column].to_pylist()))
+
+
+def only_with(table: Table, source: str, read: set[tuple[str, str]]) -> Table:
+    """The rows of a source, whose columns that are not read are null."""
+    keeps = [(source, name) in read for name in table.columns.names]
+    rows = (tuple(value if kept else None for value, kept in zip(row, keeps, strict=True)) for row in table.rows)
+    return Table(table.columns, tuple(rows))
 
 
 @each_example

@@ -74,7 +74,8 @@ def command(
 
 def _plan_pipeline(checked: Checked, *, as_json: bool) -> None:
     """Show what a run of one pipeline would do, and exit."""
-    sources = {name: _source(checked, name) for name in checked.pipeline.sources}
+    unread = _unread(checked)
+    sources = {name: _source(checked, name) | unread.get(name, {}) for name in checked.pipeline.sources}
     sinks = {name: _sink(checked, name) for name in checked.pipeline.sinks}
     summary: dict[str, Any] = {
         "pipeline": checked.pipeline.name,
@@ -177,6 +178,20 @@ def _table(checked: Checked, name: str) -> dict[str, Any]:
     return found
 
 
+def _unread(checked: Checked) -> dict[str, dict[str, Any]]:
+    """The columns that a run would leave out, in the order of each source."""
+    from etlrun.compiler.plan import make_plan
+    from etlrun.compiler.read_columns import staged_relations, unread_columns
+
+    plan = make_plan(checked)
+    found = unread_columns(plan, staged_relations(plan), is_checked=True)
+    return {
+        name: {"unread": [column for column in checked.columns[name].names if column in columns]}
+        for name, columns in found.items()
+        if columns
+    }
+
+
 def _days(inventory: Inventory, wanted: int) -> dict[str, Any]:
     if not wanted:
         return {}
@@ -264,10 +279,11 @@ def _models_text(models: dict[str, Any]) -> list[str]:
 
 
 def _source_text(source: dict[str, Any]) -> str:
+    unread = f"; unread: {', '.join(source['unread'])}" if "unread" in source else ""
     if "table" in source:
-        return f"table {source['table']} of {source['connection']}"
+        return f"table {source['table']} of {source['connection']}{unread}"
     if "path" in source:
-        return f"the {source['kind']} table {source['path']}"
+        return f"the {source['kind']} table {source['path']}{unread}"
     if "rows" in source:
         return f"a {source['kind']} of {counted(source['rows'], 'row')}"
     text = counted(source["files"], source["kind"] + " file")

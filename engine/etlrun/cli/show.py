@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from etlrun.compiler.check import Checked
     from etlrun.language.columns import Column, Columns
+    from etlrun.runtime.failing_rows import FailingRows
 
 Found = tuple[list[str], list[dict[str, Any]], int]  # names, the first rows, and how many there are
 Look = Callable[[tuple[Path, ...]], Found]
@@ -65,9 +66,12 @@ def command(
     rows. With --failing nothing is computed: a run saves the first 1,000 rows that fail each check.
     """
     checked, name = _cut(checked_pipeline(pipeline, profile, engine or "duckdb", settings), relation)
+    kept = _kept(checked, relation, failing) if failing else None
+    if kept is not None:
+        checked = replace(checked, columns={**checked.columns, name: kept.columns})
     condition = read_condition(checked, name, where)
     look = partial(_look, checked.columns[name], condition, rows)
-    names, shown, total = _failing(checked, relation, failing, look) if failing else _computed(checked, name, look)
+    names, shown, total = _failing(kept, look) if kept is not None else _computed(checked, name, look)
     if as_json:
         for row in shown:
             click.echo(row_json(row))
@@ -86,11 +90,17 @@ def _computed(checked: Checked, name: str, look: Look) -> Found:
     return found[0]
 
 
-def _failing(checked: Checked, relation: str, check: str, look: Look) -> Found:
-    from etlrun.runtime.failing_rows import MOST_KEPT, find_failing
+def _kept(checked: Checked, relation: str, check: str) -> FailingRows:
+    from etlrun.runtime.failing_rows import find_failing
 
     kept = find_failing(checked, relation, check)
     tell(f"check `{check}` of `{relation}` in the run {kept.run_id}: {kept.detail}", err=True)
+    return kept
+
+
+def _failing(kept: FailingRows, look: Look) -> Found:
+    from etlrun.runtime.failing_rows import MOST_KEPT
+
     names, shown, total = look((kept.path,))
     if total == MOST_KEPT:
         tell(f"a run keeps the first {MOST_KEPT:,} rows of a check", err=True)

@@ -37,7 +37,8 @@ def lower_failing(plan: Plan, name: str, position: int, most: int) -> exp.Query 
     failing = use.value.failing(given)
     if failing is None:
         return None
-    shown = [item for item in given.columns if not item.name.startswith(HIDDEN)]
+    unread = plan.unread.get(given.name, frozenset())
+    shown = [item for item in given.columns if not item.name.startswith(HIDDEN) and item.name not in unread]
     order = [exp.Ordered(this=column(item.name), nulls_first=True) for item in shown if item.type.is_orderable]
     rows = exp.select(*(column(item.name) for item in shown)).from_(failing.subquery("failing", copy=False))
     query = rows.order_by(*order).limit(most) if order else rows.limit(most)

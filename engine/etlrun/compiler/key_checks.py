@@ -28,7 +28,12 @@ def with_key_checks(pipeline: Pipeline, order: Iterable[str]) -> Pipeline:
 
 def stages_nothing(use: Use) -> bool:
     """Whether a check is asked of rows on their way: the `key` of a source, what a step reads."""
-    return use.where[0] in ("sources", "steps")
+    return is_key_of_source(use) or use.where[0] == "steps"
+
+
+def is_key_of_source(use: Use) -> bool:
+    """Whether a check is that of the `key` of a source."""
+    return use.where[0] == "sources"
 
 
 def needed_relations(pipeline: Pipeline, relations: Iterable[str]) -> list[str]:

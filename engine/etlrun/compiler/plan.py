@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from sqlglot import exp
@@ -69,11 +69,15 @@ class Relation:
 
 @dataclass(frozen=True)
 class Plan:
-    """Every relation of a pipeline, each after what it reads, and the sums that ride along for `conserved` checks."""
+    """Every relation of a pipeline, each after what it reads, and the sums that ride along for `conserved` checks.
+
+    `unread` are columns of sources that a run does not read: they are null there, and nothing is made from them.
+    """
 
     checked: Checked
     relations: tuple[Relation, ...]
     carried: tuple[Carried, ...] = ()
+    unread: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def relation(self, name: str) -> Relation:
         return next(relation for relation in self.relations if relation.name == name)

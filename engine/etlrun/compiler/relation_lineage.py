@@ -24,10 +24,15 @@ Known = Mapping[str, RelationLineage]
 
 def plan_lineage(plan: Plan, given: Known) -> dict[str, RelationLineage]:
     """The lineage of every relation of a pipeline by name; `given` is that of sources whose trails begin in another pipeline."""
+    return {name: _without_hidden(lineage) for name, lineage in lineages_with_hidden(plan, given).items()}
+
+
+def lineages_with_hidden(plan: Plan, given: Known) -> dict[str, RelationLineage]:
+    """What `plan_lineage` gives, with the hidden columns of relations, too."""
     known: dict[str, RelationLineage] = {}
     for relation in plan.relations:
         known[relation.name] = given.get(relation.name) or relation_lineage(plan, relation, known)
-    return {name: _without_hidden(lineage) for name, lineage in known.items()}
+    return known
 
 
 def relation_lineage(plan: Plan, relation: Relation, known: Known) -> RelationLineage:

@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ParquetFiles:
-    """Parquet files that etlrun has written: they hold the declared columns in their types.
+    """Parquet files that etlrun has written: they hold the declared columns in their types, except the columns `lacking`, which are null.
 
     Rows whose column `marker` (a text) is not null are no rows of the source.
     """
 
     paths: tuple[str, ...]
     marker: str = ""
+    lacking: frozenset[str] = frozenset()
 
 
 Change = Literal["fits_double", "nanoseconds", "instant", "julian_date", "after_1900", "required"]

@@ -31,6 +31,7 @@ class Source(Described):
     """Reads files or a table into a relation with declared columns. No two rows share the values of the columns `key_`, where it has any."""
 
     connects_to: ClassVar[str] = TABLES
+    skips_columns: ClassVar[bool] = False  # whether `read` leaves out the columns that a request calls unread
     key_: tuple[str, ...] = ()
 
     def resolve(self, scope: Scope) -> Source:
@@ -314,6 +315,7 @@ class ReadRequest:
 
     `open_database` opens a connection of the profile for reading, `stores` the store of a URL. `parts` has what earlier runs read of text files.
     The source has `files` files in all, where the inventory has only some of them. `limits` says what reading may take of the machine.
+    Nothing in the run reads the columns `unread`: they may be missing in the files that are written.
     """
 
     name: str
@@ -328,3 +330,4 @@ class ReadRequest:
     stores: Stores = field(default_factory=Stores)
     files: int = 0
     limits: ReadLimits = ReadLimits()
+    unread: frozenset[str] = frozenset()

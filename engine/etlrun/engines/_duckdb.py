@@ -178,7 +178,7 @@ def _select_linked(columns: Columns, part: LinkedFiles) -> str:
 
 def _linked_value(item: Column, column: FileColumn) -> str:
     if column.type == NULL:
-        return f"CAST(NULL AS {type_name(item.type)}) AS {name(item.name)}"
+        return _null(item)
     value = name(column.place[0])
     for member in column.place[1:]:
         value = f"struct_extract({value}, {text(member)})"
@@ -189,16 +189,20 @@ def _select(columns: Columns, part: InputFiles) -> str:
     if isinstance(part, LinkedFiles):
         return _select_linked(columns, part)
     where = f" WHERE {name(part.marker)} IS NULL" if part.marker else ""
-    return f"SELECT {', '.join(_value(item) for item in columns)} FROM {parquet(part.paths)}{where}"
+    values = (_null(item) if item.name in part.lacking else _value(item) for item in columns)
+    return f"SELECT {', '.join(values)} FROM {parquet(part.paths)}{where}"
 
 
 def _value(item: Column) -> str:
     return f"CAST({name(item.name)} AS {type_name(item.type)}) AS {name(item.name)}"
 
 
+def _null(item: Column) -> str:
+    return f"CAST(NULL AS {type_name(item.type)}) AS {name(item.name)}"
+
+
 def _nothing(columns: Columns) -> str:
-    values = (f"CAST(NULL AS {type_name(item.type)}) AS {name(item.name)}" for item in columns)
-    return f"SELECT {', '.join(values)} WHERE false"
+    return f"SELECT {', '.join(map(_null, columns))} WHERE false"
 
 
 def _rises(columns: int, at: int = 0) -> str:

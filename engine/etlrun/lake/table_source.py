@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from etlrun.contracts.connection import Database
 from etlrun.contracts.engine import ParquetFiles
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 class VersionedTable(Source):
     """A table of a lake, which is read in one version. `shown` is how messages name it."""
+
+    skips_columns: ClassVar[bool] = True
 
     columns: Mapping[str, DeclaredColumn]
 
@@ -74,8 +76,9 @@ class VersionedTable(Source):
                     raise
         request.folder.mkdir(parents=True, exist_ok=True)
         path, paths = request.folder / "rows.parquet", [file.at for file in inventory.files]
-        rows = copy_rows(snapshot, paths, columns, path, request.control.follow)
-        return ReadResult((ParquetFiles((str(path),)),), rows)
+        wanted = columns.keep(name for name in columns.names if name not in request.unread)
+        rows = copy_rows(snapshot, paths, wanted, path, request.control.follow)
+        return ReadResult((ParquetFiles((str(path),), lacking=request.unread),), rows)
 
     def _fitting(self, columns: Columns, open_database: Callable[[str], Database], stores: Stores) -> Snapshot:
         """The version to read. Raises RunFailure where it is missing, or the declared columns do not fit it."""

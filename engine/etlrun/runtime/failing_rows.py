@@ -22,9 +22,13 @@ MOST_KEPT = 1000  # rows of each check, the first in the order of their columns
 
 @dataclass(frozen=True)
 class FailingRows:
-    """The rows that a check of an earlier run did not hold for, and what it said of them."""
+    """The rows that a check of an earlier run did not hold for, and what it said of them.
+
+    Those of a source have only the `columns` that the run read.
+    """
 
     path: Path
+    columns: Columns
     run_id: str
     detail: str
 
@@ -81,8 +85,7 @@ def _kept(
             "it is about all rows together, or its rows were removed by age; `etlrun show` without --failing shows rows"
         )
         raise RunFailure("usage", "no-failing-rows", message, fix)
-    _refuse_other_columns(path, checked.columns[relation], run)
-    return FailingRows(path, run, detail)
+    return FailingRows(path, _kept_columns(checked, relation, path, run), run, detail)
 
 
 def _meant(check: str, asked: dict[str, dict[str, Any]], run: str, relation: str) -> str:
@@ -100,9 +103,14 @@ def _meant(check: str, asked: dict[str, dict[str, Any]], run: str, relation: str
     return meant[0]
 
 
-def _refuse_other_columns(path: Path, columns: Columns, run: str) -> None:
+def _kept_columns(checked: Checked, relation: str, path: Path, run: str) -> Columns:
+    """The columns that kept rows have. Raises RunFailure where they are others than those of the relation."""
     import pyarrow.parquet as pq
 
-    if tuple(pq.read_schema(path).names) != columns.names:
+    names, columns = tuple(pq.read_schema(path).names), checked.columns[relation]
+    if relation in checked.pipeline.sources:
+        columns = columns.keep(name for name in columns.names if name in names)
+    if names != columns.names:
         message = f"the pipeline has changed since the run {run}: its rows have other columns"
         raise RunFailure("usage", "spec-changed", message, "run the pipeline again")
+    return columns

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import etlrun
 from etlrun.compiler.check import Checked
-from etlrun.compiler.key_checks import stages_nothing
 from etlrun.compiler.plan import Plan, make_plan
+from etlrun.compiler.read_columns import needed_relations, staged_relations, unread_columns
 from etlrun.contracts.engine import EngineSession, StatementError, Workspace
 from etlrun.diagnostics import SpecError
 from etlrun.enrich.consent import Consent
@@ -155,10 +155,12 @@ def spec_hash(checked: Checked) -> str:
 def _run(checked: Checked, reporter: Reporter, folder: RunFolder, record: Record, options: RunOptions) -> None:
     """Read, compute, check and publish; `record` says how far that went. Raises RunFailure."""
     plan = make_plan(checked)
-    targets = _targets(checked, options)
+    targets = options.relations or staged_relations(plan)
     if options.publishes:
         look_ahead(checked, record)
-    needed = plan.needed((*targets, *_compared(checked, options)))
+    is_checked = not options.relations
+    needed = needed_relations(plan, targets, is_checked=is_checked)
+    plan = replace(plan, unread=unread_columns(plan, targets, is_checked=is_checked))
     sources = [relation.name for relation in needed if relation.source is not None]
     look_at_tables(checked, sources)
     inventories = find_files(checked, sources, reporter)
@@ -176,7 +178,7 @@ def _run(checked: Checked, reporter: Reporter, folder: RunFolder, record: Record
             for relation in needed:
                 safe_point()
                 stager.make(relation)
-            if not options.relations:
+            if is_checked:
                 check_staged(plan, stager.staged, session, folder, record, reporter)
         inputs.finish()
     if options.look:
@@ -185,29 +187,12 @@ def _run(checked: Checked, reporter: Reporter, folder: RunFolder, record: Record
         _publish(checked, stager.staged, folder, record, reporter, options.wait)
 
 
-def _targets(checked: Checked, options: RunOptions) -> tuple[str, ...]:
-    """The relations that are staged: what sinks publish; checks look at them, and at others where they say so."""
-    if options.relations:
-        return options.relations
-    published = [use.value.from_ for use in checked.pipeline.sinks.values()]
-    looked_at = [name for name, uses in checked.pipeline.checks.items() if not all(stages_nothing(use) for use in uses)]
-    return tuple(dict.fromkeys([*published, *looked_at]))
-
-
-def _compared(checked: Checked, options: RunOptions) -> list[str]:
-    """The relations that checks compare with, which nothing else may need."""
-    checks = (use for uses in checked.pipeline.checks.values() for use in uses)
-    names = {name.lower(): name for name in checked.order}
-    found = [names[other.lower()] for use in checks for other, _ in use.value.reads()]
-    return [] if options.relations else found
-
-
 @contextmanager
 def _session(plan: Plan, inputs: Inputs, folder: RunFolder, record: Record) -> Iterator[EngineSession]:
     """A session of the engine that knows the sources, which are read while it starts. Raises RunFailure."""
     starting = in_background(lambda: _start(plan.checked, folder))
     try:
-        reader = SourceReader(plan.checked, inputs, folder, inputs.reporter, lambda: wait_for(starting))
+        reader = SourceReader(plan, inputs, folder, inputs.reporter, lambda: wait_for(starting))
         results = reader.read_all(inputs.inventories)
         inputs.count(results)
         session = wait_for(starting)

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from etlrun.compiler.check import Checked
+from etlrun.compiler.plan import Plan
 from etlrun.contracts.engine import EngineSession, ParquetFiles, StatementError, TaskSettings
 from etlrun.contracts.source import Inventory, ReadRequest, ReadResult
 from etlrun.diagnostics import counted
@@ -40,11 +41,15 @@ CANNOT_READ = ("worker-mismatch", "not-shared", "missing-variable")  # of tasks
 class SourceReader:
     """Reads the sources of a run into its folder; `session` is the engine's, for those that its tasks read."""
 
-    checked: Checked
+    plan: Plan
     inputs: Inputs
     folder: RunFolder
     reporter: Reporter
     session: Callable[[], EngineSession]
+
+    @property
+    def checked(self) -> Checked:
+        return self.plan.checked
 
     def read_all(self, names: Iterable[str]) -> dict[str, ReadResult]:
         """The rows of the sources in `names`. Raises RunFailure for what cannot be read, and for more broken records than are allowed."""
@@ -168,6 +173,7 @@ class SourceReader:
             quarantine_limit=use.value.quarantine_limit if isinstance(use.value, TextSource) else 0,
             parts=parts,
             stores=open_stores(self.checked.project, self.checked.profile, filled),
+            unread=self.plan.unread.get(name, frozenset()),
         )
 
     def _parts(self, name: str, use: Use) -> SourceParts | None:

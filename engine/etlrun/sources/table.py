@@ -1,7 +1,8 @@
 """`table` - a table or view of a database.
 
 The table must have the declared columns, with types that fit. Write the schema before the name if it is not the default
-schema: `marts.orders`.
+schema: `marts.orders`. A run reads only the columns that it needs for sinks and checks; `etlrun plan` lists the others as
+unread. They must exist, but their values are not checked.
 
 ```yaml
 sources:
@@ -39,6 +40,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from etlrun.contracts.connection import Database
 from etlrun.contracts.engine import ParquetFiles
@@ -53,6 +55,8 @@ from etlrun.storage.stores import Stores
 @dataclass(frozen=True)
 class Table(Source):
     """A table of a connection."""
+
+    skips_columns: ClassVar[bool] = True
 
     connection: str = key("the name of a connection in the profile", default="")
     table: str = key(
@@ -131,8 +135,10 @@ class Table(Source):
         database = request.open_database(self.connection)
         request.control.follow_database(database)
         try:
-            copied = database.copy(self.table, columns, request.folder)
+            wanted = columns.keep(name for name in columns.names if name not in request.unread)
+            copied = database.copy(self.table, wanted, request.folder)
         finally:
             database.close()
         paths = tuple(str(path) for path in copied.files)
-        return ReadResult((ParquetFiles(paths),), copied.rows, notices=tuple(database.notices))
+        files = ParquetFiles(paths, lacking=request.unread)
+        return ReadResult((files,), copied.rows, notices=tuple(database.notices))

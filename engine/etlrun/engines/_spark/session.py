@@ -66,7 +66,8 @@ class SparkSessionAtWork(EngineSession):
         frame = self.spark.read.options(**READING).schema(_schema(columns, part)).parquet(*map(_pattern, part.paths))
         if part.marker:
             frame = frame.filter(F.col(_quoted(part.marker)).isNull())
-        return frame.selectExpr(*(_typed(_quoted(item.name), item) for item in columns))
+        names = ("NULL" if item.name in part.lacking else _quoted(item.name) for item in columns)
+        return frame.selectExpr(*map(_typed, names, columns))
 
     def _linked_frame(self, columns: Columns, part: LinkedFiles) -> DataFrame:
         """The files in one scan. With a schema no job is needed to find one; the name of a file's folder gives the group of its constants."""
@@ -182,7 +183,8 @@ def _constant(item: Column, texts: Sequence[str | None]) -> str:
 
 def _schema(columns: Columns, part: ParquetFiles) -> str:
     """The columns of our own files as Spark's DDL."""
-    kinds = [f"{_quoted(item.name)} {_type_text(item.type)}" for item in columns]
+    there = (item for item in columns if item.name not in part.lacking)
+    kinds = [f"{_quoted(item.name)} {_type_text(item.type)}" for item in there]
     return ", ".join([*kinds, *([f"{_quoted(part.marker)} string"] if part.marker else [])])
 
 
