@@ -104,6 +104,11 @@ SPEC_CODES: dict[str, Code] = {
         "`$name` inserts a complete value, with quotes if it is a text",
         "write `$name` without quotes",
     ),
+    "rerouted-model": Code(
+        "a service answers requests for a model with another model",
+        "the service retired the model, and sends requests for its name to a newer one, at the newer one's price",
+        "name the model that answers, or list it in `accept`",
+    ),
     "secret-literal": Code(
         "a password or key is written in the file",
         "everyone who can read the file can read the secret",

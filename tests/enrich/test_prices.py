@@ -15,6 +15,7 @@ from etlrun.enrich.prices import Tariff, listed_tariff, tariff_of
 from etlrun.enrich.questions import write_sheet
 from etlrun.enrich.tiers import tiers_of
 from etlrun.models._known_models import known_models, note_on, table_date
+from etlrun.models._rerouted_names import rerouted_name
 from etlrun.models.gemini import Gemini
 from etlrun.models.openai import Openai
 from etlrun.models.vertex import Vertex
@@ -69,12 +70,29 @@ def test_a_release_costs_what_its_model_costs_and_a_rerouted_name_what_the_one_t
             "`gemini-2.5-flush` is not in the list of models of 2026-11-28: did you mean `gemini-2.5-flash`?",
         ),
         ("qwen3", "`qwen3` is not in the list of models of 2026-11-28"),
-        ("gemini-2.5-flash", "`gemini-2.5-flash` is answered by `gemini-3.5-flash-lite` since 2026-12-01"),
         ("gemini-3.8-flash", ""),
     ],
 )
-def test_a_name_that_is_unknown_or_answered_by_another_model_is_said_to_be(name: str, note: str) -> None:
-    assert note_on(name, datetime.date(2026, 12, 1)) == note
+def test_an_unknown_name_is_reported(name: str, note: str) -> None:
+    assert note_on(name) == note
+
+
+@pytest.mark.parametrize(("day", "when"), [(29, "from 2026-12-01 on"), (31, "since 2026-12-01")])
+def test_a_name_that_another_model_answers_is_reported_before_and_after_it_changes(day: int, when: str) -> None:
+    rerouted = rerouted_name("models/gemini-2.5-flash", ())
+    assert rerouted is not None
+    today = datetime.date(2026, 11 if day == 29 else 12, day)
+    assert rerouted.message(today) == (
+        f"the service answers requests for `gemini-2.5-flash` with `gemini-3.5-flash-lite` {when}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "accepted"),
+    [("gemini-3.5-flash-lite", ()), ("gemini-2.5-flash", ("gemini-3.5-flash-lite",)), ("qwen3", ()), ("", ())],
+)
+def test_a_name_whose_answerer_is_accepted_or_that_stays_is_not_reported(name: str, accepted: tuple[str, ...]) -> None:
+    assert rerouted_name(name, accepted) is None
 
 
 def test_the_projects_own_price_goes_first_and_an_unknown_model_has_none() -> None:

@@ -179,6 +179,25 @@ def test_doctor_exits_1_where_an_example_is_answered_wrongly(project: Project) -
     assert f"`running man` is {label}: correct the example" in result.out + result.err
 
 
+def test_doctor_sends_neutral_texts_where_a_prompt_has_no_examples(project: Project) -> None:
+    prompt = PROMPT[: PROMPT.index("canaries:")] + "---\nKeywords are English.\n"
+    project.write("prompts/kind.md", prompt)
+    with service() as served:
+        result = run(project, served, "llm", "doctor", "kind", "--model", "kinds")
+        assert set(served.calls) == {"example", "sample text", "test"}
+    assert result.code == 0
+    assert "they are not checked, because the prompt has no examples" in result.out
+
+
+def test_doctor_warns_of_a_name_that_another_model_will_answer(project: Project) -> None:
+    with service() as served:
+        result = run(project, served, "llm", "doctor", "kind", "--model", "kinds")
+        later = run(project, served, "llm", "doctor", "kind", "--model", "kinds", MODEL="gemini-3.5-flash-lite")
+    assert (result.code, later.code) == (0, 0)
+    assert "`gemini-3.5-flash-lite`" in result.out and "set `model: gemini-3.5-flash-lite`" in result.out
+    assert "set `model:" not in later.out
+
+
 def test_a_misspelt_command_is_told(project: Project) -> None:
     result = project.run("llm", "stat")
     assert (result.code, "did you mean `stats`?" in result.err) == (2, True)

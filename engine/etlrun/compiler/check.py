@@ -8,6 +8,7 @@ from functools import cached_property
 
 from etlrun.compiler.graph import in_order
 from etlrun.compiler.key_checks import with_key_checks
+from etlrun.compiler.rerouted_models import rerouted_models
 from etlrun.contracts.sink import Sink
 from etlrun.diagnostics import Diagnostic, SpecError, closest, nearest
 from etlrun.language.columns import Columns
@@ -62,7 +63,7 @@ def check_pipeline(
     checker.check_sinks()
     if checker.problems:
         raise SpecError(checker.problems)
-    warnings = tuple(sorted(checker.unused()))
+    warnings = tuple(sorted([*checker.unused(), *rerouted_models(pipeline, project, profile)]))
     resolved = with_key_checks(replace(pipeline, sources=checker.sources), order)
     mappings = tuple(sorted(checker.mappings))
     return Checked(resolved, project, profile, tuple(order), checker.columns, checker.steps, warnings, mappings)

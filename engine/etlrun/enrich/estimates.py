@@ -14,6 +14,7 @@ from etlrun.enrich.questions import CANARIES, Question
 from etlrun.enrich.store import SETTLED, Counted, Store
 from etlrun.enrich.tiers import Tier, rounds
 from etlrun.models._known_models import note_on
+from etlrun.models._rerouted_names import rerouted_name
 from etlrun.spec.normal_form import PART
 from etlrun.spec.outputs import LabelOutput, LabelsOutput, Value
 from etlrun.spec.personal_kinds import Policy
@@ -140,11 +141,18 @@ def _bill(tier: Tier, keys: int, fresh: Sequence[Key], earlier: Counted) -> Bill
         usd,
         tier.expected_tariff.origin,
         _minutes(model, requests, int(taken)),
-        "" if model.price else note_on(tier.name),
+        _note(tier, model),
         model.mode,
         other_usd=other.of(taken, given) if other.price else None,
         counted_in=earlier.requests,
     )
+
+
+def _note(tier: Tier, model: LanguageModel) -> str:
+    """What a person should know of the name of a model before it is asked."""
+    if rerouted := rerouted_name(tier.name, model.accept):
+        return f"{rerouted.message()}: {rerouted.fix}"
+    return "" if model.price else note_on(tier.name)
 
 
 def _with_what_is_asked_again(keys: int, batch: int, earlier: Counted) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from etlrun.enrich.replies import judge
 from etlrun.enrich.terms import Budget
 from etlrun.enrich.tiers import Tier, tiers_of
 from etlrun.failures import RunFailure
+from etlrun.models._rerouted_names import rerouted_name
 from etlrun.spec.environment import from_environment
 from etlrun.spec.normal_form import PART, normal_form, readable
 from etlrun.spec.project import Profile, Project
@@ -25,7 +26,7 @@ from etlrun.spec.prompts import Prompt, load_prompt
 
 CODES = {"access": 2, "model": 2, "setup": 2}
 ITEMS = 3
-SPARE = ("vtv1", "phim hay", "bóng đá")  # where a prompt has too few examples of its own
+SPARE = ("example", "sample text", "test")  # for a prompt with few examples: any prompt can be asked about these
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,14 @@ def _try_out(project: Project, prompt: Prompt, tier: Tier) -> tuple[str, str, in
     if wrong:
         fix = f"by prompts/{prompt.name}.md {', '.join(wrong)}: correct the example, or try another model"
         return f"{summary} ({answers}), {len(wrong)} wrongly", fix, 1
-    return f"{summary} ({answers})", "", 0
+    unchecked = "" if right else "; they are not checked, because the prompt has no examples"
+    return f"{summary} ({answers}{unchecked})", _note(tier.model, tier.name), 0
+
+
+def _note(model: LanguageModel, name: str) -> str:
+    """What to do soon about a model that answers today."""
+    rerouted = rerouted_name(name, model.accept)
+    return f"{rerouted.message()}: {rerouted.fix}" if rerouted else ""
 
 
 async def _ask(model: LanguageModel, sheet: Sheet) -> tuple[str, ModelReply]:

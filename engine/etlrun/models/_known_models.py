@@ -92,14 +92,10 @@ def location_factor(location: str) -> float:
     return 1.0 if location == "global" else factor
 
 
-def note_on(name: str, day: datetime.date | None = None) -> str:
-    """What a person should know before asking `name`: that nobody knows it, or that another model answers. `""` otherwise."""
-    model, today = known_model(name), day or datetime.date.today()
-    if model is None:
-        hint = nearest(plain_name(name), tuple(known_models()))
-        known = f"`{plain_name(name)}` is not in the list of models of {table_date()}"
-        return f"{known}: {hint}" if hint else known
-    answerer = model.answerer_on(today)
-    if answerer != model.name:
-        return f"`{model.name}` is answered by `{answerer}` since {model.served_by['from']}"
-    return ""
+def note_on(name: str) -> str:
+    """What a person should know before asking `name` where nobody knows it; `""` otherwise."""
+    if known_model(name):
+        return ""
+    hint = nearest(plain_name(name), tuple(known_models()))
+    known = f"`{plain_name(name)}` is not in the list of models of {table_date()}"
+    return f"{known}: {hint}" if hint else known

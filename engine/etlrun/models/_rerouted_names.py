@@ -1,0 +1,41 @@
+"""Names of models for which a service answers with another one, from a day on, as the table of models has it."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from etlrun.models._known_models import known_model
+from etlrun.models._names import name_of_answerer
+
+
+@dataclass(frozen=True)
+class ReroutedName:
+    """A name for which the service answers with another model, from a day on."""
+
+    name: str
+    answerer: str
+    begins: str
+
+    def message(self, today: datetime.date | None = None) -> str:
+        """What the service does, or will do."""
+        day = (today or datetime.date.today()).isoformat()
+        when = f"since {self.begins}" if self.begins <= day else f"from {self.begins} on"
+        return f"the service answers requests for `{self.name}` with `{self.answerer}` {when}"
+
+    @property
+    def fix(self) -> str:
+        """How to ask the model that answers, or to accept it."""
+        return f"set `model: {self.answerer}`, or add `accept: [{self.answerer}]` to the model if its answers may count"
+
+
+def rerouted_name(name: str, accepted: Sequence[str]) -> ReroutedName | None:
+    """How `name` is rerouted, now or later; None where it is not, or where the other model is accepted."""
+    model = known_model(name)
+    if model is None or not model.served_by:
+        return None
+    answerer = model.served_by["model"]
+    if name_of_answerer(name, accepted, answerer):
+        return None
+    return ReroutedName(model.name, answerer, model.served_by["from"])
