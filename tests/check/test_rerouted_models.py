@@ -27,7 +27,9 @@ def test_a_rerouted_name_is_a_warning_at_its_place_with_the_name_to_write(projec
     line = PROJECT[: PROJECT.index("kinds: {gemini")].count("\n") + 1
     assert found.code == 0
     assert f"etlrun.yaml:{line}:" in found.out
-    assert "warning: rerouted-model: the service answers requests for `gemini-2.5-flash`" in found.out
+    assert (
+        "warning: rerouted-model: from 2026-12-01 on, the service answers requests for `gemini-2.5-flash`" in found.out
+    )
     assert "set `model: gemini-3.5-flash-lite`, or add `accept: [gemini-3.5-flash-lite]` to the model" in found.out
 
 

@@ -189,6 +189,14 @@ def test_doctor_sends_neutral_texts_where_a_prompt_has_no_examples(project: Proj
     assert "they are not checked, because the prompt has no examples" in result.out
 
 
+def test_doctor_names_the_setting_where_thinking_leaves_no_room_for_the_answer(project: Project) -> None:
+    with service(thinks=50_000) as served:
+        result = run(project, served, "llm", "doctor", "kind", "--model", "kinds", MODEL="gemini-3.8-flash")
+    assert result.code == 2
+    assert "tokens went into thinking" in result.out
+    assert "raise `thoughts` of the model" in result.out
+
+
 def test_doctor_warns_of_a_name_that_another_model_will_answer(project: Project) -> None:
     with service() as served:
         result = run(project, served, "llm", "doctor", "kind", "--model", "kinds")

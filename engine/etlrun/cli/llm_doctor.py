@@ -22,8 +22,8 @@ def command(prompt: str, models: tuple[str, ...], profile: str, as_json: bool) -
 
     It checks settings, API key and model name, and sends three items of PROMPT in one request, which costs almost nothing.
 
-    Answers are not saved. Without PROMPT, every prompt of the project is tried. Exit code 2 if a key or name is wrong, 4 if
-    another model answers, 1 if a service fails or answers wrongly.
+    Answers are not saved. Without PROMPT, every prompt of the project is tried. Exit code 2 if a key, name or setting is wrong,
+    4 if another model answers, 1 if a service fails or answers wrongly.
     """
     from etlrun.enrich.trying_models import examine
     from etlrun.spec.prompts import prompt_names

@@ -19,7 +19,7 @@ def rerouted_models(pipeline: Pipeline, project: Project, profile: Profile) -> I
         rerouted = rerouted_name(_name(use.value), use.value.accept) if isinstance(use.value, LanguageModel) else None
         if rerouted and project.document:
             yield project.document.diagnose_key(
-                use.where, "rerouted-model", rerouted.message(), rerouted.fix, severity="warning"
+                use.where, "rerouted-model", rerouted.message, rerouted.fix, severity="warning"
             )
 
 

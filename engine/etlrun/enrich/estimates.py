@@ -151,7 +151,7 @@ def _bill(tier: Tier, keys: int, fresh: Sequence[Key], earlier: Counted) -> Bill
 def _note(tier: Tier, model: LanguageModel) -> str:
     """What a person should know of the name of a model before it is asked."""
     if rerouted := rerouted_name(tier.name, model.accept):
-        return f"{rerouted.message()}: {rerouted.fix}"
+        return f"{rerouted.message}: {rerouted.fix}"
     return "" if model.price else note_on(tier.name)
 
 

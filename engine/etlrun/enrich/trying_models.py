@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from etlrun.contracts.model import LanguageModel, LocalModel, ModelError, ModelReply
 from etlrun.diagnostics import counted
 from etlrun.enrich.dollars import dollars
+from etlrun.enrich.giving_up import used_room
 from etlrun.enrich.keys import Key
 from etlrun.enrich.questions import Sheet, write_sheet
-from etlrun.enrich.replies import judge
+from etlrun.enrich.replies import ReplyVerdict, judge
 from etlrun.enrich.terms import Budget
 from etlrun.enrich.tiers import Tier, tiers_of
 from etlrun.failures import RunFailure
@@ -27,6 +28,7 @@ from etlrun.spec.prompts import Prompt, load_prompt
 CODES = {"access": 2, "model": 2, "setup": 2}
 ITEMS = 3
 SPARE = ("example", "sample text", "test")  # for a prompt with few examples: any prompt can be asked about these
+UNCHECKED = "; they are not checked, because the prompt has no examples"
 
 
 @dataclass(frozen=True)
@@ -80,29 +82,44 @@ def _try_out(project: Project, prompt: Prompt, tier: Tier) -> tuple[str, str, in
     verdict = judge(tier.question, sheet, reply)
     cost = dollars(answerers.cost(reply, 0.0)) if reply.usage and tier.tariff.price else "an unknown price"
     summary = f"{tier.source} ({called}) answered {len(verdict.answers)} of {counted(len(chosen), 'item')} for {cost}"
+    if reply.ending == "truncated" and not verdict.answers:
+        return f"{summary}; the answer was cut off: {used_room(sheet, reply)}", tier.model.more_room, 2
     if verdict.fault:
         return f"{summary}: {verdict.reason or verdict.fault}", "try another model, or look at the prompt", 1
-    answers = ", ".join(
-        f"{readable(chosen[index])}: {'/'.join(str(value) for value in answer.values())}"
-        for index, answer in sorted(verdict.answers.items())
+    return _compared(prompt, chosen, verdict, summary) or (
+        f"{summary} ({_answers(chosen, verdict)}{'' if texts else UNCHECKED})",
+        _note(tier.model, tier.name),
+        0,
     )
+
+
+def _compared(
+    prompt: Prompt, chosen: Sequence[str], verdict: ReplyVerdict, summary: str
+) -> tuple[str, str, int] | None:
+    """What is wrong with answers to examples of the prompt; None where nothing is."""
     right = {example.key: example.answer for example in (*prompt.examples, *prompt.canaries)}
     wrong = [
         f"`{readable(chosen[index])}` is {'/'.join(str(value) for value in right[chosen[index]].values())}"
         for index, answer in sorted(verdict.answers.items())
         if chosen[index] in right and not prompt.agrees(answer, right[chosen[index]])
     ]
-    if wrong:
-        fix = f"by prompts/{prompt.name}.md {', '.join(wrong)}: correct the example, or try another model"
-        return f"{summary} ({answers}), {len(wrong)} wrongly", fix, 1
-    unchecked = "" if right else "; they are not checked, because the prompt has no examples"
-    return f"{summary} ({answers}{unchecked})", _note(tier.model, tier.name), 0
+    if not wrong:
+        return None
+    fix = f"by prompts/{prompt.name}.md {', '.join(wrong)}: correct the example, or try another model"
+    return f"{summary} ({_answers(chosen, verdict)}), {len(wrong)} wrongly", fix, 1
+
+
+def _answers(chosen: Sequence[str], verdict: ReplyVerdict) -> str:
+    return ", ".join(
+        f"{readable(chosen[index])}: {'/'.join(str(value) for value in answer.values())}"
+        for index, answer in sorted(verdict.answers.items())
+    )
 
 
 def _note(model: LanguageModel, name: str) -> str:
     """What to do soon about a model that answers today."""
     rerouted = rerouted_name(name, model.accept)
-    return f"{rerouted.message()}: {rerouted.fix}" if rerouted else ""
+    return f"{rerouted.message}: {rerouted.fix}" if rerouted else ""
 
 
 async def _ask(model: LanguageModel, sheet: Sheet) -> tuple[str, ModelReply]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,11 +17,10 @@ class ReroutedName:
     answerer: str
     begins: str
 
-    def message(self, today: datetime.date | None = None) -> str:
+    @property
+    def message(self) -> str:
         """What the service does, or will do."""
-        day = (today or datetime.date.today()).isoformat()
-        when = f"since {self.begins}" if self.begins <= day else f"from {self.begins} on"
-        return f"the service answers requests for `{self.name}` with `{self.answerer}` {when}"
+        return f"from {self.begins} on, the service answers requests for `{self.name}` with `{self.answerer}`"
 
     @property
     def fix(self) -> str:
