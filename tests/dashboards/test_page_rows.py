@@ -101,3 +101,15 @@ def test_every_byte_comes_through_the_characters_of_a_page(size: int) -> None:
     characters = block("a", [given]).partition('id="a">')[2].removesuffix("</script>")
     assert content(characters) == given
     assert not set(characters) & {"\0", "\r", "<"}
+
+
+def test_a_printed_header_is_text_that_a_browser_repeats_on_each_page(built: Built, browser: Browser) -> None:
+    page = browser.page().open(built.page())
+    labels = page.ask("[...document.querySelectorAll('.rows th')].map(head => head.textContent)")
+    page("emulateMediaType", "print")
+    shown = (
+        "[...document.querySelectorAll('.rows th')].filter(head => !head.firstChild.checkVisibility())"
+        ".map(head => JSON.parse(getComputedStyle(head, '::before').content))"
+    )
+    assert labels and page.ask(shown) == labels
+    page.close()

@@ -101,11 +101,12 @@ function frame(card) {
     card.sorted = rowOrder(data[card.columns[index].at], card.up);
     again(0);
   }
-  const head = ({label: text, number}, index) => element('th', {scope: 'col', class: number && 'number'},
+  const head = ({label: text, number}, index) => element('th',
+    {scope: 'col', class: number && 'number', 'data-label': text},
     element('button', {type: 'button', text, 'data-mark': `${card.place} head ${index}`, click: () => sort(index)}));
   const top = element('thead', {}, element('tr', {}, ...card.columns.map(head)));
-  const parts = [top, element('tbody'), element('tfoot')];
-  return [element('div', {class: 'tools'}, ...tools), scrolled(card, element('table', {class: 'rows'}, ...parts))];
+  const table = element('table', {class: 'rows'}, top, element('tbody'), element('tfoot'));
+  return [element('div', {class: 'tools'}, ...tools), scrolled(card, table)];
 }
 function cellText({format, divisor}, raw) {
   if (raw === null) return DASH;
