@@ -79,7 +79,7 @@ def test_a_lock_that_a_broken_session_of_the_run_had_not_noted_yet_is_waited_for
     server = served.open().server  # type: ignore[attr-defined]
     broken, other = server.open(), server.open()
     assert server.try_lock(broken, lock_name(server, broken, load))
-    with pytest.raises(RunFailure, match="is held by session"):
+    with pytest.raises(RunFailure, match="is locked by session"):
         take_lock(server, other, load, "warehouse")
     threading.Timer(0.3, broken.close).start()
     take_lock(server, other, load, "warehouse", {broken.thread})

@@ -14,29 +14,29 @@ from .server import Server, is_mysql
 
 ALL = "SELECT, INSERT, DELETE, CREATE"
 RIGHTS = {
-    "on the database": ([f"GRANT {ALL} ON {{here}}.* TO {{user}}"], "ok", "what is needed, and no more"),
-    "by a pattern": ([f"GRANT {ALL} ON `{{here}}%`.* TO {{user}}"], "ok", "what is needed, and no more"),
+    "on the database": ([f"GRANT {ALL} ON {{here}}.* TO {{user}}"], "ok", "the account has the rights that it needs, and no more"),
+    "by a pattern": ([f"GRANT {ALL} ON `{{here}}%`.* TO {{user}}"], "ok", "the account has the rights that it needs, and no more"),
     "on another database": (
         [f"GRANT {ALL} ON elsewhere.* TO {{user}}", "GRANT SELECT ON {here}.* TO {user}"],
         "trouble",
-        "the account may not INSERT, DELETE",
+        "the account lacks INSERT, DELETE",
     ),
     "by another pattern": (
         [f"GRANT {ALL} ON `{{here}}\\_%`.* TO {{user}}", "GRANT SELECT ON {here}.* TO {user}"],
         "trouble",
-        "the account may not INSERT, DELETE",
+        "the account lacks INSERT, DELETE",
     ),
     "without CREATE": (
         ["GRANT SELECT, INSERT, DELETE ON {here}.* TO {user}"],
         "warning",
-        "the account may not CREATE: tables and the ledger must be there before the first run",
+        "the account lacks CREATE: the tables and the ledger (`etlrun_ledger`) must exist before the first run",
     ),
     "too many": (
         [f"GRANT {ALL}, DROP ON {{here}}.* TO {{user}}"],
         "warning",
-        "the account may do more than it needs: DROP",
+        "the account has more rights than it needs: DROP",
     ),
-    "everywhere": (["GRANT ALL ON *.* TO {user}"], "warning", "the account may do more than it needs"),
+    "everywhere": (["GRANT ALL ON *.* TO {user}"], "warning", "the account has more rights than it needs"),
     "by a role": (
         [
             "CREATE ROLE r_{here}",
@@ -45,7 +45,7 @@ RIGHTS = {
             "SET DEFAULT ROLE r_{here} {to} {user}",
         ],
         "ok",
-        "what is needed, and no more",
+        "the account has the rights that it needs, and no more",
     ),
 }
 

@@ -43,7 +43,7 @@ def test_the_variable_of_the_server_chooses_insert(closed: Place, tmp_path: Path
 def test_load_data_that_the_profile_insists_on_is_refused_with_the_way_out(closed: Place, tmp_path: Path) -> None:
     closed.warehouse().publish(make_load(tmp_path, OLD, run_id=FIRST))
     warehouse = closed.warehouse(loader="load_data")
-    with pytest.raises(RunFailure, match=f"does not take LOAD DATA LOCAL \\({REFUSED}\\)") as failure:
+    with pytest.raises(RunFailure, match=f"does not allow LOAD DATA LOCAL \\({REFUSED}\\)") as failure:
         warehouse.publish(make_load(tmp_path, NEW, run_id=SECOND))
     assert failure.value.fix == "set local_infile=ON on the server, or `loader: insert`"
     assert closed.rows() == OLD
@@ -66,7 +66,7 @@ def test_a_server_that_turns_load_data_off_in_the_middle_gets_the_rows_by_insert
         assert warehouse.publish(make_load(tmp_path, NEW, run_id=SECOND)).rows == 3
     finally:
         place.run("SET GLOBAL local_infile = 1")
-    assert warehouse.notices == [f"publishing `profile` again: the server does not take LOAD DATA LOCAL ({REFUSED})"]
+    assert warehouse.notices == [f"publishing `profile` again: the server does not allow LOAD DATA LOCAL ({REFUSED})"]
     assert place.rows() == NEW
     assert place.ledger() == [("", SECOND, 3)]
     assert load_data_statements(place) == before + 1
@@ -91,5 +91,5 @@ def test_the_command_line_says_it_in_one_line(closed: Place, tmp_path: Path) -> 
     ]
     assert closed.rows("sales") == [("A", 1)]
     doctor = project.run("doctor", WAREHOUSE_URL=url)
-    assert "warning  connection warehouse: local_infile: OFF: rows travel by INSERT, which takes longer" in doctor.out
+    assert "warning  connection warehouse: local_infile: OFF: rows are sent with INSERT, which is slower" in doctor.out
     assert "SET GLOBAL local_infile = ON" in doctor.out

@@ -69,7 +69,7 @@ def test_the_second_writer_of_a_table_is_told_who_holds_it_and_since_when(
             place.warehouse().publish(make_load(tmp_path, OLD, run_id=THIRD))
         assert failure.value.code == "table-busy"
         assert (
-            f"is held by {SECOND} since 20" in failure.value.message
+            f"is locked by {SECOND} since 20" in failure.value.message
             and f"on {socket.gethostname()}, session" in failure.value.message
         )
         assert "KILL" in failure.value.fix
@@ -116,7 +116,7 @@ def test_a_period_that_may_share_rows_with_one_at_work_is_refused(
     with held_at(place, monkeypatch, make_load(tmp_path, many("2022-04", 40), where=first, run_id=SECOND)):
         with pytest.raises(RunFailure) as failure:
             place.warehouse().publish(make_load(tmp_path, many("2022-04", 5), where=second, run_id=THIRD))
-        assert failure.value.code == "table-busy" and f"is held by {SECOND} since" in failure.value.message
+        assert failure.value.code == "table-busy" and f"is locked by {SECOND} since" in failure.value.message
     assert place.run("SELECT COUNT(*) FROM profile") == [(40,)]
 
 
@@ -149,7 +149,7 @@ def test_under_repeatable_read_a_first_load_would_wait_for_another_month(
     monkeypatch.setattr("etlrun.connections._mysql.session.open_line", open_repeatable)
     with held_at(place, monkeypatch, april) as outcome, pytest.raises(RunFailure) as failure:
         place.warehouse().publish(may)
-    assert "another transaction holds rows of the table (1205)" in failure.value.message
+    assert "another transaction has locked rows of the table (1205)" in failure.value.message
     assert len(forced) >= 2 and outcome[0].rows == 500
     assert place.run("SELECT month, COUNT(*) FROM profile GROUP BY month") == [("2022-04", 500)]
 
@@ -205,7 +205,7 @@ def test_rows_that_somebody_holds_too_long_are_a_failure_that_names_the_session(
         with pytest.raises(RunFailure) as failure:
             place.warehouse().publish(make_load(tmp_path, NEW, run_id=SECOND))
         thread = holder.thread_id()
-    assert "another transaction holds rows of the table (1205)" in failure.value.message
+    assert "another transaction has locked rows of the table (1205)" in failure.value.message
     assert f"session {thread} of root@" in failure.value.message
     assert len(place.slept) == 4
     assert place.run(STATE) == [(40, 1, 1)]
@@ -222,7 +222,7 @@ def test_rows_that_somebody_lets_go_in_time_are_replaced(place: Place, tmp_path:
         assert warehouse.publish(make_load(tmp_path, NEW, run_id=SECOND)).rows == 30
         timer.join()
     assert place.run(STATE) == [(30, 2, 2)]
-    assert warehouse.notices == ["publishing `profile` again: another transaction holds rows of the table (1205)"]
+    assert warehouse.notices == ["publishing `profile` again: another transaction has locked rows of the table (1205)"]
 
 
 def test_a_deadlock_starts_the_whole_publish_again(
@@ -265,7 +265,7 @@ def test_a_deadlock_starts_the_whole_publish_again(
     assert place.run(STATE) == [(30, 2, 2)]
     assert place.ledger() == [("", SECOND, 30)]
     assert others == ["done"]
-    assert warehouse.notices == ["publishing `profile` again: another transaction got in the way (1213)"]
+    assert warehouse.notices == ["publishing `profile` again: deadlock with another transaction (1213)"]
 
 
 def test_the_next_run_names_a_session_whose_client_has_fallen_silent(

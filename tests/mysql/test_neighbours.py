@@ -38,7 +38,7 @@ def test_the_whole_table_is_not_published_while_a_month_is(
         with pytest.raises(RunFailure) as failure:
             place.warehouse().publish(whole)
         assert failure.value.code == "table-busy"
-        assert f"is held by {SECOND} since 20" in failure.value.message
+        assert f"is locked by {SECOND} since 20" in failure.value.message
         assert place.slept == []
     assert outcome[0].rows == 30
     assert place.run(MONTHS) == [("2022-04", 40, 1), ("2022-05", 30, 2)]
@@ -160,5 +160,5 @@ def test_a_busy_table_is_waited_for_as_long_as_is_allowed(place: Place, tmp_path
         assert not ends.is_set()
         assert when_free(publish, 600.0, reporter).rows == 3  # type: ignore[arg-type]
     (detail,) = reporter.detail
-    assert detail.startswith("waiting up to 600 s: the table `profile` of connection `warehouse` is held by")
+    assert detail.startswith("waiting up to 600 s: the table `profile` of connection `warehouse` is locked by")
     assert place.run(MONTHS) == [("2022-04", 3, 3)]

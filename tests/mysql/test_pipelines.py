@@ -148,7 +148,7 @@ def test_a_server_that_dies_before_the_publish_leaves_a_run_to_resume(
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (("root@", f"nobody:{PASSWORD}@"), "refuses the user or the password"),
+        (("root@", f"nobody:{PASSWORD}@"), "rejects the user or the password"),
         (("127.0.0.1:", "127.0.0.1:1"), "127.0.0.1:"),
         (("/w", "/nothing_"), "database"),
     ],
@@ -180,7 +180,7 @@ def test_a_password_never_leaves_the_process(project: Project, place: Place) -> 
         for words in ((spec, "--json"), ("plan", spec), ("runs",), ("doctor",), ("doctor", "--json"))
     ]
     assert [result.code for result in summary] == [0, 0, 0, 0, 0], summary
-    assert "what is needed, and no more" in summary[3].out
+    assert "the account has the rights that it needs, and no more" in summary[3].out
     assert not any(PASSWORD in result.out + result.err for result in summary)
     for path in project.folder.rglob("*"):
         assert not path.is_file() or PASSWORD.encode() not in path.read_bytes(), path

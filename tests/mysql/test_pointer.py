@@ -65,7 +65,7 @@ def test_an_account_needs_rights_to_create_once_and_none_to_update(place: Place,
         f"GRANT SELECT, INSERT, DELETE, CREATE ON {place.database}.* TO {account}@'%'",
     )
     warehouse = place.warehouse(user=account, password="secret")
-    with pytest.raises(RunFailure, match="may not make a view") as failure:
+    with pytest.raises(RunFailure, match="may not create the missing view") as failure:
         warehouse.publish(pointed(tmp_path, OLD, FIRST))
     statement = failure.value.fix.partition("let somebody run: ")[2].rstrip(";")
     place.run(statement, f"REVOKE CREATE ON {place.database}.* FROM {account}@'%'")

@@ -111,7 +111,7 @@ def test_a_date_that_does_not_exist_is_shown_with_its_row(place: Place, tmp_path
     with pytest.raises(RunFailure) as failure:
         place.warehouse().copy("t", columns_of({"id": "int", "d": declared}), tmp_path)
     assert failure.value.message.startswith(f"the column `d` of the table `t` holds {value}")
-    assert failure.value.message.endswith(f"which is no {declared} of the calendar, e.g. where `id` = 57**12")
+    assert failure.value.message.endswith(f"which does not exist as a {declared}, e.g. where `id` = 57**12")
     if value != "2022-02-30":
         find = failure.value.fix[len("find such rows: ") :].partition(";")[0]
         assert [row[0] for row in place.run(find)] == [579912]

@@ -98,7 +98,7 @@ def test_a_row_that_refers_to_none_is_refused(place: Place, tmp_path: Path) -> N
         "CREATE TABLE shops (id INT PRIMARY KEY)",
         "CREATE TABLE profile (id INT PRIMARY KEY, seconds INT, FOREIGN KEY (seconds) REFERENCES shops (id))",
     )
-    with pytest.raises(RunFailure, match="refers to a row of another table that is not there"):
+    with pytest.raises(RunFailure, match="refers to a row of another table that does not exist"):
         place.warehouse().publish(make_load(tmp_path, OLD, DECLARED, key=("id",)))
     assert place.rows() == []
 

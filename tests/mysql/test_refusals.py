@@ -16,9 +16,9 @@ RUNS = tuple(f"2022050{number}T000000Z-a" for number in range(1, 9))
 ACCOUNTS = {
     "locked": ("ACCOUNT LOCK", "the account is locked"),
     "expired": ("PASSWORD EXPIRE", "the password of the account has expired"),
-    "one query an hour": ("WITH MAX_QUERIES_PER_HOUR 1", "the account has used up what it may do in an hour"),
-    "TLS only": ("REQUIRE SSL", "the server refuses the user or the password (1045)"),
-    "another host": ("", "the server refuses the user or the password (1045)"),
+    "one query an hour": ("WITH MAX_QUERIES_PER_HOUR 1", "the account has reached its limit of queries or connections"),
+    "TLS only": ("REQUIRE SSL", "the server rejects the user or the password (1045)"),
+    "another host": ("", "the server rejects the user or the password (1045)"),
 }
 
 
@@ -73,7 +73,7 @@ def test_a_transaction_too_large_for_the_log_is_a_clear_refusal(logged: Callable
 
 def test_a_log_of_statements_is_a_clear_refusal(logged: Callable[..., Place], tmp_path: Path) -> None:
     place = logged(["--binlog-format=STATEMENT"])
-    with pytest.raises(RunFailure, match=r"logs statements, which READ COMMITTED forbids \(1665\)"):
+    with pytest.raises(RunFailure, match=r"has binlog_format=STATEMENT, which does not allow READ COMMITTED \(1665\)"):
         place.warehouse().publish(make_load(tmp_path, many("2022-04", 3)))
     assert place.rows() == []
 

@@ -124,7 +124,7 @@ def test_a_table_that_a_view_may_not_read_is_the_cause_and_select_on_it_the_fix(
     warehouse = place.warehouse(user=account.name, password="x1")
     with pytest.raises(RunFailure, match="was not made") as failure:
         warehouse.publish(load)
-    assert "SELECT on " in failure.value.fix and "look the number up" not in failure.value.fix
+    assert "SELECT on " in failure.value.fix and "look up the number" not in failure.value.fix
     place.run(f"GRANT SELECT ON {place.database}.base TO {account.name}@'%'")
     assert warehouse.publish(load).rows == 3
 
@@ -175,7 +175,7 @@ def test_without_process_the_blocker_stays_unnamed_and_the_message_says_why(
         place.warehouse(user=account.name, password="x1").publish(
             make_load(tmp_path, many("2022-04", 4, 2), run_id="20220502T000000Z-a")
         )
-    assert "this account may not see (it lacks PROCESS)" in failure.value.message
+    assert "the account cannot see which one, because it lacks PROCESS" in failure.value.message
     assert place.rows() == many("2022-04", 3, 1)
 
 

@@ -60,7 +60,7 @@ def test_a_table_goes_back_and_forth(project: Project, place: Place) -> None:
 def test_what_cannot_go_back_is_told_in_one_line(project: Project, place: Place) -> None:
     _, second = publish_twice(project, place)
     for words, detail in (
-        (("nothing",), "nothing is kept of what `nothing` held before"),
+        (("nothing",), "no earlier rows of `nothing` are kept"),
         (("totals", "--to", "2021"), "no rows of run `2021` are kept"),
         (("totals", "--to", second), "already"),
         (("totals", "--connection", "warehose"), "did you mean `warehouse`?"),
@@ -83,4 +83,4 @@ def test_a_connection_that_keeps_nothing_says_so(project: Project) -> None:
     assert project.run(project.pipeline(POINTED)).code == 0
     result = project.run("rollback", "totals")
     assert result.code == 2
-    assert "nothing is kept of what `totals` held before" in result.err
+    assert "no earlier rows of `totals` are kept" in result.err

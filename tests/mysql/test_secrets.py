@@ -102,7 +102,7 @@ def test_the_commands_that_look(vault: Vault, profile: str) -> None:
         vault.run(*words, "--profile", profile)
     vault.run("check")
     assert len([text for text in vault.summary if "canary" in text]) == 0
-    assert any("what is needed, and no more" in text for text in vault.summary)
+    assert any("the account has the rights that it needs, and no more" in text for text in vault.summary)
     assert vault.leaks() == []
 
 
@@ -127,7 +127,7 @@ def misfit(vault: Vault) -> Result:
 FAILURES = {
     "a wrong password": (
         lambda vault: vault.run(vault.spec, "--profile", "separate", "--json", password=PASSWORD + "x"),
-        "refuses the user or the password",
+        "rejects the user or the password",
     ),
     "nobody listens": (lambda vault: vault.run(vault.spec, "--profile", "separate", port=1), "cannot be reached"),
     "a bug of ours": (broken, "Traceback"),

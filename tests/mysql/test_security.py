@@ -54,14 +54,14 @@ def test_a_server_that_answers_with_a_request_for_a_file_gets_nothing(tmp_path: 
 def test_a_server_that_asks_for_the_password_in_clear_gets_nothing(tmp_path: Path, trick: Any, tls: str) -> None:
     with Rogue(trick) as rogue:
         place = Place(Server(tmp_path), "w", rogue.port)
-        with pytest.raises(RunFailure, match="asks for the password in clear"):
+        with pytest.raises(RunFailure, match="asks for the password in plain text"):
             place.warehouse(password=CANARY, tls=tls).columns("t")
     assert rogue.got != b"" and CANARY.encode() not in rogue.got
 
 
 @pytest.mark.parametrize("tls", ["verify_identity", "verify_ca"])
 def test_a_server_without_tls_does_not_even_learn_the_user(tmp_path: Path, tls: str) -> None:
-    with Rogue("clear") as rogue, pytest.raises(RunFailure, match="could not prove who it is"):
+    with Rogue("clear") as rogue, pytest.raises(RunFailure, match="certificate of the server could not be verified"):
         Place(Server(tmp_path), "w", rogue.port).warehouse(user="somebody", password=CANARY, tls=tls).columns("t")
     assert rogue.got == b""
 
@@ -76,9 +76,9 @@ def test_only_a_server_that_proves_its_name_is_talked_to(
     assert cipher
     stranger = Authority(tmp_path / "stranger")
     for other in ("", str(stranger.path)):
-        with pytest.raises(RunFailure, match="could not prove who it is") as failure:
+        with pytest.raises(RunFailure, match="certificate of the server could not be verified") as failure:
             rows_of(place, tls="verify_identity", ca=other, password=CANARY)
-        assert "certificate of its authority as `ca`" in failure.value.fix
+        assert "set `ca` to the file of the CA certificate" in failure.value.fix
     for loader in ("insert", "load_data"):
         load = make_load(tmp_path, many("2022-04", 3_000), run_id=f"20220501T000000Z-{loader}")
         assert place.warehouse(loader=loader, tls="verify_identity", ca=str(authority.path)).publish(load).rows == 3_000
@@ -97,7 +97,7 @@ def test_a_certificate_for_another_name_passes_only_where_the_profile_says_so(
     place = Place(server, "w", server.port)
     with pytest.raises(
         RunFailure,
-        match=r"could not prove who it is \(2026: IP address mismatch, certificate is not valid for '127.0.0.1'\)",
+        match=r"certificate of the server could not be verified \(2026: IP address mismatch, certificate is not valid for '127.0.0.1'\)",
     ):
         rows_of(place, tls="verify_identity", ca=str(authority.path))
     assert rows_of(place, tls="verify_ca", ca=str(authority.path))[0][1]
@@ -121,7 +121,7 @@ def test_a_server_that_wants_tls_says_so_and_gets_it(
         "SET GLOBAL require_secure_transport = ON",
     )
     place = Place(server, "w", server.port)
-    detail = r"the server wants TLS \(3159\)" if is_mysql() else r"refuses the user or the password \(1045\)"
+    detail = r"the server requires TLS \(3159\)" if is_mysql() else r"rejects the user or the password \(1045\)"
     with pytest.raises(RunFailure, match=detail) as failure:
         place.warehouse(user="etl", password="x1").columns("t")
     assert "`tls: verify_ca`" in failure.value.fix
@@ -206,7 +206,7 @@ def test_a_password_may_have_every_letter(place: Place, password: str) -> None:
 
 
 FAILURES = {
-    "wrong password": ({"user": "u", "password": "no"}, "the server refuses the user or the password (1045)"),
+    "wrong password": ({"user": "u", "password": "no"}, "the server rejects the user or the password (1045)"),
     "no such database": ({"database": "nowhere"}, "there is no such database (1049)"),
     "no rights": ({"user": "u", "password": "yes"}, "the account may not use this database (1044)"),
     "nobody listens": ({"port": 1}, "the server cannot be reached (2003: Connection refused)"),
@@ -231,7 +231,7 @@ def test_a_host_without_an_address_is_named() -> None:
     opened = Mysql("mysql://etl@nowhere.invalid/w").open("warehouse", Path(), lambda text: text, writing=False)
     with pytest.raises(
         RunFailure,
-        match=r"nowhere\.invalid:3306, database `w`\): the server cannot be reached \(2003: its name is not known",
+        match=r"nowhere\.invalid:3306, database `w`\): the server cannot be reached \(2003: its host name cannot be resolved",
     ):
         opened.columns("t")
 

@@ -64,7 +64,7 @@ MISFITS = {
     ),
     "a shorter number": (
         table(seconds="seconds INT"),
-        "`seconds` is int, and bigint is published",
+        "`seconds` is int, and the pipeline publishes bigint",
         "ALTER TABLE `profile` MODIFY COLUMN `seconds` BIGINT",
     ),
     "an unsigned number": (
@@ -84,12 +84,12 @@ MISFITS = {
     ),
     "a default that is no date": (
         table(extra="seen DATE NOT NULL DEFAULT '0000-00-00'"),
-        "a column `seen` that has the default 0000-00-00, which is no date, and is not published",
+        "a column `seen` that has the default 0000-00-00, which is not a valid date, and is not published",
         "ALTER TABLE `profile` MODIFY COLUMN `seen` date NULL",
     ),
     "a default without a day": (
         table(extra="seen DATETIME DEFAULT '2022-05-00 00:00:00'"),
-        "a column `seen` that has the default 2022-05-00 00:00:00, which is no date, and is not published",
+        "a column `seen` that has the default 2022-05-00 00:00:00, which is not a valid date, and is not published",
         "ALTER TABLE `profile` MODIFY COLUMN `seen` datetime NULL",
     ),
     "a year, where 22 would become 2022": (
@@ -240,7 +240,7 @@ def test_a_column_that_would_not_keep_every_value_is_told_before_anything_is_sen
         make_load(tmp_path, [(2, value)], {"id": "int", "value": kind}, key=("id",)),
     )
     ((why, mend),) = warehouse.mismatches(load)
-    assert without_widths(why).startswith(f"`value` is {found}") and why.endswith(f", and {kind} is published")
+    assert without_widths(why).startswith(f"`value` is {found}") and why.endswith(f", and the pipeline publishes {kind}")
     says_loss = "" if case in WIDENED else " /* may cut or round values that are there */"
     assert mend == f"ALTER TABLE `profile` MODIFY COLUMN `value` {wanted}{says_loss}"
     with pytest.raises(RunFailure) as failure:
@@ -311,7 +311,7 @@ def test_a_column_of_the_condition_must_tell_case_apart(place: Place, tmp_path: 
     place.run("CREATE TABLE profile (id INT PRIMARY KEY, month VARCHAR(9) COLLATE utf8mb4_general_ci) ENGINE=InnoDB")
     load = make_load(tmp_path, [(1, "A")], {"id": "int", "month": "string"}, key=("id",), where="month = 'A'")
     ((why, mend),) = place.warehouse().mismatches(load)
-    assert why == "`month` is varchar(9) utf8mb4_general_ci, and string is published"
+    assert why == "`month` is varchar(9) utf8mb4_general_ci, and the pipeline publishes string"
     assert mend == f"ALTER TABLE `profile` MODIFY COLUMN `month` VARCHAR(255) {UTF8}"
 
 

@@ -261,7 +261,7 @@ REFUSED = {
     ),
     "a key with a space at its end": (
         ("HNH579912 ", "x", 0.5, None),
-        "`contract` ends with a space, which MySQL takes for the same key as without",
+        "`contract` ends with a space, and MySQL ignores spaces at the end of a key",
     ),
     "a fraction that is no number": (
         ("A", "x", math.nan, None),

@@ -36,7 +36,7 @@ def test_the_first_run_makes_what_is_missing(guarded_by_rights: Guarded, tmp_pat
 
 def test_who_may_make_nothing_is_shown_the_statement(guarded_by_rights: Guarded, tmp_path: Path) -> None:
     warehouse = guarded_by_rights.open(account="etl")
-    with pytest.raises(RunFailure, match="may not make a table") as failure:
+    with pytest.raises(RunFailure, match="may not create the missing table") as failure:
         warehouse.publish(make_load(tmp_path, many("2022-04", 3)))
     assert failure.value.code == "no-right" and "CREATE TABLE" in failure.value.fix
 

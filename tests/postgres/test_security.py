@@ -76,9 +76,9 @@ def test_only_a_server_that_proves_its_name_is_talked_to(
     assert guarded.is_encrypted(tls="verify_identity", ca=ca)
     stranger = Authority(tmp_path / "stranger")
     for other in ("", str(stranger.path)):
-        with pytest.raises(RunFailure, match="could not prove who it is") as failure:
+        with pytest.raises(RunFailure, match="certificate of the server could not be verified") as failure:
             guarded.is_encrypted(tls="verify_identity", ca=other)
-        assert "certificate of its authority as `ca`" in failure.value.fix
+        assert "set `ca` to the file of the CA certificate" in failure.value.fix
     with pytest.raises(RunFailure, match="the certificate .* cannot be read"):
         guarded.open(tls="verify_identity", ca="/missing.pem").columns("t")
     monkeypatch.setenv("SSL_CERT_FILE", ca)  # an authority of the system
@@ -95,7 +95,7 @@ def test_only_a_server_that_proves_its_name_is_talked_to(
 def test_a_certificate_for_another_name_passes_only_where_the_profile_says_so(guarded: Guarded) -> None:
     guarded.certify("192.0.2.1")
     ca = str(guarded.authority.path)
-    with pytest.raises(RunFailure, match=r"could not prove who it is \(TLS: .*does not match host name"):
+    with pytest.raises(RunFailure, match=r"certificate of the server could not be verified \(TLS: .*does not match host name"):
         guarded.is_encrypted(tls="verify_identity", ca=ca)
     assert guarded.is_encrypted(tls="verify_ca", ca=ca)
     assert guarded.is_encrypted(tls="insecure")
@@ -107,7 +107,7 @@ def test_a_certificate_for_another_name_passes_only_where_the_profile_says_so(gu
 
 @pytest.mark.parametrize("tls", ["verify_identity", "verify_ca"])
 def test_a_server_without_tls_does_not_even_learn_the_user(guarded: Guarded, tls: str) -> None:
-    with Listener(IN_CLEAR) as listener, pytest.raises(RunFailure, match="could not prove who it is"):
+    with Listener(IN_CLEAR) as listener, pytest.raises(RunFailure, match="certificate of the server could not be verified"):
         guarded.open(
             port=listener.port, account="somebody", password=CANARY, tls=tls, ca=str(guarded.authority.path)
         ).columns("t")
@@ -116,7 +116,7 @@ def test_a_server_without_tls_does_not_even_learn_the_user(guarded: Guarded, tls
 
 @pytest.mark.parametrize("tls", ["auto", "insecure"])
 def test_a_server_that_asks_for_the_password_in_clear_gets_nothing(guarded: Guarded, tls: str) -> None:
-    with Listener(IN_CLEAR) as listener, pytest.raises(RunFailure, match="asks for the password in clear") as failure:
+    with Listener(IN_CLEAR) as listener, pytest.raises(RunFailure, match="asks for the password in plain text") as failure:
         guarded.open(port=listener.port, account="somebody", password=CANARY, tls=tls).columns("t")
     assert b"somebody" in listener.got and CANARY.encode() not in listener.got
     assert CANARY not in failure.value.message + failure.value.fix

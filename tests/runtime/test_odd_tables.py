@@ -68,7 +68,7 @@ def test_rows_of_a_table_that_share_their_key_already_are_named_by_a_merge(tmp_p
     refused = project.run("run", "pipelines/p.yaml", "-q")
     assert (
         refused.code == 1
-        and "rows that the table holds already, and that are not replaced, share their key: `id` = 5" in refused.err
+        and "rows that are already in the table, and are not replaced, have the same key: `id` = 5" in refused.err
     )
     with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as connection:
         connection.execute("DELETE FROM t WHERE s = 'p'")
@@ -88,7 +88,7 @@ def test_a_column_that_the_server_computes_is_left_alone_or_named(tmp_path: Path
     assert sorted(project.table("t")) == [(1, "y", 2), (2, "y", 4)]
     project.write("pipelines/p.yaml", (tmp_path / "pipelines/p.yaml").read_text().replace("table: t", "table: u"))
     refused = project.run("run", "pipelines/p.yaml", "-q")
-    assert refused.code == 1 and "the server computes `s`, and it is published" in refused.err
+    assert refused.code == 1 and "`s` is a generated column, and the pipeline publishes values for it" in refused.err
     assert project.run("migrate", "p", "--apply", "--allow-loss").code == 0
     assert project.run("run", "pipelines/p.yaml", "-q").code == 0
 

@@ -117,7 +117,7 @@ def test_a_column_that_takes_different_texts_for_equal_is_refused(project: Proje
     sell(project, "2022-04,A,1")
     result = project.run(project.pipeline(SALES.replace("WRITE", write)))
     assert result.code == 1
-    assert "`month` has the collation nocase, to which different texts are equal" in result.err
+    assert "`month` has the collation nocase, which treats different texts as equal" in result.err
     with duckdb.connect(path) as connection:
         connection.execute('ALTER TABLE "totals" ALTER COLUMN "month" TYPE VARCHAR COLLATE "binary"')
     assert 'TYPE VARCHAR COLLATE "binary";' in result.err

@@ -62,7 +62,7 @@ def command(
         summary = {"connection": name, "table": table, "versions": [dataclasses.asdict(one) for one in versions]}
         click.echo(json.dumps(summary, ensure_ascii=False))
         return
-    tell(_listed(versions) if versions else f"nothing is kept of what `{table}` held before")
+    tell(_listed(versions) if versions else f"no earlier rows of `{table}` are kept")
 
 
 def _connection(profile: Profile, wanted: str) -> str:

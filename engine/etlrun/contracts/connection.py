@@ -39,9 +39,9 @@ class RowVersions:
 
 def nothing_kept(table: str) -> RunFailure:
     """The failure of a rollback where earlier rows are not kept."""
-    message = f"nothing is kept of what `{table}` held before"
+    message = f"no earlier rows of `{table}` are kept"
     fix = (
-        "a `table` sink keeps earlier rows with `publish: pointer`; those of a table of a lake are its versions: "
+        "a `table` sink keeps earlier rows if it has `publish: pointer`; to read earlier rows of a lake table, use its versions: "
         "`version: N` of a `delta` source, `snapshot: N` of an `iceberg` source"
     )
     return RunFailure("usage", "no-versions", message, fix)

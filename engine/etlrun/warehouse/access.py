@@ -82,9 +82,9 @@ class ServerConnection(Connection):
 def tls_warnings(label: str, address: Address, settings: SessionSettings) -> Iterator[str]:
     """What a person should know of every run, because of how the server proves who it is."""
     if settings.tls == "insecure":
-        yield f"connection `{label}`: nobody verifies that {address.host} is the server (`tls: insecure`)"
+        yield f"connection `{label}`: the certificate of {address.host} is not verified (`tls: insecure`)"
     if settings.tls == "verify_ca":
-        yield f"connection `{label}`: any server with a certificate of the authority passes for {address.host} (`tls: verify_ca`)"
+        yield f"connection `{label}`: the host name in the certificate of {address.host} is not verified (`tls: verify_ca`)"
 
 
 def wrong_ca(path: str, why: str) -> RunFailure:
@@ -93,5 +93,5 @@ def wrong_ca(path: str, why: str) -> RunFailure:
         "usage",
         "wrong-ca",
         f"the certificate {path} cannot be read ({why})",
-        "`ca` is a file of certificates in PEM form",
+        "`ca` must name a file of certificates in PEM format",
     )

@@ -90,8 +90,8 @@ def _mistakes(url: URL, form: UrlForm) -> Iterator[tuple[str, str]]:
     if (
         "@" in f"{url.host} {url.database} {dict(url.query)}"
     ):  # what follows the first one may be the rest of a password
-        fix = "write an `@` of the password as %40, or give `password` a key of its own"
-        yield "its `url` has more than one `@`, so that its password has no end", fix
+        fix = "write an `@` in the password as %40, or move the password to the key `password`"
+        yield "its `url` has more than one `@`, so it is not clear where the password ends", fix
     for option in sorted(url.query):
         if option not in form.options:
             fix = "leave it out; `tls`, `ca` and the timeouts are keys of the connection"
@@ -100,4 +100,4 @@ def _mistakes(url: URL, form: UrlForm) -> Iterator[tuple[str, str]]:
         yield "the URL asks for a character set that cannot hold every text", "leave `charset` out; it is utf8mb4"
     for part, name in (("database", url.database), ("user", url.username)):
         if not name:
-            yield f"the URL names no {part}", f"write it as {form.example}"
+            yield f"the URL has no {part}", f"write it as {form.example}"

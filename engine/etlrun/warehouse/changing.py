@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from etlrun.contracts.connection import Load
+from etlrun.diagnostics import counted
 from etlrun.failures import RunFailure
 from etlrun.warehouse.ledger import missing_tables
 from etlrun.warehouse.locks import take_lock
@@ -22,14 +23,14 @@ def change_table(server: AnyServer, session: ServerSession, load: Load, statemen
             session.run(statement)
         take_lock(server, session, load, label)
     if [statement for _, statement in find_mismatches(server, session, load)] != list(statements):
-        raise _failure(load, label, "it was changed meanwhile", "run `etlrun migrate` again")
+        raise _failure(load, label, "it was changed in the meantime", "run `etlrun migrate` again")
     session.run("START TRANSACTION")
     for number, statement in enumerate(statements):
         try:
             session.run(statement)
         except ServerError as error:
             _roll_back(session)
-            done = f" ({number} before it were run, unless they were taken back)" if number else ""
+            done = f" ({counted(number, 'statement')} before it ran, and the server may have kept the changes)" if number else ""
             raise _failure(
                 load, label, f"`{statement}` fails{done}: {server.explain(error)[0]}", server.explain(error)[1]
             ) from error

@@ -43,7 +43,7 @@ def _wait_for_the_dead(
         is_ours = holder in earlier or (writer is not None and writer.run_id == load.run_id)
         is_late = time.monotonic() > deadline
         if is_ours and is_late:
-            raise server.busy("an earlier connection of this run still holds the table")
+            raise server.busy("an earlier connection of this run still locks the table")
         if not is_ours and (is_late or writer is None or not writer.is_dead):
             raise _busy(server, load, label, writer, holder)
         pause(EVERY_SECONDS)
@@ -54,6 +54,6 @@ def _busy(server: AnyServer, load: Load, label: str, writer: Writer | None, hold
     return RunFailure(
         "sink",
         "table-busy",
-        f"the table `{load.table}` of connection `{label}` is held {known}session {holder} of the server",
-        f"wait until it is done; if that run is dead, {server.ends_session.format(holder)} on the server frees the table",
+        f"the table `{load.table}` of connection `{label}` is locked {known}session {holder} of the server",
+        f"wait until it has ended; if that run no longer exists, run {server.ends_session.format(holder)} on the server to unlock the table",
     )

@@ -89,8 +89,8 @@ class PointerPublish:
                 raise RunFailure(
                     "sink",
                     "periods-overlap",
-                    f"{named}: {other_rows} and the new ones share a part of it",
-                    "publish the whole table once with `write: replace`, or `etlrun rollback` what is in the way",
+                    f"{named}: its new rows overlap with {other_rows}",
+                    "publish the whole table once with `write: replace`, or undo the other publish with `etlrun rollback`",
                 )
         if is_disjoint and set(condition_columns(self.load.condition)) <= {key.lower() for key in self.load.key}:
             return
@@ -101,8 +101,8 @@ class PointerPublish:
             raise RunFailure(
                 "sink",
                 "key-exists",
-                f"{named}: a key of the new rows is there already, in {other_rows}",
-                "let the key tell the periods apart, or publish the whole table",
+                f"{named}: a key of the new rows is already in the table, in {other_rows}",
+                "add the column of `replace_where` to `key`, or publish the whole table with `write: replace`",
             )
 
     def tidy(self, session: ServerSession) -> None:

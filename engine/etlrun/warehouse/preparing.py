@@ -35,8 +35,8 @@ def find_mismatches(server: AnyServer, session: ServerSession, load: Load) -> li
         raise RunFailure(
             "sink",
             "unfit-column",
-            f"the table `{load.table}` cannot be made: {why}",
-            "`cast` or `rename` the column before",
+            f"the table `{load.table}` cannot be created: {why}",
+            "`cast` or `rename` the column in a step",
         )
     if load.condition is not None:
         server.condition(load.condition)
@@ -65,7 +65,7 @@ def _refuse_long_name(server: AnyServer, load: Load) -> None:
         needed, fix = data_table(load.table), f"{fix}: `publish: pointer` adds `{SUFFIX}` to it"
     if server.is_too_long(needed.rpartition(".")[2]):
         message = (
-            f"the table `{load.table}` cannot be made: `{needed}` is longer than a name may be in {server.product}"
+            f"the table `{load.table}` cannot be created: `{needed}` is longer than a name may be in {server.product}"
         )
         raise RunFailure("sink", "unfit-name", message, fix)
 
@@ -90,19 +90,19 @@ def _with_view(
     is_unlike = there is not None and [each.name for each in there.columns] != [item.name for item in load.columns]
     is_in_the_way = server.views_hold_columns and there is not None and there.is_view and bool(changes or is_unlike)
     if is_in_the_way:
-        drop = f"DROP VIEW {server.table(load.table)} /* grants on it are gone then */"
-        yield "its view keeps the columns that it shows from being changed", drop
+        drop = f"DROP VIEW {server.table(load.table)} /* this also removes the grants on it */"
+        yield "columns cannot be changed while its view shows them", drop
     yield from changes
     if there is not None and not there.is_view:
         others = (
-            ", and only that: rows of other periods stay behind until their runs publish again"
+            "; rows of other periods are missing there until their runs publish again"
             if load.write == "replace_where"
             else ""
         )
-        why = f"it is a table, and a view of its name is to show what is published{others}"
+        why = f"it is a table, and `publish: pointer` needs a view with this name{others}"
         yield why, server.rename_statement(load.table, f"{load.table.rpartition('.')[2]}__before")
     elif is_in_the_way:
-        yield "its view is missing then", view_statement(server, load)
+        yield "its view must then be created again", view_statement(server, load)
     elif is_unlike:
         yield "its view shows other columns", view_statement(server, load, replaces=True)
 
@@ -168,6 +168,6 @@ def _make(server: AnyServer, session: ServerSession, statement: str) -> None:
         raise RunFailure(
             "sink",
             "no-right",
-            f"the account may not make a {kind} that is missing ({error.code})",
-            f"grant it {right} for the first run, or let somebody run: {statement};",
+            f"the account may not create the missing {kind} ({error.code})",
+            f"grant it {right} for the first run, or let an administrator run: {statement};",
         ) from error

@@ -241,8 +241,8 @@ class _Publish:
         same = find_same_append(self.server, session, load) if load.write == "append" else ""
         if same:
             self.publisher.note(
-                f"nothing was appended to `{load.table}`: run {same} of this pipeline appended the same {counted(load.rows, 'row')}; "
-                "if they are meant twice, change the pipeline, if only a comment in it"
+                f"nothing was appended to `{load.table}`: run {same} of this pipeline has already appended the same {counted(load.rows, 'row')}; "
+                "to append them once more, change the pipeline, for example a comment in it"
             )
         return same
 
@@ -254,7 +254,7 @@ class _Publish:
             why = self.server.explain(error)[0]
             table = pointer.load.table if pointer is not None else ""
             self.publisher.note(
-                f"rows that `{table}` held before are there still ({why}); the next publish removes them"
+                f"old rows of `{table}` could not be removed ({why}); the next publish removes them"
             )
 
     def give_up(self, session: ServerSession, error: Exception) -> None:
@@ -285,14 +285,14 @@ class _Publish:
             failure = RunFailure(
                 "sink",
                 "publish-unknown",
-                f"whether {named} was published is not known: it failed while it committed ({what})",
-                f"{fix}; rows that are there already are not published twice",
+                f"it is not known whether {named} was published: the commit failed ({what})",
+                f"{fix}; rows that are already published are not published twice",
             )
         else:
             failure = RunFailure(
                 "sink",
                 "publish-failed",
-                f"{named} was not published, its old rows are untouched: {what}{self.blocked_by}",
+                f"{named} was not published, its old rows are unchanged: {what}{self.blocked_by}",
                 fix,
             )
         failure.subject = table

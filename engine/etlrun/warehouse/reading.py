@@ -29,8 +29,8 @@ def _verify_instants(selection: Selection) -> None:
     for item in selection.columns:
         stored = selection.there.column(item.name)
         if item.type == TIMESTAMPTZ and stored is not None and stored.type != TIMESTAMPTZ:
-            message = f"the column `{item.name}` of the table `{selection.there.table}` is {stored.written}, which says of no zone"
-            fix = f"declare `{item.name}: timestamp`, and say whose clock it is in a step: to_utc_timestamp({item.name}, 'UTC')"
+            message = f"the column `{item.name}` of the table `{selection.there.table}` is {stored.written}, which has no time zone"
+            fix = f"declare `{item.name}: timestamp`, and set its time zone in a step: to_utc_timestamp({item.name}, 'UTC')"
             raise RunFailure("source", "wrong-columns", message, fix)
 
 
@@ -106,7 +106,7 @@ class _Ranges:
                 "source",
                 "rows-differ",
                 f"the ranges of the table `{self.selection.there.table}` hold {rows:,} rows of {self.counted:,}",
-                "read it over one connection, with `readers: 1`, and tell us its key and collation",
+                "set `readers: 1` of the connection, and report this with the key and the collation of the table",
             )
         return Copy(tuple(self.paths), rows)
 

@@ -36,7 +36,7 @@ def refuse_triggers(load: Load, table: str, triggers: Iterable[str]) -> None:
         raise RunFailure(
             "sink",
             "other-tables",
-            f"the table `{table}` was not published: a publish starts its {shown}, which may change rows of other tables",
+            f"the table `{table}` was not published: a publish runs its {shown}, which may change rows of other tables",
             ALLOW + "otherwise drop the trigger",
         )
 
@@ -66,5 +66,5 @@ def refuse_cascades(load: Load, table: str, references: Iterable[Reference]) -> 
             "foreign-key",
             f"the table `{table}` was not published: it would replace rows, and the foreign key `{key.name}` of `{key.table}` "
             f"(ON DELETE {key.rule}) then {done}",
-            ALLOW + "otherwise let the key be ON DELETE RESTRICT, or drop it",
+            ALLOW + "otherwise change the foreign key to ON DELETE RESTRICT, or drop it",
         )

@@ -12,7 +12,7 @@ REFERRED = (  # to rows that a publish would delete
     "drop the foreign key of that table, or delete its rows first: a publish deletes rows before it adds the new ones",
 )
 CHANGE_ROWS = "leave such rows out or change them in the pipeline, or change the type or constraint of the table"
-NO_PARENT = ("a new row refers to a row of another table that is not there", "publish that table first")
+NO_PARENT = ("a new row refers to a row of another table that does not exist", "publish that table first")
 CHECK_VIOLATED = ("a CHECK constraint of the table is violated", CHANGE_ROWS)
 
 
@@ -45,8 +45,8 @@ def refused_rows(
         return RunFailure(
             "sink",
             "key-exists",
-            f"{not_published(stage)}: a key of the new rows is there already, in a row that is not replaced",
-            "look at the keys of the table, or publish with `merge`",
+            f"{not_published(stage)}: a key of the new rows is already in the table, in a row that is not replaced",
+            "check the keys in the table, or use `write: merge`",
         )
     shown = f"{what}: {detail}" if what else detail
     return RunFailure("sink", "rows-refused", f"{not_published(stage)}: {shown}", fix)

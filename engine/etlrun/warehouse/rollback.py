@@ -52,15 +52,15 @@ def _undo(server: AnyServer, session: ServerSession, table: str, kept: list[Tabl
     last = next((one for one in kept if one.state == "current"), None)
     if last is None:
         raise RunFailure(
-            "usage", "unknown-period", f"the table `{table}` has no such period", "`--dry-run` lists what is kept"
+            "usage", "unknown-period", f"no publish of the table `{table}` has this period", "`--dry-run` lists the versions that are kept"
         )
     changed = versions.withdraw(last, versions.find(server, session, table))
     if len(changed) == 1:
         raise RunFailure(
             "usage",
             "no-versions",
-            f"nothing is kept of what `{table}` held before run {last.run_id}",
-            "`keep:` of the sink says how many publishes are kept",
+            f"no rows of `{table}` from before run {last.run_id} are kept",
+            "`keep:` of the sink sets how many publishes are kept from now on",
         )
     versions.write(server, session, changed)
     forget(server, session, last)
@@ -75,22 +75,22 @@ def _show_again(server: AnyServer, session: ServerSession, table: str, kept: lis
         raise RunFailure(
             "usage",
             "unknown-run",
-            f"no rows of run `{run}` are kept of the table `{table}`",
+            f"no rows of run `{run}` are kept for the table `{table}`",
             f"there is {known}" if known else "",
         )
     if len({(one.period, one.run_id) for one in found}) > 1:
         raise RunFailure(
             "usage",
             "several-runs",
-            f"several publishes of `{table}` are of run `{run}`",
-            "write the whole id, and the `--period`",
+            f"several publishes of `{table}` are of runs whose id begins with `{run}`",
+            "write the whole id, and add `--period`",
         )
     if any(one.state == "current" for one in found):
         raise RunFailure(
             "usage",
             "already-current",
-            f"the table `{table}` shows the rows of run {found[0].run_id} already",
-            "`--dry-run` lists what is kept",
+            f"the table `{table}` already shows the rows of run {found[0].run_id}",
+            "`--dry-run` lists the versions that are kept",
         )
     again = versions.insert(server, session, replace(found[0], version=0))
     versions.write(server, session, versions.publish(again, versions.find(server, session, table)))

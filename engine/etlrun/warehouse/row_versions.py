@@ -92,12 +92,12 @@ class _Comparison:
             f"FROM (SELECT greatest(max({begins}), max({ends})) AS latest FROM old)"
         ).fetchall()
         if is_past:
-            message = f"the table `{self.load.table}` was not published: it has versions of {latest}, and these rows are of {at}"
+            message = f"the table `{self.load.table}` was not published: it already has versions from {latest}, and the new rows are from {at}"
             raise RunFailure(
                 "sink",
                 "older-versions",
                 message,
-                "versions are added forward only: run the times in order, or `as_of` a later one",
+                "versions can only be added in the order of time: run earlier times first, or set `as_of` to a later time",
             )
 
 

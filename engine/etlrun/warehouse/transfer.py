@@ -92,7 +92,7 @@ class Transfer:
                 if in_slices:
                     prover.prove(part)
             if loaded != self.load.rows:
-                raise LoadRefused(f"{loaded:,} of {counted(self.load.rows, 'row')} were taken")
+                raise LoadRefused(f"{loaded:,} of {counted(self.load.rows, 'row')} were accepted")
             point("loaded")
             # counted while the last slice is being proved
             is_proved = (
@@ -144,17 +144,17 @@ class Transfer:
             fix = (
                 "the rows must fulfil the condition of `replace_where`"
                 if self.load.write == "replace_where"
-                else "look for a trigger or a rule of the table that keeps, drops or adds rows; if somebody else writes to it, run again"
+                else "look for a trigger or a rule of the table that drops or adds rows; if another program writes to the table, run again"
             )
             raise RunFailure(
                 "sink",
                 "rows-differ",
-                f"{named}: it would hold {counted(arrived.rows, 'row')} of {self.load.rows:,}",
+                f"{named}: the server received {counted(arrived.rows, 'row')} of {self.load.rows:,}",
                 fix,
             )
         raise RunFailure(
             "sink",
             "values-differ",
-            f"{named}: it would hold other values than were computed",
+            f"{named}: the server stored other values than the run computed",
             "look for a trigger or a default that changes rows",
         )

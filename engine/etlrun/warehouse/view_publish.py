@@ -42,7 +42,7 @@ def misfits(server: AnyServer, session: ServerSession, load: Load) -> Iterator[t
         raise RunFailure("sink", "table-mismatch", message, "give this view another name: `view: NAME`")
     else:
         own = _own_query(server, session, load)
-        drop = f"DROP VIEW {table} /* its query is gone then */"
+        drop = f"DROP VIEW {table} /* this removes its query */"
         if own is None:
             yield "it is a view that etlrun did not make", drop
         elif own and _digest(server, session, load.table) not in ("", own):
@@ -102,7 +102,7 @@ def _try(server: AnyServer, session: ServerSession, load: Load, label: str) -> N
                 "view-columns",
                 f"the view `{load.table}` of connection `{label}` was not made: `{item.name}` would be "
                 f"{found.written if found else 'missing'} there, and is {item.type} in the pipeline",
-                "publish a `table` instead, or leave the column out",
+                "publish a `table` instead, or `drop` the column in a step",
             )
 
 

@@ -20,7 +20,7 @@ DAMAGED = re.compile(
 
 def restore(path: Path) -> str:
     moved = f"mv {shlex.quote(str(path))} {shlex.quote(str(path) + '.damaged')}"
-    return f"restore it from a backup; or move it away, and the next runs make a new one: {moved}"
+    return f"restore it from a backup; or move it away, and the next run creates a new one: {moved}"
 
 
 @contextmanager

@@ -110,18 +110,18 @@ def mismatches(load: Load, there: Definition[DuckdbColumn], exact: frozenset[str
             )
         elif found.is_generated:
             yield (
-                f"the server computes `{found.name}`, and it is published",
+                f"`{found.name}` is a generated column, and the pipeline publishes values for it",
                 f"ALTER TABLE {table} DROP COLUMN {name(found.name)} /* its computed values are lost */; "
                 f"ALTER TABLE {table} ADD COLUMN {name(item.name)} {declared_type(item.type)}",
             )
         elif found.type != item.type or found.written not in KEPT_IN.get(item.type.name, found.written):
             yield (
-                f"`{found.name}` is {found.written if found.type in (None, item.type) else found.type}, and {item.type} is published",
+                f"`{found.name}` is {found.written if found.type in (None, item.type) else found.type}, and the pipeline publishes {item.type}",
                 f"ALTER TABLE {table} ALTER COLUMN {name(found.name)} TYPE {declared_type(item.type)}{loss_of(found.type, item.type)}",
             )
         elif found.collation and found.name.lower() in exact:
             yield (
-                f"`{found.name}` has the collation {found.collation}, to which different texts are equal",
+                f"`{found.name}` has the collation {found.collation}, which treats different texts as equal",
                 f'ALTER TABLE {table} ALTER COLUMN {name(found.name)} TYPE VARCHAR COLLATE "binary"',
             )
     for column in there.columns:

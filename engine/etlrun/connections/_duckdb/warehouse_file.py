@@ -33,7 +33,7 @@ def open_warehouse(connection: str, path: Path, *, writing: bool) -> DuckdbWareh
             "connection",
             "connection-missing",
             f"connection `{connection}`: there is no file {path}",
-            "publish something there first",
+            "run a pipeline that publishes to it first, or correct `path:`",
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     _refuse_other_files(connection, path)
@@ -59,7 +59,7 @@ def _refuse_other_files(connection: str, path: Path) -> None:
         message = f"connection `{connection}`: {path} is not a file"
         raise RunFailure("connection", "connection-failed", message, "choose another `path:`")
     if start[8:] != MAGIC:
-        raise _damaged(connection, path, "it does not begin as one")
+        raise _damaged(connection, path, "its first bytes are not those of a DuckDB file")
 
 
 def _open_server(connection: str, path: Path, *, writing: bool) -> DuckdbServer:
@@ -105,7 +105,7 @@ def _cannot_open(connection: str, path: Path, error: duckdb.Error) -> RunFailure
             "connection",
             "connection-busy",
             f"connection `{connection}`: {path} is {holder}",
-            "wait until that process is done, or close it",
+            "wait until that process has ended, or close it",
         )
     if DAMAGED.match(detail):
         return _damaged(connection, path, detail)

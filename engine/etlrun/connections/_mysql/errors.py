@@ -27,99 +27,99 @@ LOCK_WAIT = 1205
 UNVERIFIED = 2026
 
 _WHAT: dict[int, tuple[str, str]] = {
-    1021: ("the server's disk is full", "make room there"),
+    1021: ("the server's disk is full", "free disk space there"),
     1040: ("the server has too many connections", "try again later, or raise max_connections"),
-    1044: ("the account may not use this database", "grant it SELECT, INSERT and DELETE on what it writes"),
+    1044: ("the account may not use this database", "grant it SELECT, INSERT and DELETE on its tables"),
     1045: (
-        "the server refuses the user or the password",
-        "check both in the environment, and that the account may come from this host",
+        "the server rejects the user or the password",
+        "check both in the environment, and that the account may connect from this host",
     ),
     1049: ("there is no such database", "create it, or check its name in the URL"),
     1053: ("the server is shutting down", "try again when it is back"),
-    1114: ("the server's disk or tablespace is full", "make room there"),
+    1114: ("the server's disk or tablespace is full", "free disk space there"),
     1130: (
-        "the server takes no connections from this host",
-        "let the account come from this host, or run where it may come from",
+        "the server does not accept connections from this host",
+        "allow the account to connect from this host, or run on a host that is allowed",
     ),
     1142: (
         "the account lacks a right on this table",
-        "grant it SELECT on what it reads; SELECT, INSERT and DELETE on what it writes, and CREATE while a table is missing",
+        "grant it SELECT on tables that it reads; SELECT, INSERT and DELETE on tables that it writes, and CREATE while a table is missing",
     ),
     1143: (
         "the account lacks a right on a column of this table",
-        "grant it SELECT on what it reads; SELECT, INSERT and DELETE on what it writes",
+        "grant it SELECT on tables that it reads; SELECT, INSERT and DELETE on tables that it writes",
     ),
-    1153: ("a row is larger than the server takes at once", "raise max_allowed_packet on the server"),
+    1153: ("a row is larger than the server's limit for one packet", "raise max_allowed_packet on the server"),
     1526: ("the table has no partition for a value of a new row", "add the partition: ALTER TABLE ... ADD PARTITION"),
     1197: ("the transaction is larger than max_binlog_cache_size", "raise it on the server"),
     1203: ("the account has too many connections", "try again later, or raise max_user_connections"),
-    1205: ("another transaction holds rows of the table", "let it end, or end it"),
-    1213: ("another transaction got in the way", "try again"),
+    1205: ("another transaction has locked rows of the table", "wait until it ends, or end it"),
+    1213: ("deadlock with another transaction", "try again"),
     1226: (
-        "the account has used up what it may do in an hour, or has too many connections",
-        "try again later, or ask who manages the server",
+        "the account has reached its limit of queries or connections",
+        "try again later, or ask the administrator of the server for a higher limit",
     ),
-    1227: ("the account lacks a right", "ask who manages the server"),
+    1227: ("the account lacks a right", "ask the administrator of the server to grant it"),
     1290: ("the server is read-only", "point the connection at the primary server"),
-    1317: ("somebody on the server ended the statement", "ask who manages the server, then run again"),
+    1317: ("somebody ended the statement on the server", "ask the administrator of the server, then run again"),
     1356: (
-        "the view reads a table, column or function that is not there, or that the account may not use",
+        "the view reads a table, column or function that does not exist, or that the account may not use",
         "check their names, and grant the account SELECT on the tables that the view reads",
     ),
     1370: ("the account may not call a function of the database", "grant it EXECUTE on that function"),
     1451: REFERRED,
     1452: NO_PARENT,
-    1665: ("the server logs statements, which READ COMMITTED forbids", "set binlog_format=ROW on the server"),
-    1698: ("the account logs in by the name of the system's user, not by password", "use an account with a password"),
+    1665: ("the server has binlog_format=STATEMENT, which does not allow READ COMMITTED", "set binlog_format=ROW on the server"),
+    1698: ("the account logs in as a user of the operating system, not with a password", "use an account with a password"),
     1792: ("the transaction is read-only", "point the connection at the primary server"),
-    1820: ("the password of the account has expired", "give the account a new one"),
+    1820: ("the password of the account has expired", "set a new password for the account"),
     1836: ("the server is read-only", "point the connection at the primary server"),
-    1862: ("the password of the account has expired", "give the account a new one"),
+    1862: ("the password of the account has expired", "set a new password for the account"),
     1927: ("the server ended the connection", "try again"),
     2002: ("the server's socket does not answer", "check that the server runs"),
     2003: ("the server cannot be reached", "check host and port, and that the server runs"),
     2006: ("the connection broke", "check the network and the server's log"),
     LOST: ("the connection broke", "check the network and the server's log"),
     MALFORMED: (
-        "the server's answer is torn, or is not MySQL's protocol",
-        "check host and port, and what stands between: another program or a proxy may answer there",
+        "the server's answer is incomplete, or is not in MySQL's protocol",
+        "check host and port: another program or a proxy may answer there",
     ),
     2055: ("the connection broke", "check the network and the server's log"),
     UNVERIFIED: (
-        "the server could not prove who it is",
-        "give the certificate of its authority as `ca`; `tls: verify_ca` does without the host's name",
+        "the certificate of the server could not be verified",
+        "set `ca` to the file of the CA certificate that signed it; `tls: verify_ca` does not check the host name",
     ),
     2059: (
-        "the account logs in in a way that is not known here",
+        "the account uses an authentication plugin that etlrun does not support",
         "use an account with caching_sha2_password or mysql_native_password",
     ),
     2061: (
-        "the server asks for the password in clear",
-        "use TLS with `tls: verify_identity`, or another kind of account",
+        "the server asks for the password in plain text",
+        "use TLS with `tls: verify_identity`, or an account with caching_sha2_password",
     ),
     2068: (
-        "the server asked for a file of this machine, and was refused",
-        "this is no trustworthy server; check the host",
+        "the server asked for a file of this machine, and etlrun did not send it",
+        "do not trust this server; check the host",
     ),
     3032: ("the server is in offline mode", "try again when it is back"),
-    3098: ("the server's group accepts only InnoDB tables with a primary key", "give the sink a `key`"),
+    3098: ("the group replication of the server accepts only InnoDB tables with a primary key", "give the sink a `key`"),
     3100: (
-        "replication refuses the transaction",
-        "read the server's log; a group of servers has group_replication_transaction_size_limit",
+        "the replication of the server rejects the transaction",
+        "read the server's log; group replication has group_replication_transaction_size_limit",
     ),
-    3118: ("the account is locked", "ask who manages the server"),
+    3118: ("the account is locked", "ask the administrator of the server"),
     3159: (
-        "the server wants TLS",
-        "set `tls: verify_ca` with the server's `ca`, or `tls: insecure` where the server is on this machine",
+        "the server requires TLS",
+        "set `tls: verify_ca` with the server's `ca`, or `tls: insecure` if the server is on this machine",
     ),
-    3750: ("the server wants a primary key on every table", "give the sink a `key`"),
+    3750: ("the server requires a primary key for every table", "give the sink a `key`"),
     3819: CHECK_VIOLATED,
-    3948: ("the server does not take LOAD DATA LOCAL", "set local_infile=ON on the server, or `loader: insert`"),
-    3955: ("the account is locked after too many wrong passwords", "ask who manages the server"),
+    3948: ("the server does not allow LOAD DATA LOCAL", "set local_infile=ON on the server, or `loader: insert`"),
+    3955: ("the account is locked after too many wrong passwords", "ask the administrator of the server"),
     4025: CHECK_VIOLATED,
-    4031: ("the server ended the connection, which was idle", "raise wait_timeout on the server"),
-    4151: ("the account is locked", "ask who manages the server"),
-    4166: ("the server does not take LOAD DATA LOCAL", "set local_infile=ON on the server, or `loader: insert`"),
+    4031: ("the server closed the connection because it was idle", "raise wait_timeout on the server"),
+    4151: ("the account is locked", "ask the administrator of the server"),
+    4166: ("the server does not allow LOAD DATA LOCAL", "set local_infile=ON on the server, or `loader: insert`"),
 }
 
 
@@ -149,7 +149,7 @@ def server_error(error: Exception) -> MysqlError:
         why = getattr(original, "verify_message", "") or original.reason or original
         return MysqlError(UNVERIFIED, str(why).rstrip("."))
     if isinstance(original, socket.gaierror):
-        return MysqlError(2003, f"its name is not known ({original.strerror})")
+        return MysqlError(2003, f"its host name cannot be resolved ({original.strerror})")
     if isinstance(error, err.MySQLError) and error.args and isinstance(error.args[0], int):
         detail = str(original.strerror or original) if isinstance(original, OSError) else str(error.args[-1])
         return MysqlError(error.args[0], detail)
@@ -168,13 +168,13 @@ def explain(error: ServerError, address: Address) -> tuple[str, str]:
     """What happened in words of ours, with the code that finds it in MySQL's manual; and what to do."""
     what, fix = _WHAT.get(
         int(error.code),
-        (f"the server refused: {masked(error.detail)}", "look the number up in the manual of the server"),
+        (f"the server reported an error: {masked(error.detail)}", "look up the number in the manual of the server"),
     )
     detail = f": {_NAMELESS.sub('', error.detail)}" if error.code in _WITHOUT_VALUES else ""
     if error.code == 1045 and not address.password:
         fix = "the URL has no password: put it there, or under `password`, as ${NAME}"
     elif error.code == 1045 and address.is_local and not address.socket:
-        fix = "check both in the environment, that the account may come from this host, and whether it must use TLS: `tls: verify_ca` and the server's `ca`"
+        fix = "check both in the environment, that the account may connect from this host, and whether it must use TLS: `tls: verify_ca` and the server's `ca`"
     return f"{what} ({error.code}{detail})", fix
 
 

@@ -43,15 +43,15 @@ def _variables(session: MysqlSession) -> Iterator[HealthFinding]:
         yield HealthFinding("trouble", "read_only", "the server is read-only", "connect to the primary server")
     if not int(local_infile):
         yield HealthFinding(
-            "warning", "local_infile", "OFF: rows travel by INSERT, which takes longer", "SET GLOBAL local_infile = ON"
+            "warning", "local_infile", "OFF: rows are sent with INSERT, which is slower", "SET GLOBAL local_infile = ON"
         )
     else:
-        yield HealthFinding("ok", "local_infile", "ON: rows travel by LOAD DATA")
+        yield HealthFinding("ok", "local_infile", "ON: rows are sent with LOAD DATA")
     if int(flush) != 1:
         yield HealthFinding(
             "warning",
             "durability",
-            "a server that crashes may lose what it said was committed in the last second, whole publishes among it",
+            "if the server crashes, it may lose what was committed in the last second, even a whole publish",
             "SET GLOBAL innodb_flush_log_at_trx_commit = 1",
         )
     level: Level = "ok" if int(packet) >= SMALLEST_PACKET else "warning"
@@ -70,12 +70,12 @@ def _rights(session: MysqlSession) -> Iterator[HealthFinding]:
         yield HealthFinding(
             "trouble",
             "rights",
-            f"the account may not {', '.join(missing)}",
+            f"the account lacks {', '.join(missing)}",
             "GRANT SELECT, INSERT, DELETE ON database.* TO the account",
         )
     elif not everything and not any(right in held for right in FOR_THE_FIRST_RUN):
         yield HealthFinding(
-            "warning", "rights", "the account may not CREATE: tables and the ledger must be there before the first run"
+            "warning", "rights", "the account lacks CREATE: the tables and the ledger (`etlrun_ledger`) must exist before the first run"
         )
     everywhere = {right for grant in grants for right in listed_rights(grant)}
     excess = [right for right in TOO_MUCH if right in everywhere]
@@ -83,14 +83,14 @@ def _rights(session: MysqlSession) -> Iterator[HealthFinding]:
         yield HealthFinding(
             "warning",
             "rights",
-            f"the account may do more than it needs: {', '.join(excess)}",
-            "SELECT, INSERT, DELETE suffice, with CREATE once, and CREATE VIEW and DROP where a sink is a view",
+            f"the account has more rights than it needs: {', '.join(excess)}",
+            "SELECT, INSERT and DELETE are enough, CREATE for the first run, CREATE VIEW and DROP for `view` sinks",
         )
     if not everything and not missing and "CREATE VIEW" not in held:
         yield HealthFinding(
             "ok",
             "views",
-            "the account may not CREATE VIEW, which `view` sinks need, and those with `publish: pointer` for their first run",
+            "the account lacks CREATE VIEW, which `view` sinks need, and sinks with `publish: pointer` for their first run",
         )
     if not missing and not excess:
-        yield HealthFinding("ok", "rights", "what is needed, and no more")
+        yield HealthFinding("ok", "rights", "the account has the rights that it needs, and no more")

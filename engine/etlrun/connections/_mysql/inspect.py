@@ -32,7 +32,7 @@ def _rules(stage: Stage, item: Column, there: Definition[MysqlColumn]) -> Iterat
         yield Rule(
             item.name,
             f"ends_with({staged}, ' ')",
-            "ends with a space, which MySQL takes for the same key as without",
+            "ends with a space, and MySQL ignores spaces at the end of a key",
             "`trim` it",
             tuple(key for key in stage.load.key if _is_padded(stage, there, key)),
         )

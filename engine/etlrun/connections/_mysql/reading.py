@@ -92,8 +92,8 @@ class _Page:
             return RunFailure(
                 "source",
                 "wrong-columns",
-                f"the column `{item.name}` of the table `{table}` ({stored.written}) does not hold {item.type} in every row: "
-                f"{masked_value(value)} is not one{where}",
+                f"the column `{item.name}` of the table `{table}` ({stored.written}) has values that are not of the type {item.type}, such as "
+                f"{masked_value(value)}{where}",
                 "declare the type that the table has",
             )
         column = name(stored.name)
@@ -101,9 +101,9 @@ class _Page:
         return RunFailure(
             "source",
             "wrong-columns",
-            f"the column `{item.name}` of the table `{table}` holds {value}, which is no {item.type} of the calendar{where}",
+            f"the column `{item.name}` of the table `{table}` holds {value}, which does not exist as a {item.type}{where}",
             f"find such rows: SELECT * FROM {table_name(table)} WHERE {bad}; correct them there, or declare `{item.name}: string` and "
-            f"take null for them in a step: try_cast({item.name} as {item.type})",
+            f"make them null in a step: try_cast({item.name} as {item.type})",
         )
 
     def key(self, row: int) -> str:

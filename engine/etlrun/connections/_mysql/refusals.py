@@ -37,7 +37,7 @@ def _duplicate(stage: Stage, there: MysqlTable, named: str, key: UniqueIndex) ->
     twins = equal_rows(stage, key.columns) if is_loaded else ""
     if twins:
         return RunFailure(
-            "sink", "key-not-unique", f"{named}: {twins}, and {shown} allows one", f"make them one first, or {drop}"
+            "sink", "key-not-unique", f"{named}: {twins}, and {shown} allows one", f"reduce them to one row first, or run: {drop}"
         )
     loose = [column for column in key.columns if (found := there.column(column)) and _is_loose(found)]
     cut = any(key.prefixes)
@@ -48,13 +48,13 @@ def _duplicate(stage: Stage, there: MysqlTable, named: str, key: UniqueIndex) ->
             "sink",
             "key-not-unique",
             f"{named}: two of the new rows are equal in {shown}: {pair}; {why}",
-            f"make them one first, or {drop if cut else _exactly(there, loose)}",
+            f"reduce them to one row first, or {f'run: {drop}' if cut else _exactly(there, loose)}",
         )
     return RunFailure(
         "sink",
         "key-exists",
         f"{named}: a new row is equal in {shown} to another new row, or to a row that is not replaced{f'; {why}' if why else ''}",
-        f"look for that row in the table; a unique key that should not hold goes by {drop}",
+        f"look for that row in the table; if the unique key should not apply, run: {drop}",
     )
 
 
@@ -66,16 +66,15 @@ def _is_loose(column: MysqlColumn) -> bool:
 def _collations(there: MysqlTable, columns: list[str]) -> str:
     found = [column for wanted in columns if (column := there.column(wanted))]
     return "; ".join(
-        f"to `{column.name}` ({column.collation}) "
-        + ("a blank at the end does" if column.collation == COLLATION else "case, accents or blanks at the end may")
-        + " not count"
+        f"the collation {column.collation} of `{column.name}` ignores "
+        + ("spaces at the end" if column.collation == COLLATION else "case, accents or spaces at the end")
         for column in found
     )
 
 
 def _prefixes(key: UniqueIndex) -> str:
     return "; ".join(
-        f"of `{column}` only the first {most} count"
+        f"the key holds only the first {most} characters of `{column}`"
         for column, most in zip(key.columns, key.prefixes, strict=True)
         if most
     )
@@ -89,7 +88,7 @@ def _exactly(there: MysqlTable, columns: list[str]) -> str:
         + ("" if column.is_nullable else " NOT NULL")
         for column in found
     )
-    return f"ALTER TABLE {table_name(there.table)} {changes}" if changes else "`trim` the texts"
+    return f"run: ALTER TABLE {table_name(there.table)} {changes}" if changes else "`trim` the texts"
 
 
 def nearly_equal_texts(stage: Stage, key: UniqueIndex) -> str:

@@ -159,7 +159,7 @@ class MysqlServer(Server[MysqlSession, MysqlTable]):
                 "SELECT trx_mysql_thread_id FROM information_schema.innodb_trx WHERE trx_rows_locked > 0 AND trx_mysql_thread_id <> CONNECTION_ID()"
             )
         except MysqlError:
-            return "; which one, this account may not see (it lacks PROCESS)"
+            return "; the account cannot see which one, because it lacks PROCESS"
         threads = {int(row[0]) for row in found}
         shown = [
             f"session {row[0]} of {row[1]}@{row[2]}, {row[5]} s"

@@ -159,7 +159,7 @@ def mismatches(load: Load, there: MysqlTable, narrow: frozenset[str]) -> Iterato
         elif not found.takes(item.type, is_exact=item.name.lower() in narrow):
             shown = f"{found.written}{f' {found.collation}' if found.collation else ''}{' generated' if found.is_generated else ''}"
             yield (
-                f"`{found.name}` is {shown}, and {item.type} is published",
+                f"`{found.name}` is {shown}, and the pipeline publishes {item.type}",
                 f"ALTER TABLE {table} {_change(found, item, load, narrow)}",
             )
     is_whole = there.shown_key == ", ".join(there.key)
@@ -174,7 +174,7 @@ def mismatches(load: Load, there: MysqlTable, narrow: frozenset[str]) -> Iterato
     for found in there.columns:
         if found.name not in load.columns and (found.zero_default or not found.has_default):
             why = (
-                f"has the default {found.zero_default}, which is no date,"
+                f"has the default {found.zero_default}, which is not a valid date,"
                 if found.zero_default
                 else "must have a value"
             )

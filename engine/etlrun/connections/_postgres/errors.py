@@ -56,41 +56,41 @@ _WHAT = {
     "23503": REFERRED,
     DEPENDENTS: (
         "other views or rules read it",
-        "drop those first, and make them again afterwards; or publish a `table`, whose rows change and which stays",
+        "drop those first and create them again afterwards; or publish a `table`, which is not dropped when its rows change",
     ),
     "25006": ("the server is read-only", "point the connection at the primary server"),
-    "28000": ("the server takes no connection of this account from here", "look at its pg_hba.conf"),
-    "28P01": ("the server refuses the user or the password", "check both in the environment"),
+    "28000": ("the server does not accept connections of this account from this host", "allow them in pg_hba.conf of the server"),
+    "28P01": ("the server rejects the user or the password", "check both in the environment"),
     "3D000": ("there is no such database or user", "create it, or check the names in the URL"),
-    "40P01": ("another transaction got in the way", "try again"),
+    "40P01": ("deadlock with another transaction", "try again"),
     "42501": (
         "the account lacks a right",
-        "grant it SELECT, INSERT and DELETE on what it writes, and CREATE on the schema while a table is missing",
+        "grant it SELECT, INSERT and DELETE on tables that it writes, and CREATE on the schema while a table is missing",
     ),
-    "53100": ("the server's disk is full", "make room there"),
+    "53100": ("the server's disk is full", "free disk space there"),
     "53300": ("the server has too many connections", "try again later, or raise max_connections"),
-    "55P03": ("another transaction holds rows of the table", "let it end, or end it"),
-    "57014": ("the statement took longer than it may", "raise `timeout` of the connection"),
+    "55P03": ("another transaction has locked rows of the table", "wait until it ends, or end it"),
+    "57014": ("the statement took longer than the timeout", "raise `timeout` of the connection"),
     "57P01": ("somebody ended the session, or the server is shutting down", "try again when it is back"),
     "57P03": ("the server is starting or shutting down", "try again when it is back"),
     "CLEAR": (
-        "the server asks for the password in clear",
-        "use TLS with `tls: verify_identity`, or let pg_hba.conf of the server say scram-sha-256",
+        "the server asks for the password in plain text",
+        "use TLS with `tls: verify_identity`, or write scram-sha-256 for the account in pg_hba.conf of the server",
     ),
     "TLS": (
-        "the server could not prove who it is",
-        "give the certificate of its authority as `ca`; `tls: verify_ca` does without the host's name",
+        "the certificate of the server could not be verified",
+        "set `ca` to the file of the CA certificate that signed it; `tls: verify_ca` does not check the host name",
     ),
 }
 
 NO_PARTITION = (
     "the table has no partition for a row",
-    "CREATE TABLE ... PARTITION OF ... for such rows, or leave them out in the pipeline",
+    "create one with CREATE TABLE ... PARTITION OF ..., or remove such rows in the pipeline",
 )
 _REFUSED = {  # what is wrong with rows; "23503" alone can be about other rows than these, see _WHAT
     "23503": NO_PARENT,
     "23514": CHECK_VIOLATED,
-    "P0001": ("a trigger of the table refuses a row", CHANGE_ROWS),
+    "P0001": ("a trigger of the table rejects a row", CHANGE_ROWS),
 }
 
 
@@ -124,7 +124,7 @@ def explain(error: ServerError) -> tuple[str, str]:
     """What happened, with the code that finds it in PostgreSQL's manual; and what to do."""
     code = str(error.code)
     what, fix = _WHAT.get(
-        code, (f"the server refused: {masked(error.detail)}", "look the code up in the manual of the server")
+        code, (f"the server reported an error: {masked(error.detail)}", "look up the code in the manual of the server")
     )
     first = error.detail.splitlines()[0].rpartition("failed: ")[2]
     owned = re.match(r"must be owner of (?:materialized |foreign )?(\w+) (.+)", first)
@@ -132,8 +132,8 @@ def explain(error: ServerError) -> tuple[str, str]:
         what = f"only the owner of the {owned[1]} `{owned[2]}` may do this"
         fix = f"its owner runs: ALTER {owned[1].upper()} {owned[2]} OWNER TO the account of the connection; or publish under another name"
     if "used by a view" in first:
-        what = "a view reads the column, and the server changes no type below it"
-        fix = "drop the view, do this again, then make the view again: a run makes those that etlrun publishes"
+        what = "a view uses the column, so the server cannot change its type"
+        fix = "drop the view, repeat this, then create the view again; a run creates the views that etlrun publishes"
     if code == DEPENDENTS or "used by a view" in first:
         fix = f"{'; '.join(_dependents(error.detail))}: {fix}"
     detail = f": {masked(first)}" if code in (DENIED, DEPENDENTS, "TLS", UNREACHABLE) else ""

@@ -28,17 +28,17 @@ def examine(session: PostgresSession) -> Iterator[HealthFinding]:
         )
     if is_replica:
         yield HealthFinding(
-            "trouble", "read_only", "the server is a replica and takes no writes", "connect to the primary server"
+            "trouble", "read_only", "the server is a read-only replica", "connect to the primary server"
         )
     if flush == "off":
-        lost = "a server that crashes may lose what it said was committed"
+        lost = "if the server crashes, it may lose what was already committed"
         yield HealthFinding("warning", "durability", lost, "ALTER SYSTEM SET synchronous_commit = on")
     if is_super:
-        enough = "SELECT, INSERT, DELETE on the tables, and CREATE on the schema once, suffice"
+        enough = "SELECT, INSERT and DELETE on the tables are enough, and CREATE on the schema for the first run"
         yield HealthFinding("warning", "rights", "the account is a superuser", enough)
     elif not may_create:
-        missing = "the account may not CREATE: tables and the ledger must be there before the first run"
+        missing = "the account lacks CREATE: the tables and the ledger (`etlrun_ledger`) must exist before the first run"
         yield HealthFinding("warning", "rights", missing)
     else:
-        yield HealthFinding("ok", "rights", "the account may make what is missing, and is no superuser")
+        yield HealthFinding("ok", "rights", "the account may create missing tables, and is not a superuser")
     yield judge_clock(float(there))

@@ -105,7 +105,7 @@ def _array(there: PostgresTable, item: Column, found: pa.Array) -> pa.Array:
         raise RunFailure(
             "source",
             "wrong-columns",
-            f"the column `{item.name}` of the table `{there.table}` does not hold {item.type} in every row",
+            f"the column `{item.name}` of the table `{there.table}` has values that are not of the type {item.type}",
             "declare the type that the table has",
         ) from error
 

@@ -272,7 +272,7 @@ def _second_key(stage: Stage, there: PostgresTable, detail: str) -> RunFailure |
         "key-exists",
         f"{not_published(stage)}: a new row is equal in the unique {kind.lower()} `{found[1]}` of the table to another new row, "
         "or to a row that is not replaced",
-        f"make such rows one first, or look for that row in the table; where the {kind.lower()} should not hold, run: {drop}",
+        f"reduce such rows to one row first, or look for that row in the table; if the {kind.lower()} should not apply, run: {drop}",
     )
 
 

@@ -215,7 +215,7 @@ def mismatches(load: Load, there: PostgresTable, exact: frozenset[str]) -> Itera
     for item in load.columns:
         found = there.column(item.name)
         if found is not None and found.is_generated:
-            yield f"the server computes `{found.name}`, and it is published", _let_be_written(table, found)
+            yield f"`{found.name}` is a generated column, and the pipeline publishes values for it", _let_be_written(table, found)
         elif found is None:
             yield (
                 f"it has no column `{item.name}`",
@@ -224,7 +224,7 @@ def mismatches(load: Load, there: PostgresTable, exact: frozenset[str]) -> Itera
         elif not found.takes(item.type, is_exact=item.name.lower() in exact):
             shown = f"{found.written}{f' COLLATE {found.collation}' if found.collation else ''}"
             yield (
-                f"`{found.name}` is {shown}, and {item.type} is published",
+                f"`{found.name}` is {shown}, and the pipeline publishes {item.type}",
                 f"ALTER TABLE {table} ALTER COLUMN {name(found.name)} TYPE {declared(item.type)} "
                 f"USING {name(found.name)}::{declared(item.type)}{_loss(found, item.type)}",
             )
