@@ -66,7 +66,7 @@ def test_no_java_at_all_is_one_line_that_says_what_to_install(monkeypatch: pytes
     with pytest.raises(RunFailure) as failure:
         provide_java()
     assert (failure.value.exit_code, failure.value.code) == (1, "java-missing")
-    assert str(failure.value) == "Spark needs Java 17 or later: there is none on this machine"
+    assert str(failure.value) == "Spark needs Java 17 or later: no Java was found on this machine"
     assert failure.value.fix == "pip install 'etlrun[java]', or set JAVA_HOME, or choose --engine duckdb"
 
 

@@ -43,7 +43,7 @@ def test_a_mistake_of_the_program_is_told_as_one_without_secrets() -> None:
     assert done.returncode == 1
     assert "ValueError: nobody foresaw ***" in done.stderr
     assert "planted-in-a-bug" not in done.stderr.replace('key = Secret("planted-in-a-bug")', "")
-    assert "internal-error: this is a mistake of etlrun" in done.stderr
+    assert "internal-error: this is a bug in etlrun" in done.stderr
 
 
 @pytest.mark.parametrize(

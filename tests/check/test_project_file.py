@@ -30,7 +30,7 @@ def test_a_profile_must_be_chosen_where_there_are_several(tmp_path: Path) -> Non
     with pytest.raises(SpecError) as refused:
         find_project(tmp_path).profile()
     (found,) = refused.value.diagnostics
-    assert found.message == "etlrun.yaml has the profiles dev, prod, and does not say which one a run uses"
+    assert found.message == "etlrun.yaml has the profiles dev, prod, and does not select one of them"
     assert found.fix == "choose one: `profile: dev` in etlrun.yaml, or --profile"
     assert find_project(tmp_path).profile("prod").name == "prod"
 

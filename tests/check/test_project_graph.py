@@ -52,7 +52,7 @@ def test_wider_types_may_be_declared(tmp_path: Path) -> None:
     ("source", "said"),
     [
         ("{connection: warehouse, table: orders, columns: {shopp: string}}", "`core` publishes no column `shopp` in `orders` (pipelines/core.yaml:5:3)"),
-        ("{connection: warehouse, table: orders, columns: {amount: int}}", "`amount` is decimal(10,2) where `core` publishes it (pipelines/core.yaml:5:3), and int is declared"),
+        ("{connection: warehouse, table: orders, columns: {amount: int}}", "`amount` is decimal(10,2) where `core` publishes it (pipelines/core.yaml:5:3), but int is declared"),
         ("{connection: warehouse, table: orders, columns: {id: smallint}}", "`id` is int where `core` publishes it"),
         ("{pipeline: core, columns: {shopp: string}}", "`core` publishes no column `shopp`"),
         ("{pipeline: coer, sink: orders}", "unknown-pipeline: there is no pipeline `coer` in pipelines/"),

@@ -39,16 +39,16 @@ NOTHING = "    a: {k: string, x: bigint, d: date, f: double}\n"
             "fails: 2 of 3 rows have a `k` that is not in the list, e.g. `u`",
         ),
         ("range: {x: {min: 1, max: 3}}", "holds: all 3 rows are within range"),
-        ("range: {x: {max: 2}}", "fails: 1 of 3 rows has `x` out of range: they go from 1 to 3"),
+        ("range: {x: {max: 2}}", "fails: 1 of 3 rows has `x` out of range: the values go from 1 to 3"),
         (
             "range: {d: {min: 2022-04-02}}",
-            "fails: 1 of 3 rows has `d` out of range: they go from 2022-04-01 to 2022-04-30",
+            "fails: 1 of 3 rows has `d` out of range: the values go from 2022-04-01 to 2022-04-30",
         ),
-        ("range: {f: {min: 0, max: 1.5}}", "fails: 1 of 3 rows has `f` out of range: they go from 0.5 to nan"),
-        ("share: {condition: x > 1, min: 50%}", "fails: 1 of 3 rows (33.33%) fulfils `x > 1`, and at least 50% must"),
+        ("range: {f: {min: 0, max: 1.5}}", "fails: 1 of 3 rows has `f` out of range: the values go from 0.5 to nan"),
+        ("share: {condition: x > 1, min: 50%}", "fails: 1 of 3 rows (33.33%) fulfils `x > 1`, but at least 50% must"),
         ("share: {condition: x > 1, max: 0.34}", "holds: 1 of 3 rows (33.33%) fulfils `x > 1`"),
-        ("row_count: {min: 4}", "fails: there are 3 rows, and at least 4 are expected"),
-        ("row_count: {max: 1}", "fails: there are 3 rows, and at most 1 is expected"),
+        ("row_count: {min: 4}", "fails: there are 3 rows, but at least 4 are expected"),
+        ("row_count: {max: 1}", "fails: there are 3 rows, but at most 1 is expected"),
         ("expression: x is null or x > 0", "holds: all 3 rows fulfil `x is null or x > 0`"),
         ("expression: {condition: x > 0}", "fails: 1 of 3 rows does not fulfil `x > 0`"),
         (
@@ -71,7 +71,7 @@ NOTHING = "    a: {k: string, x: bigint, d: date, f: double}\n"
         ),
         (
             "freshness: {column: d, max_age: 1 week, as_of: \"timestamp '2022-05-10 01:00:00'\"}",
-            "fails: the newest `d` is 2022-04-30, 10 days before 2022-05-10, and at most 1 week is allowed",
+            "fails: the newest `d` is 2022-04-30, 10 days before 2022-05-10, but at most 1 week is allowed",
         ),
         (
             "freshness: {column: d, max_age: 2 days, as_of: \"date '2022-04-29'\"}",
@@ -93,7 +93,7 @@ def test_a_check_counts_the_same_on_both_engines(check: str, verdict: str, case:
         ("share: {condition: x > 1, min: 50%}", "holds: there are no rows"),
         ("expression: x > 1", "holds: all 0 rows fulfil `x > 1`"),
         ("relationships: {on: [k], to: a}", "holds: each `k` of 0 rows is in `a`"),
-        ("row_count: {min: 1}", "fails: there are 0 rows, and at least 1 is expected"),
+        ("row_count: {min: 1}", "fails: there are 0 rows, but at least 1 is expected"),
         ("freshness: {column: d, max_age: 1 day}", "fails: there is no `d` that is not null"),
     ],
 )

@@ -41,5 +41,5 @@ def test_a_full_disk_behind_the_output_is_one_line(tmp_path: Path) -> None:
             process = project.start(*words, output=full)
             _, detail = process.communicate(timeout=60)
         assert process.returncode == 1
-        assert detail.splitlines()[-1] == "disk-full: there is no room for what this command writes"
+        assert detail.splitlines()[-1] == "disk-full: there is not enough disk space for the output of this command"
         assert "Traceback" not in detail

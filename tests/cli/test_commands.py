@@ -215,9 +215,9 @@ def test_show_gives_the_rows_that_a_check_did_not_hold_for(project: Project) -> 
         project.run("show", "sales", "totals", "--failing", "range", "--where", "shop = 'B'", "--json").json["shop"]
         == "B"
     )
-    assert "holds in the run" in project.run("show", "sales", "totals", "--failing", "row_count").err
+    assert "passed in the run" in project.run("show", "sales", "totals", "--failing", "row_count").err
     unknown = project.run("show", "sales", "totals", "--failing", "x").err
-    assert "choose one by its name: --failing `unique` (" in unknown and "`range` (2 of" in unknown
+    assert "choose one: --failing `unique` (" in unknown and "`range` (2 of" in unknown
     project.write(
         "pipelines/sales.yaml",
         wrong.replace("{units: sum(units)}", "{all: sum(units)}").replace("range: {units", "range: {all"),
@@ -480,7 +480,7 @@ def test_migrate_changes_tables_and_loses_nothing_unasked(project: Project) -> N
     lossy = project.run("migrate", "--apply")
     assert (lossy.code, "lossy-change" in lossy.err, len(project.table("totals")[0])) == (2, True, 3)
     assert project.run("migrate", "--apply", "--allow-loss").code == 0
-    assert project.run("migrate").err == "every table that is there fits\n"
+    assert project.run("migrate").err == "no existing table needs a change\n"
     assert project.table("totals") == [("A", 3), ("B", 3)]
 
 

@@ -60,7 +60,7 @@ TRAPS = {
     "folders below": (path('"$data/**/*.csv"'), "write a `*` for each level"),
     "alternatives": (path('"$data/{a,b}.csv"'), "`{a,b}` is not read as alternatives"),
     "a share": (path("'$data\\rows.csv'"), "write `/` between folders"),
-    "a blank behind a path": (path("'$data/rows.csv '"), "the path begins or ends with a blank"),
+    "a blank behind a path": (path("'$data/rows.csv '"), "the path begins or ends with a space"),
     "not equal to null": (chain("filter: shop != null"), "write `shop is not null`"),
     "equal to null": (chain("filter: null = amount"), "write `amount is null`"),
     "less than null": (chain("filter: amount < null"), "write `amount is null`"),
@@ -74,7 +74,7 @@ TRAPS = {
     "a check without a value": (f"pipeline: p\n{SOURCES}checks:\n  rows: [unique]\n", "write `unique: {columns: ...}`"),
     "a quote first": (chain("filter: 'Hanoi' = shop"), "put all of it in quotes: \"'Hanoi' = shop\""),
     "a comma in braces": (chain("filter: {where: shop in ('x', 'y')}"), "put the whole expression in quotes"),
-    "a star first": (chain("derive: {x: *amount}"), "an expression that begins with `*` must be quoted"),
+    "a star first": (chain("derive: {x: *amount}"), "or, if it is an expression that begins with `*`, put it in quotes"),
     "a backslash": (path(r'"C:\data\rows.csv"'), "use single quotes, or `/` in a path"),
     "an address": (path('"s3://bucket/rows.csv"'), "`storage: {s3://bucket: {s3: {}}}`"),
     "a page": (path('"https://example.com/rows.csv"'), "download the files into the folder `data`"),
@@ -201,13 +201,13 @@ def test_a_column_that_fails_everywhere_is_the_cause(folder: Path) -> None:
     declared = columns("shop: string, day: date") + SINK % ("rows", "replace")
     (folder / "pipelines/p.yaml").write_text(declared)
     said = etlrun(folder, "p").err
-    assert "no record can be read: every `day` fails as date" in said and "max_bad_rows" not in said
+    assert "no record can be read: no value of `day` can be read as date" in said and "max_bad_rows" not in said
     assert "`day: string`" in said and "`derive: {day_date: \"to_date(day, 'dd/MM/yyyy')\"}`" in said
 
 
 def test_another_separator_is_seen(folder: Path) -> None:
     (folder / "pipelines/p.yaml").write_text(path("$data/semi.csv") + SINK % ("rows", "replace"))
-    assert 'its separator seems to be another: `separator: ";"`' in etlrun(folder, "p").err
+    assert 'the file seems to use another separator: `separator: ";"`' in etlrun(folder, "p").err
 
 
 def test_a_pipeline_without_sinks_says_that_it_published_nothing(folder: Path) -> None:
@@ -285,7 +285,7 @@ def test_a_param_that_is_set_twice_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("data/{month}.csv", "nothing fills in `{month}` in the path"),
+        ("data/{month}.csv", "`{month}` in the path has no value"),
         ('"data\\new.csv"', "write `/` between folders"),
         ('"data\\trips.csv"', "write `/` between folders"),
     ],

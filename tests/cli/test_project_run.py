@@ -82,7 +82,7 @@ def test_the_second_run_does_only_what_changed(folder: Path) -> None:
     assert list(reasons(folder).items()) == [
         ("core", "files of `rows` changed"),
         ("mart", "`core` runs before it"),
-        ("other", "its files, tables and specification are those of its last run"),
+        ("other", "nothing changed since its last run: same files, tables and specification"),
     ]
     assert run(folder) == {"core": "done", "mart": "done", "other": "unchanged"}
     with duckdb.connect(str(folder / "w.duckdb"), read_only=True) as connection:
@@ -179,7 +179,7 @@ def test_files_older_than_their_source_allows_stop_the_run(folder: Path) -> None
     assert stale.code == 1
     assert "old-files: the newest file of `rows` is" in stale.err
     assert "days old (" in stale.err
-    assert "other.csv, written at 2023-11-14 22:13:20 UTC), and at most 2 days are allowed" in stale.err
+    assert "other.csv, written at 2023-11-14 22:13:20 UTC), but at most 2 days are allowed" in stale.err
 
 
 def test_what_somebody_removed_is_published_again(folder: Path) -> None:
@@ -193,13 +193,13 @@ def test_a_failure_stops_what_depends_on_it_and_retry_goes_on(folder: Path) -> N
     broken = etlrun(folder, "run", "--json", "--junit", "report.xml")
     assert broken.code == 1
     assert statuses(broken) == {"core": "failed", "mart": "skipped", "other": "done"}
-    assert "`core` failed" in broken.err and "`etlrun retry` runs what is open" in broken.err
+    assert "`core` failed" in broken.err and "`etlrun retry` runs the others" in broken.err
     suite = ElementTree.parse(folder / "report.xml").getroot()
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("3", "1", "1")
     (folder / "rows.csv").write_text("id,shop,amount\n1,A,5\n")
     again = etlrun(folder, "retry", "--json", "-q")
     assert (again.code, statuses(again)) == (0, {"core": "done", "mart": "done"})
-    assert etlrun(folder, "retry").err == "the last run of the project left nothing open\n"
+    assert etlrun(folder, "retry").err == "all pipelines of the last run of the project are done\n"
 
 
 @pytest.mark.parametrize(
@@ -300,7 +300,7 @@ def test_a_span_of_months_is_a_run_each_and_goes_on(folder: Path) -> None:
     assert [found["would"] for found in json.loads(etlrun(folder, "plan", *values).out)] == ["runs"] * 3
     broken = etlrun(folder, *span)
     assert (broken.code, [found["status"] for found in json.loads(broken.out)]) == (1, ["done", "done", "failed"])
-    assert "the same command goes on" in broken.err
+    assert "run the same command again to continue" in broken.err
     (folder / "months.csv").write_text("month,a\n2021-12,1\n2022-01,2\n2022-02,3\n")
     assert [found["why"] for found in json.loads(etlrun(folder, "plan", *values).out)] == [
         "files of `rows` changed"
@@ -354,12 +354,12 @@ def test_lists_of_values_are_a_run_for_each_choice(folder: Path) -> None:
         SHOPS.replace("{replace_where: month = $month and shop = $shop}", "{replace_where: month = $month}")
     )
     shared = etlrun(folder, "run", "shops", "--for", "shop=A,B", "--set", "month=2022-01")
-    assert shared.code == 2 and "`out` replaces the same rows for each shop" in shared.err
+    assert shared.code == 2 and "each run replaces the same rows of `out`, so only those of the last shop" in shared.err
     (folder / "pipelines/shops.yaml").write_text(
         SHOPS.replace("{replace_where: month = $month and shop = $shop}", "{replace_where: shop = $shop}")
     )
     span = etlrun(folder, "run", "shops", "--from", "2021-12", "--to", "2022-01", "--set", "shop=A")
-    assert span.code == 2 and "`out` replaces the same rows for each month" in span.err
+    assert span.code == 2 and "each run replaces the same rows of `out`, so only those of the last month" in span.err
 
 
 def test_a_plan_of_values_names_those_whose_files_are_missing(folder: Path) -> None:

@@ -51,7 +51,7 @@ def test_what_a_failed_run_appended_is_not_appended_again_where_the_input_has_gr
     with duckdb.connect(tmp_path / "two.duckdb") as connection:
         connection.execute("DROP TABLE b")
     project.write("rows.csv", "id\n1\n2000\n3\n")
-    assert "nothing is read; the next run reads what is new" in project.run("events").err
+    assert "only publishes the rest of them; the next run reads new data" in project.run("events").err
     assert ids(tmp_path, "one.duckdb", "a") == ids(tmp_path, "two.duckdb", "b") == [1, 2000]
     project.write("rows.csv", "id\n3\n")
     assert project.run("run").code == 0

@@ -73,7 +73,7 @@ def test_rows_that_a_failed_run_appended_are_not_appended_again_where_the_input_
     with duckdb.connect(tmp_path / "two.duckdb") as connection:
         connection.execute("DROP TABLE b")
     ended = project.run("retry")
-    assert ended.code == 0 and "nothing is read; the next run reads what is new" in ended.err, ended.err
+    assert ended.code == 0 and "only publishes the rest of them; the next run reads new data" in ended.err, ended.err
     assert (
         sorted(row[0] for row in served.rows("a"))
         == sorted(row[0] for row in project.table("b", "two.duckdb"))

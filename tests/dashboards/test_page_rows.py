@@ -57,7 +57,9 @@ def test_all_rows_can_be_paged_sorted_and_searched(built: Built, browser: Browse
     )
     result = project.run("dashboard", "build", "everything", SERVER_URL="x", POSTGRES_URL="x")
     assert result.code == 0, result.err
-    assert "everything.html holds every row of warehouse.out: anyone who gets the file has all 400" in result.err
+    assert (
+        "everything.html contains every row of warehouse.out: everyone who gets the file can read all 400" in result.err
+    )
     page = built.page("everything")
     script = (
         f"(() => {{ const card = {TABLE}, input = document.querySelector('.tools input'), found = [card.count, {CELLS}];"

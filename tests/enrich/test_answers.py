@@ -114,7 +114,7 @@ def test_a_model_that_takes_no_jobs_is_not_asked_at_the_full_price_in_their_plac
         assert report.stopped is not None
         assert (report.stopped.exit_code, report.stopped.message, len(served.records)) == (
             2,
-            "`mode: batch` is set, and gemini gemini-2.5-flash takes no jobs",
+            "`mode: batch` is set, but gemini gemini-2.5-flash has no batch jobs",
             0,
         )
 

@@ -61,7 +61,7 @@ def test_a_job_that_takes_a_day_is_left_to_the_next_run(model: Model, tmp_path: 
             assert report.stopped is not None
             assert (report.stopped.reason, report.stopped.exit_code, report.pending) == ("job-at-work", 4, 450)
             (job,) = store.jobs()
-            assert f"job {job.id} is at work with 450 keys" in report.stopped.message
+            assert f"job {job.id} is still running at the service with 450 keys" in report.stopped.message
         served.jobs.finish()
         report = posing.pose_in_jobs(model(served), asked, store)
         assert (report.stopped, report.known, report.ok, report.pending) == (None, 50, 450, 0)

@@ -73,8 +73,8 @@ def test_windows_line_ends_and_a_byte_order_mark_change_nothing(tmp_path: Path) 
         ("Film: films,", "Film: '',", (4, 44, "wrong-value", "`Film` has no description")),
         ("Show: shows", "film: shows", (4, 57, "duplicate-name", "`film` and `Film` differ in spelling only")),
         ("{boolean: true}", "{}", (7, 3, "wrong-value", "`adult` must say which answers it holds")),
-        ("max: 20", "max: 900", (5, 27, "wrong-value", "a text answer holds 1 to 200 characters")),
-        ("min: 0,", "min: 2,", (6, 32, "wrong-value", "the largest number must be above the smallest")),
+        ("max: 20", "max: 900", (5, 27, "wrong-value", "a text answer can have 1 to 200 characters")),
+        ("min: 0,", "min: 2,", (6, 32, "wrong-value", "`max` must be larger than `min`")),
         ("genre: Film,", "genre: Fim,", (10, 28, "unknown-label", "`Fim` is not one of the labels")),
         ("country: Korea", "country: korea", (10, 43, "wrong-value", "`korea` is not of the wanted form")),
         ("sure: 0.9", "sure: 9", (10, 56, "wrong-value", "`9` is not between 0 and 1")),
@@ -95,7 +95,7 @@ def test_windows_line_ends_and_a_byte_order_mark_change_nothing(tmp_path: Path) 
         (
             "max: 1}",
             "max: 1, tolerance: 1}",
-            (6, 46, "wrong-value", "a tolerance is 0 or more, and less than the numbers span"),
+            (6, 46, "wrong-value", "a tolerance must be 0 or more, and less than `max` minus `min`"),
         ),
         ("doraemon", "Sao  Băng", (12, 11, "duplicate-name", "`Sao Băng` is an example too")),
         ("doraemon", "0912345678", (12, 11, "wrong-value", "`0912345678` is a key that is never asked")),
@@ -129,8 +129,8 @@ def test_each_mistake_stands_under_its_word(old: str, new: str, expected: tuple[
 
 
 def test_a_file_without_front_matter_says_how_to_begin() -> None:
-    assert mistakes("Be brief.") == [(1, 1, "missing-key", "a prompt opens with its front matter")]
-    assert mistakes("---\ntask: x\n") == [(1, 1, "missing-key", "a prompt opens with its front matter")]
+    assert mistakes("Be brief.") == [(1, 1, "missing-key", "the file does not begin with a front matter")]
+    assert mistakes("---\ntask: x\n") == [(1, 1, "missing-key", "the file does not begin with a front matter")]
 
 
 def test_instructions_that_cost_too_much_are_refused() -> None:

@@ -220,7 +220,7 @@ def test_what_is_no_delta_table_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder/x.parquet").write_text("x")
     for place in ("file", "folder"):
-        with pytest.raises(RunFailure, match="is no Delta table"):
+        with pytest.raises(RunFailure, match="is not a Delta table"):
             foresee(at(tmp_path / place), publication(tmp_path, APRIL), REPLACE)
 
 

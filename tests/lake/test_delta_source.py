@@ -58,8 +58,8 @@ def test_an_older_version_is_read_where_the_spec_names_it(project: Project) -> N
     ("columns", "part"),
     [
         ("month: string, unit: bigint", "there is no column `unit`"),
-        ("month: string, units: int", "`units` is bigint, and int is declared"),
-        ("month: string not null, units: bigint", "`month` is null in 1 row, and `not null` is declared"),
+        ("month: string, units: int", "`units` is bigint, but int is declared"),
+        ("month: string not null, units: bigint", "`month` is null in 1 row, but `not null` is declared"),
     ],
 )
 @pytest.mark.parametrize("partitions", [[], ["month"]])

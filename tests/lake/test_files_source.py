@@ -51,7 +51,7 @@ def test_a_project_reads_what_the_pointer_names_after_it_was_published_and_again
 
 def test_what_is_not_there_and_columns_that_do_not_fit_are_named(project: Project) -> None:
     missing = project.run("pipelines/mart.yaml").err
-    assert "missing-table: nothing was published to the folder out/sales" in missing
+    assert "missing-table: no sink `files` has published to the folder out/sales" in missing
     assert "the pipeline `core` publishes it: etlrun core" in missing
     assert project.run("run", "core").code == 0
     project.pipeline(MART.replace("units: bigint", "units: int"), "mart")

@@ -83,7 +83,7 @@ def test_an_older_snapshot_is_read_where_the_spec_names_it(project: Project, cat
     ("columns", "part"),
     [
         ("month: string, unit: bigint", "there is no column `unit`"),
-        ("month: string, units: int", "`units` is bigint, and int is declared"),
+        ("month: string, units: int", "`units` is bigint, but int is declared"),
         ("month: string not null, units: bigint", "null"),
     ],
 )

@@ -127,7 +127,7 @@ def test_a_full_tablespace_is_terminal(spare: Callable[..., Server], tmp_path: P
     rows = [("2022-04", f"{'x' * 200}{number:08}", 2) for number in range(100_000)]
     with pytest.raises(RunFailure, match="full") as failure:
         place.warehouse().publish(make_load(tmp_path, rows, run_id=SECOND))
-    assert failure.value.fix == "make room there"
+    assert failure.value.fix == "free disk space there"
     assert place.slept == []
     assert state(place) == AS_OLD
 

@@ -14,8 +14,16 @@ from .server import Server, is_mysql
 
 ALL = "SELECT, INSERT, DELETE, CREATE"
 RIGHTS = {
-    "on the database": ([f"GRANT {ALL} ON {{here}}.* TO {{user}}"], "ok", "the account has the rights that it needs, and no more"),
-    "by a pattern": ([f"GRANT {ALL} ON `{{here}}%`.* TO {{user}}"], "ok", "the account has the rights that it needs, and no more"),
+    "on the database": (
+        [f"GRANT {ALL} ON {{here}}.* TO {{user}}"],
+        "ok",
+        "the account has the rights that it needs, and no more",
+    ),
+    "by a pattern": (
+        [f"GRANT {ALL} ON `{{here}}%`.* TO {{user}}"],
+        "ok",
+        "the account has the rights that it needs, and no more",
+    ),
     "on another database": (
         [f"GRANT {ALL} ON elsewhere.* TO {{user}}", "GRANT SELECT ON {here}.* TO {user}"],
         "trouble",

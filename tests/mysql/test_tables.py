@@ -240,7 +240,9 @@ def test_a_column_that_would_not_keep_every_value_is_told_before_anything_is_sen
         make_load(tmp_path, [(2, value)], {"id": "int", "value": kind}, key=("id",)),
     )
     ((why, mend),) = warehouse.mismatches(load)
-    assert without_widths(why).startswith(f"`value` is {found}") and why.endswith(f", and the pipeline publishes {kind}")
+    assert without_widths(why).startswith(f"`value` is {found}") and why.endswith(
+        f", and the pipeline publishes {kind}"
+    )
     says_loss = "" if case in WIDENED else " /* may cut or round values that are there */"
     assert mend == f"ALTER TABLE `profile` MODIFY COLUMN `value` {wanted}{says_loss}"
     with pytest.raises(RunFailure) as failure:

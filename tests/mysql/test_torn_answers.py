@@ -125,5 +125,7 @@ def test_an_answer_that_is_torn_later(before: Callable[[], list[bytes]]) -> None
 def test_a_torn_answer_is_explained() -> None:
     with a_server_that_says([[packet(GREETING[:9], 0)]]) as port:
         address = Address("127.0.0.1", port, "", "w", "root", Secret("x1"))
-        with pytest.raises(RunFailure, match="the server's answer is incomplete, or is not in MySQL's protocol \\(2027\\)"):
+        with pytest.raises(
+            RunFailure, match="the server's answer is incomplete, or is not in MySQL's protocol \\(2027\\)"
+        ):
             Warehouse("warehouse", MysqlServer("warehouse", address, SessionSettings())).columns("t")

@@ -95,7 +95,9 @@ def test_only_a_server_that_proves_its_name_is_talked_to(
 def test_a_certificate_for_another_name_passes_only_where_the_profile_says_so(guarded: Guarded) -> None:
     guarded.certify("192.0.2.1")
     ca = str(guarded.authority.path)
-    with pytest.raises(RunFailure, match=r"certificate of the server could not be verified \(TLS: .*does not match host name"):
+    with pytest.raises(
+        RunFailure, match=r"certificate of the server could not be verified \(TLS: .*does not match host name"
+    ):
         guarded.is_encrypted(tls="verify_identity", ca=ca)
     assert guarded.is_encrypted(tls="verify_ca", ca=ca)
     assert guarded.is_encrypted(tls="insecure")
@@ -107,7 +109,10 @@ def test_a_certificate_for_another_name_passes_only_where_the_profile_says_so(gu
 
 @pytest.mark.parametrize("tls", ["verify_identity", "verify_ca"])
 def test_a_server_without_tls_does_not_even_learn_the_user(guarded: Guarded, tls: str) -> None:
-    with Listener(IN_CLEAR) as listener, pytest.raises(RunFailure, match="certificate of the server could not be verified"):
+    with (
+        Listener(IN_CLEAR) as listener,
+        pytest.raises(RunFailure, match="certificate of the server could not be verified"),
+    ):
         guarded.open(
             port=listener.port, account="somebody", password=CANARY, tls=tls, ca=str(guarded.authority.path)
         ).columns("t")
@@ -116,7 +121,10 @@ def test_a_server_without_tls_does_not_even_learn_the_user(guarded: Guarded, tls
 
 @pytest.mark.parametrize("tls", ["auto", "insecure"])
 def test_a_server_that_asks_for_the_password_in_clear_gets_nothing(guarded: Guarded, tls: str) -> None:
-    with Listener(IN_CLEAR) as listener, pytest.raises(RunFailure, match="asks for the password in plain text") as failure:
+    with (
+        Listener(IN_CLEAR) as listener,
+        pytest.raises(RunFailure, match="asks for the password in plain text") as failure,
+    ):
         guarded.open(port=listener.port, account="somebody", password=CANARY, tls=tls).columns("t")
     assert b"somebody" in listener.got and CANARY.encode() not in listener.got
     assert CANARY not in failure.value.message + failure.value.fix

@@ -30,7 +30,7 @@ def test_a_quote_that_is_never_closed_breaks_its_line_alone(tmp_path: Path) -> N
     assert found.account == (999, 1, 0)
     assert found.broken[0]["line"] == 501
     assert found.broken[0]["raw"] == '500,"name500'
-    assert "a quote is opened and not closed" in found.broken[0]["reason"]
+    assert "a quote is not closed" in found.broken[0]["reason"]
 
 
 @pytest.mark.parametrize("last", [b'900,name900"\n', b'900,"name900"\n'])
@@ -66,11 +66,11 @@ def test_records_are_the_same_however_the_file_is_cut(
     assert [
         (item["line"], item["reason"].split(" (")[0]) for item in sorted(found.broken, key=lambda item: item["line"])
     ] == [
-        (6, "a quote is opened and not closed"),
+        (6, "a quote is not closed"),
         (10, "not UTF-8"),
-        (11, "something follows a closing quote"),
+        (11, "there is text after a closing quote"),
         (12, "more values than the header has"),
-        (13, "a line end stands in a value without quotes"),
+        (13, "a value without quotes contains a line end"),
     ]
     assert found.read_result.blank == 1
 
@@ -158,8 +158,8 @@ def test_a_whole_array_is_read(tmp_path: Path, text: bytes) -> None:
         (b'[{"id": 1},\n{"id": "2', "0.json:2: the array is not closed"),
         (b"[", "the array is not closed"),
         (b'{"id": 1}\n', "it does not start with `[`"),
-        (b'[{"id": 1}]\n[{"id": 2}]', "0.json:2: something follows the array"),
-        (b'[{"id": 1}]]', "something follows the array"),
+        (b'[{"id": 1}]\n[{"id": 2}]', "0.json:2: there is more text after the array"),
+        (b'[{"id": 1}]]', "there is more text after the array"),
     ],
 )
 def test_a_file_that_is_not_one_array_is_refused(tmp_path: Path, text: bytes, message: str) -> None:
@@ -218,4 +218,4 @@ def test_a_limit_leaves_no_gap_whichever_way_a_record_breaks(tmp_path: Path, siz
     with patch("etlrun.reading.text_files.SLICE_BYTES", size):
         found = read_json_files(tmp_path, PAIR, b"\n".join(lines), quarantine_limit=1000)
     assert [item["line"] for item in found.broken] == [1]
-    assert "2 of 3 broken records are counted and not written down" in found.read_result.notices[0]
+    assert "2 of 3 broken records were counted, but not written to it" in found.read_result.notices[0]

@@ -99,7 +99,7 @@ def test_one_file_under_two_names_is_trouble(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("a.json", b"\x1f\x8b\x08\x00", "gzip, and its name does not say so"),
+        ("a.json", b"\x1f\x8b\x08\x00", "gzip, but its name does not end in .gz"),
         ("a.json.gz", b"{}", "is not gzip"),
         ("a.json", "{}".encode("utf-16"), "UTF-16"),
         ("a.json", b"PAR1xxxx", "Parquet"),
@@ -155,12 +155,12 @@ def test_a_closed_folder_is_trouble_even_where_days_may_be_missing() -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.json.zst", b"{}", "the name ends in .zst, and the file is not zstd"),
-        ("a.json", b"\x28\xb5\x2f\xfd", "the file is zstd, and its name does not say so"),
+        ("a.json.zst", b"{}", "the name ends in .zst, but the file is not zstd"),
+        ("a.json", b"\x28\xb5\x2f\xfd", "the file is zstd, but its name does not end in .zst"),
         ("a.json", b"\x04\x22\x4d\x18....", "the file is compressed with lz4"),
         ("a.json", b"\xff\x06\x00\x00sNaPpY", "the file is compressed with snappy"),
         ("a.json", b"\x78\x9c....", "the file is compressed with deflate (zlib)"),
-        ("a.json.snappy", b"{}", "the name says that the file is compressed with snappy"),
+        ("a.json.snappy", b"{}", "by its name the file is compressed with snappy, which is not supported"),
     ],
 )
 def test_a_compression_is_named(tmp_path: Path, name: str, content: bytes, message: str) -> None:

@@ -95,7 +95,7 @@ def _plain(value: object) -> object:
         (b'{"a": {"i": 1}}', "`a` is an object, and array<struct<s: string, i: int, e: decimal(10,2)>> is expected"),
         (b'{"a": [7]}', "`a[0]` is 7, and struct<s: string, i: int, e: decimal(10,2)> is expected"),
         (b'{"a": [{"I": 1}]}', "the key is spelled `I`, and `i` is declared"),
-        (b'{"a": [{"i": 1, "i": 2}]}', "the key `i` is there twice"),
+        (b'{"a": [{"i": 1, "i": 2}]}', "the key `i` occurs twice"),
     ],
 )
 def test_a_reason_says_which_value_inside_does_not_fit(line: bytes, reason: str) -> None:
@@ -110,7 +110,7 @@ MAPS = fields(m="map<string, bigint>", n="map<int, struct<a: string>>")
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        (b'{"m": {"a": 1, "a": 1}}', "the key `a` is there twice"),
+        (b'{"m": {"a": 1, "a": 1}}', "the key `a` occurs twice"),
         (b'{"m": {"a": 1.5}}', '`m["a"]` is 1.5, and bigint is expected'),
         (b'{"m": [1]}', "`m` is a list, and map<string, bigint> is expected"),
         (b'{"n": {"x": null}}', "`n[key]` is x, and int is expected"),

@@ -147,14 +147,14 @@ def test_integers_and_decimals_widen(read: Read, write: Any) -> None:
 )
 def test_a_type_that_does_not_hold_every_value_is_refused(kind: Any, declared: str, write: Any, tmp_path: Path) -> None:
     write("a.parquet", [None], kind)
-    assert f"and {declared} is declared" in refused(tmp_path, {"v": declared}) or "which is not read" in refused(
+    assert f"but {declared} is declared" in refused(tmp_path, {"v": declared}) or "which is not supported" in refused(
         tmp_path, {"v": declared}
     )
 
 
 def test_a_value_that_would_be_rounded_is_an_error(read: Read, write: Any) -> None:
     write("a.parquet", [2**53 + 1], pa.int64())
-    with pytest.raises(StatementError, match="a bigint that a double does not hold exactly, in `v`") as error:
+    with pytest.raises(StatementError, match="a bigint that a double cannot store exactly, in `v`") as error:
         read({"v": "double"})
     assert error.value.condition == "bad-value"
 
@@ -163,7 +163,7 @@ def test_null_fits_every_column_that_may_be_null(read: Read, write: Any, tmp_pat
     write("a.parquet", ["x"], pa.string())
     write("b.parquet", [None], pa.null())
     assert read({"v": "string"}) == [("x",), (None,)]
-    assert "`v` is null in all rows, and `not null` is declared" in refused(tmp_path, {"v": "string not null"})
+    assert "`v` is null in all rows, but `not null` is declared" in refused(tmp_path, {"v": "string not null"})
 
 
 def test_a_column_may_be_absent_where_the_spec_says_so(read: Read, write: Any, tmp_path: Path) -> None:
@@ -174,7 +174,8 @@ def test_a_column_may_be_absent_where_the_spec_says_so(read: Read, write: Any, t
     read_result, _ = take(tmp_path, columns, "data", tmp_path / "run")
     (notice,) = read_result.notices
     assert (
-        notice.startswith("`rows`: 1 of 2 files have no column `v`, and it is null there: ") and "b.parquet" in notice
+        notice.startswith("`rows`: 1 of 2 files have no column `v`; it is null for their rows: ")
+        and "b.parquet" in notice
     )
     assert "b.parquet: there is no column `v`" in refused(tmp_path, {"id": "bigint", "v": "string"})
     assert "no file of `rows` has a column `w`" in refused(tmp_path, {"w": {"type": "string", "optional": True}})
@@ -199,10 +200,10 @@ def test_not_null_is_held(read: Read, write: Any, tmp_path: Path) -> None:
     write("a.parquet", [1], pa.int64())
     assert read({"v": "bigint not null"}) == [(1,)]
     write("b.parquet", [None, 2], pa.int64(), write_statistics=False)
-    with pytest.raises(StatementError, match="a null where `not null` is declared, in `v`"):
+    with pytest.raises(StatementError, match="a null in a column that is declared `not null`, in `v`"):
         read({"v": "bigint not null"})
     write("c.parquet", [None, 2, None], pa.int64())
-    assert "c.parquet: `v` has 2 nulls, and `not null` is declared" in refused(tmp_path, {"v": "bigint not null"})
+    assert "c.parquet: `v` has 2 nulls, but `not null` is declared" in refused(tmp_path, {"v": "bigint not null"})
 
 
 def test_members_of_structs_have_paths(read: Read, write: Any, tmp_path: Path) -> None:
@@ -214,7 +215,7 @@ def test_members_of_structs_have_paths(read: Read, write: Any, tmp_path: Path) -
         "y": {"type": "bigint", "path": "x.y"},
     }
     assert read(columns) == [(1, "x", 7), (2, None, 8), (None, None, 9)]
-    assert "`s.a` is int64, which has no members" in refused(tmp_path, {"v": {"type": "int", "path": "s.a.b"}})
+    assert "`s.a` is int64, which has no fields" in refused(tmp_path, {"v": {"type": "int", "path": "s.a.b"}})
     assert "there is no column `s.q`" in refused(tmp_path, {"v": {"type": "int", "path": "s.q"}})
 
 
@@ -247,7 +248,7 @@ def test_of_a_nested_column_only_declared_fields_are_read(read: Read, write: Any
 
 def test_names_that_differ_in_case_are_refused(write: Any, tmp_path: Path) -> None:
     write("a.parquet", pa.table({"v": [1], "V": [2]}))
-    assert "`v` is there twice, in different case" in refused(tmp_path, {"v": "bigint"})
+    assert "`v` exists twice, with different letter case" in refused(tmp_path, {"v": "bigint"})
 
 
 @pytest.mark.parametrize("unit", ["ms", "us", "ns"])
@@ -314,7 +315,7 @@ def test_times_of_the_old_calendar_are_refused_where_they_are_in_doubt(read: Rea
         write(f"{name}.parquet", table, use_deprecated_int96_timestamps=True)
         if name == "new":
             assert read({"v": "timestamp utc"}) == [(EVENING,)]
-    with pytest.raises(StatementError, match="of the old calendar of Spark has a time before 1900, in `v`"):
+    with pytest.raises(StatementError, match="with Spark's old calendar has a time before 1900, in `v`"):
         read({"v": "timestamp utc"})
 
 

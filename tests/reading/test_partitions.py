@@ -81,4 +81,4 @@ def test_a_column_of_folders_has_a_name_and_a_type_of_its_own(tmp_path: Path) ->
     done = project.run("check", project.pipeline(spec + "sinks:\n  f: {files: {from: s, path: f.json}}\n"))
     assert done.code == 2
     assert "column-exists: a column `id` already exists" in done.out
-    assert "type-mismatch: the name of a folder is not read as array<int>" in done.out
+    assert "type-mismatch: a folder name cannot be read as array<int>" in done.out

@@ -134,7 +134,7 @@ def test_files_may_lack_an_optional_column(tmp_path: Path) -> None:
     assert rows == [("A", 1, "2.00"), ("B", 2, None), ("D,d", 4, None), ("E", 5, None)]
     assert (read_result.rows, read_result.bad_rows, read_result.blank, len(broken)) == (4, 1, 1, 1)
     assert read_result.notices == (
-        f"`sales`: 2 of 3 files have no column `price`, and it is null there: {tmp_path / '1.csv'}",
+        f"`sales`: 2 of 3 files have no column `price`; it is null for their rows: {tmp_path / '1.csv'}",
     )
 
 

@@ -177,7 +177,7 @@ def test_a_machine_with_another_reader_is_refused_by_name(tmp_path: Path) -> Non
     folder = Folder(tmp_path, {"a.json": LOG})
     for change, said in (
         ({"duckdb": "1.5.5"}, "duckdb is 1.5.5 there, and "),
-        ({"etlrun": "0"}, "etlrun is another version there"),
+        ({"etlrun": "0"}, "etlrun has another version there"),
     ):
         with patch("etlrun.reading.slice_task.this_reader", return_value={**this_reader(), **change}):
             failure = failure_of(folder, here_twice)
@@ -195,7 +195,9 @@ def test_a_machine_whose_package_lacks_the_class_of_the_source_is_refused_by_nam
             return here_twice(payload, count)
 
     failure = failure_of(Folder(tmp_path, {"a.json": LOG}), run_tasks)
-    assert failure.code == "worker-mismatch" and "the source's kind is another version there" in failure.message
+    assert (
+        failure.code == "worker-mismatch" and "the package of this source has another version there" in failure.message
+    )
 
 
 def test_a_file_or_a_folder_that_a_machine_does_not_see_is_named(tmp_path: Path) -> None:
@@ -212,7 +214,7 @@ def test_a_file_or_a_folder_that_a_machine_does_not_see_is_named(tmp_path: Path)
 
         return run_tasks
 
-    for path, said in ((tmp_path / "a.json", " is not there on "), (tmp_path / "run/rows", " cannot be written on ")):
+    for path, said in ((tmp_path / "a.json", " does not exist on "), (tmp_path / "run/rows", " cannot be written on ")):
         failure = failure_of(folder, without(path))
         assert failure.code == "not-shared" and f"{path}{said}" in failure.message
 

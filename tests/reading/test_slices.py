@@ -196,7 +196,7 @@ def test_the_first_damaged_file_is_named_however_late_its_damage_is_found(tmp_pa
     late = gzip.compress(b'{"id": 1}\n' * 400_000)[:-9]
     with pytest.raises(RunFailure) as caught:
         read_json_files(tmp_path, PAIR, late, gzip.compress(b"{}\n")[:-9], ending=".json.gz")
-    assert "0.json.gz: the file is cut or damaged" in caught.value.message
+    assert "0.json.gz: the file is incomplete or damaged" in caught.value.message
 
 
 def test_sources_are_pulled_at_the_same_time_and_each_in_order() -> None:

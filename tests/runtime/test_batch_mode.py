@@ -20,18 +20,18 @@ def project(tmp_path: Path) -> Project:
 
 
 def test_a_run_ends_with_4_while_a_job_is_at_work_and_the_next_one_goes_on(project: Project) -> None:
-    assert project.run("llm", "jobs").out == "no job was handed in yet\n"
+    assert project.run("llm", "jobs").out == "there are no jobs yet\n"
     with service(jobs_take=None) as served:
         first = run(project, served)
         (job,) = project.run("llm", "jobs", "--json").json
         assert (first.code, first.json["error"]["code"]) == (4, "job-at-work")
-        assert f"job {job['job']} is at work with 30 keys" in first.json["error"]["message"]
-        assert "nothing was published, and the next run goes on" in first.json["error"]["fix"]
+        assert f"job {job['job']} is still running at the service with 30 keys" in first.json["error"]["message"]
+        assert "nothing was published, and the next run continues" in first.json["error"]["fix"]
         assert (job["state"], job["keys"], job["requests"], job["spent"]) == ("at work", 30, 3, 0.0)
         assert job["reserved"] > 0
         assert first.json["sinks"] == {}
         plan = run(project, served, "plan", FILE)
-        assert "40 keys, 10 known, 30 in jobs that are at work, 0 to ask" in plan.out
+        assert "40 keys, 10 known, 30 in running jobs, 0 to ask" in plan.out
         assert run(project, served).code == 4
         served.jobs.finish()
         last = run(project, served)
@@ -51,9 +51,9 @@ def test_prune_names_the_job_that_goes_on_at_the_service(project: Project) -> No
         prompt = (project.folder / "prompts/kind.md").read_text()
         project.write("prompts/kind.md", prompt.replace("Keywords are", "A team is Sport. Keywords are"))
         listed = run(project, served, "llm", "prune").out
-        assert f"at work on job {job['job']} ({job['name']}): removing it here does not stop it" in listed
+        assert f"still works on job {job['job']} ({job['name']}): removing it here does not stop it" in listed
         assert (
-            f"it costs up to {dollars(job['reserved'])}; `etlrun llm jobs --cancel {job['job']}` before that ends it"
+            f"it may cost up to {dollars(job['reserved'])}; to stop it, first run `etlrun llm jobs --cancel {job['job']}`"
             in listed
         )
         assert "removed: 1 question" in run(project, served, "llm", "prune", "--yes").out
@@ -71,9 +71,9 @@ def test_a_job_is_cancelled_and_what_it_answered_is_kept(kind: str, project: Pro
         assert run(project, served, FILE, "--json", "--yes").code == 4
         (job,) = project.run("llm", "jobs", "--json").json
         refused = run(project, served, "llm", "jobs", "--cancel", "another")
-        assert (refused.code, "the job `another` is not cancelled: no such job is at work" in refused.err) == (2, True)
+        assert (refused.code, "the job `another` was not cancelled: no such job is running" in refused.err) == (2, True)
         cancelled = run(project, served, "llm", "jobs", "--cancel", job["job"])
-        assert (cancelled.code, "is asked to end the job" in cancelled.out) == (0, True), cancelled.err
+        assert (cancelled.code, "was asked to cancel the job" in cancelled.out) == (0, True), cancelled.err
         assert run(project, served, FILE, "--json", "--yes").code == 1
         (ended,) = project.run("llm", "jobs", "--json").json
         assert ended["state"] == "cancelled" and ended["spent"] > 0

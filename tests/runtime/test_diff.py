@@ -167,7 +167,7 @@ def test_a_parquet_file_can_be_a_side(folder: Path) -> None:
         (("--sink", "sale"), "did you mean `sales`"),
         (("--key", "month"), "1 value of the key `month` has several rows in warehouse.sales"),
         (("20990101T000000Z-abcdef",), "there is no run"),
-        (("none.parquet",), "there is no file none.parquet"),
+        (("none.parquet",), "the file none.parquet does not exist"),
         (("--where", "pric > 1"), "did you mean `price`"),
     ],
 )
@@ -223,7 +223,7 @@ def test_the_place_of_a_mistake_in_a_revision_is_named_as_git_does(folder: Path)
     for arguments, said in (
         (("--against", "HEAD~9"), "git knows no revision `HEAD~9`"),
         (("--against=--all",), "git knows no revision `--all`"),
-        (("published", "--against", "HEAD"), "leave BEFORE and AFTER out"),
+        (("published", "--against", "HEAD"), "cannot be combined with BEFORE and AFTER"),
     ):
         outcome = etlrun(folder, "diff", "sales", *arguments)
         assert (outcome.code, said in outcome.err) == (2, True), outcome.err

@@ -47,7 +47,7 @@ def test_a_disk_without_room_is_worth_knowing(project: Project) -> None:
         "level": "warning",
         "about": "disk",
         "detail": "0.0 GB free for /proc/runs",
-        "fix": "a run stages its sources and results there",
+        "fix": "runs write copies of their inputs and results there",
     }
 
 

@@ -337,7 +337,7 @@ def test_what_earlier_steps_spent_counts_too(project: Project) -> None:
         project.write("etlrun.yaml", f"confirm_above_usd: {first + second / 2}\n" + PROJECT)
         refused = run(project, served)
         assert (refused.code, refused.json["error"]["code"]) == (2, "not-agreed"), refused.err
-        assert "that are spent, and nobody agreed to more than" in refused.json["error"]["message"]
+        assert "already spent, and more than" in refused.json["error"]["message"]
         assert asked(served) == 300
 
 
@@ -361,7 +361,7 @@ def test_too_few_answers_refuse_to_publish(project: Project) -> None:
     enrich(project, "titles", "min_coverage: 50%")
     result = project.run(FILE, "--json")
     assert (result.code, result.json["status"], result.json["error"]["code"]) == (3, "refused", "coverage-too-low")
-    assert result.json["error"]["message"] == "2 of 5 rows carry an answer (40.0%), and 50.0% are expected"
+    assert result.json["error"]["message"] == "2 of 5 rows carry an answer (40.0%), but `min_coverage` is 50.0%"
     assert result.json["models"]["titles"]["coverage"] == {"rows": 0.4, "keys": 0.4}
 
 

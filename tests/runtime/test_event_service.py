@@ -47,7 +47,7 @@ def refused(url: str, key: str = "") -> str:
     [
         (b"HTTP/1.1 500 planted\r\nContent-Length: 0\r\n\r\n", "it answered 500"),
         (b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n", "it answered 302"),
-        (b"SSH-2.0-OpenSSH\r\n", "what it answered is not HTTP"),
+        (b"SSH-2.0-OpenSSH\r\n", "its answer is not HTTP"),
         (b"HTTP/1.1 201 Created\r\nX-Long", "no answer within 0.2 seconds"),
         (b"", "no answer within 0.2 seconds"),
     ],
@@ -77,7 +77,7 @@ def test_an_address_that_is_none_is_not_shown(url: str) -> None:
 
 def test_a_key_that_no_header_may_have_is_not_shown() -> None:
     for key in ("planted-key\n", "planted-kếy"):
-        assert refused("http://127.0.0.1:9", key).startswith("OPENLINEAGE_API_KEY holds a line break or another")
+        assert refused("http://127.0.0.1:9", key).startswith("OPENLINEAGE_API_KEY contains a line break or another")
 
 
 def test_nobody_there_is_said_in_the_words_of_the_system() -> None:

@@ -162,7 +162,7 @@ def test_a_full_disk_of_what_is_published_to(project: Project, sink: str, file: 
     result = project.run(pipeline, limit=no_room)
     assert result.code == 1, result.err
     assert f"pipelines/names.yaml:5:11: {code}: " in result.err
-    assert file in result.err and "File too large" in result.err and "= make room on the disk of " in result.err
+    assert file in result.err and "File too large" in result.err and "= free space on the disk of " in result.err
     assert project.table("totals") == OLD
     run_id = re.search(r"etlrun resume (\S+)`", result.err)
     assert run_id is not None and project.run("resume", run_id[1]).code == 0

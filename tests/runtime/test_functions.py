@@ -158,15 +158,15 @@ def call(functions: FunctionProcess, name: str, *, batches: bool = False) -> pa.
         ("leave", "SystemExit: 0 (mine.py:11 in leave)"),
         ("leave_at_once", "it ended its process with exit code 0 (mine.py:14 in leave_at_once)"),
         ("crash", "it crashed (Segmentation fault) (mine.py:19 in crash)"),
-        ("kill", "was killed, most often because memory ran out (mine.py:22 in kill)"),
+        ("kill", "was killed, most likely because memory ran out (mine.py:22 in kill)"),
         ("divide", "ZeroDivisionError: division by zero (mine.py:31 in half)\ncalled at mine.py:27 in divide"),
         ("wrong_cast", "does not fit the declared columns: Failed to parse string: 'a' as a scalar of type int64"),
         ("no_column", "its result has no column `x` (mine.py:38 in no_column)"),
-        ("text", "it returned str, and a pyarrow.Table or RecordBatch is expected (mine.py:42 in text)"),
+        ("text", "it returned str, but a pyarrow.Table or RecordBatch is expected (mine.py:42 in text)"),
         ("large", "MemoryError (mine.py:51 in large)"),
         ("ask", "EOFError: EOF when reading a line (mine.py:55 in ask)"),
-        ("close_all", "it closed files of its process that it had not opened (mine.py:"),
-        ("write_everywhere", "it wrote to the pipe by which its process answers"),
+        ("close_all", "it closed files that it had not opened (mine.py:"),
+        ("write_everywhere", "it wrote to the pipe that its process uses for its results"),
         ("fail_twice", "ValueError: one of two"),
         ("variables", "ValueError: HARMLESS (mine.py:74 in variables)"),
     ],
@@ -183,7 +183,7 @@ def test_whatever_a_function_does_is_a_failure_with_its_line(
 
 
 def test_batches_that_are_none_are_a_failure(functions: FunctionProcess) -> None:
-    with pytest.raises(RunFailure, match="it returned NoneType, and batches are expected"):
+    with pytest.raises(RunFailure, match="it returned NoneType, but it must yield batches"):
         call(functions, "nothing", batches=True)
 
 

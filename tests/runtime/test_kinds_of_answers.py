@@ -63,7 +63,7 @@ def test_a_key_that_two_steps_ask_about_is_in_one_bill(tmp_path: Path) -> None:
         (0, len(FEW), False),
         (len(FEW), 0, True),
     ]
-    assert f"0 known, {len(FEW)} asked by a step above, 0 to ask" in run(project, None, "plan", FILE).out
+    assert f"0 known, {len(FEW)} asked by an earlier step, 0 to ask" in run(project, None, "plan", FILE).out
 
 
 def test_the_same_model_asked_by_two_steps_is_named_as_the_project_names_it(tmp_path: Path) -> None:

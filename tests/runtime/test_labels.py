@@ -35,7 +35,12 @@ def test_a_path_is_a_file_of_the_project(tmp_path: Path, labels: str) -> None:
         ("warehouse", "", 2, "connection `warehouse` is not a server that the label store could be in"),
         ('"${LABELS}"', "warehouse", 2, "connection `warehouse` is not a server that the label store could be in"),
         ('"${LABELS}"', "warehuse", 2, "`labels` names `warehuse`, and there is no such connection"),
-        ('"${LABELS}"', DATABASE, 2, "`labels` is a URL, and the label store is in a file or a connection"),
+        (
+            '"${LABELS}"',
+            DATABASE,
+            2,
+            "`labels` is a URL, but it must be the path of a file or the name of a connection",
+        ),
         (r'"a/\0b"', "", 1, "cannot be opened (embedded null byte)"),
         ('"${LABELS}"', "", 2, "the environment variable `LABELS` is not set"),
     ],

@@ -99,7 +99,10 @@ def test_eval_scores_answers_and_its_exit_code_gates(project: Project) -> None:
     assert (passed.code, failed.code) == (0, 3)
     suites = [ElementTree.parse(project.folder / f"{wanted}.xml").getroot() for wanted in ("80", "81")]
     assert [suite.get("failures") for suite in suites] == ["0", "1"]
-    assert suites[1].find("testcase/failure").get("message") == "4 of 5 keys are right (80.0%), and 81% are expected"  # type: ignore[union-attr]
+    assert (
+        suites[1].find("testcase/failure").get("message")
+        == "4 of 5 keys are right (80.0%), but at least 81% are required"
+    )  # type: ignore[union-attr]
     assert int(suites[0].get("tests", "")) == 1 + len(score["labels"])
     assert "kind: 4 of 5 right (80.0%, 95% interval 37.6% to 96.4%)" in passed.out
 
@@ -227,7 +230,7 @@ def test_a_forgotten_key_leaves_no_trace_in_the_store(project: Project) -> None:
         assert (alone.code, alone.out) == (0, f"removed: 1 answer about 1 key\n{NOT_SEARCHED}")
         project.write("overrides/kind.csv", "key,kind\nNguyễn  Văn Tâm,Film\n")
         rest = project.run("llm", "forget", "--containing", "văn tâm")
-        held = f"{Path('overrides/kind.csv')} holds it too: edit the file\n"
+        held = f"{Path('overrides/kind.csv')} contains it too: edit the file\n"
         assert rest.out == f"removed: 1 answer about 1 key\n{held}{NOT_SEARCHED}"
         content = bytes_of_the_store(project)
         assert "văn tâm".encode() not in content.lower() and "Nguyễn".encode() not in content
@@ -250,7 +253,7 @@ def test_files_that_still_hold_a_forgotten_key_are_named(project: Project) -> No
         result = run(project, served)
         assert result.code == 0, result.err
     *named, last = project.run("llm", "forget", "--containing", "văn tâm").out.splitlines()[1:]
-    held = [line.partition(" holds it too: ")[::2] for line in named]
+    held = [line.partition(" contains it too: ")[::2] for line in named]
     assert [(Path(path).name, fix) for path, fix in held] == [
         ("kind.csv", "edit the file"),
         ("labelled.unique.parquet", "delete the file"),
@@ -270,11 +273,11 @@ def test_files_that_still_hold_a_forgotten_key_are_named(project: Project) -> No
 def test_prune_removes_what_no_prompt_asks_any_more(project: Project) -> None:
     with service() as served:
         assert run(project, served).code == 0
-        assert run(project, served, "llm", "prune").out == "every question of the store is still asked\n"
+        assert run(project, served, "llm", "prune").out == "all questions in the store are still in use\n"
         project.write("prompts/kind.md", PROMPT.replace("Keywords are", "A team is Sport. Keywords are"))
         assert run(project, served).code == 0
         listed = run(project, served, "llm", "prune")
-        assert "--yes removes 1 question and what belongs to it" in listed.out
+        assert "--yes removes 1 question with all answers" in listed.out
         assert len(project.run("llm", "stats", "--json").json) == 2
         assert "removed: 1 question, 5 answers" in run(project, served, "llm", "prune", "--yes").out
         assert len(project.run("llm", "stats", "--json").json) == 1
@@ -298,8 +301,14 @@ def test_refused_keys_are_asked_again_after_retry(project: Project) -> None:
         assert run(project, served).code == 0
     with service() as served:
         assert (run(project, served).code, len(served.records)) == (0, 0)
-        assert run(project, served, "llm", "retry", "kind", "--failed").out == "the next run asks again: 0 keys\n"
-        assert run(project, served, "llm", "retry", "kind", "--refused").out == "the next run asks again: 1 key\n"
+        assert (
+            run(project, served, "llm", "retry", "kind", "--failed").out
+            == "the next run asks about these again: 0 keys\n"
+        )
+        assert (
+            run(project, served, "llm", "retry", "kind", "--refused").out
+            == "the next run asks about these again: 1 key\n"
+        )
         assert (run(project, served).code, len(served.records) > 0) == (0, True)
     assert project.run("llm", "retry", "knd").code == 2
 
@@ -314,7 +323,10 @@ def test_retry_finds_what_an_accepted_model_refused(project: Project) -> None:
     searches(project, *FEW, "phim poison")
     with service(version="gemini-3.5-flash-lite") as served:
         assert run(project, served).code == 0
-        assert run(project, served, "llm", "retry", "kind", "--refused").out == "the next run asks again: 1 key\n"
+        assert (
+            run(project, served, "llm", "retry", "kind", "--refused").out
+            == "the next run asks about these again: 1 key\n"
+        )
         before = len(served.records)
         assert (run(project, served).code, len(served.records) > before) == (0, True)
 
@@ -324,8 +336,8 @@ def test_a_step_that_shows_more_characters_asks_questions_that_prune_keeps_and_r
     searches(project, *FEW, "phim poison")
     with service() as served:
         assert run(project, served).code == 0
-        assert run(project, served, "llm", "prune").out == "every question of the store is still asked\n"
-        assert run(project, served, "llm", "retry", "kind").out == "the next run asks again: 1 key\n"
+        assert run(project, served, "llm", "prune").out == "all questions in the store are still in use\n"
+        assert run(project, served, "llm", "retry", "kind").out == "the next run asks about these again: 1 key\n"
 
 
 def test_a_store_of_a_later_form_is_refused_before_anything_is_asked(project: Project) -> None:
@@ -337,7 +349,7 @@ def test_a_store_of_a_later_form_is_refused_before_anything_is_asked(project: Pr
         searches(project, *FEW, "another")
         refused = run(project, served)
         assert (refused.code, len(served.records)) == (1, 1)
-        assert "has schema version 3, and this etlrun knows version 2" in refused.json["error"]["message"]
+        assert "has schema version 3, but this etlrun supports version 2" in refused.json["error"]["message"]
 
 
 def test_a_reviewed_file_goes_to_a_spreadsheet_and_back(project: Project) -> None:

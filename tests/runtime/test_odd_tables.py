@@ -104,6 +104,6 @@ def test_two_connections_to_one_file_are_refused(tmp_path: Path) -> None:
     project.write("pipelines/p.yaml", f"{second[0]}connection: other{second[2]}")
     refused = project.run("run", "pipelines/p.yaml", "-q")
     assert refused.code == 1 and "shared-table" in refused.err, refused.err
-    assert "the connections `warehouse` and `other` lead to one database" in refused.err
+    assert "the connections `warehouse` and `other` use the same database" in refused.err
     project.write("pipelines/p.yaml", f"{second[0]}connection: other{second[2].replace('main.T', 'another')}")
     assert project.run("run", "pipelines/p.yaml", "-q").code == 0

@@ -40,7 +40,7 @@ def test_no_file_at_all_is_too_old_and_one_of_the_future_is_not(tmp_path: Path) 
     nothing = project.run("run", path)
     assert nothing.code == 1
     assert "p.yaml:3:" in nothing.err
-    assert "old-files: `rows` has no file, and at most 3 hours are allowed" in nothing.err
+    assert "old-files: `rows` has no file, but at most 3 hours are allowed" in nothing.err
     file = project.write("2024-04-01.csv", "a\n1\n")
     for seconds, code in ((-3 * 3600 - 60, 1), (3600, 0)):
         os.utime(file, (time.time() + seconds,) * 2)

@@ -166,7 +166,7 @@ def test_a_collector_that_refuses_is_a_warning(project: Project, collector: Coll
     collector.status = 401
     outcome = project.run("run", "pipelines/sales.yaml", OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
     assert outcome.code == 0
-    assert "warning: the service that OTEL_EXPORTER_OTLP_ENDPOINT names did not take 7 spans" in outcome.err
+    assert "warning: the service in OTEL_EXPORTER_OTLP_ENDPOINT did not accept 7 spans" in outcome.err
     assert collector.url not in outcome.err and "Traceback" not in outcome.err
 
 
@@ -196,7 +196,7 @@ def test_a_slow_collector_is_waited_for_once(collector: Collector, monkeypatch: 
         with trace_export.sent_spans(reporter), span(name, {}):
             pass
     assert reporter.found == [
-        "the service that OTEL_EXPORTER_OTLP_ENDPOINT names did not take the spans of this run within 0.1 seconds"
+        "the service in OTEL_EXPORTER_OTLP_ENDPOINT did not accept the spans of this run within 0.1 seconds"
     ]
     collector.is_open.set()
     wait_for(lambda: len(collector.bodies) == 1)

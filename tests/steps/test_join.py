@@ -152,7 +152,7 @@ CLASH = """
 def test_a_column_of_both_sides_is_refused_with_advice(tmp_path: Path) -> None:
     assert refused(tmp_path, steps("{with: b, on: [k]}"), CLASH) == [("column-exists", "b")]
     assert messages(tmp_path, steps("{with: b, on: [k]}"), CLASH) == [
-        "both sides have a column `v`; choose with `columns: [...]` what the other side brings, or give `prefix:`"
+        "both sides have a column `v`; list the columns of the other relation in `columns: [...]`, or add a `prefix:`"
     ]
 
 

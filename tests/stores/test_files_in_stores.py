@@ -58,7 +58,7 @@ def test_an_empty_text_is_no_partition_and_foreign_objects_stay(lake: Lake) -> N
     assert failed.code != 0 and "`c` holds an empty text" in failed.err
     lake.put("out/set/mine.txt", "mine")
     failed = lake.run(pipeline)
-    assert failed.code != 0 and f"s3://{lake.bucket}/out/set is there, and holds other files" in failed.err
+    assert failed.code != 0 and f"s3://{lake.bucket}/out/set already has other files" in failed.err
 
 
 READER = """sources:
@@ -71,7 +71,7 @@ sinks:
 def test_a_source_reads_the_set_that_the_pointer_names(lake: Lake) -> None:
     writer = lake.project.pipeline(SINKS.replace("BUCKET", lake.bucket).replace(", format: json", ""), "writer")
     reader = lake.project.pipeline(READER.replace("BUCKET", lake.bucket), "reader")
-    assert "missing-table: nothing was published to the folder s3://" in lake.run(reader).err
+    assert "missing-table: no sink `files` has published to the folder s3://" in lake.run(reader).err
     for rows in ([("A", 1), ("B", 2)], [("A", 3), (None, 4)]):
         lake.put("raw/a.json", lines(*rows))
         assert lake.run(writer).code == 0

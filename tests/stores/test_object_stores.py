@@ -113,9 +113,9 @@ def test_ten_thousand_objects_are_found_by_twelve_requests(lake: Lake) -> None:
 @pytest.mark.parametrize(
     ("fault", "code", "said"),
     [
-        ("403", "storage-refused", "the store refuses access"),
-        ("503", "storage-failed", "the store gives no good answer"),
-        ("half", "storage-failed", "the store gives no good answer"),
+        ("403", "storage-refused", "the store denies access"),
+        ("503", "storage-failed", "the store did not answer correctly"),
+        ("half", "storage-failed", "the store did not answer correctly"),
         ("grows", "changed-file", "the object changed while the run read it"),
         ("swapped", "changed-file", "the object changed while the run read it"),
     ],
@@ -147,7 +147,7 @@ def test_an_object_that_is_replaced_behind_the_run_is_a_failure(lake: Lake) -> N
         ("raw/a.json", "missing-file: `s`: there is no such file: s3://BUCKET/raw/a.json"),
         (
             "broken/x.json.gz",
-            "wrong-format: `s`: the name ends in .gz, and the file is not gzip: s3://BUCKET/broken/x.json.gz",
+            "wrong-format: `s`: the name ends in .gz, but the file is not gzip: s3://BUCKET/broken/x.json.gz",
         ),
         (
             "twice/",

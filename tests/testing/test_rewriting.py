@@ -245,7 +245,9 @@ def test_lines_that_end_in_several_ways_are_left_alone(tmp_path: Path) -> None:
     text = (HEAD + "    expect: {totals: []}\n").encode().replace(b"\n", b"\r\n", 3)
     path.write_bytes(text)
     outcome = etlrun(tmp_path, "test", "--update")
-    assert "  not updated: the file was changed meanwhile, or its lines end in several ways\n" in outcome.out
+    assert (
+        "  not updated: the file was changed in the meantime, or it has different kinds of line ends\n" in outcome.out
+    )
     assert (outcome.code, path.read_bytes()) == (1, text)
 
 
@@ -267,7 +269,7 @@ def test_a_file_outside_the_project_is_left_alone(tmp_path: Path) -> None:
         ("expect:\n      totals: [*row, *row]", "the rows of `totals` are written with an alias"),
         (
             "expect:\n      totals: &mine\n        - {shop: A}",
-            "the rows of `totals` have an anchor, and may be used elsewhere",
+            "the rows of `totals` have an anchor, so they may be used elsewhere",
         ),
     ],
 )

@@ -92,17 +92,17 @@ def test_order_never_counts_and_equal_rows_are_counted(project: Path) -> None:
     given = sales("units: 1", "units: 2", "units: 1")
     assert run_one(project, f"{given}expect: {{sold: [{{units: 2}}, {{units: 1}}, {{units: 1}}]}}").code == 0
     assert failure(project, f"{given}expect: {{sold: [{{units: 2}}, {{units: 1}}]}}") == (
-        "  `sold`: 1 row not expected (- expected, + came out)\n    not expected:\n      + {units: 1}\n"
+        "  `sold`: 1 row not expected (- expected, + actual)\n    not expected:\n      + {units: 1}\n"
     )
     assert failure(
         project, f"{given}expect: {{sold: [{{units: 2}}, {{units: 1}}, {{units: 1}}, {{units: 1}}]}}"
-    ).endswith("pipelines/shop.test.yaml:9:57: this row did not come out\n      - {units: 1}\n")
+    ).endswith("pipelines/shop.test.yaml:9:57: this row is missing\n      - {units: 1}\n")
 
 
 def test_only_columns_that_some_row_names_are_compared(project: Path) -> None:
     given = sales("shop: A, units: 1, price: 5", "shop: B, units: 2")
     assert run_one(project, f"{given}expect: {{sold: [{{shop: A, price: 5}}, {{shop: B}}]}}").code == 0
-    assert "      - price: null   (a column that the row leaves out)\n      + price: 5.00\n" in failure(
+    assert "      - price: null   (the row does not list this column)\n      + price: 5.00\n" in failure(
         project, f"{given}expect: {{sold: [{{shop: A}}, {{shop: B, price: 1}}]}}"
     )
 
@@ -129,13 +129,13 @@ def test_rows_of_one_key_are_shown_as_one_that_differs(project: Path) -> None:
         "expect:\n  totals:\n    - {shop: A, units: 8, weight: 1, size: small}\n    - {shop: B, units: 1, size: small}\n    - {shop: D, units: 7, size: large, weight: 3}\n"
     )
     assert failure(project, body) == (
-        "  `totals`: 1 row differs, 1 row missing, 1 row not expected (- expected, + came out)\n"
+        "  `totals`: 1 row differs, 1 row missing, 1 row not expected (- expected, + actual)\n"
         "    pipelines/shop.test.yaml:11:11: this row differs\n"
         "        shop: A\n"
         "      - units: 8\n      + units: 9\n"
         "      - weight: 1.0\n      + weight: 2.0\n"
         "      - size: small\n      + size: large\n"
-        "    pipelines/shop.test.yaml:13:11: this row did not come out\n"
+        "    pipelines/shop.test.yaml:13:11: this row is missing\n"
         "      - {shop: D, units: 7, weight: 3.0, size: large}\n"
         "    not expected:\n"
         "      + {shop: C, units: 1, weight: null, size: small}\n"
@@ -158,9 +158,9 @@ def test_checks_are_asked_about_the_rows(project: Path) -> None:
     assert run_one(project, f"{given}checks: {{totals: {{unique: holds, range: fails, conserved: holds}}}}").code == 0
     detail = failure(project, f"{given}checks: {{totals: {{unique: fails, range: holds}}}}")
     assert detail.splitlines() == [
-        "  pipelines/shop.test.yaml:9:23: the check `unique` of `totals` holds, and is expected to fail: no two of 2 rows have the same `shop`",
-        "  pipelines/shop.test.yaml:9:38: the check `range` of `totals` fails, and is expected to hold: "
-        "1 of 2 rows has `units` out of range: they go from 1 to 130",
+        "  pipelines/shop.test.yaml:9:23: the check `unique` of `totals` holds, but is expected to fail: no two of 2 rows have the same `shop`",
+        "  pipelines/shop.test.yaml:9:38: the check `range` of `totals` fails, but is expected to hold: "
+        "1 of 2 rows has `units` out of range: the values go from 1 to 130",
     ]
 
 
@@ -231,9 +231,9 @@ def test_an_answer_of_several_labels_is_a_text_or_a_list_in_a_test(project: Path
 
 def test_a_key_that_is_not_listed_fails_the_test_and_says_where_to_add_it(project: Path) -> None:
     assert failure(project, ASKED.replace("running man", "runing man").replace(", blue: null", ""), "asking") == (
-        "  pipelines/asking.test.yaml:5:14: the prompt `show_kind` is asked for `blue`, `Running MAN`, and the test lists no answer\n"
+        "  pipelines/asking.test.yaml:5:14: the prompt `show_kind` is asked about `blue`, `Running MAN`, but the test has no answer for it\n"
         "    = did you mean `runing man`?\n"
-        "      add to `show_kind:` of `enrich:`, or `key: null` where nobody knows:\n"
+        "      add them to `show_kind:` of `enrich:`, or `key: null` if no model knows the answer:\n"
         "          blue: {kind: ..., sure: ...}\n"
         "          Running MAN: {kind: ..., sure: ...}\n"
     )

@@ -39,15 +39,15 @@ def test_one_line_a_test_and_one_for_all(project: Path) -> None:
         "ok      shop: it (0 s)\n"
         "ok      shop: one shop (0 s)\n"
         "FAILED  shop: Another shop (0 s)\n"
-        "  `totals`: 1 row missing, 1 row not expected (- expected, + came out)\n"
-        "    pipelines/shop.test.yaml:8:23: this row did not come out\n"
+        "  `totals`: 1 row missing, 1 row not expected (- expected, + actual)\n"
+        "    pipelines/shop.test.yaml:8:23: this row is missing\n"
         "      - {units: 4}\n"
         "    not expected:\n"
         "      + {units: 3}\n"
     )
     assert (
         without_seconds(outcome.err)
-        == "3 tests: 1 failed, 2 passed in 0 s\nwhere what came out is right: etlrun test --update\n"
+        == "3 tests: 1 failed, 2 passed in 0 s\nif the actual rows are right: etlrun test --update\n"
     )
     assert outcome.code == 1
 
@@ -57,7 +57,7 @@ def test_text_of_a_name_picks_tests(project: Path) -> None:
     outcome = etlrun(project, "test", "-k", "ONE")
     assert (without_seconds(outcome.out), outcome.code) == ("ok      shop: one shop (0 s)\n", 0)
     outcome = etlrun(project, "test", "-k", "two")
-    assert "no test has `two` in its name; there is\n  shop: one shop\n  shop: Another shop\n" in outcome.err
+    assert "no test has `two` in its name; the tests are:\n  shop: one shop\n  shop: Another shop\n" in outcome.err
     assert outcome.code == 2
 
 
@@ -98,7 +98,7 @@ def test_a_path_that_holds_no_tests_is_told_of(project: Path, path: str, words: 
 def test_other_commands_take_no_tests_for_pipelines(project: Path) -> None:
     write_test(project, GOOD)
     outcome = etlrun(project, "run", "pipelines/shop.test.yaml")
-    assert "pipelines/shop.test.yaml holds tests: etlrun test pipelines/shop.test.yaml" in outcome.err
+    assert "pipelines/shop.test.yaml is a file of tests: run etlrun test pipelines/shop.test.yaml" in outcome.err
     assert outcome.code == 2
 
 

@@ -65,7 +65,7 @@ class Accepted(Check):
     def verify(self, columns: Columns, scope: Scope) -> None:
         options = [name for name in self.columns if name in OPTIONS and name not in columns]
         if options:
-            message = f"`accepted` takes columns with the values of each, and there is no column `{options[0]}`"
+            message = f"`accepted` expects columns with their values, but there is no column `{options[0]}`"
             scope.error_at_key(
                 ("columns", options[0]), "unknown-column", message, f"write {self._with_columns(options)}"
             )

@@ -102,7 +102,12 @@ class Conserved(SumCheck):
             and tree.find(exp.Distinct) is None
         )
         if not is_sum:
-            scope.error(at, "wrong-arguments", "one `sum` or `count` is expected here", "only these add up over groups")
+            scope.error(
+                at,
+                "wrong-arguments",
+                "one `sum` or `count` is expected here",
+                "use `sum` or `count`: only their values add up over groups",
+            )
         return tree if is_sum else None
 
     def _without_relation(self, tree: exp.Expr) -> exp.Expr:

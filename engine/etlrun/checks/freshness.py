@@ -29,7 +29,7 @@ orders: {number: int, at: timestamp}
 | number | at                  |
 | 1      | 2022-04-27 08:00:00 |
 ->
-fails: the newest `at` is 2022-04-27 08:00:00, 3 days before 2022-04-30 08:00:00, and at most 24 hours are allowed
+fails: the newest `at` is 2022-04-27 08:00:00, 3 days before 2022-04-30 08:00:00, but at most 24 hours are allowed
 ```
 """
 
@@ -74,7 +74,7 @@ class Freshness(Check):
             scope.error("max_age", "wrong-value", f"`{self.max_age}` is not an age", HOW)
         elif found.type.name == "date" and age % UNITS["day"]:
             fix = "write it in days, such as `1 day`"
-            scope.error("max_age", "wrong-value", f"`{found.name}` is a date, and has no hours", fix)
+            scope.error("max_age", "wrong-value", f"`{found.name}` is a date, which has no hours", fix)
         self._verify_clock(found.type, scope)
 
     def _verify_clock(self, kind: Type, scope: Scope) -> None:
@@ -92,11 +92,11 @@ class Freshness(Check):
             return
         if kind == TIMESTAMPTZ:
             fix = f"write cast({EXAMPLE} as timestamptz), or a param of type timestamptz"
-            scope.error("as_of", "type-mismatch", f"a timestamptz is expected here, and this is {type_of(tree)}", fix)
+            scope.error("as_of", "type-mismatch", f"a timestamptz is expected here, but this is {type_of(tree)}", fix)
         elif type_of(tree).name not in ("date", "timestamp"):
             fix = "write `date '2022-04-30'`, or a param of type date"
             scope.error(
-                "as_of", "type-mismatch", f"a date or timestamp is expected here, and this is {type_of(tree)}", fix
+                "as_of", "type-mismatch", f"a date or timestamp is expected here, but this is {type_of(tree)}", fix
             )
 
     def depends_on_time(self) -> bool:
@@ -113,7 +113,7 @@ class Freshness(Check):
     def judge(self, row: Mapping[str, Any]) -> Verdict:
         newest = row["newest"]
         if newest is None:
-            return Verdict(False, f"there is no `{self.column}` that is not null")
+            return Verdict(False, f"`{self.column}` is null in all rows")
         now = row["as_of"] if self.as_of is not None else datetime.now(ZoneInfo(self.time_zone)).replace(tzinfo=None)
         if not isinstance(newest, datetime):
             now = now.date() if isinstance(now, datetime) else now
@@ -124,7 +124,7 @@ class Freshness(Check):
         most = read_age(self.max_age)
         assert most is not None, f"`{self.max_age}` was judged without being checked"
         if age > most:
-            return Verdict(False, f"{detail}, and {allowed_at_most(self.max_age)}")
+            return Verdict(False, f"{detail}, but {allowed_at_most(self.max_age)}")
         return Verdict(True, detail)
 
 

@@ -70,7 +70,9 @@ class NotNull(Check):
 
     def judge(self, row: Mapping[str, Any]) -> Verdict:
         missing = [(name, row["rows"] - row[f"filled_{index}"]) for index, name in enumerate(self.columns)]
-        detail = [f"{of_rows(count, row['rows'], 'has', 'have')} no `{name}`" for name, count in missing if count]
+        detail = [
+            f"{of_rows(count, row['rows'], 'has', 'have')} a null in `{name}`" for name, count in missing if count
+        ]
         if detail:
             return Verdict(False, "; ".join(detail))
         names = ", ".join(f"`{name}`" for name in self.columns)

@@ -27,7 +27,7 @@ people: {age: int, born: date}
 | 121  | 1899-12-31 |
 | null | null       |
 ->
-fails: 2 of 3 rows have `age` out of range: they go from -1 to 121; 1 of 3 rows has `born` out of range: they go from 1899-12-31 to 1999-12-31
+fails: 2 of 3 rows have `age` out of range: the values go from -1 to 121; 1 of 3 rows has `born` out of range: the values go from 1899-12-31 to 1999-12-31
 ```
 """
 
@@ -106,7 +106,7 @@ class Range(Check):
     def judge(self, row: Mapping[str, Any]) -> Verdict:
         detail = [
             f"{of_rows(row[f'outside_{index}'], row['rows'], 'has', 'have')} `{name}` out of range: "
-            f"they go from {row[f'least_{index}']} to {row[f'greatest_{index}']}"
+            f"the values go from {row[f'least_{index}']} to {row[f'greatest_{index}']}"
             for index, name in enumerate(self.columns)
             if row[f"outside_{index}"]
         ]

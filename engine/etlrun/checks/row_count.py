@@ -20,7 +20,7 @@ holds: there is 1 row
 ```rows
 people: {name: string}
 ->
-fails: there are 0 rows, and at least 1 is expected
+fails: there are 0 rows, but at least 1 is expected
 ```
 """
 
@@ -53,7 +53,7 @@ class RowCount(Check):
         if self.max is None and self.min is None:
             scope.error((), "missing-key", "`min` or `max` is missing here")
         if self.max is not None and self.min is not None and self.min > self.max:
-            scope.error("min", "wrong-value", "`min` is above `max`: no number of rows fits")
+            scope.error("min", "wrong-value", "`min` is larger than `max`")
 
     def lower(self, relation: Input) -> exp.Query:
         return relation.select(named(call("count", exp.Star()), "rows"))
@@ -62,7 +62,7 @@ class RowCount(Check):
         rows = row["rows"]
         detail = "there is 1 row" if rows == 1 else f"there are {rows:,} rows"
         if self.min is not None and rows < self.min:
-            return Verdict(False, f"{detail}, and at least {self.min:,} {'is' if self.min == 1 else 'are'} expected")
+            return Verdict(False, f"{detail}, but at least {self.min:,} {'is' if self.min == 1 else 'are'} expected")
         if self.max is not None and rows > self.max:
-            return Verdict(False, f"{detail}, and at most {self.max:,} {'is' if self.max == 1 else 'are'} expected")
+            return Verdict(False, f"{detail}, but at most {self.max:,} {'is' if self.max == 1 else 'are'} expected")
         return Verdict(True, detail)

@@ -30,7 +30,7 @@ people: {category: string}
 | Other    |
 | null     |
 ->
-fails: 2 of 3 rows (66.67%) fulfil `category = 'Other'`, and at most 20% may
+fails: 2 of 3 rows (66.67%) fulfil `category = 'Other'`, but at most 20% may
 ```
 """
 
@@ -65,7 +65,7 @@ class Share(Check):
         if self.max is None and self.min is None:
             scope.error((), "missing-key", "`max` or `min` is missing here")
         if self.max is not None and self.min is not None and self.min > self.max:
-            scope.error("min", "wrong-value", "`min` is above `max`: no share fits")
+            scope.error("min", "wrong-value", "`min` is larger than `max`")
 
     def lower(self, relation: Input) -> exp.Query:
         met = exp.Case(ifs=[exp.If(this=relation.tree(self.condition, "condition"), true=literal(1))])
@@ -79,9 +79,9 @@ class Share(Check):
         counted = of_rows(met, rows, f"({_percent(share)}) fulfils", f"({_percent(share)}) fulfil")
         detail = f"{counted} `{self.condition}`"
         if self.max is not None and share > self.max:
-            return Verdict(False, f"{detail}, and at most {_percent(self.max)} may")
+            return Verdict(False, f"{detail}, but at most {_percent(self.max)} may")
         if self.min is not None and share < self.min:
-            return Verdict(False, f"{detail}, and at least {_percent(self.min)} must")
+            return Verdict(False, f"{detail}, but at least {_percent(self.min)} must")
         return Verdict(True, detail)
 
 

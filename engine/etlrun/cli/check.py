@@ -128,7 +128,7 @@ def _named(path: Path) -> Path:
 def _missing(path: Path) -> Diagnostic:
     known = known_pipelines()
     fix = nearest(str(path), known) or (
-        f"there is {', '.join(known)}" if known else "run the command in the project's folder"
+        f"the pipelines are {', '.join(known)}" if known else "run the command in the folder of the project"
     )
     return Diagnostic(str(path), 1, 1, 2, "file-not-found", f"there is no file or folder `{path}`", fix)
 

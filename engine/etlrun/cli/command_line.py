@@ -112,13 +112,13 @@ def run_command() -> int:
 def _file_unusable(error: OSError, *, as_json: bool) -> int:
     """Tell of a file that the account may not use, or that is not what it should be; raise again what is about no file."""
     if error.errno == errno.ENOSPC:
-        sys.stderr.write("disk-full: there is no room for what this command writes\n")
+        sys.stderr.write("disk-full: there is not enough disk space for the output of this command\n")
         os._exit(1)  # what waits in standard output cannot be written either
     if error.filename is None or error.strerror is None:
         raise error
     name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename)
     message = f"{error.strerror.lower()}: {name}"
-    fix = "look at the permissions and the owner of the file and of its folders"
+    fix = "check the permissions and the owner of the file and of its folders"
     failure = RunFailure("usage", "file-unusable", message, fix)
     _tell(failure_text(failure), {"code": "file-unusable", "message": message, "fix": fix}, as_json=as_json)
     return failure.exit_code
@@ -143,7 +143,7 @@ def _tell_of_a_bug(kind: type[BaseException], error: BaseException, trace: Trace
     lines = "".join(traceback.format_exception(kind, error, trace))
     plugin = plugin_in(trace)
     culprit = f"the plugin {plugin}" if plugin else f"etlrun {etlrun.__version__}"
-    plea = f"internal-error: this is a mistake of {culprit}; please report it with the lines above\n"
+    plea = f"internal-error: this is a bug in {culprit}; please report it with the lines above\n"
     sys.stderr.write(harmless(hide_secrets(lines)) + plea)
 
 

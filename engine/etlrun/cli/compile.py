@@ -30,7 +30,7 @@ def command(pipeline: Path, relation: str, dialect: str, settings: tuple[str, ..
     found = [item for item in plan.relations if not relation or item.name.split(".")[0] == relation]
     if not found:
         known = ", ".join(item.name for item in plan.relations)
-        raise click.BadParameter(f"there is no relation `{relation}`: there is {known}", param_hint="RELATION")
+        raise click.BadParameter(f"there is no relation `{relation}`: the relations are {known}", param_hint="RELATION")
     for item in found:
         tree = item.tree
         if item.source is not None:

@@ -126,7 +126,7 @@ def _checked(paths: list[Path], profile: str, settings: dict[str, str]) -> list[
     for dashboard in checked:
         other = seen.setdefault(dashboard.name.casefold(), dashboard)
         if other is not dashboard:
-            message = f"the name `{dashboard.name}` is also that of {other.file.document.file}"
+            message = f"the name `{dashboard.name}` is also used in {other.file.document.file}"
             raise SpecError([dashboard.file.document.diagnose(("dashboard",), "duplicate-name", message, "rename one")])
     return checked
 
@@ -142,7 +142,9 @@ def _files(names: tuple[str, ...]) -> list[Path]:
     for name in names or known:
         path = known.get(name) or Path(name)
         if not path.is_file():
-            fix = nearest(name, known) or (f"there is {', '.join(known)}" if known else "dashboards/ has none")
+            fix = nearest(name, known) or (
+                f"the dashboards are {', '.join(known)}" if known else "dashboards/ has none"
+            )
             raise click.UsageError(f"there is no dashboard `{name}` ({fix})")
         found.append(path)
     return found

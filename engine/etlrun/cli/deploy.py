@@ -61,7 +61,9 @@ def command(
     from etlrun.deploy.workflows import github_files, k8s_files
 
     if not re.fullmatch(rf"{FIELD}( {FIELD}){{4}}", schedule):
-        raise click.BadParameter(f"`{schedule}` has not five fields, as `0 5 * * *` has", param_hint="--schedule")
+        raise click.BadParameter(
+            f"`{schedule}` does not have five fields, such as `0 5 * * *`", param_hint="--schedule"
+        )
     _verify_fields(schedule)
     graph = project_graph(profile, "", ())
     checked = next(iter(graph.pipelines.values()))
@@ -88,23 +90,23 @@ def _install_words(text: str, checked: Checked) -> tuple[str, ...]:
     try:
         return install_words(text, checked.project.root, checked.profile)
     except MissingInstallError as missing:
-        message = f"there is no file {missing} in the project, and what is deployed has only the files of the project"
+        message = f"there is no file {missing} in the project, and only files of the project are deployed"
         raise click.BadParameter(f"{message}: copy it there", param_hint="--install") from None
     except ValueError:
-        raise click.BadParameter(f"`{text}` has a quotation mark that is not closed", param_hint="--install") from None
+        raise click.BadParameter(f"`{text}` has a quote that is not closed", param_hint="--install") from None
 
 
 def _write(folder: Path, files: dict[str, str], *, force: bool) -> None:
     """Raises RunFailure for a file that is there and differs; then nothing is written."""
     there = [name for name, text in files.items() if _differs(folder / name, text)]
     if there and not force:
-        message = f"{folder / there[0]} is there already and differs"
+        message = f"{folder / there[0]} already exists with other content"
         raise RunFailure("usage", "not-empty", message, "keep your changes elsewhere, then write again with --force")
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
         click.echo(str(folder / name))
-    tell("nothing is deployed: look at the files, and hand them to the scheduler", err=True)
+    tell("nothing is deployed yet: check the files, then give them to the scheduler", err=True)
 
 
 def _differs(path: Path, text: str) -> bool:
@@ -121,5 +123,5 @@ def _verify_fields(schedule: str) -> None:
             known = all((end.lower().lstrip("0") or "0") in values for end in ends) and len(ends) <= 2
             if not known or (slash and not (step.isdigit() and int(step))):
                 allowed = f"{least} to {most}" + (f" or {words[0]} to {words[-1]}" if words else "")
-                message = f"`{item}` is no {name}: write {allowed}, `*`, a range `2-4` or a step `*/2`"
+                message = f"`{item}` is not a {name}: write {allowed}, `*`, a range `2-4` or a step `*/2`"
                 raise click.BadParameter(message, param_hint="--schedule")

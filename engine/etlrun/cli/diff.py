@@ -158,7 +158,7 @@ def _write_page(path: Path, title: str, found: TableDiff) -> None:
         path.write_text(diff_page(title, found), encoding="utf-8")
     except OSError as error:
         message = f"{path} cannot be written: {error.strerror}"
-        raise RunFailure("usage", "not-writable", message, "name a file in a folder that is there") from error
+        raise RunFailure("usage", "not-writable", message, "name a file in an existing folder") from error
     tell(str(path), err=True)
 
 
@@ -221,7 +221,7 @@ def _compare_revision(checked: Checked, sink: str, revision: _Revision, options:
     from etlrun.runtime.table_diff import compare_tables
 
     if options.before:
-        raise click.UsageError("--against names what is compared before: leave BEFORE and AFTER out")
+        raise click.UsageError("--against cannot be combined with BEFORE and AFTER: remove one of them")
     compared = _diff_options(checked, sink, options)
     with (
         tempfile.TemporaryDirectory(prefix="etlrun-diff-") as work,
@@ -259,7 +259,7 @@ def _key(checked: Checked, sink: str, text: str) -> tuple[str, ...]:
     _verify_names(given, columns, "--key")
     found: tuple[str, ...] = given or getattr(use.value, "key_", ()) or columns.unique or ()
     if not found:
-        raise click.UsageError(f"the sink `{sink}` has no `key`: name the columns that tell rows apart with --key A,B")
+        raise click.UsageError(f"the sink `{sink}` has no `key`: name columns that identify a row with --key A,B")
     return tuple(item.name for name in found if (item := columns.get(name)) is not None)
 
 

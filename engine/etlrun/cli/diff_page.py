@@ -27,7 +27,7 @@ def diff_page(title: str, found: TableDiff) -> str:
         title,
         element("p", "Nothing differs.", class_="done") if found.is_equal else None,
         table(("compared", "is"), about),
-        section("Columns that came, went or have another type", listed(column_changes(found))) if any(column_changes(found)) else None,
+        section("Columns that were added or removed, or have another type", listed(column_changes(found))) if any(column_changes(found)) else None,
         section("Columns that changed", table(("column", "changed", "null before -> after", "before -> after"), columns)) if columns else None,
         section("Rows that differ", _rows(found)) if found.sample else None,
         element("p", f"{counted(left, 'row')} more: write the page again with --rows N or --where EXPR.", class_="dim") if left else None,

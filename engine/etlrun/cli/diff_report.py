@@ -34,7 +34,7 @@ def cause_lines(found: TableDiff) -> Iterator[tuple[str, str]]:
     """What changed in the specification, and of the inputs; nothing where rows are compared that nobody knows the origin of."""
     if found.causes is None:
         return
-    unknown = "not known: the run before was made by an older etlrun"
+    unknown = "not known: the earlier run was made by an older etlrun"
     parts, inputs = found.causes.specification, found.causes.inputs
     changed = f"changed: {', '.join(parts)}" if parts else "the same"
     yield "spec", unknown if parts is None else changed

@@ -87,7 +87,7 @@ def _relation(checked: Checked, text: str) -> str:
         fix = nearest(text, tuple(known)) or "choose one of " + ", ".join(known)
         raise click.BadParameter(f"there is no relation or sink `{text}` ({fix})", param_hint="RELATION")
     if len(set(sinks.values())) != 1:
-        raise click.UsageError(f"which relation? there is {', '.join(known)}")
+        raise click.UsageError(f"name a relation: {', '.join(known)}")
     return next(iter(sinks.values()))
 
 
@@ -128,7 +128,7 @@ def _lines(checked: Checked, trail: list[TrailRelation], key: dict[str, str], ro
             yield "  " + "  ".join(f"{name} {_value(value)}" for name, value in row.items())
         yield from _steps(one)
         for end in one.ends:
-            yield f"  `{end}` is read too: no column of it is the key, so its rows are not followed"
+            yield f"  `{end}` is read too, but its rows cannot be traced, because it has no column of the key"
 
 
 def _steps(one: TrailRelation) -> Iterator[str]:

@@ -102,7 +102,7 @@ def _split(asked: str) -> tuple[Path | None, str]:
     path = named_pipeline(name) or Path(name)
     if not path.is_file():
         known = [Path(found).stem for found in known_pipelines()]
-        fix = nearest(name, known) or f"there is {', '.join(known) or 'none'}"
+        fix = nearest(name, known) or f"the project has {', '.join(known) or 'none'}"
         raise click.BadParameter(f"there is no pipeline `{name}` ({fix})", param_hint="[PIPELINE[.RELATION[.COLUMN]]]")
     return path, rest
 

@@ -67,7 +67,7 @@ def command(
 def _tell(found: Comparison) -> None:
     changed_rows = sum(change.rows for change in found.changes)
     click.echo(
-        f"{len(found.changes):,} of {counted(found.keys, 'key')} {'gets' if len(found.changes) == 1 else 'get'} another answer, "
+        f"{len(found.changes):,} of {counted(found.keys, 'key')} {'has' if len(found.changes) == 1 else 'have'} another answer, "
         f"{changed_rows:,} of {counted(found.rows, 'row')}"
     )
     tell(f"before: {found.before}; now: {found.after}")

@@ -84,7 +84,7 @@ def command(
     if junit:
         junit.write_text(_junit(prompt, found.scores, min_accuracy or 0.0), encoding="utf-8")
     if min_accuracy is not None and any(score.accuracy * 100 < min_accuracy for score in found.scores.values()):
-        click.echo(f"below the wanted {min_accuracy:g}%", err=True)
+        click.echo(f"below the required {min_accuracy:g}%", err=True)
         raise SystemExit(3)
 
 
@@ -137,7 +137,7 @@ def _junit(prompt: str, scores: Mapping[str, Score], min_accuracy: float) -> str
         case = ElementTree.SubElement(suite, "testcase", classname=prompt, name=name)
         text = f"{score.right:,} of {counted(score.keys, 'key')} {'is' if score.right == 1 else 'are'} right ({score.accuracy:.1%})"
         if score.accuracy * 100 < min_accuracy:
-            ElementTree.SubElement(case, "failure", message=f"{text}, and {min_accuracy:g}% are expected")
+            ElementTree.SubElement(case, "failure", message=f"{text}, but at least {min_accuracy:g}% are required")
         ElementTree.SubElement(case, "system-out").text = text
         for item in score.labels:
             label = ElementTree.SubElement(suite, "testcase", classname=f"{prompt}.{name}", name=item.label)

@@ -39,7 +39,7 @@ def command(keys: tuple[str, ...], containing: bool, profile: str) -> None:
     removed = f"removed: {counted(found.answers, 'answer')} about {counted(len(found.keys), 'key')}"
     tell(removed if found.answers else "the store has no answer about it")
     for trace in found.traces:
-        tell(f"{trace.path} holds it too: {trace.fix}")
+        tell(f"{trace.path} contains it too: {trace.fix}")
     copies = copies_of_inputs(project)
     tell(
         "not searched: the input files"

@@ -43,7 +43,9 @@ def command(profile: str, as_json: bool, cancel: str) -> None:
     with closing(store):
         if cancel:
             job = cancel_job(project, project.profile(profile), store, cancel)
-            tell(f"{job.source} is asked to end the job {job.id} ({job.name}); the next run takes what was answered")
+            tell(
+                f"{job.source} was asked to cancel the job {job.id} ({job.name}); the next run uses the answers that are ready"
+            )
             return
         jobs = store.jobs()
     rows = [_row(job, time.time()) for job in jobs]
@@ -51,7 +53,7 @@ def command(profile: str, as_json: bool, cancel: str) -> None:
         click.echo(json.dumps(rows, ensure_ascii=False))
         return
     if not rows:
-        click.echo("no job was handed in yet")
+        click.echo("there are no jobs yet")
         return
     names = ("job", "prompt", "source", "state", "keys", "requests", "age", "reserved", "spent", "name")
     lines = [

@@ -29,7 +29,7 @@ def command(yes: bool, profile: str) -> None:
     with closing(open_labels(project, project.profile(profile))) as store:
         costs = unused(project, store)
         if not costs:
-            tell("every question of the store is still asked")
+            tell("all questions in the store are still in use")
             return
         lines = [
             (cost.question, cost.prompt, cost.source, sum(cost.statuses.values()), dollars(cost.usd), cost.last_at)
@@ -38,10 +38,10 @@ def command(yes: bool, profile: str) -> None:
         tell(table_text(("question", "prompt", "source", "answers", "usd", "last"), lines))
         for job in store.jobs([cost.question for cost in costs]):
             tell(
-                f"{job.source} is at work on job {job.id} ({job.name or 'not named yet'}): removing it here does not stop it, and it costs up to "
-                f"{dollars(job.usd)}; `etlrun llm jobs --cancel {job.id}` before that ends it"
+                f"{job.source} still works on job {job.id} ({job.name or 'no name yet'}): removing it here does not stop it, and it may cost up to "
+                f"{dollars(job.usd)}; to stop it, first run `etlrun llm jobs --cancel {job.id}`"
             )
         if not yes:
-            tell(f"--yes removes {counted(len(costs), 'question')} and what belongs to it")
+            tell(f"--yes removes {counted(len(costs), 'question')} with all answers")
             return
         tell(f"removed: {counted(len(costs), 'question')}, {counted(prune(store, costs), 'answer')}")

@@ -42,4 +42,6 @@ def command(prompt: str, refused: bool, failed: bool, profile: str) -> None:
     statuses += ["failed"] if failed or not refused else []
     chosen = project.profile(profile)
     with closing(open_labels(project, chosen)) as store:
-        tell(f"the next run asks again: {counted(ask_again(project, chosen, store, prompt, statuses), 'key')}")
+        tell(
+            f"the next run asks about these again: {counted(ask_again(project, chosen, store, prompt, statuses), 'key')}"
+        )

@@ -93,7 +93,9 @@ def command(
         reviews = [found for found in review(checked, rows) if not prompt or found.prompt == prompt]
     if output and len({found.prompt for found in reviews}) > 1:
         names = ", ".join(dict.fromkeys(found.prompt for found in reviews))
-        raise click.BadParameter(f"the pipeline asks {names}, and a file holds one: name it", param_hint="--prompt")
+        raise click.BadParameter(
+            f"the pipeline uses the prompts {names}, and a file is for one of them: name it", param_hint="--prompt"
+        )
     _show(reviews, count, only_open, bool(users), output)
 
 
@@ -133,7 +135,7 @@ def _show(reviews: Sequence[Review], count: int, only_open: bool, has_users: boo
             tell(gain, err=True)
     if output:
         output.write_text(text.getvalue(), encoding="utf-8-sig")  # the mark by which spreadsheets know UTF-8
-        tell(f"written to {output}; take it back with --take {output}", err=True)
+        tell(f"written to {output}; after your edits, copy the labels with --take {output}", err=True)
 
 
 def _header(found: Review, has_users: bool) -> list[str]:
@@ -179,7 +181,9 @@ def _take(checked: Checked, file: Path, prompt: str) -> None:
 
     asks = {relation.ask.prompt: relation.ask for relation in asking_relations(checked) if relation.ask}
     if prompt not in asks and (prompt or len(asks) != 1):
-        raise click.BadParameter(f"the pipeline asks {', '.join(asks) or 'nothing'}: name one", param_hint="--prompt")
+        raise click.BadParameter(
+            f"the pipeline uses {', '.join(asks) or 'no prompts'}: name one", param_hint="--prompt"
+        )
     ask = asks[prompt] if prompt else next(iter(asks.values()))
     with open_enrichment(checked.project, checked.profile, ask) as enrichment:
         labelled = read_answers(file, str(file), enrichment.prompt.outputs, enrichment.prompt.keys)
@@ -187,5 +191,5 @@ def _take(checked: Checked, file: Path, prompt: str) -> None:
         write_overrides(checked.project.root, ask.prompt, enrichment.prompt.outputs, enrichment.prompt.keys, new)
     where = os.path.relpath(overrides_path(checked.project.root, ask.prompt))
     tell(
-        f"{counted(len(new), 'label')} taken into {where}; {counted(len(labelled) - len(new), 'line')} said nothing new"
+        f"{counted(len(new), 'label')} copied to {where}; {counted(len(labelled) - len(new), 'line')} had no new label"
     )

@@ -37,7 +37,7 @@ def command(
     from etlrun.runtime.migrating import apply, find_migrations, refuse_loss
 
     if allow_loss and not applies:
-        raise click.UsageError("--allow-loss goes with --apply")
+        raise click.UsageError("--allow-loss needs --apply")
     if pipelines:
         checked = [checked_pipeline(path, profile, engine, settings) for path in pipelines]
     else:
@@ -53,6 +53,6 @@ def command(
             apply(migration)
             tell(f"changed {migration.place}", err=True)
     if not found:
-        tell("every table that is there fits", err=True)
+        tell("no existing table needs a change", err=True)
     elif not applies:
-        tell(f"{counted(len(found), 'table')} to change; `--apply` runs this", err=True)
+        tell(f"{counted(len(found), 'table')} to change; `--apply` runs these statements", err=True)

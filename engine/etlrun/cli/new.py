@@ -30,7 +30,7 @@ def command(name: str, file: Path) -> None:
 
     if not NAME.match(name):
         raise click.BadParameter(
-            f"`{name}` is not a name: use letters, digits and `_`, no digit first", param_hint="NAME"
+            f"`{name}` cannot be a name: use letters, digits and `_`, and begin with a letter", param_hint="NAME"
         )
     project = find_project(Path.cwd())
     target = project.path("pipelines") / f"{name}.yaml"

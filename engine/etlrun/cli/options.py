@@ -70,7 +70,7 @@ class Seconds(click.ParamType[float]):
             return float(value)
         found = re.fullmatch(r"(\d{1,6})([smh])", str(value))
         if found is None:
-            self.fail(f"`{value}` is no span of time; write it as 30s, 10m or 2h", param, ctx)
+            self.fail(f"`{value}` is not a duration; write it as 30s, 10m or 2h", param, ctx)
         return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
 
 
@@ -91,17 +91,17 @@ class PipelineFile(click.ParamType[Path]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         path = named_pipeline(str(value)) or Path(value)
         if os.path.isdir(path):
-            self.fail(f"{value} is a folder: name a file in it", param, ctx)
+            self.fail(f"{value} is a folder; name a file in it", param, ctx)
         if not os.path.isfile(path):  # nor is one of 300 characters, for which `Path.is_file` raises
             known = known_pipelines()
             hint = nearest(str(value), known if "/" in str(value) else [Path(found).stem for found in known]) or (
-                f"there is {', '.join(known)}" if known else ""
+                f"the pipelines are {', '.join(known)}" if known else ""
             )
             is_setting = "=" in str(value) and "/" not in str(value)
-            hint = f"a param is set by --set {value}" if is_setting else hint
+            hint = f"to set a param, write --set {value}" if is_setting else hint
             self.fail(f"there is no file {value}" + (f" ({hint})" if hint else ""), param, ctx)
         if is_case_file(path):
-            self.fail(f"{value} holds tests: etlrun test {value}", param, ctx)
+            self.fail(f"{value} is a file of tests: run etlrun test {value}", param, ctx)
         return path
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -206,7 +206,7 @@ def checked_pipeline(path: Path, profile: str, engine: str, settings: tuple[str,
     for name in chosen:
         if name not in known:
             names = f"its params and the project's variables are: {', '.join(known)}"
-            fix = nearest(name, tuple(known)) or (names if known else "leave the option out: nothing can be set here")
+            fix = nearest(name, tuple(known)) or (names if known else "remove the option: the pipeline has no params")
             raise RunFailure(
                 "usage",
                 "unknown-param",
@@ -247,7 +247,7 @@ def read_settings(settings: tuple[str, ...]) -> dict[str, str]:
         if not equals or not name:
             raise click.BadParameter(f"`{setting}` is not NAME=VALUE", param_hint="--set")
         if name.strip() in found:
-            message = f"`{name.strip()}` is set twice, and a run has one value; several are run one after another with --for {name.strip()}=A,B"
+            message = f"`{name.strip()}` is set twice, but a run uses one value; for several runs write --for {name.strip()}=A,B"
             raise click.BadParameter(message, param_hint="--set")
         found[name.strip()] = value
     return found

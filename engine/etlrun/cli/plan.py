@@ -269,7 +269,7 @@ def _models_text(models: dict[str, Any]) -> list[str]:
 
     if not models:
         return []
-    lines = ["", "asks (nobody was asked for this; the keys were computed by duckdb)"]
+    lines = ["", "asks (an estimate without any request; the keys were computed by duckdb)"]
     lines += [f"  trouble: {trouble}" for trouble in models.get("troubles", ())]
     for name, bills in models.items():
         if name != "troubles":

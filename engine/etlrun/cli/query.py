@@ -72,7 +72,7 @@ def _connection(profile: Profile, name: str) -> str:
         return known[0] if len(known) == 1 else "warehouse"
     there = f"the profile `{profile.name}` has {', '.join(known) or 'none'}"
     if not name:
-        raise click.UsageError(f"which connection? {there}: --connection NAME")
+        raise click.UsageError(f"name a connection with --connection NAME: {there}")
     raise click.BadParameter(
         f"there is no connection `{name}` ({nearest(name, known) or there})", param_hint="--connection"
     )

@@ -38,4 +38,4 @@ def command(run: str, wait: float, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(record.as_json(), ensure_ascii=False))
     else:
-        tell(f"{record.pipeline}: published the rows of run {record.run_id}", err=True)
+        tell(f"{record.pipeline}: published the rows of the run {record.run_id}", err=True)

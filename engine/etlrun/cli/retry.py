@@ -38,6 +38,6 @@ def command(options: ProjectOptions) -> None:
     graph = project_graph(options.profile, options.engine, options.settings)
     chosen = [name for name in graph.pipelines if name in names]
     if not chosen:
-        tell("the last run of the project left nothing open", err=True)
+        tell("all pipelines of the last run of the project are done", err=True)
         return
     raise SystemExit(run_project(graph, chosen, options))

@@ -84,7 +84,7 @@ def _connection(profile: Profile, wanted: str) -> str:
         if known
         else "name another --profile"
     )
-    raise RunFailure("usage", "unknown-connection", what, fix or f"there is {', '.join(known)}")
+    raise RunFailure("usage", "unknown-connection", what, fix or f"the connections are {', '.join(known)}")
 
 
 def _listed(versions: Sequence[Version]) -> str:

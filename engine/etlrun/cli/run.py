@@ -194,13 +194,15 @@ def _asked(summary: dict[str, Any]) -> list[str]:
     if ways := summary.get("agreement"):
         costs = ", ".join(f"{report['source']} {dollars(report['usd'])}" for report in summary["reports"])
         lines.append(
-            f"            {' and '.join(ways['models'])} agree on {counted(ways['agreed'], 'key')}; {ways['decided']:,} decided by another model, "
-            f"{ways['review']:,} left for review ({costs})"
+            f"            {' and '.join(ways['models'])} agree on {counted(ways['agreed'], 'key')}; another model decided {ways['decided']:,}, "
+            f"{ways['review']:,} need a review ({costs})"
         )
     if summary["labelled_keys"] < keys:
         models = ", ".join(summary["models"])
         other = (
-            "a model that decides, as `model` of the step" if ways else f"another model under `{models}` in etlrun.yaml"
+            "a third model that decides, as `model` of the step"
+            if ways
+            else f"another model under `{models}` in etlrun.yaml"
         )
         where = f"{other}, or overrides/{summary['prompt']}.csv"
         lines.append(f"            for the rest: {where} (`etlrun llm review`)")

@@ -65,7 +65,7 @@ class ChosenValues:
             name = name.strip()
             if not sign or name in chosen:
                 what = (
-                    f"`{name}` has values already: write all in one list, `{name}=A,B`"
+                    f"`{name}` is given twice: write all values in one list, `{name}=A,B`"
                     if sign
                     else f"`{text}` is not NAME=VALUE,VALUE"
                 )
@@ -131,7 +131,7 @@ def _refuse_lost_rows(checked: Checked, chosen: Mapping[str, tuple[str, ...]]) -
         _refuse_shared_parts(checked, param)
     count = math.prod(map(len, chosen.values()))
     if count > MOST:
-        raise click.UsageError(f"these are {count:,} runs; at most {MOST:,} are allowed")
+        raise click.UsageError(f"this would be {count:,} runs; at most {MOST:,} are allowed")
 
 
 def _param(checked: Checked) -> str:
@@ -151,7 +151,7 @@ def _refuse_whole_tables(checked: Checked, param: str) -> None:
     for sink, use in checked.pipeline.sinks.items():
         if use.value.replaces_all():
             raise click.UsageError(
-                f"`{sink}` replaces all that is there with each run, so only the last {param} would stay; "
+                f"each run replaces all rows of `{sink}`, so only those of the last {param} would remain; "
                 f"replace a part: `write: {{replace_where: COLUMN = ${param}}}`"
             )
 
@@ -162,8 +162,8 @@ def _refuse_shared_parts(checked: Checked, param: str) -> None:
         part = use.value.place(sink)[2]
         if part and not re.search(rf"\$\{{?{re.escape(param)}\b", part, re.IGNORECASE):
             raise click.UsageError(
-                f"`{sink}` replaces the same rows for each {param}, so only those of the last would stay; "
-                f"say whose they are: `write: {{replace_where: ... and COLUMN = ${param}}}`"
+                f"each run replaces the same rows of `{sink}`, so only those of the last {param} would remain; "
+                f"add the param to the condition: `write: {{replace_where: ... and COLUMN = ${param}}}`"
             )
 
 
@@ -185,4 +185,4 @@ def _values(kind: str, first: str, last: str, at: str = "--from", until: str = "
         step = 1 if kind == "date" else 32
         day += datetime.timedelta(days=step)
         day = day if kind == "date" else day.replace(day=1)
-    raise click.BadParameter(f"these are more than {MOST:,} values", param_hint=until)
+    raise click.BadParameter(f"this would be more than {MOST:,} values", param_hint=until)

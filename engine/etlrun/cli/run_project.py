@@ -52,7 +52,7 @@ def refuse_unknown(graph: ProjectGraph, settings: dict[str, str]) -> None:
     for name in settings:
         if name not in known:
             raise click.BadParameter(
-                f"no pipeline has a param `{name}` (there is {', '.join(sorted(known))})", param_hint="--set"
+                f"no pipeline has a param `{name}` (the params are {', '.join(sorted(known))})", param_hint="--set"
             )
 
 
@@ -68,7 +68,7 @@ def run_graph(graph: ProjectGraph, chosen: Sequence[str], options: ProjectOption
     if not options.quiet and any(not graph.pipelines[name].profile.names_engine for name in chosen):
         tell(NO_ENGINE, err=True)
     started = time.monotonic()
-    again = "`etlrun retry` runs what is open" if runs is not None else "the same command goes on"
+    again = "`etlrun retry` runs the others" if runs is not None else "run the same command again to continue"
     outcomes: list[PipelineOutcome] = []
     stream = own_stderr()
 
@@ -189,5 +189,5 @@ def chosen_pipelines(graph: ProjectGraph, chosen: Sequence[str], excluded: Seque
     """The pipelines that `--select` and `--exclude` leave. Raises UsageError where none is."""
     found = select(graph, chosen, excluded)
     if not found:
-        raise click.UsageError("--exclude leaves no pipeline")
+        raise click.UsageError("--exclude removes every pipeline")
     return found

@@ -103,7 +103,7 @@ def _failing(kept: FailingRows, look: Look) -> Found:
 
     names, shown, total = look((kept.path,))
     if total == MOST_KEPT:
-        tell(f"a run keeps the first {MOST_KEPT:,} rows of a check", err=True)
+        tell(f"a run keeps only the first {MOST_KEPT:,} rows of a check", err=True)
     return names, shown, total
 
 
@@ -115,7 +115,7 @@ def _cut(checked: Checked, relation: str) -> tuple[Checked, str]:
     if name not in checked.columns:
         known = tuple(checked.columns)
         raise click.BadParameter(
-            f"there is no relation `{name}` ({nearest(name, known) or 'there is ' + ', '.join(known)})",
+            f"there is no relation `{name}` ({nearest(name, known) or 'the relations are ' + ', '.join(known)})",
             param_hint="RELATION",
         )
     bare = replace(checked, pipeline=replace(checked.pipeline, checks={}, sinks={}))

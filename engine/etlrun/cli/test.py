@@ -43,7 +43,7 @@ class CasePath(click.ParamType[Path]):
         path = Path(value)
         if not path.exists():
             known = [str(found) for found in case_files_below(Path("pipelines"))]
-            hint = nearest(str(value), known) or (f"there is {', '.join(known)}" if known else "")
+            hint = nearest(str(value), known) or (f"the test files are {', '.join(known)}" if known else "")
             self.fail(f"there is no file or folder {value}" + (f" ({hint})" if hint else ""), param, ctx)
         if path.is_file() and not is_case_file(path):
             self.fail(f"{value} is not a test file: their names end in .test.yaml", param, ctx)
@@ -151,7 +151,7 @@ def _chosen(cases: Sequence[CheckedCase], text: str) -> list[CheckedCase]:
     chosen = [case for case in cases if text.lower() in f"{case.file.pipeline}: {case.case.name}".lower()]
     if not chosen:
         names = "".join(f"\n  {case.file.pipeline}: {case.case.name}" for case in cases)
-        raise click.BadParameter(f"no test has `{text}` in its name; there is{names or ' none'}", param_hint="-k")
+        raise click.BadParameter(f"no test has `{text}` in its name; the tests are:{names or ' none'}", param_hint="-k")
     return chosen
 
 

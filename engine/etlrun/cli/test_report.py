@@ -69,7 +69,7 @@ class CaseReport:
         parts.append(f"{count['ok']:,} passed")
         click.echo(f"{counted(len(summary), 'test')}: {', '.join(parts)} in {seconds:.1f} s", err=True)
         if not updates and any(item.outcome.differences for item in summary):
-            click.echo("where what came out is right: etlrun test --update", err=True)
+            click.echo("if the actual rows are right: etlrun test --update", err=True)
 
     def _say_all(self, lines: Iterable[Line]) -> None:
         for colour, text in lines:
@@ -98,18 +98,18 @@ def _count(summary: Sequence[CaseSummary]) -> dict[str, int]:
 
 def _difference(case: CheckedCase, difference: Difference) -> Iterator[Line]:
     names = difference.columns.names
-    yield PLAIN, f"  `{difference.relation}`: {_counts(difference)} (- expected, + came out)"
+    yield PLAIN, f"  `{difference.relation}`: {_counts(difference)} (- expected, + actual)"
     for pair in difference.pairs[:SHOWN]:
         yield PLAIN, f"    {_place(case, pair.expected)}: this row differs"
         equal = _equal(difference, pair)
         if equal:
             yield DIM, f"        {equal}"
         for at in pair.unequal:
-            hint = "" if names[at].lower() in _named(case, pair.expected) else "   (a column that the row leaves out)"
+            hint = "" if names[at].lower() in _named(case, pair.expected) else "   (the row does not list this column)"
             yield RED, f"      - {value_text(names[at])}: {value_text(pair.expected.values[at])}{hint}"
             yield GREEN, f"      + {value_text(names[at])}: {value_text(pair.actual[at])}"
     for row in difference.missing[:SHOWN]:
-        yield PLAIN, f"    {_place(case, row)}: this row did not come out"
+        yield PLAIN, f"    {_place(case, row)}: this row is missing"
         yield RED, f"      - {_row(names, row.values)}"
     if difference.unexpected:
         yield PLAIN, "    not expected:"

@@ -27,5 +27,5 @@ def read_condition(checked: Checked, relation: str, text: str) -> exp.Expr | Non
         message = problem.message + (f" ({problem.fix})" if problem.fix else "")
         raise click.BadParameter(message, param_hint="--where") from error
     if type_of(tree).name != "boolean":
-        raise click.BadParameter(f"a condition is expected, and this is {type_of(tree)}", param_hint="--where")
+        raise click.BadParameter(f"expected a condition, but this is {type_of(tree)}", param_hint="--where")
     return tree

@@ -72,7 +72,7 @@ class RowReader:
         missing = [item.name for item in columns if not item.nullable and item.name not in row]
         if missing:
             names = ", ".join(f"`{name}`" for name in missing)
-            message = f"{names} {'is' if len(missing) == 1 else 'are'} missing, and never null in `{where[-2]}`"
+            message = f"{names} {'is' if len(missing) == 1 else 'are'} missing, but never null in `{where[-2]}`"
             self.problems.append(self.document.diagnose(where, "missing-key", message, f"add `{missing[0]}: ...`"))
         for name, value in row.items():
             column = columns.get(name)
@@ -141,12 +141,14 @@ class RowReader:
                 else f"the only day is {first}"
             )
             message, fix = (
-                f"`{value}` is none of the days of `{column.name}`",
-                f"{days}; other values of params make others: `set:`",
+                f"`{value}` is not one of the days of `{column.name}`",
+                f"{days}; to test other days, set the params with `set:`",
             )
             self.problems.append(self.document.diagnose(where, "wrong-value", message, fix))
             return
         fix = nearest(str(value), column.domain) or f"the labels are {', '.join(column.domain[:20])}"
         self.problems.append(
-            self.document.diagnose(where, "unknown-label", f"`{value}` is none of the labels of `{column.name}`", fix)
+            self.document.diagnose(
+                where, "unknown-label", f"`{value}` is not one of the labels of `{column.name}`", fix
+            )
         )

@@ -178,7 +178,7 @@ class _CaseChecker:
                     read_value(text, params[name].type)
                 elif name not in variables:
                     known = (*params, *variables)
-                    fix = nearest(name, known) or f"there is {', '.join(known)}"
+                    fix = nearest(name, known) or f"its params are {', '.join(known)}"
                     self.complain_of_key(
                         at, "unknown-param", f"the pipeline `{plain.pipeline.name}` has no param `{name}`", fix
                     )
@@ -189,7 +189,7 @@ class _CaseChecker:
         missing = [name for name in plain.pipeline.unset if name not in self.case.set_]
         for name in missing:
             self.complain_of_key(
-                (), "missing-param", f"the param `{name}` has no value", f"give the test one: `set: {{{name}: ...}}`"
+                (), "missing-param", f"the param `{name}` has no value", f"set it in the test: `set: {{{name}: ...}}`"
             )
         return found
 
@@ -225,7 +225,9 @@ class _CaseChecker:
         for name in self.case.expect:
             if name in self.case.given:
                 message = f"`{name}` is given, so the test does not compute it"
-                self.complain_of_key(("expect", name), "wrong-value", message, "expect a relation that is made from it")
+                self.complain_of_key(
+                    ("expect", name), "wrong-value", message, "expect a relation that is computed from it"
+                )
         targets = _targets(self.checked, self.case)
         needed = self.plan.needed(targets, self.case.given)
         meant = {
@@ -236,14 +238,16 @@ class _CaseChecker:
             is_read = relation.source is not None and relation.source.value.own_rows() is None
             if is_read and relation.name not in meant:
                 at: Keys = ("given",) if self.case.given else ()
-                message = f"{_these(targets)} made from the source `{relation.name}`, which is not given"
+                message = (
+                    f"{_these(targets)} computed from the source `{relation.name}`, but the test has no rows for it"
+                )
                 self.complain_of_key(
                     at, "missing-key", message, f"add it below `given:`; `{relation.name}: []` gives it no rows"
                 )
         for name in self.case.given:
             if targets and name in self.checked.columns and name not in {relation.name for relation in needed}:
                 where = (*self.case.where, "given", name)
-                message = f"nothing that is expected is made from `{name}`"
+                message = f"no expected relation is computed from `{name}`"
                 self.warnings.append(
                     self.document.diagnose_key(where, "unused", message, "leave it out", severity="warning")
                 )
@@ -274,11 +278,14 @@ class _CaseChecker:
                 fix = f"write it as `{BAR.join(name.upper() for name in found.keys)}`"
                 self.complain_of_key(at, "wrong-value", f"`{key}` is not a key of {len(found.keys)} parts", fix)
             elif not forms:
-                fix = "leave it out: too short, only digits or personal, it never gets an answer"
-                self.complain_of_key(at, "wrong-value", f"`{key}` is a key that is never asked", fix)
+                fix = "remove it: it is too short, has only digits or is personal"
+                self.complain_of_key(at, "wrong-value", f"no model is ever asked about the key `{key}`", fix)
             elif forms <= listed.keys():
                 self.complain_of_key(
-                    at, "duplicate-name", f"`{key}` is listed twice: spellings are one key", "remove one of them"
+                    at,
+                    "duplicate-name",
+                    f"`{key}` is listed twice: different spellings are one key",
+                    "remove one of them",
                 )
             else:
                 answer = answers[key]
@@ -305,7 +312,7 @@ class _CaseChecker:
             if answer.get(output.name) is None and output.name in meant:
                 continue
             if answer.get(output.name) is None:
-                fix = f"add `{output.name}: ...`, or write `{at[-1]}: null` where nobody knows"
+                fix = f"add `{output.name}: ...`, or write `{at[-1]}: null` if no model knows the answer"
                 self.complain_of_key(at, "missing-key", f"the answer for `{output.name}` is missing", fix)
                 continue
             inside = (*at, output.name)

@@ -184,7 +184,7 @@ class _Checker:
         self.columns[name], self.sights[name] = use.value.output(scope), sight
         self.check_connection(use, scope)
         at = getattr(use.value, "published_at", "")
-        self.publishing[name] = frozenset([f"the columns of `{name}` are those that {at}"] if at else ())
+        self.publishing[name] = frozenset([f"the columns of `{name}` were defined {at}"] if at else ())
         sight.is_blurred |= len(self.problems) > before
         sight.look_at(self.columns[name])
 
@@ -297,7 +297,7 @@ class _Checker:
             f"name one that does: {', '.join(fitting)}" if fitting else f"add one to the profile `{self.profile.name}`"
         )
         if there.kind in kinds("sinks" if isinstance(use.value, Sink) else "sources"):
-            fix = f"write `{there.kind}` in place of `{use.kind}`, or {fix}"
+            fix = f"write `{there.kind}` instead of `{use.kind}`, or {fix}"
         message = f"`{use.kind}` needs {use.value.connects_to}, and connection `{name}` holds {there.value.holds}"
         scope.error("connection", "wrong-value", message, fix)
 
@@ -314,8 +314,8 @@ class _Checker:
                 fix = self.profile_lacks("models", name, tuple(self.profile.models))
                 scope.error(at, "unknown-model", f"there is no model `{name}`", fix)
             elif at[0] == "agree" and len(self.profile.models[name]) > 1:
-                message = f"`{name}` is several models, and `agree` takes two single ones"
-                scope.error(at, "wrong-value", message, "give each a name of its own in the profile")
+                message = f"`{name}` is a list of models, but `agree` needs two single models"
+                scope.error(at, "wrong-value", message, "give each model its own name in the profile")
 
     def relation(self, name: str, where: Keys) -> Columns | None:
         if name in self.columns:

@@ -85,7 +85,7 @@ def _unknown(
         read = [one for one in origins if checked.pipeline.sources[one.relation].value.table_read()]
         if read:
             where = checked.scope(use.where).place(("key", index))
-            message = f"`{part}` is made from `{read[0]}`, and whether that is tagged `pii` is not known while {unread} has mistakes"
+            message = f"`{part}` is made from `{read[0]}`, and it is not known whether that has the tag `pii`, because {unread} has mistakes"
             yield checked.pipeline.document.diagnose(
                 where, "pii-in-prompt", message, "correct that file first: `etlrun check`"
             )
@@ -118,7 +118,7 @@ def _refused(
     for index, name in enumerate(ask.allowed):
         if name not in kept:
             where = checked.scope(use.where).place(("allow_pii", index))
-            message = f"no column `{name}` that is tagged `pii` reaches this prompt"
+            message = f"this prompt uses no column `{name}` with the tag `pii`"
             yield document.diagnose(where, "wrong-value", message, nearest(name, known) or "remove it")
 
 

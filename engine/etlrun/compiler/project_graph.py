@@ -113,7 +113,7 @@ def _same_names(checked: Sequence[Checked]) -> Iterator[Diagnostic]:
     for one in checked:
         other = seen.setdefault(one.pipeline.name.lower(), one)
         if other is not one:
-            message = f"the pipeline in {other.pipeline.document.file} is called `{other.pipeline.name}` too"
+            message = f"the pipeline in {other.pipeline.document.file} has the same name, `{other.pipeline.name}`"
             yield one.pipeline.document.diagnose(("pipeline",), "duplicate-name", message, "rename one of them")
 
 
@@ -173,7 +173,7 @@ def _unfit_column(one: Checked, use: Use, column: Column, table: PublishedTable)
         return document.diagnose_key(where, "unknown-column", message, fix)
     if fits(there.type, column.type):
         return None
-    message = f"`{column.name}` is {there.type} where `{table.pipeline}` publishes it ({table.place}), and {column.type} is declared"
+    message = f"`{column.name}` is {there.type} where `{table.pipeline}` publishes it ({table.place}), but {column.type} is declared"
     fix = f"declare {there.type}, and `cast` it in a step, or change what is published"
     return document.diagnose(where, "type-mismatch", message, fix)
 

@@ -54,7 +54,7 @@ def _matching(graph: ProjectGraph, word: str, text: str) -> set[str]:
         found, word = {name for name, one in pipelines.items() if one.owner == value}, value
     else:
         fix = "write NAME, +NAME, NAME+, tag:WORD or owner:NAME"
-        raise RunFailure("usage", "unknown-pipeline", f"`{text}` does not say which pipelines are meant", fix)
+        raise RunFailure("usage", "unknown-pipeline", f"`{text}` is not a selection of pipelines", fix)
     if not found:
         none = f"no pipeline has the key `{_KEYS[method]}`" if colon else "there are no pipelines"
         fix = nearest(word, known) or (f"choose one of {', '.join(known)}" if known else none)

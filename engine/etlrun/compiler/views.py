@@ -72,24 +72,24 @@ class _View:
     def problems(self) -> Iterator[Diagnostic]:
         """Inputs that are not there, and steps that the database might compute in another way."""
         if self.writer is None:
-            message = f"`{self.use.value.connection}` keeps no views"
+            message = f"the connection `{self.use.value.connection}` has no views"
             yield self.diagnose(
-                (*self.use.where, "connection"), message, "publish a `table`, or name another connection"
+                (*self.use.where, "connection"), message, "publish a `table`, or use another connection"
             )
             return
         own = self.use.value.place(self.use.where[1])[1]
         for relation in self.relations:
             if relation.name in self.tables:
                 if self.tables[relation.name].lower() == own:
-                    message = f"the view `{own}` would read itself, by `{relation.name}`"
+                    message = f"the view `{own}` would read itself through `{relation.name}`"
                     yield self.diagnose(self.use.where, message, "give the view another name: `view: NAME`")
             elif relation.source is not None:
-                message = f"`{relation.name}` is no table of `{self.use.value.connection}`; a view can read only tables of its connection"
+                message = f"`{relation.name}` is not a table of `{self.use.value.connection}`; a view can read only tables of its connection"
                 fix = f"publish `{relation.name}` there first with `table: {{from: {relation.name}, connection: {self.use.value.connection}, write: replace}}`"
                 yield self.diagnose((*self.use.where, "from"), message, fix)
             elif relation.apply or relation.ask:
                 use = self.checked.pipeline.chains[relation.name.partition(".")[0]][relation.step]
-                yield self.diagnose(use.where, f"no database computes `{use.kind}` for a view", _FIX)
+                yield self.diagnose(use.where, f"a view cannot contain the step `{use.kind}`", _FIX)
             else:
                 yield from self.unlike(relation)
 

@@ -60,7 +60,7 @@ class AsOf(Described):
             return
         if one.type != two.type or not _is_moment(one.type):
             message = f"`{one.name}` is {one.type} here and `{two.name}` is {two.type} in `{name}`"
-            fix = "both must be dates, timestamps or whole numbers of one type: `cast` one of them first"
+            fix = "both must be dates, timestamps or integers of the same type: `cast` one of them first"
             scope.error(at, "type-mismatch", message, fix)
         if self.tolerance:
             read_length(self.tolerance, one, "tolerance", scope)

@@ -212,7 +212,7 @@ class ReadOnlyDatabase(Database):
         there = self.columns(table)
         if there is None:
             message = f"connection `{self.name}` has no table `{table}`"
-            raise RunFailure("source", "missing-table", message, "correct `table`, or make the table")
+            raise RunFailure("source", "missing-table", message, "correct `table`, or create the table")
         missing = ", ".join(f"`{name}`" for name in columns.names if name not in there)
         if missing:
             message = f"connection `{self.name}`: the table `{table}` has no column {missing}"
@@ -231,7 +231,7 @@ class ReadOnlyDatabase(Database):
         return []
 
     def _refusal(self, load: Load) -> RunFailure:
-        message = f"the table `{load.table}` is in connection `{self.name}`, which is only read from"
+        message = f"the table `{load.table}` is in connection `{self.name}`, which is read-only"
         return RunFailure("sink", "read-only", message, "publish to another connection")
 
 
@@ -277,8 +277,8 @@ class Connection(Described):
         raise RunFailure(
             "usage",
             "no-labels",
-            f"connection `{name}` is not a server that the label store could be in",
-            "give `labels` the name of a `mysql` or `postgres` connection, or the path of a file",
+            f"connection `{name}` cannot be used for the label store",
+            "set `labels` to the name of a `mysql` or `postgres` connection, or to the path of a file",
         )
 
     def dataset(self, name: str, root: Path, environment: Callable[[str], str]) -> tuple[str, str]:

@@ -43,7 +43,7 @@ class DatabaseSink(Sink):
         for item in columns:
             if (item.type.is_nested or item.type == NULL) and not item.name.startswith(HIDDEN):
                 fix = how_to_flatten(item)
-                message = f"`{item.name}` is {item.type}, which a {self.what} cannot hold"
+                message = f"`{item.name}` is {item.type}, which a {self.what} cannot store"
                 scope.error("from", "type-mismatch", message, fix)
 
     def _verify_name(self, scope: Scope) -> None:

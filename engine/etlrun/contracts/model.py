@@ -249,7 +249,7 @@ def filled(text: str, field: str, environment: Environment) -> str:
     except MissingVariable as missing:
         name = str(missing)
         raise ModelError(
-            "setup", f"`{field}` refers to `{name}`, which is not set", f"set it: export {name}=..."
+            "setup", f"`{field}` refers to the variable `{name}`, which is not set", f"set it: export {name}=..."
         ) from None
     if not found:
         raise ModelError("setup", f"`{field}` is empty", "give it a value, or refer to a variable: ${NAME}")
@@ -260,10 +260,8 @@ def secret_key(text: str, environment: Environment) -> Secret:
     """The key that `api_key` refers to. Raises ModelError where it refers to nothing, or to what is no key: it goes into a header as it is."""
     found = Secret(filled(text, "api_key", environment))
     if not (found.reveal().isascii() and found.reveal().isprintable()):
-        message = (
-            "`api_key` holds a character that no key holds: a line break, a letter with an accent, a typographic quote"
-        )
-        raise ModelError("setup", message, "copy the key again, and nothing around it")
+        message = "`api_key` has a character that keys cannot have: a line break, a letter with an accent or a typographic quote"
+        raise ModelError("setup", message, "copy the key again, without any other text")
     return found
 
 

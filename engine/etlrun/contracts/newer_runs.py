@@ -24,7 +24,7 @@ def refuse_newer_runs(table: str, run_id: str, found: Iterable[str]) -> None:
             "sink",
             "newer-run",
             f"the table `{table}` holds the rows of {newer}, which started after this run",
-            "its rows are newer: run the pipeline again; a clock that is ahead counts for a day at most",
+            "run the pipeline again; if the clock of a machine was ahead, wait until the time of that run (at most a day)",
         )
 
 

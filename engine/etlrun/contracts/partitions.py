@@ -24,4 +24,6 @@ def verify_partitions(partition_by: Sequence[str], columns: Columns, scope: Scop
     shown = [item for item in columns if not item.name.startswith(HIDDEN)]
     if shown and len(shown) == sum(columns.get(name) is not None for name in partition_by):
         fix = "leave one of them out of `partition_by`"
-        scope.error("partition_by", "wrong-value", "every column is a partition, and the files would have none", fix)
+        scope.error(
+            "partition_by", "wrong-value", "every column is a partition column, so the files would have no columns", fix
+        )

@@ -52,14 +52,14 @@ def verify_columns(promised: PublishedColumns, columns: Columns, scope: Scope) -
             meant.add((closest(name, [item.name for item in shown]) or "").lower())
             scope.column(columns, name, ("columns", name))
         elif NULL not in (kind, found.type) and kind != found.type:
-            fix = f"`cast: {{{_pair(found.name, kind)}}}` before, or promise {found.type}"
+            fix = f"`cast: {{{_pair(found.name, kind)}}}` in a step, or declare {found.type}"
             scope.error(
-                ("columns", name), "type-mismatch", f"`{found.name}` is {found.type}, and {kind} is declared", fix
+                ("columns", name), "type-mismatch", f"`{found.name}` is {found.type}, but {kind} is declared", fix
             )
     for item in shown if promised else ():
         if item.name.lower() not in meant:
             fix = f"add `{_pair(item.name, item.type)}`, or `drop` it before"
-            message = f"`{item.name}` is published, and `columns` does not name it"
+            message = f"`{item.name}` is published, but `columns` does not list it"
             scope.error_at_key("columns", "unknown-column", message, fix)
 
 

@@ -55,7 +55,7 @@ class RowHistory(Described):
             taken = taken.with_column(Column(name, BOOLEAN if at == "is_current" else TIMESTAMP))
         tree = below.tree(Columns(()), self.as_of, "as_of") if self.as_of is not None else None
         if tree is not None and type_of(tree).name not in ("date", "timestamp"):
-            message = f"a date or timestamp is expected here, and this is {type_of(tree)}"
+            message = f"a date or timestamp is expected here, but this is {type_of(tree)}"
             below.error("as_of", "type-mismatch", message, "write `date '2022-04-30'`, or a param of type date")
 
     def beside(self, columns: Columns) -> Columns:

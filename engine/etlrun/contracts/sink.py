@@ -133,7 +133,7 @@ def verify_place(path: str, scope: Scope) -> None:
     if not url.key:
         scope.error("path", "wrong-value", "the URL names a whole bucket", f"add the name of a folder: `{url}/NAME`")
     elif not scope.places.may_write(url):
-        message = "the URL is not in a store that etlrun.yaml names under `storage`"
+        message = "no store under `storage` in etlrun.yaml matches the URL"
         scope.error("path", "path-outside", message, fix_of_url(url.parent))
 
 
@@ -173,8 +173,8 @@ def replacing(target: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
     except (duckdb.Error, OSError) as error:
         detail = str(error).split("\n", 1)[0]
         sign = next((sign for sign in NO_ROOM if sign in detail), "")
-        fix = f"make room on the disk of {target.parent}" if sign else f"look at {target.parent} and its permissions"
-        message = f"{target} was not written, the old file is untouched ({sign or detail})"
+        fix = f"free space on the disk of {target.parent}" if sign else f"check {target.parent} and its permissions"
+        message = f"{target} was not written, the old file is unchanged ({sign or detail})"
         raise RunFailure("sink", "publish-failed", message, fix) from error
     finally:
         with suppress(OSError):  # most often it is in its place by now
@@ -185,9 +185,9 @@ def how_to_flatten(column: Column) -> str:
     """What becomes of a column whose values no flat row holds."""
     kind = column.type
     if kind.element is not None and kind.element.name == "string":
-        return "make it text first, e.g. with `array_join`"
+        return "convert it to text first, e.g. with `array_join`"
     if kind.element is not None:
-        return f"make a row of each element: `explode: {{column: {column.name}, empty: keep}}`"
+        return f"turn each element into a row: `explode: {{column: {column.name}, empty: keep}}`"
     if kind.fields:
         return f"derive its fields, such as `{column.name}.{kind.fields[0][0]}`, and `drop` it"
     return f"derive its values, such as `{column.name}['key']`, and `drop` it" if kind.entry else "`drop` it"

@@ -97,9 +97,9 @@ class _Checker:
         if isinstance(use.value, Table) or (isinstance(use.value, Files) and use.value.is_parquet_file):
             return use.value
         path = getattr(use.value, "path", "")
-        message = f"the sink `{name}` is `{use.kind}: {path}`, and a dashboard shows a `table`, or one Parquet file of the project"
+        message = f"the sink `{name}` is `{use.kind}: {path}`, but a dashboard can show only a `table`, or one Parquet file of the project"
         added = f"{name}_shown: {{files: {{from: {use.value.from_}, path: out/{name}.parquet}}}}"
-        fix = f"add a sink of the same rows, `{added}`, and write `sink: {name}_shown` here"
+        fix = f"add a sink for the same rows, `{added}`, and write `sink: {name}_shown` here"
         raise SpecError([self.file.document.diagnose(("sink",), "wrong-value", message, fix)])
 
     def check_card(self, use: Use) -> None:
@@ -131,7 +131,7 @@ class _Checker:
         if isinstance(card, Donut):
             fix = "use a `bar` with `top`"
             self.names.complain(
-                (*where, "of"), "wrong-value", f"`{card.of}` is the key: a ring would have a slice for each row", fix
+                (*where, "of"), "wrong-value", f"`{card.of}` is the key, so a ring would have a slice for each row", fix
             )
         elif measure and not measure.sum:
             fix = "show a measure with `sum`"
@@ -140,12 +140,12 @@ class _Checker:
     def table(self, card: RowTable, where: Keys) -> tuple[ShownColumn, ...]:
         if card.rows != "all" and not 1 <= card.rows <= MOST_ROWS:
             self.names.complain(
-                (*where, "rows"), "wrong-value", f"a page holds 1 to {MOST_ROWS:,} rows", "or write `all`"
+                (*where, "rows"), "wrong-value", f"a page can have 1 to {MOST_ROWS:,} rows", "or write `all`"
             )
         for index, name in enumerate(card.search):
             found = self.names.column(name, (*where, "search", index))
             if found and found.type.is_numeric:
-                message = f"a search looks through text, and `{found.name}` is a number"
+                message = f"a search needs text columns, but `{found.name}` is a number"
                 self.names.complain((*where, "search", index), "type-mismatch", message, "name a column of text")
         self.check_order(card.order, (*where, "order"))
         items = enumerate(card.columns)
@@ -158,7 +158,7 @@ class _Checker:
             self.names.complain(
                 where,
                 "type-mismatch",
-                f"rows are ordered by a column or a `sum`, and `{name}` is another kind",
+                f"rows can be ordered by a column or a `sum`, but `{name}` is another kind of measure",
                 "name a column, or a measure with `sum`",
             )
         if measure is None and name not in self.names.columns:

@@ -53,12 +53,12 @@ def read_condition(names: Names, text: str, where: Keys) -> Condition:
         names.complain_inside(where, error)
         return ALWAYS
     if type_of(tree).name != "boolean":
-        names.complain(where, "type-mismatch", f"a condition is expected here, and this is {type_of(tree)}")
+        names.complain(where, "type-mismatch", f"a condition is expected here, but this is {type_of(tree)}")
     elif not _is_closed(tree):
-        message = "a dashboard compares columns with constants only, so that every form of it means the same"
+        message = "in a dashboard, columns can be compared only with constants"
         names.complain(where, "expression-not-allowed", message, _COMPUTE)
     elif any(map(_orders_text, tree.walk())):
-        message = "a dashboard does not compare the order of texts, which differs between SQL and Power BI"
+        message = "in a dashboard, texts cannot be compared by order, because it differs between SQL and Power BI"
         names.complain(where, "expression-not-allowed", message, _COMPUTE)
     return Condition(tree)
 

@@ -38,13 +38,15 @@ class _Reader:
         self.names.check_format(measure.format, (*where, "format"))
         kinds = measure.kinds
         if len(kinds) != 1:
-            message = f"`{name}` has {' and '.join(f'`{kind}`' for kind in kinds) or 'no kind'}, and needs one kind"
+            message = (
+                f"`{name}` has {' and '.join(f'`{kind}`' for kind in kinds) or 'no kind'}, but needs exactly one kind"
+            )
             self.names.complain(where, "wrong-value", message, f"the kinds are {', '.join(KINDS)}")
             return Count()
         divisor = self.names.divisor(measure.divide_by, (*where, "divide_by"))
         if measure.divide_by is not None and kinds[0] in ("share", "argmax"):
             self.names.complain(
-                (*where, "divide_by"), "not-allowed-here", f"a `{kinds[0]}` is not divided", "remove it"
+                (*where, "divide_by"), "not-allowed-here", f"`divide_by` cannot be used with `{kinds[0]}`", "remove it"
             )
         made: Formula = getattr(self, f"_{kinds[0]}")(name, measure, where, divisor)
         return made
@@ -71,7 +73,7 @@ class _Reader:
     def _ratio(self, name: str, measure: Measure, where: Keys, divisor: float) -> Formula:
         if len(measure.ratio) != 2:
             self.names.complain(
-                (*where, "ratio"), "wrong-value", "a ratio is of two measures", "write `[above, below]`"
+                (*where, "ratio"), "wrong-value", "a ratio needs two measures", "write `[above, below]`"
             )
             return Count()
         for index, item in enumerate(measure.ratio):

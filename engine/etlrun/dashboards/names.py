@@ -69,7 +69,7 @@ class Names:
         elif numeric and (found.argmax or found.distinct):
             kind = "an `argmax`" if found.argmax else "a `distinct`"
             fix = "show it as a `kpi`, or choose another measure"
-            self.complain(where, "type-mismatch", f"`{name}` is {kind}, which is not known for each part", fix)
+            self.complain(where, "type-mismatch", f"`{name}` is {kind}, which cannot be computed for each part", fix)
 
     def divisor(self, given: str | None, where: Keys) -> float:
         if given is None:

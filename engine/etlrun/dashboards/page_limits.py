@@ -64,11 +64,11 @@ def held_sum(value: Any, measure: str, dashboard: CheckedDashboard) -> float | i
     if value is None:
         return 0
     if isinstance(value, float) and not math.isfinite(value):
-        message = f"a column of `{measure}` adds up to {value}: it has values that are infinite, or that are no numbers"
-        fix = "let the pipeline leave them out: `case when abs(COLUMN) < 1e300 then COLUMN end`"
+        message = f"a column of `{measure}` adds up to {value}: it has values that are infinite or NaN"
+        fix = "replace them by null in the pipeline: `case when abs(COLUMN) < 1e300 then COLUMN end`"
         raise page_failure(dashboard, ("measures", measure), message, fix)
     if not isinstance(value, float) and abs(value) > LARGEST:
-        message = f"a column of `{measure}` adds up to {value:,}, which a page cannot hold exactly"
+        message = f"a column of `{measure}` adds up to {value:,}, which a page cannot show exactly"
         raise page_failure(dashboard, ("measures", measure), message, "divide the column in the pipeline first")
     return int(value) if isinstance(value, int) else float(value)
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from etlrun.contracts.engine import Change
 
 WORDS: Mapping[Change, str] = {
-    "fits_double": "a file has a bigint that a double does not hold exactly",
+    "fits_double": "a file has a bigint that a double cannot store exactly",
     "nanoseconds": "a file has a time finer than a microsecond",
-    "after_1900": "a file of the old calendar of Spark has a time before 1900",
-    "required": "a file has a null where `not null` is declared",
+    "after_1900": "a file with Spark's old calendar has a time before 1900",
+    "required": "a file has a null in a column that is declared `not null`",
 }
 HOLDS: Mapping[Change, str] = {
     "fits_double": "{x} IS NULL OR {x} BETWEEN -9007199254740992 AND 9007199254740992",

@@ -58,7 +58,7 @@ def find_java(setting: str = "") -> Java:
             return java
         if java:
             too_old.append(f"{name} is Java {java.version}")
-    found = ", and ".join(too_old) or "there is none on this machine"
+    found = ", and ".join(too_old) or "no Java was found on this machine"
     raise RunFailure("engine", "java-missing", f"Spark needs Java {OLDEST} or later: {found}", FIX)
 
 
@@ -78,7 +78,7 @@ def _explicit(home: Path) -> Java:
     java = inspect_java(home)
     if java is None:
         raise RunFailure(
-            "engine", "java-missing", f"there is no Java in `{home}`", "name the folder that holds bin/java"
+            "engine", "java-missing", f"there is no Java in `{home}`", "name the folder that contains bin/java"
         )
     if java.version < OLDEST:
         raise RunFailure(

@@ -402,10 +402,11 @@ class SqlStore(Store):
                 if is_blocked:
                     raise sqlite3.OperationalError("database is locked")
         except (sqlite3.Error, sa.exc.DBAPIError) as error:
-            what, fix = str(error), "run it again when no other process uses the store: what is removed stays removed"
-            message = (
-                f"the label store in {self.place} was not written anew: {what}; removed keys may be left in the file"
+            what, fix = (
+                str(error),
+                "run it again when no other process uses the store; the keys are already removed from the store",
             )
+            message = f"the label store in {self.place} was not rewritten: {what}; parts of the file may still contain the removed keys"
             raise RunFailure("connection", "label-store", message, fix) from None
 
     def close(self) -> None:

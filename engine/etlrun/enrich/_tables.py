@@ -159,8 +159,8 @@ def check_form(connection: sa.Connection, place: str) -> None:
         connection.execute(sa.delete(STORE))
         connection.execute(sa.insert(STORE).values(form=FORM))
     elif form != FORM:
-        message = f"the label store in {place} has schema version {form}, and this etlrun knows version {FORM}"
-        fix = "update etlrun on this machine, or let `labels` of the profile name another store; nothing was asked"
+        message = f"the label store in {place} has schema version {form}, but this etlrun supports version {FORM}"
+        fix = "update etlrun on this machine, or set `labels` of the profile to another store; no model was asked"
         raise RunFailure("connection", "label-store", message, fix)
 
 
@@ -193,7 +193,7 @@ def sqlite_engine(path: Path) -> sa.Engine:
             "connection",
             "label-store",
             f"the label store {str(path)!r} cannot be opened ({why})",
-            "`labels` of the profile names a file, or a connection",
+            "set `labels` of the profile to the path of a file, or to a connection",
         ) from error
     engine = sa.create_engine(
         sa.URL.create("sqlite", database=str(path)), hide_parameters=True, connect_args={"timeout": 60}

@@ -130,7 +130,7 @@ def _no_answer(enrichment: Enrichment, answers: Answers) -> RunFailure | None:
                 (stored.reason for stored in known.values() if stored.status == "failed" and stored.reason),
                 "no answer came",
             )
-            fix = "look at the settings of the model, or run again when its service answers; nothing was published"
+            fix = "check the settings of the model, or run again when its service answers; nothing was published"
             return RunFailure(
                 "model",
                 "model-no-answer",
@@ -146,13 +146,13 @@ def _too_few(summary: dict[str, Any], ask: Ask) -> RunFailure | None:
     share = summary["coverage"]["rows"]
     message = (
         f"{summary['labelled_rows']:,} of {counted(summary['rows'], 'row')} {'carries' if summary['labelled_rows'] == 1 else 'carry'} an answer ({share:.1%}), "
-        f"and {ask.min_coverage:.1%} are expected"
+        f"but `min_coverage` is {ask.min_coverage:.1%}"
     )
     return RunFailure(
         "check",
         "coverage-too-low",
         message,
-        f"ask another model, or add answers to overrides/{ask.prompt}.csv; nothing was published",
+        f"use another model, or add answers to overrides/{ask.prompt}.csv; nothing was published",
     )
 
 

@@ -57,12 +57,12 @@ class Answerers:
         """Why asking ends after a reply of another model."""
         asked, found = plain_name(self.asked.name), plain_name(reply.version)
         if not found:
-            fix = f"add `accept: [{UNNAMED}]` to the model if such answers may count as those of `{asked}`"
+            fix = f"add `accept: [{UNNAMED}]` to the model to accept such answers as those of `{asked}`"
             return Stop(
                 "another-model", f"`{asked}` was asked, and the reply does not name the model that answered", fix
             )
-        fix = f"set `model: {found}`, or add `accept: [{found}]` to the model if its answers may count"
-        return Stop("another-model", f"`{asked}` was asked and `{found}` answered; its answers are not kept", fix)
+        fix = f"set `model: {found}`, or add `accept: [{found}]` to the model to accept its answers"
+        return Stop("another-model", f"`{asked}` was asked, but `{found}` answered; its answers are not stored", fix)
 
     def _named(self, name: str) -> Answerer:
         if name == self.asked.name:

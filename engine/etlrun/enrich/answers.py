@@ -280,8 +280,8 @@ async def _ask_model(
         )
     try:
         if model.mode == "batch" and not isinstance(client, JobClient):
-            message = f"`mode: batch` is set, and {tier.source} takes no jobs"
-            fix = "leave out `mode`: it is then asked at once, at the full price"
+            message = f"`mode: batch` is set, but {tier.source} has no batch jobs"
+            fix = "remove `mode`: requests are then sent at once, at the full price"
             return AskingReport(
                 tier.question.id, tier.source, len(keys), len(settled), stopped=Stop("setup", message, fix)
             )

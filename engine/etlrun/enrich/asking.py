@@ -151,7 +151,9 @@ class _Loop:
                     self.stop(Stop(error.cause, error.message, error.fix))
                     return
             fix = "add `price: {input: ..., output: ...}` to the model, in US dollars per million tokens"
-            self.stop(Stop("setup", f"a budget in usd needs a price, and none is known for {self.terms.source}", fix))
+            self.stop(
+                Stop("setup", f"a budget in usd needs a price, but the price of {self.terms.source} is not known", fix)
+            )
             return
         lanes = self.terms.limits.concurrency
         workers = min(lanes + lanes // WRITERS, -(-len(self.wanted) // self.terms.batch))
@@ -223,7 +225,7 @@ class _Loop:
             self.give_up.answered()
         elif verdict.fault != "blocked":
             self.give_up.count_barren(
-                "unusable", f"the model's answers are of no use: {verdict.reason or verdict.fault}"
+                "unusable", f"the model's answers cannot be used: {verdict.reason or verdict.fault}"
             )
         name = verdict.fault or "complete"
         await self.commit(RequestOutcome(batch, sheet, slot.entered, name, usd, follow_up, verdict, reply, answerer))

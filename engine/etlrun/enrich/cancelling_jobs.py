@@ -18,10 +18,10 @@ def cancel_job(project: Project, profile: Profile, store: Store, job: str) -> Jo
     found = next((each for each in store.jobs() if each.id == job and each.state == "at work"), None)
     try:
         if found is None:
-            raise ModelError("setup", "no such job is at work", "`etlrun llm jobs` lists the jobs")
+            raise ModelError("setup", "no such job is running", "`etlrun llm jobs` lists the jobs")
         asyncio.run(_cancel(_model_of(project, profile, found), found))
     except ModelError as error:
-        message = f"the job `{job}` is not cancelled: {error.message}"
+        message = f"the job `{job}` was not cancelled: {error.message}"
         if error.cause in ("access", "model", "setup"):
             raise RunFailure("usage", f"model-{error.cause}", message, error.fix) from None
         raise RunFailure("model", "model-service", message, error.fix or "try again") from None
@@ -34,9 +34,7 @@ def _model_of(project: Project, profile: Profile, job: Job) -> LanguageModel:
             identity = use.value.identity(project.root, from_environment)
             if f"{identity['provider']} {identity['model']}" == job.source:
                 return use.value
-    raise ModelError(
-        "setup", f"no model of the profile is {job.source}", "name the profile that handed it in: --profile"
-    )
+    raise ModelError("setup", f"the profile has no model {job.source}", "name the profile that sent it: --profile")
 
 
 async def _cancel(model: LanguageModel, job: Job) -> None:

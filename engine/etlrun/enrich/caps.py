@@ -11,21 +11,19 @@ from etlrun.enrich.terms import Budget
 def money_used_up(spent: float, budget: Budget, next_request: float) -> Stop:
     """The next request may cost more than is left."""
     fix = f"{budget.fix}; the next request may cost {dollars(next_request)}"
-    return Stop("budget", f"{dollars(spent)} of {dollars(budget.usd or 0.0)} are spent", fix)
+    return Stop("budget", f"{dollars(spent)} of {dollars(budget.usd or 0.0)} were spent", fix)
 
 
 def too_much_spent(spent: float, budget: Budget) -> Stop:
     """Requests have cost more than their worst price."""
     allowed = dollars(budget.usd or 0.0)
-    message = (
-        f"{dollars(spent)} are spent, more than the {allowed} allowed: the service counts more than a request can take"
-    )
+    message = f"{dollars(spent)} were spent, more than the {allowed} allowed: the service counts more tokens than a request can have"
     return Stop("budget", message, budget.fix)
 
 
 def all_requests_sent(sent: int) -> Stop:
     """As many requests are sent as may be."""
-    message = f"{counted(sent, 'request')} {'is' if sent == 1 else 'are'} sent, which is all that may be"
+    message = f"{counted(sent, 'request')} {'was' if sent == 1 else 'were'} sent, which is the limit"
     return Stop("budget", message, "raise `budget: {requests: ...}`")
 
 

@@ -56,7 +56,7 @@ def compare_answers(
         raise RunFailure(
             "usage",
             "nothing-asked",
-            f"the pipeline `{checked.pipeline.name}` asks no model",
+            f"the pipeline `{checked.pipeline.name}` does not ask any model",
             "name one with an `enrich` step",
         )
     ask = replace(asking[0].ask, models=models, agree=False) if models else asking[0].ask
@@ -97,15 +97,15 @@ def _question_before(enrichment: Enrichment, before: str) -> Cost:
     wanted = [cost for cost in costs if (cost.question == before if before else cost.question not in now)]
     if not wanted:
         what = (
-            f"there are no answers of a question `{before}`"
+            f"there are no answers to a question `{before}`"
             if before
-            else f"no other question of the prompt `{enrichment.prompt.name}` was answered yet"
+            else f"the store has answers to only one question of the prompt `{enrichment.prompt.name}`"
         )
         raise RunFailure(
             "usage",
             "nothing-to-compare",
             what,
-            "run the pipeline before the edit, or name one of `etlrun llm stats` with --before",
+            "run the pipeline before and after a change, or name a question of `etlrun llm stats` with --before",
         )
     return wanted[0]
 

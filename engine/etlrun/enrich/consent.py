@@ -58,10 +58,10 @@ def agree(enrichment: Enrichment, keys: Keys, budget: Budget, consent: Consent, 
     if consent.decide and consent.decide(text):
         return budget
     cost = "an unknown amount" if likely is None else f"about {dollars(likely)}"
-    before = f" after {dollars(consent.spent)} that are spent" if consent.spent else ""
-    message = f"asking would cost {cost}{before}, and nobody agreed to more than {dollars(threshold)} (`confirm_above_usd`)\n{text}"
-    kept = "what was answered is kept" if consent.spent else "nothing was asked"
-    raise RunFailure("usage", "not-agreed", message, f"run it with --yes, or with --max-usd USD as a cap; {kept}")
+    before = f" after {dollars(consent.spent)} already spent" if consent.spent else ""
+    message = f"asking would cost {cost}{before}, and more than {dollars(threshold)} (`confirm_above_usd`) needs a confirmation\n{text}"
+    kept = "the answers so far are stored" if consent.spent else "no model was asked"
+    raise RunFailure("usage", "not-agreed", message, f"run it with --yes, or with --max-usd USD as a limit; {kept}")
 
 
 def after_spending(consent: Consent, spent: float) -> Consent:
@@ -77,7 +77,7 @@ def _within(budget: Budget, usd: float) -> Budget:
     return replace(
         budget,
         usd=usd,
-        fix="run it with --yes, or with --max-usd USD as a cap: nobody agreed to more (`confirm_above_usd`)",
+        fix="run it with --yes, or with --max-usd USD as a limit: more than `confirm_above_usd` needs a confirmation",
     )
 
 
@@ -87,9 +87,9 @@ def bill_text(bills: Sequence[Bill]) -> list[str]:
     for bill in bills:
         text = f"{bill.source}: {counted(bill.keys, 'key')}, {bill.known - bill.at_work - bill.by_other_steps:,} known, {bill.to_ask:,} to ask"
         if bill.at_work:
-            text = text.replace(" known,", f" known, {bill.at_work:,} in jobs that are at work,")
+            text = text.replace(" known,", f" known, {bill.at_work:,} in running jobs,")
         if bill.by_other_steps:
-            text = text.replace(" known,", f" known, {bill.by_other_steps:,} asked by a step above,")
+            text = text.replace(" known,", f" known, {bill.by_other_steps:,} asked by an earlier step,")
         if bill.requests:
             money = "at an unknown price" if bill.usd is None else f"about {dollars(bill.usd)} ({bill.price_from})"
             tokens = f"{bill.input_tokens:,} tokens in, {bill.output_tokens:,} out"
@@ -104,9 +104,13 @@ def bill_text(bills: Sequence[Bill]) -> list[str]:
             other = "direct" if bill.mode == "batch" else "batch"
             lines.append(f"  with `mode: {other}`: about {dollars(bill.other_usd)}, {_time(bill, other)}")
         if bill.looks_personal:
-            lines.append(f"  of these keys, as far as it shows: {_kinds(bill.looks_personal)}")
+            lines.append(f"  keys that look personal: {_kinds(bill.looks_personal)}")
         if bill.held_back:
-            why = "masked, nothing is left of them" if bill.personal == "mask" else "`personal: mask` sends the rest"
+            why = (
+                "nothing is left of them after masking"
+                if bill.personal == "mask"
+                else "`personal: mask` sends the rest"
+            )
             lines.append(f"  not asked: {_kinds(bill.held_back)}; {why}")
     return lines
 
@@ -123,9 +127,9 @@ def stop_failure(stop: Stop) -> RunFailure:
     """Why asking ended early, as the failure of a run."""
     reason = REASONS[stop.exit_code]
     if reason == "stopped":
-        kept = "what was answered is kept, nothing was published, and the next run goes on from there"
+        kept = "the answers so far are stored, nothing was published, and the next run continues from there"
         if stop.reason == "another-model":
-            kept = "earlier answers are kept, and nothing was published"
+            kept = "earlier answers are stored, and nothing was published"
         code = stop.reason if stop.reason in ("another-model", "job-at-work") else f"{stop.reason}-reached"
         return RunFailure("stopped", code, f"enrichment stopped: {stop.message}", f"{stop.fix}; {kept}")
     return RunFailure(reason, f"model-{stop.reason}", stop.message, stop.fix)

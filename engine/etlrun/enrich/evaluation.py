@@ -52,7 +52,7 @@ def evaluate(
         raise RunFailure(
             "usage",
             "golden-empty",
-            f"{os.path.relpath(golden)} holds no keys",
+            f"{os.path.relpath(golden)} has no keys",
             "add lines: a key, and its right answer",
         )
     alone = replace(enrichment, overrides={})
@@ -82,9 +82,11 @@ def check_accuracy(
     found = evaluate(enrichment, golden, consent, budget_of(ask), threshold, run, reporter.progress)
     for name, scored in found.scores.items():
         low, high = scored.interval
-        summary = f"`{name}` is right for {scored.right:,} of {scored.keys:,} golden keys ({scored.accuracy:.1%}, likely {low:.1%} to {high:.1%})"
+        summary = f"`{name}` is correct for {scored.right:,} of {scored.keys:,} golden keys ({scored.accuracy:.1%}, likely {low:.1%} to {high:.1%})"
         if scored.accuracy < ask.min_accuracy:
-            fix = f"`etlrun llm eval` shows what is taken for what in {ask.golden}; nothing was published"
-            raise RunFailure("check", "accuracy-too-low", f"{summary}, and {ask.min_accuracy:.1%} are expected", fix)
+            fix = f"`etlrun llm eval` shows which answers of {ask.golden} are wrong; nothing was published"
+            raise RunFailure(
+                "check", "accuracy-too-low", f"{summary}, but `min_accuracy` is {ask.min_accuracy:.1%}", fix
+            )
         reporter.say(summary)
     return found

@@ -59,8 +59,8 @@ class GiveUp:
         self.barren += 1
         most = max(BARREN, 3 * self.terms.limits.concurrency) if self.limiter.is_introduced else FIRST_TRIES
         if self.barren >= most:
-            what = "run again when the service answers" if reason == "service" else "look at the settings of the model"
-            self.stop(Stop(reason, message, fix or f"{what}; what was answered is kept"))
+            what = "run again when the service answers" if reason == "service" else "check the settings of the model"
+            self.stop(Stop(reason, message, fix or f"{what}; the answers so far are stored"))
 
     def count_cut_off(self, sheet: Sheet, reply: ModelReply) -> None:
         """Stop where thinking eats the room of the answers: until there is one, requests go one by one."""

@@ -52,7 +52,7 @@ def questions_of(project: Project, prompt: Prompt, profiles: Iterable[Profile]) 
     try:
         tiers = tiers_of(prompt, models, project.root, from_environment)
     except ModelError as error:
-        message = f"which answers are in use cannot be said: {error.message}"
+        message = f"it is not known which answers are in use: {error.message}"
         raise RunFailure("usage", "model-setup", message, error.fix) from None
     return tuple({question.id: question for tier in tiers for question in tier.questions}.values())
 

@@ -74,7 +74,7 @@ def _outcome(question: Question, asked: JobSheet, answer: JobReply, answerers: A
     batch = Batch(asked.keys, asked.tries, asked.outages)
     if answer.reply:
         return _answered(question, batch, asked, answer.reply, answerers)
-    error = answer.error or ModelError("unreadable", "the reply holds no answer", may_be_billed=True)
+    error = answer.error or ModelError("unreadable", "the reply contains no answer", may_be_billed=True)
     follow_up = after_error(batch, error, was_answered_before=True)
     usd = asked.usd if error.may_be_billed else 0.0
     return RequestOutcome(batch, asked.sheet, 0.0, error.cause if answer.name else "missing", usd, follow_up)

@@ -25,7 +25,7 @@ ENDED = {"failed": "failed", "cancelled": "was cancelled at the service"}
 
 def keys_in_a_job(count: int) -> Stop:
     """Keys that this process wants are in a job of the store."""
-    message = f"{counted(count, 'key')} {'is' if count == 1 else 'are'} in a job that is at work"
+    message = f"{counted(count, 'key')} {'is' if count == 1 else 'are'} in a running job"
     return Stop("job-at-work", message, "run again later")
 
 
@@ -34,7 +34,7 @@ def jobs_at_work(jobs: Sequence[Job]) -> Stop:
     keys = sum(job.keys for job in jobs)
     named = ", ".join(job.id for job in jobs[:3])
     which = f"job {named} is" if len(jobs) == 1 else f"jobs {named}{' ...' if len(jobs) > 3 else ''} are"
-    message = f"{which} at work with {counted(keys, 'key')} at the service, which takes up to a day"
+    message = f"{which} still running at the service with {counted(keys, 'key')}, which takes up to a day"
     return Stop("job-at-work", message, "run again later, or wait for it: `--wait 4h`; `etlrun llm jobs` lists it")
 
 
@@ -43,7 +43,7 @@ def ended_badly(job: Job, found: ServiceJob) -> Stop | None:
     if found.state not in ENDED:
         return None
     message = f"the job {job.id} ({found.name}) {ENDED[found.state]}: {found.message or 'no reason given'}"
-    return Stop("service", message, "what was answered is kept: run again to ask the rest")
+    return Stop("service", message, "the answers so far are stored: run again to ask about the rest")
 
 
 def service_failed(error: ModelError) -> Stop:

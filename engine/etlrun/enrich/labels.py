@@ -15,7 +15,7 @@ from etlrun.spec.project import Profile, Project
 from etlrun.spec.project_file import wrong_labels
 from etlrun.warehouse.opening import filled
 
-NETWORK_FIX = "let `labels` of the profile name a file on a local disk, or a connection to a database"
+NETWORK_FIX = "set `labels` of the profile to a file on a local disk, or to a connection to a database"
 
 
 def open_labels(project: Project, profile: Profile) -> Store:
@@ -47,7 +47,7 @@ def _file(root: Path, text: str) -> Path:
     """The file of a store, which `labels` may say to stand anywhere. Raises RunFailure where a link inside the project leads out of it."""
     path = root / text
     if "\0" not in text and Path(os.path.abspath(path)).is_relative_to(root) and path_inside(root, path) is None:
-        fix = "name the file that is meant in `labels` of the profile, or remove the link"
+        fix = "write the path of the file itself in `labels` of the profile, or remove the link"
         raise RunFailure(
             "usage", "path-outside", f"the label store {text} is a link that leads out of the project's folder", fix
         )

@@ -117,8 +117,8 @@ def with_a_pair(tiers: Sequence[Tier]) -> tuple[Tier, ...]:
     """The same models, of which the first two must agree. Raises ModelError where they are the same."""
     first, second, *others = tiers
     if first.question.id == second.question.id:
-        message = f"both models of `agree` are {first.source}: they always agree"
-        raise ModelError("setup", message, "name two that differ in model or settings")
+        message = f"both models of `agree` are {first.source}, so they would always agree"
+        raise ModelError("setup", message, "name two models that differ in their name or settings")
     return replace(first, half="first"), replace(second, half="second"), *others
 
 
@@ -139,10 +139,10 @@ def _tier(prompt: Prompt, model: Model, root: Path, environment: Environment, ch
     if isinstance(model, LanguageModel):
         if not 1 <= model.batch <= MAX_BATCH:
             raise ModelError(
-                "setup", f"`batch: {model.batch}` is not possible", f"give 1 to {MAX_BATCH} keys a request"
+                "setup", f"`batch: {model.batch}` is out of range", f"write a number of keys from 1 to {MAX_BATCH}"
             )
         if model.concurrency < 1:
-            raise ModelError("setup", f"`concurrency: {model.concurrency}` is not possible", "give at least 1")
+            raise ModelError("setup", f"`concurrency: {model.concurrency}` is out of range", "give at least 1")
         source, factor = f"{identity['provider']} {identity['model']}", model.price_factor(environment)
         return Tier(question, source, model, identity["model"], factor=factor)
     assert isinstance(model, LocalModel)

@@ -66,7 +66,7 @@ def _try_out(project: Project, prompt: Prompt, tier: Tier) -> tuple[str, str, in
     if isinstance(tier.model, LocalModel):
         finder = tier.model.open(project.root, prompt.outputs)
         known = sum(finder.find(text.split(PART)[0]) is not None for text in chosen)
-        return f"{tier.source} can be read; it knows {known} of {counted(len(chosen), 'key')}", "", 0
+        return f"{tier.source} works; it knows {known} of {counted(len(chosen), 'key')}", "", 0
     assert isinstance(tier.model, LanguageModel)
     sheet = write_sheet(
         tier.question,

@@ -80,7 +80,7 @@ def refuse_foreign_partitions(publication: Publication, files: Sequence[AdoptedF
             if file.partition.get(column) != value:
                 shown = "null" if file.partition.get(column) is None else f"'{file.partition[column]}'"
                 message = (
-                    f"`{column}` is {shown} in {counted(file.rows, 'row')}, and `replace_where` replaces {write.period}"
+                    f"`{column}` is {shown} in {counted(file.rows, 'row')}, but `replace_where` replaces {write.period}"
                 )
                 raise RunFailure("sink", "rows-outside", message, "filter the rows by the same condition")
 
@@ -100,9 +100,9 @@ def _start(publication: Publication, application: str) -> str:
 def unwritten(place: str, detail: str) -> RunFailure:
     """The failure of a table that could not be written, and is as it was."""
     sign = next((sign for sign in NO_ROOM if sign in detail), "")
-    fix = f"make room on the disk of {place}" if sign else f"look at {place} and its permissions"
+    fix = f"free space on the disk of {place}" if sign else f"check {place} and its permissions"
     why = sign or next(iter(detail.splitlines()), "")
-    return RunFailure("sink", "publish-failed", f"the table {place} is as it was: {why}", fix)
+    return RunFailure("sink", "publish-failed", f"the table {place} was not changed: {why}", fix)
 
 
 def _holds_more(publication: Publication) -> bool:
@@ -118,7 +118,7 @@ def _footer(path: Path) -> FileMetaData:
     try:
         return pq.read_metadata(path)
     except (pa.ArrowInvalid, OSError) as error:
-        message = f"{path.name} is not a whole Parquet file"
+        message = f"{path.name} is not a complete Parquet file"
         raise RunFailure("sink", "stage-damaged", message, "run the pipeline again") from error
 
 
@@ -174,7 +174,7 @@ def _partitions(
             "sink",
             "too-many-partitions",
             f"the rows have {len(found):,} partitions by {names}; a run writes at most {MOST_PARTITIONS:,}",
-            "partition by a column with fewer values, such as a month, or leave `partition_by` out",
+            "partition by a column with fewer values, such as a month, or remove `partition_by`",
         )
     for item, column in ((item, at) for at, item in enumerate(keys)):
         if any(row[column] == "" for row in found):
@@ -203,7 +203,7 @@ def _added(
     read = [(file, _footer(file[0])) for file in files]
     rows = sum(footer.num_rows for _, footer in read)
     if rows != publication.rows:
-        message = f"the staged files hold {rows:,} rows, and the run counted {publication.rows:,}"
+        message = f"the staged files have {rows:,} rows, but the run counted {publication.rows:,}"
         raise RunFailure("sink", "stage-damaged", message, "run the pipeline again")
     with ThreadPoolExecutor(AT_ONCE) as threads:
         yield from threads.map(lambda one: add(*one), [one for one in read if one[1].num_rows])

@@ -105,7 +105,7 @@ def _commit(folder: TableFolder, publication: Publication, write: Write, files: 
         _verify(folder, version, write, files)
         return Committed(version, notices)
     message = f"other programs wrote to {folder.uri} at each of {ATTEMPTS} attempts; the rows are not in it"
-    raise RunFailure("sink", "publish-conflict", message, "publish again when they have ended")
+    raise RunFailure("sink", "publish-conflict", message, "wait until they have ended")
 
 
 def _failed(folder: TableFolder, version: int, error_text: str) -> RunFailure | None:
@@ -207,16 +207,18 @@ def _refuse_other_files(folder: TableFolder, names: set[str]) -> None:
 
 
 def _no_table(folder: TableFolder) -> RunFailure:
-    fix = "choose another `path`, or move what is there elsewhere"
-    return RunFailure("sink", "table-mismatch", f"{folder.uri} is there and is no Delta table", fix)
+    fix = "choose another `path`, or move the files to another folder"
+    return RunFailure("sink", "table-mismatch", f"{folder.uri} exists, but is not a Delta table", fix)
 
 
 def _refuse_other_partitions(root: str, table: DeltaTable, partition_by: Sequence[str]) -> None:
     there = list(table.metadata().partition_columns)
     if there != list(partition_by):
-        fix = f"write `partition_by: [{', '.join(there)}]`" if there else "leave `partition_by` out"
+        fix = f"write `partition_by: [{', '.join(there)}]`" if there else "remove `partition_by`"
         shown = f"partitioned by {', '.join(there)}" if there else "not partitioned"
-        message = f"the table {root} is {shown}, and the sink says {', '.join(partition_by) or 'nothing'}"
+        message = (
+            f"the table {root} is {shown}, but `partition_by` of the sink is {', '.join(partition_by) or 'missing'}"
+        )
         raise RunFailure("sink", "table-mismatch", message, f"{fix}, or choose another `path`")
 
 
@@ -234,13 +236,13 @@ def _changed_columns(root: str, table: DeltaTable, publication: Publication, wri
     ]
     if write.mode == "replace":
         change = f"the columns of the Delta table {root} change: {'; '.join(news)}"
-        needs = ", and those who read it must know its feature `timestampNtz`"
+        needs = ", and its readers must support the feature `timestampNtz`"
         return (f"{change}{needs if _needs_timestamps(table, publication) else ''}",)
     raise RunFailure(
         "sink",
         "table-mismatch",
         f"the columns of the table {root} differ from those of the relation: {'; '.join(news)}",
-        "make the relation's columns those of the table, or publish all rows once with `write: replace`, which changes them",
+        "change the columns of the relation in a step, or publish once with `write: replace`, which changes the columns of the table",
     )
 
 
@@ -265,7 +267,7 @@ def _refuse_foreign_commits(root: str, table: DeltaTable, seen: int) -> None:
     """Raises RunFailure where a version after `seen` is not one of etlrun's."""
     if (found := foreign_version(table, seen)) is not None:
         message = f"another program wrote version {found} of {root} while the rows were published"
-        raise RunFailure("sink", "publish-conflict", message, "look at what it wrote, then publish again")
+        raise RunFailure("sink", "publish-conflict", message, "check what it wrote")
 
 
 def _verify(folder: TableFolder, version: int, write: Write, files: Sequence[AdoptedFile]) -> None:
@@ -276,8 +278,10 @@ def _verify(folder: TableFolder, version: int, write: Write, files: Sequence[Ado
     ours = {file.path for file in files}
     replaced = there - ours if write.mode == "replace" else _owned_files(table, write) - ours
     if not ours <= there or replaced:
-        message = f"version {version} of {folder.uri} does not hold exactly the rows of the run"
-        raise RunFailure("sink", UNKNOWN, message, f"restore version {version - 1} of the table; report this")
+        message = f"version {version} of {folder.uri} does not have exactly the rows of the run"
+        raise RunFailure(
+            "sink", UNKNOWN, message, f"restore version {version - 1} of the table, and report this as a bug"
+        )
 
 
 def _owned_files(table: DeltaTable, write: Write) -> set[str]:

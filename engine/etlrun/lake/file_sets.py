@@ -53,8 +53,8 @@ def current(folder: TableFolder) -> FileSet | None:
     names = folder.names()
     found = read_pointer(folder) if POINTER.split("/", maxsplit=1)[0] in names else None
     if found is None and not all(NAME.fullmatch(name) for name in names - {POINTER.split("/", maxsplit=1)[0]}):
-        fix = "choose another `path`, or move what is there elsewhere"
-        raise RunFailure("sink", "table-mismatch", f"{folder.uri} is there, and holds other files", fix)
+        fix = "choose another `path`, or move the files to another folder"
+        raise RunFailure("sink", "table-mismatch", f"{folder.uri} already has other files", fix)
     return found
 
 
@@ -77,7 +77,7 @@ def read_pointer(folder: TableFolder) -> FileSet | None:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         message = f"{folder.uri}/{POINTER} is damaged"
         raise RunFailure(
-            "sink", "unreadable-table", message, "move the folder elsewhere, then publish again"
+            "sink", "unreadable-table", message, "move the folder to another place, then publish again"
         ) from error
 
 

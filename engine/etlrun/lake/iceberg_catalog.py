@@ -96,7 +96,7 @@ class IcebergCatalog(ReadOnlyDatabase):
         if settings.file is not None:
             settings.file.parent.mkdir(parents=True, exist_ok=True)
         if not (settings.is_rest or settings.warehouse):
-            message = f"connection `{self.name}` does not say where new tables are to be"
+            message = f"connection `{self.name}` has no folder for new tables"
             raise RunFailure("connection", "connection-failed", message, "add `warehouse: lake/tables`")
         if settings.token or settings.credential:
             given = {"token": settings.token} if settings.token else {"credential": settings.credential}
@@ -125,11 +125,11 @@ class IcebergCatalog(ReadOnlyDatabase):
 
     def examine(self) -> Sequence[HealthFinding]:
         if not self.is_there:
-            detail = f"{self.settings.place} is not there yet; the first publish makes it"
+            detail = f"{self.settings.place} does not exist yet; the first publish creates it"
             return (HealthFinding("ok", "catalog", detail),)
         with catalog_failures(self):
             found = self.library.list_namespaces()
-        return (HealthFinding("ok", "catalog", f"{self.settings.place} lists {counted(len(found), 'namespace')}"),)
+        return (HealthFinding("ok", "catalog", f"{self.settings.place} listed {counted(len(found), 'namespace')}"),)
 
     def close(self) -> None:
         catalog = self.__dict__.pop("library", None)
@@ -196,7 +196,7 @@ class CatalogTable:
         except UrlError as error:
             raise RunFailure("sink", "storage-failed", f"{self.shown}: {error}", error.fix) from error
         if url.scheme != "s3":
-            message = f"the Iceberg table {self.shown} is at {url}, and etlrun has them on a disk or in S3"
+            message = f"the Iceberg table {self.shown} is at {url}, but etlrun supports only local disks and S3"
             raise RunFailure("sink", "storage-failed", message, "choose another `warehouse`, or a sink `delta`")
         return table_folder(Path(), str(url), self.stores, self.scratch)
 
@@ -211,8 +211,8 @@ def local_path(location: str) -> Path:
 def catalog_table(database: Database, name: str, stores: Stores, scratch: Path = Path()) -> CatalogTable:
     """A table of a connection. Raises RunFailure for one of another kind."""
     if not isinstance(database, IcebergCatalog):
-        message = f"`{name}` is an Iceberg table, and its connection is no catalog of them"
-        raise RunFailure("usage", "unknown-connection", message, "name a connection of the kind `iceberg`")
+        message = f"`{name}` is an Iceberg table, but its connection is not an Iceberg catalog"
+        raise RunFailure("usage", "unknown-connection", message, "use a connection of the kind `iceberg`")
     return CatalogTable(database, name, stores, scratch)
 
 
@@ -226,7 +226,7 @@ def catalog_failures(catalog: IcebergCatalog) -> Iterator[None]:
     except (UnauthorizedError, ForbiddenError, OAuthError) as error:
         raise catalog_lost(catalog, error, "correct `token` or `credential` of the connection") from error
     except catalog_errors() as error:
-        raise catalog_lost(catalog, error, "look whether the catalog is up, and correct `uri`") from error
+        raise catalog_lost(catalog, error, "check that the catalog is running, and correct `uri`") from error
 
 
 def catalog_errors() -> tuple[type[Exception], ...]:

@@ -50,9 +50,9 @@ def table_changes(place: CatalogTable, table: Table, publication: Publication, w
     changes = "; ".join([*news, *(f"`{name}`, gone" for name in lost if name not in ours)])
     if write.mode == "replace" and not set(lost) & set(write.partition_by):
         return TableChanges(lost, added, (f"the columns of the Iceberg table {place.shown} change: {changes}",))
-    fix = "make the relation's columns those of the table"
+    fix = "change the columns of the relation in a step"
     if write.mode != "replace":
-        fix += ", or publish all rows once with `write: replace`, which changes them"
+        fix += ", or publish once with `write: replace`, which changes the columns of the table"
     message = f"the columns of the table {place.shown} differ from those of the relation: {changes}"
     raise RunFailure("sink", "table-mismatch", message, fix)
 
@@ -64,10 +64,10 @@ def refuse_other_partitions(place: CatalogTable, table: Table, partition_by: Seq
     if there == list(partition_by) and len(spec.fields) == len(there):
         return
     shown = ", ".join(f"{field.transform}({table.schema().find_field(field.source_id).name})" for field in spec.fields)
-    fix = f"write `partition_by: [{', '.join(there)}]`" if there else "leave `partition_by` out"
+    fix = f"write `partition_by: [{', '.join(there)}]`" if there else "remove `partition_by`"
     if len(spec.fields) != len(there):
-        fix = "etlrun divides tables by the values of columns; publish to another table"
-    message = f"the table {place.shown} is partitioned by {shown or 'nothing'}, and the sink says {', '.join(partition_by) or 'nothing'}"
+        fix = "etlrun supports only partitions by the values of columns; publish to another table"
+    message = f"the table {place.shown} is partitioned by {shown or 'nothing'}, but `partition_by` of the sink is {', '.join(partition_by) or 'missing'}"
     raise RunFailure("sink", "table-mismatch", message, fix)
 
 
@@ -75,10 +75,12 @@ def _refuse_nulls(place: CatalogTable, table: Table, publication: Publication) -
     required = {field.name for field in table.schema().fields if field.required}
     wrong = [item.name for item in publication.columns if item.nullable and item.name in required]
     if wrong:
-        message = f"the table {place.shown} requires a value in `{wrong[0]}`, and the relation's may be null"
+        message = (
+            f"the table {place.shown} requires a value in `{wrong[0]}`, but the column of the relation may be null"
+        )
         raise RunFailure(
             "sink",
             "table-mismatch",
             message,
-            f"let the column of the table be optional, or filter the rows: `filter: {wrong[0]} is not null`",
+            f"make the column of the table optional, or filter the rows: `filter: {wrong[0]} is not null`",
         )

@@ -110,8 +110,8 @@ class Attempt:
                 continue
             texts = partition_texts(table, file)
             if self.write.mode == "replace_where" and not {name for name, _ in owned} <= texts.keys():
-                message = f"the table {self.place.shown} has files that were written when it was partitioned otherwise"
-                fix = "write them again with the partitions of now (`rewrite_data_files` of Spark), or replace all rows"
+                message = f"the table {self.place.shown} has files that were written with other partitions"
+                fix = "rewrite them with the current partitions (`rewrite_data_files` of Spark), or publish with `write: replace`"
                 raise RunFailure("sink", "table-mismatch", message, fix)
             if all(texts.get(name) == value for name, value in owned):
                 yield file
@@ -120,8 +120,8 @@ class Attempt:
         """What it means that nobody answered whether a commit is done."""
         if self.place.catalog.settings.file is not None:  # the file of the catalog is as it was
             return unwritten(self.place.shown, first_line(error))
-        message = f"{self.place.shown}: {first_line(error)}: nobody knows whether the rows will be in the table"
-        fix = "when the catalog answers again, `etlrun resume` publishes what is not there"
+        message = f"{self.place.shown}: {first_line(error)}: it is not known whether the rows are in the table"
+        fix = "wait until the catalog answers again"
         return RunFailure("sink", UNKNOWN, message, fix)
 
 

@@ -97,7 +97,7 @@ def _commit(attempt: Attempt, files: Sequence[AdoptedFile], root: str) -> Commit
             _verify(place, snapshot, write, paths)
             return Committed(snapshot, notices, _place(root.removesuffix(f"/{DATA}")))
     message = f"other programs wrote to {place.shown} at each of {ATTEMPTS} attempts; the rows are not in it"
-    raise RunFailure("sink", "publish-conflict", message, "publish again when they have ended")
+    raise RunFailure("sink", "publish-conflict", message, "wait until they have ended")
 
 
 def _landed(place: CatalogTable, paths: set[str]) -> int | None:
@@ -154,7 +154,7 @@ def _refuse_foreign_commits(place: CatalogTable, table: Table, seen: int | None)
             message = (
                 f"another program wrote snapshot {snapshot.snapshot_id} of {place.shown} while the rows were published"
             )
-            raise RunFailure("sink", "publish-conflict", message, "look at what it wrote, then publish again")
+            raise RunFailure("sink", "publish-conflict", message, "check what it wrote")
 
 
 def _paths(table: Table, snapshot: int) -> set[str]:
@@ -179,8 +179,10 @@ def _verify(place: CatalogTable, snapshot: int, write: Write, paths: set[str]) -
             others |= bool(is_data and is_replaced and path not in paths)
             there.add(path)
     if others or not paths <= there:
-        message = f"snapshot {snapshot} of {place.shown} does not hold exactly the rows of the run"
-        raise RunFailure("sink", UNKNOWN, message, "roll the table back to the snapshot before; report this")
+        message = f"snapshot {snapshot} of {place.shown} does not have exactly the rows of the run"
+        raise RunFailure(
+            "sink", UNKNOWN, message, "roll the table back to the previous snapshot, and report this as a bug"
+        )
 
 
 def _known(place: CatalogTable) -> Known | None:

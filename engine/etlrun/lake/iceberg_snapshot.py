@@ -119,7 +119,7 @@ def _file(place: CatalogTable, table: Table, file: DataFile, keys: tuple[str, ..
     from pyiceberg.manifest import FileFormat
 
     if file.file_format != FileFormat.PARQUET:
-        raise _unreadable(place, f"it has the file {file.file_path}, which is {file.file_format.name}")
+        raise _unreadable(place, f"its file {file.file_path} has the format {file.file_format.name}")
     path = path_in(table, file)
     if path is None:
         raise _unreadable(place, f"it has the file {file.file_path} outside its folder")

@@ -60,7 +60,7 @@ class LakeSink(Sink):
         for item in (item for item in columns if not item.name.startswith(HIDDEN)):
             if "null" in str(item.type):
                 fix = "`drop` it, or `cast` it to the type that it should have"
-                scope.error("from", "type-mismatch", f"`{item.name}` is {item.type}, which a table cannot hold", fix)
+                scope.error("from", "type-mismatch", f"`{item.name}` is {item.type}, which the table cannot store", fix)
         self.verify_place(columns, scope)
         verify_columns(self.columns, columns, scope)
         if isinstance(self.write, ReplaceWhere):

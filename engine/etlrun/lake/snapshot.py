@@ -29,7 +29,7 @@ READABLE = {
     "v2Checkpoint",
     "vacuumProtocolCheck",
 }  # features that change nothing about the rows of a file
-OTHERWISE = "write the table again without it, or read a copy"
+OTHERWISE = "rewrite the table without it, or read a copy of the table"
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Snapshot:
         try:
             return self.folder.input_file(path, file.size, file.modified)
         except OSError as error:
-            message = f"version {self.version} of the table names a file that is not there: {self.folder.uri}/{path}"
+            message = f"version {self.version} of the table needs a file that does not exist: {self.folder.uri}/{path}"
             raise RunFailure("source", "damaged-file", message, "read a later version, or restore the file") from error
 
 
@@ -79,7 +79,7 @@ def open_delta(folder: TableFolder, version: int | None = None) -> DeltaTable | 
         if (refused := folder.explained(str(error))) is not None:
             raise refused from error
         message = f"the Delta table {folder.uri} cannot be read: {str(error).splitlines()[0]}"
-        raise RunFailure("sink", "unreadable-table", message, "look at the files in its folder `_delta_log`") from error
+        raise RunFailure("sink", "unreadable-table", message, "check the files in its folder `_delta_log`") from error
 
 
 def read_snapshot(folder: TableFolder, table: DeltaTable) -> Snapshot:
@@ -144,7 +144,7 @@ def _refuse_nulls(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, col
     for column, count in zip(required, nulls, strict=False):
         if count:
             message = (
-                f"{snapshot.folder.uri}: `{column}` is null in {counted(count, 'row')}, and `not null` is declared"
+                f"{snapshot.folder.uri}: `{column}` is null in {counted(count, 'row')}, but `not null` is declared"
             )
             raise RunFailure("source", "wrong-columns", message, f"declare `{column}` without `not null`")
 

@@ -12,4 +12,4 @@ def verify_table_name(table: str, scope: Scope) -> None:
         fix = (
             "write the namespace and the name, `gold.orders`: letters, digits and `_`, at most 64 each, no digit first"
         )
-        scope.error("table", "bad-name", f"`{table}` is not the name of a table in a catalog", fix)
+        scope.error("table", "bad-name", f"`{table}` cannot be the name of a table in a catalog", fix)

@@ -145,4 +145,4 @@ def _misfits(columns: Columns, there: Columns) -> Iterator[str]:
         if found is None:
             yield f"there is no column `{item.name}`"
         elif not fits(found.type, item.type) and (found.type, item.type) != (TIMESTAMPTZ, TIMESTAMP):
-            yield f"`{item.name}` is {found.type}, and {item.type} is declared"
+            yield f"`{item.name}` is {found.type}, but {item.type} is declared"

@@ -41,7 +41,7 @@ def find_asked(pipeline: PipelineLineage, text: str) -> tuple[AskedColumns, ...]
     name, _, column = text.partition(".")
     if name not in known:
         raise UnknownNameError(
-            f"`{pipeline.name}` has no relation or sink `{name}` ({nearest(name, tuple(known)) or 'there is ' + ', '.join(known)})"
+            f"`{pipeline.name}` has no relation or sink `{name}` ({nearest(name, tuple(known)) or 'it has ' + ', '.join(known)})"
         )
     relation = pipeline.relations[known[name]]
     if not column:

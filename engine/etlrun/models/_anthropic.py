@@ -111,16 +111,16 @@ class AnthropicClient(ModelClient):
             return too_many_requests(message, seconds_to_wait(response.headers, ANTHROPIC))
         if code in (401, 403):
             return ModelError(
-                "access", f"the service refuses the key: {message}", f"check `{self.settings.key_reference}`"
+                "access", f"the service rejects the key: {message}", f"check `{self.settings.key_reference}`"
             )
         if code == 404:
-            fix = f"it is misspelt, retired, or not open to this key; the names are at {MODELS_PAGE}"
+            fix = f"it is misspelled, retired, or not available to this key; the names are at {MODELS_PAGE}"
             return ModelError("model", f"there is no model `{self.name}`: {message}", fix)
         setting = None if self.has_answered else refused_setting(message, self.settings.sent())
         if code == 400 and setting:
             return setting
         if code in (400, 413):
-            return ModelError("refused", f"the service refuses the request to `{self.name}`: {message}")
+            return ModelError("refused", f"the service rejects the request to `{self.name}`: {message}")
         return ModelError("service", f"the service failed with {code}: {message}")
 
 
@@ -132,7 +132,7 @@ def reply_of(body: Mapping[str, Any]) -> ModelReply:
     """What a message says. Raises ModelError where it is no message."""
     blocks = body.get("content")
     if not isinstance(blocks, list):
-        raise ModelError("unreadable", "the reply holds no answer", may_be_billed=True)
+        raise ModelError("unreadable", "the reply contains no answer", may_be_billed=True)
     texts = (block.get("text") for block in blocks if isinstance(block, dict) and block.get("type") == "text")
     reason = safe_text(body.get("stop_reason"))
     ending: Ending = "blocked" if reason == "refusal" else "truncated" if reason in CUT_OFF else "complete"

@@ -33,7 +33,7 @@ class AnthropicJobs(AnthropicClient, JobClient):
         asked = [{"custom_id": f"{label}-{each.name}", "params": self.body(each.request)} for each in requests]
         name = safe_text((await self._got("POST", BATCHES, json={"requests": asked})).get("id"))
         if not name:
-            raise ModelError("unreadable", "the service does not name the job", may_be_billed=True)
+            raise ModelError("unreadable", "the service gave no id for the job", may_be_billed=True)
         return name
 
     async def find(self, sought: SoughtJob) -> str | None:
@@ -67,14 +67,14 @@ class AnthropicJobs(AnthropicClient, JobClient):
     async def look(self, name: str) -> ServiceJob:
         response = await self.api.call("GET", _path(name))
         if response.status_code == 404:
-            return ServiceJob(name, "lost", "the service does not know it any more")
+            return ServiceJob(name, "lost", "the service no longer knows it")
         if response.status_code != 200:
             raise self.from_response(response)
         batch = as_object(response)
         if batch.get("processing_status") != "ended":
             return ServiceJob(name, "at work")
         if batch.get("archived_at"):
-            return ServiceJob(name, "lost", "the service does not keep its results any more")
+            return ServiceJob(name, "lost", "the service no longer has its results")
         replies = [_job_reply(line) for _, line in await self._results(batch)]
         known = [reply for reply in replies if reply is not None]
         if batch.get("cancel_initiated_at"):

@@ -90,7 +90,7 @@ class TitleFinder(Finder):
             # The words run together, or apart: `onepiece`.
             joined = [title for title in self.by_letters.get("".join(plain), ()) if title.plain != tuple(plain)]
             if "".join(words) == "".join(plain):
-                return _agreed(joined, "is, spaces aside, the title")
+                return _agreed(joined, "is, apart from spaces, the title")
         return None
 
     def _inside(self, words: Sequence[str], plain: Sequence[str]) -> LookupResult | None:
@@ -137,10 +137,10 @@ class TitleFinder(Finder):
             if len(title.words) != len(words) or _wrong_accents(words, title) <= 1
         ]
         if titles:
-            return _agreed(titles, "is, but for one letter, the title")
+            return _agreed(titles, "is, apart from one letter, the title")
         if len(letters) >= SHORTEST_TONE:
             same = [title for title in self.by_words.get(" ".join(plain), ()) if _wrong_accents(words, title) == 1]
-            return _agreed(same, "is, but for one accent, the title")
+            return _agreed(same, "is, apart from one accent, the title")
         return None
 
 

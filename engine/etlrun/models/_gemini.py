@@ -133,13 +133,11 @@ class GeminiClient(ModelClient):
             fix = "check the network, the proxy and the address"
             raise ModelError("service", f"the service cannot be reached: {safe_text(str(error))}", fix) from None
         except httpx2.TransportError as error:
-            what = (
-                "did not answer in time" if isinstance(error, httpx2.TimeoutException) else "broke off the connection"
-            )
+            what = "did not answer in time" if isinstance(error, httpx2.TimeoutException) else "closed the connection"
             raise ModelError("service", f"the service {what}", may_be_billed=may_be_billed) from None
         except UNREADABLE as error:
             raise ModelError(
-                "unreadable", f"the reply is unreadable ({type(error).__name__})", may_be_billed=may_be_billed
+                "unreadable", f"the reply cannot be read ({type(error).__name__})", may_be_billed=may_be_billed
             ) from None
 
     def from_api(self, error: errors.APIError) -> ModelError:
@@ -156,16 +154,16 @@ class GeminiClient(ModelClient):
             or (error.code == 400 and "api key" in message.lower())
         ):
             return ModelError(
-                "access", f"the service refuses the key: {message}", f"check `{self.settings.key_reference}`"
+                "access", f"the service rejects the key: {message}", f"check `{self.settings.key_reference}`"
             )
         if error.code == 404:
-            fix = f"it is misspelt, retired, or not open to this key; the names are at {MODELS_PAGE}"
+            fix = f"it is misspelled, retired, or not available to this key; the names are at {MODELS_PAGE}"
             return ModelError("model", f"there is no model `{self.name}`: {message}", fix)
         setting = None if self.has_answered else refused_setting(message, self.settings.sent())
         if error.code == 400 and setting:
             return setting
         if error.code == 400:
-            return ModelError("refused", f"the service refuses the request to `{self.name}`: {message}")
+            return ModelError("refused", f"the service rejects the request to `{self.name}`: {message}")
         return ModelError("service", f"the service failed with {safe_count(error.code) or 'no code'}: {message}")
 
 

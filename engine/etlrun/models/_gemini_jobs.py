@@ -34,7 +34,7 @@ class GeminiJobs(GeminiClient, JobClient):
                 model=self.name, src=inlined, config=types.CreateBatchJobConfig(display_name=label)
             )
         if not job.name:
-            raise ModelError("unreadable", "the service does not name the job", may_be_billed=True)
+            raise ModelError("unreadable", "the service gave no id for the job", may_be_billed=True)
         return safe_text(job.name)
 
     def _inlined(self, asked: JobRequest) -> types.InlinedRequest:
@@ -56,7 +56,7 @@ class GeminiJobs(GeminiClient, JobClient):
                 job = await self.client.aio.batches.get(name=name)
         except ModelError as error:
             if error.cause == "model":  # 404: the service keeps jobs for some weeks only
-                return ServiceJob(name, "lost", "the service does not know it any more")
+                return ServiceJob(name, "lost", "the service no longer knows it")
             raise
         state = ENDED.get(job.state.value if job.state else "", "at work")
         message = safe_text(job.error.message) if job.error else ""
@@ -77,5 +77,5 @@ def _job_reply(found: types.InlinedResponse) -> JobReply:
         cause: Cause = "refused" if found.error.code in REFUSED else "service"
         return JobReply(name, error=ModelError(cause, safe_text(found.error.message) or "no reason given"))
     if found.response is None:
-        return JobReply(name, error=ModelError("unreadable", "the reply holds no answer", may_be_billed=True))
+        return JobReply(name, error=ModelError("unreadable", "the reply contains no answer", may_be_billed=True))
     return JobReply(name, reply_of(found.response))

@@ -52,7 +52,7 @@ class BoundedClient(httpx2.AsyncClient):
                 finally:
                     await response.aclose()
         except TimeoutError:
-            raise httpx2.ReadTimeout("the reply is not there in time", request=request) from None
+            raise httpx2.ReadTimeout("the reply did not arrive in time", request=request) from None
         if response.is_redirect:
             raise _redirected(response)
         return httpx2.Response(response.status_code, headers=_kept(response), content=body, request=request)
@@ -81,7 +81,7 @@ def decoded(raw: bytes, encoding: str, most_bytes: int = MOST_BYTES) -> bytes:
     if encoding.strip().lower() in ("", "identity") or not raw:
         return raw
     if encoding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
-        raise httpx2.DecodingError("the reply is compressed in a way that was not asked for")
+        raise httpx2.DecodingError("the reply has a compression that was not requested")
     reader = zlib.decompressobj(ANY_GZIP)
     try:
         body = reader.decompress(raw, most_bytes + 1)
@@ -97,7 +97,7 @@ def decoded(raw: bytes, encoding: str, most_bytes: int = MOST_BYTES) -> bytes:
 def _redirected(response: httpx2.Response) -> ModelError:
     """A redirect would carry the key elsewhere."""
     message = f"the service redirects to {_shown_target(response)}, and the key is not sent there"
-    return ModelError("setup", message, "set `url` of the model to the address that answers itself")
+    return ModelError("setup", message, "set `url` of the model to the address without a redirect")
 
 
 def _shown_target(response: httpx2.Response) -> str:
@@ -108,4 +108,4 @@ def _shown_target(response: httpx2.Response) -> str:
     except ValueError:
         return "an address that cannot be read"
     shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else parts.path
-    return shown or "an address that it does not name"
+    return shown or "an unknown address"

@@ -35,9 +35,7 @@ class JsonApi:
             fix = f"check the network and `url: {shown_address(self.url)}`"
             raise ModelError("service", f"the service cannot be reached: {safe_text(str(error))}", fix) from None
         except httpx2.TransportError as error:
-            what = (
-                "did not answer in time" if isinstance(error, httpx2.TimeoutException) else "broke off the connection"
-            )
+            what = "did not answer in time" if isinstance(error, httpx2.TimeoutException) else "closed the connection"
             raise ModelError("service", f"the service {what}", may_be_billed=bool(content)) from None
         except httpx2.RequestError as error:  # a body that cannot be decompressed, or is too large
             raise ModelError("unreadable", f"the reply cannot be read: {error}", may_be_billed=bool(content)) from None
@@ -52,7 +50,7 @@ def as_object(response: httpx2.Response) -> Mapping[str, Any]:
     if found is None:
         raise ModelError("unreadable", "the reply is not JSON", may_be_billed=True)
     if not isinstance(found, dict):
-        raise ModelError("unreadable", "the reply holds no answer", may_be_billed=True)
+        raise ModelError("unreadable", "the reply contains no answer", may_be_billed=True)
     return found
 
 

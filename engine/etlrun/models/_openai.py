@@ -91,7 +91,7 @@ class OpenaiClient(ModelClient):
             raise ModelError(
                 "model",
                 f"there is no model `{self.name}`",
-                nearest(self.name, names) or f"there is {', '.join(names[:12])}",
+                nearest(self.name, names) or f"the service has {', '.join(names[:12])}",
             )
         return self.name
 
@@ -112,19 +112,19 @@ class OpenaiClient(ModelClient):
             return too_many_requests(message, seconds_to_wait(response.headers, OPENAI))
         if code in (401, 403):
             return ModelError(
-                "access", f"the service refuses the key: {message}", f"check `{self.settings.key_reference}`"
+                "access", f"the service rejects the key: {message}", f"check `{self.settings.key_reference}`"
             )
         if code == 404:
             return ModelError(
                 "model",
-                f"there is no model `{self.name}`, or no API at this address: {message}",
+                f"there is no model `{self.name}`, or there is no API at this address: {message}",
                 "check `model` and `url`",
             )
         setting = None if self.has_answered else refused_setting(message, self.settings.sent())
         if code in (400, 422) and setting:
             return setting
         if code in (400, 413, 422):
-            return ModelError("refused", f"the service refuses the request to `{self.name}`: {message}")
+            return ModelError("refused", f"the service rejects the request to `{self.name}`: {message}")
         return ModelError("service", f"the service failed with {code}: {message}")
 
 
@@ -150,7 +150,7 @@ def reply_of(body: Mapping[str, Any]) -> ModelReply:
     except (KeyError, IndexError, TypeError):
         message = None
     if not isinstance(message, dict):
-        raise ModelError("unreadable", "the reply holds no answer", may_be_billed=True)
+        raise ModelError("unreadable", "the reply contains no answer", may_be_billed=True)
     reason, text = safe_text(choice.get("finish_reason")), message.get("content")
     is_blocked = reason == "content_filter" or bool(message.get("refusal"))
     ending: Ending = "blocked" if is_blocked else "truncated" if reason == "length" else "complete"

@@ -42,7 +42,7 @@ class OpenaiJobs(OpenaiClient, JobClient):
         }
         name = safe_text((await self._got("POST", "/batches", json=body)).get("id"))
         if not name:
-            raise ModelError("unreadable", "the service does not name the job", may_be_billed=True)
+            raise ModelError("unreadable", "the service gave no id for the job", may_be_billed=True)
         return name
 
     def _body(self, asked: JobRequest) -> dict[str, Any]:
@@ -66,7 +66,7 @@ class OpenaiJobs(OpenaiClient, JobClient):
     async def look(self, name: str) -> ServiceJob:
         response = await self.api.call("GET", f"/batches/{quote(name, safe='')}")
         if response.status_code == 404:
-            return ServiceJob(name, "lost", "the service does not know it any more")
+            return ServiceJob(name, "lost", "the service no longer knows it")
         if response.status_code != 200:
             raise self.from_response(response)
         job = as_object(response)

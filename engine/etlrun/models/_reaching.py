@@ -33,4 +33,4 @@ def too_many_requests(message: str, wait: float | None) -> ModelError:
     if wait is None or wait <= LONGEST_PAUSE:
         return ModelError("rate", message, wait=wait)
     asked = f"{message} (the service asks to wait for {wait / 3600:,.0f} hours)"
-    return ModelError("day", asked, "run again then; what was answered is kept")
+    return ModelError("day", asked, "run again then; the answers so far are stored")

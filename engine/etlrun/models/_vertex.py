@@ -35,7 +35,7 @@ class VertexClient(GeminiClient):
                 )  # that a person's own sign-in has no project to count quotas on: it is given
                 credentials, _ = google.auth.default(scopes=[SCOPE], quota_project_id=self.project)
         except auth_errors.GoogleAuthError as error:
-            message = f"there is no sign-in to Google Cloud: {safe_text(str(error))}"
+            message = f"signing in to Google Cloud is not possible: {safe_text(str(error))}"
             raise ModelError("setup", message, SIGN_IN) from None
         return genai.Client(
             vertexai=True,
@@ -53,11 +53,11 @@ class VertexClient(GeminiClient):
         except auth_errors.TransportError as error:
             raise ModelError("service", f"Google's sign-in cannot be reached: {safe_text(str(error))}") from None
         except auth_errors.GoogleAuthError as error:
-            raise ModelError("access", f"Google's sign-in refuses: {safe_text(str(error))}", SIGN_IN) from None
+            raise ModelError("access", f"Google's sign-in failed: {safe_text(str(error))}", SIGN_IN) from None
 
     def from_api(self, error: errors.APIError) -> ModelError:
         found = super().from_api(error)
         if found.cause != "access":
             return found
         fix = f"give the account the role Vertex AI User in the project `{self.project}`, and enable the Vertex AI API there"
-        return ModelError("access", f"the service refuses the account: {found.message.partition(': ')[2]}", fix)
+        return ModelError("access", f"the service rejects the account: {found.message.partition(': ')[2]}", fix)

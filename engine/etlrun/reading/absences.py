@@ -11,9 +11,7 @@ from etlrun.failures import RunFailure
 def absence_notice(source: str, column: str, lacking: Sequence[str], total: int) -> str:
     """A line about the files that lack a column. Raises RunFailure where all of them do."""
     refuse_absence(source, column, len(lacking), total)
-    return (
-        f"`{source}`: {len(lacking):,} of {total:,} files have no column `{column}`, and it is null there: {lacking[0]}"
-    )
+    return f"`{source}`: {len(lacking):,} of {total:,} files have no column `{column}`; it is null for their rows: {lacking[0]}"
 
 
 def absence_notices(source: str, accounts: Sequence[FileAccount]) -> Iterable[str]:
@@ -29,4 +27,4 @@ def refuse_absence(source: str, column: str, lacking: int, total: int) -> None:
     """Raises RunFailure where all files lack a column: its name is misspelt."""
     if lacking and lacking == total:
         message = f"no file of `{source}` has a column `{column}`"
-        raise RunFailure("source", "wrong-columns", message, "correct the name, or leave the column out")
+        raise RunFailure("source", "wrong-columns", message, "correct the name, or remove the column")

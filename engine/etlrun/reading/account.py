@@ -126,7 +126,7 @@ def _long_records(source: str, accounts: Sequence[FileAccount]) -> tuple[str, ..
     lines, line = account.longest
     return (
         f"`{source}`: records of more than {MANY_LINES} lines: {count:,}; the longest has {lines} lines "
-        f"({account.path}:{-line}); check that no quote is missing there",
+        f"({account.path}:{-line}); check whether a quote is missing there",
     )
 
 
@@ -136,8 +136,8 @@ def left_out(source: str, accounts: Sequence[FileAccount], written: int, limit: 
     if written == count:
         return ()
     return (
-        f"`{source}`: the quarantine is full ({limit:,} bytes): {count - written:,} of {count:,} broken records are "
-        f"counted and not written down; `quarantine_limit` gives it more room",
+        f"`{source}`: the quarantine is full ({limit:,} bytes): {count - written:,} of {count:,} broken records "
+        "were counted, but not written to it; to keep more of them, increase `quarantine_limit`",
     )
 
 

@@ -30,7 +30,7 @@ def frame_document(stream: ByteStream) -> Iterator[Records | LongLine]:
     while chunk := stream.read(CHUNK):
         data += chunk
         if len(data) > MAX_LINE:
-            fix = "let each line hold one object, and leave `format` out"
+            fix = "write one object per line, and remove `format`"
             raise FramingError(1, f"the document is longer than {MAX_LINE // 1_000_000} MB", fix)
     if data:
         yield from_raws([Raw(data.removeprefix(BOM), 1)])
@@ -64,14 +64,14 @@ class _Array:
             self._start()
         if not self.is_over and (self.depth >= 0 or self.rest.strip(_SPACE)):
             self._drop(len(self.rest) - len(self.rest.lstrip(_SPACE)))
-            raise self._failure("the array is not closed: the file is cut", "fetch it again")
+            raise self._failure("the array is not closed: the file is incomplete", "fetch it again")
 
     def _start(self) -> None:
         text = self.rest.removeprefix(BOM).lstrip(_SPACE)
         if not text:
             return
         if not text.startswith(b"["):
-            fix = "leave `format` out for files with one object in each line"
+            fix = "remove `format` for files with one object per line"
             raise self._failure("the file is not one JSON array: it does not start with `[`", fix)
         self._drop(len(self.rest) - len(text) + 1)
         self.depth = 0
@@ -109,7 +109,7 @@ class _Array:
         if self.rest.strip(_SPACE):
             lead = len(self.rest) - len(self.rest.lstrip(_SPACE))
             self._drop(lead)
-            raise self._failure("something follows the array", "let a file hold one array and nothing else")
+            raise self._failure("there is more text after the array", "write one array in each file, and nothing else")
         self._drop(len(self.rest))
 
     def _drop(self, size: int) -> None:

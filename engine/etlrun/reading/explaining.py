@@ -44,8 +44,8 @@ def explain_bytes(head: bytes) -> tuple[str, str] | None:
         return known
     controls = len(re.findall(rb"[\x00-\x08\x0e-\x1f]", head))
     if controls * 20 > len(head):
-        fix = "if it is compressed (lz4, snappy, deflate), decompress it; check the kind of source"
-        return "the file is not text: it is compressed, or of another format", fix
+        fix = "if it is compressed (lz4, snappy, deflate), decompress it; use the source for its format"
+        return "the file is not text: it is compressed, or has another format", fix
     return None
 
 
@@ -54,12 +54,10 @@ def explain_json(head: bytes) -> tuple[str, str] | None:
     text = head.removeprefix(BOM).decode("utf-8", errors="replace").lstrip(" \t\r\n")
     line = text.splitlines()[0] if text else ""
     if re.match(r"\[\s*[{\]]", text):
-        return "the file is one JSON array", "say so: `format: array`"
+        return "the file is one JSON array", "add `format: array` to the source"
     if text.startswith("{") and not _is_json(line) and _starts_object(text):
-        fix = (
-            "write each object into one line, such as with `jq -c . FILE`; or make it an array, and say `format: array`"
-        )
-        return "the file is pretty-printed JSON: an object goes over several lines", fix
+        fix = "write each object in one line, for example with `jq -c . FILE`; or write one array, and add `format: array` to the source"
+        return "the file is pretty-printed JSON: its objects have several lines", fix
     return None
 
 

@@ -71,7 +71,7 @@ class Fetching:
             raise RunFailure("source", error.code, str(error), error.fix) from error
         except OSError as error:
             message = f"{file.path}: its copy cannot be written to {self.folder}: {error.strerror}"
-            raise RunFailure("source", "disk", message, "make room on the disk of `runs:`, then run again") from error
+            raise RunFailure("source", "disk", message, "free space on the disk of `runs:`, then run again") from error
         status = path.stat()
         return replace(file, copy=str(path), sha256=sha256, identity=(status.st_dev, status.st_ino))
 
@@ -89,7 +89,7 @@ class Fetching:
             message = (
                 f"copies of {self.size / 1e9:,.1f} GB are needed in {self.folder}, and {free / 1e9:,.1f} GB are free"
             )
-            raise RunFailure("source", "disk", message, "make room on the disk of `runs:`, or read fewer days at once")
+            raise RunFailure("source", "disk", message, "free space on the disk of `runs:`, or read fewer days at once")
 
 
 def with_parts(inventory: Inventory, parts: PartStore, folder: Path) -> Inventory:

@@ -44,7 +44,7 @@ class FileFinder:
             start = os.path.realpath(start)
         closed = _closed_folder(start)
         if closed:
-            yield Trouble("unreadable-file", closed, "the folder cannot be looked into", "check its permissions")
+            yield Trouble("unreadable-file", closed, "the folder cannot be listed", "check its permissions")
             return
         if "*" not in path:
             for name in (start, *(start + known.ending for known in COMPRESSIONS)):
@@ -94,7 +94,7 @@ class FileFinder:
             found = FoundFile(path, status.st_size, status.st_mtime_ns, identity, state)
             yield found if is_utf8(path) else _no_text(path)
         elif not stat.S_ISDIR(status.st_mode):
-            fix = "let the path lead to files that hold data"
+            fix = "remove it, or change the path so that it matches only files"
             yield Trouble("unreadable-file", path, "this is neither a file nor a folder", fix)
         elif os.path.realpath(path) in above:
             yield Trouble("unreadable-file", path, "the link leads back to a folder above it", "remove the link")
@@ -164,7 +164,7 @@ def _unreadable(path: str, error: OSError) -> Trouble:
     if isinstance(error, FileNotFoundError):
         return Trouble("unreadable-file", shown_path(path), "the link leads nowhere", "remove the link")
     return Trouble(
-        "unreadable-file", shown_path(path), f"this cannot be read: {error.strerror}", "check links and permissions"
+        "unreadable-file", shown_path(path), f"the file cannot be read: {error.strerror}", "check links and permissions"
     )
 
 

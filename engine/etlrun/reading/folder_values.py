@@ -10,7 +10,7 @@ from etlrun.reading.record_values import BrokenRecordError
 from etlrun.reading.records import Field, decoded, read_texts
 
 NULL = "__HIVE_DEFAULT_PARTITION__"  # the folder of rows without a value
-PLAIN = "only a column with a plain value is read from a folder's name"
+PLAIN = "a column of an array, struct or map cannot be read from a folder name"
 
 
 class PartitionError(ValueError):
@@ -35,7 +35,7 @@ def _value(texts: Sequence[str], column: Column) -> object:
     name = column.name
     if len(texts) != 1:
         found = f"no folder `{name}=...`" if not texts else f"{len(texts)} folders `{name}=...`"
-        fix = f"put the file into one folder such as `{name}=2024`, or leave `{name}` out of `partitions`"
+        fix = f"put the file into one folder such as `{name}=2024`, or remove `{name}` from `partitions`"
         raise PartitionError(f"its path has {found}", fix)
     (text,) = texts
     if not text:

@@ -60,7 +60,7 @@ def _opened(file: InputFile) -> pyarrow.parquet.ParquetFile:
     except (pa.ArrowInvalid, OSError) as error:
         detail = str(error).split("\n", 1)[0]
         raise RunFailure(
-            "source", "damaged-file", f"{file.path}: not a whole Parquet file ({detail})", "fetch it again"
+            "source", "damaged-file", f"{file.path}: not a complete Parquet file ({detail})", "fetch it again"
         ) from error
 
 
@@ -82,7 +82,10 @@ def _refuse(problems: Sequence[tuple[str, str]]) -> None:
     if not problems:
         return
     more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
-    fix = next((fix for _, fix in problems if fix), "declare what the files hold, or write them again")
+    fix = next(
+        (fix for _, fix in problems if fix),
+        "declare the columns and types that the files have, or write the files again",
+    )
     raise RunFailure("source", "wrong-columns", "; ".join(text for text, _ in problems[:SHOWN]) + more, fix)
 
 
@@ -104,5 +107,5 @@ def _refuse_empty_days(order: ReadRequest, rows: dict[str, int]) -> None:
     for day, count in days.items():
         if not count:
             raise RunFailure(
-                "source", "empty-file", f"the day {day} of `{order.name}` has no row", f"allow it: `empty: [{day}]`"
+                "source", "empty-file", f"the day {day} of `{order.name}` has no rows", f"allow it: `empty: [{day}]`"
             )

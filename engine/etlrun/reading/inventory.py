@@ -91,7 +91,7 @@ def _nothing_at(wanted: Wanted) -> Trouble:
         "missing-file",
         _shown(wanted, wanted.template),
         "there is no such file",
-        "check the path; a relative one starts at the project's folder",
+        "check the path; a relative path starts at the project's folder",
     )
 
 
@@ -148,10 +148,10 @@ def trouble_in(file: InputFile, form: str) -> Iterator[Trouble]:
                 "wrong-format",
                 file.path,
                 f"the file is {found or 'not Parquet'}",
-                "check the path and the kind of source",
+                "correct the path, or use the source for this format",
             )
     elif named is not None and found != named.name:
-        message = f"the name ends in {named.ending}, and the file is not {named.name}"
+        message = f"the name ends in {named.ending}, but the file is not {named.name}"
         yield Trouble("wrong-format", file.path, message, "rename it")
     elif named is None:
         yield from _foreign_text(file, head, found)
@@ -163,13 +163,16 @@ def _foreign_text(file: InputFile, head: bytes, found: str) -> Iterator[Trouble]
     ending = next((name for ending, name in UNREAD_ENDINGS.items() if file.path.endswith(ending)), "")
     explained = explain_known(head)
     if known is not None:
-        message = f"the file is {found}, and its name does not say so"
-        yield Trouble("wrong-format", file.path, message, f"let the name end in {known.ending}")
+        message = f"the file is {found}, but its name does not end in {known.ending}"
+        yield Trouble("wrong-format", file.path, message, f"rename it so that it ends in {known.ending}")
     elif ending or (explained and not found):
-        message, fix = explained or (f"the name says that the file is compressed with {ending}", UNREAD_FIX)
+        message, fix = explained or (
+            f"by its name the file is compressed with {ending}, which is not supported",
+            UNREAD_FIX,
+        )
         yield Trouble("wrong-format", file.path, message, fix)
     elif found:
-        fix = "save it as UTF-8" if found == "UTF-16" else "check the path and the kind of source"
+        fix = "save it as UTF-8" if found == "UTF-16" else "correct the path, or use the source for this format"
         yield Trouble("wrong-format", file.path, f"the file is {found}, not text", fix)
 
 
@@ -193,7 +196,7 @@ def _doubles(files: Sequence[InputFile]) -> Iterator[Trouble]:
         is_there = plain in paths or (not is_url(plain) and os.path.exists(plain))
         other = plain if is_there else texts.get(plain)
         if other:
-            message = f"the same file is there twice, also as {other}"
+            message = f"the same file exists twice, also as {other}"
             yield Trouble("double-file", file.path, message, "remove one of them")
         texts[plain] = file.path
 

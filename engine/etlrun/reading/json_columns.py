@@ -35,10 +35,10 @@ class JsonColumn(DeclaredColumn):
     def verify(self, column: Column, at: tuple[str | int, ...], scope: Scope) -> None:
         """Report a type that no JSON value has, and a path that is none."""
         if holds(column.type, "binary"):
-            scope.error(at, "type-mismatch", f"a JSON value is not read as {column.type}", "declare it as string")
+            scope.error(at, "type-mismatch", f"a JSON value cannot be read as {column.type}", "declare it as string")
         if self.raw and column.type != STRING:
-            message = f"`{column.name}` is the JSON text of a value, and {column.type} is declared"
-            scope.error(at, "type-mismatch", message, "declare it as string, or leave `raw` out")
+            message = f"`{column.name}` is the JSON text of a value, but {column.type} is declared"
+            scope.error(at, "type-mismatch", message, "declare it as string, or remove `raw`")
         verify_path(self.path, (*at, "path"), scope)
 
 

@@ -23,7 +23,7 @@ def read_path(text: str) -> Path:
         step = _STEP.match(rest, at)
         is_first = not found and rest is text
         if step is None or step["name"] and bool(step["dot"]) == is_first:
-            raise PathError(f"`{text}` is not a path: `{rest[at:]}` is neither a key nor a position")
+            raise PathError(f"`{text}` is not a valid path: `{rest[at:]}` is neither a key nor a position")
         found.append(int(step["position"]) if step["position"] else step["name"] or step["quoted"])
         at = step.end()
     return tuple(found)

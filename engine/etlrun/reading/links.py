@@ -26,13 +26,15 @@ def link_files(files: Sequence[InputFile], folder: Path) -> tuple[tuple[Any, ...
             os.symlink(os.path.realpath(file.at), link)
             found = os.stat(link)
         except OSError as error:
-            fix = "see that the file stays, and that `runs:` is on a file system that knows links"
+            fix = "check that the file is not removed during the run, and that `runs:` is on a file system with symbolic links"
             raise RunFailure(
                 "source", "unreadable-file", f"{file.path} cannot be linked: {error.strerror}", fix
             ) from error
         if (found.st_dev, found.st_ino) != file.identity:
-            message = f"{file.path}: another file took its place meanwhile"
-            raise RunFailure("source", "unreadable-file", message, "run the pipeline when nobody replaces its files")
+            message = f"{file.path}: another file replaced it in the meantime"
+            raise RunFailure(
+                "source", "unreadable-file", message, "run the pipeline when no program replaces its files"
+            )
     return tuple(group for group in groups if group)
 
 

@@ -20,7 +20,7 @@ from etlrun.storage.object_store import StoredObject, StoreError
 from etlrun.storage.stores import Stores
 
 FEW = 8
-OUTSIDE_URLS = "the URL is not in a store that etlrun.yaml names under `storage`, `data` or `roots`"
+OUTSIDE_URLS = "no store under `storage`, `data` or `roots` in etlrun.yaml matches the URL"
 
 
 @dataclass

@@ -42,9 +42,9 @@ def records_in(
             if isinstance(error, OSError) and error.errno:
                 raise _unreadable(file, error) from error
             _refuse_changed(file, os.fstat(stream.fileno()))
-            fix = "fetch it again; if it is still being written, wait until it is complete"
+            fix = "copy it again; if it is still being written, wait until it is complete"
             raise RunFailure(
-                "source", "damaged-file", f"{file.path}: the file is cut or damaged ({error})", fix
+                "source", "damaged-file", f"{file.path}: the file is incomplete or damaged ({error})", fix
             ) from error
         _refuse_changed(file, os.fstat(stream.fileno()))
         if isinstance(text, LinesBetween):
@@ -75,7 +75,7 @@ def changed(path: str) -> RunFailure:
     return RunFailure(
         "source",
         "changed-file",
-        f"{path}: the file changed while the run read it, so nobody knows which rows were read",
+        f"{path}: the file changed while the run read it, so it is not known which rows were read",
         "wait until it is complete, then run again",
     )
 

@@ -54,7 +54,7 @@ class FileSchema:
             return ABSENT
         if _is_null(found):
             if not wanted.column.nullable:
-                raise Misfit(f"`{wanted.column.name}` is null in all rows, and `not null` is declared")
+                raise Misfit(f"`{wanted.column.name}` is null in all rows, but `not null` is declared")
             return FileColumn(place, NULL)
         name = wanted.column.name
         if wanted.column.type.is_nested:
@@ -64,7 +64,7 @@ class FileSchema:
         if kind == TIMESTAMP and wanted.column.type == TIMESTAMPTZ:
             kind = TIMESTAMPTZ  # `_time_changes` refuses a clock without a zone
         if kind is None:
-            raise Misfit(f"`{name}` is {found}, which is not read")
+            raise Misfit(f"`{name}` is {found}, which is not supported")
         changes = (*self._time_changes(wanted, place, found), *_widening(name, kind, wanted.column.type))
         return FileColumn(place, kind, (*changes, *self._null_changes(wanted, place, found)))
 
@@ -78,10 +78,12 @@ class FileSchema:
         names: list[str] = []
         for index, part in enumerate(place):
             if inside is None:
-                raise Misfit(f"`{'.'.join(place[:index])}` is {found}, which has no members")
+                raise Misfit(f"`{'.'.join(place[:index])}` is {found}, which has no fields")
             fields = inside.get(part.lower(), [])
             if len(fields) > 1:
-                raise Misfit(f"`{part}` is there twice, in different case", "write the files with different names")
+                raise Misfit(
+                    f"`{part}` exists twice, with different letter case", "write the files with different names"
+                )
             if not fields:
                 return place, None
             found, names = fields[0].type, [*names, fields[0].name]
@@ -100,16 +102,16 @@ class FileSchema:
             yield "julian_date"
         if not pa.types.is_timestamp(found):
             if wanted.is_instant:
-                raise Misfit(f"`{name}` is {type_of_arrow(found) or found}, and {_declared(wanted)} is declared")
+                raise Misfit(f"`{name}` is {type_of_arrow(found) or found}, but {_declared(wanted)} is declared")
             return
         is_int96 = self._is_int96(place)
         if (found.tz or is_int96) and not wanted.is_instant:
-            what = "an INT96, which says of no zone what it means" if is_int96 else "an instant, in UTC"
+            what = "an INT96, whose time zone is not known" if is_int96 else "an instant, in UTC"
             raise Misfit(
-                f"`{name}` is {what}", f"declare `{name}: timestamptz`, or `{name}: timestamp utc` for its clock in UTC"
+                f"`{name}` is {what}", f"declare `{name}: timestamptz`, or `{name}: timestamp utc` for the time in UTC"
             )
         if wanted.is_instant and not (found.tz or is_int96):
-            raise Misfit(f"`{name}` is a clock without a zone", f"declare `{name}: timestamp`")
+            raise Misfit(f"`{name}` is a timestamp without a time zone", f"declare `{name}: timestamp`")
         if found.unit == "ns" and not is_int96:
             yield "nanoseconds"
         elif wanted.is_instant:
@@ -120,7 +122,7 @@ class FileSchema:
     def _refuse_nested_time(self, name: str, found: pyarrow.DataType) -> None:
         is_old = self._is_julian("legacyDateTime", 3, 0) or self._is_julian("legacyINT96", 3, 1)
         if is_old or getattr(found, "tz", None) or getattr(found, "unit", "") == "ns":
-            raise Misfit(f"`{name}` is {found}: such times are read from columns of their own only")
+            raise Misfit(f"`{name}` is {found}: such times cannot be inside arrays, structs or maps")
 
     def _null_changes(self, wanted: WantedColumn, place: tuple[str, ...], found: pyarrow.DataType) -> Iterator[Change]:
         """A column that must have values is looked at value by value, unless the footer counts no null."""
@@ -130,7 +132,7 @@ class FileSchema:
         if counted:
             name = wanted.column.name
             raise Misfit(
-                f"`{name}` has {counted:,} nulls, and `not null` is declared", f"declare `{name}` without `not null`"
+                f"`{name}` has {counted:,} nulls, and `not null` is declared", f"remove `not null` of `{name}`"
             )
         if counted is None:
             yield "required"
@@ -175,7 +177,7 @@ def _widening(name: str, kind: Type, declared: Type) -> Iterator[Change]:
     if kind.name == "bigint" and declared.name == "double":
         yield "fits_double"
         return
-    raise Misfit(f"`{name}` is {kind}, and {declared} is declared")
+    raise Misfit(f"`{name}` is {kind}, but {declared} is declared")
 
 
 def _without_zone(found: pyarrow.DataType) -> pyarrow.DataType:

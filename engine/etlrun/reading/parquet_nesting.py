@@ -42,13 +42,13 @@ def nested_type(name: str, found: pyarrow.DataType, declared: Type, refuse_time:
         refuse_time(name, found)
     kind = type_of_arrow(found)
     if kind is None or not fits(kind, declared):
-        raise Misfit(f"`{name}` is {kind or found}, and {declared} is declared")
+        raise Misfit(f"`{name}` is {kind or found}, but {declared} is declared")
     return kind
 
 
 def _member(place: str, found: list[pyarrow.Field], declared: Type) -> tuple[str, pyarrow.Field, Type]:
     if len(found) > 1:
-        raise Misfit(f"`{place}` is there twice, in different case", "write the files with different names")
+        raise Misfit(f"`{place}` exists twice, with different letter case", "write the files with different names")
     if not found:
         raise Misfit(f"there is no `{place}`", "leave it out of the declared type where files lack it")
     return place, found[0], declared

@@ -19,7 +19,7 @@ from etlrun.reading.lines import MAX_LINE, Block, LongLine, blocks
 from etlrun.reading.record_values import BrokenRecordError
 
 QUOTE = '"'
-OPEN = "a quote is opened and not closed"
+OPEN = "a quote is not closed"
 
 
 def split_record(text: str, separator: str) -> list[str]:
@@ -34,13 +34,13 @@ def split_record(text: str, separator: str) -> list[str]:
             values.append(text[start + 1 : end].replace('""', '"'))
             end += 1
             if end < len(text) and not text.startswith(separator, end):
-                raise BrokenRecordError(f"something follows a closing quote (value {len(values)})")
+                raise BrokenRecordError(f"there is text after a closing quote (value {len(values)})")
         else:
             end = text.find(separator, start)
             end = len(text) if end < 0 else end
             values.append(text[start:end])
             if "\r" in values[-1] or "\n" in values[-1]:
-                raise BrokenRecordError(f"a line end stands in a value without quotes (value {len(values)})")
+                raise BrokenRecordError(f"a value without quotes contains a line end (value {len(values)})")
         if end >= len(text):
             return values
         start = end + len(separator)

@@ -42,11 +42,11 @@ class JsonObject(dict[str, Any]):
 def member_of(found: JsonObject, name: str) -> Any:
     """The value of a key; None where it is absent. Raises BrokenRecordError where it is there twice or only in other case."""
     if name in found.twice:
-        raise BrokenRecordError(f"the key `{name}` is there twice")
+        raise BrokenRecordError(f"the key `{name}` occurs twice")
     if name not in found:
         variant = next((other for other in found if other.lower() == name.lower()), None)
         if variant is not None:
-            raise BrokenRecordError(f"the key is spelled `{variant}`, and `{name}` is declared")
+            raise BrokenRecordError(f"the key is spelled `{variant}`, but `{name}` is declared")
         return None
     return found[name]
 
@@ -127,7 +127,7 @@ def _map(value: Any, kind: Type) -> list[tuple[Any, Any]]:
     if not isinstance(value, JsonObject):
         raise MisfitError
     if value.twice:
-        raise BrokenRecordError(f"the key `{min(value.twice)}` is there twice")
+        raise BrokenRecordError(f"the key `{min(value.twice)}` occurs twice")
     assert kind.entry is not None
     key, inner = kind.entry
     found: dict[Any, Any] = {}

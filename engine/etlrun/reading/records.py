@@ -77,7 +77,7 @@ def read_value(text: str | None, fields: Sequence[Field]) -> tuple[Any, ...]:
         return tuple(_checked(None, field) for field in fields)
     found = read_text(text, fields)
     if found is None:
-        raise BrokenRecordError("the text is empty, and JSON is expected")
+        raise BrokenRecordError("the text is empty, but JSON is expected")
     return found
 
 
@@ -111,7 +111,7 @@ def _parse(text: str) -> Any:
         return _DECODER.decode(text)
     except json.JSONDecodeError as error:
         if error.msg == "Extra data":
-            raise BrokenRecordError(f"something follows the object (column {error.pos + 1})") from None
+            raise BrokenRecordError(f"there is more text after the object (column {error.pos + 1})") from None
         raise BrokenRecordError(f"not JSON (column {error.pos + 1})") from None
 
 
@@ -154,7 +154,7 @@ def _follow(found: Any, field: Field) -> Any:
         else:
             expected = "a list" if isinstance(part, int) else "an object"
             shown = path_text(field.path[:depth])
-            raise BrokenRecordError(f"`{shown}` is {json_kind(found)}, and {expected} is expected")
+            raise BrokenRecordError(f"`{shown}` is {json_kind(found)}, but {expected} is expected")
     return found
 
 
@@ -171,7 +171,7 @@ def _as_text(value: Any, field: Field) -> str:
 def _written(value: Any) -> str:
     if isinstance(value, JsonObject):
         if value.twice:
-            raise BrokenRecordError(f"the key `{min(value.twice)}` is there twice")
+            raise BrokenRecordError(f"the key `{min(value.twice)}` occurs twice")
         return "{" + ",".join(f"{_written(name)}:{_written(item)}" for name, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ",".join(map(_written, value)) + "]"

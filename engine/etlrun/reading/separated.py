@@ -123,21 +123,24 @@ def _header(file: InputFile, fields: Sequence[Field], how: Separated) -> tuple[s
     if missing:
         other = next((mark for mark in OTHER_SEPARATORS if len(names) == 1 and mark in names[0]), "")
         if other:
-            message = f"{file.path}: the header is one value, `{names[0][:80]}`"
+            message = f"{file.path}: the header has only one name, `{names[0][:80]}`"
             raise RunFailure(
-                "source", "missing-column", message, f"its separator seems to be another: `separator: {_shown(other)}`"
+                "source",
+                "missing-column",
+                message,
+                f"the file seems to use another separator: `separator: {_shown(other)}`",
             )
         found = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else "")
         raise RunFailure(
             "source",
             "missing-column",
             f"{file.path}: the header has no {', '.join(f'`{name}`' for name in missing)}",
-            f"it has {found or 'no names at all'}; `path:` gives a column another name in the file, and `optional: true` lets files lack it",
+            f"it has {found or 'no names at all'}; `path:` sets the name of a column in the file, and `optional: true` allows files without the column",
         )
     double = next((item.keys[-1] for item in fields if names.count(item.keys[-1]) > 1), None)
     if double is not None:
         fix = f"give the columns different names; or name every column here, in the order of the file: `header: no, skip_lines: {how.skip + 1}`"
-        raise RunFailure("source", "double-column", f"{file.path}: `{double}` is twice in the header", fix)
+        raise RunFailure("source", "double-column", f"{file.path}: `{double}` occurs twice in the header", fix)
     return names
 
 
@@ -160,7 +163,7 @@ def _names(file: InputFile, how: Separated) -> tuple[str, ...]:
         return ()
     if isinstance(found, LongLine):
         raise RunFailure(
-            "source", "wrong-format", f"{file.path}: its first line is too long", "check the kind of source"
+            "source", "wrong-format", f"{file.path}: its first line is too long", "use the source for its format"
         )
     if found.undecodable and (not len(found.lines) or found.undecodable[0].line < found.lines[0].as_py()):
         raise RunFailure("source", "wrong-format", f"{file.path}: the header is not UTF-8", "save the file as UTF-8")

@@ -47,7 +47,7 @@ def sketch_source(file: Path, root: Path) -> Sketch:
     kind = _kind_of(file)
     record, columns = {"parquet": _parquet, "csv": _csv, "json": _json}[kind](file)
     if not columns:
-        raise RunFailure("source", "empty-file", f"{file} holds no columns", "name a file with rows")
+        raise RunFailure("source", "empty-file", f"{file} has no columns", "name a file with rows")
     path, month = _template(file, root, kind)
     separator = _separator(file) if kind == "csv" else ","
     named = with_unique_names(columns)
@@ -115,7 +115,7 @@ def _kind_of(file: Path) -> str:
         raise RunFailure(
             "usage",
             "unknown-format",
-            f"{file} is neither CSV, JSON lines nor Parquet by its name",
+            f"the name of {file} is not that of a CSV, JSON or Parquet file",
             "its name must end in .csv, .json or .parquet",
         )
     return kind

@@ -87,7 +87,7 @@ def difference(expected: Mapping[str, str], found: Mapping[str, str]) -> str:
     """The first thing in which another machine's reader is not as `expected`."""
     wrong = next((name for name, version in expected.items() if found.get(name) != version), "")
     if wrong == "etlrun":
-        return "etlrun is another version there"
+        return "etlrun has another version there"
     return f"{wrong} is {found.get(wrong)} there, and {expected[wrong]} here" if wrong else ""
 
 
@@ -127,15 +127,15 @@ def _groups_of(pieces: Iterable[InputFile], size: int) -> Iterator[Group]:
 def worker_mismatch(host: str, difference: str) -> RunFailure:
     """The failure of a machine on which a source would not be read as it is here."""
     fix = (
-        "install etlrun and its packages there, in the versions of this machine, or send what `etlrun pack` writes now by `packages:`; "
-        "or say `read: driver` in the profile's engine"
+        "install the same versions of etlrun and its packages there, or set `packages:` to an archive from `etlrun pack`; "
+        "or set `read: driver` in the profile's engine"
     )
-    return RunFailure("engine", "worker-mismatch", f"{host} cannot read as this machine does: {difference}", fix)
+    return RunFailure("engine", "worker-mismatch", f"{host} cannot read files like this machine: {difference}", fix)
 
 
 def not_shared(message: str) -> RunFailure:
     """The failure of a path that one machine sees and another does not."""
-    fix = "let sources and `runs:` lie where all machines of the cluster see them; or say `read: driver` in the profile's engine"
+    fix = "put sources and `runs:` on a disk that all machines of the cluster share; or set `read: driver` in the profile's engine"
     return RunFailure("engine", "not-shared", message, fix)
 
 

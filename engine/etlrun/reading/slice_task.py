@@ -24,7 +24,7 @@ from etlrun.spec.urls import is_url
 from etlrun.storage.stores import Stores
 
 BROKEN = "broken.jsonl"
-OTHER_KIND = "the package of the source's kind is another version there"
+OTHER_KIND = "the package of this source has another version there"
 
 
 def answer(payload: bytes, number: int) -> str:
@@ -50,8 +50,8 @@ def answer(payload: bytes, number: int) -> str:
     except RunFailure as failure:
         if failure.code == "missing-variable":
             failure.add(
-                message=f" (on {host}, where a task reads)",
-                fix="; executors need it too: set it where they start, or say `read: driver`",
+                message=f" (on {host}, where a task runs)",
+                fix="; executors need it too: set it where they start, or set `read: driver` in the profile's engine",
             )
         return SliceAnswer(host, failure=(failure.code, failure.message, failure.fix)).as_json()
 
@@ -122,7 +122,7 @@ def _refuse_unseen(files: Iterable[InputFile], host: str) -> None:
     """Raises RunFailure for a file that the run found, and that is not to be seen on this machine."""
     for file in files:
         if not is_url(file.path) and not os.path.exists(file.path):
-            raise not_shared(f"{file.path} is not there on {host}, where a task reads")
+            raise not_shared(f"{file.path} does not exist on {host}, where a task reads it")
 
 
 def _troubles_in(inventory: Inventory, job: SliceJob) -> tuple[Trouble, ...]:
@@ -138,7 +138,7 @@ def _new_folder(folder: Path, number: int, host: str) -> Path:
     try:
         attempt.mkdir(mode=0o700)
     except OSError as error:
-        raise not_shared(f"{folder} cannot be written on {host}, where a task reads ({error.strerror})") from error
+        raise not_shared(f"{folder} cannot be written on {host}, where a task runs ({error.strerror})") from error
     return attempt
 
 

@@ -80,8 +80,8 @@ class OptionalColumn(DeclaredColumn):
     def verify_optional(self, name: str, scope: Scope) -> None:
         """Report a column that may be absent and must have values."""
         if self.optional and self.is_required:
-            message = f"`{name}` is `optional` and `not null`"
-            fix = "leave one of them out: where a file lacks the column it is null"
+            message = f"`{name}` is both `optional` and `not null`"
+            fix = "remove one of them: the column is null for files that lack it"
             scope.error(("columns", name), "wrong-value", message, fix)
 
 
@@ -180,7 +180,7 @@ class FileSource(Source):
             kind = scope.type(declared.type_text, at if isinstance(scope.written(at), str) else (*at, "type"))
             if kind.is_nested or kind.name == "binary":
                 scope.error(
-                    at, "type-mismatch", f"the name of a folder is not read as {kind}", "declare a type such as string"
+                    at, "type-mismatch", f"a folder name cannot be read as {kind}", "declare a type such as string"
                 )
             found = (*found, Column(name, kind, not declared.is_required, declared.description))
         return iter(found[len(others) :])
@@ -213,7 +213,7 @@ class FileSource(Source):
                 scope.error(
                     "path",
                     "missing-key",
-                    "the path has a day in it, and `dates` is missing",
+                    "the path has a placeholder for the day, but `dates` is missing",
                     "add the days: `dates: 2022-04`",
                 )
         except DatesError as error:
@@ -226,13 +226,13 @@ class FileSource(Source):
 
     def _check_place(self, scope: Scope) -> None:
         if "{date}" in self.path:
-            fix = "say how the day is written: `{date:yyyy-MM-dd}` or `{date:yyyyMMdd}`"
-            scope.error("path", "wrong-value", "`{date}` does not say how a day is written in the path", fix)
+            fix = "add the format of the day: `{date:yyyy-MM-dd}` or `{date:yyyyMMdd}`"
+            scope.error("path", "wrong-value", "`{date}` has no format", fix)
             return
         other = re.search(r"\{([A-Za-z_]+)\}", self.path)
         if other is not None:
             fix = f"write `${other[1]}` for a param, or `{{date:yyyy-MM}}` for a part of a day"
-            scope.error("path", "wrong-value", f"nothing fills in `{other[0]}` in the path", fix)
+            scope.error("path", "wrong-value", f"`{other[0]}` in the path has no value", fix)
             return
         if any(character < " " for character in self.path):
             fix = "write `/` between folders: in double quotes `\\n` is a line break and `\\t` a tab"
@@ -243,7 +243,7 @@ class FileSource(Source):
             return
         start = fixed_part(self.path)
         if leads_up(self.path):
-            scope.error("path", "path-outside", "`..` behind a `*` or a day", "write the path without `..`")
+            scope.error("path", "path-outside", "`..` after a `*` or a day", "write the path without `..`")
         elif not scope.places.holds(start):
             scope.error("path", "path-outside", OUTSIDE_ROOTS, scope.places.fix(start))
 
@@ -253,7 +253,7 @@ class FileSource(Source):
                 self.allowed(absence)
             except ValueError:
                 fix = "write `fail`, `warn`, `skip` or days such as `[2022-04-30]`"
-                scope.error(name, "wrong-value", f"`{name}` names no day here", fix)
+                scope.error(name, "wrong-value", f"`{name}` has no days here", fix)
 
 
 def verify_url(path: str, scope: Scope) -> None:

@@ -121,7 +121,7 @@ class TaskReader:
         written = [path for each in answer.files for path in each.paths]
         unseen = next((path for path in (*written, answer.broken) if path and not os.path.exists(path)), "")
         if unseen:
-            raise not_shared(f"{unseen} was written on {answer.host}, and is not there on this machine")
+            raise not_shared(f"{unseen} was written on {answer.host}, but does not exist on this machine")
         self.digests.update(answer.digests)
         if self.request.parts is not None:
             digest = answer.digests.get(files[0].path, "")

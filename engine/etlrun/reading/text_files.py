@@ -238,4 +238,4 @@ def _no_room(source: str, error: Exception) -> RunFailure:
     """The failure of a disk or a memory that is full."""
     detail = without_personal(str(error).split("\n", 1)[0])
     message = f"`{source}`: the rows that were read cannot be written ({detail})"
-    return RunFailure("source", "disk", message, "make room on the disk of `runs:` and in memory, then run again")
+    return RunFailure("source", "disk", message, "free space on the disk of `runs:`, or free memory, then run again")

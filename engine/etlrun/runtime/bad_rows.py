@@ -45,18 +45,18 @@ def judge_bad_rows(
     if explained is not None:
         raise RunFailure("source", "wrong-format", f"{explained[0]}\n{found}\n{shown}", explained[1])
     if source.bad_rows == "fail":
-        fix = "fix the files, or let `bad_rows: quarantine` set them aside"
+        fix = "correct the files, or write `bad_rows: quarantine` to skip such records and keep them in a file"
         raise RunFailure("source", "bad-rows", f"{found}\n{shown}", fix)
     whole = _column_at_fault(read_result.samples) if share == 1 else None
     if whole is not None:
         column, kind, examples = whole
         way = text_reading(column, kind, examples)
         step = f': `derive: {{{way[0]}: "{way[1]}"}}`' if way else ", or correct the files"
-        fix = f"read it as text, `{column}: string`, and make it {kind} in a step{step}"
-        cause = f"no record can be read: every `{column}` fails as {kind}"
+        fix = f"declare it as text, `{column}: string`, and convert it to {kind} in a step{step}"
+        cause = f"no record can be read: no value of `{column}` can be read as {kind}"
         raise RunFailure("source", "too-many-bad-rows", f"`{name}`: {cause}{where}\n{shown}", fix)
     limit = f"more than the {source.max_bad_rows * 100:g}% that `max_bad_rows` allows"
-    fix = f"fix the files, or allow more: `max_bad_rows: {_rounded_up(share)}`"
+    fix = f"correct the files, or allow more: `max_bad_rows: {_rounded_up(share)}`"
     raise RunFailure("source", "too-many-bad-rows", f"{found}: {limit}\n{shown}", fix)
 
 
@@ -97,6 +97,6 @@ def refuse_empty_days(name: str, read_result: ReadResult, inventory: Inventory) 
         raise RunFailure(
             "source",
             "empty-file",
-            f"no row of `{name}` is of {shown(bare)}",
+            f"`{name}` has no row for {shown(bare)}",
             f"allow it: `empty: [{', '.join(map(str, bare[:SHOWN]))}]`",
         )

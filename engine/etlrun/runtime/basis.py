@@ -170,7 +170,7 @@ def input_changes(before: Basis, now: Basis) -> Iterator[str]:
             yield (
                 _difference(what, source, before.get(name, ""), now.get(name, ""))
                 if is_read
-                else f"`{source}` is {'not ' if name in before else ''}read now"
+                else f"`{source}` is {'no longer read' if name in before else 'read for the first time'}"
             )
 
 
@@ -178,7 +178,7 @@ def _difference(what: str, source: str, before: str, now: str) -> str:
     if what == "files":
         old, new = before.split(" ", maxsplit=1)[0], now.split(" ", maxsplit=1)[0]
         return (
-            f"`{source}` has {counted(int(new), 'file')}, and had {old}"
+            f"`{source}` has {counted(int(new), 'file')} instead of {old}"
             if old and old != new
             else f"files of `{source}` changed"
         )
@@ -187,11 +187,11 @@ def _difference(what: str, source: str, before: str, now: str) -> str:
     if what == "version":
         return f"the table of `{source}` has another version"
     if what == "beside":
-        return f"`{source}` {'is new' if not before else 'changed' if now else 'is gone'}"
+        return f"`{source}` {'is new' if not before else 'changed' if now else 'was removed'}"
     return {
         "pipeline": "the pipeline, a file that it includes or a variable changed",
-        "profile": "the last run had another profile",
-    }.get(what, "another version of etlrun ran last")
+        "profile": "the last run used another profile",
+    }.get(what, "the last run used another version of etlrun")
 
 
 def _gone(checked: Checked, table: str, summary: Mapping[str, Any], run_id: str, ledgers: Ledgers) -> str:
@@ -199,11 +199,11 @@ def _gone(checked: Checked, table: str, summary: Mapping[str, Any], run_id: str,
     if table:
         run = str(summary.get("appended_by", run_id))
         is_there = run in ledgers.runs_of(checked, str(summary.get("connection", "")), table) if summary else False
-        return "" if is_there else f"the table `{table}` does not hold what the last run published"
+        return "" if is_there else f"the table `{table}` no longer has the rows that the last run published"
     file = str(summary.get("file", ""))
     stores = open_stores(checked.project, checked.profile, filled)
     is_there = _is_in_store(file, stores) if is_url(file) else bool(file) and checked.project.path(file).exists()
-    return "" if is_there else "what the last run wrote is not there any more"
+    return "" if is_there else "the file that the last run wrote no longer exists"
 
 
 def _is_in_store(file: str, stores: Stores) -> bool:

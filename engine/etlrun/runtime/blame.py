@@ -75,7 +75,7 @@ def _outside_the_steps(checked: Checked, error: StatementError) -> RunFailure | 
     if error.condition == "interrupted":
         return RunFailure("interrupted", "interrupted", "the run was interrupted", "nothing was published")
     if error.condition == "bad-value":
-        fix = "declare a type that holds it (`decimal(20,0)`, a column without `not null`), or write the file again"
+        fix = "declare a type that fits (`decimal(20,0)`, a column without `not null`), or write the file again"
         return RunFailure("source", "bad-value", error.detail, fix)
     if error.condition == "damaged-file":
         failure = RunFailure("source", "damaged-file", error.detail, "fetch it again")
@@ -130,7 +130,7 @@ def _explained(error: StatementError, where: str, found: exp.Expr | None) -> Run
 def _fix(condition: str, found: exp.Expr | None) -> str:
     tried = f"try_{found.name.lower()}" if isinstance(found, exp.Anonymous) else ""
     if tried in FUNCTIONS:
-        return f"use `{tried}`, which gives null instead, or filter such rows out"
+        return f"use `{tried}`, which gives null instead, or remove such rows with `filter`"
     if condition == "overflow" and isinstance(found, exp.Cast):
         return "cast to a wider type, or use `try_cast`, which gives null instead"
     return CODES[condition].fix

@@ -153,9 +153,7 @@ def _judge(plan: Plan, findings: list[CheckResult], folder: RunFolder, reporter:
     lines = [_summary(pipeline, finding) for finding in failed[:SHOWN]]
     if len(failed) > SHOWN:
         lines.append(f"and {len(failed) - SHOWN} more checks, which `etlrun runs --json` lists")
-    kept = (
-        f"; the rows at fault are kept in {folder.path / 'failing'}" if any(found.is_kept for found in failed) else ""
-    )
+    kept = f"; the failing rows are kept in {folder.path / 'failing'}" if any(found.is_kept for found in failed) else ""
     failure = RunFailure("check", "check-failed", "\n".join(lines), f"nothing was published{kept}")
     raise located(plan.checked, failed[0].where, failure)
 

@@ -83,7 +83,7 @@ def _of_file(dashboard: CheckedDashboard, work: Path, records: Sequence[Record])
     assert isinstance(dashboard.sink, Files)
     path = dashboard.checked.project.path(dashboard.sink.path)
     if not path.is_file():
-        message = f"the file {dashboard.sink.path} of the sink `{dashboard.spec.sink}` is not there"
+        message = f"the file {dashboard.sink.path} of the sink `{dashboard.spec.sink}` does not exist"
         raise RunFailure("usage", "missing-table", message, _to_publish(dashboard, "missing-table"))
     _verify(dashboard, path)
     copied = Path(shutil.copy(path, work))  # a run may replace it while we read
@@ -102,7 +102,7 @@ def _verify(dashboard: CheckedDashboard, path: Path) -> None:
     try:
         there = {field.name: type_of_arrow(field.type) for field in pq.read_schema(path)}
     except (OSError, pa.ArrowException) as error:
-        message = f"the file {path} is no Parquet file ({str(error).splitlines()[0]})"
+        message = f"the file {path} is not a Parquet file ({str(error).splitlines()[0]})"
         raise RunFailure("usage", "missing-table", message, _to_publish(dashboard, "missing-table")) from error
     missing = [f"`{column.name}`" for column in dashboard.columns if column.name not in there]
     other = [
@@ -110,7 +110,7 @@ def _verify(dashboard: CheckedDashboard, path: Path) -> None:
     ]
     if missing or other:
         message = f"the file {path} has no column {', '.join(missing or other)}"
-        fix = f"run the pipeline again, which replaces the file: etlrun run {dashboard.checked.pipeline.name}"
+        fix = f"run the pipeline again to replace the file: etlrun run {dashboard.checked.pipeline.name}"
         raise RunFailure("usage", "table-mismatch", message, fix)
 
 
@@ -137,7 +137,7 @@ def _changed(entries: Sequence[LedgerEntry], rows: int) -> Iterator[str]:
     """A word where the table no longer holds what was loaded into it."""
     loaded = sum(entry.rows for entry in entries)
     if all(entry.write in ("replace", "replace_where") for entry in entries) and loaded != rows:
-        yield f"the table has changed since: this run left {counted(loaded, 'row')} in it"
+        yield f"the table has changed since this run, which left {counted(loaded, 'row')} in it"
 
 
 def _later(records: Sequence[Record], run_id: str) -> Iterator[str]:

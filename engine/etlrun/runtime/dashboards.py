@@ -45,7 +45,9 @@ def build_page(dashboard: CheckedDashboard, folder: Path) -> Built:
     write_at_once(path, text)
     summary = f"{dashboard.name}: {counted(data.total, 'row')} in a page of {len(text.encode()) / 1000:,.0f} kB"
     holds_all = any(isinstance(use.value, RowTable) and use.value.rows == "all" for use in dashboard.file.cards)
-    notice = f"{path.name} holds every row of {dashboard.place}: anyone who gets the file has all {data.total:,}"
+    notice = (
+        f"{path.name} contains every row of {dashboard.place}: everyone who gets the file can read all {data.total:,}"
+    )
     return Built(path, summary, (notice,) if holds_all else ())
 
 
@@ -73,7 +75,7 @@ def _foot(dashboard: CheckedDashboard, shown: ShownRows, rows: int) -> str:
     run = (
         f"run {shown.run_id}, finished {shown.finished_at}"
         if shown.run_id
-        else "no run is known to have published them"
+        else "the run that published the rows is not known"
     )
     params = (
         ", ".join(f"{name} {value}" for name, value in shown.record.params.items() if name != "data")

@@ -54,7 +54,7 @@ def _published(checked: Checked, sink: str, use: Use, work: Path) -> Side:
     if isinstance(use.value, Files):
         path = checked.project.path(use.value.path)
         if not use.value.is_parquet_file or not path.is_file():
-            message = f"the file {use.value.path} of the sink `{sink}` is not there, or is no Parquet file"
+            message = f"the file {use.value.path} of the sink `{sink}` does not exist, or is not a Parquet file"
             raise RunFailure("usage", "missing-table", message, "compare a sink that is a table or a Parquet file")
         return replace(_file(str(path), checked.columns[use.value.from_]), title=use.value.path)
     if isinstance(use.value, LakeSink):
@@ -75,7 +75,7 @@ def _lake_table(checked: Checked, use: Use, sink: LakeSink, work: Path) -> Side:
     stores = open_stores(checked.project, checked.profile, filled)
     snapshot = sink.current(checked.project.root, database_reader(checked.project, checked.profile), stores, work)
     if snapshot is None:
-        message = f"the {sink.what} {sink.shown} is not there"
+        message = f"the {sink.what} {sink.shown} does not exist"
         raise RunFailure("usage", "missing-table", message, f"publish it first: etlrun run {checked.pipeline.name}")
     columns = _as_declared(snapshot.columns, shown_columns(checked.columns[sink.from_]))
     fetched = Fetching(Inventory(snapshot.input_files()), work / COPIES, stores).fetch()
@@ -124,7 +124,7 @@ def _file(path: str, declared: Columns) -> Side:
     from etlrun.language.arrow import type_of_arrow
 
     if not Path(path).is_file():
-        raise RunFailure("usage", "missing-table", f"there is no file {path}", "check the path")
+        raise RunFailure("usage", "missing-table", f"the file {path} does not exist", "check the path")
     schema = pq.read_schema(path)
     types = {field.name: type_of_arrow(field.type) for field in schema}
     columns = (Column(name, kind) for name, kind in types.items() if kind is not None)
@@ -136,8 +136,8 @@ def _of_run(text: str, checked: Checked, relation: str) -> Side:
     stored = find_run(checked.project.path(checked.project.settings.runs), text)
     kept = stored.record.staged.get(relation)
     if stored.record.pipeline != checked.pipeline.name or kept is None:
-        message = f"the run `{stored.folder.id}` has no rows of `{relation}`: a run that has published them keeps none"
-        fix = "compare `published` with `now`, or name a run that `etlrun runs` shows as refused or failed"
+        message = f"the run `{stored.folder.id}` has no rows of `{relation}`: a run that has published its rows does not keep them"
+        fix = "compare `published` with `now`, or a run that `etlrun runs` shows as refused or failed"
         raise RunFailure("usage", "nothing-staged", message, fix)
     staged = from_record(relation, make_plan(checked).relation(relation).columns, kept, stored.folder.path)
     verify_stage(staged)

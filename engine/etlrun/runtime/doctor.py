@@ -83,7 +83,7 @@ def _disk(project: Project) -> Iterator[HealthFinding]:
         level,
         "disk",
         f"{free / 1e9:,.1f} GB free for {runs}",
-        "" if level == "ok" else "a run stages its sources and results there",
+        "" if level == "ok" else "runs write copies of their inputs and results there",
     )
 
 
@@ -104,7 +104,7 @@ def _executors(profile: Profile) -> Iterator[HealthFinding]:
     if wrong is not None:
         raise worker_mismatch(wrong.host, wrong.mismatch)
     hosts = sorted({answer.host for answer in answers})
-    yield HealthFinding("ok", "executors", f"read as this machine does: {', '.join(hosts)}")
+    yield HealthFinding("ok", "executors", f"they can read files like this machine: {', '.join(hosts)}")
 
 
 def _stores(project: Project, profile: Profile) -> Iterator[HealthFinding]:
@@ -120,7 +120,7 @@ def _stores(project: Project, profile: Profile) -> Iterator[HealthFinding]:
             yield HealthFinding("trouble", f"store {url}", str(error).removeprefix(f"{url}: "), error.fix)
             continue
         took = time.monotonic() - began
-        yield HealthFinding("ok", f"store {url}", f"lists {counted(len(found), 'name')} in {took:.1f} s")
+        yield HealthFinding("ok", f"store {url}", f"listed {counted(len(found), 'name')} in {took:.1f} s")
 
 
 def _connection(project: Project, profile: Profile, name: str) -> Iterator[HealthFinding]:
@@ -149,7 +149,7 @@ def _sinks(project: Project, profile: Profile, connection: str) -> Iterator[Heal
         if sinks and checked.pipeline.unset:
             missing = ", ".join(f"`{param}`" for param in checked.pipeline.unset)
             fix = f"etlrun plan {path} --set {checked.pipeline.unset[0]}=VALUE"
-            yield HealthFinding("ok", f"sinks of {path}", f"not examined, since {missing} has no value", fix)
+            yield HealthFinding("ok", f"sinks of {path}", f"not examined, because {missing} has no value", fix)
             continue
         for name, use in sinks.items():
             try:
@@ -169,7 +169,7 @@ def _asked(about: str, ask: Callable[[], Iterator[HealthFinding]]) -> Iterator[H
         level: Level = "warning" if failure.code == "connection-missing" else "trouble"
         yield HealthFinding(level, about, failure.message, failure.fix)
     except StatementError as error:
-        yield HealthFinding("trouble", about, error.detail, "look at the log of the cluster's executors")
+        yield HealthFinding("trouble", about, error.detail, "read the log of the cluster's executors")
 
 
 def _references(about: str, value: object) -> Iterator[HealthFinding]:

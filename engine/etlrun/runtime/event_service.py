@@ -56,9 +56,9 @@ class EventService:
             reason = getattr(error, "reason", error)
             raise EventNotTakenError(getattr(reason, "strerror", None) or "no connection to it") from error
         except HTTPException as error:
-            raise EventNotTakenError("what it answered is not HTTP") from error
+            raise EventNotTakenError("its answer is not HTTP") from error
         except ValueError as error:
-            message = "OPENLINEAGE_API_KEY holds a line break or another character that HTTP does not allow"
+            message = "OPENLINEAGE_API_KEY contains a line break or another character that HTTP does not allow"
             raise EventNotTakenError(message) from error
 
 

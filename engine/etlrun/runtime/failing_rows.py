@@ -57,9 +57,9 @@ def find_failing(checked: Checked, relation: str, check: str) -> FailingRows:
     for stored in stored_runs(checked.project.path(checked.project.settings.runs)):
         if isinstance(stored, StoredRun) and stored.record.pipeline == name and (asked := _asked(stored, relation)):
             return _kept(checked, stored, relation, check, asked)
-    message = f"no run of `{name}` that is still kept has asked a check of `{relation}`"
+    message = f"no stored run of `{name}` has run a check of `{relation}`"
     raise RunFailure(
-        "usage", "no-failing-rows", message, f"`etlrun run {name} --dry-run` asks them and publishes nothing"
+        "usage", "no-failing-rows", message, f"`etlrun run {name} --dry-run` runs the checks and publishes nothing"
     )
 
 
@@ -77,13 +77,11 @@ def _kept(
     check = _meant(check, asked, run, relation)
     path, detail = stored.folder.failing(relation, check), str(asked[check].get("detail"))
     if asked[check].get("status") == "ok":
-        message = f"the check `{check}` of `{relation}` holds in the run {run}: {detail}"
-        raise RunFailure("usage", "no-failing-rows", message, "there is no row to show")
+        message = f"the check `{check}` of `{relation}` passed in the run {run}: {detail}"
+        raise RunFailure("usage", "no-failing-rows", message, "there are no failing rows to show")
     if not path.is_file():
         message = f"the run {run} keeps no rows for the check `{check}` of `{relation}`: {detail}"
-        fix = (
-            "it is about all rows together, or its rows were removed by age; `etlrun show` without --failing shows rows"
-        )
+        fix = "the check is about all rows together, or its rows were removed because of their age; `etlrun show` without --failing shows all rows"
         raise RunFailure("usage", "no-failing-rows", message, fix)
     return FailingRows(path, _kept_columns(checked, relation, path, run), run, detail)
 
@@ -93,13 +91,13 @@ def _meant(check: str, asked: dict[str, dict[str, Any]], run: str, relation: str
     of_kind = [name for name, found in asked.items() if found.get("check") == check]
     failed = [name for name in of_kind if asked[name].get("status") != "ok"]
     if check in asked or not of_kind:
-        meant, message = [check] if check in asked else [], f"the run {run} asked no check `{check}` of `{relation}`"
+        meant, message = [check] if check in asked else [], f"the run {run} has no check `{check}` of `{relation}`"
     else:
         meant = failed or of_kind[:1]
-        message = f"{len(failed)} checks `{check}` of `{relation}` do not hold in the run {run}"
+        message = f"{len(failed)} checks `{check}` of `{relation}` failed in the run {run}"
     if len(meant) != 1:
         known = (f"`{name}` ({asked[name].get('detail')})" for name in meant or asked)
-        raise RunFailure("usage", "no-failing-rows", message, f"choose one by its name: --failing {', '.join(known)}")
+        raise RunFailure("usage", "no-failing-rows", message, f"choose one: --failing {', '.join(known)}")
     return meant[0]
 
 

@@ -120,14 +120,14 @@ def _given(function: Callable[[Any], Any], rows: ds.Dataset, *, batches: bool) -
         return
     found = function(iter(rows.to_batches()))
     if not hasattr(found, "__iter__"):
-        raise WrongResultError(f"it returned {type(found).__name__}, and batches are expected, e.g. by `yield`")
+        raise WrongResultError(f"it returned {type(found).__name__}, but it must yield batches")
     yield from found
 
 
 def _fitting(part: Any, declared: pa.Schema) -> pa.Table:
     table = pa.Table.from_batches([part]) if isinstance(part, pa.RecordBatch) else part
     if not isinstance(table, pa.Table):
-        raise WrongResultError(f"it returned {type(part).__name__}, and a pyarrow.Table or RecordBatch is expected")
+        raise WrongResultError(f"it returned {type(part).__name__}, but a pyarrow.Table or RecordBatch is expected")
     missing = [name for name in declared.names if name not in table.column_names]
     if missing:
         raise WrongResultError(f"its result has no column {', '.join(f'`{name}`' for name in missing)}")

@@ -122,7 +122,9 @@ class FunctionProcess:
                 return reply
         self.close()
         raise _failure(
-            function, "it wrote to the pipe by which its process answers", "write only to files that it opened"
+            function,
+            "it wrote to the pipe that its process uses for its results",
+            "let it write only to files that it opened",
         )
 
     def _ended(self, function: str, process: subprocess.Popen[bytes]) -> RunFailure:
@@ -133,23 +135,25 @@ class FunctionProcess:
         self.close()
         where = f" ({place})" if place else ""
         if code is None:
-            return _failure(function, f"its process does not answer any more{where}")
+            return _failure(function, f"its process no longer answers{where}")
         if code == LOST_PIPE:
             return _failure(
                 function,
-                f"it closed files of its process that it had not opened{where}",
-                "close only files that it opened",
+                f"it closed files that it had not opened{where}",
+                "let it close only files that it opened",
             )
         if code == -signal.SIGKILL:
             return RunFailure(
                 "engine",
                 "python-failed",
-                f"the function `{function}` was killed, most often because memory ran out{where}",
-                "let it take fewer rows at a time, with `mode: batches`",
+                f"the function `{function}` was killed, most likely because memory ran out{where}",
+                "give it fewer rows at a time with `mode: batches`",
             )
         if code < 0:
             return _failure(function, f"it crashed ({signal.strsignal(-code)}){where}")
-        return _failure(function, f"it ended its process with exit code {code}{where}", "return or raise instead")
+        return _failure(
+            function, f"it ended its process with exit code {code}{where}", "let it return or raise an error instead"
+        )
 
     def _place_of_crash(self) -> str:
         """The last line of the project that a crash went through, which Python writes down."""

@@ -22,7 +22,7 @@ def write_generated(folder: Path, files: Mapping[str, str]) -> None:
     foreign = sorted(_foreign(folder))
     if foreign:
         named = ", ".join(foreign[:3]) + (f" and {len(foreign) - 3} more" if len(foreign) > 3 else "")
-        message = f"{folder} has files that etlrun did not write like this: {named}"
+        message = f"{folder} has files that were changed, or that etlrun did not write: {named}"
         raise RunFailure("usage", "not-empty", message, "keep your changes elsewhere, then build again with --force")
     replace_generated(folder, files)
 

@@ -79,8 +79,8 @@ def _write(root: Path, commit: str, folder: Path) -> None:
         done = _git(root, *step, **index)
         if done.returncode:
             last = done.stderr.strip().splitlines()[-1:]
-            message = f"git could not give the files of {commit[:SHOWN]}: {''.join(last)}"
-            raise RunFailure("usage", "unknown-revision", message, f"look at what `git ls-tree {tree[:SHOWN]}` says")
+            message = f"git could not read the files of {commit[:SHOWN]}: {''.join(last)}"
+            raise RunFailure("usage", "unknown-revision", message, f"run `git ls-tree {tree[:SHOWN]}` to see the cause")
 
 
 def _git(root: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -94,5 +94,5 @@ def _git(root: Path, *arguments: str, **environment: str) -> subprocess.Complete
             check=False,
         )
     except FileNotFoundError:
-        message = "--against reads the specification of a revision from git, and the program `git` is not there"
+        message = "--against reads the specification of a revision from git, but the program `git` was not found"
         raise RunFailure("usage", "unknown-revision", message, "install git, or put it on the PATH") from None

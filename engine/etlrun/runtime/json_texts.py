@@ -69,7 +69,7 @@ class TextColumns:
     def judge(self) -> None:
         """Raises RunFailure where a text could not be read and none may be."""
         if self.broken and self.parse.bad_rows == "fail":
-            fix = "correct the types in `as`, or write `bad_rows: keep` to have null there, or `bad_rows: drop`"
+            fix = "correct the types in `as`, or write `bad_rows: keep` to set them to null, or `bad_rows: drop` to remove their rows"
             raise RunFailure("engine", "bad-value", self.summary(), fix)
 
     def summary(self) -> str:

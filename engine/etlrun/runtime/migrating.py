@@ -59,7 +59,7 @@ def refuse_loss(migrations: Sequence[Migration]) -> None:
         found, statement = lossy[0]
         others = f", and {len(lossy) - 1} more" if len(lossy) > 1 else ""
         message = f"a change of {found.place} may lose values that are there: {statement}{others}"
-        fix = "nothing was changed; `--allow-loss` runs it, or change the pipeline so that its columns fit"
+        fix = "nothing was changed; add `--allow-loss` to run it, or change the pipeline so that its columns fit"
         failure = RunFailure("sink", "lossy-change", message, fix)
         raise located(found.checked, found.use.where, failure)
 

@@ -35,7 +35,7 @@ def _source(dashboard: CheckedDashboard) -> tuple[RowSource, str]:
     server = connection.mysql_server(sink.connection, checked.project.root, filled)
     if server:
         host, database = server
-        notice = f"it reads {dashboard.table} from {host}, database {database}; Power BI asks for the account"
+        notice = f"it reads {dashboard.table} from {host}, database {database}; Power BI will ask for the account"
         return from_mysql(dashboard.table, host, database), notice
     found = (use.value for use in checked.pipeline.sinks.values() if isinstance(use.value, Files))
     file = next((item for item in found if item.from_ == sink.from_ and item.is_parquet_file), None)

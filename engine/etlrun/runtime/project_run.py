@@ -27,7 +27,7 @@ from etlrun.working import EVERY_SECONDS, in_background
 LAST = "project.json"  # beside the folders of runs: what became of each pipeline of the last run of the project
 Outcome = Literal["waiting", "done", "dry-run", "unchanged", "failed", "refused", "stopped", "skipped"]
 OPEN: tuple[Outcome, ...] = ("waiting", "failed", "refused", "stopped", "skipped")  # what `etlrun retry` does
-NOTHING_NEW = "its files, tables and specification are those of its last run"
+NOTHING_NEW = "nothing changed since its last run: same files, tables and specification"
 ENDED: Mapping[int, Outcome] = {3: "refused", 4: "stopped"}  # by exit code
 Key = tuple[str, tuple[tuple[str, str], ...]]
 
@@ -59,10 +59,10 @@ class Reasons:
     def why(self, name: str) -> str:
         """Why a pipeline must run; nothing where its last run did the same already. Raises RunFailure."""
         if self.is_full:
-            return "all are computed (--full)"
+            return "--full runs all pipelines"
         checked = self.graph.pipelines[name]
         if not checked.pipeline.sinks:
-            return "it publishes nothing, so nothing says that it is done"
+            return "it publishes nothing, so it always runs"
         last = self.last.get(_key(checked))
         if last is None:
             return "it has not run yet"
@@ -202,5 +202,7 @@ def left_open(runs: Path) -> tuple[str, ...]:
     except (OSError, ValueError):
         found = None
     if not isinstance(found, dict):
-        raise RunFailure("usage", "unknown-run", "no run of the whole project is known here", "`etlrun run` runs it")
+        raise RunFailure(
+            "usage", "unknown-run", "no earlier run of the whole project was found", "`etlrun run` runs it"
+        )
     return tuple(name for name, status in found.items() if status in OPEN)

@@ -54,7 +54,7 @@ def _refuse_shared_tables(checked: Checked) -> None:
             failure = RunFailure(
                 "sink",
                 "shared-table",
-                f"`{first}` and `{sink}` publish to one table: the connections `{connections[first]}` and `{connections[sink]}` lead to one database",
+                f"`{first}` and `{sink}` publish to one table: the connections `{connections[first]}` and `{connections[sink]}` use the same database",
                 f"write `connection: {connections[first]}` in both, and `etlrun check` says whether they share rows",
             )
             raise located(checked, use.where, failure)
@@ -111,7 +111,7 @@ def _judge(checked: Checked, sink: str, use: Use, staged: Staged) -> None:
         message = (
             f"`{sink}` would be published with {counted(staged.rows, 'row')}; expected at least {use.value.min_rows:,}"
         )
-        failure = RunFailure("sink", "too-few-rows", message, "look at what was read, or allow it: `min_rows: 0`")
+        failure = RunFailure("sink", "too-few-rows", message, "check the input, or allow it: `min_rows: 0`")
         raise located(checked, use.where, failure)
 
 
@@ -153,7 +153,7 @@ def _publish(
         about = next((sink for sink, load in loads.items() if load.table == failure.subject), next(iter(group)))
         others = [sink for sink in group if sink != about]
         if others:
-            failure.add(message=f"; nor was {', '.join(others)}, in the same transaction")
+            failure.add(message=f"; {', '.join(others)} in the same transaction was not published either")
         raise located(checked, group[about].where, failure) from failure.__cause__
 
 

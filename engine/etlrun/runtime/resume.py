@@ -51,7 +51,7 @@ def _refuse_resuming(checked: Checked, folder: RunFolder, record: Record) -> Non
     """Raises RunFailure where a run cannot be resumed."""
     if record.status == "running" and is_alive(record):
         raise RunFailure(
-            "usage", "run-alive", f"the run `{folder.id}` is still at work on {record.host}", "wait until it is done"
+            "usage", "run-alive", f"the run `{folder.id}` is still running on {record.host}", "wait until it has ended"
         )
     if record.status == "done":
         raise RunFailure("usage", "nothing-staged", f"the run `{folder.id}` is done", "nothing is left to publish")

@@ -51,7 +51,7 @@ def rewrite_expected(file: CaseFile, differences: Sequence[Found]) -> None:
     mark = BOM_UTF8 if before.startswith(BOM_UTF8) else b""
     ends = b"\r\n" if b"\r\n" in before else b"\n" if b"\n" in before else b"\r"
     if mark + file.document.text.encode().replace(b"\n", ends) != before:
-        raise CannotRewriteError("the file was changed meanwhile, or its lines end in several ways")
+        raise CannotRewriteError("the file was changed in the meantime, or it has different kinds of line ends")
     file.path.write_bytes(mark + text.encode().replace(b"\n", ends))
 
 
@@ -81,7 +81,7 @@ def _verify(document: Document, text: str, differences: Sequence[Found]) -> None
         raise CannotRewriteError(_UNCERTAIN) from error
 
 
-_UNCERTAIN = "the rows stand in a form that cannot be rewritten with certainty"
+_UNCERTAIN = "the rows are written in a form that cannot be rewritten safely"
 
 
 def _without(value: Any, places: Iterable[Keys]) -> Any:
@@ -259,7 +259,7 @@ class _Rows:
             if not (parent.start <= span.start and span.end <= parent.end and outer.start <= span.start <= outer.end):
                 raise CannotRewriteError(f"the rows of `{self.where[-1]}` are written with an alias")
         if re.match(r"\s*&", self.text[self.document.keys[self.where].end + 1 : self.span.start + 1]):
-            raise CannotRewriteError(f"the rows of `{self.where[-1]}` have an anchor, and may be used elsewhere")
+            raise CannotRewriteError(f"the rows of `{self.where[-1]}` have an anchor, so they may be used elsewhere")
 
 
 @dataclass(frozen=True)

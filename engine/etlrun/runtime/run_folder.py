@@ -93,7 +93,7 @@ def new_run(runs: Path) -> RunFolder:
     now = datetime.now(UTC)
     folder = RunFolder(f"{now:%Y%m%dT%H%M%SZ}-{now.microsecond:05x}{secrets.randbelow(16):x}", runs)
     if not can_be_named(str(runs.resolve())):
-        message = f"{runs.resolve()} has a `\\` beside a `*`, `?` or `[`, and DuckDB cannot read such a path"
+        message = f"{runs.resolve()} has a `\\` next to a `*`, `?` or `[`, and DuckDB cannot read such a path"
         raise RunFailure(
             "usage", "bad-file-name", message, "rename the folder, or choose another for `runs:` in etlrun.yaml"
         )

@@ -82,7 +82,7 @@ class Unreadable:
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.path} is not a record of a run and is skipped ({self.reason}); remove {self.path.parent} if nobody needs it"
+        return f"{self.path} is not a run record and is skipped ({self.reason}); remove {self.path.parent} if it is not needed"
 
 
 def stored_runs(runs: Path) -> Iterator[StoredRun | Unreadable]:
@@ -103,7 +103,7 @@ def find_run(runs: Path, run: str) -> StoredRun:
     refuse_open(runs)
     stored = _read(found[0])
     if isinstance(stored, Unreadable):
-        detail = f"{stored.path} is not a record of a run ({stored.reason})"
+        detail = f"{stored.path} is not a run record ({stored.reason})"
         raise RunFailure("usage", "unknown-run", detail, "run the pipeline again")
     return stored
 
@@ -154,7 +154,7 @@ def _is_lost(record: Record) -> bool:
 def _read(path: Path) -> StoredRun | Unreadable:
     """The run of a record, whose own folder is the only path that is ever used."""
     if path.parent.is_symlink() or not path.is_file():
-        return Unreadable(path, "it is not a file in a folder of its own")
+        return Unreadable(path, "it is a link, or not a file")
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -163,7 +163,7 @@ def _read(path: Path) -> StoredRun | Unreadable:
     if wrong is not None:
         return Unreadable(path, f"{wrong.json_path}: {wrong.message[:200]}")
     if found["run_id"] != path.parent.name:
-        return Unreadable(path, "its `run_id` is not the name of its folder")
+        return Unreadable(path, "its `run_id` differs from the name of its folder")
     known = {item.name for item in fields(Record)}
     record = Record(**{name: value for name, value in found.items() if name in known})
     return StoredRun(RunFolder(path.parent.name, path.parent), record)

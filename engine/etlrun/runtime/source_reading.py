@@ -192,7 +192,7 @@ class SourceReader:
             return found
         if parts.trouble:
             why = f"({parts.trouble}): {parts.folder}"
-            self.reporter.warn(f"`{name}`: what was read cannot be kept for later runs {why}")
+            self.reporter.warn(f"`{name}`: the rows that were read cannot be kept for later runs {why}")
         return replace(found, cached=parts.used)
 
     def _head(self, name: str, inventory: Inventory, path: str) -> bytes:

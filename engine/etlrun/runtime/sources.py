@@ -101,7 +101,7 @@ def _refuse_old_files(checked: Checked, name: str, inventory: Inventory) -> None
         return
     found = _too_old(name, inventory, most)
     if found:
-        message = f"{found}, and {allowed_at_most(use.value.max_age)}"
+        message = f"{found}, but {allowed_at_most(use.value.max_age)}"
         failure = RunFailure("source", "old-files", message, CODES["old-files"].fix)
         raise located(checked, (*use.where, "max_age"), failure)
 

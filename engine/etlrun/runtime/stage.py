@@ -82,7 +82,7 @@ def verify_stage(staged: Staged) -> None:
         path = Path(file.path)
         if not path.is_file() or digest_of(path) != file.sha256:
             raise RunFailure(
-                "sink", "stage-damaged", f"the staged file {path} is gone or was changed", "run the pipeline again"
+                "sink", "stage-damaged", f"the staged file {path} was removed or changed", "run the pipeline again"
             )
 
 
@@ -101,6 +101,6 @@ def _counted(folder: Path, columns: Columns) -> dict[str, tuple[int, int]]:
             found = connection.execute(f"SELECT {FILE}, count(*), {total} FROM {files} GROUP BY {FILE}").fetchall()
         except (duckdb.InvalidInputException, duckdb.IOException) as error:
             which = next((path.name for path in folder.glob("*.parquet") if path.name in str(error)), "a file")
-            message = f"{which} in {folder} is not a whole Parquet file"
+            message = f"{which} in {folder} is not a complete Parquet file"
             raise RunFailure("engine", "stage-damaged", message, "run again") from error
     return {Path(path).name: (rows, int(digests)) for path, rows, digests in found}

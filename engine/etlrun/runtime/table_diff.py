@@ -153,7 +153,7 @@ def _refuse_missing(where: exp.Expr, side: Side) -> None:
     """Raises RunFailure for a column of the condition that a side does not have."""
     for found in where.find_all(exp.Column):
         if found.name not in side.columns:
-            message = f"`{found.name}` is not a column of {side.title}, and --where asks for it"
+            message = f"`{found.name}` in --where is not a column of {side.title}"
             raise RunFailure("usage", "missing-column", message, "use columns that both sides have")
 
 

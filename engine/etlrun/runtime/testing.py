@@ -164,7 +164,7 @@ def _wrong_verdicts(case: CheckedCase, in_memory_run: InMemoryRun) -> Iterator[C
         verdicts = [in_memory_run.verdict(relation, position) for position in positions]
         if all(verdict.holds for verdict in verdicts) != holds:
             details = "; ".join(verdict.detail for verdict in verdicts if verdict.holds != holds)
-            detail = "fails, and is expected to hold" if holds else "holds, and is expected to fail"
+            detail = "fails, but is expected to hold" if holds else "holds, but is expected to fail"
             yield _complaint(
                 case, ("checks", relation, kind), f"the check `{kind}` of `{relation}` {detail}: {details}"
             )
@@ -180,11 +180,11 @@ def _unanswered(case: CheckedCase, error: UnansweredError) -> CaseFailure:
     fix = "\n".join(
         [
             *near,
-            f"add to `{error.prompt}:` of {where}, or `key: null` where nobody knows:",
+            f"add them to `{error.prompt}:` of {where}, or `key: null` if no model knows the answer:",
             *(f"    {entry}" for entry in entries),
         ]
     )
-    message = f"the prompt `{error.prompt}` is asked for {keys}, and the test lists no answer"
+    message = f"the prompt `{error.prompt}` is asked about {keys}, but the test has no answer for it"
     return _complaint(case, ("enrich", error.prompt), message, fix)
 
 

@@ -41,7 +41,7 @@ def sent_spans(reporter: Reporter) -> Iterator[None]:
         sender = _open()
     except _NotSentError as error:
         _given_up.set()
-        reporter.warn(f"no spans are sent to the service that {variable} names: {error}")
+        reporter.warn(f"spans cannot be sent to the service in {variable}: {error}")
         yield
         return
     try:
@@ -50,7 +50,7 @@ def sent_spans(reporter: Reporter) -> Iterator[None]:
     finally:
         if left := _finish(sender):
             _given_up.set()
-            reporter.warn(f"the service that {variable} names did not take {left}")
+            reporter.warn(f"the service in {variable} did not accept {left}")
 
 
 def _first_set(variables: Sequence[str]) -> str:
@@ -78,7 +78,9 @@ def _open() -> SpanSender:
     try:
         return SpanSender(os.environ.get("TRACEPARENT", ""))
     except (ValueError, OSError, RuntimeError) as error:
-        raise _NotSentError("a variable that begins with OTEL_ has a value that OpenTelemetry does not take") from error
+        raise _NotSentError(
+            "a variable that begins with OTEL_ has a value that OpenTelemetry does not accept"
+        ) from error
 
 
 def _finish(sender: SpanSender) -> str:

@@ -12,7 +12,7 @@ from etlrun.runtime.run_records import StoredRun, stored_runs
 from etlrun.working import Reporter
 
 BROKEN_OFF: tuple[Status, ...] = ("failed", "interrupted", "killed")
-EDIT = "; until then no other run of the pipeline appends; a change of the pipeline, if only of a comment, computes and appends all rows anew"
+EDIT = "; until then no run of the pipeline appends other rows; after a change of the pipeline, even of a comment, a run appends all rows again"
 
 
 def run_or_end(checked: Checked, reporter: Reporter, options: RunOptions) -> Record:
@@ -22,7 +22,7 @@ def run_or_end(checked: Checked, reporter: Reporter, options: RunOptions) -> Rec
         return run_pipeline(checked, reporter, options)
     run = found.folder.id
     reporter.warn(
-        f"run {run} appended rows and did not end: the rows that it left are published now, and nothing is read; the next run reads what is new"
+        f"run {run} ended after it had appended a part of its rows: this run only publishes the rest of them; the next run reads new data"
     )
     try:
         return resume(checked, found.folder, found.record, reporter, options.wait)

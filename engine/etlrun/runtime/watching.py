@@ -34,7 +34,9 @@ def report_end(checked: Checked, record: Record, reporter: Reporter) -> None:
     try:
         write_metrics(record, time.time())
     except OSError as error:
-        reporter.warn(f"no metrics are written into `{os.environ[VARIABLE]}`, which {VARIABLE} names: {error.strerror}")
+        reporter.warn(
+            f"metrics cannot be written to `{os.environ[VARIABLE]}`, the value of {VARIABLE}: {error.strerror}"
+        )
     if os.environ.get("OPENLINEAGE_URL"):
         kind = {"done": "COMPLETE", "interrupted": "ABORT"}.get(record.status, "FAIL")
         rows = {sink: facts["rows"] for sink, facts in record.sinks.items() if "rows" in facts}
@@ -82,4 +84,4 @@ def _send(kind: str, checked: Checked, happened: Happened, reporter: Reporter) -
     try:
         service.send(run_event(kind, checked, addresses(checked), happened))
     except EventNotTakenError as error:
-        reporter.warn(f"the service that OPENLINEAGE_URL names took no {kind} event: {error}")
+        reporter.warn(f"the service in OPENLINEAGE_URL did not accept the {kind} event: {error}")

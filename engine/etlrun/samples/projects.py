@@ -33,7 +33,7 @@ def write_project(folder: Path, template: str, schemas: Mapping[str, str]) -> li
     if folder.exists() and not folder.is_dir():
         raise RunFailure("usage", "not-a-folder", f"`{folder}` is a file", "name a folder")
     if there:
-        message = f"`{folder}` has {', '.join(there)} already, and nothing that is there is replaced"
+        message = f"`{folder}` has {', '.join(there)} already, and existing files are not replaced"
         raise RunFailure("usage", "not-empty", message, "name another folder")
     try:
         for path, text in files.items():

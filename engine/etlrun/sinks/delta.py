@@ -74,8 +74,13 @@ class Delta(LakeSink):
     def verify_place(self, columns: Columns, scope: Scope) -> None:
         for item in (item for item in columns if not item.name.startswith(HIDDEN)):
             if UNNAMEABLE.intersection(item.name):
-                fix = "give it another name: `rename`"
-                scope.error("from", "bad-name", f"`{item.name}` has a character that no Delta column may have", fix)
+                fix = "give it another name with a step `rename`"
+                scope.error(
+                    "from",
+                    "bad-name",
+                    f"`{item.name}` has a character that is not allowed in names of Delta columns",
+                    fix,
+                )
         verify_place(self.path, scope)
 
     def place(self, name: str) -> tuple[str, str, str]:

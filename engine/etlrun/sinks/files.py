@@ -114,18 +114,20 @@ class Files(Sink):
         verify_place(self.path, scope)
         self._verify_folder(columns, scope)
         if self.formulas == "escape" and self.form in ("parquet", "json"):
-            scope.error("formulas", "wrong-value", "`formulas` is about CSV files", "leave it out")
+            scope.error("formulas", "wrong-value", "`formulas` is only for CSV files", "leave it out")
         if self.form is None:
             scope.error(
                 "path",
                 "wrong-value",
-                "the path has no ending that names the format",
+                "the ending of the path is not that of a known format",
                 "use a name that ends in `.parquet`, `.csv` or `.json`",
             )
         for item in columns:
             if item.type.is_nested and self.form == "csv":
                 fix = f"choose another format, or {how_to_flatten(item)}"
-                scope.error("path", "type-mismatch", f"`{item.name}` is {item.type}, which a CSV file cannot hold", fix)
+                scope.error(
+                    "path", "type-mismatch", f"`{item.name}` is {item.type}, which a CSV file cannot store", fix
+                )
 
     def _verify_folder(self, columns: Columns, scope: Scope) -> None:
         verify_partitions(self.partition_by, columns, scope)
@@ -135,9 +137,12 @@ class Files(Sink):
             return
         for key_, given in (("partition_by", self.partition_by), ("format", self.format)):
             if given:
-                message = f"`{key_}` is about a folder of files, and `path` names one file"
+                message = f"`{key_}` is only for a folder of files, but `path` is one file"
                 scope.error(
-                    key_, "wrong-value", message, "let `path` end in `/`, such as `out/profile/`, or leave it out"
+                    key_,
+                    "wrong-value",
+                    message,
+                    "write a `path` that ends in `/`, such as `out/profile/`, or remove `{key_}`",
                 )
 
     def place(self, name: str) -> tuple[str, str, str]:
@@ -231,12 +236,14 @@ class Files(Sink):
             f"COPY ({self._sorted_rows(publication)}) TO {text(str(target))} ({how})"
         ).fetchall()[0]
         if written != publication.rows:
-            message = f"`{self.path}` was not published: {counted(written, 'row')} of {publication.rows:,} were written"
+            message = (
+                f"`{self.path}` was not published: only {counted(written, 'row')} of {publication.rows:,} were written"
+            )
             raise RunFailure(
                 "sink",
                 "rows-differ",
                 message,
-                "run the pipeline again; if that does not help, report it with the record of the run",
+                "run the pipeline again; if it fails again, report this bug with `run.json` of the run",
             )
 
     def _folder(self, publication: Publication) -> TableFolder:

@@ -58,12 +58,12 @@ class Iceberg(LakeSink):
     also: ClassVar[Mapping[str, str]] = {"mode": "write", "partition": "partition_by", "partitioned_by": "partition_by"}
 
     from_: str = key("the relation to publish", yaml="from")
-    connection: str = key("the catalog, a connection of the profile", example="lake")
+    connection: str = key("the catalog: a connection of the kind `iceberg` in the profile", example="lake")
     table: str = key("the table, with its namespace", example="gold.orders")
     write: Literal["replace", "append"] | ReplaceWhere = key("`replace`, `append`, or `{replace_where: condition}`")
-    partition_by: tuple[str, ...] = key("the columns whose values divide the table", default=(), example=("month",))
+    partition_by: tuple[str, ...] = key("the partition columns", default=(), example=("month",))
     columns: PublishedColumns = published_columns_key()
-    min_rows: int = key("fewer rows than this are not published", default=1)
+    min_rows: int = key("the run stops before it publishes if there are fewer rows", default=1)
 
     @property
     def shown(self) -> str:

@@ -161,12 +161,12 @@ class Table(DatabaseSink):
         if self.write == "scd2":
             self._versions.verify(self.key_, columns, scope)
         elif self.history is not None:
-            fix = "write `write: scd2`, or leave `history` out"
+            fix = "write `write: scd2`, or remove `history`"
             scope.error("history", "wrong-value", "`history` needs `write: scd2`", fix)
         super().verify(columns, scope)
         if self.mode in ("merge", "scd2") and not self.key_:
             written = "merge_newer" if isinstance(self.write, MergeNewer) else self.mode
-            scope.error("write", "missing-key", f"`{written}` compares rows by key, and `key` is missing")
+            scope.error("write", "missing-key", f"`{written}` compares rows by key, but `key` is missing")
         if isinstance(self.write, MergeNewer):
             self._verify_newer(self.write.merge_newer, columns, scope.below("write"))
         if isinstance(self.write, ReplaceWhere):
@@ -190,7 +190,7 @@ class Table(DatabaseSink):
             scope.error(
                 "write",
                 "wrong-value",
-                f"`publish: pointer` replaces all rows, and `{self.mode}` keeps some of them",
+                f"`publish: pointer` replaces all rows, but `{self.mode}` keeps some of them",
                 "use `replace` or `replace_where`, or `publish: transaction`",
             )
         if not self.key_:

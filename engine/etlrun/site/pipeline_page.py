@@ -26,7 +26,7 @@ def pipeline_page(facts: SiteFacts, name: str) -> str:
     """The page."""
     lineage = facts.lineage[name]
     pipeline = lineage.checked.pipeline
-    owner = f"{pipeline.owner or 'nobody'} owns it" + (f"; tags: {', '.join(pipeline.tags)}" if pipeline.tags else "")
+    owner = f"owner: {pipeline.owner or 'none'}" + (f"; tags: {', '.join(pipeline.tags)}" if pipeline.tags else "")
     params = table(
         ("param", "type", "value"),
         [(item, param.type, str(pipeline.values.get(item, "must be set"))) for item, param in pipeline.params.items()],

@@ -68,11 +68,11 @@ class Csv(TextSource):
 
     def verify_type(self, name: str, declared: DeclaredColumn, column: Column, scope: Scope) -> None:
         if column.type.name in ("struct", "array", "binary"):
-            scope.error(("columns", name), "type-mismatch", f"a value of a CSV file is not read as {column.type}")
+            scope.error(("columns", name), "type-mismatch", f"a value of a CSV file cannot be read as {column.type}")
         self.columns[name].verify_optional(name, scope)
         if self.columns[name].optional and self.header == "no":
-            message = "without a header no file lacks a column"
-            fix = "leave out `optional`; or say which columns there are, in a header line"
+            message = "a file without a header cannot lack a column"
+            fix = "remove `optional`, or add a header line to the files"
             scope.error(("columns", name), "wrong-value", message, fix)
         if len(self.separator) != 1 or self.separator in '"\r\n\x1e\x1f':
             scope.error("separator", "wrong-value", "expected one character that is neither a quote nor a line end")

@@ -73,5 +73,7 @@ class Delta(FolderTable):
         table = open_delta(folder, self.version)
         if table is None:
             message = f"there is no Delta table at {self.path}"
-            raise RunFailure("source", "missing-table", message, "check the path, or run what publishes it")
+            raise RunFailure(
+                "source", "missing-table", message, "check the path, or run the pipeline that publishes it"
+            )
         return read_snapshot(folder, table)

@@ -63,10 +63,12 @@ class Files(FolderTable):
         folder = self.folder(stores)
         found = read_pointer(folder)
         if found is None:
-            message = f"nothing was published to the folder {self.path} by a sink `files`"
-            raise RunFailure("source", "missing-table", message, "check the path, or run what publishes it")
+            message = f"no sink `files` has published to the folder {self.path}"
+            raise RunFailure(
+                "source", "missing-table", message, "check the path, or run the pipeline that publishes it"
+            )
         if found.format != "parquet" or not found.columns:
-            message = f"the pointer of {self.path} names no Parquet files with their columns"
+            message = f"the published files in {self.path} are not Parquet"
             fix = "publish them again with `format: parquet`"
             raise RunFailure("source", "unreadable-table", message, fix)
         columns = Columns(tuple(Column(name, parse_type(kind)) for name, kind in found.columns.items()))

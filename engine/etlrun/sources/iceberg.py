@@ -58,11 +58,11 @@ class Iceberg(VersionedTable):
 
     connects_to: ClassVar[str] = "Iceberg tables"
 
-    connection: str = key("the catalog, a connection of the profile", example="lake")
+    connection: str = key("the catalog: a connection of the kind `iceberg` in the profile", example="lake")
     table: str = key("the table, with its namespace", example="gold.orders")
-    columns: Mapping[str, DeclaredColumn] = key("column: type, in the order of the relation")
+    columns: Mapping[str, DeclaredColumn] = key("column: type. The relation has the columns in this order")
     snapshot_id: int | None = key(
-        "the id of the snapshot that is read; the current one where it is not given",
+        "the id of the snapshot to read; default: the current snapshot",
         yaml="snapshot",
         default=None,
         example=4821037465123087,
@@ -93,7 +93,9 @@ class Iceberg(VersionedTable):
         table = place.load()
         if table is None:
             message = f"there is no Iceberg table {self.shown}"
-            raise RunFailure("source", "missing-table", message, "check the name, or run what publishes it")
+            raise RunFailure(
+                "source", "missing-table", message, "check the name, or run the pipeline that publishes it"
+            )
         return read_iceberg(place, table, self.snapshot_id)
 
     def _place(self, open_database: Callable[[str], Database], stores: Stores) -> CatalogTable:

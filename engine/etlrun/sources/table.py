@@ -76,7 +76,7 @@ class Table(Source):
             return self
         for name in ("connection", "table"):
             if getattr(self, name):
-                fix = f"leave out `{name}`, or name connection, table and columns and leave out `pipeline`"
+                fix = f"remove `{name}`, or remove `pipeline` and write `connection`, `table` and `columns`"
                 scope.error(name, "wrong-value", f"`pipeline` and `{name}` cannot be used together", fix)
                 scope.sight.is_blind = True
                 return self

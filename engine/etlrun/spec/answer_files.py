@@ -110,7 +110,10 @@ class _Reader:
         if count > 1 and tuple(header[:count]) != self.keys:
             wanted = ",".join(self.keys)
             self.complain(
-                "", f"the first columns are not {wanted}", f"begin the first line with {wanted}", "missing-key"
+                "",
+                f"the first columns are not {wanted}",
+                f"write {wanted} at the beginning of the first line",
+                "missing-key",
             )
             return False
         for name in header[count:]:

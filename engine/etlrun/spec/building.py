@@ -93,7 +93,7 @@ class Origin:
 
     def refuse(self, value: Any, filled: Any, wanted: str, where: Keys) -> None:
         """Tell that what a `$name` stands for is not what is wanted at `where`."""
-        message = f"{wanted} is expected here, and `{value}` is `{filled}`"
+        message = f"{wanted} is expected here, but `{value}` is `{filled}`"
         if self.unfit is None:
             raise SpecError([self.document.diagnose(where, "type-mismatch", message)])
         self.unfit(where, message)

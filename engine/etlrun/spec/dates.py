@@ -57,9 +57,9 @@ def calendar(dates: Dates) -> tuple[datetime.date, ...]:
         except DatesError as error:
             raise DatesError(str(error), error.fix, ("months", index)) from error
     if not found:
-        raise DatesError("the calendar holds no day")
+        raise DatesError("the calendar has no day")
     if len(found) > MAX_DAYS:
-        raise DatesError(f"the calendar holds {len(found):,} days; at most {MAX_DAYS:,} are read at once")
+        raise DatesError(f"the calendar has {len(found):,} days; a source can read at most {MAX_DAYS:,}")
     return tuple(sorted(found))
 
 
@@ -128,7 +128,7 @@ def _days_of_month(text: str) -> Iterator[int]:
     for part in text.split(","):
         found = re.fullmatch(r"\s*(\d{1,2})\s*(?:-\s*(\d{1,2})\s*)?", part)
         if not found:
-            raise DatesError(f"`{text}` does not name days of a month", "write `1-14` or `1,15`", ("days",))
+            raise DatesError(f"`{text}` is not a list of days of a month", "write `1-14` or `1,15`", ("days",))
         first, last = int(found.group(1)), int(found.group(2) or found.group(1))
         if not 1 <= first <= last <= 31:
             raise DatesError(f"`{part.strip()}` is not a range within 1 to 31", "write `1-14` or `1,15`", ("days",))

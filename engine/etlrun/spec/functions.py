@@ -28,7 +28,7 @@ def find_function(reference: str, root: Path) -> None:
     """
     match = REFERENCE.match(reference)
     if match is None:
-        raise FunctionMissing(f"`{reference}` does not name a function", "write it as `module:function`")
+        raise FunctionMissing(f"`{reference}` is not a reference to a function", "write it as `module:function`")
     module, name = match.groups()
     path = _module_file(module, root)
     if path is None:
@@ -67,7 +67,7 @@ def _module_file(module: str, root: Path) -> Path | None:
     if spec is None and module not in sys.builtin_module_names:
         file = "/".join(module.split(".")) + ".py"
         raise FunctionMissing(
-            f"there is no module `{module}`", f"put it into {file} of the project's folder, or install it"
+            f"there is no module `{module}`", f"write it in the file {file} of the project, or install its package"
         )
     return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
 

@@ -186,7 +186,7 @@ class _Reader:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    self.refuse(event, "a file holds one document", "remove the `---` between them")
+                    self.refuse(event, "a file can have only one document", "remove the `---` between them")
                 following = next(events)
                 if not isinstance(following, yaml.DocumentEndEvent):
                     value = self.read(following, events, ())
@@ -200,14 +200,14 @@ class _Reader:
                 if len(where) > MAX_DEPTH
                 else f"more than {MAX_NODES:,} values after its aliases are expanded"
             )
-            self.refuse(self.unfolding or event, f"the file holds {message}", "make it smaller")
+            self.refuse(self.unfolding or event, f"the file has {message}", "make it smaller")
             raise _Stop
         if isinstance(event, yaml.AliasEvent):
             return self.replay(event, where)
         tag = getattr(event, "tag", None)
         if tag and not (tag == "!" and isinstance(event, yaml.ScalarEvent)):
             shown = tag.replace("tag:yaml.org,2002:", "!!")
-            self.refuse(event, f"the tag `{shown}` is not read", "remove the tag; quote a value to make it text")
+            self.refuse(event, f"the tag `{shown}` is not supported", "remove the tag; quote a value to make it text")
         if getattr(event, "anchor", None):
             return self.record(event, events, where)
         if isinstance(event, yaml.ScalarEvent):
@@ -280,7 +280,7 @@ class _Reader:
             self.refuse(
                 event,
                 f"the alias `*{name}` refers {detail}",
-                f"define it first with `&{name}`; an expression that begins with `*` must be quoted",
+                f"define it first with `&{name}`; or, if it is an expression that begins with `*`, put it in quotes",
             )
             raise _Stop
         events, outer = iter(kept), self.unfolding

@@ -65,8 +65,8 @@ def read_mapping(document: Document, name: str) -> Mapping:
                 )
                 continue
             if code in owners:
-                message = f"the code `{code}` belongs to `{owners[code]}` already"
-                problems.append(document.diagnose(place, "yaml-duplicate-key", message, "keep it under one label only"))
+                message = f"the code `{code}` is already under `{owners[code]}`"
+                problems.append(document.diagnose(place, "yaml-duplicate-key", message, "keep it under only one label"))
             owners[code] = label
             found.append(code)
         entries.append((label, tuple(found)))
@@ -83,12 +83,12 @@ def mapping_schema_text() -> str:
     code: Schema = {"type": ["string", "number", "boolean"]}
     tags: Schema = {
         "enum": ["pii"],
-        "description": "`pii`: the labels are personal data, and reach no prompt that does not allow them",
+        "description": "`pii`: the labels are personal data, which a step `enrich` sends to a model only if it allows them",
     }
     schema: Schema = {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "an etlrun mapping",
-        "description": "labels in their order, each with the codes that belong to it",
+        "description": "the labels in their order, each with its codes",
         "type": "object",
         "properties": {TAGS: tags},
         "additionalProperties": {"anyOf": [{"type": "array", "items": code, "minItems": 1}, code]},
@@ -121,7 +121,7 @@ def _turned_round(document: Document) -> Diagnostic | None:
     label, codes = max(keys_of.items(), key=lambda item: len(item[1]))
     if len(codes) < 2 or label is None:
         return None
-    message = f"this mapping is the wrong way round: `{label}` stands behind {' and '.join(f'`{code}`' for code in codes[:3])}"
+    message = f"this mapping is the wrong way round: `{label}` is the value of {' and '.join(f'`{code}`' for code in codes[:3])}"
     return document.diagnose_key(
         (codes[1],),
         "wrong-value",

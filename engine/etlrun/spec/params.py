@@ -29,7 +29,7 @@ class Param(Described):
         "`int`, `number`, `string` or `boolean`",
         default="string",
     )
-    default: Scalar | None = key("the value if a run does not set the param", default=None)
+    default: Scalar | None = key("the value if the command does not set the param", default=None)
     description: str = key("the meaning of the param", default="")
 
 

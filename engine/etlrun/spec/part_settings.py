@@ -8,7 +8,7 @@ from datetime import timedelta
 from etlrun.spec.ages import read_age
 from etlrun.spec.fields import Described, Label, Size, key
 
-PARTS = "keeps what runs read of text files, below `runs:`, so that later runs read new and changed files only; off where it is not given"
+PARTS = "saves the rows that runs read from text files below `runs:`, so that later runs read only new and changed files; default: off"
 
 
 @dataclass(frozen=True)

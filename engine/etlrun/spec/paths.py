@@ -65,9 +65,7 @@ def path_inside(root: Path, path: str | Path) -> Path | None:
 def refuse_outside(root: Path, path: str | Path, shown: str) -> None:
     """Raises SpecError where `path` leads out of `root`, so that nothing of what stands there is told."""
     if path_inside(root, path) is None:
-        raise SpecError(
-            [Diagnostic(shown, 1, 1, 2, "file-unreadable", OUTSIDE, "put the file itself into the project")]
-        )
+        raise SpecError([Diagnostic(shown, 1, 1, 2, "file-unreadable", OUTSIDE, "copy the file into the project")])
 
 
 def _resolved(root: Path, path: str | Path) -> Path | None:

@@ -138,10 +138,10 @@ def pipeline_schema() -> Schema:
                 "chains of verbs; each is a relation", {"type": "array", "items": _kinds("steps"), "minItems": 1}
             ),
             "checks": _named(
-                "what must hold before anything is published",
+                "the conditions that must hold before anything is published",
                 {"type": "array", "items": _kinds("checks"), "minItems": 1},
             ),
-            "sinks": _named("what is published, and where", _kinds("sinks")),
+            "sinks": _named("the relations to publish, and where to", _kinds("sinks")),
         },
         "required": ["pipeline", "sources"],
         "additionalProperties": False,
@@ -263,8 +263,8 @@ class _Builder:
             param: Param = build(Param, _long_param(value), ("params", name), plain)
             meant = type_of_params(value) if isinstance(value, str) and value not in READERS else None
             if meant:
-                message = f"`{value}` is a type, and none that params have"
-                fix = f"write `{name}: {meant}`; a text that is the default stands below `default`"
+                message = f"params cannot have the type `{value}`"
+                fix = f"write `{name}: {meant}`; if it is a text, write it as `default`"
                 self.problems.append(self.document.diagnose(("params", name), "wrong-value", message, fix))
             params[name] = replace(param, default=None) if len(self.problems) > before else param
         return params
@@ -273,10 +273,10 @@ class _Builder:
         """A `$name` in a default, which a run would read as text; a description may have one."""
         if where[2:] != ("description",):
             param = where[1]
-            fix = f"leave the default out, and give the value to each run: `--set {param}=...`"
+            fix = f"remove the default, and set the value for each run: `--set {param}=...`"
             self.problems.append(
                 self.document.diagnose(
-                    where, "wrong-value", f"`${name}` is not filled in here: a default is a plain value", fix
+                    where, "wrong-value", f"`${name}` is not replaced here: a default must be a plain value", fix
                 )
             )
         return f"${name}"
@@ -340,7 +340,7 @@ class _Builder:
         known = tuple(self.document.value.get("params") or {}) + tuple(self.project.variables)
         fix = nearest(name, known) or "declare it under `params:`"
         if name.isupper():
-            fix = f"the environment is read in etlrun.yaml: `data: ${{{name}}}` there, and `$data` here; or declare it under `params:`"
+            fix = f"only etlrun.yaml can use the environment: write `data: ${{{name}}}` there and `$data` here; or declare it under `params:`"
         self.report_unknown(name, where, fix)
         return "0"
 

@@ -26,7 +26,7 @@ def how_to_switch_on(family: str, name: str) -> str:
     for point in entry_points(group=f"etlrun.{family}", name=name):
         if point.dist is not None:
             names = (*(package.name for package in _switched_on()), point.dist.name)
-            return f"the package `{point.dist.name}` has it: set {VARIABLE}={','.join(names)}"
+            return f"the package `{point.dist.name}` provides it: set {VARIABLE}={','.join(names)}"
     return ""
 
 
@@ -46,7 +46,7 @@ def _switched_on() -> Iterator[Distribution]:
         except PackageNotFoundError as error:
             message = f"{VARIABLE} names the package `{name}`, which is not installed"
             raise RunFailure(
-                "usage", "unusable-plugin", message, "install it, or take it out of the variable"
+                "usage", "unusable-plugin", message, "install it, or remove it from the variable"
             ) from error
         if not _points(package):
             message = f"{VARIABLE} names the package `{name}`, which adds no kinds"

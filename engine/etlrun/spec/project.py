@@ -33,7 +33,7 @@ LABELS = ".etlrun/labels.sqlite"  # the label store, where a profile names none
 class ProjectSettings(Described):
     """The plain keys of a project file."""
 
-    data: str = key("the folder, or the URL in a store, that `$data` is replaced by", default="data")
+    data: str = key("the folder, or the URL in a store, that replaces `$data`", default="data")
     roots: tuple[str, ...] = key(
         "folders outside the project, and URLs of stores, from which sources may read; `data` is always included",
         default=(),
@@ -47,7 +47,7 @@ class ProjectSettings(Described):
         "the default profile; if it is not given: the only profile, or the one called `local`", default=""
     )
     hash_inputs: bool = key(
-        "`true`: the list of inputs of a run has the SHA-256 of every file; each file is then read a second time",
+        "`true`: the list of inputs of a run contains the SHA-256 of every file; each file is then read twice",
         default=False,
     )
     confirm_above_usd: float = key(
@@ -137,7 +137,7 @@ class Project:
         if len(self.profiles) == 1:
             return next(iter(self.profiles))
         assert self.document is not None
-        message = f"{FILE} has the profiles {', '.join(self.profiles)}, and does not say which one a run uses"
+        message = f"{FILE} has the profiles {', '.join(self.profiles)}, and does not select one of them"
         fix = f"choose one: `profile: {next(iter(self.profiles))}` in {FILE}, or --profile"
         raise SpecError([self.document.diagnose_key(("profiles",), "unknown-profile", message, fix)])
 

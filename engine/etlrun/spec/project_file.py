@@ -75,7 +75,7 @@ def read_project(root: Path) -> Project:
     found = [root / name for name in FILES if (root / name).is_file()]
     shown = os.path.relpath(found[0])
     if len(found) > 1:
-        message = f"there is `{FILES[1]}` beside it, and a project has one project file"
+        message = f"there is also a file `{FILES[1]}`, but a project has only one project file"
         raise SpecError([Diagnostic(shown, 1, 1, 2, "duplicate-name", message, "put all settings into one of them")])
     text = read_text(found[0], shown)
     try:
@@ -135,7 +135,7 @@ def _with_environment(settings: ProjectSettings, document: Document) -> ProjectS
             if is_url(found):
                 _check_url(found, where)
         except MissingVariable as missing:
-            fix = f"set {missing}, or write what holds without it: `${{{missing}:-data}}`"
+            fix = f"set {missing}, or write a default value: `${{{missing}:-data}}`"
             message = f"the environment variable `{missing}` is not set"
             problems.append(document.diagnose(where, "wrong-value", message, fix))
             return text
@@ -148,9 +148,9 @@ def _with_environment(settings: ProjectSettings, document: Document) -> ProjectS
     found = replace(settings, data=fill(settings.data, ("data",)), runs=fill(settings.runs, ("runs",)), roots=roots)
     for name, value in settings.vars.items():
         if ENVIRONMENT.search(value):
-            message = f"`{value}` stays as it is: nothing of the environment is filled into `vars`, which records of runs show"
+            message = f"`{value}` is not replaced: `vars` cannot use the environment, because their values are shown in run records"
             problems.append(
-                document.diagnose(("vars", name), "wrong-value", message, f"give it to a run: --set {name}=VALUE")
+                document.diagnose(("vars", name), "wrong-value", message, f"set it when you run: --set {name}=VALUE")
             )
     if problems:
         raise SpecError(problems)
@@ -161,7 +161,7 @@ def _check_url(text: str, where: Keys) -> None:
     """Raises UrlError for a URL that is none of a store, or that stands where none may."""
     if where == ("runs",):
         fix = "name a folder of this machine; sources may be in a store"
-        raise UrlError("`runs` is a URL, and the folders of runs are on a disk of this machine", fix)
+        raise UrlError("`runs` is a URL, but the folders of runs must be on a disk", fix)
     read_url(text)
 
 
@@ -170,7 +170,7 @@ def _files_outside(root: Path, profiles: Iterable[Profile], document: Document) 
     for use in (use for profile in profiles for cascade in profile.models.values() for use in cascade):
         for name, path in use.value.files().items():
             if path_inside(root, path) is None:
-                fix = "put the file itself into the project"
+                fix = "copy the file into the project"
                 yield _without_source(document.diagnose((*use.where, name), "path-outside", OUTSIDE, fix))
 
 
@@ -181,15 +181,15 @@ def project_schema() -> Schema:
     profile: Schema = {
         "type": "object",
         "properties": {
-            "engine": {**_family_schema("engines"), "description": "what runs the statements"},
+            "engine": {**_family_schema("engines"), "description": "the engine that runs the statements"},
             "connections": {
                 "type": "object",
-                "description": "places that tables are read from and published to, by name",
+                "description": "the databases and catalogs from which tables are read and to which they are published, by name",
                 "additionalProperties": _family_schema("connections"),
             },
             "models": {
                 "type": "object",
-                "description": "what `enrich` asks, by name; a list is asked in its order",
+                "description": "the models for the step `enrich`, by name; a list of models is asked in its order",
                 "additionalProperties": _one_or_more(_family_schema("models")),
             },
             "labels": {
@@ -202,9 +202,7 @@ def project_schema() -> Schema:
         },
         "additionalProperties": False,
     }
-    doc = (
-        "what differs between a laptop and production: by name, the engine, the connections, the models and the stores"
-    )
+    doc = "the settings that differ between a laptop and production, by name: the engine, the connections, the models and the stores"
     profiles: Schema = {"type": "object", "description": doc, "additionalProperties": profile}
     properties = {**settings["properties"], "storage": storage_schema(), "profiles": profiles}
     return {
@@ -240,8 +238,8 @@ def wrong_labels(text: str, connections: Collection[str]) -> tuple[str, str, str
     """Why `text` is no label store: a code, what is wrong, and what to do. It is a connection's name or a path, which has a `.` or `/`."""
     if "://" in text:
         kind = "postgres" if text.startswith("postgres") else "mysql"
-        fix = f"put the URL under `connections`, as NAME: {{{kind}: {{url: ...}}}}, and give `labels` that name"
-        return "wrong-value", "`labels` is a URL, and the label store is in a file or a connection", fix
+        fix = f"put the URL under `connections`, as NAME: {{{kind}: {{url: ...}}}}, and write that name under `labels`"
+        return "wrong-value", "`labels` is a URL, but it must be the path of a file or the name of a connection", fix
     if text in connections or re.search(r"[./$]", text):
         return None
     fix = nearest(text, tuple(connections)) or "to use a file, write a path with a `.` or a `/`"

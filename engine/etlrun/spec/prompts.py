@@ -151,8 +151,8 @@ def parse_prompt(text: str, name: str, file: str) -> Prompt:
     """The prompt in a text. Raises SpecError with every mistake."""
     end = _end_of_head(text)
     if end is None:
-        fix = "open the file with a line `---`, YAML, and another line `---`"
-        raise SpecError([Diagnostic(file, 1, 1, 2, "missing-key", "a prompt opens with its front matter", fix)])
+        fix = "begin the file with a line `---`, YAML, and another line `---`"
+        raise SpecError([Diagnostic(file, 1, 1, 2, "missing-key", "the file does not begin with a front matter", fix)])
     document = parse_document(text[: end[0]], file)
     problems = find_mistakes(document, prompt_schema())
     if problems:
@@ -214,8 +214,8 @@ class _Reader:
         self.keys = head.keys or ("key",)
         for index, name in enumerate(head.keys):
             if not NAME.match(name) or name.lower() in RESERVED[2:] or name in head.output or name in head.keys[:index]:
-                fix = "use letters, digits and `_`, another name for each, and none of an output"
-                self.complain(("keys", index), f"`{name}` cannot name a part of a key", fix, "bad-name")
+                fix = "use letters, digits and `_`; the name must differ from those of other parts and of outputs"
+                self.complain(("keys", index), f"`{name}` cannot be the name of a part of a key", fix, "bad-name")
 
     def complain(self, where: Keys, message: str, fix: str = "", code: str = "wrong-value") -> None:
         self.problems.append(self.document.diagnose(where, code, message, fix))
@@ -226,15 +226,15 @@ class _Reader:
             if not NAME.match(name) or name.lower() in RESERVED:
                 fix = "use letters, digits and `_`; not `i`, `key`, `rows`, `status` or `source`"
                 self.problems.append(
-                    self.document.diagnose_key(where, "bad-name", f"`{name}` cannot name an output", fix)
+                    self.document.diagnose_key(where, "bad-name", f"`{name}` cannot be the name of an output", fix)
                 )
             given = [kind for kind in TYPES if kind in self.document.value["output"][name]]
             if column.many and given != ["labels"]:
                 self.complain((*where, "many"), "`many` belongs to `labels`", "remove it")
             if len(given) != 1 or (given == ["boolean"] and not column.boolean):
-                fix = "give one of `labels`, `string`, `number`, `boolean: true`"
+                fix = "add one of `labels`, `string`, `number`, `boolean: true`"
                 self.problems.append(
-                    self.document.diagnose_key(where, "wrong-value", f"`{name}` must say which answers it holds", fix)
+                    self.document.diagnose_key(where, "wrong-value", f"`{name}` does not define its answers", fix)
                 )
                 continue
             self.by_name[name] = self.output(name, column, (*where, given[0]))
@@ -243,13 +243,13 @@ class _Reader:
     def output(self, name: str, column: OutputColumn, where: Keys) -> Output:
         if column.string:
             if not 1 <= column.string.max <= 200:
-                self.complain((*where, "max"), "a text answer holds 1 to 200 characters")
+                self.complain((*where, "max"), "a text answer can have 1 to 200 characters")
             return Text(name, column.about, column.string.max, self.pattern(column.string.pattern, where))
         if column.number:
             if column.number.min >= column.number.max:
-                self.complain((*where, "max"), "the largest number must be above the smallest")
+                self.complain((*where, "max"), "`max` must be larger than `min`")
             if not 0 <= column.number.tolerance < column.number.max - column.number.min:
-                self.complain((*where, "tolerance"), "a tolerance is 0 or more, and less than the numbers span")
+                self.complain((*where, "tolerance"), "a tolerance must be 0 or more, and less than `max` minus `min`")
             return NumberOutput(name, column.about, column.number.min, column.number.max, column.number.tolerance)
         if column.boolean:
             return Truth(name, column.about)
@@ -277,14 +277,14 @@ class _Reader:
                 self.complain(
                     place,
                     f"`{label}` cannot be a label",
-                    f"use 1 to {MAX_LABEL} characters on one line, no space at either end",
+                    f"use 1 to {MAX_LABEL} characters on one line, without spaces at the beginning or end",
                 )
             if not about.strip() or about == "null":
                 self.complain(
-                    place, f"`{label}` has no description", "say in one line what belongs to it: the model sees it"
+                    place, f"`{label}` has no description", "describe it in one line: the model sees the description"
                 )
             if column.many and SEPARATOR in label:
-                self.complain(place, f"`{label}` holds `{SEPARATOR}`, which stands between labels", "write it without")
+                self.complain(place, f"`{label}` contains `{SEPARATOR}`, which separates labels", "write it without")
             folded = normal_form(label)
             if folded in seen:
                 self.complain(
@@ -314,9 +314,7 @@ class _Reader:
                 continue
             listed = [name for name in self.keys if len(item[name]) > 1]
             if listed:
-                self.complain(
-                    (*where, listed[0]), f"`{listed[0]}` is one text, and a list stands here", "write one text"
-                )
+                self.complain((*where, listed[0]), f"`{listed[0]}` must be one text, not a list", "write one text")
                 continue
             text = PART.join(str(item[name][0]) for name in self.keys)
             folded = normal_form(text)
@@ -326,8 +324,8 @@ class _Reader:
             if not is_asked(folded) or len(text) > MAX_CHARACTERS * len(self.keys):
                 self.complain(
                     (*where, self.keys[0]),
-                    f"`{readable(text)}` is a key that is never asked",
-                    "take an ordinary one of 2 to 120 characters",
+                    f"no model is ever asked about the key `{readable(text)}`",
+                    "use a key of 2 to 120 characters that is not personal and not only digits",
                 )
             seen.add(folded)
             found.append(Example(shown_form(text), answer))
@@ -361,15 +359,15 @@ def _against_the_whole(document: Document, prompt: Prompt) -> Iterator[Diagnosti
     """What only shows when the parts of a prompt are seen together."""
     if len(prompt.instructions) > MAX_INSTRUCTIONS:
         message = f"the instructions are longer than {MAX_INSTRUCTIONS:,} characters"
-        yield document.diagnose((), "wrong-value", message, "shorten them: every request carries them")
+        yield document.diagnose((), "wrong-value", message, "shorten them: every request contains them")
     examples = {normal_form(example.key) for example in prompt.examples}
     for index, canary in enumerate(prompt.canaries):
         if normal_form(canary.key) in examples:
-            fix = "a canary must be a key that the model is not told the answer of"
+            fix = "a canary must not be an example: the model would see its answer"
             yield document.diagnose(
                 ("canaries", index, prompt.keys[0]),
                 "duplicate-name",
-                f"`{readable(canary.key)}` is an example too",
+                f"`{readable(canary.key)}` is also an example",
                 fix,
             )
 

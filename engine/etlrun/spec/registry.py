@@ -68,6 +68,6 @@ def _add_plugins(family: Family, built_in: Mapping[str, str], found: dict[str, t
 
     for plugin, name, cls in plugged_in(family):
         if name in built_in or name in found:
-            message = f"the plugin `{plugin}` adds `{name}` to {family}, where that name is taken"
+            message = f"the plugin `{plugin}` adds `{name}` to {family}, but this name already exists there"
             raise RunFailure("usage", "unusable-plugin", message, "rename its entry point")
         found[name] = cls

@@ -125,8 +125,8 @@ class Scope:
             report(
                 at,
                 "bad-name",
-                f"`{name}` cannot name a column",
-                "use 1 to 64 characters, none of them control characters",
+                f"`{name}` cannot be the name of a column",
+                "use 1 to 64 characters, without control characters",
             )
         found = columns.get(name)
         if found and not found.misspelt:  # which column is meant is a guess then
@@ -153,7 +153,7 @@ class Scope:
         if found is None:
             groups = tuple(group.name for group in columns.groups)
             fix = nearest(name, groups) or (
-                f"the groups here are {', '.join(groups)}" if groups else "name one with `as:` in a `pivot`"
+                f"the groups here are {', '.join(groups)}" if groups else "create one with `as:` in a `pivot`"
             )
             self.error(at, "unknown-group", f"there is no column group `{name}` here", fix)
         return found
@@ -195,7 +195,7 @@ class Scope:
                 return tables[sink]
             else:
                 message = (
-                    f"`{pipeline}` publishes no table in a sink `{sink}`"
+                    f"`{pipeline}` has no sink `{sink}` that publishes a table"
                     if sink
                     else f"`{pipeline}` publishes {len(tables)} tables"
                 )
@@ -290,7 +290,7 @@ class Scope:
         self.error(
             at,
             "type-mismatch",
-            f"a condition is expected here, and this is {type_of(tree)}",
-            "compare it with something",
+            f"a condition is expected here, but this is {type_of(tree)}",
+            "compare it with a value",
         )
         return None

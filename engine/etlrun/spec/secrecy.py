@@ -45,9 +45,14 @@ def secret_mistakes(document: Document) -> Iterator[Diagnostic]:
     for where, text in document.scalars.items():
         name = str(where[-1]) if where else ""
         if where[:1] == ("vars",) and _is_written_out(name, text):
-            message = f"the variable `{name}` contains a secret in plain text, and the values of a pipeline are shown"
+            message = (
+                f"the variable `{name}` contains a secret in plain text, and values of variables are shown in records"
+            )
             yield document.diagnose(
-                where, "secret-literal", message, "put it where it is used, under `profiles`, as ${NAME}"
+                where,
+                "secret-literal",
+                message,
+                "remove the variable, and write ${NAME} under `profiles` where the secret is needed",
             )
         elif where[:1] in (("profiles",), ("storage",)):
             yield from _in_profile(document, where, name, text)
@@ -57,9 +62,9 @@ def _in_profile(document: Document, where: Keys, name: str, text: str) -> Iterat
     if name.endswith("JavaOptions"):
         shown = next((option for option in _JAVA_OPTION.findall(text) if names_secret(option)), None)
         if shown is not None or ENVIRONMENT.search(text):
-            what = f"`{shown}`" if shown is not None else "what the environment holds"
-            message = f"`{name}` would show {what} to everybody on the machine: Java's options are its command line"
-            yield document.diagnose(where, "secret-shown", message, "let Java take it from a file or a key store")
+            what = f"`{shown}`" if shown is not None else "a value of the environment"
+            message = f"`{name}` would show {what} to all users of the machine, because Java's options are part of its command line"
+            yield document.diagnose(where, "secret-shown", message, "let Java read it from a file or a key store")
             return
     if _is_written_out(name, text):
         yield document.diagnose(

@@ -233,7 +233,7 @@ def _include_schema() -> Schema:
     given: Schema = {
         "type": "object",
         "additionalProperties": {"type": SCALAR},
-        "description": "the values of its params",
+        "description": "the values of the params of the chain",
         "x-example": {"since": "1995-01-01"},
     }
     name = _text("a chain of `chains/`: FILE.NAME", "orders.recent")
@@ -255,7 +255,7 @@ def _chain_schema() -> Schema:
     return {
         "type": "object",
         "properties": {
-            "description": _text("what it does, in one line", "orders since a day"),
+            "description": _text("the purpose of the chain, in one line", "orders since a day"),
             "params": params,
             "steps": {"type": "array", "minItems": 1},
         },

@@ -20,7 +20,7 @@ def storage_schema() -> Schema:
     """The schema of `storage:`."""
     return {
         "type": "object",
-        "description": "stores of objects that pipelines may use, by the beginning of their URLs; the longest that fits holds",
+        "description": "object stores that pipelines may use, by the beginning of their URLs; if several match a URL, the longest one is used",
         "additionalProperties": kind_schema(kinds("storages")),
         "minProperties": 1,
     }
@@ -55,11 +55,11 @@ def _entry_mistakes(text: str, url: Url, use: Any, seen: Collection[Url]) -> Ite
     if url in seen:
         yield (), "duplicate-name", f"`{url}` is named twice", "remove one of them"
     if url.scheme not in use.value.schemes:
-        message = f"`{use.kind}` does not read {url.scheme}://"
-        yield (use.kind,), "wrong-value", message, f"write `{kind_of_scheme(url.scheme)}` in its place"
+        message = f"`{use.kind}` does not support {url.scheme}://"
+        yield (use.kind,), "wrong-value", message, f"write `{kind_of_scheme(url.scheme)}` instead"
         return
     if "*" in text or "{" in text:
-        message = f"`{text}` is a pattern, and the beginning of URLs is expected"
+        message = f"`{text}` is a pattern, but the beginning of URLs is expected"
         yield (), "wrong-value", message, "write it up to the `/` before the first `*` or `{`"
     for name, message, fix in use.value.mistakes():
         yield (use.kind, name), "wrong-value", message, fix

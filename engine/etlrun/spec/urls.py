@@ -16,7 +16,7 @@ _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(/{0,2})")
 ELSEWHERE: Mapping[str, str] = {
     "hdfs": "mount it below one of the `roots` of etlrun.yaml, or copy the files into an object store",
     "http": "download the files into the folder `data`",
-    "https": "download the files into the folder `data`; objects of a store are named by s3://, gs:// or abfss://",
+    "https": "download the files into the folder `data`; for objects of a store use s3://, gs:// or abfss://",
     "file": "write the path itself",
 }
 
@@ -101,9 +101,9 @@ def _kind_of(scheme: str) -> tuple[str, Any]:
         if scheme in cls.schemes:
             return cls.schemes[0], cls
         if scheme in cls.refused:
-            raise UrlError(f"`{scheme}://` is not read", cls.refused[scheme])
+            raise UrlError(f"`{scheme}://` is not supported", cls.refused[scheme])
     known = ", ".join(f"{cls.schemes[0]}://" for cls in _kinds().values())
-    fix = ELSEWHERE.get(scheme, f"stores are named by {known}; other files are read from folders of this machine")
+    fix = ELSEWHERE.get(scheme, f"use {known} for stores, and paths for files on this machine")
     raise UrlError(f"`{scheme}://` is not the start of an object store's URL", fix)
 
 

@@ -46,7 +46,7 @@ class ValueReader:
             return self._complain(where, f"a value of type {kind} is expected here, not {shown}")
         text = self.document.scalars[where]
         if isinstance(value, str) and not isinstance(resolve_plain(text), str) and _is_bare(kind):
-            return self._complain(where, f'`"{text}"` is a text, and {kind} is expected here', "remove the quotes")
+            return self._complain(where, f'`"{text}"` is a text, but {kind} is expected here', "remove the quotes")
         try:
             return READERS[kind.name](text, kind)
         except ValueTextError as error:
@@ -101,7 +101,7 @@ def _is_bare(kind: Type) -> bool:
 
 def _integer(text: str, kind: Type) -> int:
     if not re.fullmatch(r"[-+]?\d{1,30}", text):
-        raise ValueTextError(f"`{text}` is not a whole number, and {kind} is expected here")
+        raise ValueTextError(f"`{text}` is not a whole number, but {kind} is expected here")
     bits = {"tinyint": 8, "smallint": 16, "int": 32, "bigint": 64}[kind.name]
     if not -(2 ** (bits - 1)) <= int(text) < 2 ** (bits - 1):
         raise ValueTextError(f"`{text}` does not fit {kind}")
@@ -111,7 +111,7 @@ def _integer(text: str, kind: Type) -> int:
 def _float(text: str, kind: Type) -> float:
     special = {".nan": "nan", ".inf": "inf", "+.inf": "inf", "-.inf": "-inf"}.get(text.lower())
     if special is None and not re.fullmatch(r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?", text):
-        raise ValueTextError(f"`{text}` is not a number, and {kind} is expected here")
+        raise ValueTextError(f"`{text}` is not a number, but {kind} is expected here")
     value = float(special or text)
     return float(_as_float32(value)) if kind.name == "float" else value
 
@@ -128,11 +128,11 @@ def _as_float32(value: float) -> float:
 
 def _decimal(text: str, kind: Type) -> Decimal:
     if not re.fullmatch(r"[-+]?(\.\d+|\d+(\.\d*)?)", text):
-        raise ValueTextError(f"`{text}` is not a number, and {kind} is expected here", "write it as `12.50`")
+        raise ValueTextError(f"`{text}` is not a number, but {kind} is expected here", "write it as `12.50`")
     value = Decimal(text)
     exponent = value.normalize().as_tuple().exponent
     if isinstance(exponent, int) and -exponent > kind.scale:
-        raise ValueTextError(f"`{text}` has more than {kind.scale} digits after the point, and {kind} is expected here")
+        raise ValueTextError(f"`{text}` has more than {kind.scale} digits after the point, but {kind} is expected here")
     if value and value.adjusted() >= kind.precision - kind.scale:
         raise ValueTextError(f"`{text}` does not fit {kind}")
     return value
@@ -140,7 +140,7 @@ def _decimal(text: str, kind: Type) -> Decimal:
 
 def _boolean(text: str, kind: Type) -> bool:
     if text.lower() not in ("true", "false"):
-        raise ValueTextError(f"`{text}` is neither true nor false, and boolean is expected here")
+        raise ValueTextError(f"`{text}` is neither true nor false, but boolean is expected here")
     return text.lower() == "true"
 
 
@@ -159,7 +159,9 @@ def _timestamp(text: str, kind: Type) -> datetime.datetime:
             return datetime.datetime.fromisoformat(text)
     except ValueError:
         pass  # no such moment
-    raise ValueTextError(f"`{text}` is not a timestamp", 'write it as "2022-04-30 20:15:00"; a timestamp has no zone')
+    raise ValueTextError(
+        f"`{text}` is not a timestamp", 'write it as "2022-04-30 20:15:00"; a timestamp has no time zone'
+    )
 
 
 def _instant(text: str, kind: Type) -> datetime.datetime:

@@ -161,7 +161,7 @@ def _explain_kind_count(document: Document, error: ValidationError, where: Keys)
             if isinstance(where[-1], int)
             else "leave one of them"
         )
-        yield Mistake(second, document.diagnose_key(second, "wrong-value", f"{names} are in one item", fix))
+        yield Mistake(second, document.diagnose_key(second, "wrong-value", f"one item has {names}", fix))
 
 
 def _schema(error: ValidationError) -> Schema:
@@ -230,7 +230,7 @@ def _phrase(error: ValidationError, schema: Schema) -> tuple[str, str]:
         if not needed and "x-short" not in schema["properties"][value]:
             return f"`{value}` has no value", f"write `{{{value}: {{}}}}`"
         example = f"{{{needed[0]}: ...}}" if needed else "..."
-        return f"`{value}` has no value", f"write `{value}: {example}` with what it needs"
+        return f"`{value}` has no value", f"write `{value}: {example}` with its keys"
     if rule in ("minimum", "maximum") and "x-form" not in schema:
         return f"a number of at {'least' if rule == 'minimum' else 'most'} {error.validator_value} is expected here", ""
     return f"{_describe(schema)} is expected here, not {_name(value)}", _fix(error, schema)

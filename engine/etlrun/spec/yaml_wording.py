@@ -16,7 +16,7 @@ SYNTAX = (
         "the indentation does not fit, or a key is missing",
         "give all keys of one mapping the same indentation",
     ),
-    ("did not find expected '-' indicator", "the list ends here", "line the `-` of one list up under each other"),
+    ("did not find expected '-' indicator", "the list ends here", "indent all `-` of one list equally"),
     (
         "alphabetic or numeric character",
         "a value that begins with `*` or `&` is an alias or an anchor of YAML",
@@ -30,12 +30,12 @@ SYNTAX = (
     ),
     (
         "unknown escape character",
-        "in double quotes a `\\` begins an escape such as `\\n`, and this is none",
+        "in double quotes a `\\` begins an escape such as `\\n`, but this is not one",
         "use single quotes, or `/` in a path",
     ),
     ("unexpected end of stream", "this quote is not closed", "close it"),
-    ("undefined alias", "the alias refers to no anchor", "name the anchor first: `&name value`"),
-    ("control characters are not allowed", "a control character stands in the file", "remove it"),
+    ("undefined alias", "the anchor of this alias is not defined", "define the anchor first: `&name value`"),
+    ("control characters are not allowed", "the file contains a control character", "remove it"),
 )
 
 _QUOTED_START = re.compile(r"""(?P<value>(?P<quote>['"])(?:(?!(?P=quote)).)*(?P=quote)\s+[^\s#,}\]:].*?)\s*$""")

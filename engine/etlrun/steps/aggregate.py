@@ -137,7 +137,7 @@ class Aggregate(Step):
             inside.error(
                 "column",
                 "type-mismatch",
-                f"labels are text, and `{label.name}` is {label.type}",
+                f"labels are text, but `{label.name}` is {label.type}",
                 "cast it to string first",
             )
         labels = self._labels(pivot, label, inside)
@@ -147,11 +147,9 @@ class Aggregate(Step):
         if pivot.fill is not None and tree is not None:
             fill = inside.tree(Columns(()), pivot.fill, "fill")
             if fill is not None and common_type((kind, type_of(fill))) != kind:
-                inside.error("fill", "type-mismatch", f"the fill is {type_of(fill)}, and the value is {kind}")
+                inside.error("fill", "type-mismatch", f"`fill` is {type_of(fill)}, but the value is {kind}")
         if len(labels) > 1 and "{label}" not in pivot.name:
-            inside.error(
-                "name", "column-exists", "every label would get the same column", "put `{label}` into the name"
-            )
+            inside.error("name", "column-exists", "every label would get the same column", "add `{label}` to the name")
             return result.with_group(Group(pivot.as_, (), ())) if pivot.as_ else result
         for name in sorted(pivot_name(pivot, label) for label in dict.fromkeys(labels)):
             inside.new_column(result, name, "name" if pivot.name != "{label}" else "labels")

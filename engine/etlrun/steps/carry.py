@@ -61,7 +61,9 @@ class Carry(Step):
             found = scope.column(columns, name, ("columns", index))
             if not found.type.is_orderable:
                 scope.error(
-                    ("columns", index), "type-mismatch", f"`{found.name}` is {found.type}, which is not carried on"
+                    ("columns", index),
+                    "type-mismatch",
+                    f"`{found.name}` is {found.type}, a type that `carry` does not support",
                 )
             if name.lower() in {other.lower() for other in (*self.per, *self.columns[:index])}:
                 scope.error(("columns", index), "column-exists", f"`{name}` is defined twice", "name it once")

@@ -79,11 +79,11 @@ class Compare(Step):
         keys = scope.parts(columns, self.by, "by")
         period = scope.column(columns, self.period, "period")
         if period.type not in (STRING, DATE, NULL):
-            message = f"a period is text or a date, and `{period.name}` is {period.type}"
+            message = f"a period must be text or a date, but `{period.name}` is {period.type}"
             scope.error("period", "type-mismatch", message, "cast it to string first")
         for suffix, value in self.periods.items() if period.type == DATE else ():
             if not is_readable(value, DATE):
-                message = f"`{value}` is not a date, and `{period.name}` is one"
+                message = f"`{value}` is not a date, but `{period.name}` is a date"
                 scope.error(("periods", suffix), "wrong-value", message, "write it as 2022-04-30")
         self._one_row_each(columns, scope)
         result = Columns(keys)
@@ -127,7 +127,7 @@ class Compare(Step):
             scope.error(
                 "of",
                 "type-mismatch",
-                f"`change` joins texts, and `{found.name}` is {found.type}",
+                f"`change` joins texts, but `{found.name}` is {found.type}",
                 "cast it to string first",
             )
         scope.new_column(result, trend.as_, "as")

@@ -60,7 +60,7 @@ class Dedupe(Step):
         if self.by:
             check_order(self.order, self.by, columns, scope)
         elif self.order:
-            scope.error("order", "missing-key", "`order` chooses among rows of equal `by`, and `by` is missing")
+            scope.error("order", "missing-key", "`order` selects one of the rows with equal `by`, but `by` is missing")
         return columns.with_unique(self.by or columns.names)
 
     def lower(self, relation: Input) -> exp.Query:

@@ -174,19 +174,21 @@ class Enrich(Step):
         for index, name in enumerate(self.key_):
             found = scope.column(columns, name, ("key", index))
             if found.type not in (STRING, NULL):
-                message = f"a key is text, and `{found.name}` is {found.type}"
+                message = f"a key is text, but `{found.name}` is {found.type}"
                 scope.error(("key", index), "type-mismatch", message, "cast it to string first")
         if self.max_characters not in POSSIBLE_CHARACTERS:
-            fix = f"give {POSSIBLE_CHARACTERS[0]} to {POSSIBLE_CHARACTERS[-1]}"
-            scope.error("max_characters", "wrong-value", f"`{self.max_characters}` is not possible", fix)
+            fix = f"write a number from {POSSIBLE_CHARACTERS[0]} to {POSSIBLE_CHARACTERS[-1]}"
+            scope.error("max_characters", "wrong-value", f"`{self.max_characters}` is out of range", fix)
         if not self.model and not self.agree:
             scope.error((), "missing-key", "`model` is missing", "name a model of the profile: `model: NAME`")
         if self.agree and len(set(self.agree)) != 2 or len(self.agree) > 2:
-            scope.error("agree", "wrong-value", "`agree` takes two models", "name two different ones: `agree: [a, b]`")
+            scope.error(
+                "agree", "wrong-value", "`agree` needs two different models", "name two different ones: `agree: [a, b]`"
+            )
         if self.budget:
             self._check_budget(self.budget, scope.below("budget"))
         if self.eval and path_inside(scope.root, self.eval.golden) is None:
-            scope.error(("eval", "golden"), "file-unreadable", OUTSIDE, "put the file into the project")
+            scope.error(("eval", "golden"), "file-unreadable", OUTSIDE, "copy the file into the project")
         elif self.eval and not (scope.root / self.eval.golden).is_file():
             scope.error(
                 ("eval", "golden"),
@@ -233,7 +235,7 @@ class Enrich(Step):
         if prompt and len(self.key_) != len(prompt.keys):
             parts = f"`keys: [{', '.join(prompt.keys)}]`" if len(prompt.keys) > 1 else "one column"
             fix = "name as many columns here, in that order, or list the parts of the key as `keys` in the prompt"
-            message = f"the prompt `{meant}` asks about {parts}, and {len(self.key_)} are named here"
+            message = f"the prompt `{meant}` asks about {parts}, but {len(self.key_)} are named here"
             scope.error("key", "wrong-value", message, fix)
         return prompt.outputs if prompt else ()
 

@@ -60,11 +60,11 @@ class Explode(Step):
         found = scope.column(columns, self.column, "column")
         if found.type.element is None and found.type != NULL:
             fix = (
-                f"make an array of its entries before: derive: {{entries: map_entries({found.name})}}"
+                f"first turn its entries into an array: derive: {{entries: map_entries({found.name})}}"
                 if found.type.entry
                 else ""
             )
-            message = f"an array is expected here, and `{found.name}` is {found.type}"
+            message = f"an array is expected here, but `{found.name}` is {found.type}"
             scope.error("column", "type-mismatch", message, fix)
         rest = columns.keep(item.name for item in columns if item.name.lower() != found.name.lower())
         if self.as_:

@@ -67,13 +67,13 @@ class FillDays(Step):
         for at, bound in (("from", self.from_), ("to", self.to)):
             tree = scope.tree(Columns(()), bound, at, wanted=DATE) if bound is not None else None
             if tree is not None and type_of(tree) not in (DATE, NULL):
-                scope.error(at, "type-mismatch", f"a date is expected here, and this is {type_of(tree)}")
+                scope.error(at, "type-mismatch", f"a date is expected here, but this is {type_of(tree)}")
         for name in self.columns:
             self._check_value(name, columns, telling, scope)
         filled = {name.lower() for name in self.columns}
         for item in columns:
             if item.name.lower() not in (*telling, *filled) and not item.type.is_orderable:
-                message = f"`{item.name}` is {item.type}, and there is no null of it for the new rows"
+                message = f"`{item.name}` is {item.type}, a type that cannot be null in the new rows"
                 scope.error((), "type-mismatch", message, f"`drop` `{item.name}` before this step")
         kept = columns.unique if {name.lower() for name in columns.telling} <= telling else None
         items = (
@@ -92,20 +92,20 @@ class FillDays(Step):
         at = scope.column(columns, self.at, "at")
         if at.type not in (DATE, NULL):
             scope.error(
-                "at", "type-mismatch", f"a date is expected here, and `{at.name}` is {at.type}", "cast it to date"
+                "at", "type-mismatch", f"a date is expected here, but `{at.name}` is {at.type}", "cast it to date"
             )
         if self.at.lower() in {name.lower() for name in self.by}:
-            scope.error("at", "column-exists", f"`{self.at}` is in `by`, too", "leave it out there")
+            scope.error("at", "column-exists", f"`{self.at}` is also in `by`", "leave it out there")
         return {name.lower() for name in (*self.by, self.at)}
 
     def _check_value(self, name: str, columns: Columns, telling: set[str], scope: Scope) -> None:
         found = scope.column(columns, name, ("columns", name))
         if name.lower() in telling:
-            message = f"`{name}` says which row is new, and has a value there"
+            message = f"`{name}` already has a value in the new rows"
             scope.error_at_key(("columns", name), "column-exists", message, "leave it out")
         tree = scope.tree(Columns(()), self.columns[name], ("columns", name), wanted=found.type)
         if tree is not None and NULL != found.type != common_type((found.type, type_of(tree))):
-            message = f"the value is {type_of(tree)}, and `{found.name}` is {found.type}"
+            message = f"the value is {type_of(tree)}, but `{found.name}` is {found.type}"
             scope.error(("columns", name), "type-mismatch", message, f"write a value of type {found.type}")
 
     def lower(self, relation: Input) -> exp.Query:

@@ -84,14 +84,14 @@ class From(Step):
 
     def _compare(self, united: Columns, name: str, other: Columns, at: At, scope: Scope) -> None:
         first = self.relations[0]
-        fix = "unite relations of the same columns, or write `from: {relations: [...], missing: null}`"
+        fix = "combine relations with the same columns, or write `from: {relations: [...], missing: null}`"
         for item in united:
             match = other.get(item.name)
             if match is None and self.missing is not None:
                 message = f"`{name}` has no column `{item.name}`, which `{first}` has"
                 scope.error(at, "unknown-column", message, fix)
             elif match is None and not item.type.is_orderable:
-                message = f"`{name}` has no column `{item.name}`, and there is no null of the type {item.type}"
+                message = f"`{name}` has no column `{item.name}`, and a column of the type {item.type} cannot be null"
                 scope.error(at, "type-mismatch", message, "`drop` it where it is")
             elif match is not None and match.type != item.type and NULL not in (match.type, item.type):
                 owner = next(known for known in self.relations if item.name in scope.relations.get(known, Columns(())))
@@ -101,7 +101,7 @@ class From(Step):
             if item.name not in united:
                 message = f"`{name}` has a column `{item.name}`, which `{first}` lacks"
                 scope.error(
-                    at, "unknown-column", message, "`drop` it first, or write `missing: null` beside `relations`"
+                    at, "unknown-column", message, "`drop` it first, or write `missing: null` next to `relations`"
                 )
 
     def lower(self, relation: Input) -> exp.Query:

@@ -69,7 +69,7 @@ class History(Step):
         at = scope.column(columns, self.at, "at")
         missing = [name for name in columns.telling if name.lower() not in self._telling]
         if missing and all(name in columns for name in (*self.by, self.at)):
-            fix = "give the source a `key`, or put `- dedupe: {by: [...], order: [...]}` with both before this step"
+            fix = "add a `key` to the source, or put `- dedupe: {by: [...], order: [...]}` with both before this step"
             scope.error(
                 "at", "no-total-order", f"several rows of one `{', '.join(self.by)}` may have the same `{at.name}`", fix
             )

@@ -146,7 +146,7 @@ class Join(Step):
                 "expect",
                 "no-total-order",
                 f"`{self.with_}` may have several rows of one {names}",
-                "make them one first, with `aggregate`, `dedupe` or `top`",
+                "reduce them to one row first, with `aggregate`, `dedupe` or `top`",
             )
         result = self._here(columns, other)
         if self.how in ("semi", "anti"):
@@ -154,7 +154,7 @@ class Join(Step):
                 scope.error(
                     "columns" if self.columns is not None else "prefix",
                     "wrong-value",
-                    f"`how: {self.how}` brings no columns",
+                    f"`how: {self.how}` adds no columns",
                     "leave this out",
                 )
             return result
@@ -171,12 +171,12 @@ class Join(Step):
 
     def _check_condition(self, columns: Columns, other: Columns, scope: Scope) -> None:
         if self.how == "cross" and self.on:
-            scope.error("on", "wrong-value", "`how: cross` compares no columns", "leave `on` out, or leave `how` out")
+            scope.error("on", "wrong-value", "`how: cross` compares no columns", "remove `on`, or remove `how`")
         elif self.how != "cross" and not self.on and not self.as_of:
-            fix = "add `on: [...]`, or write `how: cross` for every row beside every row"
+            fix = "add `on: [...]`, or write `how: cross` to join every row with every row"
             scope.error((), "missing-key", "`on` is missing here", fix)
         if self.where is not None and self.how in ("right", "full"):
-            fix = "join a chain whose rows are filtered before"
+            fix = "put a `filter` into a chain, and join that chain"
             scope.error("where", "not-allowed-here", f"`where` is not allowed with `how: {self.how}`", fix)
         elif self.where is not None:
             scope.condition(((HERE, columns), (THERE, other)), self.where, "where")
@@ -191,7 +191,7 @@ class Join(Step):
         self.as_of.verify(columns, other, self.with_, scope.below("as_of"))
         if not self._is_one(other) and self.as_of.there in other:
             names = ", ".join(f"`{name}`" for name in (*(there for _, there, _ in self._keys()), self.as_of.there))
-            fix = "give it a `key`, or make the rows one first with `aggregate`, `dedupe` or `top`"
+            fix = "add a `key` to it, or reduce the rows to one first with `aggregate`, `dedupe` or `top`"
             scope.error("as_of", "no-total-order", f"`{self.with_}` may have several rows of one {names}", fix)
 
     def _compare(self, columns: Columns, here: str, other: Columns, there: str, at: At, scope: Scope) -> None:
@@ -258,7 +258,7 @@ class Join(Step):
                 at,
                 "column-exists",
                 f"both sides have a column `{name}`",
-                "choose with `columns: [...]` what the other side brings, or give `prefix:`",
+                "list the columns of the other relation in `columns: [...]`, or add a `prefix:`",
             )
         else:
             scope.new_column(result, name, at)

@@ -56,7 +56,7 @@ class Lookup(Step):
             scope.error(
                 "column",
                 "type-mismatch",
-                f"a code is text, and `{code.name}` is {code.type}",
+                f"a code is text, but `{code.name}` is {code.type}",
                 "cast it to string first",
             )
         mapping = scope.mapping(self.map, "map")

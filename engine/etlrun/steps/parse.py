@@ -65,7 +65,7 @@ class Parse(Step):
     def output(self, columns: Columns, scope: Scope) -> Columns:
         found = scope.column(columns, self.column, "column")
         if found.type not in (STRING, NULL):
-            scope.error("column", "type-mismatch", f"JSON is text, and `{found.name}` is {found.type}")
+            scope.error("column", "type-mismatch", f"JSON is text, but `{found.name}` is {found.type}")
         result = columns
         for name, declared in self.as_.items():
             at = ("as", name)
@@ -78,7 +78,7 @@ class Parse(Step):
                 scope.error(
                     (*at, "tags"),
                     "not-allowed-here",
-                    f"`{name}` has the tags of `{found.name}`, and no others",
+                    f"`{name}` has the tags of `{found.name}`, and cannot have others",
                     f"tag `{found.name}` in its source",
                 )
             result = result.with_column(item)
@@ -88,7 +88,7 @@ class Parse(Step):
             scope.error(
                 "reason",
                 "wrong-value",
-                f"with `bad_rows: {self.bad_rows}` no row has a reason",
+                f"with `bad_rows: {self.bad_rows}` the reason would always be null",
                 "write `bad_rows: keep`",
             )
         scope.new_column(result, self.reason, "reason")

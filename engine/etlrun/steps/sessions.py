@@ -62,7 +62,7 @@ class Sessions(Step):
         scope.parts(columns, self.by, "by")
         at = scope.column(columns, self.at, "at")
         if at.type not in (*MOMENTS, NULL):
-            scope.error("at", "type-mismatch", f"a date or timestamp is expected here, and `{at.name}` is {at.type}")
+            scope.error("at", "type-mismatch", f"a date or timestamp is expected here, but `{at.name}` is {at.type}")
         else:
             read_length(self.gap, at, "gap", scope)
         scope.new_column(columns, self.as_, "as" if self.as_ != "session" else ())

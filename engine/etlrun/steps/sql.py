@@ -72,7 +72,7 @@ class Sql(Step):
     short: ClassVar[str] = "query"
     place_in_chain: ClassVar[Literal["first", "later", "anywhere"]] = "anywhere"
 
-    query: Expr = key("the SELECT; `input` is the relation that the steps before it made")
+    query: Expr = key("the SELECT; `input` is the result of the steps before it")
 
     def reads(self) -> Iterable[tuple[str, At]]:
         try:
@@ -113,16 +113,16 @@ class Sql(Step):
         for cte in query.find_all(exp.CTE):
             if cte.alias.lower() in taken or not NAME.match(cte.alias):
                 detail = (
-                    f"`{cte.alias}` is a relation already"
+                    f"a relation `{cte.alias}` already exists"
                     if cte.alias.lower() in taken
-                    else f"`{cte.alias}` is not a name"
+                    else f"`{cte.alias}` cannot be a name"
                 )
                 problems.append(
                     Problem("duplicate-name", detail, *word(cte.args["alias"], self.query), "rename the WITH part")
                 )
         for name, table in tables_in(query):
             if name.lower() == INPUT and not has_rows:
-                message = "`input` names the rows that the chain has so far, and the chain starts here"
+                message = "`input` is the result of the steps before, but this is the first step"
                 problems.append(
                     Problem("unknown-relation", message, *word(table, self.query), "name a source or step chain")
                 )

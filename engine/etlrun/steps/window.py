@@ -121,7 +121,7 @@ class Window(Step):
         rows = _ROWS.fullmatch(self.frame.strip())
         length = Length.of(self.frame)
         if not self.order:
-            scope.error("frame", "missing-key", "a frame is along an order, and there is none", "add `order: [day]`")
+            scope.error("frame", "missing-key", "a frame needs an `order`", "add `order: [day]`")
         elif self.frame.strip() == UNBOUNDED or rows and 0 < int(rows[1]) <= MOST:
             return
         elif length is None:
@@ -197,7 +197,7 @@ def _put_over(tree: exp.Expr, over: exp.Window, text: str) -> exp.Expr:
     def visit(node: exp.Expr) -> None:
         called = node.this if isinstance(node, exp.IgnoreNulls) else node
         if isinstance(node, exp.Window):
-            fix = "say it in `per` and `order`"
+            fix = "write it as `per` and `order`"
             problems.append(Problem("not-allowed-here", "`over` is not allowed here", *span(node, text), fix))
         elif isinstance(node, exp.Filter):
             fix = "put the condition inside: `sum(case when condition then x end)`"

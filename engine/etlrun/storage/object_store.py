@@ -90,7 +90,7 @@ class ObjectStore:
         except StoreError:  # who may only list below a prefix may not ask for the bucket
             return
         if not is_there:
-            fix = "correct the URL, or make the bucket; see `endpoint` and `region` under `storage:` in etlrun.yaml"
+            fix = "correct the URL, or create the bucket; see `endpoint` and `region` under `storage:` in etlrun.yaml"
             raise StoreError("missing-bucket", f"{folder}: there is no bucket or container `{folder.authority}`", fix)
 
     def fetch(self, found: StoredObject, path: Path, *, goes_on: Callable[[int], bool]) -> str:
@@ -180,8 +180,8 @@ def changed_object(url: Url) -> StoreError:
     """The failure of an object that did not stay as it was found."""
     return StoreError(
         "changed-file",
-        f"{url}: the object changed while the run read it, so nobody knows which rows were read",
-        "wait until nobody writes it, then run again",
+        f"{url}: the object changed while the run read it, so it is not known which rows were read",
+        "wait until the object is complete, then run again",
     )
 
 
@@ -223,8 +223,8 @@ def _translated(url: Url) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        fix = "look which program deletes objects there while runs read them"
-        raise StoreError("missing-file", f"{url}: there is no such object any more", fix) from error
+        fix = "find the program that deletes objects there while runs read them"
+        raise StoreError("missing-file", f"{url}: the object no longer exists", fix) from error
     except (OSError, pa.ArrowException) as error:
         if isinstance(error, OSError) and error.errno:
             raise  # of the disk of this machine

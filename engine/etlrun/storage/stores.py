@@ -39,7 +39,7 @@ class Stores:
             raise StoreError(failure.code, failure.message, failure.fix) from failure
         if found is None:
             message = f"{url}: Delta tables cannot be used with these settings of `storage:`"
-            raise StoreError("storage-failed", message, "leave `impersonate` out, or choose a folder or another store")
+            raise StoreError("storage-failed", message, "remove `impersonate`, or choose a folder or another store")
         return found
 
     def _storage(self, url: Url) -> Any:

@@ -49,13 +49,11 @@ class Azure(Storage):
     def wrong_authority(cls, authority: str) -> tuple[str, str] | None:
         if re.fullmatch(r"[a-z0-9$-]+@[a-z0-9]+(\.(dfs|blob)\.[a-z0-9.-]+)?", authority):
             return None
-        return "the URL names no container of an account", f"write it as {_FORM}"
+        return "the URL has no container or no account", f"write it as {_FORM}"
 
     def mistakes(self) -> tuple[tuple[str, str, str], ...]:
         if self.account_key and self.sas_token:
-            return (
-                ("sas_token", "`sas_token` is beside `account_key`, and only one is used", "leave one of them out"),
-            )
+            return (("sas_token", "`sas_token` and `account_key` cannot be used together", "leave one of them out"),)
         return ()
 
     def container(self, authority: str) -> str:

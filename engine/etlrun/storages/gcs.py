@@ -45,13 +45,13 @@ class Gcs(Storage):
     def wrong_authority(cls, authority: str) -> tuple[str, str] | None:
         if re.fullmatch(r"[a-z0-9][a-z0-9._-]{1,221}", authority):
             return None
-        return "the URL names no bucket", "write it as gs://BUCKET/KEY"
+        return "the URL has no bucket", "write it as gs://BUCKET/KEY"
 
     def mistakes(self) -> tuple[tuple[str, str, str], ...]:
         found = wrong_timeout(self.timeout)
         if self.anonymous and self.impersonate:
             fix = "leave one of them out"
-            return (*found, ("anonymous", "`anonymous` uses no identity, and `impersonate` gives one", fix))
+            return (*found, ("anonymous", "`anonymous` and `impersonate` cannot be used together", fix))
         return found
 
     def filesystem(self, url: Url, environment: Callable[[str], str]) -> pyarrow.fs.FileSystem:

@@ -60,19 +60,19 @@ class S3(Storage):
     def wrong_authority(cls, authority: str) -> tuple[str, str] | None:
         if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}", authority):
             return None
-        return "the URL names no bucket", "write it as s3://BUCKET/KEY; keys of access stand under `storage:`"
+        return "the URL has no bucket", "write it as s3://BUCKET/KEY, and access keys under `storage:`"
 
     def mistakes(self) -> tuple[tuple[str, str, str], ...]:
         found = list(wrong_timeout(self.timeout))
         if bool(self.access_key) != bool(self.secret_key):
             given, missing = ("access_key", "secret_key") if self.access_key else ("secret_key", "access_key")
-            found.append((given, f"`{given}` needs `{missing}` beside it", f"add `{missing}: ${{NAME}}`"))
+            found.append((given, f"`{given}` also needs `{missing}`", f"add `{missing}: ${{NAME}}`"))
         if self.session_token and not (self.access_key and self.secret_key):
             fix = "add `access_key: ${NAME}` and `secret_key: ${NAME}`"
-            found.append(("session_token", "`session_token` belongs to keys, and none are given", fix))
+            found.append(("session_token", "`session_token` needs `access_key` and `secret_key`", fix))
         if self.anonymous and (self.access_key or self.role):
-            fix = "leave out `anonymous`, or the keys and the role"
-            found.append(("anonymous", "`anonymous` uses no identity, and one is given", fix))
+            fix = "remove `anonymous`, or remove the keys and the role"
+            found.append(("anonymous", "`anonymous` cannot be used together with keys or a role", fix))
         return tuple(found)
 
     def filesystem(self, url: Url, environment: Callable[[str], str]) -> pyarrow.fs.FileSystem:

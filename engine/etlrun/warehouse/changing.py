@@ -30,7 +30,11 @@ def change_table(server: AnyServer, session: ServerSession, load: Load, statemen
             session.run(statement)
         except ServerError as error:
             _roll_back(session)
-            done = f" ({counted(number, 'statement')} before it ran, and the server may have kept the changes)" if number else ""
+            done = (
+                f" ({counted(number, 'statement')} before it ran, and the server may have kept the changes)"
+                if number
+                else ""
+            )
             raise _failure(
                 load, label, f"`{statement}` fails{done}: {server.explain(error)[0]}", server.explain(error)[1]
             ) from error

@@ -253,9 +253,7 @@ class _Publish:
         except ServerError as error:
             why = self.server.explain(error)[0]
             table = pointer.load.table if pointer is not None else ""
-            self.publisher.note(
-                f"old rows of `{table}` could not be removed ({why}); the next publish removes them"
-            )
+            self.publisher.note(f"old rows of `{table}` could not be removed ({why}); the next publish removes them")
 
     def give_up(self, session: ServerSession, error: Exception) -> None:
         """Roll back. The line may be gone; then the server does it."""

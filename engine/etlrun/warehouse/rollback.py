@@ -52,7 +52,10 @@ def _undo(server: AnyServer, session: ServerSession, table: str, kept: list[Tabl
     last = next((one for one in kept if one.state == "current"), None)
     if last is None:
         raise RunFailure(
-            "usage", "unknown-period", f"no publish of the table `{table}` has this period", "`--dry-run` lists the versions that are kept"
+            "usage",
+            "unknown-period",
+            f"no publish of the table `{table}` has this period",
+            "`--dry-run` lists the versions that are kept",
         )
     changed = versions.withdraw(last, versions.find(server, session, table))
     if len(changed) == 1:
@@ -76,7 +79,7 @@ def _show_again(server: AnyServer, session: ServerSession, table: str, kept: lis
             "usage",
             "unknown-run",
             f"no rows of run `{run}` are kept for the table `{table}`",
-            f"there is {known}" if known else "",
+            f"rows of these runs are kept: {known}" if known else "",
         )
     if len({(one.period, one.run_id) for one in found}) > 1:
         raise RunFailure(

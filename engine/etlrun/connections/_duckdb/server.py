@@ -169,7 +169,10 @@ class DuckdbServer(Server[DuckdbServerSession, Definition[DuckdbColumn]]):
         if error.code == "ConstraintException":
             return f"a constraint of the table is violated ({self.masked(error)})", CHANGE_ROWS
         if is_full(error.detail):
-            return f"there is not enough disk space for the files of DuckDB ({error.detail})", "free space on the disk of the file"
+            return (
+                f"there is not enough disk space for the files of DuckDB ({error.detail})",
+                "free space on the disk of the file",
+            )
         if DAMAGED.match(error.detail):
             return f"the file is damaged ({error.detail})", restore(self.path)
         return f"DuckDB fails ({error.detail})", "check the disk of the file, and whether another program writes to it"
@@ -181,7 +184,10 @@ class DuckdbServer(Server[DuckdbServerSession, Definition[DuckdbColumn]]):
             return None
         if isinstance(error, ServerError):
             message = "two rows are equal in a PRIMARY KEY, a UNIQUE constraint or a unique index of the table"
-            fix = "reduce such rows to one row first, or drop the constraint or index if it should not apply; `SELECT * FROM duckdb_constraints()` and `duckdb_indexes()` list them"
+            fix = (
+                "reduce such rows to one row first, or drop the constraint or index if it should not apply; "
+                "`SELECT * FROM duckdb_constraints()` and `duckdb_indexes()` list them"
+            )
             return RunFailure("sink", "key-exists", f"{not_published(stage)}: {message} ({self.masked(error)})", fix)
         if stage.load.write == "merge":
             message = f"rows that are already in the table, and are not replaced, have the same key: {error}"

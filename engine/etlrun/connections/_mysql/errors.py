@@ -69,8 +69,14 @@ _WHAT: dict[int, tuple[str, str]] = {
     1370: ("the account may not call a function of the database", "grant it EXECUTE on that function"),
     1451: REFERRED,
     1452: NO_PARENT,
-    1665: ("the server has binlog_format=STATEMENT, which does not allow READ COMMITTED", "set binlog_format=ROW on the server"),
-    1698: ("the account logs in as a user of the operating system, not with a password", "use an account with a password"),
+    1665: (
+        "the server has binlog_format=STATEMENT, which does not allow READ COMMITTED",
+        "set binlog_format=ROW on the server",
+    ),
+    1698: (
+        "the account logs in as a user of the operating system, not with a password",
+        "use an account with a password",
+    ),
     1792: ("the transaction is read-only", "point the connection at the primary server"),
     1820: ("the password of the account has expired", "set a new password for the account"),
     1836: ("the server is read-only", "point the connection at the primary server"),
@@ -102,7 +108,10 @@ _WHAT: dict[int, tuple[str, str]] = {
         "do not trust this server; check the host",
     ),
     3032: ("the server is in offline mode", "try again when it is back"),
-    3098: ("the group replication of the server accepts only InnoDB tables with a primary key", "give the sink a `key`"),
+    3098: (
+        "the group replication of the server accepts only InnoDB tables with a primary key",
+        "give the sink a `key`",
+    ),
     3100: (
         "the replication of the server rejects the transaction",
         "read the server's log; group replication has group_replication_transaction_size_limit",

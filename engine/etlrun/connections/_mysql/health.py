@@ -75,7 +75,9 @@ def _rights(session: MysqlSession) -> Iterator[HealthFinding]:
         )
     elif not everything and not any(right in held for right in FOR_THE_FIRST_RUN):
         yield HealthFinding(
-            "warning", "rights", "the account lacks CREATE: the tables and the ledger (`etlrun_ledger`) must exist before the first run"
+            "warning",
+            "rights",
+            "the account lacks CREATE: the tables and the ledger (`etlrun_ledger`) must exist before the first run",
         )
     everywhere = {right for grant in grants for right in listed_rights(grant)}
     excess = [right for right in TOO_MUCH if right in everywhere]

@@ -37,7 +37,10 @@ def _duplicate(stage: Stage, there: MysqlTable, named: str, key: UniqueIndex) ->
     twins = equal_rows(stage, key.columns) if is_loaded else ""
     if twins:
         return RunFailure(
-            "sink", "key-not-unique", f"{named}: {twins}, and {shown} allows one", f"reduce them to one row first, or run: {drop}"
+            "sink",
+            "key-not-unique",
+            f"{named}: {twins}, and {shown} allows one",
+            f"reduce them to one row first, or run: {drop}",
         )
     loose = [column for column in key.columns if (found := there.column(column)) and _is_loose(found)]
     cut = any(key.prefixes)

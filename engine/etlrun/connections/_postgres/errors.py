@@ -59,7 +59,10 @@ _WHAT = {
         "drop those first and create them again afterwards; or publish a `table`, which is not dropped when its rows change",
     ),
     "25006": ("the server is read-only", "point the connection at the primary server"),
-    "28000": ("the server does not accept connections of this account from this host", "allow them in pg_hba.conf of the server"),
+    "28000": (
+        "the server does not accept connections of this account from this host",
+        "allow them in pg_hba.conf of the server",
+    ),
     "28P01": ("the server rejects the user or the password", "check both in the environment"),
     "3D000": ("there is no such database or user", "create it, or check the names in the URL"),
     "40P01": ("deadlock with another transaction", "try again"),

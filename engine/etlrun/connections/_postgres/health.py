@@ -37,7 +37,9 @@ def examine(session: PostgresSession) -> Iterator[HealthFinding]:
         enough = "SELECT, INSERT and DELETE on the tables are enough, and CREATE on the schema for the first run"
         yield HealthFinding("warning", "rights", "the account is a superuser", enough)
     elif not may_create:
-        missing = "the account lacks CREATE: the tables and the ledger (`etlrun_ledger`) must exist before the first run"
+        missing = (
+            "the account lacks CREATE: the tables and the ledger (`etlrun_ledger`) must exist before the first run"
+        )
         yield HealthFinding("warning", "rights", missing)
     else:
         yield HealthFinding("ok", "rights", "the account may create missing tables, and is not a superuser")

@@ -215,7 +215,10 @@ def mismatches(load: Load, there: PostgresTable, exact: frozenset[str]) -> Itera
     for item in load.columns:
         found = there.column(item.name)
         if found is not None and found.is_generated:
-            yield f"`{found.name}` is a generated column, and the pipeline publishes values for it", _let_be_written(table, found)
+            yield (
+                f"`{found.name}` is a generated column, and the pipeline publishes values for it",
+                _let_be_written(table, found),
+            )
         elif found is None:
             yield (
                 f"it has no column `{item.name}`",

@@ -19,13 +19,13 @@ MOST_ROWS = 6
 def project_files(dashboard: CheckedDashboard, source: RowSource) -> dict[str, str]:
     """The files of the project, by path. Raises RunFailure where the page does not fit or a visual shows what Power BI cannot hold."""
     if len(visual_rows(dashboard)) > MOST_ROWS:
-        message = f"the page of `{dashboard.name}` has more than {MOST_ROWS} rows of cards, which one page of Power BI does not fit"
+        message = f"the page of `{dashboard.name}` has more than {MOST_ROWS} rows of cards, which do not fit on one page of Power BI"
         raise RunFailure("usage", "dashboard-size", message, "put more cards into a row, or make two dashboards")
     name, model = dashboard.name, make_model(dashboard)
     uses = column_uses(dashboard)
     for column in dashboard.columns:
         if column.name in uses and column not in model.columns:
-            message = f"`{column.name}` is {column.type}, which the table of a Power BI model does not hold"
+            message = f"`{column.name}` is {column.type}, a type that Power BI does not have"
             fix = "compute a text, a number, a date or a timestamp from it in the pipeline, and show that"
             failure = RunFailure("usage", "unfit-column", message, fix)
             raise failure.at(dashboard.file.document.diagnose(("sink",), failure.code, ""))

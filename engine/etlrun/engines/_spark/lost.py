@@ -41,11 +41,11 @@ def in_touch() -> Iterator[None]:
             raise
         if isinstance(error, PySparkException):
             raise _lost(
-                "the Spark Connect server cannot be reached any more",
-                "look whether it runs; what it had of this run is gone with it",
+                "the Spark Connect server can no longer be reached",
+                "check that it runs, then run again; its data of this run is lost",
             ) from error
-        fix = "look whether the system was short of memory (`memory:` of the profile's engine), and into spark.log in the folder of the run"
-        raise _lost(f"Spark's own process ended ({first_line(error)})", fix) from error
+        fix = "check the memory of the machine (`memory:` of the profile's engine), and read spark.log in the folder of the run"
+        raise _lost(f"the process of Spark ended ({first_line(error)})", fix) from error
 
 
 def _lost(message: str, fix: str) -> RunFailure:

@@ -32,13 +32,18 @@ def send_packages(spark: SparkSession, archive: str) -> None:
     try:
         spark.addArtifacts(f"{archive}#{PACKAGES}", archive=True)
     except PySparkException as error:
-        message = f"the Spark Connect server does not take `packages` ({first_line(error)})"
-        raise RunFailure("engine", "engine-setting", message, "let the server have the packages itself") from error
+        message = f"the Spark Connect server does not accept `packages` ({first_line(error)})"
+        raise RunFailure(
+            "engine", "engine-setting", message, "install the packages on the server, and remove `packages`"
+        ) from error
 
 
 def _refuse_absent(archive: str) -> None:
     if "://" not in archive and not (os.path.isabs(archive) and os.path.isfile(archive)):
-        message = f"`packages` of the profile's engine is no file: {archive}"
+        message = f"the file in `packages` of the profile's engine does not exist: {archive}"
         raise RunFailure(
-            "usage", "file-not-found", message, "write the absolute path of what `etlrun pack OUT.tar.gz` wrote"
+            "usage",
+            "file-not-found",
+            message,
+            "write the absolute path of an archive that `etlrun pack OUT.tar.gz` wrote",
         )

@@ -125,8 +125,8 @@ def _set(spark: SparkSession, key: str, value: str) -> None:
     except PySparkException as error:
         if "CONFIG" not in str(error.getCondition()):
             raise
-        message = f"the Spark Connect server refuses the setting `{key}` ({first_line(error)})"
-        fix = "give it to the server when it starts, and take it out of `conf`"
+        message = f"the Spark Connect server rejects the setting `{key}` ({first_line(error)})"
+        fix = "set it when you start the server, and remove it from `conf`"
         raise RunFailure("engine", "engine-setting", message, fix) from error
 
 

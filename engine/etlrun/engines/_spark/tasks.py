@@ -64,5 +64,5 @@ def worker_mismatch_in(error: StatementError) -> RunFailure | None:
     if program:
         return worker_mismatch("an executor", f"the program {program[1]} (PYSPARK_PYTHON) is missing there")
     if "PYTHON_VERSION_MISMATCH" in str(error):
-        return worker_mismatch("an executor", "Python is of another version there")
+        return worker_mismatch("an executor", "Python has another version there")
     return None
